@@ -1,0 +1,96 @@
+"""Which array library an array belongs to, where it lives, and how a map lies in memory.
+
+Logically every map is (N,C,H,W). In memory it may lie "channels-last": the C values of one pixel
+side by side, so that an im2col row is a few long copies and a 1×1 convolution is one matrix product.
+Operations accept both and keep what they get. CuPy is imported only when a device is asked for.
+"""
+
+import sys
+
+import numpy as np
+
+from minires.errors import DTypeError, MissingDependency, OptionError
+
+
+def array_module(*arrays):
+    """The library the arrays belong to: cupy if any of them is CuPy's, else numpy."""
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and any(isinstance(a, cupy.ndarray) for a in arrays):
+        return cupy
+    return np
+
+
+def is_array(value) -> bool:
+    """Whether value is an array of NumPy's or CuPy's (not a scalar, list or Tensor)."""
+    return isinstance(value, array_module(value).ndarray)
+
+
+def device_of(array) -> str:
+    """"cpu", or "cuda:0" for an array in the memory of the first GPU."""
+    return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
+
+
+def to_device(array, device: str):
+    """The array in the memory of `device` ("cpu", "cuda" or "cuda:1"); itself if it is there already."""
+    kind, _, index = str(device).partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise OptionError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+    if kind == "cpu":
+        return array if isinstance(array, np.ndarray) else array.get()
+    try:
+        import cupy
+    except ImportError as missing:
+        raise MissingDependency(
+            f"device {device!r} needs CuPy, which cannot be imported ({missing}); install it with: "
+            'pip install "minires[cupy12]" for CUDA 12, or "minires[cupy13]" for CUDA 13'
+        ) from missing
+    with cupy.cuda.Device(int(index or 0)):
+        return cupy.asarray(array)
+
+
+def as_array(data, dtype=None):
+    """data as an array that minires can hold: floats of 32 or 64 bits, integers or booleans.
+
+    Python numbers and lists of them become float32 (as in PyTorch) or int64; arrays keep their dtype.
+    Raises DTypeError for objects, strings, complex and 16-bit floats.
+    """
+    if not is_array(data):
+        python_numbers = not hasattr(data, "dtype")
+        data = np.asarray(data)
+        if python_numbers and data.dtype == np.float64 and dtype is None:
+            dtype = np.float32
+    if data.dtype.kind not in "fiub" or data.dtype.itemsize > 8 or data.dtype == np.float16:
+        raise DTypeError(f"a Tensor holds float32, float64, integers or booleans, got {data.dtype}; convert it first")
+    return data if dtype is None else data.astype(dtype, copy=False)
+
+
+def is_channels_last(x) -> bool:
+    """Whether a 4-d array lies in memory as (N,H,W,C); a map that lies both ways counts as NCHW."""
+    return x.ndim == 4 and not x.flags.c_contiguous and x.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def channels_last(x):
+    """x (N,C,H,W) with the channels of one pixel side by side in memory; itself if it lies so already."""
+    # (N,C,H,W) -> (N,H,W,C), copied only if needed, -> (N,C,H,W)
+    return array_module(x).ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def keep_format(y, like):
+    """y (N,C,H,W) in the memory format of `like`."""
+    return channels_last(y) if is_channels_last(like) else array_module(y).ascontiguousarray(y)
+
+
+def empty_map(shape, like):
+    """An uninitialised (N,C,H,W) array with the library, dtype and memory format of `like`."""
+    N, C, H, W = shape
+    xp = array_module(like)
+    if is_channels_last(like):
+        return xp.empty((N, H, W, C), dtype=like.dtype).transpose(0, 3, 1, 2)
+    return xp.empty(shape, dtype=like.dtype)
+
+
+def owner(array):
+    """The array that owns array's memory: what two views of the same values have in common."""
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array

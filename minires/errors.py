@@ -1,0 +1,55 @@
+"""What can go wrong, by class. Every message names the culprit, both values and the remedy.
+
+Each class is also the built-in exception that a caller of NumPy or PyTorch would expect, so
+`except ValueError` keeps working; the common base lets a command line tell a user's mistake
+(one line, exit status 2) from a bug of ours (a traceback).
+"""
+
+
+class MiniresError(Exception):
+    """Base of all errors that minires raises on purpose."""
+
+
+class ShapeError(MiniresError, ValueError):
+    """Shapes, windows, groups or axes that do not fit together."""
+
+
+class DTypeError(MiniresError, TypeError):
+    """An array of the wrong kind: mixed, integer, complex or object where one float type is needed."""
+
+
+class OptionError(MiniresError, ValueError):
+    """A setting outside its range: a negative learning rate, an unknown model name."""
+
+
+class GraphError(MiniresError, RuntimeError):
+    """A gradient was asked for that the recorded graph cannot give."""
+
+
+class CheckpointError(MiniresError, ValueError):
+    """A weight file or checkpoint that is damaged, hostile, or made for something else."""
+
+
+class DataError(MiniresError, ValueError):
+    """A data set that is missing, damaged or not what it claims to be."""
+
+
+class MissingDependency(MiniresError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+def need(package: str, extra: str, *, for_what: str):
+    """Import an optional `package`, or say in one line which extra of minires brings it.
+
+    >>> plt = need("matplotlib.pyplot", "plots", for_what="drawing curves")
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(package)
+    except ImportError as missing:
+        name = package.partition(".")[0]
+        raise MissingDependency(
+            f"{for_what} needs {name}, which cannot be imported ({missing}); "
+            f'install it with: pip install "minires[{extra}]"'
+        ) from missing

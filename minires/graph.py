@@ -1,0 +1,147 @@
+"""The tape: nodes, and the sweep that carries a gradient back through them.
+
+An op computes y and hands back a function that turns ∂L/∂y into ∂L/∂x for each of its inputs. A Node remembers
+that function and the nodes of the inputs; propagate() walks the nodes from the newest to the oldest, adding up
+what arrives at each. Nothing else is kept: a Node never holds a Tensor, so a graph has no reference cycle and is
+freed the moment its last Tensor is.
+"""
+
+import itertools
+import threading
+from contextlib import contextmanager
+from operator import attrgetter
+
+import numpy as np
+
+from minires.arrays import array_module, is_array
+from minires.errors import DTypeError, GraphError, ShapeError
+
+
+class _Mode(threading.local):
+    recording = True
+    complex_step = False
+
+
+mode = _Mode()
+
+
+@contextmanager
+def _with(**settings):
+    before = {name: getattr(mode, name) for name in settings}
+    vars(mode).update(settings)
+    try:
+        yield
+    finally:
+        vars(mode).update(before)
+
+
+def no_grad():
+    """Record nothing in this thread inside `with no_grad():` or in a function decorated `@no_grad()`."""
+    return _with(recording=False)
+
+
+def complex_step():
+    """Let ops take complex arrays, and record nothing: Im f(x + ih)/h is a derivative [Squire & Trapp 1998]."""
+    return _with(recording=False, complex_step=True)
+
+
+class Version:
+    """Counts the in-place changes of one piece of memory; a Tensor and its views share it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self):
+        self.count = 0
+
+
+class Node:
+    """Where a gradient arrives: at the output of one op, or at a leaf, which has no backward."""
+
+    __slots__ = ("backward", "dtype", "hooks", "inputs", "name", "order", "saved", "shape", "target")
+    _order = itertools.count()
+
+    def __init__(self, name, array, backward=None, inputs=(), saved=()):
+        self.name, self.backward, self.inputs, self.saved = name, backward, inputs, saved
+        self.shape, self.dtype = array.shape, array.dtype
+        self.order = next(Node._order)  # an op is newer than its inputs, so this sorts the graph
+        self.hooks = {}
+        self.target = None  # weak reference to the Tensor whose .grad is to be set
+
+    def gradients(self, dy):
+        """∂L/∂x for each input, from ∂L/∂y."""
+        for version, count in self.saved:
+            if version.count != count:
+                raise GraphError(
+                    f"{self.name}: an array that its backward needs was changed in place after the forward pass; "
+                    "run backward first, or change a copy"
+                )
+        # A backward with costly gradients takes a second argument: which of them somebody wants.
+        if self.backward.__code__.co_argcount > 1:
+            dxs = self.backward(dy, tuple(node is not None for node in self.inputs))
+        else:
+            dxs = self.backward(dy)
+        dxs = dxs if isinstance(dxs, tuple) else (dxs,)
+        if len(dxs) < len(self.inputs) or any(dx is not None for dx in dxs[len(self.inputs):]):
+            raise GraphError(f"{self.name}: backward gave {len(dxs)} gradients for {len(self.inputs)} inputs")
+        return dxs
+
+    def accept(self, dx, op_name):
+        """dx as an array, checked against the array that it is the gradient of."""
+        tensor = self.target and self.target()
+        like = self if tensor is None else tensor  # a leaf's data may have been replaced, a parameter's by .to()
+        dx = dx if is_array(dx) else np.asarray(dx)
+        if dx.shape != like.shape:
+            raise ShapeError(f"{op_name}: backward gave a gradient {dx.shape} for an input {like.shape}")
+        if dx.dtype != like.dtype:
+            raise DTypeError(f"{op_name}: backward gave a {dx.dtype} gradient for a {like.dtype} input")
+        return dx
+
+
+def _newest_first(root):
+    found, stack = {root}, [root]
+    while stack:
+        for node in stack.pop().inputs:
+            if node is not None and node not in found:
+                found.add(node)
+                stack.append(node)
+    return sorted(found, key=attrgetter("order"), reverse=True)
+
+
+def propagate(root, dy, retain_graph):
+    """The reverse sweep: when a node's turn comes, everything newer has already added its share."""
+    grads, ours = {root: dy}, set()  # ours: nodes whose entry was allocated here, so adding in place hurts nobody
+    for node in _newest_first(root):
+        dy = grads.pop(node, None)
+        if dy is None:
+            continue
+        for hook in tuple(node.hooks.values()):
+            changed = hook(dy)
+            dy = dy if changed is None else node.accept(changed, "gradient hook")
+        tensor = node.target and node.target()
+        if tensor is not None:
+            tensor.grad = _copy_as(tensor.data, dy) if tensor.grad is None else tensor.grad + dy
+        if node.name == "leaf":
+            continue
+        if node.backward is None:
+            raise GraphError(f"{node.name}: this graph has been used by backward already; the first call needs "
+                             "retain_graph=True to keep it for a second")
+        for parent, dx in zip(node.inputs, node.gradients(dy)):
+            if parent is None or dx is None:
+                continue
+            dx = parent.accept(dx, node.name)
+            if parent not in grads:
+                grads[parent] = dx
+            elif parent not in ours:
+                grads[parent] = grads[parent] + dx
+                ours.add(parent)
+            else:
+                grads[parent] += dx
+        if not retain_graph:
+            node.backward, node.inputs, node.saved = None, (), ()
+
+
+def _copy_as(like, dy):
+    """A copy of dy lying in memory as `like` does, as the optimiser wants it."""
+    grad = array_module(like).empty_like(like)
+    grad[...] = dy
+    return grad

@@ -1,0 +1,114 @@
+"""How a window slides: kernel, stride, padding, dilation and groups, checked once, with the messages a person gets."""
+
+from dataclasses import dataclass
+from operator import index
+
+from minires.errors import DTypeError, ShapeError
+
+
+def pair(value, name, op, least):
+    """value as (rows, columns), each an integer >= least."""
+    values = value if isinstance(value, (tuple, list)) else (value, value)
+    try:
+        values = tuple(index(v) for v in values)
+    except TypeError:
+        raise DTypeError(f"{op}: {name} must be an integer or two, got {value!r}") from None
+    if len(values) != 2:
+        raise ShapeError(f"{op}: {name} must be an integer or two, got {value!r}")
+    if min(values) < least:
+        raise ShapeError(f"{op}: {name} must be at least {least}, got {value!r}")
+    return values
+
+
+@dataclass(frozen=True)
+class Window:
+    """The geometry of one convolution or pooling, in the letters of the shape alphabet.
+
+    x (N,C,H,W), w (O,C/groups,KH,KW), y (N,O,OH,OW); output row oh meets input row oh·SH + kh·DH − PH.
+    """
+
+    N: int
+    C: int
+    H: int
+    W: int
+    O: int
+    KH: int
+    KW: int
+    SH: int
+    SW: int
+    PH: int
+    PW: int
+    DH: int
+    DW: int
+    groups: int
+    OH: int
+    OW: int
+
+    @classmethod
+    def of(cls, x_shape, w_shape, stride=1, padding=0, dilation=1, groups=1, op="conv2d"):
+        """The window of a convolution. Raises ShapeError or DTypeError when something does not fit."""
+        if len(x_shape) != 4 or len(w_shape) != 4:
+            raise ShapeError(f"{op}: x must be (N,C,H,W) and w (O,C/groups,KH,KW), got {x_shape} and {w_shape}")
+        (N, C, H, W), (O, C_group, KH, KW) = x_shape, w_shape
+        if isinstance(groups, bool) or not hasattr(groups, "__index__"):
+            raise DTypeError(f"{op}: groups must be an integer, got {groups!r}")
+        if groups < 1 or C % groups or O % groups:
+            raise ShapeError(f"{op}: groups={groups} must divide the {C} input and the {O} output channels")
+        if C_group * groups != C:
+            raise ShapeError(f"{op}: x has {C} channels, w expects {C_group * groups} (w.shape[1]·groups)")
+        return cls._slide(op, (N, C, H, W), O, (KH, KW), stride, padding, dilation, int(groups))
+
+    @classmethod
+    def pool(cls, x_shape, kernel_size, stride=None, padding=0, op="max_pool2d"):
+        """The window of a pooling: every channel for itself; the stride is the kernel size unless given."""
+        if len(x_shape) != 4:
+            raise ShapeError(f"{op}: x must be (N,C,H,W), got {x_shape}")
+        kernel = pair(kernel_size, "kernel_size", op, 1)
+        pad = pair(padding, "padding", op, 0)
+        if any(2 * p > k for p, k in zip(pad, kernel)):
+            raise ShapeError(f"{op}: padding {padding} is more than half of kernel_size {kernel_size}, "
+                             "so a window could hold nothing but padding")
+        return cls._slide(op, x_shape, x_shape[1], kernel, kernel if stride is None else stride, pad, 1, x_shape[1])
+
+    @classmethod
+    def _slide(cls, op, x_shape, O, kernel, stride, padding, dilation, groups):
+        N, C, H, W = x_shape
+        KH, KW = kernel
+        SH, SW = pair(stride, "stride", op, 1)
+        PH, PW = pair(padding, "padding", op, 0)
+        DH, DW = pair(dilation, "dilation", op, 1)
+        reach_h, reach_w = DH * (KH - 1) + 1, DW * (KW - 1) + 1
+        if min(C, O, H, W, KH, KW) < 1:
+            raise ShapeError(f"{op}: channels, map and kernel must not be empty, got x {x_shape}, {O} output "
+                             f"channels, kernel {KH}×{KW}")
+        if reach_h > H + 2 * PH or reach_w > W + 2 * PW:
+            raise ShapeError(f"{op}: the kernel reaches over {reach_h}×{reach_w}, the padded input has only "
+                             f"{H + 2 * PH}×{W + 2 * PW}; use a larger picture or more padding")
+        OH, OW = (H + 2 * PH - reach_h) // SH + 1, (W + 2 * PW - reach_w) // SW + 1
+        return cls(N, C, H, W, O, KH, KW, SH, SW, PH, PW, DH, DW, groups, OH, OW)
+
+    @property
+    def y_shape(self):
+        return self.N, self.O, self.OH, self.OW
+
+    def taps(self):
+        """Each kernel position (kh, kw), with the outputs that it serves and the inputs that it reads there.
+
+        Yields kh, kw, out, src: out = (rows, columns) slices of an output map, src of an input map, of equal
+        length; outputs for which the tap lies in the padding are left out, so nobody needs a padded copy.
+        """
+        for kh in range(self.KH):
+            rows = _meet(kh * self.DH - self.PH, self.SH, self.H, self.OH)
+            for kw in range(self.KW):
+                columns = _meet(kw * self.DW - self.PW, self.SW, self.W, self.OW)
+                yield kh, kw, (rows[0], columns[0]), (rows[1], columns[1])
+
+
+def _meet(offset, stride, size, outputs):
+    """The outputs o with 0 <= o·stride + offset < size, and the inputs that they meet, as two slices."""
+    first = max(0, -(offset // stride))
+    last = min(outputs - 1, (size - 1 - offset) // stride)
+    if last < first:
+        return slice(0, 0), slice(0, 0)
+    start = first * stride + offset
+    return slice(first, last + 1), slice(start, start + (last - first) * stride + 1, stride)

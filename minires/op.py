@@ -1,0 +1,79 @@
+"""@op: how a function of arrays becomes a differentiable operation of Tensors."""
+
+import inspect
+from functools import wraps
+
+import numpy as np
+
+from minires.arrays import device_of, is_array, owner
+from minires.errors import DTypeError
+from minires.graph import Node, mode
+from minires.tensor import Tensor, registry, unwrap
+
+
+def op(function=None, *, any_dtype=False, integers=(), variadic=False):
+    """Make a differentiable operation out of a function (arrays, keywords) -> (y, backward).
+
+    Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
+    positional argument (None where there is none), and closes over exactly the arrays that it needs.
+    any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
+    variadic: called with one list of tensors, as torch.cat is. The bare function stays reachable as `.raw`.
+    """
+    if function is None:
+        return lambda function: op(function, any_dtype=any_dtype, integers=integers, variadic=variadic)
+    name = function.__name__
+    parameters = inspect.signature(function).parameters.values()
+    inputs_of = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+    settings_of = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    unchecked = frozenset(i for i, n in enumerate(inputs_of) if n in integers)
+
+    @wraps(function)
+    def call(*inputs, **settings):
+        many = 1 if variadic else len(inputs_of)
+        if len(inputs) > many:  # settings by position, where torch allows them
+            settings.update(zip(settings_of, inputs[many:]))
+        inputs = tuple(inputs[0]) if variadic else inputs[:many]
+        named = [n for n in inputs_of[len(inputs):] if n in settings]
+        while named:  # differentiable arguments by keyword
+            inputs += (settings.pop(inputs_of[len(inputs)], None),)
+            named = [n for n in named if n in settings]
+        while inputs and inputs[-1] is None:  # an optional argument that was not given
+            inputs = inputs[:-1]
+        arrays = tuple(unwrap(value) for value in inputs)
+        _check(name, arrays, any_dtype, unchecked)
+        settings = {key: unwrap(value) for key, value in settings.items()}
+        y, backward = function(*arrays, **settings)
+        return _record(name, inputs, y if is_array(y) else np.asarray(y), backward)
+
+    call.raw = function
+    registry[name] = call
+    return call
+
+
+def _check(name, arrays, any_dtype, unchecked):
+    first = None
+    for i, a in enumerate(arrays):
+        if a is None or i in unchecked or (isinstance(a, (int, float)) and len(arrays) > 1):
+            continue
+        if not is_array(a):
+            raise DTypeError(f"{name}: argument {i + 1} must be a Tensor or an array, got {type(a).__name__}")
+        if a.dtype.kind != "f" and not any_dtype and not (a.dtype.kind == "c" and mode.complex_step):
+            raise DTypeError(f"{name}: argument {i + 1} is {a.dtype}; gradients need float32 or float64, convert it")
+        first = a if first is None else first
+        if a.dtype != first.dtype and not mode.complex_step:
+            raise DTypeError(f"{name}: mixes {first.dtype} and {a.dtype}; convert one with .astype")
+        if isinstance(a, np.ndarray) != isinstance(first, np.ndarray):
+            raise DTypeError(f"{name}: mixes arrays on {device_of(first)} and {device_of(a)}; move one with .to")
+
+
+def _record(name, inputs, y, backward):
+    """y as a Tensor; with a Node if any input has one and this thread is recording."""
+    memory = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}
+    out = Tensor._of(y, memory.get(id(owner(y))))  # a view shares its base's version
+    nodes = tuple(t.node if isinstance(t, Tensor) else None for t in inputs)
+    if mode.recording and any(node is not None for node in nodes):
+        memory[id(owner(y))] = out.version
+        closed_over = [cell.cell_contents for cell in backward.__closure__ or ()]
+        versions = {memory.get(id(owner(a))) for a in closed_over if is_array(a)} - {None}
+        out.node = Node(name, y, backward, nodes, tuple((v, v.count) for v in versions))
+    return out

@@ -1,0 +1,28 @@
+"""Differentiable operations: one file an idea, each backward beside its forward.
+
+Every op is called on Tensors, or through `.raw` on bare arrays, where it returns (y, backward):
+
+>>> y, backward = minires.ops.conv2d.raw(x, w, padding=1)
+>>> dx, dw = backward(dy)
+"""
+
+from minires.ops.activation import gelu, leaky_relu, log_softmax, logsumexp, relu, sigmoid, silu, softmax, tanh
+from minires.ops.arithmetic import abs, add, clip, div, exp, log, maximum, mul, neg, pow, sqrt, sub
+from minires.ops.conv import conv2d
+from minires.ops.dropout import dropout
+from minires.ops.linear import linear, matmul
+from minires.ops.loss import cross_entropy, mse_loss
+from minires.ops.norm import batch_norm, layer_norm
+from minires.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from minires.ops.reduce import max, mean, sum, var
+from minires.ops.residual import residual_add
+from minires.ops.shape import broadcast_to, cat, flatten, getitem, pad, permute, reshape, stack, to, transpose
+from minires.tensor import registry
+
+__all__ = [
+    "abs", "adaptive_avg_pool2d", "add", "avg_pool2d", "batch_norm", "broadcast_to", "cat", "clip", "conv2d",
+    "cross_entropy", "div", "dropout", "exp", "flatten", "gelu", "getitem", "layer_norm", "leaky_relu", "linear",
+    "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "mse_loss", "mul", "neg",
+    "pad", "permute", "pow", "registry", "relu", "reshape", "residual_add", "sigmoid", "silu", "softmax", "sqrt",
+    "stack", "sub", "sum", "tanh", "to", "transpose", "var",
+]

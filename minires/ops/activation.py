@@ -1,0 +1,107 @@
+"""Nonlinearities, and the softmax family."""
+
+import math
+
+from minires.arrays import array_module
+from minires.errors import OptionError
+from minires.kernels.erf import erfc
+from minires.op import op
+from minires.ops.shape import axis
+
+
+@op
+def relu(x):
+    """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 too)."""
+    y = array_module(x).maximum(x, 0)
+    return y, lambda dy: dy * (y.real > 0)
+
+
+@op
+def leaky_relu(x, *, negative_slope=0.01):
+    """y = x where x > 0, else slope·x: ∂L/∂x = ∂L/∂y times 1 or slope."""
+    slope = array_module(x).where(x.real > 0, 1, negative_slope).astype(x.real.dtype)
+    return x * slope, lambda dy: dy * slope
+
+
+@op
+def tanh(x):
+    """y = tanh x: ∂L/∂x = ∂L/∂y·(1 − y²)."""
+    y = array_module(x).tanh(x)
+    return y, lambda dy: dy * (1 - y * y)
+
+
+def _sigmoid(x):
+    """1/(1 + e⁻ˣ), written with e^(−|x|) so that nothing overflows."""
+    xp = array_module(x)
+    e = xp.exp(xp.where(x.real < 0, x, -x))
+    return xp.where(x.real < 0, e, 1) / (1 + e)
+
+
+@op
+def sigmoid(x):
+    """y = σ(x) = 1/(1 + e⁻ˣ): ∂L/∂x = ∂L/∂y·y(1 − y)."""
+    y = _sigmoid(x)
+    return y, lambda dy: dy * (y * (1 - y))
+
+
+@op
+def silu(x):
+    """y = x·σ(x): ∂L/∂x = ∂L/∂y·σ(1 + x(1 − σ))  [Elfwing et al. 2018; swish]."""
+    s = _sigmoid(x)
+    return x * s, lambda dy: dy * (s * (1 + x * (1 - s)))
+
+
+@op
+def gelu(x, *, approximate="none"):
+    """y = x·Φ(x), Φ the normal distribution: ∂L/∂x = ∂L/∂y·(Φ + x·φ), φ = Φ'  [Hendrycks & Gimpel 2016].
+
+    approximate="tanh" takes Φ ≈ ½(1 + tanh(√(2/π)(x + 0.044715x³))).
+    """
+    xp = array_module(x)
+    if approximate == "none":
+        cdf = erfc(x * -math.sqrt(0.5)) / 2
+        density = xp.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+    elif approximate == "tanh":
+        c = math.sqrt(2 / math.pi)
+        t = xp.tanh(c * (x + 0.044715 * x**3))
+        cdf, density = (1 + t) / 2, (1 - t * t) * (0.5 * c * (1 + 3 * 0.044715 * x * x))
+    else:
+        raise OptionError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    slope = cdf + x * density
+    return x * cdf, lambda dy: dy * slope
+
+
+@op
+def logsumexp(x, *, dim, keepdim=False):
+    """y = ln Σ eˣ along dim: ∂L/∂x = ∂L/∂y·softmax(x). The greatest x is taken out first, so nothing overflows."""
+    i = axis(dim, x.ndim, "logsumexp")
+    top, y = _log_sum_exp(x, i)
+    share = array_module(x).exp(x - y)
+    return (y if keepdim else y.squeeze(i)), lambda dy: dy.reshape(top.shape) * share
+
+
+def _log_sum_exp(x, i):
+    xp = array_module(x)
+    top = x.real.max(axis=i, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, 0).astype(top.dtype)
+    return top, top + xp.log(xp.exp(x - top).sum(axis=i, keepdims=True))
+
+
+@op
+def softmax(x, *, dim):
+    """y = eˣ/Σeˣ along dim: ∂L/∂x = y·(∂L/∂y − Σ ∂L/∂y·y)."""
+    i = axis(dim, x.ndim, "softmax")
+    xp = array_module(x)
+    e = xp.exp(x - x.real.max(axis=i, keepdims=True))
+    y = e / e.sum(axis=i, keepdims=True)
+    return y, lambda dy: y * (dy - (dy * y).sum(axis=i, keepdims=True))
+
+
+@op
+def log_softmax(x, *, dim):
+    """y = x − ln Σeˣ along dim: ∂L/∂x = ∂L/∂y − softmax(x)·Σ ∂L/∂y."""
+    i = axis(dim, x.ndim, "log_softmax")
+    xp = array_module(x)
+    z = x - x.real.max(axis=i, keepdims=True)
+    y = z - xp.log(xp.exp(z).sum(axis=i, keepdims=True))
+    return y, lambda dy: dy - xp.exp(y) * dy.sum(axis=i, keepdims=True)

@@ -1,0 +1,136 @@
+"""Elementwise arithmetic with broadcasting: what was broadcast forward is summed backward."""
+
+import math
+
+from minires.arrays import array_module
+from minires.errors import OptionError, ShapeError
+from minires.op import op
+
+
+def _shape(a):
+    return None if isinstance(a, (int, float)) else a.shape
+
+
+def _meet(name, a, b):
+    """The shapes of a and b (None for Python numbers), which must broadcast."""
+    shape_a, shape_b = _shape(a), _shape(b)
+    for m, n in zip((shape_a or ())[::-1], (shape_b or ())[::-1]):
+        if m != n and m != 1 and n != 1:
+            raise ShapeError(f"{name}: shapes {shape_a} and {shape_b} do not broadcast; "
+                             "from the right, sizes must be equal or 1")
+    return shape_a, shape_b
+
+
+def unbroadcast(dy, shape):
+    """∂L/∂x for an x of `shape` that was broadcast to dy's shape: the sum over the broadcast axes."""
+    if shape is None:  # a Python number has no gradient
+        return None
+    extra = dy.ndim - len(shape)
+    stretched = tuple(i for i, n in enumerate(dy.shape) if i < extra or (shape[i - extra] == 1 and n != 1))
+    return dy.sum(axis=stretched, keepdims=True).reshape(shape) if stretched else dy
+
+
+@op
+def add(a, b):
+    """y = a + b: ∂L/∂a = ∂L/∂b = ∂L/∂y."""
+    shape_a, shape_b = _meet("add", a, b)
+    return a + b, lambda dy: (unbroadcast(dy, shape_a), unbroadcast(dy, shape_b))
+
+
+@op
+def sub(a, b):
+    """y = a − b: ∂L/∂a = ∂L/∂y, ∂L/∂b = −∂L/∂y."""
+    shape_a, shape_b = _meet("sub", a, b)
+    return a - b, lambda dy: (unbroadcast(dy, shape_a), unbroadcast(-dy, shape_b))
+
+
+@op
+def mul(a, b):
+    """y = a·b: ∂L/∂a = ∂L/∂y·b, ∂L/∂b = ∂L/∂y·a."""
+    shape_a, shape_b = _meet("mul", a, b)
+    return a * b, lambda dy: (unbroadcast(dy * b, shape_a), unbroadcast(dy * a, shape_b))
+
+
+@op
+def div(a, b):
+    """y = a/b: ∂L/∂a = ∂L/∂y / b, ∂L/∂b = −∂L/∂y · y/b."""
+    shape_a, shape_b = _meet("div", a, b)
+    y = a / b
+    return y, lambda dy: (unbroadcast(dy / b, shape_a), unbroadcast(-dy * y / b, shape_b))
+
+
+@op
+def pow(a, b):
+    """y = aᵇ: ∂L/∂a = ∂L/∂y·b·aᵇ⁻¹, ∂L/∂b = ∂L/∂y·y·ln a, both 0 where the factor before the power is (0⁰ = 1)."""
+    shape_a, shape_b = _meet("pow", a, b)
+    xp = array_module(a, b)
+    y = a**b
+
+    def backward(dy):
+        da = db = None
+        if shape_a is not None:
+            exponent = xp.where(b == 0, 1, b - 1) if shape_b is not None else b - 1 if b else 1
+            da = unbroadcast(dy * b * a**exponent, shape_a)
+        if shape_b is not None:
+            log_a = math.log(a or 1) if shape_a is None else xp.log(xp.where(a == 0, 1, a))
+            db = unbroadcast(dy * y * log_a, shape_b)
+        return da, db
+    return y, backward
+
+
+@op
+def neg(x):
+    """y = −x."""
+    return -x, lambda dy: -dy
+
+
+@op
+def abs(x):
+    """y = |x|: ∂L/∂x = ∂L/∂y·sign(x), 0 at the kink."""
+    xp = array_module(x)
+    sign = xp.sign(x.real)
+    return x * sign, lambda dy: dy * sign
+
+
+@op
+def exp(x):
+    """y = eˣ: ∂L/∂x = ∂L/∂y·y."""
+    y = array_module(x).exp(x)
+    return y, lambda dy: dy * y
+
+
+@op
+def log(x):
+    """y = ln x: ∂L/∂x = ∂L/∂y / x."""
+    return array_module(x).log(x), lambda dy: dy / x
+
+
+@op
+def sqrt(x):
+    """y = √x: ∂L/∂x = ∂L/∂y / 2y."""
+    y = array_module(x).sqrt(x)
+    return y, lambda dy: dy / (2 * y)
+
+
+@op
+def maximum(a, b):
+    """y = max(a, b), elementwise; where they are equal each takes half of ∂L/∂y, as in torch.maximum."""
+    shape_a, shape_b = _meet("maximum", a, b)
+    xp = array_module(a, b)
+
+    def backward(dy):
+        tie = xp.where(a.real == b.real, dy / 2, 0)
+        return (unbroadcast(xp.where(a.real > b.real, dy, tie), shape_a),
+                unbroadcast(xp.where(b.real > a.real, dy, tie), shape_b))
+    return xp.maximum(a, b), backward
+
+
+@op
+def clip(x, *, min=None, max=None):
+    """y = x kept within [min, max]: ∂L/∂x = ∂L/∂y inside, bounds included, and 0 outside."""
+    if min is None and max is None:
+        raise OptionError("clip: give min, max or both")
+    xp = array_module(x)
+    low, high = -math.inf if min is None else min, math.inf if max is None else max
+    inside = (x.real >= low) & (x.real <= high)
+    return xp.where(x.real < low, low, xp.where(x.real > high, high, x)), lambda dy: dy * inside

@@ -1,0 +1,30 @@
+"""Convolution."""
+
+from minires import kernels
+from minires.errors import ShapeError
+from minires.kernels import Window
+from minires.op import op
+
+
+@op
+def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
+    """Cross-correlation y[n,o,oh,ow] = Σ_{c,kh,kw} w[o,c,kh,kw] · x[n,c, oh·s + kh·d − p, ow·s + kw·d − p] + b[o].
+
+    As matrices Y = im2col(X)·Wᵀ + b, so that dX = col2im(dY·W), dW = dYᵀ·im2col(X), db = Σ dY.
+    x (N,C,H,W), w (O,C/groups,KH,KW), b (O,) -> y (N,O,OH,OW), OH = ⌊(H + 2p − d·(KH − 1) − 1)/s⌋ + 1.
+    Raises ShapeError when channels, groups or window do not fit, DTypeError when a setting is no integer.
+    """
+    win = Window.of(x.shape, w.shape, stride, padding, dilation, groups)
+    has_bias = b is not None
+    if has_bias and b.shape != (win.O,):
+        raise ShapeError(f"conv2d: bias has shape {b.shape}, {win.O} output channels need ({win.O},)")
+    y = kernels.conv(x, w, win)
+    if has_bias:
+        y += kernels.per_channel(b, y)
+
+    def backward(dy, needs=(True, True, True)):
+        dx = kernels.conv_dx(dy, w, win) if needs[0] else None
+        dw = kernels.conv_dw(dy, x, win) if needs[1] else None
+        db = kernels.channel_sum(dy).astype(dy.dtype) if has_bias and needs[2] else None
+        return (dx, dw, db) if has_bias else (dx, dw)
+    return y, backward

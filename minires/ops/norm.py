@@ -1,0 +1,104 @@
+"""Normalisation: batch norm over the pictures, layer norm over the features."""
+
+from minires import kernels
+from minires.arrays import array_module
+from minires.errors import OptionError, ShapeError
+from minires.kernels import per_channel
+from minires.op import op
+
+
+@op
+def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5):
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, for each channel over its m = N·H·W values  [Ioffe & Szegedy 2015, Alg. 1].
+
+    In training μ and σ² are the batch's own (σ² biased, /m), and depend on x:
+        ∂L/∂x = γ/√(σ² + ε) · (∂L/∂y − ⟨∂L/∂y⟩ − x̂·⟨∂L/∂y · x̂⟩),  ⟨·⟩ the mean over the m values.
+    Otherwise they are the running statistics, and constants: ∂L/∂x = γ/√(σ² + ε) · ∂L/∂y.
+    ∂L/∂γ = Σ ∂L/∂y·x̂, ∂L/∂β = Σ ∂L/∂y.
+
+    x (N,C,H,W), weight γ and bias β (C,) -> y (N,C,H,W). In training the running statistics, if given, become
+    (1 − momentum)·running + momentum·batch in place, with the unbiased variance (/(m − 1)), as in PyTorch.
+    Raises ShapeError for wrong lengths and when training on a single value a channel.
+    """
+    if x.ndim != 4:
+        raise ShapeError(f"batch_norm: x must be (N,C,H,W), got {x.shape}")
+    N, C, H, W = x.shape
+    m = N * H * W
+    for name, v in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
+        if v is not None and v.shape != (C,):
+            raise ShapeError(f"batch_norm: {name} has shape {v.shape}, x has {C} channels and needs ({C},)")
+    if not eps >= 0:
+        raise OptionError(f"batch_norm: eps must be >= 0, got {eps}")
+
+    if training:
+        if m < 2:
+            raise ShapeError(f"batch_norm: training needs more than one value a channel, x is {x.shape}; "
+                             "use a larger batch, or eval()")
+        x_hat, mean, var = kernels.centred(x)
+        if running_mean is not None:
+            _blend(running_mean, mean, momentum)
+            _blend(running_var, var * (m / (m - 1)), momentum)
+    else:
+        if running_mean is None or running_var is None:
+            raise ShapeError("batch_norm: training=False needs running_mean and running_var")
+        x_hat, var = x - per_channel(running_mean, x), running_var
+    inv_std = (1 / (var + eps) ** 0.5).astype(x.dtype)  # (C,)
+    x_hat *= per_channel(inv_std, x)
+    y = x_hat * per_channel(weight, x)
+    y += per_channel(bias, x)
+
+    def backward(dy):
+        db = kernels.channel_sum(dy).astype(dy.dtype)
+        dw = kernels.channel_sum(dy * x_hat).astype(dy.dtype)
+        if training:
+            dx = x_hat * per_channel(dw / -m, dy)
+            dx += dy
+            dx -= per_channel(db / m, dy)
+            dx *= per_channel(weight * inv_std, dy)
+        else:
+            dx = dy * per_channel(weight * inv_std, dy)
+        return dx, dw, db
+    return y, backward
+
+
+def _blend(running, batch, momentum):
+    """running = (1 − momentum)·running + momentum·batch, in place; .real, for a complex step differentiates y alone."""
+    running *= 1 - momentum
+    running += (momentum * batch.real).astype(running.dtype)
+
+
+@op
+def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, μ and σ² over the last axes of each sample  [Ba et al. 2016, eq. 3].
+
+    ∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) with g = γ·∂L/∂y and ⟨·⟩ the mean over those axes.
+    x (…,*normalized_shape), weight γ and bias β of normalized_shape (by default weight's shape, or the last axis).
+    """
+    if normalized_shape is None:
+        normalized_shape = weight.shape if weight is not None else x.shape[-1:]
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape or x.shape[-len(shape):] != shape:
+        raise ShapeError(f"layer_norm: x {x.shape} does not end with the normalized shape {shape}")
+    for name, v in (("weight", weight), ("bias", bias)):
+        if v is not None and v.shape != shape:
+            raise ShapeError(f"layer_norm: {name} has shape {v.shape}, it must be {shape}")
+    xp = array_module(x)
+    axes, lead = tuple(range(-len(shape), 0)), tuple(range(x.ndim - len(shape)))
+    has_weight, has_bias = weight is not None, bias is not None
+    gamma = weight if has_weight else xp.ones(shape, x.dtype)
+
+    x_hat = x - x.mean(axis=axes, keepdims=True)
+    inv_std = 1 / xp.sqrt((x_hat * x_hat).mean(axis=axes, keepdims=True) + eps)
+    x_hat *= inv_std
+    y = x_hat * gamma
+    if has_bias:
+        y += bias
+
+    def backward(dy):
+        g = dy * gamma
+        dx = g - g.mean(axis=axes, keepdims=True) - x_hat * (g * x_hat).mean(axis=axes, keepdims=True)
+        dx *= inv_std
+        dw = (dy * x_hat).sum(axis=lead) if has_weight else None
+        db = dy.sum(axis=lead) if has_bias else None
+        return dx, dw, db
+    return y, backward

@@ -1,0 +1,60 @@
+"""Pooling: the greatest or the mean value under a window."""
+
+from minires import kernels
+from minires.arrays import array_module, keep_format
+from minires.errors import ShapeError
+from minires.kernels import Window
+from minires.kernels.window import pair
+from minires.op import op
+
+
+@op
+def max_pool2d(x, *, kernel_size, stride=None, padding=0):
+    """y = the greatest x under each window: all of ∂L/∂y goes to the x that won, the first of several equal ones.
+
+    x (N,C,H,W) -> y (N,C,OH,OW), OH = ⌊(H + 2p − k)/s⌋ + 1, s = k unless given; padding is −inf and never wins.
+    """
+    win = Window.pool(x.shape, kernel_size, stride, padding, "max_pool2d")
+    y, tap = kernels.max_pool(x, win)
+    return y, lambda dy: kernels.max_pool_dx(dy, tap, win)
+
+
+@op
+def avg_pool2d(x, *, kernel_size, stride=None, padding=0):
+    """y = Σ x/(KH·KW) under each window, padding counted as zeros: every x receives ∂L/∂y/(KH·KW).
+
+    x (N,C,H,W) -> y (N,C,OH,OW), as max_pool2d.
+    """
+    win = Window.pool(x.shape, kernel_size, stride, padding, "avg_pool2d")
+    return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
+
+
+@op
+def adaptive_avg_pool2d(x, *, output_size=1):
+    """Y = A·X·Bᵀ, A (OH,H) and B (OW,W) the matrices that take means, so ∂L/∂X = Aᵀ·∂L/∂Y·B.
+
+    Row i of A is 1/n over the n inputs ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1 and 0 elsewhere; output_size = 1 is the global mean.
+    x (N,C,H,W) -> y (N,C,OH,OW).
+    """
+    if x.ndim != 4:
+        raise ShapeError(f"adaptive_avg_pool2d: x must be (N,C,H,W), got {x.shape}")
+    _, _, H, W = x.shape
+    if not H or not W:
+        raise ShapeError(f"adaptive_avg_pool2d: nothing to average in a map of {H}×{W}")
+    OH, OW = pair(output_size, "output_size", "adaptive_avg_pool2d", 1)
+    A, B = _means(OH, H, like=x), _means(OW, W, like=x)
+
+    def backward(dy):
+        return keep_format(A.T @ dy @ B, like=like)
+    y = keep_format(A @ x @ B.T, like=x)
+    like = y[:0]  # no values, only the memory format
+    return y, backward
+
+
+def _means(outputs, size, like):
+    xp = array_module(like)
+    matrix = xp.zeros((outputs, size), like.real.dtype)
+    for i in range(outputs):
+        start, stop = i * size // outputs, -(-(i + 1) * size // outputs)
+        matrix[i, start:stop] = 1 / (stop - start)
+    return matrix

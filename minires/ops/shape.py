@@ -1,0 +1,143 @@
+"""Moving values about: the gradient moves back the same way."""
+
+import math
+from itertools import accumulate, pairwise
+
+from minires.arrays import array_module, device_of, to_device
+from minires.errors import ShapeError
+from minires.op import op
+from minires.ops.arithmetic import unbroadcast
+from minires.tensor import unwrap
+
+
+def axis(dim, ndim, name):
+    """dim, which may count from the end, as 0 <= axis < ndim."""
+    if not -ndim <= dim < max(ndim, 1):
+        raise ShapeError(f"{name}: dim {dim} is out of range for {ndim} axes")
+    return dim % ndim if ndim else 0
+
+
+@op(any_dtype=True)
+def reshape(x, *, shape):
+    """y = x in another shape with as many elements; one size may be −1."""
+    shape_x, wanted = x.shape, tuple(shape)
+    try:
+        y = x.reshape(wanted)
+    except ValueError:
+        raise ShapeError(f"reshape: {x.size} elements of shape {shape_x} do not fill {wanted}") from None
+    return y, lambda dy: dy.reshape(shape_x)
+
+
+@op(any_dtype=True)
+def permute(x, *, dims):
+    """y.shape[i] = x.shape[dims[i]], a view."""
+    order = tuple(axis(d, x.ndim, "permute") for d in dims)
+    if sorted(order) != list(range(x.ndim)):
+        raise ShapeError(f"permute: dims {tuple(dims)} must name each of the {x.ndim} axes once")
+    back = tuple(order.index(i) for i in range(x.ndim))
+    return x.transpose(order), lambda dy: dy.transpose(back)
+
+
+@op(any_dtype=True)
+def transpose(x, *, dim0, dim1):
+    """y = x with two axes exchanged, a view."""
+    i, j = axis(dim0, x.ndim, "transpose"), axis(dim1, x.ndim, "transpose")
+    return x.swapaxes(i, j), lambda dy: dy.swapaxes(i, j)
+
+
+@op(any_dtype=True)
+def flatten(x, *, start_dim=0, end_dim=-1):
+    """y = x with the axes start_dim … end_dim made one, in (N,C,H,W) order whatever the memory format."""
+    shape = x.shape
+    first, last = axis(start_dim, x.ndim, "flatten"), axis(end_dim, x.ndim, "flatten")
+    if first > last:
+        raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    size = math.prod(shape[first:last + 1])
+    return x.reshape((*shape[:first], size, *shape[last + 1:])), lambda dy: dy.reshape(shape)
+
+
+@op(any_dtype=True, variadic=True)
+def cat(*xs, dim=0):
+    """y = the xs one after another along an axis that exists: each takes its piece of ∂L/∂y."""
+    i = _joinable("cat", xs, dim, xs[0].ndim if xs else 0)
+    for x in xs:
+        if x.shape[:i] + x.shape[i + 1:] != xs[0].shape[:i] + xs[0].shape[i + 1:]:
+            raise ShapeError(f"cat: shapes {xs[0].shape} and {x.shape} differ in another axis than dim {dim}")
+    ends = accumulate((x.shape[i] for x in xs), initial=0)
+    pieces = [(slice(None),) * i + (slice(a, b),) for a, b in pairwise(ends)]
+    return array_module(*xs).concatenate(xs, axis=i), lambda dy: tuple(dy[piece] for piece in pieces)
+
+
+@op(any_dtype=True, variadic=True)
+def stack(*xs, dim=0):
+    """y = the xs side by side along a new axis: each takes its slice of ∂L/∂y."""
+    i = _joinable("stack", xs, dim, xs[0].ndim + 1 if xs else 0)
+    for x in xs:
+        if x.shape != xs[0].shape:
+            raise ShapeError(f"stack: shapes {xs[0].shape} and {x.shape} differ")
+    count = len(xs)
+    slices = [(slice(None),) * i + (k,) for k in range(count)]
+    return array_module(*xs).stack(xs, axis=i), lambda dy: tuple(dy[piece] for piece in slices)
+
+
+def _joinable(name, xs, dim, ndim):
+    if not xs:
+        raise ShapeError(f"{name}: needs at least one tensor")
+    return axis(dim, ndim, name)
+
+
+@op(any_dtype=True)
+def getitem(x, *, index):
+    """y = x[index], as in NumPy: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
+    index = index if isinstance(index, tuple) else (index,)
+    index = tuple(unwrap(i) for i in index)
+    shape, dtype, xp = x.shape, x.dtype, array_module(x)
+    once = all(i is None or i is Ellipsis or isinstance(i, (int, slice)) or getattr(i, "dtype", 0) == xp.bool_
+               for i in index)
+    try:
+        y = x[index]
+    except IndexError as error:
+        raise IndexError(f"getitem: {error} (shape {shape})") from None
+
+    def backward(dy):
+        dx = xp.zeros(shape, dtype)
+        if once:
+            dx[index] = dy
+        else:
+            xp.add.at(dx, index, dy)
+        return dx
+    return y, backward
+
+
+@op(any_dtype=True)
+def pad(x, *, pad, value=0.0):
+    """y = x with constant borders; pad = (left, right, top, bottom, …) from the last axis on, as in torch.
+
+    ∂L/∂x is the part of ∂L/∂y that lies inside.
+    """
+    if len(pad) % 2 or len(pad) > 2 * x.ndim or any(p < 0 for p in pad):
+        raise ShapeError(f"pad: needs two widths >= 0 for each of up to {x.ndim} axes, last axis first, got {pad}")
+    widths = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[-2::-2], pad[-1::-2]))
+    inside = tuple(slice(a, a + n) for (a, _), n in zip(widths, x.shape))
+    xp = array_module(x)
+    y = xp.full(tuple(a + n + b for (a, b), n in zip(widths, x.shape)), value, dtype=x.dtype)
+    y[inside] = x
+    return y, lambda dy: dy[inside]
+
+
+@op(any_dtype=True)
+def broadcast_to(x, *, shape):
+    """y = x repeated to `shape`, a view: ∂L/∂x is the sum over the repeats."""
+    shape_x = x.shape
+    try:
+        y = array_module(x).broadcast_to(x, tuple(shape))
+    except ValueError:
+        raise ShapeError(f"broadcast_to: {shape_x} does not broadcast to {tuple(shape)}") from None
+    return y, lambda dy: unbroadcast(dy, shape_x)
+
+
+@op(any_dtype=True)
+def to(x, *, device):
+    """y = x in the memory of `device`: ∂L/∂x travels back."""
+    home = device_of(x)
+    return to_device(x, device), lambda dy: to_device(dy, home)
