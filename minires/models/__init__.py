@@ -1,0 +1,25 @@
+"""Networks: `resnet50(num_classes=10, rng=0)`, or by name `create("resnet50", …)`; `names()` lists them."""
+
+from minires.models.registry import create, names
+from minires.models.resnet import plain18, plain34, resnet18, resnet34, resnet50, resnet101, resnet152
+from minires.models.resnet_cifar import (
+    plain8,
+    plain20,
+    plain32,
+    plain44,
+    plain56,
+    plain110,
+    resnet8,
+    resnet20,
+    resnet32,
+    resnet44,
+    resnet56,
+    resnet110,
+    resnet1202,
+)
+
+__all__ = [
+    "create", "names", "plain8", "plain18", "plain20", "plain32", "plain34", "plain44", "plain56", "plain110",
+    "resnet8", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "resnet101",
+    "resnet110", "resnet152", "resnet1202",
+]

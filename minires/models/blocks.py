@@ -1,0 +1,112 @@
+"""The two residual blocks, and the three things that can stand beside a branch: a projection, padding, or nothing.
+
+H(x) = relu(shortcut(x) + F(x)). A plain network is made of the same blocks with the add left out.
+"""
+
+from minires import ops
+from minires.errors import OptionError
+from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential
+
+
+class Block(Module):
+    """What both blocks share: the branch F, the shortcut beside it, and the ReLU after the add."""
+
+    def forward(self, x):
+        f = self.branch(x)
+        if self.downsample is None:  # a plain block
+            return ops.relu(f)
+        return ops.relu(ops.residual_add(self.downsample(x), f))
+
+
+class BasicBlock(Block):
+    """F = bn2∘conv2∘relu∘bn1∘conv1, two 3×3 convolutions  [He et al. 2015, Fig. 5 left].
+
+    x (N,in_channels,H,W) -> (N,channels,H/stride,W/stride); shortcut "A", "B" or None, see make_shortcut.
+    """
+
+    expansion = 1
+
+    def __init__(self, in_channels, channels, *, stride=1, shortcut="B", rng=None):
+        self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
+        self.bn1 = BatchNorm2d(channels)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False, rng=rng)
+        self.bn2 = BatchNorm2d(channels)
+        self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
+
+    def branch(self, x):
+        x = ops.relu(self.bn1(self.conv1(x)))
+        return self.bn2(self.conv2(x))
+
+    @property
+    def last_norm(self):
+        return self.bn2
+
+
+class Bottleneck(Block):
+    """F = 1×1 down, 3×3, 1×1 up to 4·channels  [He et al. 2015, Fig. 5 right].
+
+    x (N,in_channels,H,W) -> (N,4·channels,H/stride,W/stride). variant "v1.5" strides in the 3×3, as torchvision does;
+    "v1" in the first 1×1, as the paper does. Both have the same parameters, so a mix-up would go unnoticed.
+    """
+
+    expansion = 4
+
+    def __init__(self, in_channels, channels, *, stride=1, shortcut="B", variant="v1.5", rng=None):
+        if variant not in ("v1", "v1.5"):
+            raise OptionError(f"variant must be 'v1' or 'v1.5', got {variant!r}")
+        first, middle = (stride, 1) if variant == "v1" else (1, stride)
+        out = channels * self.expansion
+        self.conv1 = Conv2d(in_channels, channels, 1, first, bias=False, rng=rng)
+        self.bn1 = BatchNorm2d(channels)
+        self.conv2 = Conv2d(channels, channels, 3, middle, padding=1, bias=False, rng=rng)
+        self.bn2 = BatchNorm2d(channels)
+        self.conv3 = Conv2d(channels, out, 1, bias=False, rng=rng)
+        self.bn3 = BatchNorm2d(out)
+        self.downsample = make_shortcut(shortcut, in_channels, out, stride, rng)
+
+    def branch(self, x):
+        x = ops.relu(self.bn1(self.conv1(x)))
+        x = ops.relu(self.bn2(self.conv2(x)))
+        return self.bn3(self.conv3(x))
+
+    @property
+    def last_norm(self):
+        return self.bn3
+
+
+class PadShortcut(Module):
+    """Option A: every stride-th pixel, and zero channels on both sides; no parameters  [He et al. 2015, §3.3]."""
+
+    def __init__(self, in_channels, out_channels, stride):
+        self.stride = stride
+        self.before = (out_channels - in_channels) // 2
+        self.after = out_channels - in_channels - self.before
+
+    def forward(self, x):
+        x = x[:, :, ::self.stride, ::self.stride]
+        return ops.pad(x, pad=(0, 0, 0, 0, self.before, self.after))
+
+
+def make_shortcut(kind, in_channels, out_channels, stride, rng=None):
+    """What carries x around the branch: the identity where the shape stays, else by kind.
+
+    "B": a strided 1×1 convolution with batch norm; "A": PadShortcut; None: no shortcut at all, a plain block.
+    """
+    if kind not in ("A", "B", None):
+        raise OptionError(f"shortcut must be 'A', 'B' or None, got {kind!r}")
+    if kind is None:
+        return None
+    if stride == 1 and in_channels == out_channels:
+        return Identity()
+    if kind == "A":
+        return PadShortcut(in_channels, out_channels, stride)
+    return Sequential(Conv2d(in_channels, out_channels, 1, stride, bias=False, rng=rng), BatchNorm2d(out_channels))
+
+
+def make_stage(block, in_channels, channels, blocks, *, stride, **options):
+    """`blocks` blocks in a row, the first of which strides; returns them and their number of output channels."""
+    layers = []
+    for i in range(blocks):
+        layers.append(block(in_channels, channels, stride=stride if i == 0 else 1, **options))
+        in_channels = channels * block.expansion
+    return Sequential(*layers), in_channels

@@ -1,0 +1,73 @@
+"""ResNet-18/34/50/101/152 for ImageNet, and plain-18/34, their twins without shortcuts  [He et al. 2015, Table 1].
+
+Parameters are named and counted as in torchvision. Differences to the paper: bottlenecks stride in their 3×3
+convolution unless variant="v1"; the classifier starts uniform, as torch's Linear does.
+"""
+
+import numpy as np
+
+from minires import ops
+from minires.models.blocks import BasicBlock, Bottleneck, make_stage
+from minires.models.registry import register
+from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, init
+
+
+class ResNet(Module):
+    """x (N,in_channels,H,W) -> logits (N,num_classes); made for 224×224, takes any size from 33 up.
+
+    blocks: how many in each of the four stages; shortcut: "B" (projections), "A" (padding) or None (plain);
+    zero_init_residual: γ = 0 in the last norm of each branch, so that a block starts as the identity [Goyal 2017].
+    """
+
+    def __init__(self, block, blocks, *, num_classes=1000, in_channels=3, shortcut="B", zero_init_residual=False,
+                 rng=None, **block_options):
+        rng = np.random.default_rng(rng)
+        options = {"shortcut": shortcut, "rng": rng, **block_options}
+        self.conv1 = Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False, rng=rng)
+        self.bn1 = BatchNorm2d(64)
+        self.maxpool = MaxPool2d(3, stride=2, padding=1)
+        self.layer1, width = make_stage(block, 64, 64, blocks[0], stride=1, **options)
+        self.layer2, width = make_stage(block, width, 128, blocks[1], stride=2, **options)
+        self.layer3, width = make_stage(block, width, 256, blocks[2], stride=2, **options)
+        self.layer4, width = make_stage(block, width, 512, blocks[3], stride=2, **options)
+        self.fc = Linear(width, num_classes, rng=rng)
+        init_convolutions(self, "fan_out", rng)
+        if zero_init_residual:
+            zero_last_norms(self)
+
+    def forward(self, x):
+        x = self.maxpool(ops.relu(self.bn1(self.conv1(x))))  # (N,C,224,224) -> (N,64,56,56)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # -> (N,width,7,7)
+        x = ops.adaptive_avg_pool2d(x, output_size=1)
+        return self.fc(ops.flatten(x, start_dim=1))
+
+
+def init_convolutions(model, mode, rng):
+    """Kaiming normal for every convolution [He et al. 2015b]; mode "fan_out" as torchvision, "fan_in" as the paper."""
+    for module in model.modules():
+        if isinstance(module, Conv2d):
+            init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", rng=rng)
+
+
+def zero_last_norms(model):
+    """γ = 0 in the last norm of every branch, so that each block starts as its shortcut  [Goyal et al. 2017, §5.1]."""
+    for module in model.modules():
+        if isinstance(module, (BasicBlock, Bottleneck)):
+            init.constant_(module.last_norm.weight, 0.0)
+
+
+def _define(name, block, blocks, **fixed):
+    def build(**options):
+        return ResNet(block, blocks, **fixed, **options)
+    shortcuts = "without shortcuts" if "shortcut" in fixed else "with shortcuts"
+    build.__doc__ = f"{block.__name__} × {blocks}, {shortcuts}. Options: see ResNet."
+    return register(name, build)
+
+
+resnet18 = _define("resnet18", BasicBlock, (2, 2, 2, 2))
+resnet34 = _define("resnet34", BasicBlock, (3, 4, 6, 3))
+resnet50 = _define("resnet50", Bottleneck, (3, 4, 6, 3))
+resnet101 = _define("resnet101", Bottleneck, (3, 4, 23, 3))
+resnet152 = _define("resnet152", Bottleneck, (3, 8, 36, 3))
+plain18 = _define("plain18", BasicBlock, (2, 2, 2, 2), shortcut=None)
+plain34 = _define("plain34", BasicBlock, (3, 4, 6, 3), shortcut=None)

@@ -1,0 +1,66 @@
+"""The CIFAR ResNets of 6n + 2 layers, and their plain twins  [He et al. 2015, §4.2].
+
+Three stages of n basic blocks with 16, 32 and 64 channels on 32×32, 16×16 and 8×8 maps; the first convolution and the
+classifier make 6n + 2. The paper's shortcut is option A, without parameters, so that a plain twin has as many.
+"""
+
+import numpy as np
+
+from minires import ops
+from minires.errors import OptionError
+from minires.models.blocks import BasicBlock, make_stage
+from minires.models.registry import register
+from minires.models.resnet import init_convolutions, zero_last_norms
+from minires.nn import BatchNorm2d, Conv2d, Linear, Module, init
+
+
+class CifarResNet(Module):
+    """x (N,in_channels,H,W) -> logits (N,num_classes); made for 32×32, takes any size from 1 up.
+
+    depth: 6n + 2; shortcut: "A" (padding), "B" (projections where the shape changes) or None (plain);
+    zero_init_residual: γ = 0 in the last norm of each branch.
+    """
+
+    def __init__(self, depth, *, num_classes=10, in_channels=3, shortcut="A", zero_init_residual=False, rng=None):
+        if depth < 8 or depth % 6 != 2:
+            raise OptionError(f"a CIFAR ResNet has 6n + 2 layers (8, 14, 20, …), got depth {depth}")
+        n = (depth - 2) // 6
+        rng = np.random.default_rng(rng)
+        self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, rng=rng)
+        self.bn1 = BatchNorm2d(16)
+        self.layer1, width = make_stage(BasicBlock, 16, 16, n, stride=1, shortcut=shortcut, rng=rng)
+        self.layer2, width = make_stage(BasicBlock, width, 32, n, stride=2, shortcut=shortcut, rng=rng)
+        self.layer3, width = make_stage(BasicBlock, width, 64, n, stride=2, shortcut=shortcut, rng=rng)
+        self.linear = Linear(width, num_classes, rng=rng)
+        init_convolutions(self, "fan_in", rng)
+        init.kaiming_normal_(self.linear.weight, rng=rng)
+        if zero_init_residual:
+            zero_last_norms(self)
+
+    def forward(self, x):
+        x = ops.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        x = ops.adaptive_avg_pool2d(x, output_size=1)
+        return self.linear(ops.flatten(x, start_dim=1))
+
+
+def _define(name, depth, **fixed):
+    def build(**options):
+        return CifarResNet(depth, **fixed, **options)
+    build.__doc__ = f"The CIFAR network of {depth} layers. Options: see CifarResNet."
+    return register(name, build)
+
+
+resnet8 = _define("resnet8", 8)
+resnet20 = _define("resnet20", 20)
+resnet32 = _define("resnet32", 32)
+resnet44 = _define("resnet44", 44)
+resnet56 = _define("resnet56", 56)
+resnet110 = _define("resnet110", 110)
+resnet1202 = _define("resnet1202", 1202)
+plain8 = _define("plain8", 8, shortcut=None)
+plain20 = _define("plain20", 20, shortcut=None)
+plain32 = _define("plain32", 32, shortcut=None)
+plain44 = _define("plain44", 44, shortcut=None)
+plain56 = _define("plain56", 56, shortcut=None)
+plain110 = _define("plain110", 110, shortcut=None)
