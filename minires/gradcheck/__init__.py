@@ -1,0 +1,10 @@
+"""The gradient check: every backward held against derivatives that were measured, not derived.
+
+>>> from minires import gradcheck, ops
+>>> print(gradcheck.check(ops.conv2d, x, w, b, stride=2))
+"""
+
+from minires.gradcheck.cases import Case, cases_of
+from minires.gradcheck.checker import Report, check, check_module, check_op
+
+__all__ = ["Case", "Report", "cases_of", "check", "check_module", "check_op"]
