@@ -75,18 +75,26 @@ def channels_last(x):
     return array_module(x).ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
-def keep_format(y, like):
-    """y (N,C,H,W) in the memory format of `like`."""
-    return channels_last(y) if is_channels_last(like) else array_module(y).ascontiguousarray(y)
+def layout_of(x):
+    """The function that lays a map (N,C,H,W) out in memory as x lies, copying only if needed."""
+    return channels_last if is_channels_last(x) else array_module(x).ascontiguousarray
 
 
-def empty_map(shape, like):
-    """An uninitialised (N,C,H,W) array with the library, dtype and memory format of `like`."""
-    N, C, H, W = shape
-    xp = array_module(like)
-    if is_channels_last(like):
-        return xp.empty((N, H, W, C), dtype=like.dtype).transpose(0, 3, 1, 2)
-    return xp.empty(shape, dtype=like.dtype)
+def memory_order(x):
+    """The axes of x from the slowest to the fastest in memory: (0, 2, 3, 1) for channels-last."""
+    return tuple(sorted(range(x.ndim), key=lambda i: -abs(x.strides[i])))
+
+
+def empty(shape, dtype, order, xp=np):
+    """An uninitialised array whose axes lie in memory in `order`, from the slowest to the fastest."""
+    array = xp.empty([shape[i] for i in order], dtype)
+    return array.transpose([order.index(i) for i in range(len(order))])
+
+
+def empty_map(shape, like, dtype=None):
+    """An uninitialised (N,C,H,W) array with the library and memory format of `like`, and its dtype unless given."""
+    order = (0, 2, 3, 1) if is_channels_last(like) else (0, 1, 2, 3)
+    return empty(shape, dtype or like.dtype, order, array_module(like))
 
 
 def owner(array):

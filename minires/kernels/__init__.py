@@ -1,9 +1,54 @@
 """Arrays in, arrays out: the loops under the ops, in more than one speed behind the same signatures."""
 
-from minires.kernels.channels import centred, channel_sum, per_channel
-from minires.kernels.im2col import conv, conv_dw, conv_dx
+from minires.errors import OptionError
+from minires.kernels import im2col as _readable
+from minires.kernels import tiled as _tiled
+from minires.kernels.channels import channel_sums, moments, per_channel
 from minires.kernels.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
 from minires.kernels.window import Window
+from minires.kernels.workers import blockwise, get_num_threads, set_num_threads
 
-__all__ = ["Window", "avg_pool", "avg_pool_dx", "centred", "channel_sum", "conv", "conv_dw", "conv_dx", "max_pool",
-           "max_pool_dx", "per_channel"]
+__all__ = ["Window", "avg_pool", "avg_pool_dx", "blockwise", "channel_sums", "conv", "conv_dw", "conv_dx",
+           "get_num_threads", "max_pool", "max_pool_dx", "moments", "per_channel", "set_num_threads", "use"]
+
+CHOICES = ("fastest", "readable")
+_chosen = "fastest"
+
+
+class use:
+    """Compute every convolution the "readable" way or the "fastest" one (the default).
+
+    kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only.
+    """
+
+    def __init__(self, name):
+        global _chosen
+        if name not in CHOICES:
+            raise OptionError(f"kernels.use: choose one of {', '.join(CHOICES)}, got {name!r}")
+        self.before, _chosen = _chosen, name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        global _chosen
+        _chosen = self.before
+
+
+def _best(x, win):
+    return _tiled if _chosen == "fastest" and _tiled.fits(x, win) else _readable
+
+
+def conv(x, w, win):
+    """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW) in x's memory format."""
+    return _best(x, win).conv(x, w, win)
+
+
+def conv_dx(dy, w, win):
+    """dX = col2im(dY · W): dy (N,O,OH,OW), w (O,C/groups,KH,KW) -> dx (N,C,H,W) in dy's memory format."""
+    return _best(dy, win).conv_dx(dy, w, win)
+
+
+def conv_dw(dy, x, win):
+    """dW = dYᵀ · im2col(X): dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C/groups,KH,KW)."""
+    return _best(x, win).conv_dw(dy, x, win)

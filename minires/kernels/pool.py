@@ -9,8 +9,8 @@ def max_pool(x, win):
     x (N,C,H,W) -> y and tap (N,C,OH,OW). Padding counts as −inf, a NaN wins.
     """
     xp = array_module(x)
-    y, tap = empty_map(win.y_shape, like=x), xp.full_like(empty_map(win.y_shape, like=x), -1, dtype=xp.int32)
-    y[...] = -xp.inf
+    y, tap = empty_map(win.y_shape, like=x), empty_map(win.y_shape, like=x, dtype=xp.int16)
+    y[...], tap[...] = -xp.inf, -1
     for kh, kw, (oh, ow), (h, w) in win.taps():
         here, best, winner = x[:, :, h, w], y[:, :, oh, ow], tap[:, :, oh, ow]
         better = (here.real > best.real) | xp.isnan(here) | (winner < 0)

@@ -1,6 +1,7 @@
 """How a window slides: kernel, stride, padding, dilation and groups, checked once, with the messages a person gets."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import index
 
 from minires.errors import DTypeError, ShapeError
@@ -91,24 +92,31 @@ class Window:
     def y_shape(self):
         return self.N, self.O, self.OH, self.OW
 
-    def taps(self):
+    def taps(self, first=0, last=None):
         """Each kernel position (kh, kw), with the outputs that it serves and the inputs that it reads there.
 
-        Yields kh, kw, out, src: out = (rows, columns) slices of an output map, src of an input map, of equal
+        Gives tuples kh, kw, out, src: out = (rows, columns) slices of an output map, src of an input map, of equal
         length; outputs for which the tap lies in the padding are left out, so nobody needs a padded copy.
+        Only output rows first … last − 1 are served, and out counts them from first.
         """
-        for kh in range(self.KH):
-            rows = _meet(kh * self.DH - self.PH, self.SH, self.H, self.OH)
-            for kw in range(self.KW):
-                columns = _meet(kw * self.DW - self.PW, self.SW, self.W, self.OW)
-                yield kh, kw, (rows[0], columns[0]), (rows[1], columns[1])
+        return _taps(self, first, self.OH if last is None else last)
 
 
-def _meet(offset, stride, size, outputs):
-    """The outputs o with 0 <= o·stride + offset < size, and the inputs that they meet, as two slices."""
-    first = max(0, -(offset // stride))
-    last = min(outputs - 1, (size - 1 - offset) // stride)
-    if last < first:
+@lru_cache(maxsize=4096)
+def _taps(win, first, last):
+    taps = []
+    for kh in range(win.KH):
+        rows = _meet(kh * win.DH - win.PH, win.SH, win.H, first, last)
+        for kw in range(win.KW):
+            columns = _meet(kw * win.DW - win.PW, win.SW, win.W, 0, win.OW)
+            taps.append((kh, kw, (rows[0], columns[0]), (rows[1], columns[1])))
+    return tuple(taps)
+
+
+def _meet(offset, stride, size, first, last):
+    """The outputs first <= o < last with 0 <= o·stride + offset < size, counted from first, and their inputs."""
+    start, stop = max(first, -(offset // stride)), min(last, (size - 1 - offset) // stride + 1)
+    if stop <= start:
         return slice(0, 0), slice(0, 0)
-    start = first * stride + offset
-    return slice(first, last + 1), slice(start, start + (last - first) * stride + 1, stride)
+    source = start * stride + offset
+    return slice(start - first, stop - first), slice(source, source + (stop - 1 - start) * stride + 1, stride)

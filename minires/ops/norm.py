@@ -3,7 +3,7 @@
 from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
-from minires.kernels import per_channel
+from minires.kernels import blockwise, per_channel
 from minires.op import op
 
 
@@ -34,30 +34,32 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         if m < 2:
             raise ShapeError(f"batch_norm: training needs more than one value a channel, x is {x.shape}; "
                              "use a larger batch, or eval()")
-        x_hat, mean, var = kernels.centred(x)
+        mean, var = kernels.moments(x)
         if running_mean is not None:
             _blend(running_mean, mean, momentum)
             _blend(running_var, var * (m / (m - 1)), momentum)
+    elif running_mean is None or running_var is None:
+        raise ShapeError("batch_norm: training=False needs running_mean and running_var")
     else:
-        if running_mean is None or running_var is None:
-            raise ShapeError("batch_norm: training=False needs running_mean and running_var")
-        x_hat, var = x - per_channel(running_mean, x), running_var
+        mean, var = running_mean, running_var
     inv_std = (1 / (var + eps) ** 0.5).astype(x.dtype)  # (C,)
-    x_hat *= per_channel(inv_std, x)
-    y = x_hat * per_channel(weight, x)
-    y += per_channel(bias, x)
+    high = mean.astype(x.dtype)  # a mean in double precision, as two numbers of x's: x − high is exact near the mean
+    high, low, scale = per_channel(high, x), per_channel(mean - high, x), per_channel(inv_std, x)
+    gamma, beta = per_channel(weight, x), per_channel(bias, x)
+
+    def standardise(x):  # x̂ is made again in backward rather than kept: that is cheaper than fetching it
+        return (x - high - low) * scale
+    y = blockwise(lambda x: standardise(x) * gamma + beta, x)
 
     def backward(dy):
-        db = kernels.channel_sum(dy).astype(dy.dtype)
-        dw = kernels.channel_sum(dy * x_hat).astype(dy.dtype)
+        db, dw = kernels.channel_sums(lambda dy, x: (dy, dy * standardise(x)), dy, x)
+        slope = per_channel(weight * inv_std, dy)
         if training:
-            dx = x_hat * per_channel(dw / -m, dy)
-            dx += dy
-            dx -= per_channel(db / m, dy)
-            dx *= per_channel(weight * inv_std, dy)
+            mean_dy, mean_dy_x_hat = per_channel(db / m, dy), per_channel(dw / m, dy)
+            dx = blockwise(lambda dy, x: (dy - mean_dy - standardise(x) * mean_dy_x_hat) * slope, dy, x)
         else:
-            dx = dy * per_channel(weight * inv_std, dy)
-        return dx, dw, db
+            dx = blockwise(lambda dy: dy * slope, dy)
+        return dx, dw.astype(dy.dtype), db.astype(dy.dtype)
     return y, backward
 
 

@@ -1,7 +1,7 @@
 """Pooling: the greatest or the mean value under a window."""
 
 from minires import kernels
-from minires.arrays import array_module, keep_format
+from minires.arrays import array_module, layout_of
 from minires.errors import ShapeError
 from minires.kernels import Window
 from minires.kernels.window import pair
@@ -44,11 +44,8 @@ def adaptive_avg_pool2d(x, *, output_size=1):
     OH, OW = pair(output_size, "output_size", "adaptive_avg_pool2d", 1)
     A, B = _means(OH, H, like=x), _means(OW, W, like=x)
 
-    def backward(dy):
-        return keep_format(A.T @ dy @ B, like=like)
-    y = keep_format(A @ x @ B.T, like=x)
-    like = y[:0]  # no values, only the memory format
-    return y, backward
+    laid_out = layout_of(x)
+    return laid_out(A @ x @ B.T), lambda dy: laid_out(A.T @ dy @ B)
 
 
 def _means(outputs, size, like):

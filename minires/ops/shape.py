@@ -3,7 +3,7 @@
 import math
 from itertools import accumulate, pairwise
 
-from minires.arrays import array_module, device_of, to_device
+from minires.arrays import array_module, device_of, empty, memory_order, to_device
 from minires.errors import ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
@@ -91,7 +91,7 @@ def getitem(x, *, index):
     """y = x[index], as in NumPy: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
     index = index if isinstance(index, tuple) else (index,)
     index = tuple(unwrap(i) for i in index)
-    shape, dtype, xp = x.shape, x.dtype, array_module(x)
+    shape, dtype, order, xp = x.shape, x.dtype, memory_order(x), array_module(x)
     once = all(i is None or i is Ellipsis or isinstance(i, (int, slice)) or getattr(i, "dtype", 0) == xp.bool_
                for i in index)
     try:
@@ -100,7 +100,8 @@ def getitem(x, *, index):
         raise IndexError(f"getitem: {error} (shape {shape})") from None
 
     def backward(dy):
-        dx = xp.zeros(shape, dtype)
+        dx = empty(shape, dtype, order, xp)
+        dx[...] = 0
         if once:
             dx[index] = dy
         else:
@@ -120,7 +121,8 @@ def pad(x, *, pad, value=0.0):
     widths = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[-2::-2], pad[-1::-2]))
     inside = tuple(slice(a, a + n) for (a, _), n in zip(widths, x.shape))
     xp = array_module(x)
-    y = xp.full(tuple(a + n + b for (a, b), n in zip(widths, x.shape)), value, dtype=x.dtype)
+    y = empty(tuple(a + n + b for (a, b), n in zip(widths, x.shape)), x.dtype, memory_order(x), xp)
+    y[...] = value
     y[inside] = x
     return y, lambda dy: dy[inside]
 

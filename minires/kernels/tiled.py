@@ -1,0 +1,112 @@
+"""im2col again, for speed on a CPU: the same numbers, one tile of columns at a time, on all workers.
+
+A tile is as many output pixels as have COLUMN_BYTES of columns; they are laid out in a buffer that the worker keeps,
+and multiplied straight into y. Against the readable version:
+- a 1×1 convolution without stride multiplies x itself, there is nothing to lay out;
+- dX of a convolution without stride is the convolution of dY with the weights turned by 180°, padded to the full
+  overlap: a copy (im2col) is cheaper than an addition (col2im);
+- large maps are cut by rows, small ones are taken several at a time.
+Weights are used as (K,O) matrices; a weight whose memory lies in the order (KH,KW,C,O) is one already.
+"""
+
+import numpy as np
+
+from minires.arrays import empty, empty_map
+from minires.kernels import im2col as readable
+from minires.kernels.window import Window
+from minires.kernels.workers import scratch, share
+
+COLUMN_BYTES = 1 << 20
+
+
+def fits(x, win):
+    """Whether this version has something to offer: real NumPy arrays, one group."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f" and win.groups == 1
+
+
+def conv(x, w, win):
+    """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,OH,OW)."""
+    return _conv(x, w.transpose(2, 3, 1, 0).reshape(-1, win.O), win)
+
+
+def _conv(x, weights, win):
+    y = empty_map(win.y_shape, like=x)
+    pixels, out = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
+    weights = np.ascontiguousarray(weights)
+    direct = out.flags.c_contiguous
+
+    def tile(job):
+        some, first, last = job
+        rows = _rows(pixels[some], win, first, last)
+        if direct:
+            np.matmul(rows, weights, out=out[some, first:last].reshape(-1, win.O))
+        else:
+            out[some, first:last] = (rows @ weights).reshape(-1, last - first, win.OW, win.O)
+    share(tile, _tiles(win, x.itemsize))
+    return y
+
+
+def conv_dx(dy, w, win):
+    """dX = col2im(dY · W), or without stride dX = im2col(dY) · W turned: dy (N,O,OH,OW) -> dx (N,C,H,W)."""
+    PH, PW = win.DH * (win.KH - 1) - win.PH, win.DW * (win.KW - 1) - win.PW
+    if win.SH == win.SW == 1 and PH >= 0 and PW >= 0:
+        back = Window.of(dy.shape, (win.C, win.O, win.KH, win.KW), 1, (PH, PW), (win.DH, win.DW))
+        turned = w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)  # (O,C,KH,KW) -> (KH,KW,O,C)
+        return _conv(dy, turned.reshape(-1, win.C), back)
+
+    dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
+    weights = np.ascontiguousarray(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
+    pixels = dy.transpose(0, 2, 3, 1)
+
+    def pictures(job):
+        some, _, _ = job
+        cols = pixels[some].reshape(-1, win.O) @ weights
+        dx[some] = readable.col2im(cols.reshape(-1, win.OH, win.OW, win.KH, win.KW, win.C), win)
+    share(pictures, _tiles(win, dy.itemsize, whole_pictures=True))
+    return dx
+
+
+def conv_dw(dy, x, win):
+    """dW = im2col(X)ᵀ · dY: dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,KH,KW), in memory (KH,KW,C,O)."""
+    dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
+    pixels, dy = x.transpose(0, 2, 3, 1), dy.transpose(0, 2, 3, 1)
+
+    def tile(job):
+        some, first, last = job
+        rows = _rows(pixels[some], win, first, last)
+        return rows.T @ dy[some, first:last].reshape(-1, win.O)
+    # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
+    parts = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
+    dw.transpose(2, 3, 1, 0)[...] = sum(parts[1:], start=parts[0]).reshape(win.KH, win.KW, win.C, win.O)
+    return dw
+
+
+def _tiles(win, itemsize, *, least_pixels=0, whole_pictures=False):
+    """(pictures, first row, last row) of each tile: several whole pictures, or some rows of one."""
+    columns = win.KH * win.KW * win.C * itemsize
+    pixels = max(COLUMN_BYTES // columns, least_pixels, 1)
+    one = win.OH * win.OW
+    if pixels >= one or whole_pictures:
+        step = max(1, min(pixels // one, -(-win.N // 2)))  # at least two tiles
+        return [(slice(n, min(n + step, win.N)), 0, win.OH) for n in range(0, max(win.N, 1), step)]
+    rows = max(1, pixels // win.OW)
+    return [(slice(n, n + 1), r, min(r + rows, win.OH)) for n in range(win.N) for r in range(0, win.OH, rows)]
+
+
+def _rows(pixels, win, first, last):
+    """im2col of some pictures (n,H,W,C) for the output rows first … last − 1 -> (n·rows·OW, K)."""
+    if (win.KH, win.KW, win.SH, win.SW, win.PH, win.PW) == (1, 1, 1, 1, 0, 0):
+        return pixels[:, first:last].reshape(-1, win.C)
+    shape = (len(pixels), last - first, win.OW, win.KH, win.KW, win.C)
+    cols = scratch(_geometry(win), shape, pixels.dtype)
+    for kh, kw, (oh, ow), (h, w) in win.taps(first, last):
+        cols[:, oh, ow, kh, kw] = pixels[:, h, w]
+        # Columns in the padding are zero from the start; rows are not, for another tile of the picture used them.
+        if last - first < win.OH:
+            cols[:, :oh.start, :, kh, kw] = 0
+            cols[:, oh.stop:, :, kh, kw] = 0
+    return cols.reshape(-1, win.KH * win.KW * win.C)
+
+
+def _geometry(win):
+    return win.H, win.W, win.SH, win.SW, win.PH, win.PW, win.DH, win.DW

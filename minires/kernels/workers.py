@@ -1,0 +1,147 @@
+"""A few threads that each own a core: NumPy lets go of the interpreter inside a loop or a matrix product.
+
+share() gives every worker one contiguous part of the jobs, so that the same number of workers always does the same
+sums in the same order. While they exist the BLAS under NumPy is held to one thread, for each worker calls it by itself
+(a BLAS that has threads of its own keeps them spinning on the cores that the workers need).
+Without threadpoolctl, which does the holding, there is one worker, and the BLAS keeps its threads.
+"""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+
+from minires.errors import OptionError
+
+_lock = threading.Lock()
+_inside = threading.local()  # .number of the worker that runs this thread's code; absent outside
+_count = None
+_threads = None
+_limit = None
+
+
+def _cores():
+    """The cores that this process may use, as numbers; none are known on systems that cannot pin threads."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _default_count():
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # what people set to say how many threads they want
+        if os.environ.get(name, "").isdigit() and int(os.environ[name]) > 0:
+            return int(os.environ[name])
+    return len(_cores()) or os.cpu_count() or 1
+
+
+def get_num_threads():
+    """How many threads compute."""
+    _start()
+    return _count
+
+
+def set_num_threads(n):
+    """Compute with n threads from now on."""
+    global _count, _threads, _limit
+    if n < 1:
+        raise OptionError(f"set_num_threads: needs at least 1 thread, got {n}")
+    with _lock:
+        if _threads is not None:
+            _threads.shutdown()
+        if _limit is not None:
+            _limit.unregister() if hasattr(_limit, "unregister") else _limit.restore_original_limits()
+        _count, _threads, _limit = None, None, None
+    _start(n)
+
+
+def _start(n=None):
+    global _count, _threads, _limit
+    with _lock:
+        if _count is not None:
+            return
+        n = n or _default_count()
+        if n > 1:
+            try:
+                from threadpoolctl import threadpool_limits
+            except ImportError:
+                n = 1
+            else:
+                _limit = threadpool_limits(1, user_api="blas")
+                cores, numbers = _cores(), iter(range(n))
+
+                def own_a_core():
+                    _inside.number = number = next(numbers)
+                    if n <= len(cores):
+                        os.sched_setaffinity(0, {cores[number]})  # 0 is this thread
+                _threads = ThreadPoolExecutor(n, "minires", own_a_core)
+        _count = n
+
+
+def _forget():
+    """After a fork the threads exist in the parent only."""
+    global _count, _threads
+    _count = _threads = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def share(task, jobs):
+    """Call task(job) for every job: worker k takes the k-th part of the list, in order. -> the parts' results, a list
+
+    task's results, unless they are None, are added up within a part, into the first one.
+    """
+    def work(part):
+        total = None
+        for job in part:
+            result = task(job)
+            if total is None:
+                total = result
+            else:
+                total += result
+        return total
+    _start()
+    parts = min(_count, len(jobs))
+    if parts < 2 or hasattr(_inside, "number"):
+        return [work(jobs)]
+    bounds = [len(jobs) * k // parts for k in range(parts + 1)]
+    futures = [_threads.submit(work, jobs[a:b]) for a, b in pairwise(bounds)]
+    return [future.result() for future in futures]
+
+
+def scratch(key, shape, dtype):
+    """An array of zeros that this worker keeps under `key`: what was written into it is still there the next time."""
+    kept = vars(_inside).setdefault("scratch", {})
+    if (key, shape, dtype) not in kept:
+        if len(kept) >= 64:  # somebody works with ever new shapes
+            kept.clear()
+        kept[key, shape, dtype] = np.zeros(shape, dtype)
+    return kept[key, shape, dtype]
+
+
+BLOCK_BYTES = 256 << 10  # of each array: a few of them and the intermediate results fit a core's cache
+
+
+def blockwise(function, *arrays):
+    """function(*arrays), computed some pictures at a time on all workers, as if in one call.
+
+    For elementwise formulas on maps that share their first axis: what they hold besides must broadcast over it.
+    Blocks keep the intermediate results in the cache, where whole arrays would send each through memory.
+    """
+    first = arrays[0]
+    pictures = len(first) if first.ndim else 0
+    if first.nbytes < 2 * BLOCK_BYTES or not isinstance(first, np.ndarray) or first.dtype.kind != "f" or pictures < 2:
+        return function(*arrays)
+    out = np.empty_like(first)
+
+    def block(some):
+        out[some] = function(*(a[some] for a in arrays))
+    share(block, blocks(first))
+    return out
+
+
+def blocks(x, nbytes=BLOCK_BYTES):
+    """Slices of the first axis of x, of about so many bytes each."""
+    step = max(1, nbytes * len(x) // max(x.nbytes, 1))
+    return [slice(n, min(n + step, len(x))) for n in range(0, len(x), step)]
