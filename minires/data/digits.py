@@ -1,0 +1,26 @@
+"""The handwritten digits that come with scikit-learn: 1,797 pictures of 8×8, no download [Alpaydin & Kaynak 1998]."""
+
+import numpy as np
+
+from minires.data.dataset import ArrayDataset
+from minires.errors import need
+
+TEST = 360
+
+
+def digits():
+    """(train, test): 1,437 and 360 pictures (1,8,8), split once and for all by class, so that both hold all digits."""
+    source = need("sklearn.datasets", "data", for_what="the digits data set").load_digits()
+    images = np.round(source.images * (255 / 16)).astype(np.uint8)[:, None]  # 0 … 16 -> 0 … 255; (N,8,8) -> (N,1,8,8)
+    labels = source.target
+    # A shuffled order in which the classes come round and round: its last fifth is balanced.
+    order = np.random.default_rng(0).permutation(len(labels))
+    rank = np.empty(len(labels), int)
+    for digit in range(10):
+        members = order[labels[order] == digit]
+        rank[members] = np.arange(len(members))
+    order = order[np.argsort(rank[order], kind="stable")]
+    train = order[TEST:]
+    mean, std = float(images[train].mean() / 255), float(images[train].std() / 255)
+    parts = np.random.default_rng(1).permutation(train), order[:TEST]
+    return tuple(ArrayDataset("digits", "0123456789", images[part], labels[part], (mean,), (std,)) for part in parts)

@@ -1,0 +1,38 @@
+"""Stochastic gradient descent."""
+
+from minires.errors import OptionError
+from minires.optim.optimizer import Optimizer, in_range
+
+
+class SGD(Optimizer):
+    """v ← μ·v + (1 − dampening)·g with g = ∂L/∂x + λ·x; x ← x − lr·v, or x − lr·(g + μ·v) with nesterov.
+
+    μ momentum, λ weight_decay; the first v is g  [Polyak 1964; Sutskever et al. 2013; the form is torch.optim.SGD's].
+    """
+
+    slots = ("momentum_buffer",)
+
+    def __init__(self, params, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
+        super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+                         nesterov=nesterov)
+
+    def check(self, group):
+        super().check(group)
+        in_range("momentum", group["momentum"], 0)
+        in_range("dampening", group["dampening"], 0)
+        if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
+            raise OptionError("nesterov needs a momentum above 0 and no dampening, got momentum="
+                              f"{group['momentum']}, dampening={group['dampening']}")
+
+    def update(self, x, dx, state, group):
+        momentum = group["momentum"]
+        g = dx + group["weight_decay"] * x if group["weight_decay"] else dx
+        if momentum:
+            if "momentum_buffer" in state:
+                v = state["momentum_buffer"]
+                v *= momentum
+                v += g if group["dampening"] == 0 else (1 - group["dampening"]) * g
+            else:
+                v = state["momentum_buffer"] = g.copy("K")
+            g = g + momentum * v if group["nesterov"] else v
+        x -= group["lr"] * g
