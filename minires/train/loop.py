@@ -1,0 +1,238 @@
+"""The training loop: steps, evaluation, the log, and checkpoints from which a run goes on to the same bits.
+
+All randomness is keyed: weights by the seed, the order of epoch e by (seed, e), the augmentation of its batch b by
+(seed, e, b). So what a checkpoint has to hold is weights, optimiser, place and the log so far; a resumed run makes the
+very batches that the uninterrupted one would have made.
+"""
+
+import csv
+import io
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from minires import data, models, ops, optim
+from minires.arrays import to_device
+from minires.errors import CheckpointError, GraphError, OptionError
+from minires.graph import no_grad
+from minires.plots import plot_curves
+from minires.storage import atomic_write, load_checkpoint, save_checkpoint
+from minires.tensor import Tensor
+from minires.train.config import Config
+
+MOMENTUM = 0.9
+EVALUATION_BATCH = 256
+SAVE_EVERY = 300  # seconds: at most this much is lost when the machine dies in a long epoch
+
+
+def train_step(model, optimizer, images, labels):
+    """One step of the optimiser on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct pictures).
+
+    Raises GraphError, before anything is changed, when the loss is not finite.
+    """
+    logits = model(Tensor(images))
+    loss = ops.cross_entropy(logits, labels)
+    value = loss.item()
+    if not math.isfinite(value):
+        raise GraphError(f"the loss is {value}")
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return value, int((logits.data.argmax(axis=1) == labels).sum())
+
+
+def evaluate(model, loader, device="cpu"):
+    """(mean loss, accuracy) of a model in evaluation mode over a loader; the mode is put back."""
+    was_training, seen, loss, correct = model.training, 0, 0.0, 0
+    model.eval()
+    with no_grad():
+        for images, labels in loader.epoch(0):
+            images, labels = to_device(images, device), to_device(labels, device)
+            logits = model(Tensor(images))
+            loss += ops.cross_entropy(logits, labels, reduction="sum").item()
+            correct += int((logits.data.argmax(axis=1) == labels).sum())
+            seen += len(labels)
+    model.train(was_training)
+    return loss / seen, correct / seen
+
+
+def make_schedule(config, steps):
+    """lr(step) for a run of so many steps. Multistep divides by 10 at 1/2 and 3/4, as He et al. 2015, §4.2."""
+    steps = max(steps, 1)
+    if config.schedule == "one_cycle":
+        return optim.one_cycle(config.lr, total_steps=steps)
+    if config.schedule == "multistep":
+        return optim.multistep(config.lr, milestones=(steps // 2, steps * 3 // 4))
+    if config.schedule == "cosine":
+        return optim.cosine(config.lr, T_max=steps)
+    return optim.constant(config.lr)
+
+
+class Run:
+    """A training run in a folder: checkpoint.safetensors, log.csv and curves.png.
+
+    Run(config) starts one, Run.resume(folder) goes on with one; go() works until the end, or until stop() says so.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.train_set, self.test_set = data.load(config.dataset, config.data or None)
+        if config.limit:
+            self.train_set = self.train_set.limit(min(config.limit, len(self.train_set)))
+            self.test_set = self.test_set.limit(min(config.limit, len(self.test_set)))
+        self.folder = Path(config.out or _new_folder(config))
+        self.model = models.create(config.model, num_classes=len(self.train_set.classes),
+                                   in_channels=self.train_set.shape[0], rng=config.seed).to(config.device)
+        self.optimizer = optim.SGD(self.model.parameters(), config.lr, momentum=MOMENTUM,
+                                   weight_decay=config.weight_decay)
+        self.loader = data.Loader(self.train_set, config.batch_size, seed=config.seed, shuffle=True,
+                                  transform=_transform(self.train_set, config.augment))
+        self.test_loader = data.Loader(self.test_set, min(EVALUATION_BATCH, len(self.test_set)))
+        self.schedule = make_schedule(config, config.epochs * len(self.loader))
+        self.epoch = self.batch = 0
+        self.totals = {"loss": 0.0, "correct": 0, "seen": 0, "seconds": 0.0}  # of the epoch under way
+        self.history = []
+        self.saved_at = time.monotonic()
+
+    @classmethod
+    def start(cls, config):
+        """A new run; refuses a folder that holds one."""
+        run = cls(config)
+        if run.checkpoint_path.exists():
+            raise OptionError(f"{run.folder} holds a run already; go on with it by --resume, or choose another --out")
+        return run
+
+    @classmethod
+    def resume(cls, folder, given=None):
+        """The run whose checkpoint lies in folder, as it was; `given` are settings that may differ (Config.FREE)."""
+        path = Path(folder) / "checkpoint.safetensors"
+        if not path.exists():
+            raise CheckpointError(f"there is no run to resume in {folder} (no {path.name})")
+        sections, state = load_checkpoint(path)
+        try:
+            config = Config(**state["config"]).resumed({**(given or {}), "out": str(folder)})
+            run = cls(config)
+            run.epoch, run.batch, run.totals = state["epoch"], state["batch"], state["totals"]
+            run.history = state["history"]
+            run.model.load_state_dict(sections["model"])
+            run.optimizer.load_state_dict(sections["optimizer"])
+            for name, module in run.model.named_modules():
+                if name in state["rng"]:
+                    module.rng.bit_generator.state = state["rng"][name]
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{path} is no checkpoint of a training run: {error!r}") from error
+        return run
+
+    @property
+    def checkpoint_path(self):
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def log_path(self):
+        return self.folder / "log.csv"
+
+    @property
+    def curves_path(self):
+        return self.folder / "curves.png"
+
+    @property
+    def step(self):
+        """Optimiser steps done so far."""
+        return self.epoch * len(self.loader) + self.batch
+
+    def save(self):
+        """Write the checkpoint, beside the old one and renamed."""
+        arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        rng = {name: module.rng.bit_generator.state for name, module in self.model.named_modules()
+               if hasattr(module, "rng")}
+        save_checkpoint(self.checkpoint_path, arrays, {
+            "config": asdict(self.config), "epoch": self.epoch, "batch": self.batch, "totals": self.totals,
+            "history": self.history, "rng": rng})
+        self.saved_at = time.monotonic()
+
+    def go(self, *, stop=lambda: False, on_step=None, on_epoch=None):
+        """Train to the end -> True; or save and leave after the step during which stop() became true -> False.
+
+        on_step(run, pictures) and on_epoch(run, row) are told of progress. Raises GraphError naming the step when
+        the loss is not finite; the last checkpoint is left as it is.
+        """
+        self.model.train()
+        while self.epoch < self.config.epochs:
+            began = time.perf_counter()
+            for images, labels in self.loader.epoch(self.epoch, start=self.batch):
+                self._step(images, labels)
+                now = time.perf_counter()
+                self.totals["seconds"] += now - began
+                if on_step:
+                    on_step(self, len(labels))
+                if stop():
+                    self.save()
+                    return False
+                if time.monotonic() - self.saved_at > SAVE_EVERY:
+                    self.save()
+                began = time.perf_counter()
+            row = self._finish_epoch()
+            if on_epoch:
+                on_epoch(self, row)
+            if stop():  # during the evaluation
+                return False
+        return True
+
+    def _step(self, images, labels):
+        device = self.config.device
+        self.optimizer.lr = self.schedule(self.step)
+        try:
+            loss, correct = train_step(self.model, self.optimizer, to_device(images, device), to_device(labels, device))
+        except GraphError as error:
+            raise GraphError(f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
+                             f"rate {self.optimizer.lr:.3g}); try a smaller --lr") from error
+        self.batch += 1
+        for key, value in (("loss", loss * len(labels)), ("correct", correct), ("seen", len(labels))):
+            self.totals[key] += value
+
+    def _finish_epoch(self):
+        """Evaluate, add a row to the log, and save."""
+        totals, seen = self.totals, self.totals["seen"]
+        test_loss, test_accuracy = evaluate(self.model, self.test_loader, self.config.device)
+        row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.optimizer.lr,
+               "train_loss": totals["loss"] / seen, "train_accuracy": totals["correct"] / seen,
+               "test_loss": test_loss, "test_accuracy": test_accuracy,
+               "images_per_second": seen / totals["seconds"], "seconds": totals["seconds"]}
+        self.history.append(row)
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.totals = dict.fromkeys(totals, 0)
+        self.save()
+        self.write_log()
+        return row
+
+    def write_log(self):
+        """log.csv, one line an epoch, made anew from the history so that it always agrees with the checkpoint."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.history[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        atomic_write(self.log_path, text.getvalue().encode())
+
+    def draw(self):
+        """curves.png"""
+        plot_curves(self.history, self.curves_path, title=f"{self.config.model} on {self.train_set.name}")
+
+
+def _transform(dataset, augment):
+    normalise = data.normalise(dataset.mean, dataset.std)
+    if not augment:
+        return normalise
+    # digits are small, and a mirrored 2 is no 2
+    changes = (data.pad_and_crop(1),) if dataset.name == "digits" else (data.pad_and_crop(4), data.flip())
+    return data.compose(*changes, normalise)
+
+
+def _new_folder(config):
+    name = Path("runs") / f"{Path(config.dataset).name}-{config.model}"
+    number = 1
+    folder = name
+    while folder.exists():
+        number += 1
+        folder = name.with_name(f"{name.name}-{number}")
+    return folder

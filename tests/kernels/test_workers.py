@@ -1,0 +1,120 @@
+"""Work shared among threads gives what one thread gives, in the same order every time."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from minires import kernels
+from minires.errors import OptionError
+from minires.kernels import workers
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    before = kernels.get_num_threads()
+    kernels.set_num_threads(request.param)
+    yield request.param
+    kernels.set_num_threads(before)
+
+
+def test_every_job_is_done_once(threads):
+    done = []
+    workers.share(done.append, list(range(50)))
+    assert sorted(done) == list(range(50))
+
+
+def test_each_worker_adds_up_one_contiguous_part_in_order(threads):
+    parts = workers.share(lambda job: [job], list(range(10)))
+    assert len(parts) == threads
+    assert [job for part in parts for job in part] == list(range(10))
+
+
+def test_work_shared_from_inside_a_worker_is_done_there(threads):
+    def outer(job):
+        here = threading.get_ident()
+        workers.share(lambda _: seen.append(threading.get_ident() == here), [1, 2, 3])
+    seen = []
+    workers.share(outer, [1, 2])
+    assert seen == [True] * 6
+
+
+def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(threads):
+    with pytest.raises(ZeroDivisionError):
+        workers.share(lambda job: 1 / job, [1, 2, 0, 4])
+    assert sum(workers.share(lambda job: job, [1, 2, 3])) == 6
+
+
+def test_blockwise_equals_the_formula_on_whole_arrays(threads):
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((7, 64, 32, 32), dtype=np.float32) for _ in range(2))
+    v = rng.standard_normal((1, 64, 1, 1), dtype=np.float32)
+    blocks = workers.blocks(x)
+    assert len(blocks) == 7
+    np.testing.assert_array_equal(kernels.blockwise(lambda x, y: x * y + v, x, y), x * y + v)
+
+
+def test_blocks_cover_the_first_axis_once():
+    for pictures in (1, 2, 7, 64):
+        x = np.zeros((pictures, 3000), np.float32)
+        covered = [n for some in workers.blocks(x, 20_000) for n in range(some.start, some.stop)]
+        assert covered == list(range(pictures))
+
+
+def test_scratch_is_kept_by_key_and_starts_as_zeros():
+    a = workers.scratch("key", (3, 2), np.float32)
+    assert not a.any()
+    a[...] = 1
+    assert workers.scratch("key", (3, 2), np.float32) is a
+    assert not workers.scratch("key", (3, 2), np.float64).any()
+    assert not workers.scratch("other", (3, 2), np.float32).any()
+
+
+def test_scratch_does_not_grow_without_end():
+    for n in range(1, 500):
+        workers.scratch("growing", (n,), np.float32)
+    assert len(workers._inside.scratch) <= 64
+
+
+def test_no_threads_is_an_error():
+    with pytest.raises(OptionError, match="at least 1 thread, got 0"):
+        kernels.set_num_threads(0)
+
+
+def run(code, **environment):
+    return subprocess.run([sys.executable, "-c", code], env={**os.environ, **environment}, text=True, check=True,
+                          capture_output=True).stdout.split()
+
+
+def test_the_number_of_threads_asked_for_in_the_environment_is_used():
+    code = "from minires import kernels; print(kernels.get_num_threads())"
+    assert run(code, OPENBLAS_NUM_THREADS="3") == ["3"]
+    assert run(code, OPENBLAS_NUM_THREADS="1") == ["1"]
+
+
+def test_without_threadpoolctl_one_worker_computes():
+    code = ("import sys; sys.modules['threadpoolctl'] = None\n"
+            "from minires import kernels; print(kernels.get_num_threads())")
+    assert run(code) == ["1"]
+
+
+def test_importing_starts_no_thread_and_leaves_the_blas_alone():
+    assert run("import threading, minires; print(threading.active_count())") == ["1"]
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork on this system")
+def test_a_forked_child_starts_its_own_workers():
+    code = ("import os, numpy as np\n"
+            "from minires import kernels\n"
+            "x = np.ones((8, 64, 32, 32), np.float32)\n"
+            "double = lambda: float(kernels.blockwise(lambda x: x + x, x).sum())\n"
+            "first = double()\n"
+            "child = os.fork()\n"
+            "if child == 0:\n"
+            "    os._exit(0 if double() == first else 1)\n"
+            "print(os.waitpid(child, 0)[1])\n")
+    assert run(code) == ["0"]

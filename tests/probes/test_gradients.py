@@ -1,0 +1,52 @@
+"""The gradient that reaches each block."""
+
+import numpy as np
+import pytest
+
+from minires import Tensor, models, ops
+from minires.probes import gradient_norms
+from minires.probes.__main__ import main
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((8, 1, 8, 8)).astype(np.float32), rng.integers(0, 10, 8)
+
+
+def test_one_norm_a_block_and_the_last_is_that_of_the_pooled_features(batch):
+    images, labels = batch
+    model = models.resnet20(in_channels=1, rng=0)
+    norms = gradient_norms(model, images, labels)
+    assert len(norms) == 9
+    features = Tensor(np.zeros((8, 64, 2, 2), np.float32))
+    removers = [model.layer3.register_forward_hook(lambda m, i, o: features.copy_(o.detach()))]
+    model(Tensor(images))
+    removers[0]()
+    h = Tensor(features.data, requires_grad=True)
+    logits = model.linear(ops.flatten(ops.adaptive_avg_pool2d(h, output_size=1), start_dim=1))
+    ops.cross_entropy(logits, labels).backward()
+    assert norms[-1] == pytest.approx(float(np.linalg.norm(h.grad)), rel=1e-5)
+
+
+def test_hooks_are_gone_afterwards(batch):
+    model = models.resnet8(in_channels=1, rng=0)
+    first = gradient_norms(model, *batch)
+    assert len(gradient_norms(model, *batch)) == len(first)
+
+
+def test_without_shortcuts_the_gradient_explodes_with_depth_and_with_them_it_does_not(batch):
+    def spread(name):
+        norms = gradient_norms(models.create(name, in_channels=1, rng=0), *batch)
+        return norms[0] / norms[-1]
+    assert spread("plain56") > 100
+    assert spread("resnet56") < 30
+
+
+def test_the_command_draws_a_picture(tmp_path, capsys):
+    path = tmp_path / "new" / "gradients.png"
+    assert main(["--depths", "20", "--out", str(path)]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert "plain20" in capsys.readouterr().out
+    assert main(["--depths", "21", "--out", str(path)]) == 2
+    assert "there is no model 'plain21'" in capsys.readouterr().err
