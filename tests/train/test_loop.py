@@ -24,16 +24,11 @@ def bits(run):
             {**run.model.state_dict(), **{f"optimizer {k}": v for k, v in run.optimizer.state_dict().items()}}.items()}
 
 
-def stop_after(steps):
-    count = iter(range(1, steps + 1))
-    return lambda: next(count, None) == steps
-
-
 def test_a_run_writes_checkpoint_log_and_curves(tmp_path):
     run = trained(tmp_path)
     run.draw()
     assert run.curves_path.read_bytes().startswith(b"\x89PNG")
-    rows = list(csv.DictReader(run.log_path.open()))
+    rows = list(csv.DictReader(run.log_path.read_text().splitlines()))
     assert [int(row["epoch"]) for row in rows] == [1, 2]
     assert int(rows[-1]["step"]) == run.step == 6
     assert float(rows[-1]["test_accuracy"]) == run.history[-1]["test_accuracy"]
@@ -53,7 +48,7 @@ def test_same_seed_same_bits_and_another_seed_others(tmp_path):
 def test_a_stopped_run_resumes_to_the_bits_of_an_uninterrupted_one(tmp_path, steps):
     whole = trained(tmp_path, "whole")
     run = Run.start(Config(**SMALL, out=str(tmp_path / "stopped")))
-    assert not run.go(stop=stop_after(steps))
+    assert not run.go(stop=lambda: run.step >= steps)
     resumed = Run.resume(tmp_path / "stopped")
     assert resumed.step == steps
     assert resumed.go()
@@ -136,7 +131,7 @@ def test_dropout_state_is_part_of_a_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(models, "create", with_dropout)
     whole = trained(tmp_path, "whole")
     run = Run.start(Config(**SMALL, out=str(tmp_path / "stopped")))
-    run.go(stop=stop_after(2))
+    run.go(stop=lambda: run.step >= 2)
     resumed = Run.resume(tmp_path / "stopped")
     resumed.go()
     assert bits(resumed) == bits(whole)

@@ -1,0 +1,79 @@
+"""@op: how arguments reach a function, and what its backward must give."""
+
+import numpy as np
+import pytest
+
+from minires import Tensor, op, ops
+from minires.errors import DTypeError, GraphError, ShapeError
+from minires.tensor import registry
+
+
+@pytest.fixture
+def cube():
+    @op
+    def cube(x, scale=None, *, power=3):
+        y = x**power
+        return y, lambda dy: (dy * power * x ** (power - 1), None)
+    yield cube
+    del registry["cube"]
+
+
+def test_a_function_becomes_an_op_and_stays_reachable(cube):
+    x = Tensor(np.array([2.0]), requires_grad=True)
+    cube(x, power=4).backward(np.array([1.0]))
+    assert x.grad == 32
+    y, backward = cube.raw(np.array([2.0]))
+    assert (y, backward(1.0)[0]) == (8, 12)
+    assert registry["cube"] is cube
+
+
+def test_settings_may_come_by_position_as_in_torch():
+    x = Tensor(np.random.default_rng(0).standard_normal((1, 2, 6, 6)))
+    np.testing.assert_array_equal(ops.max_pool2d(x, 3, 2, 1).data,
+                                  ops.max_pool2d(x, kernel_size=3, stride=2, padding=1).data)
+    w = np.ones((3, 2, 3, 3))
+    assert ops.conv2d(x, w, None, 2, 1).shape == (1, 3, 3, 3)
+    assert ops.cat([x, x], 1).shape == (1, 4, 6, 6)
+
+
+def test_differentiable_arguments_may_come_by_keyword():
+    x = Tensor(np.random.default_rng(0).standard_normal((2, 3)))
+    w, b = Tensor(np.ones((4, 3)), requires_grad=True), Tensor(np.ones(4), requires_grad=True)
+    ops.linear(x, b=b, w=w).sum().backward()
+    np.testing.assert_allclose(w.grad, np.tile(x.data.sum(0), (4, 1)))
+    np.testing.assert_array_equal(b.grad, np.full(4, 2.0))
+
+
+@pytest.mark.parametrize(("gradient", "error", "message"), [
+    (lambda dy: np.ones(5), ShapeError, r"broken: backward gave a gradient \(5,\) for an input \(3,\)"),
+    (lambda dy: dy.astype(np.float32), DTypeError, "broken: backward gave a float32 gradient for a float64 input"),
+    (lambda dy: (dy, dy), GraphError, "broken: backward gave 2 gradients for 1 inputs"),
+    (lambda dy: (), GraphError, "broken: backward gave 0 gradients for 1 inputs"),
+])
+def test_a_wrong_gradient_is_blamed_on_its_op(gradient, error, message):
+    @op
+    def broken(x):
+        return x * 2, gradient
+    try:
+        with pytest.raises(error, match=message):
+            broken(Tensor(np.ones(3), requires_grad=True)).sum().backward()
+    finally:
+        del registry["broken"]
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: ops.add(Tensor(np.ones(2)), Tensor(np.ones(2, np.float32))), "add: mixes float64 and float32"),
+    (lambda: ops.relu(Tensor([1, 2])), "relu: argument 1 is int64"),
+    (lambda: ops.mul(np.ones(2), np.ones(2, complex)), "mul: argument 2 is complex128"),
+    (lambda: ops.add(Tensor([1.0]), [1.0]), "add: argument 2 must be a Tensor or an array, got list"),
+    (lambda: ops.exp(2.0), "exp: argument 1 must be a Tensor or an array, got float"),
+    (lambda: ops.matmul(Tensor([[1.0]]), "x"), "matmul: argument 2 must be"),
+])
+def test_types_that_do_not_fit_are_named(call, message):
+    with pytest.raises(DTypeError, match=message):
+        call()
+
+
+def test_an_input_without_gradient_is_not_recorded():
+    assert ops.relu(Tensor([1.0])).node is None
+    assert ops.relu(np.ones(3, np.float32)).node is None
