@@ -16,7 +16,7 @@ _SERIES = (
 
 
 def erfc(x):
-    """1 − erf(x) = 2/√π ∫ₓ^∞ exp(−s²) ds, within (8 + x²) units of the last place; analytic off x = 0."""
+    """1 − erf(x) = 2/√π ∫ₓ^∞ exp(−s²) ds, within (8 + 4x²) rounding units; analytic off x = 0."""
     xp = array_module(x)
     z = xp.where(x.real < 0, -x, x)
     t = 2 / (2 + z)

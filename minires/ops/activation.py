@@ -77,16 +77,11 @@ def gelu(x, *, approximate="none"):
 def logsumexp(x, *, dim, keepdim=False):
     """y = ln Σ eˣ along dim: ∂L/∂x = ∂L/∂y·softmax(x). The greatest x is taken out first, so nothing overflows."""
     i = axis(dim, x.ndim, "logsumexp")
-    top, y = _log_sum_exp(x, i)
-    share = array_module(x).exp(x - y)
-    return (y if keepdim else y.squeeze(i)), lambda dy: dy.reshape(top.shape) * share
-
-
-def _log_sum_exp(x, i):
     xp = array_module(x)
     top = x.real.max(axis=i, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0).astype(top.dtype)
-    return top, top + xp.log(xp.exp(x - top).sum(axis=i, keepdims=True))
+    y = top + xp.log(xp.exp(x - top).sum(axis=i, keepdims=True))
+    return (y if keepdim else y.squeeze(i)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
 
 
 @op

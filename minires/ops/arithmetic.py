@@ -66,12 +66,12 @@ def pow(a, b):
     xp = array_module(a, b)
     y = a**b
 
-    def backward(dy):
+    def backward(dy, needs=(True, True)):
         da = db = None
-        if shape_a is not None:
+        if needs[0] and shape_a is not None:
             exponent = xp.where(b == 0, 1, b - 1) if shape_b is not None else b - 1 if b else 1
             da = unbroadcast(dy * b * a**exponent, shape_a)
-        if shape_b is not None:
+        if needs[1] and shape_b is not None:
             log_a = math.log(a or 1) if shape_a is None else xp.log(xp.where(a == 0, 1, a))
             db = unbroadcast(dy * y * log_a, shape_b)
         return da, db

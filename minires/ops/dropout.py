@@ -21,5 +21,8 @@ def dropout(x, *, p=0.5, training=True, rng=None):
     if rng is None:
         raise OptionError("dropout: training needs a source of randomness; pass rng=np.random.default_rng(seed)")
     keep = np.random.default_rng(rng).random(x.shape, dtype=np.float32) >= p
-    scale = array_module(x).asarray(keep).astype(x.real.dtype) * (1 / (1 - p) if p < 1 else 0.0)
+    xp = array_module(x)
+    scale = xp.empty_like(x, dtype=x.real.dtype)  # in memory as x lies
+    scale[...] = xp.asarray(keep)
+    scale *= 1 / (1 - p) if p < 1 else 0.0
     return x * scale, lambda dy: dy * scale

@@ -40,11 +40,12 @@ def mean(x, *, dim=None, keepdim=False):
 @op
 def max(x, *, dim=None, keepdim=False):
     """y = max x, values only (torch.amax); equal greatest values share ∂L/∂y equally."""
+    xp = array_module(x)
     axes, m = _axes(x, dim, "max")
     if m == 0:
         raise ShapeError(f"max: nothing to choose from along dim {dim} of shape {x.shape}")
     y = x.max(axis=axes, keepdims=True)
-    greatest = (x.real == y.real).astype(x.real.dtype)
+    greatest = ((x.real == y.real) | xp.isnan(x.real)).astype(x.real.dtype)  # a NaN is its own greatest value
     share = greatest / greatest.sum(axis=axes, keepdims=True)
     kept = y.shape
     return y if keepdim else y.squeeze(axes), lambda dy: dy.reshape(kept) * share

@@ -36,7 +36,7 @@ def cosine(lr, T_max, eta_min=0.0):
 def linear_warmup(schedule, steps, start_factor=1 / 3):
     """schedule(step), over the first `steps` times a factor that rises linearly from start_factor to 1.
 
-    [Goyal et al. 2017, §2.2.] As torch's LinearLR chained with another scheduler: the schedule itself counts from the first step.
+    [Goyal et al. 2017, §2.2.] As torch's LinearLR chained with another scheduler: that one counts from the first step.
     """
     _at_least_one("steps", steps)
     start_factor = in_range("start_factor", start_factor, 0, 1)

@@ -1,5 +1,6 @@
 """Stochastic gradient descent."""
 
+from minires.arrays import array_module
 from minires.errors import OptionError
 from minires.optim.optimizer import Optimizer, in_range
 
@@ -33,6 +34,7 @@ class SGD(Optimizer):
                 v *= momentum
                 v += g if group["dampening"] == 0 else (1 - group["dampening"]) * g
             else:
-                v = state["momentum_buffer"] = g.copy("K")
+                v = state["momentum_buffer"] = array_module(x).empty_like(x)
+                v[...] = g
             g = g + momentum * v if group["nesterov"] else v
         x -= group["lr"] * g

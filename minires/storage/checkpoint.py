@@ -18,8 +18,8 @@ def load_checkpoint(path):
     """(sections, state) as they were saved. Raises CheckpointError for damaged files and for bare weights."""
     arrays, metadata = load(path)
     if metadata.get("format") != VERSION:
-        raise CheckpointError(f"{path} is no checkpoint of this version but {metadata.get('format', 'bare weights')!r}; "
-                              "weights alone are read by storage.load")
+        found = metadata.get("format", "bare weights")
+        raise CheckpointError(f"{path} is no checkpoint of this version but {found!r}, which storage.load reads")
     try:
         sections = {name: {} for name in json.loads(metadata["sections"])}
         for key, array in arrays.items():

@@ -1,0 +1,52 @@
+"""Sums by channel keep their digits."""
+
+import numpy as np
+import pytest
+
+from minires import kernels
+from minires.arrays import channels_last
+
+FORMATS = [np.ascontiguousarray, channels_last]
+
+
+@pytest.mark.parametrize("laid_out", FORMATS)
+@pytest.mark.parametrize("shape", [(8, 16, 32, 32), (3, 5, 7, 9), (2, 700, 3, 3), (40, 3, 1, 1), (1, 1, 1, 2)])
+def test_sums_of_several_maps_in_one_pass(laid_out, shape):
+    rng = np.random.default_rng(0)
+    x, y = (laid_out(rng.standard_normal(shape).astype(np.float32)) for _ in range(2))
+    first, second = kernels.channel_sums(lambda x, y: (x, x * y), x, y)
+    wide_x, wide_y = x.astype(float), y.astype(float)
+    m = shape[0] * shape[2] * shape[3]
+    for found, terms in ((first, wide_x), (second, wide_x * wide_y)):
+        assert found.dtype == np.float64
+        # at most TILE additions in float32 before float64 takes over, and one rounding of each product
+        bound = 2.0**-24 * (min(m, kernels.channels.TILE) + 1) * np.abs(terms).sum(axis=(0, 2, 3))
+        assert np.all(np.abs(found - terms.sum(axis=(0, 2, 3))) <= bound + 1e-300)
+
+
+@pytest.mark.parametrize("laid_out", FORMATS)
+@pytest.mark.parametrize(("mean", "std"), [(1e6, 1.0), (0.0, 1.0), (-300.0, 1e-3), (1e-10, 1e-12), (0.0, 1e15)])
+def test_moments_of_float32_are_accurate_to_3e_7(laid_out, mean, std):
+    rng = np.random.default_rng(0)
+    x = laid_out((mean + std * rng.standard_normal((16, 8, 24, 20))).astype(np.float32))
+    found_mean, found_var = kernels.moments(x)
+    wide = x.astype(np.float64)
+    np.testing.assert_allclose(found_var, wide.var(axis=(0, 2, 3)), rtol=3e-7)
+    np.testing.assert_allclose(found_mean, wide.mean(axis=(0, 2, 3)), rtol=3e-7, atol=3e-7 * std)
+
+
+@pytest.mark.parametrize("laid_out", FORMATS)
+def test_a_first_picture_unlike_the_others_does_not_spoil_the_variance(laid_out):
+    x = np.random.default_rng(0).standard_normal((16, 4, 8, 8)).astype(np.float32)
+    x[0] += 1e4
+    _, var = kernels.moments(laid_out(x))
+    # the shift is off by 1e4: E[d²]/var = 16, so rounding of E[d²] (u, and u of each d²) shows sixteenfold
+    np.testing.assert_allclose(var, x.astype(float).var(axis=(0, 2, 3)), rtol=16 * 2 * 2.0**-24)
+
+
+@pytest.mark.parametrize("laid_out", FORMATS)
+def test_a_channel_vector_meets_its_channel(laid_out):
+    x = laid_out(np.ones((2, 3, 4, 5), np.float32))
+    v = np.array([1, 2, 3])
+    np.testing.assert_array_equal(x * kernels.per_channel(v, x), x * v.reshape(1, 3, 1, 1))
+    assert (x * kernels.per_channel(v, x)).dtype == np.float32

@@ -1,0 +1,149 @@
+"""All convolutions against the naive one, over random windows, types and memory formats."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minires import kernels
+from minires.arrays import channels_last, is_channels_last
+from minires.kernels import Window, im2col, naive, tiled
+
+U32, U64 = 2.0**-24, 2.0**-53
+
+
+@st.composite
+def windows(draw, groups=(1, 2, 3)):
+    """A convolution that fits: sizes, and everything per axis."""
+    def axis():
+        kernel, dilation, padding = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(0, 2))
+        least = max(1, dilation * (kernel - 1) + 1 - 2 * padding)
+        return draw(st.integers(least, least + 4)), kernel, draw(st.integers(1, 3)), padding, dilation
+    (H, KH, SH, PH, DH), (W, KW, SW, PW, DW) = axis(), axis()
+    G = draw(st.sampled_from(groups))
+    C, O = G * draw(st.integers(1, 2)), G * draw(st.integers(1, 2))
+    return Window.of((draw(st.integers(0, 3)), C, H, W), (O, C // G, KH, KW), (SH, SW), (PH, PW), (DH, DW), G)
+
+
+def arrays(win, dtype=np.float64, seed=0, integers=False):
+    rng = np.random.default_rng(seed)
+    shapes = (win.N, win.C, win.H, win.W), (win.O, win.C // win.groups, win.KH, win.KW), win.y_shape
+    if integers:
+        return [rng.integers(-8, 9, shape).astype(dtype) for shape in shapes]
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def memory_formats(x):
+    """The same values in every memory format that people pass."""
+    yield np.ascontiguousarray(x)
+    yield channels_last(x)
+    yield np.repeat(x, 2, axis=3)[:, :, :, ::2]  # not contiguous
+    yield np.ascontiguousarray(x[:, ::-1, ::-1])[:, ::-1, ::-1]  # negative strides
+
+
+def close(ours, exact, magnitude, unit):
+    """|error| ≤ 8·unit·Σ|x||w|: the rounding of the products and of a blocked sum, with room."""
+    assert ours.shape == exact.shape
+    assert np.all(np.abs(ours - exact) <= 8 * unit * magnitude)
+
+
+@pytest.mark.parametrize("kernel", [im2col, tiled, kernels], ids=["readable", "tiled", "chosen"])
+@pytest.mark.parametrize(("dtype", "unit"), [(np.float64, U64), (np.float32, U32)])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
+    win = data.draw(windows(groups=(1,) if kernel is tiled else (1, 2, 3)))
+    x, w, dy = arrays(win, dtype, seed=data.draw(st.integers(0, 99)))
+    wide = [a.astype(np.float64) for a in (x, w, dy)]
+    sizes = [np.abs(a) for a in wide]
+    if dtype == np.float32:  # the oracle in higher precision
+        X, W, DY = wide
+    else:
+        X, W, DY = x, w, dy
+    exact = naive.conv(X, W, win), naive.conv_dx(DY, W, win), naive.conv_dw(DY, X, win)
+    bound = (naive.conv(sizes[0], sizes[1], win), naive.conv_dx(sizes[2], sizes[1], win),
+             naive.conv_dw(sizes[2], sizes[0], win))
+    if dtype == np.float64:  # the oracle rounds too, once per product
+        unit = unit * (win.KH * win.KW * (win.C + win.O) + win.N * win.OH * win.OW)
+    for xs, dys in zip(memory_formats(x), memory_formats(dy), strict=True):
+        found = kernel.conv(xs, w, win), kernel.conv_dx(dys, w, win), kernel.conv_dw(dys, xs, win)
+        for ours, reference, magnitude in zip(found, exact, bound, strict=True):
+            assert ours.dtype == dtype
+            close(ours, reference, magnitude, unit)
+
+
+@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@settings(max_examples=150, deadline=None)
+@given(win=windows(groups=(1,)), seed=st.integers(0, 999))
+def test_the_gradients_are_exact_adjoints_on_integers(kernel, win, seed):
+    x, w, dy = arrays(win, seed=seed, integers=True)
+    forward = np.vdot(kernel.conv(x, w, win), dy)
+    assert forward == np.vdot(x, kernel.conv_dx(dy, w, win)) == np.vdot(w, kernel.conv_dw(dy, x, win))
+
+
+@settings(max_examples=150, deadline=None)
+@given(win=windows(), seed=st.integers(0, 999))
+def test_col2im_is_the_exact_adjoint_of_im2col(win, seed):
+    x = arrays(win, seed=seed, integers=True)[0]
+    cols = im2col.im2col(x, win)
+    other = np.random.default_rng(seed).integers(-8, 9, cols.shape).astype(float)
+    assert np.vdot(cols, other) == np.vdot(x, im2col.col2im(other, win))
+
+
+@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("nbytes", [1, 3000, 1 << 30])
+@pytest.mark.parametrize(("stride", "kernel_size"), [(1, 3), (2, 3), (1, 1), (2, 1)])
+def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbytes, stride, kernel_size):
+    win = Window.of((5, 4, 9, 7), (6, 4, kernel_size, kernel_size), stride, kernel_size // 2)
+    x, w, dy = arrays(win)
+    monkeypatch.setattr(kernel, "COLUMN_BYTES", nbytes)
+    for _ in range(2):  # the second time in buffers that were used
+        np.testing.assert_allclose(kernel.conv(x, w, win), naive.conv(x, w, win), atol=1e-13)
+        np.testing.assert_allclose(kernel.conv_dx(dy, w, win), naive.conv_dx(dy, w, win), atol=1e-13)
+        np.testing.assert_allclose(kernel.conv_dw(dy, x, win), naive.conv_dw(dy, x, win), atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_result_lies_in_memory_as_the_input_does(kernel, stride):
+    win = Window.of((2, 4, 6, 5), (3, 4, 3, 3), stride, 1)
+    x, w, dy = arrays(win)
+    for last in (False, True):
+        xs, dys = (channels_last(x), channels_last(dy)) if last else (x, dy)
+        assert is_channels_last(kernel.conv(xs, w, win)) is last
+        assert is_channels_last(kernel.conv_dx(dys, w, win)) is last
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_same_number_of_threads_gives_the_same_bits(threads):
+    win = Window.of((9, 16, 20, 20), (16, 16, 3, 3), 1, 1)
+    x, w, dy = (channels_last(a) if a.shape[-1] > 3 else a for a in arrays(win, np.float32))
+    before = kernels.get_num_threads()
+    kernels.set_num_threads(threads)
+    try:
+        first, *others = [[f.tobytes() for f in (tiled.conv(x, w, win), tiled.conv_dx(dy, w, win),
+                                                 tiled.conv_dw(dy, x, win))] for _ in range(4)]
+        assert all(other == first for other in others)
+        close(tiled.conv_dw(dy, x, win), im2col.conv_dw(dy.astype(float), x.astype(float), win),
+              im2col.conv_dw(abs(dy), abs(x), win), U32)
+    finally:
+        kernels.set_num_threads(before)
+
+
+def test_the_kernel_can_be_chosen_for_a_block_or_for_good(monkeypatch):
+    win = Window.of((2, 3, 5, 5), (3, 3, 3, 3))
+    x, w, _ = arrays(win)
+    calls = []
+    monkeypatch.setattr(tiled, "conv", lambda *a: calls.append("tiled"))
+    monkeypatch.setattr(im2col, "conv", lambda *a: calls.append("readable"))
+    kernels.conv(x, w, win)
+    with kernels.use("readable"):
+        kernels.conv(x, w, win)
+    kernels.conv(x, w, win)
+    kernels.use("readable")
+    kernels.conv(x, w, win)
+    kernels.use("fastest")
+    kernels.conv(x.astype(complex), w, win)
+    assert calls == ["tiled", "readable", "tiled", "readable", "readable"]
+    with pytest.raises(ValueError, match="choose one of fastest, readable, got 'fast'"):
+        kernels.use("fast")

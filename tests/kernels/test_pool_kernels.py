@@ -1,0 +1,52 @@
+"""Pooling kernels against their definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minires import kernels
+from minires.arrays import channels_last, is_channels_last
+from minires.kernels import Window, naive
+
+
+@st.composite
+def pools(draw):
+    def axis():
+        kernel = draw(st.integers(1, 4))
+        return draw(st.integers(kernel, kernel + 4)), kernel, draw(st.integers(1, 3)), draw(st.integers(0, kernel // 2))
+    (H, KH, SH, PH), (W, KW, SW, PW) = axis(), axis()
+    return Window.pool((draw(st.integers(0, 2)), draw(st.integers(1, 3)), H, W), (KH, KW), (SH, SW), (PH, PW))
+
+
+@settings(max_examples=80, deadline=None)
+@given(win=pools(), seed=st.integers(0, 99), integers=st.booleans())
+def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(win, seed, integers):
+    rng = np.random.default_rng(seed)
+    draw = (lambda *shape: rng.integers(0, 3, shape).astype(float)) if integers else lambda *shape: rng.normal(size=shape)
+    x, dy = draw(win.N, win.C, win.H, win.W), draw(*win.y_shape)
+    for laid_out in (np.ascontiguousarray, channels_last):
+        y, tap = kernels.max_pool(laid_out(x), win)
+        dx = kernels.max_pool_dx(laid_out(dy), tap, win)
+        np.testing.assert_array_equal(y, naive.max_pool(x, dy, win)[0])
+        np.testing.assert_allclose(dx, naive.max_pool(x, dy, win)[1], atol=1e-15)
+        y, dx = kernels.avg_pool(laid_out(x), win), kernels.avg_pool_dx(laid_out(dy), win)
+        np.testing.assert_allclose(y, naive.avg_pool(x, dy, win)[0], atol=1e-14)
+        np.testing.assert_allclose(dx, naive.avg_pool(x, dy, win)[1], atol=1e-14)
+
+
+@pytest.mark.parametrize("pool", [lambda x, win: kernels.max_pool(x, win)[0], kernels.avg_pool])
+def test_a_pool_keeps_the_memory_format(pool):
+    x = channels_last(np.random.default_rng(0).standard_normal((2, 3, 6, 5)))
+    assert is_channels_last(pool(x, Window.pool(x.shape, 2)))
+
+
+def test_a_nan_wins_and_minus_infinity_is_a_value():
+    x = np.full((1, 1, 4, 4), -np.inf)
+    win = Window.pool(x.shape, 3, 1, 1)
+    y, tap = kernels.max_pool(x, win)
+    assert np.all(np.isneginf(y))
+    dx = kernels.max_pool_dx(np.ones(win.y_shape), tap, win)
+    assert dx.sum() == 16  # no gradient goes to the padding
+    x[0, 0, 1, 1] = np.nan
+    assert np.isnan(kernels.max_pool(x, win)[0]).sum() == 9

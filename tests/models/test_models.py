@@ -1,0 +1,144 @@
+"""The catalogue of models: counts, twins, options and initial weights."""
+
+import numpy as np
+import pytest
+
+from minires import Tensor, models, ops
+from minires.errors import OptionError
+from minires.nn import BatchNorm2d, Conv2d, count_parameters
+
+COUNTS = {  # He et al. 2015, Table 1 and 6, as torchvision and akamaster's networks count them
+    "resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032, "resnet101": 44_549_160,
+    "resnet152": 60_192_808, "plain18": 11_515_688, "plain34": 21_623_848, "resnet20": 269_722, "resnet32": 464_154,
+    "resnet44": 658_586, "resnet56": 853_018, "resnet110": 1_727_962,
+}
+
+
+def cifar_count(depth):
+    """Convolutions 9·i·o, batch norms 2·o, classifier 650, added up from the definition."""
+    n = (depth - 2) // 6
+    convolutions = [(3, 16)] + [(16, 16)] * 2 * n + [(16, 32)] + [(32, 32)] * (2 * n - 1) + [(32, 64)] + [(64, 64)] * (2 * n - 1)
+    return sum(9 * i * o + 2 * o for i, o in convolutions) + 650
+
+
+COUNTS |= {f"{kind}{depth}": cifar_count(depth) for kind, depths in
+           (("resnet", (8, 1202)), ("plain", (8, 20, 32, 44, 56, 110))) for depth in depths}
+
+
+def test_every_model_has_a_count_to_meet():
+    assert set(COUNTS) == set(models.names())
+
+
+@pytest.mark.parametrize("name", [name for name in COUNTS if name != "resnet1202"])
+def test_parameters_are_counted_exactly(name):
+    assert count_parameters(models.create(name)) == COUNTS[name]
+
+
+def test_the_deepest_network_has_19_million_parameters():
+    model = models.resnet1202()
+    assert count_parameters(model) == COUNTS["resnet1202"] == 19_421_274
+    assert sum(isinstance(m, Conv2d) for m in model.modules()) + 1 == 1202
+
+
+@pytest.mark.parametrize("depth", [20, 56, 110])
+def test_option_b_adds_2752_parameters_and_a_plain_twin_none(depth):
+    name = f"resnet{depth}"
+    assert count_parameters(models.create(name, shortcut="B")) == COUNTS[name] + 2752
+    assert models.create(f"plain{depth}").state_dict().keys() == models.create(name).state_dict().keys()
+
+
+def test_a_plain_twin_has_the_weights_of_its_resnet_but_no_projection():
+    resnet, plain = models.resnet18().state_dict(), models.plain18().state_dict()
+    assert [name for name in resnet if "downsample" not in name] == list(plain)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "plain20", "resnet18", "resnet50"])
+def test_the_seed_decides_every_bit_of_the_weights(name):
+    def bits(seed):
+        return {k: v.tobytes() for k, v in models.create(name, rng=seed).state_dict().items()}
+    assert bits(3) == bits(3)
+    assert bits(3)["conv1.weight"] != bits(4)["conv1.weight"]
+
+
+@pytest.mark.parametrize(("name", "fan"), [("resnet18", "out"), ("resnet20", "in")])
+def test_convolutions_start_kaiming_normal(name, fan):
+    for module in models.create(name, rng=0).modules():
+        if isinstance(module, Conv2d):
+            O, C, KH, KW = module.weight.shape
+            expected = np.sqrt(2 / ((O if fan == "out" else C) * KH * KW))
+            n = module.weight.size
+            assert module.weight.data.std() == pytest.approx(expected, rel=5 / np.sqrt(2 * n))
+            assert abs(module.weight.data.mean()) < 5 * expected / np.sqrt(n)
+
+
+@pytest.mark.parametrize(("variant", "strides"), [("v1", (2, 1)), ("v1.5", (1, 2))])
+def test_the_variant_says_which_convolution_strides(variant, strides):
+    block = models.resnet50(variant=variant).layer2[0]
+    assert (block.conv1.settings["stride"], block.conv2.settings["stride"]) == strides
+    assert block.downsample[0].settings["stride"] == 2
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet20"])
+def test_zero_init_residual_makes_every_block_its_shortcut(name):
+    model = models.create(name, zero_init_residual=True, rng=0)
+    seen = []
+    for stage in (model.layer1, model.layer2):
+        for _, block in stage.named_children():
+            block.register_forward_hook(lambda b, inputs, y: seen.append(
+                np.array_equal(y.data, ops.relu(b.downsample(inputs[0])).data)))
+    model.eval()(Tensor(np.random.default_rng(0).standard_normal((2, 3, 33, 35)).astype(np.float32)))
+    assert seen
+    assert all(seen)
+
+
+def silent(name):
+    """A network whose branches all give zero, its input, and the norm of the loss gradient that reaches it."""
+    model = models.create(name, rng=0)
+    for stage in (model.layer1, model.layer2, model.layer3):
+        for _, block in stage.named_children():
+            block.last_norm.weight.data.fill(0)
+    x = Tensor(np.random.default_rng(0).standard_normal((4, 3, 16, 16)).astype(np.float32), requires_grad=True)
+    ops.cross_entropy(model(x), np.array([0, 1, 2, 3])).backward()
+    return float(np.abs(x.grad).max())
+
+
+def test_gradient_reaches_input_when_every_branch_is_zero():
+    assert silent("resnet20") > 1e-4
+
+
+def test_without_shortcuts_a_zero_branch_stops_the_gradient():
+    assert silent("plain20") == 0
+
+
+def test_an_unknown_model_gets_a_suggestion():
+    with pytest.raises(OptionError, match=r"there is no model 'resnet5'; did you mean .*resnet"):
+        models.create("resnet5")
+    with pytest.raises(OptionError, match="there are plain110"):
+        models.create("lenet")
+
+
+@pytest.mark.parametrize("options", [{"shortcut": "C"}, {"variant": "v2"}])
+def test_unknown_options_of_a_block_are_refused(options):
+    with pytest.raises(OptionError, match="must be"):
+        models.resnet50(**options)
+
+
+def test_only_depths_of_6n_plus_2_exist():
+    from minires.models.resnet_cifar import CifarResNet
+    with pytest.raises(OptionError, match=r"6n \+ 2 layers .* got depth 21"):
+        CifarResNet(21)
+
+
+@pytest.mark.parametrize(("name", "options", "shape"), [
+    ("resnet20", {"in_channels": 1, "num_classes": 7}, (2, 1, 8, 8)), ("resnet18", {"in_channels": 4}, (1, 4, 64, 33)),
+])
+def test_channels_and_classes_can_be_chosen(name, options, shape):
+    model = models.create(name, **options).eval()
+    assert model(Tensor(np.zeros(shape, np.float32))).shape == (shape[0], options.get("num_classes", 1000))
+
+
+def test_every_norm_starts_as_the_identity():
+    for module in models.resnet20().modules():
+        if isinstance(module, BatchNorm2d):
+            assert (module.weight.data == 1).all()
+            assert not module.bias.data.any()

@@ -1,0 +1,183 @@
+"""Every op against PyTorch's, with the same numbers: forward and backward to 1e-10 of the largest value in float64."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from minires import Tensor, ops
+from minires.arrays import channels_last
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what these tests compare with")
+F = torch.nn.functional
+rng = np.random.default_rng(0)
+
+
+def n(*shape):
+    return rng.standard_normal(shape)
+
+
+def p(*shape):
+    return rng.uniform(0.5, 2, shape)
+
+
+X, V = n(2, 4, 7, 6), n(3, 5)
+TARGET = np.array([0, 2, 1, 4, 2, 0])
+RUNNING = {"running_mean": n(4), "running_var": p(4)}
+
+# name, ours, torch's, differentiable inputs
+TABLE = [
+    ("add", ops.add, torch.add, (n(2, 1, 3), n(4, 1))),
+    ("sub", ops.sub, torch.sub, (n(2, 1, 3), n(4, 1))),
+    ("mul", ops.mul, torch.mul, (n(2, 1, 3), n(4, 1))),
+    ("mul by 0-d", ops.mul, torch.mul, (n(2, 3), n())),
+    ("div", ops.div, torch.div, (n(2, 1, 3), p(4, 1))),
+    ("pow", ops.pow, torch.pow, (p(2, 3), n(3))),
+    ("pow of negatives", lambda x: x**3, lambda x: x**3, (n(2, 3),)),
+    ("pow to the 0", lambda x: x**0, lambda x: x**0, (n(2, 3),)),
+    ("2 to a power", lambda x: 2**x, lambda x: 2**x, (n(2, 3),)),
+    ("neg", ops.neg, torch.neg, (V,)),
+    ("abs", ops.abs, torch.abs, (np.append(V, 0.0),)),
+    ("exp", ops.exp, torch.exp, (V,)),
+    ("log", ops.log, torch.log, (p(3, 4),)),
+    ("sqrt", ops.sqrt, torch.sqrt, (p(3, 4),)),
+    ("maximum with ties", ops.maximum, torch.maximum, (np.array([1.0, 2, 3]), np.array([1.0, 3, 2]))),
+    ("clip", lambda x: ops.clip(x, -0.5, 0.5), lambda x: torch.clip(x, -0.5, 0.5), (np.append(V, [0.5, -0.5]),)),
+    ("clip below", lambda x: ops.clip(x, min=0.1), lambda x: torch.clip(x, min=0.1), (V,)),
+    ("relu", ops.relu, torch.relu, (np.append(V, 0.0),)),
+    ("leaky_relu", lambda x: ops.leaky_relu(x, negative_slope=0.2), lambda x: F.leaky_relu(x, 0.2), (V,)),
+    ("tanh", ops.tanh, torch.tanh, (V,)),
+    ("sigmoid", ops.sigmoid, torch.sigmoid, (V * 10,)),
+    ("silu", ops.silu, F.silu, (V * 10,)),
+    ("gelu", ops.gelu, F.gelu, (V * 4,)),
+    ("gelu tanh", lambda x: ops.gelu(x, approximate="tanh"), lambda x: F.gelu(x, approximate="tanh"), (V * 4,)),
+    ("softmax", lambda x: ops.softmax(x, dim=1), lambda x: torch.softmax(x, 1), (X * 5,)),
+    ("log_softmax", lambda x: ops.log_softmax(x, dim=-1), lambda x: torch.log_softmax(x, -1), (X * 5,)),
+    ("logsumexp", lambda x: ops.logsumexp(x, dim=1, keepdim=True), lambda x: torch.logsumexp(x, 1, True), (X * 5,)),
+    ("logsumexp, axis gone", lambda x: ops.logsumexp(x, dim=0), lambda x: torch.logsumexp(x, 0), (V,)),
+    ("matmul", ops.matmul, torch.matmul, (n(2, 1, 3, 4), n(5, 4, 2))),
+    ("matmul, vector first", ops.matmul, torch.matmul, (n(4), n(5, 4, 2))),
+    ("matmul, vector last", ops.matmul, torch.matmul, (n(5, 3, 4), n(4))),
+    ("matmul, two vectors", ops.matmul, torch.matmul, (n(4), n(4))),
+    ("linear", ops.linear, F.linear, (n(2, 3, 4), n(5, 4), n(5))),
+    ("linear without bias", ops.linear, F.linear, (n(3, 4), n(5, 4))),
+    ("sum", ops.sum, torch.sum, (X,)),
+    ("sum over axes", lambda x: ops.sum(x, (0, -1), True), lambda x: torch.sum(x, (0, -1), True), (X,)),
+    ("mean", lambda x: ops.mean(x, 2), lambda x: torch.mean(x, 2), (X,)),
+    ("max with ties", lambda x: ops.max(x, 1), lambda x: torch.amax(x, 1), (rng.integers(0, 3, (4, 6)) * 1.0,)),
+    ("max of all", ops.max, torch.amax, (V,)),
+    ("var", lambda x: ops.var(x, (1, 2)), lambda x: torch.var(x, (1, 2)), (X,)),
+    ("var, biased, kept", lambda x: ops.var(x, 1, 0, True), lambda x: torch.var(x, 1, correction=0, keepdim=True), (X,)),
+    ("reshape", lambda x: ops.reshape(x, (4, -1)), lambda x: torch.reshape(x, (4, -1)), (X,)),
+    ("permute", lambda x: ops.permute(x, (3, 0, -2, 1)), lambda x: torch.permute(x, (3, 0, -2, 1)), (X,)),
+    ("transpose", lambda x: ops.transpose(x, 1, -1), lambda x: torch.transpose(x, 1, -1), (X,)),
+    ("flatten", lambda x: ops.flatten(x, 1, 2), lambda x: torch.flatten(x, 1, 2), (X,)),
+    ("cat", lambda a, b: ops.cat([a, b, a], -1), lambda a, b: torch.cat([a, b, a], -1), (n(2, 3), n(2, 4))),
+    ("stack", lambda a, b: ops.stack([a, b], 1), lambda a, b: torch.stack([a, b], 1), (n(2, 3), n(2, 3))),
+    ("slices", lambda x: x[1:, ..., ::2, None, -1], lambda x: x[1:, ..., ::2, None, -1], (X,)),
+    ("index arrays", lambda x: x[np.array([0, 0, 1]), :, np.array([1, 1, 2])],
+     lambda x: x[torch.tensor([0, 0, 1]), :, torch.tensor([1, 1, 2])], (X,)),
+    ("mask", lambda x: x[np.abs(V) > 0.5], lambda x: x[torch.tensor(np.abs(V) > 0.5)], (V,)),
+    ("pad", lambda x: ops.pad(x, (1, 2, 0, 3, 1, 0), 0.7), lambda x: F.pad(x, (1, 2, 0, 3, 1, 0), value=0.7), (X,)),
+    ("broadcast_to", lambda x: ops.broadcast_to(x, (2, 3, 4)), lambda x: torch.broadcast_to(x, (2, 3, 4)), (n(3, 1),)),
+    ("layer_norm", lambda x, w, b: ops.layer_norm(x, w, b, eps=0.1),
+     lambda x, w, b: F.layer_norm(x, (7, 6), w, b, 0.1), (X, n(7, 6), n(7, 6))),
+    ("layer_norm without affine part", ops.layer_norm, lambda x: F.layer_norm(x, (6,)), (X,)),
+    ("residual_add", ops.residual_add, torch.add, (X, n(*X.shape))),
+    ("max_pool2d", lambda x: ops.max_pool2d(x, (3, 2), (2, 1), 1), lambda x: F.max_pool2d(x, (3, 2), (2, 1), 1), (X,)),
+    ("max_pool2d with ties", lambda x: ops.max_pool2d(x, 3, 1, 1), lambda x: F.max_pool2d(x, 3, 1, 1),
+     (rng.integers(0, 2, X.shape) * 1.0,)),
+    ("avg_pool2d", lambda x: ops.avg_pool2d(x, (3, 2), (2, 1), 1), lambda x: F.avg_pool2d(x, (3, 2), (2, 1), 1), (X,)),
+    ("adaptive_avg_pool2d", lambda x: ops.adaptive_avg_pool2d(x, output_size=(3, 9)),
+     lambda x: F.adaptive_avg_pool2d(x, (3, 9)), (X,)),
+    ("global pool", lambda x: ops.adaptive_avg_pool2d(x), lambda x: F.adaptive_avg_pool2d(x, 1), (X,)),
+    ("batch_norm in training", lambda x, w, b: ops.batch_norm(x, w, b, training=True, eps=0.1),
+     lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 0.1), (X, p(4), n(4))),
+    ("batch_norm in evaluation", lambda x, w, b: ops.batch_norm(x, w, b, **RUNNING),
+     lambda x, w, b: F.batch_norm(x, *(torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b), (X, p(4), n(4))),
+    ("mse_loss", ops.mse_loss, F.mse_loss, (V, n(3, 5))),
+    ("mse_loss none", lambda a, b: ops.mse_loss(a, b, reduction="none"), lambda a, b: F.mse_loss(a, b, reduction="none"),
+     (V, n(3, 5))),
+]
+for settings in ({}, {"stride": 2, "padding": 1}, {"stride": (1, 2), "padding": (2, 0), "dilation": (2, 1)}):
+    for groups, channels, bias in ((1, 4, True), (2, 2, True), (4, 1, False)):
+        both = {**settings, "groups": groups}
+        inputs = (X, n(8, channels, 3, 2), n(8)) if bias else (X, n(8, channels, 3, 2))
+        TABLE.append((f"conv2d {both}", lambda *a, both=both: ops.conv2d(*a, **both),
+                      lambda *a, both=both: F.conv2d(*a, **both), inputs))
+for reduction, smoothing, weighted, ignored in itertools.product(("mean", "sum", "none"), (0.0, 0.3), (False, True),
+                                                                 (-100, 2)):
+    settings = {"reduction": reduction, "label_smoothing": smoothing, "ignore_index": ignored}
+    weight = p(5) if weighted else None
+    TABLE.append((f"cross_entropy {settings} weighted={weighted}",
+                  lambda x, s=settings, w=weight: ops.cross_entropy(x, TARGET, weight=w, **s),
+                  lambda x, s=settings, w=weight: F.cross_entropy(x, torch.tensor(TARGET), None if w is None else
+                                                                  torch.tensor(w, dtype=x.dtype), **s), (n(6, 5),)))
+MAP = rng.integers(0, 4, (2, 7, 6))
+TABLE.append(("cross_entropy of a map", lambda x: ops.cross_entropy(x, MAP), lambda x: F.cross_entropy(
+    x, torch.tensor(MAP)), (X,)))
+
+
+def both_sides(ours, theirs, inputs, dtype, laid_out=lambda a: a):
+    """[y, gradients…] of ours and of torch's under the same random upstream."""
+    xs = [Tensor(laid_out(a.astype(dtype)), requires_grad=True) for a in inputs]
+    ts = [torch.tensor(a.astype(dtype), requires_grad=True) for a in inputs]
+    y, t = ours(*xs), theirs(*ts)
+    assert y.shape == tuple(t.shape)
+    upstream = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
+    y.backward(upstream)
+    t.backward(torch.tensor(upstream))
+    return [y.data, *(x.grad for x in xs)], [t.detach().numpy(), *(t.grad.numpy() for t in ts)]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "inputs"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_values_and_gradients_are_torchs(ours, theirs, inputs):
+    for a, b in zip(*both_sides(ours, theirs, inputs, np.float64), strict=True):
+        assert np.abs(a - b).max(initial=0) <= 1e-10 * max(1, np.abs(b).max(initial=0))
+
+
+@pytest.mark.parametrize(("ours", "theirs", "inputs"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_float32_values_and_gradients_are_torchs_to_its_precision(ours, theirs, inputs):
+    """Both sides round: 2·100 rounding units of the largest value, the longest sums having some hundred terms."""
+    for a, b in zip(*both_sides(ours, theirs, inputs, np.float32), strict=True):
+        assert a.dtype == np.float32
+        assert np.abs(a - b).max(initial=0) <= 200 * 2.0**-24 * max(1, np.abs(b).max(initial=0))
+
+
+@pytest.mark.parametrize(("ours", "theirs", "inputs"), [row[1:] for row in TABLE if row[3][0].ndim == 4],
+                         ids=[row[0] for row in TABLE if row[3][0].ndim == 4])
+def test_channels_last_memory_gives_the_same(ours, theirs, inputs):
+    def laid_out(a):
+        return channels_last(a) if a.ndim == 4 else a
+    for a, b in zip(*both_sides(ours, theirs, inputs, np.float64, laid_out), strict=True):
+        assert np.abs(a - b).max(initial=0) <= 1e-10 * max(1, np.abs(b).max(initial=0))
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.7])
+def test_running_statistics_are_torchs(momentum):
+    ours = {k: v.copy() for k, v in RUNNING.items()}
+    theirs = {k: torch.tensor(v) for k, v in RUNNING.items()}
+    for _ in range(3):
+        ops.batch_norm(Tensor(X), np.ones(4), np.zeros(4), training=True, momentum=momentum, **ours)
+        F.batch_norm(torch.tensor(X), **theirs, training=True, momentum=momentum)
+    for key in RUNNING:
+        np.testing.assert_allclose(ours[key], theirs[key].numpy(), rtol=1e-13)
+
+
+def test_a_mean_over_nothing_is_nan_as_in_torch():
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(ops.cross_entropy(Tensor(V), np.full(3, -100)).item())
+    assert torch.isnan(F.cross_entropy(torch.tensor(V), torch.full((3,), -100)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_drops_a_share_of_p_and_scales_the_rest(training):
+    x = Tensor(np.ones((200, 200)), requires_grad=True)
+    y = ops.dropout(x, p=0.3, training=training, rng=np.random.default_rng(0))
+    y.backward(np.ones(y.shape))
+    if not training:
+        np.testing.assert_array_equal(y.data, x.data)
+        return
+    assert set(np.unique(y.data)) == {0.0, 1 / 0.7}
+    assert abs((y.data == 0).mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 40_000)
+    np.testing.assert_array_equal(x.grad, y.data)

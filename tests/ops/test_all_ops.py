@@ -1,0 +1,146 @@
+"""What holds of every op, over all the cases of the gradient check."""
+
+import numpy as np
+import pytest
+
+import minires
+from minires import Tensor, gradcheck, ops
+from minires.arrays import channels_last, is_channels_last
+from minires.errors import GraphError
+from minires.gradcheck import cases_of
+from minires.gradcheck.cases import names
+from minires.tensor import registry
+
+VARIADIC = {"cat", "stack"}
+EVERY = [pytest.param(name, case, id=f"{name}-{case.label}") for name in sorted(registry) for case in cases_of(name)]
+
+
+def arrays_in(case, dtype):
+    return [a.astype(dtype) if a.dtype.kind == "f" else a for a in case.arrays]
+
+
+def static_in(case, dtype):
+    return {k: v.astype(dtype) if getattr(v, "dtype", np.dtype(int)).kind == "f" else v for k, v in case.static.items()}
+
+
+def call(name, tensors, static):
+    return registry[name](list(tensors), **static) if name in VARIADIC else registry[name](*tensors, **static)
+
+
+def leaves(arrays):
+    return [Tensor(a.copy("K"), requires_grad=a.dtype.kind == "f") for a in arrays]
+
+
+def test_every_op_has_cases_and_every_case_an_op():
+    assert set(names()) == set(registry)
+    assert set(ops.__all__) - {"registry"} == set(registry)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", sorted(registry))
+def test_every_gradient_is_exact_to_1e_12(name, seed):
+    for report in gradcheck.check_op(name, seed=seed):
+        assert report.method == "complex step", report
+        assert report.passed, report
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("name", "case"), EVERY)
+def test_the_type_stays_what_it_was_forward_and_backward(name, case, dtype):
+    tensors = leaves(arrays_in(case, dtype))
+    y = call(name, tensors, static_in(case, dtype))
+    assert y.dtype == dtype
+    raw_y, backward = registry[name].raw(*(t.data for t in tensors), **static_in(case, dtype))
+    dxs = backward(np.ones(np.shape(raw_y), dtype))
+    for dx, t in zip(dxs if isinstance(dxs, tuple) else (dxs,), tensors, strict=False):
+        assert dx is None or (dx.dtype == dtype and dx.shape == t.shape)
+    y.backward(np.ones(y.shape, dtype))
+    assert {t.grad.dtype for t in tensors if t.requires_grad} <= {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize(("name", "case"), EVERY)
+def test_float32_gradients_are_float64s_to_float32s_precision(name, case):
+    """The same float32 numbers in both: 2e-5 of the largest gradient is 170 times the rounding unit, and the longest
+    sum in the cases has 180 terms."""
+    rounded = arrays_in(case, np.float32)
+    grads = []
+    for dtype in (np.float32, np.float64):
+        arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in rounded]
+        static = {k: v.astype(dtype) if getattr(v, "dtype", None) == np.float32 else v
+                  for k, v in static_in(case, np.float32).items()}
+        y, backward = registry[name].raw(*arrays, **static)
+        upstream = np.random.default_rng(3).standard_normal(np.shape(y)).astype(np.float32).astype(dtype)
+        dxs = backward(upstream)
+        grads.append([np.asarray(y), *(dx for dx in (dxs if isinstance(dxs, tuple) else (dxs,)) if dx is not None)])
+    for found, exact in zip(*grads, strict=True):
+        assert np.all(np.abs(found - exact) <= 2e-5 * np.abs(exact).max(initial=1e-30))
+
+
+@pytest.mark.parametrize(("name", "case"), EVERY)
+def test_the_same_inputs_give_the_same_bits(name, case):
+    def everything():
+        y, backward = registry[name].raw(*arrays_in(case, np.float32), **static_in(case, np.float32))
+        dxs = backward(np.ones(np.shape(y), np.float32))
+        return [np.asarray(a).tobytes() for a in (y, *(dxs if isinstance(dxs, tuple) else (dxs,)))]
+    assert everything() == everything()
+
+
+@pytest.mark.parametrize("kernel", ["fastest", "readable"])
+@pytest.mark.parametrize(("name", "case"), [p for p in EVERY if any(a.ndim == 4 for a in p.values[1].arrays)])
+def test_the_memory_format_does_not_change_the_values(name, case, kernel):
+    def everything(laid_out):
+        arrays = [laid_out(a) if a.ndim == 4 else a for a in case.arrays]
+        y, backward = registry[name].raw(*arrays, **static_in(case, np.float64))
+        dxs = backward(np.random.default_rng(0).standard_normal(np.shape(y)))
+        return y, *(dxs if isinstance(dxs, tuple) else (dxs,))
+    with minires.kernels.use(kernel):
+        for a, b in zip(everything(np.ascontiguousarray), everything(channels_last), strict=True):
+            if a is not None:
+                np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+KEEPERS = ["relu", "abs", "exp", "sigmoid", "silu", "gelu", "leaky_relu", "tanh", "add", "mul", "residual_add", "dropout",
+           "batch_norm", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "conv2d", "pad", "cat", "getitem"]
+EXTRA = {"gelu": {}, "max_pool2d": {"kernel_size": 2}, "avg_pool2d": {"kernel_size": 2}, "dropout": {"rng": 0},
+         "adaptive_avg_pool2d": {"output_size": 3}, "conv2d": {"padding": 1}, "batch_norm": {"training": True},
+         "pad": {"pad": (1, 1, 2, 0, 1, 1)}, "cat": {"dim": 1}, "getitem": {"index": (slice(1, 2), slice(None), slice(1, 5))}}
+
+
+@pytest.mark.parametrize("name", KEEPERS)
+def test_channels_last_in_channels_last_out_and_its_gradient_too(name):
+    rng = np.random.default_rng(0)
+    x = channels_last(rng.standard_normal((2, 4, 6, 8)))
+    more = {"add": [x + 1], "mul": [x + 1], "residual_add": [x + 1], "cat": [x + 1], "batch_norm": [np.ones(4), np.ones(4)],
+            "conv2d": [rng.standard_normal((4, 4, 3, 3))]}.get(name, [])
+    tensor = Tensor(x, requires_grad=True)
+    y = call(name, [tensor, *more], EXTRA.get(name, {}))
+    assert is_channels_last(y.data)
+    dx = registry[name].raw(x, *more, **EXTRA.get(name, {}))[1](np.ones_like(y.data))
+    dx = dx[0] if isinstance(dx, tuple) else dx
+    if name not in ("cat", "pad"):  # these hand back a piece of dy
+        assert is_channels_last(dx)
+
+
+@pytest.mark.parametrize(("name", "case"), EVERY)
+def test_a_changed_array_is_noticed_or_was_not_needed(name, case):
+    """In-place changes between forward and backward, of each input and of the output."""
+    def gradients(change):
+        tensors = leaves(case.arrays)
+        y = call(name, tensors, static_in(case, np.float64))
+        upstream = np.random.default_rng(1).standard_normal(y.shape)
+        if not any(t.requires_grad for t in tensors):
+            return None
+        with minires.no_grad():
+            if change is not None and (change < len(tensors) or y.data.flags.writeable):
+                target = tensors[change] if change < len(tensors) else y
+                target[...] = target.data * 0 + (3 if target.dtype.kind == "f" else 1)
+        y.backward(upstream)
+        return [None if t.grad is None else t.grad.copy() for t in tensors]
+    expected = gradients(None)
+    for change in range(len(case.arrays) + 1):
+        try:
+            found = gradients(change)
+        except GraphError:
+            continue
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)

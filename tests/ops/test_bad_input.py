@@ -1,0 +1,107 @@
+"""Bad input gets the right class of error and one line that names the op and what is wrong."""
+
+import numpy as np
+import pytest
+
+from minires import Tensor, nn, ops
+from minires.errors import DTypeError, OptionError, ShapeError
+
+
+def t(*shape):
+    return Tensor(np.random.default_rng(0).standard_normal(shape))
+
+
+def labels(*values):
+    return np.array(values)
+
+
+X, W = t(2, 4, 6, 5), t(6, 4, 3, 3)
+
+CASES = [
+    (ShapeError, lambda: ops.add(t(2, 3), t(4)), r"add: shapes \(2, 3\) and \(4,\) do not broadcast"),
+    (ShapeError, lambda: ops.maximum(t(2, 3), t(3, 3)), r"maximum: shapes \(2, 3\) and \(3, 3\)"),
+    (ShapeError, lambda: ops.conv2d(X, W, t(5)), r"conv2d: bias has shape \(5,\), 6 output channels need \(6,\)"),
+    (ShapeError, lambda: ops.conv2d(X, t(6, 3, 3, 3)), "conv2d: x has 4 channels, w expects 3"),
+    (ShapeError, lambda: ops.conv2d(X, W, stride=0), "conv2d: stride must be at least 1, got 0"),
+    (DTypeError, lambda: ops.conv2d(X, W, stride=1.5), "conv2d: stride must be an integer or two, got 1.5"),
+    (ShapeError, lambda: ops.conv2d(t(2, 4, 2, 2), W), "conv2d: the kernel reaches over 3×3"),
+    (ShapeError, lambda: ops.max_pool2d(X, kernel_size=2, padding=2), "max_pool2d: padding 2 is more than half"),
+    (ShapeError, lambda: ops.avg_pool2d(t(4, 6), kernel_size=2), r"avg_pool2d: x must be \(N,C,H,W\)"),
+    (ShapeError, lambda: ops.adaptive_avg_pool2d(X, output_size=0), "adaptive_avg_pool2d: output_size must be at least 1"),
+    (ShapeError, lambda: ops.adaptive_avg_pool2d(t(2, 3)), r"adaptive_avg_pool2d: x must be \(N,C,H,W\), got \(2, 3\)"),
+    (ShapeError, lambda: ops.batch_norm(X, t(3), t(4), training=True), r"batch_norm: weight has shape \(3,\), x has 4"),
+    (ShapeError, lambda: ops.batch_norm(X, t(4), t(4), running_mean=np.ones(5), running_var=np.ones(4)),
+     r"batch_norm: running_mean has shape \(5,\)"),
+    (ShapeError, lambda: ops.batch_norm(X, t(4), t(4)), "batch_norm: training=False needs running_mean"),
+    (ShapeError, lambda: ops.batch_norm(t(1, 4, 1, 1), t(4), t(4), training=True), "more than one value a channel"),
+    (ShapeError, lambda: ops.batch_norm(t(0, 4, 2, 2), t(4), t(4), training=True), "more than one value a channel"),
+    (ShapeError, lambda: ops.batch_norm(t(4, 4), t(4), t(4), training=True), r"batch_norm: x must be \(N,C,H,W\)"),
+    (OptionError, lambda: ops.batch_norm(X, t(4), t(4), training=True, eps=-1), "eps must be >= 0, got -1"),
+    (ShapeError, lambda: ops.layer_norm(X, t(4), t(4)), r"layer_norm: x \(2, 4, 6, 5\) does not end with"),
+    (ShapeError, lambda: ops.layer_norm(X, t(5), t(4)), r"layer_norm: bias has shape \(4,\)"),
+    (ShapeError, lambda: ops.linear(t(2, 3), t(4, 5)), r"linear: x \(2, 3\) and w \(4, 5\) do not fit"),
+    (ShapeError, lambda: ops.linear(t(2, 3), t(4, 3), t(3)), "linear: bias has shape"),
+    (ShapeError, lambda: ops.matmul(t(2, 3), t(4, 5)), r"matmul: \(2, 3\) and \(4, 5\) do not fit"),
+    (ShapeError, lambda: ops.matmul(t(2, 2, 3), t(4, 3, 5)), "matmul: the leading axes"),
+    (ShapeError, lambda: ops.matmul(t(), t(3)), r"matmul: \(\) and \(3,\)"),
+    (ShapeError, lambda: ops.reshape(t(2, 3), shape=(4, 2)), "reshape: 6 elements"),
+    (ShapeError, lambda: ops.permute(t(2, 3), dims=(0, 0)), r"permute: dims \(0, 0\) must name each"),
+    (ShapeError, lambda: ops.transpose(t(2, 3), dim0=0, dim1=2), "transpose: dim 2 is out of range for 2 axes"),
+    (ShapeError, lambda: ops.flatten(t(2, 3, 4), start_dim=2, end_dim=1), "flatten: start_dim 2 comes after"),
+    (ShapeError, lambda: ops.cat([t(2, 3), t(2, 4)], dim=0), "cat: shapes"),
+    (ShapeError, lambda: ops.cat([]), "cat: needs at least one"),
+    (ShapeError, lambda: ops.stack([t(2, 3), t(2, 4)]), "stack: shapes"),
+    (ShapeError, lambda: ops.pad(t(2, 3), pad=(1,)), "pad: needs two widths"),
+    (ShapeError, lambda: ops.pad(t(2, 3), pad=(1, -1)), "pad: needs two widths >= 0"),
+    (ShapeError, lambda: ops.broadcast_to(t(2, 3), shape=(4, 3)), r"broadcast_to: \(2, 3\) does not broadcast"),
+    (ShapeError, lambda: ops.sum(t(2, 3), dim=2), "sum: dim 2 is out of range"),
+    (ShapeError, lambda: ops.mean(t(2, 3), dim=(0, -2)), "mean: dim .* names an axis twice"),
+    (ShapeError, lambda: ops.max(t(0, 3), dim=0), "max: nothing to choose from"),
+    (ShapeError, lambda: ops.var(t(1, 3), dim=0), "var: 1 values along dim 0 leave no degree"),
+    (IndexError, lambda: t(2, 3)[5], r"getitem: .*shape \(2, 3\)"),
+    (ShapeError, lambda: ops.residual_add(t(2, 3), t(3)), r"residual_add: the shortcut has shape \(2, 3\), the branch"),
+    (ShapeError, lambda: ops.mse_loss(t(2, 3), t(3)), "mse_loss: input"),
+    (OptionError, lambda: ops.mse_loss(t(2), t(2), reduction="max"), "mse_loss: reduction must be one of mean, sum, none"),
+    (ShapeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1)), r"cross_entropy: logits \(N,K,…\) are \(3, 4\)"),
+    (DTypeError, lambda: ops.cross_entropy(t(3, 4), np.ones(3)), "cross_entropy: target must hold class numbers"),
+    (DTypeError, lambda: ops.cross_entropy(np.ones((3, 4), int), labels(0, 1, 2)), "cross_entropy: argument 1 is int64"),
+    (IndexError, lambda: ops.cross_entropy(t(3, 4), labels(0, 4, 1)), r"cross_entropy: target 4 is no class of 0 … 3"),
+    (IndexError, lambda: ops.cross_entropy(t(3, 4), labels(0, -1, 1)), "target -1 is no class"),
+    (OptionError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), label_smoothing=1.5), "label_smoothing must lie"),
+    (OptionError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), reduction="avg"), "reduction must be one of"),
+    (ShapeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), weight=np.ones(3)), "weight has shape"),
+    (OptionError, lambda: ops.dropout(t(3), p=1.5, rng=0), "dropout: p must lie"),
+    (OptionError, lambda: ops.dropout(t(3), p=0.5), "dropout: training needs a source of randomness"),
+    (OptionError, lambda: ops.clip(t(3)), "clip: give min, max or both"),
+    (OptionError, lambda: ops.gelu(t(3), approximate="erf"), "gelu: approximate must be"),
+    (ShapeError, lambda: nn.Conv2d(4, 6, 3, groups=3), "Conv2d: groups=3 must divide 4"),
+    (ShapeError, lambda: nn.Conv2d(4, 6, 0), "Conv2d: kernel_size must be at least 1"),
+    (OptionError, lambda: nn.BatchNorm2d(3, momentum=2), "BatchNorm2d: momentum must lie"),
+    (OptionError, lambda: nn.Dropout(-1), "Dropout: p must lie"),
+]
+
+
+@pytest.mark.parametrize(("error", "call", "message"), CASES, ids=[message[:40] for _, _, message in CASES])
+def test_bad_input_is_refused_with_one_clear_line(error, call, message):
+    with pytest.raises(error, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_no_pictures_are_a_valid_batch():
+    x, w = t(0, 4, 6, 5), Tensor(W.data, requires_grad=True)
+    y = ops.conv2d(x, w, padding=1)
+    assert y.shape == (0, 6, 6, 5)
+    y.sum().backward()
+    assert not w.grad.any()
+    assert ops.max_pool2d(x, kernel_size=2).shape == (0, 4, 3, 2)
+
+
+@pytest.mark.parametrize("view", [lambda a: a[:, :, ::-1], lambda a: a.swapaxes(2, 3).copy().swapaxes(2, 3),
+                                  lambda a: np.broadcast_to(a[:1], a.shape)])
+def test_any_view_is_a_valid_input(view):
+    x = view(X.data)
+    straight = np.ascontiguousarray(x)
+    for op in (lambda x: ops.conv2d(x, W, padding=1), ops.relu, lambda x: ops.max_pool2d(x, kernel_size=2),
+               lambda x: ops.batch_norm(x, np.ones(4), np.ones(4), training=True)):
+        np.testing.assert_allclose(op(Tensor(x)).data, op(Tensor(straight)).data, rtol=1e-13, atol=1e-14)

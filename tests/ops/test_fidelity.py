@@ -1,0 +1,91 @@
+"""Numbers at the edge: large, infinite, not a number, very small."""
+
+import numpy as np
+import pytest
+
+from minires import Tensor, ops
+
+DTYPES = [np.float32, np.float64]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_cross_entropy_of_huge_logits_is_exact(dtype):
+    logits = Tensor(np.array([[1e4, -1e4, 0], [-1e4, 1e4, 1e4]], dtype), requires_grad=True)
+    loss = ops.cross_entropy(logits, np.array([1, 2]), reduction="none")
+    np.testing.assert_allclose(loss.data, [2e4, np.log(2.0)], rtol=np.finfo(dtype).eps)
+    loss.backward(np.ones(2, dtype))
+    np.testing.assert_array_equal(logits.grad, np.array([[1, -1, 0], [0, 0.5, -0.5]], dtype))
+
+
+def test_a_class_that_is_ruled_out_leaves_loss_and_gradient_finite():
+    logits = Tensor(np.array([[0.0, -np.inf, 1.0]]), requires_grad=True)
+    loss = ops.cross_entropy(logits, np.array([2]))
+    loss.backward()
+    assert np.isfinite(loss.item())
+    assert np.isfinite(logits.grad).all()
+    assert logits.grad[0, 1] == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_nan_or_infinity_in_the_logits_gives_nan(value):
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(ops.cross_entropy(Tensor(np.array([[value, 1.0]])), np.array([0])).item())
+
+
+@pytest.mark.parametrize("op", [ops.relu, ops.abs, ops.exp, ops.sigmoid, ops.tanh, lambda x: ops.maximum(x, 0.0),
+                                lambda x: ops.max(x), lambda x: ops.clip(x, min=0), ops.silu, ops.gelu])
+def test_a_nan_goes_through(op):
+    assert np.isnan(op(Tensor(np.array([1.0, np.nan]))).data).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nothing_overflows_where_the_result_is_finite(dtype):
+    x = Tensor(np.array([[-1e4, -100, 0, 100, 1e4]], dtype))
+    for y in (ops.sigmoid(x), ops.silu(x), ops.softmax(x, dim=1), ops.logsumexp(x, dim=1), ops.tanh(x), ops.gelu(x)):
+        assert np.isfinite(y.data).all()
+
+
+def test_sigmoid_keeps_its_relative_precision_far_below_zero():
+    np.testing.assert_allclose(ops.sigmoid(Tensor(np.array([-700.0, -40.0]))).data, np.exp([-700.0, -40.0]), rtol=1e-15)
+
+
+def test_logsumexp_of_nothing_but_minus_infinity_is_minus_infinity():
+    with np.errstate(divide="ignore"):
+        assert ops.logsumexp(Tensor(np.full(3, -np.inf)), dim=0).item() == -np.inf
+
+
+def test_denormals_are_numbers_like_others():
+    tiny = np.full((1, 1, 3, 3), 5e-324)
+    assert ops.conv2d(Tensor(tiny), Tensor(np.ones((1, 1, 3, 3)))).item() == 9 * 5e-324
+    assert ops.relu(Tensor(tiny)).data.all()
+
+
+@pytest.mark.parametrize(("a", "b", "da"), [(0.0, 2.0, 0.0), (0.0, 1.0, 1.0), (0.0, 0.0, 0.0), (-2.0, 3.0, 12.0)])
+def test_powers_at_zero_have_finite_gradients(a, b, da):
+    x = Tensor(np.array([a]), requires_grad=True)
+    (x**b).backward(np.ones(1))
+    assert x.grad == da
+    x.grad = None
+    ops.pow(x, np.array([b])).backward(np.ones(1))
+    assert x.grad == da
+
+
+def test_batch_norm_of_float32_with_a_mean_of_a_million_is_as_good_as_its_input():
+    rng = np.random.default_rng(0)
+    x = (1e6 + rng.standard_normal((8, 4, 16, 16))).astype(np.float32)
+    y = ops.batch_norm(Tensor(x), np.ones(4, np.float32), np.zeros(4, np.float32), training=True)
+    wide = x.astype(float)
+    exact = (wide - wide.mean(axis=(0, 2, 3), keepdims=True)) / np.sqrt(wide.var(axis=(0, 2, 3), keepdims=True) + 1e-5)
+    assert np.abs(y.data - exact).max() < 4e-6
+
+
+def test_ties_follow_the_conventions():
+    zero = Tensor(np.zeros(1), requires_grad=True)
+    ops.relu(zero).backward(np.ones(1))
+    assert zero.grad == 0
+    same = Tensor(np.ones((1, 1, 2, 2)), requires_grad=True)
+    ops.max_pool2d(same, kernel_size=2).backward(np.ones((1, 1, 1, 1)))
+    np.testing.assert_array_equal(same.grad.ravel(), [1, 0, 0, 0])
+    same.grad = None
+    ops.max(same).backward()
+    np.testing.assert_array_equal(same.grad.ravel(), [0.25] * 4)

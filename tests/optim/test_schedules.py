@@ -1,0 +1,57 @@
+"""Schedules against torch's, step by step."""
+
+import warnings
+
+import pytest
+
+from minires import optim
+from minires.errors import OptionError
+
+
+def torchs(make, steps, lr=0.3):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
+    scheduler = make(torch.optim.lr_scheduler, optimizer)
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some torch schedulers warn of themselves
+            scheduler.step()
+    return found
+
+
+@pytest.mark.parametrize(("ours", "make", "steps"), [
+    (optim.multistep(0.3, [5, 12], 0.2), lambda s, o: s.MultiStepLR(o, [5, 12], 0.2), 20),
+    (optim.multistep(0.3, [5, 5]), lambda s, o: s.MultiStepLR(o, [5, 5]), 10),
+    (optim.cosine(0.3, 17, 0.01), lambda s, o: s.CosineAnnealingLR(o, 17, 0.01), 18),
+    (optim.one_cycle(0.3, 30), lambda s, o: s.OneCycleLR(o, 0.3, total_steps=30, cycle_momentum=False), 30),
+    (optim.one_cycle(0.3, 23, 0.47, 10.0, 50.0),
+     lambda s, o: s.OneCycleLR(o, 0.3, total_steps=23, pct_start=0.47, div_factor=10.0, final_div_factor=50.0,
+                               cycle_momentum=False), 23),
+    (optim.linear_warmup(optim.constant(0.3), 6), lambda s, o: s.LinearLR(o, total_iters=6), 10),
+    (optim.linear_warmup(optim.multistep(0.3, [8]), 4, 0.1),
+     lambda s, o: s.ChainedScheduler([s.LinearLR(o, 0.1, total_iters=4), s.MultiStepLR(o, [8])]), 12),
+    (optim.constant(0.3), lambda s, o: s.ConstantLR(o, 1.0), 5),
+])
+def test_every_step_is_torchs(ours, make, steps):
+    assert [ours(step) for step in range(steps)] == pytest.approx(torchs(make, steps), rel=1e-12, abs=1e-14)
+
+
+def test_after_its_end_a_schedule_stays_where_it_was():
+    for schedule in (optim.one_cycle(0.3, 10), optim.cosine(0.3, 9, 0.1)):
+        assert schedule(100) == schedule(9)
+
+
+def test_a_cycle_of_one_step_is_a_number():
+    assert optim.one_cycle(0.3, 1)(0) >= 0
+
+
+@pytest.mark.parametrize("make", [lambda: optim.constant(-1), lambda: optim.cosine(0.1, 0), lambda: optim.one_cycle(0.1, 0),
+                                  lambda: optim.cosine(0.1, 2.5), lambda: optim.one_cycle(0.1, 9, 1.5),
+                                  lambda: optim.linear_warmup(optim.constant(1), 0), lambda: optim.constant(float("nan")),
+                                  lambda: optim.multistep(0.1, [3], -1)])
+def test_nonsense_is_refused(make):
+    with pytest.raises(OptionError, match="must be a"):
+        make()
