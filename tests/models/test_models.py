@@ -114,7 +114,7 @@ def test_an_unknown_model_gets_a_suggestion():
     with pytest.raises(OptionError, match=r"there is no model 'resnet5'; did you mean .*resnet"):
         models.create("resnet5")
     with pytest.raises(OptionError, match="there are plain110"):
-        models.create("lenet")
+        models.create("xyz")
 
 
 @pytest.mark.parametrize("options", [{"shortcut": "C"}, {"variant": "v2"}])

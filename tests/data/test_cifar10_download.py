@@ -1,0 +1,217 @@
+"""CIFAR-10 and what stands between it and the network: broken downloads, hostile archives."""
+
+import hashlib
+import io
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from minires import data
+from minires.data import cifar10 as module
+from minires.data.download import fetch, unpack
+from minires.errors import DataError
+
+PAYLOAD = np.random.default_rng(0).bytes(300_000)
+MD5 = hashlib.md5(PAYLOAD, usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture
+def server():
+    """A web server on this machine, told by its attributes how to misbehave."""
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.headers.get("Range"))
+            start = 0
+            if self.headers.get("Range") and behaviour["ranges"]:
+                start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+                if start >= len(PAYLOAD):
+                    self.send_error(416)
+                    return
+                self.send_response(206)
+            else:
+                self.send_response(200)
+            self.send_header("Content-Type", behaviour["type"])
+            self.send_header("Content-Length", str(len(PAYLOAD) - start))
+            self.end_headers()
+            self.wfile.write(behaviour["change"](PAYLOAD[start:start + behaviour["most"]]))
+
+        def log_message(self, *args):
+            pass
+    asked, behaviour = [], {"ranges": True, "type": "application/gzip", "most": 1 << 30, "change": lambda b: b}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/archive", behaviour, asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_download_arrives_and_is_not_repeated(server, tmp_path):
+    url, _, asked = server
+    for _ in range(2):
+        assert fetch(url, tmp_path / "new" / "file", md5=MD5).read_bytes() == PAYLOAD
+    assert asked == [None]
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_download_cut_short_is_kept_and_resumed(server, tmp_path, ranges):
+    url, behaviour, asked = server
+    behaviour.update(most=100_000, ranges=ranges)
+    with pytest.raises(DataError, match="ended after 100000 of 300000 bytes; the same command goes on from there"):
+        fetch(url, tmp_path / "file", md5=MD5)
+    behaviour["most"] = 1 << 30
+    assert fetch(url, tmp_path / "file", md5=MD5).read_bytes() == PAYLOAD
+    assert asked == [None, "bytes=100000-"]
+
+
+def test_a_complete_part_is_used_without_another_byte(server, tmp_path):
+    url, _, _ = server
+    (tmp_path / "file.part").write_bytes(PAYLOAD)
+    assert fetch(url, tmp_path / "file", md5=MD5).read_bytes() == PAYLOAD
+
+
+def test_wrong_bytes_are_thrown_away(server, tmp_path):
+    url, behaviour, _ = server
+    behaviour["change"] = lambda b: b[:-1] + b"x"
+    with pytest.raises(DataError, match=f"instead of {MD5}; it was thrown away"):
+        fetch(url, tmp_path / "file", md5=MD5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_web_page_is_no_archive(server, tmp_path):
+    url, behaviour, _ = server
+    behaviour["type"] = "text/html; charset=utf-8"
+    with pytest.raises(DataError, match="answered with a web page"):
+        fetch(url, tmp_path / "file", md5=MD5)
+
+
+def test_without_a_network_the_way_out_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"cannot be downloaded .* give a local copy with --data"):
+        fetch("http://127.0.0.1:9/nothing", tmp_path / "file", md5=MD5, timeout=2)
+
+
+def archive(path, *members):
+    """A tar.gz of (name, content, attributes) members."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content, attributes in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            for key, value in attributes.items():
+                setattr(info, key, value)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+GOOD = ("f/a.bin", b"12345", {})
+SIZES = {"f/a.bin": 5, "f/note.txt": None}
+NOTE = ("f/note.txt", b"words", {})
+
+
+def test_known_files_are_unpacked(tmp_path):
+    unpack(archive(tmp_path / "t.tar.gz", ("f", b"", {"type": tarfile.DIRTYPE}), GOOD, NOTE), tmp_path / "out", SIZES)
+    assert (tmp_path / "out/f/a.bin").read_bytes() == b"12345"
+    assert sorted(p.name for p in (tmp_path / "out/f").iterdir()) == ["a.bin", "note.txt"]
+
+
+@pytest.mark.parametrize(("members", "message"), [
+    ([GOOD, NOTE, ("../evil", b"x", {})], "'../evil', which does not belong there"),
+    ([GOOD, NOTE, ("/tmp/evil", b"x", {})], "'/tmp/evil', which does not belong"),
+    ([GOOD, NOTE, ("f/other", b"x", {})], "'f/other', which does not belong"),
+    ([NOTE, ("f/a.bin", b"", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"})], "is no regular file"),
+    ([NOTE, ("f/a.bin", b"", {"type": tarfile.LNKTYPE, "linkname": "f/note.txt"})], "is no regular file"),
+    ([NOTE, ("f/a.bin", b"", {"type": tarfile.CHRTYPE})], "is no regular file"),
+    ([NOTE, ("f/a.bin", b"123456", {})], "another size than it should"),
+    ([GOOD, ("f/note.txt", bytes(2_000_000), {})], "another size than it should"),
+    ([GOOD, GOOD, NOTE], "'f/a.bin' twice"),
+    ([GOOD], "lacks f/note.txt"),
+])
+def test_a_hostile_or_wrong_archive_leaves_nothing_behind(tmp_path, members, message):
+    with pytest.raises(DataError, match=message):
+        unpack(archive(tmp_path / "t.tar.gz", *members), tmp_path / "out", SIZES)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / "t.tar.gz"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b" + bytes(50)])
+def test_what_is_no_archive_is_a_data_error(tmp_path, content):
+    (tmp_path / "t.tar.gz").write_bytes(content)
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack(tmp_path / "t.tar.gz", tmp_path, SIZES)
+
+
+def test_a_truncated_archive_is_a_data_error(tmp_path):
+    path = archive(tmp_path / "t.tar.gz", ("f/a.bin", np.random.default_rng(0).bytes(50_000), {}), NOTE)
+    path.write_bytes(path.read_bytes()[:30_000])
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack(path, tmp_path / "out", {"f/a.bin": 50_000, "f/note.txt": None})
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A CIFAR-10 of 4 records a file."""
+    monkeypatch.setattr(module, "BATCH", 4)
+
+    def write(root):
+        folder = root / module.FOLDER
+        folder.mkdir(parents=True)
+        for k, name in enumerate(module.TRAIN + module.TEST):
+            records = np.random.default_rng(k).integers(0, 256, (4, module.RECORD), dtype=np.uint8)
+            records[:, 0] = [k, 9, 0, 5]
+            (folder / name).write_bytes(records.tobytes())
+        return folder
+    return write
+
+
+def test_a_local_copy_is_found_by_its_folder_or_by_what_holds_it(tiny, tmp_path):
+    folder = tiny(tmp_path)
+    for root in (tmp_path, folder):
+        train, test = data.load("cifar10", root)
+        assert (len(train), len(test), train.shape) == (20, 4, (3, 32, 32))
+        np.testing.assert_array_equal(test.labels, [5, 9, 0, 5])
+    record = np.frombuffer((folder / "test_batch.bin").read_bytes(), np.uint8)[:module.RECORD]
+    picture = test.pixels([0])[0]
+    assert picture[0, 0, 1] == record[2]  # red, first row, second pixel
+    assert picture[2, 31, 31] == record[-1]  # blue, last
+
+
+@pytest.mark.parametrize(("spoil", "message"), [
+    (lambda b: b[:-1], "not whole records of 3073"), (lambda b: b"", "has 0 bytes"),
+    (lambda b: b"\xff" + b[1:], "holds the label 255"),
+])
+def test_a_damaged_batch_is_noticed(tiny, tmp_path, spoil, message):
+    path = tiny(tmp_path) / "data_batch_3.bin"
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(DataError, match=message):
+        data.load("cifar10", tmp_path)
+
+
+def test_a_folder_without_cifar10_says_what_was_looked_for(tmp_path):
+    with pytest.raises(DataError, match=r"neither cifar-10-batches-bin/data_batch_1\.bin nor cifar-10-binary\.tar\.gz"):
+        data.load("cifar10", tmp_path)
+
+
+def test_a_local_archive_must_be_the_official_one(tmp_path):
+    archive(tmp_path / module.ARCHIVE, GOOD)
+    with pytest.raises(DataError, match="not the official archive"):
+        data.load("cifar10", tmp_path)
+
+
+def test_an_archive_is_downloaded_unpacked_and_read(tiny, server, tmp_path, monkeypatch):
+    folder = tiny(tmp_path / "made")
+    (folder / "batches.meta.txt").write_text("names")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        tar.add(folder, arcname=module.FOLDER)
+    content = (tmp_path / "a.tar.gz").read_bytes()
+    url, behaviour, _ = server
+    monkeypatch.setitem(globals(), "PAYLOAD", content)
+    monkeypatch.setattr(module, "URL", url)
+    monkeypatch.setattr(module, "MD5", hashlib.md5(content, usedforsecurity=False).hexdigest())
+    monkeypatch.setattr(module, "SIZES", {k: v and 4 * module.RECORD for k, v in module.SIZES.items()})
+    monkeypatch.setenv("MINIRES_DATA", str(tmp_path / "cache"))
+    assert len(data.load("cifar10")[0]) == 20
+    behaviour["type"] = "text/html"
+    assert len(data.load("cifar10")[0]) == 20  # from the cache

@@ -1,0 +1,95 @@
+"""The loader: every picture once an epoch, any batch by its number, and threads that end."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from minires import data
+from minires.arrays import is_channels_last
+from minires.errors import OptionError
+
+
+@pytest.fixture
+def dataset():
+    images = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1) * np.ones((1, 2, 4, 3), np.uint8)
+    return data.ArrayDataset("numbers", ("x",), images, np.arange(50), (0.0, 0.0), (1 / 255, 1 / 255))
+
+
+def noisy(images, rng):
+    return images.astype(np.float32) + rng.random(images.shape, dtype=np.float32)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_an_epoch_holds_every_picture_once_with_its_label(dataset, shuffle, drop_last):
+    loader = data.Loader(dataset, 8, shuffle=shuffle, drop_last=drop_last)
+    batches = list(loader)
+    assert len(batches) == len(loader) == (6 if drop_last else 7)
+    labels = np.concatenate([labels for _, labels in batches])
+    for images, some in batches:
+        assert (images.dtype, some.dtype, images.shape[1:]) == (np.float32, np.int64, (2, 4, 3))
+        assert is_channels_last(images)
+        np.testing.assert_allclose(images[:, 0, 0, 0], some, rtol=1e-6)
+    assert len(set(labels)) == len(labels) == (48 if drop_last else 50)
+    assert (list(labels) == sorted(labels)) is not shuffle
+
+
+def test_epochs_differ_and_the_seed_repeats_them(dataset):
+    def orders(seed):
+        loader = data.Loader(dataset, 50, shuffle=True, seed=seed)
+        return [next(iter(loader))[1].tolist() for _ in range(3)]
+    first = orders(0)
+    assert first[0] != first[1] != first[2]
+    assert orders(0) == first
+    assert orders(1) != first
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+def test_any_batch_can_be_made_again_without_those_before_it(dataset, prefetch):
+    whole = list(data.Loader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=0).epoch(2))
+    part = list(data.Loader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=prefetch).epoch(2, start=4))
+    assert len(part) == 3
+    for (a, b), (c, d) in zip(part, whole[4:], strict=True):
+        np.testing.assert_array_equal(a, c)
+        np.testing.assert_array_equal(b, d)
+
+
+def loader_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "minires loader"]
+
+
+def test_leaving_early_ends_the_thread(dataset):
+    iterator = iter(data.Loader(dataset, 2))
+    next(iterator)
+    assert loader_threads()
+    iterator.close()
+    assert not loader_threads()
+
+
+def test_an_exception_in_the_thread_reaches_the_loop(dataset):
+    def fail(images, rng):
+        raise KeyError("transform")
+    with pytest.raises(KeyError, match="transform"):
+        list(data.Loader(dataset, 8, transform=fail))
+    assert not loader_threads()
+
+
+def test_batches_are_made_ahead_but_not_without_bound(dataset):
+    made = []
+
+    def count(images, rng):
+        made.append(1)
+        return images
+    iterator = iter(data.Loader(dataset, 1, transform=count, prefetch=2))
+    next(iterator)
+    time.sleep(0.2)
+    assert 2 <= len(made) <= 4
+    iterator.close()
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 51])
+def test_a_batch_must_fit_the_data_set(dataset, batch_size):
+    with pytest.raises(OptionError, match=f"within 1 and the 50 pictures of numbers, got {batch_size}"):
+        data.Loader(dataset, batch_size)

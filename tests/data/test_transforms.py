@@ -1,0 +1,47 @@
+"""Transforms of batches."""
+
+import numpy as np
+import pytest
+
+from minires import data
+from minires.arrays import channels_last, is_channels_last
+
+RNG = np.random.default_rng
+X = channels_last(RNG(0).integers(1, 256, (64, 3, 6, 5), dtype=np.uint8))
+
+
+def test_every_crop_is_a_shifted_copy_with_black_borders():
+    cut = data.pad_and_crop(2)(X, RNG(1))
+    padded = np.pad(X, ((0, 0), (0, 0), (2, 2), (2, 2)))
+    shifts = set()
+    for n in range(len(X)):
+        found = [(i, j) for i in range(5) for j in range(5) if np.array_equal(cut[n], padded[n, :, i:i + 6, j:j + 5])]
+        assert len(found) == 1
+        shifts.update(found)
+    assert len(shifts) > 15  # of 25
+
+
+def test_about_half_of_the_pictures_are_mirrored():
+    out = data.flip()(X, RNG(1))
+    mirrored = [np.array_equal(a, b[:, :, ::-1]) for a, b in zip(out, X, strict=True)]
+    same = [np.array_equal(a, b) for a, b in zip(out, X, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, same, strict=True))
+    assert 16 < sum(mirrored) < 48
+
+
+def test_normalising_gives_float32_close_to_the_formula():
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.1)
+    out = data.normalise(mean, std)(X, None)
+    exact = (X / 255 - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, exact, atol=4 * 2.0**-24 * 10)
+
+
+@pytest.mark.parametrize("transform", [data.pad_and_crop(1), data.flip(), data.normalise((0.5,) * 3, (0.5,) * 3),
+                                       data.compose(data.pad_and_crop(1), data.flip(), data.normalise((0.5,) * 3, (1,) * 3))])
+def test_memory_stays_channels_last_inputs_stay_and_the_generator_decides(transform):
+    before = X.copy()
+    first, second = transform(X, RNG(3)), transform(X, RNG(3))
+    assert is_channels_last(first)
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(X, before)
