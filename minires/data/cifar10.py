@@ -64,9 +64,9 @@ def _read(folder, names):
 
 def _records(path):
     content = np.fromfile(path, np.uint8)
-    if content.size == 0 or content.size % RECORD:
-        raise DataError(f"{path} has {content.size} bytes, which are not whole records of {RECORD}; it is damaged "
-                        "or no CIFAR-10 binary")
+    if content.size != BATCH * RECORD:
+        raise DataError(f"{path} has {content.size} bytes instead of {BATCH} records of {RECORD}; it is damaged or no "
+                        "CIFAR-10 binary")
     records = content.reshape(-1, RECORD)
     if records[:, 0].max() > 9:
         raise DataError(f"{path} holds the label {records[:, 0].max()}, CIFAR-10 has 0 … 9; it is damaged")

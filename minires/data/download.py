@@ -1,11 +1,14 @@
 """Fetching an archive and taking known files out of it, trusting neither the network nor the archive."""
 
+import gzip
 import hashlib
+import http.client
 import os
 import shutil
 import tarfile
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 from minires.errors import DataError, need
@@ -54,7 +57,7 @@ def fetch(url, path, *, md5, timeout=30):
         if error.code != 416:  # 416: there is nothing left to send, the part is complete or longer than the file
             raise DataError(f"{url} cannot be downloaded: the server says {error.code} {error.reason}") from error
         total = None
-    except OSError as error:  # no network, no such host, a connection that breaks
+    except (OSError, http.client.HTTPException) as error:  # no network, no such host, a connection that breaks
         raise DataError(f"{url} cannot be downloaded ({getattr(error, 'reason', error)}); try again, or give a local "
                         "copy with --data") from error
     size = part.stat().st_size
@@ -70,7 +73,7 @@ def fetch(url, path, *, md5, timeout=30):
 
 
 def unpack(archive, folder, sizes):
-    """Take the files named in sizes {name: bytes, or None for up to a megabyte} out of a tar archive into folder.
+    """Take the files named in sizes {name: bytes, or None for up to a megabyte} out of a .tar.gz archive into folder.
 
     Each must be a regular file of that size, once; links, devices, names that leave the folder and any file that is not
     expected are refused before anything is written under its own name. Raises DataError.
@@ -78,7 +81,10 @@ def unpack(archive, folder, sizes):
     archive, folder = Path(archive), Path(folder)
     written = []
     try:
-        with tarfile.open(archive, "r|*") as tar:  # as a stream: nothing is read twice, sizes are checked on the way
+        most = sum(CHUNK if size is None else size for size in sizes.values()) + CHUNK  # the last for headers, padding
+        # As a stream: nothing is read twice, sizes are checked on the way.
+        with (gzip.open(archive) as stream,
+              tarfile.open(fileobj=_Bounded(stream, most, archive), mode="r|") as tar):
             for member in tar:
                 name = os.path.normpath(member.name)
                 if member.isdir() and not (os.path.isabs(name) or name.startswith("..")):
@@ -103,8 +109,23 @@ def unpack(archive, folder, sizes):
             raise DataError(f"{archive} lacks {', '.join(sorted(missing))}")
         for name, beside in written:
             os.replace(beside, folder / name)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{archive} cannot be unpacked: {error}") from error
     finally:
         for _, beside in written:
             beside.unlink(missing_ok=True)
+
+
+class _Bounded:
+    """A stream that ends in DataError after `most` bytes: a megabyte of gzip can hold a header of a gigabyte."""
+
+    def __init__(self, stream, most, archive):
+        self.stream, self.left, self.most, self.archive = stream, most, most, archive
+
+    def read(self, size):
+        content = self.stream.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise DataError(f"{self.archive} unpacks to more than the {self.most:,} bytes that belong there; "
+                            "it is not unpacked")
+        return content

@@ -31,15 +31,15 @@ class ImageFolder(Dataset):
                 W, H = picture.size
                 if W * H > MOST_PIXELS:
                     raise DataError(f"{path} has {W}×{H} pixels, more than {MOST_PIXELS:,}; remove it or shrink it")
-                scale = size / min(W, H)
-                picture = picture.convert("RGB").resize((max(size, round(W * scale)), max(size, round(H * scale))),
-                                                        image_module.Resampling.BILINEAR)
+                side = min(W, H)
+                left, top = (W - side) / 2, (H - side) / 2
+                # The centre is cut out on the way: scaled whole, a picture one pixel wide would fill the memory.
+                pixels = np.asarray(picture.convert("RGB").resize(
+                    (size, size), image_module.Resampling.BILINEAR, box=(left, top, left + side, top + side)))
         except (OSError, ValueError, SyntaxError, image_module.DecompressionBombError) as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"{path} cannot be read as a picture: {error}") from error
-        left, top = (picture.width - size) // 2, (picture.height - size) // 2
-        pixels = np.asarray(picture.crop((left, top, left + size, top + size)))
         return pixels.transpose(2, 0, 1)  # (H,W,C) -> (C,H,W)
 
 
@@ -76,7 +76,8 @@ def _scan(root):
     """The class names, and (path, label) of every picture, both in alphabetical order."""
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     found = [(path, label) for label, folder in enumerate(folders)
-             for path in sorted(folder.rglob("*")) if path.suffix.lower() in ENDINGS]
+             for path in sorted(folder.iterdir())
+             if path.suffix.lower() in ENDINGS and not path.name.startswith(".")]  # macOS leaves ._cat.jpg everywhere
     empty = [folder.name for label, folder in enumerate(folders) if label not in {label for _, label in found}]
     if not folders or empty:
         what = f"its folders {', '.join(empty[:4])} hold none" if empty else "it has no sub-folders"

@@ -21,6 +21,8 @@ class Loader:
         if not 1 <= batch_size <= len(dataset):
             raise OptionError(f"batch_size must lie within 1 and the {len(dataset)} pictures of {dataset.name}, "
                               f"got {batch_size}")
+        if seed < 0 or prefetch < 0:
+            raise OptionError(f"seed and prefetch must be 0 or more, got {seed} and {prefetch}")
         self.dataset, self.batch_size, self.seed, self.shuffle = dataset, batch_size, seed, shuffle
         self.transform = transform or normalise(dataset.mean, dataset.std)
         self.drop_last, self.prefetch, self.next_epoch = drop_last, prefetch, 0
@@ -37,15 +39,21 @@ class Loader:
 
     def epoch(self, epoch, start=0):
         """The batches of one epoch, from number `start` on."""
+        if epoch < 0 or not 0 <= start <= len(self):
+            raise OptionError(f"epoch must be 0 or more and start within 0 and the {len(self)} batches of an epoch, "
+                              f"got {epoch} and {start}")
         size = len(self.dataset)
-        order = np.random.default_rng([self.seed, epoch]).permutation(size) if self.shuffle else np.arange(size)
+        order = self._rng(epoch).permutation(size) if self.shuffle else np.arange(size)
 
         def batch(number):
             indices = order[number * self.batch_size:(number + 1) * self.batch_size]
-            rng = np.random.default_rng([self.seed, epoch, number])
-            return self.transform(self.dataset.pixels(indices), rng), self.dataset.labels[indices]
+            return self.transform(self.dataset.pixels(indices), self._rng(epoch, number)), self.dataset.labels[indices]
         numbers = range(start, len(self))
         return _ahead(batch, numbers, self.prefetch) if self.prefetch else map(batch, numbers)
+
+    def _rng(self, *key):
+        # Not default_rng([seed, *key]): NumPy pads that list with zeros, so [seed, epoch] and [seed, epoch, 0] are one.
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 
 def _ahead(make, numbers, most):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minires.arrays import channels_last, empty_map
+from minires.errors import OptionError, ShapeError
 
 
 def compose(*transforms):
@@ -16,6 +17,9 @@ def compose(*transforms):
 
 def pad_and_crop(padding=4):
     """`padding` black pixels on every side, then a random cut of the old size  [He et al. 2015, §4.2]."""
+    if padding < 0:
+        raise OptionError(f"pad_and_crop: padding must be 0 or more, got {padding}")
+
     def apply(images, rng):
         N, C, H, W = images.shape
         padded = empty_map((N, C, H + 2 * padding, W + 2 * padding), like=images)
@@ -45,6 +49,8 @@ def normalise(mean, std):
 
     def apply(images, rng):
         N, C, H, W = images.shape
+        if len(scale) != C:
+            raise ShapeError(f"normalise: images have {C} channels, mean and std have {len(scale)}; give one for each")
         # (N,C,H,W) -> (N,H,W·C): long rows, for a loop over three channels at a time is slow
         rows = channels_last(images).transpose(0, 2, 3, 1).reshape(N, H, W * C).astype(np.float32)
         rows *= np.tile(scale, W)

@@ -195,7 +195,7 @@ class Run:
         """Evaluate, add a row to the log, and save."""
         totals, seen = self.totals, self.totals["seen"]
         test_loss, test_accuracy = evaluate(self.model, self.test_loader, self.config.device)
-        row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.optimizer.lr,
+        row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.schedule(self.step - 1),
                "train_loss": totals["loss"] / seen, "train_accuracy": totals["correct"] / seen,
                "test_loss": test_loss, "test_accuracy": test_accuracy,
                "images_per_second": seen / totals["seconds"], "seconds": totals["seconds"]}

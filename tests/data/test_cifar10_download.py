@@ -1,9 +1,12 @@
 """CIFAR-10 and what stands between it and the network: broken downloads, hostile archives."""
 
+import gzip
 import hashlib
 import io
+import socket
 import tarfile
 import threading
+import tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -179,7 +182,8 @@ def test_a_local_copy_is_found_by_its_folder_or_by_what_holds_it(tiny, tmp_path)
 
 
 @pytest.mark.parametrize(("spoil", "message"), [
-    (lambda b: b[:-1], "not whole records of 3073"), (lambda b: b"", "has 0 bytes"),
+    (lambda b: b[:-1], "instead of 4 records of 3073"), (lambda b: b"", "has 0 bytes"),
+    (lambda b: b[:3073], "has 3073 bytes"), (lambda b: b + b[:3073], "has 15365 bytes"),
     (lambda b: b"\xff" + b[1:], "holds the label 255"),
 ])
 def test_a_damaged_batch_is_noticed(tiny, tmp_path, spoil, message):
@@ -215,3 +219,36 @@ def test_an_archive_is_downloaded_unpacked_and_read(tiny, server, tmp_path, monk
     assert len(data.load("cifar10")[0]) == 20
     behaviour["type"] = "text/html"
     assert len(data.load("cifar10")[0]) == 20  # from the cache
+
+
+@pytest.mark.parametrize("reply", [
+    b"", b"not HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc"])
+def test_a_server_that_breaks_the_protocol_is_a_data_error(tmp_path, reply):
+    def answer():
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(reply)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(DataError, match="cannot be downloaded"):
+            fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/archive", tmp_path / "file", md5=MD5, timeout=5)
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.REGTYPE])
+def test_a_bomb_is_left_before_it_goes_off(tmp_path, kind):
+    info = tarfile.TarInfo("readme.html")
+    info.type, info.size = kind, 64 << 20
+    with gzip.open(tmp_path / "t.tar.gz", "wb", 1) as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="unpacks to more than the 2,097,157 bytes that belong there"):
+        unpack(tmp_path / "t.tar.gz", tmp_path / "out", SIZES)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20

@@ -98,3 +98,28 @@ def test_a_folder_without_pictures_says_what_it_should_look_like(tmp_path, make,
     make(tmp_path)
     with pytest.raises(DataError, match=message):
         imagefolder(tmp_path)
+
+
+def test_a_long_thin_picture_is_cut_before_it_is_scaled(tmp_path, monkeypatch):
+    for k in range(5):
+        paint(tmp_path / "c" / f"{k}.png", (1, 500))
+    whole, asked = Image.Image.resize, []
+    monkeypatch.setattr(Image.Image, "resize", lambda picture, size, *args, **kwargs:
+                        asked.append(tuple(size)) or whole(picture, size, *args, **kwargs))
+    assert (imagefolder(tmp_path, size=16)[0].pixels([0])[0, :, 0, 0] == (200, 100, 50)).all()
+    assert asked == [(16, 16)]
+
+
+@pytest.mark.parametrize("second", ["valid", None])
+def test_train_without_val_is_no_class(tmp_path, second):
+    for part in filter(None, ("train", second)):
+        for k in range(5):
+            paint(tmp_path / part / "cat" / f"{k}.png", (9, 9))
+    with pytest.raises(DataError, match=r"its folders train.* hold none"):
+        imagefolder(tmp_path)
+
+
+def test_hidden_files_are_no_pictures(folder):
+    (folder / "cat" / "._0.png").write_bytes(b"what macOS leaves")
+    train, test = imagefolder(folder, size=16)
+    assert (len(train), len(test)) == (16, 4)

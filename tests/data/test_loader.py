@@ -93,3 +93,28 @@ def test_batches_are_made_ahead_but_not_without_bound(dataset):
 def test_a_batch_must_fit_the_data_set(dataset, batch_size):
     with pytest.raises(OptionError, match=f"within 1 and the 50 pictures of numbers, got {batch_size}"):
         data.Loader(dataset, batch_size)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda dataset: data.Loader(dataset, 8, seed=-1), "must be 0 or more, got -1 and 2"),
+    (lambda dataset: data.Loader(dataset, 8, prefetch=-1), "must be 0 or more, got 0 and -1"),
+    (lambda dataset: data.Loader(dataset, 8).epoch(-1), "got -1 and 0"),
+    (lambda dataset: data.Loader(dataset, 8).epoch(0, start=-1), "within 0 and the 7 batches of an epoch, got 0 and -1"),
+    (lambda dataset: data.Loader(dataset, 8).epoch(0, start=8), "within 0 and the 7 batches of an epoch, got 0 and 8"),
+])
+def test_an_epoch_a_start_or_a_seed_out_of_range_is_refused(dataset, make, message):
+    with pytest.raises(OptionError, match=message):
+        make(dataset)
+
+
+def test_a_start_at_the_end_of_the_epoch_yields_nothing(dataset):
+    assert list(data.Loader(dataset, 8).epoch(0, start=7)) == []
+
+
+def test_order_and_augmentation_never_share_a_stream(dataset):
+    first = {}
+    for seed in (0, 1, 2**32):
+        loader = data.Loader(dataset, 25, seed=seed)
+        for key in [(e,) for e in range(3)] + [(e, b) for e in range(3) for b in range(2)]:
+            first[seed, key] = loader._rng(*key).random()
+    assert len(set(first.values())) == len(first)

@@ -5,6 +5,7 @@ import pytest
 
 from minires import data
 from minires.arrays import channels_last, is_channels_last
+from minires.errors import OptionError, ShapeError
 
 RNG = np.random.default_rng
 X = channels_last(RNG(0).integers(1, 256, (64, 3, 6, 5), dtype=np.uint8))
@@ -45,3 +46,10 @@ def test_memory_stays_channels_last_inputs_stay_and_the_generator_decides(transf
     assert is_channels_last(first)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(X, before)
+
+
+def test_channels_and_padding_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match="images have 3 channels, mean and std have 1"):
+        data.normalise((0.5,), (0.5,))(X, None)
+    with pytest.raises(OptionError, match="padding must be 0 or more, got -1"):
+        data.pad_and_crop(-1)
