@@ -11,21 +11,22 @@ class SGD(Optimizer):
     μ momentum, λ weight_decay; the first v is g  [Polyak 1964; Sutskever et al. 2013; the form is torch.optim.SGD's].
     """
 
-    slots = ("momentum_buffer",)
-
     def __init__(self, params, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
         super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
                          nesterov=nesterov)
 
     def check(self, group):
         super().check(group)
-        in_range("momentum", group["momentum"], 0)
-        in_range("dampening", group["dampening"], 0)
+        for name in ("momentum", "dampening"):
+            group[name] = in_range(name, group[name], 0)
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise OptionError("nesterov needs a momentum above 0 and no dampening, got momentum="
                               f"{group['momentum']}, dampening={group['dampening']}")
 
-    def update(self, x, dx, state, group):
+    def slots(self, group):
+        return ("momentum_buffer",) if group["momentum"] else ()
+
+    def update(self, x, dx, state, group, t):
         momentum = group["momentum"]
         g = dx + group["weight_decay"] * x if group["weight_decay"] else dx
         if momentum:

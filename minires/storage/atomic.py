@@ -1,5 +1,6 @@
 """Writing a file so that at every moment either the old or the new content is there, whole."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -30,11 +31,12 @@ def _umask():
 
 
 def _sync_folder(folder):
-    """Make the renaming itself durable, where the system lets a folder be opened."""
+    """Make the renaming itself durable, where the system can: by now the new file stands, so nothing has failed."""
     if not hasattr(os, "O_DIRECTORY"):
         return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with contextlib.suppress(OSError):  # some network file systems cannot open or sync a folder
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

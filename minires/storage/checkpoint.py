@@ -2,14 +2,20 @@
 
 import json
 
-from minires.errors import CheckpointError
+from minires.errors import CheckpointError, OptionError
 from minires.storage.weights import load, save
 
 VERSION = "minires checkpoint 1"
 
 
 def save_checkpoint(path, sections, state):
-    """Write sections {"model": {name: array}, …} and a JSON-able state, whose floats and integers stay exact."""
+    """Write sections {"model": {name: array}, …} and a JSON-able state, whose floats and integers stay exact.
+
+    Raises OptionError for a section with a "/" in its name, which is what parts it from the array's.
+    """
+    for section in sections:
+        if "/" in section:
+            raise OptionError(f"save_checkpoint: a section's name has no '/', got {section!r}")
     arrays = {f"{section}/{name}": array for section, group in sections.items() for name, array in group.items()}
     save(path, arrays, {"format": VERSION, "sections": json.dumps(list(sections)), "state": json.dumps(state)})
 
@@ -26,5 +32,5 @@ def load_checkpoint(path):
             section, _, name = key.partition("/")
             sections[section][name] = array
         return sections, json.loads(metadata["state"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is a malformed checkpoint: {error!r}") from error

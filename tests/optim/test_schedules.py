@@ -51,7 +51,8 @@ def test_a_cycle_of_one_step_is_a_number():
 @pytest.mark.parametrize("make", [lambda: optim.constant(-1), lambda: optim.cosine(0.1, 0), lambda: optim.one_cycle(0.1, 0),
                                   lambda: optim.cosine(0.1, 2.5), lambda: optim.one_cycle(0.1, 9, 1.5),
                                   lambda: optim.linear_warmup(optim.constant(1), 0), lambda: optim.constant(float("nan")),
-                                  lambda: optim.multistep(0.1, [3], -1)])
+                                  lambda: optim.multistep(0.1, [3], -1), lambda: optim.multistep(0.1, [-3]),
+                                  lambda: optim.multistep(0.1, ["3"])])
 def test_nonsense_is_refused(make):
     with pytest.raises(OptionError, match="must be a"):
         make()

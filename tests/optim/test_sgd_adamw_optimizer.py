@@ -74,8 +74,51 @@ def test_groups_override_the_defaults():
     optimizer.step()
     np.testing.assert_array_equal(p.data, before[0])
     np.testing.assert_allclose(q.data, before[1] * 0.95)
-    optimizer.lr = 0.0
-    assert {group["lr"] for group in optimizer.groups} == {0.0}
+
+
+def test_a_group_with_its_own_rate_keeps_its_ratio_to_the_schedule():
+    p, q = tensors(np.float64)[:2]
+    optimizer = optim.SGD([{"params": [p], "lr": 0.05}, {"params": [q]}], 0.5)
+    assert optimizer.lr == 0.5
+    for lr in (0.0, 0.3):  # a rate of 0 does not make it forget
+        optimizer.lr = lr
+    assert [group["lr"] for group in optimizer.groups] == pytest.approx([0.03, 0.3], rel=1e-15)
+    before = p.data.copy(), q.data.copy()
+    p.grad, q.grad = np.ones(p.shape), np.ones(q.shape)
+    optimizer.step()
+    np.testing.assert_allclose(before[0] - p.data, 0.03, rtol=1e-13)
+    np.testing.assert_allclose(before[1] - q.data, 0.3, rtol=1e-13)
+
+
+def test_a_parameter_whose_gradient_comes_late_is_stepped_as_torch_does():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
+    ours = tensors(np.float64)
+    theirs = [torch.tensor(t.data, requires_grad=True) for t in ours]
+    a, b = optim.AdamW(ours, lr=0.1), torch.optim.AdamW(theirs, lr=0.1)
+    for step in range(8):
+        for i, (p, q, g) in enumerate(zip(ours, theirs, gradients(np.float64, step), strict=True)):
+            absent = i == 1 and step < 5
+            p.grad, q.grad = (None, None) if absent else (g, torch.tensor(g))
+        a.step()
+        b.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("make", [lambda p, number: optim.SGD(p, number(0.1), number(0.9), number(0.3), number(0.1)),
+                                  lambda p, number: optim.AdamW(p, number(0.1), (number(0.9), number(0.99)), number(1e-3))])
+def test_settings_given_as_numpy_numbers_bring_no_float64_into_float32(make):
+    results = []
+    for number in (float, np.float64):
+        params = tensors(np.float32)
+        optimizer = make(params, number)
+        for step in range(5):
+            for p, g in zip(params, gradients(np.float32, step), strict=True):
+                p.grad = g
+            optimizer.step()
+        results.append(b"".join(p.data.tobytes() for p in params))
+        assert {array.dtype for name, array in optimizer.state_dict().items() if name != "steps"} == {np.dtype("f4")}
+    assert results[0] == results[1]
 
 
 def test_parameters_without_gradient_stay():
@@ -105,6 +148,12 @@ def params():
     (lambda: optim.SGD(params() * 2, 0.1), "a parameter is given twice"),
     (lambda: optim.SGD([Tensor(np.ones(2))], 0.1), "requires a gradient"),
     (lambda: optim.SGD([np.ones(2)], 0.1), "must be a Tensor"),
+    (lambda: optim.SGD(params()[0], 0.1), "is a leaf"),  # a Tensor alone is iterated over: its slices would be trained
+    (lambda: optim.SGD([{"params": params()}, *params()], 0.1), "must be a Tensor"),
+    (lambda: optim.SGD([{"lr": 0.1}], 0.1), "lacks its 'params'"),
+    (lambda: optim.SGD([{"params": params(), "lr": 0.1}], 0.0), r"lr must be above 0 where a group has its own \(0.1\)"),
+    (lambda: optim.AdamW(params(), betas=0.9), "betas must be two numbers, got 0.9"),
+    (lambda: optim.AdamW(params(), betas=(0.9,)), "betas must be two numbers"),
     (lambda: optim.SGD([{"params": params(), "learning_rate": 1}], 0.1), "unknown setting 'learning_rate'"),
     (lambda: optim.AdamW(params(), betas=(0.9, 1.0)), "betas must be a number of at least 0 and below 1"),
     (lambda: optim.AdamW(params(), eps=-1), "eps must be"),
@@ -125,8 +174,19 @@ def test_a_gradient_that_does_not_fit_is_refused():
         optimizer.step()
 
 
-@pytest.mark.parametrize("state", [{}, {"steps": np.array(1), "momentum_buffer.5": np.ones(2)},
-                                   {"steps": np.array(1), "momentum_buffer.0": np.ones(3)}])
-def test_a_state_that_does_not_fit_is_refused(state):
-    with pytest.raises(CheckpointError, match="SGD cannot load this state"):
-        optim.SGD(params(), 0.1, momentum=0.9).load_state_dict(state)
+STEPS, BUFFER = {"steps": np.array([1])}, {"momentum_buffer.0": np.ones(2)}
+
+
+@pytest.mark.parametrize(("momentum", "state", "message"), [
+    (0.9, {}, r"missing: \['steps'\], unexpected: \[\], shape differs: \[\]"),
+    (0.9, STEPS, r"missing: \['momentum_buffer.0'\], unexpected: \[\], shape differs: \[\]"),
+    (0.9, {**STEPS, **BUFFER, "momentum_buffer.5": np.ones(2)}, r"missing: \[\], unexpected: \['momentum_buffer.5'\]"),
+    (0.0, {**STEPS, **BUFFER}, r"missing: \[\], unexpected: \['momentum_buffer.0'\]"),
+    (0.9, {**STEPS, "momentum_buffer.0": np.ones(3)}, r"unexpected: \[\], shape differs: \['momentum_buffer.0'\]"),
+    (0.9, {"steps": np.array(1), **BUFFER}, r"unexpected: \[\], shape differs: \['steps'\]"),
+])
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(momentum, state, message):
+    optimizer = optim.SGD(params(), 0.1, momentum=momentum)
+    with pytest.raises(CheckpointError, match="SGD cannot load this state; .*" + message):
+        optimizer.load_state_dict(state)
+    assert (optimizer.steps, optimizer.state) == ([0], [{}])

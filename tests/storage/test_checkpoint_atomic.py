@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minires import storage
-from minires.errors import CheckpointError
+from minires.errors import CheckpointError, OptionError
 
 
 def test_sections_and_state_come_back(tmp_path):
@@ -30,11 +30,17 @@ def test_bare_weights_are_no_checkpoint(tmp_path):
     {"format": "minires checkpoint 99"}, {"format": "minires checkpoint 1"},
     {"format": "minires checkpoint 1", "sections": "[]", "state": "{}"},
     {"format": "minires checkpoint 1", "sections": '["model"]', "state": "{"},
+    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[" * 100_000},
 ])
 def test_a_malformed_checkpoint_is_refused(tmp_path, metadata):
     storage.save(tmp_path / "c", {"model/a": np.ones(1)}, metadata)
     with pytest.raises(CheckpointError, match="c is "):
         storage.load_checkpoint(tmp_path / "c")
+
+
+def test_a_section_that_would_not_come_back_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="no '/', got 'model/ema'"):
+        storage.save_checkpoint(tmp_path / "c", {"model/ema": {"a": np.ones(1)}}, {})
 
 
 def test_state_that_is_no_json_is_refused_before_anything_is_written(tmp_path):

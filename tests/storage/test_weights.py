@@ -1,13 +1,14 @@
 """Weight files: what goes in comes out, and damage shows."""
 
 import os
+import stat
 import struct
 
 import numpy as np
 import pytest
 
 from minires import Tensor, models, storage
-from minires.errors import CheckpointError
+from minires.errors import CheckpointError, DTypeError, OptionError
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3, np.int64), "c.d": np.zeros((0, 2)),
           "e": np.array([1.5, -0.0, np.nan, np.inf])}
@@ -83,6 +84,43 @@ def test_every_truncation_is_refused(tmp_path):
             storage.load(path)
 
 
+def test_values_that_numpy_has_no_type_for_are_named(tmp_path):
+    (tmp_path / "w").write_bytes(header(b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}') + b"12")
+    with pytest.raises(CheckpointError, match=r"w holds 'BF16' values, which NumPy has not; convert them to F32$"):
+        storage.load(tmp_path / "w")
+
+
+def test_metadata_that_looks_like_the_digest_does_not_take_its_place(tmp_path):
+    metadata = {f"key {i}": "0" * 64 for i in range(10)}  # the order in the file is random
+    metadata["quoted"] = '"sha256":"' + "0" * 64 + '"'
+    storage.save(tmp_path / "w", {"a": ARRAYS["a"]}, metadata)
+    assert storage.load(tmp_path / "w")[1] == metadata
+
+
+@pytest.mark.parametrize(("arrays", "metadata", "error", "message"), [
+    ({"a": [1.0]}, {}, DTypeError, "a must be an array or a Tensor, got list"),
+    ({"a": np.array([None])}, {}, DTypeError, 'Unknown dtype "object"'),
+    ({"a": np.ones(1)}, {"epoch": 3}, DTypeError, "'int' object"),
+    ({"__metadata__": np.ones(1)}, {}, OptionError, "'__metadata__' belongs to the file"),
+    ({"a": np.ones(1)}, {"sha256": "mine"}, OptionError, "'sha256' belongs to the file"),
+    ({"a": np.ones(1)}, {"written_by": "me"}, OptionError, "'written_by' belongs to the file"),
+])
+def test_what_would_not_come_back_is_refused_and_not_written(tmp_path, arrays, metadata, error, message):
+    with pytest.raises(error, match=message):
+        storage.save(tmp_path / "w", arrays, metadata)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_not_mixed_with_the_new_one(tmp_path, monkeypatch):
+    storage.save(tmp_path / "w", {"a": ARRAYS["a"]}, {"epoch": "1"})
+    content = (tmp_path / "w").read_bytes()
+    storage.save(tmp_path / "w", {"a": ARRAYS["a"] + 1}, {"epoch": "2"})
+    monkeypatch.setattr(type(tmp_path), "read_bytes", lambda path: content)
+    arrays, metadata = storage.load(tmp_path / "w")
+    np.testing.assert_array_equal(arrays["a"], ARRAYS["a"])
+    assert metadata == {"epoch": "1"}
+
+
 @pytest.mark.parametrize("path", ["missing.safetensors", "."])
 def test_what_is_no_file_is_refused(tmp_path, path):
     with pytest.raises(CheckpointError, match="cannot be read"):
@@ -116,6 +154,20 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         storage.save(path, {"a": ARRAYS["a"] + 1})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["w"]
+
+
+def test_a_folder_that_cannot_be_synced_does_not_fail_a_write_that_is_done(tmp_path, monkeypatch):
+    sync, synced = os.fsync, []
+
+    def files_only(handle):
+        synced.append(stat.S_ISDIR(os.fstat(handle).st_mode))
+        if synced[-1]:
+            raise OSError("Invalid argument")
+        sync(handle)
+    monkeypatch.setattr(os, "fsync", files_only)
+    storage.atomic_write(tmp_path / "w", b"new")
+    assert (tmp_path / "w").read_bytes() == b"new"
+    assert synced == [False, True]
 
 
 def test_folders_are_made_and_permissions_follow_the_umask(tmp_path):
