@@ -59,8 +59,9 @@ def as_array(data, dtype=None):
         data = np.asarray(data)
         if python_numbers and data.dtype == np.float64 and dtype is None:
             dtype = np.float32
-    if data.dtype.kind not in "fiub" or data.dtype.itemsize > 8 or data.dtype == np.float16:
-        raise DTypeError(f"a Tensor holds float32, float64, integers or booleans, got {data.dtype}; convert it first")
+    for kind in (data.dtype, data.dtype if dtype is None else np.dtype(dtype)):
+        if kind.kind not in "fiub" or kind.itemsize > 8 or kind == np.float16:
+            raise DTypeError(f"a Tensor holds float32, float64, integers or booleans, got {kind}; convert it first")
     return data if dtype is None else data.astype(dtype, copy=False)
 
 

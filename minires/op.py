@@ -11,36 +11,45 @@ from minires.graph import Node, mode
 from minires.tensor import Tensor, registry, unwrap
 
 
-def op(function=None, *, any_dtype=False, integers=(), variadic=False):
+def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=False):
     """Make a differentiable operation out of a function (arrays, keywords) -> (y, backward).
 
     Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
     positional argument (None where there is none), and closes over exactly the arrays that it needs.
     any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
-    variadic: called with one list of tensors, as torch.cat is. The bare function stays reachable as `.raw`.
+    numbers: takes Python numbers in place of arrays; variadic: called with one list of tensors, as torch.cat is.
+    The bare function stays reachable as `.raw`.
     """
     if function is None:
-        return lambda function: op(function, any_dtype=any_dtype, integers=integers, variadic=variadic)
+        return lambda function: op(function, any_dtype=any_dtype, integers=integers, numbers=numbers,
+                                   variadic=variadic)
     name = function.__name__
     parameters = inspect.signature(function).parameters.values()
-    inputs_of = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+    positional = tuple(p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+    inputs_of = tuple(p.name for p in positional)
     settings_of = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
     unchecked = frozenset(i for i, n in enumerate(inputs_of) if n in integers)
+    optional = frozenset(i for i, p in enumerate(positional) if p.default is None)
 
     @wraps(function)
     def call(*inputs, **settings):
         many = 1 if variadic else len(inputs_of)
         if len(inputs) > many:  # settings by position, where torch allows them
-            settings.update(zip(settings_of, inputs[many:]))
+            by_position = dict(zip(settings_of, inputs[many:]))
+            if len(inputs) - many > len(by_position) or by_position.keys() & settings.keys():
+                takes = ", ".join(("tensors",) * variadic + inputs_of + settings_of)
+                raise TypeError(f"{name}: got {len(inputs)} arguments by position and {list(settings)} by name; "
+                                f"it takes {takes}, each once")
+            settings |= by_position
         inputs = tuple(inputs[0]) if variadic else inputs[:many]
         named = [n for n in inputs_of[len(inputs):] if n in settings]
         while named:  # differentiable arguments by keyword
             inputs += (settings.pop(inputs_of[len(inputs)], None),)
             named = [n for n in named if n in settings]
-        while inputs and inputs[-1] is None:  # an optional argument that was not given
+        while len(inputs) - 1 in optional and inputs[-1] is None:  # an optional argument that was not given
             inputs = inputs[:-1]
         arrays = tuple(unwrap(value) for value in inputs)
-        _check(name, arrays, any_dtype, unchecked)
+        _check(name, arrays, any_dtype, unchecked, optional, numbers)
         settings = {key: unwrap(value) for key, value in settings.items()}
         y, backward = function(*arrays, **settings)
         return _record(name, inputs, y if is_array(y) else np.asarray(y), backward)
@@ -50,10 +59,10 @@ def op(function=None, *, any_dtype=False, integers=(), variadic=False):
     return call
 
 
-def _check(name, arrays, any_dtype, unchecked):
+def _check(name, arrays, any_dtype, unchecked, optional, numbers):
     first = None
     for i, a in enumerate(arrays):
-        if a is None or i in unchecked or (isinstance(a, (int, float)) and len(arrays) > 1):
+        if i in unchecked or (a is None and i in optional) or (numbers and isinstance(a, (int, float))):
             continue
         if not is_array(a):
             raise DTypeError(f"{name}: argument {i + 1} must be a Tensor or an array, got {type(a).__name__}")

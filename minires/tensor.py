@@ -200,7 +200,7 @@ def _forward_operators():
             recorded = mode.recording and (self.node is not None or getattr(other, "node", None) is not None)
             if recorded and (self.node is None or not self.is_leaf):
                 return registry[name](self, other)  # `h += f` in a graph is a new tensor, h is the sum from here on
-            return self._change(lambda: self.data.__setitem__(..., registry[name].raw(self.data, unwrap(other))[0]))
+            return self._change(lambda: self.data.__setitem__(..., registry[name](self, other).data))
         return method
 
     def comparison(dunder):

@@ -1,6 +1,7 @@
 """The tape: sums of gradients, depth, memory, and the misuse that it must notice."""
 
 import gc
+import inspect
 import threading
 import tracemalloc
 import weakref
@@ -10,8 +11,10 @@ import pytest
 
 import minires
 from minires import Tensor, kernels, models, nn, ops, optim
-from minires.errors import GraphError
+from minires.errors import GraphError, ShapeError
+from minires.gradcheck import cases
 from minires.models.blocks import BasicBlock
+from minires.tensor import registry
 
 
 def leaf(*shape, seed=0, dtype=np.float64):
@@ -43,12 +46,26 @@ def test_an_op_that_returns_one_array_twice_is_not_hurt_by_accumulation():
     np.testing.assert_array_equal(upstream, [1, 2, 3])
 
 
-def test_gradients_of_leaves_never_share_memory():
-    x, f, upstream = leaf(3), leaf(3, seed=1), np.ones(3)
-    ops.residual_add(x, f).backward(upstream)
-    x.grad += 1
-    np.testing.assert_array_equal(f.grad, np.ones(3))
-    np.testing.assert_array_equal(upstream, np.ones(3))
+@pytest.mark.parametrize("function", [
+    ops.residual_add, ops.add, ops.sub, lambda x, f: ops.add(x.reshape(3), f.T.reshape(3)), lambda x, f: x + x + f + f,
+    lambda x, f: ops.cat([x, f]), lambda x, f: ops.stack([x, f]), lambda x, f: x.sum() + f.mean(), lambda x, f: x.T,
+], ids=range(9))
+def test_gradients_of_leaves_never_share_memory(function):
+    x, f = leaf(3, 1), leaf(3, 1, seed=1)
+    y = function(x, f)
+    upstream = np.ones(y.shape)
+    y.backward(upstream)
+    arrays = [a for a in (x.grad, f.grad, x.data, f.data, upstream) if a is not None]
+    for i, a in enumerate(arrays):
+        assert a.flags.writeable
+        assert not any(np.shares_memory(a, b) for b in arrays[:i])
+
+
+def test_a_leaf_is_its_own_root():
+    x, upstream = leaf(3), np.ones(3)
+    x.backward(upstream)
+    np.testing.assert_array_equal(x.grad, upstream)
+    assert not np.shares_memory(x.grad, upstream)
 
 
 def test_backward_adds_to_the_gradient_that_is_there():
@@ -183,6 +200,50 @@ def test_a_step_of_the_optimiser_between_forward_and_backward_is_noticed():
         loss.backward()
 
 
+def test_backward_notices_a_change_of_what_an_op_returned_or_took_as_a_constant():
+    x, c = leaf(3), Tensor(np.ones(3))
+    y, z = ops.relu(x), x * c
+    with minires.no_grad():
+        y += 1.0
+    c[0] = 5.0
+    for changed, name in ((y, "relu"), (z, "mul")):
+        with pytest.raises(GraphError, match=f"{name}: an array that its backward needs was changed"):
+            changed.sum().backward()
+
+
+@pytest.mark.parametrize("name", cases.names())
+def test_a_change_between_forward_and_backward_is_noticed_or_harmless(name):
+    """For each op, each of its arguments and its result: backward either refuses, or gives what it would have given."""
+    call = registry[name]
+    several = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(call.raw).parameters.values())
+
+    def forward(case):
+        inputs = [Tensor(np.array(a), requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a
+                  for a in case.arrays]
+        static = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in case.static.items()}
+        y = call(inputs, **static) if several else call(*inputs, **static)
+        return [*[t for t in inputs if isinstance(t, Tensor)], y], np.ones_like(y.data)
+    for case in cases.cases_of(name):
+        (*expected, y), dy = forward(case)
+        if not y.requires_grad:
+            continue
+        y.backward(dy)
+        for i in range(len(expected) + 1):
+            tensors, dy = forward(case)
+            *inputs, y = tensors
+            if not tensors[i].data.flags.writeable or tensors[i].dtype.kind != "f":
+                continue
+            with minires.no_grad():
+                tensors[i] *= 1.5
+                tensors[i] += 1.0
+            try:
+                y.backward(dy)
+            except GraphError:
+                continue
+            for found, unchanged in zip(inputs, expected, strict=True):
+                np.testing.assert_array_equal(found.grad, unchanged.grad, err_msg=f"{case.label}, argument {i} changed")
+
+
 def test_changing_an_array_that_no_backward_needs_is_harmless():
     x, y = leaf(3), leaf(3, seed=1)
     total = (x + y).sum()
@@ -236,6 +297,19 @@ def test_a_hook_on_a_leaf_changes_what_is_stored():
     x.register_hook(lambda g: -g)
     x.sum().backward()
     np.testing.assert_array_equal(x.grad, -np.ones(3))
+
+
+def test_a_hook_must_return_a_gradient_that_fits():
+    x = leaf(3)
+    x.register_hook(lambda g: g[:2])
+    with pytest.raises(ShapeError, match=r"gradient hook: backward gave a gradient \(2,\) for an input \(3,\)"):
+        x.sum().backward()
+
+
+def test_hooks_and_kept_gradients_need_a_graph():
+    for ask in (lambda t: t.register_hook(print), lambda t: t.retain_grad()):
+        with pytest.raises(GraphError, match="depends on nothing that requires a gradient"):
+            ask(Tensor([1.0]))
 
 
 def test_retain_grad_keeps_an_intermediate_gradient():
@@ -294,6 +368,27 @@ def test_two_threads_differentiate_their_own_graphs():
     for thread in threads:
         thread.join()
     assert results == dict.fromkeys(range(4), True)
+
+
+def test_two_threads_differentiate_networks_as_one_thread_does():
+    images = np.random.default_rng(0).standard_normal((8, 3, 16, 16)).astype(np.float32)
+
+    def gradients(seed):
+        model = models.resnet8(rng=seed)
+        ops.cross_entropy(model(Tensor(images)), np.arange(8)).backward()
+        found[seed] = [p.grad for p in model.parameters()]
+    found = {}
+    for seed in range(2):
+        gradients(seed)
+    alone, found = found, {}
+    threads = [threading.Thread(target=gradients, args=(seed,)) for seed in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(2):
+        for a, b in zip(alone[seed], found[seed], strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_an_exception_in_a_hook_leaves_the_engine_usable():

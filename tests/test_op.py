@@ -44,6 +44,19 @@ def test_differentiable_arguments_may_come_by_keyword():
     np.testing.assert_array_equal(b.grad, np.full(4, 2.0))
 
 
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda x: ops.relu(x, 0.5), r"relu: got 2 arguments by position and \[\] by name; it takes x, each once"),
+    (lambda x: ops.max_pool2d(x, 3, 2, 1, True), "max_pool2d: got 5 arguments by position"),
+    (lambda x: ops.max_pool2d(x, 3, kernel_size=2), r"max_pool2d: got 2 arguments by position and \['kernel_size'\]"),
+    (lambda x: ops.cat([x], 0, 1), "cat: got 3 arguments by position and .* it takes tensors, dim"),
+    (lambda x: ops.conv2d(x, x, w=x), "multiple values for argument 'w'"),
+    (lambda x: ops.relu(x, slope=1), "unexpected keyword argument 'slope'"),
+])
+def test_an_argument_too_many_or_given_twice_is_refused(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(Tensor(np.ones((1, 1, 4, 4))))
+
+
 @pytest.mark.parametrize(("gradient", "error", "message"), [
     (lambda dy: np.ones(5), ShapeError, r"broken: backward gave a gradient \(5,\) for an input \(3,\)"),
     (lambda dy: dy.astype(np.float32), DTypeError, "broken: backward gave a float32 gradient for a float64 input"),

@@ -25,6 +25,12 @@ def test_data_that_has_no_gradient_arithmetic_is_refused(data):
         Tensor(data)
 
 
+@pytest.mark.parametrize("dtype", [complex, np.float16, object])
+def test_data_is_not_converted_to_a_type_that_is_refused(dtype):
+    with pytest.raises(DTypeError, match="holds float32, float64, integers or booleans, got"):
+        Tensor([1.0], dtype=dtype)
+
+
 def test_integers_require_no_gradient():
     with pytest.raises(DTypeError, match="only float tensors"):
         Tensor([1, 2], requires_grad=True)
@@ -123,6 +129,25 @@ def test_in_place_changes_outside_the_graph_write_into_the_same_memory():
         x *= Tensor(np.array([1, 2, 3], np.float32))
         x[0] = 7
     np.testing.assert_array_equal(array, [7, 1, 1.5])
+
+
+@pytest.mark.parametrize(("data", "other"), [([1, 2], 0.5), ([1.0, 2.0], np.ones(2)), ([1.0, 2.0], [1.0, 2.0])])
+def test_an_operator_in_place_takes_what_the_operator_takes(data, other):
+    x = Tensor(data)
+    with pytest.raises(DTypeError, match="add: "):
+        x + other
+    with pytest.raises(DTypeError, match="add: "):
+        x += other
+    np.testing.assert_array_equal(x.data, data)
+
+
+def test_a_tensor_can_be_indexed_by_tensors():
+    x = Tensor(np.arange(3.0), requires_grad=True)
+    x[Tensor([2, 0, 2])].sum().backward()
+    np.testing.assert_array_equal(x.grad, [1, 0, 2])
+    x.requires_grad = False
+    x[Tensor([0, 2])] = Tensor(np.array([7.0, 8.0]))
+    np.testing.assert_array_equal(x.data, [7, 1, 8])
 
 
 def test_every_error_of_ours_is_also_the_builtin_one():

@@ -9,7 +9,8 @@ def max_pool(x, win):
     x (N,C,H,W) -> y and tap (N,C,OH,OW). Padding counts as −inf, a NaN wins.
     """
     xp = array_module(x)
-    y, tap = empty_map(win.y_shape, like=x), empty_map(win.y_shape, like=x, dtype=xp.int16)
+    y = empty_map(win.y_shape, like=x)
+    tap = empty_map(win.y_shape, like=x, dtype=xp.int16 if win.KH * win.KW < 1 << 15 else xp.int32)
     y[...], tap[...] = -xp.inf, -1
     for kh, kw, (oh, ow), (h, w) in win.taps():
         here, best, winner = x[:, :, h, w], y[:, :, oh, ow], tap[:, :, oh, ow]

@@ -90,7 +90,7 @@ def _tiles(win, itemsize, *, least_pixels=0, whole_pictures=False):
         step = max(1, min(pixels // one, -(-win.N // 2)))  # at least two tiles
         return [(slice(n, min(n + step, win.N)), 0, win.OH) for n in range(0, max(win.N, 1), step)]
     rows = max(1, pixels // win.OW)
-    return [(slice(n, n + 1), r, min(r + rows, win.OH)) for n in range(win.N) for r in range(0, win.OH, rows)]
+    return [(slice(n, n + 1), r, min(r + rows, win.OH)) for n in range(max(win.N, 1)) for r in range(0, win.OH, rows)]
 
 
 def _rows(pixels, win, first, last):

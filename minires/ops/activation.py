@@ -3,7 +3,7 @@
 import math
 
 from minires.arrays import array_module
-from minires.errors import OptionError
+from minires.errors import OptionError, ShapeError
 from minires.kernels import blockwise
 from minires.kernels.erf import erfc
 from minires.op import op
@@ -73,12 +73,19 @@ def gelu(x, *, approximate="none"):
     return x * cdf, lambda dy: dy * slope
 
 
+def _greatest(x, dim, name):
+    """The axis that dim names, and the greatest x along it, which is taken out first so that nothing overflows."""
+    i = axis(dim, x.ndim, name)
+    if x.ndim and not x.shape[i]:
+        raise ShapeError(f"{name}: nothing to add up along dim {dim} of shape {x.shape}")
+    return i, x.real.max(axis=i, keepdims=True)
+
+
 @op
 def logsumexp(x, *, dim, keepdim=False):
-    """y = ln Σ eˣ along dim: ∂L/∂x = ∂L/∂y·softmax(x). The greatest x is taken out first, so nothing overflows."""
-    i = axis(dim, x.ndim, "logsumexp")
+    """y = ln Σ eˣ along dim: ∂L/∂x = ∂L/∂y·softmax(x)."""
+    i, top = _greatest(x, dim, "logsumexp")
     xp = array_module(x)
-    top = x.real.max(axis=i, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0).astype(top.dtype)
     y = top + xp.log(xp.exp(x - top).sum(axis=i, keepdims=True))
     return (y if keepdim else y.squeeze(i)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
@@ -87,9 +94,8 @@ def logsumexp(x, *, dim, keepdim=False):
 @op
 def softmax(x, *, dim):
     """y = eˣ/Σeˣ along dim: ∂L/∂x = y·(∂L/∂y − Σ ∂L/∂y·y)."""
-    i = axis(dim, x.ndim, "softmax")
-    xp = array_module(x)
-    e = xp.exp(x - x.real.max(axis=i, keepdims=True))
+    i, top = _greatest(x, dim, "softmax")
+    e = array_module(x).exp(x - top)
     y = e / e.sum(axis=i, keepdims=True)
     return y, lambda dy: y * (dy - (dy * y).sum(axis=i, keepdims=True))
 
@@ -97,8 +103,7 @@ def softmax(x, *, dim):
 @op
 def log_softmax(x, *, dim):
     """y = x − ln Σeˣ along dim: ∂L/∂x = ∂L/∂y − softmax(x)·Σ ∂L/∂y."""
-    i = axis(dim, x.ndim, "log_softmax")
-    xp = array_module(x)
-    z = x - x.real.max(axis=i, keepdims=True)
+    i, top = _greatest(x, dim, "log_softmax")
+    xp, z = array_module(x), x - top
     y = z - xp.log(xp.exp(z).sum(axis=i, keepdims=True))
     return y, lambda dy: dy - xp.exp(y) * dy.sum(axis=i, keepdims=True)

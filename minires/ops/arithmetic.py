@@ -30,28 +30,28 @@ def unbroadcast(dy, shape):
     return dy.sum(axis=stretched, keepdims=True).reshape(shape) if stretched else dy
 
 
-@op
+@op(numbers=True)
 def add(a, b):
     """y = a + b: ∂L/∂a = ∂L/∂b = ∂L/∂y."""
     shape_a, shape_b = _meet("add", a, b)
     return a + b, lambda dy: (unbroadcast(dy, shape_a), unbroadcast(dy, shape_b))
 
 
-@op
+@op(numbers=True)
 def sub(a, b):
     """y = a − b: ∂L/∂a = ∂L/∂y, ∂L/∂b = −∂L/∂y."""
     shape_a, shape_b = _meet("sub", a, b)
     return a - b, lambda dy: (unbroadcast(dy, shape_a), unbroadcast(-dy, shape_b))
 
 
-@op
+@op(numbers=True)
 def mul(a, b):
     """y = a·b: ∂L/∂a = ∂L/∂y·b, ∂L/∂b = ∂L/∂y·a."""
     shape_a, shape_b = _meet("mul", a, b)
     return a * b, lambda dy: (unbroadcast(dy * b, shape_a), unbroadcast(dy * a, shape_b))
 
 
-@op
+@op(numbers=True)
 def div(a, b):
     """y = a/b: ∂L/∂a = ∂L/∂y / b, ∂L/∂b = −∂L/∂y · y/b."""
     shape_a, shape_b = _meet("div", a, b)
@@ -59,7 +59,7 @@ def div(a, b):
     return y, lambda dy: (unbroadcast(dy / b, shape_a), unbroadcast(-dy * y / b, shape_b))
 
 
-@op
+@op(numbers=True)
 def pow(a, b):
     """y = aᵇ: ∂L/∂a = ∂L/∂y·b·aᵇ⁻¹, ∂L/∂b = ∂L/∂y·y·ln a, both 0 where the factor before the power is (0⁰ = 1)."""
     shape_a, shape_b = _meet("pow", a, b)
@@ -112,7 +112,7 @@ def sqrt(x):
     return y, lambda dy: dy / (2 * y)
 
 
-@op
+@op(numbers=True)
 def maximum(a, b):
     """y = max(a, b), elementwise; where they are equal each takes half of ∂L/∂y, as in torch.maximum."""
     shape_a, shape_b = _meet("maximum", a, b)

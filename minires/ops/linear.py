@@ -1,5 +1,7 @@
 """Matrix products."""
 
+import math
+
 from minires.errors import ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
@@ -39,13 +41,14 @@ def linear(x, w, b=None):
     if b is not None and b.shape != w.shape[:1]:
         raise ShapeError(f"linear: bias has shape {b.shape}, {w.shape[0]} outputs need ({w.shape[0]},)")
     shape, (O, I), has_bias = x.shape, w.shape, b is not None
-    X = x.reshape(-1, I)  # (…,I) -> (M,I)
+    M = math.prod(shape[:-1])
+    X = x.reshape(M, I)  # (…,I) -> (M,I)
     Y = X @ w.T
     if has_bias:
         Y += b
 
     def backward(dy, needs=(True, True, True)):
-        dY = dy.reshape(-1, O)  # (…,O) -> (M,O)
+        dY = dy.reshape(M, O)  # (…,O) -> (M,O)
         dx = (dY @ w).reshape(shape) if needs[0] else None
         dw = dY.T @ X if needs[1] else None
         return (dx, dw, dY.sum(axis=0)) if has_bias else (dx, dw)

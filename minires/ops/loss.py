@@ -31,7 +31,7 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
     if getattr(target, "dtype", None) is None or target.dtype.kind not in "iu":
         raise DTypeError(f"cross_entropy: target must hold class numbers as integers, got "
                          f"{getattr(target, 'dtype', type(target).__name__)}")
-    if logits.ndim < 2 or target.shape != logits.shape[:1] + logits.shape[2:]:
+    if logits.ndim < 2 or not logits.shape[1] or target.shape != logits.shape[:1] + logits.shape[2:]:
         raise ShapeError(f"cross_entropy: logits (N,K,…) are {logits.shape}, target (N,…) is {target.shape}")
     K = logits.shape[1]
     if weight is not None and weight.shape != (K,):

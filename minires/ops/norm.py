@@ -27,6 +27,8 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     for name, v in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
         if v is not None and v.shape != (C,):
             raise ShapeError(f"batch_norm: {name} has shape {v.shape}, x has {C} channels and needs ({C},)")
+    if (running_mean is None) != (running_var is None):
+        raise ShapeError("batch_norm: running_mean and running_var come together, got only one of them")
     if not eps >= 0:
         raise OptionError(f"batch_norm: eps must be >= 0, got {eps}")
 
@@ -38,7 +40,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         if running_mean is not None:
             _blend(running_mean, mean, momentum)
             _blend(running_var, var * (m / (m - 1)), momentum)
-    elif running_mean is None or running_var is None:
+    elif running_mean is None:
         raise ShapeError("batch_norm: training=False needs running_mean and running_var")
     else:
         mean, var = running_mean, running_var

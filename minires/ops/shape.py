@@ -3,16 +3,18 @@
 import math
 from itertools import accumulate, pairwise
 
-from minires.arrays import array_module, device_of, empty, memory_order, to_device
-from minires.errors import ShapeError
+from minires.arrays import array_module, device_of, empty, is_array, memory_order, to_device
+from minires.errors import DTypeError, ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
 from minires.tensor import unwrap
 
 
 def axis(dim, ndim, name):
-    """dim, which may count from the end, as 0 <= axis < ndim."""
-    if not -ndim <= dim < max(ndim, 1):
+    """dim, which may count from the end, as 0 <= axis < ndim; a 0-d array has the axis 0, or −1, as in torch."""
+    if not hasattr(dim, "__index__"):
+        raise DTypeError(f"{name}: dim must be an integer, got {dim!r}")
+    if not -max(ndim, 1) <= dim < max(ndim, 1):
         raise ShapeError(f"{name}: dim {dim} is out of range for {ndim} axes")
     return dim % ndim if ndim else 0
 
@@ -42,6 +44,8 @@ def permute(x, *, dims):
 def transpose(x, *, dim0, dim1):
     """y = x with two axes exchanged, a view."""
     i, j = axis(dim0, x.ndim, "transpose"), axis(dim1, x.ndim, "transpose")
+    if not x.ndim:
+        return x, lambda dy: dy
     return x.swapaxes(i, j), lambda dy: dy.swapaxes(i, j)
 
 
@@ -83,6 +87,8 @@ def stack(*xs, dim=0):
 def _joinable(name, xs, dim, ndim):
     if not xs:
         raise ShapeError(f"{name}: needs at least one tensor")
+    if not ndim:
+        raise ShapeError(f"{name}: a 0-d tensor has no axis to be joined along; use stack")
     return axis(dim, ndim, name)
 
 
@@ -90,7 +96,8 @@ def _joinable(name, xs, dim, ndim):
 def getitem(x, *, index):
     """y = x[index], as in NumPy: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
     index = index if isinstance(index, tuple) else (index,)
-    index = tuple(unwrap(i) for i in index)
+    # copies, for backward puts the gradient back where x was read, whatever becomes of an index array since
+    index = tuple(i.copy() if is_array(i) else i for i in map(unwrap, index))
     shape, dtype, order, xp = x.shape, x.dtype, memory_order(x), array_module(x)
     once = all(i is None or i is Ellipsis or isinstance(i, (int, slice)) or getattr(i, "dtype", 0) == xp.bool_
                for i in index)

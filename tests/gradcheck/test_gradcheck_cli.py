@@ -1,5 +1,8 @@
 """python -m minires.gradcheck."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -41,6 +44,14 @@ def test_an_unknown_op_gives_exit_status_2_and_one_line(capsys):
 def test_list_names_the_ops(capsys):
     assert main(["--list"]) == 0
     assert capsys.readouterr().out.split() == sorted(registry)
+
+
+def test_the_module_runs_as_a_command_and_its_exit_status_is_mains():
+    run = [subprocess.run([sys.executable, "-m", "minires.gradcheck", op], capture_output=True, text=True)
+           for op in ("neg", "conv3d")]
+    assert [r.returncode for r in run] == [0, 2]
+    assert "2 of 2 cases passed" in run[0].stdout
+    assert run[1].stderr.startswith("gradcheck: there is no op 'conv3d'")
 
 
 def test_help_says_what_the_exit_status_means(capsys):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minires import kernels
-from minires.arrays import channels_last, is_channels_last
+from minires.arrays import channels_last, empty, is_channels_last
 from minires.kernels import Window, im2col, naive, tiled
 
 U32, U64 = 2.0**-24, 2.0**-53
@@ -74,9 +74,10 @@ def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
 
 @pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
 @settings(max_examples=150, deadline=None)
-@given(win=windows(groups=(1,)), seed=st.integers(0, 999))
-def test_the_gradients_are_exact_adjoints_on_integers(kernel, win, seed):
-    x, w, dy = arrays(win, seed=seed, integers=True)
+@given(data=st.data())
+def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
+    win = data.draw(windows(groups=(1,) if kernel is tiled else (1, 2, 3)))
+    x, w, dy = arrays(win, seed=data.draw(st.integers(0, 999)), integers=True)
     forward = np.vdot(kernel.conv(x, w, win), dy)
     assert forward == np.vdot(x, kernel.conv_dx(dy, w, win)) == np.vdot(w, kernel.conv_dw(dy, x, win))
 
@@ -112,6 +113,28 @@ def test_the_result_lies_in_memory_as_the_input_does(kernel, stride):
         xs, dys = (channels_last(x), channels_last(dy)) if last else (x, dy)
         assert is_channels_last(kernel.conv(xs, w, win)) is last
         assert is_channels_last(kernel.conv_dx(dys, w, win)) is last
+
+
+@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("order", [(2, 3, 1, 0), (0, 2, 3, 1), (3, 2, 1, 0)])
+def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
+    win = Window.of((2, 4, 6, 5), (3, 4, 3, 2), (1, 2), 1)
+    x, w, dy = arrays(win)
+    other = empty(w.shape, w.dtype, order)
+    other[...] = w
+    np.testing.assert_allclose(kernel.conv(x, other, win), naive.conv(x, w, win), atol=1e-13)
+    np.testing.assert_allclose(kernel.conv_dx(dy, other, win), naive.conv_dx(dy, w, win), atol=1e-13)
+
+
+@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("size", [5, 300])  # 300: so large that a tile is a part of a picture
+@pytest.mark.parametrize("stride", [1, 2])
+def test_no_pictures_give_no_maps_and_a_gradient_of_zeros(kernel, size, stride):
+    win = Window.of((0, 3, size, size), (2, 3, 3, 3), stride, 1)
+    x, w, dy = arrays(win)
+    assert kernel.conv(x, w, win).shape == win.y_shape
+    assert kernel.conv_dx(dy, w, win).shape == x.shape
+    np.testing.assert_array_equal(kernel.conv_dw(dy, x, win), np.zeros(w.shape))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

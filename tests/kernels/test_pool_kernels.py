@@ -50,3 +50,13 @@ def test_a_nan_wins_and_minus_infinity_is_a_value():
     assert dx.sum() == 16  # no gradient goes to the padding
     x[0, 0, 1, 1] = np.nan
     assert np.isnan(kernels.max_pool(x, win)[0]).sum() == 9
+
+
+@pytest.mark.parametrize("size", [(181, 181), (182, 181)])  # 32761 and 32942 cells: a tap's number fits 16 bits, or not
+def test_a_window_of_any_size_knows_its_winner(size):
+    x = np.random.default_rng(0).standard_normal((1, 2, *size))
+    x[0, :, -1, -1] = 9  # the last tap wins
+    win = Window.pool(x.shape, size)
+    y, tap = kernels.max_pool(x, win)
+    np.testing.assert_array_equal(y, np.full((1, 2, 1, 1), 9.0))
+    np.testing.assert_array_equal(kernels.max_pool_dx(np.ones(y.shape), tap, win), x == 9)

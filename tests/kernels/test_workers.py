@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from minires import kernels
+from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
 from minires.kernels import workers
 
@@ -56,6 +57,11 @@ def test_blockwise_equals_the_formula_on_whole_arrays(threads):
     blocks = workers.blocks(x)
     assert len(blocks) == 7
     np.testing.assert_array_equal(kernels.blockwise(lambda x, y: x * y + v, x, y), x * y + v)
+
+
+def test_blockwise_keeps_the_memory_format(threads):
+    x = channels_last(np.ones((7, 64, 32, 32), np.float32))
+    assert is_channels_last(kernels.blockwise(np.negative, x))
 
 
 def test_blocks_cover_the_first_axis_once():

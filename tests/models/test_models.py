@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from minires import Tensor, models, ops
+from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
+from minires.models.blocks import Block
 from minires.nn import BatchNorm2d, Conv2d, count_parameters
 
 COUNTS = {  # He et al. 2015, Table 1 and 6, as torchvision and akamaster's networks count them
@@ -108,6 +110,23 @@ def test_gradient_reaches_input_when_every_branch_is_zero():
 
 def test_without_shortcuts_a_zero_branch_stops_the_gradient():
     assert silent("plain20") == 0
+
+
+@pytest.mark.parametrize(("name", "size"), [("resnet20", 12), ("resnet20 B", 12), ("resnet18", 40), ("resnet50", 40)])
+def test_maps_stay_channels_last_forward_and_backward(name, size):
+    model = models.create(name.split()[0], rng=0, **({"shortcut": "B"} if " " in name else {}))
+    layouts = []
+
+    def watch(module, inputs, y):
+        layouts.append((type(module).__name__, is_channels_last(y.data)))
+        y.register_hook(lambda dy: layouts.append((type(module).__name__, is_channels_last(dy))))
+    for module in model.modules():
+        if isinstance(module, (Block, Conv2d, BatchNorm2d)):
+            module.register_forward_hook(watch)
+    x = np.random.default_rng(0).standard_normal((2, 3, size, size + 4)).astype(np.float32)
+    ops.cross_entropy(model(Tensor(channels_last(x))), np.array([0, 1])).backward()
+    assert len(layouts) > 80
+    assert {kind for kind, stays in layouts if not stays} == set()
 
 
 def test_an_unknown_model_gets_a_suggestion():

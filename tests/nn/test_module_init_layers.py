@@ -1,5 +1,7 @@
 """Modules: finding what they hold, state, switches, hooks; layers and initialisation."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -88,15 +90,31 @@ def test_train_eval_apply_freeze_and_zero_grad_reach_every_module():
     assert all(p.grad is None for p in model.parameters())
     model.requires_grad_(False)
     assert not model(Tensor(X)).requires_grad
+    model.requires_grad_()(Tensor(X)).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
 
 
 def test_to_float64_converts_parameters_and_buffers_and_gradients_still_arrive():
     model = net().to(np.float64)
+    assert model.state_dict()["0.weight"] is model[0].weight.data
     assert {v.dtype for k, v in model.state_dict().items() if "num" not in k} == {np.dtype(float)}
     model(Tensor(X.astype(float))).sum().backward()
     assert model[0].weight.grad.dtype == np.float64
     with pytest.raises(OptionError, match="float32 or float64 is needed"):
         model.to(np.int64)
+
+
+def test_a_deep_copy_shares_nothing():
+    model = net()
+    twin = copy.deepcopy(model)
+    assert list(twin.state_dict()) == list(model.state_dict())
+    assert all(type(p) is nn.Parameter and p.requires_grad for p in twin.parameters())
+    for ours, theirs in zip(model.state_dict().values(), twin.state_dict().values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert not np.shares_memory(ours, theirs)
+    twin(Tensor(X)).sum().backward()
+    assert all(p.grad is None for p in model.parameters())
+    assert model[1].num_batches_tracked == 0
 
 
 def test_forward_hooks_see_change_and_leave():
@@ -167,7 +185,28 @@ def test_layers_are_torchs(ours, theirs):
     assert list(a.state_dict()) == list(b.state_dict())
     b.load_state_dict({k: torch.tensor(v) for k, v in a.state_dict().items()})
     x = np.random.default_rng(1).standard_normal((3, 4, 6, 5))
-    np.testing.assert_allclose(a(Tensor(x)).data, b(torch.tensor(x)).detach().numpy(), rtol=1e-12, atol=1e-13)
+    xa, xb = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    ya, yb = a(xa), b(xb)
+    np.testing.assert_allclose(ya.data, yb.detach().numpy(), rtol=1e-12, atol=1e-13)
+    dy = np.random.default_rng(2).standard_normal(ya.shape)
+    ya.backward(dy)
+    yb.backward(torch.tensor(dy))
+    np.testing.assert_allclose(xa.grad, xb.grad.numpy(), rtol=1e-12, atol=1e-13)
+    for p, q in zip(a.parameters(), b.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad, q.grad.numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_the_memory_of_batch_norm_after_three_batches_is_torchs():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
+    ours, theirs = nn.BatchNorm2d(2, eps=0.01, momentum=0.3), torch.nn.BatchNorm2d(2, eps=0.01, momentum=0.3)
+    rng = np.random.default_rng(0)
+    for N in (2, 3, 5):
+        x = rng.normal(3, 2, (N, 2, 4, 3)).astype(np.float32)
+        ours(Tensor(x)), theirs(torch.tensor(x))
+    for name, array in ours.state_dict().items():
+        np.testing.assert_allclose(array, theirs.state_dict()[name].numpy(), rtol=1e-6)
+    y, expected = ours.eval()(Tensor(x)).data, theirs.eval()(torch.tensor(x)).detach().numpy()
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_default_weights_have_torchs_bound():
@@ -188,6 +227,19 @@ def test_kaiming_keeps_the_variance_it_promises(mode, fan, nonlinearity, gain2):
     assert w.data.std() == pytest.approx(np.sqrt(gain2 / fan), rel=0.03)
     assert np.abs(w.data).max() <= np.sqrt(3 * gain2 / fan) * (1 + 1e-6)
     assert w.dtype == np.float32
+
+
+@pytest.mark.parametrize("fill", [init.kaiming_normal_, init.kaiming_uniform_,
+                                  lambda w, rng: init.uniform_(w, 0.5, rng=rng)], ids=["normal", "uniform", "bound"])
+def test_the_seed_decides_every_bit(fill):
+    def bits(seed):
+        w = Tensor(np.empty((4, 3, 2, 2), np.float32))
+        fill(w, rng=seed)
+        return w.data.tobytes()
+    assert bits(5) == bits(5) == bits(np.random.default_rng(5))
+    assert bits(5) != bits(6)
+    rng = np.random.default_rng(5)
+    assert bits(rng) != bits(rng)
 
 
 def test_initialisation_refuses_what_it_cannot_do():

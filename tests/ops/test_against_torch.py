@@ -31,10 +31,16 @@ TABLE = [
     ("sub", ops.sub, torch.sub, (n(2, 1, 3), n(4, 1))),
     ("mul", ops.mul, torch.mul, (n(2, 1, 3), n(4, 1))),
     ("mul by 0-d", ops.mul, torch.mul, (n(2, 3), n())),
+    ("add of two 0-d", ops.add, torch.add, (n(), n())),
+    ("from a number", lambda x: 3 - x, lambda x: 3 - x, (n(2, 3),)),
+    ("a number over x", lambda x: 2 / x, lambda x: 2 / x, (p(2, 3),)),
     ("div", ops.div, torch.div, (n(2, 1, 3), p(4, 1))),
     ("pow", ops.pow, torch.pow, (p(2, 3), n(3))),
     ("pow of negatives", lambda x: x**3, lambda x: x**3, (n(2, 3),)),
     ("pow to the 0", lambda x: x**0, lambda x: x**0, (n(2, 3),)),
+    ("pow of zeros", lambda x: x**2, lambda x: x**2, (np.zeros(3),)),
+    ("pow of 0 and 1 to arrays", lambda x: ops.pow(x, np.array([3, 1, 2, 0], x.dtype)),
+     lambda x: torch.pow(x, torch.tensor([3, 1, 2, 0], dtype=x.dtype)), (np.array([0.0, 0, 1, 0]),)),
     ("2 to a power", lambda x: 2**x, lambda x: 2**x, (n(2, 3),)),
     ("neg", ops.neg, torch.neg, (V,)),
     ("abs", ops.abs, torch.abs, (np.append(V, 0.0),)),
@@ -42,6 +48,7 @@ TABLE = [
     ("log", ops.log, torch.log, (p(3, 4),)),
     ("sqrt", ops.sqrt, torch.sqrt, (p(3, 4),)),
     ("maximum with ties", ops.maximum, torch.maximum, (np.array([1.0, 2, 3]), np.array([1.0, 3, 2]))),
+    ("maximum, broadcast", ops.maximum, torch.maximum, (n(2, 1, 3), n(4, 1))),
     ("clip", lambda x: ops.clip(x, -0.5, 0.5), lambda x: torch.clip(x, -0.5, 0.5), (np.append(V, [0.5, -0.5]),)),
     ("clip below", lambda x: ops.clip(x, min=0.1), lambda x: torch.clip(x, min=0.1), (V,)),
     ("relu", ops.relu, torch.relu, (np.append(V, 0.0),)),
@@ -60,9 +67,15 @@ TABLE = [
     ("matmul, vector last", ops.matmul, torch.matmul, (n(5, 3, 4), n(4))),
     ("matmul, two vectors", ops.matmul, torch.matmul, (n(4), n(4))),
     ("linear", ops.linear, F.linear, (n(2, 3, 4), n(5, 4), n(5))),
+    ("linear of a vector", ops.linear, F.linear, (n(4), n(5, 4), n(5))),
+    ("linear of nobody", ops.linear, F.linear, (n(0, 4), n(5, 4), n(5))),
+    ("linear of nothing", ops.linear, F.linear, (n(2, 0), n(5, 0), n(5))),
     ("linear without bias", ops.linear, F.linear, (n(3, 4), n(5, 4))),
     ("sum", ops.sum, torch.sum, (X,)),
     ("sum over axes", lambda x: ops.sum(x, (0, -1), True), lambda x: torch.sum(x, (0, -1), True), (X,)),
+    ("sum of a 0-d", ops.sum, torch.sum, (n(),)),
+    ("sum of nothing", lambda x: ops.sum(x, 0), lambda x: torch.sum(x, 0), (n(0, 3),)),
+    ("mean of all", ops.mean, torch.mean, (X,)),
     ("mean", lambda x: ops.mean(x, 2), lambda x: torch.mean(x, 2), (X,)),
     ("max with ties", lambda x: ops.max(x, 1), lambda x: torch.amax(x, 1), (rng.integers(0, 3, (4, 6)) * 1.0,)),
     ("max of all", ops.max, torch.amax, (V,)),
@@ -71,6 +84,8 @@ TABLE = [
     ("reshape", lambda x: ops.reshape(x, (4, -1)), lambda x: torch.reshape(x, (4, -1)), (X,)),
     ("permute", lambda x: ops.permute(x, (3, 0, -2, 1)), lambda x: torch.permute(x, (3, 0, -2, 1)), (X,)),
     ("transpose", lambda x: ops.transpose(x, 1, -1), lambda x: torch.transpose(x, 1, -1), (X,)),
+    ("flatten of a 0-d", ops.flatten, torch.flatten, (n(),)),
+    ("transpose of a 0-d", lambda x: ops.transpose(x, 0, -1), lambda x: torch.transpose(x, 0, -1), (n(),)),
     ("flatten", lambda x: ops.flatten(x, 1, 2), lambda x: torch.flatten(x, 1, 2), (X,)),
     ("cat", lambda a, b: ops.cat([a, b, a], -1), lambda a, b: torch.cat([a, b, a], -1), (n(2, 3), n(2, 4))),
     ("stack", lambda a, b: ops.stack([a, b], 1), lambda a, b: torch.stack([a, b], 1), (n(2, 3), n(2, 3))),
@@ -82,6 +97,9 @@ TABLE = [
     ("broadcast_to", lambda x: ops.broadcast_to(x, (2, 3, 4)), lambda x: torch.broadcast_to(x, (2, 3, 4)), (n(3, 1),)),
     ("layer_norm", lambda x, w, b: ops.layer_norm(x, w, b, eps=0.1),
      lambda x, w, b: F.layer_norm(x, (7, 6), w, b, 0.1), (X, n(7, 6), n(7, 6))),
+    ("layer_norm with weight only", lambda x, w: ops.layer_norm(x, w), lambda x, w: F.layer_norm(x, (6,), w), (X, n(6))),
+    ("layer_norm with bias only", lambda x, b: ops.layer_norm(x, None, b), lambda x, b: F.layer_norm(x, (6,), None, b),
+     (X, n(6))),
     ("layer_norm without affine part", ops.layer_norm, lambda x: F.layer_norm(x, (6,)), (X,)),
     ("residual_add", ops.residual_add, torch.add, (X, n(*X.shape))),
     ("max_pool2d", lambda x: ops.max_pool2d(x, (3, 2), (2, 1), 1), lambda x: F.max_pool2d(x, (3, 2), (2, 1), 1), (X,)),
@@ -96,6 +114,8 @@ TABLE = [
     ("batch_norm in evaluation", lambda x, w, b: ops.batch_norm(x, w, b, **RUNNING),
      lambda x, w, b: F.batch_norm(x, *(torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b), (X, p(4), n(4))),
     ("mse_loss", ops.mse_loss, F.mse_loss, (V, n(3, 5))),
+    ("mse_loss sum", lambda a, b: ops.mse_loss(a, b, reduction="sum"), lambda a, b: F.mse_loss(a, b, reduction="sum"),
+     (V, n(3, 5))),
     ("mse_loss none", lambda a, b: ops.mse_loss(a, b, reduction="none"), lambda a, b: F.mse_loss(a, b, reduction="none"),
      (V, n(3, 5))),
 ]
@@ -162,6 +182,15 @@ def test_running_statistics_are_torchs(momentum):
         F.batch_norm(torch.tensor(X), **theirs, training=True, momentum=momentum)
     for key in RUNNING:
         np.testing.assert_allclose(ours[key], theirs[key].numpy(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_samples_that_are_all_ignored_add_nothing_and_learn_nothing(reduction):
+    ours, theirs = both_sides(lambda x: ops.cross_entropy(x, np.full(3, 1), ignore_index=1, reduction=reduction),
+                              lambda x: F.cross_entropy(x, torch.full((3,), 1), ignore_index=1, reduction=reduction),
+                              (V,), np.float64)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, 0 * b)
 
 
 def test_a_mean_over_nothing_is_nan_as_in_torch():

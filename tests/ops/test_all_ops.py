@@ -6,12 +6,14 @@ import pytest
 import minires
 from minires import Tensor, gradcheck, ops
 from minires.arrays import channels_last, is_channels_last
-from minires.errors import GraphError
+from minires.errors import DTypeError, GraphError
 from minires.gradcheck import cases_of
 from minires.gradcheck.cases import names
 from minires.tensor import registry
 
 VARIADIC = {"cat", "stack"}
+BINARY = {"add", "sub", "mul", "div", "pow", "maximum"}  # these take Python numbers
+OPTIONAL = {"conv2d": {2}, "linear": {2}, "layer_norm": {1, 2}}  # arguments that may be None
 EVERY = [pytest.param(name, case, id=f"{name}-{case.label}") for name in sorted(registry) for case in cases_of(name)]
 
 
@@ -36,7 +38,7 @@ def test_every_op_has_cases_and_every_case_an_op():
     assert set(ops.__all__) - {"registry"} == set(registry)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", sorted(registry))
 def test_every_gradient_is_exact_to_1e_12(name, seed):
     for report in gradcheck.check_op(name, seed=seed):
@@ -144,3 +146,50 @@ def test_a_changed_array_is_noticed_or_was_not_needed(name, case):
             continue
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+PLACES = [pytest.param(name, i, id=f"{name}-{i}") for name in sorted(registry) for i in range(len(cases_of(name)[0].arrays))]
+
+
+@pytest.mark.parametrize("wrong", [2, 2.0, True, np.float64(2), [1.0, 2.0], "x", None], ids=repr)
+@pytest.mark.parametrize(("name", "place"), PLACES)
+def test_what_is_no_array_is_refused_by_name_or_computed_with(name, place, wrong):
+    case = cases_of(name)[0]
+    inputs = list(case.arrays)
+    inputs[place] = wrong
+    is_number = isinstance(wrong, (int, float))
+    if (name in BINARY and is_number) or (wrong is None and place in OPTIONAL.get(name, ())):
+        assert call(name, inputs, case.static).dtype == np.float64
+    elif wrong is None and place == len(inputs) - 1 and name not in VARIADIC:  # not given: Python's own message
+        with pytest.raises(TypeError, match=name):
+            call(name, inputs, case.static)
+    else:
+        with pytest.raises(DTypeError, match=f"^{name}: ") as caught:
+            call(name, inputs, case.static)
+        assert "\n" not in str(caught.value)
+
+
+ELEMENTWISE = sorted(BINARY) + ["abs", "clip", "exp", "gelu", "leaky_relu", "log", "neg", "relu", "residual_add", "sigmoid",
+                                "silu", "sqrt", "tanh"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(), (0,), (2, 0, 3)])
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_elementwise_ops_take_0_d_and_empty_arrays(name, shape, dtype):
+    two = name in BINARY or name == "residual_add"
+    tensors = [Tensor(np.full(shape, 1.5, dtype), requires_grad=True) for _ in range(1 + two)]
+    y = registry[name](*tensors, **({"min": 0} if name == "clip" else {}))
+    assert (y.shape, y.dtype) == (shape, dtype)
+    y.backward(np.ones(shape, dtype))
+    assert {(t.grad.shape, t.grad.dtype) for t in tensors} == {(shape, np.dtype(dtype))}
+
+
+@pytest.mark.parametrize("index", [np.array([0, 1]), np.array([True, True, False, False])], ids=["places", "mask"])
+def test_an_index_array_may_be_changed_after_it_was_used(index):
+    x, index = Tensor(np.arange(4.0), requires_grad=True), Tensor(index)
+    y = x[index]
+    index[...] = index.data[::-1]
+    index[0] = 3
+    y.backward(np.array([5.0, 7.0]))
+    np.testing.assert_array_equal(x.grad, [5, 7, 0, 0])

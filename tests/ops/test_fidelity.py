@@ -70,6 +70,15 @@ def test_powers_at_zero_have_finite_gradients(a, b, da):
     assert x.grad == da
 
 
+@pytest.mark.parametrize("zero", [0.0, np.zeros(3)], ids=["number", "array"])
+def test_a_power_of_zero_does_not_depend_on_its_exponent(zero):
+    b = Tensor(np.array([0.0, 1.0, 2.5]), requires_grad=True)
+    y = ops.pow(zero, b)
+    y.backward(np.ones(3))
+    np.testing.assert_array_equal(y.data, [1, 0, 0])
+    np.testing.assert_array_equal(b.grad, np.zeros(3))
+
+
 def test_batch_norm_of_float32_with_a_mean_of_a_million_is_as_good_as_its_input():
     rng = np.random.default_rng(0)
     x = (1e6 + rng.standard_normal((8, 4, 16, 16))).astype(np.float32)
