@@ -106,6 +106,21 @@ def test_a_graph_dies_with_its_last_tensor_without_the_garbage_collector():
         gc.enable()
 
 
+def test_leaves_and_tensors_that_keep_their_gradient_die_with_their_last_name():
+    gc.disable()
+    try:
+        x = leaf(3)
+        x.register_hook(lambda g: 2 * g)
+        hidden = x * 2.0
+        hidden.retain_grad()
+        hidden.sum().backward()
+        dead = weakref.ref(x), weakref.ref(x.data), weakref.ref(hidden), weakref.ref(hidden.grad)
+        del x, hidden
+        assert [reference() for reference in dead] == [None] * 4
+    finally:
+        gc.enable()
+
+
 def test_backward_frees_what_it_has_used():
     x = leaf(4)
     hidden = ops.exp(x)

@@ -169,6 +169,7 @@ def test_known_derivatives_are_met_to_rounding():
     lambda x: (np.array([float(v) ** 2 for v in x]), lambda dy: 2 * x * dy),  # floats only
     lambda x: (x.real**2, lambda dy: 2 * x * dy),  # drops the imaginary part
     lambda x: ((x * np.conj(x)).real, lambda dy: 2 * x * dy),
+    lambda x: (x * np.conj(x), lambda dy: 2 * x * dy),  # complex, but its imaginary part is 0
 ])
 def test_a_right_function_that_takes_no_complex_numbers_passes_by_differences(function):
     report = check(function, np.array([0.3, -1.2, 2.0]))
@@ -209,6 +210,21 @@ def test_a_module_is_checked_by_the_names_of_its_parameters():
     assert not report.passed
     assert report.worst.argument == "inner.weight"
     assert report.worst.error == pytest.approx(0.01, rel=0.1)
+
+
+class Counting(nn.Module):
+    """Multiplies by the number of calls so far."""
+
+    def __init__(self):
+        self.register_buffer("calls", np.zeros(1))
+
+    def forward(self, x):
+        self.calls += 1
+        return x * self.calls
+
+
+def test_every_measurement_of_a_module_starts_from_the_same_buffers():
+    assert check_module(Counting(), np.ones(3)).passed
 
 
 def test_checking_a_module_leaves_it_as_it_was():

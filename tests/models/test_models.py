@@ -6,7 +6,7 @@ import pytest
 from minires import Tensor, models, ops
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
-from minires.models.blocks import Block
+from minires.models.blocks import Block, PadShortcut
 from minires.nn import BatchNorm2d, Conv2d, count_parameters
 
 COUNTS = {  # He et al. 2015, Table 1 and 6, as torchvision and akamaster's networks count them
@@ -91,6 +91,34 @@ def test_zero_init_residual_makes_every_block_its_shortcut(name):
     model.eval()(Tensor(np.random.default_rng(0).standard_normal((2, 3, 33, 35)).astype(np.float32)))
     assert seen
     assert all(seen)
+
+
+@pytest.mark.parametrize(("name", "last"), [("resnet18", ".bn2"), ("resnet50", ".bn3"), ("resnet20", ".bn2")])
+def test_zero_init_residual_concerns_the_last_norm_of_each_branch_only(name, last):
+    model = models.create(name, zero_init_residual=True)
+    zero = {key for key, m in model.named_modules() if isinstance(m, BatchNorm2d) and not m.weight.data.any()}
+    assert zero == {key for key, _ in model.named_modules() if key.endswith(last) and "." in key}
+    assert len(zero) == sum(isinstance(m, Block) for m in model.modules())
+
+
+def test_option_a_takes_every_other_pixel_and_pads_channels_on_both_sides():
+    x = np.random.default_rng(0).standard_normal((2, 4, 5, 6))
+    y = PadShortcut(4, 8, stride=2)(Tensor(x)).data
+    assert y.shape == (2, 8, 3, 3)
+    np.testing.assert_array_equal(y[:, 2:6], x[:, :, ::2, ::2])
+    assert not y[:, :2].any()
+    assert not y[:, 6:].any()
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("resnet20", [32, 16, 8]), ("plain18", [16, 8, 4, 2]), ("resnet50", [16, 8, 4, 2])])
+def test_each_stage_but_the_first_halves_the_map(name, sizes):
+    model = models.create(name, rng=0).eval()
+    size = 32 if "layer4" not in vars(model) else 64
+    found = []
+    for i in range(1, len(sizes) + 1):
+        getattr(model, f"layer{i}").register_forward_hook(lambda m, inputs, y: found.append(y.shape[2:]))
+    model(Tensor(np.zeros((1, 3, size, size), np.float32)))
+    assert found == [(n, n) for n in sizes]
 
 
 def silent(name):

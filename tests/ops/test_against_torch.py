@@ -69,6 +69,7 @@ TABLE = [
     ("linear", ops.linear, F.linear, (n(2, 3, 4), n(5, 4), n(5))),
     ("linear of a vector", ops.linear, F.linear, (n(4), n(5, 4), n(5))),
     ("linear of nobody", ops.linear, F.linear, (n(0, 4), n(5, 4), n(5))),
+    ("linear to nothing", ops.linear, F.linear, (n(2, 4), n(0, 4), n(0))),
     ("linear of nothing", ops.linear, F.linear, (n(2, 0), n(5, 0), n(5))),
     ("linear without bias", ops.linear, F.linear, (n(3, 4), n(5, 4))),
     ("sum", ops.sum, torch.sum, (X,)),
