@@ -1,5 +1,7 @@
 """minires: ResNet from the gradient up, on NumPy or CuPy."""
 
+from importlib import import_module
+
 from minires import ops
 from minires.graph import no_grad
 from minires.op import op
@@ -7,3 +9,16 @@ from minires.tensor import Tensor
 
 __version__ = "0.1.0"
 __all__ = ["Tensor", "__version__", "no_grad", "op", "ops"]
+
+_ROOMS = ("data", "gradcheck", "kernels", "models", "nn", "optim", "plots", "probes", "storage", "train")
+
+
+def __getattr__(name):
+    """minires.models, minires.nn … are imported when they are first asked for."""
+    if name in _ROOMS:
+        return import_module(f"minires.{name}")
+    raise AttributeError(f"module 'minires' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted((*__all__, *_ROOMS))

@@ -68,6 +68,16 @@ def test_importing_minires_imports_numpy_only():
     assert loaded(f"minires, {rooms}") - loaded("numpy") == {"minires"}
 
 
+def test_every_room_is_reachable_from_minires_and_opened_only_when_asked_for():
+    code = ("import sys, minires; assert 'minires.models' not in sys.modules\n"
+            "for room in minires.__dir__(): getattr(minires, room)\n"
+            "print(minires.models.names()[0], minires.nn.ReLU.__name__)")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          check=True).stdout.split() == ["plain110", "ReLU"]
+    with pytest.raises(AttributeError, match="module 'minires' has no attribute 'cellar'"):
+        minires.cellar  # noqa: B018 - the attribute is what is tested
+
+
 def test_importing_minires_takes_less_than_a_quarter_of_a_second():
     """The best of five, beyond what Python and NumPy take by themselves."""
     def best(code):

@@ -12,7 +12,6 @@ import warnings
 
 import numpy as np
 
-COMPLEX_WARNING = getattr(np, "exceptions", np).ComplexWarning  # NumPy < 1.25 has it at the top
 STEP_COMPLEX = 1e-20
 STEP_FOUR_POINT = 1e-3
 
@@ -26,7 +25,7 @@ def complex_step(evaluate, arrays, i, upstream):
     gradient = np.zeros(arrays[i].shape)
     at = [a.astype(complex) if a.dtype.kind == "f" else a for a in arrays]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("error", COMPLEX_WARNING)
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
         for j in np.ndindex(arrays[i].shape):
             here = at[i][j]
             at[i][j] = here + 1j * STEP_COMPLEX

@@ -3,10 +3,10 @@
 import argparse
 import signal
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
-from minires import models
+from minires import kernels, models
 from minires.errors import MiniresError, OptionError, need
 from minires.train.config import Config, add_flags
 from minires.train.loop import Run
@@ -58,9 +58,8 @@ def train(flags):
     resume = flags.pop("resume")
     run = Run.resume(flags.get("out") or newest_run(), flags) if resume else Run.start(Config(**flags))
     config = run.config
-    threads = nullcontext()
     if config.threads:
-        threads = need("threadpoolctl", "data", for_what="--threads").threadpool_limits(config.threads)
+        kernels.set_num_threads(config.threads)
 
     total = config.epochs * len(run.train_set)
     done = run.epoch * len(run.train_set) + run.totals["seen"]
@@ -69,8 +68,8 @@ def train(flags):
     if done:
         print(f"resumed at epoch {run.epoch + 1}, step {run.step}")
     # disable=None: a bar on a terminal, plain lines in a file
-    with threads, interrupts() as stop, tqdm(total=total, initial=done, unit="img", disable=None, dynamic_ncols=True,
-                                             smoothing=0.1) as bar:
+    with interrupts() as stop, tqdm(total=total, initial=done, unit="img", disable=None, dynamic_ncols=True,
+                                    smoothing=0.1) as bar:
         def on_step(run, pictures):
             seen = run.totals["seen"]
             bar.set_description(f"epoch {run.epoch + 1}/{config.epochs}", refresh=False)

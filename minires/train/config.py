@@ -29,7 +29,8 @@ class Config:
     out: str = _setting("", "folder for checkpoint, log and curves (default: a new one, runs/DATASET-MODEL[-N])",
                         metavar="DIR")
     data: str = _setting("", "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
-    threads: int = _setting(0, "threads of the matrix products (default: as the system decides)", metavar="N")
+    threads: int = _setting(0, "threads that compute (default: one a core, or what OPENBLAS_NUM_THREADS says)",
+                            metavar="N")
     limit: int = _setting(0, "train and test on the first N pictures only (default: all)", metavar="N")
 
     # What may differ when a run is resumed, because no bit of the result depends on it.

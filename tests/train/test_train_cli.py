@@ -9,6 +9,7 @@ from dataclasses import fields
 
 import pytest
 
+from minires import kernels
 from minires.train import Config
 from minires.train.__main__ import main
 
@@ -57,6 +58,15 @@ def test_a_mistake_costs_one_line_and_exit_status_2(tmp_path, monkeypatch, capsy
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_number_of_threads_is_set(tmp_path):
+    before = kernels.get_num_threads()
+    try:
+        assert main([*QUICK, "--threads", "1", "--out", str(tmp_path / "run")]) == 0
+        assert kernels.get_num_threads() == 1
+    finally:
+        kernels.set_num_threads(before)
 
 
 def test_zero_epochs_save_the_untrained_network(tmp_path, capsys):
