@@ -31,10 +31,11 @@ class Tensor:
     __hash__ = object.__hash__
 
     def __init__(self, data, requires_grad=False, *, dtype=None, device=None):
-        data = as_array(data.data if isinstance(data, Tensor) else data, dtype)
-        self.data = data if device is None else to_device(data, device)
+        array = as_array(data.data if isinstance(data, Tensor) else data, dtype)
+        self.data = array if device is None else to_device(array, device)
         self.grad = self.node = None
-        self.version = Version()
+        same = isinstance(data, Tensor) and self.data is data.data
+        self.version = data.version if same else Version()
         self.requires_grad = requires_grad
 
     @classmethod
@@ -135,8 +136,16 @@ class Tensor:
     def __len__(self):
         return len(self.data)
 
+    def __iter__(self):
+        if not self.ndim:
+            raise TypeError("a 0-d tensor holds one number and cannot be iterated over; use item()")
+        return (self[i] for i in range(len(self)))
+
     def __float__(self):
         return float(self.item())
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else repr(self)
 
     def __bool__(self):
         return bool(self.data)

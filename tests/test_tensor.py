@@ -96,6 +96,22 @@ def test_one_element_becomes_a_number():
     assert bool(Tensor([1]))
 
 
+def test_a_number_is_formatted_as_one_and_not_iterated_over():
+    assert f"{Tensor(2.5):.3f}" == "2.500"
+    assert f"{Tensor([1.0])}" == repr(Tensor([1.0]))
+    with pytest.raises(TypeError, match="0-d tensor"):
+        list(Tensor(3.0))
+
+
+def test_a_tensor_of_a_tensor_shares_memory_and_its_count_of_changes():
+    x = Tensor(np.ones(3), requires_grad=True)
+    loss = (x * x).sum()
+    with minires.no_grad():
+        Tensor(x)[0] = 5.0
+    with pytest.raises(GraphError, match="changed in place"):
+        loss.backward()
+
+
 def test_repr_is_short_and_says_where_it_comes_from():
     x = Tensor(np.zeros((100, 100), np.float32), requires_grad=True)
     assert len(repr(x)) < 500
