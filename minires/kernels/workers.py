@@ -120,7 +120,7 @@ def scratch(key, shape, dtype):
     return kept[key, shape, dtype]
 
 
-BLOCK_BYTES = 256 << 10  # of each array: a few of them and the intermediate results fit a core's cache
+BLOCK_BYTES = 1 << 20  # of each array: what a core's cache holds; smaller blocks cost more in calls than they save
 
 
 def blockwise(function, *arrays):

@@ -52,8 +52,8 @@ def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(thr
 
 def test_blockwise_equals_the_formula_on_whole_arrays(threads):
     rng = np.random.default_rng(0)
-    x, y = (rng.standard_normal((7, 64, 32, 32), dtype=np.float32) for _ in range(2))
-    v = rng.standard_normal((1, 64, 1, 1), dtype=np.float32)
+    x, y = (rng.standard_normal((7, 256, 32, 32), dtype=np.float32) for _ in range(2))
+    v = rng.standard_normal((1, 256, 1, 1), dtype=np.float32)
     blocks = workers.blocks(x)
     assert len(blocks) == 7
     np.testing.assert_array_equal(kernels.blockwise(lambda x, y: x * y + v, x, y), x * y + v)
