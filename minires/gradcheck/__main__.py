@@ -51,10 +51,12 @@ def main(argv=None):
         return 0
 
     started, failures, count = time.perf_counter(), [], 0
-    print(LINE.format("op", "input", "cases", "method", "error", "verdict"))
+    header = LINE.format("op", "input", "cases", "method", "error", "verdict")
 
     def show(name, reports):
         nonlocal count
+        if not count:
+            print(header)
         count += len(reports)
         for row in rows_of(name, reports):
             print(row, flush=True)

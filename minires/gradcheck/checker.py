@@ -1,6 +1,7 @@
 """Holding a backward against measured derivatives: of a function, an op's cases, a whole network."""
 
 import copy
+import difflib
 import inspect
 from dataclasses import dataclass, field
 
@@ -140,7 +141,9 @@ def _argument_names(raw, count):
 def check_op(name, function=None, *, seed=0):
     """Run an op's cases against the registered function, or against `function` of the same form. -> list of Report"""
     if name not in registry:
-        raise OptionError(f"there is no op {name!r}; there are {', '.join(sorted(registry))}")
+        near = difflib.get_close_matches(str(name), registry, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(registry))}"
+        raise OptionError(f"there is no op {name!r}; {hint}")
     function = registry[name].raw if function is None else function
     return [check(function, *case.arrays, seed=seed, label=f"{name} ({case.label})", **case.static)
             for case in cases_of(name, seed)]

@@ -56,6 +56,24 @@ def test_any_batch_can_be_made_again_without_those_before_it(dataset, prefetch):
         np.testing.assert_array_equal(b, d)
 
 
+def test_every_batch_has_randomness_of_its_own_and_the_order_another():
+    """Each batch's transform says what its generator draws; the order of the epoch is drawn from none of these."""
+    drawn = []
+
+    def note(images, rng):
+        drawn.append(rng.integers(0, 2**63, 4).tolist())
+        return images
+    images = np.zeros((12, 1, 1, 1), np.uint8)
+    numbers = data.ArrayDataset("numbers", ("x",), images, np.arange(12), (0.0,), (1.0,))
+    loader = data.Loader(numbers, 4, shuffle=True, seed=3, transform=note, prefetch=0)
+    for epoch in range(2):
+        orders = [labels for _, labels in loader.epoch(epoch)]
+        for n in range(3):
+            spawned = np.random.default_rng(np.random.SeedSequence(3, spawn_key=(epoch, n)))
+            assert spawned.permutation(12).tolist() != np.concatenate(orders).tolist()
+    assert len({tuple(numbers) for numbers in drawn}) == 6
+
+
 def loader_threads():
     return [thread for thread in threading.enumerate() if thread.name == "minires loader"]
 
