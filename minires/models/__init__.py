@@ -9,6 +9,11 @@ from minires.models.resnet_cifar import (
     plain44,
     plain56,
     plain110,
+    preact_resnet20,
+    preact_resnet32,
+    preact_resnet44,
+    preact_resnet56,
+    preact_resnet110,
     resnet8,
     resnet20,
     resnet32,
@@ -20,6 +25,7 @@ from minires.models.resnet_cifar import (
 
 __all__ = [
     "create", "names", "plain8", "plain18", "plain20", "plain32", "plain34", "plain44", "plain56", "plain110",
+    "preact_resnet20", "preact_resnet32", "preact_resnet44", "preact_resnet56", "preact_resnet110",
     "resnet8", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "resnet101",
     "resnet110", "resnet152", "resnet1202",
 ]

@@ -1,6 +1,7 @@
-"""The two residual blocks, and the three things that can stand beside a branch: a projection, padding, or nothing.
+"""The residual blocks, and the three things that can stand beside a branch: a projection, padding, or nothing.
 
-H(x) = relu(shortcut(x) + F(x)). A plain network is made of the same blocks with the add left out.
+H(x) = relu(shortcut(x) + F(x)), or without the ReLU where the branch begins with it (pre-activation). A plain network
+is made of the same blocks with the add left out.
 """
 
 from minires import ops
@@ -9,13 +10,17 @@ from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential
 
 
 class Block(Module):
-    """What both blocks share: the branch F, the shortcut beside it, and the ReLU after the add."""
+    """What all blocks share: the branch F, the shortcut beside it, and what follows the add."""
 
     def forward(self, x):
         f = self.branch(x)
         if self.downsample is None:  # a plain block
-            return ops.relu(f)
-        return ops.relu(ops.residual_add(self.downsample(x), f))
+            return self.after(f)
+        return self.after(ops.residual_add(self.downsample(x), f))
+
+    def after(self, h):
+        """What the sum still goes through."""
+        return ops.relu(h)
 
 
 class BasicBlock(Block):
@@ -38,8 +43,37 @@ class BasicBlock(Block):
         return self.bn2(self.conv2(x))
 
     @property
-    def last_norm(self):
+    def last(self):
         return self.bn2
+
+
+class PreActBlock(Block):
+    """F = conv2∘relu∘bn2∘conv1∘relu∘bn1, and nothing after the add  [He et al. 2016, arXiv:1603.05027, Fig. 4e].
+
+    With an identity beside it ∂L/∂x = ∂L/∂H · (1 + ∂F/∂x) as it stands: no ReLU's mask lies on the way from the last
+    block to the first. x and shortcut as in BasicBlock. Where the channels change, the authors' own code lets the
+    shortcut start after relu∘bn1; here it takes x itself everywhere, so that all blocks are x + F(x).
+    """
+
+    expansion = 1
+
+    def __init__(self, in_channels, channels, *, stride=1, shortcut="B", rng=None):
+        self.bn1 = BatchNorm2d(in_channels)
+        self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
+        self.bn2 = BatchNorm2d(channels)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False, rng=rng)
+        self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
+
+    def branch(self, x):
+        x = self.conv1(ops.relu(self.bn1(x)))
+        return self.conv2(ops.relu(self.bn2(x)))
+
+    def after(self, h):
+        return h
+
+    @property
+    def last(self):
+        return self.conv2
 
 
 class Bottleneck(Block):
@@ -70,7 +104,7 @@ class Bottleneck(Block):
         return self.bn3(self.conv3(x))
 
     @property
-    def last_norm(self):
+    def last(self):
         return self.bn3
 
 

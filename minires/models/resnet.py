@@ -7,7 +7,7 @@ convolution unless variant="v1"; the classifier starts uniform, as torch's Linea
 import numpy as np
 
 from minires import ops
-from minires.models.blocks import BasicBlock, Bottleneck, make_stage
+from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
 from minires.models.registry import register
 from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, init
 
@@ -33,7 +33,7 @@ class ResNet(Module):
         self.fc = Linear(width, num_classes, rng=rng)
         init_convolutions(self, "fan_out", rng)
         if zero_init_residual:
-            zero_last_norms(self)
+            zero_branches(self)
 
     def forward(self, x):
         x = self.maxpool(ops.relu(self.bn1(self.conv1(x))))  # (N,C,224,224) -> (N,64,56,56)
@@ -49,11 +49,14 @@ def init_convolutions(model, mode, rng):
             init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", rng=rng)
 
 
-def zero_last_norms(model):
-    """γ = 0 in the last norm of every branch, so that each block starts as its shortcut  [Goyal et al. 2017, §5.1]."""
+def zero_branches(model):
+    """Weights 0 in the last layer of each branch: every block starts as its shortcut  [Goyal et al. 2017, §5.1].
+
+    In the paper's blocks that is γ of a norm; a pre-activation branch ends with a convolution.
+    """
     for module in model.modules():
-        if isinstance(module, (BasicBlock, Bottleneck)):
-            init.constant_(module.last_norm.weight, 0.0)
+        if isinstance(module, Block):
+            init.constant_(module.last.weight, 0.0)
 
 
 def _define(name, block, blocks, **fixed):

@@ -1,4 +1,4 @@
-"""The CIFAR ResNets of 6n + 2 layers, and their plain twins  [He et al. 2015, §4.2].
+"""The CIFAR ResNets of 6n + 2 layers [He et al. 2015, §4.2], their plain twins, and their pre-activation form.
 
 Three stages of n basic blocks with 16, 32 and 64 channels on 32×32, 16×16 and 8×8 maps; the first convolution and the
 classifier make 6n + 2. The paper's shortcut is option A, without parameters, so that a plain twin has as many.
@@ -8,9 +8,9 @@ import numpy as np
 
 from minires import ops
 from minires.errors import OptionError
-from minires.models.blocks import BasicBlock, make_stage
+from minires.models.blocks import BasicBlock, PreActBlock, make_stage
 from minires.models.registry import register
-from minires.models.resnet import init_convolutions, zero_last_norms
+from minires.models.resnet import init_convolutions, zero_branches
 from minires.nn import BatchNorm2d, Conv2d, Linear, Module, init
 
 
@@ -18,8 +18,10 @@ class CifarResNet(Module):
     """x (N,in_channels,H,W) -> logits (N,num_classes); made for 32×32, takes any size from 1 up.
 
     depth: 6n + 2; shortcut: "A" (padding), "B" (projections where the shape changes) or None (plain);
-    zero_init_residual: γ = 0 in the last norm of each branch.
+    zero_init_residual: weights 0 in the last layer of each branch.
     """
+
+    block = BasicBlock
 
     def __init__(self, depth, *, num_classes=10, in_channels=3, shortcut="A", zero_init_residual=False, rng=None):
         if depth < 8 or depth % 6 != 2:
@@ -28,14 +30,14 @@ class CifarResNet(Module):
         rng = np.random.default_rng(rng)
         self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(16)
-        self.layer1, width = make_stage(BasicBlock, 16, 16, n, stride=1, shortcut=shortcut, rng=rng)
-        self.layer2, width = make_stage(BasicBlock, width, 32, n, stride=2, shortcut=shortcut, rng=rng)
-        self.layer3, width = make_stage(BasicBlock, width, 64, n, stride=2, shortcut=shortcut, rng=rng)
+        self.layer1, width = make_stage(self.block, 16, 16, n, stride=1, shortcut=shortcut, rng=rng)
+        self.layer2, width = make_stage(self.block, width, 32, n, stride=2, shortcut=shortcut, rng=rng)
+        self.layer3, width = make_stage(self.block, width, 64, n, stride=2, shortcut=shortcut, rng=rng)
         self.linear = Linear(width, num_classes, rng=rng)
         init_convolutions(self, "fan_in", rng)
         init.kaiming_normal_(self.linear.weight, rng=rng)
         if zero_init_residual:
-            zero_last_norms(self)
+            zero_branches(self)
 
     def forward(self, x):
         x = ops.relu(self.bn1(self.conv1(x)))
@@ -44,10 +46,31 @@ class CifarResNet(Module):
         return self.linear(ops.flatten(x, start_dim=1))
 
 
-def _define(name, depth, **fixed):
+class PreActCifarResNet(CifarResNet):
+    """The same of pre-activation blocks, with a norm and a ReLU after the last of them  [He et al. 2016, Appendix].
+
+    It has exactly as many parameters: the stem's norm of 16 channels becomes one of 64 at the end, and the two blocks
+    that widen normalise 16 and 32 channels where the others have 32 and 64. The paper has the first activation before
+    the first block splits; here the shortcut takes x itself there too.
+    """
+
+    block = PreActBlock
+
+    def __init__(self, depth, **options):
+        super().__init__(depth, **options)
+        del self.bn1  # the first block normalises for itself
+        self.bn = BatchNorm2d(64)
+
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
+        x = ops.adaptive_avg_pool2d(ops.relu(self.bn(x)), output_size=1)
+        return self.linear(ops.flatten(x, start_dim=1))
+
+
+def _define(name, depth, network=CifarResNet, **fixed):
     def build(**options):
-        return CifarResNet(depth, **fixed, **options)
-    build.__doc__ = f"The CIFAR network of {depth} layers. Options: see CifarResNet."
+        return network(depth, **fixed, **options)
+    build.__doc__ = f"The CIFAR network of {depth} layers. Options: see {network.__name__}."
     return register(name, build)
 
 
@@ -64,3 +87,8 @@ plain32 = _define("plain32", 32, shortcut=None)
 plain44 = _define("plain44", 44, shortcut=None)
 plain56 = _define("plain56", 56, shortcut=None)
 plain110 = _define("plain110", 110, shortcut=None)
+preact_resnet20 = _define("preact_resnet20", 20, PreActCifarResNet)
+preact_resnet32 = _define("preact_resnet32", 32, PreActCifarResNet)
+preact_resnet44 = _define("preact_resnet44", 44, PreActCifarResNet)
+preact_resnet56 = _define("preact_resnet56", 56, PreActCifarResNet)
+preact_resnet110 = _define("preact_resnet110", 110, PreActCifarResNet)

@@ -18,6 +18,9 @@ NETWORKS = {
     "resnet20": (lambda **o: models.resnet20(**o), lambda: twins.CifarResNet(20), (4, 3, 12, 16)),
     "resnet20 B": (lambda **o: models.resnet20(shortcut="B", **o), lambda: twins.CifarResNet(20, "B"), (4, 3, 12, 16)),
     "plain20": (lambda **o: models.plain20(**o), lambda: twins.CifarResNet(20, None), (4, 3, 12, 16)),
+    "preact_resnet20": (lambda **o: models.preact_resnet20(**o), lambda: twins.PreActCifarResNet(20), (4, 3, 12, 16)),
+    "preact_resnet20 B": (lambda **o: models.preact_resnet20(shortcut="B", **o),
+                          lambda: twins.PreActCifarResNet(20, "B"), (4, 3, 12, 16)),
 }
 
 
@@ -37,6 +40,7 @@ def test_names_and_shapes_of_parameters_and_buffers_are_torchs(name):
     depth, plain = int("".join(filter(str.isdigit, catalogue))), catalogue.startswith("plain")
     with torch.device("meta"):  # shapes without numbers
         theirs = (twins.ResNet(STAGES[depth], depth >= 50, 1000, None if plain else "B") if depth in STAGES else
+                  twins.PreActCifarResNet(depth) if catalogue.startswith("preact") else
                   twins.CifarResNet(depth, None if plain else option[0] if option else "A")).state_dict()
     ours = models.create(catalogue, rng=0, **({"shortcut": option[0]} if option else {})).state_dict()
     assert [(k, v.shape) for k, v in ours.items()] == [(k, tuple(v.shape)) for k, v in theirs.items()]

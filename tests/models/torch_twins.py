@@ -38,10 +38,29 @@ class Block(nn.Module):
         return torch.relu(f if self.plain else self.downsample(x) + f)
 
 
-def stage(i, channels, blocks, stride, shortcut, bottleneck=False, variant="v1.5"):
+class PreActBlock(nn.Module):
+    def __init__(self, i, o, stride, shortcut):
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(i), nn.Conv2d(i, o, 3, stride, 1, bias=False)
+        self.bn2, self.conv2 = nn.BatchNorm2d(o), nn.Conv2d(o, o, 3, 1, 1, bias=False)
+        self.downsample = nn.Identity()
+        if stride != 1 or i != o:
+            self.downsample = PadShortcut(o - i, stride) if shortcut == "A" else nn.Sequential(
+                nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o))
+
+    def forward(self, x):
+        f = self.conv1(torch.relu(self.bn1(x)))
+        return self.downsample(x) + self.conv2(torch.relu(self.bn2(f)))
+
+
+def stage(i, channels, blocks, stride, shortcut, bottleneck=False, variant="v1.5", preact=False):
     layers = []
     for n in range(blocks):
         s = stride if n == 0 else 1
+        if preact:
+            layers.append(PreActBlock(i, channels, s, shortcut))
+            i = channels
+            continue
         if bottleneck:
             first, middle = (s, 1) if variant == "v1" else (1, s)
             convs = [(1, channels, first), (3, channels, middle), (1, 4 * channels, 1)]
@@ -78,4 +97,18 @@ class CifarResNet(nn.Module):
 
     def forward(self, x):
         x = self.layer3(self.layer2(self.layer1(torch.relu(self.bn1(self.conv1(x))))))
+        return self.linear(x.mean((2, 3)))
+
+
+class PreActCifarResNet(nn.Module):
+    def __init__(self, depth, shortcut="A", num_classes=10):
+        super().__init__()
+        n = (depth - 2) // 6
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.layer1, self.layer2 = stage(16, 16, n, 1, shortcut, preact=True), stage(16, 32, n, 2, shortcut, preact=True)
+        self.layer3, self.linear = stage(32, 64, n, 2, shortcut, preact=True), nn.Linear(64, num_classes)
+        self.bn = nn.BatchNorm2d(64)
+
+    def forward(self, x):
+        x = torch.relu(self.bn(self.layer3(self.layer2(self.layer1(self.conv1(x))))))
         return self.linear(x.mean((2, 3)))
