@@ -1,0 +1,119 @@
+"""Taking the gradient at a block's input apart: what came through the shortcut, and what through the branch."""
+
+import copy
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minires import ops
+from minires.graph import complex_step
+from minires.models.blocks import Block, PadShortcut
+from minires.nn import Identity
+from minires.tensor import Tensor
+
+STEP = 1e-20
+
+
+@dataclass
+class Path:
+    """One block H(x) of a network, with g = ∂L/∂H: norms of g and of the parts of ∂L/∂x, and what they were made of.
+
+    For H = relu(S(x) + F(x)), S the shortcut and J_F = ∂F/∂x, the gradient that passes the ReLU is m = mask ⊙ g, and
+    ∂L/∂x = Sᵀ·m + J_Fᵀ·m  [He et al. 2015]; without a ReLU after the add m is g [He et al. 2016].
+    """
+
+    name: str
+    formula: str  # of ∂L/∂x, for this kind of block
+    upstream: float  # ‖g‖
+    identity: float | None  # ‖Sᵀ·m‖; None in a plain block
+    branch: float  # ‖J_Fᵀ·m‖
+    total: float  # ‖∂L/∂x‖
+    cosine: float | None  # of the angle between the two parts; None where one of them is missing or 0
+    rounding: float  # ‖Sᵀ·m + J_Fᵀ·m − ∂L/∂x‖ / ‖∂L/∂x‖, ∂L/∂x as the whole network's backward gives it
+    block: Block = field(repr=False)
+    x: np.ndarray = field(repr=False)
+    m: np.ndarray = field(repr=False)
+    branch_part: np.ndarray = field(repr=False)  # J_Fᵀ·m
+    identity_part: np.ndarray | None = field(repr=False)  # Sᵀ·m
+
+
+def residual_paths(model, images, labels):
+    """A Path for each block of a network, first block first, from one batch; computed on a copy in float64.
+
+    images (N,C,H,W), labels (N,); the model is run in the mode it is in.
+    """
+    model, kept = copy.deepcopy(model).to(np.float64), []
+
+    def keep(block, inputs, output):
+        inputs[0].retain_grad()
+        output.retain_grad()
+        kept.append((block, inputs[0], output))
+    removers = [m.register_forward_hook(keep) for m in model.modules() if isinstance(m, Block)]
+    # a tensor that requires a gradient, so that the first block's input has one even without a stem
+    x = Tensor(np.asarray(images, dtype=float), requires_grad=True)
+    ops.cross_entropy(model(x), labels).backward()
+    for remove in removers:
+        remove()
+    names = {id(module): name for name, module in model.named_modules()}
+    return [_path(names[id(block)], block, x, h) for block, x, h in kept]
+
+
+def _path(name, block, x, h):
+    g, dx = h.grad, x.grad
+    has_relu = type(block).after is Block.after
+    m = g * (h.data > 0) if has_relu else g
+    branch = _pull_back(block.branch, x.data, m)
+    identity = None if block.downsample is None else _pull_back(block.downsample, x.data, m)
+    both = branch if identity is None else identity + branch
+    lengths = None if identity is None else _norm(identity) * _norm(branch)
+    cosine = float((identity * branch).sum()) / lengths if lengths else None
+    return Path(name, _formula(block, has_relu), _norm(g), None if identity is None else _norm(identity), _norm(branch),
+                _norm(dx), cosine, _relative(_norm(both - dx), _norm(dx)), block, x.data, m, branch, identity)
+
+
+def _pull_back(function, x, m):
+    """Jᵀ·m for J the derivative of a function of Tensors at x."""
+    x = Tensor(x, requires_grad=True)
+    y = function(x)
+    if y is x:  # the identity
+        return m
+    y.backward(m)
+    return x.grad
+
+
+def _norm(a):
+    return math.sqrt(float((a * a).sum()))
+
+
+def _relative(difference, size):
+    """difference/size: nothing is no part of nothing, and a NaN is infinitely far off, lest a max() pass it over."""
+    if difference == 0:
+        return 0.0
+    return difference / size if size and not math.isnan(difference / size) else math.inf
+
+
+def _formula(block, has_relu):
+    shortcut = block.downsample
+    what = ("J_F" if shortcut is None else "(I + J_F)" if isinstance(shortcut, Identity) else
+            "(P + J_F)" if isinstance(shortcut, PadShortcut) else "(W_s + J_F)")
+    return f"{what}ᵀ·{'(mask ⊙ g)' if has_relu else 'g'}"
+
+
+def branch_by_jvp(path, rng, directions=2):
+    """How far the branch's part is from what Jacobian-vector products say, which use the branch's forward only.
+
+    J_F·v is measured by the complex step, and ⟨J_F·v, m⟩ must be ⟨v, J_Fᵀ·m⟩ for any v. -> the greatest difference,
+    relative to ‖v‖·‖J_Fᵀ·m‖/√size, which ⟨v, J_Fᵀ·m⟩ has for a random v.
+    """
+    rng, worst = np.random.default_rng(rng), 0.0
+    block = copy.deepcopy(path.block)
+    for _ in range(directions):
+        v = rng.standard_normal(path.x.shape)
+        moved = Tensor(path.x)
+        moved.data = path.x + 1j * STEP * v
+        with complex_step():
+            jvp = block.branch(moved).data.imag / STEP
+        difference = abs(float((jvp * path.m).sum() - (v * path.branch_part).sum()))
+        worst = max(worst, _relative(difference, _norm(v) * _norm(path.branch_part) / math.sqrt(v.size)))
+    return worst
