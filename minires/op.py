@@ -11,18 +11,19 @@ from minires.graph import Node, mode
 from minires.tensor import Tensor, registry, unwrap
 
 
-def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=False):
+def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=False, view=False):
     """Make a differentiable operation out of a function (arrays, keywords) -> (y, backward).
 
     Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
     positional argument (None where there is none), and closes over exactly the arrays that it needs.
     any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
-    numbers: takes Python numbers in place of arrays; variadic: called with one list of tensors, as torch.cat is.
+    numbers: takes Python numbers in place of arrays; variadic: called with one list of tensors, as torch.cat is;
+    view: y may share its memory with an input.
     The bare function stays reachable as `.raw`.
     """
     if function is None:
         return lambda function: op(function, any_dtype=any_dtype, integers=integers, numbers=numbers,
-                                   variadic=variadic)
+                                   variadic=variadic, view=view)
     name = function.__name__
     parameters = inspect.signature(function).parameters.values()
     positional = tuple(p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
@@ -54,7 +55,7 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
         y, backward = function(*arrays, **settings)
         return _record(name, inputs, y if is_array(y) else np.asarray(y), backward)
 
-    call.raw = function
+    call.raw, call.view = function, view
     registry[name] = call
     return call
 

@@ -1,89 +1,121 @@
-"""python -m minires.gradcheck: prove every gradient of minires by measuring it."""
+"""python -m minires.gradcheck: prove every gradient of minires, or of your own code, by measuring it."""
 
 import argparse
+import os
 import sys
-import time
 
-import numpy as np
-
-from minires.errors import MiniresError
-from minires.gradcheck.checker import TOLERANCE, check_module, check_op
-from minires.models import resnet8
-from minires.models.blocks import BasicBlock, Bottleneck
+from minires.errors import MiniresError, OptionError
+from minires.gradcheck.checker import known
+from minires.gradcheck.exam import count_false_alarms, examine_with_bugs
+from minires.gradcheck.graders import check_targets, is_target
+from minires.gradcheck.paths import show_paths
+from minires.gradcheck.run import run
+from minires.gradcheck.steps import STEPS, errors_by_step
+from minires.plots import plot_steps
 from minires.tensor import registry
 
-LINE = "{:<22} {:<26} {:>5}  {:<13} {:>9}  {}"
+DESCRIPTION = """\
+Check backward passes against measured derivatives: by the complex step to 1e-12, where a function
+takes no complex numbers by 4-point differences to 1e-8. Without names: all ops on hard cases, all
+linear maps on integers, residual blocks and whole ResNets."""
+THEIRS = """\
+FILE.py:NAME or FILE.ipynb:NAME in place of OP. It has the form of an op, (arrays, settings) ->
+(y, backward), or is a backward alone, with dy first: my_conv_backward(dy, x, w, b, *, stride, ...).
+It runs in a process of its own; what it prints is not shown."""
+EXAMPLES = """
+examples:
+  python -m minires.gradcheck                                     everything, in seconds
+  python -m minires.gradcheck conv2d relu --seed 7 --samples 20   two ops, each case drawn 20 times
+  python -m minires.gradcheck homework.py:my_conv --like conv2d   your own function
+  python -m minires.gradcheck batch_norm --plot steps.png         error against step size
+  python -m minires.gradcheck --paths --model resnet20            the gradient through shortcuts and branches
+
+exit status: 0 all passed, 1 something failed, 2 could not run"""
 
 
-def networks(seed):
-    """(name, module, pictures) for the checks beyond single ops."""
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((3, 4, 6, 5))
-    yield "BasicBlock", BasicBlock(4, 4, rng=rng), x
-    yield "BasicBlock, option A", BasicBlock(4, 8, stride=2, shortcut="A", rng=rng), x
-    yield "Bottleneck, option B", Bottleneck(4, 2, stride=2, rng=rng), x
-    yield "plain block", BasicBlock(4, 4, shortcut=None, rng=rng), x
-    yield "resnet8 in training", resnet8(in_channels=1, rng=rng), rng.standard_normal((3, 1, 8, 8))
-    yield "resnet8 in evaluation", resnet8(in_channels=1, rng=rng).eval(), rng.standard_normal((3, 1, 8, 8))
+def make_parser():
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m minires.gradcheck", description=DESCRIPTION, epilog=EXAMPLES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ops", nargs="*", metavar="OP", help="ops to check, or functions FILE.py:NAME")
+    parser.add_argument("--op", action="append", default=[], metavar="OP", help="the same, as an option")
+    parser.add_argument("--list", action="store_true", help="print the names of the ops and stop")
+    parser.add_argument("--seed", type=int, default=0, metavar="S",
+                        help="what sizes, settings and values are drawn from (default 0)")
+    parser.add_argument("--samples", type=int, default=3, metavar="N", help="draw every case N times (default 3)")
+    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="where minires computes")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
+    parser.add_argument("--plot", metavar="FILE", help="with one op: draw the error of three methods against their "
+                        "step; with --paths: draw the paths of a ResNet and its plain twin (PNG)")
 
+    exam = parser.add_argument_group("the checker itself")
+    exam.add_argument("--bugs", action="store_true",
+                      help="plant the bugs of the catalogue one by one: each should be noticed, 98 %% of them must")
+    exam.add_argument("--seeds", type=int, metavar="N",
+                      help="check the ops with N seeds in a row, looking for false alarms (1000 take some minutes)")
 
-def rows_of(name, reports):
-    """One table row for each argument: the worst over all cases."""
-    for argument in dict.fromkeys(w.argument for r in reports for w in r.arguments):
-        found = [(w.error, r) for r in reports for w in r.arguments if w.argument == argument]
-        error, report = max(found, key=lambda pair: pair[0])
-        ok = all(e <= TOLERANCE[r.method] for e, r in found)
-        yield LINE.format(name[:22], argument[:26], len(found), report.method, f"{error:.1e}", "ok" if ok else "FAILED")
+    theirs = parser.add_argument_group("somebody's own function", THEIRS)
+    theirs.add_argument("--like", metavar="OP", help="the op that it is to be like (default: the op it is named after)")
+    theirs.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds for each case (default 10)")
+    theirs.add_argument("--json", metavar="FILE", help="write all results, for a grader's script")
+    theirs.add_argument("--gradescope", metavar="FILE", help="write them as a Gradescope results.json")
+
+    paths = parser.add_argument_group("the residual path")
+    paths.add_argument("--paths", action="store_true", help="print for each block how much gradient comes back through "
+                       "the shortcut and how much through the branch, and prove the branch's part")
+    paths.add_argument("--model", default="resnet20", help="a network with blocks (default resnet20)")
+    paths.add_argument("--variant", choices=("v1", "v1.5"), help="where its bottlenecks stride")
+    paths.add_argument("--dataset", default="digits", help="digits, cifar10 or a folder of pictures (default digits)")
+    paths.add_argument("--batch-size", type=int, default=64, help="pictures (default 64)")
+    return parser
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m minires.gradcheck",
-        description="Check every backward pass against measured derivatives (complex step to 1e-12, else 4-point "
-                    "differences to 1e-8), then residual blocks and a whole ResNet. Exit status: 0 all passed, "
-                    "1 something failed, 2 could not run.")
-    parser.add_argument("ops", nargs="*", metavar="OP", help="check these ops only (default: all, and the networks)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of inputs and upstream gradients (default: 0)")
-    parser.add_argument("--list", action="store_true", help="print the names of the ops and stop")
+    parser = make_parser()
     args = parser.parse_args(argv)
+    args.ops += args.op
     if args.list:
         print("\n".join(sorted(registry)))
         return 0
-
-    started, failures, count = time.perf_counter(), [], 0
-    header = LINE.format("op", "input", "cases", "method", "error", "verdict")
-
-    def show(name, reports):
-        nonlocal count
-        if not count:
-            print(header)
-        count += len(reports)
-        for row in rows_of(name, reports):
-            print(row, flush=True)
-        failures.extend(report for report in reports if not report.passed)
-
+    if min(args.samples, 1 if args.seeds is None else args.seeds) < 1 or args.timeout <= 0:
+        parser.error("--samples, --seeds and --timeout must be positive")
     try:
-        for name in args.ops or sorted(registry):
-            show(name, check_op(name, seed=args.seed))
-    except MiniresError as error:
+        return _do(args)
+    except BrokenPipeError:  # whoever reads has read enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (MiniresError, OSError) as error:
         print(f"gradcheck: {error}", file=sys.stderr)
         return 2
-    if not args.ops:
-        for name, module, x in networks(args.seed):
-            report = check_module(module, x, seed=args.seed, name=name)
-            inputs = [w for w in report.arguments if w.argument.startswith("input")]
-            parameters = max((w for w in report.arguments if w not in inputs), key=lambda w: w.error)
-            print(LINE.format(name, "x", 1, report.method, f"{inputs[0].error:.1e}",
-                              "ok" if inputs[0].error <= TOLERANCE[report.method] else "FAILED"))
-            print(LINE.format(name, f"{len(report.arguments) - 1} parameters", 1, report.method,
-                              f"{parameters.error:.1e}",
-                              "ok" if parameters.error <= TOLERANCE[report.method] else "FAILED"))
-            count += 1
-            failures.extend([] if report.passed else [report])
-    for report in failures:
-        print(report)
-    print(f"{count - len(failures)} of {count} cases passed in {time.perf_counter() - started:.1f} s")
-    return 1 if failures else 0
+
+
+def _do(args):
+    """What the command line asks for. -> exit status"""
+    targets = [word for word in args.ops if is_target(word)]
+    if targets:
+        if len(targets) < len(args.ops):
+            raise OptionError("name either ops or functions in files, not both")
+        return check_targets(targets, args.like, seed=args.seed, samples=args.samples, timeout=args.timeout,
+                             json_file=args.json, gradescope_file=args.gradescope, quiet=args.quiet)
+    if args.like or args.json or args.gradescope:
+        raise OptionError("--like, --json and --gradescope go with a function: FILE.py:NAME")
+    for name in args.ops:
+        known(name)
+    if args.paths:
+        return 0 if show_paths(args.model, args.dataset, variant=args.variant, batch_size=args.batch_size,
+                               seed=args.seed, plot=args.plot, quiet=args.quiet) else 1
+    if args.plot:
+        if len(args.ops) != 1:
+            raise OptionError("--plot draws one op: name it, or add --paths")
+        plot_steps(args.ops[0], STEPS, errors_by_step(args.ops[0], args.seed), args.plot)
+        print(args.plot)
+        return 0
+    if args.bugs:
+        return 0 if examine_with_bugs(args.ops, seed=args.seed, quiet=args.quiet) else 1
+    if args.seeds:
+        return 0 if count_false_alarms(args.ops, first=args.seed, seeds=args.seeds) else 1
+    return 0 if run(args.ops, seed=args.seed, samples=args.samples, quiet=args.quiet,
+                    device="cuda" if args.backend == "cupy" else "cpu") else 1
 
 
 if __name__ == "__main__":

@@ -1,194 +1,195 @@
-"""Holding a backward against measured derivatives: of a function, an op's cases, a whole network."""
+"""Holding a backward against measured derivatives: of a function, and of an op on its cases."""
 
-import copy
 import difflib
-import inspect
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from minires.errors import OptionError
+from minires.gradcheck import numeric
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.numeric import STEP_COMPLEX, NotAnalytic, complex_step, four_point
-from minires.graph import complex_step as complex_mode
-from minires.tensor import Tensor, registry
+from minires.gradcheck.conduct import conduct, form
+from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE, line
+from minires.gradcheck.report import Kink, Report, Worst
+from minires.gradcheck.subject import Subject, Unusable, on_device
+from minires.tensor import registry
 
-TOLERANCE = {"complex step": 1e-12, "4-point": 1e-8}
 FLOOR = 1e-3  # gradients smaller than this times the upstream are compared at this scale, where rounding rules
+SINGLE = 64  # rounding units that a float32 backward may be off, see _single
 
 
-@dataclass
-class Worst:
-    """Where one argument's gradient is farthest from the measured one."""
-
-    argument: str
-    error: float
-    index: tuple = ()
-    analytic: float = 0.0
-    numeric: float = 0.0
-
-
-@dataclass
-class Report:
-    """The verdict on one case. `worst` is the entry of `arguments` with the greatest error."""
-
-    name: str
-    method: str = "complex step"
-    arguments: list = field(default_factory=list)
-    problem: str = ""  # what is wrong besides the numbers
-
-    @property
-    def worst(self):
-        return max(self.arguments, key=lambda w: w.error, default=None)
-
-    @property
-    def passed(self):
-        return not self.problem and all(w.error <= TOLERANCE[self.method] for w in self.arguments)
-
-    def __str__(self):
-        verdict = "ok    " if self.passed else "FAILED"
-        if self.problem:
-            return f"{verdict} {self.name}: {self.problem}"
-        if self.worst is None:
-            return f"{verdict} {self.name}: nothing to differentiate"
-        w = self.worst
-        where = f"d{w.argument}{list(w.index)}"
-        detail = "" if self.passed else f": {where} is {w.analytic:.9g} by backward, {w.numeric:.9g} measured"
-        return f"{verdict} {self.name}  {self.method}, worst error {w.error:.1e} at {where}{detail}"
-
-
-def _compare(argument, analytic, numeric, scale):
-    """Greatest difference relative to the greatest gradient; a NaN on either side counts as infinite."""
-    if not analytic.size:
-        return Worst(argument, 0.0)
-    difference = np.abs(analytic - numeric)
-    difference = np.where(np.isnan(difference), np.inf, difference)
-    index = np.unravel_index(np.argmax(difference), difference.shape)
-    scale = max(float(np.nanmax(np.abs(analytic), initial=0)), float(np.nanmax(np.abs(numeric), initial=0)), scale)
-    return Worst(argument, float(difference[index] / scale), tuple(int(k) for k in index), float(analytic[index]),
-                 float(numeric[index]))
-
-
-def check(function, *arrays, seed=0, label=None, **static):
+def check(function, *arrays, seed=0, label=None, view=False, **static):
     """Hold function(*arrays, **static) -> (y, backward) against measured derivatives, under a random upstream.
 
     Float arrays are differentiated (in float64), others are passed on. By the complex step to 1e-12 where the function
-    is analytic, else by 4-point differences to 1e-8. Besides, backward called twice must give the same, and neither
-    may change its inputs. -> Report
+    is analytic, else by 4-point differences to 1e-8. At a kink, where there is no derivative, the gradient must be one
+    of the subgradients; the report counts these places. Besides, backward must return a gradient of the right shape
+    and dtype for each, the same when called twice, zero for a dy of zeros; it may not change its inputs nor hand out
+    their memory (view=True allows y to share it), and must take arrays that are not contiguous. -> Report
     """
-    raw = getattr(function, "raw", function)
-    arrays = [np.asarray(a) for a in arrays]
-    wanted = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
-    arrays = [a.astype(float) if i in wanted else a for i, a in enumerate(arrays)]
-    report = Report(label or getattr(raw, "__name__", "function"))
+    return examine(Subject(function, arrays, static), label, seed=seed, view=view)
 
-    def evaluate(at):
-        return raw(*at, **copy.deepcopy(static))[0]
 
-    before = [a.copy() for a in arrays]
-    y, backward = raw(*arrays, **copy.deepcopy(static))
-    # a stream of its own: drawn from the inputs' seed it would equal them, and batch norm's gradient would vanish
-    upstream = np.random.default_rng([seed, 1]).standard_normal(np.shape(y))
-    sent = upstream.copy()
-    first = _gradients(backward, sent, len(arrays))
-    second = _gradients(backward, sent, len(arrays))
-    names = _argument_names(raw, len(arrays))
-    for i in wanted:
-        if first[i] is None or first[i].shape != arrays[i].shape:
-            got = "no gradient" if first[i] is None else f"a gradient of shape {first[i].shape}"
-            report.problem = f"backward gives {got} for {names[i]} of shape {arrays[i].shape}"
-            return report
-        if not np.array_equal(first[i], second[i], equal_nan=True):
-            report.problem = f"backward called twice gives two different gradients for {names[i]}"
-    if not np.array_equal(sent, upstream):
-        report.problem = "backward changes the gradient that it is given"
-    if not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(arrays, before)):
-        report.problem = "an input array was changed"
+def examine(subject, label=None, *, seed=0, view=False, strict=False, convention=None):
+    """check() of a Subject.
 
-    scale = FLOOR * float(np.abs(upstream).max(initial=1e-300))
+    strict: hold the float32 backward to its bound too, and the gradient at ties to convention(dy), if given; else a
+    gradient that differs from convention(dy) is noted only.
+    """
+    report = Report(label or getattr(subject.raw, "__name__", "function"))
     try:
-        report.arguments = [_compare(names[i], first[i], complex_step(evaluate, arrays, i, upstream), scale)
-                            for i in wanted]
-        analytic = True
-    except NotAnalytic:
-        analytic = False
-    if not analytic or not report.passed:  # conj, abs or a float cast in a right function mislead the complex step
-        complex_report = copy.copy(report)
-        report.method = "4-point"
-        report.arguments = [_compare(names[i], first[i], four_point(evaluate, arrays, i, upstream), scale)
-                            for i in wanted]
-        if analytic and not report.passed:
-            report = complex_report
+        with np.errstate(all="ignore"):
+            _examine(subject, report, seed, view, strict, convention)
+    except Unusable as unusable:
+        report.problems.append(str(unusable))
     return report
 
 
-def _gradients(backward, dy, count):
-    dxs = backward(dy)
-    dxs = dxs if isinstance(dxs, (tuple, list)) else (dxs,)
-    return [None if dx is None else np.array(dx, dtype=float) for dx in dxs] + [None] * (count - len(dxs))
+def _examine(subject, report, seed, view, strict, convention):
+    before = [a.copy() for a in subject.arrays]
+    y, backward = subject.forward(subject.arrays)
+    upstream = upstream_for(y.shape, seed)
+    sent = upstream.copy()
+    dxs = subject.gradients(backward, sent)
+    report.problems += form(subject, dxs, y)
+    if report.problems:
+        return
+    kept = [None if dx is None else np.array(dx) for dx in dxs]
+    report.problems += conduct(subject, y, backward, upstream, dxs, view=view)
+    if not np.array_equal(sent, upstream):
+        report.problems.insert(0, "backward changes the gradient dy that it is given")
+    for name, x, old in zip(subject.names, subject.arrays, before):
+        if not np.array_equal(x, old, equal_nan=x.dtype.kind == "f"):
+            report.problems.insert(0, f"the input array {name} was changed")
+            return
+    terms = _measure(subject, report, upstream, kept, y, seed)
+    if strict and not report.wrong:
+        report.problems += _single(subject, report, upstream, terms)
+    if convention is not None:
+        wanted = convention(upstream)
+        for i, dx in zip(subject.wanted, wanted if isinstance(wanted, tuple) else (wanted,)):
+            if not np.allclose(kept[i], dx, rtol=0, atol=1e-12):
+                at = tuple(map(int, np.unravel_index(np.argmax(np.abs(kept[i] - dx)), dx.shape)))
+                say = report.problems if strict else report.notes
+                say.append(f"at a tie d{subject.names[i]}{list(at)} is {kept[i][at]:.6g}, by convention {dx[at]:.6g}")
 
 
-def _argument_names(raw, count):
-    names = []
-    for p in inspect.signature(raw).parameters.values():
-        if p.kind is p.VAR_POSITIONAL:
-            names += [f"{p.name}[{k}]" for k in range(count)]
-        elif p.kind is not p.KEYWORD_ONLY:
-            names.append(p.name)
-    return names[:count]
+def upstream_for(shape, seed):
+    """The random ∂L/∂y of a check, rounded to float32, so that a float32 backward can be given the same.
+
+    It has a stream of its own: drawn from the inputs' seed it would equal them, and batch norm's gradient would vanish.
+    """
+    return np.asarray(np.random.default_rng([seed, 1]).standard_normal(shape), np.float32).astype(float)
 
 
-def check_op(name, function=None, *, seed=0):
-    """Run an op's cases against the registered function, or against `function` of the same form. -> list of Report"""
+def _measure(subject, report, upstream, dxs, y, seed):
+    """Choose the method, fill report.arguments -> for each Σ|∂L/∂y·∂y/∂x|, the size of what is added up."""
+    rng = np.random.default_rng([seed, 2])
+    lines = [line(subject.evaluate, subject.arrays, i, rng.standard_normal(subject.arrays[i].shape))
+             for i in subject.wanted]
+    report.by = (FOUR_POINT_SINGLE if y.dtype == np.float32 else
+                 COMPLEX_STEP if all(map(numeric.is_analytic, lines)) else FOUR_POINT)
+    found = [_compare(subject, report.by, i, dxs[i], upstream, seed) for i in subject.wanted]
+    report.arguments = [worst for worst, _ in found]
+    return [terms for _, terms in found]
+
+
+def _compare(subject, method, i, dx, upstream, seed):
+    """The Worst of argument i, and its Σ|∂L/∂y·∂y/∂x|."""
+    x, evaluate, arrays = subject.arrays[i], subject.evaluate, subject.arrays
+    measured, terms, steepest = np.zeros(x.shape), np.zeros(x.shape), 0.0
+    for j in np.ndindex(x.shape):
+        column = method.derivative(line(evaluate, arrays, i, j))
+        measured[j], terms[j] = np.sum(upstream * column), np.sum(np.abs(upstream * column))
+        steepest = max(steepest, float(np.abs(column).max(initial=0)))
+    kinks = _kinks(subject, method, i, dx, upstream, steepest, seed)
+    return compare(subject.names[i], dx, measured, FLOOR * float(np.abs(upstream).max(initial=1e-300)), kinks), terms
+
+
+def _kinks(subject, method, i, dx, upstream, steepest, seed):
+    """The kinks among the elements of argument i: none, if there is none along a direction that moves all of them."""
+    x = subject.arrays[i]
+    everywhere = np.random.default_rng([seed, 3]).standard_normal(x.shape)
+    if not x.size or numeric.kink(method, line(subject.evaluate, subject.arrays, i, everywhere), steepest) is None:
+        return []
+    kinks = []
+    for j in np.ndindex(x.shape):
+        sides = numeric.kink(method, line(subject.evaluate, subject.arrays, i, j), steepest)
+        if sides is not None:
+            left, right = (upstream * side for side in sides)
+            kinks.append(Kink(j, float(np.minimum(left, right).sum()), float(np.maximum(left, right).sum()),
+                              float(dx[j])))
+    return kinks
+
+
+def compare(argument, analytic, measured, floor, kinks=()):
+    """The greatest difference, relative to the greatest gradient or `floor`; a NaN on either side counts as infinite.
+
+    At a kink the difference is the distance from the interval of subgradients. -> Worst
+    """
+    worst = Worst(argument, elements=analytic.size - len(kinks), kinks=list(kinks))
+    if not analytic.size:
+        return worst
+    measured = measured.copy()
+    for k in kinks:
+        slack = 1e-6 * max(abs(k.low), abs(k.high))
+        inside = k.low - slack <= k.analytic <= k.high + slack
+        measured[k.index] = k.analytic if inside else np.clip(k.analytic, k.low, k.high)
+    difference = np.abs(analytic - measured)
+    difference = np.where(np.isnan(difference), np.inf, difference)
+    at = tuple(int(k) for k in np.unravel_index(np.argmax(difference), difference.shape))
+    scale = max(float(np.nanmax(np.abs(analytic), initial=0)), float(np.nanmax(np.abs(measured), initial=0)), floor)
+    worst.error, worst.index = float(difference[at] / scale), at
+    worst.analytic, worst.numeric = float(analytic[at]), float(measured[at])
+    return worst
+
+
+def _single(subject, report, upstream, terms):
+    """Sentences about the backward in float32: dtypes, and an error beyond SINGLE·u·max(Σ|∂L/∂y·∂y/∂x|, |∂L/∂y|).
+
+    u = 2⁻²⁴ rounds each step once, relative to what is added up, Σ; and where a slope such as tanh's 1 − y² is a small
+    difference of numbers near 1, to ∂L/∂y itself.
+    """
+    def run(dtype):
+        def cast(a):
+            return a.astype(np.float32).astype(dtype) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
+        other = Subject(subject.raw, subject.arrays, {key: cast(value) for key, value in subject.static.items()})
+        y, backward = other.forward([cast(a) for a in subject.arrays])
+        return [y, *other.gradients(backward, cast(upstream))]
+    single, double = run(np.float32), run(np.float64)
+    problems = [f"in float32 {name} is {np.asarray(a).dtype}" for name, a in
+                zip(["y", *(f"d{name}" for name in subject.names)], single)
+                if a is not None and np.asarray(a).dtype != np.float32]
+    for worst, i, sizes in zip(report.arguments, subject.wanted, terms):
+        bound = 2.0**-24 * max(float(sizes.max(initial=1e-300)), float(np.abs(upstream).max(initial=0)))
+        worst.single = float(np.abs(single[1 + i] - double[1 + i]).max(initial=0)) / bound
+        if not worst.single <= SINGLE:
+            problems.append(f"in float32 d{worst.argument} is {worst.single:.3g} rounding units off")
+    return problems
+
+
+def check_op(name, function=None, *, seed=0, samples=1, strict=None, device="cpu"):
+    """Run an op's cases against the registered function, or against `function` of the same form. -> list of Report
+
+    samples: how many times the cases are drawn; strict: hold float32 and the conventions at ties to account as well
+    (by default for the registered function only); device: where the function computes ("cuda" for CuPy).
+    """
+    strict = function is None if strict is None else strict
+    return [check_case(name, case, function, seed=seed, strict=strict, device=device)
+            for case in cases_of(known(name), seed, samples)]
+
+
+def known(name):
+    """The name of an op, if it is one. Raises OptionError with the nearest ones if not."""
     if name not in registry:
         near = difflib.get_close_matches(str(name), registry, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(registry))}"
         raise OptionError(f"there is no op {name!r}; {hint}")
-    function = registry[name].raw if function is None else function
-    return [check(function, *case.arrays, seed=seed, label=f"{name} ({case.label})", **case.static)
-            for case in cases_of(name, seed)]
+    return name
 
 
-def check_module(module, *arrays, seed=0, samples=4, name=None):
-    """Hold the gradients of a module's inputs and parameters, by name, against complex-step derivatives.
-
-    The module is copied to float64 and run in the mode it is in. Each tensor is tested along one random direction v,
-    where Im L(x + ihv)/h must equal ⟨∂L/∂x, v⟩, and at `samples` random elements, or at all if it has no more.
-    -> Report
-    """
-    rng = np.random.default_rng([seed, 1])
-    module = copy.deepcopy(module).to(np.float64)
-    inputs = [Tensor(np.asarray(a, dtype=float), requires_grad=True) if np.asarray(a).dtype.kind == "f" else a
-              for a in arrays]
-    state = {key: value.copy() for key, value in module.state_dict().items()}
-    tensors = {f"input {k}": t for k, t in enumerate(inputs) if isinstance(t, Tensor)} | dict(module.named_parameters())
-
-    y = module(*inputs)
-    upstream = rng.standard_normal(y.shape)
-    y.backward(upstream)
-    report = Report(name or type(module).__name__)
-    for key, tensor in tensors.items():
-        gradient = np.zeros(tensor.shape) if tensor.grad is None else tensor.grad
-        directions = [rng.standard_normal(tensor.shape)]
-        for j in rng.permutation(tensor.size)[:samples]:
-            unit = np.zeros(tensor.shape)
-            unit.flat[j] = 1
-            directions.append(unit)
-        analytic = np.array([np.sum(gradient * v) for v in directions])
-        numeric = np.array([_slope(module, inputs, tensors, key, v, upstream, state) for v in directions])
-        report.arguments.append(_compare(key, analytic, numeric, FLOOR * float(np.abs(upstream).max())))
-    return report
-
-
-def _slope(module, inputs, tensors, key, v, upstream, state):
-    """∂L/∂(tensor along v), with the running statistics put back before each forward."""
-    for name, buffer in module.named_buffers():
-        buffer[...] = state[name]
-    real = {name: tensor.data for name, tensor in tensors.items()}
-    with complex_mode():
-        for name, tensor in tensors.items():
-            tensor.data = real[name] + (1j * STEP_COMPLEX * v if name == key else 0j)
-        y = module(*inputs).data
-    for name, tensor in tensors.items():
-        tensor.data = real[name]
-    return np.sum(upstream * y.imag) / STEP_COMPLEX
+def check_case(name, case, function=None, *, seed=0, strict=True, device="cpu"):
+    """One case of an op. -> Report"""
+    function = function or registry[name].raw
+    subject = Subject(function if device == "cpu" else on_device(function, device), case.arrays, case.static)
+    return examine(subject, f"{name} ({case.label})", seed=seed, view=registry[name].view, strict=strict,
+                   convention=case.convention)

@@ -7,7 +7,7 @@ from minires.errors import OptionError
 from minires.op import op
 
 
-@op
+@op(view=True)
 def dropout(x, *, p=0.5, training=True, rng=None):
     """y = x·mask/(1 − p), mask 0 with probability p: ∂L/∂x = ∂L/∂y·mask/(1 − p)  [Srivastava et al. 2014].
 

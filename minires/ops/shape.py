@@ -19,7 +19,7 @@ def axis(dim, ndim, name):
     return dim % ndim if ndim else 0
 
 
-@op(any_dtype=True)
+@op(any_dtype=True, view=True)
 def reshape(x, *, shape):
     """y = x in another shape with as many elements; one size may be −1."""
     shape_x, wanted = x.shape, tuple(shape)
@@ -30,7 +30,7 @@ def reshape(x, *, shape):
     return y, lambda dy: dy.reshape(shape_x)
 
 
-@op(any_dtype=True)
+@op(any_dtype=True, view=True)
 def permute(x, *, dims):
     """y.shape[i] = x.shape[dims[i]], a view."""
     order = tuple(axis(d, x.ndim, "permute") for d in dims)
@@ -40,7 +40,7 @@ def permute(x, *, dims):
     return x.transpose(order), lambda dy: dy.transpose(back)
 
 
-@op(any_dtype=True)
+@op(any_dtype=True, view=True)
 def transpose(x, *, dim0, dim1):
     """y = x with two axes exchanged, a view."""
     i, j = axis(dim0, x.ndim, "transpose"), axis(dim1, x.ndim, "transpose")
@@ -49,7 +49,7 @@ def transpose(x, *, dim0, dim1):
     return x.swapaxes(i, j), lambda dy: dy.swapaxes(i, j)
 
 
-@op(any_dtype=True)
+@op(any_dtype=True, view=True)
 def flatten(x, *, start_dim=0, end_dim=-1):
     """y = x with the axes start_dim … end_dim made one, in (N,C,H,W) order whatever the memory format."""
     shape = x.shape
@@ -92,7 +92,7 @@ def _joinable(name, xs, dim, ndim):
     return axis(dim, ndim, name)
 
 
-@op(any_dtype=True)
+@op(any_dtype=True, view=True)
 def getitem(x, *, index):
     """y = x[index], as in NumPy: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
     index = index if isinstance(index, tuple) else (index,)
@@ -134,7 +134,7 @@ def pad(x, *, pad, value=0.0):
     return y, lambda dy: dy[inside]
 
 
-@op(any_dtype=True)
+@op(any_dtype=True, view=True)
 def broadcast_to(x, *, shape):
     """y = x repeated to `shape`, a view: ∂L/∂x is the sum over the repeats."""
     shape_x = x.shape
@@ -145,7 +145,7 @@ def broadcast_to(x, *, shape):
     return y, lambda dy: unbroadcast(dy, shape_x)
 
 
-@op(any_dtype=True)
+@op(any_dtype=True, view=True)
 def to(x, *, device):
     """y = x in the memory of `device`: ∂L/∂x travels back."""
     home = device_of(x)

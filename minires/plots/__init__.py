@@ -1,5 +1,7 @@
 """Pictures. The only room that imports matplotlib, and only when one is drawn."""
 
 from minires.plots.curves import plot_curves, plot_gradients
+from minires.plots.paths import plot_paths
+from minires.plots.steps import plot_steps
 
-__all__ = ["plot_curves", "plot_gradients"]
+__all__ = ["plot_curves", "plot_gradients", "plot_paths", "plot_steps"]

@@ -3,43 +3,86 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from minires.gradcheck.__main__ import main
 from minires.tensor import registry
 
 
-def test_everything_passes_and_every_op_has_a_row(capsys):
-    assert main([]) == 0
-    out = capsys.readouterr().out
-    rows = [line.split() for line in out.splitlines()]
+@pytest.fixture(scope="module")
+def whole():
+    """One run of everything, as a stranger starts it."""
+    return subprocess.run([sys.executable, "-m", "minires.gradcheck", "--samples", "1"], capture_output=True, text=True)
+
+
+def test_everything_passes_and_every_op_has_a_row(whole):
+    assert whole.returncode == 0, whole.stdout
+    rows = [line.split() for line in whole.stdout.splitlines() if line]
     assert {row[0] for row in rows} >= set(registry)
-    assert "resnet8 in training" in out
-    assert "FAILED" not in out
-    assert all(len(line) <= 100 for line in out.splitlines())
+    for part in ("im2col, col2im", "resnet8 in training", "resnet20 in training", "Taylor test", "linear maps"):
+        assert part in whole.stdout
+    assert "FAILED" not in whole.stdout
+    assert "elements skipped at a kink" in whole.stdout
 
 
-def test_some_ops_can_be_named(capsys):
-    assert main(["relu", "conv2d", "--seed", "3"]) == 0
-    rows = capsys.readouterr().out.splitlines()[1:-1]
-    assert [row.split()[:2] for row in rows] == [["relu", "x"], ["conv2d", "x"], ["conv2d", "w"], ["conv2d", "b"]]
+def test_the_tables_are_plain_when_piped_and_fit_a_terminal(whole):
+    assert "\033" not in whole.stdout
+    tables = whole.stdout.splitlines()[:-1]
+    assert all(len(line) <= 100 for line in tables)
+
+
+def test_some_ops_can_be_named_in_either_way(capsys):
+    assert main(["relu", "--op", "conv2d", "--seed", "3"]) == 0
+    rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line][1:-1]
+    assert rows == [["relu", "x"], ["conv2d", "x"], ["conv2d", "w"], ["conv2d", "b"]]
+
+
+def test_samples_multiply_the_cases(capsys):
+    counts = []
+    for samples in ("1", "4"):
+        assert main(["neg", "-q", "--samples", samples]) == 0
+        counts.append(int(capsys.readouterr().out.split()[0]))
+    assert counts[1] == 4 * counts[0]
 
 
 def test_a_wrong_gradient_gives_exit_status_1_and_says_where(capsys, monkeypatch):
     monkeypatch.setattr(registry["neg"], "raw", lambda x: (-x, lambda dy: dy))
-    assert main(["neg"]) == 1
+    assert main(["neg", "--samples", "1"]) == 1
     out = capsys.readouterr().out
-    assert "FAILED neg (matrix)" in out
-    assert "0 of 2 cases passed" in out
+    assert "FAILED neg (matrix)  complex step, worst error 2.0e+00 at dx[" in out
+    assert "0 of 3 cases passed" in out
 
 
-def test_an_unknown_op_gives_exit_status_2_and_one_line(capsys):
-    assert main(["conv3d"]) == 2
+def test_quiet_prints_what_failed_and_one_line(capsys, monkeypatch):
+    assert main(["relu", "-q"]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    monkeypatch.setattr(registry["neg"], "raw", lambda x: (-x, lambda dy: dy))
+    assert main(["neg", "-q", "--samples", "1"]) == 1
+    assert capsys.readouterr().out.count("\n") == 4
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["conv3d"], "gradcheck: there is no op 'conv3d'; did you mean conv2d?"),
+    (["--op", "conv3d"], "gradcheck: there is no op 'conv3d'"),
+    (["--bugs", "conv3d"], "gradcheck: there is no op 'conv3d'"),
+    (["relu", "abs", "--plot", "x.png"], "gradcheck: --plot draws one op: name it"),
+    (["relu", "--like", "relu"], "gradcheck: --like, --json and --gradescope go with a function"),
+    (["relu", "x.py:relu"], "gradcheck: name either ops or functions in files, not both"),
+])
+def test_what_cannot_run_gives_exit_status_2_and_one_line(capsys, arguments, message):
+    assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("gradcheck: there is no op 'conv3d'; did you mean conv2d?")
+    assert err.startswith(message)
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--samples", "0"], ["--seeds", "0"], ["--timeout", "-1"], ["--backend", "tpu"]])
+def test_impossible_options_are_refused(capsys, arguments):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+    capsys.readouterr()
 
 
 def test_list_names_the_ops(capsys):
@@ -51,7 +94,7 @@ def test_the_module_runs_as_a_command_and_its_exit_status_is_mains():
     run = [subprocess.run([sys.executable, "-m", "minires.gradcheck", op], capture_output=True, text=True)
            for op in ("neg", "conv3d")]
     assert [r.returncode for r in run] == [0, 2]
-    assert "2 of 2 cases passed" in run[0].stdout
+    assert "9 of 9 cases passed" in run[0].stdout
     assert run[1].stderr.startswith("gradcheck: there is no op 'conv3d'")
 
 
@@ -59,12 +102,34 @@ def test_help_says_what_the_exit_status_means(capsys):
     with pytest.raises(SystemExit) as exit:
         main(["--help"])
     assert exit.value.code == 0
-    assert "0 all passed" in " ".join(capsys.readouterr().out.split())
+    assert "0 all passed, 1 something failed, 2 could not run" in capsys.readouterr().out
 
 
-def test_numeric_methods_meet_a_known_derivative():
-    from minires.gradcheck.numeric import complex_step, four_point
-    x, upstream = np.array([0.4, 1.3]), np.array([2.0, -1.0])
-    exact = upstream * np.cos(x)
-    assert np.abs(complex_step(lambda at: np.sin(at[0]), [x], 0, upstream) - exact).max() < 1e-15
-    assert np.abs(four_point(lambda at: np.sin(at[0]), [x], 0, upstream) - exact).max() < 1e-12
+def test_many_seeds_find_no_false_alarm_and_would_show_one(capsys, monkeypatch):
+    assert main(["relu", "batch_norm", "--seeds", "3"]) == 0
+    assert capsys.readouterr().out.startswith("0 false alarms in 30 cases of 3 seeds")
+    monkeypatch.setattr(registry["neg"], "raw", lambda x: (-x, lambda dy: dy))
+    assert main(["neg", "--seeds", "2"]) == 1
+    assert "6 false alarms in 6 cases of 2 seeds" in capsys.readouterr().out
+
+
+def test_a_plot_of_error_against_step_is_written(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    assert main(["batch_norm", "--plot", str(tmp_path / "steps.png")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'steps.png'}\n"
+    assert (tmp_path / "steps.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_v_curve_is_what_theory_says():
+    from minires.gradcheck.steps import STEPS, errors_by_step
+    errors = errors_by_step("batch_norm")
+    assert errors["complex step"][STEPS < 1e-9].max() < 2e-15
+    assert 1e-13 < errors["2-point"].min() < 1e-10
+    assert errors["4-point"].min() < 1e-12
+    for method, power in (("2-point", 2), ("4-point", 4)):
+        coarse, fine = (errors[method][np_index(STEPS, h)] for h in (10**-1.0, 10**-1.5))
+        assert abs((coarse / fine) ** (1 / 0.5) / 10**power - 1) < 0.2, method
+
+
+def np_index(steps, h):
+    return abs(steps / h - 1).argmin()

@@ -1,0 +1,124 @@
+"""Cases of what networks are made of: convolution, normalisation, pooling, softmax, losses, the residual add."""
+
+import numpy as np
+
+from minires.arrays import channels_last
+from minires.gradcheck.cases.draw import Case, cases_for
+
+
+@cases_for("conv2d")
+def _conv2d(draw):
+    C, O = draw.sizes(2, 2, 4)
+    x, K, uneven = draw.window(C)
+    yield Case("everything uneven", (x, draw.normal(O, C, *K), draw.normal(O)), uneven)
+    x, K, uneven = draw.window(C, kernel=(2, 3), stride=(2, 3))
+    yield Case("uneven, channels-last", (channels_last(x), draw.normal(O, C, *K), draw.normal(O)), uneven)
+    G = draw.size(2, 3)
+    x, K, uneven = draw.window(2 * G, kernel=(1, 2), N=(2, 2))
+    yield Case("groups", (draw.laid_out(x), draw.normal(G, 2, *K), draw.normal(G)), {"groups": G, **uneven})
+    x, K, uneven = draw.window(2, dilation=(1, 1))
+    yield Case("depthwise", (x, draw.normal(4, 1, *K)), {"groups": 2, **uneven})
+    x, K, uneven = draw.window(4, kernel=(1, 2), N=(2, 2), dilation=(1, 1))
+    yield Case("O = C/groups", (x, draw.normal(2, 2, *K), draw.normal(2)), {"groups": 2, **uneven})
+    H, W = draw.sizes(2, 3, 6)
+    yield Case("1×1, stride 2", (draw.normal(2, C, H, W), draw.normal(O, C, 1, 1)), {"stride": 2})
+    yield Case("3×3, padding 1", (draw.normal(2, C, H, W), draw.normal(O, C, 3, 3)), {"padding": 1})
+    yield Case("3×3, stride 2, padding 1", (draw.normal(2, C, H, W), draw.normal(O, C, 3, 3), draw.normal(O)),
+               {"stride": 2, "padding": 1})
+    yield Case("O = C, square kernel", (draw.normal(2, C, W, H), draw.normal(C, C, 2, 2), draw.normal(C)))
+    yield Case("no pictures", (draw.normal(0, 2, 4, 5), draw.normal(3, 2, 3, 3), draw.normal(3)))
+
+
+@cases_for("batch_norm")
+def _batch_norm(draw):
+    C, H, W = draw.sizes(3, 2, 4)
+    x = draw.normal(draw.size(2, 3), C, H, W, scale=2, shift=1)
+    weight, bias = draw.positive(C), draw.normal(C)
+    running = {"running_mean": draw.normal(C), "running_var": draw.rng.uniform(0.2, 3, C)}
+    for label, data in (("", x), (", channels-last", channels_last(x))):
+        yield Case(f"training{label}", (data, weight, bias), {"training": True, "eps": 0.3, **running})
+        yield Case(f"evaluation{label}", (data, weight, bias), {"training": False, "eps": 0.3, **running})
+    yield Case("training, default eps", (x * 0.1, weight, bias), {"training": True})
+    yield Case("training, two values a channel", (draw.normal(2, C, 1, 1), weight, bias),
+               {"training": True, "eps": 0.3})
+
+
+@cases_for("layer_norm")
+def _layer_norm(draw):
+    m, n, k = draw.sizes(3, 3, 6)  # of 2 values x̂ is ±1 whatever they are, and dx nearly 0
+    yield Case("last axis", (draw.normal(m, n, k, scale=2), draw.positive(k), draw.normal(k)), {"eps": 0.3})
+    yield Case("two axes", (draw.normal(2, m, n), draw.normal(m, n), draw.normal(m, n)))
+    yield Case("no affine part", (draw.normal(m, n),))
+
+
+@cases_for("max_pool2d", "avg_pool2d")
+def _pool(draw, name):
+    def settings(K, window):
+        return {"kernel_size": K, "stride": window["stride"], "padding": window["padding"]}
+    # all values of a window differ by 0.1 or more, so that its maximum is the same one nearby
+    for label, kernel, stride in (("overlapping, uneven", (2, 3), (1, 2)), ("rows left over", (1, 2), (2, 3))):
+        x, K, window = draw.window(2, kernel=kernel, stride=stride, padding=(kernel[0] // 2, 0), dilation=(1, 1))
+        yield Case(label, (draw.laid_out(draw.steps(*x.shape)),), settings(K, window))
+    H, W = draw.sizes(2, 5, 8)
+    yield Case("3×3, stride 2, padding 1", (channels_last(draw.steps(2, 2, H, W)),),
+               {"kernel_size": 3, "stride": 2, "padding": 1})
+    yield Case("2×2", (draw.steps(2, 2, H, W),), {"kernel_size": 2})
+    if name == "max_pool2d":
+        x = np.array([[[[1.0, 1.0, 0.0, 3.0], [1.0, 0.0, 3.0, 3.0]]]])
+        first = np.array([[[[1, 0, 0, 1], [0, 0, 0, 0]]]])
+        yield Case("ties", (x,), {"kernel_size": 2},
+                   convention=lambda dy: np.repeat(np.repeat(dy, 2, axis=2), 2, axis=3) * first)
+
+
+@cases_for("adaptive_avg_pool2d")
+def _adaptive_avg_pool2d(draw):
+    H, W = draw.sizes(2, 4, 7)
+    x = draw.normal(2, 3, H, W)
+    yield Case("global", (x,), {"output_size": 1})
+    yield Case("uneven regions", (channels_last(x),), {"output_size": (3, 4)})
+    yield Case("more cells than pixels", (x,), {"output_size": (2, 9)})
+
+
+@cases_for("softmax", "log_softmax", "logsumexp")
+def _softmax(draw, name):
+    m, n, k = draw.sizes(3, 2, 5)
+    yield Case("last axis", (draw.normal(m, n, scale=3),), {"dim": -1})
+    yield Case("channels of a map", (draw.normal(2, m, n, k, scale=3),), {"dim": 1})
+    yield Case("square, first axis", (draw.normal(n, n),), {"dim": 0})
+
+
+@cases_for("dropout")
+def _dropout(draw):
+    x = draw.normal(*draw.sizes(2, 4, 6))
+    yield Case("training", (x,), {"p": 0.3, "rng": draw.size(0, 1 << 20)})
+    yield Case("evaluation", (x,), {"p": 0.3, "training": False})
+
+
+@cases_for("cross_entropy")
+def _cross_entropy(draw):
+    N, K = draw.size(5, 7), draw.size(3, 5)
+    logits, target = draw.normal(N, K, scale=2), draw.rng.permutation(N) % K
+    hard = {"weight": draw.positive(K), "label_smoothing": 0.2, "ignore_index": 1}
+    for reduction in ("mean", "sum", "none"):
+        yield Case(f"plain, {reduction}", (logits, target), {"reduction": reduction})
+        yield Case(f"weights, smoothing, ignored, {reduction}", (logits, target), {"reduction": reduction, **hard})
+    yield Case("ignored", (logits, target), {"ignore_index": 0})
+    yield Case("class weights", (logits, target), {"weight": draw.positive(K)})
+    yield Case("smoothing", (logits, target), {"label_smoothing": 0.1})
+    yield Case("a map of classes", (draw.normal(2, K, 2, 3), draw.rng.integers(0, K, (2, 2, 3))),
+               {"label_smoothing": 0.1})
+
+
+@cases_for("mse_loss")
+def _mse_loss(draw):
+    shape = draw.sizes(2, 2, 4)
+    for reduction in ("mean", "sum", "none"):
+        yield Case(reduction, (draw.normal(*shape), draw.normal(*shape)), {"reduction": reduction})
+
+
+@cases_for("residual_add")
+def _residual_add(draw):
+    shape = draw.size(2, 3), *draw.sizes(3, 2, 4)
+    x, f = draw.normal(*shape), draw.normal(*shape)
+    yield Case("map", (x, f))
+    yield Case("mixed formats", (x, channels_last(f)))

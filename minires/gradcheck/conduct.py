@@ -1,0 +1,101 @@
+"""What a backward owes its caller besides the right numbers.
+
+It returns a gradient of the right shape and dtype for every argument, the same when called again; it leaves its inputs
+and dy alone and hands out no piece of them; it takes arrays that lie in memory in any way, read-only ones too; and from
+a zero dy it makes zero.
+"""
+
+import numpy as np
+
+from minires.gradcheck.subject import Unusable
+
+
+def conduct(subject, y, backward, dy, dxs, *, view=False):
+    """Sentences about everything that is wrong, most telling first; dxs = backward(dy) was called once already."""
+    problems = []
+    again = subject.gradients(backward, dy.copy(), " when it is called a second time")
+    for i in subject.wanted:
+        if not _same(dxs[i], again[i]):
+            problems.append(f"backward called twice gives two different gradients for {subject.names[i]}")
+    problems += _aliases(subject, y, dxs, view)
+    problems += _zero(subject, backward, dy)
+    for layout, given in LAYOUTS.items():
+        problems += _layout(subject, dy, layout, given)
+    return problems
+
+
+def form(subject, dxs, y):
+    """Sentences about gradients that are missing, or of another shape or dtype than their argument."""
+    problems = []
+    for i in subject.wanted:
+        x, dx, name = subject.arrays[i], dxs[i], subject.names[i]
+        if dx is None or np.asarray(dx).dtype.kind not in "fiubc":
+            got = "no gradient (None)" if dx is None else f"a {type(dx).__name__}"
+            problems.append(f"backward gives {got} for {name} of shape {x.shape}")
+        elif np.shape(dx) != x.shape:
+            problems.append(f"backward gives a gradient of shape {np.shape(dx)} for {name} of shape {x.shape}")
+        elif np.asarray(dx).dtype != (x.dtype if y.dtype == np.float64 else y.dtype):
+            problems.append(f"backward gives a {np.asarray(dx).dtype} gradient for {name} of {x.dtype}: keep the dtype")
+    return problems
+
+
+def _aliases(subject, y, dxs, view):
+    problems = []
+    for name, x in zip(subject.names, subject.arrays):
+        if not view and np.may_share_memory(y, x):
+            problems.append(f"y shares memory with {name}: whoever changes one changes the other; return a copy")
+        problems += [f"d{subject.names[i]} shares memory with {name}: return a copy"
+                     for i in subject.wanted if np.may_share_memory(np.asarray(dxs[i]), x)]
+    return problems
+
+
+def _zero(subject, backward, dy):
+    for i, dx in enumerate(subject.gradients(backward, np.zeros_like(dy), " for a dy of zeros")):
+        if i in subject.wanted and not np.all(np.asarray(dx) == 0):
+            return [f"from a dy of zeros backward makes a d{subject.names[i]} that is not zero"]
+    return []
+
+
+def strided(a):
+    """The same numbers, with a gap after each and from back to front in memory."""
+    if not a.ndim:
+        return a
+    gaps = np.empty((*a.shape[:-1], 2 * a.shape[-1]), a.dtype)[..., ::-2]
+    gaps[...] = a
+    return gaps
+
+
+def repeated(a):
+    """The first slice of a for all of them, as np.broadcast_to makes it: read-only, with a stride of 0."""
+    return np.broadcast_to(a[:1] if a.ndim else a, a.shape)
+
+
+LAYOUTS = {strided: "arrays that are not contiguous in memory", repeated: "read-only arrays from np.broadcast_to"}
+
+
+def _layout(subject, dy, layout, given):
+    """The same numbers, once lying so and once contiguous, must give the same."""
+    results = []
+    for copied in (False, True):
+        floats = {i: layout(subject.arrays[i]) for i in subject.wanted}
+        arrays = [floats.get(i, a) for i, a in enumerate(subject.arrays)]
+        upstream = layout(dy)
+        if copied:
+            arrays, upstream = [np.ascontiguousarray(a).reshape(a.shape) for a in arrays], upstream.copy()
+        try:
+            _, backward = subject.forward(arrays)
+            results.append(subject.gradients(backward, upstream))
+        except Unusable as error:
+            if copied:  # it is the numbers, not the memory, that it does not take
+                return []
+            return [f"given {given}, {error}"]
+    return [f"given {given}, backward makes another d{subject.names[i]} than from copies of them"
+            for i in subject.wanted if not _same(results[0][i], results[1][i], 1e-12)][:1]
+
+
+def _same(a, b, tolerance=0.0):
+    if a is None or b is None or np.shape(a) != np.shape(b):
+        return False
+    a, b = np.asarray(a), np.asarray(b)
+    scale = max(1.0, float(np.nanmax(np.abs(a), initial=0))) if tolerance else 0
+    return np.allclose(a, b, rtol=0, atol=tolerance * scale, equal_nan=True)

@@ -1,0 +1,136 @@
+"""Holding the gradients of a layer or a whole network against measured derivatives, by name of parameter."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from minires.arrays import to_device
+from minires.gradcheck.checker import FLOOR, compare
+from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
+from minires.gradcheck.report import Report
+from minires.graph import complex_step as complex_mode
+from minires.graph import no_grad
+from minires.tensor import Tensor
+
+
+class Network:
+    """A module as a function of its inputs and parameters, in float64, in the mode it is in, always from one state.
+
+    What comes out lies on the host, wherever the module computes.
+    """
+
+    def __init__(self, module, arrays, seed, device):
+        self.device = device
+        self.module = copy.deepcopy(module).to(np.float64).to(device)
+        arrays = [np.asarray(a) for a in arrays]
+        self.inputs = [Tensor(a.astype(float), requires_grad=True, device=device) if a.dtype.kind == "f"
+                       else to_device(a, device) for a in arrays]
+        self.tensors = {f"input {k}": t for k, t in enumerate(self.inputs) if isinstance(t, Tensor)}
+        self.tensors |= dict(self.module.named_parameters())
+        self._state = {name: buffer.copy() for name, buffer in self.module.named_buffers()}
+        y = self.module(*self.inputs)
+        self.upstream = np.random.default_rng([seed, 1]).standard_normal(y.shape)
+        y.backward(to_device(self.upstream, device))
+        self.gradients = {name: np.zeros(t.shape) if t.grad is None else to_device(t.grad, "cpu")
+                          for name, t in self.tensors.items()}
+
+    def line(self, directions):
+        """t -> y with each named tensor moved by t along its direction; running statistics start anew each time."""
+        def moved(t):
+            for name, buffer in self.module.named_buffers():
+                buffer[...] = self._state[name]
+            real = {name: tensor.data for name, tensor in self.tensors.items()}
+            try:
+                with complex_mode() if isinstance(t, complex) else no_grad():
+                    for name, tensor in self.tensors.items():
+                        if name in directions:
+                            tensor.data = real[name] + t * to_device(directions[name], self.device)
+                        elif isinstance(t, complex):
+                            tensor.data = real[name].astype(complex)
+                    return self.module(*self.inputs).numpy()
+            finally:
+                for name, tensor in self.tensors.items():
+                    tensor.data = real[name]
+        return moved
+
+
+def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
+    """Hold the gradients of a module's inputs and parameters, by name, against measured derivatives.
+
+    The module is copied to float64 and run in the mode it is in. Each tensor is tested along one random direction v,
+    along which the derivative must equal ⟨∂L/∂x, v⟩, and at `samples` random elements, or at all if it has no more;
+    then all of them are moved at once, along one direction ("everything"). -> Report
+    """
+    network = Network(module, arrays, seed, device)
+    rng = np.random.default_rng([seed, 2])
+    floor = FLOOR * float(np.abs(network.upstream).max(initial=1e-300))
+    report = Report(name or type(module).__name__)
+    everything = {key: rng.standard_normal(gradient.shape) for key, gradient in network.gradients.items()}
+    report.by = COMPLEX_STEP if is_analytic(network.line(everything)) else FOUR_POINT
+    for key, gradient in network.gradients.items():
+        directions = [everything[key]]
+        for j in rng.permutation(gradient.size)[:samples]:
+            directions.append(np.zeros(gradient.shape))
+            directions[-1].flat[j] = 1
+        report.arguments.append(_along(network, key, [{key: v} for v in directions], floor, report.by))
+    report.arguments.append(_along(network, "everything", [everything], floor, report.by))
+    return report
+
+
+def _along(network, key, directions, floor, method):
+    """The Worst over some directions; errors are relative to the size that ⟨∂L/∂x, v⟩ has for a v of that length."""
+    analytic, measured, scales = [], [], [floor]
+    for v in directions:
+        gradients = {name: network.gradients[name] for name in v}
+        analytic.append(sum(np.sum(g * v[name]) for name, g in gradients.items()))
+        measured.append(np.sum(network.upstream * method.derivative(network.line(v))))
+        scales += [float(np.abs(g).max(initial=0)) * np.linalg.norm(v[name]) / max(v[name].size, 1) ** 0.5
+                   for name, g in gradients.items()]
+    return compare(key, np.array(analytic), np.array(measured), max(scales))
+
+
+@dataclass
+class Taylor:
+    """The remainders |L(εv) − L(0) − ε⟨∂L/∂θ, v⟩| of a Taylor test, and the power of ε that they fall with."""
+
+    name: str
+    steps: np.ndarray
+    remainders: np.ndarray  # one row a direction
+    rate: float
+
+    @property
+    def passed(self):
+        return self.rate >= 1.95
+
+    def __str__(self):
+        return (f"{'ok    ' if self.passed else 'FAILED'} {self.name}  Taylor test: the remainder falls as "
+                f"ε^{self.rate:.2f} (2 where the gradient is right, 1 where it is not)")
+
+
+def taylor_test(module, *arrays, seed=0, directions=5, name=None, device="cpu"):
+    """How fast the error of the first-order prediction falls when inputs and parameters all move by ε, at random.
+
+    A right gradient leaves a remainder of order ε², a wrong one of order ε. ε is halved from 1e-4 on; the rate is the
+    median of the last three halvings before rounding takes over, for only there has a deep network no kink left between
+    0 and ε, and there the test is sharpest; and the median over some directions. No complex numbers: the network is run
+    as in training. -> Taylor
+    """
+    network = Network(module, arrays, seed, device)
+    rng = np.random.default_rng([seed, 3])
+    steps = 1e-4 * 0.5 ** np.arange(16)
+    y = network.line({})(0.0)
+    rounding = 1e2 * 2.0**-53 * float(np.abs(network.upstream * y).sum())
+    remainders, rates = [], []
+    for _ in range(directions):
+        # as long as what they move, so that ε is a relative change
+        v = {key: rng.standard_normal(g.shape) * float((network.tensors[key].data ** 2).mean()) ** 0.5
+             for key, g in network.gradients.items()}
+        line, slope = network.line(v), sum(np.sum(network.gradients[k] * v[k]) for k in v)
+        rest = np.array([abs(np.sum(network.upstream * (line(h) - y)) - h * slope) for h in steps])
+        remainders.append(rest)
+        above = np.flatnonzero(rest > rounding)
+        if len(above):  # else L is linear along v, and predicted to rounding
+            last = max(above[-1], 3)
+            rates.append(np.median(np.log2(rest[last - 3:last] / rest[last - 2:last + 1])))
+    return Taylor(name or type(module).__name__, steps, np.array(remainders), float(np.median(rates or [np.inf])))

@@ -1,0 +1,39 @@
+"""Error against step size: why the complex step needs no tuning, and differences have a best step."""
+
+import numpy as np
+
+from minires.gradcheck.cases import cases_of
+from minires.gradcheck.checker import known, upstream_for
+from minires.gradcheck.numeric import complex_step, four_point, two_point
+from minires.gradcheck.subject import Subject
+from minires.tensor import registry
+
+STEPS = 10.0 ** np.arange(-20, 0.01, 0.25)
+METHODS = {
+    "complex step": lambda line, h: complex_step(line, h=h),
+    "2-point": two_point,
+    "4-point": four_point,
+}
+
+
+def errors_by_step(op, seed=0):
+    """{method: relative error of ∂L/∂t at each of STEPS}, all arguments of op's first case moved at once, at random.
+
+    The reference is ⟨∂L/∂x, v⟩ by the op's backward. Raises OptionError for an unknown op.
+    """
+    case = next(case for case in cases_of(known(op), seed) if all(a.size for a in case.arrays))
+    subject = Subject(registry[op].raw, case.arrays, case.static)
+    y, backward = subject.forward(subject.arrays)
+    upstream = upstream_for(y.shape, seed)
+    rng = np.random.default_rng([seed, 6])
+    dxs = subject.gradients(backward, upstream)
+    # moved at once: the arrays become one vector, along which the function is curved even where it is linear in each
+    v = {i: rng.standard_normal(subject.arrays[i].shape) for i in subject.wanted}
+    exact = sum(np.sum(dxs[i] * v[i]) for i in v)
+
+    def moved(t):
+        arrays = [a + t * v[i] if i in v else a for i, a in enumerate(subject.arrays)]
+        return np.asarray(subject.evaluate(arrays))
+    with np.errstate(all="ignore"):
+        return {name: np.array([abs(np.sum(upstream * method(moved, h)) - exact) / abs(exact) for h in STEPS])
+                for name, method in METHODS.items()}

@@ -1,0 +1,47 @@
+"""Tables of fixed columns, at most 100 characters wide; colour on a terminal, plain text elsewhere."""
+
+import os
+import sys
+
+WIDTH = 100
+GREEN, RED, PLAIN = "\033[32m", "\033[31m", "\033[0m"
+
+
+class Table:
+    """columns: {heading: width}, a negative width for columns of numbers, flushed right. quiet: print nothing."""
+
+    def __init__(self, columns, quiet=False):
+        self.columns, self.quiet, self.begun = columns, quiet, False
+
+    def row(self, *cells, passed=None):
+        """Print a line, and the verdict behind it if there is one; under the headings, the first time."""
+        if self.quiet:
+            return
+        if not self.begun:
+            print(self._line(self.columns))
+            self.begun = True
+        print(self._line(cells) + ("" if passed is None else "  " + verdict(passed)), flush=True)
+
+    def _line(self, cells):
+        fitted = []
+        for cell, width in zip(cells, self.columns.values()):
+            text = str(cell)
+            if len(text) > abs(width):
+                text = text[:abs(width) - 1] + "…"
+            fitted.append(text.rjust(-width) if width < 0 else text.ljust(width))
+        return "  ".join(fitted).rstrip()
+
+
+def verdict(passed):
+    """"ok" or "FAILED", green or red on a terminal."""
+    return coloured("ok", GREEN) if passed else coloured("FAILED", RED)
+
+
+def coloured(text, colour):
+    """The text in a colour, if a person is looking and has not asked for none (https://no-color.org)."""
+    return f"{colour}{text}{PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
+
+
+def share(part, whole):
+    """"-" for none, else "3 (0.2 %)"."""
+    return f"{part} ({100 * part / whole:.2g} %)" if part else "-"

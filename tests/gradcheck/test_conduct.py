@@ -1,0 +1,119 @@
+"""What a backward owes besides the right numbers: each breach is noticed and said."""
+
+import numpy as np
+import pytest
+
+from minires.gradcheck import check
+
+
+def double(backward_of):
+    """y = 2x, with the backward that backward_of(x) makes."""
+    return lambda x: (2 * x, backward_of(x))
+
+
+def counting(x):
+    calls = []
+    return lambda dy: calls.append(1) or 2 * dy * len(calls)
+
+
+def stale(x):
+    kept = []
+    return lambda dy: kept.append(2 * dy) or kept[0]
+
+
+def by_memory(x):
+    """Walks through dy in the order of its memory, as if that were always C order."""
+    return lambda dy: 2 * np.frombuffer(memoryview(dy).tobytes(order="A"), dy.dtype).reshape(dy.shape)
+
+
+def in_place(x):
+    def backward(dy):
+        dy *= 2
+        return dy
+    return backward
+
+
+def into_x(x):
+    def backward(dy):
+        x[...] = 0
+        return 2 * dy
+    return backward
+
+
+@pytest.mark.parametrize(("backward_of", "sentence"), [
+    (lambda x: lambda dy: None, "backward gives no gradient (None) for x of shape (2, 3)"),
+    (lambda x: lambda dy: (), "backward gives no gradient (None) for x of shape (2, 3)"),
+    (lambda x: lambda dy: "dx", "backward gives a str for x of shape (2, 3)"),
+    (lambda x: lambda dy: 2 * dy[:1], "backward gives a gradient of shape (1, 3) for x of shape (2, 3)"),
+    (lambda x: lambda dy: (2 * dy).astype(np.float32), "backward gives a float32 gradient for x of float64"),
+    (lambda x: lambda dy: (2 * dy, dy), "the backward returns 2 gradients for 1 arguments (x)"),
+    (in_place, "backward changes the gradient dy that it is given"),
+    (into_x, "the input array x was changed"),
+    (counting, "backward called twice gives two different gradients for x"),
+    (lambda x: lambda dy: 2 * dy + 1e-3, "from a dy of zeros backward makes a dx that is not zero"),
+    (lambda x: lambda dy: dy / 0, "from a dy of zeros backward makes a dx that is not zero"),
+    (stale, "from a dy of zeros backward makes a dx that is not zero"),
+    (lambda x: lambda dy: [][0], "the backward raises IndexError: list index out of range (test_conduct.py, line"),
+])
+def test_a_breach_is_said(backward_of, sentence):
+    report = check(double(backward_of), np.arange(6.0).reshape(2, 3))
+    assert not report.passed
+    assert sentence in str(report)
+
+
+def test_a_backward_that_hands_out_its_input_is_noticed():
+    report = check(lambda x: (x * x / 2, lambda dy: x if np.array_equal(dy, np.ones_like(dy)) else x * dy), np.ones(3))
+    assert report.passed  # this upstream is not ones
+    def product(a, b):
+        return a * b, lambda dy: (b, a)
+    assert "da shares memory with b: return a copy" in str(check(product, np.ones(3), np.ones(3)))
+
+
+def test_an_output_that_is_a_piece_of_an_input_must_be_declared():
+    def first_row(x):
+        def backward(dy):
+            dx = np.zeros_like(x)
+            dx[0] = dy
+            return dx
+        return x[0], backward
+    assert "y shares memory with x" in str(check(first_row, np.ones((2, 3))))
+    assert check(first_row, np.ones((2, 3)), view=True).passed
+
+
+def test_arrays_that_are_not_contiguous_must_give_the_same():
+    def by_strides(x):
+        """Reads x from its memory on, whatever its strides."""
+        flat = np.lib.stride_tricks.as_strided(x, (x.size,), (x.itemsize,)).copy()
+        return x * x, lambda dy: (2 * flat.reshape(x.shape)) * dy
+    report = check(by_strides, np.arange(1.0, 7).reshape(2, 3))
+    assert report.problems
+    assert "given arrays that are not contiguous in memory, backward makes another dx" in str(report)
+
+
+def test_a_read_only_upstream_must_be_taken():
+    def impatient(x):
+        def backward(dy):
+            if not dy.flags.writeable:
+                raise ValueError("assignment destination is read-only")
+            return 2 * dy
+        return 2 * x, backward
+    assert ("given read-only arrays from np.broadcast_to, the backward raises ValueError: assignment destination is "
+            "read-only") in str(check(impatient, np.ones((2, 3))))
+
+
+@pytest.mark.parametrize(("result", "said"), [
+    (None, "None"), (np.ones(3), "one ndarray"), ((np.ones(3), np.ones(3)), "(ndarray, ndarray)"),
+    ((np.ones(3),), "(ndarray)"),
+])
+def test_a_function_of_another_form_is_told_the_form(result, said):
+    report = check(lambda x: result, np.ones(3))
+    assert f"the function must return (y, backward), backward a function of dy; it returns {said}" in str(report)
+
+
+def test_a_forward_that_raises_is_a_failing_report_with_the_place():
+    def broken(x):
+        return x @ np.ones(5), None
+    report = check(broken, np.ones(3))
+    assert not report.passed
+    assert str(report).startswith("FAILED broken  the forward raises ValueError: matmul: ")
+    assert "(test_conduct.py, line" in str(report)
