@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from minires.arrays import to_device
 from minires.gradcheck.adjoint import adjoint_identities
 from minires.gradcheck.checker import check_op
 from minires.gradcheck.networks import check_module, taylor_test
@@ -20,6 +21,7 @@ NETWORKS = {"network": 24, "of": 26, "measured by": 22, "": -9}
 
 def run(names=(), *, seed=0, samples=3, device="cpu", quiet=False):
     """Check the named ops, or, without names, all of them, the linear maps and the networks. -> whether all passed"""
+    to_device(np.zeros(1), device)  # if there is no such device, that is said once, and here
     started = time.perf_counter()
     reports = check_ops(names or sorted(registry), seed=seed, samples=samples, device=device, quiet=quiet)
     failed, said = [r for r in reports if not r.passed], [f"{sum(r.passed for r in reports)} of {len(reports)} cases"]
