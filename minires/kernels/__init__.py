@@ -3,13 +3,16 @@
 from minires.errors import OptionError
 from minires.kernels import im2col as _readable
 from minires.kernels import tiled as _tiled
-from minires.kernels.channels import channel_sums, moments, per_channel
+from minires.kernels.channels import channel_sums, moments, per_channel, zero
+from minires.kernels.memory import keep_freed_memory
 from minires.kernels.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
 from minires.kernels.window import Window
 from minires.kernels.workers import blockwise, get_num_threads, set_num_threads
 
-__all__ = ["Window", "avg_pool", "avg_pool_dx", "blockwise", "channel_sums", "conv", "conv_dw", "conv_dx",
-           "get_num_threads", "max_pool", "max_pool_dx", "moments", "per_channel", "set_num_threads", "use"]
+__all__ = ["Window", "avg_pool", "avg_pool_dx", "blockwise", "channel_sums", "conv", "conv_dw", "conv_dx", "conv_dx_dw",
+           "get_num_threads", "max_pool", "max_pool_dx", "moments", "per_channel", "set_num_threads", "use", "zero"]
+
+keep_freed_memory()
 
 CHOICES = ("fastest", "readable")
 _chosen = "fastest"
@@ -52,3 +55,8 @@ def conv_dx(dy, w, win):
 def conv_dw(dy, x, win):
     """dW = dYᵀ · im2col(X): dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C/groups,KH,KW)."""
     return _best(x, win).conv_dw(dy, x, win)
+
+
+def conv_dx_dw(dy, x, w, win):
+    """(dX, dW), which may share work: dy (N,O,OH,OW), x (N,C,H,W), w (O,C/groups,KH,KW)."""
+    return _best(x, win).conv_dx_dw(dy, x, w, win)

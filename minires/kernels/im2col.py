@@ -67,6 +67,11 @@ def conv_dw(dy, x, win):
     return dw.reshape(win.O, win.KH, win.KW, win.C // win.groups).transpose(0, 3, 1, 2)
 
 
+def conv_dx_dw(dy, x, w, win):
+    """Both gradients."""
+    return conv_dx(dy, w, win), conv_dw(dy, x, win)
+
+
 def _tiles(x, win):
     """(some, cols) over the batch: a slice of pictures, and the buffer for their columns, one for all slices."""
     one = win.OH * win.OW * win.KH * win.KW * win.C * x.itemsize

@@ -17,7 +17,7 @@ from minires.kernels import im2col as readable
 from minires.kernels.window import Window
 from minires.kernels.workers import scratch, share
 
-COLUMN_BYTES = 1 << 20
+COLUMN_BYTES = 2 << 20
 
 
 def fits(x, win):
@@ -47,13 +47,24 @@ def _conv(x, weights, win):
     return y
 
 
+def _back(win):
+    """The window of dX as a convolution of dY with the turned weights, or None where there is a stride."""
+    PH, PW = win.DH * (win.KH - 1) - win.PH, win.DW * (win.KW - 1) - win.PW
+    if win.SH != 1 or win.SW != 1 or PH < 0 or PW < 0:
+        return None
+    return Window.of(win.y_shape, (win.C, win.O, win.KH, win.KW), 1, (PH, PW), (win.DH, win.DW))
+
+
+def _turned(w, win):
+    # (O,C,KH,KW) -> (KH,KW,O,C), turned by 180° -> (K',C)
+    return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1).reshape(-1, win.C)
+
+
 def conv_dx(dy, w, win):
     """dX = col2im(dY · W), or without stride dX = im2col(dY) · W turned: dy (N,O,OH,OW) -> dx (N,C,H,W)."""
-    PH, PW = win.DH * (win.KH - 1) - win.PH, win.DW * (win.KW - 1) - win.PW
-    if win.SH == win.SW == 1 and PH >= 0 and PW >= 0:
-        back = Window.of(dy.shape, (win.C, win.O, win.KH, win.KW), 1, (PH, PW), (win.DH, win.DW))
-        turned = w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)  # (O,C,KH,KW) -> (KH,KW,O,C)
-        return _conv(dy, turned.reshape(-1, win.C), back)
+    back = _back(win)
+    if back is not None:
+        return _conv(dy, _turned(w, win), back)
 
     dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
     weights = np.ascontiguousarray(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
@@ -65,6 +76,33 @@ def conv_dx(dy, w, win):
         dx[some] = readable.col2im(cols.reshape(-1, win.OH, win.OW, win.KH, win.KW, win.C), win)
     share(pictures, _tiles(win, dy.itemsize, whole_pictures=True))
     return dx
+
+
+def conv_dx_dw(dy, x, w, win):
+    """Both gradients from one im2col: without stride the columns of dY, which give dX, give dW too.
+
+    A row of im2col(dY) holds all the dY that one pixel of x has met, so dW turned = Xᵀ · im2col(dY).
+    """
+    back = _back(win)
+    if back is None or (win.KH, win.KW) == (1, 1):
+        return conv_dx(dy, w, win), conv_dw(dy, x, win)
+    dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
+    dy, x, out = dy.transpose(0, 2, 3, 1), x.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1)
+    weights, direct = np.ascontiguousarray(_turned(w, win)), out.flags.c_contiguous
+
+    def tile(job):
+        some, first, last = job
+        rows = _rows(dy[some], back, first, last)
+        if direct:
+            np.matmul(rows, weights, out=out[some, first:last].reshape(-1, win.C))
+        else:
+            out[some, first:last] = (rows @ weights).reshape(-1, last - first, win.W, win.C)
+        return x[some, first:last].reshape(-1, win.C).T @ rows
+    parts = share(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C))
+    dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
+    turned = sum(parts[1:], start=parts[0]).reshape(win.C, win.KH, win.KW, win.O)
+    dw.transpose(2, 3, 1, 0)[...] = turned[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
+    return dx, dw
 
 
 def conv_dw(dy, x, win):

@@ -4,7 +4,7 @@ import math
 
 from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
-from minires.kernels import blockwise
+from minires.kernels import blockwise, zero
 from minires.kernels.erf import erfc
 from minires.op import op
 from minires.ops.shape import axis
@@ -13,8 +13,8 @@ from minires.ops.shape import axis
 @op
 def relu(x):
     """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 too)."""
-    xp = array_module(x)
-    y = blockwise(lambda x: xp.maximum(x, 0), x)
+    xp, nought = array_module(x), zero(x)
+    y = blockwise(lambda x: xp.maximum(x, nought), x)
     return y, lambda dy: blockwise(lambda dy, y: dy * (y.real > 0), dy, y)
 
 
