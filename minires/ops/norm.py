@@ -44,23 +44,26 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         raise ShapeError("batch_norm: training=False needs running_mean and running_var")
     else:
         mean, var = running_mean, running_var
-    inv_std = (1 / (var + eps) ** 0.5).astype(x.dtype)  # (C,)
-    high = mean.astype(x.dtype)  # a mean in double precision, as two numbers of x's: x − high is exact near the mean
-    high, low, scale = per_channel(high, x), per_channel(mean - high, x), per_channel(inv_std, x)
-    gamma, beta = per_channel(weight, x), per_channel(bias, x)
-
-    def standardise(x):  # x̂ is made again in backward rather than kept: that is cheaper than fetching it
-        return (x - high - low) * scale
-    y = blockwise(lambda x: standardise(x) * gamma + beta, x)
+    # All of (C,), in double precision; what meets the maps is one factor and one constant for each channel.
+    # The mean is two numbers of x's precision: x − high is exact near it, and low goes into the constants.
+    inv_std = 1 / (var + eps) ** 0.5
+    high = mean.astype(x.dtype)
+    low = mean - high
+    slope = weight * inv_std
+    near, factor, constant = per_channel(high, x), per_channel(slope, x), per_channel(bias - low * slope, x)
+    y = blockwise(lambda x: (x - near) * factor + constant, x)
 
     def backward(dy):
-        db, dw = kernels.channel_sums(lambda dy, x: (dy, dy * standardise(x)), dy, x)
-        slope = per_channel(weight * inv_std, dy)
-        if training:
-            mean_dy, mean_dy_x_hat = per_channel(db / m, dy), per_channel(dw / m, dy)
-            dx = blockwise(lambda dy, x: (dy - mean_dy - standardise(x) * mean_dy_x_hat) * slope, dy, x)
+        # x̂ = (x − high − low)/√(σ² + ε), made again rather than kept: that is cheaper than fetching it
+        db, dw = kernels.channel_sums(lambda dy, x: (dy, dy * (x - near)), dy, x)
+        dw = (dw - low * db) * inv_std
+        if training:  # γ/√(σ² + ε) · (∂L/∂y − ⟨∂L/∂y⟩ − x̂·⟨∂L/∂y · x̂⟩) = ∂L/∂y·factor − (x − high)·bend − shift
+            bend = slope * inv_std * dw / m
+            shift = per_channel(slope * db / m - low * bend, dy)
+            bend = per_channel(bend, dy)
+            dx = blockwise(lambda dy, x: dy * factor - (x - near) * bend - shift, dy, x)
         else:
-            dx = blockwise(lambda dy: dy * slope, dy)
+            dx = blockwise(lambda dy: dy * factor, dy)
         return dx, dw.astype(dy.dtype), db.astype(dy.dtype)
     return y, backward
 
