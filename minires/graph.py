@@ -9,12 +9,13 @@ freed the moment its last Tensor is.
 import itertools
 import threading
 from contextlib import contextmanager
-from operator import attrgetter
+from operator import add, attrgetter
 
 import numpy as np
 
 from minires.arrays import array_module, is_array
 from minires.errors import DTypeError, GraphError, ShapeError
+from minires.kernels import blockwise
 
 
 class _Mode(threading.local):
@@ -132,7 +133,7 @@ def propagate(root, dy, retain_graph):
             if parent not in grads:
                 grads[parent] = dx
             elif parent not in ours:
-                grads[parent] = grads[parent] + dx
+                grads[parent] = blockwise(add, grads[parent], dx)
                 ours.add(parent)
             else:
                 grads[parent] += dx

@@ -1,6 +1,9 @@
-"""Pooling, one kernel position at a time over the whole batch."""
+"""Pooling, one kernel position at a time, some pictures at a time on all workers."""
 
 from minires.arrays import array_module, empty_map
+from minires.kernels.workers import blocks, share
+
+MISSED = 1 << 7  # added to the number of a tap that does not hold the greatest value
 
 
 def max_pool(x, win):
@@ -10,40 +13,58 @@ def max_pool(x, win):
     """
     xp = array_module(x)
     y = empty_map(win.y_shape, like=x)
-    tap = empty_map(win.y_shape, like=x, dtype=xp.int16 if win.KH * win.KW < 1 << 15 else xp.int32)
-    y[...], tap[...] = -xp.inf, -1
-    for kh, kw, (oh, ow), (h, w) in win.taps():
-        here, best, winner = x[:, :, h, w], y[:, :, oh, ow], tap[:, :, oh, ow]
-        better = (here.real > best.real) | xp.isnan(here) | (winner < 0)
-        best[...] = xp.where(better, here, best)
-        winner[...] = xp.where(better, kh * win.KW + kw, winner)
+    # bytes, of which a processor compares many at once, unless there are too many taps to tell from the missed ones
+    tap = empty_map(win.y_shape, like=x, dtype=xp.uint8 if win.KH * win.KW < MISSED else xp.int32)
+    missed = tap.dtype.type(MISSED if tap.itemsize == 1 else 1 << 30)
+
+    def pictures(some):
+        xs, best, winner = x[some], y[some], tap[some]
+        best[...], winner[...] = -xp.inf, xp.iinfo(tap.dtype).max
+        for _, _, (oh, ow), (h, w) in win.taps():
+            xp.maximum(best[:, :, oh, ow], xs[:, :, h, w], out=best[:, :, oh, ow])  # lets a NaN through
+        for kh, kw, (oh, ow), (h, w) in win.taps():
+            here = xs[:, :, h, w]
+            lost = (here.real != best[:, :, oh, ow].real) & (here == here)  # a NaN wins, though it equals nothing
+            candidate = lost.astype(tap.dtype) * missed + tap.dtype.type(kh * win.KW + kw)
+            xp.minimum(winner[:, :, oh, ow], candidate, out=winner[:, :, oh, ow])
+    share(pictures, blocks(x))
     return y, tap
 
 
 def max_pool_dx(dy, tap, win):
     """Each output's gradient goes to the input that won: dy and tap (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
-    dx[...] = 0
-    for kh, kw, (oh, ow), (h, w) in win.taps():
-        dx[:, :, h, w] += dy[:, :, oh, ow] * (tap[:, :, oh, ow] == kh * win.KW + kw)
+
+    def pictures(some):
+        dys, winner, pixels = dy[some], tap[some], dx[some]
+        pixels[...] = 0
+        for kh, kw, (oh, ow), (h, w) in win.taps():
+            pixels[:, :, h, w] += dys[:, :, oh, ow] * (winner[:, :, oh, ow] == kh * win.KW + kw)
+    share(pictures, blocks(dx))
     return dx
 
 
 def avg_pool(x, win):
     """The mean under each window, padding counted as zeros: x (N,C,H,W) -> y (N,C,OH,OW)."""
     y = empty_map(win.y_shape, like=x)
-    y[...] = 0
-    for _, _, (oh, ow), (h, w) in win.taps():
-        y[:, :, oh, ow] += x[:, :, h, w]
-    y *= 1 / (win.KH * win.KW)
+
+    def pictures(some):
+        y[some] = 0
+        for _, _, (oh, ow), (h, w) in win.taps():
+            y[some, :, oh, ow] += x[some, :, h, w]
+        y[some] *= 1 / (win.KH * win.KW)
+    share(pictures, blocks(x))
     return y
 
 
 def avg_pool_dx(dy, win):
     """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
-    dx[...] = 0
-    for _, _, (oh, ow), (h, w) in win.taps():
-        dx[:, :, h, w] += dy[:, :, oh, ow]
-    dx *= 1 / (win.KH * win.KW)
+
+    def pictures(some):
+        dx[some] = 0
+        for _, _, (oh, ow), (h, w) in win.taps():
+            dx[some, :, h, w] += dy[some, :, oh, ow]
+        dx[some] *= 1 / (win.KH * win.KW)
+    share(pictures, blocks(dx))
     return dx

@@ -142,6 +142,8 @@ def blockwise(function, *arrays):
 
 
 def blocks(x, nbytes=BLOCK_BYTES):
-    """Slices of the first axis of x, of about so many bytes each."""
+    """Slices of the first axis of x, of about so many bytes each; all of it for an array that is not NumPy's."""
+    if not isinstance(x, np.ndarray):
+        return [slice(0, len(x))]
     step = max(1, nbytes * len(x) // max(x.nbytes, 1))
     return [slice(n, min(n + step, len(x))) for n in range(0, len(x), step)]
