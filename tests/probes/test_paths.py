@@ -194,8 +194,12 @@ def test_a_wrong_add_is_seen_by_rounding(name, monkeypatch, digits):
 
 @pytest.mark.parametrize("name", ["resnet20", "plain20", "preact_resnet20"])
 def test_a_wrong_convolution_is_seen_by_jvps_and_by_them_alone(name, monkeypatch, digits):
-    right = kernels.conv_dx
-    monkeypatch.setattr(kernels, "conv_dx", lambda *inputs: 1.001 * right(*inputs))
+    right = kernels.conv_dx_dw
+
+    def wrong(*inputs):
+        dx, dw = right(*inputs)
+        return 1.001 * dx, dw
+    monkeypatch.setattr(kernels, "conv_dx_dw", wrong)
     paths = residual_paths(NETWORKS[name](), *digits)
     assert max(path.rounding for path in paths) <= 1e-13  # both sides have the same fault
     assert min(branch_by_jvp(path, 0) for path in paths) > 1e-5
