@@ -48,13 +48,14 @@ def _sum(x):
     wide = xp.result_type(x.dtype, xp.float64)
     if not is_channels_last(x):
         return x.reshape(N, C, H * W).sum(axis=2).sum(axis=0, dtype=wide)
-    # (N,C,H,W) -> (M,C), f of which make a row; a product with a row of ones adds TILE rows at once
+    # (N,C,H,W) -> (M,C), f of which make a row; a product with a row of ones adds up to TILE rows at once
     pixels = x.transpose(0, 2, 3, 1).reshape(-1, C)
     f = max(1, ROW // C)
-    whole = len(pixels) // (TILE * f) * (TILE * f)
-    tiles = xp.ones((1, TILE), x.dtype) @ pixels[:whole].reshape(-1, TILE, f * C)
-    return (tiles.sum(axis=(0, 1), dtype=wide).reshape(f, C).sum(axis=0)
-            + pixels[whole:].sum(axis=0, dtype=wide))
+    rows, whole = len(pixels) // f, len(pixels) // f // TILE * TILE
+    tiles = xp.ones((1, TILE), x.dtype) @ pixels[:whole * f].reshape(-1, TILE, f * C)
+    rest = xp.ones((1, rows - whole), x.dtype) @ pixels[whole * f:rows * f].reshape(-1, f * C)
+    return ((tiles.sum(axis=0, dtype=wide) + rest).reshape(f, C).sum(axis=0)
+            + pixels[rows * f:].sum(axis=0, dtype=wide))
 
 
 def moments(x):
@@ -65,7 +66,7 @@ def moments(x):
     s is the mean of the first picture.
     """
     m = x.shape[0] * x.shape[2] * x.shape[3]
-    shift = x[0].mean(axis=(1, 2))
+    shift = (_sum(x[:1]) / (x.shape[2] * x.shape[3])).astype(x.dtype)
     s = per_channel(shift, x)
 
     def powers(x):
