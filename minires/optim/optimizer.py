@@ -7,6 +7,7 @@ import numpy as np
 
 from minires.arrays import array_module, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
+from minires.kernels.workers import share
 from minires.tensor import Tensor
 
 
@@ -83,16 +84,20 @@ class Optimizer:
 
     def step(self):
         """Update every parameter that has a gradient, in place."""
-        for i, p in enumerate(self.params):
-            if p.grad is None:
-                continue
+        jobs = [(i, p) for i, p in enumerate(self.params) if p.grad is not None]
+        for i, p in jobs:
             if p.grad.shape != p.shape:
                 raise ShapeError(f"step: a parameter {p.shape} has a gradient {p.grad.shape}")
             if p.grad.dtype != p.dtype:
                 raise DTypeError(f"step: a {p.dtype} parameter has a {p.grad.dtype} gradient")
             self.steps[i] += 1
-            self.update(p.data, p.grad, self.state[i], self.group_of[i], self.steps[i])
             p.mark_changed()
+
+        def update(job):
+            i, p = job
+            self.update(p.data, p.grad, self.state[i], self.group_of[i], self.steps[i])
+        # a worker takes one part of the list: neighbours, which are of similar size, go to different parts
+        share(update, jobs[::2] + jobs[1::2])
 
     def update(self, x, dx, state, group, t):
         """Change the array x, whose gradient is dx, in place, for the t-th time (from 1)."""
