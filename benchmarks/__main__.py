@@ -1,93 +1,109 @@
-"""python -m benchmarks: a training step of minires and of PyTorch in turn (A B A B …), as ratios within one run."""
+"""python -m benchmarks: how fast minires is, against other libraries in turn, and against the machine's best."""
 
 import argparse
-import statistics
-import time
+import datetime
+import json
+import sys
+from importlib import import_module
+from importlib.util import find_spec
 
-import numpy as np
+from benchmarks.machine import describe
+from benchmarks.run import measure, number, print_heading, print_results
+from benchmarks.workloads import RIVALS, catalogue, select
+from minires import kernels
+from minires.errors import MiniresError
+from minires.plots import plot_speed
+from minires.storage import atomic_write
 
-from minires import Tensor, models, ops, optim
-from minires.arrays import channels_last
+DESCRIPTION = """\
+Time minires and other libraries on the same work in turn (A B A B ...), on an otherwise idle
+machine: beside other programs the ratios move, and a warning says so. For training steps also
+count what the machine cannot do without, and show where the time goes."""
+EXAMPLES = """
+A NAME is a workload, a part of its name between slashes, or a pattern; without one, all are run:
+  python -m benchmarks                                        everything, in some ten minutes
+  python -m benchmarks resnet20                               its training step and its inference
+  python -m benchmarks train --json results.json              the training steps of three networks
+  python -m benchmarks resnet20/train --against torch dezero mygrad
+  python -m benchmarks 'conv/3x3*' dw --pairs 15 --plot ratios.png
+  python -m benchmarks memory                                 the most that a ResNet-50 step holds
 
+The ratio is their time / minires' time, of each pair: above 1 minires is faster. PyTorch runs in
+channels-last memory with as many threads, DeZero and MyGrad with as many BLAS threads. All live in
+one process, where minires lets malloc keep freed memory, which serves the others too; only import
+and memory are measured in processes of their own. A variable that tunes one library only, such as
+OPENBLAS_CORETYPE, shifts the ratios: what is set is printed and written.
 
-def batch(size):
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((size, 3, 32, 32), dtype=np.float32), rng.integers(0, 10, size)
-
-
-def minires_step(size):
-    """One SGD step of ResNet-20 on `size` 32×32 pictures, as a function without arguments."""
-    images, labels = batch(size)
-    model = models.resnet20(rng=0)
-    optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
-    images = channels_last(images)
-
-    def step():
-        optimizer.zero_grad()
-        ops.cross_entropy(model(Tensor(images)), labels).backward()
-        optimizer.step()
-    return step
-
-
-def torch_step(size):
-    """The same in PyTorch, in its faster memory format."""
-    import torch
-    from torch import nn
-
-    def norm_conv(i, o, stride=1):
-        return nn.Sequential(nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o))
-
-    class Block(nn.Module):
-        def __init__(self, i, o, stride):
-            super().__init__()
-            self.first, self.second, self.stride, self.grow = norm_conv(i, o, stride), norm_conv(o, o), stride, o - i
-
-        def forward(self, x):
-            f = self.second(torch.relu(self.first(x)))
-            x = x[:, :, ::self.stride, ::self.stride]
-            return torch.relu(f + nn.functional.pad(x, (0, 0, 0, 0, self.grow // 2, self.grow // 2)))
-
-    layers = [norm_conv(3, 16), nn.ReLU()]
-    for i, o, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2)):
-        layers += [Block(i, o, stride), Block(o, o, 1), Block(o, o, 1)]
-    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-    model = model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
-    images, labels = batch(size)
-    images = torch.tensor(images).to(memory_format=torch.channels_last)
-    labels = torch.tensor(labels)
-
-    def step():
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(model(images), labels).backward()
-        optimizer.step()
-    return step
+exit status: 0 done, 2 could not run, 130 stopped (what was measured is printed and written)"""
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--batch-size", type=int, default=128, help="pictures per step (default: 128)")
-    parser.add_argument("--pairs", type=int, default=7, help="measured steps of each (default: 7)")
-    args = parser.parse_args()
-    contenders = {"minires": minires_step(args.batch_size)}
+def make_parser():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=DESCRIPTION, epilog=EXAMPLES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to run (see below, and --list)")
+    parser.add_argument("--against", nargs="*", choices=RIVALS, default=["torch"], metavar="LIBRARY",
+                        help="torch (the default), dezero, mygrad, several of them, or none; after the NAMEs")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of each (default: one a core)")
+    parser.add_argument("--pairs", type=int, default=None, metavar="N",
+                        help="measurements of each, after one that warms up (default 7, with --tiny 1)")
+    parser.add_argument("--json", metavar="FILE", help="write the machine, the versions and all timings")
+    parser.add_argument("--plot", metavar="FILE", help="draw the ratios (PNG)")
+    parser.add_argument("--tiny", action="store_true", help="toy sizes, in seconds: the numbers mean nothing")
+    parser.add_argument("--list", action="store_true", help="print the names of the workloads and stop")
+    return parser
+
+
+def installed(rivals):
+    """Those of the rivals that are there; a line says what to install for each of the others."""
+    missing = [name for name in rivals if find_spec(name) is None]
+    for name in missing:
+        print(f"{name} is not installed and is left out; install it with: pip install {name}", file=sys.stderr)
+    return [name for name in rivals if name not in missing]
+
+
+def main(argv=None):
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    if any(n is not None and n < 1 for n in (args.pairs, args.threads)):
+        parser.error("--pairs and --threads must be at least 1")
     try:
-        contenders["torch"] = torch_step(args.batch_size)
-    except ImportError:
-        print("PyTorch is not installed; minires is timed alone")
-    seconds = {name: [] for name in contenders}
-    for pair in range(args.pairs + 1):
-        for name, step in contenders.items():
-            began = time.perf_counter()
-            step()
-            if pair:  # the first warms up
-                seconds[name].append(time.perf_counter() - began)
-    for name, times in seconds.items():
-        print(f"{name:<8} {args.batch_size / statistics.median(times):7.0f} images/s "
-              f"(median of {len(times)}, {min(times):.3f} to {max(times):.3f} s a step)")
-    if len(seconds) == 2:
-        ratios = [b / a for a, b in zip(*seconds.values(), strict=True)]
-        print(f"torch time / minires time: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        workloads = select(args.names, catalogue(args.tiny))
+        if args.list:
+            print("\n".join(w.name for w in workloads))
+            return 0
+        return benchmark(args, workloads)
+    except (MiniresError, OSError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+
+
+def benchmark(args, workloads):
+    """Measure, show and write. -> exit status"""
+    if args.threads:
+        kernels.set_num_threads(args.threads)
+    threads, rivals = kernels.get_num_threads(), installed(args.against)
+    if "torch" in rivals:
+        import_module("benchmarks.in_torch").set_threads(threads)
+    pairs = args.pairs or (1 if args.tiny else 7)
+    report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "threads": threads,
+              "pairs": pairs, "tiny": args.tiny, "machine": describe(rivals), "results": []}
+    results, status = report["results"], 0
+    try:
+        for i, workload in enumerate(workloads):
+            results.append(measure(workload, rivals, pairs, tiny=args.tiny))
+            said = ", ".join(f"{name} {number(value)}" for name, value in results[-1]["values"].items())
+            print(f"[{i + 1}/{len(workloads)}] {workload.name}: {said} {workload.unit}", file=sys.stderr, flush=True)
+            if args.json:  # after each, so that a long run that dies leaves what it has
+                atomic_write(args.json, json.dumps(report, indent=1).encode())
+    except KeyboardInterrupt:
+        status = 130
+    print_heading(report["machine"], threads)
+    print_results(results)
+    ratios = {r["name"]: r["ratios"] for r in results if r["ratios"]}
+    if args.plot and ratios:
+        plot_speed(ratios, args.plot)
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

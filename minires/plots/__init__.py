@@ -2,6 +2,7 @@
 
 from minires.plots.curves import plot_curves, plot_gradients
 from minires.plots.paths import plot_paths
+from minires.plots.speed import plot_speed
 from minires.plots.steps import plot_steps
 
-__all__ = ["plot_curves", "plot_gradients", "plot_paths", "plot_steps"]
+__all__ = ["plot_curves", "plot_gradients", "plot_paths", "plot_speed", "plot_steps"]

@@ -1,0 +1,88 @@
+"""minires' side. Each function makes a step: a function without arguments, the call of which is timed."""
+
+import contextlib
+import io
+from functools import partial
+
+import numpy as np
+
+from benchmarks import networks
+from minires import Tensor, data, kernels, no_grad, optim
+from minires.arrays import channels_last
+from minires.gradcheck.run import run as run_gradcheck
+from minires.kernels import Window
+from minires.nn import BatchNorm2d, Conv2d
+from minires.ops import batch_norm as batch_norm_op
+from minires.train import train_step as one_step
+
+
+def set_threads(n):
+    kernels.set_num_threads(n)
+
+
+def train_step(name, size, count):
+    """Of minires.train; the step's .args are (model, optimizer, images, labels)."""
+    model = networks.create(name)
+    images, labels = networks.batch(model, size, count)
+    optimizer = optim.SGD(model.parameters(), networks.LR, momentum=networks.MOMENTUM,
+                          weight_decay=networks.WEIGHT_DECAY)
+    return partial(_loss, model, optimizer, channels_last(images), labels)
+
+
+def _loss(*parts):
+    return one_step(*parts)[0]
+
+
+def inference(name, size, count):
+    model = networks.create(name).eval()
+    images = channels_last(networks.batch(model, size, count)[0])
+
+    def step():
+        with no_grad():
+            return model(Tensor(images)).data
+    return step
+
+
+def conv(direction, C, O, kernel, stride, padding, size, count):
+    rng = np.random.default_rng(0)
+    w = Conv2d(C, O, kernel, stride, padding, bias=False, rng=rng).weight.data
+    x = channels_last(rng.standard_normal((count, C, size, size), dtype=np.float32))
+    win = Window.of(x.shape, w.shape, stride, padding)
+    dy = channels_last(rng.standard_normal(win.y_shape, dtype=np.float32))
+    return {"forward": lambda: kernels.conv(x, w, win), "dx": lambda: kernels.conv_dx(dy, w, win),
+            "dw": lambda: kernels.conv_dw(dy, x, win)}[direction]
+
+
+def batch_norm(C, size, count):
+    """Forward and backward, in training."""
+    rng = np.random.default_rng(0)
+    x, dy = (channels_last(rng.standard_normal((count, C, size, size), dtype=np.float32)) for _ in range(2))
+    norm = BatchNorm2d(C)
+
+    def step():
+        _, backward = batch_norm_op.raw(x, norm.weight.data, norm.bias.data, running_mean=norm.running_mean,
+                                        running_var=norm.running_var, training=True)
+        return backward(dy)
+    return step
+
+
+def gradient_check(names, samples):
+    def step():
+        with contextlib.redirect_stdout(io.StringIO()):
+            if not run_gradcheck(names, samples=samples, quiet=True):
+                raise AssertionError("the gradient check failed; run python -m minires.gradcheck")
+    return step
+
+
+def loading(count, size):
+    """An epoch of a loader over pictures in memory, augmented as for CIFAR-10."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
+    dataset = data.ArrayDataset("random", range(10), images, rng.integers(0, 10, count), (0.5,) * 3, (0.25,) * 3)
+    transform = data.compose(data.pad_and_crop(4), data.flip(), data.normalise(dataset.mean, dataset.std))
+    loader = data.Loader(dataset, size, shuffle=True, transform=transform)
+
+    def step():
+        for _ in loader:
+            pass
+    return step

@@ -1,0 +1,66 @@
+"""MyGrad's side: the CIFAR networks, written as its documentation does. It has no running statistics and no momentum
+buffers of its own; the former are left out, in its favour."""
+
+import mygrad as mg
+import numpy as np
+from mygrad.nnet.activations import relu
+from mygrad.nnet.layers import batchnorm, conv_nd
+from mygrad.nnet.losses import softmax_crossentropy
+
+from benchmarks import networks
+from benchmarks.threads import blas_threads
+from minires.models.blocks import PadShortcut
+
+
+def parameter(array):
+    return mg.tensor(np.array(array, np.float32, order="C"))
+
+
+def norm_conv(conv, bn):
+    """-> (function of a map, parameters)"""
+    w, gamma, beta = (parameter(p.data) for p in (conv.weight, bn.weight, bn.bias))
+    stride, padding = conv.settings["stride"], conv.settings["padding"]
+
+    def forward(x):
+        p = padding
+        if stride > 1:  # it insists that windows end where the map ends; with an even map they meet two of the sides
+            x, p = zeros_beside(zeros_beside(x, 2, padding, 0), 3, padding, 0), 0
+        return batchnorm(conv_nd(x, w, stride=stride, padding=p), gamma=gamma, beta=beta, eps=bn.eps)
+    return forward, [w, gamma, beta]
+
+
+def zeros_beside(x, axis, before, after):
+    shapes = [(*x.shape[:axis], n, *x.shape[axis + 1:]) for n in (before, after)]
+    return mg.concatenate([np.zeros(shapes[0], np.float32), x, np.zeros(shapes[1], np.float32)], axis=axis)
+
+
+def shortcut(x, module):
+    if not isinstance(module, PadShortcut):
+        return x
+    return zeros_beside(x[:, :, ::module.stride, ::module.stride], 1, module.before, module.after)
+
+
+def train_step(name, size, count):
+    model = networks.create(name)
+    images, labels = networks.batch(model, size, count)
+    stem, _, blocks, head = networks.anatomy(model)
+    layers = [norm_conv(*stem), *(norm_conv(*pair) for block in blocks for pair in networks.branch(block))]
+    w, b = parameter(head.weight.data), parameter(head.bias.data)
+    parameters = [p for _, own in layers for p in own] + [w, b]
+    velocities = [np.zeros_like(p.data) for p in parameters]
+
+    def step():
+        functions = iter([function for function, _ in layers])
+        x = relu(next(functions)(images))
+        for block in blocks:
+            first, second = next(functions), next(functions)
+            f = second(relu(first(x)))
+            x = relu(shortcut(x, block.downsample) + f)
+        loss = softmax_crossentropy(mg.mean(x, axis=(2, 3)) @ w.T + b, labels)
+        loss.backward()
+        for p, v in zip(parameters, velocities):
+            v *= networks.MOMENTUM
+            v += p.grad + networks.WEIGHT_DECAY * p.data
+            p.data[...] -= networks.LR * v
+        return loss.item()
+    return blas_threads(step)

@@ -1,0 +1,48 @@
+"""What needs a process of its own: how long an import takes, and the most memory that a training step holds.
+
+python -m benchmarks.processes CONTENDER THREADS NETWORK SIZE COUNT prints the latter, in megabytes.
+"""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+STEPS = 2  # the second one has the momentum buffers, too
+
+
+def importing(contender):
+    """A step that imports a package in a new Python."""
+    return lambda: subprocess.run([sys.executable, "-c", f"import {contender}"], check=True, cwd=ROOT)
+
+
+def peak_memory(contender, threads, name, size, count):
+    """A step that trains a network for two steps in a new Python -> the most megabytes that it held."""
+    command = [sys.executable, "-m", "benchmarks.processes", contender, *map(str, (threads, name, size, count))]
+    # The networks are copied from minires' models, and minires tells malloc to keep what is freed: not for the others.
+    environment = os.environ | ({} if contender == "minires" else {"MALLOC_TOP_PAD_": "131072"})  # glibc's default
+
+    def step():
+        return float(subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.PIPE).stdout)
+    return step
+
+
+def _peak():
+    """Megabytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage's value on Linux is never less than what the parent held when it started us
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line) / 1024
+    import resource
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+if __name__ == "__main__":
+    contender, threads, name, size, count = sys.argv[1:]
+    module = import_module(f"benchmarks.in_{contender}")
+    module.set_threads(int(threads))
+    step = module.train_step(name, int(size), int(count))
+    for _ in range(STEPS):
+        step()
+    print(_peak())

@@ -1,0 +1,97 @@
+"""Measuring one workload, and saying what came out."""
+
+import statistics
+import textwrap
+
+from benchmarks import floor, machine
+from benchmarks.timing import interleave, ratio
+from minires.gradcheck.tables import WIDTH, Table
+
+TABLE = {"workload": 32, "unit": 8, "minires": -8, "against": 7, "theirs": -8, "ratio": -6, "least – most": -13}
+CROWDED = 0.15  # cores taken by others from which on ratios are not to be trusted
+PROFILE = {"of a training step": 26, "ms": -9, "share": -7, "floor ms": -9, "× floor": -8}
+
+
+def measure(workload, rivals, pairs, *, tiny=False):
+    """A dict of everything about one workload, ready for JSON."""
+    contenders = ["minires", *(name for name in workload.rivals if name in rivals)]
+    steps = {name: workload.make(name) for name in contenders}
+    work = {}
+    if workload.network:  # the machine is measured in the same turns, for it is not always equally fast
+        for name, (step, amount) in (("GEMM", machine.gemm(64 if tiny else 2048)),
+                                     ("copy", machine.copy(1 << 12 if tiny else 1 << 28))):
+            steps[name], work[name] = step, amount
+    with machine.Company() as company:
+        measured = interleave(steps, min(pairs, workload.pairs), timed=workload.unit != "MB", quick=tiny)
+    medians = {name: statistics.median(values) for name, values in measured.items()}
+    result = {
+        "name": workload.name, "unit": workload.unit, "amount": workload.amount,
+        "measured": measured,  # seconds, or megabytes
+        "values": {name: workload.value(medians[name]) for name in contenders},
+        "ratios": {name: ratio(measured[name], measured["minires"])._asdict() for name in contenders[1:]},
+    }
+    result["cores_taken_by_others"] = company.cores
+    if workload.network:
+        rates = {name: amount / medians[name] for name, amount in work.items()}
+        result["floor"] = _against_floor(steps["minires"].args, rates, medians["minires"], min(pairs, 3))
+    return result
+
+
+def _against_floor(parts, rates, seconds, steps):
+    model, _, images, labels = parts
+    costs = floor.costs(model, images, labels)
+    least = floor.seconds_by_kind(costs, rates["GEMM"], rates["copy"])
+    by_kind, whole = floor.profile(*parts, steps)
+    return {"flops": sum(c.flops for c in costs), "bytes": sum(c.nbytes for c in costs),
+            "flops_per_second": rates["GEMM"], "bytes_per_second": rates["copy"],
+            "seconds": sum(least.values()), "step": seconds, "over_floor": seconds / sum(least.values()),
+            "floor_by_kind": least, "profile": by_kind, "profiled_step": whole}
+
+
+def number(value):
+    """Three digits, or all before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def print_heading(described, threads):
+    """What the numbers were taken on."""
+    versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
+    lines = [f"{described['cpu']}, {threads} thread{'s' * (threads > 1)}, {versions}",
+             f"BLAS under NumPy: {described['blas']}"]
+    if described["environment"]:
+        lines.append("set here, which may favour one side: "
+                     + " ".join(f"{name}={value}" for name, value in described["environment"].items()))
+    for line in lines:
+        print(textwrap.fill(line, WIDTH))
+
+
+def print_results(results):
+    """The table, then floor and profile of each training step."""
+    table = Table(TABLE)
+    for r in results:
+        ours = number(r["values"]["minires"])
+        for name, found in r["ratios"].items():
+            found = {k: f"{v:.2f}" for k, v in found.items()}
+            table.row(r["name"], r["unit"], ours, name, number(r["values"][name]), found["median"],
+                      f"{found['low']} – {found['high']}")
+        if not r["ratios"]:
+            table.row(r["name"], r["unit"], ours, "-")
+    print("ratio: their time (or memory) / minires', median of the pairs; above 1 minires is ahead")
+    crowded = [r["cores_taken_by_others"] for r in results if (r["cores_taken_by_others"] or 0) > CROWDED]
+    if crowded:
+        print(f"WARNING: other programs took up to {max(crowded):.1f} cores during {len(crowded)} of {len(results)} "
+              "workloads;\nthat slows the contenders unequally: take these ratios again on an idle machine")
+    for r in results:
+        if "floor" in r:
+            _print_floor(r["name"], r["floor"])
+
+
+def _print_floor(name, f):
+    print(f"\n{name}: {f['flops'] / 1e9:.3g} GFLOP and {f['bytes'] / 1e9:.3g} GB a step, on a machine of "
+          f"{f['flops_per_second'] / 1e9:.0f} GFLOP/s and {f['bytes_per_second'] / 1e9:.1f} GB/s:\n"
+          f"floor {f['seconds']:.4g} s, measured {f['step']:.4g} s = {f['over_floor']:.2f} × floor")
+    table, least = Table(PROFILE), f["floor_by_kind"]
+    for kind, seconds in sorted(f["profile"].items(), key=lambda pair: -pair[1]):
+        known = least.get(kind)
+        table.row(kind, f"{1e3 * seconds:.4g}", f"{seconds / f['profiled_step']:.1%}",
+                  f"{1e3 * known:.4g}" if known else "-", f"{seconds / known:.2f}" if known else "-")

@@ -1,0 +1,114 @@
+"""What is timed, by name; a part of a name stands for all workloads that have it."""
+
+import difflib
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import lru_cache
+from importlib import import_module
+
+from benchmarks import networks, processes
+from minires import Tensor, kernels, no_grad
+from minires.errors import OptionError
+from minires.nn import Conv2d
+
+RIVALS = ("torch", "dezero", "mygrad")
+NETWORKS = {"resnet20": (32, 128), "resnet18": (224, 16), "resnet50": (224, 8)}  # picture's height and width, batch
+NORMS = ((16, 32, 128), (64, 112, 8), (256, 56, 8), (1024, 14, 8))  # channels, height and width, batch
+TINY = {"resnet20": (8, 4), "resnet18": (33, 2), "resnet50": (33, 2)}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """function(*arguments) of a contender's module makes its step; where it has none, it takes no part.
+
+    unit: "images/s", "GFLOP/s" or "GB/s", of which a step does `amount`; "s"; or "MB", which a step returns.
+    rivals: who can take part besides minires; pairs: at most so many; network: has a floor and a profile.
+    """
+
+    name: str
+    unit: str
+    function: object
+    arguments: tuple = ()
+    amount: float = 1.0
+    rivals: tuple = ("torch",)
+    pairs: int = 1000
+    network: bool = False
+
+    def make(self, contender):
+        if callable(self.function):
+            return self.function(contender, *self.arguments)
+        return getattr(import_module(f"benchmarks.in_{contender}"), self.function)(*self.arguments)
+
+    def value(self, measured):
+        """What the table shows of a measured number (seconds or megabytes)."""
+        return self.amount / measured if self.unit.endswith("/s") else measured
+
+
+def catalogue(tiny=False):
+    """All workloads, in order."""
+    nets = TINY if tiny else NETWORKS
+    found = []
+    for name, (size, count) in nets.items():
+        rivals = RIVALS if name == "resnet20" else ("torch",)
+        found.append(Workload(f"{name}/train", "images/s", "train_step", (name, size, count), count, rivals,
+                              network=True))
+    for name, (size, count) in nets.items():
+        found.append(Workload(f"{name}/inference", "images/s", "inference", (name, size, count), count))
+    found += _convolutions(*nets["resnet50"])
+    for C, size, count in NORMS:
+        C, size, count = (C, 8, 2) if tiny else (C, size, count)
+        moved = 5 * 4 * C * size * size * count / 1e9  # x and y; dy, x and dx
+        found.append(Workload(f"batch_norm/{C}@{size}", "GB/s", "batch_norm", (C, size, count), moved))
+    found.append(Workload("gradcheck", "s", "gradient_check", (("relu", "add") if tiny else (), 1 if tiny else 3),
+                          rivals=()))
+    pictures, size = (64, 16) if tiny else (20480, 128)
+    found.append(Workload("data", "images/s", "loading", (pictures, size), pictures, rivals=()))
+    # not DeZero, which today's NumPy keeps from being imported (see in_dezero.py)
+    found.append(Workload("import", "s", processes.importing, rivals=("torch", "mygrad")))
+    largest = "resnet20" if tiny else "resnet50"
+    found.append(Workload("memory", "MB", _memory, (largest, *nets[largest]), pairs=1))
+    return found
+
+
+def _memory(contender, *network):
+    return processes.peak_memory(contender, kernels.get_num_threads(), *network)
+
+
+def _convolutions(size, count):
+    """Each shape of convolution that ResNet-50 has, once, three ways."""
+    for C, O, k, stride, padding, H in resnet50_convolutions(size):
+        out = (H + 2 * padding - k) // stride + 1
+        shape = f"{k}x{k}{f's{stride}' if stride > 1 else ''}-{C}-{O}@{H}"
+        for direction in ("forward", "dx", "dw"):
+            yield Workload(f"conv/{shape}/{direction}", "GFLOP/s", "conv",
+                           (direction, C, O, k, stride, padding, H, count), 2e-9 * count * O * out**2 * C * k**2)
+
+
+@lru_cache
+def resnet50_convolutions(size):
+    """(C, O, kernel, stride, padding, height and width of x), without repeats, in the network's order."""
+    model, found = networks.create("resnet50").eval(), {}
+
+    def note(module, inputs, y):
+        O, C, k, _ = module.weight.shape
+        found[C, O, k, module.settings["stride"], module.settings["padding"], inputs[0].shape[2]] = True
+    for module in model.modules():
+        if isinstance(module, Conv2d):
+            module.register_forward_hook(note)
+    with no_grad():
+        model(Tensor(networks.batch(model, size, 1)[0]))
+    return list(found)
+
+
+def select(names, workloads):
+    """Those that the names stand for: a whole name, a part between slashes, or a pattern with *. Raises OptionError."""
+    chosen = []
+    for name in names:
+        found = [w for w in workloads if name in (w.name, *w.name.split("/")) or fnmatch(w.name, name)]
+        if not found:
+            known = dict.fromkeys(word for w in workloads for word in (w.name, *w.name.split("/")))
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "--list prints all names"
+            raise OptionError(f"there is no workload {name!r}; {hint}")
+        chosen += found
+    return [w for w in workloads if w in chosen] if names else workloads

@@ -1,0 +1,281 @@
+"""The benchmark command at toy sizes: it runs, counts right, and times the same work on all sides."""
+
+import json
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minires import Tensor, kernels, models, no_grad, ops
+from minires.errors import OptionError
+from minires.graph import Node
+from minires.optim import Optimizer
+
+sys.path.append(str(Path(__file__).parents[2]))  # benchmarks/ is no part of the installed package
+from benchmarks import floor, machine, processes, tap
+from benchmarks.__main__ import main
+from benchmarks.floor import Cost
+from benchmarks.run import number, print_results
+from benchmarks.timing import interleave, ratio
+from benchmarks.workloads import Workload, catalogue, resnet50_convolutions, select
+
+MAC = 2  # a multiplication and an addition
+
+
+def macs(name, size, classes):
+    """Of convolutions and the classifier, forward, for one picture."""
+    costs = floor.costs(models.create(name, num_classes=classes, rng=0), *pictures(1, size), training=False)
+    return sum(cost.flops for cost in costs) // MAC
+
+
+def pictures(count, size):
+    return np.ones((count, 3, size, size), np.float32), np.arange(count)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """What `--tiny` prints for minires alone, and the file that it writes."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    threads = kernels.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        said = []
+        patch.setattr("builtins.print", lambda *words, file=None, **_: file or said.append(" ".join(map(str, words))))
+        assert main(["--tiny", "--json", str(folder / "all.json"), "--against"]) == 0
+    assert kernels.get_num_threads() == threads
+    assert [path.name for path in folder.iterdir()] == ["all.json"]
+    return "\n".join(said).splitlines(), json.loads((folder / "all.json").read_text())
+
+
+def test_every_workload_has_a_row_and_no_line_is_wider_than_the_page(tiny):
+    lines, report = tiny
+    first_words = [line.split(" ")[0] for line in lines]
+    for workload in catalogue(tiny=True):
+        assert first_words.count(workload.name) >= 1
+    assert max(map(len, lines)) <= 100
+    assert [r["name"] for r in report["results"]] == [w.name for w in catalogue(tiny=True)]
+
+
+def test_names_at_full_size_fit_their_column():
+    assert max(len(w.name) for w in catalogue()) <= 32
+    assert len({w.name for w in catalogue()}) == len(catalogue())
+
+
+def test_the_json_file_holds_every_timing_and_what_it_was_taken_on(tiny):
+    report = tiny[1]
+    assert json.loads(json.dumps(report)) == report
+    assert {"system", "cpu", "cores", "versions"} <= set(report["machine"])
+    assert report["threads"] >= 1
+    assert report["date"]
+    for result in report["results"]:
+        assert all(len(values) == 1 and values[0] > 0 for values in result["measured"].values())
+        assert "minires" in result["measured"]
+
+
+def test_variables_that_tune_one_side_are_recorded(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("HOME", "/nowhere")
+    found = machine.describe([])["environment"]
+    assert found["OPENBLAS_CORETYPE"] == "Haswell"
+    assert "HOME" not in found
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs /proc/stat")
+def test_the_work_of_other_programs_is_noticed_and_our_own_is_not_counted(monkeypatch):
+    spent = iter([(100.0, 50.0, 7.0), (110.0, 65.0, 15.0)])  # in 10 s: 15 s of work, 8 s of it ours
+    monkeypatch.setattr(machine, "_spent", lambda: next(spent))
+    with machine.Company() as company:
+        pass
+    assert company.cores == pytest.approx(0.7)
+    monkeypatch.undo()
+    assert len(machine._spent()) == 3
+
+
+def result_of(cores):
+    return {"name": "a", "unit": "s", "values": {"minires": 1.0}, "ratios": {}, "cores_taken_by_others": cores}
+
+
+@pytest.mark.parametrize(("cores", "warned"), [(None, False), (0.05, False), (0.9, True)])
+def test_a_crowded_machine_brings_a_warning(cores, warned, capsys):
+    print_results([result_of(cores)])
+    assert ("WARNING: other programs took up to 0.9 cores" in capsys.readouterr().out) is warned
+
+
+def test_a_profile_adds_up_to_its_step(tiny):
+    for result in tiny[1]["results"]:
+        if result["name"].endswith("/train"):
+            found = result["floor"]
+            assert sum(found["profile"].values()) == pytest.approx(found["profiled_step"])
+            assert min(found["profile"].values()) >= 0
+            assert {"conv forward", "conv dx + dw", "batch norm", "relu", "residual add", "pool", "linear + loss",
+                    "optimiser", floor.REST} <= set(found["profile"])
+
+
+def test_torch_takes_part_in_all_that_it_has_and_its_ratios_are_drawn(tmp_path, capsys):
+    pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
+    chosen = ["resnet20", "conv/3x3-512*", "batch_norm", "data"]
+    assert main(["--tiny", *chosen, "--pairs", "2", "--plot", str(tmp_path / "ratios.png")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sum("  torch  " in line for line in lines) == 2 + 3 + 4 == len(select(chosen, catalogue(tiny=True))) - 1
+    assert (tmp_path / "ratios.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("name", "size", "classes", "expected"), [
+    ("resnet20", 32, 10, 40_551_040), ("resnet18", 224, 1000, 1_814_073_344), ("resnet50", 224, 1000, 4_089_184_256)])
+def test_multiplications_of_known_networks_are_counted_exactly(name, size, classes, expected):
+    assert macs(name, size, classes) == expected
+
+
+def test_backward_multiplies_twice_as_much_except_that_pictures_need_no_gradient():
+    model = models.resnet20(rng=0)
+    costs = floor.costs(model, *pictures(2, 8))
+    by_direction = {d: sum(c.flops for c in costs if c.direction == d) for d in ("forward", "backward")}
+    first = MAC * 2 * 8 * 8 * 16 * 3 * 9
+    assert by_direction["backward"] == 2 * by_direction["forward"] - first
+
+
+def test_bytes_of_each_op_are_those_of_its_arrays():
+    rng = np.random.default_rng(0)
+    x, w, v, f = (Tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True)
+                  for s in ((2, 3, 4, 4), (5, 3, 1, 1), (5,), (2, 5, 4, 4)))
+    found = []
+    with tap.listen(on_op=lambda *call: found.extend(floor._costs(*call, training=True))):
+        y = ops.relu(ops.batch_norm(ops.conv2d(x, w), v, v, training=True))
+        ops.flatten(ops.residual_add(y, f), start_dim=1)
+    small, large, weight, channel = 4 * 96, 4 * 160, 4 * 15, 4 * 5
+    assert found == [
+        Cost("conv2d", "forward", MAC * 160 * 3, small + weight + large),
+        Cost("conv2d", "backward", 2 * MAC * 160 * 3, large + 2 * (small + weight)),
+        Cost("batch_norm", "forward", 0, 2 * large + 2 * channel),
+        Cost("batch_norm", "backward", 0, 3 * large + 2 * channel),
+        Cost("relu", "forward", 0, 2 * large), Cost("relu", "backward", 0, 3 * large),
+        Cost("residual_add", "forward", 0, 3 * large), Cost("residual_add", "backward", 0, 0),
+        Cost("flatten", "forward", 0, 0), Cost("flatten", "backward", 0, 0),
+    ]
+
+
+def test_the_floor_takes_the_slower_of_products_and_bytes_for_each_op():
+    costs = [Cost("conv2d", "forward", 100, 10), Cost("conv2d", "forward", 10, 100), Cost("relu", "forward", 0, 50)]
+    assert floor.seconds_by_kind(costs, 10, 5) == {"conv forward": 10 + 20, "relu": 10}
+
+
+def test_an_op_that_the_profile_does_not_know_has_a_line_of_its_own():
+    assert floor.kind("batch_norm_relu", "forward") == "batch_norm_relu"
+
+
+def test_listening_leaves_no_trace():
+    parts = tap.op_module._check, tap.op_module._record, Node.gradients, Optimizer.step
+    heard = []
+    x = Tensor(np.ones(3), requires_grad=True)
+    with pytest.raises(ZeroDivisionError), tap.listen(on_time=lambda *event: heard.append(event[:2])):  # noqa: PT012
+        ops.relu(x).sum().backward()
+        raise ZeroDivisionError
+    assert heard == [("relu", "forward"), ("sum", "forward"), ("sum", "backward"), ("relu", "backward")]
+    assert parts == (tap.op_module._check, tap.op_module._record, Node.gradients, Optimizer.step)
+    with no_grad():
+        ops.relu(x)
+    assert len(heard) == 4
+
+
+def test_ratios_are_taken_pair_by_pair():
+    assert ratio([2.0, 2.0, 9.0], [1.0, 2.0, 3.0]) == (2.0, 1.0, 3.0)
+    assert ratio([4.0], [8.0]) == (0.5, 0.5, 0.5)
+
+
+def test_contenders_take_turns_after_a_warm_up():
+    calls = []
+    measured = interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3, quick=True)
+    assert calls == list("ababab")
+    assert {name: len(values) for name, values in measured.items()} == {"a": 3, "b": 3}
+    values = iter([5.0, 7.0])
+    assert interleave({"a": lambda: next(values)}, 2, timed=False, quick=True) == {"a": [5.0, 7.0]}
+
+
+def test_short_steps_are_repeated(monkeypatch):
+    monkeypatch.setattr("benchmarks.timing.LEAST", 2e-4)
+    monkeypatch.setattr("benchmarks.timing.SETTLE", 0)
+    calls = []
+    (seconds,) = interleave({"a": lambda: calls.append(1)}, 1)["a"]
+    assert len(calls) > 4
+    assert seconds < 2e-4
+
+
+def test_rates_count_what_a_step_gets_through_and_times_stay():
+    assert Workload("a", "images/s", "x", amount=128).value(0.5) == 256
+    assert Workload("a", "s", "x").value(0.5) == 0.5
+    assert Workload("a", "MB", "x").value(300.0) == 300.0
+    assert [number(v) for v in (0.012345, 3.14159, 99.94, 1234.5)] == ["0.0123", "3.14", "99.9", "1234"]
+
+
+def test_names_parts_and_patterns_choose():
+    workloads = catalogue(tiny=True)
+    assert [w.name for w in select(["resnet20"], workloads)] == ["resnet20/train", "resnet20/inference"]
+    assert [w.name for w in select(["memory", "resnet50/train"], workloads)] == ["resnet50/train", "memory"]
+    assert len(select(["conv"], workloads)) == 3 * len(select(["dx"], workloads)) == 69
+    assert len(select(["conv/3x3*/dw"], workloads)) == 7
+    assert select([], workloads) == workloads
+    with pytest.raises(OptionError, match="no workload 'resnet21'; did you mean resnet20"):
+        select(["resnet21"], workloads)
+
+
+@pytest.mark.parametrize("arguments", [["resnt20"], ["resnet20", "--pairs", "0"], ["--threads", "0"],
+                                       ["resnet20", "--against", "tensorflow"]])
+def test_what_cannot_be_done_is_said_and_the_exit_status_is_2(arguments, capsys):
+    try:
+        status = main(["--tiny", *arguments])
+    except SystemExit as exit:
+        status = exit.code
+    assert status == 2
+    assert capsys.readouterr().err.strip()
+
+
+def test_an_unknown_name_costs_one_line(capsys):
+    assert main(["--tiny", "resnt20"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("benchmarks: there is no workload 'resnt20'; did you mean resnet20")
+
+
+def test_a_missing_library_is_left_out_with_a_line_that_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setattr("benchmarks.__main__.find_spec", lambda name: None)
+    assert main(["--tiny", "resnet20/inference", "--against", "torch"]) == 0
+    said = capsys.readouterr()
+    assert "torch is not installed and is left out; install it with: pip install torch" in said.err
+    assert "resnet20/inference" in said.out
+
+
+def test_resnet50_has_23_shapes_of_convolution():
+    shapes = resnet50_convolutions(224)
+    assert len(shapes) == len(set(shapes)) == 23
+    assert shapes[0] == (3, 64, 7, 2, 3, 224)
+    assert (128, 128, 3, 2, 1, 56) in shapes
+    assert shapes[-1] == (512, 512, 3, 1, 1, 7)
+
+
+def test_peak_memory_is_that_of_the_child_not_of_who_started_it():
+    held = np.ones(64 << 20)  # 512 MB
+    assert 20 < processes.peak_memory("minires", 1, "resnet20", 8, 2)() < 256
+    assert held[-1] == 1
+
+
+@pytest.mark.parametrize("library", ["torch", "dezero", "mygrad"])
+def test_all_sides_compute_the_same_losses(library):
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    losses = []
+    for contender in ("minires", library):
+        step = import_module(f"benchmarks.in_{contender}").train_step("resnet20", 16, 4)
+        losses.append([float(step()) for _ in range(3)])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert losses[0][2] < losses[0][0]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_torch_infers_the_same_from_the_copied_weights(name):
+    pytest.importorskip("torch")
+    from benchmarks import in_minires, in_torch
+    ours, theirs = (side.inference(name, 33, 1)() for side in (in_minires, in_torch))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
