@@ -120,18 +120,21 @@ def scratch(key, shape, dtype):
     return kept[key, shape, dtype]
 
 
-BLOCK_BYTES = 1 << 20  # of each array: what a core's cache holds; smaller blocks cost more in calls than they save
+# A thread that waits for the interpreter is woken 15 µs later, once for each call of NumPy's, so a call must last much
+# longer than that: blocks of 4 MB and not what a core's cache holds, and none of less than half a MB.
+BLOCK_BYTES = 4 << 20
+LEAST_BYTES = 1 << 19
 
 
 def blockwise(function, *arrays):
     """function(*arrays), computed some pictures at a time on all workers, as if in one call.
 
     For elementwise formulas on maps that share their first axis: what they hold besides must broadcast over it.
-    Blocks keep the intermediate results in the cache, where whole arrays would send each through memory.
+    Blocks keep the intermediate results in a cache, where whole arrays would send each through memory.
     """
     first = arrays[0]
     pictures = len(first) if first.ndim else 0
-    if first.nbytes < 2 * BLOCK_BYTES or not isinstance(first, np.ndarray) or first.dtype.kind != "f" or pictures < 2:
+    if first.nbytes < 2 * LEAST_BYTES or not isinstance(first, np.ndarray) or first.dtype.kind != "f" or pictures < 2:
         return function(*arrays)
     out = np.empty_like(first)
 
@@ -141,9 +144,10 @@ def blockwise(function, *arrays):
     return out
 
 
-def blocks(x, nbytes=BLOCK_BYTES):
-    """Slices of the first axis of x, of about so many bytes each; all of it for an array that is not NumPy's."""
+def blocks(x):
+    """Slices of the first axis of x for the workers to share; all of it for an array that is not NumPy's."""
     if not isinstance(x, np.ndarray):
         return [slice(0, len(x))]
-    step = max(1, nbytes * len(x) // max(x.nbytes, 1))
+    parts = max(1, -(-x.nbytes // BLOCK_BYTES), min(get_num_threads(), x.nbytes // LEAST_BYTES))
+    step = max(1, -(-len(x) // parts))
     return [slice(n, min(n + step, len(x))) for n in range(0, len(x), step)]

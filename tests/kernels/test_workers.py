@@ -54,8 +54,7 @@ def test_blockwise_equals_the_formula_on_whole_arrays(threads):
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((7, 256, 32, 32), dtype=np.float32) for _ in range(2))
     v = rng.standard_normal((1, 256, 1, 1), dtype=np.float32)
-    blocks = workers.blocks(x)
-    assert len(blocks) == 7
+    assert len(workers.blocks(x)) == max(2, kernels.get_num_threads())  # of 7 MB
     np.testing.assert_array_equal(kernels.blockwise(lambda x, y: x * y + v, x, y), x * y + v)
 
 
@@ -65,10 +64,16 @@ def test_blockwise_keeps_the_memory_format(threads):
 
 
 def test_blocks_cover_the_first_axis_once():
-    for pictures in (1, 2, 7, 64):
-        x = np.zeros((pictures, 3000), np.float32)
-        covered = [n for some in workers.blocks(x, 20_000) for n in range(some.start, some.stop)]
+    for pictures in (0, 1, 2, 7, 64, 300):
+        x = np.zeros((pictures, 1 << 16), np.float32)
+        covered = [n for some in workers.blocks(x) for n in range(some.start, some.stop)]
         assert covered == list(range(pictures))
+
+
+def test_what_is_small_is_one_block_and_what_is_not_gives_each_worker_one(threads):
+    assert len(workers.blocks(np.zeros((64, 1000), np.float32))) == 1
+    assert len(workers.blocks(np.zeros((64, 1 << 15), np.float32))) >= kernels.get_num_threads()
+    assert max(some.stop - some.start for some in workers.blocks(np.zeros((64, 1 << 18), np.float32))) == 4  # of 1 MB
 
 
 def test_scratch_is_kept_by_key_and_starts_as_zeros():
