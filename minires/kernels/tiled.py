@@ -5,7 +5,7 @@ and multiplied straight into y. Against the readable version:
 - a 1×1 convolution without stride multiplies x itself, there is nothing to lay out;
 - dX of a convolution without stride is the convolution of dY with the weights turned by 180°, padded to the full
   overlap: a copy (im2col) is cheaper than an addition (col2im);
-- the pixels under a kernel row are copied in one piece, KW·C numbers and not C;
+- the pixels under a kernel row are copied in one piece, KW·C numbers and not C, and all windows by one call;
 - large maps are cut by rows, small ones are taken several at a time.
 Weights are used as (K,O) matrices; a weight whose memory lies in the order (KH,KW,C,O) is one already.
 """
@@ -136,27 +136,24 @@ def _rows(pixels, win, first, last):
     """im2col of some pictures (n,H,W,C) for the output rows first … last − 1 -> (n·rows·OW, K)."""
     if (win.KH, win.KW, win.SH, win.SW, win.PH, win.PW) == (1, 1, 1, 1, 0, 0):
         return pixels[:, first:last].reshape(-1, win.C)
-    n, W = len(pixels), win.W + 2 * win.PW
-    cols = scratch(("cols", *_geometry(win)), (n, last - first, win.OW, win.KH, win.KW, win.C), pixels.dtype)
-    taps = [(kh, oh, h) for kh, kw, (oh, _), (h, _) in win.taps(first, last) if kw == 0 and oh.stop > oh.start]
-    needed = slice(min((h.start for _, _, h in taps), default=0), max((h.stop for _, _, h in taps), default=0))
-    # With its zeros left and right, the KW pixels under a kernel row are neighbours in memory, copied in one piece.
-    if win.PW or not pixels.flags.c_contiguous:
-        wide = scratch(("wide", *_geometry(win)), (n, win.H, W, win.C), pixels.dtype)
-        wide[:, needed, win.PW:win.PW + win.W] = pixels[:, needed]
+    if not len(pixels):  # no pictures
+        return np.empty((0, win.KH * win.KW * win.C), pixels.dtype)
+    n, H, W = len(pixels), win.H + 2 * win.PH, win.W + 2 * win.PW
+    top = first * win.SH  # the rows under these windows, counted in the padded picture
+    bottom = (last - 1) * win.SH + win.DH * (win.KH - 1) + 1
+    # With its zeros around it the picture is one piece of memory, in which all windows are views; the zeros stay.
+    if win.PH or win.PW or not pixels.flags.c_contiguous:
+        padded = scratch(("padded", *_geometry(win)), (n, H, W, win.C), pixels.dtype)
+        start, stop = max(top - win.PH, 0), max(min(bottom - win.PH, win.H), 0)
+        padded[:, start + win.PH:stop + win.PH, win.PW:win.PW + win.W] = pixels[:, start:stop]
     else:
-        wide = pixels
-    size = wide.itemsize
-    windows = np.ndarray((n, win.H, win.OW, win.KW, win.C), wide.dtype, wide, 0, (
-        win.H * W * win.C * size, W * win.C * size, win.SW * win.C * size, win.DW * win.C * size, size))
-    if len(taps) < win.KH:  # some kernel rows meet nothing but padding here
-        cols[...] = 0
-    for kh, oh, h in taps:
-        cols[:, oh, :, kh] = windows[:, h]
-        # In a tile of whole pictures the rows in the padding are zero from the start; else another tile has used them.
-        if last - first < win.OH:
-            cols[:, :oh.start, :, kh] = 0
-            cols[:, oh.stop:, :, kh] = 0
+        padded = pixels
+    pixel = win.C * padded.itemsize
+    windows = np.ndarray(
+        (n, last - first, win.OW, win.KH, win.KW, win.C), padded.dtype, padded, top * W * pixel,
+        (H * W * pixel, win.SH * W * pixel, win.SW * pixel, win.DH * W * pixel, win.DW * pixel, padded.itemsize))
+    cols = scratch("cols", windows.shape, padded.dtype)
+    cols[...] = windows  # one call for all of im2col, of KW·C neighbours at a time
     return cols.reshape(-1, win.KH * win.KW * win.C)
 
 
