@@ -9,7 +9,7 @@ freed the moment its last Tensor is.
 import itertools
 import threading
 from contextlib import contextmanager
-from operator import add, attrgetter
+from operator import attrgetter
 
 import numpy as np
 
@@ -133,7 +133,7 @@ def propagate(root, dy, retain_graph):
             if parent not in grads:
                 grads[parent] = dx
             elif parent not in ours:
-                grads[parent] = blockwise(add, grads[parent], dx)
+                grads[parent] = blockwise(array_module(dx).add, grads[parent], dx)
                 ours.add(parent)
             else:
                 grads[parent] += dx

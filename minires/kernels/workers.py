@@ -127,21 +127,22 @@ LEAST_BYTES = 1 << 19
 
 
 def blockwise(function, *arrays):
-    """function(*arrays), computed some pictures at a time on all workers, as if in one call.
+    """function(*arrays, out=None), computed some pictures at a time on all workers, as if in one call.
 
-    For elementwise formulas on maps that share their first axis: what they hold besides must broadcast over it.
+    For elementwise formulas on maps that share their first axis: what they hold besides must broadcast over it. The
+    last step of the formula writes into out, where that is given, and makes an array of its own where it is None.
     Blocks keep the intermediate results in a cache, where whole arrays would send each through memory.
     """
     first = arrays[0]
     pictures = len(first) if first.ndim else 0
     if first.nbytes < 2 * LEAST_BYTES or not isinstance(first, np.ndarray) or first.dtype.kind != "f" or pictures < 2:
-        return function(*arrays)
-    out = np.empty_like(first)
+        return function(*arrays, out=None)
+    result = np.empty_like(first)
 
     def block(some):
-        out[some] = function(*(a[some] for a in arrays))
+        function(*(a[some] for a in arrays), out=result[some])
     share(block, blocks(first))
-    return out
+    return result
 
 
 def blocks(x):

@@ -14,8 +14,8 @@ from minires.ops.shape import axis
 def relu(x):
     """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 too)."""
     xp, nought = array_module(x), zero(x)
-    y = blockwise(lambda x: xp.maximum(x, nought), x)
-    return y, lambda dy: blockwise(lambda dy, y: dy * (y.real > 0), dy, y)
+    y = blockwise(lambda x, out: xp.maximum(x, nought, out=out), x)
+    return y, lambda dy: blockwise(lambda dy, y, out: xp.multiply(dy, y.real > 0, out=out), dy, y)
 
 
 @op

@@ -46,12 +46,13 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         mean, var = running_mean, running_var
     # All of (C,), in double precision; what meets the maps is one factor and one constant for each channel.
     # The mean is two numbers of x's precision: x − high is exact near it, and low goes into the constants.
+    xp = array_module(x)
     inv_std = 1 / (var + eps) ** 0.5
     high = mean.astype(x.dtype)
     low = mean - high
     slope = weight * inv_std
     near, factor, constant = per_channel(high, x), per_channel(slope, x), per_channel(bias - low * slope, x)
-    y = blockwise(lambda x: (x - near) * factor + constant, x)
+    y = blockwise(lambda x, out: xp.add((x - near) * factor, constant, out=out), x)
 
     def backward(dy):
         # x̂ = (x − high − low)/√(σ² + ε), made again rather than kept: that is cheaper than fetching it
@@ -61,9 +62,9 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
             bend = slope * inv_std * dw / m
             shift = per_channel(slope * db / m - low * bend, dy)
             bend = per_channel(bend, dy)
-            dx = blockwise(lambda dy, x: dy * factor - (x - near) * bend - shift, dy, x)
+            dx = blockwise(lambda dy, x, out: xp.subtract(dy * factor - (x - near) * bend, shift, out=out), dy, x)
         else:
-            dx = blockwise(lambda dy: dy * factor, dy)
+            dx = blockwise(lambda dy, out: xp.multiply(dy, factor, out=out), dy)
         return dx, dw.astype(dy.dtype), db.astype(dy.dtype)
     return y, backward
 

@@ -55,7 +55,7 @@ def test_blockwise_equals_the_formula_on_whole_arrays(threads):
     x, y = (rng.standard_normal((7, 256, 32, 32), dtype=np.float32) for _ in range(2))
     v = rng.standard_normal((1, 256, 1, 1), dtype=np.float32)
     assert len(workers.blocks(x)) == max(2, kernels.get_num_threads())  # of 7 MB
-    np.testing.assert_array_equal(kernels.blockwise(lambda x, y: x * y + v, x, y), x * y + v)
+    np.testing.assert_array_equal(kernels.blockwise(lambda x, y, out: np.add(x * y, v, out=out), x, y), x * y + v)
 
 
 def test_blockwise_keeps_the_memory_format(threads):
@@ -122,7 +122,7 @@ def test_a_forked_child_starts_its_own_workers():
     code = ("import os, numpy as np\n"
             "from minires import kernels\n"
             "x = np.ones((8, 64, 32, 32), np.float32)\n"
-            "double = lambda: float(kernels.blockwise(lambda x: x + x, x).sum())\n"
+            "double = lambda: float(kernels.blockwise(lambda x, out: np.add(x, x, out=out), x).sum())\n"
             "first = double()\n"
             "child = os.fork()\n"
             "if child == 0:\n"
