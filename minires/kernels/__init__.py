@@ -3,6 +3,7 @@
 from minires.errors import OptionError
 from minires.kernels import im2col as _readable
 from minires.kernels import tiled as _tiled
+from minires.kernels import winograd as _winograd
 from minires.kernels.channels import channel_sums, moments, per_channel, zero
 from minires.kernels.memory import keep_freed_memory
 from minires.kernels.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
@@ -14,13 +15,14 @@ __all__ = ["Window", "avg_pool", "avg_pool_dx", "blockwise", "channel_sums", "co
 
 keep_freed_memory()
 
-CHOICES = ("fastest", "readable")
+CHOICES = {"fastest": (_winograd, _tiled), "direct": (_tiled,), "readable": ()}  # the first that fits, else readable
 _chosen = "fastest"
 
 
 class use:
-    """Compute every convolution the "readable" way or the "fastest" one (the default).
+    """Compute every convolution the "readable" way, the "direct" one, or the "fastest" (the default).
 
+    The fastest may reorder what it adds up in float32 (winograd.py states its error); direct never does.
     kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only.
     """
 
@@ -39,7 +41,7 @@ class use:
 
 
 def _best(x, win):
-    return _tiled if _chosen == "fastest" and _tiled.fits(x, win) else _readable
+    return next((kernel for kernel in CHOICES[_chosen] if kernel.fits(x, win)), _readable)
 
 
 def conv(x, w, win):

@@ -169,5 +169,5 @@ def test_the_kernel_can_be_chosen_for_a_block_or_for_good(monkeypatch):
     kernels.use("fastest")
     kernels.conv(x.astype(complex), w, win)
     assert calls == ["tiled", "readable", "tiled", "readable", "readable"]
-    with pytest.raises(ValueError, match="choose one of fastest, readable, got 'fast'"):
+    with pytest.raises(ValueError, match="choose one of fastest, direct, readable, got 'fast'"):
         kernels.use("fast")

@@ -1,0 +1,198 @@
+"""Winograd against the definition, its error against the bound, and where it is chosen."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from minires import kernels
+from minires.arrays import channels_last, empty, is_channels_last
+from minires.kernels import Window, im2col, naive, winograd
+
+U32, U64 = 2.0**-24, 2.0**-53
+
+# The matrices of the paper; the kernel has formulas, so this is written down twice.
+BT = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
+               [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]])
+G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+
+
+def window(N, C, H, W, O, padding=1):
+    return Window.of((N, C, H, W), (O, C, 3, 3), 1, padding)
+
+
+def back(win):
+    return Window.of(win.y_shape, (win.C, win.O, 3, 3), 1, (2 - win.PH, 2 - win.PW))
+
+
+@st.composite
+def windows(draw):
+    (H, PH), (W, PW) = [(draw(st.integers(max(1, 3 - 2 * p), 10)), p)
+                        for p in (draw(st.integers(0, 2)), draw(st.integers(0, 2)))]
+    return window(draw(st.integers(0, 3)), draw(st.integers(1, 3)), H, W, draw(st.integers(1, 3)), (PH, PW))
+
+
+def arrays(win, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = (win.N, win.C, win.H, win.W), (win.O, win.C, 3, 3), win.y_shape
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def all_results(kernel, x, w, dy, win):
+    return kernel.conv(x, w, win), kernel.conv_dx(dy, w, win), kernel.conv_dw(dy, x, win), \
+        *kernel.conv_dx_dw(dy, x, w, win)
+
+
+def tiles(x, win, size, padding=(0, 0)):
+    """Every fourth window of `size` in the padded map, filled up with zeros -> (N,C,TH,TW,size,size)."""
+    TH, TW = -(-win.OH // 4), -(-win.OW // 4)
+    room = [(p, 4 * T + size - 4 - n - p) for p, T, n in zip(padding, (TH, TW), x.shape[2:], strict=True)]
+    padded = np.pad(x, ((0, 0), (0, 0), *((before, max(after, 0)) for before, after in room)))
+    return np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))[:, :, ::4, ::4][:, :, :TH, :TW]
+
+
+def both_axes(matrix, a):
+    return np.abs(matrix) @ np.abs(a.astype(float)) @ np.abs(matrix).T
+
+
+def y_size(x, w, win):
+    """The formula of y in absolute values."""
+    V, U = both_axes(BT, tiles(x, win, 6, (win.PH, win.PW))), both_axes(G, w)
+    y = both_axes(AT, np.einsum("ncabij,ocij->noabij", V, U, optimize=True))
+    return y.swapaxes(3, 4).reshape(win.N, win.O, 4 * y.shape[2], 4 * y.shape[3])[:, :, :win.OH, :win.OW]
+
+
+def dw_size(dy, x, win):
+    """The formula of dw in absolute values."""
+    V, D = both_axes(BT, tiles(x, win, 6, (win.PH, win.PW))), both_axes(AT.T, tiles(dy, win, 4))
+    return both_axes(G.T, np.einsum("ncabij,noabij->ocij", V, D, optimize=True))
+
+
+def bounds(x, w, dy, win):
+    """√n times the formula in absolute values, for each result, in units of u."""
+    turned, other = w[:, :, ::-1, ::-1].swapaxes(0, 1), back(win)
+    number = [win.N * -(-a.OH // 4) * -(-a.OW // 4) for a in (win, other)]
+    dx = np.sqrt(20 + win.O) * y_size(dy, turned, other)
+    return (np.sqrt(20 + win.C) * y_size(x, w, win), dx, np.sqrt(20 + number[0]) * dw_size(dy, x, win),
+            dx, np.sqrt(20 + number[1]) * dw_size(x, dy, other).swapaxes(0, 1)[:, :, ::-1, ::-1])
+
+
+def memory_formats(x):
+    yield np.ascontiguousarray(x)
+    yield channels_last(x)
+    yield np.repeat(x, 2, axis=3)[:, :, :, ::2]  # not contiguous
+    yield np.ascontiguousarray(x[:, ::-1, ::-1])[:, ::-1, ::-1]  # negative strides
+
+
+@settings(max_examples=100, deadline=None)
+@given(win=windows(), seed=st.integers(0, 99))
+@example(win=window(1, 1, 1, 1, 1), seed=0)
+@example(win=window(2, 2, 1, 1, 3, 2), seed=0)
+@example(win=window(0, 2, 5, 5, 3), seed=0)
+@example(win=window(3, 2, 8, 8, 3, 0), seed=0)
+def test_it_agrees_with_naive_in_float64(win, seed):
+    x, w, dy = arrays(win, seed=seed)
+    exact = naive.conv(x, w, win), naive.conv_dx(dy, w, win), naive.conv_dw(dy, x, win)
+    for xs, dys in zip(memory_formats(x), memory_formats(dy), strict=True):
+        for ours, reference, bound in zip(all_results(winograd, xs, w, dys, win), exact + exact[1:],
+                                          bounds(x, w, dy, win), strict=True):
+            assert ours.shape == reference.shape
+            assert ours.dtype == np.float64
+            assert np.all(np.abs(ours - reference) <= 2 * U64 * bound)  # both round
+            np.testing.assert_allclose(ours, reference, rtol=0, atol=2e-13)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(64, 14), (128, 10), (256, 9), (512, 7)])
+def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(channels, size):
+    win = window(2, channels, size, size, channels)
+    x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
+    exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
+    for ours, reference, bound in zip(all_results(winograd, x, w, dy, win), exact, bounds(x, w, dy, win), strict=True):
+        assert ours.dtype == np.float32
+        assert np.all(np.abs(ours - reference) <= U32 * bound)
+
+
+@pytest.mark.parametrize("large", [(1, 1), (5, 6), (1 << 30, 1 << 30)])
+def test_the_size_of_a_chunk_does_not_change_the_result(monkeypatch, large):
+    win = window(3, 4, 13, 22, 6)
+    x, w, dy = arrays(win)
+    exact = all_results(im2col, x, w, dy, win)
+    monkeypatch.setattr(winograd, "TILES", large[0])
+    monkeypatch.setattr(winograd, "WEIGHTS", large[1])
+    for _ in range(2):  # the second time in buffers that were used
+        for ours, reference in zip(all_results(winograd, x, w, dy, win), exact, strict=True):
+            np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-12)
+
+
+def test_the_result_lies_in_memory_as_the_input_does():
+    win = window(2, 4, 6, 5, 3)
+    x, w, dy = arrays(win)
+    for last in (False, True):
+        xs, dys = (channels_last(x), channels_last(dy)) if last else (x, dy)
+        assert is_channels_last(winograd.conv(xs, w, win)) is last
+        assert is_channels_last(winograd.conv_dx(dys, w, win)) is last
+        assert is_channels_last(winograd.conv_dx_dw(dys, xs, w, win)[0]) is last
+
+
+@pytest.mark.parametrize("order", [(2, 3, 1, 0), (0, 2, 3, 1), (3, 2, 1, 0)])
+def test_the_weights_may_lie_in_memory_in_any_order(order):
+    win = window(2, 4, 6, 5, 3)
+    x, w, dy = arrays(win)
+    other = empty(w.shape, w.dtype, order)
+    other[...] = w
+    for ours, same in zip(all_results(winograd, x, other, dy, win), all_results(winograd, x, w, dy, win), strict=True):
+        np.testing.assert_array_equal(ours, same)
+
+
+def test_inputs_are_left_alone():
+    win = window(2, 4, 7, 5, 3)
+    inputs = arrays(win)
+    before = [a.copy() for a in inputs]
+    all_results(winograd, *inputs, win)
+    for a, b in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_same_number_of_threads_gives_the_same_bits(threads):
+    win = window(9, 16, 22, 21, 16)
+    x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
+    before = kernels.get_num_threads()
+    kernels.set_num_threads(threads)
+    try:
+        first, *others = [[r.tobytes() for r in all_results(winograd, x, w, dy, win)] for _ in range(4)]
+        assert all(other == first for other in others)
+    finally:
+        kernels.set_num_threads(before)
+
+
+def test_nan_and_infinity_reach_only_the_tiles_that_meet_them():
+    win = window(2, 2, 16, 16, 2)
+    x, w, _ = arrays(win, np.float32)
+    x[0, 0, 1, 1] = np.nan
+    y = winograd.conv(x, w, win)
+    assert np.isnan(y[0, :, :3, :3]).all()
+    assert np.isfinite(y[0, :, 4:]).all()
+    assert np.isfinite(y[1]).all()
+
+
+def test_it_fits_where_it_is_faster():
+    def fits(win, dtype=np.float32):
+        return winograd.fits(np.empty((win.N, win.C, win.H, win.W), dtype), win)
+    layers = [(64, 56), (128, 28), (256, 14), (512, 7)]
+    assert all(fits(window(16, C, S, S, C)) for C, S in layers)
+    assert not any(fits(window(16, C, S, S, C), np.float64) for C, S in layers)
+    assert not any(fits(window(16, C, S, S, C), np.complex64) for C, S in layers)
+    assert not any(fits(window(16, C, S, S, C, padding=3)) for C, S in layers)
+    assert not fits(window(16, 32, 56, 56, 64))
+    assert not fits(window(16, 64, 14, 14, 64))  # a quarter of the tiles is waste
+    assert not fits(window(1, 512, 7, 7, 512))
+    assert not fits(window(0, 64, 56, 56, 64))
+    shape = (16, 128, 28, 28)
+    for options in ({"stride": 2}, {"stride": (1, 2)}, {"dilation": 2}):
+        assert not fits(Window.of(shape, (128, 128, 3, 3), padding=1, **options))
+    assert not fits(Window.of(shape, (128, 64, 3, 3), padding=1, groups=2))
+    assert not fits(Window.of(shape, (128, 128, 1, 3)))
+    assert not fits(Window.of(shape, (128, 128, 5, 5), padding=2))
+    assert not winograd.fits([[1.0]], window(16, 128, 28, 28, 128))
