@@ -127,7 +127,7 @@ class Tensor:
         """A leaf of its own: the graph is not copied."""
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be deep-copied; use detach() first")
-        return type(self)(self.data.copy(), requires_grad=self.requires_grad)
+        return type(self)(self.data.copy(order="K"), requires_grad=self.requires_grad)
 
     def __repr__(self):
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"

@@ -33,8 +33,7 @@ def conv(x, w, win):
 def _conv(x, weights, win):
     y = empty_map(win.y_shape, like=x)
     pixels, out = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
-    weights = np.ascontiguousarray(weights)
-    direct = out.flags.c_contiguous
+    weights, direct = _matrix(weights), out.flags.c_contiguous
 
     def tile(job):
         some, first, last = job
@@ -67,7 +66,7 @@ def conv_dx(dy, w, win):
         return _conv(dy, _turned(w, win), back)
 
     dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
-    weights = np.ascontiguousarray(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
+    weights = _matrix(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
     pixels = dy.transpose(0, 2, 3, 1)
 
     def pictures(job):
@@ -88,7 +87,7 @@ def conv_dx_dw(dy, x, w, win):
         return conv_dx(dy, w, win), conv_dw(dy, x, win)
     dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
     dy, x, out = dy.transpose(0, 2, 3, 1), x.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1)
-    weights, direct = np.ascontiguousarray(_turned(w, win)), out.flags.c_contiguous
+    weights, direct = _matrix(_turned(w, win)), out.flags.c_contiguous
 
     def tile(job):
         some, first, last = job
@@ -118,6 +117,12 @@ def conv_dw(dy, x, win):
     parts = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
     dw.transpose(2, 3, 1, 0)[...] = sum(parts[1:], start=parts[0]).reshape(win.KH, win.KW, win.C, win.O)
     return dw
+
+
+def _matrix(weights):
+    """As BLAS takes it: itself if its rows or its columns are one piece of memory, else a copy."""
+    flags = weights.flags
+    return weights if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(weights)
 
 
 def _tiles(win, itemsize, *, least_pixels=0, whole_pictures=False):

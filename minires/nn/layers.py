@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from minires import ops
+from minires.arrays import empty
 from minires.errors import OptionError, ShapeError
 from minires.kernels.window import pair
 from minires.nn import init
@@ -22,8 +23,10 @@ def _init_affine(weight, bias, rng):
             init.uniform_(tensor, bound, rng=rng)
 
 
-def _zeros(*shape):
-    return Parameter(np.zeros(shape, np.float32))
+def _zeros(*shape, order=None):
+    array = empty(shape, np.float32, order or range(len(shape)))
+    array[...] = 0
+    return Parameter(array)
 
 
 class Conv2d(Module):
@@ -35,7 +38,8 @@ class Conv2d(Module):
             raise ShapeError(f"Conv2d: groups={groups} must divide {in_channels} input and "
                              f"{out_channels} output channels")
         self.settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        self.weight = _zeros(out_channels, in_channels // groups, *pair(kernel_size, "kernel_size", "Conv2d", 1))
+        shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size", "Conv2d", 1))
+        self.weight = _zeros(*shape, order=(2, 3, 1, 0))  # lies in memory as (KH,KW,C,O), the matrix of im2col's product
         self.bias = _zeros(out_channels) if bias else None
         _init_affine(self.weight, self.bias, np.random.default_rng(rng))
 
