@@ -121,8 +121,8 @@ def scratch(key, shape, dtype):
 
 
 # A thread that waits for the interpreter is woken 15 µs later, once for each call of NumPy's, so a call must last much
-# longer than that: blocks of 4 MB and not what a core's cache holds, and none of less than half a MB.
-BLOCK_BYTES = 4 << 20
+# longer than that: blocks of 2 MB, though a core's own cache holds less, and none of less than half a MB.
+BLOCK_BYTES = 2 << 20
 LEAST_BYTES = 1 << 19
 
 
