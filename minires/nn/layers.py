@@ -39,7 +39,7 @@ class Conv2d(Module):
                              f"{out_channels} output channels")
         self.settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size", "Conv2d", 1))
-        self.weight = _zeros(*shape, order=(2, 3, 1, 0))  # lies in memory as (KH,KW,C,O), the matrix of im2col's product
+        self.weight = _zeros(*shape, order=(2, 3, 1, 0))  # (KH,KW,C,O) in memory, the matrix of im2col's product
         self.bias = _zeros(out_channels) if bias else None
         _init_affine(self.weight, self.bias, np.random.default_rng(rng))
 
