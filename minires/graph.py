@@ -13,9 +13,9 @@ from operator import attrgetter
 
 import numpy as np
 
+from minires import kernels
 from minires.arrays import array_module, is_array
 from minires.errors import DTypeError, GraphError, ShapeError
-from minires.kernels import blockwise
 
 
 class _Mode(threading.local):
@@ -133,7 +133,7 @@ def propagate(root, dy, retain_graph):
             if parent not in grads:
                 grads[parent] = dx
             elif parent not in ours:
-                grads[parent] = blockwise(array_module(dx).add, grads[parent], dx)
+                grads[parent] = kernels.add(grads[parent], dx)
                 ours.add(parent)
             else:
                 grads[parent] += dx

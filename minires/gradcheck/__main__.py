@@ -30,7 +30,7 @@ examples:
   python -m minires.gradcheck batch_norm --plot steps.png         error against step size
   python -m minires.gradcheck --paths --model resnet20            the gradient through shortcuts and branches
 
-exit status: 0 all passed, 1 something failed, 2 could not run"""
+exit status: 0 all passed, 1 something failed, 2 could not run, 130 stopped"""
 
 
 def make_parser():
@@ -77,10 +77,15 @@ def main(argv=None):
     if args.list:
         print("\n".join(sorted(registry)))
         return 0
-    if min(args.samples, 1 if args.seeds is None else args.seeds) < 1 or args.timeout <= 0:
-        parser.error("--samples, --seeds and --timeout must be positive")
+    if min(args.samples, 1 if args.seeds is None else args.seeds, args.batch_size) < 1 or args.timeout <= 0:
+        parser.error("--samples, --seeds, --batch-size and --timeout must be positive")
+    if args.seed < 0:
+        parser.error("--seed must not be negative")
     try:
         return _do(args)
+    except KeyboardInterrupt:
+        print("\ngradcheck: stopped", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # whoever reads has read enough, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -102,6 +107,8 @@ def _do(args):
     for name in args.ops:
         known(name)
     if args.paths:
+        if args.ops:
+            raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
         return 0 if show_paths(args.model, args.dataset, variant=args.variant, batch_size=args.batch_size,
                                seed=args.seed, plot=args.plot, quiet=args.quiet) else 1
     if args.plot:

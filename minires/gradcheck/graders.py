@@ -57,9 +57,9 @@ def check_target(target, like, *, seed, samples, timeout, quiet):
     result = Result(target, like or _op_of(name))
     try:
         if not colon or not name.isidentifier():
-            raise OptionError(f"{target}: which function? Write FILE.py:FUNCTION")
+            raise OptionError("which function? Write FILE.py:FUNCTION")
         if not result.like:
-            raise OptionError(f"{target}: say which op it is to be like: --like OP")
+            raise OptionError("say which op it is to be like: --like OP")
         known(result.like)
         if not quiet:
             print(f"{target}, held to {result.like}")

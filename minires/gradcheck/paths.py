@@ -30,7 +30,12 @@ def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, p
         if not paths:
             raise OptionError(f"{name} has no residual blocks")
         return paths
-    paths = paths_of(name, **({"variant": variant} if variant else {}))
+    try:
+        paths = paths_of(name, **({"variant": variant} if variant else {}))
+    except TypeError:
+        if not variant:
+            raise
+        raise OptionError(f"{name} has no bottlenecks, so no variant; resnet50 has") from None
     table, worst = Table(PATHS, quiet), 0.0
     for i, path in enumerate(paths):
         jvp = branch_by_jvp(path, rng=[seed, i])

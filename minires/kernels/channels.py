@@ -21,14 +21,6 @@ def per_channel(v, x):
     return v.reshape(1, -1, 1, 1)
 
 
-def zero(x):
-    """0, to compare x with; for a channels-last map a row of zeros.
-
-    NumPy's np.maximum of two arrays is four times as fast as that of an array and a number.
-    """
-    return per_channel(array_module(x).zeros(x.shape[1], x.dtype), x) if is_channels_last(x) else 0
-
-
 def channel_sums(function, *maps):
     """Σ over N, H and W of each map that function(*maps) returns, added up in float64 -> a (C,) float64 array for each.
 

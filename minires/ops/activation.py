@@ -2,9 +2,9 @@
 
 import math
 
+from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
-from minires.kernels import blockwise, zero
 from minires.kernels.erf import erfc
 from minires.op import op
 from minires.ops.shape import axis
@@ -13,9 +13,8 @@ from minires.ops.shape import axis
 @op
 def relu(x):
     """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 too)."""
-    xp, nought = array_module(x), zero(x)
-    y = blockwise(lambda x, out: xp.maximum(x, nought, out=out), x)
-    return y, lambda dy: blockwise(lambda dy, y, out: xp.multiply(dy, y.real > 0, out=out), dy, y)
+    y = kernels.relu(x)
+    return y, lambda dy: kernels.relu_dx(dy, y)
 
 
 @op

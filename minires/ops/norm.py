@@ -3,7 +3,6 @@
 from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
-from minires.kernels import blockwise, per_channel
 from minires.op import op
 
 
@@ -43,28 +42,16 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     elif running_mean is None:
         raise ShapeError("batch_norm: training=False needs running_mean and running_var")
     else:
-        mean, var = running_mean, running_var
-    # All of (C,), in double precision; what meets the maps is one factor and one constant for each channel.
-    # The mean is two numbers of x's precision: x − high is exact near it, and low goes into the constants.
-    xp = array_module(x)
-    inv_std = 1 / (var + eps) ** 0.5
-    high = mean.astype(x.dtype)
-    low = mean - high
-    slope = weight * inv_std
-    near, factor, constant = per_channel(high, x), per_channel(slope, x), per_channel(bias - low * slope, x)
-    y = blockwise(lambda x, out: xp.add((x - near) * factor, constant, out=out), x)
+        mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
+    inv_std = 1 / (var + eps) ** 0.5  # (C,)
+    y = kernels.normalise(x, mean, inv_std, weight, bias)  # γ·x̂ + β
 
     def backward(dy):
-        # x̂ = (x − high − low)/√(σ² + ε), made again rather than kept: that is cheaper than fetching it
-        db, dw = kernels.channel_sums(lambda dy, x: (dy, dy * (x - near)), dy, x)
-        dw = (dw - low * db) * inv_std
-        if training:  # γ/√(σ² + ε) · (∂L/∂y − ⟨∂L/∂y⟩ − x̂·⟨∂L/∂y · x̂⟩) = ∂L/∂y·factor − (x − high)·bend − shift
-            bend = slope * inv_std * dw / m
-            shift = per_channel(slope * db / m - low * bend, dy)
-            bend = per_channel(bend, dy)
-            dx = blockwise(lambda dy, x, out: xp.subtract(dy * factor - (x - near) * bend, shift, out=out), dy, x)
+        db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
+        if training:
+            dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db / m, dw / m)
         else:
-            dx = blockwise(lambda dy, out: xp.multiply(dy, factor, out=out), dy)
+            dx = kernels.scale(dy, weight * inv_std)
         return dx, dw.astype(dy.dtype), db.astype(dy.dtype)
     return y, backward
 

@@ -68,6 +68,8 @@ def test_quiet_prints_what_failed_and_one_line(capsys, monkeypatch):
     (["relu", "abs", "--plot", "x.png"], "gradcheck: --plot draws one op: name it"),
     (["relu", "--like", "relu"], "gradcheck: --like, --json and --gradescope go with a function"),
     (["relu", "x.py:relu"], "gradcheck: name either ops or functions in files, not both"),
+    (["relu", "--paths"], "gradcheck: --paths shows a network (--model), not the op relu"),
+    (["--paths", "--variant", "v1"], "gradcheck: resnet20 has no bottlenecks, so no variant; resnet50 has"),
 ])
 def test_what_cannot_run_gives_exit_status_2_and_one_line(capsys, arguments, message):
     assert main(arguments) == 2
@@ -86,7 +88,10 @@ def test_a_missing_cupy_is_one_line(capsys, monkeypatch):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["--samples", "0"], ["--seeds", "0"], ["--timeout", "-1"], ["--backend", "tpu"]])
+@pytest.mark.parametrize("arguments", [
+    ["--samples", "0"], ["--seeds", "0"], ["--timeout", "-1"], ["--backend", "tpu"], ["--seed", "-1"],
+    ["--paths", "--batch-size", "0"],
+])
 def test_impossible_options_are_refused(capsys, arguments):
     with pytest.raises(SystemExit) as exit:
         main(arguments)
@@ -120,6 +125,14 @@ def test_many_seeds_find_no_false_alarm_and_would_show_one(capsys, monkeypatch):
     monkeypatch.setattr(registry["neg"], "raw", lambda x: (-x, lambda dy: dy))
     assert main(["neg", "--seeds", "2"]) == 1
     assert "6 false alarms in 6 cases of 2 seeds" in capsys.readouterr().out
+
+
+def test_control_c_is_one_line_and_status_130(capsys, monkeypatch):
+    def interrupted(*args, **settings):
+        raise KeyboardInterrupt
+    monkeypatch.setattr("minires.gradcheck.__main__.run", interrupted)
+    assert main([]) == 130
+    assert capsys.readouterr().err == "\ngradcheck: stopped\n"
 
 
 def test_a_plot_of_error_against_step_is_written(tmp_path, capsys):
