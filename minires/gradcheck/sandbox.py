@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import sys
+import threading
+from multiprocessing.connection import wait
 
 from minires.errors import DataError, MiniresError, OptionError
 from minires.gradcheck.homework import cases_for_function, grade, load
@@ -60,6 +62,7 @@ def _receive(connection, process, timeout, what):
 
 def _work(connection, path, name, like, seed, samples, start):
     """In the new process: load, then one report a case. What the function prints is not shown."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
     sys.argv = [path]
     try:
@@ -75,3 +78,9 @@ def _work(connection, path, name, like, seed, samples, start):
         except BaseException as error:
             report = Report(f"{like} ({case.label})", problems=[f"it raises {describe(error)}"])
         connection.send(report)
+
+
+def _end_with_parent():
+    """Whoever waits for an endless loop may be killed; the loop must not go on by itself."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

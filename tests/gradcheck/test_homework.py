@@ -1,6 +1,10 @@
 """Somebody's own function: what is right passes, what is wrong gets a clear sentence, and nothing gets stuck."""
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,6 +191,33 @@ def test_an_endless_loop_ends_with_its_case_and_the_others_go_on(homework, capsy
     assert status == 1
     assert "relu (map, channels-last): did not finish within 2 s (--timeout): an endless loop?" in out
     assert "3 of 4 cases passed" in out
+
+
+def alive(pid):
+    """Whether a process runs; a zombie that nobody has fetched yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for the process in /proc")
+def test_an_endless_loop_ends_when_the_checker_is_killed(tmp_path):
+    (tmp_path / "hw.py").write_text("import os\nfrom pathlib import Path\n\ndef f(x):\n    Path('pid.part').write_text("
+                                    "str(os.getpid()))\n    os.replace('pid.part', 'pid')\n    while True:\n        pass\n")
+    checker = subprocess.Popen([sys.executable, "-m", "minires.gradcheck", "hw.py:f", "--like", "relu", "--timeout", "60"],
+                               cwd=tmp_path, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pid = int((tmp_path / "pid").read_text())
+    assert alive(pid)
+    checker.kill()
+    checker.wait()
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(pid)
 
 
 @pytest.mark.parametrize(("target", "sentence"), [
