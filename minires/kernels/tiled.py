@@ -5,7 +5,7 @@ and multiplied straight into y. Against the readable version:
 - a 1×1 convolution without stride multiplies x itself, there is nothing to lay out;
 - dX of a convolution without stride is the convolution of dY with the weights turned by 180°, padded to the full
   overlap: a copy (im2col) is cheaper than an addition (col2im);
-- the pixels under a kernel row are copied in one piece, KW·C numbers and not C, and all windows by one call;
+- the pixels under a kernel row are copied as one item of KW·C numbers, and all windows by one call;
 - large maps are cut by rows, small ones are taken several at a time.
 Weights are used as (K,O) matrices; a weight whose memory lies in the order (KH,KW,C,O) is one already.
 """
@@ -14,6 +14,7 @@ import numpy as np
 
 from minires.arrays import empty, empty_map
 from minires.kernels import im2col as readable
+from minires.kernels.pixels import with_zeros
 from minires.kernels.window import Window
 from minires.kernels.workers import scratch, share
 
@@ -146,21 +147,16 @@ def _rows(pixels, win, first, last):
     n, H, W = len(pixels), win.H + 2 * win.PH, win.W + 2 * win.PW
     top = first * win.SH  # the rows under these windows, counted in the padded picture
     bottom = (last - 1) * win.SH + win.DH * (win.KH - 1) + 1
-    # With its zeros around it the picture is one piece of memory, in which all windows are views; the zeros stay.
+    # With its zeros around it the picture is one piece of memory, in which all windows are views.
     if win.PH or win.PW or not pixels.flags.c_contiguous:
-        padded = scratch(("padded", *_geometry(win)), (n, H, W, win.C), pixels.dtype)
-        start, stop = max(top - win.PH, 0), max(min(bottom - win.PH, win.H), 0)
-        padded[:, start + win.PH:stop + win.PH, win.PW:win.PW + win.W] = pixels[:, start:stop]
-    else:
-        padded = pixels
-    pixel = win.C * padded.itemsize
+        pixels = with_zeros(pixels, H, W, win.PH, win.PW, (top, bottom))
+    # One call copies all of im2col: what lies under a kernel row is one item.
+    side_by_side = win.KW if win.DW == 1 else 1
+    item = np.dtype((np.void, side_by_side * win.C * pixels.itemsize))
+    pixel = win.C * pixels.itemsize
     windows = np.ndarray(
-        (n, last - first, win.OW, win.KH, win.KW, win.C), padded.dtype, padded, top * W * pixel,
-        (H * W * pixel, win.SH * W * pixel, win.SW * pixel, win.DH * W * pixel, win.DW * pixel, padded.itemsize))
-    cols = scratch("cols", windows.shape, padded.dtype)
-    cols[...] = windows  # one call for all of im2col, of KW·C neighbours at a time
-    return cols.reshape(-1, win.KH * win.KW * win.C)
-
-
-def _geometry(win):
-    return win.H, win.W, win.SH, win.SW, win.PH, win.PW, win.DH, win.DW
+        (n, last - first, win.OW, win.KH, win.KW // side_by_side), item, pixels, top * W * pixel,
+        (H * W * pixel, win.SH * W * pixel, win.SW * pixel, win.DH * W * pixel, win.DW * pixel))
+    cols = scratch("cols", (n * (last - first) * win.OW, win.KH * win.KW * win.C), pixels.dtype)
+    np.ndarray(windows.shape, item, cols)[...] = windows
+    return cols
