@@ -1,13 +1,15 @@
 """Formulas on whole maps, number by number or channel by channel, on all workers.
 
-Batch normalisation is x̂ = (x − μ)·s for each channel, s = 1/√(σ² + ε). It is computed as (x − near)·factor + constant,
-where near is μ in x's precision: x − near is exact for x near the mean, and what μ has beyond x's precision goes into
-the constant, so that nothing is lost where the mean is large against the deviation. What is by channel, (C,), is
-computed in double precision. x̂ itself is never kept: making it again is cheaper than fetching it.
+Batch normalisation is x̂ = (x − μ)·s for each channel, s = 1/√(σ² + ε). It is computed as x·factor + constant: where μ
+is a few deviations from zero that loses no more than x has lost already, for a change of x by its last digit changes
+as much. Where μ is far it is taken off first, (x − near)·factor + constant, with near = μ in x's precision: the
+difference is exact for x near the mean, and what μ has beyond x's precision goes into the constant, so nothing is lost.
+What is by channel, (C,), is computed in double precision. x̂ itself is never kept: making it again is cheaper than
+fetching it.
 """
 
 from minires.arrays import array_module, is_channels_last
-from minires.kernels.channels import channel_sums, per_channel
+from minires.kernels.channels import FAR, as_map, as_rows, channel_sums
 from minires.kernels.workers import blockwise
 
 
@@ -18,16 +20,15 @@ def add(a, b):
 
 def scale(x, factor):
     """x·factor: x (N,C,H,W), factor (C,)."""
-    xp, factor = array_module(x), per_channel(factor, x)
-    return blockwise(lambda x, out: xp.multiply(x, factor, out=out), x)
+    return _by_channel(array_module(x).multiply, [x], [factor])
 
 
 def relu(x):
     """max(x, 0)."""
-    xp, zero = array_module(x), 0
+    xp = array_module(x)
     if is_channels_last(x):  # np.maximum of two arrays is four times as fast as that of an array and a number
-        zero = per_channel(xp.zeros(x.shape[1], x.dtype), x)
-    return blockwise(lambda x, out: xp.maximum(x, zero, out=out), x)
+        return _by_channel(xp.maximum, [x], [xp.zeros(x.shape[1])])
+    return blockwise(lambda x, out: xp.maximum(x, 0, out=out), x)
 
 
 def relu_dx(dy, y):
@@ -38,32 +39,55 @@ def relu_dx(dy, y):
 
 def normalise(x, mean, inv_std, weight, bias):
     """γ·x̂ + β: x (N,C,H,W), μ, s, γ and β (C,)."""
-    near, low = _split(mean, x)
-    factor = weight * inv_std
-    near, factor, constant = (per_channel(v, x) for v in (near, factor, bias - low * factor))
-    xp = array_module(x)
-    return blockwise(lambda x, out: xp.add((x - near) * factor, constant, out=out), x)
+    xp, factor = array_module(x), weight * inv_std
+    near, low = _split(mean, inv_std, x)
+
+    def formula(x, factor, constant, out):
+        y = xp.multiply(x, factor, out=out)
+        y += constant
+        return y
+    return _by_channel(formula, [_less(x, near)], [factor, bias - low * factor])
 
 
 def normalise_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,) in float64."""
-    near, low = _split(mean, x)
-    near = per_channel(near, x)
-    sum_dy, products = channel_sums(lambda dy, x: (dy, dy * (x - near)), dy, x)
+    near, low = _split(mean, inv_std, x)
+    sum_dy, products = channel_sums((dy,), (dy, _less(x, near)))
     return sum_dy, (products - low * sum_dy) * inv_std
 
 
 def normalise_dx(dy, x, mean, inv_std, weight, mean_dy, mean_dy_x_hat):
-    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩), as dy·factor − (x − near)·bend − shift: dy and x (N,C,H,W), the others (C,)."""
-    near, low = _split(mean, x)
-    factor = weight * inv_std
+    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩), as dy·factor − (x·bend + shift): dy and x (N,C,H,W), the others (C,)."""
+    xp, factor = array_module(x), weight * inv_std
+    near, low = _split(mean, inv_std, x)
     bend = factor * inv_std * mean_dy_x_hat
-    near, factor, bend, shift = (per_channel(v, x) for v in (near, factor, bend, factor * mean_dy - low * bend))
-    xp = array_module(x)
-    return blockwise(lambda dy, x, out: xp.subtract(dy * factor - (x - near) * bend, shift, out=out), dy, x)
+
+    def formula(dy, x, factor, bend, shift, out):
+        less = x * bend
+        less += shift
+        dx = xp.multiply(dy, factor, out=out)
+        dx -= less
+        return dx
+    return _by_channel(formula, [dy, _less(x, near)], [factor, bend, factor * mean_dy - low * bend])
 
 
-def _split(mean, x):
-    """The mean as two numbers: in x's precision, and what is left of it."""
+def _by_channel(formula, maps, vectors):
+    """formula(*maps, *vectors, out=None), computed some pictures at a time on all workers."""
+    rows, vectors = as_rows(maps, vectors)
+    return as_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows), maps[0])
+
+
+def _split(mean, inv_std, x):
+    """The mean as two numbers: what is to be taken off x, in x's precision, and what is left of it.
+
+    Nothing is to be taken off where no mean is far from zero.
+    """
+    if not bool((abs(mean * inv_std) > FAR).any()):
+        return None, mean
     near = mean.astype(x.dtype)
     return near, mean - near
+
+
+def _less(x, near):
+    """x − near, by channel."""
+    return x if near is None else _by_channel(array_module(x).subtract, [x], [near])

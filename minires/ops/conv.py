@@ -28,6 +28,6 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
         else:
             dx = kernels.conv_dx(dy, w, win) if needs[0] else None
             dw = kernels.conv_dw(dy, x, win) if needs[1] else None
-        db = kernels.channel_sums(lambda dy: (dy,), dy)[0].astype(dy.dtype) if has_bias and needs[2] else None
+        db = kernels.channel_sums((dy,))[0].astype(dy.dtype) if has_bias and needs[2] else None
         return (dx, dw, db) if has_bias else (dx, dw)
     return y, backward
