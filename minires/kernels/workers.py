@@ -1,29 +1,32 @@
-"""A few threads that each own a core: NumPy lets go of the interpreter inside a loop or a matrix product.
+"""A few workers that each own a core: NumPy lets go of the interpreter inside a loop or a matrix product.
 
 share() gives every worker one contiguous part of the jobs, so that the same number of workers always does the same
-sums in the same order. While they exist the BLAS under NumPy is held to one thread, for each worker calls it by itself
+sums in the same order. The thread that calls is the first worker, for waking another thread and being woken by it
+takes 20 µs each. While there are several the BLAS under NumPy is held to one thread, for each worker calls it by itself
 (a BLAS that has threads of its own keeps them spinning on the cores that the workers need).
 Without threadpoolctl, which does the holding, there is one worker, and the BLAS keeps its threads.
 """
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
+from queue import SimpleQueue
 
 import numpy as np
 
 from minires.errors import OptionError
 
-_lock = threading.Lock()
+_starting = threading.Lock()
+_sharing = threading.Lock()  # held by the thread whose jobs are being done
 _inside = threading.local()  # .number of the worker that runs this thread's code; absent outside
 _count = None
-_threads = None
+_queues = ()  # of the workers that are threads, all but the first
 _limit = None
 
 
 def _cores():
-    """The cores that this process may use, as numbers; none are known on systems that cannot pin threads."""
+    """The cores that this thread may use, as numbers; none are known on systems that cannot pin threads."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
@@ -42,21 +45,23 @@ def get_num_threads():
 
 def set_num_threads(n):
     """Compute with n threads from now on."""
-    global _count, _threads, _limit
+    global _count, _queues, _limit
     if n < 1:
         raise OptionError(f"set_num_threads: needs at least 1 thread, got {n}")
-    with _lock:
-        if _threads is not None:
-            _threads.shutdown()
+    with _sharing, _starting:
+        for queue in _queues:
+            queue.put(None)
         if _limit is not None:
             _limit.unregister() if hasattr(_limit, "unregister") else _limit.restore_original_limits()
-        _count, _threads, _limit = None, None, None
+        _count, _queues, _limit = None, (), None
     _start(n)
 
 
 def _start(n=None):
-    global _count, _threads, _limit
-    with _lock:
+    global _count, _queues, _limit
+    if _count is not None:
+        return
+    with _starting:
         if _count is not None:
             return
         n = n or _default_count()
@@ -67,24 +72,67 @@ def _start(n=None):
                 n = 1
             else:
                 _limit = threadpool_limits(1, user_api="blas")
-                cores, numbers = _cores(), iter(range(n))
-
-                def own_a_core():
-                    _inside.number = number = next(numbers)
-                    if n <= len(cores):
-                        os.sched_setaffinity(0, {cores[number]})  # 0 is this thread
-                _threads = ThreadPoolExecutor(n, "minires", own_a_core)
+                _queues = tuple(SimpleQueue() for _ in range(1, n))
+                for number, queue in enumerate(_queues, 1):
+                    threading.Thread(target=_serve, args=(number, n, queue), name=f"minires {number}",
+                                     daemon=True).start()
         _count = n
 
 
+def _serve(number, n, queue):
+    with _worker(number, n):
+        while (part := queue.get()) is not None:
+            part()
+            del part  # and with it the arrays
+
+
+@contextmanager
+def _worker(number, n):
+    """This thread is worker `number` of n, and runs on the core of that number, if there are so many."""
+    cores = _cores()
+    pinned = n <= len(cores)
+    if pinned:
+        os.sched_setaffinity(0, {cores[number]})  # 0 is this thread
+    _inside.number = number
+    try:
+        yield
+    finally:
+        del _inside.number
+        if pinned:
+            os.sched_setaffinity(0, cores)
+
+
 def _forget():
-    """After a fork the threads exist in the parent only."""
-    global _count, _threads
-    _count = _threads = None
+    """After a fork the other threads exist in the parent only."""
+    global _count, _queues, _starting, _sharing
+    _count, _queues = None, ()
+    _starting, _sharing = threading.Lock(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
+
+
+class _Part:
+    """The jobs of one worker; called by it, and waited for by the thread that shared them."""
+
+    def __init__(self, task, jobs):
+        self.task, self.jobs, self.result, self.error = task, jobs, None, None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def __call__(self):
+        try:
+            for job in self.jobs:
+                result = self.task(job)
+                if self.result is None:
+                    self.result = result
+                else:
+                    self.result += result
+        except BaseException as error:  # to be raised where share() was called
+            self.error = error
+        finally:
+            self.done.release()
 
 
 def share(task, jobs):
@@ -92,22 +140,24 @@ def share(task, jobs):
 
     task's results, unless they are None, are added up within a part, into the first one.
     """
-    def work(part):
-        total = None
-        for job in part:
-            result = task(job)
-            if total is None:
-                total = result
-            else:
-                total += result
-        return total
     _start()
-    parts = min(_count, len(jobs))
-    if parts < 2 or hasattr(_inside, "number"):
-        return [work(jobs)]
-    bounds = [len(jobs) * k // parts for k in range(parts + 1)]
-    futures = [_threads.submit(work, jobs[a:b]) for a, b in pairwise(bounds)]
-    return [future.result() for future in futures]
+    n = min(_count, len(jobs))
+    if n < 2 or hasattr(_inside, "number"):
+        parts = [_Part(task, jobs)]
+        parts[0]()
+    else:
+        bounds = [len(jobs) * k // n for k in range(n + 1)]
+        parts = [_Part(task, jobs[a:b]) for a, b in pairwise(bounds)]
+        with _sharing, _worker(0, _count):
+            for queue, part in zip(_queues, parts[1:]):
+                queue.put(part)
+            parts[0]()
+            for part in parts:
+                part.done.acquire()
+    for part in parts:
+        if part.error is not None:
+            raise part.error
+    return [part.result for part in parts]
 
 
 def scratch(key, shape, dtype):

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
@@ -48,6 +50,40 @@ def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(thr
     with pytest.raises(ZeroDivisionError):
         workers.share(lambda job: 1 / job, [1, 2, 0, 4])
     assert sum(workers.share(lambda job: job, [1, 2, 3])) == 6
+
+
+def test_several_threads_may_share_at_once(threads):
+    sums, jobs = [], list(range(100))
+    callers = [threading.Thread(target=lambda: sums.extend(sum(workers.share(int, jobs)) for _ in range(20)))
+               for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert sums == [sum(jobs)] * 80
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads cannot be pinned on this system")
+def test_the_caller_may_run_where_it_could_before(threads):
+    before, seen = os.sched_getaffinity(0), []
+    workers.share(lambda _: seen.append(os.sched_getaffinity(0)), list(range(threads)))
+    assert os.sched_getaffinity(0) == before
+    if 1 < threads <= len(before):
+        assert sorted(map(sorted, seen)) == [[core] for core in sorted(before)[:threads]]
+
+
+def test_what_the_jobs_held_is_let_go(threads):
+    class Big:
+        pass
+    big = Big()
+    reference = weakref.ref(big)
+    workers.share(lambda _, big=big: None, [1, 2, 3])
+    del big
+    for _ in range(1000):  # the other workers let go a moment after the call
+        if reference() is None:
+            return
+        time.sleep(0.001)
+    raise AssertionError("a worker still holds what it worked on")
 
 
 def test_blockwise_equals_the_formula_on_whole_arrays(threads):
