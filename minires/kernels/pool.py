@@ -1,5 +1,7 @@
 """Pooling, one kernel position at a time, some pictures at a time on all workers."""
 
+from dataclasses import replace
+
 from minires.arrays import array_module, empty_map
 from minires.kernels.workers import blocks, share
 
@@ -10,25 +12,40 @@ def max_pool(x, win):
     """The greatest value under each window, and which tap it came from (the first, if several are equal).
 
     x (N,C,H,W) -> y and tap (N,C,OH,OW). Padding counts as −inf, a NaN wins.
+    The maximum of a window is that of its rows' maxima, KW + KH comparisons where all taps at once are KH·KW.
     """
     xp = array_module(x)
+    rows, columns = replace(win, KH=1, SH=1, PH=0, OH=win.H), replace(win, W=win.OW, KW=1, SW=1, PW=0)
     y = empty_map(win.y_shape, like=x)
     # bytes, of which a processor compares many at once, unless there are too many taps to tell from the missed ones
     tap = empty_map(win.y_shape, like=x, dtype=xp.uint8 if win.KH * win.KW < MISSED else xp.int32)
-    missed = tap.dtype.type(MISSED if tap.itemsize == 1 else 1 << 30)
 
     def pictures(some):
-        xs, best, winner = x[some], y[some], tap[some]
-        best[...], winner[...] = -xp.inf, xp.iinfo(tap.dtype).max
-        for _, _, (oh, ow), (h, w) in win.taps():
-            xp.maximum(best[:, :, oh, ow], xs[:, :, h, w], out=best[:, :, oh, ow])  # lets a NaN through
-        for kh, kw, (oh, ow), (h, w) in win.taps():
-            here = xs[:, :, h, w]
-            lost = (here.real != best[:, :, oh, ow].real) & (here == here)  # a NaN wins, though it equals nothing
-            candidate = lost.astype(tap.dtype) * missed + tap.dtype.type(kh * win.KW + kw)
-            xp.minimum(winner[:, :, oh, ow], candidate, out=winner[:, :, oh, ow])
+        best = empty_map((len(x[some]), *rows.y_shape[1:]), like=x)
+        winner = empty_map(best.shape, like=x, dtype=tap.dtype)
+        _greatest(x[some], None, rows, best, winner)
+        _greatest(best, winner, columns, y[some], tap[some], step=win.KW)
     share(pictures, blocks(x))
     return y, tap
+
+
+def _greatest(x, place, win, best, winner, step=1):
+    """The greatest of the taps into best, and into winner step·(number of the first tap that holds it) + its place."""
+    xp = array_module(x)
+    missed = winner.dtype.type(MISSED if winner.itemsize == 1 else 1 << 30)
+    best[...], winner[...] = -xp.inf, xp.iinfo(winner.dtype).max
+    for _, _, (oh, ow), (h, w) in win.taps():
+        xp.maximum(best[:, :, oh, ow], x[:, :, h, w], out=best[:, :, oh, ow])  # lets a NaN through
+    any_nan = bool((best != best).any())
+    for kh, kw, (oh, ow), (h, w) in win.taps():
+        here = x[:, :, h, w]
+        lost = here.real != best[:, :, oh, ow].real
+        if any_nan:  # which wins, though it equals nothing
+            lost &= here == here
+        candidate = lost.astype(winner.dtype) * missed + winner.dtype.type(step * (kh + kw))
+        if place is not None:
+            candidate += place[:, :, h, w]
+        xp.minimum(winner[:, :, oh, ow], candidate, out=winner[:, :, oh, ow])
 
 
 def max_pool_dx(dy, tap, win):
