@@ -3,6 +3,7 @@
 from minires.errors import OptionError
 from minires.kernels import im2col as _readable
 from minires.kernels import tiled as _tiled
+from minires.kernels import wide as _wide
 from minires.kernels import winograd as _winograd
 from minires.kernels.channels import channel_sums, moments, per_channel
 from minires.kernels.elementwise import add, normalise, normalise_dx, normalise_sums, relu, relu_dx, scale
@@ -17,7 +18,8 @@ __all__ = ["Window", "add", "avg_pool", "avg_pool_dx", "blockwise", "channel_sum
 
 keep_freed_memory()
 
-CHOICES = {"fastest": (_winograd, _tiled), "direct": (_tiled,), "readable": ()}  # the first that fits, else readable
+# the first that fits, else the readable one
+CHOICES = {"fastest": (_winograd, _wide, _tiled), "direct": (_wide, _tiled), "readable": ()}
 _chosen = "fastest"
 
 

@@ -25,3 +25,27 @@ def with_zeros(pixels, height, width, top, left, rows):
 def as_items(array):
     """array (…,C), whose C numbers lie side by side, as items of C numbers -> (…), in the same memory."""
     return array.view(np.dtype((np.void, array.shape[-1] * array.itemsize)))[..., 0]
+
+
+def columns(pixels, win, first, last):
+    """im2col of some pictures (n,H,W,C) for the output rows first … last − 1 -> (n·rows·OW, K)."""
+    if win.is_pointwise:
+        return pixels[:, first:last].reshape(-1, win.C)
+    if not len(pixels):  # no pictures
+        return np.empty((0, win.KH * win.KW * win.C), pixels.dtype)
+    n, H, W = len(pixels), win.H + 2 * win.PH, win.W + 2 * win.PW
+    top = first * win.SH  # the rows under these windows, counted in the padded picture
+    bottom = (last - 1) * win.SH + win.DH * (win.KH - 1) + 1
+    # With its zeros around it the picture is one piece of memory, in which all windows are views.
+    if win.PH or win.PW or not pixels.flags.c_contiguous:
+        pixels = with_zeros(pixels, H, W, win.PH, win.PW, (top, bottom))
+    # One call copies all of im2col: what lies under a kernel row is one item.
+    side_by_side = win.KW if win.DW == 1 else 1
+    item = np.dtype((np.void, side_by_side * win.C * pixels.itemsize))
+    pixel = win.C * pixels.itemsize
+    windows = np.ndarray(
+        (n, last - first, win.OW, win.KH, win.KW // side_by_side), item, pixels, top * W * pixel,
+        (H * W * pixel, win.SH * W * pixel, win.SW * pixel, win.DH * W * pixel, win.DW * pixel))
+    cols = scratch("columns", (n * (last - first) * win.OW, win.KH * win.KW * win.C), pixels.dtype)
+    np.ndarray(windows.shape, item, cols)[...] = windows
+    return cols

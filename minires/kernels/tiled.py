@@ -14,9 +14,9 @@ import numpy as np
 
 from minires.arrays import empty, empty_map
 from minires.kernels import im2col as readable
-from minires.kernels.pixels import with_zeros
+from minires.kernels.pixels import columns
 from minires.kernels.window import Window
-from minires.kernels.workers import scratch, share
+from minires.kernels.workers import chunks, share
 
 COLUMN_BYTES = 2 << 20
 
@@ -38,7 +38,7 @@ def _conv(x, weights, win):
 
     def tile(job):
         some, first, last = job
-        rows = _rows(pixels[some], win, first, last)
+        rows = columns(pixels[some], win, first, last)
         if direct:
             np.matmul(rows, weights, out=out[some, first:last].reshape(-1, win.O))
         else:
@@ -70,11 +70,11 @@ def conv_dx(dy, w, win):
     weights = _matrix(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
     pixels = dy.transpose(0, 2, 3, 1)
 
-    def pictures(job):
-        some, _, _ = job
+    def pictures(some):
         cols = pixels[some].reshape(-1, win.O) @ weights
         dx[some] = readable.col2im(cols.reshape(-1, win.OH, win.OW, win.KH, win.KW, win.C), win)
-    share(pictures, _tiles(win, dy.itemsize, whole_pictures=True))
+    step = max(1, COLUMN_BYTES // (win.OH * win.OW * win.KH * win.KW * win.C * dy.itemsize))
+    share(pictures, [slice(n, n + step) for n in range(0, win.N, step)])
     return dx
 
 
@@ -92,7 +92,7 @@ def conv_dx_dw(dy, x, w, win):
 
     def tile(job):
         some, first, last = job
-        rows = _rows(dy[some], back, first, last)
+        rows = columns(dy[some], back, first, last)
         if direct:
             np.matmul(rows, weights, out=out[some, first:last].reshape(-1, win.C))
         else:
@@ -112,11 +112,11 @@ def conv_dw(dy, x, win):
 
     def tile(job):
         some, first, last = job
-        rows = _rows(pixels[some], win, first, last)
+        rows = columns(pixels[some], win, first, last)
         return rows.T @ dy[some, first:last].reshape(-1, win.O)
     # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
-    parts = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
-    dw.transpose(2, 3, 1, 0)[...] = sum(parts[1:], start=parts[0]).reshape(win.KH, win.KW, win.C, win.O)
+    first, *others = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
+    dw.transpose(2, 3, 1, 0)[...] = sum(others, start=first).reshape(win.KH, win.KW, win.C, win.O)
     return dw
 
 
@@ -126,37 +126,10 @@ def _matrix(weights):
     return weights if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(weights)
 
 
-def _tiles(win, itemsize, *, least_pixels=0, whole_pictures=False):
-    """(pictures, first row, last row) of each tile: several whole pictures, or some rows of one."""
-    columns = win.KH * win.KW * win.C * itemsize
-    pixels = max(COLUMN_BYTES // columns, least_pixels, 1)
-    one = win.OH * win.OW
-    if pixels >= one or whole_pictures:
-        step = max(1, min(pixels // one, -(-win.N // 2)))  # at least two tiles
-        return [(slice(n, min(n + step, win.N)), 0, win.OH) for n in range(0, max(win.N, 1), step)]
-    rows = max(1, pixels // win.OW)
-    return [(slice(n, n + 1), r, min(r + rows, win.OH)) for n in range(max(win.N, 1)) for r in range(0, win.OH, rows)]
-
-
-def _rows(pixels, win, first, last):
-    """im2col of some pictures (n,H,W,C) for the output rows first … last − 1 -> (n·rows·OW, K)."""
-    if (win.KH, win.KW, win.SH, win.SW, win.PH, win.PW) == (1, 1, 1, 1, 0, 0):
-        return pixels[:, first:last].reshape(-1, win.C)
-    if not len(pixels):  # no pictures
-        return np.empty((0, win.KH * win.KW * win.C), pixels.dtype)
-    n, H, W = len(pixels), win.H + 2 * win.PH, win.W + 2 * win.PW
-    top = first * win.SH  # the rows under these windows, counted in the padded picture
-    bottom = (last - 1) * win.SH + win.DH * (win.KH - 1) + 1
-    # With its zeros around it the picture is one piece of memory, in which all windows are views.
-    if win.PH or win.PW or not pixels.flags.c_contiguous:
-        pixels = with_zeros(pixels, H, W, win.PH, win.PW, (top, bottom))
-    # One call copies all of im2col: what lies under a kernel row is one item.
-    side_by_side = win.KW if win.DW == 1 else 1
-    item = np.dtype((np.void, side_by_side * win.C * pixels.itemsize))
-    pixel = win.C * pixels.itemsize
-    windows = np.ndarray(
-        (n, last - first, win.OW, win.KH, win.KW // side_by_side), item, pixels, top * W * pixel,
-        (H * W * pixel, win.SH * W * pixel, win.SW * pixel, win.DH * W * pixel, win.DW * pixel))
-    cols = scratch("cols", (n * (last - first) * win.OW, win.KH * win.KW * win.C), pixels.dtype)
-    np.ndarray(windows.shape, item, cols)[...] = windows
-    return cols
+def _tiles(win, itemsize, *, least_pixels=0):
+    """(pictures, first row, last row) of each tile."""
+    K = win.KH * win.KW * win.C
+    most = max(COLUMN_BYTES // (K * itemsize), least_pixels)
+    if win.is_pointwise:  # no columns are laid out
+        most = win.N * win.OH * win.OW
+    return chunks(win.N, win.OH, win.OW, most)

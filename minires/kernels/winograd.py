@@ -26,7 +26,7 @@ import numpy as np
 from minires.arrays import empty, empty_map
 from minires.kernels.pixels import as_items, with_zeros
 from minires.kernels.window import Window
-from minires.kernels.workers import get_num_threads, scratch, share
+from minires.kernels.workers import chunks, get_num_threads, scratch, share
 
 NUMBERS = 1 << 14  # of one position of all tiles of a chunk, tiles·channels
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
@@ -95,13 +95,7 @@ def _tiles(win):
 
 
 def _chunks(win):
-    """(pictures, first row of tiles, last row) of each chunk: several whole pictures, or some rows of one."""
-    N, threads, (TH, TW) = max(win.N, 1), get_num_threads(), _tiles(win)
-    most = max(1, NUMBERS // max(win.C, win.O, 32))
-    rounds = -(-N // (threads * max(1, most // (TH * TW))))
-    step = -(-N // (threads * rounds))  # as many chunks for each worker
-    rows = -(-TH // max(-(-TH * TW // most), -(-threads // N)))
-    return [(slice(n, n + step), r, min(r + rows, TH)) for n in range(0, N, step) for r in range(0, TH, rows)]
+    return chunks(win.N, *_tiles(win), NUMBERS // max(win.C, win.O, 32))
 
 
 # A tile of size × size numbers is a column, and so a map is a matrix (size²,T·C): of T tiles and C channels.

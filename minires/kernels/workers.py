@@ -202,3 +202,15 @@ def blocks(x):
     parts = max(1, -(-x.nbytes // BLOCK_BYTES), min(get_num_threads(), x.nbytes // LEAST_BYTES))
     step = max(1, -(-len(x) // parts))
     return [slice(n, min(n + step, len(x))) for n in range(0, len(x), step)]
+
+
+def chunks(N, H, W, most):
+    """(pictures, first row, last row) of parts of N maps H×W of at most about `most` pixels, as many for each worker.
+
+    They are several whole pictures, or some rows of one.
+    """
+    N, most, workers = max(N, 1), max(most, 1), get_num_threads()
+    rounds = -(-N // (workers * max(1, most // (H * W))))
+    step = -(-N // (workers * rounds))
+    rows = -(-H // max(-(-H * W // most), -(-workers // N)))
+    return [(slice(n, min(n + step, N)), r, min(r + rows, H)) for n in range(0, N, step) for r in range(0, H, rows)]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minires import kernels
 from minires.arrays import channels_last, empty, is_channels_last
-from minires.kernels import Window, im2col, naive, tiled
+from minires.kernels import Window, im2col, naive, tiled, wide
 
 U32, U64 = 2.0**-24, 2.0**-53
 
@@ -47,17 +47,17 @@ def close(ours, exact, magnitude, unit):
     assert np.all(np.abs(ours - exact) <= 8 * unit * magnitude)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, kernels], ids=["readable", "tiled", "chosen"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide, kernels], ids=["readable", "tiled", "wide", "chosen"])
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, U64), (np.float32, U32)])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
-    win = data.draw(windows(groups=(1,) if kernel is tiled else (1, 2, 3)))
+    win = data.draw(windows(groups=(1,) if kernel in (tiled, wide) else (1, 2, 3)))
     x, w, dy = arrays(win, dtype, seed=data.draw(st.integers(0, 99)))
-    wide = [a.astype(np.float64) for a in (x, w, dy)]
-    sizes = [np.abs(a) for a in wide]
+    in_double = [a.astype(np.float64) for a in (x, w, dy)]
+    sizes = [np.abs(a) for a in in_double]
     if dtype == np.float32:  # the oracle in higher precision
-        X, W, DY = wide
+        X, W, DY = in_double
     else:
         X, W, DY = x, w, dy
     exact = naive.conv(X, W, win), naive.conv_dx(DY, W, win), naive.conv_dw(DY, X, win)
@@ -73,11 +73,11 @@ def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
             close(ours, reference, magnitude, unit)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide], ids=["readable", "tiled", "wide"])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
-    win = data.draw(windows(groups=(1,) if kernel is tiled else (1, 2, 3)))
+    win = data.draw(windows(groups=(1,) if kernel in (tiled, wide) else (1, 2, 3)))
     x, w, dy = arrays(win, seed=data.draw(st.integers(0, 999)), integers=True)
     forward = np.vdot(kernel.conv(x, w, win), dy)
     assert forward == np.vdot(x, kernel.conv_dx(dy, w, win)) == np.vdot(w, kernel.conv_dw(dy, x, win))
@@ -105,7 +105,7 @@ def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbyt
         np.testing.assert_allclose(kernel.conv_dw(dy, x, win), naive.conv_dw(dy, x, win), atol=1e-12)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide], ids=["readable", "tiled", "wide"])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_result_lies_in_memory_as_the_input_does(kernel, stride):
     win = Window.of((2, 4, 6, 5), (3, 4, 3, 3), stride, 1)
@@ -116,7 +116,7 @@ def test_the_result_lies_in_memory_as_the_input_does(kernel, stride):
         assert is_channels_last(kernel.conv_dx(dys, w, win)) is last
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide], ids=["readable", "tiled", "wide"])
 @pytest.mark.parametrize("order", [(2, 3, 1, 0), (0, 2, 3, 1), (3, 2, 1, 0)])
 def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     win = Window.of((2, 4, 6, 5), (3, 4, 3, 2), (1, 2), 1)
@@ -127,7 +127,7 @@ def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     np.testing.assert_allclose(kernel.conv_dx(dy, other, win), naive.conv_dx(dy, w, win), atol=1e-13)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide], ids=["readable", "tiled", "wide"])
 @pytest.mark.parametrize("size", [5, 300])  # 300: so large that a tile is a part of a picture
 @pytest.mark.parametrize("stride", [1, 2])
 def test_no_pictures_give_no_maps_and_a_gradient_of_zeros(kernel, size, stride):
@@ -145,13 +145,25 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
     before = kernels.get_num_threads()
     kernels.set_num_threads(threads)
     try:
-        first, *others = [[f.tobytes() for f in (tiled.conv(x, w, win), tiled.conv_dx(dy, w, win),
-                                                 tiled.conv_dw(dy, x, win))] for _ in range(4)]
-        assert all(other == first for other in others)
-        close(tiled.conv_dw(dy, x, win), im2col.conv_dw(dy.astype(float), x.astype(float), win),
-              im2col.conv_dw(abs(dy), abs(x), win), U32)
+        for kernel in (tiled, wide):
+            first, *others = [[f.tobytes() for f in (kernel.conv(x, w, win), kernel.conv_dx(dy, w, win),
+                                                     kernel.conv_dw(dy, x, win))] for _ in range(4)]
+            assert all(other == first for other in others)
+            close(kernel.conv_dw(dy, x, win), im2col.conv_dw(dy.astype(float), x.astype(float), win),
+                  im2col.conv_dw(abs(dy), abs(x), win), U32)
     finally:
         kernels.set_num_threads(before)
+
+
+def test_wide_is_taken_for_few_pixels_and_many_channels():
+    def fits(N, H, O, dtype=np.float32, **options):
+        return wide.fits(np.empty(1, dtype), Window.of((N, 8, H, H), (O, 8 // options.get("groups", 1), 1, 1), **options))
+    assert fits(8, 7, 512)
+    assert fits(8, 7, 392)
+    assert not fits(8, 7, 391)
+    assert not fits(0, 7, 512)
+    assert not fits(8, 7, 512, np.complex64)
+    assert not fits(8, 7, 512, groups=2)
 
 
 def test_the_kernel_can_be_chosen_for_a_block_or_for_good(monkeypatch):

@@ -1,0 +1,81 @@
+"""im2col for layers with more output channels than output pixels, whose weights are larger than their columns.
+
+Workers that share out the pixels would each read all the weights, so here each takes some of the channels: a product of
+two matrices is shared out by the columns of the second. The columns of X and the sums of dX are shared out by pictures.
+dX is col2im, for turning the weights by 180° would cost more than its additions.
+"""
+
+import numpy as np
+
+from minires.arrays import empty, layout_of
+from minires.kernels import im2col as readable
+from minires.kernels.pixels import columns
+from minires.kernels.workers import chunks, get_num_threads, share
+
+
+def fits(x, win):
+    """Whether this is the fastest version: real NumPy arrays, one group, and few pixels for the channels."""
+    return (isinstance(x, np.ndarray) and x.dtype.kind == "f" and win.groups == 1
+            and 0 < win.N * win.OH * win.OW <= win.O)
+
+
+def conv(x, w, win):
+    """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,OH,OW)."""
+    y = _product(_columns(x, win), w.transpose(2, 3, 1, 0).reshape(-1, win.O))  # (P,K)·(K,O)
+    return layout_of(x)(y.reshape(win.N, win.OH, win.OW, win.O).transpose(0, 3, 1, 2))
+
+
+def conv_dx(dy, w, win):
+    """dX = col2im(dY · W): dy (N,O,OH,OW) -> dx (N,C,H,W)."""
+    cols = _product(_pixels(dy), w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (P,O)·(O,K)
+    if win.is_pointwise:
+        return layout_of(dy)(cols.reshape(win.N, win.H, win.W, win.C).transpose(0, 3, 1, 2))
+    cols = cols.reshape(win.N, win.OH, win.OW, win.KH, win.KW, win.C)
+    dx = np.empty((win.N, win.H, win.W, win.C), dy.dtype).transpose(0, 3, 1, 2)
+
+    def pictures(some):
+        dx[some] = readable.col2im(cols[some], win)
+    share(pictures, [slice(n, n + 1) for n in range(win.N)])
+    return layout_of(dy)(dx)
+
+
+def conv_dw(dy, x, win):
+    """dW = im2col(X)ᵀ · dY: dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,KH,KW), in memory (KH,KW,C,O)."""
+    dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
+    _product(_columns(x, win).T, _pixels(dy), out=dw.transpose(2, 3, 1, 0).reshape(-1, win.O))  # (K,P)·(P,O)
+    return dw
+
+
+def conv_dx_dw(dy, x, w, win):
+    return conv_dx(dy, w, win), conv_dw(dy, x, win)
+
+
+def _pixels(x):
+    # (N,C,H,W) -> (N,H,W,C) -> (P,C), without a copy if x lies in memory so
+    return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _columns(x, win):
+    """im2col(X), (P,K)"""
+    if win.is_pointwise:
+        return _pixels(x)
+    pixels = x.transpose(0, 2, 3, 1)
+    cols = np.empty((win.N, win.OH, win.OW, win.KH * win.KW * win.C), x.dtype)
+
+    def chunk(job):
+        some, first, last = job
+        part = cols[some, first:last]
+        part[...] = columns(pixels[some], win, first, last).reshape(part.shape)
+    share(chunk, chunks(win.N, win.OH, win.OW, win.N * win.OH * win.OW))
+    return cols.reshape(-1, win.KH * win.KW * win.C)
+
+
+def _product(a, b, out=None):
+    """a·b, each worker some columns of b."""
+    out = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
+    step = max(1, -(-b.shape[1] // get_num_threads()))
+
+    def part(some):
+        np.matmul(a, b[:, some], out=out[:, some])
+    share(part, [slice(k, k + step) for k in range(0, b.shape[1], step)])
+    return out
