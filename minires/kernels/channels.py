@@ -9,7 +9,7 @@ from minires.kernels.workers import blocks, share
 
 ROW = 1 << 13  # numbers that NumPy's inner loop should have: with 4096 and less it runs at two thirds of its speed
 FOLD = 512  # numbers that a row of a sum is folded to, so that few channels do not make short loops
-TILE = 64  # rows added in x's own precision before float64 takes over: an error of at most TILE·u·Σ|x|
+TILE = 128  # rows added in x's own precision before float64 takes over: an error of at most TILE·u·Σ|x|
 FAR = 4  # deviations from zero at which a mean is taken off first
 
 
@@ -45,36 +45,40 @@ def _neighbours(pixels, C):
     return next((k for k in range(1, pixels + 1) if pixels % k == 0 and k * C >= ROW), pixels)
 
 
+@cache
+def _divisor(n, most):
+    """The greatest divisor of n up to `most`."""
+    return next((k for k in range(min(n, most), 1, -1) if n % k == 0), 1)
+
+
 def channel_sums(*products):
     """Σ over N, H and W of maps or of products of two: channel_sums((dy,), (dy, x)) -> (C,) and (C,) in float64.
 
     Complex maps give complex128.
     """
+    x = products[0][0]
+    C = x.shape[1]
+
     def part(some):
-        return array_module(*products[0]).stack([_sum(*(x[some] for x in maps)) for maps in products])
-    return tuple(reduce(lambda a, b: a + b, share(part, blocks(products[0][0]) or [slice(0, 0)])))
+        return array_module(x).stack([_sum(*(a[some] for a in maps)) for maps in products])
+    sums = reduce(lambda a, b: a + b, share(part, blocks(x) or [slice(0, 0)]))
+    return tuple(sums.reshape(len(products), -1, C).sum(axis=1))
 
 
 def _sum(x, y=None):
+    """Σ x or Σ x·y as (f·C,) numbers, of which f belong to each channel, in double precision."""
     xp = array_module(x)
     N, C, H, W = x.shape
     wide = xp.result_type(x.dtype, xp.float64)
     if not (isinstance(x, np.ndarray) and is_channels_last(x) and (y is None or is_channels_last(y))):
         return (x if y is None else x * y).reshape(N, C, H * W).sum(axis=2).sum(axis=0, dtype=wide)
-    f = max(1, FOLD // C)  # pixels of a row
-    pixels = N * H * W
-    rows, whole = pixels // f, pixels // f // TILE * TILE
-    maps = [a.transpose(0, 2, 3, 1).reshape(pixels, C) for a in (x, y) if a is not None]
-
-    def add(first, stop, *shape):
-        parts = [a[first * f:stop * f].reshape(*shape, f * C) for a in maps]
-        if y is None:  # adding up is the product with a row of ones
-            return xp.ones((1, shape[-1]), x.dtype) @ parts[0]
-        return xp.einsum("...rc,...rc->...c", *parts)
-    tiles, rest = add(0, whole, whole // TILE, TILE), add(whole, rows, rows - whole)
-    last = reduce(xp.multiply, (a[rows * f:] for a in maps))
-    return (tiles.reshape(-1, f * C).sum(axis=0, dtype=wide) + rest.reshape(f * C)).reshape(f, C).sum(axis=0) \
-        + last.sum(axis=0, dtype=wide)
+    # (N,C,H,W) -> (M/f,f·C), and as many rows of it as are added up in x's own precision
+    f = _divisor(H * W, max(1, FOLD // C))
+    rows = _divisor(N * H * W // f, TILE)
+    x, y = (a if a is None else a.transpose(0, 2, 3, 1).reshape(-1, rows, f * C) for a in (x, y))
+    # adding up is the product with a row of ones
+    tiles = np.ones((1, rows), x.dtype) @ x if y is None else np.einsum("trc,trc->tc", x, y)
+    return tiles.reshape(-1, f * C).astype(wide).sum(axis=0)
 
 
 def moments(x):

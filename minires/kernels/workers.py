@@ -171,9 +171,9 @@ def scratch(key, shape, dtype):
 
 
 # A thread that waits for the interpreter is woken 15 µs later, once for each call of NumPy's, so a call must last much
-# longer than that: blocks of 2 MB, though a core's own cache holds less, and none of less than half a MB.
+# longer than that: blocks of 2 MB, though a core's own cache holds less, and none of less than one.
 BLOCK_BYTES = 2 << 20
-LEAST_BYTES = 1 << 19
+LEAST_BYTES = 1 << 20
 
 
 def blockwise(function, *arrays):
