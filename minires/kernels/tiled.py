@@ -100,7 +100,7 @@ def conv_dx_dw(dy, x, w, win):
         return x[some, first:last].reshape(-1, win.C).T @ rows
     parts = share(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
-    turned = sum(parts[1:], start=parts[0]).reshape(win.C, win.KH, win.KW, win.O)
+    turned = _add_up(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
     dw.transpose(2, 3, 1, 0)[...] = turned[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
     return dx, dw
 
@@ -115,9 +115,16 @@ def conv_dw(dy, x, win):
         rows = columns(pixels[some], win, first, last)
         return rows.T @ dy[some, first:last].reshape(-1, win.O)
     # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
-    first, *others = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
-    dw.transpose(2, 3, 1, 0)[...] = sum(others, start=first).reshape(win.KH, win.KW, win.C, win.O)
+    parts = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
+    _add_up(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))
     return dw
+
+
+def _add_up(parts, out):
+    first, *others = parts
+    for part in others[:-1]:
+        first += part
+    return np.add(first, others[-1] if others else 0, out=out)
 
 
 def _matrix(weights):

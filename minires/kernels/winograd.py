@@ -26,7 +26,7 @@ import numpy as np
 from minires.arrays import empty, empty_map
 from minires.kernels.pixels import as_items, with_zeros
 from minires.kernels.window import Window
-from minires.kernels.workers import chunks, get_num_threads, scratch, share
+from minires.kernels.workers import chunks, scratch, share
 
 NUMBERS = 1 << 14  # of one position of all tiles of a chunk, tiles·channels
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
@@ -95,7 +95,7 @@ def _tiles(win):
 
 
 def _chunks(win):
-    return chunks(win.N, *_tiles(win), NUMBERS // max(win.C, win.O, 32))
+    return chunks(win.N, *_tiles(win), NUMBERS // max(win.C, win.O, 64))
 
 
 # A tile of size × size numbers is a column, and so a map is a matrix (size²,T·C): of T tiles and C channels.
@@ -185,5 +185,5 @@ def _filters_back(parts, win, *, turned=False):
 
 
 def _blocks(size):
-    step = min(NUMBERS, -(-size // get_num_threads()))
-    return [slice(a, a + step) for a in range(0, size, step)]
+    """Slices of the pairs of channels; what few of them take is not worth waking a worker."""
+    return [slice(a, a + NUMBERS) for a in range(0, size, NUMBERS)]
