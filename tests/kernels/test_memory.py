@@ -13,24 +13,32 @@ GLIBC = hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names
 
 PROGRAM = """
 import resource
+import sys
+import threading
 import numpy as np
 import minires.kernels
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-np.ones(16 << 20, np.uint8)
-before = faults()
-for _ in range(20):
+def work():
     np.ones(16 << 20, np.uint8)
-print(faults() - before)
+    before = faults()
+    for _ in range(20):
+        np.ones(16 << 20, np.uint8)
+    print(faults() - before)
+if sys.argv[1] == "main":
+    work()
+else:
+    threading.Thread(target=work).start()
 """
 
 
 @pytest.mark.skipif(not GLIBC, reason="only glibc can be told to keep what is freed")
-def test_an_array_of_a_size_that_was_freed_costs_no_new_pages():
+@pytest.mark.parametrize("thread", ["main", "another"])
+def test_an_array_of_a_size_that_was_freed_costs_no_new_pages(thread):
     """20 arrays of 16 MB, one after another: 80,000 new pages of 4 KB, or none."""
     def run(**environment):
         environment = {k: v for k, v in os.environ.items() if k not in SET_BY_USER} | environment
-        return int(subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True,
+        return int(subprocess.run([sys.executable, "-c", PROGRAM, thread], capture_output=True, text=True, check=True,
                                   env=environment).stdout)
     assert run() < 2000
 
