@@ -14,6 +14,7 @@ from minires.nn import Conv2d
 RIVALS = ("torch", "dezero", "mygrad")
 NETWORKS = {"resnet20": (32, 128), "resnet18": (224, 16), "resnet50": (224, 8)}  # picture's height and width, batch
 NORMS = ((16, 32, 128), (64, 112, 8), (256, 56, 8), (1024, 14, 8))  # channels, height and width, batch
+BATCHES = (16, 32, 64, 256)  # of ResNet-20, besides its own 128
 TINY = {"resnet20": (8, 4), "resnet18": (33, 2), "resnet50": (33, 2)}
 
 
@@ -54,6 +55,7 @@ def catalogue(tiny=False):
                               network=True))
     for name, (size, count) in nets.items():
         found.append(Workload(f"{name}/inference", "images/s", "inference", (name, size, count), count))
+    found += _scaling(*nets["resnet20"], tiny)
     found += _convolutions(*nets["resnet50"])
     for C, size, count in NORMS:
         C, size, count = (C, 8, 2) if tiny else (C, size, count)
@@ -68,6 +70,28 @@ def catalogue(tiny=False):
     largest = "resnet20" if tiny else "resnet50"
     found.append(Workload("memory", "MB", _memory, (largest, *nets[largest]), pairs=1))
     return found
+
+
+def _scaling(size, count, tiny):
+    """Training steps of ResNet-20 with other batches, and with one, two, four … threads."""
+    for n in (2,) if tiny else BATCHES:
+        yield Workload(f"scaling/batch{n}", "images/s", "train_step", ("resnet20", size, n), n)
+    for power in range(kernels.get_num_threads().bit_length()):
+        yield Workload(f"scaling/threads{2**power}", "images/s", _with_threads, (2**power, "resnet20", size, count),
+                       count)
+
+
+def _with_threads(contender, n, *network):
+    library = import_module(f"benchmarks.in_{contender}")
+    step, usual = library.train_step(*network), kernels.get_num_threads()
+
+    def with_threads():
+        library.set_threads(n)
+        try:
+            return step()
+        finally:
+            library.set_threads(usual)
+    return with_threads
 
 
 def _memory(contender, *network):
