@@ -5,6 +5,7 @@ from minires.kernels import im2col as _readable
 from minires.kernels import tiled as _tiled
 from minires.kernels import wide as _wide
 from minires.kernels import winograd as _winograd
+from minires.kernels.batch import batch_count
 from minires.kernels.channels import channel_sums, moments, per_channel
 from minires.kernels.elementwise import add, normalise, normalise_dx, normalise_sums, relu, relu_dx, scale
 from minires.kernels.memory import keep_freed_memory
@@ -12,9 +13,9 @@ from minires.kernels.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
 from minires.kernels.window import Window
 from minires.kernels.workers import blockwise, get_num_threads, set_num_threads
 
-__all__ = ["Window", "add", "avg_pool", "avg_pool_dx", "blockwise", "channel_sums", "conv", "conv_dw", "conv_dx",
-           "conv_dx_dw", "get_num_threads", "max_pool", "max_pool_dx", "moments", "normalise", "normalise_dx",
-           "normalise_sums", "per_channel", "relu", "relu_dx", "scale", "set_num_threads", "use"]
+__all__ = ["Window", "add", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums", "conv",
+           "conv_dw", "conv_dx", "conv_dx_dw", "get_num_threads", "max_pool", "max_pool_dx", "moments", "normalise",
+           "normalise_dx", "normalise_sums", "per_channel", "relu", "relu_dx", "scale", "set_num_threads", "use"]
 
 keep_freed_memory()
 

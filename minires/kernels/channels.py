@@ -5,6 +5,7 @@ from functools import cache, reduce
 import numpy as np
 
 from minires.arrays import array_module, is_channels_last
+from minires.kernels.batch import fair_share
 from minires.kernels.workers import blocks, share
 
 ROW = 1 << 13  # numbers that NumPy's inner loop should have: with 4096 and less it runs at two thirds of its speed
@@ -54,7 +55,7 @@ def _divisor(n, most):
 def channel_sums(*products):
     """Σ over N, H and W of maps or of products of two: channel_sums((dy,), (dy, x)) -> (C,) and (C,) in float64.
 
-    Complex maps give complex128.
+    Complex maps give complex128. Of a batch that processes share it is this part's share of the sum (batch.py).
     """
     x = products[0][0]
     C = x.shape[1]
@@ -62,7 +63,7 @@ def channel_sums(*products):
     def part(some):
         return array_module(x).stack([_sum(*(a[some] for a in maps)) for maps in products])
     sums = reduce(lambda a, b: a + b, share(part, blocks(x) or [slice(0, 0)]))
-    return tuple(sums.reshape(len(products), -1, C).sum(axis=1))
+    return tuple(fair_share(sums.reshape(len(products), -1, C).sum(axis=1)))
 
 
 def _sum(x, y=None):

@@ -6,7 +6,7 @@ maps are laid out up to twice as fast.
 
 import numpy as np
 
-from minires.kernels.workers import scratch
+from minires.kernels.workers import buffer, scratch
 
 
 def with_zeros(pixels, height, width, top, left, rows):
@@ -46,6 +46,6 @@ def columns(pixels, win, first, last):
     windows = np.ndarray(
         (n, last - first, win.OW, win.KH, win.KW // side_by_side), item, pixels, top * W * pixel,
         (H * W * pixel, win.SH * W * pixel, win.SW * pixel, win.DH * W * pixel, win.DW * pixel))
-    cols = scratch("columns", (n * (last - first) * win.OW, win.KH * win.KW * win.C), pixels.dtype)
+    cols = buffer("columns", (n * (last - first) * win.OW, win.KH * win.KW * win.C), pixels.dtype)
     np.ndarray(windows.shape, item, cols)[...] = windows
     return cols

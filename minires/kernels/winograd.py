@@ -26,7 +26,7 @@ import numpy as np
 from minires.arrays import empty, empty_map
 from minires.kernels.pixels import as_items, with_zeros
 from minires.kernels.window import Window
-from minires.kernels.workers import chunks, scratch, share
+from minires.kernels.workers import buffer, chunks, share
 
 NUMBERS = 1 << 14  # of one position of all tiles of a chunk, tiles·channels
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
@@ -107,10 +107,7 @@ def _matrices(dtype):
 
 
 def _buffer(name, rows, columns, dtype):
-    """A part of a buffer that the worker keeps, of a size that many layers can use."""
-    size = rows * (columns + LINE)
-    flat = scratch(("winograd", name), (1 << size.bit_length(),), dtype)
-    return flat[:size].reshape(rows, columns + LINE)[:, :columns]
+    return buffer(("winograd", name), (rows, columns + LINE), dtype)[:, :columns]
 
 
 def _cut(x, size, top, left, win, job):
@@ -151,7 +148,7 @@ def _map(V, U, y, win, job):
     pixels = y[some].transpose(0, 2, 3, 1)[:, 4 * first:4 * last]
     whole = pixels
     if (4 * TH, 4 * TW) != (win.OH, win.OW) or not pixels.flags.c_contiguous:
-        whole = scratch("winograd map", (len(pixels), 4 * (last - first), 4 * TW, O), V.dtype)
+        whole = buffer("winograd map", (len(pixels), 4 * (last - first), 4 * TW, O), V.dtype)
     items = as_items(whole).reshape(len(pixels), last - first, 4, TW, 4).transpose(2, 4, 0, 1, 3)
     items[...] = as_items(tiles.reshape(*items.shape, O))
     if whole is not pixels:

@@ -7,6 +7,7 @@ takes 20 µs each. While there are several the BLAS under NumPy is held to one t
 Without threadpoolctl, which does the holding, there is one worker, and the BLAS keeps its threads.
 """
 
+import math
 import os
 import threading
 from contextlib import contextmanager
@@ -102,6 +103,19 @@ def _worker(number, n):
             os.sched_setaffinity(0, cores)
 
 
+@contextmanager
+def alone(number, n):
+    """In this block this process is worker `number` of n processes, and does by itself what it else would share."""
+    with _worker(number, n):
+        yield
+
+
+def forked():
+    """In a process that was forked to be alone(): it has no threads, and the BLAS keeps what the parent told it."""
+    global _count
+    _count = 1
+
+
 def _forget():
     """After a fork the other threads exist in the parent only."""
     global _count, _queues, _starting, _sharing
@@ -168,6 +182,12 @@ def scratch(key, shape, dtype):
             kept.clear()
         kept[key, shape, dtype] = np.zeros(shape, dtype)
     return kept[key, shape, dtype]
+
+
+def buffer(key, shape, dtype):
+    """A part of an array that this worker keeps under `key`; what lies in it is left from before."""
+    size = math.prod(shape)
+    return scratch(key, (1 << size.bit_length(),), dtype)[:size].reshape(shape)
 
 
 # A thread that waits for the interpreter is woken 15 µs later, once for each call of NumPy's, so a call must last much

@@ -37,8 +37,9 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
                              "use a larger batch, or eval()")
         mean, var = kernels.moments(x)
         if running_mean is not None:
+            count = kernels.batch_count(m)
             _blend(running_mean, mean, momentum)
-            _blend(running_var, var * (m / (m - 1)), momentum)
+            _blend(running_var, var * (count / (count - 1)), momentum)
     elif running_mean is None:
         raise ShapeError("batch_norm: training=False needs running_mean and running_var")
     else:

@@ -4,6 +4,8 @@ import argparse
 from dataclasses import MISSING, asdict, dataclass, field, fields
 
 from minires.errors import OptionError
+from minires.kernels import get_num_threads
+from minires.parallel import why_not
 
 SCHEDULES = ("one_cycle", "multistep", "cosine", "constant")
 
@@ -31,17 +33,28 @@ class Config:
     data: str = _setting("", "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
     threads: int = _setting(0, "threads that compute (default: one a core, or what OPENBLAS_NUM_THREADS says)",
                             metavar="N")
+    processes: int = _setting(0, "processes that share each batch (default: one for each thread, with at least 16 "
+                              "pictures each, where the system allows it)", metavar="N")
     limit: int = _setting(0, "train and test on the first N pictures only (default: all)", metavar="N")
 
     # What may differ when a run is resumed, because no bit of the result depends on it.
-    FREE = ("out", "device", "data", "threads")
+    FREE = ("out", "device", "data", "threads", "processes")
 
     def __post_init__(self):
-        for name, least in (("epochs", 0), ("batch_size", 1), ("seed", 0), ("threads", 0), ("limit", 0)):
+        for name in ("epochs", "batch_size", "seed", "threads", "processes", "limit"):
+            least = int(name == "batch_size")
             if getattr(self, name) < least:
                 raise OptionError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.schedule not in SCHEDULES:
             raise OptionError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+
+    def processes_for(self, model):
+        """How many processes share a batch of this network."""
+        if self.processes:
+            return self.processes
+        if why_not(model, self.device):
+            return 1
+        return max(1, min(self.threads or get_num_threads(), self.batch_size // 16))
 
     def resumed(self, given):
         """This configuration, read from a checkpoint, with the flags given now; they may not contradict it."""

@@ -16,6 +16,7 @@ from minires import data, models, ops, optim
 from minires.arrays import to_device
 from minires.errors import CheckpointError, GraphError, OptionError
 from minires.graph import no_grad
+from minires.parallel import Replicas
 from minires.plots import plot_curves
 from minires.storage import atomic_write, load_checkpoint, save_checkpoint
 from minires.tensor import Tensor
@@ -26,11 +27,16 @@ EVALUATION_BATCH = 256
 SAVE_EVERY = 300  # seconds: at most this much is lost when the machine dies in a long epoch
 
 
-def train_step(model, optimizer, images, labels):
+def train_step(model, optimizer, images, labels, replicas=None):
     """One step of the optimiser on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct pictures).
 
-    Raises GraphError, before anything is changed, when the loss is not finite.
+    replicas: processes of the model that share the batch. Raises GraphError, before anything is changed, when the loss
+    is not finite.
     """
+    if replicas is not None:
+        found = replicas.gradients(images, labels)
+        optimizer.step()
+        return found
     logits = model(Tensor(images))
     loss = ops.cross_entropy(logits, labels)
     value = loss.item()
@@ -93,6 +99,7 @@ class Run:
         self.epoch = self.batch = 0
         self.totals = {"loss": 0.0, "correct": 0, "seen": 0, "seconds": 0.0}  # of the epoch under way
         self.history = []
+        self.replicas = Replicas(self.model, config.processes_for(self.model))
         self.saved_at = time.monotonic()
 
     @classmethod
@@ -158,6 +165,10 @@ class Run:
         the loss is not finite; the last checkpoint is left as it is.
         """
         self.model.train()
+        with self.replicas:
+            return self._go(stop, on_step, on_epoch)
+
+    def _go(self, stop, on_step, on_epoch):
         while self.epoch < self.config.epochs:
             began = time.perf_counter()
             for images, labels in self.loader.epoch(self.epoch, start=self.batch):
@@ -183,7 +194,8 @@ class Run:
         device = self.config.device
         self.optimizer.lr = self.schedule(self.step)
         try:
-            loss, correct = train_step(self.model, self.optimizer, to_device(images, device), to_device(labels, device))
+            loss, correct = train_step(self.model, self.optimizer, to_device(images, device), to_device(labels, device),
+                                       self.replicas if self.replicas.n > 1 else None)
         except GraphError as error:
             raise GraphError(f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
                              f"rate {self.optimizer.lr:.3g}); try a smaller --lr") from error

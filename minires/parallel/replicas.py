@@ -1,0 +1,305 @@
+"""Data parallelism on one machine: processes that share a batch and batch norm's sums, and add up their gradients.
+
+Threads of Python wait for one interpreter, processes do not. Every process holds the whole network, whose weights are
+one piece of memory that all see, and carries its part of the pictures forward and back. They meet for
+
+    the loss                    L = Σ_r w_r·L_r, with w_r the share of the pictures that process r has
+    each batch norm, forward    Σ x and Σ x², so that μ and σ² are the whole batch's
+    each batch norm, backward   Σ ∂L/∂y and Σ ∂L/∂y·x̂
+
+and each sends w_r·L_r back, so that the gradients of all are the parts of a sum. What comes out is what one process
+makes, up to rounding, and the same bits for the same number of processes; in PyTorch it is DistributedDataParallel with
+SyncBatchNorm. The optimiser's step is left to the first process.
+"""
+
+import math
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+
+from minires import ops
+from minires.arrays import memory_order
+from minires.errors import GraphError, OptionError
+from minires.kernels.batch import meeting
+from minires.kernels.workers import alone, forked, get_num_threads, share
+from minires.tensor import Tensor
+
+SUMS = 1 << 14  # numbers that a meeting can add up: two for each channel of the widest layer
+LOOKS = 2000  # at the others before sleeping between two: about a millisecond
+GONE = -1  # on the clock of a process that comes to no more meetings
+
+
+def why_not(model, device="cpu"):
+    """Why several processes cannot train this network here; "" if they can."""
+    if not sys.platform.startswith("linux"):
+        return f"processes are forked, which is safe on Linux only, not on {sys.platform}"
+    if device != "cpu":
+        return f"processes share the CPU's memory, and the network is on {device}"
+    for name, module in model.named_modules():
+        if hasattr(module, "rng"):
+            return f"{name} draws random numbers in training, and all processes would draw the same"
+    return ""
+
+
+class Replicas:
+    """n processes, this one among them, that make the gradients of a batch together.
+
+    with Replicas(model, 2) as replicas:
+        loss, correct = replicas.gradients(images, labels)  # in place of the model, the loss and loss.backward()
+        optimizer.step()
+
+    The parameters move into memory that all processes share. Raises OptionError where that is impossible (why_not).
+    """
+
+    others = ()  # what __del__ finds where __init__ has failed
+
+    def __init__(self, model, n):
+        if n < 1:
+            raise OptionError(f"Replicas: needs at least 1 process, got {n}")
+        reason = why_not(model) if n > 1 else ""
+        if reason:
+            raise OptionError(f"Replicas: {reason}; use one process")
+        self.model, self.n, self.others, self.images = model, n, [], None
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        if n > 1:
+            for p in self.parameters:
+                p.data = _shared_copy(p.data)
+        self.weights = [p.data for p in self.parameters]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def gradients(self, images, labels):
+        """Images (N,C,H,W) and labels (N,) -> (mean loss, number of correct pictures), the gradients in each p.grad.
+
+        Gradients of before are forgotten. Raises GraphError, and makes none, when the loss is not finite.
+        """
+        N = len(images)
+        if self.n == 1:
+            loss, accuracy = _forward_and_back(self.model, images, labels)
+            return loss, round(accuracy * N)
+        if not self._fits(images):
+            self.close()
+            self._start(images)
+        orders = [(part, labels[part], own, (part.stop - part.start) / N) for part, own in _cut(N, self.n)]
+        self.images[:N] = images.transpose(0, 2, 3, 1)
+        try:
+            for other, order in zip(self.others, orders[1:]):
+                other.pipe.send(order)
+            with alone(0, self.n):
+                loss, accuracy = self._obey(*orders[0])
+            self.meeting(np.zeros(1))  # now the gradients of all are there
+        except _NotFiniteError:  # which all processes have seen; they wait for the next batch
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+        def add(job):
+            p, *theirs = job
+            for dw in theirs:
+                p.grad += dw
+        share(add, [job for job in zip(self.parameters, *(other.gradients for other in self.others))
+                    if job[0].grad is not None])
+        return loss, round(accuracy * N)
+
+    def close(self):
+        """Let the other processes go. The next batch would start new ones."""
+        if self.others:
+            self.meeting.leave()
+        for other in self.others:
+            other.end()
+        self.others = []
+
+    def __del__(self):
+        self.close()
+
+    def _fits(self, images):
+        """Whether the other processes can take this batch: they live, it is no larger, no parameter was replaced."""
+        return (bool(self.others) and all(other.process.is_alive() for other in self.others)
+                and len(images) <= len(self.images) and images.dtype == self.images.dtype
+                and images.transpose(0, 2, 3, 1).shape[1:] == self.images.shape[1:]
+                and all(p.data is w for p, w in zip(self.parameters, self.weights)))
+
+    def _start(self, images):
+        for i, p in enumerate(self.parameters):
+            if p.data is not self.weights[i]:
+                self.weights[i] = p.data = _shared_copy(p.data)
+        self.images = _shared_copy(images.transpose(0, 2, 3, 1))
+        self.meeting = _Meeting(self.n)
+        get_num_threads()  # holds the BLAS to one thread, here and in those that are forked
+        context = multiprocessing.get_context("fork")
+        ends = [context.Pipe() for _ in range(1, self.n)]
+        for rank, (ours, theirs) in enumerate(ends, 1):
+            gradients = [_shared_copy(p.data) for p in self.parameters]
+            process = context.Process(target=self._serve, args=(rank, theirs, gradients, [end for end, _ in ends]),
+                                      name=f"minires replica {rank}", daemon=True)
+            with warnings.catch_warnings():  # the workers' threads hold no lock while nothing is shared
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process.start()
+            theirs.close()
+            self.others.append(_Other(process, ours, gradients))
+        self.meeting.look = partial(_look_after, self.others)
+
+    def _obey(self, part, labels, own, fraction):
+        images = self.images[part].transpose(0, 3, 1, 2)  # (n,H,W,C) -> (n,C,H,W)
+        return _forward_and_back(self.model, images, labels, own, fraction, self.meeting)
+
+    def _serve(self, rank, pipe, gradients, ends):
+        """What another process does: its part of each batch that comes through the pipe."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which lets the others go
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for end in ends:
+            end.close()  # so that the pipe ends with the first process
+        first = os.getppid()
+        forked()
+        self.others = ()  # they are the first process's
+        _send_gradients(self.parameters, gradients)
+        self.meeting.rank, self.meeting.look = rank, lambda: os.getppid() == first or os._exit(1)
+        try:
+            with alone(rank, self.n):
+                while True:
+                    order = pipe.recv()
+                    for dw in gradients:
+                        dw[...] = 0
+                    try:
+                        self._obey(*order)
+                    except _NotFiniteError:
+                        continue
+                    self.meeting(np.zeros(1))
+        except (EOFError, _LeftError):
+            pass
+        except BaseException:
+            pipe.send(traceback.format_exc())
+            self.meeting.leave()
+
+
+def _send_gradients(parameters, gradients):
+    """Let each gradient be added to the shared one when it arrives, and the parameter keep none."""
+    arrived = []
+
+    def send(p, shared, dw):
+        shared += dw
+        while arrived:
+            arrived.pop().grad = None
+        arrived.append(p)
+    for p, shared in zip(parameters, gradients):
+        p.register_hook(partial(send, p, shared))
+
+
+def _cut(N, n):
+    """(pictures, share of the batch) of each of n processes."""
+    if n > N:  # each takes them all, and an equal share of what comes out
+        return [(slice(0, N), 1 / n)] * n
+    return [(slice(a, b), (b - a) / N) for a, b in pairwise(N * r // n for r in range(n + 1))]
+
+
+def _look_after(others):
+    """Raise if one of the other processes has failed."""
+    for other in others:
+        try:
+            failure = other.pipe.recv() if other.pipe.poll() else ""
+        except (EOFError, OSError):  # killed, it could not say anything
+            other.process.join(1)
+            failure = ""
+        if failure:
+            raise GraphError(f"{other.process.name} failed:\n{failure}")
+        if not other.process.is_alive():
+            raise GraphError(f"{other.process.name} ended with exit status {other.process.exitcode}")
+
+
+class _NotFiniteError(GraphError):
+    pass
+
+
+class _LeftError(Exception):
+    """Another process comes to no more meetings."""
+
+
+def _forward_and_back(model, images, labels, own=1.0, fraction=1.0, add_up=lambda numbers: numbers):
+    """(L, accuracy) of the whole batch; the gradients of own·L_r in each p.grad."""
+    for p in model.parameters():
+        p.grad = None  # now, so that they need no room beside the maps
+    with meeting(own, fraction, add_up):
+        logits = model(Tensor(images))
+        loss = ops.cross_entropy(logits, labels)
+        right = (logits.data.argmax(axis=1) == labels).mean()
+        value, accuracy = map(float, add_up(np.array([own * loss.item(), own * right])))
+        if not math.isfinite(value):
+            raise _NotFiniteError(f"the loss is {value}")
+        (loss * own if own != 1 else loss).backward()
+    return value, accuracy
+
+
+class _Other:
+    """What the first process knows of another one."""
+
+    def __init__(self, process, pipe, gradients):
+        self.process, self.pipe, self.gradients = process, pipe, gradients
+
+    def end(self):
+        self.pipe.close()
+        self.process.join(2)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+class _Meeting:
+    """meeting(numbers) -> the sums of what all n processes have brought: each calls it, in the same order."""
+
+    def __init__(self, n):
+        self.rank, self.turn, self.look = 0, 0, lambda: None
+        self.clock = _shared((n, 8), np.int64)  # the turn that each has come to, on a line of the cache of its own
+        # Two tables: who writes into one, two turns later, knows that all have read it, for all have come since.
+        self.tables = _shared((2, n, SUMS), np.float64)
+        self.fence = multiprocessing.get_context("fork").Lock()
+
+    def __call__(self, numbers):
+        self.turn += 1
+        table, numbers = self.tables[self.turn % 2], np.asarray(numbers)
+        if numbers.size > SUMS:
+            raise GraphError(f"processes can add up {SUMS} numbers, got {numbers.size}; use one process")
+        table[self.rank, :numbers.size] = numbers.ravel()
+        with self.fence:  # on any processor, what was written before is there before the turn is
+            self.clock[self.rank, 0] = self.turn
+        looks = 0
+        while (self.clock[:, 0] < self.turn).any():
+            looks += 1
+            if (self.clock[:, 0] == GONE).any():
+                self.look()
+                raise _LeftError
+            if looks > LOOKS:
+                self.look()
+                time.sleep(5e-5)
+        return table[:, :numbers.size].sum(axis=0).reshape(numbers.shape)
+
+    def leave(self):
+        self.clock[self.rank, 0] = GONE
+
+
+def _shared(shape, dtype):
+    """Zeros in memory that forked processes share."""
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.ndarray(shape, dtype, mmap.mmap(-1, max(nbytes, 1)))
+
+
+def _shared_copy(array):
+    """A copy in memory that forked processes share, lying there as the array does."""
+    order = memory_order(array)
+    lying = _shared([array.shape[i] for i in order], array.dtype)
+    copied = lying.transpose([order.index(i) for i in range(array.ndim)])
+    copied[...] = array
+    return copied

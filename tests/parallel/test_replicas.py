@@ -1,0 +1,147 @@
+"""Processes that share a batch make the step that one process makes."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minires import models, nn, optim
+from minires.errors import GraphError, OptionError
+from minires.parallel import Replicas, why_not
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+
+
+def network(dtype=np.float64):
+    return models.create("resnet8", rng=0).to(dtype)
+
+
+def batch(N, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((N, 3, 8, 8)).astype(dtype), rng.integers(0, 10, N)
+
+
+def train(n, sizes, dtype=np.float64):
+    """Losses, counts and everything that a few steps have changed."""
+    model = network(dtype)
+    optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    said = []
+    with Replicas(model, n) as replicas:
+        for i, N in enumerate(sizes):
+            said.append(replicas.gradients(*batch(N, dtype, seed=i)))
+            optimizer.step()
+    return said, {**model.state_dict(), **optimizer.state_dict()}
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("sizes", [(6, 6), (7, 5, 8), (3, 1, 2)], ids=["even", "uneven", "fewer pictures than processes"])
+def test_several_processes_make_the_steps_of_one(n, sizes):
+    alone, together = train(1, sizes), train(n, sizes)
+    for (loss, correct), (expected, expected_correct) in zip(together[0], alone[0], strict=True):
+        assert loss == pytest.approx(expected, rel=1e-12)
+        assert correct == expected_correct
+    assert together[1].keys() == alone[1].keys()
+    for name, array in together[1].items():
+        np.testing.assert_allclose(array, alone[1][name], rtol=1e-8, atol=1e-10, err_msg=name)
+
+
+def test_the_same_number_of_processes_gives_the_same_bits():
+    first, second = (train(2, (6, 5), np.float32) for _ in range(2))
+    assert first[0] == second[0]
+    for name, array in first[1].items():
+        np.testing.assert_array_equal(array, second[1][name], err_msg=name)
+
+
+def test_a_loss_that_is_not_finite_is_an_error_and_the_next_batch_is_none():
+    model = network()
+    images, labels = batch(4)
+    with Replicas(model, 2) as replicas:
+        expected = replicas.gradients(images, labels)
+        broken = images.copy()
+        broken[3] = np.nan  # a picture of the other process
+        with pytest.raises(GraphError, match="the loss is nan"):
+            replicas.gradients(broken, labels)
+        assert all(p.grad is None for p in model.parameters())
+        assert replicas.gradients(images, labels) == expected
+
+
+def test_a_process_that_is_killed_is_named_and_replaced():
+    model = network()
+    images, labels = batch(4)
+    with Replicas(model, 2) as replicas:
+        expected = replicas.gradients(images, labels)
+        remove = model.bn1.register_forward_hook(lambda *_: os.kill(replicas.others[0].process.pid, signal.SIGKILL))
+        with pytest.raises(GraphError, match="minires replica 1 ended with exit status -9"):
+            replicas.gradients(images, labels)
+        assert not multiprocessing.active_children()
+        remove()
+        assert replicas.gradients(images, labels) == expected
+
+
+def test_an_error_in_another_process_is_shown_here():
+    model, here = network(), os.getpid()
+
+    def fail(module, inputs, y):
+        if os.getpid() != here:
+            raise ZeroDivisionError("not today")
+    model.bn1.register_forward_hook(fail)
+    with Replicas(model, 2) as replicas, pytest.raises(GraphError, match=r"(?s)minires replica 1 failed.*not today"):
+        replicas.gradients(*batch(4))
+
+
+def test_parameters_that_were_replaced_are_seen_by_all():
+    model = network()
+    images, labels = batch(4)
+    with Replicas(model, 2) as replicas:
+        replicas.gradients(images, labels)
+        model.linear.weight.data = np.zeros_like(model.linear.weight.data)
+        model.linear.bias.data = np.zeros_like(model.linear.bias.data)
+        loss, _ = replicas.gradients(images, labels)
+        assert loss == pytest.approx(np.log(10), rel=1e-12)
+
+
+def test_no_process_is_left_behind():
+    with Replicas(network(), 3) as replicas:
+        replicas.gradients(*batch(6))
+        assert len(multiprocessing.active_children()) == 2
+    assert not multiprocessing.active_children()
+    replicas = Replicas(network(), 2)
+    replicas.gradients(*batch(4))
+    del replicas
+    assert not multiprocessing.active_children()
+
+
+def test_processes_end_when_the_first_one_is_killed():
+    code = ("import os, sys\nsys.path.insert(0, os.path.dirname(sys.argv[1]))\n"
+            "from test_replicas import Replicas, batch, network\n"
+            "replicas = Replicas(network(), 2)\nreplicas.gradients(*batch(4))\n"
+            "print(replicas.others[0].process.pid, flush=True)\nos.kill(os.getpid(), 9)")
+    found = subprocess.run([sys.executable, "-c", code, __file__], capture_output=True, text=True)
+    other = int(found.stdout)
+    for _ in range(500):
+        try:
+            os.kill(other, 0)
+        except ProcessLookupError:
+            return
+        if Path(f"/proc/{other}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return  # it has ended, and nobody has asked for its exit status
+        time.sleep(0.01)
+    raise AssertionError("the other process lives on")
+
+
+def test_what_cannot_be_shared_is_refused_with_the_reason():
+    dropping = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    assert "1 draws random numbers in training" in why_not(dropping)
+    assert "the network is on cuda" in why_not(network(), "cuda")
+    assert why_not(network()) == ""
+    with pytest.raises(OptionError, match=r"draws random numbers.*use one process"):
+        Replicas(dropping, 2)
+    with pytest.raises(OptionError, match="at least 1 process, got 0"):
+        Replicas(network(), 0)
+    Replicas(dropping, 1)
