@@ -13,6 +13,7 @@ from minires.gradcheck.run import run as run_gradcheck
 from minires.kernels import Window
 from minires.nn import BatchNorm2d, Conv2d
 from minires.ops import batch_norm as batch_norm_op
+from minires.parallel import Replicas, why_not
 from minires.train import train_step as one_step
 
 
@@ -21,12 +22,13 @@ def set_threads(n):
 
 
 def train_step(name, size, count):
-    """Of minires.train; the step's .args are (model, optimizer, images, labels)."""
+    """Of minires.train, with a process for each thread; the step's .args are (model, optimizer, images, labels, …)."""
     model = networks.create(name)
     images, labels = networks.batch(model, size, count)
     optimizer = optim.SGD(model.parameters(), networks.LR, momentum=networks.MOMENTUM,
                           weight_decay=networks.WEIGHT_DECAY)
-    return partial(_loss, model, optimizer, channels_last(images), labels)
+    n = 1 if why_not(model) else min(kernels.get_num_threads(), count)
+    return partial(_loss, model, optimizer, channels_last(images), labels, Replicas(model, n) if n > 1 else None)
 
 
 def _loss(*parts):

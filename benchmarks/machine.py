@@ -1,6 +1,7 @@
 """The machine: what it is, and how fast it multiplies and copies, with minires' threads."""
 
 import contextlib
+import multiprocessing
 import os
 import platform
 import time
@@ -82,13 +83,19 @@ class Company:
 
 
 def _spent():
-    """Seconds: of the clock, of work on all cores, of this process and its children."""
+    """Seconds: of the clock, of work on all cores, of this process and its children, those that live among them."""
     stat = Path("/proc/stat")
     if not stat.exists():
         return None
     user, nice, system, _, _, irq, softirq, steal = map(int, stat.read_text().split()[1:9])
     busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    return time.monotonic(), busy, sum(os.times()[:4])
+    return time.monotonic(), busy, sum(os.times()[:4]) + sum(_worked(p.pid) for p in multiprocessing.active_children())
+
+
+def _worked(pid):
+    """Seconds of work of a process; proc(5): user and system time are fields 14 and 15."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _cpu():

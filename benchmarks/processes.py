@@ -3,6 +3,7 @@
 python -m benchmarks.processes CONTENDER THREADS NETWORK SIZE COUNT prints the latter, in megabytes.
 """
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -30,12 +31,18 @@ def peak_memory(contender, threads, name, size, count):
 
 
 def _peak():
-    """Megabytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage's value on Linux is never less than what the parent held when it started us
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line) / 1024
+    """Megabytes, of this process and of those that it has started, without what they share with it."""
+    if Path("/proc/self/status").exists():  # getrusage's value on Linux is never less than what our parent held
+        ours, *others = (_status(pid) for pid in ("self", *(child.pid for child in multiprocessing.active_children())))
+        return (ours["VmHWM"] + sum(s["VmHWM"] - s["RssShmem"] - s["RssFile"] for s in others)) / 1024
     import resource
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def _status(pid):
+    """{name: kilobytes}"""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {line.split(":")[0]: int(line.split()[1]) for line in lines if line.endswith(" kB")}
 
 
 if __name__ == "__main__":

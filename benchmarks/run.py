@@ -9,7 +9,7 @@ from minires.gradcheck.tables import WIDTH, Table
 
 TABLE = {"workload": 32, "unit": 8, "minires": -8, "against": 7, "theirs": -8, "ratio": -6, "least – most": -13}
 CROWDED = 0.15  # cores taken by others from which on ratios are not to be trusted
-PROFILE = {"of a training step": 26, "ms": -9, "share": -7, "floor ms": -9, "× floor": -8}
+PROFILE = {"of a step of one process": 26, "ms": -9, "share": -7, "floor ms": -9, "× floor": -8}
 
 
 def measure(workload, rivals, pairs, *, tiny=False):
@@ -38,10 +38,10 @@ def measure(workload, rivals, pairs, *, tiny=False):
 
 
 def _against_floor(parts, rates, seconds, steps):
-    model, _, images, labels = parts
+    model, _, images, labels, *_ = parts
     costs = floor.costs(model, images, labels)
     least = floor.seconds_by_kind(costs, rates["GEMM"], rates["copy"])
-    by_kind, whole = floor.profile(*parts, steps)
+    by_kind, whole = floor.profile(*parts[:4], steps)
     return {"flops": sum(c.flops for c in costs), "bytes": sum(c.nbytes for c in costs),
             "flops_per_second": rates["GEMM"], "bytes_per_second": rates["copy"],
             "seconds": sum(least.values()), "step": seconds, "over_floor": seconds / sum(least.values()),

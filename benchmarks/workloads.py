@@ -83,7 +83,10 @@ def _scaling(size, count, tiny):
 
 def _with_threads(contender, n, *network):
     library = import_module(f"benchmarks.in_{contender}")
-    step, usual = library.train_step(*network), kernels.get_num_threads()
+    usual = kernels.get_num_threads()
+    library.set_threads(n)
+    step = library.train_step(*network)
+    library.set_threads(usual)
 
     def with_threads():
         library.set_threads(n)
