@@ -2,7 +2,7 @@
 
 share() gives every worker one contiguous part of the jobs, so that the same number of workers always does the same
 sums in the same order. The thread that calls is the first worker, for waking another thread and being woken by it
-takes 20 µs each. While there are several the BLAS under NumPy is held to one thread, for each worker calls it by itself
+takes 20 µs each. The BLAS under NumPy is held to one thread, for each worker calls it by itself
 (a BLAS that has threads of its own keeps them spinning on the cores that the workers need).
 Without threadpoolctl, which does the holding, there is one worker, and the BLAS keeps its threads.
 """
@@ -66,17 +66,15 @@ def _start(n=None):
         if _count is not None:
             return
         n = n or _default_count()
-        if n > 1:
-            try:
-                from threadpoolctl import threadpool_limits
-            except ImportError:
-                n = 1
-            else:
-                _limit = threadpool_limits(1, user_api="blas")
-                _queues = tuple(SimpleQueue() for _ in range(1, n))
-                for number, queue in enumerate(_queues, 1):
-                    threading.Thread(target=_serve, args=(number, n, queue), name=f"minires {number}",
-                                     daemon=True).start()
+        try:
+            from threadpoolctl import threadpool_limits
+        except ImportError:
+            n = 1
+        else:
+            _limit = threadpool_limits(1, user_api="blas")
+        _queues = tuple(SimpleQueue() for _ in range(1, n))
+        for number, queue in enumerate(_queues, 1):
+            threading.Thread(target=_serve, args=(number, n, queue), name=f"minires {number}", daemon=True).start()
         _count = n
 
 
