@@ -23,6 +23,7 @@ import traceback
 import warnings
 from functools import partial
 from itertools import pairwise
+from multiprocessing.util import Finalize
 
 import numpy as np
 
@@ -60,8 +61,6 @@ class Replicas:
     The parameters move into memory that all processes share. Raises OptionError where that is impossible (why_not).
     """
 
-    others = ()  # what __del__ finds where __init__ has failed
-
     def __init__(self, model, n):
         if n < 1:
             raise OptionError(f"Replicas: needs at least 1 process, got {n}")
@@ -69,6 +68,7 @@ class Replicas:
         if reason:
             raise OptionError(f"Replicas: {reason}; use one process")
         self.model, self.n, self.others, self.images = model, n, [], None
+        Finalize(self, _end, (self.others,), exitpriority=1)  # when nobody has it any more, or Python ends
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         if n > 1:
             for p in self.parameters:
@@ -117,14 +117,7 @@ class Replicas:
 
     def close(self):
         """Let the other processes go. The next batch would start new ones."""
-        if self.others:
-            self.meeting.leave()
-        for other in self.others:
-            other.end()
-        self.others = []
-
-    def __del__(self):
-        self.close()
+        _end(self.others)
 
     def _fits(self, images):
         """Whether the other processes can take this batch: they live, it is no larger, no parameter was replaced."""
@@ -145,12 +138,12 @@ class Replicas:
         for rank, (ours, theirs) in enumerate(ends, 1):
             gradients = [_shared_copy(p.data) for p in self.parameters]
             process = context.Process(target=self._serve, args=(rank, theirs, gradients, [end for end, _ in ends]),
-                                      name=f"minires replica {rank}", daemon=True)
+                                      name=f"minires replica {rank}")
             with warnings.catch_warnings():  # the workers' threads hold no lock while nothing is shared
                 warnings.simplefilter("ignore", DeprecationWarning)
                 process.start()
             theirs.close()
-            self.others.append(_Other(process, ours, gradients))
+            self.others.append(_Other(process, ours, gradients, self.meeting))
         self.meeting.look = partial(_look_after, self.others)
 
     def _obey(self, part, labels, own, fraction):
@@ -159,13 +152,12 @@ class Replicas:
 
     def _serve(self, rank, pipe, gradients, ends):
         """What another process does: its part of each batch that comes through the pipe."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which lets the others go
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # they are for the first process, which lets the others go
         for end in ends:
             end.close()  # so that the pipe ends with the first process
         first = os.getppid()
         forked()
-        self.others = ()  # they are the first process's
         _send_gradients(self.parameters, gradients)
         self.meeting.rank, self.meeting.look = rank, lambda: os.getppid() == first or os._exit(1)
         try:
@@ -204,6 +196,11 @@ def _cut(N, n):
     if n > N:  # each takes them all, and an equal share of what comes out
         return [(slice(0, N), 1 / n)] * n
     return [(slice(a, b), (b - a) / N) for a, b in pairwise(N * r // n for r in range(n + 1))]
+
+
+def _end(others):
+    while others:
+        others.pop().end()
 
 
 def _look_after(others):
@@ -246,10 +243,11 @@ def _forward_and_back(model, images, labels, own=1.0, fraction=1.0, add_up=lambd
 class _Other:
     """What the first process knows of another one."""
 
-    def __init__(self, process, pipe, gradients):
-        self.process, self.pipe, self.gradients = process, pipe, gradients
+    def __init__(self, process, pipe, gradients, meeting):
+        self.process, self.pipe, self.gradients, self.meeting = process, pipe, gradients, meeting
 
     def end(self):
+        self.meeting.leave()
         self.pipe.close()
         self.process.join(2)
         if self.process.is_alive():

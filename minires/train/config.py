@@ -26,7 +26,8 @@ class Config:
     schedule: str = _setting("one_cycle", "how the learning rate moves over the run", choices=SCHEDULES)
     weight_decay: float = _setting(5e-4, "L2 penalty on all parameters")
     augment: bool = _setting(True, "random crops, and flips for photographs", action=argparse.BooleanOptionalAction)
-    seed: int = _setting(0, "of weights, order and augmentation; the same seed gives the same bits")
+    seed: int = _setting(0, "of weights, order and augmentation; the same seed gives the same bits with as many "
+                        "threads and processes")
     device: str = _setting("cpu", "cpu, cuda or cuda:N")
     out: str = _setting("", "folder for checkpoint, log and curves (default: a new one, runs/DATASET-MODEL[-N])",
                         metavar="DIR")
@@ -37,7 +38,7 @@ class Config:
                               "pictures each, where the system allows it)", metavar="N")
     limit: int = _setting(0, "train and test on the first N pictures only (default: all)", metavar="N")
 
-    # What may differ when a run is resumed, because no bit of the result depends on it.
+    # What may differ when a run is resumed: nothing of the result depends on it, of threads and processes but rounding.
     FREE = ("out", "device", "data", "threads", "processes")
 
     def __post_init__(self):

@@ -84,6 +84,15 @@ def test_a_process_that_is_killed_is_named_and_replaced():
         assert replicas.gradients(images, labels) == expected
 
 
+def test_signals_are_left_to_the_first_process():
+    """Ctrl-C and a scheduler's SIGTERM reach all processes of a group; the first one finishes its step, and saves."""
+    with Replicas(network(), 2) as replicas:
+        expected = replicas.gradients(*batch(4))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(replicas.others[0].process.pid, number)
+        assert replicas.gradients(*batch(4)) == expected
+
+
 def test_an_error_in_another_process_is_shown_here():
     model, here = network(), os.getpid()
 
@@ -115,6 +124,14 @@ def test_no_process_is_left_behind():
     replicas.gradients(*batch(4))
     del replicas
     assert not multiprocessing.active_children()
+
+
+def test_nobody_needs_to_close():
+    code = ("import os, sys\nsys.path.insert(0, os.path.dirname(sys.argv[1]))\n"
+            "from test_replicas import Replicas, batch, network\n"
+            "replicas = Replicas(network(), 2)\nreplicas.gradients(*batch(4))\nprint('done')")
+    found = subprocess.run([sys.executable, "-c", code, __file__], capture_output=True, text=True, timeout=60)
+    assert (found.stdout, found.stderr, found.returncode) == ("done\n", "", 0)
 
 
 def test_processes_end_when_the_first_one_is_killed():
