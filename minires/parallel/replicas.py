@@ -58,7 +58,9 @@ class Replicas:
         loss, correct = replicas.gradients(images, labels)  # in place of the model, the loss and loss.backward()
         optimizer.step()
 
-    The parameters move into memory that all processes share. Raises OptionError where that is impossible (why_not).
+    The parameters move into memory that all processes share; the others get their copy of the network with the first
+    batch, and a new one when a parameter or a module's mode is replaced. Raises OptionError where that is impossible
+    (why_not).
     """
 
     def __init__(self, model, n):
@@ -73,7 +75,7 @@ class Replicas:
         if n > 1:
             for p in self.parameters:
                 p.data = _shared_copy(p.data)
-        self.weights = [p.data for p in self.parameters]
+        self.weights, self.modes = [p.data for p in self.parameters], []
 
     def __enter__(self):
         return self
@@ -120,17 +122,18 @@ class Replicas:
         _end(self.others)
 
     def _fits(self, images):
-        """Whether the other processes can take this batch: they live, it is no larger, no parameter was replaced."""
+        """Whether the other processes can take this batch: they live, it is no larger, they have the same network."""
         return (bool(self.others) and all(other.process.is_alive() for other in self.others)
                 and len(images) <= len(self.images) and images.dtype == self.images.dtype
                 and images.transpose(0, 2, 3, 1).shape[1:] == self.images.shape[1:]
-                and all(p.data is w for p, w in zip(self.parameters, self.weights)))
+                and all(p.data is w for p, w in zip(self.parameters, self.weights))
+                and self.modes == _modes(self.model))
 
     def _start(self, images):
         for i, p in enumerate(self.parameters):
             if p.data is not self.weights[i]:
                 self.weights[i] = p.data = _shared_copy(p.data)
-        self.images = _shared_copy(images.transpose(0, 2, 3, 1))
+        self.modes, self.images = _modes(self.model), _shared_copy(images.transpose(0, 2, 3, 1))
         self.meeting = _Meeting(self.n)
         get_num_threads()  # holds the BLAS to one thread, here and in those that are forked
         context = multiprocessing.get_context("fork")
@@ -189,6 +192,10 @@ def _send_gradients(parameters, gradients):
         arrived.append(p)
     for p, shared in zip(parameters, gradients):
         p.register_hook(partial(send, p, shared))
+
+
+def _modes(model):
+    return [module.training for module in model.modules()]
 
 
 def _cut(N, n):

@@ -115,6 +115,25 @@ def test_parameters_that_were_replaced_are_seen_by_all():
         assert loss == pytest.approx(np.log(10), rel=1e-12)
 
 
+def test_layers_that_were_frozen_are_seen_by_all():
+    model, twin = network(), network()
+    images, labels = batch(4)
+    with Replicas(model, 2) as replicas:
+        for some in (model, twin):
+            some.bn1.eval()
+        Replicas(twin, 1).gradients(images, labels)
+        replicas.gradients(images, labels)
+        for some in (model, twin):
+            some.train()
+            some.bn1.eval()
+        loss, _ = replicas.gradients(images, labels)
+        assert loss == pytest.approx(Replicas(twin, 1).gradients(images, labels)[0], rel=1e-12)
+        model.bn1.train()
+        twin.bn1.train()
+        loss, _ = replicas.gradients(images, labels)
+        assert loss == pytest.approx(Replicas(twin, 1).gradients(images, labels)[0], rel=1e-12)
+
+
 def test_no_process_is_left_behind():
     with Replicas(network(), 3) as replicas:
         replicas.gradients(*batch(6))
