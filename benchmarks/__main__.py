@@ -27,11 +27,13 @@ A NAME is a workload, a part of its name between slashes, or a pattern; without 
   python -m benchmarks resnet20/train --against torch dezero mygrad
   python -m benchmarks 'conv/3x3*' dw --pairs 15 --plot ratios.png
   python -m benchmarks memory                                 the most that a ResNet-50 step holds
+  python -m benchmarks scaling                                with the batch, and with threads
 
 The ratio is their time / minires' time, of each pair: above 1 minires is faster. PyTorch runs in
-channels-last memory with as many threads, DeZero and MyGrad with as many BLAS threads. All live in
-one process, where minires lets malloc keep freed memory, which serves the others too; only import
-and memory are measured in processes of their own. A variable that tunes one library only, such as
+channels-last memory with as many threads, DeZero and MyGrad with as many BLAS threads, minires with
+as many threads or, in training steps, processes. All start from one process, where minires lets
+malloc keep freed memory, which serves the others too; only import and memory are measured in
+processes of their own. A variable that tunes one library only, such as
 OPENBLAS_CORETYPE, shifts the ratios: what is set is printed and written.
 
 exit status: 0 done, 2 could not run, 130 stopped (what was measured is printed and written)"""
