@@ -34,15 +34,11 @@ def conv(x, w, win):
 def _conv(x, weights, win):
     y = empty_map(win.y_shape, like=x)
     pixels, out = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
-    weights, direct = _matrix(weights), out.flags.c_contiguous
+    weights = _matrix(weights)
 
     def tile(job):
         some, first, last = job
-        rows = columns(pixels[some], win, first, last)
-        if direct:
-            np.matmul(rows, weights, out=out[some, first:last].reshape(-1, win.O))
-        else:
-            out[some, first:last] = (rows @ weights).reshape(-1, last - first, win.OW, win.O)
+        _product(columns(pixels[some], win, first, last), weights, out[some, first:last])
     share(tile, _tiles(win, x.itemsize))
     return y
 
@@ -88,15 +84,12 @@ def conv_dx_dw(dy, x, w, win):
         return conv_dx(dy, w, win), conv_dw(dy, x, win)
     dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
     dy, x, out = dy.transpose(0, 2, 3, 1), x.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1)
-    weights, direct = _matrix(_turned(w, win)), out.flags.c_contiguous
+    weights = _matrix(_turned(w, win))
 
     def tile(job):
         some, first, last = job
         rows = columns(dy[some], back, first, last)
-        if direct:
-            np.matmul(rows, weights, out=out[some, first:last].reshape(-1, win.C))
-        else:
-            out[some, first:last] = (rows @ weights).reshape(-1, last - first, win.W, win.C)
+        _product(rows, weights, out[some, first:last])
         return x[some, first:last].reshape(-1, win.C).T @ rows
     parts = share(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
@@ -118,6 +111,14 @@ def conv_dw(dy, x, win):
     parts = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
     _add_up(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))
     return dw
+
+
+def _product(rows, weights, out):
+    """rows (P,K) · weights (K,O) into the pixels out (n,rows,W,O), straight if they are one piece of memory."""
+    if out.flags.c_contiguous:
+        np.matmul(rows, weights, out=out.reshape(-1, out.shape[-1]))
+    else:
+        out[...] = (rows @ weights).reshape(out.shape)
 
 
 def _add_up(parts, out):

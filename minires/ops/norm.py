@@ -32,12 +32,12 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         raise OptionError(f"batch_norm: eps must be >= 0, got {eps}")
 
     if training:
-        if m < 2:
+        count = kernels.batch_count(m)  # in the whole batch, of which processes may have a part each
+        if count < 2:
             raise ShapeError(f"batch_norm: training needs more than one value a channel, x is {x.shape}; "
                              "use a larger batch, or eval()")
         mean, var = kernels.moments(x)
         if running_mean is not None:
-            count = kernels.batch_count(m)
             _blend(running_mean, mean, momentum)
             _blend(running_var, var * (count / (count - 1)), momentum)
     elif running_mean is None:

@@ -16,11 +16,13 @@ import math
 import mmap
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from multiprocessing.util import Finalize
@@ -176,8 +178,9 @@ class Replicas:
                     self.meeting(np.zeros(1))
         except (EOFError, _LeftError):
             pass
-        except BaseException:
-            pipe.send(traceback.format_exc())
+        except Exception as error:
+            with suppress(OSError):  # the first process has failed, too, and has gone
+                pipe.send((_as_sent(error), traceback.format_exc()))
             self.meeting.leave()
 
 
@@ -210,16 +213,26 @@ def _end(others):
         others.pop().end()
 
 
+def _as_sent(error):
+    """The error, or what stands for one that cannot go through a pipe."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return GraphError(f"{type(error).__name__}: {error}")
+    return error
+
+
 def _look_after(others):
     """Raise if one of the other processes has failed."""
     for other in others:
+        error = None
         try:
-            failure = other.pipe.recv() if other.pipe.poll() else ""
+            if other.pipe.poll():
+                error, text = other.pipe.recv()
         except (EOFError, OSError):  # killed, it could not say anything
             other.process.join(1)
-            failure = ""
-        if failure:
-            raise GraphError(f"{other.process.name} failed:\n{failure}")
+        if error is not None:
+            raise error from GraphError(f"{other.process.name} failed:\n{text}")
         if not other.process.is_alive():
             raise GraphError(f"{other.process.name} ended with exit status {other.process.exitcode}")
 
