@@ -31,7 +31,7 @@ A NAME is a workload, a part of its name between slashes, or a pattern; without 
 
 The ratio is their time / minires' time, of each pair: above 1 minires is faster. PyTorch runs in
 channels-last memory with as many threads, DeZero and MyGrad with as many BLAS threads, minires with
-as many threads or, in training steps, processes. All start from one process, where minires lets
+as many threads or, for whole networks, processes. All start from one process, where minires lets
 malloc keep freed memory, which serves the others too; only import and memory are measured in
 processes of their own. A variable that tunes one library only, such as
 OPENBLAS_CORETYPE, shifts the ratios: what is set is printed and written.

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks import networks
-from minires import Tensor, data, kernels, no_grad, optim
+from minires import data, kernels, optim
 from minires.arrays import channels_last
 from minires.gradcheck.run import run as run_gradcheck
 from minires.kernels import Window
@@ -27,8 +27,12 @@ def train_step(name, size, count):
     images, labels = networks.batch(model, size, count)
     optimizer = optim.SGD(model.parameters(), networks.LR, momentum=networks.MOMENTUM,
                           weight_decay=networks.WEIGHT_DECAY)
-    n = 1 if why_not(model) else min(kernels.get_num_threads(), count)
-    return partial(_loss, model, optimizer, channels_last(images), labels, Replicas(model, n) if n > 1 else None)
+    replicas = _replicas(model, count)
+    return partial(_loss, model, optimizer, channels_last(images), labels, replicas if replicas.n > 1 else None)
+
+
+def _replicas(model, count):
+    return Replicas(model, 1 if why_not(model) else min(kernels.get_num_threads(), count))
 
 
 def _loss(*parts):
@@ -36,13 +40,9 @@ def _loss(*parts):
 
 
 def inference(name, size, count):
+    """As minires.train evaluates: with a process for each thread."""
     model = networks.create(name).eval()
-    images = channels_last(networks.batch(model, size, count)[0])
-
-    def step():
-        with no_grad():
-            return model(Tensor(images)).data
-    return step
+    return partial(_replicas(model, count).predict, channels_last(networks.batch(model, size, count)[0]))
 
 
 def conv(direction, C, O, kernel, stride, padding, size, count):

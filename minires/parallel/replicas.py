@@ -9,20 +9,19 @@ one piece of memory that all see, and carries its part of the pictures forward a
 
 and each sends w_r·L_r back, so that the gradients of all are the parts of a sum. What comes out is what one process
 makes, up to rounding, and the same bits for the same number of processes; in PyTorch it is DistributedDataParallel with
-SyncBatchNorm. The optimiser's step is left to the first process.
+SyncBatchNorm. The optimiser's step is left to the first process. In evaluation pictures do not meet at all: each
+process answers for its part.
 """
 
 import math
-import mmap
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
-import time
 import traceback
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from multiprocessing.util import Finalize
@@ -30,15 +29,13 @@ from multiprocessing.util import Finalize
 import numpy as np
 
 from minires import ops
-from minires.arrays import memory_order
+from minires.arrays import channels_last
 from minires.errors import GraphError, OptionError
+from minires.graph import no_grad
 from minires.kernels.batch import meeting
 from minires.kernels.workers import alone, forked, get_num_threads, share
+from minires.parallel.memory import LeftError, Meeting, shared_copy
 from minires.tensor import Tensor
-
-SUMS = 1 << 14  # numbers that a meeting can add up: two for each channel of the widest layer
-LOOKS = 2000  # at the others before sleeping between two: about a millisecond
-GONE = -1  # on the clock of a process that comes to no more meetings
 
 
 def why_not(model, device="cpu"):
@@ -54,11 +51,12 @@ def why_not(model, device="cpu"):
 
 
 class Replicas:
-    """n processes, this one among them, that make the gradients of a batch together.
+    """n processes, this one among them, that carry a batch through a network together.
 
     with Replicas(model, 2) as replicas:
         loss, correct = replicas.gradients(images, labels)  # in place of the model, the loss and loss.backward()
         optimizer.step()
+        logits = replicas.predict(images)                   # in place of model.eval() and the model, under no_grad()
 
     The parameters move into memory that all processes share; the others get their copy of the network with the first
     batch, and a new one when a parameter or a module's mode is replaced. Raises OptionError where that is impossible
@@ -73,10 +71,10 @@ class Replicas:
             raise OptionError(f"Replicas: {reason}; use one process")
         self.model, self.n, self.others, self.images = model, n, [], None
         Finalize(self, _end, (self.others,), exitpriority=1)  # when nobody has it any more, or Python ends
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.parameters = list(model.parameters())
         if n > 1:
             for p in self.parameters:
-                p.data = _shared_copy(p.data)
+                p.data = shared_copy(p.data)
         self.weights, self.modes = [p.data for p in self.parameters], []
 
     def __enter__(self):
@@ -94,22 +92,11 @@ class Replicas:
         if self.n == 1:
             loss, accuracy = _forward_and_back(self.model, images, labels)
             return loss, round(accuracy * N)
-        if not self._fits(images):
-            self.close()
-            self._start(images)
         orders = [(part, labels[part], own, (part.stop - part.start) / N) for part, own in _cut(N, self.n)]
-        self.images[:N] = images.transpose(0, 2, 3, 1)
-        try:
-            for other, order in zip(self.others, orders[1:]):
-                other.pipe.send(order)
-            with alone(0, self.n):
-                loss, accuracy = self._obey(*orders[0])
+        with self._together(images, [("gradients", *order) for order in orders[1:]]):
+            part, *order = orders[0]
+            loss, accuracy = _forward_and_back(self.model, channels_last(images[part]), *order, self.meeting)
             self.meeting(np.zeros(1))  # now the gradients of all are there
-        except _NotFiniteError:  # which all processes have seen; they wait for the next batch
-            raise
-        except BaseException:
-            self.close()
-            raise
 
         def add(job):
             p, *theirs = job
@@ -118,6 +105,36 @@ class Replicas:
         share(add, [job for job in zip(self.parameters, *(other.gradients for other in self.others))
                     if job[0].grad is not None])
         return loss, round(accuracy * N)
+
+    def predict(self, images):
+        """Images (N,C,H,W) -> what the network says of them in evaluation mode, an array; its mode stays as it is."""
+        if self.n == 1 or len(images) < self.n:
+            return _answers(self.model, images)
+        parts = [part for part, _ in _cut(len(images), self.n)]
+        with self._together(images, [("answers", part) for part in parts[1:]]):
+            mine = _answers(self.model, channels_last(images[parts[0]]))
+            return np.concatenate([mine, *(other.answer() for other in self.others)])
+
+    @contextmanager
+    def _together(self, images, orders):
+        """The others carry out their orders, which are for these images, while this process is alone() with its own."""
+        if not self._fits(images):
+            self.close()
+            self._start(images)
+        own = len(images) // self.n if len(images) >= self.n else 0  # pictures that this process alone looks at
+        self.images[own:len(images)] = images[own:].transpose(0, 2, 3, 1)
+        for copy, (_, buffer) in zip(self.buffers, self.model.named_buffers()):
+            copy[...] = buffer
+        try:
+            for other, order in zip(self.others, orders):
+                other.pipe.send(order)
+            with alone(0, self.n):
+                yield
+        except _NotFiniteError:  # which all processes have seen; they wait for the next batch
+            raise
+        except BaseException:
+            self.close()
+            raise
 
     def close(self):
         """Let the other processes go. The next batch would start new ones."""
@@ -134,14 +151,15 @@ class Replicas:
     def _start(self, images):
         for i, p in enumerate(self.parameters):
             if p.data is not self.weights[i]:
-                self.weights[i] = p.data = _shared_copy(p.data)
-        self.modes, self.images = _modes(self.model), _shared_copy(images.transpose(0, 2, 3, 1))
-        self.meeting = _Meeting(self.n)
+                self.weights[i] = p.data = shared_copy(p.data)
+        self.modes, self.images = _modes(self.model), shared_copy(images.transpose(0, 2, 3, 1))
+        self.buffers = [shared_copy(buffer) for _, buffer in self.model.named_buffers()]
+        self.meeting = Meeting(self.n)
         get_num_threads()  # holds the BLAS to one thread, here and in those that are forked
         context = multiprocessing.get_context("fork")
         ends = [context.Pipe() for _ in range(1, self.n)]
         for rank, (ours, theirs) in enumerate(ends, 1):
-            gradients = [_shared_copy(p.data) for p in self.parameters]
+            gradients = [shared_copy(p.data) if p.requires_grad else None for p in self.parameters]
             process = context.Process(target=self._serve, args=(rank, theirs, gradients, [end for end, _ in ends]),
                                       name=f"minires replica {rank}")
             with warnings.catch_warnings():  # the workers' threads hold no lock while nothing is shared
@@ -149,11 +167,7 @@ class Replicas:
                 process.start()
             theirs.close()
             self.others.append(_Other(process, ours, gradients, self.meeting))
-        self.meeting.look = partial(_look_after, self.others)
-
-    def _obey(self, part, labels, own, fraction):
-        images = self.images[part].transpose(0, 3, 1, 2)  # (n,H,W,C) -> (n,C,H,W)
-        return _forward_and_back(self.model, images, labels, own, fraction, self.meeting)
+        self.meeting.look = lambda others=self.others: [other.receive(0) for other in others]
 
     def _serve(self, rank, pipe, gradients, ends):
         """What another process does: its part of each batch that comes through the pipe."""
@@ -168,15 +182,22 @@ class Replicas:
         try:
             with alone(rank, self.n):
                 while True:
-                    order = pipe.recv()
+                    work, part, *order = pipe.recv()
+                    images = self.images[part].transpose(0, 3, 1, 2)  # (n,H,W,C) -> (n,C,H,W)
+                    for copy, (_, buffer) in zip(self.buffers, self.model.named_buffers()):
+                        buffer[...] = copy
+                    if work == "answers":
+                        pipe.send(_answers(self.model, images))
+                        continue
                     for dw in gradients:
-                        dw[...] = 0
+                        if dw is not None:
+                            dw[...] = 0
                     try:
-                        self._obey(*order)
+                        _forward_and_back(self.model, images, *order, self.meeting)
                     except _NotFiniteError:
                         continue
                     self.meeting(np.zeros(1))
-        except (EOFError, _LeftError):
+        except (EOFError, LeftError):
             pass
         except Exception as error:
             with suppress(OSError):  # the first process has failed, too, and has gone
@@ -194,7 +215,8 @@ def _send_gradients(parameters, gradients):
             arrived.pop().grad = None
         arrived.append(p)
     for p, shared in zip(parameters, gradients):
-        p.register_hook(partial(send, p, shared))
+        if shared is not None:
+            p.register_hook(partial(send, p, shared))
 
 
 def _modes(model):
@@ -222,27 +244,8 @@ def _as_sent(error):
     return error
 
 
-def _look_after(others):
-    """Raise if one of the other processes has failed."""
-    for other in others:
-        error = None
-        try:
-            if other.pipe.poll():
-                error, text = other.pipe.recv()
-        except (EOFError, OSError):  # killed, it could not say anything
-            other.process.join(1)
-        if error is not None:
-            raise error from GraphError(f"{other.process.name} failed:\n{text}")
-        if not other.process.is_alive():
-            raise GraphError(f"{other.process.name} ended with exit status {other.process.exitcode}")
-
-
 class _NotFiniteError(GraphError):
     pass
-
-
-class _LeftError(Exception):
-    """Another process comes to no more meetings."""
 
 
 def _forward_and_back(model, images, labels, own=1.0, fraction=1.0, add_up=lambda numbers: numbers):
@@ -260,11 +263,44 @@ def _forward_and_back(model, images, labels, own=1.0, fraction=1.0, add_up=lambd
     return value, accuracy
 
 
+def _answers(model, images):
+    """What the model says of the images in evaluation mode."""
+    modes = _modes(model)
+    model.eval()
+    try:
+        with no_grad():
+            return model(Tensor(images)).data
+    finally:
+        for module, mode in zip(model.modules(), modes):
+            module.training = mode
+
+
 class _Other:
     """What the first process knows of another one."""
 
     def __init__(self, process, pipe, gradients, meeting):
         self.process, self.pipe, self.gradients, self.meeting = process, pipe, gradients, meeting
+
+    def receive(self, wait):
+        """What it sends within so many seconds, or None. Raises its error if it has failed or ended."""
+        alive = self.process.is_alive()  # asked first, for what it sends last is still to be read
+        try:
+            sent = self.pipe.recv() if self.pipe.poll(wait) else None
+        except (EOFError, OSError):  # killed, it could not say anything
+            self.process.join(1)
+            sent, alive = None, False
+        if isinstance(sent, tuple):
+            error, text = sent
+            raise error from GraphError(f"{self.process.name} failed:\n{text}")
+        if sent is None and not alive:
+            raise GraphError(f"{self.process.name} ended with exit status {self.process.exitcode}")
+        return sent
+
+    def answer(self):
+        """The array that it was told to make."""
+        while (sent := self.receive(0.1)) is None:
+            pass
+        return sent
 
     def end(self):
         self.meeting.leave()
@@ -273,51 +309,3 @@ class _Other:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-
-
-class _Meeting:
-    """meeting(numbers) -> the sums of what all n processes have brought: each calls it, in the same order."""
-
-    def __init__(self, n):
-        self.rank, self.turn, self.look = 0, 0, lambda: None
-        self.clock = _shared((n, 8), np.int64)  # the turn that each has come to, on a line of the cache of its own
-        # Two tables: who writes into one, two turns later, knows that all have read it, for all have come since.
-        self.tables = _shared((2, n, SUMS), np.float64)
-        self.fence = multiprocessing.get_context("fork").Lock()
-
-    def __call__(self, numbers):
-        self.turn += 1
-        table, numbers = self.tables[self.turn % 2], np.asarray(numbers)
-        if numbers.size > SUMS:
-            raise GraphError(f"processes can add up {SUMS} numbers, got {numbers.size}; use one process")
-        table[self.rank, :numbers.size] = numbers.ravel()
-        with self.fence:  # on any processor, what was written before is there before the turn is
-            self.clock[self.rank, 0] = self.turn
-        looks = 0
-        while (self.clock[:, 0] < self.turn).any():
-            looks += 1
-            if (self.clock[:, 0] == GONE).any():
-                self.look()
-                raise _LeftError
-            if looks > LOOKS:
-                self.look()
-                time.sleep(5e-5)
-        return table[:, :numbers.size].sum(axis=0).reshape(numbers.shape)
-
-    def leave(self):
-        self.clock[self.rank, 0] = GONE
-
-
-def _shared(shape, dtype):
-    """Zeros in memory that forked processes share."""
-    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
-    return np.ndarray(shape, dtype, mmap.mmap(-1, max(nbytes, 1)))
-
-
-def _shared_copy(array):
-    """A copy in memory that forked processes share, lying there as the array does."""
-    order = memory_order(array)
-    lying = _shared([array.shape[i] for i in order], array.dtype)
-    copied = lying.transpose([order.index(i) for i in range(array.ndim)])
-    copied[...] = array
-    return copied

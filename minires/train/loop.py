@@ -15,7 +15,6 @@ from pathlib import Path
 from minires import data, models, ops, optim
 from minires.arrays import to_device
 from minires.errors import CheckpointError, GraphError, OptionError
-from minires.graph import no_grad
 from minires.parallel import Replicas
 from minires.plots import plot_curves
 from minires.storage import atomic_write, load_checkpoint, save_checkpoint
@@ -48,18 +47,19 @@ def train_step(model, optimizer, images, labels, replicas=None):
     return value, int((logits.data.argmax(axis=1) == labels).sum())
 
 
-def evaluate(model, loader, device="cpu"):
-    """(mean loss, accuracy) of a model in evaluation mode over a loader; the mode is put back."""
-    was_training, seen, loss, correct = model.training, 0, 0.0, 0
-    model.eval()
-    with no_grad():
-        for images, labels in loader.epoch(0):
-            images, labels = to_device(images, device), to_device(labels, device)
-            logits = model(Tensor(images))
-            loss += ops.cross_entropy(logits, labels, reduction="sum").item()
-            correct += int((logits.data.argmax(axis=1) == labels).sum())
-            seen += len(labels)
-    model.train(was_training)
+def evaluate(model, loader, device="cpu", replicas=None):
+    """(mean loss, accuracy) of a model in evaluation mode over a loader; the mode stays as it is.
+
+    replicas: processes of the model that share each batch.
+    """
+    replicas = replicas or Replicas(model, 1)
+    seen, loss, correct = 0, 0.0, 0
+    for images, labels in loader.epoch(0):
+        images, labels = to_device(images, device), to_device(labels, device)
+        logits = replicas.predict(images)
+        loss += ops.cross_entropy(Tensor(logits), labels, reduction="sum").item()
+        correct += int((logits.argmax(axis=1) == labels).sum())
+        seen += len(labels)
     return loss / seen, correct / seen
 
 
@@ -206,7 +206,7 @@ class Run:
     def _finish_epoch(self):
         """Evaluate, add a row to the log, and save."""
         totals, seen = self.totals, self.totals["seen"]
-        test_loss, test_accuracy = evaluate(self.model, self.test_loader, self.config.device)
+        test_loss, test_accuracy = evaluate(self.model, self.test_loader, self.config.device, self.replicas)
         row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.schedule(self.step - 1),
                "train_loss": totals["loss"] / seen, "train_accuracy": totals["correct"] / seen,
                "test_loss": test_loss, "test_accuracy": test_accuracy,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minires import models, nn, optim
+from minires import Tensor, models, nn, optim
 from minires.errors import GraphError, OptionError
 from minires.parallel import Replicas, why_not
 
@@ -142,6 +142,61 @@ def test_layers_that_were_frozen_are_seen_by_all():
         twin.bn1.train()
         loss, _ = replicas.gradients(images, labels)
         assert loss == pytest.approx(Replicas(twin, 1).gradients(images, labels)[0], rel=1e-12)
+
+
+def test_several_processes_predict_what_one_does_between_steps_of_training():
+    model, twin = network(), network()
+    with Replicas(model, 3) as together, Replicas(twin, 1) as alone:
+        for i, N in enumerate((6, 1, 7, 3)):  # fewer pictures than processes, too
+            for some in (together, alone):
+                some.gradients(*batch(6, seed=i))
+                for p in some.parameters:
+                    p.data -= 0.1 * p.grad
+            images, _ = batch(N, seed=10 + i)
+            expected = twin.eval()(Tensor(images)).data
+            np.testing.assert_allclose(together.predict(images), expected, rtol=1e-10)
+            np.testing.assert_array_equal(alone.predict(images), expected)
+            twin.train()
+            np.testing.assert_allclose(model.bn1.running_var, twin.bn1.running_var, rtol=1e-10)
+
+
+def test_predicting_leaves_modes_and_gradients_as_they_are():
+    model = network()
+    model.bn1.eval()
+    with Replicas(model, 2) as replicas:
+        replicas.gradients(*batch(4))
+        before = model.linear.weight.grad.copy()
+        replicas.predict(batch(4)[0])
+        assert [module is not model.bn1 for module in model.modules()] == [m.training for m in model.modules()]
+        np.testing.assert_array_equal(model.linear.weight.grad, before)
+
+
+def test_a_state_that_is_loaded_is_seen_by_all():
+    """Running statistics and frozen weights, too, which no step of training changes for the others."""
+    model, other = network(), models.create("resnet8", rng=1).to(np.float64)
+    model.conv1.requires_grad_(False)
+    images, labels = batch(4)
+    other.bn1.running_var += 2
+    with Replicas(model, 2) as replicas:
+        replicas.gradients(images, labels)
+        model.load_state_dict(other.state_dict())
+        np.testing.assert_allclose(replicas.predict(images), other.eval()(Tensor(images)).data, rtol=1e-10)
+        other.train()
+        assert replicas.gradients(images, labels)[0] == pytest.approx(
+            Replicas(other, 1).gradients(images, labels)[0], rel=1e-12)
+        assert model.conv1.weight.grad is None
+
+
+def test_a_process_that_is_killed_while_predicting_is_named_and_replaced():
+    model, images = network(), batch(4)[0]
+    with Replicas(model, 3) as replicas:
+        expected = replicas.predict(images)
+        os.kill(replicas.others[1].process.pid, signal.SIGSTOP)
+        remove = model.bn1.register_forward_hook(lambda *_: os.kill(replicas.others[1].process.pid, signal.SIGKILL))
+        with pytest.raises(GraphError, match="minires replica 2 ended with exit status -9"):
+            replicas.predict(images)
+        remove()
+        np.testing.assert_array_equal(replicas.predict(images), expected)
 
 
 def test_no_process_is_left_behind():
