@@ -6,6 +6,7 @@ import textwrap
 from benchmarks import floor, machine
 from benchmarks.timing import interleave, ratio
 from minires.gradcheck.tables import WIDTH, Table
+from minires.probes import costs
 
 TABLE = {"workload": 32, "unit": 8, "minires": -8, "against": 7, "theirs": -8, "ratio": -6, "least – most": -13}
 CROWDED = 0.15  # cores taken by others from which on ratios are not to be trusted
@@ -39,10 +40,10 @@ def measure(workload, rivals, pairs, *, tiny=False):
 
 def _against_floor(parts, rates, seconds, steps):
     model, _, images, labels, *_ = parts
-    costs = floor.costs(model, images, labels)
-    least = floor.seconds_by_kind(costs, rates["GEMM"], rates["copy"])
+    needed = costs(model, images, labels)
+    least = floor.seconds_by_kind(needed, rates["GEMM"], rates["copy"])
     by_kind, whole = floor.profile(*parts[:4], steps)
-    return {"flops": sum(c.flops for c in costs), "bytes": sum(c.nbytes for c in costs),
+    return {"flops": sum(c.flops for c in needed), "bytes": sum(c.nbytes for c in needed),
             "flops_per_second": rates["GEMM"], "bytes_per_second": rates["copy"],
             "seconds": sum(least.values()), "step": seconds, "over_floor": seconds / sum(least.values()),
             "floor_by_kind": least, "profile": by_kind, "profiled_step": whole}

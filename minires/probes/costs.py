@@ -1,0 +1,51 @@
+"""Floating-point operations and bytes that a network cannot do without, counted op by op.
+
+Operations are those of matrix products (convolutions, linear layers): 2 for each multiplication and addition, once
+forward, once for dx, once for dw. Bytes are what an unfused op must move if each array that it takes or makes crosses
+the memory once: forward its inputs and y; backward dy, the arrays that the formula needs, and the gradients that
+somebody wants. (A map that is still in a cache is read faster, and fused ops move less.)
+"""
+
+from collections import namedtuple
+
+from minires import ops
+from minires.arrays import is_array, owner
+from minires.probes.tap import listen
+from minires.tensor import Tensor, unwrap
+
+Cost = namedtuple("Cost", "op direction flops nbytes")
+
+
+def costs(model, images, labels, *, training=True):
+    """A Cost for each op of a forward pass on arrays, and, if training, for each of its backward and the optimiser."""
+    found = []
+
+    def on_op(name, inputs, y):
+        found.extend(_costs(name, inputs, y, training))
+    with listen(on_op=on_op):
+        logits = model(Tensor(images))
+        if training:
+            ops.cross_entropy(logits, labels)
+    if training:  # weight, gradient and velocity are read, weight and velocity written
+        found.append(Cost("optimiser", "update", 0, 5 * sum(p.data.nbytes for p in model.parameters())))
+    return found
+
+
+def _costs(name, inputs, y, training):
+    arrays = [unwrap(t) for t in inputs]
+    floats = [a.nbytes for a in arrays if getattr(a, "dtype", None) is not None and a.dtype.kind == "f"]
+    wanted = [isinstance(t, Tensor) and t.requires_grad for t in inputs]
+    gradients = sum(a.nbytes for a, w in zip(arrays, wanted) if w)
+    products = 0
+    if name in ("conv2d", "linear"):
+        x, w = arrays[:2]
+        products = 2 * y.size * w[0].size
+        needed = x.nbytes * wanted[1] + w.nbytes * wanted[0]
+    else:
+        needed = {"batch_norm": arrays[0].nbytes, "relu": y.nbytes}.get(name, 0)
+    is_view = is_array(arrays[0]) and owner(y) is owner(arrays[0])
+    yield Cost(name, "forward", products, 0 if is_view else sum(floats) + y.nbytes)
+    if training and any(wanted):
+        # residual_add hands dy on as it is, and so does a reshape
+        moves = name != "residual_add" and not (is_view and y.size == arrays[0].size)
+        yield Cost(name, "backward", products * sum(wanted[:2]), moves * (y.nbytes + needed + gradients))
