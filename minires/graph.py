@@ -14,7 +14,7 @@ from operator import attrgetter
 import numpy as np
 
 from minires import kernels
-from minires.arrays import array_module, is_array
+from minires.arrays import array_module, is_array, owner
 from minires.errors import DTypeError, GraphError, ShapeError
 
 
@@ -110,28 +110,38 @@ def _newest_first(root):
 
 def propagate(root, dy, retain_graph):
     """The reverse sweep: when a node's turn comes, everything newer has already added its share."""
-    grads, ours = {root: dy}, set()  # ours: nodes whose entry was allocated here, so adding in place hurts nobody
+    grads, ours = {root: dy}, set()  # ours: nodes whose entry nobody else has, so adding in place hurts nobody
     for node in _newest_first(root):
         dy = grads.pop(node, None)
         if dy is None:
             continue
         for hook in tuple(node.hooks.values()):
+            ours.discard(node)
             changed = hook(dy)
             dy = dy if changed is None else node.accept(changed, "gradient hook")
         tensor = node.target and node.target()
         if tensor is not None:
-            tensor.grad = _copy_as(tensor.data, dy) if tensor.grad is None else tensor.grad + dy
+            if tensor.grad is not None:
+                tensor.grad = tensor.grad + dy
+            elif node in ours and dy.strides == tensor.data.strides:
+                tensor.grad = dy
+            else:
+                tensor.grad = _copy_as(tensor.data, dy)
         if node.name == "leaf":
             continue
         if node.backward is None:
             raise GraphError(f"{node.name}: this graph has been used by backward already; the first call needs "
                              "retain_graph=True to keep it for a second")
-        for parent, dx in zip(node.inputs, node.gradients(dy)):
+        dxs = node.gradients(dy)
+        held = _owners((dy, *_closed_over(node.backward)))
+        for parent, dx in zip(node.inputs, dxs):
             if parent is None or dx is None:
                 continue
             dx = parent.accept(dx, node.name)
             if parent not in grads:
                 grads[parent] = dx
+                if _is_new(dx, held, dxs):
+                    ours.add(parent)
             elif parent not in ours:
                 grads[parent] = kernels.add(grads[parent], dx)
                 ours.add(parent)
@@ -139,6 +149,21 @@ def propagate(root, dy, retain_graph):
                 grads[parent] += dx
         if not retain_graph:
             node.backward, node.inputs, node.saved = None, (), ()
+
+
+def _closed_over(function):
+    """What a function closes over."""
+    return [cell.cell_contents for cell in function.__closure__ or ()]
+
+
+def _owners(values):
+    return {id(owner(a)) for a in values if is_array(a)}
+
+
+def _is_new(dx, held, dxs):
+    """Whether dx was made by the backward that gave dxs: all of its memory, and nobody else's."""
+    own = owner(dx)
+    return id(own) not in held and own.size == dx.size and sum(is_array(a) and owner(a) is own for a in dxs) == 1
 
 
 def _copy_as(like, dy):

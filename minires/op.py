@@ -15,7 +15,8 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
     """Make a differentiable operation out of a function (arrays, keywords) -> (y, backward).
 
     Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
-    positional argument (None where there is none), and closes over exactly the arrays that it needs.
+    positional argument (None where there is none), and closes over exactly the arrays that it needs. What it returns
+    is dy, something that it closes over, a view of one of these, or an array of which nobody else keeps a hold.
     any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
     numbers: takes Python numbers in place of arrays; variadic: called with one list of tensors, as torch.cat is;
     view: y may share its memory with an input.

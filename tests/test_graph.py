@@ -11,6 +11,7 @@ import pytest
 
 import minires
 from minires import Tensor, kernels, models, nn, ops, optim
+from minires.arrays import channels_last
 from minires.errors import GraphError, ShapeError
 from minires.gradcheck import cases
 from minires.models.blocks import BasicBlock
@@ -438,3 +439,71 @@ def test_a_frozen_layer_gets_no_gradient_and_passes_it_on():
     ops.cross_entropy(model(Tensor(x)), np.array([0, 1])).backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad is None) == name.startswith("layer2"), name
+
+
+@pytest.fixture
+def own_ops():
+    """What a test defines is forgotten afterwards."""
+    before = dict(registry)
+    yield
+    registry.clear()
+    registry.update(before)
+
+
+def test_a_gradient_that_backward_made_is_kept_and_not_copied(own_ops):
+    made = []
+
+    @minires.op
+    def double(x):
+        def backward(dy):
+            made.append(2 * dy)
+            return made[-1]
+        return 2 * x, backward
+    x = Tensor(np.ones(3), requires_grad=True)
+    double(x).backward(np.ones(3))
+    assert x.grad is made[0]
+
+
+@pytest.mark.parametrize("make", [
+    lambda x, f: ops.residual_add(x, f),                          # dy itself, twice
+    lambda x, f: ops.add(x, f),
+    lambda x, f: ops.reshape(x, shape=(6,)) + ops.reshape(f, shape=(6,)),  # views of dy
+    lambda x, f: ops.stack([x, f]),                               # parts of dy
+    lambda x, f: x * Tensor(np.ones((2, 3))) + f * 1.0,
+    lambda x, f: x + f + x,
+], ids=["residual", "add", "reshape", "stack", "mul", "twice"])
+def test_gradients_share_no_memory_with_one_another_nor_with_the_upstream(make):
+    x, f = (Tensor(np.random.default_rng(i).standard_normal((2, 3)), requires_grad=True) for i in (0, 1))
+    y = make(x, f)
+    y.retain_grad()
+    upstream = np.ones(y.shape)
+    y.backward(upstream)
+    arrays = [x.grad, f.grad, y.grad, upstream, x.data, f.data]
+    for i, a in enumerate(arrays):
+        for b in arrays[i + 1:]:
+            assert not np.may_share_memory(a, b)
+
+
+def test_what_a_backward_or_a_hook_keeps_is_copied(own_ops):
+    kept = np.ones(3)
+
+    @minires.op
+    def keeping(x):
+        return x * 1, lambda dy: kept
+    x = Tensor(np.ones(3), requires_grad=True)
+    keeping(x).backward(np.ones(3))
+    assert not np.may_share_memory(x.grad, kept)
+    seen = []
+    x.grad = None
+    x.register_hook(seen.append)
+    (x * 3).backward(np.ones(3))
+    assert not np.may_share_memory(x.grad, seen[0])
+
+
+def test_a_gradient_lies_in_memory_as_its_tensor_does():
+    x = Tensor(channels_last(np.ones((2, 3, 4, 5))), requires_grad=True)
+    ops.sum(x * x).backward()
+    assert x.grad.strides == x.data.strides
+    w = Tensor(np.ones((4, 3, 3, 3)), requires_grad=True)
+    ops.sum(ops.conv2d(Tensor(x.data), w)).backward()
+    assert w.grad.strides == w.data.strides
