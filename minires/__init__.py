@@ -10,7 +10,8 @@ from minires.tensor import Tensor
 __version__ = "0.1.0"
 __all__ = ["Tensor", "__version__", "no_grad", "op", "ops"]
 
-_ROOMS = ("data", "gradcheck", "kernels", "models", "nn", "optim", "parallel", "plots", "probes", "storage", "train")
+_ROOMS = ("cuda", "data", "gpucheck", "gradcheck", "kernels", "models", "nn", "optim", "parallel", "plots", "probes",
+          "storage", "train")
 
 
 def __getattr__(name):

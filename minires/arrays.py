@@ -9,7 +9,8 @@ import sys
 
 import numpy as np
 
-from minires.errors import DTypeError, MissingDependency, OptionError
+from minires import cuda
+from minires.errors import DTypeError, OptionError
 
 
 def array_module(*arrays):
@@ -27,25 +28,25 @@ def is_array(value) -> bool:
 
 def device_of(array) -> str:
     """"cpu", or "cuda:0" for an array in the memory of the first GPU."""
-    return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
+    return "cpu" if isinstance(array, (np.ndarray, np.generic)) else f"cuda:{array.device.id}"
 
 
 def to_device(array, device: str):
-    """The array in the memory of `device` ("cpu", "cuda" or "cuda:1"); itself if it is there already."""
+    """The array in the memory of `device` ("cpu", "cuda" or "cuda:1"), its axes in the same order there; itself if it
+    is there already."""
     kind, _, index = str(device).partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
         raise OptionError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
     if kind == "cpu":
-        return array if isinstance(array, np.ndarray) else array.get()
-    try:
-        import cupy
-    except ImportError as missing:
-        raise MissingDependency(
-            f"device {device!r} needs CuPy, which cannot be imported ({missing}); install it with: "
-            'pip install "minires[cupy12]" for CUDA 12, or "minires[cupy13]" for CUDA 13'
-        ) from missing
-    with cupy.cuda.Device(int(index or 0)):
-        return cupy.asarray(array)
+        return array if isinstance(array, np.ndarray) else _moved(array, lambda lying: lying.get())
+    with cuda.device(int(index or 0)):
+        return _moved(array, cuda.module().asarray)
+
+
+def _moved(array, move):
+    """What move makes of the array, which it gets with its axes in the order of its memory."""
+    order = memory_order(array)
+    return move(array.transpose(order)).transpose([order.index(i) for i in range(array.ndim)])
 
 
 def as_array(data, dtype=None):

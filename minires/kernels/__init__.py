@@ -1,21 +1,33 @@
-"""Arrays in, arrays out: the loops under the ops, in more than one speed behind the same signatures."""
+"""Arrays in, arrays out: the loops under the ops, in more than one speed behind the same signatures.
+
+On a GPU the functions of kernels/device/ stand in for those of the same name, from the first array there on; CuPy is
+not imported before.
+"""
+
+from functools import wraps
+
+import numpy as np
 
 from minires.errors import OptionError
+from minires.kernels import channels as _channels
+from minires.kernels import elementwise as _elementwise
 from minires.kernels import im2col as _readable
+from minires.kernels import loss as _loss
+from minires.kernels import pool as _pool
 from minires.kernels import tiled as _tiled
+from minires.kernels import update as _update
 from minires.kernels import wide as _wide
 from minires.kernels import winograd as _winograd
 from minires.kernels.batch import batch_count
-from minires.kernels.channels import channel_sums, moments, per_channel
-from minires.kernels.elementwise import add, normalise, normalise_dx, normalise_sums, relu, relu_dx, scale
+from minires.kernels.channels import channel_sums, per_channel
 from minires.kernels.memory import keep_freed_memory
-from minires.kernels.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
 from minires.kernels.window import Window
 from minires.kernels.workers import blockwise, get_num_threads, set_num_threads
 
-__all__ = ["Window", "add", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums", "conv",
-           "conv_dw", "conv_dx", "conv_dx_dw", "get_num_threads", "max_pool", "max_pool_dx", "moments", "normalise",
-           "normalise_dx", "normalise_sums", "per_channel", "relu", "relu_dx", "scale", "set_num_threads", "use"]
+__all__ = ["Window", "adamw", "add", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums", "conv",
+           "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside",
+           "get_num_threads", "inverse_deviation", "max_pool", "max_pool_dx", "moments", "normalise", "normalise_dx",
+           "normalise_sums", "per_channel", "relu", "relu_dx", "remember", "scale", "set_num_threads", "sgd", "use"]
 
 keep_freed_memory()
 
@@ -45,25 +57,57 @@ class use:
         _chosen = self.before
 
 
-def _best(x, win):
+def _device(x, *others):
+    """The kernels of the GPU on which x lies, if they can take all arguments: a complex step's numbers they cannot."""
+    if isinstance(x, np.ndarray) or any(getattr(a, "dtype", np.dtype(int)).kind == "c" for a in (x, *others)):
+        return None
+    from minires.kernels import device
+    return device
+
+
+def _placed(host):
+    """host, or its namesake on the GPU where the first array (or the first of a list) lies."""
+    @wraps(host)
+    def call(x, *rest):
+        kernels = _device(x[0], *rest) if isinstance(x, list) else _device(x, *rest)
+        return host(x, *rest) if kernels is None else getattr(kernels, host.__name__)(x, *rest)
+    return call
+
+
+moments = _placed(_channels.moments)
+normalise, normalise_sums, normalise_dx, remember, inverse_deviation = map(_placed, (
+    _elementwise.normalise, _elementwise.normalise_sums, _elementwise.normalise_dx, _elementwise.remember,
+    _elementwise.inverse_deviation))
+add, scale, relu, relu_dx = map(_placed, (
+    _elementwise.add, _elementwise.scale, _elementwise.relu, _elementwise.relu_dx))
+max_pool, max_pool_dx, avg_pool, avg_pool_dx = map(_placed, (
+    _pool.max_pool, _pool.max_pool_dx, _pool.avg_pool, _pool.avg_pool_dx))
+first_outside, cross_entropy, cross_entropy_dx = map(_placed, (
+    _loss.first_outside, _loss.cross_entropy, _loss.cross_entropy_dx))
+sgd, adamw = map(_placed, (_update.sgd, _update.adamw))
+
+
+def _best(x, win, other):
+    if _chosen != "readable" and win.groups == 1 and (kernels := _device(x, other)) is not None:
+        return kernels
     return next((kernel for kernel in CHOICES[_chosen] if kernel.fits(x, win)), _readable)
 
 
 def conv(x, w, win):
     """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW) in x's memory format."""
-    return _best(x, win).conv(x, w, win)
+    return _best(x, win, w).conv(x, w, win)
 
 
 def conv_dx(dy, w, win):
     """dX = col2im(dY · W): dy (N,O,OH,OW), w (O,C/groups,KH,KW) -> dx (N,C,H,W) in dy's memory format."""
-    return _best(dy, win).conv_dx(dy, w, win)
+    return _best(dy, win, w).conv_dx(dy, w, win)
 
 
 def conv_dw(dy, x, win):
     """dW = dYᵀ · im2col(X): dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C/groups,KH,KW)."""
-    return _best(x, win).conv_dw(dy, x, win)
+    return _best(x, win, dy).conv_dw(dy, x, win)
 
 
 def conv_dx_dw(dy, x, w, win):
     """(dX, dW), which may share work: dy (N,O,OH,OW), x (N,C,H,W), w (O,C/groups,KH,KW)."""
-    return _best(x, win).conv_dx_dw(dy, x, w, win)
+    return _best(x, win, w).conv_dx_dw(dy, x, w, win)

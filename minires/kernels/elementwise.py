@@ -37,6 +37,21 @@ def relu_dx(dy, y):
     return blockwise(lambda dy, y, out: xp.multiply(dy, y.real > 0, out=out), dy, y)
 
 
+def remember(running_mean, running_var, mean, var, momentum, count):
+    """running = (1 − momentum)·running + momentum·batch, in place, with the variance over count − 1: all (C,).
+
+    Of the real part: a complex step differentiates what batch norm gives, and not what it remembers.
+    """
+    for running, batch in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
+        running *= 1 - momentum
+        running += (momentum * batch.real).astype(running.dtype)
+
+
+def inverse_deviation(var, eps):
+    """s = 1/√(σ² + ε)"""
+    return 1 / (var + eps) ** 0.5
+
+
 def normalise(x, mean, inv_std, weight, bias):
     """γ·x̂ + β: x (N,C,H,W), μ, s, γ and β (C,)."""
     xp, factor = array_module(x), weight * inv_std
@@ -56,9 +71,12 @@ def normalise_sums(dy, x, mean, inv_std):
     return sum_dy, (products - low * sum_dy) * inv_std
 
 
-def normalise_dx(dy, x, mean, inv_std, weight, mean_dy, mean_dy_x_hat):
-    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩), as dy·factor − (x·bend + shift): dy and x (N,C,H,W), the others (C,)."""
-    xp, factor = array_module(x), weight * inv_std
+def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count):
+    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩), as dy·factor − (x·bend + shift): dy and x (N,C,H,W), the others (C,).
+
+    ⟨dy⟩ and ⟨dy·x̂⟩ are the sums db and dw over count.
+    """
+    xp, factor, mean_dy, mean_dy_x_hat = array_module(x), weight * inv_std, db / count, dw / count
     near, low = _split(mean, inv_std, x)
     bend = factor * inv_std * mean_dy_x_hat
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from minires.arrays import array_module, empty_map
+from minires.arrays import array_module, empty, empty_map
 from minires.kernels.workers import blocks, share
 
 MISSED = 1 << 7  # added to the number of a tap that does not hold the greatest value
@@ -74,9 +74,13 @@ def avg_pool(x, win):
     return y
 
 
-def avg_pool_dx(dy, win):
-    """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
-    dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
+def avg_pool_dx(dy, win, channels_last=False):
+    """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W).
+
+    dx lies in memory as dy does, or channels-last if told so: a dy of single pixels does not show how it lies.
+    """
+    shape = win.N, win.C, win.H, win.W
+    dx = empty(shape, dy.dtype, (0, 2, 3, 1), array_module(dy)) if channels_last else empty_map(shape, like=dy)
 
     def pictures(some):
         dx[some] = 0

@@ -109,10 +109,13 @@ class Module:
             parameter.grad = None
 
     def to(self, target):
-        """Move all parameters and buffers to a device ("cpu", "cuda") or change their float type (np.float64)."""
+        """Move all parameters and buffers to a device ("cpu", "cuda") or change their float type (np.float64).
+
+        Single integers, such as a count of batches, stay on the host: no kernel needs them.
+        """
         if isinstance(target, str):
             def convert(array):
-                return to_device(array, target)
+                return to_device(array, target) if array.ndim or array.dtype.kind == "f" else array
         else:
             dtype = np.dtype(target)
             if dtype not in (np.float32, np.float64):

@@ -2,6 +2,7 @@
 
 import math
 
+from minires import kernels
 from minires.arrays import array_module
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
@@ -22,7 +23,7 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
     Samples whose target is ignore_index count for nothing; "mean" divides by the Σ w_target of the others.
 
     logits (N,K) or (N,K,…), target integers (N,) or (N,…) -> a scalar, or target's shape with reduction="none".
-    Raises IndexError for a target outside 0 … K−1.
+    Raises IndexError for a target outside 0 … K−1; on a GPU, where looking would mean waiting, the loss becomes NaN.
     """
     xp = array_module(logits)
     _check_reduction("cross_entropy", reduction)
@@ -38,31 +39,20 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
         raise ShapeError(f"cross_entropy: weight has shape {weight.shape}, {K} classes need ({K},)")
 
     # (N,K,…) -> (N,…,K) -> (M,K); (N,…) -> (M,)
-    moved = xp.moveaxis(logits, 1, -1)
-    x, t = moved.reshape(-1, K), target.reshape(-1)
-    counts = t != ignore_index
-    if bool((counts & ((t < 0) | (t >= K))).any()):
-        raise IndexError(f"cross_entropy: target {int(t[counts & ((t < 0) | (t >= K))][0])} is no class of 0 … {K - 1}")
+    x, t = xp.moveaxis(logits, 1, -1).reshape(-1, K), target.reshape(-1)
+    outside = kernels.first_outside(t, K, ignore_index)
+    if outside is not None:
+        raise IndexError(f"cross_entropy: target {outside} is no class of 0 … {K - 1}")
 
-    z = x - x.real.max(axis=1, keepdims=True)
-    log_p = z - xp.log(xp.exp(z).sum(axis=1, keepdims=True))
-    real = x.real.dtype
-    w = xp.ones(K, real) if weight is None else weight.astype(real)
-    at = xp.arange(len(t)), xp.where(counts, t, 0)
-    w_t = w[at[1]] * counts
-    losses = log_p[at] * (w_t * -(1 - label_smoothing))
-    if label_smoothing:
-        losses -= (log_p @ w) * (counts * (label_smoothing / K)).astype(real)
+    losses, w_t, log_p = kernels.cross_entropy(x, t, weight, label_smoothing, ignore_index)
     total = w_t.sum() if reduction == "mean" else 1.0
     y = losses.reshape(target.shape) if reduction == "none" else losses.sum() / total
-    shape = target.shape
+    shape = logits.shape
 
     def backward(dy):
-        q = (w * (label_smoothing / K)) * counts[:, None].astype(real)
-        q[at] += w_t * (1 - label_smoothing)
-        dx = xp.exp(log_p) * q.sum(axis=1, keepdims=True) - q
-        dx *= dy.reshape(-1, 1) if reduction == "none" else dy / total
-        return xp.moveaxis(dx.reshape((*shape[:1], *shape[1:], K)), -1, 1), None  # (M,K) -> (N,…,K) -> (N,K,…)
+        scale = dy.reshape(-1) if reduction == "none" else dy / total
+        dx = kernels.cross_entropy_dx(log_p, t, weight, label_smoothing, ignore_index, scale)  # scale·(p·Σq − q)
+        return xp.moveaxis(dx.reshape((shape[0], *shape[2:], K)), -1, 1), None  # (M,K) -> (N,…,K) -> (N,K,…)
     return y, backward
 
 

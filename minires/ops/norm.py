@@ -38,29 +38,22 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
                              "use a larger batch, or eval()")
         mean, var = kernels.moments(x)
         if running_mean is not None:
-            _blend(running_mean, mean, momentum)
-            _blend(running_var, var * (count / (count - 1)), momentum)
+            kernels.remember(running_mean, running_var, mean, var, momentum, count)
     elif running_mean is None:
         raise ShapeError("batch_norm: training=False needs running_mean and running_var")
     else:
         mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
-    inv_std = 1 / (var + eps) ** 0.5  # (C,)
+    inv_std = kernels.inverse_deviation(var, eps)  # 1/√(σ² + ε), (C,)
     y = kernels.normalise(x, mean, inv_std, weight, bias)  # γ·x̂ + β
 
     def backward(dy):
         db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
         if training:
-            dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db / m, dw / m)
+            dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, m)
         else:
             dx = kernels.scale(dy, weight * inv_std)
-        return dx, dw.astype(dy.dtype), db.astype(dy.dtype)
+        return dx, dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
     return y, backward
-
-
-def _blend(running, batch, momentum):
-    """running = (1 − momentum)·running + momentum·batch, in place; .real, for a complex step differentiates y alone."""
-    running *= 1 - momentum
-    running += (momentum * batch.real).astype(running.dtype)
 
 
 @op

@@ -1,7 +1,6 @@
 """Adam with decoupled weight decay."""
 
-import math
-
+from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError
 from minires.optim.optimizer import Optimizer, in_range
@@ -27,15 +26,10 @@ class AdamW(Optimizer):
     def slots(self, group):
         return "exp_avg", "exp_avg_sq"
 
-    def update(self, x, dx, state, group, t):
-        xp = array_module(x)
-        if not state:
-            state.update(exp_avg=xp.zeros_like(x), exp_avg_sq=xp.zeros_like(x))
-        beta1, beta2 = group["betas"]
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        m *= beta1
-        m += (1 - beta1) * dx
-        v *= beta2
-        v += (1 - beta2) * (dx * dx)
-        x *= 1 - group["lr"] * group["weight_decay"]
-        x -= (group["lr"] / (1 - beta1**t)) * m / (xp.sqrt(v) / math.sqrt(1 - beta2**t) + group["eps"])
+    def update(self, xs, dxs, states, group, t, first):
+        if first:
+            for x, state in zip(xs, states):
+                zeros_like = array_module(x).zeros_like
+                state.update(exp_avg=zeros_like(x), exp_avg_sq=zeros_like(x))
+        ms, vs = ([state[name] for state in states] for name in self.slots(group))
+        kernels.adamw(xs, dxs, ms, vs, group["lr"], *group["betas"], group["eps"], group["weight_decay"], t)

@@ -7,7 +7,6 @@ import numpy as np
 
 from minires.arrays import array_module, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
-from minires.kernels.workers import share
 from minires.tensor import Tensor
 
 
@@ -93,14 +92,18 @@ class Optimizer:
             self.steps[i] += 1
             p.mark_changed()
 
-        def update(job):
-            i, p = job
-            self.update(p.data, p.grad, self.state[i], self.group_of[i], self.steps[i])
-        # a worker takes one part of the list: neighbours, which are of similar size, go to different parts
-        share(update, jobs[::2] + jobs[1::2])
+        alike = {}  # parameters of one group, on one device, that have been updated as often
+        for i, p in jobs:
+            alike.setdefault((id(self.group_of[i]), p.device, self.steps[i], not self.state[i]), []).append(i)
+        for (_, _, t, first), some in alike.items():
+            self.update([self.params[i].data for i in some], [self.params[i].grad for i in some],
+                        [self.state[i] for i in some], self.group_of[some[0]], t, first)
 
-    def update(self, x, dx, state, group, t):
-        """Change the array x, whose gradient is dx, in place, for the t-th time (from 1)."""
+    def update(self, xs, dxs, states, group, t, first):
+        """Change the arrays xs, whose gradients are dxs, in place, for the t-th time (from 1).
+
+        first: nothing is kept for them yet, their states (dictionaries) are empty.
+        """
         raise NotImplementedError
 
     def state_dict(self):

@@ -1,5 +1,6 @@
 """Stochastic gradient descent."""
 
+from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError
 from minires.optim.optimizer import Optimizer, in_range
@@ -26,16 +27,10 @@ class SGD(Optimizer):
     def slots(self, group):
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def update(self, x, dx, state, group, t):
-        momentum = group["momentum"]
-        g = dx + group["weight_decay"] * x if group["weight_decay"] else dx
-        if momentum:
-            if "momentum_buffer" in state:
-                v = state["momentum_buffer"]
-                v *= momentum
-                v += g if group["dampening"] == 0 else (1 - group["dampening"]) * g
-            else:
-                v = state["momentum_buffer"] = array_module(x).empty_like(x)
-                v[...] = g
-            g = g + momentum * v if group["nesterov"] else v
-        x -= group["lr"] * g
+    def update(self, xs, dxs, states, group, t, first):
+        if first and group["momentum"]:
+            for x, state in zip(xs, states):
+                state["momentum_buffer"] = array_module(x).empty_like(x)
+        vs = [state.get("momentum_buffer") for state in states]
+        kernels.sgd(xs, dxs, vs, group["lr"], group["momentum"], group["dampening"], group["weight_decay"],
+                    group["nesterov"], first)

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from minires import kernels, models
+from minires import cuda, kernels, models
 from minires.errors import MiniresError, OptionError, need
 from minires.train.config import Config, add_flags
 from minires.train.loop import Run
@@ -62,7 +62,7 @@ def train(flags):
         kernels.set_num_threads(config.threads)
 
     total = config.epochs * len(run.train_set)
-    done = run.epoch * len(run.train_set) + run.totals["seen"]
+    done = run.epoch * len(run.train_set) + run.totals.seen
     print(f"{config.model} on {run.train_set.name}: {len(run.train_set)} pictures, {len(run.test_set)} for the test, "
           f"{config.epochs} epochs of {len(run.loader)} steps -> {run.folder}")
     if done:
@@ -71,11 +71,10 @@ def train(flags):
     with interrupts() as stop, tqdm(total=total, initial=done, unit="img", disable=None, dynamic_ncols=True,
                                     smoothing=0.1) as bar:
         def on_step(run, pictures):
-            seen = run.totals["seen"]
             bar.set_description(f"epoch {run.epoch + 1}/{config.epochs}", refresh=False)
-            loss, accuracy = run.totals["loss"] / seen, run.totals["correct"] / seen
-            bar.set_postfix_str(f"loss {loss:.3f}, accuracy {accuracy:.1%}", refresh=False)
-            bar.update(pictures)
+            if bar.update(pictures):  # it has been drawn: time to look at the numbers, for which a GPU must be waited
+                loss, accuracy = run.progress()
+                bar.set_postfix_str(f"loss {loss:.3f}, accuracy {accuracy:.1%}", refresh=False)
 
         def on_epoch(run, row):
             bar.write(f"epoch {row['epoch']:>3}/{config.epochs}  loss {row['train_loss']:.4f}  train "
@@ -92,6 +91,8 @@ def train(flags):
     run.draw()
     print(f"\ntest accuracy {run.history[-1]['test_accuracy']:.2%}\ncheckpoint    {run.checkpoint_path}\n"
           f"log           {run.log_path}\ncurves        {run.curves_path}")
+    if config.device != "cpu":
+        print(cuda.memory_summary())
     return 0
 
 

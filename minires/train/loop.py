@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from minires import data, models, ops, optim
+from minires import cuda, data, models, ops, optim
 from minires.arrays import to_device
 from minires.errors import CheckpointError, GraphError, OptionError
 from minires.parallel import Replicas
@@ -30,7 +30,8 @@ def train_step(model, optimizer, images, labels, replicas=None):
     """One step of the optimiser on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct pictures).
 
     replicas: processes of the model that share the batch. Raises GraphError, before anything is changed, when the loss
-    is not finite.
+    is not finite. On a GPU, which computes while the host goes on, nobody waits for either: they come as arrays of one
+    number, and are to be looked at later (Totals).
     """
     if replicas is not None:
         found = replicas.gradients(images, labels)
@@ -38,13 +39,37 @@ def train_step(model, optimizer, images, labels, replicas=None):
         return found
     logits = model(Tensor(images))
     loss = ops.cross_entropy(logits, labels)
-    value = loss.item()
-    if not math.isfinite(value):
-        raise GraphError(f"the loss is {value}")
+    correct = (logits.data.argmax(axis=1) == labels).sum()
+    if loss.device == "cpu":
+        _check_finite(loss.item())
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    return value, int((logits.data.argmax(axis=1) == labels).sum())
+    return (loss.item(), int(correct)) if loss.device == "cpu" else (loss.data, correct)
+
+
+def _check_finite(loss):
+    if not math.isfinite(loss):
+        raise GraphError(f"the loss is {loss}")
+
+
+class Totals:
+    """What an epoch has added up so far: pictures `seen`, `seconds`, and loss and correct, which a device may hold."""
+
+    def __init__(self, seen=0, seconds=0.0, loss=0.0, correct=0):
+        self.seen, self.seconds, self._loss, self._correct = seen, seconds, loss, correct
+
+    def add(self, loss, correct, pictures):
+        """A step's mean loss and number of correct pictures: numbers, or arrays on a device."""
+        self._loss = self._loss + loss * pictures
+        self._correct = self._correct + correct
+        self.seen += pictures
+
+    def read(self):
+        """{seen, seconds, loss, correct} as numbers. Raises GraphError when the loss is not finite."""
+        loss, correct = float(self._loss), int(self._correct)
+        _check_finite(loss)
+        return {"loss": loss, "correct": correct, "seen": self.seen, "seconds": self.seconds}
 
 
 def evaluate(model, loader, device="cpu", replicas=None):
@@ -83,6 +108,10 @@ class Run:
 
     def __init__(self, config):
         self.config = config
+        if config.device.startswith("cuda"):
+            cuda.allow_tf32(config.tf32)
+        elif config.tf32:
+            raise OptionError("tf32 is for a GPU: add --device cuda")
         self.train_set, self.test_set = data.load(config.dataset, config.data or None)
         if config.limit:
             self.train_set = self.train_set.limit(min(config.limit, len(self.train_set)))
@@ -97,7 +126,7 @@ class Run:
         self.test_loader = data.Loader(self.test_set, min(EVALUATION_BATCH, len(self.test_set)))
         self.schedule = make_schedule(config, config.epochs * len(self.loader))
         self.epoch = self.batch = 0
-        self.totals = {"loss": 0.0, "correct": 0, "seen": 0, "seconds": 0.0}  # of the epoch under way
+        self.totals = Totals()  # of the epoch under way
         self.history = []
         self.replicas = Replicas(self.model, config.processes_for(self.model))
         self.saved_at = time.monotonic()
@@ -120,7 +149,7 @@ class Run:
         try:
             config = Config(**state["config"]).resumed({**(given or {}), "out": str(folder)})
             run = cls(config)
-            run.epoch, run.batch, run.totals = state["epoch"], state["batch"], state["totals"]
+            run.epoch, run.batch, run.totals = state["epoch"], state["batch"], Totals(**state["totals"])
             run.history = state["history"]
             run.model.load_state_dict(sections["model"])
             run.optimizer.load_state_dict(sections["optimizer"])
@@ -149,12 +178,13 @@ class Run:
         return self.epoch * len(self.loader) + self.batch
 
     def save(self):
-        """Write the checkpoint, beside the old one and renamed."""
+        """Write the checkpoint, beside the old one and renamed. Raises GraphError when the loss is not finite."""
+        totals = self._named(self.totals.read)
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         rng = {name: module.rng.bit_generator.state for name, module in self.model.named_modules()
                if hasattr(module, "rng")}
         save_checkpoint(self.checkpoint_path, arrays, {
-            "config": asdict(self.config), "epoch": self.epoch, "batch": self.batch, "totals": self.totals,
+            "config": asdict(self.config), "epoch": self.epoch, "batch": self.batch, "totals": totals,
             "history": self.history, "rng": rng})
         self.saved_at = time.monotonic()
 
@@ -174,7 +204,7 @@ class Run:
             for images, labels in self.loader.epoch(self.epoch, start=self.batch):
                 self._step(images, labels)
                 now = time.perf_counter()
-                self.totals["seconds"] += now - began
+                self.totals.seconds += now - began
                 if on_step:
                     on_step(self, len(labels))
                 if stop():
@@ -193,27 +223,37 @@ class Run:
     def _step(self, images, labels):
         device = self.config.device
         self.optimizer.lr = self.schedule(self.step)
+        loss, correct = self._named(lambda: train_step(
+            self.model, self.optimizer, to_device(images, device), to_device(labels, device),
+            self.replicas if self.replicas.n > 1 else None))
+        self.batch += 1
+        self.totals.add(loss, correct, len(labels))
+
+    def progress(self):
+        """(mean loss, accuracy) of the epoch so far. Raises GraphError when the loss is not finite."""
+        totals = self._named(self.totals.read)
+        return totals["loss"] / totals["seen"], totals["correct"] / totals["seen"]
+
+    def _named(self, do):
+        """do(), where an error says at which step it came."""
         try:
-            loss, correct = train_step(self.model, self.optimizer, to_device(images, device), to_device(labels, device),
-                                       self.replicas if self.replicas.n > 1 else None)
+            return do()
         except GraphError as error:
             raise GraphError(f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
                              f"rate {self.optimizer.lr:.3g}); try a smaller --lr") from error
-        self.batch += 1
-        for key, value in (("loss", loss * len(labels)), ("correct", correct), ("seen", len(labels))):
-            self.totals[key] += value
 
     def _finish_epoch(self):
         """Evaluate, add a row to the log, and save."""
-        totals, seen = self.totals, self.totals["seen"]
+        loss, accuracy = self.progress()
+        seen, seconds = self.totals.seen, self.totals.seconds
         test_loss, test_accuracy = evaluate(self.model, self.test_loader, self.config.device, self.replicas)
         row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.schedule(self.step - 1),
-               "train_loss": totals["loss"] / seen, "train_accuracy": totals["correct"] / seen,
+               "train_loss": loss, "train_accuracy": accuracy,
                "test_loss": test_loss, "test_accuracy": test_accuracy,
-               "images_per_second": seen / totals["seconds"], "seconds": totals["seconds"]}
+               "images_per_second": seen / seconds, "seconds": seconds}
         self.history.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.totals = dict.fromkeys(totals, 0)
+        self.totals = Totals()
         self.save()
         self.write_log()
         return row

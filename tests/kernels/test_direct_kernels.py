@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backends import BACKENDS, GPUS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +48,7 @@ def close(ours, exact, magnitude, unit):
     assert np.all(np.abs(ours - exact) <= 8 * unit * magnitude)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, kernels], ids=["readable", "tiled", "wide", "chosen"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *BACKENDS], ids=["readable", "tiled", "wide", *map(repr, BACKENDS)])
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, U64), (np.float32, U32)])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
@@ -73,7 +74,7 @@ def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
             close(ours, reference, magnitude, unit)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide], ids=["readable", "tiled", "wide"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
@@ -92,20 +93,22 @@ def test_col2im_is_the_exact_adjoint_of_im2col(win, seed):
     assert np.vdot(cols, other) == np.vdot(x, im2col.col2im(other, win))
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled], ids=["readable", "tiled"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, *GPUS], ids=["readable", "tiled", *map(repr, GPUS)])
 @pytest.mark.parametrize("nbytes", [1, 3000, 1 << 30])
 @pytest.mark.parametrize(("stride", "kernel_size"), [(1, 3), (2, 3), (1, 1), (2, 1)])
 def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbytes, stride, kernel_size):
     win = Window.of((5, 4, 9, 7), (6, 4, kernel_size, kernel_size), stride, kernel_size // 2)
     x, w, dy = arrays(win)
-    monkeypatch.setattr(kernel, "COLUMN_BYTES", nbytes)
+    if kernel in GPUS:
+        from minires.kernels.device import convolution as on_gpu
+    monkeypatch.setattr(on_gpu if kernel in GPUS else kernel, "COLUMN_BYTES", nbytes)
     for _ in range(2):  # the second time in buffers that were used
         np.testing.assert_allclose(kernel.conv(x, w, win), naive.conv(x, w, win), atol=1e-13)
         np.testing.assert_allclose(kernel.conv_dx(dy, w, win), naive.conv_dx(dy, w, win), atol=1e-13)
         np.testing.assert_allclose(kernel.conv_dw(dy, x, win), naive.conv_dw(dy, x, win), atol=1e-12)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide], ids=["readable", "tiled", "wide"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_result_lies_in_memory_as_the_input_does(kernel, stride):
     win = Window.of((2, 4, 6, 5), (3, 4, 3, 3), stride, 1)
@@ -116,7 +119,7 @@ def test_the_result_lies_in_memory_as_the_input_does(kernel, stride):
         assert is_channels_last(kernel.conv_dx(dys, w, win)) is last
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide], ids=["readable", "tiled", "wide"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
 @pytest.mark.parametrize("order", [(2, 3, 1, 0), (0, 2, 3, 1), (3, 2, 1, 0)])
 def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     win = Window.of((2, 4, 6, 5), (3, 4, 3, 2), (1, 2), 1)
@@ -127,7 +130,7 @@ def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     np.testing.assert_allclose(kernel.conv_dx(dy, other, win), naive.conv_dx(dy, w, win), atol=1e-13)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide], ids=["readable", "tiled", "wide"])
+@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
 @pytest.mark.parametrize("size", [5, 300])  # 300: so large that a tile is a part of a picture
 @pytest.mark.parametrize("stride", [1, 2])
 def test_no_pictures_give_no_maps_and_a_gradient_of_zeros(kernel, size, stride):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from backends import BACKENDS, GPUS, host
 
 import minires
 from minires import Tensor, gradcheck, ops
-from minires.arrays import channels_last, is_channels_last
+from minires.arrays import array_module, channels_last, is_channels_last, to_device
 from minires.errors import DTypeError, GraphError
 from minires.gradcheck import cases_of
 from minires.gradcheck.cases import names
@@ -29,6 +30,11 @@ def call(name, tensors, static):
     return registry[name](list(tensors), **static) if name in VARIADIC else registry[name](*tensors, **static)
 
 
+def on(backend, static):
+    """The settings of a case, there; masks stay where they are."""
+    return {k: v if isinstance(v, np.ndarray) and v.dtype.kind == "b" else backend.array(v) for k, v in static.items()}
+
+
 def leaves(arrays):
     return [Tensor(a.copy("K"), requires_grad=a.dtype.kind == "f") for a in arrays]
 
@@ -46,33 +52,44 @@ def test_every_gradient_is_exact_to_1e_12(name, seed):
         assert report.passed, report
 
 
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize("name", sorted(registry))
+def test_every_gradient_is_right_on_the_gpu_too(name, place):
+    """By differences where its BLAS takes no complex numbers; each case once, for a launch takes its time."""
+    for report in gradcheck.check_op(name, samples=1, device=place.device):
+        assert report.passed, report
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("name", "case"), EVERY)
-def test_the_type_stays_what_it_was_forward_and_backward(name, case, dtype):
-    tensors = leaves(arrays_in(case, dtype))
-    y = call(name, tensors, static_in(case, dtype))
+def test_the_type_and_the_place_stay_what_they_were_forward_and_backward(backend, name, case, dtype):
+    tensors = leaves(map(backend.array, arrays_in(case, dtype)))
+    static = on(backend, static_in(case, dtype))
+    y = call(name, tensors, static)
     assert y.dtype == dtype
-    raw_y, backward = registry[name].raw(*(t.data for t in tensors), **static_in(case, dtype))
-    dxs = backward(np.ones(np.shape(raw_y), dtype))
+    assert name == "to" or array_module(y.data) is array_module(*(t.data for t in tensors))
+    raw_y, backward = registry[name].raw(*(t.data for t in tensors), **static)
+    dxs = backward(to_device(np.ones(raw_y.shape, dtype), y.device))
     for dx, t in zip(dxs if isinstance(dxs, tuple) else (dxs,), tensors, strict=False):
-        assert dx is None or (dx.dtype == dtype and dx.shape == t.shape)
-    y.backward(np.ones(y.shape, dtype))
+        assert dx is None or (dx.dtype, dx.shape, array_module(dx)) == (dtype, t.shape, array_module(t.data))
+    y.backward(to_device(np.ones(y.shape, dtype), y.device))
     assert {t.grad.dtype for t in tensors if t.requires_grad} <= {np.dtype(dtype)}
 
 
 @pytest.mark.parametrize(("name", "case"), EVERY)
-def test_float32_gradients_are_float64s_to_float32s_precision(name, case):
+def test_float32_gradients_are_float64s_to_float32s_precision(backend, name, case):
     """The same float32 numbers in both: 2e-5 of the largest gradient is 170 times the rounding unit, and the longest
-    sum in the cases has 180 terms."""
+    sum in the cases has 180 terms. float64 is NumPy's, whose gradients are proved."""
     rounded = arrays_in(case, np.float32)
     grads = []
     for dtype in (np.float32, np.float64):
         arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in rounded]
         static = {k: v.astype(dtype) if getattr(v, "dtype", None) == np.float32 else v
                   for k, v in static_in(case, np.float32).items()}
-        y, backward = registry[name].raw(*arrays, **static)
+        place = backend if dtype == np.float32 else BACKENDS[0]
+        y, backward = registry[name].raw(*map(place.array, arrays), **on(place, static))
         upstream = np.random.default_rng(3).standard_normal(np.shape(y)).astype(np.float32).astype(dtype)
-        dxs = backward(upstream)
+        y, dxs = host(y), place.on(backward)(upstream)
         grads.append([np.asarray(y), *(dx for dx in (dxs if isinstance(dxs, tuple) else (dxs,)) if dx is not None)])
     for found, exact in zip(*grads, strict=True):
         assert np.all(np.abs(found - exact) <= 2e-5 * np.abs(exact).max(initial=1e-30))
@@ -176,12 +193,12 @@ ELEMENTWISE = sorted(BINARY) + ["abs", "clip", "exp", "gelu", "leaky_relu", "log
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(), (0,), (2, 0, 3)])
 @pytest.mark.parametrize("name", ELEMENTWISE)
-def test_elementwise_ops_take_0_d_and_empty_arrays(name, shape, dtype):
+def test_elementwise_ops_take_0_d_and_empty_arrays(backend, name, shape, dtype):
     two = name in BINARY or name == "residual_add"
-    tensors = [Tensor(np.full(shape, 1.5, dtype), requires_grad=True) for _ in range(1 + two)]
+    tensors = [Tensor(np.full(shape, 1.5, dtype), requires_grad=True, device=backend.device) for _ in range(1 + two)]
     y = registry[name](*tensors, **({"min": 0} if name == "clip" else {}))
     assert (y.shape, y.dtype) == (shape, dtype)
-    y.backward(np.ones(shape, dtype))
+    y.backward(backend.array(np.ones(shape, dtype)))
     assert {(t.grad.shape, t.grad.dtype) for t in tensors} == {(shape, np.dtype(dtype))}
 
 

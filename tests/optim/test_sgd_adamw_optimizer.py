@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from backends import BACKENDS
 
 from minires import Tensor, optim
 from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
@@ -47,14 +48,35 @@ def test_twenty_steps_are_torchs(name, settings, dtype, units):
         assert np.abs(p.data - expected).max() <= units * np.finfo(dtype).eps * max(1, np.abs(expected).max())
 
 
+@pytest.mark.parametrize(("dtype", "units"), [(np.float64, 40), (np.float32, 40)])
+@pytest.mark.parametrize(("name", "settings"), [("SGD", s) for s in SGD_SETTINGS] + [("AdamW", s) for s in ADAMW_SETTINGS],
+                         ids=str)
+def test_many_parameters_in_any_memory_order_are_stepped_as_each_alone(backend, name, settings, dtype, units):
+    """More than one launch takes on a GPU; the reference is each parameter's own optimiser with NumPy."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((3, 4, 2))[..., :k].transpose(k % 3, (k + 1) % 3, (k + 2) % 3).astype(dtype)
+              for k in [1, 2] * 40]
+    ours, each = ([Tensor(place.array(a.copy("K")), requires_grad=True) for a in arrays] for place in (backend, BACKENDS[0]))
+    together = getattr(optim, name)(ours, lr=0.1, **settings)
+    alone = [getattr(optim, name)([p], lr=0.1, **settings) for p in each]
+    for step in range(4):
+        for i, (p, q) in enumerate(zip(ours, each, strict=True)):
+            g = rng.standard_normal(p.shape).astype(dtype)
+            p.grad, q.grad = (backend.array(g), g) if i != 3 or step > 1 else (None, None)
+        for optimizer in (together, *alone):
+            optimizer.step()
+    for p, q in zip(ours, each, strict=True):
+        assert np.abs(p.numpy() - q.data).max() <= units * np.finfo(dtype).eps * max(1, np.abs(q.data).max())
+
+
 @pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), optim.AdamW])
-def test_a_restored_optimiser_goes_on_to_the_same_bits(make):
+def test_a_restored_optimiser_goes_on_to_the_same_bits(backend, make):
     def run(start, stop, params, optimizer):
         for step in range(start, stop):
             for p, g in zip(params, gradients(np.float32, step), strict=True):
-                p.grad = g
+                p.grad = backend.array(g)
             optimizer.step()
-    params = tensors(np.float32)
+    params = [Tensor(backend.array(t.data), requires_grad=True) for t in tensors(np.float32)]
     optimizer = make(params)
     run(0, 3, params, optimizer)
     twins = [Tensor(p.data.copy(), requires_grad=True) for p in params]

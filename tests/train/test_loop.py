@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from backends import GPUS, host
 
 from minires.errors import CheckpointError, GraphError, OptionError
 from minires.storage import load_checkpoint
@@ -20,12 +21,12 @@ def trained(tmp_path, name="run", **settings):
 
 
 def bits(run):
-    return {name: value.tobytes() for name, value in
+    return {name: host(value).tobytes() for name, value in
             {**run.model.state_dict(), **{f"optimizer {k}": v for k, v in run.optimizer.state_dict().items()}}.items()}
 
 
-def test_a_run_writes_checkpoint_log_and_curves(tmp_path):
-    run = trained(tmp_path)
+def test_a_run_writes_checkpoint_log_and_curves(backend, tmp_path):
+    run = trained(tmp_path, device=backend.device)
     run.draw()
     assert run.curves_path.read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader(run.log_path.read_text().splitlines()))
@@ -38,16 +39,16 @@ def test_a_run_writes_checkpoint_log_and_curves(tmp_path):
     assert sorted(path.name for path in run.folder.iterdir()) == ["checkpoint.safetensors", "curves.png", "log.csv"]
 
 
-def test_same_seed_same_bits_and_another_seed_others(tmp_path):
-    first, second, third = (trained(tmp_path, f"{i}", seed=seed, epochs=1) for i, seed in enumerate((0, 0, 1)))
+def test_same_seed_same_bits_and_another_seed_others(backend, tmp_path):
+    first, second, third = (trained(tmp_path, f"{i}", seed=seed, epochs=1, device=backend.device) for i, seed in enumerate((0, 0, 1)))
     assert bits(first) == bits(second)
     assert bits(first) != bits(third)
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 6])  # inside an epoch, at its end, in the next, at the very end
-def test_a_stopped_run_resumes_to_the_bits_of_an_uninterrupted_one(tmp_path, steps):
-    whole = trained(tmp_path, "whole")
-    run = Run.start(Config(**SMALL, out=str(tmp_path / "stopped")))
+def test_a_stopped_run_resumes_to_the_bits_of_an_uninterrupted_one(backend, tmp_path, steps):
+    whole = trained(tmp_path, "whole", device=backend.device)
+    run = Run.start(Config(**SMALL, out=str(tmp_path / "stopped"), device=backend.device))
     assert not run.go(stop=lambda: run.step >= steps)
     resumed = Run.resume(tmp_path / "stopped")
     assert resumed.step == steps
@@ -74,6 +75,19 @@ def test_a_run_killed_between_checkpoints_repeats_its_steps_to_the_same_bits(tmp
     assert bits(resumed) == bits(trained(tmp_path, "whole"))
 
 
+@pytest.mark.parametrize("place", GPUS)
+def test_a_run_starts_from_the_same_bits_on_a_gpu_and_goes_the_same_way(tmp_path, place):
+    """Weights, order and augmentation are drawn on the host; after three steps rounding has told."""
+    here, there = (Run.start(Config(**SMALL, out=str(tmp_path / device), device=device, threads=1, processes=1))
+                   for device in ("cpu", place.device))
+    assert bits(here) == bits(there)
+    for run in (here, there):
+        run.go(stop=lambda run=run: run.step >= 3)
+    assert there.progress()[0] == pytest.approx(here.progress()[0], rel=1e-4)
+    for (name, a), b in zip(here.model.state_dict().items(), there.model.state_dict().values(), strict=True):
+        np.testing.assert_allclose(host(b), a, atol=2e-3, err_msg=name)
+
+
 @pytest.mark.parametrize("change", [{"lr": 0.05}, {"schedule": "cosine"}, {"schedule": "multistep"},
                                     {"schedule": "constant"}, {"weight_decay": 0.1}, {"augment": False}, {"seed": 5},
                                     {"batch_size": 24}, {"limit": 64}, {"model": "plain8"}], ids=str)
@@ -81,13 +95,15 @@ def test_every_setting_has_an_effect(tmp_path, change):
     assert bits(trained(tmp_path, "a", epochs=1)) != bits(trained(tmp_path, "b", **{"epochs": 1, **change}))
 
 
-def test_a_loss_that_is_not_finite_names_the_step_and_leaves_the_checkpoint(tmp_path):
-    run = Run.start(Config(**SMALL, out=str(tmp_path / "run")))
+def test_a_loss_that_is_not_finite_names_the_step_and_leaves_the_checkpoint(backend, tmp_path):
+    """A GPU is not waited for: there it is noticed when the numbers are read, here at the end of the epoch."""
+    run = Run.start(Config(**SMALL, out=str(tmp_path / "run"), device=backend.device))
 
     def poison(run, pictures):
         if run.step == 4:
             run.model.conv1.weight.data[0, 0, 0, 0] = math.nan
-    with pytest.raises(GraphError, match=r"nan at step 4 \(epoch 2, batch 2, learning rate .*--lr"):
+    at = r"4 \(epoch 2, batch 2" if backend.device == "cpu" else r"6 \(epoch 2, batch 4"
+    with pytest.raises(GraphError, match=rf"nan at step {at}, learning rate .*--lr"):
         run.go(on_step=poison)
     assert Run.resume(tmp_path / "run").step == 3
 

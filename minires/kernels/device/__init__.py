@@ -1,0 +1,26 @@
+"""The kernels of a GPU, behind the same signatures: few launches, and nothing for which the host would have to wait.
+
+Maps lie channels-last, as matrices of pixels by channels. What is one formula a number is an ElementwiseKernel, in
+which CuPy does the broadcasting; where threads must share work it is a RawKernel, with its index arithmetic beside it.
+CuPy compiles a kernel when it is first used. float32 and float64 only: complex arrays take the host's formulas.
+"""
+
+from minires.kernels.device.convolution import conv, conv_dw, conv_dx, conv_dx_dw
+from minires.kernels.device.elementwise import add, relu, relu_dx
+from minires.kernels.device.loss import cross_entropy, cross_entropy_dx, first_outside
+from minires.kernels.device.norm import (
+    inverse_deviation,
+    moments,
+    normalise,
+    normalise_dx,
+    normalise_sums,
+    remember,
+    scale,
+)
+from minires.kernels.device.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
+from minires.kernels.device.update import adamw, sgd
+
+__all__ = ["adamw", "add", "avg_pool", "avg_pool_dx", "conv", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy",
+           "cross_entropy_dx", "first_outside",
+           "inverse_deviation", "max_pool", "max_pool_dx", "moments", "normalise", "normalise_dx", "normalise_sums",
+           "relu", "relu_dx", "remember", "scale", "sgd"]

@@ -1,0 +1,66 @@
+"""Compiling CUDA source, launching it, and maps as matrices."""
+
+from collections import Counter
+from functools import wraps
+
+import cupy
+import numpy as np
+
+from minires.arrays import channels_last, is_channels_last
+
+THREADS = 256  # in a block
+CTYPES = {"f": "float", "d": "double"}
+
+
+made = {}  # every kernel that has been used, by what it was made of
+launched = Counter()  # how often, by name: whoever asks for a kernel launches it
+
+
+def _once(make):
+    @wraps(make)
+    def get(*key):
+        if key not in made:
+            made[key] = make(*key)
+        launched[made[key].name] += 1
+        return made[key]
+    return get
+
+
+@_once
+def elementwise(inputs, outputs, formula, name):
+    """An ElementwiseKernel."""
+    return cupy.ElementwiseKernel(inputs, outputs, formula, f"minires_{name}")
+
+
+@_once
+def raw(source, name, dtype):
+    """The kernel `name` of a source in which T is the type of the numbers."""
+    typed = f"typedef {CTYPES[np.dtype(dtype).char]} T;\n{source}"
+    return cupy.RawModule(code=typed, options=("-std=c++17",)).get_function(name)
+
+
+def product(a, b, out=None):
+    """a @ b of matrices, transposed ones as they lie."""
+    launched["matmul"] += 1
+    return cupy.matmul(a, b, out=out)
+
+
+def pixels(x):
+    """A map (N,C,H,W) as a matrix (N·H·W,C): a view if it lies channels-last, else a copy."""
+    return channels_last(x).transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def as_map(matrix, shape, like):
+    """A matrix (N·H·W,C) as a map of that shape (N,C,H,W), lying as `like` does; channels-last if that is None."""
+    N, C, H, W = shape
+    y = matrix.reshape(N, H, W, C).transpose(0, 3, 1, 2)
+    return y if like is None or is_channels_last(like) else cupy.ascontiguousarray(y)
+
+
+def geometry(win):
+    """A window's numbers for a kernel, in the order of GEOMETRY."""
+    return (win.C, win.H, win.W, win.OH, win.OW, win.KH, win.KW, win.SH, win.SW, win.PH, win.PW, win.DH, win.DW)
+
+
+GEOMETRY = ("int32 C, int32 H, int32 W, int32 OH, int32 OW, int32 KH, int32 KW, int32 SH, int32 SW, int32 PH, "
+            "int32 PW, int32 DH, int32 DW")

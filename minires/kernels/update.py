@@ -1,0 +1,47 @@
+"""What an optimiser does to its arrays, all of them in one call."""
+
+import math
+
+from minires.arrays import array_module
+from minires.kernels.workers import share
+
+
+def sgd(xs, dxs, vs, lr, momentum, dampening, weight_decay, nesterov, first):
+    """v ← μ·v + (1 − dampening)·g with g = dx + λ·x, or v ← g at first; x ← x − lr·v, or x − lr·(g + μ·v).
+
+    Lists of arrays; without momentum v is g, and the vs are not looked at.
+    """
+    def update(job):
+        x, dx, v = job
+        g = dx + weight_decay * x if weight_decay else dx
+        if momentum:
+            if first:
+                v[...] = g
+            else:
+                v *= momentum
+                v += g if dampening == 0 else (1 - dampening) * g
+            g = g + momentum * v if nesterov else v
+        x -= lr * g
+    _share_out(update, zip(xs, dxs, vs))
+
+
+def adamw(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, t):
+    """x ← x − lr·λ·x; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time.
+
+    Lists of arrays; m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ).
+    """
+    def update(job):
+        x, dx, m, v = job
+        m *= beta1
+        m += (1 - beta1) * dx
+        v *= beta2
+        v += (1 - beta2) * (dx * dx)
+        x *= 1 - lr * weight_decay
+        x -= (lr / (1 - beta1**t)) * m / (array_module(x).sqrt(v) / math.sqrt(1 - beta2**t) + eps)
+    _share_out(update, zip(xs, dxs, ms, vs))
+
+
+def _share_out(update, jobs):
+    """A worker takes one part of the list: neighbours, which are of similar size, go to different parts."""
+    jobs = list(jobs)
+    share(update, jobs[::2] + jobs[1::2])

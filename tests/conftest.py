@@ -1,0 +1,18 @@
+"""What all tests share."""
+
+import pytest
+from backends import BACKENDS, GPUS
+
+
+def pytest_collection_modifyitems(items):
+    """`-m gpu` chooses what runs on a GPU, whether by a parameter or by its nature."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if any(parameter is gpu for parameter in parameters for gpu in GPUS):
+            item.add_marker("gpu")
+
+
+@pytest.fixture(params=BACKENDS, ids=repr, scope="session")
+def backend(request):
+    """NumPy, and CuPy where it works: see backends.py."""
+    return request.param
