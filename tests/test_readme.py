@@ -52,7 +52,7 @@ def test_the_readmes_counts_are_right():
 
 def test_the_training_commands_are_understood():
     commands = re.findall(r"^python -m minires\.train(.*?)(?:#.*)?$", TEXT, re.M)
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         parse(command.split())
 

@@ -1,0 +1,118 @@
+"""python -m minires.gpucheck: check minires on your GPU, and write a report that can be sent to us."""
+
+import argparse
+import json
+import sys
+import time
+
+from minires import cuda
+from minires.errors import MiniresError
+from minires.gpucheck import compare, speed
+from minires.gpucheck.settings import machine, settings, stands_in
+from minires.gradcheck.run import check_ops
+from minires.gradcheck.tables import Table
+from minires.storage import atomic_write
+from minires.tensor import registry
+
+DESCRIPTION = """\
+Check minires on the GPU of this machine: every op against NumPy, with CUB and TF32 switched on and
+off, everything twice; the gradient check; launches and memory of a training step; the time of
+training steps beside what the GPU could do at best. Takes some minutes, most of them compiling."""
+EPILOG = """\
+Please attach the JSON file to an issue: minires was written without a GPU.
+exit status: 0 all agree, 1 something differs, 2 there is no GPU to use (and why)"""
+STEPS = {"resnet20": (32, 128), "resnet50": (224, 32)}  # picture's height and width, batch
+SMALL = {"resnet20": (16, 4), "resnet50": (33, 2)}
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m minires.gpucheck", description=DESCRIPTION, epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ops", nargs="*", metavar="OP", help="check these ops only (default: all)")
+    parser.add_argument("--json", default="gpucheck.json", metavar="FILE", help="the report (default: gpucheck.json)")
+    parser.add_argument("--small", action="store_true", help="small pictures and matrices: the times mean nothing "
+                        "(the default where something stands in for a GPU)")
+    args = parser.parse_args(argv)
+    try:
+        unknown = [name for name in args.ops if name not in registry]
+        if unknown:
+            parser.error(f"there is no op {unknown[0]!r}; python -m minires.gradcheck --list shows them")
+        cuda.module("a GPU is to be checked")  # says what is missing
+        return check(args.ops or sorted(registry), args.json, args.small or bool(stands_in()))
+    except (MiniresError, OSError) as error:
+        print(f"gpucheck: {error}", file=sys.stderr)
+        return 2
+
+
+def check(names, path, small):
+    """Run everything, print it, and write it to path. -> exit status"""
+    report = {"machine": machine(), "small": small, "date": time.strftime("%Y-%m-%d")}
+    for what, value in report["machine"].items():
+        if value != "":
+            print(f"{what:<20}{value}")
+    failed = [*check_values(names, report), *check_gradients(names, report)]
+    check_speed(report, small)
+    report["failed"] = failed
+    atomic_write(path, json.dumps(report, indent=1).encode())
+    print(f"\n{len(failed)} of {2 * len(names)} checks failed: {', '.join(failed)}" if failed
+          else f"\nall {2 * len(names)} checks passed", f"({path})")
+    return 1 if failed else 0
+
+
+def check_values(names, report):
+    """Print each op's worst error for each setting. -> names of what differs"""
+    print("\nfloat32 on the GPU against float64 of NumPy: worst error, as a part of the greatest number")
+    switches = settings()
+    table = Table({"op": 22, **{name: -max(len(name), 9) for name in switches}, "twice": -10})
+    failed, report["values"] = [], {}
+    for name in names:
+        found = {setting: compare.compare(name, how) for setting, how in switches.items()}
+        same = all(agree for _, agree in found.values())
+        right = all(error <= compare.ALLOWED[switches[setting]["tf32"]] for setting, (error, _) in found.items())
+        table.row(name, *(f"{error:.1e}" for error, _ in found.values()), "same bits" if same else "DIFFERENT",
+                  passed=right and same)
+        report["values"][name] = {"errors": {s: error for s, (error, _) in found.items()}, "same bits twice": same}
+        failed += [] if right and same else [f"values of {name}"]
+    return failed
+
+
+def check_gradients(names, report):
+    """The gradient check, each case once. -> names of what fails"""
+    print("\ngradients on the GPU, measured")
+    failed, report["gradients"] = [], {}
+    table = Table({"op": 22, "cases": -5, "measured by": 13, "error": -8})
+    for name in names:
+        found = check_ops([name], seed=0, samples=1, device="cuda", quiet=True)
+        passed, worst = all(r.passed for r in found), max((w.error for r in found for w in r.arguments), default=0.0)
+        table.row(name, len(found), found[0].method, f"{worst:.1e}", passed=passed)
+        report["gradients"][name] = {"cases": len(found), "method": found[0].method, "error": worst, "passed": passed}
+        failed += [] if passed else [f"gradients of {name}"]
+    return failed
+
+
+def check_speed(report, small):
+    """Print launches, memory, times and the roofline."""
+    rounds = 3 if small else 10
+    bandwidth, rate = speed.roofline(1 << (20 if small else 28), 64 if small else 4096, rounds)
+    print(f"\na copy moves {bandwidth / 1e9:.4g} GB/s, a matrix product makes {rate / 1e9:.4g} GFLOP/s")
+    report |= {"copy bytes/s": bandwidth, "product flop/s": rate, "steps": {}}
+    for name, (size, count) in (SMALL if small else STEPS).items():
+        parts = speed.make_step(name, size, count)
+        by_kind, counted = speed.launches(parts)
+        took = speed.seconds(lambda parts=parts: speed.train_step(*parts), rounds)
+        least = speed.floor(parts, bandwidth, rate)
+        print(f"\n{name}, {count} pictures of {size}×{size}: {1000 * took:.4g} ms a training step, {count / took:.4g} "
+              f"images/s; operations and bytes need {1000 * least:.4g} ms, {least / took:.0%} of it")
+        for kind, n in by_kind.items():
+            print(f"  {kind:<32}{n:>6} launches")
+        print(f"  {'all of minires':<32}{sum(by_kind.values()):>6}")
+        if counted:
+            print(f"  {'all, with what is CuPy’s own':<32}{counted['launch'] + counted['blas']:>6}; copies to the host "
+                  f"{counted['d2h']}, waits {counted['sync']}")
+        print(f"  {cuda.memory_summary()}")
+        report["steps"][name] = {"size": size, "count": count, "seconds": took, "floor": least, "launches": by_kind,
+                                 "counters": counted, "memory": cuda.memory_summary()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Every op on the GPU in float32 against NumPy in float64, with whatever can be switched, and twice: a race shows as
+two answers."""
+
+import numpy as np
+
+from minires.arrays import device_of, is_array, to_device
+from minires.gpucheck.settings import switched
+from minires.gradcheck.cases import cases_of
+from minires.tensor import registry
+
+ALLOWED = {False: 2e-5, True: 4e-3}  # of the greatest number; TF32 rounds the factors to 2⁻¹¹ = 5e-4
+
+
+def compare(name, switches):
+    """The worst error of an op's y and gradients, as a part of the greatest number, and whether two runs agree."""
+    worst, same = 0.0, True
+    for case in cases_of(name):
+        exact = outputs(name, case, np.float64, "cpu")
+        with switched(**switches):
+            first, second = (outputs(name, case, np.float32, "cuda") for _ in range(2))
+        for a, b, right in zip(first, second, exact):
+            same &= a.tobytes() == b.tobytes()
+            scale = np.abs(right).max(initial=1e-30)
+            worst = max(worst, float(np.abs(a - right).max(initial=0) / scale))
+            if a.shape != right.shape or np.isnan(a).any() != np.isnan(right).any():
+                worst = float("inf")
+    return worst, same
+
+
+def outputs(name, case, dtype, device):
+    """y and the gradients of a case, on the host: the same float32 numbers in either type."""
+    def there(value):
+        if not isinstance(value, np.ndarray) or value.dtype.kind == "b":
+            return value
+        return to_device(value.astype(np.float32).astype(dtype) if value.dtype.kind == "f" else value, device)
+    y, backward = registry[name].raw(*map(there, case.arrays), **{k: there(v) for k, v in case.static.items()})
+    upstream = np.random.default_rng(3).standard_normal(y.shape).astype(np.float32).astype(dtype)
+    dxs = backward(to_device(upstream, device_of(y)))
+    found = (y, *(dxs if isinstance(dxs, tuple) else (dxs,)))
+    return [to_device(a, "cpu") if is_array(a) else np.asarray(a) for a in found if a is not None]

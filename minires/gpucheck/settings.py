@@ -1,0 +1,59 @@
+"""What a GPU's owner can switch, and what must be known of the machine."""
+
+import platform
+import sys
+from contextlib import contextmanager
+from importlib import metadata
+
+import numpy as np
+
+from minires import cuda
+
+
+def stands_in():
+    """What stands for a GPU here, or "": then nothing is learned of speed, and there is no CUB."""
+    module = sys.modules.get("cupy_cpu")
+    return "" if module is None else "the CPU stand-in for a GPU: kernels are compiled for the CPU"
+
+
+@contextmanager
+def switched(*, cub, tf32):
+    """With CUB's reductions or CuPy's own, with TF32 in matrix products or without."""
+    from cupy._core import _accelerator
+    before = _accelerator.get_reduction_accelerators(), _accelerator.get_routine_accelerators()
+    _accelerator.set_reduction_accelerators(["cub"] if cub else [])
+    _accelerator.set_routine_accelerators(["cub"] if cub else [])
+    cuda.allow_tf32(tf32)
+    try:
+        yield
+    finally:
+        _accelerator.set_reduction_accelerators(before[0])
+        _accelerator.set_routine_accelerators(before[1])
+        cuda.allow_tf32(False)
+
+
+def settings():
+    """{name: switches} of what can be had here."""
+    cupy = cuda.module()
+    cubs = (False,) if stands_in() else (True, False)
+    tf32s = (False, True) if int(cupy.cuda.Device().compute_capability) >= 80 else (False,)
+    return {f"CUB {'on' if cub else 'off'}, TF32 {'on' if tf32 else 'off'}": {"cub": cub, "tf32": tf32}
+            for cub in cubs for tf32 in tf32s}
+
+
+def machine():
+    """What a number means nothing without."""
+    cupy = cuda.module()
+    runtime, device = cupy.cuda.runtime, cupy.cuda.Device()
+    properties = runtime.getDeviceProperties(device.id)
+
+    def version(number):
+        return f"{number // 1000}.{number % 1000 // 10}"
+    return {"GPU": properties["name"].decode(), "stand-in": stands_in(),
+            "compute capability": f"{properties['major']}.{properties['minor']}",
+            "multiprocessors": properties["multiProcessorCount"],
+            "memory MB": round(properties["totalGlobalMem"] / 2**20),
+            "driver for CUDA": version(runtime.driverGetVersion()),
+            "CUDA runtime": version(runtime.runtimeGetVersion()),
+            "CuPy": cupy.__version__, "NumPy": np.__version__, "Python": platform.python_version(),
+            "minires": metadata.version("minires"), "system": platform.platform()}
