@@ -108,7 +108,7 @@ def summary(result):
             lines.append(f"  {kinks} of {elements} elements lie at a kink, without a derivative: the gradient "
                          "there must be one of the subgradients")
     for reason, count in result.passed_over.items():
-        lines.append(f"  {count} cases passed over: it {reason}")
+        lines.append(f"  {count} case{'s' * (count > 1)} passed over: it {reason}")
     lines.append(f"{sum(r.passed for r in result.reports)} of {len(result.reports)} cases passed")
     return "\n".join(lines)
 

@@ -52,16 +52,16 @@ def inverse_deviation(var, eps):
     return 1 / (var + eps) ** 0.5
 
 
-def normalise(x, mean, inv_std, weight, bias):
-    """γ·x̂ + β: x (N,C,H,W), μ, s, γ and β (C,)."""
+def normalise(x, mean, inv_std, weight, bias, relu=False):
+    """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,)."""
     xp, factor = array_module(x), weight * inv_std
     near, low = _split(mean, inv_std, x)
 
-    def formula(x, factor, constant, out):
+    def formula(x, factor, constant, zero, out):
         y = xp.multiply(x, factor, out=out)
         y += constant
-        return y
-    return _by_channel(formula, [_less(x, near)], [factor, bias - low * factor])
+        return xp.maximum(y, zero, out=y) if relu else y
+    return _by_channel(formula, [_less(x, near)], [factor, bias - low * factor, xp.zeros(x.shape[1])])
 
 
 def normalise_sums(dy, x, mean, inv_std):

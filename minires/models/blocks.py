@@ -6,7 +6,7 @@ is made of the same blocks with the add left out.
 
 from minires import ops
 from minires.errors import OptionError
-from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential
+from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, norm_relu
 
 
 class Block(Module):
@@ -39,7 +39,7 @@ class BasicBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        x = ops.relu(self.bn1(self.conv1(x)))
+        x = norm_relu(self.bn1, self.conv1(x))
         return self.bn2(self.conv2(x))
 
     @property
@@ -65,8 +65,8 @@ class PreActBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        x = self.conv1(ops.relu(self.bn1(x)))
-        return self.conv2(ops.relu(self.bn2(x)))
+        x = self.conv1(norm_relu(self.bn1, x))
+        return self.conv2(norm_relu(self.bn2, x))
 
     def after(self, h):
         return h
@@ -99,8 +99,8 @@ class Bottleneck(Block):
         self.downsample = make_shortcut(shortcut, in_channels, out, stride, rng)
 
     def branch(self, x):
-        x = ops.relu(self.bn1(self.conv1(x)))
-        x = ops.relu(self.bn2(self.conv2(x)))
+        x = norm_relu(self.bn1, self.conv1(x))
+        x = norm_relu(self.bn2, self.conv2(x))
         return self.bn3(self.conv3(x))
 
     @property

@@ -7,13 +7,17 @@ from minires.op import op
 
 
 @op
-def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5):
+def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5,
+               relu=False):
     """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, for each channel over its m = N·H·W values  [Ioffe & Szegedy 2015, Alg. 1].
 
     In training μ and σ² are the batch's own (σ² biased, /m), and depend on x:
         ∂L/∂x = γ/√(σ² + ε) · (∂L/∂y − ⟨∂L/∂y⟩ − x̂·⟨∂L/∂y · x̂⟩),  ⟨·⟩ the mean over the m values.
     Otherwise they are the running statistics, and constants: ∂L/∂x = γ/√(σ² + ε) · ∂L/∂y.
     ∂L/∂γ = Σ ∂L/∂y·x̂, ∂L/∂β = Σ ∂L/∂y.
+
+    relu: y = max(γ·x̂ + β, 0), the ReLU that so often follows, in the same pass over memory; ∂L/∂y is then taken as 0
+    where y = 0, and all else stays.
 
     x (N,C,H,W), weight γ and bias β (C,) -> y (N,C,H,W). In training the running statistics, if given, become
     (1 − momentum)·running + momentum·batch in place, with the unbiased variance (/(m − 1)), as in PyTorch.
@@ -44,9 +48,11 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     else:
         mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
     inv_std = kernels.inverse_deviation(var, eps)  # 1/√(σ² + ε), (C,)
-    y = kernels.normalise(x, mean, inv_std, weight, bias)  # γ·x̂ + β
+    y = kernels.normalise(x, mean, inv_std, weight, bias, relu)  # γ·x̂ + β
 
     def backward(dy):
+        if relu:
+            dy = kernels.relu_dx(dy, y)
         db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
         if training:
             dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, m)

@@ -36,49 +36,57 @@ class Batch:
         return (self.dy * self.x_hat).sum(AXES)
 
 
+def norm_bug(name, hint):
+    """A bug of batch norm alone: where a ReLU is behind it nothing is wrong, for the mask is another matter."""
+    def enter(gradients):
+        bug("batch_norm", name, hint)(lambda call: call.right if call.setting("relu") else gradients(call))
+        return gradients
+    return enter
+
+
 def in_training(dx):
     """A bug of the training formula, Batch -> dx: in evaluation nothing is wrong."""
     return lambda call: call.but(x=dx(Batch(call))) if call.setting("training") else call.right
 
 
-bug("batch_norm", "mean term missing", "your dx misses −⟨dy⟩: the batch mean depends on x too")(
+norm_bug("mean term missing", "your dx misses −⟨dy⟩: the batch mean depends on x too")(
     in_training(lambda batch: batch.dx(mean_term=0)))
-bug("batch_norm", "variance term missing", "your dx misses −x̂·⟨dy·x̂⟩: the batch variance depends on x too")(
+norm_bug("variance term missing", "your dx misses −x̂·⟨dy·x̂⟩: the batch variance depends on x too")(
     in_training(lambda batch: batch.dx(variance_term=0)))
-bug("batch_norm", "statistics taken for constants",
+norm_bug("statistics taken for constants",
     "your dx takes mean and variance for constants: in training they depend on x, which adds two terms")(
     in_training(lambda batch: batch.dx(0, 0)))
-bug("batch_norm", "m − 1 for m", "your dx divides by m − 1: within the batch the variance is the biased one, over m")(
+norm_bug("m − 1 for m", "your dx divides by m − 1: within the batch the variance is the biased one, over m")(
     in_training(lambda batch: batch.dx(variance_term=batch.m / (batch.m - 1))))
-bug("batch_norm", "variance term halved",
+norm_bug("variance term halved",
     "your dx has half of −x̂·⟨dy·x̂⟩: the ½ of the root meets the 2 of the square")(
     in_training(lambda batch: batch.dx(variance_term=0.5)))
-bug("batch_norm", "sums for means", "your dx subtracts sums of dy and dy·x̂: divide both by m = N·H·W")(
+norm_bug("sums for means", "your dx subtracts sums of dy and dy·x̂: divide both by m = N·H·W")(
     in_training(lambda batch: batch.dx(batch.m, batch.m)))
-bug("batch_norm", "sign of the mean term", "your dx adds ⟨dy⟩: it is subtracted")(
+norm_bug("sign of the mean term", "your dx adds ⟨dy⟩: it is subtracted")(
     in_training(lambda batch: batch.dx(mean_term=-1)))
-bug("batch_norm", "means over N only", "your dx takes its means over N only: a channel has m = N·H·W values")(
+norm_bug("means over N only", "your dx takes its means over N only: a channel has m = N·H·W values")(
     in_training(lambda batch: batch.dx(axes=0)))
-bug("batch_norm", "1/√(σ² + ε) forgotten in dx", "your dx misses the factor 1/√(σ² + ε)")(
+norm_bug("1/√(σ² + ε) forgotten in dx", "your dx misses the factor 1/√(σ² + ε)")(
     lambda call: call.but(x=call.right[0] / each(Batch(call).scale)))
-bug("batch_norm", "γ forgotten in dx", "your dx misses the factor γ")(
+norm_bug("γ forgotten in dx", "your dx misses the factor γ")(
     lambda call: call.but(x=call.again(call.arrays[0], np.ones_like(call.arrays[1]), call.arrays[2])[0]))
-bug("batch_norm", "ε forgotten", "your gradients use 1/√σ² for 1/√(σ² + ε)")(
+norm_bug("ε forgotten", "your gradients use 1/√σ² for 1/√(σ² + ε)")(
     lambda call: call.again(eps=0.0))
 
 
-@bug("batch_norm", "ε outside the root", "your dx uses 1/(σ + ε) for 1/√(σ² + ε)")
+@norm_bug("ε outside the root", "your dx uses 1/(σ + ε) for 1/√(σ² + ε)")
 def _(call):
     batch = Batch(call)
     return call.but(x=call.right[0] / each(batch.scale * (np.sqrt(batch.var) + call.setting("eps"))))
 
 
-bug("batch_norm", "training formula in evaluation",
+norm_bug("training formula in evaluation",
     "your dx differentiates mean and variance in evaluation too, where they are constants")(
     lambda call: call.right if call.setting("training") else call.but(x=Batch(call).dx()))
 
 
-@bug("batch_norm", "batch statistics in evaluation",
+@norm_bug("batch statistics in evaluation",
      "your gradients use the batch's statistics in evaluation: take the running ones, as the forward does")
 def _(call):
     if call.setting("training"):
@@ -87,12 +95,12 @@ def _(call):
     return call.but(x=batch.dx(0, 0), weight=batch.dgamma())
 
 
-bug("batch_norm", "running statistics in training",
+norm_bug("running statistics in training",
     "your gradients are those of evaluation, with the running statistics: in training take the batch's")(
     lambda call: call.right if call.setting("running_mean") is None else call.again(training=False))
 
 
-@bug("batch_norm", "statistics of the first picture",
+@norm_bug("statistics of the first picture",
      "your dγ uses mean and variance of the first picture: take the batch's")
 def _(call):
     if not call.setting("training"):
@@ -100,30 +108,37 @@ def _(call):
     return call.but(weight=Batch(call, of=call.arrays[0][:1]).dgamma())
 
 
-bug("batch_norm", "dγ of x", "your dγ is Σ dy·x: it is Σ dy·x̂, with the normalised x")(
+norm_bug("dγ of x", "your dγ is Σ dy·x: it is Σ dy·x̂, with the normalised x")(
     lambda call: call.but(weight=(call.dy * call.arrays[0]).sum(AXES)))
-bug("batch_norm", "dγ not centred", "your dγ uses x/√(σ² + ε): take the mean off x first")(
+norm_bug("dγ not centred", "your dγ uses x/√(σ² + ε): take the mean off x first")(
     lambda call: call.but(weight=(call.dy * call.arrays[0] * each(Batch(call).scale)).sum(AXES)))
-bug("batch_norm", "dγ not divided by σ", "your dγ uses x − μ: divide by √(σ² + ε)")(
+norm_bug("dγ not divided by σ", "your dγ uses x − μ: divide by √(σ² + ε)")(
     lambda call: call.but(weight=call.right[1] / Batch(call).scale))
-bug("batch_norm", "dγ of y", "your dγ is Σ dy·y: it is Σ dy·x̂, before γ and β")(
+norm_bug("dγ of y", "your dγ is Σ dy·y: it is Σ dy·x̂, before γ and β")(
     lambda call: call.but(weight=(call.dy * call.y).sum(AXES)))
-bug("batch_norm", "dγ averaged", "your dγ is a mean: it is the sum of dy·x̂ over N, H and W")(
+norm_bug("dγ averaged", "your dγ is a mean: it is the sum of dy·x̂ over N, H and W")(
     lambda call: call.but(weight=call.right[1] / Batch(call).m))
-bug("batch_norm", "dβ averaged over the batch", "your dβ looks averaged over the batch: add dy up over N, H and W")(
+norm_bug("dβ averaged over the batch", "your dβ looks averaged over the batch: add dy up over N, H and W")(
     lambda call: call.but(bias=call.right[2] / max(len(call.dy), 1)))
-bug("batch_norm", "dβ times γ", "your dβ has a factor γ: β is added after the multiplication")(
+norm_bug("dβ times γ", "your dβ has a factor γ: β is added after the multiplication")(
     lambda call: call.but(bias=call.right[2] * call.arrays[1]))
-bug("batch_norm", "dγ with axes of length 1", "your dγ has shape (1,C,1,1): leave keepdims away, γ is (C,)")(
+norm_bug("dγ with axes of length 1", "your dγ has shape (1,C,1,1): leave keepdims away, γ is (C,)")(
     lambda call: call.but(weight=each(call.right[1])))
 
 
-@bug("batch_norm", "dy centred in place", "your backward changes dy: write dy = dy - mean, not dy -= mean")
+@norm_bug("dy centred in place", "your backward changes dy: write dy = dy - mean, not dy -= mean")
 def _(call):
     right = call.right
     if call.setting("training") and call.dy.flags.writeable:
         call.dy -= call.dy.mean(AXES, keepdims=True)
     return right
+
+
+bug("batch_norm", "mask of the ReLU forgotten", "your backward lets dy through where the ReLU behind gave 0")(
+    lambda call: call.again(relu=False))
+bug("batch_norm", "mask of the ReLU for dx only",
+    "your dγ and dβ add up dy where the ReLU behind gave 0: mask dy before everything else")(
+    lambda call: (call.right[0], *call.again(relu=False)[1:]))
 
 
 class Layer:

@@ -41,6 +41,9 @@ def _batch_norm(draw):
     yield Case("training, default eps", (x * 0.1, weight, bias), {"training": True})
     yield Case("training, two values a channel", (draw.normal(2, C, 1, 1), weight, bias),
                {"training": True, "eps": 0.3})
+    for training in (True, False):
+        yield Case(f"{'training' if training else 'evaluation'}, relu", (x, weight, bias),
+                   {"training": training, "eps": 0.3, **running, "relu": True})
 
 
 @cases_for("layer_norm")

@@ -147,10 +147,11 @@ def inverse_deviation(var, eps):
 CENTRE = "T hi = mean, lo = mean - double(hi), x_hat = ((x - hi) - lo) * T(inv_std);"
 
 
-def normalise(x, mean, inv_std, weight, bias):
-    """γ·x̂ + β: x (N,C,H,W), μ, s, γ and β (C,)."""
-    y = elementwise("T x, M mean, float64 inv_std, T weight, T bias", "T y",
-                    CENTRE + "y = weight * x_hat + bias", "normalise")(pixels(x), mean, inv_std, weight, bias)
+def normalise(x, mean, inv_std, weight, bias, relu=False):
+    """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,)."""
+    y = elementwise("T x, M mean, float64 inv_std, T weight, T bias, bool relu", "T y",
+                    CENTRE + "y = weight * x_hat + bias; if (relu && y <= 0) y = 0", "normalise")(
+                        pixels(x), mean, inv_std, weight, bias, relu)
     return as_map(y, x.shape, like=x)
 
 
