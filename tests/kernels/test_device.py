@@ -1,6 +1,7 @@
 """What holds of the kernels of a GPU beside their results: how many launches, what is copied, for which chips."""
 
 import ast
+import gc
 import re
 from collections import Counter
 from pathlib import Path
@@ -37,8 +38,11 @@ def spent(counters, do):
 
 @pytest.fixture(scope="module")
 def steps(counters):
-    """Four training steps of ResNet-50 on small pictures: (spent, by layer kind), of each."""
-    place = GPUS[0]
+    """Four training steps of ResNet-50 on small pictures: (spent, result, by layer kind, bytes in arrays), of each."""
+    import cupy
+    place, pool = GPUS[0], cupy.get_default_memory_pool()
+    gc.collect()
+    pool.free_all_blocks()  # what other tests have left would be cut up
     model = models.create("resnet50", rng=0).to(place.device)
     optimizer = optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
     rng = np.random.default_rng(0)
@@ -58,14 +62,14 @@ def steps(counters):
             used, result = spent(counters, lambda images=images: train_step(model, optimizer, place.array(images), labels))
             assert all(isinstance(number, type(labels)) for number in result)  # arrays, for nobody waited
             loss, correct = map(float, result)
-            found.append((used, (loss, correct), dict(kinds)))
             del result
+            found.append((used, (loss, correct), dict(kinds), pool.used_bytes()))
     return found
 
 
 @needs_gpu
 def test_a_training_step_of_resnet50_is_at_most_800_launches_and_nobody_waits(steps):
-    for used, _, kinds in steps:
+    for used, _, kinds, _ in steps:
         print({**kinds, "all": used["launch"] + used["blas"]})
         assert used["launch"] + used["blas"] <= 800, kinds
         assert used["d2h"] == used["sync"] == 0
@@ -75,12 +79,15 @@ def test_a_training_step_of_resnet50_is_at_most_800_launches_and_nobody_waits(st
 
 @needs_gpu
 def test_memory_is_flat_after_the_second_step(steps):
-    assert [used["live_bytes"] for used, *_ in steps[2:]] == [0, 0]
+    """To the byte in arrays; the pool may still cut a block otherwise."""
+    held = [in_arrays for *_, in_arrays in steps]
+    assert held[1] == held[2] == held[3] > 100e6
+    assert sum(used["live_bytes"] for used, *_ in steps[2:]) < 0.01 * held[1]
 
 
 @needs_gpu
 def test_loss_and_count_can_be_read_later(steps):
-    for _, (loss, correct), _ in steps:
+    for _, (loss, correct), *_ in steps:
         assert 0 < loss < 20
         assert correct in (0, 1, 2)
 
@@ -126,6 +133,18 @@ def test_a_target_that_is_no_class_makes_the_loss_nan_on_a_gpu(place):
         loss = ops.cross_entropy(Tensor(logits), place.array(np.array([0, target, 1])))
         assert np.isnan(loss.item())
     assert ops.cross_entropy(Tensor(logits), place.array(np.array([0, -100, 1]))).item() == pytest.approx(np.log(5))
+
+
+@pytest.mark.parametrize("where", [0, 1, 40, 69])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_logit_that_is_not_finite_makes_the_loss_nan(backend, where, value):
+    """In each thread's share of a row, first or last."""
+    logits = np.zeros((2, 70), np.float32)
+    logits[1, where] = value
+    with np.errstate(invalid="ignore"):
+        found = ops.cross_entropy(Tensor(backend.array(logits)), backend.array(np.array([3, 5])), reduction="none").numpy()
+    assert found[0] == pytest.approx(np.log(70))
+    assert np.isnan(found[1])
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ template <class F> __device__ T over_block(T value, F both) {
     return value;
 }
 struct Sum { __device__ T operator()(T a, T b) const { return a + b; } };
-struct Greatest { __device__ T operator()(T a, T b) const { return a > b || a != a ? a : b; } };
+struct Greatest { __device__ T operator()(T a, T b) const { return a > b ? a : b; } };
 
 // Row blockIdx.x of x (M,K); thread j takes the classes j, j + 32, …
 extern "C" __global__ void cross_entropy(const T* x, const long long* t, const T* w, double e, long long ignored,
