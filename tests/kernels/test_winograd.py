@@ -96,7 +96,6 @@ def test_it_agrees_with_naive_in_float64(win, seed):
             assert ours.shape == reference.shape
             assert ours.dtype == np.float64
             assert np.all(np.abs(ours - reference) <= 2 * U64 * bound)  # both round
-            np.testing.assert_allclose(ours, reference, rtol=0, atol=2e-13)
 
 
 @pytest.mark.parametrize(("channels", "size"), [(16, 32), (32, 16), (64, 14), (128, 10), (256, 9), (512, 7)])
