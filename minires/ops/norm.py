@@ -51,8 +51,8 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     y = kernels.normalise(x, mean, inv_std, weight, bias, relu)  # γ·x̂ + β
 
     def backward(dy):
-        if relu:
-            dy = kernels.relu_dx(dy, y)
+        if relu:  # γ·x̂ + β is made again, so that y need not be kept
+            dy = kernels.normalise_mask(dy, x, mean, inv_std, weight, bias)
         db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
         if training:
             dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, m)

@@ -164,7 +164,7 @@ def every_kernel():
         gamma = np.ones(3, dtype)
         mean, var = device.moments(x)
         inv_std = device.inverse_deviation(var, 1e-5)
-        device.normalise(x, mean, inv_std, gamma, gamma)
+        device.normalise(x, mean, inv_std, gamma, gamma), device.normalise_mask(x, x, mean, inv_std, gamma, gamma)
         db, dw = device.normalise_sums(x, x, mean, inv_std)
         device.normalise_dx(x, x, mean, inv_std, gamma, db, dw, 60), device.scale(x, inv_std)
         device.remember(gamma, gamma, mean, var, 0.1, 60)

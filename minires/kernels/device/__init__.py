@@ -13,6 +13,7 @@ from minires.kernels.device.norm import (
     moments,
     normalise,
     normalise_dx,
+    normalise_mask,
     normalise_sums,
     remember,
     scale,
@@ -21,6 +22,6 @@ from minires.kernels.device.pool import avg_pool, avg_pool_dx, max_pool, max_poo
 from minires.kernels.device.update import adamw, sgd
 
 __all__ = ["adamw", "add", "avg_pool", "avg_pool_dx", "conv", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy",
-           "cross_entropy_dx", "first_outside",
-           "inverse_deviation", "max_pool", "max_pool_dx", "moments", "normalise", "normalise_dx", "normalise_sums",
-           "relu", "relu_dx", "remember", "scale", "sgd"]
+           "cross_entropy_dx", "first_outside", "inverse_deviation", "max_pool", "max_pool_dx", "moments",
+           "normalise", "normalise_dx", "normalise_mask", "normalise_sums", "relu", "relu_dx", "remember", "scale",
+           "sgd"]
