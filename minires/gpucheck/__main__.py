@@ -4,13 +4,16 @@ import argparse
 import json
 import sys
 import time
+import traceback
+from contextlib import contextmanager
 
 from minires import cuda
 from minires.errors import MiniresError
 from minires.gpucheck import compare, speed
 from minires.gpucheck.settings import machine, settings, stands_in
 from minires.gradcheck.run import check_ops
-from minires.gradcheck.tables import Table
+from minires.gradcheck.subject import describe
+from minires.gradcheck.tables import Table, verdict
 from minires.storage import atomic_write
 from minires.tensor import registry
 
@@ -46,72 +49,95 @@ def main(argv=None):
 
 def check(names, path, small):
     """Run everything, print it, and write it to path. -> exit status"""
-    report = {"machine": machine(), "small": small, "date": time.strftime("%Y-%m-%d")}
+    report = {"machine": machine(), "small": small, "date": time.strftime("%Y-%m-%d"), "failed": [], "errors": {}}
     for what, value in report["machine"].items():
         if value != "":
             print(f"{what:<20}{value}")
-    failed = [*check_values(names, report), *check_gradients(names, report)]
+    failed = report["failed"]
+    check_values(names, report)
+    check_gradients(names, report)
     check_speed(report, small)
-    report["failed"] = failed
     atomic_write(path, json.dumps(report, indent=1).encode())
-    print(f"\n{len(failed)} of {2 * len(names)} checks failed: {', '.join(failed)}" if failed
-          else f"\nall {2 * len(names)} checks passed", f"({path})")
+    checks = 2 * len(names) + len(SMALL if small else STEPS)
+    print(f"\n{len(failed)} of {checks} checks failed: {', '.join(failed)}" if failed
+          else f"\nall {checks} checks passed", f"({path})")
     return 1 if failed else 0
 
 
+@contextmanager
+def going_on(what, report):
+    """What goes wrong inside is printed, noted in the report and counted as failed, and the other checks go on."""
+    try:
+        yield
+    except Exception as error:  # nobody knows what somebody's GPU will say
+        print(f"{what}: {verdict(False)}, {describe(error)}", flush=True)
+        report["errors"][what] = "".join(traceback.format_exception(error))
+        report["failed"].append(what)
+
+
 def check_values(names, report):
-    """Print each op's worst error for each setting. -> names of what differs"""
+    """Print each op's worst error for each setting."""
     print("\nfloat32 on the GPU against float64 of NumPy: worst error, as a part of the greatest number")
     switches = settings()
     table = Table({"op": 22, **{name: -max(len(name), 9) for name in switches}, "twice": -10})
-    failed, report["values"] = [], {}
+    report["values"] = {}
     for name in names:
-        found = {setting: compare.compare(name, how) for setting, how in switches.items()}
-        same = all(agree for _, agree in found.values())
-        right = all(error <= compare.ALLOWED[switches[setting]["tf32"]] for setting, (error, _) in found.items())
-        table.row(name, *(f"{error:.1e}" for error, _ in found.values()), "same bits" if same else "DIFFERENT",
-                  passed=right and same)
-        report["values"][name] = {"errors": {s: error for s, (error, _) in found.items()}, "same bits twice": same}
-        failed += [] if right and same else [f"values of {name}"]
-    return failed
+        with going_on(f"values of {name}", report):
+            found = {setting: compare.compare(name, how) for setting, how in switches.items()}
+            same = all(agree for _, agree in found.values())
+            right = all(error <= compare.ALLOWED[switches[setting]["tf32"]] for setting, (error, _) in found.items())
+            table.row(name, *(f"{error:.1e}" for error, _ in found.values()), "same bits" if same else "DIFFERENT",
+                      passed=right and same)
+            report["values"][name] = {"errors": {s: error for s, (error, _) in found.items()}, "same bits twice": same}
+            report["failed"] += [] if right and same else [f"values of {name}"]
 
 
 def check_gradients(names, report):
-    """The gradient check, each case once. -> names of what fails"""
+    """The gradient check, each case once."""
     print("\ngradients on the GPU, measured")
-    failed, report["gradients"] = [], {}
+    report["gradients"] = {}
     table = Table({"op": 22, "cases": -5, "measured by": 13, "error": -8})
     for name in names:
-        found = check_ops([name], seed=0, samples=1, device="cuda", quiet=True)
-        passed, worst = all(r.passed for r in found), max((w.error for r in found for w in r.arguments), default=0.0)
-        table.row(name, len(found), found[0].method, f"{worst:.1e}", passed=passed)
-        report["gradients"][name] = {"cases": len(found), "method": found[0].method, "error": worst, "passed": passed}
-        failed += [] if passed else [f"gradients of {name}"]
-    return failed
+        with going_on(f"gradients of {name}", report):
+            found = check_ops([name], seed=0, samples=1, device="cuda", quiet=True)
+            passed = all(r.passed for r in found)
+            worst = max((w.error for r in found for w in r.arguments), default=0.0)
+            table.row(name, len(found), found[0].method, f"{worst:.1e}", passed=passed)
+            report["gradients"][name] = {"cases": len(found), "method": found[0].method, "error": worst,
+                                         "passed": passed}
+            report["failed"] += [] if passed else [f"gradients of {name}"]
 
 
 def check_speed(report, small):
     """Print launches, memory, times and the roofline."""
     rounds = 3 if small else 10
-    bandwidth, rate = speed.roofline(1 << (20 if small else 28), 64 if small else 4096, rounds)
-    print(f"\na copy moves {bandwidth / 1e9:.4g} GB/s, a matrix product makes {rate / 1e9:.4g} GFLOP/s")
-    report |= {"copy bytes/s": bandwidth, "product flop/s": rate, "steps": {}}
+    report["steps"] = {}
     for name, (size, count) in (SMALL if small else STEPS).items():
-        parts = speed.make_step(name, size, count)
-        by_kind, counted = speed.launches(parts)
-        took = speed.seconds(lambda parts=parts: speed.train_step(*parts), rounds)
-        least = speed.floor(parts, bandwidth, rate)
-        print(f"\n{name}, {count} pictures of {size}×{size}: {1000 * took:.4g} ms a training step, {count / took:.4g} "
-              f"images/s; operations and bytes need {1000 * least:.4g} ms, {least / took:.0%} of it")
-        for kind, n in by_kind.items():
-            print(f"  {kind:<32}{n:>6} launches")
-        print(f"  {'all of minires':<32}{sum(by_kind.values()):>6}")
-        if counted:
-            print(f"  {'all, with what is CuPy’s own':<32}{counted['launch'] + counted['blas']:>6}; copies to the host "
-                  f"{counted['d2h']}, waits {counted['sync']}")
-        print(f"  {cuda.memory_summary()}")
-        report["steps"][name] = {"size": size, "count": count, "seconds": took, "floor": least, "launches": by_kind,
-                                 "counters": counted, "memory": cuda.memory_summary()}
+        with going_on(f"a step of {name}", report):
+            show_step(name, size, count, report, rounds, small)
+
+
+def show_step(name, size, count, report, rounds, small):
+    """Print one network's."""
+    if "copy bytes/s" not in report:
+        bandwidth, rate = speed.roofline(1 << (20 if small else 28), 64 if small else 4096, rounds)
+        print(f"\na copy moves {bandwidth / 1e9:.4g} GB/s, a matrix product makes {rate / 1e9:.4g} GFLOP/s")
+        report |= {"copy bytes/s": bandwidth, "product flop/s": rate}
+    parts = speed.make_step(name, size, count)
+    by_kind, counted = speed.launches(parts)
+    took = speed.seconds(lambda: speed.train_step(*parts), rounds)
+    least = speed.floor(parts, report["copy bytes/s"], report["product flop/s"])
+    print(f"\n{name}, {count} pictures of {size}×{size}: {1000 * took:.4g} ms a training step, {count / took:.4g} "
+          f"images/s; operations and bytes need {1000 * least:.4g} ms, {least / took:.0%} of it")
+    for kind, n in by_kind.items():
+        print(f"  {kind:<32}{n:>6} launches")
+    print(f"  {'all of minires':<32}{sum(by_kind.values()):>6}")
+    if counted:
+        print(f"  {'all, with what is CuPy’s own':<32}{counted['launch'] + counted['blas']:>6}; copies to the host "
+              f"{counted['d2h']}, waits {counted['sync']}")
+    print(f"  {cuda.memory_summary()}")
+    report["steps"][name] = {"size": size, "count": count, "seconds": took, "floor": least, "launches": by_kind,
+                             "counters": counted, "memory": cuda.memory_summary()}
 
 
 if __name__ == "__main__":

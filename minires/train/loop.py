@@ -12,6 +12,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from minires import cuda, data, models, ops, optim
 from minires.arrays import to_device
 from minires.errors import CheckpointError, GraphError, OptionError
@@ -109,6 +111,7 @@ class Run:
     def __init__(self, config):
         self.config = config
         if config.device.startswith("cuda"):
+            to_device(np.zeros(1), config.device).device.use()  # here it is said if there is no such GPU
             cuda.allow_tf32(config.tf32)
         elif config.tf32:
             raise OptionError("tf32 is for a GPU: add --device cuda")

@@ -43,7 +43,7 @@ def test_a_report_holds_what_was_printed(small, tmp_path, capsys):
     step = report["steps"]["resnet8"]
     assert step["launches"]["conv2d forward"] == 2 * 7  # im2col and a product, for each of 7 convolutions
     assert 0 < step["floor"] < step["seconds"]
-    assert "all 4 checks passed" in out
+    assert "all 5 checks passed" in out
     if report["machine"]["stand-in"]:
         assert report["machine"]["stand-in"] in out
         assert step["counters"]["d2h"] == 0
@@ -55,7 +55,7 @@ def test_a_wrong_value_and_a_wrong_gradient_are_found(small, tmp_path, monkeypat
     right = device.relu_dx
     monkeypatch.setattr(device, "relu_dx", lambda dy, y: right(dy, y) * 1.001)
     assert main([*OPS, "--small", "--json", str(tmp_path / "report.json")]) == 1
-    assert "2 of 4 checks failed: values of relu, gradients of relu" in capsys.readouterr().out
+    assert "2 of 5 checks failed: values of relu, gradients of relu" in capsys.readouterr().out
 
 
 @needs_gpu
@@ -69,3 +69,18 @@ def test_two_answers_to_one_question_are_found(small, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "relu", raced)
     assert main(["relu", "--small", "--json", str(tmp_path / "report.json")]) == 1
     assert not json.loads((tmp_path / "report.json").read_text())["values"]["relu"]["same bits twice"]
+
+
+@needs_gpu
+def test_what_a_gpu_refuses_is_reported_and_the_rest_goes_on(small, tmp_path, monkeypatch, capsys):
+    from minires.kernels import device
+
+    def refused(x):
+        raise RuntimeError("CUDA_ERROR_ILLEGAL_ADDRESS")
+    monkeypatch.setattr(device, "relu", refused)
+    assert main([*OPS, "--small", "--json", str(tmp_path / "report.json")]) == 1
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {"values of relu", "a step of resnet8"} <= set(report["failed"])
+    assert "ILLEGAL_ADDRESS" in report["errors"]["values of relu"]
+    assert report["values"]["residual_add"]["same bits twice"]
+    assert "values of relu: FAILED, RuntimeError: CUDA_ERROR_ILLEGAL_ADDRESS" in capsys.readouterr().out
