@@ -23,7 +23,8 @@ off, everything twice; the gradient check; launches and memory of a training ste
 training steps beside what the GPU could do at best. Takes some minutes, most of them compiling."""
 EPILOG = """\
 Please attach the JSON file to an issue: minires was written without a GPU.
-exit status: 0 all agree, 1 something differs, 2 there is no GPU to use (and why)"""
+exit status: 0 all agree, 1 something differs, 2 there is no GPU to use (and why), 130 stopped
+(what was found is written)"""
 STEPS = {"resnet20": (32, 128), "resnet50": (224, 32)}  # picture's height and width, batch
 SMALL = {"resnet20": (16, 4), "resnet50": (33, 2)}
 
@@ -48,16 +49,24 @@ def main(argv=None):
 
 
 def check(names, path, small):
-    """Run everything, print it, and write it to path. -> exit status"""
+    """Run everything, print it, and write it to path: first to see that this can be done, then after each part.
+
+    -> exit status
+    """
     report = {"machine": machine(), "small": small, "date": time.strftime("%Y-%m-%d"), "failed": [], "errors": {}}
     for what, value in report["machine"].items():
         if value != "":
             print(f"{what:<20}{value}")
     failed = report["failed"]
-    check_values(names, report)
-    check_gradients(names, report)
-    check_speed(report, small)
-    atomic_write(path, json.dumps(report, indent=1).encode())
+    try:
+        for part in (lambda: None, lambda: check_values(names, report), lambda: check_gradients(names, report),
+                     lambda: check_speed(report, small)):
+            part()
+            atomic_write(path, json.dumps(report, indent=1).encode())
+    except KeyboardInterrupt:
+        atomic_write(path, json.dumps(report, indent=1).encode())
+        print(f"\ngpucheck: stopped; what was found so far is in {path}", file=sys.stderr)
+        return 130
     checks = 2 * len(names) + len(SMALL if small else STEPS)
     print(f"\n{len(failed)} of {checks} checks failed: {', '.join(failed)}" if failed
           else f"\nall {checks} checks passed", f"({path})")

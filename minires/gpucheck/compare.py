@@ -3,9 +3,9 @@ two answers."""
 
 import numpy as np
 
-from minires.arrays import device_of, is_array, to_device
 from minires.gpucheck.settings import switched
 from minires.gradcheck.cases import cases_of
+from minires.gradcheck.subject import on_device
 from minires.tensor import registry
 
 ALLOWED = {False: 2e-5, True: 4e-3}  # of the greatest number; TF32 rounds the factors to 2⁻¹¹ = 5e-4
@@ -29,12 +29,10 @@ def compare(name, switches):
 
 def outputs(name, case, dtype, device):
     """y and the gradients of a case, on the host: the same float32 numbers in either type."""
-    def there(value):
-        if not isinstance(value, np.ndarray) or value.dtype.kind == "b":
-            return value
-        return to_device(value.astype(np.float32).astype(dtype) if value.dtype.kind == "f" else value, device)
-    y, backward = registry[name].raw(*map(there, case.arrays), **{k: there(v) for k, v in case.static.items()})
-    upstream = np.random.default_rng(3).standard_normal(y.shape).astype(np.float32).astype(dtype)
-    dxs = backward(to_device(upstream, device_of(y)))
-    found = (y, *(dxs if isinstance(dxs, tuple) else (dxs,)))
-    return [to_device(a, "cpu") if is_array(a) else np.asarray(a) for a in found if a is not None]
+    def rounded(value):
+        is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        return value.astype(np.float32).astype(dtype) if is_float else value
+    y, backward = on_device(registry[name].raw, device)(*map(rounded, case.arrays),
+                                                        **{key: rounded(value) for key, value in case.static.items()})
+    dxs = backward(rounded(np.random.default_rng(3).standard_normal(y.shape)))
+    return [np.asarray(a) for a in (y, *(dxs if isinstance(dxs, tuple) else (dxs,))) if a is not None]

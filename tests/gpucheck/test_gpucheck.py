@@ -84,3 +84,24 @@ def test_what_a_gpu_refuses_is_reported_and_the_rest_goes_on(small, tmp_path, mo
     assert "ILLEGAL_ADDRESS" in report["errors"]["values of relu"]
     assert report["values"]["residual_add"]["same bits twice"]
     assert "values of relu: FAILED, RuntimeError: CUDA_ERROR_ILLEGAL_ADDRESS" in capsys.readouterr().out
+
+
+@needs_gpu
+def test_a_stopped_check_keeps_what_it_has_found(small, tmp_path, monkeypatch, capsys):
+    from minires.gpucheck import speed
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(speed, "make_step", stop)
+    assert main(["relu", "--small", "--json", str(tmp_path / "report.json")]) == 130
+    assert json.loads((tmp_path / "report.json").read_text())["gradients"]["relu"]["passed"]
+    assert "stopped; what was found so far is in" in capsys.readouterr().err
+
+
+@needs_gpu
+def test_a_report_that_cannot_be_written_is_said_at_once(small, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["relu", "--small", "--json", str(tmp_path / "file" / "report.json")]) == 2
+    out, err = capsys.readouterr()
+    assert "float32 on the GPU" not in out
+    assert err.startswith("gpucheck: ")
