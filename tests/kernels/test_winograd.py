@@ -1,4 +1,4 @@
-"""Winograd against the definition, its error against the bound, and where it is chosen."""
+"""Both kernels of Winograd's against the definition, their error against the bound, and where they are chosen."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minires import kernels
 from minires.arrays import channels_last, empty, is_channels_last
-from minires.kernels import Window, im2col, naive, winograd
+from minires.kernels import Window, im2col, naive, pairs, winograd
 
 U32, U64 = 2.0**-24, 2.0**-53
 
@@ -40,38 +40,79 @@ def all_results(kernel, x, w, dy, win):
         *kernel.conv_dx_dw(dy, x, w, win)
 
 
-def tiles(x, win, size, padding=(0, 0)):
-    """Every fourth window of `size` in the padded map, filled up with zeros -> (N,C,TH,TW,size,size)."""
-    TH, TW = -(-win.OH // 4), -(-win.OW // 4)
-    room = [(p, 4 * T + size - 4 - n - p) for p, T, n in zip(padding, (TH, TW), x.shape[2:], strict=True)]
-    padded = np.pad(x, ((0, 0), (0, 0), *((before, max(after, 0)) for before, after in room)))
-    return np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))[:, :, ::4, ::4][:, :, :TH, :TW]
+class Tiles:
+    """What winograd.py's error is bounded by: its formulas in absolute values, in units of u."""
+
+    kernel = winograd
+
+    @staticmethod
+    def cut(x, win, size, padding=(0, 0)):
+        """Every fourth window of `size` in the padded map, filled up with zeros -> (N,C,TH,TW,size,size)."""
+        TH, TW = -(-win.OH // 4), -(-win.OW // 4)
+        room = [(p, 4 * T + size - 4 - n - p) for p, T, n in zip(padding, (TH, TW), x.shape[2:], strict=True)]
+        padded = np.pad(x, ((0, 0), (0, 0), *((before, max(after, 0)) for before, after in room)))
+        return np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))[:, :, ::4, ::4][:, :, :TH, :TW]
+
+    @staticmethod
+    def both_axes(matrix, a):
+        return np.abs(matrix) @ np.abs(a.astype(float)) @ np.abs(matrix).T
+
+    @classmethod
+    def y(cls, x, w, win):
+        V, U = cls.both_axes(BT, cls.cut(x, win, 6, (win.PH, win.PW))), cls.both_axes(G, w)
+        y = cls.both_axes(AT, np.einsum("ncabij,ocij->noabij", V, U, optimize=True))
+        y = y.swapaxes(3, 4).reshape(win.N, win.O, 4 * y.shape[2], 4 * y.shape[3])[:, :, :win.OH, :win.OW]
+        return np.sqrt(58 + win.C) * y
+
+    @classmethod
+    def dw(cls, dy, x, win):
+        V = cls.both_axes(BT, cls.cut(x, win, 6, (win.PH, win.PW)))
+        D = cls.both_axes(AT.T, cls.cut(dy, win, 4))
+        number = win.N * V.shape[2] * V.shape[3]
+        return np.sqrt(58 + number) * cls.both_axes(G.T, np.einsum("ncabij,noabij->ocij", V, D, optimize=True))
 
 
-def both_axes(matrix, a):
-    return np.abs(matrix) @ np.abs(a.astype(float)) @ np.abs(matrix).T
+class Pairs:
+    """The same of pairs.py."""
+
+    kernel = pairs
+    B = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1]])
+    A = np.array([[1, 1, 1, 0], [0, 1, 1, 1]])
+
+    @classmethod
+    def rows(cls, x, win):
+        """|B||p| of every pair of rows -> (4,N,C,pairs,OW+2)"""
+        some = -(-win.OH // 2)
+        padded = np.pad(np.abs(x.astype(float)), ((0, 0), (0, 0), (win.PH, win.PH + 1), (win.PW, win.PW)))
+        p = np.stack([padded[:, :, i:i + 2 * some:2][:, :, :some] for i in range(4)])
+        return np.einsum("ij,j...->i...", cls.B, p)
+
+    @classmethod
+    def y(cls, x, w, win):
+        V, U = cls.rows(x, win), np.einsum("ij,ocjk->iock", np.abs(pairs.G), np.abs(w.astype(float)))
+        taps = np.stack([V[..., k:k + win.OW] for k in range(3)])
+        y = np.einsum("ai,iock,kincpw->nopaw", cls.A, U, taps, optimize=True)
+        return np.sqrt(6 + 3 * win.C) * y.reshape(win.N, win.O, 2 * y.shape[2], win.OW)[:, :, :win.OH]
+
+    @classmethod
+    def dw(cls, dy, x, win):
+        V, odd = cls.rows(x, win), win.OH % 2
+        dy = np.pad(np.abs(dy.astype(float)), ((0, 0), (0, 0), (0, odd), (0, 0)))
+        D = np.einsum("ai,noapw->inopw", cls.A, np.stack([dy[:, :, 0::2], dy[:, :, 1::2]], axis=2))
+        taps = np.stack([V[..., k:k + win.OW] for k in range(3)])
+        dU = np.einsum("inopw,kincpw->iock", D, taps, optimize=True)
+        number = win.N * V.shape[3] * win.OW
+        return np.sqrt(7 + number) * np.einsum("ij,iock->ocjk", np.abs(pairs.G), dU)
 
 
-def y_size(x, w, win):
-    """The formula of y in absolute values."""
-    V, U = both_axes(BT, tiles(x, win, 6, (win.PH, win.PW))), both_axes(G, w)
-    y = both_axes(AT, np.einsum("ncabij,ocij->noabij", V, U, optimize=True))
-    return y.swapaxes(3, 4).reshape(win.N, win.O, 4 * y.shape[2], 4 * y.shape[3])[:, :, :win.OH, :win.OW]
-
-
-def dw_size(dy, x, win):
-    """The formula of dw in absolute values."""
-    V, D = both_axes(BT, tiles(x, win, 6, (win.PH, win.PW))), both_axes(AT.T, tiles(dy, win, 4))
-    return both_axes(G.T, np.einsum("ncabij,noabij->ocij", V, D, optimize=True))
-
-
-def bounds(x, w, dy, win):
-    """√n times the formula in absolute values, for each result, in units of u."""
+def bounds(kind, x, w, dy, win):
+    """√n times the formula in absolute values, for each of all_results, in units of u."""
     turned, other = w[:, :, ::-1, ::-1].swapaxes(0, 1), back(win)
-    number = [win.N * -(-a.OH // 4) * -(-a.OW // 4) for a in (win, other)]
-    dx = np.sqrt(58 + win.O) * y_size(dy, turned, other)
-    return (np.sqrt(58 + win.C) * y_size(x, w, win), dx, np.sqrt(20 + number[0]) * dw_size(dy, x, win),
-            dx, np.sqrt(58 + number[1]) * dw_size(x, dy, other).swapaxes(0, 1)[:, :, ::-1, ::-1])
+    dx = kind.y(dy, turned, other)
+    return kind.y(x, w, win), dx, kind.dw(dy, x, win), dx, kind.dw(x, dy, other).swapaxes(0, 1)[:, :, ::-1, ::-1]
+
+
+both = pytest.mark.parametrize("kind", [Tiles, Pairs])
 
 
 def memory_formats(x):
@@ -81,98 +122,112 @@ def memory_formats(x):
     yield np.ascontiguousarray(x[:, ::-1, ::-1])[:, ::-1, ::-1]  # negative strides
 
 
+@both
 @settings(max_examples=100, deadline=None)
 @given(win=windows(), seed=st.integers(0, 99))
 @example(win=window(1, 1, 1, 1, 1), seed=0)
 @example(win=window(2, 2, 1, 1, 3, 2), seed=0)
 @example(win=window(0, 2, 5, 5, 3), seed=0)
 @example(win=window(3, 2, 8, 8, 3, 0), seed=0)
-def test_it_agrees_with_naive_in_float64(win, seed):
+def test_it_agrees_with_naive_in_float64(kind, win, seed):
     x, w, dy = arrays(win, seed=seed)
     exact = naive.conv(x, w, win), naive.conv_dx(dy, w, win), naive.conv_dw(dy, x, win)
     for xs, dys in zip(memory_formats(x), memory_formats(dy), strict=True):
-        for ours, reference, bound in zip(all_results(winograd, xs, w, dys, win), exact + exact[1:],
-                                          bounds(x, w, dy, win), strict=True):
+        for ours, reference, bound in zip(all_results(kind.kernel, xs, w, dys, win), exact + exact[1:],
+                                          bounds(kind, x, w, dy, win), strict=True):
             assert ours.shape == reference.shape
             assert ours.dtype == np.float64
             assert np.all(np.abs(ours - reference) <= 2 * U64 * bound)  # both round
 
 
+@both
 @pytest.mark.parametrize(("channels", "size"), [(16, 32), (32, 16), (64, 14), (128, 10), (256, 9), (512, 7)])
-def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(channels, size):
+def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kind, channels, size):
     win = window(2, channels, size, size, channels)
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
     exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
-    for ours, reference, bound in zip(all_results(winograd, x, w, dy, win), exact, bounds(x, w, dy, win), strict=True):
+    for ours, reference, bound in zip(all_results(kind.kernel, x, w, dy, win), exact, bounds(kind, x, w, dy, win),
+                                      strict=True):
         assert ours.dtype == np.float32
         assert np.all(np.abs(ours - reference) <= U32 * bound)
 
 
-@pytest.mark.parametrize("large", [(1, 1), (5, 0), (1 << 30, 16)])
-def test_the_size_of_a_chunk_does_not_change_the_result(monkeypatch, large):
+@pytest.mark.parametrize(("kernel", "settings"), [
+    (winograd, {"NUMBERS": 1, "LINE": 1}), (winograd, {"NUMBERS": 5, "LINE": 0}), (winograd, {"NUMBERS": 1 << 30}),
+    (pairs, {"PRODUCTS": 1}), (pairs, {"PRODUCTS": 24 * 16 * 24 * 2}), (pairs, {"PRODUCTS": 1 << 30})])
+def test_the_size_of_a_chunk_does_not_change_the_result(monkeypatch, kernel, settings):
     win = window(3, 4, 13, 22, 6)
     x, w, dy = arrays(win)
     exact = all_results(im2col, x, w, dy, win)
-    monkeypatch.setattr(winograd, "NUMBERS", large[0])
-    monkeypatch.setattr(winograd, "LINE", large[1])
+    for name, value in settings.items():
+        monkeypatch.setattr(kernel, name, value)
     for _ in range(2):  # the second time in buffers that were used
-        for ours, reference in zip(all_results(winograd, x, w, dy, win), exact, strict=True):
+        for ours, reference in zip(all_results(kernel, x, w, dy, win), exact, strict=True):
             np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-12)
 
 
-def test_the_result_lies_in_memory_as_the_input_does():
+@both
+def test_the_result_lies_in_memory_as_the_input_does(kind):
     win = window(2, 4, 6, 5, 3)
     x, w, dy = arrays(win)
     for last in (False, True):
         xs, dys = (channels_last(x), channels_last(dy)) if last else (x, dy)
-        assert is_channels_last(winograd.conv(xs, w, win)) is last
-        assert is_channels_last(winograd.conv_dx(dys, w, win)) is last
-        assert is_channels_last(winograd.conv_dx_dw(dys, xs, w, win)[0]) is last
+        assert is_channels_last(kind.kernel.conv(xs, w, win)) is last
+        assert is_channels_last(kind.kernel.conv_dx(dys, w, win)) is last
+        assert is_channels_last(kind.kernel.conv_dx_dw(dys, xs, w, win)[0]) is last
 
 
+@both
 @pytest.mark.parametrize("order", [(2, 3, 1, 0), (0, 2, 3, 1), (3, 2, 1, 0)])
-def test_the_weights_may_lie_in_memory_in_any_order(order):
+def test_the_weights_may_lie_in_memory_in_any_order(kind, order):
     win = window(2, 4, 6, 5, 3)
     x, w, dy = arrays(win)
     other = empty(w.shape, w.dtype, order)
     other[...] = w
-    for ours, same in zip(all_results(winograd, x, other, dy, win), all_results(winograd, x, w, dy, win), strict=True):
+    for ours, same in zip(all_results(kind.kernel, x, other, dy, win), all_results(kind.kernel, x, w, dy, win),
+                          strict=True):
         np.testing.assert_array_equal(ours, same)
 
 
-def test_inputs_are_left_alone():
+@both
+def test_inputs_are_left_alone(kind):
     win = window(2, 4, 7, 5, 3)
     inputs = arrays(win)
     before = [a.copy() for a in inputs]
-    all_results(winograd, *inputs, win)
+    all_results(kind.kernel, *inputs, win)
     for a, b in zip(inputs, before, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
+@both
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_the_same_number_of_threads_gives_the_same_bits(threads):
+def test_the_same_number_of_threads_gives_the_same_bits(kind, threads):
     win = window(9, 16, 22, 21, 16)
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
     before = kernels.get_num_threads()
     kernels.set_num_threads(threads)
     try:
-        first, *others = [[r.tobytes() for r in all_results(winograd, x, w, dy, win)] for _ in range(4)]
+        first, *others = [[r.tobytes() for r in all_results(kind.kernel, x, w, dy, win)] for _ in range(4)]
         assert all(other == first for other in others)
     finally:
         kernels.set_num_threads(before)
 
 
-def test_nan_and_infinity_reach_only_the_tiles_that_meet_them():
+@both
+def test_nan_and_infinity_reach_only_the_tiles_that_meet_them(kind):
     win = window(2, 2, 16, 16, 2)
-    x, w, _ = arrays(win, np.float32)
-    x[0, 0, 1, 1] = np.nan
-    y = winograd.conv(x, w, win)
+    x, w, dy = arrays(win, np.float32)
+    before = [r.tobytes() for r in all_results(kind.kernel, x, w, dy, win)]
+    sound, x[0, 0, 1, 1] = x.copy(), np.nan
+    y = kind.kernel.conv(x, w, win)
     assert np.isnan(y[0, :, :3, :3]).all()
     assert np.isfinite(y[0, :, 4:]).all()
     assert np.isfinite(y[1]).all()
+    all_results(kind.kernel, x, w, dy, win)
+    assert [r.tobytes() for r in all_results(kind.kernel, sound, w, dy, win)] == before  # nothing is left of them
 
 
-def test_it_fits_where_it_is_faster():
+def test_tiles_fit_where_they_are_faster():
     def fits(win, dtype=np.float32):
         return winograd.fits(np.empty((win.N, win.C, win.H, win.W), dtype), win)
     layers = [(16, 56), (32, 32), (64, 56), (128, 28), (256, 14), (512, 7)]
@@ -192,3 +247,24 @@ def test_it_fits_where_it_is_faster():
     assert not fits(Window.of(shape, (128, 128, 1, 3)))
     assert not fits(Window.of(shape, (128, 128, 5, 5), padding=2))
     assert not winograd.fits([[1.0]], window(16, 128, 28, 28, 128))
+
+
+def test_pairs_fit_where_they_are_faster():
+    def fits(win, dtype=np.float32):
+        return pairs.fits(np.empty((win.N, win.C, win.H, win.W), dtype), win)
+    assert fits(window(16, 16, 32, 32, 16))
+    assert fits(window(16, 3, 32, 32, 16))
+    assert not fits(window(16, 16, 32, 32, 16), np.float64)
+    assert not fits(window(16, 16, 32, 32, 16, padding=3))
+    assert not fits(window(16, 32, 32, 32, 32))
+    assert not fits(window(16, 16, 32, 7, 16))
+    assert not fits(window(1, 16, 32, 32, 16))
+    assert not fits(window(16, 16, 224, 224, 16))
+    assert not fits(window(0, 16, 32, 32, 16))
+    shape = (16, 16, 32, 32)
+    for options in ({"stride": 2}, {"stride": (1, 2)}, {"dilation": 2}):
+        assert not fits(Window.of(shape, (16, 16, 3, 3), padding=1, **options))
+    assert not fits(Window.of(shape, (16, 8, 3, 3), padding=1, groups=2))
+    assert not fits(Window.of(shape, (16, 16, 5, 5), padding=2))
+    assert not pairs.fits([[1.0]], window(16, 16, 32, 32, 16))
+    assert kernels.CHOICES["fastest"].index(pairs) < kernels.CHOICES["fastest"].index(winograd)
