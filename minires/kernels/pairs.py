@@ -118,7 +118,7 @@ def _fill(lines, x, win, top, left):
 
 
 def _windows(x, win):
-    """V, four sums of rows of x (n,C,H,W) -> (4,3,P,3C): each a line of 3·P pixels, as windows from 0, from 1, from 2"""
+    """V, four sums of rows of x (n,C,H,W) -> (4,3,P,3C): in each line 3·P pixels, its windows from 0, from 1, from 2"""
     (n, C), (rows, columns) = x.shape[:2], _line(win)
     pixels, row = n * rows * columns, columns * C
     P = -(-pixels // 3)

@@ -14,6 +14,7 @@ import numpy as np
 
 from minires.arrays import empty, empty_map
 from minires.kernels import im2col as readable
+from minires.kernels.blas import matmul, matmul_long
 from minires.kernels.pixels import columns
 from minires.kernels.window import Window
 from minires.kernels.workers import chunks, share
@@ -67,7 +68,9 @@ def conv_dx(dy, w, win):
     pixels = dy.transpose(0, 2, 3, 1)
 
     def pictures(some):
-        cols = pixels[some].reshape(-1, win.O) @ weights
+        rows = pixels[some].reshape(-1, win.O)
+        cols = np.empty((len(rows), weights.shape[1]), dy.dtype)
+        matmul(rows, weights, cols)
         dx[some] = readable.col2im(cols.reshape(-1, win.OH, win.OW, win.KH, win.KW, win.C), win)
     step = max(1, COLUMN_BYTES // (win.OH * win.OW * win.KH * win.KW * win.C * dy.itemsize))
     share(pictures, [slice(n, n + step) for n in range(0, win.N, step)])
@@ -90,7 +93,7 @@ def conv_dx_dw(dy, x, w, win):
         some, first, last = job
         rows = columns(dy[some], back, first, last)
         _product(rows, weights, out[some, first:last])
-        return x[some, first:last].reshape(-1, win.C).T @ rows
+        return matmul_long(x[some, first:last].reshape(-1, win.C), rows)
     parts = share(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
     turned = _add_up(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
@@ -106,7 +109,7 @@ def conv_dw(dy, x, win):
     def tile(job):
         some, first, last = job
         rows = columns(pixels[some], win, first, last)
-        return rows.T @ dy[some, first:last].reshape(-1, win.O)
+        return matmul_long(rows, dy[some, first:last].reshape(-1, win.O))
     # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
     parts = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
     _add_up(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))
@@ -116,7 +119,7 @@ def conv_dw(dy, x, win):
 def _product(rows, weights, out):
     """rows (P,K) · weights (K,O) into the pixels out (n,rows,W,O), straight if they are one piece of memory."""
     if out.flags.c_contiguous:
-        np.matmul(rows, weights, out=out.reshape(-1, out.shape[-1]))
+        matmul(rows, weights, out.reshape(-1, out.shape[-1]))
     else:
         out[...] = (rows @ weights).reshape(out.shape)
 

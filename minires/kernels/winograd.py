@@ -19,16 +19,21 @@ takes 3, so on two axes the bound is up to 256 and on average 77 times im2col's;
 """
 
 from functools import cache
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
-from minires.arrays import empty, empty_map
+from minires.arrays import empty_map
+from minires.kernels.blas import SMALL, matmul, matmul_wide
 from minires.kernels.pixels import as_items, with_zeros
 from minires.kernels.window import Window
-from minires.kernels.workers import buffer, chunks, share
+from minires.kernels.workers import buffer, chunks, share, workers
 
-NUMBERS = 1 << 14  # of one position of all tiles of a chunk, tiles·channels
+TILES = 240  # of a chunk: with BLOCK channels in and out their products are small (blas.py)
+BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache; more of them where
+WEIGHTS = 12_288  # pairs of channels are not exceeded
+NUMBERS = 1 << 14  # of one position of the tiles that are transformed at a time, tiles·channels
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
 
 BT = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
@@ -47,42 +52,42 @@ def fits(x, win):
     return (isinstance(x, np.ndarray) and x.dtype == np.float32
             and (win.KH, win.KW, win.SH, win.SW, win.DH, win.DW, win.groups) == (3, 3, 1, 1, 1, 1, 1)
             and max(win.PH, win.PW) <= 2 and narrow >= 16
-            and win.N * tiles >= narrow / 8 and win.N * tiles * win.C * win.O >= 400_000
+            and win.N * tiles >= narrow / 16 and win.N * tiles * win.C * win.O >= 400_000
             and tiles * 16 * (0.7 + 2 / win.C + 2 / win.O) <= win.OH * win.OW)
 
 
 def conv(x, w, win):
     """x (N,C,H,W), w (O,C,3,3) -> y (N,O,OH,OW)."""
-    return _conv(x, _filters(w), win)
+    return _conv(x, w.transpose(2, 3, 1, 0), win)
 
 
 def conv_dx(dy, w, win):
     """The convolution of dY with the weights turned by 180°: dy (N,O,OH,OW), w (O,C,3,3) -> dx (N,C,H,W)."""
-    return _conv(dy, _filters(w, turned=True).swapaxes(1, 2), _back(win))
+    return _conv(dy, _turned(w), _back(win))
 
 
 def conv_dw(dy, x, win):
     """dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,3,3), in memory (3,3,C,O)."""
-    def chunk(job):
-        return _picture(x, win, job).swapaxes(1, 2) @ _gradient(dy, win, job)
-    return _filters_back(share(chunk, _chunks(win)), win)
+    def work(chunk, part):
+        V = _picture(x, win, chunk)
+        return _weights(V, _gradient(dy, win, chunk), _blocks(win.O, win.C, part))
+    return _add_up(_share(work, win), win).transpose(3, 2, 0, 1)
 
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one transform of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
-    dx, back = empty_map((win.N, win.C, win.H, win.W), like=dy), _back(win)
-    U = _filters(w, turned=True).swapaxes(1, 2)
+    dx, back, turned = empty_map((win.N, win.C, win.H, win.W), like=dy), _back(win), _turned(w)
 
-    def chunk(job):
-        V = _picture(dy, back, job)
-        _map(V, U, dx, back, job)
-        return _gradient(x, back, job).swapaxes(1, 2) @ V
-    return dx, _filters_back(share(chunk, _chunks(back)), win, turned=True)
+    def work(chunk, part):
+        V = _picture(dy, back, chunk)
+        _map(V, turned, dx, back, chunk, _blocks(win.C, win.O, part))
+        return _weights(_gradient(x, back, chunk), V, _blocks(win.O, win.C, part), turned=True)
+    return dx, _add_up(_share(work, back), win).transpose(3, 2, 0, 1)
 
 
-def _conv(x, U, win):
+def _conv(x, w, win):
     y = empty_map(win.y_shape, like=x)
-    share(lambda job: _map(_picture(x, win, job), U, y, win, job), _chunks(win))
+    _share(lambda chunk, part: _map(_picture(x, win, chunk), w, y, win, chunk, _blocks(win.O, win.C, part)), win)
     return y
 
 
@@ -90,12 +95,43 @@ def _back(win):
     return Window.of(win.y_shape, (win.C, win.O, 3, 3), 1, (2 - win.PH, 2 - win.PW))
 
 
+def _turned(w):
+    # (O,C,KH,KW) -> (KH,KW,O,C), turned by 180°
+    return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
+
+
 def _tiles(win):
     return -(-win.OH // 4), -(-win.OW // 4)
 
 
-def _chunks(win):
-    return chunks(win.N, *_tiles(win), NUMBERS // max(win.C, win.O, 64))
+def _share(work, win):
+    """work(chunk, part) for all chunks of tiles, (pictures, first row, last row) -> what it returns, from each worker.
+
+    Where there are few tiles and many channels workers share the channels instead, by parts (k,n), the k-th of n.
+    """
+    TH, TW = _tiles(win)
+    n = workers()
+    if n > 1 and win.N * TH * TW <= TILES and min(win.C, win.O) >= n * BLOCK:
+        return share(lambda k: work((slice(0, win.N), 0, TH), (k, n)), range(n))
+    return share(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, TILES))
+
+
+def _blocks(channels, others, part):
+    """Slices, equally large, of all channels or of a part of them, each of which meets `others` in the weights."""
+    k, n = part
+    each = -(-channels // (n * max(BLOCK, WEIGHTS // others)))
+    bounds = [channels * i // (n * each) for i in range(k * each, (k + 1) * each + 1)]
+    return [slice(a, b) for a, b in pairwise(bounds)]
+
+
+def _add_up(parts, win):
+    """Gradients (3,3,C,O) of parts of the tiles, or (3,3,C,O/n) of parts of the channels -> (3,3,C,O)"""
+    if parts[0].shape[3] < win.O:
+        return np.concatenate(parts, axis=3)
+    first, *others = parts
+    for other in others:
+        first += other
+    return first
 
 
 # A tile of size × size numbers is a column, and so a map is a matrix (size²,T·C): of T tiles and C channels.
@@ -124,63 +160,63 @@ def _cut(x, size, top, left, win, job):
     return tiles
 
 
-def _picture(x, win, job):
+def _picture(x, win, chunk):
     """V = Bᵀ x B of every tile -> (36,T,C)"""
-    tiles = _cut(x, 6, win.PH, win.PW, win, job)
-    V = np.matmul(_matrices(x.dtype)[0], tiles, out=_buffer("V", *tiles.shape, x.dtype))
-    return V.reshape(36, -1, x.shape[1])
+    return _transform("V", _matrices(x.dtype)[0], x, 6, win.PH, win.PW, win, chunk)
 
 
-def _gradient(dy, win, job):
+def _gradient(dy, win, chunk):
     """A dy Aᵀ of every tile -> (36,T,O)"""
-    tiles = _cut(dy, 4, 0, 0, win, job)
-    D = np.matmul(_matrices(dy.dtype)[2].T, tiles, out=_buffer("M", 36, tiles.shape[1], dy.dtype))
-    return D.reshape(36, -1, dy.shape[1])
+    return _transform("D", _matrices(dy.dtype)[2].T, dy, 4, 0, 0, win, chunk)
 
 
-def _map(V, U, y, win, job):
-    """y = Aᵀ (V·U) A of every tile: V (36,T,C), U (36,C,O)"""
-    (some, first, last), (TH, TW) = job, _tiles(win)
-    T, O = V.shape[1], U.shape[2]
-    M = _buffer("M", 36, T * O, V.dtype)
-    np.matmul(V, U, out=M.reshape(36, T, O))
-    tiles = np.matmul(_matrices(V.dtype)[2], M, out=_buffer("tiles", 16, T * O, V.dtype))
-    pixels = y[some].transpose(0, 2, 3, 1)[:, 4 * first:4 * last]
-    whole = pixels
-    if (4 * TH, 4 * TW) != (win.OH, win.OW) or not pixels.flags.c_contiguous:
-        whole = buffer("winograd map", (len(pixels), 4 * (last - first), 4 * TW, O), V.dtype)
-    items = as_items(whole).reshape(len(pixels), last - first, 4, TW, 4).transpose(2, 4, 0, 1, 3)
-    items[...] = as_items(tiles.reshape(*items.shape, O))
-    if whole is not pixels:
-        pixels[...] = whole[:, :pixels.shape[1], :win.OW]
+def _transform(name, matrix, x, size, top, left, win, chunk):
+    (pictures, first, last), C = chunk, x.shape[1]
+    picture = (last - first) * _tiles(win)[1] * C  # numbers of one position
+    start, stop = pictures.start, min(pictures.stop, len(x))
+    out = _buffer(name, len(matrix), (stop - start) * picture, x.dtype)
+    step = max(1, NUMBERS // picture)
+    for n in range(start, stop, step):
+        tiles = _cut(x, size, top, left, win, (slice(n, min(n + step, stop)), first, last))
+        at = (n - start) * picture
+        matmul_wide(matrix, tiles, out[:, at:at + tiles.shape[1]])
+    return out.reshape(len(matrix), -1, C)
 
 
-def _filters(w, *, turned=False):
-    """U = G w Gᵀ: w (O,C,3,3) -> (36,C,O)"""
-    O, C = w.shape[:2]
-    weights = w.transpose(2, 3, 1, 0).reshape(9, C * O)  # a copy if it does not lie in memory so
-    G2 = _matrices(w.dtype)[1][:, ::-1 if turned else 1]
-    U = np.empty((36, C * O + LINE), w.dtype)[:, :C * O]
-
-    def block(some):
-        np.matmul(G2, weights[:, some], out=U[:, some])
-    share(block, _blocks(C * O))
-    return U.reshape(36, C, O)
-
-
-def _filters_back(parts, win, *, turned=False):
-    """dw = Gᵀ dU G, where dU is the sum of the parts (36,C,O) -> dw (O,C,3,3)"""
-    dw = empty((win.O, win.C, 3, 3), parts[0].dtype, (2, 3, 1, 0))
-    weights = dw.transpose(2, 3, 1, 0).reshape(9, -1)
-    GT = _matrices(dw.dtype)[1][:, ::-1 if turned else 1].T
-    first, *others = (part.reshape(36, -1) for part in parts)
-
-    def block(some):
-        np.matmul(GT, sum((part[:, some] for part in others), start=first[:, some]), out=weights[:, some])
-    share(block, _blocks(win.C * win.O))
-    return dw
+def _map(V, w, y, win, chunk, blocks):
+    """y = Aᵀ (V·U) A of every tile, U = G w Gᵀ: V (36,T,C), w (3,3,C,O)"""
+    (pictures, first, last), (TH, TW), T = chunk, _tiles(win), V.shape[1]
+    _, G2, A2 = _matrices(V.dtype)
+    for block in blocks:
+        O = block.stop - block.start
+        weights = np.ascontiguousarray(w[..., block]).reshape(9, -1)
+        U = _buffer("U", 36, weights.shape[1], V.dtype)
+        matmul_wide(G2, weights, U)
+        M = _buffer("M", 36, T * O, V.dtype)
+        matmul(V, U.reshape(36, -1, O), M.reshape(36, T, O))
+        tiles = _buffer("tiles", 16, T * O, V.dtype)
+        matmul_wide(A2, M, tiles)
+        pixels = y[pictures, block].transpose(0, 2, 3, 1)[:, 4 * first:4 * last]
+        whole = pixels
+        if (4 * TH, 4 * TW) != (win.OH, win.OW) or not pixels.flags.c_contiguous:
+            whole = buffer("winograd map", (len(pixels), 4 * (last - first), 4 * TW, O), V.dtype)
+        items = as_items(whole).reshape(len(pixels), last - first, 4, TW, 4).transpose(2, 4, 0, 1, 3)
+        items[...] = as_items(tiles.reshape(*items.shape, O))
+        if whole is not pixels:
+            pixels[...] = whole[:, :pixels.shape[1], :win.OW]
 
 
-def _blocks(size):
-    """Slices of the pairs of channels; what few of them take is not worth waking a worker."""
-    return [slice(a, a + NUMBERS) for a in range(0, size, NUMBERS)]
+def _weights(V, D, blocks, *, turned=False):
+    """dw = Gᵀ (Σ V·D over the tiles) G: V (36,T,C), D (36,T,O) -> (3,3,C,O), or as many of O as the blocks have"""
+    (_, T, C), first = V.shape, blocks[0].start
+    GT = _matrices(V.dtype)[1][:, ::-1 if turned else 1].T
+    dw = np.empty((9, C, blocks[-1].stop - first), V.dtype)
+    size = max(1, SMALL // (BLOCK * BLOCK * max(T, 36))) * BLOCK
+    for some in (slice(c, min(c + size, C)) for c in range(0, C, size)):
+        for block in blocks:
+            dU = V[..., some].swapaxes(1, 2) @ D[..., block]
+            part = dw[:, some, block.start - first:block.stop - first]
+            weights = _buffer("dw", 9, dU[0].size, V.dtype)
+            matmul_wide(GT, dU.reshape(36, -1), weights)
+            part[...] = weights.reshape(part.shape)
+    return dw.reshape(3, 3, C, -1)

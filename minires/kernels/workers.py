@@ -44,6 +44,11 @@ def get_num_threads():
     return _count
 
 
+def workers():
+    """Among how many share() divides jobs here: one, for a worker and a process that is alone()."""
+    return 1 if hasattr(_inside, "number") else get_num_threads()
+
+
 def set_num_threads(n):
     """Compute with n threads from now on."""
     global _count, _queues, _limit
@@ -217,7 +222,7 @@ def blocks(x):
     """Slices of the first axis of x for the workers to share; all of it for an array that is not NumPy's."""
     if not isinstance(x, np.ndarray):
         return [slice(0, len(x))]
-    parts = max(1, -(-x.nbytes // BLOCK_BYTES), min(get_num_threads(), x.nbytes // LEAST_BYTES))
+    parts = max(1, -(-x.nbytes // BLOCK_BYTES), min(workers(), x.nbytes // LEAST_BYTES))
     step = max(1, -(-len(x) // parts))
     return [slice(n, min(n + step, len(x))) for n in range(0, len(x), step)]
 
@@ -227,8 +232,8 @@ def chunks(N, H, W, most):
 
     They are several whole pictures, or some rows of one.
     """
-    N, most, workers = max(N, 1), max(most, 1), get_num_threads()
-    rounds = -(-N // (workers * max(1, most // (H * W))))
-    step = -(-N // (workers * rounds))
-    rows = -(-H // max(-(-H * W // most), -(-workers // N)))
-    return [(slice(n, min(n + step, N)), r, min(r + rows, H)) for n in range(0, N, step) for r in range(0, H, rows)]
+    N, most, n = max(N, 1), max(most, 1), workers()
+    rounds = -(-N // (n * max(1, most // (H * W))))
+    step = -(-N // (n * rounds))
+    rows = -(-H // max(-(-H * W // most), -(-n // N)))
+    return [(slice(k, min(k + step, N)), r, min(r + rows, H)) for k in range(0, N, step) for r in range(0, H, rows)]

@@ -153,17 +153,26 @@ def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kin
 
 
 @pytest.mark.parametrize(("kernel", "settings"), [
-    (winograd, {"NUMBERS": 1, "LINE": 1}), (winograd, {"NUMBERS": 5, "LINE": 0}), (winograd, {"NUMBERS": 1 << 30}),
+    (winograd, {"NUMBERS": 1, "LINE": 1}), (winograd, {"NUMBERS": 1 << 30, "LINE": 0}),
+    (winograd, {"TILES": 1}), (winograd, {"TILES": 30, "BLOCK": 4, "WEIGHTS": 1}),
+    (winograd, {"BLOCK": 1, "WEIGHTS": 1}), (winograd, {"BLOCK": 2, "WEIGHTS": 13}),
     (pairs, {"PRODUCTS": 1}), (pairs, {"PRODUCTS": 24 * 16 * 24 * 2}), (pairs, {"PRODUCTS": 1 << 30})])
-def test_the_size_of_a_chunk_does_not_change_the_result(monkeypatch, kernel, settings):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_how_the_work_is_cut_does_not_change_the_result(monkeypatch, kernel, settings, threads):
     win = window(3, 4, 13, 22, 6)
     x, w, dy = arrays(win)
     exact = all_results(im2col, x, w, dy, win)
     for name, value in settings.items():
+        assert hasattr(kernel, name)
         monkeypatch.setattr(kernel, name, value)
-    for _ in range(2):  # the second time in buffers that were used
-        for ours, reference in zip(all_results(kernel, x, w, dy, win), exact, strict=True):
-            np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-12)
+    before = kernels.get_num_threads()
+    kernels.set_num_threads(threads)
+    try:
+        for _ in range(2):  # the second time in buffers that were used
+            for ours, reference in zip(all_results(kernel, x, w, dy, win), exact, strict=True):
+                np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-12)
+    finally:
+        kernels.set_num_threads(before)
 
 
 @both

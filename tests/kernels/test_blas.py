@@ -1,0 +1,67 @@
+"""Products in pieces against np.matmul, in all sizes that pieces may have."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minires.kernels import blas
+
+SIZES = st.integers(1, 70)
+SMALL = st.sampled_from([1, 200, 5_000, 1_000_000])
+
+
+@pytest.fixture(autouse=True)
+def _restored(monkeypatch):
+    for name in ("SMALL", "LEAST", "SUMS"):
+        monkeypatch.setattr(blas, name, getattr(blas, name))
+
+
+def matrix(*shape, seed=0, spare=0):
+    """In memory whose rows are `spare` numbers longer."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((*shape[:-1], shape[-1] + spare))[..., :shape[-1]]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 300), SIZES, SIZES, SMALL, st.integers(1, 20), st.sampled_from([0, 3]))
+def test_pieces_make_the_same_product(M, K, N, small, least, spare):
+    blas.SMALL, blas.LEAST = small, least
+    a, b, out = matrix(M, K, spare=spare), matrix(K, N, seed=1), np.full((M, N + spare), np.nan)[:, :N]
+    blas.matmul(a, b, out)
+    np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-12)
+
+    wide = np.full((N, M + spare), np.nan)[:, :M]
+    blas.matmul_wide(b.T, matrix(K, M, spare=spare), wide)
+    np.testing.assert_allclose(wide, b.T @ matrix(K, M, spare=spare), rtol=0, atol=1e-12)
+
+    dy = matrix(M, N, seed=2, spare=spare)
+    for sums in (0, 1 << 40):
+        blas.SUMS = sums
+        np.testing.assert_allclose(blas.matmul_long(a, dy), a.T @ dy, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 50), SIZES, SIZES, SMALL)
+def test_a_stack_of_products_is_cut_alike(M, K, N, small):
+    blas.SMALL, blas.LEAST = small, 1
+    a, b, out = matrix(3, M, K), matrix(3, K, N, seed=1), np.full((3, M, N), np.nan)
+    blas.matmul(a, b, out)
+    np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("M", "K", "N"), [(12_544, 147, 64), (6_144, 27, 16), (3_072, 576, 64), (3_136, 64, 256)])
+def test_pieces_are_small_where_they_should_be(monkeypatch, M, K, N):
+    sizes = []
+    multiply = np.matmul
+
+    def watched(a, b, out=None):
+        sizes.append(a.shape[-2] * a.shape[-1] * b.shape[-1])
+        return multiply(a, b, out=out)
+    monkeypatch.setattr(np, "matmul", watched)
+    blas.matmul(matrix(M, K), matrix(K, N), np.empty((M, N)))
+    whole = N > blas.NARROW and blas.SMALL // (K * N) < blas.LEAST
+    assert max(sizes) == M * K * N if whole else max(sizes) <= blas.SMALL
+    sizes.clear()
+    blas.matmul_long(matrix(M, K), matrix(M, N))
+    assert not sizes if K * N > blas.SUMS else max(sizes) <= blas.SMALL
