@@ -6,9 +6,8 @@ import numpy as np
 
 from minires.arrays import array_module, is_channels_last
 from minires.kernels.batch import fair_share
-from minires.kernels.workers import blocks, share
+from minires.kernels.workers import ROW, blocks, share
 
-ROW = 1 << 13  # numbers that NumPy's inner loop should have: with 4096 and less it runs at two thirds of its speed
 FOLD = 512  # numbers that a row of a sum is folded to, so that few channels do not make short loops
 TILE = 128  # rows added in x's own precision before float64 takes over: an error of at most TILE·u·Σ|x|
 FAR = 4  # deviations from zero at which a mean is taken off first
@@ -23,7 +22,7 @@ def as_rows(maps, vectors):
     """Maps (N,C,H,W) and vectors (C,), shaped to meet in broadcasting: two lists, the maps as views.
 
     In channels-last memory these are rows of k·C numbers, maps (N,H·W/k,k·C) and vectors (k·C,), for k neighbouring
-    pixels: NumPy's inner loop then runs over thousands of numbers, and not over C.
+    pixels: NumPy's inner loop then runs over ROW numbers or more, and not over C.
     """
     x = maps[0]
     if not all(is_channels_last(a) for a in maps):

@@ -83,10 +83,10 @@ def normalise_sums(dy, x, mean, inv_std):
     return sum_dy, (products - low * sum_dy) * inv_std
 
 
-def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count):
+def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count, out=None):
     """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩), as dy·factor − (x·bend + shift): dy and x (N,C,H,W), the others (C,).
 
-    ⟨dy⟩ and ⟨dy·x̂⟩ are the sums db and dw over count.
+    ⟨dy⟩ and ⟨dy·x̂⟩ are the sums db and dw over count. The result goes into out, which may be dy.
     """
     xp, factor, mean_dy, mean_dy_x_hat = array_module(x), weight * inv_std, db / count, dw / count
     near, low = _split(mean, inv_std, x)
@@ -98,13 +98,15 @@ def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count):
         dx = xp.multiply(dy, factor, out=out)
         dx -= less
         return dx
-    return _by_channel(formula, [dy, _less(x, near)], [factor, bend, factor * mean_dy - low * bend])
+    return _by_channel(formula, [dy, _less(x, near)], [factor, bend, factor * mean_dy - low * bend], out)
 
 
-def _by_channel(formula, maps, vectors):
-    """formula(*maps, *vectors, out=None), computed some pictures at a time on all workers."""
-    rows, vectors = as_rows(maps, vectors)
-    return as_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows), maps[0])
+def _by_channel(formula, maps, vectors, out=None):
+    """formula(*maps, *vectors, out=None), some pictures at a time on all workers; the result is out, or a new map."""
+    n = len(maps)
+    rows, vectors = as_rows(maps if out is None else [*maps, out], vectors)
+    return as_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows[:n], into=(*rows[n:], None)[0]),
+                  maps[0])
 
 
 def _split(mean, inv_std, x):

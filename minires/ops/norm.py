@@ -55,7 +55,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
             dy = kernels.normalise_mask(dy, x, mean, inv_std, weight, bias)
         db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
         if training:
-            dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, m)
+            dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, m, dy if relu else None)
         else:
             dx = kernels.scale(dy, weight * inv_std)
         return dx, dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backends import host
 
 from minires import ops
 from minires.arrays import channels_last, is_channels_last
@@ -39,6 +40,11 @@ def test_normalisation_is_its_definition(case, laid_out, backend):
     np.testing.assert_allclose(dw, (dy * x_hat).sum(CHANNEL), atol=1e-6 * np.sqrt(m) * 4)
     dx = backend.normalise_dx(laid_out(dy), laid_out(x), mean, inv_std, weight, db, dw, m)
     np.testing.assert_allclose(dx, by(weight * inv_std) * (dy - by(db / m) - x_hat * by(dw / m)), atol=5e-6)
+    own = backend.array(laid_out(dy))
+    again = backend.normalise_dx(own, laid_out(x), mean, inv_std, weight, db, dw, m, own)
+    np.testing.assert_array_equal(again, dx)
+    if laid_out is channels_last or isinstance(own, np.ndarray):
+        np.testing.assert_array_equal(host(own), dx)
     np.testing.assert_allclose(backend.scale(laid_out(dy), weight), dy * by(weight), rtol=1e-6)
 
 

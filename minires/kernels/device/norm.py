@@ -174,11 +174,15 @@ def normalise_sums(dy, x, mean, inv_std):
     return db, dw
 
 
-def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count):
-    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); ⟨dy⟩ and ⟨dy·x̂⟩ are db and dw over count."""
+def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count, out=None):
+    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); ⟨dy⟩ and ⟨dy·x̂⟩ are db and dw over count.
+
+    The result goes into out, which may be dy.
+    """
     dx = elementwise("T dy, T x, M mean, float64 inv_std, T weight, T db, T dw, float64 count", "T dx",
                      CENTRE + "dx = weight * T(inv_std) * (dy - (db + x_hat * dw) / T(count))", "normalise_dx")(
-                         pixels(dy), pixels(x), mean, inv_std, weight, db, dw, float(count))
+                         pixels(dy), pixels(x), mean, inv_std, weight, db, dw, float(count),
+                         *([] if out is None else [pixels(out)]))
     return as_map(dx, x.shape, like=dy)
 
 
