@@ -8,34 +8,44 @@ from minires.kernels.workers import blocks, share
 MISSED = 1 << 7  # added to the number of a tap that does not hold the greatest value
 
 
-def max_pool(x, win):
-    """The greatest value under each window, and which tap it came from (the first, if several are equal).
+def max_pool(x, win, taps=True):
+    """The greatest value under each window, and if taps which tap it came from (the first, if several are equal).
 
-    x (N,C,H,W) -> y and tap (N,C,OH,OW). Padding counts as −inf, a NaN wins.
+    x (N,C,H,W) -> y and tap (N,C,OH,OW), or y and None. Padding counts as −inf, a NaN wins.
     The maximum of a window is that of its rows' maxima, KW + KH comparisons where all taps at once are KH·KW.
     """
     xp = array_module(x)
     rows, columns = replace(win, KH=1, SH=1, PH=0, OH=win.H), replace(win, W=win.OW, KW=1, SW=1, PW=0)
     y = empty_map(win.y_shape, like=x)
     # bytes, of which a processor compares many at once, unless there are too many taps to tell from the missed ones
-    tap = empty_map(win.y_shape, like=x, dtype=xp.uint8 if win.KH * win.KW < MISSED else xp.int32)
+    small = xp.uint8 if win.KH * win.KW < MISSED else xp.int32
+    tap = empty_map(win.y_shape, like=x, dtype=small) if taps else None
 
     def pictures(some):
         best = empty_map((len(x[some]), *rows.y_shape[1:]), like=x)
-        winner = empty_map(best.shape, like=x, dtype=tap.dtype)
-        _greatest(x[some], None, rows, best, winner)
-        _greatest(best, winner, columns, y[some], tap[some], step=win.KW)
+        _greatest(x[some], rows, best)
+        _greatest(best, columns, y[some])
+        if taps:
+            winner = empty_map(best.shape, like=x, dtype=small)
+            _winners(x[some], None, rows, best, winner)
+            _winners(best, winner, columns, y[some], tap[some], step=win.KW)
     share(pictures, blocks(x))
     return y, tap
 
 
-def _greatest(x, place, win, best, winner, step=1):
-    """The greatest of the taps into best, and into winner step·(number of the first tap that holds it) + its place."""
+def _greatest(x, win, best):
+    """The greatest of the taps into best."""
     xp = array_module(x)
-    missed = winner.dtype.type(MISSED if winner.itemsize == 1 else 1 << 30)
-    best[...], winner[...] = -xp.inf, xp.iinfo(winner.dtype).max
+    best[...] = -xp.inf
     for _, _, (oh, ow), (h, w) in win.taps():
         xp.maximum(best[:, :, oh, ow], x[:, :, h, w], out=best[:, :, oh, ow])  # lets a NaN through
+
+
+def _winners(x, place, win, best, winner, step=1):
+    """step·(number of the first tap that holds the best) + its place into winner."""
+    xp = array_module(x)
+    missed = winner.dtype.type(MISSED if winner.itemsize == 1 else 1 << 30)
+    winner[...] = xp.iinfo(winner.dtype).max
     any_nan = bool((best != best).any())
     for kh, kw, (oh, ow), (h, w) in win.taps():
         here = x[:, :, h, w]

@@ -3,6 +3,7 @@
 from minires import kernels
 from minires.arrays import array_module, is_channels_last, layout_of
 from minires.errors import ShapeError
+from minires.graph import mode
 from minires.kernels import Window
 from minires.kernels.window import pair
 from minires.op import op
@@ -15,7 +16,7 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0):
     x (N,C,H,W) -> y (N,C,OH,OW), OH = ⌊(H + 2p − k)/s⌋ + 1, s = k unless given; padding is −inf and never wins.
     """
     win = Window.pool(x.shape, kernel_size, stride, padding, "max_pool2d")
-    y, tap = kernels.max_pool(x, win)
+    y, tap = kernels.max_pool(x, win, mode.recording)  # no taps under no_grad(): they are for the way back
     return y, lambda dy: kernels.max_pool_dx(dy, tap, win)
 
 

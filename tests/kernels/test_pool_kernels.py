@@ -28,6 +28,9 @@ def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, 
         y, tap = backend.max_pool(laid_out(x), win)
         dx = backend.max_pool_dx(laid_out(dy), tap, win)
         np.testing.assert_array_equal(y, naive.max_pool(x, dy, win)[0])
+        alone, none = backend.max_pool(laid_out(x), win, False)
+        np.testing.assert_array_equal(alone, y)
+        assert none is None
         np.testing.assert_allclose(dx, naive.max_pool(x, dy, win)[1], atol=1e-15)
         y, dx = backend.avg_pool(laid_out(x), win), backend.avg_pool_dx(laid_out(dy), win)
         np.testing.assert_allclose(y, naive.avg_pool(x, dy, win)[0], atol=1e-14)

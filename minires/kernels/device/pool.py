@@ -32,14 +32,14 @@ for (int kh = 0; kh < KH; ++kh) {
 """
 
 
-def max_pool(x, win):
-    """The greatest value under each window, and which tap it came from: x (N,C,H,W) -> y and tap (N,C,OH,OW)."""
+def max_pool(x, win, taps=True):
+    """The greatest value under each window, and if taps which tap it came from: x (N,C,H,W) -> y and tap (N,C,OH,OW) or None."""
     y, tap = (cupy.empty((win.N * win.OH * win.OW, win.C), dtype) for dtype in (x.dtype, cupy.int32))
     elementwise(f"raw T x, {GEOMETRY}", "T y, int32 tap",
                 AN_OUTPUT + "T best = 0; int winner = -1;" + EACH_TAP +
                 "if (winner < 0 || v > best || (v != v && best == best)) { best = v; winner = kh * KW + kw; } }"
                 "y = best; tap = winner", "max_pool")(pixels(x).ravel(), *geometry(win), y.ravel(), tap.ravel())
-    return as_map(y, win.y_shape, like=x), as_map(tap, win.y_shape, like=x)
+    return as_map(y, win.y_shape, like=x), as_map(tap, win.y_shape, like=x) if taps else None
 
 
 def max_pool_dx(dy, tap, win):
