@@ -25,6 +25,8 @@ def matmul(a, b, out):
     """a·b into out: a (…,M,K) with many rows, b (…,K,N), out (…,M,N)."""
     (*_, M, K), N = a.shape, b.shape[-1]
     rows = _piece(M, K * N, least=LEAST if N > NARROW else 16)
+    if rows < M:
+        b = np.ascontiguousarray(b)  # transposed it would be copied all the same
     whole = M - M % rows
     a_pieces, out_pieces = (m[..., :whole, :].reshape(*m.shape[:-2], -1, rows, m.shape[-1]) for m in (a, out))
     np.matmul(a_pieces, b[..., None, :, :], out=out_pieces)

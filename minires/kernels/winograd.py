@@ -30,10 +30,9 @@ from minires.kernels.pixels import as_items, with_zeros
 from minires.kernels.window import Window
 from minires.kernels.workers import buffer, chunks, share, workers
 
-TILES = 240  # of a chunk: with BLOCK channels in and out their products are small (blas.py)
-BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache; more of them where
-WEIGHTS = 12_288  # pairs of channels are not exceeded
-NUMBERS = 1 << 14  # of one position of the tiles that are transformed at a time, tiles·channels
+BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache
+TILES = 120  # that a chunk may have in any case, so that this pays
+NUMBERS = 240 * BLOCK  # of one position of a chunk's tiles, tiles·channels: its products are small (blas.py)
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
 
 BT = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
@@ -52,7 +51,7 @@ def fits(x, win):
     return (isinstance(x, np.ndarray) and x.dtype == np.float32
             and (win.KH, win.KW, win.SH, win.SW, win.DH, win.DW, win.groups) == (3, 3, 1, 1, 1, 1, 1)
             and max(win.PH, win.PW) <= 2 and narrow >= 16
-            and win.N * tiles >= narrow / 16 and win.N * tiles * win.C * win.O >= 400_000
+            and win.N * tiles >= narrow / 32 and win.N * tiles * win.C * win.O >= 400_000
             and tiles * 16 * (0.7 + 2 / win.C + 2 / win.O) <= win.OH * win.OW)
 
 
@@ -70,7 +69,7 @@ def conv_dw(dy, x, win):
     """dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,3,3), in memory (3,3,C,O)."""
     def work(chunk, part):
         V = _picture(x, win, chunk)
-        return _weights(V, _gradient(dy, win, chunk), _blocks(win.O, win.C, part))
+        return _weights(V, _gradient(dy, win, chunk), _blocks(win.O, part))
     return _add_up(_share(work, win), win).transpose(3, 2, 0, 1)
 
 
@@ -80,14 +79,14 @@ def conv_dx_dw(dy, x, w, win):
 
     def work(chunk, part):
         V = _picture(dy, back, chunk)
-        _map(V, turned, dx, back, chunk, _blocks(win.C, win.O, part))
-        return _weights(_gradient(x, back, chunk), V, _blocks(win.O, win.C, part), turned=True)
+        _map(V, turned, dx, back, chunk, _blocks(win.C, part))
+        return _weights(_gradient(x, back, chunk), V, _blocks(win.O, part), turned=True)
     return dx, _add_up(_share(work, back), win).transpose(3, 2, 0, 1)
 
 
 def _conv(x, w, win):
     y = empty_map(win.y_shape, like=x)
-    _share(lambda chunk, part: _map(_picture(x, win, chunk), w, y, win, chunk, _blocks(win.O, win.C, part)), win)
+    _share(lambda chunk, part: _map(_picture(x, win, chunk), w, y, win, chunk, _blocks(win.O, part)), win)
     return y
 
 
@@ -109,17 +108,17 @@ def _share(work, win):
 
     Where there are few tiles and many channels workers share the channels instead, by parts (k,n), the k-th of n.
     """
-    TH, TW = _tiles(win)
-    n = workers()
-    if n > 1 and win.N * TH * TW <= TILES and min(win.C, win.O) >= n * BLOCK:
+    (TH, TW), n = _tiles(win), workers()
+    most, narrow = max(TILES, NUMBERS // max(win.C, win.O)), min(win.C, win.O)
+    if n > 1 and win.N * TH * TW <= most and narrow >= n * BLOCK:
         return share(lambda k: work((slice(0, win.N), 0, TH), (k, n)), range(n))
-    return share(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, TILES))
+    return share(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, most))
 
 
-def _blocks(channels, others, part):
-    """Slices, equally large, of all channels or of a part of them, each of which meets `others` in the weights."""
+def _blocks(channels, part):
+    """Slices of at most BLOCK channels, equally large, of all or of a part of them."""
     k, n = part
-    each = -(-channels // (n * max(BLOCK, WEIGHTS // others)))
+    each = -(-channels // (n * BLOCK))
     bounds = [channels * i // (n * each) for i in range(k * each, (k + 1) * each + 1)]
     return [slice(a, b) for a, b in pairwise(bounds)]
 
@@ -189,9 +188,8 @@ def _map(V, w, y, win, chunk, blocks):
     _, G2, A2 = _matrices(V.dtype)
     for block in blocks:
         O = block.stop - block.start
-        weights = np.ascontiguousarray(w[..., block]).reshape(9, -1)
-        U = _buffer("U", 36, weights.shape[1], V.dtype)
-        matmul_wide(G2, weights, U)
+        U = _buffer("U", 36, V.shape[2] * O, V.dtype)
+        matmul_wide(G2, _in_order(w[..., block]).reshape(9, -1), U)
         M = _buffer("M", 36, T * O, V.dtype)
         matmul(V, U.reshape(36, -1, O), M.reshape(36, T, O))
         tiles = _buffer("tiles", 16, T * O, V.dtype)
@@ -206,17 +204,26 @@ def _map(V, w, y, win, chunk, blocks):
             pixels[...] = whole[:, :pixels.shape[1], :win.OW]
 
 
+def _in_order(w):
+    """w (3,3,C,O) as one piece of memory."""
+    if w.strides[3] != w.itemsize:  # transposed: by way of a copy whose rows are not a power of two apart
+        rows = _buffer("rows", 9 * w.shape[3], w.shape[2], w.dtype).reshape(3, 3, w.shape[3], w.shape[2])
+        rows[...] = w.swapaxes(2, 3)
+        w = rows.swapaxes(2, 3)
+    return np.ascontiguousarray(w)
+
+
 def _weights(V, D, blocks, *, turned=False):
     """dw = Gᵀ (Σ V·D over the tiles) G: V (36,T,C), D (36,T,O) -> (3,3,C,O), or as many of O as the blocks have"""
     (_, T, C), first = V.shape, blocks[0].start
     GT = _matrices(V.dtype)[1][:, ::-1 if turned else 1].T
     dw = np.empty((9, C, blocks[-1].stop - first), V.dtype)
-    size = max(1, SMALL // (BLOCK * BLOCK * max(T, 36))) * BLOCK
+    size = 2 * BLOCK if 2 * BLOCK * BLOCK * T <= SMALL else BLOCK
     for some in (slice(c, min(c + size, C)) for c in range(0, C, size)):
         for block in blocks:
-            dU = V[..., some].swapaxes(1, 2) @ D[..., block]
             part = dw[:, some, block.start - first:block.stop - first]
-            weights = _buffer("dw", 9, dU[0].size, V.dtype)
-            matmul_wide(GT, dU.reshape(36, -1), weights)
+            dU, weights = (_buffer(name, rows, part[0].size, V.dtype) for name, rows in (("dU", 36), ("dw", 9)))
+            np.matmul(V[..., some].swapaxes(1, 2), D[..., block], out=dU.reshape(36, *part.shape[1:]))
+            matmul_wide(GT, dU, weights)
             part[...] = weights.reshape(part.shape)
     return dw.reshape(3, 3, C, -1)

@@ -154,8 +154,8 @@ def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kin
 
 @pytest.mark.parametrize(("kernel", "settings"), [
     (winograd, {"NUMBERS": 1, "LINE": 1}), (winograd, {"NUMBERS": 1 << 30, "LINE": 0}),
-    (winograd, {"TILES": 1}), (winograd, {"TILES": 30, "BLOCK": 4, "WEIGHTS": 1}),
-    (winograd, {"BLOCK": 1, "WEIGHTS": 1}), (winograd, {"BLOCK": 2, "WEIGHTS": 13}),
+    (winograd, {"TILES": 1}), (winograd, {"TILES": 30, "BLOCK": 4}),
+    (winograd, {"BLOCK": 1}), (winograd, {"BLOCK": 2}),
     (pairs, {"PRODUCTS": 1}), (pairs, {"PRODUCTS": 24 * 16 * 24 * 2}), (pairs, {"PRODUCTS": 1 << 30})])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_how_the_work_is_cut_does_not_change_the_result(monkeypatch, kernel, settings, threads):

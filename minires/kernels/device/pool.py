@@ -33,7 +33,10 @@ for (int kh = 0; kh < KH; ++kh) {
 
 
 def max_pool(x, win, taps=True):
-    """The greatest value under each window, and if taps which tap it came from: x (N,C,H,W) -> y and tap (N,C,OH,OW) or None."""
+    """The greatest value under each window, and if taps which tap it came from, else None.
+
+    x (N,C,H,W) -> y and tap (N,C,OH,OW).
+    """
     y, tap = (cupy.empty((win.N * win.OH * win.OW, win.C), dtype) for dtype in (x.dtype, cupy.int32))
     elementwise(f"raw T x, {GEOMETRY}", "T y, int32 tap",
                 AN_OUTPUT + "T best = 0; int winner = -1;" + EACH_TAP +
