@@ -33,11 +33,13 @@ def columns(pixels, win, first, last):
         return pixels[:, first:last].reshape(-1, win.C)
     if not len(pixels):  # no pictures
         return np.empty((0, win.KH * win.KW * win.C), pixels.dtype)
-    n, H, W = len(pixels), win.H + 2 * win.PH, win.W + 2 * win.PW
+    # as large as it is padded, or as far as windows reach
+    n, H, W = (len(pixels), *(max(size + 2 * P, (out - 1) * S + D * (K - 1) + 1) for size, P, out, S, D, K in (
+        (win.H, win.PH, win.OH, win.SH, win.DH, win.KH), (win.W, win.PW, win.OW, win.SW, win.DW, win.KW))))
     top = first * win.SH  # the rows under these windows, counted in the padded picture
     bottom = (last - 1) * win.SH + win.DH * (win.KH - 1) + 1
     # With its zeros around it the picture is one piece of memory, in which all windows are views.
-    if win.PH or win.PW or not pixels.flags.c_contiguous:
+    if (H, W) != (win.H, win.W) or not pixels.flags.c_contiguous:
         pixels = with_zeros(pixels, H, W, win.PH, win.PW, (top, bottom))
     # One call copies all of im2col: what lies under a kernel row is one item.
     side_by_side = win.KW if win.DW == 1 else 1

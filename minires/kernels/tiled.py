@@ -4,22 +4,26 @@ A tile is as many output pixels as have COLUMN_BYTES of columns; they are laid o
 and multiplied straight into y. Against the readable version:
 - a 1×1 convolution without stride multiplies x itself, there is nothing to lay out;
 - dX of a convolution without stride is the convolution of dY with the weights turned by 180°, padded to the full
-  overlap: a copy (im2col) is cheaper than an addition (col2im);
+  overlap: a copy (im2col) is cheaper than an addition (col2im). With a stride S every S-th pixel of dX in each
+  direction meets the same S-th part of the weights, and is such a convolution of its own (an S·S-th of the products);
 - the pixels under a kernel row are copied as one item of KW·C numbers, and all windows by one call;
 - large maps are cut by rows, small ones are taken several at a time.
 Weights are used as (K,O) matrices; a weight whose memory lies in the order (KH,KW,C,O) is one already.
 """
+
+from itertools import product
 
 import numpy as np
 
 from minires.arrays import empty, empty_map
 from minires.kernels import im2col as readable
 from minires.kernels.blas import matmul, matmul_long
-from minires.kernels.pixels import columns
+from minires.kernels.pixels import as_items, columns
 from minires.kernels.window import Window
-from minires.kernels.workers import chunks, share
+from minires.kernels.workers import buffer, chunks, share
 
 COLUMN_BYTES = 2 << 20
+FEW = 8  # channels of x below which dX of a strided convolution is summed: products with so few columns are slow
 
 
 def fits(x, win):
@@ -32,8 +36,8 @@ def conv(x, w, win):
     return _conv(x, w.transpose(2, 3, 1, 0).reshape(-1, win.O), win)
 
 
-def _conv(x, weights, win):
-    y = empty_map(win.y_shape, like=x)
+def _conv(x, weights, win, y=None):
+    y = empty_map(win.y_shape, like=x) if y is None else y
     pixels, out = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
     weights = _matrix(weights)
 
@@ -52,17 +56,45 @@ def _back(win):
     return Window.of(win.y_shape, (win.C, win.O, win.KH, win.KW), 1, (PH, PW), (win.DH, win.DW))
 
 
+def _phases(size, K, S, P):
+    """(first pixel, first tap, taps, padding) for every S-th pixel of an axis from each of the first S.
+
+    Pixel a + S·i meets the taps k = (a + P) mod S, k + S, … at outputs i + (a + P − k)/S and before.
+    """
+    phases = []
+    for a in range(min(S, size)):
+        first = (a + P) % S
+        taps = len(range(first, K, S))
+        phases.append((a, first, taps, taps - 1 - (a + P - first) // S if taps else 0))
+    return phases
+
+
 def _turned(w, win):
     # (O,C,KH,KW) -> (KH,KW,O,C), turned by 180° -> (K',C)
     return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1).reshape(-1, win.C)
 
 
 def conv_dx(dy, w, win):
-    """dX = col2im(dY · W), or without stride dX = im2col(dY) · W turned: dy (N,O,OH,OW) -> dx (N,C,H,W)."""
+    """dX = im2col(dY) · W turned, or where that does not fit dX = col2im(dY · W): dy (N,O,OH,OW) -> dx (N,C,H,W)."""
     back = _back(win)
     if back is not None:
         return _conv(dy, _turned(w, win), back)
+    phases = [_phases(win.H, win.KH, win.SH, win.PH), _phases(win.W, win.KW, win.SW, win.PW)]
+    if win.DH > 1 or win.DW > 1 or win.C < FEW or any(padding < 0 for axis in phases for *_, padding in axis):
+        return _dx_by_sums(dy, w, win)
 
+    dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
+    for (a, kh, KH, PH), (b, kw, KW, PW) in product(*phases):
+        pixels = dx[:, :, a::win.SH, b::win.SW]
+        if KH and KW:
+            back = Window(win.N, win.O, win.OH, win.OW, win.C, KH, KW, 1, 1, PH, PW, 1, 1, 1, *pixels.shape[2:])
+            _conv(dy, _turned(w[:, :, kh::win.SH, kw::win.SW], win), back, pixels)
+        else:
+            pixels[...] = 0
+    return dx
+
+
+def _dx_by_sums(dy, w, win):
     dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
     weights = _matrix(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
     pixels = dy.transpose(0, 2, 3, 1)
@@ -121,7 +153,12 @@ def _product(rows, weights, out):
     if out.flags.c_contiguous:
         matmul(rows, weights, out.reshape(-1, out.shape[-1]))
     else:
-        out[...] = (rows @ weights).reshape(out.shape)
+        apart = buffer("product", (len(rows), weights.shape[1]), out.dtype)
+        matmul(rows, weights, apart)
+        apart = apart.reshape(out.shape)
+        if out.strides[-1] == out.itemsize:
+            out, apart = as_items(out), as_items(apart)
+        out[...] = apart
 
 
 def _add_up(parts, out):

@@ -95,7 +95,7 @@ class Window:
     @property
     def is_pointwise(self):
         """Whether every output meets the one input at its own place: a 1×1 kernel without stride and padding."""
-        return (self.KH, self.KW, self.SH, self.SW, self.PH, self.PW) == (1, 1, 1, 1, 0, 0)
+        return (self.KH, self.KW, self.SH, self.SW, self.OH, self.OW) == (1, 1, 1, 1, self.H, self.W)
 
     def taps(self, first=0, last=None):
         """Each kernel position (kh, kw), with the outputs that it serves and the inputs that it reads there.

@@ -110,7 +110,7 @@ def _share(work, win):
     """
     (TH, TW), n = _tiles(win), workers()
     most, narrow = max(TILES, NUMBERS // max(win.C, win.O)), min(win.C, win.O)
-    if n > 1 and win.N * TH * TW <= most and narrow >= n * BLOCK:
+    if n > 1 and most >= win.N * TH * TW and narrow >= n * BLOCK:
         return share(lambda k: work((slice(0, win.N), 0, TH), (k, n)), range(n))
     return share(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, most))
 

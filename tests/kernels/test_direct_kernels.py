@@ -13,6 +13,11 @@ from minires.kernels import Window, im2col, naive, tiled, wide
 U32, U64 = 2.0**-24, 2.0**-53
 
 
+@pytest.fixture(autouse=True)
+def _restored(monkeypatch):
+    monkeypatch.setattr(tiled, "FEW", tiled.FEW)
+
+
 @st.composite
 def windows(draw, groups=(1, 2, 3)):
     """A convolution that fits: sizes, and everything per axis."""
@@ -54,6 +59,7 @@ def close(ours, exact, magnitude, unit):
 @given(data=st.data())
 def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
     win = data.draw(windows(groups=(1,) if kernel in (tiled, wide) else (1, 2, 3)))
+    tiled.FEW = data.draw(st.sampled_from([1, 8]))  # dx of a strided convolution by phases, or by sums
     x, w, dy = arrays(win, dtype, seed=data.draw(st.integers(0, 99)))
     in_double = [a.astype(np.float64) for a in (x, w, dy)]
     sizes = [np.abs(a) for a in in_double]
@@ -79,6 +85,7 @@ def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
 @given(data=st.data())
 def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
     win = data.draw(windows(groups=(1,) if kernel in (tiled, wide) else (1, 2, 3)))
+    tiled.FEW = data.draw(st.sampled_from([1, 8]))  # dx of a strided convolution by phases, or by sums
     x, w, dy = arrays(win, seed=data.draw(st.integers(0, 999)), integers=True)
     forward = np.vdot(kernel.conv(x, w, win), dy)
     assert forward == np.vdot(x, kernel.conv_dx(dy, w, win)) == np.vdot(w, kernel.conv_dw(dy, x, win))
@@ -102,7 +109,8 @@ def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbyt
     if kernel in GPUS:
         from minires.kernels.device import convolution as on_gpu
     monkeypatch.setattr(on_gpu if kernel in GPUS else kernel, "COLUMN_BYTES", nbytes)
-    for _ in range(2):  # the second time in buffers that were used
+    for few in (1, 8):  # the second time in buffers that were used
+        tiled.FEW = few
         np.testing.assert_allclose(kernel.conv(x, w, win), naive.conv(x, w, win), atol=1e-13)
         np.testing.assert_allclose(kernel.conv_dx(dy, w, win), naive.conv_dx(dy, w, win), atol=1e-13)
         np.testing.assert_allclose(kernel.conv_dw(dy, x, win), naive.conv_dw(dy, x, win), atol=1e-12)
