@@ -25,8 +25,8 @@ from minires.kernels.memory import keep_freed_memory
 from minires.kernels.window import Window
 from minires.kernels.workers import blockwise, get_num_threads, set_num_threads
 
-__all__ = ["Window", "adamw", "add", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums", "conv",
-           "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside",
+__all__ = ["Window", "adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums",
+           "conv", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside",
            "get_num_threads", "inverse_deviation", "max_pool", "max_pool_dx", "moments", "normalise", "normalise_dx",
            "normalise_mask", "normalise_sums", "per_channel", "relu", "relu_dx", "remember", "scale",
            "set_num_threads", "sgd", "use"]
@@ -80,8 +80,8 @@ moments = _placed(_channels.moments)
 normalise, normalise_mask, normalise_sums, normalise_dx, remember, inverse_deviation = map(_placed, (
     _elementwise.normalise, _elementwise.normalise_mask, _elementwise.normalise_sums, _elementwise.normalise_dx,
     _elementwise.remember, _elementwise.inverse_deviation))
-add, scale, relu, relu_dx = map(_placed, (
-    _elementwise.add, _elementwise.scale, _elementwise.relu, _elementwise.relu_dx))
+add, add_relu, scale, relu, relu_dx = map(_placed, (
+    _elementwise.add, _elementwise.add_relu, _elementwise.scale, _elementwise.relu, _elementwise.relu_dx))
 max_pool, max_pool_dx, avg_pool, avg_pool_dx = map(_placed, (
     _pool.max_pool, _pool.max_pool_dx, _pool.avg_pool, _pool.avg_pool_dx))
 first_outside, cross_entropy, cross_entropy_dx = map(_placed, (

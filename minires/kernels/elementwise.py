@@ -18,6 +18,18 @@ def add(a, b):
     return blockwise(array_module(a).add, a, b)
 
 
+def add_relu(a, b):
+    """max(a + b, 0), of one shape; a NaN stays one."""
+    xp = array_module(a)
+
+    def formula(a, b, zero, out):
+        y = xp.add(a, b, out=out)
+        return xp.maximum(y, zero, out=y)
+    if is_channels_last(a) and is_channels_last(b):
+        return _by_channel(formula, [a, b], [xp.zeros(a.shape[1])])
+    return blockwise(lambda a, b, out: formula(a, b, 0, out), a, b)
+
+
 def scale(x, factor):
     """x·factor: x (N,C,H,W), factor (C,)."""
     return _by_channel(array_module(x).multiply, [x], [factor])

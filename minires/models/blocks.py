@@ -10,17 +10,15 @@ from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, norm_r
 
 
 class Block(Module):
-    """What all blocks share: the branch F, the shortcut beside it, and what follows the add."""
+    """What all blocks share: the branch F, the shortcut beside it, and whether a ReLU follows the add."""
+
+    ends_in_relu = True
 
     def forward(self, x):
         f = self.branch(x)
-        if self.downsample is None:  # a plain block
-            return self.after(f)
-        return self.after(ops.residual_add(self.downsample(x), f))
-
-    def after(self, h):
-        """What the sum still goes through."""
-        return ops.relu(h)
+        if self.downsample is not None:
+            return ops.residual_add(self.downsample(x), f, relu=self.ends_in_relu)
+        return ops.relu(f) if self.ends_in_relu else f  # a plain block
 
 
 class BasicBlock(Block):
@@ -56,6 +54,7 @@ class PreActBlock(Block):
     """
 
     expansion = 1
+    ends_in_relu = False
 
     def __init__(self, in_channels, channels, *, stride=1, shortcut="B", rng=None):
         self.bn1 = BatchNorm2d(in_channels)
@@ -67,9 +66,6 @@ class PreActBlock(Block):
     def branch(self, x):
         x = self.conv1(norm_relu(self.bn1, x))
         return self.conv2(norm_relu(self.bn2, x))
-
-    def after(self, h):
-        return h
 
     @property
     def last(self):

@@ -20,8 +20,8 @@ def costs(model, images, labels, *, training=True):
     """A Cost for each op of a forward pass on arrays, and, if training, for each of its backward and the optimiser."""
     found = []
 
-    def on_op(name, inputs, y):
-        found.extend(_costs(name, inputs, y, training))
+    def on_op(*call):
+        found.extend(_costs(*call, training))
     with listen(on_op=on_op):
         logits = model(Tensor(images))
         if training:
@@ -31,7 +31,7 @@ def costs(model, images, labels, *, training=True):
     return found
 
 
-def _costs(name, inputs, y, training):
+def _costs(name, inputs, y, backward, training):
     arrays = [unwrap(t) for t in inputs]
     floats = [a.nbytes for a in arrays if getattr(a, "dtype", None) is not None and a.dtype.kind == "f"]
     wanted = [isinstance(t, Tensor) and t.requires_grad for t in inputs]
@@ -42,10 +42,11 @@ def _costs(name, inputs, y, training):
         products = 2 * y.size * w[0].size
         needed = x.nbytes * wanted[1] + w.nbytes * wanted[0]
     else:
-        needed = {"batch_norm": arrays[0].nbytes, "relu": y.nbytes}.get(name, 0)
+        keeps_y = any(cell.cell_contents is y for cell in backward.__closure__ or ())
+        needed = {"batch_norm": arrays[0].nbytes, "relu": y.nbytes, "residual_add": keeps_y * y.nbytes}.get(name, 0)
     is_view = is_array(arrays[0]) and owner(y) is owner(arrays[0])
     yield Cost(name, "forward", products, 0 if is_view else sum(floats) + y.nbytes)
     if training and any(wanted):
-        # residual_add hands dy on as it is, and so does a reshape
-        moves = name != "residual_add" and not (is_view and y.size == arrays[0].size)
+        # residual_add without a ReLU hands dy on as it is, and so does a reshape
+        moves = needed > 0 or (name != "residual_add" and not (is_view and y.size == arrays[0].size))
         yield Cost(name, "backward", products * sum(wanted[:2]), moves * (y.nbytes + needed + gradients))

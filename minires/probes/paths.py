@@ -61,14 +61,13 @@ def residual_paths(model, images, labels):
 
 def _path(name, block, x, h):
     g, dx = h.grad, x.grad
-    has_relu = type(block).after is Block.after
-    m = g * (h.data > 0) if has_relu else g
+    m = g * (h.data > 0) if block.ends_in_relu else g
     branch = _pull_back(block.branch, x.data, m)
     identity = None if block.downsample is None else _pull_back(block.downsample, x.data, m)
     both = branch if identity is None else identity + branch
     lengths = None if identity is None else _norm(identity) * _norm(branch)
     cosine = float((identity * branch).sum()) / lengths if lengths else None
-    return Path(name, _formula(block, has_relu), _norm(g), None if identity is None else _norm(identity), _norm(branch),
+    return Path(name, _formula(block), _norm(g), None if identity is None else _norm(identity), _norm(branch),
                 _norm(dx), cosine, _relative(_norm(both - dx), _norm(dx)), block, x.data, m, branch, identity)
 
 
@@ -93,11 +92,11 @@ def _relative(difference, size):
     return difference / size if size and not math.isnan(difference / size) else math.inf
 
 
-def _formula(block, has_relu):
+def _formula(block):
     shortcut = block.downsample
     what = ("J_F" if shortcut is None else "(I + J_F)" if isinstance(shortcut, Identity) else
             "(P + J_F)" if isinstance(shortcut, PadShortcut) else "(W_s + J_F)")
-    return f"{what}ᵀ·{'(mask ⊙ g)' if has_relu else 'g'}"
+    return f"{what}ᵀ·{'(mask ⊙ g)' if block.ends_in_relu else 'g'}"
 
 
 def branch_by_jvp(path, rng, directions=2):

@@ -17,7 +17,7 @@ def _nothing(*arguments):
 
 @contextmanager
 def listen(*, on_op=_nothing, on_time=_nothing):
-    """Inside the block on_op(name, inputs, y) is called for each op (inputs: Tensors, arrays or None; y: an array),
+    """Inside the block on_op(name, inputs, y, backward) is called for each op (inputs: Tensors, arrays or None),
 
     and on_time(name, direction, seconds) for each op's "forward", each node's "backward" and the "optimiser"'s step.
     An op checks its inputs right before it computes and records its output right after: the clock runs between.
@@ -32,7 +32,7 @@ def listen(*, on_op=_nothing, on_time=_nothing):
 
     def recorded(name, inputs, y, backward):
         on_time(name, "forward", time.perf_counter() - began)
-        on_op(name, inputs, y)
+        on_op(name, inputs, y, backward)
         return record(name, inputs, y, backward)
 
     def timed(function, name_of, direction):

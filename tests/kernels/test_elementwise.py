@@ -55,6 +55,8 @@ def test_relu_and_add_are_their_definitions(case, laid_out, backend):
     np.testing.assert_array_equal(y, np.where(x > 0, x, 0))
     np.testing.assert_array_equal(backend.relu_dx(dy, y), np.where(x > 0, dy, 0))
     np.testing.assert_array_equal(backend.add(x, dy), x + dy)
+    np.testing.assert_array_equal(backend.add_relu(x, dy), np.maximum(x + dy, 0))
+    np.testing.assert_array_equal(backend.add_relu(x, np.ascontiguousarray(dy)), np.maximum(x + dy, 0))
 
 
 def test_a_large_mean_costs_nothing(case, backend):

@@ -41,6 +41,7 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
     with listen(on_op=lambda *call: found.extend(counts._costs(*call, training=True))):
         y = ops.relu(ops.batch_norm(ops.conv2d(x, w), v, v, training=True))
         ops.flatten(ops.residual_add(y, f), start_dim=1)
+        ops.residual_add(y, f, relu=True)
     small, large, weight, channel = 4 * 96, 4 * 160, 4 * 15, 4 * 5
     assert found == [
         Cost("conv2d", "forward", MAC * 160 * 3, small + weight + large),
@@ -50,6 +51,7 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
         Cost("relu", "forward", 0, 2 * large), Cost("relu", "backward", 0, 3 * large),
         Cost("residual_add", "forward", 0, 3 * large), Cost("residual_add", "backward", 0, 0),
         Cost("flatten", "forward", 0, 0), Cost("flatten", "backward", 0, 0),
+        Cost("residual_add", "forward", 0, 3 * large), Cost("residual_add", "backward", 0, 4 * large),
     ]
 
 

@@ -191,3 +191,5 @@ bug("residual_add", "product's", "your gradients are those of x·f: the residual
     lambda call: (call.dy * call.arrays[1], call.dy * call.arrays[0]))
 bug("residual_add", "no gradient for x", "your dx is None: the shortcut has a gradient, dH itself")(
     lambda call: (None, call.dy))
+bug("residual_add", "ReLU's mask left out", "with relu=True ∂L/∂y counts only where y > 0, for x and for f")(
+    lambda call: call.again(relu=False))

@@ -125,3 +125,4 @@ def _residual_add(draw):
     x, f = draw.normal(*shape), draw.normal(*shape)
     yield Case("map", (x, f))
     yield Case("mixed formats", (x, channels_last(f)))
+    yield Case("with ReLU", (x, f), {"relu": True})

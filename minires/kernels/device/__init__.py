@@ -6,7 +6,7 @@ CuPy compiles a kernel when it is first used. float32 and float64 only: complex 
 """
 
 from minires.kernels.device.convolution import conv, conv_dw, conv_dx, conv_dx_dw
-from minires.kernels.device.elementwise import add, relu, relu_dx
+from minires.kernels.device.elementwise import add, add_relu, relu, relu_dx
 from minires.kernels.device.loss import cross_entropy, cross_entropy_dx, first_outside
 from minires.kernels.device.norm import (
     inverse_deviation,
@@ -21,7 +21,7 @@ from minires.kernels.device.norm import (
 from minires.kernels.device.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
 from minires.kernels.device.update import adamw, sgd
 
-__all__ = ["adamw", "add", "avg_pool", "avg_pool_dx", "conv", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy",
-           "cross_entropy_dx", "first_outside", "inverse_deviation", "max_pool", "max_pool_dx", "moments",
-           "normalise", "normalise_dx", "normalise_mask", "normalise_sums", "relu", "relu_dx", "remember", "scale",
-           "sgd"]
+__all__ = ["adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "conv", "conv_dw", "conv_dx", "conv_dx_dw",
+           "cross_entropy", "cross_entropy_dx", "first_outside", "inverse_deviation", "max_pool", "max_pool_dx",
+           "moments", "normalise", "normalise_dx", "normalise_mask", "normalise_sums", "relu", "relu_dx", "remember",
+           "scale", "sgd"]

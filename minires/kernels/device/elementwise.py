@@ -9,6 +9,11 @@ def add(a, b):
     return _in_order(elementwise("T b, T a", "T y", "y = a + b", "add"), b, a)
 
 
+def add_relu(a, b):
+    """max(a + b, 0), of one shape; a NaN stays one."""
+    return _in_order(elementwise("T b, T a", "T y", "T h = a + b; y = h <= 0 ? T(0) : h", "add_relu"), b, a)
+
+
 def relu(x):
     """max(x, 0); a NaN stays one."""
     return _in_order(elementwise("T x", "T y", "y = x <= 0 ? T(0) : x", "relu"), x)
