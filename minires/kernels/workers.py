@@ -206,9 +206,11 @@ def scratch(key, shape, dtype):
 
 
 def buffer(key, shape, dtype):
-    """A part of an array that this worker keeps under `key`; what lies in it is left from before."""
-    size = math.prod(shape)
-    return scratch(key, (1 << size.bit_length(),), dtype)[:size].reshape(shape)
+    """A part of an array that this worker keeps under `key`, the largest so far; what lies in it is left from before."""
+    kept, size = vars(_inside).setdefault("buffers", {}), math.prod(shape)
+    if (key, dtype) not in kept or kept[key, dtype].size < size:
+        kept[key, dtype] = np.empty(size, dtype)
+    return kept[key, dtype][:size].reshape(shape)
 
 
 # A thread that waits for the interpreter is woken 15 µs later, once for each call of NumPy's, so a call must last much

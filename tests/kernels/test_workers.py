@@ -121,6 +121,16 @@ def test_scratch_is_kept_by_key_and_starts_as_zeros():
     assert not workers.scratch("other", (3, 2), np.float32).any()
 
 
+def test_a_buffer_is_a_part_of_the_largest_so_far():
+    large = workers.buffer("parts", (5, 4), np.float32)
+    small = workers.buffer("parts", (2, 3), np.float32)
+    assert np.shares_memory(large, small)
+    assert small.flags.c_contiguous
+    assert not np.shares_memory(workers.buffer("parts", (7, 3), np.float32), large)
+    assert not np.shares_memory(workers.buffer("parts", (2, 3), np.float64), large)
+    assert sum(key == "parts" for key, _ in workers._inside.buffers) == 2
+
+
 def test_scratch_does_not_grow_without_end():
     for n in range(1, 500):
         workers.scratch("growing", (n,), np.float32)
