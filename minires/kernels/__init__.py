@@ -28,7 +28,7 @@ from minires.kernels.workers import blockwise, get_num_threads, set_num_threads
 __all__ = ["Window", "adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums",
            "conv", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside",
            "get_num_threads", "inverse_deviation", "max_pool", "max_pool_dx", "moments", "normalise", "normalise_dx",
-           "normalise_mask", "normalise_sums", "per_channel", "relu", "relu_dx", "remember", "scale",
+           "normalise_sums", "per_channel", "relu", "relu_dx", "remember", "scale",
            "set_num_threads", "sgd", "use"]
 
 keep_freed_memory()
@@ -77,8 +77,8 @@ def _placed(host):
 
 
 moments = _placed(_channels.moments)
-normalise, normalise_mask, normalise_sums, normalise_dx, remember, inverse_deviation = map(_placed, (
-    _elementwise.normalise, _elementwise.normalise_mask, _elementwise.normalise_sums, _elementwise.normalise_dx,
+normalise, normalise_sums, normalise_dx, remember, inverse_deviation = map(_placed, (
+    _elementwise.normalise, _elementwise.normalise_sums, _elementwise.normalise_dx,
     _elementwise.remember, _elementwise.inverse_deviation))
 add, add_relu, scale, relu, relu_dx = map(_placed, (
     _elementwise.add, _elementwise.add_relu, _elementwise.scale, _elementwise.relu, _elementwise.relu_dx))

@@ -76,18 +76,6 @@ def normalise(x, mean, inv_std, weight, bias, relu=False):
     return _by_channel(formula, [_less(x, near)], [factor, bias - low * factor, xp.zeros(x.shape[1])])
 
 
-def normalise_mask(dy, x, mean, inv_std, weight, bias):
-    """dy where γ·x̂ + β > 0, else 0, γ·x̂ + β as normalise() makes it: dy and x (N,C,H,W), the others (C,)."""
-    xp, factor = array_module(x), weight * inv_std
-    near, low = _split(mean, inv_std, x)
-
-    def formula(dy, x, factor, constant, out):
-        y = x * factor
-        y += constant
-        return xp.multiply(dy, y > 0, out=out)
-    return _by_channel(formula, [dy, _less(x, near)], [factor, bias - low * factor])
-
-
 def normalise_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,) in float64."""
     near, low = _split(mean, inv_std, x)

@@ -6,19 +6,25 @@ maps are laid out up to twice as fast.
 
 import numpy as np
 
-from minires.kernels.workers import buffer, scratch
+from minires.kernels.workers import buffer
 
 
 def with_zeros(pixels, height, width, top, left, rows):
     """Pixels (n,H,W,C) as (n,height,width,C), the first of them at (top, left), with zeros around.
 
-    It is a buffer that the worker keeps for this geometry: what is not a pixel stays zero, and of the padded map only
-    `rows`, (first, stop), are brought up to date.
+    In a buffer, unless there is nothing to add; of the padded map only `rows`, (first, stop), are written.
     """
     n, H, W, C = pixels.shape
-    padded = scratch(("with_zeros", H, W, top, left), (n, height, width, C), pixels.dtype)
+    if (height, width) == (H, W) and pixels.flags.c_contiguous:
+        return pixels
+    padded = buffer("with_zeros", (n, height, width, C), pixels.dtype)
     first, stop = max(rows[0] - top, 0), max(min(rows[1] - top, H), 0)
-    padded[:, first + top:stop + top, left:left + W] = pixels[:, first:stop]
+    padded[:, rows[0]:first + top] = 0
+    padded[:, stop + top:rows[1]] = 0
+    inner = padded[:, first + top:stop + top]
+    inner[:, :, :left] = 0
+    inner[:, :, left:left + W] = pixels[:, first:stop]
+    inner[:, :, left + W:] = 0
     return padded
 
 
@@ -39,8 +45,7 @@ def columns(pixels, win, first, last):
     top = first * win.SH  # the rows under these windows, counted in the padded picture
     bottom = (last - 1) * win.SH + win.DH * (win.KH - 1) + 1
     # With its zeros around it the picture is one piece of memory, in which all windows are views.
-    if (H, W) != (win.H, win.W) or not pixels.flags.c_contiguous:
-        pixels = with_zeros(pixels, H, W, win.PH, win.PW, (top, bottom))
+    pixels = with_zeros(pixels, H, W, win.PH, win.PW, (top, bottom))
     # One call copies all of im2col: what lies under a kernel row is one item.
     side_by_side = win.KW if win.DW == 1 else 1
     item = np.dtype((np.void, side_by_side * win.C * pixels.itemsize))

@@ -206,7 +206,7 @@ def scratch(key, shape, dtype):
 
 
 def buffer(key, shape, dtype):
-    """A part of an array that this worker keeps under `key`, the largest so far; what lies in it is left from before."""
+    """A part of the largest array that this worker has needed under `key`; what lies in it is left from before."""
     kept, size = vars(_inside).setdefault("buffers", {}), math.prod(shape)
     if (key, dtype) not in kept or kept[key, dtype].size < size:
         kept[key, dtype] = np.empty(size, dtype)

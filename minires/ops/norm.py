@@ -49,10 +49,11 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
     inv_std = kernels.inverse_deviation(var, eps)  # 1/√(σ² + ε), (C,)
     y = kernels.normalise(x, mean, inv_std, weight, bias, relu)  # γ·x̂ + β
+    rectified = y if relu else None  # y itself would be kept in any case
 
     def backward(dy):
-        if relu:  # γ·x̂ + β is made again, so that y need not be kept
-            dy = kernels.normalise_mask(dy, x, mean, inv_std, weight, bias)
+        if relu:
+            dy = kernels.relu_dx(dy, rectified)
         db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
         if training:
             dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, m, dy if relu else None)

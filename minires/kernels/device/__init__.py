@@ -13,7 +13,6 @@ from minires.kernels.device.norm import (
     moments,
     normalise,
     normalise_dx,
-    normalise_mask,
     normalise_sums,
     remember,
     scale,
@@ -23,5 +22,5 @@ from minires.kernels.device.update import adamw, sgd
 
 __all__ = ["adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "conv", "conv_dw", "conv_dx", "conv_dx_dw",
            "cross_entropy", "cross_entropy_dx", "first_outside", "inverse_deviation", "max_pool", "max_pool_dx",
-           "moments", "normalise", "normalise_dx", "normalise_mask", "normalise_sums", "relu", "relu_dx", "remember",
+           "moments", "normalise", "normalise_dx", "normalise_sums", "relu", "relu_dx", "remember",
            "scale", "sgd"]

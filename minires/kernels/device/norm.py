@@ -155,14 +155,6 @@ def normalise(x, mean, inv_std, weight, bias, relu=False):
     return as_map(y, x.shape, like=x)
 
 
-def normalise_mask(dy, x, mean, inv_std, weight, bias):
-    """dy where γ·x̂ + β > 0, else 0: dy and x (N,C,H,W), the others (C,)."""
-    g = elementwise("T dy, T x, M mean, float64 inv_std, T weight, T bias", "T g",
-                    CENTRE + "g = weight * x_hat + bias > 0 ? dy : T(0)", "normalise_mask")(
-                        pixels(dy), pixels(x), mean, inv_std, weight, bias)
-    return as_map(g, x.shape, like=dy)
-
-
 def normalise_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
     X, dY = pixels(x), pixels(dy)
