@@ -20,10 +20,11 @@ from minires.kernels import update as _update
 from minires.kernels import wide as _wide
 from minires.kernels import winograd as _winograd
 from minires.kernels.batch import batch_count
+from minires.kernels.blocks import blockwise
 from minires.kernels.channels import channel_sums, per_channel
 from minires.kernels.memory import keep_freed_memory
 from minires.kernels.window import Window
-from minires.kernels.workers import blockwise, get_num_threads, set_num_threads
+from minires.kernels.workers import get_num_threads, set_num_threads
 
 __all__ = ["Window", "adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums",
            "conv", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside",

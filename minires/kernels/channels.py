@@ -6,7 +6,8 @@ import numpy as np
 
 from minires.arrays import array_module, is_channels_last
 from minires.kernels.batch import fair_share
-from minires.kernels.workers import ROW, blocks, share
+from minires.kernels.blocks import blocks
+from minires.kernels.workers import ROW, share
 
 FOLD = 512  # numbers that a row of a sum is folded to, so that few channels do not make short loops
 TILE = 128  # rows added in x's own precision before float64 takes over: an error of at most TILE·u·Σ|x|

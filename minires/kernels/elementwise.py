@@ -9,8 +9,8 @@ fetching it.
 """
 
 from minires.arrays import array_module, is_channels_last
+from minires.kernels.blocks import blockwise
 from minires.kernels.channels import FAR, as_map, as_rows, channel_sums
-from minires.kernels.workers import blockwise
 
 
 def add(a, b):

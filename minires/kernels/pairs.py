@@ -28,8 +28,9 @@ from math import prod
 import numpy as np
 
 from minires.arrays import empty, empty_map
+from minires.kernels.blocks import chunks
 from minires.kernels.window import Window
-from minires.kernels.workers import buffer, chunks, scratch, share
+from minires.kernels.workers import buffer, scratch, share
 
 PRODUCTS = 1_000_000  # that a call of the BLAS makes at most: below, OpenBLAS multiplies where the numbers are
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from minires.arrays import array_module, empty, empty_map
-from minires.kernels.workers import blocks, share
+from minires.kernels.blocks import blocks
+from minires.kernels.workers import share
 
 MISSED = 1 << 7  # added to the number of a tap that does not hold the greatest value
 

@@ -18,9 +18,10 @@ import numpy as np
 from minires.arrays import empty, empty_map
 from minires.kernels import im2col as readable
 from minires.kernels.blas import matmul, matmul_long
+from minires.kernels.blocks import chunks
 from minires.kernels.pixels import as_items, columns
 from minires.kernels.window import Window
-from minires.kernels.workers import buffer, chunks, share
+from minires.kernels.workers import buffer, share
 
 COLUMN_BYTES = 2 << 20
 FEW = 8  # channels of x below which dX of a strided convolution is summed: products with so few columns are slow

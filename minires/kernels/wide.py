@@ -9,8 +9,9 @@ import numpy as np
 
 from minires.arrays import empty, layout_of
 from minires.kernels import im2col as readable
+from minires.kernels.blocks import chunks
 from minires.kernels.pixels import columns
-from minires.kernels.workers import chunks, get_num_threads, share
+from minires.kernels.workers import share, workers
 
 
 def fits(x, win):
@@ -73,7 +74,7 @@ def _columns(x, win):
 def _product(a, b, out=None):
     """a·b, each worker some columns of b."""
     out = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
-    step = max(1, -(-b.shape[1] // get_num_threads()))
+    step = max(1, -(-b.shape[1] // workers()))
 
     def part(some):
         np.matmul(a, b[:, some], out=out[:, some])

@@ -26,9 +26,10 @@ import numpy as np
 
 from minires.arrays import empty_map
 from minires.kernels.blas import SMALL, matmul, matmul_wide
+from minires.kernels.blocks import chunks
 from minires.kernels.pixels import as_items, with_zeros
 from minires.kernels.window import Window
-from minires.kernels.workers import buffer, chunks, share, workers
+from minires.kernels.workers import buffer, share, workers
 
 BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache
 TILES = 120  # that a chunk may have in any case, so that this pays

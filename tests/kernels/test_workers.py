@@ -14,7 +14,7 @@ import pytest
 from minires import kernels
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
-from minires.kernels import workers
+from minires.kernels import blocks, workers
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -90,8 +90,29 @@ def test_blockwise_equals_the_formula_on_whole_arrays(threads):
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((7, 256, 32, 32), dtype=np.float32) for _ in range(2))
     v = rng.standard_normal((1, 256, 1, 1), dtype=np.float32)
-    assert len(workers.blocks(x)) == 4  # of 7 MB
+    assert len(blocks.blocks(x)) == 4  # of 7 MB
     np.testing.assert_array_equal(kernels.blockwise(lambda x, y, out: np.add(x * y, v, out=out), x, y), x * y + v)
+
+
+def test_blockwise_may_write_over_what_it_reads(threads):
+    x, y = (np.full((7, 256, 32, 32), value, np.float32) for value in (1, 2))
+    assert kernels.blockwise(lambda x, y, out: np.add(x, y, out=out), x, y, into=x) is x
+    assert np.all(x == 3)
+
+
+def test_numpys_buffer_is_as_long_as_before(threads):
+    before, seen = np.getbufsize(), []
+
+    def job(n):
+        seen.append(np.getbufsize())
+        if n == 3:
+            raise ZeroDivisionError
+    workers.share(job, [1, 2])
+    with pytest.raises(ZeroDivisionError):
+        workers.share(job, [3])
+    kernels.blockwise(lambda x, out: job(0), np.zeros(3))
+    assert seen == [workers.ROW] * 4
+    assert np.getbufsize() == before
 
 
 def test_blockwise_keeps_the_memory_format(threads):
@@ -102,14 +123,14 @@ def test_blockwise_keeps_the_memory_format(threads):
 def test_blocks_cover_the_first_axis_once():
     for pictures in (0, 1, 2, 7, 64, 300):
         x = np.zeros((pictures, 1 << 16), np.float32)
-        covered = [n for some in workers.blocks(x) for n in range(some.start, some.stop)]
+        covered = [n for some in blocks.blocks(x) for n in range(some.start, some.stop)]
         assert covered == list(range(pictures))
 
 
 def test_what_is_small_is_one_block_and_what_is_not_gives_each_worker_one(threads):
-    assert len(workers.blocks(np.zeros((64, 1000), np.float32))) == 1
-    assert len(workers.blocks(np.zeros((64, 1 << 15), np.float32))) >= kernels.get_num_threads()
-    assert max(some.stop - some.start for some in workers.blocks(np.zeros((64, 1 << 18), np.float32))) == 2  # of 1 MB
+    assert len(blocks.blocks(np.zeros((64, 1000), np.float32))) == 1
+    assert len(blocks.blocks(np.zeros((64, 1 << 15), np.float32))) >= kernels.get_num_threads()
+    assert max(some.stop - some.start for some in blocks.blocks(np.zeros((64, 1 << 18), np.float32))) == 2  # of 1 MB
 
 
 def test_scratch_is_kept_by_key_and_starts_as_zeros():
