@@ -13,7 +13,7 @@ from minires.train import train_step
 
 KINDS = {
     "conv2d": {"forward": "conv forward", "backward": "conv dx + dw"},
-    "batch_norm": "batch norm", "relu": "relu", "residual_add": "residual add", "max_pool2d": "pool",
+    "batch_norm": "batch norm, ReLU", "relu": "ReLU", "residual_add": "add, ReLU", "max_pool2d": "pool",
     "avg_pool2d": "pool", "adaptive_avg_pool2d": "pool", "linear": "linear + loss", "flatten": "linear + loss",
     "cross_entropy": "linear + loss", "getitem": "option A (slice, pad)", "pad": "option A (slice, pad)",
     "optimiser": "optimiser",

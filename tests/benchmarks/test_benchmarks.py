@@ -95,7 +95,7 @@ def test_a_profile_adds_up_to_its_step(tiny):
             found = result["floor"]
             assert sum(found["profile"].values()) == pytest.approx(found["profiled_step"])
             assert min(found["profile"].values()) >= 0
-            assert {"conv forward", "conv dx + dw", "batch norm", "relu", "residual add", "pool", "linear + loss",
+            assert {"conv forward", "conv dx + dw", "batch norm, ReLU", "add, ReLU", "pool", "linear + loss",
                     "optimiser", floor.REST} <= set(found["profile"])
 
 
@@ -112,7 +112,7 @@ def test_torch_takes_part_in_all_that_it_has_and_its_ratios_are_drawn(tmp_path, 
 
 def test_the_floor_takes_the_slower_of_products_and_bytes_for_each_op():
     costs = [Cost("conv2d", "forward", 100, 10), Cost("conv2d", "forward", 10, 100), Cost("relu", "forward", 0, 50)]
-    assert floor.seconds_by_kind(costs, 10, 5) == {"conv forward": 10 + 20, "relu": 10}
+    assert floor.seconds_by_kind(costs, 10, 5) == {"conv forward": 10 + 20, "ReLU": 10}
 
 
 def test_an_op_that_the_profile_does_not_know_has_a_line_of_its_own():
