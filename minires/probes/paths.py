@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minires import ops
+from minires.arrays import array_module
 from minires.graph import complex_step
 from minires.models.blocks import Block, PadShortcut
 from minires.nn import Identity
@@ -51,7 +52,7 @@ def residual_paths(model, images, labels):
         kept.append((block, inputs[0], output))
     removers = [m.register_forward_hook(keep) for m in model.modules() if isinstance(m, Block)]
     # a tensor that requires a gradient, so that the first block's input has one even without a stem
-    x = Tensor(np.asarray(images, dtype=float), requires_grad=True)
+    x = Tensor(array_module(images).asarray(images, dtype=float), requires_grad=True)
     ops.cross_entropy(model(x), labels).backward()
     for remove in removers:
         remove()
@@ -102,8 +103,8 @@ def _formula(block):
 def branch_by_jvp(path, rng, directions=2):
     """How far the branch's part is from what Jacobian-vector products say, which use the branch's forward only.
 
-    J_F·v is measured by the complex step, and ⟨J_F·v, m⟩ must be ⟨v, J_Fᵀ·m⟩ for any v. -> the greatest difference,
-    relative to ‖v‖·‖J_Fᵀ·m‖/√size, which ⟨v, J_Fᵀ·m⟩ has for a random v.
+    On the CPU. J_F·v is measured by the complex step, and ⟨J_F·v, m⟩ must be ⟨v, J_Fᵀ·m⟩ for any v. -> the greatest
+    difference, relative to ‖v‖·‖J_Fᵀ·m‖/√size, which ⟨v, J_Fᵀ·m⟩ has for a random v.
     """
     rng, worst = np.random.default_rng(rng), 0.0
     block = copy.deepcopy(path.block)

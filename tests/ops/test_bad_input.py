@@ -2,45 +2,58 @@
 
 import numpy as np
 import pytest
+from backends import BACKENDS, GPUS
 
 from minires import Tensor, nn, ops
 from minires.errors import DTypeError, OptionError, ShapeError
 
+where = BACKENDS[0]
+
 
 def t(*shape):
-    return Tensor(np.random.default_rng(0).standard_normal(shape))
+    return Tensor(where.array(np.random.default_rng(0).standard_normal(shape)))
+
+
+def ones(*arguments):
+    return where.array(np.ones(*arguments))
 
 
 def labels(*values):
-    return np.array(values)
+    return where.array(np.array(values))
 
 
-X, W = t(2, 4, 6, 5), t(6, 4, 3, 3)
+def x():
+    return t(2, 4, 6, 5)
+
+
+def w():
+    return t(6, 4, 3, 3)
+
 
 CASES = [
     (ShapeError, lambda: ops.add(t(2, 3), t(4)), r"add: shapes \(2, 3\) and \(4,\) do not broadcast"),
     (ShapeError, lambda: ops.maximum(t(2, 3), t(3, 3)), r"maximum: shapes \(2, 3\) and \(3, 3\)"),
-    (ShapeError, lambda: ops.conv2d(X, W, t(5)), r"conv2d: bias has shape \(5,\), 6 output channels need \(6,\)"),
-    (ShapeError, lambda: ops.conv2d(X, t(6, 3, 3, 3)), "conv2d: x has 4 channels, w expects 3"),
-    (ShapeError, lambda: ops.conv2d(X, W, stride=0), "conv2d: stride must be at least 1, got 0"),
-    (DTypeError, lambda: ops.conv2d(X, W, stride=1.5), "conv2d: stride must be an integer or two, got 1.5"),
-    (ShapeError, lambda: ops.conv2d(t(2, 4, 2, 2), W), "conv2d: the kernel reaches over 3×3"),
-    (ShapeError, lambda: ops.max_pool2d(X, kernel_size=2, padding=2), "max_pool2d: padding 2 is more than half"),
+    (ShapeError, lambda: ops.conv2d(x(), w(), t(5)), r"conv2d: bias has shape \(5,\), 6 output channels need \(6,\)"),
+    (ShapeError, lambda: ops.conv2d(x(), t(6, 3, 3, 3)), "conv2d: x has 4 channels, w expects 3"),
+    (ShapeError, lambda: ops.conv2d(x(), w(), stride=0), "conv2d: stride must be at least 1, got 0"),
+    (DTypeError, lambda: ops.conv2d(x(), w(), stride=1.5), "conv2d: stride must be an integer or two, got 1.5"),
+    (ShapeError, lambda: ops.conv2d(t(2, 4, 2, 2), w()), "conv2d: the kernel reaches over 3×3"),
+    (ShapeError, lambda: ops.max_pool2d(x(), kernel_size=2, padding=2), "max_pool2d: padding 2 is more than half"),
     (ShapeError, lambda: ops.avg_pool2d(t(4, 6), kernel_size=2), r"avg_pool2d: x must be \(N,C,H,W\)"),
-    (ShapeError, lambda: ops.adaptive_avg_pool2d(X, output_size=0), "adaptive_avg_pool2d: output_size must be at least 1"),
+    (ShapeError, lambda: ops.adaptive_avg_pool2d(x(), output_size=0), "adaptive_avg_pool2d: output_size must be at least 1"),
     (ShapeError, lambda: ops.adaptive_avg_pool2d(t(2, 3)), r"adaptive_avg_pool2d: x must be \(N,C,H,W\), got \(2, 3\)"),
-    (ShapeError, lambda: ops.batch_norm(X, t(3), t(4), training=True), r"batch_norm: weight has shape \(3,\), x has 4"),
-    (ShapeError, lambda: ops.batch_norm(X, t(4), t(4), running_mean=np.ones(5), running_var=np.ones(4)),
+    (ShapeError, lambda: ops.batch_norm(x(), t(3), t(4), training=True), r"batch_norm: weight has shape \(3,\), x has 4"),
+    (ShapeError, lambda: ops.batch_norm(x(), t(4), t(4), running_mean=ones(5), running_var=ones(4)),
      r"batch_norm: running_mean has shape \(5,\)"),
-    (ShapeError, lambda: ops.batch_norm(X, t(4), t(4)), "batch_norm: training=False needs running_mean"),
-    (ShapeError, lambda: ops.batch_norm(X, t(4), t(4), running_mean=np.ones(4), training=True),
+    (ShapeError, lambda: ops.batch_norm(x(), t(4), t(4)), "batch_norm: training=False needs running_mean"),
+    (ShapeError, lambda: ops.batch_norm(x(), t(4), t(4), running_mean=ones(4), training=True),
      "batch_norm: running_mean and running_var come together"),
     (ShapeError, lambda: ops.batch_norm(t(1, 4, 1, 1), t(4), t(4), training=True), "more than one value a channel"),
     (ShapeError, lambda: ops.batch_norm(t(0, 4, 2, 2), t(4), t(4), training=True), "more than one value a channel"),
     (ShapeError, lambda: ops.batch_norm(t(4, 4), t(4), t(4), training=True), r"batch_norm: x must be \(N,C,H,W\)"),
-    (OptionError, lambda: ops.batch_norm(X, t(4), t(4), training=True, eps=-1), "eps must be >= 0, got -1"),
-    (ShapeError, lambda: ops.layer_norm(X, t(4), t(4)), r"layer_norm: x \(2, 4, 6, 5\) does not end with"),
-    (ShapeError, lambda: ops.layer_norm(X, t(5), t(4)), r"layer_norm: bias has shape \(4,\)"),
+    (OptionError, lambda: ops.batch_norm(x(), t(4), t(4), training=True, eps=-1), "eps must be >= 0, got -1"),
+    (ShapeError, lambda: ops.layer_norm(x(), t(4), t(4)), r"layer_norm: x \(2, 4, 6, 5\) does not end with"),
+    (ShapeError, lambda: ops.layer_norm(x(), t(5), t(4)), r"layer_norm: bias has shape \(4,\)"),
     (ShapeError, lambda: ops.linear(t(2, 3), t(4, 5)), r"linear: x \(2, 3\) and w \(4, 5\) do not fit"),
     (ShapeError, lambda: ops.linear(t(2, 3), t(4, 3), t(3)), "linear: bias has shape"),
     (ShapeError, lambda: ops.matmul(t(2, 3), t(4, 5)), r"matmul: \(2, 3\) and \(4, 5\) do not fit"),
@@ -77,21 +90,21 @@ CASES = [
     (ShapeError, lambda: ops.cross_entropy(t(3), labels(0, 1, 2)), r"cross_entropy: logits \(N,K,…\) are \(3,\)"),
     (ShapeError, lambda: ops.cross_entropy(t(3, 0), labels(0, 1, 2)), r"cross_entropy: logits \(N,K,…\) are \(3, 0\)"),
     (ShapeError, lambda: ops.cross_entropy(t(2, 4, 3), labels(0, 1)), r"are \(2, 4, 3\), target \(N,…\) is \(2,\)"),
-    (DTypeError, lambda: ops.cross_entropy(t(3, 4), np.array([True, False, True])), "as integers, got bool"),
+    (DTypeError, lambda: ops.cross_entropy(t(3, 4), labels(True, False, True)), "as integers, got bool"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), [0, 1, 2]), "as integers, got list"),
-    (DTypeError, lambda: ops.conv2d(X, np.ones((6, 4, 3, 3), np.float32)), "conv2d: mixes float64 and float32"),
-    (DTypeError, lambda: ops.conv2d(X, np.ones((6, 4, 3, 3), int)), "conv2d: argument 2 is int64"),
-    (DTypeError, lambda: ops.linear(t(2, 3), np.ones((4, 3), complex)), "linear: argument 2 is complex128"),
+    (DTypeError, lambda: ops.conv2d(x(), ones((6, 4, 3, 3), np.float32)), "conv2d: mixes float64 and float32"),
+    (DTypeError, lambda: ops.conv2d(x(), ones((6, 4, 3, 3), int)), "conv2d: argument 2 is int64"),
+    (DTypeError, lambda: ops.linear(t(2, 3), ones((4, 3), complex)), "linear: argument 2 is complex128"),
     (DTypeError, lambda: ops.relu(np.array(["a"])), "relu: argument 1 is <U1"),
     (DTypeError, lambda: ops.exp(np.array([object()])), "exp: argument 1 is object"),
-    (DTypeError, lambda: ops.tanh(np.ones(2, np.float16) * 1j), "tanh: argument 1 is complex"),
-    (DTypeError, lambda: ops.cross_entropy(t(3, 4), np.ones(3)), "cross_entropy: target must hold class numbers"),
-    (DTypeError, lambda: ops.cross_entropy(np.ones((3, 4), int), labels(0, 1, 2)), "cross_entropy: argument 1 is int64"),
+    (DTypeError, lambda: ops.tanh(ones(2, np.float16) * 1j), "tanh: argument 1 is complex"),
+    (DTypeError, lambda: ops.cross_entropy(t(3, 4), ones(3)), "cross_entropy: target must hold class numbers"),
+    (DTypeError, lambda: ops.cross_entropy(ones((3, 4), int), labels(0, 1, 2)), "cross_entropy: argument 1 is int64"),
     (IndexError, lambda: ops.cross_entropy(t(3, 4), labels(0, 4, 1)), r"cross_entropy: target 4 is no class of 0 … 3"),
     (IndexError, lambda: ops.cross_entropy(t(3, 4), labels(0, -1, 1)), "target -1 is no class"),
     (OptionError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), label_smoothing=1.5), "label_smoothing must lie"),
     (OptionError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), reduction="avg"), "reduction must be one of"),
-    (ShapeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), weight=np.ones(3)), "weight has shape"),
+    (ShapeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), weight=ones(3)), "weight has shape"),
     (OptionError, lambda: ops.dropout(t(3), p=1.5, rng=0), "dropout: p must lie"),
     (OptionError, lambda: ops.dropout(t(3), p=0.5), "dropout: training needs a source of randomness"),
     (OptionError, lambda: ops.clip(t(3)), "clip: give min, max or both"),
@@ -104,26 +117,30 @@ CASES = [
 
 
 @pytest.mark.parametrize(("error", "call", "message"), CASES, ids=[message[:40] for _, _, message in CASES])
-def test_bad_input_is_refused_with_one_clear_line(error, call, message):
+def test_bad_input_is_refused_with_one_clear_line(error, call, message, backend, monkeypatch):
+    monkeypatch.setitem(globals(), "where", backend)
+    if backend in GPUS and "is no class" in message:
+        assert np.isnan(call().item())  # nobody waits for the targets
+        return
     with pytest.raises(error, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
 
 
 def test_no_pictures_are_a_valid_batch():
-    x, w = t(0, 4, 6, 5), Tensor(W.data, requires_grad=True)
-    y = ops.conv2d(x, w, padding=1)
+    x, weight = t(0, 4, 6, 5), Tensor(w().data, requires_grad=True)
+    y = ops.conv2d(x, weight, padding=1)
     assert y.shape == (0, 6, 6, 5)
     y.sum().backward()
-    assert not w.grad.any()
+    assert not weight.grad.any()
     assert ops.max_pool2d(x, kernel_size=2).shape == (0, 4, 3, 2)
 
 
 @pytest.mark.parametrize("view", [lambda a: a[:, :, ::-1], lambda a: a.swapaxes(2, 3).copy().swapaxes(2, 3),
                                   lambda a: np.broadcast_to(a[:1], a.shape)])
 def test_any_view_is_a_valid_input(view):
-    x = view(X.data)
-    straight = np.ascontiguousarray(x)
-    for op in (lambda x: ops.conv2d(x, W, padding=1), ops.relu, lambda x: ops.max_pool2d(x, kernel_size=2),
+    picture = view(x().data)
+    straight = np.ascontiguousarray(picture)
+    for op in (lambda x: ops.conv2d(x, w(), padding=1), ops.relu, lambda x: ops.max_pool2d(x, kernel_size=2),
                lambda x: ops.batch_norm(x, np.ones(4), np.ones(4), training=True)):
-        np.testing.assert_allclose(op(Tensor(x)).data, op(Tensor(straight)).data, rtol=1e-13, atol=1e-14)
+        np.testing.assert_allclose(op(Tensor(picture)).data, op(Tensor(straight)).data, rtol=1e-13, atol=1e-14)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from backends import GPUS, needs_gpu
 
 from minires import Tensor, data, kernels, models, ops
 from minires.graph import no_grad
@@ -59,6 +60,16 @@ def test_the_gradient_that_leaves_a_block_arrives_at_the_one_before(name, digits
     paths = residual_paths(NETWORKS[name](), *digits)
     for before, after in pairwise(paths):
         assert after.total == before.upstream
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", ["basic", "bottleneck v1.5"])
+def test_on_a_gpu_the_parts_are_those_of_the_cpu(name, digits):
+    there = residual_paths(NETWORKS[name]().to("cuda"), *map(GPUS[0].array, digits))
+    for ours, path in zip(residual_paths(NETWORKS[name](), *digits), there, strict=True):
+        assert path.rounding <= 1e-13
+        assert (path.upstream, path.identity, path.branch, path.total, path.cosine) == pytest.approx(
+            (ours.upstream, ours.identity, ours.branch, ours.total, ours.cosine), rel=1e-10)
 
 
 def test_what_arrives_is_what_the_other_probe_measures(digits):
