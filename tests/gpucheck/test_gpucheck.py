@@ -7,7 +7,7 @@ from backends import GPUS, needs_gpu
 
 from minires.gpucheck.__main__ import main
 
-OPS = ["relu", "residual_add"]
+OPS = ["relu", "add"]
 
 
 @pytest.fixture
@@ -75,14 +75,15 @@ def test_two_answers_to_one_question_are_found(small, tmp_path, monkeypatch):
 def test_what_a_gpu_refuses_is_reported_and_the_rest_goes_on(small, tmp_path, monkeypatch, capsys):
     from minires.kernels import device
 
-    def refused(x):
+    def refused(*arrays):
         raise RuntimeError("CUDA_ERROR_ILLEGAL_ADDRESS")
     monkeypatch.setattr(device, "relu", refused)
+    monkeypatch.setattr(device, "add_relu", refused)  # what a block ends in
     assert main([*OPS, "--small", "--json", str(tmp_path / "report.json")]) == 1
     report = json.loads((tmp_path / "report.json").read_text())
     assert {"values of relu", "a step of resnet8"} <= set(report["failed"])
     assert "ILLEGAL_ADDRESS" in report["errors"]["values of relu"]
-    assert report["values"]["residual_add"]["same bits twice"]
+    assert report["values"]["add"]["same bits twice"]
     assert "values of relu: FAILED, RuntimeError: CUDA_ERROR_ILLEGAL_ADDRESS" in capsys.readouterr().out
 
 
