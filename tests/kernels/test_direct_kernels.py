@@ -91,6 +91,17 @@ def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
     assert forward == np.vdot(x, kernel.conv_dx(dy, w, win)) == np.vdot(w, kernel.conv_dw(dy, x, win))
 
 
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5, 7])
+def test_dx_by_phases_is_exact_for_every_size(stride, kernel_size):
+    tiled.FEW = 1
+    for padding in range(kernel_size // 2 + 1):
+        for H in range(max(1, kernel_size - 2 * padding), 10):
+            win = Window.of((2, 2, H, 11 - H % 3), (3, 2, kernel_size, kernel_size), stride, padding)
+            _, w, dy = arrays(win, integers=True)
+            np.testing.assert_array_equal(tiled.conv_dx(dy, w, win), naive.conv_dx(dy, w, win))
+
+
 @settings(max_examples=150, deadline=None)
 @given(win=windows(), seed=st.integers(0, 999))
 def test_col2im_is_the_exact_adjoint_of_im2col(win, seed):

@@ -175,6 +175,15 @@ def test_how_the_work_is_cut_does_not_change_the_result(monkeypatch, kernel, set
         kernels.set_num_threads(before)
 
 
+def test_nothing_is_left_of_a_nan_in_the_lines_of_another_geometry():
+    """Lines of 9 and of 8 pixels both have windows for 9."""
+    first, second = window(1, 2, 6, 3, 2, padding=0), window(1, 2, 2, 2, 2)
+    x, _, dy = arrays(first)
+    assert np.isnan(pairs.conv_dw(dy, x * np.nan, first)).any()
+    x, _, dy = arrays(second)
+    np.testing.assert_allclose(pairs.conv_dw(dy, x, second), naive.conv_dw(dy, x, second), atol=1e-13)
+
+
 @both
 def test_the_result_lies_in_memory_as_the_input_does(kind):
     win = window(2, 4, 6, 5, 3)
