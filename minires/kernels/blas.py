@@ -3,7 +3,7 @@
 Before OpenBLAS multiplies it copies both matrices, in pieces, into an order of its own. For a long matrix with few
 columns that takes as long as a third to all of the products, and on CPUs with AVX-512 it leaves it out where there are
 no more than SMALL products. So long matrices are cut here, and np.matmul is given a stack of short ones, for which it
-calls the BLAS in a loop of its own. GFLOP/s of a core (Zen 5), whole and cut:
+calls the BLAS in a loop of its own. GFLOP/s of a core (Zen 5), whole and cut (other kernels would lose 5–10 %):
 
     im2col:        (6144,27)·(27,16)  150  177     (6144,147)·(147,64)  225  263     (3072,576)·(576,64)  227  267
     its gradient:  (144,P)·(P,32)     140  250     (147,P)·(P,64)       181  239     (288,P)·(P,64)       173  244
@@ -13,8 +13,11 @@ calls the BLAS in a loop of its own. GFLOP/s of a core (Zen 5), whole and cut:
 Where pieces would become too short whole matrices are faster.
 """
 
+from functools import cache
+
 import numpy as np
 
+WITHOUT_COPIES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # OpenBLAS's kernels, as threadpoolctl names them
 SMALL = 1_000_000
 LEAST = 96  # rows of a piece, unless it is
 NARROW = 64  # columns wide at most
@@ -48,7 +51,7 @@ def matmul_wide(a, b, out):
 def matmul_long(a, b):
     """aᵀ·b, sums over many rows: a (P,M), b (P,N) -> (M,N)."""
     (P, M), N = a.shape, b.shape[1]
-    if M * N > SUMS:
+    if M * N > SUMS or not cuts():
         return a.T @ b
     m, n = _width(M), _width(N)
     rows = _piece(P, m * n, least=1)
@@ -61,10 +64,20 @@ def matmul_long(a, b):
     return sums
 
 
+@cache
+def cuts():
+    """Whether this machine's BLAS multiplies small matrices without copies, so that cutting pays."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return False
+    return any(library.get("architecture") in WITHOUT_COPIES for library in threadpool_info())
+
+
 def _piece(length, products, least):
     """The length of pieces of which each row takes so many products; all if they would be shorter than least."""
     most = SMALL // max(products, 1)
-    if length <= most or most < least:
+    if length <= most or most < least or not cuts():
         return max(length, 1)
     pieces = -(-length // most)
     return -(-length // pieces)

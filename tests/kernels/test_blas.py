@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from minires.kernels import blas
 
+CUTS = blas.cuts  # itself: below it is always true
 SIZES = st.integers(1, 70)
 SMALL = st.sampled_from([1, 200, 5_000, 1_000_000])
 
@@ -15,6 +16,7 @@ SMALL = st.sampled_from([1, 200, 5_000, 1_000_000])
 def _restored(monkeypatch):
     for name in ("SMALL", "LEAST", "SUMS"):
         monkeypatch.setattr(blas, name, getattr(blas, name))
+    monkeypatch.setattr(blas, "cuts", lambda: True)
 
 
 def matrix(*shape, seed=0, spare=0):
@@ -65,3 +67,11 @@ def test_pieces_are_small_where_they_should_be(monkeypatch, M, K, N):
     sizes.clear()
     blas.matmul_long(matrix(M, K), matrix(M, N))
     assert not sizes if K * N > blas.SUMS else max(sizes) <= blas.SMALL
+
+
+@pytest.mark.parametrize(("kernels", "pays"), [("SkylakeX", True), ("Haswell", False), (None, False)])
+def test_matrices_are_cut_where_the_blas_has_kernels_for_it(monkeypatch, kernels, pays):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    found = [{"user_api": "openmp"}, {"user_api": "blas"} | ({"architecture": kernels} if kernels else {})]
+    monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: found)
+    assert CUTS.__wrapped__() is pays
