@@ -18,10 +18,10 @@ from functools import cache
 import numpy as np
 
 WITHOUT_COPIES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # OpenBLAS's kernels, as threadpoolctl names them
-SMALL = 1_000_000
-LEAST = 96  # rows of a piece, unless it is
-NARROW = 64  # columns wide at most
-SUMS = 40_000  # of long columns, from which on whole matrices are faster
+SMALL = 1_000_000  # numbers that a product multiplies, M·K·N
+NARROW = 64  # columns of a narrow result
+LEAST = 96  # rows that a piece must have where the result is not narrow
+SUMS = 40_000  # numbers of aᵀ·b beyond which whole matrices are faster
 
 
 def matmul(a, b, out):
