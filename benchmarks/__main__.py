@@ -44,7 +44,8 @@ def make_parser():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to run (see below, and --list)")
     parser.add_argument("--against", nargs="*", choices=RIVALS, default=["torch"], metavar="LIBRARY",
-                        help="torch (the default), dezero, mygrad, several of them, or none; after the NAMEs")
+                        help="torch (the default), dezero, mygrad or several of them, after the NAMEs; "
+                             "without any: minires alone")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of each (default: one a core)")
     parser.add_argument("--pairs", type=int, default=None, metavar="N",
                         help="measurements of each, after one that warms up (default 7, with --tiny 1)")

@@ -29,7 +29,7 @@ import numpy as np
 
 from minires.arrays import empty, empty_map
 from minires.kernels.blocks import chunks
-from minires.kernels.window import Window
+from minires.kernels.window import turned
 from minires.kernels.workers import buffer, scratch, share
 
 PRODUCTS = 1_000_000  # that a call of the BLAS makes at most: below, OpenBLAS multiplies where the numbers are
@@ -55,7 +55,7 @@ def conv(x, w, win):
 
 def conv_dx(dy, w, win):
     """The convolution of dY with the weights turned by 180°: dy (N,O,OH,OW), w (O,C,3,3) -> dx (N,C,H,W)."""
-    return _conv(dy, _filters(_turned(w)), _back(win))
+    return _conv(dy, _filters(turned(w)), win.back())
 
 
 def conv_dw(dy, x, win):
@@ -68,7 +68,7 @@ def conv_dw(dy, x, win):
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one V of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
-    U, back = _filters(_turned(w)), _back(win)
+    U, back = _filters(turned(w)), win.back()
     dx, dw = empty_map((win.N, win.C, win.H, win.W), like=dy), empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
 
     def chunk(some):
@@ -76,7 +76,7 @@ def conv_dx_dw(dy, x, w, win):
         _map(V, U, dx[some], back)
         return _products(_gradient(x[some], back), V)
     parts = share(chunk, _chunks(back))
-    _turned(dw).transpose(0, 3, 1, 2)[...] = _filters_back(parts, (win.C, 3, win.O))
+    turned(dw).transpose(0, 3, 1, 2)[...] = _filters_back(parts, (win.C, 3, win.O))
     return dx, dw
 
 
@@ -84,15 +84,6 @@ def _conv(x, U, win):
     y = empty_map(win.y_shape, like=x)
     share(lambda some: _map(_windows(x[some], win), U, y[some], win), _chunks(win))
     return y
-
-
-def _back(win):
-    return Window.of(win.y_shape, (win.C, win.O, 3, 3), 1, (2 - win.PH, 2 - win.PW))
-
-
-def _turned(w):
-    # (O,C,KH,KW) -> (KH,KW,O,C), turned by 180°
-    return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
 
 
 def _chunks(win):

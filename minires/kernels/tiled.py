@@ -20,7 +20,7 @@ from minires.kernels import im2col as readable
 from minires.kernels.blas import matmul, matmul_long
 from minires.kernels.blocks import chunks
 from minires.kernels.pixels import as_items, columns
-from minires.kernels.window import Window
+from minires.kernels.window import Window, turned
 from minires.kernels.workers import buffer, share
 
 COLUMN_BYTES = 2 << 20
@@ -49,14 +49,6 @@ def _conv(x, weights, win, y=None):
     return y
 
 
-def _back(win):
-    """The window of dX as a convolution of dY with the turned weights, or None where there is a stride."""
-    PH, PW = win.DH * (win.KH - 1) - win.PH, win.DW * (win.KW - 1) - win.PW
-    if win.SH != 1 or win.SW != 1 or PH < 0 or PW < 0:
-        return None
-    return Window.of(win.y_shape, (win.C, win.O, win.KH, win.KW), 1, (PH, PW), (win.DH, win.DW))
-
-
 def _phases(size, K, S, P):
     """(first pixel, first tap, taps, padding) for every S-th pixel of an axis from each of the first S.
 
@@ -70,16 +62,11 @@ def _phases(size, K, S, P):
     return phases
 
 
-def _turned(w, win):
-    # (O,C,KH,KW) -> (KH,KW,O,C), turned by 180° -> (K',C)
-    return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1).reshape(-1, win.C)
-
-
 def conv_dx(dy, w, win):
     """dX = im2col(dY) · W turned, or where that does not fit dX = col2im(dY · W): dy (N,O,OH,OW) -> dx (N,C,H,W)."""
-    back = _back(win)
+    back = win.back()
     if back is not None:
-        return _conv(dy, _turned(w, win), back)
+        return _conv(dy, turned(w).reshape(-1, win.C), back)
     phases = [_phases(win.H, win.KH, win.SH, win.PH), _phases(win.W, win.KW, win.SW, win.PW)]
     if win.DH > 1 or win.DW > 1 or win.C < FEW or any(padding < 0 for axis in phases for *_, padding in axis):
         return _dx_by_sums(dy, w, win)
@@ -89,7 +76,7 @@ def conv_dx(dy, w, win):
         pixels = dx[:, :, a::win.SH, b::win.SW]
         if KH and KW:
             back = Window(win.N, win.O, win.OH, win.OW, win.C, KH, KW, 1, 1, PH, PW, 1, 1, 1, *pixels.shape[2:])
-            _conv(dy, _turned(w[:, :, kh::win.SH, kw::win.SW], win), back, pixels)
+            _conv(dy, turned(w[:, :, kh::win.SH, kw::win.SW]).reshape(-1, win.C), back, pixels)
         else:
             pixels[...] = 0
     return dx
@@ -115,12 +102,12 @@ def conv_dx_dw(dy, x, w, win):
 
     A row of im2col(dY) holds all the dY that one pixel of x has met, so dW turned = Xᵀ · im2col(dY).
     """
-    back = _back(win)
+    back = win.back()
     if back is None or (win.KH, win.KW) == (1, 1):
         return conv_dx(dy, w, win), conv_dw(dy, x, win)
     dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
     dy, x, out = dy.transpose(0, 2, 3, 1), x.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1)
-    weights = _matrix(_turned(w, win))
+    weights = _matrix(turned(w).reshape(-1, win.C))
 
     def tile(job):
         some, first, last = job
@@ -129,8 +116,8 @@ def conv_dx_dw(dy, x, w, win):
         return matmul_long(x[some, first:last].reshape(-1, win.C), rows)
     parts = share(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
-    turned = _add_up(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
-    dw.transpose(2, 3, 1, 0)[...] = turned[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
+    found = _add_up(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
+    dw.transpose(2, 3, 1, 0)[...] = found[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
     return dx, dw
 
 

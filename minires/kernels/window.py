@@ -97,6 +97,13 @@ class Window:
         """Whether every output meets the one input at its own place: a 1×1 kernel without stride and padding."""
         return (self.KH, self.KW, self.SH, self.SW, self.OH, self.OW) == (1, 1, 1, 1, self.H, self.W)
 
+    def back(self):
+        """The window of dX as the convolution of dY with the turned() weights, or None where there is a stride."""
+        PH, PW = self.DH * (self.KH - 1) - self.PH, self.DW * (self.KW - 1) - self.PW
+        if self.SH != 1 or self.SW != 1 or PH < 0 or PW < 0:
+            return None
+        return Window.of(self.y_shape, (self.C, self.O, self.KH, self.KW), 1, (PH, PW), (self.DH, self.DW))
+
     def taps(self, first=0, last=None):
         """Each kernel position (kh, kw), with the outputs that it serves and the inputs that it reads there.
 
@@ -105,6 +112,11 @@ class Window:
         Only output rows first … last − 1 are served, and out counts them from first.
         """
         return _taps(self, first, self.OH if last is None else last)
+
+
+def turned(w):
+    """w (O,C,KH,KW) turned by 180° -> (KH,KW,O,C)"""
+    return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
 
 
 @lru_cache(maxsize=4096)

@@ -28,7 +28,7 @@ from minires.arrays import empty_map
 from minires.kernels.blas import SMALL, matmul, matmul_wide
 from minires.kernels.blocks import chunks
 from minires.kernels.pixels import as_items, with_zeros
-from minires.kernels.window import Window
+from minires.kernels.window import turned
 from minires.kernels.workers import buffer, share, workers
 
 BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache
@@ -63,7 +63,7 @@ def conv(x, w, win):
 
 def conv_dx(dy, w, win):
     """The convolution of dY with the weights turned by 180°: dy (N,O,OH,OW), w (O,C,3,3) -> dx (N,C,H,W)."""
-    return _conv(dy, _turned(w), _back(win))
+    return _conv(dy, turned(w), win.back())
 
 
 def conv_dw(dy, x, win):
@@ -76,11 +76,11 @@ def conv_dw(dy, x, win):
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one transform of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
-    dx, back, turned = empty_map((win.N, win.C, win.H, win.W), like=dy), _back(win), _turned(w)
+    dx, back, weights = empty_map((win.N, win.C, win.H, win.W), like=dy), win.back(), turned(w)
 
     def work(chunk, part):
         V = _picture(dy, back, chunk)
-        _map(V, turned, dx, back, chunk, _blocks(win.C, part))
+        _map(V, weights, dx, back, chunk, _blocks(win.C, part))
         return _weights(_gradient(x, back, chunk), V, _blocks(win.O, part), turned=True)
     return dx, _add_up(_share(work, back), win).transpose(3, 2, 0, 1)
 
@@ -89,15 +89,6 @@ def _conv(x, w, win):
     y = empty_map(win.y_shape, like=x)
     _share(lambda chunk, part: _map(_picture(x, win, chunk), w, y, win, chunk, _blocks(win.O, part)), win)
     return y
-
-
-def _back(win):
-    return Window.of(win.y_shape, (win.C, win.O, 3, 3), 1, (2 - win.PH, 2 - win.PW))
-
-
-def _turned(w):
-    # (O,C,KH,KW) -> (KH,KW,O,C), turned by 180°
-    return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
 
 
 def _tiles(win):
