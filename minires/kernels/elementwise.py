@@ -103,10 +103,9 @@ def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count, out=None):
 
 def _by_channel(formula, maps, vectors, out=None):
     """formula(*maps, *vectors, out=None), some pictures at a time on all workers; the result is out, or a new map."""
-    n = len(maps)
     rows, vectors = as_rows(maps if out is None else [*maps, out], vectors)
-    return as_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows[:n], into=(*rows[n:], None)[0]),
-                  maps[0])
+    into = None if out is None else rows.pop()
+    return as_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows, into=into), maps[0])
 
 
 def _split(mean, inv_std, x):

@@ -28,11 +28,12 @@ from math import prod
 import numpy as np
 
 from minires.arrays import empty, empty_map
+from minires.kernels.blas import SMALL
 from minires.kernels.blocks import chunks
 from minires.kernels.window import turned
 from minires.kernels.workers import buffer, scratch, share
 
-PRODUCTS = 1_000_000  # that a call of the BLAS makes at most: below, OpenBLAS multiplies where the numbers are
+PRODUCTS = SMALL  # that a call of the BLAS makes at most
 
 G = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]]) / 2
 

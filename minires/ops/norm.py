@@ -49,7 +49,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
     inv_std = kernels.inverse_deviation(var, eps)  # 1/√(σ² + ε), (C,)
     y = kernels.normalise(x, mean, inv_std, weight, bias, relu)  # γ·x̂ + β
-    rectified = y if relu else None  # y itself would be kept in any case
+    rectified = y if relu else None  # backward keeps what it names, and without a ReLU it needs no y
 
     def backward(dy):
         if relu:
