@@ -96,13 +96,15 @@ def _measure(subject, report, upstream, dxs, y, seed):
 def _compare(subject, method, i, dx, upstream, seed):
     """The Worst of argument i, and its Σ|∂L/∂y·∂y/∂x|."""
     x, evaluate, arrays = subject.arrays[i], subject.evaluate, subject.arrays
-    measured, terms, steepest = np.zeros(x.shape), np.zeros(x.shape), 0.0
+    measured, unsure, terms, steepest = np.zeros(x.shape), np.zeros(x.shape), np.zeros(x.shape), 0.0
     for j in np.ndindex(x.shape):
-        column = method.derivative(line(evaluate, arrays, i, j))
+        column, error = method.derivative(line(evaluate, arrays, i, j))
+        unsure[j] = np.sum(np.abs(upstream) * error)
         measured[j], terms[j] = np.sum(upstream * column), np.sum(np.abs(upstream * column))
         steepest = max(steepest, float(np.abs(column).max(initial=0)))
     kinks = _kinks(subject, method, i, dx, upstream, steepest, seed)
-    return compare(subject.names[i], dx, measured, FLOOR * float(np.abs(upstream).max(initial=1e-300)), kinks), terms
+    floor = FLOOR * float(np.abs(upstream).max(initial=1e-300))
+    return compare(subject.names[i], method, dx, measured, unsure, floor, kinks), terms
 
 
 def _kinks(subject, method, i, dx, upstream, steepest, seed):
@@ -121,10 +123,11 @@ def _kinks(subject, method, i, dx, upstream, steepest, seed):
     return kinks
 
 
-def compare(argument, analytic, measured, floor, kinks=()):
+def compare(argument, method, analytic, measured, unsure, floor, kinks=()):
     """The greatest difference, relative to the greatest gradient or `floor`; a NaN on either side counts as infinite.
 
-    At a kink the difference is the distance from the interval of subgradients. -> Worst
+    unsure: the measured derivatives' own errors; they excuse differences up to the method's doubt, and those that they
+    do not excuse come first. At a kink the difference is the distance from the interval of subgradients. -> Worst
     """
     worst = Worst(argument, elements=analytic.size - len(kinks), kinks=list(kinks))
     if not analytic.size:
@@ -136,9 +139,12 @@ def compare(argument, analytic, measured, floor, kinks=()):
         measured[k.index] = k.analytic if inside else np.clip(k.analytic, k.low, k.high)
     difference = np.abs(analytic - measured)
     difference = np.where(np.isnan(difference), np.inf, difference)
-    at = tuple(int(k) for k in np.unravel_index(np.argmax(difference), difference.shape))
     scale = max(float(np.nanmax(np.abs(analytic), initial=0)), float(np.nanmax(np.abs(measured), initial=0)), floor)
-    worst.error, worst.index = float(difference[at] / scale), at
+    doubt = np.fmin(unsure, method.doubt * scale)
+    wrong = difference > method.tolerance * scale + doubt
+    at = np.argmax(np.where(wrong, difference, 0) if wrong.any() else difference)
+    at = tuple(int(k) for k in np.unravel_index(at, difference.shape))
+    worst.error, worst.doubt, worst.index = float(difference[at] / scale), float(doubt[at] / scale), at
     worst.analytic, worst.numeric = float(analytic[at]), float(measured[at])
     return worst
 

@@ -80,14 +80,16 @@ def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
 
 def _along(network, key, directions, floor, method):
     """The Worst over some directions; errors are relative to the size that ⟨∂L/∂x, v⟩ has for a v of that length."""
-    analytic, measured, scales = [], [], [floor]
+    analytic, measured, unsure, scales = [], [], [], [floor]
     for v in directions:
         gradients = {name: network.gradients[name] for name in v}
         analytic.append(sum(np.sum(g * v[name]) for name, g in gradients.items()))
-        measured.append(np.sum(network.upstream * method.derivative(network.line(v))))
+        slope, error = method.derivative(network.line(v))
+        measured.append(np.sum(network.upstream * slope))
+        unsure.append(np.sum(np.abs(network.upstream) * error))
         scales += [float(np.abs(g).max(initial=0)) * np.linalg.norm(v[name]) / max(v[name].size, 1) ** 0.5
                    for name, g in gradients.items()]
-    return compare(key, np.array(analytic), np.array(measured), max(scales))
+    return compare(key, method, *map(np.array, (analytic, measured, unsure)), max(scales))
 
 
 @dataclass

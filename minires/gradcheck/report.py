@@ -20,10 +20,11 @@ class Kink:
 
 @dataclass
 class Worst:
-    """Where one argument's gradient is farthest from the measured one; error is relative to the greatest gradient."""
+    """Where one argument's gradient is farthest from the measured one; errors are relative to the greatest gradient."""
 
     argument: str
     error: float = 0.0
+    doubt: float = 0.0  # how much of the error the measurement may be to blame for
     index: tuple = ()
     analytic: float = 0.0
     numeric: float = 0.0
@@ -37,7 +38,7 @@ class Worst:
 
 @dataclass
 class Report:
-    """The verdict on one case. `worst` is the entry of `arguments` with the greatest error."""
+    """The verdict on one case. `worst` is the entry of `arguments` with the greatest error, of the wrong ones if any."""
 
     name: str
     by: Method = COMPLEX_STEP
@@ -52,7 +53,7 @@ class Report:
 
     @property
     def worst(self):
-        return max(self.arguments, key=lambda w: w.error, default=None)
+        return max(self.arguments, key=lambda w: (not self.agrees(w), w.error), default=None)
 
     @property
     def kinks(self):
@@ -66,7 +67,7 @@ class Report:
 
     def agrees(self, worst):
         """Whether an entry of `arguments` stays within the method's tolerance."""
-        return worst.error <= self.by.tolerance
+        return worst.error - worst.doubt <= self.by.tolerance
 
     @property
     def passed(self):

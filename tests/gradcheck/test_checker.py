@@ -188,3 +188,25 @@ def test_the_readable_convolution_is_what_complex_numbers_use():
     x = np.random.default_rng(0).standard_normal((1, 1, 3, 3)) * (1 + 1j)
     np.testing.assert_array_equal(kernels.conv(x, np.ones((1, 1, 2, 2)), win),
                                   im2col.conv(x, np.ones((1, 1, 2, 2)), win))
+
+
+def bent(excess):
+    """A function that no complex number goes through, so large and with a kink so near that differences are 1e-8 off."""
+    def function(x):
+        y = np.sin(x) + 50 + np.abs(x.real - at - 1e-5)
+        return y, lambda dy: dy * (np.cos(x) - 1) * (1 + excess)
+    at = np.linspace(0, 1, 50)
+    return function, at
+
+
+def test_an_error_of_the_differences_own_is_no_error_of_the_gradient():
+    report = check(*bent(0))
+    assert report.passed, str(report)
+    assert report.method == "4-point" and 1e-8 < report.worst.error < 1e-7 + report.by.tolerance
+
+
+@pytest.mark.parametrize("excess", [1.3e-7, -1.3e-7, 1e-5])
+def test_but_beyond_their_doubt_it_is(excess):
+    report = check(*bent(excess))
+    assert not report.passed
+    assert report.worst.error == pytest.approx(abs(excess), rel=0.9)

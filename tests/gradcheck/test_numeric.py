@@ -43,7 +43,16 @@ def test_the_leading_errors_are_those_of_the_docstring():
     (lambda t: np.asarray(t * t), 0.0), (lambda t: np.asarray(5.0), 0.0),
 ])
 def test_the_adaptive_step_fits_the_function(function, slope):
-    assert four_point_adaptive(function) == pytest.approx(slope, rel=1e-9, abs=1e-12)
+    assert four_point_adaptive(function)[0] == pytest.approx(slope, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("distance", [1e-3, 1e-5, 1e-6, 1e-7])
+def test_differences_know_their_own_error_where_a_kink_is_near(distance):
+    points = np.arange(100) / 10
+    slope, error = four_point_adaptive(lambda t: np.sin(points + t) + 1 + np.abs(t - distance))
+    off = np.abs(slope - (np.cos(points) - 1))
+    assert off.sum() < error.sum() < 30 * off.sum()
+    assert error.max() < 200 * 2.0**-53 / distance
 
 
 @pytest.mark.parametrize("function", [
