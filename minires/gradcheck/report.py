@@ -38,7 +38,7 @@ class Worst:
 
 @dataclass
 class Report:
-    """The verdict on one case. `worst` is the entry of `arguments` with the greatest error, of the wrong ones if any."""
+    """The verdict on one case. `worst` is the entry of `arguments` with the greatest error, wrong ones first."""
 
     name: str
     by: Method = COMPLEX_STEP

@@ -202,7 +202,8 @@ def bent(excess):
 def test_an_error_of_the_differences_own_is_no_error_of_the_gradient():
     report = check(*bent(0))
     assert report.passed, str(report)
-    assert report.method == "4-point" and 1e-8 < report.worst.error < 1e-7 + report.by.tolerance
+    assert report.method == "4-point"
+    assert 1e-8 < report.worst.error < 1e-7 + report.by.tolerance
 
 
 @pytest.mark.parametrize("excess", [1.3e-7, -1.3e-7, 1e-5])
