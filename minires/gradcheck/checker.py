@@ -21,10 +21,11 @@ def check(function, *arrays, seed=0, label=None, view=False, **static):
     """Hold function(*arrays, **static) -> (y, backward) against measured derivatives, under a random upstream.
 
     Float arrays are differentiated (in float64), others are passed on. By the complex step to 1e-12 where the function
-    is analytic, else by 4-point differences to 1e-8, or to their own error if that is greater, never beyond 1.1e-7. At a
-    kink, where there is no derivative, the gradient must be one of the subgradients; the report counts these places. Besides, backward must return a gradient of the right shape
-    and dtype for each, the same when called twice, zero for a dy of zeros; it may not change its inputs nor hand out
-    their memory (view=True allows y to share it), and must take arrays that are not contiguous. -> Report
+    is analytic, else by 4-point differences to 1e-8, or to their own error where it is greater, never beyond 1.1e-7.
+    At a kink, where there is no derivative, the gradient must be one of the subgradients; the report counts these
+    places. Besides, backward must return a gradient of the right shape and dtype for each, the same when called twice,
+    zero for a dy of zeros; it may not change its inputs nor hand out their memory (view=True allows y to share it), and
+    must take arrays that are not contiguous. -> Report
     """
     return examine(Subject(function, arrays, static), label, seed=seed, view=view)
 
