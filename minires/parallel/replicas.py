@@ -34,7 +34,7 @@ from minires.errors import GraphError, OptionError
 from minires.graph import no_grad
 from minires.kernels.batch import meeting
 from minires.kernels.workers import alone, forked, get_num_threads, share
-from minires.parallel.memory import LeftError, Meeting, shared_copy
+from minires.parallel.memory import LeftError, Meeting, shared, shared_copy
 from minires.tensor import Tensor
 
 
@@ -100,10 +100,13 @@ class Replicas:
 
         def add(job):
             p, *theirs = job
+            if p.grad is None:
+                p.grad = theirs.pop().copy(order="K")
             for dw in theirs:
                 p.grad += dw
-        share(add, [job for job in zip(self.parameters, *(other.gradients for other in self.others))
-                    if job[0].grad is not None])
+        jobs = [(p, *(other.gradients[i] for other in self.others if other.sent[i]))
+                for i, p in enumerate(self.parameters)]
+        share(add, [job for job in jobs if len(job) > 1])
         return loss, round(accuracy * N)
 
     def predict(self, images):
@@ -160,16 +163,17 @@ class Replicas:
         ends = [context.Pipe() for _ in range(1, self.n)]
         for rank, (ours, theirs) in enumerate(ends, 1):
             gradients = [shared_copy(p.data) if p.requires_grad else None for p in self.parameters]
-            process = context.Process(target=self._serve, args=(rank, theirs, gradients, [end for end, _ in ends]),
+            sent = shared((len(gradients),), bool)
+            process = context.Process(target=self._serve, args=(rank, theirs, gradients, sent, [e for e, _ in ends]),
                                       name=f"minires replica {rank}")
             with warnings.catch_warnings():  # the workers' threads hold no lock while nothing is shared
                 warnings.simplefilter("ignore", DeprecationWarning)
                 process.start()
             theirs.close()
-            self.others.append(_Other(process, ours, gradients, self.meeting))
+            self.others.append(_Other(process, ours, gradients, sent, self.meeting))
         self.meeting.look = lambda others=self.others: [other.receive(0) for other in others]
 
-    def _serve(self, rank, pipe, gradients, ends):
+    def _serve(self, rank, pipe, gradients, sent, ends):
         """What another process does: its part of each batch that comes through the pipe."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # they are for the first process, which lets the others go
@@ -177,7 +181,7 @@ class Replicas:
             end.close()  # so that the pipe ends with the first process
         first = os.getppid()
         forked()
-        _send_gradients(self.parameters, gradients)
+        _send_gradients(self.parameters, gradients, sent)
         self.meeting.rank, self.meeting.look = rank, lambda: os.getppid() == first or os._exit(1)
         try:
             with alone(rank, self.n):
@@ -189,9 +193,7 @@ class Replicas:
                     if work == "answers":
                         pipe.send(_answers(self.model, images))
                         continue
-                    for dw in gradients:
-                        if dw is not None:
-                            dw[...] = 0
+                    sent[...] = False
                     try:
                         _forward_and_back(self.model, images, *order, self.meeting)
                     except _NotFiniteError:
@@ -205,18 +207,22 @@ class Replicas:
             self.meeting.leave()
 
 
-def _send_gradients(parameters, gradients):
-    """Let each gradient be added to the shared one when it arrives, and the parameter keep none."""
+def _send_gradients(parameters, gradients, sent):
+    """Let each gradient go into the shared one when it arrives, which `sent` then says, and the parameter keep none."""
     arrived = []
 
-    def send(p, shared, dw):
-        shared += dw
+    def send(i, p, dw):
+        if sent[i]:  # in this batch
+            gradients[i] += dw
+        else:
+            gradients[i][...] = dw
+            sent[i] = True
         while arrived:
             arrived.pop().grad = None
         arrived.append(p)
-    for p, shared in zip(parameters, gradients):
-        if shared is not None:
-            p.register_hook(partial(send, p, shared))
+    for i, p in enumerate(parameters):
+        if gradients[i] is not None:
+            p.register_hook(partial(send, i, p))
 
 
 def _modes(model):
@@ -278,8 +284,9 @@ def _answers(model, images):
 class _Other:
     """What the first process knows of another one."""
 
-    def __init__(self, process, pipe, gradients, meeting):
-        self.process, self.pipe, self.gradients, self.meeting = process, pipe, gradients, meeting
+    def __init__(self, process, pipe, gradients, sent, meeting):
+        self.process, self.pipe, self.meeting = process, pipe, meeting
+        self.gradients, self.sent = gradients, sent  # of each parameter; which of them this batch has
 
     def receive(self, wait):
         """What it sends within so many seconds, or None. Raises its error if it has failed or ended."""

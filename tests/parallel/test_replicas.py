@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minires import Tensor, models, nn, optim
+from minires import Tensor, models, nn, ops, optim
 from minires.errors import GraphError, OptionError
 from minires.parallel import Replicas, why_not
 
@@ -142,6 +142,37 @@ def test_layers_that_were_frozen_are_seen_by_all():
         twin.bn1.train()
         loss, _ = replicas.gradients(images, labels)
         assert loss == pytest.approx(Replicas(twin, 1).gradients(images, labels)[0], rel=1e-12)
+
+
+class Branching(nn.Module):
+    """A network of which bright pictures alone take the second layer, and it takes them twice."""
+
+    def __init__(self):
+        self.first, self.second = nn.Linear(4, 4, rng=0), nn.Linear(4, 4, rng=1)
+
+    def forward(self, x):
+        y = self.first(x.reshape(len(x), 4))
+        return self.second(self.second(y)) if x.data.mean() > 0 else y
+
+
+@pytest.mark.parametrize("bright", [(True, True), (False, True), (True, False), (False, False)])
+def test_what_one_part_of_a_batch_alone_takes_has_its_gradient(bright):
+    model = Branching().to(np.float64)
+    labels, noise = np.array([0, 1, 2, 3]), np.random.default_rng(0).random((4, 1, 2, 2))
+    images = noise * np.repeat([1 if b else -1 for b in bright], 2).reshape(4, 1, 1, 1)
+    with Replicas(model, 2) as replicas:
+        replicas.gradients(noise, labels)  # all layers have gradients now, which the next batch is to forget
+        replicas.gradients(images, labels)
+        gradients = {name: p.grad for name, p in model.named_parameters()}
+    for p in model.parameters():
+        p.grad = None
+    for part in (slice(0, 2), slice(2, 4)):
+        (ops.cross_entropy(model(Tensor(images[part])), labels[part]) * 0.5).backward()
+    for name, p in model.named_parameters():
+        if p.grad is None:
+            assert gradients[name] is None
+        else:
+            np.testing.assert_allclose(gradients[name], p.grad, rtol=1e-12, err_msg=name)
 
 
 def test_several_processes_predict_what_one_does_between_steps_of_training():
