@@ -13,23 +13,23 @@ def max_pool(x, win, taps=True):
     """The greatest value under each window, and if taps which tap it came from (the first, if several are equal).
 
     x (N,C,H,W) -> y and tap (N,C,OH,OW), or y and None. Padding counts as −inf, a NaN wins.
-    The maximum of a window is that of its rows' maxima, KW + KH comparisons where all taps at once are KH·KW.
+    The maximum of a window is that of its columns' maxima, KH + KW comparisons where all taps at once are KH·KW.
     """
     xp = array_module(x)
-    rows, columns = replace(win, KH=1, SH=1, PH=0, OH=win.H), replace(win, W=win.OW, KW=1, SW=1, PW=0)
+    columns, rows = replace(win, KW=1, SW=1, PW=0, OW=win.W), replace(win, H=win.OH, KH=1, SH=1, PH=0)
     y = empty_map(win.y_shape, like=x)
     # bytes, of which a processor compares many at once, unless there are too many taps to tell from the missed ones
     small = xp.uint8 if win.KH * win.KW < MISSED else xp.int32
     tap = empty_map(win.y_shape, like=x, dtype=small) if taps else None
 
     def pictures(some):
-        best = empty_map((len(x[some]), *rows.y_shape[1:]), like=x)
-        _greatest(x[some], rows, best)
-        _greatest(best, columns, y[some])
+        best = empty_map((len(x[some]), *columns.y_shape[1:]), like=x)
+        _greatest(x[some], columns, best)
+        _greatest(best, rows, y[some])
         if taps:
             winner = empty_map(best.shape, like=x, dtype=small)
-            _winners(x[some], None, rows, best, winner)
-            _winners(best, winner, columns, y[some], tap[some], step=win.KW)
+            _winners(x[some], None, columns, best, winner, step=win.KW)
+            _winners(best, winner, rows, y[some], tap[some])
     share(pictures, blocks(x))
     return y, tap
 
