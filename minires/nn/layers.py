@@ -239,7 +239,9 @@ class Sequential(Module):
         return len(self.named_children())
 
     def __getitem__(self, i):
-        return self.named_children()[i][1]
+        """The i-th module, or those of a slice as a Sequential, which shares them."""
+        modules = [module for _, module in self.named_children()]
+        return Sequential(*modules[i]) if isinstance(i, slice) else modules[i]
 
     def forward(self, x):
         for _, module in self.named_children():

@@ -35,6 +35,8 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
     if logits.ndim < 2 or not logits.shape[1] or target.shape != logits.shape[:1] + logits.shape[2:]:
         raise ShapeError(f"cross_entropy: logits (N,K,…) are {logits.shape}, target (N,…) is {target.shape}")
     K = logits.shape[1]
+    if weight is not None and getattr(weight, "dtype", None) is None:
+        raise DTypeError(f"cross_entropy: weight must be an array of a number a class, got {type(weight).__name__}")
     if weight is not None and weight.shape != (K,):
         raise ShapeError(f"cross_entropy: weight has shape {weight.shape}, {K} classes need ({K},)")
 

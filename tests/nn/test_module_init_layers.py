@@ -280,3 +280,14 @@ def test_norm_relu_calls_other_norms_and_hooks_as_anybody_does():
     y = nn.norm_relu(norm, x)
     assert seen[0].min() < 0  # what a hook sees is batch norm's, before the ReLU
     assert y.data.min() == 0
+
+
+def test_a_slice_of_a_sequential_shares_its_modules():
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU(), nn.Linear(3, 1, rng=0))
+    front = model[:2]
+    assert isinstance(front, nn.Sequential)
+    assert list(front.state_dict()) == ["0.weight", "0.bias"]
+    assert front[0] is model[0]
+    assert model[-1] is model[2]
+    with pytest.raises(IndexError):
+        model[3]

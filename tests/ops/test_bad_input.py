@@ -92,6 +92,7 @@ CASES = [
     (ShapeError, lambda: ops.cross_entropy(t(2, 4, 3), labels(0, 1)), r"are \(2, 4, 3\), target \(N,…\) is \(2,\)"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), labels(True, False, True)), "as integers, got bool"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), [0, 1, 2]), "as integers, got list"),
+    (DTypeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), weight=[1, 1, 1, 2]), "weight must be an array"),
     (DTypeError, lambda: ops.conv2d(x(), ones((6, 4, 3, 3), np.float32)), "conv2d: mixes float64 and float32"),
     (DTypeError, lambda: ops.conv2d(x(), ones((6, 4, 3, 3), int)), "conv2d: argument 2 is int64"),
     (DTypeError, lambda: ops.linear(t(2, 3), ones((4, 3), complex)), "linear: argument 2 is complex128"),
