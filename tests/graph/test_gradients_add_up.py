@@ -1,0 +1,155 @@
+"""Gradients that meet are added up, lie in memory of their own, and go only where they are asked for."""
+
+import numpy as np
+import pytest
+from leaves import leaf
+
+import minires
+from minires import Tensor, kernels, models, ops
+from minires.arrays import channels_last
+from minires.tensor import registry
+
+
+def test_a_value_used_twice_receives_both_gradients():
+    x = leaf(3)
+    a, b = x * 2.0, x * 3.0
+    (a * b + x).sum().backward()
+    np.testing.assert_allclose(x.grad, 12 * x.data + 1, rtol=1e-15)
+
+
+def test_many_uses_add_up():
+    x = leaf(4)
+    total = x
+    for _ in range(9):
+        total = total + x
+    total.backward(np.arange(4.0))
+    np.testing.assert_array_equal(x.grad, 10 * np.arange(4.0))
+
+
+def test_an_op_that_returns_one_array_twice_is_not_hurt_by_accumulation():
+    x, f = leaf(3), leaf(3, seed=1)
+    upstream = np.array([1.0, 2.0, 3.0])
+    (ops.residual_add(x, f) + x + x).backward(upstream)
+    np.testing.assert_array_equal(x.grad, 3 * upstream)
+    np.testing.assert_array_equal(f.grad, upstream)
+    np.testing.assert_array_equal(upstream, [1, 2, 3])
+
+
+@pytest.mark.parametrize("function", [
+    ops.residual_add, ops.add, ops.sub, lambda x, f: ops.add(x.reshape(3), f.T.reshape(3)), lambda x, f: x + x + f + f,
+    lambda x, f: ops.cat([x, f]), lambda x, f: ops.stack([x, f]), lambda x, f: x.sum() + f.mean(), lambda x, f: x.T,
+], ids=range(9))
+def test_gradients_of_leaves_never_share_memory(function):
+    x, f = leaf(3, 1), leaf(3, 1, seed=1)
+    y = function(x, f)
+    upstream = np.ones(y.shape)
+    y.backward(upstream)
+    arrays = [a for a in (x.grad, f.grad, x.data, f.data, upstream) if a is not None]
+    for i, a in enumerate(arrays):
+        assert a.flags.writeable
+        assert not any(np.shares_memory(a, b) for b in arrays[:i])
+
+
+def test_a_leaf_is_its_own_root():
+    x, upstream = leaf(3), np.ones(3)
+    x.backward(upstream)
+    np.testing.assert_array_equal(x.grad, upstream)
+    assert not np.shares_memory(x.grad, upstream)
+
+
+def test_backward_adds_to_the_gradient_that_is_there():
+    x = leaf(3)
+    (x * 2.0).sum().backward()
+    (x * 3.0).sum().backward()
+    np.testing.assert_array_equal(x.grad, np.full(3, 5.0))
+
+
+def test_the_pictures_are_not_differentiated(monkeypatch):
+    calls = []
+    for name in ("conv_dx", "conv_dx_dw"):
+        kernel = getattr(kernels, name)
+        monkeypatch.setattr(kernels, name, lambda *args, kernel=kernel: calls.append(1) or kernel(*args))
+    x = np.random.default_rng(0).standard_normal((2, 1, 8, 8)).astype(np.float32)
+    model = models.resnet8(in_channels=1, rng=0)
+    ops.cross_entropy(model(Tensor(x)), np.array([0, 1])).backward()
+    without = len(calls)
+    ops.cross_entropy(model(Tensor(x, requires_grad=True)), np.array([0, 1])).backward()
+    assert len(calls) == 2 * without + 1
+
+
+def test_a_frozen_layer_gets_no_gradient_and_passes_it_on():
+    model = models.resnet8(in_channels=1, rng=0)
+    for parameter in model.layer2.parameters():
+        parameter.requires_grad = False
+    x = np.random.default_rng(0).standard_normal((2, 1, 8, 8)).astype(np.float32)
+    ops.cross_entropy(model(Tensor(x)), np.array([0, 1])).backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == name.startswith("layer2"), name
+
+
+@pytest.fixture
+def own_ops():
+    """What a test defines is forgotten afterwards."""
+    before = dict(registry)
+    yield
+    registry.clear()
+    registry.update(before)
+
+
+def test_a_gradient_that_backward_made_is_kept_and_not_copied(own_ops):
+    made = []
+
+    @minires.op
+    def double(x):
+        def backward(dy):
+            made.append(2 * dy)
+            return made[-1]
+        return 2 * x, backward
+    x = Tensor(np.ones(3), requires_grad=True)
+    double(x).backward(np.ones(3))
+    assert x.grad is made[0]
+
+
+@pytest.mark.parametrize("make", [
+    lambda x, f: ops.residual_add(x, f),                          # dy itself, twice
+    lambda x, f: ops.add(x, f),
+    lambda x, f: ops.reshape(x, shape=(6,)) + ops.reshape(f, shape=(6,)),  # views of dy
+    lambda x, f: ops.stack([x, f]),                               # parts of dy
+    lambda x, f: x * Tensor(np.ones((2, 3))) + f * 1.0,
+    lambda x, f: x + f + x,
+], ids=["residual", "add", "reshape", "stack", "mul", "twice"])
+def test_gradients_share_no_memory_with_one_another_nor_with_the_upstream(make):
+    x, f = (Tensor(np.random.default_rng(i).standard_normal((2, 3)), requires_grad=True) for i in (0, 1))
+    y = make(x, f)
+    y.retain_grad()
+    upstream = np.ones(y.shape)
+    y.backward(upstream)
+    arrays = [x.grad, f.grad, y.grad, upstream, x.data, f.data]
+    for i, a in enumerate(arrays):
+        for b in arrays[i + 1:]:
+            assert not np.may_share_memory(a, b)
+
+
+def test_what_a_backward_or_a_hook_keeps_is_copied(own_ops):
+    kept = np.ones(3)
+
+    @minires.op
+    def keeping(x):
+        return x * 1, lambda dy: kept
+    x = Tensor(np.ones(3), requires_grad=True)
+    keeping(x).backward(np.ones(3))
+    assert not np.may_share_memory(x.grad, kept)
+    seen = []
+    x.grad = None
+    x.register_hook(seen.append)
+    (x * 3).backward(np.ones(3))
+    assert not np.may_share_memory(x.grad, seen[0])
+
+
+def test_a_gradient_lies_in_memory_as_its_tensor_does():
+    x = Tensor(channels_last(np.ones((2, 3, 4, 5))), requires_grad=True)
+    ops.sum(x * x).backward()
+    assert x.grad.strides == x.data.strides
+    w = Tensor(np.ones((4, 3, 3, 3)), requires_grad=True)
+    ops.sum(ops.conv2d(Tensor(x.data), w)).backward()
+    assert w.grad.strides == w.data.strides

@@ -1,0 +1,63 @@
+"""Hooks see, keep and replace gradients."""
+
+import numpy as np
+import pytest
+from leaves import leaf
+
+from minires import Tensor
+from minires.errors import GraphError, ShapeError
+
+
+def test_hooks_see_and_replace_the_gradient_and_can_be_removed():
+    x = leaf(3)
+    hidden = x * 2.0
+    seen = []
+    hidden.register_hook(seen.append)
+    remove = hidden.register_hook(lambda g: g * 10)
+    hidden.sum().backward(retain_graph=True)
+    np.testing.assert_array_equal(seen[0], np.ones(3))
+    np.testing.assert_array_equal(x.grad, np.full(3, 20.0))
+    remove()
+    x.grad = None
+    hidden.sum().backward()
+    np.testing.assert_array_equal(x.grad, np.full(3, 2.0))
+
+
+def test_a_hook_on_a_leaf_changes_what_is_stored():
+    x = leaf(3)
+    x.register_hook(lambda g: -g)
+    x.sum().backward()
+    np.testing.assert_array_equal(x.grad, -np.ones(3))
+
+
+def test_a_hook_must_return_a_gradient_that_fits():
+    x = leaf(3)
+    x.register_hook(lambda g: g[:2])
+    with pytest.raises(ShapeError, match=r"gradient hook: backward gave a gradient \(2,\) for an input \(3,\)"):
+        x.sum().backward()
+
+
+def test_hooks_and_kept_gradients_need_a_graph():
+    for ask in (lambda t: t.register_hook(print), lambda t: t.retain_grad()):
+        with pytest.raises(GraphError, match="depends on nothing that requires a gradient"):
+            ask(Tensor([1.0]))
+
+
+def test_retain_grad_keeps_an_intermediate_gradient():
+    x = leaf(3)
+    hidden = x * 2.0
+    hidden.retain_grad()
+    (hidden * hidden).sum().backward()
+    np.testing.assert_array_equal(hidden.grad, 2 * hidden.data)
+    assert (x * 2.0).grad is None
+
+
+def test_an_exception_in_a_hook_leaves_the_engine_usable():
+    x = leaf(3)
+    y = x * 2.0
+    remove = y.register_hook(lambda g: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        y.sum().backward()
+    remove()
+    (x * 3.0).sum().backward()
+    np.testing.assert_array_equal(x.grad, np.full(3, 3.0))

@@ -1,0 +1,80 @@
+"""Where recording is switched off, and threads that record each for itself."""
+
+import threading
+
+import numpy as np
+import pytest
+from leaves import leaf
+
+import minires
+from minires import Tensor, models, ops
+
+
+def test_no_grad_ends_with_its_block_even_after_an_exception():
+    x = leaf(3)
+    @minires.no_grad()
+    def fail():
+        assert (x * 2.0).node is None
+        raise KeyError
+    with pytest.raises(KeyError):
+        fail()
+    assert (x * 2.0).requires_grad
+
+
+def test_no_grad_nests_and_decorates():
+    x = leaf(3)
+
+    @minires.no_grad()
+    def double():
+        with minires.no_grad():
+            pass
+        return x * 2.0
+    assert not double().requires_grad
+    assert not double().requires_grad
+    assert (x * 2.0).requires_grad
+
+
+def test_no_grad_holds_for_its_thread_only():
+    x, recorded = leaf(3), []
+    with minires.no_grad():
+        thread = threading.Thread(target=lambda: recorded.append((x * 2.0).requires_grad))
+        thread.start()
+        thread.join()
+    assert recorded == [True]
+
+
+def test_two_threads_differentiate_their_own_graphs():
+    def work(k):
+        x = leaf(50, seed=k)
+        for _ in range(100):
+            x.grad = None
+            (x * x).sum().backward()
+        results[k] = np.array_equal(x.grad, 2 * x.data)
+    results = {}
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == dict.fromkeys(range(4), True)
+
+
+def test_two_threads_differentiate_networks_as_one_thread_does():
+    images = np.random.default_rng(0).standard_normal((8, 3, 16, 16)).astype(np.float32)
+
+    def gradients(seed):
+        model = models.resnet8(rng=seed)
+        ops.cross_entropy(model(Tensor(images)), np.arange(8)).backward()
+        found[seed] = [p.grad for p in model.parameters()]
+    found = {}
+    for seed in range(2):
+        gradients(seed)
+    alone, found = found, {}
+    threads = [threading.Thread(target=gradients, args=(seed,)) for seed in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(2):
+        for a, b in zip(alone[seed], found[seed], strict=True):
+            np.testing.assert_array_equal(a, b)
