@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from backends import needs_gpu
 
 from minires.gradcheck.__main__ import main
 from minires.tensor import registry
@@ -146,3 +147,9 @@ def test_the_v_curve_is_what_theory_says():
 
 def np_index(steps, h):
     return abs(steps / h - 1).argmin()
+
+
+@needs_gpu
+def test_ops_are_checked_on_a_gpu(capsys):
+    assert main(["conv2d", "residual_add", "--backend", "cupy", "--samples", "1"]) == 0
+    assert "cases passed" in capsys.readouterr().out

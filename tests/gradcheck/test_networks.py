@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backends import needs_gpu
 
 from minires import models, nn
 from minires.gradcheck import check_module, taylor_test
@@ -28,6 +29,15 @@ def test_a_module_is_checked_by_the_names_of_its_parameters():
     assert not report.passed
     assert report.worst.argument == "inner.weight"
     assert report.worst.error == pytest.approx(0.01, rel=0.1)
+
+
+@needs_gpu
+@pytest.mark.parametrize("right", [True, False])
+def test_a_module_is_checked_on_a_gpu(right):
+    x = np.random.default_rng(0).standard_normal((3, 4, 5, 3))
+    layer = nn.Linear(3, 2, rng=0) if right else Scaled()
+    assert check_module(nn.Sequential(nn.BatchNorm2d(4), layer, nn.ReLU()), x, device="cuda").passed is right
+    assert taylor_test(layer, x, device="cuda").passed is right
 
 
 class Counting(nn.Module):
