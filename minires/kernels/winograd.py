@@ -4,14 +4,15 @@
 
 make 4×4 outputs from a tile of 6×6 pixels, with 36 products for every pair of channels where im2col has 144. What is
 in brackets is 36 matrix products. The transforms are products too: with the 36 numbers of a tile as one column,
-Bᵀ x B is (Bᵀ⊗Bᵀ)·x, one 36×36 matrix times all tiles and channels. That is four times the arithmetic of the sums that
-the paper takes it apart into, and half their time, for in NumPy every sum is a way through memory.
+Bᵀ x B is (Bᵀ⊗Bᵀ)·x, a 36×36 matrix times all tiles and channels. The points ±1 and ±2 halve it: at p the even rows of
+a tile and the odd ones give e + o, at −p e − o, so two 18×18 matrices are enough. That is still twice the arithmetic of
+the sums that the paper takes it apart into, and less time, for in NumPy every sum is a way through memory.
 
-The error, to first order (u = 2⁻²⁴ in float32): a number meets at most 16 roundings in Bᵀ⊗Bᵀ or A⊗A, 10 in G⊗G, whose
-entries are rounded, 26 in their transposes and C in the sum over channels, and none of these sums has larger
+The error, to first order (u = 2⁻²⁴ in float32): a number meets at most 12 roundings in Bᵀ⊗Bᵀ, 9 in A⊗A, 10 in G⊗G,
+whose entries are rounded, 26 in their transposes and C in the sum over channels, and none of these sums has larger
 coefficients on its way than its matrix has:
 
-    |error| ≤ n·u·|Aᵀ| [Σ_c (|G||w||Gᵀ|) ⊙ (|Bᵀ||x||B|)] |A|,    n = 58 + C  (for dw alike, n = 58 + tiles),
+    |error| ≤ n·u·|Aᵀ| [Σ_c (|G||w||Gᵀ|) ⊙ (|Bᵀ||x||B|)] |A|,    n = 48 + C  (for dw alike, n = 48 + tiles),
 
 and where roundings are independent n becomes √n, up to a small factor [Higham & Mary 2019]; the tests assert √n.
 In numbers: output p of an axis takes Σ_k |A_kp|·Σ_r|G_kr|·Σ_q|B_qk| = 16, 17, 24 or 48 times max|w|·max|x| where im2col
@@ -36,10 +37,11 @@ TILES = 120  # that a chunk may have in any case, so that this pays
 NUMBERS = 240 * BLOCK  # of one position of a chunk's tiles, tiles·channels: its products are small (blas.py)
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
 
-BT = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
-               [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]])
-G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+# At the points 0, 1, 2, ∞, −1, −2, in this order.
+BT = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, -2, -1, 2, 1, 0],
+               [0, 4, 0, -5, 0, 1], [0, 4, -4, -1, 1, 0], [0, 2, -1, -2, 1, 0]])
+G = np.array([[6, 0, 0], [-4, -4, -4], [1, 2, 4], [0, 0, 24], [-4, 4, -4], [1, -2, 4]]) / 24
+AT = np.array([[1, 1, 1, 0, 1, 1], [0, 1, 2, 0, -1, -2], [0, 1, 4, 0, 1, 4], [0, 1, 8, 1, -1, -8]])
 
 
 def fits(x, win):
@@ -129,8 +131,9 @@ def _add_up(parts, win):
 
 @cache
 def _matrices(dtype):
-    """Bᵀ⊗Bᵀ (36,36), G⊗G (36,9) and Aᵀ⊗Aᵀ (16,36)"""
-    return [np.kron(m, m).astype(dtype) for m in (BT, G, AT)]
+    """Bᵀ⊗Bᵀ (2,18,18) and A⊗A (2,18,8), each for the even and for the odd rows, G⊗G (36,9) and Aᵀ⊗Aᵀ (16,36)"""
+    halves = [np.array([np.kron(m[:3, ::2], m), np.kron(m[3:, 1::2], m)]) for m in (BT, AT.T)]
+    return [m.astype(dtype) for m in (*halves, np.kron(G, G), np.kron(AT, AT))]
 
 
 def _buffer(name, rows, columns, dtype):
@@ -138,15 +141,18 @@ def _buffer(name, rows, columns, dtype):
 
 
 def _cut(x, size, top, left, win, job):
-    """The tiles of a chunk of x (N,C,H,W), 4 pixels apart, with top rows and left columns of zeros -> (size²,T·C)"""
+    """The tiles of a chunk of x (N,C,H,W), 4 pixels apart, with top rows and left columns of zeros -> (size²,T·C)
+
+    The even rows of a tile come first, then the odd ones.
+    """
     (some, first, last), (TH, TW) = job, _tiles(win)
     pixels, more = x[some].transpose(0, 2, 3, 1), size - 4
     map_ = as_items(with_zeros(pixels, 4 * TH + more, 4 * TW + more, top, left, (4 * first, 4 * last + more)))
     n, C = len(pixels), pixels.shape[3]
     tiles = _buffer("tiles", size * size, n * (last - first) * TW * C, x.dtype)
     picture, row, pixel = map_.strides
-    windows = np.ndarray((size, size, n, last - first, TW), map_.dtype, map_, 4 * first * row,
-                         (row, pixel, picture, 4 * row, 4 * pixel))
+    windows = np.ndarray((2, size // 2, size, n, last - first, TW), map_.dtype, map_, 4 * first * row,
+                         (row, 2 * row, pixel, picture, 4 * row, 4 * pixel))
     as_items(tiles.reshape(*windows.shape, C))[...] = windows
     return tiles
 
@@ -158,26 +164,33 @@ def _picture(x, win, chunk):
 
 def _gradient(dy, win, chunk):
     """A dy Aᵀ of every tile -> (36,T,O)"""
-    return _transform("D", _matrices(dy.dtype)[2].T, dy, 4, 0, 0, win, chunk)
+    return _transform("D", _matrices(dy.dtype)[1], dy, 4, 0, 0, win, chunk)
 
 
-def _transform(name, matrix, x, size, top, left, win, chunk):
+def _transform(name, halves, x, size, top, left, win, chunk):
+    """The even rows of each tile times halves[0], the odd ones times halves[1], put together -> (36,T,C)"""
     (pictures, first, last), C = chunk, x.shape[1]
     picture = (last - first) * _tiles(win)[1] * C  # numbers of one position
     start, stop = pictures.start, min(pictures.stop, len(x))
-    out = _buffer(name, len(matrix), (stop - start) * picture, x.dtype)
+    out = _buffer(name, 36, (stop - start) * picture, x.dtype)
     step = max(1, NUMBERS // picture)
     for n in range(start, stop, step):
         tiles = _cut(x, size, top, left, win, (slice(n, min(n + step, stop)), first, last))
-        at = (n - start) * picture
-        matmul_wide(matrix, tiles, out[:, at:at + tiles.shape[1]])
-    return out.reshape(len(matrix), -1, C)
+        at, half = (n - start) * picture, len(tiles) // 2
+        part = out[:, at:at + tiles.shape[1]]
+        matmul_wide(halves[0], tiles[:half], part[:18])  # at 0, 1, 2
+        matmul_wide(halves[1], tiles[half:], part[18:])  # at ∞, −1, −2
+        even, odd = part[6:18], part[24:]
+        difference = np.subtract(even, odd, out=tiles[:12])
+        odd += even
+        even[...] = difference
+    return out.reshape(36, -1, C)
 
 
 def _map(V, w, y, win, chunk, blocks):
     """y = Aᵀ (V·U) A of every tile, U = G w Gᵀ: V (36,T,C), w (3,3,C,O)"""
     (pictures, first, last), (TH, TW), T = chunk, _tiles(win), V.shape[1]
-    _, G2, A2 = _matrices(V.dtype)
+    *_, G2, A2 = _matrices(V.dtype)
     for block in blocks:
         O = block.stop - block.start
         U = _buffer("U", 36, V.shape[2] * O, V.dtype)
@@ -208,7 +221,7 @@ def _in_order(w):
 def _weights(V, D, blocks, *, turned=False):
     """dw = Gᵀ (Σ V·D over the tiles) G: V (36,T,C), D (36,T,O) -> (3,3,C,O), or as many of O as the blocks have"""
     (_, T, C), first = V.shape, blocks[0].start
-    GT = _matrices(V.dtype)[1][:, ::-1 if turned else 1].T
+    GT = _matrices(V.dtype)[2][:, ::-1 if turned else 1].T
     dw = np.empty((9, C, blocks[-1].stop - first), V.dtype)
     size = 2 * BLOCK if 2 * BLOCK * BLOCK * T <= SMALL else BLOCK
     for some in (slice(c, min(c + size, C)) for c in range(0, C, size)):

@@ -62,14 +62,14 @@ class Tiles:
         V, U = cls.both_axes(BT, cls.cut(x, win, 6, (win.PH, win.PW))), cls.both_axes(G, w)
         y = cls.both_axes(AT, np.einsum("ncabij,ocij->noabij", V, U, optimize=True))
         y = y.swapaxes(3, 4).reshape(win.N, win.O, 4 * y.shape[2], 4 * y.shape[3])[:, :, :win.OH, :win.OW]
-        return np.sqrt(58 + win.C) * y
+        return np.sqrt(48 + win.C) * y
 
     @classmethod
     def dw(cls, dy, x, win):
         V = cls.both_axes(BT, cls.cut(x, win, 6, (win.PH, win.PW)))
         D = cls.both_axes(AT.T, cls.cut(dy, win, 4))
         number = win.N * V.shape[2] * V.shape[3]
-        return np.sqrt(58 + number) * cls.both_axes(G.T, np.einsum("ncabij,noabij->ocij", V, D, optimize=True))
+        return np.sqrt(48 + number) * cls.both_axes(G.T, np.einsum("ncabij,noabij->ocij", V, D, optimize=True))
 
 
 class Pairs:
