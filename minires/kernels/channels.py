@@ -60,10 +60,13 @@ def channel_sums(*products):
     """
     x = products[0][0]
     C = x.shape[1]
+    jobs = blocks(x) or [slice(0, 0)]
+    parts = [None] * len(jobs)
 
-    def part(some):
-        return array_module(x).stack([_sum(*(a[some] for a in maps)) for maps in products])
-    sums = reduce(lambda a, b: a + b, share(part, blocks(x) or [slice(0, 0)]))
+    def part(i):
+        parts[i] = array_module(x).stack([_sum(*(a[jobs[i]] for a in maps)) for maps in products])
+    share(part, range(len(jobs)))
+    sums = reduce(lambda a, b: a + b, parts)  # in one order, whichever was done first
     return tuple(fair_share(sums.reshape(len(products), -1, C).sum(axis=1)))
 
 

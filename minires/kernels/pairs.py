@@ -31,7 +31,7 @@ from minires.arrays import empty, empty_map
 from minires.kernels.blas import SMALL
 from minires.kernels.blocks import chunks
 from minires.kernels.window import turned
-from minires.kernels.workers import buffer, scratch, share
+from minires.kernels.workers import add_up, buffer, scratch, share
 
 PRODUCTS = SMALL  # that a call of the BLAS makes at most
 
@@ -61,7 +61,7 @@ def conv_dx(dy, w, win):
 
 def conv_dw(dy, x, win):
     """dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,3,3), in memory (3,3,C,O)."""
-    parts = share(lambda some: _products(_gradient(dy[some], win), _windows(x[some], win)), _chunks(win))
+    parts = add_up(lambda some: _products(_gradient(dy[some], win), _windows(x[some], win)), _chunks(win))
     dw = empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
     dw.transpose(2, 0, 3, 1)[...] = _filters_back(parts, (win.O, 3, win.C))
     return dw
@@ -76,7 +76,7 @@ def conv_dx_dw(dy, x, w, win):
         V = _windows(dy[some], back)
         _map(V, U, dx[some], back)
         return _products(_gradient(x[some], back), V)
-    parts = share(chunk, _chunks(back))
+    parts = add_up(chunk, _chunks(back))
     turned(dw).transpose(0, 3, 1, 2)[...] = _filters_back(parts, (win.C, 3, win.O))
     return dx, dw
 

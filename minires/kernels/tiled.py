@@ -21,7 +21,7 @@ from minires.kernels.blas import matmul, matmul_long
 from minires.kernels.blocks import chunks
 from minires.kernels.pixels import as_items, columns
 from minires.kernels.window import Window, turned
-from minires.kernels.workers import buffer, share
+from minires.kernels.workers import add_up, buffer, share
 
 COLUMN_BYTES = 2 << 20
 FEW = 8  # channels of x below which dX of a strided convolution is summed: products with so few columns are slow
@@ -114,9 +114,9 @@ def conv_dx_dw(dy, x, w, win):
         rows = columns(dy[some], back, first, last)
         _product(rows, weights, out[some, first:last])
         return matmul_long(x[some, first:last].reshape(-1, win.C), rows)
-    parts = share(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C))
+    parts = add_up(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
-    found = _add_up(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
+    found = _total(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
     dw.transpose(2, 3, 1, 0)[...] = found[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
     return dx, dw
 
@@ -131,8 +131,8 @@ def conv_dw(dy, x, win):
         rows = columns(pixels[some], win, first, last)
         return matmul_long(rows, dy[some, first:last].reshape(-1, win.O))
     # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
-    parts = share(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
-    _add_up(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))
+    parts = add_up(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
+    _total(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))
     return dw
 
 
@@ -149,7 +149,7 @@ def _product(rows, weights, out):
         out[...] = apart
 
 
-def _add_up(parts, out):
+def _total(parts, out):
     first, *others = parts
     for part in others[:-1]:
         first += part

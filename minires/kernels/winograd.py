@@ -30,7 +30,7 @@ from minires.kernels.blas import SMALL, matmul, matmul_wide
 from minires.kernels.blocks import chunks
 from minires.kernels.pixels import as_items, with_zeros
 from minires.kernels.window import turned
-from minires.kernels.workers import buffer, share, workers
+from minires.kernels.workers import add_up, buffer, share, workers
 
 BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache
 TILES = 120  # that a chunk may have in any case, so that this pays
@@ -73,7 +73,7 @@ def conv_dw(dy, x, win):
     def work(chunk, part):
         V = _picture(x, win, chunk)
         return _weights(V, _gradient(dy, win, chunk), _blocks(win.O, part))
-    return _add_up(_share(work, win), win).transpose(3, 2, 0, 1)
+    return _whole(_share(work, win, add_up), win).transpose(3, 2, 0, 1)
 
 
 def conv_dx_dw(dy, x, w, win):
@@ -84,7 +84,7 @@ def conv_dx_dw(dy, x, w, win):
         V = _picture(dy, back, chunk)
         _map(V, weights, dx, back, chunk, _blocks(win.C, part))
         return _weights(_gradient(x, back, chunk), V, _blocks(win.O, part), turned=True)
-    return dx, _add_up(_share(work, back), win).transpose(3, 2, 0, 1)
+    return dx, _whole(_share(work, back, add_up), win).transpose(3, 2, 0, 1)
 
 
 def _conv(x, w, win):
@@ -97,8 +97,8 @@ def _tiles(win):
     return -(-win.OH // 4), -(-win.OW // 4)
 
 
-def _share(work, win):
-    """work(chunk, part) for all chunks of tiles, (pictures, first row, last row) -> what it returns, from each worker.
+def _share(work, win, share=share):
+    """work(chunk, part) for all chunks of tiles, (pictures, first row, last row), by share() or by add_up().
 
     Where there are few tiles and many channels workers share the channels instead, by parts (k,n), the k-th of n.
     """
@@ -117,7 +117,7 @@ def _blocks(channels, part):
     return [slice(a, b) for a, b in pairwise(bounds)]
 
 
-def _add_up(parts, win):
+def _whole(parts, win):
     """Gradients (3,3,C,O) of parts of the tiles, or (3,3,C,O/n) of parts of the channels -> (3,3,C,O)"""
     if parts[0].shape[3] < win.O:
         return np.concatenate(parts, axis=3)

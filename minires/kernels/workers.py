@@ -1,9 +1,9 @@
 """A few workers that each own a core: NumPy lets go of the interpreter inside a loop or a matrix product.
 
-share() gives every worker one contiguous part of the jobs, so that the same number of workers always does the same
-sums in the same order. The thread that calls is the first worker, for waking another thread and being woken by it
-takes 20 µs each. The BLAS under NumPy is held to one thread, for each worker calls it by itself
-(a BLAS that has threads of its own keeps them spinning on the cores that the workers need).
+share() gives every worker one contiguous part of the jobs, and add_up() sums in their order, so that the same number of
+workers always does the same sums in the same order. The thread that calls is the first worker, for waking another
+thread and being woken by it takes 20 µs each. The BLAS under NumPy is held to one thread, for each worker calls it by
+itself (a BLAS that has threads of its own keeps them spinning on the cores that the workers need).
 Without threadpoolctl, which does the holding, there is one worker, and the BLAS keeps its threads.
 """
 
@@ -170,19 +170,36 @@ class _Part:
             self.done.release()
 
 
-def share(task, jobs):
-    """Call task(job) for every job: worker k takes the k-th part of the list, in order. -> the parts' results, a list
+_forth = True  # whether the last jobs done began with the first one
 
-    task's results, unless they are None, are added up within a part, into the first one.
+
+def share(task, jobs):
+    """Call task(job) for every job, in any order: worker k does the k-th part of the list.
+
+    What one call has left in the caches is what it did last, and the next one is most often about the same pictures. So
+    every other call goes through its part from the last job to the first.
     """
+    global _forth
+    _forth = not _forth
+    _share(task, jobs, slice(None) if _forth else slice(None, None, -1))
+
+
+def add_up(task, jobs):
+    """The sums of task(job), each over the part of the list that one worker has done, in its order -> a list."""
+    global _forth
+    _forth = True
+    return _share(task, jobs)
+
+
+def _share(task, jobs, order=slice(None)):
     _start()
     n = min(_count, len(jobs))
     if n < 2 or hasattr(_inside, "number"):
-        parts = [_Part(task, jobs)]
+        parts = [_Part(task, jobs[order])]
         parts[0]()
     else:
         bounds = [len(jobs) * k // n for k in range(n + 1)]
-        parts = [_Part(task, jobs[a:b]) for a, b in pairwise(bounds)]
+        parts = [_Part(task, jobs[a:b][order]) for a, b in pairwise(bounds)]
         with _sharing, _worker(0, _count):
             for queue, part in zip(_queues, parts[1:]):
                 queue.put(part)

@@ -32,9 +32,20 @@ def test_every_job_is_done_once(threads):
 
 
 def test_each_worker_adds_up_one_contiguous_part_in_order(threads):
-    parts = workers.share(lambda job: [job], list(range(10)))
+    parts = workers.add_up(lambda job: [job], list(range(10)))
     assert len(parts) == threads
     assert [job for part in parts for job in part] == list(range(10))
+
+
+def test_every_other_call_goes_back_over_what_the_last_one_did():
+    forth, back, again = [], [], []
+    with workers.alone(0, 1):
+        assert workers.add_up(lambda job: [job], [1, 2, 3]) == [[1, 2, 3]]  # sums are made in one order
+        for done in (back, forth, back, forth):
+            workers.share(done.append, [1, 2, 3])
+        assert workers.add_up(lambda job: [job], [1, 2, 3]) == [[1, 2, 3]]
+        workers.share(again.append, [1, 2, 3])
+    assert (back, forth, again) == ([3, 2, 1] * 2, [1, 2, 3] * 2, [3, 2, 1])
 
 
 def test_work_shared_from_inside_a_worker_is_done_there(threads):
@@ -49,12 +60,12 @@ def test_work_shared_from_inside_a_worker_is_done_there(threads):
 def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(threads):
     with pytest.raises(ZeroDivisionError):
         workers.share(lambda job: 1 / job, [1, 2, 0, 4])
-    assert sum(workers.share(lambda job: job, [1, 2, 3])) == 6
+    assert sum(workers.add_up(lambda job: job, [1, 2, 3])) == 6
 
 
 def test_several_threads_may_share_at_once(threads):
     sums, jobs = [], list(range(100))
-    callers = [threading.Thread(target=lambda: sums.extend(sum(workers.share(int, jobs)) for _ in range(20)))
+    callers = [threading.Thread(target=lambda: sums.extend(sum(workers.add_up(int, jobs)) for _ in range(20)))
                for _ in range(4)]
     for caller in callers:
         caller.start()
