@@ -1,9 +1,11 @@
 """Keeping freed memory: where it can be asked for, and never against the user's own setting."""
 
 import ctypes
+import mmap
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ GLIBC = hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names
 PROGRAM = """
 import resource
 import sys
+from pathlib import Path
 import threading
 import numpy as np
 import minires.kernels
@@ -59,3 +62,39 @@ def test_another_c_library_is_no_error(monkeypatch, error):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(ctypes, "CDLL", missing)
     assert keep_freed_memory() is False
+
+
+HUGE = """
+import numpy as np
+import minires.kernels
+kept = [np.ones(1 << 18, np.float32) for _ in range(100)]
+print(sum(int(line.split()[1]) for line in open("/proc/self/smaps") if line.startswith("AnonHugePages")))
+"""
+
+
+def _huge_pages_are_given():
+    """Whether this system gives huge pages to who asks for them, only to them, and has some."""
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not (GLIBC and setting.exists() and "[madvise]" in setting.read_text()):
+        return False
+    with mmap.mmap(-1, 128 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        memory[::4096] = bytes(len(memory) // 4096)
+        return _huge("self") >= 100 << 10
+
+
+def _huge(pid):
+    """Kilobytes in huge pages."""
+    return sum(int(line.split()[1]) for line in Path(f"/proc/{pid}/smaps").read_text().splitlines()
+               if line.startswith("AnonHugePages"))
+
+
+@pytest.mark.skipif(not _huge_pages_are_given(), reason="the system gives no huge pages")
+@pytest.mark.parametrize(("limit", "most"), [(None, None), (3 << 30, 1 << 12)])
+def test_small_arrays_lie_in_huge_pages_unless_addresses_are_limited(limit, most):
+    """100 arrays of 1 MB, for which NumPy asks for none: most of them, or at most two pages of 2 MB (in kilobytes)."""
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, -1))\n" if limit else ""
+    environment = {k: v for k, v in os.environ.items() if k not in SET_BY_USER}
+    huge = int(subprocess.run([sys.executable, "-c", limited + HUGE], capture_output=True, text=True, check=True,
+                              env=environment).stdout)
+    assert huge >= 50 << 10 if limit is None else huge <= most
