@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from backends import GPUS, host
 
-from minires import Tensor, models, ops
+from minires import Tensor, models, no_grad, ops
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
 from minires.models.blocks import Block, PadShortcut
@@ -158,6 +159,19 @@ def test_maps_stay_channels_last_forward_and_backward(name, size):
     ops.cross_entropy(model(Tensor(channels_last(x))), np.array([0, 1])).backward()
     assert len(layouts) > 80
     assert {kind for kind, stays in layouts if not stays} == set()
+
+
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize("name", [name for name in COUNTS if name != "resnet1202"])
+def test_every_network_says_on_a_gpu_what_it_says_here(name, place):
+    size = 33 if COUNTS[name] > 5_000_000 else 8
+    x = channels_last(np.random.default_rng(0).standard_normal((2, 3, size, size + 1)))
+    model = models.create(name, rng=0).to(np.float64).eval()
+    with no_grad():
+        expected = model(Tensor(x)).data
+        found = model.to(place.device)(Tensor(place.array(x))).data
+    assert type(found) is type(place.array(x))
+    assert np.abs(host(found) - expected).max() <= 1e-10 * np.abs(expected).max()
 
 
 def test_an_unknown_model_gets_a_suggestion():

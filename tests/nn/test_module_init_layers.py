@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from backends import GPUS, host
 
 from minires import Tensor, nn, ops
 from minires.errors import CheckpointError, OptionError, ShapeError
@@ -194,6 +195,27 @@ def test_layers_are_torchs(ours, theirs):
     np.testing.assert_allclose(xa.grad, xb.grad.numpy(), rtol=1e-12, atol=1e-13)
     for p, q in zip(a.parameters(), b.parameters(), strict=True):
         np.testing.assert_allclose(p.grad, q.grad.numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize("layer", [*(ours for ours, _ in LAYERS), nn.ReLU, lambda: nn.Dropout(0.4, rng=0), net],
+                         ids=range(len(LAYERS) + 3))
+def test_layers_compute_on_a_gpu_what_they_compute_here(layer, place):
+    """Output, gradients and what a layer remembers; Dropout's mask, too, which is drawn on the host."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((3, 2 if layer is net else 4, 6, 5))
+    here, there = layer().to(np.float64), layer().to(np.float64).to(place.device)
+    xa, xb = Tensor(x, requires_grad=True), Tensor(x, device=place.device)
+    xb.requires_grad = True
+    ya, yb = here(xa), there(xb)
+    dy = rng.standard_normal(ya.shape)
+    ya.backward(dy)
+    yb.backward(place.array(dy))
+    pairs = [(ya.data, yb.data), (xa.grad, xb.grad), *((here.state_dict()[k], v) for k, v in there.state_dict().items()),
+             *((p.grad, q.grad) for p, q in zip(here.parameters(), there.parameters(), strict=True))]
+    for a, b in pairs:
+        assert isinstance(b, type(place.array(x))) or b.dtype == np.int64  # a count of batches stays on the host
+        np.testing.assert_allclose(host(b), a, rtol=1e-12, atol=1e-12)
 
 
 def test_the_memory_of_batch_norm_after_three_batches_is_torchs():
