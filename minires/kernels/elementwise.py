@@ -45,8 +45,16 @@ def relu(x):
 
 def relu_dx(dy, y):
     """dy where y > 0, else 0."""
-    xp = array_module(y)
-    return blockwise(lambda dy, y, out: xp.multiply(dy, y.real > 0, out=out), dy, y)
+    return blockwise(lambda dy, y, out: masked(dy, y.real > 0, out), dy, y)
+
+
+def masked(dy, mask, out=None):
+    """dy where the mask is True, else 0: the bits of a real dy as a whole number times 1 or 0, for 0·∞ is a NaN."""
+    xp = array_module(dy)
+    if dy.dtype.kind == "c":
+        return xp.multiply(dy, mask, out=out)
+    bits = f"i{dy.itemsize}"
+    return xp.multiply(dy.view(bits), mask, out=None if out is None else out.view(bits)).view(dy.dtype)
 
 
 def remember(running_mean, running_var, mean, var, momentum, count):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from minires.arrays import array_module, empty, empty_map
 from minires.kernels.blocks import blocks
+from minires.kernels.elementwise import masked
 from minires.kernels.workers import share
 
 MISSED = 1 << 7  # added to the number of a tap that does not hold the greatest value
@@ -67,7 +68,7 @@ def max_pool_dx(dy, tap, win):
         dys, winner, pixels = dy[some], tap[some], dx[some]
         pixels[...] = 0
         for kh, kw, (oh, ow), (h, w) in win.taps():
-            pixels[:, :, h, w] += dys[:, :, oh, ow] * (winner[:, :, oh, ow] == kh * win.KW + kw)
+            pixels[:, :, h, w] += masked(dys[:, :, oh, ow], winner[:, :, oh, ow] == kh * win.KW + kw)
     share(pictures, blocks(dx))
     return dx
 

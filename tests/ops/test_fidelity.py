@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backends import host
 
 from minires import Tensor, kernels, ops
 from minires.graph import no_grad
@@ -118,3 +119,17 @@ def test_max_pooling_looks_for_taps_only_where_somebody_records(monkeypatch):
         ops.max_pool2d(x, kernel_size=2)
     ops.max_pool2d(x, kernel_size=2).sum().backward()
     assert asked == [False, True]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_what_a_relu_or_a_window_passed_over_gets_no_gradient_be_the_upstream_infinite(backend, value, dtype):
+    """As in PyTorch: nothing is multiplied by 0, for 0·∞ is a NaN."""
+    row = np.array([[[[-1, 3, 0, -0.0, 2, -4]]]], dtype)
+    x, dy = backend.array(row), backend.array(np.full_like(row, value))
+    passed = np.where(row > 0, value, 0)
+    np.testing.assert_array_equal(host(ops.relu.raw(x)[1](dy)), passed)
+    for dx in ops.residual_add.raw(x, x, relu=True)[1](dy):
+        np.testing.assert_array_equal(host(dx), passed)
+    _, backward = ops.max_pool2d.raw(x, kernel_size=(1, 3))
+    np.testing.assert_array_equal(host(backward(dy[..., :2])), np.where((row == 3) | (row == 2), value, 0))
