@@ -11,6 +11,7 @@ in fewer steps. NumPy asks for them too, but only for arrays of 4 MB and more.
 
 import ctypes
 import os
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # <malloc.h>
 SET_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_",
@@ -41,7 +42,7 @@ def keep_freed_memory():
 
 def _ask_for_huge_pages(libc):
     """Let malloc take a large place at once, ask for huge pages there, and give it back to malloc untouched."""
-    if _addresses_are_limited():
+    if _addresses_are_scarce():
         return
     libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     libc.free.argtypes = [ctypes.c_void_p]
@@ -53,7 +54,11 @@ def _ask_for_huge_pages(libc):
         libc.free(place)
 
 
-def _addresses_are_limited():
-    """Whether somebody has said how many addresses this process may have (ulimit -v)."""
+def _addresses_are_scarce():
+    """Whether somebody limits the addresses of this process (ulimit -v), or the system those of all (overcommit 2)."""
     import resource  # not on Windows, where nobody gets here
-    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    try:
+        strict = Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
+    except OSError:  # nobody knows
+        strict = True
+    return strict or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY

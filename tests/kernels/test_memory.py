@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from minires.kernels import memory
 from minires.kernels.memory import SET_BY_USER, keep_freed_memory
 
 GLIBC = hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names
@@ -16,7 +17,6 @@ GLIBC = hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names
 PROGRAM = """
 import resource
 import sys
-from pathlib import Path
 import threading
 import numpy as np
 import minires.kernels
@@ -77,9 +77,9 @@ def _huge_pages_are_given():
     setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not (GLIBC and setting.exists() and "[madvise]" in setting.read_text()):
         return False
-    with mmap.mmap(-1, 128 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        memory.madvise(mmap.MADV_HUGEPAGE)
-        memory[::4096] = bytes(len(memory) // 4096)
+    with mmap.mmap(-1, 128 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as place:
+        place.madvise(mmap.MADV_HUGEPAGE)
+        place[::4096] = bytes(len(place) // 4096)
         return _huge("self") >= 100 << 10
 
 
@@ -98,3 +98,18 @@ def test_small_arrays_lie_in_huge_pages_unless_addresses_are_limited(limit, most
     huge = int(subprocess.run([sys.executable, "-c", limited + HUGE], capture_output=True, text=True, check=True,
                               env=environment).stdout)
     assert huge >= 50 << 10 if limit is None else huge <= most
+
+
+@pytest.mark.parametrize(("overcommit", "limit", "scarce"), [
+    ("0\n", -1, False), ("1\n", -1, False), ("2\n", -1, True), ("0\n", 3 << 30, True), (OSError, -1, True),
+])
+def test_addresses_are_scarce_where_somebody_counts_them(monkeypatch, overcommit, limit, scarce):
+    resource = pytest.importorskip("resource", reason="Windows has no limits of this kind")
+
+    def read(path):
+        if overcommit is OSError:
+            raise OSError
+        return overcommit
+    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, -1))
+    assert memory._addresses_are_scarce() is scarce
