@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from minires import cuda
 from minires.errors import MiniresError, OptionError
 from minires.gradcheck.checker import known
 from minires.gradcheck.exam import count_false_alarms, examine_with_bugs
@@ -43,7 +44,8 @@ def make_parser():
     parser.add_argument("--seed", type=int, default=0, metavar="S",
                         help="what sizes, settings and values are drawn from (default 0)")
     parser.add_argument("--samples", type=int, default=3, metavar="N", help="draw every case N times (default 3)")
-    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="where minires computes")
+    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="where minires computes "
+                        "(with ops, --seeds and --paths)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
     parser.add_argument("--plot", metavar="FILE", help="with one op: draw the error of three methods against their "
                         "step; with --paths: draw the paths of a ResNet and its plain twin (PNG)")
@@ -96,7 +98,13 @@ def main(argv=None):
 
 def _do(args):
     """What the command line asks for. -> exit status"""
+    device = "cuda" if args.backend == "cupy" else "cpu"
+    if device != "cpu":
+        cuda.module("--backend cupy")  # says what is missing
     targets = [word for word in args.ops if is_target(word)]
+    if device != "cpu" and (targets or args.bugs or (args.plot and not args.paths)):
+        raise OptionError("--backend cupy goes with ops, --seeds and --paths; functions in files, --bugs and --plot of "
+                          "an op are for NumPy")
     if targets:
         if len(targets) < len(args.ops):
             raise OptionError("name either ops or functions in files, not both")
@@ -110,7 +118,7 @@ def _do(args):
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
         return 0 if show_paths(args.model, args.dataset, variant=args.variant, batch_size=args.batch_size,
-                               seed=args.seed, plot=args.plot, quiet=args.quiet) else 1
+                               seed=args.seed, plot=args.plot, device=device, quiet=args.quiet) else 1
     if args.plot:
         if len(args.ops) != 1:
             raise OptionError("--plot draws one op: name it, or add --paths")
@@ -120,9 +128,8 @@ def _do(args):
     if args.bugs:
         return 0 if examine_with_bugs(args.ops, seed=args.seed, quiet=args.quiet) else 1
     if args.seeds:
-        return 0 if count_false_alarms(args.ops, first=args.seed, seeds=args.seeds) else 1
-    return 0 if run(args.ops, seed=args.seed, samples=args.samples, quiet=args.quiet,
-                    device="cuda" if args.backend == "cupy" else "cpu") else 1
+        return 0 if count_false_alarms(args.ops, first=args.seed, seeds=args.seeds, device=device) else 1
+    return 0 if run(args.ops, seed=args.seed, samples=args.samples, device=device, quiet=args.quiet) else 1
 
 
 if __name__ == "__main__":

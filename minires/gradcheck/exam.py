@@ -38,14 +38,14 @@ def examine_with_bugs(names=(), *, seed=0, quiet=False):
     return killed >= REQUIRED * count
 
 
-def count_false_alarms(names=(), *, first=0, seeds=1000):
+def count_false_alarms(names=(), *, first=0, seeds=1000, device="cpu"):
     """Check all ops on fresh cases from each of many seeds, which must all pass. -> whether they did"""
     started, cases, alarms, worst = time.perf_counter(), 0, [], Report("none")
     progress = need("tqdm", "data", for_what="the progress bar").tqdm(
         range(first, first + seeds), unit="seed", disable=None, dynamic_ncols=True)
     for seed in progress:
         for name in names or sorted(registry):
-            for report in check_op(name, seed=seed):
+            for report in check_op(name, seed=seed, device=device):
                 cases += 1
                 if not report.passed:
                     report.name += f", seed {seed}"

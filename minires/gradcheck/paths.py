@@ -1,6 +1,7 @@
 """The residual path made visible: what reaches each block's input through the shortcut, and what through the branch."""
 
 from minires import data, models
+from minires.arrays import to_device
 from minires.errors import OptionError
 from minires.gradcheck.tables import Table
 from minires.plots import plot_paths
@@ -15,18 +16,18 @@ sum − dx: ‖identity + branch − ∂L/∂x‖/‖∂L/∂x‖, ∂L/∂x as 
 JVP: the branch part against Jacobian-vector products by the complex step, no backward involved."""
 
 
-def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, plot=None, quiet=False):
+def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, plot=None, device="cpu", quiet=False):
     """Print the table of a freshly initialised network on real pictures; draw it, if asked. -> whether all of it holds
 
     Raises OptionError for a network without blocks.
     """
     train, _ = data.load(dataset)
     train = train.limit(min(batch_size, len(train)))
-    images, labels = next(iter(data.Loader(train, len(train))))
+    images, labels = (to_device(a, device) for a in next(iter(data.Loader(train, len(train)))))
 
     def paths_of(name, **options):
         model = models.create(name, in_channels=train.shape[0], num_classes=len(train.classes), rng=seed, **options)
-        paths = residual_paths(model, images, labels)
+        paths = residual_paths(model.to(device), images, labels)
         if not paths:
             raise OptionError(f"{name} has no residual blocks")
         return paths

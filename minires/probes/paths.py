@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minires import ops
-from minires.arrays import array_module
+from minires.arrays import array_module, to_device
 from minires.graph import complex_step
 from minires.models.blocks import Block, PadShortcut
 from minires.nn import Identity
@@ -103,17 +103,19 @@ def _formula(block):
 def branch_by_jvp(path, rng, directions=2):
     """How far the branch's part is from what Jacobian-vector products say, which use the branch's forward only.
 
-    On the CPU. J_F·v is measured by the complex step, and ⟨J_F·v, m⟩ must be ⟨v, J_Fᵀ·m⟩ for any v. -> the greatest
-    difference, relative to ‖v‖·‖J_Fᵀ·m‖/√size, which ⟨v, J_Fᵀ·m⟩ has for a random v.
+    J_F·v is measured by the complex step, on the host wherever the path was taken, and ⟨J_F·v, m⟩ must be
+    ⟨v, J_Fᵀ·m⟩ for any v. -> the greatest difference, relative to ‖v‖·‖J_Fᵀ·m‖/√size, which ⟨v, J_Fᵀ·m⟩ has for a
+    random v.
     """
     rng, worst = np.random.default_rng(rng), 0.0
-    block = copy.deepcopy(path.block)
+    block = copy.deepcopy(path.block).to("cpu")
+    x, m, branch_part = (to_device(a, "cpu") for a in (path.x, path.m, path.branch_part))
     for _ in range(directions):
-        v = rng.standard_normal(path.x.shape)
-        moved = Tensor(path.x)
-        moved.data = path.x + 1j * STEP * v
+        v = rng.standard_normal(x.shape)
+        moved = Tensor(x)
+        moved.data = x + 1j * STEP * v
         with complex_step():
             jvp = block.branch(moved).data.imag / STEP
-        difference = abs(float((jvp * path.m).sum() - (v * path.branch_part).sum()))
-        worst = max(worst, _relative(difference, _norm(v) * _norm(path.branch_part) / math.sqrt(v.size)))
+        difference = abs(float((jvp * m).sum() - (v * branch_part).sum()))
+        worst = max(worst, _relative(difference, _norm(v) * _norm(branch_part) / math.sqrt(v.size)))
     return worst

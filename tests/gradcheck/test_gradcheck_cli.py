@@ -6,6 +6,7 @@ import sys
 import pytest
 from backends import needs_gpu
 
+from minires import cuda
 from minires.gradcheck.__main__ import main
 from minires.tensor import registry
 
@@ -153,3 +154,33 @@ def np_index(steps, h):
 def test_ops_are_checked_on_a_gpu(capsys):
     assert main(["conv2d", "residual_add", "--backend", "cupy", "--samples", "1"]) == 0
     assert "cases passed" in capsys.readouterr().out
+
+
+@needs_gpu
+@pytest.mark.parametrize("arguments", [
+    ["relu", "--seeds", "1"], ["--paths", "-q", "--model", "resnet8", "--batch-size", "4"],
+])
+def test_seeds_and_paths_run_where_the_backend_says(arguments, monkeypatch):
+    from minires.kernels import device
+    right = device.relu_dx
+    command = [*arguments, "--backend", "cupy"]
+    assert main(command) == 0
+    monkeypatch.setattr(device, "relu_dx", lambda dy, y: right(dy, y) * 1.001)
+    assert main(command) == 1
+    assert main(arguments) == 0  # on the host nothing is wrong
+
+
+@needs_gpu
+@pytest.mark.parametrize("arguments", [["--bugs"], ["relu", "--plot", "x.png"], ["homework.py:f", "--like", "relu"]])
+def test_a_backend_that_would_not_be_used_is_refused(arguments, capsys):
+    assert main([*arguments, "--backend", "cupy"]) == 2
+    assert "are for NumPy" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("arguments", [[], ["--paths"], ["--bugs"], ["relu", "--seeds", "1"]])
+def test_without_a_gpu_one_line_says_what_to_install(arguments, capsys):
+    assert main([*arguments, "--backend", "cupy"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("gradcheck: --backend cupy: it needs CuPy")
+    assert err.count("\n") == 1
