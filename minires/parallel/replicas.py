@@ -38,12 +38,13 @@ from minires.parallel.memory import LeftError, Meeting, shared, shared_copy
 from minires.tensor import Tensor
 
 
-def why_not(model, device="cpu"):
+def why_not(model):
     """Why several processes cannot train this network here; "" if they can."""
     if not sys.platform.startswith("linux"):
         return f"processes are forked, which is safe on Linux only, not on {sys.platform}"
-    if device != "cpu":
-        return f"processes share the CPU's memory, and the network is on {device}"
+    places = {p.device for p in model.parameters()} - {"cpu"}
+    if places:
+        return f"processes share the CPU's memory, and the network is on {min(places)}"
     for name, module in model.named_modules():
         if hasattr(module, "rng"):
             return f"{name} draws random numbers in training, and all processes would draw the same"

@@ -55,7 +55,7 @@ class Config:
         """How many processes share a batch of this network."""
         if self.processes:
             return self.processes
-        if why_not(model, self.device):
+        if why_not(model):
             return 1
         return max(1, min(self.threads or get_num_threads(), self.batch_size // 16))
 

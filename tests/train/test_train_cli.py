@@ -8,6 +8,7 @@ import time
 from dataclasses import fields
 
 import pytest
+from backends import GPUS
 
 from minires import kernels
 from minires.train import Config
@@ -58,6 +59,12 @@ def test_a_mistake_costs_one_line_and_exit_status_2(tmp_path, monkeypatch, capsy
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize(("flags", "message"), [(["--device", "cuda:9"], "numbered from 0"), (["--processes", "2"], "use one process")])
+def test_a_mistake_costs_one_line_on_a_gpu_too(place, monkeypatch, tmp_path, capsys, flags, message):
+    test_a_mistake_costs_one_line_and_exit_status_2(tmp_path, monkeypatch, capsys, ["--device", place.device, *flags], message)
 
 
 def test_the_number_of_threads_is_set(tmp_path):
