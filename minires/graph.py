@@ -14,7 +14,7 @@ from operator import attrgetter
 import numpy as np
 
 from minires import kernels
-from minires.arrays import array_module, is_array, owner
+from minires.arrays import array_module, device_of, is_array, owner
 from minires.errors import DTypeError, GraphError, ShapeError
 
 
@@ -58,12 +58,12 @@ class Version:
 class Node:
     """Where a gradient arrives: at the output of one op, or at a leaf, which has no backward."""
 
-    __slots__ = ("backward", "dtype", "hooks", "inputs", "name", "order", "saved", "shape", "target")
+    __slots__ = ("backward", "device", "dtype", "hooks", "inputs", "name", "order", "saved", "shape", "target")
     _order = itertools.count()
 
     def __init__(self, name, array, backward=None, inputs=(), saved=()):
         self.name, self.backward, self.inputs, self.saved = name, backward, inputs, saved
-        self.shape, self.dtype = array.shape, array.dtype
+        self.shape, self.dtype, self.device = array.shape, array.dtype, device_of(array)
         self.order = next(Node._order)  # an op is newer than its inputs, so this sorts the graph
         self.hooks = {}
         self.target = None  # weak reference to the Tensor whose .grad is to be set
@@ -95,6 +95,8 @@ class Node:
             raise ShapeError(f"{op_name}: backward gave a gradient {dx.shape} for an input {like.shape}")
         if dx.dtype != like.dtype:
             raise DTypeError(f"{op_name}: backward gave a {dx.dtype} gradient for a {like.dtype} input")
+        if device_of(dx) != like.device:
+            raise DTypeError(f"{op_name}: backward gave a gradient on {device_of(dx)} for an input on {like.device}")
         return dx
 
 

@@ -51,8 +51,9 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
         while len(inputs) - 1 in optional and inputs[-1] is None:  # an optional argument that was not given
             inputs = inputs[:-1]
         arrays = tuple(unwrap(value) for value in inputs)
-        _check(name, arrays, any_dtype, unchecked, optional, numbers)
+        first = _check(name, arrays, any_dtype, unchecked, optional, numbers)
         settings = {key: unwrap(value) for key, value in settings.items()}
+        _check_places(name, first, [arrays[i] for i in unchecked if i < len(arrays)], settings)
         y, backward = function(*arrays, **settings)
         return _record(name, inputs, y if is_array(y) else np.asarray(y), backward)
 
@@ -62,6 +63,7 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
 
 
 def _check(name, arrays, any_dtype, unchecked, optional, numbers):
+    """-> the first array, whose dtype and place the others have"""
     first = None
     for i, a in enumerate(arrays):
         if i in unchecked or (a is None and i in optional) or (numbers and isinstance(a, (int, float))):
@@ -73,8 +75,21 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
         first = a if first is None else first
         if a.dtype != first.dtype and not mode.complex_step:
             raise DTypeError(f"{name}: mixes {first.dtype} and {a.dtype}; convert one with .astype")
-        if isinstance(a, np.ndarray) != isinstance(first, np.ndarray):
-            raise DTypeError(f"{name}: mixes arrays on {device_of(first)} and {device_of(a)}; move one with .to")
+        _check_place(name, first, a)
+    return first
+
+
+def _check_places(name, first, integers, settings):
+    """Of class numbers, and of settings that are arrays of floats: an index may lie anywhere."""
+    floats = (value for value in settings.values() if is_array(value) and value.dtype.kind == "f")
+    for a in (*integers, *floats):
+        if is_array(a) and first is not None:
+            _check_place(name, first, a)
+
+
+def _check_place(name, first, a):
+    if isinstance(a, np.ndarray) != isinstance(first, np.ndarray):
+        raise DTypeError(f"{name}: mixes arrays on {device_of(first)} and {device_of(a)}; move one with .to")
 
 
 def _record(name, inputs, y, backward):

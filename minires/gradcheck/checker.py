@@ -4,6 +4,7 @@ import difflib
 
 import numpy as np
 
+from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
 from minires.gradcheck import numeric
 from minires.gradcheck.cases import cases_of
@@ -26,7 +27,14 @@ def check(function, *arrays, seed=0, label=None, view=False, **static):
     places. Besides, backward must return a gradient of the right shape and dtype for each, the same when called twice,
     zero for a dy of zeros; it may not change its inputs nor hand out their memory (view=True allows y to share it), and
     must take arrays that are not contiguous. -> Report
+
+    Where an array lies on a GPU, the function gets all of them there, and what it gives is measured on the host.
     """
+    places = {device_of(a) for a in arrays if is_array(a)} - {"cpu"}
+    function = getattr(function, "raw", function)
+    if places:
+        function = on_device(function, places.pop())
+        arrays = [to_device(a, "cpu") if is_array(a) else a for a in arrays]
     return examine(Subject(function, arrays, static), label, seed=seed, view=view)
 
 

@@ -5,7 +5,7 @@ import numbers
 
 import numpy as np
 
-from minires.arrays import array_module, to_device
+from minires.arrays import array_module, device_of, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
 from minires.tensor import Tensor
 
@@ -91,6 +91,8 @@ class Optimizer:
                 raise DTypeError(f"step: a {p.dtype} parameter has a {p.grad.dtype} gradient")
             self.steps[i] += 1
             p.mark_changed()
+            if any(device_of(a) != p.device for a in self.state[i].values()):  # it has been moved since
+                self.state[i] = {slot: to_device(a, p.device) for slot, a in self.state[i].items()}
 
         alike = {}  # parameters of one group, on one device, that have been updated as often
         for i, p in jobs:

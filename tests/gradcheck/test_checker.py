@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backends import GPUS
 
 from minires import gradcheck, ops
 from minires.gradcheck import check, check_op
@@ -211,3 +212,14 @@ def test_but_beyond_their_doubt_it_is(excess):
     report = check(*bent(excess))
     assert not report.passed
     assert report.worst.error == pytest.approx(abs(excess), rel=0.9)
+
+
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize("factor", [2, 2.1])
+def test_a_function_of_arrays_on_a_gpu_gets_arrays_there(place, factor):
+    there = place.array(np.ones(3))
+
+    def square(x):
+        assert type(x) is type(there)
+        return x * x, lambda dy: factor * x * dy
+    assert check(square, there).passed is (factor == 2)

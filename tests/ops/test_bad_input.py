@@ -145,3 +145,22 @@ def test_any_view_is_a_valid_input(view):
     for op in (lambda x: ops.conv2d(x, w(), padding=1), ops.relu, lambda x: ops.max_pool2d(x, kernel_size=2),
                lambda x: ops.batch_norm(x, np.ones(4), np.ones(4), training=True)):
         np.testing.assert_allclose(op(Tensor(picture)).data, op(Tensor(straight)).data, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize("where", ["target", "weight", "running_mean", "gradient", "x"])
+def test_arrays_on_two_devices_are_refused_with_one_clear_line(place, where):
+    x, here = Tensor(place.array(ones((2, 3), np.float32)), requires_grad=True), ones(3, np.float32)
+    there = place.array(here)
+    calls = {
+        "target": lambda: ops.cross_entropy(x, np.array([0, 1])),
+        "weight": lambda: ops.cross_entropy(x, place.array(np.array([0, 1])), weight=here),
+        "running_mean": lambda: ops.batch_norm(x.reshape(2, 3, 1, 1), there, there, running_mean=here, running_var=here),
+        "gradient": lambda: x.backward(ones((2, 3), np.float32)),
+        "x": lambda: x + ones((2, 3), np.float32),
+    }
+    with pytest.raises(DTypeError, match="cuda:0") as caught:
+        calls[where]()
+    assert "cpu" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert x[np.array([1, 0])].shape == (2, 3)  # an index may lie anywhere

@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from backends import BACKENDS
+from backends import BACKENDS, GPUS
 
-from minires import Tensor, optim
+from minires import Tensor, nn, optim
+from minires.arrays import to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
 
 SHAPES = [(3, 4), (5,), ()]
@@ -212,3 +213,20 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(momentum, stat
     with pytest.raises(CheckpointError, match="SGD cannot load this state; .*" + message):
         optimizer.load_state_dict(state)
     assert (optimizer.steps, optimizer.state) == ([0], [{}])
+
+
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.AdamW(p, 0.1)])
+def test_what_is_kept_for_a_parameter_follows_it_to_another_device(place, make):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal((2, 3)), rng.standard_normal((4, 2, 3))
+    ends = []
+    for places in (["cpu"] * 4, ["cpu", place.device, place.device, "cpu"]):
+        layer = nn.Linear(3, 2, bias=False, rng=0).to(np.float64)
+        layer.weight.data[...] = start
+        optimizer = make(layer.parameters())
+        for device, gradient in zip(places, gradients):
+            layer.to(device).weight.grad = to_device(gradient, device)
+            optimizer.step()
+        ends.append(layer.weight.data)
+    np.testing.assert_allclose(ends[1], ends[0], rtol=1e-14)
