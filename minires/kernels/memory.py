@@ -11,6 +11,7 @@ in fewer steps. NumPy asks for them too, but only for arrays of 4 MB and more.
 
 import ctypes
 import os
+import sys
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # <malloc.h>
@@ -55,10 +56,10 @@ def _ask_for_huge_pages(libc):
 
 
 def _addresses_are_scarce():
-    """Whether somebody limits the addresses of this process (ulimit -v), or the system those of all (overcommit 2)."""
+    """Whether there are few, or somebody limits them: this process's (ulimit -v), or the system everybody's."""
     import resource  # not on Windows, where nobody gets here
     try:
         strict = Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
     except OSError:  # nobody knows
         strict = True
-    return strict or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    return strict or sys.maxsize < 1 << 40 or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
