@@ -135,14 +135,14 @@ def propagate(root, dy, retain_graph):
             raise GraphError(f"{node.name}: this graph has been used by backward already; the first call needs "
                              "retain_graph=True to keep it for a second")
         dxs = node.gradients(dy)
-        held = _owners((dy, *_closed_over(node.backward)))
+        held, given = set(_owners((dy, *_closed_over(node.backward)))), _owners(dxs)
         for parent, dx in zip(node.inputs, dxs):
             if parent is None or dx is None:
                 continue
             dx = parent.accept(dx, node.name)
             if parent not in grads:
                 grads[parent] = dx
-                if _is_new(dx, held, dxs):
+                if _is_new(dx, held, given):
                     ours.add(parent)
             elif parent not in ours:
                 grads[parent] = kernels.add(grads[parent], dx)
@@ -159,13 +159,14 @@ def _closed_over(function):
 
 
 def _owners(values):
-    return {id(owner(a)) for a in values if is_array(a)}
+    """Whose memory each array has."""
+    return [id(owner(a)) for a in values if is_array(a)]
 
 
-def _is_new(dx, held, dxs):
-    """Whether dx was made by the backward that gave dxs: all of its memory, and nobody else's."""
+def _is_new(dx, held, given):
+    """Whether dx was made by the backward that gave it: all of its memory, and nobody else's."""
     own = owner(dx)
-    return id(own) not in held and own.size == dx.size and sum(is_array(a) and owner(a) is own for a in dxs) == 1
+    return id(own) not in held and own.size == dx.size and given.count(id(own)) == 1
 
 
 def _copy_as(like, dy):

@@ -31,7 +31,7 @@ def as_rows(maps, vectors):
     N, C, H, W = x.shape
     k = _neighbours(H * W, C)
     xp = array_module(x)
-    vectors = [xp.broadcast_to(v.astype(x.dtype, copy=False), (k, C)).reshape(-1) for v in vectors]
+    vectors = [xp.tile(v.astype(x.dtype, copy=False), k) for v in vectors]
     return [a.transpose(0, 2, 3, 1).reshape(N, -1, k * C) for a in maps], vectors  # (N,C,H,W) -> (N,H,W,C) -> rows
 
 

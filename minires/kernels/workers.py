@@ -99,7 +99,8 @@ def _worker(number, n):
         os.sched_setaffinity(0, {cores[number]})  # 0 is this thread
     _inside.number = number
     try:
-        yield
+        with short_buffers():
+            yield
     finally:
         del _inside.number
         if pinned:
@@ -157,17 +158,23 @@ class _Part:
 
     def __call__(self):
         try:
-            with short_buffers():
-                for job in self.jobs:
-                    result = self.task(job)
-                    if self.result is None:
-                        self.result = result
-                    else:
-                        self.result += result
+            self.result = _do(self.task, self.jobs)
         except BaseException as error:  # to be raised where share() was called
             self.error = error
         finally:
             self.done.release()
+
+
+def _do(task, jobs):
+    """task(job) for all jobs, added up into the first one; None if they give nothing."""
+    total = None
+    for job in jobs:
+        result = task(job)
+        if total is None:
+            total = result
+        else:
+            total += result
+    return total
 
 
 _forth = True  # whether the last jobs done began with the first one
@@ -194,18 +201,19 @@ def add_up(task, jobs):
 def _share(task, jobs, order=slice(None)):
     _start()
     n = min(_count, len(jobs))
-    if n < 2 or hasattr(_inside, "number"):
-        parts = [_Part(task, jobs[order])]
+    if hasattr(_inside, "number"):
+        return [_do(task, jobs[order])]
+    if n < 2:
+        with short_buffers():
+            return [_do(task, jobs[order])]
+    bounds = [len(jobs) * k // n for k in range(n + 1)]
+    parts = [_Part(task, jobs[a:b][order]) for a, b in pairwise(bounds)]
+    with _sharing, _worker(0, _count):
+        for queue, part in zip(_queues, parts[1:]):
+            queue.put(part)
         parts[0]()
-    else:
-        bounds = [len(jobs) * k // n for k in range(n + 1)]
-        parts = [_Part(task, jobs[a:b][order]) for a, b in pairwise(bounds)]
-        with _sharing, _worker(0, _count):
-            for queue, part in zip(_queues, parts[1:]):
-                queue.put(part)
-            parts[0]()
-            for part in parts:
-                part.done.acquire()
+        for part in parts:
+            part.done.acquire()
     for part in parts:
         if part.error is not None:
             raise part.error
