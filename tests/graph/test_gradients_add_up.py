@@ -35,6 +35,17 @@ def test_an_op_that_returns_one_array_twice_is_not_hurt_by_accumulation():
     np.testing.assert_array_equal(upstream, [1, 2, 3])
 
 
+def test_a_new_array_that_an_op_returns_twice_is_nobodys_own():
+    x, f = leaf(3), leaf(3, seed=1)
+    a, b = x * 1.0, f * 1.0
+    more = a * 3.0  # older than the add: its gradient meets the add's at `a` while the one of `b` still waits
+    h = ops.residual_add(a, b, relu=True)
+    (h + more).sum().backward()
+    mask = (x.data + f.data > 0).astype(float)
+    np.testing.assert_array_equal(x.grad, mask + 3)
+    np.testing.assert_array_equal(f.grad, mask)
+
+
 @pytest.mark.parametrize("function", [
     ops.residual_add, ops.add, ops.sub, lambda x, f: ops.add(x.reshape(3), f.T.reshape(3)), lambda x, f: x + x + f + f,
     lambda x, f: ops.cat([x, f]), lambda x, f: ops.stack([x, f]), lambda x, f: x.sum() + f.mean(), lambda x, f: x.T,
