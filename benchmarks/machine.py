@@ -35,7 +35,7 @@ def _on_all(task, n):
     parts = list(map(slice, bounds, bounds[1:]))
 
     def work(part):
-        task(part)  # share() adds up results, and there are none
+        task(part)  # share() wants nothing back
     return lambda: share(work, parts)
 
 

@@ -49,9 +49,9 @@ def relu_dx(dy, y):
 
 
 def masked(dy, mask, out=None):
-    """dy where the mask is True, else 0: the bits of a real dy as a whole number times 1 or 0, for 0·∞ is a NaN."""
+    """dy where the mask is True, else 0: its bits as a whole number times 1 or 0, for 0·∞ is a NaN."""
     xp = array_module(dy)
-    if dy.dtype.kind == "c":
+    if dy.itemsize > 8:  # a complex step's numbers: no whole number is as long
         return xp.multiply(dy, mask, out=out)
     bits = f"i{dy.itemsize}"
     return xp.multiply(dy.view(bits), mask, out=None if out is None else out.view(bits)).view(dy.dtype)

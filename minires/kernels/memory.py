@@ -56,10 +56,11 @@ def _ask_for_huge_pages(libc):
 
 
 def _addresses_are_scarce():
-    """Whether there are few, or somebody limits them: this process's (ulimit -v), or the system everybody's."""
+    """Whether there are few, or somebody limits them: this process's (ulimit -v, -d), or the system everybody's."""
     import resource  # not on Windows, where nobody gets here
     try:
         strict = Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
     except OSError:  # nobody knows
         strict = True
-    return strict or sys.maxsize < 1 << 40 or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    limits = [resource.getrlimit(what)[0] for what in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    return strict or sys.maxsize < 1 << 40 or any(limit != resource.RLIM_INFINITY for limit in limits)

@@ -181,7 +181,7 @@ _forth = True  # whether the last jobs done began with the first one
 
 
 def share(task, jobs):
-    """Call task(job) for every job, in any order: worker k does the k-th part of the list.
+    """Call task(job), which gives nothing, for every job in any order: worker k does the k-th part of the list.
 
     What one call has left in the caches is what it did last, and the next one is most often about the same pictures. So
     every other call goes through its part from the last job to the first.

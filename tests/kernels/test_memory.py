@@ -90,10 +90,10 @@ def _huge(pid):
 
 
 @pytest.mark.skipif(not _huge_pages_are_given(), reason="the system gives no huge pages")
-@pytest.mark.parametrize(("limit", "most"), [(None, None), (3 << 30, 1 << 12)])
+@pytest.mark.parametrize(("limit", "most"), [(None, None), ("AS", 1 << 12), ("DATA", 1 << 12)])
 def test_small_arrays_lie_in_huge_pages_unless_addresses_are_limited(limit, most):
     """100 arrays of 1 MB, for which NumPy asks for none: most of them, or at most two pages of 2 MB (in kilobytes)."""
-    limited = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, -1))\n" if limit else ""
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_{limit}, (8 << 30, -1))\n" if limit else ""
     environment = {k: v for k, v in os.environ.items() if k not in SET_BY_USER}
     huge = int(subprocess.run([sys.executable, "-c", limited + HUGE], capture_output=True, text=True, check=True,
                               env=environment).stdout)

@@ -171,7 +171,8 @@ def test_every_network_says_on_a_gpu_what_it_says_here(name, place):
         expected = model(Tensor(x)).data
         found = model.to(place.device)(Tensor(place.array(x))).data
     assert type(found) is type(place.array(x))
-    assert np.abs(host(found) - expected).max() <= 1e-10 * np.abs(expected).max()
+    # each of up to 152 layers adds a rounding of its own, u = 1.1e-16, of sums in another order
+    assert np.abs(host(found) - expected).max() <= 1e-13 * np.abs(expected).max()
 
 
 def test_an_unknown_model_gets_a_suggestion():
