@@ -10,38 +10,38 @@ with X (P,C) of pixels, columns (P,K), W (K,O), K = KH·KW·C in the order (kh,k
 import cupy
 
 from minires.arrays import empty
-from minires.kernels.device.launch import GEOMETRY, as_map, elementwise, geometry, pixels, product
+from minires.kernels.device.launch import as_map, pixels, product
+from minires.kernels.device.window import WINDOW, by_rows, numbers
 
 COLUMN_BYTES = 1 << 29  # of columns at a time
 
-IM2COL = """
-// i = (((n·OH + oh)·OW + ow)·KH·KW + kh·KW + kw)·C + c: neighbouring threads read neighbouring channels
-int c = i % C;  ptrdiff_t r = i / C;
-int kw = r % KW;  r /= KW;
-int kh = r % KH;  r /= KH;
-int ow = r % OW;  r /= OW;
-int oh = r % OH;  ptrdiff_t n = r / OH;
-int h = oh * SH + kh * DH - PH, w = ow * SW + kw * DW - PW;
-col = h >= 0 && h < H && w >= 0 && w < W ? x[((n * H + h) * W + w) * C + c] : T(0);
-"""
-
-COL2IM = """
-// i = ((n·H + h)·W + w)·C + c gathers from every window that covers (h,w): h = oh·SH + kh·DH − PH, and so for w.
-// Each number is added up by one thread, tap by tap: no atomics, the same sum every time.
-int c = i % C;  ptrdiff_t r = i / C;
-int w = r % W;  r /= W;
-int h = r % H;  ptrdiff_t n = r / H;
-T sum = 0;
-for (int kh = 0; kh < KH; ++kh) {
-    int oh = h + PH - kh * DH;
-    if (oh < 0 || oh % SH || (oh /= SH) >= OH) continue;
-    for (int kw = 0; kw < KW; ++kw) {
-        int ow = w + PW - kw * DW;
-        if (ow < 0 || ow % SW || (ow /= SW) >= OW) continue;
-        sum += cols[(((n * OH + oh) * OW + ow) * KH * KW + kh * KW + kw) * C + c];
+COLUMNS = WINDOW + r"""
+// Row b = n·OH + oh of outputs: number k = (kh·KW + kw)·C + c of each output's columns.
+extern "C" __global__ void im2col(const T* x, Window v, T* cols) {
+    int K = v.KH * v.KW * v.C, k = NUMBER, b = blockIdx.x;
+    if (k >= K) return;
+    int c = k % v.C, kw = k / v.C % v.KW, kh = k / v.C / v.KW, n = b / v.OH, h;
+    bool row_is_inside = is_inside(b % v.OH * v.SH + kh * v.DH - v.PH, v.H, h);
+    const T* row = x + ((ptrdiff_t)n * v.H + h) * v.W * v.C + c;
+    T* col = cols + (ptrdiff_t)b * v.OW * K + k;
+    EACH_PIXEL(ow, v.OW) {
+        int w;
+        bool both = is_inside(ow * v.SW + kw * v.DW - v.PW, v.W, w) && row_is_inside;
+        col[(ptrdiff_t)ow * K] = both ? row[w * v.C] : T(0);
     }
 }
-x = sum;
+
+// Row b = n·H + h of inputs: channel c of each input gathers from every window that covers it.
+extern "C" __global__ void col2im(const T* cols, Window v, T* x) {
+    int K = v.KH * v.KW * v.C, c = NUMBER, b = blockIdx.x;
+    if (c >= v.C) return;
+    int h = b % v.H, n = b / v.H;
+    EACH_PIXEL(w, v.W) {
+        T sum = 0;
+        EACH_WINDOW(v) sum += cols[(((ptrdiff_t)n * v.OH + oh) * v.OW + ow) * K + (kh * v.KW + kw) * v.C + c];
+        x[((ptrdiff_t)b * v.W + w) * v.C + c] = sum;
+    }
+}
 """
 
 
@@ -96,8 +96,9 @@ def _columns(x, win):
     """im2col: x (n,C,H,W) -> (n·OH·OW,K)"""
     if win.is_pointwise:
         return pixels(x)
-    cols = cupy.empty((len(x) * win.OH * win.OW, win.KH * win.KW * win.C), x.dtype)
-    elementwise(f"raw T x, {GEOMETRY}", "T col", IM2COL, "im2col")(pixels(x).ravel(), *geometry(win), cols.ravel())
+    K = win.KH * win.KW * win.C
+    cols = cupy.empty((len(x) * win.OH * win.OW, K), x.dtype)
+    by_rows(COLUMNS, "im2col", x.dtype, len(x) * win.OH, K, pixels(x), numbers(win), cols)
     return cols
 
 
@@ -105,6 +106,7 @@ def _pixels(cols, win):
     """col2im: cols (n·OH·OW,K) -> x (n·H·W,C)"""
     if win.is_pointwise:
         return cols
-    x = cupy.empty((len(cols) // (win.OH * win.OW) * win.H * win.W, win.C), cols.dtype)
-    elementwise(f"raw T cols, {GEOMETRY}", "T x", COL2IM, "col2im")(cols.ravel(), *geometry(win), x.ravel())
+    rows = len(cols) // (win.OH * win.OW) * win.H
+    x = cupy.empty((rows * win.W, win.C), cols.dtype)
+    by_rows(COLUMNS, "col2im", x.dtype, rows, win.C, cols, numbers(win), x)
     return x

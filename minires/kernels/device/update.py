@@ -67,7 +67,7 @@ def _launch(name, columns, settings):
                     table[column][k] = array.data.ptr
                 table["size"][k] = row[0].size
             blocks = min(BLOCKS, -(-max(row[0].size for row in some) // THREADS))
-            raw(UPDATE, name, dtype)((max(blocks, 1), len(some)), (THREADS,), (table, *settings))
+            raw(UPDATE, name, dtype)((max(blocks, 1), len(some)), (THREADS,), (table[()], *settings))
 
 
 def _lying_as(x, dx):
