@@ -36,6 +36,13 @@ def test_moments_of_float32_are_accurate_to_3e_7(backend, laid_out, mean, std):
     np.testing.assert_allclose(found_mean, wide.mean(axis=(0, 2, 3)), rtol=3e-7, atol=3e-7 * std)
 
 
+def test_moments_of_channels_that_fill_no_block(backend):
+    x = np.random.default_rng(0).standard_normal((4, 70, 60, 61)) + np.arange(70).reshape(1, 70, 1, 1)
+    mean, var = backend.moments(channels_last(x))
+    np.testing.assert_allclose(mean, x.mean(axis=(0, 2, 3)), rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(var, x.var(axis=(0, 2, 3)), rtol=1e-13)
+
+
 @pytest.mark.parametrize("laid_out", FORMATS)
 def test_a_first_picture_unlike_the_others_does_not_spoil_the_variance(backend, laid_out):
     x = np.random.default_rng(0).standard_normal((16, 4, 8, 8)).astype(np.float32)

@@ -6,128 +6,165 @@ x − hi is exact where μ is far from zero, so nothing is lost there, and no nu
 
 import cupy
 
-from minires.kernels.device.launch import as_map, elementwise, pixels, raw
+from minires.kernels.device.launch import THREADS, as_map, elementwise, pixels, raw
 
-CHANNELS, LINES = 32, 8  # threads of a block: neighbouring channels × rows of pixels
-PARTS = 64  # most blocks that share a channel
+BLOCKS = 1024  # what a large GPU computes at a time
+PIXELS = 16  # for a thread to add up, at least
 
-SUMS = r"""
-// x and its like are matrices (M,C) of pixels by channels. Thread (tx,ty) of block (bx,by) takes channel c = 32·bx + tx
-// and the pixels m = by·8 + ty, then every gridDim.y·8 further; so the threads of a row read neighbouring numbers.
-// part holds (gridDim.y, C) results of each kind, to be added up by a second launch. A thread adds up 64 numbers in T,
-// then double precision takes over: an error of at most 64·u·Σ|x|.
-#define EACH_PIXEL for (int m = blockIdx.y * 8 + threadIdx.y; m < M; m += gridDim.y * 8)
+NORM = r"""
+// x and its like are matrices (M,C) of pixels by channels. Thread (tx,ty) of block (bx,by) has channel
+// c = bx·blockDim.x + tx, so that neighbouring threads read neighbouring numbers, and as line by·blockDim.y + ty of
+// those that share it the pixels line, line + lines, …: `mine` of them, the first at x[i], the next a step further.
+// Each 64 numbers are added up in T, these sums in double precision: an error of at most 64·u·Σ|x|.
+// part holds (gridDim.y,C) results of each kind, for a second launch.
+#define MY_PIXELS \
+    int c = blockIdx.x * blockDim.x + threadIdx.x; \
+    int line = blockIdx.y * blockDim.y + threadIdx.y, lines = gridDim.y * blockDim.y; \
+    int mine = c < C && line < M ? (M - line + lines - 1) / lines : 0; \
+    ptrdiff_t i = (ptrdiff_t)line * C + c, step = (ptrdiff_t)lines * C; \
+    int own = min(c, C - 1);  // threads beyond the last channel have no pixels, and read its numbers in vain
+#define MY_PARTS (int k = threadIdx.y * C + c; c < C && k < parts * C; k += blockDim.y * C)
 
-// Two sets of n numbers with mean and squares q = Σ(x − mean)² make one  [Chan, Golub & LeVeque 1983, eq. 2.1].
-__device__ void join(double& n, double& mean, double& q, double n2, double mean2, double q2) {
-    double both = n + n2, d = mean2 - mean;
-    if (both == 0) return;
-    q += q2 + d * d * (n * n2 / both);
-    mean += d * (n2 / both);
-    n = both;
+// The sum over a block's lines, for all of them.
+__device__ double over_lines(double value) {
+    __shared__ double all[256];
+    __syncthreads();
+    all[threadIdx.y * blockDim.x + threadIdx.x] = value;
+    __syncthreads();
+    value = 0;
+    for (int ty = 0; ty < blockDim.y; ++ty) value += all[ty * blockDim.x + threadIdx.x];
+    return value;
 }
 
-// The first number that a thread meets is taken off all that it meets, so that nothing cancels in q.
+// Sets of n numbers with mean μ_k and q_k = Σ(x − μ_k)² have together the mean μ = Σn·μ_k/Σn and
+// Σ(x − μ)² = Σ(q_k + n·(μ_k − μ)²)  [Chan, Golub & LeVeque 1983, eq. 2.1]: the lines of a block, then the blocks.
+// The first number that a thread meets is taken off all that it meets, so that nothing cancels in q_k.
 extern "C" __global__ void moments(const T* x, int M, int C, double* part) {
-    __shared__ double all[3][8][32];
-    int c = blockIdx.x * 32 + threadIdx.x, ty = threadIdx.y;
-    double n = 0, mean = 0, q = 0;
-    if (c < C) {
-        T first = 0, sum = 0, squares = 0;
-        double total = 0, total_squares = 0;
-        int count = 0;
-        EACH_PIXEL {
-            T v = x[(ptrdiff_t)m * C + c];
-            if (count == 0) first = v;
-            T d = v - first;
-            sum += d; squares += d * d;
-            if (++count % 64 == 0) { total += sum; total_squares += squares; sum = squares = 0; }
-        }
-        if (count) {
-            n = count; total += sum;
-            mean = first + total / n;
-            q = total_squares + squares - total * total / n;
-        }
+    MY_PIXELS
+    T first = mine ? x[i] : T(0);
+    double total = 0, total_squares = 0;
+    for (int k = 0; k < mine; k += 64) {
+        T sum = 0, squares = 0;
+        #pragma unroll 8
+        for (int j = k; j < min(k + 64, mine); ++j, i += step) { T d = x[i] - first; sum += d; squares += d * d; }
+        total += sum; total_squares += squares;
     }
-    all[0][ty][threadIdx.x] = n; all[1][ty][threadIdx.x] = mean; all[2][ty][threadIdx.x] = q;
-    __syncthreads();
-    if (ty || c >= C) return;
-    for (int k = 1; k < 8; ++k)
-        join(n, mean, q, all[0][k][threadIdx.x], all[1][k][threadIdx.x], all[2][k][threadIdx.x]);
-    ptrdiff_t at = (ptrdiff_t)blockIdx.y * C + c, kind = (ptrdiff_t)gridDim.y * C;
-    part[at] = n; part[kind + at] = mean; part[2 * kind + at] = q;
+    double mean = mine ? first + total / mine : 0, q = mine ? total_squares - total * total / mine : 0;
+    double n = over_lines(mine), mu = over_lines(mine * mean) / n;
+    q = over_lines(q + mine * (mean - mu) * (mean - mu));
+    if (threadIdx.y || c >= C) return;
+    part += (ptrdiff_t)blockIdx.y * C + c;
+    part[0] = n; part[gridDim.y * C] = n * mu; part[2 * gridDim.y * C] = q;
 }
 
 extern "C" __global__ void join_moments(const double* part, int parts, int C, double* mean_out, double* var_out) {
-    __shared__ double all[3][8][32];
-    int c = blockIdx.x * 32 + threadIdx.x, ty = threadIdx.y;
-    ptrdiff_t kind = (ptrdiff_t)parts * C;
-    double n = 0, mean = 0, q = 0;
-    if (c < C)
-        for (int k = ty; k < parts; k += 8) {
-            ptrdiff_t at = (ptrdiff_t)k * C + c;
-            join(n, mean, q, part[at], part[kind + at], part[2 * kind + at]);
-        }
-    all[0][ty][threadIdx.x] = n; all[1][ty][threadIdx.x] = mean; all[2][ty][threadIdx.x] = q;
-    __syncthreads();
-    if (ty || c >= C) return;
-    for (int k = 1; k < 8; ++k)
-        join(n, mean, q, all[0][k][threadIdx.x], all[1][k][threadIdx.x], all[2][k][threadIdx.x]);
-    mean_out[c] = mean;
-    var_out[c] = q / n;
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    const double *ns = part, *totals = part + parts * C, *qs = part + 2 * parts * C;
+    double n = 0, total = 0, q = 0;
+    for MY_PARTS { n += ns[k]; total += totals[k]; }
+    n = over_lines(n);
+    double mu = over_lines(total) / n;
+    for MY_PARTS { double d = totals[k] - ns[k] * mu; q += qs[k] + d * d / ns[k]; }
+    q = over_lines(q);
+    if (threadIdx.y || c >= C) return;
+    mean_out[c] = mu; var_out[c] = q / n;
 }
+
+// x̂ = ((x − hi) − lo)·s
+#define CENTRE \
+    T hi = (T)mean[own], lo = (T)(mean[own] - (double)hi), s = (T)inv_std[own];
+#define X_HAT (((x[i] - hi) - lo) * s)
 
 // Σ dy and Σ dy·x̂
 extern "C" __global__ void sums(const T* dy, const T* x, const double* mean, const double* inv_std, int M, int C,
                                 double* part) {
-    __shared__ double all[2][8][32];
-    int c = blockIdx.x * 32 + threadIdx.x, ty = threadIdx.y;
-    T some = 0, product = 0;
+    MY_PIXELS
     double a = 0, b = 0;
-    int count = 0;
-    if (c < C) {
-        T hi = (T)mean[c], lo = (T)(mean[c] - (double)hi), s = (T)inv_std[c];
-        EACH_PIXEL {
-            ptrdiff_t i = (ptrdiff_t)m * C + c;
-            some += dy[i]; product += dy[i] * (((x[i] - hi) - lo) * s);
-            if (++count % 64 == 0) { a += some; b += product; some = product = 0; }
+    CENTRE
+    for (int k = 0; k < mine; k += 64) {
+        T sum = 0, product = 0;
+        #pragma unroll 8
+        for (int j = k; j < min(k + 64, mine); ++j, i += step) {
+            T g = dy[i];
+            sum += g; product += g * X_HAT;
         }
+        a += sum; b += product;
     }
-    all[0][ty][threadIdx.x] = a + some; all[1][ty][threadIdx.x] = b + product;
-    __syncthreads();
-    if (ty || c >= C) return;
-    a = b = 0;
-    for (int k = 0; k < 8; ++k) { a += all[0][k][threadIdx.x]; b += all[1][k][threadIdx.x]; }
-    part[(ptrdiff_t)blockIdx.y * C + c] = a; part[(ptrdiff_t)(gridDim.y + blockIdx.y) * C + c] = b;
+    a = over_lines(a); b = over_lines(b);
+    if (threadIdx.y || c >= C) return;
+    part += (ptrdiff_t)blockIdx.y * C + c;
+    part[0] = a; part[gridDim.y * C] = b;
 }
 
 extern "C" __global__ void add_up(const double* part, int parts, int C, T* first, T* second) {
-    __shared__ double all[8][32];
-    int c = blockIdx.x * 32 + threadIdx.x, ty = threadIdx.y;  // kind blockIdx.y of the sums
-    double a = 0;
-    if (c < C)
-        for (int k = ty; k < parts; k += 8) a += part[((ptrdiff_t)blockIdx.y * parts + k) * C + c];
-    all[ty][threadIdx.x] = a;
-    __syncthreads();
-    if (ty || c >= C) return;
-    for (int k = 1; k < 8; ++k) a += all[k][threadIdx.x];
-    (blockIdx.y ? second : first)[c] = (T)a;
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    double a = 0, b = 0;
+    for MY_PARTS { a += part[k]; b += part[parts * C + k]; }
+    a = over_lines(a); b = over_lines(b);
+    if (threadIdx.y || c >= C) return;
+    first[c] = (T)a; second[c] = (T)b;
+}
+
+extern "C" __global__ void normalise(const T* x, const double* mean, const double* inv_std, const T* weight,
+                                     const T* bias, bool relu, int M, int C, T* y) {
+    MY_PIXELS
+    CENTRE
+    T gamma = weight[own], beta = bias[own];
+    for (int k = 0; k < mine; ++k, i += step) {
+        T value = gamma * X_HAT + beta;
+        y[i] = relu && value <= 0 ? T(0) : value;
+    }
+}
+
+// dx may be dy.
+extern "C" __global__ void normalise_dx(const T* dy, const T* x, const double* mean, const double* inv_std,
+                                        const T* weight, const T* db, const T* dw, double count, int M, int C, T* dx) {
+    MY_PIXELS
+    CENTRE
+    T factor = weight[own] * s, a = T(db[own] / count), b = T(dw[own] / count);
+    for (int k = 0; k < mine; ++k, i += step) dx[i] = factor * (dy[i] - a - X_HAT * b);
 }
 """
 
 
-def _grid(M, C):
-    """Blocks of channels and blocks that share one; a thread has some 16 pixels at least."""
-    return -(-C // CHANNELS), max(1, min(PARTS, -(-M // (16 * LINES))))
+def _threads(C):
+    """Blocks of channels, and of each the channels and the lines of threads that share one."""
+    bx = -(-C // 32)
+    tx = -(-C // bx)
+    return bx, tx, THREADS // tx
+
+
+def _vector(a, dtype=float):
+    return cupy.ascontiguousarray(a, dtype)
+
+
+def _each(name, some, *arguments, out):
+    """One launch for what is number by number: a thread has some 8 pixels."""
+    (M, C), (bx, tx, ty) = some.shape, _threads(some.shape[1])
+    if M:
+        by = min(-(-M // (8 * ty)), 65535)
+        raw(NORM, name, some.dtype)((bx, by), (tx, ty), (some, *arguments, M, C, out))
+
+
+def _share(name, some, *arguments, kinds):
+    """The first of two launches: (kinds, blocks that share a channel, C) results."""
+    (M, C), (bx, tx, ty) = some.shape, _threads(some.shape[1])
+    parts = max(1, min(BLOCKS // bx, M // (PIXELS * ty)))
+    part = cupy.empty((kinds, parts, C))
+    raw(NORM, name, some.dtype)((bx, parts), (tx, ty), (some, *arguments, M, C, part))
+    return part
+
+
+def _join(name, part, dtype, *out):
+    """The second, which puts them together."""
+    _, parts, C = part.shape
+    raw(NORM, name, dtype)((-(-C // 8),), (8, 32), (part, parts, C, *out))
 
 
 def moments(x):
     """Mean and biased variance of each channel of x (N,C,H,W) -> (C,), (C,) in float64."""
-    X = pixels(x)
-    (M, C), (bx, parts) = X.shape, _grid(*X.shape)
-    part, mean, var = cupy.empty((3, parts, C)), cupy.empty(C), cupy.empty(C)
-    raw(SUMS, "moments", x.dtype)((bx, parts), (CHANNELS, LINES), (X, M, C, part))
-    raw(SUMS, "join_moments", x.dtype)((bx,), (CHANNELS, LINES), (part, parts, C, mean, var))
+    mean, var = cupy.empty(x.shape[1]), cupy.empty(x.shape[1])
+    _join("join_moments", _share("moments", pixels(x), kinds=3), x.dtype, mean, var)
     return mean, var
 
 
@@ -144,25 +181,20 @@ def inverse_deviation(var, eps):
     return elementwise("V var, float64 eps", "float64 s", "s = 1 / sqrt(var + eps)", "inverse_deviation")(var, eps)
 
 
-CENTRE = "T hi = mean, lo = mean - double(hi), x_hat = ((x - hi) - lo) * T(inv_std);"
-
-
 def normalise(x, mean, inv_std, weight, bias, relu=False):
     """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,)."""
-    y = elementwise("T x, M mean, float64 inv_std, T weight, T bias, bool relu", "T y",
-                    CENTRE + "y = weight * x_hat + bias; if (relu && y <= 0) y = 0", "normalise")(
-                        pixels(x), mean, inv_std, weight, bias, relu)
+    X = pixels(x)
+    y = cupy.empty(X.shape, x.dtype)
+    vectors = _vector(mean), _vector(inv_std), _vector(weight, x.dtype), _vector(bias, x.dtype)
+    _each("normalise", X, *vectors, relu, out=y)
     return as_map(y, x.shape, like=x)
 
 
 def normalise_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
-    X, dY = pixels(x), pixels(dy)
-    (M, C), (bx, parts) = X.shape, _grid(*X.shape)
-    part, db, dw = cupy.empty((2, parts, C)), cupy.empty(C, x.dtype), cupy.empty(C, x.dtype)
-    mean = mean.astype(float, copy=False)
-    raw(SUMS, "sums", x.dtype)((bx, parts), (CHANNELS, LINES), (dY, X, mean, inv_std, M, C, part))
-    raw(SUMS, "add_up", x.dtype)((bx, 2), (CHANNELS, LINES), (part, parts, C, db, dw))
+    db, dw = cupy.empty(x.shape[1], x.dtype), cupy.empty(x.shape[1], x.dtype)
+    part = _share("sums", pixels(dy), pixels(x), _vector(mean), _vector(inv_std), kinds=2)
+    _join("add_up", part, x.dtype, db, dw)
     return db, dw
 
 
@@ -171,10 +203,10 @@ def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count, out=None):
 
     The result goes into out, which may be dy.
     """
-    dx = elementwise("T dy, T x, M mean, float64 inv_std, T weight, T db, T dw, float64 count", "T dx",
-                     CENTRE + "dx = weight * T(inv_std) * (dy - (db + x_hat * dw) / T(count))", "normalise_dx")(
-                         pixels(dy), pixels(x), mean, inv_std, weight, db, dw, float(count),
-                         *([] if out is None else [pixels(out)]))
+    dY = pixels(dy)
+    dx = cupy.empty(dY.shape, dy.dtype) if out is None else pixels(out)
+    vectors = _vector(mean), _vector(inv_std), *(_vector(a, dy.dtype) for a in (weight, db, dw))
+    _each("normalise_dx", dY, pixels(x), *vectors, float(count), out=dx)
     return as_map(dx, x.shape, like=dy)
 
 
