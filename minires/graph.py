@@ -148,7 +148,7 @@ def propagate(root, dy, retain_graph):
                 grads[parent] = kernels.add(grads[parent], dx)
                 ours.add(parent)
             else:
-                grads[parent] += dx
+                kernels.add(grads[parent], dx, grads[parent])
         if not retain_graph:
             node.backward, node.inputs, node.saved = None, (), ()
 

@@ -13,9 +13,9 @@ from minires.kernels.blocks import blockwise
 from minires.kernels.channels import FAR, as_map, as_rows, channel_sums
 
 
-def add(a, b):
-    """a + b, of one shape."""
-    return blockwise(array_module(a).add, a, b)
+def add(a, b, out=None):
+    """a + b, of one shape; into out, which may be a."""
+    return blockwise(array_module(a).add, a, b, into=out)
 
 
 def add_relu(a, b):

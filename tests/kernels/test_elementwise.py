@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from backends import host
 
-from minires import ops
-from minires.arrays import channels_last, is_channels_last
+from minires import kernels, ops
+from minires.arrays import channels_last, is_channels_last, owner
 
 CHANNEL = (0, 2, 3)
 
@@ -14,7 +14,8 @@ def by(v):
     return v.reshape(1, -1, 1, 1)
 
 
-@pytest.fixture(params=[(2, 3, 4, 5), (6, 16, 64, 48)], ids=["small", "shared among workers"])
+@pytest.fixture(params=[(2, 3, 4, 5), (6, 16, 64, 48), (4, 70, 24, 25)],
+                ids=["small", "shared among workers", "channels in uneven blocks"])
 def case(request):
     """x, dy (N,C,H,W) in float32 and μ, s, γ, β (C,), and all of them in float64."""
     rng = np.random.default_rng(0)
@@ -46,6 +47,19 @@ def test_normalisation_is_its_definition(case, laid_out, backend):
     np.testing.assert_allclose(backend.scale(laid_out(dy), weight), dy * by(weight), rtol=1e-6)
 
 
+def test_channel_vectors_may_lie_apart_in_memory(case, backend):
+    x, dy, *vectors = case
+
+    def batch_norm(x, dy, mean, inv_std, weight, bias):
+        db, dw = kernels.normalise_sums(dy, x, mean, inv_std)
+        return kernels.normalise(x, mean, inv_std, weight, bias), db, dw, kernels.normalise_dx(
+            dy, x, mean, inv_std, weight, bias, bias, 9)
+    apart = backend.on(lambda x, dy, *vectors: batch_norm(x, dy, *(v[::2] for v in vectors)))
+    found = apart(x, dy, *(np.repeat(v, 2) for v in vectors))
+    for ours, expected in zip(found, backend.on(batch_norm)(x, dy, *vectors), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
 @pytest.mark.parametrize("laid_out", [np.ascontiguousarray, channels_last])
 def test_relu_and_add_are_their_definitions(case, laid_out, backend):
     x, dy = map(laid_out, case[:2])
@@ -53,6 +67,11 @@ def test_relu_and_add_are_their_definitions(case, laid_out, backend):
     np.testing.assert_array_equal(y, np.where(x > 0, x, 0))
     np.testing.assert_array_equal(backend.relu_dx(dy, y), np.where(x > 0, dy, 0))
     np.testing.assert_array_equal(backend.add(x, dy), x + dy)
+    own = backend.array(x)
+    for other in (backend.array(dy), backend.array(np.ascontiguousarray(dy))):
+        before = host(own) + host(other)
+        assert owner(kernels.add(own, other, own)) is owner(own)
+        np.testing.assert_array_equal(host(own), before)
     np.testing.assert_array_equal(backend.add_relu(x, dy), np.maximum(x + dy, 0))
     np.testing.assert_array_equal(backend.add_relu(x, np.ascontiguousarray(dy)), np.maximum(x + dy, 0))
 

@@ -4,9 +4,9 @@ from minires.arrays import memory_order
 from minires.kernels.device.launch import elementwise
 
 
-def add(a, b):
-    """a + b, of one shape."""
-    return _in_order(elementwise("T b, T a", "T y", "y = a + b", "add"), b, a)
+def add(a, b, out=None):
+    """a + b, of one shape; into out, which may be a."""
+    return _in_order(elementwise("T b, T a", "T y", "y = a + b", "add"), b, a, *([] if out is None else [out]))
 
 
 def add_relu(a, b):
