@@ -6,6 +6,7 @@ Operations accept both and keep what they get. CuPy is imported only when a devi
 """
 
 import sys
+from functools import cache
 
 import numpy as np
 
@@ -15,15 +16,25 @@ from minires.errors import DTypeError, OptionError
 
 def array_module(*arrays):
     """The library the arrays belong to: cupy if any of them is CuPy's, else numpy."""
-    cupy = sys.modules.get("cupy")
-    if cupy is not None and any(isinstance(a, cupy.ndarray) for a in arrays):
-        return cupy
+    for a in arrays:
+        library = _library_of(type(a))
+        if library is not None and library is not np:
+            return library
     return np
 
 
 def is_array(value) -> bool:
     """Whether value is an array of NumPy's or CuPy's (not a scalar, list or Tensor)."""
-    return isinstance(value, array_module(value).ndarray)
+    return _library_of(type(value)) is not None
+
+
+@cache
+def _library_of(kind):
+    """numpy or cupy for a type of their arrays, else None; remembered, for it is asked a thousand times a step."""
+    if issubclass(kind, np.ndarray):
+        return np
+    cupy = sys.modules.get("cupy")
+    return cupy if cupy is not None and issubclass(kind, cupy.ndarray) else None
 
 
 def device_of(array) -> str:

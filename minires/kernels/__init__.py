@@ -62,8 +62,11 @@ class use:
 
 def _device(x, *others):
     """The kernels of the GPU on which x lies, if they can take all arguments: a complex step's numbers they cannot."""
-    if isinstance(x, np.ndarray) or any(getattr(a, "dtype", np.dtype(int)).kind == "c" for a in (x, *others)):
+    if isinstance(x, np.ndarray):
         return None
+    for a in (x, *others):
+        if hasattr(a, "dtype") and a.dtype.kind == "c":
+            return None
     from minires.kernels import device
     return device
 

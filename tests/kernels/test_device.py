@@ -204,7 +204,8 @@ def test_every_kernel_compiles_for(architecture, every_kernel):
 def INCLUDES():
     import cupy
     folder = Path(cupy.__file__).parent
-    headers = [folder / "_core" / "include", *(folder.parent / "nvidia").glob("*/include")]
+    own = folder / "_core" / "include"
+    headers = [own, *own.glob("cupy/_cccl/*"), *(folder.parent / "nvidia").glob("*/include")]
     return [f"-I{path}" for path in headers if path.is_dir()]
 
 
