@@ -49,25 +49,27 @@ def counters():
 
 
 def seconds(do, rounds):
-    """The median time of do() until the GPU is done."""
+    """The median times of do() until the GPU is done, and until the host is: the GPU can be no faster than its host."""
     do()
     cuda.synchronize()
-    times = []
+    whole, host = [], []
     for _ in range(rounds):
         began = time.perf_counter()
         do()
+        host.append(time.perf_counter() - began)
         cuda.synchronize()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+        whole.append(time.perf_counter() - began)
+    return statistics.median(whole), statistics.median(host)
 
 
 def roofline(nbytes, n, rounds):
     """(bytes a second of a copy, operations a second of a product of float32 matrices n×n)."""
     cupy = cuda.module()
     a, b = cupy.ones(nbytes // 4, "float32"), cupy.empty(nbytes // 4, "float32")
-    copy = seconds(lambda: cupy.copyto(b, a), rounds)
+    copy, _ = seconds(lambda: cupy.copyto(b, a), rounds)
     a, b = cupy.ones((n, n), "float32"), cupy.ones((n, n), "float32")
-    return 2 * nbytes / copy, 2 * n**3 / seconds(lambda: a @ b, rounds)
+    product, _ = seconds(lambda: a @ b, rounds)
+    return 2 * nbytes / copy, 2 * n**3 / product
 
 
 def floor(parts, bandwidth, rate):

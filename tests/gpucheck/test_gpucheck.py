@@ -43,6 +43,7 @@ def test_a_report_holds_what_was_printed(small, tmp_path, capsys):
     step = report["steps"]["resnet8"]
     assert step["launches"]["conv2d forward"] == 2 * 7  # im2col and a product, for each of 7 convolutions
     assert 0 < step["floor"] < step["seconds"]
+    assert 0 < step["host seconds"] <= step["seconds"]
     assert "all 5 checks passed" in out
     if report["machine"]["stand-in"]:
         assert report["machine"]["stand-in"] in out
