@@ -17,14 +17,13 @@ COLUMN_BYTES = 1 << 29  # of columns at a time
 
 COLUMNS = WINDOW + r"""
 // Row b = n·OH + oh of outputs: number k = (kh·KW + kw)·C + c of each output's columns.
-extern "C" __global__ void im2col(const T* __restrict__ x, Window v, T* __restrict__ cols) {
+extern "C" __global__ void im2col(const T* x, Window v, T* cols) {
     int K = v.KH * v.KW * v.C, k = NUMBER, b = blockIdx.x;
     if (k >= K) return;
     int c = k % v.C, kw = k / v.C % v.KW, kh = k / v.C / v.KW, n = b / v.OH, h;
     bool row_is_inside = is_inside(b % v.OH * v.SH + kh * v.DH - v.PH, v.H, h);
     const T* row = x + ((ptrdiff_t)n * v.H + h) * v.W * v.C + c;
     T* col = cols + (ptrdiff_t)b * v.OW * K + k;
-    #pragma unroll 4
     EACH_PIXEL(ow, v.OW) {
         int w;
         bool both = is_inside(ow * v.SW + kw * v.DW - v.PW, v.W, w) && row_is_inside;
@@ -33,7 +32,7 @@ extern "C" __global__ void im2col(const T* __restrict__ x, Window v, T* __restri
 }
 
 // Row b = n·H + h of inputs: channel c of each input gathers from every window that covers it.
-extern "C" __global__ void col2im(const T* __restrict__ cols, Window v, T* __restrict__ x) {
+extern "C" __global__ void col2im(const T* cols, Window v, T* x) {
     int K = v.KH * v.KW * v.C, c = NUMBER, b = blockIdx.x;
     if (c >= v.C) return;
     int h = b % v.H, n = b / v.H;
