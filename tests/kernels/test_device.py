@@ -127,6 +127,23 @@ def test_blocks_compute_what_they_compute_with_numpy(place, dtype):
 
 
 @pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
+    """As it does where a map has more pixels than a GPU has threads."""
+    from minires.kernels.device import norm
+    monkeypatch.setattr(norm, "BLOCKS", blocks)
+    rng = np.random.default_rng(0)
+    x, dy = (channels_last(rng.standard_normal((3, 30, 40, 41))) for _ in range(2))
+    mean, var = place.moments(x)
+    np.testing.assert_allclose(mean, x.mean(axis=(0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(var, x.var(axis=(0, 2, 3)), rtol=1e-13)
+    db, dw = place.normalise_sums(dy, x, mean, 1 / var)
+    x_hat = (x - mean.reshape(1, -1, 1, 1)) / var.reshape(1, -1, 1, 1)
+    np.testing.assert_allclose(db, dy.sum(axis=(0, 2, 3)), rtol=1e-11)
+    np.testing.assert_allclose(dw, (dy * x_hat).sum(axis=(0, 2, 3)), rtol=1e-11)
+
+
+@pytest.mark.parametrize("place", GPUS)
 def test_a_target_that_is_no_class_makes_the_loss_nan_on_a_gpu(place):
     logits = place.array(np.zeros((3, 5), np.float32))
     for target in (5, -1):
