@@ -1,7 +1,8 @@
 """The kernels of a GPU, behind the same signatures: few launches, and nothing for which the host would have to wait.
 
-Maps lie channels-last, as matrices of pixels by channels. What is one formula a number is an ElementwiseKernel, in
-which CuPy does the broadcasting; where threads must share work it is a RawKernel, with its index arithmetic beside it.
+Maps lie channels-last, as matrices of pixels by channels. What is one formula a number is an ElementwiseKernel; where
+threads share work, or a thread keeps what all its numbers have in common (their row, their channel), it is a RawKernel,
+with its index arithmetic beside it: a place worked out anew for every number costs more than the number.
 CuPy compiles a kernel when it is first used. float32 and float64 only: complex arrays take the host's formulas.
 """
 
