@@ -78,8 +78,8 @@ def as_array(data, dtype=None):
 
 
 def is_channels_last(x) -> bool:
-    """Whether a 4-d array lies in memory as (N,H,W,C); a map that lies both ways counts as NCHW."""
-    return x.ndim == 4 and not x.flags.c_contiguous and x.transpose(0, 2, 3, 1).flags.c_contiguous
+    """Whether a 4-d array lies in memory as (N,H,W,C), as a map of one channel or one pixel does either way."""
+    return x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 def channels_last(x):
