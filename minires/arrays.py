@@ -2,7 +2,8 @@
 
 Logically every map is (N,C,H,W). In memory it may lie "channels-last": the C values of one pixel
 side by side, so that an im2col row is a few long copies and a 1×1 convolution is one matrix product.
-Operations accept both and keep what they get. CuPy is imported only when a device is asked for.
+Operations accept both and keep what they get; what a convolution makes is channels-last, as its weights are, so
+that a network is fast whatever its pictures look like. CuPy is imported only when a device is asked for.
 """
 
 import sys
@@ -104,10 +105,13 @@ def empty(shape, dtype, order, xp=np):
     return array.transpose([order.index(i) for i in range(len(order))])
 
 
-def empty_map(shape, like, dtype=None):
-    """An uninitialised (N,C,H,W) array with the library and memory format of `like`, and its dtype unless given."""
-    order = (0, 2, 3, 1) if is_channels_last(like) else (0, 1, 2, 3)
-    return empty(shape, dtype or like.dtype, order, array_module(like))
+def empty_map(shape, like, dtype=None, last=None):
+    """An uninitialised (N,C,H,W) array with the library and dtype of `like`, and its memory format unless given.
+
+    last: whether it is to be channels-last.
+    """
+    last = is_channels_last(like) if last is None else last
+    return empty(shape, dtype or like.dtype, (0, 2, 3, 1) if last else (0, 1, 2, 3), array_module(like))
 
 
 def owner(array):

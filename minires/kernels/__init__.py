@@ -100,12 +100,12 @@ def _best(x, win, other):
 
 
 def conv(x, w, win):
-    """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW) in x's memory format."""
+    """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW), channels-last."""
     return _best(x, win, w).conv(x, w, win)
 
 
 def conv_dx(dy, w, win):
-    """dX = col2im(dY · W): dy (N,O,OH,OW), w (O,C/groups,KH,KW) -> dx (N,C,H,W) in dy's memory format."""
+    """dX = col2im(dY · W): dy (N,O,OH,OW), w (O,C/groups,KH,KW) -> dx (N,C,H,W), channels-last."""
     return _best(dy, win, w).conv_dx(dy, w, win)
 
 

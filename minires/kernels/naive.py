@@ -26,7 +26,7 @@ def conv(x, w, win):
 
 def conv_dx(dy, w, win):
     """Each product y += x·w gives dx += dy·w."""
-    dx = np.zeros((win.N, win.C, win.H, win.W), np.result_type(dy, w))
+    dx = np.zeros(win.x_shape, np.result_type(dy, w))
     for at_y, at_x, at_w in _products(win):
         dx[at_x] += dy[at_y] * w[at_w]
     return dx

@@ -70,7 +70,7 @@ def conv_dw(dy, x, win):
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one V of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
     U, back = _filters(turned(w)), win.back()
-    dx, dw = empty_map((win.N, win.C, win.H, win.W), like=dy), empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
+    dx, dw = empty_map(win.x_shape, like=dy, last=True), empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
 
     def chunk(some):
         V = _windows(dy[some], back)
@@ -82,7 +82,7 @@ def conv_dx_dw(dy, x, w, win):
 
 
 def _conv(x, U, win):
-    y = empty_map(win.y_shape, like=x)
+    y = empty_map(win.y_shape, like=x, last=True)
     share(lambda some: _map(_windows(x[some], win), U, y[some], win), _chunks(win))
     return y
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from minires.arrays import array_module, empty, empty_map
+from minires.arrays import array_module, empty_map
 from minires.kernels.blocks import blocks
 from minires.kernels.elementwise import masked
 from minires.kernels.workers import share
@@ -62,7 +62,7 @@ def _winners(x, place, win, best, winner, step=1):
 
 def max_pool_dx(dy, tap, win):
     """Each output's gradient goes to the input that won: dy and tap (N,C,OH,OW) -> dx (N,C,H,W)."""
-    dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
+    dx = empty_map(win.x_shape, like=dy)
 
     def pictures(some):
         dys, winner, pixels = dy[some], tap[some], dx[some]
@@ -86,13 +86,12 @@ def avg_pool(x, win):
     return y
 
 
-def avg_pool_dx(dy, win, channels_last=False):
+def avg_pool_dx(dy, win, last=None):
     """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W).
 
-    dx lies in memory as dy does, or channels-last if told so: a dy of single pixels does not show how it lies.
+    dx lies in memory as dy does, or channels-last or not as told: a dy of single pixels does not show how it lies.
     """
-    shape = win.N, win.C, win.H, win.W
-    dx = empty(shape, dy.dtype, (0, 2, 3, 1), array_module(dy)) if channels_last else empty_map(shape, like=dy)
+    dx = empty_map(win.x_shape, like=dy, last=last)
 
     def pictures(some):
         dx[some] = 0

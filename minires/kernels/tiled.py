@@ -38,7 +38,7 @@ def conv(x, w, win):
 
 
 def _conv(x, weights, win, y=None):
-    y = empty_map(win.y_shape, like=x) if y is None else y
+    y = empty_map(win.y_shape, like=x, last=True) if y is None else y
     pixels, out = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
     weights = _matrix(weights)
 
@@ -71,7 +71,7 @@ def conv_dx(dy, w, win):
     if win.DH > 1 or win.DW > 1 or win.C < FEW or any(padding < 0 for axis in phases for *_, padding in axis):
         return _dx_by_sums(dy, w, win)
 
-    dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
+    dx = empty_map(win.x_shape, like=dy, last=True)
     for (a, kh, KH, PH), (b, kw, KW, PW) in product(*phases):
         pixels = dx[:, :, a::win.SH, b::win.SW]
         if KH and KW:
@@ -83,7 +83,7 @@ def conv_dx(dy, w, win):
 
 
 def _dx_by_sums(dy, w, win):
-    dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
+    dx = empty_map(win.x_shape, like=dy, last=True)
     weights = _matrix(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
     pixels = dy.transpose(0, 2, 3, 1)
 
@@ -105,7 +105,7 @@ def conv_dx_dw(dy, x, w, win):
     back = win.back()
     if back is None or (win.KH, win.KW) == (1, 1):
         return conv_dx(dy, w, win), conv_dw(dy, x, win)
-    dx = empty_map((win.N, win.C, win.H, win.W), like=dy)
+    dx = empty_map(win.x_shape, like=dy, last=True)
     dy, x, out = dy.transpose(0, 2, 3, 1), x.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1)
     weights = _matrix(turned(w).reshape(-1, win.C))
 

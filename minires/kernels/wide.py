@@ -7,7 +7,7 @@ dX is col2im, for turning the weights by 180° would cost more than its addition
 
 import numpy as np
 
-from minires.arrays import empty, layout_of
+from minires.arrays import empty
 from minires.kernels import im2col as readable
 from minires.kernels.blocks import chunks
 from minires.kernels.pixels import columns
@@ -23,21 +23,21 @@ def fits(x, win):
 def conv(x, w, win):
     """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,OH,OW)."""
     y = _product(_columns(x, win), w.transpose(2, 3, 1, 0).reshape(-1, win.O))  # (P,K)·(K,O)
-    return layout_of(x)(y.reshape(win.N, win.OH, win.OW, win.O).transpose(0, 3, 1, 2))
+    return y.reshape(win.N, win.OH, win.OW, win.O).transpose(0, 3, 1, 2)
 
 
 def conv_dx(dy, w, win):
     """dX = col2im(dY · W): dy (N,O,OH,OW) -> dx (N,C,H,W)."""
     cols = _product(_pixels(dy), w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (P,O)·(O,K)
     if win.is_pointwise:
-        return layout_of(dy)(cols.reshape(win.N, win.H, win.W, win.C).transpose(0, 3, 1, 2))
+        return cols.reshape(win.N, win.H, win.W, win.C).transpose(0, 3, 1, 2)
     cols = cols.reshape(win.N, win.OH, win.OW, win.KH, win.KW, win.C)
     dx = np.empty((win.N, win.H, win.W, win.C), dy.dtype).transpose(0, 3, 1, 2)
 
     def pictures(some):
         dx[some] = readable.col2im(cols[some], win)
     share(pictures, [slice(n, n + 1) for n in range(win.N)])
-    return layout_of(dy)(dx)
+    return dx
 
 
 def conv_dw(dy, x, win):

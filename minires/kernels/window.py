@@ -89,6 +89,10 @@ class Window:
         return cls(N, C, H, W, O, KH, KW, SH, SW, PH, PW, DH, DW, groups, OH, OW)
 
     @property
+    def x_shape(self):
+        return self.N, self.C, self.H, self.W
+
+    @property
     def y_shape(self):
         return self.N, self.O, self.OH, self.OW
 

@@ -78,7 +78,7 @@ def conv_dw(dy, x, win):
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one transform of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
-    dx, back, weights = empty_map((win.N, win.C, win.H, win.W), like=dy), win.back(), turned(w)
+    dx, back, weights = empty_map(win.x_shape, like=dy, last=True), win.back(), turned(w)
 
     def work(chunk, part):
         V = _picture(dy, back, chunk)
@@ -88,7 +88,7 @@ def conv_dx_dw(dy, x, w, win):
 
 
 def _conv(x, w, win):
-    y = empty_map(win.y_shape, like=x)
+    y = empty_map(win.y_shape, like=x, last=True)
     _share(lambda chunk, part: _map(_picture(x, win, chunk), w, y, win, chunk, _blocks(win.O, part)), win)
     return y
 

@@ -129,13 +129,14 @@ def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbyt
 
 @pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_the_result_lies_in_memory_as_the_input_does(kernel, stride):
-    win = Window.of((2, 4, 6, 5), (3, 4, 3, 3), stride, 1)
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_result_is_channels_last_however_the_input_lies(kernel, stride, size):
+    win = Window.of((2, 4, 6, 5), (3, 4, size, size), stride, size // 2)
     x, w, dy = arrays(win)
-    for last in (False, True):
-        xs, dys = (channels_last(x), channels_last(dy)) if last else (x, dy)
-        assert is_channels_last(kernel.conv(xs, w, win)) is last
-        assert is_channels_last(kernel.conv_dx(dys, w, win)) is last
+    for laid_out in (np.ascontiguousarray, channels_last):
+        assert is_channels_last(kernel.conv(laid_out(x), w, win))
+        assert is_channels_last(kernel.conv_dx(laid_out(dy), w, win))
+        assert is_channels_last(kernel.conv_dx_dw(laid_out(dy), laid_out(x), w, win)[0])
 
 
 @pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])

@@ -1,5 +1,7 @@
 """What holds of every op, over all the cases of the gradient check."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from backends import BACKENDS, GPUS, host
@@ -107,13 +109,19 @@ def test_the_same_inputs_give_the_same_bits(name, case):
 @pytest.mark.parametrize("kernel", ["fastest", "readable"])
 @pytest.mark.parametrize(("name", "case"), [p for p in EVERY if any(a.ndim == 4 for a in p.values[1].arrays)])
 def test_the_memory_format_does_not_change_the_values(name, case, kernel):
-    def everything(laid_out):
-        arrays = [laid_out(a) if a.ndim == 4 else a for a in case.arrays]
+    """Nor that of the upstream gradient, nor do formats that differ."""
+    def everything(formats):
+        upstream, *inputs = formats
+        arrays = [inputs.pop(0)(a) if a.ndim == 4 else a for a in case.arrays]
         y, backward = registry[name].raw(*arrays, **static_in(case, np.float64))
-        dxs = backward(np.random.default_rng(0).standard_normal(np.shape(y)))
+        dy = np.random.default_rng(0).standard_normal(np.shape(y))
+        dxs = backward(upstream(dy) if dy.ndim == 4 else dy)
         return y, *(dxs if isinstance(dxs, tuple) else (dxs,))
+    maps = sum(a.ndim == 4 for a in case.arrays)
     with minires.kernels.use(kernel):
-        for a, b in zip(everything(np.ascontiguousarray), everything(channels_last), strict=True):
+        first, *others = map(everything, product((np.ascontiguousarray, channels_last), repeat=1 + maps))
+    for other in others:
+        for a, b in zip(first, other, strict=True):
             if a is not None:
                 np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
 

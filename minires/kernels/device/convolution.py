@@ -46,19 +46,19 @@ extern "C" __global__ void col2im(const T* cols, Window v, T* x) {
 
 
 def conv(x, w, win):
-    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,OH,OW) in x's memory format."""
+    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,OH,OW)."""
     y = cupy.empty((win.N * win.OH * win.OW, win.O), x.dtype)
     for some, pictures in _parts(x, win):
         product(_columns(x[pictures], win), _matrix(w, win), out=y[some])
-    return as_map(y, win.y_shape, like=x)
+    return as_map(y, win.y_shape)
 
 
 def conv_dx(dy, w, win):
-    """dy (N,O,OH,OW), w (O,C,KH,KW) -> dx (N,C,H,W) in dy's memory format."""
+    """dy (N,O,OH,OW), w (O,C,KH,KW) -> dx (N,C,H,W)."""
     W = _matrix(w, win).T
     parts = [_pixels(product(pixels(dy[pictures]), W), win) for _, pictures in _parts(dy, win)]
     dx = parts[0] if len(parts) == 1 else cupy.concatenate(parts)
-    return as_map(dx, (win.N, win.C, win.H, win.W), like=dy)
+    return as_map(dx, win.x_shape)
 
 
 def conv_dw(dy, x, win):

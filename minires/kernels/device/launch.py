@@ -50,8 +50,8 @@ def pixels(x):
     return cupy.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(-1, x.shape[1])
 
 
-def as_map(matrix, shape, like):
-    """A matrix (N·H·W,C) as a map of that shape (N,C,H,W), lying as `like` does; channels-last if that is None."""
+def as_map(matrix, shape, like=None):
+    """A matrix (N·H·W,C) as a map of that shape (N,C,H,W), channels-last or lying as `like` does."""
     N, C, H, W = shape
     y = matrix.reshape(N, H, W, C).transpose(0, 3, 1, 2)
     return y if like is None or is_channels_last(like) else cupy.ascontiguousarray(y)

@@ -74,7 +74,7 @@ def max_pool_dx(dy, tap, win):
     """Each output's gradient goes to the input that won: dy and tap (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = cupy.empty((win.N * win.H * win.W, win.C), dy.dtype)
     by_rows(POOL, "max_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), pixels(tap), numbers(win), dx)
-    return as_map(dx, (win.N, win.C, win.H, win.W), like=dy)
+    return as_map(dx, win.x_shape, like=dy)
 
 
 def avg_pool(x, win):
@@ -84,8 +84,9 @@ def avg_pool(x, win):
     return as_map(y, win.y_shape, like=x)
 
 
-def avg_pool_dx(dy, win, channels_last=False):
+def avg_pool_dx(dy, win, last=None):
     """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = cupy.empty((win.N * win.H * win.W, win.C), dy.dtype)
     by_rows(POOL, "avg_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), numbers(win), dx)
-    return as_map(dx, (win.N, win.C, win.H, win.W), None if channels_last else dy)
+    dx = as_map(dx, win.x_shape, like=dy if last is None else None)
+    return cupy.ascontiguousarray(dx) if last is False else dx
