@@ -106,24 +106,36 @@ def test_the_same_inputs_give_the_same_bits(name, case):
     assert everything() == everything()
 
 
-@pytest.mark.parametrize("kernel", ["fastest", "readable"])
-@pytest.mark.parametrize(("name", "case"), [p for p in EVERY if any(a.ndim == 4 for a in p.values[1].arrays)])
-def test_the_memory_format_does_not_change_the_values(name, case, kernel):
-    """Nor that of the upstream gradient, nor do formats that differ."""
-    def everything(formats):
-        upstream, *inputs = formats
-        arrays = [inputs.pop(0)(a) if a.ndim == 4 else a for a in case.arrays]
-        y, backward = registry[name].raw(*arrays, **static_in(case, np.float64))
+def in_every_format(name, case, array=lambda a: a):
+    """y and the gradients, for each combination of memory formats of the inputs and the upstream gradient."""
+    for upstream, *inputs in product((np.ascontiguousarray, channels_last), repeat=1 + sum(a.ndim == 4 for a in case.arrays)):
+        arrays = [array(inputs.pop(0)(a) if a.ndim == 4 else a) for a in case.arrays]
+        y, backward = registry[name].raw(*arrays, **{k: array(v) for k, v in static_in(case, np.float64).items()})
         dy = np.random.default_rng(0).standard_normal(np.shape(y))
-        dxs = backward(upstream(dy) if dy.ndim == 4 else dy)
-        return y, *(dxs if isinstance(dxs, tuple) else (dxs,))
-    maps = sum(a.ndim == 4 for a in case.arrays)
-    with minires.kernels.use(kernel):
-        first, *others = map(everything, product((np.ascontiguousarray, channels_last), repeat=1 + maps))
+        dxs = backward(array(upstream(dy) if dy.ndim == 4 else dy))
+        yield [host(a) for a in (y, *(dxs if isinstance(dxs, tuple) else (dxs,))) if a is not None]
+
+
+def all_close(first, *others):
     for other in others:
         for a, b in zip(first, other, strict=True):
-            if a is not None:
-                np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+OF_MAPS = [p for p in EVERY if any(a.ndim == 4 for a in p.values[1].arrays)]
+
+
+@pytest.mark.parametrize("kernel", ["fastest", "readable"])
+@pytest.mark.parametrize(("name", "case"), OF_MAPS)
+def test_the_memory_format_does_not_change_the_values(name, case, kernel):
+    with minires.kernels.use(kernel):
+        all_close(*in_every_format(name, case))
+
+
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize(("name", "case"), OF_MAPS)
+def test_nor_does_it_on_a_gpu(name, case, place):
+    all_close(*in_every_format(name, case, place.array))
 
 
 KEEPERS = ["relu", "abs", "exp", "sigmoid", "silu", "gelu", "leaky_relu", "tanh", "add", "mul", "residual_add", "dropout",
