@@ -99,6 +99,7 @@ def benchmark(args, workloads):
             if args.json:  # after each, so that a long run that dies leaves what it has
                 atomic_write(args.json, json.dumps(report, indent=1).encode())
     except KeyboardInterrupt:
+        print("\nbenchmarks: stopped; what was measured so far:", file=sys.stderr)
         status = 130
     print_heading(report["machine"], threads)
     print_results(results)

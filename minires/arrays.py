@@ -105,13 +105,13 @@ def empty(shape, dtype, order, xp=np):
     return array.transpose([order.index(i) for i in range(len(order))])
 
 
-def empty_map(shape, like, dtype=None, last=None):
-    """An uninitialised (N,C,H,W) array with the library and dtype of `like`, and its memory format unless given.
+def empty_map(shape, like, dtype=None, last=False):
+    """An uninitialised (N,C,H,W) array of the library of `like`, and of its dtype unless given.
 
-    last: whether it is to be channels-last.
+    It lies in memory as `like` does, or channels-last in any case if last.
     """
-    last = is_channels_last(like) if last is None else last
-    return empty(shape, dtype or like.dtype, (0, 2, 3, 1) if last else (0, 1, 2, 3), array_module(like))
+    order = (0, 2, 3, 1) if last or is_channels_last(like) else (0, 1, 2, 3)
+    return empty(shape, dtype or like.dtype, order, array_module(like))
 
 
 def owner(array):

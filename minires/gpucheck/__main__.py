@@ -11,6 +11,7 @@ from minires import cuda
 from minires.errors import MiniresError
 from minires.gpucheck import compare, speed
 from minires.gpucheck.settings import machine, settings, stands_in
+from minires.gradcheck.checker import known
 from minires.gradcheck.run import check_ops
 from minires.gradcheck.subject import describe
 from minires.gradcheck.tables import Table, verdict
@@ -38,11 +39,9 @@ def main(argv=None):
                         "(the default where something stands in for a GPU)")
     args = parser.parse_args(argv)
     try:
-        unknown = [name for name in args.ops if name not in registry]
-        if unknown:
-            parser.error(f"there is no op {unknown[0]!r}; python -m minires.gradcheck --list shows them")
+        names = [known(name) for name in args.ops] or sorted(registry)
         cuda.module("a GPU is to be checked")  # says what is missing
-        return check(args.ops or sorted(registry), args.json, args.small or bool(stands_in()))
+        return check(names, args.json, args.small or bool(stands_in()))
     except (MiniresError, OSError) as error:
         print(f"gpucheck: {error}", file=sys.stderr)
         return 2

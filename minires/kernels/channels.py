@@ -62,25 +62,24 @@ def channel_sums(*products):
     C = x.shape[1]
     jobs = blocks(x) or [slice(0, 0)]
     parts = [None] * len(jobs)
+    wide = array_module(x).result_type(x.dtype, np.float64)
     in_rows = all(isinstance(a, np.ndarray) and is_channels_last(a) for maps in products for a in maps)
     sum_of = _sum_of_rows if in_rows else _sum
 
     def part(i):
-        parts[i] = array_module(x).stack([sum_of(*(a[jobs[i]] for a in maps)) for maps in products])
+        parts[i] = array_module(x).stack([sum_of(wide, *(a[jobs[i]] for a in maps)) for maps in products])
     share(part, range(len(jobs)))
     sums = reduce(lambda a, b: a + b, parts)  # in one order, whichever was done first
     return tuple(fair_share(sums.reshape(len(products), -1, C).sum(axis=1)))
 
 
-def _sum(x, y=None):
-    """Σ x or Σ x·y as (C,) numbers in double precision, however they lie."""
-    xp = array_module(x)
+def _sum(wide, x, y=None):
+    """Σ x or Σ x·y as (C,) numbers of the dtype wide, however the maps lie."""
     N, C, H, W = x.shape
-    by_picture = (x if y is None else x * y).reshape(N, C, H * W).sum(axis=2)
-    return by_picture.sum(axis=0, dtype=xp.result_type(x.dtype, xp.float64))
+    return (x if y is None else x * y).reshape(N, C, H * W).sum(axis=2).sum(axis=0, dtype=wide)
 
 
-def _sum_of_rows(x, y=None):
+def _sum_of_rows(wide, x, y=None):
     """The same of channels-last maps, as (f·C,) numbers, of which f belong to each channel."""
     N, C, H, W = x.shape
     # (N,C,H,W) -> (M/f,f·C), and as many rows of it as are added up in x's own precision
@@ -89,7 +88,7 @@ def _sum_of_rows(x, y=None):
     x, y = (a if a is None else a.transpose(0, 2, 3, 1).reshape(-1, rows, f * C) for a in (x, y))
     # adding up is the product with a row of ones
     tiles = np.ones((1, rows), x.dtype) @ x if y is None else np.einsum("trc,trc->tc", x, y)
-    return tiles.reshape(-1, f * C).sum(axis=0, dtype=array_module(x).result_type(x.dtype, np.float64))
+    return tiles.reshape(-1, f * C).sum(axis=0, dtype=wide)
 
 
 def moments(x):

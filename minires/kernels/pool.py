@@ -86,12 +86,9 @@ def avg_pool(x, win):
     return y
 
 
-def avg_pool_dx(dy, win, last=None):
-    """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W).
-
-    dx lies in memory as dy does, or channels-last or not as told: a dy of single pixels does not show how it lies.
-    """
-    dx = empty_map(win.x_shape, like=dy, last=last)
+def avg_pool_dx(dy, win):
+    """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
+    dx = empty_map(win.x_shape, like=dy)
 
     def pictures(some):
         dx[some] = 0

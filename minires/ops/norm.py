@@ -46,7 +46,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     elif running_mean is None:
         raise ShapeError("batch_norm: training=False needs running_mean and running_var")
     else:
-        mean, var = running_mean.astype(float), running_var  # a copy: training may change it before some backward
+        mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
     inv_std = kernels.inverse_deviation(var, eps)  # 1/√(σ² + ε), (C,)
     y = kernels.normalise(x, mean, inv_std, weight, bias, relu)  # γ·x̂ + β
     rectified = y if relu else None  # backward keeps what it names, and without a ReLU it needs no y

@@ -1,7 +1,7 @@
 """Pooling: the greatest or the mean value under a window."""
 
 from minires import kernels
-from minires.arrays import array_module, is_channels_last, layout_of
+from minires.arrays import array_module, layout_of
 from minires.errors import ShapeError
 from minires.graph import mode
 from minires.kernels import Window
@@ -27,7 +27,7 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0):
     x (N,C,H,W) -> y (N,C,OH,OW), as max_pool2d.
     """
     win = Window.pool(x.shape, kernel_size, stride, padding, "avg_pool2d")
-    return _average(x, win)
+    return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
 
 
 @op
@@ -45,16 +45,11 @@ def adaptive_avg_pool2d(x, *, output_size=1):
     OH, OW = pair(output_size, "output_size", "adaptive_avg_pool2d", 1)
     if H % OH == 0 and W % OW == 0:  # all regions have one size: windows
         win = Window.pool(x.shape, (H // OH, W // OW), op="adaptive_avg_pool2d")
-        return _average(x, win)
+        return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
     A, B = _means(OH, H, like=x), _means(OW, W, like=x)
 
     laid_out = layout_of(x)
     return laid_out(A @ x @ B.T), lambda dy: laid_out(A.T @ dy @ B)
-
-
-def _average(x, win):
-    last = is_channels_last(x)
-    return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win, last)
 
 
 def _means(outputs, size, like):

@@ -16,30 +16,27 @@ from minires.kernels.device.window import WINDOW, by_rows, numbers
 COLUMN_BYTES = 1 << 29  # of columns at a time
 
 COLUMNS = WINDOW + r"""
-// Row b = n·OH + oh of outputs: number k = (kh·KW + kw)·C + c of each output's columns.
+// A row of outputs: number k = (kh·KW + kw)·C + c of the columns of each.
 extern "C" __global__ void im2col(const T* x, Window v, T* cols) {
-    int K = v.KH * v.KW * v.C, k = NUMBER, b = blockIdx.x;
+    int K = v.KH * v.KW * v.C, k = NUMBER, n = blockIdx.x / v.OH, oh = blockIdx.x % v.OH;
     if (k >= K) return;
-    int c = k % v.C, kw = k / v.C % v.KW, kh = k / v.C / v.KW, n = b / v.OH, h;
-    bool row_is_inside = is_inside(b % v.OH * v.SH + kh * v.DH - v.PH, v.H, h);
-    const T* row = x + ((ptrdiff_t)n * v.H + h) * v.W * v.C + c;
-    T* col = cols + (ptrdiff_t)b * v.OW * K + k;
+    int c = k % v.C, kw = k / v.C % v.KW, kh = k / v.C / v.KW, h, w;
+    bool row_is_inside = is_inside(oh * v.SH + kh * v.DH - v.PH, v.H, h);
+    T* col = cols + (ptrdiff_t)blockIdx.x * v.OW * K + k;
     EACH_PIXEL(ow, v.OW) {
-        int w;
         bool both = is_inside(ow * v.SW + kw * v.DW - v.PW, v.W, w) && row_is_inside;
-        col[(ptrdiff_t)ow * K] = both ? row[w * v.C] : T(0);
+        col[(ptrdiff_t)ow * K] = both ? x[INPUT] : T(0);
     }
 }
 
-// Row b = n·H + h of inputs: channel c of each input gathers from every window that covers it.
+// A row of inputs: channel c of each gathers from every window that covers it.
 extern "C" __global__ void col2im(const T* cols, Window v, T* x) {
-    int K = v.KH * v.KW * v.C, c = NUMBER, b = blockIdx.x;
-    if (c >= v.C) return;
-    int h = b % v.H, n = b / v.H;
+    MY_ROW(h, v.H)
+    int K = v.KH * v.KW * v.C;
     EACH_PIXEL(w, v.W) {
         T sum = 0;
         EACH_WINDOW(v) sum += cols[(((ptrdiff_t)n * v.OH + oh) * v.OW + ow) * K + (kh * v.KW + kw) * v.C + c];
-        x[((ptrdiff_t)b * v.W + w) * v.C + c] = sum;
+        x[INPUT] = sum;
     }
 }
 """

@@ -6,54 +6,45 @@ from minires.kernels.device.launch import as_map, pixels
 from minires.kernels.device.window import WINDOW, by_rows, numbers
 
 POOL = WINDOW + r"""
-// Row b = n·OH + oh of outputs: channel c of each. taps is null where nobody asks for them.
+// taps is null where nobody asks for them.
 extern "C" __global__ void max_pool(const T* x, Window v, T* y, int* taps) {
-    int c = NUMBER, b = blockIdx.x, oh = b % v.OH, n = b / v.OH;
-    if (c >= v.C) return;
+    MY_ROW(oh, v.OH)
     EACH_PIXEL(ow, v.OW) {
         T best = 0;
         int tap = -1;
         EACH_TAP(v) {
-            T value = x[(((ptrdiff_t)n * v.H + h) * v.W + w) * v.C + c];
+            T value = x[INPUT];
             if (tap < 0 || value > best || (value != value && best == best)) { best = value; tap = kh * v.KW + kw; }
         }
-        ptrdiff_t i = ((ptrdiff_t)b * v.OW + ow) * v.C + c;
-        y[i] = best;
-        if (taps) taps[i] = tap;
+        y[OUTPUT] = best;
+        if (taps) taps[OUTPUT] = tap;
     }
 }
 
 extern "C" __global__ void avg_pool(const T* x, Window v, T* y) {
-    int c = NUMBER, b = blockIdx.x, oh = b % v.OH, n = b / v.OH;
-    if (c >= v.C) return;
+    MY_ROW(oh, v.OH)
     EACH_PIXEL(ow, v.OW) {
         T sum = 0;
-        EACH_TAP(v) sum += x[(((ptrdiff_t)n * v.H + h) * v.W + w) * v.C + c];
-        y[((ptrdiff_t)b * v.OW + ow) * v.C + c] = sum / (v.KH * v.KW);
+        EACH_TAP(v) sum += x[INPUT];
+        y[OUTPUT] = sum / (v.KH * v.KW);
     }
 }
 
-// Row b = n·H + h of inputs: channel c of each looks at every window that covers it.
 extern "C" __global__ void max_pool_dx(const T* dy, const int* taps, Window v, T* dx) {
-    int c = NUMBER, b = blockIdx.x, h = b % v.H, n = b / v.H;
-    if (c >= v.C) return;
+    MY_ROW(h, v.H)
     EACH_PIXEL(w, v.W) {
         T sum = 0;
-        EACH_WINDOW(v) {
-            ptrdiff_t i = (((ptrdiff_t)n * v.OH + oh) * v.OW + ow) * v.C + c;
-            if (taps[i] == kh * v.KW + kw) sum += dy[i];
-        }
-        dx[((ptrdiff_t)b * v.W + w) * v.C + c] = sum;
+        EACH_WINDOW(v) if (taps[OUTPUT] == kh * v.KW + kw) sum += dy[OUTPUT];
+        dx[INPUT] = sum;
     }
 }
 
 extern "C" __global__ void avg_pool_dx(const T* dy, Window v, T* dx) {
-    int c = NUMBER, b = blockIdx.x, h = b % v.H, n = b / v.H;
-    if (c >= v.C) return;
+    MY_ROW(h, v.H)
     EACH_PIXEL(w, v.W) {
         T sum = 0;
-        EACH_WINDOW(v) sum += dy[(((ptrdiff_t)n * v.OH + oh) * v.OW + ow) * v.C + c];
-        dx[((ptrdiff_t)b * v.W + w) * v.C + c] = sum / (v.KH * v.KW);
+        EACH_WINDOW(v) sum += dy[OUTPUT];
+        dx[INPUT] = sum / (v.KH * v.KW);
     }
 }
 """
@@ -84,9 +75,8 @@ def avg_pool(x, win):
     return as_map(y, win.y_shape, like=x)
 
 
-def avg_pool_dx(dy, win, last=None):
+def avg_pool_dx(dy, win):
     """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = cupy.empty((win.N * win.H * win.W, win.C), dy.dtype)
     by_rows(POOL, "avg_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), numbers(win), dx)
-    dx = as_map(dx, win.x_shape, like=dy if last is None else None)
-    return cupy.ascontiguousarray(dx) if last is False else dx
+    return as_map(dx, win.x_shape, like=dy)

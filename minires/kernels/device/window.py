@@ -14,7 +14,12 @@ WINDOW = f"struct Window {{ int {', '.join(NUMBERS)}; }};" + r"""
 // of the row's pixels w = ty, ty + blockDim.y, …. So neighbouring threads have neighbouring numbers, and what does
 // not depend on w is computed once.
 #define NUMBER (blockIdx.y * blockDim.x + threadIdx.x)
+#define MY_ROW(h, H) int c = NUMBER, n = blockIdx.x / H, h = blockIdx.x % H; if (c >= v.C) return;
 #define EACH_PIXEL(w, W) for (int w = threadIdx.y; w < W; w += blockDim.y)
+
+// Places in a map of inputs, x or dx, and in one of outputs, y or dy.
+#define INPUT ((((ptrdiff_t)n * v.H + h) * v.W + w) * v.C + c)
+#define OUTPUT ((((ptrdiff_t)n * v.OH + oh) * v.OW + ow) * v.C + c)
 
 // Output oh meets input h = oh·SH + kh·DH − PH, if there is one; and so for w.
 __device__ bool is_inside(int h_, int H, int& h) { h = h_; return 0 <= h && h < H; }
@@ -24,9 +29,9 @@ __device__ bool is_inside(int h_, int H, int& h) { h = h_; return 0 <= h && h < 
 
 // The other way round: the windows that cover input (h,w), oh = (h + PH − kh·DH)/SH where that is a whole number. One
 // thread goes through them in this order, so that what it adds up is the same every time, without atomics.
-__device__ bool is_multiple(int far, int S, int OH, int& oh) {
-    oh = S == 1 ? far : far / S;  // a division is some 25 operations
-    return far >= 0 && oh * S == far && oh < OH;
+__device__ bool is_multiple(int reach, int S, int OH, int& oh) {
+    oh = S == 1 ? reach : reach / S;  // a division is some 25 operations
+    return reach >= 0 && oh * S == reach && oh < OH;
 }
 #define EACH_WINDOW(v) \
     for (int kh = 0, oh; kh < v.KH; ++kh) if (is_multiple(h + v.PH - kh * v.DH, v.SH, v.OH, oh)) \
