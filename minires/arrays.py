@@ -26,7 +26,7 @@ def array_module(*arrays):
 
 def is_array(value) -> bool:
     """Whether value is an array of NumPy's or CuPy's (not a scalar, list or Tensor)."""
-    return _library_of(type(value)) is not None
+    return isinstance(value, np.ndarray) or _library_of(type(value)) is not None
 
 
 @cache
@@ -116,6 +116,11 @@ def empty_map(shape, like, dtype=None, last=False):
 
 def owner(array):
     """The array that owns array's memory: what two views of the same values have in common."""
-    while getattr(array, "base", None) is not None:
-        array = array.base
+    while (base := getattr(array, "base", None)) is not None:
+        array = base
     return array
+
+
+def owners(values):
+    """Of each array among the values the id of the one that owns its memory."""
+    return [id(owner(value)) for value in values if is_array(value)]

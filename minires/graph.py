@@ -14,7 +14,7 @@ from operator import attrgetter
 import numpy as np
 
 from minires import kernels
-from minires.arrays import array_module, device_of, is_array, owner
+from minires.arrays import array_module, device_of, is_array, owner, owners
 from minires.errors import DTypeError, GraphError, ShapeError
 
 
@@ -58,11 +58,12 @@ class Version:
 class Node:
     """Where a gradient arrives: at the output of one op, or at a leaf, which has no backward."""
 
-    __slots__ = ("backward", "device", "dtype", "hooks", "inputs", "name", "order", "saved", "shape", "target")
+    __slots__ = ("backward", "device", "dtype", "held", "hooks", "inputs", "name", "order", "saved", "shape", "target")
     _order = itertools.count()
 
-    def __init__(self, name, array, backward=None, inputs=(), saved=()):
-        self.name, self.backward, self.inputs, self.saved = name, backward, inputs, saved
+    def __init__(self, name, array, backward=None, inputs=(), held=(), saved=()):
+        self.name, self.backward, self.inputs = name, backward, inputs
+        self.held, self.saved = held, saved  # owners of the arrays that backward closes over, and their versions
         self.shape, self.dtype, self.device = array.shape, array.dtype, device_of(array)
         self.order = next(Node._order)  # an op is newer than its inputs, so this sorts the graph
         self.hooks = {}
@@ -135,7 +136,7 @@ def propagate(root, dy, retain_graph):
             raise GraphError(f"{node.name}: this graph has been used by backward already; the first call needs "
                              "retain_graph=True to keep it for a second")
         dxs = node.gradients(dy)
-        held, given = set(_owners((dy, *_closed_over(node.backward)))), _owners(dxs)
+        held, given = [id(owner(dy)), *node.held], owners(dxs)
         for parent, dx in zip(node.inputs, dxs):
             if parent is None or dx is None:
                 continue
@@ -151,16 +152,6 @@ def propagate(root, dy, retain_graph):
                 kernels.add(grads[parent], dx, grads[parent])
         if not retain_graph:
             node.backward, node.inputs, node.saved = None, (), ()
-
-
-def _closed_over(function):
-    """What a function closes over."""
-    return [cell.cell_contents for cell in function.__closure__ or ()]
-
-
-def _owners(values):
-    """Whose memory each array has."""
-    return [id(owner(a)) for a in values if is_array(a)]
 
 
 def _is_new(dx, held, given):

@@ -5,7 +5,7 @@ from functools import wraps
 
 import numpy as np
 
-from minires.arrays import device_of, is_array, owner
+from minires.arrays import device_of, is_array, owner, owners
 from minires.errors import DTypeError
 from minires.graph import Node, mode
 from minires.tensor import Tensor, registry, unwrap
@@ -50,7 +50,7 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
             named = [n for n in named if n in settings]
         while len(inputs) - 1 in optional and inputs[-1] is None:  # an optional argument that was not given
             inputs = inputs[:-1]
-        arrays = tuple(unwrap(value) for value in inputs)
+        arrays = tuple(map(unwrap, inputs))
         first = _check(name, arrays, any_dtype, unchecked, optional, numbers)
         settings = {key: unwrap(value) for key, value in settings.items()}
         _check_places(name, first, [arrays[i] for i in unchecked if i < len(arrays)], settings)
@@ -72,8 +72,9 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
             raise DTypeError(f"{name}: argument {i + 1} must be a Tensor or an array, got {type(a).__name__}")
         if a.dtype.kind != "f" and not any_dtype and not (a.dtype.kind == "c" and mode.complex_step):
             raise DTypeError(f"{name}: argument {i + 1} is {a.dtype}; gradients need float32 or float64, convert it")
-        first = a if first is None else first
-        if a.dtype != first.dtype and not mode.complex_step:
+        if first is None:
+            first = a
+        elif a.dtype != first.dtype and not mode.complex_step:
             raise DTypeError(f"{name}: mixes {first.dtype} and {a.dtype}; convert one with .astype")
         _check_place(name, first, a)
     return first
@@ -94,12 +95,12 @@ def _check_place(name, first, a):
 
 def _record(name, inputs, y, backward):
     """y as a Tensor; with a Node if any input has one and this thread is recording."""
-    memory = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}
-    out = Tensor._of(y, memory.get(id(owner(y))))  # a view shares its base's version
-    nodes = tuple(t.node if isinstance(t, Tensor) else None for t in inputs)
-    if mode.recording and any(node is not None for node in nodes):
-        memory[id(owner(y))] = out.version
-        closed_over = [cell.cell_contents for cell in backward.__closure__ or ()]
-        versions = {memory.get(id(owner(a))) for a in closed_over if is_array(a)} - {None}
-        out.node = Node(name, y, backward, nodes, tuple((v, v.count) for v in versions))
+    memory, own = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}, id(owner(y))
+    out = Tensor._of(y, memory.get(own))  # a view shares its base's version
+    nodes = tuple([t.node if isinstance(t, Tensor) else None for t in inputs])
+    if mode.recording and any(nodes):
+        memory[own] = out.version
+        held = owners([cell.cell_contents for cell in backward.__closure__ or ()])
+        saved = tuple([(memory[a], memory[a].count) for a in held if a in memory])
+        out.node = Node(name, y, backward, nodes, held, saved)
     return out
