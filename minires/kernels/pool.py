@@ -1,7 +1,5 @@
 """Pooling, one kernel position at a time, some pictures at a time on all workers."""
 
-from dataclasses import replace
-
 from minires.arrays import array_module, empty_map
 from minires.kernels.blocks import blocks
 from minires.kernels.elementwise import masked
@@ -17,7 +15,7 @@ def max_pool(x, win, taps=True):
     The maximum of a window is that of its columns' maxima, KH + KW comparisons where all taps at once are KH·KW.
     """
     xp = array_module(x)
-    columns, rows = replace(win, KW=1, SW=1, PW=0, OW=win.W), replace(win, H=win.OH, KH=1, SH=1, PH=0)
+    columns, rows = win._replace(KW=1, SW=1, PW=0, OW=win.W), win._replace(H=win.OH, KH=1, SH=1, PH=0)
     y = empty_map(win.y_shape, like=x)
     # bytes, of which a processor compares many at once, unless there are too many taps to tell from the missed ones
     small = xp.uint8 if win.KH * win.KW < MISSED else xp.int32

@@ -1,8 +1,8 @@
 """How a window slides: kernel, stride, padding, dilation and groups, checked once, with the messages a person gets."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
+from typing import NamedTuple
 
 from minires.errors import DTypeError, ShapeError
 
@@ -21,8 +21,7 @@ def pair(value, name, op, least):
     return values
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """The geometry of one convolution or pooling, in the letters of the shape alphabet.
 
     x (N,C,H,W), w (O,C/groups,KH,KW), y (N,O,OH,OW); output row oh meets input row oh·SH + kh·DH − PH.
@@ -95,6 +94,11 @@ class Window:
     @property
     def y_shape(self):
         return self.N, self.O, self.OH, self.OW
+
+    @property
+    def products(self):
+        """How many multiplications im2col's product has."""
+        return self.N * self.OH * self.OW * self.O * self.C // self.groups * self.KH * self.KW
 
     @property
     def is_pointwise(self):

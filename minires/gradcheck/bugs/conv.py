@@ -1,7 +1,5 @@
 """Bugs of convolution: of col2im, the geometry, channels and groups, of what is added up, and of manners."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from minires.gradcheck.bugs.bug import bug
@@ -18,7 +16,7 @@ def misread(argument, **letters):
     """dx or dw by a window with other letters: SH="SW" puts SW for SH, SH=1 puts 1; what falls outside is lost."""
     def gradients(call):
         win, x, w = parts(call)
-        wrong = replace(win, **{k: getattr(win, v) if isinstance(v, str) else v for k, v in letters.items()})
+        wrong = win._replace(**{k: getattr(win, v) if isinstance(v, str) else v for k, v in letters.items()})
         if argument == "x":
             return call.but(x=im2col.conv_dx(call.dy, w, wrong))
         return call.but(w=im2col.conv_dw(call.dy, x, wrong))
@@ -30,7 +28,7 @@ def _(call):
     win, x, w = parts(call)
     dx = np.zeros_like(x)
     for kh, kw, _, (h, v) in win.taps():
-        tap = replace(win, KH=1, KW=1, PH=win.PH - kh * win.DH, PW=win.PW - kw * win.DW)
+        tap = win._replace(KH=1, KW=1, PH=win.PH - kh * win.DH, PW=win.PW - kw * win.DW)
         share = im2col.conv_dx(call.dy, w[:, :, kh:kh + 1, kw:kw + 1], tap)
         dx[:, :, h, v] = share[:, :, h, v]
     return call.but(x=dx)
@@ -89,7 +87,7 @@ def _(call):
     win, _, w = parts(call)
     left_h = (win.H + 2 * win.PH - win.DH * (win.KH - 1) - 1) % win.SH
     left_w = (win.W + 2 * win.PW - win.DW * (win.KW - 1) - 1) % win.SW
-    return call.but(x=im2col.conv_dx(call.dy, w, replace(win, PH=win.PH - left_h, PW=win.PW - left_w)))
+    return call.but(x=im2col.conv_dx(call.dy, w, win._replace(PH=win.PH - left_h, PW=win.PW - left_w)))
 
 
 @bug("conv2d", "last row of outputs forgotten",

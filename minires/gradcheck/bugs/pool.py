@@ -1,7 +1,5 @@
 """Bugs of pooling."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from minires.gradcheck.bugs.bug import bug
@@ -13,7 +11,7 @@ from minires.tensor import registry
 def window(call, **letters):
     """The window of the call, with other letters: SH="KH" puts KH for SH, PH=0 puts 0."""
     win = Window.pool(call.arrays[0].shape, **call.static)
-    return replace(win, **{k: getattr(win, v) if isinstance(v, str) else v for k, v in letters.items()})
+    return win._replace(**{k: getattr(win, v) if isinstance(v, str) else v for k, v in letters.items()})
 
 
 def winners(call):
