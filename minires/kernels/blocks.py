@@ -42,12 +42,12 @@ def blocks(x):
     return [slice(n, min(n + step, len(x))) for n in range(0, len(x), step)]
 
 
-def chunks(N, H, W, most):
+def chunks(N, H, W, most, work):
     """(pictures, first row, last row) of parts of N maps H×W of at most about `most` pixels, as many for each worker.
 
-    They are several whole pictures, or some rows of one.
+    They are several whole pictures, or some rows of one, and so much work (workers.py) together.
     """
-    N, most, n = max(N, 1), max(most, 1), workers()
+    N, most, n = max(N, 1), max(most, 1), workers(work)
     rounds = -(-N // (n * max(1, most // (H * W))))
     step = -(-N // (n * rounds))
     rows = -(-H // max(-(-H * W // most), -(-n // N)))

@@ -88,7 +88,7 @@ def _conv(x, U, win):
 
 
 def _chunks(win):
-    return [some for some, _, _ in chunks(win.N, 1, prod(_line(win)), PRODUCTS // (win.C * win.O))]
+    return [some for some, _, _ in chunks(win.N, 1, prod(_line(win)), PRODUCTS // (win.C * win.O), win.products)]
 
 
 def _line(win):

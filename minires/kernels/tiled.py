@@ -168,4 +168,4 @@ def _tiles(win, itemsize, *, least_pixels=0):
     most = max(COLUMN_BYTES // (K * itemsize), least_pixels)
     if win.is_pointwise:  # no columns are laid out
         most = win.N * win.OH * win.OW
-    return chunks(win.N, win.OH, win.OW, most)
+    return chunks(win.N, win.OH, win.OW, most, win.products)

@@ -5,6 +5,8 @@ import math
 from minires.arrays import array_module
 from minires.kernels.workers import share
 
+PRODUCTS = 16  # of a matrix take as long as a number's update, where many arrays are small and threads wait for Python
+
 
 def sgd(xs, dxs, vs, lr, momentum, dampening, weight_decay, nesterov, first):
     """v ← μ·v + (1 − dampening)·g with g = dx + λ·x, or v ← g at first; x ← x − lr·v, or x − lr·(g + μ·v).
@@ -44,4 +46,4 @@ def adamw(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, t):
 def _share_out(update, jobs):
     """A worker takes one part of the list: neighbours, which are of similar size, go to different parts."""
     jobs = list(jobs)
-    share(update, jobs[::2] + jobs[1::2])
+    share(update, jobs[::2] + jobs[1::2], PRODUCTS * sum(x.size for x, *_ in jobs))

@@ -36,7 +36,7 @@ def conv_dx(dy, w, win):
 
     def pictures(some):
         dx[some] = readable.col2im(cols[some], win)
-    share(pictures, [slice(n, n + 1) for n in range(win.N)])
+    share(pictures, [slice(n, n + 1) for n in range(win.N)], win.products)
     return dx
 
 
@@ -67,14 +67,14 @@ def _columns(x, win):
         some, first, last = job
         part = cols[some, first:last]
         part[...] = columns(pixels[some], win, first, last).reshape(part.shape)
-    share(chunk, chunks(win.N, win.OH, win.OW, win.N * win.OH * win.OW))
+    share(chunk, chunks(win.N, win.OH, win.OW, win.N * win.OH * win.OW, win.products))
     return cols.reshape(-1, win.KH * win.KW * win.C)
 
 
 def _product(a, b, out=None):
     """a·b, each worker some columns of b."""
     out = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
-    step = max(1, -(-b.shape[1] // workers()))
+    step = max(1, -(-b.shape[1] // workers(a.size * b.shape[1])))
 
     def part(some):
         np.matmul(a, b[:, some], out=out[:, some])

@@ -102,11 +102,11 @@ def _share(work, win, share=share):
 
     Where there are few tiles and many channels workers share the channels instead, by parts (k,n), the k-th of n.
     """
-    (TH, TW), n = _tiles(win), workers()
+    (TH, TW), n = _tiles(win), workers(win.products)
     most, narrow = max(TILES, NUMBERS // max(win.C, win.O)), min(win.C, win.O)
     if n > 1 and most >= win.N * TH * TW and narrow >= n * BLOCK:
         return share(lambda k: work((slice(0, win.N), 0, TH), (k, n)), range(n))
-    return share(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, most))
+    return share(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, most, win.products))
 
 
 def _blocks(channels, part):

@@ -33,6 +33,7 @@ from minires.arrays import channels_last
 from minires.errors import GraphError, OptionError
 from minires.graph import no_grad
 from minires.kernels.batch import meeting
+from minires.kernels.update import PRODUCTS
 from minires.kernels.workers import alone, forked, get_num_threads, share
 from minires.parallel.memory import LeftError, Meeting, shared, shared_copy
 from minires.tensor import Tensor
@@ -107,7 +108,7 @@ class Replicas:
                 p.grad += dw
         jobs = [(p, *(other.gradients[i] for other in self.others if other.sent[i]))
                 for i, p in enumerate(self.parameters)]
-        share(add, [job for job in jobs if len(job) > 1])
+        share(add, [job for job in jobs if len(job) > 1], PRODUCTS * sum(p.size for p in self.parameters))
         return loss, round(accuracy * N)
 
     def predict(self, images):

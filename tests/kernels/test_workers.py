@@ -1,5 +1,6 @@
 """Work shared among threads gives what one thread gives, in the same order every time."""
 
+import math
 import multiprocessing
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from minires import kernels
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
-from minires.kernels import blocks, workers
+from minires.kernels import Window, blocks, workers
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -55,6 +56,38 @@ def test_work_shared_from_inside_a_worker_is_done_there(threads):
     seen = []
     workers.share(outer, [1, 2])
     assert seen == [True] * 6
+
+
+@pytest.mark.parametrize(("work", "is_shared"), [(0, False), (99, False), (100, True), (math.inf, True)])
+def test_too_little_work_is_done_where_it_is(threads, monkeypatch, work, is_shared):
+    monkeypatch.setattr(workers, "WORTH_SHARING", 100)
+    seen = set()
+    workers.share(lambda _: seen.add(threading.get_ident()), range(6), work)
+    assert threading.get_ident() in seen
+    assert len(seen) == (threads if is_shared else 1)
+    assert workers.workers(work) == (threads if is_shared else 1)
+    assert len(blocks.chunks(6, 8, 8, 10**6, work)) == (threads if is_shared else 1)
+
+
+@pytest.mark.parametrize("kernel", ["pairs", "winograd", "tiled", "wide"])
+def test_a_convolution_shares_its_work_if_it_is_enough(monkeypatch, kernel):
+    win = Window.of((4, 16, 8, 8), (16, 16, 3, 3), 1, 1)
+    x, w = np.ones(win.x_shape, np.float32), np.ones((16, 16, 3, 3), np.float32)
+    before, shared = kernels.get_num_threads(), []
+    call = workers._Part.__call__
+    monkeypatch.setattr(workers._Part, "__call__", lambda part: shared.append(part) or call(part))
+    kernels.set_num_threads(2)
+    try:
+        for least, some in ((win.products + 1, False), (win.products, True)):
+            monkeypatch.setattr(workers, "WORTH_SHARING", least)
+            getattr(kernels, f"_{kernel}").conv(x, w, win)
+            assert bool(shared) is some
+            shared.clear()
+            getattr(kernels, f"_{kernel}").conv_dx_dw(x, x, w, win)
+            assert bool(shared) is some
+            shared.clear()
+    finally:
+        kernels.set_num_threads(before)
 
 
 def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(threads):

@@ -1,0 +1,10 @@
+"""Kernels are tested on small arrays, so that here any work is shared out among the workers."""
+
+import pytest
+
+from minires.kernels import workers
+
+
+@pytest.fixture(autouse=True)
+def _any_work_is_worth_sharing(monkeypatch):
+    monkeypatch.setattr(workers, "WORTH_SHARING", 0)
