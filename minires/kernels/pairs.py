@@ -92,8 +92,10 @@ def _chunks(win):
 
 
 def _line(win):
-    """Rows and columns that a picture has in a line: a row of each pair, one more for the last window, and zeros."""
-    return -(-win.OH // 2) + 1, win.OW + 2
+    """Rows and columns that a picture has in a line: a row of each pair and one more for the last window, and each row
+    after its zeros on the left. Those on its right are the next row's.
+    """
+    return -(-win.OH // 2) + 1, win.W + win.PW
 
 
 def _fill(lines, x, win, top, left):
