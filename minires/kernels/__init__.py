@@ -11,9 +11,9 @@ import numpy as np
 from minires.errors import OptionError
 from minires.kernels import channels as _channels
 from minires.kernels import elementwise as _elementwise
+from minires.kernels import fours as _fours
 from minires.kernels import im2col as _readable
 from minires.kernels import loss as _loss
-from minires.kernels import pairs as _pairs
 from minires.kernels import pool as _pool
 from minires.kernels import tiled as _tiled
 from minires.kernels import update as _update
@@ -35,14 +35,14 @@ __all__ = ["Window", "adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "bat
 keep_freed_memory()
 
 # the first that fits, else the readable one
-CHOICES = {"fastest": (_pairs, _winograd, _wide, _tiled), "direct": (_wide, _tiled), "readable": ()}
+CHOICES = {"fastest": (_winograd, _fours, _wide, _tiled), "direct": (_wide, _tiled), "readable": ()}
 _chosen = "fastest"
 
 
 class use:
     """Compute every convolution the "readable" way, the "direct" one, or the "fastest" (the default).
 
-    The fastest may reorder what it adds up in float32 (pairs.py and winograd.py state their error); direct never does.
+    The fastest may reorder what it adds up in float32 (fours.py and winograd.py state their error); direct never does.
     kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only.
     """
 

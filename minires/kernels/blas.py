@@ -8,7 +8,6 @@ calls the BLAS in a loop of its own. GFLOP/s of a core (Zen 5), whole and cut (o
     im2col:        (6144,27)·(27,16)  150  177     (6144,147)·(147,64)  225  263     (3072,576)·(576,64)  227  267
     its gradient:  (144,P)·(P,32)     140  250     (147,P)·(P,64)       181  239     (288,P)·(P,64)       173  244
     1×1:           (6144,64)·(64,64)  214  259     (6144,256)·(256,64)  220  260     (64,P)·(P,64)        171  242
-    Winograd:      (36,36)·(36,16384) 193  235     (16,36)·(36,16384)   155  230     (9,36)·(36,16384)     98  227
 
 Where pieces would become too short whole matrices are faster.
 """
@@ -35,17 +34,6 @@ def matmul(a, b, out):
     np.matmul(a_pieces, b[..., None, :, :], out=out_pieces)
     if whole < M:
         np.matmul(a[..., whole:, :], b, out=out[..., whole:, :])
-
-
-def matmul_wide(a, b, out):
-    """a·b into out: a (M,K), b (K,N) with many columns, out (M,N)."""
-    N = b.shape[1]
-    columns = _piece(N, a.size, least=LEAST)
-    whole = N - N % columns
-    b_pieces, out_pieces = (m[:, :whole].reshape(len(m), -1, columns).swapaxes(0, 1) for m in (b, out))
-    np.matmul(a, b_pieces, out=out_pieces)
-    if whole < N:
-        np.matmul(a, b[:, whole:], out=out[:, whole:])
 
 
 def matmul_long(a, b):

@@ -3,32 +3,32 @@
     y = Aᵀ [Σ_c (G w Gᵀ) ⊙ (Bᵀ x B)] A        dw = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G
 
 make 4×4 outputs from a tile of 6×6 pixels, with 36 products for every pair of channels where im2col has 144. What is
-in brackets is 36 matrix products. The transforms are products too: with the 36 numbers of a tile as one column,
-Bᵀ x B is (Bᵀ⊗Bᵀ)·x, a 36×36 matrix times all tiles and channels. The points ±1 and ±2 halve it: at p the even rows of
-a tile and the odd ones give e + o, at −p e − o, so two 18×18 matrices are enough. That is still twice the arithmetic of
-the sums that the paper takes it apart into, and less time, for in NumPy every sum is a way through memory.
+in brackets is 36 matrix products. The transforms are products too, one axis after the other as in fours.py: the BLAS
+takes the first straight from the rows of a map, and makes the last in its place there. That is four times the
+arithmetic of the sums that the paper takes them apart into, and less time, for in NumPy every sum is a way through
+memory.
 
-The error, to first order (u = 2⁻²⁴ in float32): a number meets at most 12 roundings in Bᵀ⊗Bᵀ, 9 in A⊗A, 10 in G⊗G,
-whose entries are rounded, 26 in their transposes and C in the sum over channels, and none of these sums has larger
+The error, to first order (u = 2⁻²⁴ in float32): on each axis a number meets at most 4 roundings in Bᵀ, 4 in A, 4 in G,
+whose entries are rounded, 5 in Aᵀ and 7 in Gᵀ, and C in the sum over channels, and none of these sums has larger
 coefficients on its way than its matrix has:
 
-    |error| ≤ n·u·|Aᵀ| [Σ_c (|G||w||Gᵀ|) ⊙ (|Bᵀ||x||B|)] |A|,    n = 48 + C  (for dw alike, n = 48 + tiles),
+    |error| ≤ n·u·|Aᵀ| [Σ_c (|G||w||Gᵀ|) ⊙ (|Bᵀ||x||B|)] |A|,    n = 26 + C  (for dw alike, n = 30 + tiles),
 
 and where roundings are independent n becomes √n, up to a small factor [Higham & Mary 2019]; the tests assert √n.
 In numbers: output p of an axis takes Σ_k |A_kp|·Σ_r|G_kr|·Σ_q|B_qk| = 16, 17, 24 or 48 times max|w|·max|x| where im2col
 takes 3, so on two axes the bound is up to 256 and on average 77 times im2col's; signs that vary leave 3 to 9 times.
 """
 
-from functools import cache
 from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from minires.arrays import empty_map
-from minires.kernels.blas import SMALL, matmul, matmul_wide
+from minires.kernels import fours
+from minires.kernels.blas import SMALL, matmul
 from minires.kernels.blocks import chunks
-from minires.kernels.pixels import as_items, with_zeros
+from minires.kernels.fours import in_fours, is_3x3, matrices, mean_channels, rows_of, transform
 from minires.kernels.window import turned
 from minires.kernels.workers import add_up, buffer, share, workers
 
@@ -37,25 +37,20 @@ TILES = 120  # that a chunk may have in any case, so that this pays
 NUMBERS = 240 * BLOCK  # of one position of a chunk's tiles, tiles·channels: its products are small (blas.py)
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
 
-# At the points 0, 1, 2, ∞, −1, −2, in this order.
-BT = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, -2, -1, 2, 1, 0],
-               [0, 4, 0, -5, 0, 1], [0, 4, -4, -1, 1, 0], [0, 2, -1, -2, 1, 0]])
-G = np.array([[6, 0, 0], [-4, -4, -4], [1, 2, 4], [0, 0, 24], [-4, 4, -4], [1, -2, 4]]) / 24
-AT = np.array([[1, 1, 1, 0, 1, 1], [0, 1, 2, 0, -1, -2], [0, 1, 4, 0, 1, 4], [0, 1, 8, 1, -1, -8]])
-
 
 def fits(x, win):
     """Whether this is the fastest version, as measured: for float32 3×3 layers without stride, with enough to do.
 
-    Few tiles do not repay the transform of the weights, nor few products the calls. Pixels that tiles have beyond the
-    map are wasted (here: tiles·16 against OH·OW), which costs more where few channels share a pixel's transform.
+    Few tiles do not repay the transform of the weights, nor few products the calls.
     """
-    tiles, narrow = prod(_tiles(win)), min(win.C, win.O)
-    return (isinstance(x, np.ndarray) and x.dtype == np.float32
-            and (win.KH, win.KW, win.SH, win.SW, win.DH, win.DW, win.groups) == (3, 3, 1, 1, 1, 1, 1)
-            and max(win.PH, win.PW) <= 2 and narrow >= 16
-            and win.N * tiles >= narrow / 32 and win.N * tiles * win.C * win.O >= 400_000
-            and tiles * 16 * (0.7 + 2 / win.C + 2 / win.O) <= win.OH * win.OW)
+    return (is_3x3(x, win) and win.products >= 8_000_000
+            and win.N * prod(_tiles(win)) >= max(4, min(win.C, win.O) / 64)
+            and cost(win) < min(0.9, fours.cost(win)))
+
+
+def cost(win):
+    """As in fours.py. Pixels that tiles have beyond the map are wasted."""
+    return prod(_tiles(win)) * 16 / (win.OH * win.OW) * (0.3 + 12 / mean_channels(win))
 
 
 def conv(x, w, win):
@@ -127,86 +122,73 @@ def _whole(parts, win):
     return first
 
 
-# A tile of size × size numbers is a column, and so a map is a matrix (size²,T·C): of T tiles and C channels.
-
-@cache
-def _matrices(dtype):
-    """Bᵀ⊗Bᵀ (2,18,18) and A⊗A (2,18,8), each for the even and for the odd rows, G⊗G (36,9) and Aᵀ⊗Aᵀ (16,36)"""
-    halves = [np.array([np.kron(m[:3, ::2], m), np.kron(m[3:, 1::2], m)]) for m in (BT, AT.T)]
-    return [m.astype(dtype) for m in (*halves, np.kron(G, G), np.kron(AT, AT))]
-
+# Positions of a tile are numbered along both axes, and so V, D, U, M and dU are (36,…), or (6,6,…).
 
 def _buffer(name, rows, columns, dtype):
     return buffer(("winograd", name), (rows, columns + LINE), dtype)[:, :columns]
 
 
-def _cut(x, size, top, left, win, job):
-    """The tiles of a chunk of x (N,C,H,W), 4 pixels apart, with top rows and left columns of zeros -> (size²,T·C)
-
-    The even rows of a tile come first, then the odd ones.
-    """
-    (some, first, last), (TH, TW) = job, _tiles(win)
-    pixels, more = x[some].transpose(0, 2, 3, 1), size - 4
-    map_ = as_items(with_zeros(pixels, 4 * TH + more, 4 * TW + more, top, left, (4 * first, 4 * last + more)))
-    n, C = len(pixels), pixels.shape[3]
-    tiles = _buffer("tiles", size * size, n * (last - first) * TW * C, x.dtype)
-    picture, row, pixel = map_.strides
-    windows = np.ndarray((2, size // 2, size, n, last - first, TW), map_.dtype, map_, 4 * first * row,
-                         (row, 2 * row, pixel, picture, 4 * row, 4 * pixel))
-    as_items(tiles.reshape(*windows.shape, C))[...] = windows
-    return tiles
-
-
 def _picture(x, win, chunk):
     """V = Bᵀ x B of every tile -> (36,T,C)"""
-    return _transform("V", _matrices(x.dtype)[0], x, 6, win.PH, win.PW, win, chunk)
+    return _transform("V", matrices(x.dtype)[0], x, win.PH, win.PW, win, chunk)
 
 
 def _gradient(dy, win, chunk):
-    """A dy Aᵀ of every tile -> (36,T,O)"""
-    return _transform("D", _matrices(dy.dtype)[1], dy, 4, 0, 0, win, chunk)
+    """D = A dy Aᵀ of every tile -> (36,T,O)"""
+    return _transform("D", matrices(dy.dtype)[1], dy, 0, 0, win, chunk)
 
 
-def _transform(name, halves, x, size, top, left, win, chunk):
-    """The even rows of each tile times halves[0], the odd ones times halves[1], put together -> (36,T,C)"""
-    (pictures, first, last), C = chunk, x.shape[1]
-    picture = (last - first) * _tiles(win)[1] * C  # numbers of one position
-    start, stop = pictures.start, min(pictures.stop, len(x))
-    out = _buffer(name, 36, (stop - start) * picture, x.dtype)
-    step = max(1, NUMBERS // picture)
-    for n in range(start, stop, step):
-        tiles = _cut(x, size, top, left, win, (slice(n, min(n + step, stop)), first, last))
-        at, half = (n - start) * picture, len(tiles) // 2
-        part = out[:, at:at + tiles.shape[1]]
-        matmul_wide(halves[0], tiles[:half], part[:18])  # at 0, 1, 2
-        matmul_wide(halves[1], tiles[half:], part[18:])  # at ∞, −1, −2
-        even, odd = part[6:18], part[24:]
-        difference = np.subtract(even, odd, out=tiles[:12])
-        odd += even
-        even[...] = difference
-    return out.reshape(36, -1, C)
+def _transform(name, matrix, x, top, left, win, chunk):
+    """matrix · tile · matrixᵀ of the tiles of x (N,C,H,W), 4 pixels apart, after top rows and left columns of zeros.
+
+    First six rows of the map (or four) are a matrix (6,W·C), then six pixels in one of the six sums are one, (6,C).
+    """
+    (_, first, last), TW, k, (_, C, _, W) = chunk, _tiles(win)[1], matrix.shape[1], x.shape
+    rows, start = rows_of(x, chunk, top, k)
+    n, Q, columns = len(rows), last - first, 4 * TW + k - 4
+    lines = buffer(("winograd", "lines"), (6, n * Q, columns, C), x.dtype)
+    lines[:, :, :left] = lines[:, :, left + W:] = 0
+    transform(matrix, rows, start, in_fours(lines.reshape(6, -1), n, Q, columns * C, left * C, W * C))
+    line, row, pixel, item = lines.strides
+    tiles = np.ndarray((6, n * Q, TW, k, C), x.dtype, lines, 0, (line, row, 4 * pixel, pixel, item))
+    out = _buffer(name, 36, n * Q * TW * C, x.dtype)
+    np.matmul(matrix, tiles, out=out.reshape(6, 6, n * Q, TW, C).transpose(0, 2, 3, 1, 4))
+    return out.reshape(36, -1, C)  # (36,T,C)
 
 
 def _map(V, w, y, win, chunk, blocks):
     """y = Aᵀ (V·U) A of every tile, U = G w Gᵀ: V (36,T,C), w (3,3,C,O)"""
-    (pictures, first, last), (TH, TW), T = chunk, _tiles(win), V.shape[1]
-    *_, G2, A2 = _matrices(V.dtype)
+    (pictures, first, last), (_, T, C), G = chunk, V.shape, matrices(V.dtype)[2]
+    pixels = y.transpose(0, 2, 3, 1)[pictures, 4 * first:4 * last]
     for block in blocks:
         O = block.stop - block.start
-        U = _buffer("U", 36, V.shape[2] * O, V.dtype)
-        matmul_wide(G2, _in_order(w[..., block]).reshape(9, -1), U)
+        half, U = (_buffer(name, rows, C * O, V.dtype) for name, rows in (("half U", 18), ("U", 36)))
+        np.matmul(G, _in_order(w[..., block]).transpose(1, 2, 0, 3), out=half.reshape(6, 3, C, O).transpose(1, 2, 0, 3))
+        np.matmul(G, half.reshape(6, 3, -1), out=U.reshape(6, 6, -1))
         M = _buffer("M", 36, T * O, V.dtype)
         matmul(V, U.reshape(36, -1, O), M.reshape(36, T, O))
-        tiles = _buffer("tiles", 16, T * O, V.dtype)
-        matmul_wide(A2, M, tiles)
-        pixels = y[pictures, block].transpose(0, 2, 3, 1)[:, 4 * first:4 * last]
-        whole = pixels
-        if (4 * TH, 4 * TW) != (win.OH, win.OW) or not pixels.flags.c_contiguous:
-            whole = buffer("winograd map", (len(pixels), 4 * (last - first), 4 * TW, O), V.dtype)
-        items = as_items(whole).reshape(len(pixels), last - first, 4, TW, 4).transpose(2, 4, 0, 1, 3)
-        items[...] = as_items(tiles.reshape(*items.shape, O))
-        if whole is not pixels:
-            pixels[...] = whole[:, :pixels.shape[1], :win.OW]
+        _untransform(M, pixels[..., block])
+
+
+def _untransform(M, pixels):
+    """pixels = Aᵀ M A: M (36,T·O) -> pixels (n,rows,OW,O)"""
+    (n, rows, OW, O), AT = pixels.shape, matrices(M.dtype)[3]
+    half = _buffer("half M", 24, M.shape[1], M.dtype)
+    np.matmul(AT, M.reshape(6, 6, -1).swapaxes(0, 1), out=half.reshape(4, 6, -1).swapaxes(0, 1))
+    tiles = half.reshape(4, 6, n, -(-rows // 4), -(-OW // 4), O).transpose(2, 3, 0, 4, 1, 5)  # (n,TH,4,TW,6,O)
+    for q, i, some in _fours(rows):
+        for t, j, columns in _fours(OW):
+            out = pixels[:, some, columns].reshape(n, q.stop - q.start, i, t.stop - t.start, j, O)
+            np.matmul(AT[:j], tiles[:, q, :i, t], out=out)
+
+
+def _fours(size):
+    """(which fours, how many of each are in the map, all of these) of an axis: whole ones, and what is left of one."""
+    whole = size // 4
+    if whole:
+        yield slice(0, whole), 4, slice(0, 4 * whole)
+    if size % 4:
+        yield slice(whole, whole + 1), size % 4, slice(4 * whole, size)
 
 
 def _in_order(w):
@@ -221,14 +203,15 @@ def _in_order(w):
 def _weights(V, D, blocks, *, turned=False):
     """dw = Gᵀ (Σ V·D over the tiles) G: V (36,T,C), D (36,T,O) -> (3,3,C,O), or as many of O as the blocks have"""
     (_, T, C), first = V.shape, blocks[0].start
-    GT = _matrices(V.dtype)[2][:, ::-1 if turned else 1].T
-    dw = np.empty((9, C, blocks[-1].stop - first), V.dtype)
+    GT = matrices(V.dtype)[2][:, ::-1 if turned else 1].T
+    dw = np.empty((3, 3, C, blocks[-1].stop - first), V.dtype)
     size = 2 * BLOCK if 2 * BLOCK * BLOCK * T <= SMALL else BLOCK
     for some in (slice(c, min(c + size, C)) for c in range(0, C, size)):
         for block in blocks:
-            part = dw[:, some, block.start - first:block.stop - first]
-            dU, weights = (_buffer(name, rows, part[0].size, V.dtype) for name, rows in (("dU", 36), ("dw", 9)))
-            np.matmul(V[..., some].swapaxes(1, 2), D[..., block], out=dU.reshape(36, *part.shape[1:]))
-            matmul_wide(GT, dU, weights)
-            part[...] = weights.reshape(part.shape)
-    return dw.reshape(3, 3, C, -1)
+            part = dw[:, :, some, block.start - first:block.stop - first]
+            dU, half = (_buffer(name, rows, part[0, 0].size, V.dtype) for name, rows in (("dU", 36), ("half dU", 18)))
+            np.matmul(V[..., some].swapaxes(1, 2), D[..., block], out=dU.reshape(36, *part.shape[2:]))
+            np.matmul(GT, dU.reshape(6, 6, -1), out=half.reshape(6, 3, -1))
+            half = half.reshape(6, 3, *part.shape[2:]).transpose(1, 2, 0, 3)  # (3,C,6,O)
+            np.matmul(GT, half, out=part.transpose(1, 2, 0, 3))
+    return dw

@@ -69,7 +69,7 @@ def test_too_little_work_is_done_where_it_is(threads, monkeypatch, work, is_shar
     assert len(blocks.chunks(6, 8, 8, 10**6, work)) == (threads if is_shared else 1)
 
 
-@pytest.mark.parametrize("kernel", ["pairs", "winograd", "tiled", "wide"])
+@pytest.mark.parametrize("kernel", ["fours", "winograd", "tiled", "wide"])
 def test_a_convolution_shares_its_work_if_it_is_enough(monkeypatch, kernel):
     win = Window.of((4, 16, 8, 8), (16, 16, 3, 3), 1, 1)
     x, w = np.ones(win.x_shape, np.float32), np.ones((16, 16, 3, 3), np.float32)
