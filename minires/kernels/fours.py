@@ -1,44 +1,33 @@
-"""Winograd convolution F(4,3) along one axis, for 3×3 layers of few channels: rows in fours  [Winograd 1980].
+"""Winograd convolution F(4,3) along one axis, for 3×3 layers of few channels: rows in fours.
 
-    y = Aᵀ [Σ (G w) ⊙ (Bᵀ x)]        dw = Gᵀ [Σ (A dy) ⊙ (Bᵀ x)]
+    y = Aᵀ [Σ (G w) ⊙ (Bᵀ x)]        dw = Gᵀ [Σ (A dy) ⊙ (Bᵀ x)]        (axis.py)
 
 make four rows of y from six rows of x with six products, where im2col has twelve; a product is that of a row of pixels
 with the three taps of a row of the kernel. winograd.py does the same on both axes and has half as many products again,
 but 36 numbers to transform for every 16, which does not pay where only 16 or 32 channels share a transform.
 
-Every step is a matrix product, which the BLAS makes straight from a map or into one:
-- six rows of a channels-last map are a matrix (6,W·C), and Bᵀ times it six rows of V. The next six begin four rows
-  below. Where they reach over the edge of the map they are fewer, and Bᵀ has fewer columns: nothing is padded;
-- the rows of V lie one after the other, each after its zeros on the left; those on its right are the next row's.
-  Three pixels side by side, 3C numbers, are a window. Windows that start at pixels 0, 3, 6, … of such a line do not
-  overlap: they are the rows of a matrix, and so are those from 1, 4, 7, … and from 2, 5, 8, …;
-- Aᵀ times six rows of their products are four rows of y. Windows that reach over the end of a row are left out.
+The rows of V = Bᵀ x lie one after the other, each after its zeros on the left; those on its right are the next row's.
+Three pixels side by side, 3C numbers, are a window. Windows that start at pixels 0, 3, 6, … of such a line do not
+overlap: they are the rows of a matrix, and so are those from 1, 4, 7, … and from 2, 5, 8, …; im2col is not needed. What
+windows give that reach over the end of a row is left out.
 
-The error, to first order (u = 2⁻²⁴): a number meets at most 4 roundings in Bᵀ, 4 in A, 4 in G, whose entries are
-rounded, 5 in Aᵀ, 7 in Gᵀ and 3C in the sum, and none of these sums has larger coefficients on its way than its matrix:
+The error, to first order (u = 2⁻²⁴), with the roundings that axis.py counts and 3C in the sum:
 
     |error| ≤ n·u·|Aᵀ| [Σ (|G||w|) ⊙ (|Bᵀ||x|)],    n = 3C + 13    (n = pixels + 15 for dw);
 
 √n, up to a small factor, where roundings are independent [Higham & Mary 2019].
 """
 
-from functools import cache
-
 import numpy as np
 
 from minires.arrays import empty, empty_map
+from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform
 from minires.kernels.blas import SMALL
 from minires.kernels.blocks import chunks
 from minires.kernels.window import turned
 from minires.kernels.workers import add_up, buffer, scratch, share
 
 PRODUCTS = SMALL  # that a call of the BLAS makes at most
-
-# At the points 0, 1, 2, ∞, −1, −2, in this order.
-BT = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, -2, -1, 2, 1, 0],
-               [0, 4, 0, -5, 0, 1], [0, 4, -4, -1, 1, 0], [0, 2, -1, -2, 1, 0]])
-G = np.array([[6, 0, 0], [-4, -4, -4], [1, 2, 4], [0, 0, 24], [-4, 4, -4], [1, -2, 4]]) / 24
-AT = np.array([[1, 1, 1, 0, 1, 1], [0, 1, 2, 0, -1, -2], [0, 1, 4, 0, 1, 4], [0, 1, 8, 1, -1, -8]])
 
 
 def fits(x, win):
@@ -47,21 +36,10 @@ def fits(x, win):
             and win.N * win.OH * win.OW >= 32 and cost(win) < 1 + 10 / mean_channels(win))
 
 
-def is_3x3(x, win):
-    """Whether this is a float32 convolution of 3×3 pixels without stride, dilation or groups, on a CPU."""
-    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and max(win.PH, win.PW) <= 2
-            and (win.KH, win.KW, win.SH, win.SW, win.DH, win.DW, win.groups) == (3, 3, 1, 1, 1, 1, 1))
-
-
 def cost(win):
     """The time, as measured (Zen 4), in units of that of im2col's products at the BLAS's peak."""
     whole = -(-win.OH // 4) * 4 * _columns(win)  # pixels with those that are not in the map
     return whole / (win.OH * win.OW) * (1 / 2 + 7 / mean_channels(win))
-
-
-def mean_channels(win):
-    """The harmonic mean of C and O, for transforms cost a product of C·O numbers 1/C and 1/O of its time."""
-    return 2 * win.C * win.O / (win.C + win.O)
 
 
 def conv(x, w, win):
@@ -112,74 +90,30 @@ def _columns(win):
     return win.PW + win.W
 
 
-@cache
-def matrices(dtype):
-    """Bᵀ (6,6), A (6,4), G (6,3) and Aᵀ (4,6)"""
-    return [m.astype(dtype) for m in (BT, AT.T, G, AT)]
-
-
-def rows_of(x, chunk, top, k):
-    """The rows of x (N,C,H,W) under a chunk's windows of k rows, as (n,rows,W·C), and where the first window starts.
-
-    Nothing is copied if x is channels-last. A window starts every four rows, the first of all `top` above the map.
-    """
-    pictures, first, last = chunk
-    start = 4 * first - top
-    begin = max(start, 0)
-    pixels = x[pictures, :, begin:4 * (last - 1) - top + k].transpose(0, 2, 3, 1)
-    n, rows, W, C = pixels.shape
-    return np.ascontiguousarray(pixels).reshape(n, rows, W * C), start - begin
-
-
-def in_fours(lines, n, Q, columns, left, size):
-    """The rows of pixels in lines (m,n·Q·columns), of each `size` numbers after the first `left` -> (n,Q,m,size)"""
-    return lines.reshape(len(lines), n, Q, columns)[..., left:left + size].transpose(1, 2, 0, 3)
-
-
-def transform(matrix, rows, start, out):
-    """out[:, q] = matrix · the rows start + 4·q and after, of which those outside the map are zeros.
-
-    matrix (m,k), rows (n,H,L) -> out (n,Q,m,L)
-    """
-    k, (n, H, L), Q = matrix.shape[1], rows.shape, out.shape[1]
-    begin = min(max(-(start // 4), 0), Q)  # the first q whose k rows are all in the map, and the first after them
-    end = max(min((H - k - start) // 4 + 1, Q), begin)
-    if n and begin < end:
-        picture, row, item = rows.strides
-        inside = np.ndarray((n, end - begin, k, L), rows.dtype, rows, (start + 4 * begin) * row,
-                            (picture, 4 * row, row, item))
-        np.matmul(matrix, inside, out=out[:, begin:end])
-    for q in (*range(begin), *range(end, Q)):
-        first = start + 4 * q
-        a = max(first, 0)
-        b = max(min(first + k, H), a)
-        np.matmul(matrix[:, a - first:b - first], rows[:, a:b], out=out[:, q])
-
-
 def _windows(x, win, chunk):
     """V = Bᵀ x -> (6,3,P,3C): in each line 3·P pixels, its windows from 0, from 1, from 2"""
-    (_, first, last), C, columns = chunk, x.shape[1], _columns(win)
+    (_, first, last), C, columns, (BT, *_) = chunk, x.shape[1], _columns(win), matrices(x.dtype)
     rows, start = rows_of(x, chunk, win.PH, 6)
     n, Q = len(rows), last - first
     pixels = n * Q * columns
     P = -(-pixels // 3)
     V = scratch(("fours", win.W, win.PW, C, pixels), (6, (3 * P + 2) * C), x.dtype)
-    out = in_fours(V[:, :pixels * C], n, Q, columns * C, win.PW * C, win.W * C)
-    transform(matrices(x.dtype)[0], rows, start, out)
+    out = as_windows(V[:, :pixels * C], n, Q, columns * C, win.PW * C, win.W * C)
+    transform(BT, rows, start, out)
     size = V.itemsize
     return np.ndarray((6, 3, P, 3 * C), V.dtype, V, 0, (V.strides[0], C * size, 3 * C * size, size))
 
 
 def _gradient(dy, win, chunk):
     """D = A dy, which belongs to V -> (6,3,P,O)"""
-    (_, first, last), O, columns = chunk, dy.shape[1], _columns(win)
+    (_, first, last), O, columns, (_, A, *_) = chunk, dy.shape[1], _columns(win), matrices(dy.dtype)
     rows, start = rows_of(dy, chunk, 0, 4)
     n, Q = len(rows), last - first
     pixels = n * Q * columns
     P = -(-pixels // 3)
     D = scratch(("gradient of fours", win.OW, columns, pixels), (6, 3 * P, O), dy.dtype)
-    out = in_fours(D.reshape(6, -1)[:, :pixels * O], n, Q, columns * O, 0, win.OW * O)
-    transform(matrices(dy.dtype)[1], rows, start, out)
+    out = as_windows(D.reshape(6, -1)[:, :pixels * O], n, Q, columns * O, 0, win.OW * O)
+    transform(A, rows, start, out)
     return _thirds(D)
 
 
@@ -195,7 +129,7 @@ def _map(V, U, y, win, chunk):
     np.matmul(V, U, out=_thirds(M))
     rows, _ = rows_of(y, chunk, 0, 4)  # no copy, for y is channels-last
     n, Q = len(rows), last - first
-    M = in_fours(M.reshape(6, -1)[:, :n * Q * columns * O], n, Q, columns * O, 0, win.OW * O)
+    M = as_windows(M.reshape(6, -1)[:, :n * Q * columns * O], n, Q, columns * O, 0, win.OW * O)
     whole = rows.shape[1] // 4
     np.matmul(AT, M[:, :whole], out=rows[:, :4 * whole].reshape(n, whole, 4, win.OW * O))
     if whole < Q:

@@ -1,16 +1,14 @@
-"""Winograd convolution F(4×4,3×3) [Lavin & Gray 2016]: a quarter of the products, for 3×3 layers without stride.
+"""Winograd convolution on both axes [Lavin & Gray 2016]: a quarter of the products, for 3×3 layers without stride.
 
-    y = Aᵀ [Σ_c (G w Gᵀ) ⊙ (Bᵀ x B)] A        dw = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G
+    y = Aᵀ [Σ_c (G w Gᵀ) ⊙ (Bᵀ x B)] A        dw = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G        (axis.py)
 
 make 4×4 outputs from a tile of 6×6 pixels, with 36 products for every pair of channels where im2col has 144. What is
-in brackets is 36 matrix products. The transforms are products too, one axis after the other as in fours.py: the BLAS
-takes the first straight from the rows of a map, and makes the last in its place there. That is four times the
-arithmetic of the sums that the paper takes them apart into, and less time, for in NumPy every sum is a way through
-memory.
+in brackets is 36 matrix products. The transforms are products too, one axis after the other: the BLAS takes the first
+straight from the rows of a map, and makes the last in its place there. That is four times the arithmetic of the sums
+that the paper takes them apart into, and less time, for in NumPy every sum is a way through memory.
 
-The error, to first order (u = 2⁻²⁴ in float32): on each axis a number meets at most 4 roundings in Bᵀ, 4 in A, 4 in G,
-whose entries are rounded, 5 in Aᵀ and 7 in Gᵀ, and C in the sum over channels, and none of these sums has larger
-coefficients on its way than its matrix has:
+The error, to first order (u = 2⁻²⁴ in float32), with the roundings that axis.py counts, on two axes, and C in the sum
+over channels:
 
     |error| ≤ n·u·|Aᵀ| [Σ_c (|G||w||Gᵀ|) ⊙ (|Bᵀ||x||B|)] |A|,    n = 26 + C  (for dw alike, n = 30 + tiles),
 
@@ -26,9 +24,9 @@ import numpy as np
 
 from minires.arrays import empty_map
 from minires.kernels import fours
+from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform
 from minires.kernels.blas import SMALL, matmul
 from minires.kernels.blocks import chunks
-from minires.kernels.fours import in_fours, is_3x3, matrices, mean_channels, rows_of, transform
 from minires.kernels.window import turned
 from minires.kernels.workers import add_up, buffer, share, workers
 
@@ -148,7 +146,7 @@ def _transform(name, matrix, x, top, left, win, chunk):
     n, Q, columns = len(rows), last - first, 4 * TW + k - 4
     lines = buffer(("winograd", "lines"), (6, n * Q, columns, C), x.dtype)
     lines[:, :, :left] = lines[:, :, left + W:] = 0
-    transform(matrix, rows, start, in_fours(lines.reshape(6, -1), n, Q, columns * C, left * C, W * C))
+    transform(matrix, rows, start, as_windows(lines.reshape(6, -1), n, Q, columns * C, left * C, W * C))
     line, row, pixel, item = lines.strides
     tiles = np.ndarray((6, n * Q, TW, k, C), x.dtype, lines, 0, (line, row, 4 * pixel, pixel, item))
     out = _buffer(name, 36, n * Q * TW * C, x.dtype)

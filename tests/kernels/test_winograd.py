@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from minires import kernels
 from minires.arrays import channels_last, empty, is_channels_last
-from minires.kernels import Window, fours, im2col, naive, tiled, wide, winograd
+from minires.kernels import Window, axis, fours, im2col, naive, tiled, wide, winograd
 
 U32, U64 = 2.0**-24, 2.0**-53
 
-BT, G, AT = fours.BT, fours.G, fours.AT
+BT, _, G, AT = axis.matrices(np.dtype(float))
 
 
 def window(N, C, H, W, O, padding=1):
@@ -108,6 +108,15 @@ class Fours:
         number = win.N * D.shape[3] * win.OW
         dU = np.einsum("inoqw,kincqw->iock", D, taps, optimize=True)
         return np.sqrt(15 + number) * np.einsum("ij,iock->ocjk", np.abs(G), dU)
+
+
+@pytest.mark.parametrize(("outputs", "taps", "points"), [
+    (4, 3, [0, 1, -1, 2, -2]), (2, 3, [0, 1, -1]), (4, 2, [0, 1, -1, 2]), (2, 2, [0, 3]), (3, 5, [0, 1, -1, 2, -2, 0.5])])
+def test_toom_cook_makes_a_correlation(outputs, taps, points):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal(outputs + taps - 1), rng.standard_normal(taps)
+    BT, G, AT = axis.toom_cook(outputs, taps, points)
+    np.testing.assert_allclose(AT @ ((G @ w) * (BT @ x)), np.correlate(x, w, "valid"), atol=1e-12)
 
 
 def bounds(kind, x, w, dy, win):

@@ -1,0 +1,95 @@
+"""Winograd's convolution along one axis: six products for four outputs of three taps, where there are twelve pairs.
+
+    y = Aᵀ [(G w) ⊙ (Bᵀ x)]        dw = Gᵀ [(A dy) ⊙ (Bᵀ x)]                                     [Winograd 1980]
+
+with four outputs y, three taps w and a window x of six inputs, of which the next begins four further on. (⊙ is number
+by number; between maps it is a sum over channels of each.)
+
+Every step is a product of matrices, for which the BLAS takes a map where it is: six rows of a channels-last map, one
+under the other, are a matrix (6,W·C). Where a window reaches over the edge of the map it has fewer rows, and Bᵀ fewer
+columns: nothing is padded.
+
+The error: a number meets at most 4 roundings in Bᵀ, 4 in A, 4 in G, whose entries are rounded, 5 in Aᵀ and 7 in Gᵀ, and
+none of these sums has larger coefficients on its way than its matrix.
+"""
+
+from functools import cache
+
+import numpy as np
+
+STEP = 4  # outputs of a window, and inputs from one to the next
+
+
+@cache
+def matrices(dtype):
+    """Bᵀ (6,6), A (6,4), G (6,3) and Aᵀ (4,6)"""
+    BT, G, AT = toom_cook(STEP, 3, [0, 1, -1, 2, -2])
+    return [np.ascontiguousarray(m, dtype) for m in (BT, AT.T, G, AT)]
+
+
+def toom_cook(outputs, taps, points):
+    """Bᵀ (m,m), G (m,taps) and Aᵀ (outputs,m), m = outputs + taps − 1, from m − 1 points and infinity.
+
+    This is the transpose of multiplying polynomials: their product, with m coefficients, is interpolated from the
+    products of their values at the points (and at ∞ of their highest coefficients)  [Toom 1963, Cook 1966].
+    """
+    points = np.array(points, np.float64)
+    m = outputs + taps - 1
+    BT, G, AT = np.zeros((m, m)), np.zeros((m, taps)), np.zeros((outputs, m))
+    for j, p in enumerate(points):
+        others = np.delete(points, j)
+        BT[j, :-1] = np.poly(others)[::-1]
+        G[j] = p ** np.arange(taps) / np.prod(p - others)
+        AT[:, j] = p ** np.arange(outputs)
+    BT[-1], G[-1, -1], AT[-1, -1] = np.poly(points)[::-1], 1, 1
+    return BT, G, AT
+
+
+def rows_of(x, chunk, top, k):
+    """The rows of x (N,C,H,W) in a chunk's windows, as (n,rows,W·C), and at which of them the first window begins.
+
+    A chunk is (pictures, first window, last); windows have k rows, and the first of a map begins `top` rows above it.
+    Nothing is copied if x is channels-last.
+    """
+    pictures, first, last = chunk
+    start = STEP * first - top
+    begin = max(start, 0)
+    pixels = x[pictures, :, begin:STEP * (last - 1) - top + k].transpose(0, 2, 3, 1)
+    n, rows, W, C = pixels.shape
+    return np.ascontiguousarray(pixels).reshape(n, rows, W * C), start - begin
+
+
+def as_windows(lines, n, Q, columns, left, size):
+    """In lines (m,n·Q·columns) of Q windows in n pictures, `size` numbers of each row after `left` -> (n,Q,m,size)"""
+    return lines.reshape(len(lines), n, Q, columns)[..., left:left + size].transpose(1, 2, 0, 3)
+
+
+def transform(matrix, rows, start, out):
+    """out[:, q] = matrix · the rows start + 4·q and after, of which those outside the map are zeros.
+
+    matrix (m,k), rows (n,H,L) -> out (n,Q,m,L)
+    """
+    k, (n, H, L), Q = matrix.shape[1], rows.shape, out.shape[1]
+    begin = min(max(-(start // STEP), 0), Q)  # the first q whose k rows are all in the map, and the first after them
+    end = max(min((H - k - start) // STEP + 1, Q), begin)
+    if n and begin < end:
+        picture, row, item = rows.strides
+        inside = np.ndarray((n, end - begin, k, L), rows.dtype, rows, (start + STEP * begin) * row,
+                            (picture, STEP * row, row, item))
+        np.matmul(matrix, inside, out=out[:, begin:end])
+    for q in (*range(begin), *range(end, Q)):
+        first = start + STEP * q
+        a = max(first, 0)
+        b = max(min(first + k, H), a)
+        np.matmul(matrix[:, a - first:b - first], rows[:, a:b], out=out[:, q])
+
+
+def is_3x3(x, win):
+    """Whether this is a float32 convolution of 3×3 pixels without stride, dilation or groups, on a CPU."""
+    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and max(win.PH, win.PW) <= 2
+            and (win.KH, win.KW, win.SH, win.SW, win.DH, win.DW, win.groups) == (3, 3, 1, 1, 1, 1, 1))
+
+
+def mean_channels(win):
+    """The harmonic mean of C and O: to a product of C·O numbers transforms are as 1/C and 1/O."""
+    return 2 * win.C * win.O / (win.C + win.O)
