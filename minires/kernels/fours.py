@@ -28,6 +28,7 @@ from minires.kernels.window import turned
 from minires.kernels.workers import add_up, buffer, scratch, share
 
 PRODUCTS = SMALL  # that a call of the BLAS makes at most
+NUMBERS = 160_000  # that a line of V or of products has at most, so that they stay in a cache
 
 
 def fits(x, win):
@@ -82,7 +83,8 @@ def _conv(x, U, win):
 
 def _chunks(win):
     """(pictures, first four of rows, last) of each chunk."""
-    return chunks(win.N, -(-win.OH // 4), _columns(win), PRODUCTS // (win.C * win.O), win.products)
+    pixels = min(PRODUCTS // (win.C * win.O), NUMBERS // max(win.C, win.O))
+    return chunks(win.N, -(-win.OH // 4), _columns(win), pixels, win.products)
 
 
 def _columns(win):
