@@ -3,11 +3,10 @@
 import platform
 import sys
 from contextlib import contextmanager
-from importlib import metadata
 
 import numpy as np
 
-from minires import cuda
+from minires import __version__, cuda
 
 
 def stands_in():
@@ -56,4 +55,4 @@ def machine():
             "driver for CUDA": version(runtime.driverGetVersion()),
             "CUDA runtime": version(runtime.runtimeGetVersion()),
             "CuPy": cupy.__version__, "NumPy": np.__version__, "Python": platform.python_version(),
-            "minires": metadata.version("minires"), "system": platform.platform()}
+            "minires": __version__, "system": platform.platform()}
