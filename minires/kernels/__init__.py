@@ -4,7 +4,7 @@ On a GPU the functions of kernels/device/ stand in for those of the same name, f
 not imported before.
 """
 
-from functools import wraps
+from functools import lru_cache, wraps
 
 import numpy as np
 
@@ -96,7 +96,12 @@ sgd, adamw = map(_placed, (_update.sgd, _update.adamw))
 def _best(x, win, other):
     if _chosen != "readable" and win.groups == 1 and (kernels := _device(x, other)) is not None:
         return kernels
-    return next((kernel for kernel in CHOICES[_chosen] if kernel.fits(x, win)), _readable)
+    return _on_cpu(_chosen, x.dtype, win) if isinstance(x, np.ndarray) else _readable
+
+
+@lru_cache(maxsize=4096)
+def _on_cpu(chosen, dtype, win):
+    return next((kernel for kernel in CHOICES[chosen] if kernel.fits(dtype, win)), _readable)
 
 
 def conv(x, w, win):

@@ -84,9 +84,9 @@ def transform(matrix, rows, start, out):
         np.matmul(matrix[:, a - first:b - first], rows[:, a:b], out=out[:, q])
 
 
-def is_3x3(x, win):
-    """Whether this is a float32 convolution of 3×3 pixels without stride, dilation or groups, on a CPU."""
-    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and max(win.PH, win.PW) <= 2
+def is_3x3(dtype, win):
+    """Whether this is a float32 convolution of 3×3 pixels without stride, dilation or groups."""
+    return (dtype == np.float32 and max(win.PH, win.PW) <= 2
             and (win.KH, win.KW, win.SH, win.SW, win.DH, win.DW, win.groups) == (3, 3, 1, 1, 1, 1, 1))
 
 

@@ -31,9 +31,9 @@ PRODUCTS = SMALL  # that a call of the BLAS makes at most
 NUMBERS = 160_000  # that a line of V or of products has at most, so that they stay in a cache
 
 
-def fits(x, win):
+def fits(dtype, win):
     """Whether this is the fastest version, as measured: for 3×3 layers of not too many channels."""
-    return (is_3x3(x, win) and min(win.C, win.O) <= 64 and max(win.C, win.O) <= 128
+    return (is_3x3(dtype, win) and min(win.C, win.O) <= 64 and max(win.C, win.O) <= 128
             and win.N * win.OH * win.OW >= 32 and cost(win) < 1 + 10 / mean_channels(win))
 
 

@@ -27,9 +27,9 @@ COLUMN_BYTES = 2 << 20
 FEW = 8  # channels of x below which dX of a strided convolution is summed: products with so few columns are slow
 
 
-def fits(x, win):
-    """Whether this version has something to offer: real NumPy arrays, one group."""
-    return isinstance(x, np.ndarray) and x.dtype.kind == "f" and win.groups == 1
+def fits(dtype, win):
+    """Whether this version has something to offer: real numbers, one group."""
+    return dtype.kind == "f" and win.groups == 1
 
 
 def conv(x, w, win):

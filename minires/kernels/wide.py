@@ -14,10 +14,9 @@ from minires.kernels.pixels import columns
 from minires.kernels.workers import share, workers
 
 
-def fits(x, win):
-    """Whether this is the fastest version: real NumPy arrays, one group, and few pixels for the channels."""
-    return (isinstance(x, np.ndarray) and x.dtype.kind == "f" and win.groups == 1
-            and 0 < win.N * win.OH * win.OW <= win.O)
+def fits(dtype, win):
+    """Whether this is the fastest version: real numbers, one group, and few pixels for the channels."""
+    return dtype.kind == "f" and win.groups == 1 and 0 < win.N * win.OH * win.OW <= win.O
 
 
 def conv(x, w, win):

@@ -36,12 +36,12 @@ NUMBERS = 240 * BLOCK  # of one position of a chunk's tiles, tiles·channels: it
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
 
 
-def fits(x, win):
+def fits(dtype, win):
     """Whether this is the fastest version, as measured: for float32 3×3 layers without stride, with enough to do.
 
     Few tiles do not repay the transform of the weights, nor few products the calls.
     """
-    return (is_3x3(x, win) and win.products >= 8_000_000
+    return (is_3x3(dtype, win) and win.products >= 8_000_000
             and win.N * prod(_tiles(win)) >= max(4, min(win.C, win.O) / 64)
             and cost(win) < min(0.9, fours.cost(win)))
 

@@ -180,7 +180,7 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
 
 def test_wide_is_taken_for_few_pixels_and_many_channels():
     def fits(N, H, O, dtype=np.float32, **options):
-        return wide.fits(np.empty(1, dtype), Window.of((N, 8, H, H), (O, 8 // options.get("groups", 1), 1, 1), **options))
+        return wide.fits(np.dtype(dtype), Window.of((N, 8, H, H), (O, 8 // options.get("groups", 1), 1, 1), **options))
     assert fits(8, 7, 512)
     assert fits(8, 7, 392)
     assert not fits(8, 7, 391)

@@ -270,21 +270,21 @@ def test_nan_and_infinity_reach_only_the_tiles_that_meet_them(kind):
     (window(0, 16, 32, 32, 16), tiled), (window(0, 64, 56, 56, 64), tiled)])
 def test_each_version_is_chosen_where_it_is_the_fastest(win, fastest):
     """As measured on one core of Zen 4, by turns."""
-    x = np.empty(win.x_shape, np.float32)
-    assert next(kernel for kernel in kernels.CHOICES["fastest"] if kernel.fits(x, win)) is fastest
+    assert kernels._on_cpu("fastest", np.dtype(np.float32), win) is fastest
+    assert kernels._on_cpu("fastest", np.dtype(np.float64), win) in (tiled, wide)
+    assert kernels._on_cpu("direct", np.dtype(np.float32), win) in (tiled, wide)
+    assert kernels._on_cpu("readable", np.dtype(np.float32), win) is im2col
 
 
 @both
 def test_it_fits_no_other_convolution(kind):
-    shape = {winograd: (16, 128, 28, 28), fours: (16, 16, 32, 32)}[kind.kernel]
+    shape, float32 = {winograd: (16, 128, 28, 28), fours: (16, 16, 32, 32)}[kind.kernel], np.dtype(np.float32)
     C = shape[1]
-    win, x = Window.of(shape, (C, C, 3, 3), 1, 1), np.zeros(shape, np.float32)
-    assert kind.kernel.fits(x, win)
-    assert not kind.kernel.fits([[1.0]], win)
-    assert not kind.kernel.fits(x.astype(np.float64), win)
-    assert not kind.kernel.fits(x.astype(np.complex64), win)
+    win = Window.of(shape, (C, C, 3, 3), 1, 1)
+    assert kind.kernel.fits(float32, win)
+    assert not any(kind.kernel.fits(np.dtype(other), win) for other in (np.float64, np.complex64, np.int32))
     for options in ({"stride": 2}, {"stride": (1, 2)}, {"dilation": 2}, {"padding": 3}):
-        assert not kind.kernel.fits(x, Window.of(shape, (C, C, 3, 3), **{"padding": 1, **options}))
-    assert not kind.kernel.fits(x, Window.of(shape, (C, C // 2, 3, 3), padding=1, groups=2))
-    assert not kind.kernel.fits(x, Window.of(shape, (C, C, 1, 3)))
-    assert not kind.kernel.fits(x, Window.of(shape, (C, C, 5, 5), padding=2))
+        assert not kind.kernel.fits(float32, Window.of(shape, (C, C, 3, 3), **{"padding": 1, **options}))
+    for w_shape, options in (((C, C // 2, 3, 3), {"padding": 1, "groups": 2}), ((C, C, 1, 3), {}),
+                             ((C, C, 5, 5), {"padding": 2})):
+        assert not kind.kernel.fits(float32, Window.of(shape, w_shape, **options))
