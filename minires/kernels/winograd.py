@@ -30,7 +30,8 @@ from minires.kernels.blocks import chunks
 from minires.kernels.window import turned
 from minires.kernels.workers import add_up, buffer, share, workers
 
-BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache
+BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache,
+INPUTS = 256  # for so many input channels at a time
 TILES = 120  # that a chunk may have in any case, so that this pays
 NUMBERS = 240 * BLOCK  # of one position of a chunk's tiles, tiles·channels: its products are small (blas.py)
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
@@ -102,10 +103,10 @@ def _share(work, win, share=share):
     return share(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, most, win.products))
 
 
-def _blocks(channels, part):
-    """Slices of at most BLOCK channels, equally large, of all or of a part of them."""
+def _blocks(channels, part, most=None):
+    """Slices of at most `most` channels (BLOCK), equally large, of all or of a part of them."""
     k, n = part
-    each = -(-channels // (n * BLOCK))
+    each = -(-channels // (n * (most or BLOCK)))
     bounds = [channels * i // (n * each) for i in range(k * each, (k + 1) * each + 1)]
     return [slice(a, b) for a, b in pairwise(bounds)]
 
@@ -156,16 +157,26 @@ def _transform(name, matrix, x, top, left, win, chunk):
 
 def _map(V, w, y, win, chunk, blocks):
     """y = Aᵀ (V·U) A of every tile, U = G w Gᵀ: V (36,T,C), w (3,3,C,O)"""
-    (pictures, first, last), (_, T, C), G = chunk, V.shape, matrices(V.dtype)[2]
-    pixels = y.transpose(0, 2, 3, 1)[pictures, 4 * first:4 * last]
+    (pictures, top, bottom), (_, T, C) = chunk, V.shape
+    pixels = y.transpose(0, 2, 3, 1)[pictures, 4 * top:4 * bottom]
     for block in blocks:
         O = block.stop - block.start
-        half, U = (_buffer(name, rows, C * O, V.dtype) for name, rows in (("half U", 18), ("U", 36)))
-        np.matmul(G, _in_order(w[..., block]).transpose(1, 2, 0, 3), out=half.reshape(6, 3, C, O).transpose(1, 2, 0, 3))
-        np.matmul(G, half.reshape(6, 3, -1), out=U.reshape(6, 6, -1))
-        M = _buffer("M", 36, T * O, V.dtype)
-        matmul(V, U.reshape(36, -1, O), M.reshape(36, T, O))
+        M, (first, *others) = _buffer("M", 36, T * O, V.dtype), _blocks(C, (0, 1), INPUTS)
+        matmul(V[..., first], _filters(w[:, :, first, block]), M.reshape(36, T, O))
+        for some in others:
+            more = _buffer("more of M", 36, T * O, V.dtype)
+            matmul(V[..., some], _filters(w[:, :, some, block]), more.reshape(36, T, O))
+            M += more
         _untransform(M, pixels[..., block])
+
+
+def _filters(w):
+    """U = G w Gᵀ: w (3,3,C,O) -> (36,C,O)"""
+    (_, _, C, O), G, w = w.shape, matrices(w.dtype)[2], _in_order(w)
+    half, U = (_buffer(name, rows, C * O, w.dtype) for name, rows in (("half U", 18), ("U", 36)))
+    np.matmul(G, w.transpose(1, 2, 0, 3), out=half.reshape(6, 3, C, O).transpose(1, 2, 0, 3))
+    np.matmul(G, half.reshape(6, 3, -1), out=U.reshape(6, 6, -1))
+    return U.reshape(36, C, O)
 
 
 def _untransform(M, pixels):

@@ -169,8 +169,9 @@ def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kin
 @pytest.mark.parametrize(("kernel", "settings"), [
     (winograd, {"NUMBERS": 1, "LINE": 1}), (winograd, {"NUMBERS": 1 << 30, "LINE": 0}),
     (winograd, {"TILES": 1}), (winograd, {"TILES": 30, "BLOCK": 4}),
-    (winograd, {"BLOCK": 1}), (winograd, {"BLOCK": 2}),
-    (fours, {"PRODUCTS": 1}), (fours, {"PRODUCTS": 24 * 16 * 24 * 2}), (fours, {"PRODUCTS": 1 << 30})])
+    (winograd, {"BLOCK": 1}), (winograd, {"BLOCK": 2}), (winograd, {"INPUTS": 1}), (winograd, {"INPUTS": 3, "BLOCK": 4}),
+    (fours, {"PRODUCTS": 1}), (fours, {"PRODUCTS": 24 * 16 * 24 * 2}), (fours, {"PRODUCTS": 1 << 30}),
+    (fours, {"NUMBERS": 1}), (fours, {"NUMBERS": 24 * 4 * 6})])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_how_the_work_is_cut_does_not_change_the_result(monkeypatch, kernel, settings, threads):
     win = window(3, 4, 13, 22, 6)
