@@ -23,7 +23,7 @@ Check minires on the GPU of this machine: every op against NumPy, with CUB and T
 off, everything twice; the gradient check; launches and memory of a training step; the time of
 training steps beside what the GPU could do at best. Takes a minute or more, most of it compiling."""
 EPILOG = """\
-Please attach the JSON file to an issue, from any GPU but an H100: we have seen no other yet.
+Please attach the JSON file to an issue, from any GPU but an H100 or H200: we have seen no other.
 exit status: 0 all agree, 1 something differs, 2 there is no GPU to use (and why), 130 stopped
 (what was found is written)"""
 STEPS = {"resnet20": (32, 128), "resnet50": (224, 32)}  # picture's height and width, batch
