@@ -70,7 +70,7 @@ def transform(matrix, rows, start, out):
     matrix (m,k), rows (n,H,L) -> out (n,Q,m,L)
     """
     k, (n, H, L), Q = matrix.shape[1], rows.shape, out.shape[1]
-    begin = min(max(-(start // STEP), 0), Q)  # the first q whose k rows are all in the map, and the first after them
+    begin = int(start < 0)  # the first q whose k rows are all in the map, and the first after them
     end = max(min((H - k - start) // STEP + 1, Q), begin)
     if n and begin < end:
         picture, row, item = rows.strides
@@ -79,8 +79,7 @@ def transform(matrix, rows, start, out):
         np.matmul(matrix, inside, out=out[:, begin:end])
     for q in (*range(begin), *range(end, Q)):
         first = start + STEP * q
-        a = max(first, 0)
-        b = max(min(first + k, H), a)
+        a, b = max(first, 0), min(first + k, H)
         np.matmul(matrix[:, a - first:b - first], rows[:, a:b], out=out[:, q])
 
 

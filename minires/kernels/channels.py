@@ -66,7 +66,7 @@ def channel_sums(*products):
     """
     x, xp = products[0][0], array_module(products[0][0])
     jobs = blocks(x)
-    parts = xp.zeros((max(len(jobs), 1), len(products), x.shape[1]), xp.result_type(x.dtype, np.float64))
+    parts = xp.zeros((len(jobs), len(products), x.shape[1]), xp.result_type(x.dtype, np.float64))
     in_rows = all(isinstance(a, np.ndarray) and is_channels_last(a) for maps in products for a in maps)
     sum_of = _sum_of_rows if in_rows else _sum
 

@@ -49,7 +49,7 @@ def fits(dtype, win):
 
 def cost(win):
     """As in fours.py. Pixels that tiles have beyond the map are wasted."""
-    return prod(_tiles(win)) * 16 / (win.OH * win.OW) * (0.3 + 12 / mean_channels(win))
+    return prod(_tiles(win)) * 16 / (win.OH * win.OW) * (0.3 + 13 / mean_channels(win))
 
 
 def conv(x, w, win):

@@ -38,6 +38,16 @@ def test_each_worker_adds_up_one_contiguous_part_in_order(threads):
     assert [job for part in parts for job in part] == list(range(10))
 
 
+def test_a_process_that_was_alone_shares_its_work_again_even_after_an_error(threads):
+    def alone():
+        with workers.alone(0, 2):
+            assert workers.workers() == 1
+            workers.share(lambda job: 1 / job, [0])
+    with pytest.raises(ZeroDivisionError):
+        alone()
+    assert workers.workers() == threads
+
+
 def test_every_other_call_goes_back_over_what_the_last_one_did():
     forth, back, again = [], [], []
     with workers.alone(0, 1):
