@@ -3,10 +3,11 @@
 import platform
 import sys
 from contextlib import contextmanager
+from importlib import metadata
 
 import numpy as np
 
-from minires import __version__, cuda
+from minires import cuda
 
 
 def stands_in():
@@ -40,6 +41,13 @@ def settings():
             for cub in cubs for tf32 in tf32s}
 
 
+def _version():
+    try:
+        return metadata.version("minires")
+    except metadata.PackageNotFoundError:
+        return "a checkout that is not installed"
+
+
 def machine():
     """What a number means nothing without."""
     cupy = cuda.module()
@@ -55,4 +63,4 @@ def machine():
             "driver for CUDA": version(runtime.driverGetVersion()),
             "CUDA runtime": version(runtime.runtimeGetVersion()),
             "CuPy": cupy.__version__, "NumPy": np.__version__, "Python": platform.python_version(),
-            "minires": __version__, "system": platform.platform()}
+            "minires": _version(), "system": platform.platform()}
