@@ -151,7 +151,7 @@ def propagate(root, dy, retain_graph):
             else:
                 kernels.add(grads[parent], dx, grads[parent])
         if not retain_graph:
-            node.backward, node.inputs, node.saved = None, (), ()
+            node.backward, node.inputs, node.held, node.saved = None, (), (), ()
 
 
 def _is_new(dx, held, given):

@@ -83,6 +83,15 @@ def transform(matrix, rows, start, out):
         np.matmul(matrix[:, a - first:b - first], rows[:, a:b], out=out[:, q])
 
 
+def whole_and_rest(size):
+    """The windows of an axis of so many outputs, whole ones and the rest: (which, outputs of each, these outputs)."""
+    whole = size // STEP
+    if whole:
+        yield slice(0, whole), STEP, slice(0, STEP * whole)
+    if size % STEP:
+        yield slice(whole, whole + 1), size % STEP, slice(STEP * whole, size)
+
+
 def is_3x3(dtype, win):
     """Whether this is a float32 convolution of 3×3 pixels without stride, dilation or groups."""
     return (dtype == np.float32 and max(win.PH, win.PW) <= 2

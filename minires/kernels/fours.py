@@ -15,13 +15,14 @@ The error, to first order (u = 2⁻²⁴), with the roundings that axis.py count
 
     |error| ≤ n·u·|Aᵀ| [Σ (|G||w|) ⊙ (|Bᵀ||x|)],    n = 3C + 13    (n = pixels + 15 for dw);
 
-√n, up to a small factor, where roundings are independent [Higham & Mary 2019].
+√n, up to a small factor, where roundings are independent [Higham & Mary 2019]. Signs that vary leave 1.2 to 3.3 times
+im2col's error (root mean square).
 """
 
 import numpy as np
 
 from minires.arrays import empty, empty_map
-from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform
+from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform, whole_and_rest
 from minires.kernels.blas import SMALL
 from minires.kernels.blocks import chunks
 from minires.kernels.window import turned
@@ -132,10 +133,8 @@ def _map(V, U, y, win, chunk):
     rows, _ = rows_of(y, chunk, 0, 4)  # no copy, for y is channels-last
     n, Q = len(rows), last - first
     M = as_windows(M.reshape(6, -1)[:, :n * Q * columns * O], n, Q, columns * O, 0, win.OW * O)
-    whole = rows.shape[1] // 4
-    np.matmul(AT, M[:, :whole], out=rows[:, :4 * whole].reshape(n, whole, 4, win.OW * O))
-    if whole < Q:
-        np.matmul(AT[:rows.shape[1] - 4 * whole], M[:, whole], out=rows[:, 4 * whole:])
+    for q, i, some in whole_and_rest(rows.shape[1]):
+        np.matmul(AT[:i], M[:, q], out=rows[:, some].reshape(n, q.stop - q.start, i, win.OW * O))
 
 
 def _products(D, V):

@@ -14,7 +14,8 @@ over channels:
 
 and where roundings are independent n becomes √n, up to a small factor [Higham & Mary 2019]; the tests assert √n.
 In numbers: output p of an axis takes Σ_k |A_kp|·Σ_r|G_kr|·Σ_q|B_qk| = 16, 17, 24 or 48 times max|w|·max|x| where im2col
-takes 3, so on two axes the bound is up to 256 and on average 77 times im2col's; signs that vary leave 3 to 9 times.
+takes 3, so on two axes the bound is up to 256 and on average 77 times im2col's; signs that vary leave 3 to 9 times
+its error (root mean square).
 """
 
 from itertools import pairwise
@@ -24,7 +25,7 @@ import numpy as np
 
 from minires.arrays import empty_map
 from minires.kernels import fours
-from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform
+from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform, whole_and_rest
 from minires.kernels.blas import SMALL, matmul
 from minires.kernels.blocks import chunks
 from minires.kernels.window import turned
@@ -185,19 +186,10 @@ def _untransform(M, pixels):
     half = _buffer("half M", 24, M.shape[1], M.dtype)
     np.matmul(AT, M.reshape(6, 6, -1).swapaxes(0, 1), out=half.reshape(4, 6, -1).swapaxes(0, 1))
     tiles = half.reshape(4, 6, n, -(-rows // 4), -(-OW // 4), O).transpose(2, 3, 0, 4, 1, 5)  # (n,TH,4,TW,6,O)
-    for q, i, some in _fours(rows):
-        for t, j, columns in _fours(OW):
+    for q, i, some in whole_and_rest(rows):
+        for t, j, columns in whole_and_rest(OW):
             out = pixels[:, some, columns].reshape(n, q.stop - q.start, i, t.stop - t.start, j, O)
             np.matmul(AT[:j], tiles[:, q, :i, t], out=out)
-
-
-def _fours(size):
-    """(which fours, how many of each are in the map, all of these) of an axis: whole ones, and what is left of one."""
-    whole = size // 4
-    if whole:
-        yield slice(0, whole), 4, slice(0, 4 * whole)
-    if size % 4:
-        yield slice(whole, whole + 1), size % 4, slice(4 * whole, size)
 
 
 def _in_order(w):

@@ -44,8 +44,9 @@ def get_num_threads():
     return _count
 
 
-# Waking another thread and being woken by it took 200 µs in all on a virtual machine, so that half of the work must
-# take longer. It is counted in multiplications of a matrix product, of which a core makes 50 (Zen 4) in a nanosecond.
+# Work is counted in multiplications of a matrix product, of which a core makes 50 (Zen 4) in a nanosecond. With less
+# than this two threads took longer than one, as measured on convolutions on a virtual machine, where waking another
+# thread and being woken by it costs 200 µs in all.
 WORTH_SHARING = 16_000_000
 
 
@@ -194,7 +195,7 @@ _forth = True  # whether the last jobs done began with the first one
 def share(task, jobs, work=math.inf):
     """Call task(job), which gives nothing, for every job in any order: worker k does the k-th part of the list.
 
-    Where they say how much work they are together it may turn out too little for more than one.
+    Of jobs that are too little work together the first worker does all.
 
     What one call has left in the caches is what it did last, and the next one is most often about the same pictures. So
     every other call goes through its part from the last job to the first.
