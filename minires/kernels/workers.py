@@ -2,7 +2,7 @@
 
 share() gives every worker one contiguous part of the jobs, and add_up() sums in their order, so that the same number of
 workers always does the same sums in the same order. The thread that calls is the first worker, for waking another
-thread and being woken by it takes 20 µs each. The BLAS under NumPy is held to one thread, for each worker calls it by
+thread and being woken by it takes 20–100 µs each. The BLAS under NumPy is held to one thread: each worker calls it by
 itself (a BLAS that has threads of its own keeps them spinning on the cores that the workers need).
 Without threadpoolctl, which does the holding, there is one worker, and the BLAS keeps its threads.
 """
