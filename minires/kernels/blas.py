@@ -3,11 +3,16 @@
 Before OpenBLAS multiplies it copies both matrices, in pieces, into an order of its own. For a long matrix with few
 columns that takes as long as a third to all of the products, and on CPUs with AVX-512 it leaves it out where there are
 no more than SMALL products. So long matrices are cut here, and np.matmul is given a stack of short ones, for which it
-calls the BLAS in a loop of its own. GFLOP/s of a core (Zen 5), whole and cut (other kernels would lose 5–10 %):
+calls the BLAS in a loop of its own. GFLOP/s of a core, whole and cut (other kernels would lose 5–10 %), of Zen 5
 
     im2col:        (6144,27)·(27,16)  150  177     (6144,147)·(147,64)  225  263     (3072,576)·(576,64)  227  267
     its gradient:  (144,P)·(P,32)     140  250     (147,P)·(P,64)       181  239     (288,P)·(P,64)       173  244
     1×1:           (6144,64)·(64,64)  214  259     (6144,256)·(256,64)  220  260     (64,P)·(P,64)        171  242
+
+and of Zen 4, whose peak is 100, where the second matrix is cut into blocks of columns, too, which are copied once:
+
+    1×1:           (12544,256)·(256,128)  84  94   (3136,128)·(128,512)  83  91      (3136,512)·(512,128)  81  95
+    its gradient:  (64,P)·(P,256)         62  80   (256,P)·(P,128)       80  90
 
 Where pieces would become too short whole matrices are faster.
 """
@@ -18,22 +23,26 @@ import numpy as np
 
 WITHOUT_COPIES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # OpenBLAS's kernels, as threadpoolctl names them
 SMALL = 1_000_000  # numbers that a product multiplies, M·K·N
-NARROW = 64  # columns of a narrow result
-LEAST = 96  # rows that a piece must have where the result is not narrow
+WIDTH, HALF = 64, 32  # columns of a block of the second matrix, and of aᵀ·b's first
+LEAST = 30  # rows that a piece must have where b is cut into blocks,
+MANY = 500  # and all of them together, for the blocks are copied
 SUMS = 40_000  # numbers of aᵀ·b beyond which whole matrices are faster
 
 
 def matmul(a, b, out):
     """a·b into out: a (…,M,K) with many rows, b (…,K,N), out (…,M,N)."""
-    (*_, M, K), N = a.shape, b.shape[-1]
-    rows = _piece(M, K * N, least=LEAST if N > NARROW else 16)
-    if rows < M:
-        b = np.ascontiguousarray(b)  # transposed it would be copied all the same
+    (*stack, M, K), N = a.shape, b.shape[-1]
+    n = _width(N, WIDTH)
+    rows = _piece(M, K * n, least=16 if n == N else LEAST)
+    if rows == M or (n < N and M < MANY):
+        np.matmul(a, b, out=out)
+        return
+    blocks = np.ascontiguousarray(b.reshape(*stack, 1, K, N // n, n).swapaxes(-3, -2))
     whole = M - M % rows
-    a_pieces, out_pieces = (m[..., :whole, :].reshape(*m.shape[:-2], -1, rows, m.shape[-1]) for m in (a, out))
-    np.matmul(a_pieces, b[..., None, :, :], out=out_pieces)
-    if whole < M:
-        np.matmul(a[..., whole:, :], b, out=out[..., whole:, :])
+    for some, r in ((slice(0, whole), rows), (slice(whole, M), M - whole)):
+        if r:  # pieces (…,M/r,1,r,K) · blocks of columns (…,1,N/n,K,n) -> (…,M/r,N/n,r,n)
+            np.matmul(a[..., some, :].reshape(*stack, -1, 1, r, K), blocks,
+                      out=out[..., some, :].reshape(*stack, -1, r, N // n, n).swapaxes(-3, -2))
 
 
 def matmul_long(a, b):
@@ -41,7 +50,9 @@ def matmul_long(a, b):
     (P, M), N = a.shape, b.shape[1]
     if M * N > SUMS or not cuts():
         return a.T @ b
-    m, n = _width(M), _width(N)
+    if M < N:  # the wider matrix comes first
+        return matmul_long(b, a).T
+    m, n = _width(M, HALF), _width(N, WIDTH)
     rows = _piece(P, m * n, least=1)
     whole = P - P % rows
     a_pieces = a[:whole].reshape(-1, rows, M // m, m).transpose(0, 2, 3, 1)[:, :, None]  # (P/rows,M/m,1,m,rows)
@@ -71,6 +82,7 @@ def _piece(length, products, least):
     return -(-length // pieces)
 
 
-def _width(columns):
-    """The greatest divisor up to NARROW."""
-    return next(d for d in range(min(columns, NARROW), 0, -1) if columns % d == 0)
+@cache
+def _width(columns, most):
+    """The greatest divisor of so many columns up to `most`."""
+    return next(d for d in range(min(columns, most), 0, -1) if columns % d == 0)

@@ -14,7 +14,7 @@ SMALL = st.sampled_from([1, 200, 5_000, 1_000_000])
 
 @pytest.fixture(autouse=True)
 def _restored(monkeypatch):
-    for name in ("SMALL", "LEAST", "SUMS"):
+    for name in ("SMALL", "LEAST", "MANY", "SUMS"):
         monkeypatch.setattr(blas, name, getattr(blas, name))
     monkeypatch.setattr(blas, "cuts", lambda: True)
 
@@ -26,9 +26,10 @@ def matrix(*shape, seed=0, spare=0):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 300), SIZES, SIZES, SMALL, st.integers(1, 20), st.sampled_from([0, 3]))
+@given(st.integers(0, 300), SIZES, st.one_of(SIZES, st.sampled_from([96, 128, 192])), SMALL, st.integers(1, 20),
+       st.sampled_from([0, 3]))
 def test_pieces_make_the_same_product(M, K, N, small, least, spare):
-    blas.SMALL, blas.LEAST = small, least
+    blas.SMALL, blas.LEAST, blas.MANY = small, least, 0
     a, b, out = matrix(M, K, spare=spare), matrix(K, N, seed=1), np.full((M, N + spare), np.nan)[:, :N]
     blas.matmul(a, b, out)
     np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-12)
@@ -40,16 +41,18 @@ def test_pieces_make_the_same_product(M, K, N, small, least, spare):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 50), SIZES, SIZES, SMALL)
+@given(st.integers(0, 50), SIZES, st.one_of(SIZES, st.just(128)), SMALL)
 def test_a_stack_of_products_is_cut_alike(M, K, N, small):
-    blas.SMALL, blas.LEAST = small, 1
+    blas.SMALL, blas.LEAST, blas.MANY = small, 1, 0
     a, b, out = matrix(3, M, K), matrix(3, K, N, seed=1), np.full((3, M, N), np.nan)
     blas.matmul(a, b, out)
     np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("M", "K", "N"), [(12_544, 147, 64), (6_144, 27, 16), (3_072, 576, 64), (3_136, 64, 256)])
-def test_pieces_are_small_where_they_should_be(monkeypatch, M, K, N):
+@pytest.mark.parametrize(("M", "K", "N", "is_cut"), [
+    (12_544, 147, 64, True), (6_144, 27, 16, True), (3_072, 576, 64, True), (3_136, 64, 256, True), (3_136, 512, 128, True),
+    (784, 1024, 256, False), (196, 512, 2048, False)])
+def test_pieces_are_small_where_they_should_be(monkeypatch, M, K, N, is_cut):
     sizes = []
     multiply = np.matmul
 
@@ -58,8 +61,7 @@ def test_pieces_are_small_where_they_should_be(monkeypatch, M, K, N):
         return multiply(a, b, out=out)
     monkeypatch.setattr(np, "matmul", watched)
     blas.matmul(matrix(M, K), matrix(K, N), np.empty((M, N)))
-    whole = N > blas.NARROW and blas.SMALL // (K * N) < blas.LEAST
-    assert max(sizes) == M * K * N if whole else max(sizes) <= blas.SMALL
+    assert max(sizes) <= blas.SMALL if is_cut else max(sizes) == M * K * N
     sizes.clear()
     blas.matmul_long(matrix(M, K), matrix(M, N))
     assert not sizes if K * N > blas.SUMS else max(sizes) <= blas.SMALL
