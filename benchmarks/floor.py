@@ -11,8 +11,9 @@ from collections import defaultdict
 from minires.probes import listen
 from minires.train import train_step
 
+CONVOLUTION = {"forward": "conv forward", "backward": "conv dx + dw"}
 KINDS = {
-    "conv2d": {"forward": "conv forward", "backward": "conv dx + dw"},
+    "conv2d": CONVOLUTION, "conv_norm": CONVOLUTION,
     "batch_norm": "batch norm, ReLU", "relu": "ReLU", "residual_add": "add, ReLU", "max_pool2d": "pool",
     "avg_pool2d": "pool", "adaptive_avg_pool2d": "pool", "linear": "linear + loss", "flatten": "linear + loss",
     "cross_entropy": "linear + loss", "getitem": "option A (slice, pad)", "pad": "option A (slice, pad)",

@@ -5,9 +5,11 @@ not imported before.
 """
 
 from functools import lru_cache, wraps
+from math import prod
 
 import numpy as np
 
+from minires.arrays import array_module
 from minires.errors import OptionError
 from minires.kernels import channels as _channels
 from minires.kernels import elementwise as _elementwise
@@ -19,18 +21,18 @@ from minires.kernels import tiled as _tiled
 from minires.kernels import update as _update
 from minires.kernels import wide as _wide
 from minires.kernels import winograd as _winograd
-from minires.kernels.batch import batch_count
+from minires.kernels.batch import batch_count, joint_moments
 from minires.kernels.blocks import blockwise
-from minires.kernels.channels import channel_sums, per_channel
+from minires.kernels.channels import channel_sums, per_channel, per_output, product_sums, scatter
 from minires.kernels.memory import keep_freed_memory
 from minires.kernels.window import Window
 from minires.kernels.workers import get_num_threads, set_num_threads
 
 __all__ = ["Window", "adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums",
-           "conv", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside",
-           "get_num_threads", "inverse_deviation", "max_pool", "max_pool_dx", "moments", "normalise", "normalise_dx",
-           "normalise_sums", "per_channel", "relu", "relu_dx", "remember", "scale",
-           "set_num_threads", "sgd", "use"]
+           "conv", "conv_affine", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx",
+           "first_outside", "get_num_threads", "inverse_deviation", "joint_moments", "max_pool", "max_pool_dx",
+           "moments", "normalise", "normalise_dx", "normalise_sums", "per_channel", "per_output", "product_sums",
+           "relu", "relu_dx", "remember", "scale", "scatter", "scatter_pays", "set_num_threads", "sgd", "use"]
 
 keep_freed_memory()
 
@@ -107,6 +109,29 @@ def _on_cpu(chosen, dtype, win):
 def conv(x, w, win):
     """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW), channels-last."""
     return _best(x, win, w).conv(x, w, win)
+
+
+def conv_affine(x, w, win, factor, constant, relu=False):
+    """factor·conv(x, w, win) + constant, or with relu its ReLU, each piece while a cache holds it.
+
+    factor (None for 1) and constant are by output channel, (O,).
+    """
+    kernel = _best(x, win, w)
+    if kernel not in CHOICES["fastest"]:
+        zero = array_module(x).zeros(win.O)
+        return normalise(kernel.conv(x, w, win), zero, zero + 1 if factor is None else factor, zero + 1, constant, relu)
+    if factor is not None and w.size < prod(win.y_shape):
+        w, factor = per_output(factor, w) * w, None
+    return kernel.conv(x, w, win, _elementwise.affine_in_place(factor, constant, relu))
+
+
+def scatter_pays(x, win):
+    """Whether batch norm behind this convolution takes less time by way of scatter(x), as measured.
+
+    Its sums are other ones than those of z, so in float32 only, and where the fastest is chosen.
+    """
+    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and _chosen == "fastest" and win.is_pointwise
+            and win.groups == 1 and win.C <= 96 and win.O >= 4 * win.C and win.N * win.H * win.W >= 16 * win.O)
 
 
 def conv_dx(dy, w, win):

@@ -6,6 +6,8 @@ is how a process adds up its own with those of the others.
 
 from contextlib import contextmanager
 
+from minires.arrays import array_module
+
 _share, _fraction, _add_up = 1.0, 1.0, None
 
 
@@ -29,6 +31,14 @@ def fair_share(sums):
     Divided by what this part counts it is the mean over the batch, and added up over the parts it is the sum.
     """
     return sums if _add_up is None else _add_up(sums) * _share
+
+
+def joint_moments(count, mean, var):
+    """Mean and variance of the whole batch, where these are those of this part's `count` values."""
+    if _add_up is None:
+        return mean, var
+    first, second = fair_share(array_module(mean).stack([mean, var + mean * mean]) * count) / count
+    return first, second - first * first
 
 
 def batch_count(count):

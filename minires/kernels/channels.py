@@ -6,17 +6,23 @@ import numpy as np
 
 from minires.arrays import array_module, is_channels_last
 from minires.kernels.batch import fair_share
-from minires.kernels.blocks import blocks
-from minires.kernels.workers import ROW, share
+from minires.kernels.blocks import blocks, chunks
+from minires.kernels.workers import ROW, add_up, share
 
 FOLD = 512  # numbers that a row of a sum is folded to, so that few channels do not make short loops
 TILE = 128  # rows added in x's own precision before float64 takes over: an error of at most TILE·u·Σ|x|
+PIXELS = 2048  # whose scatter matrix is one product
 FAR = 4  # deviations from zero at which a mean is taken off first
 
 
 def per_channel(v, x):
     """v (C,) in x's dtype, shaped to meet x (N,C,H,W) in broadcasting."""
     return v.astype(x.dtype, copy=False).reshape(1, -1, 1, 1)
+
+
+def per_output(v, w):
+    """v (O,) in w's dtype, shaped to meet weights w (O,C,KH,KW) in broadcasting."""
+    return v.astype(w.dtype, copy=False).reshape(-1, 1, 1, 1)
 
 
 def as_rows(maps, vectors):
@@ -31,7 +37,8 @@ def as_rows(maps, vectors):
     N, C, H, W = x.shape
     k = _neighbours(H * W, C)
     vectors = [_repeated(v, k, x) for v in vectors]
-    return [a.transpose(0, 2, 3, 1).reshape(N, -1, k * C) for a in maps], vectors  # (N,C,H,W) -> (N,H,W,C) -> rows
+    # (N,C,H,W) -> (N,H,W,C) -> rows
+    return [a.transpose(0, 2, 3, 1).reshape(N, H * W // k, k * C) for a in maps], vectors
 
 
 def _repeated(v, k, x):
@@ -64,6 +71,11 @@ def channel_sums(*products):
 
     Complex maps give complex128. Of a batch that processes share it is this part's share of the sum (batch.py).
     """
+    return tuple(fair_share(_own_sums(*products)))
+
+
+def _own_sums(*products):
+    """channel_sums() of this part of a batch."""
     x, xp = products[0][0], array_module(products[0][0])
     jobs = blocks(x)
     parts = xp.zeros((len(jobs), len(products), x.shape[1]), xp.result_type(x.dtype, np.float64))
@@ -74,7 +86,39 @@ def channel_sums(*products):
         for maps, out in zip(products, parts[i]):
             sum_of(out, *(a[jobs[i]] for a in maps))
     share(part, range(len(jobs)))
-    return tuple(fair_share(parts.sum(axis=0)))  # in one order, whichever was done first
+    return parts.sum(axis=0)  # in one order, whichever was done first
+
+
+def product_sums(dy, w, dw):
+    """Σ dy and Σ dy·z by channel, where z = w ⋆ x and dw = dy ⋆ x know the second, Σ w·dw -> as channel_sums()."""
+    xp = array_module(dy)
+    wide = xp.result_type(dy.dtype, np.float64)
+    return tuple(fair_share(xp.stack([_own_sums((dy,))[0], xp.multiply(w, dw, dtype=wide).sum(axis=(1, 2, 3))])))
+
+
+def scatter(x):
+    """⟨x⟩ and S = Σ (x − ⟨x⟩)(x − ⟨x⟩)ᵀ over the pixels of x (N,C,H,W) -> (C,) and (C,C) in float64.
+
+    S = Σ ddᵀ − Σd·Σdᵀ/m with d = x − the mean of the first picture [Chan, Golub & LeVeque 1983, §1]. d is rounded as x
+    is, products and sums are in double precision: where W·S·Wᵀ is a difference of large numbers it is still one of
+    exact ones.
+    """
+    xp, (N, C, H, W) = array_module(x), x.shape
+    m, wide = N * H * W, xp.result_type(x.dtype, np.float64)
+    shift = x[:1].mean(axis=(0, 2, 3), dtype=wide).astype(x.dtype)
+
+    def part(job):
+        pictures, first, last = job
+        (rows,), (near,) = as_rows([x[pictures, :, first:last]], [shift])
+        d = (rows - near).astype(wide, copy=False)
+        d = d.reshape(-1, C) if d.ndim == 3 else d.transpose(0, 2, 3, 1).reshape(-1, C)
+        return xp.concatenate([d.T @ d, xp.ones((1, len(d)), wide) @ d])
+    on_host = isinstance(x, np.ndarray)
+    total, *others = add_up(part, chunks(N, H, W, PIXELS if on_host else m, N * H * W * C * C))
+    for other in others:
+        total += other
+    products, first = total[:-1], total[-1]
+    return shift + first / m, products - first[:, None] * first / m
 
 
 def _sum(out, x, y=None):

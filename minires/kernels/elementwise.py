@@ -84,6 +84,20 @@ def normalise(x, mean, inv_std, weight, bias, relu=False):
     return _by_channel(formula, [_less(x, near)], [factor, bias - low * factor, xp.zeros(x.shape[1])])
 
 
+def affine_in_place(factor, constant, relu):
+    """A function (x, channels) that makes x·factor + constant of x (N,c,H,W), or with relu max(x·factor + constant, 0).
+
+    factor (None for 1) and constant are (C,); x has the channels of that slice.
+    """
+    def change(x, channels=slice(None)):
+        xp, some = array_module(x), slice(factor is None, 2 + relu)
+        vectors = [factor, constant, xp.zeros(len(constant))][some]
+        (x,), vectors = as_rows([x], [v[channels] for v in vectors])
+        for step, v in zip((xp.multiply, xp.add, xp.maximum)[some], vectors):
+            step(x, v, out=x)
+    return change
+
+
 def normalise_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,) in float64."""
     near, low = _split(mean, inv_std, x)

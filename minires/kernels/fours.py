@@ -44,9 +44,9 @@ def cost(win):
     return whole / (win.OH * win.OW) * (1 / 2 + 7 / mean_channels(win))
 
 
-def conv(x, w, win):
+def conv(x, w, win, after=None):
     """x (N,C,H,W), w (O,C,3,3) -> y (N,O,OH,OW)."""
-    return _conv(x, _filters(w.transpose(2, 3, 1, 0)), win)
+    return _conv(x, _filters(w.transpose(2, 3, 1, 0)), win, after)
 
 
 def conv_dx(dy, w, win):
@@ -76,9 +76,15 @@ def conv_dx_dw(dy, x, w, win):
     return dx, dw
 
 
-def _conv(x, U, win):
+def _conv(x, U, win, after=None):
     y = empty_map(win.y_shape, like=x, last=True)
-    share(lambda chunk: _map(_windows(x, win, chunk), U, y, win, chunk), _chunks(win))
+
+    def work(chunk):
+        pictures, first, last = chunk
+        _map(_windows(x, win, chunk), U, y, win, chunk)
+        if after:
+            after(y[pictures, :, 4 * first:4 * last])
+    share(work, _chunks(win))
     return y
 
 

@@ -32,12 +32,12 @@ def fits(dtype, win):
     return dtype.kind == "f" and win.groups == 1
 
 
-def conv(x, w, win):
+def conv(x, w, win, after=None):
     """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,OH,OW)."""
-    return _conv(x, w.transpose(2, 3, 1, 0).reshape(-1, win.O), win)
+    return _conv(x, w.transpose(2, 3, 1, 0).reshape(-1, win.O), win, after=after)
 
 
-def _conv(x, weights, win, y=None):
+def _conv(x, weights, win, y=None, after=None):
     y = empty_map(win.y_shape, like=x, last=True) if y is None else y
     pixels, out = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
     weights = _matrix(weights)
@@ -45,7 +45,9 @@ def _conv(x, weights, win, y=None):
     def tile(job):
         some, first, last = job
         _product(columns(pixels[some], win, first, last), weights, out[some, first:last])
-    share(tile, _tiles(win, x.itemsize))
+        if after:
+            after(y[some, :, first:last])
+    share(tile, _tiles(win, x.itemsize, in_cache=after is not None))
     return y
 
 
@@ -114,7 +116,7 @@ def conv_dx_dw(dy, x, w, win):
         rows = columns(dy[some], back, first, last)
         _product(rows, weights, out[some, first:last])
         return matmul_long(x[some, first:last].reshape(-1, win.C), rows)
-    parts = add_up(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C))
+    parts = add_up(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C, in_cache=False))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
     found = _total(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
     dw.transpose(2, 3, 1, 0)[...] = found[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
@@ -131,7 +133,7 @@ def conv_dw(dy, x, win):
         rows = columns(pixels[some], win, first, last)
         return matmul_long(rows, dy[some, first:last].reshape(-1, win.O))
     # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
-    parts = add_up(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O))
+    parts = add_up(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O, in_cache=False))
     _total(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))
     return dw
 
@@ -162,10 +164,10 @@ def _matrix(weights):
     return weights if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(weights)
 
 
-def _tiles(win, itemsize, *, least_pixels=0):
-    """(pictures, first row, last row) of each tile."""
+def _tiles(win, itemsize, *, least_pixels=0, in_cache=True):
+    """(pictures, first row, last row) of each tile, which is to be in a cache; without columns that may not matter."""
     K = win.KH * win.KW * win.C
     most = max(COLUMN_BYTES // (K * itemsize), least_pixels)
     if win.is_pointwise:  # no columns are laid out
-        most = win.N * win.OH * win.OW
+        most = COLUMN_BYTES // (max(win.C, win.O) * itemsize) if in_cache else win.N * win.OH * win.OW
     return chunks(win.N, win.OH, win.OW, most, win.products)

@@ -19,10 +19,13 @@ def fits(dtype, win):
     return dtype.kind == "f" and win.groups == 1 and 0 < win.N * win.OH * win.OW <= win.O
 
 
-def conv(x, w, win):
+def conv(x, w, win, after=None):
     """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,OH,OW)."""
     y = _product(_columns(x, win), w.transpose(2, 3, 1, 0).reshape(-1, win.O))  # (P,K)·(K,O)
-    return y.reshape(win.N, win.OH, win.OW, win.O).transpose(0, 3, 1, 2)
+    y = y.reshape(win.N, win.OH, win.OW, win.O).transpose(0, 3, 1, 2)
+    if after:
+        after(y)
+    return y
 
 
 def conv_dx(dy, w, win):

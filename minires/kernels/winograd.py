@@ -53,9 +53,9 @@ def cost(win):
     return prod(_tiles(win)) * 16 / (win.OH * win.OW) * (0.3 + 13 / mean_channels(win))
 
 
-def conv(x, w, win):
+def conv(x, w, win, after=None):
     """x (N,C,H,W), w (O,C,3,3) -> y (N,O,OH,OW)."""
-    return _conv(x, w.transpose(2, 3, 1, 0), win)
+    return _conv(x, w.transpose(2, 3, 1, 0), win, after)
 
 
 def conv_dx(dy, w, win):
@@ -82,9 +82,16 @@ def conv_dx_dw(dy, x, w, win):
     return dx, _whole(_share(work, back, add_up), win).transpose(3, 2, 0, 1)
 
 
-def _conv(x, w, win):
+def _conv(x, w, win, after=None):
     y = empty_map(win.y_shape, like=x, last=True)
-    _share(lambda chunk, part: _map(_picture(x, win, chunk), w, y, win, chunk, _blocks(win.O, part)), win)
+
+    def work(chunk, part):
+        (pictures, first, last), blocks = chunk, _blocks(win.O, part)
+        _map(_picture(x, win, chunk), w, y, win, chunk, blocks)
+        if after:
+            channels = slice(blocks[0].start, blocks[-1].stop)
+            after(y[pictures, channels, 4 * first:4 * last], channels)
+    _share(work, win)
     return y
 
 

@@ -6,7 +6,7 @@ is made of the same blocks with the add left out.
 
 from minires import ops
 from minires.errors import OptionError
-from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, norm_relu
+from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, conv_norm, norm_relu
 
 
 class Block(Module):
@@ -37,8 +37,8 @@ class BasicBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        x = norm_relu(self.bn1, self.conv1(x))
-        return self.bn2(self.conv2(x))
+        x = conv_norm(self.conv1, self.bn1, x, relu=True)
+        return conv_norm(self.conv2, self.bn2, x)
 
     @property
     def last(self):
@@ -95,9 +95,9 @@ class Bottleneck(Block):
         self.downsample = make_shortcut(shortcut, in_channels, out, stride, rng)
 
     def branch(self, x):
-        x = norm_relu(self.bn1, self.conv1(x))
-        x = norm_relu(self.bn2, self.conv2(x))
-        return self.bn3(self.conv3(x))
+        x = conv_norm(self.conv1, self.bn1, x, relu=True)
+        x = conv_norm(self.conv2, self.bn2, x, relu=True)
+        return conv_norm(self.conv3, self.bn3, x)
 
     @property
     def last(self):
@@ -117,6 +117,13 @@ class PadShortcut(Module):
         return ops.pad(x, pad=(0, 0, 0, 0, self.before, self.after))
 
 
+class Projection(Sequential):
+    """Option B: a strided 1×1 convolution and its batch norm, in one."""
+
+    def forward(self, x):
+        return conv_norm(self[0], self[1], x)
+
+
 def make_shortcut(kind, in_channels, out_channels, stride, rng=None):
     """What carries x around the branch: the identity where the shape stays, else by kind.
 
@@ -130,7 +137,7 @@ def make_shortcut(kind, in_channels, out_channels, stride, rng=None):
         return Identity()
     if kind == "A":
         return PadShortcut(in_channels, out_channels, stride)
-    return Sequential(Conv2d(in_channels, out_channels, 1, stride, bias=False, rng=rng), BatchNorm2d(out_channels))
+    return Projection(Conv2d(in_channels, out_channels, 1, stride, bias=False, rng=rng), BatchNorm2d(out_channels))
 
 
 def make_stage(block, in_channels, channels, blocks, *, stride, **options):

@@ -9,7 +9,7 @@ import numpy as np
 from minires import ops
 from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
 from minires.models.registry import register
-from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, init, norm_relu
+from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, conv_norm, init
 
 
 class ResNet(Module):
@@ -36,7 +36,7 @@ class ResNet(Module):
             zero_branches(self)
 
     def forward(self, x):
-        x = self.maxpool(norm_relu(self.bn1, self.conv1(x)))  # (N,C,224,224) -> (N,64,56,56)
+        x = self.maxpool(conv_norm(self.conv1, self.bn1, x, relu=True))  # (N,C,224,224) -> (N,64,56,56)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # -> (N,width,7,7)
         x = ops.adaptive_avg_pool2d(x, output_size=1)
         return self.fc(ops.flatten(x, start_dim=1))

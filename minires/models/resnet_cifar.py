@@ -11,7 +11,7 @@ from minires.errors import OptionError
 from minires.models.blocks import BasicBlock, PreActBlock, make_stage
 from minires.models.registry import register
 from minires.models.resnet import init_convolutions, zero_branches
-from minires.nn import BatchNorm2d, Conv2d, Linear, Module, init, norm_relu
+from minires.nn import BatchNorm2d, Conv2d, Linear, Module, conv_norm, init, norm_relu
 
 
 class CifarResNet(Module):
@@ -40,7 +40,7 @@ class CifarResNet(Module):
             zero_branches(self)
 
     def forward(self, x):
-        x = norm_relu(self.bn1, self.conv1(x))
+        x = conv_norm(self.conv1, self.bn1, x, relu=True)
         x = self.layer3(self.layer2(self.layer1(x)))
         x = ops.adaptive_avg_pool2d(x, output_size=1)
         return self.linear(ops.flatten(x, start_dim=1))

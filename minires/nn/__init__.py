@@ -19,6 +19,7 @@ from minires.nn.layers import (
     Sigmoid,
     SiLU,
     Tanh,
+    conv_norm,
     norm_relu,
 )
 from minires.nn.module import Module, Parameter, count_parameters
@@ -26,5 +27,5 @@ from minires.nn.module import Module, Parameter, count_parameters
 __all__ = [
     "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Identity", "LayerNorm",
     "LeakyReLU", "Linear", "MaxPool2d", "Module", "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh",
-    "count_parameters", "init", "norm_relu",
+    "conv_norm", "count_parameters", "init", "norm_relu",
 ]

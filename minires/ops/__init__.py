@@ -9,6 +9,7 @@ Every op is called on Tensors, or through `.raw` on bare arrays, where it return
 from minires.ops.activation import gelu, leaky_relu, log_softmax, logsumexp, relu, sigmoid, silu, softmax, tanh
 from minires.ops.arithmetic import abs, add, clip, div, exp, log, maximum, mul, neg, pow, sqrt, sub
 from minires.ops.conv import conv2d
+from minires.ops.conv_norm import conv_norm
 from minires.ops.dropout import dropout
 from minires.ops.linear import linear, matmul
 from minires.ops.loss import cross_entropy, mse_loss
@@ -21,8 +22,8 @@ from minires.tensor import registry
 
 __all__ = [
     "abs", "adaptive_avg_pool2d", "add", "avg_pool2d", "batch_norm", "broadcast_to", "cat", "clip", "conv2d",
-    "cross_entropy", "div", "dropout", "exp", "flatten", "gelu", "getitem", "layer_norm", "leaky_relu", "linear",
-    "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "mse_loss", "mul", "neg",
-    "pad", "permute", "pow", "registry", "relu", "reshape", "residual_add", "sigmoid", "silu", "softmax", "sqrt",
-    "stack", "sub", "sum", "tanh", "to", "transpose", "var",
+    "conv_norm", "cross_entropy", "div", "dropout", "exp", "flatten", "gelu", "getitem", "layer_norm", "leaky_relu",
+    "linear", "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "mse_loss",
+    "mul", "neg", "pad", "permute", "pow", "registry", "relu", "reshape", "residual_add", "sigmoid", "silu",
+    "softmax", "sqrt", "stack", "sub", "sum", "tanh", "to", "transpose", "var",
 ]

@@ -27,24 +27,12 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         raise ShapeError(f"batch_norm: x must be (N,C,H,W), got {x.shape}")
     N, C, H, W = x.shape
     m = N * H * W
-    for name, v in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
-        if v is not None and v.shape != (C,):
-            raise ShapeError(f"batch_norm: {name} has shape {v.shape}, x has {C} channels and needs ({C},)")
-    if (running_mean is None) != (running_var is None):
-        raise ShapeError("batch_norm: running_mean and running_var come together, got only one of them")
-    if not eps >= 0:
-        raise OptionError(f"batch_norm: eps must be >= 0, got {eps}")
-
+    count = check_norm("batch_norm", f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training,
+                       eps)
     if training:
-        count = kernels.batch_count(m)  # in the whole batch, of which processes may have a part each
-        if count < 2:
-            raise ShapeError(f"batch_norm: training needs more than one value a channel, x is {x.shape}; "
-                             "use a larger batch, or eval()")
         mean, var = kernels.moments(x)
         if running_mean is not None:
             kernels.remember(running_mean, running_var, mean, var, momentum, count)
-    elif running_mean is None:
-        raise ShapeError("batch_norm: training=False needs running_mean and running_var")
     else:
         mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
     inv_std = kernels.inverse_deviation(var, eps)  # 1/√(σ² + ε), (C,)
@@ -61,6 +49,27 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
             dx = kernels.scale(dy, weight * inv_std)
         return dx, dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
     return y, backward
+
+
+def check_norm(op, having, C, m, weight, bias, running_mean, running_var, training, eps):
+    """Raise if these do not fit C channels of m values each -> how many values the whole batch has for a channel.
+
+    Processes may have a part of the batch each.
+    """
+    for name, v in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
+        if v is not None and v.shape != (C,):
+            raise ShapeError(f"{op}: {name} has shape {v.shape}, {having} and needs ({C},)")
+    if (running_mean is None) != (running_var is None):
+        raise ShapeError(f"{op}: running_mean and running_var come together, got only one of them")
+    if running_mean is None and not training:
+        raise ShapeError(f"{op}: training=False needs running_mean and running_var")
+    if not eps >= 0:
+        raise OptionError(f"{op}: eps must be >= 0, got {eps}")
+    count = kernels.batch_count(m)
+    if training and count < 2:
+        raise ShapeError(f"{op}: training needs more than one value a channel, {having} and {m} values for each; "
+                         "use a larger batch, or eval()")
+    return count
 
 
 @op

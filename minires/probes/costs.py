@@ -36,13 +36,13 @@ def _costs(name, inputs, y, backward, training):
     floats = [a.nbytes for a in arrays if getattr(a, "dtype", None) is not None and a.dtype.kind == "f"]
     wanted = [isinstance(t, Tensor) and t.requires_grad for t in inputs]
     gradients = sum(a.nbytes for a, w in zip(arrays, wanted) if w)
+    keeps_y = any(cell.cell_contents is y for cell in backward.__closure__ or ())
     products = 0
-    if name in ("conv2d", "linear"):
+    if name in ("conv2d", "conv_norm", "linear"):
         x, w = arrays[:2]
         products = 2 * y.size * w[0].size
-        needed = x.nbytes * wanted[1] + w.nbytes * wanted[0]
+        needed = x.nbytes * wanted[1] + w.nbytes * wanted[0] + y.nbytes * keeps_y
     else:
-        keeps_y = any(cell.cell_contents is y for cell in backward.__closure__ or ())
         needed = {"batch_norm": arrays[0].nbytes, "relu": y.nbytes, "residual_add": keeps_y * y.nbytes}.get(name, 0)
     is_view = is_array(arrays[0]) and owner(y) is owner(arrays[0])
     yield Cost(name, "forward", products, 0 if is_view else sum(floats) + y.nbytes)

@@ -71,3 +71,23 @@ def test_sums_have_the_same_bits_whichever_picture_comes_first():
         found = [np.array(kernels.channel_sums((x,), (x, x))).tobytes() for _ in range(4)]
     assert len(blocks.blocks(x)) >= 5
     assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("laid_out", FORMATS)
+@pytest.mark.parametrize("shape", [(8, 16, 32, 32), (3, 5, 7, 9), (2, 70, 3, 3), (40, 3, 1, 1), (1, 1, 1, 2), (3, 8, 61, 70)])
+@pytest.mark.parametrize("mean", [0, 1e6])
+def test_the_scatter_matrix_is_numpys_covariance(laid_out, shape, mean):
+    x = laid_out((mean + np.random.default_rng(0).standard_normal(shape)).astype(np.float32))
+    found_mean, found = kernels.scatter(x)
+    pixels = x.astype(float).transpose(0, 2, 3, 1).reshape(-1, shape[1])
+    expected = np.cov(pixels.T, bias=True).reshape(found.shape) * len(pixels)
+    # d = x − shift is exact near a mean of a million, else rounded once
+    np.testing.assert_allclose(found, expected, rtol=0, atol=4 * 2.0**-24 * np.abs(expected).max())
+    np.testing.assert_allclose(found_mean, pixels.mean(axis=0), rtol=2.0**-24, atol=1e-7)
+    np.testing.assert_array_equal(found, found.T)
+
+
+def test_the_scatter_matrix_has_the_same_bits_each_time():
+    x = channels_last(np.random.default_rng(0).standard_normal((5, 8, 33, 34)).astype(np.float32))
+    first, second = kernels.scatter(x), kernels.scatter(x)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True))

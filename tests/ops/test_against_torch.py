@@ -114,6 +114,11 @@ TABLE = [
      lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 0.1), (X, p(4), n(4))),
     ("batch_norm in evaluation", lambda x, w, b: ops.batch_norm(x, w, b, **RUNNING),
      lambda x, w, b: F.batch_norm(x, *(torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b), (X, p(4), n(4))),
+    ("conv_norm in training", lambda x, k, w, b: ops.conv_norm(x, k, w, b, training=True, eps=0.1),
+     lambda x, k, w, b: F.batch_norm(F.conv2d(x, k), None, None, w, b, True, 0.1, 0.1), (X, n(9, 4, 1, 1), p(9), n(9))),
+    ("conv_norm in evaluation", lambda x, k, w, b: ops.conv_norm(x, k, w, b, relu=True, stride=2, padding=1, **RUNNING),
+     lambda x, k, w, b: F.relu(F.batch_norm(F.conv2d(x, k, stride=2, padding=1), *(
+         torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b)), (X, n(4, 4, 3, 2), p(4), n(4))),
     ("mse_loss", ops.mse_loss, F.mse_loss, (V, n(3, 5))),
     ("mse_loss sum", lambda a, b: ops.mse_loss(a, b, reduction="sum"), lambda a, b: F.mse_loss(a, b, reduction="sum"),
      (V, n(3, 5))),

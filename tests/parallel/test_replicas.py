@@ -51,6 +51,33 @@ def test_several_processes_make_the_steps_of_one(n, sizes):
         np.testing.assert_allclose(array, alone[1][name], rtol=1e-10, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("N", [6, 5, 1])
+def test_processes_share_the_moments_that_a_scatter_matrix_gives(N):
+    rng = np.random.default_rng(0)
+    images, labels = 3 + rng.standard_normal((N, 3, 24, 24)).astype(np.float32), rng.integers(0, 10, N)
+    images += np.arange(N, dtype=np.float32).reshape(-1, 1, 1, 1)  # each process has pictures of its own kind
+
+    class Network(nn.Module):
+        def __init__(self):
+            rng = np.random.default_rng(0)
+            self.first, self.norm = nn.Conv2d(3, 16, 1, bias=False, rng=rng), nn.BatchNorm2d(16)
+            self.fc = nn.Linear(16, 10, rng=rng)
+
+        def forward(self, x):
+            x = nn.conv_norm(self.first, self.norm, x, relu=True)
+            assert x.node.name == "conv_norm"
+            return self.fc(ops.flatten(ops.adaptive_avg_pool2d(x), start_dim=1))
+    found = []
+    for n in (1, 2):
+        model = Network()
+        with Replicas(model, n) as replicas:
+            loss, correct = replicas.gradients(images, labels)
+            found.append([np.array(loss), np.array(correct), *(p.grad for p in model.parameters()),
+                          *model.state_dict().values()])
+    for alone, together in zip(*found, strict=True):
+        np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-5 * np.abs(alone).max())
+
+
 def test_the_same_number_of_processes_gives_the_same_bits():
     first, second = (train(2, (6, 5), np.float32) for _ in range(2))
     assert first[0] == second[0]

@@ -46,6 +46,27 @@ def _batch_norm(draw):
                    {"training": training, "eps": 0.3, **running, "relu": True})
 
 
+@cases_for("conv_norm")
+def _conv_norm(draw):
+    C, O, H, W = draw.sizes(4, 2, 4)
+    x, N = draw.normal(2, C, H, W, scale=2, shift=1), draw.size(2, 3)
+    affine, running = (draw.positive(O), draw.normal(O)), {"running_mean": draw.normal(O),
+                                                           "running_var": draw.rng.uniform(0.2, 3, O)}
+    for relu in (False, True):
+        suffix = ", relu" if relu else ""
+        yield Case(f"training{suffix}", (draw.laid_out(x), draw.normal(O, C, 1, 1), *affine),
+                   {"training": True, "eps": 0.3, "relu": relu, **running})
+        uneven, K, settings = draw.window(C)
+        yield Case(f"evaluation, everything uneven{suffix}", (uneven, draw.normal(O, C, *K), *affine),
+                   {"eps": 0.3, "relu": relu, **running, **settings})
+    yield Case("training, wide, default eps", (draw.normal(N, 2, H, W), draw.normal(5, 2, 1, 1), draw.positive(5),
+                                               draw.normal(5)), {"training": True})
+    x, K, uneven = draw.window(4, kernel=(1, 2), N=(2, 2))
+    yield Case("evaluation, groups", (channels_last(x), draw.normal(O * 2, 2, *K), draw.positive(O * 2),
+                                      draw.normal(O * 2)),
+               {"groups": 2, "running_mean": draw.normal(O * 2), "running_var": draw.positive(O * 2), **uneven})
+
+
 @cases_for("layer_norm")
 def _layer_norm(draw):
     m, n, k = draw.sizes(3, 3, 6)  # of 2 values x̂ is ±1 whatever they are, and dx nearly 0

@@ -1,0 +1,74 @@
+"""A convolution and the batch norm behind it in one: the map between them is never made."""
+
+from minires import kernels
+from minires.errors import ShapeError
+from minires.kernels import Window, per_output
+from minires.op import op
+from minires.ops.norm import check_norm
+
+
+@op
+def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, running_mean=None, running_var=None,
+              training=False, momentum=0.1, eps=1e-5, relu=False):
+    """y = γ·(z − μ)·s + β with z = w ⋆ x and s = 1/√(σ² + ε): batch_norm(conv2d(x, w)), and z is never made.
+
+    With a = γ·s it is a convolution again, and a constant: y = (a·w) ⋆ x + (β − a·μ). Nor do its gradients need z. Let
+    G = Σ ∂L/∂y·x be what a convolution without norm would call dw, then for each output channel Σ ∂L/∂y·z = Σ w·G, so
+        ∂L/∂γ = s·(Σ w·G − μ·Σ ∂L/∂y)        ∂L/∂β = Σ ∂L/∂y
+    and in evaluation, where μ and σ² are running statistics and constants,
+        ∂L/∂x: that of a convolution with a·w        ∂L/∂w = a·G.
+
+    In training they are the batch's. z = W·x at each of the m pixels of a 1×1 convolution, so that they follow from x:
+        μ = W·⟨x⟩        σ²_o = (W·S·Wᵀ)_oo/m        S = Σ (x − ⟨x⟩)(x − ⟨x⟩)ᵀ, the scatter matrix of the pixels,
+    and as they depend on x and w, ∂L/∂z = a·∂L/∂y − b·W·(x − ⟨x⟩) − c with b = a·s·∂L/∂γ/m and c = a·⟨∂L/∂y⟩:
+        ∂L/∂x = Wᵀ·∂L/∂z        ∂L/∂W = a·G − b·W·S − c·m·⟨x⟩ᵀ.
+    Where few channels become many, S is found in less time than z is written and read. In float32 y and dx are as exact
+    as those of conv2d and batch_norm; the errors of dw and ∂L/∂γ are up to 1.5 and 4 times theirs (root mean square),
+    for they are made of G, which is rounded.
+
+    x (N,C,H,W), w (O,C/groups,KH,KW), weight γ and bias β (O,) -> y (N,O,OH,OW). Settings and errors are those of
+    conv2d and batch_norm, and ShapeError in training for what is no 1×1 convolution without stride, padding and groups.
+    """
+    win = Window.of(x.shape, w.shape, stride, padding, dilation, groups, op="conv_norm")
+    m, W = win.N * win.OH * win.OW, w.reshape(win.O, -1)
+    count = check_norm("conv_norm", f"w has {win.O} output channels", win.O, m, weight, bias, running_mean, running_var,
+                       training, eps)
+    mean_x = WS = None
+    if training:
+        if not win.is_pointwise or win.groups > 1:
+            raise ShapeError(f"conv_norm: training needs a 1×1 convolution without stride, padding and groups, w is "
+                             f"{w.shape}, {stride=}, {padding=}, {groups=}; use batch_norm(conv2d(x, w))")
+        mean_x, S = kernels.scatter(x)
+        WS = W @ S
+        mean, var = kernels.joint_moments(m, W @ mean_x, (WS * W).sum(axis=1) / m)
+        if running_mean is not None:
+            kernels.remember(running_mean, running_var, mean, var, momentum, count)
+    else:
+        mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
+    s = kernels.inverse_deviation(var, eps)
+    a = weight * s
+    y = kernels.conv_affine(x, w, win, a, bias - a * mean, relu)
+    rectified = y if relu else None  # backward keeps what it names, and without a ReLU it needs no y
+
+    def backward(dy, needs=(True, True, True, True)):
+        if relu:
+            dy = kernels.relu_dx(dy, rectified)
+        aw = per_output(a, w) * w
+        dx, G = kernels.conv_dx_dw(dy, x, aw, win) if needs[0] else (None, kernels.conv_dw(dy, x, win))
+        db, dy_z = kernels.product_sums(dy, w, G)  # Σ ∂L/∂y, Σ ∂L/∂y·z
+        dweight = s * (dy_z - mean * db)
+        dw = per_output(a, G) * G
+        if training:
+            b = a * s * dweight / m
+            c = a * db / m + b * (W @ mean_x - mean)  # what is added is 0 unless x is only a part of the batch
+            dw -= (b[:, None] * WS + c[:, None] * (m * mean_x)).reshape(w.shape)
+            if needs[0]:
+                dx = kernels.add(dx, _bent(x, W.T @ (b[:, None] * W), mean_x, c @ W), dx)
+        return dx, dw, dweight.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
+    return y, backward
+
+
+def _bent(x, WbW, mean_x, Wc):
+    """−Wᵀ·b·W·(x − ⟨x⟩) − Wᵀ·c at every pixel, which is a 1×1 convolution of x and a constant."""
+    w = -WbW.astype(x.dtype, copy=False)[:, :, None, None]
+    return kernels.conv_affine(x, w, Window.of(x.shape, w.shape), None, WbW @ mean_x - Wc)
