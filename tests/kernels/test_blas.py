@@ -67,6 +67,14 @@ def test_pieces_are_small_where_they_should_be(monkeypatch, M, K, N, is_cut):
     assert not sizes if K * N > blas.SUMS else max(sizes) <= blas.SMALL
 
 
+@pytest.mark.parametrize(("M", "N"), [(64, 256), (256, 64)])
+def test_sums_over_rows_are_products_of_32_columns_of_the_wider_matrix(monkeypatch, M, N):
+    shapes, multiply = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda a, b: shapes.append((a.shape[-2], b.shape[-1])) or multiply(a, b))
+    blas.matmul_long(matrix(9_760, M), matrix(9_760, N))
+    assert shapes == [(32, 64)]
+
+
 @pytest.mark.parametrize(("kernels", "pays"), [("SkylakeX", True), ("Haswell", False), (None, False)])
 def test_matrices_are_cut_where_the_blas_has_kernels_for_it(monkeypatch, kernels, pays):
     threadpoolctl = pytest.importorskip("threadpoolctl")

@@ -86,11 +86,13 @@ def test_a_large_mean_costs_nothing(case, backend):
     np.testing.assert_allclose(y, deviations - 1e-3, atol=1e-6)
 
 
-def test_running_statistics_may_change_between_forward_and_backward(backend):
+@pytest.mark.parametrize("op", [ops.batch_norm, ops.conv_norm], ids=["batch_norm", "conv_norm"])
+def test_running_statistics_may_change_between_forward_and_backward(backend, op):
     """A training step before the backward of an evaluation moves them in place."""
     rng = np.random.default_rng(0)
     x, w, b, mean, var = map(backend.array, (rng.standard_normal((2, 3, 4, 5)), *rng.uniform(0.5, 2, (4, 3))))
-    _, backward = ops.batch_norm.raw(x, w, b, running_mean=mean, running_var=var)
+    kernel = [backend.array(rng.standard_normal((3, 3, 1, 1)))] if op is ops.conv_norm else []
+    _, backward = op.raw(x, *kernel, w, b, running_mean=mean, running_var=var)
     dy = backend.array(rng.standard_normal(x.shape))
     before = backend.on(backward)(dy)
     mean += 1

@@ -145,6 +145,16 @@ def test_conv_norm_makes_no_map_but_y(training):
         assert sum(getattr(a, "shape", None) == y.shape for a in kept) == relu
 
 
+def test_conv_norm_computes_no_gradient_of_pictures(monkeypatch):
+    def not_wanted(*arguments):
+        raise AssertionError
+    monkeypatch.setattr(kernels, "conv_dx_dw", not_wanted)
+    w, v = Tensor(np.ones((4, 2, 1, 1)), requires_grad=True), np.ones(4)
+    ops.conv_norm(np.random.default_rng(0).standard_normal((2, 2, 3, 3)), w, v, v, training=True).backward(
+        np.random.default_rng(1).standard_normal((2, 4, 3, 3)))
+    assert np.abs(w.grad).max() > 0
+
+
 def test_ties_follow_the_conventions():
     zero = Tensor(np.zeros(1), requires_grad=True)
     ops.relu(zero).backward(np.ones(1))

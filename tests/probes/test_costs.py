@@ -42,6 +42,8 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
         y = ops.relu(ops.batch_norm(ops.conv2d(x, w), v, v, training=True))
         ops.flatten(ops.residual_add(y, f), start_dim=1)
         ops.residual_add(y, f, relu=True)
+        ops.conv_norm(x, w, v, v, training=True)
+        ops.conv_norm(x, w, v, v, training=True, relu=True)
     small, large, weight, channel = 4 * 96, 4 * 160, 4 * 15, 4 * 5
     assert found == [
         Cost("conv2d", "forward", MAC * 160 * 3, small + weight + large),
@@ -52,6 +54,10 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
         Cost("residual_add", "forward", 0, 3 * large), Cost("residual_add", "backward", 0, 0),
         Cost("flatten", "forward", 0, 0), Cost("flatten", "backward", 0, 0),
         Cost("residual_add", "forward", 0, 3 * large), Cost("residual_add", "backward", 0, 4 * large),
+        Cost("conv_norm", "forward", MAC * 160 * 3, small + weight + 2 * channel + large),
+        Cost("conv_norm", "backward", 2 * MAC * 160 * 3, large + 2 * (small + weight + channel)),
+        Cost("conv_norm", "forward", MAC * 160 * 3, small + weight + 2 * channel + large),
+        Cost("conv_norm", "backward", 2 * MAC * 160 * 3, 2 * large + 2 * (small + weight + channel)),
     ]
 
 
