@@ -169,5 +169,5 @@ def _tiles(win, itemsize, *, least_pixels=0, in_cache=True):
     K = win.KH * win.KW * win.C
     most = max(COLUMN_BYTES // (K * itemsize), least_pixels)
     if win.is_pointwise:  # no columns are laid out
-        most = COLUMN_BYTES // (max(win.C, win.O) * itemsize) if in_cache else win.N * win.OH * win.OW
+        most = COLUMN_BYTES // (win.O * itemsize) if in_cache else win.N * win.OH * win.OW
     return chunks(win.N, win.OH, win.OW, most, win.products)

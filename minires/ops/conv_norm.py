@@ -30,14 +30,15 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
     conv2d and batch_norm, and ShapeError in training for what is no 1×1 convolution without stride, padding and groups.
     """
     win = Window.of(x.shape, w.shape, stride, padding, dilation, groups, op="conv_norm")
-    m, W = win.N * win.OH * win.OW, w.reshape(win.O, -1)
+    m = win.N * win.OH * win.OW
     count = check_norm("conv_norm", f"w has {win.O} output channels", win.O, m, weight, bias, running_mean, running_var,
                        training, eps)
-    mean_x = WS = None
+    W = mean_x = WS = None
     if training:
         if not win.is_pointwise or win.groups > 1:
             raise ShapeError(f"conv_norm: training needs a 1×1 convolution without stride, padding and groups, w is "
                              f"{w.shape}, {stride=}, {padding=}, {groups=}; use batch_norm(conv2d(x, w))")
+        W = w[:, :, 0, 0]
         mean_x, S = kernels.scatter(x)
         WS = W @ S
         mean, var = kernels.joint_moments(m, W @ mean_x, (WS * W).sum(axis=1) / m)
