@@ -44,7 +44,8 @@ _chosen = "fastest"
 class use:
     """Compute every convolution the "readable" way, the "direct" one, or the "fastest" (the default).
 
-    The fastest may reorder what it adds up in float32 (fours.py and winograd.py state their error); direct never does.
+    The fastest may reorder what it adds up in float32 (fours.py, winograd.py and ops/conv_norm.py state their errors);
+    direct never does.
     kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only.
     """
 
