@@ -55,6 +55,8 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
         if relu:
             dy = kernels.relu_dx(dy, rectified)
         aw = per_output(a, w) * w
+        if not training and not any(needs[1:]):
+            return kernels.conv_dx(dy, aw, win), None, None, None
         dx, G = kernels.conv_dx_dw(dy, x, aw, win) if needs[0] else (None, kernels.conv_dw(dy, x, win))
         db, dy_z = kernels.product_sums(dy, w, G)  # Σ ∂L/∂y, Σ ∂L/∂y·z
         dweight = s * (dy_z - mean * db)

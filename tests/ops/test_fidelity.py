@@ -155,6 +155,20 @@ def test_conv_norm_computes_no_gradient_of_pictures(monkeypatch):
     assert np.abs(w.grad).max() > 0
 
 
+def test_conv_norm_in_evaluation_computes_no_gradient_of_fixed_weights(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, w, v = rng.standard_normal((2, 2, 5, 5)), rng.standard_normal((4, 2, 3, 3)), np.ones(4)
+    y, backward = ops.conv_norm.raw(x, w, v, v, running_mean=v, running_var=v)
+    expected = backward(y)[0]
+
+    def not_wanted(*arguments):
+        raise AssertionError
+    monkeypatch.setattr(kernels, "conv_dx_dw", not_wanted)
+    x = Tensor(x, requires_grad=True)
+    ops.conv_norm(x, w, v, v, running_mean=v, running_var=v).backward(y)
+    np.testing.assert_allclose(x.grad, expected, atol=1e-13)
+
+
 def test_ties_follow_the_conventions():
     zero = Tensor(np.zeros(1), requires_grad=True)
     ops.relu(zero).backward(np.ones(1))
