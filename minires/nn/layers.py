@@ -82,10 +82,10 @@ class BatchNorm2d(Module):
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
 
     def forward(self, x, relu=False):
-        return ops.batch_norm(x, self.weight, self.bias, relu=relu, **self.settings())
+        return ops.batch_norm(x, self.weight, self.bias, relu=relu, **self.begin())
 
-    def settings(self):
-        """What the op is to know besides; in training another batch is counted."""
+    def begin(self):
+        """Count another batch, in training -> what the op is to know of this norm besides its parameters."""
         if self.training:
             self.num_batches_tracked += 1
         return {"running_mean": self.running_mean, "running_var": self.running_var, "training": self.training,
@@ -104,15 +104,14 @@ def norm_relu(norm, x):
 
 def conv_norm(conv, norm, x, relu=False):
     """norm(conv(x)), or with relu its ReLU; in one op where that is faster and no hook listens to what lies between."""
-    alone = (not isinstance(conv, Conv2d) or not isinstance(norm, BatchNorm2d) or conv.bias is not None
+    apart = (not isinstance(conv, Conv2d) or not isinstance(norm, BatchNorm2d) or conv.bias is not None
              or conv._hooks or norm._hooks)
-    if not alone and norm.training:
-        win = Window.of(x.shape, conv.weight.shape, **conv.settings)
-        alone = not kernels.scatter_pays(unwrap(x), win)
-    if alone:
+    if not apart and norm.training:
+        apart = not kernels.scatter_pays(unwrap(x), Window.of(x.shape, conv.weight.shape, **conv.settings))
+    if apart:
         x = conv(x)
         return norm_relu(norm, x) if relu else norm(x)
-    return ops.conv_norm(x, conv.weight, norm.weight, norm.bias, relu=relu, **conv.settings, **norm.settings())
+    return ops.conv_norm(x, conv.weight, norm.weight, norm.bias, relu=relu, **conv.settings, **norm.begin())
 
 
 class LayerNorm(Module):

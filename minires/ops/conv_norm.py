@@ -12,7 +12,8 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
               training=False, momentum=0.1, eps=1e-5, relu=False):
     """y = γ·(z − μ)·s + β with z = w ⋆ x and s = 1/√(σ² + ε): batch_norm(conv2d(x, w)), and z is never made.
 
-    With a = γ·s it is a convolution again, and a constant: y = (a·w) ⋆ x + (β − a·μ). Nor do its gradients need z. Let
+    With a = γ·s it is a convolution again, and a constant: y = (a·w) ⋆ x + (β − a·μ)  [Ioffe & Szegedy 2015, §3.1 and
+    Alg. 2, for evaluation; what follows for training is derived from Alg. 1]. Nor do its gradients need z. Let
     G = Σ ∂L/∂y·x be what a convolution without norm would call dw, then for each output channel Σ ∂L/∂y·z = Σ w·G, so
         ∂L/∂γ = s·(Σ w·G − μ·Σ ∂L/∂y)        ∂L/∂β = Σ ∂L/∂y
     and in evaluation, where μ and σ² are running statistics and constants,
