@@ -33,6 +33,7 @@ from minires.kernels.workers import add_up, buffer, share, workers
 
 BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache,
 INPUTS = 256  # for so many input channels at a time
+FEW, WIDE = 32, 512  # input and output channels whose gradients are made in the cache: few long rows
 TILES = 120  # that a chunk may have in any case, so that this pays
 NUMBERS = 240 * BLOCK  # of one position of a chunk's tiles, tiles·channels: its products are small (blas.py)
 LINE = 16  # numbers by which a row of a buffer is longer: rows a power of two apart fall on the same lines of the cache
@@ -67,7 +68,7 @@ def conv_dw(dy, x, win):
     """dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,3,3), in memory (3,3,C,O)."""
     def work(chunk, part):
         V = _picture(x, win, chunk)
-        return _weights(V, _gradient(dy, win, chunk), _blocks(win.O, part))
+        return _weights(V, _gradient(dy, win, chunk), part)
     return _whole(_share(work, win, add_up), win).transpose(3, 2, 0, 1)
 
 
@@ -78,7 +79,7 @@ def conv_dx_dw(dy, x, w, win):
     def work(chunk, part):
         V = _picture(dy, back, chunk)
         _map(V, weights, dx, back, chunk, _blocks(win.C, part))
-        return _weights(_gradient(x, back, chunk), V, _blocks(win.O, part), turned=True)
+        return _weights(_gradient(x, back, chunk), V, part, turned=True)
     return dx, _whole(_share(work, back, add_up), win).transpose(3, 2, 0, 1)
 
 
@@ -208,18 +209,18 @@ def _in_order(w):
     return np.ascontiguousarray(w)
 
 
-def _weights(V, D, blocks, *, turned=False):
-    """dw = Gᵀ (Σ V·D over the tiles) G: V (36,T,C), D (36,T,O) -> (3,3,C,O), or as many of O as the blocks have"""
-    (_, T, C), first = V.shape, blocks[0].start
-    GT = matrices(V.dtype)[2][:, ::-1 if turned else 1].T
+def _weights(V, D, part, *, turned=False):
+    """dw = Gᵀ (Σ V·D over the tiles) G: V (36,T,C), D (36,T,O) -> (3,3,C,O), or this part of O"""
+    _, T, C = V.shape
+    blocks = _blocks(D.shape[2], part, max(1, min(WIDE, SMALL // (FEW * max(T, 1)))))
+    GT, first = matrices(V.dtype)[2][:, ::-1 if turned else 1].T, blocks[0].start
     dw = np.empty((3, 3, C, blocks[-1].stop - first), V.dtype)
-    size = 2 * BLOCK if 2 * BLOCK * BLOCK * T <= SMALL else BLOCK
-    for some in (slice(c, min(c + size, C)) for c in range(0, C, size)):
+    for some in _blocks(C, (0, 1), FEW):
         for block in blocks:
-            part = dw[:, :, some, block.start - first:block.stop - first]
-            dU, half = (_buffer(name, rows, part[0, 0].size, V.dtype) for name, rows in (("dU", 36), ("half dU", 18)))
-            np.matmul(V[..., some].swapaxes(1, 2), D[..., block], out=dU.reshape(36, *part.shape[2:]))
+            out = dw[:, :, some, block.start - first:block.stop - first]
+            dU, half = (_buffer(name, rows, out[0, 0].size, V.dtype) for name, rows in (("dU", 36), ("half dU", 18)))
+            np.matmul(V[..., some].swapaxes(1, 2), D[..., block], out=dU.reshape(36, *out.shape[2:]))
             np.matmul(GT, dU.reshape(6, 6, -1), out=half.reshape(6, 3, -1))
-            half = half.reshape(6, 3, *part.shape[2:]).transpose(1, 2, 0, 3)  # (3,C,6,O)
-            np.matmul(GT, half, out=part.transpose(1, 2, 0, 3))
+            half = half.reshape(6, 3, *out.shape[2:]).transpose(1, 2, 0, 3)  # (3,C,6,O)
+            np.matmul(GT, half, out=out.transpose(1, 2, 0, 3))
     return dw

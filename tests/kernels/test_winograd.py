@@ -173,6 +173,7 @@ def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
     (winograd, {"NUMBERS": 1, "LINE": 1}), (winograd, {"NUMBERS": 1 << 30, "LINE": 0}),
     (winograd, {"TILES": 1}), (winograd, {"TILES": 30, "BLOCK": 4}),
     (winograd, {"BLOCK": 1}), (winograd, {"BLOCK": 2}), (winograd, {"INPUTS": 1}), (winograd, {"INPUTS": 3, "BLOCK": 4}),
+    (winograd, {"FEW": 1, "WIDE": 1}), (winograd, {"FEW": 2, "WIDE": 4}), (winograd, {"SMALL": 1}),
     (fours, {"PRODUCTS": 1}), (fours, {"PRODUCTS": 24 * 16 * 24 * 2}), (fours, {"PRODUCTS": 1 << 30}),
     (fours, {"NUMBERS": 1}), (fours, {"NUMBERS": 24 * 4 * 6})])
 @pytest.mark.parametrize("threads", [1, 2])
