@@ -2,10 +2,13 @@
 
 import math
 
-from minires.arrays import array_module
+import numpy as np
+
+from minires.arrays import array_module, memory_order
 from minires.kernels.workers import share
 
 PRODUCTS = 16  # of a matrix take as long as a number's update, where many arrays are small and threads wait for Python
+PIECE = 1 << 18  # numbers that a formula is computed for at a time, so that its intermediate results stay in a cache
 
 
 def sgd(xs, dxs, vs, lr, momentum, dampening, weight_decay, nesterov, first):
@@ -24,7 +27,7 @@ def sgd(xs, dxs, vs, lr, momentum, dampening, weight_decay, nesterov, first):
                 v += g if dampening == 0 else (1 - dampening) * g
             g = g + momentum * v if nesterov else v
         x -= lr * g
-    _share_out(update, zip(xs, dxs, vs))
+    _share_out(update, zip(xs, dxs, vs if momentum else dxs))
 
 
 def adamw(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, t):
@@ -44,6 +47,18 @@ def adamw(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, t):
 
 
 def _share_out(update, jobs):
-    """A worker takes one part of the list: neighbours, which are of similar size, go to different parts."""
-    jobs = list(jobs)
-    share(update, jobs[::2] + jobs[1::2], PRODUCTS * sum(x.size for x, *_ in jobs))
+    """A worker takes one part of the pieces: neighbours, which are of similar size, go to different parts."""
+    pieces = [piece for job in jobs for piece in _pieces(job)]
+    share(update, pieces[::2] + pieces[1::2], PRODUCTS * sum(x.size for x, *_ in pieces))
+
+
+def _pieces(arrays):
+    """The same parts of arrays of one shape, as views: stretches of memory where all lie alike and have no gaps."""
+    size = arrays[0].size
+    if size <= PIECE or not all(isinstance(a, np.ndarray) for a in arrays):
+        return [arrays]
+    order = memory_order(arrays[0])
+    lying = [a.transpose(order) for a in arrays]
+    if not all(a.flags.c_contiguous for a in lying):
+        return [arrays]
+    return [tuple(a.reshape(-1)[i:i + PIECE] for a in lying) for i in range(0, size, PIECE)]

@@ -1,0 +1,62 @@
+"""The optimisers' formulas on long arrays, which are cut into pieces: each number as if by itself."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from minires.arrays import empty
+from minires.kernels import update
+
+ORDERS = [(0, 1, 2), (2, 0, 1)]
+
+
+@pytest.fixture
+def piece(monkeypatch):
+    monkeypatch.setattr(update, "PIECE", 7)
+    return 7
+
+
+def lying(values, order):
+    array = empty(values.shape, values.dtype, order)
+    array[...] = values
+    return array
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_arrays_that_lie_alike_are_cut_into_stretches_of_memory_and_nothing_is_copied(piece, order):
+    x, dx = (lying(np.arange(60.0).reshape(3, 4, 5), order) for _ in range(2))
+    pieces = update._pieces((x, dx))
+    assert [len(a) for a, _ in pieces] == [piece] * 8 + [4]
+    for a, b in pieces:
+        assert a.flags.c_contiguous
+        assert np.shares_memory(a, x)
+        assert np.shares_memory(b, dx)
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(np.sort(np.concatenate([a for a, _ in pieces])), np.arange(60))
+
+
+@pytest.mark.parametrize("arrays", [
+    (np.zeros((3, 4, 5)), lying(np.zeros((3, 4, 5)), (2, 0, 1))),  # not alike
+    (np.zeros((3, 4, 10))[..., ::2], np.zeros((3, 4, 10))[..., ::2]),  # with gaps
+    (np.zeros(7), np.zeros(7))], ids=["not alike", "gaps", "short"])
+def test_others_are_left_whole(piece, arrays):
+    assert [[a is b for a, b in zip(whole, arrays, strict=True)] for whole in update._pieces(arrays)] == [[True, True]]
+
+
+@pytest.mark.parametrize(("x_order", "dx_order", "v_order"), [*itertools.product(ORDERS, repeat=3)])
+def test_every_number_is_updated_once(piece, x_order, dx_order, v_order):
+    rng = np.random.default_rng(0)
+    values = [rng.standard_normal((3, 4, 5)) for _ in range(3)]
+    x, dx, v = map(lying, values, (x_order, dx_order, v_order))
+    update.sgd([x], [dx], [v], lr=0.1, momentum=0.9, dampening=0, weight_decay=0.2, nesterov=False, first=False)
+    expected_v = values[2] * 0.9 + (values[1] + 0.2 * values[0])
+    np.testing.assert_array_equal(v, expected_v)
+    np.testing.assert_array_equal(x, values[0] - 0.1 * expected_v)
+    np.testing.assert_array_equal(dx, values[1])
+
+
+def test_without_momentum_too(piece):
+    x, dx = np.arange(20.0), np.ones(20)
+    update.sgd([x], [dx], [None], lr=0.5, momentum=0, dampening=0, weight_decay=0, nesterov=False, first=True)
+    np.testing.assert_array_equal(x, np.arange(20) - 0.5)
