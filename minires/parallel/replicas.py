@@ -7,10 +7,10 @@ one piece of memory that all see, and carries its part of the pictures forward a
     each batch norm, forward    Σ x and Σ x², so that μ and σ² are the whole batch's
     each batch norm, backward   Σ ∂L/∂y and Σ ∂L/∂y·x̂
 
-and each sends w_r·L_r back, so that the gradients of all are the parts of a sum. What comes out is what one process
-makes, up to rounding, and the same bits for the same number of processes; in PyTorch it is DistributedDataParallel with
-SyncBatchNorm. The optimiser's step is left to the first process. In evaluation pictures do not meet at all: each
-process answers for its part.
+and each sends w_r·L_r back, so that the gradients of all are the parts of a sum (gradients.py). What comes out is what
+one process makes, up to rounding, and the same bits for the same number of processes; in PyTorch it is
+DistributedDataParallel with SyncBatchNorm. The optimiser's step is left to the first process. In evaluation pictures do
+not meet at all: each process answers for its part.
 """
 
 import math
@@ -22,7 +22,6 @@ import sys
 import traceback
 import warnings
 from contextlib import contextmanager, suppress
-from functools import partial
 from itertools import pairwise
 from multiprocessing.util import Finalize
 
@@ -33,9 +32,9 @@ from minires.arrays import channels_last
 from minires.errors import GraphError, OptionError
 from minires.graph import no_grad
 from minires.kernels.batch import meeting
-from minires.kernels.update import PRODUCTS
-from minires.kernels.workers import alone, forked, get_num_threads, share
-from minires.parallel.memory import LeftError, Meeting, shared, shared_copy
+from minires.kernels.workers import alone, forked, get_num_threads
+from minires.parallel.gradients import Exchange
+from minires.parallel.memory import LeftError, Meeting, shared_copy
 from minires.tensor import Tensor
 
 
@@ -88,7 +87,8 @@ class Replicas:
     def gradients(self, images, labels):
         """Images (N,C,H,W) and labels (N,) -> (mean loss, number of correct pictures), the gradients in each p.grad.
 
-        Gradients of before are forgotten. Raises GraphError, and makes none, when the loss is not finite.
+        Gradients of before are forgotten, and their memory may be used again. Raises GraphError, and makes none, when
+        the loss is not finite.
         """
         N = len(images)
         if self.n == 1:
@@ -97,19 +97,19 @@ class Replicas:
         orders = [(part, labels[part], own, (part.stop - part.start) / N) for part, own in _cut(N, self.n)]
         with self._together(images, [("gradients", *order) for order in orders[1:]]):
             part, *order = orders[0]
-            loss, accuracy = _forward_and_back(self.model, channels_last(images[part]), *order, self.meeting)
-            self.meeting(np.zeros(1))  # now the gradients of all are there
-
-        def add(job):
-            p, *theirs = job
-            if p.grad is None:
-                p.grad = theirs.pop().copy(order="K")
-            for dw in theirs:
-                p.grad += dw
-        jobs = [(p, *(other.gradients[i] for other in self.others if other.sent[i]))
-                for i, p in enumerate(self.parameters)]
-        share(add, [job for job in jobs if len(job) > 1], PRODUCTS * sum(p.size for p in self.parameters))
+            loss, accuracy = self._part(channels_last(images[part]), *order)
+            self.exchange.collect()
         return loss, round(accuracy * N)
+
+    def _part(self, images, *order):
+        """(loss, accuracy) of the whole batch, and the gradients of all processes added up."""
+        rank = self.meeting.rank
+        with self.exchange.sending(rank):
+            said = _forward_and_back(self.model, images, *order, self.meeting)
+        self.meeting(np.zeros(1))  # all have sent
+        self.exchange.add(rank)
+        self.meeting(np.zeros(1))  # all have added
+        return said
 
     def predict(self, images):
         """Images (N,C,H,W) -> what the network says of them in evaluation mode, an array; its mode stays as it is."""
@@ -159,23 +159,21 @@ class Replicas:
                 self.weights[i] = p.data = shared_copy(p.data)
         self.modes, self.images = _modes(self.model), shared_copy(images.transpose(0, 2, 3, 1))
         self.buffers = [shared_copy(buffer) for _, buffer in self.model.named_buffers()]
-        self.meeting = Meeting(self.n)
+        self.meeting, self.exchange = Meeting(self.n), Exchange(self.parameters, self.n)
         get_num_threads()  # holds the BLAS to one thread, here and in those that are forked
         context = multiprocessing.get_context("fork")
         ends = [context.Pipe() for _ in range(1, self.n)]
         for rank, (ours, theirs) in enumerate(ends, 1):
-            gradients = [shared_copy(p.data) if p.requires_grad else None for p in self.parameters]
-            sent = shared((len(gradients),), bool)
-            process = context.Process(target=self._serve, args=(rank, theirs, gradients, sent, [e for e, _ in ends]),
+            process = context.Process(target=self._serve, args=(rank, theirs, [e for e, _ in ends]),
                                       name=f"minires replica {rank}")
             with warnings.catch_warnings():  # the workers' threads hold no lock while nothing is shared
                 warnings.simplefilter("ignore", DeprecationWarning)
                 process.start()
             theirs.close()
-            self.others.append(_Other(process, ours, gradients, sent, self.meeting))
+            self.others.append(_Other(process, ours, self.meeting))
         self.meeting.look = lambda others=self.others: [other.receive(0) for other in others]
 
-    def _serve(self, rank, pipe, gradients, sent, ends):
+    def _serve(self, rank, pipe, ends):
         """What another process does: its part of each batch that comes through the pipe."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # they are for the first process, which lets the others go
@@ -183,7 +181,6 @@ class Replicas:
             end.close()  # so that the pipe ends with the first process
         first = os.getppid()
         forked()
-        _send_gradients(self.parameters, gradients, sent)
         self.meeting.rank, self.meeting.look = rank, lambda: os.getppid() == first or os._exit(1)
         try:
             with alone(rank, self.n):
@@ -195,36 +192,14 @@ class Replicas:
                     if work == "answers":
                         pipe.send(_answers(self.model, images))
                         continue
-                    sent[...] = False
-                    try:
-                        _forward_and_back(self.model, images, *order, self.meeting)
-                    except _NotFiniteError:
-                        continue
-                    self.meeting(np.zeros(1))
+                    with suppress(_NotFiniteError):
+                        self._part(images, *order)
         except (EOFError, LeftError):
             pass
         except Exception as error:
             with suppress(OSError):  # the first process has failed, too, and has gone
                 pipe.send((_as_sent(error), traceback.format_exc()))
             self.meeting.leave()
-
-
-def _send_gradients(parameters, gradients, sent):
-    """Let each gradient go into the shared one when it arrives, which `sent` then says, and the parameter keep none."""
-    arrived = []
-
-    def send(i, p, dw):
-        if sent[i]:  # in this batch
-            gradients[i] += dw
-        else:
-            gradients[i][...] = dw
-            sent[i] = True
-        while arrived:
-            arrived.pop().grad = None
-        arrived.append(p)
-    for i, p in enumerate(parameters):
-        if gradients[i] is not None:
-            p.register_hook(partial(send, i, p))
 
 
 def _modes(model):
@@ -286,9 +261,8 @@ def _answers(model, images):
 class _Other:
     """What the first process knows of another one."""
 
-    def __init__(self, process, pipe, gradients, sent, meeting):
+    def __init__(self, process, pipe, meeting):
         self.process, self.pipe, self.meeting = process, pipe, meeting
-        self.gradients, self.sent = gradients, sent  # of each parameter; which of them this batch has
 
     def receive(self, wait):
         """What it sends within so many seconds, or None. Raises its error if it has failed or ended."""

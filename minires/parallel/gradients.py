@@ -1,0 +1,89 @@
+"""The gradients of processes added up: of each parameter by the process that owns it.
+
+A process keeps what arrives at its own parameters, and sends what arrives at another's into memory that all see, as
+soon as it does. When all have sent, each adds up its own: n processes copy and add at a time, an n-th each (reduce-
+scatter [Rabenseifner 2004]). The first process, whose optimiser makes the step, finds the sums of the others in the
+place where it has sent its own gradients.
+"""
+
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+
+from minires.parallel.memory import shared, shared_copy
+
+
+class Exchange:
+    """A batch is `with sending(rank):` backward; when all have done so, add(rank); when all have, collect().
+
+    The first process's .grad is then the sum. What it has of other processes is overwritten in the next batch.
+    """
+
+    def __init__(self, parameters, n):
+        self.parameters, self.owners = parameters, _owners([p.size for p in parameters], n)
+        self.slots = [[shared_copy(p.data) if p.requires_grad and owner != rank else None
+                       for p, owner in zip(parameters, self.owners)] for rank in range(n)]
+        self.sent = shared((n, len(parameters)), bool)  # which slots hold a gradient of this batch
+
+    @contextmanager
+    def sending(self, rank):
+        """In this block gradients of others' parameters go into the slots of process `rank`; these keep no .grad."""
+        arrived, slots, sent = [], self.slots[rank], self.sent[rank]
+        sent[...] = False
+
+        def forget():
+            while arrived:
+                arrived.pop().grad = None
+
+        def send(i, p, dw):
+            if sent[i]:
+                slots[i] += dw
+            else:
+                slots[i][...] = dw
+                sent[i] = True
+            forget()  # of those before, for .grad is set after this
+            arrived.append(p)
+        removers = [p.register_hook(partial(send, i, p)) for i, p in enumerate(self.parameters) if slots[i] is not None]
+        try:
+            yield
+        finally:
+            forget()
+            for remove in removers:
+                remove()
+
+    def add(self, rank):
+        """Add up what all have brought for the parameters of process `rank`, in the order of processes."""
+        for i, p in enumerate(self.parameters):
+            if self.owners[i] != rank:
+                continue
+            total, *others = (p.grad if r == rank else slots[i] if sent[i] else None
+                              for r, (slots, sent) in enumerate(zip(self.slots, self.sent)))
+            for dw in others:
+                if dw is None:
+                    continue
+                if total is None:  # the first process has none
+                    total = self.slots[0][i] if rank else np.empty_like(p.data)
+                    total[...] = dw
+                else:
+                    total += dw
+            if rank:
+                self.sent[0, i], p.grad = total is not None, None
+            else:
+                p.grad = total
+
+    def collect(self):
+        """In the first process: the sums of the others in .grad."""
+        for p, slot, sent in zip(self.parameters, self.slots[0], self.sent[0]):
+            if slot is not None:
+                p.grad = slot if sent else None
+
+
+def _owners(sizes, n):
+    """The process that owns each parameter: in their order the one that has the fewest numbers so far."""
+    loads, owners = [0] * n, []
+    for size in sizes:
+        owner = loads.index(min(loads))
+        loads[owner] += size
+        owners.append(owner)
+    return owners
