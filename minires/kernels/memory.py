@@ -6,7 +6,8 @@ quarter of its time on that. glibc can be told to keep what is freed, in one pla
 threads it gives back whenever they are empty); elsewhere nothing is changed.
 
 Where Linux gives huge pages to who asks, that place is made of them, so that a processor finds its way to an address
-in fewer steps. NumPy asks for them too, but only for arrays of 4 MB and more.
+in fewer steps. NumPy asks for them too, but only for arrays of 4 MB and more. A fork leaves every page to two
+processes; what either writes then is copied in small pages, which join_pages() puts together again.
 """
 
 import ctypes
@@ -17,9 +18,11 @@ from pathlib import Path
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # <malloc.h>
 SET_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_",
                "MALLOC_ARENA_MAX")
-MADV_HUGEPAGE = 14  # <sys/mman.h>
+MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25  # <sys/mman.h>
 HUGE_PAGE = 2 << 20
 PLACE = 4 << 30  # bytes of addresses; memory comes to them when it is used
+
+_advise, _huge_pages = None, ()  # madvise, and where huge pages have been asked for: their addresses
 
 
 def keep_freed_memory():
@@ -43,6 +46,7 @@ def keep_freed_memory():
 
 def _ask_for_huge_pages(libc):
     """Let malloc take a large place at once, ask for huge pages there, and give it back to malloc untouched."""
+    global _advise, _huge_pages
     if _addresses_are_scarce():
         return
     libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
@@ -51,8 +55,15 @@ def _ask_for_huge_pages(libc):
     place = libc.malloc(PLACE)
     if place is not None:
         first = -(-place // HUGE_PAGE) * HUGE_PAGE
-        libc.madvise(first, place + PLACE - first, MADV_HUGEPAGE)  # refused where there are none: nothing is lost
+        if libc.madvise(first, place + PLACE - first, MADV_HUGEPAGE) == 0:  # else there are none: nothing is lost
+            _advise, _huge_pages = libc.madvise, range(first, place + PLACE - HUGE_PAGE + 1, HUGE_PAGE)
         libc.free(place)
+
+
+def join_pages():
+    """Make huge pages of the small ones in which memory lies that a fork had left to two processes (Linux 6.1)."""
+    for page in _huge_pages:
+        _advise(page, HUGE_PAGE, MADV_COLLAPSE)  # refused where nothing lies, or by an older Linux: nothing is lost
 
 
 def _addresses_are_scarce():

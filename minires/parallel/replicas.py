@@ -32,6 +32,7 @@ from minires.arrays import channels_last
 from minires.errors import GraphError, OptionError
 from minires.graph import no_grad
 from minires.kernels.batch import meeting
+from minires.kernels.memory import join_pages
 from minires.kernels.workers import alone, forked, get_num_threads
 from minires.parallel.gradients import Exchange
 from minires.parallel.memory import LeftError, Meeting, shared_copy
@@ -95,7 +96,7 @@ class Replicas:
             loss, accuracy = _forward_and_back(self.model, images, labels)
             return loss, round(accuracy * N)
         orders = [(part, labels[part], own, (part.stop - part.start) / N) for part, own in _cut(N, self.n)]
-        with self._together(images, [("gradients", *order) for order in orders[1:]]):
+        with self._together(images, "gradients", orders[1:]):
             part, *order = orders[0]
             loss, accuracy = self._part(channels_last(images[part]), *order)
             self.exchange.collect()
@@ -116,13 +117,13 @@ class Replicas:
         if self.n == 1 or len(images) < self.n:
             return _answers(self.model, images)
         parts = [part for part, _ in _cut(len(images), self.n)]
-        with self._together(images, [("answers", part) for part in parts[1:]]):
+        with self._together(images, "answers", [(part,) for part in parts[1:]]):
             mine = _answers(self.model, channels_last(images[parts[0]]))
             return np.concatenate([mine, *(other.answer() for other in self.others)])
 
     @contextmanager
-    def _together(self, images, orders):
-        """The others carry out their orders, which are for these images, while this process is alone() with its own."""
+    def _together(self, images, work, orders):
+        """The others do this work for parts of the images, as ordered, while this process is alone() with its own."""
         if not self._fits(images):
             self.close()
             self._start(images)
@@ -132,14 +133,21 @@ class Replicas:
             copy[...] = buffer
         try:
             for other, order in zip(self.others, orders):
-                other.pipe.send(order)
+                other.pipe.send((work, *order))
             with alone(0, self.n):
                 yield
+            self._settle(work)
         except _NotFiniteError:  # which all processes have seen; they wait for the next batch
             raise
         except BaseException:
             self.close()
             raise
+
+    def _settle(self, work):
+        """After the first work of a kind, which has brought the memory that the next will use."""
+        if work not in self.settled:
+            self.settled.add(work)
+            join_pages()
 
     def close(self):
         """Let the other processes go. The next batch would start new ones."""
@@ -159,7 +167,7 @@ class Replicas:
                 self.weights[i] = p.data = shared_copy(p.data)
         self.modes, self.images = _modes(self.model), shared_copy(images.transpose(0, 2, 3, 1))
         self.buffers = [shared_copy(buffer) for _, buffer in self.model.named_buffers()]
-        self.meeting, self.exchange = Meeting(self.n), Exchange(self.parameters, self.n)
+        self.meeting, self.exchange, self.settled = Meeting(self.n), Exchange(self.parameters, self.n), set()
         get_num_threads()  # holds the BLAS to one thread, here and in those that are forked
         context = multiprocessing.get_context("fork")
         ends = [context.Pipe() for _ in range(1, self.n)]
@@ -191,9 +199,10 @@ class Replicas:
                         buffer[...] = copy
                     if work == "answers":
                         pipe.send(_answers(self.model, images))
-                        continue
-                    with suppress(_NotFiniteError):
-                        self._part(images, *order)
+                    else:
+                        with suppress(_NotFiniteError):
+                            self._part(images, *order)
+                    self._settle(work)
         except (EOFError, LeftError):
             pass
         except Exception as error:

@@ -100,6 +100,45 @@ def test_small_arrays_lie_in_huge_pages_unless_addresses_are_limited(limit, most
     assert huge >= 50 << 10 if limit is None else huge <= most
 
 
+FORKED = """
+import os
+import numpy as np
+from minires.kernels import memory
+def huge():
+    return sum(int(line.split()[1]) for line in open("/proc/self/smaps") if line.startswith("AnonHugePages"))
+kept = [np.ones(1 << 18, np.float32) for _ in range(100)]
+if os.fork() == 0:
+    for array in kept:
+        array += 1
+    before = huge()
+    memory.join_pages()
+    print(before, huge(), all((array == 2).all() for array in kept), flush=True)
+else:
+    os.wait()
+"""
+
+
+def _small_pages_can_be_joined():
+    with mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as place:
+        place[::4096] = bytes(len(place) // 4096)
+        try:
+            place.madvise(memory.MADV_COLLAPSE)
+        except OSError:  # Linux before 6.1
+            return False
+        return _huge("self") > 0
+
+
+@pytest.mark.skipif(not (_huge_pages_are_given() and _small_pages_can_be_joined()), reason="the system joins no pages")
+def test_what_a_fork_has_split_lies_in_huge_pages_again():
+    """100 arrays of 1 MB that the other process has, too, until they are written."""
+    environment = {k: v for k, v in os.environ.items() if k not in SET_BY_USER}
+    before, after, same = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=True,
+                                         env=environment).stdout.split()
+    assert int(before) <= 10 << 10
+    assert int(after) >= 80 << 10
+    assert same == "True"
+
+
 @pytest.mark.parametrize(("overcommit", "limit", "scarce"), [
     ("0\n", -1, False), ("1\n", -1, False), ("2\n", -1, True), ("0\n", 3 << 30, True), (OSError, -1, True),
 ])
