@@ -58,7 +58,8 @@ class Version:
 class Node:
     """Where a gradient arrives: at the output of one op, or at a leaf, which has no backward."""
 
-    __slots__ = ("backward", "device", "dtype", "held", "hooks", "inputs", "name", "order", "saved", "shape", "target")
+    __slots__ = ("backward", "device", "dtype", "held", "hooks", "inputs", "name", "order", "saved", "shape", "target",
+                 "when_kept")
     _order = itertools.count()
 
     def __init__(self, name, array, backward=None, inputs=(), held=(), saved=()):
@@ -66,7 +67,7 @@ class Node:
         self.held, self.saved = held, saved  # owners of the arrays that backward closes over, and their versions
         self.shape, self.dtype, self.device = array.shape, array.dtype, device_of(array)
         self.order = next(Node._order)  # an op is newer than its inputs, so this sorts the graph
-        self.hooks = {}
+        self.hooks, self.when_kept = {}, {}  # called with the gradient that arrives, and when .grad has been set
         self.target = None  # weak reference to the Tensor whose .grad is to be set
 
     def gradients(self, dy):
@@ -130,6 +131,8 @@ def propagate(root, dy, retain_graph):
                 tensor.grad = dy
             else:
                 tensor.grad = _copy_as(tensor.data, dy)
+            for hook in tuple(node.when_kept.values()):
+                hook(tensor)
         if node.name == "leaf":
             continue
         if node.backward is None:

@@ -11,6 +11,13 @@ from minires.graph import Node, Version, mode, propagate
 registry = {}  # name -> op; filled by @op
 
 
+def _registered(hooks, hook):
+    """hooks with one more -> a function that removes it."""
+    key = object()
+    hooks[key] = hook
+    return lambda: hooks.pop(key, None)
+
+
 def unwrap(value):
     """What an op computes with: the array of a Tensor, an array, a Python number, or None."""
     if isinstance(value, Tensor):
@@ -78,9 +85,13 @@ class Tensor:
         """Call hook(∂L/∂self) on backward; what it returns, if anything, replaces the gradient. Returns a remover."""
         if self.node is None:
             raise GraphError("register_hook: this tensor depends on nothing that requires a gradient")
-        hooks, key = self.node.hooks, object()
-        hooks[key] = hook
-        return lambda: hooks.pop(key, None)
+        return _registered(self.node.hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook):
+        """Call hook(self), a leaf, when backward has set its .grad, which the hook may take away. Returns a remover."""
+        if self.node is None or not self.is_leaf:
+            raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient is given one")
+        return _registered(self.node.when_kept, hook)
 
     def backward(self, grad=None, *, retain_graph=False):
         """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; grad is ∂L/∂self (1 for a scalar).

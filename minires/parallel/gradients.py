@@ -29,26 +29,20 @@ class Exchange:
     @contextmanager
     def sending(self, rank):
         """In this block gradients of others' parameters go into the slots of process `rank`; these keep no .grad."""
-        arrived, slots, sent = [], self.slots[rank], self.sent[rank]
+        slots, sent = self.slots[rank], self.sent[rank]
         sent[...] = False
 
-        def forget():
-            while arrived:
-                arrived.pop().grad = None
-
-        def send(i, p, dw):
+        def send(i, p):
             if sent[i]:
-                slots[i] += dw
+                slots[i] += p.grad
             else:
-                slots[i][...] = dw
-                sent[i] = True
-            forget()  # of those before, for .grad is set after this
-            arrived.append(p)
-        removers = [p.register_hook(partial(send, i, p)) for i, p in enumerate(self.parameters) if slots[i] is not None]
+                slots[i][...] = p.grad
+            sent[i], p.grad = True, None
+        removers = [p.register_post_accumulate_grad_hook(partial(send, i))
+                    for i, p in enumerate(self.parameters) if slots[i] is not None]
         try:
             yield
         finally:
-            forget()
             for remove in removers:
                 remove()
 

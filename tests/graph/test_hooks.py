@@ -30,6 +30,31 @@ def test_a_hook_on_a_leaf_changes_what_is_stored():
     np.testing.assert_array_equal(x.grad, -np.ones(3))
 
 
+def test_a_hook_after_accumulation_finds_the_gradient_and_may_take_it_away():
+    x, seen = leaf(3), []
+    remove = x.register_post_accumulate_grad_hook(lambda t: seen.append((t is x, t.grad.copy())))
+    x.register_hook(lambda g: -g)
+    for expected in (-2.0, -4.0):  # called once a sweep, with all that has arrived
+        (x + x).sum().backward()
+        assert seen[-1][0]
+        np.testing.assert_array_equal(seen[-1][1], np.full(3, expected))
+
+    def take(t):
+        t.grad = None
+    x.register_post_accumulate_grad_hook(take)
+    remove()
+    x.sum().backward()
+    assert x.grad is None
+    assert len(seen) == 2
+
+
+def test_a_hook_after_accumulation_needs_a_leaf():
+    x = leaf(3)
+    for tensor in (x * 2.0, Tensor([1.0])):
+        with pytest.raises(GraphError, match="only a leaf that requires a gradient"):
+            tensor.register_post_accumulate_grad_hook(print)
+
+
 def test_a_hook_must_return_a_gradient_that_fits():
     x = leaf(3)
     x.register_hook(lambda g: g[:2])
