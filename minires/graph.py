@@ -138,8 +138,10 @@ def propagate(root, dy, retain_graph):
         if node.backward is None:
             raise GraphError(f"{node.name}: this graph has been used by backward already; the first call needs "
                              "retain_graph=True to keep it for a second")
-        dxs = node.gradients(dy)
-        held, given = [id(owner(dy)), *node.held], owners(dxs)
+        own = node in ours and tensor is None  # else .grad may be dy
+        with kernels.spare(dy if own else None):
+            dxs = node.gradients(dy)
+        held, given = node.held if own else [id(owner(dy)), *node.held], owners(dxs)
         for parent, dx in zip(node.inputs, dxs):
             if parent is None or dx is None:
                 continue

@@ -75,6 +75,74 @@ def test_backward_adds_to_the_gradient_that_is_there():
     np.testing.assert_array_equal(x.grad, np.full(3, 5.0))
 
 
+@pytest.fixture
+def masks(monkeypatch):
+    """Of each call of relu_dx whether its result lies in the memory of its dy."""
+    seen, relu_dx = [], kernels.relu_dx
+
+    def watched(dy, y):
+        dx = relu_dx(dy, y)
+        seen.append(np.shares_memory(dx, dy))
+        return dx
+    monkeypatch.setattr(kernels, "relu_dx", watched)
+    return seen
+
+
+WEIGHTS = np.array([1.0, -2.0, 3.0, 5.0])
+SIGNS = np.array([1.0, -1.0, -1.0, 1.0])
+
+
+def signed():
+    return Tensor(SIGNS.copy(), requires_grad=True)
+
+
+def test_a_gradient_that_nobody_else_has_is_masked_where_it_lies_and_still_nobodys(masks):
+    x = signed()
+    twice = ops.relu(ops.relu(x * 2.0))
+    (twice * WEIGHTS).sum().backward()
+    assert masks == [True, True]
+    np.testing.assert_array_equal(x.grad, 2 * WEIGHTS * (SIGNS > 0))
+
+
+def test_a_gradient_that_somebody_else_has_is_not_written_over(masks):
+    upstream, seen = WEIGHTS.copy(), []
+    x, f = signed(), signed()
+    y = ops.relu(x)
+    y.backward(upstream)  # the caller has it
+    np.testing.assert_array_equal(upstream, WEIGHTS)
+
+    y = ops.relu(x * 2.0)
+    y.retain_grad()  # .grad has it
+    (y * WEIGHTS).sum().backward()
+    np.testing.assert_array_equal(y.grad, WEIGHTS)
+
+    y = ops.relu(x * 2.0)
+    y.register_hook(seen.append)  # a hook has it
+    (y * WEIGHTS).sum().backward()
+    np.testing.assert_array_equal(seen[0], WEIGHTS)
+
+    x.grad = None
+    a, b = ops.relu(x), -f
+    (ops.residual_add(a, b) * WEIGHTS).sum().backward()  # the other branch has it
+    np.testing.assert_array_equal(x.grad, WEIGHTS * (SIGNS > 0))
+    np.testing.assert_array_equal(f.grad, -WEIGHTS)
+    assert masks == [False] * 4
+
+
+def test_outside_the_engine_nothing_is_written_over(masks):
+    _, backward = ops.relu.raw(SIGNS)
+    dy = WEIGHTS.copy()
+    backward(dy)
+    np.testing.assert_array_equal(dy, WEIGHTS)
+    with pytest.raises(ZeroDivisionError), kernels.spare(dy):
+        1 / 0  # noqa: B018
+    backward(dy)
+    assert masks == [False, False]
+    with kernels.spare(dy):
+        np.testing.assert_array_equal(backward(dy), WEIGHTS * (SIGNS > 0))
+    assert masks[-1]
+
+
 def test_the_pictures_are_not_differentiated(monkeypatch):
     calls = []
     for name in ("conv_dx", "conv_dx_dw"):
