@@ -18,12 +18,21 @@ from functools import cache
 import numpy as np
 
 STEP = 4  # outputs of a window, and inputs from one to the next
+POINTS = [0, 1, -1, 2, -2]
 
 
 @cache
-def matrices(dtype):
-    """Bᵀ (6,6), A (6,4), G (6,3) and Aᵀ (4,6)"""
-    BT, G, AT = toom_cook(STEP, 3, [0, 1, -1, 2, -2])
+def matrices(dtype, outputs=STEP):
+    """Bᵀ (m,m), A (m,outputs), G (m,3) and Aᵀ (outputs,m) for m = outputs + 2 positions: ∞, 0, 1, −1, 2, −2.
+
+    A window of fewer outputs makes do with the first of them. G w is there what it is for four outputs: the factors for
+    the other points, by which G w would be divided less, are in Bᵀ.
+    """
+    points = np.array(POINTS[:outputs + 1])
+    BT, _, AT = toom_cook(outputs, 3, points)
+    BT[:-1] *= np.prod(np.subtract.outer(points, POINTS[outputs + 1:]), axis=1, keepdims=True)
+    G = toom_cook(STEP, 3, POINTS)[1]
+    BT, G, AT = np.roll(BT, 1, axis=0), np.roll(G, 1, axis=0)[:outputs + 2], np.roll(AT, 1, axis=1)
     return [np.ascontiguousarray(m, dtype) for m in (BT, AT.T, G, AT)]
 
 

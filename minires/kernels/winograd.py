@@ -25,9 +25,10 @@ import numpy as np
 
 from minires.arrays import empty_map
 from minires.kernels import fours
-from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform, whole_and_rest
+from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform
 from minires.kernels.blas import SMALL, matmul
 from minires.kernels.blocks import chunks
+from minires.kernels.tiles import tiling
 from minires.kernels.window import turned
 from minires.kernels.workers import add_up, buffer, share, workers
 
@@ -50,7 +51,7 @@ def fits(dtype, win):
 
 
 def cost(win):
-    """As in fours.py. Pixels that tiles have beyond the map are wasted."""
+    """As in fours.py. Pixels that tiles have beyond the map count in full, though fewer positions are theirs."""
     return prod(_tiles(win)) * 16 / (win.OH * win.OW) * (0.3 + 13 / mean_channels(win))
 
 
@@ -68,7 +69,7 @@ def conv_dw(dy, x, win):
     """dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,3,3), in memory (3,3,C,O)."""
     def work(chunk, part):
         V = _picture(x, win, chunk)
-        return _weights(V, _gradient(dy, win, chunk), part)
+        return _weights(V, _gradient(dy, win, chunk), win, chunk, part)
     return _whole(_share(work, win, add_up), win).transpose(3, 2, 0, 1)
 
 
@@ -79,7 +80,7 @@ def conv_dx_dw(dy, x, w, win):
     def work(chunk, part):
         V = _picture(dy, back, chunk)
         _map(V, weights, dx, back, chunk, _blocks(win.C, part))
-        return _weights(_gradient(x, back, chunk), V, part, turned=True)
+        return _weights(_gradient(x, back, chunk), V, back, chunk, part, turned=True)
     return dx, _whole(_share(work, back, add_up), win).transpose(3, 2, 0, 1)
 
 
@@ -130,74 +131,89 @@ def _whole(parts, win):
     return first
 
 
-# Positions of a tile are numbered along both axes, and so V, D, U, M and dU are (36,…), or (6,6,…).
+# Positions of a tile are numbered along both axes, and so V, D, U, M and dU are (6,6,…).
 
 def _buffer(name, rows, columns, dtype):
     return buffer(("winograd", name), (rows, columns + LINE), dtype)[:, :columns]
 
 
 def _picture(x, win, chunk):
-    """V = Bᵀ x B of every tile -> (36,T,C)"""
-    return _transform("V", matrices(x.dtype)[0], x, win.PH, win.PW, win, chunk)
+    """V = Bᵀ x B of every tile -> (6,6,T,C)"""
+    return _transform("V", 0, x, win.PH, win.PW, win, chunk)
 
 
 def _gradient(dy, win, chunk):
-    """D = A dy Aᵀ of every tile -> (36,T,O)"""
-    return _transform("D", matrices(dy.dtype)[1], dy, 0, 0, win, chunk)
+    """D = A dy Aᵀ of every tile -> (6,6,T,O)"""
+    return _transform("D", 1, dy, 0, 0, win, chunk)
 
 
-def _transform(name, matrix, x, top, left, win, chunk):
+def _transform(name, kind, x, top, left, win, chunk):
     """matrix · tile · matrixᵀ of the tiles of x (N,C,H,W), 4 pixels apart, after top rows and left columns of zeros.
 
     First six rows of the map (or four) are a matrix (6,W·C), then six pixels in one of the six sums are one, (6,C).
     """
-    (_, first, last), TW, k, (_, C, _, W) = chunk, _tiles(win)[1], matrix.shape[1], x.shape
+    (_, first, last), TW, (_, C, _, W), kinds = chunk, _tiles(win)[1], x.shape, tiling(win, chunk).kinds
+    k = matrices(x.dtype)[kind].shape[1]
     rows, start = rows_of(x, chunk, top, k)
     n, Q, columns = len(rows), last - first, 4 * TW + k - 4
     lines = buffer(("winograd", "lines"), (6, n * Q, columns, C), x.dtype)
     lines[:, :, :left] = lines[:, :, left + W:] = 0
-    transform(matrix, rows, start, as_windows(lines.reshape(6, -1), n, Q, columns * C, left * C, W * C))
+    made = as_windows(lines.reshape(6, -1), n, Q, columns * C, left * C, W * C)
+    for some in dict.fromkeys(some for some, _, _ in kinds):
+        transform(matrices(x.dtype, some.full)[kind], rows, start + 4 * some.first, made[:, some.which, some.positions])
     line, row, pixel, item = lines.strides
-    tiles = np.ndarray((6, n * Q, TW, k, C), x.dtype, lines, 0, (line, row, 4 * pixel, pixel, item))
-    out = _buffer(name, 36, n * Q * TW * C, x.dtype)
-    np.matmul(matrix, tiles, out=out.reshape(6, 6, n * Q, TW, C).transpose(0, 2, 3, 1, 4))
-    return out.reshape(36, -1, C)  # (36,T,C)
+    tiles = np.ndarray((6, n, Q, TW, k, C), x.dtype, lines, 0, (line, Q * row, row, 4 * pixel, pixel, item))
+    out = _buffer(name, 36, n * Q * TW * C, x.dtype).reshape(6, 6, n * Q * TW, C)
+    for some, others, place in kinds:
+        matrix = matrices(x.dtype, others.full)[kind]
+        pixels = tiles[some.positions, :, some.which, others.which, :matrix.shape[1]]
+        made = out[some.positions, others.positions, place]
+        made = made.reshape(*made.shape[:2], n, some.number, others.number, C)  # (6,6,n,Q,TW,C)
+        np.matmul(matrix, pixels, out=made.transpose(0, 2, 3, 4, 1, 5))
+    return out
 
 
 def _map(V, w, y, win, chunk, blocks):
-    """y = Aᵀ (V·U) A of every tile, U = G w Gᵀ: V (36,T,C), w (3,3,C,O)"""
-    (pictures, top, bottom), (_, T, C) = chunk, V.shape
+    """y = Aᵀ (V·U) A of every tile, U = G w Gᵀ: V (6,6,T,C), w (3,3,C,O)"""
+    (pictures, top, bottom), (_, _, T, C), (kinds, shared) = chunk, V.shape, tiling(win, chunk)
     pixels = y.transpose(0, 2, 3, 1)[pictures, 4 * top:4 * bottom]
+
+    def products(name, some, block):
+        U = _filters(w[:, :, some, block])
+        M = _buffer(name, 36, T * U.shape[3], V.dtype).reshape(6, 6, T, U.shape[3])
+        for a, b, place in shared:
+            matmul(V[a, b, place, some], U[a, b], M[a, b, place])
+        return M
     for block in blocks:
-        O = block.stop - block.start
-        M, (first, *others) = _buffer("M", 36, T * O, V.dtype), _blocks(C, (0, 1), INPUTS)
-        matmul(V[..., first], _filters(w[:, :, first, block]), M.reshape(36, T, O))
+        first, *others = _blocks(C, (0, 1), INPUTS)
+        M = products("M", first, block)
         for some in others:
-            more = _buffer("more of M", 36, T * O, V.dtype)
-            matmul(V[..., some], _filters(w[:, :, some, block]), more.reshape(36, T, O))
-            M += more
-        _untransform(M, pixels[..., block])
+            more = products("more of M", some, block)
+            for there in shared:
+                M[there] += more[there]
+        _untransform(M, pixels[..., block], kinds)
 
 
 def _filters(w):
-    """U = G w Gᵀ: w (3,3,C,O) -> (36,C,O)"""
+    """U = G w Gᵀ: w (3,3,C,O) -> (6,6,C,O)"""
     (_, _, C, O), G, w = w.shape, matrices(w.dtype)[2], _in_order(w)
     half, U = (_buffer(name, rows, C * O, w.dtype) for name, rows in (("half U", 18), ("U", 36)))
     np.matmul(G, w.transpose(1, 2, 0, 3), out=half.reshape(6, 3, C, O).transpose(1, 2, 0, 3))
     np.matmul(G, half.reshape(6, 3, -1), out=U.reshape(6, 6, -1))
-    return U.reshape(36, C, O)
+    return U.reshape(6, 6, C, O)
 
 
-def _untransform(M, pixels):
-    """pixels = Aᵀ M A: M (36,T·O) -> pixels (n,rows,OW,O)"""
-    (n, rows, OW, O), AT = pixels.shape, matrices(M.dtype)[3]
-    half = _buffer("half M", 24, M.shape[1], M.dtype)
-    np.matmul(AT, M.reshape(6, 6, -1).swapaxes(0, 1), out=half.reshape(4, 6, -1).swapaxes(0, 1))
-    tiles = half.reshape(4, 6, n, -(-rows // 4), -(-OW // 4), O).transpose(2, 3, 0, 4, 1, 5)  # (n,TH,4,TW,6,O)
-    for q, i, some in whole_and_rest(rows):
-        for t, j, columns in whole_and_rest(OW):
-            out = pixels[:, some, columns].reshape(n, q.stop - q.start, i, t.stop - t.start, j, O)
-            np.matmul(AT[:j], tiles[:, q, :i, t], out=out)
+def _untransform(M, pixels, kinds):
+    """pixels = Aᵀ M A: M (6,6,T,O) -> pixels (n,rows,OW,O)"""
+    (n, _, _, O), T = pixels.shape, M.shape[2]
+    half = _buffer("half M", 24, T * O, M.dtype).reshape(4, 6, T, O)
+    for rows, columns, place in kinds:
+        first, second = (matrices(M.dtype, some.full)[3][:some.each] for some in (rows, columns))
+        (i, a), (j, b), (q, t) = first.shape, second.shape, (rows.number, columns.number)
+        sums = half[:i, :b, place]
+        np.matmul(first, M[:a, :b, place].swapaxes(0, 1).reshape(b, a, -1), out=sums.swapaxes(0, 1).reshape(b, i, -1))
+        tiles = sums.reshape(i, b, n, q, t, O).transpose(2, 3, 0, 4, 1, 5)  # (n,q,i,t,6,O)
+        np.matmul(second, tiles, out=pixels[:, rows.outputs, columns.outputs].reshape(n, q, i, t, j, O))
 
 
 def _in_order(w):
@@ -209,17 +225,19 @@ def _in_order(w):
     return np.ascontiguousarray(w)
 
 
-def _weights(V, D, part, *, turned=False):
-    """dw = Gᵀ (Σ V·D over the tiles) G: V (36,T,C), D (36,T,O) -> (3,3,C,O), or this part of O"""
-    _, T, C = V.shape
-    blocks = _blocks(D.shape[2], part, max(1, min(WIDE, SMALL // (FEW * max(T, 1)))))
+def _weights(V, D, win, chunk, part, *, turned=False):
+    """dw = Gᵀ (Σ V·D over the tiles) G: V (6,6,T,C), D (6,6,T,O) -> (3,3,C,O), or this part of O"""
+    T, C = V.shape[2:]
+    blocks = _blocks(D.shape[3], part, max(1, min(WIDE, SMALL // (FEW * max(T, 1)))))
     GT, first = matrices(V.dtype)[2][:, ::-1 if turned else 1].T, blocks[0].start
     dw = np.empty((3, 3, C, blocks[-1].stop - first), V.dtype)
     for some in _blocks(C, (0, 1), FEW):
         for block in blocks:
             out = dw[:, :, some, block.start - first:block.stop - first]
             dU, half = (_buffer(name, rows, out[0, 0].size, V.dtype) for name, rows in (("dU", 36), ("half dU", 18)))
-            np.matmul(V[..., some].swapaxes(1, 2), D[..., block], out=dU.reshape(36, *out.shape[2:]))
+            sums = dU.reshape(6, 6, *out.shape[2:])
+            for a, b, place in tiling(win, chunk).shared:
+                np.matmul(V[a, b, place, some].swapaxes(2, 3), D[a, b, place, block], out=sums[a, b])
             np.matmul(GT, dU.reshape(6, 6, -1), out=half.reshape(6, 3, -1))
             half = half.reshape(6, 3, *out.shape[2:]).transpose(1, 2, 0, 3)  # (3,C,6,O)
             np.matmul(GT, half, out=out.transpose(1, 2, 0, 3))

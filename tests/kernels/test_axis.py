@@ -19,15 +19,29 @@ def test_toom_cook_makes_a_correlation(outputs, taps, points):
 
 
 def test_the_matrices_are_those_of_lavin_and_gray():
-    """arXiv:1509.09308, F(4×4,3×3), whose points come in this order, with infinity at the end."""
+    """arXiv:1509.09308, F(4×4,3×3), whose points come in this order, but for infinity, which is at the end there."""
     BT, A, G, AT = axis.matrices(np.dtype(np.float64))
+    np.testing.assert_array_equal(A, AT.T)
+    BT, G, AT = np.roll(BT, -1, axis=0), np.roll(G, -1, axis=0), np.roll(AT, -1, axis=1)
     np.testing.assert_array_equal(BT, [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
                                        [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]])
     np.testing.assert_allclose(24 * G, [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]],
                                rtol=2**-52)
     np.testing.assert_array_equal(AT, [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0],
                                        [0, 1, -1, 8, -8, 1]])
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_windows_of_fewer_outputs_take_the_first_positions_of_whole_ones(outputs):
+    BT, A, G, AT = axis.matrices(np.dtype(np.float64), outputs)
+    whole = axis.matrices(np.dtype(np.float64))
+    np.testing.assert_array_equal(G, whole[2][:outputs + 2])
+    np.testing.assert_array_equal(AT, whole[3][:outputs, :outputs + 2] * (np.arange(outputs + 2) > 0)
+                                  + np.eye(outputs)[:, -1:] * (np.arange(outputs + 2) == 0))  # ∞: the last output
     np.testing.assert_array_equal(A, AT.T)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal(outputs + 2), rng.standard_normal(3)
+    np.testing.assert_allclose(AT @ ((G @ w) * (BT @ x)), np.correlate(x, w, "valid"), rtol=0, atol=1e-14)
 
 
 @given(st.integers(0, 3), st.integers(1, 14), st.integers(0, 2), st.sampled_from([4, 6]), st.data())

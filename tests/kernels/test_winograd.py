@@ -54,22 +54,40 @@ class Tiles:
         return np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))[:, :, ::4, ::4][:, :, :TH, :TW]
 
     @staticmethod
-    def both_axes(matrix, a):
-        return np.abs(matrix) @ np.abs(a.astype(float)) @ np.abs(matrix).T
+    def both_axes(first, a, second):
+        return np.abs(first) @ np.abs(a.astype(float)) @ np.abs(second).T
+
+    @staticmethod
+    def kinds(win):
+        """Of the whole windows of each axis and the last, which is smaller if there are others: their matrices."""
+        def axis_of(size):
+            whole, rest = divmod(size, 4)
+            if not whole:
+                return [(slice(0, 1), 4)]
+            return [(slice(0, whole), 4), (slice(whole, whole + 1), rest)][:1 + (rest > 0)]
+        for q, i in axis_of(win.OH):
+            for t, j in axis_of(win.OW):
+                yield q, t, i, j, *zip(*(axis.matrices(np.dtype(float), size) for size in (i, j)), strict=True)
 
     @classmethod
     def y(cls, x, w, win):
-        V, U = cls.both_axes(BT, cls.cut(x, win, 6, (win.PH, win.PW))), cls.both_axes(G, w)
-        y = cls.both_axes(AT, np.einsum("ncabij,ocij->noabij", V, U, optimize=True))
-        y = y.swapaxes(3, 4).reshape(win.N, win.O, 4 * y.shape[2], 4 * y.shape[3])[:, :, :win.OH, :win.OW]
-        return np.sqrt(26 + win.C) * y
+        tiles = cls.cut(x, win, 6, (win.PH, win.PW))
+        y = np.zeros((win.N, win.O, tiles.shape[2], 4, tiles.shape[3], 4))
+        for q, t, i, j, BTs, _, Gs, ATs in cls.kinds(win):
+            V = cls.both_axes(BTs[0], tiles[:, :, q, t, :i + 2, :j + 2], BTs[1])
+            M = np.einsum("ncabij,ocij->noabij", V, cls.both_axes(Gs[0], w, Gs[1]), optimize=True)
+            y[:, :, q, :i, t, :j] = cls.both_axes(ATs[0], M, ATs[1]).swapaxes(3, 4)
+        return np.sqrt(26 + win.C) * y.reshape(*y.shape[:2], 4 * y.shape[2], 4 * y.shape[4])[:, :, :win.OH, :win.OW]
 
     @classmethod
     def dw(cls, dy, x, win):
-        V = cls.both_axes(BT, cls.cut(x, win, 6, (win.PH, win.PW)))
-        D = cls.both_axes(AT.T, cls.cut(dy, win, 4))
-        number = win.N * V.shape[2] * V.shape[3]
-        return np.sqrt(30 + number) * cls.both_axes(G.T, np.einsum("ncabij,noabij->ocij", V, D, optimize=True))
+        tiles, dys = cls.cut(x, win, 6, (win.PH, win.PW)), cls.cut(dy, win, 4)
+        dw, number = 0, win.N * tiles.shape[2] * tiles.shape[3]
+        for q, t, i, j, BTs, As, Gs, _ in cls.kinds(win):
+            V = cls.both_axes(BTs[0], tiles[:, :, q, t, :i + 2, :j + 2], BTs[1])
+            D = cls.both_axes(As[0], dys[:, :, q, t, :i, :j], As[1])
+            dw += cls.both_axes(Gs[0].T, np.einsum("ncabij,noabij->ocij", V, D, optimize=True), Gs[1].T)
+        return np.sqrt(30 + number) * dw
 
 
 class Fours:
