@@ -33,10 +33,7 @@ class Exchange:
         sent[...] = False
 
         def send(i, p):
-            if sent[i]:
-                slots[i] += p.grad
-            else:
-                slots[i][...] = p.grad
+            slots[i][...] = p.grad
             sent[i], p.grad = True, None
         removers = [p.register_post_accumulate_grad_hook(partial(send, i))
                     for i, p in enumerate(self.parameters) if slots[i] is not None]

@@ -13,7 +13,8 @@ import pytest
 
 from minires import Tensor, models, nn, ops, optim
 from minires.errors import GraphError, OptionError
-from minires.parallel import Replicas, why_not
+from minires.parallel import Replicas, gradients, why_not
+from minires.parallel import replicas as replicas_module
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -292,6 +293,31 @@ def test_processes_end_when_the_first_one_is_killed():
             return  # it has ended, and nobody has asked for its exit status
         time.sleep(0.01)
     raise AssertionError("the other process lives on")
+
+
+def test_each_process_adds_up_about_as_many_numbers():
+    sizes = [9408, 4096, 36864, 16384, 1, 64, 2359296, 1048576, 2048000, 1000]
+    owners = gradients._owners(sizes, 2)
+    loads = [sum(size for size, owner in zip(sizes, owners, strict=True) if owner == rank) for rank in range(2)]
+    assert sum(loads) == sum(sizes)
+    assert max(loads) - min(loads) <= max(sizes)
+    assert gradients._owners([5] * 6, 3) == [0, 1, 2, 0, 1, 2]
+
+
+def test_pages_are_joined_once_for_each_kind_of_work_after_a_fork(monkeypatch):
+    calls = []
+    monkeypatch.setattr(replicas_module, "join_pages", lambda: calls.append(os.getpid()))
+    images, labels = batch(4)
+    with Replicas(network(), 2) as replicas:
+        for expected in (1, 1):
+            replicas.gradients(images, labels)
+            assert calls == [os.getpid()] * expected
+        for expected in (2, 2):
+            replicas.predict(images)
+            assert calls == [os.getpid()] * expected
+        replicas.close()
+        replicas.gradients(images, labels)
+        assert len(calls) == 3
 
 
 def test_what_cannot_be_shared_is_refused_with_the_reason():
