@@ -14,6 +14,7 @@ none of these sums has larger coefficients on its way than its matrix.
 """
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,12 +26,12 @@ POINTS = [0, 1, -1, 2, -2]
 def matrices(dtype, outputs=STEP):
     """Bᵀ (m,m), A (m,outputs), G (m,3) and Aᵀ (outputs,m) for m = outputs + 2 positions: ∞, 0, 1, −1, 2, −2.
 
-    A window of fewer outputs makes do with the first of them. G w is there what it is for four outputs: the factors for
-    the other points, by which G w would be divided less, are in Bᵀ.
+    A window of fewer outputs makes do with the first of them, and G w is the same there as for four outputs: by what it
+    is divided more than it need be, its differences from the other points, Bᵀ is multiplied.
     """
-    points = np.array(POINTS[:outputs + 1])
+    points, others = POINTS[:outputs + 1], POINTS[outputs + 1:]
     BT, _, AT = toom_cook(outputs, 3, points)
-    BT[:-1] *= np.prod(np.subtract.outer(points, POINTS[outputs + 1:]), axis=1, keepdims=True)
+    BT[:-1] *= np.prod(np.subtract.outer(points, others), axis=1, keepdims=True)
     G = toom_cook(STEP, 3, POINTS)[1]
     BT, G, AT = np.roll(BT, 1, axis=0), np.roll(G, 1, axis=0)[:outputs + 2], np.roll(AT, 1, axis=1)
     return [np.ascontiguousarray(m, dtype) for m in (BT, AT.T, G, AT)]
@@ -92,13 +93,25 @@ def transform(matrix, rows, start, out):
         np.matmul(matrix[:, a - first:b - first], rows[:, a:b], out=out[:, q])
 
 
-def whole_and_rest(size):
-    """The windows of an axis of so many outputs, whole ones and the rest: (which, outputs of each, these outputs)."""
-    whole = size // STEP
-    if whole:
-        yield slice(0, whole), STEP, slice(0, STEP * whole)
-    if size % STEP:
-        yield slice(whole, whole + 1), size % STEP, slice(STEP * whole, size)
+class Windows(NamedTuple):
+    """Windows of an axis that are alike, and neighbours."""
+
+    first: int
+    number: int
+    each: int  # outputs that one has in the map
+    full: int  # outputs that its matrices are for
+
+    which = property(lambda self: slice(self.first, self.first + self.number))
+    outputs = property(lambda self: slice(STEP * self.first, STEP * self.first + self.number * self.each))
+    positions = property(lambda self: slice(0, self.full + 2))
+
+
+def windows(size):
+    """Those of an axis of so many outputs: whole ones, and the rest, which counts as a whole one if it is all."""
+    whole, rest = divmod(size, STEP)
+    if not whole:
+        return [Windows(0, 1, rest, STEP)]
+    return [Windows(0, whole, STEP, STEP), Windows(whole, 1, rest, rest)][:1 + bool(rest)]
 
 
 def is_3x3(dtype, win):

@@ -22,7 +22,7 @@ im2col's error (root mean square).
 import numpy as np
 
 from minires.arrays import empty, empty_map
-from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform, whole_and_rest
+from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform, windows
 from minires.kernels.blas import SMALL
 from minires.kernels.blocks import chunks
 from minires.kernels.window import turned
@@ -139,8 +139,9 @@ def _map(V, U, y, win, chunk):
     rows, _ = rows_of(y, chunk, 0, 4)  # no copy, for y is channels-last
     n, Q = len(rows), last - first
     M = as_windows(M.reshape(6, -1)[:, :n * Q * columns * O], n, Q, columns * O, 0, win.OW * O)
-    for q, i, some in whole_and_rest(rows.shape[1]):
-        np.matmul(AT[:i], M[:, q], out=rows[:, some].reshape(n, q.stop - q.start, i, win.OW * O))
+    for some in windows(rows.shape[1]):
+        np.matmul(AT[:some.each], M[:, some.which],
+                  out=rows[:, some.outputs].reshape(n, some.number, some.each, win.OW * O))
 
 
 def _products(D, V):

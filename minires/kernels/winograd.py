@@ -7,6 +7,9 @@ in brackets is 36 matrix products. The transforms are products too, one axis aft
 straight from the rows of a map, and makes the last in its place there. That is four times the arithmetic of the sums
 that the paper takes them apart into, and less time, for in NumPy every sum is a way through memory.
 
+Where the size of a map is no multiple of 4 its last tiles have fewer outputs, and so fewer positions (axis.py,
+winograd_tiles.py): all tiles of a map of 14×14 together 484, not 576, those of one of 7×7 121, not 144.
+
 The error, to first order (u = 2⁻²⁴ in float32), with the roundings that axis.py counts, on two axes, and C in the sum
 over channels:
 
@@ -14,8 +17,8 @@ over channels:
 
 and where roundings are independent n becomes √n, up to a small factor [Higham & Mary 2019]; the tests assert √n.
 In numbers: output p of an axis takes Σ_k |A_kp|·Σ_r|G_kr|·Σ_q|B_qk| = 16, 17, 24 or 48 times max|w|·max|x| where im2col
-takes 3, so on two axes the bound is up to 256 and on average 77 times im2col's; signs that vary leave 3 to 9 times
-its error (root mean square).
+takes 3 (in a window of fewer outputs 7 to 24 times), so on two axes the bound is up to 256 and on average 77 times
+im2col's; signs that vary leave 3 to 9 times its error (root mean square).
 """
 
 from itertools import pairwise
@@ -28,8 +31,8 @@ from minires.kernels import fours
 from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform
 from minires.kernels.blas import SMALL, matmul
 from minires.kernels.blocks import chunks
-from minires.kernels.tiles import tiling
 from minires.kernels.window import turned
+from minires.kernels.winograd_tiles import tiling
 from minires.kernels.workers import add_up, buffer, share, workers
 
 BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache,

@@ -73,10 +73,11 @@ def test_rows_of_a_channels_last_map_are_no_copy():
     assert not np.shares_memory(axis.rows_of(np.ascontiguousarray(x), (slice(1, 3), 0, 2), 1, 6)[0], x)
 
 
-@pytest.mark.parametrize("size", range(1, 14))
+@pytest.mark.parametrize("size", [*range(1, 14), 28])
 def test_every_output_of_an_axis_belongs_to_one_window(size):
-    parts = list(axis.whole_and_rest(size))
-    outputs = [o for q, each, some in parts for o in range(some.start, some.stop)]
-    assert outputs == list(range(size))
-    assert all((q.stop - q.start) * each == some.stop - some.start for q, each, some in parts)
-    assert sum(q.stop - q.start for q, *_ in parts) == -(-size // 4)
+    windows = axis.windows(size)
+    assert [o for some in windows for o in range(some.outputs.start, some.outputs.stop)] == list(range(size))
+    assert [w for some in windows for w in range(some.which.start, some.which.stop)] == list(range(-(-size // 4)))
+    assert all(some.number * some.each == some.outputs.stop - some.outputs.start for some in windows)
+    assert all(some.full == some.each for some in windows) or len(windows) == 1
+    assert windows[0].positions == slice(0, 6)

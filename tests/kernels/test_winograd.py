@@ -60,14 +60,11 @@ class Tiles:
     @staticmethod
     def kinds(win):
         """Of the whole windows of each axis and the last, which is smaller if there are others: their matrices."""
-        def axis_of(size):
-            whole, rest = divmod(size, 4)
-            if not whole:
-                return [(slice(0, 1), 4)]
-            return [(slice(0, whole), 4), (slice(whole, whole + 1), rest)][:1 + (rest > 0)]
-        for q, i in axis_of(win.OH):
-            for t, j in axis_of(win.OW):
-                yield q, t, i, j, *zip(*(axis.matrices(np.dtype(float), size) for size in (i, j)), strict=True)
+        for rows in axis.windows(win.OH):
+            for columns in axis.windows(win.OW):
+                i, j = rows.full, columns.full
+                yield rows.which, columns.which, i, j, *zip(*(axis.matrices(np.dtype(float), size) for size in (i, j)),
+                                                            strict=True)
 
     @classmethod
     def y(cls, x, w, win):

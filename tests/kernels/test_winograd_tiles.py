@@ -4,26 +4,16 @@ from itertools import product
 
 import pytest
 
-from minires.kernels import tiles
+from minires.kernels import winograd_tiles
 from minires.kernels.window import Window
 
 SIZES = [*range(1, 14), 28]
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_output_of_an_axis_belongs_to_one_window(size):
-    windows = tiles.windows(size)
-    assert [o for some in windows for o in range(some.outputs.start, some.outputs.stop)] == list(range(size))
-    assert [w for some in windows for w in range(some.which.start, some.which.stop)] == list(range(-(-size // 4)))
-    assert all(some.number * some.each == some.outputs.stop - some.outputs.start for some in windows)
-    assert all(some.full == some.each for some in windows) or len(windows) == 1
-    assert windows[0].positions == slice(0, 6)
-
-
 @pytest.mark.parametrize(("height", "width"), list(product(SIZES, repeat=2)))
 def test_the_tiles_that_have_a_position_are_neighbours(height, width):
     n, win = 3, Window.of((3, 2, height, width), (2, 2, 3, 3), 1, 1)
-    kinds, shared = tiles.tiling(win, (slice(0, n), 0, -(-height // 4)))
+    kinds, shared = winograd_tiles.tiling(win, (slice(0, n), 0, -(-height // 4)))
     having = {}  # position: tiles
     place = 0
     for rows, columns, here in kinds:
@@ -41,13 +31,13 @@ def test_the_tiles_that_have_a_position_are_neighbours(height, width):
 @pytest.mark.parametrize(("size", "products"), [(56, 14 * 14 * 36), (28, 7 * 7 * 36), (14, 484), (7, 121)])
 def test_resnets_maps_have_so_many_products(size, products):
     win = Window.of((1, 2, size, size), (2, 2, 3, 3), 1, 1)
-    _, shared = tiles.tiling(win, (slice(0, 1), 0, -(-size // 4)))
+    _, shared = winograd_tiles.tiling(win, (slice(0, 1), 0, -(-size // 4)))
     assert sum((a.stop - a.start) * (b.stop - b.start) * (here.stop - here.start) for a, b, here in shared) == products
 
 
 def test_rows_that_are_a_chunk_of_a_map_are_tiled_by_themselves():
     win = Window.of((2, 2, 14, 14), (2, 2, 3, 3), 1, 1)
-    whole, both, rest = (tiles.tiling(win, (slice(0, 1), *rows)).kinds for rows in ((0, 3), (2, 4), (3, 4)))
+    whole, both, rest = (winograd_tiles.tiling(win, (slice(0, 1), *rows)).kinds for rows in ((0, 3), (2, 4), (3, 4)))
     assert {(rows.number, rows.each, rows.full) for rows, _, _ in whole} == {(3, 4, 4)}
     assert {(rows.first, rows.number, rows.each, rows.full) for rows, _, _ in both} == {(0, 1, 4, 4), (1, 1, 2, 2)}
     assert {(rows.number, rows.each, rows.full) for rows, _, _ in rest} == {(1, 2, 4)}

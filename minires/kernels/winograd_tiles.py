@@ -12,20 +12,7 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from minires.kernels.axis import STEP
-
-
-class Windows(NamedTuple):
-    """Windows of an axis that are alike, and neighbours."""
-
-    first: int
-    number: int
-    each: int  # outputs that one has in the map
-    full: int  # outputs that its matrices are for
-
-    which = property(lambda self: slice(self.first, self.first + self.number))
-    outputs = property(lambda self: slice(STEP * self.first, STEP * self.first + self.number * self.each))
-    positions = property(lambda self: slice(0, self.full + 2))
+from minires.kernels.axis import STEP, windows
 
 
 class Tiling(NamedTuple):
@@ -56,14 +43,6 @@ def _tiling(n, height, width):
     return Tiling(kinds, shared)
 
 
-def windows(size):
-    """Those of an axis of so many outputs: whole ones, and the rest, which counts as a whole one if it is all."""
-    whole, rest = divmod(size, STEP)
-    if not whole:
-        return [Windows(0, 1, rest, STEP)]
-    return [Windows(0, whole, STEP, STEP), Windows(whole, 1, rest, rest)][:1 + bool(rest)]
-
-
-def _between(windows):
+def _between(kinds):
     """The positions that all of these have, and those that only whole ones have."""
-    return [slice(*pair) for pair in pairwise(sorted({0, *(some.positions.stop for some in windows)}))]
+    return [slice(*pair) for pair in pairwise(sorted({0, *(some.positions.stop for some in kinds)}))]
