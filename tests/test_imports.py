@@ -14,7 +14,7 @@ ROOT = Path(minires.__file__).parent
 ROOMS = ["errors", "cuda", "arrays", "kernels", "graph", "tensor", "op", "ops", "nn", "models", "optim", "data", "storage",
          "parallel", "plots", "probes", "gradcheck", "train", "gpucheck"]  # from the ground up
 FACE = "__init__"  # the public face, minires/__init__.py, looks into the rooms, and no room looks at it
-OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "mpi4py", "tqdm", "threadpoolctl", "torch", "scipy"}
+OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "tqdm", "threadpoolctl", "torch", "scipy"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

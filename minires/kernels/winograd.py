@@ -18,7 +18,7 @@ over channels:
 and where roundings are independent n becomes √n, up to a small factor [Higham & Mary 2019]; the tests assert √n.
 In numbers: output p of an axis takes Σ_k |A_kp|·Σ_r|G_kr|·Σ_q|B_qk| = 16, 17, 24 or 48 times max|w|·max|x| where im2col
 takes 3 (in a window of fewer outputs 7 to 24 times), so on two axes the bound is up to 256 and on average 77 times
-im2col's; signs that vary leave 3 to 9 times its error (root mean square).
+im2col's; signs that vary leave 3 to 10 times its error (root mean square; the BLAS adds up in an order of its own).
 """
 
 from itertools import pairwise
