@@ -4,9 +4,9 @@ import argparse
 import datetime
 import json
 import sys
-from importlib import import_module
 from importlib.util import find_spec
 
+from benchmarks.contender import Contender
 from benchmarks.machine import describe
 from benchmarks.run import measure, number, print_heading, print_results
 from benchmarks.workloads import RIVALS, catalogue, select
@@ -31,10 +31,9 @@ A NAME is a workload, a part of its name between slashes, or a pattern; without 
 
 The ratio is their time / minires' time, of each pair: above 1 minires is faster. PyTorch runs in
 channels-last memory with as many threads, DeZero and MyGrad with as many BLAS threads, minires with
-as many threads or, for whole networks, processes. All start from one process, where minires lets
-malloc keep freed memory, which serves the others too; only import and memory are measured in
-processes of their own. A variable that tunes one library only, such as
-OPENBLAS_CORETYPE, shifts the ratios: what is set is printed and written.
+as many threads or, for whole networks, processes. Each runs in a process of its own, with malloc as
+its users have it. A variable that tunes one library only, such as OPENBLAS_CORETYPE, shifts the
+ratios: what is set is printed and written.
 
 exit status: 0 done, 2 could not run, 130 stopped (what was measured is printed and written)"""
 
@@ -69,6 +68,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if any(n is not None and n < 1 for n in (args.pairs, args.threads)):
         parser.error("--pairs and --threads must be at least 1")
+    if args.threads:
+        kernels.set_num_threads(args.threads)
     try:
         workloads = select(args.names, catalogue(args.tiny))
         if args.list:
@@ -82,18 +83,16 @@ def main(argv=None):
 
 def benchmark(args, workloads):
     """Measure, show and write. -> exit status"""
-    if args.threads:
-        kernels.set_num_threads(args.threads)
     threads, rivals = kernels.get_num_threads(), installed(args.against)
-    if "torch" in rivals:
-        import_module("benchmarks.in_torch").set_threads(threads)
     pairs = args.pairs or (1 if args.tiny else 7)
     report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "threads": threads,
               "pairs": pairs, "tiny": args.tiny, "machine": describe(rivals), "results": []}
-    results, status = report["results"], 0
+    results, contenders, status = report["results"], [], 0
     try:
+        for name in ("minires", *rivals):
+            contenders.append(Contender(name, threads))
         for i, workload in enumerate(workloads):
-            results.append(measure(workload, rivals, pairs, tiny=args.tiny))
+            results.append(measure(workload, contenders, pairs, tiny=args.tiny))
             said = ", ".join(f"{name} {number(value)}" for name, value in results[-1]["values"].items())
             print(f"[{i + 1}/{len(workloads)}] {workload.name}: {said} {workload.unit}", file=sys.stderr, flush=True)
             if args.json:  # after each, so that a long run that dies leaves what it has
@@ -101,8 +100,12 @@ def benchmark(args, workloads):
     except KeyboardInterrupt:
         print("\nbenchmarks: stopped; what was measured so far:", file=sys.stderr)
         status = 130
+    finally:
+        for contender in contenders:
+            contender.stop()
     print_heading(report["machine"], threads)
-    print_results(results)
+    if results:
+        print_results(results)
     ratios = {r["name"]: r["ratios"] for r in results if r["ratios"]}
     if args.plot and ratios:
         plot_speed(ratios, args.plot)

@@ -8,7 +8,7 @@ import statistics
 import time
 from collections import defaultdict
 
-from minires.probes import listen
+from minires.probes import costs, listen
 from minires.train import train_step
 
 CONVOLUTION = {"forward": "conv forward", "backward": "conv dx + dw"}
@@ -34,6 +34,12 @@ def seconds_by_kind(found, flops_per_second, bytes_per_second):
     for cost in found:
         total[kind(cost.op, cost.direction)] += max(cost.flops / flops_per_second, cost.nbytes / bytes_per_second)
     return dict(total)
+
+
+def analyse(step, steps):
+    """A training step of in_minires -> the costs of its ops, and its profile."""
+    model, optimizer, images, labels, *_ = step.args
+    return costs(model, images, labels), profile(model, optimizer, images, labels, steps)
 
 
 def profile(model, optimizer, images, labels, steps):

@@ -50,9 +50,13 @@ def describe(packages):
 
 
 def tuning():
-    """The variables set that change a library's speed: OPENBLAS_CORETYPE can halve NumPy's, and leaves torch's."""
+    """The variables set that change a library's speed: OPENBLAS_CORETYPE can halve NumPy's, and leaves torch's.
+
+    KMP_DUPLICATE_LIB_OK is none: threadpoolctl sets it.
+    """
     families = ("OPENBLAS_", "OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "MALLOC_", "LD_PRELOAD")
-    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(families)}
+    return {name: value for name, value in sorted(os.environ.items())
+            if name.startswith(families) and name != "KMP_DUPLICATE_LIB_OK"}
 
 
 def _blas():
@@ -65,35 +69,46 @@ def _blas():
     return name
 
 
-class Company:
-    """with Company() as company: …; then company.cores is how many cores other programs, or other guests of the host,
+ENOUGH = 0.5  # seconds, to say how much others worked: the system counts in hundredths
 
-    kept busy meanwhile on average; None where the system does not say.
+
+class Company:
+    """with Company(contenders) as company: …; then company.cores is how many cores other programs, or other guests of
+
+    the host, kept busy meanwhile on average; None where the system does not say.
     """
 
+    def __init__(self, contenders):
+        self.contenders, self.cores = contenders, None
+
     def __enter__(self):
-        self.before, self.cores = _spent(), None
+        self.before = _spent(self.contenders)
         return self
 
     def __exit__(self, *exception):
-        after = _spent()
-        if after and self.before and after[0] > self.before[0]:
+        after = _spent(self.contenders)
+        if after and self.before and after[0] > self.before[0] + ENOUGH:
             wall, busy, own = (b - a for a, b in zip(self.before, after))
             self.cores = max(0.0, (busy - own) / wall)
 
 
-def _spent():
-    """Seconds: of the clock, of work on all cores, of this process and its children, those that live among them."""
+def _spent(contenders):
+    """Seconds: of the clock, of work on all cores, of work of this process and of the contenders'."""
     stat = Path("/proc/stat")
     if not stat.exists():
         return None
     user, nice, system, _, _, irq, softirq, steal = map(int, stat.read_text().split()[1:9])
     busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    return time.monotonic(), busy, sum(os.times()[:4]) + sum(_worked(p.pid) for p in multiprocessing.active_children())
+    return time.monotonic(), busy, sum(os.times()[:4]) + sum(contender.run(worked) for contender in contenders)
+
+
+def worked():
+    """Seconds of work of this process and its children, those that live among them."""
+    return sum(os.times()[:4]) + sum(_worked(child.pid) for child in multiprocessing.active_children())
 
 
 def _worked(pid):
-    """Seconds of work of a process; proc(5): user and system time are fields 14 and 15."""
+    """Of another process; proc(5): user and system time are fields 14 and 15."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 

@@ -4,7 +4,6 @@ python -m benchmarks.processes CONTENDER THREADS NETWORK SIZE COUNT prints the l
 """
 
 import multiprocessing
-import os
 import subprocess
 import sys
 from importlib import import_module
@@ -22,11 +21,9 @@ def importing(contender):
 def peak_memory(contender, threads, name, size, count):
     """A step that trains a network for two steps in a new Python -> the most megabytes that it held."""
     command = [sys.executable, "-m", "benchmarks.processes", contender, *map(str, (threads, name, size, count))]
-    # The networks are copied from minires' models, and minires tells malloc to keep what is freed: not for the others.
-    environment = os.environ | ({} if contender == "minires" else {"MALLOC_TOP_PAD_": "131072"})  # glibc's default
 
     def step():
-        return float(subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.PIPE).stdout)
+        return float(subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE).stdout)
     return step
 
 

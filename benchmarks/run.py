@@ -2,47 +2,48 @@
 
 import statistics
 import textwrap
+from functools import partial
 
 from benchmarks import floor, machine
-from benchmarks.timing import interleave, ratio
+from benchmarks.timing import interleave, ratio, seconds_a_step
 from minires.gradcheck.tables import WIDTH, Table
-from minires.probes import costs
 
 TABLE = {"workload": 32, "unit": 8, "minires": -8, "against": 7, "theirs": -8, "ratio": -6, "least – most": -13}
 CROWDED = 0.15  # cores taken by others from which on ratios are not to be trusted
 PROFILE = {"of a step of one process": 26, "ms": -9, "share": -7, "floor ms": -9, "× floor": -8}
 
 
-def measure(workload, rivals, pairs, *, tiny=False):
-    """A dict of everything about one workload, ready for JSON."""
-    contenders = ["minires", *(name for name in workload.rivals if name in rivals)]
-    steps = {name: workload.make(name) for name in contenders}
-    work = {}
+def measure(workload, contenders, pairs, *, tiny=False):
+    """A dict of everything about one workload, ready for JSON; minires is the first of the contenders."""
+    contenders = [c for c in contenders if c.name in ("minires", *workload.rivals)]
+    for contender in contenders:
+        contender.make(workload)
+    timed = workload.unit != "MB"
+    timers, work = {c.name: c.seconds if timed else c.value for c in contenders}, {}
     if workload.network:  # the machine is measured in the same turns, for it is not always equally fast
         for name, (step, amount) in (("GEMM", machine.gemm(64 if tiny else 2048)),
                                      ("copy", machine.copy(1 << 12 if tiny else 1 << 28))):
-            steps[name], work[name] = step, amount
-    with machine.Company() as company:
-        measured = interleave(steps, min(pairs, workload.pairs), timed=workload.unit != "MB", quick=tiny)
+            timers[name], work[name] = partial(seconds_a_step, step), amount
+    with machine.Company(contenders) as company:
+        measured = interleave(timers, min(pairs, workload.pairs), quick=tiny or not timed)
     medians = {name: statistics.median(values) for name, values in measured.items()}
     result = {
         "name": workload.name, "unit": workload.unit, "amount": workload.amount,
         "measured": measured,  # seconds, or megabytes
-        "values": {name: workload.value(medians[name]) for name in contenders},
-        "ratios": {name: ratio(measured[name], measured["minires"])._asdict() for name in contenders[1:]},
+        "values": {c.name: workload.value(medians[c.name]) for c in contenders},
+        "ratios": {c.name: ratio(measured[c.name], measured["minires"])._asdict() for c in contenders[1:]},
     }
     result["cores_taken_by_others"] = company.cores
     if workload.network:
         rates = {name: amount / medians[name] for name, amount in work.items()}
-        result["floor"] = _against_floor(steps["minires"].args, rates, medians["minires"], min(pairs, 3))
+        needed, profile = contenders[0].on_step(floor.analyse, min(pairs, 3))
+        result["floor"] = _against_floor(needed, profile, rates, medians["minires"])
     return result
 
 
-def _against_floor(parts, rates, seconds, steps):
-    model, _, images, labels, *_ = parts
-    needed = costs(model, images, labels)
+def _against_floor(needed, profile, rates, seconds):
     least = floor.seconds_by_kind(needed, rates["GEMM"], rates["copy"])
-    by_kind, whole = floor.profile(*parts[:4], steps)
+    by_kind, whole = profile
     return {"flops": sum(c.flops for c in needed), "bytes": sum(c.nbytes for c in needed),
             "flops_per_second": rates["GEMM"], "bytes_per_second": rates["copy"],
             "seconds": sum(least.values()), "step": seconds, "over_floor": seconds / sum(least.values()),

@@ -15,38 +15,38 @@ SETTLE = 0.05  # seconds before each: the threads of the one before spin that lo
 Ratio = namedtuple("Ratio", "median low high")
 
 
-def interleave(steps, pairs, *, timed=True, quick=False):
-    """{name: [seconds a step, one for each pair]} of steps {name: function}; a warm-up pair comes before.
+def seconds_a_step(step, repeats):
+    """The mean of so many, one after the other."""
+    began = time.perf_counter()
+    for _ in range(repeats):
+        step()
+    return (time.perf_counter() - began) / repeats
 
-    timed=False: the steps measure something themselves, and return it; quick: no warm-up, repeats or pauses.
+
+def interleave(timers, pairs, *, quick=False):
+    """{name: [seconds a step, one for each pair]} of {name: seconds(repeats)}; a warm-up pair comes before.
+
+    quick: no warm-up, repeats or pauses.
     """
-    values = {name: [] for name in steps}
-    repeats = {name: _warm_up(step) if timed and not quick else 1 for name, step in steps.items()}
+    values = {name: [] for name in timers}
+    repeats = {name: 1 if quick else _warm_up(seconds) for name, seconds in timers.items()}
     for _ in range(pairs):
-        for name, step in steps.items():
+        for name, seconds in timers.items():
             if not quick:
                 time.sleep(SETTLE)
             if repeats[name] > 1:  # fetches what the others have driven out of the cache
-                step()
-            value, seconds = _time(step, repeats[name])
-            values[name].append(seconds if timed else value)
+                seconds(1)
+            values[name].append(seconds(repeats[name]))
     return values
 
 
-def _time(step, repeats):
-    began = time.perf_counter()
-    for _ in range(repeats):
-        value = step()
-    return value, (time.perf_counter() - began) / repeats
-
-
-def _warm_up(step):
-    """Run a step -> how often to repeat it in one measurement."""
-    _, seconds = _time(step, 1)
-    if seconds > 10 * LEAST:
+def _warm_up(seconds):
+    """-> how often to repeat a step in one measurement."""
+    first = seconds(1)
+    if first > 10 * LEAST:
         return 1
-    _, seconds = _time(step, 1)  # the first one has made buffers and compiled kernels
-    return max(1, math.ceil(LEAST / max(seconds, 1e-6)))
+    second = seconds(1)  # the first one has made buffers and compiled kernels
+    return max(1, math.ceil(LEAST / max(second, 1e-6)))
 
 
 def ratio(theirs, ours):

@@ -46,7 +46,7 @@ class Workload:
 
 
 def catalogue(tiny=False):
-    """All workloads, in order."""
+    """All workloads, in order, for as many threads as minires has here."""
     nets = TINY if tiny else NETWORKS
     found = []
     for name, (size, count) in nets.items():
@@ -68,7 +68,8 @@ def catalogue(tiny=False):
     # not DeZero, which today's NumPy keeps from being imported (see in_dezero.py)
     found.append(Workload("import", "s", processes.importing, rivals=("torch", "mygrad")))
     largest = "resnet20" if tiny else "resnet50"
-    found.append(Workload("memory", "MB", _memory, (largest, *nets[largest]), pairs=1))
+    found.append(Workload("memory", "MB", processes.peak_memory,
+                          (kernels.get_num_threads(), largest, *nets[largest]), pairs=1))
     return found
 
 
@@ -76,14 +77,14 @@ def _scaling(size, count, tiny):
     """Training steps of ResNet-20 with other batches, and with one, two, four … threads."""
     for n in (2,) if tiny else BATCHES:
         yield Workload(f"scaling/batch{n}", "images/s", "train_step", ("resnet20", size, n), n)
-    for power in range(kernels.get_num_threads().bit_length()):
-        yield Workload(f"scaling/threads{2**power}", "images/s", _with_threads, (2**power, "resnet20", size, count),
-                       count)
-
-
-def _with_threads(contender, n, *network):
-    library = import_module(f"benchmarks.in_{contender}")
     usual = kernels.get_num_threads()
+    for power in range(usual.bit_length()):
+        yield Workload(f"scaling/threads{2**power}", "images/s", _with_threads,
+                       (2**power, usual, "resnet20", size, count), count)
+
+
+def _with_threads(contender, n, usual, *network):
+    library = import_module(f"benchmarks.in_{contender}")
     library.set_threads(n)
     step = library.train_step(*network)
     library.set_threads(usual)
@@ -95,10 +96,6 @@ def _with_threads(contender, n, *network):
         finally:
             library.set_threads(usual)
     return with_threads
-
-
-def _memory(contender, *network):
-    return processes.peak_memory(contender, kernels.get_num_threads(), *network)
 
 
 def _convolutions(size, count):

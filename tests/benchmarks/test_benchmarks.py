@@ -1,7 +1,11 @@
 """The benchmark command at toy sizes: it runs, counts right, and times the same work on all sides."""
 
 import json
+import multiprocessing
+import os
+import platform
 import sys
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,13 +15,15 @@ import pytest
 
 from minires import kernels
 from minires.errors import OptionError
+from minires.kernels import memory
 from minires.probes import Cost
 
 sys.path.append(str(Path(__file__).parents[2]))  # benchmarks/ is no part of the installed package
 from benchmarks import floor, machine, processes
 from benchmarks.__main__ import main
+from benchmarks.contender import Contender, malloc_as_usual
 from benchmarks.run import number, print_results
-from benchmarks.timing import interleave, ratio
+from benchmarks.timing import interleave, ratio, seconds_a_step
 from benchmarks.workloads import Workload, catalogue, resnet50_convolutions, select
 
 
@@ -71,12 +77,59 @@ def test_variables_that_tune_one_side_are_recorded(monkeypatch):
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs /proc/stat")
 def test_the_work_of_other_programs_is_noticed_and_our_own_is_not_counted(monkeypatch):
     spent = iter([(100.0, 50.0, 7.0), (110.0, 65.0, 15.0)])  # in 10 s: 15 s of work, 8 s of it ours
-    monkeypatch.setattr(machine, "_spent", lambda: next(spent))
-    with machine.Company() as company:
+    monkeypatch.setattr(machine, "_spent", lambda contenders: next(spent))
+    with machine.Company([]) as company:
         pass
     assert company.cores == pytest.approx(0.7)
     monkeypatch.undo()
-    assert len(machine._spent()) == 3
+    assert len(machine._spent([])) == 3
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs /proc/stat")
+def test_the_work_of_a_contender_is_ours():
+    contender = Contender("minires", 1)
+    _, _, before = machine._spent([contender])
+    contender.run(seconds_a_step, partial(sum, range(10**7)), 3)
+    assert machine._spent([contender])[2] - before > 0.05
+
+
+@pytest.mark.parametrize(("name", "library", "keeps"), [("minires", "minires", True), ("torch", "torch", False),
+                                                        ("mygrad", "mygrad", False)])
+def test_each_contender_is_a_process_with_its_own_malloc(name, library, keeps, monkeypatch):
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    for variable in memory.SET_BY_USER:
+        monkeypatch.delenv(variable, raising=False)
+    contender = Contender(name, 1)
+    assert contender.run(os.getpid) != os.getpid()
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        assert contender.run(memory.keep_freed_memory) is keeps
+    assert "MALLOC_ARENA_MAX" not in os.environ
+
+
+def test_what_a_user_says_about_malloc_holds_for_every_contender(monkeypatch):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    with malloc_as_usual(True):
+        assert os.environ["MALLOC_ARENA_MAX"] == "2"
+    assert os.environ["MALLOC_ARENA_MAX"] == "2"
+
+
+def test_an_error_in_a_contender_is_ours():
+    contender = Contender("minires", 1)
+    with pytest.raises(OptionError, match="resnet21"):
+        contender.make(Workload("a", "images/s", "train_step", ("resnet21", 8, 4)))
+    contender.make(Workload("a", "images/s", "train_step", ("resnet20", 8, 4)))
+    assert contender.value(1) > 0
+
+
+def test_contenders_are_gone_when_they_have_been_stopped():
+    before = multiprocessing.active_children()
+    contender = Contender("minires", 1)
+    (process,) = [p for p in multiprocessing.active_children() if p not in before]
+    contender.stop()
+    process.join(10)
+    assert not process.is_alive()
+    contender.stop()  # as often as one likes
 
 
 def result_of(cores):
@@ -126,18 +179,21 @@ def test_ratios_are_taken_pair_by_pair():
 
 def test_contenders_take_turns_after_a_warm_up():
     calls = []
-    measured = interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3, quick=True)
-    assert calls == list("ababab")
-    assert {name: len(values) for name, values in measured.items()} == {"a": 3, "b": 3}
-    values = iter([5.0, 7.0])
-    assert interleave({"a": lambda: next(values)}, 2, timed=False, quick=True) == {"a": [5.0, 7.0]}
+
+    def timer(name, seconds):
+        return lambda repeats: calls.append((name, repeats)) or seconds
+    assert interleave({"a": timer("a", 3.0), "b": timer("b", 5.0)}, 3, quick=True) == {"a": [3.0] * 3, "b": [5.0] * 3}
+    assert calls == [("a", 1), ("b", 1)] * 3
+    calls.clear()
+    assert interleave({"a": timer("a", 3.0), "b": timer("b", 5.0)}, 2) == {"a": [3.0] * 2, "b": [5.0] * 2}
+    assert calls == [("a", 1), ("b", 1)] * 3
 
 
 def test_short_steps_are_repeated(monkeypatch):
     monkeypatch.setattr("benchmarks.timing.LEAST", 2e-4)
     monkeypatch.setattr("benchmarks.timing.SETTLE", 0)
     calls = []
-    (seconds,) = interleave({"a": lambda: calls.append(1)}, 1)["a"]
+    (seconds,) = interleave({"a": partial(seconds_a_step, lambda: calls.append(1))}, 1)["a"]
     assert len(calls) > 4
     assert seconds < 2e-4
 
