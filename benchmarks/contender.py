@@ -7,27 +7,37 @@ In minires' process malloc keeps what is freed; in the others it must not, for t
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import get_context
 
 from benchmarks.timing import seconds_a_step
+from minires.errors import MiniresError
 
 _step = None  # of the process that this module is imported in
+
+
+class Gone(MiniresError, RuntimeError):
+    """A contender's process has ended before its work."""
 
 
 class Contender:
     """A library; its process makes and times one step at a time."""
 
     def __init__(self, name, threads):
+        self.name = name
         with malloc_as_usual(name != "minires"):
             self._process = ProcessPoolExecutor(1, get_context("spawn"), _prepare, (name, threads))
             self._pid = self.run(os.getpid)  # starts it, in this environment
-        self.name = name
 
     def run(self, function, *arguments):
-        """function(*arguments), there."""
-        return self._process.submit(function, *arguments).result()
+        """function(*arguments), there. Raises what it raises, and Gone when the process does not answer any more."""
+        try:
+            return self._process.submit(function, *arguments).result()
+        except BrokenProcessPool as broken:
+            raise Gone(f"the process of {self.name} has ended; what it said stands above, and if it said nothing, "
+                       "the system may have killed it for want of memory") from broken
 
     def make(self, workload):
         """Make the step that the next calls are about; the one before is dropped."""

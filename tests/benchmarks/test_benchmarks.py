@@ -122,6 +122,19 @@ def test_an_error_in_a_contender_is_ours():
     assert contender.value(1) > 0
 
 
+def test_a_contender_that_dies_is_named_and_what_was_measured_is_shown(capsys, monkeypatch):
+    measured = []
+
+    def die_at_the_second(contender, repeats):
+        measured.append(contender)
+        return 1.0 if len(measured) == 1 else contender.run(os._exit, 1)
+    monkeypatch.setattr(Contender, "seconds", die_at_the_second)
+    assert main(["--tiny", "batch_norm", "--against"]) == 2
+    said = capsys.readouterr()
+    assert "the process of minires has ended" in said.err
+    assert [line.split()[0] for line in said.out.splitlines() if line.startswith("batch_norm")] == ["batch_norm/16@8"]
+
+
 def test_contenders_are_gone_when_they_have_been_stopped():
     before = multiprocessing.active_children()
     contender = Contender("minires", 1)
