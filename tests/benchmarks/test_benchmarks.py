@@ -23,6 +23,7 @@ from benchmarks import floor, machine, processes
 from benchmarks.__main__ import main
 from benchmarks.contender import Contender, malloc_as_usual
 from benchmarks.run import number, print_results
+from benchmarks.threads import of_blas
 from benchmarks.timing import interleave, ratio, seconds_a_step
 from benchmarks.workloads import Workload, catalogue, resnet50_convolutions, select
 
@@ -66,6 +67,11 @@ def test_the_json_file_holds_every_timing_and_what_it_was_taken_on(tiny):
         assert "minires" in result["measured"]
 
 
+def test_memory_is_that_of_a_process_not_the_time_it_takes(tiny):
+    (result,) = (r for r in tiny[1]["results"] if r["name"] == "memory")
+    assert 20 < result["values"]["minires"] < 500
+
+
 def test_variables_that_tune_one_side_are_recorded(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("HOME", "/nowhere")
@@ -105,6 +111,24 @@ def test_each_contender_is_a_process_with_its_own_malloc(name, library, keeps, m
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         assert contender.run(memory.keep_freed_memory) is keeps
     assert "MALLOC_ARENA_MAX" not in os.environ
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_contender_has_as_many_threads(threads):
+    contender = Contender("minires", threads)
+    assert contender.run(kernels.get_num_threads) == threads
+    if find_spec("torch"):
+        import torch
+        assert Contender("torch", threads).run(torch.get_num_threads) == threads
+
+
+def test_those_who_use_numpys_blas_have_it_with_as_many_threads():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    contender = Contender("minires", 1)  # in whose process the BLAS has one
+    contender.run(of_blas, 2)
+    found = [library["num_threads"] for library in contender.run(threadpoolctl.threadpool_info)
+             if library["user_api"] == "blas"]
+    assert set(found) <= {2}
 
 
 def test_what_a_user_says_about_malloc_holds_for_every_contender(monkeypatch):
@@ -200,6 +224,12 @@ def test_contenders_take_turns_after_a_warm_up():
     calls.clear()
     assert interleave({"a": timer("a", 3.0), "b": timer("b", 5.0)}, 2) == {"a": [3.0] * 2, "b": [5.0] * 2}
     assert calls == [("a", 1), ("b", 1)] * 3
+
+
+def test_the_time_of_a_step_is_the_mean_of_its_repeats(monkeypatch):
+    clock = iter([10.0, 16.0])
+    monkeypatch.setattr("benchmarks.timing.time.perf_counter", lambda: next(clock))
+    assert seconds_a_step(lambda: None, 3) == 2.0
 
 
 def test_short_steps_are_repeated(monkeypatch):
