@@ -21,7 +21,7 @@ machine: beside other programs the ratios move, and a warning says so. For train
 count what the machine cannot do without, and show where the time goes."""
 EXAMPLES = """
 A NAME is a workload, a part of its name between slashes, or a pattern; without one, all are run:
-  python -m benchmarks                                        everything, in some ten minutes
+  python -m benchmarks                                        everything, in five to ten minutes
   python -m benchmarks resnet20                               its training step and its inference
   python -m benchmarks train --json results.json              the training steps of three networks
   python -m benchmarks resnet20/train --against torch dezero mygrad

@@ -59,6 +59,7 @@ class Contender:
         """Whatever it is doing."""
         with suppress(OSError):  # gone already
             os.kill(self._pid, signal.SIGTERM)
+        self._process.shutdown()
 
 
 @contextmanager
