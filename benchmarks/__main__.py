@@ -97,8 +97,9 @@ def benchmark(args, workloads):
             print(f"[{i + 1}/{len(workloads)}] {workload.name}: {said} {workload.unit}", file=sys.stderr, flush=True)
             if args.json:  # after each, so that a long run that dies leaves what it has
                 atomic_write(args.json, json.dumps(report, indent=1).encode())
-    except (KeyboardInterrupt, MiniresError) as stop:
-        print(f"\nbenchmarks: {str(stop) or 'stopped'}; what was measured so far:", file=sys.stderr)
+    except (KeyboardInterrupt, MiniresError, OSError) as stop:
+        print(f"\nbenchmarks: {str(stop) or 'stopped'}; {'what' if results else 'nothing'} was measured so far",
+              file=sys.stderr)
         status = 130 if isinstance(stop, KeyboardInterrupt) else 2
     finally:
         for contender in contenders:

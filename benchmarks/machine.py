@@ -75,7 +75,7 @@ ENOUGH = 0.5  # seconds, to say how much others worked: the system counts in hun
 class Company:
     """with Company(contenders) as company: …; then company.cores is how many cores other programs, or other guests of
 
-    the host, kept busy meanwhile on average; None where the system does not say.
+    the host, kept busy meanwhile on average; None where the system does not say, or it was not long ENOUGH.
     """
 
     def __init__(self, contenders):

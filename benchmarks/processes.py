@@ -1,4 +1,4 @@
-"""What needs a process of its own: how long an import takes, and the most memory that a training step holds.
+"""What needs a new process each time: how long an import takes, and the most memory that a training step holds.
 
 python -m benchmarks.processes CONTENDER THREADS NETWORK SIZE COUNT prints the latter, in megabytes.
 """

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import platform
 import sys
+import time
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -75,9 +76,10 @@ def test_memory_is_that_of_a_process_not_the_time_it_takes(tiny):
 def test_variables_that_tune_one_side_are_recorded(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("HOME", "/nowhere")
+    monkeypatch.setenv("KMP_DUPLICATE_LIB_OK", "True")  # as threadpoolctl does
     found = machine.describe([])["environment"]
     assert found["OPENBLAS_CORETYPE"] == "Haswell"
-    assert "HOME" not in found
+    assert not {"HOME", "KMP_DUPLICATE_LIB_OK"} & set(found)
 
 
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs /proc/stat")
@@ -87,6 +89,10 @@ def test_the_work_of_other_programs_is_noticed_and_our_own_is_not_counted(monkey
     with machine.Company([]) as company:
         pass
     assert company.cores == pytest.approx(0.7)
+    spent = iter([(100.0, 50.0, 7.0), (100.1, 50.2, 7.1)])
+    with machine.Company([]) as company:
+        pass
+    assert company.cores is None  # too short to tell
     monkeypatch.undo()
     assert len(machine._spent([])) == 3
 
@@ -99,17 +105,16 @@ def test_the_work_of_a_contender_is_ours():
     assert machine._spent([contender])[2] - before > 0.05
 
 
-@pytest.mark.parametrize(("name", "library", "keeps"), [("minires", "minires", True), ("torch", "torch", False),
-                                                        ("mygrad", "mygrad", False)])
-def test_each_contender_is_a_process_with_its_own_malloc(name, library, keeps, monkeypatch):
-    if find_spec(library) is None:
-        pytest.skip(f"{library} is not installed")
+@pytest.mark.parametrize("name", ["minires", "torch", "dezero", "mygrad"])
+def test_each_contender_is_a_process_with_its_own_malloc(name, monkeypatch):
+    if find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
     for variable in memory.SET_BY_USER:
         monkeypatch.delenv(variable, raising=False)
     contender = Contender(name, 1)
     assert contender.run(os.getpid) != os.getpid()
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        assert contender.run(memory.keep_freed_memory) is keeps
+        assert contender.run(memory.keep_freed_memory) is (name == "minires")
     assert "MALLOC_ARENA_MAX" not in os.environ
 
 
@@ -128,7 +133,9 @@ def test_those_who_use_numpys_blas_have_it_with_as_many_threads():
     contender.run(of_blas, 2)
     found = [library["num_threads"] for library in contender.run(threadpoolctl.threadpool_info)
              if library["user_api"] == "blas"]
-    assert set(found) <= {2}
+    if not found:
+        pytest.skip("threadpoolctl does not know this BLAS")
+    assert set(found) == {2}
 
 
 def test_what_a_user_says_about_malloc_holds_for_every_contender(monkeypatch):
@@ -159,13 +166,17 @@ def test_a_contender_that_dies_is_named_and_what_was_measured_is_shown(capsys, m
     assert [line.split()[0] for line in said.out.splitlines() if line.startswith("batch_norm")] == ["batch_norm/16@8"]
 
 
-def test_contenders_are_gone_when_they_have_been_stopped():
+def test_a_contender_that_is_stopped_is_gone_in_the_midst_of_a_step():
     before = multiprocessing.active_children()
     contender = Contender("minires", 1)
     (process,) = [p for p in multiprocessing.active_children() if p not in before]
+    step = contender._process.submit(time.sleep, 60)
+    while not step.running():
+        time.sleep(0.01)
+    began = time.monotonic()
     contender.stop()
-    process.join(10)
     assert not process.is_alive()
+    assert time.monotonic() - began < 20
     contender.stop()  # as often as one likes
 
 
@@ -268,6 +279,22 @@ def test_what_cannot_be_done_is_said_and_the_exit_status_is_2(arguments, capsys)
         status = exit.code
     assert status == 2
     assert capsys.readouterr().err.strip()
+
+
+def test_a_file_that_cannot_be_written_costs_nothing_that_was_measured(tmp_path, capsys):
+    assert main(["--tiny", "batch_norm", "--against", "--json", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert str(tmp_path) in said.err
+    assert "batch_norm/16@8" in said.out
+
+
+def test_threads_hold_for_the_scaling_with_threads_too(capsys):
+    before = kernels.get_num_threads()
+    try:
+        assert main(["scaling", "--threads", "4", "--list"]) == 0
+    finally:
+        kernels.set_num_threads(before)
+    assert capsys.readouterr().out.split()[-3:] == ["scaling/threads1", "scaling/threads2", "scaling/threads4"]
 
 
 def test_an_unknown_name_costs_one_line(capsys):
