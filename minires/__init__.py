@@ -5,10 +5,11 @@ from importlib import import_module
 from minires import ops
 from minires.graph import no_grad
 from minires.op import op
+from minires.random import manual_seed
 from minires.tensor import Tensor
 
 __version__ = "0.1.0"
-__all__ = ["Tensor", "__version__", "no_grad", "op", "ops"]
+__all__ = ["Tensor", "__version__", "manual_seed", "no_grad", "op", "ops"]
 
 _ROOMS = ("cuda", "data", "gpucheck", "gradcheck", "kernels", "models", "nn", "optim", "parallel", "plots", "probes",
           "storage", "train")
