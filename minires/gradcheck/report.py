@@ -7,12 +7,13 @@ from minires.gradcheck.numeric import COMPLEX_STEP, Method
 
 @dataclass
 class Kink:
-    """A place without a derivative: the interval of its subgradients, and what backward gives there."""
+    """An element without a derivative: the range of its slopes, and what backward gives there."""
 
     index: tuple
     low: float
     high: float
     analytic: float
+    nearest: float  # analytic where all kinks together may have it so, else the nearest that they may have
 
     def __str__(self):
         return f"{list(self.index)}: backward gives {self.analytic:.3g} in [{self.low:.3g}, {self.high:.3g}]"
