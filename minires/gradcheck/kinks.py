@@ -92,7 +92,9 @@ class _Nearby:
     def embedded(self, elements, v):
         """A direction that orders the elements as v does and gives each its sign, but none a small size: as far as a
         step may go there, no kink is met. A little noise everywhere, so that it leads to no other tie."""
-        p, w = {i: 1e-3 * noise for i, noise in self.point.random_direction(self.rng).items()}, v / np.abs(v).max()
+        p, w = self.point.random_direction(self.rng), v / np.abs(v).max()
+        for noise in p.values():
+            noise *= 1e-3
         for (i, j), value in zip(elements, (np.sign(w) + w) / 2):
             p[i][j] += value
         return p

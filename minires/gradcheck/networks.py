@@ -59,7 +59,8 @@ class Network:
                         tensor.data = tensor.data.astype(complex)
                     for name, direction in directions.items():
                         tensor = self.tensors[name]
-                        tensor.data = tensor.data + t * to_device(np.asarray(direction * self.units[name]), self.device)
+                        tensor.data = tensor.data.copy()
+                        tensor.data += to_device(np.asarray(t * (direction * self.units[name])), self.device)
                     return self.module(*self.inputs).numpy()
             finally:
                 for tensor, data in zip(every, real):

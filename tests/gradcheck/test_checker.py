@@ -223,3 +223,31 @@ def test_a_function_of_arrays_on_a_gpu_gets_arrays_there(place, factor):
         assert type(x) is type(there)
         return x * x, lambda dy: factor * x * dy
     assert check(square, there).passed is (factor == 2)
+
+
+# Inputs without axes or of one element.
+
+@pytest.mark.parametrize("x", [1.7, np.array(1.7), np.float32(1.7), np.array([1.7]), np.array([[1.7]])], ids=repr)
+def test_numbers_and_single_elements_are_checked(x):
+    def cube(factor):
+        return lambda x: (x * x * x, lambda dy: factor * x * x * dy)
+    assert check(cube(3), x).passed
+    report = check(cube(3.001), x)
+    assert not report.passed
+    assert report.method == "complex step"
+
+
+def test_a_function_may_return_a_python_float_and_gradients_that_are_floats():
+    def square(x):
+        return float(x) ** 2, lambda dy: 2 * float(x) * float(dy)
+    report = check(square, 3.0)
+    assert (report.method, report.passed) == ("4-point", True), report
+    assert not check(lambda x: (square(x)[0], lambda dy: 3.0), 3.0).passed
+    assert check(lambda x: (float(x.sum()), lambda dy: np.full(3, float(dy))), np.ones(3)).passed
+    assert check(lambda x, y: (x * y + 1, lambda dy: (dy * y, dy * x)), 2.0, np.array([3.0])[0]).passed
+
+
+def test_a_kink_of_a_single_number_is_found():
+    report = check(lambda x: (abs(float(x)), lambda dy: 0.0), 0.0)
+    assert (report.passed, report.kinks) == (True, 1), report
+    assert not check(lambda x: (abs(float(x)), lambda dy: 1.5 * float(dy)), 0.0).passed
