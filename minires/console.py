@@ -32,6 +32,7 @@ import argparse
 import contextlib
 import difflib
 import functools
+import math
 import os
 import re
 import signal
@@ -213,3 +214,34 @@ class Parser(argparse.ArgumentParser):
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         near = difflib.get_close_matches(unknown[1], flags, n=2, cutoff=0.6) if unknown else []
         return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def whole(least):
+    """The type of a flag that takes whole numbers from `least` on."""
+    def number(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number, at least {least}, got {text!r}")
+        return value
+    return number
+
+
+def seconds(text):
+    """The type of a flag that takes a time."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1e6:  # what the system can wait for
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0 and below a million, got {text!r}")
+    return value
+
+
+def filled(text):
+    """The type of a flag that takes a name, of a file or of what there is a choice of."""
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError(f"must be a name, got {text!r}")
+    return text

@@ -13,7 +13,7 @@ from minires.gradcheck.conduct import conduct, form
 from minires.gradcheck.kinks import kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.point import TINY, Point, greatest
-from minires.gradcheck.report import Report, Worst
+from minires.gradcheck.report import Report, Reports, Worst
 from minires.gradcheck.subject import Subject, Unusable, on_device
 from minires.tensor import registry
 
@@ -196,14 +196,14 @@ def _single(subject, report, upstream, terms):
 
 
 def check_op(name, function=None, *, seed=0, samples=1, strict=None, device="cpu"):
-    """Run an op's cases against the registered function, or against `function` of the same form. -> list of Report
+    """Run an op's cases against the registered function, or against `function` of the same form. -> Reports, a list
 
     samples: how many times the cases are drawn; strict: hold float32 and the conventions at ties to account as well
     (by default for the registered function only); device: where the function computes ("cuda" for CuPy).
     """
     strict = function is None if strict is None else strict
-    return [check_case(name, case, function, seed=seed, strict=strict, device=device)
-            for case in cases_of(known(name), seed, samples)]
+    return Reports(check_case(name, case, function, seed=seed, strict=strict, device=device)
+                   for case in cases_of(known(name), seed, samples))
 
 
 def known(name):

@@ -110,7 +110,7 @@ def _along(network, key, directions, method):
     return compare(key, method, *map(np.array, (analytic, measured, unsure)), max(scales))
 
 
-@dataclass
+@dataclass(repr=False)
 class Taylor:
     """The remainders |L(εv) − L(0) − ε⟨∂L/∂θ, v⟩| of a Taylor test, and the power of ε that they fall with."""
 
@@ -126,6 +126,8 @@ class Taylor:
     def __str__(self):
         return (f"{'ok    ' if self.passed else 'FAILED'} {self.name}  Taylor test: the remainder falls as "
                 f"ε^{self.rate:.2f} (2 where the gradient is right, 1 where it is not)")
+
+    __repr__ = __str__
 
 
 def taylor_test(module, *arrays, seed=0, directions=5, name=None, device="cpu"):
