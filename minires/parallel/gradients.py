@@ -21,7 +21,7 @@ class Exchange:
     """
 
     def __init__(self, parameters, n):
-        self.parameters, self.owners = parameters, _owners([p.size for p in parameters], n)
+        self.parameters, self.owners = parameters, _owners([p.data.size for p in parameters], n)
         self.slots = [[shared_copy(p.data) if p.requires_grad and owner != rank else None
                        for p, owner in zip(parameters, self.owners)] for rank in range(n)]
         self.sent = shared((n, len(parameters)), bool)  # which slots hold a gradient of this batch
