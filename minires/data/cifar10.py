@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minires.data.dataset import ArrayDataset
 from minires.data.download import checksum, fetch, unpack
+from minires.data.in_memory import ArrayDataset
 from minires.errors import DataError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
