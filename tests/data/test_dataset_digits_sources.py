@@ -76,7 +76,41 @@ def test_a_limit_of_digits_holds_all_ten(digits):
 
 
 def test_unknown_names_and_folders_are_data_errors(tmp_path):
-    with pytest.raises(DataError, match="there is no data set or folder 'mnist'; data sets are digits and cifar10"):
+    with pytest.raises(DataError, match=r"there is no data set or folder 'mnist'; data sets are digits and cifar10$"):
         data.load("mnist")
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match="did you mean cifar10"):
+        data.load("cifar100")
+    with pytest.raises(DataError, match="there is no folder or archive"):
         data.load("cifar10", tmp_path / "none")
+    with pytest.raises(DataError, match="there is no folder or archive ''"):
+        data.load("cifar10", "")
+
+
+@pytest.mark.parametrize("name", ["", " ", None, 7])
+def test_no_name_is_no_data_set(name):
+    with pytest.raises(DataError, match="a data set is digits, cifar10 or a folder of pictures, got"):
+        data.load(name)
+
+
+@pytest.mark.parametrize("name", ["Digits", "DIGITS", "digits "])
+def test_usual_spellings_are_understood(name):
+    assert data.load(name)[0].name == "digits"
+
+
+@pytest.mark.parametrize("name", ["CIFAR10", "cifar-10", "CIFAR-10", "Cifar_10"])
+def test_usual_spellings_of_cifar10_are_understood(name, tmp_path):
+    with pytest.raises(DataError, match="there is no CIFAR-10 in"):
+        data.load(name, tmp_path)
+
+
+def test_a_folder_with_the_name_of_a_data_set_in_another_spelling_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "CIFAR-10").mkdir()
+    with pytest.raises(DataError, match="CIFAR-10 must hold one folder of pictures for each class"):
+        data.load("CIFAR-10")
+
+
+@pytest.mark.parametrize("name", ["digits", "pets"])
+def test_a_local_copy_is_for_cifar10_only(name, tmp_path):
+    with pytest.raises(DataError, match=r"a local copy \(--data .*\) is for cifar10 only"):
+        data.load(name, tmp_path)
