@@ -152,7 +152,13 @@ def _holds_folders_only(folder):
 
 def _scan(root):
     """{class: paths of its pictures}, both in order."""
-    classes = {entry.name: _pictures(entry.path) for entry in _folders(root)}
+    classes = {}
+    for entry in _folders(root):
+        inner = {folder.name.lower() for folder in _folders(entry.path)}
+        if inner.intersection(TRAIN) and inner.intersection(TEST):
+            raise DataError(f"{root} must hold one folder of pictures for each class; {entry.name} is a data set of its "
+                            f"own, with parts for training and for the test: give {entry.path}")
+        classes[entry.name] = _pictures(entry.path)
     empty = [name for name, paths in classes.items() if not paths]
     if empty:
         raise DataError(f"{root} must hold one folder of pictures for each class; its folders {', '.join(empty[:4])} "

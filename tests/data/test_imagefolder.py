@@ -157,6 +157,13 @@ def test_a_folder_around_the_data_set_is_named(tmp_path):
         imagefolder(tmp_path)
 
 
+def test_a_folder_of_data_sets_is_no_data_set(tmp_path):
+    for name in ("flowers/train", "flowers/val", "pets"):
+        fill(tmp_path / name, "a", "b")
+    with pytest.raises(DataError, match=r"flowers is a data set of its own, .*: give .*flowers$"):
+        imagefolder(tmp_path)
+
+
 @pytest.mark.parametrize(("make", "message"), [
     (lambda root: None, "it has no sub-folders$"),
     (lambda root: (root / "cat").mkdir(), "its folders cat hold none"),
