@@ -156,8 +156,8 @@ def _scan(root):
     for entry in _folders(root):
         inner = {folder.name.lower() for folder in _folders(entry.path)}
         if inner.intersection(TRAIN) and inner.intersection(TEST):
-            raise DataError(f"{root} must hold one folder of pictures for each class; {entry.name} is a data set of its "
-                            f"own, with parts for training and for the test: give {entry.path}")
+            raise DataError(f"{root} must hold one folder of pictures for each class; {entry.name} is a data set of "
+                            f"its own, with parts for training and for the test: give {entry.path}")
         classes[entry.name] = _pictures(entry.path)
     empty = [name for name, paths in classes.items() if not paths]
     if empty:

@@ -50,6 +50,7 @@ def test_what_a_data_set_knows_is_plain_python():
 
 @pytest.mark.parametrize(("change", "error", "message"), [
     ({"labels": [0, 7] * 3}, DataError, "labels go from 0 to 7, the 2 classes have the numbers 0 to 1"),
+    ({"labels": [0, 2] * 3}, DataError, "labels go from 0 to 2, the 2 classes"),
     ({"labels": [0, -1] * 3}, DataError, "labels go from -1 to 0"),
     ({"labels": [0, 1]}, ShapeError, "6 images and 2 labels"),
     ({"labels": [0.5] * 6}, DTypeError, "must be whole numbers, got float64"),
@@ -108,6 +109,20 @@ def test_an_element_is_a_picture_and_its_label():
     for index in (6, -7, "a", 1.0, None, True):
         with pytest.raises(IndexError):
             dataset[index]
+
+
+def test_a_data_set_of_ones_own_needs_pixels_only():
+    class Squares(data.Dataset):
+        def pixels(self, indices):
+            assert min(indices) >= 0
+            return np.reshape(indices, (-1, 1, 1, 1)).astype(np.uint8) ** 2
+    dataset = Squares("squares", "ab", [0, 0, 1, 1], (1, 1, 1), (0,), (1,))
+    assert [int(image) for image, _ in dataset] == [0, 1, 4, 9]
+    assert dataset[-1] == (np.array([[[9]]]), 1)
+    assert dataset.limit(2).pixels(np.array([1])).item() == 4
+    images, labels = next(iter(data.Loader(dataset, 4)))
+    np.testing.assert_allclose(images.ravel() * 255, [0, 1, 4, 9], rtol=1e-6)
+    assert labels.tolist() == [0, 0, 1, 1]
 
 
 def test_a_subset_holds_the_numbers_it_was_given():
