@@ -116,6 +116,8 @@ def _centre(picture, mode, size, pillow):
 
 def _orientation(picture):
     """1 to 8, as EXIF counts them; 1, upright, where there is none or where the EXIF block is damaged."""
+    if picture.format == "TIFF":  # Pillow has turned it, and old versions leave the tag as it was
+        return 1
     try:
         return picture.getexif().get(ORIENTATION, 1)
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):

@@ -117,7 +117,7 @@ def test_a_data_set_of_ones_own_needs_pixels_only():
             assert min(indices) >= 0
             return np.reshape(indices, (-1, 1, 1, 1)).astype(np.uint8) ** 2
     dataset = Squares("squares", "ab", [0, 0, 1, 1], (1, 1, 1), (0,), (1,))
-    assert [int(image) for image, _ in dataset] == [0, 1, 4, 9]
+    assert [image.item() for image, _ in dataset] == [0, 1, 4, 9]
     assert dataset[-1] == (np.array([[[9]]]), 1)
     assert dataset.limit(2).pixels(np.array([1])).item() == 4
     images, labels = next(iter(data.Loader(dataset, 4)))

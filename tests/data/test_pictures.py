@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from minires.data import pictures, read_image
@@ -51,15 +51,20 @@ def test_a_long_thin_picture_is_cut_before_it_is_scaled(tmp_path, monkeypatch):
     assert asked == [(16, 16)]
 
 
-@pytest.mark.parametrize(("name", "picture", "most"), [
-    ("16.png", RAMP, 1), ("16.tif", RAMP, 1), ("big-endian.tif", RAMP.astype(">u2"), 1), ("16.pgm", RAMP, 1),
-    ("8.png", (RAMP >> 8).astype(np.uint8), 1), ("float.tif", (RAMP / 65535).astype(np.float32), 1),
+@pytest.mark.parametrize(("name", "picture"), [
+    ("16.png", RAMP), ("16.tif", RAMP), ("big-endian.tif", RAMP.astype(">u2")),
+    ("8.png", (RAMP >> 8).astype(np.uint8)), ("float.tif", (RAMP / 65535).astype(np.float32)),
 ])
-def test_greys_stay_what_they_are(tmp_path, name, picture, most):
+def test_greys_stay_what_they_are(tmp_path, name, picture):
     pixels = read_image(saved(tmp_path / name, picture), 64).astype(float)
-    assert np.abs(pixels - RAMP / 257).max() <= most
+    assert np.abs(pixels - RAMP / 257).max() <= 1
     assert (pixels[0] == pixels[1]).all()
     assert (pixels[0] == pixels[2]).all()
+
+
+def test_greys_of_a_portable_map_stay_what_they_are(tmp_path):
+    (tmp_path / "16.pgm").write_bytes(b"P5 64 64 65535\n" + RAMP.astype(">u2").tobytes())
+    assert np.abs(read_image(tmp_path / "16.pgm", 64) - RAMP / 257).max() <= 1
 
 
 def test_greys_of_12_bits_and_of_white_that_is_zero_stay_what_they_are():
@@ -111,9 +116,10 @@ def test_a_picture_stands_as_its_camera_was_held(tmp_path, orientation, name):
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = saved(tmp_path / name, COLOURS[:20], exif=exif, **({"lossless": True} if name == "a.webp" else {}))
-    turned = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-    np.testing.assert_array_equal(read_image(path, 20), turned.transpose(2, 0, 1))
-    assert (turned == COLOURS[:20]).all() == (orientation == 1)
+    stored = COLOURS[:20]
+    shown = {1: stored, 2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1], 5: stored.transpose(1, 0, 2),
+             6: np.rot90(stored, -1), 7: stored[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(stored)}
+    np.testing.assert_array_equal(read_image(path, 20), shown[orientation].transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
@@ -245,7 +251,7 @@ def test_text_that_unpacks_to_gigabytes_is_refused(tmp_path):
     bomb = zlib.compressobj(9)
     packed = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(100)) + bomb.flush()
     (tmp_path / "bomb.png").write_bytes(png(9, 9, (b"zTXt", b"note\0\0" + packed), (b"IDAT", zlib.compress(bytes(90)))))
-    with pytest.raises(DataError, match="cannot be read as a picture: Decompressed data too large"):
+    with pytest.raises(DataError, match=r"(?i)cannot be read as a picture: decompressed data too large"):
         read_image(tmp_path / "bomb.png")
 
 
