@@ -64,7 +64,8 @@ def _lock(lock, folder):
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print(f"waiting for another process that writes to {folder} ...", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f"waiting for another process that writes to {folder} ...", file=sys.stderr, flush=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 

@@ -53,7 +53,8 @@ def imagefolder(root, size=224):
     if train_root:
         train = _scan(train_root)
         annotations = test_root / ANNOTATIONS
-        test = _annotated(annotations, train) if annotations.is_file() else _scan(test_root)
+        together = annotations.is_file() and [entry.name for entry in _folders(test_root)] == ["images"]
+        test = _annotated(annotations, train) if together else _scan(test_root)
         _check_same_classes(train_root, train, test_root, test)
     else:
         train, test = _split(root, _scan(root))

@@ -6,7 +6,7 @@ from minires.arrays import channels_last
 from minires.data.checks import as_numbers
 from minires.data.dataset import Dataset, Indexed
 from minires.data.transforms import to_floats
-from minires.errors import DataError, DTypeError, ShapeError
+from minires.errors import DataError, DTypeError, OptionError, ShapeError
 
 FARTHEST = 100  # standard deviations from the mean: a picture given as 0 … 255 lies beyond, a normalised one never does
 
@@ -22,11 +22,15 @@ class ArrayDataset(Dataset):
         super().__init__(name, classes, labels, images.shape[1:], mean, std)
         if len(images) != len(self):
             raise ShapeError(f"{name} has {len(images)} images and {len(self)} labels; give one label for each image")
-        if images.dtype != np.uint8:
-            self._check_scale(images)
+        self._check_scale(images)
         self.images = channels_last(images)
 
     def _check_scale(self, images):
+        if images.dtype == np.uint8:
+            if max(self.mean) > 1:
+                raise OptionError(f"{self.name}: mean {self.mean} is more than 1, which is white; give mean and std of "
+                                  "the pictures divided by 255")
+            return
         for c, (mean, std) in enumerate(zip(self.mean, self.std)):
             low, high = float(images[:, c].min()), float(images[:, c].max())
             if not np.isfinite(high - low):

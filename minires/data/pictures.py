@@ -19,7 +19,8 @@ MOST_BYTES = 8 * MOST_PIXELS  # of a file: 16 bits for each of red, green, blue 
 ORIENTATION, BITS, PHOTOMETRIC = 0x0112, 258, 262  # tags of EXIF and TIFF
 TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
          8: "ROTATE_90"}
-# Pillow's remarks on odd metadata and large pictures. warnings.catch_warnings is not for the thread of a Loader.
+# Pillow's remarks on odd metadata and large pictures. They are off for good, because warnings.catch_warnings changes
+# all threads at once, and pictures are read in the thread of a Loader.
 REMARKS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import time
 
 import numpy as np
@@ -117,6 +118,13 @@ def test_tiny_imagenet_is_read_as_it_lies_there(tmp_path):
     train, test = imagefolder(tmp_path)
     assert (train.classes, len(train)) == (("n01", "n02"), 10)
     assert [(path.name, label) for path, label in zip(test.paths, test.labels)] == [("0.png", 0), ("2.png", 1), ("1.png", 1)]
+
+
+def test_a_tiny_imagenet_whose_val_was_sorted_is_a_usual_folder(tmp_path):
+    tiny_imagenet(tmp_path, ["val_0.png\tn02\t0\t1\t2\t3"])
+    shutil.rmtree(tmp_path / "val" / "images")
+    fill(tmp_path / "val", "n01/images", "n02/images", count=2)
+    assert imagefolder(tmp_path)[1].labels.tolist() == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("line", ["0.png", "0.png\tn03", "9.png\tn01", "../../train/n01/images/0.png\tn01", "\tn01", "é"])

@@ -64,6 +64,7 @@ def test_what_a_data_set_knows_is_plain_python():
     ({"std": (0.25, -1.0, 0.25)}, OptionError, "std more than 0"),
     ({"std": (0.25, np.inf, 0.25)}, OptionError, "std more than 0"),
     ({"mean": (0.5, np.nan, 0.5)}, OptionError, "mean must be finite"),
+    ({"mean": (125, 123, 114), "std": (63, 62, 66)}, OptionError, "give mean and std of the pictures divided by 255"),
     ({"mean": ("a", "b", "c")}, OptionError, "one number for each channel"),
     ({"mean": (0.5,), "std": (0.5,)}, ShapeError, "images have 3 channels, mean and std have 1"),
     ({"mean": (0.5,) * 3, "std": (0.5,)}, ShapeError, "mean has 3 channels, std has 1"),

@@ -3,9 +3,11 @@
 import io
 import logging
 import os
+import struct
 import subprocess
 import sys
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -67,16 +69,20 @@ def test_greys_of_a_portable_map_stay_what_they_are(tmp_path):
     assert np.abs(read_image(tmp_path / "16.pgm", 64) - RAMP / 257).max() <= 1
 
 
-def test_greys_of_12_bits_and_of_white_that_is_zero_stay_what_they_are():
-    class Tiff:
-        mode, format = "I;16", "TIFF"
+def tag(number, value):
+    """An entry of a little-endian TIFF: one number of 16 bits."""
+    return struct.pack("<HHIHH", number, 3, 1, value, 0)
 
-        def __init__(self, **tags):
-            self.tag_v2 = {getattr(pictures, name): value for name, value in tags.items()}
-    assert pictures._greys(Tiff(BITS=(12,)), "path") == (0, 4095)
-    assert pictures._greys(Tiff(BITS=(16,), PHOTOMETRIC=0), "path") == (65535, 0)
-    greys = np.array([[0, 65535, 257]], np.float32)
-    assert pictures._bytes(greys, 65535, 0, "path")[0, :, 0].tolist() == [255, 0, 254]
+
+@pytest.mark.parametrize(("old", "new", "stored", "shown"), [
+    (tag(262, 1), tag(262, 0), 0xFFFF, 0), (tag(262, 1), tag(262, 0), 0, 255),  # photometric 0: white is zero
+    (tag(258, 16), tag(258, 12), 0xFFFF, 255)])  # 12 bits a pixel, packed
+def test_a_tiff_says_itself_which_grey_is_white(tmp_path, old, new, stored, shown):
+    path = saved(tmp_path / "a.tif", np.full((8, 8), stored, np.uint16))
+    content = path.read_bytes()
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, new))
+    assert (read_image(path, 8) == shown).all()
 
 
 @pytest.mark.parametrize(("picture", "message"), [
@@ -226,9 +232,6 @@ def test_a_file_of_too_many_bytes_is_not_opened(tmp_path, monkeypatch):
 
 def png(width, height, *chunks):
     """A PNG header for a picture of 8-bit greys, and chunks after it."""
-    import struct
-    import zlib
-
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, content) for kind, content in (
@@ -238,7 +241,6 @@ def png(width, height, *chunks):
 @pytest.mark.parametrize(("width", "height"), [(9_470, 9_470), (12_000, 12_000), (30_000, 30_000)])
 def test_a_picture_of_too_many_pixels_says_so_once_and_warns_of_nothing(tmp_path, width, height, recwarn):
     """Pillow itself warns from 89 million pixels on and refuses from 179 million on; minires' limit lies between."""
-    import zlib
     path = tmp_path / "bomb.png"
     path.write_bytes(png(width, height, (b"IDAT", zlib.compress(b"short"))))
     with pytest.raises(DataError, match=r"bomb\.png (has .* pixels|cannot be read as a picture)"):
@@ -247,7 +249,6 @@ def test_a_picture_of_too_many_pixels_says_so_once_and_warns_of_nothing(tmp_path
 
 
 def test_text_that_unpacks_to_gigabytes_is_refused(tmp_path):
-    import zlib
     bomb = zlib.compressobj(9)
     packed = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(100)) + bomb.flush()
     (tmp_path / "bomb.png").write_bytes(png(9, 9, (b"zTXt", b"note\0\0" + packed), (b"IDAT", zlib.compress(bytes(90)))))
