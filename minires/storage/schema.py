@@ -31,12 +31,11 @@ class _Range:
         """A sentence about what is wrong with the value, or ""."""
         if isinstance(value, bool) or not isinstance(value, self.kind):
             return f"{name} must be {self.what}, got {shown(value)}"
-        low, high = self.low, self.high
-        if (low is None or value >= low) and (high is None or value <= high):
-            return ""
-        bounds = f"lie within {low} and {high}" if None not in (low, high) else \
-            f"be at least {low}" if high is None else f"be at most {high}"
-        return f"{name} must {bounds}, got {shown(value)}"
+        if self.low is not None and value < self.low:
+            return f"{name} must be at least {self.low}, got {shown(value)}"
+        if self.high is not None and value > self.high:
+            return f"{name} must be at most {self.high}, got {shown(value)}"
+        return ""
 
 
 class Whole(_Range):
