@@ -29,6 +29,7 @@ SIGHUP are treated as Ctrl-C, and two Ctrl-C in a row count as one. It ends the 
 """
 
 import argparse
+import atexit
 import contextlib
 import difflib
 import functools
@@ -81,9 +82,13 @@ def command(name):
         def guarded(argv=None):
             try:
                 try:
-                    return main(argv) or 0
-                finally:
-                    _finish_output()  # here, where it can be said that it failed
+                    status = main(argv) or 0
+                except SystemExit:  # argparse's, which keeps it to itself if its text cannot be shown
+                    _finish_output()
+                    raise
+                if not status:  # else the command has said what it was
+                    _finish_output()
+                return status
             except KeyboardInterrupt:
                 return stopped(name)
             except (MiniresError, OSError, MemoryError) as error:
@@ -104,6 +109,8 @@ def entry(main):
         status = end.code
     finally:
         _listen(lambda number, frame: os._exit(STOPPED))  # nothing is left to save
+        with contextlib.suppress(OutputError):  # which Python would tell at its end, in its own words
+            sys.stdout.flush()
     sys.exit(status)
 
 
@@ -115,6 +122,13 @@ def starting():
         os._exit(STOPPED)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
+    atexit.register(_ignore)  # of all that is registered it is called as the last
+
+
+def _ignore():
+    """While Python takes itself down, a signal could only spoil the exit status."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def on_signals(handler):
@@ -189,7 +203,7 @@ def _output_failed(error):
 def _finish_output():
     if sys.stdout is not None:
         sys.stdout.flush()
-        if getattr(sys.stdout, "error", None):  # argparse, for one, keeps it to itself
+        if getattr(sys.stdout, "error", None):
             _output_failed(sys.stdout.error)
 
 

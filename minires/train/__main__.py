@@ -72,7 +72,6 @@ def train(flags):
     """Make or resume the run, show its progress, and say at the end what lies where. -> exit status"""
     need("tqdm", "data", for_what="the progress bar")
     with closing(opened(flags)) as run:
-        go_on = f"go on with: python -m {NAME} --resume --out {shlex.quote(str(run.folder))}"
         if run.finished and run.history:
             print(f"{run.folder} is finished: its {run.config.epochs} epochs are trained"
                   + ("; --epochs N makes it longer" if run.config.schedule == "constant" else ""))
@@ -81,18 +80,26 @@ def train(flags):
                 with interrupts() as stop:
                     finished = show.go(run, stop, lambda text: console.say(NAME, text))
             except console.OutputError as error:
-                console.say(NAME, f"{error}; stopped, and saved at step {run.step}; {go_on}")
+                console.say(NAME, f"{error}; {where_to_go_on(run)}")
                 return 2
             except KeyboardInterrupt:
-                return console.stopped(NAME, f"stopped at once; {run.checkpoint_path} has the last that was saved; "
-                                       f"{go_on}")
+                return console.stopped(NAME, where_to_go_on(run))
             if not finished:
-                print(f"stopped and saved; {go_on}")
+                print(f"stopped and saved; {how_to_go_on(run)}")
                 return console.STOPPED
         if not run.history:
             print(f"no epoch to train; the untrained network is in {run.checkpoint_path}")
             return 0
         return report(run)
+
+
+def how_to_go_on(run):
+    return f"go on with: python -m {NAME} --resume --out {shlex.quote(str(run.folder))}"
+
+
+def where_to_go_on(run):
+    return "stopped before the first step" if run.saved_step is None else \
+        f"stopped, and saved at step {run.saved_step}; {how_to_go_on(run)}"
 
 
 def report(run):

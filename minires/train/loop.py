@@ -139,7 +139,7 @@ class Run:
         self.history = []
         self.replicas = Replicas(self.model, config.processes_for(self.model))
         self.can_save = True  # no step is under way, so that all that a checkpoint holds belongs together
-        self.hold = self.saved_at = None
+        self.hold = self.saved_at = self.saved_step = None
 
     def _last_is_too_small(self):
         """Whether an epoch's last batch is one image that the network cannot train on, and is left out therefore.
@@ -209,6 +209,7 @@ class Run:
         except CheckpointError as error:
             raise refused(path, error) from error
         check_steps(path, self)
+        self.saved_step = self.step
         for name, module in self.model.named_modules():
             if name in state["rng"]:
                 module.rng.bit_generator.state = state["rng"][name]
@@ -259,7 +260,7 @@ class Run:
         save_checkpoint(self.checkpoint_path, arrays, {
             "config": self.config.as_dict(), "epoch": self.epoch, "batch": self.batch, "totals": totals,
             "history": self.history, "rng": rng, "dataset": describe(self.train_set)})
-        self.can_save, self.saved_at = True, time.monotonic()
+        self.can_save, self.saved_at, self.saved_step = True, time.monotonic(), self.step
 
     def go(self, *, stop=lambda: False, on_step=None, on_epoch=None, on_notice=warnings.warn):
         """Train to the end -> True; or save and leave after the step during which stop() became true -> False.
