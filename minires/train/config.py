@@ -27,7 +27,7 @@ class Config:
     dataset: str = _setting("digits", NAME, "digits, cifar10, or a folder with one sub-folder of images per class")
     model: str = _setting("resnet20", NAME, "a name of minires.models.names(); see --list-models")
     epochs: int = _setting(20, Whole(0, 1_000_000), "passes over the training images")
-    batch_size: int = _setting(64, Whole(1), "images per step")
+    batch_size: int = _setting(64, Whole(1, 1_000_000), "images per step")
     lr: float = _setting(0.1, Number(0), "maximum learning rate; SGD with momentum 0.9")
     schedule: str = _setting("one_cycle", OneOf(*SCHEDULES), "how the learning rate moves over the run; with constant "
                              "a finished run can be made longer", choices=SCHEDULES)
@@ -46,7 +46,7 @@ class Config:
                             "OPENBLAS_NUM_THREADS says)", metavar="N")
     processes: int = _setting(0, Whole(0, 256), "processes that share each batch (default: one for each thread, with "
                               "at least 16 images each, where the system allows it)", metavar="N")
-    limit: int = _setting(0, Whole(0), "train and test on N images only (default: 0, which is all)", metavar="N")
+    limit: int = _setting(0, Whole(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N")
 
     # What may differ when a run is resumed: nothing of the result depends on it, of threads and processes but rounding.
     FREE = ("out", "device", "data", "threads", "processes")
