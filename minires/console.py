@@ -25,7 +25,8 @@ So a command catches such an error itself only when it has something to save or 
 must not be lost is written before it is printed, or in a `finally`: every print may raise OutputError.
 
 `entry` prepares the process: letters that the console cannot show become "?", closed streams lead nowhere, SIGTERM and
-SIGHUP are treated as Ctrl-C, and two Ctrl-C in a row count as one. It ends the process with main's status.
+SIGHUP are treated as Ctrl-C, two Ctrl-C in a row count as one, and a warning is one line. It ends the process with
+main's status.
 """
 
 import argparse
@@ -39,6 +40,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
 from minires.errors import MiniresError
 
@@ -94,6 +96,7 @@ def command(name):
             except (MiniresError, OSError, MemoryError) as error:
                 say(name, reason(error))
                 return 2
+        guarded.command = name
         return guarded
     return decorate
 
@@ -102,6 +105,7 @@ def entry(main):
     """Run the command in this process, prepared for any console, and end the process with its status."""
     _open_streams()
     _listen()
+    warnings.showwarning = lambda message, *where: say(main.command, message)
     status = 1  # of a bug
     try:
         status = main()

@@ -4,7 +4,8 @@ Run is the run itself, for who wants to stop it, to resume it or to watch its st
 """
 
 from minires.train.config import Config
-from minires.train.loop import Run, evaluate, train_step
+from minires.train.loop import Run
 from minires.train.show import run
+from minires.train.step import evaluate, train_step
 
 __all__ = ["Config", "Run", "evaluate", "run", "train_step"]

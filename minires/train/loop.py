@@ -15,84 +15,22 @@ from pathlib import Path
 
 import numpy as np
 
-from minires import cuda, data, models, ops, optim
+from minires import cuda, data, models, optim
 from minires.arrays import to_device
-from minires.errors import CheckpointError, GraphError, OptionError, ShapeError
+from minires.errors import CheckpointError, GraphError, OptionError, ProcessError, ShapeError
 from minires.graph import no_grad
 from minires.parallel import Replicas
+from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
 from minires.storage import atomic_write, load_checkpoint, save_checkpoint
 from minires.tensor import Tensor
 from minires.train.folder import CHECKPOINT, Hold, new_folder
-from minires.train.state import check_arrays, check_place, check_state, check_steps, describe, not_finite, refused
+from minires.train.state import check_arrays, check_place, check_state, check_steps, describe, refused
+from minires.train.step import Totals, check_arrays_finite, evaluate, train_step
 
 MOMENTUM = 0.9
 EVALUATION_BATCH = 256
 SAVE_EVERY = 300  # seconds: at most this much is lost when the machine dies in a long epoch
-
-
-def train_step(model, optimizer, images, labels, replicas=None):
-    """One step of the optimiser on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct pictures).
-
-    replicas: processes of the model that share the batch. Raises GraphError, before anything is changed, when the loss
-    is not finite. On a GPU, which computes while the host goes on, neither is waited for: they come as arrays of one
-    number, and are to be looked at later (Totals).
-    """
-    if replicas is not None:
-        found = replicas.gradients(images, labels)
-        optimizer.step()
-        return found
-    logits = model(Tensor(images))
-    loss = ops.cross_entropy(logits, labels)
-    correct = (logits.data.argmax(axis=1) == labels).sum()
-    if loss.device == "cpu":
-        _check_finite(loss.item())
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return (loss.item(), int(correct)) if loss.device == "cpu" else (loss.data, correct)
-
-
-def _check_finite(loss):
-    if not math.isfinite(loss):
-        raise GraphError(f"the loss is {loss}")
-
-
-class Totals:
-    """What an epoch has added up so far: pictures `seen`, `seconds`, and loss and correct, which a device may hold."""
-
-    def __init__(self, seen=0, seconds=0.0, loss=0.0, correct=0):
-        self.seen, self.seconds, self._loss, self._correct = seen, seconds, loss, correct
-
-    def add(self, loss, correct, pictures):
-        """A step's mean loss and number of correct pictures: numbers, or arrays on a device."""
-        self._loss = self._loss + loss * pictures
-        self._correct = self._correct + correct
-        self.seen += pictures
-
-    def read(self):
-        """{seen, seconds, loss, correct} as numbers. Raises GraphError when the loss is not finite."""
-        loss, correct = float(self._loss), int(self._correct)
-        _check_finite(loss)
-        return {"loss": loss, "correct": correct, "seen": self.seen, "seconds": self.seconds}
-
-
-def evaluate(model, loader, device="cpu", replicas=None, stop=lambda: False):
-    """(mean loss, accuracy) of a model in evaluation mode over a loader; the mode stays as it is.
-
-    replicas: processes of the model that share each batch. None if stop() became true on the way.
-    """
-    replicas = replicas or Replicas(model, 1)
-    seen, loss, correct = 0, 0.0, 0
-    for images, labels in loader.epoch(0):
-        if stop():
-            return None
-        images, labels = to_device(images, device), to_device(labels, device)
-        logits = replicas.predict(images)
-        loss += ops.cross_entropy(Tensor(logits), labels, reduction="sum").item()
-        correct += int((logits.argmax(axis=1) == labels).sum())
-        seen += len(labels)
-    return loss / seen, correct / seen
 
 
 def make_schedule(config, steps):
@@ -140,6 +78,7 @@ class Run:
         self.replicas = Replicas(self.model, config.processes_for(self.model))
         self.can_save = True  # no step is under way, so that all that a checkpoint holds belongs together
         self.hold = self.saved_at = self.saved_step = None
+        self.notice = warnings.warn
 
     def _last_is_too_small(self):
         """Whether an epoch's last batch is one image that the network cannot train on, and is left out therefore.
@@ -254,7 +193,7 @@ class Run:
         self.can_save = False
         totals = self._named(self.totals.read)
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        self._named(lambda: _check_arrays_finite(arrays))
+        self._named(lambda: check_arrays_finite(arrays))
         rng = {name: module.rng.bit_generator.state for name, module in self.model.named_modules()
                if hasattr(module, "rng")}
         save_checkpoint(self.checkpoint_path, arrays, {
@@ -270,21 +209,22 @@ class Run:
         raised, after a save wherever that is possible. GraphError, for a loss that is not finite, names the step.
         """
         self.hold.acquire()
+        self.notice = on_notice
         self.model.train()
         try:
             if not self.checkpoint_path.exists():
                 self.save()  # now, and not after an epoch, it is found out whether that can be done
             self.saved_at = time.monotonic()
             with self.replicas:
-                return self._go(stop, on_step, on_epoch, on_notice)
+                return self._go(stop, on_step, on_epoch)
         except (Exception, KeyboardInterrupt):
             if self.can_save:
-                self._try_to_save(on_notice)
+                self._try_to_save()
             raise
         finally:
             self.close()
 
-    def _go(self, stop, on_step, on_epoch, on_notice):
+    def _go(self, stop, on_step, on_epoch):
         while not self.finished:
             began = time.perf_counter()
             for images, labels in self.loader.epoch(self.epoch, start=self.batch):
@@ -297,13 +237,13 @@ class Run:
                     self.save()
                     return False
                 if time.monotonic() - self.saved_at > SAVE_EVERY:
-                    self._try_to_save(on_notice)
+                    self._try_to_save()
                 began = time.perf_counter()
             row = self._finish_epoch(stop)
             if row is None:
                 self.save()
                 return False
-            failure = self._try_to_save(on_notice)
+            failure = self._try_to_save()
             if on_epoch:
                 on_epoch(self, row)
             if self.finished and failure:
@@ -312,14 +252,14 @@ class Run:
                 return False
         return True
 
-    def _try_to_save(self, on_notice):
+    def _try_to_save(self):
         """Save; if the disk does not let it, say so, and go on until the next time. -> the error, or None"""
         try:
             self.save()
             if self.history:
                 self.write_log()
         except OSError as error:
-            on_notice(f"not saved, to be tried again: {error}; the last checkpoint stays")
+            self.notice(f"not saved, to be tried again: {error}; the last checkpoint stays")
             self.saved_at = time.monotonic()
             return error
         return None
@@ -328,12 +268,25 @@ class Run:
         device = self.config.device
         self.optimizer.lr = self.schedule(self.step)
         self.can_save = False
-        loss, correct = self._named(lambda: train_step(
+        loss, correct = self._alone_if_need_be(lambda: self._named(lambda: train_step(
             self.model, self.optimizer, to_device(images, device), to_device(labels, device),
-            self.replicas if self.replicas.n > 1 else None))
+            self.replicas if self.replicas.n > 1 else None)))
         self.batch += 1
         self.totals.add(loss, correct, len(labels))
         self.can_save = True
+
+    def _alone_if_need_be(self, work):
+        """work(); and if another process that shared it has ended, once more in this one, which goes on alone.
+
+        Replicas see to it that the network is then what it was before.
+        """
+        try:
+            return work()
+        except ProcessError as error:
+            self.replicas.go_on_alone()
+            self.notice(f"{str(error).partition(';')[0]}; this process goes on alone")
+            self.saved_at = -math.inf  # the next may be this one
+            return work()
 
     def progress(self):
         """(mean loss, accuracy) of the epoch so far. Raises GraphError when the loss is not finite."""
@@ -344,7 +297,7 @@ class Run:
         """do(), where an error about the loss says at which step it came."""
         try:
             return do()
-        except GraphError as error:
+        except NotFiniteError as error:
             raise GraphError(f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
                              f"rate {self.optimizer.lr:.3g}); try a smaller --lr") from error
 
@@ -352,7 +305,8 @@ class Run:
         """Evaluate, and add a row to the log. -> the row, or None if stop() became true on the way"""
         loss, accuracy = self.progress()
         seen, seconds = self.totals.seen, self.totals.seconds
-        tested = evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop)
+        tested = self._alone_if_need_be(
+            lambda: evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop))
         if tested is None:
             return None
         row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.schedule(self.step - 1),
@@ -375,12 +329,6 @@ class Run:
     def draw(self):
         """curves.png"""
         plot_curves(self.history, self.curves_path, title=f"{self.config.model} on {self.train_set.name}")
-
-
-def _check_arrays_finite(arrays):
-    fault = not_finite(arrays)
-    if fault:
-        raise GraphError(fault)
 
 
 def _transform(dataset, augment):
