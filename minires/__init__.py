@@ -1,6 +1,11 @@
 """minires: ResNet from the gradient up, on NumPy or CuPy."""
 
+import sys
 from importlib import import_module
+
+if getattr(sys, "argv", [])[:1] == ["-m"]:  # python -m minires…, which Ctrl-C may end while all this is imported
+    from minires import console
+    console.starting()
 
 from minires import ops
 from minires.create import ones, randn, tensor, zeros

@@ -1,0 +1,233 @@
+"""What all commands share: whatever ends one costs a line and the right exit status, on any console.
+
+A command is a function main(argv=None) that returns its exit status (None is 0):
+
+    def make_parser():
+        return console.Parser(prog="python -m minires.train", description=…)   # argparse's; a mistake costs one line
+
+    @console.command("minires.train")
+    def main(argv=None):
+        args = make_parser().parse_args(argv)
+        …
+        return 0
+
+    if __name__ == "__main__":
+        console.entry(main)
+
+`command` gives what main raises a line on standard error, `minires.train: …`, and a status:
+
+    MiniresError, OSError, MemoryError    2, with the path or the sizes that are to blame
+    OutputError                           2: standard output is full, or its reader has gone, as with `| head -1`
+    KeyboardInterrupt                     130
+    anything else                         a traceback and 1, because it is a bug of ours
+
+So a command catches such an error itself only when it has something to save or to add (`stopped` says the line). What
+must not be lost is written before it is printed, or in a `finally`: every print may raise OutputError.
+
+`entry` prepares the process: letters that the console cannot show become "?", closed streams lead nowhere, SIGTERM and
+SIGHUP are treated as Ctrl-C, two Ctrl-C in a row count as one, and a warning is one line. It ends the process with
+main's status.
+"""
+
+import argparse
+import atexit
+import contextlib
+import difflib
+import functools
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import warnings
+
+from minires.errors import MiniresError
+
+STOPPED = 130  # the shell's number for what Ctrl-C ended
+DOUBLE_TAP = 1.0  # seconds within which a second Ctrl-C means nothing new
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class OutputError(MiniresError, OSError):
+    """Standard output cannot be written. It is raised once; what is printed later goes nowhere."""
+
+
+def say(name, message):
+    """Print one line on standard error."""
+    with contextlib.suppress(OSError):  # there is no other place to say it
+        print(f"{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+
+
+def stopped(name, message="stopped"):
+    """Say that Ctrl-C ended the command, and what is saved where. -> exit status"""
+    with contextlib.suppress(OSError):
+        print(file=sys.stderr)  # a terminal shows ^C in the line
+    say(name, message)
+    return STOPPED
+
+
+def reason(error):
+    """What an error says, in one line, with the file's name in front as people write it."""
+    if isinstance(error, MemoryError):
+        return f"out of memory{f' ({error})' if str(error) else ''}; fewer or smaller images at once need less"
+    if isinstance(error, OSError) and error.strerror:
+        files = " -> ".join(str(file) for file in (error.filename, error.filename2) if file is not None)
+        return f"{files}: {error.strerror}" if files else error.strerror
+    return str(error) or type(error).__name__
+
+
+def command(name):
+    """Decorate main(argv=None): what it raises becomes one line, which begins with `name`, and its exit status."""
+    def decorate(main):
+        @functools.wraps(main)
+        def guarded(argv=None):
+            try:
+                try:
+                    status = main(argv) or 0
+                except SystemExit:  # argparse's, which keeps it to itself if its text cannot be shown
+                    _finish_output()
+                    raise
+                if not status:  # else the command has said what it was
+                    _finish_output()
+                return status
+            except KeyboardInterrupt:
+                return stopped(name)
+            except (MiniresError, OSError, MemoryError) as error:
+                say(name, reason(error))
+                return 2
+        guarded.command = name
+        return guarded
+    return decorate
+
+
+def entry(main):
+    """Run the command in this process, prepared for any console, and end the process with its status."""
+    _open_streams()
+    _listen()
+    warnings.showwarning = lambda message, *where: say(main.command, message)
+    status = 1  # of a bug
+    try:
+        status = main()
+    except SystemExit as end:  # argparse has said all
+        status = end.code
+    finally:
+        _listen(lambda number, frame: os._exit(STOPPED))  # nothing is left to save
+        with contextlib.suppress(OutputError):  # which Python would tell at its end, in its own words
+            sys.stdout.flush()
+    sys.exit(status)
+
+
+def starting():
+    """Let Ctrl-C during the imports, when there is nothing to save, leave with one line."""
+    def leave(number, frame):
+        with contextlib.suppress(OSError):
+            os.write(2, b"\nstopped\n")
+        os._exit(STOPPED)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)
+    atexit.register(_ignore)  # of all that is registered it is called as the last
+
+
+def _ignore():
+    """While Python takes itself down, a signal could only spoil the exit status."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def on_signals(handler):
+    """Call handler(number, frame) in this process for Ctrl-C, SIGTERM and SIGHUP. -> a function that ends that
+
+    What was ignored from the start, as nohup ignores SIGHUP, stays ignored. Forked processes die as without it.
+    """
+    process, before = os.getpid(), {}
+    if threading.current_thread() is not threading.main_thread():  # which alone may listen
+        return before.clear
+
+    def here(number, frame):
+        if os.getpid() == process:
+            handler(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+    for number in SIGNALS:
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            before[number] = signal.signal(number, here)
+
+    def undo():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return undo
+
+
+def _listen(handler=None):
+    last = -DOUBLE_TAP
+
+    def interrupt(number, frame):
+        nonlocal last
+        again, last = time.monotonic() - last < DOUBLE_TAP, time.monotonic()
+        if not again:
+            raise KeyboardInterrupt
+    return on_signals(handler or interrupt)
+
+
+class _Stream:
+    """A text stream that after its first failure, which `error` keeps, leads nowhere."""
+
+    error = None
+
+    def __init__(self, stream, failed):
+        self._stream, self._failed = stream, failed
+
+    def _do(self, work, *args):
+        try:
+            return work(*args)
+        except OSError as error:
+            self.error = error
+            with contextlib.suppress(OSError):  # what is still in its buffer goes nowhere, now and when Python ends
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+            self._failed(error)
+
+    def write(self, text):
+        return self._do(self._stream.write, text)
+
+    def flush(self):
+        return self._do(self._stream.flush)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+def _output_failed(error):
+    raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
+
+
+def _finish_output():
+    if sys.stdout is not None:
+        sys.stdout.flush()
+        if getattr(sys.stdout, "error", None):
+            _output_failed(sys.stdout.error)
+
+
+def _open_streams():
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed: the next file that is opened would take its place
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace", line_buffering=True)
+    sys.stdout, sys.stderr = _Stream(sys.stdout, _output_failed), _Stream(sys.stderr, lambda error: None)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose mistakes cost one line, with the flag that may have been meant."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}{self._meant(message)}; see {self.prog} --help\n")
+
+    def _meant(self, message):
+        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        near = difflib.get_close_matches(unknown[1], flags, n=2, cutoff=0.6) if unknown else []
+        return f"; did you mean {' or '.join(near)}?" if near else ""
