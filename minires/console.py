@@ -34,6 +34,7 @@ import atexit
 import contextlib
 import difflib
 import functools
+import math
 import os
 import re
 import signal
@@ -218,6 +219,38 @@ def _open_streams():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)
     sys.stdout, sys.stderr = _Stream(sys.stdout, _output_failed), _Stream(sys.stderr, lambda error: None)
+
+
+def text(given):
+    """The type of a flag that takes letters: `--out "$DIR"` with DIR unset is a slip, and no wish for the default."""
+    if not given:
+        raise argparse.ArgumentTypeError("it is empty; leave the flag out to have the default")
+    return given
+
+
+def whole(low, high=None):
+    """The type of a flag that takes a whole number from low to high."""
+    def convert(given):
+        try:
+            number = int(given)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"it must be a whole number, got {given!r}") from None
+        if number < low or (high is not None and number > high):
+            bound = f"at least {low}" if number < low else f"at most {high}"
+            raise argparse.ArgumentTypeError(f"it must be {bound}, got {number}")
+        return number
+    return convert
+
+
+def seconds(given):
+    """The type of a flag that takes a time."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1e6:  # what the system can wait for
+        raise argparse.ArgumentTypeError(f"it must be a number of seconds above 0 and below a million, got {given!r}")
+    return value
 
 
 class Parser(argparse.ArgumentParser):

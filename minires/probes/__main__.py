@@ -1,43 +1,49 @@
 """python -m minires.probes: draw how much gradient reaches each block, with and without shortcuts."""
 
 import argparse
-import sys
 
-from minires import data, models
-from minires.errors import MiniresError
+from minires import console, data, models
+from minires.console import filled, whole
 from minires.plots import plot_gradients
 from minires.probes.gradients import gradient_norms
 
+DESCRIPTION = """\
+Measure the norm of the loss gradient at the output of every block of freshly
+initialised CIFAR networks, with shortcuts and without, on one batch of
+handwritten digits, and draw it over depth."""
+EXIT = "exit status: 0 done, 2 a setting or a file is wrong, 130 stopped"
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m minires.probes",
-        description="Measure the norm of the loss gradient at the output of every block of freshly initialised CIFAR "
-                    "networks, with shortcuts and without, on one batch of handwritten digits, and draw it over depth.")
-    parser.add_argument("--depths", type=int, nargs="+", default=[20, 56, 110], metavar="L",
+
+def make_parser():
+    parser = console.Parser(prog="python -m minires.probes", description=DESCRIPTION, epilog=EXIT,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--depths", type=whole(1), nargs="+", default=[20, 56, 110], metavar="L",
                         help="layers, each of 20 32 44 56 110 (default: 20 56 110)")
-    parser.add_argument("--batch-size", type=int, default=64, help="pictures in the batch (default: 64)")
-    parser.add_argument("--seed", type=int, default=0, help="of the initial weights (default: 0)")
-    parser.add_argument("--out", default="gradients.png", metavar="FILE", help="the picture (default: gradients.png)")
-    args = parser.parse_args(argv)
-    try:
-        digits, _ = data.load("digits")
-        digits = digits.limit(args.batch_size)
-        images, labels = next(iter(data.Loader(digits, args.batch_size)))
-        norms = {}
-        for depth in args.depths:
-            for kind in ("plain", "resnet"):
-                model = models.create(f"{kind}{depth}", in_channels=1, rng=args.seed)
-                values = norms[f"{kind}{depth}"] = gradient_norms(model, images, labels)
-                print(f"{kind + str(depth):<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
-                      f"{values[0] / values[-1]:>9.3g}", flush=True)
-        plot_gradients(norms, args.out)
-    except (MiniresError, OSError) as error:
-        print(f"minires.probes: {error}", file=sys.stderr)
-        return 2
+    parser.add_argument("--batch-size", type=whole(1), default=64, metavar="N",
+                        help="images in the batch (default: 64)")
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="S", help="of the initial weights (default: 0)")
+    parser.add_argument("--out", type=filled, default="gradients.png", metavar="FILE",
+                        help="the picture, a PNG (default: gradients.png)")
+    return parser
+
+
+@console.command("probes")
+def main(argv=None):
+    args = make_parser().parse_args(argv)
+    digits, _ = data.load("digits")
+    digits = digits.limit(min(args.batch_size, len(digits)))
+    images, labels = next(iter(data.Loader(digits, len(digits))))
+    networks = {f"{kind}{depth}": models.create(f"{kind}{depth}", in_channels=1, rng=args.seed)
+                for depth in args.depths for kind in ("plain", "resnet")}
+    norms = {}
+    for name, model in networks.items():
+        values = norms[name] = gradient_norms(model, images, labels)
+        print(f"{name:<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
+              f"{values[0] / values[-1]:>9.3g}", flush=True)
+    plot_gradients(norms, args.out)
     print(args.out)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.entry(main)

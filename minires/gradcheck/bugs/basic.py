@@ -120,6 +120,8 @@ bug("leaky_relu", "slope forgotten", "your dx is 0 below 0: it is dy·slope ther
     lambda call: call.dy * (call.arrays[0] > 0))
 bug("leaky_relu", "always the default slope", "your dx uses the slope 0.01 whatever negative_slope says")(
     lambda call: call.again(negative_slope=0.01))
+bug("leaky_relu", "both slopes at 0", "your dx at 0 is dy·(1 + slope): the masks x ≥ 0 and x ≤ 0 both hold there")(
+    lambda call: call.dy * ((call.arrays[0] >= 0) + call.setting("negative_slope") * (call.arrays[0] <= 0)))
 bug("silu", "product rule forgotten", "your dx is dy·σ(x): both factors of x·σ(x) depend on x")(
     lambda call: call.dy / (1 + np.exp(-call.arrays[0])))
 bug("silu", "first term forgotten", "your dx is dy·x·σ(1 − σ): both factors of x·σ(x) depend on x")(
