@@ -25,10 +25,12 @@ So a command catches such an error itself only when it has something to save or 
 must not be lost is written before it is printed, or in a `finally`: every print may raise OutputError.
 
 `entry` prepares the process: letters that the console cannot show become "?", closed streams lead nowhere, SIGTERM and
-SIGHUP are treated as Ctrl-C, and two Ctrl-C in a row count as one. It ends the process with main's status.
+SIGHUP are treated as Ctrl-C, two Ctrl-C in a row count as one, and a warning is one line. It ends the process with
+main's status.
 """
 
 import argparse
+import atexit
 import contextlib
 import difflib
 import functools
@@ -39,6 +41,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
 from minires.errors import MiniresError
 
@@ -82,14 +85,19 @@ def command(name):
         def guarded(argv=None):
             try:
                 try:
-                    return main(argv) or 0
-                finally:
-                    _finish_output()  # here, where it can be said that it failed
+                    status = main(argv) or 0
+                except SystemExit:  # argparse's, which keeps it to itself if its text cannot be shown
+                    _finish_output()
+                    raise
+                if not status:  # else the command has said what it was
+                    _finish_output()
+                return status
             except KeyboardInterrupt:
                 return stopped(name)
             except (MiniresError, OSError, MemoryError) as error:
                 say(name, reason(error))
                 return 2
+        guarded.command = name
         return guarded
     return decorate
 
@@ -98,6 +106,7 @@ def entry(main):
     """Run the command in this process, prepared for any console, and end the process with its status."""
     _open_streams()
     _listen()
+    warnings.showwarning = lambda message, *where: say(main.command, message)
     status = 1  # of a bug
     try:
         status = main()
@@ -105,6 +114,8 @@ def entry(main):
         status = end.code
     finally:
         _listen(lambda number, frame: os._exit(STOPPED))  # nothing is left to save
+        with contextlib.suppress(OutputError):  # which Python would tell at its end, in its own words
+            sys.stdout.flush()
     sys.exit(status)
 
 
@@ -116,6 +127,13 @@ def starting():
         os._exit(STOPPED)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
+    atexit.register(_ignore)  # of all that is registered it is called as the last
+
+
+def _ignore():
+    """While Python takes itself down, a signal could only spoil the exit status."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def on_signals(handler):
@@ -190,7 +208,7 @@ def _output_failed(error):
 def _finish_output():
     if sys.stdout is not None:
         sys.stdout.flush()
-        if getattr(sys.stdout, "error", None):  # argparse, for one, keeps it to itself
+        if getattr(sys.stdout, "error", None):
             _output_failed(sys.stdout.error)
 
 
@@ -201,6 +219,38 @@ def _open_streams():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)
     sys.stdout, sys.stderr = _Stream(sys.stdout, _output_failed), _Stream(sys.stderr, lambda error: None)
+
+
+def text(given):
+    """The type of a flag that takes letters: `--out "$DIR"` with DIR unset is a slip, and no wish for the default."""
+    if not given:
+        raise argparse.ArgumentTypeError("it is empty; leave the flag out to have the default")
+    return given
+
+
+def whole(low, high=None):
+    """The type of a flag that takes a whole number from low to high."""
+    def convert(given):
+        try:
+            number = int(given)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"it must be a whole number, got {given!r}") from None
+        if number < low or (high is not None and number > high):
+            bound = f"at least {low}" if number < low else f"at most {high}"
+            raise argparse.ArgumentTypeError(f"it must be {bound}, got {number}")
+        return number
+    return convert
+
+
+def seconds(given):
+    """The type of a flag that takes a time."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1e6:  # what the system can wait for
+        raise argparse.ArgumentTypeError(f"it must be a number of seconds above 0 and below a million, got {given!r}")
+    return value
 
 
 class Parser(argparse.ArgumentParser):
@@ -214,34 +264,3 @@ class Parser(argparse.ArgumentParser):
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         near = difflib.get_close_matches(unknown[1], flags, n=2, cutoff=0.6) if unknown else []
         return f"; did you mean {' or '.join(near)}?" if near else ""
-
-
-def whole(least):
-    """The type of a flag that takes whole numbers from `least` on."""
-    def number(text):
-        try:
-            value = int(text)
-        except ValueError:
-            value = None
-        if value is None or value < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number, at least {least}, got {text!r}")
-        return value
-    return number
-
-
-def seconds(text):
-    """The type of a flag that takes a time."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < 1e6:  # what the system can wait for
-        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0 and below a million, got {text!r}")
-    return value
-
-
-def filled(text):
-    """The type of a flag that takes a name, of a file or of what there is a choice of."""
-    if not text.strip() or "\0" in text:
-        raise argparse.ArgumentTypeError(f"must be a name, got {text!r}")
-    return text

@@ -26,6 +26,10 @@ class GraphError(MiniresError, RuntimeError):
     """A gradient was asked for that the recorded graph cannot give."""
 
 
+class ProcessError(MiniresError, RuntimeError):
+    """Another process that shared the work has ended or stands still: memory ran out, or a signal came."""
+
+
 class CheckpointError(MiniresError, ValueError):
     """A weight file or checkpoint that is damaged, hostile, or made for something else."""
 

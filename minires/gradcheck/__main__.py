@@ -3,7 +3,7 @@
 import argparse
 
 from minires import console, cuda
-from minires.console import filled, seconds, whole
+from minires.console import seconds, text, whole
 from minires.errors import OptionError
 from minires.gradcheck.checker import known
 from minires.gradcheck.exam import count_false_alarms, examine_with_bugs
@@ -49,7 +49,7 @@ def make_parser():
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="where minires computes "
                         "(with ops, --seeds and --paths)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
-    parser.add_argument("--plot", type=filled, metavar="FILE", help="with one op: draw the error of three methods "
+    parser.add_argument("--plot", type=text, metavar="FILE", help="with one op: draw the error of three methods "
                         "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG)")
 
     exam = parser.add_argument_group("the checker itself")
@@ -59,18 +59,18 @@ def make_parser():
                       help="check the ops with N seeds in a row, looking for false alarms (1000 take some minutes)")
 
     theirs = parser.add_argument_group("somebody's own function", THEIRS)
-    theirs.add_argument("--like", type=filled, metavar="OP",
+    theirs.add_argument("--like", type=text, metavar="OP",
                         help="the op that it is to be like (default: the op it is named after)")
     theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each case (default 10)")
-    theirs.add_argument("--json", type=filled, metavar="FILE", help="write all results, for a grader's script")
-    theirs.add_argument("--gradescope", type=filled, metavar="FILE", help="write them as a Gradescope results.json")
+    theirs.add_argument("--json", type=text, metavar="FILE", help="write all results, for a grader's script")
+    theirs.add_argument("--gradescope", type=text, metavar="FILE", help="write them as a Gradescope results.json")
 
     paths = parser.add_argument_group("the residual path")
     paths.add_argument("--paths", action="store_true", help="print for each block how much gradient comes back through "
                        "the shortcut and how much through the branch, and prove the branch's part")
-    paths.add_argument("--model", type=filled, default="resnet20", help="a network with blocks (default resnet20)")
+    paths.add_argument("--model", type=text, default="resnet20", help="a network with blocks (default resnet20)")
     paths.add_argument("--variant", choices=("v1", "v1.5"), help="where its bottlenecks stride")
-    paths.add_argument("--dataset", type=filled, default="digits",
+    paths.add_argument("--dataset", type=text, default="digits",
                        help="digits, cifar10 or a folder of images (default digits)")
     paths.add_argument("--batch-size", type=whole(1), default=64, metavar="N", help="images (default 64)")
     return parser

@@ -4,6 +4,7 @@ On a GPU the functions of kernels/device/ stand in for those of the same name, f
 not imported before.
 """
 
+import threading
 from functools import lru_cache, wraps
 from math import prod
 
@@ -30,7 +31,7 @@ from minires.kernels.window import Window
 from minires.kernels.workers import get_num_threads, set_num_threads
 
 __all__ = ["Window", "adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums",
-           "conv", "conv_affine", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx",
+           "chosen", "conv", "conv_affine", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx",
            "first_outside", "get_num_threads", "inverse_deviation", "joint_moments", "max_pool", "max_pool_dx",
            "moments", "normalise", "normalise_dx", "normalise_sums", "per_channel", "per_output", "product_sums",
            "relu", "relu_dx", "remember", "scale", "scatter", "scatter_pays", "set_num_threads", "sgd", "spare", "use"]
@@ -39,7 +40,13 @@ keep_freed_memory()
 
 # the first that fits, else the readable one
 CHOICES = {"fastest": (_winograd, _fours, _wide, _tiled), "direct": (_wide, _tiled), "readable": ()}
-_chosen = "fastest"
+
+
+class _Choice(threading.local):
+    name = "fastest"
+
+
+_choice = _Choice()
 
 
 class use:
@@ -47,21 +54,26 @@ class use:
 
     The fastest may reorder what it adds up in float32 (fours.py, winograd.py and ops/conv_norm.py state their errors);
     direct never does.
-    kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only.
+    kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only. Both are for the
+    thread that says so, as np.errstate is: what other threads compute stays as it is.
     """
 
     def __init__(self, name):
-        global _chosen
         if name not in CHOICES:
             raise OptionError(f"kernels.use: choose one of {', '.join(CHOICES)}, got {name!r}")
-        self.before, _chosen = _chosen, name
+        self.before = _choice.name
+        _choice.name = name
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        global _chosen
-        _chosen = self.before
+        _choice.name = self.before
+
+
+def chosen():
+    """The name that use() was given in this thread."""
+    return _choice.name
 
 
 def _device(x, *others):
@@ -98,9 +110,9 @@ sgd, adamw = map(_placed, (_update.sgd, _update.adamw))
 
 
 def _best(x, win, other):
-    if _chosen != "readable" and win.groups == 1 and (kernels := _device(x, other)) is not None:
+    if _choice.name != "readable" and win.groups == 1 and (kernels := _device(x, other)) is not None:
         return kernels
-    return _on_cpu(_chosen, x.dtype, win) if isinstance(x, np.ndarray) else _readable
+    return _on_cpu(_choice.name, x.dtype, win) if isinstance(x, np.ndarray) else _readable
 
 
 @lru_cache(maxsize=4096)
@@ -132,7 +144,7 @@ def scatter_pays(x, win):
 
     Its sums are other ones than those of z, so in float32 only, and where the fastest is chosen.
     """
-    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and _chosen == "fastest" and win.is_pointwise
+    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and _choice.name == "fastest" and win.is_pointwise
             and win.groups == 1 and win.C <= 96 and win.O >= 4 * win.C and win.N * win.H * win.W >= 16 * win.O)
 
 

@@ -18,7 +18,7 @@ _given = _Given()
 
 @contextmanager
 def spare(array):
-    """In this block the array is needed by nobody but the kernels that are called with it; None for none."""
+    """In this block the array is needed by the kernels that are called with it, and by nothing else; None for none."""
     before, _given.array = _given.array, array
     try:
         yield

@@ -8,8 +8,10 @@ Without threadpoolctl, which does the holding, there is one worker, and the BLAS
 """
 
 import math
+import operator
 import os
 import threading
+import warnings
 from contextlib import contextmanager
 from itertools import pairwise
 from queue import SimpleQueue
@@ -17,6 +19,8 @@ from queue import SimpleQueue
 import numpy as np
 
 from minires.errors import OptionError
+
+MOST = 1024  # threads: more are a slip, and would be started one by one until the system has no more
 
 _starting = threading.Lock()
 _sharing = threading.Lock()  # held by the thread whose jobs are being done
@@ -34,7 +38,7 @@ def _cores():
 def _default_count():
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # what people set to say how many threads they want
         if os.environ.get(name, "").isdigit() and int(os.environ[name]) > 0:
-            return int(os.environ[name])
+            return min(int(os.environ[name]), MOST)
     return len(_cores()) or os.cpu_count() or 1
 
 
@@ -59,37 +63,55 @@ def workers(work=math.inf):
 
 
 def set_num_threads(n):
-    """Compute with n threads from now on."""
-    global _count, _queues, _limit
-    if n < 1:
-        raise OptionError(f"set_num_threads: needs at least 1 thread, got {n}")
+    """Compute with n threads from now on, in all threads of this process: they take turns at sharing out their work.
+
+    What another thread shares out at this moment is finished first. Raises OptionError for what is no number of threads
+    and inside of work that is shared out already.
+    """
+    count = None if isinstance(n, bool) or not hasattr(n, "__index__") else operator.index(n)
+    if count is None or not 1 <= count <= MOST:
+        raise OptionError(f"set_num_threads: needs at least 1 thread and at most {MOST}, as a whole number, got {n!r}")
+    if hasattr(_inside, "number"):
+        raise OptionError("set_num_threads: this thread is at work on its part of what threads or processes share; "
+                          "call it before or after")
     with _sharing, _starting:
-        for queue in _queues:
-            queue.put(None)
-        if _limit is not None:
-            _limit.unregister() if hasattr(_limit, "unregister") else _limit.restore_original_limits()
-        _count, _queues, _limit = None, (), None
-    _start(n)
+        _begin(count)
 
 
-def _start(n=None):
+def _start():
+    if _count is None:
+        with _starting:
+            if _count is None:
+                _begin(_default_count())
+
+
+def _begin(n):
+    """In place of the workers of before start n, or as many as the system lets start."""
     global _count, _queues, _limit
-    if _count is not None:
-        return
-    with _starting:
-        if _count is not None:
-            return
-        n = n or _default_count()
+    for queue in _queues:
+        queue.put(None)
+    if _limit is not None:
+        _limit.unregister() if hasattr(_limit, "unregister") else _limit.restore_original_limits()
+        _limit = None
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        n = 1
+    else:
+        _limit = threadpool_limits(1, user_api="blas")
+    queues, refused = [], None
+    for number in range(1, n):
+        queue = SimpleQueue()
         try:
-            from threadpoolctl import threadpool_limits
-        except ImportError:
-            n = 1
-        else:
-            _limit = threadpool_limits(1, user_api="blas")
-        _queues = tuple(SimpleQueue() for _ in range(1, n))
-        for number, queue in enumerate(_queues, 1):
             threading.Thread(target=_serve, args=(number, n, queue), name=f"minires {number}", daemon=True).start()
-        _count = n
+        except RuntimeError as error:
+            refused = error
+            break
+        queues.append(queue)
+    _queues, _count = tuple(queues), len(queues) + 1
+    if refused is not None:
+        warnings.warn(f"minires computes with {_count} of {n} threads, because the system starts no more: {refused}",
+                      RuntimeWarning, stacklevel=4)
 
 
 def _serve(number, n, queue):
@@ -213,15 +235,15 @@ def add_up(task, jobs):
 
 
 def _share(task, jobs, most, order=slice(None)):
-    n = min(most, len(jobs))
     if hasattr(_inside, "number"):
         return [_do(task, jobs[order])]
-    if n < 2:
+    if min(most, len(jobs)) < 2:
         with short_buffers():
             return [_do(task, jobs[order])]
-    bounds = [len(jobs) * k // n for k in range(n + 1)]
-    parts = [_Part(task, jobs[a:b][order]) for a, b in pairwise(bounds)]
     with _sharing, _worker(0, _count):
+        n = min(most, len(jobs), _count)  # asked here, because another thread may have changed their number
+        bounds = [len(jobs) * k // n for k in range(n + 1)]
+        parts = [_Part(task, jobs[a:b][order]) for a, b in pairwise(bounds)]
         for queue, part in zip(_queues, parts[1:]):
             queue.put(part)
         parts[0]()
@@ -237,7 +259,7 @@ def scratch(key, shape, dtype):
     """An array of zeros that this worker keeps under `key`: what was written into it is still there the next time."""
     kept = vars(_inside).setdefault("scratch", {})
     if (key, shape, dtype) not in kept:
-        if len(kept) >= 64:  # somebody works with ever new shapes
+        if len(kept) >= 64:  # the shapes are ever new ones
             kept.clear()
         kept[key, shape, dtype] = np.zeros(shape, dtype)
     return kept[key, shape, dtype]

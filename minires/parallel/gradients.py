@@ -4,6 +4,9 @@ A process keeps what arrives at its own parameters, and sends what arrives at an
 soon as it does. When all have sent, each adds up its own: n processes copy and add at a time, an n-th each (reduce-
 scatter [Rabenseifner 2004]). The first process, whose optimiser makes the step, finds the sums of the others in the
 place where it has sent its own gradients.
+
+A hook on a parameter is for the sum, and called in the first process when it is there. Any other hook on a gradient
+would get that of a part of the batch, and is refused.
 """
 
 from contextlib import contextmanager
@@ -11,7 +14,10 @@ from functools import partial
 
 import numpy as np
 
+from minires.errors import GraphError
 from minires.parallel.memory import shared, shared_copy
+
+SEND = "send"  # the key of our own hook
 
 
 class Exchange:
@@ -21,27 +27,32 @@ class Exchange:
     """
 
     def __init__(self, parameters, n):
-        self.parameters, self.owners = parameters, _owners([p.size for p in parameters], n)
+        self.parameters, self.owners = parameters, _owners([p.data.size for p in parameters], n)
         self.slots = [[shared_copy(p.data) if p.requires_grad and owner != rank else None
                        for p, owner in zip(parameters, self.owners)] for rank in range(n)]
         self.sent = shared((n, len(parameters)), bool)  # which slots hold a gradient of this batch
 
     @contextmanager
     def sending(self, rank):
-        """In this block gradients of others' parameters go into the slots of process `rank`; these keep no .grad."""
+        """In this block gradients of others' parameters go into the slots of process `rank`; these keep no .grad.
+
+        Hooks on parameters are not called.
+        """
         slots, sent = self.slots[rank], self.sent[rank]
         sent[...] = False
 
         def send(i, p):
             slots[i][...] = p.grad
             sent[i], p.grad = True, None
-        removers = [p.register_post_accumulate_grad_hook(partial(send, i))
-                    for i, p in enumerate(self.parameters) if slots[i] is not None]
+        nodes = {i: p.node for i, p in enumerate(self.parameters) if p.requires_grad}
+        before = [(node, node.hooks, node.when_kept) for node in nodes.values()]
+        for i, node in nodes.items():
+            node.hooks, node.when_kept = {}, {} if slots[i] is None else {SEND: partial(send, i)}
         try:
             yield
         finally:
-            for remove in removers:
-                remove()
+            for node, hooks, when_kept in before:
+                node.hooks, node.when_kept = hooks, when_kept
 
     def add(self, rank):
         """Add up what all have brought for the parameters of process `rank`, in the order of processes."""
@@ -64,10 +75,35 @@ class Exchange:
                 p.grad = total
 
     def collect(self):
-        """In the first process: the sums of the others in .grad."""
+        """In the first process: the sums of the others in .grad, and the hooks on parameters called with them."""
         for p, slot, sent in zip(self.parameters, self.slots[0], self.sent[0]):
             if slot is not None:
                 p.grad = slot if sent else None
+        for p in reversed(self.parameters):
+            if p.grad is not None:
+                for hook in tuple(p.node.hooks.values()):
+                    changed = hook(p.grad)
+                    p.grad = p.grad if changed is None else p.node.accept(changed, "gradient hook")
+                for hook in tuple(p.node.when_kept.values()):
+                    hook(p)
+
+
+def check_listeners(loss, parameters):
+    """Raise GraphError where a hook, or a tensor that is no parameter, would get a gradient of a part of the batch."""
+    own = {p.node for p in parameters}
+    found, waiting = {loss.node}, [loss.node] if loss.node else []
+    while waiting:
+        node = waiting.pop()
+        kept = node.target is not None and node.target() is not None
+        if node.hooks or node.when_kept.keys() - {SEND} or (kept and node not in own):
+            raise GraphError(
+                f"Replicas: the gradient at {node.name} is asked for (by a hook, by retain_grad(), or by a tensor that "
+                "requires a gradient and is no parameter), and each process has that of its part of the batch only; "
+                "use one process, or a hook that a parameter has before the batch")
+        for parent in node.inputs:
+            if parent is not None and parent not in found:
+                found.add(parent)
+                waiting.append(parent)
 
 
 def _owners(sizes, n):

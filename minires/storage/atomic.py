@@ -2,26 +2,95 @@
 
 import contextlib
 import os
+import re
+import stat
+import sys
 import tempfile
 from pathlib import Path
 
+from minires.storage.lock import lock
+
 
 def atomic_write(path, content):
-    """Write bytes beside `path`, flush them to the disk, and rename; a failure leaves the old file as it was."""
+    """Write bytes beside `path`, flush them to the disk, and rename; a failure leaves the old file as it was.
+
+    A symbolic link stays one, and its target is written. What is no file (/dev/null, a pipe, standard output) is
+    written through. Raises OSError that names the file.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    if not path.is_symlink():
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with os.fdopen(handle, "wb") as file:
+        through = _open_through(path)
+        if through is not None:
+            with through:
+                through.write(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content)
+    except OSError as error:  # of the file beside it, or of a descriptor, which say nothing to a reader
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def remove_leftovers(path):
+    """Delete what killed processes have left of writing path. What is being written is locked, and stays."""
+    path = Path(os.path.realpath(path))
+    part = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]{8}\.part")
+    with contextlib.suppress(OSError):
+        for beside in path.parent.iterdir():
+            if part.fullmatch(beside.name) and stat.S_ISREG(beside.lstat().st_mode):
+                with open(beside, "rb+") as file:
+                    if lock(file.fileno()):
+                        beside.unlink()
+
+
+def _open_through(path):
+    """`path` opened for writing if it is no regular file, or is what this process prints into; else None."""
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return None
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        with contextlib.suppress(OSError):  # it is closed
+            if os.path.samestat(os.fstat(number), there):
+                if stream is not None:
+                    stream.flush()  # what was printed before comes before
+                return open(number, "wb", closefd=False)  # where it stands, and not from the start
+    return None if stat.S_ISREG(there.st_mode) else open(path, "wb")
+
+
+def _replace(path, content):
+    remove_leftovers(path)
+    handle, beside = _new_part(path)
+    try:
+        with os.fdopen(os.dup(handle), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(beside, 0o666 & ~_umask())  # mkstemp gives 0600, a new file has what the user's umask says
+        if os.name == "nt":  # where what is open cannot be renamed, and nothing is locked
+            os.close(handle)
+            handle = None
         os.replace(beside, path)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+    finally:
+        if handle is not None:
+            os.close(handle)
     _sync_folder(path.parent)
+
+
+def _prefix(path):
+    return f".{os.fsdecode(os.fsencode(path.name)[:100])}."  # the whole name with its ending could be too long
+
+
+def _new_part(path):
+    """(handle, name) of a new file beside path, locked, so that remove_leftovers knows that it is in use."""
+    while True:
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".part")
+        if lock(handle) is not False and os.fstat(handle).st_nlink:
+            return handle, beside
+        os.close(handle)  # remove_leftovers of another process came between
 
 
 def _umask():

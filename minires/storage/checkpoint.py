@@ -3,9 +3,11 @@
 import json
 
 from minires.errors import CheckpointError, OptionError
-from minires.storage.weights import load, save
+from minires.storage.schema import Many, Text
+from minires.storage.weights import metadata, read, save
 
 VERSION = "minires checkpoint 1"
+SECTIONS = Many(Text(r"[^/\0]*", "a section's name, without '/'"))
 
 
 def save_checkpoint(path, sections, state):
@@ -21,16 +23,45 @@ def save_checkpoint(path, sections, state):
 
 
 def load_checkpoint(path):
-    """(sections, state) as they were saved. Raises CheckpointError for damaged files and for bare weights."""
-    arrays, metadata = load(path)
-    if metadata.get("format") != VERSION:
-        found = metadata.get("format", "bare weights")
+    """(sections, state) as they were saved. Raises CheckpointError for damaged files and for bare weights.
+
+    >>> sections, state = storage.load_checkpoint("runs/digits-resnet20/checkpoint.safetensors")
+    >>> model.load_state_dict(sections["model"])
+    >>> state["dataset"]["classes"]
+    """
+    arrays, written = read(path)
+    names, state = _parsed(path, written)
+    sections = {name: {} for name in names}
+    for key, array in arrays.items():
+        section, slash, name = key.partition("/")
+        if not slash or section not in sections:
+            raise CheckpointError(f"{path} is a malformed checkpoint: its array {key!r} is in none of its sections "
+                                  f"{', '.join(sections)}")
+        sections[section][name] = array
+    return sections, state
+
+
+def load_state(path):
+    """The state alone, from the header: quick, however large the arrays, and not verified by the digest."""
+    return _parsed(path, metadata(path))[1]
+
+
+def _parsed(path, written):
+    """(names of the sections, state) in a checkpoint's metadata."""
+    if written.get("format") != VERSION:
+        found = written.get("format", "bare weights")
         raise CheckpointError(f"{path} is no checkpoint of this version but {found!r}, which storage.load reads")
-    try:
-        sections = {name: {} for name in json.loads(metadata["sections"])}
-        for key, array in arrays.items():
-            section, _, name = key.partition("/")
-            sections[section][name] = array
-        return sections, json.loads(metadata["state"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is a malformed checkpoint: {error!r}") from error
+    found = {}
+    for name in ("sections", "state"):
+        try:
+            found[name] = json.loads(written[name])
+        except KeyError as error:
+            raise CheckpointError(f"{path} is a malformed checkpoint: it lacks its {name}") from error
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"{path} is a malformed checkpoint: its {name} cannot be parsed: {error}") from error
+    fault = SECTIONS.fault("sections", found["sections"])
+    if not fault and not isinstance(found["state"], dict):
+        fault = f"its state must be a dictionary, got {type(found['state']).__name__}"
+    if fault:
+        raise CheckpointError(f"{path} is a malformed checkpoint: {fault}")
+    return found["sections"], found["state"]

@@ -8,17 +8,20 @@ Files from elsewhere have neither and load unchecked. Never a pickle.
 
 import hashlib
 import json
-from pathlib import Path
+import os
+import stat
 
 import numpy as np
 
 from minires.arrays import is_array, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, need
 from minires.storage.atomic import atomic_write
+from minires.storage.foreign import explain
 from minires.tensor import unwrap
 
 NO_DIGEST = "0" * 64
 MARK = {"written_by": "minires"}
+LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 
 
 def _entry(digest):
@@ -52,23 +55,94 @@ def save(path, arrays, metadata=None):
 
 
 def load(path):
-    """({name: array}, metadata) from a safetensors file. Raises CheckpointError, naming it, if it is not sound."""
+    """({name: array}, metadata) from a safetensors file.
+
+    Raises CheckpointError, naming it, if it is not sound, is no safetensors file, or is the checkpoint of a run.
+    """
+    arrays, metadata = read(path)
+    if "sections" in metadata and "state" in metadata:
+        raise CheckpointError(f"{path} is the checkpoint of a whole run; its weights are "
+                              "storage.load_checkpoint(path)[0]['model']")
+    return arrays, metadata
+
+
+def read(path):
+    """({name: array}, metadata) from any safetensors file."""
     numpy_format = need("safetensors.numpy", "data", for_what="loading weights")
+    content, header = _content(path)
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        arrays = numpy_format.load(content)  # which has checked the header, so that it can be read again
-        header = json.loads(content[8:8 + int.from_bytes(content[:8], "little")])
-        metadata = header.get("__metadata__") or {}
+        arrays = numpy_format.load(content)
+    except MemoryError:
+        raise
     except KeyError as error:
         raise CheckpointError(f"{path} holds {error} values, which NumPy has not; convert them to F32") from error
     except Exception as error:  # the library raises its own error, ValueErrors and more for hostile files
         raise CheckpointError(f"{path} is no sound safetensors file: {error!r}") from error
+    metadata = header.get("__metadata__") or {}
     digest, mark = metadata.pop("sha256", None), metadata.pop("written_by", None)
     if digest is not None or mark == MARK["written_by"]:
         blank = content.replace(_entry(digest), _entry(NO_DIGEST), 1)
         if hashlib.sha256(blank).hexdigest() != digest:
             raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one written inside; use another copy")
     return arrays, metadata
+
+
+def metadata(path):
+    """The metadata in a file's header, without the arrays being read: what is said of them is not verified."""
+    return _content(path, header_only=True)[1].get("__metadata__") or {}
+
+
+def _content(path, header_only=False):
+    """(bytes, header) of a regular file whose size is the one that its header says, and fits into memory."""
+    try:
+        with open(path, "rb", opener=_open) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise CheckpointError(f"{path} cannot be read: it is a pipe or a device, no file")
+            header = _header(path, file, status.st_size)
+            if header_only:
+                return b"", header
+            if status.st_size > _memory():
+                raise CheckpointError(f"{path} cannot be read: its {status.st_size / 1e9:.0f} GB are more than the "
+                                      f"{_memory() / 1e9:.0f} GB of this machine's memory")
+            file.seek(0)
+            return file.read(), header
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error}") from error  # a zero byte in its name
+
+
+def _open(path, flags):
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # which does not wait for a pipe's other end
+
+
+def _header(path, file, size):
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    text = file.read(length) if length <= min(size, LONGEST_HEADER) else file.read(200)
+    fault = "its header is no JSON"
+    try:
+        header = json.loads(text) if len(text) == length else None
+        arrays = [entry for name, entry in header.items() if name != "__metadata__"]
+        end = max((entry["data_offsets"][1] for entry in arrays), default=0)
+        texts = header.get("__metadata__") or {}
+        if not all(isinstance(text, str) for text in texts.values()):
+            fault = "its metadata must be texts"
+        elif 8 + length + end == size:
+            return header
+        else:
+            fault = f"its header speaks of {8 + length + end} bytes, and it has {size}"
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        pass
+    raise CheckpointError(f"{path} is no sound safetensors file: {explain(start + text) or fault}")
+
+
+def _memory():
+    """The bytes of this machine's memory, where they can be asked for."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return float("inf")

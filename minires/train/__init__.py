@@ -1,6 +1,11 @@
-"""Training: `python -m minires.train`, or `run(Config(...))`."""
+"""Training: `python -m minires.train`, or train.run(train.Config(epochs=5)).
+
+Run is the run itself, for who wants to stop it, to resume it or to watch its steps.
+"""
 
 from minires.train.config import Config
-from minires.train.loop import Run, evaluate, train_step
+from minires.train.loop import Run
+from minires.train.show import run
+from minires.train.step import evaluate, train_step
 
-__all__ = ["Config", "Run", "evaluate", "train_step"]
+__all__ = ["Config", "Run", "evaluate", "run", "train_step"]

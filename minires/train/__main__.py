@@ -1,112 +1,132 @@
 """python -m minires.train: train a ResNet, watch it, stop it and go on."""
 
 import argparse
-import signal
-import sys
-from contextlib import contextmanager
-from pathlib import Path
+import shlex
+import time
+from contextlib import closing, contextmanager
 
-from minires import cuda, kernels, models
-from minires.errors import MiniresError, OptionError, need
+from minires import console, cuda, models
+from minires.errors import MiniresError, need
+from minires.train import show
 from minires.train.config import Config, add_flags
+from minires.train.folder import unfinished_run
 from minires.train.loop import Run
+
+NAME = "minires.train"
+DESCRIPTION = """\
+Train a network with SGD. Writes checkpoint.safetensors, log.csv and curves.png
+into --out. Ctrl-C saves and stops; --resume goes on to the same bits."""
+EPILOG = """\
+examples:
+  python -m minires.train                              digits, in half a minute
+  python -m minires.train --dataset cifar10 --batch-size 128 --epochs 60 --lr 0.2
+  python -m minires.train --dataset FOLDER --model resnet18
+  python -m minires.train --resume                     the newest unfinished run
+  python -m minires.train --resume --out DIR --epochs 40
+      makes a run longer that was started with --schedule constant; the other
+      schedules spread the learning rate over the epochs they started with
+
+python -m minires lists the other commands.
+exit status: 0 done, 2 a setting or a file is wrong, 130 stopped and saved"""
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m minires.train",
-        description="Train a network with SGD. Writes checkpoint.safetensors, log.csv and curves.png into --out; "
-                    "Ctrl-C saves and stops, --resume goes on to the same bits.",
-        epilog="Exit status: 0 done, 2 a setting or file is wrong, 130 stopped and saved.")
+    parser = console.Parser(prog=f"python -m {NAME}", description=DESCRIPTION, epilog=EPILOG,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser)
     parser.add_argument("--resume", action="store_true",
-                        help="go on with the run in --out (default: the newest in runs/), with its settings")
+                        help="go on with the run in --out (default: the newest in runs/ that is not finished), with "
+                             "its settings")
     parser.add_argument("--list-models", action="store_true", help="print the names of the models and stop")
     return vars(parser.parse_args(argv))
 
 
 @contextmanager
 def interrupts():
-    """Yields stop() -> whether Ctrl-C (or a polite kill) has come: the step under way is finished first, so that the
-    checkpoint is whole. A second Ctrl-C leaves at once."""
+    """Yields stop() -> whether Ctrl-C, SIGTERM or SIGHUP has come: the step under way is finished first, so that the
+    checkpoint is whole. The third leaves at once; a second is often a double tap."""
     came = []
 
     def note(number, frame):
-        if came:
+        came.append(time.monotonic())
+        if len(came) == 1:
+            console.say(NAME, "stopping after this step ...")
+        elif len(came) > 2 and came[-1] - came[1] > console.DOUBLE_TAP:
             raise KeyboardInterrupt
-        came.append(number)
-        print("\nstopping after this step ...", file=sys.stderr, flush=True)
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    undo = console.on_signals(note)
     try:
         yield lambda: bool(came)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        undo()
 
 
-def newest_run():
-    """The folder under runs/ whose checkpoint is the youngest."""
-    found = sorted(Path("runs").glob("*/checkpoint.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise OptionError("there is no run to resume in runs/; name its folder with --out")
-    return found[-1].parent
+def opened(flags):
+    """The run that the flags ask for: a new one, or an old one to go on with."""
+    if not flags.pop("resume"):
+        return Run.start(Config(**flags))
+    folder = flags.get("out") or unfinished_run(flags.get("epochs"))
+    return Run.resume(folder, flags)
 
 
 def train(flags):
     """Make or resume the run, show its progress, and say at the end what lies where. -> exit status"""
-    tqdm = need("tqdm", "data", for_what="the progress bar").tqdm
-    resume = flags.pop("resume")
-    run = Run.resume(flags.get("out") or newest_run(), flags) if resume else Run.start(Config(**flags))
-    config = run.config
-    if config.threads:
-        kernels.set_num_threads(config.threads)
+    need("tqdm", "data", for_what="the progress bar")
+    with closing(opened(flags)) as run:
+        if run.finished and run.history:
+            print(f"{run.folder} is finished: its {run.config.epochs} epochs are trained"
+                  + ("; --epochs N makes it longer" if run.config.schedule == "constant" else ""))
+        else:
+            try:
+                with interrupts() as stop:
+                    finished = show.go(run, stop, lambda text: console.say(NAME, text))
+            except console.OutputError as error:
+                console.say(NAME, f"{error}; {where_to_go_on(run)}")
+                return 2
+            except KeyboardInterrupt:
+                return console.stopped(NAME, where_to_go_on(run))
+            if not finished:
+                print(f"stopped and saved; {how_to_go_on(run)}")
+                return console.STOPPED
+        if not run.history:
+            print(f"no epoch to train; the untrained network is in {run.checkpoint_path}")
+            return 0
+        return report(run)
 
-    total = config.epochs * len(run.train_set)
-    done = run.epoch * len(run.train_set) + run.totals.seen
-    print(f"{config.model} on {run.train_set.name}: {len(run.train_set)} pictures, {len(run.test_set)} for the test, "
-          f"{config.epochs} epochs of {len(run.loader)} steps -> {run.folder}")
-    if done:
-        print(f"resumed at epoch {run.epoch + 1}, step {run.step}")
-    # disable=None: a bar on a terminal, plain lines in a file
-    with interrupts() as stop, tqdm(total=total, initial=done, unit="img", disable=None, dynamic_ncols=True,
-                                    smoothing=0.1) as bar:
-        def on_step(run, pictures):
-            bar.set_description(f"epoch {run.epoch + 1}/{config.epochs}", refresh=False)
-            if bar.update(pictures):  # it has been drawn: time to look at the numbers, for which a GPU must be waited
-                loss, accuracy = run.progress()
-                bar.set_postfix_str(f"loss {loss:.3f}, accuracy {accuracy:.1%}", refresh=False)
 
-        def on_epoch(run, row):
-            bar.write(f"epoch {row['epoch']:>3}/{config.epochs}  loss {row['train_loss']:.4f}  train "
-                      f"{row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}  {row['images_per_second']:.0f} "
-                      "images/s")
-        finished = run.go(stop=stop, on_step=on_step, on_epoch=on_epoch)
-    if not finished:
-        print(f"stopped and saved; go on with: python -m minires.train --resume --out {run.folder}")
-        return 130
-    if not run.history:
-        run.save()
-        print(f"no epoch to train; the untrained network is in {run.checkpoint_path}")
-        return 0
-    run.draw()
+def how_to_go_on(run):
+    return f"go on with: python -m {NAME} --resume --out {shlex.quote(str(run.folder))}"
+
+
+def where_to_go_on(run):
+    return "stopped before the first step" if run.saved_step is None else \
+        f"stopped, and saved at step {run.saved_step}; {how_to_go_on(run)}"
+
+
+def report(run):
+    """Draw the curves, and say what came out and where it lies. -> exit status"""
+    status, curves = 0, run.curves_path
+    try:
+        run.draw()
+    except KeyboardInterrupt:
+        status, curves = console.stopped(NAME, "stopped while drawing; the run is finished and saved"), "not drawn"
+    except (MiniresError, OSError, MemoryError) as error:
+        console.say(NAME, f"the curves are not drawn: {console.reason(error)}")
+        status, curves = 2, "not drawn"
     print(f"\ntest accuracy {run.history[-1]['test_accuracy']:.2%}\ncheckpoint    {run.checkpoint_path}\n"
-          f"log           {run.log_path}\ncurves        {run.curves_path}")
-    if config.device != "cpu":
+          f"log           {run.log_path}\ncurves        {curves}")
+    if run.config.device != "cpu":
         print(cuda.memory_summary())
-    return 0
+    return status
 
 
+@console.command(NAME)
 def main(argv=None):
     flags = parse(argv)
     if flags.pop("list_models"):
         print("\n".join(models.names()))
         return 0
-    try:
-        return train(flags)
-    except (MiniresError, OSError) as error:
-        print(f"minires.train: {error}", file=sys.stderr)
-        return 2
+    return train(flags)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.entry(main)

@@ -1,55 +1,65 @@
 """Every setting of a training run, once: its name, default, range and help; the command line is made from it."""
 
 import argparse
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from minires.errors import OptionError
 from minires.kernels import get_num_threads
 from minires.parallel import why_not
+from minires.storage.schema import Number, OneOf, Switch, Text, Whole
 
 SCHEDULES = ("one_cycle", "multistep", "cosine", "constant")
+PATH = Text()
+NAME = Text(r"[^\0]+", "a name")
 
 
-def _setting(default, help, **flag):
-    return field(default=default, metadata={"help": help, "flag": flag})
+def _setting(default, allowed, help, **flag):
+    return field(default=default, metadata={"allowed": allowed, "help": help, "flag": flag})
 
 
 @dataclass(frozen=True)
 class Config:
-    """A training run. The defaults train a ResNet-20 on handwritten digits in well under a minute."""
+    """A training run. The defaults train a ResNet-20 on handwritten digits in well under a minute.
 
-    dataset: str = _setting("digits", "digits, cifar10, or a folder with one sub-folder of pictures per class")
-    model: str = _setting("resnet20", "a name of minires.models.names(); see --list-models")
-    epochs: int = _setting(20, "passes over the training pictures")
-    batch_size: int = _setting(64, "pictures per step")
-    lr: float = _setting(0.1, "greatest learning rate; SGD with momentum 0.9")
-    schedule: str = _setting("one_cycle", "how the learning rate moves over the run", choices=SCHEDULES)
-    weight_decay: float = _setting(5e-4, "L2 penalty on all parameters")
-    augment: bool = _setting(True, "random crops, and flips for photographs", action=argparse.BooleanOptionalAction)
-    seed: int = _setting(0, "of weights, order and augmentation; the same seed gives the same bits with as many "
-                        "threads and processes")
-    device: str = _setting("cpu", "cpu, cuda or cuda:N")
-    tf32: bool = _setting(False, "on a GPU, let matrix products round their inputs to TF32: faster, 10 bits instead of "
-                          "23", action=argparse.BooleanOptionalAction)
-    out: str = _setting("", "folder for checkpoint, log and curves (default: a new one, runs/DATASET-MODEL[-N])",
-                        metavar="DIR")
-    data: str = _setting("", "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
-    threads: int = _setting(0, "threads that compute (default: one a core, or what OPENBLAS_NUM_THREADS says)",
-                            metavar="N")
-    processes: int = _setting(0, "processes that share each batch (default: one for each thread, with at least 16 "
-                              "pictures each, where the system allows it)", metavar="N")
-    limit: int = _setting(0, "train and test on the first N pictures only (default: all)", metavar="N")
+    Raises OptionError for a value outside its range, which names the setting, the value and what is allowed.
+    """
+
+    dataset: str = _setting("digits", NAME, "digits, cifar10, or a folder with one sub-folder of images per class")
+    model: str = _setting("resnet20", NAME, "a name of minires.models.names(); see --list-models")
+    epochs: int = _setting(20, Whole(0, 1_000_000), "passes over the training images")
+    batch_size: int = _setting(64, Whole(1, 1_000_000), "images per step")
+    lr: float = _setting(0.1, Number(0), "maximum learning rate; SGD with momentum 0.9")
+    schedule: str = _setting("one_cycle", OneOf(*SCHEDULES), "how the learning rate moves over the run; with constant "
+                             "a finished run can be made longer", choices=SCHEDULES)
+    weight_decay: float = _setting(5e-4, Number(0), "L2 penalty on all parameters")
+    augment: bool = _setting(True, Switch(), "random crops, and flips for photographs",
+                             action=argparse.BooleanOptionalAction)
+    seed: int = _setting(0, Whole(0, 2**63 - 1), "of weights, order and augmentation; the same seed gives the same "
+                         "bits with as many threads and processes")
+    device: str = _setting("cpu", Text(r"cpu|cuda(:\d{1,4})?", "'cpu', 'cuda' or 'cuda:N'"), "cpu, cuda or cuda:N")
+    tf32: bool = _setting(False, Switch(), "on a GPU, let matrix products round their inputs to TF32: faster, 10 bits "
+                          "instead of 23", action=argparse.BooleanOptionalAction)
+    out: str = _setting("", PATH, "folder for checkpoint, log and curves (default: a new one, "
+                        "runs/DATASET-MODEL[-N])", metavar="DIR")
+    data: str = _setting("", PATH, "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
+    threads: int = _setting(0, Whole(0, 1024), "threads that compute (default: one a core, or what "
+                            "OPENBLAS_NUM_THREADS says)", metavar="N")
+    processes: int = _setting(0, Whole(0, 256), "processes that share each batch (default: one for each thread, with "
+                              "at least 16 images each, where the system allows it)", metavar="N")
+    limit: int = _setting(0, Whole(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N")
 
     # What may differ when a run is resumed: nothing of the result depends on it, of threads and processes but rounding.
     FREE = ("out", "device", "data", "threads", "processes")
+    # What the first versions did not write into their checkpoints.
+    NEWER = ("tf32", "processes")
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "seed", "threads", "processes", "limit"):
-            least = int(name == "batch_size")
-            if getattr(self, name) < least:
-                raise OptionError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.schedule not in SCHEDULES:
-            raise OptionError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        for f in fields(self):
+            value = getattr(self, f.name)
+            fault = f.metadata["allowed"].fault(f.name, value)
+            if fault:
+                raise OptionError(fault)
+            object.__setattr__(self, f.name, type(f.default)(value))  # NumPy's numbers and integers among them
 
     def processes_for(self, model):
         """How many processes share a batch of this network."""
@@ -59,24 +69,48 @@ class Config:
             return 1
         return max(1, min(self.threads or get_num_threads(), self.batch_size // 16))
 
-    def resumed(self, given):
-        """This configuration, read from a checkpoint, with the flags given now; they may not contradict it."""
+    def resumed(self, given, done=0):
+        """This configuration, read from a checkpoint, with the flags given now; they may not contradict it.
+
+        done: epochs that are trained already. Raises OptionError.
+        """
         for name, value in given.items():
-            if name not in self.FREE and value != getattr(self, name):
-                flag = name.replace("_", "-")
-                raise OptionError(f"the checkpoint was made with --{flag} {getattr(self, name)}, not {value}; "
+            old, flag = getattr(self, name), name.replace("_", "-")
+            if name in self.FREE or value == old:
+                continue
+            if name == "epochs":
+                self._may_have(value, done)
+            else:
+                raise OptionError(f"the checkpoint was made with --{flag} {old}, not {value}; "
                                   f"leave --{flag} out to resume, or start a new run with another --out")
-        return Config(**{**asdict(self), **given})
+        return replace(self, **given)
+
+    def _may_have(self, epochs, done):
+        if self.schedule != "constant":
+            raise OptionError(f"{self.schedule} spreads the learning rate over all --epochs, which were "
+                              f"{self.epochs} at the start, so this run cannot be given {epochs}: start a new run with "
+                              f"--epochs {epochs}, or with --schedule constant, which can be made longer by --resume")
+        if epochs < done:
+            raise OptionError(f"--epochs {epochs}: {done} epochs are trained already")
+
+    def as_dict(self):
+        """{setting: value}, as a checkpoint holds it."""
+        return asdict(self)
+
+
+def _given(text):
+    """The text of a flag that was given. `--out "$DIR"` with DIR unset is a slip and no wish for the default."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; leave the flag out to have the default")
+    return text
 
 
 def add_flags(parser):
     """One flag for each field of Config. Flags that are not given are absent from the namespace."""
     for f in fields(Config):
-        if f.default is MISSING:
-            continue
         flag, help = dict(f.metadata["flag"]), f.metadata["help"]
         if "default:" not in help:
             help += f" (default: {f.default})"
         if "action" not in flag:
-            flag["type"] = type(f.default)
+            flag["type"] = _given if isinstance(f.default, str) else type(f.default)
         parser.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, help=help, **flag)

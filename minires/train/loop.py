@@ -5,89 +5,32 @@ All randomness is keyed: weights by the seed, the order of epoch e by (seed, e),
 very batches that the uninterrupted one would have made.
 """
 
+import copy
 import csv
 import io
 import math
 import time
-from dataclasses import asdict
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from minires import cuda, data, models, ops, optim
+from minires import cuda, data, models, optim
 from minires.arrays import to_device
-from minires.errors import CheckpointError, GraphError, OptionError
+from minires.errors import CheckpointError, GraphError, OptionError, ProcessError, ShapeError
+from minires.graph import no_grad
 from minires.parallel import Replicas
+from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
 from minires.storage import atomic_write, load_checkpoint, save_checkpoint
 from minires.tensor import Tensor
-from minires.train.config import Config
+from minires.train.folder import CHECKPOINT, Hold, new_folder
+from minires.train.state import check_arrays, check_place, check_state, check_steps, describe, refused
+from minires.train.step import Totals, check_arrays_finite, evaluate, train_step
 
 MOMENTUM = 0.9
 EVALUATION_BATCH = 256
 SAVE_EVERY = 300  # seconds: at most this much is lost when the machine dies in a long epoch
-
-
-def train_step(model, optimizer, images, labels, replicas=None):
-    """One step of the optimiser on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct pictures).
-
-    replicas: processes of the model that share the batch. Raises GraphError, before anything is changed, when the loss
-    is not finite. On a GPU, which computes while the host goes on, nobody waits for either: they come as arrays of one
-    number, and are to be looked at later (Totals).
-    """
-    if replicas is not None:
-        found = replicas.gradients(images, labels)
-        optimizer.step()
-        return found
-    logits = model(Tensor(images))
-    loss = ops.cross_entropy(logits, labels)
-    correct = (logits.data.argmax(axis=1) == labels).sum()
-    if loss.device == "cpu":
-        _check_finite(loss.item())
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return (loss.item(), int(correct)) if loss.device == "cpu" else (loss.data, correct)
-
-
-def _check_finite(loss):
-    if not math.isfinite(loss):
-        raise GraphError(f"the loss is {loss}")
-
-
-class Totals:
-    """What an epoch has added up so far: pictures `seen`, `seconds`, and loss and correct, which a device may hold."""
-
-    def __init__(self, seen=0, seconds=0.0, loss=0.0, correct=0):
-        self.seen, self.seconds, self._loss, self._correct = seen, seconds, loss, correct
-
-    def add(self, loss, correct, pictures):
-        """A step's mean loss and number of correct pictures: numbers, or arrays on a device."""
-        self._loss = self._loss + loss * pictures
-        self._correct = self._correct + correct
-        self.seen += pictures
-
-    def read(self):
-        """{seen, seconds, loss, correct} as numbers. Raises GraphError when the loss is not finite."""
-        loss, correct = float(self._loss), int(self._correct)
-        _check_finite(loss)
-        return {"loss": loss, "correct": correct, "seen": self.seen, "seconds": self.seconds}
-
-
-def evaluate(model, loader, device="cpu", replicas=None):
-    """(mean loss, accuracy) of a model in evaluation mode over a loader; the mode stays as it is.
-
-    replicas: processes of the model that share each batch.
-    """
-    replicas = replicas or Replicas(model, 1)
-    seen, loss, correct = 0, 0.0, 0
-    for images, labels in loader.epoch(0):
-        images, labels = to_device(images, device), to_device(labels, device)
-        logits = replicas.predict(images)
-        loss += ops.cross_entropy(Tensor(logits), labels, reduction="sum").item()
-        correct += int((logits.argmax(axis=1) == labels).sum())
-        seen += len(labels)
-    return loss / seen, correct / seen
 
 
 def make_schedule(config, steps):
@@ -105,7 +48,8 @@ def make_schedule(config, steps):
 class Run:
     """A training run in a folder: checkpoint.safetensors, log.csv and curves.png.
 
-    Run(config) starts one, Run.resume(folder) goes on with one; go() works until the end, or until stop() says so.
+    Run.start(config) starts one, Run.resume(folder) goes on with one; go() works until the end, or until stop() says
+    so. From its making to the end of go() no other process may write the folder; `close` lets go of it before.
     """
 
     def __init__(self, config):
@@ -119,53 +63,108 @@ class Run:
         if config.limit:
             self.train_set = self.train_set.limit(min(config.limit, len(self.train_set)))
             self.test_set = self.test_set.limit(min(config.limit, len(self.test_set)))
-        self.folder = Path(config.out or _new_folder(config))
         self.model = models.create(config.model, num_classes=len(self.train_set.classes),
                                    in_channels=self.train_set.shape[0], rng=config.seed).to(config.device)
         self.optimizer = optim.SGD(self.model.parameters(), config.lr, momentum=MOMENTUM,
                                    weight_decay=config.weight_decay)
         self.loader = data.Loader(self.train_set, config.batch_size, seed=config.seed, shuffle=True,
-                                  transform=_transform(self.train_set, config.augment))
+                                  transform=_transform(self.train_set, config.augment),
+                                  drop_last=self._last_is_too_small())
         self.test_loader = data.Loader(self.test_set, min(EVALUATION_BATCH, len(self.test_set)))
         self.schedule = make_schedule(config, config.epochs * len(self.loader))
         self.epoch = self.batch = 0
         self.totals = Totals()  # of the epoch under way
         self.history = []
         self.replicas = Replicas(self.model, config.processes_for(self.model))
-        self.saved_at = time.monotonic()
+        self.can_save = True  # no step is under way, so that all that a checkpoint holds belongs together
+        self.hold = self.saved_at = self.saved_step = None
+        self.notice = warnings.warn
+
+    def _last_is_too_small(self):
+        """Whether an epoch's last batch is one image that the network cannot train on, and is left out therefore.
+
+        Batch norm needs two values a channel, which one image lacks when its maps have shrunk to 1×1. The images are
+        shuffled, so that it is another one in each epoch. Raises OptionError if every batch would be such.
+        """
+        size = self.config.batch_size
+        if size > 1 and len(self.train_set) % size != 1:
+            return False
+        trial = copy.deepcopy(self.model).train()  # it draws numbers and counts batches
+        try:
+            with no_grad():
+                trial(Tensor(to_device(np.zeros((1, *self.train_set.shape), np.float32), self.config.device)))
+        except ShapeError as error:
+            if size == 1:
+                raise OptionError(f"{self.config.model} cannot train on one image of {self.train_set.shape} at a time "
+                                  f"({error}); use a --batch-size of at least 2") from error
+            return True
+        return False
 
     @classmethod
     def start(cls, config):
-        """A new run; refuses a folder that holds one."""
+        """A new run. Refuses a folder that holds one, that another process writes, or that cannot be written."""
         run = cls(config)
+        run.hold = Hold(config.out) if config.out else Hold(new_folder(config), made=True)
         if run.checkpoint_path.exists():
+            run.close()
             raise OptionError(f"{run.folder} holds a run already; go on with it by --resume, or choose another --out")
         return run
 
     @classmethod
     def resume(cls, folder, given=None):
-        """The run whose checkpoint lies in folder, as it was; `given` are settings that may differ (Config.FREE)."""
-        path = Path(folder) / "checkpoint.safetensors"
+        """The run whose checkpoint lies in folder, as it was; `given` are settings that may differ (Config.FREE).
+
+        Raises CheckpointError for whatever is wrong with the checkpoint, naming what and how.
+        """
+        path = Path(folder) / CHECKPOINT
         if not path.exists():
             raise CheckpointError(f"there is no run to resume in {folder} (no {path.name})")
-        sections, state = load_checkpoint(path)
+        hold, given = Hold(folder), given or {}
         try:
-            config = Config(**state["config"]).resumed({**(given or {}), "out": str(folder)})
-            run = cls(config)
-            run.epoch, run.batch, run.totals = state["epoch"], state["batch"], Totals(**state["totals"])
-            run.history = state["history"]
-            run.model.load_state_dict(sections["model"])
-            run.optimizer.load_state_dict(sections["optimizer"])
-            for name, module in run.model.named_modules():
-                if name in state["rng"]:
-                    module.rng.bit_generator.state = state["rng"][name]
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{path} is no checkpoint of a training run: {error!r}") from error
+            sections, state = load_checkpoint(path)
+            stored = check_state(path, sections, state)
+            config = stored.resumed({**given, "out": str(folder)}, done=state["epoch"] + (state["batch"] > 0))
+            try:
+                run = cls(config)
+            except OptionError as error:
+                if given:  # the flags may be to blame
+                    raise
+                raise refused(path, error) from error
+            run._restore(path, sections, state)
+        except BaseException:
+            hold.release()
+            raise
+        run.hold = hold
         return run
+
+    def _restore(self, path, sections, state):
+        check_place(path, state, self)
+        check_arrays(path, sections, self)
+        self.epoch, self.batch, self.totals = state["epoch"], state["batch"], Totals(**state["totals"])
+        self.history = state["history"]
+        try:
+            self.model.load_state_dict(sections["model"])
+            self.optimizer.load_state_dict(sections["optimizer"])
+        except CheckpointError as error:
+            raise refused(path, error) from error
+        check_steps(path, self)
+        self.saved_step = self.step
+        for name, module in self.model.named_modules():
+            if name in state["rng"]:
+                module.rng.bit_generator.state = state["rng"][name]
+
+    def close(self):
+        """Let other processes write the folder; an empty one that was made for this run goes."""
+        if self.hold:
+            self.hold.release()
+
+    @property
+    def folder(self):
+        return self.hold.folder
 
     @property
     def checkpoint_path(self):
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     @property
     def log_path(self):
@@ -180,29 +179,53 @@ class Run:
         """Optimiser steps done so far."""
         return self.epoch * len(self.loader) + self.batch
 
+    @property
+    def finished(self):
+        """Whether all epochs are trained."""
+        return self.epoch >= self.config.epochs
+
     def save(self):
-        """Write the checkpoint, beside the old one and renamed. Raises GraphError when the loss is not finite."""
+        """Write the checkpoint, beside the old one and renamed.
+
+        Raises GraphError when the loss or a weight is not finite, and OSError, naming the file, when it cannot be
+        written; the old checkpoint stays.
+        """
+        self.can_save = False
         totals = self._named(self.totals.read)
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        self._named(lambda: check_arrays_finite(arrays))
         rng = {name: module.rng.bit_generator.state for name, module in self.model.named_modules()
                if hasattr(module, "rng")}
         save_checkpoint(self.checkpoint_path, arrays, {
-            "config": asdict(self.config), "epoch": self.epoch, "batch": self.batch, "totals": totals,
-            "history": self.history, "rng": rng})
-        self.saved_at = time.monotonic()
+            "config": self.config.as_dict(), "epoch": self.epoch, "batch": self.batch, "totals": totals,
+            "history": self.history, "rng": rng, "dataset": describe(self.train_set)})
+        self.can_save, self.saved_at, self.saved_step = True, time.monotonic(), self.step
 
-    def go(self, *, stop=lambda: False, on_step=None, on_epoch=None):
+    def go(self, *, stop=lambda: False, on_step=None, on_epoch=None, on_notice=warnings.warn):
         """Train to the end -> True; or save and leave after the step during which stop() became true -> False.
 
-        on_step(run, pictures) and on_epoch(run, row) are told of progress. Raises GraphError naming the step when
-        the loss is not finite; the last checkpoint is left as it is.
+        on_step(run, images) and on_epoch(run, row) are told of progress, on_notice(text) of what went wrong and was
+        got over: a checkpoint that could not be written is tried again later. Whatever else ends the training is
+        raised, after a save wherever that is possible. GraphError, for a loss that is not finite, names the step.
         """
+        self.hold.acquire()
+        self.notice = on_notice
         self.model.train()
-        with self.replicas:
-            return self._go(stop, on_step, on_epoch)
+        try:
+            if not self.checkpoint_path.exists():
+                self.save()  # now, and not after an epoch, it is found out whether that can be done
+            self.saved_at = time.monotonic()
+            with self.replicas:
+                return self._go(stop, on_step, on_epoch)
+        except (Exception, KeyboardInterrupt):
+            if self.can_save:
+                self._try_to_save()
+            raise
+        finally:
+            self.close()
 
     def _go(self, stop, on_step, on_epoch):
-        while self.epoch < self.config.epochs:
+        while not self.finished:
             began = time.perf_counter()
             for images, labels in self.loader.epoch(self.epoch, start=self.batch):
                 self._step(images, labels)
@@ -214,23 +237,56 @@ class Run:
                     self.save()
                     return False
                 if time.monotonic() - self.saved_at > SAVE_EVERY:
-                    self.save()
+                    self._try_to_save()
                 began = time.perf_counter()
-            row = self._finish_epoch()
+            row = self._finish_epoch(stop)
+            if row is None:
+                self.save()
+                return False
+            failure = self._try_to_save()
             if on_epoch:
                 on_epoch(self, row)
-            if stop():  # during the evaluation
+            if self.finished and failure:
+                raise failure
+            if stop() and not self.finished:
                 return False
         return True
+
+    def _try_to_save(self):
+        """Save; if the disk does not let it, say so, and go on until the next time. -> the error, or None"""
+        try:
+            self.save()
+            if self.history:
+                self.write_log()
+        except OSError as error:
+            self.notice(f"not saved, to be tried again: {error}; the last checkpoint stays")
+            self.saved_at = time.monotonic()
+            return error
+        return None
 
     def _step(self, images, labels):
         device = self.config.device
         self.optimizer.lr = self.schedule(self.step)
-        loss, correct = self._named(lambda: train_step(
+        self.can_save = False
+        loss, correct = self._alone_if_need_be(lambda: self._named(lambda: train_step(
             self.model, self.optimizer, to_device(images, device), to_device(labels, device),
-            self.replicas if self.replicas.n > 1 else None))
+            self.replicas if self.replicas.n > 1 else None)))
         self.batch += 1
         self.totals.add(loss, correct, len(labels))
+        self.can_save = True
+
+    def _alone_if_need_be(self, work):
+        """work(); and if another process that shared it has ended, once more in this one, which goes on alone.
+
+        Replicas see to it that the network is then what it was before.
+        """
+        try:
+            return work()
+        except ProcessError as error:
+            self.replicas.go_on_alone()
+            self.notice(f"{str(error).partition(';')[0]}; this process goes on alone")
+            self.saved_at = -math.inf  # the next may be this one
+            return work()
 
     def progress(self):
         """(mean loss, accuracy) of the epoch so far. Raises GraphError when the loss is not finite."""
@@ -238,27 +294,28 @@ class Run:
         return totals["loss"] / totals["seen"], totals["correct"] / totals["seen"]
 
     def _named(self, do):
-        """do(), where an error says at which step it came."""
+        """do(), where an error about the loss says at which step it came."""
         try:
             return do()
-        except GraphError as error:
+        except NotFiniteError as error:
             raise GraphError(f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
                              f"rate {self.optimizer.lr:.3g}); try a smaller --lr") from error
 
-    def _finish_epoch(self):
-        """Evaluate, add a row to the log, and save."""
+    def _finish_epoch(self, stop):
+        """Evaluate, and add a row to the log. -> the row, or None if stop() became true on the way"""
         loss, accuracy = self.progress()
         seen, seconds = self.totals.seen, self.totals.seconds
-        test_loss, test_accuracy = evaluate(self.model, self.test_loader, self.config.device, self.replicas)
+        tested = self._alone_if_need_be(
+            lambda: evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop))
+        if tested is None:
+            return None
         row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.schedule(self.step - 1),
                "train_loss": loss, "train_accuracy": accuracy,
-               "test_loss": test_loss, "test_accuracy": test_accuracy,
-               "images_per_second": seen / seconds, "seconds": seconds}
+               "test_loss": tested[0], "test_accuracy": tested[1],
+               "images_per_second": seen / max(seconds, 1e-9), "seconds": seconds}
         self.history.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
         self.totals = Totals()
-        self.save()
-        self.write_log()
         return row
 
     def write_log(self):
@@ -281,13 +338,3 @@ def _transform(dataset, augment):
     # digits are small, and a mirrored 2 is no 2
     changes = (data.pad_and_crop(1),) if dataset.name == "digits" else (data.pad_and_crop(4), data.flip())
     return data.compose(*changes, normalise)
-
-
-def _new_folder(config):
-    name = Path("runs") / f"{Path(config.dataset).name}-{config.model}"
-    number = 1
-    folder = name
-    while folder.exists():
-        number += 1
-        folder = name.with_name(f"{name.name}-{number}")
-    return folder

@@ -135,10 +135,10 @@ def test_strong_curvature_is_no_kink():
 
 @pytest.mark.parametrize(("name", "function"), [
     ("relu", lambda x: (np.maximum(x, 0), lambda dy: dy * (x >= 0))),
-    ("max", lambda x, *, dim=None, keepdim=False: (
-        ops.max.raw(x, dim=dim, keepdim=keepdim)[0],
-        lambda dy: dy.reshape(ops.max.raw(x, dim=dim, keepdim=True)[0].shape)
-        * (x == ops.max.raw(x, dim=dim, keepdim=True)[0]))),
+    ("amax", lambda x, *, dim=None, keepdim=False: (
+        ops.amax.raw(x, dim=dim, keepdim=keepdim)[0],
+        lambda dy: dy.reshape(ops.amax.raw(x, dim=dim, keepdim=True)[0].shape)
+        * (x == ops.amax.raw(x, dim=dim, keepdim=True)[0]))),
 ])
 def test_another_convention_at_ties_is_a_failure_for_an_op_and_a_note_for_a_stranger(name, function):
     strict, lenient = (check_op(name, function, strict=strict) for strict in (True, False))

@@ -16,6 +16,7 @@ from minires import kernels
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
 from minires.kernels import Window, blocks, workers
+from minires.kernels.batch import meeting
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -212,9 +213,118 @@ def test_scratch_does_not_grow_without_end():
     assert len(workers._inside.scratch) <= 64
 
 
-def test_no_threads_is_an_error():
-    with pytest.raises(OptionError, match="at least 1 thread, got 0"):
-        kernels.set_num_threads(0)
+@pytest.mark.parametrize("n", [0, -1, 2.0, True, "2", None, 10**6], ids=repr)
+def test_what_is_no_number_of_threads_is_an_error_and_changes_nothing(n):
+    before = kernels.get_num_threads()
+    with pytest.raises(OptionError, match=f"at least 1 thread and at most 1024, as a whole number, got {n!r}"):
+        kernels.set_num_threads(n)
+    assert kernels.get_num_threads() == before
+    kernels.set_num_threads(np.int64(before))
+
+
+def in_threads(*tasks, seconds=60):
+    """Call each task in a thread of its own -> what they return. Fails for a task that raises or does not end."""
+    found, errors = [None] * len(tasks), []
+
+    def call(i):
+        try:
+            found[i] = tasks[i]()
+        except BaseException as error:
+            errors.append(error)
+    threads = [threading.Thread(target=call, args=(i,), daemon=True) for i in range(len(tasks))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds)
+    assert not any(thread.is_alive() for thread in threads)
+    if errors:
+        raise errors[0]
+    return found
+
+
+def test_the_number_of_threads_may_change_while_another_thread_computes():
+    before, jobs = kernels.get_num_threads(), list(range(40))
+
+    def change():
+        for k in range(300):
+            kernels.set_num_threads(1 + k % 3)
+    try:
+        sums, _ = in_threads(lambda: [sum(workers.add_up(int, jobs)) for _ in range(2000)], change)
+    finally:
+        kernels.set_num_threads(before)
+    assert sums == [sum(jobs)] * 2000
+
+
+def test_fewer_threads_than_were_counted_do_all_jobs(threads, monkeypatch):
+    """Between counting the threads and sharing among them another thread may have ended some."""
+    monkeypatch.setattr(workers, "workers", lambda work=math.inf: 7)
+    assert in_threads(lambda: sum(workers.add_up(int, list(range(10)))), seconds=10) == [45]
+
+
+def test_the_number_of_threads_cannot_change_inside_of_work_that_is_shared():
+    before = kernels.get_num_threads()
+    kernels.set_num_threads(2)
+    for share in (workers.share, workers.add_up):
+        with pytest.raises(OptionError, match="call it before or after"):
+            in_threads(lambda share=share: share(lambda _: kernels.set_num_threads(2), [1, 2, 3]), seconds=10)
+    with workers.alone(0, 2), pytest.raises(OptionError, match="call it before or after"):
+        kernels.set_num_threads(1)
+    assert kernels.get_num_threads() == 2
+    kernels.set_num_threads(before)
+
+
+def test_where_no_thread_can_be_started_the_others_compute(monkeypatch):
+    before, start, started = kernels.get_num_threads(), threading.Thread.start, []
+
+    def refuse(thread):
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.warns(RuntimeWarning, match="with 2 of 4 threads, because the system starts no more: can't start"):
+            kernels.set_num_threads(4)
+    assert kernels.get_num_threads() == 2
+    assert sum(workers.add_up(int, list(range(10)))) == 45
+    kernels.set_num_threads(before)
+
+
+def test_the_kernel_chosen_in_one_thread_is_not_that_of_another():
+    inside, seen = threading.Barrier(2, timeout=20), {}
+
+    def in_a_block():
+        with kernels.use("readable"):
+            inside.wait()
+            inside.wait()  # the other thread has entered its block, and left it
+            seen["block"] = kernels.chosen()
+        seen["after"] = kernels.chosen()
+
+    def beside():
+        inside.wait()
+        seen["beside"] = kernels.chosen()
+        with kernels.use("direct"):
+            seen["own"] = kernels.chosen()
+        kernels.use("direct")
+        inside.wait()
+    in_threads(in_a_block, beside)
+    assert seen == {"block": "readable", "after": "fastest", "beside": "fastest", "own": "direct"}
+    assert kernels.chosen() == "fastest"
+
+
+def test_what_other_threads_compute_is_no_part_of_a_batch_that_is_shared():
+    x = np.random.default_rng(0).standard_normal((4, 3, 5, 5))
+    meets, expected = [], x.sum(axis=(0, 2, 3))
+
+    def add_up(sums):
+        meets.append(threading.get_ident())
+        in_threads(lambda: np.testing.assert_allclose(kernels.channel_sums((x,))[0], expected))
+        assert in_threads(lambda: kernels.batch_count(10)) == [10]
+        return np.asarray(sums) * 2
+    with meeting(0.5, 0.25, add_up):
+        assert kernels.batch_count(10) == 40
+        np.testing.assert_allclose(kernels.channel_sums((x,))[0], expected)
+    assert meets == [threading.get_ident()]
 
 
 def run(code, **environment):

@@ -1,7 +1,7 @@
 """Weight files: what goes in comes out, and damage shows."""
 
 import os
-import stat
+import socket
 import struct
 
 import numpy as np
@@ -40,15 +40,15 @@ def test_a_model_comes_back_to_the_bit(tmp_path):
         assert two.state_dict()[name].tobytes() == array.tobytes()
 
 
-def test_every_flipped_byte_is_noticed(tmp_path):
+@pytest.mark.parametrize("values", [(0, 255, "one bit"), pytest.param(range(256), marks=pytest.mark.soak)],
+                         ids=["a few", "all"])
+def test_every_byte_set_to_another_value_is_noticed(tmp_path, values):
     path = tmp_path / "w"
     storage.save(path, {"a": ARRAYS["a"]}, {"k": "v"})
     content = path.read_bytes()
-    for i in range(len(content)):
-        for bit in (1, 32):
-            damaged = bytearray(content)
-            damaged[i] ^= bit
-            path.write_bytes(damaged)
+    for i, byte in enumerate(content):
+        for value in {byte ^ 1 if value == "one bit" else value for value in values} - {byte}:
+            path.write_bytes(content[:i] + bytes([value]) + content[i + 1:])
             with pytest.raises(CheckpointError):
                 storage.load(path)
 
@@ -113,12 +113,17 @@ def test_what_would_not_come_back_is_refused_and_not_written(tmp_path, arrays, m
 
 def test_a_file_that_is_replaced_while_it_is_read_is_not_mixed_with_the_new_one(tmp_path, monkeypatch):
     storage.save(tmp_path / "w", {"a": ARRAYS["a"]}, {"epoch": "1"})
-    content = (tmp_path / "w").read_bytes()
-    storage.save(tmp_path / "w", {"a": ARRAYS["a"] + 1}, {"epoch": "2"})
-    monkeypatch.setattr(type(tmp_path), "read_bytes", lambda path: content)
+    fstat = os.fstat
+
+    def replaced(handle):  # as soon as it is open
+        monkeypatch.undo()
+        storage.save(tmp_path / "w", {"a": ARRAYS["a"] + 1}, {"epoch": "2", "more": "x" * 1000})
+        return fstat(handle)
+    monkeypatch.setattr(os, "fstat", replaced)
     arrays, metadata = storage.load(tmp_path / "w")
     np.testing.assert_array_equal(arrays["a"], ARRAYS["a"])
     assert metadata == {"epoch": "1"}
+    assert storage.load(tmp_path / "w")[1]["epoch"] == "2"
 
 
 @pytest.mark.parametrize("path", ["missing.safetensors", "."])
@@ -141,37 +146,62 @@ def test_other_programs_read_our_files(tmp_path):
     np.testing.assert_array_equal(load_file(tmp_path / "w")["a"], ARRAYS["a"])
 
 
-@pytest.mark.parametrize("failing", ["replace", "fsync"])
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failing):
+@pytest.mark.parametrize(("start", "hint"), [
+    (b"PK\x03\x04" + bytes(22) + b"archive/data.pkl", r"PyTorch .*weights_only=True\)"),
+    (b"PK\x03\x04" + bytes(22) + b"a.npy", r"\.npz; storage\.save\(path, dict\(np\.load"),
+    (b"\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", r"a pickle, as PyTorch's .*torch\.load"),
+    (b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5"), (b"GGUF" + bytes(50), "GGUF"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"), (b"<!DOCTYPE html>", "a web page"),
+    (b"", "it is empty"),
+])
+def test_files_of_other_kinds_are_named_with_the_way_to_convert_them(tmp_path, start, hint):
+    (tmp_path / "w.pth").write_bytes(start)
+    with pytest.raises(CheckpointError, match=rf"w\.pth is no sound safetensors file: .*{hint}"):
+        storage.load(tmp_path / "w.pth")
+
+
+def test_a_real_file_of_pytorch_and_of_numpy_is_named(tmp_path):
+    torch = pytest.importorskip("torch")
+    for path, legacy in (("new.pt", False), ("old.th", True)):
+        torch.save({"a": torch.ones(1)}, tmp_path / path, _use_new_zipfile_serialization=not legacy)
+        with pytest.raises(CheckpointError, match="as PyTorch"):
+            storage.load(tmp_path / path)
+    np.savez(tmp_path / "w.npz", a=np.ones(1))
+    with pytest.raises(CheckpointError, match=r"NumPy's \.npz"):
+        storage.load(tmp_path / "w.npz")
+
+
+def test_a_run_s_checkpoint_says_where_its_weights_are(tmp_path):
+    storage.save_checkpoint(tmp_path / "c", {"model": {"a": np.ones(1)}}, {})
+    with pytest.raises(CheckpointError, match=r"storage\.load_checkpoint\(path\)\[0\]\['model'\]"):
+        storage.load(tmp_path / "c")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name")
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    """A pipe without a writer would be waited for, and /dev/zero read for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "socket"))
+        for path in (tmp_path / "pipe", tmp_path / "socket", "/dev/zero", "/dev/null", tmp_path, "a\0b", "x" * 5000):
+            with pytest.raises(CheckpointError, match="cannot be read"):
+                storage.load(path)
+
+
+def test_files_larger_than_they_say_or_than_memory_are_refused_unread(tmp_path):
     path = tmp_path / "w"
-    storage.save(path, {"a": ARRAYS["a"]})
-    before = path.read_bytes()
-
-    def fail(*args, **kwargs):
-        raise OSError("disk full")
-    monkeypatch.setattr(os, failing, fail)
-    with pytest.raises(OSError, match="disk full"):
-        storage.save(path, {"a": ARRAYS["a"] + 1})
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["w"]
+    for said in (4, 8 << 40):  # a sparse file of eight terabytes, which says that it has four bytes, or them all
+        text = b'{"a":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (said, said)
+        with open(path, "wb") as file:
+            file.write(header(text))
+            file.truncate(8 + len(text) + (8 << 40))
+        with pytest.raises(CheckpointError, match="its header speaks of" if said == 4 else "more than the .* GB of this"):
+            storage.load(path)
 
 
-def test_a_folder_that_cannot_be_synced_does_not_fail_a_write_that_is_done(tmp_path, monkeypatch):
-    sync, synced = os.fsync, []
-
-    def files_only(handle):
-        synced.append(stat.S_ISDIR(os.fstat(handle).st_mode))
-        if synced[-1]:
-            raise OSError("Invalid argument")
-        sync(handle)
-    monkeypatch.setattr(os, "fsync", files_only)
-    storage.atomic_write(tmp_path / "w", b"new")
-    assert (tmp_path / "w").read_bytes() == b"new"
-    assert synced == [False, True]
-
-
-def test_folders_are_made_and_permissions_follow_the_umask(tmp_path):
-    path = tmp_path / "new" / "folder" / "w"
-    storage.atomic_write(path, b"x")
-    (tmp_path / "plain").write_bytes(b"x")
-    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+@pytest.mark.parametrize("metadata", ["[]", "5", '{"a": 1}', '"x"', "[[1]]"])
+def test_odd_metadata_is_refused_by_all_readers(tmp_path, metadata):
+    (tmp_path / "w").write_bytes(header(b'{"__metadata__":' + metadata.encode() + b"}"))
+    for read in (storage.load, storage.load_checkpoint, storage.load_state):
+        with pytest.raises(CheckpointError, match="w is no"):
+            read(tmp_path / "w")

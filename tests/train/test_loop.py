@@ -2,12 +2,17 @@
 
 import csv
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
 from backends import GPUS, host
 
+from minires import models
 from minires.errors import CheckpointError, GraphError, OptionError
+from minires.parallel import why_not
+from minires.parallel.process import Other
 from minires.storage import load_checkpoint
 from minires.train import Config, Run
 
@@ -138,7 +143,6 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
 
 
 def test_dropout_state_is_part_of_a_checkpoint(tmp_path, monkeypatch):
-    from minires import models
     from minires.nn import Dropout, Sequential
 
     def with_dropout(name, *, rng, **options):
@@ -157,3 +161,25 @@ def test_float32_stays_float32_through_training(tmp_path):
     run = trained(tmp_path, epochs=1)
     arrays = {**run.model.state_dict(), **run.optimizer.state_dict()}
     assert {a.dtype for a in arrays.values() if np.asarray(a).dtype.kind == "f"} == {np.dtype(np.float32)}
+
+
+@pytest.mark.skipif(why_not(models.resnet8()) != "", reason="one process only")
+@pytest.mark.parametrize("work", ["gradients", "answers"])
+def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatch, work):
+    """What is left goes on alone, from the network of before the batch: the same numbers up to rounding."""
+    alone = trained(tmp_path, "alone", processes=1)
+    run, notices = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=2)), []
+    send = Other.send
+
+    def and_kill(other, order):
+        send(other, order)
+        if order[0] == work and run.step >= 3:
+            os.kill(other.process.pid, signal.SIGKILL)
+    monkeypatch.setattr(Other, "send", and_kill)
+    assert run.go(on_notice=notices.append)
+    assert notices == ["minires replica 1 was ended by SIGKILL, as Linux does where memory runs out; this process goes on "
+                       "alone"]
+    assert run.replicas.n == 1
+    for a, b in zip(run.history, alone.history, strict=True):
+        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-3)
+        assert a["step"] == b["step"]

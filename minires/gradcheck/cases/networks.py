@@ -112,6 +112,8 @@ def _softmax(draw, name):
     yield Case("last axis", (draw.normal(m, n, scale=3),), {"dim": -1})
     yield Case("channels of a map", (draw.normal(2, m, n, k, scale=3),), {"dim": 1})
     yield Case("square, first axis", (draw.normal(n, n),), {"dim": 0})
+    if name == "logsumexp":
+        yield Case("two axes", (draw.normal(m, n, k),), {"dim": (0, -1)})
 
 
 @cases_for("dropout")

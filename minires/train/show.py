@@ -1,0 +1,52 @@
+"""What a person sees of a run while it trains: a bar on a terminal, and a line for each epoch."""
+
+from contextlib import closing
+
+from minires import kernels
+from minires.errors import need
+from minires.train.loop import Run
+
+# In 80 columns this leaves ten for the bar itself.
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {rate_noinv_fmt}{postfix}"
+
+
+def run(config):
+    """Train as `python -m minires.train` does, with its bar, lines and files. -> the log, a list of dicts, one an epoch
+
+    >>> history = train.run(train.Config(epochs=5))
+    >>> history[-1]["test_accuracy"]
+    """
+    with closing(Run.start(config)) as started:
+        go(started)
+        if started.history:
+            started.draw()
+        return started.history
+
+
+def go(run, stop=lambda: False, on_notice=print):
+    """Let a run train, and show it. -> whether it came to its end"""
+    tqdm = need("tqdm", "data", for_what="the progress bar").tqdm
+    config = run.config
+    if config.threads:
+        kernels.set_num_threads(config.threads)
+    print(f"{config.model} on {run.train_set.name}: {len(run.train_set)} images, {len(run.test_set)} for the test\n"
+          f"{config.epochs} epochs of {len(run.loader)} steps -> {run.folder}")
+    if run.loader.drop_last:
+        print("the last image of each epoch is left out: alone it is no batch for this network's batch norm")
+    done = run.epoch * len(run.train_set) + run.totals.seen
+    if done:
+        print(f"resumed at epoch {run.epoch + 1}, step {run.step}")
+    # disable=None: a bar on a terminal, plain lines in a file
+    with tqdm(total=config.epochs * len(run.train_set), initial=done, unit="img", disable=None, dynamic_ncols=True,
+              smoothing=0.1, bar_format=BAR) as bar:
+        def on_step(run, images):
+            bar.set_description_str(f"epoch {run.epoch + 1}/{config.epochs}", refresh=False)
+            if bar.update(images):  # it has been drawn: time to look at the numbers, for which a GPU must be waited
+                loss, accuracy = run.progress()
+                bar.set_postfix_str(f"loss {loss:.3f}, acc {accuracy:.0%}", refresh=False)
+
+        def on_epoch(run, row):
+            bar.write(f"epoch {row['epoch']:>3}/{config.epochs}  loss {row['train_loss']:.4f}  train "
+                      f"{row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}  {row['images_per_second']:.0f} "
+                      "images/s")
+        return run.go(stop=stop, on_step=on_step, on_epoch=on_epoch, on_notice=on_notice)

@@ -1,0 +1,35 @@
+"""What tests of processes that share a batch have in common."""
+
+import multiprocessing
+import os
+
+import numpy as np
+
+from minires import models
+
+
+def network(dtype=np.float64):
+    return models.create("resnet8", rng=0).to(dtype)
+
+
+def batch(N, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((N, 3, 8, 8)).astype(dtype), rng.integers(0, 10, N)
+
+
+def here(do):
+    """A forward hook that calls do() in this process only."""
+    first = os.getpid()
+
+    def hook(*_):
+        if os.getpid() == first:
+            do()
+    return hook
+
+
+def there(do, rank=1):
+    """A forward hook that calls do() in another process of Replicas only."""
+    def hook(*_):
+        if multiprocessing.current_process().name == f"minires replica {rank}":
+            do()
+    return hook

@@ -1,0 +1,388 @@
+"""Whatever happens to one of the processes that share a batch, no other waits for ever, and the network is whole."""
+
+import faulthandler
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sharing import batch, here, network, there
+
+from minires import Tensor, nn, ops
+from minires.errors import GraphError, ProcessError
+from minires.parallel import Replicas, process
+from minires.parallel.gradients import Exchange
+from minires.parallel.memory import Meeting
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+
+SOON = 10  # seconds, on a machine with other work
+
+
+def fail():
+    raise ZeroDivisionError("not today")
+
+
+def stop():
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def crash():
+    faulthandler.disable()  # pytest's, which would tell of it
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+FAULTS = {  # what happens to a process, and what the first one says of it
+    "killed": (lambda: os.kill(os.getpid(), signal.SIGKILL), ProcessError, "was ended by SIGKILL, as Linux does where memo"),
+    "crashed": (crash, ProcessError, "was ended by SIGSEGV; parameters and running"),
+    "left": (lambda: os._exit(3), ProcessError, r"ended by itself \(exit status 3\)"),
+    "failed": (fail, ZeroDivisionError, "not today"),
+    "stopped": (stop, ProcessError, "is stopped, by a signal or a debugger"),
+    "stuck": (lambda: threading.Event().wait(), ProcessError, "waits for something that does not come"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _soon_given_up(monkeypatch):
+    monkeypatch.setattr(process, "STOPPED", 0.5)
+    monkeypatch.setattr(process, "STUCK", 1)
+
+
+def at_moment(monkeypatch, moment, do, rank=1):
+    """do() in that process at this moment: 2k when it has brought its numbers to meeting k, 2k + 1 when all have."""
+    order_memory, passed = Meeting._order_memory, []
+
+    def pass_moment(meeting):
+        if meeting.rank == rank:
+            if len(passed) == moment:
+                passed.append(None)
+                do()
+            passed.append(None)
+        order_memory(meeting)
+    monkeypatch.setattr(Meeting, "_order_memory", pass_moment)
+    return passed
+
+
+def state_of(model):
+    return {name: array.copy() for name, array in model.state_dict().items()}
+
+
+def check_whole(model, before):
+    """The network is what it was, without gradients, and no process is left."""
+    assert not multiprocessing.active_children()
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+    assert all(p.grad is None for p in model.parameters())
+
+
+MOMENTS = 34  # of a batch of this network: two of each meeting, for 7 batch norms forward and back and 3 more
+
+
+def test_these_are_all_moments(monkeypatch):
+    passed = at_moment(monkeypatch, -1, fail, rank=0)
+    with Replicas(network(), 2) as replicas:
+        replicas.gradients(*batch(4))
+    assert len(passed) == MOMENTS
+
+
+def check_fault(monkeypatch, fault, moment, n=2, rank=1):
+    do, error, message = FAULTS[fault]
+    model = network()
+    before = state_of(model)
+    with Replicas(model, n) as replicas:
+        with monkeypatch.context() as patch:
+            at_moment(patch, moment, do, rank)
+            began = time.monotonic()
+            with pytest.raises(error, match=message):
+                replicas.gradients(*batch(6))
+            assert time.monotonic() - began < SOON
+        check_whole(model, before)
+        found = replicas.gradients(*batch(6))
+    assert found[0] == pytest.approx(Replicas(network(), 1).gradients(*batch(6))[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_whatever_happens_to_a_process_is_said_soon(monkeypatch, fault):
+    check_fault(monkeypatch, fault, 5)
+
+
+@pytest.mark.parametrize("moment", [0, 1, 14, 15, 24, 30, 31, 32])
+def test_a_process_may_be_killed_at_any_moment(monkeypatch, moment):
+    check_fault(monkeypatch, "killed", moment)
+
+
+@pytest.mark.parametrize("fault", ["killed", "failed", "stopped"])
+def test_any_of_several_processes_may_fail(monkeypatch, fault):
+    check_fault(monkeypatch, fault, 5, n=3, rank=2)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("moment", range(MOMENTS))
+@pytest.mark.parametrize(("n", "rank"), [(2, 1), (3, 1), (3, 2)])
+def test_anything_may_happen_at_any_moment(monkeypatch, fault, moment, n, rank):
+    if moment == MOMENTS - 1:
+        pytest.skip("the first process has all that it needs, and goes on")
+    check_fault(monkeypatch, fault, moment, n, rank)
+
+
+def test_after_its_part_a_process_may_end_and_is_replaced(monkeypatch):
+    model = network()
+    with Replicas(model, 2) as replicas:
+        with monkeypatch.context() as patch:
+            at_moment(patch, MOMENTS - 1, FAULTS["killed"][0])
+            expected = replicas.gradients(*batch(6))
+        replicas.others[0].process.join(SOON)
+        assert replicas.gradients(*batch(6)) == expected
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_whatever_happens_to_a_process_that_predicts_is_said_soon(fault):
+    do, error, message = FAULTS[fault]
+    model = network()
+    before = state_of(model)
+    with Replicas(model, 3) as replicas:
+        remove = model.bn1.register_forward_hook(there(do, rank=2))
+        began = time.monotonic()
+        with pytest.raises(error, match=message):
+            replicas.predict(batch(6)[0])
+        assert time.monotonic() - began < SOON
+        check_whole(model, before)
+        assert model.training
+        remove()
+        replicas.predict(batch(6)[0])
+
+
+def test_a_process_that_is_killed_between_batches_is_replaced():
+    with Replicas(network(), 2) as replicas:
+        expected = replicas.gradients(*batch(4))
+        os.kill(replicas.others[0].process.pid, signal.SIGKILL)
+        replicas.others[0].process.join(SOON)
+        assert replicas.gradients(*batch(4)) == expected
+
+
+def test_a_process_that_is_killed_just_before_it_gets_its_order_is_named():
+    with Replicas(network(), 2) as replicas:
+        replicas.gradients(*batch(4))
+        replicas._fits = lambda images: True
+        os.kill(replicas.others[0].process.pid, signal.SIGKILL)
+        replicas.others[0].process.join(SOON)
+        with pytest.raises(ProcessError, match="minires replica 1 was ended by SIGKILL"):
+            replicas.gradients(*batch(4))
+        assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ValueError])
+@pytest.mark.parametrize("moment", [0, 1, 14, 31])
+def test_what_is_raised_in_the_first_process_ends_the_others(monkeypatch, error, moment):
+    def do():
+        raise error
+    model = network()
+    before = state_of(model)
+    with Replicas(model, 3) as replicas:
+        with monkeypatch.context() as patch:
+            at_moment(patch, moment, do, rank=0)
+            began = time.monotonic()
+            with pytest.raises(error):
+                replicas.gradients(*batch(6))
+            assert time.monotonic() - began < SOON
+        check_whole(model, before)
+        replicas.gradients(*batch(6))
+
+
+def test_an_error_between_the_order_and_the_answer_ends_the_others():
+    model = network()
+    model.bn1.register_forward_hook(there(lambda: time.sleep(0.3)))
+    with Replicas(model, 2) as replicas:
+        remove = model.bn1.register_forward_hook(here(fail))
+        with pytest.raises(ZeroDivisionError):
+            replicas.predict(batch(4)[0])
+        assert not multiprocessing.active_children()
+        remove()
+        assert replicas.predict(batch(4)[0]).shape == (4, 10)
+
+
+def test_an_error_is_shown_though_others_end_because_of_it(monkeypatch):
+    for _ in range(3):
+        check_fault(monkeypatch, "failed", 7, n=4, rank=3)
+
+
+def test_an_error_that_looks_like_the_end_of_a_pipe_is_shown(monkeypatch):
+    def read_too_far():
+        raise EOFError("the file is short")
+    model = network()
+    model.bn1.register_forward_hook(there(read_too_far))
+    with Replicas(model, 2) as replicas, pytest.raises(EOFError, match="the file is short"):
+        replicas.gradients(*batch(4))
+
+
+def test_a_failing_exchange_is_said_soon(monkeypatch):
+    add = Exchange.add
+    monkeypatch.setattr(Exchange, "add", lambda self, rank: fail() if rank == 1 else add(self, rank))
+    model = network()
+    before = state_of(model)
+    with Replicas(model, 2) as replicas, pytest.raises(ZeroDivisionError):
+        replicas.gradients(*batch(4))
+    check_whole(model, before)
+
+
+# Processes that do not do the same
+
+
+class Norms(nn.Module):
+    """Two batch norms; choose(x) says which are called."""
+
+    def __init__(self, choose):
+        self.first, self.second, self.fc = nn.BatchNorm2d(3), nn.BatchNorm2d(3), nn.Linear(3, 10, rng=0)
+        self.choose = choose
+
+    def forward(self, x):
+        for norm in self.choose(self, x):
+            x = norm(x)
+        return self.fc(ops.flatten(ops.adaptive_avg_pool2d(x), start_dim=1))
+
+
+def is_first():
+    return multiprocessing.current_process().name == "MainProcess"
+
+
+@pytest.mark.parametrize("choose", [
+    lambda m, x: [m.first] if is_first() else [],
+    lambda m, x: [] if is_first() else [m.first],
+    lambda m, x: [m.first, m.second] if is_first() else [m.second],
+    lambda m, x: [m.first] if is_first() else [m.second],
+    lambda m, x: [m.first, m.second] if x.data.mean() > 0 else [m.first],
+], ids=["only here", "only there", "one more here", "another one", "by what is in the images"])
+def test_processes_that_come_to_different_batch_norms_are_refused(choose):
+    model, (images, labels) = Norms(choose).to(np.float64), batch(4)
+    images[:2], images[2:] = 1 + images[:2] ** 2, -1 - images[2:] ** 2
+    before = state_of(model)
+    with Replicas(model, 2) as replicas:
+        began = time.monotonic()
+        with pytest.raises(GraphError, match=r"Replicas: process 0 came .* process 1 .*use one process"):
+            replicas.gradients(images, labels)
+        assert time.monotonic() - began < SOON
+        check_whole(model, before)
+
+
+def test_what_processes_came_for_is_said():
+    model = Norms(lambda m, x: [m.first] if is_first() else []).to(np.float64)
+    with Replicas(model, 2) as replicas, pytest.raises(
+            GraphError, match=r"process 0 came to add up batch norm's sums \(6 numbers\), process 1 came to add up the "
+            r"loss \(2 numbers\)"):
+        replicas.gradients(*batch(4))
+
+
+# The end of the first process
+
+
+SCRIPT = """
+import os, signal, sys, time
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+from sharing import batch, here, network, there
+from minires.parallel import Replicas
+model, N = network(), 6
+def hook(*_):
+    {hook}
+model.bn1.register_forward_hook(hook)
+replicas = Replicas(model, 3)
+{body}
+"""
+
+
+def pids_after(hook, body):
+    """The other processes' numbers, which the script prints before it is killed."""
+    code = SCRIPT.format(hook=hook, body=body)
+    found = subprocess.run([sys.executable, "-c", code, __file__], capture_output=True, text=True, timeout=60)
+    assert found.returncode == -signal.SIGKILL, found.stderr
+    return [int(word) for word in found.stdout.split()]
+
+
+def is_over(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize(("hook", "body"), [
+    ("pass", "replicas.gradients(*batch(N)); print(*(o.process.pid for o in replicas.others), flush=True); "
+             "os.kill(os.getpid(), 9)"),
+    ("pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
+     "first = os.getpid(); replicas.gradients(*batch(N))"),
+    ("pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
+     "first = os.getpid(); replicas.predict(batch(N)[0])"),
+    ("pid = os.getpid()\n    if pid != first: os.write(1, b'%d ' % pid); os.kill(pid, signal.SIGSTOP)\n"
+     "    else: time.sleep(.5); os.kill(pid, 9)",
+     "first = os.getpid(); replicas.gradients(*batch(N))"),
+], ids=["between batches", "in a meeting", "while they predict", "while they are stopped"])
+def test_no_process_outlives_the_first(hook, body):
+    others = pids_after(hook, body)
+    assert len(others) == 2
+    last = time.monotonic() + SOON
+    while not all(map(is_over, others)) and time.monotonic() < last:
+        time.sleep(0.01)
+    assert all(map(is_over, others))
+
+
+def test_a_fork_of_the_first_process_is_told_to_make_replicas_of_its_own():
+    model = network()
+    with Replicas(model, 2) as replicas:
+        expected = replicas.gradients(*batch(4))
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                for use in (lambda: replicas.gradients(*batch(4)), lambda: replicas.predict(batch(4)[0])):
+                    try:
+                        use()
+                    except ProcessError as error:
+                        os.write(writing, f"{error}\n".encode())
+                replicas.close()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        said = os.read(reading, 4096).decode()
+        os.close(reading)
+        os.close(writing)
+        sentence = (f"Replicas: these belong to process {os.getpid()}, of which this one is a fork; make Replicas of its "
+                    "own here\n")
+        assert said == 2 * sentence
+        assert replicas.gradients(*batch(4)) == expected
+
+
+def test_signals_that_a_group_gets_are_left_to_the_first_process():
+    """Ctrl-C, a closed terminal, a scheduler: the first process finishes its step, and saves."""
+    noticed = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: noticed.append(number))
+    try:
+        with Replicas(network(), 2) as replicas:
+            expected = replicas.gradients(*batch(4))
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+                os.kill(replicas.others[0].process.pid, number)
+            pid = replicas.others[0].process.pid
+            assert replicas.gradients(*batch(4)) == expected
+            assert replicas.others[0].process.pid == pid
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_one_process_goes_on_after_another_has_ended(monkeypatch):
+    """What a training loop does: the step that failed is repeated alone, on weights that nobody shares any more."""
+    model, twin = network(), network()
+    with Replicas(model, 2) as replicas:
+        at_moment(monkeypatch, 7, FAULTS["killed"][0])
+        with pytest.raises(ProcessError, match=r"--processes 1.*--batch-size.*go_on_alone"):
+            replicas.gradients(*batch(4))
+        replicas.go_on_alone()
+        assert replicas.n == 1
+        assert replicas.gradients(*batch(4)) == Replicas(twin, 1).gradients(*batch(4))
+        np.testing.assert_array_equal(replicas.predict(batch(4)[0]), twin.eval()(Tensor(batch(4)[0])).data)
+        assert all(p.data.base is None or p.data.base.base is None for p in model.parameters())
+        assert not multiprocessing.active_children()

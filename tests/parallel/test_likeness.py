@@ -1,0 +1,283 @@
+"""Whatever of a network a process has copied is known to be unchanged, or is copied again."""
+
+import copy
+import functools
+import os
+import sys
+import types
+
+import numpy as np
+import pytest
+from sharing import batch, network
+
+from minires import Tensor, kernels, nn, ops
+from minires.graph import no_grad
+from minires.parallel import Replicas
+from minires.parallel.likeness import Likeness
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+
+
+class Config:
+    def __init__(self):
+        self.scale, self.shifts = 1.0, [0.0]
+
+
+class Slotted:
+    __slots__ = ("scale",)
+
+    def __init__(self):
+        self.scale = 1.0
+
+
+class Holder(nn.Module):
+    """A module that holds things of every kind, and whose forward() looks at most of them."""
+
+    bias = np.zeros(1, np.float32)
+
+    def __init__(self):
+        self.conv = nn.Conv2d(3, 4, 3, padding=1, rng=0)
+        self.norm = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, 10, rng=1)
+        self.scale, self.name, self.nothing = 2.0, "holder", None
+        self.numbers, self.table = [1, 2.0], {"a": 1.0, "deep": {"b": (2.0, [3.0])}}
+        self.mask = np.ones((4, 1, 1), np.float32)
+        self.masks = [np.ones((4, 1, 1), np.float32)]
+        self.empty, self.number, self.objects = np.zeros((0, 3)), np.float32(1), np.array([1, "two", None], object)
+        self.tensor = Tensor(np.ones((4, 1, 1), np.float32))
+        self.config, self.slotted, self.space = Config(), Slotted(), types.SimpleNamespace(scale=1.0)
+        self.kinds = {1, "two"}
+        factor = [1.0]
+        self.closure, self.factor = (lambda x: x * factor[0]), factor
+        self.method = self.config.__init__
+        self.partial = functools.partial(ops.leaky_relu, negative_slope=0.1)
+        self.cycle = []
+        self.cycle.append(self.cycle)
+        self.layers = [nn.BatchNorm2d(4).requires_grad_(False), {"deep": nn.BatchNorm2d(4).requires_grad_(False)}]
+        self.open = open(os.devnull)  # noqa: SIM115 - an object that cannot be copied or sent anywhere
+
+    def forward(self, x):
+        x = self.partial(self.layers[0](self.norm(self.conv(x))))
+        x = self.layers[1]["deep"](x) * self.tensor * float(self.scale * self.numbers[1] + self.table["deep"]["b"][1][0])
+        x = self.closure(x) * float(self.config.scale + self.config.shifts[0] + self.slotted.scale + self.space.scale)
+        x = x * Tensor(self.mask * self.masks[0]) + float(self.bias[0])
+        return self.fc(ops.flatten(ops.adaptive_avg_pool2d(x), start_dim=1))
+
+
+def other_forward(self, x):
+    return self.fc(ops.flatten(ops.adaptive_avg_pool2d(self.norm(self.conv(x))), start_dim=1))
+
+
+def replaced(array):
+    array.data = array.data * 2
+
+
+CHANGES = {
+    "eps": lambda m: setattr(m.norm, "eps", 0.5),
+    "an integer that is a float": lambda m: setattr(m, "numbers", [1.0, 2.0]),
+    "momentum": lambda m: setattr(m.norm, "momentum", 0.5),
+    "a setting in a dictionary": lambda m: m.conv.settings.update(padding=0),
+    "an attribute": lambda m: setattr(m, "scale", 3.0),
+    "None": lambda m: setattr(m, "nothing", 0),
+    "a new attribute": lambda m: setattr(m, "more", 1),
+    "an attribute that goes": lambda m: delattr(m, "name"),
+    "a list": lambda m: m.numbers.__setitem__(1, 3.0),
+    "a list's length": lambda m: m.numbers.append(0),
+    "a dictionary's depth": lambda m: m.table["deep"]["b"][1].__setitem__(0, 4.0),
+    "a dictionary's key": lambda m: m.table.update(c=1),
+    "a set": lambda m: m.kinds.add(3),
+    "an array": lambda m: m.mask.__setitem__(0, 0),
+    "an array in a list": lambda m: m.masks[0].__setitem__(0, 0),
+    "two rows of an array": lambda m: m.mask.__setitem__(slice(None), np.arange(4).reshape(4, 1, 1)[::-1]),
+    "an array of objects": lambda m: m.objects.__setitem__(0, 2),
+    "a scalar of NumPy's": lambda m: setattr(m, "number", np.float32(2)),
+    "a tensor that is no parameter": lambda m: m.tensor.data.__setitem__(0, 3),
+    "an object": lambda m: setattr(m.config, "scale", 3.0),
+    "a list in an object": lambda m: m.config.shifts.__setitem__(0, 3.0),
+    "an object with slots": lambda m: setattr(m.slotted, "scale", 3.0),
+    "a namespace": lambda m: setattr(m.space, "scale", 3.0),
+    "what a function closes over": lambda m: m.factor.__setitem__(0, 3.0),
+    "another function": lambda m: setattr(m, "closure", lambda x: x * 3.0),
+    "a partial's keyword": lambda m: m.partial.keywords.update(negative_slope=0.7),
+    "the class's array": lambda m: m.bias.__setitem__(0, 1.0),
+    "a class's forward": lambda m: setattr(type(m), "forward", other_forward),
+    "an object's forward": lambda m: setattr(m, "forward", types.MethodType(other_forward, m)),
+    "a module": lambda m: setattr(m, "norm", nn.BatchNorm2d(4)),
+    "a head": lambda m: setattr(m, "fc", nn.Linear(4, 10, rng=5)),
+    "a class": lambda m: setattr(m.norm, "__class__", type("Sub", (nn.BatchNorm2d,), {})),
+    "a module in a list": lambda m: setattr(m.layers[0], "eps", 0.5),
+    "a module deep in a list": lambda m: m.layers[1].update(deep=nn.BatchNorm2d(4, eps=0.5)),
+    "a forward hook": lambda m: m.norm.register_forward_hook(lambda module, inputs, y: y * 2.0),
+    "a parameter": lambda m: setattr(m.fc, "weight", nn.Parameter(m.fc.weight.data.copy())),
+    "a parameter's array": lambda m: replaced(m.fc.weight),
+    "a frozen parameter": lambda m: m.conv.requires_grad_(False),
+    "a mode": lambda m: m.norm.eval(),
+    "a buffer": lambda m: setattr(m.norm, "running_mean", m.norm.running_mean + 1),
+    "the chosen kernel": lambda m: kernels.use("readable"),
+    "NumPy's errors": lambda m: np.seterr(under="raise"),
+}
+
+
+@pytest.fixture
+def holder():
+    forward, bias, errors = Holder.forward, Holder.bias.copy(), np.geterr()
+    model = Holder()
+    yield model
+    model.open.close()
+    Holder.forward, Holder.bias[:] = forward, bias
+    np.seterr(**errors)
+    kernels.use("fastest")
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_is_seen_and_no_change_is_none(holder, change):
+    before = Likeness(holder)
+    assert before.difference(Likeness(holder)) == ""
+    change(holder)
+    after = Likeness(holder)
+    assert before.difference(after)
+    assert after.difference(Likeness(holder)) == ""
+
+
+def test_the_place_of_a_change_is_named():
+    model = network()
+    before = Likeness(model)
+    model.layer2[0].bn1.eps = 0.5
+    assert before.difference(Likeness(model)) == "layer2.0.bn1.eps"
+    holder = Holder()
+    before = Likeness(holder)
+    holder.config.shifts[0] = 1.0
+    assert before.difference(Likeness(holder)) == "config.shifts"
+    holder.open.close()
+
+
+def test_what_a_step_of_training_changes_is_no_change():
+    """Weights lie in shared memory, buffers are copied with each batch, gradients are each process's own."""
+    model = network()
+    before = Likeness(model)
+    for p in model.parameters():
+        p.data -= 0.1
+        p.grad = np.zeros_like(p.data)
+    model.bn1.running_mean += 1
+    model.bn1.num_batches_tracked += 1
+    model.train()  # which sets attributes that were the class's
+    assert before.difference(Likeness(model)) == ""
+
+
+def test_what_has_many_names_is_looked_at_once():
+    model = network()
+    before = len(Likeness(model).values)
+    for i in range(100):
+        setattr(model, f"again{i}", model.layer1)
+    assert len(Likeness(model).values) == before + 100
+    model.layer1[0].bn1.eps = 0.5
+    assert len(Likeness(model).values) == before + 100
+
+
+def step(model, n=1, replicas=None):
+    images, labels = batch(4, np.float32)
+    if replicas is None:
+        with Replicas(model, n) as replicas:
+            return step(model, replicas=replicas)
+    loss, correct = replicas.gradients(images, labels)
+    return loss, correct, [None if p.grad is None else p.grad.copy() for p in model.parameters()]
+
+
+def check_equal(found, expected):
+    assert found[:2] == (pytest.approx(expected[0], rel=1e-5), expected[1])
+    for dw, right in zip(found[2], expected[2], strict=True):
+        assert (dw is None) == (right is None)
+        if right is not None:
+            np.testing.assert_allclose(dw, right, rtol=1e-3, atol=1e-5 * max(1, np.abs(right).max()))
+
+
+@on_linux
+@pytest.mark.parametrize("name", [
+    "eps", "a setting in a dictionary", "an attribute", "a list", "an array", "a tensor that is no parameter",
+    "an object with slots", "what a function closes over", "the class's array", "a class's forward",
+    "an object's forward", "a head", "a module in a list", "a forward hook", "a frozen parameter", "a buffer"])
+def test_after_a_change_processes_make_the_step_of_one(holder, name):
+    with Replicas(holder, 2) as replicas:
+        step(holder, replicas=replicas)
+        CHANGES[name](holder)
+        for p in holder.parameters():  # both from the same place
+            p.grad = None
+        buffers = [(buffer, buffer.copy()) for _, buffer in holder.named_buffers()]
+        found = step(holder, replicas=replicas)
+        for buffer, before in buffers:
+            buffer[...] = before
+        check_equal(found, step(holder))
+
+
+@on_linux
+def test_freezing_thawing_and_another_dtype_are_seen():
+    model = network(np.float32)
+    model.requires_grad_(False)
+    model.linear.requires_grad_(True)
+    with Replicas(model, 2) as replicas:
+        for change in (lambda: None, lambda: model.requires_grad_(True), lambda: model.conv1.requires_grad_(False),
+                       lambda: model.conv1.requires_grad_(True)):
+            change()
+            expected = step(copy.deepcopy(model))
+            check_equal(step(model, replicas=replicas), expected)
+        model.to(np.float64)
+        images, labels = batch(4)
+        expected = Replicas(copy.deepcopy(model), 1).gradients(images, labels)
+        assert replicas.gradients(images, labels)[0] == pytest.approx(expected[0], rel=1e-12)
+
+
+class Counting(nn.Module):
+    """forward() keeps how often it was called, what it has seen, and an average of its own."""
+
+    def __init__(self):
+        self.fc, self.calls, self.seen = nn.Linear(4, 3, rng=0), 0, []
+        self.register_buffer("mean", np.zeros(4))
+
+    def forward(self, x):
+        self.calls += 1
+        self.seen.append(x)
+        self.mean = 0.5 * self.mean + 0.5
+        return self.fc(x) * float(self.calls)
+
+
+@on_linux
+def test_what_forward_itself_changes_starts_no_new_processes():
+    model, labels = Counting().to(np.float64), np.array([0, 1, 2, 0])
+    twin = copy.deepcopy(model)
+    images = np.random.default_rng(0).standard_normal((4, 4))
+    with Replicas(model, 2) as replicas, Replicas(twin, 1) as alone:
+        pids = set()
+        for _ in range(4):
+            assert replicas.gradients(images, labels)[0] == pytest.approx(alone.gradients(images, labels)[0], rel=1e-12)
+            np.testing.assert_array_equal(model.mean, twin.mean)
+            pids.add(replicas.others[0].process.pid)
+        assert len(pids) == 1
+        assert model.calls == 4
+
+
+@on_linux
+def test_a_network_that_changes_between_all_batches_is_named_in_a_warning():
+    model, labels = Counting().to(np.float64), np.array([0, 1, 2, 0])
+    images = np.random.default_rng(0).standard_normal((4, 4))
+    with Replicas(model, 2) as replicas:
+        for _ in range(5):
+            replicas.gradients(images, labels)
+            model.calls = 0
+        with pytest.warns(RuntimeWarning, match="Replicas: calls of the network changes between batches"):
+            replicas.gradients(images, labels)
+        model.calls = 0
+        replicas.gradients(images, labels)  # it is said once
+
+
+@on_linux
+def test_processes_forked_inside_no_grad_learn():
+    model, (images, labels) = network(), batch(4)
+    with Replicas(model, 2) as replicas:
+        with no_grad():
+            replicas.predict(images)
+        pid = replicas.others[0].process.pid
+        assert replicas.gradients(images, labels)[0] > 0
+        with no_grad():
+            replicas.predict(images)
+        assert replicas.others[0].process.pid == pid
+        assert all(p.grad is not None for p in model.parameters())

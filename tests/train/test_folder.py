@@ -1,0 +1,216 @@
+"""A run's folder is its own from the start, and a disk that does not take a checkpoint loses nothing."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from minires import storage
+from minires.errors import CheckpointError, OptionError
+from minires.train import Config, Run, loop
+from minires.train.folder import Hold, new_folder, unfinished_run
+
+SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16, "processes": 1}
+posix = pytest.mark.skipif(os.name == "nt", reason="locks and signals are POSIX's")
+LONG = [sys.executable, "-m", "minires.train", "--model", "resnet8", "--epochs", "500", "--limit", "128",
+        "--threads", "2", "--processes", "2"]
+
+
+def start(tmp_path, name="run", **settings):
+    return Run.start(Config(**{**SMALL, "out": str(tmp_path / name), **settings}))
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert path.exists()
+
+
+@posix
+def test_a_second_process_is_refused_at_the_start_and_a_killed_one_leaves_nothing_locked(tmp_path):
+    process = subprocess.Popen([*LONG, "--out", "run"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_for(tmp_path / "run" / "checkpoint.safetensors")
+    for flags in (["--out", "run"], ["--resume", "--out", "run/../run"]):
+        found = subprocess.run([*LONG[:3], *flags], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert found.returncode == 2
+        assert f"is being written by process {process.pid}; wait for it, stop it, or choose another --out\n" in found.stderr
+        assert found.stderr.count("\n") == 1
+    wait_for(tmp_path / "run" / "log.csv")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    resumed = Run.resume(tmp_path / "run")  # at once, though the other processes may still be ending
+    assert resumed.epoch >= 1
+    resumed.close()
+    assert not (tmp_path / "run" / ".lock").exists()
+
+
+@posix
+def test_two_runs_started_together_get_a_folder_each(tmp_path):
+    command = [*LONG[:5], "--epochs", "1", "--limit", "64"]
+    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)]
+    assert [process.communicate(timeout=100)[1] for process in both] == ["", ""]
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("checkpoint*")) == [
+        "runs/digits-resnet8-2/checkpoint.safetensors", "runs/digits-resnet8/checkpoint.safetensors"]
+
+
+def test_a_run_holds_its_folder_until_it_has_gone(tmp_path):
+    run = start(tmp_path)
+    with pytest.raises(OptionError, match=f"run is being written by process {os.getpid()}"):
+        start(tmp_path)
+    run.go(stop=lambda: True)
+    resumed = Run.resume(run.folder)
+    with pytest.raises(OptionError, match="is being written by"):
+        run.go()
+    resumed.close()
+    assert run.go()
+
+
+def test_a_folder_made_for_nothing_goes_and_one_that_was_there_stays(tmp_path):
+    (tmp_path / "there").mkdir()
+    for name in ("new", "there"):
+        start(tmp_path, name).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_new_folder_takes_the_first_free_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    names = [new_folder(Config(dataset=dataset)).name for dataset in ("digits", "digits", "pictures/", "./pictures/../pictures")]
+    assert names == ["digits-resnet20", "digits-resnet20-2", "pictures-resnet20", "pictures-resnet20-2"]
+
+
+@posix
+def test_a_forked_process_does_not_hold_the_folder(tmp_path):
+    hold = Hold(tmp_path / "run")
+    ends = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(ends[1])
+        os.read(ends[0], 1)  # until the parent lets it go
+        os._exit(0)
+    os.close(ends[0])
+    hold.release()
+    Hold(tmp_path / "run").release()
+    os.close(ends[1])
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(("out", "message"), [
+    ("file", "file"), ("file/run", "file"), ("x" * 300, "File name too long"), ("/proc/nothing", "/proc/nothing"),
+])
+def test_a_folder_that_cannot_be_written_is_found_out_at_the_start(tmp_path, monkeypatch, out, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=message) as caught:
+        Run.start(Config(**SMALL, out=out))
+    assert caught.value.filename
+
+
+def no_space(*args, **kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "the/checkpoint")
+
+
+def test_a_disk_that_is_full_at_the_start_ends_the_run_there(tmp_path, monkeypatch):
+    run = start(tmp_path)
+    monkeypatch.setattr(loop, "save_checkpoint", no_space)
+    with pytest.raises(OSError, match="No space left on device: 'the/checkpoint'"):
+        run.go(on_step=lambda run, images: pytest.fail("it trained"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_for_a_while_is_told_and_costs_nothing(tmp_path, monkeypatch):
+    whole = start(tmp_path, "whole")
+    assert whole.go()
+    run, notices = start(tmp_path), []
+    right = loop.save_checkpoint
+
+    def on_step(run, images):
+        monkeypatch.setattr(loop, "save_checkpoint", no_space if run.epoch == 0 else right)
+    assert run.go(on_step=on_step, on_notice=notices.append)
+    assert notices == ["not saved, to be tried again: [Errno 28] No space left on device: 'the/checkpoint'; the last "
+                       "checkpoint stays"]
+    sections, state = storage.load_checkpoint(run.checkpoint_path)
+    assert state["epoch"] == 2
+    assert all((sections["model"][name] == array).all() for name, array in whole.model.state_dict().items())
+
+
+def test_a_last_checkpoint_that_cannot_be_written_is_an_error_and_the_numbers_are_told(tmp_path, monkeypatch):
+    run, rows, notices = start(tmp_path, epochs=1), [], []
+
+    def on_step(run, images):
+        monkeypatch.setattr(loop, "save_checkpoint", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        run.go(on_step=on_step, on_epoch=lambda run, row: rows.append(row), on_notice=notices.append)
+    assert len(rows) == len(notices) == 1
+    monkeypatch.undo()
+    resumed = Run.resume(run.folder)
+    assert resumed.step == 0  # the checkpoint of the start stands
+
+
+@posix
+def test_a_real_limit_on_files_leaves_no_part_behind(tmp_path):
+    """The system refuses to write more than some bytes into a file, as a full disk does."""
+    code = ("import resource, signal; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+            "from minires.train.__main__ import main; import sys; sys.exit(main())")
+    found = subprocess.run([sys.executable, "-c", code, "--model", "resnet8", "--out", "run"], cwd=tmp_path,
+                           capture_output=True, text=True, timeout=60)
+    assert found.returncode == 2
+    assert found.stderr == "minires.train: run/checkpoint.safetensors: File too large\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_between_steps_saves_first(tmp_path, monkeypatch):
+    """A broken image in the second epoch, or a reader of the output that has gone, costs no step."""
+    for error in (CheckpointError("a broken image"), OSError("no output"), KeyboardInterrupt()):
+        run = start(tmp_path, type(error).__name__)
+
+        def fail(run, images, error=error):
+            if run.step == 4:
+                raise error
+        with pytest.raises(type(error)):
+            run.go(on_step=fail)
+        resumed = Run.resume(run.folder)
+        assert resumed.step == 4
+        resumed.close()
+
+
+def test_an_error_within_a_step_saves_nothing_that_is_half(tmp_path, monkeypatch):
+    run = start(tmp_path)
+
+    def fail(run, images):
+        if run.step == 4:
+            monkeypatch.setattr(run.optimizer, "step", lambda: (_ for _ in ()).throw(MemoryError("within")))
+    with pytest.raises(MemoryError):
+        run.go(on_step=fail)
+    resumed = Run.resume(run.folder)
+    assert resumed.step == 3
+
+
+def test_the_newest_run_that_is_not_finished_is_chosen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="there is no run to resume in runs/"):
+        unfinished_run()
+    for number, (name, steps) in enumerate([("a", 1), ("b", 2), ("c", 99), ("d", 99)]):
+        run = start(tmp_path / "runs", name)
+        run.go(stop=lambda run=run, steps=steps: run.step >= steps)
+        os.utime(run.checkpoint_path, (number, number))
+    assert unfinished_run().name == "b"
+    assert unfinished_run(epochs=3).name == "d"
+    (tmp_path / "runs" / "d" / "checkpoint.safetensors").write_bytes(b"damaged")
+    assert unfinished_run().name == "d"  # and going on with it says so
+    for name in "abd":
+        (tmp_path / "runs" / name / "checkpoint.safetensors").unlink()
+    with pytest.raises(OptionError, match="all runs in runs/ are finished, runs/c as the last; to make it longer: "
+                       "--resume --out runs/c --epochs N"):
+        unfinished_run()
+
+
+def test_without_locks_on_the_disk_runs_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("minires.train.folder.lock", lambda handle: None)
+    assert start(tmp_path, epochs=1).go()
