@@ -220,6 +220,27 @@ def _open_streams():
     sys.stdout, sys.stderr = _Stream(sys.stdout, _output_failed), _Stream(sys.stderr, lambda error: None)
 
 
+def text(given):
+    """The type of a flag that takes letters: `--out "$DIR"` with DIR unset is a slip, and no wish for the default."""
+    if not given:
+        raise argparse.ArgumentTypeError("it is empty; leave the flag out to have the default")
+    return given
+
+
+def whole(low, high=None):
+    """The type of a flag that takes a whole number from low to high."""
+    def convert(given):
+        try:
+            number = int(given)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"it must be a whole number, got {given!r}") from None
+        if number < low or (high is not None and number > high):
+            bound = f"at least {low}" if number < low else f"at most {high}"
+            raise argparse.ArgumentTypeError(f"it must be {bound}, got {number}")
+        return number
+    return convert
+
+
 class Parser(argparse.ArgumentParser):
     """argparse's, whose mistakes cost one line, with the flag that may have been meant."""
 
