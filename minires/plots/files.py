@@ -1,9 +1,8 @@
 """Writing a figure to a file."""
 
-import io
+from pathlib import Path
 
 from minires.errors import need
-from minires.storage import atomic_write
 
 
 def new_figure(width, height):
@@ -19,7 +18,9 @@ def tidy(axes):
 
 
 def write(figure, path):
-    """Save as PNG, whole or not at all."""
-    content = io.BytesIO()
-    figure.savefig(content, dpi=130, format="png")
-    atomic_write(path, content.getvalue())
+    """Save as PNG, beside the old file and renamed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    figure.savefig(beside, dpi=130, format="png")
+    beside.replace(path)
