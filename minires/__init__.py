@@ -8,13 +8,15 @@ if getattr(sys, "argv", [])[:1] == ["-m"]:  # python -m minires…, which Ctrl-C
     console.starting()
 
 from minires import ops
+from minires.create import ones, randn, tensor, zeros
 from minires.graph import no_grad
 from minires.op import op
 from minires.random import manual_seed
 from minires.tensor import Tensor
+from minires.torch_names import missing
 
 __version__ = "0.1.0"
-__all__ = ["Tensor", "__version__", "manual_seed", "no_grad", "op", "ops"]
+__all__ = ["Tensor", "__version__", "manual_seed", "no_grad", "ones", "op", "ops", "randn", "tensor", "zeros"]
 
 _ROOMS = ("cuda", "data", "gpucheck", "gradcheck", "kernels", "models", "nn", "optim", "parallel", "plots", "probes",
           "storage", "train")
@@ -24,7 +26,7 @@ def __getattr__(name):
     """minires.models, minires.nn … are imported when they are first asked for."""
     if name in _ROOMS:
         return import_module(f"minires.{name}")
-    raise AttributeError(f"module 'minires' has no attribute {name!r}")
+    raise missing("module 'minires'", name, ops.__all__)
 
 
 def __dir__():

@@ -6,13 +6,16 @@ Operations accept both and keep what they get; what a convolution makes is chann
 that a network is fast whatever its pictures look like. CuPy is imported only when a device is asked for.
 """
 
+import re
 import sys
 from functools import cache
 
 import numpy as np
 
 from minires import cuda
-from minires.errors import DTypeError, OptionError
+from minires.errors import DTypeError, OptionError, ShapeError
+
+DEVICE = re.compile(r"cpu|cuda(?::([0-9]+))?")
 
 
 def array_module(*arrays):
@@ -46,12 +49,12 @@ def device_of(array) -> str:
 def to_device(array, device: str):
     """The array in the memory of `device` ("cpu", "cuda" or "cuda:1"), its axes in the same order there; itself if it
     is there already."""
-    kind, _, index = str(device).partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+    named = DEVICE.fullmatch(str(device))
+    if not named:
         raise OptionError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
-    if kind == "cpu":
+    if device == "cpu":
         return array if isinstance(array, np.ndarray) else _moved(array, lambda lying: lying.get())
-    with cuda.device(int(index or 0)):
+    with cuda.device(int(named[1] or 0)):
         return _moved(array, cuda.module().asarray)
 
 
@@ -61,21 +64,61 @@ def _moved(array, move):
     return move(array.transpose(order)).transpose([order.index(i) for i in range(array.ndim)])
 
 
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}  # what has gradients
+
+
 def as_array(data, dtype=None):
-    """data as an array that minires can hold: floats of 32 or 64 bits, integers or booleans.
+    """data as an array that minires can hold: floats of 32 or 64 bits, integers or booleans, in this machine's bytes.
 
     Python numbers and lists of them become float32 (as in PyTorch) or int64; arrays keep their dtype.
-    Raises DTypeError for objects, strings, complex and 16-bit floats.
+    Raises DTypeError for objects, strings, complex and 16-bit floats, masked arrays and np.matrix.
     """
     if not is_array(data):
         python_numbers = not hasattr(data, "dtype")
-        data = np.asarray(data)
+        try:
+            data = np.asarray(data)
+        except ValueError as error:  # lists of unequal lengths
+            raise ShapeError(f"a Tensor is made of numbers in rows of equal length: {error}") from None
         if python_numbers and data.dtype == np.float64 and dtype is None:
             dtype = np.float32
-    for kind in (data.dtype, data.dtype if dtype is None else np.dtype(dtype)):
-        if kind.kind not in "fiub" or kind.itemsize > 8 or kind == np.float16:
-            raise DTypeError(f"a Tensor holds float32, float64, integers or booleans, got {kind}; convert it first")
-    return data if dtype is None else data.astype(dtype, copy=False)
+    check_plain(data)
+    check_dtype(data.dtype)
+    if dtype is not None:
+        return data.astype(check_dtype(dtype), copy=False)
+    return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+
+
+def check_dtype(dtype):
+    """dtype as NumPy's, if a Tensor can hold it. Raises DTypeError."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if dtype is None or found is None or found.kind not in "fiub" or found.itemsize > 8 or found == np.float16:
+        raise DTypeError(f"a Tensor holds float32, float64, integers or booleans, got {dtype}; convert it first")
+    return found
+
+
+def check_plain(array, who="Tensor"):
+    """Raise DTypeError for arrays whose operators mean something else: np.matrix, and masked arrays."""
+    # NumPy's own mark of a class that takes over: 0 for its arrays, 10 and 15 for these
+    if isinstance(array, np.ndarray) and array.__array_priority__ > 0:
+        remedy = "x.filled(0)" if isinstance(array, np.ma.MaskedArray) else "np.asarray(x)"
+        raise DTypeError(f"{who}: {type(array).__name__} computes in its own way; pass {remedy}")
+
+
+def place_or_dtype(target):
+    """(device, dtype), one of them None: what `.to(target)` asks for. Raises OptionError for what is neither."""
+    if isinstance(target, str) and DEVICE.fullmatch(target):
+        return target, None
+    try:
+        dtype = np.dtype(target) if target is not None else None
+    except TypeError:
+        dtype = None
+    if dtype is None:
+        raise OptionError(f"to: device must be 'cpu', 'cuda' or 'cuda:N', got {target!r}, which is no dtype either "
+                          "(np.float32, np.float64, np.int64)")
+    return None, check_dtype(dtype)
 
 
 def is_channels_last(x) -> bool:

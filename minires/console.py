@@ -34,6 +34,7 @@ import atexit
 import contextlib
 import difflib
 import functools
+import math
 import os
 import re
 import signal
@@ -239,6 +240,17 @@ def whole(low, high=None):
             raise argparse.ArgumentTypeError(f"it must be {bound}, got {number}")
         return number
     return convert
+
+
+def seconds(given):
+    """The type of a flag that takes a time."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1e6:  # what the system can wait for
+        raise argparse.ArgumentTypeError(f"it must be a number of seconds above 0 and below a million, got {given!r}")
+    return value
 
 
 class Parser(argparse.ArgumentParser):

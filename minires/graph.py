@@ -126,7 +126,7 @@ def propagate(root, dy, retain_graph):
         tensor = node.target and node.target()
         if tensor is not None:
             if tensor.grad is not None:
-                tensor.grad = tensor.grad + dy
+                tensor.grad = kernels.add(node.accept(tensor.grad, "the .grad of before"), dy)
             elif node in ours and dy.strides == tensor.data.strides:
                 tensor.grad = dy
             else:

@@ -5,8 +5,8 @@ from functools import wraps
 
 import numpy as np
 
-from minires.arrays import device_of, is_array, owner, owners
-from minires.errors import DTypeError
+from minires.arrays import FLOATS, check_plain, device_of, is_array, owner, owners
+from minires.errors import DTypeError, GraphError
 from minires.graph import Node, mode
 from minires.tensor import Tensor, registry, unwrap
 
@@ -18,8 +18,8 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
     positional argument (None where there is none), and closes over exactly the arrays that it needs. What it returns
     is dy, something that it closes over, a view of one of these, or an array of which nobody else keeps a hold.
     any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
-    numbers: takes Python numbers in place of arrays; variadic: called with one list of tensors, as torch.cat is;
-    view: y may share its memory with an input.
+    numbers: takes Python numbers in place of arrays, and integers beside floats, whose dtype they take;
+    variadic: called with one list of tensors, as torch.cat is; view: y may share its memory with an input.
     The bare function stays reachable as `.raw`.
     """
     if function is None:
@@ -51,8 +51,10 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
         while len(inputs) - 1 in optional and inputs[-1] is None:  # an optional argument that was not given
             inputs = inputs[:-1]
         arrays = tuple(map(unwrap, inputs))
-        first = _check(name, arrays, any_dtype, unchecked, optional, numbers)
-        settings = {key: unwrap(value) for key, value in settings.items()}
+        if numbers:
+            arrays = _promoted(arrays, unchecked)
+        first = _check(name, arrays, any_dtype or numbers, unchecked, optional, numbers)
+        settings = {key: _setting(name, key, value) for key, value in settings.items()}
         _check_places(name, first, [arrays[i] for i in unchecked if i < len(arrays)], settings)
         y, backward = function(*arrays, **settings)
         return _record(name, inputs, y if is_array(y) else np.asarray(y), backward)
@@ -60,6 +62,19 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
     call.raw, call.view = function, view
     registry[name] = call
     return call
+
+
+def _promoted(arrays, unchecked):
+    """Integers and booleans in the dtype of the floats beside them: an array's, or float32 beside a Python float."""
+    dtypes = [a.dtype for i, a in enumerate(arrays) if is_array(a) and i not in unchecked]
+    if all(dtype in FLOATS for dtype in dtypes):
+        return arrays
+    floats = [dtype for dtype in dtypes if dtype.kind in "fc"]
+    if not floats:
+        beside = any(isinstance(a, float) for a in arrays)
+        floats = [np.dtype(np.float32) if beside else np.result_type(*dtypes)]
+    return tuple(a.astype(floats[0], copy=False) if is_array(a) and a.dtype.kind in "biu" and i not in unchecked else a
+                 for i, a in enumerate(arrays))
 
 
 def _check(name, arrays, any_dtype, unchecked, optional, numbers):
@@ -70,14 +85,29 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
             continue
         if not is_array(a):
             raise DTypeError(f"{name}: argument {i + 1} must be a Tensor or an array, got {type(a).__name__}")
-        if a.dtype.kind != "f" and not any_dtype and not (a.dtype.kind == "c" and mode.complex_step):
-            raise DTypeError(f"{name}: argument {i + 1} is {a.dtype}; gradients need float32 or float64, convert it")
+        check_plain(a, name)
+        if a.dtype not in FLOATS and not (a.dtype.kind == "c" and mode.complex_step):
+            _check_whole_numbers(name, i, a, any_dtype)
         if first is None:
             first = a
         elif a.dtype != first.dtype and not mode.complex_step:
-            raise DTypeError(f"{name}: mixes {first.dtype} and {a.dtype}; convert one with .astype")
+            raise DTypeError(f"{name}: mixes {first.dtype} and {a.dtype}; convert one with .to(np.{first.dtype})")
         _check_place(name, first, a)
     return first
+
+
+def _check_whole_numbers(name, i, a, allowed):
+    if a.dtype.kind not in "biu" or not allowed:
+        raise DTypeError(f"{name}: argument {i + 1} is {a.dtype}; gradients need float32 or float64, convert it")
+    if not a.dtype.isnative:
+        raise DTypeError(f"{name}: argument {i + 1} has its bytes in another order; convert it with minires.tensor")
+
+
+def _setting(name, key, value):
+    """What an op gets for a keyword: a Tensor's array, if no gradient is lost by that."""
+    if getattr(value, "node", None) is not None and mode.recording:
+        raise GraphError(f"{name}: {key} is a setting, through which no gradient flows; pass {key}=t.detach()")
+    return unwrap(value)
 
 
 def _check_places(name, first, integers, settings):
@@ -93,14 +123,23 @@ def _check_place(name, first, a):
         raise DTypeError(f"{name}: mixes arrays on {device_of(first)} and {device_of(a)}; move one with .to")
 
 
+def _closed_over(backward):
+    """What backward keeps alive: the values of its cells, and what lies in tuples and lists among them."""
+    values = []
+    for cell in backward.__closure__ or ():
+        value = cell.cell_contents
+        values.extend(value) if isinstance(value, (tuple, list)) else values.append(value)
+    return values
+
+
 def _record(name, inputs, y, backward):
     """y as a Tensor; with a Node if any input has one and this thread is recording."""
     memory, own = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}, id(owner(y))
     out = Tensor._of(y, memory.get(own))  # a view shares its base's version
     nodes = tuple([t.node if isinstance(t, Tensor) else None for t in inputs])
-    if mode.recording and any(nodes):
+    if mode.recording and any(nodes) and y.dtype.kind == "f":
         memory[own] = out.version
-        held = owners([cell.cell_contents for cell in backward.__closure__ or ()])
+        held = owners(_closed_over(backward))
         saved = tuple([(memory[a], memory[a].count) for a in held if a in memory])
         out.node = Node(name, y, backward, nodes, held, saved)
     return out

@@ -1,4 +1,4 @@
-"""Tensor: an array that remembers how it was computed. Its methods forward to ops and do nothing else."""
+"""Tensor: an array that remembers how it was computed. What it computes with stands in methods.py."""
 
 import weakref
 
@@ -7,8 +7,10 @@ import numpy as np
 from minires.arrays import array_module, as_array, device_of, to_device
 from minires.errors import DTypeError, GraphError
 from minires.graph import Node, Version, mode, propagate
+from minires.methods import Methods, registry, unwrap
+from minires.torch_names import missing
 
-registry = {}  # name -> op; filled by @op
+__all__ = ["Tensor", "registry", "unwrap"]
 
 
 def _registered(hooks, hook):
@@ -18,26 +20,21 @@ def _registered(hooks, hook):
     return lambda: hooks.pop(key, None)
 
 
-def unwrap(value):
-    """What an op computes with: the array of a Tensor, an array, a Python number, or None."""
-    if isinstance(value, Tensor):
-        return value.data
-    return value.item() if isinstance(value, np.generic) else value
-
-
-class Tensor:
+class Tensor(Methods):
     """An array that can remember how it was computed.
 
     data: array, list or number (an array is not copied); requires_grad: whether backward() fills `grad`.
-    `data` and `grad` are plain NumPy or CuPy arrays. Comparisons give arrays of bool, for they have no gradient.
-    Raises DTypeError for object, string, complex or 16-bit data, and for integers that require a gradient.
+    `data` and `grad` are plain NumPy or CuPy arrays. Comparisons give Tensors of bool, which have no gradient.
+    Raises DTypeError for object, string, complex or 16-bit data, and for integers that require a gradient; GraphError
+    for a tensor of a graph, which would leave it.
     """
 
     __slots__ = ("__weakref__", "data", "grad", "node", "version")
-    __array_ufunc__ = None  # array + Tensor is ours to compute
-    __hash__ = object.__hash__
 
     def __init__(self, data, requires_grad=False, *, dtype=None, device=None):
+        if isinstance(data, Tensor) and data.node is not None and mode.recording:
+            raise GraphError("Tensor(t) of a tensor that requires a gradient would cut the graph: use t itself, "
+                             "t.clone() for a copy, or t.detach() to cut it")
         array = as_array(data.data if isinstance(data, Tensor) else data, dtype)
         self.data = array if device is None else to_device(array, device)
         self.grad = self.node = None
@@ -54,10 +51,20 @@ class Tensor:
     shape = property(lambda self: self.data.shape)
     dtype = property(lambda self: self.data.dtype)
     ndim = property(lambda self: self.data.ndim)
-    size = property(lambda self: self.data.size)
     device = property(lambda self: device_of(self.data))
     is_leaf = property(lambda self: self.node is None or self.node.name == "leaf")
-    T = property(lambda self: registry["permute"](self, dims=tuple(range(self.ndim))[::-1]))
+
+    def size(self, dim=None):
+        """The shape, or its length along dim, as in torch; numel() is how many elements there are."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self):
+        """How many elements there are."""
+        return self.data.size
+
+    def dim(self):
+        """How many axes there are; also .ndim"""
+        return self.data.ndim
 
     @property
     def requires_grad(self):
@@ -74,6 +81,11 @@ class Tensor:
                 raise DTypeError(f"only float tensors can require a gradient, this one is {self.dtype}")
             self.node = Node("leaf", self.data)
             self.retain_grad()
+
+    def requires_grad_(self, requires_grad=True):
+        """Set requires_grad -> this tensor."""
+        self.requires_grad = requires_grad
+        return self
 
     def retain_grad(self):
         """Keep ∂L/∂self in .grad on backward, though this is not a leaf."""
@@ -93,21 +105,25 @@ class Tensor:
             raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient is given one")
         return _registered(self.node.when_kept, hook)
 
-    def backward(self, grad=None, *, retain_graph=False):
-        """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; grad is ∂L/∂self (1 for a scalar).
+    def backward(self, gradient=None, *, retain_graph=False, create_graph=False):
+        """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; gradient is ∂L/∂self (1 for a scalar).
 
-        Raises GraphError when nothing requires a gradient, when a non-scalar comes without grad, when the graph
+        Raises GraphError when nothing requires a gradient, when a non-scalar comes without gradient, when the graph
         was used already, and when an array that the gradient needs was changed in place since.
         """
+        if create_graph:
+            raise GraphError("backward: gradients are not recorded, so there are no second derivatives. The Hessian "
+                             "times a vector v is a difference of exact gradients, (∇L(x + h·v) − ∇L(x − h·v))/2h; "
+                             "in float64 take h = 1e-5/‖v‖")
         if self.node is None:
             raise GraphError("backward: this tensor depends on nothing that requires a gradient")
-        if grad is None:
-            if self.size != 1:
+        if gradient is None:
+            if self.data.size != 1:
                 raise GraphError(f"backward: a tensor of shape {self.shape} needs the gradient that arrives at it: "
-                                 "backward(grad), or reduce it to a scalar first")
-            grad = array_module(self.data).ones_like(self.data)
-        grad = grad.data if isinstance(grad, Tensor) else grad
-        propagate(self.node, self.node.accept(grad, "backward"), retain_graph)
+                                 "backward(gradient), or reduce it to a scalar first")
+            gradient = array_module(self.data).ones_like(self.data)
+        gradient = unwrap(gradient)
+        propagate(self.node, self.node.accept(gradient, "backward"), retain_graph)
 
     def detach(self):
         """The same memory, outside the graph."""
@@ -121,11 +137,14 @@ class Tensor:
         """The data as a NumPy array (the same memory, unless it lies on a GPU)."""
         return to_device(self.data, "cpu")
 
-    def to(self, device):
-        """This tensor on `device` ("cpu", "cuda"); gradients find their way back."""
-        return registry["to"](self, device=device)
+    def tolist(self):
+        """The values as (lists of) Python numbers."""
+        return self.data.tolist()
 
     def __array__(self, dtype=None, copy=None):
+        if self.node is not None and mode.recording:
+            raise GraphError("NumPy would take the values of this tensor and cut the graph: use the op of that name "
+                             "(minires.ops has cat, stack, where, …), or t.detach() for the values")
         return np.array(self.numpy(), dtype=dtype, copy=copy) if copy else np.asarray(self.numpy(), dtype=dtype)
 
     def __dlpack__(self, **settings):
@@ -155,11 +174,22 @@ class Tensor:
     def __float__(self):
         return float(self.item())
 
+    def __int__(self):
+        return int(self.item())
+
+    def __index__(self):
+        if self.data.dtype.kind not in "iu" or self.data.ndim:
+            raise TypeError(f"only a 0-d tensor of integers can be an index, this one is {self.dtype} {self.shape}")
+        return self.data.item()
+
     def __format__(self, spec):
         return format(self.item(), spec) if spec else repr(self)
 
     def __bool__(self):
         return bool(self.data)
+
+    def __getattr__(self, name):
+        raise missing("Tensor", name)
 
     # In place: outside the graph only, and counted, so that a backward that needs the old values can say so.
 
@@ -176,66 +206,21 @@ class Tensor:
         return self
 
     def __setitem__(self, index, value):
-        value = value.data if isinstance(value, Tensor) else value
-        self._change(lambda: self.data.__setitem__(index, value))
+        if getattr(value, "node", None) is not None and mode.recording:
+            raise GraphError("a tensor of a graph cannot be written into another, where its gradient would be lost: "
+                             "collect the parts in a list for ops.stack or ops.cat, or choose with ops.where")
+        index = tuple(map(unwrap, index)) if isinstance(index, tuple) else unwrap(index)
+        self._change(lambda: self.data.__setitem__(index, unwrap(value)))
 
     def copy_(self, value):
         """Overwrite the data with value (broadcast to this shape)."""
         self[...] = value
         return self
 
-    # Operators and methods forward to ops, by name, and do nothing else.
+    def zero_(self):
+        """Overwrite the data with zeros."""
+        return self.copy_(0)
 
-    def sum(self, dim=None, keepdim=False):
-        return registry["sum"](self, dim=dim, keepdim=keepdim)
-
-    def mean(self, dim=None, keepdim=False):
-        return registry["mean"](self, dim=dim, keepdim=keepdim)
-
-    def max(self, dim=None, keepdim=False):
-        return registry["max"](self, dim=dim, keepdim=keepdim)
-
-    def reshape(self, *shape):
-        return registry["reshape"](self, shape=shape[0] if isinstance(shape[0], (tuple, list)) else shape)
-
-    def permute(self, *dims):
-        return registry["permute"](self, dims=dims[0] if isinstance(dims[0], (tuple, list)) else dims)
-
-    def transpose(self, dim0, dim1):
-        return registry["transpose"](self, dim0=dim0, dim1=dim1)
-
-    def flatten(self, start_dim=0, end_dim=-1):
-        return registry["flatten"](self, start_dim=start_dim, end_dim=end_dim)
-
-    def __getitem__(self, index):
-        return registry["getitem"](self, index=index)
-
-
-def _forward_operators():
-    def binary(name, flip):
-        return lambda self, other: registry[name](other, self) if flip else registry[name](self, other)
-
-    def in_place(name):
-        def method(self, other):
-            recorded = mode.recording and (self.node is not None or getattr(other, "node", None) is not None)
-            if recorded and (self.node is None or not self.is_leaf):
-                return registry[name](self, other)  # `h += f` in a graph is a new tensor, h is the sum from here on
-            return self._change(lambda: self.data.__setitem__(..., registry[name](self, other).data))
-        return method
-
-    def comparison(dunder):
-        return lambda self, other: getattr(self.data, dunder)(unwrap(other))
-
-    for symbol, name in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
-                         "matmul": "matmul"}.items():
-        setattr(Tensor, f"__{symbol}__", binary(name, flip=False))
-        setattr(Tensor, f"__r{symbol}__", binary(name, flip=True))
-        if symbol not in ("pow", "matmul"):
-            setattr(Tensor, f"__i{symbol}__", in_place(name))
-    for name in ("neg", "abs"):
-        setattr(Tensor, f"__{name}__", lambda self, name=name: registry[name](self))
-    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
-        setattr(Tensor, f"__{name}__", comparison(f"__{name}__"))
-
-
-_forward_operators()
+    def fill_(self, value):
+        """Overwrite the data with one number."""
+        return self.copy_(value)

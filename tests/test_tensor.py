@@ -43,7 +43,8 @@ def test_an_array_is_shared_and_not_copied():
 
 def test_attributes_are_the_arrays():
     t = Tensor(np.ones((2, 3), np.float32), requires_grad=True)
-    assert (t.shape, t.ndim, t.size, t.dtype, t.device, t.is_leaf) == ((2, 3), 2, 6, np.float32, "cpu", True)
+    assert (t.shape, t.ndim, t.dtype, t.device, t.is_leaf) == ((2, 3), 2, np.float32, "cpu", True)
+    assert (t.size(), t.size(-1), t.numel(), t.dim()) == ((2, 3), 3, 6, 2)
     assert len(t) == 2
     assert [row.shape for row in t] == [(3,), (3,)]
 
@@ -55,7 +56,7 @@ def test_operators_match_numpys():
     for ours, theirs in ((x + y, a + b), (x - y, a - b), (x * y, a * b), (x / y, a / b), (x**y, a**b), (x @ y, a @ b),
                          (-x, -a), (abs(-x), a), (1 - x, 1 - a), (2 / x, 2 / a), (2.0**x, 2.0**a), (a + y, a + b),
                          (a @ y, a @ b), (x[1:, None], a[1:, None]), (x.T, a.T), (x.sum(1), a.sum(1)),
-                         (x.mean(), a.mean()), (x.max(0, True), a.max(0, keepdims=True)), (x.reshape(9), a.reshape(9)),
+                         (x.mean(), a.mean()), (x.amax(0, True), a.max(0, keepdims=True)), (x.reshape(9), a.reshape(9)),
                          (x.reshape((1, -1)), a.reshape(1, -1)), (x.permute(1, 0), a.T), (x.transpose(0, 1), a.T),
                          (x.flatten(), a.ravel())):
         assert isinstance(ours, Tensor)
@@ -72,12 +73,12 @@ def test_a_number_does_not_change_the_type(number):
         assert x.grad.dtype == np.float32
 
 
-def test_comparisons_give_arrays_of_bool_and_tensors_stay_hashable():
+def test_comparisons_give_tensors_of_bool_and_tensors_stay_hashable():
     x = Tensor([1.0, 2.0, 3.0])
     for result, expected in ((x > 1, [0, 1, 1]), (x == np.array([1, 0, 3]), [1, 0, 1]), (x <= x, [1, 1, 1]),
                              (x != 2, [1, 0, 1]), (x < 2, [1, 0, 0]), (x >= 3, [0, 0, 1])):
-        assert isinstance(result, np.ndarray)
-        np.testing.assert_array_equal(result, np.array(expected, bool))
+        assert isinstance(result, Tensor)
+        np.testing.assert_array_equal(result.data, np.array(expected, bool))
     assert x in {x}
 
 
@@ -147,11 +148,19 @@ def test_in_place_changes_outside_the_graph_write_into_the_same_memory():
     np.testing.assert_array_equal(array, [7, 1, 1.5])
 
 
-@pytest.mark.parametrize(("data", "other"), [([1, 2], 0.5), ([1.0, 2.0], np.ones(2)), ([1.0, 2.0], [1.0, 2.0])])
+@pytest.mark.parametrize(("data", "other"), [([1.0, 2.0], np.ones(2)), ([1.0, 2.0], [1.0, 2.0])])
 def test_an_operator_in_place_takes_what_the_operator_takes(data, other):
     x = Tensor(data)
     with pytest.raises(DTypeError, match="add: "):
         x + other
+    with pytest.raises(DTypeError, match="add: "):
+        x += other
+    np.testing.assert_array_equal(x.data, data)
+
+
+@pytest.mark.parametrize(("data", "other"), [([1, 2], 0.5), ([1, 2], np.ones(2)), ([1.0, 2.0], np.ones((2, 2), "f4"))])
+def test_an_operator_in_place_never_loses_digits_or_shape(data, other):
+    x = Tensor(data)
     with pytest.raises(DTypeError, match="add: "):
         x += other
     np.testing.assert_array_equal(x.data, data)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minires.data.dataset import ArrayDataset
 from minires.data.download import checksum, fetch, unpack
+from minires.data.in_memory import ArrayDataset
 from minires.errors import DataError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -35,6 +35,8 @@ def _is_copy(folder):
 
 
 def _local(root):
+    if root.name == ARCHIVE and root.is_file():
+        root = root.parent
     for folder in (root, root / FOLDER):
         if _is_copy(folder):
             return folder
@@ -49,7 +51,10 @@ def _local(root):
 
 
 def _downloaded():
-    root = Path(os.environ.get("MINIRES_DATA") or Path.home() / ".cache" / "minires")
+    try:
+        root = Path(os.environ.get("MINIRES_DATA") or Path.home() / ".cache" / "minires")
+    except RuntimeError as error:
+        raise DataError("there is no home folder to keep CIFAR-10 in; name a folder in MINIRES_DATA") from error
     if not _is_copy(root / FOLDER):
         fetch(URL, root / ARCHIVE, md5=MD5)
         unpack(root / ARCHIVE, root, SIZES)
@@ -63,11 +68,14 @@ def _read(folder, names):
 
 
 def _records(path):
-    content = np.fromfile(path, np.uint8)
-    if content.size != BATCH * RECORD:
-        raise DataError(f"{path} has {content.size} bytes instead of {BATCH} records of {RECORD}; it is damaged or no "
-                        "CIFAR-10 binary")
-    records = content.reshape(-1, RECORD)
+    try:
+        size = path.stat().st_size
+        if size != BATCH * RECORD:
+            raise DataError(f"{path} has {size} bytes instead of {BATCH} records of {RECORD}; it is damaged or no "
+                            "CIFAR-10 binary")
+        records = np.fromfile(path, np.uint8).reshape(-1, RECORD)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if records[:, 0].max() > 9:
         raise DataError(f"{path} holds the label {records[:, 0].max()}, CIFAR-10 has 0 … 9; it is damaged")
     return records

@@ -1,44 +1,117 @@
 """What a data set is: raw pictures by number, their labels, and what the labels mean."""
 
-import copy
+from collections import Counter
 
 import numpy as np
 
-from minires.arrays import channels_last
-from minires.errors import DataError, OptionError
+from minires.data.checks import as_numbers, channel_statistics, check_whole, is_whole
+from minires.data.transforms import normalise
+from minires.errors import DataError, DTypeError, OptionError, ShapeError
 
 
-class Dataset:
-    """Base. name; classes, a tuple of names; labels (N,) int64; shape (C,H,W); mean and std by channel of pixel/255."""
+class Indexed:
+    """Base of what a Loader takes batches from: take(indices) and a length; dataset[i] and `for` follow from these."""
+
+    name = "data"
+
+    def __len__(self):
+        raise NotImplementedError
+
+    def take(self, indices):
+        """A tuple of arrays: the first holds what these numbers stand for, the others its labels or targets."""
+        raise NotImplementedError
+
+    def default_transform(self):
+        """The transform (images, rng) -> images of a Loader that is given none."""
+        raise NotImplementedError
+
+    def __getitem__(self, index):
+        """(image, label) of one number; (images, labels) of a slice, of a list of numbers or of a mask."""
+        if not is_whole(index):
+            indices = np.arange(len(self))[index]
+            if indices.ndim != 1:
+                raise IndexError(f"{self.name} takes a number, a slice, a list of numbers or a mask, got {index!r}")
+            return self.take(indices)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{self.name} has the numbers 0 to {len(self) - 1}, got {index}")
+        found = self.take(np.array([index % len(self)]))
+        return tuple(array[0].item() if array.ndim == 1 else array[0] for array in found)
+
+
+class Dataset(Indexed):
+    """Base of sets of labelled pictures.
+
+    name; classes, a tuple of names; labels (N,) int64; shape (C,H,W); mean and std of each channel, with white as 1.
+    All but labels are plain Python values. Raises DataError, DTypeError, OptionError or ShapeError.
+    """
 
     def __init__(self, name, classes, labels, shape, mean, std):
-        self.name, self.classes, self.shape, self.mean, self.std = name, tuple(classes), tuple(shape), mean, std
-        self.labels = np.asarray(labels, np.int64)
-        if not len(self.labels):
-            raise DataError(f"{name} holds no pictures")
+        self.name, self.classes, self.shape = str(name), tuple(map(str, classes)), tuple(map(int, shape))
+        self.labels = _checked_labels(self.name, labels, len(self.classes))
+        twice = [label for label, count in Counter(self.classes).items() if count > 1]
+        if twice:
+            raise DataError(f"{name} has the class {twice[0]!r} twice; give every class a name of its own")
+        self.mean, self.std = channel_statistics(mean, std)
+        if len(self.mean) != self.shape[0]:
+            raise ShapeError(f"{name}: images have {self.shape[0]} channels, mean and std have {len(self.mean)}; "
+                             "give one number for each")
 
     def __len__(self):
         return len(self.labels)
+
+    def __repr__(self):
+        size = "×".join(map(str, self.shape))
+        return f"<{type(self).__name__} {self.name}: {len(self)} pictures {size} of {len(self.classes)} classes>"
 
     def pixels(self, indices):
         """The pictures of these numbers, uint8 (n,C,H,W), channels-last in memory."""
         raise NotImplementedError
 
+    def take(self, indices):
+        return self.pixels(indices), self.labels[indices]
+
+    def default_transform(self):
+        return normalise(self.mean, self.std)
+
     def limit(self, n):
-        """The first n pictures."""
+        """A Subset of n pictures that holds all classes evenly: the first of each class, the second of each, …"""
+        check_whole(limit=n)
         if not 1 <= n <= len(self):
             raise OptionError(f"limit must lie within 1 and the {len(self)} pictures of {self.name}, got {n}")
-        part = copy.copy(self)
-        part.labels = self.labels[:n]
-        return part
+        by_class = np.argsort(self.labels, kind="stable")
+        counts = np.bincount(self.labels)
+        rank = np.empty(len(self), np.int64)  # of each picture among those of its class
+        rank[by_class] = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return Subset(self, np.sort(np.lexsort((self.labels, rank))[:n]))
 
 
-class ArrayDataset(Dataset):
-    """A data set whose pictures (N,C,H,W) uint8 are in memory."""
+class Subset(Dataset):
+    """Those pictures of a Dataset that have the given numbers, in their order."""
 
-    def __init__(self, name, classes, images, labels, mean, std):
-        super().__init__(name, classes, labels, images.shape[1:], mean, std)
-        self.images = channels_last(images)
+    def __init__(self, dataset, indices):
+        if not isinstance(dataset, Dataset):
+            raise OptionError(f"Subset takes a part of a Dataset, got {type(dataset).__name__}")
+        self.dataset, self.indices = dataset, np.arange(len(dataset))[indices]
+        super().__init__(dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean,
+                         dataset.std)
 
     def pixels(self, indices):
-        return channels_last(self.images[indices])
+        return self.dataset.pixels(self.indices[indices])
+
+
+def _checked_labels(name, labels, classes):
+    """labels as int64 (N,), a copy. Raises DataError, DTypeError or ShapeError for what are no class numbers."""
+    labels = as_numbers(name, labels)
+    if not labels.size:
+        raise DataError(f"{name} holds no pictures")
+    if labels.ndim != 1:
+        remedy = "labels.argmax(1)" if labels.ndim == 2 and labels.shape[1] == classes > 1 else "labels.ravel()"
+        raise ShapeError(f"{name}: labels must be (N,), one class number a picture, got {labels.shape}; try {remedy}")
+    if labels.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: labels must be whole numbers, got {labels.dtype}; if they are class numbers, give "
+                         "labels.astype(np.int64)")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise DataError(f"{name}: labels go from {low} to {high}, the {classes} classes have the numbers 0 to "
+                        f"{classes - 1}")
+    return labels.astype(np.int64)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minires.data.dataset import ArrayDataset
+from minires.data.in_memory import ArrayDataset
 from minires.errors import need
 
 TEST = 360

@@ -1,10 +1,12 @@
 """Fetching an archive and taking known files out of it, trusting neither the network nor the archive."""
 
+import contextlib
 import gzip
 import hashlib
 import http.client
 import os
 import shutil
+import sys
 import tarfile
 import urllib.error
 import urllib.request
@@ -12,6 +14,11 @@ import zlib
 from pathlib import Path
 
 from minires.errors import DataError, need
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 CHUNK = 1 << 20
 
@@ -25,6 +32,43 @@ def checksum(path, algorithm):
     return digest.hexdigest()
 
 
+@contextlib.contextmanager
+def writing(path):
+    """Turns what a disk refuses within into a DataError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}; MINIRES_DATA names another folder for "
+                        "downloads") from error
+
+
+@contextlib.contextmanager
+def alone_in(folder):
+    """Makes the folder, and waits until no other process or thread is in such a block for it."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:  # Windows and the browser
+        yield
+        return
+    with writing(folder):
+        lock = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network drives have no locks
+            _lock(lock, folder)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(lock, folder):
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f"waiting for another process that writes to {folder} ...", file=sys.stderr, flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def fetch(url, path, *, md5, timeout=30):
     """Download url to path with a progress bar, resuming what an earlier call left, and check its MD5.
 
@@ -32,44 +76,70 @@ def fetch(url, path, *, md5, timeout=30):
     short download (what came is kept, the same call goes on), for HTML instead of data, and for a wrong checksum.
     """
     path = Path(path)
-    if path.is_file() and checksum(path, "md5") == md5:
-        return path
-    tqdm = need("tqdm", "data", for_what="the download's progress bar").tqdm
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone_in(path.parent):
+        if not (path.is_file() and checksum(path, "md5") == md5):
+            _fetch(url, path, md5, timeout)
+    return path
+
+
+def _fetch(url, path, md5, timeout):
     part = path.with_name(path.name + ".part")
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as reply:
+    tqdm = need("tqdm", "data", for_what="the download's progress bar").tqdm
+    have, total = part.stat().st_size if part.exists() else 0, None
+    with _asked(url, have, timeout) as reply:
+        if reply is not None:
             if "text/html" in reply.headers.get("Content-Type", ""):
                 raise DataError(f"{url} answered with a web page instead of {path.name}; a proxy or login page is in "
                                 "between, or the file has moved")
             if reply.status != 206:  # the server starts from the beginning
                 have = 0
-            left = int(reply.headers.get("Content-Length") or 0)
-            total = have + left or None
-            with open(part, "ab" if have else "wb") as file, tqdm(
+            with _network(url):
+                total = have + int(reply.headers.get("Content-Length") or 0) or None
+            with writing(part), open(part, "ab" if have else "wb") as file, tqdm(
                     total=total, initial=have, unit="B", unit_scale=True, desc=path.name, disable=None) as bar:
-                while chunk := reply.read(CHUNK):
+                while chunk := _read(reply, url):
                     file.write(chunk)
                     bar.update(len(chunk))
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # 416: there is nothing left to send, the part is complete or longer than the file
-            raise DataError(f"{url} cannot be downloaded: the server says {error.code} {error.reason}") from error
-        total = None
-    except (OSError, http.client.HTTPException) as error:  # no network, no such host, a connection that breaks
-        raise DataError(f"{url} cannot be downloaded ({getattr(error, 'reason', error)}); try again, or give a local "
-                        "copy with --data") from error
     size = part.stat().st_size
     if total is not None and size < total:
         raise DataError(f"the download of {path.name} ended after {size} of {total} bytes; the same command goes on "
                         "from there")
     found = checksum(part, "md5")
-    if found != md5:
-        part.unlink()
-        raise DataError(f"{path.name} from {url} has the MD5 {found} instead of {md5}; it was thrown away, try again")
-    os.replace(part, path)
-    return path
+    with writing(path):
+        if found != md5:
+            part.unlink()
+            raise DataError(f"{path.name} from {url} has the MD5 {found} instead of {md5}; it was thrown away, try "
+                            "again")
+        os.replace(part, path)
+
+
+@contextlib.contextmanager
+def _network(url):
+    """Turns what a network or a server does wrong within into a DataError that names the way out."""
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        raise DataError(f"{url} cannot be downloaded: the server says {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:  # no host, a connection that breaks, nonsense
+        raise DataError(f"{url} cannot be downloaded ({getattr(error, 'reason', error)}); try again, or give a local "
+                        "copy with --data") from error
+
+
+def _read(reply, url):
+    with _network(url):
+        return reply.read(CHUNK)
+
+
+def _asked(url, have, timeout):
+    """The server's reply to a request for all but the first `have` bytes; nothing where these are all."""
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    with _network(url):
+        try:
+            return urllib.request.urlopen(request, timeout=timeout)
+        except urllib.error.HTTPError as error:
+            if error.code != 416:  # 416: the part is complete, or longer than the file
+                raise
+    return contextlib.nullcontext()
 
 
 def unpack(archive, folder, sizes):
@@ -79,6 +149,11 @@ def unpack(archive, folder, sizes):
     expected are refused before anything is written under its own name. Raises DataError.
     """
     archive, folder = Path(archive), Path(folder)
+    with alone_in(folder):
+        _unpack(archive, folder, sizes)
+
+
+def _unpack(archive, folder, sizes):
     written = []
     try:
         most = sum(CHUNK if size is None else size for size in sizes.values()) + CHUNK  # the last for headers, padding
@@ -110,10 +185,11 @@ def unpack(archive, folder, sizes):
         for name, beside in written:
             os.replace(beside, folder / name)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{archive} cannot be unpacked: {error}") from error
+        raise DataError(f"{archive} cannot be unpacked into {folder}: {error}") from error
     finally:
         for _, beside in written:
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink()
 
 
 class _Bounded:

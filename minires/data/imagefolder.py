@@ -1,85 +1,213 @@
-"""Pictures in folders: ROOT/CLASS/picture.jpg, or ROOT/train/CLASS/… and ROOT/val/CLASS/…."""
+"""Pictures in folders: ROOT/CLASS/picture.jpg, or ROOT/train/CLASS/… and ROOT/val/CLASS/….
 
+A class is all that lies below its folder. Names are sorted by their characters' numbers, as torchvision does, so that a
+class has the same number on every operating system.
+"""
+
+import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 
-from minires.arrays import channels_last
 from minires.data.dataset import Dataset
-from minires.errors import DataError, need
+from minires.data.pictures import ENDINGS, check_size, read_image
+from minires.errors import DataError
 
-ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff"}
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as everybody uses them
-MOST_PIXELS = 100_000_000  # a larger picture is a mistake or an attack
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as is usual
+TRAIN, TEST = ("train", "training"), ("val", "valid", "validation", "test", "testing")  # in any case; the first counts
+NO_CLASSES = {"__MACOSX", "__pycache__", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information",
+              "lost+found"}
+ANNOTATIONS = "val_annotations.txt"  # Tiny ImageNet: the pictures of val lie together, this file has their classes
 
 
 class ImageFolder(Dataset):
-    """Pictures decoded when they are asked for: RGB, the shorter side scaled to `size`, the centre cut out."""
+    """Pictures decoded when they are asked for by read_image: RGB, upright, the centre square scaled to `size`."""
 
     def __init__(self, name, classes, paths, labels, size):
+        check_size(size)
         super().__init__(name, classes, labels, (3, size, size), MEAN, STD)
         self.paths, self.size = paths, size
 
     def pixels(self, indices):
-        return channels_last(np.stack([self._decode(self.paths[i]) for i in indices]))
-
-    def _decode(self, path):
-        image_module = need("PIL.Image", "data", for_what="reading pictures")
-        size = self.size
-        try:
-            with image_module.open(path) as picture:
-                W, H = picture.size
-                if W * H > MOST_PIXELS:
-                    raise DataError(f"{path} has {W}×{H} pixels, more than {MOST_PIXELS:,}; remove it or shrink it")
-                side = min(W, H)
-                left, top = (W - side) / 2, (H - side) / 2
-                # The centre is cut out on the way: scaled whole, a picture one pixel wide would fill the memory.
-                pixels = np.asarray(picture.convert("RGB").resize(
-                    (size, size), image_module.Resampling.BILINEAR, box=(left, top, left + side, top + side)))
-        except (OSError, ValueError, SyntaxError, image_module.DecompressionBombError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"{path} cannot be read as a picture: {error}") from error
-        return pixels.transpose(2, 0, 1)  # (H,W,C) -> (C,H,W)
+        images = np.empty((len(indices), self.size, self.size, 3), np.uint8).transpose(0, 3, 1, 2)
+        for image, i in zip(images, indices):
+            image[...] = read_image(self.paths[i], self.size)
+        return images
 
 
 def imagefolder(root, size=224):
     """(train, test) from a folder of class folders.
 
-    Without folders train and val (or test) in it, every fifth picture of a class, chosen once for all, is for the test.
-    Raises DataError for a folder without classes or pictures, and when train and test differ in their classes.
+    Without folders train and val (or valid, validation, test, testing) in it, every fifth picture of a class, chosen
+    once for all, is for the test. Raises DataError for a folder without classes or pictures, and when train and test
+    differ in their classes.
     """
     root = Path(root)
+    if root.is_file():
+        raise DataError(f"{root} is a file; unpack it, if it is an archive, and give the folder that holds one folder "
+                        "of pictures for each class")
     if not root.is_dir():
-        raise DataError(f"there is no data set or folder {str(root)!r}; data sets are digits and cifar10")
-    test_root = next((root / name for name in ("val", "test") if (root / name).is_dir()), None)
-    if (root / "train").is_dir() and test_root:
-        (classes, train), (test_classes, test) = _scan(root / "train"), _scan(test_root)
-        if classes != test_classes:
-            raise DataError(f"{root / 'train'} and {test_root} have different classes: "
-                            f"{sorted(set(classes) ^ set(test_classes))}")
+        raise DataError(f"there is no folder {str(root)!r}")
+    train_root, test_root = _parts(root)
+    if train_root:
+        train = _scan(train_root)
+        annotations = test_root / ANNOTATIONS
+        together = annotations.is_file() and [entry.name for entry in _folders(test_root)] == ["images"]
+        test = _annotated(annotations, train) if together else _scan(test_root)
+        _check_same_classes(train_root, train, test_root, test)
     else:
-        classes, every = _scan(root)
-        rng = np.random.default_rng(0)
-        train, test = [], []
-        for label in range(len(classes)):
-            members = [pair for pair in every if pair[1] == label]
-            for rank, i in enumerate(rng.permutation(len(members))):
-                (test if rank % 5 == 4 else train).append(members[i])
-        if not test:
-            raise DataError(f"{root} has too few pictures to keep some for the test; 5 in a class are the least")
-    return tuple(ImageFolder(root.name, classes, [path for path, _ in part], [label for _, label in part], size)
+        train, test = _split(root, _scan(root))
+    name = root.name or root.resolve().name or str(root)
+    return tuple(ImageFolder(name, part, [path for paths in part.values() for path in paths],
+                             np.repeat(np.arange(len(part)), [len(paths) for paths in part.values()]), size)
                  for part in (train, test))
 
 
+def _entries(folder):
+    """What lies in a folder, in order and without hidden entries and what operating systems leave there."""
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".") and entry.name not in NO_CLASSES]
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
+    return sorted(entries, key=lambda entry: _order(entry.name))
+
+
+def _order(name):
+    # macOS writes é as two characters, others as one
+    return unicodedata.normalize("NFC", name), name
+
+
+def _ask(question):
+    """question(), where a link to itself is neither a folder nor a file."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _folders(folder):
+    return [entry for entry in _entries(folder) if _ask(entry.is_dir)]
+
+
+def _is_picture(name):
+    return os.path.splitext(name)[1].lower() in ENDINGS
+
+
+def _place(folder):
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
+
+
+def _pictures(folder):
+    """The paths of the pictures in and below a folder, those nearer to it first; no folder is entered twice."""
+    folders, paths = [folder], []
+    entered = {_place(above) for above in (folder, *Path(folder).absolute().parents)}  # a link may lead back up
+    for folder in folders:
+        for entry in _entries(folder):
+            if _ask(entry.is_dir):
+                place = _place(entry.path)
+                if place not in entered:
+                    entered.add(place)
+                    folders.append(entry.path)
+            elif _is_picture(entry.name):
+                if not _ask(entry.is_file):
+                    raise DataError(f"{entry.path} is no regular file but a broken link, a pipe or a device; remove it")
+                paths.append(Path(entry.path))
+    return paths
+
+
+def _parts(root):
+    """The folders for training and for the test in root; (None, None) where root holds the classes themselves."""
+    folders = {}
+    for entry in _folders(root):
+        folders.setdefault(entry.name.lower(), []).append(Path(entry.path))
+    train, test = (_first(root, folders, names) for names in (TRAIN, TEST))
+    if train and test:
+        return train, test
+    for part, missing in ((train, "val (or valid, validation, test, testing)"), (test, "train (or training)")):
+        if part and _holds_folders_only(part):
+            raise DataError(f"{root} holds {part.name} and no folder {missing} beside it; add it, or give {part}, of "
+                            "which a fifth is then kept for the test")
+    if len(folders) == 1:
+        [[only]] = folders.values()
+        if _holds_folders_only(only):
+            raise DataError(f"{root} holds nothing but {only.name}, which has no pictures but folders in it; give "
+                            f"{only}")
+    return None, None
+
+
+def _first(root, folders, names):
+    """The folder that has the first of these names, in capitals or not."""
+    found = next((folders[name] for name in names if name in folders), [None])
+    if len(found) > 1:
+        raise DataError(f"{root} holds both {found[0].name} and {found[1].name}; keep one of them")
+    return found[0]
+
+
+def _holds_folders_only(folder):
+    entries = _entries(folder)
+    return any(_ask(entry.is_dir) for entry in entries) and not any(_is_picture(entry.name) for entry in entries)
+
+
 def _scan(root):
-    """The class names, and (path, label) of every picture, both in alphabetical order."""
-    folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    found = [(path, label) for label, folder in enumerate(folders)
-             for path in sorted(folder.iterdir())
-             if path.suffix.lower() in ENDINGS and not path.name.startswith(".")]  # macOS leaves ._cat.jpg everywhere
-    empty = [folder.name for label, folder in enumerate(folders) if label not in {label for _, label in found}]
-    if not folders or empty:
-        what = f"its folders {', '.join(empty[:4])} hold none" if empty else "it has no sub-folders"
-        raise DataError(f"{root} must hold one folder of pictures for each class; {what}")
-    return [folder.name for folder in folders], found
+    """{class: paths of its pictures}, both in order."""
+    classes = {}
+    for entry in _folders(root):
+        inner = {folder.name.lower() for folder in _folders(entry.path)}
+        if inner.intersection(TRAIN) and inner.intersection(TEST):
+            raise DataError(f"{root} must hold one folder of pictures for each class; {entry.name} is a data set of "
+                            f"its own, with parts for training and for the test: give {entry.path}")
+        classes[entry.name] = _pictures(entry.path)
+    empty = [name for name, paths in classes.items() if not paths]
+    if empty:
+        raise DataError(f"{root} must hold one folder of pictures for each class; its folders {', '.join(empty[:4])} "
+                        f"hold none ({' '.join(ENDINGS)} are read)")
+    if not classes:
+        loose = sum(_is_picture(entry.name) for entry in _entries(root))
+        raise DataError(f"{root} must hold one folder of pictures for each class; it has no sub-folders"
+                        + (f", its {loose} pictures lie there without a class" if loose else ""))
+    return classes
+
+
+def _annotated(path, train):
+    """{class: paths of its pictures} as a file of lines "picture<tab>class…" says; the pictures lie in images."""
+    classes = {name: [] for name in train}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        name, _, rest = line.partition("\t")
+        label = rest.partition("\t")[0]
+        picture = path.parent / "images" / name
+        if label not in classes or Path(name).name != name or not picture.is_file():
+            raise DataError(f"{path}, line {number}: expected the name of a picture in images and that of a class in "
+                            f"train, got {line[:80]!r}")
+        classes[label].append(picture)
+    return classes
+
+
+def _check_same_classes(train_root, train, test_root, test):
+    different = [f"{_listed(sorted(only, key=_order))} in {root.name} only" for root, only in (
+        (train_root, train.keys() - test), (test_root, test.keys() - train)) if only]
+    if different:
+        raise DataError(f"{train_root} and {test_root} have different classes: {' and '.join(different)}; give both "
+                        "the same folders")
+
+
+def _split(root, classes):
+    """(train, test): every fifth picture of a class is for the test, chosen once for all."""
+    rng = np.random.default_rng(0)
+    train, test = ({name: [] for name in classes} for _ in range(2))
+    for name, paths in classes.items():
+        for rank, i in enumerate(rng.permutation(len(paths))):
+            (test if rank % 5 == 4 else train)[name].append(paths[i])
+    if not any(test.values()):
+        raise DataError(f"{root} has too few pictures to keep some for the test; 5 in a class are the least")
+    return train, test
+
+
+def _listed(names):
+    return f"{names[:4]}" + (f" and {len(names) - 4} more" if len(names) > 4 else "")

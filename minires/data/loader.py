@@ -1,36 +1,64 @@
 """Batches, made ahead by a thread, each of which can be made again by its number alone."""
 
+import contextlib
+import inspect
 import queue
 import threading
 
 import numpy as np
 
-from minires.data.transforms import normalise
+from minires.data.checks import check_whole
+from minires.data.dataset import Indexed
+from minires.data.in_memory import TensorDataset
 from minires.errors import OptionError
+
+ONE_THREAD = "one thread makes `prefetch` batches ahead, prefetch=2 by default"
+OF_TORCH = {  # arguments of torch's DataLoader that are not here, and what to use instead
+    "num_workers": ONE_THREAD, "prefetch_factor": ONE_THREAD, "persistent_workers": ONE_THREAD, "timeout": ONE_THREAD,
+    "multiprocessing_context": ONE_THREAD, "in_order": "batches come in order",
+    "pin_memory": "leave it out", "pin_memory_device": "leave it out",
+    "collate_fn": "use transform=, which takes (images, rng)", "generator": "use seed=",
+    "worker_init_fn": "use seed=; a transform gets a generator of its own for each batch",
+    "sampler": "use data.Subset(dataset, indices)", "batch_sampler": "use data.Subset(dataset, indices)"}
+LEAVE = 1  # seconds at most that the end of an iteration waits for the thread
 
 
 class Loader:
-    """Batches (images float32 (N,C,H,W), labels int64 (N,)) of a data set.
+    """Batches (images float32 (N,C,H,W), labels int64 (N,)) of a data set; of a tuple of arrays, tuples of their parts.
 
     The order of epoch e comes from the seed (seed, e), the randomness of its batch b from (seed, e, b), so any batch
     of any epoch can be made without the ones before it. transform: (images, rng) -> images; by default normalise.
-    prefetch: how many batches a thread makes ahead (0: no thread); the bits are the same.
+    prefetch: how many batches a thread makes ahead (0, or where there are no threads: none); the bits are the same.
     """
 
-    def __init__(self, dataset, batch_size, *, seed=0, shuffle=False, transform=None, drop_last=False, prefetch=2):
+    def __init__(self, dataset, batch_size=1, shuffle=False, *, seed=0, transform=None, drop_last=False, prefetch=2,
+                 **others):
+        for name in others:
+            if name in OF_TORCH:
+                raise OptionError(f"a Loader has no {name}: {OF_TORCH[name]}")
+            raise TypeError(f"a Loader has no argument {name!r}")
+        dataset = TensorDataset(*dataset) if isinstance(dataset, (tuple, list)) else dataset
+        if not isinstance(dataset, Indexed):
+            raise OptionError("a Loader takes a data set, as one of data.load(…), or a tuple (images, labels), got "
+                              f"{dataset!r}")
+        check_whole(batch_size=batch_size, seed=seed, prefetch=prefetch)
         if not 1 <= batch_size <= len(dataset):
             raise OptionError(f"batch_size must lie within 1 and the {len(dataset)} pictures of {dataset.name}, "
                               f"got {batch_size}")
         if seed < 0 or prefetch < 0:
             raise OptionError(f"seed and prefetch must be 0 or more, got {seed} and {prefetch}")
-        self.dataset, self.batch_size, self.seed, self.shuffle = dataset, batch_size, seed, shuffle
-        self.transform = transform or normalise(dataset.mean, dataset.std)
-        self.drop_last, self.prefetch, self.next_epoch = drop_last, prefetch, 0
+        self.dataset, self.batch_size, self.seed, self.shuffle = dataset, int(batch_size), int(seed), bool(shuffle)
+        self.transform = dataset.default_transform() if transform is None else _checked_transform(transform)
+        self.drop_last, self.prefetch, self.next_epoch = bool(drop_last), int(prefetch), 0
 
     def __len__(self):
         """Batches in an epoch."""
         size = len(self.dataset)
         return size // self.batch_size if self.drop_last else -(-size // self.batch_size)
+
+    def __repr__(self):
+        order = f"shuffled by seed {self.seed}" if self.shuffle else "in order"
+        return f"<Loader: {len(self)} batches of {self.batch_size}, {order}, from {self.dataset!r}>"
 
     def __iter__(self):
         """The next epoch."""
@@ -39,6 +67,7 @@ class Loader:
 
     def epoch(self, epoch, start=0):
         """The batches of one epoch, from number `start` on."""
+        check_whole(epoch=epoch, start=start)
         if epoch < 0 or not 0 <= start <= len(self):
             raise OptionError(f"epoch must be 0 or more and start within 0 and the {len(self)} batches of an epoch, "
                               f"got {epoch} and {start}")
@@ -47,13 +76,45 @@ class Loader:
 
         def batch(number):
             indices = order[number * self.batch_size:(number + 1) * self.batch_size]
-            return self.transform(self.dataset.pixels(indices), self._rng(epoch, number)), self.dataset.labels[indices]
+            images, *labels = self.dataset.take(indices)
+            return (self._transformed(images, self._rng(epoch, number)), *labels)
         numbers = range(start, len(self))
         return _ahead(batch, numbers, self.prefetch) if self.prefetch else map(batch, numbers)
+
+    def _transformed(self, images, rng):
+        made = self.transform(images, rng)
+        if getattr(made, "shape", ())[:1] != images.shape[:1]:
+            what = f"an array {made.shape}" if hasattr(made, "shape") else repr(made)[:80]
+            raise OptionError(f"the transform {_name(self.transform)} must return an array of {len(images)} images for "
+                              f"images {images.shape}, it returned {what}")
+        return made
 
     def _rng(self, *key):
         # Not default_rng([seed, *key]): NumPy pads that list with zeros, so [seed, epoch] and [seed, epoch, 0] are one.
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+
+DataLoader = Loader  # its name in PyTorch
+
+
+def _name(function):
+    return getattr(function, "__qualname__", None) or repr(function)
+
+
+def _checked_transform(transform):
+    """transform, if it can be called as transform(images, rng). Raises OptionError."""
+    if not callable(transform):
+        raise OptionError(f"a transform is called as transform(images, rng), got {transform!r}")
+    try:
+        signature = inspect.signature(transform)
+    except (TypeError, ValueError):  # some functions written in C have none
+        return transform
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        raise OptionError(f"a transform is called as transform(images, rng), {_name(transform)}{signature} cannot be: "
+                          f"{error}") from error
+    return transform
 
 
 def _ahead(make, numbers, most):
@@ -77,8 +138,10 @@ def _ahead(make, numbers, most):
         except BaseException as error:  # whatever happens here is the consumer's to know
             put((None, error))
     thread = threading.Thread(target=work, name="minires loader", daemon=True)
-    thread.start()
     try:
+        if not _started(thread):
+            yield from map(make, numbers)
+            return
         while True:
             batch, error = made.get()
             if error is StopIteration:
@@ -88,4 +151,16 @@ def _ahead(make, numbers, most):
             yield batch
     finally:
         leave.set()
-        thread.join()
+        # Python calls this when it throws the generator away, and prints what is raised then. So an impatient Ctrl-C
+        # ends the wait and no more; the thread ends by itself after its batch.
+        with contextlib.suppress(KeyboardInterrupt, RuntimeError):  # RuntimeError: it was never started
+            thread.join(LEAVE)
+
+
+def _started(thread):
+    """Whether the thread could be started: in a browser there are none."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True

@@ -3,11 +3,18 @@
 import numpy as np
 
 from minires.arrays import channels_last, empty_map
-from minires.errors import OptionError, ShapeError
+from minires.data.checks import channel_statistics, check_whole
+from minires.errors import DTypeError, OptionError, ShapeError
 
 
 def compose(*transforms):
-    """One after another."""
+    """One after another; a list of them is taken, too."""
+    if len(transforms) == 1 and isinstance(transforms[0], (list, tuple)):
+        transforms = tuple(transforms[0])
+    for transform in transforms:
+        if not callable(transform):
+            raise OptionError(f"compose takes transforms (images, rng) -> images, got {transform!r}")
+
     def apply(images, rng):
         for transform in transforms:
             images = transform(images, rng)
@@ -17,6 +24,7 @@ def compose(*transforms):
 
 def pad_and_crop(padding=4):
     """`padding` black pixels on every side, then a random cut of the old size  [He et al. 2015, §4.2]."""
+    check_whole(padding=padding)
     if padding < 0:
         raise OptionError(f"pad_and_crop: padding must be 0 or more, got {padding}")
 
@@ -43,17 +51,36 @@ def flip():
 
 
 def normalise(mean, std):
-    """(pixel/255 − mean)/std by channel, uint8 -> float32."""
-    scale = (1 / (255 * np.asarray(std))).astype(np.float32)
-    shift = (np.asarray(mean) / np.asarray(std)).astype(np.float32)
+    """(pixel/white − mean)/std by channel, as float32: white is 255 for bytes (uint8), 1 for floats."""
+    mean, std = map(np.array, channel_statistics(mean, std))
+    shift = (mean / std).astype(np.float32)
 
     def apply(images, rng):
+        if images.ndim != 4:
+            raise ShapeError(f"normalise: images must be (N,C,H,W), got {images.shape}")
+        scale = (1 / (_white(images) * std)).astype(np.float32)
         N, C, H, W = images.shape
         if len(scale) != C:
             raise ShapeError(f"normalise: images have {C} channels, mean and std have {len(scale)}; give one for each")
-        # (N,C,H,W) -> (N,H,W·C): long rows, for a loop over three channels at a time is slow
+        # (N,C,H,W) -> (N,H,W·C): long rows, because a loop over three channels at a time is slow
         rows = channels_last(images).transpose(0, 2, 3, 1).reshape(N, H, W * C).astype(np.float32)
         rows *= np.tile(scale, W)
         rows -= np.tile(shift, W)
         return rows.reshape(N, H, W, C).transpose(0, 3, 1, 2)
     return apply
+
+
+def to_floats(images, rng=None):
+    """Bytes (uint8) become pixel/255 in float32, floats stay as they are."""
+    white = _white(images)
+    return images if white == 1 else images.astype(np.float32, order="K") / np.float32(white)
+
+
+def _white(images):
+    """The value that stands for white: the one place that knows what the numbers of a picture mean."""
+    if images.dtype == np.uint8:
+        return 255
+    if images.dtype.kind == "f":
+        return 1
+    raise DTypeError(f"pictures must be bytes (uint8, white is 255) or floats (white is 1), got {images.dtype}; "
+                     "convert them with .astype")

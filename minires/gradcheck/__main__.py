@@ -1,11 +1,10 @@
 """python -m minires.gradcheck: prove every gradient of minires, or of your own code, by measuring it."""
 
 import argparse
-import os
-import sys
 
-from minires import cuda
-from minires.errors import MiniresError, OptionError
+from minires import console, cuda
+from minires.console import seconds, text, whole
+from minires.errors import OptionError
 from minires.gradcheck.checker import known
 from minires.gradcheck.exam import count_false_alarms, examine_with_bugs
 from minires.gradcheck.graders import check_targets, is_target
@@ -16,88 +15,74 @@ from minires.plots import plot_steps
 from minires.tensor import registry
 
 DESCRIPTION = """\
-Check backward passes against measured derivatives: by the complex step to 1e-12, where a function
-takes no complex numbers by 4-point differences to 1e-8. Without names: all ops on hard cases, all
-linear maps on integers, residual blocks and whole ResNets."""
+Check backward passes against measured derivatives: by the complex step to
+1e-12, where a function takes no complex numbers by 4-point differences to
+1e-8. Without names: all ops on hard cases, all linear maps on integers,
+residual blocks and whole ResNets."""
 THEIRS = """\
-FILE.py:NAME or FILE.ipynb:NAME in place of OP. It has the form of an op, (arrays, settings) ->
-(y, backward), or is a backward alone, with dy first: my_conv_backward(dy, x, w, b, *, stride, ...).
-It runs in a process of its own; what it prints is not shown."""
+FILE.py:NAME or FILE.ipynb:NAME in place of OP. It has the form of an op,
+(arrays, settings) -> (y, backward), or is a backward alone, with dy first:
+my_conv_backward(dy, x, w, b, *, stride, ...). It runs in a process of its
+own; what it prints is not shown."""
 EXAMPLES = """
-examples:
-  python -m minires.gradcheck                                     everything, in seconds
-  python -m minires.gradcheck conv2d relu --seed 7 --samples 20   two ops, each case drawn 20 times
-  python -m minires.gradcheck homework.py:my_conv --like conv2d   your own function
-  python -m minires.gradcheck batch_norm --plot steps.png         error against step size
-  python -m minires.gradcheck --paths --model resnet20            the gradient through shortcuts and branches
+examples, each after python -m minires.gradcheck:
+                                            everything, in seconds
+  conv2d relu --seed 7 --samples 20         two ops, each case drawn 20 times
+  homework.py:my_conv --like conv2d         your own function
+  batch_norm --plot steps.png               error against step size
+  --paths --model resnet20                  the gradient through shortcuts and
+                                            branches
 
 exit status: 0 all passed, 1 something failed, 2 could not run, 130 stopped"""
 
 
 def make_parser():
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m minires.gradcheck", description=DESCRIPTION, epilog=EXAMPLES,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = console.Parser(prog="python -m minires.gradcheck", description=DESCRIPTION, epilog=EXAMPLES,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ops", nargs="*", metavar="OP", help="ops to check, or functions FILE.py:NAME")
     parser.add_argument("--op", action="append", default=[], metavar="OP", help="the same, as an option")
     parser.add_argument("--list", action="store_true", help="print the names of the ops and stop")
-    parser.add_argument("--seed", type=int, default=0, metavar="S",
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="S",
                         help="what sizes, settings and values are drawn from (default 0)")
-    parser.add_argument("--samples", type=int, default=3, metavar="N", help="draw every case N times (default 3)")
+    parser.add_argument("--samples", type=whole(1), default=3, metavar="N", help="draw every case N times (default 3)")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="where minires computes "
                         "(with ops, --seeds and --paths)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
-    parser.add_argument("--plot", metavar="FILE", help="with one op: draw the error of three methods against their "
-                        "step; with --paths: draw the paths of a ResNet and its plain twin (PNG)")
+    parser.add_argument("--plot", type=text, metavar="FILE", help="with one op: draw the error of three methods "
+                        "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG)")
 
     exam = parser.add_argument_group("the checker itself")
     exam.add_argument("--bugs", action="store_true",
                       help="plant the bugs of the catalogue one by one: each should be noticed, 98 %% of them must")
-    exam.add_argument("--seeds", type=int, metavar="N",
+    exam.add_argument("--seeds", type=whole(1), metavar="N",
                       help="check the ops with N seeds in a row, looking for false alarms (1000 take some minutes)")
 
     theirs = parser.add_argument_group("somebody's own function", THEIRS)
-    theirs.add_argument("--like", metavar="OP", help="the op that it is to be like (default: the op it is named after)")
-    theirs.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds for each case (default 10)")
-    theirs.add_argument("--json", metavar="FILE", help="write all results, for a grader's script")
-    theirs.add_argument("--gradescope", metavar="FILE", help="write them as a Gradescope results.json")
+    theirs.add_argument("--like", type=text, metavar="OP",
+                        help="the op that it is to be like (default: the op it is named after)")
+    theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each case (default 10)")
+    theirs.add_argument("--json", type=text, metavar="FILE", help="write all results, for a grader's script")
+    theirs.add_argument("--gradescope", type=text, metavar="FILE", help="write them as a Gradescope results.json")
 
     paths = parser.add_argument_group("the residual path")
     paths.add_argument("--paths", action="store_true", help="print for each block how much gradient comes back through "
                        "the shortcut and how much through the branch, and prove the branch's part")
-    paths.add_argument("--model", default="resnet20", help="a network with blocks (default resnet20)")
+    paths.add_argument("--model", type=text, default="resnet20", help="a network with blocks (default resnet20)")
     paths.add_argument("--variant", choices=("v1", "v1.5"), help="where its bottlenecks stride")
-    paths.add_argument("--dataset", default="digits", help="digits, cifar10 or a folder of pictures (default digits)")
-    paths.add_argument("--batch-size", type=int, default=64, help="pictures (default 64)")
+    paths.add_argument("--dataset", type=text, default="digits",
+                       help="digits, cifar10 or a folder of images (default digits)")
+    paths.add_argument("--batch-size", type=whole(1), default=64, metavar="N", help="images (default 64)")
     return parser
 
 
+@console.command("gradcheck")
 def main(argv=None):
-    parser = make_parser()
-    args = parser.parse_args(argv)
+    args = make_parser().parse_args(argv)
     args.ops += args.op
     if args.list:
         print("\n".join(sorted(registry)))
         return 0
-    if min(args.samples, 1 if args.seeds is None else args.seeds, args.batch_size) < 1 or args.timeout <= 0:
-        parser.error("--samples, --seeds, --batch-size and --timeout must be positive")
-    if args.seed < 0:
-        parser.error("--seed must not be negative")
-    try:
-        return _do(args)
-    except KeyboardInterrupt:
-        print("\ngradcheck: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # whoever reads has read enough, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (MiniresError, OSError) as error:
-        print(f"gradcheck: {error}", file=sys.stderr)
-        return 2
-
-
-def _do(args):
-    """What the command line asks for. -> exit status"""
     device = "cuda" if args.backend == "cupy" else "cpu"
     if device != "cpu":
         cuda.module("--backend cupy")  # says what is missing
@@ -112,8 +97,8 @@ def _do(args):
                              json_file=args.json, gradescope_file=args.gradescope, quiet=args.quiet)
     if args.like or args.json or args.gradescope:
         raise OptionError("--like, --json and --gradescope go with a function: FILE.py:NAME")
-    for name in args.ops:
-        known(name)
+    for op in args.ops:
+        known(op)
     if args.paths:
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
@@ -133,4 +118,4 @@ def _do(args):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.entry(main)

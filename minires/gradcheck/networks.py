@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from minires.arrays import to_device
-from minires.gradcheck.checker import FLOOR, compare
+from minires.gradcheck.checker import compare, floor_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
+from minires.gradcheck.point import greatest, power_of_two
 from minires.gradcheck.report import Report
 from minires.graph import complex_step as complex_mode
 from minires.graph import no_grad
@@ -17,6 +18,8 @@ from minires.tensor import Tensor
 class Network:
     """A module as a function of its inputs and parameters, in float64, in the mode it is in, always from one state.
 
+    tensors: those that are differentiated, by name; constants: the frozen parameters, which stay as they are.
+    units: what a step of 1 moves each tensor by, the power of two at or below its greatest |x|, or 1 if all are 0.
     What comes out lies on the host, wherever the module computes.
     """
 
@@ -26,32 +29,42 @@ class Network:
         arrays = [np.asarray(a) for a in arrays]
         self.inputs = [Tensor(a.astype(float), requires_grad=True, device=device) if a.dtype.kind == "f"
                        else to_device(a, device) for a in arrays]
-        self.tensors = {f"input {k}": t for k, t in enumerate(self.inputs) if isinstance(t, Tensor)}
-        self.tensors |= dict(self.module.named_parameters())
+        every = {f"input {k}": t for k, t in enumerate(self.inputs) if isinstance(t, Tensor)}
+        every |= dict(self.module.named_parameters())
+        self.tensors = {name: t for name, t in every.items() if t.requires_grad}
+        self.constants = [t for t in every.values() if not t.requires_grad]
+        for t in every.values():
+            t.grad = None  # what the module came with
+        self.units = {name: float(power_of_two(greatest(to_device(t.data, "cpu")) or 1.0))
+                      for name, t in self.tensors.items()}
         self._state = {name: buffer.copy() for name, buffer in self.module.named_buffers()}
         y = self.module(*self.inputs)
-        self.upstream = np.random.default_rng([seed, 1]).standard_normal(y.shape)
-        y.backward(to_device(self.upstream, device))
+        self.y = to_device(y.data, "cpu")
+        self.upstream = np.asarray(np.random.default_rng([seed, 1]).standard_normal(y.shape))
+        if self.tensors:
+            y.backward(to_device(self.upstream, device))
         self.gradients = {name: np.zeros(t.shape) if t.grad is None else to_device(t.grad, "cpu")
                           for name, t in self.tensors.items()}
 
     def line(self, directions):
-        """t -> y with each named tensor moved by t along its direction; running statistics start anew each time."""
+        """t -> y with each named tensor moved by t·direction·unit; running statistics start anew each time."""
         def moved(t):
             for name, buffer in self.module.named_buffers():
                 buffer[...] = self._state[name]
-            real = {name: tensor.data for name, tensor in self.tensors.items()}
+            every = [*self.tensors.values(), *self.constants]
+            real = [tensor.data for tensor in every]
             try:
                 with complex_mode() if isinstance(t, complex) else no_grad():
-                    for name, tensor in self.tensors.items():
-                        if name in directions:
-                            tensor.data = real[name] + t * to_device(directions[name], self.device)
-                        elif isinstance(t, complex):
-                            tensor.data = real[name].astype(complex)
+                    for tensor in every if isinstance(t, complex) else ():
+                        tensor.data = tensor.data.astype(complex)
+                    for name, direction in directions.items():
+                        tensor = self.tensors[name]
+                        tensor.data = tensor.data.copy()
+                        tensor.data += to_device(np.asarray(t * (direction * self.units[name])), self.device)
                     return self.module(*self.inputs).numpy()
             finally:
-                for name, tensor in self.tensors.items():
-                    tensor.data = real[name]
+                for tensor, data in zip(every, real):
+                    tensor.data = data
         return moved
 
 
@@ -60,31 +73,36 @@ def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
 
     The module is copied to float64 and run in the mode it is in. Each tensor is tested along one random direction v,
     along which the derivative must equal ⟨∂L/∂x, v⟩, and at `samples` random elements, or at all if it has no more;
-    then all of them are moved at once, along one direction ("everything"). -> Report
+    then all of them are moved at once, along one direction ("everything"). Frozen parameters are passed over, and a
+    note says how many. -> Report
     """
     network = Network(module, arrays, seed, device)
     rng = np.random.default_rng([seed, 2])
-    floor = FLOOR * float(np.abs(network.upstream).max(initial=1e-300))
     report = Report(name or type(module).__name__)
-    everything = {key: rng.standard_normal(gradient.shape) for key, gradient in network.gradients.items()}
+    everything = {key: np.asarray(rng.standard_normal(gradient.shape)) for key, gradient in network.gradients.items()}
+    if network.constants:
+        count = len(network.constants)
+        report.notes.append(f"{count} frozen parameter{'s' * (count > 1)} passed over")
+    if not everything:
+        return report
     report.by = COMPLEX_STEP if is_analytic(network.line(everything)) else FOUR_POINT
     for key, gradient in network.gradients.items():
         directions = [everything[key]]
         for j in rng.permutation(gradient.size)[:samples]:
             directions.append(np.zeros(gradient.shape))
             directions[-1].flat[j] = 1
-        report.arguments.append(_along(network, key, [{key: v} for v in directions], floor, report.by))
-    report.arguments.append(_along(network, "everything", [everything], floor, report.by))
+        report.arguments.append(_along(network, key, [{key: v} for v in directions], report.by))
+    report.arguments.append(_along(network, "everything", [everything], report.by))
     return report
 
 
-def _along(network, key, directions, floor, method):
+def _along(network, key, directions, method):
     """The Worst over some directions; errors are relative to the size that ⟨∂L/∂x, v⟩ has for a v of that length."""
-    analytic, measured, unsure, scales = [], [], [], [floor]
+    analytic, measured, unsure, scales = [], [], [], [floor_of(network.upstream, network.y, 1.0)]
     for v in directions:
-        gradients = {name: network.gradients[name] for name in v}
+        gradients = {name: network.gradients[name] * network.units[name] for name in v}
         analytic.append(sum(np.sum(g * v[name]) for name, g in gradients.items()))
-        slope, error = method.derivative(network.line(v))
+        slope, error = method.derivative(network.line(v), 1.0)
         measured.append(np.sum(network.upstream * slope))
         unsure.append(np.sum(np.abs(network.upstream) * error))
         scales += [float(np.abs(g).max(initial=0)) * np.linalg.norm(v[name]) / max(v[name].size, 1) ** 0.5
@@ -92,7 +110,7 @@ def _along(network, key, directions, floor, method):
     return compare(key, method, *map(np.array, (analytic, measured, unsure)), max(scales))
 
 
-@dataclass
+@dataclass(repr=False)
 class Taylor:
     """The remainders |L(εv) − L(0) − ε⟨∂L/∂θ, v⟩| of a Taylor test, and the power of ε that they fall with."""
 
@@ -108,6 +126,8 @@ class Taylor:
     def __str__(self):
         return (f"{'ok    ' if self.passed else 'FAILED'} {self.name}  Taylor test: the remainder falls as "
                 f"ε^{self.rate:.2f} (2 where the gradient is right, 1 where it is not)")
+
+    __repr__ = __str__
 
 
 def taylor_test(module, *arrays, seed=0, directions=5, name=None, device="cpu"):
@@ -128,7 +148,8 @@ def taylor_test(module, *arrays, seed=0, directions=5, name=None, device="cpu"):
         # as long as what they move, so that ε is a relative change
         v = {key: rng.standard_normal(g.shape) * float((network.tensors[key].data ** 2).mean()) ** 0.5
              for key, g in network.gradients.items()}
-        line, slope = network.line(v), sum(np.sum(network.gradients[k] * v[k]) for k in v)
+        line = network.line({key: direction / network.units[key] for key, direction in v.items()})
+        slope = sum(np.sum(network.gradients[key] * direction) for key, direction in v.items())
         rest = np.array([abs(np.sum(network.upstream * (line(h) - y)) - h * slope) for h in steps])
         remainders.append(rest)
         above = np.flatnonzero(rest > rounding)

@@ -1,12 +1,14 @@
 """Derivatives measured by evaluating a function, sharing no code with any backward.
 
 All work on a line: line(t) is y with the inputs moved by t along one direction, of one element or of many, and its
-derivative dy/dt at t = 0 has y's shape. Errors, for a function of scale 1 and rounding unit u = 1.1e-16:
+derivative dy/dt at t = 0 has y's shape. t counts in units of the inputs' own size (point.py), so a step h is a relative
+one. Errors, for a function of scale 1 and rounding unit u = 1.1e-16:
     complex step, h = 1e-20:  Im y(ih)/h = y' + O(h²): nothing is subtracted, so only rounding, ~u, is left
                               [Squire & Trapp 1998]; needs an analytic function;
     two points:               (y(h) − y(−h))/2h = y' + h²·y‴/6 + O(u/h): at best u^(2/3) ≈ 1e-11, near h = 1e-5;
     four points:              (8(y(h) − y(−h)) − (y(2h) − y(−2h)))/12h = y' − h⁴·y⁽⁵⁾/30 + O(u/h): at best
                               u^(4/5) ≈ 1e-13, near h = u^(1/5) ≈ 1e-3; needs four derivatives within 2h.
+With the scale X of x and Y of y they hold for (X/Y)·dy/dx and h/X: hence the relative step.
 """
 
 import warnings
@@ -19,21 +21,6 @@ STEP_COMPLEX = 1e-20
 
 class NotAnalytic(Exception):
     """The function takes no complex numbers, or drops their imaginary part."""
-
-
-def line(evaluate, arrays, i, along):
-    """t -> evaluate(arrays with arrays[i] moved by t·along); along is a direction of its shape, or one index."""
-    def moved(t):
-        at = list(arrays)
-        if isinstance(t, complex):  # all of them, for `real += complex` is an error
-            at = [a.astype(complex) if a.dtype.kind == "f" else a for a in arrays]
-        x = at[i] = at[i].copy(order="K")
-        if isinstance(along, tuple):
-            x[along] += t
-        else:
-            x += t * along
-        return np.asarray(evaluate(at))
-    return moved
 
 
 def complex_step(line, at=0.0, h=STEP_COMPLEX):
@@ -60,25 +47,37 @@ def four_point(line, h):
     return (8 * near - far) / (12 * h)
 
 
-def four_point_adaptive(line, u=2.0**-53):
+def four_point_adaptive(line, reach=1.0, u=2.0**-53):
     """dy/dt at t = 0 by four points with a step fitting the function, and the error of it, both of y's shape.
 
-    It begins at u^(1/5), u the rounding unit that y is computed in, where an ordinary function has its least error. If
-    half the step gives another result, a kink, a pole or a fast change is near: steps of a quarter each are tried, and
-    the one that agrees best with its half is taken. Its error is what is left of their gap, and rounding, 3·u·|y|/h:
-    in a deep network, with kinks 1e-5 away, some 1e-8.
+    It begins at the power of two next to u^(1/5), u the rounding unit that y is computed in, where an ordinary function
+    has its least error. If half the step gives another result, a kink, a pole or a fast change is near: steps of a
+    quarter each are tried, and each output takes the one with the least error. That is the gap to the half of the step,
+    and rounding of y and of t, 3u(|y| + 2|dy/dt|)/h: in a deep network, with kinks 1e-5 away, some 1e-8.
+
+    reach: the size of the largest input beside this one. An output that is made of inputs so much larger cannot feel a
+    small step. Where rounding leaves it unsure by more than 1e-9 of its slope, or of |y|/reach, larger steps follow.
     """
-    h, size = u**0.2, np.abs(_real(line(0.0)))
-    best, gap, rounding = None, np.inf, None
-    for _ in range(10):
+    first, size = 2.0 ** np.round(np.log2(u**0.2)), np.abs(_real(line(0.0)))
+
+    def measure(h):
         whole, half = four_point(line, h), four_point(line, h / 2)
-        change = np.abs(whole - half)
-        if best is None or change.max(initial=0) < gap.max(initial=0):
-            best, gap, rounding = half, change, 3 * u * size / h
-        if gap.max(initial=0) <= 100 * u / h * max(1.0, float(np.abs(half).max(initial=0))):
+        gap, rounding = np.abs(whole - half), 3 * u * (size + 2 * np.abs(half)) / h
+        return half, gap, rounding, np.where(np.isnan(gap), np.inf, gap + rounding)
+    best, error = np.zeros(size.shape), np.full(size.shape, np.inf)
+    for h in first * 4.0 ** -np.arange(10):
+        slope, gap, rounding, total = measure(h)
+        best, error = np.where(total < error, slope, best), np.minimum(total, error)
+        enough = 100 * u / h * max(float(size.max(initial=0)), float(np.abs(slope).max(initial=0)))
+        if gap.max(initial=0) <= enough or (rounding > error).all():  # or smaller steps are worse still
             break
-        h /= 4
-    return best, gap + rounding
+    h = 4 * first
+    while h <= first * reach and (unsure := error > 1e-9 * np.maximum(np.abs(best), size / reach)).any():
+        slope, *_, total = measure(h)
+        better = unsure & (total < error)
+        best, error = np.where(better, slope, best), np.where(better, total, error)
+        h *= 4
+    return best, error
 
 
 def _real(y):
@@ -96,33 +95,38 @@ class Method:
     name: str
     tolerance: float
     doubt: float
-    derivative: callable  # line -> dy/dt at t = 0, and its own error, each of y's shape
-    sides: callable  # (line, h) -> the slopes dy/dt on the left and on the right of t = 0
+    derivative: callable  # (line, reach) -> dy/dt at t = 0, and its own error, each of y's shape
+    slope: callable  # (line, at, h) -> dy/dt between at − h and at + h
     near: float  # a kink is looked for this near
+    u: float  # relative error of y that a slope divides by its h: 0 where nothing is subtracted
+
+    def rounding(self, y, h):
+        """How far rounding may take a slope of y away, and back on the other side."""
+        return 4 * self.u * np.abs(_real(y)) / h
 
 
-def _sides_complex(line, h):
-    return complex_step(line, -h), complex_step(line, h)
-
-
-def _sides_by_difference(line, h):
-    left, middle, right = _real(line(-h)), _real(line(0.0)), _real(line(h))
-    return (middle - left) / h, (right - middle) / h
-
-
-def _complex_step(line):
+def _complex_step(line, reach):
     slope = complex_step(line)
     return slope, np.zeros(slope.shape)
 
 
-def _four_point_single(line):
-    return four_point_adaptive(line, u=2.0**-24)
+def _four_point_single(line, reach):
+    return four_point_adaptive(line, reach, u=2.0**-24)
 
 
-COMPLEX_STEP = Method("complex step", 1e-12, 0.0, _complex_step, _sides_complex, near=1e-9)
-FOUR_POINT = Method("4-point", 1e-8, 1e-7, four_point_adaptive, _sides_by_difference, near=1e-6)
+def _slope_by_complex_step(line, at, h):
+    return complex_step(line, at)
+
+
+def _slope_by_difference(line, at, h):
+    return (_real(line(at + h)) - _real(line(at - h))) / (2 * h)
+
+
+COMPLEX_STEP = Method("complex step", 1e-12, 0.0, _complex_step, _slope_by_complex_step, near=1e-9, u=0.0)
+FOUR_POINT = Method("4-point", 1e-8, 1e-7, four_point_adaptive, _slope_by_difference, near=1e-6, u=2.0**-53)
 # For a function that computes in float32 whatever it is given: u/h ≈ 2e-6 a term.
-FOUR_POINT_SINGLE = Method("4-point, float32", 1e-3, 0.0, _four_point_single, _sides_by_difference, near=1e-2)
+FOUR_POINT_SINGLE = Method("4-point, float32", 1e-3, 0.0, _four_point_single, _slope_by_difference, near=1e-2,
+                           u=2.0**-24)
 
 
 def is_analytic(line):
@@ -136,21 +140,30 @@ def is_analytic(line):
         exact = complex_step(line)
     except NotAnalytic:
         return False
-    left, right = _sides_by_difference(line, 1e-6)
-    slack = 1e-5 * max(float(np.abs(left).max(initial=0)), float(np.abs(right).max(initial=0)), 1e-3)
+    h = FOUR_POINT.near / 2
+    left, right = _slope_by_difference(line, -h, h), _slope_by_difference(line, h, h)
+    slack = 1e-5 * max(float(np.abs(left).max(initial=0)), float(np.abs(right).max(initial=0)))
+    slack = slack + 25 * FOUR_POINT.rounding(line(0.0), h)
     inside = (exact >= np.minimum(left, right) - slack) & (exact <= np.maximum(left, right) + slack)
     return bool((inside | np.isnan(left) | np.isnan(right)).all())
 
 
-def kink(method, line, scale):
+def kink(method, line, scale, slope=None):
     """The slopes (left, right) of y if it has a kink at t = 0, else None.
 
-    The slopes are taken at h and at h/2 on both sides: where y is smooth the gap between them is h·y″ and halves with
-    h, at a kink it stays. Gaps below 1e-5·scale count as none.
+    The slopes are taken within h and within h/2 on both sides: where y is smooth the gap between them is of order h·y″
+    and halves with h, at a kink it stays. Gaps below 1e-5·scale, or within rounding, count as none.
+    slope: what dy/dt would be if the effects of the elements just added up, if that is to be compared, too: the median
+    of three equal numbers has one slope along any line, but not the one that its elements have alone.
     """
-    left, right = method.sides(line, method.near)
-    gap = np.abs(right - left).max(initial=0)
-    if not gap > 1e-5 * scale:
+    def sides(h):
+        left, right = method.slope(line, -h / 2, h / 2), method.slope(line, h / 2, h / 2)
+        all_ = [left, right, *([] if slope is None else [slope])]
+        return left, right, np.max(all_, axis=0) - np.min(all_, axis=0)
+    h = method.near
+    least = 1e-5 * scale + (method.rounding(line(0.0), h / 4) if method.u else 0)
+    *_, gap = sides(h)
+    if not (gap > least).any():
         return None
-    left, right = method.sides(line, method.near / 2)
-    return (left, right) if np.abs(right - left).max(initial=0) > 0.75 * gap else None
+    left, right, closer = sides(h / 2)
+    return (left, right) if ((gap > least) & (closer > 0.75 * gap)).any() else None

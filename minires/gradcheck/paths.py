@@ -7,17 +7,19 @@ from minires.gradcheck.tables import Table
 from minires.plots import plot_paths
 from minires.probes import branch_by_jvp, residual_paths
 
-PATHS = {"block": 10, "‖g‖": -9, "identity": -9, "branch": -9, "cosine": -7, "sum − dx": -9, "JVP": -9, "∂L/∂x =": 24}
+PATHS = {"block": 9, "‖g‖": -7, "identity": -8, "branch": -7, "cosine": -6, "sum−dx": -7, "JVP": -7, "∂L/∂x =": 14}
 TOLERANCE = 1e-12
 LEGEND = """\
-g = ∂L/∂H, arriving at the block's output H; mask: where the ReLU after the add lets it through;
-identity, branch: the parts of ∂L/∂x that come through the shortcut and through F; J_F = ∂F/∂x;
-sum − dx: ‖identity + branch − ∂L/∂x‖/‖∂L/∂x‖, ∂L/∂x as the whole network's backward gives it;
-JVP: the branch part against Jacobian-vector products by the complex step, no backward involved."""
+g = ∂L/∂H arrives at the block's output H. m = mask ⊙ g passes the ReLU after
+the add, if there is one. identity, branch: the norms of the parts of ∂L/∂x
+that come through the shortcut and through F; J_F = ∂F/∂x.
+sum−dx: ‖identity + branch − ∂L/∂x‖/‖∂L/∂x‖, ∂L/∂x as the whole network's
+backward gives it.
+JVP: the branch's part against Jacobian-vector products by the complex step."""
 
 
 def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, plot=None, device="cpu", quiet=False):
-    """Print the table of a freshly initialised network on real pictures; draw it, if asked. -> whether all of it holds
+    """Print the table of a freshly initialised network on real images; draw it, if asked. -> whether all of it holds
 
     Raises OptionError for a network without blocks.
     """
@@ -41,19 +43,25 @@ def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, p
     for i, path in enumerate(paths):
         jvp = branch_by_jvp(path, rng=[seed, i])
         worst = max(worst, path.rounding, jvp)
-        identity = "-" if path.identity is None else f"{path.identity:.3g}"
+        identity = "-" if path.identity is None else norm(path.identity)
         cosine = "-" if path.cosine is None else f"{path.cosine:.3f}"
-        table.row(path.name, f"{path.upstream:.3g}", identity, f"{path.branch:.3g}", cosine, f"{path.rounding:.1e}",
-                  f"{jvp:.1e}", path.formula)
+        table.row(path.name, norm(path.upstream), identity, norm(path.branch), cosine, f"{path.rounding:.1e}",
+                  f"{jvp:.1e}", path.formula.replace("(mask ⊙ g)", "m"))
     if not quiet:
         print(f"\n{LEGEND}")
     if plot:
         plot_paths({name: paths, **_twin(name, paths_of)}, plot)
         print(plot)
     passed = worst <= TOLERANCE
-    print(f"{'ok' if passed else 'FAILED'}: {len(paths)} blocks of {name} on {len(train)} pictures of {train.name}, "
+    print(f"{'ok' if passed else 'FAILED'}: {len(paths)} blocks of {name} on {len(train)} images of {train.name}, "
           f"worst difference {worst:.1e} (allowed {TOLERANCE:g})")
     return passed
+
+
+def norm(value):
+    """Three digits, or two where there is no room for three."""
+    text = f"{value:.3g}"
+    return text if len(text) <= 7 else f"{value:.2g}"
 
 
 def _twin(name, paths_of):

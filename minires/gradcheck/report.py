@@ -7,12 +7,13 @@ from minires.gradcheck.numeric import COMPLEX_STEP, Method
 
 @dataclass
 class Kink:
-    """A place without a derivative: the interval of its subgradients, and what backward gives there."""
+    """An element without a derivative: the range of its slopes, and what backward gives there."""
 
     index: tuple
     low: float
     high: float
     analytic: float
+    nearest: float  # analytic where all kinks together may have it so, else the nearest that they may have
 
     def __str__(self):
         return f"{list(self.index)}: backward gives {self.analytic:.3g} in [{self.low:.3g}, {self.high:.3g}]"
@@ -36,7 +37,7 @@ class Worst:
         return f"d{self.argument}{list(self.index)}"
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """The verdict on one case. `worst` is the entry of `arguments` with the greatest error, wrong ones first."""
 
@@ -98,8 +99,19 @@ class Report:
         said += [self.hint] if self.hint else []
         return f"{verdict} {self.name}  {'; '.join(said)}"
 
+    __repr__ = __str__  # as a notebook shows it
+
     def as_dict(self):
         """For JSON."""
         return {"name": self.name, "passed": self.passed, "method": self.method, "problems": self.problems,
                 "notes": self.notes, "hint": self.hint, "wrong": self.wrong, "elements": self.elements,
                 "kinks": self.kinks, "arguments": [asdict(w) for w in self.arguments]}
+
+
+class Reports(list):
+    """A list of Report, shown with a line for each."""
+
+    def __str__(self):
+        return "\n".join([*map(str, self), f"{sum(r.passed for r in self)} of {len(self)} cases passed"])
+
+    __repr__ = __str__

@@ -1,31 +1,38 @@
-"""Tables of fixed columns, at most 100 characters wide; colour on a terminal, plain text elsewhere."""
+"""Tables of fixed columns, at most 80 characters wide; colour on a terminal, plain text elsewhere."""
 
 import os
 import sys
 
-WIDTH = 100
+WIDTH = 80
 GREEN, RED, PLAIN = "\033[32m", "\033[31m", "\033[0m"
 
 
 class Table:
-    """columns: {heading: width}, a negative width for columns of numbers, flushed right. quiet: print nothing."""
+    """columns: {heading: width}, a negative width for columns of numbers, flushed right. quiet: print nothing.
 
-    def __init__(self, columns, quiet=False):
-        self.columns, self.quiet, self.begun = columns, quiet, False
+    A first cell that is too long has a line of its own, others are cut.
+    """
+
+    def __init__(self, columns, quiet=False, show=print):
+        self.columns, self.quiet, self.show, self.begun = columns, quiet, show, False
 
     def row(self, *cells, passed=None):
         """Print a line, and the verdict behind it if there is one; under the headings, the first time."""
         if self.quiet:
             return
         if not self.begun:
-            print(self._line(self.columns))
+            self.show(self._line(self.columns))
             self.begun = True
-        print(self._line(cells) + ("" if passed is None else "  " + verdict(passed)), flush=True)
+        first, *rest = map(str, cells)
+        if len(first) > abs(next(iter(self.columns.values()))):
+            self.show(first)
+            first = ""
+        self.show(self._line([first, *rest]) + ("" if passed is None else "  " + verdict(passed)), flush=True)
 
     def _line(self, cells):
         fitted = []
         for cell, width in zip(cells, self.columns.values()):
-            text = str(cell)
+            text = cell
             if len(text) > abs(width):
                 text = text[:abs(width) - 1] + "…"
             fitted.append(text.rjust(-width) if width < 0 else text.ljust(width))
@@ -40,8 +47,3 @@ def verdict(passed):
 def coloured(text, colour):
     """The text in a colour, if a person is looking and has not asked for none (https://no-color.org)."""
     return f"{colour}{text}{PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
-
-
-def share(part, whole):
-    """"-" for none, else "3 (0.2 %)"."""
-    return f"{part} ({100 * part / whole:.2g} %)" if part else "-"

@@ -78,7 +78,7 @@ def chosen():
 
 def _device(x, *others):
     """The kernels of the GPU on which x lies, if they can take all arguments: a complex step's numbers they cannot."""
-    if isinstance(x, np.ndarray):
+    if array_module(x) is np:
         return None
     for a in (x, *others):
         if hasattr(a, "dtype") and a.dtype.kind == "c":

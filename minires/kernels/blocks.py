@@ -22,6 +22,8 @@ def blockwise(function, *arrays, into=None):
     pictures = len(first) if first.ndim else 0
     if not isinstance(first, np.ndarray):
         return function(*arrays, out=into)
+    if not pictures and into is None:
+        into = np.empty_like(first)  # without it NumPy makes a scalar of a 0-d result, which is no array
     if first.nbytes < 2 * LEAST_BYTES or first.dtype.kind != "f" or pictures < 2:
         with short_buffers():
             return function(*arrays, out=into)

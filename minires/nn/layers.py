@@ -92,7 +92,7 @@ class BatchNorm2d(Module):
                 "momentum": self.momentum, "eps": self.eps}
 
     def extra_repr(self):
-        return f"{self.weight.size}, eps={self.eps}, momentum={self.momentum}"
+        return f"{self.weight.numel()}, eps={self.eps}, momentum={self.momentum}"
 
 
 def norm_relu(norm, x):

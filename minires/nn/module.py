@@ -188,4 +188,4 @@ def _some(names, most=4):
 
 def count_parameters(module):
     """How many numbers training changes."""
-    return sum(parameter.size for parameter in module.parameters())
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -7,23 +7,40 @@ Every op is called on Tensors, or through `.raw` on bare arrays, where it return
 """
 
 from minires.ops.activation import gelu, leaky_relu, log_softmax, logsumexp, relu, sigmoid, silu, softmax, tanh
-from minires.ops.arithmetic import abs, add, clip, div, exp, log, maximum, mul, neg, pow, sqrt, sub
+from minires.ops.arithmetic import abs, add, clip, div, exp, log, maximum, mul, neg, pow, sqrt, sub, where
 from minires.ops.conv import conv2d
 from minires.ops.conv_norm import conv_norm
 from minires.ops.dropout import dropout
-from minires.ops.linear import linear, matmul
+from minires.ops.linear import einsum, linear, matmul
 from minires.ops.loss import cross_entropy, mse_loss
 from minires.ops.norm import batch_norm, layer_norm
 from minires.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from minires.ops.reduce import max, mean, sum, var
+from minires.ops.reduce import amax, amin, argmax, argmin, max, mean, min, norm, std, sum, var
 from minires.ops.residual import residual_add
-from minires.ops.shape import broadcast_to, cat, flatten, getitem, pad, permute, reshape, stack, to, transpose
+from minires.ops.shape import (
+    broadcast_to,
+    cat,
+    clone,
+    expand,
+    flatten,
+    getitem,
+    pad,
+    permute,
+    reshape,
+    squeeze,
+    stack,
+    take_along_dim,
+    to,
+    transpose,
+    unsqueeze,
+)
 from minires.tensor import registry
 
 __all__ = [
-    "abs", "adaptive_avg_pool2d", "add", "avg_pool2d", "batch_norm", "broadcast_to", "cat", "clip", "conv2d",
-    "conv_norm", "cross_entropy", "div", "dropout", "exp", "flatten", "gelu", "getitem", "layer_norm", "leaky_relu",
-    "linear", "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "mse_loss",
-    "mul", "neg", "pad", "permute", "pow", "registry", "relu", "reshape", "residual_add", "sigmoid", "silu",
-    "softmax", "sqrt", "stack", "sub", "sum", "tanh", "to", "transpose", "var",
+    "abs", "adaptive_avg_pool2d", "add", "amax", "amin", "argmax", "argmin", "avg_pool2d", "batch_norm", "broadcast_to",
+    "cat", "clip", "clone", "conv2d", "conv_norm", "cross_entropy", "div", "dropout", "einsum", "exp", "expand",
+    "flatten", "gelu", "getitem", "layer_norm", "leaky_relu", "linear", "log", "log_softmax", "logsumexp", "matmul",
+    "max", "max_pool2d", "maximum", "mean", "min", "mse_loss", "mul", "neg", "norm", "pad", "permute", "pow",
+    "registry", "relu", "reshape", "residual_add", "sigmoid", "silu", "softmax", "sqrt", "squeeze", "stack", "std",
+    "sub", "sum", "take_along_dim", "tanh", "to", "transpose", "unsqueeze", "var", "where",
 ]

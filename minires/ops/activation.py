@@ -72,8 +72,8 @@ def gelu(x, *, approximate="none"):
     return x * cdf, lambda dy: dy * slope
 
 
-def _greatest(x, dim, name):
-    """The axis that dim names, and the greatest x along it, which is taken out first so that nothing overflows."""
+def _maximum(x, dim, name):
+    """The axis that dim names, and the maximum of x along it, which is taken out first so that nothing overflows."""
     i = axis(dim, x.ndim, name)
     if x.ndim and not x.shape[i]:
         raise ShapeError(f"{name}: nothing to add up along dim {dim} of shape {x.shape}")
@@ -82,18 +82,24 @@ def _greatest(x, dim, name):
 
 @op
 def logsumexp(x, *, dim, keepdim=False):
-    """y = ln Σ eˣ along dim: ∂L/∂x = ∂L/∂y·softmax(x)."""
-    i, top = _greatest(x, dim, "logsumexp")
+    """y = ln Σ eˣ along dim, one or several: ∂L/∂x = ∂L/∂y·softmax(x)."""
+    axes = tuple(axis(d, x.ndim, "logsumexp") for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    if len(set(axes)) < len(axes):
+        raise ShapeError(f"logsumexp: dim {dim} names an axis twice")
+    if x.ndim and not all(x.shape[i] for i in axes):
+        raise ShapeError(f"logsumexp: nothing to add up along dim {dim} of shape {x.shape}")
+    axes = axes if x.ndim else ()
     xp = array_module(x)
+    top = x.real.max(axis=axes, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0).astype(top.dtype)
-    y = top + xp.log(xp.exp(x - top).sum(axis=i, keepdims=True))
-    return (y if keepdim else y.squeeze(i)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
+    y = top + xp.log(xp.exp(x - top).sum(axis=axes, keepdims=True))
+    return (y if keepdim else y.squeeze(axes)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
 
 
 @op
 def softmax(x, *, dim):
     """y = eˣ/Σeˣ along dim: ∂L/∂x = y·(∂L/∂y − Σ ∂L/∂y·y)."""
-    i, top = _greatest(x, dim, "softmax")
+    i, top = _maximum(x, dim, "softmax")
     e = array_module(x).exp(x - top)
     y = e / e.sum(axis=i, keepdims=True)
     return y, lambda dy: y * (dy - (dy * y).sum(axis=i, keepdims=True))
@@ -102,7 +108,7 @@ def softmax(x, *, dim):
 @op
 def log_softmax(x, *, dim):
     """y = x − ln Σeˣ along dim: ∂L/∂x = ∂L/∂y − softmax(x)·Σ ∂L/∂y."""
-    i, top = _greatest(x, dim, "log_softmax")
+    i, top = _maximum(x, dim, "log_softmax")
     xp, z = array_module(x), x - top
     y = z - xp.log(xp.exp(z).sum(axis=i, keepdims=True))
     return y, lambda dy: dy - xp.exp(y) * dy.sum(axis=i, keepdims=True)

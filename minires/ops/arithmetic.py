@@ -1,9 +1,14 @@
-"""Elementwise arithmetic with broadcasting: what was broadcast forward is summed backward."""
+"""Elementwise arithmetic with broadcasting: what was broadcast forward is summed backward.
+
+Two operands may be a Python number, and integers beside floats, whose dtype they take.
+"""
 
 import math
 
+import numpy as np
+
 from minires.arrays import array_module
-from minires.errors import OptionError, ShapeError
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
 
 
@@ -51,17 +56,26 @@ def mul(a, b):
     return a * b, lambda dy: (unbroadcast(dy * b, shape_a), unbroadcast(dy * a, shape_b))
 
 
+def _as_floats(a):
+    """Integers as float32; all else as it is."""
+    return a.astype(np.float32) if _shape(a) is not None and a.dtype.kind in "biu" else a
+
+
 @op(numbers=True)
 def div(a, b):
     """y = a/b: ∂L/∂a = ∂L/∂y / b, ∂L/∂b = −∂L/∂y · y/b."""
     shape_a, shape_b = _meet("div", a, b)
+    a, b = _as_floats(a), _as_floats(b)
     y = a / b
     return y, lambda dy: (unbroadcast(dy / b, shape_a), unbroadcast(-dy * y / b, shape_b))
 
 
 @op(numbers=True)
 def pow(a, b):
-    """y = aᵇ: ∂L/∂a = ∂L/∂y·b·aᵇ⁻¹, ∂L/∂b = ∂L/∂y·y·ln a, both 0 where the factor before the power is (0⁰ = 1)."""
+    """y = aᵇ: ∂L/∂a = ∂L/∂y·b·aᵇ⁻¹, ∂L/∂b = ∂L/∂y·y·ln a, both 0 where the factor before the power is (0⁰ = 1).
+
+    ∂L/∂b is NaN where a is negative: aᵇ is a real number at whole b only, so that it has no slope there.
+    """
     shape_a, shape_b = _meet("pow", a, b)
     xp = array_module(a, b)
     y = a**b
@@ -72,19 +86,24 @@ def pow(a, b):
             exponent = xp.where(b == 0, 1, b - 1) if shape_b is not None else b - 1 if b else 1
             da = unbroadcast(dy * b * a**exponent, shape_a)
         if needs[1] and shape_b is not None:
-            log_a = math.log(a or 1) if shape_a is None else xp.log(xp.where(a == 0, 1, a))
+            log_a = _log(a) if shape_a is None else xp.log(xp.where(a == 0, 1, a))
             db = unbroadcast(dy * y * log_a, shape_b)
         return da, db
     return y, backward
 
 
-@op
+def _log(a):
+    """ln of a Python number; 0 for 0, NaN for a negative one."""
+    return math.log(a or 1) if a >= 0 else math.nan
+
+
+@op(any_dtype=True)
 def neg(x):
     """y = −x."""
     return -x, lambda dy: -dy
 
 
-@op
+@op(any_dtype=True)
 def abs(x):
     """y = |x|: ∂L/∂x = ∂L/∂y·sign(x), 0 at the kink."""
     xp = array_module(x)
@@ -125,12 +144,40 @@ def maximum(a, b):
     return xp.maximum(a, b), backward
 
 
+@op(numbers=True, integers=("condition",))
+def where(condition, a, b):
+    """y = a where the condition is true, else b: each takes ∂L/∂y where it was chosen, and 0 elsewhere.
+
+    condition (booleans), a and b broadcast; a and b may be Python numbers.
+    """
+    if getattr(condition, "dtype", object) != np.bool_:
+        kind = getattr(condition, "dtype", type(condition).__name__)
+        raise DTypeError(f"where: the condition must be an array of booleans, such as x > 0, got {kind}")
+    _meet("where", condition, a)
+    _meet("where", condition, b)
+    shape_a, shape_b = _meet("where", a, b)
+    xp = array_module(condition, a, b)
+    condition = xp.asarray(condition)
+    y = xp.where(condition, a, b)
+    if shape_a is None and shape_b is None and y.dtype == np.float64:  # of two Python numbers
+        y = y.astype(np.float32)
+
+    def backward(dy):
+        return (None, unbroadcast(xp.where(condition, dy, 0), shape_a),
+                unbroadcast(xp.where(condition, 0, dy), shape_b))
+    return y, backward
+
+
 @op
 def clip(x, *, min=None, max=None):
-    """y = x kept within [min, max]: ∂L/∂x = ∂L/∂y inside, bounds included, and 0 outside."""
+    """y = x kept within [min, max]: ∂L/∂x = ∂L/∂y inside, bounds included, and 0 outside.
+
+    Where min > max, y = max everywhere, as in torch and NumPy.
+    """
     if min is None and max is None:
         raise OptionError("clip: give min, max or both")
     xp = array_module(x)
     low, high = -math.inf if min is None else min, math.inf if max is None else max
     inside = (x.real >= low) & (x.real <= high)
-    return xp.where(x.real < low, low, xp.where(x.real > high, high, x)), lambda dy: dy * inside
+    at_least = xp.where(x.real < low, low, x)
+    return xp.where(at_least.real > high, high, at_least), lambda dy: dy * inside

@@ -2,9 +2,11 @@
 
 import math
 
-from minires.errors import ShapeError
+from minires.arrays import array_module
+from minires.errors import OptionError, ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
+from minires.tensor import registry
 
 
 @op
@@ -53,3 +55,52 @@ def linear(x, w, b=None):
         dw = dY.T @ X if needs[1] else None
         return (dx, dw, dY.sum(axis=0)) if has_bias else (dx, dw)
     return Y.reshape((*shape[:-1], O)), backward
+
+
+@op(variadic=True, view=True)
+def einsum(*xs, equation):
+    """y = the products of the xs, added up over every letter that y has not  [Einstein's convention].
+
+    Each x receives ∂L/∂y and the other xs, multiplied and added up to its own letters. A letter that only this x has
+    was added up alone, so that along it the gradient is repeated.
+    """
+    terms, out = _letters(equation, xs)
+    sizes = {letter: n for term, x in zip(terms, xs) for letter, n in zip(term, x.shape)}
+    xp = array_module(*xs)
+
+    def backward(dy):
+        dxs = []
+        for k, (term, x) in enumerate(zip(terms, xs)):
+            others = [(t, a) for i, (t, a) in enumerate(zip(terms, xs)) if i != k]
+            known = out + "".join(t for t, _ in others)
+            kept = "".join(letter for letter in term if letter in known)
+            dx = xp.einsum(",".join([out, *(t for t, _ in others)]) + "->" + kept, dy, *(a for _, a in others))
+            shape = [sizes[letter] if letter in known else 1 for letter in term]
+            dxs.append(xp.broadcast_to(dx.reshape(shape), x.shape))
+        return tuple(dxs)
+    return xp.einsum(equation, *xs), backward
+
+
+def _letters(equation, xs):
+    """(the letters of each x, those of y). Raises OptionError for what is no such equation, ShapeError for sizes."""
+    left, arrow, out = str(equation).replace(" ", "").partition("->")
+    terms = left.split(",")
+    if not arrow:  # the letters that stand once, in the order of the alphabet
+        out = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
+    for term in (*terms, out):
+        if not all("a" <= letter.lower() <= "z" for letter in term) or len(set(term)) < len(term):
+            raise OptionError(f"einsum: {term!r} of {equation!r} must be letters, each once; write axes out for '...', "
+                              "and take a diagonal first")
+    if len(terms) != len(xs) or set(out) - set(left):
+        raise OptionError(f"einsum: {equation!r} names {len(terms)} operands and the result {out!r}, given "
+                          f"{len(xs)} operands; write one group of letters for each, and only their letters after ->")
+    sizes = {}
+    for term, x in zip(terms, xs):
+        if len(term) != x.ndim or any(sizes.setdefault(letter, n) != n for letter, n in zip(term, x.shape)):
+            raise ShapeError(f"einsum: {equation!r} does not fit shapes {', '.join(str(x.shape) for x in xs)}")
+    return terms, out
+
+
+def einsum(equation, *operands):  # noqa: F811 - torch's form of the op above, which takes its operands as a list
+    """einsum("nc,oc->no", x, w), as torch.einsum; the op behind it is registry["einsum"], for its list of operands."""
+    return registry["einsum"](list(operands), equation=equation)

@@ -1,11 +1,17 @@
-"""Reductions over one, several or all axes (`dim=None`), with torch's names."""
+"""Reductions over one, several or all axes (`dim=None`), with torch's names.
+
+Sums, extremes and means take integers and booleans as well, which have no gradient.
+"""
 
 import math
 
+import numpy as np
+
 from minires.arrays import array_module
-from minires.errors import ShapeError
+from minires.errors import OptionError, ShapeError
 from minires.op import op
 from minires.ops.shape import axis
+from minires.tensor import Tensor
 
 
 def _axes(x, dim, name):
@@ -21,7 +27,7 @@ def _kept(shape, axes):
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
-@op
+@op(any_dtype=True)
 def sum(x, *, dim=None, keepdim=False):
     """y = Σ x: every x receives ∂L/∂y."""
     axes, _ = _axes(x, dim, "sum")
@@ -29,26 +35,65 @@ def sum(x, *, dim=None, keepdim=False):
     return x.sum(axis=axes, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(kept), shape)
 
 
-@op
+@op(any_dtype=True)
 def mean(x, *, dim=None, keepdim=False):
-    """y = Σ x / m: every x receives ∂L/∂y / m."""
+    """y = Σ x / m: every x receives ∂L/∂y / m. Integers and booleans are averaged in float32."""
+    x = x.astype(np.float32) if x.dtype.kind in "biu" else x
     axes, m = _axes(x, dim, "mean")
     shape, kept, xp = x.shape, _kept(x.shape, axes), array_module(x)
     return x.mean(axis=axes, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(kept) / m, shape)
 
 
-@op
-def max(x, *, dim=None, keepdim=False):
-    """y = max x, values only (torch.amax); equal greatest values share ∂L/∂y equally."""
+@op(any_dtype=True)
+def amax(x, *, dim=None, keepdim=False):
+    """y = max x: equal maxima share ∂L/∂y equally."""
+    return _extreme("amax", x, dim, keepdim)
+
+
+@op(any_dtype=True)
+def amin(x, *, dim=None, keepdim=False):
+    """y = min x: equal minima share ∂L/∂y equally."""
+    return _extreme("amin", x, dim, keepdim)
+
+
+def _extreme(name, x, dim, keepdim):
     xp = array_module(x)
-    axes, m = _axes(x, dim, "max")
+    axes, m = _axes(x, dim, name)
     if m == 0:
-        raise ShapeError(f"max: nothing to choose from along dim {dim} of shape {x.shape}")
-    y = x.max(axis=axes, keepdims=True)
-    greatest = ((x.real == y.real) | xp.isnan(x.real)).astype(x.real.dtype)  # a NaN is its own greatest value
-    share = greatest / greatest.sum(axis=axes, keepdims=True)
+        raise ShapeError(f"{name}: nothing to choose from along dim {dim} of shape {x.shape}")
+    y = getattr(x, name[1:])(axis=axes, keepdims=True)
+    chosen = (x.real == y.real) | xp.isnan(x.real)  # a NaN is its own maximum
     kept = y.shape
-    return y if keepdim else y.squeeze(axes), lambda dy: dy.reshape(kept) * share
+
+    def backward(dy):
+        share = chosen.astype(dy.dtype)
+        share /= share.sum(axis=axes, keepdims=True)
+        return dy.reshape(kept) * share
+    return y if keepdim else y.squeeze(axes), backward
+
+
+def max(x, dim=None, keepdim=False):
+    """The maximum of all; along dim the pair (values, indices), as torch.max. See Tensor.max, and amax for values."""
+    return _tensor(x).max(dim, keepdim)
+
+
+def min(x, dim=None, keepdim=False):
+    """The minimum of all; along dim the pair (values, indices), as torch.min. See Tensor.min, and amin for values."""
+    return _tensor(x).min(dim, keepdim)
+
+
+def argmax(x, dim=None, keepdim=False):
+    """Where the maximum is, the first of several: see Tensor.argmax."""
+    return _tensor(x).argmax(dim, keepdim)
+
+
+def argmin(x, dim=None, keepdim=False):
+    """Where the minimum is, the first of several: see Tensor.argmin."""
+    return _tensor(x).argmin(dim, keepdim)
+
+
+def _tensor(x):
+    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 @op
@@ -61,3 +106,46 @@ def var(x, *, dim=None, correction=1, keepdim=False):
     kept = _kept(x.shape, axes)
     return ((d * d).sum(axis=axes, keepdims=keepdim) / (m - correction),
             lambda dy: dy.reshape(kept) * d * (2 / (m - correction)))
+
+
+@op
+def std(x, *, dim=None, correction=1, keepdim=False):
+    """y = √var(x): ∂L/∂x = ∂L/∂y · (x − x̄)/((m − correction)·y), and 0 where y = 0, as in torch."""
+    axes, m = _axes(x, dim, "std")
+    if m <= correction:
+        raise ShapeError(f"std: {m} values along dim {dim} leave no degree of freedom (correction={correction})")
+    xp = array_module(x)
+    d = x - x.mean(axis=axes, keepdims=True)
+    y = xp.sqrt((d * d).sum(axis=axes, keepdims=True) / (m - correction))
+    slope = _over(d, y) / (m - correction)
+    return y if keepdim else y.squeeze(axes), lambda dy: dy.reshape(y.shape) * slope
+
+
+@op
+def norm(x, *, p=2, dim=None, keepdim=False):
+    """y = √(Σ x²), ∂L/∂x = ∂L/∂y · x/y; or with p=1 y = Σ|x|, ∂L/∂x = ∂L/∂y · sign x. At 0 the gradient is 0.
+
+    The squares are of x/max|x|, so that nothing overflows.
+    """
+    if p not in (1, 2):
+        raise OptionError(f"norm: p must be 1 or 2, got {p!r}; the maximum norm is x.abs().amax()")
+    axes, m = _axes(x, dim, "norm")
+    xp = array_module(x)
+    if p == 1:
+        slope = xp.sign(x.real)
+        y = (x * slope).sum(axis=axes, keepdims=True)
+    else:
+        magnitude = xp.abs(x.real)
+        top = magnitude.max(axis=axes, keepdims=True) if m else magnitude.sum(axis=axes, keepdims=True)
+        scale = xp.where((top > 0) & xp.isfinite(top), top, 1).astype(top.dtype)
+        z = x / scale
+        y = xp.sqrt((z * z).sum(axis=axes, keepdims=True)) * scale
+        slope = _over(x, y)
+    kept = y.shape
+    return y if keepdim else y.squeeze(axes), lambda dy: dy.reshape(kept) * slope
+
+
+def _over(x, y):
+    """x/y, and 0 where y is 0."""
+    zero = y == 0
+    return array_module(x).where(zero, 0, x) / (y + zero)

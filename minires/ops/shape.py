@@ -3,7 +3,7 @@
 import math
 from itertools import accumulate, pairwise
 
-from minires.arrays import array_module, device_of, empty, is_array, memory_order, to_device
+from minires.arrays import array_module, check_dtype, device_of, empty, is_array, memory_order, to_device
 from minires.errors import DTypeError, ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
@@ -92,13 +92,20 @@ def _joinable(name, xs, dim, ndim):
     return axis(dim, ndim, name)
 
 
+def _kept_index(i, xp):
+    """One part of an index: arrays are copied, and lists become arrays."""
+    if isinstance(i, list):
+        return xp.asarray([unwrap(k) for k in i], dtype=None if i else xp.intp)
+    return i.copy() if is_array(i) else i
+
+
 @op(any_dtype=True, view=True)
 def getitem(x, *, index):
     """y = x[index], as in NumPy: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
     index = index if isinstance(index, tuple) else (index,)
-    # copies, for backward puts the gradient back where x was read, whatever becomes of an index array since
-    index = tuple(i.copy() if is_array(i) else i for i in map(unwrap, index))
+    # copies, as backward puts the gradient back where x was read, whatever becomes of an array or a list since
     shape, dtype, order, xp = x.shape, x.dtype, memory_order(x), array_module(x)
+    index = tuple(_kept_index(i, xp) for i in map(unwrap, index))
     once = all(i is None or i is Ellipsis or isinstance(i, (int, slice)) or getattr(i, "dtype", 0) == xp.bool_
                for i in index)
     try:
@@ -146,7 +153,73 @@ def broadcast_to(x, *, shape):
 
 
 @op(any_dtype=True, view=True)
-def to(x, *, device):
-    """y = x in the memory of `device`: ∂L/∂x travels back."""
-    home = device_of(x)
-    return to_device(x, device), lambda dy: to_device(dy, home)
+def expand(x, *, sizes):
+    """y = x repeated to these sizes, a view; −1 leaves an axis as it is: ∂L/∂x is the sum over the repeats."""
+    sizes, shape_x = tuple(sizes), x.shape
+    new = len(sizes) - x.ndim
+    if new < 0 or any(n == -1 for n in sizes[:new]) or any(
+            n not in (-1, old) and old != 1 for n, old in zip(sizes[new:], shape_x)):
+        raise ShapeError(f"expand: {shape_x} does not expand to {sizes}; only axes of length 1 are repeated, "
+                         "new ones stand in front, and -1 leaves an axis as it is")
+    shape = sizes[:new] + tuple(old if n == -1 else n for n, old in zip(sizes[new:], shape_x))
+    return array_module(x).broadcast_to(x, shape), lambda dy: unbroadcast(dy, shape_x)
+
+
+@op(any_dtype=True, view=True)
+def squeeze(x, *, dim=None):
+    """y = x without its axes of length 1, or without those among them that dim names (one or several)."""
+    dims = range(x.ndim) if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
+    gone = {axis(d, x.ndim, "squeeze") for d in dims}
+    shape_x = x.shape
+    shape = tuple(n for i, n in enumerate(shape_x) if n != 1 or i not in gone)
+    return x.reshape(shape), lambda dy: dy.reshape(shape_x)
+
+
+@op(any_dtype=True, view=True)
+def unsqueeze(x, *, dim):
+    """y = x with a new axis of length 1 at dim."""
+    i, shape_x = axis(dim, x.ndim + 1, "unsqueeze"), x.shape
+    return x.reshape((*shape_x[:i], 1, *shape_x[i:])), lambda dy: dy.reshape(shape_x)
+
+
+@op(any_dtype=True, integers=("indices",))
+def take_along_dim(x, indices, *, dim):
+    """y[…, i, …] = x[…, indices[…, i, …], …] along dim: ∂L/∂x is ∂L/∂y put back, added up where a place is named twice.
+
+    indices: integers in 0 … n − 1, with as many axes as x and its sizes, except along dim.
+    """
+    i, shape = axis(dim, x.ndim, "take_along_dim"), x.shape
+    if getattr(indices, "dtype", None) is None or indices.dtype.kind not in "iu":
+        raise DTypeError("take_along_dim: indices must be an array of integers, as argmax(keepdim=True) gives")
+    if shape[:i] + shape[i + 1:] != indices.shape[:i] + indices.shape[i + 1:]:
+        raise ShapeError(f"take_along_dim: x {shape} and indices {indices.shape} differ in another axis than dim {dim}")
+    xp = array_module(x)
+    if not x.ndim:
+        return x.copy(), lambda dy: (dy, None)
+    places = list(xp.ogrid[tuple(slice(n) for n in indices.shape)])
+    places[i] = indices.copy()
+    places = tuple(places)
+
+    def backward(dy):
+        dx = xp.zeros(shape, dy.dtype)
+        xp.add.at(dx, places, dy)
+        return dx, None
+    return x[places], backward
+
+
+@op(any_dtype=True)
+def clone(x):
+    """y = a copy of x, in memory as x lies: ∂L/∂x = ∂L/∂y."""
+    return x.copy(order="K"), lambda dy: dy
+
+
+@op(any_dtype=True, view=True)
+def to(x, *, device=None, dtype=None):
+    """y = x in the memory of `device`, or with another dtype: ∂L/∂x travels back, and takes x's dtype again.
+
+    Integers have no gradient: what has become one has left the graph.
+    """
+    home, old = device_of(x), x.dtype
+    y = x if device is None else to_device(x, device)
+    y = y if dtype is None else y.astype(check_dtype(dtype), copy=False)
+    return y, lambda dy: to_device(dy.astype(old, copy=False), home)

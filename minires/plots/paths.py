@@ -22,7 +22,7 @@ def _draw(axes, blocks):
     x = range(1, len(blocks) + 1)
     marker = "o" if len(blocks) < 12 else None
     plain = blocks[-1].identity is None
-    changes = [i for i, b in zip(x, blocks) if b.formula.startswith(("(P", "(W"))]
+    changes = [i for i, b in zip(x, blocks) if b.x.shape != b.m.shape]
     for i in changes:
         axes.axvline(i, color="0.92", lw=6, zorder=0)
     if changes:

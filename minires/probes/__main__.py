@@ -3,10 +3,10 @@
 import argparse
 
 from minires import console, data, models
+from minires.console import text, whole
 from minires.plots import plot_gradients
 from minires.probes.gradients import gradient_norms
 
-DEPTHS = (20, 32, 44, 56, 110)
 DESCRIPTION = """\
 Measure the norm of the loss gradient at the output of every block of freshly
 initialised CIFAR networks, with shortcuts and without, on one batch of
@@ -20,29 +20,33 @@ python -m minires lists the other commands.
 exit status: 0 done, 2 a setting or a file is wrong, 130 stopped"""
 
 
-@console.command("minires.probes")
-def main(argv=None):
+def make_parser():
     parser = console.Parser(prog="python -m minires.probes", description=DESCRIPTION, epilog=EPILOG,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--depths", type=int, choices=DEPTHS, nargs="+", default=[20, 56, 110], metavar="L",
-                        help=f"layers, each of {' '.join(map(str, DEPTHS))} (default: 20 56 110)")
-    parser.add_argument("--batch-size", type=console.whole(1), default=64, metavar="N",
+    parser.add_argument("--depths", type=whole(1), nargs="+", default=[20, 56, 110], metavar="L",
+                        help="layers, each of 20 32 44 56 110 (default: 20 56 110)")
+    parser.add_argument("--batch-size", type=whole(1), default=64, metavar="N",
                         help="images in the batch (default: 64)")
-    parser.add_argument("--seed", type=console.whole(0), default=0, metavar="N",
-                        help="of the initial weights (default: 0)")
-    parser.add_argument("--out", type=console.text, default="gradients.png", metavar="FILE",
-                        help="the picture (default: gradients.png)")
-    args = parser.parse_args(argv)
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="S", help="of the initial weights (default: 0)")
+    parser.add_argument("--out", type=text, default="gradients.png", metavar="FILE",
+                        help="the picture, a PNG (default: gradients.png)")
+    return parser
+
+
+@console.command("minires.probes")
+def main(argv=None):
+    args = make_parser().parse_args(argv)
     digits, _ = data.load("digits")
-    digits = digits.limit(args.batch_size)
-    images, labels = next(iter(data.Loader(digits, args.batch_size)))
+    digits = digits.limit(min(args.batch_size, len(digits)))
+    images, labels = next(iter(data.Loader(digits, len(digits))))
+    pairs = [{name: models.create(name, in_channels=1, rng=args.seed) for name in (f"plain{depth}", f"resnet{depth}")}
+             for depth in dict.fromkeys(args.depths)]
     norms = {}
     try:
-        for depth in dict.fromkeys(args.depths):
-            pair = {name: gradient_norms(models.create(name, in_channels=1, rng=args.seed), images, labels)
-                    for name in (f"plain{depth}", f"resnet{depth}")}
-            norms |= pair
-            for name, values in pair.items():
+        for pair in pairs:
+            found = {name: gradient_norms(model, images, labels) for name, model in pair.items()}
+            norms |= found
+            for name, values in found.items():
                 print(f"{name:<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
                       f"{values[0] / values[-1]:>9.3g}")
     finally:  # what is measured is drawn, though the output may have gone

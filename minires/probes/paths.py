@@ -9,8 +9,8 @@ import numpy as np
 from minires import ops
 from minires.arrays import array_module, to_device
 from minires.graph import complex_step
-from minires.models.blocks import Block, PadShortcut
-from minires.nn import Identity
+from minires.models.blocks import Block, PadShortcut, Projection
+from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential
 from minires.tensor import Tensor
 
 STEP = 1e-20
@@ -94,10 +94,18 @@ def _relative(difference, size):
 
 
 def _formula(block):
-    shortcut = block.downsample
-    what = ("J_F" if shortcut is None else "(I + J_F)" if isinstance(shortcut, Identity) else
-            "(P + J_F)" if isinstance(shortcut, PadShortcut) else "(W_s + J_F)")
+    what = "J_F" if block.downsample is None else f"({_derivative(block.downsample)} + J_F)"
     return f"{what}ᵀ·{'(mask ⊙ g)' if block.ends_in_relu else 'g'}"
+
+
+def _derivative(shortcut):
+    """The letter of ∂S/∂x: I the identity, P padding, W_s a projection, J_S whatever else stands beside the branch."""
+    kinds = {type(module) for module in shortcut.modules()} if isinstance(shortcut, Module) else {None}
+    if kinds <= {Identity, Sequential}:
+        return "I"
+    if kinds <= {PadShortcut, Identity, Sequential}:
+        return "P"
+    return "W_s" if kinds <= {Projection, Conv2d, BatchNorm2d, Identity, Sequential} else "J_S"
 
 
 def branch_by_jvp(path, rng, directions=2):

@@ -11,9 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import tqdm
 
 from minires import data
 from minires.data import cifar10 as module
+from minires.data import download
 from minires.data.download import fetch, unpack
 from minires.errors import DataError
 
@@ -26,6 +28,9 @@ def server():
     """A web server on this machine, told by its attributes how to misbehave."""
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            if behaviour["error"]:
+                self.send_error(behaviour["error"])
+                return
             asked.append(self.headers.get("Range"))
             start = 0
             if self.headers.get("Range") and behaviour["ranges"]:
@@ -43,7 +48,7 @@ def server():
 
         def log_message(self, *args):
             pass
-    asked, behaviour = [], {"ranges": True, "type": "application/gzip", "most": 1 << 30, "change": lambda b: b}
+    asked, behaviour = [], {"error": None, "ranges": True, "type": "application/gzip", "most": 1 << 30, "change": lambda b: b}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -96,6 +101,101 @@ def test_a_web_page_is_no_archive(server, tmp_path):
 def test_without_a_network_the_way_out_is_named(tmp_path):
     with pytest.raises(DataError, match=r"cannot be downloaded .* give a local copy with --data"):
         fetch("http://127.0.0.1:9/nothing", tmp_path / "file", md5=MD5, timeout=2)
+
+
+def test_a_server_that_refuses_is_quoted(server, tmp_path):
+    url, behaviour, _ = server
+    behaviour["error"] = 404
+    with pytest.raises(DataError, match="cannot be downloaded: the server says 404 Not Found"):
+        fetch(url, tmp_path / "file", md5=MD5)
+
+
+def test_ctrl_c_keeps_what_has_come_and_the_next_call_goes_on(server, tmp_path, monkeypatch):
+    url, _, asked = server
+    monkeypatch.setattr(download, "CHUNK", 100_000)
+    whole, parts = tqdm.tqdm.update, []
+
+    def interrupted(bar, n=1):
+        parts.append(n)
+        if len(parts) == 2:
+            raise KeyboardInterrupt
+        return whole(bar, n)
+    monkeypatch.setattr(tqdm.tqdm, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(url, tmp_path / "file", md5=MD5)
+    assert (tmp_path / "file.part").read_bytes() == PAYLOAD[:200_000]
+    assert fetch(url, tmp_path / "file", md5=MD5).read_bytes() == PAYLOAD
+    assert asked == [None, "bytes=200000-"]
+
+
+def test_two_downloads_at_once_wait_for_each_other(server, tmp_path, capfd):
+    pytest.importorskip("fcntl")
+    url, behaviour, asked = server
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(content):
+        begun.set()
+        go_on.wait(10)
+        return content
+    behaviour["change"] = slow
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(fetch(url, tmp_path / "file", md5=MD5).read_bytes()))
+               for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    while capfd.readouterr().err.count("waiting for another process that writes to") < 1:
+        assert not found
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert found == [PAYLOAD] * 3
+    assert asked == [None]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+class FullDisk(io.FileIO):
+    def write(self, content):
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("spoil", ["open", "write", "replace", "mkdir"])
+def test_a_disk_that_refuses_is_named_with_the_path(server, tmp_path, monkeypatch, spoil):
+    url, _, _ = server
+    path = tmp_path / "new" / "file"
+
+    def refuse(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+    if spoil in ("open", "write"):
+        monkeypatch.setattr(download, "open", refuse if spoil == "open" else FullDisk, raising=False)
+    else:
+        monkeypatch.setattr(*((download.os, "replace") if spoil == "replace" else (download.Path, "mkdir")), refuse)
+    said = "No space left on device" if spoil == "write" else "Read-only file system"
+    with pytest.raises(DataError, match=rf"{tmp_path}.* cannot be written: {said}; MINIRES_DATA names another folder"):
+        fetch(url, path, md5=MD5)
+
+
+def test_an_archive_that_finds_no_room_says_where(tmp_path, monkeypatch):
+    path = archive(tmp_path / "t.tar.gz", GOOD, NOTE)
+    monkeypatch.setattr(download, "open", FullDisk, raising=False)
+    with pytest.raises(DataError, match=r"t\.tar\.gz cannot be unpacked into .*out: .*No space left"):
+        unpack(path, tmp_path / "out", SIZES)
+
+
+def test_a_cache_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MINIRES_DATA", str(tmp_path / "file" / "cache"))
+    with pytest.raises(DataError, match="cache cannot be written: Not a directory; MINIRES_DATA names another folder"):
+        data.load("cifar10")
+
+
+def test_without_a_home_folder_the_way_out_is_named(monkeypatch):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+    monkeypatch.delenv("MINIRES_DATA", raising=False)
+    monkeypatch.setattr(module.Path, "home", home)
+    with pytest.raises(DataError, match="name a folder in MINIRES_DATA"):
+        data.load("cifar10")
 
 
 def archive(path, *members):
@@ -190,6 +290,26 @@ def test_a_damaged_batch_is_noticed(tiny, tmp_path, spoil, message):
     path = tiny(tmp_path) / "data_batch_3.bin"
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(DataError, match=message):
+        data.load("cifar10", tmp_path)
+
+
+def test_a_local_copy_may_be_named_by_its_archive(tiny, tmp_path, monkeypatch):
+    folder = tiny(tmp_path / "made")
+    (folder / "batches.meta.txt").write_text("names")
+    with tarfile.open(tmp_path / module.ARCHIVE, "w:gz") as tar:
+        tar.add(folder, arcname=module.FOLDER)
+    content = (tmp_path / module.ARCHIVE).read_bytes()
+    monkeypatch.setattr(module, "MD5", hashlib.md5(content, usedforsecurity=False).hexdigest())
+    monkeypatch.setattr(module, "SIZES", {k: v and 4 * module.RECORD for k, v in module.SIZES.items()})
+    assert len(data.load("cifar10", tmp_path / module.ARCHIVE)[0]) == 20
+
+
+def test_a_batch_of_gigabytes_is_not_read(tiny, tmp_path, monkeypatch):
+    with open(tiny(tmp_path) / "data_batch_3.bin", "ab") as file:
+        file.truncate(1 << 40)
+    monkeypatch.setattr(np, "fromfile", lambda path, dtype: np.zeros(4 * module.RECORD, dtype) if "3" not in path.name
+                        else pytest.fail("it was read"))
+    with pytest.raises(DataError, match="has 1099511627776 bytes instead of"):
         data.load("cifar10", tmp_path)
 
 

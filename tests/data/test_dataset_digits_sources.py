@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from minires import data
-from minires.arrays import is_channels_last
 from minires.errors import DataError, OptionError
 
 
@@ -37,28 +36,81 @@ def test_pixels_are_bytes_and_statistics_are_those_of_the_training_part(digits):
     assert train.std[0] == pytest.approx(pixels.std() / 255)
 
 
-def test_a_limit_takes_the_first_pictures(digits):
-    train, _ = digits
-    few = train.limit(10)
-    assert len(few) == 10
-    np.testing.assert_array_equal(few.labels, train.labels[:10])
-    assert len(train) == 1437
+def in_order(labels, classes):
+    """A data set whose picture number i is a single pixel of value i."""
+    images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)
+    return data.ArrayDataset("numbers", classes, images, labels, (0.0,), (1.0,))
+
+
+@pytest.mark.parametrize(("labels", "n", "kept"), [
+    ([0, 0, 0, 1, 1, 1, 2, 2, 2], 6, [0, 1, 3, 4, 6, 7]),
+    ([0, 0, 0, 1, 1, 1, 2, 2, 2], 4, [0, 1, 3, 6]),  # what is left over goes to the first classes
+    ([0, 0, 0, 1, 1, 1, 2, 2, 2], 2, [0, 3]),  # fewer than there are classes
+    ([2, 0, 2, 2, 2, 1, 2], 5, [0, 1, 2, 3, 5]),  # a small class is taken whole, the large one fills up
+    ([1, 0, 1, 0], 4, [0, 1, 2, 3]),
+    ([2, 2, 0, 0], 2, [0, 2]),  # a class without pictures
+])
+def test_a_limit_takes_every_class_evenly_and_keeps_the_order(labels, n, kept):
+    few = in_order(labels, "abc").limit(n)
+    assert few.pixels(np.arange(n)).ravel().tolist() == kept
+    assert few.labels.tolist() == [labels[i] for i in kept]
+    assert (few.classes, few.name, few.shape) == (tuple("abc"), "numbers", (1, 1, 1))
+
+
+def test_a_limit_of_a_limit_is_the_smaller_limit():
+    whole = in_order(np.random.default_rng(0).integers(0, 4, 100), range(4))
+    np.testing.assert_array_equal(whole.limit(50).limit(10).pixels(np.arange(10)), whole.limit(10).pixels(np.arange(10)))
+
+
+def test_a_limit_of_digits_holds_all_ten(digits):
+    for part in digits:
+        assert np.bincount(part.limit(64).labels).tolist() == [7] * 4 + [6] * 6
+    train = digits[0]
+    np.testing.assert_array_equal(train.limit(len(train)).labels, train.labels)
     for n in (0, -1, 1438):
         with pytest.raises(OptionError, match=f"limit must lie within 1 and the 1437 pictures of digits, got {n}"):
             train.limit(n)
-
-
-def test_an_array_can_be_a_data_set():
-    images = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
-    dataset = data.ArrayDataset("mine", ("a", "b"), images, [0, 1], (0.5,) * 3, (0.2,) * 3)
-    np.testing.assert_array_equal(dataset.pixels([1, 0]), images[[1, 0]])
-    assert is_channels_last(dataset.pixels([0]))
-    with pytest.raises(DataError, match="empty holds no pictures"):
-        data.ArrayDataset("empty", (), images[:0], [], (), ())
+    for n in (1.5, True, "9", None):
+        with pytest.raises(OptionError, match=f"limit must be a whole number, got {n!r}"):
+            train.limit(n)
 
 
 def test_unknown_names_and_folders_are_data_errors(tmp_path):
-    with pytest.raises(DataError, match="there is no data set or folder 'mnist'; data sets are digits and cifar10"):
+    with pytest.raises(DataError, match=r"there is no data set or folder 'mnist'; data sets are digits and cifar10$"):
         data.load("mnist")
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match="did you mean cifar10"):
+        data.load("cifar100")
+    with pytest.raises(DataError, match="there is no folder or archive"):
         data.load("cifar10", tmp_path / "none")
+    with pytest.raises(DataError, match="there is no folder or archive ''"):
+        data.load("cifar10", "")
+
+
+@pytest.mark.parametrize("name", ["", " ", None, 7])
+def test_no_name_is_no_data_set(name):
+    with pytest.raises(DataError, match="a data set is digits, cifar10 or a folder of pictures, got"):
+        data.load(name)
+
+
+@pytest.mark.parametrize("name", ["Digits", "DIGITS", "digits "])
+def test_usual_spellings_are_understood(name):
+    assert data.load(name)[0].name == "digits"
+
+
+@pytest.mark.parametrize("name", ["CIFAR10", "cifar-10", "CIFAR-10", "Cifar_10"])
+def test_usual_spellings_of_cifar10_are_understood(name, tmp_path):
+    with pytest.raises(DataError, match="there is no CIFAR-10 in"):
+        data.load(name, tmp_path)
+
+
+def test_a_folder_with_the_name_of_a_data_set_in_another_spelling_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "CIFAR-10").mkdir()
+    with pytest.raises(DataError, match="CIFAR-10 must hold one folder of pictures for each class"):
+        data.load("CIFAR-10")
+
+
+@pytest.mark.parametrize("name", ["digits", "pets"])
+def test_a_local_copy_is_for_cifar10_only(name, tmp_path):
+    with pytest.raises(DataError, match=r"a local copy \(--data .*\) is for cifar10 only"):
+        data.load(name, tmp_path)

@@ -1,12 +1,14 @@
 """The loader: every picture once an epoch, any batch by its number, and threads that end."""
 
+import subprocess
+import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 
-from minires import data
+from minires import data, nn, ops
 from minires.arrays import is_channels_last
 from minires.errors import OptionError
 
@@ -14,7 +16,7 @@ from minires.errors import OptionError
 @pytest.fixture
 def dataset():
     images = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1) * np.ones((1, 2, 4, 3), np.uint8)
-    return data.ArrayDataset("numbers", ("x",), images, np.arange(50), (0.0, 0.0), (1 / 255, 1 / 255))
+    return data.ArrayDataset("numbers", range(50), images, np.arange(50), (0.0, 0.0), (1 / 255, 1 / 255))
 
 
 def noisy(images, rng):
@@ -64,7 +66,7 @@ def test_every_batch_has_randomness_of_its_own_and_the_order_another():
         drawn.append(rng.integers(0, 2**63, 4).tolist())
         return images
     images = np.zeros((12, 1, 1, 1), np.uint8)
-    numbers = data.ArrayDataset("numbers", ("x",), images, np.arange(12), (0.0,), (1.0,))
+    numbers = data.ArrayDataset("numbers", range(12), images, np.arange(12), (0.0,), (1.0,))
     loader = data.Loader(numbers, 4, shuffle=True, seed=3, transform=note, prefetch=0)
     for epoch in range(2):
         orders = [labels for _, labels in loader.epoch(epoch)]
@@ -136,3 +138,120 @@ def test_order_and_augmentation_never_share_a_stream(dataset):
         for key in [(e,) for e in range(3)] + [(e, b) for e in range(3) for b in range(2)]:
             first[seed, key] = loader._rng(*key).random()
     assert len(set(first.values())) == len(first)
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"batch_size": 2.0}, "batch_size must be a whole number, got 2.0"), ({"batch_size": True}, "got True"),
+    ({"batch_size": "8"}, "got '8'"), ({"batch_size": None}, "got None"),
+    ({"seed": 0.5}, "seed must be a whole number, got 0.5"), ({"seed": True}, "seed .* got True"),
+    ({"seed": None}, "seed .* got None"), ({"prefetch": 1.5}, "prefetch must be a whole number, got 1.5"),
+    ({"prefetch": False}, "prefetch .* got False"),
+    ({"transform": 3}, r"called as transform\(images, rng\), got 3"),
+    ({"transform": lambda images: images}, r"called as transform\(images, rng\), .*\(images\) cannot be: too many"),
+])
+def test_a_setting_of_the_wrong_kind_is_refused(dataset, settings, message):
+    with pytest.raises(OptionError, match=message):
+        data.Loader(dataset, **{"batch_size": 8, **settings})
+
+
+def test_numbers_of_numpy_are_whole_numbers(dataset):
+    loader = data.Loader(dataset, np.int64(8), seed=np.uint32(3), prefetch=np.int8(1))
+    assert len(list(loader.epoch(np.int32(0), start=np.int64(5)))) == 2
+    for epoch, start in ((0.0, 0), (0, 1.0), (True, 0)):
+        with pytest.raises(OptionError, match="must be a whole number"):
+            loader.epoch(epoch, start)
+
+
+def test_a_loader_is_called_as_in_torch(dataset):
+    assert data.DataLoader is data.Loader
+    assert [len(labels) for _, labels in data.DataLoader(dataset)] == [1] * 50
+    shuffled = next(iter(data.DataLoader(dataset, 50, True)))[1]
+    assert shuffled.tolist() != sorted(shuffled)
+    np.testing.assert_array_equal(shuffled, next(iter(data.Loader(dataset, batch_size=50, shuffle=True)))[1])
+
+
+@pytest.mark.parametrize(("name", "instead"), [
+    ("num_workers", "one thread makes `prefetch` batches ahead"), ("pin_memory", "leave it out"),
+    ("collate_fn", "transform="), ("sampler", r"data\.Subset"), ("generator", "seed="), ("worker_init_fn", "seed=")])
+def test_an_argument_of_torch_that_is_not_here_says_what_to_use_instead(dataset, name, instead):
+    with pytest.raises(OptionError, match=f"a Loader has no {name}: .*{instead}"):
+        data.DataLoader(dataset, 8, **{name: 2})
+
+
+def test_an_unknown_argument_is_a_type_error(dataset):
+    with pytest.raises(TypeError, match="a Loader has no argument 'shufle'"):
+        data.Loader(dataset, 8, shufle=True)
+
+
+@pytest.mark.parametrize("what", ["digits", None, 3, np.zeros((5, 1, 2, 2))])
+def test_what_is_no_data_set_is_refused(what):
+    with pytest.raises(OptionError, match="a Loader takes a data set"):
+        data.Loader(what, 1)
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize(("returned", "message"), [
+    (None, "it returned None"), ([1, 2], r"it returned \[1, 2\]"), (np.zeros(7), r"it returned an array \(7,\)"),
+    (np.float32(1), r"an array \(\)")])
+def test_a_transform_that_returns_no_batch_is_named(dataset, prefetch, returned, message):
+    def broken(images, rng):
+        return returned
+    with pytest.raises(OptionError, match=rf"the transform .*broken must return an array of 8 images .*{message}"):
+        next(iter(data.Loader(dataset, 8, transform=broken, prefetch=prefetch)))
+
+
+def test_where_no_thread_can_start_the_batches_are_the_same(dataset, monkeypatch):
+    """As in a browser."""
+    loader = data.Loader(dataset, 8, shuffle=True, transform=noisy)
+    whole = list(loader.epoch(1))
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+    monkeypatch.setattr(threading.Thread, "start", start)
+    for (a, b), (c, d) in zip(loader.epoch(1), whole, strict=True):
+        np.testing.assert_array_equal(a, c)
+        np.testing.assert_array_equal(b, d)
+
+
+def test_an_exception_in_the_thread_keeps_its_traceback(dataset):
+    def divide(images, rng):
+        return 1 / 0
+    with pytest.raises(ZeroDivisionError) as error:
+        list(data.Loader(dataset, 8, transform=divide))
+    assert error.traceback[-1].name == "divide"
+
+
+IMPATIENT = """
+import os, signal, sys, threading, time
+import numpy as np
+from minires import data
+
+def slow(images, rng):
+    if images[0, 0, 0, 0]:  # the first batch comes at once, the second never
+        time.sleep(60)
+    return images
+
+numbers = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
+loader = data.Loader(data.ArrayDataset("n", range(9), numbers, range(9), (0,), (1,)), 1, transform=slow)
+try:
+    for images, labels in loader:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()  # while the iterator is thrown away
+        began = time.monotonic()
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    pass
+del loader
+sys.exit("slow" if time.monotonic() - began > 5 else 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+def test_a_second_ctrl_c_is_quick_and_quiet():
+    done = subprocess.run([sys.executable, "-c", IMPATIENT], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_model_takes_what_a_loader_gives(dataset):
+    model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, rng=0), nn.Flatten(), nn.Linear(36, 50, rng=1))
+    images, labels = next(iter(data.DataLoader(dataset, batch_size=4)))
+    assert np.isfinite(ops.cross_entropy(model(images), labels).item())

@@ -1,12 +1,15 @@
 """python -m minires.gradcheck."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 from backends import needs_gpu
 
-from minires import cuda
+from minires import cuda, gradcheck
 from minires.gradcheck.__main__ import main
 from minires.tensor import registry
 
@@ -30,7 +33,7 @@ def test_everything_passes_and_every_op_has_a_row(whole):
 def test_the_tables_are_plain_when_piped_and_fit_a_terminal(whole):
     assert "\033" not in whole.stdout
     tables = whole.stdout.splitlines()[:-1]
-    assert all(len(line) <= 100 for line in tables)
+    assert all(len(line) <= 80 for line in tables)
 
 
 def test_some_ops_can_be_named_in_either_way(capsys):
@@ -82,14 +85,19 @@ def test_what_cannot_run_gives_exit_status_2_and_one_line(capsys, arguments, mes
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--samples", "0"], ["--seeds", "0"], ["--timeout", "-1"], ["--backend", "tpu"], ["--seed", "-1"],
-    ["--paths", "--batch-size", "0"],
+    ["--samples", "0"], ["--samples", "-1"], ["--samples", "1.5"], ["--seeds", "0"], ["--backend", "tpu"],
+    ["--seed", "-1"], ["--seed", "x"], ["--paths", "--batch-size", "0"], ["--json", ""], ["--gradescope", " "],
+    ["--plot", ""], ["--paths", "--dataset", ""], ["--like", ""], ["--paths", "--model", "a\0b"],
+    *(["--timeout", text] for text in ("-1", "0", "nan", "inf", "1e300", "soon")),
 ])
-def test_impossible_options_are_refused(capsys, arguments):
+def test_impossible_options_are_refused_in_one_line_that_names_them(capsys, arguments):
     with pytest.raises(SystemExit) as exit:
         main(arguments)
     assert exit.value.code == 2
-    capsys.readouterr()
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert arguments[-2] in err
+    assert repr(arguments[-1]) in err
 
 
 def test_list_names_the_ops(capsys):
@@ -109,7 +117,9 @@ def test_help_says_what_the_exit_status_means(capsys):
     with pytest.raises(SystemExit) as exit:
         main(["--help"])
     assert exit.value.code == 0
-    assert "0 all passed, 1 something failed, 2 could not run" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "0 all passed, 1 something failed, 2 could not run" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_many_seeds_find_no_false_alarm_and_would_show_one(capsys, monkeypatch):
@@ -148,6 +158,80 @@ def test_the_v_curve_is_what_theory_says():
 
 def np_index(steps, h):
     return abs(steps / h - 1).argmin()
+
+
+SIGMOID = """
+import numpy as np
+def sigmoid(x):
+    y = 1 / (1 + np.exp(-x))
+    return y, lambda dy: dy * y
+"""
+
+
+def command(folder, *arguments, **options):
+    (folder / "work.py").write_text(SIGMOID)
+    return subprocess.Popen([sys.executable, "-m", "minires.gradcheck", *arguments], text=True, cwd=folder,
+                            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options})
+
+
+def passed_in(path):
+    return [report["passed"] for result in json.loads(path.read_text(encoding="utf-8"))["results"]
+            for report in result["reports"]]
+
+
+def test_results_are_written_even_if_the_console_cannot_show_them(tmp_path):
+    run = command(tmp_path, "work.py:sigmoid", "work.py:sigmoid", "--json", "r.json", "--gradescope", "g.json")
+    run.stdout.close()  # what reads has read enough
+    _, err = run.communicate(timeout=120)
+    assert (run.returncode, err.count("\n")) == (2, 1), err
+    assert "standard output" in err
+    assert passed_in(tmp_path / "r.json") == [False] * 18
+    assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 18
+
+
+def test_letters_that_the_console_does_not_have_lose_no_results(tmp_path):
+    run = command(tmp_path, "work.py:sigmoid", "--json", "r.json", "--samples", "1",
+                  env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    out, err = run.communicate(timeout=120)
+    assert (run.returncode, err) == (1, "")
+    assert "0 of 3 cases passed" in out
+    assert passed_in(tmp_path / "r.json") == [False] * 3
+
+
+@pytest.mark.parametrize("flag", ["--json", "--gradescope", "--plot"])
+def test_a_file_that_cannot_be_written_is_named_in_one_line(tmp_path, flag):
+    run = command(tmp_path, *(["relu"] if flag == "--plot" else ["work.py:sigmoid", "--samples", "1"]), flag,
+                  str(tmp_path / "work.py" / "x"))
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 2
+    assert err.startswith("gradcheck: ")
+    assert "work.py" in err
+    assert err.count("\n") == 1
+    assert flag == "--plot" or "0 of 3 cases passed" in out
+
+
+def test_one_file_that_cannot_be_written_does_not_keep_the_other_from_it(tmp_path):
+    run = command(tmp_path, "work.py:sigmoid", "--samples", "1", "--json", "work.py/x", "--gradescope", "g.json")
+    run.communicate(timeout=120)
+    assert run.returncode == 2
+    assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 3
+
+
+def test_control_c_in_the_middle_of_a_table_is_one_line(tmp_path):
+    run = command(tmp_path, "--samples", "100")
+    assert run.stdout.readline().startswith("op ")
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (130, "\ngradcheck: stopped\n")
+
+
+def test_reports_are_lines_in_a_notebook():
+    reports = gradcheck.check_op("relu")
+    lines = repr(reports).splitlines()
+    assert len(lines) == len(reports) + 1
+    assert lines[0].startswith("ok     relu (matrix)  complex step, worst error")
+    assert lines[-1] == f"{len(reports)} of {len(reports)} cases passed"
+    assert repr(reports[0]) == str(reports[0]) == lines[0]
 
 
 @needs_gpu

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from backends import needs_gpu
 
+import minires
 from minires import models, nn
 from minires.gradcheck import check_module, taylor_test
 from minires.graph import mode
@@ -101,3 +102,77 @@ def test_a_taylor_test_of_a_wrong_gradient_has_rate_1(excess):
 def test_what_is_linear_along_the_direction_is_predicted_to_rounding():
     x = np.random.default_rng(0).standard_normal((2, 3, 4, 4))
     assert taylor_test(nn.AdaptiveAvgPool2d(1), x).rate == np.inf
+
+
+def head_alone():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3, rng=1))
+    net.requires_grad_(False)
+    net[4].requires_grad_(True)
+    return net
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_frozen_parameters_are_passed_over_and_counted(training):
+    net, x = head_alone().train(training), np.random.default_rng(0).standard_normal((3, 1, 4, 4))
+    before = {name: value.copy() for name, value in net.state_dict().items()}
+    report = check_module(net, x)
+    assert report.passed, report
+    assert [w.argument for w in report.arguments] == ["input 0", "4.weight", "4.bias", "everything"]
+    assert "4 frozen parameters passed over" in str(report)
+    assert taylor_test(net, x).passed
+    for name, value in net.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_a_wrong_gradient_beside_frozen_parameters_is_found():
+    layer = Scaled()
+    layer.inner.bias.requires_grad = False
+    report = check_module(layer, np.random.default_rng(0).standard_normal((4, 3)))
+    assert not report.passed
+    assert report.wrong == ["inner.weight", "everything"]
+    assert "1 frozen parameter passed over" in str(report)
+
+
+def test_a_module_in_which_nothing_can_be_differentiated_says_so():
+    class Table(nn.Module):
+        def __init__(self):
+            self.weight = nn.Parameter(np.eye(3))
+
+        def forward(self, rows):
+            return self.weight[rows]
+    report = check_module(Table().requires_grad_(False), np.array([0, 2]))
+    assert report.passed
+    assert "nothing to differentiate; 1 frozen parameter passed over" in str(report)
+    assert check_module(Table(), np.array([0, 2, 2])).passed
+
+
+def test_gradients_that_a_module_came_with_are_not_counted():
+    layer = nn.Linear(3, 2, rng=0)
+    x = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    layer(minires.Tensor(x)).sum().backward()
+    kept = layer.weight.grad.copy()
+    assert check_module(layer, x).passed
+    np.testing.assert_array_equal(layer.weight.grad, kept)
+
+
+class Scalars(nn.Module):
+    """A parameter of no axes and one of a single element, used more than once."""
+
+    def __init__(self, excess=0.0):
+        self.a, self.b, self.excess = nn.Parameter(np.array(0.7)), nn.Parameter(np.array([1.3])), excess
+
+    def forward(self, x):
+        y = (self.a * x * self.b + self.a).sum() * self.a
+        if self.excess and y.requires_grad:
+            self.a.register_hook(lambda g: g * (1 + self.excess))
+        return y
+
+
+@pytest.mark.parametrize("x", [np.array([1.0, -2.0, 0.5]), np.array(0.4), np.array([0.4]), 0.4], ids=repr)
+def test_parameters_and_inputs_of_no_axes_or_one_element_are_checked(x):
+    report = check_module(Scalars(), x)
+    assert (report.passed, report.method) == (True, "complex step"), report
+    assert taylor_test(Scalars(), x).passed
+    report = check_module(Scalars(1e-6), x)
+    assert not report.passed
+    assert report.worst.argument == "a"

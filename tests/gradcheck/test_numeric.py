@@ -11,9 +11,9 @@ from minires.gradcheck.numeric import (
     four_point,
     four_point_adaptive,
     kink,
-    line,
     two_point,
 )
+from minires.gradcheck.point import Point, power_of_two
 
 
 def sine(t):
@@ -63,12 +63,27 @@ def test_what_takes_no_complex_numbers_says_so(function):
         complex_step(function)
 
 
-def test_a_line_moves_one_element_or_all_along_a_direction():
-    x, w = np.array([1.0, 2.0]), np.array([10.0, 20.0])
-    one, all_ = line(lambda at: at[0] * at[1], [x, w], 0, (1,)), line(lambda at: at[0] * at[1], [x, w], 1, np.array([1, 3]))
-    np.testing.assert_array_equal(one(0.5), [10, 50])
-    np.testing.assert_array_equal(all_(1j), [10 + 1j, 40 + 6j])
-    np.testing.assert_array_equal(x, [1, 2])
+def test_a_line_moves_one_element_or_all_along_a_direction_in_units_of_their_size():
+    x, w = np.array([1.0, 3.0]), np.array([10.0, 20.0])
+    point = Point(lambda at: at[0] * at[1], [x, w], [0, 1])
+    one, all_ = point.element(0, (1,)), point.line({1: np.array([1.0, 3.0])})
+    np.testing.assert_array_equal(one(0.5), [10, 80])  # 3 moves in units of 2
+    np.testing.assert_array_equal(all_(1j), [10 + 8j, 60 + 144j])  # 10 in units of 8, 20 of 16
+    np.testing.assert_array_equal(point.beside({0: np.array([1.0, 0.0])}, 0.25).arrays[0], [1.25, 3])
+    np.testing.assert_array_equal(x, [1, 3])
+
+
+def test_zeros_move_in_the_unit_of_the_greatest_around_them():
+    point = Point(None, [np.array([0.0, -5.0]), np.zeros(2), np.array([1, 2])], [0, 1])
+    np.testing.assert_array_equal(point.units[0], [4, 4])
+    np.testing.assert_array_equal(point.units[1], [4, 4])
+    assert Point(None, [np.zeros(())], [0]).units[0] == 1
+
+
+@pytest.mark.parametrize(("x", "unit"), [(1.0, 1), (-1.9, 1), (2.0, 2), (0.3, 0.25), (1e300, 2.0**996),
+                                         (5e-324, 2.0**-900), (np.inf, 1), (np.nan, 1)])
+def test_a_unit_is_the_power_of_two_below(x, unit):
+    assert power_of_two(x) == unit
 
 
 @pytest.mark.parametrize("method", [COMPLEX_STEP, FOUR_POINT], ids=lambda m: m.name)

@@ -72,7 +72,7 @@ def test_convolutions_start_kaiming_normal(name, fan):
         if isinstance(module, Conv2d):
             O, C, KH, KW = module.weight.shape
             expected = np.sqrt(2 / ((O if fan == "out" else C) * KH * KW))
-            n = module.weight.size
+            n = module.weight.numel()
             assert module.weight.data.std() == pytest.approx(expected, rel=5 / np.sqrt(2 * n))
             assert abs(module.weight.data.mean()) < 5 * expected / np.sqrt(n)
 

@@ -50,3 +50,19 @@ def test_the_command_draws_a_picture(tmp_path, capsys):
     assert "plain20" in capsys.readouterr().out
     assert main(["--depths", "21", "--out", str(path)]) == 2
     assert "there is no model 'plain21'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--depths", "0"], ["--depths", "x"], ["--batch-size", "0"], ["--seed", "-1"], ["--out", ""],
+])
+def test_impossible_options_are_refused_in_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_batch_may_be_larger_than_the_data(tmp_path, monkeypatch):
+    monkeypatch.setattr("minires.probes.__main__.plot_gradients", lambda norms, path: None)
+    monkeypatch.setattr("minires.probes.__main__.gradient_norms", lambda model, images, labels: [1.0, len(images)])
+    assert main(["--depths", "8", "--batch-size", "100000"]) == 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from backends import GPUS, needs_gpu
 
-from minires import Tensor, data, kernels, models, ops
+from minires import Tensor, data, kernels, models, nn, ops
 from minires.graph import no_grad
 from minires.models.blocks import BasicBlock, Bottleneck
 from minires.models.resnet import ResNet
@@ -93,6 +93,30 @@ def test_the_formula_says_what_stands_beside_the_branch_and_after_the_add(name, 
 
 def test_every_bottleneck_of_one_a_stage_projects(digits):
     assert {p.formula for p in residual_paths(NETWORKS["bottleneck v1"](), *digits)} == {f"(W_s + J_F)ᵀ{RELU}"}
+
+
+class Gate(nn.Module):
+    """x·σ(w): a shortcut that is no projection  [He et al. 2016, Fig. 2c]."""
+
+    def __init__(self):
+        self.weight = nn.Parameter(np.zeros(1))
+
+    def forward(self, x):
+        return x * ops.sigmoid(self.weight)
+
+
+@pytest.mark.parametrize(("shortcut", "letter"), [
+    (Gate, "J_S"), (lambda: lambda x: x * 0.5, "J_S"), (lambda: nn.Sequential(Gate()), "J_S"), (nn.Identity, "I"),
+    (lambda: nn.Sequential(nn.Identity()), "I"), (lambda: nn.Conv2d(16, 16, 1, bias=False, rng=0), "W_s"),
+    (lambda: nn.Sequential(nn.Conv2d(16, 16, 1, bias=False, rng=0), nn.BatchNorm2d(16)), "W_s"),
+    (lambda: nn.Sequential(nn.Conv2d(16, 16, 1, bias=False, rng=0), nn.ReLU()), "J_S"),
+])
+def test_the_formula_is_that_of_a_shortcut_which_was_replaced(shortcut, letter, digits):
+    model = NETWORKS["resnet20"]()
+    model.layer1[1].downsample = shortcut()
+    path = residual_paths(model, *digits)[1]
+    assert (path.name, path.formula) == ("layer1.1", f"({letter} + J_F)ᵀ{RELU}")
+    assert path.rounding <= 1e-13
 
 
 def upstreams(model, images, labels):

@@ -17,7 +17,7 @@ def test_it_prints_the_norms_and_draws_them(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("flags", "message"), [
-    (["--depths", "21"], "argument --depths: invalid choice: 21 (choose from 20, 32, 44, 56, 110)"),
+    (["--depths", "0"], "argument --depths: it must be at least 1, got 0"),
     (["--seed", "-1"], "argument --seed: it must be at least 0, got -1"),
     (["--batch-size", "0"], "argument --batch-size: it must be at least 1, got 0"),
     (["--batch-size", "many"], "argument --batch-size: it must be a whole number, got 'many'"),
@@ -33,13 +33,12 @@ def test_a_slip_costs_one_line_and_status_2(capsys, flags, message):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("out", [".", "file/g.png"])
-def test_a_picture_that_cannot_be_written_names_its_path(tmp_path, monkeypatch, capsys, out):
+def test_a_picture_that_cannot_be_written_names_its_path(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("in the way")
-    assert main(["--depths", "20", "--batch-size", "4", "--out", out]) == 2
+    assert main(["--depths", "20", "--batch-size", "4", "--out", "file/g.png"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"minires.probes: {out.split('/')[0]}: ")
+    assert err.startswith("minires.probes: file: ")
     assert err.count("\n") == 1
 
 

@@ -66,6 +66,15 @@ bug("maximum", "all to a", "your da takes all of dy: only where a is the greater
 bug("maximum", "minimum's", "your gradient goes to the lesser of a and b")(
     lambda call: tuple(narrow(call.dy * (x < other), x.shape) for x, other in (call.arrays, call.arrays[::-1])))
 
+bug("where", "all to both", "your gradients ignore the condition: each takes dy where it was chosen only")(
+    lambda call: (None, *(narrow(call.dy, x.shape) for x in call.arrays[1:])))
+bug("where", "the wrong way round", "your da and db are exchanged: a is chosen where the condition is true")(
+    lambda call: (None, *(narrow(np.where(c, call.dy, 0), x.shape)
+                          for c, x in zip((~call.arrays[0], call.arrays[0]), call.arrays[1:]))))
+bug("where", "broadcast axes averaged", "your gradient is averaged over the broadcast axes: add up")(
+    lambda call: (None, *(narrow(np.where(c, call.dy, 0), x.shape, np.mean)
+                          for c, x in zip((call.arrays[0], ~call.arrays[0]), call.arrays[1:]))))
+
 # Functions of one argument.
 
 bug("neg", "sign forgotten", "your dx misses the minus")(lambda call: call.dy)
@@ -111,6 +120,8 @@ bug("leaky_relu", "slope forgotten", "your dx is 0 below 0: it is dy·slope ther
     lambda call: call.dy * (call.arrays[0] > 0))
 bug("leaky_relu", "always the default slope", "your dx uses the slope 0.01 whatever negative_slope says")(
     lambda call: call.again(negative_slope=0.01))
+bug("leaky_relu", "both slopes at 0", "your dx at 0 is dy·(1 + slope): the masks x ≥ 0 and x ≤ 0 both hold there")(
+    lambda call: call.dy * ((call.arrays[0] >= 0) + call.setting("negative_slope") * (call.arrays[0] <= 0)))
 bug("silu", "product rule forgotten", "your dx is dy·σ(x): both factors of x·σ(x) depend on x")(
     lambda call: call.dy / (1 + np.exp(-call.arrays[0])))
 bug("silu", "first term forgotten", "your dx is dy·x·σ(1 − σ): both factors of x·σ(x) depend on x")(
@@ -131,6 +142,13 @@ bug("clip", "dy clipped", "your dx is dy clipped: the bounds are of x, dx is dy 
     lambda call: np.clip(call.dy, *bounds(call)))
 bug("clip", "0 at the bounds", "your dx is 0 at the bounds: they belong to the inside")(
     lambda call: call.dy * ((call.arrays[0] > bounds(call)[0]) & (call.arrays[0] < bounds(call)[1])))
+
+bug("einsum", "gradients exchanged", "your gradients come in reverse order")(
+    lambda call: call.right[::-1] if len({x.shape for x in call.arrays}) == 1 else call.right)
+bug("einsum", "averaged", "your gradient is divided by how many terms each sum has: dy flows to each")(
+    lambda call: tuple(dx / 2 for dx in call.right))
+bug("einsum", "upstream forgotten", "your gradients ignore dy: multiply by it")(
+    lambda call: call.again(dy=np.ones_like(call.dy)))
 
 # Products. Where vectors meet, these bugs would not run, or are none.
 

@@ -39,12 +39,14 @@ bug("sum", "not repeated", "your dx has dy's shape: repeat it to x's")(kept)
 bug("mean", "not divided", "your dx misses the 1/m")(lambda call: call.right[0] * count(call))
 bug("mean", "divided by x.size", "your dx divides by all elements of x: by the m that meet in one mean")(
     lambda call: call.right[0] * count(call) / max(call.arrays[0].size, 1))
-bug("max", "all to each tie", "your dx gives all of dy to each of several equal greatest elements: they share it")(
-    lambda call: kept(call) * (call.arrays[0] == call.arrays[0].max(axis=axes(call), keepdims=True)))
-bug("max", "compared with the greatest of all", "your mask compares with the greatest of all x: compare along dim")(
-    lambda call: kept(call) * (call.arrays[0] == call.arrays[0].max(initial=-np.inf)))
-bug("max", "upstream forgotten", "your dx is the mask itself: multiply by dy")(
-    lambda call: call.again(dy=np.ones_like(call.dy)))
+for _name, _word, _extreme in (("amax", "maxima", np.max), ("amin", "minima", np.min)):
+    bug(_name, "all to each tie", f"your dx gives all of dy to each of several equal {_word}: they share it")(
+        lambda call, extreme=_extreme: kept(call) * (
+            call.arrays[0] == extreme(call.arrays[0], axis=axes(call), keepdims=True)))
+    bug(_name, "compared with that of all", "your mask compares with the extreme of all x: compare along dim")(
+        lambda call, extreme=_extreme: kept(call) * (call.arrays[0] == extreme(call.arrays[0])))
+    bug(_name, "upstream forgotten", "your dx is the mask itself: multiply by dy")(
+        lambda call: call.again(dy=np.ones_like(call.dy)))
 bug("var", "factor 2 forgotten", "your dx misses the factor 2 of the square")(lambda call: call.right[0] / 2)
 bug("var", "divided by m", "your dx divides by m: the variance divides by m − correction")(
     lambda call: call.again(correction=0))
@@ -58,3 +60,12 @@ bug("var", "not centred", "your dx is dy·2x/(m − correction): take the mean o
     lambda call: var_dx(call, call.arrays[0]))
 bug("var", "centred at the mean of all", "your dx takes the mean of all x off: take the mean along dim")(
     lambda call: var_dx(call, call.arrays[0] - call.arrays[0].mean()))
+bug("std", "that of the variance", "your dx is that of the variance: divide by 2y")(
+    lambda call: var_dx(call, call.arrays[0] - call.arrays[0].mean(axis=axes(call), keepdims=True)))
+bug("std", "divided by m", "your dx divides by m: the deviation divides by m − correction")(
+    lambda call: call.right[0] * ((count(call) - call.setting("correction")) / count(call)))
+bug("std", "not centred", "your dx is dy·x/((m − correction)·y): take the mean off x")(
+    lambda call: call.right[0] + kept(call) * call.arrays[0].mean(axis=axes(call), keepdims=True))
+bug("norm", "not divided by y", "your dx is dy·x: divide by the norm")(lambda call: kept(call) * call.arrays[0])
+bug("norm", "that of the square", "your dx is that of Σ x²: divide by 2y")(lambda call: kept(call) * call.arrays[0] * 2)
+bug("norm", "always the 2-norm", "your dx is that of the 2-norm, whatever p says")(lambda call: call.again(p=2))

@@ -107,3 +107,28 @@ def _(call):
 
 bug("to", "no gradient",
     "your dx is None: the way to another device is differentiable, send dy back")(lambda call: None)
+
+
+
+@bug("take_along_dim", "last of repeated places", "your dx keeps one of several equal indices (=): add up (+=)")
+def _(call):
+    dx = np.zeros(call.arrays[0].shape, call.dy.dtype)
+    np.put_along_axis(dx, call.arrays[1], call.dy, call.static["dim"])
+    return dx, None
+
+
+@bug("take_along_dim", "put at the start", "your dx stands at the first places along dim: put it where the indices say")
+def _(call):
+    dx = np.zeros(call.arrays[0].shape, call.dy.dtype)
+    both = tuple(map(slice, np.minimum(dx.shape, call.dy.shape)))
+    dx[both] = call.dy[both]
+    return dx, None
+
+
+bug("squeeze", "not put back", "your dx has y's shape: give it x's")(lambda call: call.dy)
+bug("unsqueeze", "not taken out", "your dx has y's shape: give it x's")(lambda call: call.dy)
+bug("expand", "averaged", "your dx is averaged over the repeats: add up")(
+    lambda call: narrow(call.dy, call.arrays[0].shape, np.mean))
+bug("expand", "first of the repeats", "your dx is the first of the repeats: add up over them")(
+    lambda call: narrow(call.dy, call.arrays[0].shape, first))
+bug("clone", "no gradient", "your dx is None: a copy hands dy back")(lambda call: None)

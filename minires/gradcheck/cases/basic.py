@@ -101,18 +101,45 @@ def _linear(draw):
     yield Case("as many outputs as inputs", (draw.normal(m, n), draw.normal(n, n), draw.normal(n)))
 
 
-@cases_for("sum", "mean", "max", "var")
+@cases_for("where")
+def _where(draw):
+    m, n, k = draw.sizes(3, 2, 5)
+    yield Case("same shape", (draw.normal(m, n) > 0, draw.normal(m, n), draw.normal(m, n)))
+    yield Case("broadcast all ways", (draw.normal(k, 1, 1) > 0, draw.normal(m, 1), draw.normal(1, n)))
+    yield Case("square", (draw.normal(n, n) > 0, draw.normal(n, 1), draw.normal(1, n)))
+    yield Case("numbers without axes", (np.array(True), draw.normal(), draw.normal()))
+
+
+@cases_for("einsum")
+def _einsum(draw):
+    m, n, k, b = draw.sizes(4, 2, 5)
+    yield Case("matrices", (draw.normal(m, n), draw.normal(n, k)), {"equation": "mn,nk->mk"})
+    yield Case("square, transposed", (draw.normal(n, n), draw.normal(n, n)), {"equation": "ij,kj->ki"})
+    yield Case("batches", (draw.normal(b, m, n), draw.normal(b, k, n)), {"equation": "bmn,bkn->bmk"})
+    yield Case("a letter added up alone", (draw.normal(m, n), draw.normal(n)), {"equation": "mn,n->n"})
+    yield Case("three", (draw.normal(m, n), draw.normal(n, k), draw.normal(k)), {"equation": "mn,nk,k->m"})
+    yield Case("one, permuted and summed", (draw.normal(m, n, k),), {"equation": "mnk->km"})
+
+
+@cases_for("sum", "mean", "amax", "amin", "var", "std", "norm")
 def _reduction(draw, name):
     x = draw.normal(*draw.sizes(3, 2, 5))
     yield Case("all", (x,))
     yield Case("middle axis", (x,), {"dim": 1})
     yield Case("two axes, kept", (x,), {"dim": (0, -1), "keepdim": True})
     yield Case("cube, first axis", (draw.normal(3, 3, 3),), {"dim": 0})
-    if name == "var":
+    if name in ("var", "std"):
         yield Case("biased", (x,), {"dim": 2, "correction": 0})
-    if name == "max":
-        yield Case("ties", (np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]]),), {"dim": 1},
+    if name == "norm":
+        yield Case("p = 1", (x,), {"p": 1, "dim": (0, 2)})
+        yield Case("large", (30 * x,), {"dim": 1})
+    if name in ("amax", "amin"):
+        sign = 1 if name == "amax" else -1
+        yield Case("ties", (sign * np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]]),), {"dim": 1},
                    convention=lambda dy: dy[:, None] * [[0, 1 / 2, 1 / 2], [1 / 3, 1 / 3, 1 / 3]])
+    if name not in ("var", "std"):  # these have no value for one number
+        yield Case("one number", (draw.normal(),))
+        yield Case("one number, one axis", (draw.normal(1),), {"dim": 0})
 
 
 @cases_for("reshape")
@@ -163,6 +190,43 @@ def _getitem(draw):
     yield Case("mask", (x,), {"index": x > 0.3})
 
 
+@cases_for("take_along_dim")
+def _take_along_dim(draw):
+    x = draw.normal(draw.size(3, 4), draw.size(4, 5), 2)
+    yield Case("maxima", (x, x.argmax(axis=1)[:, None]), {"dim": 1})
+    yield Case("repeated", (x, draw.rng.integers(0, x.shape[0], (6, *x.shape[1:]))), {"dim": 0})
+    yield Case("last axis", (x, np.array([1, 0, 1])[None, None] + 0 * x[..., :1].astype(int)), {"dim": -1})
+
+
+@cases_for("squeeze")
+def _squeeze(draw):
+    m, n = draw.sizes(2, 2, 4)
+    yield Case("all", (draw.normal(1, m, 1, n),))
+    yield Case("one of two", (draw.normal(m, 1, n, 1),), {"dim": -1})
+    yield Case("of length 2", (draw.normal(2, 1, n),), {"dim": (0, 1)})
+
+
+@cases_for("unsqueeze")
+def _unsqueeze(draw):
+    m, n = draw.sizes(2, 2, 4)
+    yield Case("in between", (draw.normal(m, n),), {"dim": 1})
+    yield Case("at the end", (draw.normal(m, n),), {"dim": -1})
+    yield Case("one number", (draw.normal(),), {"dim": 0})
+
+
+@cases_for("expand")
+def _expand(draw):
+    m, n, k = draw.sizes(3, 2, 4)
+    yield Case("new and stretched axes", (draw.normal(m, 1),), {"sizes": (k, -1, n)})
+    yield Case("square", (draw.normal(n, 1),), {"sizes": (n, n)})
+
+
+@cases_for("clone")
+def _clone(draw):
+    yield Case("map, channels-last", (channels_last(draw.normal(2, *draw.sizes(3, 2, 4))),))
+    yield Case("one number", (draw.normal(),))
+
+
 @cases_for("pad")
 def _pad(draw):
     left, right, top, bottom = draw.sizes(4, 0, 3)
@@ -180,3 +244,4 @@ def _broadcast_to(draw):
 @cases_for("to")
 def _to(draw):
     yield Case("where it is", (draw.normal(*draw.sizes(2, 2, 4)),), {"device": "cpu"})
+    yield Case("as it is", (draw.normal(*draw.sizes(2, 2, 4)),))

@@ -92,6 +92,9 @@ def _pool(draw, name):
         first = np.array([[[[1, 0, 0, 1], [0, 0, 0, 0]]]])
         yield Case("ties", (x,), {"kernel_size": 2},
                    convention=lambda dy: np.repeat(np.repeat(dy, 2, axis=2), 2, axis=3) * first)
+        yield Case("ties in overlapping windows", (np.array([[[[2.0, 2.0, 2.0], [1.0, 2.0, 0.0]]]]),),
+                   {"kernel_size": 2, "stride": 1},
+                   convention=lambda dy: np.pad(dy, ((0, 0), (0, 0), (0, 1), (0, 1))))
 
 
 @cases_for("adaptive_avg_pool2d")
@@ -109,6 +112,8 @@ def _softmax(draw, name):
     yield Case("last axis", (draw.normal(m, n, scale=3),), {"dim": -1})
     yield Case("channels of a map", (draw.normal(2, m, n, k, scale=3),), {"dim": 1})
     yield Case("square, first axis", (draw.normal(n, n),), {"dim": 0})
+    if name == "logsumexp":
+        yield Case("two axes", (draw.normal(m, n, k),), {"dim": (0, -1)})
 
 
 @cases_for("dropout")

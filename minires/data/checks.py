@@ -1,0 +1,54 @@
+"""What several parts of this package ask of their settings."""
+
+import numbers
+
+import numpy as np
+
+from minires.errors import DTypeError, OptionError, ShapeError
+from minires.tensor import Tensor
+
+
+def is_whole(value):
+    """Whether value is a whole number: 3 or np.int64(3), not True, 3.0 or "3"."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def check_whole(**settings):
+    """Raises OptionError, naming the first of the settings that is no whole number."""
+    for name, value in settings.items():
+        if not is_whole(value):
+            raise OptionError(f"{name} must be a whole number, got {value!r}")
+
+
+def channel_statistics(mean, std):
+    """mean and std as two tuples of floats, one for each channel.
+
+    Raises OptionError for what is no finite number and for a std of 0 or less, ShapeError for different lengths.
+    """
+    try:
+        mean, std = (tuple(np.atleast_1d(np.asarray(values, np.float64)).tolist()) for values in (mean, std))
+        sound = np.isfinite(mean + std).all() and all(value > 0 for value in std)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"mean and std must be one number for each channel, got {mean!r} and {std!r}") from error
+    if len(mean) != len(std):
+        raise ShapeError(f"mean has {len(mean)} channels, std has {len(std)}; give one number for each channel to both")
+    if not sound:
+        raise OptionError(f"mean must be finite and std more than 0, got mean {mean} and std {std}; "
+                          "for a channel that never changes give std 1")
+    return mean, std
+
+
+def as_numbers(name, values):
+    """An array, a Tensor or a list as a NumPy array of numbers.
+
+    Raises DTypeError for objects, text and masked arrays, ShapeError for elements of different shapes.
+    """
+    if isinstance(values, Tensor):
+        values = values.detach().numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"{name}: the elements have different shapes ({error}); make them one array first") from error
+    if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "fiub":
+        raise DTypeError(f"{name}: expected an array of numbers, got {type(values).__name__} of {array.dtype}")
+    return array

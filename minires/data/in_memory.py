@@ -1,0 +1,97 @@
+"""Data sets whose values are arrays in memory."""
+
+import numpy as np
+
+from minires.arrays import channels_last
+from minires.data.checks import as_numbers
+from minires.data.dataset import Dataset, Indexed
+from minires.data.transforms import to_floats
+from minires.errors import DataError, DTypeError, OptionError, ShapeError
+
+FARTHEST = 100  # standard deviations from the mean: a picture given as 0 … 255 lies beyond, a normalised one never does
+
+
+class ArrayDataset(Dataset):
+    """A data set whose pictures (N,C,H,W) are in memory.
+
+    Bytes (uint8) have white at 255. Floats are taken as they are, so white is 1 for mean and std from 0 to 1.
+    """
+
+    def __init__(self, name, classes, images, labels, mean, std):
+        images = _checked_images(name, images, channels=np.size(mean))
+        super().__init__(name, classes, labels, images.shape[1:], mean, std)
+        if len(images) != len(self):
+            raise ShapeError(f"{name} has {len(images)} images and {len(self)} labels; give one label for each image")
+        self._check_scale(images)
+        self.images = channels_last(images)
+
+    def _check_scale(self, images):
+        if images.dtype == np.uint8:
+            if max(self.mean) > 1:
+                raise OptionError(f"{self.name}: mean {self.mean} is more than 1, which is white; give mean and std of "
+                                  "the pictures divided by 255")
+            return
+        for c, (mean, std) in enumerate(zip(self.mean, self.std)):
+            low, high = float(images[:, c].min()), float(images[:, c].max())
+            if not np.isfinite(high - low):
+                raise DataError(f"{self.name}: the floats of channel {c} hold NaN or infinite values")
+            if max(mean - low, high - mean) > FARTHEST * std:
+                raise DataError(f"{self.name}: the floats of channel {c} go from {low:g} to {high:g}, which mean "
+                                f"{mean:g} and std {std:g} do not describe; divide pictures of 0 … 255 by 255, or give "
+                                "bytes: images.astype(np.uint8)")
+
+    def pixels(self, indices):
+        return channels_last(self.images[indices])
+
+
+class TensorDataset(Indexed):
+    """Arrays or tensors of one length, as they are: dataset[i] and a Loader's batches are tuples of their elements.
+
+    A Loader makes floats of the first one, and divides it by 255 if it holds bytes. Pictures whose classes have names
+    and that are to be normalised are an ArrayDataset.
+    """
+
+    name = "arrays"
+
+    def __init__(self, *arrays):
+        if any(isinstance(array, Indexed) for array in arrays):
+            raise DTypeError("TensorDataset takes arrays, got a data set; data.load gives a pair: "
+                             "train, test = data.load(…)")
+        self.arrays = tuple(as_numbers("TensorDataset", array) for array in arrays)
+        lengths = [array.shape[:1] for array in self.arrays]
+        if not arrays or (0,) in lengths or () in lengths or len(set(lengths)) > 1:
+            raise ShapeError("TensorDataset takes arrays of one length of at least 1, got the shapes "
+                             f"{', '.join(str(array.shape) for array in self.arrays) or 'of none'}")
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __repr__(self):
+        return f"<TensorDataset: {', '.join(f'{array.dtype} {array.shape}' for array in self.arrays)}>"
+
+    def take(self, indices):
+        return tuple(array[indices] for array in self.arrays)
+
+    def default_transform(self):
+        return to_floats
+
+
+def _checked_images(name, images, channels):
+    images = as_numbers(name, images)
+    if images.ndim != 4:
+        hint = {3: "; for pictures of one channel give images[:, None]",
+                2: "; give images.reshape(N, C, H, W)"}.get(images.ndim, "")
+        raise ShapeError(f"{name}: images must be (N,C,H,W), got {images.shape}{hint}")
+    if not len(images):
+        raise DataError(f"{name} holds no pictures")
+    if images.shape[1] != channels == images.shape[3]:
+        raise ShapeError(f"{name}: images must be (N,C,H,W), got {images.shape}, which looks like (N,H,W,C); give "
+                         "images.transpose(0, 3, 1, 2)")
+    if not images.size:
+        raise ShapeError(f"{name}: images of {images.shape} hold no pixels")
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise DTypeError(f"{name}: images must be bytes or floats, got {images.dtype}; for values from 0 to 255 give "
+                         "images.astype(np.uint8)")
+    return images.astype(np.float32, copy=False)

@@ -1,0 +1,436 @@
+"""What can be called on a Tensor: operators, and ops as methods. Each forwards to the op of its name.
+
+Names and arguments are torch's. Reductions take NumPy's `axis` and `keepdims` too, so that np.sum(t) and np.mean(t)
+are these.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import namedtuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minires.arrays import array_module, place_or_dtype
+from minires.errors import DTypeError, OptionError, ShapeError
+from minires.graph import mode
+
+if TYPE_CHECKING:
+    from minires.tensor import Tensor
+
+registry = {}  # name -> op; filled by @op
+
+Extreme = namedtuple("Extreme", ["values", "indices"])  # what max(dim) and min(dim) give
+
+# NumPy's elementwise functions that are ops: array + tensor calls np.add, and np.exp(tensor) is ours, too
+UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "power": "pow", "matmul": "matmul",
+          "negative": "neg", "absolute": "abs", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh",
+          "maximum": "maximum"}
+
+
+def unwrap(value):
+    """What an op computes with: the array of a Tensor, an array, a Python number, or None."""
+    if isinstance(value, Methods):
+        return value.data
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _sizes(sizes, name):
+    """A shape, given as one tuple or as several numbers."""
+    if not sizes:
+        raise ShapeError(f"{name}: a shape is needed, such as {name}(2, 3)")
+    return tuple(sizes[0]) if isinstance(sizes[0], (tuple, list)) else sizes
+
+
+def _numpy_names(name, dim, keepdim, axis, keepdims, **refused):
+    """(dim, keepdim), which NumPy's functions call axis and keepdims. They pass dtype=None and out=None as well."""
+    if axis is not None and dim is not None:
+        raise OptionError(f"{name}: dim={dim} and axis={axis} are one setting; give one of them")
+    for setting, value in refused.items():
+        if value is not None:
+            raise OptionError(f"{name}: a Tensor takes no {setting}=, got {value!r}")
+    return axis if dim is None else dim, bool(keepdim or keepdims)
+
+
+class Methods:
+    """The half of Tensor that computes: it forwards, and what it forwards with (data, node, _of) is Tensor's."""
+
+    __slots__ = ()
+
+    # Arithmetic, with Tensors, arrays and numbers on either side
+
+    def __add__(self, other) -> Tensor:
+        return registry["add"](self, other)
+
+    def __radd__(self, other) -> Tensor:
+        return registry["add"](other, self)
+
+    def __sub__(self, other) -> Tensor:
+        return registry["sub"](self, other)
+
+    def __rsub__(self, other) -> Tensor:
+        return registry["sub"](other, self)
+
+    def __mul__(self, other) -> Tensor:
+        return registry["mul"](self, other)
+
+    def __rmul__(self, other) -> Tensor:
+        return registry["mul"](other, self)
+
+    def __truediv__(self, other) -> Tensor:
+        return registry["div"](self, other)
+
+    def __rtruediv__(self, other) -> Tensor:
+        return registry["div"](other, self)
+
+    def __pow__(self, other) -> Tensor:
+        return registry["pow"](self, other)
+
+    def __rpow__(self, other) -> Tensor:
+        return registry["pow"](other, self)
+
+    def __matmul__(self, other) -> Tensor:
+        return registry["matmul"](self, other)
+
+    def __rmatmul__(self, other) -> Tensor:
+        return registry["matmul"](other, self)
+
+    def __neg__(self) -> Tensor:
+        return registry["neg"](self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return registry["abs"](self)
+
+    def __iadd__(self, other) -> Tensor:
+        return self._in_place("add", other)
+
+    def __isub__(self, other) -> Tensor:
+        return self._in_place("sub", other)
+
+    def __imul__(self, other) -> Tensor:
+        return self._in_place("mul", other)
+
+    def __itruediv__(self, other) -> Tensor:
+        return self._in_place("div", other)
+
+    def _in_place(self, name, other):
+        """Write the result here; but `h += f` in a graph is a new tensor, and h is the sum from here on."""
+        in_graph = self.node is not None or getattr(other, "node", None) is not None
+        if mode.recording and in_graph and (self.node is None or not self.is_leaf):
+            return registry[name](self, other)
+
+        def write():
+            result = registry[name](self, other).data
+            if result.dtype != self.dtype or result.shape != self.shape:
+                raise DTypeError(f"{name}: the result is {result.dtype} {result.shape} and does not fit into this "
+                                 f"{self.dtype} {self.shape} in place; write x = x + y, not x += y")
+            self.data[...] = result
+        return self._change(write)
+
+    # Comparisons and logic: Tensors of bool, which have no gradient
+
+    def __eq__(self, other) -> Tensor:
+        return self._elementwise(operator.eq, other)
+
+    def __ne__(self, other) -> Tensor:
+        return self._elementwise(operator.ne, other)
+
+    def __lt__(self, other) -> Tensor:
+        return self._elementwise(operator.lt, other)
+
+    def __le__(self, other) -> Tensor:
+        return self._elementwise(operator.le, other)
+
+    def __gt__(self, other) -> Tensor:
+        return self._elementwise(operator.gt, other)
+
+    def __ge__(self, other) -> Tensor:
+        return self._elementwise(operator.ge, other)
+
+    def __and__(self, other) -> Tensor:
+        return self._elementwise(operator.and_, other)
+
+    def __or__(self, other) -> Tensor:
+        return self._elementwise(operator.or_, other)
+
+    def __xor__(self, other) -> Tensor:
+        return self._elementwise(operator.xor, other)
+
+    def __invert__(self) -> Tensor:
+        return self._of(~self.data)
+
+    __hash__ = object.__hash__  # by identity, as == does not say whether two tensors are one
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+    eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
+
+    def _elementwise(self, function, other):
+        return self._of(array_module(self.data).asarray(function(self.data, unwrap(other))))
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **settings):
+        """array + tensor and np.exp(tensor): the op of that name, or NumPy's values where no gradient is lost."""
+        plain = method == "__call__" and ufunc.nout == 1 and out is None and not settings
+        if plain and ufunc.__name__ in UFUNCS:
+            return registry[UFUNCS[ufunc.__name__]](*inputs)
+        if plain:
+            y = np.asarray(ufunc(*map(unwrap, inputs)))
+            if y.dtype.kind != "f" or not mode.recording or all(getattr(x, "node", None) is None for x in inputs):
+                return self._of(y)
+        raise DTypeError(f"np.{ufunc.__name__} would lose the gradient of a Tensor, or write into an array, which has "
+                         "none; use an op (minires.ops), or t.detach().numpy() for the values")
+
+    # Elementwise
+
+    def exp(self) -> Tensor:
+        """eˣ"""
+        return registry["exp"](self)
+
+    def log(self) -> Tensor:
+        """ln x"""
+        return registry["log"](self)
+
+    def sqrt(self) -> Tensor:
+        """√x"""
+        return registry["sqrt"](self)
+
+    def abs(self) -> Tensor:
+        """|x|"""
+        return registry["abs"](self)
+
+    def neg(self) -> Tensor:
+        """−x"""
+        return registry["neg"](self)
+
+    def add(self, other) -> Tensor:
+        """x + other"""
+        return registry["add"](self, other)
+
+    def sub(self, other) -> Tensor:
+        """x − other"""
+        return registry["sub"](self, other)
+
+    def mul(self, other) -> Tensor:
+        """x · other, elementwise"""
+        return registry["mul"](self, other)
+
+    def div(self, other) -> Tensor:
+        """x / other"""
+        return registry["div"](self, other)
+
+    def pow(self, exponent) -> Tensor:
+        """x to the power of a number or a Tensor"""
+        return registry["pow"](self, exponent)
+
+    def maximum(self, other) -> Tensor:
+        """The larger of x and other, element by element; max() is over the elements of one Tensor."""
+        return registry["maximum"](self, other)
+
+    def clip(self, min=None, max=None) -> Tensor:
+        """x kept within [min, max]"""
+        return registry["clip"](self, min=min, max=max)
+
+    clamp = clip
+
+    def relu(self) -> Tensor:
+        """max(x, 0)"""
+        return registry["relu"](self)
+
+    def sigmoid(self) -> Tensor:
+        """1/(1 + e⁻ˣ)"""
+        return registry["sigmoid"](self)
+
+    def tanh(self) -> Tensor:
+        """tanh x"""
+        return registry["tanh"](self)
+
+    def softmax(self, dim: int) -> Tensor:
+        """eˣ/Σeˣ along dim"""
+        return registry["softmax"](self, dim=dim)
+
+    def log_softmax(self, dim: int) -> Tensor:
+        """ln softmax along dim"""
+        return registry["log_softmax"](self, dim=dim)
+
+    def logsumexp(self, dim, keepdim=False) -> Tensor:
+        """ln Σeˣ along one dim or several"""
+        return registry["logsumexp"](self, dim=dim, keepdim=keepdim)
+
+    # Products
+
+    def matmul(self, other) -> Tensor:
+        """x @ other, over the last two axes"""
+        return registry["matmul"](self, other)
+
+    # Reductions: over all axes, over one dim, or over several
+
+    def sum(self, dim=None, keepdim=False, *, axis=None, keepdims=None, dtype=None, out=None) -> Tensor:
+        """Σ x"""
+        dim, keepdim = _numpy_names("sum", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        return registry["sum"](self, dim=dim, keepdim=keepdim)
+
+    def mean(self, dim=None, keepdim=False, *, axis=None, keepdims=None, dtype=None, out=None) -> Tensor:
+        """The mean; of integers and booleans in float32."""
+        dim, keepdim = _numpy_names("mean", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        return registry["mean"](self, dim=dim, keepdim=keepdim)
+
+    def var(self, dim=None, correction=1, keepdim=False, *, axis=None, ddof=None, keepdims=None, dtype=None,
+            out=None) -> Tensor:
+        """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
+        dim, keepdim = _numpy_names("var", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        return registry["var"](self, dim=dim, correction=correction if ddof is None else ddof, keepdim=keepdim)
+
+    def std(self, dim=None, correction=1, keepdim=False, *, axis=None, ddof=None, keepdims=None, dtype=None,
+            out=None) -> Tensor:
+        """The root of var()"""
+        dim, keepdim = _numpy_names("std", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        return registry["std"](self, dim=dim, correction=correction if ddof is None else ddof, keepdim=keepdim)
+
+    def norm(self, p=2, dim=None, keepdim=False) -> Tensor:
+        """√(Σ x²), or Σ|x| for p=1"""
+        return registry["norm"](self, p=p, dim=dim, keepdim=keepdim)
+
+    def amax(self, dim=None, keepdim=False) -> Tensor:
+        """The maximum; equal ones share its gradient"""
+        return registry["amax"](self, dim=dim, keepdim=keepdim)
+
+    def amin(self, dim=None, keepdim=False) -> Tensor:
+        """The minimum; equal ones share its gradient"""
+        return registry["amin"](self, dim=dim, keepdim=keepdim)
+
+    def max(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
+        """The maximum of all; with dim the pair (values, indices), as torch's; with axis the values, as NumPy's.
+
+        The gradient of values goes to the element that indices names, the first of several equal ones.
+        """
+        return self._extreme("max", dim, keepdim, axis, keepdims, out)
+
+    def min(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
+        """The minimum of all; with dim the pair (values, indices), as torch's; with axis the values, as NumPy's."""
+        return self._extreme("min", dim, keepdim, axis, keepdims, out)
+
+    def _extreme(self, name, dim, keepdim, axis, keepdims, out):
+        if dim is None:
+            axis, keepdims = _numpy_names(name, None, keepdim, axis, keepdims, out=out)
+            return registry[f"a{name}"](self, dim=axis, keepdim=keepdims)
+        _numpy_names(name, dim, keepdim, axis, keepdims, out=out)
+        indices = self._arg(f"arg{name}", dim, keepdim=True)
+        values = registry["take_along_dim"](self, indices, dim=dim)
+        if keepdim or not self.ndim:
+            return Extreme(values, indices)
+        return Extreme(registry["squeeze"](values, dim=dim), registry["squeeze"](indices, dim=dim))
+
+    def argmax(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+        """Where the maximum is (the first of several): an index along dim, or into the flattened Tensor."""
+        dim, keepdim = _numpy_names("argmax", dim, keepdim, axis, keepdims, out=out)
+        return self._arg("argmax", dim, keepdim)
+
+    def argmin(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+        """Where the minimum is (the first of several): an index along dim, or into the flattened Tensor."""
+        dim, keepdim = _numpy_names("argmin", dim, keepdim, axis, keepdims, out=out)
+        return self._arg("argmin", dim, keepdim)
+
+    def _arg(self, name, dim, keepdim):
+        """NumPy's argmax or argmin, with torch's errors."""
+        if dim is not None and not isinstance(dim, (int, np.integer)):
+            raise DTypeError(f"{name}: dim must be an integer or None, got {dim!r}")
+        if dim is not None and not -max(self.ndim, 1) <= dim < max(self.ndim, 1):
+            raise ShapeError(f"{name}: dim {dim} is out of range for {self.ndim} axes")
+        data = self.data if self.ndim or dim is None else self.data.reshape(1)
+        if not (data.size if dim is None else data.shape[dim]):
+            raise ShapeError(f"{name}: nothing to choose from in a tensor of shape {self.shape}")
+        indices = getattr(data, name)(axis=dim, keepdims=bool(keepdim and self.ndim))
+        return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
+
+    def all(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+        """Whether all elements are true"""
+        dim, keepdim = _numpy_names("all", dim, keepdim, axis, keepdims, out=out)
+        return self._of(array_module(self.data).asarray(self.data.all(axis=dim, keepdims=keepdim)))
+
+    def any(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+        """Whether any element is true"""
+        dim, keepdim = _numpy_names("any", dim, keepdim, axis, keepdims, out=out)
+        return self._of(array_module(self.data).asarray(self.data.any(axis=dim, keepdims=keepdim)))
+
+    # Shapes
+
+    def reshape(self, *shape) -> Tensor:
+        """The same elements in another shape, one size of which may be −1"""
+        return registry["reshape"](self, shape=_sizes(shape, "reshape"))
+
+    def view(self, *shape) -> Tensor:
+        """reshape(); where memory does not allow a view it is a copy, where torch would refuse."""
+        return registry["reshape"](self, shape=_sizes(shape, "view"))
+
+    def flatten(self, start_dim=0, end_dim=-1) -> Tensor:
+        """The axes start_dim … end_dim made one"""
+        return registry["flatten"](self, start_dim=start_dim, end_dim=end_dim)
+
+    def permute(self, *dims) -> Tensor:
+        """The axes in another order"""
+        return registry["permute"](self, dims=_sizes(dims, "permute"))
+
+    def transpose(self, dim0, dim1) -> Tensor:
+        """Two axes exchanged"""
+        return registry["transpose"](self, dim0=dim0, dim1=dim1)
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reversed order"""
+        return registry["permute"](self, dims=tuple(range(self.ndim))[::-1])
+
+    def squeeze(self, dim=None) -> Tensor:
+        """Without the axes of length 1, or without those that dim names"""
+        return registry["squeeze"](self, dim=dim)
+
+    def unsqueeze(self, dim) -> Tensor:
+        """With a new axis of length 1 at dim"""
+        return registry["unsqueeze"](self, dim=dim)
+
+    def expand(self, *sizes) -> Tensor:
+        """Repeated along axes of length 1 and new ones in front; −1 leaves an axis as it is."""
+        return registry["expand"](self, sizes=_sizes(sizes, "expand"))
+
+    def contiguous(self) -> Tensor:
+        """This tensor: every op takes any memory format, so that nothing needs to be copied."""
+        return self
+
+    def __getitem__(self, index) -> Tensor:
+        return registry["getitem"](self, index=index)
+
+    # Copies, types, places
+
+    def clone(self) -> Tensor:
+        """A copy; its gradient flows back to this tensor"""
+        return registry["clone"](self)
+
+    def to(self, target) -> Tensor:
+        """On a device ("cpu", "cuda", "cuda:1") or with a dtype (np.float64); gradients find their way back."""
+        device, dtype = place_or_dtype(target)
+        return registry["to"](self, device=device, dtype=dtype)
+
+    def type_as(self, other) -> Tensor:
+        """With the dtype of another tensor"""
+        return self.to(other.dtype)
+
+    def float(self) -> Tensor:
+        """With dtype float32"""
+        return self.to(np.float32)
+
+    def double(self) -> Tensor:
+        """With dtype float64"""
+        return self.to(np.float64)
+
+    def long(self) -> Tensor:
+        """With dtype int64, outside the graph"""
+        return self.to(np.int64)
+
+    def cpu(self) -> Tensor:
+        """In the host's memory"""
+        return self.to("cpu")
+
+    def cuda(self) -> Tensor:
+        """In the memory of the first GPU"""
+        return self.to("cuda")

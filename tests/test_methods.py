@@ -1,0 +1,219 @@
+"""What people who know PyTorch or NumPy write on a Tensor, and what they get: right values come from these two."""
+
+import numpy as np
+import pytest
+
+import minires
+from minires import Tensor, ops
+from minires.errors import DTypeError, GraphError, OptionError, ShapeError
+
+A = np.random.default_rng(0).uniform(0.5, 2, (3, 4)).astype("f4")
+B = np.random.default_rng(1).uniform(0.5, 2, (3, 4)).astype("f4")
+
+
+@pytest.mark.parametrize(("ours", "right"), [
+    (lambda x: x.exp(), np.exp(A)), (lambda x: x.log(), np.log(A)), (lambda x: x.sqrt(), np.sqrt(A)),
+    (lambda x: x.neg().abs(), A), (lambda x: x.add(B), A + B), (lambda x: x.sub(B), A - B), (lambda x: x.mul(B), A * B),
+    (lambda x: x.div(B), A / B), (lambda x: x.pow(2), A**2), (lambda x: x.maximum(B), np.maximum(A, B)),
+    (lambda x: x.clip(0.7, 1), A.clip(0.7, 1)), (lambda x: x.clamp(min=1), A.clip(1)), (lambda x: (x - 1).relu(), (A - 1).clip(0)),
+    (lambda x: x.sigmoid(), 1 / (1 + np.exp(-A))), (lambda x: x.tanh(), np.tanh(A)), (lambda x: +x, A),
+    (lambda x: x.softmax(1), np.exp(A) / np.exp(A).sum(1, keepdims=True)),
+    (lambda x: x.log_softmax(dim=0), A - np.log(np.exp(A).sum(0))), (lambda x: x.logsumexp((0, 1)), np.log(np.exp(A).sum())),
+    (lambda x: x.matmul(B.T), A @ B.T), (lambda x: x.sum(axis=1), A.sum(1)), (lambda x: x.sum(0, keepdims=True), A.sum(0, keepdims=True)),
+    (lambda x: x.mean(axis=(0, 1)), A.mean()), (lambda x: x.var(1), A.var(1, ddof=1)), (lambda x: x.std(dim=0), A.std(0, ddof=1)),
+    (lambda x: x.norm(), np.sqrt((A * A).sum())), (lambda x: x.norm(p=1, dim=1), A.sum(1)), (lambda x: x.amax(1), A.max(1)),
+    (lambda x: x.amin((0, 1)), A.min()), (lambda x: x.max(), A.max()), (lambda x: x.min(axis=0), A.min(0)),
+    (lambda x: x.max(1).values, A.max(1)), (lambda x: x.max(1)[1], A.argmax(1)), (lambda x: x.min(0, True)[1], A.argmin(0)[None]),
+    (lambda x: x.argmax(), A.argmax()), (lambda x: x.argmin(-1, keepdim=True), A.argmin(-1)[:, None]),
+    (lambda x: x.view(2, -1), A.reshape(2, 6)), (lambda x: x.view((12,)), A.ravel()), (lambda x: x.T.contiguous(), A.T),
+    (lambda x: x.unsqueeze(1), A[:, None]), (lambda x: x.unsqueeze(-1).squeeze(), A), (lambda x: x[:, None].squeeze(1), A),
+    (lambda x: x.expand(2, 3, 4), np.broadcast_to(A, (2, 3, 4))), (lambda x: x[:1].expand(5, -1), np.broadcast_to(A[:1], (5, 4))),
+    (lambda x: x.clone(), A), (lambda x: x.double(), A.astype(float)), (lambda x: x.to(np.float64).float(), A),
+    (lambda x: x.to("float64").type_as(x), A), (lambda x: x.long(), A.astype(int)), (lambda x: x.cpu(), A),
+    (lambda x: (x > 1).float(), (A > 1).astype("f4")), (lambda x: (x > 1) & ~(x > 1.5), (A > 1) & (A <= 1.5)),
+    (lambda x: ((x > 1) | (x < 0.7)).any(), True), (lambda x: (x > 0).all(1), [True] * 3), (lambda x: (x.argmax(1) == A.argmax(1)).float().mean(), 1),
+    (lambda x: (x > 1).sum(), (A > 1).sum()), (lambda x: (x > 1).mean(), (A > 1).mean()), (lambda x: x.eq(A).all(), True),
+    (lambda x: Tensor([1, 2, 3]) + 1.5, [2.5, 3.5, 4.5]), (lambda x: x[0] * np.arange(4), A[0] * np.arange(4)),
+    (lambda x: Tensor([1, 2]) / 2, [0.5, 1]), (lambda x: Tensor([1, 2]) + Tensor([3, 4]), [4, 6]), (lambda x: x * (x > 1), A * (A > 1)),
+    (lambda x: ops.where(x > 1, x, 0), np.where(A > 1, A, 0)), (lambda x: np.sum(x), A.sum()), (lambda x: np.mean(x, axis=0), A.mean(0)),
+    (lambda x: np.std(x), A.std()), (lambda x: np.var(x, 1), A.var(1)), (lambda x: np.max(x), A.max()), (lambda x: np.min(x, axis=1), A.min(1)),
+    (lambda x: np.argmax(x, axis=1), A.argmax(1)), (lambda x: np.exp(x), np.exp(A)), (lambda x: np.add(B, x), A + B),
+    (lambda x: B - x, B - A), (lambda x: B / x, B / A), (lambda x: np.greater(B, x), B > A), (lambda x: np.isnan(x), np.isnan(A)),
+    (lambda x: x + np.float64(2), A + 2), (lambda x: x.fill_(2), A * 0 + 2), (lambda x: x.zero_(), A * 0),
+])
+def test_a_habit_gives_what_torch_or_numpy_gives(ours, right):
+    y = ours(Tensor(A.copy()))
+    assert isinstance(y, Tensor)
+    right = np.asarray(right)
+    assert y.shape == right.shape
+    assert y.dtype.kind == right.dtype.kind or right.dtype == object or y.dtype == np.float32
+    np.testing.assert_allclose(y.data, right, rtol=3e-6)
+
+
+def test_what_is_a_number_becomes_one():
+    assert (int(Tensor(3)), float(Tensor(2.5)), [10, 20][Tensor(1)], Tensor([[1, 2]]).tolist()) == (3, 2.5, 20, [[1, 2]])
+    for no_index in (Tensor(1.0), Tensor([1])):
+        with pytest.raises(TypeError, match="0-d tensor of integers"):
+            [10, 20][no_index]
+
+
+def test_max_along_an_axis_is_unpacked_as_in_torch_and_never_into_rows():
+    logits = Tensor([[1.0, 5, 2], [7, 3, 4]], requires_grad=True)
+    values, indices = logits.max(1)
+    assert (values.tolist(), indices.tolist(), indices.dtype) == ([5, 7], [1, 0], np.int64)
+    values.sum().backward()
+    assert logits.grad.tolist() == [[0, 1, 0], [1, 0, 0]]
+    with pytest.raises(OptionError, match="one setting"):
+        logits.max(dim=1, axis=0)
+
+
+@pytest.mark.parametrize("call", [lambda x: x.sum(dtype=int), lambda x: x.mean(out=np.zeros(2)), lambda x: np.sum(x, dtype="f8")])
+def test_what_numpys_reductions_take_besides_is_refused_and_not_ignored(call):
+    with pytest.raises(OptionError, match=r"takes no (dtype|out)="):
+        call(Tensor(A))
+
+
+def test_a_type_changed_in_a_graph_hands_the_gradient_back_in_the_old_one():
+    x = Tensor(A.copy(), requires_grad=True)
+    (x.double() * 2.0).sum().backward()
+    assert x.grad.dtype == np.float32
+    np.testing.assert_array_equal(x.grad, 2 * np.ones_like(A))
+    assert not x.long().requires_grad
+    assert not (x > 1).requires_grad
+
+
+# Gradients are not lost without a word
+
+def graph():
+    return Tensor([2.0, 3.0], requires_grad=True)
+
+
+@pytest.mark.parametrize("lose", [
+    lambda w: Tensor(np.zeros((2, 2), "f4")).__setitem__(0, w * 2), lambda w: Tensor([0.0, 0]).copy_(w), lambda w: np.asarray(w),
+    lambda w: np.concatenate([w, w]), lambda w: np.stack([w, w * 2]), lambda w: np.where([True, False], w, 0), lambda w: np.sin(w),
+    lambda w: np.linalg.norm(w), lambda w: np.add.reduce(w), lambda w: Tensor(w), lambda w: Tensor([w, w]), lambda w: minires.tensor([w, w]),
+    lambda w: ops.clip(w, min=w), lambda w: ops.cross_entropy(Tensor(np.ones((1, 2), "f4")), np.array([0]), weight=w),
+    lambda w: np.add(w, w, out=np.zeros(2, "f4")), lambda w: np.zeros(2, "f4").__iadd__(w), lambda w: np.clip(w, 0, 1),
+])
+def test_what_would_cut_the_graph_is_refused_with_the_remedy(lose):
+    with pytest.raises((GraphError, DTypeError), match=r"ops|detach"):
+        lose(graph())
+
+
+def test_outside_a_graph_numpy_takes_a_tensor_as_an_array():
+    w = Tensor([2.0, 3.0])
+    assert np.concatenate([w, w]).tolist() == [2, 3, 2, 3]
+    with minires.no_grad():
+        out = Tensor(np.zeros((2, 2), "f4"))
+        out[1] = graph() * 2
+        assert out.tolist() == [[0, 0], [4, 6]]
+        assert np.asarray(graph()).tolist() == [2, 3]
+    assert np.asarray(graph().detach()).tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("index", [[0], np.array([0]), [[0], [1]], ([0], slice(None))], ids=repr)
+def test_an_index_may_change_after_it_was_used(index):
+    x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    y = x[index]
+    expected = np.zeros((2, 3))
+    np.add.at(expected, tuple(np.asarray(i) if isinstance(i, list) else i for i in index) if isinstance(index, tuple)
+              else np.asarray(index), 1.0)
+    changed = index[0] if isinstance(index, (tuple, list)) and isinstance(index[0], list) else index
+    changed[0] = 1 - changed[0]
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, expected)
+
+
+def test_an_array_inside_a_tuple_that_backward_keeps_is_watched():
+    a, b = (Tensor(np.ones((2, 2)), requires_grad=True) for _ in range(2))
+    y = ops.einsum("ij,jk->ik", a, b)
+    with minires.no_grad():
+        a[0, 0] = 5
+    with pytest.raises(GraphError, match="changed in place"):
+        y.sum().backward()
+
+
+def test_second_derivatives_are_named_as_missing_with_the_way_to_have_a_product():
+    x = Tensor([1.0, 2.0], requires_grad=True, dtype=np.float64)
+    with pytest.raises(GraphError, match=r"\(∇L\(x \+ h·v\) − ∇L\(x − h·v\)\)/2h"):
+        (x * x * x).sum().backward(create_graph=True)
+
+    def gradient(at):  # and that way works: the Hessian of Σ x³ is 6·diag(x)
+        t = Tensor(at, requires_grad=True)
+        (t * t * t).sum().backward()
+        return t.grad
+    v, h = np.array([1.0, -1.0]), 1e-5
+    product = (gradient(x.data + h * v) - gradient(x.data - h * v)) / (2 * h)
+    np.testing.assert_allclose(product, 6 * x.data * v, rtol=1e-9)
+
+
+# Arrays that are not what they look like
+
+def test_numbers_in_another_machines_order_of_bytes_are_converted():
+    x = Tensor(np.array([1.0, 2.0], ">f4"), requires_grad=True)
+    (x * 2.0).sum().backward()
+    assert (x.dtype.isnative, x.grad.tolist()) == (True, [2, 2])
+    with pytest.raises(DTypeError, match=r"add: argument 2 has its bytes in another order|argument 2 is >f4"):
+        ops.add(x, np.array([1.0, 2.0], ">f4"))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("make", [lambda: np.ma.masked_array([1.0, 2.0], [0, 1]), lambda: np.matrix([[1.0, 2.0]]),
+                                  lambda: np.ones(2, np.float16), lambda: np.ones(2, np.longdouble), lambda: np.ones(2, complex),
+                                  lambda: np.array(["a", "b"])], ids=["masked", "matrix", "float16", "longdouble", "complex", "text"])
+def test_arrays_that_compute_otherwise_are_refused_everywhere(make):
+    strange = make()
+    for call in (Tensor, minires.tensor, ops.exp, ops.sum, ops.clone, lambda a: Tensor([1.0, 2.0]) * a):
+        with pytest.raises(DTypeError):
+            call(strange)
+
+
+@pytest.mark.parametrize("target", [None, "gpu", "cuda:", "cpu:0", "float16", object, "cuda:-1", 3], ids=repr)
+def test_to_refuses_what_is_neither_a_device_nor_a_type(target):
+    with pytest.raises((OptionError, DTypeError)):
+        Tensor([1.0]).to(target)
+
+
+def test_lists_of_unequal_lengths_are_named():
+    with pytest.raises(ShapeError, match="rows of equal length"):
+        Tensor([[1.0], [1.0, 2.0]])
+
+
+# Making tensors
+
+def test_tensors_are_made_from_sizes_in_float32():
+    minires.manual_seed(1)
+    first = minires.randn(2, 3)
+    minires.manual_seed(1)
+    for t, value in ((minires.zeros(2, 3), 0), (minires.ones((2, 3)), 1), (minires.randn(2, 3), first.data)):
+        assert (t.shape, t.dtype) == ((2, 3), np.float32)
+        assert (t.data == value).all()
+    assert minires.randn(3, rng=5, requires_grad=True).requires_grad
+    assert minires.zeros(dtype=np.float64).shape == ()
+    array = np.ones(2)
+    assert not np.shares_memory(minires.tensor(array).data, array)
+    assert minires.tensor([1, 2]).dtype == np.int64
+    with pytest.raises(ShapeError, match="a size must be a whole number"):
+        minires.zeros(2, -1)
+
+
+# Names that are missing say what to use
+
+@pytest.mark.parametrize(("ask", "advice"), [
+    (lambda: Tensor([1.0]).gather, "Tensor has no 'gather': index with arrays"), (lambda: minires.cat, "use minires.ops.cat"),
+    (lambda: minires.from_numpy, "use Tensor"), (lambda: Tensor([1.0]).astype, r"use \.to"), (lambda: minires.cellar, "no 'cellar'$"),
+])
+def test_a_name_of_torchs_that_is_missing_says_what_does_the_same(ask, advice):
+    with pytest.raises(AttributeError, match=advice):
+        ask()
+
+
+def test_no_advice_is_about_a_name_that_exists():
+    from minires.torch_names import ADVICE
+    assert not [name for name in ADVICE if hasattr(Tensor, name) and name not in ("float", "double", "long", "device")]
+
+
+def test_every_method_says_what_it_does():
+    public = [m for name, m in vars(minires.methods.Methods).items() if not name.startswith("_") and callable(m)]
+    assert len(public) > 50
+    assert not [m.__qualname__ for m in public if not (m.__doc__ or m.__name__.startswith("__"))]
