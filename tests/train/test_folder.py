@@ -87,19 +87,27 @@ def test_a_new_folder_takes_the_first_free_number(tmp_path, monkeypatch):
 
 
 @posix
-def test_a_forked_process_does_not_hold_the_folder(tmp_path):
-    hold = Hold(tmp_path / "run")
-    ends = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(ends[1])
-        os.read(ends[0], 1)  # until the parent lets it go
-        os._exit(0)
-    os.close(ends[0])
-    hold.release()
-    Hold(tmp_path / "run").release()
-    os.close(ends[1])
-    os.waitpid(child, 0)
+def test_a_forked_process_does_not_hold_the_folder_of_one_that_was_killed(tmp_path):
+    code = """
+import os, time
+from minires.train.folder import Hold
+hold = Hold("run")
+child = os.fork()
+if child:
+    print(child, flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    child = int(process.stdout.readline())
+    try:
+        with pytest.raises(OptionError, match=f"is being written by process {process.pid};"):
+            Hold(tmp_path / "run")
+        process.kill()
+        process.wait()
+        Hold(tmp_path / "run").release()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        process.communicate()
 
 
 @pytest.mark.parametrize(("out", "message"), [
