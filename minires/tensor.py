@@ -4,7 +4,7 @@ import weakref
 
 import numpy as np
 
-from minires.arrays import array_module, as_array, device_of, to_device
+from minires.arrays import array_module, as_array, device_of, memory_order, to_device
 from minires.errors import DTypeError, GraphError
 from minires.graph import Node, Version, mode, propagate
 
@@ -23,6 +23,10 @@ def unwrap(value):
     if isinstance(value, Tensor):
         return value.data
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpickled(kind, lying, order, requires_grad):
+    return kind(lying.transpose([order.index(i) for i in range(len(order))]), requires_grad)
 
 
 class Tensor:
@@ -139,6 +143,13 @@ class Tensor:
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be deep-copied; use detach() first")
         return type(self)(self.data.copy(order="K"), requires_grad=self.requires_grad)
+
+    def __reduce__(self):
+        """How a leaf is pickled: by its values, which keep their place in memory, and not by its graph or .grad."""
+        if not self.is_leaf:
+            raise GraphError("only leaf tensors can be pickled; use detach() first")
+        order = memory_order(self.data)
+        return _unpickled, (type(self), self.data.transpose(order), order, self.requires_grad)
 
     def __repr__(self):
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"
