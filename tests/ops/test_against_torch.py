@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from minires import Tensor, ops
+from minires import Tensor, kernels, ops
 from minires.arrays import channels_last
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what these tests compare with")
 F = torch.nn.functional
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch says that it copies
 rng = np.random.default_rng(0)
 
 
@@ -118,6 +119,8 @@ TABLE = [
     ("avg_pool2d", lambda x: ops.avg_pool2d(x, (3, 2), (2, 1), 1), lambda x: F.avg_pool2d(x, (3, 2), (2, 1), 1), (X,)),
     ("adaptive_avg_pool2d", lambda x: ops.adaptive_avg_pool2d(x, output_size=(3, 9)),
      lambda x: F.adaptive_avg_pool2d(x, (3, 9)), (X,)),
+    ("adaptive_avg_pool2d that keeps the columns", lambda x: ops.adaptive_avg_pool2d(x, output_size=(3, None)),
+     lambda x: F.adaptive_avg_pool2d(x, (3, None)), (X,)),
     ("global pool", lambda x: ops.adaptive_avg_pool2d(x), lambda x: F.adaptive_avg_pool2d(x, 1), (X,)),
     ("batch_norm in training", lambda x, w, b: ops.batch_norm(x, w, b, training=True, eps=0.1),
      lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 0.1), (X, p(4), n(4))),
@@ -136,7 +139,7 @@ TABLE = [
      lambda x, k, w, b: F.relu(F.batch_norm(F.conv2d(x, k, stride=2, padding=1), *(
          torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b)), (X, n(4, 4, 3, 2), p(4), n(4))),
 ]
-for settings in ({}, {"stride": 2, "padding": 1}, {"stride": (1, 2), "padding": (2, 0), "dilation": (2, 1)}):
+for settings in ({"padding": "same"}, {"padding": "valid", "stride": 2}, {}, {"stride": 2, "padding": 1}, {"stride": (1, 2), "padding": (2, 0), "dilation": (2, 1)}):
     for groups, channels, bias in ((1, 4, True), (2, 2, True), (4, 1, False)):
         both = {**settings, "groups": groups}
         inputs = (X, n(8, channels, 3, 2), n(8)) if bias else (X, n(8, channels, 3, 2))
@@ -221,6 +224,46 @@ def test_channels_last_memory_gives_the_same(ours, theirs, inputs):
         return channels_last(a) if a.ndim == 4 else a
     for a, b in zip(*both_sides(ours, theirs, inputs, np.float64, laid_out), strict=True):
         assert np.abs(a - b).max(initial=0) <= 1e-10 * max(1, np.abs(b).max(initial=0))
+
+
+def windows(rng):
+    """(H, W) and the settings of a pooling, each of them anything that torch might take."""
+    K, S, P = ([int(v) for v in rng.integers(low, high, 2)] for low, high in ((1, 5), (1, 5), (0, 3)))
+    return tuple(rng.integers(1, 9, 2)), {"kernel_size": tuple(K), "stride": tuple(S), "padding": tuple(P),
+                                          "ceil_mode": bool(rng.integers(2))}
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_any_pooling_is_torchs_or_refused_by_both(seed):
+    rng = np.random.default_rng(seed)
+    (H, W), settings = windows(rng)
+    x = rng.permutation(2 * H * W).reshape(1, 2, H, W).astype(float)
+    for name, more in (("max_pool2d", {"dilation": tuple(int(d) for d in rng.integers(1, 3, 2))}),
+                       ("avg_pool2d", {"count_include_pad": bool(rng.integers(2))})):
+        try:
+            getattr(F, name)(torch.tensor(x), **settings, **more)
+        except RuntimeError:
+            with pytest.raises(ValueError, match=name):
+                getattr(ops, name)(Tensor(x), **settings, **more)
+            continue
+        ours, theirs = with_settings(getattr(ops, name), getattr(F, name), **settings, **more)
+        if not torch.isfinite(theirs(torch.tensor(x))).all():
+            continue  # a window of dilation in which torch finds nothing sends its gradient to any place
+        for a, b in zip(*both_sides(ours, theirs, (x,), np.float64), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("kernel", ["readable", "direct", "fastest"])
+@pytest.mark.parametrize("seed", range(30))
+def test_same_padding_is_torchs_for_any_kernel_and_dilation(seed, kernel):
+    rng = np.random.default_rng(seed)
+    K, D, (H, W) = rng.integers(1, 6, 2), tuple(int(d) for d in rng.integers(1, 4, 2)), rng.integers(1, 9, 2)
+    groups = int(rng.integers(1, 3))
+    inputs = rng.standard_normal((2, 4, H, W)), rng.standard_normal((6, 4 // groups, *K)), rng.standard_normal(6)
+    ours, theirs = with_settings(ops.conv2d, F.conv2d, padding="same", dilation=D, groups=groups)
+    with kernels.use(kernel):
+        for a, b in zip(*both_sides(ours, theirs, inputs, np.float64), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("momentum", [0.1, 0.7])

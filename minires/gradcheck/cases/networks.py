@@ -26,6 +26,9 @@ def _conv2d(draw):
     yield Case("3×3, stride 2, padding 1", (draw.normal(2, C, H, W), draw.normal(O, C, 3, 3), draw.normal(O)),
                {"stride": 2, "padding": 1})
     yield Case("O = C, square kernel", (draw.normal(2, C, W, H), draw.normal(C, C, 2, 2), draw.normal(C)))
+    x = draw.laid_out(draw.normal(2, C, H, W))
+    yield Case("padding same, even kernel", (x, draw.normal(O, C, 2, 4), draw.normal(O)),
+               {"padding": "same", "dilation": (3, 1)}, beyond=True)
     yield Case("no pictures", (draw.normal(0, 2, 4, 5), draw.normal(3, 2, 3, 3), draw.normal(3)))
 
 
@@ -106,7 +109,19 @@ def _pool(draw, name):
     yield Case("3×3, stride 2, padding 1", (channels_last(draw.steps(2, 2, H, W)),),
                {"kernel_size": 3, "stride": 2, "padding": 1})
     yield Case("2×2", (draw.steps(2, 2, H, W),), {"kernel_size": 2})
+    # for the row left over there is a window more; for the column there is none, as it would begin in the padding
+    H, W = 2 * draw.size(2, 4), 2 * draw.size(2, 4) + 1
+    over = {"kernel_size": (3, 2), "stride": 2, "padding": 1, "ceil_mode": True}
+    yield Case("ceil_mode", (draw.laid_out(draw.steps(2, 2, H, W)),), over, beyond=True)
+    if name == "avg_pool2d":
+        yield Case("ceil_mode, padding not counted", (draw.steps(2, 2, H, W),), {**over, "count_include_pad": False},
+                   beyond=True)
+        yield Case("padding not counted", (draw.steps(2, 2, H, W),),
+                   {"kernel_size": (3, 4), "stride": (2, 1), "padding": (1, 2), "count_include_pad": False},
+                   beyond=True)
     if name == "max_pool2d":
+        yield Case("dilation", (draw.laid_out(draw.steps(2, 2, H, W + 5)),),
+                   {"kernel_size": (2, 3), "stride": (1, 2), "padding": 1, "dilation": (3, 2)}, beyond=True)
         x = np.array([[[[1.0, 1.0, 0.0, 3.0], [1.0, 0.0, 3.0, 3.0]]]])
         first = np.array([[[[1, 0, 0, 1], [0, 0, 0, 0]]]])
         yield Case("ties", (x,), {"kernel_size": 2},
@@ -120,6 +135,7 @@ def _adaptive_avg_pool2d(draw):
     yield Case("global", (x,), {"output_size": 1})
     yield Case("uneven regions", (channels_last(x),), {"output_size": (3, 4)})
     yield Case("more cells than pixels", (x,), {"output_size": (2, 9)})
+    yield Case("rows kept", (x,), {"output_size": (None, 2)}, beyond=True)
 
 
 @cases_for("softmax", "log_softmax", "logsumexp")
