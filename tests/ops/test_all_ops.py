@@ -16,7 +16,7 @@ from minires.tensor import registry
 
 VARIADIC = {"cat", "stack"}
 BINARY = {"add", "sub", "mul", "div", "pow", "maximum"}  # these take Python numbers
-OPTIONAL = {"conv2d": {2}, "linear": {2}, "layer_norm": {1, 2}}  # arguments that may be None
+OPTIONAL = {"conv2d": {2}, "linear": {2}, "layer_norm": {1, 2}, "group_norm": {1, 2}}  # arguments that may be None
 EVERY = [pytest.param(name, case, id=f"{name}-{case.label}") for name in sorted(registry) for case in cases_of(name)]
 
 
