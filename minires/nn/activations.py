@@ -3,8 +3,10 @@
 inplace=True is accepted, because networks written for torch say it, and changes nothing: no op writes into its input.
 """
 
+import math
+
 from minires import ops
-from minires.nn.checks import flag, one_of
+from minires.nn.checks import flag, one_of, whole, within
 from minires.nn.module import Module
 
 
@@ -29,7 +31,7 @@ class ReLU6(_InPlace):
     """min(max(x, 0), 6)"""
 
     def forward(self, x):
-        return ops.clip(x, min=0, max=6)
+        return ops.clip(ops.relu(x), max=6)  # the relu for its slope at 0
 
 
 class LeakyReLU(_InPlace):
@@ -37,7 +39,7 @@ class LeakyReLU(_InPlace):
 
     def __init__(self, negative_slope=0.01, inplace=False):
         super().__init__(inplace)
-        self.negative_slope = negative_slope
+        self.negative_slope = within(negative_slope, -math.inf, math.inf, "negative_slope", "LeakyReLU")
 
     def forward(self, x):
         return ops.leaky_relu(x, negative_slope=self.negative_slope)
@@ -82,7 +84,7 @@ class Tanh(Module):
 
 class _AlongDim(Module):
     def __init__(self, dim):
-        self.dim = dim
+        self.dim = whole(dim, "dim", type(self).__name__, None)
 
     def extra_repr(self):
         return f"dim={self.dim}"

@@ -6,10 +6,10 @@ from minires.errors import DTypeError, OptionError, ShapeError
 
 
 def whole(value, name, layer, least=1):
-    """value as an int >= least. Raises DTypeError or ShapeError, naming the setting."""
+    """value as an int >= least, or any int where least is None. Raises DTypeError or ShapeError, naming the setting."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise DTypeError(f"{layer}: {name} must be an integer, got {value!r}")
-    if value < least:
+    if least is not None and value < least:
         raise ShapeError(f"{layer}: {name} must be at least {least}, got {value}")
     return int(value)
 
@@ -18,6 +18,13 @@ def within(value, least, most, name, layer):
     """value, a number from least to most. Raises OptionError."""
     if not isinstance(value, (int, float, np.number)) or not least <= value <= most:
         raise OptionError(f"{layer}: {name} must lie in [{least}, {most}], got {value!r}")
+    return value
+
+
+def not_negative(value, name, layer):
+    """value, a finite number >= 0. Raises OptionError."""
+    if not isinstance(value, (int, float, np.number)) or not 0 <= value < np.inf:
+        raise OptionError(f"{layer}: {name} must be a number of at least 0, got {value!r}")
     return value
 
 
@@ -31,6 +38,6 @@ def one_of(value, choices, name, layer):
 def flag(value, name, layer):
     """value, True or False. An array or a Tensor in its place means that the layer's brackets were forgotten."""
     if not isinstance(value, (bool, np.bool_)):
-        raise DTypeError(f"{layer}: {name} must be True or False, got {type(value).__name__}; "
-                         f"a layer is made first and then called: {layer}()(x)")
+        remedy = f"; a layer is made first and then called: {layer}()(x)" if hasattr(value, "dtype") else ""
+        raise DTypeError(f"{layer}: {name} must be True or False, got {type(value).__name__}{remedy}")
     return value

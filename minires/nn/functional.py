@@ -9,15 +9,19 @@ from minires.arrays import array_module
 from minires.ops import (
     adaptive_avg_pool2d,
     avg_pool2d,
+    binary_cross_entropy_with_logits,
     conv2d,
     cross_entropy,
     gelu,
+    l1_loss,
     linear,
     log_softmax,
     max_pool2d,
     mse_loss,
+    nll_loss,
     pad,
     sigmoid,
+    smooth_l1_loss,
     softmax,
     tanh,
 )
@@ -25,9 +29,9 @@ from minires.random import generator
 from minires.tensor import unwrap
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "cross_entropy", "dropout", "gelu", "layer_norm",
-    "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "pad", "relu", "relu6", "sigmoid", "silu",
-    "softmax", "tanh",
+    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv2d", "cross_entropy",
+    "dropout", "gelu", "group_norm", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool2d",
+    "mse_loss", "nll_loss", "pad", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "tanh",
 ]
 
 
@@ -38,7 +42,7 @@ def relu(input, inplace=False):
 
 def relu6(input, inplace=False):
     """min(max(input, 0), 6)"""
-    return ops.clip(input, min=0, max=6)
+    return ops.clip(ops.relu(input), max=6)  # the relu for its slope at 0
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
@@ -75,3 +79,8 @@ def affine(weight, bias, C, x):
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """ops.layer_norm with torch's order of arguments."""
     return ops.layer_norm(input, weight, bias, normalized_shape=normalized_shape, eps=eps)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """ops.group_norm with torch's order of arguments."""
+    return ops.group_norm(input, weight, bias, num_groups=num_groups, eps=eps)

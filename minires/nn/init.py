@@ -26,7 +26,7 @@ def calculate_gain(nonlinearity, a=0.0):
 
 def fans(tensor):
     """(fan_in, fan_out) of a weight (O,I) or (O,C/groups,KH,KW)."""
-    if tensor.ndim < 2:
+    if _checked(tensor).ndim < 2:
         raise ShapeError(f"fan_in and fan_out need a weight of two or more axes, got {tensor.shape}")
     O, I, *kernel = tensor.shape
     return I * math.prod(kernel), O * math.prod(kernel)
@@ -38,16 +38,20 @@ def _std(tensor, a, mode, nonlinearity):
     return calculate_gain(nonlinearity, a) / math.sqrt(fans(tensor)[mode == "fan_out"])
 
 
-def _fill(tensor, values):
+def _checked(tensor):
     if not isinstance(tensor, Tensor):
         raise DTypeError(f"a Tensor or Parameter is needed to fill, got {type(tensor).__name__}; of a layer it is "
                          "layer.weight")
+    return tensor
+
+
+def _fill(tensor, values):
     with no_grad():
         return tensor.copy_(to_device(values, tensor.device) if isinstance(values, np.ndarray) else values)
 
 
 def _standard_normal(tensor, rng):
-    return np.asarray(generator(rng).standard_normal(tensor.shape, dtype=tensor.dtype))
+    return np.asarray(generator(rng).standard_normal(_checked(tensor).shape, dtype=tensor.dtype))
 
 
 def kaiming_normal_(tensor, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *, rng=None):
@@ -84,7 +88,7 @@ def uniform_(tensor, a=0.0, b=1.0, *, rng=None):
     """U(a, b)."""
     if not a <= b:
         raise OptionError(f"uniform_: a must be at most b, got a={a} and b={b}")
-    values = (generator(rng).random(tensor.shape, dtype=tensor.dtype) * 2 - 1) * ((b - a) / 2)
+    values = (generator(rng).random(_checked(tensor).shape, dtype=tensor.dtype) * 2 - 1) * ((b - a) / 2)
     return _fill(tensor, values + (a + b) / 2)
 
 
@@ -105,7 +109,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, *, rng=None):
 
 def constant_(tensor, val):
     """Every element = val."""
-    return _fill(tensor, val)
+    return _fill(_checked(tensor), val)
 
 
 def zeros_(tensor):

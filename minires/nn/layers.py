@@ -128,16 +128,18 @@ class Dropout(Module):
 class MaxPool2d(Module):
     """The maximum under each window; ceil_mode lets windows begin that reach beyond the map."""
 
-    def __init__(self, kernel_size, stride=None, padding=0, *, ceil_mode=False):
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False):
         self.kernel_size, self.stride, self.padding = _window("MaxPool2d", kernel_size, stride, padding)
-        self.ceil_mode = ceil_mode
+        pair(dilation, "dilation", "MaxPool2d", 1)
+        self.dilation, self.ceil_mode = dilation, ceil_mode
 
     def forward(self, x):
-        return ops.max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+        return ops.max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
+                              dilation=self.dilation, ceil_mode=self.ceil_mode)
 
     def extra_repr(self):
-        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation=1, "
-                f"ceil_mode={self.ceil_mode}")
+        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+                f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")
 
 
 class AvgPool2d(Module):
@@ -148,7 +150,8 @@ class AvgPool2d(Module):
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, x):
-        return ops.avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+        return ops.avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
+                              ceil_mode=self.ceil_mode, count_include_pad=self.count_include_pad)
 
     def extra_repr(self):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -188,7 +191,8 @@ class Flatten(Module):
     """(N,C,H,W) -> (N,C·H·W)"""
 
     def __init__(self, start_dim=1, end_dim=-1):
-        self.start_dim, self.end_dim = start_dim, end_dim
+        self.start_dim = whole(start_dim, "start_dim", "Flatten", None)
+        self.end_dim = whole(end_dim, "end_dim", "Flatten", None)
 
     def forward(self, x):
         return ops.flatten(x, start_dim=self.start_dim, end_dim=self.end_dim)

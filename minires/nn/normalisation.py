@@ -3,8 +3,8 @@
 import numpy as np
 
 from minires import ops
-from minires.errors import OptionError, ShapeError
-from minires.nn.checks import whole, within
+from minires.errors import ShapeError
+from minires.nn.checks import not_negative, whole, within
 from minires.nn.functional import affine
 from minires.nn.layers import zeros
 from minires.nn.module import Module, Parameter
@@ -12,12 +12,6 @@ from minires.nn.module import Module, Parameter
 
 def _ones(*shape):
     return Parameter(np.ones(shape, np.float32))
-
-
-def _eps(eps, layer):
-    if not isinstance(eps, (int, float, np.number)) or not eps >= 0:
-        raise OptionError(f"{layer}: eps must be a number of at least 0, got {eps!r}")
-    return eps
 
 
 class _BatchNorm(Module):
@@ -33,7 +27,7 @@ class _BatchNorm(Module):
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
         layer = type(self).__name__
         C = self.num_features = whole(num_features, "num_features", layer)
-        self.eps = _eps(eps, layer)
+        self.eps = not_negative(eps, "eps", layer)
         self.momentum = None if momentum is None else within(momentum, 0, 1, "momentum", layer)
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight, self.bias = (_ones(C), zeros(C)) if affine else (None, None)
@@ -69,6 +63,11 @@ class _BatchNorm(Module):
                 f"track_running_stats={self.track_running_stats}")
 
 
+class BatchNorm1d(_BatchNorm):
+    __doc__ = _BatchNorm.__doc__ + "    x (N,C) or (N,C,L) -> y of x's shape.\n"
+    ranks, shapes = (2, 3), "(N,C) or (N,C,L)"
+
+
 class BatchNorm2d(_BatchNorm):
     __doc__ = _BatchNorm.__doc__ + "    x (N,C,H,W) -> y of x's shape.\n"
     ranks, shapes = (4,), "(N,C,H,W)"
@@ -80,7 +79,7 @@ class LayerNorm(Module):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
         lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         shape = self.normalized_shape = tuple(whole(n, "normalized_shape", "LayerNorm") for n in lengths)
-        self.eps, self.elementwise_affine = _eps(eps, "LayerNorm"), elementwise_affine
+        self.eps, self.elementwise_affine = not_negative(eps, "eps", "LayerNorm"), elementwise_affine
         self.weight = _ones(*shape) if elementwise_affine else None
         self.bias = zeros(*shape) if elementwise_affine and bias else None
 
@@ -89,3 +88,21 @@ class LayerNorm(Module):
 
     def extra_repr(self):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(Module):
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, with μ and σ² of each sample's groups of channels  [Wu & He 2018]."""
+
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
+        self.num_groups = whole(num_groups, "num_groups", "GroupNorm")
+        self.num_channels = whole(num_channels, "num_channels", "GroupNorm")
+        if num_channels % num_groups:
+            raise ShapeError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}")
+        self.eps, self.affine = not_negative(eps, "eps", "GroupNorm"), affine
+        self.weight, self.bias = (_ones(num_channels), zeros(num_channels)) if affine else (None, None)
+
+    def forward(self, x):
+        return ops.group_norm(x, self.weight, self.bias, num_groups=self.num_groups, eps=self.eps)
+
+    def extra_repr(self):
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"

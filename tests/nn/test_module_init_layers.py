@@ -176,6 +176,23 @@ LAYERS = [
     (lambda: nn.MaxPool2d(3, 2, 1), lambda t: t.nn.MaxPool2d(3, 2, 1)), (lambda: nn.AvgPool2d(2), lambda t: t.nn.AvgPool2d(2)),
     (lambda: nn.AdaptiveAvgPool2d((2, 3)), lambda t: t.nn.AdaptiveAvgPool2d((2, 3))), (nn.Flatten, lambda t: t.nn.Flatten()),
     (nn.Identity, lambda t: t.nn.Identity()),
+    (lambda: nn.Conv2d(4, 4, (3, 2), padding="same", dilation=(1, 2), bias=False, rng=0),
+     lambda t: t.nn.Conv2d(4, 4, (3, 2), padding="same", dilation=(1, 2), bias=False)),
+    (lambda: nn.Conv2d(4, 4, 3, padding="valid", rng=0), lambda t: t.nn.Conv2d(4, 4, 3, padding="valid")),
+    (lambda: nn.GroupNorm(2, 4), lambda t: t.nn.GroupNorm(2, 4)),
+    (lambda: nn.GroupNorm(4, 4, affine=False), lambda t: t.nn.GroupNorm(4, 4, affine=False)),
+    (lambda: nn.LayerNorm(5, elementwise_affine=False), lambda t: t.nn.LayerNorm(5, elementwise_affine=False)),
+    (lambda: nn.LayerNorm((6, 5), bias=False), lambda t: t.nn.LayerNorm((6, 5), bias=False)),
+    (lambda: nn.BatchNorm2d(4, affine=False), lambda t: t.nn.BatchNorm2d(4, affine=False)),
+    (lambda: nn.BatchNorm2d(4, momentum=None), lambda t: t.nn.BatchNorm2d(4, momentum=None)),
+    (lambda: nn.BatchNorm2d(4, track_running_stats=False), lambda t: t.nn.BatchNorm2d(4, track_running_stats=False)),
+    (nn.ReLU6, lambda t: t.nn.ReLU6()), (lambda: nn.Softmax(1), lambda t: t.nn.Softmax(1)),
+    (lambda: nn.LogSoftmax(-1), lambda t: t.nn.LogSoftmax(-1)),
+    (lambda: nn.ReLU(inplace=True), lambda t: t.nn.ReLU()),
+    (lambda: nn.MaxPool2d((2, 3), ceil_mode=True, stride=3), lambda t: t.nn.MaxPool2d((2, 3), ceil_mode=True, stride=3)),
+    (lambda: nn.MaxPool2d(2, 1, 0, 2), lambda t: t.nn.MaxPool2d(2, 1, 0, 2)),
+    (lambda: nn.AvgPool2d(3, 2, 1, True, False), lambda t: t.nn.AvgPool2d(3, 2, 1, True, False)),
+    (lambda: nn.AdaptiveAvgPool2d((None, 2)), lambda t: t.nn.AdaptiveAvgPool2d((None, 2))),
 ]
 
 
@@ -184,7 +201,7 @@ def test_layers_are_torchs(ours, theirs):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     a, b = ours().to(np.float64), theirs(torch).double()
     assert list(a.state_dict()) == list(b.state_dict())
-    b.load_state_dict({k: torch.tensor(v) for k, v in a.state_dict().items()})
+    b.load_state_dict({k: torch.tensor(np.ascontiguousarray(v).reshape(v.shape)) for k, v in a.state_dict().items()})
     x = np.random.default_rng(1).standard_normal((3, 4, 6, 5))
     xa, xb = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
     ya, yb = a(xa), b(xb)

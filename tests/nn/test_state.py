@@ -10,7 +10,7 @@ from minires.errors import CheckpointError
 
 
 def net(classes=4):
-    return nn.Sequential(nn.Linear(2, 3, rng=0), nn.BatchNorm1d(3) if hasattr(nn, "BatchNorm1d") else nn.LayerNorm(3),
+    return nn.Sequential(nn.Linear(2, 3, rng=0), nn.BatchNorm1d(3),
                          nn.Linear(3, classes, rng=1))
 
 
