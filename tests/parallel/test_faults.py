@@ -386,3 +386,22 @@ def test_one_process_goes_on_after_another_has_ended(monkeypatch):
         np.testing.assert_array_equal(replicas.predict(batch(4)[0]), twin.eval()(Tensor(batch(4)[0])).data)
         assert all(p.data.base is None or p.data.base.base is None for p in model.parameters())
         assert not multiprocessing.active_children()
+
+
+def test_a_process_that_does_not_read_its_order_is_given_up():
+    """Labels for each place of an image are more than a socket takes; who sends them would wait for ever."""
+    class Dense(nn.Module):
+        def __init__(self):
+            self.conv = nn.Conv2d(3, 4, 1, rng=0)
+
+        def forward(self, x):
+            return self.conv(x)
+    images, labels = np.ones((2, 3, 400, 400), np.float32), np.zeros((2, 400, 400), np.int64)
+    with Replicas(Dense(), 2) as replicas:
+        replicas.gradients(images, labels)
+        os.kill(replicas.others[0].process.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(ProcessError, match="is stopped"):
+            replicas.gradients(images, labels)
+        assert time.monotonic() - began < SOON
+        replicas.gradients(images, labels)
