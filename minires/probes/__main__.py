@@ -3,7 +3,7 @@
 import argparse
 
 from minires import console, data, models
-from minires.console import filled, whole
+from minires.console import text, whole
 from minires.plots import plot_gradients
 from minires.probes.gradients import gradient_norms
 
@@ -11,38 +11,48 @@ DESCRIPTION = """\
 Measure the norm of the loss gradient at the output of every block of freshly
 initialised CIFAR networks, with shortcuts and without, on one batch of
 handwritten digits, and draw it over depth."""
-EXIT = "exit status: 0 done, 2 a setting or a file is wrong, 130 stopped"
+EPILOG = """\
+examples:
+  python -m minires.probes                         what README shows, in seconds
+  python -m minires.probes --depths 20 32 --seed 1 --out mine.png
+
+python -m minires lists the other commands.
+exit status: 0 done, 2 a setting or a file is wrong, 130 stopped"""
 
 
 def make_parser():
-    parser = console.Parser(prog="python -m minires.probes", description=DESCRIPTION, epilog=EXIT,
+    parser = console.Parser(prog="python -m minires.probes", description=DESCRIPTION, epilog=EPILOG,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--depths", type=whole(1), nargs="+", default=[20, 56, 110], metavar="L",
                         help="layers, each of 20 32 44 56 110 (default: 20 56 110)")
     parser.add_argument("--batch-size", type=whole(1), default=64, metavar="N",
                         help="images in the batch (default: 64)")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="S", help="of the initial weights (default: 0)")
-    parser.add_argument("--out", type=filled, default="gradients.png", metavar="FILE",
+    parser.add_argument("--out", type=text, default="gradients.png", metavar="FILE",
                         help="the picture, a PNG (default: gradients.png)")
     return parser
 
 
-@console.command("probes")
+@console.command("minires.probes")
 def main(argv=None):
     args = make_parser().parse_args(argv)
     digits, _ = data.load("digits")
     digits = digits.limit(min(args.batch_size, len(digits)))
     images, labels = next(iter(data.Loader(digits, len(digits))))
-    networks = {f"{kind}{depth}": models.create(f"{kind}{depth}", in_channels=1, rng=args.seed)
-                for depth in args.depths for kind in ("plain", "resnet")}
+    pairs = [{name: models.create(name, in_channels=1, rng=args.seed) for name in (f"plain{depth}", f"resnet{depth}")}
+             for depth in dict.fromkeys(args.depths)]
     norms = {}
-    for name, model in networks.items():
-        values = norms[name] = gradient_norms(model, images, labels)
-        print(f"{name:<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
-              f"{values[0] / values[-1]:>9.3g}", flush=True)
-    plot_gradients(norms, args.out)
+    try:
+        for pair in pairs:
+            found = {name: gradient_norms(model, images, labels) for name, model in pair.items()}
+            norms |= found
+            for name, values in found.items():
+                print(f"{name:<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
+                      f"{values[0] / values[-1]:>9.3g}")
+    finally:  # what is measured is drawn, though the output may have gone
+        if norms:
+            plot_gradients(norms, args.out)
     print(args.out)
-    return 0
 
 
 if __name__ == "__main__":
