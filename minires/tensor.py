@@ -1,4 +1,4 @@
-"""Tensor: an array that remembers how it was computed. What it computes with stands in methods.py."""
+"""Tensor: an array that remembers how it was computed. How it computes stands in operators.py and methods.py."""
 
 import weakref
 
@@ -8,7 +8,8 @@ from minires.arrays import array_module, as_array, device_of, memory_order, to_d
 from minires.errors import DTypeError, GraphError
 from minires.graph import Node, Version, mode, propagate
 from minires.hooks import Handle
-from minires.methods import Methods, registry, unwrap
+from minires.methods import Methods
+from minires.operators import registry, unwrap
 from minires.torch_names import missing
 
 __all__ = ["Tensor", "registry", "unwrap"]

@@ -8,6 +8,7 @@ from minires.nn.layers import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Dropout, Fla
 from minires.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from minires.nn.module import Module, Parameter, count_parameters
 from minires.nn.normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from minires.torch_names import missing
 
 __all__ = [
     "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "Conv2d",
@@ -16,3 +17,7 @@ __all__ = [
     "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "conv_norm", "count_parameters", "functional",
     "init", "norm_relu",
 ]
+
+
+def __getattr__(name):
+    raise missing("minires.nn", name)

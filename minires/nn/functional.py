@@ -27,6 +27,7 @@ from minires.ops import (
 )
 from minires.random import generator
 from minires.tensor import unwrap
+from minires.torch_names import missing
 
 __all__ = [
     "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv2d", "cross_entropy",
@@ -84,3 +85,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """ops.group_norm with torch's order of arguments."""
     return ops.group_norm(input, weight, bias, num_groups=num_groups, eps=eps)
+
+
+def __getattr__(name):
+    raise missing("minires.nn.functional", name, ops.__all__)

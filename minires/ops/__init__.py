@@ -36,6 +36,7 @@ from minires.ops.shape import (
     unsqueeze,
 )
 from minires.tensor import registry
+from minires.torch_names import missing
 
 __all__ = [
     "abs", "adaptive_avg_pool2d", "add", "amax", "amin", "argmax", "argmin", "avg_pool2d", "batch_norm",
@@ -46,3 +47,7 @@ __all__ = [
     "residual_add", "sigmoid", "silu", "smooth_l1_loss", "softmax", "sqrt", "squeeze", "stack", "std", "sub", "sum",
     "take_along_dim", "tanh", "to", "transpose", "unsqueeze", "var", "where",
 ]
+
+
+def __getattr__(name):
+    raise missing("minires.ops", name)
