@@ -1,6 +1,6 @@
 """Modules: layers, losses and containers with torch.nn's names; `nn.functional` has the ops under torch's names."""
 
-from minires.nn import functional, init
+from minires.nn import functional, init, utils
 from minires.nn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Tanh
 from minires.nn.containers import ModuleDict, ModuleList, Sequential
 from minires.nn.fused import conv_norm, norm_relu
@@ -15,7 +15,7 @@ __all__ = [
     "CrossEntropyLoss", "Dropout", "Flatten", "GroupNorm", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear",
     "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ReLU", "ReLU6",
     "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "conv_norm", "count_parameters", "functional",
-    "init", "norm_relu",
+    "init", "norm_relu", "utils",
 ]
 
 

@@ -1,0 +1,27 @@
+"""Settings of optimisers and schedules, checked once, with the messages a person gets."""
+
+import math
+import numbers
+import sys
+
+from minires.errors import OptionError
+
+
+def in_range(name, value, low, high=math.inf, *, open_above=False):
+    """value as a Python float, if it is finite and lies within [low, high] (or [low, high)).
+
+    Raises OptionError, which names it, for everything else, and for True and False: these were meant for a neighbour.
+    """
+    fine = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not fine or not low <= value <= min(high, sys.float_info.max) or (open_above and value == high):
+        upper = "" if high == math.inf else f" and {'below' if open_above else 'at most'} {high}"
+        raise OptionError(f"{name} must be a {'finite ' * (high == math.inf)}number of at least {low}{upper}, "
+                          f"got {value!r}")
+    return float(value)
+
+
+def whole(name, value, low=1):
+    """value as a Python integer of at least low, else an OptionError."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise OptionError(f"{name} must be a whole number of at least {low}, got {value!r}")
+    return int(value)
