@@ -20,6 +20,7 @@ REMEDY = ("parameters and running statistics are those from before this batch. T
           "smaller batches (--batch-size), or call go_on_alone() and repeat the batch")
 LEAVING = 2  # seconds that a process has for the end of its work before it is killed
 STOPPED, STUCK = 5, 60  # seconds of waiting after which a process that has used no processor is given up
+WATCH = 0.5  # seconds between two looks at that
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
@@ -69,17 +70,15 @@ class Other:
         raise ProcessError(f"{self.process.name} {_way_it_ended(self.process.exitcode)}; {REMEDY}")
 
     def _watch(self):
-        """Half a second of waiting at a time: does it use a processor? What this process was stopped for is no waiting.
-        """
+        """Does it use a processor while it is waited for? Time for which this process was stopped does not count."""
         now = time.monotonic()
-        self.waited += min(now - self.looked, 0.15)
+        self.waited += min(now - self.looked, 2 * SECONDS)
         self.looked = now
-        if self.waited < 0.5:
+        if self.waited < WATCH:
             return
-        self.waited = 0.0
         state, used = _state(self.process.pid)
-        self.idle = self.idle + 0.5 if used == self.used else 0.0
-        self.used = used
+        self.idle = self.idle + self.waited if used == self.used else 0.0
+        self.used, self.waited = used, 0.0
         stopped = state in ("T", "t")
         if self.idle >= (STOPPED if stopped else STUCK):
             how = "is stopped, by a signal or a debugger" if stopped else "waits for something that does not come"

@@ -9,7 +9,7 @@ import pytest
 from sharing import batch, here, network
 
 from minires import Tensor, kernels, nn, ops, optim
-from minires.errors import GraphError
+from minires.errors import GraphError, ProcessError
 from minires.parallel import Replicas
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
@@ -176,6 +176,14 @@ def test_replicas_are_handed_from_one_thread_to_another():
         assert in_threads(lambda: replicas.gradients(*batch(4))) == expected
     assert [replicas.gradients(*batch(4))] == expected
     replicas.close()
+
+
+def test_replicas_that_are_closed_in_the_midst_of_a_batch_say_so():
+    model = network()
+    with Replicas(model, 2) as replicas:
+        model.bn1.register_forward_hook(here(replicas.close))
+        with pytest.raises(ProcessError, match="closed in the midst of a batch"):
+            replicas.gradients(*batch(4))
 
 
 def test_one_batch_at_a_time_is_carried():

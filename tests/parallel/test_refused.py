@@ -28,8 +28,9 @@ def refuse(number):
 
 def check_one_process_does_it(model, replicas, message):
     """The step of one process, and a warning of it."""
-    with pytest.warns(RuntimeWarning, match=f"Replicas: one process computes, because the system refuses {message}"):
+    with pytest.warns(RuntimeWarning, match=f"Replicas: one process computes, because the system refuses {message}") as w:
         found = replicas.gradients(*batch(4))
+    assert w[0].filename == __file__
     assert found == Replicas(network(), 1).gradients(*batch(4))
     assert replicas.n == 1
     assert replicas.reason.startswith("the system refuses ")
@@ -68,8 +69,9 @@ def test_the_second_of_two_processes_may_be_refused(monkeypatch):
 
 def test_memory_may_be_refused_from_the_start(monkeypatch):
     monkeypatch.setattr(mmap, "mmap", refuse(errno.ENOMEM))
-    with pytest.warns(RuntimeWarning, match="one process computes, because the system refuses 1 MB of memory"):
+    with pytest.warns(RuntimeWarning, match="one process computes, because the system refuses 1 MB of memory") as w:
         replicas = Replicas(network(), 2)
+    assert w[0].filename == __file__
     assert replicas.n == 1
     assert "memory" in replicas.reason
 
