@@ -268,7 +268,7 @@ m = nn.Linear(4, 2); nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinear
 m = nn.Linear(4, 2); nn.init.normal_(m.weight, 0, 0.01); m.weight.shape
 m = nn.Linear(4, 2); seen = []; h = m.register_forward_hook(lambda module, inputs, output: seen.append(output.shape)); m(T(A)); h.remove(); m(T(A)); len(seen)
 m = nn.Linear(4, 2); seen = []; h = m.register_forward_pre_hook(lambda module, inputs: seen.append(1)); m(T(A)); len(seen)
-m = nn.Linear(4, 2); seen = []; h = m.register_full_backward_hook(lambda module, gi, go: seen.append(go[0].shape)); m(T(A)).sum().backward(); len(seen)
+m = nn.Linear(4, 2); x = T(A, requires_grad=True); seen = []; h = m.register_full_backward_hook(lambda module, gi, go: seen.append(gi[0].shape)); m(x).sum().backward(); [tuple(s) for s in seen] == [(3, 4)]
 m = nn.Linear(4, 2); n = nn.Linear(4, 2); n.load_state_dict(m.state_dict()); bool((n(T(A)) == m(T(A))).all())
 m = nn.Linear(4, 2); len(m.load_state_dict({"weight": m.state_dict()["weight"]}, strict=False).missing_keys)
 m = nn.Linear(4, 2); nn.init.ones_(m.weight); o = optim.SGD(m.parameters(), lr=0.1, momentum=0.9); m(T(A)).sum().backward(); o.step(); m.weight
