@@ -5,6 +5,7 @@ convolution unless variant="v1"; the classifier starts uniform, as torch's Linea
 """
 
 from minires import ops
+from minires.errors import DTypeError, OptionError
 from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
 from minires.models.registry import define
 from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, conv_norm, init
@@ -21,7 +22,11 @@ class ResNet(Module):
 
     def __init__(self, block, blocks, *, num_classes=1000, in_channels=3, shortcut="B", zero_init_residual=False,
                  rng=None, **block_options):
-        rng = generator(rng)
+        if not isinstance(block, type):
+            raise DTypeError(f"ResNet: block must be a class such as BasicBlock, got {block!r}")
+        if len(blocks) != 4:
+            raise OptionError(f"ResNet: blocks must say how many there are in each of four stages, got {blocks!r}")
+        rng, blocks = generator(rng), [whole(n, "blocks", "ResNet") for n in blocks]
         in_channels, num_classes = check_ends("ResNet", in_channels, num_classes)
         options = {"shortcut": shortcut, "rng": rng, **block_options}
         self.conv1 = Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False, rng=rng)

@@ -3,6 +3,7 @@
 from minires.arrays import to_device
 from minires.errors import DTypeError, OptionError
 from minires.nn import seeds, state, targets
+from minires.nn.checks import flag
 from minires.nn.hooks import ModuleHooks
 from minires.tensor import Tensor, unwrap
 
@@ -201,6 +202,7 @@ class Module:
 
     def requires_grad_(self, requires_grad=True):
         """Freeze or unfreeze all parameters."""
+        flag(requires_grad, "requires_grad", "requires_grad_")
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
         return self

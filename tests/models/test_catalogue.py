@@ -89,6 +89,19 @@ def test_the_classes_are_there_for_networks_of_ones_own():
         assert model.eval()(Tensor(np.zeros((1, 3, 33, 33), np.float32))).shape == (1, 3)
 
 
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: models.ResNet("basic", (1, 1, 1, 1)), DTypeError, "block must be a class such as BasicBlock, got 'basic'"),
+    (lambda: models.ResNet(models.BasicBlock, (1, 1, 1)), OptionError, r"each of four stages, got \(1, 1, 1\)"),
+    (lambda: models.ResNet(models.BasicBlock, (1, 1, 1, 0)), ShapeError, "blocks must be at least 1, got 0"),
+    (lambda: models.CifarResNet("20"), DTypeError, "depth must be an integer, got '20'"),
+    (lambda: models.CifarResNet(21), OptionError, r"6n \+ 2 layers"),
+    (lambda: models.BasicBlock(3, 0), ShapeError, "out_channels must be at least 1"),
+])
+def test_a_class_refuses_a_structure_that_cannot_be(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
 def test_a_new_head_is_made_from_the_old_ones_attributes():
     model = models.resnet18(num_classes=10, rng=0)
     model.fc = Linear(model.fc.in_features, 5)

@@ -152,19 +152,25 @@ def test_a_retained_graph_calls_the_hook_on_each_backward():
     y.backward(retain_graph=True)
     y.backward(np.array(3.0))
     np.testing.assert_array_equal([dx for _, (dx,), _ in seen], [[2, 4], [6, 12]])
+    layer, seen = listened()
+    y, z = layer(leaf(1.0, 1.0), leaf(1.0, 1.0), both=True)
+    y.sum().backward(retain_graph=True)
+    z.sum().backward()
+    assert [[a is None for a in (*dx, *dy)] for _, dx, dy in seen] == [[False, False, False, True], [True, False, True, False]]
 
 
 def test_the_arrays_that_a_hook_keeps_are_not_written_into_later():
-    """Gradients are added in place where nobody else has them; a hook has them."""
+    """The engine adds in place, and ReLU writes over ∂L/∂y, where nobody else has the array; a hook has it."""
     layer, seen = nn.ReLU(), []
-    layer.register_full_backward_hook(lambda module, dx, dy: seen.append((dx[0], dy[0], dx[0].copy(), dy[0].copy())))
+    layer.register_full_backward_hook(lambda module, dx, dy: seen.append((dx[0], dy[0])))
     x = Tensor(np.random.default_rng(0).standard_normal((4, 8)), requires_grad=True)
     h = x * 1.5
-    y = ops.relu(layer(h) * 2.0) + h * 3.0 + h
-    (y * y).sum().backward()
-    (dx, dy, dx_then, dy_then), = seen
-    np.testing.assert_array_equal(dx, dx_then)
-    np.testing.assert_array_equal(dy, dy_then)
+    older = h * 3.0  # its gradient reaches h after that of the layer, and is added to it
+    (older + layer(h) * 2.0).sum().backward()
+    (dx, dy), = seen
+    np.testing.assert_array_equal(dy, np.full((4, 8), 2.0))
+    np.testing.assert_array_equal(dx, np.where(x.data > 0, 2.0, 0.0))
+    np.testing.assert_array_equal(x.grad, np.where(x.data > 0, 7.5, 4.5))
 
 
 def test_nothing_is_recorded_for_hooks_under_no_grad():

@@ -93,6 +93,11 @@ def test_a_layer_under_two_names_is_one_module_and_is_saved_under_both():
     assert [name for name, _ in model.named_modules()] == ["", "head"]
     assert [name for name, _ in model.named_parameters()] == ["head.weight", "head.bias"]
     assert list(model.state_dict()) == ["head.weight", "head.bias", "layers.0.weight", "layers.0.bias"]
+    norm = nn.BatchNorm2d(2)
+    both = nn.Sequential(norm, norm)
+    assert [name for name, _ in both.named_buffers()] == ["0.running_mean", "0.running_var", "0.num_batches_tracked"]
+    norm.register_buffer("again", norm.running_mean)
+    assert len(list(norm.buffers())) == 3
     only_once = {"head.weight": np.eye(2), "head.bias": np.ones(2)}
     assert model.load_state_dict(only_once) == ([], [])  # the array of layers.0.weight has come by its other name
     np.testing.assert_array_equal(model.layers[0].weight.data, np.eye(2))
@@ -203,7 +208,9 @@ def test_to_takes_devices_and_float_types_in_every_form():
         layer.half()
 
 
-def test_train_refuses_what_is_no_mode():
+def test_train_and_freezing_refuse_what_is_no_mode():
+    with pytest.raises(DTypeError, match="requires_grad must be True or False, got str"):
+        nn.ReLU().requires_grad_("no")
     with pytest.raises(DTypeError, match="train: mode must be True or False, got list"):
         nn.ReLU().train([1, 2])
 

@@ -53,7 +53,7 @@ def test_layers_of_one_network_from_one_seed_are_warned_of_once(make, names):
     lambda: nn.Sequential(*[nn.Linear(4, 4, rng=g) for g in [np.random.default_rng(0)] * 2]),
     lambda: nn.Sequential(*[nn.Linear(4, 4, rng=0)] * 2),  # one layer twice, which is meant to be equal
     lambda: nn.Sequential(layer := nn.Linear(4, 4, rng=0), copy.deepcopy(layer)),
-    lambda: nn.Sequential(models.BasicBlock(4, 4, rng=0), models.PreActBlock(4, 8, 2, rng=1), models.Bottleneck(8, 2, rng=2)),
+    lambda: nn.Sequential(models.BasicBlock(4, 4, rng=0), models.PreActBlock(4, 8, 2, rng=1), models.Bottleneck(8, 8, rng=2)),
 ])
 def test_other_networks_are_not_warned_of(make):
     with warnings.catch_warnings():
