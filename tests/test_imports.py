@@ -11,8 +11,8 @@ import pytest
 import minires
 
 ROOT = Path(minires.__file__).parent
-ROOMS = ["errors", "random", "cuda", "arrays", "kernels", "graph", "tensor", "op", "ops", "nn", "models", "optim", "data", "storage",
-         "parallel", "plots", "probes", "gradcheck", "train", "gpucheck"]  # from the ground up
+ROOMS = ["errors", "settings", "random", "cuda", "arrays", "kernels", "graph", "tensor", "op", "ops", "nn", "models", "optim", "data",
+         "storage", "parallel", "plots", "probes", "gradcheck", "train", "gpucheck"]  # from the ground up
 FACE = "__init__"  # the public face, minires/__init__.py, looks into the rooms, and no room looks at it
 OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "tqdm", "threadpoolctl", "torch", "scipy"}
 FILES = sorted(ROOT.rglob("*.py"))
