@@ -10,6 +10,7 @@ from minires.arrays import array_module, is_array
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
 from minires.ops.reduction import check_reduction, reduced
+from minires.settings import in_range
 
 
 @op(integers=("target",))
@@ -27,8 +28,7 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
     Raises IndexError for a target outside 0 … K−1; on a GPU, where looking would mean waiting, the loss becomes NaN.
     """
     check_reduction("cross_entropy", reduction)
-    if not 0 <= label_smoothing <= 1:
-        raise OptionError(f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}")
+    label_smoothing = in_range("cross_entropy: label_smoothing", label_smoothing, 0, 1)
     if is_array(target) and target.dtype.kind in "fc":
         return _of_probabilities(logits, target, weight, ignore_index, label_smoothing, reduction)
     x, t, w, shape = _rows("cross_entropy", logits, target, weight, ignore_index)

@@ -2,8 +2,9 @@
 
 from minires import kernels
 from minires.arrays import array_module
-from minires.errors import DTypeError, OptionError, ShapeError
+from minires.errors import DTypeError, ShapeError
 from minires.op import op
+from minires.settings import in_range
 
 
 @op
@@ -72,17 +73,12 @@ def check_norm(op, having, C, m, weight, bias, running_mean, running_var, traini
         raise ShapeError(f"{op}: running_mean and running_var come together, got only one of them")
     if running_mean is None and not training:
         raise ShapeError(f"{op}: training=False needs running_mean and running_var")
-    _check_eps(op, eps)
+    in_range(f"{op}: eps", eps, 0)
     count = kernels.batch_count(m)
     if training and count < 2:
         raise ShapeError(f"{op}: training needs more than one value a channel, {having} and {m} values for each; "
                          "use a larger batch, or eval()")
     return count
-
-
-def _check_eps(op, eps):
-    if not eps >= 0:
-        raise OptionError(f"{op}: eps must be >= 0, got {eps}")
 
 
 @op
@@ -100,7 +96,7 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
     for name, v in (("weight", weight), ("bias", bias)):
         if v is not None and v.shape != shape:
             raise ShapeError(f"layer_norm: {name} has shape {v.shape}, it must be {shape}")
-    _check_eps("layer_norm", eps)
+    in_range("layer_norm: eps", eps, 0)
     axes, lead = tuple(range(-len(shape), 0)), tuple(range(x.ndim - len(shape)))
     x_hat, inv_std = _standardised(x, axes, eps)
     y = x_hat if weight is None else x_hat * weight
@@ -134,7 +130,7 @@ def group_norm(x, weight=None, bias=None, *, num_groups, eps=1e-5):
     for name, v in (("weight", weight), ("bias", bias)):
         if v is not None and v.shape != (C,):
             raise ShapeError(f"group_norm: {name} has shape {v.shape}, x has {C} channels and needs ({C},)")
-    _check_eps("group_norm", eps)
+    in_range("group_norm: eps", eps, 0)
     shape, in_groups = x.shape, (N, num_groups, C // num_groups, *rest)
     axes, lead = tuple(range(2, len(in_groups))), (0, *range(2, x.ndim))
     x_hat, inv_std = _standardised(x.reshape(in_groups), axes, eps)  # (N,C,…) -> (N,G,C/G,…)

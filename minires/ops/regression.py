@@ -1,9 +1,10 @@
 """Losses of the distance d = input − target between numbers."""
 
 from minires.arrays import array_module
-from minires.errors import OptionError, ShapeError
+from minires.errors import ShapeError
 from minires.op import op
 from minires.ops.reduction import check_reduction, reduced
+from minires.settings import in_range
 
 
 def _distance(name, input, target, reduction):
@@ -49,8 +50,7 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
 
     Averaged, summed or left; ∂ℓ/∂target is the negative. β = 0 is l1_loss.
     """
-    if isinstance(beta, bool) or not beta >= 0:
-        raise OptionError(f"smooth_l1_loss: beta must be at least 0, got {beta!r}")
+    beta = in_range("smooth_l1_loss: beta", beta, 0)
     if beta == 0:
         return l1_loss.raw(input, target, reduction=reduction)
     d = _distance("smooth_l1_loss", input, target, reduction)

@@ -4,7 +4,7 @@ from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError
 from minires.optim.optimizer import Optimizer
-from minires.optim.settings import in_range
+from minires.settings import in_range
 
 
 class Adam(Optimizer):

@@ -4,7 +4,8 @@ import math
 
 from minires.arrays import array_module, to_device
 from minires.errors import GraphError, OptionError
-from minires.optim.settings import in_range
+from minires.optim.parameters import check_parameter, listed
+from minires.settings import in_range
 from minires.tensor import Tensor
 
 
@@ -52,11 +53,7 @@ def _norm(arrays, p):
 
 
 def _with_gradient(name, parameters):
-    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    if not parameters:
-        raise OptionError(f"{name}: there are no parameters; model.parameters() is a generator, which is empty when it "
-                          "has been gone through: call it anew")
+    parameters = [parameters] if isinstance(parameters, Tensor) else listed(name, parameters)
     for p in parameters:
-        if not isinstance(p, Tensor):
-            raise OptionError(f"{name}: every parameter must be a Tensor, got {type(p).__name__}")
+        check_parameter(name, p)
     return [p for p in parameters if p.grad is not None]

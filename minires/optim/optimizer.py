@@ -4,7 +4,8 @@ import numpy as np
 
 from minires.arrays import array_module, device_of, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
-from minires.optim.settings import in_range
+from minires.optim.parameters import check_parameter, listed
+from minires.settings import in_range
 from minires.tensor import Tensor
 
 
@@ -23,28 +24,10 @@ class Optimizer:
         self.param_groups, self._ratios = [], []
         self.state = []  # of each parameter, in the order of the groups: {slot: array}
         self.steps = []  # of each parameter, for one without a gradient is not stepped
-        params = self._listed(params)
-        if not params:
-            raise OptionError(f"{type(self).__name__}: there are no parameters to optimise; model.parameters() is a "
-                              "generator, which is empty when it has been gone through: call it anew")
+        params = listed(type(self).__name__, params)
         are_groups = all(isinstance(p, dict) for p in params)
         for group in params if are_groups else [{"params": params}]:
             self.add_param_group(group)
-
-    def _listed(self, params):
-        name = type(self).__name__
-        if isinstance(params, Tensor):
-            raise OptionError(f"{name}: params must be several Tensors; put the one into a list: [parameter]")
-        if hasattr(params, "parameters"):
-            raise OptionError(f"{name}: params must be Tensors, got a {type(params).__name__}; "
-                              "hand over its parameters()")
-        if isinstance(params, dict):
-            raise OptionError(f"{name}: params must be Tensors or a list of groups, got a dictionary; "
-                              "hand over its values(), or [group]")
-        try:
-            return list(params)
-        except TypeError:
-            raise OptionError(f"{name}: params must be Tensors, got {type(params).__name__}") from None
 
     def add_param_group(self, group):
         """One more group {"params": Tensors, setting: value, …}, as in torch."""
@@ -54,9 +37,9 @@ class Optimizer:
             fault = f"has the unknown setting {unknown.pop()!r}" if unknown else "lacks its 'params'"
             raise OptionError(f"{name}: a parameter group {fault}")
         params = group["params"]
-        params = (params,) if isinstance(params, Tensor) else tuple(self._listed(params))
+        params = (params,) if isinstance(params, Tensor) else tuple(listed(name, params))
         for p in params:
-            self._check_parameter(p)
+            check_parameter(name, p)
         every = [*self.params, *params]
         if len({id(p) for p in every}) < len(every):
             raise OptionError(f"{name}: a parameter is given twice")
@@ -69,19 +52,6 @@ class Optimizer:
         self.param_groups.append(full)
         self.state += [{} for _ in params]
         self.steps += [0] * len(params)
-
-    def _check_parameter(self, p):
-        name = type(self).__name__
-        if isinstance(p, tuple):
-            raise OptionError(f"{name}: every parameter must be a Tensor, got a pair; hand over model.parameters(), "
-                              "not named_parameters()")
-        if not isinstance(p, Tensor):
-            raise OptionError(f"{name}: every parameter must be a Tensor, got {type(p).__name__}")
-        if not p.is_leaf:
-            raise OptionError(f"{name}: every parameter must be a leaf, this one {p.shape} is the result of "
-                              f"{p.node.name}; hand over the tensors that it was made of, or its detach()")
-        if p.dtype.kind != "f":
-            raise DTypeError(f"{name}: every parameter must hold floats, this one {p.shape} is {p.dtype}")
 
     def check(self, group):
         """Make a group's settings Python floats. Raises OptionError for those outside their range."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 
 from minires.errors import OptionError
-from minires.optim.settings import in_range, whole
+from minires.settings import in_range, whole
 
 
 def constant(lr):

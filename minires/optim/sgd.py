@@ -4,7 +4,7 @@ from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError
 from minires.optim.optimizer import Optimizer
-from minires.optim.settings import in_range
+from minires.settings import in_range
 
 
 class SGD(Optimizer):
@@ -14,7 +14,7 @@ class SGD(Optimizer):
     μ lies in [0, 1], where torch takes any: with more v would grow though all gradients were 0. So does dampening.
     """
 
-    def __init__(self, params, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
+    def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
         super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
                          nesterov=nesterov)
 

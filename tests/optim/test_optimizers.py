@@ -1,6 +1,7 @@
 """Optimisers against torch's, their state, and the settings they refuse."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -169,6 +170,13 @@ def used_up():
     return generator
 
 
+def test_the_rate_may_be_any_real_number_and_is_torchs_by_default():
+    rates = [optim.SGD(params(), lr).lr for lr in (0.5, np.float32(0.5), np.float64(0.5), Fraction(1, 2))]
+    assert [type(lr) for lr in rates] == [float] * 4
+    assert {*rates} == {0.5}
+    assert [make(params()).lr for make in (optim.SGD, optim.Adam, optim.AdamW)] == [1e-3] * 3
+
+
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: optim.SGD(params(), -0.1), "lr must be a finite number of at least 0, got -0.1"),
     (lambda: optim.SGD(params(), float("nan")), "lr must be a finite number of at least 0, got nan"),
@@ -185,6 +193,8 @@ def used_up():
     (lambda: optim.SGD(params(), 0.1, nesterov="no"), "nesterov must be True or False, got 'no'"),
     (lambda: optim.SGD(params(), 0.1, momentum=0.9, dampening=0.1, nesterov=True), "nesterov needs"),
     (lambda: optim.SGD([], 0.1), "no parameters"),
+    (lambda: optim.SGD([{"params": []}], 0.1), "no parameters"),
+    (lambda: optim.SGD(params(), np.float32("inf")), "lr must be a finite number"),
     (lambda: optim.SGD(used_up(), 0.1), r"model\.parameters\(\) is a generator, .* call it anew"),
     (lambda: optim.SGD(params() * 2, 0.1), "a parameter is given twice"),
     (lambda: optim.SGD([{"params": (p := params())}, {"params": p}], 0.1), "a parameter is given twice"),

@@ -1,8 +1,7 @@
-"""Settings of optimisers and schedules, checked once, with the messages a person gets."""
+"""Numbers that people set, checked once, with the messages that they get."""
 
 import math
 import numbers
-import sys
 
 from minires.errors import OptionError
 
@@ -12,12 +11,17 @@ def in_range(name, value, low, high=math.inf, *, open_above=False):
 
     Raises OptionError, which names it, for everything else, and for True and False: these were meant for a neighbour.
     """
-    fine = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not fine or not low <= value <= min(high, sys.float_info.max) or (open_above and value == high):
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:  # an integer of 309 digits or more
+            number = math.inf
+    if not low <= number <= high or number == math.inf or (open_above and number == high):
         upper = "" if high == math.inf else f" and {'below' if open_above else 'at most'} {high}"
         raise OptionError(f"{name} must be a {'finite ' * (high == math.inf)}number of at least {low}{upper}, "
                           f"got {value!r}")
-    return float(value)
+    return number
 
 
 def whole(name, value, low=1):
