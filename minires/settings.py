@@ -24,8 +24,13 @@ def in_range(name, value, low, high=math.inf, *, open_above=False):
     return number
 
 
+def is_whole(value):
+    """Whether value is a whole number: 3 or np.int64(3), not True, 3.0 or "3"."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
 def whole(name, value, low=1):
     """value as a Python integer of at least low, else an OptionError."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+    if not is_whole(value) or value < low:
         raise OptionError(f"{name} must be a whole number of at least {low}, got {value!r}")
     return int(value)
