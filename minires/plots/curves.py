@@ -1,35 +1,58 @@
 """Curves over epochs and over depth."""
 
-from minires.plots.files import new_figure, tidy, write
+import math
+
+from minires.errors import need
+from minires.plots.files import finished, new_figure, tidy, whole_numbers
+from minires.plots.style import BLUE, STYLES, VERMILION, marked, several
 
 
-def plot_curves(history, path, *, title=""):
-    """Draw loss and error by epoch, training and test, into a PNG; history is a list of the log's rows (dicts)."""
-    figure = new_figure(9, 3.6)
+def plot_curves(history, path=None, *, title=""):
+    """Draw loss and error by epoch, training and test, into a PNG; history is a list of the log's rows. -> Figure"""
+    figure = new_figure(9, 3.8)
     epochs = [row["epoch"] for row in history]
-    marker = "o" if len(epochs) < 3 else None  # a line through one point shows nothing
     left, right = figure.subplots(1, 2)
-    for part, style in (("train", "--"), ("test", "-")):
-        left.plot(epochs, [row[f"{part}_loss"] for row in history], style, color="C0", marker=marker, label=part)
+    for k, part in enumerate(("train", "test")):
+        style = {**STYLES[part], "markevery": marked(len(epochs), k)}
         errors = [100 * (1 - row[f"{part}_accuracy"]) for row in history]
-        right.plot(epochs, errors, style, color="C3", marker=marker, label=f"{part}, last {errors[-1]:.2f} %")
-    left.set(xlabel="epoch", ylabel="cross-entropy", yscale="log", title=title)
-    right.set(xlabel="epoch", ylabel="error (%)", ylim=(0, None))
+        left.plot(epochs, [row[f"{part}_loss"] for row in history], **style, label=part)
+        right.plot(epochs, errors, **style, label=f"{part}, last {errors[-1]:.2f} %")
+    figure.suptitle(title)
+    left.set(xlabel="epoch", ylabel="cross-entropy")
+    if any(0 < row[f"{part}_loss"] < math.inf for row in history for part in ("train", "test")):
+        left.set_yscale("log")
+        _plain_numbers(left)
+    right.set(xlabel="epoch", ylabel="error (%)", ylim=(0, 1.06 * right.dataLim.ymax or 1))
     for axes in (left, right):
-        tidy(axes)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    write(figure, path)
+        tidy(axes, legend="above")
+        whole_numbers(axes.xaxis, epochs[0], epochs[-1])
+    return finished(figure, path)
 
 
-def plot_gradients(norms, path):
-    """Draw {network name: gradient norm by block} over relative depth into a PNG, plain nets against ResNets."""
-    figure = new_figure(9, 3.6)
-    for axes, kind, color, note in zip(figure.subplots(1, 2, sharey=True), ("plain", "resnet"), ("C3", "C0"),
-                                       ("without shortcuts", "with shortcuts")):
+def _plain_numbers(axes):
+    """0.2 and 0.5, not powers of ten, on a logarithmic y axis that spans a decade or two, or less."""
+    ticker = need("matplotlib.ticker", "plots", for_what="drawing")
+    low, high = axes.dataLim.intervaly
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)) if high > 4 * low else ticker.MaxNLocator(5))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+
+
+def plot_gradients(norms, path=None):
+    """Draw {network name: gradient norm of each block} into a PNG, plain nets and ResNets in two panels. -> Figure"""
+    figure = new_figure(9, 3.8)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, kind, color, title in zip(panels, ("plain", "resnet"), (VERMILION, BLUE),
+                                        ("without shortcuts", "with shortcuts")):
         chosen = {name: values for name, values in norms.items() if name.startswith(kind)}
-        for i, (name, values) in enumerate(chosen.items()):
-            axes.plot(range(1, len(values) + 1), values, color=color, alpha=(i + 1) / len(chosen), label=name)
-        axes.set(xlabel="block, from the input to the loss", yscale="log", title=note)
-        tidy(axes)
-    figure.axes[0].set_ylabel("‖∂L/∂H‖ at the block's output")
-    write(figure, path)
+        for k, ((name, values), style) in enumerate(zip(chosen.items(), several(color, len(chosen)))):
+            axes.plot(range(1, len(values) + 1), values, **style, markevery=marked(len(values), k))
+            axes.annotate(name, (1, values[0]), xytext=(-6, 0), textcoords="offset points", ha="right", va="center",
+                          color=color)
+        deepest = max(map(len, norms.values()))
+        axes.set(xlabel="block, from the input to the loss", yscale="log", title=title,
+                 xlim=(1 - 0.28 * deepest, 1.03 * deepest))
+        axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= deepest])
+        tidy(axes, legend=None)
+    panels[0].set_ylabel("‖∂L/∂H‖ at the block's output")
+    return finished(figure, path)

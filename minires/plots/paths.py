@@ -1,10 +1,11 @@
 """The gradient's two ways through each block, over depth."""
 
-from minires.plots.files import new_figure, tidy, write
+from minires.plots.files import finished, new_figure, tidy, whole_numbers
+from minires.plots.style import NOTE, STYLES, marked
 
 
-def plot_paths(networks, path):
-    """Draw {network name: list of probes.Path} into a PNG, side by side: what arrives at a block, and what leaves."""
+def plot_paths(networks, path=None):
+    """Draw {network name: list of probes.Path} into a PNG: what arrives at a block, and what leaves. -> Figure"""
     figure = new_figure(4.8 * len(networks), 4.2)
     panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
     for axes, (name, blocks) in zip(panels, networks.items()):
@@ -12,25 +13,26 @@ def plot_paths(networks, path):
         axes.set(xlabel="block, from the input to the loss", yscale="log",
                  title=f"{name}:  ∂L/∂x = {blocks[-1].formula}")
         axes.title.set_fontsize("medium")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(axes.xaxis, 1, len(blocks))
         tidy(axes)
     panels[0].set_ylabel("norm of the gradient")
-    write(figure, path)
+    return finished(figure, path)
 
 
 def _draw(axes, blocks):
     x = range(1, len(blocks) + 1)
-    marker = "o" if len(blocks) < 12 else None
     plain = blocks[-1].identity is None
     changes = [i for i, b in zip(x, blocks) if b.x.shape != b.m.shape]
     for i in changes:
         axes.axvline(i, color="0.92", lw=6, zorder=0)
     if changes:
         axes.annotate("the shape changes", (changes[0], 1), xycoords=("data", "axes fraction"), xytext=(5, -10),
-                      textcoords="offset points", color="0.5", fontsize=8)
-    axes.plot(x, [b.upstream for b in blocks], ":", color="0.1", lw=1.2, zorder=4, label="‖g‖ = ‖∂L/∂H‖, arriving")
+                      textcoords="offset points", **NOTE)
+    axes.plot(x, [b.upstream for b in blocks], **STYLES["arriving"], zorder=4, label="‖g‖ = ‖∂L/∂H‖, arriving")
     axes.plot(x, [b.total for b in blocks], color="0.78", lw=5, solid_capstyle="round",
               label="‖∂L/∂x‖, leaving" + ("" if plain else ": both together"))
     if not plain:
-        axes.plot(x, [b.identity for b in blocks], color="C0", marker=marker, ms=4, label="through the shortcut")
-    axes.plot(x, [b.branch for b in blocks], color="C3", marker=marker, ms=4, label="through the branch F")
+        axes.plot(x, [b.identity for b in blocks], **STYLES["shortcut"], markevery=marked(len(x)),
+                  label="through the shortcut")
+    axes.plot(x, [b.branch for b in blocks], **STYLES["branch"], markevery=marked(len(x), 1),
+              label="through the branch F")

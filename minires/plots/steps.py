@@ -1,35 +1,37 @@
-"""Error of a measured derivative against its step."""
+"""The error of measured derivatives against their step."""
 
 import numpy as np
 
-from minires.plots.files import new_figure, tidy, write
+from minires.plots.files import finished, new_figure, tidy
+from minires.plots.style import GUIDE, NOTE, STYLES, marked
 
 U = 2.0**-53
+POWERS = {"2-point": (2, "h²", (-24, 2)), "4-point": (4, "h⁴", (8, -10))}
 
 
-def plot_steps(op, steps, errors, path):
-    """Draw {method: error at each step} into a PNG, with the slopes that theory gives each method."""
-    figure = new_figure(8, 5)
+def plot_steps(op, steps, errors, path=None):
+    """Draw {method: error at each step} into a PNG, with the slopes that theory gives each method. -> Figure"""
+    figure = new_figure(8, 5.6)
     axes = figure.subplots()
-    for (name, values), color in zip(errors.items(), ("C2", "C3", "C0")):
-        axes.loglog(steps, np.maximum(values, U / 2), ".-", color=color, lw=1, ms=3, label=_label(name, steps, values))
-    tall = [v for name, v in errors.items() if name != "complex step"]
-    at_right = max(float(np.nanmax(v[np.isfinite(v)])) for v in tall)
-    for power, style, side in ((2, ":", errors.get("2-point")), (4, "--", errors.get("4-point"))):
-        h0, e0 = _anchor(steps, side)
+    for k, (name, values) in enumerate(errors.items()):
+        axes.loglog(steps, np.maximum(values, U / 2), **STYLES[name], markevery=marked(len(steps), k, most=16),
+                    label=_label(name, steps, values))
+    for name, (power, text, place) in POWERS.items():
+        h0, e0 = _truncation(steps, errors[name], power)
         if h0:
-            h = steps[(steps <= 1) & (steps >= 1e-8)]
-            axes.loglog(h, e0 * (h / h0) ** power, style, color="0.5", lw=1)
-            axes.annotate("h²" if power == 2 else "h⁴", (h0, e0), xytext=(6, -12), textcoords="offset points",
-                          color="0.4")
-    axes.loglog(steps, U / steps, "-.", color="0.7", lw=1)
-    axes.annotate("rounding: u/h", (1e-12, U / 1e-12), xytext=(6, 4), textcoords="offset points", color="0.4")
-    axes.axhline(U, color="0.85", lw=1)
-    axes.annotate("u = 2⁻⁵³", (steps[0], U), xytext=(2, -12), textcoords="offset points", color="0.5")
-    axes.set(xlabel="step h", ylabel="relative error of the derivative", title=f"{op}: error against step size",
-             ylim=(1e-18, max(10.0, 2 * min(at_right, 1e3))))
-    tidy(axes)
-    write(figure, path)
+            h = np.array([max(h0 * (U / e0) ** (1 / power), steps[0]), 1.0])
+            axes.loglog(h, e0 * (h / h0) ** power, **GUIDE)
+            axes.annotate(text, (h0, e0), xytext=place, textcoords="offset points", **NOTE)
+    axes.loglog(steps, U / steps, **GUIDE)
+    axes.annotate("rounding: u/h", (1e-12, U / 1e-12), xytext=(8, 4), textcoords="offset points", **NOTE)
+    axes.axhline(U, **GUIDE)
+    axes.annotate("u = 2⁻⁵³", (1, U), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+                  va="center", annotation_clip=False, **NOTE)
+    largest = max(float(np.nanmax(v[np.isfinite(v)])) for name, v in errors.items() if name in POWERS)
+    axes.set(xlabel="step h", ylabel="relative error of the derivative", ylim=(1e-17, max(10.0, 2 * min(largest, 1e3))))
+    figure.suptitle(f"{op}: error against step size")
+    tidy(axes, legend="above")
+    return finished(figure, path)
 
 
 def _label(name, steps, values):
@@ -39,8 +41,11 @@ def _label(name, steps, values):
     return f"{name}: {values[best]:.0e} at best, h = {steps[best]:.0e}"
 
 
-def _anchor(steps, values):
-    """A point on the truncation side of the V, two decades right of its foot; (None, None) where there is none."""
-    best = int(np.nanargmin(values))
-    right = best + 4
-    return (steps[right], values[right]) if right < len(steps) and values[right] > 20 * values[best] else (None, None)
+def _truncation(steps, values, power):
+    """The last point (h, error) up to which the error grows as h^power for two decades; (None, None) if it does not."""
+    decade = round(1 / np.log10(steps[1] / steps[0]))
+    for end in range(len(steps) - 1, 2 * decade, -1):
+        few = values[[end - 2 * decade, end - decade, end]]
+        if np.all(few > 0) and np.all(np.isfinite(few)) and np.allclose(np.diff(np.log10(few)), power, atol=0.15):
+            return steps[end - decade], values[end - decade]
+    return None, None

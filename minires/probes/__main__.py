@@ -39,16 +39,14 @@ def main(argv=None):
     digits, _ = data.load("digits")
     digits = digits.limit(min(args.batch_size, len(digits)))
     images, labels = next(iter(data.Loader(digits, len(digits))))
-    pairs = [{name: models.create(name, in_channels=1, rng=args.seed) for name in (f"plain{depth}", f"resnet{depth}")}
-             for depth in dict.fromkeys(args.depths)]
+    networks = {f"{kind}{depth}": models.create(f"{kind}{depth}", in_channels=1, rng=args.seed)
+                for depth in dict.fromkeys(args.depths) for kind in ("plain", "resnet")}
     norms = {}
     try:
-        for pair in pairs:
-            found = {name: gradient_norms(model, images, labels) for name, model in pair.items()}
-            norms |= found
-            for name, values in found.items():
-                print(f"{name:<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
-                      f"{values[0] / values[-1]:>9.3g}")
+        for name, model in networks.items():
+            values = norms[name] = gradient_norms(model, images, labels)
+            print(f"{name:<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
+                  f"{values[0] / values[-1]:>9.3g}", flush=True)
     finally:  # what is measured is drawn, though the output may have gone
         if norms:
             plot_gradients(norms, args.out)

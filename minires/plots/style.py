@@ -1,0 +1,34 @@
+"""What lines look like: each kind has a colour, a dash and a marker of its own, of which any one is enough to know it.
+
+The colours are those of Okabe and Ito, which colour-blind readers tell apart, too.
+"""
+
+BLUE, VERMILION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#222222"
+GUIDE = {"color": "0.55", "linewidth": 1, "zorder": 1}  # what theory says, beside what was measured
+NOTE = {"color": "0.35", "fontsize": 9}
+
+
+def line(color, dash, marker):
+    return {"color": color, "linestyle": dash, "marker": marker, "markersize": 4.5, "linewidth": 1.4}
+
+
+STYLES = {
+    "complex step": line(BLUE, "-", "o"), "2-point": line(VERMILION, (0, (5, 1.5)), "s"),
+    "4-point": line(BLACK, (0, (1, 1)), "^"),
+    "train": line(VERMILION, (0, (4, 2)), "s"), "test": line(BLUE, "-", "o"),
+    "shortcut": line(BLUE, "-", "o"), "branch": line(VERMILION, (0, (4, 1.5)), "s"), "arriving": line(BLACK, ":", ""),
+    "torch": {"color": BLUE}, "dezero": {"color": VERMILION}, "mygrad": {"color": GREEN},
+}
+DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+def several(color, count):
+    """`count` styles of one colour."""
+    return [line(color, DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]) for k in range(count)]
+
+
+def marked(points, k=0, most=10):
+    """Where a line of so many points has its markers: at `most` of them, others than the k lines before it."""
+    step = max(1, -(-points // most))
+    return (k * step // 3 % step, step)
