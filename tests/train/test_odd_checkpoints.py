@@ -184,6 +184,17 @@ def test_every_odd_array_is_refused_by_name(saved, resumed):
     assert tried >= 60
 
 
+def test_a_setting_of_the_optimizer_that_is_not_the_runs_is_refused(saved, resumed):
+    """Its rate is set before each step, whatever is saved."""
+    sections, state = saved
+    names = [name for name in sections["optimizer"] if name.startswith("group.") and not name.endswith(".lr")]
+    assert names
+    for name in names:
+        for value in (5.0, -1.0, np.nan):
+            text = refusal(resumed, weights_with(sections, "optimizer", name, np.array(value)), state)
+            assert f"optimizer/{name} is {value}, the run's configuration makes it " in text
+
+
 @pytest.mark.parametrize("change", [
     lambda s: {"model": s["model"]}, lambda s: {}, lambda s: {**s, "ema": {}},
     lambda s: {**s, "model": {}}, lambda s: {**s, "optimizer": {}},
