@@ -9,6 +9,7 @@ from minires import kernels
 from minires.arrays import array_module, is_array
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
+from minires.ops.activation import log_softmax
 from minires.ops.reduction import check_reduction, reduced
 from minires.settings import in_range
 
@@ -20,8 +21,8 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
     q_k = w_k·((1 − ε)·t_k + ε/K), with class weights w and label smoothing ε  [Szegedy et al. 2016, §7].
     Of a class number as target t_k is [k = target]. Given as floats, the target is the probabilities t_k themselves:
     then "mean" divides by the number of samples, and ∂ℓ/∂t_k = −w_k·(1 − ε)·log p_k.
-    Samples whose target is ignore_index count for nothing, be their logits NaN; "mean" divides by the Σ w_target of
-    the others, and is NaN where there are none.
+    Samples whose target is ignore_index count for nothing, whatever their logits are.
+    "mean" divides by the Σ w_target of the others; where there are none it is NaN, and all gradients are 0.
 
     logits (N,K) or (N,K,…), target integers (N,) or (N,…), or floats (N,K) or (N,K,…)
     -> a scalar, or (N,) or (N,…) with reduction="none".
@@ -31,7 +32,7 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
     label_smoothing = in_range("cross_entropy: label_smoothing", label_smoothing, 0, 1)
     if is_array(target) and target.dtype.kind in "fc":
         return _of_probabilities(logits, target, weight, ignore_index, label_smoothing, reduction)
-    x, t, w, shape = _rows("cross_entropy", logits, target, weight, ignore_index)
+    x, t, w, shape = _rows("cross_entropy", "logits", logits, target, weight, ignore_index)
     losses, w_t, log_p = kernels.cross_entropy(x, t, w, label_smoothing, ignore_index)
     y, m = reduced(losses.reshape(shape), reduction, w_t)
     logits_shape = logits.shape
@@ -56,8 +57,7 @@ def _of_probabilities(logits, target, weight, ignore_index, smoothing, reduction
     xp, K = array_module(logits), logits.shape[1]
     w = _class_weights("cross_entropy", logits, weight)
     w = 1.0 if w is None else w.reshape(K, *[1] * (logits.ndim - 2))  # (K,) -> (K,…), which fits (N,K,…)
-    z = logits - logits.real.max(axis=1, keepdims=True)
-    log_p = z - xp.log(xp.exp(z).sum(axis=1, keepdims=True))
+    log_p, _ = log_softmax.raw(logits, dim=1)
     q = w * ((1 - smoothing) * target + smoothing / K)
     y, m = reduced(-(q * log_p).sum(axis=1), reduction)
 
@@ -74,7 +74,7 @@ def nll_loss(log_p, target, *, weight=None, ignore_index=-100, reduction="mean")
     log_p (N,K) or (N,K,…); target and the rest as the class numbers of cross_entropy.
     """
     check_reduction("nll_loss", reduction)
-    x, t, w, shape = _rows("nll_loss", log_p, target, weight, ignore_index)
+    x, t, w, shape = _rows("nll_loss", "log_p", log_p, target, weight, ignore_index)
     xp, counts = array_module(x), t != ignore_index
     is_class = (t >= 0) & (t < x.shape[1])  # all that count, but on a GPU they were not looked at
     at = xp.arange(len(t)), xp.where(is_class, t, 0)
@@ -91,7 +91,7 @@ def nll_loss(log_p, target, *, weight=None, ignore_index=-100, reduction="mean")
     return y, backward
 
 
-def _rows(name, x, target, weight, ignore_index):
+def _rows(name, scores, x, target, weight, ignore_index):
     """x (N,K,…) as rows (M,K), class numbers (N,…) as t (M,), weight as w (K,), and target's shape, once checked.
 
     t and w are copies: what is done to the caller's arrays before backward does not reach them.
@@ -106,8 +106,7 @@ def _rows(name, x, target, weight, ignore_index):
         raise DTypeError(f"{name}: target must hold class numbers as integers, got "
                          f"{getattr(target, 'dtype', type(target).__name__)}")
     if x.ndim < 2 or not x.shape[1] or target.shape != x.shape[:1] + x.shape[2:]:
-        raise ShapeError(f"{name}: {'logits' if name == 'cross_entropy' else 'log_p'} (N,K,…) are {x.shape}, "
-                         f"target (N,…) is {target.shape}")
+        raise ShapeError(f"{name}: {scores} (N,K,…) are {x.shape}, target (N,…) is {target.shape}")
     K = x.shape[1]
     w = _class_weights(name, x, weight)
     try:

@@ -1,5 +1,7 @@
 """What all optimisers share: parameters in groups, their state by position, and its way into a checkpoint."""
 
+from numbers import Real
+
 import numpy as np
 
 from minires.arrays import array_module, device_of, is_array, to_device
@@ -136,57 +138,58 @@ class Optimizer:
         raise NotImplementedError
 
     def state_dict(self):
-        """{name: array}: "steps" of each parameter, each kept array as "slot.position" (the living ones), and each
-        setting of a group as "group.number.setting"."""
-        arrays = {f"{slot}.{i}": array for i, state in enumerate(self.state) for slot, array in state.items()}
-        settings = {name: np.array(group[key], np.float64) for name, (group, key) in self._settings().items()}
-        return {"steps": np.array(self.steps, np.int64), **settings, **arrays}
+        """{name: array}, the arrays being the living ones: "steps" of each parameter, each kept array as
+        "slot.position", and each setting of a group as "group.number.setting"."""
+        groups = self.param_groups
+        kept = {name: self.state[i][slot] for name, (i, slot) in self._slots(groups).items() if slot in self.state[i]}
+        settings = {name: np.array(groups[g][key], np.float64) for name, (g, key) in self._settings().items()}
+        return {"steps": np.array(self.steps, np.int64), **settings, **kept}
+
+    def _slots(self, groups):
+        """{name of an array in the state: (position, slot)}"""
+        group_of = [group for group in groups for _ in group["params"]]
+        return {f"{slot}.{i}": (i, slot) for i, group in enumerate(group_of) for slot in self.slots(group)}
 
     def _settings(self):
-        return {f"group.{g}.{key}": (group, key) for g, group in enumerate(self.param_groups) for key in group
-                if key != "params"}
+        """{name of a setting in the state: (number of the group, setting)}, of those that are one number or several"""
+        return {f"group.{g}.{key}": (g, key) for g, group in enumerate(self.param_groups)
+                for key, value in group.items() if key != "params" and isinstance(value, (Real, tuple))}
 
     def load_state_dict(self, arrays):
         """Copy what state_dict() gave for the same parameters, settings too; one that is missing stays as it is.
 
         Raises CheckpointError if it does not fit, and changes nothing then.
         """
-        group_of = [group for group in self.param_groups for _ in group["params"]]
-        settings, params = self._settings(), self.params
-        fits = {f"{slot}.{i}": (i, slot) for i, group in enumerate(group_of) for slot in self.slots(group)}
-        shapes = {"steps": (len(params),), **{name: params[i].shape for name, (i, _) in fits.items()},
-                  **{name: np.shape(group[key]) for name, (group, key) in settings.items()}}
-        differs = [name for name in arrays if name in shapes and not (
-            is_array(arrays[name]) and arrays[name].shape == shapes[name]
-            and arrays[name].dtype.kind in ("iu" if name == "steps" else "f"))]
-        steps = [0] * len(params) if "steps" in differs else [int(t) for t in arrays.get("steps", self.steps)]
-        missing = [name for name, (i, _) in fits.items() if steps[i] and name not in arrays]
-        if "steps" not in arrays:
-            missing.append("steps")
-        unexpected = [name for name in arrays if name not in shapes]
-        if missing or unexpected or differs:
+        params, groups = self.params, self._groups_with(arrays)
+        slots = self._slots(groups)
+        forms = {"steps": ((len(params),), "iu"), **{name: (params[i].shape, "f") for name, (i, _) in slots.items()},
+                 **{name: (np.shape(groups[g][key]), "f") for name, (g, key) in self._settings().items()}}
+        differs = [name for name in arrays if name in forms and not _has_form(arrays[name], *forms[name])]
+        steps = arrays["steps"].tolist() if "steps" in arrays and "steps" not in differs else self.steps
+        missing = [name for name, (i, _) in slots.items() if steps[i] and name not in arrays]
+        missing += [] if "steps" in arrays else ["steps"]
+        unexpected = [name for name in arrays if name not in forms]
+        if missing or unexpected or differs or min(steps) < 0:
             raise CheckpointError(f"{type(self).__name__} cannot load this state; missing: {missing[:4]}, unexpected: "
-                                  f"{unexpected[:4]}, shape or type differs: {differs[:4]}")
-        if min(steps) < 0:
-            raise CheckpointError(f"{type(self).__name__} cannot load this state; steps: {min(steps)} is below 0")
-        loaded = self._loaded(arrays)
-        for group, new in zip(self.param_groups, loaded):
-            group.update(new)
-        self.steps, self.state = steps, [{} for _ in params]
-        for name, (i, slot) in fits.items():
+                                  f"{unexpected[:4]}, shape or type differs: {differs[:4]}"
+                                  + f", steps below 0: {min(steps)}" * (min(steps) < 0))
+        for group, loaded in zip(self.param_groups, groups):
+            group.update(loaded)
+        self.steps, self.state = list(steps), [{} for _ in params]
+        for name, (i, slot) in slots.items():
             if name in arrays:
                 p = params[i]
                 self.state[i][slot] = array_module(p.data).empty_like(p.data)  # in memory as the parameter lies
                 self.state[i][slot][...] = to_device(arrays[name], p.device)
 
-    def _loaded(self, arrays):
-        """The groups with their settings from the arrays, checked."""
+    def _groups_with(self, arrays):
+        """The groups, with those settings from the arrays that have their form. Raises CheckpointError out of range."""
         groups = [dict(group) for group in self.param_groups]
-        for name, (_, key) in self._settings().items():
-            if name in arrays:
-                group, value = groups[int(name.split(".")[1])], arrays[name].tolist()
-                was = group[key]
-                group[key] = bool(value) if isinstance(was, bool) else tuple(value) if isinstance(was, tuple) else value
+        for name, (g, key) in self._settings().items():
+            was = groups[g][key]
+            if name in arrays and _has_form(arrays[name], np.shape(was), "f"):
+                value = arrays[name].tolist()
+                groups[g][key] = type(was)(value)  # a bool, a float, or a tuple of floats
         try:
             for group in groups:
                 self.check(group)
@@ -200,3 +203,8 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines += [f"    {key}: {value}" for key, value in sorted(group.items()) if key != "params"]
         return "\n".join([f"{type(self).__name__} (", *lines, ")"])
+
+
+def _has_form(array, shape, kinds):
+    """Whether this is an array of that shape, of numbers of one of these kinds."""
+    return is_array(array) and array.shape == shape and array.dtype.kind in kinds

@@ -395,11 +395,39 @@ def test_all_settings_are_in_the_state():
     for a, b in zip(first.param_groups, second.param_groups, strict=True):
         assert {k: v for k, v in a.items() if k != "params"} == {k: v for k, v in b.items() if k != "params"}
     assert second.lr == 0.3
-    sgd = optim.SGD([p], 0.1, 0.9, nesterov=True)
-    other = optim.SGD([p], 0.2)
-    state = sgd.state_dict()
-    other.load_state_dict({k: v for k, v in state.items() if not k.startswith("momentum_buffer")})
+
+
+def test_what_is_kept_goes_by_the_settings_that_are_loaded():
+    p = params()
+    with_momentum, without = optim.SGD(p, 0.1, 0.9, nesterov=True), optim.SGD(p, 0.2)
+    p[0].grad = np.ones(2)
+    with_momentum.step()
+    other = optim.SGD(p, 0.2)
+    other.load_state_dict(with_momentum.state_dict())
     assert (other.lr, other.param_groups[0]["momentum"], other.param_groups[0]["nesterov"]) == (0.1, 0.9, True)
+    np.testing.assert_array_equal(other.state[0]["momentum_buffer"], np.ones(2))
+    with_momentum.param_groups[0].update(momentum=0.0, nesterov=False)
+    without.load_state_dict(with_momentum.state_dict())
+    assert (without.param_groups[0]["momentum"], without.state) == (0.0, [{}])
+
+
+def test_an_optimiser_of_ones_own_needs_an_update_and_no_more():
+    class Signs(optim.Optimizer):
+        def __init__(self, params, lr=0.5, every=2, name="signs"):
+            super().__init__(params, lr=lr, every=every, name=name)
+
+        def update(self, xs, dxs, states, group, t, first):
+            for x, dx in zip(xs, dxs):
+                x -= group["lr"] * np.sign(dx) * (t % group["every"] == 0)
+    p = params()
+    optimizer = Signs(p)
+    p[0].grad = np.array([3.0, -2.0])
+    optimizer.step()
+    optimizer.step()
+    np.testing.assert_array_equal(p[0].data, [0.5, 1.5])
+    other = Signs(p, 0.1, 5, "others")
+    other.load_state_dict(optimizer.state_dict())
+    assert (other.lr, other.param_groups[0]["every"], other.param_groups[0]["name"], other.steps) == (0.5, 2, "others", [2])
 
 
 def test_a_state_without_settings_as_older_checkpoints_have_it_leaves_them():
@@ -431,7 +459,7 @@ STEPS, BUFFER = {"steps": np.array([1])}, {"momentum_buffer.0": np.ones(2)}
     (0.0, {**STEPS, **BUFFER}, r"missing: \[\], unexpected: \['momentum_buffer.0'\]"),
     (0.9, {**STEPS, "momentum_buffer.0": np.ones(3)}, r"unexpected: \[\], shape or type differs: \['momentum_buffer.0'\]"),
     (0.9, {"steps": np.array([1.5]), **BUFFER}, r"shape or type differs: \['steps'\]"),
-    (0.9, {"steps": np.array([-1]), **BUFFER}, "steps: -1 is below 0"),
+    (0.9, {"steps": np.array([-1]), **BUFFER}, "steps below 0: -1"),
     (0.9, {**STEPS, "momentum_buffer.0": np.ones(2, int)}, r"shape or type differs: \['momentum_buffer.0'\]"),
     (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array(np.nan)}, "lr must be a finite number of at least 0, got nan"),
     (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array([0.1])}, r"shape or type differs: \['group.0.lr'\]"),
