@@ -11,10 +11,11 @@ point s of the corners known so far that is nearest to g, v = g − s, until no 
 farthest along v is measured: each output takes, of all points x + ε·p tried, the one where its slope dy_k·∂y_k/∂v is
 greatest. Slopes at x itself would not do: those of |x| − 2·relu(y) along (1, 1) are −1 on both sides, torch's gradient
 (0, 0) gives 0. The p are v (there a maximum is largest), −v (a minimum), v turned to where each element alone bends
-upwards or downwards (sums of maxima and minima), 16 random ones, and, before anything is called wrong, 64 more.
+upwards or downwards (sums of maxima and minima), 8 random ones with their opposites, and, before anything is called
+wrong, 64 more.
 
 Errors. A right gradient fails only where a corner is missed. A piece of y that a random p meets with probability q is
-missed with (1 − q)^80: 1e-10 for q = 1/4, 2e-4 for q = 1/10. Maxima, minima and sums of them are not left to chance. A
+missed with (1 − q)^72: 1e-9 for q = 1/4, 5e-4 for q = 1/10. Maxima, minima and sums of them are not left to chance. A
 wrong gradient passes where it is nearer to S than 1e-5 of the largest slope, or where another output, whose range at
 the same elements is wide, covers it (dy is random: another seed shows it), or after 60 corners: then nothing is
 claimed.
@@ -27,6 +28,7 @@ from minires.gradcheck.report import Kink
 
 TOLERANCE = 1e-5  # gradients at x + ε·p differ from those at x by curvature, ε·y″, and by rounding
 CORNERS = 60
+LOOKED_AT = 8  # of the elements whose gradient differs, where nothing shows a kink
 
 
 def kinks_of(point, method, dy, gradients, slopes, seed):
@@ -34,28 +36,33 @@ def kinks_of(point, method, dy, gradients, slopes, seed):
 
     gradients: {argument: dx as backward gives it}; slopes: {argument: Slopes}.
     """
-    rng = np.random.default_rng([seed, 3])
-    kinks = {i: [] for i in point.wanted}
-    if not any(_bends(point, method, slopes, [i]) for i in point.wanted) and not (
-            len(point.wanted) > 1 and _bends(point, method, slopes, point.wanted)):
-        return kinks
-    elements = [(i, j) for i in point.wanted for j in np.ndindex(point.units[i].shape)]
-    found = {(i, j): kink(method, point.element(i, j), slopes[i].steepest) for i, j in elements}
-    sides = {e: [dy * side for side in pair] for e, pair in found.items() if pair is not None}
-    nearby = _Nearby(point, method, dy, rng)
-    doubtful = [e for e in elements if e in sides or nearby.varies(e, slopes[e[0]].steepest)]
+    kinks, nearby = {i: [] for i in point.wanted}, _Nearby(point, method, dy, slopes, seed)
+    doubtful, sides = _in_doubt(nearby, gradients)
     if not doubtful:
         return kinks
     units = np.array([point.units[i][j] for i, j in doubtful])
     given = np.array([gradients[i][j] for i, j in doubtful]) * units
     upwards = np.array([np.sign(np.sum(sides[e][1] - sides[e][0])) if e in sides else 0.0 for e in doubtful])
     allowed, low, high = nearby.nearest(given, doubtful, upwards)
-    for e, unit, at, least, most in zip(doubtful, units, allowed, low, high):
-        i, j = e
-        if e in sides:
-            least, most = np.minimum(*sides[e]).sum(), np.maximum(*sides[e]).sum()
-        kinks[i].append(Kink(j, float(least / unit), float(most / unit), float(gradients[i][j]), float(at / unit)))
+    for (i, j), unit, at, *ends in zip(doubtful, units, allowed, low, high):
+        if (i, j) in sides:
+            ends = np.minimum(*sides[i, j]).sum(), np.maximum(*sides[i, j]).sum()
+        kinks[i].append(Kink(j, *(float(end / unit) for end in ends), float(gradients[i][j]), float(at / unit)))
     return kinks
+
+
+def _in_doubt(nearby, gradients):
+    """(elements without a derivative, {those with a kink of their own: dy times its slopes on both sides})"""
+    point, method, slopes = nearby.point, nearby.method, nearby.slopes
+    differing = {(i, j) for i, j in nearby.measured
+                 if abs(gradients[i][j] * point.units[i][j] - nearby.measured[i, j]) > nearby.least[i]}
+    together = [[i] for i in point.wanted] + [point.wanted] * (len(point.wanted) > 1)
+    if not any(_bends(point, method, slopes, moving) for moving in together) and not any(
+            nearby.varies(e) for e in sorted(differing)[:LOOKED_AT]):
+        return [], {}
+    found = {(i, j): kink(method, point.element(i, j), slopes[i].steepest) for i, j in nearby.measured}
+    sides = {e: [nearby.dy * side for side in pair] for e, pair in found.items() if pair is not None}
+    return [e for e in found if e in sides or nearby.varies(e, thoroughly=e in differing)], sides
 
 
 def _bends(point, method, slopes, moving):
@@ -67,27 +74,39 @@ def _bends(point, method, slopes, moving):
 class _Nearby:
     """The gradients of ⟨dy, y⟩ at smooth points around a point, in its units."""
 
-    def __init__(self, point, method, dy, rng):
-        self.point, self.method, self.dy, self.rng = point, method, dy, rng
-        self.pool = self.some(16)
+    def __init__(self, point, method, dy, slopes, seed):
+        self.point, self.method, self.dy, self.slopes = point, method, dy, slopes
+        self.rng = np.random.default_rng([seed, 3])
+        self.pool = self.random(8)
+        self.pool += [{i: -p for i, p in direction.items()} for direction in self.pool]  # which cancel for |x| at 0
+        y = point.evaluate(point.arrays) if method.u else 0.0
+        self.noise = float(np.abs(dy * method.rounding(y, method.near / 8)).sum())
+        self.measured = {(i, j): slopes[i].measured[j] * point.units[i][j]
+                         for i in point.wanted for j in np.ndindex(point.units[i].shape)}
+        self.least = {i: TOLERANCE * slopes[i].steepest * np.abs(dy).max(initial=0) for i in point.wanted}
 
-    def some(self, count):
-        """Random directions, each with its opposite: their gradients cancel where |x| is 0."""
-        drawn = [self.point.random_direction(self.rng) for _ in range(count // 2)]
-        return drawn + [{i: -p for i, p in direction.items()} for direction in drawn]
+    def random(self, count):
+        return [self.point.random_direction(self.rng) for _ in range(count)]
 
-    def slope(self, p, line_of):
+    def slope(self, p, line_of, closer=1):
         """dy/dt at x + ε·p along the line that line_of makes there."""
-        beside = self.point.beside(p, self.method.near)
-        return np.asarray(self.method.slope(line_of(beside), 0.0, self.method.near / 8))
+        distance = self.method.near / closer
+        return np.asarray(self.method.slope(line_of(self.point.beside(p, distance)), 0.0, distance / 8))
 
-    def gradient(self, p, elements, dy):
-        return np.array([np.sum(dy * self.slope(p, lambda at, e=e: at.element(*e))) for e in elements])
+    def gradient(self, p, elements, dy, closer=1):
+        return np.array([np.sum(dy * self.slope(p, lambda at, e=e: at.element(*e), closer)) for e in elements])
 
-    def varies(self, element, steepest):
-        """Whether the slope of an element is not the same everywhere around."""
-        slopes = [self.slope(p, lambda at: at.element(*element)) for p in self.pool]
-        return np.ptp(slopes, axis=0).max(initial=0) > TOLERANCE * steepest
+    def varies(self, element, thoroughly=False):
+        """Whether the gradient by an element is not the same everywhere around, and at x, where it was measured.
+
+        As at a kink, the spread must stay half as far away: that of a curved function halves.
+        """
+        points = self.pool + self.random(64 * thoroughly)
+
+        def spread(closer):
+            return np.ptp([self.measured[element], *(self.gradient(p, [element], self.dy, closer)[0] for p in points)])
+        wide = spread(1)
+        return wide > self.least[element[0]] + self.noise and spread(2) > 0.75 * wide
 
     def embedded(self, elements, v):
         """A direction that orders the elements as v does and gives each its sign, but none a small size: as far as a
@@ -111,18 +130,16 @@ class _Nearby:
     def nearest(self, g, elements, upwards):
         """(g itself if it may be a gradient here, else the nearest that may be; the range met of each element)"""
         corners = np.array([self.gradient(p, elements, self.dy) for p in self.pool[::8]])
-        y = self.point.evaluate(self.point.arrays)
-        noise = np.abs(self.dy * self.method.rounding(y, self.method.near / 8)).sum()
         for _ in range(CORNERS):
             s = nearest_average(corners, g)
             v = g - s
             length = np.linalg.norm(v)
-            slack = max(TOLERANCE, self.method.tolerance) * max(np.abs(g).max(), np.abs(corners).max()) + noise
+            slack = max(TOLERANCE, self.method.tolerance) * max(np.abs(g).max(), np.abs(corners).max()) + self.noise
             if not length > slack:
                 break
             named = [self.embedded(elements, w) for w in (v, -v, v * upwards, -v * upwards) if w.any()]
             known = (corners @ v).max()
-            for points in (self.pool + named, self.some(64)):
+            for points in (self.pool + named, self.random(64)):
                 corner = self.farthest(v, elements, points)
                 if corner @ v > known + 0.1 * slack * length:
                     break

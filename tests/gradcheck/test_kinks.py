@@ -151,6 +151,14 @@ def test_a_kink_along_no_line_is_found(seed, real):
         assert report.passed is passes, report
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_piece_of_y_that_is_rarely_met_is_looked_for_before_anything_is_called_wrong(seed):
+    """Any of nine equal numbers may be their median, each nearby one time in nine."""
+    for share in (lambda one: one, lambda one: one[::-1], lambda one: np.roll(one, 2), lambda one: np.ones(9) / 9):
+        report = check(median(share), np.ones(9), seed=seed)
+        assert report.passed, report
+
+
 def test_right_elements_beside_a_kink_are_still_held_to_rounding():
     def function(x, excess):
         return np.maximum(x, 0), lambda dy: dy * (x > 0) * (1 + excess)
@@ -160,6 +168,21 @@ def test_right_elements_beside_a_kink_are_still_held_to_rounding():
         report = check(lambda x, excess=excess: function(x, excess), x)
         assert not report.passed
         assert (report.worst.index, report.kinks) == ((1,), 1)
+
+
+def test_strong_curvature_beside_a_kink_excuses_nothing():
+    """Nearby gradients of sin 10⁴x are up to a percent off, that of the function itself is known to 1e-8."""
+    def function(excess):
+        def both(x):
+            y = np.array([max(float(x[0]), 0.0), np.sin(1e4 * float(x[1]))])
+            return y, lambda dy: dy * np.array([x[0] > 0, 1e4 * np.cos(1e4 * x[1]) * (1 + excess)])
+        return both
+    x = np.array([0.0, 1.0])
+    report = check(function(0), x)
+    assert (report.passed, report.kinks) == (True, 1), report
+    for excess in (1e-3, -1e-4, 1e-6):
+        report = check(function(excess), x)
+        assert (report.passed, report.kinks, report.worst.index) == (False, 1, (1,)), report
 
 
 def test_kinks_are_looked_at_together_by_differences_too():
