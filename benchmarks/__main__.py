@@ -10,7 +10,7 @@ from benchmarks.contender import Contender
 from benchmarks.machine import describe
 from benchmarks.run import measure, number, print_heading, print_results
 from benchmarks.workloads import RIVALS, catalogue, select
-from minires import kernels
+from minires import console, kernels
 from minires.errors import MiniresError
 from minires.plots import plot_speed
 from minires.storage import atomic_write
@@ -39,17 +39,19 @@ exit status: 0 done, 2 could not run, 130 stopped (what was measured is printed 
 
 
 def make_parser():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=DESCRIPTION, epilog=EXAMPLES,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = console.Parser(prog="python -m benchmarks", description=DESCRIPTION, epilog=EXAMPLES,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to run (see below, and --list)")
     parser.add_argument("--against", nargs="*", choices=RIVALS, default=["torch"], metavar="LIBRARY",
                         help="torch (the default), dezero, mygrad or several of them, after the NAMEs; "
                              "without any: minires alone")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of each (default: one a core)")
-    parser.add_argument("--pairs", type=int, default=None, metavar="N",
+    parser.add_argument("--threads", type=console.whole(1, 1024), metavar="N",
+                        help="threads of each (default: one a core)")
+    parser.add_argument("--pairs", type=console.whole(1), default=None, metavar="N",
                         help="measurements of each, after one that warms up (default 7, with --tiny 1)")
-    parser.add_argument("--json", metavar="FILE", help="write the machine, the versions and all timings")
-    parser.add_argument("--plot", metavar="FILE", help="draw the ratios (PNG)")
+    parser.add_argument("--json", type=console.text, metavar="FILE",
+                        help="write the machine, the versions and all timings")
+    parser.add_argument("--plot", type=console.text, metavar="FILE", help="draw the ratios (PNG)")
     parser.add_argument("--tiny", action="store_true", help="toy sizes, in seconds: the numbers mean nothing")
     parser.add_argument("--list", action="store_true", help="print the names of the workloads and stop")
     return parser
@@ -63,22 +65,16 @@ def installed(rivals):
     return [name for name in rivals if name not in missing]
 
 
+@console.command("benchmarks")
 def main(argv=None):
-    parser = make_parser()
-    args = parser.parse_args(argv)
-    if any(n is not None and n < 1 for n in (args.pairs, args.threads)):
-        parser.error("--pairs and --threads must be at least 1")
+    args = make_parser().parse_args(argv)
     if args.threads:
         kernels.set_num_threads(args.threads)
-    try:
-        workloads = select(args.names, catalogue(args.tiny))
-        if args.list:
-            print("\n".join(w.name for w in workloads))
-            return 0
-        return benchmark(args, workloads)
-    except (MiniresError, OSError) as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 2
+    workloads = select(args.names, catalogue(args.tiny))
+    if args.list:
+        print("\n".join(w.name for w in workloads))
+        return 0
+    return benchmark(args, workloads)
 
 
 def benchmark(args, workloads):
@@ -98,20 +94,22 @@ def benchmark(args, workloads):
             if args.json:  # after each, so that a long run that dies leaves what it has
                 atomic_write(args.json, json.dumps(report, indent=1).encode())
     except (KeyboardInterrupt, MiniresError, OSError) as stop:
-        print(f"\nbenchmarks: {str(stop) or 'stopped'}; {'what' if results else 'nothing'} was measured so far",
-              file=sys.stderr)
-        status = 130 if isinstance(stop, KeyboardInterrupt) else 2
+        status = console.STOPPED if isinstance(stop, KeyboardInterrupt) else 2
+        said = "stopped" if status == console.STOPPED else console.reason(stop)
+        console.say("benchmarks", f"{said}; {'what' if results else 'nothing'} was measured so far")
     finally:
         for contender in contenders:
             contender.stop()
-    print_heading(report["machine"], threads)
-    if results:
-        print_results(results)
-    ratios = {r["name"]: r["ratios"] for r in results if r["ratios"]}
-    if args.plot and ratios:
-        plot_speed(ratios, args.plot)
+    try:
+        print_heading(report["machine"], threads)
+        if results:
+            print_results(results)
+    finally:  # what was measured is drawn, though the output may have gone
+        ratios = {r["name"]: r["ratios"] for r in results if r["ratios"]}
+        if args.plot and ratios:
+            plot_speed(ratios, args.plot)
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.entry(main)

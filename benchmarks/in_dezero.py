@@ -48,13 +48,13 @@ class Network(dezero.Layer):
         for i, (conv, bn) in enumerate(pairs):
             for name, p in (("w", conv.weight), ("gamma", bn.weight), ("beta", bn.bias)):
                 setattr(self, f"{name}{i}", parameter(p))
-        self.layers = [(i, conv.settings, bn.running_mean.copy(), bn.running_var.copy())
+        self.layers = [(i, conv, bn.running_mean.copy(), bn.running_var.copy())
                        for i, (conv, bn) in enumerate(pairs)]
         self.w, self.b = parameter(self.anatomy.head.weight, transposed=True), parameter(self.anatomy.head.bias)
 
     def norm_conv(self, x, layer):
-        i, settings, mean, var = layer
-        y = F.conv2d(x, getattr(self, f"w{i}"), None, settings["stride"], settings["padding"])
+        i, conv, mean, var = layer
+        y = F.conv2d(x, getattr(self, f"w{i}"), None, conv.stride, conv.padding)
         return F.batch_nrom(y, getattr(self, f"gamma{i}"), getattr(self, f"beta{i}"), mean, var, 0.9, 1e-5)
 
     def forward(self, x):

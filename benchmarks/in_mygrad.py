@@ -20,7 +20,7 @@ def parameter(array):
 def norm_conv(conv, bn):
     """-> (function of a map, parameters)"""
     w, gamma, beta = (parameter(p.data) for p in (conv.weight, bn.weight, bn.bias))
-    stride, padding = conv.settings["stride"], conv.settings["padding"]
+    (stride, _), (padding, _) = conv.stride, conv.padding  # the same for rows and columns in all of these networks
 
     def forward(x):
         p = padding

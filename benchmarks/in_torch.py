@@ -22,7 +22,7 @@ def tensor(array):
 
 def norm_conv(conv, bn):
     O, C, KH, KW = conv.weight.shape
-    ours = nn.Conv2d(C, O, (KH, KW), conv.settings["stride"], conv.settings["padding"], bias=False)
+    ours = nn.Conv2d(C, O, (KH, KW), conv.stride, conv.padding, bias=False)
     ours.weight.data = tensor(conv.weight.data)
     return [ours, nn.BatchNorm2d(O)]
 
@@ -56,7 +56,7 @@ def twin(model):
     """A minires ResNet in PyTorch."""
     stem, pool, blocks, head = networks.anatomy(model)
     layers = [*norm_conv(*stem), nn.ReLU(inplace=True)]
-    layers += [nn.MaxPool2d(**pool.settings)] if pool else []
+    layers += [nn.MaxPool2d(pool.kernel_size, pool.stride, pool.padding)] if pool else []
     fc = nn.Linear(*head.weight.shape[::-1])
     fc.weight.data, fc.bias.data = tensor(head.weight.data), tensor(head.bias.data)
     return nn.Sequential(*layers, *map(Block, blocks), nn.AdaptiveAvgPool2d(1), nn.Flatten(), fc)

@@ -115,7 +115,7 @@ def resnet50_convolutions(size):
 
     def note(module, inputs, y):
         O, C, k, _ = module.weight.shape
-        found[C, O, k, module.settings["stride"], module.settings["padding"], inputs[0].shape[2]] = True
+        found[C, O, k, module.stride[0], module.padding[0], inputs[0].shape[2]] = True
     for module in model.modules():
         if isinstance(module, Conv2d):
             module.register_forward_hook(note)

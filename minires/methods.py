@@ -1,4 +1,4 @@
-"""What can be called on a Tensor: operators, and ops as methods. Each forwards to the op of its name.
+"""What can be called on a Tensor by name: each forwards to the op of that name.
 
 Names and arguments are torch's. Reductions take NumPy's `axis` and `keepdims` too, so that np.sum(t) and np.mean(t)
 are these.
@@ -6,7 +6,6 @@ are these.
 
 from __future__ import annotations
 
-import operator
 from collections import namedtuple
 from typing import TYPE_CHECKING
 
@@ -14,26 +13,12 @@ import numpy as np
 
 from minires.arrays import array_module, place_or_dtype
 from minires.errors import DTypeError, OptionError, ShapeError
-from minires.graph import mode
+from minires.operators import Operators, registry
 
 if TYPE_CHECKING:
     from minires.tensor import Tensor
 
-registry = {}  # name -> op; filled by @op
-
 Extreme = namedtuple("Extreme", ["values", "indices"])  # what max(dim) and min(dim) give
-
-# NumPy's elementwise functions that are ops: array + tensor calls np.add, and np.exp(tensor) is ours, too
-UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "power": "pow", "matmul": "matmul",
-          "negative": "neg", "absolute": "abs", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh",
-          "maximum": "maximum"}
-
-
-def unwrap(value):
-    """What an op computes with: the array of a Tensor, an array, a Python number, or None."""
-    if isinstance(value, Methods):
-        return value.data
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _sizes(sizes, name):
@@ -53,134 +38,10 @@ def _numpy_names(name, dim, keepdim, axis, keepdims, **refused):
     return axis if dim is None else dim, bool(keepdim or keepdims)
 
 
-class Methods:
-    """The half of Tensor that computes: it forwards, and what it forwards with (data, node, _of) is Tensor's."""
+class Methods(Operators):
+    """The part of Tensor that is written with names; what it needs (data, node, _of) is Tensor's."""
 
     __slots__ = ()
-
-    # Arithmetic, with Tensors, arrays and numbers on either side
-
-    def __add__(self, other) -> Tensor:
-        return registry["add"](self, other)
-
-    def __radd__(self, other) -> Tensor:
-        return registry["add"](other, self)
-
-    def __sub__(self, other) -> Tensor:
-        return registry["sub"](self, other)
-
-    def __rsub__(self, other) -> Tensor:
-        return registry["sub"](other, self)
-
-    def __mul__(self, other) -> Tensor:
-        return registry["mul"](self, other)
-
-    def __rmul__(self, other) -> Tensor:
-        return registry["mul"](other, self)
-
-    def __truediv__(self, other) -> Tensor:
-        return registry["div"](self, other)
-
-    def __rtruediv__(self, other) -> Tensor:
-        return registry["div"](other, self)
-
-    def __pow__(self, other) -> Tensor:
-        return registry["pow"](self, other)
-
-    def __rpow__(self, other) -> Tensor:
-        return registry["pow"](other, self)
-
-    def __matmul__(self, other) -> Tensor:
-        return registry["matmul"](self, other)
-
-    def __rmatmul__(self, other) -> Tensor:
-        return registry["matmul"](other, self)
-
-    def __neg__(self) -> Tensor:
-        return registry["neg"](self)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Tensor:
-        return registry["abs"](self)
-
-    def __iadd__(self, other) -> Tensor:
-        return self._in_place("add", other)
-
-    def __isub__(self, other) -> Tensor:
-        return self._in_place("sub", other)
-
-    def __imul__(self, other) -> Tensor:
-        return self._in_place("mul", other)
-
-    def __itruediv__(self, other) -> Tensor:
-        return self._in_place("div", other)
-
-    def _in_place(self, name, other):
-        """Write the result here; but `h += f` in a graph is a new tensor, and h is the sum from here on."""
-        in_graph = self.node is not None or getattr(other, "node", None) is not None
-        if mode.recording and in_graph and (self.node is None or not self.is_leaf):
-            return registry[name](self, other)
-
-        def write():
-            result = registry[name](self, other).data
-            if result.dtype != self.dtype or result.shape != self.shape:
-                raise DTypeError(f"{name}: the result is {result.dtype} {result.shape} and does not fit into this "
-                                 f"{self.dtype} {self.shape} in place; write x = x + y, not x += y")
-            self.data[...] = result
-        return self._change(write)
-
-    # Comparisons and logic: Tensors of bool, which have no gradient
-
-    def __eq__(self, other) -> Tensor:
-        return self._elementwise(operator.eq, other)
-
-    def __ne__(self, other) -> Tensor:
-        return self._elementwise(operator.ne, other)
-
-    def __lt__(self, other) -> Tensor:
-        return self._elementwise(operator.lt, other)
-
-    def __le__(self, other) -> Tensor:
-        return self._elementwise(operator.le, other)
-
-    def __gt__(self, other) -> Tensor:
-        return self._elementwise(operator.gt, other)
-
-    def __ge__(self, other) -> Tensor:
-        return self._elementwise(operator.ge, other)
-
-    def __and__(self, other) -> Tensor:
-        return self._elementwise(operator.and_, other)
-
-    def __or__(self, other) -> Tensor:
-        return self._elementwise(operator.or_, other)
-
-    def __xor__(self, other) -> Tensor:
-        return self._elementwise(operator.xor, other)
-
-    def __invert__(self) -> Tensor:
-        return self._of(~self.data)
-
-    __hash__ = object.__hash__  # by identity, as == does not say whether two tensors are one
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-    eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
-
-    def _elementwise(self, function, other):
-        return self._of(array_module(self.data).asarray(function(self.data, unwrap(other))))
-
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **settings):
-        """array + tensor and np.exp(tensor): the op of that name, or NumPy's values where no gradient is lost."""
-        plain = method == "__call__" and ufunc.nout == 1 and out is None and not settings
-        if plain and ufunc.__name__ in UFUNCS:
-            return registry[UFUNCS[ufunc.__name__]](*inputs)
-        if plain:
-            y = np.asarray(ufunc(*map(unwrap, inputs)))
-            if y.dtype.kind != "f" or not mode.recording or all(getattr(x, "node", None) is None for x in inputs):
-                return self._of(y)
-        raise DTypeError(f"np.{ufunc.__name__} would lose the gradient of a Tensor, or write into an array, which has "
-                         "none; use an op (minires.ops), or t.detach().numpy() for the values")
 
     # Elementwise
 

@@ -9,12 +9,12 @@ and a GPU get the same.
 >>> layer = nn.Linear(4, 2, rng=np.random.default_rng(7))    # from this one
 """
 
-import numbers
 from functools import cache
 
 import numpy as np
 
 from minires.errors import OptionError
+from minires.settings import is_whole
 
 
 @cache
@@ -42,7 +42,7 @@ def generator(rng=None):
 def _checked(seed):
     if isinstance(seed, (np.random.SeedSequence, np.random.BitGenerator)):
         return seed
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
+    if not is_whole(seed) or seed < 0:
         raise OptionError(f"a seed must be a whole number of at least 0, got {seed!r}; "
                           "rng takes a seed, np.random.default_rng(seed) or None")
     return int(seed)

@@ -1,23 +1,22 @@
-"""Tensor: an array that remembers how it was computed. What it computes with stands in methods.py."""
+"""Tensor: an array that remembers how it was computed. How it computes stands in operators.py and methods.py."""
 
 import weakref
 
 import numpy as np
 
-from minires.arrays import array_module, as_array, device_of, to_device
+from minires.arrays import array_module, as_array, device_of, memory_order, to_device
 from minires.errors import DTypeError, GraphError
 from minires.graph import Node, Version, mode, propagate
-from minires.methods import Methods, registry, unwrap
+from minires.hooks import Handle
+from minires.methods import Methods
+from minires.operators import registry, unwrap
 from minires.torch_names import missing
 
 __all__ = ["Tensor", "registry", "unwrap"]
 
 
-def _registered(hooks, hook):
-    """hooks with one more -> a function that removes it."""
-    key = object()
-    hooks[key] = hook
-    return lambda: hooks.pop(key, None)
+def _unpickled(kind, lying, order, requires_grad):
+    return kind(lying.transpose([order.index(i) for i in range(len(order))]), requires_grad)
 
 
 class Tensor(Methods):
@@ -94,16 +93,22 @@ class Tensor(Methods):
         self.node.target = weakref.ref(self)
 
     def register_hook(self, hook):
-        """Call hook(∂L/∂self) on backward; what it returns, if anything, replaces the gradient. Returns a remover."""
+        """Call hook(∂L/∂self) on backward; what it returns, if anything, replaces the gradient.
+
+        Returns a Handle: .remove() takes the hook away.
+        """
         if self.node is None:
             raise GraphError("register_hook: this tensor depends on nothing that requires a gradient")
-        return _registered(self.node.hooks, hook)
+        return Handle(self.node.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook):
-        """Call hook(self), a leaf, when backward has set its .grad, which the hook may take away. Returns a remover."""
+        """Call hook(self), a leaf, when backward has set its .grad, which the hook may take away.
+
+        Returns a Handle: .remove() takes the hook away.
+        """
         if self.node is None or not self.is_leaf:
             raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient is given one")
-        return _registered(self.node.when_kept, hook)
+        return Handle(self.node.when_kept, hook)
 
     def backward(self, gradient=None, *, retain_graph=False, create_graph=False):
         """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; gradient is ∂L/∂self (1 for a scalar).
@@ -158,6 +163,13 @@ class Tensor(Methods):
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be deep-copied; use detach() first")
         return type(self)(self.data.copy(order="K"), requires_grad=self.requires_grad)
+
+    def __reduce__(self):
+        """How a leaf is pickled: by its values, which keep their place in memory, and not by its graph or .grad."""
+        if not self.is_leaf:
+            raise GraphError("only leaf tensors can be pickled; use detach() first")
+        order = memory_order(self.data)
+        return _unpickled, (type(self), self.data.transpose(order), order, self.requires_grad)
 
     def __repr__(self):
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"

@@ -25,7 +25,9 @@ def script(body):
 
 
 def said(body, **options):
-    return subprocess.run(script(body), stderr=subprocess.PIPE, text=True, timeout=60, **options)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(script(body), stderr=subprocess.PIPE, text=True, timeout=60,
+                          **{"env": environment, **options})
 
 
 @pytest.mark.parametrize(("error", "line"), [

@@ -11,9 +11,9 @@ import pytest
 import minires
 
 ROOT = Path(minires.__file__).parent
-ROOMS = ["errors", "console", "random", "hooks", "torch_names", "cuda", "arrays", "kernels", "graph", "methods", "tensor", "create",
-         "op", "ops", "nn", "models", "optim", "data", "storage", "parallel", "plots", "probes", "gradcheck", "train", "gpucheck",
-         "__main__"]  # from the ground up
+ROOMS = ["errors", "settings", "console", "random", "hooks", "torch_names", "cuda", "arrays", "kernels", "graph", "operators", "methods",
+         "tensor", "create", "op", "ops", "optim", "nn", "models", "data", "storage", "parallel", "plots", "probes", "gradcheck",
+         "train", "gpucheck", "__main__"]  # from the ground up
 FACE = "__init__"  # the public face, minires/__init__.py, looks into the rooms, and no room looks at it
 OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "tqdm", "threadpoolctl", "torch", "scipy"}
 FILES = sorted(ROOT.rglob("*.py"))

@@ -46,7 +46,7 @@ def test_differentiable_arguments_may_come_by_keyword():
 
 @pytest.mark.parametrize(("call", "message"), [
     (lambda x: ops.relu(x, 0.5), r"relu: got 2 arguments by position and \[\] by name; it takes x, each once"),
-    (lambda x: ops.max_pool2d(x, 3, 2, 1, True), "max_pool2d: got 5 arguments by position"),
+    (lambda x: ops.max_pool2d(x, 3, 2, 1, 1, True, False), "max_pool2d: got 7 arguments by position"),
     (lambda x: ops.max_pool2d(x, 3, kernel_size=2), r"max_pool2d: got 2 arguments by position and \['kernel_size'\]"),
     (lambda x: ops.cat([x], 0, 1), "cat: got 3 arguments by position and .* it takes tensors, dim"),
     (lambda x: ops.conv2d(x, x, w=x), "multiple values for argument 'w'"),

@@ -1,16 +1,10 @@
 """What several parts of this package ask of their settings."""
 
-import numbers
-
 import numpy as np
 
 from minires.errors import DTypeError, OptionError, ShapeError
+from minires.settings import is_whole
 from minires.tensor import Tensor
-
-
-def is_whole(value):
-    """Whether value is a whole number: 3 or np.int64(3), not True, 3.0 or "3"."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def check_whole(**settings):

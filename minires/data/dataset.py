@@ -4,9 +4,10 @@ from collections import Counter
 
 import numpy as np
 
-from minires.data.checks import as_numbers, channel_statistics, check_whole, is_whole
+from minires.data.checks import as_numbers, channel_statistics, check_whole
 from minires.data.transforms import normalise
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
+from minires.settings import is_whole
 
 
 class Indexed:

@@ -2,13 +2,11 @@
 
 import argparse
 import json
-import sys
 import time
 import traceback
 from contextlib import contextmanager
 
-from minires import cuda
-from minires.errors import MiniresError
+from minires import console, cuda
 from minires.gpucheck import compare, speed
 from minires.gpucheck.settings import machine, settings, stands_in
 from minires.gradcheck.checker import known
@@ -19,32 +17,36 @@ from minires.storage import atomic_write
 from minires.tensor import registry
 
 DESCRIPTION = """\
-Check minires on the GPU of this machine: every op against NumPy, with CUB and TF32 switched on and
-off, everything twice; the gradient check; launches and memory of a training step; the time of
-training steps beside what the GPU could do at best. Takes a minute or more, most of it compiling."""
+Check minires on the GPU of this machine: every op against NumPy, with CUB and
+TF32 switched on and off, everything twice; the gradient check; launches and
+memory of a training step; the time of training steps beside what the GPU could
+do at best. Takes a minute or more, most of it compiling."""
 EPILOG = """\
-Please attach the JSON file to an issue, from any GPU but an H100 or H200: we have seen no other.
-exit status: 0 all agree, 1 something differs, 2 there is no GPU to use (and why), 130 stopped
-(what was found is written)"""
+examples:
+  python -m minires.gpucheck                    everything
+  python -m minires.gpucheck conv2d relu        two ops, and the training steps
+
+Please attach the JSON file to an issue, from any GPU but an H100 or H200: we
+have seen no other. python -m minires lists the other commands.
+exit status: 0 all agree, 1 something differs, 2 there is no GPU to use (and
+why) or a file cannot be written, 130 stopped (what was found is written)"""
 STEPS = {"resnet20": (32, 128), "resnet50": (224, 32)}  # picture's height and width, batch
 SMALL = {"resnet20": (16, 4), "resnet50": (33, 2)}
 
 
+@console.command("gpucheck")
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m minires.gpucheck", description=DESCRIPTION, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = console.Parser(prog="python -m minires.gpucheck", description=DESCRIPTION, epilog=EPILOG,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ops", nargs="*", metavar="OP", help="check these ops only (default: all)")
-    parser.add_argument("--json", default="gpucheck.json", metavar="FILE", help="the report (default: gpucheck.json)")
-    parser.add_argument("--small", action="store_true", help="small pictures and matrices: the times mean nothing "
+    parser.add_argument("--json", type=console.text, default="gpucheck.json", metavar="FILE",
+                        help="the report (default: gpucheck.json)")
+    parser.add_argument("--small", action="store_true", help="small images and matrices: the times mean nothing "
                         "(the default where something stands in for a GPU)")
     args = parser.parse_args(argv)
-    try:
-        names = [known(name) for name in args.ops] or sorted(registry)
-        cuda.module("a GPU is to be checked")  # says what is missing
-        return check(names, args.json, args.small or bool(stands_in()))
-    except (MiniresError, OSError) as error:
-        print(f"gpucheck: {error}", file=sys.stderr)
-        return 2
+    names = [known(name) for name in args.ops] or sorted(registry)
+    cuda.module("a GPU is to be checked")  # says what is missing
+    return check(names, args.json, args.small or bool(stands_in()))
 
 
 def check(names, path, small):
@@ -62,10 +64,13 @@ def check(names, path, small):
                      lambda: check_speed(report, small)):
             part()
             atomic_write(path, json.dumps(report, indent=1).encode())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, console.OutputError) as end:
         atomic_write(path, json.dumps(report, indent=1).encode())
-        print(f"\ngpucheck: stopped; what was found so far is in {path}", file=sys.stderr)
-        return 130
+        said = f"{str(end) or 'stopped'}; what was found so far is in {path}"
+        if isinstance(end, KeyboardInterrupt):
+            return console.stopped("gpucheck", said)
+        console.say("gpucheck", said)
+        return 2
     checks = 2 * len(names) + len(SMALL if small else STEPS)
     print(f"\n{len(failed)} of {checks} checks failed: {', '.join(failed)}" if failed
           else f"\nall {checks} checks passed", f"({path})")
@@ -77,7 +82,9 @@ def going_on(what, report):
     """What goes wrong inside is printed, noted in the report and counted as failed, and the other checks go on."""
     try:
         yield
-    except Exception as error:  # nobody knows what somebody's GPU will say
+    except console.OutputError:
+        raise
+    except Exception as error:  # any GPU may say anything
         print(f"{what}: {verdict(False)}, {describe(error)}", flush=True)
         report["errors"][what] = "".join(traceback.format_exception(error))
         report["failed"].append(what)
@@ -150,4 +157,4 @@ def show_step(name, size, count, report, rounds, small):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.entry(main)

@@ -136,6 +136,8 @@ def cases_for_function(function, like, seed, samples):
     """(cases that fit, {reason: how many do not}). Raises OptionError when none does."""
     cases, passed_over = [], {}
     for case in cases_of(like, seed, samples):
+        if case.beyond:
+            continue
         reason = fit(function, like, case)
         if reason:
             passed_over[reason] = passed_over.get(reason, 0) + 1

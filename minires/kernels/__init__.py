@@ -30,7 +30,7 @@ from minires.kernels.spare import spare
 from minires.kernels.window import Window
 from minires.kernels.workers import get_num_threads, set_num_threads
 
-__all__ = ["Window", "adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums",
+__all__ = ["Window", "adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums",
            "chosen", "conv", "conv_affine", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx",
            "first_outside", "get_num_threads", "inverse_deviation", "joint_moments", "max_pool", "max_pool_dx",
            "moments", "normalise", "normalise_dx", "normalise_sums", "per_channel", "per_output", "product_sums",
@@ -106,7 +106,7 @@ max_pool, max_pool_dx, avg_pool, avg_pool_dx = map(_placed, (
     _pool.max_pool, _pool.max_pool_dx, _pool.avg_pool, _pool.avg_pool_dx))
 first_outside, cross_entropy, cross_entropy_dx = map(_placed, (
     _loss.first_outside, _loss.cross_entropy, _loss.cross_entropy_dx))
-sgd, adamw = map(_placed, (_update.sgd, _update.adamw))
+sgd, adam = map(_placed, (_update.sgd, _update.adam))
 
 
 def _best(x, win, other):

@@ -10,12 +10,16 @@ def first_outside(t, K, ignore_index):
 
 
 def cross_entropy(x, t, w, smoothing, ignore_index):
-    """(ℓ, w_t, log p) of x (M,K), t (M,) and weights w (K,) or None -> (M,), (M,), (M,K); 0 where t is ignored."""
+    """(ℓ, w_t, log p) of x (M,K), t (M,) and weights w (K,) or None -> (M,), (M,), (M,K).
+
+    Where t is ignored ℓ and w_t are 0, and log p is that of a row of zeros: what lies there may be infinite or NaN.
+    """
     xp, K, real = array_module(x), x.shape[1], x.real.dtype
     counts = t != ignore_index
+    x = xp.where(counts[:, None], x, 0)
     z = x - x.real.max(axis=1, keepdims=True)
     log_p = z - xp.log(xp.exp(z).sum(axis=1, keepdims=True))
-    w = xp.ones(K, real) if w is None else w.astype(real)
+    w = xp.ones(K, real) if w is None else w
     at = xp.arange(len(t)), xp.where(counts, t, 0)
     w_t = w[at[1]] * counts
     losses = log_p[at] * (w_t * -(1 - smoothing))
@@ -25,13 +29,13 @@ def cross_entropy(x, t, w, smoothing, ignore_index):
 
 
 def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
-    """∂/∂x = scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or one number in an array -> (M,K)"""
+    """∂/∂x = scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or (1,) -> (M,K)"""
     xp, K = array_module(log_p), log_p.shape[1]
-    counts = (t != ignore_index).astype(log_p.dtype)
-    w = xp.ones(K, log_p.dtype) if w is None else w.astype(log_p.dtype)
+    counts = t != ignore_index
+    w = xp.ones(K, log_p.real.dtype) if w is None else w
     at = xp.arange(len(t)), xp.where(counts, t, 0)
     q = (w * (smoothing / K)) * counts[:, None]
     q[at] += w[at[1]] * counts * (1 - smoothing)
     dx = xp.exp(log_p) * q.sum(axis=1, keepdims=True) - q
-    dx *= scale.reshape(-1, 1)
+    dx *= xp.where(counts, scale, 0)[:, None]  # 0 times the NaN of a mean over nothing would be NaN
     return dx

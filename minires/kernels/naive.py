@@ -43,8 +43,8 @@ def conv_dw(dy, x, win):
 def _cells(win):
     """Every output cell of a pooling, with the input cells that its window covers, in reading order."""
     for n, c, oh, ow in product(range(win.N), range(win.C), range(win.OH), range(win.OW)):
-        rows = (oh * win.SH + kh - win.PH for kh in range(win.KH))
-        columns = [ow * win.SW + kw - win.PW for kw in range(win.KW)]
+        rows = (oh * win.SH + kh * win.DH - win.PH for kh in range(win.KH))
+        columns = [ow * win.SW + kw * win.DW - win.PW for kw in range(win.KW)]
         covered = [(n, c, h, w) for h in rows for w in columns if 0 <= h < win.H and 0 <= w < win.W]
         yield (n, c, oh, ow), covered
 
@@ -59,11 +59,15 @@ def max_pool(x, dy, win):
     return y, dx
 
 
-def avg_pool(x, dy, win):
-    """y and dx: every cell of the kernel, padding included, has the weight 1/(KH·KW)."""
+def avg_pool(x, dy, win, count_include_pad=True):
+    """y and dx: every cell of a window has the weight 1/(number of its cells), those in the padding too, if counted."""
     y, dx = np.zeros(win.y_shape, x.dtype), np.zeros_like(x)
     for at_y, covered in _cells(win):
+        rows, columns = (
+            [i for i in range(o * S - P, o * S - P + K) if -P <= i < size + P] for o, S, P, K, size in (
+                (at_y[2], win.SH, win.PH, win.KH, win.H), (at_y[3], win.SW, win.PW, win.KW, win.W)))
+        cells = len(rows) * len(columns) if count_include_pad else len(covered)
         for at_x in covered:
-            y[at_y] += x[at_x] / (win.KH * win.KW)
-            dx[at_x] += dy[at_y] / (win.KH * win.KW)
+            y[at_y] += x[at_x] / cells
+            dx[at_x] += dy[at_y] / cells
     return y, dx

@@ -71,27 +71,37 @@ def max_pool_dx(dy, tap, win):
     return dx
 
 
-def avg_pool(x, win):
-    """The mean under each window, padding counted as zeros: x (N,C,H,W) -> y (N,C,OH,OW)."""
-    y = empty_map(win.y_shape, like=x)
+def avg_pool(x, win, count_include_pad=True):
+    """The mean under each window, where padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
+    y, share_of_one = empty_map(win.y_shape, like=x), _share_of_one(win, count_include_pad, like=x)
 
     def pictures(some):
         y[some] = 0
         for _, _, (oh, ow), (h, w) in win.taps():
             y[some, :, oh, ow] += x[some, :, h, w]
-        y[some] *= 1 / (win.KH * win.KW)
+        y[some] *= share_of_one
     share(pictures, blocks(x))
     return y
 
 
-def avg_pool_dx(dy, win):
-    """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
-    dx = empty_map(win.x_shape, like=dy)
+def avg_pool_dx(dy, win, count_include_pad=True):
+    """Each input receives its share of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
+    dx, share_of_one = empty_map(win.x_shape, like=dy), _share_of_one(win, count_include_pad, like=dy)
 
     def pictures(some):
         dx[some] = 0
+        dys = dy[some] * share_of_one
         for _, _, (oh, ow), (h, w) in win.taps():
-            dx[some, :, h, w] += dy[some, :, oh, ow]
-        dx[some] *= 1 / (win.KH * win.KW)
+            dx[some, :, h, w] += dys[:, :, oh, ow]
     share(pictures, blocks(dx))
     return dx
+
+
+def _share_of_one(win, count_include_pad, like):
+    """What one value weighs in its window's mean: a number if all windows have as many values, else (OH,OW)."""
+    rows, columns = win.counts(count_include_pad)
+    if len({*rows}) == len({*columns}) == 1:
+        return 1 / (rows[0] * columns[0])
+    xp = array_module(like)
+    rows, columns = (xp.asarray(counts, like.real.dtype) for counts in (rows, columns))
+    return 1 / (rows[:, None] * columns)

@@ -30,18 +30,21 @@ def sgd(xs, dxs, vs, lr, momentum, dampening, weight_decay, nesterov, first):
     _share_out(update, zip(xs, dxs, vs if momentum else dxs))
 
 
-def adamw(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, t):
-    """x ← x − lr·λ·x; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time.
+def adam(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, decoupled, t):
+    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time.
 
-    Lists of arrays; m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ).
+    Lists of arrays; m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ). The weight decay λ is part of the gradient, g = dx + λ·x, or
+    decoupled: x ← x − lr·λ·x first, and g = dx.
     """
     def update(job):
         x, dx, m, v = job
+        g = dx if decoupled or not weight_decay else dx + weight_decay * x
         m *= beta1
-        m += (1 - beta1) * dx
+        m += (1 - beta1) * g
         v *= beta2
-        v += (1 - beta2) * (dx * dx)
-        x *= 1 - lr * weight_decay
+        v += (1 - beta2) * (g * g)
+        if decoupled:
+            x *= 1 - lr * weight_decay
         x -= (lr / (1 - beta1**t)) * m / (array_module(x).sqrt(v) / math.sqrt(1 - beta2**t) + eps)
     _share_out(update, zip(xs, dxs, ms, vs))
 

@@ -25,6 +25,7 @@ class Window(NamedTuple):
     """The geometry of one convolution or pooling, in the letters of the shape alphabet.
 
     x (N,C,H,W), w (O,C/groups,KH,KW), y (N,O,OH,OW); output row oh meets input row oh·SH + kh·DH − PH.
+    PH and PW are the padding before the picture; how far the windows reach beyond its end follows from OH and OW.
     """
 
     N: int
@@ -59,7 +60,7 @@ class Window(NamedTuple):
         return cls._slide(op, (N, C, H, W), O, (KH, KW), stride, padding, dilation, int(groups))
 
     @classmethod
-    def pool(cls, x_shape, kernel_size, stride=None, padding=0, op="max_pool2d"):
+    def pool(cls, x_shape, kernel_size, stride=None, padding=0, op="max_pool2d", *, dilation=1, ceil_mode=False):
         """The window of a pooling: every channel for itself; the stride is the kernel size unless given."""
         if len(x_shape) != 4:
             raise ShapeError(f"{op}: x must be (N,C,H,W), got {x_shape}")
@@ -68,24 +69,25 @@ class Window(NamedTuple):
         if any(2 * p > k for p, k in zip(pad, kernel)):
             raise ShapeError(f"{op}: padding {padding} is more than half of kernel_size {kernel_size}, "
                              "so a window could hold nothing but padding")
-        return cls._slide(op, x_shape, x_shape[1], kernel, kernel if stride is None else stride, pad, 1, x_shape[1])
+        stride = kernel if stride is None else stride
+        return cls._slide(op, x_shape, x_shape[1], kernel, stride, pad, dilation, x_shape[1], ceil_mode)
 
     @classmethod
-    def _slide(cls, op, x_shape, O, kernel, stride, padding, dilation, groups):
-        N, C, H, W = x_shape
-        KH, KW = kernel
+    def _slide(cls, op, x_shape, O, kernel, stride, padding, dilation, groups, ceil_mode=False):
+        (N, C, H, W), (KH, KW) = x_shape, kernel
         SH, SW = pair(stride, "stride", op, 1)
-        PH, PW = pair(padding, "padding", op, 0)
         DH, DW = pair(dilation, "dilation", op, 1)
-        reach_h, reach_w = DH * (KH - 1) + 1, DW * (KW - 1) + 1
         if min(C, O, H, W, KH, KW) < 1:
             raise ShapeError(f"{op}: channels, map and kernel must not be empty, got x {x_shape}, {O} output "
                              f"channels, kernel {KH}×{KW}")
-        if reach_h > H + 2 * PH or reach_w > W + 2 * PW:
+        reach_h, reach_w = DH * (KH - 1) + 1, DW * (KW - 1) + 1
+        (top, left), (bottom, right) = paddings(padding, (reach_h, reach_w), (SH, SW), op)
+        OH = _outputs(H, top, bottom, reach_h, SH, ceil_mode)
+        OW = _outputs(W, left, right, reach_w, SW, ceil_mode)
+        if OH < 1 or OW < 1:
             raise ShapeError(f"{op}: the kernel reaches over {reach_h}×{reach_w}, the padded input has only "
-                             f"{H + 2 * PH}×{W + 2 * PW}; use a larger picture or more padding")
-        OH, OW = (H + 2 * PH - reach_h) // SH + 1, (W + 2 * PW - reach_w) // SW + 1
-        return cls(N, C, H, W, O, KH, KW, SH, SW, PH, PW, DH, DW, groups, OH, OW)
+                             f"{H + top + bottom}×{W + left + right}; use a larger picture or more padding")
+        return cls(N, C, H, W, O, KH, KW, SH, SW, top, left, DH, DW, groups, OH, OW)
 
     @property
     def x_shape(self):
@@ -110,7 +112,15 @@ class Window(NamedTuple):
         PH, PW = self.DH * (self.KH - 1) - self.PH, self.DW * (self.KW - 1) - self.PW
         if self.SH != 1 or self.SW != 1 or PH < 0 or PW < 0:
             return None
-        return Window.of(self.y_shape, (self.C, self.O, self.KH, self.KW), 1, (PH, PW), (self.DH, self.DW))
+        return self._replace(C=self.O, H=self.OH, W=self.OW, O=self.C, OH=self.H, OW=self.W, PH=PH, PW=PW)
+
+    def counts(self, count_include_pad=True):
+        """How many values a pooling's windows have: (rows of each output row, columns of each output column).
+
+        The padding counts or does not; what a window has beyond it, in ceil_mode, never does.
+        """
+        axes = (self.H, self.OH, self.KH, self.SH, self.PH), (self.W, self.OW, self.KW, self.SW, self.PW)
+        return tuple(_counts(*axis, count_include_pad) for axis in axes)
 
     def taps(self, first=0, last=None):
         """Each kernel position (kh, kw), with the outputs that it serves and the inputs that it reads there.
@@ -120,6 +130,41 @@ class Window(NamedTuple):
         Only output rows first … last − 1 are served, and out counts them from first.
         """
         return _taps(self, first, self.OH if last is None else last)
+
+
+def paddings(padding, reach, stride, op):
+    """((rows, columns) of padding before a picture, (rows, columns) behind it) for an integer, two, "same" or "valid".
+
+    "same" gives as many outputs as inputs, so it needs stride 1; of an odd number the larger half comes behind.
+    """
+    if not isinstance(padding, str):
+        before = pair(padding, "padding", op, 0)
+        return before, before
+    if padding not in ("same", "valid"):
+        raise DTypeError(f"{op}: padding must be an integer or two, 'same' or 'valid', got {padding!r}")
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if stride != (1, 1):
+        raise ShapeError(f"{op}: padding='same' needs stride 1, got {stride}; give the padding in numbers")
+    before = tuple((r - 1) // 2 for r in reach)
+    return before, tuple(r - 1 - p for r, p in zip(reach, before))
+
+
+def _outputs(size, before, behind, reach, stride, ceil_mode):
+    """How many windows there are along an axis; in ceil_mode one more reaches over the end, if it begins before it.
+
+    The end is that of the picture, for a window of padding alone would hold nothing.
+    """
+    outputs = (before + size + behind - reach + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (outputs - 1) * stride >= size + before:
+        outputs -= 1
+    return outputs
+
+
+def _counts(size, outputs, kernel, stride, padding, count_include_pad):
+    first, end = (-padding, size + padding) if count_include_pad else (0, size)
+    starts = [i * stride - padding for i in range(outputs)]
+    return [min(start + kernel, end) - max(start, first) for start in starts]
 
 
 def turned(w):

@@ -62,15 +62,20 @@ def workers(work=math.inf):
     return n if work >= WORTH_SHARING else 1
 
 
+def number_of(what, name, n, most):
+    """n as an int. Raises OptionError, in the words of who is called `name`, for what is no number of these."""
+    if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= operator.index(n) <= most:
+        raise OptionError(f"{name}: needs at least 1 {what} and at most {most}, as a whole number, got {n!r}")
+    return operator.index(n)
+
+
 def set_num_threads(n):
     """Compute with n threads from now on, in all threads of this process: they take turns at sharing out their work.
 
     What another thread shares out at this moment is finished first. Raises OptionError for what is no number of threads
     and inside of work that is shared out already.
     """
-    count = None if isinstance(n, bool) or not hasattr(n, "__index__") else operator.index(n)
-    if count is None or not 1 <= count <= MOST:
-        raise OptionError(f"set_num_threads: needs at least 1 thread and at most {MOST}, as a whole number, got {n!r}")
+    count = number_of("thread", "set_num_threads", n, MOST)
     if hasattr(_inside, "number"):
         raise OptionError("set_num_threads: this thread is at work on its part of what threads or processes share; "
                           "call it before or after")
@@ -124,7 +129,7 @@ def _serve(number, n, queue):
 @contextmanager
 def _worker(number, n):
     """This thread is worker `number` of n, and runs on the core of that number, if there are so many."""
-    cores = _cores()
+    before, cores = vars(_inside).get("number"), _cores()
     pinned = n <= len(cores)
     if pinned:
         os.sched_setaffinity(0, {cores[number]})  # 0 is this thread
@@ -133,7 +138,10 @@ def _worker(number, n):
             _inside.number = number
             yield
     finally:
-        del _inside.number
+        if before is None:
+            del _inside.number
+        else:
+            _inside.number = before
         if pinned:
             os.sched_setaffinity(0, cores)
 

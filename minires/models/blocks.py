@@ -7,6 +7,7 @@ is made of the same blocks with the add left out.
 from minires import ops
 from minires.errors import OptionError
 from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, conv_norm, norm_relu
+from minires.random import generator
 
 
 class Block(Module):
@@ -29,7 +30,8 @@ class BasicBlock(Block):
 
     expansion = 1
 
-    def __init__(self, in_channels, channels, *, stride=1, shortcut="B", rng=None):
+    def __init__(self, in_channels, channels, stride=1, *, shortcut="B", rng=None):
+        rng = generator(rng)
         self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(channels)
         self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False, rng=rng)
@@ -56,7 +58,8 @@ class PreActBlock(Block):
     expansion = 1
     ends_in_relu = False
 
-    def __init__(self, in_channels, channels, *, stride=1, shortcut="B", rng=None):
+    def __init__(self, in_channels, channels, stride=1, *, shortcut="B", rng=None):
+        rng = generator(rng)
         self.bn1 = BatchNorm2d(in_channels)
         self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
         self.bn2 = BatchNorm2d(channels)
@@ -81,11 +84,11 @@ class Bottleneck(Block):
 
     expansion = 4
 
-    def __init__(self, in_channels, channels, *, stride=1, shortcut="B", variant="v1.5", rng=None):
+    def __init__(self, in_channels, channels, stride=1, *, shortcut="B", variant="v1.5", rng=None):
         if variant not in ("v1", "v1.5"):
             raise OptionError(f"variant must be 'v1' or 'v1.5', got {variant!r}")
         first, middle = (stride, 1) if variant == "v1" else (1, stride)
-        out = channels * self.expansion
+        rng, out = generator(rng), channels * self.expansion
         self.conv1 = Conv2d(in_channels, channels, 1, first, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(channels)
         self.conv2 = Conv2d(channels, channels, 3, middle, padding=1, bias=False, rng=rng)
@@ -118,10 +121,12 @@ class PadShortcut(Module):
 
 
 class Projection(Sequential):
-    """Option B: a strided 1×1 convolution and its batch norm, in one."""
+    """Option B: a strided 1×1 convolution and its batch norm, in one pass."""
 
     def forward(self, x):
-        return conv_norm(self[0], self[1], x)
+        if len(self) != 2:  # layers were added or taken away
+            return super().forward(x)
+        return conv_norm(*self, x)
 
 
 def make_shortcut(kind, in_channels, out_channels, stride, rng=None):

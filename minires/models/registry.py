@@ -1,17 +1,53 @@
-"""Every model by its name."""
+"""Every model by its name, as a function whose signature shows its options."""
 
 import difflib
+import inspect
 
-from minires.errors import OptionError
+from minires.errors import DTypeError, OptionError
 
 _models = {}
 
 
-def register(name, build):
-    """Make build(**options) reachable as create(name, **options), and give it that name."""
+def define(name, network, *structure, **fixed):
+    """The function name(**options) = network(*structure, **fixed, **options), reachable by create(), too.
+
+    Its options are the keyword-only ones of the network and, where that passes **others on, of its base and its blocks.
+    """
+    options = [p for p in _options(network, structure) if p.name not in fixed]
+    signature = inspect.Signature(options)
+
+    def build(*positional, **given):
+        unknown = [option for option in given if option not in signature.parameters]
+        if positional or unknown:
+            raise TypeError(f"{name}: {_advice(name, positional, unknown)}; it takes {', '.join(signature.parameters)}")
+        return network(*structure, **fixed, **given)
     build.__name__ = build.__qualname__ = name
+    build.__module__ = network.__module__
+    shown = [getattr(part, "__name__", str(part)) for part in structure] + [f"{key}={fixed[key]}" for key in fixed]
+    build.__doc__ = f"{network.__name__}({', '.join(shown)}).\n\n{inspect.getdoc(network)}"
+    build.__signature__ = signature
     _models[name] = build
     return build
+
+
+def _options(network, structure):
+    found = {}
+    for kind in (*network.__mro__, *structure):
+        init = vars(kind).get("__init__") if isinstance(kind, type) else None
+        parameters = inspect.signature(init).parameters.values() if init and kind is not object else ()
+        found |= {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in found}
+        if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return sorted(found.values(), key=lambda p: p.name == "rng")  # rng comes last everywhere
+
+
+def _advice(name, positional, unknown):
+    if positional:
+        return f"options are given by name, {name}(num_classes={positional[0]!r})"
+    if unknown[0] in ("weights", "pretrained"):
+        return (f"minires brings no trained weights; leave out {unknown[0]} and load a file of yours, "
+                "model.load_state_dict(storage.load('weights.safetensors')[0])")
+    return f"there is no option {unknown[0]!r}"
 
 
 def names():
@@ -21,8 +57,11 @@ def names():
 
 def create(name, **options):
     """A new model by name: create("resnet20", num_classes=100, rng=0). Raises OptionError for an unknown name."""
+    if not isinstance(name, str):
+        raise DTypeError(f"create: a model is named by a string such as 'resnet20', got {name!r}")
     if name not in _models:
-        near = difflib.get_close_matches(str(name), _models, n=3)
+        plain = name.lower().replace("-", "").replace("_", "").replace(" ", "")
+        near = difflib.get_close_matches(plain, _models, n=3) or difflib.get_close_matches(name, _models, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names())}"
         raise OptionError(f"there is no model {name!r}; {hint}")
     return _models[name](**options)

@@ -4,12 +4,13 @@ Parameters are named and counted as in torchvision. Differences to the paper: bo
 convolution unless variant="v1"; the classifier starts uniform, as torch's Linear does.
 """
 
-import numpy as np
-
 from minires import ops
+from minires.errors import DTypeError, OptionError
 from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
-from minires.models.registry import register
+from minires.models.registry import define
 from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, conv_norm, init
+from minires.nn.checks import whole
+from minires.random import generator
 
 
 class ResNet(Module):
@@ -21,7 +22,12 @@ class ResNet(Module):
 
     def __init__(self, block, blocks, *, num_classes=1000, in_channels=3, shortcut="B", zero_init_residual=False,
                  rng=None, **block_options):
-        rng = np.random.default_rng(rng)
+        if not isinstance(block, type):
+            raise DTypeError(f"ResNet: block must be a class such as BasicBlock, got {block!r}")
+        if len(blocks) != 4:
+            raise OptionError(f"ResNet: blocks must say how many there are in each of four stages, got {blocks!r}")
+        rng, blocks = generator(rng), [whole(n, "blocks", "ResNet") for n in blocks]
+        in_channels, num_classes = check_ends("ResNet", in_channels, num_classes)
         options = {"shortcut": shortcut, "rng": rng, **block_options}
         self.conv1 = Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(64)
@@ -42,6 +48,11 @@ class ResNet(Module):
         return self.fc(ops.flatten(x, start_dim=1))
 
 
+def check_ends(network, in_channels, num_classes):
+    """Both as integers >= 1. Raises DTypeError or ShapeError."""
+    return whole(in_channels, "in_channels", network), whole(num_classes, "num_classes", network)
+
+
 def init_convolutions(model, mode, rng):
     """Kaiming normal for every convolution [He et al. 2015b]; mode "fan_out" as torchvision, "fan_in" as the paper."""
     for module in model.modules():
@@ -59,18 +70,10 @@ def zero_branches(model):
             init.constant_(module.last.weight, 0.0)
 
 
-def _define(name, block, blocks, **fixed):
-    def build(**options):
-        return ResNet(block, blocks, **fixed, **options)
-    shortcuts = "without shortcuts" if "shortcut" in fixed else "with shortcuts"
-    build.__doc__ = f"{block.__name__} × {blocks}, {shortcuts}. Options: see ResNet."
-    return register(name, build)
-
-
-resnet18 = _define("resnet18", BasicBlock, (2, 2, 2, 2))
-resnet34 = _define("resnet34", BasicBlock, (3, 4, 6, 3))
-resnet50 = _define("resnet50", Bottleneck, (3, 4, 6, 3))
-resnet101 = _define("resnet101", Bottleneck, (3, 4, 23, 3))
-resnet152 = _define("resnet152", Bottleneck, (3, 8, 36, 3))
-plain18 = _define("plain18", BasicBlock, (2, 2, 2, 2), shortcut=None)
-plain34 = _define("plain34", BasicBlock, (3, 4, 6, 3), shortcut=None)
+resnet18 = define("resnet18", ResNet, BasicBlock, (2, 2, 2, 2))
+resnet34 = define("resnet34", ResNet, BasicBlock, (3, 4, 6, 3))
+resnet50 = define("resnet50", ResNet, Bottleneck, (3, 4, 6, 3))
+resnet101 = define("resnet101", ResNet, Bottleneck, (3, 4, 23, 3))
+resnet152 = define("resnet152", ResNet, Bottleneck, (3, 8, 36, 3))
+plain18 = define("plain18", ResNet, BasicBlock, (2, 2, 2, 2), shortcut=None)
+plain34 = define("plain34", ResNet, BasicBlock, (3, 4, 6, 3), shortcut=None)

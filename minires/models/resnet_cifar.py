@@ -4,14 +4,14 @@ Three stages of n basic blocks with 16, 32 and 64 channels on 32×32, 16×16 and
 classifier make 6n + 2. The paper's shortcut is option A, without parameters, so that a plain twin has as many.
 """
 
-import numpy as np
-
 from minires import ops
 from minires.errors import OptionError
 from minires.models.blocks import BasicBlock, PreActBlock, make_stage
-from minires.models.registry import register
-from minires.models.resnet import init_convolutions, zero_branches
+from minires.models.registry import define
+from minires.models.resnet import check_ends, init_convolutions, zero_branches
 from minires.nn import BatchNorm2d, Conv2d, Linear, Module, conv_norm, init, norm_relu
+from minires.nn.checks import whole
+from minires.random import generator
 
 
 class CifarResNet(Module):
@@ -24,10 +24,11 @@ class CifarResNet(Module):
     block = BasicBlock
 
     def __init__(self, depth, *, num_classes=10, in_channels=3, shortcut="A", zero_init_residual=False, rng=None):
-        if depth < 8 or depth % 6 != 2:
+        if whole(depth, "depth", "CifarResNet") < 8 or depth % 6 != 2:
             raise OptionError(f"a CIFAR ResNet has 6n + 2 layers (8, 14, 20, …), got depth {depth}")
         n = (depth - 2) // 6
-        rng = np.random.default_rng(rng)
+        rng = generator(rng)
+        in_channels, num_classes = check_ends("CifarResNet", in_channels, num_classes)
         self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(16)
         self.layer1, width = make_stage(self.block, 16, 16, n, stride=1, shortcut=shortcut, rng=rng)
@@ -67,28 +68,21 @@ class PreActCifarResNet(CifarResNet):
         return self.linear(ops.flatten(x, start_dim=1))
 
 
-def _define(name, depth, network=CifarResNet, **fixed):
-    def build(**options):
-        return network(depth, **fixed, **options)
-    build.__doc__ = f"The CIFAR network of {depth} layers. Options: see {network.__name__}."
-    return register(name, build)
-
-
-resnet8 = _define("resnet8", 8)
-resnet20 = _define("resnet20", 20)
-resnet32 = _define("resnet32", 32)
-resnet44 = _define("resnet44", 44)
-resnet56 = _define("resnet56", 56)
-resnet110 = _define("resnet110", 110)
-resnet1202 = _define("resnet1202", 1202)
-plain8 = _define("plain8", 8, shortcut=None)
-plain20 = _define("plain20", 20, shortcut=None)
-plain32 = _define("plain32", 32, shortcut=None)
-plain44 = _define("plain44", 44, shortcut=None)
-plain56 = _define("plain56", 56, shortcut=None)
-plain110 = _define("plain110", 110, shortcut=None)
-preact_resnet20 = _define("preact_resnet20", 20, PreActCifarResNet)
-preact_resnet32 = _define("preact_resnet32", 32, PreActCifarResNet)
-preact_resnet44 = _define("preact_resnet44", 44, PreActCifarResNet)
-preact_resnet56 = _define("preact_resnet56", 56, PreActCifarResNet)
-preact_resnet110 = _define("preact_resnet110", 110, PreActCifarResNet)
+resnet8 = define("resnet8", CifarResNet, 8)
+resnet20 = define("resnet20", CifarResNet, 20)
+resnet32 = define("resnet32", CifarResNet, 32)
+resnet44 = define("resnet44", CifarResNet, 44)
+resnet56 = define("resnet56", CifarResNet, 56)
+resnet110 = define("resnet110", CifarResNet, 110)
+resnet1202 = define("resnet1202", CifarResNet, 1202)
+plain8 = define("plain8", CifarResNet, 8, shortcut=None)
+plain20 = define("plain20", CifarResNet, 20, shortcut=None)
+plain32 = define("plain32", CifarResNet, 32, shortcut=None)
+plain44 = define("plain44", CifarResNet, 44, shortcut=None)
+plain56 = define("plain56", CifarResNet, 56, shortcut=None)
+plain110 = define("plain110", CifarResNet, 110, shortcut=None)
+preact_resnet20 = define("preact_resnet20", PreActCifarResNet, 20)
+preact_resnet32 = define("preact_resnet32", PreActCifarResNet, 32)
+preact_resnet44 = define("preact_resnet44", PreActCifarResNet, 44)
+preact_resnet56 = define("preact_resnet56", PreActCifarResNet, 56)
+preact_resnet110 = define("preact_resnet110", PreActCifarResNet, 110)

@@ -1,31 +1,23 @@
-"""Modules: layers and containers with torch.nn's names."""
+"""Modules: layers, losses and containers with torch.nn's names; `nn.functional` has the ops under torch's names."""
 
-from minires.nn import init
-from minires.nn.layers import (
-    GELU,
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Dropout,
-    Flatten,
-    Identity,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    SiLU,
-    Tanh,
-    conv_norm,
-    norm_relu,
-)
+from minires.nn import functional, init, utils
+from minires.nn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Tanh
+from minires.nn.containers import ModuleDict, ModuleList, Sequential
+from minires.nn.fused import conv_norm, norm_relu
+from minires.nn.layers import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Dropout, Flatten, Identity, Linear, MaxPool2d
+from minires.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from minires.nn.module import Module, Parameter, count_parameters
+from minires.nn.normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from minires.torch_names import missing
 
 __all__ = [
-    "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Identity", "LayerNorm",
-    "LeakyReLU", "Linear", "MaxPool2d", "Module", "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh",
-    "conv_norm", "count_parameters", "init", "norm_relu",
+    "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "Conv2d",
+    "CrossEntropyLoss", "Dropout", "Flatten", "GroupNorm", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear",
+    "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ReLU", "ReLU6",
+    "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "conv_norm", "count_parameters", "functional",
+    "init", "norm_relu", "utils",
 ]
+
+
+def __getattr__(name):
+    raise missing("minires.nn", name)

@@ -1,6 +1,7 @@
-"""Initialisation, in place, from a random generator that is passed in. Names as in torch.nn.init.
+"""Initialisation, in place. Names and arguments as in torch.nn.init; rng in place of its generator.
 
-Numbers are drawn on the host, so that the same seed gives the same network on a CPU and on a GPU.
+rng: a NumPy Generator or a seed; None draws from the default generator (minires.manual_seed). Numbers are drawn on the
+host, so that the same seed gives the same network on a CPU and on a GPU.
 """
 
 import math
@@ -8,8 +9,10 @@ import math
 import numpy as np
 
 from minires.arrays import to_device
-from minires.errors import OptionError, ShapeError
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.graph import no_grad
+from minires.random import generator
+from minires.tensor import Tensor
 
 
 def calculate_gain(nonlinearity, a=0.0):
@@ -23,40 +26,95 @@ def calculate_gain(nonlinearity, a=0.0):
 
 def fans(tensor):
     """(fan_in, fan_out) of a weight (O,I) or (O,C/groups,KH,KW)."""
-    if tensor.ndim < 2:
+    if _checked(tensor).ndim < 2:
         raise ShapeError(f"fan_in and fan_out need a weight of two or more axes, got {tensor.shape}")
     O, I, *kernel = tensor.shape
     return I * math.prod(kernel), O * math.prod(kernel)
 
 
-def _bound(tensor, a, mode, nonlinearity):
+def _std(tensor, a, mode, nonlinearity):
     if mode not in ("fan_in", "fan_out"):
         raise OptionError(f"mode must be 'fan_in' or 'fan_out', got {mode!r}")
     return calculate_gain(nonlinearity, a) / math.sqrt(fans(tensor)[mode == "fan_out"])
 
 
+def _checked(tensor):
+    if not isinstance(tensor, Tensor):
+        raise DTypeError(f"a Tensor or Parameter is needed to fill, got {type(tensor).__name__}; of a layer it is "
+                         "layer.weight")
+    return tensor
+
+
 def _fill(tensor, values):
     with no_grad():
-        return tensor.copy_(to_device(values, tensor.device))
+        return tensor.copy_(to_device(values, tensor.device) if isinstance(values, np.ndarray) else values)
 
 
-def kaiming_normal_(tensor, *, rng, a=0.0, mode="fan_in", nonlinearity="leaky_relu"):
+def _standard_normal(tensor, rng):
+    return np.asarray(generator(rng).standard_normal(_checked(tensor).shape, dtype=tensor.dtype))
+
+
+def kaiming_normal_(tensor, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *, rng=None):
     """N(0, gain²/fan): fan_in keeps the variance of the signal, fan_out that of the gradient [He et al. 2015b]."""
-    std = _bound(tensor, a, mode, nonlinearity)
-    return _fill(tensor, np.random.default_rng(rng).standard_normal(tensor.shape, dtype=tensor.dtype) * std)
+    return normal_(tensor, 0.0, _std(tensor, a, mode, nonlinearity), rng=rng)
 
 
-def kaiming_uniform_(tensor, *, rng, a=0.0, mode="fan_in", nonlinearity="leaky_relu"):
+def kaiming_uniform_(tensor, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *, rng=None):
     """U(−b, b) with b = √3·gain/√fan, of the same variance as kaiming_normal_."""
-    return uniform_(tensor, math.sqrt(3) * _bound(tensor, a, mode, nonlinearity), rng=rng)
+    bound = math.sqrt(3) * _std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, rng=rng)
 
 
-def uniform_(tensor, bound, *, rng):
-    """U(−bound, bound)."""
-    return _fill(tensor, (np.random.default_rng(rng).random(tensor.shape, dtype=tensor.dtype) * 2 - 1) * bound)
+def xavier_normal_(tensor, gain=1.0, *, rng=None):
+    """N(0, gain²·2/(fan_in + fan_out)), between what the signal and what the gradient wants [Glorot & Bengio 2010]."""
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), rng=rng)
 
 
-def constant_(tensor, value):
-    """Every element = value."""
-    with no_grad():
-        return tensor.copy_(value)
+def xavier_uniform_(tensor, gain=1.0, *, rng=None):
+    """U(−b, b) with b = gain·√(6/(fan_in + fan_out)), of the same variance as xavier_normal_."""
+    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    return uniform_(tensor, -bound, bound, rng=rng)
+
+
+def normal_(tensor, mean=0.0, std=1.0, *, rng=None):
+    """N(mean, std²)."""
+    if not std >= 0:
+        raise OptionError(f"normal_: std must be at least 0, got {std}")
+    values = _standard_normal(tensor, rng) * std
+    return _fill(tensor, values + mean if mean else values)
+
+
+def uniform_(tensor, a=0.0, b=1.0, *, rng=None):
+    """U(a, b)."""
+    if not a <= b:
+        raise OptionError(f"uniform_: a must be at most b, got a={a} and b={b}")
+    values = (generator(rng).random(_checked(tensor).shape, dtype=tensor.dtype) * 2 - 1) * ((b - a) / 2)
+    return _fill(tensor, values + (a + b) / 2)
+
+
+def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, *, rng=None):
+    """N(mean, std²) of which numbers outside [a, b] are drawn again."""
+    if not std > 0 or not a < b:
+        raise OptionError(f"trunc_normal_: needs std > 0 and a < b, got std={std}, a={a} and b={b}")
+    low, high = ((limit - mean) / std for limit in (a, b))
+    inside = (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2))) / 2
+    if inside < 0.01:
+        raise OptionError(f"trunc_normal_: only {inside:.2%} of N({mean}, {std}²) lie in [{a}, {b}]; move the interval")
+    rng = generator(rng)
+    z = _standard_normal(tensor, rng)
+    while (outside := (z < low) | (z > high)).any():
+        z[outside] = rng.standard_normal(int(outside.sum()), dtype=z.dtype)
+    return _fill(tensor, (z * std + mean).clip(a, b))  # clipped, because the last rounding may lead out
+
+
+def constant_(tensor, val):
+    """Every element = val."""
+    return _fill(_checked(tensor), val)
+
+
+def zeros_(tensor):
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor):
+    return constant_(tensor, 1.0)

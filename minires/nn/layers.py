@@ -1,266 +1,211 @@
-"""The layers: parameters around one op each. Names, arguments and default initialisation as in torch.nn.
+"""Layers that multiply, pool and drop, around one op each. Names, arguments and first weights as in torch.nn.
 
-rng: a NumPy Generator or a seed for the initial weights; None draws fresh entropy.
+Settings are attributes, and a change of one counts from the next call on. What follows from the weight's shape
+(in_features, kernel_size) is read from it.
+rng: a NumPy Generator or a seed for the first weights; None draws from the default generator (minires.manual_seed).
+One seed for several layers of one shape makes them equal: pass one Generator to all of them.
 """
 
 import math
 
 import numpy as np
 
-from minires import kernels, ops
+from minires import ops
 from minires.arrays import empty
 from minires.errors import OptionError, ShapeError
-from minires.kernels.window import Window, pair
-from minires.nn import init
+from minires.kernels.window import pair
+from minires.nn import init, seeds
+from minires.nn.checks import flag, one_of, whole, within
 from minires.nn.module import Module, Parameter
-from minires.tensor import unwrap
+from minires.random import generator
 
 
 def _init_affine(weight, bias, rng):
     """torch's default: U(−1/√fan_in, 1/√fan_in) for weight and bias."""
-    bound = 1 / math.sqrt(init.fans(weight)[0])
+    seeds.remember(weight, rng)
+    rng, bound = generator(rng), 1 / math.sqrt(init.fans(weight)[0])
     for tensor in (weight, bias):
         if tensor is not None:
-            init.uniform_(tensor, bound, rng=rng)
+            init.uniform_(tensor, -bound, bound, rng=rng)
 
 
-def _zeros(*shape, order=None):
+def zeros(*shape, order=None):
+    """A Parameter of zeros, whose axes lie in memory in `order`."""
     array = empty(shape, np.float32, order or range(len(shape)))
     array[...] = 0
     return Parameter(array)
 
 
 class Conv2d(Module):
-    """y = w ⋆ x + b: x (N,C,H,W) -> y (N,O,OH,OW); see ops.conv2d."""
+    """y = w ⋆ x + b: x (N,C,H,W) -> y (N,O,OH,OW); see ops.conv2d.
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, *,
-                 rng=None):
-        if groups < 1 or in_channels % groups or out_channels % groups:
+    padding: zeros on both sides, or "same" for a y of x's size (at stride 1), or "valid" for none.
+    """
+
+    padding_mode = "zeros"
+    in_channels = property(lambda self: self.weight.shape[1] * self.groups)
+    out_channels = property(lambda self: self.weight.shape[0])
+    kernel_size = property(lambda self: self.weight.shape[2:])
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+                 padding_mode="zeros", *, rng=None):
+        in_channels = whole(in_channels, "in_channels", "Conv2d")
+        out_channels = whole(out_channels, "out_channels", "Conv2d")
+        kernel = pair(kernel_size, "kernel_size", "Conv2d", 1)
+        self.stride = pair(stride, "stride", "Conv2d", 1)
+        self.padding = one_of(padding, ("same", "valid"), "padding", "Conv2d") if isinstance(padding, str) else pair(
+            padding, "padding", "Conv2d", 0)
+        self.dilation = pair(dilation, "dilation", "Conv2d", 1)
+        self.groups = whole(groups, "groups", "Conv2d")
+        if in_channels % groups or out_channels % groups:
             raise ShapeError(f"Conv2d: groups={groups} must divide {in_channels} input and "
                              f"{out_channels} output channels")
-        self.settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size", "Conv2d", 1))
-        self.weight = _zeros(*shape, order=(2, 3, 1, 0))  # (KH,KW,C,O) in memory, the matrix of im2col's product
-        self.bias = _zeros(out_channels) if bias else None
-        _init_affine(self.weight, self.bias, np.random.default_rng(rng))
+        if self.padding == "same" and self.stride != (1, 1):
+            raise OptionError(f"Conv2d: padding='same' needs stride 1, got {stride}; give the padding as a number")
+        if padding_mode != "zeros":
+            raise OptionError(f"Conv2d: padding_mode must be 'zeros', got {padding_mode!r}; put other borders around x "
+                              "yourself, with ops.cat, and convolve with padding=0")
+        # (KH,KW,C,O) in memory, the matrix of im2col's product
+        self.weight = zeros(out_channels, in_channels // groups, *kernel, order=(2, 3, 1, 0))
+        self.bias = zeros(out_channels) if bias else None
+        _init_affine(self.weight, self.bias, rng)
+
+    def settings(self):
+        """The settings of ops.conv2d."""
+        return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
 
     def forward(self, x):
-        return ops.conv2d(x, self.weight, self.bias, **self.settings)
+        return ops.conv2d(x, self.weight, self.bias, **self.settings())
 
     def extra_repr(self):
-        O, C, KH, KW = self.weight.shape
-        settings = ", ".join(f"{name}={value}" for name, value in self.settings.items())
-        return f"{C * self.settings['groups']}, {O}, kernel_size=({KH}, {KW}), {settings}, bias={self.bias is not None}"
+        shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
+        shown += [f"{name}={value!r}" for name, value, default in
+                  (("padding", self.padding, (0, 0)), ("dilation", self.dilation, (1, 1)), ("groups", self.groups, 1),
+                   ("bias", self.bias is not None, True)) if value != default]
+        return ", ".join(shown)
 
 
 class Linear(Module):
     """y = x·wᵀ + b: x (…,I) -> y (…,O)."""
 
+    in_features = property(lambda self: self.weight.shape[1])
+    out_features = property(lambda self: self.weight.shape[0])
+
     def __init__(self, in_features, out_features, bias=True, *, rng=None):
-        self.weight = _zeros(out_features, in_features)
-        self.bias = _zeros(out_features) if bias else None
-        _init_affine(self.weight, self.bias, np.random.default_rng(rng))
+        self.weight = zeros(whole(out_features, "out_features", "Linear"), whole(in_features, "in_features", "Linear"))
+        self.bias = zeros(out_features) if bias else None
+        _init_affine(self.weight, self.bias, rng)
 
     def forward(self, x):
         return ops.linear(x, self.weight, self.bias)
 
     def extra_repr(self):
-        return f"{self.weight.shape[1]}, {self.weight.shape[0]}, bias={self.bias is not None}"
-
-
-class BatchNorm2d(Module):
-    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β by channel; μ, σ² of the batch in training, running ones in eval()."""
-
-    def __init__(self, num_features, eps=1e-5, momentum=0.1):
-        if not 0 <= momentum <= 1:
-            raise OptionError(f"BatchNorm2d: momentum must lie in [0, 1], got {momentum}")
-        self.eps, self.momentum = eps, momentum
-        self.weight = Parameter(np.ones(num_features, np.float32))
-        self.bias = _zeros(num_features)
-        self.register_buffer("running_mean", np.zeros(num_features, np.float32))
-        self.register_buffer("running_var", np.ones(num_features, np.float32))
-        self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
-
-    def forward(self, x, relu=False):
-        return ops.batch_norm(x, self.weight, self.bias, relu=relu, **self.begin())
-
-    def begin(self):
-        """Count another batch, in training -> what the op is to know of this norm besides its parameters."""
-        if self.training:
-            self.num_batches_tracked += 1
-        return {"running_mean": self.running_mean, "running_var": self.running_var, "training": self.training,
-                "momentum": self.momentum, "eps": self.eps}
-
-    def extra_repr(self):
-        return f"{self.weight.numel()}, eps={self.eps}, momentum={self.momentum}"
-
-
-def norm_relu(norm, x):
-    """relu(norm(x)), in one pass over memory where norm is a BatchNorm2d that no hook listens to."""
-    if isinstance(norm, BatchNorm2d) and not norm._hooks:
-        return norm.forward(x, relu=True)
-    return ops.relu(norm(x))
-
-
-def conv_norm(conv, norm, x, relu=False):
-    """norm(conv(x)), or with relu its ReLU; in one op where that is faster and no hook listens to what lies between."""
-    apart = (not isinstance(conv, Conv2d) or not isinstance(norm, BatchNorm2d) or conv.bias is not None
-             or conv._hooks or norm._hooks)
-    if not apart and norm.training:
-        apart = not kernels.scatter_pays(unwrap(x), Window.of(x.shape, conv.weight.shape, **conv.settings))
-    if apart:
-        x = conv(x)
-        return norm_relu(norm, x) if relu else norm(x)
-    return ops.conv_norm(x, conv.weight, norm.weight, norm.bias, relu=relu, **conv.settings, **norm.begin())
-
-
-class LayerNorm(Module):
-    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β over the last axes of each sample."""
-
-    def __init__(self, normalized_shape, eps=1e-5):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
-        self.weight = Parameter(np.ones(shape, np.float32))
-        self.bias = _zeros(*shape)
-
-    def forward(self, x):
-        return ops.layer_norm(x, self.weight, self.bias, eps=self.eps)
-
-    def extra_repr(self):
-        return f"{self.weight.shape}, eps={self.eps}"
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class Dropout(Module):
-    """In training each value is dropped with probability p and the others grow by 1/(1 − p)."""
+    """In training each value is dropped with probability p and the others grow by 1/(1 − p).
 
-    def __init__(self, p=0.5, *, rng=None):
-        if not 0 <= p <= 1:
-            raise OptionError(f"Dropout: p must lie in [0, 1], got {p}")
-        self.p, self.rng = p, np.random.default_rng(rng)
+    rng: a Generator or a seed for the masks; None draws from the default generator. inplace changes nothing here.
+    """
+
+    def __init__(self, p=0.5, inplace=False, *, rng=None):
+        self.p, self.inplace = within(p, 0, 1, "p", "Dropout"), flag(inplace, "inplace", "Dropout")
+        self._rng = None if rng is None else generator(rng)
+
+    @property
+    def rng(self):
+        """The generator that masks are drawn from."""
+        return generator(self._rng)
 
     def forward(self, x):
         return ops.dropout(x, p=self.p, training=self.training, rng=self.rng)
 
     def extra_repr(self):
-        return f"p={self.p}"
+        return f"p={self.p}, inplace={self.inplace}"
 
 
-class _Applied(Module):
-    """A layer without parameters: an op and its settings."""
+class MaxPool2d(Module):
+    """The maximum under each window; ceil_mode lets windows begin that reach beyond the map."""
 
-    op = None
-
-    def __init__(self, **settings):
-        self.settings = settings
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False):
+        self.kernel_size, self.stride, self.padding = _window("MaxPool2d", kernel_size, stride, padding)
+        pair(dilation, "dilation", "MaxPool2d", 1)
+        self.dilation, self.ceil_mode = dilation, ceil_mode
 
     def forward(self, x):
-        return type(self).op(x, **self.settings)
+        return ops.max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
+                              dilation=self.dilation, ceil_mode=self.ceil_mode)
 
     def extra_repr(self):
-        return ", ".join(f"{name}={value}" for name, value in self.settings.items())
+        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+                f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")
 
 
-class ReLU(_Applied):
-    """max(x, 0)"""
+class AvgPool2d(Module):
+    """The mean under each window, whose padding counts as zeros, or does not count where count_include_pad is False."""
 
-    op = staticmethod(ops.relu)
+    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+        self.kernel_size, self.stride, self.padding = _window("AvgPool2d", kernel_size, stride, padding)
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
+    def forward(self, x):
+        return ops.avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
+                              ceil_mode=self.ceil_mode, count_include_pad=self.count_include_pad)
 
-class LeakyReLU(_Applied):
-    """x where x > 0, else negative_slope·x"""
-
-    op = staticmethod(ops.leaky_relu)
-
-    def __init__(self, negative_slope=0.01):
-        super().__init__(negative_slope=negative_slope)
-
-
-class SiLU(_Applied):
-    """x·σ(x)"""
-
-    op = staticmethod(ops.silu)
+    def extra_repr(self):
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class GELU(_Applied):
-    """x·Φ(x)"""
-
-    op = staticmethod(ops.gelu)
-
-    def __init__(self, approximate="none"):
-        super().__init__(approximate=approximate)
-
-
-class Sigmoid(_Applied):
-    """1/(1 + e⁻ˣ)"""
-
-    op = staticmethod(ops.sigmoid)
+def _window(layer, kernel_size, stride, padding):
+    """(kernel_size, stride, padding) as they were given, checked; the stride is the kernel size unless given."""
+    kernel = pair(kernel_size, "kernel_size", layer, 1)
+    stride = kernel_size if stride is None else stride
+    pair(stride, "stride", layer, 1)
+    if any(2 * p > k for p, k in zip(pair(padding, "padding", layer, 0), kernel)):
+        raise ShapeError(f"{layer}: padding {padding} is more than half of kernel_size {kernel_size}, so a window "
+                         "could hold nothing but padding")
+    return kernel_size, stride, padding
 
 
-class Tanh(_Applied):
-    """tanh x"""
+class AdaptiveAvgPool2d(Module):
+    """The mean over as many regions as the output has cells; output_size=1 is global average pooling.
 
-    op = staticmethod(ops.tanh)
-
-
-class MaxPool2d(_Applied):
-    """The greatest value under each window."""
-
-    op = staticmethod(ops.max_pool2d)
-
-    def __init__(self, kernel_size, stride=None, padding=0):
-        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding)
-
-
-class AvgPool2d(_Applied):
-    """The mean value under each window."""
-
-    op = staticmethod(ops.avg_pool2d)
-
-    def __init__(self, kernel_size, stride=None, padding=0):
-        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding)
-
-
-class AdaptiveAvgPool2d(_Applied):
-    """The mean over as many regions as the output has cells; output_size=1 is global average pooling."""
-
-    op = staticmethod(ops.adaptive_avg_pool2d)
+    None in output_size keeps that length of the map.
+    """
 
     def __init__(self, output_size=1):
-        super().__init__(output_size=output_size)
+        for size in output_size if isinstance(output_size, (tuple, list)) else (output_size,):
+            if size is not None:
+                whole(size, "output_size", "AdaptiveAvgPool2d")
+        self.output_size = output_size
+
+    def forward(self, x):
+        return ops.adaptive_avg_pool2d(x, output_size=self.output_size)
+
+    def extra_repr(self):
+        return f"output_size={self.output_size}"
 
 
-class Flatten(_Applied):
+class Flatten(Module):
     """(N,C,H,W) -> (N,C·H·W)"""
 
-    op = staticmethod(ops.flatten)
-
     def __init__(self, start_dim=1, end_dim=-1):
-        super().__init__(start_dim=start_dim, end_dim=end_dim)
+        self.start_dim = whole(start_dim, "start_dim", "Flatten", None)
+        self.end_dim = whole(end_dim, "end_dim", "Flatten", None)
+
+    def forward(self, x):
+        return ops.flatten(x, start_dim=self.start_dim, end_dim=self.end_dim)
+
+    def extra_repr(self):
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 class Identity(Module):
-    """x itself."""
+    """x itself. Settings are accepted and forgotten, so that it can stand in the place of any layer."""
+
+    def __init__(self, *ignored, **settings):
+        pass
 
     def forward(self, x):
-        return x
-
-
-class Sequential(Module):
-    """One module after another; parameters are named by position: 0.weight, 1.weight."""
-
-    def __init__(self, *modules):
-        for i, module in enumerate(modules):
-            setattr(self, str(i), module)
-
-    def __len__(self):
-        return len(self.named_children())
-
-    def __getitem__(self, i):
-        """The i-th module, or those of a slice as a Sequential, which shares them."""
-        modules = [module for _, module in self.named_children()]
-        return Sequential(*modules[i]) if isinstance(i, slice) else modules[i]
-
-    def forward(self, x):
-        for _, module in self.named_children():
-            x = module(x)
         return x

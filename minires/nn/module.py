@@ -1,95 +1,197 @@
 """Module: a function with parameters, made of other modules. What it holds is found by looking at its attributes."""
 
-import numpy as np
-
-from minires.arrays import as_array, to_device
-from minires.errors import CheckpointError, OptionError
-from minires.graph import no_grad
+from minires.arrays import to_device
+from minires.errors import DTypeError, OptionError
+from minires.nn import seeds, state, targets
+from minires.nn.checks import flag
+from minires.nn.hooks import ModuleHooks
 from minires.tensor import Tensor, unwrap
 
 
 class Parameter(Tensor):
     """A Tensor that training changes."""
 
-    __slots__ = ()
+    __slots__ = ("seed",)  # set where the values were drawn from a seed, and gone in a copy
 
     def __init__(self, data, requires_grad=True):
         super().__init__(data, requires_grad)
 
 
 class Module:
-    """Base of all layers and models: set parameters, buffers and other modules as attributes, write forward()."""
+    """Base of all layers and models: set parameters, buffers and other modules as attributes, write forward().
+
+    Modules and Parameters may also stand in lists, tuples and dicts that are attributes: the second of self.layers is
+    "layers.1", as in a ModuleList.
+    """
 
     training = True
-    _buffers = ()  # names of the attributes that are state but not trained, such as running statistics
+    _buffers = {}  # noqa: RUF012 - a new one replaces it. {name: whether it is saved} of state that is not trained
     _hooks = None
 
-    def forward(self, *inputs):
+    def forward(self, *inputs, **settings):
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    def __call__(self, *inputs):
-        output = self.forward(*inputs)
-        for hook in tuple((self._hooks or {}).values()):
-            changed = hook(self, inputs, output)
-            output = output if changed is None else changed
-        return output
+    def __call__(self, *inputs, **settings):
+        if self._hooks:
+            return self._hooks.call(self, inputs, settings)
+        return self.forward(*inputs, **settings)
 
-    def register_forward_hook(self, hook):
-        """Call hook(module, inputs, output) after forward; what it returns replaces the output. Returns a remover."""
-        self._hooks = self._hooks or {}
-        key = object()
-        self._hooks[key] = hook
-        return lambda: self._hooks.pop(key, None)
+    def __setattr__(self, name, value):
+        if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):
+            raise DTypeError(f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place "
+                             "would not be trained: write nn.Parameter(…), or copy_ into it under no_grad()")
+        object.__setattr__(self, name, value)
+        if isinstance(value, (Module, list, tuple, dict, set, frozenset)):
+            seeds.compare(self, list(_parameters_in(name, value)))
 
-    def register_buffer(self, name, array):
-        """Keep an array that belongs to the state but is not trained."""
+    # Hooks
+
+    def _hook(self, kind, hook, **settings):
+        self._hooks = self._hooks or ModuleHooks()
+        return self._hooks.add(kind, hook, **settings)
+
+    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """Call hook(module, inputs) before forward; what it returns replaces the inputs. Returns a handle.
+
+        with_kwargs: hook(module, inputs, keywords), which returns None or a new (inputs, keywords).
+        """
+        return self._hook("before", hook, prepend=prepend, with_kwargs=with_kwargs)
+
+    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """Call hook(module, inputs, output) after forward; what it returns replaces the output. Returns a handle.
+
+        with_kwargs: hook(module, inputs, keywords, output).
+        """
+        return self._hook("after", hook, prepend=prepend, with_kwargs=with_kwargs)
+
+    def register_full_backward_hook(self, hook, prepend=False):
+        """Call hook(module, grad_input, grad_output) on backward: ∂L/∂inputs and ∂L/∂outputs, two tuples of arrays.
+
+        None stands for an input or output without a gradient. What the hook returns replaces grad_input. grad_input
+        is what comes through this call of the module; other uses of the same input are not in it. Returns a handle.
+        """
+        return self._hook("backward", hook, prepend=prepend)
+
+    # What a module holds
+
+    def register_buffer(self, name, array, persistent=True):
+        """Keep an array that belongs to the state but is not trained; persistent: whether state_dict has it."""
+        self._check_name(name, self._buffers)
         setattr(self, name, array)
-        self._buffers = (*self._buffers, name)
+        self._buffers = {**self._buffers, name: persistent}
 
-    # Walking the tree
+    def register_parameter(self, name, parameter):
+        """The same as setting an attribute, with a name that may be computed."""
+        if not (parameter is None or isinstance(parameter, Parameter)):
+            raise DTypeError(f"register_parameter: {name} must be a Parameter or None, got {type(parameter).__name__}")
+        self._check_name(name, vars(self))
+        setattr(self, name, parameter)
+
+    def register_module(self, name, module):
+        """The same as setting an attribute, with a name that may be computed."""
+        if not (module is None or isinstance(module, Module)):
+            raise DTypeError(f"{name}: {what_it_is(module)}")
+        self._check_name(name, vars(self))
+        setattr(self, name, module)
+
+    add_module = register_module
+
+    def _check_name(self, name, known):
+        if not isinstance(name, str):
+            raise DTypeError(f"a name must be a string, got {name!r}")
+        if not name or "." in name:
+            raise OptionError(f"a name must not be empty or hold a dot, got {name!r}")
+        if name not in known and hasattr(self, name):
+            raise OptionError(f"{type(self).__name__} has an attribute {name!r} already; choose another name")
+
+    def _contents(self):
+        """(name, value) of each parameter, buffer and module held directly, in the order of definition."""
+        for name, value in vars(self).items():
+            if isinstance(value, (Module, Parameter)) or name in self._buffers:
+                yield name, value
+            elif isinstance(value, _HOLDERS):
+                yield from _inside(name, value, ())
 
     def named_children(self):
-        """(name, module) for each module held directly, in the order of definition."""
-        return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
+        """(name, module) for each module held directly, in the order of definition, each module once."""
+        seen = set()
+        for name, value in self._contents():
+            if isinstance(value, Module) and id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
 
-    def named_modules(self, prefix=""):
-        """(dotted name, module) for this module ("") and all below it."""
+    def children(self):
+        return (child for _, child in self.named_children())
+
+    def named_modules(self, memo=None, prefix="", remove_duplicate=True):
+        """(dotted name, module) for this module ("") and all below it, each module once.
+
+        remove_duplicate=False: under each of its names, but never below itself. memo: ids of those to leave out.
+        """
+        memo = set() if memo is None else memo
+        if id(self) in memo:
+            return
+        memo.add(id(self))
         yield prefix, self
-        for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+        for name, value in self._contents():
+            if isinstance(value, Module):
+                yield from value.named_modules(memo, _dotted(prefix, name), remove_duplicate)
+        if not remove_duplicate:
+            memo.remove(id(self))
 
     def modules(self):
         return (module for _, module in self.named_modules())
 
-    def named_parameters(self):
-        """(dotted name, parameter), each parameter once."""
+    def _named(self, kind, prefix, recurse, remove_duplicate):
+        """(dotted name, value) for the contents of which kind(module, name, value) is true."""
         seen = set()
-        for prefix, module in self.named_modules():
-            for name, value in vars(module).items():
-                if isinstance(value, Parameter) and id(value) not in seen:
+        modules = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
+        for above, module in modules:
+            for name, value in module._contents():
+                if kind(module, name, value) and not (remove_duplicate and id(value) in seen):
                     seen.add(id(value))
-                    yield f"{prefix}.{name}" if prefix else name, value
+                    yield _dotted(above, name), value
 
-    def parameters(self):
-        return (parameter for _, parameter in self.named_parameters())
+    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
+        """(dotted name, parameter), each parameter once."""
+        return self._named(_is_parameter, prefix, recurse, remove_duplicate)
 
-    def named_buffers(self):
-        """(dotted name, array)"""
-        for prefix, module in self.named_modules():
-            for name in module._buffers:
-                yield f"{prefix}.{name}" if prefix else name, getattr(module, name)
+    def parameters(self, recurse=True):
+        return (parameter for _, parameter in self.named_parameters("", recurse))
+
+    def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
+        """(dotted name, array), each array once."""
+        found = self._named(_is_buffer, prefix, recurse, remove_duplicate)
+        return ((name, unwrap(buffer)) for name, buffer in found)
+
+    def buffers(self, recurse=True):
+        return (buffer for _, buffer in self.named_buffers("", recurse))
+
+    def get_submodule(self, target):
+        """The module of a dotted name: "layer1.0.conv1"; "" is this one. Raises AttributeError."""
+        return _found(self, target, "module", self.named_modules(remove_duplicate=False))
+
+    def get_parameter(self, target):
+        """The parameter of a dotted name. Raises AttributeError."""
+        return _found(self, target, "parameter", self.named_parameters(remove_duplicate=False))
+
+    def get_buffer(self, target):
+        """The buffer of a dotted name. Raises AttributeError."""
+        return _found(self, target, "buffer", self.named_buffers(remove_duplicate=False))
 
     def apply(self, function):
         """Call function(module) on every module below this one, then on this one, as torch does."""
-        for _, child in self.named_children():
-            child.apply(function)
-        function(self)
+        for module in _from_below(self, set()):
+            function(module)
         return self
 
     # Switches
 
     def train(self, mode=True):
         """Training mode: batch statistics, dropout at work."""
+        if not isinstance(mode, bool):
+            raise DTypeError(f"train: mode must be True or False, got {type(mode).__name__}; it sets the mode only, "
+                             "the loop over the batches is yours to write")
         for module in self.modules():
             module.training = mode
         return self
@@ -100,73 +202,76 @@ class Module:
 
     def requires_grad_(self, requires_grad=True):
         """Freeze or unfreeze all parameters."""
+        flag(requires_grad, "requires_grad", "requires_grad_")
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
         return self
 
-    def zero_grad(self):
+    def zero_grad(self, set_to_none=True):
+        """Forget all gradients; set_to_none=False: make them zeros, in the memory that they have."""
         for parameter in self.parameters():
-            parameter.grad = None
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad[...] = 0
 
-    def to(self, target):
-        """Move all parameters and buffers to a device ("cpu", "cuda") or change their float type (np.float64).
+    def to(self, *given, device=None, dtype=None):
+        """Move all parameters and buffers to a device ("cpu", "cuda") or change their float type (np.float64), or both.
 
         Single integers, such as a count of batches, stay on the host: no kernel needs them.
         """
-        if isinstance(target, str):
-            def convert(array):
-                return to_device(array, target) if array.ndim or array.dtype.kind == "f" else array
-        else:
-            dtype = np.dtype(target)
-            if dtype not in (np.float32, np.float64):
-                raise OptionError(f"to: a device name, float32 or float64 is needed, got {target!r}")
+        device, dtype = targets.parse(given, device, dtype)
 
-            def convert(array):
-                return array.astype(dtype) if array.dtype.kind == "f" else array
+        def convert(array):
+            if dtype is not None and array.dtype.kind == "f":
+                array = array.astype(dtype)
+            return to_device(array, device) if device and (array.ndim or array.dtype.kind == "f") else array
         for parameter in self.parameters():
             parameter.data = convert(parameter.data)
             parameter.grad = None if parameter.grad is None else convert(parameter.grad)
         for module in self.modules():
             for name in module._buffers:
-                setattr(module, name, convert(getattr(module, name)))
+                buffer = getattr(module, name, None)
+                if isinstance(buffer, Tensor):
+                    buffer.data = convert(buffer.data)
+                elif buffer is not None:
+                    setattr(module, name, convert(buffer))
         return self
+
+    def float(self):
+        return self.to(dtype="float32")
+
+    def double(self):
+        return self.to(dtype="float64")
+
+    def half(self):
+        return self.to(dtype="float16")  # which says what there is
+
+    def cpu(self):
+        return self.to("cpu")
+
+    def cuda(self, device=None):
+        return self.to("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
 
     # State
 
     def state_dict(self):
         """{dotted name: array} of parameters and buffers; the arrays are the living ones, not copies."""
-        state = {}
-        for prefix, module in self.named_modules():
-            for name, value in vars(module).items():
-                if isinstance(value, Parameter) or name in module._buffers:
-                    state[f"{prefix}.{name}" if prefix else name] = unwrap(value)
-        return state
+        found = {}
+        for name, value in self._named(_is_saved, "", True, False):
+            if name in found:
+                raise OptionError(f"{type(self).__name__} has two parts named {name!r}; give one of them another name")
+            found[name] = unwrap(value)
+        return found
 
-    def load_state_dict(self, state, *, strict=True):
+    def load_state_dict(self, state_dict, strict=True):
         """Copy arrays (or Tensors, torch's too) in by name; nothing is changed unless everything fits.
 
-        Counts of batches (num_batches_tracked) may be absent. strict=False ignores missing and unexpected names,
-        never a wrong shape. Raises CheckpointError naming what is missing, unexpected or of another shape.
+        Counts of batches (num_batches_tracked) may be absent, and of several names of one array all but one.
+        strict=False ignores missing and unexpected names, never a wrong shape, nor a state of which nothing fits.
+        Returns what was (missing_keys, unexpected_keys). Raises CheckpointError that names what does not fit.
         """
-        own = self.state_dict()
-        given = {name: as_array(value.data if isinstance(value, Tensor) else np.asarray(value))
-                 for name, value in state.items()}
-        missing = [name for name in own if name not in given and not name.endswith("num_batches_tracked")]
-        unexpected = [name for name in given if name not in own]
-        wrong = [f"{name} (file {given[name].shape}, model {own[name].shape})"
-                 for name in own if name in given and given[name].shape != own[name].shape]
-        faults = [f"{what}: {_some(names)}" for what, names in
-                  (("missing", missing), ("unexpected", unexpected), ("shape differs", wrong))
-                  if names and (strict or names is wrong)]
-        if faults:
-            raise CheckpointError(f"{type(self).__name__} cannot load this state; " + "; ".join(faults))
-        with no_grad():
-            for name, parameter in self.named_parameters():
-                if name in given:
-                    parameter.copy_(to_device(given[name], parameter.device))
-        for name, buffer in self.named_buffers():
-            if name in given:
-                buffer[...] = given[name] if isinstance(buffer, np.ndarray) else to_device(given[name], "cuda")
+        return state.load(self, state_dict, strict)
 
     # Looks
 
@@ -176,14 +281,87 @@ class Module:
 
     def __repr__(self):
         lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
+        extra = self.extra_repr()
         if not lines:
-            return f"{type(self).__name__}({self.extra_repr()})"
-        return f"{type(self).__name__}({self.extra_repr()}\n  " + "\n  ".join(lines) + "\n)"
+            return f"{type(self).__name__}({extra})"
+        return "\n  ".join([f"{type(self).__name__}(", *filter(None, [extra]), *lines]) + "\n)"
 
 
-def _some(names, most=4):
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+_HOLDERS = (list, tuple, dict, set, frozenset)
+
+
+def _inside(name, holder, above):
+    """(name, part) for the Modules and Parameters in lists, tuples and dicts, however deep."""
+    if isinstance(holder, (set, frozenset)):
+        if any(isinstance(value, (Module, Parameter)) for value in holder):
+            raise DTypeError(f"{name} is a set, which has no order to name its parts by; make it a list")
+        return
+    for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+        if isinstance(value, (Module, Parameter)):
+            yield f"{name}.{key}", value
+        elif isinstance(value, _HOLDERS) and id(value) not in above:
+            yield from _inside(f"{name}.{key}", value, (*above, id(holder)))
+
+
+def _parameters_in(name, value):
+    """(dotted name, parameter) of what is, or holds, a module or parameter called name."""
+    for below, part in [(name, value)] if isinstance(value, Module) else _inside(name, value, ()):
+        yield from part.named_parameters(below) if isinstance(part, Module) else [(below, part)]
+
+
+def _from_below(module, seen):
+    """Every module below this one before those that hold it, each once."""
+    seen.add(id(module))
+    for child in module.children():
+        if id(child) not in seen:
+            yield from _from_below(child, seen)
+    yield module
+
+
+def _dotted(prefix, name):
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _is_parameter(module, name, value):
+    return isinstance(value, Parameter)
+
+
+def _is_buffer(module, name, value):
+    return value is not None and name in module._buffers
+
+
+def _is_saved(module, name, value):
+    return isinstance(value, Parameter) or (value is not None and module._buffers.get(name, False))
+
+
+def _found(module, target, kind, pairs):
+    for name, value in pairs:
+        if name == target:
+            return value
+    raise AttributeError(f"{type(module).__name__} has no {kind} {target!r}; named_{kind}s() lists them")
+
+
+_LAYER_OF = {"relu": "ReLU()", "leaky_relu": "LeakyReLU()", "relu6": "ReLU6()", "silu": "SiLU()", "gelu": "GELU()",
+             "sigmoid": "Sigmoid()", "tanh": "Tanh()", "softmax": "Softmax(dim=1)", "log_softmax": "LogSoftmax(dim=1)",
+             "dropout": "Dropout()", "flatten": "Flatten()", "max_pool2d": "MaxPool2d(2)", "avg_pool2d": "AvgPool2d(2)",
+             "adaptive_avg_pool2d": "AdaptiveAvgPool2d(1)"}
+
+
+def what_it_is(value):
+    """Why value is no module, and what to write in its place."""
+    if isinstance(value, type) and issubclass(value, Module):
+        return f"nn.{value.__name__} is a class; make a layer of it: nn.{value.__name__}()"
+    if isinstance(value, type):
+        return f"{value.__name__} is a class, and no Module"
+    name = getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, Tensor) or hasattr(value, "dtype"):
+        return f"a {type(value).__name__} is no Module; make it a Parameter of a Module of your own"
+    if callable(value):
+        return f"{name} is a function, and no Module; " + (
+            f"write nn.{_LAYER_OF[name]}" if name in _LAYER_OF else "call it in the forward() of a Module of your own")
+    if isinstance(value, (list, tuple, dict)) or hasattr(value, "__next__"):
+        return f"a {name} is no Module; put its layers in one by one: Sequential(*layers)"
+    return f"{value!r} is no Module"
 
 
 def count_parameters(module):

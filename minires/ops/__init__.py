@@ -12,10 +12,11 @@ from minires.ops.conv import conv2d
 from minires.ops.conv_norm import conv_norm
 from minires.ops.dropout import dropout
 from minires.ops.linear import einsum, linear, matmul
-from minires.ops.loss import cross_entropy, mse_loss
-from minires.ops.norm import batch_norm, layer_norm
+from minires.ops.loss import binary_cross_entropy_with_logits, cross_entropy, nll_loss
+from minires.ops.norm import batch_norm, group_norm, layer_norm
 from minires.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from minires.ops.reduce import amax, amin, argmax, argmin, max, mean, min, norm, std, sum, var
+from minires.ops.regression import l1_loss, mse_loss, smooth_l1_loss
 from minires.ops.residual import residual_add
 from minires.ops.shape import (
     broadcast_to,
@@ -35,12 +36,18 @@ from minires.ops.shape import (
     unsqueeze,
 )
 from minires.tensor import registry
+from minires.torch_names import missing
 
 __all__ = [
-    "abs", "adaptive_avg_pool2d", "add", "amax", "amin", "argmax", "argmin", "avg_pool2d", "batch_norm", "broadcast_to",
-    "cat", "clip", "clone", "conv2d", "conv_norm", "cross_entropy", "div", "dropout", "einsum", "exp", "expand",
-    "flatten", "gelu", "getitem", "layer_norm", "leaky_relu", "linear", "log", "log_softmax", "logsumexp", "matmul",
-    "max", "max_pool2d", "maximum", "mean", "min", "mse_loss", "mul", "neg", "norm", "pad", "permute", "pow",
-    "registry", "relu", "reshape", "residual_add", "sigmoid", "silu", "softmax", "sqrt", "squeeze", "stack", "std",
-    "sub", "sum", "take_along_dim", "tanh", "to", "transpose", "unsqueeze", "var", "where",
+    "abs", "adaptive_avg_pool2d", "add", "amax", "amin", "argmax", "argmin", "avg_pool2d", "batch_norm",
+    "binary_cross_entropy_with_logits", "broadcast_to", "cat", "clip", "clone", "conv2d", "conv_norm", "cross_entropy",
+    "div", "dropout", "einsum", "exp", "expand", "flatten", "gelu", "getitem", "group_norm", "l1_loss", "layer_norm",
+    "leaky_relu", "linear", "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
+    "mse_loss", "mul", "neg", "nll_loss", "norm", "pad", "permute", "pow", "registry", "relu", "reshape",
+    "residual_add", "sigmoid", "silu", "smooth_l1_loss", "softmax", "sqrt", "squeeze", "stack", "std", "sub", "sum",
+    "take_along_dim", "tanh", "to", "transpose", "unsqueeze", "var", "where",
 ]
+
+
+def __getattr__(name):
+    raise missing("minires.ops", name)

@@ -12,6 +12,7 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
 
     As matrices Y = im2col(X)·Wᵀ + b, so that dX = col2im(dY·W), dW = dYᵀ·im2col(X), db = Σ dY.
     x (N,C,H,W), w (O,C/groups,KH,KW), b (O,) -> y (N,O,OH,OW), OH = ⌊(H + 2p − d·(KH − 1) − 1)/s⌋ + 1.
+    padding="valid" is 0; "same" gives OH = H with stride 1, an odd row or column of padding coming last.
     Raises ShapeError when channels, groups or window do not fit, DTypeError when a setting is no integer.
     """
     win = Window.of(x.shape, w.shape, stride, padding, dilation, groups)

@@ -1,9 +1,10 @@
-"""Normalisation: batch norm over the pictures, layer norm over the features."""
+"""Normalisation: batch norm over the pictures, layer norm over the features, group norm over groups of channels."""
 
 from minires import kernels
 from minires.arrays import array_module
-from minires.errors import OptionError, ShapeError
+from minires.errors import DTypeError, ShapeError
 from minires.op import op
+from minires.settings import in_range
 
 
 @op
@@ -19,12 +20,15 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     relu: y = max(γ·x̂ + β, 0), the ReLU that so often follows, in the same pass over memory; ∂L/∂y is then taken as 0
     where y = 0, and all else stays.
 
-    x (N,C,H,W), weight γ and bias β (C,) -> y (N,C,H,W). In training the running statistics, if given, become
-    (1 − momentum)·running + momentum·batch in place, with the unbiased variance (/(m − 1)), as in PyTorch.
+    x (N,C,H,W), (N,C,L) or (N,C), weight γ and bias β (C,) -> y of x's shape.
+    In training the running statistics, if given, become (1 − momentum)·running + momentum·batch in place, with the
+    unbiased variance (/(m − 1)), as in PyTorch.
     Raises ShapeError for wrong lengths and when training on a single value a channel.
     """
-    if x.ndim != 4:
-        raise ShapeError(f"batch_norm: x must be (N,C,H,W), got {x.shape}")
+    if x.ndim not in (2, 3, 4):
+        raise ShapeError(f"batch_norm: x must be (N,C,H,W), (N,C,L) or (N,C), got {x.shape}")
+    shape, map_shape = x.shape, x.shape + (1,) * (4 - x.ndim)  # (N,C) -> (N,C,1,1), (N,C,L) -> (N,C,L,1)
+    x = _viewed(x, map_shape)
     N, C, H, W = x.shape
     m = N * H * W
     count = check_norm("batch_norm", f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training,
@@ -40,6 +44,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     rectified = y if relu else None  # backward keeps what it names, and without a ReLU it needs no y
 
     def backward(dy):
+        dy = _viewed(dy, map_shape)
         if relu:
             dy = kernels.relu_dx(dy, rectified)
         db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
@@ -47,8 +52,13 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
             dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, m, dy if relu else None)
         else:
             dx = kernels.scale(dy, weight * inv_std)
-        return dx, dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
-    return y, backward
+        return _viewed(dx, shape), dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
+    return _viewed(y, shape), backward
+
+
+def _viewed(x, shape):
+    """x with other axes of length 1; itself where it has that shape."""
+    return x if x.shape == shape else x.reshape(shape)
 
 
 def check_norm(op, having, C, m, weight, bias, running_mean, running_var, training, eps):
@@ -63,8 +73,7 @@ def check_norm(op, having, C, m, weight, bias, running_mean, running_var, traini
         raise ShapeError(f"{op}: running_mean and running_var come together, got only one of them")
     if running_mean is None and not training:
         raise ShapeError(f"{op}: training=False needs running_mean and running_var")
-    if not eps >= 0:
-        raise OptionError(f"{op}: eps must be >= 0, got {eps}")
+    in_range(f"{op}: eps", eps, 0)
     count = kernels.batch_count(m)
     if training and count < 2:
         raise ShapeError(f"{op}: training needs more than one value a channel, {having} and {m} values for each; "
@@ -87,23 +96,69 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
     for name, v in (("weight", weight), ("bias", bias)):
         if v is not None and v.shape != shape:
             raise ShapeError(f"layer_norm: {name} has shape {v.shape}, it must be {shape}")
-    xp = array_module(x)
+    in_range("layer_norm: eps", eps, 0)
     axes, lead = tuple(range(-len(shape), 0)), tuple(range(x.ndim - len(shape)))
-    has_weight, has_bias = weight is not None, bias is not None
-    gamma = weight if has_weight else xp.ones(shape, x.dtype)
-
-    x_hat = x - x.mean(axis=axes, keepdims=True)
-    inv_std = 1 / xp.sqrt((x_hat * x_hat).mean(axis=axes, keepdims=True) + eps)
-    x_hat *= inv_std
-    y = x_hat * gamma
-    if has_bias:
-        y += bias
+    x_hat, inv_std = _standardised(x, axes, eps)
+    y = x_hat if weight is None else x_hat * weight
+    y = y if bias is None else y + bias
+    has_bias = bias is not None
 
     def backward(dy):
-        g = dy * gamma
-        dx = g - g.mean(axis=axes, keepdims=True) - x_hat * (g * x_hat).mean(axis=axes, keepdims=True)
-        dx *= inv_std
-        dw = (dy * x_hat).sum(axis=lead) if has_weight else None
+        dx = _standardised_dx(dy if weight is None else dy * weight, x_hat, inv_std, axes)
+        dw = None if weight is None else (dy * x_hat).sum(axis=lead)
         db = dy.sum(axis=lead) if has_bias else None
         return dx, dw, db
     return y, backward
+
+
+@op
+def group_norm(x, weight=None, bias=None, *, num_groups, eps=1e-5):
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, μ and σ² over a group of channels of each sample  [Wu & He 2018, eq. 1–3].
+
+    ∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) with g = γ·∂L/∂y and ⟨·⟩ the mean over the group, as in layer_norm.
+    x (N,C,…), weight γ and bias β (C,) -> y (N,C,…). With num_groups = C it is an instance norm.
+    """
+    if isinstance(num_groups, bool) or not hasattr(num_groups, "__index__"):
+        raise DTypeError(f"group_norm: num_groups must be an integer, got {num_groups!r}")
+    if x.ndim < 2:
+        raise ShapeError(f"group_norm: x must be (N,C,…), got {x.shape}")
+    N, C, *rest = x.shape
+    if num_groups < 1 or not C or C % num_groups:
+        raise ShapeError(f"group_norm: num_groups={num_groups} must divide the {C} channels of x")
+    if 0 in rest:
+        raise ShapeError(f"group_norm: nothing to take a mean of in x {x.shape}")
+    for name, v in (("weight", weight), ("bias", bias)):
+        if v is not None and v.shape != (C,):
+            raise ShapeError(f"group_norm: {name} has shape {v.shape}, x has {C} channels and needs ({C},)")
+    in_range("group_norm: eps", eps, 0)
+    shape, in_groups = x.shape, (N, num_groups, C // num_groups, *rest)
+    axes, lead = tuple(range(2, len(in_groups))), (0, *range(2, x.ndim))
+    x_hat, inv_std = _standardised(x.reshape(in_groups), axes, eps)  # (N,C,…) -> (N,G,C/G,…)
+    x_hat = x_hat.reshape(shape)
+    gamma = None if weight is None else weight.reshape(C, *[1] * len(rest))  # (C,) -> (C,…), which fits (N,C,…)
+    y = x_hat if gamma is None else x_hat * gamma
+    y = y if bias is None else y + bias.reshape(C, *[1] * len(rest))
+    has_bias = bias is not None
+
+    def backward(dy):
+        g = dy if gamma is None else dy * gamma
+        dx = _standardised_dx(g.reshape(in_groups), x_hat.reshape(in_groups), inv_std, axes).reshape(shape)
+        dw = None if gamma is None else (dy * x_hat).sum(axis=lead)
+        db = dy.sum(axis=lead) if has_bias else None
+        return dx, dw, db
+    return y, backward
+
+
+def _standardised(x, axes, eps):
+    """x̂ = (x − μ)/√(σ² + ε) with the mean and the biased variance over the axes, and 1/√(σ² + ε)."""
+    x_hat = x - x.mean(axis=axes, keepdims=True)
+    inv_std = 1 / array_module(x).sqrt((x_hat * x_hat).mean(axis=axes, keepdims=True) + eps)
+    x_hat *= inv_std
+    return x_hat, inv_std
+
+
+def _standardised_dx(g, x_hat, inv_std, axes):
+    """∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) from g = ∂L/∂x̂, ⟨·⟩ the mean over the axes."""
+    dx = g - g.mean(axis=axes, keepdims=True) - x_hat * (g * x_hat).mean(axis=axes, keepdims=True)
+    dx *= inv_std
+    return dx

@@ -1,4 +1,4 @@
-"""Pooling: the greatest or the mean value under a window."""
+"""Pooling: the maximum or the mean under a window."""
 
 from minires import kernels
 from minires.arrays import array_module, layout_of
@@ -10,24 +10,27 @@ from minires.op import op
 
 
 @op
-def max_pool2d(x, *, kernel_size, stride=None, padding=0):
-    """y = the greatest x under each window: all of ∂L/∂y goes to the x that won, the first of several equal ones.
+def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """y = the maximum of x under each window: all of ∂L/∂y goes to the x that won, the first of several equal ones.
 
-    x (N,C,H,W) -> y (N,C,OH,OW), OH = ⌊(H + 2p − k)/s⌋ + 1, s = k unless given; padding is −inf and never wins.
+    x (N,C,H,W) -> y (N,C,OH,OW), OH = ⌊(H + 2p − d·(k − 1) − 1)/s⌋ + 1, s = k unless given.
+    Padding is −∞ and never wins. ceil_mode: ⌈…⌉ for ⌊…⌋, but no window begins behind the picture.
     """
-    win = Window.pool(x.shape, kernel_size, stride, padding, "max_pool2d")
+    win = Window.pool(x.shape, kernel_size, stride, padding, "max_pool2d", dilation=dilation, ceil_mode=ceil_mode)
     y, tap = kernels.max_pool(x, win, mode.recording)  # no taps under no_grad(): they are for the way back
     return y, lambda dy: kernels.max_pool_dx(dy, tap, win)
 
 
 @op
-def avg_pool2d(x, *, kernel_size, stride=None, padding=0):
-    """y = Σ x/(KH·KW) under each window, padding counted as zeros: every x receives ∂L/∂y/(KH·KW).
+def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """y = Σ x/m under each window of m = KH·KW values: every x receives ∂L/∂y/m.
 
-    x (N,C,H,W) -> y (N,C,OH,OW), as max_pool2d.
+    x (N,C,H,W) -> y (N,C,OH,OW), as max_pool2d. Padding counts as zeros; without count_include_pad m leaves it out.
+    What a window of ceil_mode has beyond the padding is never counted.
     """
-    win = Window.pool(x.shape, kernel_size, stride, padding, "avg_pool2d")
-    return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
+    win = Window.pool(x.shape, kernel_size, stride, padding, "avg_pool2d", ceil_mode=ceil_mode)
+    return (kernels.avg_pool(x, win, count_include_pad),
+            lambda dy: kernels.avg_pool_dx(dy, win, count_include_pad))
 
 
 @op
@@ -35,13 +38,15 @@ def adaptive_avg_pool2d(x, *, output_size=1):
     """Y = A·X·Bᵀ, A (OH,H) and B (OW,W) the matrices that take means, so ∂L/∂X = Aᵀ·∂L/∂Y·B.
 
     Row i of A is 1/n over the n inputs ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1 and 0 elsewhere; output_size = 1 is the global mean.
-    x (N,C,H,W) -> y (N,C,OH,OW).
+    x (N,C,H,W) -> y (N,C,OH,OW); None in output_size = (OH, OW) keeps that size.
     """
     if x.ndim != 4:
         raise ShapeError(f"adaptive_avg_pool2d: x must be (N,C,H,W), got {x.shape}")
     _, _, H, W = x.shape
     if not H or not W:
         raise ShapeError(f"adaptive_avg_pool2d: nothing to average in a map of {H}×{W}")
+    if isinstance(output_size, (tuple, list)) and len(output_size) == 2:
+        output_size = tuple(size if wanted is None else wanted for wanted, size in zip(output_size, (H, W)))
     OH, OW = pair(output_size, "output_size", "adaptive_avg_pool2d", 1)
     if H % OH == 0 and W % OW == 0:  # all regions have one size: windows
         win = Window.pool(x.shape, (H // OH, W // OW), op="adaptive_avg_pool2d")

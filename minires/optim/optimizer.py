@@ -1,105 +1,134 @@
 """What all optimisers share: parameters in groups, their state by position, and its way into a checkpoint."""
 
-import math
-import numbers
+from numbers import Real
 
 import numpy as np
 
-from minires.arrays import array_module, device_of, to_device
+from minires.arrays import array_module, device_of, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
+from minires.optim.parameters import check_parameter, listed
+from minires.settings import in_range
 from minires.tensor import Tensor
-
-
-def in_range(name, value, low, high=math.inf, *, open_above=False):
-    """value as a Python float, if it lies within [low, high] (or [low, high)); else an OptionError that names it."""
-    if not isinstance(value, numbers.Real) or not low <= value <= high or (open_above and value == high):
-        upper = "" if high == math.inf else f" and {'below' if open_above else 'at most'} {high}"
-        raise OptionError(f"{name} must be a number of at least {low}{upper}, got {value!r}")
-    return float(value)
 
 
 class Optimizer:
     """Base: subclasses say which arrays they keep for each parameter (slots()) and how one is updated (update()).
 
     params: Tensors, or groups {"params": Tensors, setting: value, …} whose settings override the defaults, as in torch.
+    A frozen parameter may be among them; it stays as it is for as long as it is given no gradient.
+
+    param_groups: the groups, each a dictionary that holds all settings. One that is written into it takes effect with
+    the next step: `optimizer.param_groups[0]["lr"] = 0.01`.
     """
 
     def __init__(self, params, **defaults):
-        params = list(params)
-        groups = params if params and all(isinstance(p, dict) for p in params) else [{"params": params}]
-        for group in groups:
-            unknown = set(group) - set(defaults) - {"params"}
-            if unknown or "params" not in group:
-                fault = f"has the unknown setting {unknown.pop()!r}" if unknown else "lacks its 'params'"
-                raise OptionError(f"{type(self).__name__}: a parameter group {fault}")
-        self.groups = [{**defaults, **group, "params": list(group["params"])} for group in groups]
-        for group in self.groups:
-            self.check(group)
-        self._lr = in_range("lr", defaults["lr"], 0)
-        self.ratios = [self._ratio(group["lr"]) if "lr" in own else 1.0 for group, own in zip(self.groups, groups)]
-        every = [p for group in self.groups for p in group["params"]]
-        if not every:
-            raise OptionError(f"{type(self).__name__}: there are no parameters to optimise")
+        self.defaults = defaults
+        self.param_groups, self._ratios = [], []
+        self.state = []  # of each parameter, in the order of the groups: {slot: array}
+        self.steps = []  # of each parameter, for one without a gradient is not stepped
+        params = listed(type(self).__name__, params)
+        are_groups = all(isinstance(p, dict) for p in params)
+        for group in params if are_groups else [{"params": params}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group):
+        """One more group {"params": Tensors, setting: value, …}, as in torch."""
+        name = type(self).__name__
+        unknown = set(group) - set(self.defaults) - {"params"}
+        if unknown or "params" not in group:
+            fault = f"has the unknown setting {unknown.pop()!r}" if unknown else "lacks its 'params'"
+            raise OptionError(f"{name}: a parameter group {fault}")
+        params = group["params"]
+        params = (params,) if isinstance(params, Tensor) else tuple(listed(name, params))
+        for p in params:
+            check_parameter(name, p)
+        every = [*self.params, *params]
         if len({id(p) for p in every}) < len(every):
-            raise OptionError(f"{type(self).__name__}: a parameter is given twice")
-        for p in every:
-            if not isinstance(p, Tensor) or not p.requires_grad or not p.is_leaf:
-                raise OptionError(f"{type(self).__name__}: every parameter must be a Tensor that requires a gradient "
-                                  "and is a leaf (no slice or other result of an op)")
-        self.params = every
-        self.group_of = [group for group in self.groups for _ in group["params"]]
-        self.state = [{} for _ in every]
-        self.steps = [0] * len(every)  # of each parameter, for one without a gradient is not stepped
+            raise OptionError(f"{name}: a parameter is given twice")
+        default = in_range("lr", self.defaults["lr"], 0)
+        full = {**self.defaults, **group, "params": params}
+        self.check(full)
+        if "lr" in group and default == 0:
+            raise OptionError(f"{name}: lr must be above 0 where a group has its own ({group['lr']})")
+        self._ratios.append(full["lr"] / default if "lr" in group else 1.0)
+        self.param_groups.append(full)
+        self.state += [{} for _ in params]
+        self.steps += [0] * len(params)
 
     def check(self, group):
         """Make a group's settings Python floats. Raises OptionError for those outside their range."""
         for name in ("lr", "weight_decay"):
-            group[name] = in_range(name, group[name], 0)
+            if name in group:
+                group[name] = in_range(name, group[name], 0)
 
     def slots(self, group):
         """The names of the arrays kept for each parameter of a group."""
         return ()
 
-    def _ratio(self, lr):
-        if self._lr == 0:
-            raise OptionError(f"{type(self).__name__}: lr must be above 0 where a group has its own ({lr})")
-        return lr / self._lr
+    @property
+    def params(self):
+        """All parameters, in the order of the groups."""
+        return [p for group in self.param_groups for p in group["params"]]
 
     @property
     def lr(self):
-        """The learning rate; a group with its own keeps the ratio to it that both had when they were given."""
-        return self._lr
+        """The learning rate of the groups without one of their own; set, it changes that of all groups.
+
+        A group with its own keeps the ratio to it that both had when they were given.
+        """
+        ratio, group = max(zip(self._ratios, self.param_groups), key=lambda pair: (pair[0] == 1, pair[0] > 0))
+        return group["lr"] / ratio if ratio else 0.0
 
     @lr.setter
     def lr(self, value):
-        self._lr = in_range("lr", value, 0)
-        for group, ratio in zip(self.groups, self.ratios):
-            group["lr"] = self._lr * ratio
+        value = in_range("lr", value, 0)
+        for group, ratio in zip(self.param_groups, self._ratios):
+            group["lr"] = value * ratio
 
-    def zero_grad(self):
-        """Forget all gradients."""
+    def zero_grad(self, set_to_none=True):
+        """Forget all gradients, or fill them with zeros."""
         for p in self.params:
-            p.grad = None
+            p.grad = None if set_to_none or p.grad is None else array_module(p.data).zeros_like(p.data)
 
-    def step(self):
-        """Update every parameter that has a gradient, in place."""
+    def step(self, closure=None):
+        """Update every parameter that has a gradient, in place.
+
+        closure: called first, as in torch, to compute loss and gradients; what it returns is returned.
+        """
+        loss = None if closure is None else closure()
+        group_of = [group for group in self.param_groups for _ in group["params"]]
+        for group in self.param_groups:  # whose settings may have been written since
+            self.check(group)
         jobs = [(i, p) for i, p in enumerate(self.params) if p.grad is not None]
         for i, p in jobs:
-            if p.grad.shape != p.shape:
-                raise ShapeError(f"step: a parameter {p.shape} has a gradient {p.grad.shape}")
-            if p.grad.dtype != p.dtype:
-                raise DTypeError(f"step: a {p.dtype} parameter has a {p.grad.dtype} gradient")
+            self._check_gradient(p, self.state[i])
+        for i, p in jobs:
             self.steps[i] += 1
             p.mark_changed()
-            if any(device_of(a) != p.device for a in self.state[i].values()):  # it has been moved since
-                self.state[i] = {slot: to_device(a, p.device) for slot, a in self.state[i].items()}
+            if any(device_of(a) != p.device or a.dtype != p.dtype for a in self.state[i].values()):  # it was moved
+                self.state[i] = {slot: to_device(a, p.device).astype(p.dtype, copy=False)
+                                 for slot, a in self.state[i].items()}
 
         alike = {}  # parameters of one group, on one device, that have been updated as often
         for i, p in jobs:
-            alike.setdefault((id(self.group_of[i]), p.device, self.steps[i], not self.state[i]), []).append(i)
+            alike.setdefault((id(group_of[i]), p.device, self.steps[i], not self.state[i]), []).append((i, p))
         for (_, _, t, first), some in alike.items():
-            self.update([self.params[i].data for i in some], [self.params[i].grad for i in some],
-                        [self.state[i] for i in some], self.group_of[some[0]], t, first)
+            self.update([p.data for _, p in some], [p.grad for _, p in some], [self.state[i] for i, _ in some],
+                        group_of[some[0][0]], t, first)
+        return loss
+
+    @staticmethod
+    def _check_gradient(p, state):
+        if not hasattr(p.grad, "dtype") or isinstance(p.grad, Tensor):
+            raise DTypeError(f"step: a parameter's grad must be an array, got {type(p.grad).__name__}")
+        if p.grad.shape != p.shape:
+            raise ShapeError(f"step: a parameter {p.shape} has a gradient {p.grad.shape}")
+        if p.grad.dtype != p.dtype:
+            raise DTypeError(f"step: a {p.dtype} parameter has a {p.grad.dtype} gradient")
+        for slot, array in state.items():
+            if array.shape != p.shape:
+                raise ShapeError(f"step: a parameter is now {p.shape}, its {slot} is {array.shape}; "
+                                 "make a new optimiser for the changed parameters")
 
     def update(self, xs, dxs, states, group, t, first):
         """Change the arrays xs, whose gradients are dxs, in place, for the t-th time (from 1).
@@ -109,26 +138,73 @@ class Optimizer:
         raise NotImplementedError
 
     def state_dict(self):
-        """{name: array}: "steps" of each parameter, and each kept array as "slot.position": the living ones."""
-        arrays = {f"{slot}.{i}": array for i, state in enumerate(self.state) for slot, array in state.items()}
-        return {"steps": np.array(self.steps, np.int64), **arrays}
+        """{name: array}, the arrays being the living ones: "steps" of each parameter, each kept array as
+        "slot.position", and each setting of a group as "group.number.setting"."""
+        groups = self.param_groups
+        kept = {name: self.state[i][slot] for name, (i, slot) in self._slots(groups).items() if slot in self.state[i]}
+        settings = {name: np.array(groups[g][key], np.float64) for name, (g, key) in self._settings().items()}
+        return {"steps": np.array(self.steps, np.int64), **settings, **kept}
+
+    def _slots(self, groups):
+        """{name of an array in the state: (position, slot)}"""
+        group_of = [group for group in groups for _ in group["params"]]
+        return {f"{slot}.{i}": (i, slot) for i, group in enumerate(group_of) for slot in self.slots(group)}
+
+    def _settings(self):
+        """{name of a setting in the state: (number of the group, setting)}, of those that are one number or several"""
+        return {f"group.{g}.{key}": (g, key) for g, group in enumerate(self.param_groups)
+                for key, value in group.items() if key != "params" and isinstance(value, (Real, tuple))}
 
     def load_state_dict(self, arrays):
-        """Copy what state_dict() gave for the same parameters. Raises CheckpointError if it does not fit."""
-        fits = {f"{slot}.{i}": (i, slot) for i, group in enumerate(self.group_of) for slot in self.slots(group)}
-        shapes = {"steps": (len(self.params),), **{name: self.params[i].shape for name, (i, _) in fits.items()}}
-        differs = [name for name in arrays if name in shapes and arrays[name].shape != shapes[name]]
-        steps = [0] * len(self.params) if "steps" in differs else [int(t) for t in arrays.get("steps", self.steps)]
-        missing = [name for name, (i, _) in fits.items() if steps[i] and name not in arrays]
-        if "steps" not in arrays:
-            missing.append("steps")
-        unexpected = [name for name in arrays if name not in shapes]
-        if missing or unexpected or differs:
+        """Copy what state_dict() gave for the same parameters, settings too; one that is missing stays as it is.
+
+        Raises CheckpointError if it does not fit, and changes nothing then.
+        """
+        params, groups = self.params, self._groups_with(arrays)
+        slots = self._slots(groups)
+        forms = {"steps": ((len(params),), "iu"), **{name: (params[i].shape, "f") for name, (i, _) in slots.items()},
+                 **{name: (np.shape(groups[g][key]), "f") for name, (g, key) in self._settings().items()}}
+        differs = [name for name in arrays if name in forms and not _has_form(arrays[name], *forms[name])]
+        steps = arrays["steps"].tolist() if "steps" in arrays and "steps" not in differs else self.steps
+        missing = [name for name, (i, _) in slots.items() if steps[i] and name not in arrays]
+        missing += [] if "steps" in arrays else ["steps"]
+        unexpected = [name for name in arrays if name not in forms]
+        if missing or unexpected or differs or min(steps) < 0:
             raise CheckpointError(f"{type(self).__name__} cannot load this state; missing: {missing[:4]}, unexpected: "
-                                  f"{unexpected[:4]}, shape differs: {differs[:4]}")
-        self.steps, self.state = steps, [{} for _ in self.params]
-        for name, (i, slot) in fits.items():
+                                  f"{unexpected[:4]}, shape or type differs: {differs[:4]}"
+                                  + f", steps below 0: {min(steps)}" * (min(steps) < 0))
+        for group, loaded in zip(self.param_groups, groups):
+            group.update(loaded)
+        self.steps, self.state = list(steps), [{} for _ in params]
+        for name, (i, slot) in slots.items():
             if name in arrays:
-                p = self.params[i]
+                p = params[i]
                 self.state[i][slot] = array_module(p.data).empty_like(p.data)  # in memory as the parameter lies
                 self.state[i][slot][...] = to_device(arrays[name], p.device)
+
+    def _groups_with(self, arrays):
+        """The groups, with those settings from the arrays that have their form. Raises CheckpointError out of range."""
+        groups = [dict(group) for group in self.param_groups]
+        for name, (g, key) in self._settings().items():
+            was = groups[g][key]
+            if name in arrays and _has_form(arrays[name], np.shape(was), "f"):
+                value = arrays[name].tolist()
+                groups[g][key] = type(was)(value)  # a bool, a float, or a tuple of floats
+        try:
+            for group in groups:
+                self.check(group)
+        except OptionError as error:
+            raise CheckpointError(f"{type(self).__name__} cannot load this state; {error}") from error
+        return groups
+
+    def __repr__(self):
+        lines = []
+        for number, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {number}")
+            lines += [f"    {key}: {value}" for key, value in sorted(group.items()) if key != "params"]
+        return "\n".join([f"{type(self).__name__} (", *lines, ")"])
+
+
+def _has_form(array, shape, kinds):
+    """Whether this is an array of that shape, of numbers of one of these kinds."""
+    return is_array(array) and array.shape == shape and array.dtype.kind in kinds

@@ -3,23 +3,27 @@
 from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError
-from minires.optim.optimizer import Optimizer, in_range
+from minires.optim.optimizer import Optimizer
+from minires.settings import in_range
 
 
 class SGD(Optimizer):
     """v ← μ·v + (1 − dampening)·g with g = ∂L/∂x + λ·x; x ← x − lr·v, or x − lr·(g + μ·v) with nesterov.
 
     μ momentum, λ weight_decay; the first v is g  [Polyak 1964; Sutskever et al. 2013; the form is torch.optim.SGD's].
+    μ lies in [0, 1], where torch takes any: with more v would grow though all gradients were 0. So does dampening.
     """
 
-    def __init__(self, params, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
+    def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
         super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
                          nesterov=nesterov)
 
     def check(self, group):
         super().check(group)
         for name in ("momentum", "dampening"):
-            group[name] = in_range(name, group[name], 0)
+            group[name] = in_range(name, group[name], 0, 1)
+        if not isinstance(group["nesterov"], bool):
+            raise OptionError(f"nesterov must be True or False, got {group['nesterov']!r}")
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise OptionError("nesterov needs a momentum above 0 and no dampening, got momentum="
                               f"{group['momentum']}, dampening={group['dampening']}")

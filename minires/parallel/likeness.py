@@ -20,7 +20,13 @@ from minires.tensor import Tensor
 
 PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), type(...), slice, range})
 CONTAINERS = (list, tuple, set, frozenset, deque)
-BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType)
+
+
+class Apart:
+    """Base of what a network may know without a part of it lying there."""
+
+
+BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType, Apart)
 
 
 class Likeness:
@@ -71,7 +77,7 @@ class Likeness:
         sight, held = self._sight_of(value)
         self._note(holder, name, kind, sight)
         if held:
-            place = f"{holder}.{name}".lstrip(".")
+            place = f"{holder}.{name}" if holder else str(name)
             for name, value in held:
                 if type(value) in PLAIN:
                     self._note(place, name, type(value), value)
@@ -82,6 +88,8 @@ class Likeness:
         """What can be compared of an object, and what it holds: (name, value) each."""
         if isinstance(value, Module):
             return id(value), self._of_module(value)
+        if isinstance(value, dict):
+            return len(value), [*enumerate(value), *value.items()]
         if isinstance(value, Tensor):
             if id(value) not in self._shared:
                 return (id(value), value.requires_grad), [("data", value.data)]
@@ -89,8 +97,6 @@ class Likeness:
             return (id(value), id(value.data), value.requires_grad), ()
         if isinstance(value, np.ndarray):
             return self._of_array(value)
-        if isinstance(value, dict):
-            return len(value), [*enumerate(value), *value.items()]
         if isinstance(value, CONTAINERS):
             items = tuple(value)
             kinds = tuple(map(type, items))

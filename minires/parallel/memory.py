@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from minires.arrays import memory_order
-from minires.errors import GraphError
+from minires.errors import GraphError, ProcessError
 
 SUMS = 1 << 14  # numbers that a meeting can add up: two for each channel of the widest layer
 LOOKS = 2000  # at the others before sleeping between two: about a millisecond
@@ -18,7 +18,7 @@ OCCASIONS = ("to add up batch norm's sums", "to add up the loss", "with all grad
 NORM, LOSS, SENT, ADDED = range(len(OCCASIONS))
 
 
-class LeftError(Exception):
+class LeftError(ProcessError):
     """Another process comes to no more meetings."""
 
 
@@ -64,7 +64,7 @@ class Meeting:
             looks += 1
             if (self.clock[:, 0] == GONE).any():
                 self.look()
-                raise LeftError
+                raise LeftError("Replicas: they were closed in the midst of a batch")
             if looks > LOOKS:
                 self.look()
                 time.sleep(5e-5)

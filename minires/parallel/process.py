@@ -13,20 +13,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from minires.errors import GraphError, ProcessError
+from minires.parallel.channel import SECONDS, Channel
 from minires.parallel.memory import LeftError, asking_for
 
 REMEDY = ("parameters and running statistics are those from before this batch. Take fewer processes (--processes 1) or "
           "smaller batches (--batch-size), or call go_on_alone() and repeat the batch")
 LEAVING = 2  # seconds that a process has for the end of its work before it is killed
 STOPPED, STUCK = 5, 60  # seconds of waiting after which a process that has used no processor is given up
+WATCH = 0.5  # seconds between two looks at that
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
 class Other:
     """What the first process knows of another one."""
 
-    def __init__(self, process, pipe, meeting):
-        self.process, self.pipe, self.meeting = process, pipe, meeting
+    def __init__(self, process, channel, meeting):
+        self.process, self.channel, self.meeting = process, channel, meeting
         self.began()
 
     def began(self):
@@ -38,15 +40,15 @@ class Other:
         """Give it work. Raises ProcessError if it has ended."""
         self.began()
         try:
-            self.pipe.send(order)
-        except OSError:  # the pipe is broken
+            self.channel.send(order, self._watch)
+        except EOFError:
             self._raise_ended()
 
-    def received(self):
-        """What it has sent, None if nothing. Raises the error with which it has failed."""
+    def received(self, seconds=0):
+        """What it has sent within so many seconds, None if nothing. Raises the error with which it has failed."""
         try:
-            sent = self.pipe.recv() if self.pipe.poll() else None
-        except (EOFError, OSError):  # it has ended
+            sent = self.channel.receive(seconds)
+        except EOFError:  # it ends
             return None
         if isinstance(sent, tuple):
             error, text = sent
@@ -56,9 +58,8 @@ class Other:
     def answer(self):
         """The array that it was told to make."""
         while True:
-            self.pipe.poll(0.1)
             gone = not self.process.is_alive()  # asked first, because what it sent last is still to be read
-            if (sent := self.received()) is not None:
+            if (sent := self.received(SECONDS)) is not None:
                 return sent
             if gone:
                 self._raise_ended()
@@ -69,17 +70,15 @@ class Other:
         raise ProcessError(f"{self.process.name} {_way_it_ended(self.process.exitcode)}; {REMEDY}")
 
     def _watch(self):
-        """Half a second of waiting at a time: does it use a processor? What this process was stopped for is no waiting.
-        """
+        """Does it use a processor while it is waited for? Time for which this process was stopped does not count."""
         now = time.monotonic()
-        self.waited += min(now - self.looked, 0.15)
+        self.waited += min(now - self.looked, 2 * SECONDS)
         self.looked = now
-        if self.waited < 0.5:
+        if self.waited < WATCH:
             return
-        self.waited = 0.0
         state, used = _state(self.process.pid)
-        self.idle = self.idle + 0.5 if used == self.used else 0.0
-        self.used = used
+        self.idle = self.idle + self.waited if used == self.used else 0.0
+        self.used, self.waited = used, 0.0
         stopped = state in ("T", "t")
         if self.idle >= (STOPPED if stopped else STUCK):
             how = "is stopped, by a signal or a debugger" if stopped else "waits for something that does not come"
@@ -124,8 +123,8 @@ def start(work, n, meeting, others):
     context = multiprocessing.get_context("fork")
     for rank in range(1, n):
         with asking_for("a pipe between processes"):
-            ours, theirs = context.Pipe()
-        ends = [ours, *(other.pipe for other in others)]
+            ours, theirs = Channel.pair()
+        ends = [ours, *(other.channel for other in others)]
         process = context.Process(target=_serve, name=f"minires replica {rank}",
                                   args=(work, rank, meeting, theirs, ends, first, in_main_thread))
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _left_to_first())
@@ -151,7 +150,7 @@ def end(others, owner):
     try:
         for other in others:
             other.meeting.leave()
-            other.pipe.close()
+            other.channel.hang_up()
         last = time.monotonic() + LEAVING
         for other in others:
             other.process.join(max(0, last - time.monotonic()))
@@ -168,14 +167,14 @@ def _left_to_first():
     return noticed | {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
-def _serve(work, rank, meeting, pipe, ends, first, in_main_thread):
+def _serve(work, rank, meeting, channel, ends, first, in_main_thread):
     """What another process does, from its first moment to its last."""
     numbers = _left_to_first()
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     for other in ends:
-        other.close()  # so that the pipe ends with the first process
+        other.close()
     if in_main_thread:  # else it would end with that thread
         with suppress(AttributeError, OSError):  # another C library
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
@@ -185,14 +184,14 @@ def _serve(work, rank, meeting, pipe, ends, first, in_main_thread):
             os._exit(1)
 
     def orders():
-        with _until_it_breaks():
-            while not pipe.poll(1):
+        with _until_it_ends():
+            while (order := channel.receive(SECONDS)) is None:
                 look()
-            return pipe.recv()
+            return order
 
-    def send(array):
-        with _until_it_breaks():
-            pipe.send(array)
+    def send(message):
+        with _until_it_ends():
+            channel.send(message, look)
     meeting.rank, meeting.look = rank, look
     try:
         work(orders, send)
@@ -206,11 +205,11 @@ def _serve(work, rank, meeting, pipe, ends, first, in_main_thread):
 
 
 @contextmanager
-def _until_it_breaks():
-    """LeftError where the pipe breaks, because the first process has let this one go."""
+def _until_it_ends():
+    """LeftError where the channel ends, because the first process has let this one go."""
     try:
         yield
-    except (EOFError, OSError) as error:
+    except EOFError as error:
         raise LeftError from error
 
 

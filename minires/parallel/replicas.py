@@ -13,7 +13,6 @@ DistributedDataParallel with SyncBatchNorm. The optimiser's step is left to the 
 not meet at all: each process answers for its part.
 """
 
-import operator
 import os
 import random
 import sys
@@ -28,11 +27,11 @@ import numpy as np
 from minires.errors import GraphError, OptionError, ProcessError
 from minires.graph import mode
 from minires.kernels.memory import join_pages
-from minires.kernels.workers import alone, forked, get_num_threads
+from minires.kernels.workers import alone, forked, get_num_threads, number_of
 from minires.nn import Module
 from minires.parallel import parts
 from minires.parallel.gradients import Exchange
-from minires.parallel.likeness import Likeness
+from minires.parallel.likeness import Apart, Likeness
 from minires.parallel.memory import ADDED, SENT, Meeting, RefusedError, shared_copy
 from minires.parallel.parts import NotFiniteError, lying, standing
 from minires.parallel.process import end, look_at, start
@@ -60,7 +59,7 @@ def why_not(model):
     return ""
 
 
-class Replicas:
+class Replicas(Apart):
     """n processes, this one among them, that carry a batch through a network together.
 
     with Replicas(model, 2) as replicas:
@@ -84,17 +83,15 @@ class Replicas:
     def __init__(self, model, n):
         if not isinstance(model, Module):
             raise OptionError(f"Replicas: needs a minires.nn.Module, got {type(model).__name__}")
-        most = max(MOST, os.cpu_count() or 1)
-        if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= operator.index(n) <= most:
-            raise OptionError(f"Replicas: needs at least 1 process and at most {most}, as a whole number, got {n!r}")
-        self.model, self.n, self.reason = model, operator.index(n), ""
+        self.model, self.reason = model, ""
+        self.n = number_of("process", "Replicas", n, max(MOST, os.cpu_count() or 1))
         self.others, self.images, self.likeness, self.owner = [], None, None, os.getpid()
         self.changes, self.at_work = 0, threading.Lock()
         Finalize(self, end, (self.others, self.owner), exitpriority=1)  # when it is out of use, or Python ends
         self.parameters, self.weights = list(model.parameters()), []
         if self.n > 1:
             self._check_possible()
-            with self._or_alone():
+            with self._or_alone(1):
                 self._share_weights()
 
     def __enter__(self):
@@ -159,14 +156,17 @@ class Replicas:
             raise OptionError(f"Replicas: {reason}; use one process")
 
     @contextmanager
-    def _or_alone(self):
-        """Where the system refuses what is asked for in this block, one process goes on, and says so."""
+    def _or_alone(self, calls):
+        """Where the system refuses what is asked for in this block, one process goes on, and says so.
+
+        calls: how many lie between the block and the caller's line, at which the warning points.
+        """
         try:
             yield
         except RefusedError as error:
             self.go_on_alone()
             self.reason = str(error)
-            warnings.warn(f"Replicas: one process computes, because {error}", RuntimeWarning, stacklevel=4)
+            warnings.warn(f"Replicas: one process computes, because {error}", RuntimeWarning, stacklevel=3 + calls)
 
     @contextmanager
     def _at_work(self):
@@ -187,7 +187,7 @@ class Replicas:
         if self.n > 1 and not self._fits(images):
             end(self.others, self.owner)
             self._check_possible()
-            with self._or_alone():
+            with self._or_alone(2):
                 self._start(images)
         return self.n > 1
 
@@ -254,15 +254,16 @@ class Replicas:
             if done:
                 self.likeness = Likeness(self.model)  # what forward() has changed, it has changed in each process
             else:
-                self._undo()
+                self._undo(work)
 
-    def _undo(self):
+    def _undo(self, work):
         """After a batch that failed: the other processes go, and the network is what it was before."""
         end(self.others, self.owner)
         for copy, buffer in zip(self.buffers, parts.buffers(self.model)):
             if copy.shape == buffer.shape:
                 buffer[...] = copy
-        self.model.zero_grad()
+        if work == "gradients":
+            self.model.zero_grad()
 
     def _part(self, images, *order):
         """(loss, number of correct labels) of the whole batch, and the gradients of all processes added up."""

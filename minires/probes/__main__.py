@@ -51,7 +51,6 @@ def main(argv=None):
         if norms:
             plot_gradients(norms, args.out)
     print(args.out)
-    return 0
 
 
 if __name__ == "__main__":

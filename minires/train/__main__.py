@@ -19,7 +19,7 @@ into --out. Ctrl-C saves and stops; --resume goes on to the same bits."""
 EPILOG = """\
 examples:
   python -m minires.train                              digits, in half a minute
-  python -m minires.train --dataset cifar10 --batch-size 128 --epochs 60 --lr 0.2
+  python -m minires.train --dataset cifar10 --batch-size 128 --epochs 60
   python -m minires.train --dataset FOLDER --model resnet18
   python -m minires.train --resume                     the newest unfinished run
   python -m minires.train --resume --out DIR --epochs 40
@@ -31,7 +31,8 @@ exit status: 0 done, 2 a setting or a file is wrong, 130 stopped and saved"""
 
 
 def parse(argv):
-    parser = console.Parser(prog=f"python -m {NAME}", description=DESCRIPTION, epilog=EPILOG,
+    parser = console.Parser(prog=f"python -m {NAME}", usage=f"python -m {NAME} [--resume] [SETTINGS]",
+                            description=DESCRIPTION, epilog=EPILOG,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser)
     parser.add_argument("--resume", action="store_true",

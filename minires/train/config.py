@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import asdict, dataclass, field, fields, replace
 
+from minires import console
 from minires.errors import OptionError
 from minires.kernels import get_num_threads
 from minires.parallel import why_not
@@ -98,13 +99,6 @@ class Config:
         return asdict(self)
 
 
-def _given(text):
-    """The text of a flag that was given. `--out "$DIR"` with DIR unset is a slip and no wish for the default."""
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty; leave the flag out to have the default")
-    return text
-
-
 def add_flags(parser):
     """One flag for each field of Config. Flags that are not given are absent from the namespace."""
     for f in fields(Config):
@@ -112,5 +106,5 @@ def add_flags(parser):
         if "default:" not in help:
             help += f" (default: {f.default})"
         if "action" not in flag:
-            flag["type"] = _given if isinstance(f.default, str) else type(f.default)
+            flag["type"] = console.text if isinstance(f.default, str) else type(f.default)
         parser.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, help=help, **flag)

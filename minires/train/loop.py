@@ -7,15 +7,17 @@ very batches that the uninterrupted one would have made.
 
 import copy
 import csv
+import errno
 import io
 import math
+import shutil
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 
-from minires import cuda, data, models, optim
+from minires import console, cuda, data, models, optim
 from minires.arrays import to_device
 from minires.errors import CheckpointError, GraphError, OptionError, ProcessError, ShapeError
 from minires.graph import no_grad
@@ -212,8 +214,9 @@ class Run:
         self.notice = on_notice
         self.model.train()
         try:
-            if not self.checkpoint_path.exists():
-                self.save()  # now, and not after an epoch, it is found out whether that can be done
+            if not self.checkpoint_path.exists():  # now, and not after an epoch, it is found out whether that works
+                self._check_room()
+                self.save()
             self.saved_at = time.monotonic()
             with self.replicas:
                 return self._go(stop, on_step, on_epoch)
@@ -252,6 +255,16 @@ class Run:
                 return False
         return True
 
+    def _check_room(self):
+        """Raise OSError if the disk cannot take a checkpoint beside the old one, momentum among it."""
+        size = sum(array.nbytes for array in self.model.state_dict().values())
+        needed = 4 * size + 500_000  # the curves among it
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            self.can_save = False
+            raise OSError(errno.ENOSPC, f"{free / 1e6:.1f} MB are free, and checkpoints need {needed / 1e6:.1f} MB",
+                          str(self.folder))
+
     def _try_to_save(self):
         """Save; if the disk does not let it, say so, and go on until the next time. -> the error, or None"""
         try:
@@ -259,7 +272,8 @@ class Run:
             if self.history:
                 self.write_log()
         except OSError as error:
-            self.notice(f"not saved, to be tried again: {error}; the last checkpoint stays")
+            if not self.finished:
+                self.notice(f"not saved, to be tried again: {console.reason(error)}; the last checkpoint stays")
             self.saved_at = time.monotonic()
             return error
         return None

@@ -73,10 +73,15 @@ def check_arrays(path, sections, run):
             raise refused(path, f"model/{name} is of {array.dtype}, the network's of {own[name].dtype}")
         if name.endswith(("running_var", "num_batches_tracked")) and (array < 0).any():
             raise refused(path, f"model/{name} holds numbers below 0")
-    kinds = {array.dtype for array in own.values()}
+    fresh, floats = run.optimizer.state_dict(), {array.dtype for array in own.values() if array.dtype.kind == "f"}
     for name, array in sections["optimizer"].items():
-        if array.dtype not in kinds:
-            raise refused(path, f"optimizer/{name} is of {array.dtype}, which the network does not have")
+        if name in fresh and array.dtype != fresh[name].dtype:
+            raise refused(path, f"optimizer/{name} is of {array.dtype}, the optimizer's of {fresh[name].dtype}")
+        if name not in fresh and array.dtype not in floats:  # what it keeps for a parameter
+            raise refused(path, f"optimizer/{name} is of {array.dtype}, which no parameter is")
+        if name.startswith("group.") and not name.endswith(".lr") and name in fresh and \
+                array.tobytes() != fresh[name].tobytes():
+            raise refused(path, f"optimizer/{name} is {array}, the run's configuration makes it {fresh[name]}")
     fault = not_finite(sections)
     if fault:
         raise refused(path, f"{fault}: the run had diverged; start a new one with a smaller --lr")

@@ -39,7 +39,8 @@ def test_the_bug_is_found(bug):
 OUTSIDE = {"all to each tie", "all to both at ties", "to all of several equal ones", "both slopes at 0"}
 
 
-@pytest.mark.parametrize("bug", [bug for bug in catalogue if bug.name in OUTSIDE], ids=str)
+@pytest.mark.parametrize("bug", [bug for bug in catalogue if bug.name in OUTSIDE],
+                         ids=lambda bug: f"{bug.op}: {bug.name}")
 @pytest.mark.parametrize("seed", range(3))
 def test_too_much_gradient_at_a_tie_is_found_in_a_strangers_function_too(bug, seed):
     """Which has no convention to be compared with."""

@@ -190,7 +190,7 @@ def every_kernel():
         device.cross_entropy_dx(log_p, t, None, 0.1, -100, losses)
         a, b = ([device.array(np.ones(3, dtype))] for _ in range(2))
         kernels.sgd(a, b, a, 0.1, 0.9, 0.0, 0.0, False, False)
-        kernels.adamw(a, b, a, b, 0.1, 0.9, 0.99, 1e-8, 0.0, 1)
+        kernels.adam(a, b, a, b, 0.1, 0.9, 0.99, 1e-8, 0.0, True, 1)
     from minires.kernels.device.launch import made
     return made
 

@@ -12,15 +12,18 @@ from minires.kernels import Window, naive
 @st.composite
 def pools(draw):
     def axis():
-        kernel = draw(st.integers(1, 4))
-        return draw(st.integers(kernel, kernel + 4)), kernel, draw(st.integers(1, 3)), draw(st.integers(0, kernel // 2))
-    (H, KH, SH, PH), (W, KW, SW, PW) = axis(), axis()
-    return Window.pool((draw(st.integers(0, 2)), draw(st.integers(1, 3)), H, W), (KH, KW), (SH, SW), (PH, PW))
+        kernel, dilation = draw(st.integers(1, 4)), draw(st.sampled_from((1, 1, 2)))
+        reach, padding = dilation * (kernel - 1) + 1, draw(st.integers(0, kernel // 2))
+        size = draw(st.integers(reach, reach + 4))
+        return size, kernel, draw(st.integers(1, 3)), padding, dilation
+    (H, KH, SH, PH, DH), (W, KW, SW, PW, DW) = axis(), axis()
+    return Window.pool((draw(st.integers(0, 2)), draw(st.integers(1, 3)), H, W), (KH, KW), (SH, SW), (PH, PW),
+                       dilation=(DH, DW), ceil_mode=draw(st.booleans()))
 
 
 @settings(max_examples=80, deadline=None)
-@given(win=pools(), seed=st.integers(0, 99), integers=st.booleans())
-def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, seed, integers):
+@given(win=pools(), seed=st.integers(0, 99), integers=st.booleans(), counted=st.booleans())
+def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, seed, integers, counted):
     rng = np.random.default_rng(seed)
     draw = (lambda *shape: rng.integers(0, 3, shape).astype(float)) if integers else lambda *shape: rng.normal(size=shape)
     x, dy = draw(win.N, win.C, win.H, win.W), draw(*win.y_shape)
@@ -32,9 +35,10 @@ def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, 
         np.testing.assert_array_equal(alone, y)
         assert none is None
         np.testing.assert_allclose(dx, naive.max_pool(x, dy, win)[1], atol=1e-15)
-        y, dx = backend.avg_pool(laid_out(x), win), backend.avg_pool_dx(laid_out(dy), win)
-        np.testing.assert_allclose(y, naive.avg_pool(x, dy, win)[0], atol=1e-14)
-        np.testing.assert_allclose(dx, naive.avg_pool(x, dy, win)[1], atol=1e-14)
+        if (win.DH, win.DW) == (1, 1):  # a mean has no dilation
+            y, dx = backend.avg_pool(laid_out(x), win, counted), backend.avg_pool_dx(laid_out(dy), win, counted)
+            np.testing.assert_allclose(y, naive.avg_pool(x, dy, win, counted)[0], atol=1e-14)
+            np.testing.assert_allclose(dx, naive.avg_pool(x, dy, win, counted)[1], atol=1e-14)
 
 
 def test_a_pool_keeps_the_memory_format(backend):
@@ -42,6 +46,21 @@ def test_a_pool_keeps_the_memory_format(backend):
     win = Window.pool(x.shape, 2)
     assert is_channels_last(backend.max_pool(x, win)[0])
     assert is_channels_last(backend.avg_pool(x, win))
+
+
+def test_a_window_that_dilation_leads_past_the_picture_is_minus_infinity_and_passes_nothing_back(backend):
+    win = Window.pool((1, 1, 1, 2), (2, 1), 1, (1, 0), dilation=(2, 1))  # rows −1 and 1 of a picture of one row
+    y, tap = backend.max_pool(np.ones((1, 1, 1, 2)), win)
+    assert np.isneginf(y).all()
+    np.testing.assert_array_equal(backend.max_pool_dx(np.ones(win.y_shape), tap, win), np.zeros((1, 1, 1, 2)))
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_mean_of_float32_stays_float32(backend, counted):
+    x = np.ones((1, 1, 5, 4), np.float32)
+    win = Window.pool(x.shape, 3, 2, 1, ceil_mode=True)
+    y = backend.avg_pool(x, win, counted)
+    assert y.dtype == backend.avg_pool_dx(y, win, counted).dtype == np.float32
 
 
 def test_a_nan_wins_and_minus_infinity_is_a_value(backend):

@@ -49,6 +49,14 @@ def test_a_process_that_was_alone_shares_its_work_again_even_after_an_error(thre
     assert workers.workers() == threads
 
 
+def test_a_process_stays_alone_until_the_last_block_that_says_so_ends():
+    with workers.alone(0, 2):
+        with workers.alone(1, 3):
+            assert workers.workers() == 1
+        assert workers.workers() == 1
+    assert workers.workers() == kernels.get_num_threads()
+
+
 def test_every_other_call_goes_back_over_what_the_last_one_did():
     forth, back, again = [], [], []
     with workers.alone(0, 1):

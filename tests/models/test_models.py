@@ -80,8 +80,8 @@ def test_convolutions_start_kaiming_normal(name, fan):
 @pytest.mark.parametrize(("variant", "strides"), [("v1", (2, 1)), ("v1.5", (1, 2))])
 def test_the_variant_says_which_convolution_strides(variant, strides):
     block = models.resnet50(variant=variant).layer2[0]
-    assert (block.conv1.settings["stride"], block.conv2.settings["stride"]) == strides
-    assert block.downsample[0].settings["stride"] == 2
+    assert tuple(conv.stride[0] for conv in (block.conv1, block.conv2)) == strides
+    assert block.downsample[0].stride == (2, 2)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet20"])

@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from minires import Tensor, ops
+from minires import Tensor, kernels, ops
 from minires.arrays import channels_last
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what these tests compare with")
 F = torch.nn.functional
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch says that it copies
 rng = np.random.default_rng(0)
 
 
@@ -142,6 +143,15 @@ TABLE = [
     ("layer_norm with bias only", lambda x, b: ops.layer_norm(x, None, b), lambda x, b: F.layer_norm(x, (6,), None, b),
      (X, n(6))),
     ("layer_norm without affine part", ops.layer_norm, lambda x: F.layer_norm(x, (6,)), (X,)),
+    ("group_norm", lambda x, w, b: ops.group_norm(x, w, b, num_groups=2, eps=0.1),
+     lambda x, w, b: F.group_norm(x, 2, w, b, 0.1), (X, n(4), n(4))),
+    ("group_norm with weight only", lambda x, w: ops.group_norm(x, w, num_groups=4),
+     lambda x, w: F.group_norm(x, 4, w), (X, n(4))),
+    ("group_norm of rows", lambda x: ops.group_norm(x, num_groups=1), lambda x: F.group_norm(x, 1), (n(3, 6),)),
+    ("group_norm with bias only", lambda x, b: ops.group_norm(x, None, b, num_groups=3),
+     lambda x, b: F.group_norm(x, 3) + b[:, None], (n(3, 6, 5), n(6))),  # torch's own fails here on the way back
+    ("group_norm of nobody", lambda x, w: ops.group_norm(x, w, num_groups=2), lambda x, w: F.group_norm(x, 2, w),
+     (n(0, 4, 3), n(4))),
     ("residual_add", ops.residual_add, torch.add, (X, n(*X.shape))),
     ("max_pool2d", lambda x: ops.max_pool2d(x, (3, 2), (2, 1), 1), lambda x: F.max_pool2d(x, (3, 2), (2, 1), 1), (X,)),
     ("max_pool2d with ties", lambda x: ops.max_pool2d(x, 3, 1, 1), lambda x: F.max_pool2d(x, 3, 1, 1),
@@ -149,23 +159,27 @@ TABLE = [
     ("avg_pool2d", lambda x: ops.avg_pool2d(x, (3, 2), (2, 1), 1), lambda x: F.avg_pool2d(x, (3, 2), (2, 1), 1), (X,)),
     ("adaptive_avg_pool2d", lambda x: ops.adaptive_avg_pool2d(x, output_size=(3, 9)),
      lambda x: F.adaptive_avg_pool2d(x, (3, 9)), (X,)),
+    ("adaptive_avg_pool2d that keeps the columns", lambda x: ops.adaptive_avg_pool2d(x, output_size=(3, None)),
+     lambda x: F.adaptive_avg_pool2d(x, (3, None)), (X,)),
     ("global pool", lambda x: ops.adaptive_avg_pool2d(x), lambda x: F.adaptive_avg_pool2d(x, 1), (X,)),
     ("batch_norm in training", lambda x, w, b: ops.batch_norm(x, w, b, training=True, eps=0.1),
      lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 0.1), (X, p(4), n(4))),
     ("batch_norm in evaluation", lambda x, w, b: ops.batch_norm(x, w, b, **RUNNING),
      lambda x, w, b: F.batch_norm(x, *(torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b), (X, p(4), n(4))),
+    ("batch_norm of (N,C) in training", lambda x, w, b: ops.batch_norm(x, w, b, training=True, relu=True, eps=0.1),
+     lambda x, w, b: F.relu(F.batch_norm(x, None, None, w, b, True, 0.1, 0.1)), (n(5, 4), p(4), n(4))),
+    ("batch_norm of (N,C,L) in training", lambda x, w, b: ops.batch_norm(x, w, b, training=True, eps=0.1),
+     lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 0.1), (n(3, 4, 5), p(4), n(4))),
+    ("batch_norm of (N,C,L) in evaluation", lambda x, w, b: ops.batch_norm(x, w, b, **RUNNING),
+     lambda x, w, b: F.batch_norm(x, *(torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b),
+     (n(3, 4, 5).transpose(2, 1, 0).copy().transpose(2, 1, 0), p(4), n(4))),
     ("conv_norm in training", lambda x, k, w, b: ops.conv_norm(x, k, w, b, training=True, eps=0.1),
      lambda x, k, w, b: F.batch_norm(F.conv2d(x, k), None, None, w, b, True, 0.1, 0.1), (X, n(9, 4, 1, 1), p(9), n(9))),
     ("conv_norm in evaluation", lambda x, k, w, b: ops.conv_norm(x, k, w, b, relu=True, stride=2, padding=1, **RUNNING),
      lambda x, k, w, b: F.relu(F.batch_norm(F.conv2d(x, k, stride=2, padding=1), *(
          torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b)), (X, n(4, 4, 3, 2), p(4), n(4))),
-    ("mse_loss", ops.mse_loss, F.mse_loss, (V, n(3, 5))),
-    ("mse_loss sum", lambda a, b: ops.mse_loss(a, b, reduction="sum"), lambda a, b: F.mse_loss(a, b, reduction="sum"),
-     (V, n(3, 5))),
-    ("mse_loss none", lambda a, b: ops.mse_loss(a, b, reduction="none"), lambda a, b: F.mse_loss(a, b, reduction="none"),
-     (V, n(3, 5))),
 ]
-for settings in ({}, {"stride": 2, "padding": 1}, {"stride": (1, 2), "padding": (2, 0), "dilation": (2, 1)}):
+for settings in ({"padding": "same"}, {"padding": "valid", "stride": 2}, {}, {"stride": 2, "padding": 1}, {"stride": (1, 2), "padding": (2, 0), "dilation": (2, 1)}):
     for groups, channels, bias in ((1, 4, True), (2, 2, True), (4, 1, False)):
         both = {**settings, "groups": groups}
         inputs = (X, n(8, channels, 3, 2), n(8)) if bias else (X, n(8, channels, 3, 2))
@@ -182,6 +196,39 @@ for reduction, smoothing, weighted, ignored in itertools.product(("mean", "sum",
 MAP = rng.integers(0, 4, (2, 7, 6))
 TABLE.append(("cross_entropy of a map", lambda x: ops.cross_entropy(x, MAP), lambda x: F.cross_entropy(
     x, torch.tensor(MAP)), (X,)))
+TABLE.append(("cross_entropy with a list", lambda x: ops.cross_entropy(x, [4, 0, 1]), lambda x: F.cross_entropy(
+    x, torch.tensor([4, 0, 1])), (V,)))
+
+
+def with_settings(ours, theirs, **settings):
+    """Both with the same settings, arrays among them in the dtype of the first argument."""
+    return (lambda x, *more: ours(x, *more, **{k: v.astype(x.dtype) if isinstance(v, np.ndarray) else v
+                                               for k, v in settings.items()}),
+            lambda x, *more: theirs(x, *more, **{k: torch.tensor(v, dtype=x.dtype) if isinstance(v, np.ndarray) else v
+                                                 for k, v in settings.items()}))
+
+
+for reduction in ("mean", "sum", "none"):
+    for name in ("mse_loss", "l1_loss", "smooth_l1_loss"):
+        TABLE.append((f"{name} {reduction}", *with_settings(getattr(ops, name), getattr(F, name), reduction=reduction),
+                      (V, n(3, 5))))
+    for beta in (0, 0.3, 2.5):
+        TABLE.append((f"smooth_l1_loss {reduction} {beta}", *with_settings(
+            ops.smooth_l1_loss, F.smooth_l1_loss, reduction=reduction, beta=beta), (np.append(V, [1, 2.5]), np.append(n(15), [1, 0]))))
+    for weights in ({}, {"weight": p(3, 1)}, {"pos_weight": p(5)}, {"weight": p(3, 5), "pos_weight": p(3, 1)}):
+        TABLE.append((f"binary_cross_entropy_with_logits {reduction} {list(weights)}", *with_settings(
+            ops.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits, reduction=reduction, **weights),
+            (5 * V, rng.uniform(0, 1, V.shape))))
+    for smoothing, weights in itertools.product((0.0, 0.3, 1.0), ({}, {"weight": p(4)})):
+        settings = {"reduction": reduction, "label_smoothing": smoothing, **weights}
+        TABLE.append((f"cross_entropy of probabilities {reduction} {smoothing} {list(weights)}",
+                      *with_settings(ops.cross_entropy, F.cross_entropy, **settings), (X, p(*X.shape))))
+    for ignored, weights in itertools.product((-100, 2), ({}, {"weight": p(5)})):
+        ours, theirs = with_settings(lambda x, **s: ops.nll_loss(x, TARGET, **s),
+                                     lambda x, **s: F.nll_loss(x, torch.tensor(TARGET), **s),
+                                     reduction=reduction, ignore_index=ignored, **weights)
+        TABLE.append((f"nll_loss {reduction} {ignored} {list(weights)}", ours, theirs, (n(6, 5),)))
+TABLE.append(("nll_loss of a map", lambda x: ops.nll_loss(x, MAP), lambda x: F.nll_loss(x, torch.tensor(MAP)), (X,)))
 
 
 def both_sides(ours, theirs, inputs, dtype, laid_out=lambda a: a):
@@ -219,6 +266,46 @@ def test_channels_last_memory_gives_the_same(ours, theirs, inputs):
         assert np.abs(a - b).max(initial=0) <= 1e-10 * max(1, np.abs(b).max(initial=0))
 
 
+def windows(rng):
+    """(H, W) and the settings of a pooling, each of them anything that torch might take."""
+    K, S, P = ([int(v) for v in rng.integers(low, high, 2)] for low, high in ((1, 5), (1, 5), (0, 3)))
+    return tuple(rng.integers(1, 9, 2)), {"kernel_size": tuple(K), "stride": tuple(S), "padding": tuple(P),
+                                          "ceil_mode": bool(rng.integers(2))}
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_any_pooling_is_torchs_or_refused_by_both(seed):
+    rng = np.random.default_rng(seed)
+    (H, W), settings = windows(rng)
+    x = rng.permutation(2 * H * W).reshape(1, 2, H, W).astype(float)
+    for name, more in (("max_pool2d", {"dilation": tuple(int(d) for d in rng.integers(1, 3, 2))}),
+                       ("avg_pool2d", {"count_include_pad": bool(rng.integers(2))})):
+        try:
+            getattr(F, name)(torch.tensor(x), **settings, **more)
+        except RuntimeError:
+            with pytest.raises(ValueError, match=name):
+                getattr(ops, name)(Tensor(x), **settings, **more)
+            continue
+        ours, theirs = with_settings(getattr(ops, name), getattr(F, name), **settings, **more)
+        if not torch.isfinite(theirs(torch.tensor(x))).all():
+            continue  # a window of dilation in which torch finds nothing sends its gradient to any place
+        for a, b in zip(*both_sides(ours, theirs, (x,), np.float64), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("kernel", ["readable", "direct", "fastest"])
+@pytest.mark.parametrize("seed", range(30))
+def test_same_padding_is_torchs_for_any_kernel_and_dilation(seed, kernel):
+    rng = np.random.default_rng(seed)
+    K, D, (H, W) = rng.integers(1, 6, 2), tuple(int(d) for d in rng.integers(1, 4, 2)), rng.integers(1, 9, 2)
+    groups = int(rng.integers(1, 3))
+    inputs = rng.standard_normal((2, 4, H, W)), rng.standard_normal((6, 4 // groups, *K)), rng.standard_normal(6)
+    ours, theirs = with_settings(ops.conv2d, F.conv2d, padding="same", dilation=D, groups=groups)
+    with kernels.use(kernel):
+        for a, b in zip(*both_sides(ours, theirs, inputs, np.float64), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-11)
+
+
 @pytest.mark.parametrize("momentum", [0.1, 0.7])
 def test_running_statistics_are_torchs(momentum):
     ours = {k: v.copy() for k, v in RUNNING.items()}
@@ -230,19 +317,42 @@ def test_running_statistics_are_torchs(momentum):
         np.testing.assert_allclose(ours[key], theirs[key].numpy(), rtol=1e-13)
 
 
-@pytest.mark.parametrize("reduction", ["sum", "none"])
-def test_samples_that_are_all_ignored_add_nothing_and_learn_nothing(reduction):
-    ours, theirs = both_sides(lambda x: ops.cross_entropy(x, np.full(3, 1), ignore_index=1, reduction=reduction),
-                              lambda x: F.cross_entropy(x, torch.full((3,), 1), ignore_index=1, reduction=reduction),
-                              (V,), np.float64)
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(a, 0 * b)
+ROWS = np.array([[1.0, 2, 3], [4, 5, 1], [0, -1, 2]])
 
 
-def test_a_mean_over_nothing_is_nan_as_in_torch():
-    with np.errstate(invalid="ignore"):
-        assert np.isnan(ops.cross_entropy(Tensor(V), np.full(3, -100)).item())
-    assert torch.isnan(F.cross_entropy(torch.tensor(V), torch.full((3,), -100)))
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weight", [None, [1.0, 2.0, 0.5], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]], ids=str)
+@pytest.mark.parametrize("target", [[0, 1, -100], [-100, 1, -100], [-100, -100, -100]], ids=str)
+def test_a_loss_of_few_samples_none_or_no_weight_is_torchs(target, weight, smoothing, reduction):
+    """A mean over nothing is NaN, its gradient 0 for ignored samples and NaN for those without weight; no warning."""
+    def ours(x):
+        return ops.cross_entropy(x, np.array(target), weight=None if weight is None else np.array(weight),
+                                 label_smoothing=smoothing, reduction=reduction)
+
+    def theirs(x):
+        return F.cross_entropy(x, torch.tensor(target), None if weight is None else torch.tensor(weight, dtype=x.dtype),
+                               label_smoothing=smoothing, reduction=reduction)
+    for a, b in zip(*both_sides(ours, theirs, (ROWS,), np.float64), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("ours", "theirs", "inputs"), [
+    (lambda x, **s: ops.cross_entropy(x, np.zeros(0, int), **s),
+     lambda x, **s: F.cross_entropy(x, torch.zeros(0, dtype=torch.long), **s), (np.zeros((0, 3)),)),
+    (lambda x, **s: ops.nll_loss(x, np.zeros((2, 0), int), **s),
+     lambda x, **s: F.nll_loss(x, torch.zeros(2, 0, dtype=torch.long), **s), (np.zeros((2, 3, 0)),)),
+    (ops.cross_entropy, F.cross_entropy, (np.zeros((0, 3)), np.zeros((0, 3)))),
+    (ops.mse_loss, F.mse_loss, (np.zeros((0, 3)), np.zeros((0, 3)))),
+    (ops.l1_loss, F.l1_loss, (np.zeros(0), np.zeros(0))),
+    (ops.smooth_l1_loss, F.smooth_l1_loss, (np.zeros(0), np.zeros(0))),
+    (ops.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits, (np.zeros((2, 0)), np.zeros((2, 0)))),
+], ids=["cross_entropy", "nll_loss", "probabilities", "mse_loss", "l1_loss", "smooth_l1_loss", "binary"])
+def test_a_loss_of_no_samples_is_torchs(ours, theirs, inputs, reduction):
+    ours, theirs = with_settings(ours, theirs, reduction=reduction)
+    for a, b in zip(*both_sides(ours, theirs, inputs, np.float32), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -35,6 +35,68 @@ def test_a_nan_or_infinity_in_the_logits_gives_nan(value):
         assert np.isnan(ops.cross_entropy(Tensor(np.array([[value, 1.0]])), np.array([0])).item())
 
 
+WHATEVER = np.array([[1.0, 2, 3], [np.nan, 0, 0], [-np.inf, 0, 0], [np.inf, 1, np.inf], [-np.inf, -np.inf, -np.inf]])
+LOGITS = {"rows": (WHATEVER, np.array([0, -100, -100, -100, -100])),
+          "map": (WHATEVER.T[None, :, :, None], np.array([0, -100, -100, -100, -100])[None, :, None])}  # (1,3,5,1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("settings", [{}, {"weight": np.array([0.5, 2, 1])}, {"label_smoothing": 0.3}], ids=str)
+@pytest.mark.parametrize("form", LOGITS)
+@pytest.mark.parametrize("op", [ops.cross_entropy, ops.nll_loss])
+def test_what_lies_in_an_ignored_row_does_not_matter(backend, op, form, settings, reduction, dtype):
+    if op is ops.nll_loss and "label_smoothing" in settings:
+        return
+    logits, target = LOGITS[form]
+    found = []
+    for data in (logits, np.where(np.isfinite(logits), logits, 7)):
+        x = Tensor(backend.array(data.astype(dtype)), requires_grad=True)
+        y = op(x, backend.array(target), reduction=reduction, **{k: backend.array(v) for k, v in settings.items()})
+        y.backward(backend.array(np.full(y.shape, 2, dtype)))
+        found.append((host(y.data), host(x.grad)))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+    gradients = np.moveaxis(found[0][1], 1, -1).reshape(5, 3)
+    assert gradients[0].any()
+    np.testing.assert_array_equal(gradients[1:], 0)
+
+
+def test_an_infinite_gradient_does_not_reach_an_ignored_row(backend):
+    for op in (ops.cross_entropy, ops.nll_loss):
+        _, backward = op.raw(backend.array(np.ones((2, 3))), backend.array(np.array([-100, -100])), reduction="none")
+        np.testing.assert_array_equal(host(backward(backend.array(np.array([np.inf, np.nan])))[0]), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("name", ["target", "weight", "pos_weight"])
+def test_labels_and_weights_changed_after_the_loss_do_not_change_its_gradient(backend, name):
+    def gradients(change):
+        found = []
+        for op, static in ((ops.cross_entropy, {"weight": np.array([1.0, 2, 3]), "label_smoothing": 0.2}),
+                           (ops.nll_loss, {"weight": np.array([1.0, 2, 3])}),
+                           (ops.binary_cross_entropy_with_logits, {"weight": np.array([[1.0], [2.0]]),
+                                                                   "pos_weight": np.array([1.0, 2, 3])})):
+            static = {k: backend.array(v) for k, v in static.items()}
+            target = np.array([0, 2]) if "pos_weight" not in static else np.array([[0.5, 0, 1], [1, 1, 0]])
+            arrays = {"target": backend.array(target), **static}
+            _, backward = op.raw(backend.array(np.array([[1.0, 2, 3], [3, 1, 1]])), arrays["target"], **static)
+            if change and name in arrays and not (name == "target" and "pos_weight" in static):
+                arrays[name][...] = 1
+            found.append(host(backward(backend.array(np.array(1.0)))[0]))
+        return found
+    for a, b in zip(gradients(False), gradients(True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_binary_cross_entropy_keeps_its_relative_precision_far_from_zero(dtype):
+    x = Tensor(np.array([80.0, -80, 80, -80, 1e4], dtype), requires_grad=True)
+    loss = ops.binary_cross_entropy_with_logits(x, np.array([1.0, 0, 0, 1, 0], dtype), reduction="none")
+    np.testing.assert_allclose(loss.data, [np.exp(-80.0), np.exp(-80.0), 80, 80, 1e4], rtol=2 * np.finfo(dtype).eps)
+    loss.backward(np.ones(5, dtype))
+    np.testing.assert_allclose(x.grad, [-np.exp(-80.0), np.exp(-80.0), 1, -1, 1], rtol=2 * np.finfo(dtype).eps)
+
+
 @pytest.mark.parametrize("op", [ops.relu, ops.abs, ops.exp, ops.sigmoid, ops.tanh, lambda x: ops.maximum(x, 0.0),
                                 lambda x: ops.max(x), lambda x: ops.clip(x, min=0), ops.silu, ops.gelu])
 def test_a_nan_goes_through(op):

@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 
 from minires import optim
@@ -52,7 +53,18 @@ def test_a_cycle_of_one_step_is_a_number():
                                   lambda: optim.cosine(0.1, 2.5), lambda: optim.one_cycle(0.1, 9, 1.5),
                                   lambda: optim.linear_warmup(optim.constant(1), 0), lambda: optim.constant(float("nan")),
                                   lambda: optim.multistep(0.1, [3], -1), lambda: optim.multistep(0.1, [-3]),
-                                  lambda: optim.multistep(0.1, ["3"])])
+                                  lambda: optim.multistep(0.1, ["3"]), lambda: optim.constant(float("inf")),
+                                  lambda: optim.one_cycle(float("inf"), 9), lambda: optim.one_cycle(0.1, 9.0),
+                                  lambda: optim.one_cycle(0.1, True), lambda: optim.cosine(0.1, 9, float("nan")),
+                                  lambda: optim.one_cycle(0.1, 9, final_div_factor=float("inf")),
+                                  lambda: optim.linear_warmup(0.1, 5), lambda: optim.multistep(0.1, 30),
+                                  lambda: optim.constant(True)])
 def test_nonsense_is_refused(make):
-    with pytest.raises(OptionError, match="must be a"):
+    with pytest.raises(OptionError, match="must be a") as caught:
         make()
+    assert "\n" not in str(caught.value)
+
+
+def test_milestones_may_come_from_an_iterator_and_numpy():
+    schedule = optim.multistep(0.5, iter(np.array([2, 3])), 0.5)
+    assert [schedule(step) for step in range(4)] == [0.5, 0.5, 0.25, 0.125]

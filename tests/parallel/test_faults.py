@@ -15,7 +15,7 @@ import pytest
 from sharing import batch, here, network, there
 
 from minires import Tensor, nn, ops
-from minires.errors import GraphError, ProcessError
+from minires.errors import GraphError, ProcessError, ShapeError
 from minires.parallel import Replicas, process
 from minires.parallel.gradients import Exchange
 from minires.parallel.memory import Meeting
@@ -50,8 +50,8 @@ FAULTS = {  # what happens to a process, and what the first one says of it
 
 @pytest.fixture(autouse=True)
 def _soon_given_up(monkeypatch):
-    monkeypatch.setattr(process, "STOPPED", 0.5)
-    monkeypatch.setattr(process, "STUCK", 1)
+    for name, seconds in {"WATCH": 0.1, "STOPPED": 0.2, "STUCK": 1, "LEAVING": 0.2}.items():
+        monkeypatch.setattr(process, name, seconds)
 
 
 def at_moment(monkeypatch, moment, do, rank=1):
@@ -156,6 +156,11 @@ def test_whatever_happens_to_a_process_that_predicts_is_said_soon(fault):
         check_whole(model, before)
         assert model.training
         remove()
+        replicas.gradients(*batch(6))
+        expected = model.linear.weight.grad.copy()
+        with pytest.raises(ShapeError):
+            replicas.predict(np.ones((6, 5, 8, 8)))
+        np.testing.assert_array_equal(model.linear.weight.grad, expected)
         replicas.predict(batch(6)[0])
 
 
@@ -386,3 +391,22 @@ def test_one_process_goes_on_after_another_has_ended(monkeypatch):
         np.testing.assert_array_equal(replicas.predict(batch(4)[0]), twin.eval()(Tensor(batch(4)[0])).data)
         assert all(p.data.base is None or p.data.base.base is None for p in model.parameters())
         assert not multiprocessing.active_children()
+
+
+def test_a_process_that_does_not_read_its_order_is_given_up():
+    """Labels for each place of an image are more than a socket takes; who sends them would wait for ever."""
+    class Dense(nn.Module):
+        def __init__(self):
+            self.conv = nn.Conv2d(3, 4, 1, rng=0)
+
+        def forward(self, x):
+            return self.conv(x)
+    images, labels = np.ones((2, 3, 400, 400), np.float32), np.zeros((2, 400, 400), np.int64)
+    with Replicas(Dense(), 2) as replicas:
+        replicas.gradients(images, labels)
+        os.kill(replicas.others[0].process.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(ProcessError, match="is stopped"):
+            replicas.gradients(images, labels)
+        assert time.monotonic() - began < SOON
+        replicas.gradients(images, labels)

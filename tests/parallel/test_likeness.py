@@ -270,6 +270,19 @@ def test_a_network_that_changes_between_all_batches_is_named_in_a_warning():
 
 
 @on_linux
+def test_a_hook_that_knows_the_replicas_starts_no_new_processes():
+    model, (images, labels) = network(), batch(4)
+    with Replicas(model, 2) as replicas:
+        model.replicas = replicas
+        model.bn1.register_forward_hook(lambda *_: replicas and None)
+        replicas.gradients(images, labels)
+        pid = replicas.others[0].process.pid
+        replicas.predict(images)
+        replicas.gradients(images, labels)
+        assert replicas.others[0].process.pid == pid
+
+
+@on_linux
 def test_processes_forked_inside_no_grad_learn():
     model, (images, labels) = network(), batch(4)
     with Replicas(model, 2) as replicas:

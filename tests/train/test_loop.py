@@ -160,7 +160,8 @@ def test_dropout_state_is_part_of_a_checkpoint(tmp_path, monkeypatch):
 def test_float32_stays_float32_through_training(tmp_path):
     run = trained(tmp_path, epochs=1)
     arrays = {**run.model.state_dict(), **run.optimizer.state_dict()}
-    assert {a.dtype for a in arrays.values() if np.asarray(a).dtype.kind == "f"} == {np.dtype(np.float32)}
+    assert {a.dtype for name, a in arrays.items() if np.asarray(a).dtype.kind == "f"
+            and not name.startswith("group.")} == {np.dtype(np.float32)}  # an optimiser's settings are Python's floats
 
 
 @pytest.mark.skipif(why_not(models.resnet8()) != "", reason="one process only")

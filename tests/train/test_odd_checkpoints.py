@@ -162,7 +162,7 @@ def test_every_odd_array_is_refused_by_name(saved, resumed):
             array = sections[section][name]
             flat = np.ravel(array).astype(np.float64)
             odd = [DELETED, array.astype(bool), array.astype(np.int32), array.astype(np.uint8),
-                   array.astype(np.float16), array.astype(np.float64), np.zeros((0,), array.dtype),
+                   array.astype(np.float16), array.astype(np.float64 if array.dtype.kind == "i" else np.int64), np.zeros((0,), array.dtype),
                    np.zeros((*array.shape, 2), array.dtype), array[None]]
             odd.append(np.full_like(array, -7) if "momentum" not in name and "weight" not in name
                        and "bias" not in name else np.full_like(array, np.nan))
@@ -182,6 +182,17 @@ def test_every_odd_array_is_refused_by_name(saved, resumed):
                 text = refusal(resumed, weights_with(sections, section, name, value), state)
                 assert name.split(".")[0] in text, f"{section}/{name} = {value}: {text or 'accepted'}"
     assert tried >= 60
+
+
+def test_a_setting_of_the_optimizer_that_is_not_the_runs_is_refused(saved, resumed):
+    """Its rate is set before each step, whatever is saved."""
+    sections, state = saved
+    names = [name for name in sections["optimizer"] if name.startswith("group.") and not name.endswith(".lr")]
+    assert names
+    for name in names:
+        for value in (5.0, -1.0, np.nan):
+            text = refusal(resumed, weights_with(sections, "optimizer", name, np.array(value)), state)
+            assert f"optimizer/{name} is {value}, the run's configuration makes it " in text
 
 
 @pytest.mark.parametrize("change", [

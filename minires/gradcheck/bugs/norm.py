@@ -1,4 +1,4 @@
-"""Bugs of batch and layer normalisation."""
+"""Bugs of batch, layer and group normalisation."""
 
 import numpy as np
 
@@ -37,9 +37,10 @@ class Batch:
 
 
 def norm_bug(name, hint):
-    """A bug of batch norm alone: where a ReLU is behind it nothing is wrong, for the mask is another matter."""
+    """A bug of batch norm of maps: with a ReLU behind it, or without a map, nothing is wrong."""
     def enter(gradients):
-        bug("batch_norm", name, hint)(lambda call: call.right if call.setting("relu") else gradients(call))
+        bug("batch_norm", name, hint)(
+            lambda call: call.right if call.setting("relu") or call.dy.ndim != 4 else gradients(call))
         return gradients
     return enter
 
@@ -191,3 +192,64 @@ bug("layer_norm", "dγ and dβ averaged", "your dγ and dβ are means over the s
 bug("layer_norm", "dβ over the first axis only",
     "your dβ is added up over the first axis only: over all those before γ's")(
     lambda call: call.but(bias=call.dy.sum(axis=0)))
+
+
+class Groups:
+    """Group norm by its definition, in the shape (N,G,C/G,…): x̂, 1/√(σ² + ε), g = γ·dy and the axes of the means."""
+
+    def __init__(self, call, groups=None):
+        x, *rest = call.arrays
+        N, C, *self.rest = self.shape = x.shape
+        G = groups or call.setting("num_groups")
+        self.grouped, self.axes = (N, G, C // G, *self.rest), tuple(range(2, x.ndim + 1))
+        self.gamma = self.by_channel(rest[0] if rest else np.ones(C))
+        grouped = x.reshape(self.grouped)
+        self.var, self.eps = grouped.var(axis=self.axes, keepdims=True), call.setting("eps")
+        self.scale, self.dy = 1 / np.sqrt(self.var + self.eps), call.dy
+        self.x_hat = (grouped - grouped.mean(axis=self.axes, keepdims=True)) * self.scale
+
+    def by_channel(self, v):
+        return v.reshape(-1, *[1] * len(self.rest))
+
+    def dx(self, mean_term=1.0, variance_term=1.0, axes=None, gamma_last=False):
+        """∂L/∂x, its two terms weighted, its means taken over the axes; γ belongs to dy before they are."""
+        axes = axes or self.axes
+        g = (self.dy if gamma_last else self.dy * self.gamma).reshape(self.grouped)
+        dx = self.scale * (g - mean_term * g.mean(axis=axes, keepdims=True)
+                           - variance_term * self.x_hat * (g * self.x_hat).mean(axis=axes, keepdims=True))
+        return dx.reshape(self.shape) * (self.gamma if gamma_last else 1)
+
+
+bug("group_norm", "mean term missing", "your dx misses −⟨g⟩: the mean of a group depends on x too")(
+    lambda call: call.but(x=Groups(call).dx(mean_term=0)))
+bug("group_norm", "variance term missing", "your dx misses −x̂·⟨g·x̂⟩: the variance of a group depends on x too")(
+    lambda call: call.but(x=Groups(call).dx(variance_term=0)))
+bug("group_norm", "γ after the means",
+    "your dx multiplies by γ at the end: the channels of a group have different γ, so g = γ·dy is first")(
+    lambda call: call.but(x=Groups(call).dx(gamma_last=True)))
+bug("group_norm", "γ forgotten", "your dx misses γ: begin with g = γ·dy")(
+    lambda call: call.but(x=call.again(call.arrays[0], *map(np.ones_like, call.arrays[1:]))[0]))
+bug("group_norm", "ε forgotten", "your gradients use 1/√σ² for 1/√(σ² + ε)")(lambda call: call.again(eps=0.0))
+bug("group_norm", "means of a channel",
+    "your dx takes its means over the map of each channel: over all channels of the group")(
+    lambda call: call.but(x=Groups(call).dx(axes=Groups(call).axes[1:])) if call.dy.ndim > 2 else call.right)
+bug("group_norm", "channels dealt out in turn",
+    "your groups are the channels c mod G: a group is C/G neighbours, x.reshape(N, G, C/G, …)")(
+    lambda call: call.but(x=in_turn(call)))
+bug("group_norm", "one group for all", "your dx is that of one group, a layer norm: take the means by group")(
+    lambda call: call.but(x=call.again(num_groups=1)[0]))
+bug("group_norm", "dγ of x", "your dγ is Σ dy·x: it is Σ dy·x̂, with the normalised x")(
+    lambda call: call.but(weight=(call.dy * call.arrays[0]).sum(axis=(0, *range(2, call.dy.ndim)))))
+bug("group_norm", "dγ and dβ averaged", "your dγ and dβ are means over samples and maps: they are sums")(
+    lambda call: call.but(**{name: dv * (dv.size / max(call.dy.size, 1)) for name, dv in
+                             zip(("weight", "bias"), call.right[1:]) if dv is not None}))
+
+
+def in_turn(call):
+    """dx where group g has the channels g, g + G, g + 2G, …"""
+    x, *affine = call.arrays
+    C = x.shape[1]
+    order = np.arange(C).reshape(-1, call.setting("num_groups")).T.ravel()
+    dx = np.empty_like(x)
+    dx[:, order] = call.again(x[:, order], *(v[order] for v in affine), dy=call.dy[:, order])[0]
+    return dx

@@ -5,12 +5,12 @@ import numpy as np
 from minires.gradcheck.bugs.bug import bug
 from minires.kernels import Window
 from minires.kernels.pool import avg_pool_dx, max_pool, max_pool_dx
-from minires.tensor import registry
 
 
 def window(call, **letters):
     """The window of the call, with other letters: SH="KH" puts KH for SH, PH=0 puts 0."""
-    win = Window.pool(call.arrays[0].shape, **call.static)
+    settings = {name: value for name, value in call.static.items() if name != "count_include_pad"}
+    win = Window.pool(call.arrays[0].shape, **settings)
     return win._replace(**{k: getattr(win, v) if isinstance(v, str) else v for k, v in letters.items()})
 
 
@@ -61,13 +61,18 @@ def _(call):
 
 
 bug("max_pool2d", "spread evenly", "your dx is average pooling's: all of dy goes to the greatest element")(
-    lambda call: registry["avg_pool2d"].raw(*call.arrays, **call.static)[1](call.dy))
+    lambda call: avg_pool_dx(call.dy, window(call)))
 bug("max_pool2d", "kernel size for the stride", "your dx lays windows side by side: window oh begins at oh·stride")(
     lambda call: max_pool_dx(call.dy, winners(call), window(call, SH="KH", SW="KW")))
 bug("max_pool2d", "strides exchanged", "your dx has the strides of rows and columns exchanged")(
     lambda call: max_pool_dx(call.dy, winners(call), window(call, SH="SW", SW="SH")))
 bug("max_pool2d", "padding not cut off", "your dx is shifted by the padding: window oh begins at oh·stride − padding")(
     lambda call: max_pool_dx(call.dy, winners(call), window(call, PH=0, PW=0)))
+bug("max_pool2d", "dilation forgotten", "your dx ignores dilation: tap kh of window oh is row oh·stride + kh·dilation")(
+    lambda call: max_pool_dx(call.dy, winners(call), window(call, DH=1, DW=1)))
+bug("max_pool2d", "last windows of ceil_mode forgotten",
+    "your dx leaves out the windows that reach over the end: with ceil_mode they count, too")(
+    lambda call: call.again(dy=whole_windows(call)))
 bug("max_pool2d", "upstream forgotten", "your dx is the mask of the winners itself: multiply by dy")(
     lambda call: call.again(dy=np.ones_like(call.dy)))
 bug("max_pool2d", "to the least", "your dx goes to the least element of each window: argmax, not argmin")(
@@ -88,23 +93,46 @@ def _(call):
     return call.state["dx"]
 
 
+def whole_windows(call):
+    """dy without that of the windows which reach over the end of the padded picture."""
+    win, dy = window(call), call.dy.copy()
+    dy[:, :, (win.H + 2 * win.PH - win.DH * (win.KH - 1) - 1) // win.SH + 1:] = 0
+    dy[:, :, :, (win.W + 2 * win.PW - win.DW * (win.KW - 1) - 1) // win.SW + 1:] = 0
+    return dy
+
+
 def area(call):
     """KH·KW."""
     return window(call).KH * window(call).KW
 
 
-def covered(call):
-    """How many pixels of the picture lie under each window."""
-    return np.rint(registry["avg_pool2d"].raw(np.ones_like(call.arrays[0]), **call.static)[0] * area(call))
+def counts(call, count_include_pad):
+    """How many values each window has, (OH,OW)."""
+    rows, columns = window(call).counts(count_include_pad)
+    return np.multiply.outer(rows, columns)
+
+
+def pixels(call):
+    """dx of a sum under each window."""
+    return avg_pool_dx(call.dy * counts(call, True), window(call))
 
 
 bug("avg_pool2d", "assigned, not added", "your dx keeps one share where windows overlap: add (+=), do not assign")(
-    lambda call: assigned(call, lambda index, out: call.dy[out] / area(call)))
-bug("avg_pool2d", "not divided", "your dx misses the factor 1/(KH·KW)")(
-    lambda call: call.right[0] * area(call))
+    lambda call: assigned(call, lambda index, out: (call.dy / counts(call, call.setting("count_include_pad")))[out]))
+bug("avg_pool2d", "not divided", "your dx misses the factor 1/(KH·KW)")(pixels)
 bug("avg_pool2d", "padding not counted",
     "your dx divides by the pixels without padding: the mean counts it, divide by KH·KW")(
-    lambda call: call.again(dy=call.dy * area(call) / covered(call)))
+    lambda call: call.again(count_include_pad=False))
+bug("avg_pool2d", "padding counted",
+    "your dx counts the padding: without count_include_pad divide by the pixels alone")(
+    lambda call: call.again(count_include_pad=True))
+bug("avg_pool2d", "what lies beyond the padding counted",
+    "your dx divides by KH·KW: what a window of ceil_mode has beyond the padding is not counted")(
+    lambda call: call.again(dy=call.dy * counts(call, True) / area(call)) if call.setting("count_include_pad")
+    else call.right)
+bug("avg_pool2d", "last windows of ceil_mode forgotten",
+    "your dx leaves out the windows that reach over the end: with ceil_mode they count, too")(
+    lambda call: call.again(dy=whole_windows(call)))
 bug("avg_pool2d", "divided by KH²", "your dx divides by KH·KH: the window may be no square, divide by KH·KW")(
     lambda call: call.right[0] * (window(call).KW / window(call).KH))
 bug("avg_pool2d", "padding not cut off", "your dx is shifted by the padding: window oh begins at oh·stride − padding")(

@@ -15,12 +15,14 @@ class Case:
     """One call: op.raw(*arrays, **static).
 
     convention: for arrays that lie at a tie, dy -> the gradients that minires chooses there, written by hand.
+    beyond: whether the arguments have a form that torch's op takes, too, and that homework need not take.
     """
 
     label: str
     arrays: tuple
     static: dict = field(default_factory=dict)
     convention: callable = None
+    beyond: bool = False
 
 
 def cases_for(*names):
@@ -77,6 +79,11 @@ class Draw:
     def positive(self, *shape):
         """Values in [0.5, 2]."""
         return self.rng.uniform(0.5, 2.0, shape)
+
+    def probabilities(self, *shape):
+        """Values in (0, 1) that add up to 1 along axis 1."""
+        p = self.positive(*shape)
+        return p / p.sum(axis=1, keepdims=True)
 
     def steps(self, *shape):
         """Different values, 0.1 apart, in random order: what has no tie and no near one."""

@@ -26,6 +26,9 @@ def _conv2d(draw):
     yield Case("3×3, stride 2, padding 1", (draw.normal(2, C, H, W), draw.normal(O, C, 3, 3), draw.normal(O)),
                {"stride": 2, "padding": 1})
     yield Case("O = C, square kernel", (draw.normal(2, C, W, H), draw.normal(C, C, 2, 2), draw.normal(C)))
+    x = draw.laid_out(draw.normal(2, C, H, W))
+    yield Case("padding same, even kernel", (x, draw.normal(O, C, 2, 4), draw.normal(O)),
+               {"padding": "same", "dilation": (3, 1)}, beyond=True)
     yield Case("no pictures", (draw.normal(0, 2, 4, 5), draw.normal(3, 2, 3, 3), draw.normal(3)))
 
 
@@ -44,6 +47,11 @@ def _batch_norm(draw):
     for training in (True, False):
         yield Case(f"{'training' if training else 'evaluation'}, relu", (x, weight, bias),
                    {"training": training, "eps": 0.3, **running, "relu": True})
+    for shape in ((draw.size(4, 6), C), (3, C, H)):
+        for training in (True, False):
+            letters = ("(N,C)", "(N,C,L)")[len(shape) - 2]
+            yield Case(f"{'training' if training else 'evaluation'}, {letters}", (draw.normal(*shape), weight, bias),
+                       {"training": training, "eps": 0.3, **running}, beyond=True)
 
 
 @cases_for("conv_norm")
@@ -75,6 +83,20 @@ def _layer_norm(draw):
     yield Case("no affine part", (draw.normal(m, n),))
 
 
+@cases_for("group_norm")
+def _group_norm(draw):
+    G, k = draw.size(2, 3), draw.size(2, 3)
+    C, (H, W) = G * k, draw.sizes(2, 2, 4)
+    for label, laid_out in (("map", lambda x: x), ("map, channels-last", channels_last)):
+        yield Case(label, (laid_out(draw.normal(2, C, H, W, scale=2, shift=1)), draw.positive(C), draw.normal(C)),
+                   {"num_groups": G, "eps": 0.3})
+    yield Case("one group", (draw.normal(3, C, H), draw.positive(C), draw.normal(C)), {"num_groups": 1})
+    yield Case("a group a channel", (draw.normal(2, 3, H, W), draw.positive(3), draw.normal(3)), {"num_groups": 3})
+    yield Case("as many groups as channels in one", (draw.normal(2, 9, W), draw.positive(9), draw.normal(9)),
+               {"num_groups": 3, "eps": 0.3})
+    yield Case("no affine part, (N,C)", (draw.normal(3, 12),), {"num_groups": 3})
+
+
 @cases_for("max_pool2d", "avg_pool2d")
 def _pool(draw, name):
     def settings(K, window):
@@ -87,7 +109,19 @@ def _pool(draw, name):
     yield Case("3×3, stride 2, padding 1", (channels_last(draw.steps(2, 2, H, W)),),
                {"kernel_size": 3, "stride": 2, "padding": 1})
     yield Case("2×2", (draw.steps(2, 2, H, W),), {"kernel_size": 2})
+    # for the row left over there is a window more; for the column there is none, as it would begin in the padding
+    H, W = 2 * draw.size(2, 4), 2 * draw.size(2, 4) + 1
+    over = {"kernel_size": (3, 2), "stride": 2, "padding": 1, "ceil_mode": True}
+    yield Case("ceil_mode", (draw.laid_out(draw.steps(2, 2, H, W)),), over, beyond=True)
+    if name == "avg_pool2d":
+        yield Case("ceil_mode, padding not counted", (draw.steps(2, 2, H, W),), {**over, "count_include_pad": False},
+                   beyond=True)
+        yield Case("padding not counted", (draw.steps(2, 2, H, W),),
+                   {"kernel_size": (3, 4), "stride": (2, 1), "padding": (1, 2), "count_include_pad": False},
+                   beyond=True)
     if name == "max_pool2d":
+        yield Case("dilation", (draw.laid_out(draw.steps(2, 2, H, W + 5)),),
+                   {"kernel_size": (2, 3), "stride": (1, 2), "padding": 1, "dilation": (3, 2)}, beyond=True)
         x = np.array([[[[1.0, 1.0, 0.0, 3.0], [1.0, 0.0, 3.0, 3.0]]]])
         first = np.array([[[[1, 0, 0, 1], [0, 0, 0, 0]]]])
         yield Case("ties", (x,), {"kernel_size": 2},
@@ -104,6 +138,7 @@ def _adaptive_avg_pool2d(draw):
     yield Case("global", (x,), {"output_size": 1})
     yield Case("uneven regions", (channels_last(x),), {"output_size": (3, 4)})
     yield Case("more cells than pixels", (x,), {"output_size": (2, 9)})
+    yield Case("rows kept", (x,), {"output_size": (None, 2)}, beyond=True)
 
 
 @cases_for("softmax", "log_softmax", "logsumexp")
@@ -138,11 +173,53 @@ def _cross_entropy(draw):
                {"label_smoothing": 0.1})
 
 
-@cases_for("mse_loss")
-def _mse_loss(draw):
+    for reduction in ("mean", "sum", "none"):
+        yield Case(f"probabilities, weights, smoothing, {reduction}", (logits, draw.probabilities(N, K)),
+                   {"reduction": reduction, "weight": draw.positive(K), "label_smoothing": 0.2},
+                   beyond=True)
+    yield Case("a map of probabilities", (draw.normal(2, K, 2, 3), draw.positive(2, K, 2, 3)),
+               {"weight": draw.positive(K)}, beyond=True)
+
+
+@cases_for("nll_loss")
+def _nll_loss(draw):
+    N, K = draw.size(5, 7), draw.size(3, 5)
+    log_p, target = draw.normal(N, K, scale=2), draw.rng.permutation(N) % K
+    for reduction in ("mean", "sum", "none"):
+        yield Case(f"plain, {reduction}", (log_p, target), {"reduction": reduction})
+        yield Case(f"weights, ignored, {reduction}", (log_p, target),
+                   {"reduction": reduction, "weight": draw.positive(K), "ignore_index": 1})
+    yield Case("a map of classes", (draw.normal(2, K, 2, 3), draw.rng.integers(0, K, (2, 2, 3))),
+               {"weight": draw.positive(K)})
+
+
+@cases_for("binary_cross_entropy_with_logits")
+def _binary_cross_entropy_with_logits(draw):
+    m, n, k = draw.sizes(3, 2, 4)
+    for reduction in ("mean", "sum", "none"):
+        x, target = draw.normal(m, n, k, scale=2), draw.rng.uniform(0.1, 0.9, (m, n, k))
+        yield Case(f"plain, {reduction}", (x, target), {"reduction": reduction})
+        yield Case(f"weights, {reduction}", (x, target), {
+            "reduction": reduction, "weight": draw.positive(m, 1, k), "pos_weight": draw.positive(k)})
+    yield Case("large logits", (draw.normal(m, n, scale=30), draw.rng.uniform(0.1, 0.9, (m, n))), {"reduction": "none"})
+    yield Case("one number", (draw.normal(), draw.rng.uniform(0.1, 0.9, ())))
+
+
+@cases_for("mse_loss", "l1_loss", "smooth_l1_loss")
+def _distance(draw, name):
     shape = draw.sizes(2, 2, 4)
     for reduction in ("mean", "sum", "none"):
         yield Case(reduction, (draw.normal(*shape), draw.normal(*shape)), {"reduction": reduction})
+    yield Case("one number", (draw.normal(), draw.normal()))
+    if name == "l1_loss":
+        yield Case("equal numbers", (np.array([1.0, -2.0, 0.0]), np.array([1.0, -3.0, 0.5])), {"reduction": "none"},
+                   convention=lambda dy: (dy * [0, 1, -1], dy * [0, -1, 1]))
+    if name == "smooth_l1_loss":
+        x, far = draw.normal(*shape), np.where(draw.normal(*shape) < 0, 0.2, 0.9)  # on both sides of beta
+        for beta in (0.5, 2.0):
+            yield Case(f"beta {beta}", (x, x + np.where(draw.normal(*shape) < 0, -far, far)), {"beta": beta})
+        yield Case("beta 0", (np.array([1.0, -2.0, 0.0]), np.array([1.0, -3.0, 0.5])), {"reduction": "none", "beta": 0},
+                   convention=lambda dy: (dy * [0, 1, -1], dy * [0, -1, 1]))
 
 
 @cases_for("residual_add")

@@ -19,9 +19,9 @@ from minires.kernels.device.norm import (
     scale,
 )
 from minires.kernels.device.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
-from minires.kernels.device.update import adamw, sgd
+from minires.kernels.device.update import adam, sgd
 
-__all__ = ["adamw", "add", "add_relu", "avg_pool", "avg_pool_dx", "conv", "conv_dw", "conv_dx", "conv_dx_dw",
+__all__ = ["adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "conv", "conv_dw", "conv_dx", "conv_dx_dw",
            "cross_entropy", "cross_entropy_dx", "first_outside", "inverse_deviation", "max_pool", "max_pool_dx",
            "moments", "normalise", "normalise_dx", "normalise_sums", "relu", "relu_dx", "remember",
            "scale", "sgd"]

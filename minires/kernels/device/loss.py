@@ -28,6 +28,12 @@ extern "C" __global__ void cross_entropy(const T* x, const long long* t, const T
                                          int K, T* loss, T* w_t, T* log_p) {
     const T* row = x + (ptrdiff_t)blockIdx.x * K;
     T* out = log_p + (ptrdiff_t)blockIdx.x * K;
+    long long target = t[blockIdx.x];
+    if (target == ignored) {  // log p of a row of zeros: what lies there may be infinite or NaN
+        for (int k = threadIdx.x; k < K; k += 32) out[k] = -log(T(K));
+        if (!threadIdx.x) loss[blockIdx.x] = w_t[blockIdx.x] = 0;
+        return;
+    }
     T top = row[0], sum = 0, smooth = 0;
     for (int k = threadIdx.x; k < K; k += 32) top = Greatest()(row[k], top);
     top = over_block(top, Greatest());
@@ -39,12 +45,11 @@ extern "C" __global__ void cross_entropy(const T* x, const long long* t, const T
     }
     smooth = over_block(smooth, Sum());
     if (threadIdx.x) return;
-    long long k = t[blockIdx.x];
-    bool counts = k != ignored, outside = counts && (k < 0 || k >= K);
-    T weight = !counts ? T(0) : outside ? T(0) / T(0) : WEIGHT(k);  // a target that is no class: NaN
+    bool outside = target < 0 || target >= K;
+    T weight = outside ? T(0) / T(0) : WEIGHT(target);  // a target that is no class: NaN
     w_t[blockIdx.x] = weight;
-    loss[blockIdx.x] = !counts ? T(0) : outside ? weight
-        : -(T(1 - e) * weight * ((row[k] - top) - sum) + (e ? T(e / K) * smooth : T(0)));
+    loss[blockIdx.x] = outside ? weight
+        : -(T(1 - e) * weight * ((row[target] - top) - sum) + (e ? T(e / K) * smooth : T(0)));
 }
 
 // scale has one number for each row, or (each = 0) one for all.
@@ -77,12 +82,12 @@ def cross_entropy(x, t, w, smoothing, ignore_index):
 
 
 def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
-    """scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or one number in an array -> (M,K)"""
+    """scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or (1,) -> (M,K)"""
     (M, K), dx = log_p.shape, cupy.empty_like(log_p)
-    scale = cupy.ascontiguousarray(scale).ravel()
     if M:
         raw(CROSS_ENTROPY, "cross_entropy_dx", dx.dtype)((M,), (32,), (
-            log_p, _targets(t), _weights(w, dx), smoothing, ignore_index, K, scale, int(scale.size > 1), dx))
+            log_p, _targets(t), _weights(w, dx), smoothing, ignore_index, K,
+            cupy.ascontiguousarray(scale), int(scale.size > 1), dx))
     return dx
 
 

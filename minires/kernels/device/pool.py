@@ -6,11 +6,18 @@ from minires.kernels.device.launch import as_map, pixels
 from minires.kernels.device.window import WINDOW, by_rows, numbers
 
 POOL = WINDOW + r"""
+// How many values window o of an axis has: what reaches over the padding never counts, the padding itself if asked for.
+__device__ int count(int o, int size, int K, int S, int P, bool with_padding) {
+    int first = o * S - P, end = min(first + K, with_padding ? size + P : size);
+    return end - (with_padding ? first : max(first, 0));
+}
+#define COUNT (count(oh, v.H, v.KH, v.SH, v.PH, with_padding) * count(ow, v.W, v.KW, v.SW, v.PW, with_padding))
+
 // taps is null where nobody asks for them.
 extern "C" __global__ void max_pool(const T* x, Window v, T* y, int* taps) {
     MY_ROW(oh, v.OH)
     EACH_PIXEL(ow, v.OW) {
-        T best = 0;
+        T best = -T(1) / T(0);
         int tap = -1;
         EACH_TAP(v) {
             T value = x[INPUT];
@@ -21,12 +28,12 @@ extern "C" __global__ void max_pool(const T* x, Window v, T* y, int* taps) {
     }
 }
 
-extern "C" __global__ void avg_pool(const T* x, Window v, T* y) {
+extern "C" __global__ void avg_pool(const T* x, Window v, bool with_padding, T* y) {
     MY_ROW(oh, v.OH)
     EACH_PIXEL(ow, v.OW) {
         T sum = 0;
         EACH_TAP(v) sum += x[INPUT];
-        y[OUTPUT] = sum / (v.KH * v.KW);
+        y[OUTPUT] = sum / COUNT;
     }
 }
 
@@ -39,12 +46,12 @@ extern "C" __global__ void max_pool_dx(const T* dy, const int* taps, Window v, T
     }
 }
 
-extern "C" __global__ void avg_pool_dx(const T* dy, Window v, T* dx) {
+extern "C" __global__ void avg_pool_dx(const T* dy, Window v, bool with_padding, T* dx) {
     MY_ROW(h, v.H)
     EACH_PIXEL(w, v.W) {
         T sum = 0;
-        EACH_WINDOW(v) sum += dy[OUTPUT];
-        dx[INPUT] = sum / (v.KH * v.KW);
+        EACH_WINDOW(v) sum += dy[OUTPUT] / COUNT;
+        dx[INPUT] = sum;
     }
 }
 """
@@ -68,15 +75,17 @@ def max_pool_dx(dy, tap, win):
     return as_map(dx, win.x_shape, like=dy)
 
 
-def avg_pool(x, win):
-    """The mean under each window, padding counted as zeros: x (N,C,H,W) -> y (N,C,OH,OW)."""
+def avg_pool(x, win, count_include_pad=True):
+    """The mean under each window, where padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
     y = cupy.empty((win.N * win.OH * win.OW, win.C), x.dtype)
-    by_rows(POOL, "avg_pool", x.dtype, win.N * win.OH, win.C, pixels(x), numbers(win), y)
+    by_rows(POOL, "avg_pool", x.dtype, win.N * win.OH, win.C, pixels(x), numbers(win),
+            bool(count_include_pad), y)
     return as_map(y, win.y_shape, like=x)
 
 
-def avg_pool_dx(dy, win):
-    """Each input receives 1/(KH·KW) of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
+def avg_pool_dx(dy, win, count_include_pad=True):
+    """Each input receives its share of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = cupy.empty((win.N * win.H * win.W, win.C), dy.dtype)
-    by_rows(POOL, "avg_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), numbers(win), dx)
+    by_rows(POOL, "avg_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), numbers(win),
+            bool(count_include_pad), dx)
     return as_map(dx, win.x_shape, like=dy)

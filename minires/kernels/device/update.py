@@ -31,14 +31,15 @@ extern "C" __global__ void sgd(Table t, double lr, double momentum, double dampe
     }
 }
 
-// rate = lr/(1 − β₁ᵗ), root = √(1 − β₂ᵗ)
-extern "C" __global__ void adamw(Table t, double lr, double beta1, double beta2, double eps, double weight_decay,
-                                 double rate, double root) {
+// rate = lr/(1 − β₁ᵗ), root = √(1 − β₂ᵗ); g has the decay in it, in_gradient = λ, or x is first
+// shortened to `keep` = 1 − lr·λ of itself.
+extern "C" __global__ void adam(Table t, double beta1, double beta2, double eps, double in_gradient, double keep,
+                                double rate, double root) {
     EACH_NUMBER {
-        T g = t.dx[k][i];
+        T g = t.dx[k][i] + T(in_gradient) * t.x[k][i];
         T m = t.m[k][i] = T(beta1) * t.m[k][i] + T(1 - beta1) * g;
         T v = t.v[k][i] = T(beta2) * t.v[k][i] + T(1 - beta2) * (g * g);
-        t.x[k][i] = T(1 - lr * weight_decay) * t.x[k][i] - T(rate) * m / (sqrt(v) / T(root) + T(eps));
+        t.x[k][i] = T(keep) * t.x[k][i] - T(rate) * m / (sqrt(v) / T(root) + T(eps));
     }
 }
 """
@@ -50,10 +51,11 @@ def sgd(xs, dxs, vs, lr, momentum, dampening, weight_decay, nesterov, first):
             (lr, momentum, dampening, weight_decay, nesterov, first))
 
 
-def adamw(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, t):
-    """x ← x − lr·λ·x; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time."""
-    _launch("adamw", {"x": xs, "dx": dxs, "m": ms, "v": vs},
-            (lr, beta1, beta2, eps, weight_decay, lr / (1 - beta1**t), math.sqrt(1 - beta2**t)))
+def adam(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, decoupled, t):
+    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time; g as on the host."""
+    in_gradient, keep = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
+    _launch("adam", {"x": xs, "dx": dxs, "m": ms, "v": vs},
+            (beta1, beta2, eps, in_gradient, keep, lr / (1 - beta1**t), math.sqrt(1 - beta2**t)))
 
 
 def _launch(name, columns, settings):

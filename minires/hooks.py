@@ -1,0 +1,28 @@
+"""What registering a hook returns: a handle that takes the hook away again."""
+
+
+class Handle:
+    """One hook among the others: remove() takes it away, and so does calling the handle, or leaving a `with` block.
+
+    hooks: the dict that it is kept in, from the first that is called to the last; prepend: call this one first.
+    Taking away what is gone already does nothing.
+    """
+
+    def __init__(self, hooks, hook, *, prepend=False):
+        self.hooks, self.key = hooks, object()
+        later = dict(hooks) if prepend else {}
+        if prepend:
+            hooks.clear()
+        hooks[self.key] = hook
+        hooks.update(later)
+
+    def remove(self):
+        self.hooks.pop(self.key, None)
+
+    __call__ = remove
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.remove()

@@ -1,0 +1,104 @@
+"""Layers without parameters that bend each number, or make probabilities of them. Names and arguments as in torch.nn.
+
+inplace=True is accepted, because networks written for torch say it, and changes nothing: no op writes into its input.
+"""
+
+import math
+
+from minires import ops
+from minires.nn.checks import flag, one_of, whole, within
+from minires.nn.module import Module
+
+
+class _InPlace(Module):
+    inplace = False
+
+    def __init__(self, inplace=False):
+        self.inplace = flag(inplace, "inplace", type(self).__name__)
+
+    def extra_repr(self):
+        return "inplace=True" if self.inplace else ""
+
+
+class ReLU(_InPlace):
+    """max(x, 0)"""
+
+    def forward(self, x):
+        return ops.relu(x)
+
+
+class ReLU6(_InPlace):
+    """min(max(x, 0), 6)"""
+
+    def forward(self, x):
+        return ops.clip(ops.relu(x), max=6)  # the relu for its slope at 0
+
+
+class LeakyReLU(_InPlace):
+    """x where x > 0, else negative_slope·x"""
+
+    def __init__(self, negative_slope=0.01, inplace=False):
+        super().__init__(inplace)
+        self.negative_slope = within(negative_slope, -math.inf, math.inf, "negative_slope", "LeakyReLU")
+
+    def forward(self, x):
+        return ops.leaky_relu(x, negative_slope=self.negative_slope)
+
+    def extra_repr(self):
+        return ", ".join([f"negative_slope={self.negative_slope}", *filter(None, [super().extra_repr()])])
+
+
+class SiLU(_InPlace):
+    """x·σ(x)"""
+
+    def forward(self, x):
+        return ops.silu(x)
+
+
+class GELU(Module):
+    """x·Φ(x)"""
+
+    def __init__(self, approximate="none"):
+        self.approximate = one_of(approximate, ("none", "tanh"), "approximate", "GELU")
+
+    def forward(self, x):
+        return ops.gelu(x, approximate=self.approximate)
+
+    def extra_repr(self):
+        return f"approximate={self.approximate!r}"
+
+
+class Sigmoid(Module):
+    """1/(1 + e⁻ˣ)"""
+
+    def forward(self, x):
+        return ops.sigmoid(x)
+
+
+class Tanh(Module):
+    """tanh x"""
+
+    def forward(self, x):
+        return ops.tanh(x)
+
+
+class _AlongDim(Module):
+    def __init__(self, dim):
+        self.dim = whole(dim, "dim", type(self).__name__, None)
+
+    def extra_repr(self):
+        return f"dim={self.dim}"
+
+
+class Softmax(_AlongDim):
+    """eˣ/Σeˣ along dim"""
+
+    def forward(self, x):
+        return ops.softmax(x, dim=self.dim)
+
+
+class LogSoftmax(_AlongDim):
+    """x − ln Σeˣ along dim"""
+
+    def forward(self, x):
+        return ops.log_softmax(x, dim=self.dim)

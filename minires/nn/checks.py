@@ -1,0 +1,43 @@
+"""Settings of layers, checked where the mistake is made: when the layer is."""
+
+import numpy as np
+
+from minires.errors import DTypeError, OptionError, ShapeError
+
+
+def whole(value, name, layer, least=1):
+    """value as an int >= least, or any int where least is None. Raises DTypeError or ShapeError, naming the setting."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise DTypeError(f"{layer}: {name} must be an integer, got {value!r}")
+    if least is not None and value < least:
+        raise ShapeError(f"{layer}: {name} must be at least {least}, got {value}")
+    return int(value)
+
+
+def within(value, least, most, name, layer):
+    """value, a number from least to most. Raises OptionError."""
+    if not isinstance(value, (int, float, np.number)) or not least <= value <= most:
+        raise OptionError(f"{layer}: {name} must lie in [{least}, {most}], got {value!r}")
+    return value
+
+
+def not_negative(value, name, layer):
+    """value, a finite number >= 0. Raises OptionError."""
+    if not isinstance(value, (int, float, np.number)) or not 0 <= value < np.inf:
+        raise OptionError(f"{layer}: {name} must be a number of at least 0, got {value!r}")
+    return value
+
+
+def one_of(value, choices, name, layer):
+    """value, one of the choices. Raises OptionError."""
+    if not isinstance(value, str) or value not in choices:
+        raise OptionError(f"{layer}: {name} must be one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+def flag(value, name, layer):
+    """value, True or False. An array or a Tensor in its place means that the layer's brackets were forgotten."""
+    if not isinstance(value, (bool, np.bool_)):
+        remedy = f"; a layer is made first and then called: {layer}()(x)" if hasattr(value, "dtype") else ""
+        raise DTypeError(f"{layer}: {name} must be True or False, got {type(value).__name__}{remedy}")
+    return value

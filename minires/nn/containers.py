@@ -1,0 +1,166 @@
+"""Modules that hold others by number or by name: Sequential, ModuleList, ModuleDict."""
+
+from operator import index
+
+from minires.errors import DTypeError
+from minires.nn.module import Module, what_it_is
+
+
+class _Numbered(Module):
+    """A list of modules, each an attribute named by its place: 0.weight, 1.weight."""
+
+    def _steps(self):
+        """[(name, module)]: the attributes that are modules themselves."""
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
+
+    def _become(self, steps):
+        """Hold these (name, module), in this order; what was named by its place is named by its place again."""
+        steps = [(str(i) if name.isdecimal() else name, module) for i, (name, module) in enumerate(steps)]
+        for name, _ in self._steps():
+            delattr(self, name)
+        for name, module in steps:
+            self.add_module(name, module)
+
+    def _layer(self, i, module):
+        if not isinstance(module, Module):
+            raise DTypeError(f"{type(self).__name__}: layer {i}: {what_it_is(module)}")
+        return module
+
+    def _place(self, i):
+        """i, which may count from the end, as it counts from the start. Raises IndexError."""
+        n = len(self)
+        try:
+            place = index(i)
+        except TypeError:
+            raise DTypeError(f"{type(self).__name__}: a place is an integer or a slice, got {i!r}") from None
+        if not -n <= place < n:
+            raise IndexError(f"{type(self).__name__} holds {n} modules, there is no place {i}")
+        return place % n
+
+    def __len__(self):
+        return len(self._steps())
+
+    def __iter__(self):
+        return iter([module for _, module in self._steps()])
+
+    def __contains__(self, module):
+        return any(module is held for held in self)
+
+    def __getitem__(self, i):
+        """The i-th module."""
+        return self._steps()[self._place(i)][1]
+
+    def __setitem__(self, i, module):
+        name, _ = self._steps()[self._place(i)]
+        setattr(self, name, self._layer(i, module))
+
+    def __delitem__(self, i):
+        steps = self._steps()
+        del steps[i if isinstance(i, slice) else self._place(i)]
+        self._become(steps)
+
+    def append(self, module):
+        return self.insert(len(self), module)
+
+    def insert(self, i, module):
+        """Put module before the i-th, as a list does."""
+        steps = self._steps()
+        steps.insert(i, (str(0), self._layer(i, module)))  # its name comes from its place
+        self._become(steps)
+        return self
+
+    def extend(self, modules):
+        for module in tuple(modules):
+            self.append(module)
+        return self
+
+    def pop(self, i=-1):
+        """Take the i-th module out, and return it."""
+        module = self[i]
+        del self[i]
+        return module
+
+    __iadd__ = extend
+
+
+class Sequential(_Numbered):
+    """One module after another; parameters are named by position, 0.weight, 1.weight, or as an OrderedDict names them.
+
+    >>> nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+    """
+
+    def __init__(self, *modules):
+        if len(modules) == 1 and isinstance(modules[0], dict):
+            named = modules[0].items()
+        else:
+            named = [(str(i), module) for i, module in enumerate(modules)]
+        for name, module in named:
+            self.add_module(name, self._layer(name, module))
+
+    def __getitem__(self, i):
+        """The i-th module, or those of a slice as a Sequential, which shares them and their names."""
+        return Sequential(dict(self._steps()[i])) if isinstance(i, slice) else super().__getitem__(i)
+
+    def __add__(self, other):
+        """The layers of both, shared, in a new Sequential."""
+        return Sequential(*self, *other) if isinstance(other, Sequential) else NotImplemented
+
+    def forward(self, x):
+        for _, module in self._steps():
+            x = module(x)
+        return x
+
+
+class ModuleList(_Numbered):
+    """A list whose modules are found: parameters are named by position, layers.0.weight. It has no forward().
+
+    >>> self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+    """
+
+    def __init__(self, modules=()):
+        self.extend(modules)
+
+    def __getitem__(self, i):
+        """The i-th module, or those of a slice as a ModuleList, which shares them."""
+        return ModuleList(list(self)[i]) if isinstance(i, slice) else super().__getitem__(i)
+
+
+class ModuleDict(Module):
+    """A dict whose modules are found: parameters are named by key, branches.left.weight. It has no forward()."""
+
+    def __init__(self, modules=()):
+        self.update(modules)
+
+    def __getitem__(self, key):
+        return dict(self.items())[key]
+
+    def __setitem__(self, key, module):
+        if not isinstance(module, Module):
+            raise DTypeError(f"ModuleDict: {key!r}: {what_it_is(module)}")
+        self.add_module(key, module)
+
+    def __delitem__(self, key):
+        self[key]  # raises KeyError
+        delattr(self, key)
+
+    def __len__(self):
+        return len(self.items())
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def __contains__(self, key):
+        return key in self.keys()
+
+    def keys(self):
+        return dict(self.items()).keys()
+
+    def values(self):
+        return dict(self.items()).values()
+
+    def items(self):
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
+
+    def update(self, modules):
+        for key, module in dict(modules).items():
+            self[key] = module

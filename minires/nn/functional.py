@@ -1,0 +1,91 @@
+"""torch.nn.functional's names for the ops: `import minires.nn.functional as F`.
+
+Where torch has another order of arguments, or one more, they are here as there. An inplace=True is accepted and
+changes nothing.
+"""
+
+from minires import ops
+from minires.arrays import array_module
+from minires.ops import (
+    adaptive_avg_pool2d,
+    avg_pool2d,
+    binary_cross_entropy_with_logits,
+    conv2d,
+    cross_entropy,
+    gelu,
+    l1_loss,
+    linear,
+    log_softmax,
+    max_pool2d,
+    mse_loss,
+    nll_loss,
+    pad,
+    sigmoid,
+    smooth_l1_loss,
+    softmax,
+    tanh,
+)
+from minires.random import generator
+from minires.tensor import unwrap
+from minires.torch_names import missing
+
+__all__ = [
+    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv2d", "cross_entropy",
+    "dropout", "gelu", "group_norm", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool2d",
+    "mse_loss", "nll_loss", "pad", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "tanh",
+]
+
+
+def relu(input, inplace=False):
+    """max(input, 0)"""
+    return ops.relu(input)
+
+
+def relu6(input, inplace=False):
+    """min(max(input, 0), 6)"""
+    return ops.clip(ops.relu(input), max=6)  # the relu for its slope at 0
+
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """input where it is > 0, else negative_slope·input"""
+    return ops.leaky_relu(input, negative_slope=negative_slope)
+
+
+def silu(input, inplace=False):
+    """input·σ(input)"""
+    return ops.silu(input)
+
+
+def dropout(input, p=0.5, training=True, inplace=False, *, rng=None):
+    """Each value dropped with probability p, the others times 1/(1 − p); input itself outside training."""
+    return ops.dropout(input, p=p, training=training, rng=generator(rng))
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    """ops.batch_norm with torch's order of arguments; γ = 1 and β = 0 unless given."""
+    weight, bias = affine(weight, bias, input.shape[1], input)
+    return ops.batch_norm(input, weight, bias, running_mean=running_mean, running_var=running_var, training=training,
+                          momentum=momentum, eps=eps)
+
+
+def affine(weight, bias, C, x):
+    """γ and β for C channels: those given, or ones and zeros of x's kind."""
+    if weight is not None and bias is not None:
+        return weight, bias
+    x = unwrap(x)
+    xp, dtype = array_module(x), x.real.dtype
+    return xp.ones(C, dtype) if weight is None else weight, xp.zeros(C, dtype) if bias is None else bias
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """ops.layer_norm with torch's order of arguments."""
+    return ops.layer_norm(input, weight, bias, normalized_shape=normalized_shape, eps=eps)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """ops.group_norm with torch's order of arguments."""
+    return ops.group_norm(input, weight, bias, num_groups=num_groups, eps=eps)
+
+
+def __getattr__(name):
+    raise missing("minires.nn.functional", name, ops.__all__)

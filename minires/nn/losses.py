@@ -1,0 +1,90 @@
+"""Losses as layers. Names and arguments as in torch.nn; see the ops of the same names for the equations."""
+
+from minires import ops
+from minires.arrays import is_array
+from minires.errors import DTypeError
+from minires.nn.checks import not_negative, one_of, whole, within
+from minires.nn.module import Module
+from minires.tensor import Tensor, unwrap
+
+
+class _Loss(Module):
+    """reduction: "mean", "sum" or "none" of the samples' losses."""
+
+    def __init__(self, *, reduction="mean"):
+        self.reduction = one_of(reduction, ("mean", "sum", "none"), "reduction", type(self).__name__)
+
+    def _weights(self, name, weight):
+        """Keep class weights, an array, a Tensor or None, as a buffer, so that they follow the network."""
+        if not (weight is None or isinstance(weight, Tensor) or is_array(weight)):
+            raise DTypeError(f"{type(self).__name__}: {name} must be an array of numbers, got {type(weight).__name__}; "
+                             "a reduction is given by name")
+        self.register_buffer(name, unwrap(weight))
+
+
+class NLLLoss(_Loss):
+    """−log_p[target], weighted and averaged; see ops.nll_loss.
+
+    weight: a number a class; ignore_index: the target that counts for nothing.
+    """
+
+    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean"):
+        super().__init__(reduction=reduction)
+        self._weights("weight", weight)
+        self.ignore_index = whole(ignore_index, "ignore_index", type(self).__name__, None)
+
+    def forward(self, input, target):
+        return ops.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+
+class CrossEntropyLoss(NLLLoss):
+    """−log softmax(logits)[target], weighted and averaged; see ops.cross_entropy.
+
+    weight: a number a class; ignore_index: the target that counts for nothing; label_smoothing: from 0 to 1.
+    """
+
+    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+        super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
+        self.label_smoothing = within(label_smoothing, 0, 1, "label_smoothing", "CrossEntropyLoss")
+
+    def forward(self, input, target):
+        return ops.cross_entropy(input, target, weight=self.weight, ignore_index=self.ignore_index,
+                                 label_smoothing=self.label_smoothing, reduction=self.reduction)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """−t·log σ(x) − (1 − t)·log(1 − σ(x)); see ops.binary_cross_entropy_with_logits."""
+
+    def __init__(self, weight=None, *, reduction="mean", pos_weight=None):
+        super().__init__(reduction=reduction)
+        self._weights("weight", weight)
+        self._weights("pos_weight", pos_weight)
+
+    def forward(self, input, target):
+        return ops.binary_cross_entropy_with_logits(input, target, weight=self.weight, pos_weight=self.pos_weight,
+                                                    reduction=self.reduction)
+
+
+class MSELoss(_Loss):
+    """(input − target)²"""
+
+    def forward(self, input, target):
+        return ops.mse_loss(input, target, reduction=self.reduction)
+
+
+class L1Loss(_Loss):
+    """|input − target|"""
+
+    def forward(self, input, target):
+        return ops.l1_loss(input, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """½(input − target)²/beta where |input − target| < beta, else |input − target| − ½beta"""
+
+    def __init__(self, *, reduction="mean", beta=1.0):
+        super().__init__(reduction=reduction)
+        self.beta = not_negative(beta, "beta", "SmoothL1Loss")
+
+    def forward(self, input, target):
+        return ops.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)

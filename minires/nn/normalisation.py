@@ -1,0 +1,108 @@
+"""Layers that normalise: batch, layer and group norm. Names and arguments as in torch.nn."""
+
+import numpy as np
+
+from minires import ops
+from minires.errors import ShapeError
+from minires.nn.checks import not_negative, whole, within
+from minires.nn.functional import affine
+from minires.nn.layers import zeros
+from minires.nn.module import Module, Parameter
+
+
+def _ones(*shape):
+    return Parameter(np.ones(shape, np.float32))
+
+
+class _BatchNorm(Module):
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β by channel; μ, σ² of the batch in training, running ones in eval().
+
+    momentum: the batch's part of the running statistics; None: their mean over all batches so far.
+    affine=False: without γ and β. track_running_stats=False: the batch's μ and σ², in eval() too.
+    """
+
+    ranks = ()  # numbers of axes that x may have
+    shapes = ""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+        layer = type(self).__name__
+        C = self.num_features = whole(num_features, "num_features", layer)
+        self.eps = not_negative(eps, "eps", layer)
+        self.momentum = None if momentum is None else within(momentum, 0, 1, "momentum", layer)
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight, self.bias = (_ones(C), zeros(C)) if affine else (None, None)
+        self.register_buffer("running_mean", np.zeros(C, np.float32) if track_running_stats else None)
+        self.register_buffer("running_var", np.ones(C, np.float32) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if track_running_stats else None)
+
+    def forward(self, x):
+        if len(x.shape) not in self.ranks:
+            raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {x.shape}")
+        return ops.batch_norm(x, *self.affine_of(x), **self.begin())
+
+    def affine_of(self, x):
+        """γ and β; ones and zeros of x's kind where there are none."""
+        return affine(self.weight, self.bias, self.num_features, x)
+
+    def uses_batch(self):
+        """Whether μ and σ² are the batch's."""
+        return self.training or self.running_mean is None
+
+    def begin(self):
+        """Count another batch, in training -> what the op is to know of this norm besides γ and β."""
+        momentum = self.momentum
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+            if momentum is None:
+                momentum = 1 / int(self.num_batches_tracked)
+        return {"running_mean": self.running_mean, "running_var": self.running_var, "training": self.uses_batch(),
+                "momentum": momentum, "eps": self.eps}
+
+    def extra_repr(self):
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+                f"track_running_stats={self.track_running_stats}")
+
+
+class BatchNorm1d(_BatchNorm):
+    __doc__ = _BatchNorm.__doc__ + "    x (N,C) or (N,C,L) -> y of x's shape.\n"
+    ranks, shapes = (2, 3), "(N,C) or (N,C,L)"
+
+
+class BatchNorm2d(_BatchNorm):
+    __doc__ = _BatchNorm.__doc__ + "    x (N,C,H,W) -> y of x's shape.\n"
+    ranks, shapes = (4,), "(N,C,H,W)"
+
+
+class LayerNorm(Module):
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β over the last axes of each sample; elementwise_affine=False: without γ, β."""
+
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
+        lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        shape = self.normalized_shape = tuple(whole(n, "normalized_shape", "LayerNorm") for n in lengths)
+        self.eps, self.elementwise_affine = not_negative(eps, "eps", "LayerNorm"), elementwise_affine
+        self.weight = _ones(*shape) if elementwise_affine else None
+        self.bias = zeros(*shape) if elementwise_affine and bias else None
+
+    def forward(self, x):
+        return ops.layer_norm(x, self.weight, self.bias, normalized_shape=self.normalized_shape, eps=self.eps)
+
+    def extra_repr(self):
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(Module):
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, with μ and σ² of each sample's groups of channels  [Wu & He 2018]."""
+
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
+        self.num_groups = whole(num_groups, "num_groups", "GroupNorm")
+        self.num_channels = whole(num_channels, "num_channels", "GroupNorm")
+        if num_channels % num_groups:
+            raise ShapeError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}")
+        self.eps, self.affine = not_negative(eps, "eps", "GroupNorm"), affine
+        self.weight, self.bias = (_ones(num_channels), zeros(num_channels)) if affine else (None, None)
+
+    def forward(self, x):
+        return ops.group_norm(x, self.weight, self.bias, num_groups=self.num_groups, eps=self.eps)
+
+    def extra_repr(self):
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"

@@ -1,0 +1,28 @@
+"""A warning for layers of one network that start equal because each was made from the same seed."""
+
+import warnings
+
+import numpy as np
+
+
+def remember(parameter, rng):
+    """Note the seed that the parameter's values come from, where rng is one."""
+    if isinstance(rng, (int, np.integer)):
+        parameter.seed = int(rng)
+
+
+def compare(network, joined):
+    """Warn if one of the (name, parameter) that have joined the network starts as another parameter of it does."""
+    if not any(hasattr(parameter, "seed") for _, parameter in joined):
+        return
+    first = {}
+    for name, parameter in network.named_parameters():
+        if not hasattr(parameter, "seed"):
+            continue
+        earlier = first.setdefault((parameter.shape, parameter.seed), name)
+        if earlier != name:
+            warnings.warn(
+                f"{earlier} and {name} of {type(network).__name__} start equal, because both are {parameter.shape} and "
+                f"drawn with rng={parameter.seed}; make one generator, rng = np.random.default_rng({parameter.seed}), "
+                f"and pass it to all layers, or call minires.manual_seed({parameter.seed}) and pass none", stacklevel=4)
+            del parameter.seed  # one warning is enough

@@ -1,0 +1,88 @@
+"""Loading a state into a module: all of it or nothing, and a message that says what does not fit and why."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from minires.arrays import as_array, device_of, to_device
+from minires.errors import CheckpointError, DTypeError
+from minires.graph import no_grad
+from minires.tensor import Tensor, unwrap
+
+
+class IncompatibleKeys(NamedTuple):
+    """What load_state_dict left out, as in torch: names that the state lacks, and names that the module has not."""
+
+    missing_keys: list
+    unexpected_keys: list
+
+    def __repr__(self):
+        if not any(self):
+            return "<All keys matched successfully>"
+        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+def load(module, state, strict):
+    """What Module.load_state_dict does."""
+    given, own = _arrays(module, state), module.state_dict()
+    reached = {id(own[name]) for name in given if name in own}  # an array may have several names
+    missing = [name for name in own if id(own[name]) not in reached and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in given if name not in own]
+    wrong = [name for name in own if name in given and given[name].shape != own[name].shape]
+    nothing = bool(own) and not reached
+    if wrong or nothing or (strict and (missing or unexpected)):
+        shapes = [f"{name} (file {given[name].shape}, model {own[name].shape})" for name in wrong]
+        listed = (("missing", missing), ("unexpected", unexpected), ("shape differs", shapes))
+        faults = [f"{what}: {_some(names)}" for what, names in listed if names]
+        hint = _hint(given, own, wrong, nothing)
+        raise CheckpointError("; ".join([f"{type(module).__name__} cannot load this state", *faults, *hint]))
+    with no_grad():
+        for name, parameter in module.named_parameters(remove_duplicate=False):
+            if name in given:
+                parameter.copy_(to_device(given[name], parameter.device))
+    for name, buffer in module.named_buffers(remove_duplicate=False):
+        if name in given and name in own:
+            buffer[...] = to_device(given[name], device_of(buffer))
+    return IncompatibleKeys(missing, unexpected)
+
+
+def _arrays(module, state):
+    """{name: array} of a state dict of arrays, Tensors or another library's tensors."""
+    what = f"{type(module).__name__} cannot load this state; "
+    if not isinstance(state, Mapping):
+        is_path = isinstance(state, str) or hasattr(state, "__fspath__")
+        remedy = (", read the file first: storage.load(path)[0]" if is_path else
+                  ", pass its state_dict()" if hasattr(state, "state_dict") else "")
+        raise CheckpointError(f"{what}{{name: array}} is needed, got a {type(state).__name__}{remedy}")
+    arrays = {}
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            inside = next(key for key in ("state_dict", "model", name) if isinstance(state.get(key), Mapping))
+            raise CheckpointError(f"{what}{name!r} holds more names: load what is inside, state[{inside!r}]")
+        try:
+            value = value.detach() if hasattr(value, "detach") else value  # torch's parameters
+            arrays[name] = as_array(unwrap(value) if isinstance(value, Tensor) else value)
+        except (DTypeError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{what}{name} is no array that can be read here: {error}") from error
+    return arrays
+
+
+def _hint(given, own, wrong, nothing):
+    """What to do about it, where the names tell."""
+    names = [str(name) for name in given]
+    if names and all(name.startswith("module.") for name in names):
+        yield ("all names begin with 'module.', as DataParallel saves them: load {name.removeprefix('module.'): array "
+               "for name, array in state.items()}")
+    elif any(name.startswith("model/") for name in names):
+        yield ("this is a checkpoint of a training run: load storage.load_checkpoint(path)[0]['model']")
+    elif nothing:
+        yield "no name of the state is one of the model's"
+    layers = {name.rpartition(".")[0] for name in wrong}
+    if len(layers) == 1 and all(given[name].shape[1:] == own[name].shape[1:] for name in wrong):
+        layer = layers.pop()
+        yield (f"{layer} is made for another number of classes: to load all but it, pass {{name: array for name, array "
+               f"in state.items() if not name.startswith('{layer}.')}} and strict=False")
+
+
+def _some(names, most=4):
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more

@@ -1,0 +1,5 @@
+"""torch.nn.utils's names: clip_grad_norm_ and clip_grad_value_, which stand beside the optimisers."""
+
+from minires.optim import clip_grad_norm_, clip_grad_value_
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]

@@ -1,0 +1,59 @@
+"""Gradients kept within bounds, between backward and step; where torch has these functions: torch.nn.utils."""
+
+import math
+
+from minires.arrays import array_module, to_device
+from minires.errors import GraphError, OptionError
+from minires.optim.parameters import check_parameter, listed
+from minires.settings import in_range
+from minires.tensor import Tensor
+
+
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+    """g ← g·min(1, max_norm/(‖g‖ + 10⁻⁶)), ‖g‖ the norm of all gradients together  [Pascanu et al. 2013, Alg. 1].
+
+    -> ‖g‖ as it was, a 0-d Tensor. norm_type is the p of (Σ|g|ᵖ)^(1/p), math.inf for the largest |g|.
+    max_norm=math.inf only measures. A norm of NaN makes all gradients NaN, as in torch.
+    error_if_nonfinite: raise GraphError instead, and change nothing.
+    """
+    max_norm = max_norm if max_norm == math.inf else in_range("clip_grad_norm_: max_norm", max_norm, 0)
+    p = norm_type if norm_type == math.inf else in_range("clip_grad_norm_: norm_type", norm_type, 0)
+    if p == 0:
+        raise OptionError(f"clip_grad_norm_: norm_type must be above 0, got {norm_type}")
+    owners = _with_gradient("clip_grad_norm_", parameters)
+    if not owners:
+        return Tensor(0.0)
+    place = owners[0].device
+    total = _norm([to_device(_norm([t.grad], p), place) for t in owners], p)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise GraphError(f"clip_grad_norm_: the norm of the gradients is {total.item()}, so they cannot be scaled; "
+                         "look for NaN or infinite gradients, or set error_if_nonfinite=False")
+    xp = array_module(total)
+    factor = xp.minimum(max_norm / (total + 1e-6), 1)  # lets a NaN through
+    for t in owners:
+        t.grad *= to_device(xp.asarray(factor, t.dtype), t.device)
+    return Tensor(xp.asarray(total, owners[0].dtype))
+
+
+def clip_grad_value_(parameters, clip_value):
+    """g ← min(max(g, −clip_value), clip_value) for every number g of all gradients."""
+    bound = in_range("clip_grad_value_: clip_value", clip_value, 0)
+    for t in _with_gradient("clip_grad_value_", parameters):
+        array_module(t.grad).clip(t.grad, -bound, bound, out=t.grad)
+
+
+def _norm(arrays, p):
+    """(Σ|a|ᵖ)^(1/p) over all numbers of the arrays, in float64 -> a 0-d array"""
+    xp = array_module(arrays[0])
+    sizes = [xp.abs(a).astype(xp.float64) for a in arrays if a.size] or [xp.zeros(1)]
+    if p == math.inf:
+        return xp.asarray(xp.stack([a.max() for a in sizes]).max())
+    sums = [(a * a if p == 2 else a**p).sum() for a in sizes]
+    return xp.asarray(xp.stack(sums).sum() ** (1 / p))
+
+
+def _with_gradient(name, parameters):
+    parameters = [parameters] if isinstance(parameters, Tensor) else listed(name, parameters)
+    for p in parameters:
+        check_parameter(name, p)
+    return [p for p in parameters if p.grad is not None]

@@ -1,0 +1,492 @@
+"""Optimisers against torch's, their state, and the settings they refuse."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from backends import BACKENDS, GPUS
+
+from minires import Tensor, nn, optim, storage
+from minires.arrays import to_device
+from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
+
+SHAPES = [(3, 4), (5,), (), (1,), (0,), (4, 0, 2)]
+SGD_SETTINGS = [{"momentum": m, "weight_decay": w, "dampening": d, "nesterov": n}
+                for m, w, d, n in itertools.product((0.0, 0.9), (0.0, 0.1), (0.0, 0.3), (False, True))
+                if not n or (m and not d)]
+ADAM_SETTINGS = [{}, {"betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.3}, {"weight_decay": 0.0}]
+ALL_SETTINGS = [("SGD", s) for s in SGD_SETTINGS] + [(name, s) for name in ("Adam", "AdamW") for s in ADAM_SETTINGS]
+
+
+def tensors(dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    arrays = [np.asarray(rng.standard_normal(s), dtype) for s in SHAPES]
+    arrays.append(rng.standard_normal((6, 8)).astype(dtype)[::-2, 1::3])  # with gaps, and backwards
+    return [Tensor(a, requires_grad=True) for a in arrays]
+
+
+def gradients(dtype, step):
+    rng = np.random.default_rng([1, step])
+    return [np.asarray(rng.standard_normal(s), dtype) for s in [*SHAPES, (3, 3)]]
+
+
+@pytest.mark.parametrize(("dtype", "units"), [(np.float64, 40), (np.float32, 40)])
+@pytest.mark.parametrize(("name", "settings"), ALL_SETTINGS, ids=str)
+def test_twenty_steps_are_torchs(name, settings, dtype, units):
+    """20 steps of a few roundings each on both sides: 2·20 rounding units."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
+    ours = tensors(dtype)
+    theirs, memory = [torch.tensor(t.data.copy(), requires_grad=True) for t in ours], [t.data for t in ours]
+    a, b = getattr(optim, name)(ours, lr=0.1, **settings), getattr(torch.optim, name)(theirs, lr=0.1, **settings)
+    for step in range(20):
+        a.lr = 0.1 / (1 + step)
+        b.param_groups[0]["lr"] = 0.1 / (1 + step)
+        for p, q, g in zip(ours, theirs, gradients(dtype, step), strict=True):
+            p.grad, q.grad = g, torch.tensor(g)
+        a.step()
+        b.step()
+    for p, q, array in zip(ours, theirs, memory, strict=True):
+        assert p.data is array
+        assert p.dtype == dtype
+        expected = q.detach().numpy()
+        assert np.abs(p.data - expected).max(initial=0) <= units * np.finfo(dtype).eps * max(
+            1, np.abs(expected).max(initial=0))
+
+
+@pytest.mark.parametrize(("dtype", "units"), [(np.float64, 40), (np.float32, 40)])
+@pytest.mark.parametrize(("name", "settings"), ALL_SETTINGS, ids=str)
+def test_many_parameters_in_any_memory_order_are_stepped_as_each_alone(backend, name, settings, dtype, units):
+    """More than one launch takes on a GPU; the reference is each parameter's own optimiser with NumPy."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((3, 4, 2))[..., :k].transpose(k % 3, (k + 1) % 3, (k + 2) % 3).astype(dtype)
+              for k in [1, 2] * 40]
+    ours, each = ([Tensor(place.array(a.copy("K")), requires_grad=True) for a in arrays] for place in (backend, BACKENDS[0]))
+    together = getattr(optim, name)(ours, lr=0.1, **settings)
+    alone = [getattr(optim, name)([p], lr=0.1, **settings) for p in each]
+    for step in range(4):
+        for i, (p, q) in enumerate(zip(ours, each, strict=True)):
+            g = rng.standard_normal(p.shape).astype(dtype)
+            p.grad, q.grad = (backend.array(g), g) if i != 3 or step > 1 else (None, None)
+        for optimizer in (together, *alone):
+            optimizer.step()
+    for p, q in zip(ours, each, strict=True):
+        assert np.abs(p.numpy() - q.data).max() <= units * np.finfo(dtype).eps * max(1, np.abs(q.data).max())
+
+
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), optim.Adam, optim.AdamW])
+def test_a_restored_optimiser_goes_on_to_the_same_bits(backend, make):
+    def run(start, stop, params, optimizer):
+        for step in range(start, stop):
+            for p, g in zip(params, gradients(np.float32, step), strict=True):
+                p.grad = backend.array(g)
+            optimizer.step()
+    params = [Tensor(backend.array(t.data), requires_grad=True) for t in tensors(np.float32)]
+    optimizer = make(params)
+    run(0, 3, params, optimizer)
+    twins = [Tensor(p.data.copy(), requires_grad=True) for p in params]
+    other = make(twins)
+    other.load_state_dict({k: v.copy() for k, v in optimizer.state_dict().items()})
+    run(3, 6, params, optimizer)
+    run(3, 6, twins, other)
+    for p, q in zip(params, twins, strict=True):
+        assert p.data.tobytes() == q.data.tobytes()
+
+
+def test_groups_override_the_defaults():
+    p, q = tensors(np.float64)[:2]
+    optimizer = optim.SGD([{"params": [p], "weight_decay": 0.0}, {"params": [q]}], 0.5, weight_decay=0.1)
+    before = p.data.copy(), q.data.copy()
+    p.grad, q.grad = np.zeros(p.shape), np.zeros(q.shape)
+    optimizer.step()
+    np.testing.assert_array_equal(p.data, before[0])
+    np.testing.assert_allclose(q.data, before[1] * 0.95)
+
+
+def test_a_group_with_its_own_rate_keeps_its_ratio_to_the_schedule():
+    p, q = tensors(np.float64)[:2]
+    optimizer = optim.SGD([{"params": [p], "lr": 0.05}, {"params": [q]}], 0.5)
+    assert optimizer.lr == 0.5
+    for lr in (0.0, 0.3):  # a rate of 0 does not make it forget
+        optimizer.lr = lr
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.03, 0.3], rel=1e-15)
+    before = p.data.copy(), q.data.copy()
+    p.grad, q.grad = np.ones(p.shape), np.ones(q.shape)
+    optimizer.step()
+    np.testing.assert_allclose(before[0] - p.data, 0.03, rtol=1e-13)
+    np.testing.assert_allclose(before[1] - q.data, 0.3, rtol=1e-13)
+
+
+def test_a_parameter_whose_gradient_comes_late_is_stepped_as_torch_does():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
+    ours = tensors(np.float64)
+    theirs = [torch.tensor(t.data.copy(), requires_grad=True) for t in ours]
+    a, b = optim.AdamW(ours, lr=0.1), torch.optim.AdamW(theirs, lr=0.1)
+    for step in range(8):
+        for i, (p, q, g) in enumerate(zip(ours, theirs, gradients(np.float64, step), strict=True)):
+            absent = i == 1 and step < 5
+            p.grad, q.grad = (None, None) if absent else (g, torch.tensor(g))
+        a.step()
+        b.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("make", [lambda p, number: optim.SGD(p, number(0.1), number(0.9), number(0.3), number(0.1)),
+                                  lambda p, number: optim.Adam(p, number(0.1), weight_decay=number(0.1)),
+                                  lambda p, number: optim.AdamW(p, number(0.1), (number(0.9), number(0.99)), number(1e-3))])
+def test_settings_given_as_numpy_numbers_bring_no_float64_into_float32(make):
+    results = []
+    for number in (float, np.float64):
+        params = tensors(np.float32)
+        optimizer = make(params, number)
+        for step in range(5):
+            for p, g in zip(params, gradients(np.float32, step), strict=True):
+                p.grad = g
+            optimizer.step()
+        results.append(b"".join(p.data.tobytes() for p in params))
+        assert {array.dtype for state in optimizer.state for array in state.values()} == {np.dtype("f4")}
+    assert results[0] == results[1]
+
+
+def test_parameters_without_gradient_stay():
+    p, q = tensors(np.float64)[:2]
+    optimizer = optim.SGD([p, q], 0.1, weight_decay=0.1)
+    before = q.data.copy()
+    p.grad = np.ones(p.shape)
+    optimizer.step()
+    np.testing.assert_array_equal(q.data, before)
+    optimizer.zero_grad()
+    assert p.grad is None
+
+
+def params():
+    return [Tensor(np.ones(2), requires_grad=True)]
+
+
+def used_up():
+    generator = iter(params())
+    list(generator)
+    return generator
+
+
+def test_the_rate_may_be_any_real_number_and_is_torchs_by_default():
+    rates = [optim.SGD(params(), lr).lr for lr in (0.5, np.float32(0.5), np.float64(0.5), Fraction(1, 2))]
+    assert [type(lr) for lr in rates] == [float] * 4
+    assert {*rates} == {0.5}
+    assert [make(params()).lr for make in (optim.SGD, optim.Adam, optim.AdamW)] == [1e-3] * 3
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: optim.SGD(params(), -0.1), "lr must be a finite number of at least 0, got -0.1"),
+    (lambda: optim.SGD(params(), float("nan")), "lr must be a finite number of at least 0, got nan"),
+    (lambda: optim.SGD(params(), float("inf")), "lr must be a finite number of at least 0, got inf"),
+    (lambda: optim.SGD(params(), 10**400), "lr must be a finite number"),
+    (lambda: optim.SGD(params(), True), "lr must be a finite number of at least 0, got True"),
+    (lambda: optim.SGD(params(), "fast"), "lr must be a finite number"),
+    (lambda: optim.SGD(params(), 0.1, momentum=-1), "momentum must be a number of at least 0 and at most 1, got -1"),
+    (lambda: optim.SGD(params(), 0.1, momentum=5), "momentum must be a number of at least 0 and at most 1, got 5"),
+    (lambda: optim.SGD(params(), 0.1, momentum=0.9, dampening=2), "dampening must be a number of at least 0 and at most 1"),
+    (lambda: optim.SGD(params(), 0.1, weight_decay=-1), "weight_decay must be"),
+    (lambda: optim.SGD(params(), 0.1, weight_decay=np.inf), "weight_decay must be a finite number of at least 0, got inf"),
+    (lambda: optim.SGD(params(), 0.1, nesterov=True), "nesterov needs a momentum above 0"),
+    (lambda: optim.SGD(params(), 0.1, nesterov="no"), "nesterov must be True or False, got 'no'"),
+    (lambda: optim.SGD(params(), 0.1, momentum=0.9, dampening=0.1, nesterov=True), "nesterov needs"),
+    (lambda: optim.SGD([], 0.1), "no parameters"),
+    (lambda: optim.SGD([{"params": []}], 0.1), "no parameters"),
+    (lambda: optim.SGD(params(), np.float32("inf")), "lr must be a finite number"),
+    (lambda: optim.SGD(used_up(), 0.1), r"model\.parameters\(\) is a generator, .* call it anew"),
+    (lambda: optim.SGD(params() * 2, 0.1), "a parameter is given twice"),
+    (lambda: optim.SGD([{"params": (p := params())}, {"params": p}], 0.1), "a parameter is given twice"),
+    (lambda: optim.SGD([np.ones(2)], 0.1), "must be a Tensor, got ndarray"),
+    (lambda: optim.SGD(params()[0], 0.1), r"put the one into a list: \[parameter\]"),
+    (lambda: optim.SGD(nn.Linear(2, 2, rng=0), 0.1), r"got a Linear; hand over its parameters\(\)"),
+    (lambda: optim.SGD(nn.Linear(2, 2, rng=0).named_parameters(), 0.1), r"model\.parameters\(\), not named_parameters\(\)"),
+    (lambda: optim.SGD(dict(nn.Linear(2, 2, rng=0).named_parameters()), 0.1), r"hand over its values\(\)"),
+    (lambda: optim.SGD(3, 0.1), "params must be Tensors, got int"),
+    (lambda: optim.SGD([params()[0] * 2], 0.1), r"must be a leaf, this one \(2,\) is the result of mul"),
+    (lambda: optim.SGD([{"params": params()}, *params()], 0.1), "must be a Tensor, got dict"),
+    (lambda: optim.SGD([{"lr": 0.1}], 0.1), "lacks its 'params'"),
+    (lambda: optim.SGD([{"params": params(), "lr": 0.1}], 0.0), r"lr must be above 0 where a group has its own \(0.1\)"),
+    (lambda: optim.SGD([{"params": params(), "lr": float("inf")}], 0.1), "lr must be a finite number"),
+    (lambda: optim.AdamW(params(), betas=0.9), "betas must be two numbers, got 0.9"),
+    (lambda: optim.AdamW(params(), betas=(0.9,)), "betas must be two numbers"),
+    (lambda: optim.SGD([{"params": params(), "learning_rate": 1}], 0.1), "unknown setting 'learning_rate'"),
+    (lambda: optim.AdamW(params(), betas=(0.9, 1.0)), "betas must be a number of at least 0 and below 1"),
+    (lambda: optim.Adam(params(), betas=(float("nan"), 0.9)), "betas must be a number of at least 0 and below 1, got nan"),
+    (lambda: optim.Adam(params(), eps=np.inf), "eps must be a finite number of at least 0, got inf"),
+    (lambda: optim.Adam(params(), amsgrad=True), "Adam: amsgrad is not there"),
+    (lambda: optim.AdamW(params(), amsgrad=True), "AdamW: amsgrad is not there"),
+    (lambda: optim.AdamW(params(), eps=-1), "eps must be"),
+])
+def test_settings_out_of_range_are_refused(make, message):
+    with pytest.raises(OptionError, match=message) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_integers_are_no_parameters():
+    with pytest.raises(DTypeError, match=r"must hold floats, this one \(2,\) is int64"):
+        optim.SGD([Tensor(np.arange(2))], 0.1)
+
+
+def test_a_frozen_parameter_is_left_alone_until_it_is_thawed():
+    layer = nn.Linear(3, 2, rng=0)
+    layer.bias.requires_grad = False
+    optimizer = optim.SGD(layer.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
+    before, x = layer.bias.data.copy(), Tensor(np.ones((4, 3), np.float32))
+    layer(x).sum().backward()
+    optimizer.step()
+    np.testing.assert_array_equal(layer.bias.data, before)
+    layer.bias.requires_grad = True
+    optimizer.zero_grad()
+    layer(x).sum().backward()
+    optimizer.step()
+    np.testing.assert_allclose(layer.bias.data, before - 0.1 * (4 + 0.1 * before), rtol=1e-6)
+
+
+def test_what_is_written_into_a_group_takes_effect_and_is_checked():
+    p, q = tensors(np.float64)[:2]
+    optimizer = optim.SGD([{"params": p}, {"params": [q]}], 0.5)
+    assert [[id(t) for t in group["params"]] for group in optimizer.param_groups] == [[id(p)], [id(q)]]
+    before = p.data.copy(), q.data.copy()
+    optimizer.param_groups[0]["lr"] = 0.25
+    assert optimizer.lr == 0.25
+    optimizer.param_groups[1]["weight_decay"] = 0.5
+    p.grad, q.grad = np.ones(p.shape), np.ones(q.shape)
+    optimizer.step()
+    np.testing.assert_allclose(p.data, before[0] - 0.25, rtol=1e-15)
+    np.testing.assert_allclose(q.data, before[1] - 0.5 * (1 + 0.5 * before[1]), rtol=1e-14, atol=1e-15)
+    optimizer.param_groups[1]["lr"], changed = float("nan"), p.data.copy()
+    with pytest.raises(OptionError, match="lr must be a finite number of at least 0, got nan"):
+        optimizer.step()
+    np.testing.assert_array_equal(p.data, changed)
+
+
+def test_a_group_can_be_added_later():
+    p, q = tensors(np.float64)[:2]
+    optimizer = optim.SGD([p], 0.5, momentum=0.9)
+    p.grad = np.ones(p.shape)
+    optimizer.step()
+    optimizer.add_param_group({"params": [q], "lr": 0.05})
+    optimizer.lr = 1.0
+    before, q.grad = q.data.copy(), np.ones(q.shape)
+    optimizer.step()
+    np.testing.assert_allclose(q.data, before - 0.1, rtol=1e-14)
+    with pytest.raises(OptionError, match="given twice"):
+        optimizer.add_param_group({"params": [p]})
+    assert len(optimizer.param_groups) == len(optimizer.state) == len(optimizer.steps) == 2
+
+
+def test_zero_grad_forgets_or_fills_with_zeros():
+    p, q, scalar = tensors(np.float32)[:3]
+    optimizer = optim.SGD([p, q, scalar], 0.1)
+    p.grad, scalar.grad = np.ones(p.shape, np.float32), np.ones((), np.float32)
+    optimizer.zero_grad(set_to_none=False)
+    np.testing.assert_array_equal(p.grad, np.zeros(p.shape, np.float32))
+    assert p.grad.dtype == np.float32
+    assert isinstance(scalar.grad, np.ndarray)
+    assert q.grad is None
+    optimizer.zero_grad()
+    assert p.grad is scalar.grad is None
+
+
+def test_step_calls_a_closure_first_and_hands_on_its_loss():
+    p = params()[0]
+    optimizer = optim.SGD([p], 0.5)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+    assert optimizer.step(closure).item() == 2
+    np.testing.assert_array_equal(p.data, [0, 0])
+    assert optimizer.step() is None
+
+
+def test_an_optimiser_shows_its_settings_as_torchs_does():
+    optimizer = optim.Adam([{"params": params(), "weight_decay": 0.1}, {"params": params()}], lr=0.25)
+    assert repr(optimizer) == """Adam (
+Parameter Group 0
+    betas: (0.9, 0.999)
+    eps: 1e-08
+    lr: 0.25
+    weight_decay: 0.1
+Parameter Group 1
+    betas: (0.9, 0.999)
+    eps: 1e-08
+    lr: 0.25
+    weight_decay: 0.0
+)"""
+
+
+def test_a_gradient_that_does_not_fit_is_refused():
+    p = params()
+    optimizer = optim.SGD(p, 0.1)
+    p[0].grad = np.ones(3)
+    with pytest.raises(ShapeError, match=r"parameter \(2,\) has a gradient \(3,\)"):
+        optimizer.step()
+    p[0].grad = np.ones(2, np.float32)
+    with pytest.raises(DTypeError, match="float64 parameter has a float32 gradient"):
+        optimizer.step()
+    p[0].grad = [1.0, 1.0]
+    with pytest.raises(DTypeError, match="a parameter's grad must be an array, got list"):
+        optimizer.step()
+
+
+def test_nothing_is_changed_where_one_gradient_does_not_fit():
+    p, q = params()[0], params()[0]
+    optimizer = optim.SGD([p, q], 0.1, momentum=0.9)
+    p.grad, q.grad = np.ones(2), np.ones(3)
+    with pytest.raises(ShapeError):
+        optimizer.step()
+    np.testing.assert_array_equal(p.data, np.ones(2))
+    assert optimizer.steps == [0, 0]
+
+
+def test_a_parameter_that_has_another_shape_since_is_refused():
+    p = params()[0]
+    optimizer = optim.SGD([p], 0.1, momentum=0.9)
+    p.grad = np.ones(2)
+    optimizer.step()
+    p.data, p.grad = np.ones((3, 2)), np.ones((3, 2))
+    with pytest.raises(ShapeError, match=r"is now \(3, 2\), its momentum_buffer is \(2,\)"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.Adam(p, 0.1),
+                                  lambda p: optim.AdamW(p, 0.1)])
+def test_what_is_kept_for_a_parameter_follows_it_to_another_dtype(make):
+    layer = nn.Linear(3, 2, bias=False, rng=0)
+    optimizer = make(layer.parameters())
+    exact = layer.weight.data.astype(np.float64)
+    reference = Tensor(exact, requires_grad=True)
+    other = make([reference])
+    for step, dtype in enumerate([np.float32, np.float64, np.float64, np.float32]):
+        layer.to(dtype)
+        g = np.random.default_rng(step).standard_normal((2, 3)).astype(np.float32)
+        layer.weight.grad, reference.grad = g.astype(dtype), g.astype(np.float64)
+        optimizer.step()
+        other.step()
+        assert {a.dtype for a in optimizer.state[0].values()} == {np.dtype(dtype)}
+    np.testing.assert_allclose(layer.weight.data, reference.data, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize(("stored", "wanted"), [(np.float32, np.float64), (np.float64, np.float32)])
+def test_a_state_is_loaded_into_the_parameters_dtype(stored, wanted):
+    p, q = (Tensor(np.ones(2, dtype), requires_grad=True) for dtype in (stored, wanted))
+    one, other = optim.SGD([p], 0.1, momentum=0.5), optim.SGD([q], 0.1, momentum=0.5)
+    p.grad = np.ones(2, stored)
+    one.step()
+    other.load_state_dict(one.state_dict())
+    q.grad = np.ones(2, wanted)
+    other.step()  # v = 0.5·1 + 1
+    assert other.state[0]["momentum_buffer"].dtype == wanted
+    np.testing.assert_allclose(q.data, np.full(2, 1 - 0.15), rtol=1e-6)
+
+
+def test_all_settings_are_in_the_state():
+    p, q = tensors(np.float64)[:2]
+    first = optim.Adam([{"params": [p], "lr": 0.05, "betas": (0.5, 0.6)}, {"params": [q]}], 0.5, weight_decay=0.1)
+    first.lr, first.param_groups[1]["eps"] = 0.3, 1e-3
+    second = optim.Adam([{"params": [p], "lr": 1}, {"params": [q]}], 10)
+    second.load_state_dict(first.state_dict())
+    for a, b in zip(first.param_groups, second.param_groups, strict=True):
+        assert {k: v for k, v in a.items() if k != "params"} == {k: v for k, v in b.items() if k != "params"}
+    assert second.lr == 0.3
+
+
+def test_what_is_kept_goes_by_the_settings_that_are_loaded():
+    p = params()
+    with_momentum, without = optim.SGD(p, 0.1, 0.9, nesterov=True), optim.SGD(p, 0.2)
+    p[0].grad = np.ones(2)
+    with_momentum.step()
+    other = optim.SGD(p, 0.2)
+    other.load_state_dict(with_momentum.state_dict())
+    assert (other.lr, other.param_groups[0]["momentum"], other.param_groups[0]["nesterov"]) == (0.1, 0.9, True)
+    np.testing.assert_array_equal(other.state[0]["momentum_buffer"], np.ones(2))
+    with_momentum.param_groups[0].update(momentum=0.0, nesterov=False)
+    without.load_state_dict(with_momentum.state_dict())
+    assert (without.param_groups[0]["momentum"], without.state) == (0.0, [{}])
+
+
+def test_an_optimiser_of_ones_own_needs_an_update_and_no_more():
+    class Signs(optim.Optimizer):
+        def __init__(self, params, lr=0.5, every=2, name="signs"):
+            super().__init__(params, lr=lr, every=every, name=name)
+
+        def update(self, xs, dxs, states, group, t, first):
+            for x, dx in zip(xs, dxs):
+                x -= group["lr"] * np.sign(dx) * (t % group["every"] == 0)
+    p = params()
+    optimizer = Signs(p)
+    p[0].grad = np.array([3.0, -2.0])
+    optimizer.step()
+    optimizer.step()
+    np.testing.assert_array_equal(p[0].data, [0.5, 1.5])
+    other = Signs(p, 0.1, 5, "others")
+    other.load_state_dict(optimizer.state_dict())
+    assert (other.lr, other.param_groups[0]["every"], other.param_groups[0]["name"], other.steps) == (0.5, 2, "others", [2])
+
+
+def test_a_state_without_settings_as_older_checkpoints_have_it_leaves_them():
+    optimizer = optim.SGD(params(), 0.25, momentum=0.5)
+    optimizer.load_state_dict({"steps": np.array([1]), "momentum_buffer.0": np.ones(2)})
+    assert (optimizer.lr, optimizer.param_groups[0]["momentum"], optimizer.steps) == (0.25, 0.5, [1])
+
+
+def test_a_state_survives_a_weights_file(tmp_path):
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    p = params()
+    optimizer = optim.Adam(p, 0.1, (0.7, 0.8))
+    p[0].grad = np.ones(2)
+    optimizer.step()
+    storage.save(tmp_path / "state.safetensors", optimizer.state_dict())
+    other = optim.Adam(p, 0.3)
+    other.load_state_dict(storage.load(tmp_path / "state.safetensors")[0])
+    assert (other.lr, other.param_groups[0]["betas"], other.steps) == (0.1, (0.7, 0.8), [1])
+    np.testing.assert_array_equal(other.state[0]["exp_avg_sq"], optimizer.state[0]["exp_avg_sq"])
+
+
+STEPS, BUFFER = {"steps": np.array([1])}, {"momentum_buffer.0": np.ones(2)}
+
+
+@pytest.mark.parametrize(("momentum", "state", "message"), [
+    (0.9, {}, r"missing: \['steps'\], unexpected: \[\], shape or type differs: \[\]"),
+    (0.9, STEPS, r"missing: \['momentum_buffer.0'\], unexpected: \[\], shape or type differs: \[\]"),
+    (0.9, {**STEPS, **BUFFER, "momentum_buffer.5": np.ones(2)}, r"missing: \[\], unexpected: \['momentum_buffer.5'\]"),
+    (0.0, {**STEPS, **BUFFER}, r"missing: \[\], unexpected: \['momentum_buffer.0'\]"),
+    (0.9, {**STEPS, "momentum_buffer.0": np.ones(3)}, r"unexpected: \[\], shape or type differs: \['momentum_buffer.0'\]"),
+    (0.9, {"steps": np.array([1.5]), **BUFFER}, r"shape or type differs: \['steps'\]"),
+    (0.9, {"steps": np.array([-1]), **BUFFER}, "steps below 0: -1"),
+    (0.9, {**STEPS, "momentum_buffer.0": np.ones(2, int)}, r"shape or type differs: \['momentum_buffer.0'\]"),
+    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array(np.nan)}, "lr must be a finite number of at least 0, got nan"),
+    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array([0.1])}, r"shape or type differs: \['group.0.lr'\]"),
+    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array("a")}, r"shape or type differs: \['group.0.lr'\]"),
+    (0.9, {**STEPS, **BUFFER, "group.1.lr": np.array(0.1)}, r"unexpected: \['group.1.lr'\]"),
+    (0.9, {**STEPS, **BUFFER, "group.0.params": np.array(0.1)}, r"unexpected: \['group.0.params'\]"),
+    (0.9, {"steps": np.array(1), **BUFFER}, r"unexpected: \[\], shape or type differs: \['steps'\]"),
+])
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(momentum, state, message):
+    optimizer = optim.SGD(params(), 0.1, momentum=momentum)
+    with pytest.raises(CheckpointError, match="SGD cannot load this state; .*" + message):
+        optimizer.load_state_dict(state)
+    assert (optimizer.steps, optimizer.state, optimizer.lr) == ([0], [{}], 0.1)
+
+
+@pytest.mark.parametrize("place", GPUS)
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.AdamW(p, 0.1)])
+def test_what_is_kept_for_a_parameter_follows_it_to_another_device(place, make):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal((2, 3)), rng.standard_normal((4, 2, 3))
+    ends = []
+    for places in (["cpu"] * 4, ["cpu", place.device, place.device, "cpu"]):
+        layer = nn.Linear(3, 2, bias=False, rng=0).to(np.float64)
+        layer.weight.data[...] = start
+        optimizer = make(layer.parameters())
+        for device, gradient in zip(places, gradients):
+            layer.to(device).weight.grad = to_device(gradient, device)
+            optimizer.step()
+        ends.append(layer.weight.data)
+    np.testing.assert_allclose(ends[1], ends[0], rtol=1e-14)

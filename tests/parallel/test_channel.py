@@ -1,0 +1,84 @@
+"""Objects come whole through a channel, and an end that stands still holds up nothing but its own message."""
+
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from minires.parallel.channel import Channel
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+
+
+def received(channel):
+    while (message := channel.receive(1)) is None:
+        pass
+    return message
+
+
+@pytest.fixture
+def ends():
+    pair = Channel.pair()
+    yield pair
+    for end in pair:
+        end.close()
+
+
+def test_messages_come_whole_and_in_their_order(ends):
+    here, there = ends
+    array = np.arange(10)
+    for message in (("a", 1), array, {}, "b"):
+        here.send(message, None)
+    assert received(there) == ("a", 1)
+    np.testing.assert_array_equal(received(there), array)
+    assert received(there) == {}
+    assert received(there) == "b"
+    assert there.receive() is None
+
+
+def test_what_fits_into_no_socket_comes_in_parts(ends):
+    here, there = ends
+    array = np.arange(1 << 20)
+    sender = threading.Thread(target=here.send, args=(array, lambda: None))
+    sender.start()
+    np.testing.assert_array_equal(received(there), array)
+    sender.join()
+
+
+def test_a_reader_that_stands_still_is_looked_at(ends):
+    class GivenUpError(Exception):
+        pass
+
+    def give_up():
+        raise GivenUpError
+    with pytest.raises(GivenUpError):
+        ends[0].send(np.zeros(1 << 20), give_up)
+
+
+def test_half_a_message_is_none(ends):
+    here, there = ends
+    here.end.send((100).to_bytes(8, "little") + b"half")
+    assert there.receive(0.01) is None
+    assert there.receive(0.01) is None
+
+
+def test_what_was_sent_before_the_end_is_read(ends):
+    here, there = ends
+    here.send("last", None)
+    here.close()
+    assert received(there) == "last"
+    for _ in range(2):
+        with pytest.raises(EOFError):
+            there.receive(1)
+    with pytest.raises(EOFError):
+        there.send("too late", None)
+
+
+def test_hanging_up_is_heard_though_a_fork_has_the_end_too(ends):
+    copy = os.dup(ends[0].end.fileno())
+    ends[0].hang_up()
+    with pytest.raises(EOFError):
+        ends[1].receive(1)
+    os.close(copy)

@@ -1,0 +1,63 @@
+"""python -m minires.probes, as a person meets it."""
+
+import pytest
+
+from minires.console import OutputError
+from minires.probes.__main__ import main
+
+
+def test_it_prints_the_norms_and_draws_them(tmp_path, capsys):
+    assert main(["--depths", "20", "20", "--batch-size", "8", "--out", str(tmp_path / "g.png")]) == 0
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("plain20    first block ")
+    assert second.startswith("resnet20   first block ")
+    assert max(len(first), len(second)) <= 80
+    assert last == str(tmp_path / "g.png")
+    assert (tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("flags", "message"), [
+    (["--depths", "0"], "argument --depths: it must be at least 1, got 0"),
+    (["--seed", "-1"], "argument --seed: it must be at least 0, got -1"),
+    (["--batch-size", "0"], "argument --batch-size: it must be at least 1, got 0"),
+    (["--batch-size", "many"], "argument --batch-size: it must be a whole number, got 'many'"),
+    (["--out", ""], "argument --out: it is empty"),
+    (["--depth", "20", "--seeds", "1"], "unrecognized arguments: --seeds 1; did you mean --seed"),
+])
+def test_a_slip_costs_one_line_and_status_2(capsys, flags, message):
+    with pytest.raises(SystemExit) as ended:
+        main(flags)
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"python -m minires.probes: {message}")
+    assert err.count("\n") == 1
+
+
+def test_a_picture_that_cannot_be_written_names_its_path(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    assert main(["--depths", "20", "--batch-size", "4", "--out", "file/g.png"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("minires.probes: file: ")
+    assert err.count("\n") == 1
+
+
+def test_an_output_that_has_gone_costs_no_picture(tmp_path, monkeypatch, capsys):
+    def gone(*args, **kwargs):
+        raise OutputError("standard output cannot be written: Broken pipe")
+    monkeypatch.setattr("builtins.print", gone)
+    with monkeypatch.context() as patch:
+        patch.setattr("minires.console.say", lambda name, message: said.append(message))
+        said = []
+        assert main(["--depths", "20", "--batch-size", "4", "--out", str(tmp_path / "g.png")]) == 2
+    assert said == ["standard output cannot be written: Broken pipe"]
+    assert (tmp_path / "g.png").exists()
+
+
+def test_help_fits_80_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "exit status: 0 done, 2 " in text
