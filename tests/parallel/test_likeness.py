@@ -76,7 +76,7 @@ CHANGES = {
     "eps": lambda m: setattr(m.norm, "eps", 0.5),
     "an integer that is a float": lambda m: setattr(m, "numbers", [1.0, 2.0]),
     "momentum": lambda m: setattr(m.norm, "momentum", 0.5),
-    "a setting in a dictionary": lambda m: m.conv.settings.update(padding=0),
+    "a setting of a convolution": lambda m: setattr(m.conv, "padding", 0),
     "an attribute": lambda m: setattr(m, "scale", 3.0),
     "None": lambda m: setattr(m, "nothing", 0),
     "a new attribute": lambda m: setattr(m, "more", 1),
@@ -193,7 +193,7 @@ def check_equal(found, expected):
 
 @on_linux
 @pytest.mark.parametrize("name", [
-    "eps", "a setting in a dictionary", "an attribute", "a list", "an array", "a tensor that is no parameter",
+    "eps", "a setting of a convolution", "an attribute", "a list", "an array", "a tensor that is no parameter",
     "an object with slots", "what a function closes over", "the class's array", "a class's forward",
     "an object's forward", "a head", "a module in a list", "a forward hook", "a frozen parameter", "a buffer"])
 def test_after_a_change_processes_make_the_step_of_one(holder, name):
