@@ -51,6 +51,8 @@ class Holder(nn.Module):
         self.closure, self.factor = (lambda x: x * factor[0]), factor
         self.method = self.config.__init__
         self.partial = functools.partial(ops.leaky_relu, negative_slope=0.1)
+        self.pair = [nn.ReLU(), nn.ReLU()]
+        self.pair.append(self.pair[0])
         self.cycle = []
         self.cycle.append(self.cycle)
         self.layers = [nn.BatchNorm2d(4).requires_grad_(False), {"deep": nn.BatchNorm2d(4).requires_grad_(False)}]
@@ -102,6 +104,7 @@ CHANGES = {
     "the class's array": lambda m: m.bias.__setitem__(0, 1.0),
     "a class's forward": lambda m: setattr(type(m), "forward", other_forward),
     "an object's forward": lambda m: setattr(m, "forward", types.MethodType(other_forward, m)),
+    "which of two modules a name stands for": lambda m: m.pair.__setitem__(2, m.pair[1]),
     "a module": lambda m: setattr(m, "norm", nn.BatchNorm2d(4)),
     "a head": lambda m: setattr(m, "fc", nn.Linear(4, 10, rng=5)),
     "a class": lambda m: setattr(m.norm, "__class__", type("Sub", (nn.BatchNorm2d,), {})),
