@@ -60,7 +60,7 @@ class Holder(nn.Module):
 
     def forward(self, x):
         x = self.partial(self.layers[0](self.norm(self.conv(x))))
-        x = self.layers[1]["deep"](x) * self.tensor * float(self.scale * self.numbers[1] + self.table["deep"]["b"][1][0])
+        x = self.layers[1]["deep"](x) * self.tensor * float(self.scale * self.numbers[1] * self.table["a"])
         x = self.closure(x) * float(self.config.scale + self.config.shifts[0] + self.slotted.scale + self.space.scale)
         x = x * Tensor(self.mask * self.masks[0]) + float(self.bias[0])
         return self.fc(ops.flatten(ops.adaptive_avg_pool2d(x), start_dim=1))
@@ -78,7 +78,7 @@ CHANGES = {
     "eps": lambda m: setattr(m.norm, "eps", 0.5),
     "an integer that is a float": lambda m: setattr(m, "numbers", [1.0, 2.0]),
     "momentum": lambda m: setattr(m.norm, "momentum", 0.5),
-    "a setting in a dictionary": lambda m: m.conv.settings.update(padding=0),
+    "a setting in a dictionary": lambda m: m.table.update(a=3.0),
     "an attribute": lambda m: setattr(m, "scale", 3.0),
     "None": lambda m: setattr(m, "nothing", 0),
     "a new attribute": lambda m: setattr(m, "more", 1),
