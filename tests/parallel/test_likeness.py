@@ -51,6 +51,8 @@ class Holder(nn.Module):
         self.closure, self.factor = (lambda x: x * factor[0]), factor
         self.method = self.config.__init__
         self.partial = functools.partial(ops.leaky_relu, negative_slope=0.1)
+        self.pair = [nn.ReLU(), nn.ReLU()]
+        self.pair.append(self.pair[0])
         self.cycle = []
         self.cycle.append(self.cycle)
         self.layers = [nn.BatchNorm2d(4).requires_grad_(False), {"deep": nn.BatchNorm2d(4).requires_grad_(False)}]
@@ -58,7 +60,7 @@ class Holder(nn.Module):
 
     def forward(self, x):
         x = self.partial(self.layers[0](self.norm(self.conv(x))))
-        x = self.layers[1]["deep"](x) * self.tensor * float(self.scale * self.numbers[1] + self.table["deep"]["b"][1][0])
+        x = self.layers[1]["deep"](x) * self.tensor * float(self.scale * self.numbers[1] * self.table["a"])
         x = self.closure(x) * float(self.config.scale + self.config.shifts[0] + self.slotted.scale + self.space.scale)
         x = x * Tensor(self.mask * self.masks[0]) + float(self.bias[0])
         return self.fc(ops.flatten(ops.adaptive_avg_pool2d(x), start_dim=1))
@@ -77,6 +79,7 @@ CHANGES = {
     "an integer that is a float": lambda m: setattr(m, "numbers", [1.0, 2.0]),
     "momentum": lambda m: setattr(m.norm, "momentum", 0.5),
     "a setting of a convolution": lambda m: setattr(m.conv, "padding", 0),
+    "a setting in a dictionary": lambda m: m.table.update(a=3.0),
     "an attribute": lambda m: setattr(m, "scale", 3.0),
     "None": lambda m: setattr(m, "nothing", 0),
     "a new attribute": lambda m: setattr(m, "more", 1),
@@ -102,6 +105,7 @@ CHANGES = {
     "the class's array": lambda m: m.bias.__setitem__(0, 1.0),
     "a class's forward": lambda m: setattr(type(m), "forward", other_forward),
     "an object's forward": lambda m: setattr(m, "forward", types.MethodType(other_forward, m)),
+    "which of two modules a name stands for": lambda m: m.pair.__setitem__(2, m.pair[1]),
     "a module": lambda m: setattr(m, "norm", nn.BatchNorm2d(4)),
     "a head": lambda m: setattr(m, "fc", nn.Linear(4, 10, rng=5)),
     "a class": lambda m: setattr(m.norm, "__class__", type("Sub", (nn.BatchNorm2d,), {})),
