@@ -12,10 +12,13 @@ from sharing import batch, network
 
 from minires import Tensor, kernels, nn, ops
 from minires.graph import no_grad
-from minires.parallel import Replicas
-from minires.parallel.likeness import Likeness
+from minires.parallel import Replicas, likeness
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+
+
+def look(model):
+    return likeness.Likeness(model, list(model.parameters()))
 
 
 class Config:
@@ -135,47 +138,47 @@ def holder():
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_is_seen_and_no_change_is_none(holder, change):
-    before = Likeness(holder)
-    assert before.difference(Likeness(holder)) == ""
+    before = look(holder)
+    assert before.difference(look(holder)) == ""
     change(holder)
-    after = Likeness(holder)
+    after = look(holder)
     assert before.difference(after)
-    assert after.difference(Likeness(holder)) == ""
+    assert after.difference(look(holder)) == ""
 
 
 def test_the_place_of_a_change_is_named():
     model = network()
-    before = Likeness(model)
+    before = look(model)
     model.layer2[0].bn1.eps = 0.5
-    assert before.difference(Likeness(model)) == "layer2.0.bn1.eps"
+    assert before.difference(look(model)) == "layer2.0.bn1.eps"
     holder = Holder()
-    before = Likeness(holder)
+    before = look(holder)
     holder.config.shifts[0] = 1.0
-    assert before.difference(Likeness(holder)) == "config.shifts"
+    assert before.difference(look(holder)) == "config.shifts"
     holder.open.close()
 
 
 def test_what_a_step_of_training_changes_is_no_change():
     """Weights lie in shared memory, buffers are copied with each batch, gradients are each process's own."""
     model = network()
-    before = Likeness(model)
+    before = look(model)
     for p in model.parameters():
         p.data -= 0.1
         p.grad = np.zeros_like(p.data)
     model.bn1.running_mean += 1
     model.bn1.num_batches_tracked += 1
     model.train()  # which sets attributes that were the class's
-    assert before.difference(Likeness(model)) == ""
+    assert before.difference(look(model)) == ""
 
 
 def test_what_has_many_names_is_looked_at_once():
     model = network()
-    before = len(Likeness(model).values)
+    before = len(look(model).values)
     for i in range(100):
         setattr(model, f"again{i}", model.layer1)
-    assert len(Likeness(model).values) == before + 100
+    assert len(look(model).values) == before + 100
     model.layer1[0].bn1.eps = 0.5
-    assert len(Likeness(model).values) == before + 100
+    assert len(look(model).values) == before + 100
 
 
 def step(model, n=1, replicas=None):
