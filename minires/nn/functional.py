@@ -25,7 +25,6 @@ from minires.ops import (
     softmax,
     tanh,
 )
-from minires.random import generator
 from minires.tensor import unwrap
 from minires.torch_names import missing
 
@@ -43,7 +42,7 @@ def relu(input, inplace=False):
 
 def relu6(input, inplace=False):
     """min(max(input, 0), 6)"""
-    return ops.clip(ops.relu(input), max=6)  # the relu for its slope at 0
+    return ops.relu6(input)
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
@@ -58,7 +57,7 @@ def silu(input, inplace=False):
 
 def dropout(input, p=0.5, training=True, inplace=False, *, rng=None):
     """Each value dropped with probability p, the others times 1/(1 − p); input itself outside training."""
-    return ops.dropout(input, p=p, training=training, rng=generator(rng))
+    return ops.dropout(input, p=p, training=training, rng=rng)
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):

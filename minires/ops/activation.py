@@ -18,6 +18,13 @@ def relu(x):
 
 
 @op
+def relu6(x):
+    """y = min(max(x, 0), 6): ∂L/∂x = ∂L/∂y where 0 < x < 6, else 0 (at 0 and at 6 too)  [Sandler et al. 2018]."""
+    xp, inside = array_module(x), (x.real > 0) & (x.real < 6)
+    return xp.where(x.real >= 6, 6, xp.where(x.real <= 0, 0, x)), lambda dy: dy * inside
+
+
+@op
 def leaky_relu(x, *, negative_slope=0.01):
     """y = x where x > 0, else slope·x: ∂L/∂x = ∂L/∂y times 1 or slope."""
     slope = array_module(x).where(x.real > 0, 1, negative_slope).astype(x.real.dtype)

@@ -5,22 +5,21 @@ import numpy as np
 from minires.arrays import array_module
 from minires.errors import OptionError
 from minires.op import op
+from minires.random import generator
 
 
 @op(view=True)
 def dropout(x, *, p=0.5, training=True, rng=None):
     """y = x·mask/(1 − p), mask 0 with probability p: ∂L/∂x = ∂L/∂y·mask/(1 − p)  [Srivastava et al. 2014].
 
-    Outside training y is x itself. rng: a NumPy Generator or a seed; the mask is drawn on the host, so that a CPU
-    and a GPU drop the same units.
+    Outside training y is x itself. rng: a NumPy Generator, a seed, or None for the default generator (minires.random);
+    the mask is drawn on the host, so that a CPU and a GPU drop the same units.
     """
     if not 0 <= p <= 1:
         raise OptionError(f"dropout: p must lie in [0, 1], got {p}")
     if not training or p == 0:
         return x, lambda dy: dy
-    if rng is None:
-        raise OptionError("dropout: training needs a source of randomness; pass rng=np.random.default_rng(seed)")
-    keep = np.random.default_rng(rng).random(x.shape, dtype=np.float32) >= p
+    keep = generator(rng).random(x.shape, dtype=np.float32) >= p
     xp = array_module(x)
     scale = xp.empty_like(x, dtype=x.real.dtype)  # in memory as x lies
     scale[...] = xp.asarray(keep)

@@ -53,6 +53,7 @@ TABLE = [
     ("clip", lambda x: ops.clip(x, -0.5, 0.5), lambda x: torch.clip(x, -0.5, 0.5), (np.append(V, [0.5, -0.5]),)),
     ("clip below", lambda x: ops.clip(x, min=0.1), lambda x: torch.clip(x, min=0.1), (V,)),
     ("relu", ops.relu, torch.relu, (np.append(V, 0.0),)),
+    ("relu6", ops.relu6, F.relu6, (np.append(V * 5, [0.0, 6.0]),)),
     ("leaky_relu", lambda x: ops.leaky_relu(x, negative_slope=0.2), lambda x: F.leaky_relu(x, 0.2), (V,)),
     ("tanh", ops.tanh, torch.tanh, (V,)),
     ("sigmoid", ops.sigmoid, torch.sigmoid, (V * 10,)),

@@ -116,6 +116,10 @@ def _(call):
     return right
 
 
+bug("relu6", "no bound above", "your dx lets dy through above 6: there it is 0")(
+    lambda call: call.dy * (call.arrays[0] > 0))
+bug("relu6", "1 at 6", "your dx lets dy through at x = 6: it is 0 there")(
+    lambda call: call.dy * ((call.arrays[0] > 0) & (call.arrays[0] <= 6)))
 bug("leaky_relu", "slope forgotten", "your dx is 0 below 0: it is dy·slope there")(
     lambda call: call.dy * (call.arrays[0] > 0))
 bug("leaky_relu", "always the default slope", "your dx uses the slope 0.01 whatever negative_slope says")(

@@ -45,15 +45,18 @@ def _smooth(draw, name):
     yield Case("one number", (draw.normal(),))
 
 
-@cases_for("relu", "abs", "leaky_relu")
+@cases_for("relu", "relu6", "abs", "leaky_relu")
 def _kinked(draw, name):
     m, n, k = draw.sizes(3, 2, 5)
-    at_0 = {"relu": 0.0, "abs": 0.0, "leaky_relu": 0.01}[name]
-    below = {"relu": 0.0, "abs": -1.0, "leaky_relu": 0.01}[name]
+    at_0 = {"relu": 0.0, "relu6": 0.0, "abs": 0.0, "leaky_relu": 0.01}[name]
+    below = {"relu": 0.0, "relu6": 0.0, "abs": -1.0, "leaky_relu": 0.01}[name]
     yield Case("matrix", (draw.normal(m, n, scale=2),))
     yield Case("map, channels-last", (channels_last(draw.normal(2, m, n, k)),))
     yield Case("next to the kink", (np.array([1e-6, -1e-6, 0.5, -0.5, 1e-3]),))
     yield Case("at the kink", (np.array([0.0, 1.5, -1.5, 0.0]),), convention=lambda dy: dy * [at_0, 1, below, at_0])
+    if name == "relu6":
+        yield Case("on both sides of 6", (draw.normal(m, n, scale=2, shift=6),))
+        yield Case("at 6", (np.array([6.0, 5.5, 7.0]),), convention=lambda dy: dy * [0, 1, 0])
     if name == "leaky_relu":
         yield Case("slope 0.3", (draw.normal(m, n),), {"negative_slope": 0.3})
 
