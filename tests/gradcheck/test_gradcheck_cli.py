@@ -11,7 +11,6 @@ from backends import needs_gpu
 
 from minires import cuda, gradcheck
 from minires.gradcheck.__main__ import main
-from minires.gradcheck.run import OPS
 from minires.tensor import registry
 
 
@@ -24,8 +23,7 @@ def whole():
 def test_everything_passes_and_every_op_has_a_row(whole):
     assert whole.returncode == 0, whole.stdout
     rows = [line.split() for line in whole.stdout.splitlines() if line]
-    width = OPS["op"]
-    assert {row[0] for row in rows} >= {name if len(name) <= width else name[:width - 1] + "…" for name in registry}
+    assert {row[0] for row in rows} >= set(registry)
     for part in ("im2col, col2im", "resnet8 in training", "resnet20 in training", "Taylor test", "linear maps"):
         assert part in whole.stdout
     assert "FAILED" not in whole.stdout
