@@ -123,7 +123,6 @@ ADVICE = {
     "Hardswish": "use SiLU, which it approximates",
     "Hardsigmoid": "use Sigmoid, which it approximates",
     "Mish": "use SiLU",
-    "NLLLoss": "use CrossEntropyLoss on logits, or ops.nll_loss",
     "KLDivLoss": "use ops.cross_entropy with probabilities as target, which differs by a constant",
     "BCELoss": "use BCEWithLogitsLoss on logits",
     "HuberLoss": "use SmoothL1Loss",
@@ -135,7 +134,8 @@ ADVICE = {
     "parallel": "use minires.parallel.Replicas",
     "PixelShuffle": "use reshape and permute",
     # of torch.optim
-    "lr_scheduler": "schedules are functions: optimizer.lr = optim.one_cycle(0.1, total_steps)(step)",
+    "lr_scheduler": "schedules are functions of the step (optim.multistep, cosine, one_cycle, linear_warmup): "
+                    "optimizer.lr = schedule(step)",
     "RMSprop": "use SGD, Adam or AdamW",
     "Adagrad": "use SGD, Adam or AdamW",
     "Adadelta": "use SGD, Adam or AdamW",

@@ -6,8 +6,9 @@ inplace=True is accepted, because networks written for torch say it, and changes
 import math
 
 from minires import ops
-from minires.nn.checks import flag, one_of, whole, within
+from minires.nn.checks import flag, one_of, whole
 from minires.nn.module import Module
+from minires.settings import in_range
 
 
 class _InPlace(Module):
@@ -39,7 +40,7 @@ class LeakyReLU(_InPlace):
 
     def __init__(self, negative_slope=0.01, inplace=False):
         super().__init__(inplace)
-        self.negative_slope = within(negative_slope, -math.inf, math.inf, "negative_slope", "LeakyReLU")
+        self.negative_slope = in_range("LeakyReLU: negative_slope", negative_slope, -math.inf)
 
     def forward(self, x):
         return ops.leaky_relu(x, negative_slope=self.negative_slope)

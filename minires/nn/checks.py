@@ -3,29 +3,16 @@
 import numpy as np
 
 from minires.errors import DTypeError, OptionError, ShapeError
+from minires.settings import is_whole
 
 
 def whole(value, name, layer, least=1):
     """value as an int >= least, or any int where least is None. Raises DTypeError or ShapeError, naming the setting."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if not is_whole(value):
         raise DTypeError(f"{layer}: {name} must be an integer, got {value!r}")
     if least is not None and value < least:
         raise ShapeError(f"{layer}: {name} must be at least {least}, got {value}")
     return int(value)
-
-
-def within(value, least, most, name, layer):
-    """value, a number from least to most. Raises OptionError."""
-    if not isinstance(value, (int, float, np.number)) or not least <= value <= most:
-        raise OptionError(f"{layer}: {name} must lie in [{least}, {most}], got {value!r}")
-    return value
-
-
-def not_negative(value, name, layer):
-    """value, a finite number >= 0. Raises OptionError."""
-    if not isinstance(value, (int, float, np.number)) or not 0 <= value < np.inf:
-        raise OptionError(f"{layer}: {name} must be a number of at least 0, got {value!r}")
-    return value
 
 
 def one_of(value, choices, name, layer):

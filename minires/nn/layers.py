@@ -15,9 +15,10 @@ from minires.arrays import empty
 from minires.errors import OptionError, ShapeError
 from minires.kernels.window import pair
 from minires.nn import init, seeds
-from minires.nn.checks import flag, one_of, whole, within
+from minires.nn.checks import flag, one_of, whole
 from minires.nn.module import Module, Parameter
 from minires.random import generator
+from minires.settings import in_range
 
 
 def _init_affine(weight, bias, rng):
@@ -110,7 +111,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p=0.5, inplace=False, *, rng=None):
-        self.p, self.inplace = within(p, 0, 1, "p", "Dropout"), flag(inplace, "inplace", "Dropout")
+        self.p, self.inplace = in_range("Dropout: p", p, 0, 1), flag(inplace, "inplace", "Dropout")
         self._rng = None if rng is None else generator(rng)
 
     @property

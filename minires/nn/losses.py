@@ -3,8 +3,9 @@
 from minires import ops
 from minires.arrays import is_array
 from minires.errors import DTypeError
-from minires.nn.checks import not_negative, one_of, whole, within
+from minires.nn.checks import one_of, whole
 from minires.nn.module import Module
+from minires.settings import in_range
 from minires.tensor import Tensor, unwrap
 
 
@@ -45,7 +46,7 @@ class CrossEntropyLoss(NLLLoss):
 
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
-        self.label_smoothing = within(label_smoothing, 0, 1, "label_smoothing", "CrossEntropyLoss")
+        self.label_smoothing = in_range("CrossEntropyLoss: label_smoothing", label_smoothing, 0, 1)
 
     def forward(self, input, target):
         return ops.cross_entropy(input, target, weight=self.weight, ignore_index=self.ignore_index,
@@ -84,7 +85,7 @@ class SmoothL1Loss(_Loss):
 
     def __init__(self, *, reduction="mean", beta=1.0):
         super().__init__(reduction=reduction)
-        self.beta = not_negative(beta, "beta", "SmoothL1Loss")
+        self.beta = in_range("SmoothL1Loss: beta", beta, 0)
 
     def forward(self, input, target):
         return ops.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)

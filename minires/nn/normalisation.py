@@ -4,10 +4,11 @@ import numpy as np
 
 from minires import ops
 from minires.errors import ShapeError
-from minires.nn.checks import not_negative, whole, within
+from minires.nn.checks import whole
 from minires.nn.functional import affine
 from minires.nn.layers import zeros
 from minires.nn.module import Module, Parameter
+from minires.settings import in_range
 
 
 def _ones(*shape):
@@ -27,8 +28,8 @@ class _BatchNorm(Module):
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
         layer = type(self).__name__
         C = self.num_features = whole(num_features, "num_features", layer)
-        self.eps = not_negative(eps, "eps", layer)
-        self.momentum = None if momentum is None else within(momentum, 0, 1, "momentum", layer)
+        self.eps = in_range(f"{layer}: eps", eps, 0)
+        self.momentum = None if momentum is None else in_range(f"{layer}: momentum", momentum, 0, 1)
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight, self.bias = (_ones(C), zeros(C)) if affine else (None, None)
         self.register_buffer("running_mean", np.zeros(C, np.float32) if track_running_stats else None)
@@ -79,7 +80,7 @@ class LayerNorm(Module):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
         lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         shape = self.normalized_shape = tuple(whole(n, "normalized_shape", "LayerNorm") for n in lengths)
-        self.eps, self.elementwise_affine = not_negative(eps, "eps", "LayerNorm"), elementwise_affine
+        self.eps, self.elementwise_affine = in_range("LayerNorm: eps", eps, 0), elementwise_affine
         self.weight = _ones(*shape) if elementwise_affine else None
         self.bias = zeros(*shape) if elementwise_affine and bias else None
 
@@ -98,7 +99,7 @@ class GroupNorm(Module):
         self.num_channels = whole(num_channels, "num_channels", "GroupNorm")
         if num_channels % num_groups:
             raise ShapeError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}")
-        self.eps, self.affine = not_negative(eps, "eps", "GroupNorm"), affine
+        self.eps, self.affine = in_range("GroupNorm: eps", eps, 0), affine
         self.weight, self.bias = (_ones(num_channels), zeros(num_channels)) if affine else (None, None)
 
     def forward(self, x):

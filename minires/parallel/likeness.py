@@ -16,7 +16,7 @@ import numpy as np
 from minires import kernels
 from minires.graph import mode
 from minires.nn import Module
-from minires.tensor import Tensor
+from minires.tensor import Tensor, unwrap
 
 PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), type(...), slice, range})
 CONTAINERS = (list, tuple, set, frozenset, deque)
@@ -30,18 +30,19 @@ BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType, Apart)
 
 
 class Likeness:
-    """Likeness(model).difference(Likeness(model)) -> where the network has changed between the two, "" if nowhere.
+    """Likeness(…).difference(Likeness(…)) -> where the network has changed between the two, "" if nowhere.
 
-    With the network it holds what an op asks of the thread: the chosen kernels, complex_step, NumPy's errors. It keeps
-    what it has seen alive, because the identity of what is gone may be given to another object.
+    parameters: those of the model that lie in shared memory; a tensor that is none of them is looked at by value. With
+    the network it holds what an op asks of the thread: the chosen kernels, complex_step, NumPy's errors. It keeps what
+    it has seen alive, because the identity of what is gone may be given to another object.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, parameters):
         # Of each thing seen: the object that holds it and its name there, its kind, and what can be compared of it.
         # In four lists, because a thousand tuples would start the collection of garbage.
         self.holders, self.names, self.kinds, self.values, self.alive = [], [], [], [], []
         self._numbers, self._classes = {}, set()  # of objects seen before; classes seen before
-        self._shared = {id(p) for p in model.parameters()}
+        self._shared = {id(p) for p in parameters}
         self._waiting = deque([("", "", model)])
         for name, value in (("kernels.use", kernels.chosen()), ("complex_step", mode.complex_step),
                             *np.geterr().items()):
@@ -107,9 +108,10 @@ class Likeness:
         """Its attributes: buffers by identity, and its mode however that came to be."""
         held = dict(vars(module), training=module.training)
         for name in module._buffers:
-            if isinstance(held.get(name), np.ndarray):
-                self.alive.append(held[name])
-                held[name] = id(held[name])
+            array = unwrap(held.get(name))
+            if isinstance(array, np.ndarray):
+                self.alive.append(array)
+                held[name] = id(array)
         if type(module) not in self._classes:
             for kind in type(module).__mro__[:-1]:
                 if kind not in self._classes:

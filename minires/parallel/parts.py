@@ -55,21 +55,22 @@ def forward_and_back(model, images, labels):
     return value, correct
 
 
-def part_forward_and_back(model, images, labels, fraction, copies, counted, meet):
+def part_forward_and_back(model, parameters, places, images, labels, fraction, copies, counted, meet):
     """(mean loss, number of correct labels) of the whole batch; its gradients in the p.grad of all processes together.
 
-    fraction: the share of the images that this part has; copies: how many processes have the same part; counted: the
-    labels of the whole batch that are not IGNORED.
+    parameters and places: of the model, its buffers' places; fraction: the share of the images that this part has;
+    copies: how many processes have the same part; counted: the labels of the whole batch that are not IGNORED.
     """
-    model.zero_grad()
+    for p in parameters:
+        p.grad = None
     with meeting(fraction / copies, fraction, partial(meet, occasion=NORM)):
         logits = model(Tensor(images))
         scale = 1 / (copies * counted) if counted else math.nan  # a mean over nothing
         loss = ops.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") * scale
         brought = np.array([loss.item(), _correct(logits, labels) / copies])
-        value, correct = map(float, meet(brought, LOSS, _counts(model)))
+        value, correct = map(float, meet(brought, LOSS, _counts(places)))
         _check_finite(value)
-        check_listeners(loss, model.parameters())
+        check_listeners(loss, parameters)
         loss.backward()
     return value, correct
 
@@ -86,9 +87,15 @@ def answers(model, images):
             module.training = training
 
 
-def buffers(model):
-    """The arrays that modules hold as buffers."""
-    return [buffer for _, buffer in model.named_buffers() if isinstance(buffer, np.ndarray)]
+def buffer_places(model):
+    """Where the arrays are that modules hold as buffers: (module, name)."""
+    places = ((module, name) for module in model.modules() for name in module._buffers)
+    return [(module, name) for module, name in places if isinstance(unwrap(getattr(module, name)), np.ndarray)]
+
+
+def buffers(places):
+    """What lies there now: forward() may have put other arrays in place of those of before."""
+    return [unwrap(getattr(module, name, None)) for module, name in places]
 
 
 def lying(images):
@@ -105,9 +112,9 @@ def _correct(logits, labels):
     return int((logits.data.argmax(axis=1) == labels).sum())
 
 
-def _counts(model):
+def _counts(places):
     """One number for all integers in buffers: batches that batch norms have counted are as many in each process."""
-    return zlib.crc32(b"".join(buffer.tobytes() for buffer in buffers(model) if buffer.dtype.kind in "biu"))
+    return zlib.crc32(b"".join(buffer.tobytes() for buffer in buffers(places) if buffer.dtype.kind in "biu"))
 
 
 def _check_finite(loss):

@@ -53,9 +53,11 @@ def why_not(model):
         return f"processes share the CPU's memory, and the network is on {min(places)}"
     generators = (np.random.Generator, np.random.RandomState, random.Random)
     for name, module in model.named_modules():
+        name = name or type(module).__name__
         if hasattr(module, "rng") or any(isinstance(value, generators) for value in vars(module).values()):
-            return (f"{name or type(module).__name__} draws random numbers in training, and all processes would draw "
-                    "the same")
+            return f"{name} draws random numbers in training, and all processes would draw the same"
+        if getattr(module._hooks, "backward", None):
+            return f"a backward hook on {name} asks for gradients, and each process has those of its part of a batch"
     return ""
 
 
@@ -196,9 +198,9 @@ class Replicas(Apart):
         if (self.likeness is None or not all(other.process.is_alive() for other in self.others)
                 or len(images) > len(self.images) or images.dtype != self.images.dtype
                 or lying(images).shape[1:] != self.images.shape[1:]
-                or [b.shape for b in parts.buffers(self.model)] != [copy.shape for copy in self.buffers]):
+                or [np.shape(b) for b in parts.buffers(self.places)] != [copy.shape for copy in self.buffers]):
             return False
-        change = self.likeness.difference(Likeness(self.model))
+        change = self.likeness.difference(Likeness(self.model, self.parameters))
         self.changes = self.changes + 1 if change else 0
         if self.changes == IN_A_ROW:
             warnings.warn(f"Replicas: {change} of the network changes between batches, so the other processes are "
@@ -209,7 +211,8 @@ class Replicas(Apart):
     def _start(self, images):
         self._share_weights()
         self.images = shared_copy(lying(images))
-        self.buffers = [shared_copy(buffer) for buffer in parts.buffers(self.model)]
+        self.places = parts.buffer_places(self.model)
+        self.buffers = [shared_copy(buffer) for buffer in parts.buffers(self.places)]
         self.meeting, self.exchange, self.settled = Meeting(self.n), Exchange(self.parameters, self.n), set()
         self.meeting.look = partial(look_at, self.others)
         get_num_threads()  # holds the BLAS to one thread, here and in those that are forked
@@ -237,7 +240,7 @@ class Replicas(Apart):
         """The others do this work for parts of the images, as ordered, while this process is alone() with its own."""
         own = len(images) // self.n if len(images) >= self.n else 0  # images that this process alone looks at
         self.images[own:len(images)] = lying(images)[own:]
-        for copy, buffer in zip(self.buffers, parts.buffers(self.model)):
+        for copy, buffer in zip(self.buffers, parts.buffers(self.places)):
             copy[...] = buffer
         self.likeness, done = None, False  # which would keep alive what is now to be replaced
         try:
@@ -252,15 +255,16 @@ class Replicas(Apart):
             raise
         finally:
             if done:
-                self.likeness = Likeness(self.model)  # what forward() has changed, it has changed in each process
+                # What forward() has changed, it has changed in each process.
+                self.likeness = Likeness(self.model, self.parameters)
             else:
                 self._undo(work)
 
     def _undo(self, work):
         """After a batch that failed: the other processes go, and the network is what it was before."""
         end(self.others, self.owner)
-        for copy, buffer in zip(self.buffers, parts.buffers(self.model)):
-            if copy.shape == buffer.shape:
+        for copy, buffer in zip(self.buffers, parts.buffers(self.places)):
+            if copy.shape == np.shape(buffer):
                 buffer[...] = copy
         if work == "gradients":
             self.model.zero_grad()
@@ -269,7 +273,7 @@ class Replicas(Apart):
         """(loss, number of correct labels) of the whole batch, and the gradients of all processes added up."""
         rank = self.meeting.rank
         with self.exchange.sending(rank):
-            said = parts.part_forward_and_back(self.model, images, *order, self.meeting)
+            said = parts.part_forward_and_back(self.model, self.parameters, self.places, images, *order, self.meeting)
         self.meeting(np.zeros(1), SENT)
         self.exchange.add(rank)
         self.meeting(np.zeros(1), ADDED)
@@ -289,7 +293,7 @@ class Replicas(Apart):
             while True:
                 work, part, *order = orders()
                 images = standing(self.images[part])
-                for copy, buffer in zip(self.buffers, parts.buffers(self.model)):
+                for copy, buffer in zip(self.buffers, parts.buffers(self.places)):
                     if buffer.flags.writeable:
                         buffer[...] = copy
                 if work == "answers":

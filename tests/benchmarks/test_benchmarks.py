@@ -1,11 +1,13 @@
 """The benchmark command at toy sizes: it runs, counts right, and times the same work on all sides."""
 
+import io
 import json
 import multiprocessing
 import os
 import platform
 import sys
 import time
+from contextlib import redirect_stdout
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -34,13 +36,11 @@ def tiny(tmp_path_factory):
     """What `--tiny` prints for minires alone, and the file that it writes."""
     folder = tmp_path_factory.mktemp("benchmarks")
     threads = kernels.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        said = []
-        patch.setattr("builtins.print", lambda *words, file=None, **_: file or said.append(" ".join(map(str, words))))
+    with redirect_stdout(io.StringIO()) as said:
         assert main(["--tiny", "--json", str(folder / "all.json"), "--against"]) == 0
     assert kernels.get_num_threads() == threads
     assert [path.name for path in folder.iterdir()] == ["all.json"]
-    return "\n".join(said).splitlines(), json.loads((folder / "all.json").read_text())
+    return said.getvalue().splitlines(), json.loads((folder / "all.json").read_text())
 
 
 def test_every_workload_has_a_row_and_no_line_is_wider_than_the_page(tiny):

@@ -9,7 +9,7 @@ import pytest
 from sharing import batch, network
 
 from minires import Tensor, nn
-from minires.errors import DTypeError, GraphError, MiniresError, ShapeError
+from minires.errors import DTypeError, GraphError, MiniresError, OptionError, ShapeError
 from minires.graph import no_grad
 from minires.parallel import Replicas
 
@@ -227,6 +227,18 @@ def test_a_gradient_of_a_part_that_is_asked_for_is_refused(listen):
         model.listen = lambda m, h: None
         replicas.gradients(images, labels)
     assert not model.first.weight.node.hooks
+
+
+@pytest.mark.skipif(not hasattr(nn.Module, "register_full_backward_hook"), reason="modules have no backward hooks")
+def test_a_backward_hook_on_a_module_is_refused():
+    model = network()
+    with Replicas(model, 2) as replicas:
+        replicas.gradients(*batch(4))
+        handle = model.layer1.register_full_backward_hook(lambda module, given, dy: None)
+        with pytest.raises(OptionError, match=r"a backward hook on layer1 asks for gradients, .*use one process"):
+            replicas.gradients(*batch(4))
+        handle.remove()
+        replicas.gradients(*batch(4))
 
 
 def test_a_tensor_that_is_no_parameter_and_requires_a_gradient_is_refused():

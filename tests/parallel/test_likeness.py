@@ -12,10 +12,13 @@ from sharing import batch, network
 
 from minires import Tensor, kernels, nn, ops
 from minires.graph import no_grad
-from minires.parallel import Replicas
-from minires.parallel.likeness import Likeness
+from minires.parallel import Replicas, likeness
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+
+
+def look(model):
+    return likeness.Likeness(model, list(model.parameters()))
 
 
 class Config:
@@ -51,6 +54,8 @@ class Holder(nn.Module):
         self.closure, self.factor = (lambda x: x * factor[0]), factor
         self.method = self.config.__init__
         self.partial = functools.partial(ops.leaky_relu, negative_slope=0.1)
+        self.pair = [nn.ReLU(), nn.ReLU()]
+        self.pair.append(self.pair[0])
         self.cycle = []
         self.cycle.append(self.cycle)
         self.layers = [nn.BatchNorm2d(4).requires_grad_(False), {"deep": nn.BatchNorm2d(4).requires_grad_(False)}]
@@ -58,7 +63,7 @@ class Holder(nn.Module):
 
     def forward(self, x):
         x = self.partial(self.layers[0](self.norm(self.conv(x))))
-        x = self.layers[1]["deep"](x) * self.tensor * float(self.scale * self.numbers[1] + self.table["deep"]["b"][1][0])
+        x = self.layers[1]["deep"](x) * self.tensor * float(self.scale * self.numbers[1] * self.table["a"])
         x = self.closure(x) * float(self.config.scale + self.config.shifts[0] + self.slotted.scale + self.space.scale)
         x = x * Tensor(self.mask * self.masks[0]) + float(self.bias[0])
         return self.fc(ops.flatten(ops.adaptive_avg_pool2d(x), start_dim=1))
@@ -76,7 +81,8 @@ CHANGES = {
     "eps": lambda m: setattr(m.norm, "eps", 0.5),
     "an integer that is a float": lambda m: setattr(m, "numbers", [1.0, 2.0]),
     "momentum": lambda m: setattr(m.norm, "momentum", 0.5),
-    "a setting in a dictionary": lambda m: m.conv.settings.update(padding=0),
+    "a setting of a convolution": lambda m: setattr(m.conv, "padding", 0),
+    "a setting in a dictionary": lambda m: m.table.update(a=3.0),
     "an attribute": lambda m: setattr(m, "scale", 3.0),
     "None": lambda m: setattr(m, "nothing", 0),
     "a new attribute": lambda m: setattr(m, "more", 1),
@@ -102,6 +108,7 @@ CHANGES = {
     "the class's array": lambda m: m.bias.__setitem__(0, 1.0),
     "a class's forward": lambda m: setattr(type(m), "forward", other_forward),
     "an object's forward": lambda m: setattr(m, "forward", types.MethodType(other_forward, m)),
+    "which of two modules a name stands for": lambda m: m.pair.__setitem__(2, m.pair[1]),
     "a module": lambda m: setattr(m, "norm", nn.BatchNorm2d(4)),
     "a head": lambda m: setattr(m, "fc", nn.Linear(4, 10, rng=5)),
     "a class": lambda m: setattr(m.norm, "__class__", type("Sub", (nn.BatchNorm2d,), {})),
@@ -131,47 +138,47 @@ def holder():
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_is_seen_and_no_change_is_none(holder, change):
-    before = Likeness(holder)
-    assert before.difference(Likeness(holder)) == ""
+    before = look(holder)
+    assert before.difference(look(holder)) == ""
     change(holder)
-    after = Likeness(holder)
+    after = look(holder)
     assert before.difference(after)
-    assert after.difference(Likeness(holder)) == ""
+    assert after.difference(look(holder)) == ""
 
 
 def test_the_place_of_a_change_is_named():
     model = network()
-    before = Likeness(model)
+    before = look(model)
     model.layer2[0].bn1.eps = 0.5
-    assert before.difference(Likeness(model)) == "layer2.0.bn1.eps"
+    assert before.difference(look(model)) == "layer2.0.bn1.eps"
     holder = Holder()
-    before = Likeness(holder)
+    before = look(holder)
     holder.config.shifts[0] = 1.0
-    assert before.difference(Likeness(holder)) == "config.shifts"
+    assert before.difference(look(holder)) == "config.shifts"
     holder.open.close()
 
 
 def test_what_a_step_of_training_changes_is_no_change():
     """Weights lie in shared memory, buffers are copied with each batch, gradients are each process's own."""
     model = network()
-    before = Likeness(model)
+    before = look(model)
     for p in model.parameters():
         p.data -= 0.1
         p.grad = np.zeros_like(p.data)
     model.bn1.running_mean += 1
     model.bn1.num_batches_tracked += 1
     model.train()  # which sets attributes that were the class's
-    assert before.difference(Likeness(model)) == ""
+    assert before.difference(look(model)) == ""
 
 
 def test_what_has_many_names_is_looked_at_once():
     model = network()
-    before = len(Likeness(model).values)
+    before = len(look(model).values)
     for i in range(100):
         setattr(model, f"again{i}", model.layer1)
-    assert len(Likeness(model).values) == before + 100
+    assert len(look(model).values) == before + 100
     model.layer1[0].bn1.eps = 0.5
-    assert len(Likeness(model).values) == before + 100
+    assert len(look(model).values) == before + 100
 
 
 def step(model, n=1, replicas=None):
@@ -193,7 +200,7 @@ def check_equal(found, expected):
 
 @on_linux
 @pytest.mark.parametrize("name", [
-    "eps", "a setting in a dictionary", "an attribute", "a list", "an array", "a tensor that is no parameter",
+    "eps", "a setting of a convolution", "an attribute", "a list", "an array", "a tensor that is no parameter",
     "an object with slots", "what a function closes over", "the class's array", "a class's forward",
     "an object's forward", "a head", "a module in a list", "a forward hook", "a frozen parameter", "a buffer"])
 def test_after_a_change_processes_make_the_step_of_one(holder, name):
