@@ -13,8 +13,8 @@ class Table:
     A first cell that is too long has a line of its own, others are cut.
     """
 
-    def __init__(self, columns, quiet=False, show=print):
-        self.columns, self.quiet, self.show, self.begun = columns, quiet, show, False
+    def __init__(self, columns, quiet=False, show=None):
+        self.columns, self.quiet, self.show, self.begun = columns, quiet, show or print, False
 
     def row(self, *cells, passed=None):
         """Print a line, and the verdict behind it if there is one; under the headings, the first time."""
@@ -31,8 +31,7 @@ class Table:
 
     def _line(self, cells):
         fitted = []
-        for cell, width in zip(cells, self.columns.values()):
-            text = cell
+        for text, width in zip(cells, self.columns.values()):
             if len(text) > abs(width):
                 text = text[:abs(width) - 1] + "…"
             fitted.append(text.rjust(-width) if width < 0 else text.ljust(width))

@@ -1,6 +1,6 @@
 """A batch that several processes share: what one of them must know about the others.
 
-Each has a part of the pictures and works on it alone. Only batch normalisation's sums are over all pictures; meeting()
+Each has a part of the images and works on it alone. Only batch normalisation's sums are over all images; meeting()
 is how a process adds up its own with those of the others. It holds for the thread that says so: what another thread
 computes beside it is no part of that batch.
 """
@@ -23,9 +23,9 @@ _batch = _Batch()
 
 @contextmanager
 def meeting(share, fraction, add_up):
-    """In this block the arrays hold `fraction` of a batch's pictures and count for `share` of it.
+    """In this block the arrays hold `fraction` of a batch's images and count for `share` of it.
 
-    The two differ where several processes have the same pictures. add_up(sums) gives the sums of all processes.
+    The two differ where several processes have the same images. add_up(sums) gives the sums of all processes.
     """
     before = _batch.share, _batch.fraction, _batch.add_up
     _batch.share, _batch.fraction, _batch.add_up = share, fraction, add_up

@@ -379,7 +379,7 @@ def test_signals_that_a_group_gets_are_left_to_the_first_process():
 
 
 def test_one_process_goes_on_after_another_has_ended(monkeypatch):
-    """What a training loop does: the step that failed is repeated alone, on weights that nobody shares any more."""
+    """What a training loop does: the step that failed is repeated alone, on weights that are no longer shared."""
     model, twin = network(), network()
     with Replicas(model, 2) as replicas:
         at_moment(monkeypatch, 7, FAULTS["killed"][0])

@@ -89,6 +89,10 @@ class Draw:
         """Different values, 0.1 apart, in random order: what has no tie and no near one."""
         return (self.rng.permutation(math.prod(shape)).reshape(shape) - math.prod(shape) / 2) * 0.1 + 0.05
 
+    def apart(self, *shape):
+        """Values of size 1 to 2.5, neighbours of opposite sign: where all are equal, a deviation has no derivative."""
+        return (0.5 + self.positive(*shape)) * (1 - 2 * (np.indices(shape).sum(axis=0) % 2))
+
     def laid_out(self, x):
         """x (N,C,H,W), in either memory format."""
         return channels_last(x) if self.size(0, 1) else x
