@@ -160,8 +160,8 @@ CASES = [
     (OptionError, lambda: ops.gelu(t(3), approximate="erf"), "gelu: approximate must be"),
     (ShapeError, lambda: nn.Conv2d(4, 6, 3, groups=3), "Conv2d: groups=3 must divide 4"),
     (ShapeError, lambda: nn.Conv2d(4, 6, 0), "Conv2d: kernel_size must be at least 1"),
-    (OptionError, lambda: nn.BatchNorm2d(3, momentum=2), "BatchNorm2d: momentum must lie"),
-    (OptionError, lambda: nn.Dropout(-1), "Dropout: p must lie"),
+    (OptionError, lambda: nn.BatchNorm2d(3, momentum=2), "BatchNorm2d: momentum must be a number"),
+    (OptionError, lambda: nn.Dropout(-1), "Dropout: p must be a number"),
 ]
 
 
