@@ -2,6 +2,10 @@
 
 import pytest
 from backends import BACKENDS, GPUS
+from hypothesis import settings
+
+settings.register_profile("minires", deadline=None)  # another program's load is no fault of the code's
+settings.load_profile("minires")
 
 
 def pytest_collection_modifyitems(items):
