@@ -78,12 +78,12 @@ class Node:
                     f"{self.name}: an array that its backward needs was changed in place after the forward pass; "
                     "run backward first, or change a copy"
                 )
-        # A backward with costly gradients takes a second argument: which of them somebody wants.
-        if self.backward.__code__.co_argcount > 1:
+        code = self.backward.__code__
+        if code.co_argcount > 1 and code.co_varnames[1] == "needs":  # costly gradients: it is told which are wanted
             dxs = self.backward(dy, tuple(node is not None for node in self.inputs))
         else:
             dxs = self.backward(dy)
-        dxs = dxs if isinstance(dxs, tuple) else (dxs,)
+        dxs = tuple(dxs) if isinstance(dxs, (tuple, list)) else (dxs,)
         if len(dxs) < len(self.inputs) or any(dx is not None for dx in dxs[len(self.inputs):]):
             raise GraphError(f"{self.name}: backward gave {len(dxs)} gradients for {len(self.inputs)} inputs")
         return dxs
@@ -160,9 +160,10 @@ def propagate(root, dy, retain_graph):
 
 
 def _is_new(dx, held, given):
-    """Whether dx was made by the backward that gave it: all of its memory, and nobody else's."""
+    """Whether dx was made by the backward that gave it, all of its memory, and may be added to in place."""
     own = owner(dx)
-    return id(own) not in held and own.size == dx.size and given.count(id(own)) == 1
+    return (id(own) not in held and own.size == dx.size and given.count(id(own)) == 1
+            and getattr(dx.flags, "writeable", True))
 
 
 def _copy_as(like, dy):

@@ -35,7 +35,7 @@ def _numpy_names(name, dim, keepdim, axis, keepdims, **refused):
     for setting, value in refused.items():
         if value is not None:
             raise OptionError(f"{name}: a Tensor takes no {setting}=, got {value!r}")
-    return axis if dim is None else dim, bool(keepdim or keepdims)
+    return axis if dim is None else dim, keepdim if keepdims is None else keepdims
 
 
 class Methods(Operators):
@@ -88,6 +88,10 @@ class Methods(Operators):
     def maximum(self, other) -> Tensor:
         """The larger of x and other, element by element; max() is over the elements of one Tensor."""
         return registry["maximum"](self, other)
+
+    def minimum(self, other) -> Tensor:
+        """The smaller of x and other, element by element; min() is over the elements of one Tensor."""
+        return registry["minimum"](self, other)
 
     def clip(self, min=None, max=None) -> Tensor:
         """x kept within [min, max]"""
@@ -173,6 +177,8 @@ class Methods(Operators):
         return self._extreme("min", dim, keepdim, axis, keepdims, out)
 
     def _extreme(self, name, dim, keepdim, axis, keepdims, out):
+        if isinstance(dim, (Operators, np.ndarray)):  # of two tensors, element by element
+            return registry[f"{name}imum"](self, dim)
         if dim is None:
             axis, keepdims = _numpy_names(name, None, keepdim, axis, keepdims, out=out)
             return registry[f"a{name}"](self, dim=axis, keepdim=keepdims)

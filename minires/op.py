@@ -2,6 +2,7 @@
 
 import inspect
 from functools import wraps
+from types import FunctionType
 
 import numpy as np
 
@@ -16,7 +17,8 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
 
     Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
     positional argument (None where there is none), and closes over exactly the arrays that it needs. What it returns
-    is dy, something that it closes over, a view of one of these, or an array of which nobody else keeps a hold.
+    is dy, something that it closes over, a view of one of these, or a new array that is kept nowhere else.
+    backward(dy, needs) is told which gradients are wanted: a tuple of booleans, one for each positional argument.
     any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
     numbers: takes Python numbers in place of arrays, and integers beside floats, whose dtype they take;
     variadic: called with one list of tensors, as torch.cat is; view: y may share its memory with an input.
@@ -60,8 +62,13 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
         return _record(name, inputs, y if is_array(y) else np.asarray(y), backward)
 
     call.raw, call.view = function, view
-    registry[name] = call
+    if not _is_ours(registry.get(name)) or _is_ours(function):  # x.relu() stays what it is when a relu is written anew
+        registry[name] = call
     return call
+
+
+def _is_ours(function):
+    return getattr(function, "__module__", "").startswith("minires.")
 
 
 def _promoted(arrays, unchecked):
@@ -124,12 +131,22 @@ def _check_place(name, first, a):
 
 
 def _closed_over(backward):
-    """What backward keeps alive: the values of its cells, and what lies in tuples and lists among them."""
+    """What backward keeps alive: the values of its cells and defaults, and what lies in tuples and lists among them."""
     values = []
-    for cell in backward.__closure__ or ():
-        value = cell.cell_contents
+    for value in (*(cell.cell_contents for cell in backward.__closure__ or ()), *(backward.__defaults__ or ())):
         values.extend(value) if isinstance(value, (tuple, list)) else values.append(value)
     return values
+
+
+def _as_function(backward):
+    """backward itself, or what stands for another callable: what that keeps is not seen, so what it gives is copied."""
+    if isinstance(backward, FunctionType):
+        return backward
+
+    def copied(dy):
+        dxs = backward(dy)
+        return tuple(dx.copy() if is_array(dx) else dx for dx in (dxs if isinstance(dxs, (tuple, list)) else (dxs,)))
+    return copied
 
 
 def _record(name, inputs, y, backward):
@@ -139,6 +156,7 @@ def _record(name, inputs, y, backward):
     nodes = tuple([t.node if isinstance(t, Tensor) else None for t in inputs])
     if mode.recording and any(nodes) and y.dtype.kind == "f":
         memory[own] = out.version
+        backward = _as_function(backward)
         held = owners(_closed_over(backward))
         saved = tuple([(memory[a], memory[a].count) for a in held if a in memory])
         out.node = Node(name, y, backward, nodes, held, saved)

@@ -19,7 +19,7 @@ registry = {}  # name -> op; filled by @op
 # NumPy's elementwise functions that are ops: array + tensor calls np.add, and np.exp(tensor) is ours, too
 UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "power": "pow", "matmul": "matmul",
           "negative": "neg", "absolute": "abs", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh",
-          "maximum": "maximum"}
+          "maximum": "maximum", "minimum": "minimum"}
 
 
 def unwrap(value):

@@ -1,9 +1,11 @@
 """@op: how arguments reach a function, and what its backward must give."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from minires import Tensor, op, ops
+from minires import Tensor, no_grad, op, ops
 from minires.errors import DTypeError, GraphError, ShapeError
 from minires.tensor import registry
 
@@ -90,3 +92,78 @@ def test_types_that_do_not_fit_are_named(call, message):
 def test_an_input_without_gradient_is_not_recorded():
     assert ops.relu(Tensor([1.0])).node is None
     assert ops.relu(np.ones(3, np.float32)).node is None
+
+
+# What people write who make an op of their own
+
+@pytest.fixture
+def own_ops():
+    before = dict(registry)
+    yield
+    registry.clear()
+    registry.update(before)
+
+
+class Scaling:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, dy):
+        return self.factor * dy
+
+    def back(self, dy):
+        return self.factor * dy
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: lambda dy, k=3: k * dy, lambda x: lambda dy, scale=3, needs=True: scale * dy, lambda x: lambda dy, x=x: 3 * dy + 0 * x,
+    lambda x: Scaling(3), lambda x: Scaling(3).back, lambda x: partial(np.multiply, 3), lambda x: lambda dy: [3 * dy],
+], ids=["a default", "needs as third", "an array as default", "an object", "a method", "a partial", "a list"])
+def test_a_backward_may_be_any_callable_with_settings_of_its_own(own_ops, make):
+    @op
+    def three_times(x):
+        return 3 * x, make(x)
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    (three_times(x) + three_times(x)).sum().backward()
+    assert x.grad.tolist() == [6, 6]
+
+
+def test_what_an_object_keeps_and_hands_out_is_not_written_over(own_ops):
+    kept = np.ones(2)
+
+    @op
+    def keeping(x):
+        return x * 1, partial(lambda kept, dy: kept, kept)
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    (keeping(x) + x + x).sum().backward()
+    assert (kept.tolist(), x.grad.tolist()) == ([1, 1], [3, 3])
+
+
+def test_an_array_that_is_a_default_of_backward_is_watched(own_ops):
+    @op
+    def square(x):
+        return x * x, lambda dy, x=x: 2 * x * dy
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    y = square(x)
+    with no_grad():
+        x[0] = 5
+    with pytest.raises(GraphError, match="changed in place"):
+        y.sum().backward()
+
+
+def test_an_op_of_ones_own_with_a_name_that_is_taken_changes_nothing_else(own_ops):
+    @op
+    def sigmoid(x):
+        return x * 0, lambda dy: dy * 0
+    x = Tensor(np.array([0.0]))
+    assert sigmoid(x).item() == 0
+    assert x.sigmoid().item() == ops.sigmoid(x).item() == 0.5
+
+    @op
+    def mine(x):
+        return x, lambda dy: dy
+
+    @op
+    def mine(x):  # noqa: F811 - a cell of a notebook run again
+        return x * 2, lambda dy: dy * 2
+    assert registry["mine"] is mine

@@ -134,14 +134,25 @@ def sqrt(x):
 @op(numbers=True)
 def maximum(a, b):
     """y = max(a, b), elementwise; where they are equal each takes half of ∂L/∂y, as in torch.maximum."""
-    shape_a, shape_b = _meet("maximum", a, b)
+    return _either("maximum", a, b)
+
+
+@op(numbers=True)
+def minimum(a, b):
+    """y = min(a, b), elementwise; where they are equal each takes half of ∂L/∂y, as in torch.minimum."""
+    return _either("minimum", a, b)
+
+
+def _either(name, a, b):
+    shape_a, shape_b = _meet(name, a, b)
     xp = array_module(a, b)
+    more, less = (a, b) if name == "maximum" else (b, a)
 
     def backward(dy):
         tie = xp.where(a.real == b.real, dy / 2, 0)
-        return (unbroadcast(xp.where(a.real > b.real, dy, tie), shape_a),
-                unbroadcast(xp.where(b.real > a.real, dy, tie), shape_b))
-    return xp.maximum(a, b), backward
+        return (unbroadcast(xp.where(more.real > less.real, dy, tie), shape_a),
+                unbroadcast(xp.where(less.real > more.real, dy, tie), shape_b))
+    return getattr(xp, name)(a, b), backward
 
 
 @op(numbers=True, integers=("condition",))

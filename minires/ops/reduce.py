@@ -8,18 +8,22 @@ import math
 import numpy as np
 
 from minires.arrays import array_module
-from minires.errors import OptionError, ShapeError
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
 from minires.ops.shape import axis
 from minires.tensor import Tensor
 
 
-def _axes(x, dim, name):
-    """The axes that dim names, and how many numbers meet in one result."""
-    dims = range(x.ndim) if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
-    axes = tuple(axis(d, x.ndim, name) for d in dims) if x.ndim else ()
+def _axes(x, dim, name, keepdim=False):
+    """The axes that dim names, all for None and (), and how many numbers meet in one result."""
+    if not isinstance(keepdim, (bool, np.bool_)):
+        raise DTypeError(f"{name}: keepdim must be True or False, got {keepdim!r}; several dims are one tuple, "
+                         f"as in {name}(dim=(2, 3))")
+    dims = tuple(dim) if isinstance(dim, (tuple, list)) else range(x.ndim) if dim is None else (dim,)
+    axes = tuple(axis(d, x.ndim, name) for d in dims or range(x.ndim))
     if len(set(axes)) < len(axes):
         raise ShapeError(f"{name}: dim {dim} names an axis twice")
+    axes = axes if x.ndim else ()
     return axes, math.prod(x.shape[i] for i in axes)
 
 
@@ -29,17 +33,18 @@ def _kept(shape, axes):
 
 @op(any_dtype=True)
 def sum(x, *, dim=None, keepdim=False):
-    """y = Σ x: every x receives ∂L/∂y."""
-    axes, _ = _axes(x, dim, "sum")
+    """y = Σ x: every x receives ∂L/∂y. Integers and booleans are added up in int64."""
+    axes, _ = _axes(x, dim, "sum", keepdim)
     shape, kept, xp = x.shape, _kept(x.shape, axes), array_module(x)
-    return x.sum(axis=axes, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(kept), shape)
+    dtype = np.int64 if x.dtype.kind in "biu" else None
+    return x.sum(axis=axes, keepdims=keepdim, dtype=dtype), lambda dy: xp.broadcast_to(dy.reshape(kept), shape)
 
 
 @op(any_dtype=True)
 def mean(x, *, dim=None, keepdim=False):
     """y = Σ x / m: every x receives ∂L/∂y / m. Integers and booleans are averaged in float32."""
     x = x.astype(np.float32) if x.dtype.kind in "biu" else x
-    axes, m = _axes(x, dim, "mean")
+    axes, m = _axes(x, dim, "mean", keepdim)
     shape, kept, xp = x.shape, _kept(x.shape, axes), array_module(x)
     return x.mean(axis=axes, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(kept) / m, shape)
 
@@ -58,7 +63,7 @@ def amin(x, *, dim=None, keepdim=False):
 
 def _extreme(name, x, dim, keepdim):
     xp = array_module(x)
-    axes, m = _axes(x, dim, name)
+    axes, m = _axes(x, dim, name, keepdim)
     if m == 0:
         raise ShapeError(f"{name}: nothing to choose from along dim {dim} of shape {x.shape}")
     y = getattr(x, name[1:])(axis=axes, keepdims=True)
@@ -99,7 +104,7 @@ def _tensor(x):
 @op
 def var(x, *, dim=None, correction=1, keepdim=False):
     """y = Σ(x − x̄)²/(m − correction): ∂L/∂x = ∂L/∂y · 2(x − x̄)/(m − correction)."""
-    axes, m = _axes(x, dim, "var")
+    axes, m = _axes(x, dim, "var", keepdim)
     if m <= correction:
         raise ShapeError(f"var: {m} values along dim {dim} leave no degree of freedom (correction={correction})")
     d = x - x.mean(axis=axes, keepdims=True)
@@ -111,7 +116,7 @@ def var(x, *, dim=None, correction=1, keepdim=False):
 @op
 def std(x, *, dim=None, correction=1, keepdim=False):
     """y = √var(x): ∂L/∂x = ∂L/∂y · (x − x̄)/((m − correction)·y), and 0 where y = 0, as in torch."""
-    axes, m = _axes(x, dim, "std")
+    axes, m = _axes(x, dim, "std", keepdim)
     if m <= correction:
         raise ShapeError(f"std: {m} values along dim {dim} leave no degree of freedom (correction={correction})")
     xp = array_module(x)
@@ -129,7 +134,7 @@ def norm(x, *, p=2, dim=None, keepdim=False):
     """
     if p not in (1, 2):
         raise OptionError(f"norm: p must be 1 or 2, got {p!r}; the maximum norm is x.abs().amax()")
-    axes, m = _axes(x, dim, "norm")
+    axes, m = _axes(x, dim, "norm", keepdim)
     xp = array_module(x)
     if p == 1:
         slope = xp.sign(x.real)

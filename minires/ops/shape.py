@@ -3,6 +3,8 @@
 import math
 from itertools import accumulate, pairwise
 
+import numpy as np
+
 from minires.arrays import array_module, check_dtype, device_of, empty, is_array, memory_order, to_device
 from minires.errors import DTypeError, ShapeError
 from minires.op import op
@@ -12,7 +14,7 @@ from minires.tensor import unwrap
 
 def axis(dim, ndim, name):
     """dim, which may count from the end, as 0 <= axis < ndim; a 0-d array has the axis 0, or −1, as in torch."""
-    if not hasattr(dim, "__index__"):
+    if not hasattr(dim, "__index__") or isinstance(dim, (bool, np.bool_)):
         raise DTypeError(f"{name}: dim must be an integer, got {dim!r}")
     if not -max(ndim, 1) <= dim < max(ndim, 1):
         raise ShapeError(f"{name}: dim {dim} is out of range for {ndim} axes")

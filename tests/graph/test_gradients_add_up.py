@@ -232,3 +232,29 @@ def test_a_gradient_lies_in_memory_as_its_tensor_does():
     w = Tensor(np.ones((4, 3, 3, 3)), requires_grad=True)
     ops.sum(ops.conv2d(Tensor(x.data), w)).backward()
     assert w.grad.strides == w.data.strides
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: x * 3 + x.mean(), lambda x: 0.5 * x.sum() + x.sum().mean(), lambda x: x.relu() + x.sum(1, keepdim=True) * 2,
+    lambda x: x.relu() * x.mean((0, 1), keepdim=True).sigmoid(), lambda x: x + x.expand(3, 1) + x.amax(1, keepdim=True),
+], ids=range(5))
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_gradient_that_is_read_only_is_not_added_to_in_place(function, n):
+    """np.broadcast_to gives such an array where nothing is stretched, as over one element."""
+    x = Tensor(np.arange(1.0, n + 1).reshape(n, 1), requires_grad=True)
+    function(x).sum().backward()
+    h = 1e-6
+    for i in range(x.numel()):
+        moved = [x.data.copy(), x.data.copy()]
+        moved[0].flat[i] += h
+        moved[1].flat[i] -= h
+        slope = (function(Tensor(moved[0])).sum().item() - function(Tensor(moved[1])).sum().item()) / (2 * h)
+        assert abs(x.grad.flat[i] - slope) < 1e-6
+
+
+@pytest.mark.parametrize("equation", ["ij,kj->ik", "ij,ij->", "ij,ij->ij"])
+def test_an_einsum_may_take_a_tensor_twice(equation):
+    x = leaf(2, 3)
+    ops.einsum(equation, x, x).sum().backward()
+    other = x.data.sum(0) * np.ones((2, 1)) if equation == "ij,kj->ik" else x.data
+    np.testing.assert_allclose(x.grad, 2 * other, rtol=1e-12)

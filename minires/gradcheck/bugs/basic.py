@@ -63,6 +63,10 @@ bug("maximum", "all to both at ties", "your gradient goes to a and to b where th
     lambda call: tuple(narrow(call.dy * (x >= other), x.shape) for x, other in (call.arrays, call.arrays[::-1])))
 bug("maximum", "all to a", "your da takes all of dy: only where a is the greater")(
     lambda call: call.but(a=narrow(call.dy, call.arrays[0].shape)))
+bug("minimum", "all to both at ties", "your gradient goes to a and to b where they are equal: each takes half")(
+    lambda call: tuple(narrow(call.dy * (x <= other), x.shape) for x, other in (call.arrays, call.arrays[::-1])))
+bug("minimum", "maximum's", "your gradient goes to the greater of a and b")(
+    lambda call: tuple(narrow(call.dy * (x > other), x.shape) for x, other in (call.arrays, call.arrays[::-1])))
 bug("maximum", "minimum's", "your gradient goes to the lesser of a and b")(
     lambda call: tuple(narrow(call.dy * (x < other), x.shape) for x, other in (call.arrays, call.arrays[::-1])))
 

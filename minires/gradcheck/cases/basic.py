@@ -6,7 +6,7 @@ from minires.arrays import channels_last
 from minires.gradcheck.cases.draw import Case, cases_for
 
 
-@cases_for("add", "sub", "mul", "maximum")
+@cases_for("add", "sub", "mul", "maximum", "minimum")
 def _binary(draw, name):
     m, n, k = draw.sizes(3, 2, 5)
     yield Case("same shape", (draw.normal(m, n), draw.normal(m, n)))
@@ -17,8 +17,9 @@ def _binary(draw, name):
     yield Case("transposed", (draw.normal(n, m).T, draw.normal(m, n)))
     yield Case("square", (draw.normal(n, 1), draw.normal(n, n)))
     yield Case("empty", (draw.normal(0, n), draw.normal(n)))
-    if name == "maximum":
+    if name in ("maximum", "minimum"):
         a, b = np.array([1.0, -2.0, 3.0, 0.0]), np.array([1.0, 5.0, -4.0, 0.0])
+        a, b = (a, b) if name == "maximum" else (-a, -b)
         yield Case("ties", (a, b), convention=lambda dy: (dy * [0.5, 0, 1, 0.5], dy * [0.5, 1, 0, 0.5]))
 
 
