@@ -10,6 +10,8 @@ from minires.tensor import Tensor, unwrap
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False):
     """A Tensor of a copy of data: numbers, lists, arrays or Tensors. Tensor(array) shares the array's memory."""
+    if isinstance(data, Tensor):
+        data = Tensor(data)  # which refuses what would cut a graph
     return Tensor(as_array(unwrap(data), dtype).copy(order="K"), requires_grad, device=device)
 
 

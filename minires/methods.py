@@ -224,16 +224,22 @@ class Methods(Operators):
     # Shapes
 
     def reshape(self, *shape) -> Tensor:
-        """The same elements in another shape, one size of which may be −1"""
-        return registry["reshape"](self, shape=_sizes(shape, "reshape"))
+        """The same elements in another shape, one size of which may be −1; read-only where it had to be a copy"""
+        return self._same_memory(registry["reshape"](self, shape=_sizes(shape, "reshape")))
 
     def view(self, *shape) -> Tensor:
-        """reshape(); where memory does not allow a view it is a copy, where torch would refuse."""
-        return registry["reshape"](self, shape=_sizes(shape, "view"))
+        """reshape(); where memory does not allow a view it is a read-only copy, where torch would refuse."""
+        return self._same_memory(registry["reshape"](self, shape=_sizes(shape, "view")))
 
     def flatten(self, start_dim=0, end_dim=-1) -> Tensor:
-        """The axes start_dim … end_dim made one"""
-        return registry["flatten"](self, start_dim=start_dim, end_dim=end_dim)
+        """The axes start_dim … end_dim made one; read-only where it had to be a copy"""
+        return self._same_memory(registry["flatten"](self, start_dim=start_dim, end_dim=end_dim))
+
+    def _same_memory(self, tensor):
+        """The tensor, which may not be written into if that would not write into this one."""
+        if isinstance(tensor.data, np.ndarray) and not np.may_share_memory(tensor.data, self.data):
+            tensor.data.flags.writeable = False
+        return tensor
 
     def permute(self, *dims) -> Tensor:
         """The axes in another order"""
@@ -261,8 +267,8 @@ class Methods(Operators):
         return registry["expand"](self, sizes=_sizes(sizes, "expand"))
 
     def contiguous(self) -> Tensor:
-        """This tensor: every op takes any memory format, so that nothing needs to be copied."""
-        return self
+        """This tensor if it lies row by row in memory, else a copy that does. Ops take any memory format."""
+        return self if self.data.flags.c_contiguous else registry["clone"](self, order="C")
 
     def __getitem__(self, index) -> Tensor:
         return registry["getitem"](self, index=index)
@@ -273,9 +279,17 @@ class Methods(Operators):
         """A copy; its gradient flows back to this tensor"""
         return registry["clone"](self)
 
-    def to(self, target) -> Tensor:
-        """On a device ("cpu", "cuda", "cuda:1") or with a dtype (np.float64); gradients find their way back."""
-        device, dtype = place_or_dtype(target)
+    def to(self, *targets, device=None, dtype=None, non_blocking=False) -> Tensor:
+        """On a device ("cpu", "cuda", "cuda:1"), with a dtype (np.float64), or both; gradients find their way back.
+
+        non_blocking is taken as in torch and changes nothing.
+        """
+        wanted = [*targets, *(setting for setting in (device, dtype) if setting is not None)]
+        if not wanted:
+            raise OptionError("to: give a device, a dtype or both")
+        for target in wanted:
+            there, kind = place_or_dtype(target.dtype if isinstance(target, Methods) else target)
+            device, dtype = there or device, kind or dtype
         return registry["to"](self, device=device, dtype=dtype)
 
     def type_as(self, other) -> Tensor:

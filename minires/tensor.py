@@ -8,6 +8,7 @@ from minires.arrays import array_module, as_array, device_of, memory_order, to_d
 from minires.errors import DTypeError, GraphError
 from minires.graph import Node, Version, mode, propagate
 from minires.hooks import Handle
+from minires.indexing import two_steps
 from minires.methods import Methods
 from minires.operators import registry, unwrap
 from minires.torch_names import missing
@@ -153,6 +154,8 @@ class Tensor(Methods):
         return np.array(self.numpy(), dtype=dtype, copy=copy) if copy else np.asarray(self.numpy(), dtype=dtype)
 
     def __dlpack__(self, **settings):
+        if self.node is not None and mode.recording:
+            raise GraphError("another library would take the values of this tensor and cut the graph: pass t.detach()")
         return self.data.__dlpack__(**settings)
 
     def __dlpack_device__(self):
@@ -213,6 +216,10 @@ class Tensor(Methods):
         if mode.recording and self.node is not None:
             raise GraphError("a tensor that requires a gradient cannot be changed in place while operations are "
                              "recorded; do it inside `with minires.no_grad():`")
+        if not getattr(self.data.flags, "writeable", True):
+            raise GraphError("this tensor is read-only, because what is written into it would be lost: view() or "
+                             "reshape() has copied a tensor that lies otherwise in memory, or expand() has repeated "
+                             "one; write into that one, or into a clone()")
         write()
         self.mark_changed()
         return self
@@ -221,8 +228,9 @@ class Tensor(Methods):
         if getattr(value, "node", None) is not None and mode.recording:
             raise GraphError("a tensor of a graph cannot be written into another, where its gradient would be lost: "
                              "collect the parts in a list for ops.stack or ops.cat, or choose with ops.where")
-        index = tuple(map(unwrap, index)) if isinstance(index, tuple) else unwrap(index)
-        self._change(lambda: self.data.__setitem__(index, unwrap(value)))
+        first, second = two_steps(index, array_module(self.data))
+        part, at = (self.data, first) if second is None else (self.data[first], second)
+        self._change(lambda: part.__setitem__(at, unwrap(value)))
 
     def copy_(self, value):
         """Overwrite the data with value (broadcast to this shape)."""

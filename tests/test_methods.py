@@ -39,7 +39,10 @@ B = np.random.default_rng(1).uniform(0.5, 2, (3, 4)).astype("f4")
     (lambda x: np.std(x), A.std()), (lambda x: np.var(x, 1), A.var(1)), (lambda x: np.max(x), A.max()), (lambda x: np.min(x, axis=1), A.min(1)),
     (lambda x: np.argmax(x, axis=1), A.argmax(1)), (lambda x: np.exp(x), np.exp(A)), (lambda x: np.add(B, x), A + B),
     (lambda x: B - x, B - A), (lambda x: B / x, B / A), (lambda x: np.greater(B, x), B > A), (lambda x: np.isnan(x), np.isnan(A)),
-    (lambda x: x + np.float64(2), A + 2), (lambda x: x.fill_(2), A * 0 + 2), (lambda x: x.zero_(), A * 0),
+    (lambda x: x + np.float64(2), A + 2), (lambda x: x.fill_(2), A * 0 + 2),
+    (lambda x: x.to("cpu", np.float64), A.astype(float)), (lambda x: x.to(dtype=np.float64, device="cpu"), A.astype(float)),
+    (lambda x: x.to(Tensor(A.astype(float)), non_blocking=True), A.astype(float)), (lambda x: x.minimum(B), np.minimum(A, B)),
+    (lambda x: Tensor(np.full(2, 200, np.uint8)).sum() - 500, -100), (lambda x: x.mean(dim=[]), A.mean()), (lambda x: x.zero_(), A * 0),
 ])
 def test_a_habit_gives_what_torch_or_numpy_gives(ours, right):
     y = ours(Tensor(A.copy()))
@@ -67,6 +70,12 @@ def test_max_along_an_axis_is_unpacked_as_in_torch_and_never_into_rows():
         logits.max(dim=1, axis=0)
 
 
+@pytest.mark.parametrize("call", [lambda x: x.mean(0, 1), lambda x: ops.sum(x, 0, 1), lambda x: x.std(False), lambda x: x.sum(True)])
+def test_several_dims_are_one_tuple_and_no_boolean_is_a_dim(call):
+    with pytest.raises(DTypeError, match=r"keepdim must be True or False|dim must be an integer"):
+        call(Tensor(A))
+
+
 @pytest.mark.parametrize("call", [lambda x: x.sum(dtype=int), lambda x: x.mean(out=np.zeros(2)), lambda x: np.sum(x, dtype="f8")])
 def test_what_numpys_reductions_take_besides_is_refused_and_not_ignored(call):
     with pytest.raises(OptionError, match=r"takes no (dtype|out)="):
@@ -91,7 +100,7 @@ def graph():
 @pytest.mark.parametrize("lose", [
     lambda w: Tensor(np.zeros((2, 2), "f4")).__setitem__(0, w * 2), lambda w: Tensor([0.0, 0]).copy_(w), lambda w: np.asarray(w),
     lambda w: np.concatenate([w, w]), lambda w: np.stack([w, w * 2]), lambda w: np.where([True, False], w, 0), lambda w: np.sin(w),
-    lambda w: np.linalg.norm(w), lambda w: np.add.reduce(w), lambda w: Tensor(w), lambda w: Tensor([w, w]), lambda w: minires.tensor([w, w]),
+    lambda w: np.linalg.norm(w), lambda w: np.add.reduce(w), lambda w: Tensor(w), lambda w: Tensor([w, w]), lambda w: minires.tensor([w, w]), minires.tensor, np.from_dlpack,
     lambda w: ops.clip(w, min=w), lambda w: ops.cross_entropy(Tensor(np.ones((1, 2), "f4")), np.array([0]), weight=w),
     lambda w: np.add(w, w, out=np.zeros(2, "f4")), lambda w: np.zeros(2, "f4").__iadd__(w), lambda w: np.clip(w, 0, 1),
 ])
@@ -177,6 +186,52 @@ def test_to_refuses_what_is_neither_a_device_nor_a_type(target):
 def test_lists_of_unequal_lengths_are_named():
     with pytest.raises(ShapeError, match="rows of equal length"):
         Tensor([[1.0], [1.0, 2.0]])
+
+
+# Memory: what is written into a view is in the tensor, or it is refused
+
+def test_what_is_written_into_a_view_is_not_lost():
+    from minires import nn
+    weight = nn.Conv2d(2, 3, 3, rng=0).weight  # which lies in memory as its kernels want it
+    plain = Tensor(np.ones((2, 3), "f4"))
+    with minires.no_grad():
+        plain.view(-1)[0] = 5
+        plain.reshape(3, 2)[2, 1] = 7
+        assert plain.tolist() == [[5, 1, 1], [1, 1, 7]]
+        for lost in (lambda: weight.view(3, -1).zero_(), lambda: weight.flatten(1).copy_(0), lambda: plain.T.reshape(6).fill_(0),
+                     lambda: plain.expand(2, 2, 3).zero_()):
+            with pytest.raises(GraphError, match=r"read-only.*clone\(\)"):
+                lost()
+        weight.view(3, -1).clone().zero_()
+
+
+def test_contiguous_copies_what_lies_otherwise_and_nothing_else():
+    x = Tensor(A.copy())
+    assert x.contiguous() is x
+    y = x.T.contiguous()
+    y.zero_()
+    assert y.data.flags.c_contiguous
+    np.testing.assert_array_equal(x.data, A)
+
+
+@pytest.mark.parametrize("index", [np.s_[0, :, [0, 1, 1]], np.s_[:, 0, :, [0, 1]], np.s_[0, :, [0, 1], [2, 0]], np.s_[[0, 1], :, 1],
+                                   np.s_[..., 0, [1, 1]], np.s_[0, None, [1, 0]], np.s_[np.array(1), :, [0, 1]],
+                                   np.s_[0, :, np.array([True, False, True])]], ids=str)
+def test_integers_beside_index_arrays_select_as_in_torch(index):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
+    values = np.random.default_rng(0).standard_normal((3, 3, 3, 3)).astype("f4")
+    theirs, ours = torch.tensor(values, requires_grad=True), Tensor(values.copy(), requires_grad=True)
+    as_theirs = tuple(torch.as_tensor(i) if isinstance(i, np.ndarray) else i for i in index)
+    expected, found = theirs[as_theirs], ours[index]
+    upstream = np.random.default_rng(1).standard_normal(tuple(expected.shape)).astype("f4")
+    np.testing.assert_array_equal(found.data, expected.detach().numpy())
+    expected.backward(torch.tensor(upstream))
+    found.backward(upstream)
+    np.testing.assert_array_equal(ours.grad, theirs.grad.numpy())
+    with minires.no_grad(), torch.no_grad():
+        ours[index] = upstream[..., :1]  # one value along the last axis: where a place is named twice, either may win
+        theirs[as_theirs] = torch.tensor(upstream[..., :1])
+    np.testing.assert_array_equal(ours.data, theirs.detach().numpy())
 
 
 # Making tensors

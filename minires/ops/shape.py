@@ -7,9 +7,9 @@ import numpy as np
 
 from minires.arrays import array_module, check_dtype, device_of, empty, is_array, memory_order, to_device
 from minires.errors import DTypeError, ShapeError
+from minires.indexing import two_steps
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
-from minires.tensor import unwrap
 
 
 def axis(dim, ndim, name):
@@ -94,34 +94,25 @@ def _joinable(name, xs, dim, ndim):
     return axis(dim, ndim, name)
 
 
-def _kept_index(i, xp):
-    """One part of an index: arrays are copied, and lists become arrays."""
-    if isinstance(i, list):
-        return xp.asarray([unwrap(k) for k in i], dtype=None if i else xp.intp)
-    return i.copy() if is_array(i) else i
-
-
 @op(any_dtype=True, view=True)
 def getitem(x, *, index):
-    """y = x[index], as in NumPy: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
-    index = index if isinstance(index, tuple) else (index,)
-    # copies, as backward puts the gradient back where x was read, whatever becomes of an array or a list since
+    """y = x[index], as in torch: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
     shape, dtype, order, xp = x.shape, x.dtype, memory_order(x), array_module(x)
-    index = tuple(_kept_index(i, xp) for i in map(unwrap, index))
-    once = all(i is None or i is Ellipsis or isinstance(i, (int, slice)) or getattr(i, "dtype", 0) == xp.bool_
-               for i in index)
+    first, second = two_steps(index, xp)
+    once = second is None or not any(is_array(i) and i.dtype != np.bool_ for i in second)  # no place is named twice
     try:
-        y = x[index]
+        y = x[first] if second is None else x[first][second]
     except IndexError as error:
         raise IndexError(f"getitem: {error} (shape {shape})") from None
 
     def backward(dy):
         dx = empty(shape, dtype, order, xp)
         dx[...] = 0
+        part, at = (dx, first) if second is None else (dx[first], second)
         if once:
-            dx[index] = dy
+            part[at] = dy
         else:
-            xp.add.at(dx, index, dy)
+            xp.add.at(part, at, dy)
         return dx
     return y, backward
 
@@ -210,9 +201,9 @@ def take_along_dim(x, indices, *, dim):
 
 
 @op(any_dtype=True)
-def clone(x):
-    """y = a copy of x, in memory as x lies: ∂L/∂x = ∂L/∂y."""
-    return x.copy(order="K"), lambda dy: dy
+def clone(x, *, order="K"):
+    """y = a copy of x, in memory as x lies, or row by row with order="C": ∂L/∂x = ∂L/∂y."""
+    return x.copy(order=order), lambda dy: dy
 
 
 @op(any_dtype=True, view=True)
