@@ -269,13 +269,16 @@ class Run:
         """Save; if the disk does not let it, say so, and go on until the next time. -> the error, or None"""
         try:
             self.save()
-            if self.history:
-                self.write_log()
         except OSError as error:
             if not self.finished:
                 self.notice(f"not saved, to be tried again: {console.reason(error)}; the last checkpoint stays")
             self.saved_at = time.monotonic()
             return error
+        try:
+            if self.history:
+                self.write_log()
+        except OSError as error:  # the checkpoint holds all that the log says
+            self.notice(f"the checkpoint is saved, its log is not: {console.reason(error)}")
         return None
 
     def _step(self, images, labels):
@@ -313,7 +316,7 @@ class Run:
             return do()
         except NotFiniteError as error:
             raise GraphError(f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
-                             f"rate {self.optimizer.lr:.3g}); try a smaller --lr") from error
+                             f"rate {self.optimizer.lr:.3g}); try a smaller --lr, with another --out") from error
 
     def _finish_epoch(self, stop):
         """Evaluate, and add a row to the log. -> the row, or None if stop() became true on the way"""

@@ -29,7 +29,8 @@ def go(run, stop=lambda: False, on_notice=print):
     config = run.config
     if config.threads:
         kernels.set_num_threads(config.threads)
-    print(f"{config.model} on {run.train_set.name}: {len(run.train_set)} images, {len(run.test_set)} for the test\n"
+    print(f"{config.model} on {run.train_set.name}: {len(run.train_set)} images of "
+          f"{'×'.join(map(str, run.train_set.shape))}, {len(run.test_set)} for the test\n"
           f"{config.epochs} epochs of {len(run.loader)} steps -> {run.folder}")
     if run.loader.drop_last:
         print("the last image of each epoch is left out: alone it is no batch for this network's batch norm")

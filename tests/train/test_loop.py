@@ -184,3 +184,11 @@ def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatc
     for a, b in zip(run.history, alone.history, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-3)
         assert a["step"] == b["step"]
+
+
+def test_a_log_that_cannot_be_written_costs_no_checkpoint(tmp_path):
+    run, notices = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=1)), []
+    (run.folder / "log.csv").mkdir()
+    assert run.go(on_notice=notices.append)
+    assert set(notices) == {f"the checkpoint is saved, its log is not: {run.folder / 'log.csv'}: Is a directory"}
+    assert Run.resume(run.folder).finished
