@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minires.arrays import to_device
-from minires.gradcheck.checker import compare, floor_of
+from minires.gradcheck.checker import compare, floors_of, judged
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
 from minires.gradcheck.point import greatest, power_of_two
 from minires.gradcheck.report import Report
@@ -91,23 +91,31 @@ def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
         for j in rng.permutation(gradient.size)[:samples]:
             directions.append(np.zeros(gradient.shape))
             directions[-1].flat[j] = 1
-        report.arguments.append(_along(network, key, [{key: v} for v in directions], report.by))
-    report.arguments.append(_along(network, "everything", [everything], report.by))
+        report.arguments.append(_along(network, key, [{key: v} for v in directions], report))
+    report.arguments.append(_along(network, "everything", [everything], report))
     return report
 
 
-def _along(network, key, directions, method):
+def _along(network, key, directions, report):
     """The Worst over some directions; errors are relative to the size that ⟨∂L/∂x, v⟩ has for a v of that length."""
-    analytic, measured, unsure, scales = [], [], [], [floor_of(network.upstream, network.y, 1.0)]
+    method, size = report.by, np.abs(network.y)
+    analytic, measured, unsure, scales, steepest, depends = [], [], [], [], 0.0, 0.0
+    one = max(network.units[name] for name in directions[0])
     for v in directions:
         gradients = {name: network.gradients[name] * network.units[name] for name in v}
         analytic.append(sum(np.sum(g * v[name]) for name, g in gradients.items()))
-        slope, error = method.derivative(network.line(v), 1.0)
+        slope, error = method.derivative(network.line(v), max(1.0, 1.0 / one))
         measured.append(np.sum(network.upstream * slope))
         unsure.append(np.sum(np.abs(network.upstream) * error))
+        steepest, depends = max(steepest, greatest(slope)), max(depends, greatest(np.where(slope, size, 0.0)))
         scales += [float(np.abs(g).max(initial=0)) * np.linalg.norm(v[name]) / max(v[name].size, 1) ** 0.5
                    for name, g in gradients.items()]
-    return compare(key, method, *map(np.array, (analytic, measured, unsure)), max(scales))
+    natural, floor = floors_of(network.upstream, depends or greatest(size), 1.0, steepest, one)
+
+    def against(excuse):
+        return compare(key, method, *map(np.array, (analytic, measured, unsure)), max(floor, *scales), excuse=excuse)
+    return judged(report, against, np.array(unsure), natural if floor < natural else 0.0, lambda: np.array(
+        [16 * np.sum(np.abs(network.upstream) * method.noise(network.line(v))) for v in directions]))
 
 
 @dataclass(repr=False)
