@@ -9,16 +9,17 @@ from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
 from minires.gradcheck import numeric
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.conduct import conduct, form
+from minires.gradcheck.conduct import conduct, form, same
 from minires.gradcheck.kinks import kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.point import TINY, Point, greatest
 from minires.gradcheck.report import Report, Reports, Worst
-from minires.gradcheck.subject import Subject, Unusable, on_device
+from minires.gradcheck.subject import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
 from minires.tensor import registry
 
 FLOOR = 1e-3  # see floors_of
 SAID = 1e-5  # a note says so where the measurement leaves a gradient unsure by more than this part of it
+AGAIN = 1e-9  # y may differ so much when computed again, by the order of sums on a GPU
 BESIDE = 2.0**-7  # how far from the inputs a function is asked whether it is analytic: |x| would seem to be at 0
 SINGLE = 64  # rounding units that a float32 backward may be off, see _single
 
@@ -64,8 +65,16 @@ def examine(subject, label=None, *, seed=0, view=False, strict=False, convention
 
 
 def _examine(subject, report, seed, view, strict, convention):
+    if not subject.wanted:
+        raise Unusable(nothing_to_differentiate(subject.names, subject.arrays))
     before = [a.copy() for a in subject.arrays]
     y, backward = subject.forward(subject.arrays)
+    report.problems += _changed(subject, before)
+    if report.problems:
+        return
+    if not same(y, subject.forward(before)[0], AGAIN):
+        raise Unusable(DRAWS)
+    before = [a.copy() for a in subject.arrays]
     upstream = upstream_for(y.shape, seed)
     sent = upstream.copy()
     dxs = subject.gradients(backward, sent)
@@ -76,10 +85,10 @@ def _examine(subject, report, seed, view, strict, convention):
     report.problems += conduct(subject, y, backward, upstream, dxs, view=view)
     if not np.array_equal(sent, upstream):
         report.problems.insert(0, "backward changes the gradient dy that it is given")
-    for name, x, old in zip(subject.names, subject.arrays, before):
-        if not np.array_equal(x, old, equal_nan=x.dtype.kind == "f"):
-            report.problems.insert(0, f"the input array {name} was changed")
-            return
+    changed = _changed(subject, before)
+    report.problems[:0] = changed
+    if changed:
+        return
     terms = _measure(subject, report, upstream, kept, y, seed)
     if strict and not report.wrong:
         report.problems += _single(subject, report, upstream, terms)
@@ -90,6 +99,11 @@ def _examine(subject, report, seed, view, strict, convention):
                 at = tuple(map(int, np.unravel_index(np.argmax(np.abs(kept[i] - dx)), dx.shape)))
                 say = report.problems if strict else report.notes
                 say.append(f"at a tie d{subject.names[i]}{list(at)} is {kept[i][at]:.6g}, by convention {dx[at]:.6g}")
+
+
+def _changed(subject, before):
+    return [f"the input array {name} was changed" for name, x, old in zip(subject.names, subject.arrays, before)
+            if not np.array_equal(x, old, equal_nan=x.dtype.kind == "f")][:1]
 
 
 def upstream_for(shape, seed):

@@ -16,7 +16,7 @@ def conduct(subject, y, backward, dy, dxs, *, view=False):
     problems = []
     again = subject.gradients(backward, dy.copy(), " when it is called a second time")
     for i in subject.wanted:
-        if not _same(dxs[i], again[i]):
+        if not same(dxs[i], again[i]):
             problems.append(f"backward called twice gives two different gradients for {subject.names[i]}")
     problems += _spare(subject, backward, dy, again)
     problems += _aliases(subject, y, dxs, view)
@@ -37,7 +37,10 @@ def form(subject, dxs, y):
         elif np.shape(dx) != x.shape:
             problems.append(f"backward gives a gradient of shape {np.shape(dx)} for {name} of shape {x.shape}")
         elif np.asarray(dx).dtype != (x.dtype if y.dtype == np.float64 else y.dtype):
-            problems.append(f"backward gives a {np.asarray(dx).dtype} gradient for {name} of {x.dtype}: keep the dtype")
+            given = np.asarray(dx).dtype
+            problems.append(f"backward gives a {given} gradient for {name} of {x.dtype}: keep the dtype"
+                            if y.dtype == x.dtype else f"y is {y.dtype} although {name} is {x.dtype}, and backward "
+                            f"gives a {given} gradient for {name}: compute all of it in the dtype of {name}")
     return problems
 
 
@@ -57,7 +60,7 @@ def _spare(subject, backward, dy, dxs):
         others = subject.gradients(backward, spare, " where nobody else needs dy")
     return [f"backward gives another gradient for {subject.names[i]} where nobody else needs dy: it looks at dy after "
             "a kernel that may have written over it; call that kernel last"
-            for i in subject.wanted if not _same(dxs[i], others[i])]
+            for i in subject.wanted if not same(dxs[i], others[i])]
 
 
 def _zero(subject, backward, dy):
@@ -86,25 +89,22 @@ LAYOUTS = {strided: "arrays that are not contiguous in memory", repeated: "read-
 
 def _layout(subject, dy, layout, given):
     """The same numbers, once lying so and once contiguous, must give the same."""
-    results = []
-    for copied in (False, True):
-        floats = {i: layout(subject.arrays[i]) for i in subject.wanted}
-        arrays = [floats.get(i, a) for i, a in enumerate(subject.arrays)]
-        upstream = layout(dy)
+    results, floats = [], {i: layout(subject.arrays[i]) for i in subject.wanted}
+    for copied in (True, False):  # copies first: if they raise, it is the numbers and not the memory
+        arrays, upstream = [floats.get(i, a) for i, a in enumerate(subject.arrays)], layout(dy)
         if copied:
             arrays, upstream = [np.ascontiguousarray(a).reshape(a.shape) for a in arrays], upstream.copy()
         try:
             _, backward = subject.forward(arrays)
             results.append(subject.gradients(backward, upstream))
         except Unusable as error:
-            if copied:  # it is the numbers, not the memory, that it does not take
-                return []
-            return [f"given {given}, {error}"]
+            return [] if copied else [f"given {given}, {error}"]
     return [f"given {given}, backward makes another d{subject.names[i]} than from copies of them"
-            for i in subject.wanted if not _same(results[0][i], results[1][i], 1e-12)][:1]
+            for i in subject.wanted if not same(results[0][i], results[1][i], 1e-12)][:1]
 
 
-def _same(a, b, tolerance=0.0):
+def same(a, b, tolerance=0.0):
+    """Whether two arrays are equal, NaNs too, but for tolerance·max(1, the greatest |a|)."""
     if a is None or b is None or np.shape(a) != np.shape(b):
         return False
     a, b = np.asarray(a), np.asarray(b)
