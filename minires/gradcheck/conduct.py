@@ -2,13 +2,17 @@
 
 It returns a gradient of the right shape and dtype for every argument, the same when called again; it leaves its inputs
 and dy alone and hands out no piece of them; it takes arrays that lie in memory in any way, read-only ones too; it does
-not look at dy again after a kernel that may write over it (kernels/spare.py); and from a zero dy it makes zero.
+not look at dy again after a kernel that may write over it (kernels/spare.py); from a zero dy it makes zero, and from a
+dy 2²⁰ times as large or as small a gradient that is just so.
 """
 
 import numpy as np
 
 from minires import kernels
+from minires.gradcheck.point import greatest
 from minires.gradcheck.subject import Unusable
+
+ORDINARY = 1e250  # 2²⁰ times what is greater may be infinite
 
 
 def conduct(subject, y, backward, dy, dxs, *, view=False):
@@ -20,7 +24,7 @@ def conduct(subject, y, backward, dy, dxs, *, view=False):
             problems.append(f"backward called twice gives two different gradients for {subject.names[i]}")
     problems += _spare(subject, backward, dy, again)
     problems += _aliases(subject, y, dxs, view)
-    problems += _zero(subject, backward, dy)
+    problems += _zero(subject, backward, dy) or _linear(subject, backward, dy, again)
     for layout, given in LAYOUTS.items():
         problems += _layout(subject, dy, layout, given)
     return problems
@@ -67,6 +71,21 @@ def _zero(subject, backward, dy):
     for i, dx in enumerate(subject.gradients(backward, np.zeros_like(dy), " for a dy of zeros")):
         if i in subject.wanted and not np.all(np.asarray(dx) == 0):
             return [f"from a dy of zeros backward makes a d{subject.names[i]} that is not zero"]
+    return []
+
+
+def _linear(subject, backward, dy, dxs):
+    """Powers of two scale without rounding, so what differs is a threshold, a clip or a norm of dy."""
+    for power in (20, -20):
+        factor, times = 2.0**power, f"2^{abs(power)} times as {'large' if power > 0 else 'small'}"
+        scaled = subject.gradients(backward, dy * dy.dtype.type(factor), f" for a dy {times}")
+        for i in subject.wanted:
+            dx, back = np.asarray(dxs[i]), np.asarray(scaled[i]) / factor
+            largest = max(greatest(dx), greatest(dy))
+            if largest < ORDINARY and not np.allclose(
+                    back, dx, rtol=0, atol=64 * np.finfo(back.dtype).eps * largest, equal_nan=True):
+                return [f"your backward is not linear in dy: from a dy {times} it makes a d{subject.names[i]} that is "
+                        "not; leave out what clips it, rounds it to 0 or divides by a norm of it"]
     return []
 
 

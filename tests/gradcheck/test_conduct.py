@@ -223,3 +223,22 @@ def test_what_a_module_raises_is_a_report():
     assert "the forward raises ShapeError" in str(report)
     with pytest.raises(OptionError, match="taylor_test: the forward raises ShapeError"):
         taylor_test(nn.Linear(3, 2, rng=0), np.ones((2, 4)))
+
+
+@pytest.mark.parametrize("bent", [
+    lambda dx: np.clip(dx, -50, 50), lambda dx: np.clip(dx, -1e4, 1e4), lambda dx: np.where(abs(dx) < 1e-6, 0, dx),
+    lambda dx: dx / max(1.0, np.linalg.norm(dx) / 1e3), lambda dx: dx * (1 + 1e-6 * np.abs(dx)),
+])
+def test_a_backward_that_is_not_linear_in_its_upstream_is_noticed(bent):
+    x = np.array([0.7, -1.3, 2.1])
+    assert check(lambda x: (x * x, lambda dy: 2 * x * dy), x).passed
+    report = check(lambda x: (x * x, lambda dy: bent(2 * x * dy)), x)
+    assert not report.passed
+    assert "your backward is not linear in dy" in str(report)
+
+
+def test_rounding_to_float32_is_linear_enough():
+    def single(x):
+        return np.sin(x.astype(np.float32)), lambda dy: (dy.astype(np.float32) * np.cos(x)).astype(np.float32)
+    report = check(single, np.linspace(-1, 1, 7))
+    assert report.passed, report
