@@ -9,15 +9,17 @@ from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
 from minires.gradcheck import numeric
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.conduct import conduct, form
+from minires.gradcheck.conduct import conduct, form, same
 from minires.gradcheck.kinks import kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.point import TINY, Point, greatest
 from minires.gradcheck.report import Report, Reports, Worst
-from minires.gradcheck.subject import Subject, Unusable, on_device
+from minires.gradcheck.subject import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
 from minires.tensor import registry
 
-FLOOR = 1e-3  # see floor_of
+FLOOR = 1e-3  # see floors_of
+SAID = 1e-5  # a note says so where the measurement leaves a gradient unsure by more than this part of it
+AGAIN = 1e-9  # y may differ so much when computed again, by the order of sums on a GPU
 BESIDE = 2.0**-7  # how far from the inputs a function is asked whether it is analytic: |x| would seem to be at 0
 SINGLE = 64  # rounding units that a float32 backward may be off, see _single
 
@@ -25,8 +27,13 @@ SINGLE = 64  # rounding units that a float32 backward may be off, see _single
 def check(function, *arrays, seed=0, label=None, view=False, **static):
     """Hold function(*arrays, **static) -> (y, backward) against measured derivatives, under a random upstream.
 
-    Float arrays are differentiated (in float64), others are passed on. By the complex step to 1e-12 where the function
-    is analytic, else by 4-point differences to 1e-8, or to their own error where it is greater, never beyond 1.1e-7.
+    Float arrays are differentiated (in float64), others are passed on. An element's gradient may be wrong by
+    tolerance·S. S is the greatest gradient of its array, or the floor where that is greater: 1e-3·max|dy|·min(Y/X,
+    max(slope, 1)), of the greatest y that depends on x, the greatest x, and the steepest slope. Where the function is
+    analytic the complex step measures, to 1e-12; else 4-point differences, to 1e-8 or to their own error where it is
+    greater, never beyond 1.1e-7 (1e-3 for a function that computes in float32). Where rounding hides more, up to
+    tolerance·1e-3·max|dy|·Y/X is allowed; a note says how much if it is over 1e-5 of S.
+
     At a kink, where there is no derivative, the gradient must be one of the subgradients; the report counts these
     places. Besides, backward must return a gradient of the right shape and dtype for each, the same when called twice,
     zero for a dy of zeros; it may not change its inputs nor hand out their memory (view=True allows y to share it), and
@@ -58,8 +65,16 @@ def examine(subject, label=None, *, seed=0, view=False, strict=False, convention
 
 
 def _examine(subject, report, seed, view, strict, convention):
+    if not subject.wanted:
+        raise Unusable(nothing_to_differentiate(subject.names, subject.arrays))
     before = [a.copy() for a in subject.arrays]
     y, backward = subject.forward(subject.arrays)
+    report.problems += _changed(subject, before)
+    if report.problems:
+        return
+    if not same(y, subject.forward(before)[0], AGAIN):
+        raise Unusable(DRAWS)
+    before = [a.copy() for a in subject.arrays]
     upstream = upstream_for(y.shape, seed)
     sent = upstream.copy()
     dxs = subject.gradients(backward, sent)
@@ -70,10 +85,10 @@ def _examine(subject, report, seed, view, strict, convention):
     report.problems += conduct(subject, y, backward, upstream, dxs, view=view)
     if not np.array_equal(sent, upstream):
         report.problems.insert(0, "backward changes the gradient dy that it is given")
-    for name, x, old in zip(subject.names, subject.arrays, before):
-        if not np.array_equal(x, old, equal_nan=x.dtype.kind == "f"):
-            report.problems.insert(0, f"the input array {name} was changed")
-            return
+    changed = _changed(subject, before)
+    report.problems[:0] = changed
+    if changed:
+        return
     terms = _measure(subject, report, upstream, kept, y, seed)
     if strict and not report.wrong:
         report.problems += _single(subject, report, upstream, terms)
@@ -84,6 +99,11 @@ def _examine(subject, report, seed, view, strict, convention):
                 at = tuple(map(int, np.unravel_index(np.argmax(np.abs(kept[i] - dx)), dx.shape)))
                 say = report.problems if strict else report.notes
                 say.append(f"at a tie d{subject.names[i]}{list(at)} is {kept[i][at]:.6g}, by convention {dx[at]:.6g}")
+
+
+def _changed(subject, before):
+    return [f"the input array {name} was changed" for name, x, old in zip(subject.names, subject.arrays, before)
+            if not np.array_equal(x, old, equal_nan=x.dtype.kind == "f")][:1]
 
 
 def upstream_for(shape, seed):
@@ -105,9 +125,15 @@ def _measure(subject, report, upstream, dxs, y, seed):
     slopes = {i: _slopes(point, report.by, i, upstream, v) for i, v in along.items()}
     kinks = kinks_of(point, report.by, upstream, dxs, slopes, seed)
     for i, found in slopes.items():
-        floor = floor_of(upstream, y, point.reach[i])
-        report.arguments.append(compare(subject.names[i], report.by, dxs[i], found.measured, found.unsure, floor,
-                                        kinks[i]))
+        natural, floor = floors_of(upstream, found.size, point.reach[i], found.steepest_alone)
+
+        def against(excuse, i=i, found=found, floor=floor):
+            return compare(subject.names[i], report.by, dxs[i], found.measured, found.unsure, floor, kinks[i], excuse)
+        unsure = found.unsure.copy()
+        for k in kinks[i]:
+            unsure[k.index] = 0.0
+        report.arguments.append(judged(report, against, unsure, natural if floor < natural else 0.0,
+                                       lambda i=i: _noise(subject, point, report.by, i, upstream)))
     if any(k.nearest != k.analytic and k.low <= k.analytic <= k.high for found in kinks.values() for k in found):
         report.notes.append("at the kink each element alone may have its gradient, but not all elements together: "
                             "it is no average of the gradients nearby (measured: the nearest that is)")
@@ -124,34 +150,72 @@ class Slopes:
     along: np.ndarray  # a random direction
     slope: np.ndarray  # dy/dt along it, if the effects of the elements add up
     steepest: float  # the greatest |∂y/∂x|
+    steepest_alone: float = 0.0  # the same, with x not in units of the Point
+    size: float = 0.0  # the greatest |y| that depends on the argument, of all if none does
 
 
 def _slopes(point, method, i, upstream, along):
+    size = np.abs(point.evaluate(point.arrays))
     shape = point.units[i].shape
     found = Slopes(np.zeros(shape), np.zeros(shape), np.zeros(shape), along, np.zeros(upstream.shape), 0.0)
     for j in np.ndindex(shape):
         unit = float(point.units[i][j])
-        column, error = method.derivative(point.element(i, j), point.reach[i] / unit)
+        column, error = method.derivative(point.element(i, j), max(point.reach[i], 1.0) / unit)
         terms = upstream * column
         found.measured[j] = terms.sum() / unit
         found.terms[j] = np.abs(terms).sum() / unit
         found.unsure[j] = np.abs(upstream * error).sum() / unit
         found.slope = found.slope + along[j] * column
         found.steepest = max(found.steepest, float(np.abs(column).max(initial=0)))
+        found.steepest_alone = max(found.steepest_alone, greatest(column) / unit)
+        found.size = max(found.size, greatest(np.where(column, size, 0.0)))
+    found.size = found.size or greatest(size)
     return found
 
 
-def floor_of(upstream, y, unit):
-    """The size under which gradients are compared in absolute terms: FLOOR of what one has if y changes by |y| where
-    an x of size `unit` does. There rounding rules: tanh's 1 − y² is 0 for large x, give or take u."""
-    return max(float(np.abs(upstream).max(initial=0)) * max(FLOOR * greatest(y) / unit, TINY), TINY)
+def _noise(subject, point, method, i, upstream):
+    """How much rounding may change ∂L/∂x, as measured and by backward: 16 times what it does at points just beside."""
+    measured = np.zeros(point.units[i].shape)
+    for j in np.ndindex(measured.shape):
+        measured[j] = np.abs(upstream * method.noise(point.element(i, j))).sum() / point.units[i][j]
+    rng, given = np.random.default_rng(4), []
+    for _ in range(3):
+        _, backward = subject.forward(point.beside(point.random_direction(rng), method.near / 1000).arrays)
+        given.append(subject.gradients(backward, upstream.copy())[i])
+    return 16 * (measured + np.ptp(np.array(given, float), axis=0))
 
 
-def compare(argument, method, analytic, measured, unsure, floor, kinks=()):
+def judged(report, against, unsure, natural, noise):
+    """against(0.0), a Worst, if that agrees; else it is asked whether rounding is to blame, `natural` at most.
+
+    against(excuse) -> Worst; unsure: the measured derivatives' own errors; noise() -> what rounding does besides.
+    """
+    worst = against(0.0)
+    if natural and not report.agrees(worst):
+        worst = against(np.fmin(unsure + noise(), report.by.tolerance * natural))
+    hidden = max(worst.doubt * worst.scale, float(np.max(unsure, initial=0.0)))
+    if report.agrees(worst) and hidden > max(SAID, 10 * report.by.tolerance) * worst.scale:
+        report.notes.append(f"rounding leaves d{worst.argument} unsure by {hidden:.1e}: a smaller error is not seen")
+    return worst
+
+
+def floors_of(dy, y, x, steepest, one=1.0):
+    """(natural, used): the sizes under which gradients are compared in absolute terms.
+
+    The natural one is FLOOR of what one has if y, of the outputs that depend on x, changes by |y| where x changes by
+    |x|. There rounding rules: tanh's 1 − y² is 0 for large x, give or take u. A tiny x or a large constant in y make
+    it larger than any gradient. So what is used is no more than FLOOR of the steepest slope, or of a slope of 1.
+    """
+    dy, natural = float(np.abs(dy).max(initial=0)), FLOOR * y / x
+    return tuple(max(dy * max(size, TINY), TINY) for size in (natural, min(natural, FLOOR * max(steepest, one))))
+
+
+def compare(argument, method, analytic, measured, unsure, floor, kinks=(), excuse=0.0):
     """The greatest difference, relative to the greatest gradient or `floor`; a NaN on either side counts as infinite.
 
     unsure: the measured derivatives' own errors; they excuse differences up to the method's doubt, and those that they
-    do not excuse come first. At a kink the difference is that from the nearest gradient which may stand there. -> Worst
+    do not excuse come first. At a kink the difference is that from the nearest gradient which may stand there.
+    excuse: what rounding may have changed, where that was looked at; it counts in full. -> Worst
     """
     worst = Worst(argument, elements=analytic.size - len(kinks), kinks=list(kinks))
     if not analytic.size:
@@ -162,12 +226,12 @@ def compare(argument, method, analytic, measured, unsure, floor, kinks=()):
     difference = np.abs(analytic - measured)
     difference = np.where(np.isnan(difference), np.inf, difference)
     scale = max(float(np.nanmax(np.abs(analytic), initial=0)), float(np.nanmax(np.abs(measured), initial=0)), floor)
-    doubt = np.fmin(unsure, method.doubt * scale)
+    doubt = np.maximum(np.fmin(unsure, method.doubt * scale), excuse)
     wrong = difference > method.tolerance * scale + doubt
     at = np.argmax(np.where(wrong, difference, 0) if wrong.any() else difference)
     at = tuple(int(k) for k in np.unravel_index(at, difference.shape))
     worst.error, worst.doubt, worst.index = float(difference[at] / scale), float(doubt[at] / scale), at
-    worst.analytic, worst.numeric = float(analytic[at]), float(measured[at])
+    worst.analytic, worst.numeric, worst.scale = float(analytic[at]), float(measured[at]), float(scale)
     return worst
 
 

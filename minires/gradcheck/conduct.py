@@ -2,13 +2,17 @@
 
 It returns a gradient of the right shape and dtype for every argument, the same when called again; it leaves its inputs
 and dy alone and hands out no piece of them; it takes arrays that lie in memory in any way, read-only ones too; it does
-not look at dy again after a kernel that may write over it (kernels/spare.py); and from a zero dy it makes zero.
+not look at dy again after a kernel that may write over it (kernels/spare.py); from a zero dy it makes zero, and from a
+dy 2²⁰ times as large or as small a gradient that is just so.
 """
 
 import numpy as np
 
 from minires import kernels
+from minires.gradcheck.point import greatest
 from minires.gradcheck.subject import Unusable
+
+ORDINARY = 1e250  # 2²⁰ times what is greater may be infinite
 
 
 def conduct(subject, y, backward, dy, dxs, *, view=False):
@@ -16,11 +20,11 @@ def conduct(subject, y, backward, dy, dxs, *, view=False):
     problems = []
     again = subject.gradients(backward, dy.copy(), " when it is called a second time")
     for i in subject.wanted:
-        if not _same(dxs[i], again[i]):
+        if not same(dxs[i], again[i]):
             problems.append(f"backward called twice gives two different gradients for {subject.names[i]}")
     problems += _spare(subject, backward, dy, again)
     problems += _aliases(subject, y, dxs, view)
-    problems += _zero(subject, backward, dy)
+    problems += _zero(subject, backward, dy) or _linear(subject, backward, dy, again)
     for layout, given in LAYOUTS.items():
         problems += _layout(subject, dy, layout, given)
     return problems
@@ -37,7 +41,10 @@ def form(subject, dxs, y):
         elif np.shape(dx) != x.shape:
             problems.append(f"backward gives a gradient of shape {np.shape(dx)} for {name} of shape {x.shape}")
         elif np.asarray(dx).dtype != (x.dtype if y.dtype == np.float64 else y.dtype):
-            problems.append(f"backward gives a {np.asarray(dx).dtype} gradient for {name} of {x.dtype}: keep the dtype")
+            given = np.asarray(dx).dtype
+            problems.append(f"backward gives a {given} gradient for {name} of {x.dtype}: keep the dtype"
+                            if y.dtype == x.dtype else f"y is {y.dtype} although {name} is {x.dtype}, and backward "
+                            f"gives a {given} gradient for {name}: compute all of it in the dtype of {name}")
     return problems
 
 
@@ -57,13 +64,28 @@ def _spare(subject, backward, dy, dxs):
         others = subject.gradients(backward, spare, " where nobody else needs dy")
     return [f"backward gives another gradient for {subject.names[i]} where nobody else needs dy: it looks at dy after "
             "a kernel that may have written over it; call that kernel last"
-            for i in subject.wanted if not _same(dxs[i], others[i])]
+            for i in subject.wanted if not same(dxs[i], others[i])]
 
 
 def _zero(subject, backward, dy):
     for i, dx in enumerate(subject.gradients(backward, np.zeros_like(dy), " for a dy of zeros")):
         if i in subject.wanted and not np.all(np.asarray(dx) == 0):
             return [f"from a dy of zeros backward makes a d{subject.names[i]} that is not zero"]
+    return []
+
+
+def _linear(subject, backward, dy, dxs):
+    """Powers of two scale without rounding, so what differs is a threshold, a clip or a norm of dy."""
+    for power in (20, -20):
+        factor, times = 2.0**power, f"2^{abs(power)} times as {'large' if power > 0 else 'small'}"
+        scaled = subject.gradients(backward, dy * dy.dtype.type(factor), f" for a dy {times}")
+        for i in subject.wanted:
+            dx, back = np.asarray(dxs[i]), np.asarray(scaled[i]) / factor
+            largest = max(greatest(dx), greatest(dy))
+            if largest < ORDINARY and not np.allclose(
+                    back, dx, rtol=0, atol=64 * np.finfo(back.dtype).eps * largest, equal_nan=True):
+                return [f"your backward is not linear in dy: from a dy {times} it makes a d{subject.names[i]} that is "
+                        "not; leave out what clips it, rounds it to 0 or divides by a norm of it"]
     return []
 
 
@@ -86,25 +108,22 @@ LAYOUTS = {strided: "arrays that are not contiguous in memory", repeated: "read-
 
 def _layout(subject, dy, layout, given):
     """The same numbers, once lying so and once contiguous, must give the same."""
-    results = []
-    for copied in (False, True):
-        floats = {i: layout(subject.arrays[i]) for i in subject.wanted}
-        arrays = [floats.get(i, a) for i, a in enumerate(subject.arrays)]
-        upstream = layout(dy)
+    results, floats = [], {i: layout(subject.arrays[i]) for i in subject.wanted}
+    for copied in (True, False):  # copies first: if they raise, it is the numbers and not the memory
+        arrays, upstream = [floats.get(i, a) for i, a in enumerate(subject.arrays)], layout(dy)
         if copied:
             arrays, upstream = [np.ascontiguousarray(a).reshape(a.shape) for a in arrays], upstream.copy()
         try:
             _, backward = subject.forward(arrays)
             results.append(subject.gradients(backward, upstream))
         except Unusable as error:
-            if copied:  # it is the numbers, not the memory, that it does not take
-                return []
-            return [f"given {given}, {error}"]
+            return [] if copied else [f"given {given}, {error}"]
     return [f"given {given}, backward makes another d{subject.names[i]} than from copies of them"
-            for i in subject.wanted if not _same(results[0][i], results[1][i], 1e-12)][:1]
+            for i in subject.wanted if not same(results[0][i], results[1][i], 1e-12)][:1]
 
 
-def _same(a, b, tolerance=0.0):
+def same(a, b, tolerance=0.0):
+    """Whether two arrays are equal, NaNs too, but for tolerance·max(1, the greatest |a|)."""
     if a is None or b is None or np.shape(a) != np.shape(b):
         return False
     a, b = np.asarray(a), np.asarray(b)

@@ -55,29 +55,38 @@ def four_point_adaptive(line, reach=1.0, u=2.0**-53):
     quarter each are tried, and each output takes the one with the least error. That is the gap to the half of the step,
     and rounding of y and of t, 3u(|y| + 2|dy/dt|)/h: in a deep network, with kinks 1e-5 away, some 1e-8.
 
-    reach: the size of the largest input beside this one. An output that is made of inputs so much larger cannot feel a
-    small step. Where rounding leaves it unsure by more than 1e-9 of its slope, or of |y|/reach, larger steps follow.
+    reach: how far steps may grow, in units of the first. A small step is lost where y is made of far larger inputs, or
+    of constants such as the 1 of log(1 + eˣ) at a tiny x. Where rounding leaves an output unsure by more than 1e-9 of
+    its slope, or of |y|/reach, larger steps follow; one that has a kink within it does not count. An output that never
+    changes does not depend on t, and has no error.
     """
-    first, size = 2.0 ** np.round(np.log2(u**0.2)), np.abs(_real(line(0.0)))
+    start = _real(line(0.0))
+    first, size, moves = 2.0 ** np.round(np.log2(u**0.2)), np.abs(start), np.zeros(start.shape, bool)
 
     def measure(h):
-        whole, half = four_point(line, h), four_point(line, h / 2)
+        (up2, down2), (up, down), (up1, down1) = ((_real(line(t)), _real(line(-t))) for t in (2 * h, h, h / 2))
+        whole = (8 * (up - down) - (up2 - down2)) / (12 * h)
+        half = (8 * (up1 - down1) - (up - down)) / (6 * h)
         gap, rounding = np.abs(whole - half), 3 * u * (size + 2 * np.abs(half)) / h
-        return half, gap, rounding, np.where(np.isnan(gap), np.inf, gap + rounding)
+        bend, closer = np.abs(up + down - 2 * start) / h, np.abs(up1 + down1 - 2 * start) / (h / 2)
+        moves[...] |= (up2 != start) | (down2 != start) | (up != start) | (down != start)
+        kinked = (bend > 8 * rounding) & (np.abs(closer - bend / 2) > bend / 8)  # that of a smooth y halves
+        return half, gap, rounding, np.where(np.isnan(gap), np.inf, gap + rounding), closer, kinked
     best, error = np.zeros(size.shape), np.full(size.shape, np.inf)
     for h in first * 4.0 ** -np.arange(10):
-        slope, gap, rounding, total = measure(h)
+        slope, gap, rounding, total, *_ = measure(h)
         best, error = np.where(total < error, slope, best), np.minimum(total, error)
         enough = 100 * u / h * max(float(size.max(initial=0)), float(np.abs(slope).max(initial=0)))
         if gap.max(initial=0) <= enough or (rounding > error).all():  # or smaller steps are worse still
             break
     h = 4 * first
     while h <= first * reach and (unsure := error > 1e-9 * np.maximum(np.abs(best), size / reach)).any():
-        slope, *_, total = measure(h)
-        better = unsure & (total < error)
+        slope, _, rounding, total, bend, kinked = measure(h)
+        total = total + np.minimum(bend, 8 * rounding)  # in so much rounding a kink may hide
+        better = unsure & (total < error) & ~kinked
         best, error = np.where(better, slope, best), np.where(better, total, error)
         h *= 4
-    return best, error
+    return best, np.where(moves, error, 0.0)
 
 
 def _real(y):
@@ -99,6 +108,12 @@ class Method:
     slope: callable  # (line, at, h) -> dy/dt between at − h and at + h
     near: float  # a kink is looked for this near
     u: float  # relative error of y that a slope divides by its h: 0 where nothing is subtracted
+
+    def noise(self, line):
+        """How far rounding makes dy/dt differ at points that lie closer than a step; 0 where `derivative` tells it."""
+        if self.u:
+            return 0.0
+        return np.ptp([self.slope(line, at * self.near / 1000, 0.0) for at in (-2.0, -1.0, 0.0, 1.0)], axis=0)
 
     def rounding(self, y, h):
         """How far rounding may take a slope of y away, and back on the other side."""

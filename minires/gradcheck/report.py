@@ -26,6 +26,7 @@ class Worst:
     argument: str
     error: float = 0.0
     doubt: float = 0.0  # how much of the error the measurement may be to blame for
+    scale: float = 1.0  # what both are relative to
     index: tuple = ()
     analytic: float = 0.0
     numeric: float = 0.0

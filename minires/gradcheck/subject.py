@@ -10,6 +10,8 @@ import numpy as np
 
 from minires.arrays import is_array, to_device
 
+DRAWS = "it gives another y when called again: if it draws random numbers, fix the seed inside"
+MOVED = "the forward raises {} when its inputs are moved by a small step, as measuring a derivative needs"
 OURS = str(Path(__file__).parents[1])
 
 
@@ -42,8 +44,11 @@ class Subject:
         return np.asarray(result[0]), result[1]
 
     def evaluate(self, arrays):
-        """y alone, for measuring: errors pass through, for a function may refuse complex numbers."""
-        return self.raw(*arrays, **copy.deepcopy(self.static))[0]
+        """y alone, for measuring."""
+        try:
+            return self.raw(*arrays, **copy.deepcopy(self.static))[0]
+        except Exception as error:  # numeric.complex_step asks no further: a function may refuse complex numbers
+            raise Unusable(MOVED.format(describe(error))) from error
 
     def gradients(self, backward, dy, given=""):
         """What backward returns for each argument, as it is; None where it returns fewer."""
@@ -56,6 +61,12 @@ class Subject:
             raise Unusable(f"the backward returns {len(dxs)} gradients for {len(self.arrays)} arguments "
                            f"({', '.join(self.names)})")
         return [dxs[i] if i < len(dxs) else None for i in range(len(self.arrays))]
+
+
+def nothing_to_differentiate(names, arrays):
+    """The sentence to a person who gave no array of floats."""
+    given = ", ".join(f"{name} is {a.dtype}" for name, a in zip(names, arrays)) or "there are no arrays"
+    return f"nothing to differentiate: {given}; give floats: np.array([1.0, 2.0])"
 
 
 def on_device(function, device):

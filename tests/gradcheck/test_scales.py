@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minires import nn
+from minires import nn, ops
 from minires.gradcheck import check, check_module
 
 SCALES = (1e-12, 1e-9, 1e-6, 1e-3, 1.0, 1e3, 1e4, 1e7, 1e12)
@@ -112,3 +112,98 @@ def test_modules_take_inputs_of_any_size(scale):
     maps = np.random.default_rng(0).standard_normal((3, 2, 4, 5)) * scale
     report = check_module(nn.Sequential(nn.Conv2d(2, 3, 3, bias=False, rng=0), nn.BatchNorm2d(3), nn.ReLU()), maps)
     assert report.passed, report
+
+
+FILLS = (-1e9, -1e15, float(np.finfo(np.float32).min), -np.inf)
+WRONG = (1.01, 2.0, -1.0, 0.0)
+ALLOWED = np.array([[True, True, False], [True, False, True]])
+
+
+@pytest.mark.parametrize("by", ["complex step", "4-point"])
+@pytest.mark.parametrize("fill", FILLS)
+def test_a_huge_number_that_masks_an_element_excuses_no_error(fill, by):
+    x = np.random.default_rng(0).standard_normal((2, 3))
+
+    def masked(x, factor):
+        if by == "4-point" and x.dtype.kind == "c":
+            raise TypeError("real numbers only")
+        return np.where(ALLOWED, x, fill), lambda dy: factor * np.where(ALLOWED, dy, 0)
+    right = check(masked, x, factor=1.0)
+    assert right.passed, right
+    assert not right.notes, right
+    for factor in WRONG:
+        assert not check(masked, x, factor=factor).passed, factor
+
+
+@pytest.mark.parametrize("fill", FILLS[:3])
+def test_a_huge_number_that_masks_an_element_excuses_no_error_of_a_module(fill):
+    class Masked(nn.Module):
+        def __init__(self, factor):
+            self.inner, self.factor = nn.Linear(3, 3, rng=0), factor
+
+        def forward(self, x):
+            y = self.inner(x)
+            if y.requires_grad:
+                self.inner.weight.register_hook(lambda g: g * self.factor)
+            return ops.where(ALLOWED, y, fill)
+    x = np.random.default_rng(0).standard_normal((2, 3))
+    assert check_module(Masked(1.0), x).passed
+    for factor in WRONG:
+        report = check_module(Masked(factor), x)
+        assert "weight" not in [w.argument for w in report.arguments if report.agrees(w)], factor
+        assert not report.passed, factor
+
+
+SMOOTH = {  # with a width of 1, whatever x is
+    "logaddexp": (lambda x: np.log(1 + np.exp(x)), lambda x: 1 / (1 + np.exp(-x))),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda x: 1 / ((1 + np.exp(-x)) * (1 + np.exp(x)))),
+    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    "exp": (np.exp, np.exp),
+}
+
+
+@pytest.mark.parametrize("by", ["complex step", "4-point"])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_a_tiny_input_excuses_no_error(name, by):
+    f, slope = SMOOTH[name]
+
+    def function(x, factor):
+        if by == "4-point" and x.dtype.kind == "c":
+            raise TypeError("real numbers only")
+        return f(x), lambda dy: factor * dy * slope(x)
+    for size in (1e-6, 1e-8, 1e-10, 1e-12, 1e-14, 1e-16):
+        right = check(function, X * size, factor=1.0)
+        assert right.passed, f"{size}: {right}"
+        assert (right.method, right.kinks, right.notes) == (by, 0, []), right
+        for factor in WRONG:
+            wrong = check(function, X * size, factor=factor)
+            assert not wrong.passed, f"{size}, {factor}: {wrong}"
+
+
+@pytest.mark.parametrize("by", ["complex step", "4-point"])
+@pytest.mark.parametrize("x", [[3e-9], [-7e-13], [2.3]], ids=str)
+def test_a_gradient_that_is_nothing_but_rounding_is_right(x, by):
+    """x/‖x‖ of one element is 1 or −1."""
+    f, dx = FUNCTIONS["x/‖x‖"]
+    f = only_real(f) if by == "4-point" else f
+    report = check(lambda x: (f(x, 1.0), lambda dy: dx(x, dy, 1.0)), np.array(x))
+    assert report.passed, report
+
+
+@pytest.mark.parametrize("offset", [5.0, 1e5])
+@pytest.mark.parametrize("size", [1e-6, 1e-12])
+def test_a_step_that_grows_over_a_kink_is_not_believed(offset, size):
+    report = check(only_real(lambda x, s: (np.maximum(x, 0) + offset, lambda dy: dy * (x > 0))), X * size, s=0)
+    assert report.passed, report
+
+
+def test_what_rounding_hides_is_said():
+    def function(x, factor):
+        return np.logaddexp(0, x) + 1e9, lambda dy: factor * dy / (1 + np.exp(-x))
+    right = check(function, X, factor=1.0)
+    assert right.passed, right
+    assert "rounding leaves dx unsure by" in str(right)
+    for factor in WRONG:
+        wrong = check(function, X, factor=factor)
+        assert not wrong.passed or "rounding leaves dx unsure by" in str(wrong)
+    assert not check(function, X, factor=2.0).passed

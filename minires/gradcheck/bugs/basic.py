@@ -70,6 +70,13 @@ bug("minimum", "maximum's", "your gradient goes to the greater of a and b")(
 bug("maximum", "minimum's", "your gradient goes to the lesser of a and b")(
     lambda call: tuple(narrow(call.dy * (x < other), x.shape) for x, other in (call.arrays, call.arrays[::-1])))
 
+bug("mul", "clipped", "your gradients are clipped to ±50: clip in the optimizer, for backward must be linear in dy")(
+    lambda call: tuple(np.clip(g, -50, 50) for g in call.right))
+bug("sub", "small dropped", "your backward drops a dy below 1e-6: it must be linear in dy, however small that is")(
+    lambda call: call.again(dy=np.where(np.abs(call.dy) < 1e-6, call.dy.dtype.type(0), call.dy)))
+bug("div", "large normed", "your backward divides a large dy by its norm: it must be linear in dy, however large")(
+    lambda call: call.again(dy=call.dy / call.dy.dtype.type(max(1.0, np.linalg.norm(call.dy) / 1e3))))
+
 bug("where", "all to both", "your gradients ignore the condition: each takes dy where it was chosen only")(
     lambda call: (None, *(narrow(call.dy, x.shape) for x in call.arrays[1:])))
 bug("where", "the wrong way round", "your da and db are exchanged: a is chosen where the condition is true")(
