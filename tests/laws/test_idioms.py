@@ -287,6 +287,12 @@ x = T(A, requires_grad=True); y = x * 2; y.retain_grad(); y.sum().backward(); y.
 len(TensorDataset(T(A), T(LABELS)))
 images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=2))); images.shape
 len(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=2, shuffle=True))
+images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=2))); images.to("cpu").view(images.size(0), -1)
+images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=2))); labels.size(0)
+images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=64, num_workers=0, pin_memory=False))); images
+images, labels = next(iter(DataLoader(TensorDataset(T(np.arange(6).astype("u1")), T(A[0, [0, 1] * 3])), batch_size=4))); images.float()
+len(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=64, drop_last=True))
+Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: (A[i], int(LABELS[i]))}); images, labels = next(iter(DataLoader(Own(), batch_size=2))); images
 """.strip().splitlines() if line]
 
 
