@@ -1,7 +1,27 @@
 """What of torch's names is not here, and what does the same: the one table behind all such messages."""
 
+import difflib
+
 ADVICE = {
     # of Tensors
+    "minimum": "use -ops.maximum(-a, -b), or ops.where(a < b, a, b)",
+    "square": "use x * x",
+    "relu_": "use x.relu(), which gives a new tensor",
+    "type": "use .to(np.float64), .float() or .long()",
+    "byte": "use .to(np.uint8)",
+    "swapaxes": "use transpose",
+    "ravel": "use flatten()",
+    "new_zeros": "use minires.zeros(shape)",
+    "new_ones": "use minires.ones(shape)",
+    "nonzero": "use np.argwhere(x.data)",
+    "unique": "use np.unique on .data",
+    "cumprod": "use np.cumprod on .data",
+    "hstack": "use ops.cat(tensors, dim=1)",
+    "vstack": "use ops.cat(tensors, dim=0)",
+    "concat": "use ops.cat",
+    "concatenate": "use ops.cat",
+    "floor_divide": "use np.floor_divide on .data",
+    "remainder": "use np.remainder on .data",
     "gather": "index with arrays: x[rows, columns], or ops.take_along_dim",
     "index_select": "index with an array: x[indices]",
     "masked_fill": "use ops.where(mask, value, x)",
@@ -117,6 +137,27 @@ ADVICE = {
     "Transformer": "write attention with ops.einsum and softmax",
     "MultiheadAttention": "write attention with ops.einsum and softmax",
     "scaled_dot_product_attention": "write attention with ops.einsum and softmax",
+    "huber_loss": "use smooth_l1_loss",
+    "binary_cross_entropy": "use binary_cross_entropy_with_logits on logits",
+    "kl_div": "use cross_entropy with probabilities as target, which differs by a constant",
+    "softplus": "use ops.logsumexp of x and zeros: ops.logsumexp(ops.stack([x, 0 * x]), dim=0)",
+    "logsigmoid": "use -ops.logsumexp(ops.stack([-x, 0 * x]), dim=0)",
+    "elu": "use relu, leaky_relu, silu or gelu",
+    "mish": "use silu",
+    "normalize": "use x / ops.norm(x, dim=1, keepdim=True)",
+    "cosine_similarity": "divide a and b by ops.norm(…, dim=1, keepdim=True), then take (a * b).sum(1)",
+    "dropout2d": "multiply by ops.dropout of ones (N,C,1,1)",
+    "adaptive_max_pool2d": "use ops.amax(x, dim=(2, 3), keepdim=True) for one cell",
+    "max_pool1d": "use max_pool2d on (N,C,1,L)",
+    "avg_pool1d": "use avg_pool2d on (N,C,1,L)",
+    "conv1d": "use conv2d on (N,C,1,L)",
+    "orthogonal_": "copy np.linalg.qr(array)[0] into it under no_grad(): weight.copy_(q)",
+    "eye_": "copy np.eye(*weight.shape) into it under no_grad(): weight.copy_(…)",
+    "dirac_": "write ones into weight[i, i, KH // 2, KW // 2] under no_grad(), after zeros_",
+    "kaiming_normal": "use kaiming_normal_",
+    "kaiming_uniform": "use kaiming_uniform_",
+    "xavier_normal": "use xavier_normal_",
+    "xavier_uniform": "use xavier_uniform_",
     "ELU": "use ReLU, LeakyReLU, SiLU or GELU",
     "PReLU": "use LeakyReLU",
     "Softplus": "write it as an op of your own with @minires.op",
@@ -148,9 +189,28 @@ ADVICE = {
 }
 
 
-def missing(where, name, others=()):
-    """The AttributeError for a name that `where` has not: with what to use instead, where the table knows it."""
-    advice = ADVICE.get(name)
-    if advice is None and name in others:
-        advice = f"use minires.ops.{name}"
-    return AttributeError(f"{where} has no {name!r}" + (f": {advice}" if advice else ""))
+OF_MODULES = {
+    "register_backward_hook": "use register_full_backward_hook",
+    "reset_parameters": "make the layer anew, or fill its weight with a function of nn.init",
+    "type": "use .to(np.float64), .float() or .double()",
+    "bfloat16": "float32 and float64 are what there is",
+    "compile": "not needed: there is nothing to compile",
+    "share_memory": "parallel.Replicas does it",
+}
+
+CLASSIFIERS = ("fc", "linear", "classifier", "head")  # what networks call their last layer
+
+
+def missing(where, name, others=(), advice=ADVICE, near=()):
+    """The AttributeError for a name that `where` has not: with what to use instead, where the table knows it.
+
+    others: names that minires.ops has; near: names that `where` has, of which one may be meant.
+    """
+    remedy = advice.get(name)
+    if remedy is None and name in others:
+        remedy = f"use minires.ops.{name}"
+    if remedy is None:
+        same = [other for other in near if name in CLASSIFIERS and other in CLASSIFIERS]
+        close = same or difflib.get_close_matches(name, near, n=1)
+        remedy = f"did you mean {close[0]!r}?" if close else None
+    return AttributeError(f"{where} has no {name!r}" + (f": {remedy}" if remedy else ""))

@@ -5,6 +5,8 @@
 >>> transform = data.compose(data.pad_and_crop(1), data.normalise(train.mean, train.std))
 >>> for images, labels in data.Loader(train, batch_size=64, shuffle=True, seed=0, transform=transform):
 ...     ...  # (N,C,H,W) float32, channels-last in memory, and (N,) int64
+
+A Loader gives NumPy arrays; a DataLoader is its twin with torch's manners and gives Tensors.
 """
 
 from minires.data.dataset import Dataset, Subset

@@ -1,12 +1,12 @@
-"""Data sets whose values are arrays in memory."""
+"""Data sets whose values are handed out as they are given: arrays in memory, and elements of one's own class."""
 
 import numpy as np
 
 from minires.arrays import channels_last
 from minires.data.checks import as_numbers
 from minires.data.dataset import Dataset, Indexed
-from minires.data.transforms import to_floats
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
+from minires.tensor import Tensor, unwrap
 
 FARTHEST = 100  # standard deviations from the mean: a picture given as 0 … 255 lies beyond, a normalised one never does
 
@@ -45,10 +45,10 @@ class ArrayDataset(Dataset):
 
 
 class TensorDataset(Indexed):
-    """Arrays or tensors of one length, as they are: dataset[i] and a Loader's batches are tuples of their elements.
+    """Arrays or tensors of one length: dataset[i] and a loader's batches are tuples of their elements, as they are.
 
-    A Loader makes floats of the first one, and divides it by 255 if it holds bytes. Pictures whose classes have names
-    and that are to be normalised are an ArrayDataset.
+    transform=data.to_floats divides bytes by 255. Pictures whose classes have names and that are to be normalised are
+    an ArrayDataset.
     """
 
     name = "arrays"
@@ -73,7 +73,44 @@ class TensorDataset(Indexed):
         return tuple(array[indices] for array in self.arrays)
 
     def default_transform(self):
-        return to_floats
+        return _as_they_are
+
+
+class Items(Indexed):
+    """A data set of which only a length and dataset[i] = (image, label) are known: its batches are these, stacked."""
+
+    def __init__(self, dataset):
+        self.dataset, self.name = dataset, type(dataset).__name__
+
+    @classmethod
+    def of(cls, dataset):
+        """The data set, in such a view if its class has written a dataset[i] of its own."""
+        if isinstance(dataset, (tuple, list, str, np.ndarray, Tensor)) or not hasattr(type(dataset), "__len__"):
+            return dataset
+        element = getattr(type(dataset), "__getitem__", Indexed.__getitem__)
+        return dataset if element is Indexed.__getitem__ else cls(dataset)
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __repr__(self):
+        return f"<{self.name}: {len(self)} elements>"
+
+    def take(self, indices):
+        elements = [self.dataset[int(i)] for i in indices]
+        for element in elements:
+            if not isinstance(element, (tuple, list)) or len(element) != len(elements[0]):
+                raise DTypeError(f"{self.name}: dataset[i] must return a tuple (image, label), and all of one length, "
+                                 f"got {type(element).__name__}")
+        return tuple(as_numbers(self.name, [np.asarray(unwrap(value)) for value in column])
+                     for column in zip(*elements))
+
+    def default_transform(self):
+        return _as_they_are
+
+
+def _as_they_are(images, rng):
+    return images
 
 
 def _checked_images(name, images, channels):

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 import queue
 import threading
 
@@ -9,13 +10,17 @@ import numpy as np
 
 from minires.data.checks import check_whole
 from minires.data.dataset import Indexed
-from minires.data.in_memory import TensorDataset
+from minires.data.in_memory import Items, TensorDataset
 from minires.errors import OptionError
+from minires.random import generator
+from minires.tensor import Tensor
 
 ONE_THREAD = "one thread makes `prefetch` batches ahead, prefetch=2 by default"
-OF_TORCH = {  # arguments of torch's DataLoader that are not here, and what to use instead
+# Arguments of torch's DataLoader that are not here, and what to use instead. Their defaults there (0, False, None) are
+# accepted, because they ask for what is done here.
+OF_TORCH = {
     "num_workers": ONE_THREAD, "prefetch_factor": ONE_THREAD, "persistent_workers": ONE_THREAD, "timeout": ONE_THREAD,
-    "multiprocessing_context": ONE_THREAD, "in_order": "batches come in order",
+    "multiprocessing_context": ONE_THREAD,
     "pin_memory": "leave it out", "pin_memory_device": "leave it out",
     "collate_fn": "use transform=, which takes (images, rng)", "generator": "use seed=",
     "worker_init_fn": "use seed=; a transform gets a generator of its own for each batch",
@@ -24,25 +29,29 @@ LEAVE = 1  # seconds at most that the end of an iteration waits for the thread
 
 
 class Loader:
-    """Batches (images float32 (N,C,H,W), labels int64 (N,)) of a data set; of a tuple of arrays, tuples of their parts.
+    """Batches of arrays: images float32 (N,C,H,W), labels int64 (N,); of a tuple of arrays, tuples of their parts.
 
     The order of epoch e comes from the seed (seed, e), the randomness of its batch b from (seed, e, b), so any batch
     of any epoch can be made without the ones before it. transform: (images, rng) -> images; by default normalise.
     prefetch: how many batches a thread makes ahead (0, or where there are no threads: none); the bits are the same.
     """
 
+    batch_may_exceed = False  # whether batch_size may be more than the length of the data set
+
     def __init__(self, dataset, batch_size=1, shuffle=False, *, seed=0, transform=None, drop_last=False, prefetch=2,
                  **others):
-        for name in others:
-            if name in OF_TORCH:
-                raise OptionError(f"a Loader has no {name}: {OF_TORCH[name]}")
-            raise TypeError(f"a Loader has no argument {name!r}")
+        kind = type(self).__name__
+        for name, value in others.items():
+            if name not in OF_TORCH:
+                raise TypeError(f"a {kind} has no argument {name!r}")
+            if value or not isinstance(value, (int, type(None))):
+                raise OptionError(f"a {kind} has no {name}: {OF_TORCH[name]}")
         dataset = TensorDataset(*dataset) if isinstance(dataset, (tuple, list)) else dataset
         if not isinstance(dataset, Indexed):
-            raise OptionError("a Loader takes a data set, as one of data.load(…), or a tuple (images, labels), got "
+            raise OptionError(f"a {kind} takes a data set, as one of data.load(…), or a tuple (images, labels), got "
                               f"{dataset!r}")
         check_whole(batch_size=batch_size, seed=seed, prefetch=prefetch)
-        if not 1 <= batch_size <= len(dataset):
+        if not 1 <= batch_size <= (math.inf if self.batch_may_exceed else len(dataset)):
             raise OptionError(f"batch_size must lie within 1 and the {len(dataset)} pictures of {dataset.name}, "
                               f"got {batch_size}")
         if seed < 0 or prefetch < 0:
@@ -58,7 +67,7 @@ class Loader:
 
     def __repr__(self):
         order = f"shuffled by seed {self.seed}" if self.shuffle else "in order"
-        return f"<Loader: {len(self)} batches of {self.batch_size}, {order}, from {self.dataset!r}>"
+        return f"<{type(self).__name__}: {len(self)} batches of {self.batch_size}, {order}, from {self.dataset!r}>"
 
     def __iter__(self):
         """The next epoch."""
@@ -77,9 +86,13 @@ class Loader:
         def batch(number):
             indices = order[number * self.batch_size:(number + 1) * self.batch_size]
             images, *labels = self.dataset.take(indices)
-            return (self._transformed(images, self._rng(epoch, number)), *labels)
+            return self._handed_out((self._transformed(images, self._rng(epoch, number)), *labels))
         numbers = range(start, len(self))
         return _ahead(batch, numbers, self.prefetch) if self.prefetch else map(batch, numbers)
+
+    def _handed_out(self, arrays):
+        """A batch as the loop over it gets it."""
+        return arrays
 
     def _transformed(self, images, rng):
         made = self.transform(images, rng)
@@ -94,7 +107,21 @@ class Loader:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 
-DataLoader = Loader  # its name in PyTorch
+class DataLoader(Loader):
+    """A Loader as torch's: batches of Tensors outside any graph, from any data set with a length and dataset[i].
+
+    dataset[i] of a class of one's own returns (image, label). A batch_size above the length gives one smaller batch.
+    seed: None draws it from the default generator, so that minires.manual_seed decides the order.
+    """
+
+    batch_may_exceed = True
+
+    def __init__(self, dataset, batch_size=1, shuffle=False, *, seed=None, **settings):
+        seed = int(generator().integers(2**63)) if seed is None else seed
+        super().__init__(Items.of(dataset), batch_size, shuffle, seed=seed, **settings)
+
+    def _handed_out(self, arrays):
+        return tuple(Tensor(array) for array in arrays)
 
 
 def _name(function):

@@ -1,4 +1,8 @@
-"""Modules: layers, losses and containers with torch.nn's names; `nn.functional` has the ops under torch's names."""
+"""Modules: layers, losses and containers with torch.nn's names; `nn.functional` has the ops under torch's names.
+
+inplace=True is accepted everywhere, because networks written for torch say it, and changes nothing: no op writes into
+its input.
+"""
 
 from minires.nn import functional, init, utils
 from minires.nn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Tanh

@@ -1,6 +1,6 @@
-"""Layers without parameters that bend each number, or make probabilities of them. Names and arguments as in torch.nn.
+"""Layers without parameters that bend each number, or make probabilities of them.
 
-inplace=True is accepted, because networks written for torch say it, and changes nothing: no op writes into its input.
+Names and arguments as in torch.nn.
 """
 
 import math

@@ -14,7 +14,7 @@ class _Numbered(Module):
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
 
     def _become(self, steps):
-        """Hold these (name, module), in this order; what was named by its place is named by its place again."""
+        """Hold these (name, module), in this order; a name that is a number becomes the number of the new place."""
         steps = [(str(i) if name.isdecimal() else name, module) for i, (name, module) in enumerate(steps)]
         for name, _ in self._steps():
             delattr(self, name)
@@ -51,6 +51,9 @@ class _Numbered(Module):
         return self._steps()[self._place(i)][1]
 
     def __setitem__(self, i, module):
+        if isinstance(i, slice):
+            raise DTypeError(f"{type(self).__name__}: modules are set one at a time, got a slice; delete it "
+                             "(del layers[1:]) and call extend(modules)")
         name, _ = self._steps()[self._place(i)]
         setattr(self, name, self._layer(i, module))
 
@@ -124,6 +127,10 @@ class ModuleList(_Numbered):
         """The i-th module, or those of a slice as a ModuleList, which shares them."""
         return ModuleList(list(self)[i]) if isinstance(i, slice) else super().__getitem__(i)
 
+    def __add__(self, modules):
+        """The modules of both, shared, in a new ModuleList."""
+        return ModuleList([*self, *modules])
+
 
 class ModuleDict(Module):
     """A dict whose modules are found: parameters are named by key, branches.left.weight. It has no forward()."""
@@ -140,8 +147,18 @@ class ModuleDict(Module):
         self.add_module(key, module)
 
     def __delitem__(self, key):
-        self[key]  # raises KeyError
+        self.pop(key)
+
+    def pop(self, key):
+        """Take the module of this key out, and return it. Raises KeyError."""
+        module = self[key]
         delattr(self, key)
+        return module
+
+    def clear(self):
+        """Take all modules out."""
+        for key in self.keys():
+            del self[key]
 
     def __len__(self):
         return len(self.items())

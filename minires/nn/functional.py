@@ -1,11 +1,11 @@
 """torch.nn.functional's names for the ops: `import minires.nn.functional as F`.
 
-Where torch has another order of arguments, or one more, they are here as there. An inplace=True is accepted and
-changes nothing.
+Where torch has another order of arguments, or one more, they are here as there.
 """
 
 from minires import ops
 from minires.arrays import array_module
+from minires.errors import OptionError
 from minires.ops import (
     adaptive_avg_pool2d,
     avg_pool2d,
@@ -19,7 +19,6 @@ from minires.ops import (
     max_pool2d,
     mse_loss,
     nll_loss,
-    pad,
     sigmoid,
     smooth_l1_loss,
     softmax,
@@ -58,6 +57,14 @@ def silu(input, inplace=False):
 def dropout(input, p=0.5, training=True, inplace=False, *, rng=None):
     """Each value dropped with probability p, the others times 1/(1 − p); input itself outside training."""
     return ops.dropout(input, p=p, training=training, rng=rng)
+
+
+def pad(input, pad, mode="constant", value=None):
+    """ops.pad, whose borders are constant: value, or 0."""
+    if mode != "constant":
+        raise OptionError(f"pad: mode must be 'constant', got {mode!r}; put other borders around x yourself, with "
+                          "ops.cat")
+    return ops.pad(input, pad=pad, value=0.0 if value is None else value)
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):

@@ -13,12 +13,17 @@ from minires.errors import DTypeError, OptionError, ShapeError
 from minires.graph import no_grad
 from minires.random import generator
 from minires.tensor import Tensor
+from minires.torch_names import missing
 
 
-def calculate_gain(nonlinearity, a=0.0):
-    """√2 for ReLU, which drops half of the variance; √(2/(1+a²)) for a leaky one; 1 for none  [He et al. 2015b]."""
+def calculate_gain(nonlinearity, param=None):
+    """√2 for ReLU, which drops half of the variance; 1 for none  [He et al. 2015b].
+
+    √(2/(1 + param²)) for a leaky ReLU, whose slope param is 0.01 unless given.
+    """
+    slope = 0.01 if param is None else param
     gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2),
-             "leaky_relu": math.sqrt(2 / (1 + a * a))}
+             "leaky_relu": math.sqrt(2 / (1 + slope * slope))}
     if nonlinearity not in gains:
         raise OptionError(f"nonlinearity must be one of {', '.join(gains)}, got {nonlinearity!r}")
     return gains[nonlinearity]
@@ -118,3 +123,7 @@ def zeros_(tensor):
 
 def ones_(tensor):
     return constant_(tensor, 1.0)
+
+
+def __getattr__(name):
+    raise missing("minires.nn.init", name)

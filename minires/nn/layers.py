@@ -107,7 +107,7 @@ class Linear(Module):
 class Dropout(Module):
     """In training each value is dropped with probability p and the others grow by 1/(1 − p).
 
-    rng: a Generator or a seed for the masks; None draws from the default generator. inplace changes nothing here.
+    rng: a Generator or a seed for the masks; None draws from the default generator.
     """
 
     def __init__(self, p=0.5, inplace=False, *, rng=None):

@@ -6,6 +6,7 @@ from minires.nn import seeds, state, targets
 from minires.nn.checks import flag
 from minires.nn.hooks import ModuleHooks
 from minires.tensor import Tensor, unwrap
+from minires.torch_names import OF_MODULES, missing
 
 
 class Parameter(Tensor):
@@ -25,7 +26,7 @@ class Module:
     """
 
     training = True
-    _buffers = {}  # noqa: RUF012 - a new one replaces it. {name: whether it is saved} of state that is not trained
+    _buffers = {}  # noqa: RUF012 - never changed, only replaced. {name of a buffer: whether state_dict has it}
     _hooks = None
 
     def forward(self, *inputs, **settings):
@@ -36,13 +37,20 @@ class Module:
             return self._hooks.call(self, inputs, settings)
         return self.forward(*inputs, **settings)
 
+    def __getattr__(self, name):  # which Python calls for what it did not find
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property, whose own AttributeError tells more
+        if name.startswith("_"):  # what copy and pickle ask for
+            raise AttributeError(f"{type(self).__name__} has no {name!r}")
+        raise missing(type(self).__name__, name, advice=OF_MODULES, near=dir(self))
+
     def __setattr__(self, name, value):
         if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):
             raise DTypeError(f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place "
                              "would not be trained: write nn.Parameter(…), or copy_ into it under no_grad()")
         object.__setattr__(self, name, value)
         if isinstance(value, (Module, list, tuple, dict, set, frozenset)):
-            seeds.compare(self, list(_parameters_in(name, value)))
+            seeds.warn_of_equal_starts(self, list(_parameters_in(name, value)))
 
     # Hooks
 
@@ -101,16 +109,20 @@ class Module:
             raise DTypeError(f"a name must be a string, got {name!r}")
         if not name or "." in name:
             raise OptionError(f"a name must not be empty or hold a dot, got {name!r}")
-        if name not in known and hasattr(self, name):
+        if name not in known and (name in vars(self) or hasattr(type(self), name)):
             raise OptionError(f"{type(self).__name__} has an attribute {name!r} already; choose another name")
 
     def _contents(self):
-        """(name, value) of each parameter, buffer and module held directly, in the order of definition."""
-        for name, value in vars(self).items():
-            if isinstance(value, (Module, Parameter)) or name in self._buffers:
-                yield name, value
+        """[(name, value)] of each parameter, buffer and module held directly, in the order of definition."""
+        found, buffers = [], self._buffers
+        for name, value in self.__dict__.items():
+            if type(value) in _SETTINGS and name not in buffers:
+                continue
+            if name in buffers or isinstance(value, _PARTS):
+                found.append((name, value))
             elif isinstance(value, _HOLDERS):
-                yield from _inside(name, value, ())
+                found += _inside(name, value, ())
+        return found
 
     def named_children(self):
         """(name, module) for each module held directly, in the order of definition, each module once."""
@@ -128,16 +140,25 @@ class Module:
 
         remove_duplicate=False: under each of its names, but never below itself. memo: ids of those to leave out.
         """
-        memo = set() if memo is None else memo
-        if id(self) in memo:
-            return
-        memo.add(id(self))
-        yield prefix, self
-        for name, value in self._contents():
-            if isinstance(value, Module):
-                yield from value.named_modules(memo, _dotted(prefix, name), remove_duplicate)
-        if not remove_duplicate:
-            memo.remove(id(self))
+        return ((name, module) for name, module, _ in self._walk(memo, prefix, remove_duplicate))
+
+    def _walk(self, memo, prefix, remove_duplicate):
+        """[(dotted name, module, its contents)] of what named_modules gives."""
+        found, memo = [], set() if memo is None else memo
+
+        def visit(name, module):
+            if id(module) in memo:
+                return
+            memo.add(id(module))
+            contents = module._contents()
+            found.append((name, module, contents))
+            for below, value in contents:
+                if isinstance(value, Module):
+                    visit(_dotted(name, below), value)
+            if not remove_duplicate:
+                memo.remove(id(module))
+        visit(prefix, self)
+        return found
 
     def modules(self):
         return (module for _, module in self.named_modules())
@@ -145,9 +166,9 @@ class Module:
     def _named(self, kind, prefix, recurse, remove_duplicate):
         """(dotted name, value) for the contents of which kind(module, name, value) is true."""
         seen = set()
-        modules = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
-        for above, module in modules:
-            for name, value in module._contents():
+        modules = self._walk(None, prefix, remove_duplicate) if recurse else [(prefix, self, self._contents())]
+        for above, module, contents in modules:
+            for name, value in contents:
                 if kind(module, name, value) and not (remove_duplicate and id(value) in seen):
                     seen.add(id(value))
                     yield _dotted(above, name), value
@@ -288,16 +309,20 @@ class Module:
 
 
 _HOLDERS = (list, tuple, dict, set, frozenset)
+_PARTS = (Module, Parameter)
+_SETTINGS = {bool, int, float, str, type(None)}  # most attributes: a look at the type is the quickest way past them
 
 
 def _inside(name, holder, above):
     """(name, part) for the Modules and Parameters in lists, tuples and dicts, however deep."""
     if isinstance(holder, (set, frozenset)):
-        if any(isinstance(value, (Module, Parameter)) for value in holder):
+        if any(isinstance(value, _PARTS) for value in holder):
             raise DTypeError(f"{name} is a set, which has no order to name its parts by; make it a list")
         return
     for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
-        if isinstance(value, (Module, Parameter)):
+        if type(value) in _SETTINGS:
+            continue
+        if isinstance(value, _PARTS):
             yield f"{name}.{key}", value
         elif isinstance(value, _HOLDERS) and id(value) not in above:
             yield from _inside(f"{name}.{key}", value, (*above, id(holder)))

@@ -11,7 +11,7 @@ def remember(parameter, rng):
         parameter.seed = int(rng)
 
 
-def compare(network, joined):
+def warn_of_equal_starts(network, joined):
     """Warn if one of the (name, parameter) that have joined the network starts as another parameter of it does."""
     if not any(hasattr(parameter, "seed") for _, parameter in joined):
         return

@@ -21,7 +21,10 @@ class Optimizer:
     the next step: `optimizer.param_groups[0]["lr"] = 0.01`.
     """
 
-    def __init__(self, params, **defaults):
+    def __init__(self, params, *, maximize=False, **defaults):
+        if maximize:
+            raise OptionError(f"{type(self).__name__}: maximize is not there; minimise the negative, with "
+                              "(-value).backward()")
         self.defaults = defaults
         self.param_groups, self._ratios = [], []
         self.state = []  # of each parameter, in the order of the groups: {slot: array}

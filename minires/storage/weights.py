@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -37,6 +38,10 @@ def save(path, arrays, metadata=None):
     safetensors = need("safetensors", "data", for_what="saving weights")
     numpy_format = need("safetensors.numpy", "data", for_what="saving weights")
     metadata = metadata or {}
+    if not isinstance(arrays, Mapping):
+        is_model = hasattr(arrays, "state_dict")
+        remedy = "give model.state_dict()" if is_model else "the path comes first: save(path, arrays)"
+        raise DTypeError(f"save takes a path and {{name: array}}, got a {type(arrays).__name__}; {remedy}")
     taken = [*({"__metadata__"} & set(arrays)), *({"sha256", *MARK} & set(metadata))]
     if taken:
         raise OptionError(f"{path}: the name {taken[0]!r} belongs to the file itself; choose another")

@@ -148,15 +148,23 @@ def test_reprs_say_what_is_inside():
 def test_a_pair_of_arrays_goes_into_a_loader(wrap):
     points = np.random.default_rng(0).standard_normal((10, 2))
     targets = points.sum(axis=1)
-    batches = list(data.DataLoader(wrap(points, Tensor(targets)), batch_size=4, shuffle=True))
+    batches = list(data.Loader(wrap(points, Tensor(targets)), batch_size=4, shuffle=True))
     assert [len(x) for x, _ in batches] == [4, 4, 2]
     for x, y in batches:
         assert x.dtype == np.float64
         np.testing.assert_array_equal(x.sum(axis=1), y)
 
 
-def test_bytes_in_a_pair_become_numbers_from_0_to_1():
-    images, _ = next(iter(data.Loader((BYTES, LABELS), 6)))
+@pytest.mark.parametrize("loader", [data.Loader, data.DataLoader])
+@pytest.mark.parametrize("images", [BYTES, BYTES.astype(np.int64), BYTES.astype(np.float64)])
+def test_a_pair_of_arrays_is_passed_on_as_it_is(loader, images):
+    found, labels = next(iter(loader(data.TensorDataset(images, LABELS), 6)))
+    assert (found.dtype, labels.dtype) == (images.dtype, np.int64)
+    np.testing.assert_array_equal(np.asarray(found), images)
+
+
+def test_to_floats_makes_numbers_from_0_to_1_of_the_bytes_of_a_pair():
+    images, _ = next(iter(data.Loader((BYTES, LABELS), 6, transform=data.to_floats)))
     assert images.dtype == np.float32
     np.testing.assert_allclose(images, BYTES / 255, rtol=1e-6)
 

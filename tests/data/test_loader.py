@@ -8,9 +8,11 @@ import time
 import numpy as np
 import pytest
 
+import minires
 from minires import data, nn, ops
 from minires.arrays import is_channels_last
-from minires.errors import OptionError
+from minires.errors import DTypeError, OptionError, ShapeError
+from minires.tensor import Tensor
 
 
 @pytest.fixture
@@ -163,18 +165,94 @@ def test_numbers_of_numpy_are_whole_numbers(dataset):
 
 
 def test_a_loader_is_called_as_in_torch(dataset):
-    assert data.DataLoader is data.Loader
     assert [len(labels) for _, labels in data.DataLoader(dataset)] == [1] * 50
-    shuffled = next(iter(data.DataLoader(dataset, 50, True)))[1]
-    assert shuffled.tolist() != sorted(shuffled)
+    shuffled = next(iter(data.DataLoader(dataset, 50, True, seed=0)))[1].tolist()
+    assert shuffled != sorted(shuffled)
     np.testing.assert_array_equal(shuffled, next(iter(data.Loader(dataset, batch_size=50, shuffle=True)))[1])
+
+
+def test_the_batches_of_a_dataloader_are_tensors_outside_any_graph(dataset):
+    for (images, labels), arrays in zip(data.DataLoader(dataset, 8), data.Loader(dataset, 8), strict=True):
+        assert isinstance(images, Tensor)
+        assert isinstance(labels, Tensor)
+        assert (images.dtype, labels.dtype, images.requires_grad, images.is_leaf) == (np.float32, np.int64, False, True)
+        assert images.size(0) == labels.size(0) == len(arrays[1])
+        np.testing.assert_array_equal(images.data, arrays[0])
+        np.testing.assert_array_equal(labels.data, arrays[1])
+
+
+def test_manual_seed_decides_the_order_of_a_dataloader_and_a_seed_wins(dataset):
+    def order(manual, **settings):
+        minires.manual_seed(manual)
+        return next(iter(data.DataLoader(dataset, 50, shuffle=True, **settings)))[1].tolist()
+    assert order(3) == order(3)
+    assert order(3) != order(4)
+    assert order(3, seed=7) == order(4, seed=7)
+    minires.manual_seed(3)
+    first, second = (next(iter(data.DataLoader(dataset, 50, shuffle=True)))[1].tolist() for _ in range(2))
+    assert first != second
+
+
+def test_a_dataloader_takes_a_batch_size_above_the_length(dataset):
+    assert [len(labels) for _, labels in data.DataLoader(dataset, 64)] == [50]
+    assert list(data.DataLoader(dataset, 64, drop_last=True)) == []
+    with pytest.raises(OptionError, match="batch_size must lie within 1"):
+        data.DataLoader(dataset, 0)
+
+
+def test_the_defaults_of_torchs_other_arguments_are_accepted(dataset):
+    loader = data.DataLoader(dataset, 8, num_workers=0, pin_memory=False, drop_last=True, collate_fn=None, sampler=None,
+                             timeout=0, worker_init_fn=None, persistent_workers=False, generator=None)
+    assert len(list(loader)) == len(loader) == 6
+
+
+class Own:
+    """As the tutorials of torch write one."""
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, i):
+        if i >= 5:
+            raise IndexError(i)
+        return np.full((1, 2, 2), i, np.float32), i
+
+
+class OwnOfBase(data.Dataset):
+    __init__ = object.__init__
+    __len__ = Own.__len__
+    __getitem__ = Own.__getitem__
+
+
+@pytest.mark.parametrize("kind", [Own, OwnOfBase])
+def test_a_data_set_of_ones_own_needs_a_length_and_elements_only(kind):
+    loader = data.DataLoader(kind(), 2, shuffle=True, seed=1)
+    batches = list(loader)
+    assert [images.shape for images, _ in batches] == [(2, 1, 2, 2), (2, 1, 2, 2), (1, 1, 2, 2)]
+    assert sorted(label for _, labels in batches for label in labels.tolist()) == [0, 1, 2, 3, 4]
+    for images, labels in batches:
+        assert (images.dtype, labels.dtype) == (np.float32, np.int64)
+        assert images.data[:, 0, 0, 0].tolist() == labels.tolist()
+    assert kind.__name__ in repr(loader)
+
+
+@pytest.mark.parametrize(("element", "error", "message"), [
+    (lambda i: np.zeros(3), DTypeError, r"Odd: dataset\[i\] must return a tuple \(image, label\), .* got ndarray"),
+    (lambda i: (np.zeros(3 + i), i), ShapeError, "Odd: the elements have different shapes"),
+    (lambda i: (np.zeros(3), "cat"), DTypeError, "Odd: expected an array of numbers")])
+def test_elements_that_make_no_batch_are_named(element, error, message):
+    class Odd(Own):
+        def __getitem__(self, i):
+            return element(i)
+    with pytest.raises(error, match=message):
+        next(iter(data.DataLoader(Odd(), 2)))
 
 
 @pytest.mark.parametrize(("name", "instead"), [
     ("num_workers", "one thread makes `prefetch` batches ahead"), ("pin_memory", "leave it out"),
     ("collate_fn", "transform="), ("sampler", r"data\.Subset"), ("generator", "seed="), ("worker_init_fn", "seed=")])
 def test_an_argument_of_torch_that_is_not_here_says_what_to_use_instead(dataset, name, instead):
-    with pytest.raises(OptionError, match=f"a Loader has no {name}: .*{instead}"):
+    with pytest.raises(OptionError, match=f"a DataLoader has no {name}: .*{instead}"):
         data.DataLoader(dataset, 8, **{name: 2})
 
 

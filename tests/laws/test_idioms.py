@@ -205,6 +205,8 @@ F.adaptive_avg_pool2d(T(MAP), 1)
 F.adaptive_avg_pool2d(T(MAP), (1, 1))
 F.adaptive_avg_pool2d(T(MAP), (None, 2))
 F.pad(T(A), (1, 1))
+F.pad(T(A), (1, 1), "constant", 0)
+F.pad(T(A), (1, 1), value=3.0)
 F.conv2d(T(MAP), torch.ones(3, 4, 3, 3), padding="same")
 F.linear(T(A), torch.ones(2, 4))
 F.gelu(T(A))
@@ -262,6 +264,12 @@ m = nn.Linear(4, 2); m.train(); m.training
 m = nn.Linear(4, 2); m.requires_grad_(False); any(p.requires_grad for p in m.parameters())
 m = nn.Linear(4, 2); nn.init.zeros_(m.weight); m.weight
 m = nn.Linear(4, 2); nn.init.ones_(m.bias); m.bias
+nn.init.calculate_gain("leaky_relu")
+nn.init.calculate_gain("leaky_relu", 0.2)
+nn.init.calculate_gain("relu")
+m = nn.ModuleList([nn.ReLU()]) + [nn.Tanh()]; len(m)
+m = nn.ModuleDict({"a": nn.Linear(4, 2), "b": nn.ReLU()}); m.pop("b"); m.update({"c": nn.Tanh()}); [list(m.keys()), len(m.values()), len(m.items())] == [["a", "c"], 2, 2]
+m = nn.Linear(4, 2); hasattr(m, "fc")
 m = nn.Linear(4, 2); nn.init.constant_(m.bias, 3.0); m.bias
 m = nn.Linear(4, 2); nn.init.xavier_uniform_(m.weight); m.weight.shape
 m = nn.Linear(4, 2); nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu"); m.weight.shape
@@ -287,6 +295,12 @@ x = T(A, requires_grad=True); y = x * 2; y.retain_grad(); y.sum().backward(); y.
 len(TensorDataset(T(A), T(LABELS)))
 images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=2))); images.shape
 len(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=2, shuffle=True))
+images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=2))); images.to("cpu").view(images.size(0), -1)
+images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=2))); labels.size(0)
+images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=64, num_workers=0, pin_memory=False))); images
+images, labels = next(iter(DataLoader(TensorDataset(T(np.arange(6).astype("u1")), T(A[0, [0, 1] * 3])), batch_size=4))); images.float()
+len(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=64, drop_last=True))
+Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: (A[i], int(LABELS[i]))}); images, labels = next(iter(DataLoader(Own(), batch_size=2))); images
 """.strip().splitlines() if line]
 
 
@@ -311,6 +325,22 @@ T(A).masked_fill
 T(A).topk
 T(A).repeat
 T(A).half
+T(A).minimum
+T(A).square
+T(A).relu_
+T(A).type
+T(A).byte
+T(A).swapaxes
+T(A).ravel
+T(A).new_zeros
+T(A).nonzero
+T(A).unique
+T(A).cumprod
+T(A).floor_divide
+T(A).remainder
+torch.hstack
+torch.vstack
+torch.concat
 torch.cat
 torch.where
 torch.from_numpy
@@ -324,6 +354,24 @@ nn.ConvTranspose2d
 nn.MultiheadAttention
 nn.DataParallel
 F.interpolate
+F.huber_loss
+F.binary_cross_entropy
+F.kl_div
+F.softplus
+F.elu
+F.mish
+F.normalize
+F.cosine_similarity
+F.logsigmoid
+F.dropout2d
+F.adaptive_max_pool2d
+F.max_pool1d
+nn.Linear(4, 2).register_backward_hook
+nn.Linear(4, 2).reset_parameters
+nn.init.orthogonal_
+nn.init.eye_
+nn.init.dirac_
+nn.init.kaiming_normal
 optim.lr_scheduler
 optim.RMSprop
 optim.LBFGS

@@ -150,3 +150,30 @@ def test_a_module_dict_is_a_dict_whose_modules_are_found():
     for bad in ({"a": nn.ReLU}, {"a.b": nn.ReLU()}, {3: nn.ReLU()}, {"keys": nn.ReLU()}):
         with pytest.raises((DTypeError, OptionError)):
             paths.update(bad)
+
+
+def test_a_slice_is_not_set_and_says_what_to_write():
+    for layers in (nn.Sequential(nn.ReLU(), nn.ReLU()), nn.ModuleList([nn.ReLU(), nn.ReLU()])):
+        with pytest.raises(DTypeError, match=r"set one at a time, got a slice; delete it \(del layers\[1:\]\)"):
+            layers[1:] = []
+        assert len(layers) == 2
+
+
+def test_a_module_list_and_a_list_are_joined_and_share_their_modules():
+    first, second = linear(), linear()
+    layers = nn.ModuleList([first])
+    joined = layers + [second]
+    assert isinstance(joined, nn.ModuleList)
+    assert list(joined) == [first, second]
+    assert len(layers) == 1
+
+
+def test_modules_are_taken_out_of_a_module_dict():
+    left = linear()
+    paths = nn.ModuleDict({"left": left, "right": linear()})
+    assert paths.pop("left") is left
+    assert list(paths) == ["right"]
+    with pytest.raises(KeyError):
+        paths.pop("left")
+    paths.clear()
+    assert (len(paths), list(paths.parameters())) == (0, [])

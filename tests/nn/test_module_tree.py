@@ -255,3 +255,37 @@ def test_an_op_is_no_child_but_may_be_called():
             return self.act(x)
     assert Own()(Tensor([-1.0])).item() == 0
     assert list(Own().children()) == []
+
+
+class Net(nn.Module):
+    def __init__(self):
+        self.linear = nn.Linear(2, 2)
+
+    @property
+    def width(self):
+        return self.linear.width_of_it
+
+
+@pytest.mark.parametrize(("name", "hint"), [
+    ("fc", "Net has no 'fc': did you mean 'linear'?"), ("classifier", "did you mean 'linear'?"),
+    ("paramters", "did you mean 'parameters'?"), ("register_backward_hook", "use register_full_backward_hook"),
+    ("reset_parameters", "make the layer anew"), ("anything_else", "Net has no 'anything_else'"),
+    ("width", "Linear has no 'width_of_it'")])
+def test_an_attribute_that_is_not_there_says_what_may_be_meant(name, hint):
+    with pytest.raises(AttributeError) as caught:
+        getattr(Net(), name)
+    assert hint in str(caught.value)
+    assert not hasattr(Net(), name)
+    assert getattr(Net(), name, 3) == 3
+
+
+def test_a_walk_looks_into_each_module_once(monkeypatch):
+    """Networks are walked at each step, so a walk that looks twice is felt."""
+    looked, contents = [], nn.Module._contents
+    monkeypatch.setattr(nn.Module, "_contents", lambda module: looked.append(1) or contents(module))
+    net = nn.Sequential(Net(), nn.ReLU(), Net())
+    looked.clear()
+    for walk in (net.modules, net.parameters, net.buffers, net.state_dict):
+        list(walk())
+        assert len(looked) == 6
+        looked.clear()

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from minires import Tensor, models, storage
+from minires import Tensor, models, nn, storage
 from minires.errors import CheckpointError, DTypeError, OptionError
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3, np.int64), "c.d": np.zeros((0, 2)),
@@ -205,3 +205,12 @@ def test_odd_metadata_is_refused_by_all_readers(tmp_path, metadata):
     for read in (storage.load, storage.load_checkpoint, storage.load_state):
         with pytest.raises(CheckpointError, match="w is no"):
             read(tmp_path / "w")
+
+
+@pytest.mark.parametrize(("arrays", "remedy"), [
+    (nn.Linear(2, 2, rng=0), r"got a Linear; give model\.state_dict\(\)"),
+    ("weights.safetensors", r"got a str; the path comes first: save\(path, arrays\)")])
+def test_a_model_or_a_path_in_the_place_of_the_arrays_says_what_to_write(tmp_path, arrays, remedy):
+    with pytest.raises(DTypeError, match=remedy):
+        storage.save(tmp_path / "weights.safetensors", arrays)
+    assert not list(tmp_path.iterdir())
