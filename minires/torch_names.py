@@ -4,7 +4,6 @@ import difflib
 
 ADVICE = {
     # of Tensors
-    "minimum": "use -ops.maximum(-a, -b), or ops.where(a < b, a, b)",
     "square": "use x * x",
     "relu_": "use x.relu(), which gives a new tensor",
     "type": "use .to(np.float64), .float() or .long()",

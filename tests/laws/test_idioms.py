@@ -325,7 +325,6 @@ T(A).masked_fill
 T(A).topk
 T(A).repeat
 T(A).half
-T(A).minimum
 T(A).square
 T(A).relu_
 T(A).type
