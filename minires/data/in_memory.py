@@ -84,7 +84,9 @@ class Items(Indexed):
 
     @classmethod
     def of(cls, dataset):
-        """The data set, in such a view if its class has written a dataset[i] of its own."""
+        """The data set, in such a view if it is a list of tuples, or its class has written a dataset[i] of its own."""
+        if isinstance(dataset, list) and dataset and isinstance(dataset[0], tuple):
+            return cls(dataset)
         if isinstance(dataset, (tuple, list, str, np.ndarray, Tensor)) or not hasattr(type(dataset), "__len__"):
             return dataset
         element = getattr(type(dataset), "__getitem__", Indexed.__getitem__)

@@ -44,7 +44,7 @@ class Loader:
         for name, value in others.items():
             if name not in OF_TORCH:
                 raise TypeError(f"a {kind} has no argument {name!r}")
-            if value or not isinstance(value, (int, type(None))):
+            if not isinstance(value, (int, type(None))) or value:
                 raise OptionError(f"a {kind} has no {name}: {OF_TORCH[name]}")
         dataset = TensorDataset(*dataset) if isinstance(dataset, (tuple, list)) else dataset
         if not isinstance(dataset, Indexed):

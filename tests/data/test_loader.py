@@ -236,6 +236,11 @@ def test_a_data_set_of_ones_own_needs_a_length_and_elements_only(kind):
     assert kind.__name__ in repr(loader)
 
 
+def test_a_list_of_pairs_is_a_data_set_of_a_dataloader():
+    images, labels = next(iter(data.DataLoader([(np.full(3, i), 2 * i) for i in range(4)], 3)))
+    assert (images.tolist(), labels.tolist()) == ([[0] * 3, [1] * 3, [2] * 3], [0, 2, 4])
+
+
 @pytest.mark.parametrize(("element", "error", "message"), [
     (lambda i: np.zeros(3), DTypeError, r"Odd: dataset\[i\] must return a tuple \(image, label\), .* got ndarray"),
     (lambda i: (np.zeros(3 + i), i), ShapeError, "Odd: the elements have different shapes"),
@@ -254,6 +259,8 @@ def test_elements_that_make_no_batch_are_named(element, error, message):
 def test_an_argument_of_torch_that_is_not_here_says_what_to_use_instead(dataset, name, instead):
     with pytest.raises(OptionError, match=f"a DataLoader has no {name}: .*{instead}"):
         data.DataLoader(dataset, 8, **{name: 2})
+    with pytest.raises(OptionError, match=instead):
+        data.DataLoader(dataset, 8, **{name: np.arange(2)})
 
 
 def test_an_unknown_argument_is_a_type_error(dataset):

@@ -300,6 +300,7 @@ images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size
 images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=64, num_workers=0, pin_memory=False))); images
 images, labels = next(iter(DataLoader(TensorDataset(T(np.arange(6).astype("u1")), T(A[0, [0, 1] * 3])), batch_size=4))); images.float()
 len(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=64, drop_last=True))
+images, labels = next(iter(DataLoader([(A[i], i) for i in range(3)], batch_size=2))); labels
 Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: (A[i], int(LABELS[i]))}); images, labels = next(iter(DataLoader(Own(), batch_size=2))); images
 """.strip().splitlines() if line]
 
