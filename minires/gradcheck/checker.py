@@ -190,9 +190,9 @@ def judged(report, against, unsure, natural, noise):
 
     against(excuse) -> Worst; unsure: the measured derivatives' own errors; noise() -> what rounding does besides.
     """
-    worst = against(0.0)
-    if natural and not report.agrees(worst):
-        worst = against(np.fmin(unsure + noise(), report.by.tolerance * natural))
+    worst, most = against(0.0), report.by.tolerance * natural
+    if natural and not report.agrees(worst) and report.agrees(against(most)):
+        worst = against(np.fmin(unsure + noise(), most))
     hidden = max(worst.doubt * worst.scale, float(np.max(unsure, initial=0.0)))
     if report.agrees(worst) and hidden > max(SAID, 10 * report.by.tolerance) * worst.scale:
         report.notes.append(f"rounding leaves d{worst.argument} unsure by {hidden:.1e}: a smaller error is not seen")

@@ -70,7 +70,7 @@ bug("minimum", "maximum's", "your gradient goes to the greater of a and b")(
 bug("maximum", "minimum's", "your gradient goes to the lesser of a and b")(
     lambda call: tuple(narrow(call.dy * (x < other), x.shape) for x, other in (call.arrays, call.arrays[::-1])))
 
-bug("mul", "clipped", "your gradients are clipped to ±50: clip in the optimizer, for backward must be linear in dy")(
+bug("neg", "clipped", "your gradients are clipped to ±50: clip in the optimizer, for backward must be linear in dy")(
     lambda call: tuple(np.clip(g, -50, 50) for g in call.right))
 bug("sub", "small dropped", "your backward drops a dy below 1e-6: it must be linear in dy, however small that is")(
     lambda call: call.again(dy=np.where(np.abs(call.dy) < 1e-6, call.dy.dtype.type(0), call.dy)))
