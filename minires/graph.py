@@ -24,6 +24,7 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+_keeping = threading.Lock()
 
 
 @contextmanager
@@ -125,12 +126,13 @@ def propagate(root, dy, retain_graph):
             dy = dy if changed is None else node.accept(changed, "gradient hook")
         tensor = node.target and node.target()
         if tensor is not None:
-            if tensor.grad is not None:
-                tensor.grad = kernels.add(node.accept(tensor.grad, "the .grad of before"), dy)
-            elif node in ours and dy.strides == tensor.data.strides:
-                tensor.grad = dy
-            else:
-                tensor.grad = _copy_as(tensor.data, dy)
+            with _keeping:  # another thread may add to the same .grad
+                if tensor.grad is not None:
+                    tensor.grad = kernels.add(node.accept(tensor.grad, "the .grad of before"), dy)
+                elif node in ours and dy.strides == tensor.data.strides:
+                    tensor.grad = dy
+                else:
+                    tensor.grad = _copy_as(tensor.data, dy)
             for hook in tuple(node.when_kept.values()):
                 hook(tensor)
         if node.name == "leaf":

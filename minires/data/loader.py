@@ -88,7 +88,7 @@ class Loader:
             images, *labels = self.dataset.take(indices)
             return self._handed_out((self._transformed(images, self._rng(epoch, number)), *labels))
         numbers = range(start, len(self))
-        return _ahead(batch, numbers, self.prefetch) if self.prefetch else map(batch, numbers)
+        return _ahead(batch, numbers, self.prefetch) if self.prefetch else (batch(n) for n in numbers)
 
     def _handed_out(self, arrays):
         """A batch as the loop over it gets it."""

@@ -36,6 +36,26 @@ examples, each after python -m minires.gradcheck:
 exit status: 0 all passed, 1 something failed, 2 could not run, 130 stopped"""
 
 
+# What each kind of work looks at. Whatever else is given would be ignored, so it is refused.
+TAKES = {
+    "--list": {"list"},
+    "--bugs": {"bugs", "ops", "seed", "quiet"},
+    "--seeds": {"seeds", "ops", "seed", "backend"},
+    "--paths": {"paths", "model", "variant", "dataset", "batch_size", "seed", "plot", "backend", "quiet"},
+    "a function in a file": {"ops", "like", "seed", "samples", "timeout", "json", "gradescope", "quiet"},
+    "--plot": {"plot", "ops", "seed"},
+    "the check of ops": {"ops", "seed", "samples", "backend", "quiet"},
+}
+
+
+def check_flags(parser, args, work):
+    """Raise OptionError for a flag that was given and that this work does not look at."""
+    for name, value in vars(args).items():
+        if value and value != parser.get_default(name) and name not in TAKES[work]:
+            flag = f"the name {args.ops[0]!r}" if name == "ops" else f"--{name.replace('_', '-')}"
+            raise OptionError(f"{flag} means nothing with {work}; leave one of the two out")
+
+
 def make_parser():
     """The command line."""
     parser = console.Parser(prog="python -m minires.gradcheck", description=DESCRIPTION, epilog=EXAMPLES,
@@ -78,9 +98,12 @@ def make_parser():
 
 @console.command("gradcheck")
 def main(argv=None):
-    args = make_parser().parse_args(argv)
+    parser = make_parser()
+    args = parser.parse_args(argv)
     args.ops += args.op
+    args.op = parser.get_default("op")
     if args.list:
+        check_flags(parser, args, "--list")
         print("\n".join(sorted(registry)))
         return 0
     device = "cuda" if args.backend == "cupy" else "cpu"
@@ -93,6 +116,7 @@ def main(argv=None):
     if targets:
         if len(targets) < len(args.ops):
             raise OptionError("name either ops or functions in files, not both")
+        check_flags(parser, args, "a function in a file")
         return check_targets(targets, args.like, seed=args.seed, samples=args.samples, timeout=args.timeout,
                              json_file=args.json, gradescope_file=args.gradescope, quiet=args.quiet)
     if args.like or args.json or args.gradescope:
@@ -102,8 +126,11 @@ def main(argv=None):
     if args.paths:
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
+        check_flags(parser, args, "--paths")
         return 0 if show_paths(args.model, args.dataset, variant=args.variant, batch_size=args.batch_size,
                                seed=args.seed, plot=args.plot, device=device, quiet=args.quiet) else 1
+    work = next((f"--{name}" for name in ("plot", "bugs", "seeds") if getattr(args, name)), "the check of ops")
+    check_flags(parser, args, work)
     if args.plot:
         if len(args.ops) != 1:
             raise OptionError("--plot draws one op: name it, or add --paths")

@@ -32,7 +32,7 @@ def as_rows(maps, vectors):
     pixels: NumPy's inner loop then runs over ROW numbers or more, and not over C.
     """
     x = maps[0]
-    if not all(is_channels_last(a) for a in maps):
+    if not x.size or not all(is_channels_last(a) for a in maps):
         return maps, [per_channel(v, x) for v in vectors]
     N, C, H, W = x.shape
     k = _neighbours(H * W, C)

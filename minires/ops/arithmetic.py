@@ -179,6 +179,18 @@ def where(condition, a, b):
     return y, backward
 
 
+def _bound(x, name, bound, default):
+    """A bound of clip: a number, or an array of x's dtype that broadcasts to x."""
+    if bound is None or isinstance(bound, (int, float)):
+        return default if bound is None else bound
+    if getattr(bound, "dtype", None) is None or bound.dtype.kind not in "fiub":
+        raise DTypeError(f"clip: {name} must be a number or an array of numbers, got "
+                         f"{getattr(bound, 'dtype', type(bound).__name__)}")
+    if bound.ndim > x.ndim or any(n not in (1, m) for n, m in zip(bound.shape[::-1], x.shape[::-1])):
+        raise ShapeError(f"clip: {name} has shape {bound.shape}, which does not broadcast to x {x.shape}")
+    return bound.astype(x.real.dtype, copy=False)
+
+
 @op
 def clip(x, *, min=None, max=None):
     """y = x kept within [min, max]: ∂L/∂x = ∂L/∂y inside, bounds included, and 0 outside.
@@ -188,7 +200,8 @@ def clip(x, *, min=None, max=None):
     if min is None and max is None:
         raise OptionError("clip: give min, max or both")
     xp = array_module(x)
-    low, high = -math.inf if min is None else min, math.inf if max is None else max
+    low, high = (_bound(x, name, bound, default)
+                 for name, bound, default in (("min", min, -math.inf), ("max", max, math.inf)))
     inside = (x.real >= low) & (x.real <= high)
     at_least = xp.where(x.real < low, low, x)
     return xp.where(at_least.real > high, high, at_least), lambda dy: dy * inside

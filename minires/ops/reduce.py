@@ -153,4 +153,5 @@ def norm(x, *, p=2, dim=None, keepdim=False):
 def _over(x, y):
     """x/y, and 0 where y is 0."""
     zero = y == 0
-    return array_module(x).where(zero, 0, x) / (y + zero)
+    with np.errstate(invalid="ignore"):  # an infinite norm has no slope: NaN, as in torch
+        return array_module(x).where(zero, 0, x) / (y + zero)

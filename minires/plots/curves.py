@@ -3,7 +3,7 @@
 import math
 
 from minires.errors import need
-from minires.plots.files import finished, new_figure, tidy, whole_numbers
+from minires.plots.files import as_text, finished, new_figure, tidy, whole_numbers
 from minires.plots.style import BLUE, STYLES, VERMILION, marked, several
 
 
@@ -17,7 +17,7 @@ def plot_curves(history, path=None, *, title=""):
         errors = [100 * (1 - row[f"{part}_accuracy"]) for row in history]
         left.plot(epochs, [row[f"{part}_loss"] for row in history], **style, label=part)
         right.plot(epochs, errors, **style, label=f"{part}, last {errors[-1]:.2f} %")
-    figure.suptitle(title)
+    figure.suptitle(as_text(title), parse_math=False)  # a folder may have any name
     left.set(xlabel="epoch", ylabel="cross-entropy")
     if any(0 < row[f"{part}_loss"] < math.inf for row in history for part in ("train", "test")):
         left.set_yscale("log")

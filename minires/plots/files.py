@@ -35,3 +35,8 @@ def finished(figure, path):
         figure.savefig(content, dpi=130, format="png")
         atomic_write(path, content.getvalue())
     return figure
+
+
+def as_text(name):
+    """A name as letters that can be drawn: a file's may hold bytes that are none."""
+    return str(name).encode("utf-8", "replace").decode("utf-8")

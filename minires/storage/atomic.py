@@ -1,11 +1,13 @@
 """Writing a file so that at every moment either the old or the new content is there, whole."""
 
 import contextlib
+import errno
 import os
 import re
 import stat
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from minires.storage.lock import lock
@@ -55,7 +57,24 @@ def _open_through(path):
                 if stream is not None:
                     stream.flush()  # what was printed before comes before
                 return open(number, "wb", closefd=False)  # where it stands, and not from the start
-    return None if stat.S_ISREG(there.st_mode) else open(path, "wb")
+    if stat.S_ISREG(there.st_mode):
+        return None
+    return open(_opened(path), "wb")
+
+
+def _opened(path, patience=5.0):
+    """A handle for writing. A pipe that has no reader for some seconds is an OSError: open() would wait for ever."""
+    late = time.monotonic() + patience
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > late:
+                raise
+            time.sleep(0.05)
+        else:
+            os.set_blocking(handle, True)
+            return handle
 
 
 def _replace(path, content):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import weakref
 from pathlib import Path
 
@@ -75,8 +76,11 @@ class Hold:
 
     def _open(self, path):
         """The lock's handle, or None if its holder has just let go. Raises OptionError if there is another holder."""
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # follow no link, wait for no pipe
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | careful, 0o666)
         try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode) or os.fstat(handle).st_size > 100:
+                raise OptionError(f"{path} is no lock of a run; move it away, or choose another --out")
             if lock(handle) is False:
                 holder = os.read(handle, 100).decode("ascii", "replace").strip() or "another process"
                 raise OptionError(f"{self.folder} is being written by {holder}; wait for it, stop it, or choose "

@@ -36,6 +36,17 @@ def test_the_tables_are_plain_when_piped_and_fit_a_terminal(whole):
     assert all(len(line) <= 80 for line in tables)
 
 
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--seeds", "1", "--bugs"], "--seeds means nothing with --bugs"), (["--paths", "--bugs"], "--bugs means nothing with --paths"),
+    (["--model", "resnet8"], "--model means nothing with the check of ops"), (["--list", "relu"], "the name 'relu' means nothing with --list"),
+    (["relu", "--timeout", "1"], "--timeout means nothing"), (["relu", "--plot", "x.png", "--bugs"], "--bugs means nothing with --plot"),
+    (["work.py:relu", "--plot", "x.png"], "--plot means nothing with a function in a file"), (["--op", "relu", "--list"], "the name 'relu'"),
+])
+def test_a_flag_that_would_be_ignored_is_refused(capsys, arguments, said):
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_some_ops_can_be_named_in_either_way(capsys):
     assert main(["relu", "--op", "conv2d", "--seed", "3"]) == 0
     rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line][1:-1]

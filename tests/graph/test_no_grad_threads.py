@@ -78,3 +78,17 @@ def test_two_threads_differentiate_networks_as_one_thread_does():
     for seed in range(2):
         for a, b in zip(alone[seed], found[seed], strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_threads_that_share_a_leaf_add_up_all_of_their_gradients():
+    w = Tensor(np.zeros(3), requires_grad=True)
+
+    def work():
+        for _ in range(300):
+            (w * 1.0).sum().backward()
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert w.grad.tolist() == [1200] * 3

@@ -312,6 +312,7 @@ def test_a_habit_of_pytorchs_gives_pytorchs_numbers(idiom):
         assert found == expected or np.allclose(np.asarray(found), np.asarray(expected))
         return
     assert found.shape == expected.shape
+    assert found.dtype == expected.dtype or expected.dtype == object or not expected.shape  # Python numbers have none
     if expected.dtype.kind in "fc":
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
     else:

@@ -1,6 +1,7 @@
 """Figures are files that people can open."""
 
 import math
+import os
 import sys
 from itertools import combinations
 
@@ -114,3 +115,10 @@ def test_without_matplotlib_one_line_says_what_to_install(tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingDependency, match=r'needs matplotlib.*pip install "minires\[plots\]"'):
         plot_curves([ROW], tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize("title", ["ds$x_{$", os.fsdecode(b"ds\xff\xfe")])
+def test_a_title_may_be_any_name_of_a_folder(tmp_path, title):
+    row = {"epoch": 1, "train_loss": 1.0, "test_loss": 1.0, "train_accuracy": 0.5, "test_accuracy": 0.5}
+    plot_curves([row], tmp_path / "curves.png", title=title)
+    assert (tmp_path / "curves.png").stat().st_size > 1000

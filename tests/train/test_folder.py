@@ -232,3 +232,15 @@ def test_the_newest_run_that_is_not_finished_is_chosen(tmp_path, monkeypatch):
 def test_without_locks_on_the_disk_runs_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr("minires.train.folder.lock", lambda handle: None)
     assert start(tmp_path, epochs=1).go()
+
+
+def test_a_lock_that_is_a_link_or_somebodys_text_is_left_alone(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious " * 50)
+    for make in (lambda path: path.symlink_to(victim), lambda path: path.write_text("precious " * 50)):
+        folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        make(folder / ".lock")
+        with pytest.raises((OSError, OptionError)):
+            Hold(folder)
+        assert victim.read_text() == (folder / ".lock").read_text() == "precious " * 50

@@ -1,0 +1,84 @@
+"""What a mutation of an op would get away with if only its usual cases were tried."""
+
+import numpy as np
+import pytest
+
+from minires import Tensor, ops
+from minires.arrays import channels_last, is_channels_last
+from minires.errors import DTypeError, OptionError, ShapeError
+
+
+@pytest.mark.parametrize(("make", "dtype"), [
+    (lambda: Tensor([1, 2]) + 2.5, np.float32), (lambda: Tensor([1]) / 2, np.float32), (lambda: Tensor([1, 2]).mean(), np.float32),
+    (lambda: ops.where(np.array([True]), 1.0, 2.0), np.float32), (lambda: ops.where(np.array([True]), 1, 2), np.int64),
+    (lambda: Tensor(np.array([1], np.int8)) + Tensor([300]), np.int64), (lambda: Tensor(np.ones(2)) * np.array([1, 2]), np.float64),
+    (lambda: ops.clip(Tensor(np.ones(2, "f4")), min=np.zeros(2)), np.float32), (lambda: Tensor([True, True]).sum(), np.int64),
+    (lambda: Tensor(np.full(2, 200, np.uint8)).sum(), np.int64),
+])
+def test_the_dtype_of_a_result_is_the_one_that_is_promised(make, dtype):
+    assert make().dtype == dtype
+
+
+def t(*shape):
+    return Tensor(np.ones(shape))
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda: ops.where(np.ones((2, 3), bool), t(3), t(4)), ShapeError, "where: shapes"),
+    (lambda: ops.where(np.ones((2, 3), bool), 1.0, t(4)), ShapeError, "where: shapes"),
+    (lambda: ops.einsum("ii->i", t(2, 2)), OptionError, "each once"), (lambda: ops.einsum("ij->ii", t(2, 2)), OptionError, "each once"),
+    (lambda: ops.einsum("ij->k", t(2, 2)), OptionError, "only their letters"), (lambda: ops.einsum("ij", t(2, 2, 2)), ShapeError, "does not fit"),
+    (lambda: ops.einsum("ij,jk->ik", t(2, 3), t(2, 3)), ShapeError, "does not fit"), (lambda: ops.einsum("ij,jk", t(2, 3)), OptionError, "operands"),
+    (lambda: ops.einsum("i...->i", t(2, 3)), OptionError, "write axes out"),
+    (lambda: ops.pad(t(2, 3), pad=(1,) * 6), ShapeError, "pad: needs two widths"), (lambda: t(2, 1).expand(-1, 2, 3), ShapeError, "expand: "),
+    (lambda: t(2, 3).expand(2, 4), ShapeError, "expand: "), (lambda: t(2, 3).expand(3), ShapeError, "expand: "),
+    (lambda: ops.clip(t(3), min=np.zeros((2, 3))), ShapeError, "does not broadcast to x"), (lambda: ops.clip(t(3), max=np.zeros(3, complex)), DTypeError, "max must be"),
+    (lambda: ops.clip(t(3), min="0"), DTypeError, "clip: min must be"), (lambda: ops.take_along_dim(t(2, 3), np.ones((2, 3)), dim=1), DTypeError, "integers"),
+    (lambda: ops.take_along_dim(t(2, 3), np.ones((3, 3), int), dim=1), ShapeError, "differ in another axis"),
+    (lambda: t(2, 3).argmax(2), ShapeError, "argmax: dim 2"), (lambda: t(0, 3).max(0), ShapeError, "nothing to choose from"),
+    (lambda: ops.norm(t(3), p=3), OptionError, "p must be 1 or 2"), (lambda: ops.std(t(1)), ShapeError, "no degree of freedom"),
+])
+def test_what_does_not_fit_is_refused_in_the_ops_own_words(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_reductions_of_nothing_and_of_what_is_not_finite():
+    assert ops.amax(t(0, 3), dim=1).shape == (0,)
+    assert ops.norm(t(0)).item() == 0
+    assert ops.norm(Tensor([3.0, np.inf])).item() == np.inf
+    x = Tensor([1.0, np.nan, 2.0], requires_grad=True)
+    y = ops.amax(x)
+    assert np.isnan(y.item())
+    y.backward()
+    assert x.grad.tolist() == [0, 1, 0]
+
+
+def test_an_empty_list_selects_nothing_and_has_a_gradient_of_zeros():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = x[[]]
+    assert y.shape == (0,)
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 0]
+
+
+def test_indices_may_be_changed_after_they_were_taken_along():
+    x, indices = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True), np.array([[2], [0]])
+    y = ops.take_along_dim(x, indices, dim=1)
+    indices[...] = 1
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_a_clone_lies_in_memory_as_the_original_does():
+    assert is_channels_last(Tensor(channels_last(np.ones((2, 3, 4, 5)))).clone().data)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 0, 6), (2, 4, 6, 0), (0, 4, 2, 2), (0, 4, 0, 0)])
+@pytest.mark.parametrize("lay", [np.ascontiguousarray, channels_last])
+def test_maps_without_pixels_pass_through(shape, lay):
+    x = Tensor(lay(np.zeros(shape, "f4")), requires_grad=True)
+    one = np.ones(4, "f4")
+    y = ops.relu(ops.batch_norm(x, one, one, running_mean=one, running_var=one))
+    y.sum().backward()
+    assert y.shape == x.grad.shape == shape
