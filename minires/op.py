@@ -88,6 +88,8 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
     """-> the first array, whose dtype and place the others have"""
     first = None
     for i, a in enumerate(arrays):
+        if i in unchecked and is_array(a):
+            check_plain(a, name)
         if i in unchecked or (a is None and i in optional) or (numbers and isinstance(a, (int, float))):
             continue
         if not is_array(a):
@@ -111,10 +113,15 @@ def _check_whole_numbers(name, i, a, allowed):
 
 
 def _setting(name, key, value):
-    """What an op gets for a keyword: a Tensor's array, if no gradient is lost by that."""
+    """What an op gets for a keyword: a Tensor's array, if no gradient is lost by that; arrays of numbers only."""
     if getattr(value, "node", None) is not None and mode.recording:
         raise GraphError(f"{name}: {key} is a setting, through which no gradient flows; pass {key}=t.detach()")
-    return unwrap(value)
+    value = unwrap(value)
+    if is_array(value):
+        check_plain(value, f"{name}: {key}")
+        if value.dtype.kind not in "fiub" and not (value.dtype.kind == "c" and mode.complex_step):
+            raise DTypeError(f"{name}: {key} must be an array of numbers, got {value.dtype}")
+    return value
 
 
 def _check_places(name, first, integers, settings):

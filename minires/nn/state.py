@@ -35,6 +35,10 @@ def load(module, state, strict):
         faults = [f"{what}: {_some(names)}" for what, names in listed if names]
         hint = _hint(given, own, wrong, nothing)
         raise CheckpointError("; ".join([f"{type(module).__name__} cannot load this state", *faults, *hint]))
+    fixed = [name for name in given if name in own and not getattr(own[name].flags, "writeable", True)]
+    if fixed:
+        raise CheckpointError(f"{type(module).__name__} cannot load this state; read-only in the model: "
+                              f"{_some(fixed)}; give these a copy of their array first")
     with no_grad():
         for name, parameter in module.named_parameters(remove_duplicate=False):
             if name in given:

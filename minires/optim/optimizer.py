@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from minires.arrays import array_module, device_of, is_array, to_device
-from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
+from minires.errors import CheckpointError, DTypeError, GraphError, OptionError, ShapeError
 from minires.optim.parameters import check_parameter, listed
 from minires.settings import in_range
 from minires.tensor import Tensor
@@ -124,6 +124,8 @@ class Optimizer:
     def _check_gradient(p, state):
         if not hasattr(p.grad, "dtype") or isinstance(p.grad, Tensor):
             raise DTypeError(f"step: a parameter's grad must be an array, got {type(p.grad).__name__}")
+        if not getattr(p.data.flags, "writeable", True):
+            raise GraphError(f"step: a parameter {p.shape} is read-only, so it cannot be updated; set p.data to a copy")
         if p.grad.shape != p.shape:
             raise ShapeError(f"step: a parameter {p.shape} has a gradient {p.grad.shape}")
         if p.grad.dtype != p.dtype:
@@ -172,6 +174,9 @@ class Optimizer:
         missing = [name for name, (i, _) in slots.items() if steps[i] and name not in arrays]
         missing += [] if "steps" in arrays else ["steps"]
         unexpected = [name for name in arrays if name not in forms]
+        if max(steps) >= 1 << 53:
+            raise CheckpointError(f"{type(self).__name__} cannot load this state; {max(steps)} steps are too many "
+                                  "to count")
         if missing or unexpected or differs or min(steps) < 0:
             raise CheckpointError(f"{type(self).__name__} cannot load this state; missing: {missing[:4]}, unexpected: "
                                   f"{unexpected[:4]}, shape or type differs: {differs[:4]}"

@@ -43,6 +43,21 @@ def test_what_does_not_fit_is_refused_in_the_ops_own_words(call, error, message)
         call()
 
 
+@pytest.mark.parametrize("wrong", [np.ma.masked_array([1.0, 1.0], [0, 1]), np.ones(2, complex), np.array(["a", "b"]),
+                                   np.array([1, 2], "M8[s]"), np.array([1.0, None])], ids=["masked", "complex", "text", "dates", "objects"])
+def test_a_setting_is_an_array_of_numbers(wrong):
+    logits, target = t(3, 2), np.array([0, 1, 1])
+    for call in (lambda: ops.cross_entropy(logits, target, weight=wrong), lambda: ops.clip(t(2), min=wrong),
+                 lambda: ops.binary_cross_entropy_with_logits(t(3, 2), t(3, 2), weight=wrong)):
+        with pytest.raises(DTypeError, match=r"weight|min"):
+            call()
+
+
+def test_a_masked_target_is_refused():
+    with pytest.raises(DTypeError, match="cross_entropy: MaskedArray"):
+        ops.cross_entropy(t(2, 2), np.ma.masked_array([0, 1], [0, 1]))
+
+
 def test_reductions_of_nothing_and_of_what_is_not_finite():
     assert ops.amax(t(0, 3), dim=1).shape == (0,)
     assert ops.norm(t(0)).item() == 0
