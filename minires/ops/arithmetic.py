@@ -45,6 +45,8 @@ def add(a, b):
 @op(numbers=True)
 def sub(a, b):
     """y = a − b: ∂L/∂a = ∂L/∂y, ∂L/∂b = −∂L/∂y."""
+    if all(getattr(v, "dtype", None) == np.bool_ for v in (a, b)):
+        raise DTypeError("sub: booleans are not subtracted; a ^ b says where they differ, a.float() - b counts")
     shape_a, shape_b = _meet("sub", a, b)
     return a - b, lambda dy: (unbroadcast(dy, shape_a), unbroadcast(-dy, shape_b))
 
@@ -100,6 +102,8 @@ def _log(a):
 @op(any_dtype=True)
 def neg(x):
     """y = −x."""
+    if x.dtype.kind == "b":
+        raise DTypeError("neg: booleans have no sign; ~x is their opposite, and -x.float() counts")
     return -x, lambda dy: -dy
 
 

@@ -1,6 +1,7 @@
 """Moving values about: the gradient moves back the same way."""
 
 import math
+import operator
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -21,13 +22,23 @@ def axis(dim, ndim, name):
     return dim % ndim if ndim else 0
 
 
+def _whole(name, values):
+    """Sizes or axes as a tuple of whole numbers. Raises DTypeError."""
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError:
+        raise DTypeError(f"{name}: needs a tuple of whole numbers, got {values!r}") from None
+
+
 @op(any_dtype=True, view=True)
 def reshape(x, *, shape):
     """y = x in another shape with as many elements; one size may be −1."""
-    shape_x, wanted = x.shape, tuple(shape)
+    shape_x, wanted = x.shape, _whole("reshape", shape)
     try:
-        y = x.reshape(wanted)
-    except ValueError:
+        y = x.reshape(wanted) if min(wanted, default=0) >= -1 else None
+    except (ValueError, OverflowError):
+        y = None
+    if y is None:
         raise ShapeError(f"reshape: {x.size} elements of shape {shape_x} do not fill {wanted}") from None
     return y, lambda dy: dy.reshape(shape_x)
 
@@ -35,7 +46,7 @@ def reshape(x, *, shape):
 @op(any_dtype=True, view=True)
 def permute(x, *, dims):
     """y.shape[i] = x.shape[dims[i]], a view."""
-    order = tuple(axis(d, x.ndim, "permute") for d in dims)
+    order = tuple(axis(d, x.ndim, "permute") for d in _whole("permute", dims))
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(f"permute: dims {tuple(dims)} must name each of the {x.ndim} axes once")
     back = tuple(order.index(i) for i in range(x.ndim))
@@ -123,6 +134,7 @@ def pad(x, *, pad, value=0.0):
 
     ∂L/∂x is the part of ∂L/∂y that lies inside.
     """
+    pad = _whole("pad", pad)
     if len(pad) % 2 or len(pad) > 2 * x.ndim or any(p < 0 for p in pad):
         raise ShapeError(f"pad: needs two widths >= 0 for each of up to {x.ndim} axes, last axis first, got {pad}")
     widths = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[-2::-2], pad[-1::-2]))
@@ -137,10 +149,10 @@ def pad(x, *, pad, value=0.0):
 @op(any_dtype=True, view=True)
 def broadcast_to(x, *, shape):
     """y = x repeated to `shape`, a view: ∂L/∂x is the sum over the repeats."""
-    shape_x = x.shape
+    shape_x, shape = x.shape, _whole("broadcast_to", shape)
     try:
-        y = array_module(x).broadcast_to(x, tuple(shape))
-    except ValueError:
+        y = array_module(x).broadcast_to(x, shape)
+    except (ValueError, OverflowError):
         raise ShapeError(f"broadcast_to: {shape_x} does not broadcast to {tuple(shape)}") from None
     return y, lambda dy: unbroadcast(dy, shape_x)
 
@@ -148,10 +160,10 @@ def broadcast_to(x, *, shape):
 @op(any_dtype=True, view=True)
 def expand(x, *, sizes):
     """y = x repeated to these sizes, a view; −1 leaves an axis as it is: ∂L/∂x is the sum over the repeats."""
-    sizes, shape_x = tuple(sizes), x.shape
+    sizes, shape_x = _whole("expand", sizes), x.shape
     new = len(sizes) - x.ndim
-    if new < 0 or any(n == -1 for n in sizes[:new]) or any(
-            n not in (-1, old) and old != 1 for n, old in zip(sizes[new:], shape_x)):
+    if new < 0 or any(n < 0 for n in sizes[:new]) or any(
+            n != old and (n < -1 or (n > -1 and old != 1)) for n, old in zip(sizes[new:], shape_x)):
         raise ShapeError(f"expand: {shape_x} does not expand to {sizes}; only axes of length 1 are repeated, "
                          "new ones stand in front, and -1 leaves an axis as it is")
     shape = sizes[:new] + tuple(old if n == -1 else n for n, old in zip(sizes[new:], shape_x))

@@ -36,6 +36,12 @@ def t(*shape):
     (lambda: ops.clip(t(3), min="0"), DTypeError, "clip: min must be"), (lambda: ops.take_along_dim(t(2, 3), np.ones((2, 3)), dim=1), DTypeError, "integers"),
     (lambda: ops.take_along_dim(t(2, 3), np.ones((3, 3), int), dim=1), ShapeError, "differ in another axis"),
     (lambda: t(2, 3).argmax(2), ShapeError, "argmax: dim 2"), (lambda: t(0, 3).max(0), ShapeError, "nothing to choose from"),
+    (lambda: t(4).reshape(2.0, -1), DTypeError, "reshape: needs a tuple of whole"), (lambda: ops.reshape(t(4), None), DTypeError, "whole numbers"),
+    (lambda: t(4).reshape(-2, 2), ShapeError, "reshape: 4 elements"), (lambda: t(4).reshape(2**70), ShapeError, "reshape: 4 elements"),
+    (lambda: ops.permute(t(2, 2), None), DTypeError, "permute: needs"), (lambda: ops.pad(t(2), 1), DTypeError, "pad: needs a tuple"),
+    (lambda: ops.pad(t(2), (1.5, 0)), DTypeError, "pad: needs a tuple"), (lambda: t(1).expand(1.5), DTypeError, "expand: needs"),
+    (lambda: t(1).expand(-2), ShapeError, "expand: "), (lambda: ops.broadcast_to(t(1), 3), DTypeError, "broadcast_to: needs"),
+    (lambda: -Tensor([True]), DTypeError, "booleans have no sign"), (lambda: Tensor([True]) - Tensor([False]), DTypeError, "not subtracted"),
     (lambda: ops.norm(t(3), p=3), OptionError, "p must be 1 or 2"), (lambda: ops.std(t(1)), ShapeError, "no degree of freedom"),
 ])
 def test_what_does_not_fit_is_refused_in_the_ops_own_words(call, error, message):
