@@ -199,3 +199,10 @@ def test_python_m_minires_lists_the_commands(capsys):
     assert max(map(len, out.splitlines())) <= 80
     assert main(["trian"]) == 2
     assert "did you mean python -m minires.train?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("flag", "status"), [("--help", 0), ("--no-such-flag", 2)])
+def test_a_process_ends_with_the_status_of_its_parser(flag, status):
+    said = subprocess.run([sys.executable, "-m", "minires.train", flag], capture_output=True, text=True)
+    assert said.returncode == status
+    assert "Traceback" not in said.stderr

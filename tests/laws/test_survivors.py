@@ -1,0 +1,130 @@
+"""What mutations of layers, optimisers and the engine got away with: a claim each, so that they do no more."""
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+
+import minires
+from minires import Tensor, nn, ops, optim
+from minires.errors import GraphError
+
+Pair = namedtuple("Pair", ["first", "second"])
+
+
+class Twofold(nn.Module):
+    def forward(self, x):
+        return Pair(x * 2.0, x * 3.0)
+
+
+def leaf(*values):
+    return Tensor(np.array(values), requires_grad=True)
+
+
+@pytest.mark.parametrize("kind", ["register_forward_pre_hook", "register_forward_hook"])
+def test_a_modules_hook_may_remove_itself_and_the_next_one_is_still_called(kind):
+    layer, seen, handles = nn.ReLU(), [], []
+
+    def once(*_):
+        seen.append("once")
+        handles[0].remove()
+    handles.append(getattr(layer, kind)(once))
+    getattr(layer, kind)(lambda *_: seen.append("always"))
+    layer(leaf(1.0))
+    layer(leaf(1.0))
+    assert seen == ["once", "always", "always"]
+
+
+def test_a_hook_on_a_gradient_that_is_kept_may_remove_itself_and_the_next_one_is_still_called():
+    x, seen, handles = leaf(1.0), [], []
+
+    def once(t):
+        seen.append("once")
+        handles[0].remove()
+    handles.append(x.register_post_accumulate_grad_hook(once))
+    x.register_post_accumulate_grad_hook(lambda t: seen.append("always"))
+    (x * 2.0).backward()
+    (x * 2.0).backward()
+    assert seen == ["once", "always", "always"]
+
+
+def test_a_backward_hook_leaves_what_no_grad_computes_outside_a_graph():
+    layer = nn.Linear(2, 2, rng=0)
+    layer.register_full_backward_hook(lambda *_: None)
+    with minires.no_grad():
+        assert not layer(Tensor(np.ones((1, 2), "f4"))).requires_grad
+
+
+def test_a_backward_hook_takes_a_module_that_gives_a_named_tuple():
+    module, seen = Twofold(), []
+    module.register_full_backward_hook(lambda m, grad_input, grad_output: seen.append([g.tolist() for g in grad_output]))
+    x = leaf(1.0, 2.0)
+    y = module(x)
+    assert isinstance(y, Pair)
+    (y.first * 5.0 + y.second).sum().backward()
+    assert seen == [[[5, 5], [1, 1]]]
+    assert x.grad.tolist() == [13, 13]
+
+
+def test_an_array_changed_behind_a_backward_hook_is_noticed():
+    layer, x = nn.ReLU(), leaf(1.0, 2.0)
+    layer.register_full_backward_hook(lambda *_: None)
+    y = x * 1.0
+    z = layer(y) * y
+    with minires.no_grad():
+        y[0] = 9.0
+    with pytest.raises(GraphError, match="changed in place"):
+        z.sum().backward()
+
+
+def test_a_buffer_that_is_not_saved_is_not_loaded():
+    layer = nn.ReLU()
+    layer.register_buffer("scratch", np.zeros(2), persistent=False)
+    layer.register_buffer("kept", np.zeros(2))
+    layer.load_state_dict({"scratch": np.ones(2), "kept": np.ones(2)}, strict=False)
+    assert (layer.scratch.tolist(), layer.kept.tolist()) == ([0, 0], [1, 1])
+
+
+def test_arrays_of_a_state_that_was_loaded_stay_the_callers():
+    x = leaf(1.0, 2.0)
+    optimizer = optim.SGD([x], lr=0.1, momentum=0.9)
+    state = {**optimizer.state_dict(), "steps": np.array([1]), "momentum_buffer.0": np.ones(2)}
+    optimizer.load_state_dict(state)
+    state["momentum_buffer.0"][...] = 7
+    assert optimizer.state[0]["momentum_buffer"].tolist() == [1, 1]
+
+
+def test_an_infinite_norm_is_an_error_where_that_is_asked_for():
+    x = leaf(1.0, 2.0)
+    x.grad = np.array([np.inf, 1.0])
+    with pytest.raises(GraphError, match="norm of the gradients is inf"):
+        optim.clip_grad_norm_([x], 1.0, error_if_nonfinite=True)
+    assert x.grad.tolist() == [np.inf, 1]
+
+
+def test_the_first_step_of_one_cycle_may_be_its_top():
+    lr = optim.one_cycle(0.4, total_steps=10, pct_start=0.1)
+    assert lr(0) == pytest.approx(0.4)
+    assert lr(9) < 1e-4
+
+
+def test_losses_that_count_nothing_have_gradients_of_zero():
+    x = leaf([1.0, 2.0], [3.0, 4.0])
+    ops.nll_loss(x, np.array([-100, -100])).backward()
+    assert x.grad.tolist() == [[0, 0], [0, 0]]
+
+
+def test_training_between_an_evaluation_and_its_backward_changes_nothing():
+    layer, x = nn.BatchNorm2d(2), Tensor(np.random.default_rng(0).standard_normal((3, 2, 2, 2)).astype("f4"), requires_grad=True)
+
+    def gradient(between):
+        layer.eval()
+        y = (layer(x) ** 2.0).sum()
+        between()
+        x.grad = layer.weight.grad = None
+        y.backward()
+        return x.grad.copy(), layer.weight.grad.copy()
+    expected = gradient(lambda: None)
+    found = gradient(lambda: layer.train()(Tensor(x.data * 5 + 3)))
+    for a, b in zip(found, expected):
+        np.testing.assert_array_equal(a, b)
