@@ -78,7 +78,7 @@ def _linear(subject, backward, dy, dxs):
     """Powers of two scale without rounding, so what differs is a threshold, a clip or a norm of dy."""
     for power in (20, -20):
         factor, times = 2.0**power, f"2^{abs(power)} times as {'large' if power > 0 else 'small'}"
-        scaled = subject.gradients(backward, dy * dy.dtype.type(factor), f" for a dy {times}")
+        scaled = subject.gradients(backward, np.asarray(dy * dy.dtype.type(factor)), f" for a dy {times}")
         for i in subject.wanted:
             dx, back = np.asarray(dxs[i]), np.asarray(scaled[i]) / factor
             largest = max(greatest(dx), greatest(dy))
