@@ -92,9 +92,8 @@ def test_a_forked_process_does_not_hold_the_folder_of_one_that_was_killed(tmp_pa
 import os, time
 from minires.train.folder import Hold
 hold = Hold("run")
-child = os.fork()
-if child:
-    print(child, flush=True)
+if not os.fork():
+    print(os.getpid(), flush=True)  # when it has let go of what it inherited
 time.sleep(60)
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
