@@ -4,6 +4,8 @@ import pytest
 from backends import BACKENDS, GPUS
 from hypothesis import settings
 
+from minires.tensor import registry
+
 settings.register_profile("minires", deadline=None)  # another program's load is no fault of the code's
 settings.load_profile("minires")
 
@@ -20,3 +22,12 @@ def pytest_collection_modifyitems(items):
 def backend(request):
     """NumPy, and CuPy where it works: see backends.py."""
     return request.param
+
+
+@pytest.fixture
+def own_ops():
+    """What a test defines with @op is forgotten afterwards."""
+    before = dict(registry)
+    yield
+    registry.clear()
+    registry.update(before)

@@ -96,14 +96,6 @@ def test_an_input_without_gradient_is_not_recorded():
 
 # What people write who make an op of their own
 
-@pytest.fixture
-def own_ops():
-    before = dict(registry)
-    yield
-    registry.clear()
-    registry.update(before)
-
-
 class Scaling:
     def __init__(self, factor):
         self.factor = factor

@@ -7,7 +7,6 @@ from leaves import leaf
 import minires
 from minires import Tensor, kernels, models, ops
 from minires.arrays import channels_last
-from minires.tensor import registry
 
 
 def test_a_value_used_twice_receives_both_gradients():
@@ -164,15 +163,6 @@ def test_a_frozen_layer_gets_no_gradient_and_passes_it_on():
     ops.cross_entropy(model(Tensor(x)), np.array([0, 1])).backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad is None) == name.startswith("layer2"), name
-
-
-@pytest.fixture
-def own_ops():
-    """What a test defines is forgotten afterwards."""
-    before = dict(registry)
-    yield
-    registry.clear()
-    registry.update(before)
 
 
 def test_a_gradient_that_backward_made_is_kept_and_not_copied(own_ops):
