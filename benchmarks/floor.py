@@ -14,9 +14,11 @@ from minires.train import train_step
 CONVOLUTION = {"forward": "conv forward", "backward": "conv dx + dw"}
 KINDS = {
     "conv2d": CONVOLUTION, "conv_norm": CONVOLUTION,
-    "batch_norm": "batch norm, ReLU", "relu": "ReLU", "residual_add": "add, ReLU", "max_pool2d": "pool",
-    "avg_pool2d": "pool", "adaptive_avg_pool2d": "pool", "linear": "linear + loss", "flatten": "linear + loss",
-    "cross_entropy": "linear + loss", "getitem": "option A (slice, pad)", "pad": "option A (slice, pad)",
+    "batch_norm": "batch norm, ReLU", "batch_norm_relu": "batch norm, ReLU", "relu": "ReLU",
+    "residual_add": "add, ReLU", "residual_add_relu": "add, ReLU",
+    "max_pool2d": "pool", "avg_pool2d": "pool", "adaptive_avg_pool2d": "pool",
+    "linear": "linear + loss", "flatten": "linear + loss", "cross_entropy": "linear + loss",
+    "getitem": "option A (slice, pad)", "pad": "option A (slice, pad)",
     "optimiser": "optimiser",
 }
 REST = "the rest: engine, Python"

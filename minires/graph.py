@@ -13,7 +13,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from minires import kernels
+from minires import kernels, observe
 from minires.arrays import array_module, device_of, is_array, owner, owners
 from minires.errors import DTypeError, GraphError, ShapeError
 
@@ -59,35 +59,35 @@ class Version:
 class Node:
     """Where a gradient arrives: at the output of one op, or at a leaf, which has no backward."""
 
-    __slots__ = ("backward", "device", "dtype", "held", "hooks", "inputs", "name", "order", "saved", "shape", "target",
-                 "when_kept")
+    __slots__ = ("backward", "closed_over", "device", "dtype", "hooks", "inputs", "name", "order", "post_grad_hooks",
+                 "saved", "shape", "takes_needs", "target")
     _order = itertools.count()
 
-    def __init__(self, name, array, backward=None, inputs=(), held=(), saved=()):
-        self.name, self.backward, self.inputs = name, backward, inputs
-        self.held, self.saved = held, saved  # owners of the arrays that backward closes over, and their versions
+    def __init__(self, name, array, backward=None, inputs=(), closed_over=(), saved=(), takes_needs=False):
+        self.name, self.backward, self.inputs, self.takes_needs = name, backward, inputs, takes_needs
+        self.closed_over, self.saved = closed_over, saved  # owners of the arrays backward keeps, and their versions
         self.shape, self.dtype, self.device = array.shape, array.dtype, device_of(array)
         self.order = next(Node._order)  # an op is newer than its inputs, so this sorts the graph
-        self.hooks, self.when_kept = {}, {}  # called with the gradient that arrives, and when .grad has been set
+        self.hooks, self.post_grad_hooks = {}, {}  # called with the gradient that arrives, and when .grad has been set
         self.target = None  # weak reference to the Tensor whose .grad is to be set
 
     def gradients(self, dy):
-        """∂L/∂x for each input, from ∂L/∂y."""
+        """∂L/∂x for each input, from ∂L/∂y. Raises GraphError where that cannot be had any more."""
+        if self.backward is None:
+            raise GraphError(f"{self.name}: this graph has been used by backward already; the first call needs "
+                             "retain_graph=True to keep it for a second")
         for version, count in self.saved:
             if version.count != count:
                 raise GraphError(
                     f"{self.name}: an array that its backward needs was changed in place after the forward pass; "
                     "run backward first, or change a copy"
                 )
-        code = self.backward.__code__
-        if code.co_argcount > 1 and code.co_varnames[1] == "needs":  # costly gradients: it is told which are wanted
-            dxs = self.backward(dy, tuple(node is not None for node in self.inputs))
-        else:
-            dxs = self.backward(dy)
+        needs = (tuple(node is not None for node in self.inputs),) if self.takes_needs else ()
+        dxs = observe.timed(self.name, "backward", self.backward, dy, *needs)
         dxs = tuple(dxs) if isinstance(dxs, (tuple, list)) else (dxs,)
         if len(dxs) < len(self.inputs) or any(dx is not None for dx in dxs[len(self.inputs):]):
             raise GraphError(f"{self.name}: backward gave {len(dxs)} gradients for {len(self.inputs)} inputs")
-        return dxs
+        return [dx if node is None or dx is None else node.accept(dx, self.name) for node, dx in zip(self.inputs, dxs)]
 
     def accept(self, dx, op_name):
         """dx as an array, checked against the array that it is the gradient of."""
@@ -102,6 +102,53 @@ class Node:
             raise DTypeError(f"{op_name}: backward gave a gradient on {device_of(dx)} for an input on {like.device}")
         return dx
 
+    def call_hooks(self, dy):
+        """What the hooks make of ∂L/∂y, one after another."""
+        for hook in tuple(self.hooks.values()):
+            changed = hook(dy)
+            dy = dy if changed is None else self.accept(changed, "gradient hook")
+        return dy
+
+    def keep_grad(self, dy, exclusive):
+        """Add ∂L/∂y to the .grad of the Tensor that wants it, if there is one; an exclusive dy may become it."""
+        tensor = self.target and self.target()
+        if tensor is None:
+            return
+        with _keeping:  # another thread may add to the same .grad
+            if tensor.grad is not None:
+                tensor.grad = kernels.add(self.accept(tensor.grad, "the .grad of before"), dy)
+            elif exclusive and dy.strides == tensor.data.strides:
+                tensor.grad = dy
+            else:
+                tensor.grad = _copy_as(tensor.data, dy)
+        for hook in tuple(self.post_grad_hooks.values()):
+            hook(tensor)
+
+    def release(self):
+        """Forget what backward needs."""
+        self.backward, self.inputs, self.closed_over, self.saved = None, (), (), ()
+
+
+def propagate(root, dy, retain_graph):
+    """The reverse sweep: when a node's turn comes, everything newer has already added its part."""
+    arrived = _Sums()
+    arrived.add(root, dy, exclusive=False)
+    for node in _newest_first(root):
+        dy, exclusive = arrived.take(node)
+        if dy is None:
+            continue
+        if node.hooks:
+            dy, exclusive = node.call_hooks(dy), False
+        node.keep_grad(dy, exclusive)
+        if node.name == "leaf":
+            continue
+        dxs = node.gradients(dy)
+        for parent, dx, exclusive in zip(node.inputs, dxs, _exclusive(dxs, dy, node)):
+            if parent is not None and dx is not None:
+                arrived.add(parent, dx, exclusive)
+        if not retain_graph:
+            node.release()
+
 
 def _newest_first(root):
     found, stack = {root}, [root]
@@ -113,59 +160,38 @@ def _newest_first(root):
     return sorted(found, key=attrgetter("order"), reverse=True)
 
 
-def propagate(root, dy, retain_graph):
-    """The reverse sweep: when a node's turn comes, everything newer has already added its share."""
-    grads, ours = {root: dy}, set()  # ours: nodes whose entry nobody else has, so adding in place hurts nobody
-    for node in _newest_first(root):
-        dy = grads.pop(node, None)
-        if dy is None:
-            continue
-        for hook in tuple(node.hooks.values()):
-            ours.discard(node)
-            changed = hook(dy)
-            dy = dy if changed is None else node.accept(changed, "gradient hook")
-        tensor = node.target and node.target()
-        if tensor is not None:
-            with _keeping:  # another thread may add to the same .grad
-                if tensor.grad is not None:
-                    tensor.grad = kernels.add(node.accept(tensor.grad, "the .grad of before"), dy)
-                elif node in ours and dy.strides == tensor.data.strides:
-                    tensor.grad = dy
-                else:
-                    tensor.grad = _copy_as(tensor.data, dy)
-            for hook in tuple(node.when_kept.values()):
-                hook(tensor)
-        if node.name == "leaf":
-            continue
-        if node.backward is None:
-            raise GraphError(f"{node.name}: this graph has been used by backward already; the first call needs "
-                             "retain_graph=True to keep it for a second")
-        own = node in ours and tensor is None  # else .grad may be dy
-        with kernels.spare(dy if own else None):
-            dxs = node.gradients(dy)
-        held, given = node.held if own else [id(owner(dy)), *node.held], owners(dxs)
-        for parent, dx in zip(node.inputs, dxs):
-            if parent is None or dx is None:
-                continue
-            dx = parent.accept(dx, node.name)
-            if parent not in grads:
-                grads[parent] = dx
-                if _is_new(dx, held, given):
-                    ours.add(parent)
-            elif parent not in ours:
-                grads[parent] = kernels.add(grads[parent], dx)
-                ours.add(parent)
-            else:
-                kernels.add(grads[parent], dx, grads[parent])
-        if not retain_graph:
-            node.backward, node.inputs, node.held, node.saved = None, (), (), ()
+class _Sums:
+    """∂L/∂y of the nodes whose turn has not come, as far as it has arrived.
+
+    An exclusive array is one that nothing but this table refers to, so it may be changed in place.
+    """
+
+    def __init__(self):
+        self._sums, self._exclusive = {}, set()
+
+    def add(self, node, dx, exclusive):
+        before = self._sums.get(node)
+        if before is None:
+            self._sums[node] = dx
+        else:
+            self._sums[node] = kernels.add(before, dx, before if node in self._exclusive else None)
+        if exclusive or before is not None:
+            self._exclusive.add(node)
+
+    def take(self, node):
+        """The sum, or None, and whether it is exclusive."""
+        return self._sums.pop(node, None), node in self._exclusive
 
 
-def _is_new(dx, held, given):
-    """Whether dx was made by the backward that gave it, all of its memory, and may be added to in place."""
-    own = owner(dx)
-    return (id(own) not in held and own.size == dx.size and given.count(id(own)) == 1
-            and getattr(dx.flags, "writeable", True))
+def _exclusive(dxs, dy, node):
+    """For each dx whether backward made it, all of its memory, and keeps no reference to it."""
+    known, given = {id(owner(dy)), *node.closed_over}, owners(dxs)
+
+    def is_exclusive(dx):
+        memory = owner(dx)
+        return (id(memory) not in known and memory.size == dx.size and given.count(id(memory)) == 1
+                and getattr(dx.flags, "writeable", True))
+    return [is_array(dx) and is_exclusive(dx) for dx in dxs]
 
 
 def _copy_as(like, dy):

@@ -6,26 +6,29 @@ from types import FunctionType
 
 import numpy as np
 
+from minires import observe
 from minires.arrays import FLOATS, check_plain, device_of, is_array, owner, owners
 from minires.errors import DTypeError, GraphError
 from minires.graph import Node, mode
 from minires.tensor import Tensor, registry, unwrap
 
 
-def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=False, view=False):
+def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=False, variadic=False, view=False):
     """Make a differentiable operation out of a function (arrays, keywords) -> (y, backward).
 
     Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
-    positional argument (None where there is none), and closes over exactly the arrays that it needs. What it returns
-    is dy, something that it closes over, a view of one of these, or a new array that is kept nowhere else.
-    backward(dy, needs) is told which gradients are wanted: a tuple of booleans, one for each positional argument.
+    positional argument (None where there is none). It may return dy, an array that it closes over, a view of either,
+    or a new array to which it keeps no reference. The arrays that it closes over stay in memory until it has run.
+    So a closure mentions only what it needs: `shape = x.shape` before it keeps a shape alive, and not x.
+
+    needs: backward(dy, needs) is told which gradients are wanted, a tuple of booleans, one a positional argument;
     any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
     numbers: takes Python numbers in place of arrays, and integers beside floats, whose dtype they take;
     variadic: called with one list of tensors, as torch.cat is; view: y may share its memory with an input.
     The bare function stays reachable as `.raw`.
     """
     if function is None:
-        return lambda function: op(function, any_dtype=any_dtype, integers=integers, numbers=numbers,
+        return lambda function: op(function, any_dtype=any_dtype, integers=integers, needs=needs, numbers=numbers,
                                    variadic=variadic, view=view)
     name = function.__name__
     parameters = inspect.signature(function).parameters.values()
@@ -58,8 +61,10 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
         first = _check(name, arrays, any_dtype or numbers, unchecked, optional, numbers)
         settings = {key: _setting(name, key, value) for key, value in settings.items()}
         _check_places(name, first, [arrays[i] for i in unchecked if i < len(arrays)], settings)
-        y, backward = function(*arrays, **settings)
-        return _record(name, inputs, y if is_array(y) else np.asarray(y), backward)
+        y, backward = observe.timed(name, "forward", function, *arrays, **settings)
+        y = y if is_array(y) else np.asarray(y)
+        observe.report(name, inputs, y, backward)
+        return _record(name, inputs, y, backward, needs)
 
     call.raw, call.view = function, view
     if not _is_ours(registry.get(name)) or _is_ours(function):  # x.relu() stays what it is when a relu is written anew
@@ -150,13 +155,13 @@ def _as_function(backward):
     if isinstance(backward, FunctionType):
         return backward
 
-    def copied(dy):
-        dxs = backward(dy)
+    def copied(*arguments):
+        dxs = backward(*arguments)
         return tuple(dx.copy() if is_array(dx) else dx for dx in (dxs if isinstance(dxs, (tuple, list)) else (dxs,)))
     return copied
 
 
-def _record(name, inputs, y, backward):
+def _record(name, inputs, y, backward, needs):
     """y as a Tensor; with a Node if any input has one and this thread is recording."""
     memory, own = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}, id(owner(y))
     out = Tensor._of(y, memory.get(own))  # a view shares its base's version
@@ -164,7 +169,7 @@ def _record(name, inputs, y, backward):
     if mode.recording and any(nodes) and y.dtype.kind == "f":
         memory[own] = out.version
         backward = _as_function(backward)
-        held = owners(_closed_over(backward))
-        saved = tuple([(memory[a], memory[a].count) for a in held if a in memory])
-        out.node = Node(name, y, backward, nodes, held, saved)
+        closed_over = owners(_closed_over(backward))
+        saved = tuple([(memory[a], memory[a].count) for a in closed_over if a in memory])
+        out.node = Node(name, y, backward, nodes, closed_over, saved, needs)
     return out

@@ -109,7 +109,7 @@ class Tensor(Methods):
         """
         if self.node is None or not self.is_leaf:
             raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient is given one")
-        return Handle(self.node.when_kept, hook)
+        return Handle(self.node.post_grad_hooks, hook)
 
     def backward(self, gradient=None, *, retain_graph=False, create_graph=False):
         """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; gradient is ∂L/∂self (1 for a scalar).

@@ -1,10 +1,12 @@
 """What the README shows is what happens."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+from minires import ops
 from minires.gradcheck.__main__ import main as gradcheck
 from minires.gradcheck.bugs import catalogue
 from minires.nn import count_parameters
@@ -48,6 +50,10 @@ def test_the_readmes_counts_are_right():
     assert len(CONSOLES) == 4
     assert f"all {len(registry)} ops" in TEXT
     assert f"of {len(catalogue)} mistakes" in TEXT
+
+
+def test_the_residual_add_that_is_shown_is_the_one_that_runs():
+    assert inspect.getsource(ops.residual_add.raw) in TEXT
 
 
 def test_the_training_commands_are_understood():

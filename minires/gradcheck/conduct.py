@@ -1,14 +1,12 @@
 """What a backward owes its caller besides the right numbers.
 
 It returns a gradient of the right shape and dtype for every argument, the same when called again; it leaves its inputs
-and dy alone and hands out no piece of them; it takes arrays that lie in memory in any way, read-only ones too; it does
-not look at dy again after a kernel that may write over it (kernels/spare.py); from a zero dy it makes zero, and from a
-dy 2²⁰ times as large or as small a gradient that is just so.
+and dy alone and hands out no piece of them; it takes arrays that lie in memory in any way, read-only ones too; from
+a zero dy it makes zero, and from a dy 2²⁰ times as large or as small a gradient that is just so.
 """
 
 import numpy as np
 
-from minires import kernels
 from minires.gradcheck.point import greatest
 from minires.gradcheck.subject import Unusable
 
@@ -22,7 +20,6 @@ def conduct(subject, y, backward, dy, dxs, *, view=False):
     for i in subject.wanted:
         if not same(dxs[i], again[i]):
             problems.append(f"backward called twice gives two different gradients for {subject.names[i]}")
-    problems += _spare(subject, backward, dy, again)
     problems += _aliases(subject, y, dxs, view)
     problems += _zero(subject, backward, dy) or _linear(subject, backward, dy, again)
     for layout, given in LAYOUTS.items():
@@ -56,15 +53,6 @@ def _aliases(subject, y, dxs, view):
         problems += [f"d{subject.names[i]} shares memory with {name}: return a copy"
                      for i in subject.wanted if np.may_share_memory(np.asarray(dxs[i]), x)]
     return problems
-
-
-def _spare(subject, backward, dy, dxs):
-    spare = dy.copy()
-    with kernels.spare(spare):
-        others = subject.gradients(backward, spare, " where nobody else needs dy")
-    return [f"backward gives another gradient for {subject.names[i]} where nobody else needs dy: it looks at dy after "
-            "a kernel that may have written over it; call that kernel last"
-            for i in subject.wanted if not same(dxs[i], others[i])]
 
 
 def _zero(subject, backward, dy):

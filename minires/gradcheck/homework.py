@@ -114,8 +114,6 @@ def fit(function, like, case):
     training = case.static.get("training")
     if "training" in unknown and not training:
         return "takes no training=False"
-    if "relu" in unknown:  # batch norm with a ReLU behind it: without, it would be a case that is there already
-        return "takes no relu"
     unknown = [key for key in unknown if key != "training" and not (training and key in OF_EVALUATION)]
     for key in unknown:
         del case.static[key]

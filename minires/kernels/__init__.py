@@ -26,7 +26,6 @@ from minires.kernels.batch import batch_count, joint_moments
 from minires.kernels.blocks import blockwise
 from minires.kernels.channels import channel_sums, per_channel, per_output, product_sums, scatter
 from minires.kernels.memory import keep_freed_memory
-from minires.kernels.spare import spare
 from minires.kernels.window import Window
 from minires.kernels.workers import get_num_threads, set_num_threads
 
@@ -34,7 +33,7 @@ __all__ = ["Window", "adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "batc
            "chosen", "conv", "conv_affine", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx",
            "first_outside", "get_num_threads", "inverse_deviation", "joint_moments", "max_pool", "max_pool_dx",
            "moments", "normalise", "normalise_dx", "normalise_sums", "per_channel", "per_output", "product_sums",
-           "relu", "relu_dx", "remember", "scale", "scatter", "scatter_pays", "set_num_threads", "sgd", "spare", "use"]
+           "relu", "relu_dx", "remember", "scale", "scatter", "scatter_pays", "set_num_threads", "sgd", "use"]
 
 keep_freed_memory()
 

@@ -11,7 +11,6 @@ fetching it.
 from minires.arrays import array_module, is_channels_last
 from minires.kernels.blocks import blockwise
 from minires.kernels.channels import FAR, as_map, as_rows, channel_sums
-from minires.kernels.spare import is_spare
 
 
 def add(a, b, out=None):
@@ -45,8 +44,8 @@ def relu(x):
 
 
 def relu_dx(dy, y):
-    """dy where y > 0, else 0; in dy's own memory where that is spare, so an op does not look at dy again."""
-    return blockwise(lambda dy, y, out: masked(dy, y.real > 0, out), dy, y, into=dy if is_spare(dy) else None)
+    """dy where y > 0, else 0."""
+    return blockwise(lambda dy, y, out: masked(dy, y.real > 0, out), dy, y)
 
 
 def masked(dy, mask, out=None):

@@ -4,9 +4,9 @@ H(x) = relu(shortcut(x) + F(x)), or without the ReLU where the branch begins wit
 is made of the same blocks with the add left out.
 """
 
-from minires import ops
 from minires.errors import OptionError
-from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, conv_norm, norm_relu
+from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, chain
+from minires.ops import pad, relu, residual_add
 from minires.random import generator
 
 
@@ -17,9 +17,9 @@ class Block(Module):
 
     def forward(self, x):
         f = self.branch(x)
-        if self.downsample is not None:
-            return ops.residual_add(self.downsample(x), f, relu=self.ends_in_relu)
-        return ops.relu(f) if self.ends_in_relu else f  # a plain block
+        if self.downsample is None:  # a plain block
+            return relu(f)
+        return chain((self.downsample(x), f), residual_add, relu)
 
 
 class BasicBlock(Block):
@@ -39,8 +39,7 @@ class BasicBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        x = conv_norm(self.conv1, self.bn1, x, relu=True)
-        return conv_norm(self.conv2, self.bn2, x)
+        return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2)
 
     @property
     def last(self):
@@ -67,8 +66,11 @@ class PreActBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        x = self.conv1(norm_relu(self.bn1, x))
-        return self.conv2(norm_relu(self.bn2, x))
+        return chain(x, self.bn1, relu, self.conv1, self.bn2, relu, self.conv2)
+
+    def forward(self, x):
+        f = self.branch(x)
+        return f if self.downsample is None else residual_add(self.downsample(x), f)
 
     @property
     def last(self):
@@ -98,9 +100,7 @@ class Bottleneck(Block):
         self.downsample = make_shortcut(shortcut, in_channels, out, stride, rng)
 
     def branch(self, x):
-        x = conv_norm(self.conv1, self.bn1, x, relu=True)
-        x = conv_norm(self.conv2, self.bn2, x, relu=True)
-        return conv_norm(self.conv3, self.bn3, x)
+        return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu, self.conv3, self.bn3)
 
     @property
     def last(self):
@@ -117,16 +117,7 @@ class PadShortcut(Module):
 
     def forward(self, x):
         x = x[:, :, ::self.stride, ::self.stride]
-        return ops.pad(x, pad=(0, 0, 0, 0, self.before, self.after))
-
-
-class Projection(Sequential):
-    """Option B: a strided 1×1 convolution and its batch norm, in one pass."""
-
-    def forward(self, x):
-        if len(self) != 2:  # layers were added or taken away
-            return super().forward(x)
-        return conv_norm(*self, x)
+        return pad(x, pad=(0, 0, 0, 0, self.before, self.after))
 
 
 def make_shortcut(kind, in_channels, out_channels, stride, rng=None):
@@ -142,7 +133,7 @@ def make_shortcut(kind, in_channels, out_channels, stride, rng=None):
         return Identity()
     if kind == "A":
         return PadShortcut(in_channels, out_channels, stride)
-    return Projection(Conv2d(in_channels, out_channels, 1, stride, bias=False, rng=rng), BatchNorm2d(out_channels))
+    return Sequential(Conv2d(in_channels, out_channels, 1, stride, bias=False, rng=rng), BatchNorm2d(out_channels))
 
 
 def make_stage(block, in_channels, channels, blocks, *, stride, **options):

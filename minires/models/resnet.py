@@ -8,8 +8,9 @@ from minires import ops
 from minires.errors import DTypeError, OptionError
 from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
 from minires.models.registry import define
-from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, conv_norm, init
+from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, chain, init
 from minires.nn.checks import whole
+from minires.ops import relu
 from minires.random import generator
 
 
@@ -42,8 +43,8 @@ class ResNet(Module):
             zero_branches(self)
 
     def forward(self, x):
-        x = self.maxpool(conv_norm(self.conv1, self.bn1, x, relu=True))  # (N,C,224,224) -> (N,64,56,56)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # -> (N,width,7,7)
+        x = chain(x, self.conv1, self.bn1, relu, self.maxpool)  # (N,C,224,224) -> (N,64,56,56)
+        x = chain(x, self.layer1, self.layer2, self.layer3, self.layer4)  # -> (N,width,7,7)
         x = ops.adaptive_avg_pool2d(x, output_size=1)
         return self.fc(ops.flatten(x, start_dim=1))
 

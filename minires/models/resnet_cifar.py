@@ -9,8 +9,9 @@ from minires.errors import OptionError
 from minires.models.blocks import BasicBlock, PreActBlock, make_stage
 from minires.models.registry import define
 from minires.models.resnet import check_ends, init_convolutions, zero_branches
-from minires.nn import BatchNorm2d, Conv2d, Linear, Module, conv_norm, init, norm_relu
+from minires.nn import BatchNorm2d, Conv2d, Linear, Module, chain, init
 from minires.nn.checks import whole
+from minires.ops import relu
 from minires.random import generator
 
 
@@ -41,8 +42,7 @@ class CifarResNet(Module):
             zero_branches(self)
 
     def forward(self, x):
-        x = conv_norm(self.conv1, self.bn1, x, relu=True)
-        x = self.layer3(self.layer2(self.layer1(x)))
+        x = chain(x, self.conv1, self.bn1, relu, self.layer1, self.layer2, self.layer3)
         x = ops.adaptive_avg_pool2d(x, output_size=1)
         return self.linear(ops.flatten(x, start_dim=1))
 
@@ -63,8 +63,8 @@ class PreActCifarResNet(CifarResNet):
         self.bn = BatchNorm2d(64)
 
     def forward(self, x):
-        x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
-        x = ops.adaptive_avg_pool2d(norm_relu(self.bn, x), output_size=1)
+        x = chain(x, self.conv1, self.layer1, self.layer2, self.layer3, self.bn, relu)
+        x = ops.adaptive_avg_pool2d(x, output_size=1)
         return self.linear(ops.flatten(x, start_dim=1))
 
 

@@ -6,8 +6,8 @@ its input.
 
 from minires.nn import functional, init, utils
 from minires.nn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Tanh
+from minires.nn.chain import chain
 from minires.nn.containers import ModuleDict, ModuleList, Sequential
-from minires.nn.fused import conv_norm, norm_relu
 from minires.nn.layers import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Dropout, Flatten, Identity, Linear, MaxPool2d
 from minires.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from minires.nn.module import Module, Parameter, count_parameters
@@ -18,8 +18,8 @@ __all__ = [
     "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "Conv2d",
     "CrossEntropyLoss", "Dropout", "Flatten", "GroupNorm", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear",
     "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ReLU", "ReLU6",
-    "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "conv_norm", "count_parameters", "functional",
-    "init", "norm_relu", "utils",
+    "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "chain", "count_parameters", "functional",
+    "init", "utils",
 ]
 
 

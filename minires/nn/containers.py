@@ -3,6 +3,7 @@
 from operator import index
 
 from minires.errors import DTypeError
+from minires.nn.chain import run
 from minires.nn.module import Module, what_it_is
 
 
@@ -109,9 +110,7 @@ class Sequential(_Numbered):
         return Sequential(*self, *other) if isinstance(other, Sequential) else NotImplemented
 
     def forward(self, x):
-        for _, module in self._steps():
-            x = module(x)
-        return x
+        return run((x,), list(self))
 
 
 class ModuleList(_Numbered):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minires import ops
-from minires.errors import ShapeError
+from minires.errors import DTypeError, ShapeError
 from minires.nn.checks import whole
 from minires.nn.functional import affine
 from minires.nn.layers import zeros
@@ -37,6 +37,8 @@ class _BatchNorm(Module):
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if track_running_stats else None)
 
     def forward(self, x):
+        if not hasattr(x, "shape"):
+            raise DTypeError(f"{type(self).__name__}: x must be a Tensor or an array, got {type(x).__name__}")
         if len(x.shape) not in self.ranks:
             raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {x.shape}")
         return ops.batch_norm(x, *self.affine_of(x), **self.begin())

@@ -9,8 +9,8 @@ Every op is called on Tensors, or through `.raw` on bare arrays, where it return
 from minires.ops.activation import gelu, leaky_relu, log_softmax, logsumexp, relu, relu6, sigmoid, silu, softmax, tanh
 from minires.ops.arithmetic import abs, add, clip, div, exp, log, maximum, minimum, mul, neg, pow, sqrt, sub, where
 from minires.ops.conv import conv2d
-from minires.ops.conv_norm import conv_norm
 from minires.ops.dropout import dropout
+from minires.ops.fused import batch_norm_relu, conv_norm, residual_add_relu
 from minires.ops.linear import einsum, linear, matmul
 from minires.ops.loss import binary_cross_entropy_with_logits, cross_entropy, nll_loss
 from minires.ops.norm import batch_norm, group_norm, layer_norm
@@ -40,12 +40,13 @@ from minires.torch_names import missing
 
 __all__ = [
     "abs", "adaptive_avg_pool2d", "add", "amax", "amin", "argmax", "argmin", "avg_pool2d", "batch_norm",
-    "binary_cross_entropy_with_logits", "broadcast_to", "cat", "clip", "clone", "conv2d", "conv_norm", "cross_entropy",
-    "div", "dropout", "einsum", "exp", "expand", "flatten", "gelu", "getitem", "group_norm", "l1_loss", "layer_norm",
-    "leaky_relu", "linear", "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
-    "minimum", "mse_loss", "mul", "neg", "nll_loss", "norm", "pad", "permute", "pow", "registry", "relu", "relu6",
-    "reshape", "residual_add", "sigmoid", "silu", "smooth_l1_loss", "softmax", "sqrt", "squeeze", "stack", "std", "sub",
-    "sum", "take_along_dim", "tanh", "to", "transpose", "unsqueeze", "var", "where",
+    "batch_norm_relu", "binary_cross_entropy_with_logits", "broadcast_to", "cat", "clip", "clone", "conv2d",
+    "conv_norm", "cross_entropy", "div", "dropout", "einsum", "exp", "expand", "flatten", "gelu", "getitem",
+    "group_norm", "l1_loss", "layer_norm", "leaky_relu", "linear", "log", "log_softmax", "logsumexp", "matmul", "max",
+    "max_pool2d", "maximum", "mean", "min", "minimum", "mse_loss", "mul", "neg", "nll_loss", "norm", "pad", "permute",
+    "pow", "registry", "relu", "relu6", "reshape", "residual_add", "residual_add_relu", "sigmoid", "silu",
+    "smooth_l1_loss", "softmax", "sqrt", "squeeze", "stack", "std", "sub", "sum", "take_along_dim", "tanh", "to",
+    "transpose", "unsqueeze", "var", "where",
 ]
 
 

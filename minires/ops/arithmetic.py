@@ -72,7 +72,7 @@ def div(a, b):
     return y, lambda dy: (unbroadcast(dy / b, shape_a), unbroadcast(-dy * y / b, shape_b))
 
 
-@op(numbers=True)
+@op(needs=True, numbers=True)
 def pow(a, b):
     """y = aᵇ: ∂L/∂a = ∂L/∂y·b·aᵇ⁻¹, ∂L/∂b = ∂L/∂y·y·ln a, both 0 where the factor before the power is (0⁰ = 1).
 

@@ -6,7 +6,7 @@ from minires.kernels import Window
 from minires.op import op
 
 
-@op
+@op(needs=True)
 def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
     """Cross-correlation y[n,o,oh,ow] = Σ_{c,kh,kw} w[o,c,kh,kw] · x[n,c, oh·s + kh·d − p, ow·s + kw·d − p] + b[o].
 

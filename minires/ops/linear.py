@@ -9,7 +9,7 @@ from minires.ops.arithmetic import unbroadcast
 from minires.tensor import registry
 
 
-@op
+@op(needs=True)
 def matmul(a, b):
     """Y = A·B over the last two axes: dA = dY·Bᵀ, dB = Aᵀ·dY; vectors and leading axes as in NumPy."""
     A, B = a[None, :] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
@@ -32,7 +32,7 @@ def matmul(a, b):
     return Y.squeeze(gone) if gone else Y, backward
 
 
-@op
+@op(needs=True)
 def linear(x, w, b=None):
     """Y = X·Wᵀ + b: dX = dY·W, dW = dYᵀ·X, db = Σ dY.
 

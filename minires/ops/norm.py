@@ -8,8 +8,7 @@ from minires.settings import in_range
 
 
 @op
-def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5,
-               relu=False):
+def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5):
     """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, for each channel over its m = N·H·W values  [Ioffe & Szegedy 2015, Alg. 1].
 
     In training μ and σ² are the batch's own (σ² biased, /m), and depend on x:
@@ -17,48 +16,51 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     Otherwise they are the running statistics, and constants: ∂L/∂x = γ/√(σ² + ε) · ∂L/∂y.
     ∂L/∂γ = Σ ∂L/∂y·x̂, ∂L/∂β = Σ ∂L/∂y.
 
-    relu: y = max(γ·x̂ + β, 0), the ReLU that so often follows, in the same pass over memory; ∂L/∂y is then taken as 0
-    where y = 0, and all else stays.
-
     x (N,C,H,W), (N,C,L) or (N,C), weight γ and bias β (C,) -> y of x's shape.
     In training the running statistics, if given, become (1 − momentum)·running + momentum·batch in place, with the
     unbiased variance (/(m − 1)), as in PyTorch.
     Raises ShapeError for wrong lengths and when training on a single value a channel.
     """
-    if x.ndim not in (2, 3, 4):
-        raise ShapeError(f"batch_norm: x must be (N,C,H,W), (N,C,L) or (N,C), got {x.shape}")
-    shape, map_shape = x.shape, x.shape + (1,) * (4 - x.ndim)  # (N,C) -> (N,C,1,1), (N,C,L) -> (N,C,L,1)
-    x = _viewed(x, map_shape)
+    shape, x = x.shape, as_map("batch_norm", x)
+    mean, inv_std = statistics("batch_norm", x, weight, bias, running_mean, running_var, training, momentum, eps)
+    y = kernels.normalise(x, mean, inv_std, weight, bias)  # γ·x̂ + β
+
+    def backward(dy):
+        dx, dw, db = batch_norm_gradients(dy.reshape(x.shape), x, mean, inv_std, weight, training)
+        return dx.reshape(shape), dw, db
+    return y.reshape(shape), backward
+
+
+def statistics(op, x, weight, bias, running_mean, running_var, training, momentum, eps):
+    """μ and 1/√(σ² + ε) of each channel of x (N,C,H,W) -> (C,) and (C,); in training the running ones move on."""
     N, C, H, W = x.shape
     m = N * H * W
-    count = check_norm("batch_norm", f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training,
-                       eps)
+    count = check_norm(op, f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training, eps)
     if training:
         mean, var = kernels.moments(x)
         if running_mean is not None:
             kernels.remember(running_mean, running_var, mean, var, momentum, count)
     else:
-        mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
-    inv_std = kernels.inverse_deviation(var, eps)  # 1/√(σ² + ε), (C,)
-    y = kernels.normalise(x, mean, inv_std, weight, bias, relu)  # γ·x̂ + β
-    rectified = y if relu else None  # backward keeps what it names, and without a ReLU it needs no y
-
-    def backward(dy):
-        dy = _viewed(dy, map_shape)
-        if relu:
-            dy = kernels.relu_dx(dy, rectified)
-        db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
-        if training:
-            dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, m, dy if relu else None)
-        else:
-            dx = kernels.scale(dy, weight * inv_std)
-        return _viewed(dx, shape), dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
-    return _viewed(y, shape), backward
+        mean, var = running_mean.copy(), running_var  # a copy, because training changes it before some backward
+    return mean, kernels.inverse_deviation(var, eps)
 
 
-def _viewed(x, shape):
-    """x with other axes of length 1; itself where it has that shape."""
-    return x if x.shape == shape else x.reshape(shape)
+def batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=None):
+    """∂L/∂x, ∂L/∂γ and ∂L/∂β from ∂L/∂y and x (N,C,H,W); ∂L/∂x is written into out if given, which may be dy."""
+    N, _, H, W = x.shape
+    db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
+    if training:
+        dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, N * H * W, out)
+    else:
+        dx = kernels.scale(dy, weight * inv_std)
+    return dx, dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
+
+
+def as_map(op, x):
+    """x as a map: (N,C) -> (N,C,1,1), (N,C,L) -> (N,C,L,1). Raises ShapeError for other ranks."""
+    if x.ndim not in (2, 3, 4):
+        raise ShapeError(f"{op}: x must be (N,C,H,W), (N,C,L) or (N,C), got {x.shape}")
+    return x if x.ndim == 4 else x.reshape(*x.shape, *[1] * (4 - x.ndim))
 
 
 def check_norm(op, having, C, m, weight, bias, running_mean, running_var, training, eps):

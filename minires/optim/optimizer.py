@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 
+from minires import observe
 from minires.arrays import array_module, device_of, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, GraphError, OptionError, ShapeError
 from minires.optim.parameters import check_parameter, listed
@@ -99,6 +100,10 @@ class Optimizer:
         closure: called first, as in torch, to compute loss and gradients; what it returns is returned.
         """
         loss = None if closure is None else closure()
+        observe.timed("optimiser", "update", self._step)
+        return loss
+
+    def _step(self):
         group_of = [group for group in self.param_groups for _ in group["params"]]
         for group in self.param_groups:  # whose settings may have been written since
             self.check(group)
@@ -118,7 +123,6 @@ class Optimizer:
         for (_, _, t, first), some in alike.items():
             self.update([p.data for _, p in some], [p.grad for _, p in some], [self.state[i] for i, _ in some],
                         group_of[some[0][0]], t, first)
-        return loss
 
     @staticmethod
     def _check_gradient(p, state):

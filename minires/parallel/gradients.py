@@ -45,14 +45,14 @@ class Exchange:
             slots[i][...] = p.grad
             sent[i], p.grad = True, None
         nodes = {i: p.node for i, p in enumerate(self.parameters) if p.requires_grad}
-        before = [(node, node.hooks, node.when_kept) for node in nodes.values()]
+        before = [(node, node.hooks, node.post_grad_hooks) for node in nodes.values()]
         for i, node in nodes.items():
-            node.hooks, node.when_kept = {}, {} if slots[i] is None else {SEND: partial(send, i)}
+            node.hooks, node.post_grad_hooks = {}, {} if slots[i] is None else {SEND: partial(send, i)}
         try:
             yield
         finally:
-            for node, hooks, when_kept in before:
-                node.hooks, node.when_kept = hooks, when_kept
+            for node, hooks, post_grad_hooks in before:
+                node.hooks, node.post_grad_hooks = hooks, post_grad_hooks
 
     def add(self, rank):
         """Add up what all have brought for the parameters of process `rank`, in the order of processes."""
@@ -84,7 +84,7 @@ class Exchange:
                 for hook in tuple(p.node.hooks.values()):
                     changed = hook(p.grad)
                     p.grad = p.grad if changed is None else p.node.accept(changed, "gradient hook")
-                for hook in tuple(p.node.when_kept.values()):
+                for hook in tuple(p.node.post_grad_hooks.values()):
                     hook(p)
 
 
@@ -95,7 +95,7 @@ def check_listeners(loss, parameters):
     while waiting:
         node = waiting.pop()
         kept = node.target is not None and node.target() is not None
-        if node.hooks or node.when_kept.keys() - {SEND} or (kept and node not in own):
+        if node.hooks or node.post_grad_hooks.keys() - {SEND} or (kept and node not in own):
             raise GraphError(
                 f"Replicas: the gradient at {node.name} is asked for (by a hook, by retain_grad(), or by a tensor that "
                 "requires a gradient and is no parameter), and each process has that of its part of the batch only; "

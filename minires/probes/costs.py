@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from minires import ops
 from minires.arrays import is_array, owner
-from minires.probes.tap import listen
+from minires.observe import listen
 from minires.tensor import Tensor, unwrap
 
 Cost = namedtuple("Cost", "op direction flops nbytes")
@@ -43,10 +43,11 @@ def _costs(name, inputs, y, backward, training):
         products = 2 * y.size * w[0].size
         needed = x.nbytes * wanted[1] + w.nbytes * wanted[0] + y.nbytes * keeps_y
     else:
-        needed = {"batch_norm": arrays[0].nbytes, "relu": y.nbytes, "residual_add": keeps_y * y.nbytes}.get(name, 0)
+        needed = {"batch_norm": arrays[0].nbytes, "batch_norm_relu": arrays[0].nbytes, "relu": y.nbytes,
+                  "residual_add_relu": y.nbytes}.get(name, 0)
     is_view = is_array(arrays[0]) and owner(y) is owner(arrays[0])
     yield Cost(name, "forward", products, 0 if is_view else sum(floats) + y.nbytes)
     if training and any(wanted):
-        # residual_add without a ReLU hands dy on as it is, and so does a reshape
+        # residual_add hands dy on as it is, and so does a reshape
         moves = needed > 0 or (name != "residual_add" and not (is_view and y.size == arrays[0].size))
         yield Cost(name, "backward", products * sum(wanted[:2]), moves * (y.nbytes + needed + gradients))

@@ -9,7 +9,7 @@ import numpy as np
 from minires import ops
 from minires.arrays import array_module, to_device
 from minires.graph import complex_step
-from minires.models.blocks import Block, PadShortcut, Projection
+from minires.models.blocks import Block, PadShortcut
 from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential
 from minires.tensor import Tensor
 
@@ -105,7 +105,7 @@ def _derivative(shortcut):
         return "I"
     if kinds <= {PadShortcut, Identity, Sequential}:
         return "P"
-    return "W_s" if kinds <= {Projection, Conv2d, BatchNorm2d, Identity, Sequential} else "J_S"
+    return "W_s" if kinds <= {Conv2d, BatchNorm2d, Identity, Sequential} else "J_S"
 
 
 def branch_by_jvp(path, rng, directions=2):

@@ -9,6 +9,7 @@ from minires import ops
 from minires.gradcheck import check
 from minires.gradcheck.__main__ import main
 from minires.gradcheck.bugs import Bug, Call, catalogue, planted
+from minires.gradcheck.bugs.bug import BrokenBugError
 from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checker import check_case, upstream_for
 from minires.gradcheck.exam import is_found
@@ -77,6 +78,12 @@ def test_no_two_bugs_of_an_op_are_the_same(op):
     for i, a in enumerate(names):
         for b in names[i + 1:]:
             assert not all(map(same, found[a], found[b])), (a, b)
+
+
+def test_a_bug_that_raises_is_no_bug_that_is_found():
+    broken = Bug("relu", "broken", "", lambda call: call.setting("no such setting"))
+    with pytest.raises(BrokenBugError, match="relu: broken: KeyError"):
+        is_found(broken)
 
 
 def test_a_backward_without_a_bug_is_not_found():

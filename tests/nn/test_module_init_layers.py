@@ -296,31 +296,6 @@ def test_ops_and_layers_agree():
     np.testing.assert_array_equal(nn.ReLU()(x).data, ops.relu(x).data)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_norm_relu_is_a_norm_and_a_relu_to_the_same_bits(training):
-    rng = np.random.default_rng(0)
-    arrays = []
-    for one_pass in (True, False):
-        norm = nn.BatchNorm2d(3).train(training)
-        norm.bias.data[:] = [0.3, -0.3, 0]
-        x = Tensor(np.random.default_rng(1).standard_normal((4, 3, 5, 6), dtype=np.float32), requires_grad=True)
-        y = nn.norm_relu(norm, x) if one_pass else ops.relu(norm(x))
-        y.backward(rng.permutation(np.ones(y.shape, np.float32)))
-        arrays.append([y.data, x.grad, norm.weight.grad, norm.bias.grad, norm.running_var])
-    for a, b in zip(*arrays, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_norm_relu_calls_other_norms_and_hooks_as_anybody_does():
-    x = Tensor(np.array([[-1.0, 2.0]]).reshape(1, 2, 1, 1).astype(np.float32))
-    np.testing.assert_array_equal(nn.norm_relu(nn.Identity(), x).data.ravel(), [0, 2])
-    norm, seen = nn.BatchNorm2d(2).eval(), []
-    norm.register_forward_hook(lambda module, inputs, y: seen.append(y.data))
-    y = nn.norm_relu(norm, x)
-    assert seen[0].min() < 0  # what a hook sees is batch norm's, before the ReLU
-    assert y.data.min() == 0
-
-
 def test_a_slice_of_a_sequential_shares_its_modules():
     model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU(), nn.Linear(3, 1, rng=0))
     front = model[:2]

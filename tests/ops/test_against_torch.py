@@ -170,7 +170,7 @@ TABLE = [
      lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 0.1), (X, p(4), n(4))),
     ("batch_norm in evaluation", lambda x, w, b: ops.batch_norm(x, w, b, **RUNNING),
      lambda x, w, b: F.batch_norm(x, *(torch.tensor(v, dtype=x.dtype) for v in RUNNING.values()), w, b), (X, p(4), n(4))),
-    ("batch_norm of (N,C) in training", lambda x, w, b: ops.batch_norm(x, w, b, training=True, relu=True, eps=0.1),
+    ("batch_norm_relu of (N,C) in training", lambda x, w, b: ops.batch_norm_relu(x, w, b, training=True, eps=0.1),
      lambda x, w, b: F.relu(F.batch_norm(x, None, None, w, b, True, 0.1, 0.1)), (n(5, 4), p(4), n(4))),
     ("batch_norm of (N,C,L) in training", lambda x, w, b: ops.batch_norm(x, w, b, training=True, eps=0.1),
      lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 0.1), (n(3, 4, 5), p(4), n(4))),

@@ -5,7 +5,7 @@ import pytest
 from backends import host
 
 from minires import Tensor, kernels, ops
-from minires.arrays import channels_last
+from minires.arrays import channels_last, owner
 from minires.graph import no_grad
 
 DTYPES = [np.float32, np.float64]
@@ -246,10 +246,10 @@ def test_ties_follow_the_conventions():
 def test_batch_norms_backward_keeps_y_for_its_relu_only():
     """A map of each batch norm more would make a step of ResNet-50 200 MB larger."""
     x, v = np.random.default_rng(0).standard_normal((2, 3, 4, 4)), np.ones(3)
-    for relu in (False, True):
-        y, backward = ops.batch_norm.raw(x, v, v, training=True, relu=relu)
-        kept = any(cell.cell_contents is y for cell in backward.__closure__)
-        assert kept is relu
+    for op, keeps in ((ops.batch_norm, False), (ops.batch_norm_relu, True)):
+        y, backward = op.raw(x, v, v, training=True)
+        kept = any(owner(cell.cell_contents) is owner(y) for cell in backward.__closure__)
+        assert kept is keeps
 
 
 def test_max_pooling_looks_for_taps_only_where_somebody_records(monkeypatch):
@@ -270,7 +270,7 @@ def test_what_a_relu_or_a_window_passed_over_gets_no_gradient_be_the_upstream_in
     x, dy = backend.array(row), backend.array(np.full_like(row, value))
     passed = np.where(row > 0, value, 0)
     np.testing.assert_array_equal(host(ops.relu.raw(x)[1](dy)), passed)
-    for dx in ops.residual_add.raw(x, x, relu=True)[1](dy):
+    for dx in ops.residual_add_relu.raw(x, x)[1](dy):
         np.testing.assert_array_equal(host(dx), passed)
     _, backward = ops.max_pool2d.raw(x, kernel_size=(1, 3))
     np.testing.assert_array_equal(host(backward(dy[..., :2])), np.where((row == 3) | (row == 2), value, 0))

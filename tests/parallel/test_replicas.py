@@ -56,7 +56,7 @@ def test_processes_share_the_moments_that_a_scatter_matrix_gives(N):
             self.fc = nn.Linear(16, 10, rng=rng)
 
         def forward(self, x):
-            x = nn.conv_norm(self.first, self.norm, x, relu=True)
+            x = nn.chain(x, self.first, self.norm, ops.relu)
             assert x.node.name == "conv_norm"
             return self.fc(ops.flatten(ops.adaptive_avg_pool2d(x), start_dim=1))
     found = []

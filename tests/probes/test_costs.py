@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from minires import Tensor, models, no_grad, ops
-from minires.graph import Node
-from minires.optim import Optimizer
 from minires.probes import Cost, listen
 from minires.probes import costs as costs_of
 
-counts, tap = import_module("minires.probes.costs"), import_module("minires.probes.tap")
+counts = import_module("minires.probes.costs")
 MAC = 2  # a multiplication and an addition
 
 
@@ -41,7 +39,7 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
     with listen(on_op=lambda *call: found.extend(counts._costs(*call, training=True))):
         y = ops.relu(ops.batch_norm(ops.conv2d(x, w), v, v, training=True))
         ops.flatten(ops.residual_add(y, f), start_dim=1)
-        ops.residual_add(y, f, relu=True)
+        ops.residual_add_relu(y, f)
         ops.conv_norm(x, w, v, v, training=True)
         ops.conv_norm(x, w, v, v, training=True, relu=True)
     small, large, weight, channel = 4 * 96, 4 * 160, 4 * 15, 4 * 5
@@ -53,7 +51,7 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
         Cost("relu", "forward", 0, 2 * large), Cost("relu", "backward", 0, 3 * large),
         Cost("residual_add", "forward", 0, 3 * large), Cost("residual_add", "backward", 0, 0),
         Cost("flatten", "forward", 0, 0), Cost("flatten", "backward", 0, 0),
-        Cost("residual_add", "forward", 0, 3 * large), Cost("residual_add", "backward", 0, 4 * large),
+        Cost("residual_add_relu", "forward", 0, 3 * large), Cost("residual_add_relu", "backward", 0, 4 * large),
         Cost("conv_norm", "forward", MAC * 160 * 3, small + weight + 2 * channel + large),
         Cost("conv_norm", "backward", 2 * MAC * 160 * 3, large + 2 * (small + weight + channel)),
         Cost("conv_norm", "forward", MAC * 160 * 3, small + weight + 2 * channel + large),
@@ -62,14 +60,12 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
 
 
 def test_listening_leaves_no_trace():
-    parts = tap.op_module._check, tap.op_module._record, Node.gradients, Optimizer.step
     heard = []
     x = Tensor(np.ones(3), requires_grad=True)
     with pytest.raises(ZeroDivisionError), listen(on_time=lambda *event: heard.append(event[:2])):  # noqa: PT012
         ops.relu(x).sum().backward()
         raise ZeroDivisionError
     assert heard == [("relu", "forward"), ("sum", "forward"), ("sum", "backward"), ("relu", "backward")]
-    assert parts == (tap.op_module._check, tap.op_module._record, Node.gradients, Optimizer.step)
     with no_grad():
         ops.relu(x)
     assert len(heard) == 4

@@ -224,5 +224,7 @@ bug("residual_add", "product's", "your gradients are those of x·f: the residual
     lambda call: (call.dy * call.arrays[1], call.dy * call.arrays[0]))
 bug("residual_add", "no gradient for x", "your dx is None: the shortcut has a gradient, dH itself")(
     lambda call: (None, call.dy))
-bug("residual_add", "ReLU's mask left out", "with relu=True ∂L/∂y counts only where y > 0, for x and for f")(
-    lambda call: call.again(relu=False))
+bug("residual_add_relu", "mask left out", "∂L/∂y counts only where y > 0, for x and for f")(
+    lambda call: (call.dy, call.dy))
+bug("residual_add_relu", "mask on the branch only", "the ReLU comes after the add: its mask holds for x too")(
+    lambda call: (call.dy, call.right[1]))

@@ -64,12 +64,26 @@ class Call:
         return tuple(dx if dx is None else wrong.get(name, dx) for name, dx in zip(names, self.right))
 
 
+class BrokenBugError(BaseException):
+    """A planted bug raised an error instead of giving wrong gradients.
+
+    It is no Exception, because the checker counts those of a function under check as findings.
+    """
+
+
 def planted(bug, raw=None):
     """The op with the bug in its backward: a function of the form of `.raw`."""
     raw = raw or registry[bug.op].raw
 
     @wraps(raw)
     def function(*arrays, **static):
-        (y, _), state = raw(*arrays, **static), {}
-        return y, lambda dy: bug.gradients(Call(bug.op, arrays, static, dy, state))
+        y, _ = raw(*arrays, **static)
+        state = {}
+
+        def backward(dy):
+            try:
+                return bug.gradients(Call(bug.op, arrays, static, dy, state))
+            except Exception as error:
+                raise BrokenBugError(f"{bug.op}: {bug.name}: {error!r}") from error
+        return y, backward
     return function

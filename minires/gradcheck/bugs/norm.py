@@ -1,8 +1,11 @@
 """Bugs of batch, layer and group normalisation."""
 
+import copy
+
 import numpy as np
 
 from minires.gradcheck.bugs.bug import bug
+from minires.tensor import registry
 
 AXES = (0, 2, 3)
 
@@ -37,10 +40,10 @@ class Batch:
 
 
 def norm_bug(name, hint):
-    """A bug of batch norm of maps: with a ReLU behind it, or without a map, nothing is wrong."""
+    """A bug of batch norm of maps: without a map nothing is wrong."""
     def enter(gradients):
         bug("batch_norm", name, hint)(
-            lambda call: call.right if call.setting("relu") or call.dy.ndim != 4 else gradients(call))
+            lambda call: call.right if call.dy.ndim != 4 else gradients(call))
         return gradients
     return enter
 
@@ -135,11 +138,16 @@ def _(call):
     return right
 
 
-bug("batch_norm", "mask of the ReLU forgotten", "your backward lets dy through where the ReLU behind gave 0")(
-    lambda call: call.again(relu=False))
-bug("batch_norm", "mask of the ReLU for dx only",
+def unmasked(call):
+    """batch_norm's gradients from the same dy, as if no ReLU stood behind it."""
+    return registry["batch_norm"].raw(*call.arrays, **copy.deepcopy(call.static))[1](call.dy)
+
+
+bug("batch_norm_relu", "mask of the ReLU forgotten", "your backward lets dy through where the ReLU behind gave 0")(
+    unmasked)
+bug("batch_norm_relu", "mask of the ReLU for dx only",
     "your dγ and dβ add up dy where the ReLU behind gave 0: mask dy before everything else")(
-    lambda call: (call.right[0], *call.again(relu=False)[1:]))
+    lambda call: (call.right[0], *unmasked(call)[1:]))
 
 
 class Layer:

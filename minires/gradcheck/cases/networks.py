@@ -32,8 +32,8 @@ def _conv2d(draw):
     yield Case("no pictures", (draw.normal(0, 2, 4, 5), draw.normal(3, 2, 3, 3), draw.normal(3)))
 
 
-@cases_for("batch_norm")
-def _batch_norm(draw):
+@cases_for("batch_norm", "batch_norm_relu")
+def _batch_norm(draw, _):
     C, H, W = draw.sizes(3, 2, 4)
     x = draw.normal(draw.size(2, 3), C, H, W, scale=2, shift=1)
     weight, bias = draw.positive(C), draw.normal(C)
@@ -44,9 +44,6 @@ def _batch_norm(draw):
     yield Case("training, default eps", (x * 0.1, weight, bias), {"training": True})
     yield Case("training, two values a channel", (draw.normal(2, C, 1, 1), weight, bias),
                {"training": True, "eps": 0.3})
-    for training in (True, False):
-        yield Case(f"{'training' if training else 'evaluation'}, relu", (x, weight, bias),
-                   {"training": training, "eps": 0.3, **running, "relu": True})
     for shape in ((draw.size(4, 6), C), (3, C, H)):
         for training in (True, False):
             letters = ("(N,C)", "(N,C,L)")[len(shape) - 2]
@@ -222,10 +219,9 @@ def _distance(draw, name):
                    convention=lambda dy: (dy * [0, 1, -1], dy * [0, -1, 1]))
 
 
-@cases_for("residual_add")
-def _residual_add(draw):
+@cases_for("residual_add", "residual_add_relu")
+def _residual_add(draw, _):
     shape = draw.size(2, 3), *draw.sizes(3, 2, 4)
     x, f = draw.normal(*shape), draw.normal(*shape)
     yield Case("map", (x, f))
     yield Case("mixed formats", (x, channels_last(f)))
-    yield Case("with ReLU", (x, f), {"relu": True})

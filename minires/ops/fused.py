@@ -1,13 +1,46 @@
-"""A convolution and the batch norm behind it in one: the map between them is never made."""
+"""What stands in a row in many networks, as one op each: the maps between are never made, or never fetched again.
+
+Networks need not call these. They call their layers by way of nn.chain, which puts these in their place where the
+result is the same.
+"""
 
 from minires import kernels
 from minires.errors import ShapeError
 from minires.kernels import Window, per_output
 from minires.op import op
-from minires.ops.norm import check_norm
+from minires.ops.norm import as_map, batch_norm_gradients, check_norm, statistics
+from minires.ops.residual import check_same_shape
 
 
 @op
+def batch_norm_relu(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5):
+    """y = max(γ·x̂ + β, 0): relu(batch_norm(x)) in one pass over memory, to the same bits.
+
+    Its gradients are batch_norm's, with ∂L/∂y taken as 0 where y = 0. Shapes, settings and errors are batch_norm's.
+    """
+    shape, x = x.shape, as_map("batch_norm_relu", x)
+    mean, inv_std = statistics("batch_norm_relu", x, weight, bias, running_mean, running_var, training, momentum, eps)
+    y = kernels.normalise(x, mean, inv_std, weight, bias, True)
+
+    def backward(dy):
+        dy = kernels.relu_dx(dy.reshape(x.shape), y)
+        dx, dw, db = batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=dy)
+        return dx.reshape(shape), dw, db
+    return y.reshape(shape), backward
+
+
+@op
+def residual_add_relu(x, f):
+    """y = max(x + f, 0): relu(residual_add(x, f)) in one pass over memory, to the same bits.
+
+    ∂L/∂x = ∂L/∂f = ∂L/∂y where y > 0, else 0. Shapes and errors are residual_add's.
+    """
+    check_same_shape("residual_add_relu", x, f)
+    y = kernels.add_relu(x, f)
+    return y, lambda dy: (kernels.relu_dx(dy, y),) * 2
+
+
+@op(needs=True)
 def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, running_mean=None, running_var=None,
               training=False, momentum=0.1, eps=1e-5, relu=False):
     """y = γ·(z − μ)·s + β with z = w ⋆ x and s = 1/√(σ² + ε): batch_norm(conv2d(x, w)), and z is never made.
