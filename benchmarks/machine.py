@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from minires import kernels
-from minires.kernels.workers import share
+from minires.kernels.cpu.threads import parallel_for
 
 
 def gemm(n):
@@ -35,8 +35,8 @@ def _on_all(task, n):
     parts = list(map(slice, bounds, bounds[1:]))
 
     def work(part):
-        task(part)  # share() wants nothing back
-    return lambda: share(work, parts)
+        task(part)  # parallel_for() wants nothing back
+    return lambda: parallel_for(work, parts)
 
 
 def describe(packages):

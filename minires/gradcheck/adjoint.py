@@ -12,7 +12,8 @@ import numpy as np
 from minires import kernels
 from minires.arrays import channels_last
 from minires.gradcheck.cases import cases_of
-from minires.kernels import Window, im2col
+from minires.kernels import Window
+from minires.kernels.readable import im2col
 from minires.tensor import registry
 
 RANGE = 9  # integers −9 … 9

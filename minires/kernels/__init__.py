@@ -1,162 +1,234 @@
-"""Arrays in, arrays out: the loops under the ops, in more than one speed behind the same signatures.
+"""Arrays in, arrays out: the computations under the ops, each in several rooms behind one signature.
 
-On a GPU the functions of kernels/device/ stand in for those of the same name, from the first array there on; CuPy is
-not imported before.
+readable/ says each as its paper derives it, loops.py in there by its definition; cpu/ and device/ compute the same fast
+on a CPU and on a GPU. A function here chooses the room by where its arrays lie and by use(). CuPy is not imported
+before the first array of a GPU comes.
 """
-
-import threading
-from functools import lru_cache, wraps
-from math import prod
 
 import numpy as np
 
 from minires.arrays import array_module
-from minires.errors import OptionError
-from minires.kernels import channels as _channels
-from minires.kernels import elementwise as _elementwise
-from minires.kernels import fours as _fours
-from minires.kernels import im2col as _readable
-from minires.kernels import loss as _loss
-from minires.kernels import pool as _pool
-from minires.kernels import tiled as _tiled
-from minires.kernels import update as _update
-from minires.kernels import wide as _wide
-from minires.kernels import winograd as _winograd
-from minires.kernels.batch import batch_count, joint_moments
-from minires.kernels.blocks import blockwise
-from minires.kernels.channels import channel_sums, per_channel, per_output, product_sums, scatter
-from minires.kernels.memory import keep_freed_memory
+from minires.kernels import cpu, readable, sync
+from minires.kernels.choice import chosen, use
+from minires.kernels.cpu.memory import keep_freed_memory
+from minires.kernels.cpu.threads import get_num_threads, set_num_threads
+from minires.kernels.readable import loops
+from minires.kernels.sync import batch_count, joint_mean_var
 from minires.kernels.window import Window
-from minires.kernels.workers import get_num_threads, set_num_threads
 
-__all__ = ["Window", "adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "blockwise", "channel_sums",
-           "chosen", "conv", "conv_affine", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx",
-           "first_outside", "get_num_threads", "inverse_deviation", "joint_moments", "max_pool", "max_pool_dx",
-           "moments", "normalise", "normalise_dx", "normalise_sums", "per_channel", "per_output", "product_sums",
-           "relu", "relu_dx", "remember", "scale", "scatter", "scatter_pays", "set_num_threads", "sgd", "use"]
+__all__ = [
+    "Window", "adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "channel_sums", "chosen", "conv",
+    "conv_affine", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside",
+    "get_num_threads", "inv_std", "joint_mean_var", "max_pool", "max_pool_argmax", "max_pool_dx", "mean_var",
+    "normalize", "normalize_dx", "normalize_sums", "prefers_scatter_matrix", "product_sums", "relu", "relu_dx", "scale",
+    "scatter_matrix", "set_num_threads", "sgd", "update_running_stats", "use",
+]
 
 keep_freed_memory()
 
-# the first that fits, else the readable one
-CHOICES = {"fastest": (_winograd, _fours, _wide, _tiled), "direct": (_wide, _tiled), "readable": ()}
 
-
-class _Choice(threading.local):
-    name = "fastest"
-
-
-_choice = _Choice()
-
-
-class use:
-    """Compute every convolution the "readable" way, the "direct" one, or the "fastest" (the default).
-
-    The fastest may reorder what it adds up in float32 (fours.py, winograd.py and ops/conv_norm.py state their errors);
-    direct never does.
-    kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only. Both are for the
-    thread that says so, as np.errstate is: what other threads compute stays as it is.
-    """
-
-    def __init__(self, name):
-        if name not in CHOICES:
-            raise OptionError(f"kernels.use: choose one of {', '.join(CHOICES)}, got {name!r}")
-        self.before = _choice.name
-        _choice.name = name
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        _choice.name = self.before
-
-
-def chosen():
-    """The name that use() was given in this thread."""
-    return _choice.name
-
-
-def _device(x, *others):
-    """The kernels of the GPU on which x lies, if they can take all arguments: a complex step's numbers they cannot."""
-    if array_module(x) is np:
-        return None
-    for a in (x, *others):
-        if hasattr(a, "dtype") and a.dtype.kind == "c":
-            return None
+def _room(*arrays):
+    """The room that computes with these arrays, whose first says where they lie."""
+    if chosen() in ("readable", "naive"):
+        return readable
+    if array_module(arrays[0]) is np:
+        return cpu
+    if any(hasattr(a, "dtype") and a.dtype.kind == "c" for a in arrays):
+        return readable  # a complex step's numbers, which no kernel of a GPU takes
     from minires.kernels import device
     return device
 
 
-def _placed(host):
-    """host, or its namesake on the GPU where the first array (or the first of a list) lies."""
-    @wraps(host)
-    def call(x, *rest):
-        kernels = _device(x[0], *rest) if isinstance(x, list) else _device(x, *rest)
-        return host(x, *rest) if kernels is None else getattr(kernels, host.__name__)(x, *rest)
-    return call
+def _room_of_sums(*arrays):
+    """The same for sums over a batch: where processes share the batch, those of cpu/ are of all of it."""
+    return cpu if sync.is_shared() else _room(*arrays)
 
 
-moments = _placed(_channels.moments)
-normalise, normalise_sums, normalise_dx, remember, inverse_deviation = map(_placed, (
-    _elementwise.normalise, _elementwise.normalise_sums, _elementwise.normalise_dx,
-    _elementwise.remember, _elementwise.inverse_deviation))
-add, add_relu, scale, relu, relu_dx = map(_placed, (
-    _elementwise.add, _elementwise.add_relu, _elementwise.scale, _elementwise.relu, _elementwise.relu_dx))
-max_pool, max_pool_dx, avg_pool, avg_pool_dx = map(_placed, (
-    _pool.max_pool, _pool.max_pool_dx, _pool.avg_pool, _pool.avg_pool_dx))
-first_outside, cross_entropy, cross_entropy_dx = map(_placed, (
-    _loss.first_outside, _loss.cross_entropy, _loss.cross_entropy_dx))
-sgd, adam = map(_placed, (_update.sgd, _update.adam))
+def _room_of_convolutions(win, *arrays):
+    """The same for convolutions: there are loops of these, and for groups no kernel of a GPU."""
+    if chosen() == "naive":
+        return loops
+    room = _room(*arrays)
+    return readable if win.groups > 1 and room is not cpu else room
 
 
-def _best(x, win, other):
-    if _choice.name != "readable" and win.groups == 1 and (kernels := _device(x, other)) is not None:
-        return kernels
-    return _on_cpu(_choice.name, x.dtype, win) if isinstance(x, np.ndarray) else _readable
+def _room_of_pooling(*arrays):
+    """The same for pooling, of which there are loops, too."""
+    return loops if chosen() == "naive" else _room(*arrays)
 
 
-@lru_cache(maxsize=4096)
-def _on_cpu(chosen, dtype, win):
-    return next((kernel for kernel in CHOICES[chosen] if kernel.fits(dtype, win)), _readable)
-
+# Convolution
 
 def conv(x, w, win):
-    """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW), channels-last."""
-    return _best(x, win, w).conv(x, w, win)
-
-
-def conv_affine(x, w, win, factor, constant, relu=False):
-    """factor·conv(x, w, win) + constant, or with relu its ReLU, each piece while a cache holds it.
-
-    factor (None for 1) and constant are by output channel, (O,).
-    """
-    kernel = _best(x, win, w)
-    if kernel not in CHOICES["fastest"]:
-        zero = array_module(x).zeros(win.O)
-        return normalise(kernel.conv(x, w, win), zero, zero + 1 if factor is None else factor, zero + 1, constant, relu)
-    if factor is not None and w.size < prod(win.y_shape):
-        w, factor = per_output(factor, w) * w, None
-    return kernel.conv(x, w, win, _elementwise.affine_in_place(factor, constant, relu))
-
-
-def scatter_pays(x, win):
-    """Whether batch norm behind this convolution takes less time by way of scatter(x), as measured.
-
-    Its sums are other ones than those of z, so in float32 only, and where the fastest is chosen.
-    """
-    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and _choice.name == "fastest" and win.is_pointwise
-            and win.groups == 1 and win.C <= 96 and win.O >= 4 * win.C and win.N * win.H * win.W >= 16 * win.O)
+    """Y = im2col(X)·Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW), channels-last."""
+    return _room_of_convolutions(win, x, w).conv(x, w, win)
 
 
 def conv_dx(dy, w, win):
-    """dX = col2im(dY · W): dy (N,O,OH,OW), w (O,C/groups,KH,KW) -> dx (N,C,H,W), channels-last."""
-    return _best(dy, win, w).conv_dx(dy, w, win)
+    """dX = col2im(dY·W): dy (N,O,OH,OW), w (O,C/groups,KH,KW) -> dx (N,C,H,W), channels-last."""
+    return _room_of_convolutions(win, dy, w).conv_dx(dy, w, win)
 
 
 def conv_dw(dy, x, win):
-    """dW = dYᵀ · im2col(X): dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C/groups,KH,KW)."""
-    return _best(x, win, dy).conv_dw(dy, x, win)
+    """dW = dYᵀ·im2col(X): dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C/groups,KH,KW)."""
+    return _room_of_convolutions(win, x, dy).conv_dw(dy, x, win)
 
 
 def conv_dx_dw(dy, x, w, win):
-    """(dX, dW), which may share work: dy (N,O,OH,OW), x (N,C,H,W), w (O,C/groups,KH,KW)."""
-    return _best(x, win, w).conv_dx_dw(dy, x, w, win)
+    """(dX, dW), which may have work in common: dy (N,O,OH,OW), x (N,C,H,W), w (O,C/groups,KH,KW)."""
+    return _room_of_convolutions(win, x, w).conv_dx_dw(dy, x, w, win)
+
+
+def channel_sums(dy):
+    """Σ dy over N, H and W, a bias's gradient: dy (N,C,H,W) -> (C,), in double precision."""
+    return _room(dy).channel_sums(dy)
+
+
+# Batch normalisation
+
+def mean_var(x):
+    """Mean and biased variance of each channel of x (N,C,H,W) -> (C,) and (C,), in double precision."""
+    return _room_of_sums(x).mean_var(x)
+
+
+def inv_std(var, eps):
+    """s = 1/√(σ² + ε): (C,) -> (C,)."""
+    return _room(var).inv_std(var, eps)
+
+
+def update_running_stats(running_mean, running_var, mean, var, momentum, count):
+    """running = (1 − momentum)·running + momentum·batch in place, with the variance over count − 1: all (C,)."""
+    _room(running_mean, mean).update_running_stats(running_mean, running_var, mean, var, momentum, count)
+
+
+def normalize(x, mean, inv_std, weight, bias, relu=False):
+    """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,) -> (N,C,H,W)."""
+    return _room(x, mean, weight, bias).normalize(x, mean, inv_std, weight, bias, relu)
+
+
+def normalize_sums(dy, x, mean, inv_std):
+    """∂β = Σ dy and ∂γ = Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
+    return _room_of_sums(dy, x, mean).normalize_sums(dy, x, mean, inv_std)
+
+
+def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
+    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); db and dw are normalize_sums().
+
+    The result goes into out, if given, which may be dy.
+    """
+    return _room(dy, x, mean, weight).normalize_dx(dy, x, mean, inv_std, weight, db, dw, out)
+
+
+# Formulas of one element
+
+def add(a, b, out=None):
+    """a + b, of one shape; into out, if given, which may be a."""
+    return _room(a, b).add(a, b, out)
+
+
+def relu(x):
+    """max(x, 0); a NaN stays one."""
+    return _room(x).relu(x)
+
+
+def relu_dx(dy, y):
+    """dy where y > 0, else 0, even where dy is infinite."""
+    return _room(dy, y).relu_dx(dy, y)
+
+
+def scale(x, factor):
+    """x·factor: x (N,C,H,W), factor (C,)."""
+    return _room(x, factor).scale(x, factor)
+
+
+# Pooling
+
+def max_pool(x, win):
+    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −inf, a NaN wins."""
+    return _room_of_pooling(x).max_pool(x, win)
+
+
+def max_pool_argmax(x, y, win):
+    """kh·KW + kw of the position where x is y, the first of several, for each window -> (N,C,OH,OW)."""
+    return _room_of_pooling(x, y).max_pool_argmax(x, y, win)
+
+
+def max_pool_dx(dy, argmax, win):
+    """All of an output's gradient goes to the input that won: dy and argmax (N,C,OH,OW) -> dx (N,C,H,W)."""
+    return _room_of_pooling(dy).max_pool_dx(dy, argmax, win)
+
+
+def avg_pool(x, win, count_include_pad=True):
+    """The mean under each window, where padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
+    return _room_of_pooling(x).avg_pool(x, win, count_include_pad)
+
+
+def avg_pool_dx(dy, win, count_include_pad=True):
+    """Each input receives its part of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
+    return _room_of_pooling(dy).avg_pool_dx(dy, win, count_include_pad)
+
+
+# Cross-entropy
+
+def first_outside(t, K, ignore_index):
+    """The first target of t (M,) that is neither one of 0 … K − 1 nor to be ignored; None if there is none.
+
+    On a GPU always None, because the host would have to wait: a target outside makes the loss NaN there.
+    """
+    return _room(t).first_outside(t, K, ignore_index)
+
+
+def cross_entropy(x, t, w, smoothing, ignore_index):
+    """(ℓ, w_t, log p) of x (M,K), t (M,) and weights w (K,) or None -> (M,), (M,), (M,K)."""
+    return _room(x).cross_entropy(x, t, w, smoothing, ignore_index)
+
+
+def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
+    """∂/∂x = scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or (1,) -> (M,K)."""
+    return _room(log_p, scale).cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale)
+
+
+# An optimiser's step, for lists of arrays
+
+def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
+    """v ← μ·v + (1 − dampening)·g with g = dx + λ·x, or v ← g at first; x ← x − lr·v, or x − lr·(g + μ·v)."""
+    _room(xs[0]).sgd(xs, dxs, vs, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+                     nesterov=nesterov, first=first)
+
+
+def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
+    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time."""
+    _room(xs[0]).adam(xs, dxs, ms, vs, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
+                      decoupled=decoupled, t=t)
+
+
+# What ops/fused.py is made of
+
+def conv_affine(x, w, win, factor, constant, relu=False):
+    """factor·(w ⋆ x) + constant, or with relu its ReLU; factor (None for 1) and constant (O,)."""
+    room = _room_of_convolutions(win, x, w)
+    return (readable if room is loops else room).conv_affine(x, w, win, factor, constant, relu)
+
+
+def add_relu(a, b):
+    """max(a + b, 0), of one shape; a NaN stays one."""
+    return _room(a, b).add_relu(a, b)
+
+
+def product_sums(dy, w, dw):
+    """Σ dy and Σ dy·z by channel, where z = w ⋆ x; dw = dy ⋆ x knows the second, Σ w·dw -> (O,) and (O,)."""
+    return (cpu if array_module(dy) is np and _room_of_sums(dy) is cpu else readable).product_sums(dy, w, dw)
+
+
+def scatter_matrix(x):
+    """⟨x⟩ and S = Σ (x − ⟨x⟩)(x − ⟨x⟩)ᵀ over the pixels of x (N,C,H,W) -> (C,) and (C,C), in double precision."""
+    return (cpu if _room(x) is cpu else readable).scatter_matrix(x)
+
+
+def prefers_scatter_matrix(x, win):
+    """Whether batch norm behind this convolution takes less time by way of scatter_matrix(x), as measured.
+
+    Its sums are other ones than those of z, so in float32 only, and where the fastest is chosen.
+    """
+    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and chosen() == "fastest" and win.is_pointwise
+            and win.groups == 1 and win.C <= 96 and win.O >= 4 * win.C and win.N * win.H * win.W >= 16 * win.O)

@@ -107,8 +107,8 @@ class Window(NamedTuple):
         """Whether every output meets the one input at its own place: a 1×1 kernel without stride and padding."""
         return (self.KH, self.KW, self.SH, self.SW, self.OH, self.OW) == (1, 1, 1, 1, self.H, self.W)
 
-    def back(self):
-        """The window of dX as the convolution of dY with the turned() weights, or None where there is a stride."""
+    def transposed(self):
+        """The window of dX as the convolution of dY with the flip_kernel() weights, or None where there is a stride."""
         PH, PW = self.DH * (self.KH - 1) - self.PH, self.DW * (self.KW - 1) - self.PW
         if self.SH != 1 or self.SW != 1 or PH < 0 or PW < 0:
             return None
@@ -122,14 +122,14 @@ class Window(NamedTuple):
         axes = (self.H, self.OH, self.KH, self.SH, self.PH), (self.W, self.OW, self.KW, self.SW, self.PW)
         return tuple(_counts(*axis, count_include_pad) for axis in axes)
 
-    def taps(self, first=0, last=None):
+    def positions(self, first=0, last=None):
         """Each kernel position (kh, kw), with the outputs that it serves and the inputs that it reads there.
 
         Gives tuples kh, kw, out, src: out = (rows, columns) slices of an output map, src of an input map, of equal
         length; outputs for which the tap lies in the padding are left out, so nobody needs a padded copy.
         Only output rows first … last − 1 are served, and out counts them from first.
         """
-        return _taps(self, first, self.OH if last is None else last)
+        return _positions(self, first, self.OH if last is None else last)
 
 
 def paddings(padding, reach, stride, op):
@@ -167,13 +167,13 @@ def _counts(size, outputs, kernel, stride, padding, count_include_pad):
     return [min(start + kernel, end) - max(start, first) for start in starts]
 
 
-def turned(w):
+def flip_kernel(w):
     """w (O,C,KH,KW) turned by 180° -> (KH,KW,O,C)"""
     return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
 
 
 @lru_cache(maxsize=4096)
-def _taps(win, first, last):
+def _positions(win, first, last):
     taps = []
     for kh in range(win.KH):
         rows = _meet(kh * win.DH - win.PH, win.SH, win.H, first, last)

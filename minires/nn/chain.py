@@ -67,7 +67,7 @@ def _merge(conv, norm, x):
     if conv.bias is not None:
         return False
     win = Window.of(x.shape, conv.weight.shape, **conv.settings())
-    return not norm.uses_batch() or kernels.scatter_pays(unwrap(x), win)
+    return not norm.uses_batch() or kernels.prefers_scatter_matrix(unwrap(x), win)
 
 
 def _conv_norm(conv, norm, x, *, relu):

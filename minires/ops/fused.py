@@ -6,7 +6,7 @@ result is the same.
 
 from minires import kernels
 from minires.errors import ShapeError
-from minires.kernels import Window, per_output
+from minires.kernels import Window
 from minires.op import op
 from minires.ops.norm import as_map, batch_norm_gradients, check_norm, statistics
 from minires.ops.residual import check_same_shape
@@ -20,7 +20,7 @@ def batch_norm_relu(x, weight, bias, *, running_mean=None, running_var=None, tra
     """
     shape, x = x.shape, as_map("batch_norm_relu", x)
     mean, inv_std = statistics("batch_norm_relu", x, weight, bias, running_mean, running_var, training, momentum, eps)
-    y = kernels.normalise(x, mean, inv_std, weight, bias, True)
+    y = kernels.normalize(x, mean, inv_std, weight, bias, True)
 
     def backward(dy):
         dy = kernels.relu_dx(dy.reshape(x.shape), y)
@@ -73,14 +73,14 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
             raise ShapeError(f"conv_norm: training needs a 1×1 convolution without stride, padding and groups, w is "
                              f"{w.shape}, {stride=}, {padding=}, {groups=}; use batch_norm(conv2d(x, w))")
         W = w[:, :, 0, 0]
-        mean_x, S = kernels.scatter(x)
+        mean_x, S = kernels.scatter_matrix(x)
         WS = W @ S
-        mean, var = kernels.joint_moments(m, W @ mean_x, (WS * W).sum(axis=1) / m)
+        mean, var = kernels.joint_mean_var(m, W @ mean_x, (WS * W).sum(axis=1) / m)
         if running_mean is not None:
-            kernels.remember(running_mean, running_var, mean, var, momentum, count)
+            kernels.update_running_stats(running_mean, running_var, mean, var, momentum, count)
     else:
         mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
-    s = kernels.inverse_deviation(var, eps)
+    s = kernels.inv_std(var, eps)
     a = weight * s
     y = kernels.conv_affine(x, w, win, a, bias - a * mean, relu)
     rectified = y if relu else None  # backward keeps what it names, and without a ReLU it needs no y
@@ -88,24 +88,24 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
     def backward(dy, needs=(True, True, True, True)):
         if relu:
             dy = kernels.relu_dx(dy, rectified)
-        aw = per_output(a, w) * w
+        aw = a.astype(w.dtype, copy=False).reshape(-1, 1, 1, 1) * w
         if not training and not any(needs[1:]):
             return kernels.conv_dx(dy, aw, win), None, None, None
         dx, G = kernels.conv_dx_dw(dy, x, aw, win) if needs[0] else (None, kernels.conv_dw(dy, x, win))
         db, dy_z = kernels.product_sums(dy, w, G)  # Σ ∂L/∂y, Σ ∂L/∂y·z
         dweight = s * (dy_z - mean * db)
-        dw = per_output(a, G) * G
+        dw = a.astype(G.dtype, copy=False).reshape(-1, 1, 1, 1) * G
         if training:
             b = a * s * dweight / m
             c = a * db / m + b * (W @ mean_x - mean)  # what is added is 0 unless x is only a part of the batch
             dw -= (b[:, None] * WS + c[:, None] * (m * mean_x)).reshape(w.shape)
             if needs[0]:
-                dx = kernels.add(dx, _bent(x, W.T @ (b[:, None] * W), mean_x, c @ W), dx)
+                dx = kernels.add(dx, _statistics_terms(x, W.T @ (b[:, None] * W), mean_x, c @ W), dx)
         return dx, dw, dweight.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
     return y, backward
 
 
-def _bent(x, WbW, mean_x, Wc):
+def _statistics_terms(x, WbW, mean_x, Wc):
     """−Wᵀ·b·W·(x − ⟨x⟩) − Wᵀ·c at every pixel, which is a 1×1 convolution of x and a constant."""
     w = -WbW.astype(x.dtype, copy=False)[:, :, None, None]
     return kernels.conv_affine(x, w, Window.of(x.shape, w.shape), None, WbW @ mean_x - Wc)

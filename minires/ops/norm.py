@@ -23,7 +23,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     """
     shape, x = x.shape, as_map("batch_norm", x)
     mean, inv_std = statistics("batch_norm", x, weight, bias, running_mean, running_var, training, momentum, eps)
-    y = kernels.normalise(x, mean, inv_std, weight, bias)  # γ·x̂ + β
+    y = kernels.normalize(x, mean, inv_std, weight, bias)  # γ·x̂ + β
 
     def backward(dy):
         dx, dw, db = batch_norm_gradients(dy.reshape(x.shape), x, mean, inv_std, weight, training)
@@ -37,20 +37,19 @@ def statistics(op, x, weight, bias, running_mean, running_var, training, momentu
     m = N * H * W
     count = check_norm(op, f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training, eps)
     if training:
-        mean, var = kernels.moments(x)
+        mean, var = kernels.mean_var(x)
         if running_mean is not None:
-            kernels.remember(running_mean, running_var, mean, var, momentum, count)
+            kernels.update_running_stats(running_mean, running_var, mean, var, momentum, count)
     else:
         mean, var = running_mean.copy(), running_var  # a copy, because training changes it before some backward
-    return mean, kernels.inverse_deviation(var, eps)
+    return mean, kernels.inv_std(var, eps)
 
 
 def batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=None):
     """∂L/∂x, ∂L/∂γ and ∂L/∂β from ∂L/∂y and x (N,C,H,W); ∂L/∂x is written into out if given, which may be dy."""
-    N, _, H, W = x.shape
-    db, dw = kernels.normalise_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
+    db, dw = kernels.normalize_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
     if training:
-        dx = kernels.normalise_dx(dy, x, mean, inv_std, weight, db, dw, N * H * W, out)
+        dx = kernels.normalize_dx(dy, x, mean, inv_std, weight, db, dw, out)
     else:
         dx = kernels.scale(dy, weight * inv_std)
     return dx, dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)

@@ -3,7 +3,6 @@
 from minires import kernels
 from minires.arrays import array_module, layout_of
 from minires.errors import ShapeError
-from minires.graph import mode
 from minires.kernels import Window
 from minires.kernels.window import pair
 from minires.op import op
@@ -17,8 +16,12 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
     Padding is −∞ and never wins. ceil_mode: ⌈…⌉ for ⌊…⌋, but no window begins behind the picture.
     """
     win = Window.pool(x.shape, kernel_size, stride, padding, "max_pool2d", dilation=dilation, ceil_mode=ceil_mode)
-    y, tap = kernels.max_pool(x, win, mode.recording)  # no taps under no_grad(): they are for the way back
-    return y, lambda dy: kernels.max_pool_dx(dy, tap, win)
+    y = kernels.max_pool(x, win)
+
+    def backward(dy):
+        argmax = kernels.max_pool_argmax(x, y, win)  # which position of each window has the maximum
+        return kernels.max_pool_dx(dy, argmax, win)
+    return y, backward
 
 
 @op

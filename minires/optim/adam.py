@@ -37,8 +37,9 @@ class Adam(Optimizer):
                 zeros_like = array_module(x).zeros_like
                 state.update(exp_avg=zeros_like(x), exp_avg_sq=zeros_like(x))
         ms, vs = ([state[name] for state in states] for name in self.slots(group))
-        kernels.adam(xs, dxs, ms, vs, group["lr"], *group["betas"], group["eps"], group["weight_decay"],
-                     self.decoupled, t)
+        beta1, beta2 = group["betas"]
+        kernels.adam(xs, dxs, ms, vs, lr=group["lr"], beta1=beta1, beta2=beta2, eps=group["eps"],
+                     weight_decay=group["weight_decay"], decoupled=self.decoupled, t=t)
 
 
 class AdamW(Adam):

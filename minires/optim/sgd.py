@@ -37,5 +37,5 @@ class SGD(Optimizer):
             for x, state in zip(xs, states):
                 state["momentum_buffer"] = array_module(x).empty_like(x)
         vs = [state.get("momentum_buffer") for state in states]
-        kernels.sgd(xs, dxs, vs, group["lr"], group["momentum"], group["dampening"], group["weight_decay"],
-                    group["nesterov"], first)
+        kernels.sgd(xs, dxs, vs, lr=group["lr"], momentum=group["momentum"], dampening=group["dampening"],
+                    weight_decay=group["weight_decay"], nesterov=group["nesterov"], first=first)

@@ -11,7 +11,7 @@ from minires import ops
 from minires.arrays import is_array
 from minires.errors import DTypeError, GraphError, ShapeError
 from minires.graph import mode, no_grad
-from minires.kernels.batch import meeting
+from minires.kernels.sync import shared_batch
 from minires.parallel.gradients import check_listeners
 from minires.parallel.memory import LOSS, NORM
 from minires.tensor import Tensor, unwrap
@@ -63,7 +63,7 @@ def part_forward_and_back(model, parameters, places, images, labels, fraction, c
     """
     for p in parameters:
         p.grad = None
-    with meeting(fraction / copies, fraction, partial(meet, occasion=NORM)):
+    with shared_batch(fraction / copies, fraction, partial(meet, occasion=NORM)):
         logits = model(Tensor(images))
         scale = 1 / (copies * counted) if counted else math.nan  # a mean over nothing
         loss = ops.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") * scale

@@ -26,8 +26,8 @@ import numpy as np
 
 from minires.errors import GraphError, OptionError, ProcessError
 from minires.graph import mode
-from minires.kernels.memory import join_pages
-from minires.kernels.workers import alone, forked, get_num_threads, number_of
+from minires.kernels.cpu.memory import join_pages
+from minires.kernels.cpu.threads import alone, forked, get_num_threads, number_of
 from minires.nn import Module
 from minires.parallel import parts
 from minires.parallel.gradients import Exchange

@@ -18,7 +18,7 @@ import pytest
 
 from minires import kernels
 from minires.errors import OptionError
-from minires.kernels import memory
+from minires.kernels.cpu import memory
 from minires.probes import Cost
 
 sys.path.append(str(Path(__file__).parents[2]))  # benchmarks/ is no part of the installed package

@@ -6,7 +6,7 @@ from backends import GPUS
 
 from minires import gradcheck, ops
 from minires.gradcheck import check, check_op
-from minires.kernels import im2col
+from minires.kernels.readable import im2col
 
 
 def test_the_report_names_the_argument_the_place_and_both_numbers():

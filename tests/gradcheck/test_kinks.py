@@ -6,7 +6,7 @@ import pytest
 from minires.gradcheck import check
 from minires.gradcheck.kinks import nearest_average
 from minires.kernels import Window
-from minires.kernels.pool import max_pool, max_pool_dx
+from minires.kernels.readable import max_pool, max_pool_argmax, max_pool_dx
 
 
 def winners(x, dim=None):
@@ -96,7 +96,8 @@ def test_max_pooling_with_ties_in_windows_that_overlap():
 
     def pool(share):
         def function(x):
-            y, tap = max_pool(x, win)
+            y = max_pool(x, win)
+            tap = max_pool_argmax(x, y, win)
             return y, lambda dy: share(x, y, tap, dy)
         return function
 

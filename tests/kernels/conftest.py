@@ -2,7 +2,7 @@
 
 import pytest
 
-from minires.kernels import workers
+from minires.kernels.cpu import threads as workers
 
 
 @pytest.fixture(autouse=True)

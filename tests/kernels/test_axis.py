@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minires.arrays import channels_last
-from minires.kernels import axis
+from minires.kernels.cpu.winograd import transforms as axis
 
 
 @pytest.mark.parametrize(("outputs", "taps", "points"), [

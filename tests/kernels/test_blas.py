@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minires.kernels import blas
+from minires.kernels.cpu import blas
 
 CUTS = blas.cuts  # itself: below it is always true
 SIZES = st.integers(1, 70)

@@ -5,7 +5,9 @@ import pytest
 
 from minires import kernels
 from minires.arrays import channels_last
-from minires.kernels import blocks, workers
+from minires.kernels.cpu import channel_stats
+from minires.kernels.cpu import partition as blocks
+from minires.kernels.cpu import threads as workers
 
 FORMATS = [np.ascontiguousarray, channels_last]
 
@@ -15,13 +17,13 @@ FORMATS = [np.ascontiguousarray, channels_last]
 def test_sums_of_several_maps_in_one_pass(laid_out, shape):
     rng = np.random.default_rng(0)
     x, y = (laid_out(rng.standard_normal(shape).astype(np.float32)) for _ in range(2))
-    first, second = kernels.channel_sums((x,), (x, y))
+    first, second = channel_stats.sums_of_products((x,), (x, y))
     wide_x, wide_y = x.astype(float), y.astype(float)
     m = shape[0] * shape[2] * shape[3]
     for found, terms in ((first, wide_x), (second, wide_x * wide_y)):
         assert found.dtype == np.float64
         # at most TILE additions in float32 before float64 takes over, and one rounding of each product
-        bound = 2.0**-24 * (min(m, kernels.channels.TILE) + 1) * np.abs(terms).sum(axis=(0, 2, 3))
+        bound = 2.0**-24 * (min(m, channel_stats.TILE) + 1) * np.abs(terms).sum(axis=(0, 2, 3))
         assert np.all(np.abs(found - terms.sum(axis=(0, 2, 3))) <= bound + 1e-300)
 
 
@@ -30,7 +32,7 @@ def test_sums_of_several_maps_in_one_pass(laid_out, shape):
 def test_moments_of_float32_are_accurate_to_3e_7(backend, laid_out, mean, std):
     rng = np.random.default_rng(0)
     x = laid_out((mean + std * rng.standard_normal((16, 8, 24, 20))).astype(np.float32))
-    found_mean, found_var = backend.moments(x)
+    found_mean, found_var = backend.mean_var(x)
     wide = x.astype(np.float64)
     np.testing.assert_allclose(found_var, wide.var(axis=(0, 2, 3)), rtol=3e-7)
     np.testing.assert_allclose(found_mean, wide.mean(axis=(0, 2, 3)), rtol=3e-7, atol=3e-7 * std)
@@ -38,20 +40,20 @@ def test_moments_of_float32_are_accurate_to_3e_7(backend, laid_out, mean, std):
 
 def test_moments_of_channels_that_fill_no_block(backend):
     x = np.random.default_rng(0).standard_normal((4, 70, 60, 61)) + np.arange(70).reshape(1, 70, 1, 1)
-    mean, var = backend.moments(channels_last(x))
+    mean, var = backend.mean_var(channels_last(x))
     u, by_channel = 2.0**-53, (0, 2, 3)
     # at most TILE additions one after the other (a GPU's threads: 64), of numbers that are at most FAR deviations away
     # or have lost their mean before: E[d²]/var <= FAR² + 1
-    bound = kernels.channels.TILE * u
+    bound = channel_stats.TILE * u
     assert np.all(np.abs(mean - x.mean(axis=by_channel)) <= bound * np.abs(x).mean(axis=by_channel))
-    np.testing.assert_allclose(var, x.var(axis=by_channel), rtol=bound * (kernels.channels.FAR**2 + 1))
+    np.testing.assert_allclose(var, x.var(axis=by_channel), rtol=bound * (channel_stats.FAR**2 + 1))
 
 
 @pytest.mark.parametrize("laid_out", FORMATS)
 def test_a_first_picture_unlike_the_others_does_not_spoil_the_variance(backend, laid_out):
     x = np.random.default_rng(0).standard_normal((16, 4, 8, 8)).astype(np.float32)
     x[0] += 1e4
-    _, var = backend.moments(laid_out(x))
+    _, var = backend.mean_var(laid_out(x))
     # the shift is off by 1e4: E[d²]/var = 16, so rounding of E[d²] (u, and u of each d²) shows sixteenfold
     np.testing.assert_allclose(var, x.astype(float).var(axis=(0, 2, 3)), rtol=16 * 2 * 2.0**-24)
 
@@ -60,15 +62,15 @@ def test_a_first_picture_unlike_the_others_does_not_spoil_the_variance(backend, 
 def test_a_channel_vector_meets_its_channel(laid_out):
     x = laid_out(np.ones((2, 3, 4, 5), np.float32))
     v = np.array([1, 2, 3])
-    np.testing.assert_array_equal(x * kernels.per_channel(v, x), x * v.reshape(1, 3, 1, 1))
-    assert (x * kernels.per_channel(v, x)).dtype == np.float32
+    np.testing.assert_array_equal(x * channel_stats.per_channel(v, x), x * v.reshape(1, 3, 1, 1))
+    assert (x * channel_stats.per_channel(v, x)).dtype == np.float32
 
 
 def test_sums_have_the_same_bits_whichever_picture_comes_first():
     """Every other call begins with the last picture. In float64, for sums of float32 numbers in it are nearly exact."""
     x = channels_last(np.random.default_rng(0).standard_normal((10, 16, 96, 96)))
     with workers.alone(0, 1):
-        found = [np.array(kernels.channel_sums((x,), (x, x))).tobytes() for _ in range(4)]
+        found = [np.array(channel_stats.sums_of_products((x,), (x, x))).tobytes() for _ in range(4)]
     assert len(blocks.blocks(x)) >= 5
     assert len(set(found)) == 1
 
@@ -78,7 +80,7 @@ def test_sums_have_the_same_bits_whichever_picture_comes_first():
 @pytest.mark.parametrize("mean", [0, 1e6])
 def test_the_scatter_matrix_is_numpys_covariance(laid_out, shape, mean):
     x = laid_out((mean + np.random.default_rng(0).standard_normal(shape)).astype(np.float32))
-    found_mean, found = kernels.scatter(x)
+    found_mean, found = kernels.scatter_matrix(x)
     pixels = x.astype(float).transpose(0, 2, 3, 1).reshape(-1, shape[1])
     expected = np.cov(pixels.T, bias=True).reshape(found.shape) * len(pixels)
     # d = x − shift is exact near a mean of a million, else rounded once
@@ -89,5 +91,5 @@ def test_the_scatter_matrix_is_numpys_covariance(laid_out, shape, mean):
 
 def test_the_scatter_matrix_has_the_same_bits_each_time():
     x = channels_last(np.random.default_rng(0).standard_normal((5, 8, 33, 34)).astype(np.float32))
-    first, second = kernels.scatter(x), kernels.scatter(x)
+    first, second = kernels.scatter_matrix(x), kernels.scatter_matrix(x)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True))

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from test_direct_kernels import arrays, memory_formats, windows
 
 from minires import kernels
-from minires.kernels import Window, fours, tiled, wide, winograd
+from minires.kernels import Window
+from minires.kernels.choice import CHOICES
+from minires.kernels.cpu import convolution
+from minires.kernels.cpu import im2col_by_channel as wide
+from minires.kernels.cpu import im2col_tiled as tiled
+from minires.kernels.cpu.winograd import one_axis as fours
+from minires.kernels.cpu.winograd import two_axes as winograd
 
 PLACES = {  # kernel: x shape, w shape, stride and padding
     winograd: [((3, 64, 14, 13), (64, 64, 3, 3), 1, 1), ((2, 128, 9, 9), (256, 128, 3, 3), 1, 1)],
@@ -31,7 +37,7 @@ def check(win, x, w, dtype, unit, rng):
 
 
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, 1e-13), (np.float32, 1e-4)])
-@pytest.mark.parametrize("choice", list(kernels.CHOICES))
+@pytest.mark.parametrize("choice", list(CHOICES))
 @settings(max_examples=40, deadline=None)
 @given(win=windows(), seed=st.integers(0, 99))
 def test_all_of_them_over_random_windows(choice, dtype, unit, win, seed):
@@ -50,7 +56,7 @@ def test_each_kernel_where_it_is_chosen(kernel, place, threads):
     before = kernels.get_num_threads()
     kernels.set_num_threads(threads)
     try:
-        assert kernels._best(x, win, w) is kernel
+        assert convolution.best(x.dtype, win) is kernel
         check(win, x, w, np.float32, 2e-5, np.random.default_rng(0))
     finally:
         kernels.set_num_threads(before)

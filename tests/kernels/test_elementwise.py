@@ -29,18 +29,18 @@ def test_normalisation_is_its_definition(case, laid_out, backend):
     x, dy, mean, inv_std, weight, bias = case
     m = x.size // x.shape[1]
     x_hat = (x.astype(float) - by(mean)) * by(inv_std)
-    y = backend.normalise(laid_out(x), mean, inv_std, weight, bias)
+    y = backend.normalize(laid_out(x), mean, inv_std, weight, bias)
     assert y.dtype == np.float32
     assert is_channels_last(y) == is_channels_last(laid_out(x))
     np.testing.assert_allclose(y, x_hat * by(weight) + by(bias), atol=2e-6)
-    np.testing.assert_array_equal(backend.normalise(laid_out(x), mean, inv_std, weight, bias, True), np.maximum(y, 0))
-    db, dw = backend.normalise_sums(laid_out(dy), laid_out(x), mean, inv_std)
+    np.testing.assert_array_equal(backend.normalize(laid_out(x), mean, inv_std, weight, bias, True), np.maximum(y, 0))
+    db, dw = backend.normalize_sums(laid_out(dy), laid_out(x), mean, inv_std)
     np.testing.assert_allclose(db, dy.sum(CHANNEL, dtype=float), atol=1e-6 * np.sqrt(m) * 4)
     np.testing.assert_allclose(dw, (dy * x_hat).sum(CHANNEL), atol=1e-6 * np.sqrt(m) * 4)
-    dx = backend.normalise_dx(laid_out(dy), laid_out(x), mean, inv_std, weight, db, dw, m)
+    dx = backend.normalize_dx(laid_out(dy), laid_out(x), mean, inv_std, weight, db, dw)
     np.testing.assert_allclose(dx, by(weight * inv_std) * (dy - by(db / m) - x_hat * by(dw / m)), atol=5e-6)
     own = backend.array(laid_out(dy))
-    again = backend.normalise_dx(own, laid_out(x), mean, inv_std, weight, db, dw, m, own)
+    again = backend.normalize_dx(own, laid_out(x), mean, inv_std, weight, db, dw, own)
     np.testing.assert_array_equal(again, dx)
     if laid_out is channels_last or isinstance(own, np.ndarray):
         np.testing.assert_array_equal(host(own), dx)
@@ -51,9 +51,9 @@ def test_channel_vectors_may_lie_apart_in_memory(case, backend):
     x, dy, *vectors = case
 
     def batch_norm(x, dy, mean, inv_std, weight, bias):
-        db, dw = kernels.normalise_sums(dy, x, mean, inv_std)
-        return kernels.normalise(x, mean, inv_std, weight, bias), db, dw, kernels.normalise_dx(
-            dy, x, mean, inv_std, weight, bias, bias, 9)
+        db, dw = kernels.normalize_sums(dy, x, mean, inv_std)
+        return kernels.normalize(x, mean, inv_std, weight, bias), db, dw, kernels.normalize_dx(
+            dy, x, mean, inv_std, weight, bias, bias)
     apart = backend.on(lambda x, dy, *vectors: batch_norm(x, dy, *(v[::2] for v in vectors)))
     found = apart(x, dy, *(np.repeat(v, 2) for v in vectors))
     for ours, expected in zip(found, backend.on(batch_norm)(x, dy, *vectors), strict=True):
@@ -82,7 +82,7 @@ def test_a_large_mean_costs_nothing(case, backend):
     x = (deviations + 2.0**20).astype(np.float32)
     C = x.shape[1]
     mean, ones = np.full(C, 2.0**20 + 1e-3), np.ones(C)
-    y = backend.normalise(x, mean, ones, ones.astype("f"), np.zeros(C, "f"))
+    y = backend.normalize(x, mean, ones, ones.astype("f"), np.zeros(C, "f"))
     np.testing.assert_allclose(y, deviations - 1e-3, atol=1e-6)
 
 

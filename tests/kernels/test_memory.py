@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from minires.kernels import memory
-from minires.kernels.memory import SET_BY_USER, keep_freed_memory
+from minires.kernels.cpu import memory
+from minires.kernels.cpu.memory import SET_BY_USER, keep_freed_memory
 
 GLIBC = hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names
 
@@ -103,7 +103,7 @@ def test_small_arrays_lie_in_huge_pages_unless_addresses_are_limited(limit, most
 FORKED = """
 import os
 import numpy as np
-from minires.kernels import memory
+from minires.kernels.cpu import memory
 def huge():
     return sum(int(line.split()[1]) for line in open("/proc/self/smaps") if line.startswith("AnonHugePages"))
 kept = [np.ones(1 << 18, np.float32) for _ in range(100)]

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minires.arrays import channels_last, is_channels_last
-from minires.kernels import Window, naive
+from minires.kernels import Window
+from minires.kernels.readable import loops
 
 
 @st.composite
@@ -28,31 +29,30 @@ def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, 
     draw = (lambda *shape: rng.integers(0, 3, shape).astype(float)) if integers else lambda *shape: rng.normal(size=shape)
     x, dy = draw(win.N, win.C, win.H, win.W), draw(*win.y_shape)
     for laid_out in (np.ascontiguousarray, channels_last):
-        y, tap = backend.max_pool(laid_out(x), win)
-        dx = backend.max_pool_dx(laid_out(dy), tap, win)
-        np.testing.assert_array_equal(y, naive.max_pool(x, dy, win)[0])
-        alone, none = backend.max_pool(laid_out(x), win, False)
-        np.testing.assert_array_equal(alone, y)
-        assert none is None
-        np.testing.assert_allclose(dx, naive.max_pool(x, dy, win)[1], atol=1e-15)
+        y = backend.max_pool(laid_out(x), win)
+        np.testing.assert_array_equal(y, loops.max_pool(x, win))
+        dx = backend.max_pool_dx(laid_out(dy), backend.max_pool_argmax(laid_out(x), laid_out(y), win), win)
+        np.testing.assert_allclose(dx, loops.max_pool_dx(dy, loops.max_pool_argmax(x, y, win), win), atol=1e-15)
         if (win.DH, win.DW) == (1, 1):  # a mean has no dilation
             y, dx = backend.avg_pool(laid_out(x), win, counted), backend.avg_pool_dx(laid_out(dy), win, counted)
-            np.testing.assert_allclose(y, naive.avg_pool(x, dy, win, counted)[0], atol=1e-14)
-            np.testing.assert_allclose(dx, naive.avg_pool(x, dy, win, counted)[1], atol=1e-14)
+            np.testing.assert_allclose(y, loops.avg_pool(x, win, counted), atol=1e-14)
+            np.testing.assert_allclose(dx, loops.avg_pool_dx(dy, win, counted), atol=1e-14)
 
 
 def test_a_pool_keeps_the_memory_format(backend):
     x = channels_last(np.random.default_rng(0).standard_normal((2, 3, 6, 5)))
     win = Window.pool(x.shape, 2)
-    assert is_channels_last(backend.max_pool(x, win)[0])
+    assert is_channels_last(backend.max_pool(x, win))
     assert is_channels_last(backend.avg_pool(x, win))
 
 
 def test_a_window_that_dilation_leads_past_the_picture_is_minus_infinity_and_passes_nothing_back(backend):
     win = Window.pool((1, 1, 1, 2), (2, 1), 1, (1, 0), dilation=(2, 1))  # rows −1 and 1 of a picture of one row
-    y, tap = backend.max_pool(np.ones((1, 1, 1, 2)), win)
+    x = np.ones((1, 1, 1, 2))
+    y = backend.max_pool(x, win)
     assert np.isneginf(y).all()
-    np.testing.assert_array_equal(backend.max_pool_dx(np.ones(win.y_shape), tap, win), np.zeros((1, 1, 1, 2)))
+    argmax = backend.max_pool_argmax(x, y, win)
+    np.testing.assert_array_equal(backend.max_pool_dx(np.ones(win.y_shape), argmax, win), np.zeros((1, 1, 1, 2)))
 
 
 @pytest.mark.parametrize("counted", [True, False])
@@ -66,19 +66,21 @@ def test_a_mean_of_float32_stays_float32(backend, counted):
 def test_a_nan_wins_and_minus_infinity_is_a_value(backend):
     x = np.full((1, 1, 4, 4), -np.inf)
     win = Window.pool(x.shape, 3, 1, 1)
-    y, tap = backend.max_pool(x, win)
+    y = backend.max_pool(x, win)
+    argmax = backend.max_pool_argmax(x, y, win)
     assert np.all(np.isneginf(y))
-    dx = backend.max_pool_dx(np.ones(win.y_shape), tap, win)
+    dx = backend.max_pool_dx(np.ones(win.y_shape), argmax, win)
     assert dx.sum() == 16  # no gradient goes to the padding
     x[0, 0, 1, 1] = np.nan
-    assert np.isnan(backend.max_pool(x, win)[0]).sum() == 9
+    assert np.isnan(backend.max_pool(x, win)).sum() == 9
 
 
-@pytest.mark.parametrize("size", [(9, 14), (16, 8), (181, 181)])  # a tap's number fits a byte beside a flag, or not
+@pytest.mark.parametrize("size", [(9, 14), (16, 8), (181, 181)])  # a position's number fits a byte beside a flag, or not
 def test_a_window_of_any_size_knows_its_winner(backend, size):
     x = np.random.default_rng(0).standard_normal((1, 2, *size))
-    x[0, :, -1, -1] = 9  # the last tap wins
+    x[0, :, -1, -1] = 9  # the last position wins
     win = Window.pool(x.shape, size)
-    y, tap = backend.max_pool(x, win)
+    y = backend.max_pool(x, win)
+    argmax = backend.max_pool_argmax(x, y, win)
     np.testing.assert_array_equal(y, np.full((1, 2, 1, 1), 9.0))
-    np.testing.assert_array_equal(backend.max_pool_dx(np.ones(y.shape), tap, win), x == 9)
+    np.testing.assert_array_equal(backend.max_pool_dx(np.ones(y.shape), argmax, win), x == 9)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minires.arrays import empty
-from minires.kernels import update
+from minires.kernels.cpu import update
 
 ORDERS = [(0, 1, 2), (2, 0, 1)]
 
@@ -68,7 +68,7 @@ def test_adam_in_pieces_is_adam_number_by_number(piece, x_order, dx_order, decou
     rng = np.random.default_rng(0)
     values = [rng.standard_normal((3, 4, 5)), rng.standard_normal((3, 4, 5)), *rng.random((2, 3, 4, 5))]
     x, dx, m, v = map(lying, values, (x_order, dx_order, x_order, x_order))
-    update.adam([x], [dx], [m], [v], 0.1, 0.9, 0.99, 1e-3, 0.2, decoupled, 3)
+    update.adam([x], [dx], [m], [v], lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3, weight_decay=0.2, decoupled=decoupled, t=3)
     expected = values[0] * (1 - 0.1 * 0.2) if decoupled else values[0]
     g = values[1] if decoupled else values[1] + 0.2 * values[0]
     expected_m, expected_v = 0.9 * values[2] + 0.1 * g, 0.99 * values[3] + 0.01 * g * g
@@ -79,8 +79,10 @@ def test_adam_in_pieces_is_adam_number_by_number(piece, x_order, dx_order, decou
 
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 0, 3)])
 def test_an_array_of_one_number_or_none_is_updated_in_its_place(shape):
-    for step in (lambda x, dx, a, b: update.sgd([x], [dx], [a], 0.5, 0.0, 0.0, 0.0, False, True),
-                 lambda x, dx, a, b: update.adam([x], [dx], [a], [b], 0.5, 0.0, 0.0, 0.0, 0.0, True, 1)):
+    for step in (lambda x, dx, a, b: update.sgd([x], [dx], [a], lr=0.5, momentum=0, dampening=0, weight_decay=0, nesterov=False,
+                                                          first=True),
+                 lambda x, dx, a, b: update.adam([x], [dx], [a], [b], lr=0.5, beta1=0, beta2=0, eps=0, weight_decay=0,
+                                                           decoupled=True, t=1)):
         x, dx, a, b = np.full(shape, 3.0), np.ones(shape), np.zeros(shape), np.zeros(shape)
         step(x, dx, a, b)
         np.testing.assert_array_equal(x, np.full(shape, 2.5))

@@ -33,7 +33,7 @@ def test_padding_by_name(settings, y_shape, before):
 def test_back_leads_from_the_outputs_to_the_inputs_whatever_the_padding():
     for padding in (0, 1, "same"):
         win = conv(w=(6, 4, 2, 3), padding=padding, dilation=(3, 1))
-        back = win.back()
+        back = win.transposed()
         assert (back.x_shape, back.y_shape) == (win.y_shape, win.x_shape)
         met = {(o, i) for o in range(win.OH) for k in range(2) if 0 <= (i := o + 3 * k - win.PH) < win.H}
         assert met == {(o, i) for i in range(back.OH) for k in range(2) if 0 <= (o := i + 3 * k - back.PH) < back.H}
@@ -55,7 +55,7 @@ def test_windows_over_the_end_and_what_they_count(size, kernel, stride, padding,
 def test_taps_tell_which_inputs_meet_which_outputs():
     win = conv(stride=2, padding=1)
     for first, last in ((0, win.OH), (1, 3)):
-        for kh, kw, (oh, ow), (h, w) in win.taps(first, last):
+        for kh, kw, (oh, ow), (h, w) in win.positions(first, last):
             met = [(i, i * 2 + kh - 1) for i in range(first, last) if 0 <= i * 2 + kh - 1 < 8]
             assert [(first + i, r) for i, r in zip(range(8)[oh], range(8)[h], strict=True)] == met
             met = [(j, j * 2 + kw - 1) for j in range(win.OW) if 0 <= j * 2 + kw - 1 < 9]

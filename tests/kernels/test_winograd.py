@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from minires import kernels
 from minires.arrays import channels_last, empty, is_channels_last
-from minires.kernels import Window, axis, fours, im2col, naive, tiled, wide, winograd, workers
+from minires.kernels import Window
+from minires.kernels.cpu import convolution
+from minires.kernels.cpu import im2col_by_channel as wide
+from minires.kernels.cpu import im2col_tiled as tiled
+from minires.kernels.cpu import threads as workers
+from minires.kernels.cpu.winograd import one_axis as fours
+from minires.kernels.cpu.winograd import transforms as axis
+from minires.kernels.cpu.winograd import two_axes as winograd
+from minires.kernels.readable import im2col
+from minires.kernels.readable import loops as naive
 
 U32, U64 = 2.0**-24, 2.0**-53
 
@@ -127,8 +136,8 @@ class Fours:
 
 def bounds(kind, x, w, dy, win):
     """√n times the formula in absolute values, for each of all_results, in units of u."""
-    turned, other = w[:, :, ::-1, ::-1].swapaxes(0, 1), back(win)
-    dx = kind.y(dy, turned, other)
+    flip_kernel, other = w[:, :, ::-1, ::-1].swapaxes(0, 1), back(win)
+    dx = kind.y(dy, flip_kernel, other)
     return kind.y(x, w, win), dx, kind.dw(dy, x, win), dx, kind.dw(x, dy, other).swapaxes(0, 1)[:, :, ::-1, ::-1]
 
 
@@ -291,10 +300,10 @@ def test_nan_and_infinity_reach_only_the_tiles_that_meet_them(kind):
     (window(0, 16, 32, 32, 16), tiled), (window(0, 64, 56, 56, 64), tiled)])
 def test_each_version_is_chosen_where_it_is_the_fastest(win, fastest):
     """As measured on one core of Zen 4, by turns."""
-    assert kernels._on_cpu("fastest", np.dtype(np.float32), win) is fastest
-    assert kernels._on_cpu("fastest", np.dtype(np.float64), win) in (tiled, wide)
-    assert kernels._on_cpu("direct", np.dtype(np.float32), win) in (tiled, wide)
-    assert kernels._on_cpu("readable", np.dtype(np.float32), win) is im2col
+    assert convolution.best(np.dtype(np.float32), win) is fastest
+    assert convolution.best(np.dtype(np.float64), win) in (tiled, wide)
+    with kernels.use("direct"):
+        assert convolution.best(np.dtype(np.float32), win) in (tiled, wide)
 
 
 @both

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from minires.kernels import winograd_tiles
+from minires.kernels.cpu.winograd import tiles as winograd_tiles
 from minires.kernels.window import Window
 
 SIZES = [*range(1, 14), 28]

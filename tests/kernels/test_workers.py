@@ -15,8 +15,11 @@ import pytest
 from minires import kernels
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
-from minires.kernels import Window, blocks, workers
-from minires.kernels.batch import meeting
+from minires.kernels import Window
+from minires.kernels.cpu import convolution
+from minires.kernels.cpu import partition as blocks
+from minires.kernels.cpu import threads as workers
+from minires.kernels.sync import shared_batch
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -29,12 +32,12 @@ def threads(request):
 
 def test_every_job_is_done_once(threads):
     done = []
-    workers.share(done.append, list(range(50)))
+    workers.parallel_for(done.append, list(range(50)))
     assert sorted(done) == list(range(50))
 
 
 def test_each_worker_adds_up_one_contiguous_part_in_order(threads):
-    parts = workers.add_up(lambda job: [job], list(range(10)))
+    parts = workers.parallel_sum(lambda job: [job], list(range(10)))
     assert len(parts) == threads
     assert [job for part in parts for job in part] == list(range(10))
 
@@ -43,7 +46,7 @@ def test_a_process_that_was_alone_shares_its_work_again_even_after_an_error(thre
     def alone():
         with workers.alone(0, 2):
             assert workers.workers() == 1
-            workers.share(lambda job: 1 / job, [0])
+            workers.parallel_for(lambda job: 1 / job, [0])
     with pytest.raises(ZeroDivisionError):
         alone()
     assert workers.workers() == threads
@@ -60,20 +63,20 @@ def test_a_process_stays_alone_until_the_last_block_that_says_so_ends():
 def test_every_other_call_goes_back_over_what_the_last_one_did():
     forth, back, again = [], [], []
     with workers.alone(0, 1):
-        assert workers.add_up(lambda job: [job], [1, 2, 3]) == [[1, 2, 3]]  # sums are made in one order
+        assert workers.parallel_sum(lambda job: [job], [1, 2, 3]) == [[1, 2, 3]]  # sums are made in one order
         for done in (back, forth, back, forth):
-            workers.share(done.append, [1, 2, 3])
-        assert workers.add_up(lambda job: [job], [1, 2, 3]) == [[1, 2, 3]]
-        workers.share(again.append, [1, 2, 3])
+            workers.parallel_for(done.append, [1, 2, 3])
+        assert workers.parallel_sum(lambda job: [job], [1, 2, 3]) == [[1, 2, 3]]
+        workers.parallel_for(again.append, [1, 2, 3])
     assert (back, forth, again) == ([3, 2, 1] * 2, [1, 2, 3] * 2, [3, 2, 1])
 
 
 def test_work_shared_from_inside_a_worker_is_done_there(threads):
     def outer(job):
         here = threading.get_ident()
-        workers.share(lambda _: seen.append(threading.get_ident() == here), [1, 2, 3])
+        workers.parallel_for(lambda _: seen.append(threading.get_ident() == here), [1, 2, 3])
     seen = []
-    workers.share(outer, [1, 2])
+    workers.parallel_for(outer, [1, 2])
     assert seen == [True] * 6
 
 
@@ -81,14 +84,14 @@ def test_work_shared_from_inside_a_worker_is_done_there(threads):
 def test_too_little_work_is_done_where_it_is(threads, monkeypatch, work, is_shared):
     monkeypatch.setattr(workers, "WORTH_SHARING", 100)
     seen = set()
-    workers.share(lambda _: seen.add(threading.get_ident()), range(6), work)
+    workers.parallel_for(lambda _: seen.add(threading.get_ident()), range(6), work)
     assert threading.get_ident() in seen
     assert len(seen) == (threads if is_shared else 1)
     assert workers.workers(work) == (threads if is_shared else 1)
     assert len(blocks.chunks(6, 8, 8, 10**6, work)) == (threads if is_shared else 1)
 
 
-@pytest.mark.parametrize("kernel", ["fours", "winograd", "tiled", "wide"])
+@pytest.mark.parametrize("kernel", convolution.FASTEST, ids=lambda kernel: kernel.__name__.rpartition(".")[2])
 def test_a_convolution_shares_its_work_if_it_is_enough(monkeypatch, kernel):
     win = Window.of((4, 16, 8, 8), (16, 16, 3, 3), 1, 1)
     x, w = np.ones(win.x_shape, np.float32), np.ones((16, 16, 3, 3), np.float32)
@@ -99,10 +102,10 @@ def test_a_convolution_shares_its_work_if_it_is_enough(monkeypatch, kernel):
     try:
         for least, some in ((win.products + 1, False), (win.products, True)):
             monkeypatch.setattr(workers, "WORTH_SHARING", least)
-            getattr(kernels, f"_{kernel}").conv(x, w, win)
+            kernel.conv(x, w, win)
             assert bool(shared) is some
             shared.clear()
-            getattr(kernels, f"_{kernel}").conv_dx_dw(x, x, w, win)
+            kernel.conv_dx_dw(x, x, w, win)
             assert bool(shared) is some
             shared.clear()
     finally:
@@ -111,13 +114,13 @@ def test_a_convolution_shares_its_work_if_it_is_enough(monkeypatch, kernel):
 
 def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(threads):
     with pytest.raises(ZeroDivisionError):
-        workers.share(lambda job: 1 / job, [1, 2, 0, 4])
-    assert sum(workers.add_up(lambda job: job, [1, 2, 3])) == 6
+        workers.parallel_for(lambda job: 1 / job, [1, 2, 0, 4])
+    assert sum(workers.parallel_sum(lambda job: job, [1, 2, 3])) == 6
 
 
 def test_several_threads_may_share_at_once(threads):
     sums, jobs = [], list(range(100))
-    callers = [threading.Thread(target=lambda: sums.extend(sum(workers.add_up(int, jobs)) for _ in range(20)))
+    callers = [threading.Thread(target=lambda: sums.extend(sum(workers.parallel_sum(int, jobs)) for _ in range(20)))
                for _ in range(4)]
     for caller in callers:
         caller.start()
@@ -129,7 +132,7 @@ def test_several_threads_may_share_at_once(threads):
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads cannot be pinned on this system")
 def test_the_caller_may_run_where_it_could_before(threads):
     before, seen = os.sched_getaffinity(0), []
-    workers.share(lambda _: seen.append(os.sched_getaffinity(0)), list(range(threads)))
+    workers.parallel_for(lambda _: seen.append(os.sched_getaffinity(0)), list(range(threads)))
     assert os.sched_getaffinity(0) == before
     if 1 < threads <= len(before):
         assert sorted(map(sorted, seen)) == [[core] for core in sorted(before)[:threads]]
@@ -140,7 +143,7 @@ def test_what_the_jobs_held_is_let_go(threads):
         pass
     big = Big()
     reference = weakref.ref(big)
-    workers.share(lambda _, big=big: None, [1, 2, 3])
+    workers.parallel_for(lambda _, big=big: None, [1, 2, 3])
     del big
     for _ in range(1000):  # the other workers let go a moment after the call
         if reference() is None:
@@ -154,12 +157,12 @@ def test_blockwise_equals_the_formula_on_whole_arrays(threads):
     x, y = (rng.standard_normal((7, 256, 32, 32), dtype=np.float32) for _ in range(2))
     v = rng.standard_normal((1, 256, 1, 1), dtype=np.float32)
     assert len(blocks.blocks(x)) == 4  # of 7 MB
-    np.testing.assert_array_equal(kernels.blockwise(lambda x, y, out: np.add(x * y, v, out=out), x, y), x * y + v)
+    np.testing.assert_array_equal(blocks.blockwise(lambda x, y, out: np.add(x * y, v, out=out), x, y), x * y + v)
 
 
 def test_blockwise_may_write_over_what_it_reads(threads):
     x, y = (np.full((7, 256, 32, 32), value, np.float32) for value in (1, 2))
-    assert kernels.blockwise(lambda x, y, out: np.add(x, y, out=out), x, y, into=x) is x
+    assert blocks.blockwise(lambda x, y, out: np.add(x, y, out=out), x, y, into=x) is x
     assert np.all(x == 3)
 
 
@@ -170,17 +173,17 @@ def test_numpys_buffer_is_as_long_as_before(threads):
         seen.append(np.getbufsize())
         if n == 3:
             raise ZeroDivisionError
-    workers.share(job, [1, 2])
+    workers.parallel_for(job, [1, 2])
     with pytest.raises(ZeroDivisionError):
-        workers.share(job, [3])
-    kernels.blockwise(lambda x, out: job(0), np.zeros(3))
+        workers.parallel_for(job, [3])
+    blocks.blockwise(lambda x, out: job(0), np.zeros(3))
     assert seen == [workers.ROW] * 4
     assert np.setbufsize(before) == 4096
 
 
 def test_blockwise_keeps_the_memory_format(threads):
     x = channels_last(np.ones((7, 64, 32, 32), np.float32))
-    assert is_channels_last(kernels.blockwise(np.negative, x))
+    assert is_channels_last(blocks.blockwise(np.negative, x))
 
 
 def test_blocks_cover_the_first_axis_once():
@@ -257,7 +260,7 @@ def test_the_number_of_threads_may_change_while_another_thread_computes():
         for k in range(300):
             kernels.set_num_threads(1 + k % 3)
     try:
-        sums, _ = in_threads(lambda: [sum(workers.add_up(int, jobs)) for _ in range(2000)], change)
+        sums, _ = in_threads(lambda: [sum(workers.parallel_sum(int, jobs)) for _ in range(2000)], change)
     finally:
         kernels.set_num_threads(before)
     assert sums == [sum(jobs)] * 2000
@@ -266,13 +269,13 @@ def test_the_number_of_threads_may_change_while_another_thread_computes():
 def test_fewer_threads_than_were_counted_do_all_jobs(threads, monkeypatch):
     """Between counting the threads and sharing among them another thread may have ended some."""
     monkeypatch.setattr(workers, "workers", lambda work=math.inf: 7)
-    assert in_threads(lambda: sum(workers.add_up(int, list(range(10)))), seconds=10) == [45]
+    assert in_threads(lambda: sum(workers.parallel_sum(int, list(range(10)))), seconds=10) == [45]
 
 
 def test_the_number_of_threads_cannot_change_inside_of_work_that_is_shared():
     before = kernels.get_num_threads()
     kernels.set_num_threads(2)
-    for share in (workers.share, workers.add_up):
+    for share in (workers.parallel_for, workers.parallel_sum):
         with pytest.raises(OptionError, match="call it before or after"):
             in_threads(lambda share=share: share(lambda _: kernels.set_num_threads(2), [1, 2, 3]), seconds=10)
     with workers.alone(0, 2), pytest.raises(OptionError, match="call it before or after"):
@@ -294,7 +297,7 @@ def test_where_no_thread_can_be_started_the_others_compute(monkeypatch):
         with pytest.warns(RuntimeWarning, match="with 2 of 4 threads, because the system starts no more: can't start"):
             kernels.set_num_threads(4)
     assert kernels.get_num_threads() == 2
-    assert sum(workers.add_up(int, list(range(10)))) == 45
+    assert sum(workers.parallel_sum(int, list(range(10)))) == 45
     kernels.set_num_threads(before)
 
 
@@ -326,12 +329,12 @@ def test_what_other_threads_compute_is_no_part_of_a_batch_that_is_shared():
 
     def add_up(sums):
         meets.append(threading.get_ident())
-        in_threads(lambda: np.testing.assert_allclose(kernels.channel_sums((x,))[0], expected))
+        in_threads(lambda: np.testing.assert_allclose(kernels.channel_sums(x), expected))
         assert in_threads(lambda: kernels.batch_count(10)) == [10]
         return np.asarray(sums) * 2
-    with meeting(0.5, 0.25, add_up):
+    with shared_batch(0.5, 0.25, add_up):
         assert kernels.batch_count(10) == 40
-        np.testing.assert_allclose(kernels.channel_sums((x,))[0], expected)
+        np.testing.assert_allclose(kernels.channel_sums(x), expected)
     assert meets == [threading.get_ident()]
 
 
@@ -359,9 +362,9 @@ def test_importing_starts_no_thread_and_leaves_the_blas_alone():
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork on this system")
 def test_a_forked_child_starts_its_own_workers():
     code = ("import os, numpy as np\n"
-            "from minires import kernels\n"
+            "from minires.kernels.cpu.partition import blockwise\n"
             "x = np.ones((8, 64, 32, 32), np.float32)\n"
-            "double = lambda: float(kernels.blockwise(lambda x, out: np.add(x, x, out=out), x).sum())\n"
+            "double = lambda: float(blockwise(lambda x, out: np.add(x, x, out=out), x).sum())\n"
             "first = double()\n"
             "child = os.fork()\n"
             "if child == 0:\n"

@@ -6,7 +6,6 @@ from backends import host
 
 from minires import Tensor, kernels, ops
 from minires.arrays import channels_last, owner
-from minires.graph import no_grad
 
 DTYPES = [np.float32, np.float64]
 
@@ -250,16 +249,6 @@ def test_batch_norms_backward_keeps_y_for_its_relu_only():
         y, backward = op.raw(x, v, v, training=True)
         kept = any(owner(cell.cell_contents) is owner(y) for cell in backward.__closure__)
         assert kept is keeps
-
-
-def test_max_pooling_looks_for_taps_only_where_somebody_records(monkeypatch):
-    asked, right = [], kernels.max_pool
-    monkeypatch.setattr(kernels, "max_pool", lambda x, win, taps=True: asked.append(taps) or right(x, win, taps))
-    x = Tensor(np.ones((1, 1, 4, 4)), requires_grad=True)
-    with no_grad():
-        ops.max_pool2d(x, kernel_size=2)
-    ops.max_pool2d(x, kernel_size=2).sum().backward()
-    assert asked == [False, True]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from minires.gradcheck.bugs.bug import bug
-from minires.kernels import Window, im2col
+from minires.kernels import Window
+from minires.kernels.readable import im2col
 
 
 def parts(call):
@@ -27,7 +28,7 @@ def misread(argument, **letters):
 def _(call):
     win, x, w = parts(call)
     dx = np.zeros_like(x)
-    for kh, kw, _, (h, v) in win.taps():
+    for kh, kw, _, (h, v) in win.positions():
         tap = win._replace(KH=1, KW=1, PH=win.PH - kh * win.DH, PW=win.PW - kw * win.DW)
         share = im2col.conv_dx(call.dy, w[:, :, kh:kh + 1, kw:kw + 1], tap)
         dx[:, :, h, v] = share[:, :, h, v]

@@ -4,7 +4,7 @@ import numpy as np
 
 from minires.gradcheck.bugs.bug import bug
 from minires.kernels import Window
-from minires.kernels.pool import avg_pool_dx, max_pool, max_pool_dx
+from minires.kernels.readable import avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
 
 
 def window(call, **letters):
@@ -16,13 +16,14 @@ def window(call, **letters):
 
 def winners(call):
     """Which tap won each window."""
-    return max_pool(call.arrays[0], window(call))[1]
+    x, win = call.arrays[0], window(call)
+    return max_pool_argmax(x, max_pool(x, win), win)
 
 
 def greatest(call):
     """Of each tap of max pooling its index, outputs and inputs, and the mask of the windows whose greatest it holds."""
     win = window(call)
-    for kh, kw, (oh, ow), (h, w) in win.taps():
+    for kh, kw, (oh, ow), (h, w) in win.positions():
         out, src = (slice(None), slice(None), oh, ow), (slice(None), slice(None), h, w)
         yield kh * win.KW + kw, out, src, call.arrays[0][src] == call.y[out]
 
@@ -30,7 +31,7 @@ def greatest(call):
 def assigned(call, share):
     """dx to which each tap assigns share(its index, outputs) where that is not 0, so that the last window stays."""
     win, dx = window(call), np.zeros_like(call.arrays[0])
-    for kh, kw, out, (h, w) in reversed(win.taps()):
+    for kh, kw, out, (h, w) in reversed(win.positions()):
         given = share(kh * win.KW + kw, (slice(None), slice(None), *out))
         dx[:, :, h, w] = np.where(given != 0, given, dx[:, :, h, w])
     return dx

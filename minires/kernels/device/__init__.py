@@ -6,22 +6,25 @@ with its index arithmetic beside it: a place worked out anew for every number co
 CuPy compiles a kernel when it is first used. float32 and float64 only: complex arrays take the host's formulas.
 """
 
-from minires.kernels.device.convolution import conv, conv_dw, conv_dx, conv_dx_dw
+from minires.kernels.device.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.device.elementwise import add, add_relu, relu, relu_dx
 from minires.kernels.device.loss import cross_entropy, cross_entropy_dx, first_outside
 from minires.kernels.device.norm import (
-    inverse_deviation,
-    moments,
-    normalise,
-    normalise_dx,
-    normalise_sums,
-    remember,
+    inv_std,
+    mean_var,
+    normalize,
+    normalize_dx,
+    normalize_sums,
     scale,
+    update_running_stats,
 )
-from minires.kernels.device.pool import avg_pool, avg_pool_dx, max_pool, max_pool_dx
+from minires.kernels.device.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
 from minires.kernels.device.update import adam, sgd
+from minires.kernels.readable.fused import channel_sums
 
-__all__ = ["adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "conv", "conv_dw", "conv_dx", "conv_dx_dw",
-           "cross_entropy", "cross_entropy_dx", "first_outside", "inverse_deviation", "max_pool", "max_pool_dx",
-           "moments", "normalise", "normalise_dx", "normalise_sums", "relu", "relu_dx", "remember",
-           "scale", "sgd"]
+__all__ = [
+    "adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "channel_sums", "conv", "conv_affine", "conv_dw", "conv_dx",
+    "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside", "inv_std", "max_pool", "max_pool_argmax",
+    "max_pool_dx", "mean_var", "normalize", "normalize_dx", "normalize_sums", "relu", "relu_dx", "scale", "sgd",
+    "update_running_stats",
+]

@@ -11,6 +11,7 @@ import cupy
 
 from minires.arrays import empty
 from minires.kernels.device.launch import as_map, pixels, product
+from minires.kernels.device.norm import normalize
 from minires.kernels.device.window import WINDOW, by_rows, numbers
 
 COLUMN_BYTES = 1 << 29  # of columns at a time
@@ -48,6 +49,12 @@ def conv(x, w, win):
     for some, pictures in _parts(x, win):
         product(_columns(x[pictures], win), _matrix(w, win), out=y[some])
     return as_map(y, win.y_shape)
+
+
+def conv_affine(x, w, win, factor, constant, relu=False):
+    """factor·conv(x, w, win) + constant, or with relu its ReLU; factor (None for 1) and constant (O,)."""
+    zero, one = cupy.zeros(win.O), cupy.ones(win.O)
+    return normalize(conv(x, w, win), zero, one if factor is None else factor, one, constant, relu)
 
 
 def conv_dx(dy, w, win):

@@ -105,7 +105,7 @@ extern "C" __global__ void add_up(const double* part, int parts, int C, T* first
     first[c] = (T)a; second[c] = (T)b;
 }
 
-extern "C" __global__ void normalise(const T* x, const double* mean, const double* inv_std, const T* weight,
+extern "C" __global__ void normalize(const T* x, const double* mean, const double* inv_std, const T* weight,
                                      const T* bias, bool relu, int M, int C, T* y) {
     MY_PIXELS
     CENTRE
@@ -117,7 +117,7 @@ extern "C" __global__ void normalise(const T* x, const double* mean, const doubl
 }
 
 // dx may be dy.
-extern "C" __global__ void normalise_dx(const T* dy, const T* x, const double* mean, const double* inv_std,
+extern "C" __global__ void normalize_dx(const T* dy, const T* x, const double* mean, const double* inv_std,
                                         const T* weight, const T* db, const T* dw, double count, int M, int C, T* dx) {
     MY_PIXELS
     CENTRE
@@ -161,14 +161,14 @@ def _join(name, part, dtype, *out):
     raw(NORM, name, dtype)((-(-C // 8),), (8, 32), (part, parts, C, *out))
 
 
-def moments(x):
+def mean_var(x):
     """Mean and biased variance of each channel of x (N,C,H,W) -> (C,), (C,) in float64."""
     mean, var = cupy.empty(x.shape[1]), cupy.empty(x.shape[1])
     _join("join_moments", _share("moments", pixels(x), kinds=3), x.dtype, mean, var)
     return mean, var
 
 
-def remember(running_mean, running_var, mean, var, momentum, count):
+def update_running_stats(running_mean, running_var, mean, var, momentum, count):
     """running = (1 − momentum)·running + momentum·batch, in place, with the variance over count − 1: all (C,)."""
     elementwise("M mean, M var, float64 momentum, float64 unbias", "T running_mean, T running_var", """
         running_mean = (1 - momentum) * running_mean + momentum * mean;
@@ -176,21 +176,21 @@ def remember(running_mean, running_var, mean, var, momentum, count):
             mean, var, momentum, count / (count - 1), running_mean, running_var)
 
 
-def inverse_deviation(var, eps):
+def inv_std(var, eps):
     """s = 1/√(σ² + ε), in float64."""
-    return elementwise("V var, float64 eps", "float64 s", "s = 1 / sqrt(var + eps)", "inverse_deviation")(var, eps)
+    return elementwise("V var, float64 eps", "float64 s", "s = 1 / sqrt(var + eps)", "inv_std")(var, eps)
 
 
-def normalise(x, mean, inv_std, weight, bias, relu=False):
+def normalize(x, mean, inv_std, weight, bias, relu=False):
     """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,)."""
     X = pixels(x)
     y = cupy.empty(X.shape, x.dtype)
     vectors = _vector(mean), _vector(inv_std), _vector(weight, x.dtype), _vector(bias, x.dtype)
-    _each("normalise", X, *vectors, relu, out=y)
+    _each("normalize", X, *vectors, relu, out=y)
     return as_map(y, x.shape, like=x)
 
 
-def normalise_sums(dy, x, mean, inv_std):
+def normalize_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
     db, dw = cupy.empty(x.shape[1], x.dtype), cupy.empty(x.shape[1], x.dtype)
     part = _share("sums", pixels(dy), pixels(x), _vector(mean), _vector(inv_std), kinds=2)
@@ -198,15 +198,12 @@ def normalise_sums(dy, x, mean, inv_std):
     return db, dw
 
 
-def normalise_dx(dy, x, mean, inv_std, weight, db, dw, count, out=None):
-    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); ⟨dy⟩ and ⟨dy·x̂⟩ are db and dw over count.
-
-    The result goes into out, which may be dy.
-    """
+def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
+    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); the result goes into out, which may be dy."""
     dY = pixels(dy)
     dx = cupy.empty(dY.shape, dy.dtype) if out is None else pixels(out)
     vectors = _vector(mean), _vector(inv_std), *(_vector(a, dy.dtype) for a in (weight, db, dw))
-    _each("normalise_dx", dY, pixels(x), *vectors, float(count), out=dx)
+    _each("normalize_dx", dY, pixels(x), *vectors, float(len(dY)), out=dx)
     return as_map(dx, x.shape, like=dy)
 
 

@@ -13,18 +13,28 @@ __device__ int count(int o, int size, int K, int S, int P, bool with_padding) {
 }
 #define COUNT (count(oh, v.H, v.KH, v.SH, v.PH, with_padding) * count(ow, v.W, v.KW, v.SW, v.PW, with_padding))
 
-// taps is null where nobody asks for them.
-extern "C" __global__ void max_pool(const T* x, Window v, T* y, int* taps) {
+extern "C" __global__ void max_pool(const T* x, Window v, T* y) {
     MY_ROW(oh, v.OH)
     EACH_PIXEL(ow, v.OW) {
         T best = -T(1) / T(0);
-        int tap = -1;
         EACH_TAP(v) {
             T value = x[INPUT];
-            if (tap < 0 || value > best || (value != value && best == best)) { best = value; tap = kh * v.KW + kw; }
+            if (value > best || value != value) best = value;
         }
         y[OUTPUT] = best;
-        if (taps) taps[OUTPUT] = tap;
+    }
+}
+
+extern "C" __global__ void max_pool_argmax(const T* x, const T* y, Window v, int* argmax) {
+    MY_ROW(oh, v.OH)
+    EACH_PIXEL(ow, v.OW) {
+        T best = y[OUTPUT];
+        int first = -1;
+        EACH_TAP(v) {
+            T value = x[INPUT];
+            if (first < 0 && (value == best || (value != value && best != best))) first = kh * v.KW + kw;
+        }
+        argmax[OUTPUT] = first;
     }
 }
 
@@ -37,11 +47,11 @@ extern "C" __global__ void avg_pool(const T* x, Window v, bool with_padding, T* 
     }
 }
 
-extern "C" __global__ void max_pool_dx(const T* dy, const int* taps, Window v, T* dx) {
+extern "C" __global__ void max_pool_dx(const T* dy, const int* argmax, Window v, T* dx) {
     MY_ROW(h, v.H)
     EACH_PIXEL(w, v.W) {
         T sum = 0;
-        EACH_WINDOW(v) if (taps[OUTPUT] == kh * v.KW + kw) sum += dy[OUTPUT];
+        EACH_WINDOW(v) if (argmax[OUTPUT] == kh * v.KW + kw) sum += dy[OUTPUT];
         dx[INPUT] = sum;
     }
 }
@@ -57,21 +67,24 @@ extern "C" __global__ void avg_pool_dx(const T* dy, Window v, bool with_padding,
 """
 
 
-def max_pool(x, win, taps=True):
-    """The greatest value under each window, and if taps which tap it came from, else None.
-
-    x (N,C,H,W) -> y and tap (N,C,OH,OW).
-    """
+def max_pool(x, win):
+    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW)."""
     y = cupy.empty((win.N * win.OH * win.OW, win.C), x.dtype)
-    tap = cupy.empty(y.shape, cupy.int32) if taps else None
-    by_rows(POOL, "max_pool", x.dtype, win.N * win.OH, win.C, pixels(x), numbers(win), y, tap if taps else 0)
-    return as_map(y, win.y_shape, like=x), as_map(tap, win.y_shape, like=x) if taps else None
+    by_rows(POOL, "max_pool", x.dtype, win.N * win.OH, win.C, pixels(x), numbers(win), y)
+    return as_map(y, win.y_shape, like=x)
 
 
-def max_pool_dx(dy, tap, win):
-    """Each output's gradient goes to the input that won: dy and tap (N,C,OH,OW) -> dx (N,C,H,W)."""
+def max_pool_argmax(x, y, win):
+    """kh·KW + kw of the position where x is y, the first of several, for each window -> (N,C,OH,OW)."""
+    argmax = cupy.empty((win.N * win.OH * win.OW, win.C), cupy.int32)
+    by_rows(POOL, "max_pool_argmax", x.dtype, win.N * win.OH, win.C, pixels(x), pixels(y), numbers(win), argmax)
+    return as_map(argmax, win.y_shape, like=x)
+
+
+def max_pool_dx(dy, argmax, win):
+    """Each output's gradient goes to the input that won: dy and argmax (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = cupy.empty((win.N * win.H * win.W, win.C), dy.dtype)
-    by_rows(POOL, "max_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), pixels(tap), numbers(win), dx)
+    by_rows(POOL, "max_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), pixels(argmax), numbers(win), dx)
     return as_map(dx, win.x_shape, like=dy)
 
 

@@ -45,13 +45,13 @@ extern "C" __global__ void adam(Table t, double beta1, double beta2, double eps,
 """
 
 
-def sgd(xs, dxs, vs, lr, momentum, dampening, weight_decay, nesterov, first):
+def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
     """v ← μ·v + (1 − dampening)·g with g = dx + λ·x, or v ← g at first; x ← x − lr·v, or x − lr·(g + μ·v)."""
     _launch("sgd", {"x": xs, "dx": dxs, "v": vs if momentum else xs},
             (lr, momentum, dampening, weight_decay, nesterov, first))
 
 
-def adam(xs, dxs, ms, vs, lr, beta1, beta2, eps, weight_decay, decoupled, t):
+def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
     """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time; g as on the host."""
     in_gradient, keep = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
     _launch("adam", {"x": xs, "dx": dxs, "m": ms, "v": vs},

@@ -8,10 +8,10 @@ dX is col2im, for turning the weights by 180° would cost more than its addition
 import numpy as np
 
 from minires.arrays import empty
-from minires.kernels import im2col as readable
-from minires.kernels.blocks import chunks
-from minires.kernels.pixels import columns
-from minires.kernels.workers import share, workers
+from minires.kernels.cpu.im2col_copy import columns
+from minires.kernels.cpu.partition import chunks
+from minires.kernels.cpu.threads import parallel_for, workers
+from minires.kernels.readable import im2col as readable
 
 
 def fits(dtype, win):
@@ -38,7 +38,7 @@ def conv_dx(dy, w, win):
 
     def pictures(some):
         dx[some] = readable.col2im(cols[some], win)
-    share(pictures, [slice(n, n + 1) for n in range(win.N)], win.products)
+    parallel_for(pictures, [slice(n, n + 1) for n in range(win.N)], win.products)
     return dx
 
 
@@ -69,7 +69,7 @@ def _columns(x, win):
         some, first, last = job
         part = cols[some, first:last]
         part[...] = columns(pixels[some], win, first, last).reshape(part.shape)
-    share(chunk, chunks(win.N, win.OH, win.OW, win.N * win.OH * win.OW, win.products))
+    parallel_for(chunk, chunks(win.N, win.OH, win.OW, win.N * win.OH * win.OW, win.products))
     return cols.reshape(-1, win.KH * win.KW * win.C)
 
 
@@ -80,5 +80,5 @@ def _product(a, b, out=None):
 
     def part(some):
         np.matmul(a, b[:, some], out=out[:, some])
-    share(part, [slice(k, k + step) for k in range(0, b.shape[1], step)])
+    parallel_for(part, [slice(k, k + step) for k in range(0, b.shape[1], step)])
     return out

@@ -1,9 +1,9 @@
 """A few workers that each own a core: NumPy lets go of the interpreter inside a loop or a matrix product.
 
-share() gives every worker one contiguous part of the jobs, and add_up() sums in their order, so that the same number of
-workers always does the same sums in the same order. The thread that calls is the first worker, for waking another
-thread and being woken by it takes 20–100 µs each. The BLAS under NumPy is held to one thread: each worker calls it by
-itself (a BLAS that has threads of its own keeps them spinning on the cores that the workers need).
+parallel_for() gives every worker one contiguous part of the jobs, and parallel_sum() adds up in their order, so that
+the same number of workers always does the same sums in the same order. The thread that calls is the first worker,
+because waking another thread and being woken by it takes 20–100 µs each. The BLAS under NumPy is held to one thread:
+each worker calls it by itself. A BLAS that has threads of its own keeps them spinning on the cores that workers need.
 Without threadpoolctl, which does the holding, there is one worker, and the BLAS keeps its threads.
 """
 
@@ -201,7 +201,7 @@ class _Part:
     def __call__(self):
         try:
             self.result = _do(self.task, self.jobs)
-        except BaseException as error:  # to be raised where share() was called
+        except BaseException as error:  # to be raised where parallel_for() was called
             self.error = error
         finally:
             self.done.release()
@@ -222,7 +222,7 @@ def _do(task, jobs):
 _forth = True  # whether the last jobs done began with the first one
 
 
-def share(task, jobs, work=math.inf):
+def parallel_for(task, jobs, work=math.inf):
     """Call task(job), which gives nothing, for every job in any order: worker k does the k-th part of the list.
 
     Of jobs that are too little work together the first worker does all.
@@ -235,7 +235,7 @@ def share(task, jobs, work=math.inf):
     _share(task, jobs, workers(work), slice(None) if _forth else slice(None, None, -1))
 
 
-def add_up(task, jobs):
+def parallel_sum(task, jobs):
     """The sums of task(job), each over the part of the list that one worker has done, in its order -> a list."""
     global _forth
     _forth = True

@@ -22,7 +22,7 @@ def im2col(x, win, cols=None):
     pixels = x.transpose(0, 2, 3, 1)  # (N,C,H,W) -> (N,H,W,C)
     if cols is None:
         cols = array_module(x).zeros((len(x), *_row_shape(win)), dtype=x.dtype)
-    for kh, kw, (oh, ow), (h, w) in win.taps():
+    for kh, kw, (oh, ow), (h, w) in win.positions():
         cols[:, oh, ow, kh, kw] = pixels[:, h, w]
     return cols
 
@@ -33,7 +33,7 @@ def col2im(cols, win):
     cols (N,OH,OW,KH,KW,C) -> (N,C,H,W), channels-last in memory.
     """
     pixels = array_module(cols).zeros((len(cols), win.H, win.W, win.C), dtype=cols.dtype)
-    for kh, kw, (oh, ow), (h, w) in win.taps():
+    for kh, kw, (oh, ow), (h, w) in win.positions():
         pixels[:, h, w] += cols[:, oh, ow, kh, kw]
     return pixels.transpose(0, 3, 1, 2)  # (N,H,W,C) -> (N,C,H,W)
 

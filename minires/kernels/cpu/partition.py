@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minires.kernels.workers import share, short_buffers, workers
+from minires.kernels.cpu.threads import parallel_for, short_buffers, workers
 
 # A thread that waits for the interpreter is woken 15 µs later, once for each call of NumPy's, so a call must last much
 # longer than that: blocks of 2 MB, though a core's own cache holds less, and none of less than one.
@@ -31,7 +31,7 @@ def blockwise(function, *arrays, into=None):
 
     def block(some):
         function(*(a[some] for a in arrays), out=result[some])
-    share(block, blocks(first))
+    parallel_for(block, blocks(first))
     return result
 
 
@@ -47,7 +47,7 @@ def blocks(x):
 def chunks(N, H, W, most, work):
     """(pictures, first row, last row) of parts of N maps H×W of at most about `most` pixels, as many for each worker.
 
-    They are several whole pictures, or some rows of one, and so much work (workers.py) together.
+    They are several whole pictures, or some rows of one, and so much work (threads.py) together.
     """
     N, most, n = max(N, 1), max(most, 1), workers(work)
     rounds = -(-N // (n * max(1, most // (H * W))))

@@ -1,7 +1,7 @@
 """How Winograd's tiles of a map lie in memory: those that are alike side by side.
 
 The last window of an axis has fewer outputs than others where the size is no multiple of 4, and fewer positions for it
-(axis.py). So there are four kinds of tiles, whole or not along each axis. In the order (rows, columns)
+(transforms.py). So there are four kinds of tiles, whole or not along each axis. In the order (rows, columns)
 
     whole, rest     whole, whole     rest, whole     rest, rest
 
@@ -12,7 +12,7 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from minires.kernels.axis import STEP, windows
+from minires.kernels.cpu.winograd.transforms import STEP, windows
 
 
 class Tiling(NamedTuple):

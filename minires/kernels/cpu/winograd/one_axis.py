@@ -1,9 +1,9 @@
 """Winograd convolution F(4,3) along one axis, for 3×3 layers of few channels: rows in fours.
 
-    y = Aᵀ [Σ (G w) ⊙ (Bᵀ x)]        dw = Gᵀ [Σ (A dy) ⊙ (Bᵀ x)]        (axis.py)
+    y = Aᵀ [Σ (G w) ⊙ (Bᵀ x)]        dw = Gᵀ [Σ (A dy) ⊙ (Bᵀ x)]        (transforms.py)
 
 make four rows of y from six rows of x with six products, where im2col has twelve; a product is that of a row of pixels
-with the three taps of a row of the kernel. winograd.py does the same on both axes and has half as many products again,
+with the three taps of a row of the kernel. two_axes.py does the same on both axes and has half as many products again,
 but 36 numbers to transform for every 16, which does not pay where only 16 or 32 channels share a transform.
 
 The rows of V = Bᵀ x lie one after the other, each after its zeros on the left; those on its right are the next row's.
@@ -11,7 +11,7 @@ Three pixels side by side, 3C numbers, are a window. Windows that start at pixel
 overlap: they are the rows of a matrix, and so are those from 1, 4, 7, … and from 2, 5, 8, …; im2col is not needed. What
 windows give that reach over the end of a row is left out.
 
-The error, to first order (u = 2⁻²⁴), with the roundings that axis.py counts and 3C in the sum:
+The error, to first order (u = 2⁻²⁴), with the roundings that transforms.py counts and 3C in the sum:
 
     |error| ≤ n·u·|Aᵀ| [Σ (|G||w|) ⊙ (|Bᵀ||x|)],    n = 3C + 13    (n = pixels + 15 for dw);
 
@@ -22,11 +22,19 @@ im2col's error (root mean square).
 import numpy as np
 
 from minires.arrays import empty, empty_map
-from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform, windows
-from minires.kernels.blas import SMALL
-from minires.kernels.blocks import chunks
-from minires.kernels.window import turned
-from minires.kernels.workers import add_up, buffer, scratch, share
+from minires.kernels.cpu.blas import SMALL
+from minires.kernels.cpu.partition import chunks
+from minires.kernels.cpu.threads import buffer, parallel_for, parallel_sum, scratch
+from minires.kernels.cpu.winograd.transforms import (
+    as_windows,
+    is_3x3,
+    matrices,
+    mean_channels,
+    rows_of,
+    transform,
+    windows,
+)
+from minires.kernels.window import flip_kernel
 
 PRODUCTS = SMALL  # that a call of the BLAS makes at most
 NUMBERS = 160_000  # that a line of V or of products has at most, so that they stay in a cache
@@ -51,12 +59,12 @@ def conv(x, w, win, after=None):
 
 def conv_dx(dy, w, win):
     """The convolution of dY with the weights turned by 180°: dy (N,O,OH,OW), w (O,C,3,3) -> dx (N,C,H,W)."""
-    return _conv(dy, _filters(turned(w)), win.back())
+    return _conv(dy, _filters(flip_kernel(w)), win.transposed())
 
 
 def conv_dw(dy, x, win):
     """dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,3,3), in memory (3,3,C,O)."""
-    parts = add_up(lambda chunk: _products(_gradient(dy, win, chunk), _windows(x, win, chunk)), _chunks(win))
+    parts = parallel_sum(lambda chunk: _products(_gradient(dy, win, chunk), _windows(x, win, chunk)), _chunks(win))
     dw = empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
     dw.transpose(2, 0, 3, 1)[...] = _filters_back(parts, (win.O, 3, win.C))
     return dw
@@ -64,15 +72,15 @@ def conv_dw(dy, x, win):
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one V of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
-    U, back = _filters(turned(w)), win.back()
+    U, back = _filters(flip_kernel(w)), win.transposed()
     dx, dw = empty_map(win.x_shape, like=dy, last=True), empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
 
     def work(chunk):
         V = _windows(dy, back, chunk)
         _map(V, U, dx, back, chunk)
         return _products(_gradient(x, back, chunk), V)
-    parts = add_up(work, _chunks(back))
-    turned(dw).transpose(0, 3, 1, 2)[...] = _filters_back(parts, (win.C, 3, win.O))
+    parts = parallel_sum(work, _chunks(back))
+    flip_kernel(dw).transpose(0, 3, 1, 2)[...] = _filters_back(parts, (win.C, 3, win.O))
     return dx, dw
 
 
@@ -84,7 +92,7 @@ def _conv(x, U, win, after=None):
         _map(_windows(x, win, chunk), U, y, win, chunk)
         if after:
             after(y[pictures, :, 4 * first:4 * last])
-    share(work, _chunks(win))
+    parallel_for(work, _chunks(win))
     return y
 
 

@@ -5,9 +5,9 @@ from functools import cache
 import numpy as np
 
 from minires.arrays import array_module, is_channels_last
-from minires.kernels.batch import fair_share
-from minires.kernels.blocks import blocks, chunks
-from minires.kernels.workers import ROW, add_up, share
+from minires.kernels.cpu.partition import blocks, chunks
+from minires.kernels.cpu.threads import ROW, parallel_for, parallel_sum
+from minires.kernels.sync import all_reduce
 
 FOLD = 512  # numbers that a row of a sum is folded to, so that few channels do not make short loops
 TILE = 128  # rows added in x's own precision before float64 takes over: an error of at most TILE·u·Σ|x|
@@ -66,16 +66,16 @@ def _divisor(n, most):
     return next((k for k in range(min(n, most), 1, -1) if n % k == 0), 1)
 
 
-def channel_sums(*products):
-    """Σ over N, H and W of maps or of products of two: channel_sums((dy,), (dy, x)) -> (C,) and (C,) in float64.
+def sums_of_products(*products):
+    """Σ over N, H and W of maps or of products of two: sums_of_products((dy,), (dy, x)) -> (C,) and (C,) in float64.
 
-    Complex maps give complex128. Of a batch that processes share it is this part's share of the sum (batch.py).
+    Complex maps give complex128. Of a batch that processes share it is this part's share of the sum (sync.py).
     """
-    return tuple(fair_share(_own_sums(*products)))
+    return tuple(all_reduce(_own_sums(*products)))
 
 
 def _own_sums(*products):
-    """channel_sums() of this part of a batch."""
+    """sums_of_products() of this part of a batch."""
     x, xp = products[0][0], array_module(products[0][0])
     jobs = blocks(x)
     parts = xp.zeros((len(jobs), len(products), x.shape[1]), xp.result_type(x.dtype, np.float64))
@@ -85,18 +85,23 @@ def _own_sums(*products):
     def part(i):
         for maps, out in zip(products, parts[i]):
             sum_of(out, *(a[jobs[i]] for a in maps))
-    share(part, range(len(jobs)))
+    parallel_for(part, range(len(jobs)))
     return parts.sum(axis=0)  # in one order, whichever was done first
 
 
+def channel_sums(dy):
+    """Σ dy over N, H and W: dy (N,C,H,W) -> (C,) in float64."""
+    return sums_of_products((dy,))[0]
+
+
 def product_sums(dy, w, dw):
-    """Σ dy and Σ dy·z by channel, where z = w ⋆ x and dw = dy ⋆ x know the second, Σ w·dw -> as channel_sums()."""
+    """Σ dy and Σ dy·z by channel, where z = w ⋆ x and dw = dy ⋆ x know the second, Σ w·dw -> as sums_of_products()."""
     xp = array_module(dy)
     wide = xp.result_type(dy.dtype, np.float64)
-    return tuple(fair_share(xp.stack([_own_sums((dy,))[0], xp.multiply(w, dw, dtype=wide).sum(axis=(1, 2, 3))])))
+    return tuple(all_reduce(xp.stack([_own_sums((dy,))[0], xp.multiply(w, dw, dtype=wide).sum(axis=(1, 2, 3))])))
 
 
-def scatter(x):
+def scatter_matrix(x):
     """⟨x⟩ and S = Σ (x − ⟨x⟩)(x − ⟨x⟩)ᵀ over the pixels of x (N,C,H,W) -> (C,) and (C,C) in float64.
 
     S = Σ ddᵀ − Σd·Σdᵀ/m with d = x − the mean of the first picture [Chan, Golub & LeVeque 1983, §1]. d is rounded as x
@@ -114,7 +119,7 @@ def scatter(x):
         d = d.reshape(-1, C) if d.ndim == 3 else d.transpose(0, 2, 3, 1).reshape(-1, C)
         return xp.concatenate([d.T @ d, xp.ones((1, len(d)), wide) @ d])
     on_host = isinstance(x, np.ndarray)
-    total, *others = add_up(part, chunks(N, H, W, PIXELS if on_host else m, N * H * W * C * C))
+    total, *others = parallel_sum(part, chunks(N, H, W, PIXELS if on_host else m, N * H * W * C * C))
     for other in others:
         total += other
     products, first = total[:-1], total[-1]
@@ -144,22 +149,22 @@ def _ones(columns, dtype):
     return np.ones((1, columns), dtype)
 
 
-def moments(x):
+def mean_var(x):
     """Mean and biased variance of each channel of x (N,C,H,W) -> (C,), (C,) in float64.
 
     var = E[x²] − E[x]² loses digits as mean²/var grows. Where a mean is FAR deviations or more from zero the data are
     shifted [Chan, Golub & LeVeque 1983, §1]: d = x − s with s near the mean, exact or nearly so, and
     var = E[d²] − E[d]², which loses nothing.
     """
-    mean, var = _moments(x)
+    mean, var = _mean_var(x)
     if bool((mean.real * mean.real > FAR * FAR * var.real).any()):
         shift = mean.astype(x.dtype)
-        mean, var = _moments(x - per_channel(shift, x))
+        mean, var = _mean_var(x - per_channel(shift, x))
         mean = mean + shift
     return mean, var
 
 
-def _moments(x):
+def _mean_var(x):
     m = x.shape[0] * x.shape[2] * x.shape[3]
-    first, second = channel_sums((x,), (x, x))
+    first, second = sums_of_products((x,), (x, x))
     return first / m, second / m - (first / m) ** 2

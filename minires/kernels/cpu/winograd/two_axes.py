@@ -1,17 +1,17 @@
 """Winograd convolution on both axes [Lavin & Gray 2016]: a quarter of the products, for 3×3 layers without stride.
 
-    y = Aᵀ [Σ_c (G w Gᵀ) ⊙ (Bᵀ x B)] A        dw = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G        (axis.py)
+    y = Aᵀ [Σ_c (G w Gᵀ) ⊙ (Bᵀ x B)] A        dw = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G        (transforms.py)
 
 make 4×4 outputs from a tile of 6×6 pixels, with 36 products for every pair of channels where im2col has 144. What is
 in brackets is 36 matrix products. The transforms are products too, one axis after the other: the BLAS takes the first
 straight from the rows of a map, and makes the last in its place there. That is four times the arithmetic of the sums
 that the paper takes them apart into, and less time, for in NumPy every sum is a way through memory.
 
-Where the size of a map is no multiple of 4 its last tiles have fewer outputs, and so fewer positions (axis.py,
-winograd_tiles.py): all tiles of a map of 14×14 together 484, not 576, those of one of 7×7 121, not 144.
+Where the size of a map is no multiple of 4 its last tiles have fewer outputs, and so fewer positions (transforms.py,
+tiles.py): all tiles of a map of 14×14 together 484, not 576, those of one of 7×7 121, not 144.
 
-The error, to first order (u = 2⁻²⁴ in float32), with the roundings that axis.py counts, on two axes, and C in the sum
-over channels:
+The error, to first order (u = 2⁻²⁴ in float32), with the roundings that transforms.py counts, on two axes, and C in
+the sum over channels:
 
     |error| ≤ n·u·|Aᵀ| [Σ_c (|G||w||Gᵀ|) ⊙ (|Bᵀ||x||B|)] |A|,    n = 26 + C  (for dw alike, n = 30 + tiles),
 
@@ -27,13 +27,13 @@ from math import prod
 import numpy as np
 
 from minires.arrays import empty_map
-from minires.kernels import fours
-from minires.kernels.axis import as_windows, is_3x3, matrices, mean_channels, rows_of, transform
-from minires.kernels.blas import SMALL, matmul
-from minires.kernels.blocks import chunks
-from minires.kernels.window import turned
-from minires.kernels.winograd_tiles import tiling
-from minires.kernels.workers import add_up, buffer, share, workers
+from minires.kernels.cpu.blas import SMALL, matmul
+from minires.kernels.cpu.partition import chunks
+from minires.kernels.cpu.threads import buffer, parallel_for, parallel_sum, workers
+from minires.kernels.cpu.winograd import one_axis as fours
+from minires.kernels.cpu.winograd.tiles import tiling
+from minires.kernels.cpu.winograd.transforms import as_windows, is_3x3, matrices, mean_channels, rows_of, transform
+from minires.kernels.window import flip_kernel
 
 BLOCK = 64  # output channels whose transformed weights are made, used and forgotten in the cache,
 INPUTS = 256  # for so many input channels at a time
@@ -54,7 +54,7 @@ def fits(dtype, win):
 
 
 def cost(win):
-    """As in fours.py. Pixels that tiles have beyond the map count in full, though fewer positions are theirs."""
+    """As in one_axis.py. Pixels that tiles have beyond the map count in full, though fewer positions are theirs."""
     return prod(_tiles(win)) * 16 / (win.OH * win.OW) * (0.3 + 13 / mean_channels(win))
 
 
@@ -65,7 +65,7 @@ def conv(x, w, win, after=None):
 
 def conv_dx(dy, w, win):
     """The convolution of dY with the weights turned by 180°: dy (N,O,OH,OW), w (O,C,3,3) -> dx (N,C,H,W)."""
-    return _conv(dy, turned(w), win.back())
+    return _conv(dy, flip_kernel(w), win.transposed())
 
 
 def conv_dw(dy, x, win):
@@ -73,18 +73,18 @@ def conv_dw(dy, x, win):
     def work(chunk, part):
         V = _picture(x, win, chunk)
         return _weights(V, _gradient(dy, win, chunk), win, chunk, part)
-    return _whole(_share(work, win, add_up), win).transpose(3, 2, 0, 1)
+    return _whole(_run(work, win, parallel_sum), win).transpose(3, 2, 0, 1)
 
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one transform of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
-    dx, back, weights = empty_map(win.x_shape, like=dy, last=True), win.back(), turned(w)
+    dx, back, weights = empty_map(win.x_shape, like=dy, last=True), win.transposed(), flip_kernel(w)
 
     def work(chunk, part):
         V = _picture(dy, back, chunk)
         _map(V, weights, dx, back, chunk, _blocks(win.C, part))
         return _weights(_gradient(x, back, chunk), V, back, chunk, part, turned=True)
-    return dx, _whole(_share(work, back, add_up), win).transpose(3, 2, 0, 1)
+    return dx, _whole(_run(work, back, parallel_sum), win).transpose(3, 2, 0, 1)
 
 
 def _conv(x, w, win, after=None):
@@ -96,7 +96,7 @@ def _conv(x, w, win, after=None):
         if after:
             channels = slice(blocks[0].start, blocks[-1].stop)
             after(y[pictures, channels, 4 * first:4 * last], channels)
-    _share(work, win)
+    _run(work, win)
     return y
 
 
@@ -104,16 +104,16 @@ def _tiles(win):
     return -(-win.OH // 4), -(-win.OW // 4)
 
 
-def _share(work, win, share=share):
-    """work(chunk, part) for all chunks of tiles, (pictures, first row, last row), by share() or by add_up().
+def _run(work, win, run=parallel_for):
+    """work(chunk, part) for all chunks of tiles, (pictures, first row, last row), by parallel_for or parallel_sum.
 
     Where there are few tiles and many channels workers share the channels instead, by parts (k,n), the k-th of n.
     """
     (TH, TW), n = _tiles(win), workers(win.products)
     most, narrow = max(TILES, NUMBERS // max(win.C, win.O)), min(win.C, win.O)
     if n > 1 and most >= win.N * TH * TW and narrow >= n * BLOCK:
-        return share(lambda k: work((slice(0, win.N), 0, TH), (k, n)), range(n))
-    return share(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, most, win.products))
+        return run(lambda k: work((slice(0, win.N), 0, TH), (k, n)), range(n))
+    return run(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, most, win.products))
 
 
 def _blocks(channels, part, most=None):

@@ -6,7 +6,7 @@ maps are laid out up to twice as fast.
 
 import numpy as np
 
-from minires.kernels.workers import buffer
+from minires.kernels.cpu.threads import buffer
 
 
 def with_zeros(pixels, height, width, top, left, rows):

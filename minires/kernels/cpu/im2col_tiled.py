@@ -16,12 +16,12 @@ from itertools import product
 import numpy as np
 
 from minires.arrays import empty, empty_map
-from minires.kernels import im2col as readable
-from minires.kernels.blas import matmul, matmul_long
-from minires.kernels.blocks import chunks
-from minires.kernels.pixels import as_items, columns
-from minires.kernels.window import Window, turned
-from minires.kernels.workers import add_up, buffer, share
+from minires.kernels.cpu.blas import matmul, matmul_long
+from minires.kernels.cpu.im2col_copy import as_items, columns
+from minires.kernels.cpu.partition import chunks
+from minires.kernels.cpu.threads import buffer, parallel_for, parallel_sum
+from minires.kernels.readable import im2col as readable
+from minires.kernels.window import Window, flip_kernel
 
 COLUMN_BYTES = 2 << 20
 FEW = 8  # channels of x below which dX of a strided convolution is summed: products with so few columns are slow
@@ -47,7 +47,7 @@ def _conv(x, weights, win, y=None, after=None):
         _product(columns(pixels[some], win, first, last), weights, out[some, first:last])
         if after:
             after(y[some, :, first:last])
-    share(tile, _tiles(win, x.itemsize, in_cache=after is not None))
+    parallel_for(tile, _tiles(win, x.itemsize, in_cache=after is not None))
     return y
 
 
@@ -65,10 +65,10 @@ def _phases(size, K, S, P):
 
 
 def conv_dx(dy, w, win):
-    """dX = im2col(dY) · W turned, or where that does not fit dX = col2im(dY · W): dy (N,O,OH,OW) -> dx (N,C,H,W)."""
-    back = win.back()
+    """dX = im2col(dY) · W flipped, or where that does not fit dX = col2im(dY · W): dy (N,O,OH,OW) -> dx (N,C,H,W)."""
+    back = win.transposed()
     if back is not None:
-        return _conv(dy, turned(w).reshape(-1, win.C), back)
+        return _conv(dy, flip_kernel(w).reshape(-1, win.C), back)
     phases = [_phases(win.H, win.KH, win.SH, win.PH), _phases(win.W, win.KW, win.SW, win.PW)]
     if win.DH > 1 or win.DW > 1 or win.C < FEW or any(padding < 0 for axis in phases for *_, padding in axis):
         return _dx_by_sums(dy, w, win)
@@ -78,7 +78,7 @@ def conv_dx(dy, w, win):
         pixels = dx[:, :, a::win.SH, b::win.SW]
         if KH and KW:
             back = Window(win.N, win.O, win.OH, win.OW, win.C, KH, KW, 1, 1, PH, PW, 1, 1, 1, *pixels.shape[2:])
-            _conv(dy, turned(w[:, :, kh::win.SH, kw::win.SW]).reshape(-1, win.C), back, pixels)
+            _conv(dy, flip_kernel(w[:, :, kh::win.SH, kw::win.SW]).reshape(-1, win.C), back, pixels)
         else:
             pixels[...] = 0
     return dx
@@ -95,7 +95,7 @@ def _dx_by_sums(dy, w, win):
         matmul(rows, weights, cols)
         dx[some] = readable.col2im(cols.reshape(-1, win.OH, win.OW, win.KH, win.KW, win.C), win)
     step = max(1, COLUMN_BYTES // (win.OH * win.OW * win.KH * win.KW * win.C * dy.itemsize))
-    share(pictures, [slice(n, n + step) for n in range(0, win.N, step)])
+    parallel_for(pictures, [slice(n, n + step) for n in range(0, win.N, step)])
     return dx
 
 
@@ -104,19 +104,19 @@ def conv_dx_dw(dy, x, w, win):
 
     A row of im2col(dY) holds all the dY that one pixel of x has met, so dW turned = Xᵀ · im2col(dY).
     """
-    back = win.back()
+    back = win.transposed()
     if back is None or (win.KH, win.KW) == (1, 1):
         return conv_dx(dy, w, win), conv_dw(dy, x, win)
     dx = empty_map(win.x_shape, like=dy, last=True)
     dy, x, out = dy.transpose(0, 2, 3, 1), x.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1)
-    weights = _matrix(turned(w).reshape(-1, win.C))
+    weights = _matrix(flip_kernel(w).reshape(-1, win.C))
 
     def tile(job):
         some, first, last = job
         rows = columns(dy[some], back, first, last)
         _product(rows, weights, out[some, first:last])
         return matmul_long(x[some, first:last].reshape(-1, win.C), rows)
-    parts = add_up(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C, in_cache=False))
+    parts = parallel_sum(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C, in_cache=False))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
     found = _total(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
     dw.transpose(2, 3, 1, 0)[...] = found[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
@@ -133,7 +133,7 @@ def conv_dw(dy, x, win):
         rows = columns(pixels[some], win, first, last)
         return matmul_long(rows, dy[some, first:last].reshape(-1, win.O))
     # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
-    parts = add_up(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O, in_cache=False))
+    parts = parallel_sum(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O, in_cache=False))
     _total(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))
     return dw
 

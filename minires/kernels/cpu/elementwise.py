@@ -1,0 +1,131 @@
+"""Formulas on whole maps, element by element or channel by channel, on all workers.
+
+Batch normalisation is x̂ = (x − μ)·s for each channel, s = 1/√(σ² + ε). It is computed as x·factor + constant: where μ
+is a few deviations from zero that loses no more than x has lost already, for a change of x by its last digit changes
+as much. Where μ is far it is taken off first, (x − mean_hi)·factor + constant, with mean_hi = μ in x's precision: the
+difference is exact for x near the mean, and what μ has beyond x's precision goes into the constant, so nothing is lost.
+What is by channel, (C,), is computed in double precision. x̂ itself is never kept: making it again is cheaper than
+fetching it.
+"""
+
+import numpy as np
+
+from minires.arrays import is_channels_last
+from minires.kernels.cpu.channel_stats import FAR, as_map, as_rows, sums_of_products
+from minires.kernels.cpu.partition import blockwise
+
+
+def add(a, b, out=None):
+    """a + b, of one shape; into out, which may be a."""
+    return blockwise(np.add, a, b, into=out)
+
+
+def add_relu(a, b):
+    """max(a + b, 0), of one shape; a NaN stays one."""
+    def formula(a, b, zero, out):
+        y = np.add(a, b, out=out)
+        return np.maximum(y, zero, out=y)
+    if is_channels_last(a) and is_channels_last(b):
+        return _by_channel(formula, [a, b], [np.zeros(a.shape[1])])
+    return blockwise(lambda a, b, out: formula(a, b, 0, out), a, b)
+
+
+def scale(x, factor):
+    """x·factor: x (N,C,H,W), factor (C,)."""
+    return _by_channel(np.multiply, [x], [factor])
+
+
+def relu(x):
+    """max(x, 0)."""
+    if is_channels_last(x):  # np.maximum of two arrays is four times as fast as that of an array and a number
+        return _by_channel(np.maximum, [x], [np.zeros(x.shape[1])])
+    return blockwise(lambda x, out: np.maximum(x, 0, out=out), x)
+
+
+def relu_dx(dy, y):
+    """dy where y > 0, else 0."""
+    return blockwise(lambda dy, y, out: masked(dy, y.real > 0, out), dy, y)
+
+
+def masked(dy, mask, out=None):
+    """dy where the mask is True, else 0: its bits as a whole number times 1 or 0, for 0·∞ is a NaN."""
+    if dy.itemsize > 8:  # a complex step's numbers: no whole number is as long
+        return np.multiply(dy, mask, out=out)
+    bits = f"i{dy.itemsize}"
+    return np.multiply(dy.view(bits), mask, out=None if out is None else out.view(bits)).view(dy.dtype)
+
+
+def normalize(x, mean, inv_std, weight, bias, relu=False):
+    """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,)."""
+    factor = weight * inv_std
+    mean_hi, mean_lo = _split(mean, inv_std, x)
+
+    def formula(x, factor, constant, zero, out):
+        y = np.multiply(x, factor, out=out)
+        y += constant
+        return np.maximum(y, zero, out=y) if relu else y
+    return _by_channel(formula, [_centred(x, mean_hi)], [factor, bias - mean_lo * factor, np.zeros(x.shape[1])])
+
+
+def affine_in_place(factor, constant, relu):
+    """A function (x, channels) that makes x·factor + constant of x (N,c,H,W), or with relu max(x·factor + constant, 0).
+
+    factor (None for 1) and constant are (C,); x has the channels of that slice.
+    """
+    def change(x, channels=slice(None)):
+        some = slice(factor is None, 2 + relu)
+        vectors = [factor, constant, np.zeros(len(constant))][some]
+        (x,), vectors = as_rows([x], [v[channels] for v in vectors])
+        for step, v in zip((np.multiply, np.add, np.maximum)[some], vectors):
+            step(x, v, out=x)
+    return change
+
+
+def normalize_sums(dy, x, mean, inv_std):
+    """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,) in float64."""
+    mean_hi, mean_lo = _split(mean, inv_std, x)
+    sum_dy, products = sums_of_products((dy,), (dy, _centred(x, mean_hi)))
+    return sum_dy, (products - mean_lo * sum_dy) * inv_std
+
+
+def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
+    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩), as dy·factor − (x·x_coef + offset): dy and x (N,C,H,W), the others (C,).
+
+    db and dw are the sums Σ dy and Σ dy·x̂. The result goes into out, which may be dy.
+    """
+    m = x.size // x.shape[1]
+    factor = weight * inv_std
+    mean_hi, mean_lo = _split(mean, inv_std, x)
+    x_coef = factor * inv_std * (dw / m)
+    offset = factor * (db / m) - mean_lo * x_coef
+
+    def formula(dy, x, factor, x_coef, offset, out):
+        statistics_terms = x * x_coef
+        statistics_terms += offset
+        dx = np.multiply(dy, factor, out=out)
+        dx -= statistics_terms
+        return dx
+    return _by_channel(formula, [dy, _centred(x, mean_hi)], [factor, x_coef, offset], out)
+
+
+def _by_channel(formula, maps, vectors, out=None):
+    """formula(*maps, *vectors, out=None), some pictures at a time on all workers; the result is out, or a new map."""
+    rows, vectors = as_rows(maps if out is None else [*maps, out], vectors)
+    into = None if out is None else rows.pop()
+    return as_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows, into=into), maps[0])
+
+
+def _split(mean, inv_std, x):
+    """The mean as two numbers: what is to be taken off x, in x's precision, and what is left of it.
+
+    Nothing is to be taken off where no mean is far from zero.
+    """
+    if not bool((abs(mean * inv_std) > FAR).any()):
+        return None, mean
+    mean_hi = mean.astype(x.dtype)
+    return mean_hi, mean - mean_hi
+
+
+def _centred(x, mean_hi):
+    """x − mean_hi, by channel; x itself for None."""
+    return x if mean_hi is None else _by_channel(np.subtract, [x], [mean_hi])

@@ -1,0 +1,27 @@
+"""Every computation of minires as its paper derives it, and in that order; on NumPy and on CuPy.
+
+im2col.py is convolution, norm.py batch normalisation, and so on; loops.py has convolution and pooling by their
+definition. `kernels.use("readable")` computes with these pages, and the tests compare each fast kernel with its page.
+"""
+
+from minires.kernels.readable.elementwise import add, add_relu, relu, relu_dx, scale
+from minires.kernels.readable.fused import channel_sums, conv_affine, product_sums, scatter_matrix
+from minires.kernels.readable.im2col import conv, conv_dw, conv_dx, conv_dx_dw
+from minires.kernels.readable.loss import cross_entropy, cross_entropy_dx, first_outside
+from minires.kernels.readable.norm import (
+    inv_std,
+    mean_var,
+    normalize,
+    normalize_dx,
+    normalize_sums,
+    update_running_stats,
+)
+from minires.kernels.readable.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
+from minires.kernels.readable.update import adam, sgd
+
+__all__ = [
+    "adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "channel_sums", "conv", "conv_affine", "conv_dw", "conv_dx",
+    "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside", "inv_std", "max_pool", "max_pool_argmax",
+    "max_pool_dx", "mean_var", "normalize", "normalize_dx", "normalize_sums", "product_sums", "relu", "relu_dx",
+    "scale", "scatter_matrix", "sgd", "update_running_stats",
+]

@@ -1,0 +1,115 @@
+"""Convolution and pooling by their definition, one product at a time: slow, and the oracle of all other kernels."""
+
+import math
+from itertools import product
+
+from minires.arrays import array_module, empty_map
+
+
+def _products(win):
+    """Every product of the convolution: the index into y, into x and into w."""
+    per_group_in, per_group_out = win.C // win.groups, win.O // win.groups
+    for n, o, oh, ow in product(range(win.N), range(win.O), range(win.OH), range(win.OW)):
+        for c, kh, kw in product(range(per_group_in), range(win.KH), range(win.KW)):
+            h = oh * win.SH + kh * win.DH - win.PH
+            w = ow * win.SW + kw * win.DW - win.PW
+            if 0 <= h < win.H and 0 <= w < win.W:  # else it meets the zero padding
+                yield (n, o, oh, ow), (n, o // per_group_out * per_group_in + c, h, w), (o, c, kh, kw)
+
+
+def conv(x, w, win):
+    """y = Σ x·w over every product."""
+    y = array_module(x).zeros(win.y_shape, x.dtype)
+    for at_y, at_x, at_w in _products(win):
+        y[at_y] += x[at_x] * w[at_w]
+    return y
+
+
+def conv_dx(dy, w, win):
+    """Each product y += x·w gives dx += dy·w."""
+    dx = array_module(dy).zeros(win.x_shape, dy.dtype)
+    for at_y, at_x, at_w in _products(win):
+        dx[at_x] += dy[at_y] * w[at_w]
+    return dx
+
+
+def conv_dw(dy, x, win):
+    """Each product y += x·w gives dw += dy·x."""
+    dw = array_module(x).zeros((win.O, win.C // win.groups, win.KH, win.KW), x.dtype)
+    for at_y, at_x, at_w in _products(win):
+        dw[at_w] += dy[at_y] * x[at_x]
+    return dw
+
+
+def conv_dx_dw(dy, x, w, win):
+    """Both gradients."""
+    return conv_dx(dy, w, win), conv_dw(dy, x, win)
+
+
+def _cells(win):
+    """Every output cell of a pooling, with {kernel position: input cell} of its window, in reading order."""
+    for n, c, oh, ow in product(range(win.N), range(win.C), range(win.OH), range(win.OW)):
+        covered = {}
+        for kh, kw in product(range(win.KH), range(win.KW)):
+            h = oh * win.SH + kh * win.DH - win.PH
+            w = ow * win.SW + kw * win.DW - win.PW
+            if 0 <= h < win.H and 0 <= w < win.W:
+                covered[kh * win.KW + kw] = (n, c, h, w)
+        yield (n, c, oh, ow), covered
+
+
+def max_pool(x, win):
+    """The maximum under each window; a NaN wins."""
+    y = empty_map(win.y_shape, like=x)
+    for at_y, covered in _cells(win):
+        values = [x[at_x] for at_x in covered.values()]
+        nans = [value for value in values if value != value]
+        y[at_y] = nans[0] if nans else max(values, key=lambda value: value.real, default=-math.inf)
+    return y
+
+
+def max_pool_argmax(x, y, win):
+    """The number kh·KW + kw of the first cell of each window that is its maximum."""
+    argmax = empty_map(win.y_shape, like=x, dtype=int)
+    for at_y, covered in _cells(win):
+        top = y[at_y]
+        argmax[at_y] = next((k for k, at_x in covered.items()
+                             if x[at_x].real == top.real or (x[at_x] != x[at_x] and top != top)), -1)
+    return argmax
+
+
+def max_pool_dx(dy, argmax, win):
+    """Each window's gradient goes to the cell that won."""
+    dx = array_module(dy).zeros(win.x_shape, dy.dtype)
+    for at_y, covered in _cells(win):
+        if covered:  # a window that dilation leads past the map has no cell
+            dx[covered[int(argmax[at_y])]] += dy[at_y]
+    return dx
+
+
+def avg_pool(x, win, count_include_pad=True):
+    """Every cell of a window counts 1/(number of its cells)."""
+    y = array_module(x).zeros(win.y_shape, x.dtype)
+    for at_y, covered in _cells(win):
+        for at_x in covered.values():
+            y[at_y] += x[at_x] / _count(win, at_y, covered, count_include_pad)
+    return y
+
+
+def avg_pool_dx(dy, win, count_include_pad=True):
+    """And receives as much of the window's gradient."""
+    dx = array_module(dy).zeros(win.x_shape, dy.dtype)
+    for at_y, covered in _cells(win):
+        for at_x in covered.values():
+            dx[at_x] += dy[at_y] / _count(win, at_y, covered, count_include_pad)
+    return dx
+
+
+def _count(win, at_y, covered, count_include_pad):
+    """How many cells a window has: those on the map, or with those in the padding; what lies beyond never counts."""
+    if not count_include_pad:
+        return len(covered)
+    _, _, oh, ow = at_y
+    rows = [kh for kh in range(win.KH) if oh * win.SH + kh - win.PH < win.H + win.PH]
+    columns = [kw for kw in range(win.KW) if ow * win.SW + kw - win.PW < win.W + win.PW]
+    return len(rows) * len(columns)

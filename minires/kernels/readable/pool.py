@@ -1,0 +1,61 @@
+"""Pooling, one position of the kernel at a time: at (kh, kw) every window looks at one pixel (Window.positions)."""
+
+from minires.arrays import array_module, empty_map
+
+
+def max_pool(x, win):
+    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −inf, a NaN wins."""
+    y = empty_map(win.y_shape, like=x)
+    y[...] = -array_module(x).inf
+    for _, _, (oh, ow), (h, w) in win.positions():
+        y[:, :, oh, ow] = array_module(x).maximum(y[:, :, oh, ow], x[:, :, h, w])
+    return y
+
+
+def max_pool_argmax(x, y, win):
+    """kh·KW + kw of the position where x is y, the first of several, for each window -> (N,C,OH,OW)."""
+    xp = array_module(x)
+    argmax = empty_map(win.y_shape, like=x, dtype=xp.int32)
+    argmax[...] = win.KH * win.KW  # none yet
+    for kh, kw, (oh, ow), (h, w) in win.positions():
+        seen, top, first = x[:, :, h, w], y[:, :, oh, ow], argmax[:, :, oh, ow]
+        wins = (seen.real == top.real) | ((seen != seen) & (top != top))
+        first[...] = xp.where(wins, xp.minimum(first, kh * win.KW + kw), first)
+    return argmax
+
+
+def max_pool_dx(dy, argmax, win):
+    """All of an output's gradient goes to the input that won: dy and argmax (N,C,OH,OW) -> dx (N,C,H,W)."""
+    dx = empty_map(win.x_shape, like=dy)
+    dx[...] = 0
+    for kh, kw, (oh, ow), (h, w) in win.positions():
+        won = argmax[:, :, oh, ow] == kh * win.KW + kw
+        dx[:, :, h, w] += array_module(dy).where(won, dy[:, :, oh, ow], 0)
+    return dx
+
+
+def avg_pool(x, win, count_include_pad=True):
+    """The mean under each window, where padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
+    y = empty_map(win.y_shape, like=x)
+    y[...] = 0
+    for _, _, (oh, ow), (h, w) in win.positions():
+        y[:, :, oh, ow] += x[:, :, h, w]
+    y /= counts(win, count_include_pad, like=x)
+    return y
+
+
+def avg_pool_dx(dy, win, count_include_pad=True):
+    """Each input receives its part of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
+    dx = empty_map(win.x_shape, like=dy)
+    dx[...] = 0
+    part = dy / counts(win, count_include_pad, like=dy)
+    for _, _, (oh, ow), (h, w) in win.positions():
+        dx[:, :, h, w] += part[:, :, oh, ow]
+    return dx
+
+
+def counts(win, count_include_pad, like):
+    """How many values each window's mean is of: (OH,OW)."""
+    xp = array_module(like)
+    rows, columns = (xp.asarray(n, like.real.dtype) for n in win.counts(count_include_pad))
+    return rows[:, None] * columns

@@ -1,0 +1,194 @@
+"""Each fast kernel gives what its page gives, and with the pages alone everything runs."""
+
+import inspect
+from types import ModuleType
+
+import numpy as np
+import pytest
+from backends import BACKENDS, host
+
+from minires import kernels, models, optim
+from minires.arrays import channels_last
+from minires.gradcheck import check_op
+from minires.kernels import Window, cpu, readable
+from minires.kernels.readable import loops
+from minires.tensor import registry
+from minires.train import train_step
+
+WIN, POOL = Window.of((3, 4, 9, 8), (6, 4, 3, 2), (2, 1), (1, 0)), Window.pool((3, 4, 9, 8), (3, 2), (2, 1), (1, 0))
+WIDE = Window.of((4, 16, 12, 12), (16, 16, 3, 3), 1, 1)
+
+
+def drawn(dtype, seed=0):
+    """{argument: array}, the arguments of all kernels by their names."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return rng.standard_normal(shape).astype(dtype)
+    x, mean = 3 + normal(3, 4, 9, 8), normal(4).astype(float)
+    logits = normal(7, 5)
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    y = readable.max_pool(x, POOL)
+    return {"x": x, "a": x, "b": normal(*x.shape), "dy": normal(*x.shape), "y": normal(*x.shape), "mean": mean,
+            "var": rng.uniform(0.5, 2, 4), "inv_std": rng.uniform(0.5, 2, 4), "weight": normal(4), "bias": normal(4),
+            "db": normal(4), "dw": normal(4), "factor": normal(4).astype(float), "running_mean": normal(4),
+            "running_var": rng.uniform(0.5, 2, 4).astype(dtype), "logits": logits, "log_p": log_p,
+            "t": np.array([0, 4, 2, 2, 1, -100, 3]), "w": rng.uniform(0.5, 2, 5).astype(dtype), "scale": normal(7),
+            "kernel": normal(6, 4, 3, 2), "wide_x": normal(*WIDE.x_shape), "wide_kernel": normal(16, 16, 3, 3),
+            "wide_dy": normal(*WIDE.y_shape), "conv_dy": normal(*WIN.y_shape), "constant": normal(6).astype(float),
+            "conv_factor": normal(6).astype(float), "conv_dw": normal(6, 4, 3, 2), "pool_y": y,
+            "pool_dy": normal(*y.shape), "argmax": readable.max_pool_argmax(x, y, POOL)}
+
+
+def updates(step, **settings):
+    """Both what a step makes of x and what it keeps, for two arrays in two orders of memory."""
+    def run(kernel, x, b, dy, y):
+        xs, dxs, ms, vs = ([a.copy(), channels_last(a).copy()] for a in (x, b, dy, abs(y)))
+        step(kernel, xs, dxs, ms, vs, settings)
+        return [*xs, *ms, *vs]
+    return run, "x b dy y"
+
+
+def in_place(kernel, running_mean, running_var, mean, var):
+    kernel(running_mean, running_var, mean, var, 0.1, 60)
+    return running_mean, running_var
+
+
+SGD = {"lr": 0.1, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01, "nesterov": False, "first": False}
+ADAM = {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-3, "weight_decay": 0.1, "decoupled": True, "t": 3}
+
+
+def sgd(**changes):
+    return updates(lambda kernel, xs, dxs, ms, vs, settings: kernel(xs, dxs, ms, **settings), **{**SGD, **changes})
+
+
+def adam(**changes):
+    return updates(lambda kernel, xs, dxs, ms, vs, settings: kernel(xs, dxs, ms, vs, **settings), **{**ADAM, **changes})
+
+
+def called(arguments, *more, **settings):
+    """A call of a kernel with these of the drawn arrays, and then more."""
+    return lambda kernel, *arrays: kernel(*arrays, *more, **settings), arguments
+
+
+CASES = {
+    "add": [called("a b")], "add_relu": [called("a b")], "relu": [called("x")], "relu_dx": [called("dy y")],
+    "scale": [called("x factor")], "mean_var": [called("x")], "inv_std": [called("var", 0.1)],
+    "update_running_stats": [(in_place, "running_mean running_var mean var")],
+    "normalize": [called("x mean inv_std weight bias"), called("x mean inv_std weight bias", True)],
+    "normalize_sums": [called("dy x mean inv_std")], "normalize_dx": [called("dy x mean inv_std weight db dw")],
+    "conv": [called("x kernel", WIN), called("wide_x wide_kernel", WIDE)],
+    "conv_dx": [called("conv_dy kernel", WIN), called("wide_dy wide_kernel", WIDE)],
+    "conv_dw": [called("conv_dy x", WIN), called("wide_dy wide_x", WIDE)],
+    "conv_dx_dw": [called("conv_dy x kernel", WIN), called("wide_dy wide_x wide_kernel", WIDE)],
+    "conv_affine": [(lambda kernel, x, w, f, c, relu=relu, some=some: kernel(x, w, WIN, f if some else None, c, relu),
+                     "x kernel conv_factor constant") for relu in (False, True) for some in (False, True)],
+    "channel_sums": [called("dy")], "product_sums": [called("conv_dy kernel conv_dw")], "scatter_matrix": [called("x")],
+    "max_pool": [called("x", POOL)], "max_pool_argmax": [called("x pool_y", POOL)],
+    "max_pool_dx": [called("pool_dy argmax", POOL)],
+    "avg_pool": [called("x", POOL), called("x", POOL, False)],
+    "avg_pool_dx": [called("pool_dy", POOL), called("pool_dy", POOL, False)],
+    "first_outside": [(lambda kernel, t: np.array([-1 if kernel(t, K, -100) is None else kernel(t, K, -100)
+                                                   for K in (5, 4, 2)]), "t")],
+    "cross_entropy": [called("logits t w", 0.1, -100), (lambda kernel, x, t: kernel(x, t, None, 0.0, -100), "logits t")],
+    "cross_entropy_dx": [(lambda kernel, log_p, t, w, scale: kernel(log_p, t, w, 0.1, -100, scale), "log_p t w scale"),
+                         (lambda kernel, log_p, t, scale: kernel(log_p, t, None, 0.0, -100, scale[:1]), "log_p t scale")],
+    "sgd": [sgd(), sgd(first=True), sgd(nesterov=True, dampening=0), sgd(momentum=0, weight_decay=0)],
+    "adam": [adam(), adam(decoupled=False), adam(weight_decay=0, t=1)],
+}
+FAST = [(place, name) for place in BACKENDS for name in CASES if (str(place), name) != ("cupy", "first_outside")]
+
+
+def test_every_page_is_compared():
+    assert set(CASES) == set(readable.__all__) == set(cpu.__all__) <= set(kernels.__all__)
+
+
+@pytest.mark.parametrize("laid_out", [np.ascontiguousarray, channels_last])
+@pytest.mark.parametrize(("dtype", "unit"), [(np.float64, 1e-13), (np.float32, 2e-5)])
+@pytest.mark.parametrize(("place", "name"), FAST, ids=str)
+def test_a_fast_kernel_gives_what_its_page_gives(place, name, dtype, unit, laid_out):
+    """unit: sums of a few hundred products, of which Winograd's are ten times as rough as im2col's."""
+    if str(place) == "cupy":
+        from minires.kernels import device as room
+        if not hasattr(room, name):
+            pytest.skip("a GPU computes this one by its page")
+    else:
+        room = cpu
+    for call, arguments in CASES[name]:
+        arrays = drawn(dtype)
+        arrays = [laid_out(a) if a.ndim == 4 else a for a in map(arrays.get, arguments.split())]
+        expected = flat(call(getattr(readable, name), *(a.copy() for a in arrays)))
+        found = flat(call(getattr(room, name), *(place.array(a.copy()) for a in arrays)))
+        assert len(found) == len(expected)
+        for ours, page in zip(found, expected, strict=True):
+            ours = host(ours)
+            assert ours.shape == page.shape
+            assert ours.dtype.kind == page.dtype.kind or name == "max_pool_argmax"
+            np.testing.assert_allclose(ours, page, rtol=unit, atol=unit * max(1, np.abs(page).max(initial=0)))
+
+
+def flat(found):
+    return list(found) if isinstance(found, (tuple, list)) else [found]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if hasattr(loops, name)])
+def test_a_page_gives_what_the_definition_gives(name):
+    for call, arguments in CASES[name]:
+        arrays = drawn(float)
+        expected = flat(call(getattr(loops, name), *(arrays[a].copy() for a in arguments.split())))
+        for page, definition in zip(flat(call(getattr(readable, name), *(arrays[a].copy() for a in arguments.split()))),
+                                    expected, strict=True):
+            np.testing.assert_allclose(page, definition, rtol=1e-13, atol=1e-13)
+
+
+@pytest.fixture
+def fast_calls(monkeypatch):
+    """The names of the functions of the fast rooms that are called."""
+    calls = []
+
+    def counted(function):
+        def call(*arguments, **settings):
+            calls.append(function.__name__)
+            return function(*arguments, **settings)
+        return call
+    pages = set(map(id, vars(readable).values()))
+    for name, function in list(vars(cpu).items()):
+        if inspect.isfunction(function) and id(function) not in pages:
+            monkeypatch.setattr(cpu, name, counted(function))
+    assert not any(isinstance(value, ModuleType) and value is cpu for value in vars(readable).values())
+    return calls
+
+
+@pytest.mark.parametrize("choice", ["readable", "naive"])
+def test_the_gradient_check_passes_with_the_pages_alone(choice, fast_calls):
+    names = sorted(registry) if choice == "readable" else ["conv2d", "max_pool2d", "avg_pool2d", "batch_norm"]
+    with kernels.use(choice):
+        for name in names:
+            for report in check_op(name):
+                assert report.passed, report
+    assert fast_calls == []
+
+
+@pytest.mark.parametrize("choice", ["readable", "direct"])
+def test_a_training_step_is_the_same_with_every_choice(choice, fast_calls):
+    rng = np.random.default_rng(0)
+    images, labels = rng.standard_normal((4, 3, 16, 16)), rng.integers(0, 10, 4)
+    found = []
+    for name in (choice, "fastest"):
+        model = models.resnet8(rng=0).to(float)
+        with kernels.use(name):
+            train_step(model, optim.SGD(model.parameters(), 0.1, momentum=0.9), images, labels)
+        if name == "readable":
+            assert fast_calls == []
+        found.append(model.state_dict())
+    assert fast_calls
+    for name, array in found[0].items():
+        np.testing.assert_allclose(array, found[1][name], rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+@pytest.mark.parametrize("place", BACKENDS[1:], ids=str)
+def test_the_pages_run_on_a_gpu(place):
+    with kernels.use("readable"):
+        for name in ("conv2d", "batch_norm", "max_pool2d", "cross_entropy", "conv_norm", "residual_add_relu"):
+            for report in check_op(name, device=place.device):
+                assert report.passed, report
