@@ -78,7 +78,7 @@ ADVICE = {
     "clamp_": "write x.copy_(x.clamp(…)) under no_grad()",
     "pin_memory": "not needed: arrays lie in the host's memory",
     "share_memory_": "parallel.Replicas does it",
-    "unfold": "ops.conv2d and ops.max_pool2d do it; kernels/im2col.py is where to read it",
+    "unfold": "ops.conv2d and ops.max_pool2d do it; kernels/readable/im2col.py is where to read it",
     # of torch itself
     "from_numpy": "use Tensor(array), which shares the array's memory",
     "as_tensor": "use Tensor(array), which shares the array's memory",

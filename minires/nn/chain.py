@@ -71,8 +71,8 @@ def _merge(conv, norm, x):
 
 
 def _conv_norm(conv, norm, x, *, relu):
-    return ops.conv_norm(x, conv.weight, *norm.affine_of(x), relu=relu, **conv.settings(), **norm.begin())
+    return ops.conv_norm(x, conv.weight, *norm.affine_of(x), relu=relu, **conv.settings(), **norm.op_settings())
 
 
 def _norm_relu(norm, x):
-    return ops.batch_norm_relu(x, *norm.affine_of(x), **norm.begin())
+    return ops.batch_norm_relu(x, *norm.affine_of(x), **norm.op_settings())

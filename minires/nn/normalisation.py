@@ -41,7 +41,7 @@ class _BatchNorm(Module):
             raise DTypeError(f"{type(self).__name__}: x must be a Tensor or an array, got {type(x).__name__}")
         if len(x.shape) not in self.ranks:
             raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {x.shape}")
-        return ops.batch_norm(x, *self.affine_of(x), **self.begin())
+        return ops.batch_norm(x, *self.affine_of(x), **self.op_settings())
 
     def affine_of(self, x):
         """γ and β; ones and zeros of x's kind where there are none."""
@@ -51,7 +51,7 @@ class _BatchNorm(Module):
         """Whether μ and σ² are the batch's."""
         return self.training or self.running_mean is None
 
-    def begin(self):
+    def op_settings(self):
         """Count another batch, in training -> what the op is to know of this norm besides γ and β."""
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:

@@ -50,7 +50,7 @@ def all_results(kernel, x, w, dy, win):
 
 
 class Tiles:
-    """What winograd.py's error is bounded by: its formulas in absolute values, in units of u."""
+    """What two_axes.py's error is bounded by: its formulas in absolute values, in units of u."""
 
     kernel = winograd
 
@@ -97,7 +97,7 @@ class Tiles:
 
 
 class Fours:
-    """The same of fours.py."""
+    """The same of one_axis.py."""
 
     kernel = fours
 
