@@ -152,3 +152,28 @@ def test_addresses_are_scarce_where_somebody_counts_them(monkeypatch, overcommit
     monkeypatch.setattr(Path, "read_text", read)
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, -1))
     assert memory._addresses_are_scarce() is scarce
+
+
+IN_A_PROCESS = """
+import numpy as np
+from minires import kernels
+from minires.kernels.cpu import memory, threads
+from threadpoolctl import threadpool_info
+before = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+x = np.ones((8, 16, 64, 64), np.float32)
+kernels.conv(x, np.ones((16, 16, 3, 3), np.float32), kernels.Window.of(x.shape, (16, 16, 3, 3), 1, 1))
+after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+print(memory.keep_freed_memory(), kernels.get_num_threads(), after == before)
+"""
+
+
+@pytest.mark.skipif(not keep_freed_memory(), reason="this C library cannot be told to keep freed memory")
+@pytest.mark.parametrize(("setting", "tuned"), [({}, True), ({"MINIRES_TUNE": "1"}, True), ({"MINIRES_TUNE": "0"}, False)])
+def test_one_variable_leaves_the_process_as_it_was(setting, tuned):
+    pytest.importorskip("threadpoolctl")
+    free = {name: value for name, value in os.environ.items() if name not in (*SET_BY_USER, "MINIRES_TUNE")}
+    # a BLAS with two threads, and minires with two, on a machine of any size
+    environment = {**free, "OPENBLAS_NUM_THREADS": "2", **setting}
+    printed = subprocess.run([sys.executable, "-c", IN_A_PROCESS], env=environment, capture_output=True, text=True,
+                             check=True).stdout.split()
+    assert printed == (["True", "2", "False"] if tuned else ["False", "1", "True"])

@@ -25,12 +25,20 @@ PLACE = 4 << 30  # bytes of addresses; memory comes to them when it is used
 _advise, _huge_pages = None, ()  # madvise, and where huge pages have been asked for: their addresses
 
 
+def may_tune():
+    """Whether minires may change what all of this process shares: malloc's thresholds, and the BLAS's threads.
+
+    The environment's MINIRES_TUNE=0 says no.
+    """
+    return os.environ.get("MINIRES_TUNE") != "0"
+
+
 def keep_freed_memory():
     """Let malloc keep large blocks for the next array of that size -> whether it could be told so.
 
-    Whoever has set one of glibc's own variables in the environment is not interfered with.
+    Not where one of glibc's own variables is set in the environment, nor with MINIRES_TUNE=0.
     """
-    if any(name in os.environ for name in SET_BY_USER):
+    if not may_tune() or any(name in os.environ for name in SET_BY_USER):
         return False
     try:
         libc = ctypes.CDLL(None)

@@ -4,7 +4,8 @@ parallel_for() gives every worker one contiguous part of the jobs, and parallel_
 the same number of workers always does the same sums in the same order. The thread that calls is the first worker,
 because waking another thread and being woken by it takes 20–100 µs each. The BLAS under NumPy is held to one thread:
 each worker calls it by itself. A BLAS that has threads of its own keeps them spinning on the cores that workers need.
-Without threadpoolctl, which does the holding, there is one worker, and the BLAS keeps its threads.
+Without threadpoolctl, which does the holding, or with MINIRES_TUNE=0, there is one worker, and the BLAS keeps its
+threads.
 """
 
 import math
@@ -19,6 +20,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from minires.errors import OptionError
+from minires.kernels.cpu.memory import may_tune
 
 MOST = 1024  # threads: more are a slip, and would be started one by one until the system has no more
 
@@ -90,6 +92,15 @@ def _start():
                 _begin(_default_count())
 
 
+def _threadpool_limits():
+    """threadpoolctl's function, or None where that is not installed."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return None
+    return threadpool_limits
+
+
 def _begin(n):
     """In place of the workers of before start n, or as many as the system lets start."""
     global _count, _queues, _limit
@@ -98,12 +109,11 @@ def _begin(n):
     if _limit is not None:
         _limit.unregister() if hasattr(_limit, "unregister") else _limit.restore_original_limits()
         _limit = None
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
+    limits = _threadpool_limits() if may_tune() else None
+    if limits is None:
         n = 1
     else:
-        _limit = threadpool_limits(1, user_api="blas")
+        _limit = limits(1, user_api="blas")
     queues, refused = [], None
     for number in range(1, n):
         queue = SimpleQueue()
