@@ -56,6 +56,18 @@ def test_the_residual_add_that_is_shown_is_the_one_that_runs():
     assert inspect.getsource(ops.residual_add.raw) in TEXT
 
 
+@pytest.mark.parametrize("op", [op for op in registry.values() if op.__module__.startswith("minires.")],
+                         ids=lambda op: op.__name__)
+def test_an_op_that_calls_kernels_names_their_page(op):
+    """From the README to the op, and from there to the page: two steps."""
+    file = ROOT / (op.__module__.replace(".", "/") + ".py")
+    calls = "kernels." in inspect.getsource(op.raw).replace("kernels.readable", "")
+    pages = re.findall(r"kernels/readable/\w+\.py", inspect.getdoc(op) + file.read_text().split('"""')[1])
+    assert pages or not calls
+    for page in pages:
+        assert (ROOT / "minires" / page).exists()
+
+
 def test_the_training_commands_are_understood():
     commands = re.findall(r"^python -m minires\.train(.*?)(?:#.*)?$", TEXT, re.M)
     assert len(commands) == 4

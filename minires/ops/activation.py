@@ -12,7 +12,7 @@ from minires.ops.shape import axis
 
 @op
 def relu(x):
-    """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 too)."""
+    """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 too; kernels/readable/elementwise.py)."""
     y = kernels.relu(x)
     return y, lambda dy: kernels.relu_dx(dy, y)
 

@@ -1,5 +1,6 @@
 """What stands in a row in many networks, as one op each: the maps between are never made, or never fetched again.
 
+kernels/readable/fused.py has the sums that conv_norm is made of.
 Networks need not call these. They call their layers by way of nn.chain, which puts these in their place where the
 result is the same.
 """

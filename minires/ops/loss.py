@@ -16,7 +16,7 @@ from minires.settings import in_range
 
 @op(integers=("target",))
 def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
-    """ℓ = −Σ_k q_k·log p_k with p = softmax(logits): ∂ℓ/∂logits = p·Σ_k q_k − q.
+    """ℓ = −Σ_k q_k·log p_k with p = softmax(logits): ∂ℓ/∂logits = p·Σ_k q_k − q (kernels/readable/loss.py).
 
     q_k = w_k·((1 − ε)·t_k + ε/K), with class weights w and label smoothing ε  [Szegedy et al. 2016, §7].
     Of a class number as target t_k is [k = target]. Given as floats, the target is the probabilities t_k themselves:

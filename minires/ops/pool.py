@@ -12,6 +12,7 @@ from minires.op import op
 def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """y = the maximum of x under each window: all of ∂L/∂y goes to the x that won, the first of several equal ones.
 
+    kernels/readable/pool.py computes it, one position of the kernel at a time.
     x (N,C,H,W) -> y (N,C,OH,OW), OH = ⌊(H + 2p − d·(k − 1) − 1)/s⌋ + 1, s = k unless given.
     Padding is −∞ and never wins. ceil_mode: ⌈…⌉ for ⌊…⌋, but no window begins behind the picture.
     """
@@ -26,7 +27,7 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
 
 @op
 def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
-    """y = Σ x/m under each window of m = KH·KW values: every x receives ∂L/∂y/m.
+    """y = Σ x/m under each window of m = KH·KW values: every x receives ∂L/∂y/m (kernels/readable/pool.py).
 
     x (N,C,H,W) -> y (N,C,OH,OW), as max_pool2d. Padding counts as zeros; without count_include_pad m leaves it out.
     What a window of ceil_mode has beyond the padding is never counted.
@@ -40,6 +41,7 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count
 def adaptive_avg_pool2d(x, *, output_size=1):
     """Y = A·X·Bᵀ, A (OH,H) and B (OW,W) the matrices that take means, so ∂L/∂X = Aᵀ·∂L/∂Y·B.
 
+    Where all regions have one size it is avg_pool2d (kernels/readable/pool.py).
     Row i of A is 1/n over the n inputs ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1 and 0 elsewhere; output_size = 1 is the global mean.
     x (N,C,H,W) -> y (N,C,OH,OW); None in output_size = (OH, OW) keeps that size.
     """
