@@ -3,6 +3,8 @@
 Where torch has another order of arguments, or one more, they are here as there.
 """
 
+import math
+
 from minires import ops
 from minires.arrays import array_module
 from minires.errors import OptionError
@@ -24,6 +26,7 @@ from minires.ops import (
     softmax,
     tanh,
 )
+from minires.settings import flag
 from minires.tensor import unwrap
 from minires.torch_names import missing
 
@@ -36,26 +39,31 @@ __all__ = [
 
 def relu(input, inplace=False):
     """max(input, 0)"""
+    flag("relu: inplace", inplace)
     return ops.relu(input)
 
 
 def relu6(input, inplace=False):
     """min(max(input, 0), 6)"""
+    flag("relu6: inplace", inplace)
     return ops.relu6(input)
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """input where it is > 0, else negative_slope·input"""
+    flag("leaky_relu: inplace", inplace)
     return ops.leaky_relu(input, negative_slope=negative_slope)
 
 
 def silu(input, inplace=False):
     """input·σ(input)"""
+    flag("silu: inplace", inplace)
     return ops.silu(input)
 
 
 def dropout(input, p=0.5, training=True, inplace=False, *, rng=None):
     """Each value dropped with probability p, the others times 1/(1 − p); input itself outside training."""
+    flag("dropout: inplace", inplace)
     return ops.dropout(input, p=p, training=training, rng=rng)
 
 
@@ -69,7 +77,7 @@ def pad(input, pad, mode="constant", value=None):
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """ops.batch_norm with torch's order of arguments; γ = 1 and β = 0 unless given."""
-    weight, bias = affine(weight, bias, input.shape[1], input)
+    weight, bias = affine(weight, bias, math.prod(unwrap(input).shape[1:2]), input)
     return ops.batch_norm(input, weight, bias, running_mean=running_mean, running_var=running_var, training=training,
                           momentum=momentum, eps=eps)
 

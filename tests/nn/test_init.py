@@ -75,7 +75,7 @@ def test_filling_counts_as_a_change_and_needs_no_no_grad():
 
 
 @pytest.mark.parametrize(("call", "error", "message"), [
-    (lambda: init.normal_(weight(2), std=-1.0), OptionError, "std must be at least 0"),
+    (lambda: init.normal_(weight(2), std=-1.0), OptionError, "std must be a finite number of at least 0"),
     (lambda: init.uniform_(weight(2), 1.0, 0.0), OptionError, r"a must be at most b, got a=1\.0 and b=0\.0"),
     (lambda: init.trunc_normal_(weight(2), a=5.0, b=6.0), OptionError, r"only 0\.00% of N\(0\.0, 1\.0²\) lie in \[5\.0, 6\.0\]"),
     (lambda: init.trunc_normal_(weight(2), a=2.0, b=-2.0), OptionError, "needs std > 0 and a < b"),
