@@ -29,6 +29,8 @@ def op(function=None, *, any_dtype=False, integers=(), numbers=False, variadic=F
     if function is None:
         return lambda function: op(function, any_dtype=any_dtype, integers=integers, numbers=numbers,
                                    variadic=variadic, view=view)
+    if not inspect.isroutine(function):
+        raise DTypeError(f"op: needs a function of arrays, got {type(function).__name__}")
     name = function.__name__
     parameters = inspect.signature(function).parameters.values()
     positional = tuple(p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)

@@ -51,6 +51,18 @@ INTS, BYTES, BITS = [1, 2], np.array([1, 2], np.uint8), [True, False]
     (lambda: Tensor([1.0])[[[0], [0, 0]]], ShapeError, "getitem: a list in an index"),
     (lambda: (Tensor([1.0], requires_grad=True) * 1).backward([[1.0], [1.0, 2.0]]), ShapeError, "rows of equal length"),
     (lambda: (Tensor([1.0], requires_grad=True) * 1).backward(np.ma.masked_array([1.0], [1])), DTypeError, "MaskedArray"),
+    (lambda: nn.BatchNorm2d(2)(3), ShapeError, r"BatchNorm2d: x must be \(N,C,H,W\), got \(\)"),
+    (lambda: nn.BatchNorm1d(2, affine=False)([[1.0, 2.0]]), DTypeError, "batch_norm: x must be a Tensor or an array, got list"),
+    (lambda: nn.conv_norm(nn.Conv2d(1, 1, 1, bias=False), nn.BatchNorm2d(1), "x"), ShapeError, r"conv2d: x must be .* got \(\)"),
+    (lambda: nn.functional.batch_norm("x", None, None), DTypeError, "batch_norm: x must be a Tensor or an array, got str"),
+    (lambda: nn.ModuleList(3), DTypeError, "ModuleList: needs a list of modules, got int"),
+    (lambda: nn.ModuleDict([1, 2]), DTypeError, "ModuleDict: needs a dict of modules, got list"),
+    (lambda: nn.ReLU().apply(3), DTypeError, "apply: needs a function of a module, got int"),
+    (lambda: nn.ReLU().load_state_dict({}, strict="False"), DTypeError, "load_state_dict: strict must be True or False"),
+    (lambda: nn.ReLU().to(device="gpu"), OptionError, "to: device must be 'cpu', 'cuda' or 'cuda:N', got 'gpu'"),
+    (lambda: minires.models.ResNet(minires.models.BasicBlock, 2), OptionError, "ResNet: blocks must say how many"),
+    (lambda: minires.kernels.use(["direct"]), OptionError, "kernels.use: choose one of"),
+    (lambda: minires.op(3), DTypeError, "op: needs a function of arrays, got int"),
 ])
 def test_what_numpy_would_complain_of_is_refused_in_our_words(call, error, message):
     with pytest.raises(error, match=message) as caught:

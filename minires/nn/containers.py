@@ -77,6 +77,8 @@ class _Numbered(Module):
         return self
 
     def extend(self, modules):
+        if not hasattr(modules, "__iter__"):
+            raise DTypeError(f"{type(self).__name__}: needs a list of modules, got {type(modules).__name__}")
         for module in tuple(modules):
             self.append(module)
         return self
@@ -183,5 +185,9 @@ class ModuleDict(Module):
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
 
     def update(self, modules):
-        for key, module in dict(modules).items():
+        try:
+            named = dict(modules)
+        except (TypeError, ValueError):
+            raise DTypeError(f"ModuleDict: needs a dict of modules, got {type(modules).__name__}") from None
+        for key, module in named.items():
             self[key] = module

@@ -5,9 +5,11 @@ Where torch has another order of arguments, or one more, they are here as there.
 
 import math
 
+import numpy as np
+
 from minires import ops
-from minires.arrays import array_module
-from minires.errors import OptionError
+from minires.arrays import array_module, is_array
+from minires.errors import DTypeError, OptionError
 from minires.ops import (
     adaptive_avg_pool2d,
     avg_pool2d,
@@ -77,7 +79,7 @@ def pad(input, pad, mode="constant", value=None):
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """ops.batch_norm with torch's order of arguments; γ = 1 and β = 0 unless given."""
-    weight, bias = affine(weight, bias, math.prod(unwrap(input).shape[1:2]), input)
+    weight, bias = affine(weight, bias, math.prod(np.shape(unwrap(input))[1:2]), input)
     return ops.batch_norm(input, weight, bias, running_mean=running_mean, running_var=running_var, training=training,
                           momentum=momentum, eps=eps)
 
@@ -87,6 +89,8 @@ def affine(weight, bias, C, x):
     if weight is not None and bias is not None:
         return weight, bias
     x = unwrap(x)
+    if not is_array(x):
+        raise DTypeError(f"batch_norm: x must be a Tensor or an array, got {type(x).__name__}")
     xp, dtype = array_module(x), x.real.dtype
     return xp.ones(C, dtype) if weight is None else weight, xp.zeros(C, dtype) if bias is None else bias
 

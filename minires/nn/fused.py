@@ -1,5 +1,7 @@
 """Neighbouring layers in one pass over memory, where calling them one by one would give the same."""
 
+import numpy as np
+
 from minires import kernels, ops
 from minires.kernels.window import Window
 from minires.nn.layers import Conv2d
@@ -30,7 +32,7 @@ def conv_norm(conv, norm, x, relu=False):
     """norm(conv(x)), or with relu its ReLU; in one op where that is faster and both are plain layers."""
     together = is_plain(conv, Conv2d) and is_plain(norm, BatchNorm2d) and conv.bias is None
     if together and norm.uses_batch():
-        win = Window.of(x.shape, conv.weight.shape, **conv.settings())
+        win = Window.of(np.shape(unwrap(x)), conv.weight.shape, **conv.settings())
         together = kernels.scatter_pays(unwrap(x), win)
     if together:
         return ops.conv_norm(x, conv.weight, *norm.affine_of(x), relu=relu, **conv.settings(), **norm.begin())

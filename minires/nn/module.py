@@ -217,6 +217,8 @@ class Module:
 
     def apply(self, function):
         """Call function(module) on every module below this one, then on this one, as torch does."""
+        if not callable(function):
+            raise DTypeError(f"apply: needs a function of a module, got {type(function).__name__}")
         for module in _from_below(self, set()):
             function(module)
         return self
@@ -308,7 +310,7 @@ class Module:
         strict=False ignores missing and unexpected names, never a wrong shape, nor a state of which nothing fits.
         Returns what was (missing_keys, unexpected_keys). Raises CheckpointError that names what does not fit.
         """
-        return state.load(self, state_dict, strict)
+        return state.load(self, state_dict, flag(strict, "strict", "load_state_dict"))
 
     # Looks
 

@@ -10,6 +10,7 @@ from minires.nn.functional import affine
 from minires.nn.layers import filled, zeros
 from minires.nn.module import Module, Parameter
 from minires.settings import in_range
+from minires.tensor import unwrap
 
 
 def _ones(*shape):
@@ -39,9 +40,10 @@ class _BatchNorm(Module):
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if track_running_stats else None)
 
     def forward(self, x):
-        if len(x.shape) not in self.ranks:
-            raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {x.shape}"
-                             f"{without_batch(x.shape, min(self.ranks))}")
+        shape = np.shape(unwrap(x))
+        if len(shape) not in self.ranks:
+            raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {shape}"
+                             f"{without_batch(shape, min(self.ranks))}")
         return ops.batch_norm(x, *self.affine_of(x), **self.begin())
 
     def affine_of(self, x):

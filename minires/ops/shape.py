@@ -217,6 +217,8 @@ def take_along_dim(x, indices, *, dim):
 @op(any_dtype=True)
 def clone(x, *, order="K"):
     """y = a copy of x, in memory as x lies, or row by row with order="C": ∂L/∂x = ∂L/∂y."""
+    if not isinstance(order, str) or order not in ("K", "C"):
+        raise OptionError(f"clone: order must be 'K' or 'C', got {shortened(order)}")
     return x.copy(order=order), lambda dy: dy
 
 

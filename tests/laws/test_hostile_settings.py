@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minires
-from minires import Tensor, nn
+from minires import Tensor, models, nn
 from minires.errors import MiniresError
 from minires.gradcheck import cases_of
 from minires.methods import Methods
@@ -52,17 +52,17 @@ KINDS = {
 }
 KIND_OF = {name: kind for kind, names in {
     "flag": "keepdim keepdims training relu ceil_mode count_include_pad inplace affine track_running_stats elementwise_affine "
-            "requires_grad retain_graph create_graph",
+            "requires_grad retain_graph create_graph zero_init_residual",
     "dim": "dim0 dim1 start_dim end_dim",
     "dims": "dim axis",
     "sizes": "dims shape sizes size pad",
     "window": "kernel_size stride padding dilation output_size",
-    "count": "groups num_groups in_channels out_channels in_features out_features num_features num_channels normalized_shape",
+    "count": "num_classes groups num_groups in_channels out_channels in_features out_features num_features num_channels normalized_shape",
     "whole": "ignore_index",
     "part": "eps momentum p label_smoothing beta std",
     "number": "negative_slope correction ddof gain a b mean val param",
     "value": "value",
-    "word": "reduction approximate padding_mode mode nonlinearity order equation",
+    "word": "reduction approximate padding_mode mode nonlinearity order equation variant shortcut",
     "array": "weight bias pos_weight running_mean running_var",
     "bound": "min max",
     "seed": "rng", "dtype": "dtype", "device": "device", "index": "index", "operand": "other exponent", "place": "target",
@@ -72,7 +72,7 @@ KIND_OF = {name: kind for kind, names in {
 SPECIAL = {
     **{(name, "dim"): "dim" for name in ("softmax", "log_softmax", "cat", "stack", "unsqueeze", "take_along_dim", "argmax",
                                          "argmin", "max", "min", "size")},
-    ("norm", "p"): "power", ("clone", "order"): "ignored",
+    ("norm", "p"): "power",
     **{(name, "bias"): "flag" for name in ("Conv2d", "Linear", "LayerNorm")},
     **{(name, "weight"): "weights" for name in ("CrossEntropyLoss", "NLLLoss", "BCEWithLogitsLoss")},
     ("BCEWithLogitsLoss", "pos_weight"): "weights", ("LayerNorm", "normalized_shape"): "lengths",
@@ -182,6 +182,16 @@ def test_a_layer_refuses_what_a_setting_cannot_be(name, parameter):
     needed = [p.name for p in inspect.signature(LAYERS[name]).parameters.values() if p.default is p.empty]
     given = {p: SIZES[p] for p in needed if p in SIZES and p != parameter.name}
     assert not misfits(name, lambda value: LAYERS[name](**given, **{parameter.name: value}), parameter)
+
+
+MODELS = [pytest.param(name, p, id=f"{name}-{p.name}") for name in ("resnet8", "resnet50", "preact_resnet20")
+          for p in inspect.signature(getattr(models, name)).parameters.values()]
+
+
+@pytest.mark.parametrize(("name", "parameter"), MODELS)
+def test_a_model_refuses_what_an_option_cannot_be(name, parameter, monkeypatch):
+    monkeypatch.setitem(KINDS, "word", ([v for v in KINDS["word"][0] if v is not None], [None]))  # None: no shortcut
+    assert not misfits(name, lambda value: models.create(name, **{parameter.name: value}), parameter)
 
 
 WRAPPERS = [pytest.param(name, p, id=f"{name}-{p.name}") for name in functional.__all__
