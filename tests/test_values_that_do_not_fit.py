@@ -36,6 +36,7 @@ INTS, BYTES, BITS = [1, 2], np.array([1, 2], np.uint8), [True, False]
     (lambda: Tensor([1.0]).any(dim=9), ShapeError, "any: dim 9 is out of range for 1 axes"),
     (lambda: Tensor([1.0]).all(dim=9), ShapeError, "all: dim 9 is out of range for 1 axes"),
     (lambda: Tensor([1.0]).all(keepdim="False"), DTypeError, "all: keepdim must be True or False, got 'False'"),
+    (lambda: Tensor([1.0]).max(0, "False"), DTypeError, "max: keepdim must be True or False, got 'False'"),
     (lambda: Tensor([1.0]).size(3), ShapeError, "size: dim 3 is out of range"),
     (lambda: Tensor(1.0).size(0), ShapeError, "size: a 0-d tensor has no axis"),
     (lambda: Tensor([1.0, 2.0]).item(), ShapeError, r"item: a tensor of shape \(2,\) is 2 numbers.*tolist"),

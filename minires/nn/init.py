@@ -53,7 +53,7 @@ def _checked(tensor):
 
 def _fill(tensor, values):
     with no_grad():
-        return tensor.copy_(to_device(values, tensor.device))
+        return tensor.copy_(to_device(np.asarray(values), tensor.device))
 
 
 def _standard_normal(tensor, rng):

@@ -86,3 +86,11 @@ def test_filling_counts_as_a_change_and_needs_no_no_grad():
 def test_what_cannot_be_filled_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_single_number_is_filled_too():
+    for fill in (init.normal_, init.uniform_, init.trunc_normal_, init.ones_):
+        x = Tensor(7.0)
+        assert fill(x, **({"rng": 0} if fill is not init.ones_ else {})) is x
+        assert x.shape == ()
+        assert abs(x.item()) <= 2
