@@ -12,8 +12,8 @@ from benchmarks.run import measure, number, print_heading, print_results
 from benchmarks.workloads import RIVALS, catalogue, select
 from minires import console, kernels
 from minires.errors import MiniresError
-from minires.plots import plot_speed
-from minires.storage import atomic_write
+from minires.plots import check_plot, plot_speed
+from minires.storage import atomic_write, check_writable
 
 DESCRIPTION = """\
 Time minires and other libraries on the same work in turn (A B A B ...), on an otherwise idle
@@ -51,7 +51,8 @@ def make_parser():
                         help="measurements of each, after one that warms up (default 7, with --tiny 1)")
     parser.add_argument("--json", type=console.text, metavar="FILE",
                         help="write the machine, the versions and all timings")
-    parser.add_argument("--plot", type=console.text, metavar="FILE", help="draw the ratios (PNG)")
+    parser.add_argument("--plot", type=console.text, metavar="FILE",
+                        help="draw the ratios (PNG, SVG, PDF, JPEG or WebP by the file's ending)")
     parser.add_argument("--tiny", action="store_true", help="toy sizes, in seconds: the numbers mean nothing")
     parser.add_argument("--list", action="store_true", help="print the names of the workloads and stop")
     return parser
@@ -74,6 +75,8 @@ def main(argv=None):
     if args.list:
         print("\n".join(w.name for w in workloads))
         return 0
+    check_writable(args.json)
+    check_plot(args.plot)
     return benchmark(args, workloads)
 
 

@@ -11,7 +11,8 @@ from minires.gradcheck.graders import check_targets, is_target
 from minires.gradcheck.paths import show_paths
 from minires.gradcheck.run import run
 from minires.gradcheck.steps import STEPS, errors_by_step
-from minires.plots import plot_steps
+from minires.plots import check_plot, plot_steps
+from minires.storage import check_writable
 from minires.tensor import registry
 
 DESCRIPTION = """\
@@ -70,7 +71,8 @@ def make_parser():
                         "(with ops, --seeds and --paths)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
     parser.add_argument("--plot", type=text, metavar="FILE", help="with one op: draw the error of three methods "
-                        "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG)")
+                        "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG, SVG, "
+                        "PDF, JPEG or WebP by the file's ending)")
 
     exam = parser.add_argument_group("the checker itself")
     exam.add_argument("--bugs", action="store_true",
@@ -102,6 +104,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     args.ops += args.op
     args.op = parser.get_default("op")
+    check_writable(args.json, args.gradescope)
+    check_plot(args.plot)
     if args.list:
         check_flags(parser, args, "--list")
         print("\n".join(sorted(registry)))

@@ -281,10 +281,25 @@ def test_what_cannot_be_done_is_said_and_the_exit_status_is_2(arguments, capsys)
     assert capsys.readouterr().err.strip()
 
 
-def test_a_file_that_cannot_be_written_costs_nothing_that_was_measured(tmp_path, capsys):
-    assert main(["--tiny", "batch_norm", "--against", "--json", str(tmp_path)]) == 2
+@pytest.mark.parametrize("flag", ["--json", "--plot"])
+def test_a_file_that_cannot_be_written_is_named_before_the_work(tmp_path, capsys, monkeypatch, flag):
+    monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **kwargs: pytest.fail("it measures"))
+    assert main(["--tiny", "batch_norm", "--against", flag, str(tmp_path)]) == 2
+    assert capsys.readouterr() == ("", f"benchmarks: {tmp_path}: Is a directory\n")
+
+
+def test_an_ending_that_is_no_picture_is_refused_before_the_work(capsys):
+    assert main(["--tiny", "--plot", "ratios.txt"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("benchmarks: ratios.txt: a figure can be png, svg, pdf, jpg, jpeg or webp")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is Linux's /dev/full")
+def test_a_disk_that_is_full_in_the_end_costs_nothing_that_was_measured(capsys):
+    assert main(["--tiny", "batch_norm", "--against", "--json", "/dev/full"]) == 2
     said = capsys.readouterr()
-    assert str(tmp_path) in said.err
+    assert "/dev/full: No space left on device" in said.err
     assert "batch_norm/16@8" in said.out
 
 
