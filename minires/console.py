@@ -60,6 +60,11 @@ def say(name, message):
         print(f"{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
 
 
+def counted(count, what):
+    """"1 epoch", "2 epochs"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def stopped(name, message="stopped"):
     """Say that Ctrl-C ended the command, and what is saved where. -> exit status"""
     with contextlib.suppress(OSError):
