@@ -1,6 +1,7 @@
 """Whatever ends a command costs one line and the right exit status."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -137,6 +138,52 @@ def test_two_signals_in_a_row_are_one_and_what_must_be_saved_is(number):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "saved\n", "\nme: stopped\n")
+
+
+@posix
+@pytest.mark.parametrize("began", [0.0, 0.5, 1000.0])
+def test_a_second_signal_within_a_second_is_a_double_tap_and_a_later_one_is_not(monkeypatch, began):
+    """The clock may have begun with this process."""
+    clock = [began]
+    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    undo = console._listen()
+    try:
+        for later, counts in ((0, True), (0.75, False), (0.75, False), (1.0, True)):
+            clock[0] += later
+            pressed = False
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                pressed = True
+            assert pressed == counts, clock
+    finally:
+        undo()
+
+
+@posix
+def test_what_listens_to_signals_gives_them_back():
+    before = [signal.getsignal(number) for number in console.SIGNALS]
+    undo = console.on_signals(lambda number, frame: None)
+    during = [signal.getsignal(number) for number in console.SIGNALS]
+    undo()
+    assert [signal.getsignal(number) for number in console.SIGNALS] == before
+    assert not any(a is b for a, b in zip(before, during, strict=True))
+
+
+@posix
+@pytest.mark.parametrize("number", console.SIGNALS)
+def test_a_signal_while_python_takes_itself_down_does_not_spoil_the_status(number):
+    """An object that is deleted as one of the last sends it."""
+    body = f"""
+        console.starting()
+        class Late:
+            kill = staticmethod(os.kill)
+            def __del__(self, process=os.getpid()):
+                self.kill(process, {int(number)})
+        sys.modules["late"] = Late()
+        """
+    found = said(body, stdout=subprocess.PIPE)
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 @posix
