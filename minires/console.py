@@ -112,6 +112,8 @@ def entry(main):
     _open_streams()
     _listen()
     warnings.showwarning = lambda message, *where: say(main.command, message)
+    # NumPy's remarks on numbers that are not finite: a command finds them and says which, and at which step.
+    warnings.filterwarnings("ignore", r"(overflow|invalid value|divide by zero) encountered", RuntimeWarning)
     status = 1  # of a bug
     try:
         status = main()

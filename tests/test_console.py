@@ -244,8 +244,17 @@ def test_python_m_minires_lists_the_commands(capsys):
     out = capsys.readouterr().out
     assert all(f"python -m {name} " in out for name in COMMANDS)
     assert max(map(len, out.splitlines())) <= 80
-    assert main(["trian"]) == 2
-    assert "did you mean python -m minires.train?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("word", "meant"), [
+    ("trian", "did you mean python -m minires.train?"), ("train", "did you mean python -m minires.train?"),
+    ("minires.train", "did you mean python -m minires.train?"), ("GradCheck", "did you mean python -m minires.gradcheck?"),
+    ("benchmark", "did you mean python -m benchmarks?"), ("-v", "see python -m minires --help"),
+    ("--version", "see python -m minires --help"), ("", "see python -m minires --help")])
+def test_a_word_that_is_no_command_is_one_line_with_what_was_meant(capsys, word, meant):
+    from minires.__main__ import main
+    assert main([word]) == 2
+    assert capsys.readouterr() == ("", f"minires: there is no command {word!r} here; {meant}\n")
 
 
 @pytest.mark.parametrize(("flag", "status"), [("--help", 0), ("--no-such-flag", 2)])

@@ -2,7 +2,7 @@
 
 import argparse
 
-from minires import console, cuda
+from minires import console, cuda, models
 from minires.console import seconds, text, whole
 from minires.errors import OptionError
 from minires.gradcheck.checker import known
@@ -12,6 +12,7 @@ from minires.gradcheck.paths import show_paths
 from minires.gradcheck.run import run
 from minires.gradcheck.steps import STEPS, errors_by_step
 from minires.plots import check_plot, plot_steps
+from minires.settings import meant
 from minires.storage import check_writable
 from minires.tensor import registry
 
@@ -131,7 +132,8 @@ def main(argv=None):
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
         check_flags(parser, args, "--paths")
-        return 0 if show_paths(args.model, args.dataset, variant=args.variant, batch_size=args.batch_size,
+        model = meant(args.model, models.names()) or args.model  # an unknown one is said where it is looked for
+        return 0 if show_paths(model, args.dataset, variant=args.variant, batch_size=args.batch_size,
                                seed=args.seed, plot=args.plot, device=device, quiet=args.quiet) else 1
     work = next((f"--{name}" for name in ("plot", "bugs", "seeds") if getattr(args, name)), "the check of ops")
     check_flags(parser, args, work)

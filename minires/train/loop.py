@@ -68,6 +68,9 @@ class Run:
             self.train_set = self.train_set.limit(min(config.limit, len(self.train_set)))
             self.test_set = self.test_set.limit(min(config.limit, len(self.test_set)))
         self.config = config = _chosen(config, self.train_set)
+        if config.processes > config.batch_size:
+            raise OptionError(f"processes must be at most the batch_size, {config.batch_size}, because each takes an "
+                              f"image or more, got {config.processes}")
         self.model = models.create(config.model, num_classes=len(self.train_set.classes),
                                    in_channels=self.train_set.shape[0], rng=config.seed).to(config.device)
         self.optimizer = optim.SGD(self.model.parameters(), config.lr, momentum=MOMENTUM,
@@ -100,8 +103,9 @@ class Run:
                 trial(Tensor(to_device(np.zeros((1, *self.train_set.shape), np.float32), self.config.device)))
         except ShapeError as error:
             if size == 1:
+                remedy = "use a --batch-size of at least 2" if len(self.train_set) > 1 else "train on more than one"
                 raise OptionError(f"{self.config.model} cannot train on one image of {self.train_set.shape} at a time "
-                                  f"({error}); use a --batch-size of at least 2") from error
+                                  f"({error}); {remedy}") from error
             return True
         return False
 

@@ -23,7 +23,7 @@ from minires.probes import Cost
 
 sys.path.append(str(Path(__file__).parents[2]))  # benchmarks/ is no part of the installed package
 from benchmarks import floor, machine, processes
-from benchmarks.__main__ import main
+from benchmarks.__main__ import installed, main
 from benchmarks.contender import Contender, malloc_as_usual
 from benchmarks.run import number, print_results
 from benchmarks.threads import of_blas
@@ -286,6 +286,19 @@ def test_a_file_that_cannot_be_written_is_named_before_the_work(tmp_path, capsys
     monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **kwargs: pytest.fail("it measures"))
     assert main(["--tiny", "batch_norm", "--against", flag, str(tmp_path)]) == 2
     assert capsys.readouterr() == ("", f"benchmarks: {tmp_path}: Is a directory\n")
+
+
+@pytest.mark.parametrize("against", [[], ["torch"]])
+def test_ratios_without_a_library_are_not_drawn_and_that_is_said_before_the_work(tmp_path, capsys, monkeypatch, against):
+    monkeypatch.setattr("benchmarks.__main__.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **kwargs: pytest.fail("it measures"))
+    assert main(["--tiny", "batch_norm", "--against", *against, "--plot", str(tmp_path / "ratios.png")]) == 2
+    assert "benchmarks: --plot draws ratios, and there is no library to compare with; name an" in capsys.readouterr().err
+
+
+def test_a_library_that_is_named_twice_is_compared_with_once(monkeypatch):
+    monkeypatch.setattr("benchmarks.__main__.find_spec", lambda name: name)
+    assert installed(["torch", "mygrad", "torch"]) == ["torch", "mygrad"]
 
 
 def test_an_ending_that_is_no_picture_is_refused_before_the_work(capsys):

@@ -1,6 +1,9 @@
 """python -m minires.train on a folder of images, and names and numbers as people write them."""
 
+import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -74,6 +77,7 @@ def test_a_checkpoint_without_a_size_is_of_224(here):
     (["--dataset", "digits", "--size", "64"], "the pictures of digits have 8×8 pixels; a size (64) is for folders of pictures"),
     (["--dataset", "CIFAR10", "--size", "64"], "the pictures of cifar10 have 32×32 pixels; a size (64)"),
     (["--dataset", "photos", "--batch-size", "65"], "batch_size must lie within 1 and the 16 pictures of photos, got 65"),
+    (["--model", "resnet18", "--limit", "1"], "resnet18 cannot train on one image of (1, 8, 8) at a time"),
     (["--dataset", "photos", "--model", "ResNet21"], "there is no model 'ResNet21'; did you mean resnet"),
 ])
 def test_a_mistake_costs_one_line_and_leaves_no_folder(here, capsys, flags, message):
@@ -190,8 +194,36 @@ def test_there_is_one_limit_of_processes():
         Replicas(network, MOST + 1)
 
 
+def test_more_processes_than_images_in_a_batch_are_refused_at_the_start(here, capsys):
+    assert main([*QUICK[:4], "--limit", "64", "--batch-size", "8", "--processes", "9"]) == 2
+    assert capsys.readouterr().err == ("minires.train: processes must be at most the batch_size, 8, because each takes an "
+                                       "image or more, got 9\n")
+    assert not (here / "runs").exists()
+
+
 def test_no_more_processes_are_chosen_than_are_allowed():
     assert Config(threads=1000, batch_size=100_000).processes_for(models.resnet8()) == MOST
+
+
+def test_a_single_image_is_no_reason_for_a_larger_batch(capsys):
+    assert main(["--model", "resnet18", "--limit", "1"]) == 2
+    assert capsys.readouterr().err.endswith("; train on more than one\n")
+
+
+def test_a_run_that_diverges_is_one_line(tmp_path):
+    """What NumPy remarks on the way, in each process, says neither what nor where."""
+    found = subprocess.run([sys.executable, "-m", "minires.train", "--model", "resnet8", "--limit", "256", "--lr", "1e38",
+                            "--processes", "2"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert found.returncode == 2
+    assert re.fullmatch(r"minires\.train: .* at step 1 \(epoch 1, .*; try a smaller --lr, with another --out\n", found.stderr)
+
+
+def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(here, capsys):
+    (here / "file").touch()
+    assert main([*QUICK[:4], "--limit", "8", "--out", "file"]) == 2
+    (here / "runs").touch()
+    assert main([*QUICK[:4], "--limit", "8"]) == 2
+    assert capsys.readouterr().err == "minires.train: file: Not a directory\nminires.train: runs: Not a directory\n"
 
 
 def test_help_says_when_processes_pay(capsys):
