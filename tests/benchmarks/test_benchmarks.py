@@ -296,6 +296,23 @@ def test_ratios_without_a_library_are_not_drawn_and_that_is_said_before_the_work
     assert "benchmarks: --plot draws ratios, and there is no library to compare with; name an" in capsys.readouterr().err
 
 
+def test_a_library_that_has_none_of_the_workloads_leaves_nothing_to_draw_and_that_is_said(tmp_path, capsys, monkeypatch):
+    class Alone:
+        def __init__(self, *args):
+            pass
+
+        def stop(self):
+            pass
+    for name, stand_in in (("find_spec", lambda name: name), ("Contender", Alone), ("describe", lambda rivals: {}),
+                           ("print_heading", lambda *args: None), ("print_results", lambda results: None),
+                           ("measure", lambda workload, *args, **kwargs: {"name": workload.name, "values": {}, "ratios": {}})):
+        monkeypatch.setattr(f"benchmarks.__main__.{name}", stand_in)
+    path = tmp_path / "ratios.png"
+    assert main(["--tiny", "memory", "--against", "dezero", "--plot", str(path)]) == 0
+    assert f"benchmarks: {path} is not drawn: of these workloads only minires was measured\n" in capsys.readouterr().err
+    assert not path.exists()
+
+
 def test_a_library_that_is_named_twice_is_compared_with_once(monkeypatch):
     monkeypatch.setattr("benchmarks.__main__.find_spec", lambda name: name)
     assert installed(["torch", "mygrad", "torch"]) == ["torch", "mygrad"]

@@ -157,7 +157,7 @@ def test_a_single_class_is_remarked(here, capsys):
 def test_fewer_images_than_the_usual_batch_are_one_batch(here, capsys):
     assert main(["--dataset", "photos", *QUICK, "--out", "run"]) == 0
     out = capsys.readouterr().out
-    assert "16 images of 3×16×16, 4 for the test\n1 epoch of 1 step -> run\neach step takes all images; a smaller " in out
+    assert "16 images of 3×16×16, 4 for the test\n1 epoch of 1 step, all 16 images at once -> run\n" in out
     assert state_of(here / "run")["config"]["batch_size"] == 16
 
 
