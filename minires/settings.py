@@ -1,5 +1,6 @@
-"""Numbers that people set, checked once, with the messages that they get."""
+"""What people set, checked once, with the messages that they get: numbers, and names in any usual spelling."""
 
+import difflib
 import math
 import numbers
 from operator import index
@@ -50,6 +51,25 @@ def shortened(value):
     """value as a message shows it: of an array or a long number no more than its beginning."""
     shown = " ".join(repr(value).split())
     return shown if len(shown) <= 60 else f"{shown[:50]}…"
+
+
+def meant(name, names):
+    """The one of names that is meant, in capitals or not, with - and _ or without; None if there is none."""
+    return name if name in names else _spellings(names).get(_plain(name))
+
+
+def near(name, names, most=3):
+    """Up to so many of names that may have been meant, the nearest first."""
+    spellings = _spellings(names)
+    return [spellings[plain] for plain in difflib.get_close_matches(_plain(name), spellings, n=most)]
+
+
+def _spellings(names):
+    return {_plain(name): name for name in names}
+
+
+def _plain(name):
+    return "".join(character for character in str(name).lower() if character.isalnum())
 
 
 def is_whole(value):

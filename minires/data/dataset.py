@@ -68,6 +68,12 @@ class Dataset(Indexed):
         """The pictures of these numbers, uint8 (n,C,H,W), channels-last in memory."""
         raise NotImplementedError
 
+    def check(self, indices=None):
+        """Look, without decoding any, whether the pictures of these numbers (None: all) can be read.
+
+        Raises DataError, naming the first that cannot.
+        """
+
     def take(self, indices):
         return self.pixels(indices), self.labels[indices]
 
@@ -95,6 +101,9 @@ class Subset(Dataset):
         self.dataset, self.indices = dataset, np.arange(len(dataset))[indices]
         super().__init__(dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean,
                          dataset.std)
+
+    def check(self, indices=None):
+        self.dataset.check(self.indices if indices is None else self.indices[indices])
 
     def pixels(self, indices):
         return self.dataset.pixels(self.indices[indices])

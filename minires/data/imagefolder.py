@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from minires.data.dataset import Dataset
-from minires.data.pictures import ENDINGS, check_size, read_image
+from minires.data.pictures import ENDINGS, check_image, check_size, read_image
 from minires.errors import DataError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as is usual
@@ -28,6 +28,10 @@ class ImageFolder(Dataset):
         check_size(size)
         super().__init__(name, classes, labels, (3, size, size), MEAN, STD)
         self.paths, self.size = paths, size
+
+    def check(self, indices=None):
+        for i in range(len(self)) if indices is None else indices:
+            check_image(self.paths[i])
 
     def pixels(self, indices):
         images = np.empty((len(indices), self.size, self.size, 3), np.uint8).transpose(0, 3, 1, 2)

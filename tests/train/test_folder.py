@@ -178,7 +178,7 @@ def test_a_real_limit_on_files_leaves_no_part_behind(tmp_path):
     found = subprocess.run([sys.executable, "-c", code, "--model", "resnet8", "--out", "run"], cwd=tmp_path,
                            capture_output=True, text=True, timeout=60)
     assert found.returncode == 2
-    assert found.stderr == "minires.train: run/checkpoint.safetensors: File too large\n"
+    assert found.stderr == "minires.train: run/checkpoint.safetensors: File too large; stopped before the first step\n"
     assert list(tmp_path.iterdir()) == []
 
 
