@@ -37,7 +37,7 @@ from minires.parallel.parts import NotFiniteError, lying, standing
 from minires.parallel.process import end, look_at, start
 from minires.tensor import Tensor
 
-MOST = 64  # processes, where there are no more cores than that
+MAX_PROCESSES = 256  # a plain number, so that what one machine accepts and writes down, another accepts too
 IN_A_ROW = 5  # batches before each of which the network had changed, so that a warning says what it costs
 
 
@@ -86,7 +86,7 @@ class Replicas(Apart):
         if not isinstance(model, Module):
             raise OptionError(f"Replicas: needs a minires.nn.Module, got {type(model).__name__}")
         self.model, self.reason = model, ""
-        self.n = number_of("process", "Replicas", n, max(MOST, os.cpu_count() or 1))
+        self.n = number_of("process", "Replicas", n, MAX_PROCESSES)
         self.others, self.images, self.likeness, self.owner = [], None, None, os.getpid()
         self.changes, self.at_work = 0, threading.Lock()
         Finalize(self, end, (self.others, self.owner), exitpriority=1)  # when it is out of use, or Python ends

@@ -15,7 +15,8 @@ from sharing import batch, network
 
 from minires import nn
 from minires.errors import OptionError
-from minires.parallel import Replicas, why_not
+from minires.parallel import MAX_PROCESSES, Replicas, why_not
+from minires.train import Config
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -122,10 +123,17 @@ def test_no_semaphores_and_no_dev_shm_are_needed(monkeypatch):
         assert replicas.n == 2
 
 
-@pytest.mark.parametrize("n", [0, -1, 2.0, True, False, "2", None, 1000, 10**9], ids=repr)
+@pytest.mark.parametrize("n", [0, -1, 2.0, True, False, "2", None, MAX_PROCESSES + 1, 10**9], ids=repr)
 def test_what_is_no_number_of_processes_is_refused(n):
-    with pytest.raises(OptionError, match=rf"at least 1 process and at most \d+, as a whole number, got {n!r}"):
+    with pytest.raises(OptionError, match=rf"at least 1 process and at most 256, as a whole number, got {n!r}"):
         Replicas(network(), n)
+
+
+def test_a_run_may_ask_for_as_many_processes_as_replicas_take():
+    Config(processes=MAX_PROCESSES)
+    with pytest.raises(OptionError, match=rf"processes must be at most {MAX_PROCESSES}"):
+        Config(processes=MAX_PROCESSES + 1)
+    Replicas(network(), MAX_PROCESSES).close()  # none is started before the first batch
 
 
 def test_more_processes_than_cores_are_taken():
