@@ -99,7 +99,8 @@ def look_at(others):
 def _way_it_ended(status):
     if status is None or status >= 0:
         return f"ended by itself (exit status {status})"
-    name = signal.Signals(-status).name if -status in signal.valid_signals() else f"signal {-status}"
+    names = {number.value: number.name for number in signal.Signals}  # not of all: real-time signals have none
+    name = names.get(-status, f"signal {-status}")
     why = ", as Linux does where memory runs out" if name == "SIGKILL" else ""
     return f"was ended by {name}{why}"
 
@@ -127,7 +128,7 @@ def start(work, n, meeting, others):
         ends = [ours, *(other.channel for other in others)]
         process = context.Process(target=_serve, name=f"minires replica {rank}",
                                   args=(work, rank, meeting, theirs, ends, first, in_main_thread))
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _left_to_first())
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _left_to_first())  # the other process never unblocks them
         try:
             with warnings.catch_warnings(), asking_for("another process"):
                 # the workers' threads hold no lock while nothing is shared
@@ -169,10 +170,6 @@ def _left_to_first():
 
 def _serve(work, rank, meeting, channel, ends, first, in_main_thread):
     """What another process does, from its first moment to its last."""
-    numbers = _left_to_first()
-    for number in numbers:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     for other in ends:
         other.close()
     if in_main_thread:  # else it would end with that thread

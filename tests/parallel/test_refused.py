@@ -4,6 +4,7 @@ import errno
 import mmap
 import multiprocessing
 import os
+import random
 import resource
 import socket
 import subprocess
@@ -75,6 +76,14 @@ def test_memory_may_be_refused_from_the_start(monkeypatch):
     assert w[0].filename == __file__
     assert replicas.n == 1
     assert "memory" in replicas.reason
+
+
+def test_a_refusal_that_the_system_has_no_words_for_is_told_in_its_own(monkeypatch):
+    def refuse(*arguments):
+        raise OSError("the sandbox says no")
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    with pytest.warns(RuntimeWarning, match=r"refuses 1 MB of memory that processes share: the sandbox says no"):
+        Replicas(network(), 2)
 
 
 def test_what_is_refused_later_leaves_the_step_as_it_is(monkeypatch):
@@ -152,6 +161,9 @@ def test_what_is_no_module_is_refused(model):
 def test_a_generator_under_any_name_is_seen():
     model = network()
     model.layer1.noise = np.random.default_rng(0)
+    assert why_not(model).startswith("layer1 draws random numbers")
+    model = network()
+    model.layer1.noise = random.Random(0)
     assert why_not(model).startswith("layer1 draws random numbers")
     model = network()
     model.chance = np.random.RandomState(0)

@@ -84,10 +84,12 @@ def test_a_loss_that_is_not_finite_is_an_error_and_the_next_batch_is_none():
         expected = replicas.gradients(images, labels)
         broken = images.copy()
         broken[3] = np.nan  # a picture of the other process
+        pid = replicas.others[0].process.pid
         with pytest.raises(GraphError, match="the loss is nan"):
             replicas.gradients(broken, labels)
         assert all(p.grad is None for p in model.parameters())
         assert replicas.gradients(images, labels) == expected
+        assert replicas.others[0].process.pid == pid
 
 
 def test_a_process_that_is_killed_is_named_and_replaced():

@@ -387,10 +387,22 @@ def test_a_network_that_changes_between_all_batches_is_named_in_a_warning():
         for _ in range(5):
             replicas.gradients(images, labels)
             model.calls = 0
-        with pytest.warns(RuntimeWarning, match="Replicas: calls of the network changes between batches"):
+        with pytest.warns(RuntimeWarning, match="Replicas: calls of the network changes between batches") as warned:
             replicas.gradients(images, labels)
+        assert warned[0].filename == __file__
         model.calls = 0
         replicas.gradients(images, labels)  # it is said once
+
+
+@on_linux
+def test_a_network_that_changes_now_and_then_is_not_warned_of():
+    model, labels = Counting().to(np.float64), np.array([0, 1, 2, 0])
+    images = np.random.default_rng(0).standard_normal((4, 4))
+    with Replicas(model, 2) as replicas:
+        for i in range(10):
+            replicas.gradients(images, labels)
+            if i % 4:
+                model.calls = 0
 
 
 @on_linux
