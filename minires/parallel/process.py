@@ -29,12 +29,13 @@ class Other:
 
     def __init__(self, process, channel, meeting):
         self.process, self.channel, self.meeting = process, channel, meeting
+        self.used = None  # its time on a processor at the last look
         self.began()
 
     def began(self):
         """It has been given work, and will be waited for."""
         self.waited = self.idle = 0.0
-        self.looked, self.used = time.monotonic(), None
+        self.looked = time.monotonic()
 
     def send(self, order):
         """Give it work. Raises ProcessError if it has ended."""

@@ -70,6 +70,7 @@ def test_a_process_that_waits_is_given_up_after_a_minute(monkeypatch):
 
 
 def test_new_work_is_waited_for_from_its_own_beginning(monkeypatch):
+    """Whether it has used a processor in between does not matter."""
     other = other_in_state(monkeypatch, "T", ("1", "2"))
     for _ in range(3):
         wait_for(other, 4)
@@ -88,6 +89,14 @@ def test_time_for_which_the_first_process_was_stopped_does_not_count(monkeypatch
 def test_a_process_of_which_the_system_says_nothing_is_not_given_up():
     with_no_process = 2 ** 22 + 1  # beyond the numbers that Linux gives
     assert process._state(with_no_process) != process._state(with_no_process)
+
+
+def test_a_process_that_is_just_ending_is_waited_for_until_its_status_is_known(monkeypatch):
+    """Its socket is closed a moment before the system knows how it ended."""
+    ending = SimpleNamespace(name="minires replica 1", exitcode=None)
+    ending.join = lambda seconds: setattr(ending, "exitcode", 3)
+    with pytest.raises(ProcessError, match=r"minires replica 1 ended by itself \(exit status 3\)"):
+        process.Other(ending, None, None)._raise_ended()
 
 
 def test_closing_waits_for_no_process_and_kills_none():
@@ -122,8 +131,6 @@ def test_no_socket_and_no_blocked_signal_is_left(monkeypatch):
 
     def refuse():
         raise BlockingIOError("no more processes")
-    with Replicas(network(), 2) as replicas:  # what is opened once for all stays open
-        replicas.gradients(*batch(4))
     before = left()
     with Replicas(network(), 3) as replicas:
         replicas.gradients(*batch(6))
