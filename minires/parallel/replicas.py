@@ -32,7 +32,7 @@ from minires.nn import Module
 from minires.parallel import parts
 from minires.parallel.gradients import Exchange
 from minires.parallel.memory import ADDED, SENT, Meeting, RefusedError, shared_copy
-from minires.parallel.parts import NotFiniteError, lying, standing
+from minires.parallel.parts import NotFiniteError, channels_first, channels_last
 from minires.parallel.process import end, look_at, start
 from minires.parallel.snapshot import Opaque, Snapshot
 from minires.tensor import Tensor
@@ -197,7 +197,7 @@ class Replicas(Opaque):
         """Whether the other processes can take this batch: they live, it is no larger, they have the same network."""
         if (self.snapshot is None or not all(other.process.is_alive() for other in self.others)
                 or len(images) > len(self.images) or images.dtype != self.images.dtype
-                or lying(images).shape[1:] != self.images.shape[1:]
+                or channels_last(images).shape[1:] != self.images.shape[1:]
                 or [np.shape(b) for b in parts.buffers(self.places)] != [copy.shape for copy in self.buffers]):
             return False
         change = self.snapshot.difference(Snapshot(self.model, self.parameters))
@@ -210,7 +210,7 @@ class Replicas(Opaque):
 
     def _start(self, images):
         self._share_weights()
-        self.images = shared_copy(lying(images))
+        self.images = shared_copy(channels_last(images))
         self.places = parts.buffer_places(self.model)
         self.buffers = [shared_copy(buffer) for buffer in parts.buffers(self.places)]
         self.meeting, self.exchange, self.settled = Meeting(self.n), Exchange(self.parameters, self.n), set()
@@ -233,13 +233,13 @@ class Replicas(Opaque):
 
     def _own(self, images, part, *order):
         """The order with this process's part of the images in place of the slice."""
-        return standing(np.ascontiguousarray(lying(images[part]))), *order
+        return channels_first(np.ascontiguousarray(channels_last(images[part]))), *order
 
     @contextmanager
     def _together(self, images, work, orders):
         """The others do this work for parts of the images, as ordered, while this process is alone() with its own."""
         own = len(images) // self.n if len(images) >= self.n else 0  # images that this process alone looks at
-        self.images[own:len(images)] = lying(images)[own:]
+        self.images[own:len(images)] = channels_last(images)[own:]
         for copy, buffer in zip(self.buffers, parts.buffers(self.places)):
             copy[...] = buffer
         self.snapshot, done = None, False  # which would keep alive what is now to be replaced
@@ -292,7 +292,7 @@ class Replicas(Opaque):
         with alone(self.meeting.rank, self.n):
             while True:
                 work, part, *order = orders()
-                images = standing(self.images[part])
+                images = channels_first(self.images[part])
                 for copy, buffer in zip(self.buffers, parts.buffers(self.places)):
                     if buffer.flags.writeable:
                         buffer[...] = copy
