@@ -361,7 +361,9 @@ def is_over(pid):
     ("pid = os.getpid()\n    if pid != first: os.write(1, b'%d ' % pid); os.kill(pid, signal.SIGSTOP)\n"
      "    else: time.sleep(.5); os.kill(pid, 9)",
      "first = os.getpid(); replicas.gradients(*batch(N))"),
-], ids=["between batches", "in a meeting", "while they predict", "while they are stopped"])
+    ("pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
+     "import threading; first = os.getpid(); threading.Thread(target=replicas.gradients, args=batch(N)).start()"),
+], ids=["between batches", "in a meeting", "while they predict", "while they are stopped", "in a meeting of threads"])
 def test_no_process_outlives_the_first(hook, body):
     others = pids_after(hook, body)
     assert len(others) == 2

@@ -124,10 +124,25 @@ def test_processes_that_wait_at_a_meeting_leave_it_when_the_first_fails():
     assert [other.exitcode for other in others] == [0, 0]
 
 
+def sockets():
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir() if path.is_socket())  # Python leaves pipes
+
+
+def test_another_process_holds_its_own_end_and_those_of_no_other():
+    """With a copy of another's, it would hide the end of the first process from that one."""
+    def count():
+        raise ValueError(f"{len(sockets())} sockets")
+    model, before = network(), len(sockets())
+    model.bn1.register_forward_hook(there(count, rank=3))
+    with Replicas(model, 4) as replicas, pytest.raises(ValueError, match=f"^{before + 1} sockets$"):
+        replicas.gradients(*batch(8))
+
+
 def test_no_socket_and_no_blocked_signal_is_left(monkeypatch):
     def left():
-        sockets = [path for path in Path("/proc/self/fd").iterdir() if path.is_socket()]  # Python leaves pipes
-        return sorted(sockets), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert not blocked & {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        return sockets()
 
     def refuse():
         raise BlockingIOError("no more processes")

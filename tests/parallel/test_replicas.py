@@ -43,6 +43,15 @@ def test_several_processes_make_the_steps_of_one(n, sizes):
         np.testing.assert_allclose(array, alone[1][name], rtol=1e-10, atol=1e-12, err_msg=name)
 
 
+def test_an_image_that_six_processes_have_is_counted_once():
+    """Each brings a sixth, and six of these floats are a little less than 1."""
+    model = network()
+    images = batch(1)[0]
+    labels = model.train()(Tensor(images)).data.argmax(axis=1)
+    with Replicas(model, 6) as replicas:
+        assert replicas.gradients(images, labels)[1] == 1
+
+
 @pytest.mark.parametrize("N", [6, 5, 1])
 def test_processes_share_the_moments_that_a_scatter_matrix_gives(N):
     rng = np.random.default_rng(0)
