@@ -130,6 +130,15 @@ def test_what_one_process_refuses_several_refuse_alike(change, error, message):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("images", [1.0, [1.0, 2.0, 3.0]], ids=str)
+def test_what_one_process_refuses_to_predict_several_refuse_alike(images):
+    for n in (1, 2):
+        with Replicas(network(), n) as replicas:
+            with pytest.raises(ShapeError, match=r"x must be \(N,C,H,W\)"):
+                replicas.predict(np.array(images))
+            assert not replicas.others
+
+
 def test_gradients_inside_no_grad_are_refused_alike():
     for n in (1, 2):
         model = network()

@@ -83,6 +83,8 @@ def test_hanging_up_is_heard_though_a_fork_has_the_end_too(ends):
     ends[0].hang_up()
     with pytest.raises(EOFError):
         ends[1].receive(1)
+    with pytest.raises(EOFError):
+        ends[1].send("too late", None)
     os.close(copy)
 
 

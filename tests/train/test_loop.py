@@ -424,6 +424,7 @@ def test_a_setting_that_is_given_now_is_to_blame_and_not_the_checkpoint(tmp_path
     monkeypatch.setattr(loop.data, "load", refuse)
     with pytest.raises(OptionError, match=r"^there is no such data set$"):
         Run.resume(run.folder, {"data": "elsewhere"})
-    with pytest.raises(CheckpointError, match="no checkpoint that a run can go on from: there is no such data set"):
+    with pytest.raises(CheckpointError, match="no checkpoint that a run can go on from: there is no such data set") as kept:
         Run.resume(run.folder)
-    Hold(run.folder).release()  # who was refused holds nothing
+    Hold(run.folder).release()  # what was refused holds nothing, though its traceback is kept
+    assert kept
