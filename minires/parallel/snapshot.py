@@ -34,7 +34,7 @@ class Opaque:
     """
 
 
-BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType, types.CodeType, Opaque)
+BY_IDENTITY = (type, types.ModuleType, Opaque)
 
 
 class Snapshot:
@@ -66,7 +66,7 @@ class Snapshot:
         if self.fingerprints == other.fingerprints and self.kinds == other.kinds:
             return ""
         before, after = (list(zip(s.kinds, s.fingerprints)) for s in (self, other))
-        i = next((i for i, (a, b) in enumerate(zip(before, after)) if a != b), min(len(before), len(after)) - 1)
+        i = next((i for i, (a, b) in enumerate(zip(before, after)) if a != b), -1)
         return f"{other.parents[i]}.{other.names[i]}".lstrip(".")
 
     def _note(self, parent, name, kind, fingerprint):

@@ -72,6 +72,8 @@ class Holder(nn.Module):
         self.sub, self.scaled, self.bound = SlottedSub(), scaled, Config().__init__
         self.fixed = functools.partial(scaled, np.ones(1))
         self.masked = np.ma.masked_array([1.0, 2.0], mask=[False, True])
+        self.left, self.right = [Config(), Config()], [Config()]
+        self.before, self.after = {"a": Config, "b": Slotted}, {"c": Layers}
         self.layout = np.ones((2, 6))
         factor = [1.0]
         self.closure, self.factor = (lambda x: x * factor[0]), factor
@@ -100,6 +102,10 @@ def replaced(array):
     array.data = array.data * 2
 
 
+def moved(model):
+    model.after = {"b": model.before.pop("b"), **model.after}
+
+
 def reshaped(array):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -114,6 +120,9 @@ CHANGES = {
     "a setting in a dictionary": lambda m: m.table.update(a=3.0),
     "an attribute": lambda m: setattr(m, "scale", 3.0),
     "None": lambda m: setattr(m, "nothing", 0),
+    "an attribute's type": lambda m: setattr(m, "scale", 2),
+    "an object that moves from a list into the next": lambda m: m.right.insert(0, m.left.pop()),
+    "an object that moves from a dictionary into the next": moved,
     "a new attribute": lambda m: setattr(m, "more", 1),
     "an attribute that goes": lambda m: delattr(m, "name"),
     "a list": lambda m: m.numbers.__setitem__(1, 3.0),

@@ -248,14 +248,15 @@ def test_without_locks_on_the_disk_runs_go_on(tmp_path, monkeypatch):
 
 def test_a_lock_that_is_a_link_or_somebodys_text_is_left_alone(tmp_path):
     victim = tmp_path / "victim"
-    victim.write_text("precious " * 50)
+    victim.write_text("precious")  # as short as a lock is
     for make in (lambda path: path.symlink_to(victim), lambda path: path.write_text("precious " * 50)):
         place = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         place.mkdir()
         make(place / ".lock")
         with pytest.raises((OSError, OptionError)):
             Hold(place)
-        assert victim.read_text() == (place / ".lock").read_text() == "precious " * 50
+        assert victim.read_text() == "precious"
+        assert (place / ".lock").read_text().startswith("precious")
 
 
 @posix
