@@ -1,5 +1,5 @@
 """One batch, several processes."""
 
-from minires.parallel.replicas import MOST, Replicas, why_not
+from minires.parallel.replicas import MAX_PROCESSES, Replicas, why_not
 
-__all__ = ["MOST", "Replicas", "why_not"]
+__all__ = ["MAX_PROCESSES", "Replicas", "why_not"]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from minires import console, data, models
 from minires.errors import OptionError
 from minires.kernels import get_num_threads
-from minires.parallel import MOST, why_not
+from minires.parallel import MAX_PROCESSES, why_not
 from minires.settings import meant
 from minires.storage.schema import Number, OneOf, Switch, Text, Whole
 
@@ -48,8 +48,8 @@ class Config:
     data: str = _setting("", PATH, "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
     threads: int = _setting(0, Whole(0, 1024), "threads that compute (default: one a core, or what "
                             "OPENBLAS_NUM_THREADS says)", metavar="N")
-    processes: int = _setting(0, Whole(0, MOST), "processes that share each batch: faster where as many cores are "
-                              "idle, on a busy machine slower than 1 (default: one for each thread, with at least 16 "
+    processes: int = _setting(0, Whole(0, MAX_PROCESSES), "processes that share each batch: faster where as many cores "
+                              "are idle, on a busy machine slower than 1 (default: one for each thread, with at least 16 "
                               "images each, where the system allows it)", metavar="N")
     limit: int = _setting(0, Whole(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N")
 
@@ -75,7 +75,7 @@ class Config:
             return self.processes
         if why_not(model):
             return 1
-        return max(1, min(self.threads or get_num_threads(), self.batch_size // 16, MOST))
+        return max(1, min(self.threads or get_num_threads(), self.batch_size // 16, MAX_PROCESSES))
 
     def resumed(self, given, done=0):
         """This configuration, read from a checkpoint, with the flags given now; they may not contradict it.

@@ -288,3 +288,35 @@ def test_other_classes_than_at_the_start_are_refused(saved, resumed):
     other = {**state["dataset"], "classes": [*"1023456789"]}
     with pytest.raises(CheckpointError, match=r"dataset\.classes was \['1', '0', .* and is \['0', '1', .* in digits"):
         resumed(sections, {**state, "dataset": other})
+
+
+def test_a_run_that_is_finished_has_no_epoch_under_way(saved, resumed):
+    sections, state = saved
+    (row,) = state["history"]
+    history = [{**row, "epoch": i, "step": 2 * i} for i in (1, 2, 3)]
+    with pytest.raises(CheckpointError, match="batch must be 0, got 1"):
+        resumed(sections, {**state, "epoch": 3, "history": history})
+
+
+def test_a_parameter_may_have_had_fewer_steps_and_not_more_or_less_than_none(saved, resumed):
+    """One that was frozen for a while has."""
+    sections, state = saved
+    steps = sections["optimizer"]["steps"]
+    assert steps.ndim == 1
+    for first, accepted in ((1, True), (0, True), (4, False), (-1, False)):
+        changed = np.array([first, *steps[1:]], steps.dtype)
+        text = refusal(resumed, weights_with(sections, "optimizer", "steps", changed), state)
+        assert (text == "") == accepted, (first, text)
+
+
+def test_more_images_cannot_be_right_than_were_seen(saved, resumed):
+    sections, state = saved
+    for correct, accepted in ((16, True), (17, False)):
+        text = refusal(resumed, sections, {**state, "totals": {**state["totals"], "correct": correct}})
+        assert (text == "") == accepted, text
+
+
+def test_a_count_of_batches_is_not_below_none(saved, resumed):
+    sections, state = saved
+    text = refusal(resumed, weights_with(sections, "model", "bn1.num_batches_tracked", np.array(-1)), state)
+    assert "model/bn1.num_batches_tracked holds numbers below 0" in text

@@ -11,7 +11,7 @@ from PIL import Image
 
 from minires import data, models
 from minires.errors import DataError, OptionError
-from minires.parallel import MOST, Replicas
+from minires.parallel import MAX_PROCESSES, Replicas
 from minires.storage import load_checkpoint, save_checkpoint
 from minires.train import Config, Run
 from minires.train.__main__ import main
@@ -185,13 +185,13 @@ def test_a_folder_may_have_a_name_like_a_known_data_set(here):
 
 
 def test_there_is_one_limit_of_processes():
-    assert Config(processes=MOST).processes == MOST
-    with pytest.raises(OptionError, match=f"processes must be at most {MOST}, got {MOST + 1}"):
-        Config(processes=MOST + 1)
+    assert Config(processes=MAX_PROCESSES).processes == MAX_PROCESSES
+    with pytest.raises(OptionError, match=f"processes must be at most {MAX_PROCESSES}, got {MAX_PROCESSES + 1}"):
+        Config(processes=MAX_PROCESSES + 1)
     network = models.resnet8(in_channels=1)
-    Replicas(network, MOST)
-    with pytest.raises(OptionError, match=f"at most {MOST}, "):
-        Replicas(network, MOST + 1)
+    Replicas(network, MAX_PROCESSES)
+    with pytest.raises(OptionError, match=f"at most {MAX_PROCESSES}, "):
+        Replicas(network, MAX_PROCESSES + 1)
 
 
 def test_more_processes_than_images_in_a_batch_are_refused_at_the_start(here, capsys):
@@ -202,7 +202,7 @@ def test_more_processes_than_images_in_a_batch_are_refused_at_the_start(here, ca
 
 
 def test_no_more_processes_are_chosen_than_are_allowed():
-    assert Config(threads=1000, batch_size=100_000).processes_for(models.resnet8()) == MOST
+    assert Config(threads=1000, batch_size=100_000).processes_for(models.resnet8()) == MAX_PROCESSES
 
 
 def test_a_single_image_is_no_reason_for_a_larger_batch(capsys):
