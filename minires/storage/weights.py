@@ -16,6 +16,7 @@ import numpy as np
 
 from minires.arrays import is_array, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, need
+from minires.paths import as_path
 from minires.storage.atomic import atomic_write
 from minires.storage.foreign import explain
 from minires.tensor import unwrap
@@ -33,7 +34,8 @@ def _entry(digest):
 def save(path, arrays, metadata=None):
     """Write {name: array} (NumPy's, CuPy's or Tensors) and {str: str} metadata to path, atomically.
 
-    Raises DTypeError for what the format cannot hold, OptionError for names that the format or the digest needs.
+    Raises DTypeError for what the format cannot hold, OptionError for names that the format or the digest needs
+    and for what can be no path.
     """
     safetensors = need("safetensors", "data", for_what="saving weights")
     numpy_format = need("safetensors.numpy", "data", for_what="saving weights")
@@ -42,6 +44,7 @@ def save(path, arrays, metadata=None):
         is_model = hasattr(arrays, "state_dict")
         remedy = "give model.state_dict()" if is_model else "the path comes first: save(path, arrays)"
         raise DTypeError(f"save takes a path and {{name: array}}, got a {type(arrays).__name__}; {remedy}")
+    path = as_path(path)
     taken = [*({"__metadata__"} & set(arrays)), *({"sha256", *MARK} & set(metadata))]
     if taken:
         raise OptionError(f"{path}: the name {taken[0]!r} belongs to the file itself; choose another")
@@ -99,6 +102,7 @@ def metadata(path):
 
 def _content(path, header_only=False):
     """(bytes, header) of a regular file whose size is the one that its header says, and fits into memory."""
+    path = as_path(path, CheckpointError)
     try:
         with open(path, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
@@ -114,10 +118,6 @@ def _content(path, header_only=False):
             return file.read(), header
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error}") from error  # a zero byte in its name
 
 
 def _open(path, flags):
