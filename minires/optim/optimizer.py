@@ -1,6 +1,7 @@
 """What all optimisers share: parameters in groups, their state by position, and its way into a checkpoint."""
 
-from numbers import Real
+import math
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from minires.arrays import array_module, device_of, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, GraphError, OptionError, ShapeError
 from minires.optim.parameters import check_parameter, listed
 from minires.settings import in_range
+from minires.states import check_state, survives
 from minires.tensor import Tensor
 
 
@@ -165,6 +167,7 @@ class Optimizer:
 
         Raises CheckpointError if it does not fit, and changes nothing then.
         """
+        check_state(self, arrays)
         params, groups = self.params, self._groups_with(arrays)
         slots = self._slots(groups)
         forms = {"steps": ((len(params),), "iu"), **{name: (params[i].shape, "f") for name, (i, _) in slots.items()},
@@ -174,12 +177,15 @@ class Optimizer:
         missing = [name for name, (i, _) in slots.items() if steps[i] and name not in arrays]
         missing += [] if "steps" in arrays else ["steps"]
         unexpected = [name for name in arrays if name not in forms]
+        large = [name for name, (i, _) in slots.items() if name in arrays and name not in differs
+                 and not survives(arrays[name], params[i].dtype)]
         if max(steps) >= 1 << 53:
             raise CheckpointError(f"{type(self).__name__} cannot load this state; {max(steps)} steps are too many "
                                   "to count")
-        if missing or unexpected or differs or min(steps) < 0:
+        if missing or unexpected or differs or large or min(steps) < 0:
             raise CheckpointError(f"{type(self).__name__} cannot load this state; missing: {missing[:4]}, unexpected: "
                                   f"{unexpected[:4]}, shape or type differs: {differs[:4]}"
+                                  + f", too large for its parameter's type: {large[:4]}" * bool(large)
                                   + f", steps below 0: {min(steps)}" * (min(steps) < 0))
         for group, loaded in zip(self.param_groups, groups):
             group.update(loaded)
@@ -197,6 +203,10 @@ class Optimizer:
             was = groups[g][key]
             if name in arrays and _has_form(arrays[name], np.shape(was), "f"):
                 value = arrays[name].tolist()
+                if isinstance(was, Integral) and (not math.isfinite(value) or type(was)(value) != value):
+                    what = "True or False (1 or 0)" if isinstance(was, bool) else "a whole number"
+                    raise CheckpointError(f"{type(self).__name__} cannot load this state; {name} must be {what}, got "
+                                          f"{value}")
                 groups[g][key] = type(was)(value)  # a bool, a float, or a tuple of floats
         try:
             for group in groups:

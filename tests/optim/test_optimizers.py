@@ -470,12 +470,42 @@ STEPS, BUFFER = {"steps": np.array([1])}, {"momentum_buffer.0": np.ones(2)}
     (0.9, {**STEPS, **BUFFER, "group.1.lr": np.array(0.1)}, r"unexpected: \['group.1.lr'\]"),
     (0.9, {**STEPS, **BUFFER, "group.0.params": np.array(0.1)}, r"unexpected: \['group.0.params'\]"),
     (0.9, {"steps": np.array(1), **BUFFER}, r"unexpected: \[\], shape or type differs: \['steps'\]"),
+    (0.9, {"steps": np.array([True]), **BUFFER}, r"shape or type differs: \['steps'\]"),
+    (0.9, {"steps": np.ma.array([1], mask=[True]), **BUFFER}, r"steps: MaskedArray computes in its own way"),
+    (0.9, {**STEPS, **BUFFER, "group.0.nesterov": np.array(0.5)}, r"group.0.nesterov must be True or False \(1 or 0\), got 0.5"),
+    (0.9, {**STEPS, **BUFFER, "group.0.nesterov": np.array(np.nan)}, "group.0.nesterov must be True or False .*, got nan"),
+    (0.9, None, r"\{name: array\} is needed, got a NoneType$"), (0.9, 5, "got a int$"), (0.9, [1], "got a list$"),
+    (0.9, "state.safetensors", r"got a str, read the file first: storage\.load\(path\)\[0\]$"),
+    (0.9, optim.SGD(params()), r"got a SGD, pass its state_dict\(\)$"),
+    (0.9, optim.SGD(params()).state_dict, r"got a method, call it: state_dict\(\)$"),
 ])
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(momentum, state, message):
     optimizer = optim.SGD(params(), 0.1, momentum=momentum)
     with pytest.raises(CheckpointError, match="SGD cannot load this state; .*" + message):
         optimizer.load_state_dict(state)
     assert (optimizer.steps, optimizer.state, optimizer.lr) == ([0], [{}], 0.1)
+
+
+def test_numbers_too_large_for_the_parameter_are_refused_and_infinities_are_loaded():
+    """NumPy makes 1e300 infinite in float32, with no more than a warning."""
+    optimizer = optim.SGD([Tensor(np.ones(2, np.float32), requires_grad=True)], 0.1, momentum=0.9)
+    with pytest.raises(CheckpointError, match=r"too large for its parameter's type: \['momentum_buffer.0'\]$"):
+        optimizer.load_state_dict({**STEPS, "momentum_buffer.0": np.array([1e300, 1])})
+    assert (optimizer.steps, optimizer.state) == ([0], [{}])
+    optimizer.load_state_dict({**STEPS, "momentum_buffer.0": np.array([np.inf, np.nan])})
+    np.testing.assert_array_equal(optimizer.state[0]["momentum_buffer"], np.float32([np.inf, np.nan]))
+
+
+def test_a_whole_setting_of_ones_own_is_loaded_as_a_whole_number_or_refused():
+    class Skipping(optim.Optimizer):
+        def __init__(self, params, lr=0.5, every=2):
+            super().__init__(params, lr=lr, every=every)
+    optimizer = Skipping(params())
+    optimizer.load_state_dict({**optimizer.state_dict(), "group.0.every": np.array(7.0)})
+    assert repr(optimizer.param_groups[0]["every"]) == "7"
+    for value in (2.5, np.nan, np.inf):
+        with pytest.raises(CheckpointError, match=f"group.0.every must be a whole number, got {value}"):
+            optimizer.load_state_dict({**optimizer.state_dict(), "group.0.every": np.array(value)})
 
 
 @pytest.mark.parametrize("place", GPUS)
