@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from minires.arrays import is_array, to_device
+from minires.arrays import check_plain, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, need
 from minires.paths import as_path
 from minires.storage.atomic import atomic_write
@@ -39,11 +39,13 @@ def save(path, arrays, metadata=None):
     """
     safetensors = need("safetensors", "data", for_what="saving weights")
     numpy_format = need("safetensors.numpy", "data", for_what="saving weights")
-    metadata = metadata or {}
+    metadata = {} if metadata is None else metadata
     if not isinstance(arrays, Mapping):
         is_model = hasattr(arrays, "state_dict")
         remedy = "give model.state_dict()" if is_model else "the path comes first: save(path, arrays)"
         raise DTypeError(f"save takes a path and {{name: array}}, got a {type(arrays).__name__}; {remedy}")
+    if not isinstance(metadata, Mapping):
+        raise DTypeError(f"save takes metadata {{str: str}}, got a {type(metadata).__name__}")
     path = as_path(path)
     taken = [*({"__metadata__"} & set(arrays)), *({"sha256", *MARK} & set(metadata))]
     if taken:
@@ -52,11 +54,12 @@ def save(path, arrays, metadata=None):
     for name, array in host.items():
         if not is_array(array):
             raise DTypeError(f"{path}: {name} must be an array or a Tensor, got {type(array).__name__}")
+        check_plain(array, f"{path}: {name}")
     host = {name: to_device(array, "cpu") for name, array in host.items()}
     host = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in host.items()}  # 0-d stays 0-d
     try:
         content = numpy_format.save(host, {**metadata, **MARK, "sha256": NO_DIGEST})
-    except (safetensors.SafetensorError, TypeError) as error:
+    except (safetensors.SafetensorError, TypeError, UnicodeEncodeError) as error:
         raise DTypeError(f"{path} cannot hold these: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
     atomic_write(path, content.replace(_entry(NO_DIGEST), _entry(digest), 1))
