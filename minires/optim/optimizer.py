@@ -1,6 +1,7 @@
 """What all optimisers share: parameters in groups, their state by position, and its way into a checkpoint."""
 
 import math
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -39,6 +40,9 @@ class Optimizer:
     def add_param_group(self, group):
         """One more group {"params": Tensors, setting: value, …}, as in torch."""
         name = type(self).__name__
+        if not isinstance(group, Mapping):
+            raise OptionError(f"{name}: a parameter group is a dictionary {{'params': …, setting: value}}, got a "
+                              f"{type(group).__name__}")
         unknown = set(group) - set(self.defaults) - {"params"}
         if unknown or "params" not in group:
             fault = f"has the unknown setting {unknown.pop()!r}" if unknown else "lacks its 'params'"
@@ -62,6 +66,9 @@ class Optimizer:
 
     def check(self, group):
         """Make a group's settings Python floats. Raises OptionError for those outside their range."""
+        missing = [name for name in self.defaults if name not in group]
+        if missing:
+            raise OptionError(f"{type(self).__name__}: a parameter group lacks its {missing[0]!r}")
         for name in ("lr", "weight_decay"):
             if name in group:
                 group[name] = in_range(name, group[name], 0)
@@ -100,10 +107,11 @@ class Optimizer:
 
         closure: called first, as in torch, to compute loss and gradients; what it returns is returned.
         """
+        if closure is not None and not callable(closure):
+            raise OptionError(f"step: closure must be a function that computes the loss, got {closure!r}")
         loss = None if closure is None else closure()
+        self._check_groups()
         group_of = [group for group in self.param_groups for _ in group["params"]]
-        for group in self.param_groups:  # whose settings may have been written since
-            self.check(group)
         jobs = [(i, p) for i, p in enumerate(self.params) if p.grad is not None]
         for i, p in jobs:
             self._check_gradient(p, self.state[i])
@@ -121,6 +129,16 @@ class Optimizer:
             self.update([p.data for _, p in some], [p.grad for _, p in some], [self.state[i] for i, _ in some],
                         group_of[some[0][0]], t, first)
         return loss
+
+    def _check_groups(self):
+        """Raise OptionError for groups that were written since into what cannot be stepped."""
+        counts = [len(group["params"]) if isinstance(group.get("params"), (list, tuple)) else None
+                  for group in self.param_groups]
+        if len(counts) != len(self._ratios) or None in counts or sum(counts) != len(self.steps):
+            raise OptionError(f"{type(self).__name__}: param_groups has other groups or parameters than were given; "
+                              "add some with add_param_group(), or make a new optimiser")
+        for group in self.param_groups:
+            self.check(group)
 
     @staticmethod
     def _check_gradient(p, state):
