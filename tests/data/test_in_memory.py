@@ -59,7 +59,12 @@ def test_what_a_data_set_knows_is_plain_python():
     ({"labels": np.zeros((6, 1), int)}, ShapeError, r"got \(6, 1\); try labels.ravel\(\)"),
     ({"labels": np.eye(2, dtype=int)[LABELS]}, ShapeError, r"got \(6, 2\); try labels.argmax\(1\)"),
     ({"labels": np.ma.array(LABELS)}, DTypeError, "got MaskedArray"),
+    ({"labels": np.array([2**64 - 1] * 6, np.uint64)}, DataError, "labels go from 18446744073709551615 to"),
+    ({"labels": [0, 2**64, 0, 0, 0, 0]}, DTypeError, "of object"), ({"labels": [np.nan] * 6}, DTypeError, "got float64"),
+    ({"labels": "010110"}, DTypeError, "of <U6"), ({"labels": None}, DTypeError, "NoneType of object"),
     ({"classes": ("a", "a")}, DataError, "the class 'a' twice"),
+    ({"classes": None}, OptionError, "classes must be the names of the classes in order, got None"),
+    ({"classes": 2}, OptionError, "got 2"), ({"classes": {"a", "b"}}, OptionError, "in order, got {'"),
     ({"std": (0.25, 0.0, 0.25)}, OptionError, "std more than 0"),
     ({"std": (0.25, -1.0, 0.25)}, OptionError, "std more than 0"),
     ({"std": (0.25, np.inf, 0.25)}, OptionError, "std more than 0"),
@@ -130,10 +135,20 @@ def test_a_subset_holds_the_numbers_it_was_given():
     part = data.Subset(made(), [4, -1, 0])
     assert (len(part), part.labels.tolist(), part.classes) == (3, [1, 0, 0], ("a", "b"))
     np.testing.assert_array_equal(part.pixels([0, 1]), BYTES[[4, 5]])
-    with pytest.raises(IndexError):
-        data.Subset(made(), [6])
+    for indices in ((4, -1, 0), np.array([4, 5, 0]), Tensor([4, 5, 0])):
+        np.testing.assert_array_equal(data.Subset(made(), indices).indices, [4, 5, 0])
+    for indices in ([6], [-7], 5, None, "a", [0.5], [True] * 5, [[0, 1]]):
+        with pytest.raises(IndexError, match="mine"):
+            data.Subset(made(), indices)
     with pytest.raises(OptionError, match="part of a Dataset, got list"):
         data.Subset([1], [0])
+
+
+def test_a_data_set_counts_its_pictures_by_class():
+    assert made(classes=("a", "b", "none")).counts == (3, 3, 0)
+    assert data.Subset(made(), [1, 3]).counts == (0, 2)  # of the two classes there is but one
+    assert data.Subset(made(), [0, 1, 2]).counts == (2, 1)
+    assert all(type(count) is int for count in made().counts)
 
 
 def test_reprs_say_what_is_inside():
