@@ -9,7 +9,7 @@ import pytest
 from minires import working_folder
 
 HIDING = ("argparse", "collections", "copy", "enum", "functools", "json", "numpy", "operator", "os", "pathlib", "queue",
-          "random", "re", "signal", "string", "struct", "tempfile", "typing", "warnings")
+          "random", "re", "signal", "string", "struct", "tempfile", "typing")
 HOMEWORK = """
 import helper
 
