@@ -38,6 +38,25 @@ def test_bytes_and_floats_of_the_same_pictures_give_the_same_batch():
     np.testing.assert_allclose(a, b, atol=2e-6)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("std", [0.25, 4.0])
+def test_floats_lie_within_a_hundred_standard_deviations_of_their_mean(sign, std):
+    """To both sides, and in each channel by its own std."""
+    floats = np.full((6, 3, 4, 5), 0.5, np.float32)
+    floats[2, 1, 3, 4] += sign * 100 * std
+    settings = {"mean": (0.5,) * 3, "std": (1000.0, std, 1000.0)}
+    assert len(made(floats, **settings)) == 6
+    floats[2, 1, 3, 4] += sign * std / 4
+    with pytest.raises(DataError, match=rf"the floats of channel 1 go from .*, which mean 0\.5 and std {std:g} do not"):
+        made(floats, **settings)
+
+
+def test_a_mean_of_bytes_may_be_white_in_every_channel_and_more_in_none():
+    assert made(np.full_like(BYTES, 255), mean=(1.0,) * 3).mean == (1.0,) * 3
+    with pytest.raises(OptionError, match="is more than 1, which is white"):
+        made(mean=(0.5, 1.01, 0.5))
+
+
 def test_what_a_data_set_knows_is_plain_python():
     dataset = data.ArrayDataset("mine", np.array(["a", "b"]), BYTES, np.uint8(LABELS), np.float32([0.5, 0.25, 0.5]),
                                 np.array([1, 2, 3]))

@@ -117,6 +117,21 @@ def test_a_group_with_its_own_rate_keeps_its_ratio_to_the_schedule():
     np.testing.assert_allclose(before[1] - q.data, 0.3, rtol=1e-13)
 
 
+def test_the_rate_is_that_of_the_groups_without_one_of_their_own():
+    p, q, r = tensors(np.float64)[:3]
+    optimizer = optim.SGD([{"params": [p], "lr": 0.25}, {"params": [q]}], 0.5)
+    optimizer.param_groups[1]["lr"] = 2.0
+    assert optimizer.lr == 2.0
+    optimizer = optim.SGD([{"params": [p], "lr": 0.0}, {"params": [q], "lr": 0.25}, {"params": [r], "lr": 0.125}], 0.5)
+    assert optimizer.lr == 0.5  # where all have one, it is what their ratio makes of it
+    optimizer.lr = 2.0
+    assert [group["lr"] for group in optimizer.param_groups] == [0.0, 1.0, 0.5]
+    assert optimizer.lr == 2.0
+    optimizer = optim.SGD([{"params": [p], "lr": 0.0}], 0.5)
+    optimizer.lr = 2.0
+    assert (optimizer.lr, optimizer.param_groups[0]["lr"]) == (0.0, 0.0)
+
+
 def test_a_parameter_whose_gradient_comes_late_is_stepped_as_torch_does():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     ours = tensors(np.float64)
