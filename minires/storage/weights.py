@@ -131,7 +131,7 @@ def _header(path, file, size):
     start = file.read(8)
     length = int.from_bytes(start, "little")
     text = file.read(length) if length <= min(size, LONGEST_HEADER) else file.read(200)
-    fault = "its header is no JSON"
+    fault = "its header is no JSON" if len(text) == length else f"its header would be {length:,} bytes long"
     try:
         header = json.loads(text) if len(text) == length else None
         arrays = [entry for name, entry in header.items() if name != "__metadata__"]

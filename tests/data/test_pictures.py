@@ -65,6 +65,11 @@ def test_greys_stay_what_they_are(tmp_path, name, picture):
     assert (pixels[0] == pixels[2]).all()
 
 
+@pytest.mark.parametrize(("stored", "shown"), [(100 * 257 + 128, 100), (100 * 257 + 129, 101), (0, 0), (65535, 255)])
+def test_greys_of_16_bits_go_to_the_nearest_of_8(tmp_path, stored, shown):
+    assert (read_image(saved(tmp_path / "a.png", np.full((8, 8), stored, np.uint16)), 8) == shown).all()
+
+
 def test_greys_of_a_portable_map_stay_what_they_are(tmp_path):
     (tmp_path / "16.pgm").write_bytes(b"P5 64 64 65535\n" + RAMP.astype(">u2").tobytes())
     assert np.abs(read_image(tmp_path / "16.pgm", 64) - RAMP / 257).max() <= 1

@@ -80,12 +80,15 @@ def test_what_is_no_file_is_written_through_and_stays(tmp_path):
 
 @posix
 @pytest.mark.parametrize("to", ["file", "pipe"])
-def test_standard_output_gets_it_between_what_is_printed(tmp_path, to):
-    code = ("from minires import storage; print('before'); storage.atomic_write('/dev/stdout', b'content\\n'); "
-            "print('after')")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_standard_stream_gets_it_between_what_is_printed(tmp_path, stream, to):
+    code = (f"import sys; from minires import storage; print('before', end=' ', file=sys.{stream}); "
+            f"storage.atomic_write('/dev/{stream}', b'content '); print('after', file=sys.{stream})")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open(tmp_path / "out", "wb") as file:
-        found = subprocess.run([sys.executable, "-c", code], stdout=file if to == "file" else subprocess.PIPE, check=True)
-    assert (found.stdout or (tmp_path / "out").read_bytes()) == b"before\ncontent\nafter\n"
+        found = subprocess.run([sys.executable, "-c", code], check=True, env=environment,
+                               **{stream: file if to == "file" else subprocess.PIPE})
+    assert (getattr(found, stream) or (tmp_path / "out").read_bytes()) == b"before content after\n"
 
 
 @posix

@@ -38,6 +38,14 @@ def test_a_malformed_checkpoint_is_refused(tmp_path, metadata):
         storage.load_checkpoint(tmp_path / "c")
 
 
+@pytest.mark.parametrize("name", ["model", "other/a", "a", "/a", "model2/a"])
+def test_an_array_of_no_section_is_named(tmp_path, name):
+    arrays = {"model/a": np.ones(1), name: np.ones(1)}
+    storage.save(tmp_path / "c", arrays, {"format": "minires checkpoint 1", "sections": '["model"]', "state": "{}"})
+    with pytest.raises(CheckpointError, match=f"its array '{name}' is in none of its sections model"):
+        storage.load_checkpoint(tmp_path / "c")
+
+
 def test_a_section_that_would_not_come_back_is_refused(tmp_path):
     with pytest.raises(OptionError, match="sections\\[0\\] must be a section's name, without '/', got 'model/ema'"):
         storage.save_checkpoint(tmp_path / "c", {"model/ema": {"a": np.ones(1)}}, {})

@@ -203,6 +203,18 @@ def test_files_larger_than_they_say_or_than_memory_are_refused_unread(tmp_path):
             storage.load(path)
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_header_longer_than_the_format_allows_is_not_read(tmp_path, monkeypatch, more):
+    text = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    (tmp_path / "w").write_bytes(header(text + b" " * more) + b"1")
+    monkeypatch.setattr(storage.weights, "LONGEST_HEADER", len(text))
+    if more:
+        with pytest.raises(CheckpointError, match="w is no sound safetensors file: its header would be 54 bytes long"):
+            storage.load(tmp_path / "w")
+    else:
+        assert storage.load(tmp_path / "w")[0]["a"] == [ord("1")]
+
+
 @pytest.mark.parametrize("metadata", ["[]", "5", '{"a": 1}', '"x"', "[[1]]"])
 def test_odd_metadata_is_refused_by_all_readers(tmp_path, metadata):
     (tmp_path / "w").write_bytes(header(b'{"__metadata__":' + metadata.encode() + b"}"))
