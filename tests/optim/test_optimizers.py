@@ -9,7 +9,7 @@ from backends import BACKENDS, GPUS
 
 from minires import Tensor, nn, optim
 from minires.arrays import to_device
-from minires.errors import DTypeError, OptionError, ShapeError
+from minires.errors import DTypeError, GraphError, OptionError, ShapeError
 
 SHAPES = [(3, 4), (5,), (), (1,), (0,), (4, 0, 2)]
 SGD_SETTINGS = [{"momentum": m, "weight_decay": w, "dampening": d, "nesterov": n}
@@ -130,6 +130,26 @@ def test_the_rate_is_that_of_the_groups_without_one_of_their_own():
     optimizer = optim.SGD([{"params": [p], "lr": 0.0}], 0.5)
     optimizer.lr = 2.0
     assert (optimizer.lr, optimizer.param_groups[0]["lr"]) == (0.0, 0.0)
+
+
+def test_a_rate_may_begin_at_0():
+    p = params()
+    optimizer = optim.SGD(p, 0.0)
+    p[0].grad = np.ones(2)
+    optimizer.step()
+    optimizer.lr = 0.5
+    optimizer.step()
+    np.testing.assert_array_equal(p[0].data, [0.5, 0.5])
+
+
+def test_a_step_between_forward_and_backward_is_noticed():
+    p = params()
+    optimizer = optim.SGD(p, 0.5)
+    loss = (p[0] * p[0]).sum()
+    p[0].grad = np.ones(2)
+    optimizer.step()
+    with pytest.raises(GraphError, match="changed"):
+        loss.backward()
 
 
 def test_a_parameter_whose_gradient_comes_late_is_stepped_as_torch_does():

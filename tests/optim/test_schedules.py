@@ -45,8 +45,10 @@ def test_after_its_end_a_schedule_stays_where_it_was():
         assert schedule(100) == schedule(9)
 
 
-def test_a_cycle_of_one_step_is_a_number():
-    assert optim.one_cycle(0.3, 1)(0) >= 0
+def test_a_cycle_of_one_step_is_at_its_end_or_at_its_top():
+    assert optim.one_cycle(0.3, 1)(0) == pytest.approx(0.3 / 25 / 1e4, rel=1e-12)
+    assert optim.one_cycle(0.3, 1, 1.0)(0) == 0.3
+    assert optim.one_cycle(0.3, 10, 0.1)(0) == 0.3  # the top is at step 0
 
 
 @pytest.mark.parametrize("make", [lambda: optim.constant(-1), lambda: optim.cosine(0.1, 0), lambda: optim.one_cycle(0.1, 0),
