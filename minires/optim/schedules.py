@@ -4,7 +4,6 @@ Each returns lr(step) -> float, step = 0 being the first update. Arguments as in
 A schedule raises OptionError for a step that is no whole number of at least 0.
 """
 
-import functools
 import math
 
 from minires.errors import OptionError
@@ -23,10 +22,7 @@ def _steps(name, value, low=1):
 
 def _schedule(rate):
     """rate, which is asked for whole steps from 0 on only, whatever number's type they come in."""
-    @functools.wraps(rate)
-    def lr(step):
-        return rate(_steps("step", step, 0))
-    return lr
+    return lambda step: rate(_steps("step", step, 0))
 
 
 def constant(lr):

@@ -74,6 +74,13 @@ def test_a_state_survives_a_weights_file(tmp_path):
     np.testing.assert_array_equal(other.state[0]["exp_avg_sq"], optimizer.state[0]["exp_avg_sq"])
 
 
+def test_what_is_loaded_lies_in_memory_as_its_parameter_does():
+    weight = np.ones((2, 3, 3, 4)).transpose(3, 2, 0, 1)
+    optimizer = optim.SGD([Tensor(weight, requires_grad=True)], 0.1, momentum=0.9)
+    optimizer.load_state_dict({"steps": np.array([1]), "momentum_buffer.0": np.ones((4, 3, 2, 3))})
+    assert optimizer.state[0]["momentum_buffer"].strides == weight.strides
+
+
 STEPS, BUFFER = {"steps": np.array([1])}, {"momentum_buffer.0": np.ones(2)}
 
 

@@ -306,6 +306,7 @@ def test_what_is_written_into_a_group_takes_effect_and_is_checked():
 
 @pytest.mark.parametrize(("write", "message"), [
     (lambda groups: groups.append({}), "other groups or parameters than were given"),
+    (lambda groups: groups.append({"params": []}), "other groups or parameters"),
     (lambda groups: groups.append({"params": params()}), r"add some with add_param_group\(\)"),
     (lambda groups: groups.clear(), "other groups or parameters"),
     (lambda groups: groups[0].update(params=None), "other groups or parameters"),
