@@ -68,9 +68,12 @@ def test_what_is_no_file_is_written_through_and_stays(tmp_path):
     storage.atomic_write("/dev/null", b"x")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     os.mkfifo(tmp_path / "pipe")
-    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
-    storage.atomic_write(tmp_path / "pipe", b"through")
-    assert reader.communicate(timeout=20)[0] == b"through"
+    content = b"through" * 100_000  # more than a pipe holds
+    with open(tmp_path / "read", "wb") as file:
+        reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=file)
+    storage.atomic_write(tmp_path / "pipe", content)
+    assert reader.wait(timeout=20) == 0
+    assert (tmp_path / "read").read_bytes() == content
     assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
     with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
         storage.atomic_write("/dev/full", b"x")

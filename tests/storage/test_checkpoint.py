@@ -30,6 +30,8 @@ def test_bare_weights_are_no_checkpoint(tmp_path):
     {"format": "minires checkpoint 99"}, {"format": "minires checkpoint 1"},
     {"format": "minires checkpoint 1", "sections": "[]", "state": "{}"},
     {"format": "minires checkpoint 1", "sections": '["model"]', "state": "{"},
+    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[]"},
+    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "null"},
     {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[" * 100_000},
 ])
 def test_a_malformed_checkpoint_is_refused(tmp_path, metadata):

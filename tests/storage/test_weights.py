@@ -97,6 +97,12 @@ def test_metadata_that_looks_like_the_digest_does_not_take_its_place(tmp_path):
     assert storage.load(tmp_path / "w")[1] == metadata
 
 
+def test_numbers_that_look_like_the_digest_stay_what_they_are(tmp_path):
+    array = np.frombuffer(b'"sha256":"' + b"0" * 64 + b'"', np.uint8)
+    storage.save(tmp_path / "w", {"a": array})
+    np.testing.assert_array_equal(storage.load(tmp_path / "w")[0]["a"], array)
+
+
 @pytest.mark.parametrize(("arrays", "metadata", "error", "message"), [
     ({"a": [1.0]}, {}, DTypeError, "a must be an array or a Tensor, got list"),
     ({"a": np.array([None])}, {}, DTypeError, "dtype .*object"),
