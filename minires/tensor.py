@@ -27,8 +27,9 @@ from minires.torch_names import missing
 __all__ = ["Tensor", "registry", "unwrap"]
 
 
-def _unpickled(kind, lying, order, requires_grad):
-    return kind(lying.transpose([order.index(i) for i in range(len(order))]), requires_grad)
+def _unpickled(kind, contiguous, axes, requires_grad):
+    """What __reduce__ has taken apart: axis i of the contiguous array is axis axes[i] of the Tensor's."""
+    return kind(contiguous.transpose([axes.index(i) for i in range(len(axes))]), requires_grad)
 
 
 class Tensor(Methods):
@@ -204,8 +205,8 @@ class Tensor(Methods):
         """How a leaf is pickled: by its values, which keep their place in memory, and not by its graph or .grad."""
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be pickled; use detach() first")
-        order = memory_order(self.data)
-        return _unpickled, (type(self), self.data.transpose(order), order, self.requires_grad)
+        axes = memory_order(self.data)
+        return _unpickled, (type(self), self.data.transpose(axes), axes, self.requires_grad)
 
     def __repr__(self):
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"

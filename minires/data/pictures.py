@@ -6,12 +6,12 @@ import stat
 import struct
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from minires.data.checks import check_whole
 from minires.errors import DataError, OptionError, need
+from minires.paths import as_path
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")  # others may start programs (EPS: Ghostscript)
@@ -54,7 +54,7 @@ def check_image(path):
 @contextmanager
 def _opened(path):
     """PIL's picture in a file. What goes wrong with it is a DataError that names the file."""
-    path = Path(path)
+    path = as_path(path, DataError)
     _check_file(path)
     try:
         with _pillow().open(path, formats=FORMATS) as picture:
@@ -90,8 +90,8 @@ def _check_file(path):
     """Raises DataError for what is no regular file: a pipe would wait for ever, a device would fill the memory."""
     try:
         found = path.stat()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if not stat.S_ISREG(found.st_mode):
         raise DataError(f"{path} is no regular file, so it is not read as a picture")
     if found.st_size > MOST_BYTES:

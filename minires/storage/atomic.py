@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from minires.paths import as_path
 from minires.storage.lock import lock
 
 
@@ -17,9 +18,9 @@ def atomic_write(path, content):
     """Write bytes beside `path`, flush them to the disk, and rename; a failure leaves the old file as it was.
 
     A symbolic link stays one, and its target is written. What is no file (/dev/null, a pipe, standard output) is
-    written through. Raises OSError that names the file.
+    written through. Raises OSError that names the file, OptionError for what can name none.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_symlink():
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -66,7 +67,7 @@ def _check(path):
 
 def remove_leftovers(path):
     """Delete what killed processes have left of writing path. What is being written is locked, and stays."""
-    path = Path(os.path.realpath(path))
+    path = Path(os.path.realpath(as_path(path)))
     part = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]{8}\.part")
     with contextlib.suppress(OSError):
         for beside in path.parent.iterdir():

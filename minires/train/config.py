@@ -49,7 +49,7 @@ class Config:
     threads: int = _setting(0, Whole(0, 1024), "threads that compute (default: one a core, or what "
                             "OPENBLAS_NUM_THREADS says)", metavar="N")
     processes: int = _setting(0, Whole(0, MAX_PROCESSES), "processes that share each batch: faster where as many cores "
-                              "are idle, on a busy machine slower than 1 (default: one for each thread, with at least 16 "
+                              "are idle, on a busy machine slower than 1 (default: one a thread, with at least 16 "
                               "images each, where the system allows it)", metavar="N")
     limit: int = _setting(0, Whole(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N")
 
@@ -100,7 +100,8 @@ class Config:
                               f"{self.epochs} at the start, so this run cannot be given {epochs}: start a new run with "
                               f"--epochs {epochs}, or with --schedule constant, which can be made longer by --resume")
         if epochs < done:
-            raise OptionError(f"--epochs {epochs}: {console.counted(done, 'epoch')} of this run already trained")
+            verb = "is" if done == 1 else "are"
+            raise OptionError(f"--epochs {epochs}: {console.counted(done, 'epoch')} {verb} trained already")
 
     def as_dict(self):
         """{setting: value}, as a checkpoint holds it."""

@@ -13,7 +13,7 @@ LONG = "x" * 58
     (Whole(0, 3), [0, 3]), (Whole(), [-10**30, 10**30]), (Number(0, 1), [0, 1, 0.0, 1.0, 5e-324]),
     (Number(), [-1e308, 1e308]), (Float(), [1, 1.5, float("nan"), float("-inf"), -10**300]), (Switch(), [True, False]),
     (Text(), ["", "a\nb", "그림"]), (Text(r"a.c", "three letters"), ["abc", "a\nc"]), (OneOf("a", 1), ["a", 1]),
-    (Many(Whole()), [[], [1, 2]]), (Many(Whole(), 2), [[1, 2]]), (Named(Whole()), [{}, {"a": 1}]),
+    (OneOf(None), [None]), (Many(Whole()), [[], [1, 2]]), (Many(Whole(), 2), [[1, 2]]), (Many(Whole(), 3), [[1, 2, 3]]), (Named(Whole()), [{}, {"a": 1}]),
     (Fields(a=Whole()), [{"a": 1}]), (Fields(optional=("b",), a=Whole(), b=Text()), [{"a": 1}, {"b": "", "a": 1}]),
 ])
 def test_what_is_allowed_has_no_fault(schema, values):
@@ -34,6 +34,7 @@ def test_what_is_allowed_has_no_fault(schema, values):
     (Text(r"abc", "abc"), "abc\n", r"x must be abc, got 'abc\n'"), (Text(), None, "x must be text, got None"),
     (OneOf("a", 1), True, "x must be one of a, 1, got True"), (OneOf("a", 1), 1.0, "x must be one of a, 1, got 1.0"),
     (OneOf(3), 4, "x must be 3, got 4"), (Many(Whole()), (1,), "x must be a list, got (1,)"),
+    (OneOf(False), 0, "x must be False, got 0"), (Many(Whole(1), 0), [1], "x must hold 0 items, got 1"),
     (Many(Whole(), 2), [1], "x must hold 2 items, got 1"),
     (Many(Whole(0)), [0, -1, -2], "x[1] must be at least 0, got -1"),
     (Named(Whole()), [], "x must be a dictionary, got []"),

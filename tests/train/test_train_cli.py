@@ -309,7 +309,7 @@ def test_a_run_of_constant_rate_can_be_made_longer_and_is_then_as_if_it_had_alwa
         for name, array in arrays.items():
             assert longer[0][section][name].tobytes() == array.tobytes()
     assert main(["--resume", "--out", "runs/short", "--epochs", "1"]) == 2
-    assert "--epochs 1: 2 epochs of this run already trained" in capsys.readouterr().err
+    assert "--epochs 1: 2 epochs are trained already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "multistep"])
