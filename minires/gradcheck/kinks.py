@@ -59,7 +59,7 @@ def kinks_of(point, method, dy, axes, lines, seed):
 
     lines: [(direction, dy/dt along it if the effects of its elements add up, the greatest |dy/dt| of an element)].
     """
-    nearby = _Nearby(point, method, dy, axes, seed)
+    nearby = _Nearby(point, method, dy, axes, lines, seed)
     doubtful, sides = _in_doubt(nearby, lines)
     if not doubtful:
         return {}
@@ -89,13 +89,20 @@ def _in_doubt(nearby, lines):
 class _Nearby:
     """The gradients of ⟨dy, y⟩ at smooth points around a point, in its units."""
 
-    def __init__(self, point, method, dy, axes, seed):
+    def __init__(self, point, method, dy, axes, lines, seed):
         self.point, self.method, self.dy, self.axes = point, method, dy, axes
         self.rng = np.random.default_rng([seed, 3])
         self.pool = self.random(8)
         self.pool += [{i: -p for i, p in direction.items()} for direction in self.pool]  # which cancel for |x| at 0
-        y = point.evaluate(point.arrays) if method.u else 0.0
-        self.noise = float(np.abs(dy * method.rounding(y, method.near / 8)).sum())
+        self.noise = float(self.rounding(lines).sum()) if method.u else 0.0
+
+    def rounding(self, lines):
+        """How far rounding may take dy·∂y/∂t of each output: not at all where y is a constant, such as −inf or −1e38
+        in a mask. A y that stays as it is nearby, but has a slope over longer steps, may be lost in rounding."""
+        y = np.asarray(self.point.evaluate(self.point.arrays))
+        moves = np.any([self.point.beside(p, self.method.near).line({})(0.0) != y for p in self.pool] +
+                       [slope != 0 for _, slope, _ in lines], axis=0)
+        return np.where(moves, np.abs(self.dy * self.method.rounding(y, self.method.near / 8)), 0.0)
 
     def least(self, key):
         """How far apart gradients along an axis must be to count as different."""
