@@ -11,9 +11,9 @@ from benchmarks.machine import describe
 from benchmarks.run import measure, number, print_heading, print_results
 from benchmarks.workloads import RIVALS, catalogue, select
 from minires import console, kernels
-from minires.errors import MiniresError
-from minires.plots import plot_speed
-from minires.storage import atomic_write
+from minires.errors import MiniresError, OptionError
+from minires.plots import check_plot, plot_speed
+from minires.storage import atomic_write, check_writable
 
 DESCRIPTION = """\
 Time minires and other libraries on the same work in turn (A B A B ...), on an otherwise idle
@@ -51,7 +51,8 @@ def make_parser():
                         help="measurements of each, after one that warms up (default 7, with --tiny 1)")
     parser.add_argument("--json", type=console.text, metavar="FILE",
                         help="write the machine, the versions and all timings")
-    parser.add_argument("--plot", type=console.text, metavar="FILE", help="draw the ratios (PNG)")
+    parser.add_argument("--plot", type=console.text, metavar="FILE",
+                        help="draw the ratios (PNG, SVG, PDF, JPEG or WebP by the file's ending)")
     parser.add_argument("--tiny", action="store_true", help="toy sizes, in seconds: the numbers mean nothing")
     parser.add_argument("--list", action="store_true", help="print the names of the workloads and stop")
     return parser
@@ -59,6 +60,7 @@ def make_parser():
 
 def installed(rivals):
     """Those of the rivals that are there; a line says what to install for each of the others."""
+    rivals = list(dict.fromkeys(rivals))
     missing = [name for name in rivals if find_spec(name) is None]
     for name in missing:
         print(f"{name} is not installed and is left out; install it with: pip install {name}", file=sys.stderr)
@@ -74,12 +76,17 @@ def main(argv=None):
     if args.list:
         print("\n".join(w.name for w in workloads))
         return 0
+    check_writable(args.json)
+    check_plot(args.plot)
     return benchmark(args, workloads)
 
 
 def benchmark(args, workloads):
     """Measure, show and write. -> exit status"""
     threads, rivals = kernels.get_num_threads(), installed(args.against)
+    if args.plot and not rivals:
+        raise OptionError("--plot draws ratios, and there is no library to compare with; name an installed one by "
+                          "--against, or leave --plot out")
     pairs = args.pairs or (1 if args.tiny else 7)
     report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "threads": threads,
               "pairs": pairs, "tiny": args.tiny, "machine": describe(rivals), "results": []}
@@ -108,6 +115,8 @@ def benchmark(args, workloads):
         ratios = {r["name"]: r["ratios"] for r in results if r["ratios"]}
         if args.plot and ratios:
             plot_speed(ratios, args.plot)
+        elif args.plot and results:
+            console.say("benchmarks", f"{args.plot} is not drawn: of these workloads only minires was measured")
     return status
 
 

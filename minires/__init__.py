@@ -3,9 +3,12 @@
 import sys
 from importlib import import_module
 
-if getattr(sys, "argv", [])[:1] == ["-m"]:  # python -m minires…, which Ctrl-C may end while all this is imported
+if getattr(sys, "argv", [])[:1] == ["-m"]:  # python -m minires…
+    from minires import working_folder
+    working_folder.search_last()
+
     from minires import console
-    console.starting()
+    console.starting()  # Ctrl-C may end it while all this is imported
 
 from minires import ops
 from minires.create import ones, randn, tensor, zeros

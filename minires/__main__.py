@@ -1,9 +1,9 @@
 """python -m minires: which commands there are."""
 
-import difflib
 import sys
 
 from minires import console
+from minires.settings import near
 
 COMMANDS = {
     "minires.train": "train a network, watch it, stop it and go on",
@@ -30,9 +30,10 @@ exit status of all: 0 done, 1 a check failed, 2 a setting or a file is wrong,
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] not in ("-h", "--help"):
-        near = difflib.get_close_matches(f"minires.{argv[0]}", COMMANDS, n=1, cutoff=0.5)
+        known = {name.removeprefix("minires."): name for name in (*COMMANDS, "benchmarks")}
+        close = near(argv[0].removeprefix("minires."), known, most=1)
         console.say("minires", f"there is no command {argv[0]!r} here; "
-                    + (f"did you mean python -m {near[0]}?" if near else "see python -m minires --help"))
+                    + (f"did you mean python -m {known[close[0]]}?" if close else "see python -m minires --help"))
         return 2
     print("minires: ResNet from the gradient up, on NumPy or CuPy\n")
     for name, what in COMMANDS.items():

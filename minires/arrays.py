@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from minires import cuda
-from minires.errors import DTypeError, OptionError, ShapeError
+from minires.errors import DTypeError, OptionError, OutOfMemoryError, ShapeError
 
 DEVICE = re.compile(r"cpu|cuda(?::([0-9]+))?")
 
@@ -92,7 +92,7 @@ def check_dtype(dtype):
     """dtype as NumPy's, if a Tensor can hold it. Raises DTypeError."""
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # the last for text with commas in it
         found = None
     if dtype is None or found is None or found.kind not in "fiub" or found.itemsize > 8 or found == np.float16:
         raise DTypeError(f"a Tensor holds float32, float64, integers or booleans, got {dtype}; convert it first")
@@ -107,13 +107,28 @@ def check_plain(array, who="Tensor"):
         raise DTypeError(f"{who}: {type(array).__name__} computes in its own way; pass {remedy}")
 
 
+def check_numbers(array, who):
+    """Raise DTypeError unless this is a plain array of numbers or booleans."""
+    check_plain(array, who)
+    if array.dtype.kind not in "fiubc":
+        raise DTypeError(f"{who} must be an array of numbers, got {array.dtype}")
+
+
+def holds(dtype, number):
+    """Whether arrays of this dtype can hold a Python number: not 300 in uint8, not NaN in integers."""
+    if dtype.kind in "fc":
+        return isinstance(number, (float, complex)) or abs(number) <= sys.float_info.max
+    limits = np.iinfo(np.int64 if dtype.kind == "b" else dtype)  # beside booleans a number makes int64
+    return not isinstance(number, complex) and bool(limits.min <= number <= limits.max)
+
+
 def place_or_dtype(target):
     """(device, dtype), one of them None: what `.to(target)` asks for. Raises OptionError for what is neither."""
     if isinstance(target, str) and DEVICE.fullmatch(target):
         return target, None
     try:
         dtype = np.dtype(target) if target is not None else None
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         dtype = None
     if dtype is None:
         raise OptionError(f"to: device must be 'cpu', 'cuda' or 'cuda:N', got {target!r}, which is no dtype either "
@@ -143,8 +158,14 @@ def memory_order(x):
 
 
 def empty(shape, dtype, order, xp=np):
-    """An uninitialised array whose axes lie in memory in `order`, from the slowest to the fastest."""
-    array = xp.empty([shape[i] for i in order], dtype)
+    """An uninitialised array whose axes lie in memory in `order`, from the slowest to the fastest.
+
+    Raises OutOfMemoryError, also for what no memory could hold, which NumPy calls a ValueError.
+    """
+    try:
+        array = xp.empty([shape[i] for i in order], dtype)
+    except (MemoryError, ValueError, OverflowError) as error:
+        raise OutOfMemoryError(f"no room for an array of shape {tuple(shape)}: {error}") from error
     return array.transpose([order.index(i) for i in range(len(order))])
 
 

@@ -60,6 +60,11 @@ def say(name, message):
         print(f"{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
 
 
+def counted(count, what):
+    """"1 epoch", "2 epochs"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def stopped(name, message="stopped"):
     """Say that Ctrl-C ended the command, and what is saved where. -> exit status"""
     with contextlib.suppress(OSError):
@@ -107,6 +112,8 @@ def entry(main):
     _open_streams()
     _listen()
     warnings.showwarning = lambda message, *where: say(main.command, message)
+    # NumPy's remarks on numbers that are not finite: a command finds them and says which, and at which step.
+    warnings.filterwarnings("ignore", r"(overflow|invalid value|divide by zero) encountered", RuntimeWarning)
     status = 1  # of a bug
     try:
         status = main()

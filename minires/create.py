@@ -3,8 +3,9 @@
 import numpy as np
 
 from minires import random
-from minires.arrays import as_array
-from minires.errors import ShapeError
+from minires.arrays import as_array, check_dtype, empty
+from minires.errors import DTypeError, ShapeError
+from minires.settings import integer
 from minires.tensor import Tensor, unwrap
 
 
@@ -17,22 +18,33 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
 
 def zeros(*size, dtype=np.float32, device=None, requires_grad=False):
     """zeros(2, 3) or zeros((2, 3))"""
-    return Tensor(np.zeros(_shape(size), dtype), requires_grad, device=device)
+    return _filled("zeros", 0, size, dtype, device, requires_grad)
 
 
 def ones(*size, dtype=np.float32, device=None, requires_grad=False):
     """ones(2, 3) or ones((2, 3))"""
-    return Tensor(np.ones(_shape(size), dtype), requires_grad, device=device)
+    return _filled("ones", 1, size, dtype, device, requires_grad)
 
 
 def randn(*size, rng=None, dtype=np.float32, device=None, requires_grad=False):
     """Normal random numbers of mean 0 and variance 1; rng as in minires.random."""
-    return Tensor(random.generator(rng).standard_normal(_shape(size), dtype), requires_grad, device=device)
+    array = _empty("randn", size, dtype)
+    if array.dtype.kind != "f":
+        raise DTypeError(f"randn: random numbers are float32 or float64, got {array.dtype}")
+    random.generator(rng).standard_normal(out=array, dtype=array.dtype)
+    return Tensor(array, requires_grad, device=device)
 
 
-def _shape(size):
+def _filled(name, value, size, dtype, device, requires_grad):
+    array = _empty(name, size, dtype)
+    array[...] = value
+    return Tensor(array, requires_grad, device=device)
+
+
+def _empty(name, size, dtype):
+    """An array of this size, not yet filled; of float32 for the dtype None, as in torch."""
     size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-    for n in size:
-        if isinstance(n, bool) or not hasattr(n, "__index__") or n < 0:
-            raise ShapeError(f"a size must be a whole number of at least 0, got {n!r} in {size}")
-    return size
+    shape = tuple([integer(f"{name}: a size", n) for n in size])
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"{name}: a size must be a whole number of at least 0, got {min(shape)} in {shape}")
+    return empty(shape, np.float32 if dtype is None else check_dtype(dtype), range(len(shape)))

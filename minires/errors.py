@@ -26,6 +26,10 @@ class GraphError(MiniresError, RuntimeError):
     """A gradient was asked for that the recorded graph cannot give."""
 
 
+class OutOfMemoryError(MiniresError, MemoryError):
+    """An array larger than the memory that there is: the sizes that were asked for are to blame, or the batch."""
+
+
 class ProcessError(MiniresError, RuntimeError):
     """Another process that shared the work has ended or stands still: memory ran out, or a signal came."""
 

@@ -14,7 +14,7 @@ from operator import attrgetter
 import numpy as np
 
 from minires import kernels, observe
-from minires.arrays import array_module, device_of, is_array, owner, owners
+from minires.arrays import array_module, check_plain, device_of, is_array, owner, owners
 from minires.errors import DTypeError, GraphError, ShapeError
 
 
@@ -94,6 +94,7 @@ class Node:
         tensor = self.target and self.target()
         like = self if tensor is None else tensor  # a leaf's data may have been replaced, a parameter's by .to()
         dx = dx if is_array(dx) else np.asarray(dx)
+        check_plain(dx, op_name)
         if dx.shape != like.shape:
             raise ShapeError(f"{op_name}: backward gave a gradient {dx.shape} for an input {like.shape}")
         if dx.dtype != like.dtype:

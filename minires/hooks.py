@@ -1,5 +1,13 @@
 """What registering a hook returns: a handle that takes the hook away again."""
 
+from minires.errors import DTypeError
+
+
+def check_hook(hook):
+    """Raise DTypeError if hook cannot be called."""
+    if not callable(hook):
+        raise DTypeError(f"a hook must be a function, got {type(hook).__name__}")
+
 
 class Handle:
     """One hook among the others: remove() takes it away, and so does calling the handle, or leaving a `with` block.

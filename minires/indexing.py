@@ -3,16 +3,17 @@
 import numpy as np
 
 from minires.arrays import is_array
+from minires.errors import ShapeError
 from minires.operators import unwrap
 
 
-def two_steps(index, xp):
+def two_steps(name, index, xp):
     """(integers and slices, then arrays and lists): x[first][second] is torch's x[index]; second may be None.
 
     Torch takes integers out first. NumPy counts them among the arrays, and x[0, :, [1, 2]] comes out transposed.
     The arrays are copies: backward puts the gradient back where x was read, whatever becomes of an array since.
     """
-    parts = [_part(i, xp) for i in map(unwrap, index if isinstance(index, tuple) else (index,))]
+    parts = [_part(name, i, xp) for i in map(unwrap, index if isinstance(index, tuple) else (index,))]
     if not any(is_array(i) for i in parts):
         return tuple(parts), None
     first, second = [], []
@@ -26,10 +27,13 @@ def two_steps(index, xp):
     return tuple(first), tuple(second)
 
 
-def _part(i, xp):
+def _part(name, i, xp):
     """One part of an index: lists become arrays, arrays are copied, and one integer is an int."""
     if isinstance(i, list):
-        return xp.asarray([unwrap(k) for k in i], dtype=None if i else xp.intp)
+        try:
+            return xp.asarray([unwrap(k) for k in i], dtype=None if i else xp.intp)
+        except ValueError:  # lists of unequal lengths
+            raise ShapeError(f"{name}: a list in an index must be one of integers or booleans, got {i}") from None
     if isinstance(i, np.ndarray) and not i.ndim and i.dtype.kind in "iu":
         return int(i)
     return i.copy() if is_array(i) else i

@@ -14,6 +14,7 @@ import numpy as np
 from minires.arrays import array_module, place_or_dtype
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.operators import Operators, registry
+from minires.settings import axes, axis, flag
 
 if TYPE_CHECKING:
     from minires.tensor import Tensor
@@ -28,7 +29,7 @@ def _sizes(sizes, name):
     return tuple(sizes[0]) if isinstance(sizes[0], (tuple, list)) else sizes
 
 
-def _numpy_names(name, dim, keepdim, axis, keepdims, **refused):
+def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
     """(dim, keepdim), which NumPy's functions call axis and keepdims. They pass dtype=None and out=None as well."""
     if axis is not None and dim is not None:
         raise OptionError(f"{name}: dim={dim} and axis={axis} are one setting; give one of them")
@@ -133,24 +134,24 @@ class Methods(Operators):
 
     def sum(self, dim=None, keepdim=False, *, axis=None, keepdims=None, dtype=None, out=None) -> Tensor:
         """Σ x"""
-        dim, keepdim = _numpy_names("sum", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         return registry["sum"](self, dim=dim, keepdim=keepdim)
 
     def mean(self, dim=None, keepdim=False, *, axis=None, keepdims=None, dtype=None, out=None) -> Tensor:
         """The mean; of integers and booleans in float32."""
-        dim, keepdim = _numpy_names("mean", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         return registry["mean"](self, dim=dim, keepdim=keepdim)
 
     def var(self, dim=None, correction=1, keepdim=False, *, axis=None, ddof=None, keepdims=None, dtype=None,
             out=None) -> Tensor:
         """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
-        dim, keepdim = _numpy_names("var", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         return registry["var"](self, dim=dim, correction=correction if ddof is None else ddof, keepdim=keepdim)
 
     def std(self, dim=None, correction=1, keepdim=False, *, axis=None, ddof=None, keepdims=None, dtype=None,
             out=None) -> Tensor:
         """The root of var()"""
-        dim, keepdim = _numpy_names("std", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         return registry["std"](self, dim=dim, correction=correction if ddof is None else ddof, keepdim=keepdim)
 
     def norm(self, p=2, dim=None, keepdim=False) -> Tensor:
@@ -180,46 +181,49 @@ class Methods(Operators):
         if isinstance(dim, (Operators, np.ndarray)):  # of two tensors, element by element
             return registry[f"{name}imum"](self, dim)
         if dim is None:
-            axis, keepdims = _numpy_names(name, None, keepdim, axis, keepdims, out=out)
+            axis, keepdims = _dim_or_axis(name, None, keepdim, axis, keepdims, out=out)
             return registry[f"a{name}"](self, dim=axis, keepdim=keepdims)
-        _numpy_names(name, dim, keepdim, axis, keepdims, out=out)
+        _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out)
         indices = self._arg(f"arg{name}", dim, keepdim=True)
         values = registry["take_along_dim"](self, indices, dim=dim)
-        if keepdim or not self.ndim:
+        if flag(f"{name}: keepdim", keepdim) or not self.ndim:
             return Extreme(values, indices)
         return Extreme(registry["squeeze"](values, dim=dim), registry["squeeze"](indices, dim=dim))
 
     def argmax(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
         """Where the maximum is (the first of several): an index along dim, or into the flattened Tensor."""
-        dim, keepdim = _numpy_names("argmax", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, out=out)
         return self._arg("argmax", dim, keepdim)
 
     def argmin(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
         """Where the minimum is (the first of several): an index along dim, or into the flattened Tensor."""
-        dim, keepdim = _numpy_names("argmin", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, out=out)
         return self._arg("argmin", dim, keepdim)
 
     def _arg(self, name, dim, keepdim):
         """NumPy's argmax or argmin, with torch's errors."""
-        if dim is not None and not isinstance(dim, (int, np.integer)):
-            raise DTypeError(f"{name}: dim must be an integer or None, got {dim!r}")
-        if dim is not None and not -max(self.ndim, 1) <= dim < max(self.ndim, 1):
-            raise ShapeError(f"{name}: dim {dim} is out of range for {self.ndim} axes")
+        i = None if dim is None else axis(name, dim, self.ndim)
+        keepdim = flag(f"{name}: keepdim", keepdim)
         data = self.data if self.ndim or dim is None else self.data.reshape(1)
-        if not (data.size if dim is None else data.shape[dim]):
+        if not (data.size if dim is None else data.shape[i]):
             raise ShapeError(f"{name}: nothing to choose from in a tensor of shape {self.shape}")
-        indices = getattr(data, name)(axis=dim, keepdims=bool(keepdim and self.ndim))
+        indices = getattr(data, name)(axis=i, keepdims=keepdim and self.ndim > 0)
         return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
 
     def all(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
         """Whether all elements are true"""
-        dim, keepdim = _numpy_names("all", dim, keepdim, axis, keepdims, out=out)
-        return self._of(array_module(self.data).asarray(self.data.all(axis=dim, keepdims=keepdim)))
+        dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, out=out)
+        return self._whether("all", dim, keepdim)
 
     def any(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
         """Whether any element is true"""
-        dim, keepdim = _numpy_names("any", dim, keepdim, axis, keepdims, out=out)
-        return self._of(array_module(self.data).asarray(self.data.any(axis=dim, keepdims=keepdim)))
+        dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, out=out)
+        return self._whether("any", dim, keepdim)
+
+    def _whether(self, name, dim, keepdim):
+        """NumPy's all or any, with torch's errors."""
+        over, keepdim = axes(name, dim, self.ndim), flag(f"{name}: keepdim", keepdim)
+        return self._of(array_module(self.data).asarray(getattr(self.data, name)(axis=over, keepdims=keepdim)))
 
     # Shapes
 
@@ -294,6 +298,8 @@ class Methods(Operators):
 
     def type_as(self, other) -> Tensor:
         """With the dtype of another tensor"""
+        if not isinstance(other, Methods):
+            raise DTypeError(f"type_as: needs a Tensor, got {type(other).__name__}; .to() takes a dtype")
         return self.to(other.dtype)
 
     def float(self) -> Tensor:

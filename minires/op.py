@@ -7,9 +7,10 @@ from types import FunctionType
 import numpy as np
 
 from minires import observe
-from minires.arrays import FLOATS, check_plain, device_of, is_array, owner, owners
-from minires.errors import DTypeError, GraphError
+from minires.arrays import FLOATS, check_numbers, check_plain, device_of, holds, is_array, owner, owners
+from minires.errors import DTypeError, GraphError, OptionError, OutOfMemoryError
 from minires.graph import Node, mode
+from minires.settings import flag, shortened
 from minires.tensor import Tensor, registry, unwrap
 
 
@@ -20,6 +21,7 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
     positional argument (None where there is none). It may return dy, an array that it closes over, a view of either,
     or a new array to which it keeps no reference. The arrays that it closes over stay in memory until it has run.
     So a closure mentions only what it needs: `shape = x.shape` before it keeps a shape alive, and not x.
+    A setting that is True or False unless given is one of these two when it is given.
 
     needs: backward(dy, needs) is told which gradients are wanted, a tuple of booleans, one a positional argument;
     any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
@@ -30,11 +32,14 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
     if function is None:
         return lambda function: op(function, any_dtype=any_dtype, integers=integers, needs=needs, numbers=numbers,
                                    variadic=variadic, view=view)
+    if not inspect.isroutine(function):
+        raise DTypeError(f"op: needs a function of arrays, got {type(function).__name__}")
     name = function.__name__
     parameters = inspect.signature(function).parameters.values()
     positional = tuple(p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
     inputs_of = tuple(p.name for p in positional)
     settings_of = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    flags = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and isinstance(p.default, bool))
     unchecked = frozenset(i for i, n in enumerate(inputs_of) if n in integers)
     optional = frozenset(i for i, p in enumerate(positional) if p.default is None)
 
@@ -48,7 +53,7 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
                 raise TypeError(f"{name}: got {len(inputs)} arguments by position and {list(settings)} by name; "
                                 f"it takes {takes}, each once")
             settings |= by_position
-        inputs = tuple(inputs[0]) if variadic else inputs[:many]
+        inputs = _listed(name, inputs[0] if inputs else settings.pop("tensors", None)) if variadic else inputs[:many]
         named = [n for n in inputs_of[len(inputs):] if n in settings]
         while named:  # differentiable arguments by keyword
             inputs += (settings.pop(inputs_of[len(inputs)], None),)
@@ -58,10 +63,15 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
         arrays = tuple(map(unwrap, inputs))
         if numbers:
             arrays = _promoted(arrays, unchecked)
+            _check_numbers(name, arrays, unchecked)
         first = _check(name, arrays, any_dtype or numbers, unchecked, optional, numbers)
-        settings = {key: _setting(name, key, value) for key, value in settings.items()}
+        settings = {key: flag(f"{name}: {key}", value) if key in flags else _setting(name, key, value)
+                    for key, value in settings.items()}
         _check_places(name, first, [arrays[i] for i in unchecked if i < len(arrays)], settings)
-        y, backward = observe.timed(name, "forward", function, *arrays, **settings)
+        try:
+            y, backward = observe.timed(name, "forward", function, *arrays, **settings)
+        except MemoryError as error:
+            raise OutOfMemoryError(f"{name}: {error}") from error
         y = y if is_array(y) else np.asarray(y)
         observe.report(name, inputs, y, backward)
         return _record(name, inputs, y, backward, needs)
@@ -70,6 +80,13 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
     if not _is_ours(registry.get(name)) or _is_ours(function):  # x.relu() stays what it is when a relu is written anew
         registry[name] = call
     return call
+
+
+def _listed(name, tensors):
+    """The tensors of an op that takes a list of them, as a tuple."""
+    if not hasattr(tensors, "__iter__"):
+        raise DTypeError(f"{name}: needs a list of tensors, got {type(tensors).__name__}")
+    return tuple(tensors)
 
 
 def _is_ours(function):
@@ -87,6 +104,18 @@ def _promoted(arrays, unchecked):
         floats = [np.dtype(np.float32) if beside else np.result_type(*dtypes)]
     return tuple(a.astype(floats[0], copy=False) if is_array(a) and a.dtype.kind in "biu" and i not in unchecked else a
                  for i, a in enumerate(arrays))
+
+
+def _check_numbers(name, arrays, unchecked):
+    """Raise OptionError for a Python integer that the arrays beside it cannot hold."""
+    given = [a for a in arrays if isinstance(a, int) and not 0 <= a < 128]
+    if not given:
+        return
+    dtype = next((a.dtype for i, a in enumerate(arrays) if is_array(a) and i not in unchecked), np.dtype(np.int64))
+    for number in given:
+        if not holds(dtype, number):
+            raise OptionError(f"{name}: {shortened(number)} does not fit into {dtype}; convert the tensor first, with "
+                              ".to(np.int64) or .to(np.float64)")
 
 
 def _check(name, arrays, any_dtype, unchecked, optional, numbers):
@@ -123,8 +152,8 @@ def _setting(name, key, value):
         raise GraphError(f"{name}: {key} is a setting, through which no gradient flows; pass {key}=t.detach()")
     value = unwrap(value)
     if is_array(value):
-        check_plain(value, f"{name}: {key}")
-        if value.dtype.kind not in "fiub" and not (value.dtype.kind == "c" and mode.complex_step):
+        check_numbers(value, f"{name}: {key}")
+        if value.dtype.kind == "c" and not mode.complex_step:
             raise DTypeError(f"{name}: {key} must be an array of numbers, got {value.dtype}")
     return value
 

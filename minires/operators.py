@@ -1,15 +1,20 @@
-"""+, *, ==, & and NumPy's functions on a Tensor: each forwards to the op of its name."""
+"""Signs on a Tensor: + and * forward to the ops of their names, == and & to NumPy, and have no gradient.
+
+NumPy's functions on a Tensor, such as np.exp, forward to ops likewise.
+"""
 
 from __future__ import annotations
 
+import numbers
 import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minires.arrays import array_module
-from minires.errors import DTypeError
+from minires.arrays import array_module, as_array, check_plain, is_array
+from minires.errors import DTypeError, ShapeError
 from minires.graph import mode
+from minires.settings import shortened
 
 if TYPE_CHECKING:
     from minires.tensor import Tensor
@@ -110,9 +115,17 @@ class Operators:
     # Comparisons and logic: Tensors of bool, which have no gradient
 
     def __eq__(self, other) -> Tensor:
-        return self._elementwise(operator.eq, other)
+        return self.eq(other) if _is_operand(other) else NotImplemented  # x == None is False, as in torch
 
     def __ne__(self, other) -> Tensor:
+        return self.ne(other) if _is_operand(other) else NotImplemented
+
+    def eq(self, other) -> Tensor:
+        """x == other, element by element"""
+        return self._elementwise(operator.eq, other)
+
+    def ne(self, other) -> Tensor:
+        """x != other, element by element"""
         return self._elementwise(operator.ne, other)
 
     def __lt__(self, other) -> Tensor:
@@ -137,14 +150,22 @@ class Operators:
         return self._elementwise(operator.xor, other)
 
     def __invert__(self) -> Tensor:
-        return self._of(~self.data)
+        return self._of(_computed("~", operator.invert, self.data))
 
     __hash__ = object.__hash__  # by identity, as == does not say whether two tensors are one
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-    eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
+    lt, le, gt, ge = __lt__, __le__, __gt__, __ge__
 
     def _elementwise(self, function, other):
-        return self._of(array_module(self.data).asarray(function(self.data, unwrap(other))))
+        name, xp = function.__name__.strip("_"), array_module(self.data)
+        if not _is_operand(other):
+            raise DTypeError(f"{name}: a Tensor meets numbers, arrays and Tensors, got {shortened(other)}")
+        other = unwrap(other)
+        if isinstance(other, (list, tuple)):
+            as_array(other)  # which says what is wrong with it
+            other = xp.asarray(other)
+        check_plain(other, name)
+        return self._of(xp.asarray(_computed(name, function, self.data, other)))
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **settings):
         """array + tensor and np.exp(tensor): the op of that name, or NumPy's values where no gradient is lost."""
@@ -152,8 +173,26 @@ class Operators:
         if plain and ufunc.__name__ in UFUNCS:
             return registry[UFUNCS[ufunc.__name__]](*inputs)
         if plain:
-            y = np.asarray(ufunc(*map(unwrap, inputs)))
+            y = np.asarray(_computed(f"np.{ufunc.__name__}", ufunc, *map(unwrap, inputs)))
             if y.dtype.kind != "f" or not mode.recording or all(getattr(x, "node", None) is None for x in inputs):
                 return self._of(y)
         raise DTypeError(f"np.{ufunc.__name__} would lose the gradient of a Tensor, or write into an array, which has "
                          "none; use an op (minires.ops), or t.detach().numpy() for the values")
+
+
+def _is_operand(value):
+    """Whether an array can be compared with value."""
+    return isinstance(value, (Operators, numbers.Number, np.generic, list, tuple)) or is_array(value)
+
+
+def _computed(name, function, *values):
+    """function(*values) of arrays and numbers. Raises ShapeError or DTypeError, which names them, where NumPy would."""
+    try:
+        return function(*values)
+    except ValueError:
+        shapes = " and ".join(str(np.shape(value)) for value in values)
+        raise ShapeError(f"{name}: shapes {shapes} do not broadcast; "
+                         "from the right, sizes must be equal or 1") from None
+    except (TypeError, OverflowError) as error:
+        kinds = " and ".join(str(getattr(value, "dtype", type(value).__name__)) for value in values)
+        raise DTypeError(f"{name}: not for {kinds} ({error})") from error

@@ -1,9 +1,13 @@
-"""Numbers that people set, checked once, with the messages that they get."""
+"""What people set, checked once, with the messages that they get: numbers, and names in any usual spelling."""
 
+import difflib
 import math
 import numbers
+from operator import index
 
-from minires.errors import OptionError
+import numpy as np
+
+from minires.errors import DTypeError, OptionError, ShapeError
 
 
 def in_range(name, value, low, high=math.inf, *, open_above=False):
@@ -17,11 +21,55 @@ def in_range(name, value, low, high=math.inf, *, open_above=False):
             number = float(value)
         except OverflowError:  # an integer of 309 digits or more
             number = math.inf
-    if not low <= number <= high or number == math.inf or (open_above and number == high):
-        upper = "" if high == math.inf else f" and {'below' if open_above else 'at most'} {high}"
-        raise OptionError(f"{name} must be a {'finite ' * (high == math.inf)}number of at least {low}{upper}, "
-                          f"got {value!r}")
+    if not low <= number <= high or math.isinf(number) or (open_above and number == high):
+        bounds = [] if low == -math.inf else [f"at least {low}"]
+        bounds += [] if high == math.inf else [f"{'below' if open_above else 'at most'} {high}"]
+        raise OptionError(f"{name} must be a {'finite ' * (high == math.inf)}number{' of ' * bool(bounds)}"
+                          f"{' and '.join(bounds)}, got {shortened(value)}")
     return number
+
+
+def flag(name, value):
+    """value, True or False. Raises DTypeError for all else: "False" is true in Python, and so is nan."""
+    if not isinstance(value, (bool, np.bool_)):
+        hint = "; several dims are one tuple, as in dim=(2, 3)" if name.endswith("keepdim") else ""
+        raise DTypeError(f"{name} must be True or False, got {shortened(value)}{hint}")
+    return bool(value)
+
+
+def integer(name, value):
+    """value as a Python integer, also from a Tensor of one. Raises DTypeError for True, 3.0 and "3"."""
+    try:
+        if not isinstance(value, (bool, np.bool_)):
+            return index(value)
+    except TypeError:
+        pass
+    raise DTypeError(f"{name} must be an integer, got {shortened(value)}")
+
+
+def shortened(value):
+    """value as a message shows it: of an array or a long number no more than its beginning."""
+    shown = " ".join(repr(value).split())
+    return shown if len(shown) <= 60 else f"{shown[:50]}…"
+
+
+def meant(name, names):
+    """The one of names that is meant, in capitals or not, with - and _ or without; None if there is none."""
+    return name if name in names else _spellings(names).get(_plain(name))
+
+
+def near(name, names, most=3):
+    """Up to so many of names that may have been meant, the nearest first."""
+    spellings = _spellings(names)
+    return [spellings[plain] for plain in difflib.get_close_matches(_plain(name), spellings, n=most)]
+
+
+def _spellings(names):
+    return {_plain(name): name for name in names}
+
+
+def _plain(name):
+    return "".join(character for character in str(name).lower() if character.isalnum())
 
 
 def is_whole(value):
@@ -32,5 +80,22 @@ def is_whole(value):
 def whole(name, value, low=1):
     """value as a Python integer of at least low, else an OptionError."""
     if not is_whole(value) or value < low:
-        raise OptionError(f"{name} must be a whole number of at least {low}, got {value!r}")
+        raise OptionError(f"{name} must be a whole number of at least {low}, got {shortened(value)}")
     return int(value)
+
+
+def axis(name, dim, ndim):
+    """dim, which may count from the end, as 0 <= axis < ndim; a 0-d array has the axis 0, or −1, as in torch."""
+    i = integer(f"{name}: dim", dim)
+    if not -max(ndim, 1) <= i < max(ndim, 1):
+        raise ShapeError(f"{name}: dim {i} is out of range for {ndim} axes")
+    return i % ndim if ndim else 0
+
+
+def axes(name, dim, ndim):
+    """The axes that dim names, one or a tuple of them, each once; all for None and ()."""
+    dims = tuple(dim) if isinstance(dim, (tuple, list)) else range(ndim) if dim is None else (dim,)
+    found = tuple([axis(name, d, ndim) for d in dims or range(ndim)])
+    if len(set(found)) < len(found):
+        raise ShapeError(f"{name}: dim {dim} names an axis twice")
+    return found if ndim else ()

@@ -1,23 +1,35 @@
 """Tensor: an array that remembers how it was computed. How it computes stands in operators.py and methods.py."""
 
+import numbers
 import weakref
 
 import numpy as np
 
-from minires.arrays import array_module, as_array, device_of, memory_order, to_device
-from minires.errors import DTypeError, GraphError
+from minires.arrays import (
+    array_module,
+    as_array,
+    check_numbers,
+    check_plain,
+    device_of,
+    is_array,
+    memory_order,
+    to_device,
+)
+from minires.errors import DTypeError, GraphError, OptionError, ShapeError
 from minires.graph import Node, Version, mode, propagate
-from minires.hooks import Handle
+from minires.hooks import Handle, check_hook
 from minires.indexing import two_steps
 from minires.methods import Methods
 from minires.operators import registry, unwrap
+from minires.settings import axis, flag, shortened
 from minires.torch_names import missing
 
 __all__ = ["Tensor", "registry", "unwrap"]
 
 
-def _unpickled(kind, lying, order, requires_grad):
-    return kind(lying.transpose([order.index(i) for i in range(len(order))]), requires_grad)
+def _unpickled(kind, contiguous, axes, requires_grad):
+    """What __reduce__ has taken apart: axis i of the contiguous array is axis axes[i] of the Tensor's."""
+    return kind(contiguous.transpose([axes.index(i) for i in range(len(axes))]), requires_grad)
 
 
 class Tensor(Methods):
@@ -45,8 +57,16 @@ class Tensor(Methods):
     @classmethod
     def _of(cls, array, version=None):
         tensor = cls.__new__(Tensor)
-        tensor.data, tensor.grad, tensor.node, tensor.version = array, None, None, version or Version()
+        _set_data(tensor, array)  # past __setattr__, because every op comes by here
+        _set_grad(tensor, None)
+        _set_node(tensor, None)
+        _set_version(tensor, version or Version())
         return tensor
+
+    def __setattr__(self, name, value):
+        if name in _ARRAYS:
+            value = _kept(name, value)
+        object.__setattr__(self, name, value)
 
     shape = property(lambda self: self.data.shape)
     dtype = property(lambda self: self.data.dtype)
@@ -56,7 +76,12 @@ class Tensor(Methods):
 
     def size(self, dim=None):
         """The shape, or its length along dim, as in torch; numel() is how many elements there are."""
-        return self.shape if dim is None else self.shape[dim]
+        if dim is None:
+            return self.shape
+        i = axis("size", dim, self.ndim)
+        if not self.ndim:
+            raise ShapeError("size: a 0-d tensor has no axis")
+        return self.shape[i]
 
     def numel(self):
         """How many elements there are."""
@@ -72,6 +97,7 @@ class Tensor(Methods):
 
     @requires_grad.setter
     def requires_grad(self, wanted):
+        wanted = flag("requires_grad", wanted)
         if not self.is_leaf:
             raise GraphError("requires_grad can be set on leaf tensors only; use detach() to leave the graph")
         if not wanted:
@@ -98,6 +124,7 @@ class Tensor(Methods):
 
         Returns a Handle: .remove() takes the hook away.
         """
+        check_hook(hook)
         if self.node is None:
             raise GraphError("register_hook: this tensor depends on nothing that requires a gradient")
         return Handle(self.node.hooks, hook)
@@ -107,6 +134,7 @@ class Tensor(Methods):
 
         Returns a Handle: .remove() takes the hook away.
         """
+        check_hook(hook)
         if self.node is None or not self.is_leaf:
             raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient is given one")
         return Handle(self.node.post_grad_hooks, hook)
@@ -117,7 +145,8 @@ class Tensor(Methods):
         Raises GraphError when nothing requires a gradient, when a non-scalar comes without gradient, when the graph
         was used already, and when an array that the gradient needs was changed in place since.
         """
-        if create_graph:
+        retain_graph = flag("backward: retain_graph", retain_graph)
+        if flag("backward: create_graph", create_graph):
             raise GraphError("backward: gradients are not recorded, so there are no second derivatives. The Hessian "
                              "times a vector v is a difference of exact gradients, (∇L(x + h·v) − ∇L(x − h·v))/2h; "
                              "in float64 take h = 1e-5/‖v‖")
@@ -129,6 +158,8 @@ class Tensor(Methods):
                                  "backward(gradient), or reduce it to a scalar first")
             gradient = array_module(self.data).ones_like(self.data)
         gradient = unwrap(gradient)
+        if not is_array(gradient):
+            as_array(gradient)  # which says what is wrong with a list
         propagate(self.node, self.node.accept(gradient, "backward"), retain_graph)
 
     def detach(self):
@@ -137,6 +168,9 @@ class Tensor(Methods):
 
     def item(self):
         """The value of a one-element tensor as a Python number."""
+        if self.data.size != 1:
+            raise ShapeError(f"item: a tensor of shape {self.shape} is {self.data.size} numbers, and not one; "
+                             "tolist() gives all of them")
         return self.data.item()
 
     def numpy(self):
@@ -171,14 +205,16 @@ class Tensor(Methods):
         """How a leaf is pickled: by its values, which keep their place in memory, and not by its graph or .grad."""
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be pickled; use detach() first")
-        order = memory_order(self.data)
-        return _unpickled, (type(self), self.data.transpose(order), order, self.requires_grad)
+        axes = memory_order(self.data)
+        return _unpickled, (type(self), self.data.transpose(axes), axes, self.requires_grad)
 
     def __repr__(self):
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"
         return f"Tensor({np.array2string(self.numpy(), precision=4, separator=', ')}, {self.dtype}{state})"
 
     def __len__(self):
+        if not self.ndim:
+            raise TypeError("a 0-d tensor holds one number and has no length; use item()")
         return len(self.data)
 
     def __iter__(self):
@@ -201,6 +237,8 @@ class Tensor(Methods):
         return format(self.item(), spec) if spec else repr(self)
 
     def __bool__(self):
+        if self.data.size != 1:
+            raise ShapeError(f"a tensor of shape {self.shape} is not true or false as a whole; use .any() or .all()")
         return bool(self.data)
 
     def __getattr__(self, name):
@@ -225,22 +263,69 @@ class Tensor(Methods):
         return self
 
     def __setitem__(self, index, value):
+        self._write("setitem", index, value)
+
+    def _write(self, name, index, value):
+        """Overwrite self[index] with value, which is broadcast to it."""
         if getattr(value, "node", None) is not None and mode.recording:
             raise GraphError("a tensor of a graph cannot be written into another, where its gradient would be lost: "
                              "collect the parts in a list for ops.stack or ops.cat, or choose with ops.where")
-        first, second = two_steps(index, array_module(self.data))
-        part, at = (self.data, first) if second is None else (self.data[first], second)
-        self._change(lambda: part.__setitem__(at, unwrap(value)))
+        value = unwrap(value)
+        if is_array(value):
+            check_numbers(value, name)
+        elif not isinstance(value, numbers.Number):
+            as_array(value)  # which says what is wrong with a list
+            value = array_module(self.data).asarray(value)
+        first, second = two_steps(name, index, array_module(self.data))
+
+        def write():
+            part, at = (self.data, first) if second is None else (self.data[first], second)
+            part[at] = value
+        try:
+            return self._change(write)
+        except IndexError as error:
+            raise IndexError(f"{name}: {error} (shape {self.shape})") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._cannot_hold(name, index, value) from error
+
+    def _cannot_hold(self, name, index, value):
+        """Why value could not be written to self[index]."""
+        if is_array(value) and device_of(value) != self.device:
+            return DTypeError(f"{name}: the value lies on {device_of(value)}, this tensor on {self.device}; move it "
+                              "with .to()")
+        if np.ndim(value):
+            place = self.shape if index is ... else f"the place {index} of {self.shape}"
+            return ShapeError(f"{name}: a value of shape {value.shape} does not broadcast to {place}")
+        return OptionError(f"{name}: {self.dtype} cannot hold {shortened(value)}")
 
     def copy_(self, value):
         """Overwrite the data with value (broadcast to this shape)."""
-        self[...] = value
-        return self
+        return self._write("copy_", ..., value)
 
     def zero_(self):
         """Overwrite the data with zeros."""
-        return self.copy_(0)
+        return self._write("zero_", ..., 0)
 
     def fill_(self, value):
         """Overwrite the data with one number."""
-        return self.copy_(value)
+        if np.ndim(unwrap(value)):
+            raise ShapeError(f"fill_: needs one number, got {type(value).__name__}; copy_() takes an array")
+        return self._write("fill_", ..., value)
+
+
+_ARRAYS = {"data", "grad"}
+_set_data, _set_grad, _set_node, _set_version = (
+    getattr(Tensor, name).__set__ for name in ("data", "grad", "node", "version"))
+
+
+def _kept(name, value):
+    """value as .data or .grad: an array, or that of a Tensor. Raises DTypeError for one that computes in its own way.
+
+    NumPy's scalars, which its functions make of 0-d arrays, become arrays again. A .grad of another shape or type is
+    refused where it is used.
+    """
+    value = np.asarray(value) if isinstance(value, np.generic) else unwrap(value)
+    check_plain(value, f"Tensor.{name}")
+    if name == "data" and not is_array(value):
+        raise DTypeError(f"Tensor.data must be an array, got {type(value).__name__}; make one with np.array")
+    return value

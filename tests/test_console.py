@@ -1,6 +1,7 @@
 """Whatever ends a command costs one line and the right exit status."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -140,6 +141,52 @@ def test_two_signals_in_a_row_are_one_and_what_must_be_saved_is(number):
 
 
 @posix
+@pytest.mark.parametrize("began", [0.0, 0.5, 1000.0])
+def test_a_second_signal_within_a_second_is_a_double_tap_and_a_later_one_is_not(monkeypatch, began):
+    """The clock may have begun with this process."""
+    clock = [began]
+    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    undo = console._listen()
+    try:
+        for later, counts in ((0, True), (0.75, False), (0.75, False), (1.0, True)):
+            clock[0] += later
+            pressed = False
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                pressed = True
+            assert pressed == counts, clock
+    finally:
+        undo()
+
+
+@posix
+def test_what_listens_to_signals_gives_them_back():
+    before = [signal.getsignal(number) for number in console.SIGNALS]
+    undo = console.on_signals(lambda number, frame: None)
+    during = [signal.getsignal(number) for number in console.SIGNALS]
+    undo()
+    assert [signal.getsignal(number) for number in console.SIGNALS] == before
+    assert not any(a is b for a, b in zip(before, during, strict=True))
+
+
+@posix
+@pytest.mark.parametrize("number", console.SIGNALS)
+def test_a_signal_while_python_takes_itself_down_does_not_spoil_the_status(number):
+    """An object that is deleted as one of the last sends it."""
+    body = f"""
+        console.starting()
+        class Late:
+            kill = staticmethod(os.kill)
+            def __del__(self, process=os.getpid()):
+                self.kill(process, {int(number)})
+        sys.modules["late"] = Late()
+        """
+    found = said(body, stdout=subprocess.PIPE)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+@posix
 def test_a_hangup_that_nohup_ignores_stays_ignored():
     body = """
         os.kill(os.getpid(), signal.SIGHUP)
@@ -197,8 +244,17 @@ def test_python_m_minires_lists_the_commands(capsys):
     out = capsys.readouterr().out
     assert all(f"python -m {name} " in out for name in COMMANDS)
     assert max(map(len, out.splitlines())) <= 80
-    assert main(["trian"]) == 2
-    assert "did you mean python -m minires.train?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("word", "meant"), [
+    ("trian", "did you mean python -m minires.train?"), ("train", "did you mean python -m minires.train?"),
+    ("minires.train", "did you mean python -m minires.train?"), ("GradCheck", "did you mean python -m minires.gradcheck?"),
+    ("benchmark", "did you mean python -m benchmarks?"), ("-v", "see python -m minires --help"),
+    ("--version", "see python -m minires --help"), ("", "see python -m minires --help")])
+def test_a_word_that_is_no_command_is_one_line_with_what_was_meant(capsys, word, meant):
+    from minires.__main__ import main
+    assert main([word]) == 2
+    assert capsys.readouterr() == ("", f"minires: there is no command {word!r} here; {meant}\n")
 
 
 @pytest.mark.parametrize(("flag", "status"), [("--help", 0), ("--no-such-flag", 2)])

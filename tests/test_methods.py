@@ -245,6 +245,7 @@ def test_tensors_are_made_from_sizes_in_float32():
         assert (t.data == value).all()
     assert minires.randn(3, rng=5, requires_grad=True).requires_grad
     assert minires.zeros(dtype=np.float64).shape == ()
+    assert minires.ones(2, dtype=None).dtype == np.float32
     array = np.ones(2)
     assert not np.shares_memory(minires.tensor(array).data, array)
     assert minires.tensor([1, 2]).dtype == np.int64

@@ -2,20 +2,26 @@
 
 import inspect
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from minires import ops
+from minires import data, ops
 from minires.gradcheck.__main__ import main as gradcheck
 from minires.gradcheck.bugs import catalogue
 from minires.nn import count_parameters
 from minires.tensor import registry
+from minires.train import Config, Run
 from minires.train.__main__ import parse
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
-PROGRAMS = [block for block in re.findall(r"```python\n(.*?)```", TEXT, re.S) if "import" in block]
+BLOCKS = [block for block in re.findall(r"```python\n(.*?)```", TEXT, re.S) if "import" in block]
+[RECIPE] = [block for block in BLOCKS if '"image.jpg"' in block]  # for an image and a checkpoint that are there
+PROGRAMS = [block for block in BLOCKS if block != RECIPE]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
@@ -24,6 +30,29 @@ def test_programs_run_and_print_what_they_say(program, capsys):
     out = capsys.readouterr().out
     for promised in re.findall(r"^# (FAILED.*)$", program, re.M):
         assert promised in out
+
+
+def test_the_recipe_names_an_image_as_training_saw_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name, colour in (("blue", (30, 30, 200)), ("red", (200, 30, 30))):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for k in range(10):
+            pixels = np.clip(colour + rng.integers(-30, 30, (30, 20 + k, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{k}.jpg")
+    run = Run.start(Config(dataset="photos", model="resnet8", size=16, epochs=4, processes=1, out="runs/photos-resnet18"))
+    assert run.go()
+    [(images, _)] = data.Loader(run.test_set, len(run.test_set))
+    logits = run.model.eval()(images).data
+    for i in range(len(run.test_set)):
+        image, label = run.test_set[i]
+        shutil.copy(run.test_set.paths[i], "image.jpg")
+        found = {}
+        exec(compile(RECIPE, "README.md", "exec"), found)
+        assert capsys.readouterr().out == f"{run.test_set.classes[label]}\n"
+        np.testing.assert_array_equal(found["image"], image)
+        np.testing.assert_allclose(found["logits"].data[0], logits[i], rtol=1e-4, atol=1e-5)
+    assert len([line for line in RECIPE.splitlines() if line]) <= 10
 
 
 CONSOLES = re.findall(r"\$ python -m minires\.gradcheck ([^\n]*)\n(.*?)```", TEXT, re.S)

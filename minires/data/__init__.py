@@ -14,8 +14,8 @@ from minires.data.imagefolder import ImageFolder
 from minires.data.in_memory import ArrayDataset, TensorDataset
 from minires.data.loader import DataLoader, Loader
 from minires.data.pictures import read_image
-from minires.data.sources import load
+from minires.data.sources import known, load
 from minires.data.transforms import compose, flip, normalise, pad_and_crop, to_floats
 
 __all__ = ["ArrayDataset", "DataLoader", "Dataset", "ImageFolder", "Loader", "Subset", "TensorDataset", "compose",
-           "flip", "load", "normalise", "pad_and_crop", "read_image", "to_floats"]
+           "flip", "known", "load", "normalise", "pad_and_crop", "read_image", "to_floats"]

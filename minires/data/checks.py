@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minires.arrays import is_array
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.settings import is_whole
 from minires.tensor import Tensor
@@ -12,6 +13,22 @@ def check_whole(**settings):
     for name, value in settings.items():
         if not is_whole(value):
             raise OptionError(f"{name} must be a whole number, got {value!r}")
+
+
+def check_flags(**settings):
+    """Raises OptionError, naming the first of the settings that is neither True nor False."""
+    for name, value in settings.items():
+        if not isinstance(value, (bool, np.bool_)):
+            raise OptionError(f"{name} must be True or False, got {value!r}")
+
+
+def check_images(name, images):
+    """Raises DTypeError or ShapeError for what is no array (N,C,H,W)."""
+    if not is_array(images):
+        raise DTypeError(f"{name}: images must be an array (N,C,H,W), got a {type(images).__name__}"
+                         + "; give its numpy()" * isinstance(images, Tensor))
+    if images.ndim != 4:
+        raise ShapeError(f"{name}: images must be (N,C,H,W), got {images.shape}")
 
 
 def channel_statistics(mean, std):

@@ -1,6 +1,7 @@
 """What a data set is: raw pictures by number, their labels, and what the labels mean."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -29,14 +30,24 @@ class Indexed:
     def __getitem__(self, index):
         """(image, label) of one number; (images, labels) of a slice, of a list of numbers or of a mask."""
         if not is_whole(index):
-            indices = np.arange(len(self))[index]
-            if indices.ndim != 1:
-                raise IndexError(f"{self.name} takes a number, a slice, a list of numbers or a mask, got {index!r}")
-            return self.take(indices)
+            return self.take(chosen(self, index))
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} has the numbers 0 to {len(self) - 1}, got {index}")
         found = self.take(np.array([index % len(self)]))
         return tuple(array[0].item() if array.ndim == 1 else array[0] for array in found)
+
+
+def chosen(dataset, index):
+    """The numbers that a slice, a list of numbers or a mask stands for, as an array. Raises IndexError."""
+    numbers = np.arange(len(dataset))
+    try:
+        numbers = numbers[list(index) if isinstance(index, tuple) else index]
+    except (IndexError, TypeError, ValueError) as error:
+        raise IndexError(f"{dataset.name} has the numbers 0 to {len(numbers) - 1}, and takes a slice, a list of "
+                         f"them or a mask: {error}") from error
+    if numbers.ndim != 1:
+        raise IndexError(f"{dataset.name} takes a number, a slice, a list of numbers or a mask, got {index!r}")
+    return numbers
 
 
 class Dataset(Indexed):
@@ -47,6 +58,8 @@ class Dataset(Indexed):
     """
 
     def __init__(self, name, classes, labels, shape, mean, std):
+        if not isinstance(classes, Iterable) or isinstance(classes, (set, frozenset)):  # which has no order
+            raise OptionError(f"{name}: classes must be the names of the classes in order, got {classes!r}")
         self.name, self.classes, self.shape = str(name), tuple(map(str, classes)), tuple(map(int, shape))
         self.labels = _checked_labels(self.name, labels, len(self.classes))
         twice = [label for label, count in Counter(self.classes).items() if count > 1]
@@ -64,9 +77,23 @@ class Dataset(Indexed):
         size = "×".join(map(str, self.shape))
         return f"<{type(self).__name__} {self.name}: {len(self)} pictures {size} of {len(self.classes)} classes>"
 
+    @property
+    def counts(self):
+        """How many pictures each class has, in the order of classes.
+
+        With fewer than two classes above 0 there is nothing to tell apart: sum(map(bool, dataset.counts)) < 2.
+        """
+        return tuple(np.bincount(self.labels, minlength=len(self.classes)).tolist())
+
     def pixels(self, indices):
         """The pictures of these numbers, uint8 (n,C,H,W), channels-last in memory."""
         raise NotImplementedError
+
+    def check(self, indices=None):
+        """Look, without decoding any, whether the pictures of these numbers (None: all) can be read.
+
+        Raises DataError, naming the first that cannot.
+        """
 
     def take(self, indices):
         return self.pixels(indices), self.labels[indices]
@@ -80,7 +107,7 @@ class Dataset(Indexed):
         if not 1 <= n <= len(self):
             raise OptionError(f"limit must lie within 1 and the {len(self)} pictures of {self.name}, got {n}")
         by_class = np.argsort(self.labels, kind="stable")
-        counts = np.bincount(self.labels)
+        counts = self.counts
         rank = np.empty(len(self), np.int64)  # of each picture among those of its class
         rank[by_class] = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
         return Subset(self, np.sort(np.lexsort((self.labels, rank))[:n]))
@@ -92,9 +119,12 @@ class Subset(Dataset):
     def __init__(self, dataset, indices):
         if not isinstance(dataset, Dataset):
             raise OptionError(f"Subset takes a part of a Dataset, got {type(dataset).__name__}")
-        self.dataset, self.indices = dataset, np.arange(len(dataset))[indices]
+        self.dataset, self.indices = dataset, chosen(dataset, indices)
         super().__init__(dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean,
                          dataset.std)
+
+    def check(self, indices=None):
+        self.dataset.check(self.indices if indices is None else self.indices[indices])
 
     def pixels(self, indices):
         return self.dataset.pixels(self.indices[indices])

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from minires.data.dataset import Dataset
-from minires.data.pictures import ENDINGS, check_size, read_image
+from minires.data.pictures import ENDINGS, check_image, check_size, read_image
 from minires.errors import DataError
+from minires.paths import as_path
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as is usual
 TRAIN, TEST = ("train", "training"), ("val", "valid", "validation", "test", "testing")  # in any case; the first counts
@@ -29,6 +30,10 @@ class ImageFolder(Dataset):
         super().__init__(name, classes, labels, (3, size, size), MEAN, STD)
         self.paths, self.size = paths, size
 
+    def check(self, indices=None):
+        for i in range(len(self)) if indices is None else indices:
+            check_image(self.paths[i])
+
     def pixels(self, indices):
         images = np.empty((len(indices), self.size, self.size, 3), np.uint8).transpose(0, 3, 1, 2)
         for image, i in zip(images, indices):
@@ -43,7 +48,7 @@ def imagefolder(root, size=224):
     once for all, is for the test. Raises DataError for a folder without classes or pictures, and when train and test
     differ in their classes.
     """
-    root = Path(root)
+    root = as_path(root, DataError)
     if root.is_file():
         raise DataError(f"{root} is a file; unpack it, if it is an archive, and give the folder that holds one folder "
                         "of pictures for each class")

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 
-from minires.data.checks import check_whole
+from minires.data.checks import check_flags, check_whole
 from minires.data.dataset import Indexed
 from minires.data.in_memory import Items, TensorDataset
 from minires.errors import OptionError
@@ -51,6 +51,8 @@ class Loader:
             raise OptionError(f"a {kind} takes a data set, as one of data.load(…), or a tuple (images, labels), got "
                               f"{dataset!r}")
         check_whole(batch_size=batch_size, seed=seed, prefetch=prefetch)
+        shuffle = shuffle is not None and shuffle  # torch's default is None
+        check_flags(shuffle=shuffle, drop_last=drop_last)
         if not 1 <= batch_size <= (math.inf if self.batch_may_exceed else len(dataset)):
             raise OptionError(f"batch_size must lie within 1 and the {len(dataset)} pictures of {dataset.name}, "
                               f"got {batch_size}")

@@ -5,12 +5,13 @@ import re
 import stat
 import struct
 import warnings
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 
 from minires.data.checks import check_whole
 from minires.errors import DataError, OptionError, need
+from minires.paths import as_path
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")  # others may start programs (EPS: Ghostscript)
@@ -33,25 +34,38 @@ def read_image(path, size=224):
     """
     check_size(size)
     pillow = _pillow()
-    path = Path(path)
+    with _opened(path) as picture:
+        picture.load()
+        greys = _greys(picture, path)
+        square = _centre(picture, "F" if greys else "RGB", size, pillow)
+        turn = TURNS.get(_orientation(picture))
+        pixels = np.asarray(square.transpose(pillow.Transpose[turn]) if turn else square)
+    if greys:
+        pixels = _bytes(pixels, *greys, path)
+    return pixels.transpose(2, 0, 1)  # (H,W,C) -> (C,H,W)
+
+
+def check_image(path):
+    """Raise the DataError of read_image for what the beginning of a file shows: nothing is decoded."""
+    with _opened(path):
+        pass
+
+
+@contextmanager
+def _opened(path):
+    """PIL's picture in a file. What goes wrong with it is a DataError that names the file."""
+    path = as_path(path, DataError)
     _check_file(path)
     try:
-        with pillow.open(path, formats=FORMATS) as picture:
+        with _pillow().open(path, formats=FORMATS) as picture:
             W, H = picture.size
             if W * H > MOST_PIXELS:
                 raise DataError(f"{path} has {W}×{H} pixels, more than {MOST_PIXELS:,}; remove it or shrink it")
-            picture.load()
-            greys = _greys(picture, path)
-            square = _centre(picture, "F" if greys else "RGB", size, pillow)
-            turn = TURNS.get(_orientation(picture))
-            pixels = np.asarray(square.transpose(pillow.Transpose[turn]) if turn else square)
+            yield picture
     except DataError:
         raise
     except Exception as error:  # a damaged file makes a decoder raise anything; a MemoryError has no words
         raise DataError(f"{path} cannot be read as a picture: {str(error) or type(error).__name__}") from error
-    if greys:
-        pixels = _bytes(pixels, *greys, path)
-    return pixels.transpose(2, 0, 1)  # (H,W,C) -> (C,H,W)
 
 
 def check_size(size):
@@ -76,8 +90,8 @@ def _check_file(path):
     """Raises DataError for what is no regular file: a pipe would wait for ever, a device would fill the memory."""
     try:
         found = path.stat()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if not stat.S_ISREG(found.st_mode):
         raise DataError(f"{path} is no regular file, so it is not read as a picture")
     if found.st_size > MOST_BYTES:

@@ -1,46 +1,65 @@
 """Every data set by its name."""
 
-import difflib
 import os
-from pathlib import Path
 
 from minires.data.cifar10 import cifar10
 from minires.data.digits import digits
 from minires.data.imagefolder import imagefolder
-from minires.errors import DataError
+from minires.errors import DataError, OptionError
+from minires.paths import as_path
+from minires.settings import meant, near
 
-NAMES = ("digits", "cifar10")
+NAMES = {"digits": 8, "cifar10": 32}  # height and width of their images
 
 
-def load(dataset, root=None):
-    """(train, test) of "digits", "cifar10" (root: a local copy) or a folder of pictures.
+def load(dataset, root=None, size=None):
+    """(train, test) of "digits", "cifar10" (root: a local copy) or a folder of images (size: scaled to; 224).
 
-    "CIFAR-10" and the like are understood where no folder has that name. Raises DataError.
+    "CIFAR-10" and the like are understood where no folder has that name. Raises DataError, and OptionError for a size
+    that digits and cifar10 do not have.
     """
     if not isinstance(dataset, (str, os.PathLike)) or not str(dataset).strip():
         raise DataError(f"a data set is digits, cifar10 or a folder of pictures, got {dataset!r}")
-    name = _known(dataset)
+    try:
+        return _loaded(dataset, as_path(dataset, DataError), None if root is None else as_path(root, DataError), size)
+    except OSError as error:  # a name that is too long, or a folder that others may not look into
+        raise DataError(f"{error.filename or dataset} cannot be read: {error.strerror or error}") from error
+
+
+def _loaded(dataset, folder, root, size):
+    name = known(dataset)
     if root is not None:
         if name != "cifar10":
             raise DataError(f"a local copy (--data {root}) is for cifar10 only; "
                             f"{'digits come with scikit-learn' if name else 'give the folder itself as the data set'}")
-        if not str(root) or not Path(root).exists():
+        if not _exists(root):
             raise DataError(f"there is no folder or archive {str(root)!r} to take {dataset} from")
+    if name and size not in (None, NAMES[name]):
+        raise OptionError(f"the pictures of {name} have {NAMES[name]}×{NAMES[name]} pixels; a size ({size}) is for "
+                          "folders of pictures")
     if name:
         return digits() if name == "digits" else cifar10(root)
-    if not Path(dataset).exists():
-        near = difflib.get_close_matches(_plain(dataset), NAMES, n=1)
+    if not _exists(folder):
+        close = near(dataset, NAMES, most=1)
         raise DataError(f"there is no data set or folder {str(dataset)!r}; data sets are {' and '.join(NAMES)}"
-                        + (f", did you mean {near[0]}?" if near else ""))
-    return imagefolder(dataset)
+                        + (f", did you mean {close[0]}?" if close else ""))
+    return imagefolder(folder) if size is None else imagefolder(folder, size)
 
 
-def _known(dataset):
-    """The name of a known data set in any usual spelling, or None."""
+def known(dataset):
+    """The name of a known data set in any usual spelling; None for a folder, which may have such a name, too."""
     if dataset in NAMES:
         return dataset
-    return _plain(dataset) if _plain(dataset) in NAMES and not Path(dataset).exists() else None
+    try:
+        return None if _exists(dataset) else meant(dataset, NAMES)
+    except OSError:  # load() says what
+        return None
 
 
-def _plain(name):
-    return "".join(character for character in str(name).lower() if character.isalnum())
+def _exists(path):
+    """Whether there is such a file or folder. Raises OSError where the system does not tell."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minires.arrays import channels_last, empty_map
-from minires.data.checks import channel_statistics, check_whole
+from minires.data.checks import channel_statistics, check_images, check_whole
 from minires.errors import DTypeError, OptionError, ShapeError
 
 
@@ -29,6 +29,7 @@ def pad_and_crop(padding=4):
         raise OptionError(f"pad_and_crop: padding must be 0 or more, got {padding}")
 
     def apply(images, rng):
+        check_images("pad_and_crop", images)
         N, C, H, W = images.shape
         padded = empty_map((N, C, H + 2 * padding, W + 2 * padding), like=images)
         padded[...] = 0
@@ -43,6 +44,7 @@ def pad_and_crop(padding=4):
 def flip():
     """Each picture mirrored left to right with probability ½."""
     def apply(images, rng):
+        check_images("flip", images)
         mirrored = rng.random(len(images)) < 0.5
         images = images.copy("K")
         images[mirrored] = images[mirrored][:, :, :, ::-1]
@@ -56,8 +58,7 @@ def normalise(mean, std):
     shift = (mean / std).astype(np.float32)
 
     def apply(images, rng):
-        if images.ndim != 4:
-            raise ShapeError(f"normalise: images must be (N,C,H,W), got {images.shape}")
+        check_images("normalise", images)
         scale = (1 / (_white(images) * std)).astype(np.float32)
         N, C, H, W = images.shape
         if len(scale) != C:
@@ -78,9 +79,11 @@ def to_floats(images, rng=None):
 
 def _white(images):
     """The value that stands for white: the one place that knows what the numbers of a picture mean."""
-    if images.dtype == np.uint8:
+    dtype = getattr(images, "dtype", None)
+    if dtype == np.uint8:
         return 255
-    if images.dtype.kind == "f":
+    if dtype is not None and dtype.kind == "f":
         return 1
-    raise DTypeError(f"pictures must be bytes (uint8, white is 255) or floats (white is 1), got {images.dtype}; "
+    raise DTypeError("pictures must be bytes (uint8, white is 255) or floats (white is 1), got "
+                     f"{dtype or type(images).__name__}; "
                      "convert them with .astype")

@@ -13,7 +13,7 @@ from minires.gradcheck.checker import known
 from minires.gradcheck.run import check_ops
 from minires.gradcheck.subject import describe
 from minires.gradcheck.tables import Table, verdict
-from minires.storage import atomic_write
+from minires.storage import atomic_write, check_writable
 from minires.tensor import registry
 
 DESCRIPTION = """\
@@ -45,22 +45,20 @@ def main(argv=None):
                         "(the default where something stands in for a GPU)")
     args = parser.parse_args(argv)
     names = [known(name) for name in args.ops] or sorted(registry)
+    check_writable(args.json)
     cuda.module("a GPU is to be checked")  # says what is missing
     return check(names, args.json, args.small or bool(stands_in()))
 
 
 def check(names, path, small):
-    """Run everything, print it, and write it to path: first to see that this can be done, then after each part.
-
-    -> exit status
-    """
+    """Run everything, print it, and write it to path after each part. -> exit status"""
     report = {"machine": machine(), "small": small, "date": time.strftime("%Y-%m-%d"), "failed": [], "errors": {}}
     for what, value in report["machine"].items():
         if value != "":
             print(f"{what:<20}{value}")
     failed = report["failed"]
     try:
-        for part in (lambda: None, lambda: check_values(names, report), lambda: check_gradients(names, report),
+        for part in (lambda: check_values(names, report), lambda: check_gradients(names, report),
                      lambda: check_speed(report, small)):
             part()
             atomic_write(path, json.dumps(report, indent=1).encode())

@@ -2,7 +2,7 @@
 
 import argparse
 
-from minires import console, cuda
+from minires import console, cuda, models
 from minires.console import seconds, text, whole
 from minires.errors import OptionError
 from minires.gradcheck.checker import known
@@ -11,7 +11,9 @@ from minires.gradcheck.graders import check_targets, is_target
 from minires.gradcheck.paths import show_paths
 from minires.gradcheck.run import run
 from minires.gradcheck.steps import STEPS, errors_by_step
-from minires.plots import plot_steps
+from minires.plots import check_plot, plot_steps
+from minires.settings import meant
+from minires.storage import check_writable
 from minires.tensor import registry
 
 DESCRIPTION = """\
@@ -70,7 +72,8 @@ def make_parser():
                         "(with ops, --seeds and --paths)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
     parser.add_argument("--plot", type=text, metavar="FILE", help="with one op: draw the error of three methods "
-                        "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG)")
+                        "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG, SVG, "
+                        "PDF, JPEG or WebP by the file's ending)")
 
     exam = parser.add_argument_group("the checker itself")
     exam.add_argument("--bugs", action="store_true",
@@ -102,6 +105,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     args.ops += args.op
     args.op = parser.get_default("op")
+    check_writable(args.json, args.gradescope)
+    check_plot(args.plot)
     if args.list:
         check_flags(parser, args, "--list")
         print("\n".join(sorted(registry)))
@@ -127,7 +132,8 @@ def main(argv=None):
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
         check_flags(parser, args, "--paths")
-        return 0 if show_paths(args.model, args.dataset, variant=args.variant, batch_size=args.batch_size,
+        model = meant(args.model, models.names()) or args.model  # an unknown one is said where it is looked for
+        return 0 if show_paths(model, args.dataset, variant=args.variant, batch_size=args.batch_size,
                                seed=args.seed, plot=args.plot, device=device, quiet=args.quiet) else 1
     work = next((f"--{name}" for name in ("plot", "bugs", "seeds") if getattr(args, name)), "the check of ops")
     check_flags(parser, args, work)

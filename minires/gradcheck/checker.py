@@ -10,10 +10,11 @@ from minires.errors import OptionError
 from minires.gradcheck import numeric
 from minires.gradcheck.cases import cases_of
 from minires.gradcheck.conduct import conduct, form, same
-from minires.gradcheck.kinks import kinks_of
+from minires.gradcheck.jumps import jumps_of, upwards
+from minires.gradcheck.kinks import Axis, kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.point import TINY, Point, greatest
-from minires.gradcheck.report import Report, Reports, Worst
+from minires.gradcheck.report import Kink, Report, Reports, Worst
 from minires.gradcheck.subject import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
 from minires.tensor import registry
 
@@ -35,9 +36,11 @@ def check(function, *arrays, seed=0, label=None, view=False, **static):
     tolerance·1e-3·max|dy|·Y/X is allowed; a note says how much if it is over 1e-5 of S.
 
     At a kink, where there is no derivative, the gradient must be one of the subgradients; the report counts these
-    places. Besides, backward must return a gradient of the right shape and dtype for each, the same when called twice,
-    zero for a dy of zeros; it may not change its inputs nor hand out their memory (view=True allows y to share it), and
-    must take arrays that are not contiguous. -> Report
+    places. Where y itself jumps, nothing can be proved: the report does not pass, and its status is "JUMP".
+
+    Besides, backward must return a gradient of the right shape and dtype for each, the same when called twice, zero for
+    a dy of zeros; it may not change its inputs nor hand out their memory (view=True allows y to share it), and must
+    take arrays that are not contiguous. -> Report
 
     Where an array lies on a GPU, the function gets all of them there, and what it gives is measured on the host.
     """
@@ -115,20 +118,40 @@ def upstream_for(shape, seed):
 
 
 def _measure(subject, report, upstream, dxs, y, seed):
-    """Choose the method, fill report.arguments -> for each Σ|∂L/∂y·∂y/∂x|, the size of what is added up."""
+    """Choose the method, fill the report -> for each argument Σ|∂L/∂y·∂y/∂x|, the size of what is added up."""
     rng = np.random.default_rng([seed, 2])
     point = Point(subject.evaluate, subject.arrays, subject.wanted)
     along = point.random_direction(rng)
-    report.by = (FOUR_POINT_SINGLE if y.dtype == np.float32 else
-                 COMPLEX_STEP if all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v}))
-                                     for i, v in along.items()) else FOUR_POINT)
-    slopes = {i: _slopes(point, report.by, i, upstream, v) for i, v in along.items()}
-    kinks = kinks_of(point, report.by, upstream, dxs, slopes, seed)
+    analytic = all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v})) for i, v in along.items())
+    methods = [FOUR_POINT_SINGLE] if y.dtype == np.float32 else [COMPLEX_STEP, FOUR_POINT] if analytic else [FOUR_POINT]
+    return first_that_works(methods, report, lambda: _measure_at(point, along, subject, report, upstream, dxs, seed))
+
+
+def first_that_works(methods, report, measure):
+    """measure() by the first method, or by the next if y turns out to take no complex numbers near the inputs."""
+    report.by, *others = methods
+    try:
+        return measure()
+    except numeric.NotAnalytic:
+        report.arguments.clear()
+        return first_that_works(others, report, measure)
+
+
+def _measure_at(point, along, subject, report, upstream, dxs, seed):
+    """Fill the report, measuring by report.by; along: {argument: a random direction}."""
+    together = [{i: v} for i, v in along.items()] + [along] * (len(along) > 1)
+    elements = {(i, j): point.axis(i, j) for i in point.wanted for j in np.ndindex(point.units[i].shape)}
+    report.jumps, jumping = jumps_of(point, report.by, [*together, upwards(along)], elements,
+                                     {(i, j): (subject.names[i], j) for i, j in elements})
+    slopes = {i: _slopes(point, report.by, i, upstream, v, jumping) for i, v in along.items()}
+    kinks = _kinks(point, report.by, upstream, dxs, slopes, {e: v for e, v in elements.items() if e not in jumping},
+                   together, seed)
     for i, found in slopes.items():
         natural, floor = floors_of(upstream, found.size, point.reach[i], found.steepest_alone)
 
         def against(excuse, i=i, found=found, floor=floor):
-            return compare(subject.names[i], report.by, dxs[i], found.measured, found.unsure, floor, kinks[i], excuse)
+            return compare(subject.names[i], report.by, dxs[i], found.measured, found.unsure, floor, kinks[i], excuse,
+                           [j for k, j in jumping if k == i])
         unsure = found.unsure.copy()
         for k in kinks[i]:
             unsure[k.index] = 0.0
@@ -140,6 +163,18 @@ def _measure(subject, report, upstream, dxs, y, seed):
     return [found.terms for found in slopes.values()]
 
 
+def _kinks(point, method, upstream, dxs, slopes, elements, together, seed):
+    """{argument: [Kink]} of the elements without a derivative."""
+    axes = {(i, j): Axis(along, float(dxs[i][j] * point.units[i][j]), float(slopes[i].measured[j] * point.units[i][j]),
+                         slopes[i].steepest) for (i, j), along in elements.items()}
+    lines = [(along, sum(slopes[i].slope for i in along), max(slopes[i].steepest for i in along)) for along in together]
+    kinks = {i: [] for i in point.wanted}
+    for (i, j), bend in kinks_of(point, method, upstream, axes, lines, seed).items():
+        unit = float(point.units[i][j])
+        kinks[i].append(Kink(j, bend.low / unit, bend.high / unit, float(dxs[i][j]), bend.nearest / unit))
+    return kinks
+
+
 @dataclass
 class Slopes:
     """What was measured of one argument: ∂L/∂x, its error, Σ|∂L/∂y·∂y/∂x|; and in the units of the Point ..."""
@@ -147,20 +182,22 @@ class Slopes:
     measured: np.ndarray
     unsure: np.ndarray
     terms: np.ndarray
-    along: np.ndarray  # a random direction
-    slope: np.ndarray  # dy/dt along it, if the effects of the elements add up
+    slope: np.ndarray  # dy/dt along a random direction, if the effects of the elements add up
     steepest: float  # the greatest |∂y/∂x|
     steepest_alone: float = 0.0  # the same, with x not in units of the Point
     size: float = 0.0  # the greatest |y| that depends on the argument, of all if none does
 
 
-def _slopes(point, method, i, upstream, along):
+def _slopes(point, method, i, upstream, along, jumping):
+    """The Slopes of an argument; 0 for its elements at a jump."""
     size = np.abs(point.evaluate(point.arrays))
     shape = point.units[i].shape
-    found = Slopes(np.zeros(shape), np.zeros(shape), np.zeros(shape), along, np.zeros(upstream.shape), 0.0)
+    found = Slopes(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(upstream.shape), 0.0)
     for j in np.ndindex(shape):
+        if (i, j) in jumping:
+            continue
         unit = float(point.units[i][j])
-        column, error = method.derivative(point.element(i, j), max(point.reach[i], 1.0) / unit)
+        column, error = method.derivative(point.line(point.axis(i, j)), max(point.reach[i], 1.0) / unit)
         terms = upstream * column
         found.measured[j] = terms.sum() / unit
         found.terms[j] = np.abs(terms).sum() / unit
@@ -177,7 +214,7 @@ def _noise(subject, point, method, i, upstream):
     """How much rounding may change ∂L/∂x, as measured and by backward: 16 times what it does at points just beside."""
     measured = np.zeros(point.units[i].shape)
     for j in np.ndindex(measured.shape):
-        measured[j] = np.abs(upstream * method.noise(point.element(i, j))).sum() / point.units[i][j]
+        measured[j] = np.abs(upstream * method.noise(point.line(point.axis(i, j)))).sum() / point.units[i][j]
     rng, given = np.random.default_rng(4), []
     for _ in range(3):
         _, backward = subject.forward(point.beside(point.random_direction(rng), method.near / 1000).arrays)
@@ -210,19 +247,22 @@ def floors_of(dy, y, x, steepest, one=1.0):
     return tuple(max(dy * max(size, TINY), TINY) for size in (natural, min(natural, FLOOR * max(steepest, one))))
 
 
-def compare(argument, method, analytic, measured, unsure, floor, kinks=(), excuse=0.0):
+def compare(argument, method, analytic, measured, unsure, floor, kinks=(), excuse=0.0, jumping=()):
     """The greatest difference, relative to the greatest gradient or `floor`; a NaN on either side counts as infinite.
 
     unsure: the measured derivatives' own errors; they excuse differences up to the method's doubt, and those that they
     do not excuse come first. At a kink the difference is that from the nearest gradient which may stand there.
-    excuse: what rounding may have changed, where that was looked at; it counts in full. -> Worst
+    excuse: what rounding may have changed, where that was looked at; it counts in full. jumping: the places that are
+    not compared, because y jumps there. -> Worst
     """
-    worst = Worst(argument, elements=analytic.size - len(kinks), kinks=list(kinks))
+    worst = Worst(argument, elements=analytic.size - len(kinks) - len(jumping), kinks=list(kinks))
     if not analytic.size:
         return worst
     measured = measured.copy()
     for k in kinks:
         measured[k.index] = k.nearest
+    for j in jumping:
+        measured[j] = analytic[j]
     difference = np.abs(analytic - measured)
     difference = np.where(np.isnan(difference), np.inf, difference)
     scale = max(float(np.nanmax(np.abs(analytic), initial=0)), float(np.nanmax(np.abs(measured), initial=0)), floor)

@@ -89,7 +89,7 @@ def check_target(target, like, *, seed, samples, timeout, quiet, show):
             result.reports.append(report)
             table.row(label, report.method if report.arguments else "-",
                       f"{report.worst.error:.1e}" if report.worst else "-",
-                      ", ".join(f"d{n}" for n in report.wrong) or ("see below" if report.problems else ""),
+                      ", ".join(f"d{n}" for n in report.wrong) or ("" if report.passed else "see below"),
                       passed=report.passed)
     except MiniresError as error:
         result.error = str(error)
@@ -117,7 +117,7 @@ def summary(result):
                 said.add(worst.argument)
                 lines.append(f"  d{worst.argument} is wrong, in {report.name}: {worst} is {worst.analytic:.9g} "
                              f"by backward, {worst.numeric:.9g} measured")
-        for sentence in [report.hint, *report.notes]:
+        for sentence in [report.jumped, report.hint, *report.notes]:
             if sentence and sentence.partition("(")[0] not in said:
                 said.add(sentence.partition("(")[0])
                 lines.append(f"  {sentence}")

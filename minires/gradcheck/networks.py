@@ -7,11 +7,13 @@ import numpy as np
 
 from minires.arrays import to_device
 from minires.errors import OptionError
-from minires.gradcheck.checker import AGAIN, compare, floors_of, judged
+from minires.gradcheck.checker import AGAIN, compare, first_that_works, floors_of, judged
 from minires.gradcheck.conduct import same
+from minires.gradcheck.jumps import jumps_of, upwards
+from minires.gradcheck.kinks import Axis, Bend, kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
-from minires.gradcheck.point import greatest, power_of_two
-from minires.gradcheck.report import Report
+from minires.gradcheck.point import Point, greatest
+from minires.gradcheck.report import Kink, Report
 from minires.gradcheck.subject import DRAWS, MOVED, Unusable, describe, nothing_to_differentiate
 from minires.graph import complex_step as complex_mode
 from minires.graph import no_grad
@@ -22,7 +24,7 @@ class Network:
     """A module as a function of its inputs and parameters, in float64, in the mode it is in, always from one state.
 
     tensors: those that are differentiated, by name; constants: the frozen parameters, which stay as they are.
-    units: what a step of 1 moves each tensor by, the power of two at or below its greatest |x|, or 1 if all are 0.
+    point: the same as a Point, in which `number` counts the tensors; gradients: those of ⟨upstream, y⟩, by name.
     What comes out lies on the host, wherever the module computes.
     """
 
@@ -38,8 +40,10 @@ class Network:
         self.constants = [t for t in every.values() if not t.requires_grad]
         for t in every.values():
             t.grad = None  # what the module came with
-        self.units = {name: float(power_of_two(greatest(to_device(t.data, "cpu")) or 1.0))
-                      for name, t in self.tensors.items()}
+        self.number = {name: i for i, name in enumerate(self.tensors)}
+        self._moved = [*self.tensors.values(), *self.constants]
+        self._own = [to_device(t.data, "cpu") for t in self._moved]
+        self.point = Point(self._evaluate, self._own, range(len(self.tensors)), alike=True)
         self._state = {name: buffer.copy() for name, buffer in self.module.named_buffers()}
         if not every:
             raise Unusable(nothing_to_differentiate([f"input {k}" for k in range(len(arrays))], arrays))
@@ -62,25 +66,23 @@ class Network:
             raise Unusable(sentence.format(describe(error))) from error
 
     def line(self, directions):
-        """t -> y with each named tensor moved by t·direction·unit; running statistics start anew each time."""
-        def moved(t):
-            for name, buffer in self.module.named_buffers():
-                buffer[...] = self._state[name]
-            every = [*self.tensors.values(), *self.constants]
-            real = [tensor.data for tensor in every]
-            try:
-                with complex_mode() if isinstance(t, complex) else no_grad():
-                    for tensor in every if isinstance(t, complex) else ():
-                        tensor.data = tensor.data.astype(complex)
-                    for name, direction in directions.items():
-                        tensor = self.tensors[name]
-                        tensor.data = tensor.data.copy()
-                        tensor.data += to_device(np.asarray(t * (direction * self.units[name])), self.device)
-                    return self._run(MOVED, lambda: self.module(*self.inputs)).numpy()
-            finally:
-                for tensor, data in zip(every, real):
-                    tensor.data = data
-        return moved
+        """t -> y with each named tensor moved by t·direction·unit."""
+        return self.point.line({self.number[name]: direction for name, direction in directions.items()})
+
+    def _evaluate(self, arrays):
+        """y of these arrays in place of the tensors' own; running statistics start anew each time."""
+        for name, buffer in self.module.named_buffers():
+            buffer[...] = self._state[name]
+        real = [tensor.data for tensor in self._moved]
+        try:
+            for tensor, array, own in zip(self._moved, arrays, self._own):
+                if array is not own:  # what stays as it is stays on its device
+                    tensor.data = to_device(array, self.device)
+            with complex_mode() if arrays[0].dtype.kind == "c" else no_grad():
+                return self._run(MOVED, lambda: self.module(*self.inputs)).numpy()
+        finally:
+            for tensor, data in zip(self._moved, real):
+                tensor.data = data
 
 
 def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
@@ -107,36 +109,92 @@ def _check_module(network, report, seed, samples):
         report.notes.append(f"{count} frozen parameter{'s' * (count > 1)} passed over")
     if not everything:
         return
-    report.by = COMPLEX_STEP if is_analytic(network.line(everything)) else FOUR_POINT
+    along, places = {}, {}
     for key, gradient in network.gradients.items():
-        directions = [everything[key]]
-        for j in rng.permutation(gradient.size)[:samples]:
-            directions.append(np.zeros(gradient.shape))
-            directions[-1].flat[j] = 1
-        report.arguments.append(_along(network, key, [{key: v} for v in directions], report))
-    report.arguments.append(_along(network, "everything", [everything], report))
+        along[key, 0], places[key, 0] = {network.number[key]: everything[key]}, ()
+        for k, j in enumerate(rng.permutation(gradient.size)[:samples], 1):
+            places[key, k] = tuple(int(n) for n in np.unravel_index(j, gradient.shape))
+            along[key, k] = network.point.axis(network.number[key], places[key, k])
+    along["everything", 0] = {i: v for key in everything for i, v in along[key, 0].items()}
+    places["everything", 0] = ()
+    methods = [COMPLEX_STEP, FOUR_POINT] if is_analytic(network.line(everything)) else [FOUR_POINT]
+    first_that_works(methods, report, lambda: _measure(network, report, along, places, seed))
 
 
-def _along(network, key, directions, report):
-    """The Worst over some directions; errors are relative to the size that ⟨∂L/∂x, v⟩ has for a v of that length."""
-    method, size = report.by, np.abs(network.y)
-    analytic, measured, unsure, scales, steepest, depends = [], [], [], [], 0.0, 0.0
-    one = max(network.units[name] for name in directions[0])
-    for v in directions:
-        gradients = {name: network.gradients[name] * network.units[name] for name in v}
-        analytic.append(sum(np.sum(g * v[name]) for name, g in gradients.items()))
-        slope, error = method.derivative(network.line(v), max(1.0, 1.0 / one))
-        measured.append(np.sum(network.upstream * slope))
-        unsure.append(np.sum(np.abs(network.upstream) * error))
-        steepest, depends = max(steepest, greatest(slope)), max(depends, greatest(np.where(slope, size, 0.0)))
-        scales += [float(np.abs(g).max(initial=0)) * np.linalg.norm(v[name]) / max(v[name].size, 1) ** 0.5
-                   for name, g in gradients.items()]
-    natural, floor = floors_of(network.upstream, depends or greatest(size), 1.0, steepest, one)
+def _measure(network, report, along, places, seed):
+    """Fill the report, measuring by report.by along {(name, number): direction}; places: what element each moves."""
+    whole = along["everything", 0]
+    report.jumps, jumping = jumps_of(network.point, report.by, [whole, upwards(whole)], along,
+                                     {(key, k): (key, place) for (key, k), place in places.items()})
+    measured = {}
+    for key in dict.fromkeys(name for name, _ in along):
+        measured[key] = _Along(network, report.by, {k: v for (of, k), v in along.items()
+                                                    if of == key and (of, k) not in jumping})
+    bends = _bends(network, report.by, measured, seed)
+    for key, found in measured.items():
+        report.arguments.append(_worst(network, report, key, found, bends, places))
+
+
+class _Along:
+    """What was measured along some directions of one tensor, or of everything, in the units of the Point."""
+
+    def __init__(self, network, method, directions):
+        self.directions = directions
+        point, size = network.point, np.abs(network.y)
+        gradients = [network.gradients[name] * point.units[i] for name, i in network.number.items()]
+        self.one = max((point.reach[i] for v in directions.values() for i in v), default=1.0)
+        self.analytic, self.measured, self.unsure, self.scale, self.steepest, depends = [], [], [], 0.0, 0.0, 0.0
+        self.slopes = {}
+        for k, v in directions.items():
+            self.analytic.append(float(sum(np.sum(gradients[i] * direction) for i, direction in v.items())))
+            slope, error = method.derivative(point.line(v), max(1.0, 1.0 / self.one))
+            self.slopes[k] = slope
+            self.measured.append(float(np.sum(network.upstream * slope)))
+            self.unsure.append(float(np.sum(np.abs(network.upstream) * error)))
+            self.steepest = max(self.steepest, greatest(slope))
+            depends = max(depends, greatest(np.where(slope, size, 0.0)))
+            # what ⟨∂L/∂x, v⟩ is for a v of that length
+            self.scale = max([self.scale, *(float(np.abs(gradients[i]).max(initial=0)) * np.linalg.norm(direction)
+                                            / max(direction.size, 1) ** 0.5 for i, direction in v.items())])
+        self.size = depends or greatest(size)
+
+
+def _bends(network, method, measured, seed):
+    """{(name, number of the direction): Bend} where there is no derivative; kinks are looked for along everything."""
+    whole = measured["everything"]
+    parts = {key: found for key, found in measured.items() if found is not whole}
+    axes = {(key, k): Axis(v, found.analytic[n], found.measured[n], found.steepest)
+            for key, found in parts.items() for n, (k, v) in enumerate(found.directions.items())}
+    steepest = max(found.steepest for found in measured.values())
+    lines = []
+    if all(0 in found.slopes for found in measured.values()):  # not where y jumps
+        lines = [(whole.directions[0], sum(found.slopes[0] for found in parts.values()), steepest)]
+    bends = kinks_of(network.point, method, network.upstream, axes, lines, seed)
+    if lines and any((key, 0) in bends for key in parts):  # then what stands there is the sum of what stands in each
+        each = [bends.get((key, 0), Bend(*[found.measured[0]] * 3)) for key, found in parts.items()]
+        bends["everything", 0] = Bend(sum(b.low for b in each), sum(b.high for b in each), sum(b.nearest for b in each))
+    return bends
+
+
+def _worst(network, report, key, found, bends, places):
+    """The Worst over the directions; errors are relative to the size that ⟨∂L/∂x, v⟩ has for a v of that length."""
+    method, upstream = report.by, network.upstream
+    natural, floor = floors_of(upstream, found.size, 1.0, found.steepest, found.one)
+    kinks = [Kink((n,), bends[key, k].low, bends[key, k].high, found.analytic[n], bends[key, k].nearest)
+             for n, k in enumerate(found.directions) if (key, k) in bends]
+    analytic, measured, unsure = map(np.array, (found.analytic, found.measured, found.unsure))
 
     def against(excuse):
-        return compare(key, method, *map(np.array, (analytic, measured, unsure)), max(floor, *scales), excuse=excuse)
-    return judged(report, against, np.array(unsure), natural if floor < natural else 0.0, lambda: np.array(
-        [16 * np.sum(np.abs(network.upstream) * method.noise(network.line(v))) for v in directions]))
+        return compare(key, method, analytic, measured, unsure, max(floor, found.scale), kinks, excuse)
+
+    def noise():
+        return np.array([16 * np.sum(np.abs(upstream) * method.noise(network.point.line(v)))
+                         for v in found.directions.values()])
+    worst = judged(report, against, unsure, natural if floor < natural else 0.0, noise)
+    numbers = list(found.directions)
+    for what in (worst, *worst.kinks):
+        what.index = places[key, numbers[what.index[0]]] if what.index else ()
+    return worst
 
 
 @dataclass(repr=False)
@@ -183,7 +241,7 @@ def _taylor(network, seed, directions, name):
         # as long as what they move, so that ε is a relative change
         v = {key: rng.standard_normal(g.shape) * float((network.tensors[key].data ** 2).mean()) ** 0.5
              for key, g in network.gradients.items()}
-        line = network.line({key: direction / network.units[key] for key, direction in v.items()})
+        line = network.line({key: direction / network.point.units[network.number[key]] for key, direction in v.items()})
         slope = sum(np.sum(network.gradients[key] * direction) for key, direction in v.items())
         rest = np.array([abs(np.sum(network.upstream * (line(h) - y)) - h * slope) for h in steps])
         remainders.append(rest)

@@ -38,12 +38,12 @@ def complex_step(line, at=0.0, h=STEP_COMPLEX):
 
 def two_point(line, h):
     """dy/dt at t = 0."""
-    return (_real(line(h)) - _real(line(-h))) / (2 * h)
+    return (real(line(h)) - real(line(-h))) / (2 * h)
 
 
 def four_point(line, h):
     """dy/dt at t = 0."""
-    near, far = _real(line(h)) - _real(line(-h)), _real(line(2 * h)) - _real(line(-2 * h))
+    near, far = real(line(h)) - real(line(-h)), real(line(2 * h)) - real(line(-2 * h))
     return (8 * near - far) / (12 * h)
 
 
@@ -60,11 +60,11 @@ def four_point_adaptive(line, reach=1.0, u=2.0**-53):
     its slope, or of |y|/reach, larger steps follow; one that has a kink within it does not count. An output that never
     changes does not depend on t, and has no error.
     """
-    start = _real(line(0.0))
+    start = real(line(0.0))
     first, size, moves = 2.0 ** np.round(np.log2(u**0.2)), np.abs(start), np.zeros(start.shape, bool)
 
     def measure(h):
-        (up2, down2), (up, down), (up1, down1) = ((_real(line(t)), _real(line(-t))) for t in (2 * h, h, h / 2))
+        (up2, down2), (up, down), (up1, down1) = ((real(line(t)), real(line(-t))) for t in (2 * h, h, h / 2))
         whole = (8 * (up - down) - (up2 - down2)) / (12 * h)
         half = (8 * (up1 - down1) - (up - down)) / (6 * h)
         gap, rounding = np.abs(whole - half), 3 * u * (size + 2 * np.abs(half)) / h
@@ -89,7 +89,8 @@ def four_point_adaptive(line, reach=1.0, u=2.0**-53):
     return best, np.where(moves, error, 0.0)
 
 
-def _real(y):
+def real(y):
+    """y as real floats."""
     return np.asarray(y).real.astype(float)
 
 
@@ -117,7 +118,7 @@ class Method:
 
     def rounding(self, y, h):
         """How far rounding may take a slope of y away, and back on the other side."""
-        return 4 * self.u * np.abs(_real(y)) / h
+        return 4 * self.u * np.abs(real(y)) / h
 
 
 def _complex_step(line, reach):
@@ -134,7 +135,8 @@ def _slope_by_complex_step(line, at, h):
 
 
 def _slope_by_difference(line, at, h):
-    return (_real(line(at + h)) - _real(line(at - h))) / (2 * h)
+    above, below = real(line(at + h)), real(line(at - h))
+    return np.where(above == below, 0.0, above - below) / (2 * h)  # 0 where an infinity stays
 
 
 COMPLEX_STEP = Method("complex step", 1e-12, 0.0, _complex_step, _slope_by_complex_step, near=1e-9, u=0.0)

@@ -13,15 +13,17 @@ TINY = 2.0**-900  # no unit is smaller: h = 1e-20 of it is still a normal number
 class Point:
     """The arrays of one call, of which those in `wanted` move.
 
-    units: {i: the unit of each element}; reach: {i: the greatest of them}.
+    units: {i: the unit of each element}; reach: {i: the greatest of them}. alike: all elements of an array move in
+    the unit of its greatest.
     """
 
-    def __init__(self, evaluate, arrays, wanted):
+    def __init__(self, evaluate, arrays, wanted, alike=False):
         self.evaluate, self.arrays, self.wanted = evaluate, arrays, wanted
         largest = {i: greatest(arrays[i]) for i in wanted}
         of_all = max(largest.values(), default=0.0) or 1.0
         self.reach = {i: float(power_of_two(largest[i] or of_all)) for i in wanted}
-        self.units = {i: np.where(np.abs(arrays[i]) >= TINY, power_of_two(arrays[i]), self.reach[i]) for i in wanted}
+        self.units = {i: np.where((np.abs(arrays[i]) >= TINY) & (not alike), power_of_two(arrays[i]), self.reach[i])
+                      for i in wanted}
 
     def line(self, along):
         """t -> y with arrays[i] moved by t·along[i] units, for each i in along."""
@@ -35,16 +37,11 @@ class Point:
             return np.asarray(self.evaluate(at))
         return y
 
-    def element(self, i, j):
-        """t -> y with element j of arrays[i] moved by t units."""
-        step = float(self.units[i][j])
-
-        def y(t):
-            at = self._numbers_like(t)
-            at[i] = at[i].copy(order="K")
-            at[i][j] += t * step
-            return np.asarray(self.evaluate(at))
-        return y
+    def axis(self, i, j):
+        """The direction along which element j of arrays[i] alone moves, by a unit."""
+        direction = np.zeros(self.units[i].shape)
+        direction[j] = 1.0
+        return {i: direction}
 
     def _numbers_like(self, t):
         """The arrays; all floats are complex where t is, because `real += complex` is an error."""

@@ -5,6 +5,11 @@ from dataclasses import asdict, dataclass, field
 from minires.gradcheck.numeric import COMPLEX_STEP, Method
 
 
+def place(index):
+    """[2, 0], or nothing where an array has no axes or all of it is meant."""
+    return str(list(index)) if index else ""
+
+
 @dataclass
 class Kink:
     """An element without a derivative: the range of its slopes, and what backward gives there."""
@@ -16,7 +21,24 @@ class Kink:
     nearest: float  # analytic where all kinks together may have it so, else the nearest that they may have
 
     def __str__(self):
-        return f"{list(self.index)}: backward gives {self.analytic:.3g} in [{self.low:.3g}, {self.high:.3g}]"
+        return f"{place(self.index)}: backward gives {self.analytic:.3g} in [{self.low:.3g}, {self.high:.3g}]"
+
+
+@dataclass
+class Jump:
+    """Where y jumps: the argument that moves, or "" if it takes several at once; a place in y, and y around it."""
+
+    argument: str
+    index: tuple
+    output: tuple
+    before: float
+    at: float
+    after: float
+
+    def __str__(self):
+        moves = f"{self.argument}{place(self.index)} moves" if self.argument else "several elements move together"
+        return (f"y jumps when {moves}: y{place(self.output)} is {self.before:.6g} just below, {self.at:.6g} here and "
+                f"{self.after:.6g} just above")
 
 
 @dataclass
@@ -35,7 +57,7 @@ class Worst:
     single: float = 0.0  # greatest error of the float32 backward, in units of its bound
 
     def __str__(self):
-        return f"d{self.argument}{list(self.index)}"
+        return f"d{self.argument}{place(self.index)}"
 
 
 @dataclass(repr=False)
@@ -46,6 +68,7 @@ class Report:
     by: Method = COMPLEX_STEP
     arguments: list = field(default_factory=list)
     problems: list = field(default_factory=list)  # sentences: what is wrong besides the numbers
+    jumps: list = field(default_factory=list)  # where y itself jumps: nothing can be proved there
     notes: list = field(default_factory=list)  # sentences: what is worth knowing and not wrong
     hint: str = ""  # the known mistake that gives just these numbers
 
@@ -65,15 +88,30 @@ class Report:
     @property
     def elements(self):
         """How many elements were compared or skipped."""
-        return sum(w.elements + len(w.kinks) for w in self.arguments)
+        return sum(w.elements + len(w.kinks) for w in self.arguments) + sum(j.argument != "" for j in self.jumps)
 
     def agrees(self, worst):
         """Whether an entry of `arguments` stays within the method's tolerance."""
         return worst.error - worst.doubt <= self.by.tolerance
 
     @property
+    def status(self):
+        """"ok"; "JUMP" if nothing is wrong but y jumps at the inputs, where there is no gradient to check; "FAILED"."""
+        if self.problems or self.wrong:
+            return "FAILED"
+        return "JUMP" if self.jumps else "ok"
+
+    @property
     def passed(self):
-        return not self.problems and all(map(self.agrees, self.arguments))
+        return self.status == "ok"
+
+    @property
+    def jumped(self):
+        """The sentence about the jumps, "" if there is none."""
+        if not self.jumps:
+            return ""
+        more = f" ({len(self.jumps)} of {self.elements} elements are such)" if len(self.jumps) > 1 else ""
+        return f"{self.jumps[0]}{more}: there is no derivative here, so nothing is proved; check at other inputs"
 
     @property
     def wrong(self):
@@ -82,7 +120,6 @@ class Report:
 
     def __str__(self):
         """One line."""
-        verdict = "ok    " if self.passed else "FAILED"
         said = list(self.problems)
         w = self.worst
         if w is None:
@@ -96,17 +133,17 @@ class Report:
             first = next(w for w in self.arguments if w.kinks)
             said.append(f"{self.kinks} of {self.elements} elements skipped at a kink, "
                         f"d{first.argument}{first.kinks[0]}")
-        said += self.notes
-        said += [self.hint] if self.hint else []
-        return f"{verdict} {self.name}  {'; '.join(said)}"
+        said += [sentence for sentence in (self.jumped, *self.notes, self.hint) if sentence]
+        return f"{self.status:6} {self.name}  {'; '.join(said)}"
 
     __repr__ = __str__  # as a notebook shows it
 
     def as_dict(self):
         """For JSON."""
-        return {"name": self.name, "passed": self.passed, "method": self.method, "problems": self.problems,
-                "notes": self.notes, "hint": self.hint, "wrong": self.wrong, "elements": self.elements,
-                "kinks": self.kinks, "arguments": [asdict(w) for w in self.arguments]}
+        return {"name": self.name, "passed": self.passed, "status": self.status, "method": self.method,
+                "problems": self.problems, "notes": self.notes, "hint": self.hint, "wrong": self.wrong,
+                "elements": self.elements, "kinks": self.kinks, "jumps": [asdict(j) for j in self.jumps],
+                "arguments": [asdict(w) for w in self.arguments]}
 
 
 class Reports(list):

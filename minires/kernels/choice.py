@@ -28,7 +28,7 @@ class use:
     """
 
     def __init__(self, name):
-        if name not in CHOICES:
+        if not isinstance(name, str) or name not in CHOICES:
             raise OptionError(f"kernels.use: choose one of {', '.join(CHOICES)}, got {name!r}")
         self.before = _choice.name
         _choice.name = name

@@ -1,24 +1,33 @@
 """How a window slides: kernel, stride, padding, dilation and groups, checked once, with the messages a person gets."""
 
 from functools import lru_cache
-from operator import index
 from typing import NamedTuple
 
 from minires.errors import DTypeError, ShapeError
+from minires.settings import integer
+
+LARGEST = 2**31 - 1  # so that sums and products of a few stay numbers that strides in memory can be
 
 
 def pair(value, name, op, least):
     """value as (rows, columns), each an integer >= least."""
     values = value if isinstance(value, (tuple, list)) else (value, value)
     try:
-        values = tuple(index(v) for v in values)
-    except TypeError:
+        values = tuple([integer(name, v) for v in values])
+    except DTypeError:
         raise DTypeError(f"{op}: {name} must be an integer or two, got {value!r}") from None
     if len(values) != 2:
         raise ShapeError(f"{op}: {name} must be an integer or two, got {value!r}")
     if min(values) < least:
         raise ShapeError(f"{op}: {name} must be at least {least}, got {value!r}")
+    if max(values) > LARGEST:
+        raise ShapeError(f"{op}: {name} must be at most {LARGEST}, got {value!r}")
     return values
+
+
+def without_batch(shape, axes):
+    """What to say of an x that lacks the first of its axes, as a single image does."""
+    return "; add a batch axis: x[None]" if len(shape) == axes - 1 else ""
 
 
 class Window(NamedTuple):
@@ -49,21 +58,21 @@ class Window(NamedTuple):
     def of(cls, x_shape, w_shape, stride=1, padding=0, dilation=1, groups=1, op="conv2d"):
         """The window of a convolution. Raises ShapeError or DTypeError when something does not fit."""
         if len(x_shape) != 4 or len(w_shape) != 4:
-            raise ShapeError(f"{op}: x must be (N,C,H,W) and w (O,C/groups,KH,KW), got {x_shape} and {w_shape}")
+            raise ShapeError(f"{op}: x must be (N,C,H,W) and w (O,C/groups,KH,KW), got {x_shape} and {w_shape}"
+                             f"{without_batch(x_shape, 4)}")
         (N, C, H, W), (O, C_group, KH, KW) = x_shape, w_shape
-        if isinstance(groups, bool) or not hasattr(groups, "__index__"):
-            raise DTypeError(f"{op}: groups must be an integer, got {groups!r}")
+        groups = integer(f"{op}: groups", groups)
         if groups < 1 or C % groups or O % groups:
             raise ShapeError(f"{op}: groups={groups} must divide the {C} input and the {O} output channels")
         if C_group * groups != C:
             raise ShapeError(f"{op}: x has {C} channels, w expects {C_group * groups} (w.shape[1]·groups)")
-        return cls._slide(op, (N, C, H, W), O, (KH, KW), stride, padding, dilation, int(groups))
+        return cls._slide(op, (N, C, H, W), O, (KH, KW), stride, padding, dilation, groups)
 
     @classmethod
     def pool(cls, x_shape, kernel_size, stride=None, padding=0, op="max_pool2d", *, dilation=1, ceil_mode=False):
         """The window of a pooling: every channel for itself; the stride is the kernel size unless given."""
         if len(x_shape) != 4:
-            raise ShapeError(f"{op}: x must be (N,C,H,W), got {x_shape}")
+            raise ShapeError(f"{op}: x must be (N,C,H,W), got {x_shape}{without_batch(x_shape, 4)}")
         kernel = pair(kernel_size, "kernel_size", op, 1)
         pad = pair(padding, "padding", op, 0)
         if any(2 * p > k for p, k in zip(pad, kernel)):

@@ -1,9 +1,9 @@
 """Every model by its name, as a function whose signature shows its options."""
 
-import difflib
 import inspect
 
 from minires.errors import DTypeError, OptionError
+from minires.settings import meant, near
 
 _models = {}
 
@@ -56,12 +56,15 @@ def names():
 
 
 def create(name, **options):
-    """A new model by name: create("resnet20", num_classes=100, rng=0). Raises OptionError for an unknown name."""
+    """A new model by name: create("resnet20", num_classes=100, rng=0); "ResNet-20" is understood, too.
+
+    Raises OptionError for an unknown name.
+    """
     if not isinstance(name, str):
         raise DTypeError(f"create: a model is named by a string such as 'resnet20', got {name!r}")
-    if name not in _models:
-        plain = name.lower().replace("-", "").replace("_", "").replace(" ", "")
-        near = difflib.get_close_matches(plain, _models, n=3) or difflib.get_close_matches(name, _models, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names())}"
+    known = meant(name, _models)
+    if known is None:
+        close = near(name, _models)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names())}"
         raise OptionError(f"there is no model {name!r}; {hint}")
-    return _models[name](**options)
+    return _models[known](**options)

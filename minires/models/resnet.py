@@ -9,7 +9,7 @@ from minires.errors import DTypeError, OptionError
 from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
 from minires.models.registry import define
 from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, chain, init
-from minires.nn.checks import whole
+from minires.nn.checks import flag, whole
 from minires.ops import relu
 from minires.random import generator
 
@@ -25,7 +25,8 @@ class ResNet(Module):
                  rng=None, **block_options):
         if not isinstance(block, type):
             raise DTypeError(f"ResNet: block must be a class such as BasicBlock, got {block!r}")
-        if len(blocks) != 4:
+        flag(zero_init_residual, "zero_init_residual", "ResNet")
+        if not isinstance(blocks, (tuple, list)) or len(blocks) != 4:
             raise OptionError(f"ResNet: blocks must say how many there are in each of four stages, got {blocks!r}")
         rng, blocks = generator(rng), [whole(n, "blocks", "ResNet") for n in blocks]
         in_channels, num_classes = check_ends("ResNet", in_channels, num_classes)

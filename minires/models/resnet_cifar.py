@@ -10,7 +10,7 @@ from minires.models.blocks import BasicBlock, PreActBlock, make_stage
 from minires.models.registry import define
 from minires.models.resnet import check_ends, init_convolutions, zero_branches
 from minires.nn import BatchNorm2d, Conv2d, Linear, Module, chain, init
-from minires.nn.checks import whole
+from minires.nn.checks import flag, whole
 from minires.ops import relu
 from minires.random import generator
 
@@ -27,6 +27,7 @@ class CifarResNet(Module):
     def __init__(self, depth, *, num_classes=10, in_channels=3, shortcut="A", zero_init_residual=False, rng=None):
         if whole(depth, "depth", "CifarResNet") < 8 or depth % 6 != 2:
             raise OptionError(f"a CIFAR ResNet has 6n + 2 layers (8, 14, 20, …), got depth {depth}")
+        flag(zero_init_residual, "zero_init_residual", "CifarResNet")
         n = (depth - 2) // 6
         rng = generator(rng)
         in_channels, num_classes = check_ends("CifarResNet", in_channels, num_classes)

@@ -1,7 +1,6 @@
 """Settings of layers, checked where the mistake is made: when the layer is."""
 
-import numpy as np
-
+from minires import settings
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.settings import is_whole
 
@@ -24,7 +23,7 @@ def one_of(value, choices, name, layer):
 
 def flag(value, name, layer):
     """value, True or False. An array or a Tensor in its place means that the layer's brackets were forgotten."""
-    if not isinstance(value, (bool, np.bool_)):
-        remedy = f"; a layer is made first and then called: {layer}()(x)" if hasattr(value, "dtype") else ""
-        raise DTypeError(f"{layer}: {name} must be True or False, got {type(value).__name__}{remedy}")
-    return value
+    if getattr(value, "shape", ()):
+        raise DTypeError(f"{layer}: {name} must be True or False, got {type(value).__name__}; a layer is made first "
+                         f"and then called: {layer}()(x)")
+    return settings.flag(f"{layer}: {name}", value)

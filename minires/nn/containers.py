@@ -1,10 +1,11 @@
 """Modules that hold others by number or by name: Sequential, ModuleList, ModuleDict."""
 
-from operator import index
+from itertools import count
 
 from minires.errors import DTypeError
 from minires.nn.chain import run
 from minires.nn.module import Module, what_it_is
+from minires.settings import integer
 
 
 class _Numbered(Module):
@@ -14,26 +15,29 @@ class _Numbered(Module):
         """[(name, module)]: the attributes that are modules themselves."""
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
 
+    def _places(self):
+        """[(name, module)], with None for a name that is the number of its place."""
+        return [(None if name == str(i) else name, module) for i, (name, module) in enumerate(self._steps())]
+
     def _become(self, steps):
-        """Hold these (name, module), in this order; a name that is a number becomes the number of the new place."""
-        steps = [(str(i) if name.isdecimal() else name, module) for i, (name, module) in enumerate(steps)]
+        """Hold these (name, module), in this order; None becomes the number of the new place, or the next free one."""
+        taken = {name for name, _ in steps}
         for name, _ in self._steps():
             delattr(self, name)
-        for name, module in steps:
+        for i, (name, module) in enumerate(steps):
+            name = name or next(free for free in map(str, count(i)) if free not in taken)
+            taken.add(name)
             self.add_module(name, module)
 
     def _layer(self, i, module):
         if not isinstance(module, Module):
             raise DTypeError(f"{type(self).__name__}: layer {i}: {what_it_is(module)}")
+        self._check_below(f"layer {i}", module)
         return module
 
     def _place(self, i):
         """i, which may count from the end, as it counts from the start. Raises IndexError."""
-        n = len(self)
-        try:
-            place = index(i)
-        except TypeError:
-            raise DTypeError(f"{type(self).__name__}: a place is an integer or a slice, got {i!r}") from None
+        n, place = len(self), integer(f"{type(self).__name__}: a place", i)
         if not -n <= place < n:
             raise IndexError(f"{type(self).__name__} holds {n} modules, there is no place {i}")
         return place % n
@@ -59,7 +63,7 @@ class _Numbered(Module):
         setattr(self, name, self._layer(i, module))
 
     def __delitem__(self, i):
-        steps = self._steps()
+        steps = self._places()
         del steps[i if isinstance(i, slice) else self._place(i)]
         self._become(steps)
 
@@ -68,12 +72,14 @@ class _Numbered(Module):
 
     def insert(self, i, module):
         """Put module before the i-th, as a list does."""
-        steps = self._steps()
-        steps.insert(i, (str(0), self._layer(i, module)))  # its name comes from its place
+        steps, place = self._places(), integer(f"{type(self).__name__}: a place", i)
+        steps.insert(max(-len(steps), min(place, len(steps))), (None, self._layer(i, module)))
         self._become(steps)
         return self
 
     def extend(self, modules):
+        if not hasattr(modules, "__iter__"):
+            raise DTypeError(f"{type(self).__name__}: needs a list of modules, got {type(modules).__name__}")
         for module in tuple(modules):
             self.append(module)
         return self
@@ -178,5 +184,9 @@ class ModuleDict(Module):
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
 
     def update(self, modules):
-        for key, module in dict(modules).items():
+        try:
+            named = dict(modules)
+        except (TypeError, ValueError):
+            raise DTypeError(f"ModuleDict: needs a dict of modules, got {type(modules).__name__}") from None
+        for key, module in named.items():
             self[key] = module

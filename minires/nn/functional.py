@@ -3,9 +3,13 @@
 Where torch has another order of arguments, or one more, they are here as there.
 """
 
+import math
+
+import numpy as np
+
 from minires import ops
-from minires.arrays import array_module
-from minires.errors import OptionError
+from minires.arrays import array_module, is_array
+from minires.errors import DTypeError, OptionError
 from minires.ops import (
     adaptive_avg_pool2d,
     avg_pool2d,
@@ -24,6 +28,7 @@ from minires.ops import (
     softmax,
     tanh,
 )
+from minires.settings import flag
 from minires.tensor import unwrap
 from minires.torch_names import missing
 
@@ -36,26 +41,31 @@ __all__ = [
 
 def relu(input, inplace=False):
     """max(input, 0)"""
+    flag("relu: inplace", inplace)
     return ops.relu(input)
 
 
 def relu6(input, inplace=False):
     """min(max(input, 0), 6)"""
+    flag("relu6: inplace", inplace)
     return ops.relu6(input)
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """input where it is > 0, else negative_slope·input"""
+    flag("leaky_relu: inplace", inplace)
     return ops.leaky_relu(input, negative_slope=negative_slope)
 
 
 def silu(input, inplace=False):
     """input·σ(input)"""
+    flag("silu: inplace", inplace)
     return ops.silu(input)
 
 
 def dropout(input, p=0.5, training=True, inplace=False, *, rng=None):
     """Each value dropped with probability p, the others times 1/(1 − p); input itself outside training."""
+    flag("dropout: inplace", inplace)
     return ops.dropout(input, p=p, training=training, rng=rng)
 
 
@@ -69,7 +79,7 @@ def pad(input, pad, mode="constant", value=None):
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """ops.batch_norm with torch's order of arguments; γ = 1 and β = 0 unless given."""
-    weight, bias = affine(weight, bias, input.shape[1], input)
+    weight, bias = affine(weight, bias, math.prod(np.shape(unwrap(input))[1:2]), input)
     return ops.batch_norm(input, weight, bias, running_mean=running_mean, running_var=running_var, training=training,
                           momentum=momentum, eps=eps)
 
@@ -79,6 +89,8 @@ def affine(weight, bias, C, x):
     if weight is not None and bias is not None:
         return weight, bias
     x = unwrap(x)
+    if not is_array(x):
+        raise DTypeError(f"batch_norm: x must be a Tensor or an array, got {type(x).__name__}")
     xp, dtype = array_module(x), x.real.dtype
     return xp.ones(C, dtype) if weight is None else weight, xp.zeros(C, dtype) if bias is None else bias
 

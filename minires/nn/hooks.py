@@ -5,7 +5,8 @@ import numpy as np
 from minires.arrays import owners
 from minires.errors import DTypeError, GraphError
 from minires.graph import Node, mode
-from minires.hooks import Handle
+from minires.hooks import Handle, check_hook
+from minires.settings import flag
 from minires.tensor import Tensor, unwrap
 
 
@@ -19,9 +20,9 @@ class ModuleHooks:
         return bool(self.before or self.after or self.backward)
 
     def add(self, kind, hook, *, with_kwargs=False, prepend=False):
-        if not callable(hook):
-            raise DTypeError(f"a hook must be a function, got {type(hook).__name__}")
-        return Handle(getattr(self, kind), (hook, with_kwargs), prepend=prepend)
+        check_hook(hook)
+        entry = hook, flag("hook: with_kwargs", with_kwargs)
+        return Handle(getattr(self, kind), entry, prepend=flag("hook: prepend", prepend))
 
     def call(self, module, inputs, settings):
         """module.forward(*inputs, **settings), with what the hooks make of it."""

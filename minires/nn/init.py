@@ -12,6 +12,7 @@ from minires.arrays import to_device
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.graph import no_grad
 from minires.random import generator
+from minires.settings import in_range
 from minires.tensor import Tensor
 from minires.torch_names import missing
 
@@ -21,10 +22,10 @@ def calculate_gain(nonlinearity, param=None):
 
     √(2/(1 + param²)) for a leaky ReLU, whose slope param is 0.01 unless given.
     """
-    slope = 0.01 if param is None else param
+    slope = in_range("calculate_gain: param", 0.01 if param is None else param, -math.inf)
     gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2),
              "leaky_relu": math.sqrt(2 / (1 + slope * slope))}
-    if nonlinearity not in gains:
+    if not isinstance(nonlinearity, str) or nonlinearity not in gains:
         raise OptionError(f"nonlinearity must be one of {', '.join(gains)}, got {nonlinearity!r}")
     return gains[nonlinearity]
 
@@ -52,7 +53,7 @@ def _checked(tensor):
 
 def _fill(tensor, values):
     with no_grad():
-        return tensor.copy_(to_device(values, tensor.device) if isinstance(values, np.ndarray) else values)
+        return tensor.copy_(to_device(np.asarray(values), tensor.device))
 
 
 def _standard_normal(tensor, rng):
@@ -72,26 +73,26 @@ def kaiming_uniform_(tensor, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *,
 
 def xavier_normal_(tensor, gain=1.0, *, rng=None):
     """N(0, gain²·2/(fan_in + fan_out)), between what the signal and what the gradient wants [Glorot & Bengio 2010]."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), rng=rng)
+    return normal_(tensor, 0.0, in_range("xavier_normal_: gain", gain, 0) * math.sqrt(2 / sum(fans(tensor))), rng=rng)
 
 
 def xavier_uniform_(tensor, gain=1.0, *, rng=None):
     """U(−b, b) with b = gain·√(6/(fan_in + fan_out)), of the same variance as xavier_normal_."""
-    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    bound = in_range("xavier_uniform_: gain", gain, 0) * math.sqrt(6 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound, rng=rng)
 
 
 def normal_(tensor, mean=0.0, std=1.0, *, rng=None):
     """N(mean, std²)."""
-    if not std >= 0:
-        raise OptionError(f"normal_: std must be at least 0, got {std}")
+    mean, std = in_range("normal_: mean", mean, -math.inf), in_range("normal_: std", std, 0)
     values = _standard_normal(tensor, rng) * std
     return _fill(tensor, values + mean if mean else values)
 
 
 def uniform_(tensor, a=0.0, b=1.0, *, rng=None):
     """U(a, b)."""
-    if not a <= b:
+    a, b = in_range("uniform_: a", a, -math.inf), in_range("uniform_: b", b, -math.inf)
+    if a > b:
         raise OptionError(f"uniform_: a must be at most b, got a={a} and b={b}")
     values = (generator(rng).random(_checked(tensor).shape, dtype=tensor.dtype) * 2 - 1) * ((b - a) / 2)
     return _fill(tensor, values + (a + b) / 2)
@@ -99,7 +100,10 @@ def uniform_(tensor, a=0.0, b=1.0, *, rng=None):
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, *, rng=None):
     """N(mean, std²) of which numbers outside [a, b] are drawn again."""
-    if not std > 0 or not a < b:
+    mean, std = in_range("trunc_normal_: mean", mean, -math.inf), in_range("trunc_normal_: std", std, 0)
+    a, b = (limit if limit in (-math.inf, math.inf) else in_range(f"trunc_normal_: {name}", limit, -math.inf)
+            for name, limit in (("a", a), ("b", b)))
+    if std <= 0 or a >= b:
         raise OptionError(f"trunc_normal_: needs std > 0 and a < b, got std={std}, a={a} and b={b}")
     low, high = ((limit - mean) / std for limit in (a, b))
     inside = (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2))) / 2
@@ -114,7 +118,8 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, *, rng=None):
 
 def constant_(tensor, val):
     """Every element = val."""
-    return _fill(_checked(tensor), val)
+    with no_grad():
+        return _checked(tensor).fill_(val)
 
 
 def zeros_(tensor):

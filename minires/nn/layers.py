@@ -30,11 +30,16 @@ def _init_affine(weight, bias, rng):
             init.uniform_(tensor, -bound, bound, rng=rng)
 
 
+def filled(value, *shape, order=None):
+    """An array of one number, whose axes lie in memory in `order`."""
+    array = empty(shape, np.float32, order or range(len(shape)))
+    array[...] = value
+    return array
+
+
 def zeros(*shape, order=None):
     """A Parameter of zeros, whose axes lie in memory in `order`."""
-    array = empty(shape, np.float32, order or range(len(shape)))
-    array[...] = 0
-    return Parameter(array)
+    return Parameter(filled(0, *shape, order=order))
 
 
 class Conv2d(Module):
@@ -68,7 +73,7 @@ class Conv2d(Module):
                               "yourself, with ops.cat, and convolve with padding=0")
         # (KH,KW,C,O) in memory, the matrix of im2col's product
         self.weight = zeros(out_channels, in_channels // groups, *kernel, order=(2, 3, 1, 0))
-        self.bias = zeros(out_channels) if bias else None
+        self.bias = zeros(out_channels) if flag(bias, "bias", "Conv2d") else None
         _init_affine(self.weight, self.bias, rng)
 
     def settings(self):
@@ -94,7 +99,7 @@ class Linear(Module):
 
     def __init__(self, in_features, out_features, bias=True, *, rng=None):
         self.weight = zeros(whole(out_features, "out_features", "Linear"), whole(in_features, "in_features", "Linear"))
-        self.bias = zeros(out_features) if bias else None
+        self.bias = zeros(out_features) if flag(bias, "bias", "Linear") else None
         _init_affine(self.weight, self.bias, rng)
 
     def forward(self, x):
@@ -132,7 +137,7 @@ class MaxPool2d(Module):
     def __init__(self, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False):
         self.kernel_size, self.stride, self.padding = _window("MaxPool2d", kernel_size, stride, padding)
         pair(dilation, "dilation", "MaxPool2d", 1)
-        self.dilation, self.ceil_mode = dilation, ceil_mode
+        self.dilation, self.ceil_mode = dilation, flag(ceil_mode, "ceil_mode", "MaxPool2d")
 
     def forward(self, x):
         return ops.max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
@@ -148,7 +153,8 @@ class AvgPool2d(Module):
 
     def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
         self.kernel_size, self.stride, self.padding = _window("AvgPool2d", kernel_size, stride, padding)
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+        self.ceil_mode = flag(ceil_mode, "ceil_mode", "AvgPool2d")
+        self.count_include_pad = flag(count_include_pad, "count_include_pad", "AvgPool2d")
 
     def forward(self, x):
         return ops.avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
@@ -176,9 +182,9 @@ class AdaptiveAvgPool2d(Module):
     """
 
     def __init__(self, output_size=1):
-        for size in output_size if isinstance(output_size, (tuple, list)) else (output_size,):
-            if size is not None:
-                whole(size, "output_size", "AdaptiveAvgPool2d")
+        sizes = isinstance(output_size, (tuple, list))
+        pair([1 if size is None else size for size in output_size] if sizes else output_size, "output_size",
+             "AdaptiveAvgPool2d", 1)
         self.output_size = output_size
 
     def forward(self, x):

@@ -1,12 +1,12 @@
 """Losses as layers. Names and arguments as in torch.nn; see the ops of the same names for the equations."""
 
 from minires import ops
-from minires.arrays import is_array
+from minires.arrays import check_numbers, is_array
 from minires.errors import DTypeError
 from minires.nn.checks import one_of, whole
 from minires.nn.module import Module
 from minires.settings import in_range
-from minires.tensor import Tensor, unwrap
+from minires.tensor import unwrap
 
 
 class _Loss(Module):
@@ -17,10 +17,13 @@ class _Loss(Module):
 
     def _weights(self, name, weight):
         """Keep class weights, an array, a Tensor or None, as a buffer, so that they follow the network."""
-        if not (weight is None or isinstance(weight, Tensor) or is_array(weight)):
-            raise DTypeError(f"{type(self).__name__}: {name} must be an array of numbers, got {type(weight).__name__}; "
-                             "a reduction is given by name")
-        self.register_buffer(name, unwrap(weight))
+        weight = unwrap(weight)
+        if is_array(weight):
+            check_numbers(weight, f"{type(self).__name__}: {name}")
+        if weight is not None and (not is_array(weight) or weight.dtype.kind == "c"):
+            raise DTypeError(f"{type(self).__name__}: {name} must be an array of numbers, got "
+                             f"{getattr(weight, 'dtype', type(weight).__name__)}; a reduction is given by name")
+        self.register_buffer(name, weight)
 
 
 class NLLLoss(_Loss):

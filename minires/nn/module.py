@@ -1,6 +1,8 @@
 """Module: a function with parameters, made of other modules. What it holds is found by looking at its attributes."""
 
-from minires.arrays import to_device
+from reprlib import recursive_repr
+
+from minires.arrays import check_numbers, is_array, to_device
 from minires.errors import DTypeError, OptionError
 from minires.nn import seeds, state, targets
 from minires.nn.checks import flag
@@ -48,6 +50,8 @@ class Module:
         if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):
             raise DTypeError(f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place "
                              "would not be trained: write nn.Parameter(…), or copy_ into it under no_grad()")
+        if isinstance(value, Module):
+            self._check_below(name, value)
         object.__setattr__(self, name, value)
         if isinstance(value, (Module, list, tuple, dict, set, frozenset)):
             seeds.warn_of_equal_starts(self, list(_parameters_in(name, value)))
@@ -85,6 +89,11 @@ class Module:
     def register_buffer(self, name, array, persistent=True):
         """Keep an array that belongs to the state but is not trained; persistent: whether state_dict has it."""
         self._check_name(name, self._buffers)
+        flag(persistent, "persistent", "register_buffer")
+        if is_array(unwrap(array)):
+            check_numbers(unwrap(array), f"register_buffer: {name}")
+        elif array is not None:
+            raise DTypeError(f"register_buffer: {name} must be an array, a Tensor or None, got {type(array).__name__}")
         setattr(self, name, array)
         self._buffers = {**self._buffers, name: persistent}
 
@@ -103,6 +112,12 @@ class Module:
         setattr(self, name, module)
 
     add_module = register_module
+
+    def _check_below(self, name, module):
+        """Raise OptionError if this module is a part of `module`, which is to become a part of this one."""
+        if any(below is self for below in module.modules()):
+            raise OptionError(f"{type(self).__name__}: {name} would make this {type(self).__name__} a part of itself; "
+                              "to reach a module from one of its parts, keep weakref.ref(module)")
 
     def _check_name(self, name, known):
         if not isinstance(name, str):
@@ -202,6 +217,8 @@ class Module:
 
     def apply(self, function):
         """Call function(module) on every module below this one, then on this one, as torch does."""
+        if not callable(function):
+            raise DTypeError(f"apply: needs a function of a module, got {type(function).__name__}")
         for module in _from_below(self, set()):
             function(module)
         return self
@@ -230,6 +247,7 @@ class Module:
 
     def zero_grad(self, set_to_none=True):
         """Forget all gradients; set_to_none=False: make them zeros, in the memory that they have."""
+        flag(set_to_none, "set_to_none", "zero_grad")
         for parameter in self.parameters():
             if set_to_none:
                 parameter.grad = None
@@ -292,7 +310,7 @@ class Module:
         strict=False ignores missing and unexpected names, never a wrong shape, nor a state of which nothing fits.
         Returns what was (missing_keys, unexpected_keys). Raises CheckpointError that names what does not fit.
         """
-        return state.load(self, state_dict, strict)
+        return state.load(self, state_dict, flag(strict, "strict", "load_state_dict"))
 
     # Looks
 
@@ -300,6 +318,7 @@ class Module:
         """The settings to show in print(module)."""
         return ""
 
+    @recursive_repr("...")
     def __repr__(self):
         lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
         extra = self.extra_repr()

@@ -3,16 +3,18 @@
 import numpy as np
 
 from minires import ops
-from minires.errors import DTypeError, ShapeError
-from minires.nn.checks import whole
+from minires.errors import ShapeError
+from minires.kernels.window import without_batch
+from minires.nn.checks import flag, whole
 from minires.nn.functional import affine
-from minires.nn.layers import zeros
+from minires.nn.layers import filled, zeros
 from minires.nn.module import Module, Parameter
 from minires.settings import in_range
+from minires.tensor import unwrap
 
 
 def _ones(*shape):
-    return Parameter(np.ones(shape, np.float32))
+    return Parameter(filled(1, *shape))
 
 
 class _BatchNorm(Module):
@@ -30,17 +32,18 @@ class _BatchNorm(Module):
         C = self.num_features = whole(num_features, "num_features", layer)
         self.eps = in_range(f"{layer}: eps", eps, 0)
         self.momentum = None if momentum is None else in_range(f"{layer}: momentum", momentum, 0, 1)
-        self.affine, self.track_running_stats = affine, track_running_stats
+        self.affine = flag(affine, "affine", layer)
+        self.track_running_stats = flag(track_running_stats, "track_running_stats", layer)
         self.weight, self.bias = (_ones(C), zeros(C)) if affine else (None, None)
-        self.register_buffer("running_mean", np.zeros(C, np.float32) if track_running_stats else None)
-        self.register_buffer("running_var", np.ones(C, np.float32) if track_running_stats else None)
+        self.register_buffer("running_mean", filled(0, C) if track_running_stats else None)
+        self.register_buffer("running_var", filled(1, C) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if track_running_stats else None)
 
     def forward(self, x):
-        if not hasattr(x, "shape"):
-            raise DTypeError(f"{type(self).__name__}: x must be a Tensor or an array, got {type(x).__name__}")
-        if len(x.shape) not in self.ranks:
-            raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {x.shape}")
+        shape = np.shape(unwrap(x))
+        if len(shape) not in self.ranks:
+            raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {shape}"
+                             f"{without_batch(shape, min(self.ranks))}")
         return ops.batch_norm(x, *self.affine_of(x), **self.op_settings())
 
     def affine_of(self, x):
@@ -82,9 +85,13 @@ class LayerNorm(Module):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
         lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         shape = self.normalized_shape = tuple(whole(n, "normalized_shape", "LayerNorm") for n in lengths)
-        self.eps, self.elementwise_affine = in_range("LayerNorm: eps", eps, 0), elementwise_affine
+        if not shape:
+            raise ShapeError("LayerNorm: normalized_shape must name at least one axis, got ()")
+        self.eps = in_range("LayerNorm: eps", eps, 0)
+        self.elementwise_affine, has_bias = (flag(value, name, "LayerNorm") for value, name in
+                                             ((elementwise_affine, "elementwise_affine"), (bias, "bias")))
         self.weight = _ones(*shape) if elementwise_affine else None
-        self.bias = zeros(*shape) if elementwise_affine and bias else None
+        self.bias = zeros(*shape) if elementwise_affine and has_bias else None
 
     def forward(self, x):
         return ops.layer_norm(x, self.weight, self.bias, normalized_shape=self.normalized_shape, eps=self.eps)
@@ -101,7 +108,7 @@ class GroupNorm(Module):
         self.num_channels = whole(num_channels, "num_channels", "GroupNorm")
         if num_channels % num_groups:
             raise ShapeError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}")
-        self.eps, self.affine = in_range("GroupNorm: eps", eps, 0), affine
+        self.eps, self.affine = in_range("GroupNorm: eps", eps, 0), flag(affine, "affine", "GroupNorm")
         self.weight, self.bias = (_ones(num_channels), zeros(num_channels)) if affine else (None, None)
 
     def forward(self, x):

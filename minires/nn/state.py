@@ -6,6 +6,7 @@ from typing import NamedTuple
 from minires.arrays import as_array, device_of, to_device
 from minires.errors import CheckpointError, DTypeError
 from minires.graph import no_grad
+from minires.states import check_state, survives
 from minires.tensor import Tensor, unwrap
 
 
@@ -28,10 +29,13 @@ def load(module, state, strict):
     missing = [name for name in own if id(own[name]) not in reached and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in given if name not in own]
     wrong = [name for name in own if name in given and given[name].shape != own[name].shape]
+    lossy = [name for name in own if name in given and not survives(given[name], own[name].dtype)]
     nothing = bool(own) and not reached
-    if wrong or nothing or (strict and (missing or unexpected)):
+    if wrong or lossy or nothing or (strict and (missing or unexpected)):
         shapes = [f"{name} (file {given[name].shape}, model {own[name].shape})" for name in wrong]
-        listed = (("missing", missing), ("unexpected", unexpected), ("shape differs", shapes))
+        types = [f"{name} (file {given[name].dtype}, model {own[name].dtype})" for name in lossy]
+        listed = (("missing", missing), ("unexpected", unexpected), ("shape differs", shapes),
+                  ("numbers that the model's type cannot hold", types))
         faults = [f"{what}: {_some(names)}" for what, names in listed if names]
         hint = _hint(given, own, wrong, nothing)
         raise CheckpointError("; ".join([f"{type(module).__name__} cannot load this state", *faults, *hint]))
@@ -51,12 +55,8 @@ def load(module, state, strict):
 
 def _arrays(module, state):
     """{name: array} of a state dict of arrays, Tensors or another library's tensors."""
+    check_state(module, state)
     what = f"{type(module).__name__} cannot load this state; "
-    if not isinstance(state, Mapping):
-        is_path = isinstance(state, str) or hasattr(state, "__fspath__")
-        remedy = (", read the file first: storage.load(path)[0]" if is_path else
-                  ", pass its state_dict()" if hasattr(state, "state_dict") else "")
-        raise CheckpointError(f"{what}{{name: array}} is needed, got a {type(state).__name__}{remedy}")
     arrays = {}
     for name, value in state.items():
         if isinstance(value, Mapping):

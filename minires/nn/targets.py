@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minires.arrays import DEVICE
 from minires.errors import OptionError
 
 FLOATS = {"float32": np.float32, "float64": np.float64, "double": np.float64}
@@ -17,6 +18,8 @@ def parse(given, device, dtype):
             device = value
         else:
             dtype = _float_type(value)
+    if device is not None and not (isinstance(device, str) and DEVICE.fullmatch(device)):
+        raise OptionError(f"to: device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
     if device is None and dtype is None:
         raise OptionError('to: nothing to do; give a device ("cpu", "cuda") or a float type (np.float64)')
     return device, None if dtype is None else _float_type(dtype)

@@ -4,10 +4,10 @@ import math
 
 from minires import kernels
 from minires.arrays import array_module
-from minires.errors import OptionError, ShapeError
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.kernels.erf import erfc
 from minires.op import op
-from minires.ops.shape import axis
+from minires.settings import axes, axis, in_range
 
 
 @op
@@ -27,6 +27,7 @@ def relu6(x):
 @op
 def leaky_relu(x, *, negative_slope=0.01):
     """y = x where x > 0, else slope·x: ∂L/∂x = ∂L/∂y times 1 or slope."""
+    negative_slope = in_range("leaky_relu: negative_slope", negative_slope, -math.inf)
     slope = array_module(x).where(x.real > 0, 1, negative_slope).astype(x.real.dtype)
     return x * slope, lambda dy: dy * slope
 
@@ -81,7 +82,7 @@ def gelu(x, *, approximate="none"):
 
 def _maximum(x, dim, name):
     """The axis that dim names, and the maximum of x along it, which is taken out first so that nothing overflows."""
-    i = axis(dim, x.ndim, name)
+    i = axis(name, dim, x.ndim)
     if x.ndim and not x.shape[i]:
         raise ShapeError(f"{name}: nothing to add up along dim {dim} of shape {x.shape}")
     return i, x.real.max(axis=i, keepdims=True)
@@ -90,17 +91,17 @@ def _maximum(x, dim, name):
 @op
 def logsumexp(x, *, dim, keepdim=False):
     """y = ln Σ eˣ along dim, one or several: ∂L/∂x = ∂L/∂y·softmax(x)."""
-    axes = tuple(axis(d, x.ndim, "logsumexp") for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
-    if len(set(axes)) < len(axes):
-        raise ShapeError(f"logsumexp: dim {dim} names an axis twice")
-    if x.ndim and not all(x.shape[i] for i in axes):
+    if dim is None:
+        raise DTypeError("logsumexp: dim must be an integer or a tuple of them, got None; of all axes it is "
+                         "x.flatten().logsumexp(0)")
+    gone = axes("logsumexp", dim, x.ndim)
+    if not all(x.shape[i] for i in gone):
         raise ShapeError(f"logsumexp: nothing to add up along dim {dim} of shape {x.shape}")
-    axes = axes if x.ndim else ()
     xp = array_module(x)
-    top = x.real.max(axis=axes, keepdims=True)
+    top = x.real.max(axis=gone, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0).astype(top.dtype)
-    y = top + xp.log(xp.exp(x - top).sum(axis=axes, keepdims=True))
-    return (y if keepdim else y.squeeze(axes)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
+    y = top + xp.log(xp.exp(x - top).sum(axis=gone, keepdims=True))
+    return (y if keepdim else y.squeeze(gone)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
 
 
 @op

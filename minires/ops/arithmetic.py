@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
-from minires.arrays import array_module
+from minires.arrays import array_module, holds
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
+from minires.settings import shortened
 
 
 def _shape(a):
@@ -74,13 +75,18 @@ def div(a, b):
 
 @op(needs=True, numbers=True)
 def pow(a, b):
-    """y = aᵇ: ∂L/∂a = ∂L/∂y·b·aᵇ⁻¹, ∂L/∂b = ∂L/∂y·y·ln a, both 0 where the factor before the power is (0⁰ = 1).
+    """y = aᵇ: ∂L/∂a = ∂L/∂y·b·aᵇ⁻¹, ∂L/∂b = ∂L/∂y·y·ln a.
 
+    0⁰ = 1. ∂L/∂a is 0 where b = 0, and ∂L/∂b is 0 where y = 0.
     ∂L/∂b is NaN where a is negative: aᵇ is a real number at whole b only, so that it has no slope there.
+    Raises OptionError for a negative power of integers, which would be a fraction.
     """
     shape_a, shape_b = _meet("pow", a, b)
     xp = array_module(a, b)
-    y = a**b
+    try:
+        y = a**b
+    except ValueError:
+        raise OptionError("pow: integers have no negative powers; make floats of them first, with .float()") from None
 
     def backward(dy, needs=(True, True)):
         da = db = None
@@ -186,6 +192,8 @@ def where(condition, a, b):
 def _bound(x, name, bound, default):
     """A bound of clip: a number, or an array of x's dtype that broadcasts to x."""
     if bound is None or isinstance(bound, (int, float)):
+        if bound is not None and not holds(x.dtype, bound):
+            raise OptionError(f"clip: {name} must fit into {x.dtype}, got {shortened(bound)}")
         return default if bound is None else bound
     if getattr(bound, "dtype", None) is None or bound.dtype.kind not in "fiub":
         raise DTypeError(f"clip: {name} must be a number or an array of numbers, got "

@@ -3,9 +3,9 @@
 import numpy as np
 
 from minires.arrays import array_module
-from minires.errors import OptionError
 from minires.op import op
 from minires.random import generator
+from minires.settings import in_range
 
 
 @op(view=True)
@@ -15,8 +15,7 @@ def dropout(x, *, p=0.5, training=True, rng=None):
     Outside training y is x itself. rng: a NumPy Generator, a seed, or None for the default generator (minires.random);
     the mask is drawn on the host, so that a CPU and a GPU drop the same units.
     """
-    if not 0 <= p <= 1:
-        raise OptionError(f"dropout: p must lie in [0, 1], got {p}")
+    p = in_range("dropout: p", p, 0, 1)
     if not training or p == 0:
         return x, lambda dy: dy
     keep = generator(rng).random(x.shape, dtype=np.float32) >= p

@@ -67,7 +67,7 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
     win = Window.of(x.shape, w.shape, stride, padding, dilation, groups, op="conv_norm")
     m = win.N * win.OH * win.OW
     count = check_norm("conv_norm", f"w has {win.O} output channels", win.O, m, weight, bias, running_mean, running_var,
-                       training, eps)
+                       training, momentum, eps)
     W = mean_x = WS = None
     if training:
         if not win.is_pointwise or win.groups > 1:

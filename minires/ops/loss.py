@@ -1,7 +1,6 @@
 """Losses of classifiers: scores of classes against the right ones."""
 
 import math
-from operator import index
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
 from minires.ops.activation import log_softmax
 from minires.ops.reduction import check_reduction, reduced
-from minires.settings import in_range
+from minires.settings import in_range, integer
 
 
 @op(integers=("target",))
@@ -109,10 +108,9 @@ def _rows(name, scores, x, target, weight, ignore_index):
         raise ShapeError(f"{name}: {scores} (N,K,…) are {x.shape}, target (N,…) is {target.shape}")
     K = x.shape[1]
     w = _class_weights(name, x, weight)
-    try:
-        ignore_index = index(ignore_index)
-    except TypeError:
-        raise DTypeError(f"{name}: ignore_index must be an integer, got {ignore_index!r}") from None
+    ignore_index = integer(f"{name}: ignore_index", ignore_index)
+    if target.dtype == np.uint64:  # what int64 cannot hold would wrap around, to −100 for one, and be ignored
+        target = xp.minimum(target, np.uint64(np.iinfo(np.int64).max))
     rows, t = xp.moveaxis(x, 1, -1).reshape(-1, K), target.reshape(-1).astype(np.int64)  # (N,K,…) -> (N,…,K) -> (M,K)
     outside = kernels.first_outside(t, K, ignore_index)
     if outside is not None:

@@ -1,10 +1,10 @@
 """Normalisation: batch norm over the pictures, layer norm over the features, group norm over groups of channels."""
 
 from minires import kernels
-from minires.arrays import array_module
-from minires.errors import DTypeError, ShapeError
+from minires.arrays import array_module, is_array
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
-from minires.settings import in_range
+from minires.settings import in_range, integer
 
 
 @op
@@ -35,7 +35,8 @@ def statistics(op, x, weight, bias, running_mean, running_var, training, momentu
     """μ and 1/√(σ² + ε) of each channel of x (N,C,H,W) -> (C,) and (C,); in training the running ones move on."""
     N, C, H, W = x.shape
     m = N * H * W
-    count = check_norm(op, f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training, eps)
+    count = check_norm(op, f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training,
+                       momentum, eps)
     if training:
         mean, var = kernels.mean_var(x)
         if running_mean is not None:
@@ -62,12 +63,14 @@ def as_map(op, x):
     return x if x.ndim == 4 else x.reshape(*x.shape, *[1] * (4 - x.ndim))
 
 
-def check_norm(op, having, C, m, weight, bias, running_mean, running_var, training, eps):
+def check_norm(op, having, C, m, weight, bias, running_mean, running_var, training, momentum, eps):
     """Raise if these do not fit C channels of m values each -> how many values the whole batch has for a channel.
 
     Processes may have a part of the batch each.
     """
     for name, v in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
+        if v is not None and not is_array(v):
+            raise DTypeError(f"{op}: {name} must be an array of {C} numbers, got {v!r}")
         if v is not None and v.shape != (C,):
             raise ShapeError(f"{op}: {name} has shape {v.shape}, {having} and needs ({C},)")
     if (running_mean is None) != (running_var is None):
@@ -75,11 +78,23 @@ def check_norm(op, having, C, m, weight, bias, running_mean, running_var, traini
     if running_mean is None and not training:
         raise ShapeError(f"{op}: training=False needs running_mean and running_var")
     in_range(f"{op}: eps", eps, 0)
+    if training and running_mean is not None:
+        _check_remembering(op, running_mean, running_var, momentum)
     count = kernels.batch_count(m)
     if training and count < 2:
         raise ShapeError(f"{op}: training needs more than one value a channel, {having} and {m} values for each; "
                          "use a larger batch, or eval()")
     return count
+
+
+def _check_remembering(op, running_mean, running_var, momentum):
+    """Raise if the statistics of a batch could not be mixed into the running ones, in place."""
+    in_range(f"{op}: momentum", momentum, 0, 1)
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running.dtype.kind != "f":
+            raise DTypeError(f"{op}: {name} must be floats, which training changes in place, got {running.dtype}")
+        if not getattr(running.flags, "writeable", True):
+            raise OptionError(f"{op}: {name} is read-only, and training changes it in place; pass a copy")
 
 
 @op
@@ -91,9 +106,12 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
     """
     if normalized_shape is None:
         normalized_shape = weight.shape if weight is not None else x.shape[-1:]
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+    shape = tuple([integer("layer_norm: normalized_shape", n) for n in lengths])
     if not shape or x.shape[-len(shape):] != shape:
         raise ShapeError(f"layer_norm: x {x.shape} does not end with the normalized shape {shape}")
+    if 0 in shape:
+        raise ShapeError(f"layer_norm: nothing to take a mean of in x {x.shape}")
     for name, v in (("weight", weight), ("bias", bias)):
         if v is not None and v.shape != shape:
             raise ShapeError(f"layer_norm: {name} has shape {v.shape}, it must be {shape}")
@@ -119,14 +137,13 @@ def group_norm(x, weight=None, bias=None, *, num_groups, eps=1e-5):
     ∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) with g = γ·∂L/∂y and ⟨·⟩ the mean over the group, as in layer_norm.
     x (N,C,…), weight γ and bias β (C,) -> y (N,C,…). With num_groups = C it is an instance norm.
     """
-    if isinstance(num_groups, bool) or not hasattr(num_groups, "__index__"):
-        raise DTypeError(f"group_norm: num_groups must be an integer, got {num_groups!r}")
+    num_groups = integer("group_norm: num_groups", num_groups)
     if x.ndim < 2:
         raise ShapeError(f"group_norm: x must be (N,C,…), got {x.shape}")
     N, C, *rest = x.shape
-    if num_groups < 1 or not C or C % num_groups:
+    if num_groups < 1 or C % num_groups:
         raise ShapeError(f"group_norm: num_groups={num_groups} must divide the {C} channels of x")
-    if 0 in rest:
+    if 0 in (C, *rest):
         raise ShapeError(f"group_norm: nothing to take a mean of in x {x.shape}")
     for name, v in (("weight", weight), ("bias", bias)):
         if v is not None and v.shape != (C,):

@@ -4,7 +4,7 @@ from minires import kernels
 from minires.arrays import array_module, layout_of
 from minires.errors import ShapeError
 from minires.kernels import Window
-from minires.kernels.window import pair
+from minires.kernels.window import pair, without_batch
 from minires.op import op
 
 
@@ -46,7 +46,7 @@ def adaptive_avg_pool2d(x, *, output_size=1):
     x (N,C,H,W) -> y (N,C,OH,OW); None in output_size = (OH, OW) keeps that size.
     """
     if x.ndim != 4:
-        raise ShapeError(f"adaptive_avg_pool2d: x must be (N,C,H,W), got {x.shape}")
+        raise ShapeError(f"adaptive_avg_pool2d: x must be (N,C,H,W), got {x.shape}{without_batch(x.shape, 4)}")
     _, _, H, W = x.shape
     if not H or not W:
         raise ShapeError(f"adaptive_avg_pool2d: nothing to average in a map of {H}×{W}")

@@ -8,23 +8,16 @@ import math
 import numpy as np
 
 from minires.arrays import array_module
-from minires.errors import DTypeError, OptionError, ShapeError
+from minires.errors import OptionError, ShapeError
 from minires.op import op
-from minires.ops.shape import axis
+from minires.settings import axes, in_range
 from minires.tensor import Tensor
 
 
-def _axes(x, dim, name, keepdim=False):
+def _axes_and_count(name, x, dim):
     """The axes that dim names, all for None and (), and how many numbers meet in one result."""
-    if not isinstance(keepdim, (bool, np.bool_)):
-        raise DTypeError(f"{name}: keepdim must be True or False, got {keepdim!r}; several dims are one tuple, "
-                         f"as in {name}(dim=(2, 3))")
-    dims = tuple(dim) if isinstance(dim, (tuple, list)) else range(x.ndim) if dim is None else (dim,)
-    axes = tuple(axis(d, x.ndim, name) for d in dims or range(x.ndim))
-    if len(set(axes)) < len(axes):
-        raise ShapeError(f"{name}: dim {dim} names an axis twice")
-    axes = axes if x.ndim else ()
-    return axes, math.prod(x.shape[i] for i in axes)
+    found = axes(name, dim, x.ndim)
+    return found, math.prod(x.shape[i] for i in found)
 
 
 def _kept(shape, axes):
@@ -34,19 +27,19 @@ def _kept(shape, axes):
 @op(any_dtype=True)
 def sum(x, *, dim=None, keepdim=False):
     """y = Σ x: every x receives ∂L/∂y. Integers and booleans are added up in int64."""
-    axes, _ = _axes(x, dim, "sum", keepdim)
-    shape, kept, xp = x.shape, _kept(x.shape, axes), array_module(x)
+    gone, _ = _axes_and_count("sum", x, dim)
+    shape, kept, xp = x.shape, _kept(x.shape, gone), array_module(x)
     dtype = np.int64 if x.dtype.kind in "biu" else None
-    return x.sum(axis=axes, keepdims=keepdim, dtype=dtype), lambda dy: xp.broadcast_to(dy.reshape(kept), shape)
+    return x.sum(axis=gone, keepdims=keepdim, dtype=dtype), lambda dy: xp.broadcast_to(dy.reshape(kept), shape)
 
 
 @op(any_dtype=True)
 def mean(x, *, dim=None, keepdim=False):
     """y = Σ x / m: every x receives ∂L/∂y / m. Integers and booleans are averaged in float32."""
     x = x.astype(np.float32) if x.dtype.kind in "biu" else x
-    axes, m = _axes(x, dim, "mean", keepdim)
-    shape, kept, xp = x.shape, _kept(x.shape, axes), array_module(x)
-    return x.mean(axis=axes, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(kept) / m, shape)
+    gone, m = _axes_and_count("mean", x, dim)
+    shape, kept, xp = x.shape, _kept(x.shape, gone), array_module(x)
+    return x.mean(axis=gone, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(kept) / m, shape)
 
 
 @op(any_dtype=True)
@@ -63,18 +56,18 @@ def amin(x, *, dim=None, keepdim=False):
 
 def _extreme(name, x, dim, keepdim):
     xp = array_module(x)
-    axes, m = _axes(x, dim, name, keepdim)
+    gone, m = _axes_and_count(name, x, dim)
     if m == 0:
         raise ShapeError(f"{name}: nothing to choose from along dim {dim} of shape {x.shape}")
-    y = getattr(x, name[1:])(axis=axes, keepdims=True)
+    y = getattr(x, name[1:])(axis=gone, keepdims=True)
     chosen = (x.real == y.real) | xp.isnan(x.real)  # a NaN is its own maximum
     kept = y.shape
 
     def backward(dy):
         share = chosen.astype(dy.dtype)
-        share /= share.sum(axis=axes, keepdims=True)
+        share /= share.sum(axis=gone, keepdims=True)
         return dy.reshape(kept) * share
-    return y if keepdim else y.squeeze(axes), backward
+    return y if keepdim else y.squeeze(gone), backward
 
 
 def max(x, dim=None, keepdim=False):
@@ -101,29 +94,35 @@ def _tensor(x):
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
+def _freedom(name, m, dim, correction):
+    """m − correction, by which squares are divided."""
+    freedom = m - in_range(f"{name}: correction", correction, -math.inf)
+    if freedom <= 0:
+        raise ShapeError(f"{name}: {m} values along dim {dim} leave no degree of freedom (correction={correction})")
+    return freedom
+
+
 @op
 def var(x, *, dim=None, correction=1, keepdim=False):
     """y = Σ(x − x̄)²/(m − correction): ∂L/∂x = ∂L/∂y · 2(x − x̄)/(m − correction)."""
-    axes, m = _axes(x, dim, "var", keepdim)
-    if m <= correction:
-        raise ShapeError(f"var: {m} values along dim {dim} leave no degree of freedom (correction={correction})")
-    d = x - x.mean(axis=axes, keepdims=True)
-    kept = _kept(x.shape, axes)
-    return ((d * d).sum(axis=axes, keepdims=keepdim) / (m - correction),
-            lambda dy: dy.reshape(kept) * d * (2 / (m - correction)))
+    gone, m = _axes_and_count("var", x, dim)
+    freedom = _freedom("var", m, dim, correction)
+    d = x - x.mean(axis=gone, keepdims=True)
+    kept = _kept(x.shape, gone)
+    return ((d * d).sum(axis=gone, keepdims=keepdim) / freedom,
+            lambda dy: dy.reshape(kept) * d * (2 / freedom))
 
 
 @op
 def std(x, *, dim=None, correction=1, keepdim=False):
     """y = √var(x): ∂L/∂x = ∂L/∂y · (x − x̄)/((m − correction)·y), and 0 where y = 0, as in torch."""
-    axes, m = _axes(x, dim, "std", keepdim)
-    if m <= correction:
-        raise ShapeError(f"std: {m} values along dim {dim} leave no degree of freedom (correction={correction})")
+    gone, m = _axes_and_count("std", x, dim)
+    freedom = _freedom("std", m, dim, correction)
     xp = array_module(x)
-    d = x - x.mean(axis=axes, keepdims=True)
-    y = xp.sqrt((d * d).sum(axis=axes, keepdims=True) / (m - correction))
-    slope = _over(d, y) / (m - correction)
-    return y if keepdim else y.squeeze(axes), lambda dy: dy.reshape(y.shape) * slope
+    d = x - x.mean(axis=gone, keepdims=True)
+    y = xp.sqrt((d * d).sum(axis=gone, keepdims=True) / freedom)
+    slope = _over(d, y) / freedom
+    return y if keepdim else y.squeeze(gone), lambda dy: dy.reshape(y.shape) * slope
 
 
 @op
@@ -132,22 +131,22 @@ def norm(x, *, p=2, dim=None, keepdim=False):
 
     The squares are of x/max|x|, so that nothing overflows.
     """
-    if p not in (1, 2):
+    if isinstance(p, bool) or p not in (1, 2):
         raise OptionError(f"norm: p must be 1 or 2, got {p!r}; the maximum norm is x.abs().amax()")
-    axes, m = _axes(x, dim, "norm", keepdim)
+    gone, m = _axes_and_count("norm", x, dim)
     xp = array_module(x)
     if p == 1:
         slope = xp.sign(x.real)
-        y = (x * slope).sum(axis=axes, keepdims=True)
+        y = (x * slope).sum(axis=gone, keepdims=True)
     else:
         magnitude = xp.abs(x.real)
-        top = magnitude.max(axis=axes, keepdims=True) if m else magnitude.sum(axis=axes, keepdims=True)
+        top = magnitude.max(axis=gone, keepdims=True) if m else magnitude.sum(axis=gone, keepdims=True)
         scale = xp.where((top > 0) & xp.isfinite(top), top, 1).astype(top.dtype)
         z = x / scale
-        y = xp.sqrt((z * z).sum(axis=axes, keepdims=True)) * scale
+        y = xp.sqrt((z * z).sum(axis=gone, keepdims=True)) * scale
         slope = _over(x, y)
     kept = y.shape
-    return y if keepdim else y.squeeze(axes), lambda dy: dy.reshape(kept) * slope
+    return y if keepdim else y.squeeze(gone), lambda dy: dy.reshape(kept) * slope
 
 
 def _over(x, y):

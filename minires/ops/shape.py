@@ -1,31 +1,22 @@
 """Moving values about: the gradient moves back the same way."""
 
 import math
-import operator
 from itertools import accumulate, pairwise
 
 import numpy as np
 
-from minires.arrays import array_module, check_dtype, device_of, empty, is_array, memory_order, to_device
-from minires.errors import DTypeError, ShapeError
+from minires.arrays import array_module, check_dtype, device_of, empty, holds, is_array, memory_order, to_device
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.indexing import two_steps
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
-
-
-def axis(dim, ndim, name):
-    """dim, which may count from the end, as 0 <= axis < ndim; a 0-d array has the axis 0, or −1, as in torch."""
-    if not hasattr(dim, "__index__") or isinstance(dim, (bool, np.bool_)):
-        raise DTypeError(f"{name}: dim must be an integer, got {dim!r}")
-    if not -max(ndim, 1) <= dim < max(ndim, 1):
-        raise ShapeError(f"{name}: dim {dim} is out of range for {ndim} axes")
-    return dim % ndim if ndim else 0
+from minires.settings import axes, axis, integer, shortened
 
 
 def _whole(name, values):
     """Sizes or axes as a tuple of whole numbers. Raises DTypeError."""
     try:
-        return tuple(operator.index(value) for value in values)
+        return tuple([integer(name, value) for value in values])
     except TypeError:
         raise DTypeError(f"{name}: needs a tuple of whole numbers, got {values!r}") from None
 
@@ -46,7 +37,7 @@ def reshape(x, *, shape):
 @op(any_dtype=True, view=True)
 def permute(x, *, dims):
     """y.shape[i] = x.shape[dims[i]], a view."""
-    order = tuple(axis(d, x.ndim, "permute") for d in _whole("permute", dims))
+    order = tuple(axis("permute", d, x.ndim) for d in _whole("permute", dims))
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(f"permute: dims {tuple(dims)} must name each of the {x.ndim} axes once")
     back = tuple(order.index(i) for i in range(x.ndim))
@@ -56,7 +47,7 @@ def permute(x, *, dims):
 @op(any_dtype=True, view=True)
 def transpose(x, *, dim0, dim1):
     """y = x with two axes exchanged, a view."""
-    i, j = axis(dim0, x.ndim, "transpose"), axis(dim1, x.ndim, "transpose")
+    i, j = axis("transpose", dim0, x.ndim), axis("transpose", dim1, x.ndim)
     if not x.ndim:
         return x, lambda dy: dy
     return x.swapaxes(i, j), lambda dy: dy.swapaxes(i, j)
@@ -66,7 +57,7 @@ def transpose(x, *, dim0, dim1):
 def flatten(x, *, start_dim=0, end_dim=-1):
     """y = x with the axes start_dim … end_dim made one, in (N,C,H,W) order whatever the memory format."""
     shape = x.shape
-    first, last = axis(start_dim, x.ndim, "flatten"), axis(end_dim, x.ndim, "flatten")
+    first, last = axis("flatten", start_dim, x.ndim), axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     size = math.prod(shape[first:last + 1])
@@ -102,14 +93,14 @@ def _joinable(name, xs, dim, ndim):
         raise ShapeError(f"{name}: needs at least one tensor")
     if not ndim:
         raise ShapeError(f"{name}: a 0-d tensor has no axis to be joined along; use stack")
-    return axis(dim, ndim, name)
+    return axis(name, dim, ndim)
 
 
 @op(any_dtype=True, view=True)
 def getitem(x, *, index):
     """y = x[index], as in torch: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
     shape, dtype, order, xp = x.shape, x.dtype, memory_order(x), array_module(x)
-    first, second = two_steps(index, xp)
+    first, second = two_steps("getitem", index, xp)
     once = second is None or not any(is_array(i) and i.dtype != np.bool_ for i in second)  # no place is named twice
     try:
         y = x[first] if second is None else x[first][second]
@@ -140,21 +131,25 @@ def pad(x, *, pad, value=0.0):
     widths = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[-2::-2], pad[-1::-2]))
     inside = tuple(slice(a, a + n) for (a, _), n in zip(widths, x.shape))
     xp = array_module(x)
+    value = _fill_value(value, x.dtype)
     y = empty(tuple(a + n + b for (a, b), n in zip(widths, x.shape)), x.dtype, memory_order(x), xp)
     y[...] = value
     y[inside] = x
     return y, lambda dy: dy[inside]
 
 
+def _fill_value(value, dtype):
+    """value as a Python number that an array of this dtype holds."""
+    if not isinstance(value, (int, float)) or not holds(dtype, value):
+        raise OptionError(f"pad: value must be a number that fits into {dtype}, got {shortened(value)}")
+    return value
+
+
 @op(any_dtype=True, view=True)
 def broadcast_to(x, *, shape):
     """y = x repeated to `shape`, a view: ∂L/∂x is the sum over the repeats."""
     shape_x, shape = x.shape, _whole("broadcast_to", shape)
-    try:
-        y = array_module(x).broadcast_to(x, shape)
-    except (ValueError, OverflowError):
-        raise ShapeError(f"broadcast_to: {shape_x} does not broadcast to {tuple(shape)}") from None
-    return y, lambda dy: unbroadcast(dy, shape_x)
+    return _repeated("broadcast_to", x, shape), lambda dy: unbroadcast(dy, shape_x)
 
 
 @op(any_dtype=True, view=True)
@@ -167,14 +162,21 @@ def expand(x, *, sizes):
         raise ShapeError(f"expand: {shape_x} does not expand to {sizes}; only axes of length 1 are repeated, "
                          "new ones stand in front, and -1 leaves an axis as it is")
     shape = sizes[:new] + tuple(old if n == -1 else n for n, old in zip(sizes[new:], shape_x))
-    return array_module(x).broadcast_to(x, shape), lambda dy: unbroadcast(dy, shape_x)
+    return _repeated("expand", x, shape), lambda dy: unbroadcast(dy, shape_x)
+
+
+def _repeated(name, x, shape):
+    """x repeated to the shape, a view. Raises ShapeError."""
+    try:
+        return array_module(x).broadcast_to(x, shape)
+    except (ValueError, OverflowError):
+        raise ShapeError(f"{name}: {x.shape} does not broadcast to {shape}") from None
 
 
 @op(any_dtype=True, view=True)
 def squeeze(x, *, dim=None):
     """y = x without its axes of length 1, or without those among them that dim names (one or several)."""
-    dims = range(x.ndim) if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
-    gone = {axis(d, x.ndim, "squeeze") for d in dims}
+    gone = () if isinstance(dim, (tuple, list)) and not dim else axes("squeeze", dim, x.ndim)
     shape_x = x.shape
     shape = tuple(n for i, n in enumerate(shape_x) if n != 1 or i not in gone)
     return x.reshape(shape), lambda dy: dy.reshape(shape_x)
@@ -183,7 +185,7 @@ def squeeze(x, *, dim=None):
 @op(any_dtype=True, view=True)
 def unsqueeze(x, *, dim):
     """y = x with a new axis of length 1 at dim."""
-    i, shape_x = axis(dim, x.ndim + 1, "unsqueeze"), x.shape
+    i, shape_x = axis("unsqueeze", dim, x.ndim + 1), x.shape
     return x.reshape((*shape_x[:i], 1, *shape_x[i:])), lambda dy: dy.reshape(shape_x)
 
 
@@ -193,7 +195,7 @@ def take_along_dim(x, indices, *, dim):
 
     indices: integers in 0 … n − 1, with as many axes as x and its sizes, except along dim.
     """
-    i, shape = axis(dim, x.ndim, "take_along_dim"), x.shape
+    i, shape = axis("take_along_dim", dim, x.ndim), x.shape
     if getattr(indices, "dtype", None) is None or indices.dtype.kind not in "iu":
         raise DTypeError("take_along_dim: indices must be an array of integers, as argmax(keepdim=True) gives")
     if shape[:i] + shape[i + 1:] != indices.shape[:i] + indices.shape[i + 1:]:
@@ -215,6 +217,8 @@ def take_along_dim(x, indices, *, dim):
 @op(any_dtype=True)
 def clone(x, *, order="K"):
     """y = a copy of x, in memory as x lies, or row by row with order="C": ∂L/∂x = ∂L/∂y."""
+    if not isinstance(order, str) or order not in ("K", "C"):
+        raise OptionError(f"clone: order must be 'K' or 'C', got {shortened(order)}")
     return x.copy(order=order), lambda dy: dy
 
 

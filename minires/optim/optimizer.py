@@ -1,6 +1,8 @@
 """What all optimisers share: parameters in groups, their state by position, and its way into a checkpoint."""
 
-from numbers import Real
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from minires.arrays import array_module, device_of, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, GraphError, OptionError, ShapeError
 from minires.optim.parameters import check_parameter, listed
 from minires.settings import in_range
+from minires.states import check_state, survives
 from minires.tensor import Tensor
 
 
@@ -38,6 +41,9 @@ class Optimizer:
     def add_param_group(self, group):
         """One more group {"params": Tensors, setting: value, …}, as in torch."""
         name = type(self).__name__
+        if not isinstance(group, Mapping):
+            raise OptionError(f"{name}: a parameter group is a dictionary {{'params': …, setting: value}}, got a "
+                              f"{type(group).__name__}")
         unknown = set(group) - set(self.defaults) - {"params"}
         if unknown or "params" not in group:
             fault = f"has the unknown setting {unknown.pop()!r}" if unknown else "lacks its 'params'"
@@ -61,6 +67,9 @@ class Optimizer:
 
     def check(self, group):
         """Make a group's settings Python floats. Raises OptionError for those outside their range."""
+        missing = [name for name in self.defaults if name not in group]
+        if missing:
+            raise OptionError(f"{type(self).__name__}: a parameter group lacks its {missing[0]!r}")
         for name in ("lr", "weight_decay"):
             if name in group:
                 group[name] = in_range(name, group[name], 0)
@@ -99,14 +108,15 @@ class Optimizer:
 
         closure: called first, as in torch, to compute loss and gradients; what it returns is returned.
         """
+        if closure is not None and not callable(closure):
+            raise OptionError(f"step: closure must be a function that computes the loss, got {closure!r}")
         loss = None if closure is None else closure()
+        self._check_groups()
         observe.timed("optimiser", "update", self._step)
         return loss
 
     def _step(self):
         group_of = [group for group in self.param_groups for _ in group["params"]]
-        for group in self.param_groups:  # whose settings may have been written since
-            self.check(group)
         jobs = [(i, p) for i, p in enumerate(self.params) if p.grad is not None]
         for i, p in jobs:
             self._check_gradient(p, self.state[i])
@@ -123,6 +133,16 @@ class Optimizer:
         for (_, _, t, first), some in alike.items():
             self.update([p.data for _, p in some], [p.grad for _, p in some], [self.state[i] for i, _ in some],
                         group_of[some[0][0]], t, first)
+
+    def _check_groups(self):
+        """Raise OptionError for groups that were written since into what cannot be stepped."""
+        counts = [len(group["params"]) if isinstance(group.get("params"), (list, tuple)) else None
+                  for group in self.param_groups]
+        if len(counts) != len(self._ratios) or None in counts or sum(counts) != len(self.steps):
+            raise OptionError(f"{type(self).__name__}: param_groups has other groups or parameters than were given; "
+                              "add some with add_param_group(), or make a new optimiser")
+        for group in self.param_groups:
+            self.check(group)
 
     @staticmethod
     def _check_gradient(p, state):
@@ -169,6 +189,7 @@ class Optimizer:
 
         Raises CheckpointError if it does not fit, and changes nothing then.
         """
+        check_state(self, arrays)
         params, groups = self.params, self._groups_with(arrays)
         slots = self._slots(groups)
         forms = {"steps": ((len(params),), "iu"), **{name: (params[i].shape, "f") for name, (i, _) in slots.items()},
@@ -178,12 +199,15 @@ class Optimizer:
         missing = [name for name, (i, _) in slots.items() if steps[i] and name not in arrays]
         missing += [] if "steps" in arrays else ["steps"]
         unexpected = [name for name in arrays if name not in forms]
+        large = [name for name, (i, _) in slots.items() if name in arrays and name not in differs
+                 and not survives(arrays[name], params[i].dtype)]
         if max(steps) >= 1 << 53:
             raise CheckpointError(f"{type(self).__name__} cannot load this state; {max(steps)} steps are too many "
                                   "to count")
-        if missing or unexpected or differs or min(steps) < 0:
+        if missing or unexpected or differs or large or min(steps) < 0:
             raise CheckpointError(f"{type(self).__name__} cannot load this state; missing: {missing[:4]}, unexpected: "
                                   f"{unexpected[:4]}, shape or type differs: {differs[:4]}"
+                                  + f", too large for its parameter's type: {large[:4]}" * bool(large)
                                   + f", steps below 0: {min(steps)}" * (min(steps) < 0))
         for group, loaded in zip(self.param_groups, groups):
             group.update(loaded)
@@ -201,6 +225,10 @@ class Optimizer:
             was = groups[g][key]
             if name in arrays and _has_form(arrays[name], np.shape(was), "f"):
                 value = arrays[name].tolist()
+                if isinstance(was, Integral) and (not math.isfinite(value) or type(was)(value) != value):
+                    what = "True or False (1 or 0)" if isinstance(was, bool) else "a whole number"
+                    raise CheckpointError(f"{type(self).__name__} cannot load this state; {name} must be {what}, got "
+                                          f"{value}")
                 groups[g][key] = type(was)(value)  # a bool, a float, or a tuple of floats
         try:
             for group in groups:

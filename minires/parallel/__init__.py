@@ -1,5 +1,5 @@
 """One batch, several processes."""
 
-from minires.parallel.replicas import Replicas, why_not
+from minires.parallel.replicas import MAX_PROCESSES, Replicas, why_not
 
-__all__ = ["Replicas", "why_not"]
+__all__ = ["MAX_PROCESSES", "Replicas", "why_not"]

@@ -3,7 +3,6 @@
 import pickle
 import select
 import socket
-from contextlib import suppress
 
 SECONDS = 0.1  # between two looks
 LENGTH = 8  # bytes that say how long a message is
@@ -50,8 +49,7 @@ class Channel:
 
     def hang_up(self):
         """Close both ends, though other processes may have been forked with a copy of one."""
-        with suppress(OSError):  # the other end is closed already
-            self.end.shutdown(socket.SHUT_RDWR)
+        self.end.shutdown(socket.SHUT_RDWR)
         self.end.close()
 
     def _is_ready(self, event, seconds):
@@ -72,7 +70,7 @@ class Channel:
 
     def _next(self, keep=False):
         length = LENGTH + int.from_bytes(self.arrived[:LENGTH], "little")
-        if len(self.arrived) < max(length, LENGTH):
+        if len(self.arrived) < length:
             return None
         message = self.arrived[LENGTH:length]
         if not keep:

@@ -70,7 +70,7 @@ class Exchange:
                 else:
                     total += dw
             if rank:
-                self.sent[0, i], p.grad = total is not None, None
+                self.sent[0, i] = total is not None
             else:
                 p.grad = total
 

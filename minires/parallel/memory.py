@@ -103,7 +103,7 @@ def shared(shape, dtype):
 def shared_copy(array):
     """A copy in memory that forked processes share, lying there as the array does."""
     order = memory_order(array)
-    lying = shared([array.shape[i] for i in order], array.dtype)
-    copied = lying.transpose([order.index(i) for i in range(array.ndim)])
+    in_order = shared([array.shape[i] for i in order], array.dtype)
+    copied = in_order.transpose([order.index(i) for i in range(array.ndim)])
     copied[...] = array
     return copied

@@ -98,13 +98,13 @@ def buffers(places):
     return [unwrap(getattr(module, name, None)) for module, name in places]
 
 
-def lying(images):
+def channels_last(images):
     """(N,C,H,W) -> (N,H,W,C), as a convolution wants them in memory; other arrays as they are."""
     return images.transpose(0, 2, 3, 1) if images.ndim == 4 else images
 
 
-def standing(images):
-    """The inverse of lying()."""
+def channels_first(images):
+    """The inverse of channels_last()."""
     return images.transpose(0, 3, 1, 2) if images.ndim == 4 else images
 
 

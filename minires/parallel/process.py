@@ -29,12 +29,13 @@ class Other:
 
     def __init__(self, process, channel, meeting):
         self.process, self.channel, self.meeting = process, channel, meeting
+        self.used = None  # its time on a processor at the last look
         self.began()
 
     def began(self):
         """It has been given work, and will be waited for."""
         self.waited = self.idle = 0.0
-        self.looked, self.used = time.monotonic(), None
+        self.looked = time.monotonic()
 
     def send(self, order):
         """Give it work. Raises ProcessError if it has ended."""
@@ -99,7 +100,8 @@ def look_at(others):
 def _way_it_ended(status):
     if status is None or status >= 0:
         return f"ended by itself (exit status {status})"
-    name = signal.Signals(-status).name if -status in signal.valid_signals() else f"signal {-status}"
+    names = {number.value: number.name for number in signal.Signals}  # not of all: real-time signals have none
+    name = names.get(-status, f"signal {-status}")
     why = ", as Linux does where memory runs out" if name == "SIGKILL" else ""
     return f"was ended by {name}{why}"
 
@@ -127,7 +129,7 @@ def start(work, n, meeting, others):
         ends = [ours, *(other.channel for other in others)]
         process = context.Process(target=_serve, name=f"minires replica {rank}",
                                   args=(work, rank, meeting, theirs, ends, first, in_main_thread))
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _left_to_first())
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _left_to_first())  # the other process never unblocks them
         try:
             with warnings.catch_warnings(), asking_for("another process"):
                 # the workers' threads hold no lock while nothing is shared
@@ -169,10 +171,6 @@ def _left_to_first():
 
 def _serve(work, rank, meeting, channel, ends, first, in_main_thread):
     """What another process does, from its first moment to its last."""
-    numbers = _left_to_first()
-    for number in numbers:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     for other in ends:
         other.close()
     if in_main_thread:  # else it would end with that thread

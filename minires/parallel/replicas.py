@@ -31,13 +31,13 @@ from minires.kernels.cpu.threads import alone, forked, get_num_threads, number_o
 from minires.nn import Module
 from minires.parallel import parts
 from minires.parallel.gradients import Exchange
-from minires.parallel.likeness import Apart, Likeness
 from minires.parallel.memory import ADDED, SENT, Meeting, RefusedError, shared_copy
-from minires.parallel.parts import NotFiniteError, lying, standing
+from minires.parallel.parts import NotFiniteError, channels_first, channels_last
 from minires.parallel.process import end, look_at, start
+from minires.parallel.snapshot import Opaque, Snapshot
 from minires.tensor import Tensor
 
-MOST = 64  # processes, where there are no more cores than that
+MAX_PROCESSES = 256  # a plain number, so that what one machine accepts and writes down, another accepts too
 IN_A_ROW = 5  # batches before each of which the network had changed, so that a warning says what it costs
 
 
@@ -61,7 +61,7 @@ def why_not(model):
     return ""
 
 
-class Replicas(Apart):
+class Replicas(Opaque):
     """n processes, this one among them, that carry a batch through a network together.
 
     with Replicas(model, 2) as replicas:
@@ -70,7 +70,7 @@ class Replicas(Apart):
         logits = replicas.predict(images)                   # in place of model.eval() and the model, under no_grad()
 
     The parameters move into memory that all processes share. The others get their copy of the network with the first
-    batch, and a new one whenever anything in it has changed between two batches (likeness.py says what is seen).
+    batch, and a new one whenever anything in it has changed between two batches (snapshot.py says what is seen).
 
     Each process sees a part of the images. So forward() and forward hooks must treat image by image, batch norm aside;
     what they change in a module must not depend on the images. A hook on a parameter is called in this process with
@@ -86,8 +86,8 @@ class Replicas(Apart):
         if not isinstance(model, Module):
             raise OptionError(f"Replicas: needs a minires.nn.Module, got {type(model).__name__}")
         self.model, self.reason = model, ""
-        self.n = number_of("process", "Replicas", n, max(MOST, os.cpu_count() or 1))
-        self.others, self.images, self.likeness, self.owner = [], None, None, os.getpid()
+        self.n = number_of("process", "Replicas", n, MAX_PROCESSES)
+        self.others, self.images, self.snapshot, self.owner = [], None, None, os.getpid()
         self.changes, self.at_work = 0, threading.Lock()
         Finalize(self, end, (self.others, self.owner), exitpriority=1)  # when it is out of use, or Python ends
         self.parameters, self.weights = list(model.parameters()), []
@@ -143,7 +143,7 @@ class Replicas(Apart):
                 if id(shared) not in own:
                     own[id(shared)] = shared.copy(order="K")
                 p.data = own[id(shared)]
-        self.weights, self.likeness = [], None
+        self.weights, self.snapshot = [], None
 
     def go_on_alone(self):
         """Let the other processes go for good: this one carries all batches from now on."""
@@ -195,12 +195,12 @@ class Replicas(Apart):
 
     def _fits(self, images):
         """Whether the other processes can take this batch: they live, it is no larger, they have the same network."""
-        if (self.likeness is None or not all(other.process.is_alive() for other in self.others)
+        if (self.snapshot is None or not all(other.process.is_alive() for other in self.others)
                 or len(images) > len(self.images) or images.dtype != self.images.dtype
-                or lying(images).shape[1:] != self.images.shape[1:]
+                or channels_last(images).shape[1:] != self.images.shape[1:]
                 or [np.shape(b) for b in parts.buffers(self.places)] != [copy.shape for copy in self.buffers]):
             return False
-        change = self.likeness.difference(Likeness(self.model, self.parameters))
+        change = self.snapshot.difference(Snapshot(self.model, self.parameters))
         self.changes = self.changes + 1 if change else 0
         if self.changes == IN_A_ROW:
             warnings.warn(f"Replicas: {change} of the network changes between batches, so the other processes are "
@@ -210,7 +210,7 @@ class Replicas(Apart):
 
     def _start(self, images):
         self._share_weights()
-        self.images = shared_copy(lying(images))
+        self.images = shared_copy(channels_last(images))
         self.places = parts.buffer_places(self.model)
         self.buffers = [shared_copy(buffer) for buffer in parts.buffers(self.places)]
         self.meeting, self.exchange, self.settled = Meeting(self.n), Exchange(self.parameters, self.n), set()
@@ -233,16 +233,16 @@ class Replicas(Apart):
 
     def _own(self, images, part, *order):
         """The order with this process's part of the images in place of the slice."""
-        return standing(np.ascontiguousarray(lying(images[part]))), *order
+        return channels_first(np.ascontiguousarray(channels_last(images[part]))), *order
 
     @contextmanager
     def _together(self, images, work, orders):
         """The others do this work for parts of the images, as ordered, while this process is alone() with its own."""
         own = len(images) // self.n if len(images) >= self.n else 0  # images that this process alone looks at
-        self.images[own:len(images)] = lying(images)[own:]
+        self.images[own:len(images)] = channels_last(images)[own:]
         for copy, buffer in zip(self.buffers, parts.buffers(self.places)):
             copy[...] = buffer
-        self.likeness, done = None, False  # which would keep alive what is now to be replaced
+        self.snapshot, done = None, False  # which would keep alive what is now to be replaced
         try:
             for other, order in zip(self.others, orders[1:]):
                 other.send((work, *order))
@@ -256,7 +256,7 @@ class Replicas(Apart):
         finally:
             if done:
                 # What forward() has changed, it has changed in each process.
-                self.likeness = Likeness(self.model, self.parameters)
+                self.snapshot = Snapshot(self.model, self.parameters)
             else:
                 self._undo(work)
 
@@ -292,7 +292,7 @@ class Replicas(Apart):
         with alone(self.meeting.rank, self.n):
             while True:
                 work, part, *order = orders()
-                images = standing(self.images[part])
+                images = channels_first(self.images[part])
                 for copy, buffer in zip(self.buffers, parts.buffers(self.places)):
                     if buffer.flags.writeable:
                         buffer[...] = copy

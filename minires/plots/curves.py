@@ -8,7 +8,7 @@ from minires.plots.style import BLUE, STYLES, VERMILION, marked, several
 
 
 def plot_curves(history, path=None, *, title=""):
-    """Draw loss and error by epoch, training and test, into a PNG; history is a list of the log's rows. -> Figure"""
+    """Draw loss and error by epoch, training and test, into a file; history is a list of the log's rows. -> Figure"""
     figure = new_figure(9, 3.8)
     epochs = [row["epoch"] for row in history]
     left, right = figure.subplots(1, 2)
@@ -39,7 +39,7 @@ def _plain_numbers(axes):
 
 
 def plot_gradients(norms, path=None):
-    """Draw {network name: gradient norm of each block} into a PNG, plain nets and ResNets in two panels. -> Figure"""
+    """Draw {network name: gradient norm of each block} into a file, plain nets and ResNets in two panels. -> Figure"""
     figure = new_figure(9, 3.8)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, kind, color, title in zip(panels, ("plain", "resnet"), (VERMILION, BLUE),

@@ -5,7 +5,7 @@ from minires.plots.style import NOTE, STYLES, marked
 
 
 def plot_paths(networks, path=None):
-    """Draw {network name: list of probes.Path} into a PNG: what arrives at a block, and what leaves. -> Figure"""
+    """Draw {network name: list of probes.Path} into a file: what arrives at a block, and what leaves. -> Figure"""
     figure = new_figure(4.8 * len(networks), 4.2)
     panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
     for axes, (name, blocks) in zip(panels, networks.items()):

@@ -8,7 +8,7 @@ ROW = 0.27  # inches
 
 
 def plot_speed(ratios, path=None):
-    """Draw {workload: {rival: {"median": …, "low": …, "high": …}}} into a PNG: medians and their spread. -> Figure
+    """Draw {workload: {rival: {"median": …, "low": …, "high": …}}} into a file: medians and their spread. -> Figure
 
     The axis is logarithmic: twice as fast and half as fast are equally far from 1. What is timed forward, for dx and
     for dw has one row with three markers, in a panel of its own.

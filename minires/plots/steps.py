@@ -10,7 +10,7 @@ POWERS = {"2-point": (2, "h²", (-24, 2)), "4-point": (4, "h⁴", (8, -10))}
 
 
 def plot_steps(op, steps, errors, path=None):
-    """Draw {method: error at each step} into a PNG, with the slopes that theory gives each method. -> Figure"""
+    """Draw {method: error at each step} into a file, with the slopes that theory gives each method. -> Figure"""
     figure = new_figure(8, 5.6)
     axes = figure.subplots()
     for k, (name, values) in enumerate(errors.items()):

@@ -4,7 +4,7 @@ import argparse
 
 from minires import console, data, models
 from minires.console import text, whole
-from minires.plots import plot_gradients
+from minires.plots import check_plot, plot_gradients
 from minires.probes.gradients import gradient_norms
 
 DESCRIPTION = """\
@@ -29,13 +29,14 @@ def make_parser():
                         help="images in the batch (default: 64)")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="S", help="of the initial weights (default: 0)")
     parser.add_argument("--out", type=text, default="gradients.png", metavar="FILE",
-                        help="the picture, a PNG (default: gradients.png)")
+                        help="the picture, PNG, SVG, PDF, JPEG or WebP by its ending (default: gradients.png)")
     return parser
 
 
 @console.command("minires.probes")
 def main(argv=None):
     args = make_parser().parse_args(argv)
+    check_plot(args.out)
     digits, _ = data.load("digits")
     digits = digits.limit(min(args.batch_size, len(digits)))
     images, labels = next(iter(data.Loader(digits, len(digits))))

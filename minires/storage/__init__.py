@@ -10,8 +10,9 @@ A checkpoint of python -m minires.train holds more than weights:
 >>> model.load_state_dict(sections["model"])
 """
 
-from minires.storage.atomic import atomic_write, remove_leftovers
+from minires.storage.atomic import atomic_write, check_writable, remove_leftovers
 from minires.storage.checkpoint import load_checkpoint, load_state, save_checkpoint
 from minires.storage.weights import load, save
 
-__all__ = ["atomic_write", "load", "load_checkpoint", "load_state", "remove_leftovers", "save", "save_checkpoint"]
+__all__ = ["atomic_write", "check_writable", "load", "load_checkpoint", "load_state", "remove_leftovers", "save",
+           "save_checkpoint"]

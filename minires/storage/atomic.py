@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from minires.paths import as_path
 from minires.storage.lock import lock
 
 
@@ -17,9 +18,9 @@ def atomic_write(path, content):
     """Write bytes beside `path`, flush them to the disk, and rename; a failure leaves the old file as it was.
 
     A symbolic link stays one, and its target is written. What is no file (/dev/null, a pipe, standard output) is
-    written through. Raises OSError that names the file.
+    written through. Raises OSError that names the file, OptionError for what can name none.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_symlink():
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -33,9 +34,40 @@ def atomic_write(path, content):
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
+def check_writable(*paths):
+    """Raise, before the work, the OSError that atomic_write would raise after it for one of these paths.
+
+    None stands for no file. Nothing is made or changed. Whether the disk has room is seen by writing only.
+    """
+    for path in paths:
+        try:
+            if path is not None:
+                _check(Path(path))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _check(path):
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        there = None
+    if there is not None and stat.S_ISDIR(there.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if there is not None and (_printed_into(there) or not stat.S_ISREG(there.st_mode)):
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return
+    folder = Path(os.path.realpath(path)).parent
+    while not path.is_symlink() and not folder.exists():  # atomic_write makes it
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def remove_leftovers(path):
     """Delete what killed processes have left of writing path. What is being written is locked, and stays."""
-    path = Path(os.path.realpath(path))
+    path = Path(os.path.realpath(as_path(path)))
     part = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]{8}\.part")
     with contextlib.suppress(OSError):
         for beside in path.parent.iterdir():
@@ -51,15 +83,24 @@ def _open_through(path):
         there = os.stat(path)
     except FileNotFoundError:
         return None
-    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
-        with contextlib.suppress(OSError):  # it is closed
-            if os.path.samestat(os.fstat(number), there):
-                if stream is not None:
-                    stream.flush()  # what was printed before comes before
-                return open(number, "wb", closefd=False)  # where it stands, and not from the start
+    number = _printed_into(there)
+    if number:
+        stream = sys.stdout if number == 1 else sys.stderr
+        if stream is not None:
+            stream.flush()  # what was printed before comes before
+        return open(number, "wb", closefd=False)  # where it stands, and not from the start
     if stat.S_ISREG(there.st_mode):
         return None
     return open(_opened(path), "wb")
+
+
+def _printed_into(there):
+    """The number of the standard stream of this process that a file is; None if it is neither."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):  # it is closed
+            if os.path.samestat(os.fstat(number), there):
+                return number
+    return None
 
 
 def _opened(path, patience=5.0):

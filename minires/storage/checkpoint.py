@@ -1,9 +1,10 @@
 """Checkpoints: several groups of arrays, and a state of plain Python values, in one safetensors file."""
 
 import json
+from collections.abc import Mapping
 
-from minires.errors import CheckpointError, OptionError
-from minires.storage.schema import Many, Text
+from minires.errors import CheckpointError, DTypeError, OptionError
+from minires.storage.schema import Many, Text, shown
 from minires.storage.weights import metadata, read, save
 
 VERSION = "minires checkpoint 1"
@@ -13,13 +14,22 @@ SECTIONS = Many(Text(r"[^/\0]*", "a section's name, without '/'"))
 def save_checkpoint(path, sections, state):
     """Write sections {"model": {name: array}, …} and a JSON-able state, whose floats and integers stay exact.
 
-    Raises OptionError for a section with a "/" in its name, which is what parts it from the array's.
+    Raises OptionError for a section with a "/" in its name, which is what parts it from the array's, and DTypeError for
+    what would not come back.
     """
-    for section in sections:
-        if "/" in section:
-            raise OptionError(f"save_checkpoint: a section's name has no '/', got {section!r}")
+    if not isinstance(sections, Mapping) or not all(isinstance(group, Mapping) for group in sections.values()):
+        raise DTypeError(f"save_checkpoint takes sections {{name: {{name: array}}}}, got {shown(sections)}")
+    fault = SECTIONS.fault("save_checkpoint: sections", list(sections))
+    if fault:
+        raise OptionError(fault)
+    if not isinstance(state, dict):
+        raise DTypeError(f"save_checkpoint takes a state {{name: value}}, got a {type(state).__name__}")
+    try:
+        text = json.dumps(state)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DTypeError(f"{path} cannot hold this state, which must be plain Python values: {error}") from error
     arrays = {f"{section}/{name}": array for section, group in sections.items() for name, array in group.items()}
-    save(path, arrays, {"format": VERSION, "sections": json.dumps(list(sections)), "state": json.dumps(state)})
+    save(path, arrays, {"format": VERSION, "sections": json.dumps(list(sections)), "state": text})
 
 
 def load_checkpoint(path):

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from minires.arrays import is_array, to_device
+from minires.arrays import check_plain, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, need
+from minires.paths import as_path
 from minires.storage.atomic import atomic_write
 from minires.storage.foreign import explain
 from minires.tensor import unwrap
@@ -33,15 +34,19 @@ def _entry(digest):
 def save(path, arrays, metadata=None):
     """Write {name: array} (NumPy's, CuPy's or Tensors) and {str: str} metadata to path, atomically.
 
-    Raises DTypeError for what the format cannot hold, OptionError for names that the format or the digest needs.
+    Raises DTypeError for what the format cannot hold, OptionError for names that the format or the digest needs
+    and for what can be no path.
     """
     safetensors = need("safetensors", "data", for_what="saving weights")
     numpy_format = need("safetensors.numpy", "data", for_what="saving weights")
-    metadata = metadata or {}
+    metadata = {} if metadata is None else metadata
     if not isinstance(arrays, Mapping):
         is_model = hasattr(arrays, "state_dict")
         remedy = "give model.state_dict()" if is_model else "the path comes first: save(path, arrays)"
         raise DTypeError(f"save takes a path and {{name: array}}, got a {type(arrays).__name__}; {remedy}")
+    if not isinstance(metadata, Mapping):
+        raise DTypeError(f"save takes metadata {{str: str}}, got a {type(metadata).__name__}")
+    path = as_path(path)
     taken = [*({"__metadata__"} & set(arrays)), *({"sha256", *MARK} & set(metadata))]
     if taken:
         raise OptionError(f"{path}: the name {taken[0]!r} belongs to the file itself; choose another")
@@ -49,11 +54,12 @@ def save(path, arrays, metadata=None):
     for name, array in host.items():
         if not is_array(array):
             raise DTypeError(f"{path}: {name} must be an array or a Tensor, got {type(array).__name__}")
+        check_plain(array, f"{path}: {name}")
     host = {name: to_device(array, "cpu") for name, array in host.items()}
     host = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in host.items()}  # 0-d stays 0-d
     try:
         content = numpy_format.save(host, {**metadata, **MARK, "sha256": NO_DIGEST})
-    except (safetensors.SafetensorError, TypeError) as error:
+    except (safetensors.SafetensorError, TypeError, UnicodeEncodeError) as error:
         raise DTypeError(f"{path} cannot hold these: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
     atomic_write(path, content.replace(_entry(NO_DIGEST), _entry(digest), 1))
@@ -99,6 +105,7 @@ def metadata(path):
 
 def _content(path, header_only=False):
     """(bytes, header) of a regular file whose size is the one that its header says, and fits into memory."""
+    path = as_path(path, CheckpointError)
     try:
         with open(path, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
@@ -114,10 +121,6 @@ def _content(path, header_only=False):
             return file.read(), header
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error}") from error  # a zero byte in its name
 
 
 def _open(path, flags):
@@ -128,7 +131,7 @@ def _header(path, file, size):
     start = file.read(8)
     length = int.from_bytes(start, "little")
     text = file.read(length) if length <= min(size, LONGEST_HEADER) else file.read(200)
-    fault = "its header is no JSON"
+    fault = "its header is no JSON" if len(text) == length else f"its header would be {length:,} bytes long"
     try:
         header = json.loads(text) if len(text) == length else None
         arrays = [entry for name, entry in header.items() if name != "__metadata__"]

@@ -6,7 +6,7 @@ import time
 from contextlib import closing, contextmanager
 
 from minires import console, cuda, models
-from minires.errors import MiniresError, need
+from minires.errors import DataError, MiniresError, need
 from minires.train import show
 from minires.train.config import Config, add_flags
 from minires.train.folder import unfinished_run
@@ -74,14 +74,14 @@ def train(flags):
     need("tqdm", "data", for_what="the progress bar")
     with closing(opened(flags)) as run:
         if run.finished and run.history:
-            print(f"{run.folder} is finished: its {run.config.epochs} epochs are trained"
+            print(f"{run.folder} is finished, with {console.counted(run.config.epochs, 'epoch')}"
                   + ("; --epochs N makes it longer" if run.config.schedule == "constant" else ""))
         else:
             try:
                 with interrupts() as stop:
                     finished = show.go(run, stop, lambda text: console.say(NAME, text))
-            except console.OutputError as error:
-                console.say(NAME, f"{error}; {where_to_go_on(run)}")
+            except (DataError, OSError, MemoryError) as error:  # which can be mended, and the run goes on
+                console.say(NAME, f"{console.reason(error)}; {where_to_go_on(run)}")
                 return 2
             except KeyboardInterrupt:
                 return console.stopped(NAME, where_to_go_on(run))

@@ -3,10 +3,11 @@
 import argparse
 from dataclasses import asdict, dataclass, field, fields, replace
 
-from minires import console
+from minires import console, data, models
 from minires.errors import OptionError
 from minires.kernels import get_num_threads
-from minires.parallel import why_not
+from minires.parallel import MAX_PROCESSES, why_not
+from minires.settings import meant
 from minires.storage.schema import Number, OneOf, Switch, Text, Whole
 
 SCHEDULES = ("one_cycle", "multistep", "cosine", "constant")
@@ -28,7 +29,9 @@ class Config:
     dataset: str = _setting("digits", NAME, "digits, cifar10, or a folder with one sub-folder of images per class")
     model: str = _setting("resnet20", NAME, "a name of minires.models.names(); see --list-models")
     epochs: int = _setting(20, Whole(0, 1_000_000), "passes over the training images")
-    batch_size: int = _setting(64, Whole(1, 1_000_000), "images per step")
+    size: int = _setting(0, Whole(0, 10_000), "height and width that the images of a folder are scaled to (default: "
+                         "224; digits and cifar10 have their own)", metavar="N")
+    batch_size: int = _setting(64, Whole(1, 1_000_000), "images per step (default: 64, or all if there are fewer)")
     lr: float = _setting(0.1, Number(0), "maximum learning rate; SGD with momentum 0.9")
     schedule: str = _setting("one_cycle", OneOf(*SCHEDULES), "how the learning rate moves over the run; with constant "
                              "a finished run can be made longer", choices=SCHEDULES)
@@ -45,14 +48,15 @@ class Config:
     data: str = _setting("", PATH, "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
     threads: int = _setting(0, Whole(0, 1024), "threads that compute (default: one a core, or what "
                             "OPENBLAS_NUM_THREADS says)", metavar="N")
-    processes: int = _setting(0, Whole(0, 256), "processes that share each batch (default: one for each thread, with "
-                              "at least 16 images each, where the system allows it)", metavar="N")
+    processes: int = _setting(0, Whole(0, MAX_PROCESSES), "processes that share each batch: faster where as many cores "
+                              "are idle, on a busy machine slower than 1 (default: one a thread, with at least 16 "
+                              "images each, where the system allows it)", metavar="N")
     limit: int = _setting(0, Whole(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N")
 
     # What may differ when a run is resumed: nothing of the result depends on it, of threads and processes but rounding.
     FREE = ("out", "device", "data", "threads", "processes")
     # What the first versions did not write into their checkpoints.
-    NEWER = ("tf32", "processes")
+    NEWER = ("size", "tf32", "processes")
 
     def __post_init__(self):
         for f in fields(self):
@@ -61,6 +65,9 @@ class Config:
             if fault:
                 raise OptionError(fault)
             object.__setattr__(self, f.name, type(f.default)(value))  # NumPy's numbers and integers among them
+        for name, usual in (("dataset", data.known(self.dataset)), ("model", meant(self.model, models.names()))):
+            if usual:  # an unknown one is said where it is looked for
+                object.__setattr__(self, name, usual)
 
     def processes_for(self, model):
         """How many processes share a batch of this network."""
@@ -68,15 +75,16 @@ class Config:
             return self.processes
         if why_not(model):
             return 1
-        return max(1, min(self.threads or get_num_threads(), self.batch_size // 16))
+        return max(1, min(self.threads or get_num_threads(), self.batch_size // 16, MAX_PROCESSES))
 
     def resumed(self, given, done=0):
         """This configuration, read from a checkpoint, with the flags given now; they may not contradict it.
 
         done: epochs that are trained already. Raises OptionError.
         """
-        for name, value in given.items():
-            old, flag = getattr(self, name), name.replace("_", "-")
+        resumed = replace(self, **given)
+        for name in given:
+            old, value, flag = getattr(self, name), getattr(resumed, name), name.replace("_", "-")
             if name in self.FREE or value == old:
                 continue
             if name == "epochs":
@@ -84,7 +92,7 @@ class Config:
             else:
                 raise OptionError(f"the checkpoint was made with --{flag} {old}, not {value}; "
                                   f"leave --{flag} out to resume, or start a new run with another --out")
-        return replace(self, **given)
+        return resumed
 
     def _may_have(self, epochs, done):
         if self.schedule != "constant":
@@ -92,7 +100,8 @@ class Config:
                               f"{self.epochs} at the start, so this run cannot be given {epochs}: start a new run with "
                               f"--epochs {epochs}, or with --schedule constant, which can be made longer by --resume")
         if epochs < done:
-            raise OptionError(f"--epochs {epochs}: {done} epochs are trained already")
+            verb = "is" if done == 1 else "are"
+            raise OptionError(f"--epochs {epochs}: {console.counted(done, 'epoch')} {verb} trained already")
 
     def as_dict(self):
         """{setting: value}, as a checkpoint holds it."""

@@ -1,6 +1,7 @@
 """The folder of a run: one process at a time writes it."""
 
 import contextlib
+import errno
 import os
 import stat
 import weakref
@@ -14,10 +15,17 @@ CHECKPOINT = "checkpoint.safetensors"
 ROOT = Path("runs")
 
 
+def _make(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+
+
 def new_folder(config):
     """Make the folder runs/DATASET-MODEL[-N], with the first N that is free; two processes never get the same."""
     name = f"{os.path.basename(os.path.abspath(config.dataset))}-{config.model}"
-    ROOT.mkdir(exist_ok=True)
+    _make(ROOT)
     number = 1
     while True:
         folder = ROOT / (name if number == 1 else f"{name}-{number}")
@@ -59,7 +67,7 @@ class Hold:
     def __init__(self, folder, made=False):
         self.folder = Path(folder)
         self.made = made or not self.folder.exists()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _make(self.folder)
         self._let_go = None
         self.acquire()
 

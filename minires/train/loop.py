@@ -5,6 +5,7 @@ All randomness is keyed: weights by the seed, the order of epoch e by (seed, e),
 very batches that the uninterrupted one would have made.
 """
 
+import contextlib
 import copy
 import csv
 import errno
@@ -13,6 +14,7 @@ import math
 import shutil
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
 from minires.storage import atomic_write, load_checkpoint, save_checkpoint
 from minires.tensor import Tensor
+from minires.train.config import Config
 from minires.train.folder import CHECKPOINT, Hold, new_folder
 from minires.train.state import check_arrays, check_place, check_state, check_steps, describe, refused
 from minires.train.step import Totals, check_arrays_finite, evaluate, train_step
@@ -55,16 +58,19 @@ class Run:
     """
 
     def __init__(self, config):
-        self.config = config
         if config.device.startswith("cuda"):
             to_device(np.zeros(1), config.device).device.use()  # here it is said if there is no such GPU
             cuda.allow_tf32(config.tf32)
         elif config.tf32:
             raise OptionError("tf32 is for a GPU: add --device cuda")
-        self.train_set, self.test_set = data.load(config.dataset, config.data or None)
+        self.train_set, self.test_set = data.load(config.dataset, config.data or None, config.size or None)
         if config.limit:
             self.train_set = self.train_set.limit(min(config.limit, len(self.train_set)))
             self.test_set = self.test_set.limit(min(config.limit, len(self.test_set)))
+        self.config = config = _chosen(config, self.train_set)
+        if config.processes > config.batch_size:
+            raise OptionError(f"processes must be at most the batch_size, {config.batch_size}, because each takes an "
+                              f"image or more, got {config.processes}")
         self.model = models.create(config.model, num_classes=len(self.train_set.classes),
                                    in_channels=self.train_set.shape[0], rng=config.seed).to(config.device)
         self.optimizer = optim.SGD(self.model.parameters(), config.lr, momentum=MOMENTUM,
@@ -97,15 +103,21 @@ class Run:
                 trial(Tensor(to_device(np.zeros((1, *self.train_set.shape), np.float32), self.config.device)))
         except ShapeError as error:
             if size == 1:
+                remedy = "use a --batch-size of at least 2" if len(self.train_set) > 1 else "train on more than one"
                 raise OptionError(f"{self.config.model} cannot train on one image of {self.train_set.shape} at a time "
-                                  f"({error}); use a --batch-size of at least 2") from error
+                                  f"({error}); {remedy}") from error
             return True
         return False
 
     @classmethod
     def start(cls, config):
-        """A new run. Refuses a folder that holds one, that another process writes, or that cannot be written."""
+        """A new run. Refuses a folder that holds one, that another process writes, or that cannot be written.
+
+        Before a folder is made, all images are looked at. Raises DataError for one that is broken.
+        """
         run = cls(config)
+        for part in (run.train_set, run.test_set):
+            part.check()
         run.hold = Hold(config.out) if config.out else Hold(new_folder(config), made=True)
         if run.checkpoint_path.exists():
             run.close()
@@ -208,20 +220,24 @@ class Run:
 
         on_step(run, images) and on_epoch(run, row) are told of progress, on_notice(text) of what went wrong and was
         got over: a checkpoint that could not be written is tried again later. Whatever else ends the training is
-        raised, after a save wherever that is possible. GraphError, for a loss that is not finite, names the step.
+        raised, after a save wherever that is possible; an error before the first step leaves no checkpoint.
+        GraphError, for a loss that is not finite, names the step.
         """
         self.hold.acquire()
         self.notice = on_notice
         self.model.train()
+        new = not self.checkpoint_path.exists()
         try:
-            if not self.checkpoint_path.exists():  # now, and not after an epoch, it is found out whether that works
+            if new:  # now, and not after an epoch, it is found out whether that works
                 self._check_room()
                 self.save()
             self.saved_at = time.monotonic()
             with self.replicas:
                 return self._go(stop, on_step, on_epoch)
-        except (Exception, KeyboardInterrupt):
-            if self.can_save:
+        except (Exception, KeyboardInterrupt) as error:
+            if new and self.step == 0 and isinstance(error, Exception):
+                self._leave_nothing()
+            elif self.can_save:
                 self._try_to_save()
             raise
         finally:
@@ -264,6 +280,12 @@ class Run:
             self.can_save = False
             raise OSError(errno.ENOSPC, f"{free / 1e6:.1f} MB are free, and checkpoints need {needed / 1e6:.1f} MB",
                           str(self.folder))
+
+    def _leave_nothing(self):
+        """Take back the checkpoint of a run that has not done a step: it holds nothing that a new one would not."""
+        with contextlib.suppress(OSError):
+            self.checkpoint_path.unlink()
+            self.saved_step = None
 
     def _try_to_save(self):
         """Save; if the disk does not let it, say so, and go on until the next time. -> the error, or None"""
@@ -346,6 +368,13 @@ class Run:
     def draw(self):
         """curves.png"""
         plot_curves(self.history, self.curves_path, title=f"{self.config.model} on {self.train_set.name}")
+
+
+def _chosen(config, train_set):
+    """The configuration, with what it leaves to the data set."""
+    size = len(train_set)
+    few = config.batch_size == Config.batch_size > size  # nobody has asked for more images than there are
+    return replace(config, size=train_set.shape[-1], batch_size=size if few else config.batch_size)
 
 
 def _transform(dataset, augment):

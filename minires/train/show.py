@@ -2,7 +2,10 @@
 
 from contextlib import closing
 
+import numpy as np
+
 from minires import kernels
+from minires.console import counted
 from minires.errors import need
 from minires.train.loop import Run
 
@@ -29,9 +32,14 @@ def go(run, stop=lambda: False, on_notice=print):
     config = run.config
     if config.threads:
         kernels.set_num_threads(config.threads)
-    print(f"{config.model} on {run.train_set.name}: {len(run.train_set)} images of "
+    at_once = f", all {config.batch_size} images at once" if config.batch_size == len(run.train_set) > 1 else ""
+    print(f"{config.model} on {run.train_set.name}: {counted(len(run.train_set), 'image')} of "
           f"{'×'.join(map(str, run.train_set.shape))}, {len(run.test_set)} for the test\n"
-          f"{config.epochs} epochs of {len(run.loader)} steps -> {run.folder}")
+          f"{counted(config.epochs, 'epoch')} of {counted(len(run.loader), 'step')}{at_once} -> {run.folder}")
+    present = np.unique(run.train_set.labels)
+    if len(present) == 1:
+        on_notice(f"all images for training are of one class, {run.train_set.classes[present[0]]!r}: there is nothing "
+                  "to tell apart, and an accuracy of 100% means nothing")
     if run.loader.drop_last:
         print("the last image of each epoch is left out: alone it is no batch for this network's batch norm")
     done = run.epoch * len(run.train_set) + run.totals.seen

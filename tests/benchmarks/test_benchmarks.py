@@ -23,7 +23,7 @@ from minires.probes import Cost
 
 sys.path.append(str(Path(__file__).parents[2]))  # benchmarks/ is no part of the installed package
 from benchmarks import floor, machine, processes
-from benchmarks.__main__ import main
+from benchmarks.__main__ import installed, main
 from benchmarks.contender import Contender, malloc_as_usual
 from benchmarks.run import number, print_results
 from benchmarks.threads import of_blas
@@ -281,10 +281,55 @@ def test_what_cannot_be_done_is_said_and_the_exit_status_is_2(arguments, capsys)
     assert capsys.readouterr().err.strip()
 
 
-def test_a_file_that_cannot_be_written_costs_nothing_that_was_measured(tmp_path, capsys):
-    assert main(["--tiny", "batch_norm", "--against", "--json", str(tmp_path)]) == 2
+@pytest.mark.parametrize("flag", ["--json", "--plot"])
+def test_a_file_that_cannot_be_written_is_named_before_the_work(tmp_path, capsys, monkeypatch, flag):
+    monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **kwargs: pytest.fail("it measures"))
+    assert main(["--tiny", "batch_norm", "--against", flag, str(tmp_path)]) == 2
+    assert capsys.readouterr() == ("", f"benchmarks: {tmp_path}: Is a directory\n")
+
+
+@pytest.mark.parametrize("against", [[], ["torch"]])
+def test_ratios_without_a_library_are_not_drawn_and_that_is_said_before_the_work(tmp_path, capsys, monkeypatch, against):
+    monkeypatch.setattr("benchmarks.__main__.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **kwargs: pytest.fail("it measures"))
+    assert main(["--tiny", "batch_norm", "--against", *against, "--plot", str(tmp_path / "ratios.png")]) == 2
+    assert "benchmarks: --plot draws ratios, and there is no library to compare with; name an" in capsys.readouterr().err
+
+
+def test_a_library_that_has_none_of_the_workloads_leaves_nothing_to_draw_and_that_is_said(tmp_path, capsys, monkeypatch):
+    class Alone:
+        def __init__(self, *args):
+            pass
+
+        def stop(self):
+            pass
+    for name, stand_in in (("find_spec", lambda name: name), ("Contender", Alone), ("describe", lambda rivals: {}),
+                           ("print_heading", lambda *args: None), ("print_results", lambda results: None),
+                           ("measure", lambda workload, *args, **kwargs: {"name": workload.name, "values": {}, "ratios": {}})):
+        monkeypatch.setattr(f"benchmarks.__main__.{name}", stand_in)
+    path = tmp_path / "ratios.png"
+    assert main(["--tiny", "memory", "--against", "dezero", "--plot", str(path)]) == 0
+    assert f"benchmarks: {path} is not drawn: of these workloads only minires was measured\n" in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_a_library_that_is_named_twice_is_compared_with_once(monkeypatch):
+    monkeypatch.setattr("benchmarks.__main__.find_spec", lambda name: name)
+    assert installed(["torch", "mygrad", "torch"]) == ["torch", "mygrad"]
+
+
+def test_an_ending_that_is_no_picture_is_refused_before_the_work(capsys):
+    assert main(["--tiny", "--plot", "ratios.txt"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("benchmarks: ratios.txt: a figure can be png, svg, pdf, jpg, jpeg or webp")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is Linux's /dev/full")
+def test_a_disk_that_is_full_in_the_end_costs_nothing_that_was_measured(capsys):
+    assert main(["--tiny", "batch_norm", "--against", "--json", "/dev/full"]) == 2
     said = capsys.readouterr()
-    assert str(tmp_path) in said.err
+    assert "/dev/full: No space left on device" in said.err
     assert "batch_norm/16@8" in said.out
 
 

@@ -82,7 +82,7 @@ def test_unknown_names_and_folders_are_data_errors(tmp_path):
         data.load("cifar100")
     with pytest.raises(DataError, match="there is no folder or archive"):
         data.load("cifar10", tmp_path / "none")
-    with pytest.raises(DataError, match="there is no folder or archive ''"):
+    with pytest.raises(DataError, match="a path must be the name of a file or a folder, got ''"):
         data.load("cifar10", "")
 
 

@@ -38,6 +38,25 @@ def test_bytes_and_floats_of_the_same_pictures_give_the_same_batch():
     np.testing.assert_allclose(a, b, atol=2e-6)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("std", [0.25, 4.0])
+def test_floats_lie_within_a_hundred_standard_deviations_of_their_mean(sign, std):
+    """To both sides, and in each channel by its own std."""
+    floats = np.full((6, 3, 4, 5), 0.5, np.float32)
+    floats[2, 1, 3, 4] += sign * 100 * std
+    settings = {"mean": (0.5,) * 3, "std": (1000.0, std, 1000.0)}
+    assert len(made(floats, **settings)) == 6
+    floats[2, 1, 3, 4] += sign * std / 4
+    with pytest.raises(DataError, match=rf"the floats of channel 1 go from .*, which mean 0\.5 and std {std:g} do not"):
+        made(floats, **settings)
+
+
+def test_a_mean_of_bytes_may_be_white_in_every_channel_and_more_in_none():
+    assert made(np.full_like(BYTES, 255), mean=(1.0,) * 3).mean == (1.0,) * 3
+    with pytest.raises(OptionError, match="is more than 1, which is white"):
+        made(mean=(0.5, 1.01, 0.5))
+
+
 def test_what_a_data_set_knows_is_plain_python():
     dataset = data.ArrayDataset("mine", np.array(["a", "b"]), BYTES, np.uint8(LABELS), np.float32([0.5, 0.25, 0.5]),
                                 np.array([1, 2, 3]))
@@ -59,7 +78,12 @@ def test_what_a_data_set_knows_is_plain_python():
     ({"labels": np.zeros((6, 1), int)}, ShapeError, r"got \(6, 1\); try labels.ravel\(\)"),
     ({"labels": np.eye(2, dtype=int)[LABELS]}, ShapeError, r"got \(6, 2\); try labels.argmax\(1\)"),
     ({"labels": np.ma.array(LABELS)}, DTypeError, "got MaskedArray"),
+    ({"labels": np.array([2**64 - 1] * 6, np.uint64)}, DataError, "labels go from 18446744073709551615 to"),
+    ({"labels": [0, 2**64, 0, 0, 0, 0]}, DTypeError, "of object"), ({"labels": [np.nan] * 6}, DTypeError, "got float64"),
+    ({"labels": "010110"}, DTypeError, "of <U6"), ({"labels": None}, DTypeError, "NoneType of object"),
     ({"classes": ("a", "a")}, DataError, "the class 'a' twice"),
+    ({"classes": None}, OptionError, "classes must be the names of the classes in order, got None"),
+    ({"classes": 2}, OptionError, "got 2"), ({"classes": {"a", "b"}}, OptionError, "in order, got {'"),
     ({"std": (0.25, 0.0, 0.25)}, OptionError, "std more than 0"),
     ({"std": (0.25, -1.0, 0.25)}, OptionError, "std more than 0"),
     ({"std": (0.25, np.inf, 0.25)}, OptionError, "std more than 0"),
@@ -130,10 +154,20 @@ def test_a_subset_holds_the_numbers_it_was_given():
     part = data.Subset(made(), [4, -1, 0])
     assert (len(part), part.labels.tolist(), part.classes) == (3, [1, 0, 0], ("a", "b"))
     np.testing.assert_array_equal(part.pixels([0, 1]), BYTES[[4, 5]])
-    with pytest.raises(IndexError):
-        data.Subset(made(), [6])
+    for indices in ((4, -1, 0), np.array([4, 5, 0]), Tensor([4, 5, 0])):
+        np.testing.assert_array_equal(data.Subset(made(), indices).indices, [4, 5, 0])
+    for indices in ([6], [-7], 5, None, "a", [0.5], [True] * 5, [[0, 1]]):
+        with pytest.raises(IndexError, match="mine"):
+            data.Subset(made(), indices)
     with pytest.raises(OptionError, match="part of a Dataset, got list"):
         data.Subset([1], [0])
+
+
+def test_a_data_set_counts_its_pictures_by_class():
+    assert made(classes=("a", "b", "none")).counts == (3, 3, 0)
+    assert data.Subset(made(), [1, 3]).counts == (0, 2)  # of the two classes there is but one
+    assert data.Subset(made(), [0, 1, 2]).counts == (2, 1)
+    assert all(type(count) is int for count in made().counts)
 
 
 def test_reprs_say_what_is_inside():

@@ -148,6 +148,9 @@ def test_order_and_augmentation_never_share_a_stream(dataset):
     ({"seed": 0.5}, "seed must be a whole number, got 0.5"), ({"seed": True}, "seed .* got True"),
     ({"seed": None}, "seed .* got None"), ({"prefetch": 1.5}, "prefetch must be a whole number, got 1.5"),
     ({"prefetch": False}, "prefetch .* got False"),
+    ({"shuffle": "no"}, "shuffle must be True or False, got 'no'"), ({"shuffle": np.nan}, "shuffle .* got nan"),
+    ({"shuffle": 0}, "shuffle .* got 0"), ({"drop_last": "x"}, "drop_last must be True or False, got 'x'"),
+    ({"drop_last": None}, "drop_last .* got None"),
     ({"transform": 3}, r"called as transform\(images, rng\), got 3"),
     ({"transform": lambda images: images}, r"called as transform\(images, rng\), .*\(images\) cannot be: too many"),
 ])
@@ -201,9 +204,10 @@ def test_a_dataloader_takes_a_batch_size_above_the_length(dataset):
 
 
 def test_the_defaults_of_torchs_other_arguments_are_accepted(dataset):
-    loader = data.DataLoader(dataset, 8, num_workers=0, pin_memory=False, drop_last=True, collate_fn=None, sampler=None,
+    loader = data.DataLoader(dataset, 8, None, num_workers=0, pin_memory=False, drop_last=True, collate_fn=None, sampler=None,
                              timeout=0, worker_init_fn=None, persistent_workers=False, generator=None)
     assert len(list(loader)) == len(loader) == 6
+    assert loader.shuffle is False
 
 
 class Own:

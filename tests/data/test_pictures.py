@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,6 +65,11 @@ def test_greys_stay_what_they_are(tmp_path, name, picture):
     assert (pixels[0] == pixels[2]).all()
 
 
+@pytest.mark.parametrize(("stored", "shown"), [(100 * 257 + 128, 100), (100 * 257 + 129, 101), (0, 0), (65535, 255)])
+def test_greys_of_16_bits_go_to_the_nearest_of_8(tmp_path, stored, shown):
+    assert (read_image(saved(tmp_path / "a.png", np.full((8, 8), stored, np.uint16)), 8) == shown).all()
+
+
 def test_greys_of_a_portable_map_stay_what_they_are(tmp_path):
     (tmp_path / "16.pgm").write_bytes(b"P5 64 64 65535\n" + RAMP.astype(">u2").tobytes())
     assert np.abs(read_image(tmp_path / "16.pgm", 64) - RAMP / 257).max() <= 1
@@ -91,6 +97,7 @@ def test_a_tiff_says_itself_which_grey_is_white(tmp_path, old, new, stored, show
     (np.full((9, 9), -0.1, np.float32), "floats from -0.1"),
     (np.full((9, 9), np.nan, np.float32), "odd.tif holds"),
     (np.where(np.eye(9) > 0, np.nan, 0.5).astype(np.float32), "odd.tif holds"),
+    (np.where(np.arange(81).reshape(9, 9) == 40, np.nan, 0.5).astype(np.float32), "odd.tif holds NaN or infinite values"),
 ])
 def test_greys_that_do_not_say_what_is_white_are_refused(tmp_path, picture, message):
     with pytest.raises(DataError, match=message):
@@ -144,6 +151,21 @@ def test_a_tall_photograph_stands_upright(tmp_path, orientation):
 def test_a_damaged_exif_block_spoils_no_picture(tmp_path):
     path = saved(tmp_path / "a.jpg", COLOURS, exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x7fjunk")
     assert read_image(path, 9).shape == (3, 9, 9)
+
+
+@pytest.mark.parametrize("error", [OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error])
+def test_whatever_a_damaged_exif_block_raises_the_picture_is_shown_as_stored(tmp_path, monkeypatch, error):
+    def damaged(picture):
+        raise error("damaged")
+    monkeypatch.setattr(Image.Image, "getexif", damaged)
+    np.testing.assert_array_equal(read_image(saved(tmp_path / "a.ppm", COLOURS[:20]), 20), COLOURS[:20].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("kind", "orientation"), [("TIFF", 1), ("JPEG", 6), ("PNG", 6)])
+def test_a_tiff_that_pillow_has_turned_is_not_turned_again(kind, orientation):
+    """Pillow turns TIFFs when it loads them. Old versions leave the tag that told them to."""
+    picture = SimpleNamespace(format=kind, getexif=lambda: {0x0112: 6})
+    assert pictures._orientation(picture) == orientation
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.tif", "a.png"])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from minires import data
+from minires import Tensor, data
 from minires.arrays import channels_last, is_channels_last
-from minires.errors import OptionError, ShapeError
+from minires.errors import DTypeError, OptionError, ShapeError
 
 RNG = np.random.default_rng
 X = channels_last(RNG(0).integers(1, 256, (64, 3, 6, 5), dtype=np.uint8))
@@ -46,6 +46,24 @@ def test_memory_stays_channels_last_inputs_stay_and_the_generator_decides(transf
     assert is_channels_last(first)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("name", ["flip", "pad_and_crop", "normalise"])
+@pytest.mark.parametrize(("images", "error", "said"), [
+    (np.ones(3), ShapeError, r"got \(3,\)"), (np.ones((3, 4, 4)), ShapeError, r"got \(3, 4, 4\)"),
+    ([[1.0]], DTypeError, "got a list"), (None, DTypeError, "got a NoneType"),
+    (Tensor(np.ones((1, 1, 4, 4))), DTypeError, r"got a Tensor; give its numpy\(\)"),
+])
+def test_what_is_no_batch_of_images_is_named_with_the_transform(name, images, error, said):
+    make = {"flip": data.flip, "pad_and_crop": lambda: data.pad_and_crop(1), "normalise": lambda: data.normalise(0.5, 0.5)}
+    with pytest.raises(error, match=f"{name}: images must be .*{said}"):
+        make[name]()(images, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("images", [None, [[1.0]], np.ones((1, 1, 2, 2), int), np.ones(1, complex)])
+def test_what_are_no_pixels_have_no_white(images):
+    with pytest.raises(DTypeError, match=r"pictures must be bytes \(uint8, white is 255\) or floats .*, got (list|None|int|comp)"):
+        data.to_floats(images)
 
 
 def test_channels_and_padding_that_do_not_fit_are_refused():

@@ -251,3 +251,12 @@ def test_a_kink_of_a_single_number_is_found():
     report = check(lambda x: (abs(float(x)), lambda dy: 0.0), 0.0)
     assert (report.passed, report.kinks) == (True, 1), report
     assert not check(lambda x: (abs(float(x)), lambda dy: 1.5 * float(dy)), 0.0).passed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_function_may_be_a_constant_without_an_imaginary_part_at_the_point_alone(seed):
+    def relu(x):
+        return (x if x > 0 else np.array(0.0)), lambda dy: dy * (x > 0)
+    report = check(relu, np.array(0.0), seed=seed)
+    assert (report.passed, report.method, report.kinks) == (True, "4-point", 1), report
+    assert not check(lambda x: (relu(x)[0], lambda dy: 1.5 * dy), np.array(0.0), seed=seed).passed

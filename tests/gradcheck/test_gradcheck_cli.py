@@ -208,22 +208,30 @@ def test_letters_that_the_console_does_not_have_lose_no_results(tmp_path):
     assert passed_in(tmp_path / "r.json") == [False] * 3
 
 
-@pytest.mark.parametrize("flag", ["--json", "--gradescope", "--plot"])
-def test_a_file_that_cannot_be_written_is_named_in_one_line(tmp_path, flag):
-    run = command(tmp_path, *(["relu"] if flag == "--plot" else ["work.py:sigmoid", "--samples", "1"]), flag,
-                  str(tmp_path / "work.py" / "x"))
-    out, err = run.communicate(timeout=120)
-    assert run.returncode == 2
-    assert err.startswith("gradcheck: ")
-    assert "work.py" in err
-    assert err.count("\n") == 1
-    assert flag == "--plot" or "0 of 3 cases passed" in out
+@pytest.mark.parametrize(("flag", "words"), [
+    ("--json", ["work.py:relu"]), ("--gradescope", ["work.py:relu"]), ("--plot", ["relu"]), ("--plot", ["--paths"])])
+def test_a_file_that_cannot_be_written_is_named_in_one_line_before_the_work(tmp_path, monkeypatch, capsys, flag, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work.py").write_text("raise AssertionError('it was loaded')")
+    for work in ("check_targets", "show_paths", "errors_by_step"):
+        monkeypatch.setattr(f"minires.gradcheck.__main__.{work}", lambda *args, **kwargs: pytest.fail("it works"))
+    assert main([*words, flag, "work.py/x"]) == 2
+    assert capsys.readouterr() == ("", "gradcheck: work.py/x: Not a directory\n")
 
 
+@pytest.mark.parametrize("words", [["relu"], ["--paths"]])
+def test_an_ending_that_is_no_picture_is_refused_before_the_work(capsys, words):
+    assert main([*words, "--plot", "steps.docx"]) == 2
+    assert capsys.readouterr() == ("", "gradcheck: steps.docx: a figure can be png, svg, pdf, jpg, jpeg or webp, by the "
+                                   "file's ending, not 'docx'\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is Linux's /dev/full")
 def test_one_file_that_cannot_be_written_does_not_keep_the_other_from_it(tmp_path):
-    run = command(tmp_path, "work.py:sigmoid", "--samples", "1", "--json", "work.py/x", "--gradescope", "g.json")
-    run.communicate(timeout=120)
-    assert run.returncode == 2
+    run = command(tmp_path, "work.py:sigmoid", "--samples", "1", "--json", "/dev/full", "--gradescope", "g.json")
+    out, err = run.communicate(timeout=120)
+    assert (run.returncode, err) == (2, "gradcheck: /dev/full: No space left on device\n")
+    assert "0 of 3 cases passed" in out
     assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 3
 
 

@@ -224,3 +224,47 @@ def test_the_nearest_average_is_the_projection_onto_the_hull():
     square = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     for g, nearest in (([0.3, 0.6], [0.3, 0.6]), ([2.0, 0.25], [1, 0.25]), ([-1, -1], [0, 0]), ([3, 3], [1, 1])):
         np.testing.assert_allclose(nearest_average(square, np.array(g)), nearest, atol=1e-7)
+
+
+def test_a_kink_that_both_arguments_must_move_to_meet_is_found():
+    """min(|a|, |b|) is 0 wherever one of them is, so neither alone shows that it bends."""
+    def function(to_a, to_b):
+        return lambda a, b: (np.minimum(np.abs(a), np.abs(b)), lambda dy: (to_a * dy, to_b * dy))
+    for to_a, to_b, passes in ((0, 0, True), (1, 0, True), (0.5, -0.5, True), (1, 1, False), (0.8, -0.3, False)):
+        report = check(function(to_a, to_b), np.zeros(2), np.zeros(2))
+        assert (report.passed, report.kinks) == (passes, 4), report
+
+
+@pytest.mark.parametrize("fill", [-np.inf, np.inf, -1e38])
+def test_a_mask_in_y_excuses_nothing_at_a_kink(fill):
+    x = np.array([0.0, 1.0, 2.0])
+
+    def function(slope):
+        return lambda x: (np.where([True, True, False], np.maximum(x, 0), fill),
+                          lambda dy: dy * np.array([slope, 1.0, 0.0]))
+    for slope, passes in ((0.0, True), (0.4, True), (1.0, True), (1.5, False), (-0.1, False)):
+        report = check(function(slope), x)
+        assert (report.passed, report.kinks) == (passes, 1), report
+
+
+def test_a_tie_beside_the_one_in_doubt_stays_one():
+    """The corner of the doubtful elements is looked for where the other ties are broken as well."""
+    def function(share):
+        def both(x):
+            y = np.maximum(x[::2], x[1::2])
+            return np.array([y.sum()]), lambda dy: dy[0] * share
+        return both
+    x = np.zeros(8)
+    assert check(function(np.tile([1.0, 0.0], 4)), x).passed
+    assert check(function(np.tile([0.0, 1.0], 4)), x).passed
+    assert check(function(np.full(8, 0.5)), x).passed
+    assert not check(function(np.array([1.0, 1, 1, 0, 1, 0, 1, 0])), x).passed
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.0, 0.5])
+def test_a_slope_that_the_complex_step_sees_at_the_point_alone_is_not_believed(slope):
+    """relu(x) − relu(−x) is x; to the complex step its slope at 0 is 0, that of its parts."""
+    def relu(x):
+        return np.where(x.real > 0, x, 0)
+    report = check(lambda x: (relu(x) - relu(-x), lambda dy: np.where(x == 0, slope, 1.0) * dy), np.array([0.0, 1.0]))
+    assert (report.method, report.passed) == ("complex step", slope == 1.0), report

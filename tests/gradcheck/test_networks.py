@@ -5,7 +5,7 @@ import pytest
 from backends import needs_gpu
 
 import minires
-from minires import models, nn
+from minires import models, nn, op, ops
 from minires.gradcheck import check_module, taylor_test
 from minires.graph import mode
 
@@ -176,3 +176,111 @@ def test_parameters_and_inputs_of_no_axes_or_one_element_are_checked(x):
     report = check_module(Scalars(1e-6), x)
     assert not report.passed
     assert report.worst.argument == "a"
+
+
+# Kinks in modules: held to the gradients nearby, as those of functions are.
+
+def winners(x):
+    return x == x.max()
+
+
+def first(x):
+    return np.eye(x.size)[x.argmax()]
+
+
+def equal(x):
+    return winners(x) / winners(x).sum()
+
+
+class Largest(nn.Module):
+    """The largest of w·x, whose gradient is shared out among equal ones; `real` minds complex numbers."""
+
+    def __init__(self, share, real=False, n=4):
+        self.weight, self.real = nn.Parameter(np.ones(n)), real
+
+        @op
+        def largest(x):
+            values = np.asarray(np.array(max(map(float, x))) if real else x[np.argmax(x.real)])
+            return values.copy(), lambda dy: dy * share(x.real)
+        self.largest = largest
+
+    def forward(self, x):
+        return self.largest(self.weight * x)
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["complex step", "4-point"])
+@pytest.mark.parametrize(("share", "passes"), [
+    (first, True), (equal, True), (lambda x: first(x)[::-1], True), (winners, False), (lambda x: 0 * x, False),
+    (lambda x: -first(x), False), (lambda x: 2 * first(x) / 3, False), (lambda x: 1.001 * equal(x), False),
+])
+@pytest.mark.usefixtures("own_ops")
+def test_a_module_at_a_tie_is_held_to_the_gradients_nearby(share, passes, real):
+    report = check_module(Largest(share, real), np.ones(4))
+    assert (report.passed, report.method) == (passes, "4-point" if real else "complex step"), report
+    assert report.kinks
+    if not passes:
+        assert set(report.wrong) & {"input 0", "weight"}
+
+
+@pytest.mark.parametrize("samples", [0, 1, 4])
+@pytest.mark.usefixtures("own_ops")
+def test_a_direction_alone_shows_a_wrong_gradient_at_a_tie_of_many(samples):
+    for share, passes in ((first, True), (equal, True), (winners, False)):
+        assert check_module(Largest(share, n=50), np.ones(50), samples=samples).passed is passes
+
+
+class Pieces(nn.Module):
+    """x as relu(x) − relu(−x): at 0 the gradient of the parts, 0 each, is none of the whole."""
+
+    def forward(self, x):
+        return ops.relu(x) - ops.relu(-x)
+
+
+def test_a_module_made_of_right_parts_may_be_wrong_at_a_kink():
+    assert check_module(Pieces(), np.array([1.0, -2.0])).passed
+    report = check_module(Pieces(), np.array([1.0, 0.0]))
+    assert report.wrong == ["input 0", "everything"], report
+
+
+class Bent(nn.Module):
+    """Kinks in the input, beside a layer with a weight whose gradient is wrong by a part."""
+
+    def __init__(self, excess=0.0):
+        self.inner, self.excess = nn.Linear(3, 2, rng=0), excess
+
+    def forward(self, x):
+        y = self.inner(ops.relu(x))
+        if y.requires_grad:
+            self.inner.weight.register_hook(lambda g: g * (1 + self.excess))
+        return y
+
+
+def test_kinks_of_a_module_excuse_no_wrong_gradient_elsewhere():
+    x = np.array([[0.0, 1.0, -2.0], [0.0, 0.5, 3.0]])
+    report = check_module(Bent(), x)
+    assert report.passed, report
+    assert report.kinks
+    for excess in (1e-10, 1e-3):
+        report = check_module(Bent(excess), x)
+        assert report.wrong[0] == "inner.weight", report
+        assert report.arguments[0].kinks
+
+
+@pytest.mark.parametrize("after", [nn.ReLU(), nn.MaxPool2d(2), nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))], ids=repr)
+def test_pictures_with_black_borders_raise_no_false_alarm(after):
+    module = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, bias=False, rng=0), after)
+    x = np.zeros((2, 1, 6, 6))
+    x[:, :, 2:4, 2:4] = np.random.default_rng(0).standard_normal((2, 1, 2, 2))
+    for seed in range(3):
+        report = check_module(module, x, seed=seed)
+        assert report.passed, report
+
+
+@pytest.mark.usefixtures("own_ops")
+def test_the_place_in_the_report_of_a_module_is_that_of_the_element():
+    report = check_module(Largest(winners), np.ones(4))
+    kinks = next(w for w in report.arguments if w.argument == "weight").kinks
+    assert sorted(k.index for k in kinks) == [(), (0,), (1,), (2,), (3,)]
+    wrong = check_module(Scaled(), np.random.default_rng(0).standard_normal((4, 3)))
+    assert "dinner.weight" in str(wrong)
+    assert len(wrong.worst.index) in (0, 2)

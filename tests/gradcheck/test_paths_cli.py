@@ -37,6 +37,14 @@ def test_a_wrong_branch_fails(capsys, monkeypatch):
     assert capsys.readouterr().out.startswith("FAILED: 3 blocks of resnet8")
 
 
+def test_a_model_in_another_spelling_is_the_same(capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr("minires.gradcheck.__main__.show_paths", lambda model, *args, **kwargs: asked.append(model) or True)
+    assert main(["--paths", "--model", "PreAct-ResNet20"]) == 0
+    assert main(["--paths", "--model", "resnet9"]) == 0
+    assert asked == ["preact_resnet20", "resnet9"]
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--model", "resnet9"], "there is no model 'resnet9'"),
     (["--dataset", "nowhere"], "nowhere"),

@@ -95,7 +95,7 @@ def test_a_list_of_modules_changes_as_a_python_list_does(kind):
             model[wrong] = layers[0]
         with pytest.raises(IndexError):
             del model[wrong]
-    with pytest.raises(DTypeError, match="a place is an integer or a slice"):
+    with pytest.raises(DTypeError, match="a place must be an integer"):
         model["0"]
     with pytest.raises(DTypeError, match=r"layer 0: .* is a class"):
         model[0] = nn.ReLU
@@ -115,6 +115,32 @@ def test_names_that_were_given_stay_and_numbers_follow_the_place():
     assert [name for name, _ in model.named_children()] == ["stem", "1", "head"]
     del model[0]
     assert [name for name, _ in model.named_children()] == ["0", "head"]
+
+
+def test_what_is_appended_renames_nothing_and_replaces_nothing():
+    a, b, c, d = linear(), nn.ReLU(), linear(), nn.Tanh()
+    model = nn.Sequential({"1": a, "0": b}).append(c)  # in torch likewise
+    assert dict(model.named_children()) == {"1": a, "0": b, "2": c}
+    assert list(model) == [a, b, c]
+    model.insert(0, d)  # 0 is taken
+    assert [(name, module) for name, module in model.named_children()] == [("2", d), ("1", a), ("0", b), ("3", c)]
+    part = nn.Sequential(a, b, c)[1:].append(d)  # of a slice that keeps its names; torch replaces c
+    assert list(part.named_children()) == [("1", b), ("2", c), ("3", d)]
+
+
+@pytest.mark.parametrize("put", [
+    lambda model: model.append(model), lambda model: model.insert(0, model), lambda model: model.extend([nn.ReLU(), model]),
+    lambda model: model.__setitem__(0, model), lambda model: model.append(nn.Sequential(nn.ReLU(), nn.ModuleList([model]))),
+    lambda model: setattr(model, "head", model), lambda model: setattr(model[0], "parent", model),
+    lambda model: model.add_module("2", nn.ModuleDict({"a": model}))])
+def test_a_module_is_no_part_of_itself(put):
+    model = nn.Sequential(nn.Sequential(linear()), linear())
+    layers = list(model)
+    with pytest.raises(OptionError, match=r"would make this Sequential a part of itself; .*weakref\.ref"):
+        put(model)
+    assert list(model)[:2] == layers
+    assert model not in list(model.modules())[1:]
+    repr(model)
 
 
 def test_slices_and_sums_share_the_layers():

@@ -75,7 +75,7 @@ def test_filling_counts_as_a_change_and_needs_no_no_grad():
 
 
 @pytest.mark.parametrize(("call", "error", "message"), [
-    (lambda: init.normal_(weight(2), std=-1.0), OptionError, "std must be at least 0"),
+    (lambda: init.normal_(weight(2), std=-1.0), OptionError, "std must be a finite number of at least 0"),
     (lambda: init.uniform_(weight(2), 1.0, 0.0), OptionError, r"a must be at most b, got a=1\.0 and b=0\.0"),
     (lambda: init.trunc_normal_(weight(2), a=5.0, b=6.0), OptionError, r"only 0\.00% of N\(0\.0, 1\.0²\) lie in \[5\.0, 6\.0\]"),
     (lambda: init.trunc_normal_(weight(2), a=2.0, b=-2.0), OptionError, "needs std > 0 and a < b"),
@@ -86,3 +86,11 @@ def test_filling_counts_as_a_change_and_needs_no_no_grad():
 def test_what_cannot_be_filled_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_single_number_is_filled_too():
+    for fill in (init.normal_, init.uniform_, init.trunc_normal_, init.ones_):
+        x = Tensor(7.0)
+        assert fill(x, **({"rng": 0} if fill is not init.ones_ else {})) is x
+        assert x.shape == ()
+        assert abs(x.item()) <= 2

@@ -84,6 +84,7 @@ def test_lists_and_modules_that_hold_themselves_are_walked_once():
     seen = []
     model.apply(lambda m: seen.append(type(m).__name__))
     assert seen == ["Linear", "ReLU", "Sequential"]
+    assert "(parent.0): ..." in repr(model)
 
 
 def test_a_layer_under_two_names_is_one_module_and_is_saved_under_both():
@@ -209,7 +210,7 @@ def test_to_takes_devices_and_float_types_in_every_form():
 
 
 def test_train_and_freezing_refuse_what_is_no_mode():
-    with pytest.raises(DTypeError, match="requires_grad must be True or False, got str"):
+    with pytest.raises(DTypeError, match="requires_grad must be True or False, got 'no'"):
         nn.ReLU().requires_grad_("no")
     with pytest.raises(DTypeError, match="train: mode must be True or False, got list"):
         nn.ReLU().train([1, 2])

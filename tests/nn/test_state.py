@@ -39,6 +39,14 @@ def test_the_pair_is_torchs():
     (lambda state: "weights.safetensors", r"got a str, read the file first: storage\.load\(path\)\[0\]"),
     (lambda state: net(), r"got a Sequential, pass its state_dict\(\)"),
     (lambda state: list(state), "got a list"),
+    (lambda state: None, "got a NoneType"),
+    (lambda state: net().state_dict, r"got a method, call it: state_dict\(\)"),
+    (lambda state: {**state, "1.num_batches_tracked": np.array(np.nan)},
+     r"cannot hold: 1\.num_batches_tracked \(file float64, model int64\)"),
+    (lambda state: {**state, "1.num_batches_tracked": np.array(3.0, np.float32)}, r"file float32, model int64"),
+    (lambda state: {**state, "1.num_batches_tracked": np.array(2**63, np.uint64)}, r"file uint64, model int64"),
+    (lambda state: {**state, "1.num_batches_tracked": np.array(True)}, r"file bool, model int64"),
+    (lambda state: {**state, "0.bias": np.full(3, 1e300)}, r"cannot hold: 0\.bias \(file float64, model float32\)"),
     (lambda state: {**state, "0.bias": "text"}, "0.bias is no array that can be read here"),
     (lambda state: {**state, "0.bias": np.ones(3, complex)}, "0.bias is no array that can be read here"),
     (lambda state: {**state, "2.weight": np.ones((9, 3)), "2.bias": np.ones(9)},
@@ -77,6 +85,13 @@ def test_nan_and_infinity_are_loaded_as_torch_loads_them():
     layer = nn.Linear(1, 2)
     layer.load_state_dict({"weight": [[np.nan], [np.inf]], "bias": Tensor([1.0, 2.0])})
     np.testing.assert_array_equal(layer.weight.data, [[np.nan], [np.inf]])
+
+
+def test_a_count_of_any_integer_type_is_loaded_where_it_fits():
+    for kind in (np.uint8, np.int32, np.uint64):
+        model = net()
+        model.load_state_dict({**model.state_dict(), "1.num_batches_tracked": np.array(7, kind)})
+        assert (model[1].num_batches_tracked.dtype, int(model[1].num_batches_tracked)) == (np.int64, 7)
 
 
 def test_parameters_of_torch_are_taken_with_their_graph():

@@ -1,4 +1,4 @@
-"""Optimisers against torch's, their state, and the settings they refuse."""
+"""Optimisers against torch's, and the settings they refuse."""
 
 import itertools
 from fractions import Fraction
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from backends import BACKENDS, GPUS
 
-from minires import Tensor, nn, optim, storage
+from minires import Tensor, nn, optim
 from minires.arrays import to_device
-from minires.errors import CheckpointError, DTypeError, OptionError, ShapeError
+from minires.errors import DTypeError, GraphError, OptionError, ShapeError
 
 SHAPES = [(3, 4), (5,), (), (1,), (0,), (4, 0, 2)]
 SGD_SETTINGS = [{"momentum": m, "weight_decay": w, "dampening": d, "nesterov": n}
@@ -117,6 +117,41 @@ def test_a_group_with_its_own_rate_keeps_its_ratio_to_the_schedule():
     np.testing.assert_allclose(before[1] - q.data, 0.3, rtol=1e-13)
 
 
+def test_the_rate_is_that_of_the_groups_without_one_of_their_own():
+    p, q, r = tensors(np.float64)[:3]
+    optimizer = optim.SGD([{"params": [p], "lr": 0.25}, {"params": [q]}], 0.5)
+    optimizer.param_groups[1]["lr"] = 2.0
+    assert optimizer.lr == 2.0
+    optimizer = optim.SGD([{"params": [p], "lr": 0.0}, {"params": [q], "lr": 0.25}, {"params": [r], "lr": 0.125}], 0.5)
+    assert optimizer.lr == 0.5  # where all have one, it is what their ratio makes of it
+    optimizer.lr = 2.0
+    assert [group["lr"] for group in optimizer.param_groups] == [0.0, 1.0, 0.5]
+    assert optimizer.lr == 2.0
+    optimizer = optim.SGD([{"params": [p], "lr": 0.0}], 0.5)
+    optimizer.lr = 2.0
+    assert (optimizer.lr, optimizer.param_groups[0]["lr"]) == (0.0, 0.0)
+
+
+def test_a_rate_may_begin_at_0():
+    p = params()
+    optimizer = optim.SGD(p, 0.0)
+    p[0].grad = np.ones(2)
+    optimizer.step()
+    optimizer.lr = 0.5
+    optimizer.step()
+    np.testing.assert_array_equal(p[0].data, [0.5, 0.5])
+
+
+def test_a_step_between_forward_and_backward_is_noticed():
+    p = params()
+    optimizer = optim.SGD(p, 0.5)
+    loss = (p[0] * p[0]).sum()
+    p[0].grad = np.ones(2)
+    optimizer.step()
+    with pytest.raises(GraphError, match="changed"):
+        loss.backward()
+
+
 def test_a_parameter_whose_gradient_comes_late_is_stepped_as_torch_does():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     ours = tensors(np.float64)
@@ -221,6 +256,9 @@ def test_the_rate_may_be_any_real_number_and_is_torchs_by_default():
     (lambda: optim.Adam(params(), amsgrad=True), "Adam: amsgrad is not there"),
     (lambda: optim.AdamW(params(), amsgrad=True), "AdamW: amsgrad is not there"),
     (lambda: optim.AdamW(params(), eps=-1), "eps must be"),
+    (lambda: optim.SGD(params(), 0.1).add_param_group(None), "a parameter group is a dictionary .*, got a NoneType"),
+    (lambda: optim.SGD(params(), 0.1).add_param_group("lr"), "a parameter group is a dictionary .*, got a str"),
+    (lambda: optim.SGD(params(), 0.1).step(0.5), "closure must be a function that computes the loss, got 0.5"),
 ])
 def test_settings_out_of_range_are_refused(make, message):
     with pytest.raises(OptionError, match=message) as caught:
@@ -264,6 +302,27 @@ def test_what_is_written_into_a_group_takes_effect_and_is_checked():
     with pytest.raises(OptionError, match="lr must be a finite number of at least 0, got nan"):
         optimizer.step()
     np.testing.assert_array_equal(p.data, changed)
+
+
+@pytest.mark.parametrize(("write", "message"), [
+    (lambda groups: groups.append({}), "other groups or parameters than were given"),
+    (lambda groups: groups.append({"params": []}), "other groups or parameters"),
+    (lambda groups: groups.append({"params": params()}), r"add some with add_param_group\(\)"),
+    (lambda groups: groups.clear(), "other groups or parameters"),
+    (lambda groups: groups[0].update(params=None), "other groups or parameters"),
+    (lambda groups: groups[0].update(params=[]), "other groups or parameters"),
+    (lambda groups: groups[0].update(params=params() + params()), "other groups or parameters"),
+    (lambda groups: groups[0].pop("params"), "other groups or parameters"),
+    (lambda groups: groups[0].pop("momentum"), "a parameter group lacks its 'momentum'"),
+])
+def test_groups_that_were_written_into_what_cannot_be_stepped_are_refused(write, message):
+    p = params()
+    optimizer = optim.SGD(p, 0.1, momentum=0.9)
+    p[0].grad = np.ones(2)
+    write(optimizer.param_groups)
+    with pytest.raises(OptionError, match=f"SGD: .*{message}"):
+        optimizer.step()
+    np.testing.assert_array_equal(p[0].data, np.ones(2))
 
 
 def test_a_group_can_be_added_later():
@@ -387,95 +446,6 @@ def test_a_state_is_loaded_into_the_parameters_dtype(stored, wanted):
     other.step()  # v = 0.5·1 + 1
     assert other.state[0]["momentum_buffer"].dtype == wanted
     np.testing.assert_allclose(q.data, np.full(2, 1 - 0.15), rtol=1e-6)
-
-
-def test_all_settings_are_in_the_state():
-    p, q = tensors(np.float64)[:2]
-    first = optim.Adam([{"params": [p], "lr": 0.05, "betas": (0.5, 0.6)}, {"params": [q]}], 0.5, weight_decay=0.1)
-    first.lr, first.param_groups[1]["eps"] = 0.3, 1e-3
-    second = optim.Adam([{"params": [p], "lr": 1}, {"params": [q]}], 10)
-    second.load_state_dict(first.state_dict())
-    for a, b in zip(first.param_groups, second.param_groups, strict=True):
-        assert {k: v for k, v in a.items() if k != "params"} == {k: v for k, v in b.items() if k != "params"}
-    assert second.lr == 0.3
-
-
-def test_what_is_kept_goes_by_the_settings_that_are_loaded():
-    p = params()
-    with_momentum, without = optim.SGD(p, 0.1, 0.9, nesterov=True), optim.SGD(p, 0.2)
-    p[0].grad = np.ones(2)
-    with_momentum.step()
-    other = optim.SGD(p, 0.2)
-    other.load_state_dict(with_momentum.state_dict())
-    assert (other.lr, other.param_groups[0]["momentum"], other.param_groups[0]["nesterov"]) == (0.1, 0.9, True)
-    np.testing.assert_array_equal(other.state[0]["momentum_buffer"], np.ones(2))
-    with_momentum.param_groups[0].update(momentum=0.0, nesterov=False)
-    without.load_state_dict(with_momentum.state_dict())
-    assert (without.param_groups[0]["momentum"], without.state) == (0.0, [{}])
-
-
-def test_an_optimiser_of_ones_own_needs_an_update_and_no_more():
-    class Signs(optim.Optimizer):
-        def __init__(self, params, lr=0.5, every=2, name="signs"):
-            super().__init__(params, lr=lr, every=every, name=name)
-
-        def update(self, xs, dxs, states, group, t, first):
-            for x, dx in zip(xs, dxs):
-                x -= group["lr"] * np.sign(dx) * (t % group["every"] == 0)
-    p = params()
-    optimizer = Signs(p)
-    p[0].grad = np.array([3.0, -2.0])
-    optimizer.step()
-    optimizer.step()
-    np.testing.assert_array_equal(p[0].data, [0.5, 1.5])
-    other = Signs(p, 0.1, 5, "others")
-    other.load_state_dict(optimizer.state_dict())
-    assert (other.lr, other.param_groups[0]["every"], other.param_groups[0]["name"], other.steps) == (0.5, 2, "others", [2])
-
-
-def test_a_state_without_settings_as_older_checkpoints_have_it_leaves_them():
-    optimizer = optim.SGD(params(), 0.25, momentum=0.5)
-    optimizer.load_state_dict({"steps": np.array([1]), "momentum_buffer.0": np.ones(2)})
-    assert (optimizer.lr, optimizer.param_groups[0]["momentum"], optimizer.steps) == (0.25, 0.5, [1])
-
-
-def test_a_state_survives_a_weights_file(tmp_path):
-    pytest.importorskip("safetensors", reason="safetensors is not installed")
-    p = params()
-    optimizer = optim.Adam(p, 0.1, (0.7, 0.8))
-    p[0].grad = np.ones(2)
-    optimizer.step()
-    storage.save(tmp_path / "state.safetensors", optimizer.state_dict())
-    other = optim.Adam(p, 0.3)
-    other.load_state_dict(storage.load(tmp_path / "state.safetensors")[0])
-    assert (other.lr, other.param_groups[0]["betas"], other.steps) == (0.1, (0.7, 0.8), [1])
-    np.testing.assert_array_equal(other.state[0]["exp_avg_sq"], optimizer.state[0]["exp_avg_sq"])
-
-
-STEPS, BUFFER = {"steps": np.array([1])}, {"momentum_buffer.0": np.ones(2)}
-
-
-@pytest.mark.parametrize(("momentum", "state", "message"), [
-    (0.9, {}, r"missing: \['steps'\], unexpected: \[\], shape or type differs: \[\]"),
-    (0.9, STEPS, r"missing: \['momentum_buffer.0'\], unexpected: \[\], shape or type differs: \[\]"),
-    (0.9, {**STEPS, **BUFFER, "momentum_buffer.5": np.ones(2)}, r"missing: \[\], unexpected: \['momentum_buffer.5'\]"),
-    (0.0, {**STEPS, **BUFFER}, r"missing: \[\], unexpected: \['momentum_buffer.0'\]"),
-    (0.9, {**STEPS, "momentum_buffer.0": np.ones(3)}, r"unexpected: \[\], shape or type differs: \['momentum_buffer.0'\]"),
-    (0.9, {"steps": np.array([1.5]), **BUFFER}, r"shape or type differs: \['steps'\]"),
-    (0.9, {"steps": np.array([-1]), **BUFFER}, "steps below 0: -1"),
-    (0.9, {**STEPS, "momentum_buffer.0": np.ones(2, int)}, r"shape or type differs: \['momentum_buffer.0'\]"),
-    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array(np.nan)}, "lr must be a finite number of at least 0, got nan"),
-    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array([0.1])}, r"shape or type differs: \['group.0.lr'\]"),
-    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array("a")}, r"shape or type differs: \['group.0.lr'\]"),
-    (0.9, {**STEPS, **BUFFER, "group.1.lr": np.array(0.1)}, r"unexpected: \['group.1.lr'\]"),
-    (0.9, {**STEPS, **BUFFER, "group.0.params": np.array(0.1)}, r"unexpected: \['group.0.params'\]"),
-    (0.9, {"steps": np.array(1), **BUFFER}, r"unexpected: \[\], shape or type differs: \['steps'\]"),
-])
-def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(momentum, state, message):
-    optimizer = optim.SGD(params(), 0.1, momentum=momentum)
-    with pytest.raises(CheckpointError, match="SGD cannot load this state; .*" + message):
-        optimizer.load_state_dict(state)
-    assert (optimizer.steps, optimizer.state, optimizer.lr) == ([0], [{}], 0.1)
 
 
 @pytest.mark.parametrize("place", GPUS)

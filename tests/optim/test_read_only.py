@@ -28,6 +28,8 @@ def test_a_state_is_loaded_whole_or_not_at_all():
 
 def test_steps_beyond_counting_are_refused():
     optimizer = optim.SGD([Tensor(np.ones(2), requires_grad=True)], lr=0.1)
-    for steps in (np.array([1 << 63], np.uint64), np.array([(1 << 63) - 1])):
+    for steps in (np.array([1 << 63], np.uint64), np.array([(1 << 63) - 1]), np.array([1 << 53])):
         with pytest.raises(CheckpointError, match="too many to count"):
             optimizer.load_state_dict({**optimizer.state_dict(), "steps": steps})
+    optimizer.load_state_dict({**optimizer.state_dict(), "steps": np.array([(1 << 53) - 1])})
+    assert optimizer.steps == [(1 << 53) - 1]

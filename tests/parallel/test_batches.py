@@ -12,6 +12,7 @@ from minires import Tensor, nn
 from minires.errors import DTypeError, GraphError, MiniresError, OptionError, ShapeError
 from minires.graph import no_grad
 from minires.parallel import Replicas
+from minires.parallel.gradients import Exchange
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -91,6 +92,8 @@ REFUSED = {
     "labels of more axes": (lambda x, t: (x, t.reshape(4, 1)), ShapeError, "cross_entropy: logits"),
     "no images": (lambda x, t: (x[:0], t[:0]), ShapeError, "each image, and there must be one"),
     "float labels": (lambda x, t: (x, t.astype(float)), DTypeError, "labels must be an array .* got float64"),
+    "labels that are booleans": (lambda x, t: (x, t > 4), DTypeError, "labels must be an array .* got bool"),
+    "one number an image": (lambda x, t: (x[:, 0, 0, 0], t), ShapeError, r"images \(N,C,H,W\) are \(4,\)"),
     "labels in a list": (lambda x, t: (x, t.tolist()), DTypeError, "labels must be an array .* got list"),
     "no labels": (lambda x, t: (x, None), DTypeError, "labels must be an array .* got NoneType"),
     "a label beyond the classes": (lambda x, t: (x, np.where(t == t[3], 99, t)), IndexError, "target 99 is no class"),
@@ -125,6 +128,15 @@ def test_what_one_process_refuses_several_refuse_alike(change, error, message):
             found.append((raised.type, re.sub(r"\(\d+", "(N", str(raised.value))))  # a part has fewer images
             assert replicas.gradients(*batch(4)) == expected
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("images", [1.0, [1.0, 2.0, 3.0]], ids=str)
+def test_what_one_process_refuses_to_predict_several_refuse_alike(images):
+    for n in (1, 2):
+        with Replicas(network(), n) as replicas:
+            with pytest.raises(ShapeError, match=r"x must be \(N,C,H,W\)"):
+                replicas.predict(np.array(images))
+            assert not replicas.others
 
 
 def test_gradients_inside_no_grad_are_refused_alike():
@@ -202,6 +214,48 @@ def test_a_hook_on_a_parameter_that_takes_the_gradient_away_is_heard():
         assert model.linear.bias.grad is not None
 
 
+def test_a_hook_may_remove_itself_and_others():
+    model, calls = network(), []
+    handles = []
+
+    def once(_):
+        calls.append("once")
+        for handle in handles:
+            handle.remove()
+    p = model.linear.weight
+    for register in (p.register_hook, p.register_post_accumulate_grad_hook):
+        handles += [register(once), register(lambda _: calls.append("another"))]
+        with Replicas(model, 2) as replicas:
+            replicas.gradients(*batch(4))
+            replicas.gradients(*batch(4))
+        handles.clear()
+    assert calls == ["once", "another"] * 2
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_hook_that_makes_a_gradient_of_another_shape_is_refused_alike(n):
+    model = network()
+    handle = model.linear.bias.register_hook(lambda dw: dw[:3])
+    with Replicas(model, n) as replicas:
+        with pytest.raises(ShapeError, match="hook"):
+            replicas.gradients(*batch(4))
+        handle.remove()
+        assert replicas.gradients(*batch(4))[0] > 0
+
+
+def test_hooks_on_parameters_are_called_from_the_loss_back():
+    found = []
+    for n in (1, 2):
+        model = nn.Sequential(*(nn.Linear(4, 4, bias=False, rng=i) for i in range(4))).to(np.float64)
+        calls = []
+        for name, p in model.named_parameters():
+            p.register_hook(lambda dw, name=name, calls=calls: calls.append(name))
+        with Replicas(model, n) as replicas:
+            replicas.gradients(np.ones((4, 4)), np.array([0, 1, 2, 0]))
+        found.append(calls)
+    assert found[0] == found[1] == [f"{i}.weight" for i in (3, 2, 1, 0)]
+
+
 class Listening(nn.Module):
     def __init__(self, listen):
         self.first, self.second, self.listen = nn.Linear(4, 4, rng=0), nn.Linear(4, 3, rng=1), listen
@@ -247,3 +301,36 @@ def test_a_tensor_that_is_no_parameter_and_requires_a_gradient_is_refused():
     model.forward = lambda x: model.second(model.first(x) * model.scale)
     with Replicas(model, 2) as replicas, pytest.raises(GraphError, match="the gradient at leaf is asked for"):
         replicas.gradients(np.ones((4, 4)), np.array([0, 1, 2, 0]))
+
+
+def test_a_gradient_that_no_tensor_can_show_is_no_reason_to_refuse():
+    model = Listening(lambda m, h: None).to(np.float64)
+    model.forward = lambda x: model.second(model.first(x) * Tensor(np.ones(4), requires_grad=True))
+    with Replicas(model, 2) as replicas:
+        replicas.gradients(np.ones((4, 4)), np.array([0, 1, 2, 0]))
+
+
+def test_a_graph_of_many_paths_is_looked_at_once():
+    """Each residual connection doubles the paths: 2⁶⁰ of them are too many to walk."""
+    class Deep(nn.Module):
+        def __init__(self):
+            self.fc = nn.Linear(4, 3, rng=0)
+
+        def forward(self, x):
+            x = self.fc(x)
+            for _ in range(60):
+                x = (x + x) * 0.5
+            return x
+    images, labels = np.random.default_rng(0).standard_normal((4, 4)), np.array([0, 1, 2, 0])
+    expected = Replicas(Deep().to(np.float64), 1).gradients(images, labels)
+    with Replicas(Deep().to(np.float64), 2) as replicas:
+        assert replicas.gradients(images, labels)[0] == pytest.approx(expected[0], rel=1e-12)
+
+
+def test_frozen_parameters_need_no_memory_for_gradients():
+    model = network()
+    model.conv1.requires_grad_(False)
+    exchange = Exchange(list(model.parameters()), 2)
+    assert exchange.slots[0][0] is exchange.slots[1][0] is None
+    assert all((exchange.slots[rank][i] is None) == (exchange.owners[i] == rank)
+               for rank in range(2) for i in range(1, len(exchange.parameters)))

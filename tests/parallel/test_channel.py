@@ -1,8 +1,10 @@
 """Objects come whole through a channel, and an end that stands still holds up nothing but its own message."""
 
 import os
+import signal
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -81,4 +83,35 @@ def test_hanging_up_is_heard_though_a_fork_has_the_end_too(ends):
     ends[0].hang_up()
     with pytest.raises(EOFError):
         ends[1].receive(1)
+    with pytest.raises(EOFError):
+        ends[1].send("too late", None)
     os.close(copy)
+
+
+def test_a_reader_waits_as_long_as_it_is_told_and_no_longer(ends):
+    began = time.monotonic()
+    assert ends[0].receive(0.2) is None
+    assert 0.15 < time.monotonic() - began < 5
+    ends[1].send("here", None)
+    began = time.monotonic()
+    assert ends[0].receive(60) == "here"
+    assert time.monotonic() - began < 5
+
+
+def test_two_ends_may_hang_up_one_after_the_other(ends):
+    for end in ends:
+        end.hang_up()
+        assert end.end.fileno() == -1
+
+
+def test_a_writer_whose_reader_has_gone_gets_no_signal(ends):
+    """Some programs let SIGPIPE end them, as command-line tools do; Python's own default is to ignore it."""
+    noticed = []
+    before = signal.signal(signal.SIGPIPE, lambda number, frame: noticed.append(number))
+    try:
+        ends[1].close()
+        with pytest.raises(EOFError):
+            ends[0].send("too late", None)
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+    assert noticed == []

@@ -16,7 +16,7 @@ from sharing import batch, here, network, there
 
 from minires import Tensor, nn, ops
 from minires.errors import GraphError, ProcessError, ShapeError
-from minires.parallel import Replicas, process
+from minires.parallel import Replicas, memory, process
 from minires.parallel.gradients import Exchange
 from minires.parallel.memory import Meeting
 
@@ -164,8 +164,9 @@ def test_whatever_happens_to_a_process_that_predicts_is_said_soon(fault):
         replicas.predict(batch(6)[0])
 
 
-def test_a_process_that_is_killed_between_batches_is_replaced():
-    with Replicas(network(), 2) as replicas:
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_process_that_is_killed_between_batches_is_replaced(n):
+    with Replicas(network(), n) as replicas:
         expected = replicas.gradients(*batch(4))
         os.kill(replicas.others[0].process.pid, signal.SIGKILL)
         replicas.others[0].process.join(SOON)
@@ -284,6 +285,40 @@ def test_what_processes_came_for_is_said():
         replicas.gradients(*batch(4))
 
 
+def test_the_same_meeting_with_more_numbers_is_told_by_its_numbers():
+    said = memory._differ(np.array([[memory.NORM, 6, 0], [memory.NORM, 8, 0]]))
+    assert "process 0 came to add up batch norm's sums (6 numbers), process 1 came to add up batch norm's sums (8 " in said
+
+
+class Switching(nn.Module):
+    """forward() keeps in a buffer whether the images that it has seen were bright."""
+
+    def __init__(self, dtype):
+        self.fc = nn.Linear(4, 3, rng=0)
+        self.register_buffer("bright", np.zeros(1, dtype))
+
+    def forward(self, x):
+        self.bright[...] = x.data.mean() > 0
+        return self.fc(x)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.uint8])
+def test_integers_in_buffers_that_depend_on_the_images_are_refused(dtype):
+    model = Switching(dtype)
+    images, labels = np.repeat(np.array([1, -1], np.float32), 2).reshape(4, 1) * np.ones((4, 4), np.float32), np.zeros(4, int)
+    with Replicas(model, 2) as replicas, pytest.raises(GraphError, match="process 1 with other batches counted by batch "
+                                                                          "norm, or other integers in a buffer"):
+        replicas.gradients(images, labels)
+
+
+def test_a_meeting_takes_as_many_numbers_as_its_table_has():
+    alone = Meeting(1)
+    numbers = np.arange(float(memory.SUMS))
+    np.testing.assert_array_equal(alone(numbers, memory.NORM), numbers)
+    with pytest.raises(GraphError, match=rf"can add up {memory.SUMS} numbers, got {memory.SUMS + 1}; use one process"):
+        alone(np.zeros(memory.SUMS + 1), memory.NORM)
+
+
 # The end of the first process
 
 
@@ -326,7 +361,9 @@ def is_over(pid):
     ("pid = os.getpid()\n    if pid != first: os.write(1, b'%d ' % pid); os.kill(pid, signal.SIGSTOP)\n"
      "    else: time.sleep(.5); os.kill(pid, 9)",
      "first = os.getpid(); replicas.gradients(*batch(N))"),
-], ids=["between batches", "in a meeting", "while they predict", "while they are stopped"])
+    ("pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
+     "import threading; first = os.getpid(); threading.Thread(target=replicas.gradients, args=batch(N)).start()"),
+], ids=["between batches", "in a meeting", "while they predict", "while they are stopped", "in a meeting of threads"])
 def test_no_process_outlives_the_first(hook, body):
     others = pids_after(hook, body)
     assert len(others) == 2
@@ -376,6 +413,28 @@ def test_signals_that_a_group_gets_are_left_to_the_first_process():
             assert replicas.others[0].process.pid == pid
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_fork_may_use_replicas_that_have_no_other_processes():
+    replicas = Replicas(network(), 1)
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if replicas.gradients(*batch(4))[0] > 0 else 2)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_an_error_is_shown_though_a_buffer_has_changed_its_shape():
+    model = network()
+
+    def change():
+        model.bn1.running_mean = np.zeros(3)
+        raise ZeroDivisionError("not today")
+    model.bn1.register_forward_hook(here(change))
+    with Replicas(model, 2) as replicas, pytest.raises(ZeroDivisionError, match="not today"):
+        replicas.gradients(*batch(4))
 
 
 def test_one_process_goes_on_after_another_has_ended(monkeypatch):

@@ -107,6 +107,62 @@ def test_a_network_is_used_on_after_close():
     replicas.close()
 
 
+def test_parameters_lie_in_memory_as_they_did_whether_shared_or_not():
+    """A convolution's weights may lie in another order than their axes; its bits depend on that."""
+    model = network()
+    model.conv1.weight.data = np.ascontiguousarray(model.conv1.weight.data.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)
+    strides = {name: p.data.strides for name, p in model.named_parameters()}
+    with Replicas(model, 2) as replicas:
+        replicas.gradients(*batch(4))
+        assert {name: p.data.strides for name, p in model.named_parameters()} == strides
+    assert {name: p.data.strides for name, p in model.named_parameters()} == strides
+
+
+def test_new_processes_find_the_weights_in_the_same_memory():
+    """An optimiser may keep views of them, and a second copy of a large network may not fit."""
+    model = network()
+    with Replicas(model, 2) as replicas:
+        before = [p.data for p in model.parameters()]
+        for N in (4, 6):
+            replicas.gradients(*batch(N))
+            assert all(p.data is data for p, data in zip(model.parameters(), before, strict=True))
+
+
+def test_a_parameter_that_was_given_another_array_keeps_it_after_close():
+    model = network()
+    with Replicas(model, 2):
+        own = np.zeros_like(model.linear.bias.data)
+        model.linear.bias.data = own
+    assert model.linear.bias.data is own
+
+
+def test_a_buffer_that_cannot_be_written_is_left_as_it_is():
+    class Scaled(nn.Module):
+        def __init__(self):
+            self.fc = nn.Linear(4, 3, rng=0)
+            self.register_buffer("scale", np.broadcast_to(np.float64(2.0), (3,)))
+            self.register_buffer("absent", None)
+
+        def forward(self, x):
+            return self.fc(x) * Tensor(self.scale.copy())
+    found = []
+    for n in (1, 2):
+        with Replicas(Scaled().to(np.float64), n) as replicas:
+            replicas.model.scale = np.broadcast_to(np.float64(2.0), (3,))
+            found.append([replicas.gradients(vectors, classes)[0] for _ in range(2)])
+    assert found[1] == pytest.approx(found[0], rel=1e-12)
+
+
+def test_as_many_images_as_processes_are_predicted_one_by_each():
+    model, calls = network(), []
+    model.bn1.register_forward_hook(here(lambda: calls.append(None)))
+    model.conv1.register_forward_hook(lambda module, inputs, y: calls.append(len(y)))
+    with Replicas(model, 3) as replicas:
+        assert replicas.predict(batch(3)[0]).shape == (3, 10)
+        assert replicas.predict(batch(2)[0]).shape == (2, 10)
+    assert calls == [1, None, 2, None]
+
+
 def test_two_replicas_of_one_network_take_turns():
     model, (images, labels) = network(), batch(6)
     expected, _ = Replicas(network(), 1).gradients(images, labels)

@@ -4,6 +4,7 @@ import errno
 import mmap
 import multiprocessing
 import os
+import random
 import resource
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from sharing import batch, network
 
 from minires import nn
 from minires.errors import OptionError
-from minires.parallel import Replicas, why_not
+from minires.parallel import MAX_PROCESSES, Replicas, why_not
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -76,6 +77,14 @@ def test_memory_may_be_refused_from_the_start(monkeypatch):
     assert "memory" in replicas.reason
 
 
+def test_a_refusal_that_the_system_has_no_words_for_is_told_in_its_own(monkeypatch):
+    def refuse(*arguments):
+        raise OSError("the sandbox says no")
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    with pytest.warns(RuntimeWarning, match=r"refuses 1 MB of memory that processes share: the sandbox says no"):
+        Replicas(network(), 2)
+
+
 def test_what_is_refused_later_leaves_the_step_as_it_is(monkeypatch):
     model = network()
     with Replicas(model, 2) as replicas:
@@ -122,9 +131,9 @@ def test_no_semaphores_and_no_dev_shm_are_needed(monkeypatch):
         assert replicas.n == 2
 
 
-@pytest.mark.parametrize("n", [0, -1, 2.0, True, False, "2", None, 1000, 10**9], ids=repr)
+@pytest.mark.parametrize("n", [0, -1, 2.0, True, False, "2", None, MAX_PROCESSES + 1, 10**9], ids=repr)
 def test_what_is_no_number_of_processes_is_refused(n):
-    with pytest.raises(OptionError, match=rf"at least 1 process and at most \d+, as a whole number, got {n!r}"):
+    with pytest.raises(OptionError, match=rf"at least 1 process and at most 256, as a whole number, got {n!r}"):
         Replicas(network(), n)
 
 
@@ -144,6 +153,9 @@ def test_what_is_no_module_is_refused(model):
 def test_a_generator_under_any_name_is_seen():
     model = network()
     model.layer1.noise = np.random.default_rng(0)
+    assert why_not(model).startswith("layer1 draws random numbers")
+    model = network()
+    model.layer1.noise = random.Random(0)
     assert why_not(model).startswith("layer1 draws random numbers")
     model = network()
     model.chance = np.random.RandomState(0)

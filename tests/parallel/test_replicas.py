@@ -43,6 +43,15 @@ def test_several_processes_make_the_steps_of_one(n, sizes):
         np.testing.assert_allclose(array, alone[1][name], rtol=1e-10, atol=1e-12, err_msg=name)
 
 
+def test_an_image_that_six_processes_have_is_counted_once():
+    """Each brings a sixth, and six of these floats are a little less than 1."""
+    model = network()
+    images = batch(1)[0]
+    labels = model.train()(Tensor(images)).data.argmax(axis=1)
+    with Replicas(model, 6) as replicas:
+        assert replicas.gradients(images, labels)[1] == 1
+
+
 @pytest.mark.parametrize("N", [6, 5, 1])
 def test_processes_share_the_moments_that_a_scatter_matrix_gives(N):
     rng = np.random.default_rng(0)
@@ -84,10 +93,12 @@ def test_a_loss_that_is_not_finite_is_an_error_and_the_next_batch_is_none():
         expected = replicas.gradients(images, labels)
         broken = images.copy()
         broken[3] = np.nan  # a picture of the other process
+        pid = replicas.others[0].process.pid
         with pytest.raises(GraphError, match="the loss is nan"):
             replicas.gradients(broken, labels)
         assert all(p.grad is None for p in model.parameters())
         assert replicas.gradients(images, labels) == expected
+        assert replicas.others[0].process.pid == pid
 
 
 def test_a_process_that_is_killed_is_named_and_replaced():

@@ -1,5 +1,7 @@
 """python -m minires.probes, as a person meets it."""
 
+import sys
+
 import pytest
 
 from minires.console import OutputError
@@ -33,13 +35,25 @@ def test_a_slip_costs_one_line_and_status_2(capsys, flags, message):
     assert err.count("\n") == 1
 
 
-def test_a_picture_that_cannot_be_written_names_its_path(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("out", "message"), [
+    ("file/g.png", "file/g.png: Not a directory"), ("g.gif", "g.gif: a figure can be png, svg, pdf, jpg, jpeg or webp")])
+def test_a_picture_that_cannot_be_drawn_is_named_before_the_work(tmp_path, monkeypatch, capsys, out, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("in the way")
-    assert main(["--depths", "20", "--batch-size", "4", "--out", "file/g.png"]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("minires.probes: file: ")
+    monkeypatch.setattr("minires.probes.__main__.gradient_norms", lambda *args: pytest.fail("it measures"))
+    assert main(["--depths", "20", "--batch-size", "4", "--out", out]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"minires.probes: {message}")
     assert err.count("\n") == 1
+
+
+def test_without_matplotlib_it_is_said_before_the_work(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("minires.probes: drawing needs matplotlib")
 
 
 def test_an_output_that_has_gone_costs_no_picture(tmp_path, monkeypatch, capsys):

@@ -68,9 +68,12 @@ def test_what_is_no_file_is_written_through_and_stays(tmp_path):
     storage.atomic_write("/dev/null", b"x")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     os.mkfifo(tmp_path / "pipe")
-    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
-    storage.atomic_write(tmp_path / "pipe", b"through")
-    assert reader.communicate(timeout=20)[0] == b"through"
+    content = b"through" * 100_000  # more than a pipe holds
+    with open(tmp_path / "read", "wb") as file:
+        reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=file)
+    storage.atomic_write(tmp_path / "pipe", content)
+    assert reader.wait(timeout=20) == 0
+    assert (tmp_path / "read").read_bytes() == content
     assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
     with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
         storage.atomic_write("/dev/full", b"x")
@@ -80,12 +83,15 @@ def test_what_is_no_file_is_written_through_and_stays(tmp_path):
 
 @posix
 @pytest.mark.parametrize("to", ["file", "pipe"])
-def test_standard_output_gets_it_between_what_is_printed(tmp_path, to):
-    code = ("from minires import storage; print('before'); storage.atomic_write('/dev/stdout', b'content\\n'); "
-            "print('after')")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_standard_stream_gets_it_between_what_is_printed(tmp_path, stream, to):
+    code = (f"import sys; from minires import storage; print('before', end=' ', file=sys.{stream}); "
+            f"storage.atomic_write('/dev/{stream}', b'content '); print('after', file=sys.{stream})")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open(tmp_path / "out", "wb") as file:
-        found = subprocess.run([sys.executable, "-c", code], stdout=file if to == "file" else subprocess.PIPE, check=True)
-    assert (found.stdout or (tmp_path / "out").read_bytes()) == b"before\ncontent\nafter\n"
+        found = subprocess.run([sys.executable, "-c", code], check=True, env=environment,
+                               **{stream: file if to == "file" else subprocess.PIPE})
+    assert (getattr(found, stream) or (tmp_path / "out").read_bytes()) == b"before content after\n"
 
 
 @posix

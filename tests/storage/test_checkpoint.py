@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minires import storage
-from minires.errors import CheckpointError, OptionError
+from minires.errors import CheckpointError, DTypeError, OptionError
 
 
 def test_sections_and_state_come_back(tmp_path):
@@ -30,6 +30,8 @@ def test_bare_weights_are_no_checkpoint(tmp_path):
     {"format": "minires checkpoint 99"}, {"format": "minires checkpoint 1"},
     {"format": "minires checkpoint 1", "sections": "[]", "state": "{}"},
     {"format": "minires checkpoint 1", "sections": '["model"]', "state": "{"},
+    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[]"},
+    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "null"},
     {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[" * 100_000},
 ])
 def test_a_malformed_checkpoint_is_refused(tmp_path, metadata):
@@ -38,12 +40,34 @@ def test_a_malformed_checkpoint_is_refused(tmp_path, metadata):
         storage.load_checkpoint(tmp_path / "c")
 
 
+@pytest.mark.parametrize("name", ["model", "other/a", "a", "/a", "model2/a"])
+def test_an_array_of_no_section_is_named(tmp_path, name):
+    arrays = {"model/a": np.ones(1), name: np.ones(1)}
+    storage.save(tmp_path / "c", arrays, {"format": "minires checkpoint 1", "sections": '["model"]', "state": "{}"})
+    with pytest.raises(CheckpointError, match=f"its array '{name}' is in none of its sections model"):
+        storage.load_checkpoint(tmp_path / "c")
+
+
 def test_a_section_that_would_not_come_back_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="no '/', got 'model/ema'"):
+    with pytest.raises(OptionError, match="sections\\[0\\] must be a section's name, without '/', got 'model/ema'"):
         storage.save_checkpoint(tmp_path / "c", {"model/ema": {"a": np.ones(1)}}, {})
 
 
-def test_state_that_is_no_json_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(TypeError):
-        storage.save_checkpoint(tmp_path / "c", {}, {"a": object()})
+LOOP = {}
+LOOP["itself"] = LOOP
+
+
+@pytest.mark.parametrize(("sections", "state", "error", "message"), [
+    ({}, {"a": object()}, DTypeError, "c cannot hold this state, .*: Object of type object is not JSON"),
+    ({}, {"a": np.float32(1)}, DTypeError, "type float32 is not JSON"), ({}, {"a": {1, 2}}, DTypeError, "type set"),
+    ({}, {"a": 10**5000}, DTypeError, "c cannot hold this state"), ({}, LOOP, DTypeError, "Circular reference"),
+    ({}, [], DTypeError, r"takes a state \{name: value\}, got a list"), ({}, None, DTypeError, "got a NoneType"),
+    (None, {}, DTypeError, r"takes sections \{name: \{name: array\}\}, got None"), ("model", {}, DTypeError, "got 'model'"),
+    ({"model": None}, {}, DTypeError, "got {'model': None}"), (["model"], {}, DTypeError, r"got \['model'\]"),
+    ({1: {}}, {}, OptionError, r"sections\[0\] must be a section's name, without '/', got 1"),
+    ({"a\0": {}}, {}, OptionError, "must be a section's name"),
+])
+def test_what_would_not_come_back_is_refused_before_anything_is_written(tmp_path, sections, state, error, message):
+    with pytest.raises(error, match=message):
+        storage.save_checkpoint(tmp_path / "c", sections, state)
     assert list(tmp_path.iterdir()) == []

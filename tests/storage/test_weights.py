@@ -97,10 +97,20 @@ def test_metadata_that_looks_like_the_digest_does_not_take_its_place(tmp_path):
     assert storage.load(tmp_path / "w")[1] == metadata
 
 
+def test_numbers_that_look_like_the_digest_stay_what_they_are(tmp_path):
+    array = np.frombuffer(b'"sha256":"' + b"0" * 64 + b'"', np.uint8)
+    storage.save(tmp_path / "w", {"a": array})
+    np.testing.assert_array_equal(storage.load(tmp_path / "w")[0]["a"], array)
+
+
 @pytest.mark.parametrize(("arrays", "metadata", "error", "message"), [
     ({"a": [1.0]}, {}, DTypeError, "a must be an array or a Tensor, got list"),
     ({"a": np.array([None])}, {}, DTypeError, "dtype .*object"),
     ({"a": np.ones(1)}, {"epoch": 3}, DTypeError, "'int' object"),
+    ({"a": np.ma.array([1.0, 2.0], mask=[0, 1])}, {}, DTypeError, r"a: MaskedArray computes in its own way; pass x.filled"),
+    ({"\ud800": np.ones(1)}, {}, DTypeError, "surrogates not allowed"),
+    ({"a": np.ones(1)}, {"k": "\ud800"}, DTypeError, "surrogates not allowed"),
+    ({"a": np.ones(1)}, 5, DTypeError, r"metadata \{str: str\}, got a int"), ({"a": np.ones(1)}, [], DTypeError, "got a list"),
     ({"__metadata__": np.ones(1)}, {}, OptionError, "'__metadata__' belongs to the file"),
     ({"a": np.ones(1)}, {"sha256": "mine"}, OptionError, "'sha256' belongs to the file"),
     ({"a": np.ones(1)}, {"written_by": "me"}, OptionError, "'written_by' belongs to the file"),
@@ -183,7 +193,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "socket"))
-        for path in (tmp_path / "pipe", tmp_path / "socket", "/dev/zero", "/dev/null", tmp_path, "a\0b", "x" * 5000):
+        for path in (tmp_path / "pipe", tmp_path / "socket", "/dev/zero", "/dev/null", tmp_path, "x" * 5000):
             with pytest.raises(CheckpointError, match="cannot be read"):
                 storage.load(path)
 
@@ -197,6 +207,18 @@ def test_files_larger_than_they_say_or_than_memory_are_refused_unread(tmp_path):
             file.truncate(8 + len(text) + (8 << 40))
         with pytest.raises(CheckpointError, match="its header speaks of" if said == 4 else "more than the .* GB of this"):
             storage.load(path)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_header_longer_than_the_format_allows_is_not_read(tmp_path, monkeypatch, more):
+    text = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    (tmp_path / "w").write_bytes(header(text + b" " * more) + b"1")
+    monkeypatch.setattr(storage.weights, "LONGEST_HEADER", len(text))
+    if more:
+        with pytest.raises(CheckpointError, match="w is no sound safetensors file: its header would be 54 bytes long"):
+            storage.load(tmp_path / "w")
+    else:
+        assert storage.load(tmp_path / "w")[0]["a"] == [ord("1")]
 
 
 @pytest.mark.parametrize("metadata", ["[]", "5", '{"a": 1}', '"x"', "[[1]]"])

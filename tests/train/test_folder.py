@@ -12,7 +12,7 @@ import pytest
 
 from minires import storage
 from minires.errors import CheckpointError, OptionError
-from minires.train import Config, Run, loop
+from minires.train import Config, Run, folder, loop
 from minires.train.folder import Hold, new_folder, unfinished_run
 
 SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16, "processes": 1}
@@ -170,6 +170,19 @@ def test_a_last_checkpoint_that_cannot_be_written_is_an_error_and_the_numbers_ar
     assert resumed.step == 0  # the checkpoint of the start stands
 
 
+def test_the_curves_need_room_beside_the_checkpoints(tmp_path, monkeypatch):
+    run = start(tmp_path)
+    size = sum(array.nbytes for array in run.model.state_dict().values())
+    for free, enough in ((4 * size + 100_000, False), (4 * size + 500_000, True)):
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+        if enough:
+            run._check_room()
+        else:
+            with pytest.raises(OSError, match="MB are free"):
+                run._check_room()
+    run.close()
+
+
 @posix
 def test_a_real_limit_on_files_leaves_no_part_behind(tmp_path):
     """The system refuses to write more than some bytes into a file, as a full disk does."""
@@ -178,7 +191,7 @@ def test_a_real_limit_on_files_leaves_no_part_behind(tmp_path):
     found = subprocess.run([sys.executable, "-c", code, "--model", "resnet8", "--out", "run"], cwd=tmp_path,
                            capture_output=True, text=True, timeout=60)
     assert found.returncode == 2
-    assert found.stderr == "minires.train: run/checkpoint.safetensors: File too large\n"
+    assert found.stderr == "minires.train: run/checkpoint.safetensors: File too large; stopped before the first step\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -235,11 +248,89 @@ def test_without_locks_on_the_disk_runs_go_on(tmp_path, monkeypatch):
 
 def test_a_lock_that_is_a_link_or_somebodys_text_is_left_alone(tmp_path):
     victim = tmp_path / "victim"
-    victim.write_text("precious " * 50)
+    victim.write_text("precious")  # as short as a lock is
     for make in (lambda path: path.symlink_to(victim), lambda path: path.write_text("precious " * 50)):
-        folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        make(folder / ".lock")
+        place = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
+        place.mkdir()
+        make(place / ".lock")
         with pytest.raises((OSError, OptionError)):
-            Hold(folder)
-        assert victim.read_text() == (folder / ".lock").read_text() == "precious " * 50
+            Hold(place)
+        assert victim.read_text() == "precious"
+        assert (place / ".lock").read_text().startswith("precious")
+
+
+@posix
+def test_a_pipe_in_place_of_the_lock_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(OptionError, match="is no lock of a run; move it away, or choose another --out"):
+        Hold(tmp_path)
+
+
+@posix
+def test_the_lock_names_its_holder_and_nothing_of_one_before(tmp_path):
+    (tmp_path / ".lock").write_text("process 1234567890123\n")  # of one that was killed
+    hold = Hold(tmp_path)
+    assert (tmp_path / ".lock").read_text() == f"process {os.getpid()}\n"
+    (tmp_path / ".lock").write_text("")
+    with pytest.raises(OptionError, match="is being written by another process;"):
+        Hold(tmp_path)
+    hold.release()
+
+
+@posix
+def test_a_lock_whose_holder_lets_go_while_it_is_opened_is_made_anew(tmp_path, monkeypatch):
+    right, asked = folder.lock, []
+
+    def slow(handle):
+        if not asked:
+            (tmp_path / ".lock").unlink()
+        asked.append(handle)
+        return right(handle)
+    monkeypatch.setattr(folder, "lock", slow)
+    hold = Hold(tmp_path)
+    assert len(asked) == 2
+    with pytest.raises(OptionError, match="is being written by"):
+        Hold(tmp_path)
+    hold.release()
+
+
+@posix
+def test_no_file_stays_open_after_a_lock_is_let_go_or_refused(tmp_path):
+    before = os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd") else []
+    hold = Hold(tmp_path)
+    with pytest.raises(OptionError):
+        Hold(tmp_path)
+    hold.release()
+    hold.release()
+    assert (os.listdir("/proc/self/fd") if before else []) == before
+
+
+@posix
+def test_a_fork_lets_go_of_no_lock_and_closes_no_file_but_its_own(tmp_path):
+    Hold(tmp_path / "past").release()
+    reading, writing = os.pipe()  # in the numbers that the lock had
+    hold = Hold(tmp_path / "run")
+    child = os.fork()
+    if child == 0:
+        try:
+            hold.release()
+            os.write(writing, b"written")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    assert os.read(reading, 100) == b"written"
+    os.close(reading)
+    assert (tmp_path / "run" / ".lock").exists()
+    hold.release()
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_a_checkpoint_that_says_nothing_of_epochs_counts_as_unfinished(tmp_path, monkeypatch):
+    """Going on with it says what is wrong with it."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "runs" / "odd" / "checkpoint.safetensors"
+    path.parent.mkdir(parents=True)
+    for state in ({}, {"epoch": 1}, {"epoch": "1", "config": {"epochs": 2}}, {"epoch": 1, "config": None}):
+        storage.save_checkpoint(path, {"model": {}}, state)
+        assert unfinished_run().name == "odd"

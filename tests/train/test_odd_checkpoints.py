@@ -67,7 +67,7 @@ def resumed(tmp_path, monkeypatch):
     """resumed(sections, state): what Run.resume makes of a checkpoint with this content."""
     from minires import data
     digits, load = data.load("digits"), data.load
-    monkeypatch.setattr(data, "load", lambda *args: digits if args == ("digits", None) else load(*args))
+    monkeypatch.setattr(data, "load", lambda *args: digits if args[:2] == ("digits", None) else load(*args))
     monkeypatch.setattr("os.fsync", lambda handle: None)
 
     def resume(sections, state):
@@ -106,7 +106,7 @@ def test_every_odd_value_at_every_place_of_the_state_is_refused_by_name(saved, r
             fine = FINE.get(name, ())
             if same or any(value is ok or (type(value) is type(ok) and value == ok) for ok in fine):
                 continue
-            if value is DELETED and name in ("config.tf32", "config.processes", "dataset"):
+            if value is DELETED and name in ("config.size", "config.tf32", "config.processes", "dataset"):
                 continue  # the first versions did not write them
             tried += 1
             text = refusal(resumed, sections, changed(state, path, value))
@@ -221,6 +221,30 @@ def test_what_is_no_state_at_all_is_refused(tmp_path, sections, state):
         Run.resume(tmp_path)
 
 
+def test_a_finished_run_has_no_batch_under_way(saved, resumed):
+    sections, state = saved
+    rows = [{**state["history"][0], "epoch": epoch, "step": 2 * epoch} for epoch in (1, 2, 3)]
+    with pytest.raises(CheckpointError, match=r"batch must be 0, got 1$"):
+        resumed(sections, {**state, "epoch": 3, "history": rows})
+
+
+@pytest.mark.parametrize(("first", "message"), [
+    (-1, "steps below 0: -1"), (4, r"optimizer/steps must be 3, as many as the run has done, got \[3, 4\]")])
+def test_one_parameters_odd_count_of_steps_is_refused(saved, resumed, first, message):
+    sections, state = saved
+    steps = sections["optimizer"]["steps"].copy()
+    steps[0] = first
+    with pytest.raises(CheckpointError, match=message):
+        resumed(weights_with(sections, "optimizer", "steps", steps), state)
+
+
+def test_a_parameter_that_was_frozen_for_a_while_has_done_fewer_steps(saved, resumed):
+    sections, state = saved
+    steps = sections["optimizer"]["steps"].copy()
+    steps[0] = 0
+    assert resumed(weights_with(sections, "optimizer", "steps", steps), state).step == 3
+
+
 def test_a_generators_odd_state_is_refused(resumed, tmp_path, monkeypatch):
     from minires import models
     from minires.nn import Dropout, Sequential
@@ -249,7 +273,7 @@ def test_a_generators_odd_state_is_refused(resumed, tmp_path, monkeypatch):
 def test_checkpoints_of_before_resume(saved, resumed):
     """The first versions wrote neither the data set's description nor these settings."""
     sections, state = saved
-    config = {key: value for key, value in state["config"].items() if key not in ("tf32", "processes")}
+    config = {key: value for key, value in state["config"].items() if key not in ("size", "tf32", "processes")}
     old = {key: value for key, value in state.items() if key != "dataset"}
     assert resumed(sections, {**old, "config": config}).step == 3
 
@@ -264,3 +288,35 @@ def test_other_classes_than_at_the_start_are_refused(saved, resumed):
     other = {**state["dataset"], "classes": [*"1023456789"]}
     with pytest.raises(CheckpointError, match=r"dataset\.classes was \['1', '0', .* and is \['0', '1', .* in digits"):
         resumed(sections, {**state, "dataset": other})
+
+
+def test_a_run_that_is_finished_has_no_epoch_under_way(saved, resumed):
+    sections, state = saved
+    (row,) = state["history"]
+    history = [{**row, "epoch": i, "step": 2 * i} for i in (1, 2, 3)]
+    with pytest.raises(CheckpointError, match="batch must be 0, got 1"):
+        resumed(sections, {**state, "epoch": 3, "history": history})
+
+
+def test_a_parameter_may_have_had_fewer_steps_and_not_more_or_less_than_none(saved, resumed):
+    """One that was frozen for a while has."""
+    sections, state = saved
+    steps = sections["optimizer"]["steps"]
+    assert steps.ndim == 1
+    for first, accepted in ((1, True), (0, True), (4, False), (-1, False)):
+        changed = np.array([first, *steps[1:]], steps.dtype)
+        text = refusal(resumed, weights_with(sections, "optimizer", "steps", changed), state)
+        assert (text == "") == accepted, (first, text)
+
+
+def test_more_images_cannot_be_right_than_were_seen(saved, resumed):
+    sections, state = saved
+    for correct, accepted in ((16, True), (17, False)):
+        text = refusal(resumed, sections, {**state, "totals": {**state["totals"], "correct": correct}})
+        assert (text == "") == accepted, text
+
+
+def test_a_count_of_batches_is_not_below_none(saved, resumed):
+    sections, state = saved
+    text = refusal(resumed, weights_with(sections, "model", "bn1.num_batches_tracked", np.array(-1)), state)
+    assert "model/bn1.num_batches_tracked holds numbers below 0" in text

@@ -291,7 +291,7 @@ def test_resume_takes_the_newest_run_that_is_not_finished_and_says_so_of_others(
         "--epochs N" in capsys.readouterr().err
     assert main(["--resume", "--out", "runs/finished"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("runs/finished is finished: its 1 epochs are trained\n")
+    assert out.startswith("runs/finished is finished, with 1 epoch\n")
     assert "test accuracy" in out
 
 
@@ -301,7 +301,7 @@ def test_a_run_of_constant_rate_can_be_made_longer_and_is_then_as_if_it_had_alwa
     assert main([*flags, "--epochs", "2", "--out", "runs/whole"]) == 0
     assert main([*flags, "--epochs", "1", "--out", "runs/short"]) == 0
     assert main(["--resume", "--out", "runs/short"]) == 0
-    assert "its 1 epochs are trained; --epochs N makes it longer" in capsys.readouterr().out
+    assert "runs/short is finished, with 1 epoch; --epochs N makes it longer\n" in capsys.readouterr().out
     assert main(["--resume", "--epochs", "2"]) == 0
     whole, longer = (load_checkpoint(f"runs/{name}/checkpoint.safetensors") for name in ("whole", "short"))
     assert longer[1]["epoch"] == longer[1]["config"]["epochs"] == 2

@@ -1,24 +1,27 @@
 """Whatever of a network a process has copied is known to be unchanged, or is copied again."""
 
+import collections
 import copy
 import functools
 import os
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
 from sharing import batch, network
 
 from minires import Tensor, kernels, nn, ops
-from minires.graph import no_grad
-from minires.parallel import Replicas, likeness
+from minires.graph import mode, no_grad
+from minires.parallel import Replicas
+from minires.parallel.snapshot import Snapshot
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
 
 def look(model):
-    return likeness.Likeness(model, list(model.parameters()))
+    return Snapshot(model, list(model.parameters()))
 
 
 class Config:
@@ -27,10 +30,25 @@ class Config:
 
 
 class Slotted:
-    __slots__ = ("scale",)
+    __slots__ = ("__hidden", "scale")
 
     def __init__(self):
-        self.scale = 1.0
+        self.scale = self.__hidden = 1.0
+
+    def hide(self):
+        self.__hidden = 3.0
+
+
+class SlottedSub(Slotted):
+    __slots__ = "unset"
+
+
+class Layers(list):
+    """A list with attributes of its own."""
+
+
+def scaled(x, scale=1.0, *, shift=0.0):
+    return x * scale + shift
 
 
 class Holder(nn.Module):
@@ -50,6 +68,13 @@ class Holder(nn.Module):
         self.tensor = Tensor(np.ones((4, 1, 1), np.float32))
         self.config, self.slotted, self.space = Config(), Slotted(), types.SimpleNamespace(scale=1.0)
         self.kinds = {1, "two"}
+        self.queue, self.frozen, self.own_list = collections.deque([1.0]), frozenset({Config}), Layers([1.0])
+        self.sub, self.scaled, self.bound = SlottedSub(), scaled, Config().__init__
+        self.fixed = functools.partial(scaled, np.ones(1))
+        self.masked = np.ma.masked_array([1.0, 2.0], mask=[False, True])
+        self.left, self.right = [Config(), Config()], [Config()]
+        self.before, self.after = {"a": Config, "b": Slotted}, {"c": Layers}
+        self.layout = np.ones((2, 6))
         factor = [1.0]
         self.closure, self.factor = (lambda x: x * factor[0]), factor
         self.method = self.config.__init__
@@ -77,6 +102,16 @@ def replaced(array):
     array.data = array.data * 2
 
 
+def moved(model):
+    model.after = {"b": model.before.pop("b"), **model.after}
+
+
+def reshaped(array):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        array.shape = (3, 4)
+
+
 CHANGES = {
     "eps": lambda m: setattr(m.norm, "eps", 0.5),
     "an integer that is a float": lambda m: setattr(m, "numbers", [1.0, 2.0]),
@@ -85,12 +120,19 @@ CHANGES = {
     "a setting in a dictionary": lambda m: m.table.update(a=3.0),
     "an attribute": lambda m: setattr(m, "scale", 3.0),
     "None": lambda m: setattr(m, "nothing", 0),
+    "an attribute's type": lambda m: setattr(m, "scale", 2),
+    "an object that moves from a list into the next": lambda m: m.right.insert(0, m.left.pop()),
+    "an object that moves from a dictionary into the next": moved,
     "a new attribute": lambda m: setattr(m, "more", 1),
     "an attribute that goes": lambda m: delattr(m, "name"),
     "a list": lambda m: m.numbers.__setitem__(1, 3.0),
     "a list's length": lambda m: m.numbers.append(0),
     "a dictionary's depth": lambda m: m.table["deep"]["b"][1].__setitem__(0, 4.0),
     "a dictionary's key": lambda m: m.table.update(c=1),
+    "a key of a dictionary that has as many": lambda m: m.table.update(b=m.table.pop("a")),
+    "a queue": lambda m: m.queue.append(2.0),
+    "a set that is frozen": lambda m: setattr(m, "frozen", frozenset({Slotted})),
+    "an attribute of a list": lambda m: setattr(m.own_list, "scale", 3.0),
     "a set": lambda m: m.kinds.add(3),
     "an array": lambda m: m.mask.__setitem__(0, 0),
     "an array in a list": lambda m: m.masks[0].__setitem__(0, 0),
@@ -100,12 +142,26 @@ CHANGES = {
     "a tensor that is no parameter": lambda m: m.tensor.data.__setitem__(0, 3),
     "an object": lambda m: setattr(m.config, "scale", 3.0),
     "a list in an object": lambda m: m.config.shifts.__setitem__(0, 3.0),
+    "an array's shape": lambda m: reshaped(m.layout),
+    "an array's mask": lambda m: m.masked.mask.__setitem__(0, True),
+    "a tensor that is no parameter and is to learn": lambda m: m.tensor.requires_grad_(True),
+    "a private slot": lambda m: m.slotted.hide(),
+    "a slot that was empty": lambda m: setattr(m.sub, "unset", 1.0),
+    "a slot of a base class": lambda m: setattr(m.sub, "scale", 3.0),
+    "the object of a method": lambda m: setattr(m.bound.__self__, "scale", 3.0),
+    "a partial's function": lambda m: m.fixed.__setstate__((np.multiply, m.fixed.args, {}, {})),
+    "a partial's argument": lambda m: m.fixed.args[0].__setitem__(0, 3.0),
+    "a function's default": lambda m: setattr(m.scaled, "__defaults__", (3.0,)),
+    "a function's keyword default": lambda m: m.scaled.__kwdefaults__.update(shift=3.0),
+    "a function's code": lambda m: setattr(m.scaled, "__code__", (lambda x, scale, *, shift: x).__code__),
     "an object with slots": lambda m: setattr(m.slotted, "scale", 3.0),
     "a namespace": lambda m: setattr(m.space, "scale", 3.0),
     "what a function closes over": lambda m: m.factor.__setitem__(0, 3.0),
     "another function": lambda m: setattr(m, "closure", lambda x: x * 3.0),
     "a partial's keyword": lambda m: m.partial.keywords.update(negative_slope=0.7),
     "the class's array": lambda m: m.bias.__setitem__(0, 1.0),
+    "the code of a class's forward": lambda m: setattr(type(m).forward, "__code__", other_forward.__code__),
+    "a base class's method": lambda m: setattr(nn.BatchNorm2d.__mro__[1], "added", lambda self: None),
     "a class's forward": lambda m: setattr(type(m), "forward", other_forward),
     "an object's forward": lambda m: setattr(m, "forward", types.MethodType(other_forward, m)),
     "which of two modules a name stands for": lambda m: m.pair.__setitem__(2, m.pair[1]),
@@ -121,6 +177,7 @@ CHANGES = {
     "a mode": lambda m: m.norm.eval(),
     "a buffer": lambda m: setattr(m.norm, "running_mean", m.norm.running_mean + 1),
     "the chosen kernel": lambda m: kernels.use("readable"),
+    "a complex step": lambda m: setattr(mode, "complex_step", True),
     "NumPy's errors": lambda m: np.seterr(under="raise"),
 }
 
@@ -128,10 +185,17 @@ CHANGES = {
 @pytest.fixture
 def holder():
     forward, bias, errors = Holder.forward, Holder.bias.copy(), np.geterr()
+    code = {function: function.__code__ for function in (forward, scaled)}
     model = Holder()
     yield model
     model.open.close()
     Holder.forward, Holder.bias[:] = forward, bias
+    for function in code:
+        function.__code__ = code[function]
+    scaled.__defaults__, scaled.__kwdefaults__ = (1.0,), {"shift": 0.0}
+    if "added" in vars(nn.BatchNorm2d.__mro__[1]):
+        del nn.BatchNorm2d.__mro__[1].added
+    mode.complex_step = False
     np.seterr(**errors)
     kernels.use("fastest")
 
@@ -156,6 +220,10 @@ def test_the_place_of_a_change_is_named():
     holder.config.shifts[0] = 1.0
     assert before.difference(look(holder)) == "config.shifts"
     holder.open.close()
+    model = nn.Linear(2, 2, rng=0)
+    before = look(model)
+    model.last = 1
+    assert before.difference(look(model)) == "last"
 
 
 def test_what_a_step_of_training_changes_is_no_change():
@@ -171,14 +239,72 @@ def test_what_a_step_of_training_changes_is_no_change():
     assert before.difference(look(model)) == ""
 
 
+def test_values_that_are_made_anew_are_no_change():
+    model = network()
+    values = ["slice(1, 9)", "range(300)", "1e9 + 1j", "b'bytes'", "(1, 'two')", "frozenset({1000})", "[1000, None]",
+              "{'a': 1000}", "{1000}"]
+    for i, value in enumerate(values):
+        setattr(model, f"value{i}", eval(value))
+    before = look(model)
+    for i, value in enumerate(values):
+        setattr(model, f"value{i}", eval(value))
+    assert before.difference(look(model)) == ""
+
+
+def test_what_takes_the_place_of_something_that_has_gone_is_seen():
+    """Python gives the address of an object that has gone to the next one of its size."""
+    def change_array(model):
+        model.linear.bias.data = np.zeros(10)  # the first array goes
+        model.linear.bias.data = np.ones(10)
+
+    def change_buffer(model):
+        model.bn1.running_mean = None
+        model.bn1.running_mean = np.ones(16)
+
+    def change_method(model):
+        type(model).added = None
+        type(model).added = lambda self: 2
+    for change in (change_array, change_buffer, change_method):
+        model = network()
+        type(model).added = lambda self: 1
+        try:
+            before = look(model)
+            change(model)
+            assert before.difference(look(model)), change.__name__
+        finally:
+            del type(model).added
+
+
+def test_a_variable_without_a_value_hides_none_after_it():
+    def outer():
+        scale = [1.0]
+        model.function = lambda: (absent, scale)
+        model.scale = scale
+        if False:
+            absent = None
+    model = network()
+    outer()
+    model.scale, scale = None, model.scale
+    before = look(model)
+    scale[0] = 2.0
+    assert before.difference(look(model)) == "function.scale"
+
+
+def test_a_library_that_a_module_holds_is_not_looked_into():
+    model = network()
+    before = len(look(model).fingerprints)
+    model.library, model.kind, model.builtin = np, Config, len
+    assert len(look(model).fingerprints) == before + 3
+
+
 def test_what_has_many_names_is_looked_at_once():
     model = network()
-    before = len(look(model).values)
+    before = len(look(model).fingerprints)
     for i in range(100):
         setattr(model, f"again{i}", model.layer1)
-    assert len(look(model).values) == before + 100
+    assert len(look(model).fingerprints) == before + 100
     model.layer1[0].bn1.eps = 0.5
-    assert len(look(model).values) == before + 100
+    assert len(look(model).fingerprints) == before + 100
 
 
 def step(model, n=1, replicas=None):
@@ -270,10 +396,22 @@ def test_a_network_that_changes_between_all_batches_is_named_in_a_warning():
         for _ in range(5):
             replicas.gradients(images, labels)
             model.calls = 0
-        with pytest.warns(RuntimeWarning, match="Replicas: calls of the network changes between batches"):
+        with pytest.warns(RuntimeWarning, match="Replicas: calls of the network changes between batches") as warned:
             replicas.gradients(images, labels)
+        assert warned[0].filename == __file__
         model.calls = 0
         replicas.gradients(images, labels)  # it is said once
+
+
+@on_linux
+def test_a_network_that_changes_now_and_then_is_not_warned_of():
+    model, labels = Counting().to(np.float64), np.array([0, 1, 2, 0])
+    images = np.random.default_rng(0).standard_normal((4, 4))
+    with Replicas(model, 2) as replicas:
+        for i in range(10):
+            replicas.gradients(images, labels)
+            if i % 4:
+                model.calls = 0
 
 
 @on_linux

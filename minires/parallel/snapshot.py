@@ -1,0 +1,180 @@
+"""A snapshot of a network: whatever of it a forked process has copied, so that a later change is seen.
+
+A forked process has copies of all objects. Weights lie in memory that all processes share, and buffers are copied with
+each batch; so these may change. Every other change would leave the process with an old network. A snapshot therefore
+visits all that the network holds, at any depth, and notes two things of each object:
+
+    its fingerprint   what can be compared: a number's or a string's value, a digest of an array's bytes, else the id
+    its children      the objects that it holds: attributes, items, the variables of a function
+
+Two snapshots with equal fingerprints are the same network. Of a module's class the fingerprint is what the names in it
+stand for. What forward() reads from somewhere else (a global variable, a file, a clock) is not seen.
+"""
+
+import hashlib
+import types
+from collections import deque
+from functools import partial
+
+import numpy as np
+
+from minires import kernels
+from minires.graph import mode
+from minires.nn import Module
+from minires.tensor import Tensor, unwrap
+
+BY_VALUE = frozenset({bool, int, float, complex, str, bytes, type(None), type(...), slice, range})
+CONTAINERS = (list, tuple, set, frozenset, deque)
+
+
+class Opaque:
+    """Base of objects that are compared by identity alone, whatever they hold.
+
+    A hook may know the Replicas of its network. What these keep for themselves is no part of the network.
+    """
+
+
+BY_IDENTITY = (type, types.ModuleType, Opaque)
+
+
+class Snapshot:
+    """Snapshot(…).difference(Snapshot(…)) -> where the network has changed between the two, "" if nowhere.
+
+    parameters are those of the model that lie in shared memory. Any other tensor is compared by value. A snapshot also
+    holds what an op asks of its thread: the chosen kernels, complex_step, NumPy's errors.
+    """
+
+    def __init__(self, model, parameters):
+        # One entry for each object, in four lists, because a thousand tuples would start Python's garbage collection.
+        self.parents = []  # the dotted name of what holds the object
+        self.names = []  # the object's name there
+        self.kinds = []
+        self.fingerprints = []
+        self.kept_alive = []  # the id of an object that is gone may be given to a new one
+        self._position = {}  # id of an object -> its place in the order of first visits
+        self._classes = set()  # those visited
+        self._shared = {id(p) for p in parameters}
+        self._queue = deque([("", "", model)])
+        for name, value in (("kernels.use", kernels.chosen()), ("complex_step", mode.complex_step),
+                            *np.geterr().items()):
+            self._note("", name, type(value), value)
+        while self._queue:
+            self._visit(*self._queue.popleft())
+
+    def difference(self, other):
+        """The place of the first difference as a dotted name, "" if there is none."""
+        if self.fingerprints == other.fingerprints and self.kinds == other.kinds:
+            return ""
+        before, after = (list(zip(s.kinds, s.fingerprints)) for s in (self, other))
+        i = next((i for i, (a, b) in enumerate(zip(before, after)) if a != b), -1)
+        return f"{other.parents[i]}.{other.names[i]}".lstrip(".")
+
+    def _note(self, parent, name, kind, fingerprint):
+        self.parents.append(parent)
+        self.names.append(name)
+        self.kinds.append(kind)
+        self.fingerprints.append(fingerprint)
+
+    def _visit(self, parent, name, value):
+        """Note the fingerprint of an object, and put its children into the queue."""
+        if id(value) in self._position:
+            self._note(parent, name, "visited before", self._position[id(value)])
+            return
+        self._position[id(value)] = len(self.kept_alive)
+        self.kept_alive.append(value)
+        fingerprint, children = self._fingerprint_and_children(value)
+        self._note(parent, name, type(value), fingerprint)
+        if children:
+            place = f"{parent}.{name}" if parent else str(name)
+            for child_name, child in children:
+                if type(child) in BY_VALUE:
+                    self._note(place, child_name, type(child), child)
+                else:
+                    self._queue.append((place, child_name, child))
+
+    def _fingerprint_and_children(self, value):
+        """The fingerprint of an object that is not in BY_VALUE, and its children as (name, object)."""
+        if isinstance(value, Module):
+            return id(value), self._module_attributes(value)
+        if isinstance(value, dict):
+            return len(value), [*enumerate(value), *value.items(), *_attributes(value)]
+        if isinstance(value, Tensor):
+            if id(value) not in self._shared:
+                return (id(value), value.requires_grad), [("data", value.data)]
+            self.kept_alive.append(value.data)
+            return (id(value), id(value.data), value.requires_grad), ()
+        if isinstance(value, np.ndarray):
+            return self._array_fingerprint(value)
+        if isinstance(value, CONTAINERS):
+            items = tuple(value)
+            kinds = tuple(map(type, items))
+            if BY_VALUE.issuperset(kinds):
+                return (kinds, items), _attributes(value)
+            return len(items), [*enumerate(items), *_attributes(value)]
+        return id(value), _children(value)
+
+    def _module_attributes(self, module):
+        """A module's children: buffers by identity, and its mode, wherever that is stored."""
+        children = dict(vars(module), training=module.training)
+        for name in module._buffers:
+            array = unwrap(children.get(name))
+            if isinstance(array, np.ndarray):
+                self.kept_alive.append(array)
+                children[name] = id(array)
+        if type(module) not in self._classes:
+            for kind in type(module).__mro__[:-1]:
+                if kind not in self._classes:
+                    self._classes.add(kind)
+                    children.update((f"{kind.__name__}.{name}", value) for name, value in self._class_attributes(kind))
+        return children.items()
+
+    def _class_attributes(self, kind):
+        """What the names in a class stand for: methods by identity and code, which a notebook's autoreload replaces."""
+        for name, value in vars(kind).items():
+            if isinstance(value, types.FunctionType):
+                self.kept_alive.append(value.__code__)
+                yield f"{name}.__code__", id(value.__code__)
+            if not isinstance(value, (dict, *CONTAINERS, np.ndarray)):
+                self.kept_alive.append(value)
+                value = id(value)
+            yield name, value
+
+    def _array_fingerprint(self, array):
+        known = id(array), array.shape, array.dtype.str
+        if array.dtype.hasobject:
+            return known, [*enumerate(array.ravel().tolist()), *_attributes(array)]
+        digest = hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).digest()
+        return (*known, digest), _attributes(array)
+
+
+def _attributes(value):
+    """What the names in an object's __dict__ and __slots__ stand for, as (name, object)."""
+    found = list(getattr(value, "__dict__", {}).items())
+    for kind in type(value).__mro__:
+        if "__slots__" in vars(kind):
+            found += [(name, getattr(value, name)) for name, slot in vars(kind).items()
+                      if isinstance(slot, types.MemberDescriptorType) and hasattr(value, name)]
+    return found
+
+
+def _children(value):
+    """What an object that is no array or container holds, as (name, object)."""
+    if isinstance(value, BY_IDENTITY):
+        return []
+    if isinstance(value, types.MethodType):
+        return [("self", value.__self__), ("function", value.__func__)]
+    if isinstance(value, partial):
+        return [("function", value.func), ("arguments", value.args), ("keywords", value.keywords), *_attributes(value)]
+    if isinstance(value, types.FunctionType):
+        return [("code", value.__code__), ("defaults", value.__defaults__), ("keyword defaults", value.__kwdefaults__),
+                *_closure_variables(value), *_attributes(value)]
+    return _attributes(value)
+
+
+def _closure_variables(function):
+    """The variables of enclosing functions that it uses. One without a value is left out."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:
+            continue

@@ -1,0 +1,20 @@
+"""What people give as the path of a file or a folder, checked once."""
+
+import os
+from pathlib import Path
+
+from minires.errors import OptionError
+
+
+def as_path(path, error=OptionError):
+    """path as a Path. Raises `error` for what can name nothing: None, a number, bytes, "", or text with a zero byte."""
+    name = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(name, str):
+        raise error(f"a path must be text or a pathlib.Path, got {type(path).__name__}")
+    try:
+        usable = name and b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:  # half a character
+        usable = False
+    if not usable:
+        raise error(f"a path must be the name of a file or a folder, got {name!r}")
+    return Path(name)

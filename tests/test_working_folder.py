@@ -1,0 +1,58 @@
+"""What lies in the folder where a command is started hides none of Python's modules."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from minires import working_folder
+
+HIDING = ("argparse", "collections", "copy", "enum", "functools", "json", "numpy", "operator", "os", "pathlib", "queue",
+          "random", "re", "signal", "string", "struct", "tempfile", "typing")
+HOMEWORK = """
+import helper
+
+def relu(x):
+    return helper.larger(x), lambda dy: dy * (x > 0)
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="processes that Python 3.10 starts look into the folder first")
+def test_a_command_runs_where_files_have_the_names_of_modules(tmp_path):
+    for name in HIDING:
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('this is {name}')\n")
+    (tmp_path / "helper.py").write_text("def larger(x):\n    return x * (x > 0)\n")  # a neighbour is found
+    (tmp_path / "homework.py").write_text(HOMEWORK)
+    found = subprocess.run([sys.executable, "-m", "minires.gradcheck", "homework.py:relu", "--json", "out.json", "-q"],
+                           cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stderr) == (0, ""), found.stdout
+    assert (tmp_path / "out.json").stat().st_size > 0
+
+
+def test_the_working_folder_moves_to_the_end_and_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    here, site = os.getcwd(), os.path.join(os.getcwd(), "site")
+    for before, after in (([here, "/lib", site], ["/lib", site, here]), (["", "/lib"], ["/lib", ""]),
+                          ([here, here, "/lib"], ["/lib", here, here]), (["/lib", site], ["/lib", site]), ([], [])):
+        monkeypatch.setattr(sys, "path", before)
+        working_folder.search_last()
+        assert sys.path is before
+        assert before == after
+
+
+def test_a_working_folder_that_was_deleted_changes_nothing(monkeypatch):
+    def deleted():
+        raise FileNotFoundError(2, "No such file or directory")
+    monkeypatch.setattr(os, "getcwd", deleted)
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    monkeypatch.setattr(sys, "path", ["", "/lib"])
+    working_folder.search_last()
+    assert sys.path == ["", "/lib"]
+
+
+@pytest.mark.parametrize("command", ["import minires", "import sys; sys.argv = ['script.py']; import minires"])
+def test_a_script_or_a_notebook_finds_its_modules_where_it_did(tmp_path, command):
+    code = f"import sys; before = list(sys.path); {command}; assert sys.path == before"
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=60).returncode == 0

@@ -1,0 +1,87 @@
+"""What a person sees of a run, and what train.run leaves behind."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from minires.train import Config, Run, run, show
+from minires.train.folder import Hold
+
+SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16, "processes": 1}
+
+
+@pytest.fixture
+def bars(monkeypatch):
+    """The bars that are made in place of tqdm's, each with its settings and the images it was told of."""
+    made = []
+
+    class Bar(SimpleNamespace):
+        def __init__(self, **settings):
+            super().__init__(settings=settings, images=0, lines=[], shown=[])
+            made.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            return None
+
+        def set_description_str(self, text, refresh):
+            self.shown.append(text)
+
+        def set_postfix_str(self, text, refresh):
+            self.shown.append(text)
+
+        def update(self, images):
+            self.images += images
+            return True
+
+        def write(self, text):
+            self.lines.append(text)
+    monkeypatch.setattr(show, "need", lambda *arguments, **settings: SimpleNamespace(tqdm=Bar))
+    return made
+
+
+def test_the_heading_says_what_is_trained_on_what(tmp_path, bars, capsys):
+    history = run(Config(**{**SMALL, "limit": 400}, out=str(tmp_path / "run")))
+    out = capsys.readouterr().out
+    assert out == (f"resnet8 on digits: 400 images of 1×8×8, 360 for the test\n2 epochs of 25 steps -> {tmp_path / 'run'}\n")
+    assert len(history) == 2
+    (bar,) = bars
+    assert (bar.settings["total"], bar.settings["initial"], bar.images) == (800, 0, 800)
+    assert [line.split("loss")[0] for line in bar.lines] == ["epoch   1/2  ", "epoch   2/2  "]
+    assert bar.shown[0] == "epoch 1/2"
+    assert bar.shown[-2] == "epoch 2/2"
+
+
+def test_a_resumed_run_goes_on_where_it_was(tmp_path, bars, capsys):
+    first = Run.start(Config(**SMALL, out=str(tmp_path / "run")))
+    assert show.go(first, stop=lambda: first.step >= 4) is False
+    resumed = Run.resume(first.folder)
+    assert show.go(resumed) is True
+    assert capsys.readouterr().out.splitlines()[-1] == "resumed at epoch 2, step 4"
+    assert (bars[1].settings["total"], bars[1].settings["initial"], bars[1].images) == (96, 64, 32)
+
+
+def test_a_run_of_no_epochs_has_no_history_and_no_curves(tmp_path, bars):
+    assert run(Config(**{**SMALL, "epochs": 0}, out=str(tmp_path / "run"))) == []
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint.safetensors"]
+
+
+def test_notices_go_where_the_caller_wants_them(tmp_path, bars, monkeypatch):
+    started, told = Run.start(Config(**SMALL, out=str(tmp_path / "run"))), []
+    (started.folder / "log.csv").mkdir()
+    show.go(started, on_notice=told.append)
+    assert all(text.startswith("the checkpoint is saved, its log is not") for text in told)
+    assert told
+
+
+def test_a_run_that_cannot_be_shown_leaves_no_folder_and_no_lock(tmp_path, monkeypatch):
+    def fail(*arguments, **settings):
+        raise ImportError("no tqdm")
+    monkeypatch.setattr(show, "need", fail)
+    with pytest.raises(ImportError, match="no tqdm") as kept:  # whose traceback keeps the run alive
+        run(Config(**SMALL, out=str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+    Hold(tmp_path / "run").release()
+    assert kept
