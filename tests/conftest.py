@@ -11,8 +11,9 @@ settings.load_profile("minires")
 
 
 def pytest_collection_modifyitems(items):
-    """`-m gpu` chooses what runs on a GPU, whether by a parameter or by its nature."""
+    """`-m gpu` chooses what runs on a GPU, whether by a parameter or by its nature; a name says no address in memory."""
     for item in items:
+        assert " at 0x" not in item.nodeid, f"{item.nodeid}: give its parameters ids that are the same in every run"
         parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
         if any(parameter is gpu for parameter in parameters for gpu in GPUS):
             item.add_marker("gpu")

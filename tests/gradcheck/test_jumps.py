@@ -1,5 +1,6 @@
 """Where y itself jumps there is nothing to prove: that is said, and is neither 'ok' nor a kink nor a wrong gradient."""
 
+import itertools
 import json
 
 import numpy as np
@@ -36,7 +37,7 @@ def around(jump):
     (rising(lambda x: x + 1e-4 * (x > 3)), (3, 3, 3.0001)),
     (rising(lambda x: x - 1e6 * (x > 3)), (3, 3, -999997)),
     (lambda x: ((x.astype(np.float32) > 3) * np.float32(1), lambda dy: np.float32(0) * dy.astype(np.float32)), (0, 0, 1)),
-], ids=str)
+], ids=itertools.count())
 def test_a_jump_is_said_to_be_one(function, values):
     report = check(function, np.array([0.7, 3.0, -1.6]))
     assert (report.status, report.passed, report.kinks, report.elements) == ("JUMP", False, 0, 3), report

@@ -14,7 +14,13 @@ from minires.methods import Methods
 from minires.nn import functional, init
 from minires.tensor import registry
 
-NAN, HUGE, THING = math.nan, 2**62, object()
+
+class Thing:
+    def __repr__(self):
+        return "a thing"
+
+
+NAN, HUGE, THING = math.nan, 2**62, Thing()
 MASKED = np.ma.masked_array([1.0, 2.0], [0, 1])
 
 # kind of setting: what it cannot be, and what it may be or not, as long as nothing else than our own errors comes of it
