@@ -110,7 +110,7 @@ def _rows(name, scores, x, target, weight, ignore_index):
     w = _class_weights(name, x, weight)
     ignore_index = integer(f"{name}: ignore_index", ignore_index)
     if target.dtype == np.uint64:  # what int64 cannot hold would wrap around, to −100 for one, and be ignored
-        target = xp.minimum(target, np.uint64(np.iinfo(np.int64).max))
+        target = target.clip(max=(1 << 63) - 1)
     rows, t = xp.moveaxis(x, 1, -1).reshape(-1, K), target.reshape(-1).astype(np.int64)  # (N,K,…) -> (N,…,K) -> (M,K)
     outside = kernels.first_outside(t, K, ignore_index)
     if outside is not None:
