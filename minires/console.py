@@ -54,10 +54,11 @@ class OutputError(MiniresError, OSError):
     """Standard output cannot be written. It is raised once; what is printed later goes nowhere."""
 
 
-def say(name, message):
-    """Print one line on standard error."""
+def say(name, message, *, apart=False):
+    """Print one line on standard error; apart: on a line of its own, where another is not at its end."""
+    start = "\n" * apart
     with contextlib.suppress(OSError):  # there is no other place to say it
-        print(f"{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+        print(f"{start}{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
 
 
 def counted(count, what):

@@ -2,11 +2,12 @@
 
 import argparse
 import shlex
+import sys
 import time
 from contextlib import closing, contextmanager
 
 from minires import console, cuda, models
-from minires.errors import DataError, MiniresError, need
+from minires.errors import DataError, MiniresError, OptionError, need
 from minires.train import show
 from minires.train.config import Config, add_flags
 from minires.train.folder import unfinished_run
@@ -22,7 +23,7 @@ examples:
   python -m minires.train --dataset cifar10 --batch-size 128 --epochs 60
   python -m minires.train --dataset FOLDER --model resnet18
   python -m minires.train --resume                     the newest unfinished run
-  python -m minires.train --resume --out DIR --epochs 40
+  python -m minires.train --resume DIR --epochs 40
       makes a run longer that was started with --schedule constant; the other
       schedules spread the learning rate over the epochs they started with
 
@@ -35,9 +36,9 @@ def parse(argv):
                             description=DESCRIPTION, epilog=EPILOG,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser)
-    parser.add_argument("--resume", action="store_true",
-                        help="go on with the run in --out (default: the newest in runs/ that is not finished), with "
-                             "its settings")
+    parser.add_argument("--resume", nargs="?", const="", metavar="DIR",
+                        help="go on with the run in DIR or --out (default: the newest in runs/ that is not finished), "
+                             "with its settings")
     parser.add_argument("--list-models", action="store_true", help="print the names of the models and stop")
     return vars(parser.parse_args(argv))
 
@@ -51,7 +52,7 @@ def interrupts():
     def note(number, frame):
         came.append(time.monotonic())
         if len(came) == 1:
-            console.say(NAME, "stopping after this step ...")
+            console.say(NAME, "stopping after this step ...", apart=sys.stderr.isatty())  # from the bar
         elif len(came) > 2 and came[-1] - came[1] > console.DOUBLE_TAP:
             raise KeyboardInterrupt
     undo = console.on_signals(note)
@@ -63,8 +64,11 @@ def interrupts():
 
 def opened(flags):
     """The run that the flags ask for: a new one, or an old one to go on with."""
-    if not flags.pop("resume"):
+    named = flags.pop("resume")
+    if named is None:
         return Run.start(Config(**flags))
+    if named and flags.setdefault("out", named) != named:
+        raise OptionError(f"--resume {named} and --out {flags['out']} name two folders; leave --out out")
     folder = flags.get("out") or unfinished_run(flags.get("epochs"))
     return Run.resume(folder, flags)
 

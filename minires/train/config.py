@@ -29,8 +29,8 @@ class Config:
     dataset: str = _setting("digits", NAME, "digits, cifar10, or a folder with one sub-folder of images per class")
     model: str = _setting("resnet20", NAME, "a name of minires.models.names(); see --list-models")
     epochs: int = _setting(20, Whole(0, 1_000_000), "passes over the training images")
-    size: int = _setting(0, Whole(0, 10_000), "height and width that the images of a folder are scaled to (default: "
-                         "224; digits and cifar10 have their own)", metavar="N")
+    size: int = _setting(0, Whole(0, 10_000), "height and width that the images of a folder are scaled to (default: 0, "
+                         "which is 224; digits and cifar10 have their own)", metavar="N")
     batch_size: int = _setting(64, Whole(1, 1_000_000), "images per step (default: 64, or all if there are fewer)")
     lr: float = _setting(0.1, Number(0), "maximum learning rate; SGD with momentum 0.9")
     schedule: str = _setting("one_cycle", OneOf(*SCHEDULES), "how the learning rate moves over the run; with constant "
@@ -46,11 +46,11 @@ class Config:
     out: str = _setting("", PATH, "folder for checkpoint, log and curves (default: a new one, "
                         "runs/DATASET-MODEL[-N])", metavar="DIR")
     data: str = _setting("", PATH, "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
-    threads: int = _setting(0, Whole(0, 1024), "threads that compute (default: one a core, or what "
+    threads: int = _setting(0, Whole(0, 1024), "threads that compute (default: 0, which is one a core, or what "
                             "OPENBLAS_NUM_THREADS says)", metavar="N")
     processes: int = _setting(0, Whole(0, MAX_PROCESSES), "processes that share each batch: faster where as many cores "
-                              "are idle, on a busy machine slower than 1 (default: one a thread, with at least 16 "
-                              "images each, where the system allows it)", metavar="N")
+                              "are idle, on a busy machine slower than 1 (default: 0, which is one a thread, with at "
+                              "least 16 images each, where the system allows it)", metavar="N")
     limit: int = _setting(0, Whole(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N")
 
     # What may differ when a run is resumed: nothing of the result depends on it, of threads and processes but rounding.

@@ -41,20 +41,24 @@ def unfinished_run(epochs=None):
 
     A checkpoint that cannot be read counts: going on with it says what is wrong with it. Raises OptionError.
     """
+    longest = None  # the newest finished run that can be made longer
     found = sorted(ROOT.glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in found:
         try:
             state = load_state(path)
             done, total = state["epoch"], epochs or state["config"]["epochs"]
             if done >= total:
+                if state["config"]["schedule"] == "constant":
+                    longest = longest or path.parent
                 continue
         except (CheckpointError, KeyError, TypeError):
             pass
         return path.parent
     if not found:
         raise OptionError("there is no run to resume in runs/; name its folder with --out")
-    raise OptionError(f"all runs in runs/ are finished, {found[0].parent} as the last; to make it longer: --resume "
-                      f"--out {found[0].parent} --epochs N")
+    advice = (f"to make {longest} longer: --resume --out {longest} --epochs N" if longest else
+              "only one with --schedule constant can be made longer")
+    raise OptionError(f"all runs in runs/ are finished, {found[0].parent} as the last; {advice}")
 
 
 class Hold:

@@ -35,7 +35,8 @@ def go(run, stop=lambda: False, on_notice=print):
     at_once = f", all {config.batch_size} images at once" if config.batch_size == len(run.train_set) > 1 else ""
     print(f"{config.model} on {run.train_set.name}: {counted(len(run.train_set), 'image')} of "
           f"{'×'.join(map(str, run.train_set.shape))}, {len(run.test_set)} for the test\n"
-          f"{counted(config.epochs, 'epoch')} of {counted(len(run.loader), 'step')}{at_once} -> {run.folder}")
+          f"{counted(config.epochs, 'epoch')} of {counted(len(run.loader), 'step')}{at_once}"
+          f"{f' by {run.replicas.n} processes' if run.replicas.n > 1 else ''} -> {run.folder}")
     present = np.unique(run.train_set.labels)
     if len(present) == 1:
         on_notice(f"all images for training are of one class, {run.train_set.classes[present[0]]!r}: there is nothing "

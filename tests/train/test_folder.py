@@ -236,8 +236,8 @@ def test_the_newest_run_that_is_not_finished_is_chosen(tmp_path, monkeypatch):
     assert unfinished_run().name == "d"  # and going on with it says so
     for name in "abd":
         (tmp_path / "runs" / name / "checkpoint.safetensors").unlink()
-    with pytest.raises(OptionError, match="all runs in runs/ are finished, runs/c as the last; to make it longer: "
-                       "--resume --out runs/c --epochs N"):
+    with pytest.raises(OptionError, match="all runs in runs/ are finished, runs/c as the last; only one with "
+                       "--schedule constant can be made longer"):
         unfinished_run()
 
 

@@ -287,8 +287,11 @@ def test_resume_takes_the_newest_run_that_is_not_finished_and_says_so_of_others(
     assert main(["--resume"]) == 0
     assert "-> runs/stopped\n" in capsys.readouterr().out
     assert main(["--resume"]) == 2
-    assert "all runs in runs/ are finished, runs/stopped as the last; to make it longer: --resume --out runs/stopped " \
-        "--epochs N" in capsys.readouterr().err
+    assert "all runs in runs/ are finished, runs/stopped as the last; only one with --schedule constant can be made " \
+        "longer" in capsys.readouterr().err
+    assert main([*QUICK, "--schedule", "constant", "--out", "runs/steady"]) == 0
+    assert main(["--resume"]) == 2
+    assert "to make runs/steady longer: --resume --out runs/steady --epochs N" in capsys.readouterr().err
     assert main(["--resume", "--out", "runs/finished"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("runs/finished is finished, with 1 epoch\n")
@@ -300,8 +303,11 @@ def test_a_run_of_constant_rate_can_be_made_longer_and_is_then_as_if_it_had_alwa
     flags = ["--model", "resnet8", "--limit", "64", "--schedule", "constant", "--processes", "1"]
     assert main([*flags, "--epochs", "2", "--out", "runs/whole"]) == 0
     assert main([*flags, "--epochs", "1", "--out", "runs/short"]) == 0
-    assert main(["--resume", "--out", "runs/short"]) == 0
-    assert "runs/short is finished, with 1 epoch; --epochs N makes it longer\n" in capsys.readouterr().out
+    for named in (["--out", "runs/short"], ["runs/short"], ["runs/short", "--out", "runs/short"]):
+        assert main(["--resume", *named]) == 0
+        assert "runs/short is finished, with 1 epoch; --epochs N makes it longer\n" in capsys.readouterr().out
+    assert main(["--resume", "runs/short", "--out", "runs/whole"]) == 2
+    assert "--resume runs/short and --out runs/whole name two folders" in capsys.readouterr().err
     assert main(["--resume", "--epochs", "2"]) == 0
     whole, longer = (load_checkpoint(f"runs/{name}/checkpoint.safetensors") for name in ("whole", "short"))
     assert longer[1]["epoch"] == longer[1]["config"]["epochs"] == 2
