@@ -301,6 +301,21 @@ images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size
 images, labels = next(iter(DataLoader(TensorDataset(T(np.arange(6).astype("u1")), T(A[0, [0, 1] * 3])), batch_size=4))); images.float()
 len(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=64, drop_last=True))
 images, labels = next(iter(DataLoader([(A[i], i) for i in range(3)], batch_size=2))); labels
+next(iter(DataLoader([A, A + 1, A + 2], batch_size=2)))
+next(iter(DataLoader(list(T(A)), batch_size=2)))
+next(iter(DataLoader(T(A), batch_size=2)))
+next(iter(DataLoader(A, batch_size=2)))
+next(iter(DataLoader(A[0], batch_size=3)))
+next(iter(DataLoader(range(5), batch_size=3)))
+next(iter(DataLoader([1.0, 2.0, 3.0], batch_size=2)))
+next(iter(DataLoader([True, False], batch_size=2)))
+next(iter(DataLoader([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], batch_size=2)))[1]
+next(iter(DataLoader([(A[0], np.int32(3)), (A[1], np.int32(4))], batch_size=2)))[1]
+next(iter(DataLoader([[A[0], 0], [A[1], 1]], batch_size=2)))[0]
+pairs, labels = next(iter(DataLoader([((A[0], 1), 2), ((A[1], 3), 4)], batch_size=2))); pairs[0] + pairs[1][:, None]
+list(DataLoader([], batch_size=2))
+Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: A[i]}); next(iter(DataLoader(Own(), batch_size=2)))
+Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: float(i)}); next(iter(DataLoader(Own(), batch_size=2)))
 Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: (A[i], int(LABELS[i]))}); images, labels = next(iter(DataLoader(Own(), batch_size=2))); images
 """.strip().splitlines() if line]
 
