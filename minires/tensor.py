@@ -276,7 +276,7 @@ class Tensor(Methods):
         elif not isinstance(value, numbers.Number):
             as_array(value)  # which says what is wrong with a list
             value = array_module(self.data).asarray(value)
-        first, second = two_steps(name, index, array_module(self.data))
+        first, second = two_steps(name, index, array_module(self.data), self.ndim)
 
         def write():
             part, at = (self.data, first) if second is None else (self.data[first], second)

@@ -216,7 +216,10 @@ def test_contiguous_copies_what_lies_otherwise_and_nothing_else():
 
 @pytest.mark.parametrize("index", [np.s_[0, :, [0, 1, 1]], np.s_[:, 0, :, [0, 1]], np.s_[0, :, [0, 1], [2, 0]], np.s_[[0, 1], :, 1],
                                    np.s_[..., 0, [1, 1]], np.s_[0, None, [1, 0]], np.s_[np.array(1), :, [0, 1]],
-                                   np.s_[0, :, np.array([True, False, True])]], ids=str)
+                                   np.s_[0, :, np.array([True, False, True])], np.s_[0, :, (1, 2)], np.s_[0, :, range(2)],
+                                   np.s_[(0, 1), :, [1, 2]], np.s_[0, :, (True, False, True)], np.s_[(0, 1), None, (1, 2)],
+                                   np.s_[True, [0, 1]], np.s_[:, True, [0, 1]], np.s_[0, True, :, [0, 2]], np.s_[True, :, [0, 1]],
+                                   np.s_[True,], np.s_[..., True], np.s_[:, [0, 1], ..., [1, 0], :], np.s_[0, :, ()]], ids=str)
 def test_integers_beside_index_arrays_select_as_in_torch(index):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     values = np.random.default_rng(0).standard_normal((3, 3, 3, 3)).astype("f4")
