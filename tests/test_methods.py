@@ -22,7 +22,7 @@ B = np.random.default_rng(1).uniform(0.5, 2, (3, 4)).astype("f4")
     (lambda x: x.matmul(B.T), A @ B.T), (lambda x: x.sum(axis=1), A.sum(1)), (lambda x: x.sum(0, keepdims=True), A.sum(0, keepdims=True)),
     (lambda x: x.mean(axis=(0, 1)), A.mean()), (lambda x: x.var(1), A.var(1, ddof=1)), (lambda x: x.std(dim=0), A.std(0, ddof=1)),
     (lambda x: x.norm(), np.sqrt((A * A).sum())), (lambda x: x.norm(p=1, dim=1), A.sum(1)), (lambda x: x.amax(1), A.max(1)),
-    (lambda x: x.amin((0, 1)), A.min()), (lambda x: x.max(), A.max()), (lambda x: x.min(axis=0), A.min(0)),
+    (lambda x: x.amin((0, 1)), A.min()), (lambda x: np.max(x, 1, keepdims=True), A.max(1, keepdims=True)), (lambda x: x.max(), A.max()), (lambda x: x.min(axis=0)[0], A.min(0)),
     (lambda x: x.max(1).values, A.max(1)), (lambda x: x.max(1)[1], A.argmax(1)), (lambda x: x.min(0, True)[1], A.argmin(0)[None]),
     (lambda x: x.argmax(), A.argmax()), (lambda x: x.argmin(-1, keepdim=True), A.argmin(-1)[:, None]),
     (lambda x: x.view(2, -1), A.reshape(2, 6)), (lambda x: x.view((12,)), A.ravel()), (lambda x: x.T.contiguous(), A.T),
@@ -51,6 +51,15 @@ def test_a_habit_gives_what_torch_or_numpy_gives(ours, right):
     assert y.shape == right.shape
     assert y.dtype.kind == right.dtype.kind or right.dtype == object or y.dtype == np.float32
     np.testing.assert_allclose(y.data, right, rtol=3e-6)
+
+
+def test_unbiased_and_correction_are_one_setting():
+    x = Tensor(A)
+    assert x.var(unbiased=False).item() == x.var(correction=0).item() < x.var(unbiased=True).item() == x.var().item()
+    with pytest.raises(OptionError, match="std: unbiased=False and correction= are one setting"):
+        x.std(correction=0, unbiased=False)
+    with pytest.raises(DTypeError, match="var: unbiased must be True or False, got 0"):
+        x.var(1, 0)
 
 
 def test_what_is_a_number_becomes_one():

@@ -50,6 +50,17 @@ torch.zeros(2, 3)
 torch.ones((2, 3))
 torch.tensor([[1, 2], [3, 4]])
 torch.tensor(3.5)
+T(np.float64(3))
+T(np.float32(3))
+T([np.float64(0.1)])
+T([0.2, np.float64(0.1)])
+T([[np.float32(1), 0.5]])
+T([np.int64(1), 0.5])
+T([np.zeros(2), np.zeros(2)])
+T((np.zeros(2, "f4"), np.zeros(2)))
+T([T(1.0).double(), T(2.0)])
+T([T(1.0), T(2.0)])
+T([np.zeros(2, "i4"), np.ones(2, "i4")])
 torch.manual_seed(0); x = torch.randn(2, 3); x.shape
 x = T(2.0, requires_grad=True); y = x * x * x; y.backward(); x.grad
 x = T(2.0, requires_grad=True); y = x**2 + 3 * x + 1; y.backward(); x.grad
@@ -155,6 +166,10 @@ T(A).mean(1, keepdim=True)
 T(A).var(1)
 T(A).var(1, correction=0)
 T(A).std(0)
+T(A).var(unbiased=False)
+T(A).var(1, unbiased=True)
+T(A).var(1, False)
+T(A).std(0, unbiased=False, keepdim=True)
 T(A).std()
 T(A).norm()
 T(A).norm(dim=1)
@@ -164,6 +179,10 @@ T(A).min()
 T(A).max(1)[0]
 T(A).max(1)[1]
 T(A).max(dim=1).values
+T(A).max(axis=1)[1]
+T(A).max(axis=1, keepdims=True).values
+T(A).min(axis=0).indices
+T(A).min(1, keepdims=True)[0]
 values, indices = T(A).max(1); indices
 _, predicted = T(A).max(1); predicted
 T(A).min(0)[0]
@@ -326,6 +345,7 @@ Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i:
 """.strip().splitlines() if line]
 
 
+@pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays")  # torch's word on its own speed
 @pytest.mark.parametrize("idiom", IDIOMS)
 def test_a_habit_of_pytorchs_gives_pytorchs_numbers(idiom):
     expected, found = numbers(run(idiom, theirs())), numbers(run(idiom, ours()))
