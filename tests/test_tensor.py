@@ -13,9 +13,11 @@ from minires.errors import DTypeError, GraphError, MiniresError
 @pytest.mark.parametrize(("data", "dtype"), [
     ([1.0, 2.0], np.float32), (3.5, np.float32), ([[1, 2]], np.int64), ([True], np.bool_), (np.ones(2), np.float64),
     (np.ones(2, np.float32), np.float32), (np.ones(2, np.uint8), np.uint8), (np.float64(2.0), np.float64),
+    ([np.ones(2), np.ones(2)], np.float64), ([[0.1, np.float64(0.2)]], np.float64),
+    ([np.float32(1), 0.5], np.float32), ([np.int64(1), 0.5], np.float32), ([np.int32(1)], np.int32),
 ])
 def test_python_numbers_become_float32_or_int64_and_arrays_keep_their_type(data, dtype):
-    assert Tensor(data).dtype == dtype
+    assert Tensor(data).dtype == minires.tensor(data).dtype == dtype
 
 
 @pytest.mark.parametrize("data", ["text", [None], np.array(["a"]), np.array([object], object), 1j, np.ones(2, np.float16),
