@@ -314,6 +314,9 @@ m = nn.Linear(4, 2); m.weight.requires_grad = False; o = optim.SGD(m.parameters(
 m = nn.Linear(4, 2); m(T(A)).sum().backward(); norm = nn.utils.clip_grad_norm_(m.parameters(), 1.0); bool(norm > 1)
 m = nn.Linear(4, 2); with_no = torch.no_grad(); with_no.__enter__(); y = m(T(A)); with_no.__exit__(None, None, None); y.requires_grad
 m = nn.Linear(4, 2).double(); str(m.weight.dtype).split(".")[-1]
+x = T(A, requires_grad=True); twice = torch.no_grad(lambda x: 2 * x); twice(x).requires_grad
+x = T(A, requires_grad=True); twice = torch.no_grad()(lambda x: (2 * x).requires_grad); [twice(x), (2 * x).requires_grad]
+def each(x): yield (2 * x).requires_grad; each = torch.no_grad()(each); list(each(T(A, requires_grad=True)))
 x = T(A, requires_grad=True); h = x.register_hook(lambda g: g * 2); x.sum().backward(); x.grad
 x = T(A, requires_grad=True); h = x.register_hook(lambda g: g * 2); h.remove(); x.sum().backward(); x.grad
 x = T(A, requires_grad=True); y = x * 2; y.retain_grad(); y.sum().backward(); y.grad
