@@ -174,7 +174,13 @@ class Tensor(Methods):
         return self.data.item()
 
     def numpy(self):
-        """The data as a NumPy array (the same memory, unless it lies on a GPU)."""
+        """The data as a NumPy array (the same memory, unless it lies on a GPU).
+
+        Raises GraphError for a tensor that requires a gradient, which would be lost; not within no_grad().
+        """
+        if self.node is not None and mode.recording:
+            raise GraphError("numpy: an array would cut the graph of this tensor, which requires a gradient; write "
+                             "t.detach().numpy() for the values")
         return to_device(self.data, "cpu")
 
     def tolist(self):
@@ -185,7 +191,8 @@ class Tensor(Methods):
         if self.node is not None and mode.recording:
             raise GraphError("NumPy would take the values of this tensor and cut the graph: use the op of that name "
                              "(minires.ops has cat, stack, where, …), or t.detach() for the values")
-        return np.array(self.numpy(), dtype=dtype, copy=copy) if copy else np.asarray(self.numpy(), dtype=dtype)
+        values = self.detach().numpy()
+        return np.array(values, dtype=dtype, copy=copy) if copy else np.asarray(values, dtype=dtype)
 
     def __dlpack__(self, **settings):
         if self.node is not None and mode.recording:
@@ -210,7 +217,8 @@ class Tensor(Methods):
 
     def __repr__(self):
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"
-        return f"Tensor({np.array2string(self.numpy(), precision=4, separator=', ')}, {self.dtype}{state})"
+        values = np.array2string(self.detach().numpy(), precision=4, separator=", ")
+        return f"Tensor({values}, {self.dtype}{state})"
 
     def __len__(self):
         if not self.ndim:

@@ -127,6 +127,7 @@ T(A).long()
 T(A).to("cpu")
 T(A).cpu()
 T(A).numpy()
+x = T(A, requires_grad=True); torch.no_grad()(x.numpy)()
 T(A).detach().cpu().numpy()
 np.asarray(T(A))
 T(A) + 1
@@ -361,6 +362,28 @@ def test_a_habit_of_pytorchs_gives_pytorchs_numbers(idiom):
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
     else:
         assert np.array_equal(found, expected)
+
+
+REFUSED = """
+T(A, requires_grad=True).numpy()
+(2 * T(A, requires_grad=True)).numpy()
+np.asarray(T(A, requires_grad=True))
+T(A).var(1, 0)
+T(A).max((0, 1))
+T(A)[False, T([0, 1])]
+next(iter(DataLoader([(1, 2), (1,)], 2)))
+next(iter(DataLoader([None, None], 2)))
+DataLoader(T(3.0), 2)
+round(T(2.5))
+divmod(T(A), 2)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("idiom", REFUSED)
+def test_what_pytorch_refuses_is_refused(idiom):
+    for names in (theirs(), ours()):
+        with pytest.raises((TypeError, ValueError, RuntimeError, IndexError)):
+            list(run(idiom, names))
 
 
 # Names that are not here, and must say what does the same.
