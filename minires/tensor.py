@@ -203,10 +203,12 @@ class Tensor(Methods):
         return self.data.__dlpack_device__()
 
     def __deepcopy__(self, memo):
-        """A leaf of its own: the graph is not copied."""
+        """A leaf of its own, with a .grad of its own: the graph is not copied."""
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be deep-copied; use detach() first")
-        return type(self)(self.data.copy(order="K"), requires_grad=self.requires_grad)
+        copied = type(self)(self.data.copy(order="K"), requires_grad=self.requires_grad)
+        copied.grad = None if self.grad is None else self.grad.copy(order="K")
+        return copied
 
     def __reduce__(self):
         """How a leaf is pickled: by its values, which keep their place in memory, and not by its graph or .grad."""
@@ -250,7 +252,7 @@ class Tensor(Methods):
         return bool(self.data)
 
     def __getattr__(self, name):
-        raise missing("Tensor", name)
+        raise missing("Tensor", name, [op for op, call in registry.items() if call.__module__.startswith("minires.")])
 
     # In place: outside the graph only, and counted, so that a backward that needs the old values can say so.
 

@@ -133,6 +133,17 @@ def test_repr_is_short_and_says_where_it_comes_from():
     assert "from relu" in repr(ops.relu(x))
 
 
+def test_a_deep_copy_has_a_gradient_of_its_own_and_that_of_a_parameter_none():
+    x = Tensor(np.ones(3), requires_grad=True)
+    x.sum().backward()
+    twin = copy.deepcopy(x)
+    twin.grad += 1
+    assert (x.grad.tolist(), twin.grad.tolist()) == ([1] * 3, [2] * 3)
+    weight = minires.nn.Parameter(np.ones(3))
+    weight.sum().backward()
+    assert copy.deepcopy(weight).grad is None
+
+
 def test_a_deep_copy_is_a_leaf_of_its_own():
     x = Tensor(np.ones(3), requires_grad=True)
     twin = copy.deepcopy(x)
