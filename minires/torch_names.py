@@ -10,8 +10,8 @@ ADVICE = {
     "byte": "use .to(np.uint8)",
     "swapaxes": "use transpose",
     "ravel": "use flatten()",
-    "new_zeros": "use minires.zeros(shape)",
-    "new_ones": "use minires.ones(shape)",
+    "new_zeros": "use minires.zeros(shape, dtype=x.dtype)",
+    "new_ones": "use minires.ones(shape, dtype=x.dtype)",
     "nonzero": "use np.argwhere(x.data)",
     "unique": "use np.unique on .data",
     "cumprod": "use np.cumprod on .data",
@@ -19,8 +19,8 @@ ADVICE = {
     "vstack": "use ops.cat(tensors, dim=0)",
     "concat": "use ops.cat",
     "concatenate": "use ops.cat",
-    "floor_divide": "use np.floor_divide on .data",
-    "remainder": "use np.remainder on .data",
+    "floor_divide": "write x // y",
+    "remainder": "write x % y",
     "gather": "index with arrays: x[rows, columns], or ops.take_along_dim",
     "index_select": "index with an array: x[indices]",
     "masked_fill": "use ops.where(mask, value, x)",
@@ -36,12 +36,18 @@ ADVICE = {
     "flip": "take a slice with a negative step: x[..., ::-1]",
     "sort": "use np.sort on .data",
     "argsort": "use np.argsort on .data",
-    "topk": "use np.argsort on .data",
+    "topk": "use np.argsort(-x.data), largest first: x[np.argsort(-x.data)[:k]] along one axis",
     "cumsum": "use np.cumsum on .data",
     "prod": "use (x.log().sum()).exp() for positive x",
     "median": "use np.median on .data",
     "round": "use np.round on .data",
     "floor": "use np.floor on .data",
+    "ceil": "use np.ceil on .data",
+    "log1p": "use (1 + x).log(), or write it as an op of your own with @minires.op",
+    "allclose": "use np.allclose(x.data, y.data)",
+    "equal": "use np.array_equal(x.data, y.data)",
+    "clamp": "use x.clamp(min, max), or ops.clip",
+    "masked_fill_": "write x[mask] = value under no_grad(), or use ops.where(mask, value, x)",
     "sign": "use np.sign on .data",
     "sin": "write it as an op of your own with @minires.op",
     "cos": "write it as an op of your own with @minires.op",
@@ -90,9 +96,9 @@ ADVICE = {
     "rand": "use Tensor(rng.random(shape, np.float32))",
     "randint": "use Tensor(rng.integers(low, high, shape))",
     "randperm": "use rng.permutation(n)",
-    "zeros_like": "use minires.zeros(x.shape)",
-    "ones_like": "use minires.ones(x.shape)",
-    "randn_like": "use minires.randn(x.shape)",
+    "zeros_like": "use minires.zeros(x.shape, dtype=x.dtype)",
+    "ones_like": "use minires.ones(x.shape, dtype=x.dtype)",
+    "randn_like": "use minires.randn(x.shape, dtype=x.dtype)",
     "float32": "use np.float32",
     "float64": "use np.float64",
     "int64": "use np.int64",
@@ -157,6 +163,10 @@ ADVICE = {
     "kaiming_uniform": "use kaiming_uniform_",
     "xavier_normal": "use xavier_normal_",
     "xavier_uniform": "use xavier_uniform_",
+    "Unflatten": "use x.reshape(len(x), C, H, W) in forward()",
+    "Hardtanh": "use x.clamp(-1, 1) in forward()",
+    "hardtanh": "use x.clamp(-1, 1)",
+    "RMSNorm": "use LayerNorm, or x / (x * x).mean(-1, keepdim=True).sqrt() in forward()",
     "ELU": "use ReLU, LeakyReLU, SiLU or GELU",
     "PReLU": "use LeakyReLU",
     "Softplus": "write it as an op of your own with @minires.op",
@@ -176,6 +186,12 @@ ADVICE = {
     # of torch.optim
     "lr_scheduler": "schedules are functions of the step (optim.multistep, cosine, one_cycle, linear_warmup): "
                     "optimizer.lr = schedule(step)",
+    "StepLR": "use optim.multistep, a function of the step: optimizer.lr = schedule(step)",
+    "MultiStepLR": "use optim.multistep, a function of the step: optimizer.lr = schedule(step)",
+    "CosineAnnealingLR": "use optim.cosine, a function of the step: optimizer.lr = schedule(step)",
+    "OneCycleLR": "use optim.one_cycle, a function of the step: optimizer.lr = schedule(step)",
+    "LambdaLR": "a schedule is any function of the step: optimizer.lr = schedule(step)",
+    "ReduceLROnPlateau": "set optimizer.lr where the loss no longer falls",
     "RMSprop": "use SGD, Adam or AdamW",
     "Adagrad": "use SGD, Adam or AdamW",
     "Adadelta": "use SGD, Adam or AdamW",
@@ -190,6 +206,8 @@ ADVICE = {
 
 OF_MODULES = {
     "register_backward_hook": "use register_full_backward_hook",
+    "register_full_backward_pre_hook": "use register_full_backward_hook, called with (module, grad_input, grad_output)",
+    "reset_running_stats": "write module.running_mean[...] = 0 and module.running_var[...] = 1",
     "reset_parameters": "make the layer anew, or fill its weight with a function of nn.init",
     "type": "use .to(np.float64), .float() or .double()",
     "bfloat16": "float32 and float64 are what there is",
@@ -210,6 +228,6 @@ def missing(where, name, others=(), advice=ADVICE, near=()):
         remedy = f"use minires.ops.{name}"
     if remedy is None:
         same = [other for other in near if name in CLASSIFIERS and other in CLASSIFIERS]
-        close = same or difflib.get_close_matches(name, near, n=1)
+        close = same or difflib.get_close_matches(name, near, n=1, cutoff=0.8)
         remedy = f"did you mean {close[0]!r}?" if close else None
     return AttributeError(f"{where} has no {name!r}" + (f": {remedy}" if remedy else ""))

@@ -206,6 +206,14 @@ T([1, 2]) / 2
 T(A)[0] * T([1, 2, 3, 4])
 T(A) * (T(A) > 1)
 T([1, 2]) + T([3, 4])
+T([5, -7]) // 2
+T([5, -7]) % 3
+7 // T([2, 3])
+T(A) // 0.5
+T(A) % T(0.3)
+5 % T(A)
+import copy; x = T(A, requires_grad=True); x.sum().backward(); copy.deepcopy(x).grad
+import copy; m = nn.Linear(4, 2); m(T(A)).sum().backward(); copy.deepcopy(m).weight.grad is None
 T([1, 2, 3]).sum()
 [row.sum().item() for row in T(A)]
 f"{T(2.5):.2f}"
@@ -388,6 +396,22 @@ def test_what_pytorch_refuses_is_refused(idiom):
 
 # Names that are not here, and must say what does the same.
 LACKING = """
+T(A).ceil
+T(A).log1p
+T(A).allclose
+T(A).equal
+T(A).where
+T(A).masked_fill_
+T(A).take_along_dim
+torch.clamp
+torch.allclose
+torch.zeros_like
+nn.Unflatten
+nn.Hardtanh
+nn.RMSNorm
+optim.lr_scheduler.StepLR
+nn.BatchNorm2d(4).reset_running_stats
+nn.BatchNorm2d(4).register_full_backward_pre_hook
 T(A).gather
 T(A).split
 T(A).masked_fill
