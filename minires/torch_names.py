@@ -107,7 +107,7 @@ ADVICE = {
     "double": "use np.float64",
     "device": 'write the device as a string: "cpu" or "cuda"',
     "save": "use storage.save(path, model.state_dict())",
-    "load": "use storage.load(path)",
+    "load": "use storage.load(path)[0], the {name: array} of what it gives",
     "compile": "not needed: there is nothing to compile",
     "enable_grad": "recording is on outside no_grad()",
     "inference_mode": "use no_grad()",
