@@ -70,22 +70,29 @@ FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}  # what has gradients
 def as_array(data, dtype=None):
     """data as an array that minires can hold: floats of 32 or 64 bits, integers or booleans, in this machine's bytes.
 
-    Python numbers and lists of them become float32 (as in PyTorch) or int64; arrays keep their dtype.
+    Python numbers and lists of them become float32 (as in PyTorch) or int64; arrays keep their dtype, in lists too.
     Raises DTypeError for objects, strings, complex and 16-bit floats, masked arrays and np.matrix.
     """
     if not is_array(data):
-        python_numbers = not hasattr(data, "dtype")
+        given = data
         try:
-            data = np.asarray(data)
+            data = np.asarray(given)
         except ValueError as error:  # lists of unequal lengths
             raise ShapeError(f"a Tensor is made of numbers in rows of equal length: {error}") from None
-        if python_numbers and data.dtype == np.float64 and dtype is None:
+        if data.dtype == np.float64 and dtype is None and not _holds_float64(given):
             dtype = np.float32
     check_plain(data)
     check_dtype(data.dtype)
     if dtype is not None:
         return data.astype(check_dtype(dtype), copy=False)
     return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+
+
+def _holds_float64(data):
+    """Whether a float64 of NumPy's or a Tensor's is among the data; a Python float is none, and takes any width."""
+    if isinstance(data, (list, tuple)):
+        return any(map(_holds_float64, data))
+    return getattr(data, "dtype", None) == np.float64
 
 
 def check_dtype(dtype):

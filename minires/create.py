@@ -6,14 +6,14 @@ from minires import random
 from minires.arrays import as_array, check_dtype, empty
 from minires.errors import DTypeError, ShapeError
 from minires.settings import integer
-from minires.tensor import Tensor, unwrap
+from minires.tensor import Tensor
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False):
     """A Tensor of a copy of data: numbers, lists, arrays or Tensors. Tensor(array) shares the array's memory."""
     if isinstance(data, Tensor):
-        data = Tensor(data)  # which refuses what would cut a graph
-    return Tensor(as_array(unwrap(data), dtype).copy(order="K"), requires_grad, device=device)
+        data = Tensor(data).data  # Tensor() refuses what would cut a graph
+    return Tensor(as_array(data, dtype).copy(order="K"), requires_grad, device=device)
 
 
 def zeros(*size, dtype=np.float32, device=None, requires_grad=False):

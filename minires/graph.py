@@ -6,9 +6,10 @@ what arrives at each. Nothing else is kept: a Node never holds a Tensor, so a gr
 freed the moment its last Tensor is.
 """
 
+import inspect
 import itertools
 import threading
-from contextlib import contextmanager
+from functools import wraps
 from operator import attrgetter
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from minires import kernels, observe
 from minires.arrays import array_module, check_plain, device_of, is_array, owner, owners
 from minires.errors import DTypeError, GraphError, ShapeError
+from minires.settings import shortened
 
 
 class _Mode(threading.local):
@@ -27,24 +29,65 @@ mode = _Mode()
 _keeping = threading.Lock()
 
 
-@contextmanager
-def _with(**settings):
-    before = {name: getattr(mode, name) for name in settings}
-    vars(mode).update(settings)
-    try:
-        yield
-    finally:
-        vars(mode).update(before)
+class _Switched:
+    """Settings of `mode` for this thread: inside a `with` block, or in a function that this decorates."""
+
+    def __init__(self, **settings):
+        self.settings, self._before = settings, []
+
+    def __enter__(self):
+        self._before.append({name: getattr(mode, name) for name in self.settings})
+        vars(mode).update(self.settings)
+
+    def __exit__(self, *exception):
+        vars(mode).update(self._before.pop())
+
+    def __call__(self, function):
+        if not callable(function):
+            raise DTypeError(f"no_grad decorates a function, got {shortened(function)}; write @no_grad() above it, or "
+                             "`with no_grad():`")
+        if inspect.isgeneratorfunction(function):
+            @wraps(function)
+            def switched(*args, **kwargs):
+                return self._steps(function(*args, **kwargs))
+        else:
+            @wraps(function)
+            def switched(*args, **kwargs):
+                with _Switched(**self.settings):
+                    return function(*args, **kwargs)
+        return switched
+
+    def _steps(self, generator):
+        """What the generator yields, each of its steps run with these settings, and the caller's in between."""
+        resume, given = generator.send, None
+        while True:
+            with _Switched(**self.settings):
+                try:
+                    value = resume(given)
+                except StopIteration as end:
+                    return end.value
+            try:
+                resume, given = generator.send, (yield value)
+            except GeneratorExit:
+                with _Switched(**self.settings):
+                    generator.close()
+                raise
+            except BaseException as error:  # which was thrown into this generator, and is that one's to know
+                resume, given = generator.throw, error
 
 
-def no_grad():
-    """Record nothing in this thread inside `with no_grad():` or in a function decorated `@no_grad()`."""
-    return _with(recording=False)
+def no_grad(function=None):
+    """Record nothing in this thread inside `with no_grad():`, or in a function decorated @no_grad() or @no_grad.
+
+    The steps of a generator record nothing either; what its caller does between them is recorded.
+    """
+    switched = _Switched(recording=False)
+    return switched if function is None else switched(function)
 
 
 def complex_step():
     """Let ops take complex arrays, and record nothing: Im f(x + ih)/h is a derivative [Squire & Trapp 1998]."""
-    return _with(recording=False, complex_step=True)
+    return _Switched(recording=False, complex_step=True)
 
 
 class Version:

@@ -7,29 +7,43 @@ from minires.errors import ShapeError
 from minires.operators import unwrap
 
 
-def two_steps(name, index, xp):
+def two_steps(name, index, xp, ndim):
     """(integers and slices, then arrays and lists): x[first][second] is torch's x[index]; second may be None.
 
-    Torch takes integers out first. NumPy counts them among the arrays, and x[0, :, [1, 2]] comes out transposed.
+    x has ndim axes. Torch takes integers out first. NumPy counts them among the arrays, and x[0, :, [1, 2]] comes out
+    transposed. To torch `...` is the slices that it stands for; NumPy takes it for a gap even where it stands for none.
     The arrays are copies: backward puts the gradient back where x was read, whatever becomes of an array since.
     """
     parts = [_part(name, i, xp) for i in map(unwrap, index if isinstance(index, tuple) else (index,))]
     if not any(is_array(i) for i in parts):
         return tuple(parts), None
     first, second = [], []
+    left_over = ndim - sum(_axes_of(i) for i in parts)
     for i in parts:
         if is_array(i):
-            first += [slice(None)] * (i.ndim if i.dtype == np.bool_ else 1)
+            first += [slice(None)] * _axes_of(i)
             second.append(i)
+        elif i is Ellipsis:
+            first += [slice(None)] * left_over
+            second += [slice(None)] * left_over
         else:
             first.append(i)
-            second += [] if isinstance(i, int) else [i if i is Ellipsis else slice(None)]
+            second += [] if isinstance(i, int) else [slice(None)]
     return tuple(first), tuple(second)
 
 
+def _axes_of(i):
+    """How many axes of x one part of an index is about."""
+    if i is None or i is Ellipsis:
+        return 0
+    return i.ndim if is_array(i) and i.dtype == np.bool_ else 1
+
+
 def _part(name, i, xp):
-    """One part of an index: lists become arrays, arrays are copied, and one integer is an int."""
-    if isinstance(i, list):
+    """One part of an index: lists, tuples and ranges become arrays, arrays are copied, and one integer is an int."""
+    if isinstance(i, bool):
+        return xp.asarray(i)  # a mask of no axis, although Python takes True for an integer
+    if isinstance(i, (list, tuple, range)):
         try:
             return xp.asarray([unwrap(k) for k in i], dtype=None if i else xp.intp)
         except ValueError:  # lists of unequal lengths

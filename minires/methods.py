@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from minires.tensor import Tensor
 
 Extreme = namedtuple("Extreme", ["values", "indices"])  # what max(dim) and min(dim) give
+_NOT_GIVEN = object()
 
 
 def _sizes(sizes, name):
@@ -37,6 +38,16 @@ def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
         if value is not None:
             raise OptionError(f"{name}: a Tensor takes no {setting}=, got {value!r}")
     return axis if dim is None else dim, keepdim if keepdims is None else keepdims
+
+
+def _correction(name, unbiased, correction, ddof):
+    """What is taken off the number of values: NumPy calls it ddof, and unbiased=True or False stands for 1 or 0."""
+    if unbiased is None:
+        return correction if ddof is None else ddof
+    if correction != 1 or ddof is not None:
+        raise OptionError(f"{name}: unbiased={unbiased} and {'correction' if ddof is None else 'ddof'}= are one "
+                          "setting; give one of them")
+    return int(flag(f"{name}: unbiased", unbiased))
 
 
 class Methods(Operators):
@@ -142,17 +153,19 @@ class Methods(Operators):
         dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         return registry["mean"](self, dim=dim, keepdim=keepdim)
 
-    def var(self, dim=None, correction=1, keepdim=False, *, axis=None, ddof=None, keepdims=None, dtype=None,
-            out=None) -> Tensor:
+    def var(self, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, ddof=None, keepdims=None,
+            dtype=None, out=None) -> Tensor:
         """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
         dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
-        return registry["var"](self, dim=dim, correction=correction if ddof is None else ddof, keepdim=keepdim)
+        correction = _correction("var", unbiased, correction, ddof)
+        return registry["var"](self, dim=dim, correction=correction, keepdim=keepdim)
 
-    def std(self, dim=None, correction=1, keepdim=False, *, axis=None, ddof=None, keepdims=None, dtype=None,
-            out=None) -> Tensor:
+    def std(self, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, ddof=None, keepdims=None,
+            dtype=None, out=None) -> Tensor:
         """The root of var()"""
         dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
-        return registry["std"](self, dim=dim, correction=correction if ddof is None else ddof, keepdim=keepdim)
+        correction = _correction("std", unbiased, correction, ddof)
+        return registry["std"](self, dim=dim, correction=correction, keepdim=keepdim)
 
     def norm(self, p=2, dim=None, keepdim=False) -> Tensor:
         """√(Σ x²), or Σ|x| for p=1"""
@@ -166,24 +179,24 @@ class Methods(Operators):
         """The minimum; equal ones share its gradient"""
         return registry["amin"](self, dim=dim, keepdim=keepdim)
 
-    def max(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
-        """The maximum of all; with dim the pair (values, indices), as torch's; with axis the values, as NumPy's.
+    def max(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=_NOT_GIVEN):
+        """The maximum of all; with dim, or axis, the pair (values, indices), as torch's. np.max gives the values.
 
         The gradient of values goes to the element that indices names, the first of several equal ones.
         """
         return self._extreme("max", dim, keepdim, axis, keepdims, out)
 
-    def min(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
-        """The minimum of all; with dim the pair (values, indices), as torch's; with axis the values, as NumPy's."""
+    def min(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=_NOT_GIVEN):
+        """The minimum of all; with dim, or axis, the pair (values, indices), as torch's. np.min gives the values."""
         return self._extreme("min", dim, keepdim, axis, keepdims, out)
 
     def _extreme(self, name, dim, keepdim, axis, keepdims, out):
         if isinstance(dim, (Operators, np.ndarray)):  # of two tensors, element by element
             return registry[f"{name}imum"](self, dim)
-        if dim is None:
-            axis, keepdims = _dim_or_axis(name, None, keepdim, axis, keepdims, out=out)
-            return registry[f"a{name}"](self, dim=axis, keepdim=keepdims)
-        _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out)
+        from_numpy = out is not _NOT_GIVEN  # np.max(t, axis=1) calls t.max(axis=1, out=None)
+        dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None)
+        if dim is None or from_numpy:
+            return registry[f"a{name}"](self, dim=dim, keepdim=keepdim)
         indices = self._arg(f"arg{name}", dim, keepdim=True)
         values = registry["take_along_dim"](self, indices, dim=dim)
         if flag(f"{name}: keepdim", keepdim) or not self.ndim:

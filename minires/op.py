@@ -134,7 +134,8 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
         if first is None:
             first = a
         elif a.dtype != first.dtype and not mode.complex_step:
-            raise DTypeError(f"{name}: mixes {first.dtype} and {a.dtype}; convert one with .to(np.{first.dtype})")
+            raise DTypeError(f"{name}: mixes {first.dtype} and {a.dtype}; convert one: .to(np.float32) for a Tensor, "
+                             ".astype(np.float32) for an array, or model.double() for float64")
         _check_place(name, first, a)
     return first
 
@@ -168,7 +169,8 @@ def _check_places(name, first, integers, settings):
 
 def _check_place(name, first, a):
     if isinstance(a, np.ndarray) != isinstance(first, np.ndarray):
-        raise DTypeError(f"{name}: mixes arrays on {device_of(first)} and {device_of(a)}; move one with .to")
+        raise DTypeError(f"{name}: mixes arrays on {device_of(first)} and {device_of(a)}; move one: .to('cuda') for a "
+                         "Tensor or a model, Tensor(array).to('cuda') for an array")
 
 
 def _closed_over(backward):

@@ -86,6 +86,28 @@ class Operators:
     def __abs__(self) -> Tensor:
         return registry["abs"](self)
 
+    # Steps have no gradient: NumPy's values, which __array_ufunc__ refuses inside a graph
+
+    def __floordiv__(self, other) -> Tensor:
+        return np.floor_divide(self, other)
+
+    def __rfloordiv__(self, other) -> Tensor:
+        return np.floor_divide(other, self)
+
+    def __mod__(self, other) -> Tensor:
+        return np.remainder(self, other)
+
+    def __rmod__(self, other) -> Tensor:
+        return np.remainder(other, self)
+
+    def __divmod__(self, other):
+        raise DTypeError("divmod: write x // y and x % y, of a Tensor")
+
+    __rdivmod__ = __divmod__
+
+    def __round__(self, digits=None):
+        raise DTypeError("round: of a Tensor use np.round(t.detach().numpy()), of one number round(t.item())")
+
     def __iadd__(self, other) -> Tensor:
         return self._in_place("add", other)
 
@@ -173,7 +195,8 @@ class Operators:
         if plain and ufunc.__name__ in UFUNCS:
             return registry[UFUNCS[ufunc.__name__]](*inputs)
         if plain:
-            y = np.asarray(_computed(f"np.{ufunc.__name__}", ufunc, *map(unwrap, inputs)))
+            y = _computed(f"np.{ufunc.__name__}", ufunc, *map(unwrap, inputs))
+            y = y if is_array(y) else np.asarray(y)
             if y.dtype.kind != "f" or not mode.recording or all(getattr(x, "node", None) is None for x in inputs):
                 return self._of(y)
         raise DTypeError(f"np.{ufunc.__name__} would lose the gradient of a Tensor, or write into an array, which has "

@@ -174,7 +174,13 @@ class Tensor(Methods):
         return self.data.item()
 
     def numpy(self):
-        """The data as a NumPy array (the same memory, unless it lies on a GPU)."""
+        """The data as a NumPy array (the same memory, unless it lies on a GPU).
+
+        Raises GraphError for a tensor that requires a gradient, which would be lost; not within no_grad().
+        """
+        if self.node is not None and mode.recording:
+            raise GraphError("numpy: an array would cut the graph of this tensor, which requires a gradient; write "
+                             "t.detach().numpy() for the values")
         return to_device(self.data, "cpu")
 
     def tolist(self):
@@ -185,7 +191,8 @@ class Tensor(Methods):
         if self.node is not None and mode.recording:
             raise GraphError("NumPy would take the values of this tensor and cut the graph: use the op of that name "
                              "(minires.ops has cat, stack, where, …), or t.detach() for the values")
-        return np.array(self.numpy(), dtype=dtype, copy=copy) if copy else np.asarray(self.numpy(), dtype=dtype)
+        values = self.detach().numpy()
+        return np.array(values, dtype=dtype, copy=copy) if copy else np.asarray(values, dtype=dtype)
 
     def __dlpack__(self, **settings):
         if self.node is not None and mode.recording:
@@ -196,10 +203,12 @@ class Tensor(Methods):
         return self.data.__dlpack_device__()
 
     def __deepcopy__(self, memo):
-        """A leaf of its own: the graph is not copied."""
+        """A leaf of its own, with a .grad of its own: the graph is not copied."""
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be deep-copied; use detach() first")
-        return type(self)(self.data.copy(order="K"), requires_grad=self.requires_grad)
+        copied = type(self)(self.data.copy(order="K"), requires_grad=self.requires_grad)
+        copied.grad = None if self.grad is None else self.grad.copy(order="K")
+        return copied
 
     def __reduce__(self):
         """How a leaf is pickled: by its values, which keep their place in memory, and not by its graph or .grad."""
@@ -210,7 +219,8 @@ class Tensor(Methods):
 
     def __repr__(self):
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"
-        return f"Tensor({np.array2string(self.numpy(), precision=4, separator=', ')}, {self.dtype}{state})"
+        values = np.array2string(self.detach().numpy(), precision=4, separator=", ")
+        return f"Tensor({values}, {self.dtype}{state})"
 
     def __len__(self):
         if not self.ndim:
@@ -242,7 +252,7 @@ class Tensor(Methods):
         return bool(self.data)
 
     def __getattr__(self, name):
-        raise missing("Tensor", name)
+        raise missing("Tensor", name, [op for op, call in registry.items() if call.__module__.startswith("minires.")])
 
     # In place: outside the graph only, and counted, so that a backward that needs the old values can say so.
 
@@ -276,7 +286,7 @@ class Tensor(Methods):
         elif not isinstance(value, numbers.Number):
             as_array(value)  # which says what is wrong with a list
             value = array_module(self.data).asarray(value)
-        first, second = two_steps(name, index, array_module(self.data))
+        first, second = two_steps(name, index, array_module(self.data), self.ndim)
 
         def write():
             part, at = (self.data, first) if second is None else (self.data[first], second)

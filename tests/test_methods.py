@@ -22,7 +22,7 @@ B = np.random.default_rng(1).uniform(0.5, 2, (3, 4)).astype("f4")
     (lambda x: x.matmul(B.T), A @ B.T), (lambda x: x.sum(axis=1), A.sum(1)), (lambda x: x.sum(0, keepdims=True), A.sum(0, keepdims=True)),
     (lambda x: x.mean(axis=(0, 1)), A.mean()), (lambda x: x.var(1), A.var(1, ddof=1)), (lambda x: x.std(dim=0), A.std(0, ddof=1)),
     (lambda x: x.norm(), np.sqrt((A * A).sum())), (lambda x: x.norm(p=1, dim=1), A.sum(1)), (lambda x: x.amax(1), A.max(1)),
-    (lambda x: x.amin((0, 1)), A.min()), (lambda x: x.max(), A.max()), (lambda x: x.min(axis=0), A.min(0)),
+    (lambda x: x.amin((0, 1)), A.min()), (lambda x: np.max(x, 1, keepdims=True), A.max(1, keepdims=True)), (lambda x: x.max(), A.max()), (lambda x: x.min(axis=0)[0], A.min(0)),
     (lambda x: x.max(1).values, A.max(1)), (lambda x: x.max(1)[1], A.argmax(1)), (lambda x: x.min(0, True)[1], A.argmin(0)[None]),
     (lambda x: x.argmax(), A.argmax()), (lambda x: x.argmin(-1, keepdim=True), A.argmin(-1)[:, None]),
     (lambda x: x.view(2, -1), A.reshape(2, 6)), (lambda x: x.view((12,)), A.ravel()), (lambda x: x.T.contiguous(), A.T),
@@ -51,6 +51,15 @@ def test_a_habit_gives_what_torch_or_numpy_gives(ours, right):
     assert y.shape == right.shape
     assert y.dtype.kind == right.dtype.kind or right.dtype == object or y.dtype == np.float32
     np.testing.assert_allclose(y.data, right, rtol=3e-6)
+
+
+def test_unbiased_and_correction_are_one_setting():
+    x = Tensor(A)
+    assert x.var(unbiased=False).item() == x.var(correction=0).item() < x.var(unbiased=True).item() == x.var().item()
+    with pytest.raises(OptionError, match="std: unbiased=False and correction= are one setting"):
+        x.std(correction=0, unbiased=False)
+    with pytest.raises(DTypeError, match="var: unbiased must be True or False, got 0"):
+        x.var(1, 0)
 
 
 def test_what_is_a_number_becomes_one():
@@ -216,7 +225,10 @@ def test_contiguous_copies_what_lies_otherwise_and_nothing_else():
 
 @pytest.mark.parametrize("index", [np.s_[0, :, [0, 1, 1]], np.s_[:, 0, :, [0, 1]], np.s_[0, :, [0, 1], [2, 0]], np.s_[[0, 1], :, 1],
                                    np.s_[..., 0, [1, 1]], np.s_[0, None, [1, 0]], np.s_[np.array(1), :, [0, 1]],
-                                   np.s_[0, :, np.array([True, False, True])]], ids=str)
+                                   np.s_[0, :, np.array([True, False, True])], np.s_[0, :, (1, 2)], np.s_[0, :, range(2)],
+                                   np.s_[(0, 1), :, [1, 2]], np.s_[0, :, (True, False, True)], np.s_[(0, 1), None, (1, 2)],
+                                   np.s_[True, [0, 1]], np.s_[:, True, [0, 1]], np.s_[0, True, :, [0, 2]], np.s_[True, :, [0, 1]],
+                                   np.s_[True,], np.s_[..., True], np.s_[:, [0, 1], ..., [1, 0], :], np.s_[0, :, ()]], ids=str)
 def test_integers_beside_index_arrays_select_as_in_torch(index):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     values = np.random.default_rng(0).standard_normal((3, 3, 3, 3)).astype("f4")
@@ -264,10 +276,55 @@ def test_a_name_of_torchs_that_is_missing_says_what_does_the_same(ask, advice):
         ask()
 
 
+def test_steps_have_values_and_no_gradient():
+    x = Tensor(A, requires_grad=True)
+    for step in (lambda: x // 2, lambda: x % 2, lambda: 2 // x, lambda: 2 % x):
+        with pytest.raises(DTypeError, match=r"would lose the gradient of a Tensor.*t\.detach\(\)"):
+            step()
+        with minires.no_grad():
+            assert step().dtype == np.float32
+    with pytest.raises(DTypeError, match=r"divmod: write x // y and x % y"):
+        divmod(x, 2)
+    with pytest.raises(DTypeError, match=r"round: of a Tensor use np\.round"):
+        round(x)
+
+
+def test_an_op_that_is_no_method_is_named_and_an_op_of_ones_own_is_not():
+    for name in ("where", "take_along_dim", "gelu"):
+        with pytest.raises(AttributeError, match=f"use minires.ops.{name}"):
+            getattr(Tensor(A), name)
+
+
+@pytest.mark.parametrize(("name", "advice"), [
+    ("StepLR", "optim.multistep"), ("MultiStepLR", "optim.multistep"), ("CosineAnnealingLR", "optim.cosine"),
+    ("OneCycleLR", "optim.one_cycle"), ("ReduceLROnPlateau", "optimizer.lr")])
+def test_a_schedule_of_torchs_is_looked_up_in_optim_too(name, advice):
+    with pytest.raises(AttributeError, match=f"has no '{name}': .*{advice}"):
+        getattr(minires.optim, name)
+
+
+@pytest.mark.parametrize(("name", "advice"), [
+    ("reset_running_stats", "running_mean"), ("register_full_backward_pre_hook", "register_full_backward_hook"),
+    ("num_feature", "did you mean 'num_features'"), ("load_weights", None)])
+def test_a_near_name_is_offered_only_where_it_is_very_near(name, advice):
+    with pytest.raises(AttributeError) as caught:
+        getattr(minires.nn.BatchNorm2d(2), name)
+    assert advice in str(caught.value) if advice else ":" not in str(caught.value)
+
+
+def test_the_advice_on_largest_and_on_zeros_like_does_what_torch_does():
+    x = Tensor(np.array([2.0, 9.0, 4.0]))
+    assert x[np.argsort(-x.data)[:2]].tolist() == [9, 4]
+    assert minires.zeros(x.shape, dtype=x.dtype).dtype == np.float64
+    for name, advice in (("topk", r"x\[np\.argsort\(-x\.data\)\[:k\]\]"), ("new_zeros", r"minires\.zeros\(shape, dtype=x\.dtype\)")):
+        with pytest.raises(AttributeError, match=advice):
+            getattr(x, name)
+
+
 def test_no_advice_is_about_a_name_that_exists():
     from minires import nn, optim
     from minires.torch_names import ADVICE
-    elsewhere = {"float", "double", "long", "device", "utils"}  # torch itself has these names, too
+    elsewhere = {"float", "double", "long", "device", "utils", "clamp"}  # torch itself has these names, too
     for place in (Tensor, minires, nn, nn.functional, optim, ops):
         assert not [name for name in set(ADVICE) - elsewhere if name in dir(place)
                     and (place is not minires or name not in minires._ROOMS)], place

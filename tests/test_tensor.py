@@ -13,9 +13,11 @@ from minires.errors import DTypeError, GraphError, MiniresError
 @pytest.mark.parametrize(("data", "dtype"), [
     ([1.0, 2.0], np.float32), (3.5, np.float32), ([[1, 2]], np.int64), ([True], np.bool_), (np.ones(2), np.float64),
     (np.ones(2, np.float32), np.float32), (np.ones(2, np.uint8), np.uint8), (np.float64(2.0), np.float64),
+    ([np.ones(2), np.ones(2)], np.float64), ([[0.1, np.float64(0.2)]], np.float64),
+    ([np.float32(1), 0.5], np.float32), ([np.int64(1), 0.5], np.float32), ([np.int32(1)], np.int32),
 ])
 def test_python_numbers_become_float32_or_int64_and_arrays_keep_their_type(data, dtype):
-    assert Tensor(data).dtype == dtype
+    assert Tensor(data).dtype == minires.tensor(data).dtype == dtype
 
 
 @pytest.mark.parametrize("data", ["text", [None], np.array(["a"]), np.array([object], object), 1j, np.ones(2, np.float16),
@@ -82,6 +84,17 @@ def test_comparisons_give_tensors_of_bool_and_tensors_stay_hashable():
     assert x in {x}
 
 
+def test_numpy_refuses_a_tensor_whose_gradient_would_be_lost():
+    x = Tensor(np.ones(3, np.float32), requires_grad=True)
+    for tensor in (x, 2 * x):
+        with pytest.raises(GraphError, match=r"requires a gradient; write t\.detach\(\)\.numpy\(\)"):
+            tensor.numpy()
+        assert tensor.detach().numpy() is tensor.data
+        assert "1., " in repr(x)
+        with minires.no_grad():
+            assert tensor.numpy() is tensor.data
+
+
 def test_numpy_and_dlpack_see_the_same_memory():
     x = Tensor(np.ones(3, np.float32))
     np.from_dlpack(x)
@@ -118,6 +131,17 @@ def test_repr_is_short_and_says_where_it_comes_from():
     assert len(repr(x)) < 500
     assert "requires_grad=True" in repr(x)
     assert "from relu" in repr(ops.relu(x))
+
+
+def test_a_deep_copy_has_a_gradient_of_its_own_and_that_of_a_parameter_none():
+    x = Tensor(np.ones(3), requires_grad=True)
+    x.sum().backward()
+    twin = copy.deepcopy(x)
+    twin.grad += 1
+    assert (x.grad.tolist(), twin.grad.tolist()) == ([1] * 3, [2] * 3)
+    weight = minires.nn.Parameter(np.ones(3))
+    weight.sum().backward()
+    assert copy.deepcopy(weight).grad is None
 
 
 def test_a_deep_copy_is_a_leaf_of_its_own():

@@ -26,7 +26,7 @@ def check_images(name, images):
     """Raises DTypeError or ShapeError for what is no array (N,C,H,W)."""
     if not is_array(images):
         raise DTypeError(f"{name}: images must be an array (N,C,H,W), got a {type(images).__name__}"
-                         + "; give its numpy()" * isinstance(images, Tensor))
+                         + "; give its .detach().numpy()" * isinstance(images, Tensor))
     if images.ndim != 4:
         raise ShapeError(f"{name}: images must be (N,C,H,W), got {images.shape}")
 

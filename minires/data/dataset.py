@@ -20,7 +20,10 @@ class Indexed:
         raise NotImplementedError
 
     def take(self, indices):
-        """A tuple of arrays: the first holds what these numbers stand for, the others its labels or targets."""
+        """A tuple of arrays: the first holds what these numbers stand for, the others its labels or targets.
+
+        Where there is nothing but what they stand for, it may be that array alone.
+        """
         raise NotImplementedError
 
     def default_transform(self):

@@ -1,12 +1,14 @@
 """Data sets whose values are handed out as they are given: arrays in memory, and elements of one's own class."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from minires.arrays import channels_last
 from minires.data.checks import as_numbers
 from minires.data.dataset import Dataset, Indexed
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
-from minires.tensor import Tensor, unwrap
+from minires.tensor import Tensor
 
 FARTHEST = 100  # standard deviations from the mean: a picture given as 0 … 255 lies beyond, a normalised one never does
 
@@ -77,38 +79,47 @@ class TensorDataset(Indexed):
 
 
 class Items(Indexed):
-    """A data set of which only a length and dataset[i] = (image, label) are known: its batches are these, stacked."""
+    """A data set of which only a length and dataset[i] are known: its batches are these elements, stacked."""
 
     def __init__(self, dataset):
         self.dataset, self.name = dataset, type(dataset).__name__
 
     @classmethod
     def of(cls, dataset):
-        """The data set, in such a view if it is a list of tuples, or its class has written a dataset[i] of its own."""
-        if isinstance(dataset, list) and dataset and isinstance(dataset[0], tuple):
-            return cls(dataset)
-        if isinstance(dataset, (tuple, list, str, np.ndarray, Tensor)) or not hasattr(type(dataset), "__len__"):
+        """The data set in such a view; as it is, if it is no list of elements, or gives batches by itself."""
+        kind = type(dataset)
+        if isinstance(dataset, (tuple, str, bytes, Mapping)) or not hasattr(kind, "__len__"):
             return dataset
-        element = getattr(type(dataset), "__getitem__", Indexed.__getitem__)
-        return dataset if element is Indexed.__getitem__ else cls(dataset)
+        return dataset if getattr(kind, "__getitem__", None) in (None, Indexed.__getitem__) else cls(dataset)
 
     def __len__(self):
         return len(self.dataset)
+
+    def __getitem__(self, index):
+        return self.dataset[index]
 
     def __repr__(self):
         return f"<{self.name}: {len(self)} elements>"
 
     def take(self, indices):
-        elements = [self.dataset[int(i)] for i in indices]
-        for element in elements:
-            if not isinstance(element, (tuple, list)) or len(element) != len(elements[0]):
-                raise DTypeError(f"{self.name}: dataset[i] must return a tuple (image, label), and all of one length, "
-                                 f"got {type(element).__name__}")
-        return tuple(as_numbers(self.name, [np.asarray(unwrap(value)) for value in column])
-                     for column in zip(*elements))
+        return _stacked(self.name, [self.dataset[int(i)] for i in indices])
 
     def default_transform(self):
         return _as_they_are
+
+
+def _stacked(name, elements):
+    """Arrays or numbers as one array; tuples and lists as a tuple of their parts, stacked likewise."""
+    kinds = [isinstance(element, (tuple, list)) for element in elements]
+    if not any(kinds):
+        return as_numbers(name, [e.data if isinstance(e, Tensor) else np.asarray(e) for e in elements])
+    lengths = [len(element) if parts else None for element, parts in zip(elements, kinds)]
+    if len(set(lengths)) > 1 or not lengths[0]:
+        shown = sorted({type(e).__name__ if n is None else f"{type(e).__name__} of {n}"
+                        for e, n in zip(elements, lengths)})
+        raise DTypeError(f"{name}: dataset[i] must be an array, a number or a tuple such as (image, label), and all of "
+                         f"one length, got {' and '.join(shown)}")
+    return tuple([_stacked(name, column) for column in zip(*elements)])
 
 
 def _as_they_are(images, rng):

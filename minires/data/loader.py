@@ -13,6 +13,7 @@ from minires.data.dataset import Indexed
 from minires.data.in_memory import Items, TensorDataset
 from minires.errors import OptionError
 from minires.random import generator
+from minires.settings import shortened
 from minires.tensor import Tensor
 
 ONE_THREAD = "one thread makes `prefetch` batches ahead, prefetch=2 by default"
@@ -37,6 +38,7 @@ class Loader:
     """
 
     batch_may_exceed = False  # whether batch_size may be more than the length of the data set
+    if_not_indexed = "; a DataLoader takes a list of elements, too"
 
     def __init__(self, dataset, batch_size=1, shuffle=False, *, seed=0, transform=None, drop_last=False, prefetch=2,
                  **others):
@@ -46,15 +48,16 @@ class Loader:
                 raise TypeError(f"a {kind} has no argument {name!r}")
             if not isinstance(value, (int, type(None))) or value:
                 raise OptionError(f"a {kind} has no {name}: {OF_TORCH[name]}")
-        dataset = TensorDataset(*dataset) if isinstance(dataset, (tuple, list)) else dataset
+        dataset = TensorDataset(*dataset) if isinstance(dataset, tuple) else dataset
         if not isinstance(dataset, Indexed):
             raise OptionError(f"a {kind} takes a data set, as one of data.load(…), or a tuple (images, labels), got "
-                              f"{dataset!r}")
+                              f"{shortened(dataset)}" + self.if_not_indexed)
         check_whole(batch_size=batch_size, seed=seed, prefetch=prefetch)
         shuffle = shuffle is not None and shuffle  # torch's default is None
         check_flags(shuffle=shuffle, drop_last=drop_last)
-        if not 1 <= batch_size <= (math.inf if self.batch_may_exceed else len(dataset)):
-            raise OptionError(f"batch_size must lie within 1 and the {len(dataset)} pictures of {dataset.name}, "
+        length = len(dataset)
+        if not 1 <= batch_size <= (math.inf if self.batch_may_exceed else length):
+            raise OptionError(f"batch_size must lie within 1 and the {length} pictures of {dataset.name}, "
                               f"got {batch_size}")
         if seed < 0 or prefetch < 0:
             raise OptionError(f"seed and prefetch must be 0 or more, got {seed} and {prefetch}")
@@ -87,8 +90,10 @@ class Loader:
 
         def batch(number):
             indices = order[number * self.batch_size:(number + 1) * self.batch_size]
-            images, *labels = self.dataset.take(indices)
-            return self._handed_out((self._transformed(images, self._rng(epoch, number)), *labels))
+            taken, rng = self.dataset.take(indices), self._rng(epoch, number)
+            if not isinstance(taken, tuple):
+                return self._handed_out(self._transformed(taken, rng))
+            return self._handed_out((self._transformed(taken[0], rng), *taken[1:]))
         numbers = range(start, len(self))
         return _ahead(batch, numbers, self.prefetch) if self.prefetch else (batch(n) for n in numbers)
 
@@ -98,6 +103,11 @@ class Loader:
 
     def _transformed(self, images, rng):
         made = self.transform(images, rng)
+        if made is images:
+            return made
+        if isinstance(images, tuple):
+            raise OptionError(f"the transform {_name(self.transform)} takes images, and the first part of an element "
+                              "is a tuple here; transform it in dataset[i]")
         if getattr(made, "shape", ())[:1] != images.shape[:1]:
             what = f"an array {made.shape}" if hasattr(made, "shape") else repr(made)[:80]
             raise OptionError(f"the transform {_name(self.transform)} must return an array of {len(images)} images for "
@@ -112,18 +122,21 @@ class Loader:
 class DataLoader(Loader):
     """A Loader as torch's: batches of Tensors outside any graph, from any data set with a length and dataset[i].
 
-    dataset[i] of a class of one's own returns (image, label). A batch_size above the length gives one smaller batch.
+    Such is a list of elements, and an array. An element is an array, a number or a tuple of these, and so is the batch:
+    of elements (image, label) it is (images, labels). A tuple of arrays is no list of elements, but their columns.
+    A batch_size above the length gives one smaller batch.
     seed: None draws it from the default generator, so that minires.manual_seed decides the order.
     """
 
     batch_may_exceed = True
+    if_not_indexed = "; a data set of your own has __len__ and __getitem__"
 
     def __init__(self, dataset, batch_size=1, shuffle=False, *, seed=None, **settings):
         seed = int(generator().integers(2**63)) if seed is None else seed
         super().__init__(Items.of(dataset), batch_size, shuffle, seed=seed, **settings)
 
     def _handed_out(self, arrays):
-        return tuple(Tensor(array) for array in arrays)
+        return tuple(map(self._handed_out, arrays)) if isinstance(arrays, tuple) else Tensor(arrays)
 
 
 def _name(function):

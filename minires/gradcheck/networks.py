@@ -79,7 +79,7 @@ class Network:
                 if array is not own:  # what stays as it is stays on its device
                     tensor.data = to_device(array, self.device)
             with complex_mode() if arrays[0].dtype.kind == "c" else no_grad():
-                return self._run(MOVED, lambda: self.module(*self.inputs)).numpy()
+                return self._run(MOVED, lambda: self.module(*self.inputs)).detach().numpy()
         finally:
             for tensor, data in zip(self._moved, real):
                 tensor.data = data

@@ -19,6 +19,12 @@ class Parameter(Tensor):
     def __init__(self, data, requires_grad=True):
         super().__init__(data, requires_grad)
 
+    def __deepcopy__(self, memo):
+        """A Parameter of its own, without .grad, as torch's: a copied model starts without gradients."""
+        copied = super().__deepcopy__(memo)
+        copied.grad = None
+        return copied
+
 
 class Module:
     """Base of all layers and models: set parameters, buffers and other modules as attributes, write forward().

@@ -105,7 +105,9 @@ def _rows(name, scores, x, target, weight, ignore_index):
         raise DTypeError(f"{name}: target must hold class numbers as integers, got "
                          f"{getattr(target, 'dtype', type(target).__name__)}")
     if x.ndim < 2 or not x.shape[1] or target.shape != x.shape[:1] + x.shape[2:]:
-        raise ShapeError(f"{name}: {scores} (N,K,…) are {x.shape}, target (N,…) is {target.shape}")
+        alone = x.ndim == 1 and target.ndim == 0
+        raise ShapeError(f"{name}: {scores} (N,K,…) are {x.shape}, target (N,…) is {target.shape}"
+                         + f"; of one sample give a batch of one: {scores}[None], target[None]" * alone)
     K = x.shape[1]
     w = _class_weights(name, x, weight)
     ignore_index = integer(f"{name}: ignore_index", ignore_index)

@@ -100,7 +100,7 @@ def _joinable(name, xs, dim, ndim):
 def getitem(x, *, index):
     """y = x[index], as in torch: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
     shape, dtype, order, xp = x.shape, x.dtype, memory_order(x), array_module(x)
-    first, second = two_steps("getitem", index, xp)
+    first, second = two_steps("getitem", index, xp, x.ndim)
     once = second is None or not any(is_array(i) and i.dtype != np.bool_ for i in second)  # no place is named twice
     try:
         y = x[first] if second is None else x[first][second]

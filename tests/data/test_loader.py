@@ -245,8 +245,45 @@ def test_a_list_of_pairs_is_a_data_set_of_a_dataloader():
     assert (images.tolist(), labels.tolist()) == ([[0] * 3, [1] * 3, [2] * 3], [0, 2, 4])
 
 
+def test_elements_that_are_one_array_or_one_number_make_a_batch_of_one_tensor():
+    maps = [np.full((1, 2, 2), i, np.float32) for i in range(4)]
+    first, second = data.DataLoader(maps, 3)
+    assert (first.shape, second.shape, first.dtype) == ((3, 1, 2, 2), (1, 1, 2, 2), np.float32)
+    assert next(iter(data.DataLoader([1.5, 2.5], 2))).tolist() == [1.5, 2.5]
+    doubled = data.DataLoader(maps, 4, transform=lambda images, rng: 2 * images)
+    assert next(iter(doubled)).data[:, 0, 0, 0].tolist() == [0, 2, 4, 6]
+
+
+def test_a_tuple_holds_columns_and_a_list_holds_elements():
+    x, y = np.float32([[1, 2], [3, 4]]), np.float32([[5, 6], [7, 8]])
+    assert [part.tolist() for part in next(iter(data.DataLoader((x, y), 2)))] == [x.tolist(), y.tolist()]
+    assert next(iter(data.DataLoader([x, y], 2))).tolist() == [x.tolist(), y.tolist()]
+    with pytest.raises(OptionError, match=r"a Loader takes .* or a tuple \(images, labels\), got .*; a DataLoader takes a list"):
+        data.Loader([x, y], 2)
+
+
+def test_a_data_set_is_shown_shortened_where_it_is_refused():
+    with pytest.raises(OptionError, match="a Loader takes a data set") as caught:
+        data.Loader(Tensor(np.zeros((100, 100))), 2)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_0d_tensor_is_refused_when_the_loader_is_made():
+    with pytest.raises(TypeError, match="a 0-d tensor holds one number and has no length"):
+        data.DataLoader(Tensor(3.0), 2)
+
+
+def test_a_transform_is_refused_where_the_first_part_of_an_element_is_a_tuple():
+    loader = data.DataLoader([((1, 2), 3), ((4, 5), 6)], 2, transform=lambda images, rng: images[0])
+    with pytest.raises(OptionError, match="the first part of an element is a tuple here"):
+        next(iter(loader))
+
+
 @pytest.mark.parametrize(("element", "error", "message"), [
-    (lambda i: np.zeros(3), DTypeError, r"Odd: dataset\[i\] must return a tuple \(image, label\), .* got ndarray"),
+    (lambda i: (i,) * (i + 1), DTypeError, r"Odd: dataset\[i\] must be .* such as \(image, label\), .* got tuple of 1 and tuple of 2"),
+    (lambda i: (i, i) if i else i, DTypeError, "Odd: .* got int and tuple of 2"),
+    (lambda i: (), DTypeError, "Odd: .* got tuple of 0"),
+    (lambda i: {"image": i}, DTypeError, "Odd: expected an array of numbers"),
     (lambda i: (np.zeros(3 + i), i), ShapeError, "Odd: the elements have different shapes"),
     (lambda i: (np.zeros(3), "cat"), DTypeError, "Odd: expected an array of numbers")])
 def test_elements_that_make_no_batch_are_named(element, error, message):

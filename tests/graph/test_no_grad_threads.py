@@ -8,6 +8,7 @@ from leaves import leaf
 
 import minires
 from minires import Tensor, models, ops
+from minires.errors import DTypeError
 
 
 def test_no_grad_ends_with_its_block_even_after_an_exception():
@@ -19,6 +20,58 @@ def test_no_grad_ends_with_its_block_even_after_an_exception():
     with pytest.raises(KeyError):
         fail()
     assert (x * 2.0).requires_grad
+
+
+def test_no_grad_decorates_without_brackets_too_and_keeps_the_name():
+    @minires.no_grad
+    def doubled(x):
+        """Twice x"""
+        return 2 * x
+    x = Tensor(np.ones(2), requires_grad=True)
+    assert (doubled(x).requires_grad, (2 * x).requires_grad) == (False, True)
+    assert (doubled.__name__, doubled.__doc__) == ("doubled", "Twice x")
+    with pytest.raises(DTypeError, match=r"no_grad decorates a function, got 5; write @no_grad\(\)"):
+        minires.no_grad(5)
+
+
+def test_one_no_grad_can_be_entered_again_and_inside_itself():
+    off, x = minires.no_grad(), Tensor(np.ones(2), requires_grad=True)
+    with off, off:
+        assert not (2 * x).requires_grad
+    assert (2 * x).requires_grad
+    with off:
+        assert not (2 * x).requires_grad
+    assert (2 * x).requires_grad
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_the_steps_of_a_generator_record_nothing_and_what_lies_between_them_is_recorded(bare):
+    ended = []
+
+    def steps(x):
+        try:
+            given = yield 2 * x
+            try:
+                yield given * x
+            except KeyError:
+                yield 3 * x
+        finally:
+            ended.append((4 * x).requires_grad)
+        return 5 * x
+    steps = minires.no_grad(steps) if bare else minires.no_grad()(steps)
+    x = Tensor(np.ones(2), requires_grad=True)
+    going = steps(x)
+    for step in (lambda: next(going), lambda: going.send(7), lambda: going.throw(KeyError("thrown in"))):
+        assert not step().requires_grad
+        assert (2 * x).requires_grad
+    with pytest.raises(StopIteration) as end:
+        next(going)
+    assert not end.value.value.requires_grad
+    left_early = steps(x)
+    next(left_early)
+    left_early.close()
+    assert ended == [False, False]
+    assert (2 * x).requires_grad
 
 
 def test_no_grad_nests_and_decorates():

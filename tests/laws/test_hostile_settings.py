@@ -58,7 +58,7 @@ KINDS = {
 }
 KIND_OF = {name: kind for kind, names in {
     "flag": "keepdim keepdims training relu ceil_mode count_include_pad inplace affine track_running_stats elementwise_affine "
-            "requires_grad retain_graph create_graph zero_init_residual",
+            "requires_grad retain_graph create_graph zero_init_residual unbiased",
     "dim": "dim0 dim1 start_dim end_dim",
     "dims": "dim axis",
     "sizes": "dims shape sizes size pad",

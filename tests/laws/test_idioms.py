@@ -50,6 +50,17 @@ torch.zeros(2, 3)
 torch.ones((2, 3))
 torch.tensor([[1, 2], [3, 4]])
 torch.tensor(3.5)
+T(np.float64(3))
+T(np.float32(3))
+T([np.float64(0.1)])
+T([0.2, np.float64(0.1)])
+T([[np.float32(1), 0.5]])
+T([np.int64(1), 0.5])
+T([np.zeros(2), np.zeros(2)])
+T((np.zeros(2, "f4"), np.zeros(2)))
+T([T(1.0).double(), T(2.0)])
+T([T(1.0), T(2.0)])
+T([np.zeros(2, "i4"), np.ones(2, "i4")])
 torch.manual_seed(0); x = torch.randn(2, 3); x.shape
 x = T(2.0, requires_grad=True); y = x * x * x; y.backward(); x.grad
 x = T(2.0, requires_grad=True); y = x**2 + 3 * x + 1; y.backward(); x.grad
@@ -96,6 +107,12 @@ T(A)[[0, 2]]
 T(A)[T(A) > 1]
 T(A)[T([0, 1]), T([1, 2])]
 T(A)[1:, ::2]
+T(MAP)[0, :, (1, 2)]
+T(MAP)[0, :, range(2)]
+T(MAP)[(0, 1), :, T([1, 2])]
+T(MAP)[:, (0, 1), ..., (1, 0), :]
+T(MAP)[True, T([0, 1])].shape
+x = T(MAP); x[0, :, (1, 2)] = T(A[:2, :1]); x
 x = T(A); x[0] = 1.0; x
 x = T(A); x[x > 1] = 0; x
 x = T(A); x[:, 1] += 1; x
@@ -110,6 +127,7 @@ T(A).long()
 T(A).to("cpu")
 T(A).cpu()
 T(A).numpy()
+x = T(A, requires_grad=True); torch.no_grad()(x.numpy)()
 T(A).detach().cpu().numpy()
 np.asarray(T(A))
 T(A) + 1
@@ -149,6 +167,10 @@ T(A).mean(1, keepdim=True)
 T(A).var(1)
 T(A).var(1, correction=0)
 T(A).std(0)
+T(A).var(unbiased=False)
+T(A).var(1, unbiased=True)
+T(A).var(1, False)
+T(A).std(0, unbiased=False, keepdim=True)
 T(A).std()
 T(A).norm()
 T(A).norm(dim=1)
@@ -158,6 +180,10 @@ T(A).min()
 T(A).max(1)[0]
 T(A).max(1)[1]
 T(A).max(dim=1).values
+T(A).max(axis=1)[1]
+T(A).max(axis=1, keepdims=True).values
+T(A).min(axis=0).indices
+T(A).min(1, keepdims=True)[0]
 values, indices = T(A).max(1); indices
 _, predicted = T(A).max(1); predicted
 T(A).min(0)[0]
@@ -180,6 +206,14 @@ T([1, 2]) / 2
 T(A)[0] * T([1, 2, 3, 4])
 T(A) * (T(A) > 1)
 T([1, 2]) + T([3, 4])
+T([5, -7]) // 2
+T([5, -7]) % 3
+7 // T([2, 3])
+T(A) // 0.5
+T(A) % T(0.3)
+5 % T(A)
+import copy; x = T(A, requires_grad=True); x.sum().backward(); copy.deepcopy(x).grad
+import copy; m = nn.Linear(4, 2); m(T(A)).sum().backward(); copy.deepcopy(m).weight.grad is None
 T([1, 2, 3]).sum()
 [row.sum().item() for row in T(A)]
 f"{T(2.5):.2f}"
@@ -289,6 +323,9 @@ m = nn.Linear(4, 2); m.weight.requires_grad = False; o = optim.SGD(m.parameters(
 m = nn.Linear(4, 2); m(T(A)).sum().backward(); norm = nn.utils.clip_grad_norm_(m.parameters(), 1.0); bool(norm > 1)
 m = nn.Linear(4, 2); with_no = torch.no_grad(); with_no.__enter__(); y = m(T(A)); with_no.__exit__(None, None, None); y.requires_grad
 m = nn.Linear(4, 2).double(); str(m.weight.dtype).split(".")[-1]
+x = T(A, requires_grad=True); twice = torch.no_grad(lambda x: 2 * x); twice(x).requires_grad
+x = T(A, requires_grad=True); twice = torch.no_grad()(lambda x: (2 * x).requires_grad); [twice(x), (2 * x).requires_grad]
+def each(x): yield (2 * x).requires_grad; each = torch.no_grad()(each); list(each(T(A, requires_grad=True)))
 x = T(A, requires_grad=True); h = x.register_hook(lambda g: g * 2); x.sum().backward(); x.grad
 x = T(A, requires_grad=True); h = x.register_hook(lambda g: g * 2); h.remove(); x.sum().backward(); x.grad
 x = T(A, requires_grad=True); y = x * 2; y.retain_grad(); y.sum().backward(); y.grad
@@ -301,10 +338,26 @@ images, labels = next(iter(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size
 images, labels = next(iter(DataLoader(TensorDataset(T(np.arange(6).astype("u1")), T(A[0, [0, 1] * 3])), batch_size=4))); images.float()
 len(DataLoader(TensorDataset(T(A), T(LABELS)), batch_size=64, drop_last=True))
 images, labels = next(iter(DataLoader([(A[i], i) for i in range(3)], batch_size=2))); labels
+next(iter(DataLoader([A, A + 1, A + 2], batch_size=2)))
+next(iter(DataLoader(list(T(A)), batch_size=2)))
+next(iter(DataLoader(T(A), batch_size=2)))
+next(iter(DataLoader(A, batch_size=2)))
+next(iter(DataLoader(A[0], batch_size=3)))
+next(iter(DataLoader(range(5), batch_size=3)))
+next(iter(DataLoader([1.0, 2.0, 3.0], batch_size=2)))
+next(iter(DataLoader([True, False], batch_size=2)))
+next(iter(DataLoader([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], batch_size=2)))[1]
+next(iter(DataLoader([(A[0], np.int32(3)), (A[1], np.int32(4))], batch_size=2)))[1]
+next(iter(DataLoader([[A[0], 0], [A[1], 1]], batch_size=2)))[0]
+pairs, labels = next(iter(DataLoader([((A[0], 1), 2), ((A[1], 3), 4)], batch_size=2))); pairs[0] + pairs[1][:, None]
+list(DataLoader([], batch_size=2))
+Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: A[i]}); next(iter(DataLoader(Own(), batch_size=2)))
+Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: float(i)}); next(iter(DataLoader(Own(), batch_size=2)))
 Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: (A[i], int(LABELS[i]))}); images, labels = next(iter(DataLoader(Own(), batch_size=2))); images
 """.strip().splitlines() if line]
 
 
+@pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays")  # torch's word on its own speed
 @pytest.mark.parametrize("idiom", IDIOMS)
 def test_a_habit_of_pytorchs_gives_pytorchs_numbers(idiom):
     expected, found = numbers(run(idiom, theirs())), numbers(run(idiom, ours()))
@@ -319,8 +372,46 @@ def test_a_habit_of_pytorchs_gives_pytorchs_numbers(idiom):
         assert np.array_equal(found, expected)
 
 
+REFUSED = """
+T(A, requires_grad=True).numpy()
+(2 * T(A, requires_grad=True)).numpy()
+np.asarray(T(A, requires_grad=True))
+T(A).var(1, 0)
+T(A).max((0, 1))
+T(A)[False, T([0, 1])]
+next(iter(DataLoader([(1, 2), (1,)], 2)))
+next(iter(DataLoader([None, None], 2)))
+DataLoader(T(3.0), 2)
+round(T(2.5))
+divmod(T(A), 2)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("idiom", REFUSED)
+def test_what_pytorch_refuses_is_refused(idiom):
+    for names in (theirs(), ours()):
+        with pytest.raises((TypeError, ValueError, RuntimeError, IndexError)):
+            list(run(idiom, names))
+
+
 # Names that are not here, and must say what does the same.
 LACKING = """
+T(A).ceil
+T(A).log1p
+T(A).allclose
+T(A).equal
+T(A).where
+T(A).masked_fill_
+T(A).take_along_dim
+torch.clamp
+torch.allclose
+torch.zeros_like
+nn.Unflatten
+nn.Hardtanh
+nn.RMSNorm
+optim.lr_scheduler.StepLR
+nn.BatchNorm2d(4).reset_running_stats
+nn.BatchNorm2d(4).register_full_backward_pre_hook
 T(A).gather
 T(A).split
 T(A).masked_fill

@@ -38,6 +38,7 @@ def test_the_pair_is_torchs():
     (lambda state: {}, "no name of the state"),
     (lambda state: "weights.safetensors", r"got a str, read the file first: storage\.load\(path\)\[0\]"),
     (lambda state: net(), r"got a Sequential, pass its state_dict\(\)"),
+    (lambda state: (state, {}), r"got a tuple, storage\.load\(path\) gives \(arrays, meta\): pass its first, \[0\]"),
     (lambda state: list(state), "got a list"),
     (lambda state: None, "got a NoneType"),
     (lambda state: net().state_dict, r"got a method, call it: state_dict\(\)"),

@@ -122,6 +122,8 @@ CASES = [
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), ["a", "b", "c"]), "cross_entropy: target must hold class numbers"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), [[0], [1, 2]]), r"as integers, got the list \[\[0\], \[1, 2\]\]"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), [0.0, 1.0, 2.0]), "as integers, got float64"),
+    (ShapeError, lambda: ops.cross_entropy(t(4), where.array(np.array(1))), r"of one sample give a batch of one: logits\[None\], target\[None\]"),
+    (ShapeError, lambda: ops.nll_loss(t(4), where.array(np.array(1))), r"of one sample give a batch of one: log_p\[None\], target\[None\]"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), ones((3, 4), np.float32)), "mixes float64 logits and float32 prob"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), ones((4, 3))), r"all classes of the logits \(3, 4\); got float64 \(4, 3\)"),
     (OptionError, lambda: ops.cross_entropy(t(3, 4), ones((3, 4)), ignore_index=0), "ignore_index=0 goes with class numbers"),

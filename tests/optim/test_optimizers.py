@@ -71,7 +71,7 @@ def test_many_parameters_in_any_memory_order_are_stepped_as_each_alone(backend, 
         for optimizer in (together, *alone):
             optimizer.step()
     for p, q in zip(ours, each, strict=True):
-        assert np.abs(p.numpy() - q.data).max() <= units * np.finfo(dtype).eps * max(1, np.abs(q.data).max())
+        assert np.abs(p.detach().numpy() - q.data).max() <= units * np.finfo(dtype).eps * max(1, np.abs(q.data).max())
 
 
 @pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), optim.Adam, optim.AdamW])
