@@ -8,8 +8,10 @@ freed the moment its last Tensor is.
 
 import itertools
 import threading
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import _GeneratorContextManager, contextmanager
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +30,7 @@ _keeping = threading.Lock()
 
 
 @contextmanager
-def _with(**settings):
+def _with(**settings: Any) -> Iterator[None]:
     before = {name: getattr(mode, name) for name in settings}
     vars(mode).update(settings)
     try:
@@ -37,12 +39,12 @@ def _with(**settings):
         vars(mode).update(before)
 
 
-def no_grad():
+def no_grad() -> _GeneratorContextManager[None]:
     """Record nothing in this thread inside `with no_grad():` or in a function decorated `@no_grad()`."""
     return _with(recording=False)
 
 
-def complex_step():
+def complex_step() -> _GeneratorContextManager[None]:
     """Let ops take complex arrays, and record nothing: Im f(x + ih)/h is a derivative [Squire & Trapp 1998]."""
     return _with(recording=False, complex_step=True)
 
