@@ -293,7 +293,7 @@ class Tensor(Methods):
         self.mark_changed()
         return self
 
-    def __setitem__(self, index: Any, value: Operand) -> None:
+    def __setitem__(self, index: Any, value: Any) -> None:
         self._write("setitem", index, value)
 
     def _write(self, name, index, value):
@@ -329,7 +329,7 @@ class Tensor(Methods):
             return ShapeError(f"{name}: a value of shape {value.shape} does not broadcast to {place}")
         return OptionError(f"{name}: {self.dtype} cannot hold {shortened(value)}")
 
-    def copy_(self, value: Operand) -> Self:
+    def copy_(self, value: Any) -> Self:
         """Overwrite the data with value (broadcast to this shape)."""
         return self._write("copy_", ..., value)
 

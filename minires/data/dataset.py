@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ class Indexed:
 
     def __len__(self) -> int:
         raise NotImplementedError
+
+    if TYPE_CHECKING:  # Python iterates by __getitem__, which checkers do not know
+        def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
 
     def take(self, indices: Array) -> tuple[Array, ...]:
         """A tuple of arrays: the first holds what these numbers stand for, the others its labels or targets."""
@@ -61,7 +64,7 @@ class Dataset(Indexed):
     All but labels are plain Python values. Raises DataError, DTypeError, OptionError or ShapeError.
     """
 
-    def __init__(self, name: str, classes: Iterable[str], labels: Any, shape: Sequence[int], mean: Any,
+    def __init__(self, name: str, classes: Iterable[Any], labels: Any, shape: Sequence[int], mean: Any,
                  std: Any) -> None:
         if not isinstance(classes, Iterable) or isinstance(classes, (set, frozenset)):  # which has no order
             raise OptionError(f"{name}: classes must be the names of the classes in order, got {classes!r}")

@@ -28,7 +28,7 @@ ANNOTATIONS = "val_annotations.txt"  # Tiny ImageNet: the pictures of val lie to
 class ImageFolder(Dataset):
     """Pictures decoded when they are asked for by read_image: RGB, upright, the centre square scaled to `size`."""
 
-    def __init__(self, name: str, classes: Iterable[str], paths: Sequence[Path], labels: Any, size: int) -> None:
+    def __init__(self, name: str, classes: Iterable[Any], paths: Sequence[Path], labels: Any, size: int) -> None:
         check_size(size)
         super().__init__(name, classes, labels, (3, size, size), MEAN, STD)
         self.paths, self.size = paths, size

@@ -21,7 +21,7 @@ class ArrayDataset(Dataset):
     Bytes (uint8) have white at 255. Floats are taken as they are, so white is 1 for mean and std from 0 to 1.
     """
 
-    def __init__(self, name: str, classes: Iterable[str], images: Any, labels: Any, mean: Any, std: Any) -> None:
+    def __init__(self, name: str, classes: Iterable[Any], images: Any, labels: Any, mean: Any, std: Any) -> None:
         images = _checked_images(name, images, channels=np.size(mean))
         super().__init__(name, classes, labels, images.shape[1:], mean, std)
         if len(images) != len(self):

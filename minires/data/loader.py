@@ -5,7 +5,7 @@ import inspect
 import math
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -83,12 +83,12 @@ class Loader:
         order = f"shuffled by seed {self.seed}" if self.shuffle else "in order"
         return f"<{type(self).__name__}: {len(self)} batches of {self.batch_size}, {order}, from {self.dataset!r}>"
 
-    def __iter__(self) -> Iterator[tuple[Array, ...]]:
+    def __iter__(self) -> Generator[tuple[Array, ...], None, None]:
         """The next epoch."""
         self.next_epoch += 1
         return self.epoch(self.next_epoch - 1)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, ...]]:
+    def epoch(self, epoch: int, start: int = 0) -> Generator[tuple[Array, ...], None, None]:
         """The batches of one epoch, from number `start` on."""
         check_whole(epoch=epoch, start=start)
         if epoch < 0 or not 0 <= start <= len(self):
@@ -131,9 +131,9 @@ class DataLoader(Loader):
     batch_may_exceed = True
 
     if TYPE_CHECKING:
-        def __iter__(self) -> Iterator[tuple[Tensor, ...]]: ...
+        def __iter__(self) -> Generator[tuple[Tensor, ...], None, None]: ...
 
-        def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]: ...
+        def epoch(self, epoch: int, start: int = 0) -> Generator[tuple[Tensor, ...], None, None]: ...
 
     def __init__(self, dataset: Elements, batch_size: int = 1, shuffle: bool | None = False, *, seed: int | None = None,
                  transform: Transform | None = None, **settings: Any) -> None:

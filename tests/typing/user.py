@@ -123,6 +123,12 @@ for step, (images, labels) in enumerate(loader):
         break
 for inputs, targets in data.DataLoader(Squares(), batch_size=2):
     F.mse_loss(inputs, targets[:, None].float()).item()
+image, label = train[0]
+for image, label in test:
+    print(image.shape, label)
+    break
+images.data[0] = [[0]]
+minires.zeros(2)[:] = [1.0, 2.0]
 for arrays in data.Loader((np.ones((4, 2)), np.arange(4)), batch_size=2):
     print(arrays[0].shape)
 
