@@ -47,6 +47,9 @@ w: Tensor = x + x
 w = x + 1 - 2.0 * x / np.ones(3, np.float32)
 w = np.ones((2, 3), np.float32) * x + np.float32(3) * x
 w = (x @ x.T) ** 2
+a = np.ones((2, 3), np.float32)
+with_arrays: list[Tensor] = [a + x, a - x, a * x, a / x, a**x, a.T @ x, x + a, x - a, x * a, x / a, x**a, x @ a.T]
+with_numbers: list[Tensor] = [1 + x, 1 - x, 2 * x, 1 / x, 2**x, x + 1, x - 1, x * 2, x / 2, x**2]
 w = -x[0, 1:] + abs(x)[1, :2]
 w += 1
 mask: Tensor = (x > 0) & (x == x)
