@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 if getattr(sys, "argv", [])[:1] == ["-m"]:  # python -m minires…
     from minires import working_folder
@@ -25,11 +26,28 @@ _ROOMS = ("cuda", "data", "gpucheck", "gradcheck", "kernels", "models", "nn", "o
           "storage", "train")
 
 
-def __getattr__(name):
-    """minires.models, minires.nn … are imported when they are first asked for."""
-    if name in _ROOMS:
-        return import_module(f"minires.{name}")
-    raise missing("module 'minires'", name, ops.__all__)
+if TYPE_CHECKING:  # what __getattr__ finds; seeing that, a checker would accept every name
+    from minires import (  # noqa: F401
+        cuda,
+        data,
+        gpucheck,
+        gradcheck,
+        kernels,
+        models,
+        nn,
+        optim,
+        parallel,
+        plots,
+        probes,
+        storage,
+        train,
+    )
+else:
+    def __getattr__(name):
+        """minires.models, minires.nn … are imported when they are first asked for."""
+        if name in _ROOMS:
+            return import_module(f"minires.{name}")
+        raise missing("module 'minires'", name, ops.__all__)
 
 
 def __dir__():

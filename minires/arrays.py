@@ -29,7 +29,7 @@ def array_module(*arrays):
 
 def is_array(value) -> bool:
     """Whether value is an array of NumPy's or CuPy's (not a scalar, list or Tensor)."""
-    return isinstance(value, np.ndarray) or _library_of(type(value)) is not None
+    return isinstance(value, np.ndarray) or _library_of(type(value)) is not None  # type: ignore[arg-type]
 
 
 @cache

@@ -1,32 +1,39 @@
 """Tensors made from sizes: names as in torch, float32 unless told otherwise."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from minires import random
+from minires.annotations import DType, Rng
 from minires.arrays import as_array, check_dtype, empty
 from minires.errors import DTypeError, ShapeError
 from minires.settings import integer
 from minires.tensor import Tensor
 
 
-def tensor(data, *, dtype=None, device=None, requires_grad=False):
+def tensor(data: Any, *, dtype: DType = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of a copy of data: numbers, lists, arrays or Tensors. Tensor(array) shares the array's memory."""
     if isinstance(data, Tensor):
         data = Tensor(data).data  # Tensor() refuses what would cut a graph
     return Tensor(as_array(data, dtype).copy(order="K"), requires_grad, device=device)
 
 
-def zeros(*size, dtype=np.float32, device=None, requires_grad=False):
+def zeros(*size: int | Sequence[int], dtype: DType = np.float32, device: str | None = None,
+          requires_grad: bool = False) -> Tensor:
     """zeros(2, 3) or zeros((2, 3))"""
     return _filled("zeros", 0, size, dtype, device, requires_grad)
 
 
-def ones(*size, dtype=np.float32, device=None, requires_grad=False):
+def ones(*size: int | Sequence[int], dtype: DType = np.float32, device: str | None = None,
+         requires_grad: bool = False) -> Tensor:
     """ones(2, 3) or ones((2, 3))"""
     return _filled("ones", 1, size, dtype, device, requires_grad)
 
 
-def randn(*size, rng=None, dtype=np.float32, device=None, requires_grad=False):
+def randn(*size: int | Sequence[int], rng: Rng = None, dtype: DType = np.float32, device: str | None = None,
+          requires_grad: bool = False) -> Tensor:
     """Normal random numbers of mean 0 and variance 1; rng as in minires.random."""
     array = _empty("randn", size, dtype)
     if array.dtype.kind != "f":

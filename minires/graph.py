@@ -11,6 +11,7 @@ import itertools
 import threading
 from functools import wraps
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class _Switched:
                 resume, given = generator.throw, error
 
 
-def no_grad(function=None):
+def no_grad(function: Any = None) -> Any:
     """Record nothing in this thread inside `with no_grad():`, or in a function decorated @no_grad() or @no_grad.
 
     The steps of a generator record nothing either; what its caller does between them is recorded.
@@ -85,7 +86,7 @@ def no_grad(function=None):
     return switched if function is None else switched(function)
 
 
-def complex_step():
+def complex_step() -> _Switched:
     """Let ops take complex arrays, and record nothing: Im f(x + ih)/h is a derivative [Squire & Trapp 1998]."""
     return _Switched(recording=False, complex_step=True)
 

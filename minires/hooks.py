@@ -1,5 +1,9 @@
 """What registering a hook returns: a handle that takes the hook away again."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from minires.errors import DTypeError
 
 
@@ -24,13 +28,13 @@ class Handle:
         hooks[self.key] = hook
         hooks.update(later)
 
-    def remove(self):
+    def remove(self) -> None:
         self.hooks.pop(self.key, None)
 
     __call__ = remove
 
-    def __enter__(self):
+    def __enter__(self) -> Handle:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> None:
         self.remove()

@@ -6,8 +6,7 @@ are these.
 
 from __future__ import annotations
 
-from collections import namedtuple
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +16,18 @@ from minires.operators import Operators, registry
 from minires.settings import axes, axis, flag
 
 if TYPE_CHECKING:
+    from minires.annotations import Dims, DType, Operand, Scalar
     from minires.tensor import Tensor
 
-Extreme = namedtuple("Extreme", ["values", "indices"])  # what max(dim) and min(dim) give
-_NOT_GIVEN = object()
+
+class Extreme(NamedTuple):
+    """What max(dim) and min(dim) give."""
+
+    values: Tensor
+    indices: Tensor
+
+
+_NOT_GIVEN: Any = object()
 
 
 def _sizes(sizes, name):
@@ -77,35 +84,35 @@ class Methods(Operators):
         """−x"""
         return registry["neg"](self)
 
-    def add(self, other) -> Tensor:
+    def add(self, other: Operand) -> Tensor:
         """x + other"""
         return registry["add"](self, other)
 
-    def sub(self, other) -> Tensor:
+    def sub(self, other: Operand) -> Tensor:
         """x − other"""
         return registry["sub"](self, other)
 
-    def mul(self, other) -> Tensor:
+    def mul(self, other: Operand) -> Tensor:
         """x · other, elementwise"""
         return registry["mul"](self, other)
 
-    def div(self, other) -> Tensor:
+    def div(self, other: Operand) -> Tensor:
         """x / other"""
         return registry["div"](self, other)
 
-    def pow(self, exponent) -> Tensor:
+    def pow(self, exponent: Operand) -> Tensor:
         """x to the power of a number or a Tensor"""
         return registry["pow"](self, exponent)
 
-    def maximum(self, other) -> Tensor:
+    def maximum(self, other: Operand) -> Tensor:
         """The larger of x and other, element by element; max() is over the elements of one Tensor."""
         return registry["maximum"](self, other)
 
-    def minimum(self, other) -> Tensor:
+    def minimum(self, other: Operand) -> Tensor:
         """The smaller of x and other, element by element; min() is over the elements of one Tensor."""
         return registry["minimum"](self, other)
 
-    def clip(self, min=None, max=None) -> Tensor:
+    def clip(self, min: Operand | None = None, max: Operand | None = None) -> Tensor:
         """x kept within [min, max]"""
         return registry["clip"](self, min=min, max=max)
 
@@ -131,62 +138,68 @@ class Methods(Operators):
         """ln softmax along dim"""
         return registry["log_softmax"](self, dim=dim)
 
-    def logsumexp(self, dim, keepdim=False) -> Tensor:
+    def logsumexp(self, dim: Dims, keepdim: bool = False) -> Tensor:
         """ln Σeˣ along one dim or several"""
         return registry["logsumexp"](self, dim=dim, keepdim=keepdim)
 
     # Products
 
-    def matmul(self, other) -> Tensor:
+    def matmul(self, other: Operand) -> Tensor:
         """x @ other, over the last two axes"""
         return registry["matmul"](self, other)
 
     # Reductions: over all axes, over one dim, or over several
 
-    def sum(self, dim=None, keepdim=False, *, axis=None, keepdims=None, dtype=None, out=None) -> Tensor:
+    def sum(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool | None = None,
+            dtype: None = None, out: None = None) -> Tensor:
         """Σ x"""
         dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         return registry["sum"](self, dim=dim, keepdim=keepdim)
 
-    def mean(self, dim=None, keepdim=False, *, axis=None, keepdims=None, dtype=None, out=None) -> Tensor:
+    def mean(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool | None = None,
+             dtype: None = None, out: None = None) -> Tensor:
         """The mean; of integers and booleans in float32."""
         dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         return registry["mean"](self, dim=dim, keepdim=keepdim)
 
-    def var(self, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, ddof=None, keepdims=None,
-            dtype=None, out=None) -> Tensor:
+    def var(self, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Scalar = 1,
+            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, dtype: None = None,
+            out: None = None) -> Tensor:
         """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
         dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         correction = _correction("var", unbiased, correction, ddof)
         return registry["var"](self, dim=dim, correction=correction, keepdim=keepdim)
 
-    def std(self, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, ddof=None, keepdims=None,
-            dtype=None, out=None) -> Tensor:
+    def std(self, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Scalar = 1,
+            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, dtype: None = None,
+            out: None = None) -> Tensor:
         """The root of var()"""
         dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
         correction = _correction("std", unbiased, correction, ddof)
         return registry["std"](self, dim=dim, correction=correction, keepdim=keepdim)
 
-    def norm(self, p=2, dim=None, keepdim=False) -> Tensor:
+    def norm(self, p: int = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
         """√(Σ x²), or Σ|x| for p=1"""
         return registry["norm"](self, p=p, dim=dim, keepdim=keepdim)
 
-    def amax(self, dim=None, keepdim=False) -> Tensor:
+    def amax(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
         """The maximum; equal ones share its gradient"""
         return registry["amax"](self, dim=dim, keepdim=keepdim)
 
-    def amin(self, dim=None, keepdim=False) -> Tensor:
+    def amin(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
         """The minimum; equal ones share its gradient"""
         return registry["amin"](self, dim=dim, keepdim=keepdim)
 
-    def max(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=_NOT_GIVEN):
+    def max(self, dim: Operand | None = None, keepdim: bool = False, *, axis: Dims = None,
+            keepdims: bool | None = None, out: Any = _NOT_GIVEN) -> Any:
         """The maximum of all; with dim, or axis, the pair (values, indices), as torch's. np.max gives the values.
 
         The gradient of values goes to the element that indices names, the first of several equal ones.
         """
         return self._extreme("max", dim, keepdim, axis, keepdims, out)
 
-    def min(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=_NOT_GIVEN):
+    def min(self, dim: Operand | None = None, keepdim: bool = False, *, axis: Dims = None,
+            keepdims: bool | None = None, out: Any = _NOT_GIVEN) -> Any:
         """The minimum of all; with dim, or axis, the pair (values, indices), as torch's. np.min gives the values."""
         return self._extreme("min", dim, keepdim, axis, keepdims, out)
 
@@ -203,12 +216,14 @@ class Methods(Operators):
             return Extreme(values, indices)
         return Extreme(registry["squeeze"](values, dim=dim), registry["squeeze"](indices, dim=dim))
 
-    def argmax(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+    def argmax(self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
+               keepdims: bool | None = None, out: None = None) -> Tensor:
         """Where the maximum is (the first of several): an index along dim, or into the flattened Tensor."""
         dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, out=out)
         return self._arg("argmax", dim, keepdim)
 
-    def argmin(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+    def argmin(self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
+               keepdims: bool | None = None, out: None = None) -> Tensor:
         """Where the minimum is (the first of several): an index along dim, or into the flattened Tensor."""
         dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, out=out)
         return self._arg("argmin", dim, keepdim)
@@ -223,12 +238,14 @@ class Methods(Operators):
         indices = getattr(data, name)(axis=i, keepdims=keepdim and self.ndim > 0)
         return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
 
-    def all(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+    def all(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None,
+            keepdims: bool | None = None, out: None = None) -> Tensor:
         """Whether all elements are true"""
         dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, out=out)
         return self._whether("all", dim, keepdim)
 
-    def any(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+    def any(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None,
+            keepdims: bool | None = None, out: None = None) -> Tensor:
         """Whether any element is true"""
         dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, out=out)
         return self._whether("any", dim, keepdim)
@@ -240,15 +257,15 @@ class Methods(Operators):
 
     # Shapes
 
-    def reshape(self, *shape) -> Tensor:
+    def reshape(self, *shape: Dims) -> Tensor:
         """The same elements in another shape, one size of which may be −1; read-only where it had to be a copy"""
         return self._same_memory(registry["reshape"](self, shape=_sizes(shape, "reshape")))
 
-    def view(self, *shape) -> Tensor:
+    def view(self, *shape: Dims) -> Tensor:
         """reshape(); where memory does not allow a view it is a read-only copy, where torch would refuse."""
         return self._same_memory(registry["reshape"](self, shape=_sizes(shape, "view")))
 
-    def flatten(self, start_dim=0, end_dim=-1) -> Tensor:
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """The axes start_dim … end_dim made one; read-only where it had to be a copy"""
         return self._same_memory(registry["flatten"](self, start_dim=start_dim, end_dim=end_dim))
 
@@ -258,11 +275,11 @@ class Methods(Operators):
             tensor.data.flags.writeable = False
         return tensor
 
-    def permute(self, *dims) -> Tensor:
+    def permute(self, *dims: Dims) -> Tensor:
         """The axes in another order"""
         return registry["permute"](self, dims=_sizes(dims, "permute"))
 
-    def transpose(self, dim0, dim1) -> Tensor:
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
         """Two axes exchanged"""
         return registry["transpose"](self, dim0=dim0, dim1=dim1)
 
@@ -271,15 +288,15 @@ class Methods(Operators):
         """The axes in reversed order"""
         return registry["permute"](self, dims=tuple(range(self.ndim))[::-1])
 
-    def squeeze(self, dim=None) -> Tensor:
+    def squeeze(self, dim: Dims = None) -> Tensor:
         """Without the axes of length 1, or without those that dim names"""
         return registry["squeeze"](self, dim=dim)
 
-    def unsqueeze(self, dim) -> Tensor:
+    def unsqueeze(self, dim: int) -> Tensor:
         """With a new axis of length 1 at dim"""
         return registry["unsqueeze"](self, dim=dim)
 
-    def expand(self, *sizes) -> Tensor:
+    def expand(self, *sizes: Dims) -> Tensor:
         """Repeated along axes of length 1 and new ones in front; −1 leaves an axis as it is."""
         return registry["expand"](self, sizes=_sizes(sizes, "expand"))
 
@@ -287,7 +304,7 @@ class Methods(Operators):
         """This tensor if it lies row by row in memory, else a copy that does. Ops take any memory format."""
         return self if self.data.flags.c_contiguous else registry["clone"](self, order="C")
 
-    def __getitem__(self, index) -> Tensor:
+    def __getitem__(self, index: Any) -> Tensor:
         return registry["getitem"](self, index=index)
 
     # Copies, types, places
@@ -296,7 +313,8 @@ class Methods(Operators):
         """A copy; its gradient flows back to this tensor"""
         return registry["clone"](self)
 
-    def to(self, *targets, device=None, dtype=None, non_blocking=False) -> Tensor:
+    def to(self, *targets: DType | Tensor, device: str | None = None, dtype: DType = None,
+           non_blocking: bool = False) -> Tensor:
         """On a device ("cpu", "cuda", "cuda:1"), with a dtype (np.float64), or both; gradients find their way back.
 
         non_blocking is taken as in torch and changes nothing.
@@ -309,7 +327,7 @@ class Methods(Operators):
             device, dtype = there or device, kind or dtype
         return registry["to"](self, device=device, dtype=dtype)
 
-    def type_as(self, other) -> Tensor:
+    def type_as(self, other: Tensor) -> Tensor:
         """With the dtype of another tensor"""
         if not isinstance(other, Methods):
             raise DTypeError(f"type_as: needs a Tensor, got {type(other).__name__}; .to() takes a dtype")

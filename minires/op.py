@@ -1,17 +1,50 @@
 """@op: how a function of arrays becomes a differentiable operation of Tensors."""
 
+from __future__ import annotations
+
 import inspect
-from functools import wraps
+from collections.abc import Callable
+from functools import partial, wraps
 from types import FunctionType
+from typing import Any, ParamSpec, Protocol, overload
 
 import numpy as np
 
 from minires import observe
+from minires.annotations import Array, Operand
 from minires.arrays import FLOATS, check_numbers, check_plain, device_of, holds, is_array, owner, owners
 from minires.errors import DTypeError, GraphError, OptionError, OutOfMemoryError
 from minires.graph import Node, mode
 from minires.settings import flag, shortened
 from minires.tensor import Tensor, registry, unwrap
+
+P = ParamSpec("P")
+
+
+class Op(Protocol[P]):
+    """What @op makes of a function (arrays, keywords) -> (y, backward): called on Tensors, it gives a Tensor.
+
+    A call takes what the function takes, Tensors in place of arrays; settings also by position, where torch allows it.
+    """
+
+    raw: Callable[P, tuple[Array, Callable[..., Any]]]
+    view: bool
+    __name__: str
+
+    @overload
+    def __call__(self, *inputs: P.args, **settings: P.kwargs) -> Tensor: ...
+
+    @overload
+    def __call__(self, x: Operand, setting: Operand | tuple[int, ...] | None, /, *settings: Any) -> Tensor: ...
+
+
+@overload
+def op(function: Callable[P, Any], /) -> Op[P]: ...
+
+
+@overload
+def op(*, any_dtype: bool = ..., integers: tuple[str, ...] = ..., needs: bool = ..., numbers: bool = ...,
+       variadic: bool = ..., view: bool = ...) -> Callable[[Callable[P, Any]], Op[P]]: ...
 
 
 def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=False, variadic=False, view=False):
@@ -27,11 +60,12 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
     any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
     numbers: takes Python numbers in place of arrays, and integers beside floats, whose dtype they take;
     variadic: called with one list of tensors, as torch.cat is; view: y may share its memory with an input.
-    The bare function stays reachable as `.raw`.
+    The bare function stays reachable as `.raw`. Where it is annotated, an array is an `annotations.Array`, in whose
+    place a type checker accepts a Tensor, too.
     """
     if function is None:
-        return lambda function: op(function, any_dtype=any_dtype, integers=integers, needs=needs, numbers=numbers,
-                                   variadic=variadic, view=view)
+        return partial(op, any_dtype=any_dtype, integers=integers, needs=needs, numbers=numbers, variadic=variadic,
+                       view=view)
     if not inspect.isroutine(function):
         raise DTypeError(f"op: needs a function of arrays, got {type(function).__name__}")
     name = function.__name__

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numbers
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from minires.graph import mode
 from minires.settings import shortened
 
 if TYPE_CHECKING:
+    from minires.annotations import Operand
+    from minires.op import Op
     from minires.tensor import Tensor
 
-registry = {}  # name -> op; filled by @op
+registry: dict[str, Op] = {}  # name -> op; filled by @op
 
 # NumPy's elementwise functions that are ops: array + tensor calls np.add, and np.exp(tensor) is ours, too
 UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "power": "pow", "matmul": "matmul",
@@ -41,40 +43,40 @@ class Operators:
 
     # Arithmetic, with Tensors, arrays and numbers on either side
 
-    def __add__(self, other) -> Tensor:
+    def __add__(self, other: Operand) -> Tensor:
         return registry["add"](self, other)
 
-    def __radd__(self, other) -> Tensor:
+    def __radd__(self, other: Operand) -> Tensor:
         return registry["add"](other, self)
 
-    def __sub__(self, other) -> Tensor:
+    def __sub__(self, other: Operand) -> Tensor:
         return registry["sub"](self, other)
 
-    def __rsub__(self, other) -> Tensor:
+    def __rsub__(self, other: Operand) -> Tensor:
         return registry["sub"](other, self)
 
-    def __mul__(self, other) -> Tensor:
+    def __mul__(self, other: Operand) -> Tensor:
         return registry["mul"](self, other)
 
-    def __rmul__(self, other) -> Tensor:
+    def __rmul__(self, other: Operand) -> Tensor:
         return registry["mul"](other, self)
 
-    def __truediv__(self, other) -> Tensor:
+    def __truediv__(self, other: Operand) -> Tensor:
         return registry["div"](self, other)
 
-    def __rtruediv__(self, other) -> Tensor:
+    def __rtruediv__(self, other: Operand) -> Tensor:
         return registry["div"](other, self)
 
-    def __pow__(self, other) -> Tensor:
+    def __pow__(self, other: Operand) -> Tensor:
         return registry["pow"](self, other)
 
-    def __rpow__(self, other) -> Tensor:
+    def __rpow__(self, other: Operand) -> Tensor:
         return registry["pow"](other, self)
 
-    def __matmul__(self, other) -> Tensor:
+    def __matmul__(self, other: Operand) -> Tensor:
         return registry["matmul"](self, other)
 
-    def __rmatmul__(self, other) -> Tensor:
+    def __rmatmul__(self, other: Operand) -> Tensor:
         return registry["matmul"](other, self)
 
     def __neg__(self) -> Tensor:
@@ -88,36 +90,36 @@ class Operators:
 
     # Steps have no gradient: NumPy's values, which __array_ufunc__ refuses inside a graph
 
-    def __floordiv__(self, other) -> Tensor:
+    def __floordiv__(self, other: Operand) -> Tensor:
         return np.floor_divide(self, other)
 
-    def __rfloordiv__(self, other) -> Tensor:
+    def __rfloordiv__(self, other: Operand) -> Tensor:
         return np.floor_divide(other, self)
 
-    def __mod__(self, other) -> Tensor:
+    def __mod__(self, other: Operand) -> Tensor:
         return np.remainder(self, other)
 
-    def __rmod__(self, other) -> Tensor:
+    def __rmod__(self, other: Operand) -> Tensor:
         return np.remainder(other, self)
 
-    def __divmod__(self, other):
+    def __divmod__(self, other: Operand) -> Any:
         raise DTypeError("divmod: write x // y and x % y, of a Tensor")
 
     __rdivmod__ = __divmod__
 
-    def __round__(self, digits=None):
+    def __round__(self, digits: Any = None) -> Any:
         raise DTypeError("round: of a Tensor use np.round(t.detach().numpy()), of one number round(t.item())")
 
-    def __iadd__(self, other) -> Tensor:
+    def __iadd__(self, other: Operand) -> Tensor:
         return self._in_place("add", other)
 
-    def __isub__(self, other) -> Tensor:
+    def __isub__(self, other: Operand) -> Tensor:
         return self._in_place("sub", other)
 
-    def __imul__(self, other) -> Tensor:
+    def __imul__(self, other: Operand) -> Tensor:
         return self._in_place("mul", other)
 
-    def __itruediv__(self, other) -> Tensor:
+    def __itruediv__(self, other: Operand) -> Tensor:
         return self._in_place("div", other)
 
     def _in_place(self, name, other):
@@ -136,39 +138,39 @@ class Operators:
 
     # Comparisons and logic: Tensors of bool, which have no gradient
 
-    def __eq__(self, other) -> Tensor:
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
         return self.eq(other) if _is_operand(other) else NotImplemented  # x == None is False, as in torch
 
-    def __ne__(self, other) -> Tensor:
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
         return self.ne(other) if _is_operand(other) else NotImplemented
 
-    def eq(self, other) -> Tensor:
+    def eq(self, other: Operand) -> Tensor:
         """x == other, element by element"""
         return self._elementwise(operator.eq, other)
 
-    def ne(self, other) -> Tensor:
+    def ne(self, other: Operand) -> Tensor:
         """x != other, element by element"""
         return self._elementwise(operator.ne, other)
 
-    def __lt__(self, other) -> Tensor:
+    def __lt__(self, other: Operand) -> Tensor:
         return self._elementwise(operator.lt, other)
 
-    def __le__(self, other) -> Tensor:
+    def __le__(self, other: Operand) -> Tensor:
         return self._elementwise(operator.le, other)
 
-    def __gt__(self, other) -> Tensor:
+    def __gt__(self, other: Operand) -> Tensor:
         return self._elementwise(operator.gt, other)
 
-    def __ge__(self, other) -> Tensor:
+    def __ge__(self, other: Operand) -> Tensor:
         return self._elementwise(operator.ge, other)
 
-    def __and__(self, other) -> Tensor:
+    def __and__(self, other: Operand) -> Tensor:
         return self._elementwise(operator.and_, other)
 
-    def __or__(self, other) -> Tensor:
+    def __or__(self, other: Operand) -> Tensor:
         return self._elementwise(operator.or_, other)
 
-    def __xor__(self, other) -> Tensor:
+    def __xor__(self, other: Operand) -> Tensor:
         return self._elementwise(operator.xor, other)
 
     def __invert__(self) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 from minires.errors import OptionError
 
 
-def as_path(path, error=OptionError):
+def as_path(path, error=OptionError) -> Path:
     """path as a Path. Raises `error` for what can name nothing: None, a number, bytes, "", or text with a zero byte."""
     name = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(name, str):

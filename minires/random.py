@@ -22,14 +22,14 @@ def _default():
     return np.random.default_rng()  # when it is first asked for: loading NumPy's random takes a while
 
 
-def manual_seed(seed):
+def manual_seed(seed: int) -> "np.random.Generator":
     """Set the default generator, as torch.manual_seed does; what holds it already draws from the new seed on."""
     generator = _default()
     generator.bit_generator.state = type(generator.bit_generator)(_checked(seed)).state
     return generator
 
 
-def generator(rng=None):
+def generator(rng: "np.random.Generator | int | None" = None) -> "np.random.Generator":
     """rng as a Generator: itself, one made from a seed, or the default generator for None.
 
     Raises OptionError for anything else.

@@ -1,7 +1,11 @@
 """Tensor: an array that remembers how it was computed. How it computes stands in operators.py and methods.py."""
 
+from __future__ import annotations
+
 import numbers
 import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +28,11 @@ from minires.operators import registry, unwrap
 from minires.settings import axis, flag, shortened
 from minires.torch_names import missing
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from minires.annotations import Array, DType, Operand
+
 __all__ = ["Tensor", "registry", "unwrap"]
 
 
@@ -43,7 +52,13 @@ class Tensor(Methods):
 
     __slots__ = ("__weakref__", "data", "grad", "node", "version")
 
-    def __init__(self, data, requires_grad=False, *, dtype=None, device=None):
+    data: Array
+    grad: Array  # None until backward() comes by
+    node: Node | None
+    version: Version
+
+    def __init__(self, data: Any, requires_grad: bool = False, *, dtype: DType = None,
+                 device: str | None = None) -> None:
         if isinstance(data, Tensor) and data.node is not None and mode.recording:
             raise GraphError("Tensor(t) of a tensor that requires a gradient would cut the graph: use t itself, "
                              "t.clone() for a copy, or t.detach() to cut it")
@@ -55,7 +70,7 @@ class Tensor(Methods):
         self.requires_grad = requires_grad
 
     @classmethod
-    def _of(cls, array, version=None):
+    def _of(cls, array: Array, version: Version | None = None) -> Tensor:
         tensor = cls.__new__(Tensor)
         _set_data(tensor, array)  # past __setattr__, because every op comes by here
         _set_grad(tensor, None)
@@ -68,13 +83,27 @@ class Tensor(Methods):
             value = _kept(name, value)
         object.__setattr__(self, name, value)
 
-    shape = property(lambda self: self.data.shape)
-    dtype = property(lambda self: self.data.dtype)
-    ndim = property(lambda self: self.data.ndim)
-    device = property(lambda self: device_of(self.data))
-    is_leaf = property(lambda self: self.node is None or self.node.name == "leaf")
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
 
-    def size(self, dim=None):
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def device(self) -> str:
+        return device_of(self.data)
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.node is None or self.node.name == "leaf"
+
+    def size(self, dim: int | None = None) -> Any:
         """The shape, or its length along dim, as in torch; numel() is how many elements there are."""
         if dim is None:
             return self.shape
@@ -83,20 +112,20 @@ class Tensor(Methods):
             raise ShapeError("size: a 0-d tensor has no axis")
         return self.shape[i]
 
-    def numel(self):
+    def numel(self) -> int:
         """How many elements there are."""
         return self.data.size
 
-    def dim(self):
+    def dim(self) -> int:
         """How many axes there are; also .ndim"""
         return self.data.ndim
 
     @property
-    def requires_grad(self):
+    def requires_grad(self) -> bool:
         return self.node is not None
 
     @requires_grad.setter
-    def requires_grad(self, wanted):
+    def requires_grad(self, wanted: bool) -> None:
         wanted = flag("requires_grad", wanted)
         if not self.is_leaf:
             raise GraphError("requires_grad can be set on leaf tensors only; use detach() to leave the graph")
@@ -108,18 +137,18 @@ class Tensor(Methods):
             self.node = Node("leaf", self.data)
             self.retain_grad()
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set requires_grad -> this tensor."""
         self.requires_grad = requires_grad
         return self
 
-    def retain_grad(self):
+    def retain_grad(self) -> None:
         """Keep ∂L/∂self in .grad on backward, though this is not a leaf."""
         if self.node is None:
             raise GraphError("retain_grad: this tensor depends on nothing that requires a gradient")
         self.node.target = weakref.ref(self)
 
-    def register_hook(self, hook):
+    def register_hook(self, hook: Callable[[Array], Any]) -> Handle:
         """Call hook(∂L/∂self) on backward; what it returns, if anything, replaces the gradient.
 
         Returns a Handle: .remove() takes the hook away.
@@ -129,7 +158,7 @@ class Tensor(Methods):
             raise GraphError("register_hook: this tensor depends on nothing that requires a gradient")
         return Handle(self.node.hooks, hook)
 
-    def register_post_accumulate_grad_hook(self, hook):
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
         """Call hook(self), a leaf, when backward has set its .grad, which the hook may take away.
 
         Returns a Handle: .remove() takes the hook away.
@@ -139,7 +168,8 @@ class Tensor(Methods):
             raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient is given one")
         return Handle(self.node.post_grad_hooks, hook)
 
-    def backward(self, gradient=None, *, retain_graph=False, create_graph=False):
+    def backward(self, gradient: Tensor | Array = None, *, retain_graph: bool = False,
+                 create_graph: bool = False) -> None:
         """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; gradient is ∂L/∂self (1 for a scalar).
 
         Raises GraphError when nothing requires a gradient, when a non-scalar comes without gradient, when the graph
@@ -162,18 +192,18 @@ class Tensor(Methods):
             as_array(gradient)  # which says what is wrong with a list
         propagate(self.node, self.node.accept(gradient, "backward"), retain_graph)
 
-    def detach(self):
+    def detach(self) -> Tensor:
         """The same memory, outside the graph."""
         return Tensor._of(self.data, self.version)
 
-    def item(self):
+    def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
         if self.data.size != 1:
             raise ShapeError(f"item: a tensor of shape {self.shape} is {self.data.size} numbers, and not one; "
                              "tolist() gives all of them")
         return self.data.item()
 
-    def numpy(self):
+    def numpy(self) -> np.ndarray:
         """The data as a NumPy array (the same memory, unless it lies on a GPU).
 
         Raises GraphError for a tensor that requires a gradient, which would be lost; not within no_grad().
@@ -183,16 +213,9 @@ class Tensor(Methods):
                              "t.detach().numpy() for the values")
         return to_device(self.data, "cpu")
 
-    def tolist(self):
+    def tolist(self) -> Any:
         """The values as (lists of) Python numbers."""
         return self.data.tolist()
-
-    def __array__(self, dtype=None, copy=None):
-        if self.node is not None and mode.recording:
-            raise GraphError("NumPy would take the values of this tensor and cut the graph: use the op of that name "
-                             "(minires.ops has cat, stack, where, …), or t.detach() for the values")
-        values = self.detach().numpy()
-        return np.array(values, dtype=dtype, copy=copy) if copy else np.asarray(values, dtype=dtype)
 
     def __dlpack__(self, **settings):
         if self.node is not None and mode.recording:
@@ -217,46 +240,55 @@ class Tensor(Methods):
         axes = memory_order(self.data)
         return _unpickled, (type(self), self.data.transpose(axes), axes, self.requires_grad)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"
         values = np.array2string(self.detach().numpy(), precision=4, separator=", ")
         return f"Tensor({values}, {self.dtype}{state})"
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("a 0-d tensor holds one number and has no length; use item()")
         return len(self.data)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
             raise TypeError("a 0-d tensor holds one number and cannot be iterated over; use item()")
         return (self[i] for i in range(len(self)))
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.item())
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.item())
 
-    def __index__(self):
+    def __index__(self) -> int:
         if self.data.dtype.kind not in "iu" or self.data.ndim:
             raise TypeError(f"only a 0-d tensor of integers can be an index, this one is {self.dtype} {self.shape}")
         return self.data.item()
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         if self.data.size != 1:
             raise ShapeError(f"a tensor of shape {self.shape} is not true or false as a whole; use .any() or .all()")
         return bool(self.data)
 
-    def __getattr__(self, name):
-        raise missing("Tensor", name, [op for op, call in registry.items() if call.__module__.startswith("minires.")])
+    if not TYPE_CHECKING:  # seeing these, a checker would take array + tensor for an array, and accept every name
+        def __array__(self, dtype=None, copy=None):
+            if self.node is not None and mode.recording:
+                raise GraphError("NumPy would take the values of this tensor and cut the graph: use the op of that "
+                                 "name (minires.ops has cat, stack, where, …), or t.detach() for the values")
+            values = self.detach().numpy()
+            return np.array(values, dtype=dtype, copy=copy) if copy else np.asarray(values, dtype=dtype)
+
+        def __getattr__(self, name):
+            ours = [op for op, call in registry.items() if call.__module__.startswith("minires.")]
+            raise missing("Tensor", name, ours)
 
     # In place: outside the graph only, and counted, so that a backward that needs the old values can say so.
 
-    def mark_changed(self):
+    def mark_changed(self) -> None:
         """Say that `data` was changed in place (whoever writes into it outside these methods calls this)."""
         self.version.count += 1
 
@@ -272,7 +304,7 @@ class Tensor(Methods):
         self.mark_changed()
         return self
 
-    def __setitem__(self, index, value):
+    def __setitem__(self, index: Any, value: Any) -> None:
         self._write("setitem", index, value)
 
     def _write(self, name, index, value):
@@ -308,15 +340,15 @@ class Tensor(Methods):
             return ShapeError(f"{name}: a value of shape {value.shape} does not broadcast to {place}")
         return OptionError(f"{name}: {self.dtype} cannot hold {shortened(value)}")
 
-    def copy_(self, value):
+    def copy_(self, value: Any) -> Self:
         """Overwrite the data with value (broadcast to this shape)."""
         return self._write("copy_", ..., value)
 
-    def zero_(self):
+    def zero_(self) -> Self:
         """Overwrite the data with zeros."""
         return self._write("zero_", ..., 0)
 
-    def fill_(self, value):
+    def fill_(self, value: Operand) -> Self:
         """Overwrite the data with one number."""
         if np.ndim(unwrap(value)):
             raise ShapeError(f"fill_: needs one number, got {type(value).__name__}; copy_() takes an array")

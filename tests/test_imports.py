@@ -11,7 +11,7 @@ import minires
 
 ROOT = Path(minires.__file__).parent
 ROOMS = ["working_folder", "errors", "settings", "paths", "console", "random", "hooks", "observe", "torch_names", "cuda", "arrays", "states", "kernels", "graph", "operators", "indexing", "methods",
-         "tensor", "create", "op", "ops", "optim", "nn", "models", "data", "storage", "parallel", "plots", "probes", "gradcheck",
+         "tensor", "annotations", "create", "op", "ops", "optim", "nn", "models", "data", "storage", "parallel", "plots", "probes", "gradcheck",
          "train", "gpucheck", "__main__"]  # from the ground up
 FACE = "__init__"  # the public face, minires/__init__.py, looks into the rooms, and no room looks at it
 OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "tqdm", "threadpoolctl", "torch", "scipy"}

@@ -1,10 +1,14 @@
 """What a data set is: raw pictures by number, their labels, and what the labels mean."""
 
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minires.annotations import Array, Transform
 from minires.data.checks import as_numbers, channel_statistics, check_whole
 from minires.data.transforms import normalise
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
@@ -16,21 +20,24 @@ class Indexed:
 
     name = "data"
 
-    def __len__(self):
+    def __len__(self) -> int:
         raise NotImplementedError
 
-    def take(self, indices):
+    if TYPE_CHECKING:  # Python iterates by __getitem__, which checkers do not know
+        def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
+
+    def take(self, indices: Array) -> Any:
         """A tuple of arrays: the first holds what these numbers stand for, the others its labels or targets.
 
         Where there is nothing but what they stand for, it may be that array alone.
         """
         raise NotImplementedError
 
-    def default_transform(self):
+    def default_transform(self) -> Transform:
         """The transform (images, rng) -> images of a Loader that is given none."""
         raise NotImplementedError
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> tuple[Any, ...]:
         """(image, label) of one number; (images, labels) of a slice, of a list of numbers or of a mask."""
         if not is_whole(index):
             return self.take(chosen(self, index))
@@ -60,7 +67,8 @@ class Dataset(Indexed):
     All but labels are plain Python values. Raises DataError, DTypeError, OptionError or ShapeError.
     """
 
-    def __init__(self, name, classes, labels, shape, mean, std):
+    def __init__(self, name: str, classes: Iterable[Any], labels: Any, shape: Sequence[int], mean: Any,
+                 std: Any) -> None:
         if not isinstance(classes, Iterable) or isinstance(classes, (set, frozenset)):  # which has no order
             raise OptionError(f"{name}: classes must be the names of the classes in order, got {classes!r}")
         self.name, self.classes, self.shape = str(name), tuple(map(str, classes)), tuple(map(int, shape))
@@ -73,38 +81,38 @@ class Dataset(Indexed):
             raise ShapeError(f"{name}: images have {self.shape[0]} channels, mean and std have {len(self.mean)}; "
                              "give one number for each")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         size = "×".join(map(str, self.shape))
         return f"<{type(self).__name__} {self.name}: {len(self)} pictures {size} of {len(self.classes)} classes>"
 
     @property
-    def counts(self):
+    def counts(self) -> tuple[int, ...]:
         """How many pictures each class has, in the order of classes.
 
         With fewer than two classes above 0 there is nothing to tell apart: sum(map(bool, dataset.counts)) < 2.
         """
         return tuple(np.bincount(self.labels, minlength=len(self.classes)).tolist())
 
-    def pixels(self, indices):
+    def pixels(self, indices: Array) -> np.ndarray:
         """The pictures of these numbers, uint8 (n,C,H,W), channels-last in memory."""
         raise NotImplementedError
 
-    def check(self, indices=None):
+    def check(self, indices: Any = None) -> None:
         """Look, without decoding any, whether the pictures of these numbers (None: all) can be read.
 
         Raises DataError, naming the first that cannot.
         """
 
-    def take(self, indices):
+    def take(self, indices: Array) -> tuple[Array, ...]:
         return self.pixels(indices), self.labels[indices]
 
-    def default_transform(self):
+    def default_transform(self) -> Transform:
         return normalise(self.mean, self.std)
 
-    def limit(self, n):
+    def limit(self, n: int) -> Subset:
         """A Subset of n pictures that holds all classes evenly: the first of each class, the second of each, …"""
         check_whole(limit=n)
         if not 1 <= n <= len(self):
@@ -119,17 +127,17 @@ class Dataset(Indexed):
 class Subset(Dataset):
     """Those pictures of a Dataset that have the given numbers, in their order."""
 
-    def __init__(self, dataset, indices):
+    def __init__(self, dataset: Dataset, indices: Any) -> None:
         if not isinstance(dataset, Dataset):
             raise OptionError(f"Subset takes a part of a Dataset, got {type(dataset).__name__}")
         self.dataset, self.indices = dataset, chosen(dataset, indices)
         super().__init__(dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean,
                          dataset.std)
 
-    def check(self, indices=None):
+    def check(self, indices: Any = None) -> None:
         self.dataset.check(self.indices if indices is None else self.indices[indices])
 
-    def pixels(self, indices):
+    def pixels(self, indices: Array) -> np.ndarray:
         return self.dataset.pixels(self.indices[indices])
 
 

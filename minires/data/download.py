@@ -18,7 +18,7 @@ from minires.errors import DataError, need
 try:
     import fcntl
 except ImportError:
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 CHUNK = 1 << 20
 

@@ -6,10 +6,13 @@ class has the same number on every operating system.
 
 import os
 import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from minires.annotations import Array
 from minires.data.dataset import Dataset
 from minires.data.pictures import ENDINGS, check_image, check_size, read_image
 from minires.errors import DataError
@@ -25,16 +28,16 @@ ANNOTATIONS = "val_annotations.txt"  # Tiny ImageNet: the pictures of val lie to
 class ImageFolder(Dataset):
     """Pictures decoded when they are asked for by read_image: RGB, upright, the centre square scaled to `size`."""
 
-    def __init__(self, name, classes, paths, labels, size):
+    def __init__(self, name: str, classes: Iterable[Any], paths: Sequence[Path], labels: Any, size: int) -> None:
         check_size(size)
         super().__init__(name, classes, labels, (3, size, size), MEAN, STD)
         self.paths, self.size = paths, size
 
-    def check(self, indices=None):
+    def check(self, indices: Any = None) -> None:
         for i in range(len(self)) if indices is None else indices:
             check_image(self.paths[i])
 
-    def pixels(self, indices):
+    def pixels(self, indices: Array) -> np.ndarray:
         images = np.empty((len(indices), self.size, self.size, 3), np.uint8).transpose(0, 3, 1, 2)
         for image, i in zip(images, indices):
             image[...] = read_image(self.paths[i], self.size)

@@ -1,9 +1,11 @@
 """Data sets whose values are handed out as they are given: arrays in memory, and elements of one's own class."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
+from minires.annotations import Array, Transform
 from minires.arrays import channels_last
 from minires.data.checks import as_numbers
 from minires.data.dataset import Dataset, Indexed
@@ -19,7 +21,7 @@ class ArrayDataset(Dataset):
     Bytes (uint8) have white at 255. Floats are taken as they are, so white is 1 for mean and std from 0 to 1.
     """
 
-    def __init__(self, name, classes, images, labels, mean, std):
+    def __init__(self, name: str, classes: Iterable[Any], images: Any, labels: Any, mean: Any, std: Any) -> None:
         images = _checked_images(name, images, channels=np.size(mean))
         super().__init__(name, classes, labels, images.shape[1:], mean, std)
         if len(images) != len(self):
@@ -42,7 +44,7 @@ class ArrayDataset(Dataset):
                                 f"{mean:g} and std {std:g} do not describe; divide pictures of 0 … 255 by 255, or give "
                                 "bytes: images.astype(np.uint8)")
 
-    def pixels(self, indices):
+    def pixels(self, indices: Array) -> np.ndarray:
         return channels_last(self.images[indices])
 
 
@@ -55,7 +57,7 @@ class TensorDataset(Indexed):
 
     name = "arrays"
 
-    def __init__(self, *arrays):
+    def __init__(self, *arrays: Any) -> None:
         if any(isinstance(array, Indexed) for array in arrays):
             raise DTypeError("TensorDataset takes arrays, got a data set; data.load gives a pair: "
                              "train, test = data.load(…)")
@@ -65,16 +67,16 @@ class TensorDataset(Indexed):
             raise ShapeError("TensorDataset takes arrays of one length of at least 1, got the shapes "
                              f"{', '.join(str(array.shape) for array in self.arrays) or 'of none'}")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.arrays[0])
 
     def __repr__(self):
         return f"<TensorDataset: {', '.join(f'{array.dtype} {array.shape}' for array in self.arrays)}>"
 
-    def take(self, indices):
+    def take(self, indices: Array) -> tuple[Array, ...]:
         return tuple(array[indices] for array in self.arrays)
 
-    def default_transform(self):
+    def default_transform(self) -> Transform:
         return _as_they_are
 
 
@@ -92,7 +94,7 @@ class Items(Indexed):
             return dataset
         return dataset if getattr(kind, "__getitem__", None) in (None, Indexed.__getitem__) else cls(dataset)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index):
@@ -101,10 +103,10 @@ class Items(Indexed):
     def __repr__(self):
         return f"<{self.name}: {len(self)} elements>"
 
-    def take(self, indices):
+    def take(self, indices: Array) -> Any:
         return _stacked(self.name, [self.dataset[int(i)] for i in indices])
 
-    def default_transform(self):
+    def default_transform(self) -> Transform:
         return _as_they_are
 
 

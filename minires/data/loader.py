@@ -5,9 +5,12 @@ import inspect
 import math
 import queue
 import threading
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from minires.annotations import Array, Transform
 from minires.data.checks import check_flags, check_whole
 from minires.data.dataset import Indexed
 from minires.data.in_memory import Items, TensorDataset
@@ -29,6 +32,14 @@ OF_TORCH = {
 LEAVE = 1  # seconds at most that the end of an iteration waits for the thread
 
 
+class Elements(Protocol):
+    """What a DataLoader takes: anything with a length and dataset[i]."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
 class Loader:
     """Batches of arrays: images float32 (N,C,H,W), labels int64 (N,); of a tuple of arrays, tuples of their parts.
 
@@ -40,8 +51,9 @@ class Loader:
     batch_may_exceed = False  # whether batch_size may be more than the length of the data set
     if_not_indexed = "; a DataLoader takes a list of elements, too"
 
-    def __init__(self, dataset, batch_size=1, shuffle=False, *, seed=0, transform=None, drop_last=False, prefetch=2,
-                 **others):
+    def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool | None = False, *, seed: int = 0,
+                 transform: Transform | None = None, drop_last: bool = False, prefetch: int = 2,
+                 **others: Any) -> None:
         kind = type(self).__name__
         for name, value in others.items():
             if name not in OF_TORCH:
@@ -65,21 +77,21 @@ class Loader:
         self.transform = dataset.default_transform() if transform is None else _checked_transform(transform)
         self.drop_last, self.prefetch, self.next_epoch = bool(drop_last), int(prefetch), 0
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Batches in an epoch."""
         size = len(self.dataset)
         return size // self.batch_size if self.drop_last else -(-size // self.batch_size)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         order = f"shuffled by seed {self.seed}" if self.shuffle else "in order"
         return f"<{type(self).__name__}: {len(self)} batches of {self.batch_size}, {order}, from {self.dataset!r}>"
 
-    def __iter__(self):
+    def __iter__(self) -> Generator[tuple[Array, ...], None, None]:
         """The next epoch."""
         self.next_epoch += 1
         return self.epoch(self.next_epoch - 1)
 
-    def epoch(self, epoch, start=0):
+    def epoch(self, epoch: int, start: int = 0) -> Generator[tuple[Array, ...], None, None]:
         """The batches of one epoch, from number `start` on."""
         check_whole(epoch=epoch, start=start)
         if epoch < 0 or not 0 <= start <= len(self):
@@ -131,9 +143,15 @@ class DataLoader(Loader):
     batch_may_exceed = True
     if_not_indexed = "; a data set of your own has __len__ and __getitem__"
 
-    def __init__(self, dataset, batch_size=1, shuffle=False, *, seed=None, **settings):
+    if TYPE_CHECKING:
+        def __iter__(self) -> Generator[tuple[Tensor, ...], None, None]: ...
+
+        def epoch(self, epoch: int, start: int = 0) -> Generator[tuple[Tensor, ...], None, None]: ...
+
+    def __init__(self, dataset: Elements, batch_size: int = 1, shuffle: bool | None = False, *, seed: int | None = None,
+                 transform: Transform | None = None, **settings: Any) -> None:
         seed = int(generator().integers(2**63)) if seed is None else seed
-        super().__init__(Items.of(dataset), batch_size, shuffle, seed=seed, **settings)
+        super().__init__(Items.of(dataset), batch_size, shuffle, seed=seed, transform=transform, **settings)
 
     def _handed_out(self, arrays):
         return tuple(map(self._handed_out, arrays)) if isinstance(arrays, tuple) else Tensor(arrays)

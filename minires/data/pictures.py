@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from minires.annotations import PathLike
 from minires.data.checks import check_whole
 from minires.errors import DataError, OptionError, need
 from minires.paths import as_path
@@ -25,7 +26,7 @@ TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSP
 REMARKS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
-def read_image(path, size=224):
+def read_image(path: PathLike, size: int = 224) -> np.ndarray:
     """The picture in a file as RGB, uint8 (3,size,size): the centre square, scaled, as an ImageFolder shows it.
 
     It stands as its EXIF orientation says. Of several frames the first is taken. Alpha is left out, as in torchvision.
@@ -41,7 +42,8 @@ def read_image(path, size=224):
         turn = TURNS.get(_orientation(picture))
         pixels = np.asarray(square.transpose(pillow.Transpose[turn]) if turn else square)
     if greys:
-        pixels = _bytes(pixels, *greys, path)
+        black, white = greys
+        pixels = _bytes(pixels, black, white, path)
     return pixels.transpose(2, 0, 1)  # (H,W,C) -> (C,H,W)
 
 

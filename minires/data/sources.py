@@ -2,7 +2,9 @@
 
 import os
 
+from minires.annotations import PathLike
 from minires.data.cifar10 import cifar10
+from minires.data.dataset import Dataset
 from minires.data.digits import digits
 from minires.data.imagefolder import imagefolder
 from minires.errors import DataError, OptionError
@@ -12,7 +14,7 @@ from minires.settings import meant, near
 NAMES = {"digits": 8, "cifar10": 32}  # height and width of their images
 
 
-def load(dataset, root=None, size=None):
+def load(dataset: PathLike, root: PathLike | None = None, size: int | None = None) -> tuple[Dataset, Dataset]:
     """(train, test) of "digits", "cifar10" (root: a local copy) or a folder of images (size: scaled to; 224).
 
     "CIFAR-10" and the like are understood where no folder has that name. Raises DataError, and OptionError for a size
@@ -46,7 +48,7 @@ def _loaded(dataset, folder, root, size):
     return imagefolder(folder) if size is None else imagefolder(folder, size)
 
 
-def known(dataset):
+def known(dataset: PathLike) -> str | None:
     """The name of a known data set in any usual spelling; None for a folder, which may have such a name, too."""
     if dataset in NAMES:
         return dataset

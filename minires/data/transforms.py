@@ -1,13 +1,17 @@
 """Transforms of whole batches: callables (images, rng) -> images on (N,C,H,W), channels-last in memory and kept so."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from minires.annotations import Array, Transform
 from minires.arrays import channels_last, empty_map
 from minires.data.checks import channel_statistics, check_images, check_whole
 from minires.errors import DTypeError, OptionError, ShapeError
 
 
-def compose(*transforms):
+def compose(*transforms: Transform | Sequence[Transform]) -> Transform:
     """One after another; a list of them is taken, too."""
     if len(transforms) == 1 and isinstance(transforms[0], (list, tuple)):
         transforms = tuple(transforms[0])
@@ -22,7 +26,7 @@ def compose(*transforms):
     return apply
 
 
-def pad_and_crop(padding=4):
+def pad_and_crop(padding: int = 4) -> Transform:
     """`padding` black pixels on every side, then a random cut of the old size  [He et al. 2015, §4.2]."""
     check_whole(padding=padding)
     if padding < 0:
@@ -41,7 +45,7 @@ def pad_and_crop(padding=4):
     return apply
 
 
-def flip():
+def flip() -> Transform:
     """Each picture mirrored left to right with probability ½."""
     def apply(images, rng):
         check_images("flip", images)
@@ -52,7 +56,7 @@ def flip():
     return apply
 
 
-def normalise(mean, std):
+def normalise(mean: Any, std: Any) -> Transform:
     """(pixel/white − mean)/std by channel, as float32: white is 255 for bytes (uint8), 1 for floats."""
     mean, std = map(np.array, channel_statistics(mean, std))
     shift = (mean / std).astype(np.float32)
@@ -71,7 +75,7 @@ def normalise(mean, std):
     return apply
 
 
-def to_floats(images, rng=None):
+def to_floats(images: Array, rng: Any = None) -> Array:
     """Bytes (uint8) become pixel/255 in float32, floats stay as they are."""
     white = _white(images)
     return images if white == 1 else images.astype(np.float32, order="K") / np.float32(white)

@@ -1,14 +1,16 @@
 """Holding a backward against measured derivatives: of a function, and of an op on its cases."""
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
 from minires.gradcheck import numeric
-from minires.gradcheck.cases import cases_of
+from minires.gradcheck.cases import Case, cases_of
 from minires.gradcheck.conduct import conduct, form, same
 from minires.gradcheck.jumps import jumps_of, upwards
 from minires.gradcheck.kinks import Axis, kinks_of
@@ -25,7 +27,8 @@ BESIDE = 2.0**-7  # how far from the inputs a function is asked whether it is an
 SINGLE = 64  # rounding units that a float32 backward may be off, see _single
 
 
-def check(function, *arrays, seed=0, label=None, view=False, **static):
+def check(function: Callable[..., Any], *arrays: Any, seed: int = 0, label: str | None = None, view: bool = False,
+          **static: Any) -> Report:
     """Hold function(*arrays, **static) -> (y, backward) against measured derivatives, under a random upstream.
 
     Float arrays are differentiated (in float64), others are passed on. An element's gradient may be wrong by
@@ -48,7 +51,7 @@ def check(function, *arrays, seed=0, label=None, view=False, **static):
     function = getattr(function, "raw", function)
     if places:
         function = on_device(function, places.pop())
-        arrays = [to_device(a, "cpu") if is_array(a) else a for a in arrays]
+        arrays = tuple([to_device(a, "cpu") if is_array(a) else a for a in arrays])
     return examine(Subject(function, arrays, static), label, seed=seed, view=view)
 
 
@@ -299,7 +302,8 @@ def _single(subject, report, upstream, terms):
     return problems
 
 
-def check_op(name, function=None, *, seed=0, samples=1, strict=None, device="cpu"):
+def check_op(name: str, function: Callable[..., Any] | None = None, *, seed: int = 0, samples: int = 1,
+             strict: bool | None = None, device: str = "cpu") -> Reports:
     """Run an op's cases against the registered function, or against `function` of the same form. -> Reports, a list
 
     samples: how many times the cases are drawn; strict: hold float32 and the conventions at ties to account as well
@@ -319,7 +323,8 @@ def known(name):
     return name
 
 
-def check_case(name, case, function=None, *, seed=0, strict=True, device="cpu"):
+def check_case(name: str, case: Case, function: Callable[..., Any] | None = None, *, seed: int = 0,
+               strict: bool = True, device: str = "cpu") -> Report:
     """One case of an op. -> Report"""
     function = function or registry[name].raw
     subject = Subject(function if device == "cpu" else on_device(function, device), case.arrays, case.static)

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from minires.gradcheck.report import Kink, Report
 from minires.gradcheck.subject import DRAWS, MOVED, Unusable, describe, nothing_to_differentiate
 from minires.graph import complex_step as complex_mode
 from minires.graph import no_grad
+from minires.nn import Module
 from minires.tensor import Tensor
 
 
@@ -85,7 +87,8 @@ class Network:
                 tensor.data = data
 
 
-def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
+def check_module(module: Module, *arrays: Any, seed: int = 0, samples: int = 4, name: str | None = None,
+                 device: str = "cpu") -> Report:
     """Hold the gradients of a module's inputs and parameters, by name, against measured derivatives.
 
     The module is copied to float64 and run in the mode it is in. Each tensor is tested along one random direction v,
@@ -217,7 +220,8 @@ class Taylor:
     __repr__ = __str__
 
 
-def taylor_test(module, *arrays, seed=0, directions=5, name=None, device="cpu"):
+def taylor_test(module: Module, *arrays: Any, seed: int = 0, directions: int = 5, name: str | None = None,
+                device: str = "cpu") -> Taylor:
     """How fast the error of the first-order prediction falls when inputs and parameters all move by ε, at random.
 
     A right gradient leaves a remainder of order ε², a wrong one of order ε. ε is halved from 1e-4 on; the rate is the

@@ -12,6 +12,7 @@ With the scale X of x and Y of y they hold for (X/Y)·dy/dx and h/X: hence the r
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,8 +106,8 @@ class Method:
     name: str
     tolerance: float
     doubt: float
-    derivative: callable  # (line, reach) -> dy/dt at t = 0, and its own error, each of y's shape
-    slope: callable  # (line, at, h) -> dy/dt between at − h and at + h
+    derivative: Callable  # (line, reach) -> dy/dt at t = 0, and its own error, each of y's shape
+    slope: Callable  # (line, at, h) -> dy/dt between at − h and at + h
     near: float  # a kink is looked for this near
     u: float  # relative error of y that a slope divides by its h: 0 where nothing is subtracted
 

@@ -1,6 +1,7 @@
 """What a check says: the verdict, the worst place of each argument, the kinks that were met."""
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from minires.gradcheck.numeric import COMPLEX_STEP, Method
 
@@ -20,7 +21,7 @@ class Kink:
     analytic: float
     nearest: float  # analytic where all kinks together may have it so, else the nearest that they may have
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{place(self.index)}: backward gives {self.analytic:.3g} in [{self.low:.3g}, {self.high:.3g}]"
 
 
@@ -35,7 +36,7 @@ class Jump:
     at: float
     after: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         moves = f"{self.argument}{place(self.index)} moves" if self.argument else "several elements move together"
         return (f"y jumps when {moves}: y{place(self.output)} is {self.before:.6g} just below, {self.at:.6g} here and "
                 f"{self.after:.6g} just above")
@@ -53,10 +54,10 @@ class Worst:
     analytic: float = 0.0
     numeric: float = 0.0
     elements: int = 0  # how many were compared
-    kinks: list = field(default_factory=list)  # those skipped, for there is no derivative to compare with
+    kinks: list[Kink] = field(default_factory=list)  # those skipped, for there is no derivative to compare with
     single: float = 0.0  # greatest error of the float32 backward, in units of its bound
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"d{self.argument}{place(self.index)}"
 
 
@@ -66,47 +67,47 @@ class Report:
 
     name: str
     by: Method = COMPLEX_STEP
-    arguments: list = field(default_factory=list)
-    problems: list = field(default_factory=list)  # sentences: what is wrong besides the numbers
-    jumps: list = field(default_factory=list)  # where y itself jumps: nothing can be proved there
-    notes: list = field(default_factory=list)  # sentences: what is worth knowing and not wrong
+    arguments: list[Worst] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  # sentences: what is wrong besides the numbers
+    jumps: list[Jump] = field(default_factory=list)  # where y itself jumps: nothing can be proved there
+    notes: list[str] = field(default_factory=list)  # sentences: what is worth knowing and not wrong
     hint: str = ""  # the known mistake that gives just these numbers
 
     @property
-    def method(self):
+    def method(self) -> str:
         return self.by.name
 
     @property
-    def worst(self):
+    def worst(self) -> Any:
         return max(self.arguments, key=lambda w: (not self.agrees(w), w.error), default=None)
 
     @property
-    def kinks(self):
+    def kinks(self) -> int:
         """How many elements were skipped because they lie at a kink."""
         return sum(len(w.kinks) for w in self.arguments)
 
     @property
-    def elements(self):
+    def elements(self) -> int:
         """How many elements were compared or skipped."""
         return sum(w.elements + len(w.kinks) for w in self.arguments) + sum(j.argument != "" for j in self.jumps)
 
-    def agrees(self, worst):
+    def agrees(self, worst: Worst) -> bool:
         """Whether an entry of `arguments` stays within the method's tolerance."""
         return worst.error - worst.doubt <= self.by.tolerance
 
     @property
-    def status(self):
+    def status(self) -> str:
         """"ok"; "JUMP" if nothing is wrong but y jumps at the inputs, where there is no gradient to check; "FAILED"."""
         if self.problems or self.wrong:
             return "FAILED"
         return "JUMP" if self.jumps else "ok"
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         return self.status == "ok"
 
     @property
-    def jumped(self):
+    def jumped(self) -> str:
         """The sentence about the jumps, "" if there is none."""
         if not self.jumps:
             return ""
@@ -114,11 +115,11 @@ class Report:
         return f"{self.jumps[0]}{more}: there is no derivative here, so nothing is proved; check at other inputs"
 
     @property
-    def wrong(self):
+    def wrong(self) -> list[str]:
         """The names of the arguments whose gradients are wrong."""
         return [w.argument for w in self.arguments if not self.agrees(w)]
 
-    def __str__(self):
+    def __str__(self) -> str:
         """One line."""
         said = list(self.problems)
         w = self.worst
@@ -138,7 +139,7 @@ class Report:
 
     __repr__ = __str__  # as a notebook shows it
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"name": self.name, "passed": self.passed, "status": self.status, "method": self.method,
                 "problems": self.problems, "notes": self.notes, "hint": self.hint, "wrong": self.wrong,
@@ -146,10 +147,10 @@ class Report:
                 "arguments": [asdict(w) for w in self.arguments]}
 
 
-class Reports(list):
+class Reports(list[Report]):
     """A list of Report, shown with a line for each."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join([*map(str, self), f"{sum(r.passed for r in self)} of {len(self)} cases passed"])
 
     __repr__ = __str__

@@ -4,18 +4,24 @@ H(x) = relu(shortcut(x) + F(x)), or without the ReLU where the branch begins wit
 is made of the same blocks with the add left out.
 """
 
+from typing import Any
+
+from minires.annotations import Rng, TensorLike
 from minires.errors import OptionError
 from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, chain
 from minires.ops import pad, relu, residual_add
 from minires.random import generator
+from minires.tensor import Tensor
 
 
 class Block(Module):
     """What all blocks share: the branch F, the shortcut beside it, and whether a ReLU follows the add."""
 
+    branch: Any
+    downsample: Any
     ends_in_relu = True
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         f = self.branch(x)
         if self.downsample is None:  # a plain block
             return relu(f)
@@ -30,7 +36,8 @@ class BasicBlock(Block):
 
     expansion = 1
 
-    def __init__(self, in_channels, channels, stride=1, *, shortcut="B", rng=None):
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str | None = "B",
+                 rng: Rng = None) -> None:
         rng = generator(rng)
         self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(channels)
@@ -57,7 +64,8 @@ class PreActBlock(Block):
     expansion = 1
     ends_in_relu = False
 
-    def __init__(self, in_channels, channels, stride=1, *, shortcut="B", rng=None):
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str | None = "B",
+                 rng: Rng = None) -> None:
         rng = generator(rng)
         self.bn1 = BatchNorm2d(in_channels)
         self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
@@ -68,7 +76,7 @@ class PreActBlock(Block):
     def branch(self, x):
         return chain(x, self.bn1, relu, self.conv1, self.bn2, relu, self.conv2)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         f = self.branch(x)
         return f if self.downsample is None else residual_add(self.downsample(x), f)
 
@@ -86,7 +94,8 @@ class Bottleneck(Block):
 
     expansion = 4
 
-    def __init__(self, in_channels, channels, stride=1, *, shortcut="B", variant="v1.5", rng=None):
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str | None = "B",
+                 variant: str = "v1.5", rng: Rng = None) -> None:
         if variant not in ("v1", "v1.5"):
             raise OptionError(f"variant must be 'v1' or 'v1.5', got {variant!r}")
         first, middle = (stride, 1) if variant == "v1" else (1, stride)
@@ -110,12 +119,12 @@ class Bottleneck(Block):
 class PadShortcut(Module):
     """Option A: every stride-th pixel, and zero channels on both sides; no parameters  [He et al. 2015, §3.3]."""
 
-    def __init__(self, in_channels, out_channels, stride):
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         self.stride = stride
         self.before = (out_channels - in_channels) // 2
         self.after = out_channels - in_channels - self.before
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         x = x[:, :, ::self.stride, ::self.stride]
         return pad(x, pad=(0, 0, 0, 0, self.before, self.after))
 

@@ -1,11 +1,25 @@
 """Every model by its name, as a function whose signature shows its options."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from minires.errors import DTypeError, OptionError
 from minires.settings import meant, near
 
-_models = {}
+Options = ParamSpec("Options")
+Network = TypeVar("Network")
+_models: dict[str, Callable[..., Any]] = {}
+
+
+@overload
+def define(name: str, network: Callable[Concatenate[Any, Options], Network], structure: int, /,
+           **fixed: Any) -> Callable[Options, Network]: ...
+
+
+@overload
+def define(name: str, network: Callable[Concatenate[Any, Any, Options], Network], block: type, blocks: tuple[int, ...],
+           /, **fixed: Any) -> Callable[Options, Network]: ...
 
 
 def define(name, network, *structure, **fixed):
@@ -50,12 +64,12 @@ def _advice(name, positional, unknown):
     return f"there is no option {unknown[0]!r}"
 
 
-def names():
+def names() -> list[str]:
     """The names that create() knows."""
     return sorted(_models)
 
 
-def create(name, **options):
+def create(name: str, **options: Any) -> Any:
     """A new model by name: create("resnet20", num_classes=100, rng=0); "ResNet-20" is understood, too.
 
     Raises OptionError for an unknown name.

@@ -4,7 +4,11 @@ Parameters are named and counted as in torchvision. Differences to the paper: bo
 convolution unless variant="v1"; the classifier starts uniform, as torch's Linear does.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from minires import ops
+from minires.annotations import Rng, TensorLike
 from minires.errors import DTypeError, OptionError
 from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
 from minires.models.registry import define
@@ -12,6 +16,15 @@ from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, chain, in
 from minires.nn.checks import flag, whole
 from minires.ops import relu
 from minires.random import generator
+from minires.tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict, Unpack
+
+    class BlockOptions(TypedDict, total=False):
+        """What a block may take besides: a checker would accept every name for **options."""
+
+        variant: str
 
 
 class ResNet(Module):
@@ -21,8 +34,9 @@ class ResNet(Module):
     zero_init_residual: γ = 0 in the last norm of each branch, so that a block starts as the identity [Goyal 2017].
     """
 
-    def __init__(self, block, blocks, *, num_classes=1000, in_channels=3, shortcut="B", zero_init_residual=False,
-                 rng=None, **block_options):
+    def __init__(self, block: type[Block], blocks: Sequence[int], *, num_classes: int = 1000, in_channels: int = 3,
+                 shortcut: str | None = "B", zero_init_residual: bool = False, rng: Rng = None,
+                 **block_options: "Unpack[BlockOptions]") -> None:
         if not isinstance(block, type):
             raise DTypeError(f"ResNet: block must be a class such as BasicBlock, got {block!r}")
         flag(zero_init_residual, "zero_init_residual", "ResNet")
@@ -43,7 +57,7 @@ class ResNet(Module):
         if zero_init_residual:
             zero_branches(self)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         x = chain(x, self.conv1, self.bn1, relu, self.maxpool)  # (N,C,224,224) -> (N,64,56,56)
         x = chain(x, self.layer1, self.layer2, self.layer3, self.layer4)  # -> (N,width,7,7)
         x = ops.adaptive_avg_pool2d(x, output_size=1)

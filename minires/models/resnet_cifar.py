@@ -4,15 +4,19 @@ Three stages of n basic blocks with 16, 32 and 64 channels on 32×32, 16×16 and
 classifier make 6n + 2. The paper's shortcut is option A, without parameters, so that a plain twin has as many.
 """
 
+from typing import TYPE_CHECKING
+
 from minires import ops
+from minires.annotations import Rng, TensorLike
 from minires.errors import OptionError
-from minires.models.blocks import BasicBlock, PreActBlock, make_stage
+from minires.models.blocks import BasicBlock, Block, PreActBlock, make_stage
 from minires.models.registry import define
 from minires.models.resnet import check_ends, init_convolutions, zero_branches
 from minires.nn import BatchNorm2d, Conv2d, Linear, Module, chain, init
 from minires.nn.checks import flag, whole
 from minires.ops import relu
 from minires.random import generator
+from minires.tensor import Tensor
 
 
 class CifarResNet(Module):
@@ -22,9 +26,10 @@ class CifarResNet(Module):
     zero_init_residual: weights 0 in the last layer of each branch.
     """
 
-    block = BasicBlock
+    block: type[Block] = BasicBlock
 
-    def __init__(self, depth, *, num_classes=10, in_channels=3, shortcut="A", zero_init_residual=False, rng=None):
+    def __init__(self, depth: int, *, num_classes: int = 10, in_channels: int = 3, shortcut: str | None = "A",
+                 zero_init_residual: bool = False, rng: Rng = None) -> None:
         if whole(depth, "depth", "CifarResNet") < 8 or depth % 6 != 2:
             raise OptionError(f"a CIFAR ResNet has 6n + 2 layers (8, 14, 20, …), got depth {depth}")
         flag(zero_init_residual, "zero_init_residual", "CifarResNet")
@@ -42,7 +47,7 @@ class CifarResNet(Module):
         if zero_init_residual:
             zero_branches(self)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         x = chain(x, self.conv1, self.bn1, relu, self.layer1, self.layer2, self.layer3)
         x = ops.adaptive_avg_pool2d(x, output_size=1)
         return self.linear(ops.flatten(x, start_dim=1))
@@ -57,13 +62,15 @@ class PreActCifarResNet(CifarResNet):
     """
 
     block = PreActBlock
+    bn: BatchNorm2d
 
-    def __init__(self, depth, **options):
-        super().__init__(depth, **options)
-        del self.bn1  # the first block normalises for itself
-        self.bn = BatchNorm2d(64)
+    if not TYPE_CHECKING:  # a checker takes CifarResNet's options, and would accept every name for **options
+        def __init__(self, depth, **options):
+            super().__init__(depth, **options)
+            del self.bn1  # the first block normalises for itself
+            self.bn = BatchNorm2d(64)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         x = chain(x, self.conv1, self.layer1, self.layer2, self.layer3, self.bn, relu)
         x = ops.adaptive_avg_pool2d(x, output_size=1)
         return self.linear(ops.flatten(x, start_dim=1))

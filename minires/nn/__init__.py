@@ -4,6 +4,8 @@ inplace=True is accepted everywhere, because networks written for torch say it, 
 its input.
 """
 
+from typing import TYPE_CHECKING
+
 from minires.nn import functional, init, utils
 from minires.nn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Tanh
 from minires.nn.chain import chain
@@ -23,5 +25,6 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    raise missing("minires.nn", name)
+if not TYPE_CHECKING:  # a checker would accept every name
+    def __getattr__(name):
+        raise missing("minires.nn", name)

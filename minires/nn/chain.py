@@ -4,7 +4,9 @@ Together means one op of ops/fused.py: its maps between are never made or never 
 calling the layers one by one; only the rounding of conv_norm differs, whose docstring states by how much.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from minires import kernels, ops
 from minires.kernels.window import Window
@@ -12,13 +14,13 @@ from minires.nn import functional
 from minires.nn.activations import ReLU
 from minires.nn.layers import Conv2d
 from minires.nn.normalisation import BatchNorm2d
-from minires.tensor import unwrap
+from minires.tensor import Tensor, unwrap
 
 # What a call of such a layer runs, as it stands here: a class that is patched later does something else.
 _CALLS = {kind: (kind.__call__, kind.forward) for kind in (Conv2d, BatchNorm2d, ReLU)}
 
 
-def chain(x, *steps):
+def chain(x: Any, *steps: Callable[..., Any]) -> Tensor:
     """The last step of … of the first step of x: chain(x, conv, norm, relu) is relu(norm(conv(x))).
 
     A step is a module or a function. Where x is a tuple, the first step takes all that it holds:

@@ -1,11 +1,19 @@
 """Modules that hold others by number or by name: Sequential, ModuleList, ModuleDict."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from minires.errors import DTypeError
 from minires.nn.chain import run
 from minires.nn.module import Module, what_it_is
 from minires.settings import integer
+from minires.tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class _Numbered(Module):
@@ -42,16 +50,16 @@ class _Numbered(Module):
             raise IndexError(f"{type(self).__name__} holds {n} modules, there is no place {i}")
         return place % n
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._steps())
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Module]:
         return iter([module for _, module in self._steps()])
 
     def __contains__(self, module):
         return any(module is held for held in self)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> Any:
         """The i-th module."""
         return self._steps()[self._place(i)][1]
 
@@ -67,24 +75,24 @@ class _Numbered(Module):
         del steps[i if isinstance(i, slice) else self._place(i)]
         self._become(steps)
 
-    def append(self, module):
+    def append(self, module: Module) -> Self:
         return self.insert(len(self), module)
 
-    def insert(self, i, module):
+    def insert(self, i: int, module: Module) -> Self:
         """Put module before the i-th, as a list does."""
         steps, place = self._places(), integer(f"{type(self).__name__}: a place", i)
         steps.insert(max(-len(steps), min(place, len(steps))), (None, self._layer(i, module)))
         self._become(steps)
         return self
 
-    def extend(self, modules):
+    def extend(self, modules: Iterable[Module]) -> Self:
         if not hasattr(modules, "__iter__"):
             raise DTypeError(f"{type(self).__name__}: needs a list of modules, got {type(modules).__name__}")
         for module in tuple(modules):
             self.append(module)
         return self
 
-    def pop(self, i=-1):
+    def pop(self, i: int = -1) -> Any:
         """Take the i-th module out, and return it."""
         module = self[i]
         del self[i]
@@ -99,7 +107,8 @@ class Sequential(_Numbered):
     >>> nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
     """
 
-    def __init__(self, *modules):
+    def __init__(self, *modules: Module | dict[str, Any]) -> None:
+        named: Iterable[tuple[str, Any]]
         if len(modules) == 1 and isinstance(modules[0], dict):
             named = modules[0].items()
         else:
@@ -107,15 +116,15 @@ class Sequential(_Numbered):
         for name, module in named:
             self.add_module(name, self._layer(name, module))
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> Any:
         """The i-th module, or those of a slice as a Sequential, which shares them and their names."""
         return Sequential(dict(self._steps()[i])) if isinstance(i, slice) else super().__getitem__(i)
 
-    def __add__(self, other):
+    def __add__(self, other: Sequential) -> Sequential:
         """The layers of both, shared, in a new Sequential."""
         return Sequential(*self, *other) if isinstance(other, Sequential) else NotImplemented
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Tensor:
         return run((x,), list(self))
 
 
@@ -125,14 +134,14 @@ class ModuleList(_Numbered):
     >>> self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
     """
 
-    def __init__(self, modules=()):
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> Any:
         """The i-th module, or those of a slice as a ModuleList, which shares them."""
         return ModuleList(list(self)[i]) if isinstance(i, slice) else super().__getitem__(i)
 
-    def __add__(self, modules):
+    def __add__(self, modules: Iterable[Module]) -> ModuleList:
         """The modules of both, shared, in a new ModuleList."""
         return ModuleList([*self, *modules])
 
@@ -140,13 +149,13 @@ class ModuleList(_Numbered):
 class ModuleDict(Module):
     """A dict whose modules are found: parameters are named by key, branches.left.weight. It has no forward()."""
 
-    def __init__(self, modules=()):
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
         self.update(modules)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> Any:
         return dict(self.items())[key]
 
-    def __setitem__(self, key, module):
+    def __setitem__(self, key: str, module: Module) -> None:
         if not isinstance(module, Module):
             raise DTypeError(f"ModuleDict: {key!r}: {what_it_is(module)}")
         self.add_module(key, module)
@@ -165,22 +174,22 @@ class ModuleDict(Module):
         for key in self.keys():
             del self[key]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.items())
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
     def __contains__(self, key):
         return key in self.keys()
 
-    def keys(self):
+    def keys(self) -> KeysView[str]:
         return dict(self.items()).keys()
 
-    def values(self):
+    def values(self) -> ValuesView[Any]:
         return dict(self.items()).values()
 
-    def items(self):
+    def items(self) -> list[tuple[str, Any]]:
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
 
     def update(self, modules):

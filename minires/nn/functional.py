@@ -4,10 +4,13 @@ Where torch has another order of arguments, or one more, they are here as there.
 """
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minires import ops
+from minires.annotations import Rng, TensorLike
 from minires.arrays import array_module, is_array
 from minires.errors import DTypeError, OptionError
 from minires.ops import (
@@ -29,7 +32,7 @@ from minires.ops import (
     tanh,
 )
 from minires.settings import flag
-from minires.tensor import unwrap
+from minires.tensor import Tensor, unwrap
 from minires.torch_names import missing
 
 __all__ = [
@@ -39,37 +42,38 @@ __all__ = [
 ]
 
 
-def relu(input, inplace=False):
+def relu(input: TensorLike, inplace: bool = False) -> Tensor:
     """max(input, 0)"""
     flag("relu: inplace", inplace)
     return ops.relu(input)
 
 
-def relu6(input, inplace=False):
+def relu6(input: TensorLike, inplace: bool = False) -> Tensor:
     """min(max(input, 0), 6)"""
     flag("relu6: inplace", inplace)
     return ops.relu6(input)
 
 
-def leaky_relu(input, negative_slope=0.01, inplace=False):
+def leaky_relu(input: TensorLike, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """input where it is > 0, else negative_slope·input"""
     flag("leaky_relu: inplace", inplace)
     return ops.leaky_relu(input, negative_slope=negative_slope)
 
 
-def silu(input, inplace=False):
+def silu(input: TensorLike, inplace: bool = False) -> Tensor:
     """input·σ(input)"""
     flag("silu: inplace", inplace)
     return ops.silu(input)
 
 
-def dropout(input, p=0.5, training=True, inplace=False, *, rng=None):
+def dropout(input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False, *,
+            rng: Rng = None) -> Tensor:
     """Each value dropped with probability p, the others times 1/(1 − p); input itself outside training."""
     flag("dropout: inplace", inplace)
     return ops.dropout(input, p=p, training=training, rng=rng)
 
 
-def pad(input, pad, mode="constant", value=None):
+def pad(input: TensorLike, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """ops.pad, whose borders are constant: value, or 0."""
     if mode != "constant":
         raise OptionError(f"pad: mode must be 'constant', got {mode!r}; put other borders around x yourself, with "
@@ -77,7 +81,9 @@ def pad(input, pad, mode="constant", value=None):
     return ops.pad(input, pad=pad, value=0.0 if value is None else value)
 
 
-def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+def batch_norm(input: TensorLike, running_mean: TensorLike | None, running_var: TensorLike | None,
+               weight: TensorLike | None = None, bias: TensorLike | None = None, training: bool = False,
+               momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """ops.batch_norm with torch's order of arguments; γ = 1 and β = 0 unless given."""
     weight, bias = affine(weight, bias, math.prod(np.shape(unwrap(input))[1:2]), input)
     return ops.batch_norm(input, weight, bias, running_mean=running_mean, running_var=running_var, training=training,
@@ -95,15 +101,18 @@ def affine(weight, bias, C, x):
     return xp.ones(C, dtype) if weight is None else weight, xp.zeros(C, dtype) if bias is None else bias
 
 
-def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+def layer_norm(input: TensorLike, normalized_shape: int | Sequence[int], weight: TensorLike | None = None,
+               bias: TensorLike | None = None, eps: float = 1e-5) -> Tensor:
     """ops.layer_norm with torch's order of arguments."""
     return ops.layer_norm(input, weight, bias, normalized_shape=normalized_shape, eps=eps)
 
 
-def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+def group_norm(input: TensorLike, num_groups: int, weight: TensorLike | None = None,
+               bias: TensorLike | None = None, eps: float = 1e-5) -> Tensor:
     """ops.group_norm with torch's order of arguments."""
     return ops.group_norm(input, weight, bias, num_groups=num_groups, eps=eps)
 
 
-def __getattr__(name):
-    raise missing("minires.nn.functional", name, ops.__all__)
+if not TYPE_CHECKING:  # a checker would accept every name
+    def __getattr__(name):
+        raise missing("minires.nn.functional", name, ops.__all__)

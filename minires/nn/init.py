@@ -5,9 +5,11 @@ host, so that the same seed gives the same network on a CPU and on a GPU.
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minires.annotations import Rng
 from minires.arrays import to_device
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.graph import no_grad
@@ -17,7 +19,7 @@ from minires.tensor import Tensor
 from minires.torch_names import missing
 
 
-def calculate_gain(nonlinearity, param=None):
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """√2 for ReLU, which drops half of the variance; 1 for none  [He et al. 2015b].
 
     √(2/(1 + param²)) for a leaky ReLU, whose slope param is 0.01 unless given.
@@ -30,7 +32,7 @@ def calculate_gain(nonlinearity, param=None):
     return gains[nonlinearity]
 
 
-def fans(tensor):
+def fans(tensor: Tensor) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight (O,I) or (O,C/groups,KH,KW)."""
     if _checked(tensor).ndim < 2:
         raise ShapeError(f"fan_in and fan_out need a weight of two or more axes, got {tensor.shape}")
@@ -60,36 +62,38 @@ def _standard_normal(tensor, rng):
     return np.asarray(generator(rng).standard_normal(_checked(tensor).shape, dtype=tensor.dtype))
 
 
-def kaiming_normal_(tensor, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *, rng=None):
+def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *,
+                    rng: Rng = None) -> Tensor:
     """N(0, gain²/fan): fan_in keeps the variance of the signal, fan_out that of the gradient [He et al. 2015b]."""
     return normal_(tensor, 0.0, _std(tensor, a, mode, nonlinearity), rng=rng)
 
 
-def kaiming_uniform_(tensor, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *, rng=None):
+def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *,
+                     rng: Rng = None) -> Tensor:
     """U(−b, b) with b = √3·gain/√fan, of the same variance as kaiming_normal_."""
     bound = math.sqrt(3) * _std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, rng=rng)
 
 
-def xavier_normal_(tensor, gain=1.0, *, rng=None):
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, *, rng: Rng = None) -> Tensor:
     """N(0, gain²·2/(fan_in + fan_out)), between what the signal and what the gradient wants [Glorot & Bengio 2010]."""
     return normal_(tensor, 0.0, in_range("xavier_normal_: gain", gain, 0) * math.sqrt(2 / sum(fans(tensor))), rng=rng)
 
 
-def xavier_uniform_(tensor, gain=1.0, *, rng=None):
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, *, rng: Rng = None) -> Tensor:
     """U(−b, b) with b = gain·√(6/(fan_in + fan_out)), of the same variance as xavier_normal_."""
     bound = in_range("xavier_uniform_: gain", gain, 0) * math.sqrt(6 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound, rng=rng)
 
 
-def normal_(tensor, mean=0.0, std=1.0, *, rng=None):
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, *, rng: Rng = None) -> Tensor:
     """N(mean, std²)."""
     mean, std = in_range("normal_: mean", mean, -math.inf), in_range("normal_: std", std, 0)
     values = _standard_normal(tensor, rng) * std
     return _fill(tensor, values + mean if mean else values)
 
 
-def uniform_(tensor, a=0.0, b=1.0, *, rng=None):
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng = None) -> Tensor:
     """U(a, b)."""
     a, b = in_range("uniform_: a", a, -math.inf), in_range("uniform_: b", b, -math.inf)
     if a > b:
@@ -98,7 +102,8 @@ def uniform_(tensor, a=0.0, b=1.0, *, rng=None):
     return _fill(tensor, values + (a + b) / 2)
 
 
-def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, *, rng=None):
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, *,
+                  rng: Rng = None) -> Tensor:
     """N(mean, std²) of which numbers outside [a, b] are drawn again."""
     mean, std = in_range("trunc_normal_: mean", mean, -math.inf), in_range("trunc_normal_: std", std, 0)
     a, b = (limit if limit in (-math.inf, math.inf) else in_range(f"trunc_normal_: {name}", limit, -math.inf)
@@ -116,19 +121,20 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, *, rng=None):
     return _fill(tensor, (z * std + mean).clip(a, b))  # clipped, because the last rounding may lead out
 
 
-def constant_(tensor, val):
+def constant_(tensor: Tensor, val: float) -> Tensor:
     """Every element = val."""
     with no_grad():
         return _checked(tensor).fill_(val)
 
 
-def zeros_(tensor):
+def zeros_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 0.0)
 
 
-def ones_(tensor):
+def ones_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 1.0)
 
 
-def __getattr__(name):
-    raise missing("minires.nn.init", name)
+if not TYPE_CHECKING:  # a checker would accept every name
+    def __getattr__(name):
+        raise missing("minires.nn.init", name)

@@ -7,10 +7,13 @@ One seed for several layers of one shape makes them equal: pass one Generator to
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from minires import ops
+from minires.annotations import Pair, Rng, TensorLike
 from minires.arrays import empty
 from minires.errors import OptionError, ShapeError
 from minires.kernels.window import pair
@@ -19,6 +22,7 @@ from minires.nn.checks import flag, one_of, whole
 from minires.nn.module import Module, Parameter
 from minires.random import generator
 from minires.settings import in_range
+from minires.tensor import Tensor
 
 
 def _init_affine(weight, bias, rng):
@@ -37,7 +41,7 @@ def filled(value, *shape, order=None):
     return array
 
 
-def zeros(*shape, order=None):
+def zeros(*shape: int, order: Sequence[int] | None = None) -> Parameter:
     """A Parameter of zeros, whose axes lie in memory in `order`."""
     return Parameter(filled(0, *shape, order=order))
 
@@ -48,13 +52,16 @@ class Conv2d(Module):
     padding: zeros on both sides, or "same" for a y of x's size (at stride 1), or "valid" for none.
     """
 
+    weight: Parameter
+    bias: Any  # a Parameter, or None
     padding_mode = "zeros"
     in_channels = property(lambda self: self.weight.shape[1] * self.groups)
     out_channels = property(lambda self: self.weight.shape[0])
     kernel_size = property(lambda self: self.weight.shape[2:])
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-                 padding_mode="zeros", *, rng=None):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1,
+                 padding: Pair | str = 0, dilation: Pair = 1, groups: int = 1, bias: bool = True,
+                 padding_mode: str = "zeros", *, rng: Rng = None) -> None:
         in_channels = whole(in_channels, "in_channels", "Conv2d")
         out_channels = whole(out_channels, "out_channels", "Conv2d")
         kernel = pair(kernel_size, "kernel_size", "Conv2d", 1)
@@ -80,10 +87,10 @@ class Conv2d(Module):
         """The settings of ops.conv2d."""
         return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.conv2d(x, self.weight, self.bias, **self.settings())
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
         shown += [f"{name}={value!r}" for name, value, default in
                   (("padding", self.padding, (0, 0)), ("dilation", self.dilation, (1, 1)), ("groups", self.groups, 1),
@@ -94,18 +101,20 @@ class Conv2d(Module):
 class Linear(Module):
     """y = x·wᵀ + b: x (…,I) -> y (…,O)."""
 
+    weight: Parameter
+    bias: Any  # a Parameter, or None
     in_features = property(lambda self: self.weight.shape[1])
     out_features = property(lambda self: self.weight.shape[0])
 
-    def __init__(self, in_features, out_features, bias=True, *, rng=None):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, rng: Rng = None) -> None:
         self.weight = zeros(whole(out_features, "out_features", "Linear"), whole(in_features, "in_features", "Linear"))
         self.bias = zeros(out_features) if flag(bias, "bias", "Linear") else None
         _init_affine(self.weight, self.bias, rng)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.linear(x, self.weight, self.bias)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
@@ -115,7 +124,7 @@ class Dropout(Module):
     rng: a Generator or a seed for the masks; None draws from the default generator.
     """
 
-    def __init__(self, p=0.5, inplace=False, *, rng=None):
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: Rng = None) -> None:
         self.p, self.inplace = in_range("Dropout: p", p, 0, 1), flag(inplace, "inplace", "Dropout")
         self._rng = None if rng is None else generator(rng)
 
@@ -124,26 +133,27 @@ class Dropout(Module):
         """The generator that masks are drawn from."""
         return generator(self._rng)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.dropout(x, p=self.p, training=self.training, rng=self.rng)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
 
 
 class MaxPool2d(Module):
     """The maximum under each window; ceil_mode lets windows begin that reach beyond the map."""
 
-    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False):
+    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1, *,
+                 ceil_mode: bool = False) -> None:
         self.kernel_size, self.stride, self.padding = _window("MaxPool2d", kernel_size, stride, padding)
         pair(dilation, "dilation", "MaxPool2d", 1)
         self.dilation, self.ceil_mode = dilation, flag(ceil_mode, "ceil_mode", "MaxPool2d")
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
                               dilation=self.dilation, ceil_mode=self.ceil_mode)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
                 f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")
 
@@ -151,16 +161,17 @@ class MaxPool2d(Module):
 class AvgPool2d(Module):
     """The mean under each window, whose padding counts as zeros, or does not count where count_include_pad is False."""
 
-    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, ceil_mode: bool = False,
+                 count_include_pad: bool = True) -> None:
         self.kernel_size, self.stride, self.padding = _window("AvgPool2d", kernel_size, stride, padding)
         self.ceil_mode = flag(ceil_mode, "ceil_mode", "AvgPool2d")
         self.count_include_pad = flag(count_include_pad, "count_include_pad", "AvgPool2d")
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
                               ceil_mode=self.ceil_mode, count_include_pad=self.count_include_pad)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
@@ -181,37 +192,38 @@ class AdaptiveAvgPool2d(Module):
     None in output_size keeps that length of the map.
     """
 
-    def __init__(self, output_size=1):
-        sizes = isinstance(output_size, (tuple, list))
-        pair([1 if size is None else size for size in output_size] if sizes else output_size, "output_size",
-             "AdaptiveAvgPool2d", 1)
+    def __init__(self, output_size: int | Sequence[int | None] = 1) -> None:
+        sizes = output_size
+        if isinstance(sizes, (tuple, list)):
+            sizes = [1 if size is None else size for size in sizes]
+        pair(sizes, "output_size", "AdaptiveAvgPool2d", 1)
         self.output_size = output_size
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.adaptive_avg_pool2d(x, output_size=self.output_size)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
 
 
 class Flatten(Module):
     """(N,C,H,W) -> (N,C·H·W)"""
 
-    def __init__(self, start_dim=1, end_dim=-1):
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim = whole(start_dim, "start_dim", "Flatten", None)
         self.end_dim = whole(end_dim, "end_dim", "Flatten", None)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.flatten(x, start_dim=self.start_dim, end_dim=self.end_dim)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 class Identity(Module):
     """x itself. Settings are accepted and forgotten, so that it can stand in the place of any layer."""
 
-    def __init__(self, *ignored, **settings):
+    def __init__(self, *ignored: Any, **settings: Any) -> None:
         pass
 
     def forward(self, x):

@@ -1,6 +1,10 @@
 """Module: a function with parameters, made of other modules. What it holds is found by looking at its attributes."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
 from reprlib import recursive_repr
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from minires.arrays import check_numbers, is_array, to_device
 from minires.errors import DTypeError, OptionError
@@ -10,13 +14,30 @@ from minires.nn.hooks import ModuleHooks
 from minires.tensor import Tensor, unwrap
 from minires.torch_names import OF_MODULES, missing
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from minires.annotations import Array, DType, TensorLike
+    from minires.hooks import Handle
+
+P = ParamSpec("P")
+Y = TypeVar("Y", covariant=True)
+
+
+class _HasForward(Protocol[P, Y]):
+    """Any module, as a checker sees it: a call takes and gives what this module's own forward() does."""
+
+    _hooks: Any
+
+    def forward(self, *inputs: P.args, **settings: P.kwargs) -> Y: ...
+
 
 class Parameter(Tensor):
     """A Tensor that training changes."""
 
     __slots__ = ("seed",)  # set where the values were drawn from a seed, and gone in a copy
 
-    def __init__(self, data, requires_grad=True):
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)
 
     def __deepcopy__(self, memo):
@@ -33,26 +54,28 @@ class Module:
     "layers.1", as in a ModuleList.
     """
 
-    training = True
-    _buffers = {}  # noqa: RUF012 - never changed, only replaced. {name of a buffer: whether state_dict has it}
-    _hooks = None
+    training: bool = True
+    # {name of a buffer: whether state_dict has it}
+    _buffers: dict[str, bool] = {}  # noqa: RUF012 - never changed, only replaced
+    _hooks: Any = None
 
-    def forward(self, *inputs, **settings):
+    def forward(self, *inputs: Any, **settings: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    def __call__(self, *inputs, **settings):
+    def __call__(self: _HasForward[P, Y], *inputs: P.args, **settings: P.kwargs) -> Y:
         if self._hooks:
             return self._hooks.call(self, inputs, settings)
         return self.forward(*inputs, **settings)
 
-    def __getattr__(self, name):  # which Python calls for what it did not find
-        if hasattr(type(self), name):
-            return object.__getattribute__(self, name)  # a property, whose own AttributeError tells more
-        if name.startswith("_"):  # what copy and pickle ask for
-            raise AttributeError(f"{type(self).__name__} has no {name!r}")
-        raise missing(type(self).__name__, name, advice=OF_MODULES, near=dir(self))
+    if not TYPE_CHECKING:  # a checker would accept every name
+        def __getattr__(self, name):  # which Python calls for what it did not find
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # a property, whose own AttributeError tells more
+            if name.startswith("_"):  # what copy and pickle ask for
+                raise AttributeError(f"{type(self).__name__} has no {name!r}")
+            raise missing(type(self).__name__, name, advice=OF_MODULES, near=dir(self))
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):
             raise DTypeError(f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place "
                              "would not be trained: write nn.Parameter(…), or copy_ into it under no_grad()")
@@ -68,21 +91,23 @@ class Module:
         self._hooks = self._hooks or ModuleHooks()
         return self._hooks.add(kind, hook, **settings)
 
-    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
+                                  with_kwargs: bool = False) -> Handle:
         """Call hook(module, inputs) before forward; what it returns replaces the inputs. Returns a handle.
 
         with_kwargs: hook(module, inputs, keywords), which returns None or a new (inputs, keywords).
         """
         return self._hook("before", hook, prepend=prepend, with_kwargs=with_kwargs)
 
-    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
+    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
+                              with_kwargs: bool = False) -> Handle:
         """Call hook(module, inputs, output) after forward; what it returns replaces the output. Returns a handle.
 
         with_kwargs: hook(module, inputs, keywords, output).
         """
         return self._hook("after", hook, prepend=prepend, with_kwargs=with_kwargs)
 
-    def register_full_backward_hook(self, hook, prepend=False):
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
         """Call hook(module, grad_input, grad_output) on backward: ∂L/∂inputs and ∂L/∂outputs, two tuples of arrays.
 
         None stands for an input or output without a gradient. What the hook returns replaces grad_input. grad_input
@@ -92,7 +117,7 @@ class Module:
 
     # What a module holds
 
-    def register_buffer(self, name, array, persistent=True):
+    def register_buffer(self, name: str, array: TensorLike | None, persistent: bool = True) -> None:
         """Keep an array that belongs to the state but is not trained; persistent: whether state_dict has it."""
         self._check_name(name, self._buffers)
         flag(persistent, "persistent", "register_buffer")
@@ -103,14 +128,14 @@ class Module:
         setattr(self, name, array)
         self._buffers = {**self._buffers, name: persistent}
 
-    def register_parameter(self, name, parameter):
+    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
         """The same as setting an attribute, with a name that may be computed."""
         if not (parameter is None or isinstance(parameter, Parameter)):
             raise DTypeError(f"register_parameter: {name} must be a Parameter or None, got {type(parameter).__name__}")
         self._check_name(name, vars(self))
         setattr(self, name, parameter)
 
-    def register_module(self, name, module):
+    def register_module(self, name: str, module: Module | None) -> None:
         """The same as setting an attribute, with a name that may be computed."""
         if not (module is None or isinstance(module, Module)):
             raise DTypeError(f"{name}: {what_it_is(module)}")
@@ -145,7 +170,7 @@ class Module:
                 found += _inside(name, value, ())
         return found
 
-    def named_children(self):
+    def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module) for each module held directly, in the order of definition, each module once."""
         seen = set()
         for name, value in self._contents():
@@ -153,10 +178,11 @@ class Module:
                 seen.add(id(value))
                 yield name, value
 
-    def children(self):
+    def children(self) -> Iterator[Module]:
         return (child for _, child in self.named_children())
 
-    def named_modules(self, memo=None, prefix="", remove_duplicate=True):
+    def named_modules(self, memo: set[int] | None = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
         """(dotted name, module) for this module ("") and all below it, each module once.
 
         remove_duplicate=False: under each of its names, but never below itself. memo: ids of those to leave out.
@@ -181,7 +207,7 @@ class Module:
         visit(prefix, self)
         return found
 
-    def modules(self):
+    def modules(self) -> Iterator[Module]:
         return (module for _, module in self.named_modules())
 
     def _named(self, kind, prefix, recurse, remove_duplicate):
@@ -194,34 +220,36 @@ class Module:
                     seen.add(id(value))
                     yield _dotted(above, name), value
 
-    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
         """(dotted name, parameter), each parameter once."""
         return self._named(_is_parameter, prefix, recurse, remove_duplicate)
 
-    def parameters(self, recurse=True):
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters("", recurse))
 
-    def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Array]]:
         """(dotted name, array), each array once."""
         found = self._named(_is_buffer, prefix, recurse, remove_duplicate)
         return ((name, unwrap(buffer)) for name, buffer in found)
 
-    def buffers(self, recurse=True):
+    def buffers(self, recurse: bool = True) -> Iterator[Array]:
         return (buffer for _, buffer in self.named_buffers("", recurse))
 
-    def get_submodule(self, target):
+    def get_submodule(self, target: str) -> Module:
         """The module of a dotted name: "layer1.0.conv1"; "" is this one. Raises AttributeError."""
         return _found(self, target, "module", self.named_modules(remove_duplicate=False))
 
-    def get_parameter(self, target):
+    def get_parameter(self, target: str) -> Parameter:
         """The parameter of a dotted name. Raises AttributeError."""
         return _found(self, target, "parameter", self.named_parameters(remove_duplicate=False))
 
-    def get_buffer(self, target):
+    def get_buffer(self, target: str) -> Array:
         """The buffer of a dotted name. Raises AttributeError."""
         return _found(self, target, "buffer", self.named_buffers(remove_duplicate=False))
 
-    def apply(self, function):
+    def apply(self, function: Callable[[Module], Any]) -> Self:
         """Call function(module) on every module below this one, then on this one, as torch does."""
         if not callable(function):
             raise DTypeError(f"apply: needs a function of a module, got {type(function).__name__}")
@@ -231,7 +259,7 @@ class Module:
 
     # Switches
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Training mode: batch statistics, dropout at work."""
         if not isinstance(mode, bool):
             raise DTypeError(f"train: mode must be True or False, got {type(mode).__name__}; it sets the mode only, "
@@ -240,18 +268,18 @@ class Module:
             module.training = mode
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Evaluation mode: running statistics, no dropout."""
         return self.train(False)
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Freeze or unfreeze all parameters."""
         flag(requires_grad, "requires_grad", "requires_grad_")
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
         return self
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients; set_to_none=False: make them zeros, in the memory that they have."""
         flag(set_to_none, "set_to_none", "zero_grad")
         for parameter in self.parameters():
@@ -260,7 +288,7 @@ class Module:
             elif parameter.grad is not None:
                 parameter.grad[...] = 0
 
-    def to(self, *given, device=None, dtype=None):
+    def to(self, *given: DType, device: str | None = None, dtype: DType = None) -> Self:
         """Move all parameters and buffers to a device ("cpu", "cuda") or change their float type (np.float64), or both.
 
         Single integers, such as a count of batches, stay on the host: no kernel needs them.
@@ -283,24 +311,24 @@ class Module:
                     setattr(module, name, convert(buffer))
         return self
 
-    def float(self):
+    def float(self) -> Self:
         return self.to(dtype="float32")
 
-    def double(self):
+    def double(self) -> Self:
         return self.to(dtype="float64")
 
-    def half(self):
+    def half(self) -> Self:
         return self.to(dtype="float16")  # which says what there is
 
-    def cpu(self):
+    def cpu(self) -> Self:
         return self.to("cpu")
 
-    def cuda(self, device=None):
+    def cuda(self, device: int | str | None = None) -> Self:
         return self.to("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
 
     # State
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Array]:
         """{dotted name: array} of parameters and buffers; the arrays are the living ones, not copies."""
         found = {}
         for name, value in self._named(_is_saved, "", True, False):
@@ -309,7 +337,7 @@ class Module:
             found[name] = unwrap(value)
         return found
 
-    def load_state_dict(self, state_dict, strict=True):
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> state.IncompatibleKeys:
         """Copy arrays (or Tensors, torch's too) in by name; nothing is changed unless everything fits.
 
         Counts of batches (num_batches_tracked) may be absent, and of several names of one array all but one.
@@ -320,12 +348,12 @@ class Module:
 
     # Looks
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """The settings to show in print(module)."""
         return ""
 
     @recursive_repr("...")
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
         extra = self.extra_repr()
         if not lines:
@@ -414,6 +442,6 @@ def what_it_is(value):
     return f"{value!r} is no Module"
 
 
-def count_parameters(module):
+def count_parameters(module: Module) -> int:
     """How many numbers training changes."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -1,8 +1,12 @@
 """Layers that normalise: batch, layer and group norm. Names and arguments as in torch.nn."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from minires import ops
+from minires.annotations import Array, TensorLike
 from minires.errors import ShapeError
 from minires.kernels.window import without_batch
 from minires.nn.checks import flag, whole
@@ -10,10 +14,10 @@ from minires.nn.functional import affine
 from minires.nn.layers import filled, zeros
 from minires.nn.module import Module, Parameter
 from minires.settings import in_range
-from minires.tensor import unwrap
+from minires.tensor import Tensor, unwrap
 
 
-def _ones(*shape):
+def _ones(*shape: int) -> Parameter:
     return Parameter(filled(1, *shape))
 
 
@@ -24,10 +28,16 @@ class _BatchNorm(Module):
     affine=False: without γ and β. track_running_stats=False: the batch's μ and σ², in eval() too.
     """
 
-    ranks = ()  # numbers of axes that x may have
+    weight: Any  # γ and β: Parameters, or None
+    bias: Any
+    running_mean: Array
+    running_var: Array
+    num_batches_tracked: Array
+    ranks: tuple[int, ...] = ()  # numbers of axes that x may have
     shapes = ""
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True) -> None:
         layer = type(self).__name__
         C = self.num_features = whole(num_features, "num_features", layer)
         self.eps = in_range(f"{layer}: eps", eps, 0)
@@ -39,7 +49,7 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", filled(1, C) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if track_running_stats else None)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         shape = np.shape(unwrap(x))
         if len(shape) not in self.ranks:
             raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {shape}"
@@ -50,7 +60,7 @@ class _BatchNorm(Module):
         """γ and β; ones and zeros of x's kind where there are none."""
         return affine(self.weight, self.bias, self.num_features, x)
 
-    def uses_batch(self):
+    def uses_batch(self) -> bool:
         """Whether μ and σ² are the batch's."""
         return self.training or self.running_mean is None
 
@@ -64,25 +74,29 @@ class _BatchNorm(Module):
         return {"running_mean": self.running_mean, "running_var": self.running_var, "training": self.uses_batch(),
                 "momentum": momentum, "eps": self.eps}
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
                 f"track_running_stats={self.track_running_stats}")
 
 
 class BatchNorm1d(_BatchNorm):
-    __doc__ = _BatchNorm.__doc__ + "    x (N,C) or (N,C,L) -> y of x's shape.\n"
+    __doc__ = f"{_BatchNorm.__doc__}    x (N,C) or (N,C,L) -> y of x's shape.\n"
     ranks, shapes = (2, 3), "(N,C) or (N,C,L)"
 
 
 class BatchNorm2d(_BatchNorm):
-    __doc__ = _BatchNorm.__doc__ + "    x (N,C,H,W) -> y of x's shape.\n"
+    __doc__ = f"{_BatchNorm.__doc__}    x (N,C,H,W) -> y of x's shape.\n"
     ranks, shapes = (4,), "(N,C,H,W)"
 
 
 class LayerNorm(Module):
     """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β over the last axes of each sample; elementwise_affine=False: without γ, β."""
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
+    weight: Any  # γ and β: Parameters, or None
+    bias: Any
+
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
+                 bias: bool = True) -> None:
         lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         shape = self.normalized_shape = tuple(whole(n, "normalized_shape", "LayerNorm") for n in lengths)
         if not shape:
@@ -93,17 +107,20 @@ class LayerNorm(Module):
         self.weight = _ones(*shape) if elementwise_affine else None
         self.bias = zeros(*shape) if elementwise_affine and has_bias else None
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.layer_norm(x, self.weight, self.bias, normalized_shape=self.normalized_shape, eps=self.eps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
 class GroupNorm(Module):
     """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, with μ and σ² of each sample's groups of channels  [Wu & He 2018]."""
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
+    weight: Any  # γ and β: Parameters, or None
+    bias: Any
+
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
         self.num_groups = whole(num_groups, "num_groups", "GroupNorm")
         self.num_channels = whole(num_channels, "num_channels", "GroupNorm")
         if num_channels % num_groups:
@@ -111,8 +128,8 @@ class GroupNorm(Module):
         self.eps, self.affine = in_range("GroupNorm: eps", eps, 0), flag(affine, "affine", "GroupNorm")
         self.weight, self.bias = (_ones(num_channels), zeros(num_channels)) if affine else (None, None)
 
-    def forward(self, x):
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.group_norm(x, self.weight, self.bias, num_groups=self.num_groups, eps=self.eps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"

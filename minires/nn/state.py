@@ -13,8 +13,8 @@ from minires.tensor import Tensor, unwrap
 class IncompatibleKeys(NamedTuple):
     """What load_state_dict left out, as in torch: names that the state lacks, and names that the module has not."""
 
-    missing_keys: list
-    unexpected_keys: list
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
     def __repr__(self):
         if not any(self):

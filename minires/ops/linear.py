@@ -6,7 +6,6 @@ from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
-from minires.tensor import registry
 
 
 @op(needs=True)
@@ -99,8 +98,3 @@ def _letters(equation, xs):
         if len(term) != x.ndim or any(sizes.setdefault(letter, n) != n for letter, n in zip(term, x.shape)):
             raise ShapeError(f"einsum: {equation!r} does not fit shapes {', '.join(str(x.shape) for x in xs)}")
     return terms, out
-
-
-def einsum(equation, *operands):  # noqa: F811 - torch's form of the op above, which takes its operands as a list
-    """einsum("nc,oc->no", x, w), as torch.einsum; the op behind it is registry["einsum"], for its list of operands."""
-    return registry["einsum"](list(operands), equation=equation)

@@ -1,6 +1,7 @@
 """Gradients kept within bounds, between backward and step; where torch has these functions: torch.nn.utils."""
 
 import math
+from collections.abc import Iterable
 
 from minires.arrays import array_module, to_device
 from minires.errors import GraphError, OptionError
@@ -9,7 +10,8 @@ from minires.settings import in_range
 from minires.tensor import Tensor
 
 
-def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
+                    error_if_nonfinite: bool = False) -> Tensor:
     """g ← g·min(1, max_norm/(‖g‖ + 10⁻⁶)), ‖g‖ the norm of all gradients together  [Pascanu et al. 2013, Alg. 1].
 
     -> ‖g‖ as it was, a 0-d Tensor. norm_type is the p of (Σ|g|ᵖ)^(1/p), math.inf for the largest |g|.
@@ -35,7 +37,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     return Tensor(xp.asarray(total, owners[0].dtype))
 
 
-def clip_grad_value_(parameters, clip_value):
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """g ← min(max(g, −clip_value), clip_value) for every number g of all gradients."""
     bound = in_range("clip_grad_value_: clip_value", clip_value, 0)
     for t in _with_gradient("clip_grad_value_", parameters):

@@ -1,12 +1,14 @@
 """What all optimisers share: parameters in groups, their state by position, and its way into a checkpoint."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
 from minires import observe
+from minires.annotations import Array, Params
 from minires.arrays import array_module, device_of, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, GraphError, OptionError, ShapeError
 from minires.optim.parameters import check_parameter, listed
@@ -25,20 +27,21 @@ class Optimizer:
     the next step: `optimizer.param_groups[0]["lr"] = 0.01`.
     """
 
-    def __init__(self, params, *, maximize=False, **defaults):
+    def __init__(self, params: Params, *, maximize: bool = False, **defaults: Any) -> None:
         if maximize:
             raise OptionError(f"{type(self).__name__}: maximize is not there; minimise the negative, with "
                               "(-value).backward()")
         self.defaults = defaults
-        self.param_groups, self._ratios = [], []
-        self.state = []  # of each parameter, in the order of the groups: {slot: array}
-        self.steps = []  # of each parameter, for one without a gradient is not stepped
-        params = listed(type(self).__name__, params)
-        are_groups = all(isinstance(p, dict) for p in params)
-        for group in params if are_groups else [{"params": params}]:
+        self.param_groups: list[dict[str, Any]] = []
+        self._ratios: list[float] = []
+        self.state: list[dict[str, Array]] = []  # of each parameter, in the order of the groups: {slot: array}
+        self.steps: list[int] = []  # of each parameter, for one without a gradient is not stepped
+        given = listed(type(self).__name__, params)
+        are_groups = all(isinstance(p, dict) for p in given)
+        for group in given if are_groups else [{"params": given}]:
             self.add_param_group(group)
 
-    def add_param_group(self, group):
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
         """One more group {"params": Tensors, setting: value, …}, as in torch."""
         name = type(self).__name__
         if not isinstance(group, Mapping):
@@ -79,12 +82,12 @@ class Optimizer:
         return ()
 
     @property
-    def params(self):
+    def params(self) -> list[Tensor]:
         """All parameters, in the order of the groups."""
         return [p for group in self.param_groups for p in group["params"]]
 
     @property
-    def lr(self):
+    def lr(self) -> float:
         """The learning rate of the groups without one of their own; set, it changes that of all groups.
 
         A group with its own keeps the ratio to it that both had when they were given.
@@ -93,17 +96,17 @@ class Optimizer:
         return group["lr"] / ratio if ratio else 0.0
 
     @lr.setter
-    def lr(self, value):
+    def lr(self, value: float) -> None:
         value = in_range("lr", value, 0)
         for group, ratio in zip(self.param_groups, self._ratios):
             group["lr"] = value * ratio
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or fill them with zeros."""
         for p in self.params:
             p.grad = None if set_to_none or p.grad is None else array_module(p.data).zeros_like(p.data)
 
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient, in place.
 
         closure: called first, as in torch, to compute loss and gradients; what it returns is returned.
@@ -166,7 +169,7 @@ class Optimizer:
         """
         raise NotImplementedError
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Array]:
         """{name: array}, the arrays being the living ones: "steps" of each parameter, each kept array as
         "slot.position", and each setting of a group as "group.number.setting"."""
         groups = self.param_groups
@@ -184,7 +187,7 @@ class Optimizer:
         return {f"group.{g}.{key}": (g, key) for g, group in enumerate(self.param_groups)
                 for key, value in group.items() if key != "params" and isinstance(value, (Real, tuple))}
 
-    def load_state_dict(self, arrays):
+    def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
         """Copy what state_dict() gave for the same parameters, settings too; one that is missing stays as it is.
 
         Raises CheckpointError if it does not fit, and changes nothing then.

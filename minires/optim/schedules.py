@@ -5,10 +5,13 @@ A schedule raises OptionError for a step that is no whole number of at least 0.
 """
 
 import math
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from minires.errors import OptionError
 from minires.settings import in_range, whole
 
+Schedule: TypeAlias = Callable[[int], float]  # step -> lr
 MOST_STEPS = 1 << 53  # beyond it a float does not tell a step from the next
 
 
@@ -25,13 +28,13 @@ def _schedule(rate):
     return lambda step: rate(_steps("step", step, 0))
 
 
-def constant(lr):
+def constant(lr: float) -> Schedule:
     """lr(step) = lr."""
     lr = in_range("lr", lr, 0)
     return _schedule(lambda step: lr)
 
 
-def multistep(lr, milestones, gamma=0.1):
+def multistep(lr: float, milestones: Iterable[int], gamma: float = 0.1) -> Schedule:
     """lr·gammaᵏ after k of the milestones (steps)  [He et al. 2015, §4.2: /10 at 32k and 48k]."""
     lr, gamma = in_range("lr", lr, 0), in_range("gamma", gamma, 0)
     try:
@@ -54,14 +57,14 @@ def multistep(lr, milestones, gamma=0.1):
     return _schedule(rate)
 
 
-def cosine(lr, T_max, eta_min=0.0):
+def cosine(lr: float, T_max: int, eta_min: float = 0.0) -> Schedule:
     """eta_min + (lr − eta_min)·½(1 + cos(π·step/T_max)), eta_min from T_max on  [Loshchilov & Hutter 2017, eq. 5]."""
     lr, eta_min = in_range("lr", lr, 0), in_range("eta_min", eta_min, 0)
     T_max = _steps("T_max", T_max)
     return _schedule(lambda step: eta_min + (lr - eta_min) * ((1 + math.cos(math.pi * min(step, T_max) / T_max)) / 2))
 
 
-def linear_warmup(schedule, steps, start_factor=1 / 3):
+def linear_warmup(schedule: Schedule, steps: int, start_factor: float = 1 / 3) -> Schedule:
     """schedule(step), over the first `steps` times a factor that rises linearly from start_factor to 1.
 
     [Goyal et al. 2017, §2.2.] As torch's LinearLR chained with another scheduler: that one counts from the first step.
@@ -77,7 +80,8 @@ def linear_warmup(schedule, steps, start_factor=1 / 3):
     return _schedule(rate)
 
 
-def one_cycle(max_lr, total_steps, pct_start=0.3, div_factor=25.0, final_div_factor=1e4):
+def one_cycle(max_lr: float, total_steps: int, pct_start: float = 0.3, div_factor: float = 25.0,
+              final_div_factor: float = 1e4) -> Schedule:
     """From max_lr/div_factor up to max_lr and down to max_lr/div_factor/final_div_factor, along cosines.
 
     The top is at step pct_start·total_steps − 1, the end at total_steps − 1  [Smith & Topin 2018; torch's OneCycleLR].

@@ -1,6 +1,7 @@
 """Stochastic gradient descent."""
 
 from minires import kernels
+from minires.annotations import Params
 from minires.arrays import array_module
 from minires.errors import OptionError
 from minires.optim.optimizer import Optimizer
@@ -14,8 +15,8 @@ class SGD(Optimizer):
     μ lies in [0, 1], where torch takes any: with more v would grow though all gradients were 0. So does dampening.
     """
 
-    def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, *,
-                 maximize=False):
+    def __init__(self, params: Params, lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
+                 weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False) -> None:
         super().__init__(params, maximize=maximize, lr=lr, momentum=momentum, dampening=dampening,
                          weight_decay=weight_decay, nesterov=nesterov)
 

@@ -10,11 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from minires.annotations import PathLike
 from minires.paths import as_path
 from minires.storage.lock import lock
 
 
-def atomic_write(path, content):
+def atomic_write(path: PathLike, content: bytes) -> None:
     """Write bytes beside `path`, flush them to the disk, and rename; a failure leaves the old file as it was.
 
     A symbolic link stays one, and its target is written. What is no file (/dev/null, a pipe, standard output) is
@@ -34,7 +35,7 @@ def atomic_write(path, content):
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
-def check_writable(*paths):
+def check_writable(*paths: PathLike | None) -> None:
     """Raise, before the work, the OSError that atomic_write would raise after it for one of these paths.
 
     None stands for no file. Nothing is made or changed. Whether the disk has room is seen by writing only.
@@ -65,7 +66,7 @@ def _check(path):
         pass
 
 
-def remove_leftovers(path):
+def remove_leftovers(path: PathLike) -> None:
     """Delete what killed processes have left of writing path. What is being written is locked, and stays."""
     path = Path(os.path.realpath(as_path(path)))
     part = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]{8}\.part")

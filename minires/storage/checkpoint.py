@@ -2,7 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
+
+from minires.annotations import PathLike, TensorLike
 from minires.errors import CheckpointError, DTypeError, OptionError
 from minires.storage.schema import Many, Text, shown
 from minires.storage.weights import metadata, read, save
@@ -11,7 +15,7 @@ VERSION = "minires checkpoint 1"
 SECTIONS = Many(Text(r"[^/\0]*", "a section's name, without '/'"))
 
 
-def save_checkpoint(path, sections, state):
+def save_checkpoint(path: PathLike, sections: Mapping[str, Mapping[str, TensorLike]], state: dict[str, Any]) -> None:
     """Write sections {"model": {name: array}, …} and a JSON-able state, whose floats and integers stay exact.
 
     Raises OptionError for a section with a "/" in its name, which is what parts it from the array's, and DTypeError for
@@ -32,7 +36,7 @@ def save_checkpoint(path, sections, state):
     save(path, arrays, {"format": VERSION, "sections": json.dumps(list(sections)), "state": text})
 
 
-def load_checkpoint(path):
+def load_checkpoint(path: PathLike) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
     """(sections, state) as they were saved. Raises CheckpointError for damaged files and for bare weights.
 
     >>> sections, state = storage.load_checkpoint("runs/digits-resnet20/checkpoint.safetensors")
@@ -41,7 +45,7 @@ def load_checkpoint(path):
     """
     arrays, written = read(path)
     names, state = _parsed(path, written)
-    sections = {name: {} for name in names}
+    sections: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
     for key, array in arrays.items():
         section, slash, name = key.partition("/")
         if not slash or section not in sections:
@@ -51,7 +55,7 @@ def load_checkpoint(path):
     return sections, state
 
 
-def load_state(path):
+def load_state(path: PathLike) -> dict[str, Any]:
     """The state alone, from the header: quick, however large the arrays, and not verified by the digest."""
     return _parsed(path, metadata(path))[1]
 

@@ -8,6 +8,7 @@
 import math
 import numbers
 import re
+from typing import Any
 
 MOST = 60  # letters of a value that are shown
 
@@ -22,7 +23,8 @@ def shown(value):
 
 
 class _Range:
-    what, kind = "", ()
+    what: str = ""
+    kind: Any = ()
 
     def __init__(self, low=None, high=None):
         self.low, self.high = low, high

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from minires.annotations import PathLike, TensorLike
 from minires.arrays import check_plain, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError, need
 from minires.paths import as_path
@@ -31,7 +32,7 @@ def _entry(digest):
     return f'"sha256":"{digest}"'.encode()
 
 
-def save(path, arrays, metadata=None):
+def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str, str] | None = None) -> None:
     """Write {name: array} (NumPy's, CuPy's or Tensors) and {str: str} metadata to path, atomically.
 
     Raises DTypeError for what the format cannot hold, OptionError for names that the format or the digest needs
@@ -65,7 +66,7 @@ def save(path, arrays, metadata=None):
     atomic_write(path, content.replace(_entry(NO_DIGEST), _entry(digest), 1))
 
 
-def load(path):
+def load(path: PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """({name: array}, metadata) from a safetensors file.
 
     Raises CheckpointError, naming it, if it is not sound, is no safetensors file, or is the checkpoint of a run.

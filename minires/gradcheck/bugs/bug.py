@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 
@@ -17,7 +18,7 @@ class Bug:
     op: str
     name: str
     hint: str
-    gradients: callable
+    gradients: Callable
 
 
 def bug(op, name, hint):

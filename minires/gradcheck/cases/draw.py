@@ -1,6 +1,7 @@
 """What a case is, and the source of randomness of all cases."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,7 @@ class Case:
     label: str
     arrays: tuple
     static: dict = field(default_factory=dict)
-    convention: callable = None
+    convention: Callable | None = None
     beyond: bool = False
 
 
@@ -39,9 +40,9 @@ def names():
     return sorted(_makers)
 
 
-def cases_of(name, seed=0, samples=1):
+def cases_of(name: str, seed: int = 0, samples: int = 1) -> list[Case]:
     """The cases of one op: sizes, settings and values drawn from the seed, `samples` times over."""
-    cases = []
+    cases: list[Case] = []
     for sample in range(samples):
         drawn = list(_makers[name](Draw(np.random.default_rng([seed, sample]))))
         for case in drawn if sample else []:
