@@ -9,9 +9,10 @@ freed the moment its last Tensor is.
 import inspect
 import itertools
 import threading
+from collections.abc import Callable
 from functools import wraps
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -30,20 +31,26 @@ mode = _Mode()
 _keeping = threading.Lock()
 
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
 class _Switched:
     """Settings of `mode` for this thread: inside a `with` block, or in a function that this decorates."""
 
     def __init__(self, **settings):
         self.settings, self._before = settings, []
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self._before.append({name: getattr(mode, name) for name in self.settings})
         vars(mode).update(self.settings)
 
     def __exit__(self, *exception):
         vars(mode).update(self._before.pop())
 
-    def __call__(self, function):
+    def __call__(self, function: Decorated) -> Decorated:
+        return self._decorated(function)
+
+    def _decorated(self, function):
         if not callable(function):
             raise DTypeError(f"no_grad decorates a function, got {shortened(function)}; write @no_grad() above it, or "
                              "`with no_grad():`")
@@ -77,6 +84,10 @@ class _Switched:
                 resume, given = generator.throw, error
 
 
+@overload
+def no_grad() -> _Switched: ...
+@overload
+def no_grad(function: Decorated) -> Decorated: ...
 def no_grad(function: Any = None) -> Any:
     """Record nothing in this thread inside `with no_grad():`, or in a function decorated @no_grad() or @no_grad.
 
