@@ -6,7 +6,7 @@ from functools import partial
 
 from benchmarks import floor, machine
 from benchmarks.timing import interleave, ratio, seconds_a_step
-from minires.gradcheck.tables import WIDTH, Table
+from minires.console import WIDTH, Table
 
 TABLE = {"workload": 32, "unit": 8, "minires": -8, "against": 7, "theirs": -8, "ratio": -6, "least – most": -13}
 CROWDED = 0.15  # cores taken by others from which on ratios are not to be trusted

@@ -2,12 +2,12 @@
 
 import time
 
+from minires.console import Table
 from minires.errors import need
 from minires.gradcheck.bugs import catalogue, planted
 from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checker import check_case, check_op
 from minires.gradcheck.report import Report
-from minires.gradcheck.tables import Table
 from minires.tensor import registry
 
 KILLED = {"op": 20, "planted": -8, "killed": -7, "survivors": 29}

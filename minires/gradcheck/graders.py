@@ -3,11 +3,10 @@
 import json
 from dataclasses import dataclass, field
 
-from minires.console import OutputError
+from minires.console import OutputError, Table
 from minires.errors import MiniresError, OptionError
 from minires.gradcheck.checker import known
 from minires.gradcheck.sandbox import run_cases
-from minires.gradcheck.tables import Table
 from minires.storage import atomic_write
 from minires.tensor import registry
 
