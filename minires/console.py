@@ -32,7 +32,6 @@ main's status.
 import argparse
 import atexit
 import contextlib
-import difflib
 import functools
 import math
 import os
@@ -269,10 +268,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}{self._meant(message)}; see {self.prog} --help\n")
 
     def _meant(self, message):
+        from minires.settings import did_you_mean  # with NumPy, during whose import Ctrl-C must be listened to already
         unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        near = difflib.get_close_matches(unknown[1], flags, n=2, cutoff=0.6) if unknown else []
-        return f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = did_you_mean(unknown[1], flags, most=2) if unknown else ""
+        return f"; {hint}" if hint else ""
 
 
 class Table:

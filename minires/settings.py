@@ -64,6 +64,12 @@ def near(name, names, most=3):
     return [spellings[plain] for plain in difflib.get_close_matches(_plain(name), spellings, n=most)]
 
 
+def did_you_mean(name, names, otherwise="", most=3):
+    """"did you mean a or b?", the end of a message about an unknown name; `otherwise` where no name is near."""
+    close = near(name, names, most)
+    return f"did you mean {' or '.join(close)}?" if close else otherwise
+
+
 def _spellings(names):
     return {_plain(name): name for name in names}
 

@@ -1,6 +1,5 @@
 """Holding a backward against measured derivatives: of a function, and of an op on its cases."""
 
-import difflib
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGL
 from minires.gradcheck.point import TINY, Point, greatest
 from minires.gradcheck.report import Kink, Report, Reports, Worst
 from minires.gradcheck.subject import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
+from minires.settings import did_you_mean
 from minires.tensor import registry
 
 FLOOR = 1e-3  # see floors_of
@@ -313,8 +313,7 @@ def check_op(name, function=None, *, seed=0, samples=1, strict=None, device="cpu
 def known(name):
     """The name of an op, if it is one. Raises OptionError with the nearest ones if not."""
     if name not in registry:
-        near = difflib.get_close_matches(str(name), registry, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(registry))}"
+        hint = did_you_mean(name, registry, f"there are {', '.join(sorted(registry))}")
         raise OptionError(f"there is no op {name!r}; {hint}")
     return name
 
