@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks import networks
 from minires import data, kernels, optim
 from minires.arrays import channels_last
-from minires.gradcheck.run import run as run_gradcheck
+from minires.gradcheck.checks.full_check import run as run_gradcheck
 from minires.kernels import Window
 from minires.nn import BatchNorm2d, Conv2d
 from minires.ops import batch_norm as batch_norm_op

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from minires import console, cuda
 from minires.console import Table, verdict
+from minires.errors import describe
 from minires.gpucheck import compare, speed
 from minires.gpucheck.settings import machine, settings, stands_in
-from minires.gradcheck.checker import known
-from minires.gradcheck.run import check_ops
-from minires.gradcheck.subject import describe
+from minires.gradcheck.checks.checker import known
+from minires.gradcheck.checks.full_check import check_ops
 from minires.storage import atomic_write, check_writable
 from minires.tensor import registry
 

@@ -5,12 +5,13 @@ import argparse
 from minires import console, cuda, models
 from minires.console import seconds, text, whole
 from minires.errors import OptionError
-from minires.gradcheck.checker import known
-from minires.gradcheck.exam import count_false_alarms, examine_with_bugs
-from minires.gradcheck.graders import check_targets, is_target
+from minires.gradcheck.bugs.mutation_test import examine_with_bugs
+from minires.gradcheck.checks.checker import known
+from minires.gradcheck.checks.false_alarms import count_false_alarms
+from minires.gradcheck.checks.full_check import run
+from minires.gradcheck.checks.step_size import STEPS, errors_by_step
+from minires.gradcheck.grading.grader_output import check_targets, is_target
 from minires.gradcheck.paths import show_paths
-from minires.gradcheck.run import run
-from minires.gradcheck.steps import STEPS, errors_by_step
 from minires.plots import check_plot, plot_steps
 from minires.settings import meant
 from minires.storage import check_writable

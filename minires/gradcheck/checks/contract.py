@@ -7,8 +7,8 @@ a zero dy it makes zero, and from a dy 2²⁰ times as large or as small a gradi
 
 import numpy as np
 
-from minires.gradcheck.point import greatest
-from minires.gradcheck.subject import Unusable
+from minires.gradcheck.checks.point import greatest
+from minires.gradcheck.checks.tested_function import Unusable
 
 ORDINARY = 1e250  # 2²⁰ times what is greater may be infinite
 

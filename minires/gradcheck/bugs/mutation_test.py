@@ -1,14 +1,11 @@
-"""The checker examined: it must fail for every planted bug, and for nothing else."""
+"""The mutation test of the gradient check: each planted bug (a mutant) must make it fail, else it has survived."""
 
 import time
 
 from minires.console import Table
-from minires.errors import need
 from minires.gradcheck.bugs import catalogue, planted
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.checker import check_case, check_op
-from minires.gradcheck.report import Report
-from minires.tensor import registry
+from minires.gradcheck.checks.checker import check_case
 
 KILLED = {"op": 20, "planted": -8, "killed": -7, "survivors": 29}
 REQUIRED = 0.98
@@ -36,25 +33,3 @@ def examine_with_bugs(names=(), *, seed=0, quiet=False):
     print(f"{killed} of {count} planted bugs killed ({100 * killed / max(count, 1):.3g} %) "
           f"in {time.perf_counter() - started:.1f} s")
     return killed >= REQUIRED * count
-
-
-def count_false_alarms(names=(), *, first=0, seeds=1000, device="cpu"):
-    """Check all ops on fresh cases from each of many seeds, which must all pass. -> whether they did"""
-    started, cases, alarms, worst = time.perf_counter(), 0, [], Report("none")
-    progress = need("tqdm", "data", for_what="the progress bar").tqdm(
-        range(first, first + seeds), unit="seed", disable=None, dynamic_ncols=True)
-    for seed in progress:
-        for name in names or sorted(registry):
-            for report in check_op(name, seed=seed, device=device):
-                cases += 1
-                if not report.passed:
-                    report.name += f", seed {seed}"
-                    alarms.append(report)
-                    progress.write(str(report))
-                elif report.worst and (not worst.worst or report.worst.error > worst.worst.error):
-                    report.name += f", seed {seed}"
-                    worst = report
-        progress.set_postfix_str(f"{len(alarms)} false alarms")
-    print(f"{len(alarms)} false alarms in {cases} cases of {seeds} seeds, {time.perf_counter() - started:.0f} s; "
-          f"closest: {worst}")
-    return not alarms

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minires import ops
-from minires.gradcheck.adjoint import RANGE, Identity, adjoint_identities, integers, random_window
+from minires.gradcheck.checks.adjoint import RANGE, Identity, adjoint_identities, integers, random_window
 from minires.kernels import Window
 
 

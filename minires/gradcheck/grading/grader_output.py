@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from minires.console import OutputError, Table
 from minires.errors import MiniresError, OptionError
-from minires.gradcheck.checker import known
-from minires.gradcheck.sandbox import run_cases
+from minires.gradcheck.checks.checker import known
+from minires.gradcheck.grading.sandbox import run_cases
 from minires.storage import atomic_write
 from minires.tensor import registry
 

@@ -8,10 +8,10 @@ import pytest
 
 from minires import nn, ops
 from minires.gradcheck import check, check_module
-from minires.gradcheck.graders import Result, summary
-from minires.gradcheck.jumps import jump
-from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
-from minires.gradcheck.point import Point
+from minires.gradcheck.checks.jumps import jump
+from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
+from minires.gradcheck.checks.point import Point
+from minires.gradcheck.grading.grader_output import Result, summary
 
 
 def flat(f):

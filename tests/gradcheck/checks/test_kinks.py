@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minires.gradcheck import check
-from minires.gradcheck.kinks import nearest_average
+from minires.gradcheck.checks.kinks import nearest_average
 from minires.kernels import Window
 from minires.kernels.readable import max_pool, max_pool_argmax, max_pool_dx
 

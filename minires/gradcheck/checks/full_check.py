@@ -6,9 +6,9 @@ import numpy as np
 
 from minires.arrays import to_device
 from minires.console import Table
-from minires.gradcheck.adjoint import adjoint_identities
-from minires.gradcheck.checker import check_op
-from minires.gradcheck.networks import check_module, taylor_test
+from minires.gradcheck.checks.adjoint import adjoint_identities
+from minires.gradcheck.checks.checker import check_op
+from minires.gradcheck.checks.networks import check_module, taylor_test
 from minires.models import resnet8, resnet20
 from minires.models.blocks import BasicBlock, Bottleneck
 from minires.tensor import registry

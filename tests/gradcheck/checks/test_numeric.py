@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minires.gradcheck.numeric import (
+from minires.gradcheck.checks.numeric import (
     COMPLEX_STEP,
     FOUR_POINT,
     NotAnalytic,
@@ -13,7 +13,7 @@ from minires.gradcheck.numeric import (
     kink,
     two_point,
 )
-from minires.gradcheck.point import Point, power_of_two
+from minires.gradcheck.checks.point import Point, power_of_two
 
 
 def sine(t):

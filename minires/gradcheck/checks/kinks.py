@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minires.gradcheck.numeric import kink
+from minires.gradcheck.checks.numeric import kink
 
 TOLERANCE = 1e-5  # gradients at x + ε·p differ from those at x by curvature, ε·y″, and by rounding
 CORNERS = 60

@@ -6,10 +6,10 @@ import sys
 import threading
 from multiprocessing.connection import wait
 
-from minires.errors import DataError, MiniresError, OptionError
-from minires.gradcheck.homework import cases_for_function, grade, load
-from minires.gradcheck.report import Report
-from minires.gradcheck.subject import describe
+from minires.errors import DataError, MiniresError, OptionError, describe
+from minires.gradcheck.checks.report import Report
+from minires.gradcheck.grading.homework import cases_for_function, grade
+from minires.gradcheck.grading.loading import load
 
 STARTING = 20.0  # seconds granted for starting Python and importing what the file imports
 

@@ -6,15 +6,15 @@ import numpy as np
 
 from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
-from minires.gradcheck import numeric
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.conduct import conduct, form, same
-from minires.gradcheck.jumps import jumps_of, upwards
-from minires.gradcheck.kinks import Axis, kinks_of
-from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
-from minires.gradcheck.point import TINY, Point, greatest
-from minires.gradcheck.report import Kink, Report, Reports, Worst
-from minires.gradcheck.subject import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
+from minires.gradcheck.checks import numeric
+from minires.gradcheck.checks.contract import conduct, form, same
+from minires.gradcheck.checks.jumps import jumps_of, upwards
+from minires.gradcheck.checks.kinks import Axis, kinks_of
+from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
+from minires.gradcheck.checks.point import TINY, Point, greatest
+from minires.gradcheck.checks.report import Kink, Report, Reports, Worst
+from minires.gradcheck.checks.tested_function import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
 from minires.settings import did_you_mean
 from minires.tensor import registry
 

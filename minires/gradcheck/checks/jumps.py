@@ -22,8 +22,8 @@ explains is no jump. Poles jump; infinities and NaN do not, for they fail as the
 
 import numpy as np
 
-from minires.gradcheck.numeric import FOUR_POINT, real
-from minires.gradcheck.report import Jump
+from minires.gradcheck.checks.numeric import FOUR_POINT, real
+from minires.gradcheck.checks.report import Jump
 
 DOUBLE = 2.0**-53
 ROUNDINGS = 64

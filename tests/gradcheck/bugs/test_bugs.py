@@ -10,9 +10,9 @@ from minires.gradcheck import check
 from minires.gradcheck.__main__ import main
 from minires.gradcheck.bugs import Bug, Call, catalogue, planted
 from minires.gradcheck.bugs.bug import BrokenBugError
+from minires.gradcheck.bugs.mutation_test import is_found
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.checker import check_case, upstream_for
-from minires.gradcheck.exam import is_found
+from minires.gradcheck.checks.checker import check_case, upstream_for
 from minires.tensor import registry
 
 
@@ -107,7 +107,7 @@ def test_the_command_prints_killed_and_planted_and_lists_survivors(capsys, monke
     out = capsys.readouterr().out
     assert "planted bugs killed (100 %)" in out
     assert [line.split()[0] for line in out.splitlines()[1:3]] == ["relu", "residual_add"]
-    monkeypatch.setattr("minires.gradcheck.exam.catalogue", [Bug("relu", "none", "it is right", lambda call: call.right)])
+    monkeypatch.setattr("minires.gradcheck.bugs.mutation_test.catalogue", [Bug("relu", "none", "it is right", lambda call: call.right)])
     assert main(["--bugs"]) == 1
     out = capsys.readouterr().out
     assert "SURVIVED relu: none (it is right)" in out

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minires.gradcheck.__main__ import main
-from minires.gradcheck.homework import load
+from minires.gradcheck.grading.loading import load
 
 HOMEWORK = '''
 import os
@@ -230,7 +230,7 @@ def test_an_endless_loop_ends_when_the_checker_is_killed(tmp_path):
     ("endless.py:f", "loading endless.py did not finish"),
 ])
 def test_what_cannot_be_run_gives_status_2(homework, tmp_path, monkeypatch, capsys, target, sentence):
-    monkeypatch.setattr("minires.gradcheck.sandbox.STARTING", 1.0)
+    monkeypatch.setattr("minires.gradcheck.grading.sandbox.STARTING", 1.0)
     (tmp_path / "syntax.py").write_text("def f(x:\n")
     (tmp_path / "endless.py").write_text("while True: pass")
     monkeypatch.chdir(tmp_path)

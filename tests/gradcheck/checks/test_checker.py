@@ -106,7 +106,7 @@ def test_at_a_kink_any_subgradient_passes_and_nothing_else(slope, passes):
     assert report.passed is passes
     assert (report.kinks, report.elements) == (2, 4)
     assert [k.index for k in report.worst.kinks] == [(1,), (3,)]
-    upstream = gradcheck.checker.upstream_for((4,), 0)
+    upstream = gradcheck.checks.checker.upstream_for((4,), 0)
     for kink in report.worst.kinks:
         low, high = sorted([0, upstream[kink.index]])
         assert (kink.low, kink.high) == pytest.approx((low, high), abs=1e-9)

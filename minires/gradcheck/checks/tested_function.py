@@ -2,17 +2,15 @@
 
 import copy
 import inspect
-import traceback
 from functools import wraps
-from pathlib import Path
 
 import numpy as np
 
 from minires.arrays import is_array, to_device
+from minires.errors import describe
 
 DRAWS = "it gives another y when called again: if it draws random numbers, fix the seed inside"
 MOVED = "the forward raises {} when its inputs are moved by a small step, as measuring a derivative needs"
-OURS = str(Path(__file__).parents[1])
 
 
 class Unusable(Exception):
@@ -86,16 +84,6 @@ def on_device(function, device):
             return tuple(map(here, dxs)) if isinstance(dxs, tuple) else here(dxs)
         return here(y), backward_here
     return moved
-
-
-def describe(error):
-    """An exception in one line, with the place where it was raised: `ValueError: … (homework.py, line 12)`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    # the last line of the person's own file, or else of wherever it was
-    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(OURS)] or frames
-    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}{': ' if text else ''}{text[:300]}{place}"
 
 
 def _kind(value):

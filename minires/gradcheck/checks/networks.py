@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from minires.arrays import to_device
-from minires.errors import OptionError
-from minires.gradcheck.checker import AGAIN, compare, first_that_works, floors_of, judged
-from minires.gradcheck.conduct import same
-from minires.gradcheck.jumps import jumps_of, upwards
-from minires.gradcheck.kinks import Axis, Bend, kinks_of
-from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
-from minires.gradcheck.point import Point, greatest
-from minires.gradcheck.report import Kink, Report
-from minires.gradcheck.subject import DRAWS, MOVED, Unusable, describe, nothing_to_differentiate
+from minires.errors import OptionError, describe
+from minires.gradcheck.checks.checker import AGAIN, compare, first_that_works, floors_of, judged
+from minires.gradcheck.checks.contract import same
+from minires.gradcheck.checks.jumps import jumps_of, upwards
+from minires.gradcheck.checks.kinks import Axis, Bend, kinks_of
+from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
+from minires.gradcheck.checks.point import Point, greatest
+from minires.gradcheck.checks.report import Kink, Report
+from minires.gradcheck.checks.tested_function import DRAWS, MOVED, Unusable, nothing_to_differentiate
 from minires.graph import complex_step as complex_mode
 from minires.graph import no_grad
 from minires.tensor import Tensor

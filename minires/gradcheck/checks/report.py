@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 
-from minires.gradcheck.numeric import COMPLEX_STEP, Method
+from minires.gradcheck.checks.numeric import COMPLEX_STEP, Method
 
 
 def place(index):

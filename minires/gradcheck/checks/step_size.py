@@ -3,9 +3,9 @@
 import numpy as np
 
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.checker import known, upstream_for
-from minires.gradcheck.numeric import complex_step, four_point, two_point
-from minires.gradcheck.subject import Subject
+from minires.gradcheck.checks.checker import known, upstream_for
+from minires.gradcheck.checks.numeric import complex_step, four_point, two_point
+from minires.gradcheck.checks.tested_function import Subject
 from minires.tensor import registry
 
 STEPS = 10.0 ** np.arange(-20, 0.01, 0.25)

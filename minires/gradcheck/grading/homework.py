@@ -1,63 +1,20 @@
-"""Somebody's own function, held to an op: loading it, fitting the op's cases to it, explaining what is wrong.
+"""A function from a file, held to an op: the op's cases are fitted to it, and each is graded.
 
 Two forms are understood: that of an op, function(x, w, b, *, stride=1) -> (y, backward), and a backward alone, a
 function whose first argument is dy: function(dy, x, w, b, *, stride=1) -> (dx, dw, db).
 """
 
 import copy
-import importlib.util
 import inspect
-import json
-import sys
-from pathlib import Path
 
 import numpy as np
 
-from minires.errors import DataError, MiniresError, OptionError
-from minires.gradcheck.bugs import Call, catalogue
+from minires.errors import MiniresError, OptionError
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.checker import examine, upstream_for
-from minires.gradcheck.subject import Subject, Unusable, describe
+from minires.gradcheck.checks.checker import examine
+from minires.gradcheck.checks.tested_function import Subject, Unusable
+from minires.gradcheck.grading.hints import hint
 from minires.tensor import registry
-
-
-def load(path, name):
-    """The function `name` of a Python file or a notebook. Raises DataError with a sentence for its author."""
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"there is no file {str(path)!r}")
-    sys.path.insert(0, str(path.parent.resolve()))  # its neighbours can be imported, as when it is run
-    try:
-        names = _notebook(path) if path.suffix == ".ipynb" else _module(path)
-    except (Exception, SystemExit) as error:
-        raise DataError(f"{path.name} cannot be loaded: {describe(error)}") from error
-    function = names.get(name)
-    if not callable(function):
-        mine = ", ".join(n for n, v in names.items() if inspect.isfunction(v) and not n.startswith("_")) or "none"
-        raise DataError(f"{path.name} has no function {name!r}; its functions: {mine}"
-                        + (f" (after {names['__error__']})" if "__error__" in names else ""))
-    return function
-
-
-def _module(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return vars(module)
-
-
-def _notebook(path):
-    """Run the code cells one after another; one that fails is passed over, for plots and downloads may."""
-    names = {"__name__": path.stem}
-    for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"], 1):
-        if cell["cell_type"] == "code":
-            lines = "".join(cell["source"]).splitlines()
-            source = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
-            try:
-                exec(compile(source, f"{path.name}, cell {number}", "exec"), names)
-            except Exception as error:
-                names.setdefault("__error__", f"cell {number}: {describe(error)}")
-    return names
 
 
 def is_backward(function):
@@ -194,36 +151,3 @@ def _forward_differs(function, like, case):
         return []
     at = tuple(map(int, np.unravel_index(np.argmax(difference), difference.shape)))
     return [f"y is not {like}'s: y{list(at)} is {y[at]:.6g}, it should be {right[at]:.6g}"]
-
-
-def hint(function, like, case, report, seed):
-    """What explains the wrong gradients: a bug of the catalogue that gives the same, or one factor everywhere."""
-    subject = Subject(function, case.arrays, case.static)
-    y, backward = subject.forward(subject.arrays)
-    dy = upstream_for(y.shape, seed)
-    dxs = dict(zip(subject.names, subject.gradients(backward, dy.copy())))
-    call = Call(like, subject.arrays, case.static, dy)
-    right = dict(zip(subject.names, call.right))
-    return "; ".join(dict.fromkeys(filter(None, (_explain(name, dxs[name], right[name], call, subject)
-                                                 for name in report.wrong))))
-
-
-def _explain(name, dx, right, call, subject):
-    def same(a, b):
-        return (a is not None and np.shape(a) == np.shape(b)
-                and np.allclose(a, b, rtol=0, atol=1e-9 * max(1.0, float(np.abs(b).max(initial=0)))))
-    for bug in catalogue:
-        if bug.op != call.op:
-            continue
-        try:
-            given = bug.gradients(Call(call.op, [a.copy() for a in call.arrays], call.static, call.dy.copy()))
-        except Exception:  # a bug that does not apply here explains nothing
-            continue
-        given = dict(zip(subject.names, given if isinstance(given, tuple) else (given,)))
-        if same(given.get(name), dx) and not same(given.get(name), right):
-            return bug.hint
-    factor = float(np.sum(dx * right) / np.sum(right * right)) if np.any(right) else 0.0
-    if same(np.asarray(dx), factor * right):
-        return (f"your d{name} is zero" if abs(factor) < 1e-9 else f"your d{name} has the wrong sign"
-                if abs(factor + 1) < 1e-9 else f"your d{name} is right but for a factor ({factor:.6g} in this case)")
-    return ""
