@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks import networks
 from minires import data, kernels, optim
 from minires.arrays import channels_last
-from minires.gradcheck.checks.full_check import run as run_gradcheck
+from minires.gradcheck.checks.full_check import full_check
 from minires.kernels import Window
 from minires.nn import BatchNorm2d, Conv2d
 from minires.ops import batch_norm as batch_norm_op
@@ -71,7 +71,7 @@ def batch_norm(C, size, count):
 def gradient_check(names, samples):
     def step():
         with contextlib.redirect_stdout(io.StringIO()):
-            if not run_gradcheck(names, samples=samples, quiet=True):
+            if not full_check(names, samples=samples, quiet=True):
                 raise AssertionError("the gradient check failed; run python -m minires.gradcheck")
     return step
 

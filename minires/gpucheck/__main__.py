@@ -11,7 +11,7 @@ from minires.console import Table, verdict
 from minires.errors import describe
 from minires.gpucheck import compare, speed
 from minires.gpucheck.settings import machine, settings, stands_in
-from minires.gradcheck.checks.checker import known
+from minires.gradcheck.checks.checker import known_op
 from minires.gradcheck.checks.full_check import check_ops
 from minires.storage import atomic_write, check_writable
 from minires.tensor import registry
@@ -44,7 +44,7 @@ def main(argv=None):
     parser.add_argument("--small", action="store_true", help="small images and matrices: the times mean nothing "
                         "(the default where something stands in for a GPU)")
     args = parser.parse_args(argv)
-    names = [known(name) for name in args.ops] or sorted(registry)
+    names = [known_op(name) for name in args.ops] or sorted(registry)
     check_writable(args.json)
     cuda.module("a GPU is to be checked")  # says what is missing
     return check(names, args.json, args.small or bool(stands_in()))

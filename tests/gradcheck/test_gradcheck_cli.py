@@ -143,7 +143,7 @@ def test_many_seeds_find_no_false_alarm_and_would_show_one(capsys, monkeypatch):
 def test_control_c_is_one_line_and_status_130(capsys, monkeypatch):
     def interrupted(*args, **settings):
         raise KeyboardInterrupt
-    monkeypatch.setattr("minires.gradcheck.__main__.run", interrupted)
+    monkeypatch.setattr("minires.gradcheck.__main__.full_check", interrupted)
     assert main([]) == 130
     assert capsys.readouterr().err == "\ngradcheck: stopped\n"
 

@@ -20,7 +20,7 @@ RANGE = 9  # integers −9 … 9
 
 
 @dataclass
-class Identity:
+class AdjointCheck:
     """The verdict on one linear map: how many configurations, the greatest |⟨A·x, dy⟩ − ⟨x, Aᵀ·dy⟩|, and where."""
 
     name: str
@@ -61,7 +61,7 @@ def random_window(rng, groups=True):
 
 
 def adjoint_identities(seed=0, configurations=1000, conv2d=None):
-    """Every linear map of the kernels and ops -> list of Identity. conv2d: a function of its form to be held to it."""
+    """Every linear map of the kernels and ops -> list of AdjointCheck. conv2d: a function to be held to it instead."""
     rng = np.random.default_rng([seed, 4])
     return [*_convolutions(rng, configurations, conv2d or registry["conv2d"].raw), *_columns(rng, configurations),
             *_pools(rng, configurations), *_ops(seed, max(1, configurations // 50))]
@@ -69,7 +69,7 @@ def adjoint_identities(seed=0, configurations=1000, conv2d=None):
 
 def _convolutions(rng, configurations, conv2d):
     """conv2d in x, in w and in b, by both kernels in turn."""
-    found = [Identity("conv2d", argument) for argument in ("x", "w", "b")]
+    found = [AdjointCheck("conv2d", argument) for argument in ("x", "w", "b")]
     for k in range(configurations):
         x_shape, w_shape, settings = random_window(rng)
         x, w, b = integers(rng, *x_shape), integers(rng, *w_shape), integers(rng, w_shape[0])
@@ -80,28 +80,28 @@ def _convolutions(rng, configurations, conv2d):
             dx, dw, db = backward(dy)
         offset = np.sum(dy * b.reshape(1, -1, 1, 1))  # y is linear in x and in w once b is taken off
         where = f"x {x_shape}, w {w_shape}, {settings}"
-        for identity, v, dv in zip(found, (x, w), (dx, dw)):
-            identity.add(np.sum(dy * y) - offset, np.sum(v * dv), where)
+        for check, v, dv in zip(found, (x, w), (dx, dw)):
+            check.add(np.sum(dy * y) - offset, np.sum(v * dv), where)
         found[2].add(offset, np.sum(b * db), where)
     return found
 
 
 def _columns(rng, configurations):
     """im2col and col2im, of which each is the other's adjoint."""
-    identity = Identity("im2col, col2im", "x")
+    check = AdjointCheck("im2col, col2im", "x")
     for _ in range(configurations):
         x_shape, w_shape, settings = random_window(rng, groups=False)
         win = Window.of(x_shape, w_shape, **settings)
         x = integers(rng, *x_shape)
         cols = im2col.im2col(x, win)
         dcols = integers(rng, *cols.shape)
-        identity.add(np.sum(dcols * cols), np.sum(x * im2col.col2im(dcols, win)), f"x {x_shape}, {settings}")
-    return [identity]
+        check.add(np.sum(dcols * cols), np.sum(x * im2col.col2im(dcols, win)), f"x {x_shape}, {settings}")
+    return [check]
 
 
 def _pools(rng, configurations):
     """Average pooling, and max pooling, which is linear while the same elements win."""
-    found = [Identity("max_pool2d, fixed winners", "x"), Identity("avg_pool2d", "x")]
+    found = [AdjointCheck("max_pool2d, fixed winners", "x"), AdjointCheck("avg_pool2d", "x")]
     for _ in range(configurations):
         x_shape, _, settings = random_window(rng, groups=False)
         K = [1, 2, 4][int(rng.integers(3))], [1, 2, 4][int(rng.integers(3))]  # 1/(KH·KW) is exact for powers of two
@@ -110,10 +110,10 @@ def _pools(rng, configurations):
             continue
         geometry = {"kernel_size": K, "stride": settings["stride"], "padding": P}
         x = channels_last(integers(rng, *x_shape))
-        for identity, name in zip(found, ("max_pool2d", "avg_pool2d")):
+        for check, name in zip(found, ("max_pool2d", "avg_pool2d")):
             y, backward = registry[name].raw(x, **geometry)
             dy = integers(rng, *y.shape)
-            identity.add(np.sum(dy * y), np.sum(x * backward(dy)), f"x {x_shape}, {geometry}")
+            check.add(np.sum(dy * y), np.sum(x * backward(dy)), f"x {x_shape}, {geometry}")
     return found
 
 
@@ -128,16 +128,16 @@ LINEAR = {  # op -> its arguments in which y is linear, the others held fixed
 def _ops(seed, samples):
     """The small linear ops on their own cases, with integers in place of the values."""
     for name, arguments in LINEAR.items():
-        raw, found = registry[name].raw, [Identity(name, argument) for argument in arguments]
+        raw, found = registry[name].raw, [AdjointCheck(name, argument) for argument in arguments]
         rng = np.random.default_rng([seed, 5])
         for case in cases_of(name, seed, samples):
             arrays = [integers(rng, *a.shape) for a in case.arrays]
-            for i, identity in enumerate(found):
+            for i, check in enumerate(found):
                 # y(x) − y(0): what is left of an affine map without its constant
                 zero = [np.zeros_like(a) if k == i else a for k, a in enumerate(arrays)]
                 y, backward = raw(*arrays, **case.static)
                 dy = integers(rng, *np.shape(y))
                 dxs = backward(dy)
                 dx = dxs[i] if isinstance(dxs, tuple) else dxs
-                identity.add(np.sum(dy * (y - raw(*zero, **case.static)[0])), np.sum(arrays[i] * dx), case.label)
+                check.add(np.sum(dy * (y - raw(*zero, **case.static)[0])), np.sum(arrays[i] * dx), case.label)
         yield from found

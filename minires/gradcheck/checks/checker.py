@@ -8,13 +8,19 @@ from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
 from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checks import numeric
-from minires.gradcheck.checks.contract import conduct, form, same
+from minires.gradcheck.checks.contract import breaches, malformed, same
 from minires.gradcheck.checks.jumps import jumps_of, upwards
 from minires.gradcheck.checks.kinks import Axis, kinks_of
 from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.checks.point import TINY, Point, greatest
-from minires.gradcheck.checks.report import Kink, Report, Reports, Worst
-from minires.gradcheck.checks.tested_function import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
+from minires.gradcheck.checks.report import ArgumentResult, Kink, Report, Reports
+from minires.gradcheck.checks.tested_function import (
+    DRAWS,
+    CannotCheckError,
+    TestedFunction,
+    nothing_to_differentiate,
+    on_device,
+)
 from minires.settings import did_you_mean
 from minires.tensor import registry
 
@@ -49,63 +55,63 @@ def check(function, *arrays, seed=0, label=None, view=False, **static):
     if places:
         function = on_device(function, places.pop())
         arrays = [to_device(a, "cpu") if is_array(a) else a for a in arrays]
-    return examine(Subject(function, arrays, static), label, seed=seed, view=view)
+    return check_tested(TestedFunction(function, arrays, static), label, seed=seed, view=view)
 
 
-def examine(subject, label=None, *, seed=0, view=False, strict=False, convention=None):
-    """check() of a Subject.
+def check_tested(tested, label=None, *, seed=0, view=False, strict=False, convention=None):
+    """check() of a TestedFunction.
 
     strict: hold the float32 backward to its bound too, and the gradient at ties to convention(dy), if given; else a
     gradient that differs from convention(dy) is noted only.
     """
-    report = Report(label or getattr(subject.raw, "__name__", "function"))
+    report = Report(label or getattr(tested.raw, "__name__", "function"))
     try:
         with np.errstate(all="ignore"):
-            _examine(subject, report, seed, view, strict, convention)
-    except Unusable as unusable:
-        report.problems.append(str(unusable))
+            _check_tested(tested, report, seed, view, strict, convention)
+    except CannotCheckError as error:
+        report.problems.append(str(error))
     return report
 
 
-def _examine(subject, report, seed, view, strict, convention):
-    if not subject.wanted:
-        raise Unusable(nothing_to_differentiate(subject.names, subject.arrays))
-    before = [a.copy() for a in subject.arrays]
-    y, backward = subject.forward(subject.arrays)
-    report.problems += _changed(subject, before)
+def _check_tested(tested, report, seed, view, strict, convention):
+    if not tested.wanted:
+        raise CannotCheckError(nothing_to_differentiate(tested.names, tested.arrays))
+    before = [a.copy() for a in tested.arrays]
+    y, backward = tested.forward(tested.arrays)
+    report.problems += _changed(tested, before)
     if report.problems:
         return
-    if not same(y, subject.forward(before)[0], AGAIN):
-        raise Unusable(DRAWS)
-    before = [a.copy() for a in subject.arrays]
+    if not same(y, tested.forward(before)[0], AGAIN):
+        raise CannotCheckError(DRAWS)
+    before = [a.copy() for a in tested.arrays]
     upstream = upstream_for(y.shape, seed)
     sent = upstream.copy()
-    dxs = subject.gradients(backward, sent)
-    report.problems += form(subject, dxs, y)
+    dxs = tested.gradients(backward, sent)
+    report.problems += malformed(tested, dxs, y)
     if report.problems:
         return
     kept = [None if dx is None else np.array(dx) for dx in dxs]
-    report.problems += conduct(subject, y, backward, upstream, dxs, view=view)
+    report.problems += breaches(tested, y, backward, upstream, dxs, view=view)
     if not np.array_equal(sent, upstream):
         report.problems.insert(0, "backward changes the gradient dy that it is given")
-    changed = _changed(subject, before)
+    changed = _changed(tested, before)
     report.problems[:0] = changed
     if changed:
         return
-    terms = _measure(subject, report, upstream, kept, y, seed)
+    terms = _measure(tested, report, upstream, kept, y, seed)
     if strict and not report.wrong:
-        report.problems += _single(subject, report, upstream, terms)
+        report.problems += _single(tested, report, upstream, terms)
     if convention is not None:
         wanted = convention(upstream)
-        for i, dx in zip(subject.wanted, wanted if isinstance(wanted, tuple) else (wanted,)):
+        for i, dx in zip(tested.wanted, wanted if isinstance(wanted, tuple) else (wanted,)):
             if not np.allclose(kept[i], dx, rtol=0, atol=1e-12):
                 at = tuple(map(int, np.unravel_index(np.argmax(np.abs(kept[i] - dx)), dx.shape)))
                 say = report.problems if strict else report.notes
-                say.append(f"at a tie d{subject.names[i]}{list(at)} is {kept[i][at]:.6g}, by convention {dx[at]:.6g}")
+                say.append(f"at a tie d{tested.names[i]}{list(at)} is {kept[i][at]:.6g}, by convention {dx[at]:.6g}")
 
 
-def _changed(subject, before):
-    return [f"the input array {name} was changed" for name, x, old in zip(subject.names, subject.arrays, before)
+def _changed(tested, before):
+    return [f"the input array {name} was changed" for name, x, old in zip(tested.names, tested.arrays, before)
             if not np.array_equal(x, old, equal_nan=x.dtype.kind == "f")][:1]
 
 
@@ -117,14 +123,14 @@ def upstream_for(shape, seed):
     return np.asarray(np.random.default_rng([seed, 1]).standard_normal(shape), np.float32).astype(float)
 
 
-def _measure(subject, report, upstream, dxs, y, seed):
+def _measure(tested, report, upstream, dxs, y, seed):
     """Choose the method, fill the report -> for each argument Σ|∂L/∂y·∂y/∂x|, the size of what is added up."""
     rng = np.random.default_rng([seed, 2])
-    point = Point(subject.evaluate, subject.arrays, subject.wanted)
+    point = Point(tested.evaluate, tested.arrays, tested.wanted)
     along = point.random_direction(rng)
     analytic = all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v})) for i, v in along.items())
     methods = [FOUR_POINT_SINGLE] if y.dtype == np.float32 else [COMPLEX_STEP, FOUR_POINT] if analytic else [FOUR_POINT]
-    return first_that_works(methods, report, lambda: _measure_at(point, along, subject, report, upstream, dxs, seed))
+    return first_that_works(methods, report, lambda: _measure_at(point, along, tested, report, upstream, dxs, seed))
 
 
 def first_that_works(methods, report, measure):
@@ -132,17 +138,17 @@ def first_that_works(methods, report, measure):
     report.by, *others = methods
     try:
         return measure()
-    except numeric.NotAnalytic:
+    except numeric.NotAnalyticError:
         report.arguments.clear()
         return first_that_works(others, report, measure)
 
 
-def _measure_at(point, along, subject, report, upstream, dxs, seed):
+def _measure_at(point, along, tested, report, upstream, dxs, seed):
     """Fill the report, measuring by report.by; along: {argument: a random direction}."""
     together = [{i: v} for i, v in along.items()] + [along] * (len(along) > 1)
     elements = {(i, j): point.axis(i, j) for i in point.wanted for j in np.ndindex(point.units[i].shape)}
     report.jumps, jumping = jumps_of(point, report.by, [*together, upwards(along)], elements,
-                                     {(i, j): (subject.names[i], j) for i, j in elements})
+                                     {(i, j): (tested.names[i], j) for i, j in elements})
     slopes = {i: _slopes(point, report.by, i, upstream, v, jumping) for i, v in along.items()}
     kinks = _kinks(point, report.by, upstream, dxs, slopes, {e: v for e, v in elements.items() if e not in jumping},
                    together, seed)
@@ -150,13 +156,13 @@ def _measure_at(point, along, subject, report, upstream, dxs, seed):
         natural, floor = floors_of(upstream, found.size, point.reach[i], found.steepest_alone)
 
         def against(excuse, i=i, found=found, floor=floor):
-            return compare(subject.names[i], report.by, dxs[i], found.measured, found.unsure, floor, kinks[i], excuse,
+            return compare(tested.names[i], report.by, dxs[i], found.measured, found.unsure, floor, kinks[i], excuse,
                            [j for k, j in jumping if k == i])
         unsure = found.unsure.copy()
         for k in kinks[i]:
             unsure[k.index] = 0.0
         report.arguments.append(judged(report, against, unsure, natural if floor < natural else 0.0,
-                                       lambda i=i: _noise(subject, point, report.by, i, upstream)))
+                                       lambda i=i: _noise(tested, point, report.by, i, upstream)))
     if any(k.nearest != k.analytic and k.low <= k.analytic <= k.high for found in kinks.values() for k in found):
         report.notes.append("at the kink each element alone may have its gradient, but not all elements together: "
                             "it is no average of the gradients nearby (measured: the nearest that is)")
@@ -210,22 +216,23 @@ def _slopes(point, method, i, upstream, along, jumping):
     return found
 
 
-def _noise(subject, point, method, i, upstream):
+def _noise(tested, point, method, i, upstream):
     """How much rounding may change ∂L/∂x, as measured and by backward: 16 times what it does at points just beside."""
     measured = np.zeros(point.units[i].shape)
     for j in np.ndindex(measured.shape):
         measured[j] = np.abs(upstream * method.noise(point.line(point.axis(i, j)))).sum() / point.units[i][j]
     rng, given = np.random.default_rng(4), []
     for _ in range(3):
-        _, backward = subject.forward(point.beside(point.random_direction(rng), method.near / 1000).arrays)
-        given.append(subject.gradients(backward, upstream.copy())[i])
+        _, backward = tested.forward(point.beside(point.random_direction(rng), method.near / 1000).arrays)
+        given.append(tested.gradients(backward, upstream.copy())[i])
     return 16 * (measured + np.ptp(np.array(given, float), axis=0))
 
 
 def judged(report, against, unsure, natural, noise):
-    """against(0.0), a Worst, if that agrees; else it is asked whether rounding is to blame, `natural` at most.
+    """against(0.0), an ArgumentResult, if that agrees; else rounding may excuse `natural` at most.
 
-    against(excuse) -> Worst; unsure: the measured derivatives' own errors; noise() -> what rounding does besides.
+    against(excuse) -> ArgumentResult; unsure: the measured derivatives' own errors; noise() -> what rounding does
+    besides.
     """
     worst, most = against(0.0), report.by.tolerance * natural
     if natural and not report.agrees(worst) and report.agrees(against(most)):
@@ -253,9 +260,9 @@ def compare(argument, method, analytic, measured, unsure, floor, kinks=(), excus
     unsure: the measured derivatives' own errors; they excuse differences up to the method's doubt, and those that they
     do not excuse come first. At a kink the difference is that from the nearest gradient which may stand there.
     excuse: what rounding may have changed, where that was looked at; it counts in full. jumping: the places that are
-    not compared, because y jumps there. -> Worst
+    not compared, because y jumps there. -> ArgumentResult
     """
-    worst = Worst(argument, elements=analytic.size - len(kinks) - len(jumping), kinks=list(kinks))
+    worst = ArgumentResult(argument, elements=analytic.size - len(kinks) - len(jumping), kinks=list(kinks))
     if not analytic.size:
         return worst
     measured = measured.copy()
@@ -275,7 +282,7 @@ def compare(argument, method, analytic, measured, unsure, floor, kinks=(), excus
     return worst
 
 
-def _single(subject, report, upstream, terms):
+def _single(tested, report, upstream, terms):
     """Sentences about the backward in float32: dtypes, and an error beyond SINGLE·u·max(Σ|∂L/∂y·∂y/∂x|, |∂L/∂y|).
 
     u = 2⁻²⁴ rounds each step once, relative to what is added up, Σ; and where a slope such as tanh's 1 − y² is a small
@@ -284,14 +291,14 @@ def _single(subject, report, upstream, terms):
     def run(dtype):
         def cast(a):
             return a.astype(np.float32).astype(dtype) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
-        other = Subject(subject.raw, subject.arrays, {key: cast(value) for key, value in subject.static.items()})
-        y, backward = other.forward([cast(a) for a in subject.arrays])
+        other = TestedFunction(tested.raw, tested.arrays, {key: cast(value) for key, value in tested.static.items()})
+        y, backward = other.forward([cast(a) for a in tested.arrays])
         return [y, *other.gradients(backward, cast(upstream))]
     single, double = run(np.float32), run(np.float64)
     problems = [f"in float32 {name} is {np.asarray(a).dtype}" for name, a in
-                zip(["y", *(f"d{name}" for name in subject.names)], single)
+                zip(["y", *(f"d{name}" for name in tested.names)], single)
                 if a is not None and np.asarray(a).dtype != np.float32]
-    for worst, i, sizes in zip(report.arguments, subject.wanted, terms):
+    for worst, i, sizes in zip(report.arguments, tested.wanted, terms):
         bound = 2.0**-24 * max(float(sizes.max(initial=1e-300)), float(np.abs(upstream).max(initial=0)))
         worst.single = float(np.abs(single[1 + i] - double[1 + i]).max(initial=0)) / bound
         if not worst.single <= SINGLE:
@@ -307,10 +314,10 @@ def check_op(name, function=None, *, seed=0, samples=1, strict=None, device="cpu
     """
     strict = function is None if strict is None else strict
     return Reports(check_case(name, case, function, seed=seed, strict=strict, device=device)
-                   for case in cases_of(known(name), seed, samples))
+                   for case in cases_of(known_op(name), seed, samples))
 
 
-def known(name):
+def known_op(name):
     """The name of an op, if it is one. Raises OptionError with the nearest ones if not."""
     if name not in registry:
         hint = did_you_mean(name, registry, f"there are {', '.join(sorted(registry))}")
@@ -321,6 +328,6 @@ def known(name):
 def check_case(name, case, function=None, *, seed=0, strict=True, device="cpu"):
     """One case of an op. -> Report"""
     function = function or registry[name].raw
-    subject = Subject(function if device == "cpu" else on_device(function, device), case.arrays, case.static)
-    return examine(subject, f"{name} ({case.label})", seed=seed, view=registry[name].view, strict=strict,
+    tested = TestedFunction(function if device == "cpu" else on_device(function, device), case.arrays, case.static)
+    return check_tested(tested, f"{name} ({case.label})", seed=seed, view=registry[name].view, strict=strict,
                    convention=case.convention)

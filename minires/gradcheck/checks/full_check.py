@@ -18,7 +18,7 @@ LINEAR = {"linear map": 25, "input": 6, "tried": -5, "|⟨A·x, dy⟩ − ⟨x, 
 NETWORKS = {"network": 25, "of": 13, "by": 20, "": -7}
 
 
-def run(names=(), *, seed=0, samples=3, device="cpu", quiet=False):
+def full_check(names=(), *, seed=0, samples=3, device="cpu", quiet=False):
     """Check the named ops, or, without names, all of them, the linear maps and the networks. -> whether all passed"""
     to_device(np.zeros(1), device)  # if there is no such device, that is said once, and here
     started = time.perf_counter()
@@ -59,14 +59,14 @@ def check_ops(names, *, seed, samples, device="cpu", quiet=False):
 
 
 def check_linear(*, seed, samples, quiet=False):
-    """Print a row for each linear map. -> list of Identity"""
+    """Print a row for each linear map. -> list of AdjointCheck"""
     found = adjoint_identities(seed, 500 * samples)
     if not quiet:
         print()
     table = Table(LINEAR, quiet)
-    for identity in found:
-        table.row(identity.name, identity.argument, identity.configurations, f"{identity.difference:.3g}",
-                  passed=identity.passed)
+    for check in found:
+        table.row(check.name, check.argument, check.configurations, f"{check.difference:.3g}",
+                  passed=check.passed)
     return found
 
 

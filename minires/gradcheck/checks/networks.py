@@ -14,13 +14,13 @@ from minires.gradcheck.checks.kinks import Axis, Bend, kinks_of
 from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
 from minires.gradcheck.checks.point import Point, greatest
 from minires.gradcheck.checks.report import Kink, Report
-from minires.gradcheck.checks.tested_function import DRAWS, MOVED, Unusable, nothing_to_differentiate
+from minires.gradcheck.checks.tested_function import DRAWS, MOVED, CannotCheckError, nothing_to_differentiate
 from minires.graph import complex_step as complex_mode
 from minires.graph import no_grad
 from minires.tensor import Tensor
 
 
-class Network:
+class TestedModule:
     """A module as a function of its inputs and parameters, in float64, in the mode it is in, always from one state.
 
     tensors: those that are differentiated, by name; constants: the frozen parameters, which stay as they are.
@@ -46,7 +46,7 @@ class Network:
         self.point = Point(self._evaluate, self._own, range(len(self.tensors)), alike=True)
         self._state = {name: buffer.copy() for name, buffer in self.module.named_buffers()}
         if not every:
-            raise Unusable(nothing_to_differentiate([f"input {k}" for k in range(len(arrays))], arrays))
+            raise CannotCheckError(nothing_to_differentiate([f"input {k}" for k in range(len(arrays))], arrays))
         y = self._run("the forward raises {}", lambda: self.module(*self.inputs))
         self.y = to_device(y.data, "cpu")
         self.upstream = np.asarray(np.random.default_rng([seed, 1]).standard_normal(y.shape))
@@ -56,14 +56,14 @@ class Network:
                           for name, t in self.tensors.items()}
 
         if not same(self.y, self.line({})(0.0), AGAIN):
-            raise Unusable(DRAWS)
+            raise CannotCheckError(DRAWS)
 
     @staticmethod
     def _run(sentence, call):
         try:
             return call()
         except Exception as error:
-            raise Unusable(sentence.format(describe(error))) from error
+            raise CannotCheckError(sentence.format(describe(error))) from error
 
     def line(self, directions):
         """t -> y with each named tensor moved by t·direction·unit."""
@@ -95,53 +95,53 @@ def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
     """
     report = Report(name or type(module).__name__)
     try:
-        _check_module(Network(module, arrays, seed, device), report, seed, samples)
-    except Unusable as unusable:
-        report.problems.append(str(unusable))
+        _check_module(TestedModule(module, arrays, seed, device), report, seed, samples)
+    except CannotCheckError as error:
+        report.problems.append(str(error))
     return report
 
 
-def _check_module(network, report, seed, samples):
+def _check_module(tested, report, seed, samples):
     rng = np.random.default_rng([seed, 2])
-    everything = {key: np.asarray(rng.standard_normal(gradient.shape)) for key, gradient in network.gradients.items()}
-    if network.constants:
-        count = len(network.constants)
+    everything = {key: np.asarray(rng.standard_normal(gradient.shape)) for key, gradient in tested.gradients.items()}
+    if tested.constants:
+        count = len(tested.constants)
         report.notes.append(f"{count} frozen parameter{'s' * (count > 1)} passed over")
     if not everything:
         return
     along, places = {}, {}
-    for key, gradient in network.gradients.items():
-        along[key, 0], places[key, 0] = {network.number[key]: everything[key]}, ()
+    for key, gradient in tested.gradients.items():
+        along[key, 0], places[key, 0] = {tested.number[key]: everything[key]}, ()
         for k, j in enumerate(rng.permutation(gradient.size)[:samples], 1):
             places[key, k] = tuple(int(n) for n in np.unravel_index(j, gradient.shape))
-            along[key, k] = network.point.axis(network.number[key], places[key, k])
+            along[key, k] = tested.point.axis(tested.number[key], places[key, k])
     along["everything", 0] = {i: v for key in everything for i, v in along[key, 0].items()}
     places["everything", 0] = ()
-    methods = [COMPLEX_STEP, FOUR_POINT] if is_analytic(network.line(everything)) else [FOUR_POINT]
-    first_that_works(methods, report, lambda: _measure(network, report, along, places, seed))
+    methods = [COMPLEX_STEP, FOUR_POINT] if is_analytic(tested.line(everything)) else [FOUR_POINT]
+    first_that_works(methods, report, lambda: _measure(tested, report, along, places, seed))
 
 
-def _measure(network, report, along, places, seed):
+def _measure(tested, report, along, places, seed):
     """Fill the report, measuring by report.by along {(name, number): direction}; places: what element each moves."""
     whole = along["everything", 0]
-    report.jumps, jumping = jumps_of(network.point, report.by, [whole, upwards(whole)], along,
+    report.jumps, jumping = jumps_of(tested.point, report.by, [whole, upwards(whole)], along,
                                      {(key, k): (key, place) for (key, k), place in places.items()})
     measured = {}
     for key in dict.fromkeys(name for name, _ in along):
-        measured[key] = _Along(network, report.by, {k: v for (of, k), v in along.items()
+        measured[key] = _Along(tested, report.by, {k: v for (of, k), v in along.items()
                                                     if of == key and (of, k) not in jumping})
-    bends = _bends(network, report.by, measured, seed)
+    bends = _bends(tested, report.by, measured, seed)
     for key, found in measured.items():
-        report.arguments.append(_worst(network, report, key, found, bends, places))
+        report.arguments.append(_worst(tested, report, key, found, bends, places))
 
 
 class _Along:
     """What was measured along some directions of one tensor, or of everything, in the units of the Point."""
 
-    def __init__(self, network, method, directions):
+    def __init__(self, tested, method, directions):
         self.directions = directions
-        point, size = network.point, np.abs(network.y)
-        gradients = [network.gradients[name] * point.units[i] for name, i in network.number.items()]
+        point, size = tested.point, np.abs(tested.y)
+        gradients = [tested.gradients[name] * point.units[i] for name, i in tested.number.items()]
         self.one = max((point.reach[i] for v in directions.values() for i in v), default=1.0)
         self.analytic, self.measured, self.unsure, self.scale, self.steepest, depends = [], [], [], 0.0, 0.0, 0.0
         self.slopes = {}
@@ -149,8 +149,8 @@ class _Along:
             self.analytic.append(float(sum(np.sum(gradients[i] * direction) for i, direction in v.items())))
             slope, error = method.derivative(point.line(v), max(1.0, 1.0 / self.one))
             self.slopes[k] = slope
-            self.measured.append(float(np.sum(network.upstream * slope)))
-            self.unsure.append(float(np.sum(np.abs(network.upstream) * error)))
+            self.measured.append(float(np.sum(tested.upstream * slope)))
+            self.unsure.append(float(np.sum(np.abs(tested.upstream) * error)))
             self.steepest = max(self.steepest, greatest(slope))
             depends = max(depends, greatest(np.where(slope, size, 0.0)))
             # what ⟨∂L/∂x, v⟩ is for a v of that length
@@ -159,7 +159,7 @@ class _Along:
         self.size = depends or greatest(size)
 
 
-def _bends(network, method, measured, seed):
+def _bends(tested, method, measured, seed):
     """{(name, number of the direction): Bend} where there is no derivative; kinks are looked for along everything."""
     whole = measured["everything"]
     parts = {key: found for key, found in measured.items() if found is not whole}
@@ -169,16 +169,16 @@ def _bends(network, method, measured, seed):
     lines = []
     if all(0 in found.slopes for found in measured.values()):  # not where y jumps
         lines = [(whole.directions[0], sum(found.slopes[0] for found in parts.values()), steepest)]
-    bends = kinks_of(network.point, method, network.upstream, axes, lines, seed)
+    bends = kinks_of(tested.point, method, tested.upstream, axes, lines, seed)
     if lines and any((key, 0) in bends for key in parts):  # then what stands there is the sum of what stands in each
         each = [bends.get((key, 0), Bend(*[found.measured[0]] * 3)) for key, found in parts.items()]
         bends["everything", 0] = Bend(sum(b.low for b in each), sum(b.high for b in each), sum(b.nearest for b in each))
     return bends
 
 
-def _worst(network, report, key, found, bends, places):
-    """The Worst over the directions; errors are relative to the size that ⟨∂L/∂x, v⟩ has for a v of that length."""
-    method, upstream = report.by, network.upstream
+def _worst(tested, report, key, found, bends, places):
+    """The ArgumentResult over the directions; errors are relative to the size of ⟨∂L/∂x, v⟩ for a v of that length."""
+    method, upstream = report.by, tested.upstream
     natural, floor = floors_of(upstream, found.size, 1.0, found.steepest, found.one)
     kinks = [Kink((n,), bends[key, k].low, bends[key, k].high, found.analytic[n], bends[key, k].nearest)
              for n, k in enumerate(found.directions) if (key, k) in bends]
@@ -188,7 +188,7 @@ def _worst(network, report, key, found, bends, places):
         return compare(key, method, analytic, measured, unsure, max(floor, found.scale), kinks, excuse)
 
     def noise():
-        return np.array([16 * np.sum(np.abs(upstream) * method.noise(network.point.line(v)))
+        return np.array([16 * np.sum(np.abs(upstream) * method.noise(tested.point.line(v)))
                          for v in found.directions.values()])
     worst = judged(report, against, unsure, natural if floor < natural else 0.0, noise)
     numbers = list(found.directions)
@@ -226,24 +226,24 @@ def taylor_test(module, *arrays, seed=0, directions=5, name=None, device="cpu"):
     as in training. Raises OptionError where it cannot be run, or draws random numbers. -> Taylor
     """
     try:
-        return _taylor(Network(module, arrays, seed, device), seed, directions, name or type(module).__name__)
-    except Unusable as unusable:
-        raise OptionError(f"taylor_test: {unusable}") from unusable
+        return _taylor(TestedModule(module, arrays, seed, device), seed, directions, name or type(module).__name__)
+    except CannotCheckError as error:
+        raise OptionError(f"taylor_test: {error}") from error
 
 
-def _taylor(network, seed, directions, name):
+def _taylor(tested, seed, directions, name):
     rng = np.random.default_rng([seed, 3])
     steps = 1e-4 * 0.5 ** np.arange(16)
-    y = network.line({})(0.0)
-    rounding = 1e2 * 2.0**-53 * float(np.abs(network.upstream * y).sum())
+    y = tested.line({})(0.0)
+    rounding = 1e2 * 2.0**-53 * float(np.abs(tested.upstream * y).sum())
     remainders, rates = [], []
     for _ in range(directions):
         # as long as what they move, so that ε is a relative change
-        v = {key: rng.standard_normal(g.shape) * float((network.tensors[key].data ** 2).mean()) ** 0.5
-             for key, g in network.gradients.items()}
-        line = network.line({key: direction / network.point.units[network.number[key]] for key, direction in v.items()})
-        slope = sum(np.sum(network.gradients[key] * direction) for key, direction in v.items())
-        rest = np.array([abs(np.sum(network.upstream * (line(h) - y)) - h * slope) for h in steps])
+        v = {key: rng.standard_normal(g.shape) * float((tested.tensors[key].data ** 2).mean()) ** 0.5
+             for key, g in tested.gradients.items()}
+        line = tested.line({key: direction / tested.point.units[tested.number[key]] for key, direction in v.items()})
+        slope = sum(np.sum(tested.gradients[key] * direction) for key, direction in v.items())
+        rest = np.array([abs(np.sum(tested.upstream * (line(h) - y)) - h * slope) for h in steps])
         remainders.append(rest)
         above = np.flatnonzero(rest > rounding)
         if len(above):  # else L is linear along v, and predicted to rounding

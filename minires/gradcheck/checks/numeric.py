@@ -19,20 +19,20 @@ import numpy as np
 STEP_COMPLEX = 1e-20
 
 
-class NotAnalytic(Exception):
+class NotAnalyticError(Exception):
     """The function takes no complex numbers, or drops their imaginary part."""
 
 
 def complex_step(line, at=0.0, h=STEP_COMPLEX):
-    """dy/dt at t = at. Raises NotAnalytic where that is no derivative."""
+    """dy/dt at t = at. Raises NotAnalyticError where that is no derivative."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
             y = line(complex(at, h))
         except Exception as error:  # it took real numbers, so whatever it says, complex ones are what it minds
-            raise NotAnalytic(str(error)) from error
+            raise NotAnalyticError(str(error)) from error
     if y.dtype.kind != "c":
-        raise NotAnalytic("the result is real")
+        raise NotAnalyticError("the result is real")
     return y.imag / h
 
 
@@ -155,7 +155,7 @@ def is_analytic(line):
     """
     try:
         exact = complex_step(line)
-    except NotAnalytic:
+    except NotAnalyticError:
         return False
     h = FOUR_POINT.near / 2
     left, right = _slope_by_difference(line, -h, h), _slope_by_difference(line, h, h)

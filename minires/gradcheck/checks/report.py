@@ -42,7 +42,7 @@ class Jump:
 
 
 @dataclass
-class Worst:
+class ArgumentResult:
     """Where one argument's gradient is farthest from the measured one; errors are relative to the greatest gradient."""
 
     argument: str

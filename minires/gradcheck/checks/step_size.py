@@ -3,9 +3,9 @@
 import numpy as np
 
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.checks.checker import known, upstream_for
+from minires.gradcheck.checks.checker import known_op, upstream_for
 from minires.gradcheck.checks.numeric import complex_step, four_point, two_point
-from minires.gradcheck.checks.tested_function import Subject
+from minires.gradcheck.checks.tested_function import TestedFunction
 from minires.tensor import registry
 
 STEPS = 10.0 ** np.arange(-20, 0.01, 0.25)
@@ -21,19 +21,19 @@ def errors_by_step(op, seed=0):
 
     The reference is ⟨∂L/∂x, v⟩ by the op's backward. Raises OptionError for an unknown op.
     """
-    case = next(case for case in cases_of(known(op), seed) if all(a.size for a in case.arrays))
-    subject = Subject(registry[op].raw, case.arrays, case.static)
-    y, backward = subject.forward(subject.arrays)
+    case = next(case for case in cases_of(known_op(op), seed) if all(a.size for a in case.arrays))
+    tested = TestedFunction(registry[op].raw, case.arrays, case.static)
+    y, backward = tested.forward(tested.arrays)
     upstream = upstream_for(y.shape, seed)
     rng = np.random.default_rng([seed, 6])
-    dxs = subject.gradients(backward, upstream)
+    dxs = tested.gradients(backward, upstream)
     # moved at once: the arrays become one vector, along which the function is curved even where it is linear in each
-    v = {i: rng.standard_normal(subject.arrays[i].shape) for i in subject.wanted}
+    v = {i: rng.standard_normal(tested.arrays[i].shape) for i in tested.wanted}
     exact = sum(np.sum(dxs[i] * v[i]) for i in v)
 
     def moved(t):
-        arrays = [a + t * v[i] if i in v else a for i, a in enumerate(subject.arrays)]
-        return np.asarray(subject.evaluate(arrays))
+        arrays = [a + t * v[i] if i in v else a for i, a in enumerate(tested.arrays)]
+        return np.asarray(tested.evaluate(arrays))
     with np.errstate(all="ignore"):
         return {name: np.array([abs(np.sum(upstream * method(moved, h)) - exact) / abs(exact) for h in STEPS])
                 for name, method in METHODS.items()}

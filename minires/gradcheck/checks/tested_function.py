@@ -13,11 +13,11 @@ DRAWS = "it gives another y when called again: if it draws random numbers, fix t
 MOVED = "the forward raises {} when its inputs are moved by a small step, as measuring a derivative needs"
 
 
-class Unusable(Exception):
+class CannotCheckError(Exception):
     """The function cannot be checked any further; the text says why, to the person who wrote it."""
 
 
-class Subject:
+class TestedFunction:
     """function(*arrays, **static) -> (y, backward), on float64 copies of the float arrays.
 
     names: of the arguments; wanted: the positions of those that are differentiated.
@@ -35,9 +35,9 @@ class Subject:
         try:
             result = self.raw(*arrays, **copy.deepcopy(self.static))
         except Exception as error:
-            raise Unusable(f"the forward raises {describe(error)}") from error
+            raise CannotCheckError(f"the forward raises {describe(error)}") from error
         if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
-            raise Unusable(f"the function must return (y, backward), backward a function of dy; it returns "
+            raise CannotCheckError(f"the function must return (y, backward), backward a function of dy; it returns "
                            f"{_kind(result)}")
         return np.asarray(result[0]), result[1]
 
@@ -46,17 +46,17 @@ class Subject:
         try:
             return self.raw(*arrays, **copy.deepcopy(self.static))[0]
         except Exception as error:  # numeric.complex_step asks no further: a function may refuse complex numbers
-            raise Unusable(MOVED.format(describe(error))) from error
+            raise CannotCheckError(MOVED.format(describe(error))) from error
 
     def gradients(self, backward, dy, given=""):
         """What backward returns for each argument, as it is; None where it returns fewer."""
         try:
             dxs = backward(dy)
         except Exception as error:
-            raise Unusable(f"the backward raises {describe(error)}{given}") from error
+            raise CannotCheckError(f"the backward raises {describe(error)}{given}") from error
         dxs = dxs if isinstance(dxs, (tuple, list)) else (dxs,)
         if any(dx is not None for dx in dxs[len(self.arrays):]):
-            raise Unusable(f"the backward returns {len(dxs)} gradients for {len(self.arrays)} arguments "
+            raise CannotCheckError(f"the backward returns {len(dxs)} gradients for {len(self.arrays)} arguments "
                            f"({', '.join(self.names)})")
         return [dxs[i] if i < len(dxs) else None for i in range(len(self.arrays))]
 

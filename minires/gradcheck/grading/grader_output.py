@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from minires.console import OutputError, Table
 from minires.errors import MiniresError, OptionError
-from minires.gradcheck.checks.checker import known
+from minires.gradcheck.checks.checker import known_op
 from minires.gradcheck.grading.sandbox import run_cases
 from minires.storage import atomic_write
 from minires.tensor import registry
@@ -78,7 +78,7 @@ def check_target(target, like, *, seed, samples, timeout, quiet, show):
             raise OptionError("which function? Write FILE.py:FUNCTION")
         if not result.like:
             raise OptionError("say which op it is to be like: --like OP")
-        known(result.like)
+        known_op(result.like)
         if not quiet:
             show(f"{target}, held to {result.like}")
         events = run_cases(path, name, result.like, seed=seed, samples=samples, timeout=timeout)

@@ -11,8 +11,8 @@ import numpy as np
 
 from minires.errors import MiniresError, OptionError
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.checks.checker import examine
-from minires.gradcheck.checks.tested_function import Subject, Unusable
+from minires.gradcheck.checks.checker import check_tested
+from minires.gradcheck.checks.tested_function import CannotCheckError, TestedFunction
 from minires.gradcheck.grading.hints import hint
 from minires.tensor import registry
 
@@ -109,11 +109,11 @@ def cases_for_function(function, like, seed, samples):
 def grade(function, like, case, seed):
     """One case: gradients against measured ones, y against the op's, a hint for whoever is wrong. -> Report"""
     whole = adapted(function, like)
-    report, used = _examine(whole, like, case, seed), case
+    report, used = _check_tested(whole, like, case, seed), case
     if report.problems and "the forward raises" in report.problems[0]:
         even = _evened(case)
         if even.static != case.static:
-            second = _examine(whole, like, even, seed)
+            second = _check_tested(whole, like, even, seed)
             if not (second.problems and "the forward raises" in second.problems[0]):
                 pairs = ", ".join(f"{k}={v}" for k, v in case.static.items() if isinstance(v, tuple))
                 second.notes.append(f"takes no pairs ({pairs}): checked with one number for both axes")
@@ -125,9 +125,10 @@ def grade(function, like, case, seed):
     return report
 
 
-def _examine(function, like, case, seed):
-    subject = Subject(function, case.arrays, case.static)
-    return examine(subject, f"{like} ({case.label})", seed=seed, view=registry[like].view, convention=case.convention)
+def _check_tested(function, like, case, seed):
+    tested = TestedFunction(function, case.arrays, case.static)
+    return check_tested(tested, f"{like} ({case.label})", seed=seed, view=registry[like].view,
+                        convention=case.convention)
 
 
 def _evened(case):
@@ -140,8 +141,8 @@ def _evened(case):
 
 def _forward_differs(function, like, case):
     try:
-        y, _ = Subject(function, case.arrays, case.static).forward(list(case.arrays))
-    except Unusable:
+        y, _ = TestedFunction(function, case.arrays, case.static).forward(list(case.arrays))
+    except CannotCheckError:
         return []
     right = np.asarray(registry[like].raw(*case.arrays, **copy.deepcopy(case.static))[0])
     if y.shape != right.shape:

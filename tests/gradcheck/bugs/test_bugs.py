@@ -1,4 +1,4 @@
-"""The checker's exam: a catalogue of planted bugs, which must be found, and of which each is a bug of its own."""
+"""The mutation test: all planted bugs must be killed, and each is a bug of its own."""
 
 import copy
 
@@ -10,7 +10,7 @@ from minires.gradcheck import check
 from minires.gradcheck.__main__ import main
 from minires.gradcheck.bugs import Bug, Call, catalogue, planted
 from minires.gradcheck.bugs.bug import BrokenBugError
-from minires.gradcheck.bugs.mutation_test import is_found
+from minires.gradcheck.bugs.mutation_test import is_killed
 from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checks.checker import check_case, upstream_for
 from minires.tensor import registry
@@ -33,8 +33,8 @@ def test_every_bug_has_a_name_and_a_hint_of_its_own():
 
 
 @pytest.mark.parametrize("bug", catalogue, ids=lambda bug: f"{bug.op}: {bug.name}")
-def test_the_bug_is_found(bug):
-    assert is_found(bug)
+def test_the_bug_is_killed(bug):
+    assert is_killed(bug)
 
 
 OUTSIDE = {"all to each tie", "all to both at ties", "to all of several equal ones", "both slopes at 0"}
@@ -80,15 +80,15 @@ def test_no_two_bugs_of_an_op_are_the_same(op):
             assert not all(map(same, found[a], found[b])), (a, b)
 
 
-def test_a_bug_that_raises_is_no_bug_that_is_found():
+def test_a_bug_that_raises_is_not_killed():
     broken = Bug("relu", "broken", "", lambda call: call.setting("no such setting"))
     with pytest.raises(BrokenBugError, match="relu: broken: KeyError"):
-        is_found(broken)
+        is_killed(broken)
 
 
-def test_a_backward_without_a_bug_is_not_found():
+def test_a_backward_without_a_bug_survives():
     harmless = Bug("conv2d", "none", "", lambda call: call.right)
-    assert not is_found(harmless)
+    assert not is_killed(harmless)
 
 
 def test_a_call_gives_the_right_gradients_and_replaces_some():

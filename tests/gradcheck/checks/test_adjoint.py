@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from minires import ops
-from minires.gradcheck.checks.adjoint import RANGE, Identity, adjoint_identities, integers, random_window
+from minires.gradcheck.checks.adjoint import RANGE, AdjointCheck, adjoint_identities, integers, random_window
 from minires.kernels import Window
 
 
 def test_every_linear_map_is_exactly_adjoint():
     found = adjoint_identities(seed=3, configurations=400)
-    assert all(identity.passed for identity in found), [i for i in found if not i.passed]
+    assert all(check.passed for check in found), [i for i in found if not i.passed]
     assert {i.name for i in found} >= {"conv2d", "im2col, col2im", "max_pool2d, fixed winners", "linear", "residual_add"}
     assert sum(i.configurations for i in found) > 3000
 
@@ -30,7 +30,7 @@ def wrong(spoil):
 ])
 def test_the_smallest_error_shows(spoil, argument):
     found = {i.argument: i for i in adjoint_identities(configurations=200, conv2d=wrong(spoil)) if i.name == "conv2d"}
-    assert [name for name, identity in found.items() if not identity.passed] == [argument]
+    assert [name for name, check in found.items() if not check.passed] == [argument]
     assert found[argument].where.startswith("x (")
 
 
@@ -51,7 +51,7 @@ def test_integers_are_floats_within_the_range():
 
 
 def test_a_nan_is_a_difference():
-    identity = Identity("f", "x")
-    identity.add(np.nan, 0, "here")
-    identity.add(1, 2, "there")
-    assert (identity.passed, identity.difference, identity.where) == (False, np.inf, "here")
+    check = AdjointCheck("f", "x")
+    check.add(np.nan, 0, "here")
+    check.add(1, 2, "there")
+    assert (check.passed, check.difference, check.where) == (False, np.inf, "here")

@@ -6,7 +6,7 @@ import pytest
 from minires.gradcheck.checks.numeric import (
     COMPLEX_STEP,
     FOUR_POINT,
-    NotAnalytic,
+    NotAnalyticError,
     complex_step,
     four_point,
     four_point_adaptive,
@@ -59,7 +59,7 @@ def test_differences_know_their_own_error_where_a_kink_is_near(distance):
     lambda t: np.asarray(abs(t)), lambda t: np.asarray(float(t)), lambda t: np.asarray([1.0, 2.0]) + t.real,
 ])
 def test_what_takes_no_complex_numbers_says_so(function):
-    with pytest.raises(NotAnalytic):
+    with pytest.raises(NotAnalyticError):
         complex_step(function)
 
 
