@@ -1,10 +1,11 @@
 """How much faster, or slower: ratios of times."""
 
 from minires.plots.files import finished, new_figure, tidy
-from minires.plots.style import MARKERS, STYLES
+from minires.plots.style import BLUE, GREEN, MARKERS, VERMILION
 
 DIRECTIONS = ("forward", "dx", "dw")
 ROW = 0.27  # inches
+COLORS = {"torch": BLUE, "dezero": VERMILION, "mygrad": GREEN}
 
 
 def plot_speed(ratios, path=None):
@@ -39,7 +40,7 @@ def _draw(axes, rows, rivals):
             median = found["median"]
             axes.errorbar(median, y + offset, xerr=[[median - found["low"]], [found["high"] - median]],
                           fmt=MARKERS[("", *DIRECTIONS).index(direction) % len(MARKERS)], markersize=4.5, lw=1,
-                          color=STYLES.get(rival, {"color": "0.3"})["color"], label=None if text in labelled else text)
+                          color=COLORS.get(rival, "0.3"), label=None if text in labelled else text)
             labelled.add(text)
     axes.axvline(1, color="0.2", lw=1)
     axes.set_xscale("log", base=2)
