@@ -9,6 +9,7 @@ from benchmarks import networks, processes
 from minires import Tensor, kernels, no_grad
 from minires.errors import OptionError
 from minires.nn import Conv2d
+from minires.probes.training_step import random_batch
 from minires.settings import did_you_mean
 
 RIVALS = ("torch", "dezero", "mygrad")
@@ -120,7 +121,7 @@ def resnet50_convolutions(size):
         if isinstance(module, Conv2d):
             module.register_forward_hook(note)
     with no_grad():
-        model(Tensor(networks.batch(model, size, 1)[0]))
+        model(Tensor(random_batch(model, size, 1)[0]))
     return list(found)
 
 
