@@ -8,11 +8,12 @@ from importlib.util import find_spec
 
 from benchmarks.contender import Contender
 from benchmarks.machine import describe
+from benchmarks.plot import plot_speed
 from benchmarks.run import measure, number, print_heading, print_results
 from benchmarks.workloads import RIVALS, catalogue, select
 from minires import console, kernels
 from minires.errors import MiniresError, OptionError
-from minires.plots import check_plot, plot_speed
+from minires.plots import check_plot
 from minires.storage import atomic_write, check_writable
 
 DESCRIPTION = """\

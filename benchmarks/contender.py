@@ -18,7 +18,7 @@ from minires.errors import MiniresError
 _step = None  # of the process that this module is imported in
 
 
-class Gone(MiniresError, RuntimeError):
+class ContenderGoneError(MiniresError, RuntimeError):
     """A contender's process has ended before its work."""
 
 
@@ -32,12 +32,12 @@ class Contender:
             self._pid = self.run(os.getpid)  # starts it, in this environment
 
     def run(self, function, *arguments):
-        """function(*arguments), there. Raises what it raises, and Gone when the process does not answer any more."""
+        """function(*arguments), there. Raises what it raises, and ContenderGoneError where the process has ended."""
         try:
             return self._process.submit(function, *arguments).result()
         except BrokenProcessPool as broken:
-            raise Gone(f"the process of {self.name} has ended; what it said stands above, and if it said nothing, "
-                       "the system may have killed it for want of memory") from broken
+            raise ContenderGoneError(f"the process of {self.name} has ended; what it said stands above, and if it "
+                                     "said nothing, the system may have killed it for want of memory") from broken
 
     def make(self, workload):
         """Make the step that the next calls are about; the one before is dropped."""

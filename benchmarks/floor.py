@@ -1,7 +1,6 @@
 """What a training step cannot do without, by kind of layer, and where its time goes.
 
-No op is faster than its products (minires.probes.costs) or its bytes need, whichever is slower; the floor is the sum
-over all ops, one after another.
+The floor is the sum of what all ops need at least (minires.probes.costs), one after another.
 """
 
 import statistics
@@ -34,7 +33,7 @@ def seconds_by_kind(found, flops_per_second, bytes_per_second):
     """{kind: seconds} of the floor."""
     total = defaultdict(float)
     for cost in found:
-        total[kind(cost.op, cost.direction)] += max(cost.flops / flops_per_second, cost.nbytes / bytes_per_second)
+        total[kind(cost.op, cost.direction)] += cost.seconds(flops_per_second, bytes_per_second)
     return dict(total)
 
 

@@ -16,6 +16,7 @@ finally:
 
 from benchmarks import networks, threads  # noqa: E402 - the alias must be gone before anything else is imported
 from minires.models.blocks import PadShortcut  # noqa: E402
+from minires.probes.training_step import LR, MOMENTUM, WEIGHT_DECAY, random_batch  # noqa: E402
 
 set_threads = threads.of_blas
 
@@ -73,10 +74,10 @@ def parameter(p, transposed=False):
 
 def train_step(name, size, count):
     model = networks.create(name)
-    images, labels = networks.batch(model, size, count)
+    images, labels = random_batch(model, size, count)
     network = Network(model)
-    optimizer = optimizers.MomentumSGD(networks.LR, networks.MOMENTUM).setup(network)
-    optimizer.add_hook(optimizers.WeightDecay(networks.WEIGHT_DECAY))
+    optimizer = optimizers.MomentumSGD(LR, MOMENTUM).setup(network)
+    optimizer.add_hook(optimizers.WeightDecay(WEIGHT_DECAY))
 
     def step():
         loss = F.softmax_cross_entropy(network(images), labels)

@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 
 from benchmarks import networks
-from minires import data, kernels, optim
+from minires import data, kernels
 from minires.arrays import channels_last
-from minires.gradcheck.run import run as run_gradcheck
+from minires.gradcheck.checks.full_check import full_check
 from minires.kernels import Window
 from minires.nn import BatchNorm2d, Conv2d
 from minires.ops import batch_norm as batch_norm_op
 from minires.parallel import Replicas, why_not
+from minires.probes.training_step import random_batch, training_parts
 from minires.train import train_step as one_step
 
 
@@ -23,12 +24,9 @@ def set_threads(n):
 
 def train_step(name, size, count):
     """Of minires.train, with a process for each thread; the step's .args are (model, optimizer, images, labels, …)."""
-    model = networks.create(name)
-    images, labels = networks.batch(model, size, count)
-    optimizer = optim.SGD(model.parameters(), networks.LR, momentum=networks.MOMENTUM,
-                          weight_decay=networks.WEIGHT_DECAY)
-    replicas = _replicas(model, count)
-    return partial(_loss, model, optimizer, channels_last(images), labels, replicas if replicas.n > 1 else None)
+    parts = training_parts(name, size, count)
+    replicas = _replicas(parts[0], count)
+    return partial(_loss, *parts, replicas if replicas.n > 1 else None)
 
 
 def _replicas(model, count):
@@ -42,7 +40,7 @@ def _loss(*parts):
 def inference(name, size, count):
     """As minires.train evaluates: with a process for each thread."""
     model = networks.create(name).eval()
-    return partial(_replicas(model, count).predict, channels_last(networks.batch(model, size, count)[0]))
+    return partial(_replicas(model, count).predict, channels_last(random_batch(model, size, count)[0]))
 
 
 def conv(direction, C, O, kernel, stride, padding, size, count):
@@ -71,7 +69,7 @@ def batch_norm(C, size, count):
 def gradient_check(names, samples):
     def step():
         with contextlib.redirect_stdout(io.StringIO()):
-            if not run_gradcheck(names, samples=samples, quiet=True):
+            if not full_check(names, samples=samples, quiet=True):
                 raise AssertionError("the gradient check failed; run python -m minires.gradcheck")
     return step
 

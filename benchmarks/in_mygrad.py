@@ -9,6 +9,7 @@ from mygrad.nnet.losses import softmax_crossentropy
 
 from benchmarks import networks, threads
 from minires.models.blocks import PadShortcut
+from minires.probes.training_step import LR, MOMENTUM, WEIGHT_DECAY, random_batch
 
 set_threads = threads.of_blas
 
@@ -43,7 +44,7 @@ def shortcut(x, module):
 
 def train_step(name, size, count):
     model = networks.create(name)
-    images, labels = networks.batch(model, size, count)
+    images, labels = random_batch(model, size, count)
     stem, _, blocks, head = networks.anatomy(model)
     layers = [norm_conv(*stem), *(norm_conv(*pair) for block in blocks for pair in networks.branch(block))]
     w, b = parameter(head.weight.data), parameter(head.bias.data)
@@ -60,8 +61,8 @@ def train_step(name, size, count):
         loss = softmax_crossentropy(mg.mean(x, axis=(2, 3)) @ w.T + b, labels)
         loss.backward()
         for p, v in zip(parameters, velocities):
-            v *= networks.MOMENTUM
-            v += p.grad + networks.WEIGHT_DECAY * p.data
-            p.data[...] -= networks.LR * v
+            v *= MOMENTUM
+            v += p.grad + WEIGHT_DECAY * p.data
+            p.data[...] -= LR * v
         return loss.item()
     return step

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from benchmarks import networks
 from minires.models.blocks import PadShortcut
 from minires.nn import Identity
+from minires.probes.training_step import LR, MOMENTUM, WEIGHT_DECAY, random_batch
 
 
 def set_threads(n):
@@ -64,10 +65,10 @@ def twin(model):
 
 def train_step(name, size, count):
     model = networks.create(name)
-    images, labels = map(tensor, networks.batch(model, size, count))
+    images, labels = map(tensor, random_batch(model, size, count))
     model = twin(model)
-    optimizer = torch.optim.SGD(model.parameters(), networks.LR, momentum=networks.MOMENTUM,
-                                weight_decay=networks.WEIGHT_DECAY)
+    optimizer = torch.optim.SGD(model.parameters(), LR, momentum=MOMENTUM,
+                                weight_decay=WEIGHT_DECAY)
 
     def step():
         loss = F.cross_entropy(model(images), labels)
@@ -81,7 +82,7 @@ def train_step(name, size, count):
 
 def inference(name, size, count):
     model = networks.create(name)
-    images = tensor(networks.batch(model, size, count)[0])
+    images = tensor(random_batch(model, size, count)[0])
     model = twin(model).eval()
 
     def step():

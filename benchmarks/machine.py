@@ -1,52 +1,21 @@
-"""The machine: what it is, and how fast it multiplies and copies, with minires' threads."""
+"""The machine: what it is, what tunes it, and how much other programs take of it."""
 
 import contextlib
 import multiprocessing
 import os
 import platform
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from minires import kernels
-from minires.kernels.cpu.threads import parallel_for
-
-
-def gemm(n):
-    """(step, flops): a product of float32 matrices n×n, its rows shared among the workers."""
-    rng = np.random.default_rng(0)
-    a, b = (rng.standard_normal((n, n), dtype=np.float32) for _ in range(2))
-    c = np.empty_like(a)
-    return _on_all(lambda rows: np.matmul(a[rows], b, out=c[rows]), n), 2 * n**3
-
-
-def copy(nbytes):
-    """(step, bytes moved): a copy of an array far larger than any cache, each byte read once and written once."""
-    a = np.ones(nbytes // 4, np.float32)
-    b = np.zeros_like(a)
-    return _on_all(lambda part: np.copyto(b[part], a[part]), len(a)), 2 * a.nbytes
-
-
-def _on_all(task, n):
-    workers = kernels.get_num_threads()
-    bounds = [n * k // workers for k in range(workers + 1)]
-    parts = list(map(slice, bounds, bounds[1:]))
-
-    def work(part):
-        task(part)  # parallel_for() wants nothing back
-    return lambda: parallel_for(work, parts)
+from minires.probes.machine import versions
 
 
 def describe(packages):
     """What a number means nothing without."""
-    versions = {"python": platform.python_version()}
-    for name in ("minires", "numpy", *packages):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
     return {"system": platform.platform(), "cpu": _cpu(), "cores": os.cpu_count(), "memory GB": _memory(),
-            "blas": _blas(), "environment": tuning(), "versions": versions}
+            "blas": _blas(), "environment": tuning(), "versions": versions(*packages)}
 
 
 def tuning():

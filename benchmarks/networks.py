@@ -2,13 +2,9 @@
 
 from collections import namedtuple
 
-import numpy as np
-
 from minires import models
 from minires.models.blocks import Block
 from minires.nn import Linear
-
-LR, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 1e-4  # a rate at which random labels are learned, and nothing overflows
 
 # stem: (convolution, norm); pool: the max-pool behind it or None; blocks: a list; head: the classifier
 Anatomy = namedtuple("Anatomy", "stem pool blocks head")
@@ -28,10 +24,3 @@ def branch(block):
 
 def create(name):
     return models.create(name, rng=0)
-
-
-def batch(model, size, count):
-    """`count` random pictures (N,3,size,size) and their labels; the same ones for every contender."""
-    rng = np.random.default_rng(0)
-    classes = anatomy(model).head.weight.shape[0]
-    return rng.standard_normal((count, 3, size, size), dtype=np.float32), rng.integers(0, classes, count)

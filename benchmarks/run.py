@@ -6,7 +6,8 @@ from functools import partial
 
 from benchmarks import floor, machine
 from benchmarks.timing import interleave, ratio, seconds_a_step
-from minires.gradcheck.tables import WIDTH, Table
+from minires.console import WIDTH, Table
+from minires.probes.machine import copy, product
 
 TABLE = {"workload": 32, "unit": 8, "minires": -8, "against": 7, "theirs": -8, "ratio": -6, "least – most": -13}
 CROWDED = 0.15  # cores taken by others from which on ratios are not to be trusted
@@ -21,8 +22,8 @@ def measure(workload, contenders, pairs, *, tiny=False):
     timed = workload.unit != "MB"
     timers, work = {c.name: c.seconds if timed else c.value for c in contenders}, {}
     if workload.network:  # the machine is measured in the same turns, for it is not always equally fast
-        for name, (step, amount) in (("GEMM", machine.gemm(64 if tiny else 2048)),
-                                     ("copy", machine.copy(1 << 12 if tiny else 1 << 28))):
+        for name, (step, amount) in (("GEMM", product(64 if tiny else 2048)),
+                                     ("copy", copy(1 << 12 if tiny else 1 << 28))):
             timers[name], work[name] = partial(seconds_a_step, step), amount
     with machine.Company(contenders) as company:
         measured = interleave(timers, min(pairs, workload.pairs), quick=tiny or not timed)

@@ -1,6 +1,5 @@
 """What is timed, by name; a part of a name stands for all workloads that have it."""
 
-import difflib
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
@@ -10,6 +9,8 @@ from benchmarks import networks, processes
 from minires import Tensor, kernels, no_grad
 from minires.errors import OptionError
 from minires.nn import Conv2d
+from minires.probes.training_step import random_batch
+from minires.settings import did_you_mean
 
 RIVALS = ("torch", "dezero", "mygrad")
 NETWORKS = {"resnet20": (32, 128), "resnet18": (224, 16), "resnet50": (224, 8)}  # picture's height and width, batch
@@ -120,7 +121,7 @@ def resnet50_convolutions(size):
         if isinstance(module, Conv2d):
             module.register_forward_hook(note)
     with no_grad():
-        model(Tensor(networks.batch(model, size, 1)[0]))
+        model(Tensor(random_batch(model, size, 1)[0]))
     return list(found)
 
 
@@ -131,8 +132,7 @@ def select(names, workloads):
         found = [w for w in workloads if name in (w.name, *w.name.split("/")) or fnmatch(w.name, name)]
         if not found:
             known = dict.fromkeys(word for w in workloads for word in (w.name, *w.name.split("/")))
-            near = difflib.get_close_matches(name, known, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "--list prints all names"
+            hint = did_you_mean(name, known, "--list prints all names")
             raise OptionError(f"there is no workload {name!r}; {hint}")
         chosen += found
     return [w for w in workloads if w in chosen] if names else workloads

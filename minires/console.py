@@ -32,7 +32,6 @@ main's status.
 import argparse
 import atexit
 import contextlib
-import difflib
 import functools
 import math
 import os
@@ -47,6 +46,8 @@ from minires.errors import MiniresError
 
 STOPPED = 130  # the shell's number for what Ctrl-C ended
 DOUBLE_TAP = 1.0  # seconds within which a second Ctrl-C means nothing new
+WIDTH = 80  # of what is printed
+GREEN, RED, PLAIN = "\033[32m", "\033[31m", "\033[0m"
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -268,7 +269,50 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}{self._meant(message)}; see {self.prog} --help\n")
 
     def _meant(self, message):
+        from minires.settings import did_you_mean  # with NumPy, during whose import Ctrl-C must be listened to already
         unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        near = difflib.get_close_matches(unknown[1], flags, n=2, cutoff=0.6) if unknown else []
-        return f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = did_you_mean(unknown[1], flags, most=2) if unknown else ""
+        return f"; {hint}" if hint else ""
+
+
+class Table:
+    """Rows of fixed columns, at most WIDTH characters in all.
+
+    columns: {heading: width}, a negative width for columns of numbers, flushed right. quiet: print nothing.
+    A first cell that is too long has a line of its own, others are cut.
+    """
+
+    def __init__(self, columns, quiet=False, show=None):
+        self.columns, self.quiet, self.show, self.begun = columns, quiet, show or print, False
+
+    def row(self, *cells, passed=None):
+        """Print a line, and the verdict behind it if there is one; under the headings, the first time."""
+        if self.quiet:
+            return
+        if not self.begun:
+            self.show(self._line(self.columns))
+            self.begun = True
+        first, *rest = map(str, cells)
+        if len(first) > abs(next(iter(self.columns.values()))):
+            self.show(first)
+            first = ""
+        self.show(self._line([first, *rest]) + ("" if passed is None else "  " + verdict(passed)), flush=True)
+
+    def _line(self, cells):
+        fitted = []
+        for text, width in zip(cells, self.columns.values()):
+            if len(text) > abs(width):
+                text = text[:abs(width) - 1] + "…"
+            fitted.append(text.rjust(-width) if width < 0 else text.ljust(width))
+        return "  ".join(fitted).rstrip()
+
+
+def verdict(passed):
+    """"ok" or "FAILED", green or red on a terminal."""
+    return coloured("ok", GREEN) if passed else coloured("FAILED", RED)
+
+
+def coloured(text, colour):
+    """The text in a colour, if a person is looking and has not asked for none (https://no-color.org)."""
+    return f"{colour}{text}{PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text

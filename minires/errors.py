@@ -5,6 +5,11 @@ Each class is also the built-in exception that a caller of NumPy or PyTorch woul
 (one line, exit status 2) from a bug of ours (a traceback).
 """
 
+import traceback
+from pathlib import Path
+
+OURS = str(Path(__file__).parent)
+
 
 class MiniresError(Exception):
     """Base of all errors that minires raises on purpose."""
@@ -61,3 +66,13 @@ def need(package: str, extra: str, *, for_what: str):
             f"{for_what} needs {name}, which cannot be imported ({missing}); "
             f'install it with: pip install "minires[{extra}]"'
         ) from missing
+
+
+def describe(error):
+    """An exception in one line, with the place where it was raised: `ValueError: … (homework.py, line 12)`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    # the last line of the person's own file, or else of wherever it was
+    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(OURS)] or frames
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{': ' if text else ''}{text[:300]}{place}"

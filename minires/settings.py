@@ -58,10 +58,16 @@ def meant(name, names):
     return name if name in names else _spellings(names).get(_plain(name))
 
 
-def near(name, names, most=3):
-    """Up to so many of names that may have been meant, the nearest first."""
+def near(name, names, most=3, cutoff=0.6):
+    """Up to so many of names that may have been meant, the nearest first; cutoff: how alike they are at least (0–1)."""
     spellings = _spellings(names)
-    return [spellings[plain] for plain in difflib.get_close_matches(_plain(name), spellings, n=most)]
+    return [spellings[plain] for plain in difflib.get_close_matches(_plain(name), spellings, n=most, cutoff=cutoff)]
+
+
+def did_you_mean(name, names, otherwise="", most=3):
+    """"did you mean a or b?", the end of a message about an unknown name; `otherwise` where no name is near."""
+    close = near(name, names, most)
+    return f"did you mean {' or '.join(close)}?" if close else otherwise
 
 
 def _spellings(names):

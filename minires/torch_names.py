@@ -1,6 +1,6 @@
 """What of torch's names is not here, and what does the same: the one table behind all such messages."""
 
-import difflib
+from minires.settings import near as nearest
 
 ADVICE = {
     # of Tensors
@@ -228,6 +228,6 @@ def missing(where, name, others=(), advice=ADVICE, near=()):
         remedy = f"use minires.ops.{name}"
     if remedy is None:
         same = [other for other in near if name in CLASSIFIERS and other in CLASSIFIERS]
-        close = same or difflib.get_close_matches(name, near, n=1, cutoff=0.8)
+        close = same or nearest(name, near, most=1, cutoff=0.8)
         remedy = f"did you mean {close[0]!r}?" if close else None
     return AttributeError(f"{where} has no {name!r}" + (f": {remedy}" if remedy else ""))

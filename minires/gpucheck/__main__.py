@@ -7,12 +7,13 @@ import traceback
 from contextlib import contextmanager
 
 from minires import console, cuda
+from minires.console import Table, verdict
+from minires.errors import describe
 from minires.gpucheck import compare, speed
 from minires.gpucheck.settings import machine, settings, stands_in
-from minires.gradcheck.checker import known
-from minires.gradcheck.run import check_ops
-from minires.gradcheck.subject import describe
-from minires.gradcheck.tables import Table, verdict
+from minires.gradcheck.checks.checker import known_op
+from minires.gradcheck.checks.full_check import check_ops
+from minires.probes.training_step import training_parts
 from minires.storage import atomic_write, check_writable
 from minires.tensor import registry
 
@@ -44,7 +45,7 @@ def main(argv=None):
     parser.add_argument("--small", action="store_true", help="small images and matrices: the times mean nothing "
                         "(the default where something stands in for a GPU)")
     args = parser.parse_args(argv)
-    names = [known(name) for name in args.ops] or sorted(registry)
+    names = [known_op(name) for name in args.ops] or sorted(registry)
     check_writable(args.json)
     cuda.module("a GPU is to be checked")  # says what is missing
     return check(names, args.json, args.small or bool(stands_in()))
@@ -133,10 +134,10 @@ def check_speed(report, small):
 def show_step(name, size, count, report, rounds, small):
     """Print one network's."""
     if "copy bytes/s" not in report:
-        bandwidth, rate = speed.roofline(1 << (20 if small else 28), 64 if small else 4096, rounds)
+        bandwidth, rate = speed.rates(1 << (20 if small else 28), 64 if small else 4096, rounds)
         print(f"\na copy moves {bandwidth / 1e9:.4g} GB/s, a matrix product makes {rate / 1e9:.4g} GFLOP/s")
         report |= {"copy bytes/s": bandwidth, "product flop/s": rate}
-    parts = speed.make_step(name, size, count)
+    parts = training_parts(name, size, count, "cuda")
     by_kind, counted = speed.launches(parts)
     took, host = speed.seconds(lambda: speed.train_step(*parts), rounds)
     least = speed.floor(parts, report["copy bytes/s"], report["product flop/s"])

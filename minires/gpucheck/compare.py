@@ -5,7 +5,7 @@ import numpy as np
 
 from minires.gpucheck.settings import switched
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.subject import on_device
+from minires.gradcheck.checks.tested_function import on_device
 from minires.tensor import registry
 
 ALLOWED = {False: 2e-5, True: 4e-3}  # of the greatest number; TF32 rounds the factors to 2⁻¹¹ = 5e-4

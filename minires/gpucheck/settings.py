@@ -3,11 +3,9 @@
 import platform
 import sys
 from contextlib import contextmanager
-from importlib import metadata
-
-import numpy as np
 
 from minires import cuda
+from minires.probes.machine import versions
 
 
 def stands_in():
@@ -41,13 +39,6 @@ def settings():
             for cub in cubs for tf32 in tf32s}
 
 
-def _version():
-    try:
-        return metadata.version("minires")
-    except metadata.PackageNotFoundError:
-        return "a checkout that is not installed"
-
-
 def machine():
     """What a number means nothing without."""
     cupy = cuda.module()
@@ -62,5 +53,4 @@ def machine():
             "memory MB": round(properties["totalGlobalMem"] / 2**20),
             "driver for CUDA": version(runtime.driverGetVersion()),
             "CUDA runtime": version(runtime.runtimeGetVersion()),
-            "CuPy": cupy.__version__, "NumPy": np.__version__, "Python": platform.python_version(),
-            "minires": _version(), "system": platform.platform()}
+            "cupy": cupy.__version__, **versions(), "system": platform.platform()}

@@ -5,21 +5,9 @@ import sys
 import time
 from collections import Counter
 
-import numpy as np
-
-from minires import cuda, models, optim
-from minires.arrays import channels_last, to_device
-from minires.probes import costs, listen
+from minires import cuda
+from minires.probes import costs, listen, machine
 from minires.train import train_step
-
-
-def make_step(name, size, count):
-    """(model, optimizer, images, labels) on the GPU."""
-    model = models.create(name, rng=0).to("cuda")
-    rng = np.random.default_rng(0)
-    images = channels_last(rng.standard_normal((count, 3, size, size), dtype=np.float32))
-    return (model, optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-4), to_device(images, "cuda"),
-            to_device(rng.integers(0, 10, count), "cuda"))
 
 
 def launches(parts):
@@ -62,16 +50,13 @@ def seconds(do, rounds):
     return statistics.median(whole), statistics.median(host)
 
 
-def roofline(nbytes, n, rounds):
+def rates(nbytes, n, rounds):
     """(bytes a second of a copy, operations a second of a product of float32 matrices n×n)."""
-    cupy = cuda.module()
-    a, b = cupy.ones(nbytes // 4, "float32"), cupy.empty(nbytes // 4, "float32")
-    copy, _ = seconds(lambda: cupy.copyto(b, a), rounds)
-    a, b = cupy.ones((n, n), "float32"), cupy.ones((n, n), "float32")
-    product, _ = seconds(lambda: a @ b, rounds)
-    return 2 * nbytes / copy, 2 * n**3 / product
+    copy, moved = machine.copy(nbytes, "cuda")
+    product, flops = machine.product(n, "cuda")
+    return moved / seconds(copy, rounds)[0], flops / seconds(product, rounds)[0]
 
 
 def floor(parts, bandwidth, rate):
     """The seconds that a step's operations and bytes need at these rates, one op after the other."""
-    return sum(max(cost.flops / rate, cost.nbytes / bandwidth) for cost in costs(parts[0], *parts[2:]))
+    return sum(cost.seconds(rate, bandwidth) for cost in costs(parts[0], *parts[2:]))

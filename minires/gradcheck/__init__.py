@@ -5,8 +5,8 @@
 """
 
 from minires.gradcheck.cases import Case, cases_of
-from minires.gradcheck.checker import check, check_op
-from minires.gradcheck.networks import check_module, taylor_test
-from minires.gradcheck.report import Report
+from minires.gradcheck.checks.checker import check, check_op
+from minires.gradcheck.checks.networks import check_module, taylor_test
+from minires.gradcheck.checks.report import Report
 
 __all__ = ["Case", "Report", "cases_of", "check", "check_module", "check_op", "taylor_test"]

@@ -5,12 +5,13 @@ import argparse
 from minires import console, cuda, models
 from minires.console import seconds, text, whole
 from minires.errors import OptionError
-from minires.gradcheck.checker import known
-from minires.gradcheck.exam import count_false_alarms, examine_with_bugs
-from minires.gradcheck.graders import check_targets, is_target
+from minires.gradcheck.bugs.mutation_test import run_mutation_test
+from minires.gradcheck.checks.checker import known_op
+from minires.gradcheck.checks.false_alarms import count_false_alarms
+from minires.gradcheck.checks.full_check import full_check
+from minires.gradcheck.checks.step_size import STEPS, errors_by_step
+from minires.gradcheck.grading.grader_output import check_targets, is_target
 from minires.gradcheck.paths import show_paths
-from minires.gradcheck.run import run
-from minires.gradcheck.steps import STEPS, errors_by_step
 from minires.plots import check_plot, plot_steps
 from minires.settings import meant
 from minires.storage import check_writable
@@ -75,10 +76,10 @@ def make_parser():
                         "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG, SVG, "
                         "PDF, JPEG or WebP by the file's ending)")
 
-    exam = parser.add_argument_group("the checker itself")
-    exam.add_argument("--bugs", action="store_true",
+    checker = parser.add_argument_group("the checker itself")
+    checker.add_argument("--bugs", action="store_true",
                       help="plant the bugs of the catalogue one by one: each should be noticed, 98 %% of them must")
-    exam.add_argument("--seeds", type=whole(1), metavar="N",
+    checker.add_argument("--seeds", type=whole(1), metavar="N",
                       help="check the ops with N seeds in a row, looking for false alarms (1000 take some minutes)")
 
     theirs = parser.add_argument_group("somebody's own function", THEIRS)
@@ -127,7 +128,7 @@ def main(argv=None):
     if args.like or args.json or args.gradescope:
         raise OptionError("--like, --json and --gradescope go with a function: FILE.py:NAME")
     for op in args.ops:
-        known(op)
+        known_op(op)
     if args.paths:
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
@@ -144,10 +145,10 @@ def main(argv=None):
         print(args.plot)
         return 0
     if args.bugs:
-        return 0 if examine_with_bugs(args.ops, seed=args.seed, quiet=args.quiet) else 1
+        return 0 if run_mutation_test(args.ops, seed=args.seed, quiet=args.quiet) else 1
     if args.seeds:
         return 0 if count_false_alarms(args.ops, first=args.seed, seeds=args.seeds, device=device) else 1
-    return 0 if run(args.ops, seed=args.seed, samples=args.samples, device=device, quiet=args.quiet) else 1
+    return 0 if full_check(args.ops, seed=args.seed, samples=args.samples, device=device, quiet=args.quiet) else 1
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from minires import data, models
 from minires.arrays import to_device
+from minires.console import Table
 from minires.errors import OptionError
-from minires.gradcheck.tables import Table
 from minires.plots import plot_paths
 from minires.probes import branch_by_jvp, residual_paths
 

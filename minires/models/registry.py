@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from minires.errors import DTypeError, OptionError
-from minires.settings import meant, near
+from minires.settings import did_you_mean, meant
 
 Options = ParamSpec("Options")
 Network = TypeVar("Network")
@@ -78,7 +78,6 @@ def create(name: str, **options: Any) -> Any:
         raise DTypeError(f"create: a model is named by a string such as 'resnet20', got {name!r}")
     known = meant(name, _models)
     if known is None:
-        close = near(name, _models)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names())}"
+        hint = did_you_mean(name, _models, f"there are {', '.join(names())}")
         raise OptionError(f"there is no model {name!r}; {hint}")
     return _models[known](**options)

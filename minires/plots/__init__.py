@@ -1,9 +1,8 @@
-"""Pictures. The only room that imports matplotlib, and only when one is drawn."""
+"""Pictures. The only room of minires that imports matplotlib, and only when one is drawn."""
 
 from minires.plots.curves import plot_curves, plot_gradients
 from minires.plots.files import check_plot
 from minires.plots.paths import plot_paths
-from minires.plots.speed import plot_speed
 from minires.plots.steps import plot_steps
 
-__all__ = ["check_plot", "plot_curves", "plot_gradients", "plot_paths", "plot_speed", "plot_steps"]
+__all__ = ["check_plot", "plot_curves", "plot_gradients", "plot_paths", "plot_steps"]

@@ -17,7 +17,6 @@ STYLES = {
     "4-point": line(BLACK, (0, (1, 1)), "^"),
     "train": line(VERMILION, (0, (4, 2)), "s"), "test": line(BLUE, "-", "o"),
     "shortcut": line(BLUE, "-", "o"), "branch": line(VERMILION, (0, (4, 1.5)), "s"), "arriving": line(BLACK, ":", ""),
-    "torch": {"color": BLUE}, "dezero": {"color": VERMILION}, "mygrad": {"color": GREEN},
 }
 DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v")

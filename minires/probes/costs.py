@@ -13,7 +13,15 @@ from minires.arrays import is_array, owner
 from minires.observe import listen
 from minires.tensor import Tensor, unwrap
 
-Cost = namedtuple("Cost", "op direction flops nbytes")
+
+class Cost(namedtuple("Cost", "op direction flops nbytes")):
+    """What one direction of an op needs. No op is faster than its products or its bytes, whichever take longer."""
+
+    __slots__ = ()
+
+    def seconds(self, flops_per_second, bytes_per_second):
+        """The time that it takes at least, on a machine of these rates."""
+        return max(self.flops / flops_per_second, self.nbytes / bytes_per_second)
 
 
 def costs(model, images, labels, *, training=True):

@@ -1,9 +1,7 @@
 """Pictures in folders: where classes and parts are found, and what is said where they are not."""
 
-import contextlib
 import os
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -266,19 +264,3 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", closed)
     with pytest.raises(DataError, match=r"b cannot be read: Permission denied"):
         imagefolder(tmp_path)
-
-
-def test_the_time_to_find_pictures_grows_with_their_number_only(tmp_path):
-    """4 times the classes take some 4 times as long, and 16 times where all pictures are looked at for each class."""
-    seconds = []
-    for count in (500, 2000):
-        fill(tmp_path / str(count), *map(str, range(count)), count=3)
-        seconds.append(min(timed(lambda root=tmp_path / str(count): imagefolder(root)) for _ in range(3)))
-    assert seconds[1] < 9 * seconds[0]
-
-
-def timed(call):
-    began = time.process_time()
-    with contextlib.suppress(DataError):  # too few pictures for a test: the last thing that is found out
-        call()
-    return time.process_time() - began

@@ -89,11 +89,10 @@ def test_what_a_gpu_refuses_is_reported_and_the_rest_goes_on(small, tmp_path, mo
 
 @needs_gpu
 def test_a_stopped_check_keeps_what_it_has_found(small, tmp_path, monkeypatch, capsys):
-    from minires.gpucheck import speed
 
     def stop(*arguments):
         raise KeyboardInterrupt
-    monkeypatch.setattr(speed, "make_step", stop)
+    monkeypatch.setattr("minires.gpucheck.__main__.training_parts", stop)
     assert main(["relu", "--small", "--json", str(tmp_path / "report.json")]) == 130
     assert json.loads((tmp_path / "report.json").read_text())["gradients"]["relu"]["passed"]
     assert "stopped; what was found so far is in" in capsys.readouterr().err

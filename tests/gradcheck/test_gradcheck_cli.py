@@ -143,7 +143,7 @@ def test_many_seeds_find_no_false_alarm_and_would_show_one(capsys, monkeypatch):
 def test_control_c_is_one_line_and_status_130(capsys, monkeypatch):
     def interrupted(*args, **settings):
         raise KeyboardInterrupt
-    monkeypatch.setattr("minires.gradcheck.__main__.run", interrupted)
+    monkeypatch.setattr("minires.gradcheck.__main__.full_check", interrupted)
     assert main([]) == 130
     assert capsys.readouterr().err == "\ngradcheck: stopped\n"
 
@@ -156,7 +156,7 @@ def test_a_plot_of_error_against_step_is_written(tmp_path, capsys):
 
 
 def test_the_v_curve_is_what_theory_says():
-    from minires.gradcheck.steps import STEPS, errors_by_step
+    from minires.gradcheck.checks.step_size import STEPS, errors_by_step
     errors = errors_by_step("batch_norm")
     assert errors["complex step"][STEPS < 1e-9].max() < 2e-15
     assert 1e-13 < errors["2-point"].min() < 1e-10

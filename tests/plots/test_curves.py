@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minires.errors import MissingDependency
-from minires.plots import plot_curves, plot_gradients, plot_speed, plot_steps
+from minires.plots import plot_curves, plot_gradients, plot_steps
 from minires.plots.style import BLACK, BLUE, GREEN, STYLES, VERMILION, several
 
 ROW = {"epoch": 1, "train_loss": 1.0, "test_loss": 1.2, "train_accuracy": 0.6, "test_accuracy": 0.5}
@@ -47,9 +47,8 @@ def test_every_picture_is_a_figure_for_a_notebook_if_no_file_is_named(tmp_path, 
     monkeypatch.chdir(tmp_path)
     steps = 10.0 ** np.arange(-20, 0.01, 0.25)
     errors = {name: np.full(len(steps), 1e-8) for name in ("complex step", "2-point", "4-point")}
-    ratio = {"torch": {"median": 1.2, "low": 1.1, "high": 1.4}}
     for figure in (plot_curves([ROW]), plot_gradients({"plain8": [1.0, 2.0], "resnet8": [2.0, 1.0]}),
-                   plot_steps("relu", steps, errors), plot_speed({"resnet20/train": ratio})):
+                   plot_steps("relu", steps, errors)):
         assert isinstance(figure, Figure)
         assert any(axes.lines for axes in figure.axes)
     assert list(tmp_path.iterdir()) == []  # Jupyter draws a Figure that is a cell's last value
@@ -88,20 +87,6 @@ def test_a_guide_is_drawn_where_the_error_grows_as_it_says():
     assert guides(plot_steps("relu", steps, {**errors, "4-point": np.where(steps > 0.03, 0.5, rounding)})) == {"h²"}
     flat = {**dict.fromkeys(errors, rounding), "4-point": np.zeros(len(steps))}
     assert guides(plot_steps("neg", steps, flat)) == set()
-
-
-def test_a_table_of_many_ratios_stays_small_enough_to_read():
-    ratio = {"torch": {"median": 1.2, "low": 1.1, "high": 1.4}}
-    names = [f"conv/{k}/{direction}" for k in range(24) for direction in ("forward", "dx", "dw")]
-    figure = plot_speed(dict.fromkeys([*names, "resnet20/train", "memory"], ratio))
-    left, right = figure.axes
-    assert [label.get_text() for label in left.get_yticklabels()] == ["resnet20/train", "memory"]
-    assert [label.get_text() for label in right.get_yticklabels()] == [f"conv/{k}" for k in range(24)]
-    assert max(figure.get_size_inches()) < 10
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["forward", "dx", "dw"]
-    width = figure.get_size_inches()[0] * figure.dpi
-    figure.canvas.draw()
-    assert right.get_legend().get_window_extent().x1 <= width
 
 
 def test_a_figure_replaces_the_old_one_and_leaves_nothing_else(tmp_path):

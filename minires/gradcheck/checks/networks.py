@@ -1,0 +1,256 @@
+"""Holding the gradients of a layer or a whole network against measured derivatives, by name of parameter."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minires.arrays import to_device
+from minires.errors import OptionError, describe
+from minires.gradcheck.checks.checker import AGAIN, compare, first_that_works, floors_of, judged
+from minires.gradcheck.checks.contract import same
+from minires.gradcheck.checks.jumps import jumps_of, upwards
+from minires.gradcheck.checks.kinks import Axis, Bend, kinks_of
+from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
+from minires.gradcheck.checks.point import Point, greatest
+from minires.gradcheck.checks.report import Kink, Report
+from minires.gradcheck.checks.tested_function import DRAWS, MOVED, CannotCheckError, nothing_to_differentiate
+from minires.graph import complex_step as complex_mode
+from minires.graph import no_grad
+from minires.nn import Module
+from minires.tensor import Tensor
+
+
+class TestedModule:
+    """A module as a function of its inputs and parameters, in float64, in the mode it is in, always from one state.
+
+    tensors: those that are differentiated, by name; constants: the frozen parameters, which stay as they are.
+    point: the same as a Point, in which `number` counts the tensors; gradients: those of ⟨upstream, y⟩, by name.
+    What comes out lies on the host, wherever the module computes.
+    """
+
+    def __init__(self, module, arrays, seed, device):
+        self.device = device
+        self.module = copy.deepcopy(module).to(np.float64).to(device)
+        arrays = [np.asarray(a) for a in arrays]
+        self.inputs = [Tensor(a.astype(float), requires_grad=True, device=device) if a.dtype.kind == "f"
+                       else to_device(a, device) for a in arrays]
+        every = {f"input {k}": t for k, t in enumerate(self.inputs) if isinstance(t, Tensor)}
+        every |= dict(self.module.named_parameters())
+        self.tensors = {name: t for name, t in every.items() if t.requires_grad}
+        self.constants = [t for t in every.values() if not t.requires_grad]
+        for t in every.values():
+            t.grad = None  # what the module came with
+        self.number = {name: i for i, name in enumerate(self.tensors)}
+        self._moved = [*self.tensors.values(), *self.constants]
+        self._own = [to_device(t.data, "cpu") for t in self._moved]
+        self.point = Point(self._evaluate, self._own, range(len(self.tensors)), alike=True)
+        self._state = {name: buffer.copy() for name, buffer in self.module.named_buffers()}
+        if not every:
+            raise CannotCheckError(nothing_to_differentiate([f"input {k}" for k in range(len(arrays))], arrays))
+        y = self._run("the forward raises {}", lambda: self.module(*self.inputs))
+        self.y = to_device(y.data, "cpu")
+        self.upstream = np.asarray(np.random.default_rng([seed, 1]).standard_normal(y.shape))
+        if self.tensors:
+            self._run("the backward raises {}", lambda: y.backward(to_device(self.upstream, device)))
+        self.gradients = {name: np.zeros(t.shape) if t.grad is None else to_device(t.grad, "cpu")
+                          for name, t in self.tensors.items()}
+
+        if not same(self.y, self.line({})(0.0), AGAIN):
+            raise CannotCheckError(DRAWS)
+
+    @staticmethod
+    def _run(sentence, call):
+        try:
+            return call()
+        except Exception as error:
+            raise CannotCheckError(sentence.format(describe(error))) from error
+
+    def line(self, directions):
+        """t -> y with each named tensor moved by t·direction·unit."""
+        return self.point.line({self.number[name]: direction for name, direction in directions.items()})
+
+    def _evaluate(self, arrays):
+        """y of these arrays in place of the tensors' own; running statistics start anew each time."""
+        for name, buffer in self.module.named_buffers():
+            buffer[...] = self._state[name]
+        real = [tensor.data for tensor in self._moved]
+        try:
+            for tensor, array, own in zip(self._moved, arrays, self._own):
+                if array is not own:  # what stays as it is stays on its device
+                    tensor.data = to_device(array, self.device)
+            with complex_mode() if arrays[0].dtype.kind == "c" else no_grad():
+                return self._run(MOVED, lambda: self.module(*self.inputs)).detach().numpy()
+        finally:
+            for tensor, data in zip(self._moved, real):
+                tensor.data = data
+
+
+def check_module(module: Module, *arrays: Any, seed: int = 0, samples: int = 4, name: str | None = None,
+                 device: str = "cpu") -> Report:
+    """Hold the gradients of a module's inputs and parameters, by name, against measured derivatives.
+
+    The module is copied to float64 and run in the mode it is in. Each tensor is tested along one random direction v,
+    along which the derivative must equal ⟨∂L/∂x, v⟩, and at `samples` random elements, or at all if it has no more;
+    then all of them are moved at once, along one direction ("everything"). Frozen parameters are passed over, and a
+    note says how many. What the module raises is a problem of the report. -> Report
+    """
+    report = Report(name or type(module).__name__)
+    try:
+        _check_module(TestedModule(module, arrays, seed, device), report, seed, samples)
+    except CannotCheckError as error:
+        report.problems.append(str(error))
+    return report
+
+
+def _check_module(tested, report, seed, samples):
+    rng = np.random.default_rng([seed, 2])
+    everything = {key: np.asarray(rng.standard_normal(gradient.shape)) for key, gradient in tested.gradients.items()}
+    if tested.constants:
+        count = len(tested.constants)
+        report.notes.append(f"{count} frozen parameter{'s' * (count > 1)} passed over")
+    if not everything:
+        return
+    along, places = {}, {}
+    for key, gradient in tested.gradients.items():
+        along[key, 0], places[key, 0] = {tested.number[key]: everything[key]}, ()
+        for k, j in enumerate(rng.permutation(gradient.size)[:samples], 1):
+            places[key, k] = tuple(int(n) for n in np.unravel_index(j, gradient.shape))
+            along[key, k] = tested.point.axis(tested.number[key], places[key, k])
+    along["everything", 0] = {i: v for key in everything for i, v in along[key, 0].items()}
+    places["everything", 0] = ()
+    methods = [COMPLEX_STEP, FOUR_POINT] if is_analytic(tested.line(everything)) else [FOUR_POINT]
+    first_that_works(methods, report, lambda: _measure(tested, report, along, places, seed))
+
+
+def _measure(tested, report, along, places, seed):
+    """Fill the report, measuring by report.by along {(name, number): direction}; places: what element each moves."""
+    whole = along["everything", 0]
+    report.jumps, jumping = jumps_of(tested.point, report.by, [whole, upwards(whole)], along,
+                                     {(key, k): (key, place) for (key, k), place in places.items()})
+    measured = {}
+    for key in dict.fromkeys(name for name, _ in along):
+        measured[key] = _Along(tested, report.by, {k: v for (of, k), v in along.items()
+                                                    if of == key and (of, k) not in jumping})
+    bends = _bends(tested, report.by, measured, seed)
+    for key, found in measured.items():
+        report.arguments.append(_worst(tested, report, key, found, bends, places))
+
+
+class _Along:
+    """What was measured along some directions of one tensor, or of everything, in the units of the Point."""
+
+    def __init__(self, tested, method, directions):
+        self.directions = directions
+        point, size = tested.point, np.abs(tested.y)
+        gradients = [tested.gradients[name] * point.units[i] for name, i in tested.number.items()]
+        self.one = max((point.reach[i] for v in directions.values() for i in v), default=1.0)
+        self.analytic, self.measured, self.unsure, self.scale, self.steepest, depends = [], [], [], 0.0, 0.0, 0.0
+        self.slopes = {}
+        for k, v in directions.items():
+            self.analytic.append(float(sum(np.sum(gradients[i] * direction) for i, direction in v.items())))
+            slope, error = method.derivative(point.line(v), max(1.0, 1.0 / self.one))
+            self.slopes[k] = slope
+            self.measured.append(float(np.sum(tested.upstream * slope)))
+            self.unsure.append(float(np.sum(np.abs(tested.upstream) * error)))
+            self.steepest = max(self.steepest, greatest(slope))
+            depends = max(depends, greatest(np.where(slope, size, 0.0)))
+            # what ⟨∂L/∂x, v⟩ is for a v of that length
+            self.scale = max([self.scale, *(float(np.abs(gradients[i]).max(initial=0)) * np.linalg.norm(direction)
+                                            / max(direction.size, 1) ** 0.5 for i, direction in v.items())])
+        self.size = depends or greatest(size)
+
+
+def _bends(tested, method, measured, seed):
+    """{(name, number of the direction): Bend} where there is no derivative; kinks are looked for along everything."""
+    whole = measured["everything"]
+    parts = {key: found for key, found in measured.items() if found is not whole}
+    axes = {(key, k): Axis(v, found.analytic[n], found.measured[n], found.steepest)
+            for key, found in parts.items() for n, (k, v) in enumerate(found.directions.items())}
+    steepest = max(found.steepest for found in measured.values())
+    lines = []
+    if all(0 in found.slopes for found in measured.values()):  # not where y jumps
+        lines = [(whole.directions[0], sum(found.slopes[0] for found in parts.values()), steepest)]
+    bends = kinks_of(tested.point, method, tested.upstream, axes, lines, seed)
+    if lines and any((key, 0) in bends for key in parts):  # then what stands there is the sum of what stands in each
+        each = [bends.get((key, 0), Bend(*[found.measured[0]] * 3)) for key, found in parts.items()]
+        bends["everything", 0] = Bend(sum(b.low for b in each), sum(b.high for b in each), sum(b.nearest for b in each))
+    return bends
+
+
+def _worst(tested, report, key, found, bends, places):
+    """The ArgumentResult over the directions; errors are relative to the size of ⟨∂L/∂x, v⟩ for a v of that length."""
+    method, upstream = report.by, tested.upstream
+    natural, floor = floors_of(upstream, found.size, 1.0, found.steepest, found.one)
+    kinks = [Kink((n,), bends[key, k].low, bends[key, k].high, found.analytic[n], bends[key, k].nearest)
+             for n, k in enumerate(found.directions) if (key, k) in bends]
+    analytic, measured, unsure = map(np.array, (found.analytic, found.measured, found.unsure))
+
+    def against(excuse):
+        return compare(key, method, analytic, measured, unsure, max(floor, found.scale), kinks, excuse)
+
+    def noise():
+        return np.array([16 * np.sum(np.abs(upstream) * method.noise(tested.point.line(v)))
+                         for v in found.directions.values()])
+    worst = judged(report, against, unsure, natural if floor < natural else 0.0, noise)
+    numbers = list(found.directions)
+    for what in (worst, *worst.kinks):
+        what.index = places[key, numbers[what.index[0]]] if what.index else ()
+    return worst
+
+
+@dataclass(repr=False)
+class Taylor:
+    """The remainders |L(εv) − L(0) − ε⟨∂L/∂θ, v⟩| of a Taylor test, and the power of ε that they fall with."""
+
+    name: str
+    steps: np.ndarray
+    remainders: np.ndarray  # one row a direction
+    rate: float
+
+    @property
+    def passed(self):
+        return self.rate >= 1.95
+
+    def __str__(self):
+        return (f"{'ok    ' if self.passed else 'FAILED'} {self.name}  Taylor test: the remainder falls as "
+                f"ε^{self.rate:.2f} (2 where the gradient is right, 1 where it is not)")
+
+    __repr__ = __str__
+
+
+def taylor_test(module: Module, *arrays: Any, seed: int = 0, directions: int = 5, name: str | None = None,
+                device: str = "cpu") -> Taylor:
+    """How fast the error of the first-order prediction falls when inputs and parameters all move by ε, at random.
+
+    A right gradient leaves a remainder of order ε², a wrong one of order ε. ε is halved from 1e-4 on; the rate is the
+    median of the last three halvings before rounding takes over, for only there has a deep network no kink left between
+    0 and ε, and there the test is sharpest; and the median over some directions. No complex numbers: the network is run
+    as in training. Raises OptionError where it cannot be run, or draws random numbers. -> Taylor
+    """
+    try:
+        return _taylor(TestedModule(module, arrays, seed, device), seed, directions, name or type(module).__name__)
+    except CannotCheckError as error:
+        raise OptionError(f"taylor_test: {error}") from error
+
+
+def _taylor(tested, seed, directions, name):
+    rng = np.random.default_rng([seed, 3])
+    steps = 1e-4 * 0.5 ** np.arange(16)
+    y = tested.line({})(0.0)
+    rounding = 1e2 * 2.0**-53 * float(np.abs(tested.upstream * y).sum())
+    remainders, rates = [], []
+    for _ in range(directions):
+        # as long as what they move, so that ε is a relative change
+        v = {key: rng.standard_normal(g.shape) * float((tested.tensors[key].data ** 2).mean()) ** 0.5
+             for key, g in tested.gradients.items()}
+        line = tested.line({key: direction / tested.point.units[tested.number[key]] for key, direction in v.items()})
+        slope = sum(np.sum(tested.gradients[key] * direction) for key, direction in v.items())
+        rest = np.array([abs(np.sum(tested.upstream * (line(h) - y)) - h * slope) for h in steps])
+        remainders.append(rest)
+        above = np.flatnonzero(rest > rounding)
+        if len(above):  # else L is linear along v, and predicted to rounding
+            last = max(above[-1], 3)
+            rates.append(np.median(np.log2(rest[last - 3:last] / rest[last - 2:last + 1])))
+    return Taylor(name, steps, np.array(remainders), float(np.median(rates or [np.inf])))

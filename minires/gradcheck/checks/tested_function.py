@@ -1,0 +1,102 @@
+"""The function under check: called as a stranger's function must be, with a sentence for whatever goes wrong."""
+
+import copy
+import inspect
+from functools import wraps
+
+import numpy as np
+
+from minires.arrays import is_array, to_device
+from minires.errors import describe
+
+DRAWS = "it gives another y when called again: if it draws random numbers, fix the seed inside"
+MOVED = "the forward raises {} when its inputs are moved by a small step, as measuring a derivative needs"
+
+
+class CannotCheckError(Exception):
+    """The function cannot be checked any further; the text says why, to the person who wrote it."""
+
+
+class TestedFunction:
+    """function(*arrays, **static) -> (y, backward), on float64 copies of the float arrays.
+
+    names: of the arguments; wanted: the positions of those that are differentiated.
+    """
+
+    def __init__(self, function, arrays, static):
+        self.raw, self.static = getattr(function, "raw", function), static
+        arrays = [np.asarray(a) for a in arrays]
+        self.wanted = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
+        self.arrays = [a.astype(float) if i in self.wanted else a for i, a in enumerate(arrays)]
+        self.names = _argument_names(self.raw, len(arrays))
+
+    def forward(self, arrays):
+        """(y, backward), both as the function gives them; settings are copied, for batch norm changes its own."""
+        try:
+            result = self.raw(*arrays, **copy.deepcopy(self.static))
+        except Exception as error:
+            raise CannotCheckError(f"the forward raises {describe(error)}") from error
+        if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
+            raise CannotCheckError(f"the function must return (y, backward), backward a function of dy; it returns "
+                           f"{_kind(result)}")
+        return np.asarray(result[0]), result[1]
+
+    def evaluate(self, arrays):
+        """y alone, for measuring."""
+        try:
+            return self.raw(*arrays, **copy.deepcopy(self.static))[0]
+        except Exception as error:  # numeric.complex_step asks no further: a function may refuse complex numbers
+            raise CannotCheckError(MOVED.format(describe(error))) from error
+
+    def gradients(self, backward, dy, given=""):
+        """What backward returns for each argument, as it is; None where it returns fewer."""
+        try:
+            dxs = backward(dy)
+        except Exception as error:
+            raise CannotCheckError(f"the backward raises {describe(error)}{given}") from error
+        dxs = dxs if isinstance(dxs, (tuple, list)) else (dxs,)
+        if any(dx is not None for dx in dxs[len(self.arrays):]):
+            raise CannotCheckError(f"the backward returns {len(dxs)} gradients for {len(self.arrays)} arguments "
+                           f"({', '.join(self.names)})")
+        return [dxs[i] if i < len(dxs) else None for i in range(len(self.arrays))]
+
+
+def nothing_to_differentiate(names, arrays):
+    """The sentence to a person who gave no array of floats."""
+    given = ", ".join(f"{name} is {a.dtype}" for name, a in zip(names, arrays)) or "there are no arrays"
+    return f"nothing to differentiate: {given}; give floats: np.array([1.0, 2.0])"
+
+
+def on_device(function, device):
+    """The function computing on `device`, with NumPy arrays going in and coming out: measuring stays on the host."""
+    def there(value):
+        return to_device(value, device) if isinstance(value, np.ndarray) and value.dtype != bool else value
+
+    def here(value):
+        return to_device(value, "cpu") if is_array(value) else value
+
+    @wraps(function)
+    def moved(*arrays, **static):
+        y, backward = function(*map(there, arrays), **{key: there(value) for key, value in static.items()})
+
+        def backward_here(dy):
+            dxs = backward(there(dy))
+            return tuple(map(here, dxs)) if isinstance(dxs, tuple) else here(dxs)
+        return here(y), backward_here
+    return moved
+
+
+def _kind(value):
+    if isinstance(value, tuple):
+        return f"({', '.join(type(v).__name__ for v in value)})"
+    return "None" if value is None else f"one {type(value).__name__}"
+
+
+def _argument_names(raw, count):
+    names = []
+    for p in inspect.signature(raw).parameters.values():
+        if p.kind is p.VAR_POSITIONAL:
+            names += [f"{p.name}[{k}]" for k in range(count)]
+        elif p.kind is not p.KEYWORD_ONLY:
+            names.append(p.name)
+    return names[:count]

@@ -1,0 +1,121 @@
+"""The mutation test: all planted bugs must be killed, and each is a bug of its own."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from minires import ops
+from minires.gradcheck import check
+from minires.gradcheck.__main__ import main
+from minires.gradcheck.bugs import Bug, Call, catalogue, planted
+from minires.gradcheck.bugs.bug import BrokenBugError
+from minires.gradcheck.bugs.mutation_test import is_killed
+from minires.gradcheck.cases import cases_of
+from minires.gradcheck.checks.checker import check_case, upstream_for
+from minires.tensor import registry
+
+
+def test_the_catalogue_is_large_and_covers_what_networks_are_made_of():
+    assert len(catalogue) >= 200
+    count = {op: sum(bug.op == op for bug in catalogue) for op in registry}
+    assert count["conv2d"] >= 25
+    assert count["batch_norm"] >= 12
+    assert all(count[op] >= 4 for op in ("layer_norm", "max_pool2d", "avg_pool2d", "cross_entropy", "residual_add"))
+    assert all(count[op] for op in ("add", "mul", "matmul", "linear", "softmax", "relu", "sum", "mean", "getitem"))
+
+
+def test_every_bug_has_a_name_and_a_hint_of_its_own():
+    assert len({(bug.op, bug.name) for bug in catalogue}) == len(catalogue)
+    for bug in catalogue:
+        assert 20 <= len(bug.hint) <= 170, bug
+        assert "\n" not in bug.hint
+
+
+@pytest.mark.parametrize("bug", catalogue, ids=lambda bug: f"{bug.op}: {bug.name}")
+def test_the_bug_is_killed(bug):
+    assert is_killed(bug)
+
+
+OUTSIDE = {"all to each tie", "all to both at ties", "to all of several equal ones", "both slopes at 0"}
+
+
+@pytest.mark.parametrize("bug", [bug for bug in catalogue if bug.name in OUTSIDE],
+                         ids=lambda bug: f"{bug.op}: {bug.name}")
+@pytest.mark.parametrize("seed", range(3))
+def test_too_much_gradient_at_a_tie_is_found_in_a_strangers_function_too(bug, seed):
+    """Which has no convention to be compared with."""
+    assert sum(other.name in OUTSIDE for other in catalogue) >= len(OUTSIDE)
+    found = [check(planted(bug), *copy.deepcopy(case.arrays), seed=seed, **case.static)
+             for case in cases_of(bug.op, seed) if case.convention]
+    assert found
+    for report in found:
+        assert not report.passed, report
+        assert report.kinks
+
+
+def gradients(bug, seed):
+    """What a bug's backward returns on all cases of its op, as one list of arrays."""
+    found = []
+    for case in cases_of(bug.op, seed):
+        y, backward = planted(bug)(*copy.deepcopy(case.arrays), **copy.deepcopy(case.static))
+        dy = upstream_for(np.shape(y), seed)
+        with np.errstate(all="ignore"):
+            dxs = [backward(dy.copy()) for _ in range(2)][1]  # some show in the second call only
+        found += list(dxs) if isinstance(dxs, tuple) else [dxs]
+    return found
+
+
+def same(a, b):
+    return a is b or (a is not None and b is not None and np.shape(a) == np.shape(b) and a.dtype == b.dtype
+                      and np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True))
+
+
+@pytest.mark.parametrize("op", sorted({bug.op for bug in catalogue}))
+def test_no_two_bugs_of_an_op_are_the_same(op):
+    found = {bug.name: gradients(bug, 0) + gradients(bug, 1) for bug in catalogue if bug.op == op}
+    names = list(found)
+    for i, a in enumerate(names):
+        for b in names[i + 1:]:
+            assert not all(map(same, found[a], found[b])), (a, b)
+
+
+def test_a_bug_that_raises_is_not_killed():
+    broken = Bug("relu", "broken", "", lambda call: call.setting("no such setting"))
+    with pytest.raises(BrokenBugError, match="relu: broken: KeyError"):
+        is_killed(broken)
+
+
+def test_a_backward_without_a_bug_survives():
+    harmless = Bug("conv2d", "none", "", lambda call: call.right)
+    assert not is_killed(harmless)
+
+
+def test_a_call_gives_the_right_gradients_and_replaces_some():
+    x, w = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+    call = Call("conv2d", (x, w), {}, np.ones((1, 1, 2, 2)))
+    dx, dw = call.right
+    np.testing.assert_array_equal(dx, ops.conv2d.raw(x, w)[1](call.dy)[0])
+    replaced = call.but(w=2 * dw, b=np.ones(1))
+    assert len(replaced) == 2  # there is no b to have a gradient
+    np.testing.assert_array_equal(replaced[1], 2 * dw)
+    np.testing.assert_array_equal(call.y, np.full((1, 1, 2, 2), 4.0))
+
+
+def test_the_command_prints_killed_and_planted_and_lists_survivors(capsys, monkeypatch):
+    assert main(["--bugs", "residual_add", "relu"]) == 0
+    out = capsys.readouterr().out
+    assert "planted bugs killed (100 %)" in out
+    assert [line.split()[0] for line in out.splitlines()[1:3]] == ["relu", "residual_add"]
+    monkeypatch.setattr("minires.gradcheck.bugs.mutation_test.catalogue", [Bug("relu", "none", "it is right", lambda call: call.right)])
+    assert main(["--bugs"]) == 1
+    out = capsys.readouterr().out
+    assert "SURVIVED relu: none (it is right)" in out
+    assert "0 of 1 planted bugs killed (0 %)" in out
+
+
+def test_bugs_that_only_a_tie_shows_are_found_by_the_convention():
+    for op, name in (("relu", "at 0"), ("max_pool2d", "last"), ("amax", "tie")):
+        bug = next(b for b in catalogue if b.op == op and name in b.name)
+        problems = [p for case in cases_of(op) for p in check_case(op, case, planted(bug)).problems]
+        assert any("by convention" in p for p in problems), bug
