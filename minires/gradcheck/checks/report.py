@@ -67,7 +67,7 @@ class Report:
 
     name: str
     by: Method = COMPLEX_STEP
-    arguments: list[Worst] = field(default_factory=list)
+    arguments: list[ArgumentResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # sentences: what is wrong besides the numbers
     jumps: list[Jump] = field(default_factory=list)  # where y itself jumps: nothing can be proved there
     notes: list[str] = field(default_factory=list)  # sentences: what is worth knowing and not wrong
@@ -91,7 +91,7 @@ class Report:
         """How many elements were compared or skipped."""
         return sum(w.elements + len(w.kinks) for w in self.arguments) + sum(j.argument != "" for j in self.jumps)
 
-    def agrees(self, worst: Worst) -> bool:
+    def agrees(self, worst: ArgumentResult) -> bool:
         """Whether an entry of `arguments` stays within the method's tolerance."""
         return worst.error - worst.doubt <= self.by.tolerance
 
