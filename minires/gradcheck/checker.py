@@ -20,6 +20,7 @@ from minires.tensor import registry
 
 FLOOR = 1e-3  # see floors_of
 SAID = 1e-5  # a note says so where the measurement leaves a gradient unsure by more than this part of it
+UNPROVED = 0.25  # nor is anything proved where it leaves more than this part unsure, see judged
 AGAIN = 1e-9  # y may differ so much when computed again, by the order of sums on a GPU
 BESIDE = 2.0**-7  # how far from the inputs a function is asked whether it is analytic: |x| would seem to be at 0
 SINGLE = 64  # rounding units that a float32 backward may be off, see _single
@@ -36,7 +37,8 @@ def check(function, *arrays, seed=0, label=None, view=False, **static):
     tolerance·1e-3·max|dy|·Y/X is allowed; a note says how much if it is over 1e-5 of S.
 
     At a kink, where there is no derivative, the gradient must be one of the subgradients; the report counts these
-    places. Where y itself jumps, nothing can be proved: the report does not pass, and its status is "JUMP".
+    places. Where y itself jumps, nothing can be proved: the report does not pass, and its status is "JUMP". Neither
+    does it where a quarter of the gradient is lost in rounding, or where nothing was compared: there it is "UNSURE".
 
     Besides, backward must return a gradient of the right shape and dtype for each, the same when called twice, zero for
     a dy of zeros; it may not change its inputs nor hand out their memory (view=True allows y to share it), and must
@@ -155,7 +157,7 @@ def _measure_at(point, along, subject, report, upstream, dxs, seed):
         unsure = found.unsure.copy()
         for k in kinks[i]:
             unsure[k.index] = 0.0
-        report.arguments.append(judged(report, against, unsure, natural if floor < natural else 0.0,
+        report.arguments.append(judged(report, against, unsure, natural if floor < natural else 0.0, floor,
                                        lambda i=i: _noise(subject, point, report.by, i, upstream)))
     if any(k.nearest != k.analytic and k.low <= k.analytic <= k.high for found in kinks.values() for k in found):
         report.notes.append("at the kink each element alone may have its gradient, but not all elements together: "
@@ -222,16 +224,28 @@ def _noise(subject, point, method, i, upstream):
     return 16 * (measured + np.ptp(np.array(given, float), axis=0))
 
 
-def judged(report, against, unsure, natural, noise):
+def judged(report, against, unsure, natural, floor, noise):
     """against(0.0), a Worst, if that agrees; else it is asked whether rounding is to blame, `natural` at most.
 
     against(excuse) -> Worst; unsure: the measured derivatives' own errors; noise() -> what rounding does besides.
+
+    Errors. Let D be what is left unsure, g the gradient by backward, m the measured one, t the true one. Then m is
+    within D of t, and a g within D of m passes: |g − t| may be 2D. A g of 2t is |g|/2 away from t, one of t/2 is |g|
+    away, one of 0 or −t more. So D < |g|/4 is needed to tell the least of these, and where D is more than that part of
+    the greatest gradient the report is UNSURE. A gradient of less than the floor is held to be 0. There D has to be
+    less than that part of what the floor is taken from, the steepest slope, so that none as large as that is lost.
+    With no natural size nothing is excused, and a wrong gradient fails, whatever D is.
     """
     worst, most = against(0.0), report.by.tolerance * natural
     if natural and not report.agrees(worst) and report.agrees(against(most)):
         worst = against(np.fmin(unsure + noise(), most))
     hidden = max(worst.doubt * worst.scale, float(np.max(unsure, initial=0.0)))
-    if report.agrees(worst) and hidden > max(SAID, 10 * report.by.tolerance) * worst.scale:
+    size = worst.scale if worst.scale > floor else floor / FLOOR
+    if report.agrees(worst) and natural and min(hidden, most) > UNPROVED * size:
+        report.unsure.append(f"rounding leaves d{worst.argument} unsure by {hidden:.1e}, and the greatest is "
+                             f"{size:.1e}: a wrong one would not be seen; scale the inputs, so that y is not so "
+                             f"much larger than what {worst.argument} adds to it, or check at other ones")
+    elif report.agrees(worst) and hidden > max(SAID, 10 * report.by.tolerance) * worst.scale:
         report.notes.append(f"rounding leaves d{worst.argument} unsure by {hidden:.1e}: a smaller error is not seen")
     return worst
 

@@ -190,7 +190,7 @@ def _worst(network, report, key, found, bends, places):
     def noise():
         return np.array([16 * np.sum(np.abs(upstream) * method.noise(network.point.line(v)))
                          for v in found.directions.values()])
-    worst = judged(report, against, unsure, natural if floor < natural else 0.0, noise)
+    worst = judged(report, against, unsure, natural if floor < natural else 0.0, floor, noise)
     numbers = list(found.directions)
     for what in (worst, *worst.kinks):
         what.index = places[key, numbers[what.index[0]]] if what.index else ()

@@ -69,6 +69,7 @@ class Report:
     arguments: list = field(default_factory=list)
     problems: list = field(default_factory=list)  # sentences: what is wrong besides the numbers
     jumps: list = field(default_factory=list)  # where y itself jumps: nothing can be proved there
+    unsure: list = field(default_factory=list)  # sentences: why the numbers prove nothing here, right or wrong
     notes: list = field(default_factory=list)  # sentences: what is worth knowing and not wrong
     hint: str = ""  # the known mistake that gives just these numbers
 
@@ -96,10 +97,11 @@ class Report:
 
     @property
     def status(self):
-        """"ok"; "JUMP" if nothing is wrong but y jumps at the inputs, where there is no gradient to check; "FAILED"."""
+        """"ok"; "FAILED"; and where nothing is seen to be wrong, but nothing is proved either: "JUMP" if y jumps at the
+        inputs, where there is no gradient to check, and "UNSURE" if measuring cannot tell right from wrong."""
         if self.problems or self.wrong:
             return "FAILED"
-        return "JUMP" if self.jumps else "ok"
+        return "JUMP" if self.jumps else "UNSURE" if self.unsure else "ok"
 
     @property
     def passed(self):
@@ -123,7 +125,7 @@ class Report:
         said = list(self.problems)
         w = self.worst
         if w is None:
-            said += [] if said else ["nothing to differentiate"]
+            said += [] if said or self.unsure else ["nothing to differentiate"]
         elif self.wrong:
             said.append(f"{self.method}, worst error {w.error:.1e} at {w}: {w} is {w.analytic:.9g} by backward, "
                         f"{w.numeric:.9g} measured")
@@ -133,7 +135,7 @@ class Report:
             first = next(w for w in self.arguments if w.kinks)
             said.append(f"{self.kinks} of {self.elements} elements skipped at a kink, "
                         f"d{first.argument}{first.kinks[0]}")
-        said += [sentence for sentence in (self.jumped, *self.notes, self.hint) if sentence]
+        said += [sentence for sentence in (self.jumped, *self.unsure, *self.notes, self.hint) if sentence]
         return f"{self.status:6} {self.name}  {'; '.join(said)}"
 
     __repr__ = __str__  # as a notebook shows it
@@ -141,8 +143,9 @@ class Report:
     def as_dict(self):
         """For JSON."""
         return {"name": self.name, "passed": self.passed, "status": self.status, "method": self.method,
-                "problems": self.problems, "notes": self.notes, "hint": self.hint, "wrong": self.wrong,
-                "elements": self.elements, "kinks": self.kinks, "jumps": [asdict(j) for j in self.jumps],
+                "problems": self.problems, "unsure": self.unsure, "notes": self.notes, "hint": self.hint,
+                "wrong": self.wrong, "elements": self.elements, "kinks": self.kinks,
+                "jumps": [asdict(j) for j in self.jumps],
                 "arguments": [asdict(w) for w in self.arguments]}
 
 
