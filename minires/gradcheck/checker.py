@@ -14,7 +14,7 @@ from minires.gradcheck.jumps import jumps_of, upwards
 from minires.gradcheck.kinks import Axis, kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.point import TINY, Point, greatest
-from minires.gradcheck.report import Kink, Report, Reports, Worst
+from minires.gradcheck.report import Kink, Report, Reports, Worst, place
 from minires.gradcheck.subject import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
 from minires.tensor import registry
 
@@ -124,7 +124,9 @@ def _measure(subject, report, upstream, dxs, y, seed):
     rng = np.random.default_rng([seed, 2])
     point = Point(subject.evaluate, subject.arrays, subject.wanted)
     along = point.random_direction(rng)
-    analytic = all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v})) for i, v in along.items())
+    point.fit(along)
+    analytic = all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v}), point.blur(i))
+                   for i, v in along.items())
     methods = [FOUR_POINT_SINGLE] if y.dtype == np.float32 else [COMPLEX_STEP, FOUR_POINT] if analytic else [FOUR_POINT]
     return first_that_works(methods, report, lambda: _measure_at(point, along, subject, report, upstream, dxs, seed))
 
@@ -145,6 +147,14 @@ def _measure_at(point, along, subject, report, upstream, dxs, seed):
     elements = {(i, j): point.axis(i, j) for i in point.wanted for j in np.ndindex(point.units[i].shape)}
     report.jumps, jumping = jumps_of(point, report.by, [*together, upwards(along)], elements,
                                      {(i, j): (subject.names[i], j) for i, j in elements})
+    coarse = [e for e, line in elements.items() if e not in jumping and _too_coarse(point, report.by, e, line)]
+    if coarse:
+        i, j = coarse[0]
+        more = f" ({len(coarse)} of {len(elements)} elements are such)" if len(coarse) > 1 else ""
+        report.unsure.append(f"y changes too fast where {subject.names[i]}{place(j)} is {subject.arrays[i][j]:.6g}"
+                             f"{more}: steps that floats resolve there span several waves or jumps; scale the inputs "
+                             "down, or check at smaller ones")
+    jumping |= set(coarse)  # neither are these compared
     slopes = {i: _slopes(point, report.by, i, upstream, v, jumping) for i, v in along.items()}
     kinks = _kinks(point, report.by, upstream, dxs, slopes, {e: v for e, v in elements.items() if e not in jumping},
                    together, seed)
@@ -157,12 +167,24 @@ def _measure_at(point, along, subject, report, upstream, dxs, seed):
         unsure = found.unsure.copy()
         for k in kinks[i]:
             unsure[k.index] = 0.0
-        report.arguments.append(judged(report, against, unsure, natural if floor < natural else 0.0, floor,
-                                       lambda i=i: _noise(subject, point, report.by, i, upstream)))
+        worst = judged(report, against, unsure, natural if floor < natural else 0.0, floor,
+                       lambda i=i: _noise(subject, point, report.by, i, upstream))
+        excused = against(point.lost(i, report.by.u) * np.abs(found.measured))
+        if not report.agrees(worst) and report.agrees(excused):
+            report.unsure.append(f"rounding of {worst.argument}{place(excused.index)} may take {excused.doubt:.1e} of "
+                                 f"the gradient from what is measured, and it differs by {excused.error:.1e}: y "
+                                 "changes too fast; scale the inputs down, or check at smaller ones")
+            worst = excused
+        report.arguments.append(worst)
     if any(k.nearest != k.analytic and k.low <= k.analytic <= k.high for found in kinks.values() for k in found):
         report.notes.append("at the kink each element alone may have its gradient, but not all elements together: "
                             "it is no average of the gradients nearby (measured: the nearest that is)")
     return [found.terms for found in slopes.values()]
+
+
+def _too_coarse(point, method, element, along):
+    """Whether floats lie too far apart to measure along an element; where y stays as it is they never do."""
+    return element in point.coarse and bool(np.any(method.slope(point.line(along), 0.0, method.near)))
 
 
 def _kinks(point, method, upstream, dxs, slopes, elements, together, seed):
@@ -199,7 +221,7 @@ def _slopes(point, method, i, upstream, along, jumping):
         if (i, j) in jumping:
             continue
         unit = float(point.units[i][j])
-        column, error = method.derivative(point.line(point.axis(i, j)), max(point.reach[i], 1.0) / unit)
+        column, error = method.derivative(point.line(point.axis(i, j)), point.room(i, j))
         terms = upstream * column
         found.measured[j] = terms.sum() / unit
         found.terms[j] = np.abs(terms).sum() / unit

@@ -37,8 +37,8 @@ class Jump:
 
     def __str__(self):
         moves = f"{self.argument}{place(self.index)} moves" if self.argument else "several elements move together"
-        return (f"y jumps when {moves}: y{place(self.output)} is {self.before:.6g} just below, {self.at:.6g} here and "
-                f"{self.after:.6g} just above")
+        return (f"y jumps when {moves}: y{place(self.output)} is {self.before:.9g} just below, {self.at:.9g} here and "
+                f"{self.after:.9g} just above")
 
 
 @dataclass

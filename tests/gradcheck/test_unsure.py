@@ -8,6 +8,7 @@ import pytest
 from minires import nn, op
 from minires.gradcheck import check, check_module
 from minires.gradcheck.graders import Result, summary
+from minires.gradcheck.point import WIDEST, Point
 
 X = np.array([0.7, -1.3, 2.1])
 
@@ -55,3 +56,58 @@ def test_a_grader_hears_why_nothing_is_proved():
     said = json.loads(json.dumps(report.as_dict()))
     assert (said["status"], said["passed"], len(said["unsure"])) == ("UNSURE", False, 1)
     assert summary(Result("homework.py:sizes", "add", [report])).count("rounding leaves db unsure") == 1
+
+
+def real(f):
+    """f, which refuses complex numbers."""
+    def refusing(x):
+        if x.dtype.kind == "c":
+            raise TypeError("real numbers only")
+        return f(x)
+    return refusing
+
+
+@pytest.mark.parametrize("size", [1e4, 1e6, 1e7, 1e8, 1e9])
+@pytest.mark.parametrize(("f", "method"), [(np.sin, "complex step"), (real(np.sin), "4-point")])
+def test_waves_far_shorter_than_the_inputs_are_followed(f, method, size):
+    def waves(x, factor):
+        return f(x), lambda dy: factor * dy * np.cos(x)
+    report = check(waves, X * size, factor=1.0)
+    assert (report.status, report.method, report.kinks) == ("ok", method, 0), report
+    for factor in (1.01, 2.0, 0.0, -1.0):
+        assert check(waves, X * size, factor=factor).status == "FAILED", factor
+
+
+@pytest.mark.parametrize("f", [np.sin, real(np.sin)])
+@pytest.mark.parametrize("size", [1e11, 1e13, 1e15])
+def test_waves_that_floats_do_not_follow_are_said_to_be_such(f, size):
+    for factor in (1.0, 2.0):
+        report = check(lambda x, factor=factor: (f(x), lambda dy: factor * dy * np.cos(x)), X * size)
+        assert report.status == "UNSURE", report
+        assert "y changes too fast where" in str(report)
+        assert "scale the inputs down" in str(report)
+
+
+@pytest.mark.parametrize("x", [[1.3e7, 2.6e7], [1e6, 3e6], [1e8, 3e8]], ids=str)
+@pytest.mark.parametrize("slope", [0.0, 1.0])
+def test_a_jump_at_a_large_input_is_one(x, slope):
+    report = check(lambda x: (np.floor(x), lambda dy: slope * dy), np.array(x))
+    assert (report.status, report.kinks, len(report.jumps)) == ("JUMP", 0, 2), report
+
+
+@pytest.mark.parametrize("x", [[1.3e7 + 0.3, 2.6e7 + 0.4], [1e6 + 0.5, 3e6 - 0.2], [1e8 + 0.3, 3e8 - 0.1], [1e10 + 0.4]],
+                         ids=str)
+@pytest.mark.parametrize("f", [np.floor, np.round, np.ceil])
+def test_between_jumps_a_large_input_has_a_gradient_of_zero(f, x):
+    x = np.array(x) if f is not np.round else np.array(x) + 0.07  # off the half, where it jumps
+    report = check(lambda x: (f(x), lambda dy: 0 * dy), x)
+    assert (report.status, report.kinks) == ("ok", 0), report
+    assert check(lambda x: (f(x), lambda dy: dy.copy()), x).status == "FAILED"
+
+
+def test_a_line_of_points_that_meets_the_same_place_of_each_wave_does_not_mislead():
+    for offset in np.linspace(0.05, 0.95, 7):
+        for base in (1.3e7, 1e8, 3e8, 7.7e8, 1e9):
+            point = Point(lambda at: np.floor(at[0]), [np.array([base + offset])], [0])
+            point.fit({0: np.ones(1)})
+            assert 0 < WIDEST * point.units[0][0] < 1, (base, offset)
