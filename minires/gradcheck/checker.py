@@ -9,7 +9,7 @@ from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
 from minires.gradcheck import numeric
 from minires.gradcheck.cases import cases_of
-from minires.gradcheck.conduct import conduct, form, same
+from minires.gradcheck.conduct import conduct, form, repeatable, same
 from minires.gradcheck.jumps import jumps_of, upwards
 from minires.gradcheck.kinks import Axis, kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
@@ -21,6 +21,7 @@ from minires.tensor import registry
 FLOOR = 1e-3  # see floors_of
 SAID = 1e-5  # a note says so where the measurement leaves a gradient unsure by more than this part of it
 UNPROVED = 0.25  # nor is anything proved where it leaves more than this part unsure, see judged
+FAINT = -970  # a complex step makes a change of 2^-970 or more, or else some of its 53 digits are below 2^-1022
 AGAIN = 1e-9  # y may differ so much when computed again, by the order of sums on a GPU
 BESIDE = 2.0**-7  # how far from the inputs a function is asked whether it is analytic: |x| would seem to be at 0
 SINGLE = 64  # rounding units that a float32 backward may be off, see _single
@@ -51,7 +52,7 @@ def check(function, *arrays, seed=0, label=None, view=False, **static):
     if places:
         function = on_device(function, places.pop())
         arrays = [to_device(a, "cpu") if is_array(a) else a for a in arrays]
-    return examine(Subject(function, arrays, static), label, seed=seed, view=view)
+    return examine(Subject(function, arrays, static), label, seed=seed, view=view).say_if_empty()
 
 
 def examine(subject, label=None, *, seed=0, view=False, strict=False, convention=None):
@@ -87,12 +88,17 @@ def _examine(subject, report, seed, view, strict, convention):
     if report.problems:
         return
     kept = [None if dx is None else np.array(dx) for dx in dxs]
-    report.problems += conduct(subject, y, backward, upstream, dxs, view=view)
+    lost = not_finite(y, {subject.names[i]: kept[i] for i in subject.wanted})
+    if lost:
+        report.unsure.append(lost)
+        return
+    unsteady = repeatable(subject, backward, upstream, dxs)
+    report.problems += unsteady or conduct(subject, y, backward, upstream, dxs, view=view)
     if not np.array_equal(sent, upstream):
         report.problems.insert(0, "backward changes the gradient dy that it is given")
     changed = _changed(subject, before)
     report.problems[:0] = changed
-    if changed:
+    if changed or unsteady:  # whose numbers differ with each call has none to compare
         return
     terms = _measure(subject, report, upstream, kept, y, seed)
     if strict and not report.wrong:
@@ -104,6 +110,22 @@ def _examine(subject, report, seed, view, strict, convention):
                 at = tuple(map(int, np.unravel_index(np.argmax(np.abs(kept[i] - dx)), dx.shape)))
                 say = report.problems if strict else report.notes
                 say.append(f"at a tie d{subject.names[i]}{list(at)} is {kept[i][at]:.6g}, by convention {dx[at]:.6g}")
+
+
+def not_finite(y, gradients):
+    """The sentence about an output without a number, "" if there is none; gradients: {argument: by backward}.
+
+    An infinity counts where backward makes none of finite numbers of it: −inf in a mask is a constant.
+    """
+    lost = np.isnan(y)
+    if not all(np.isfinite(dx).all() for dx in gradients.values()):
+        lost |= np.isinf(y)
+    if not lost.any():
+        return ""
+    at = tuple(int(k) for k in np.argwhere(lost)[0])
+    more = f" ({int(lost.sum())} of {lost.size} elements are such)" if lost.sum() > 1 else ""
+    return (f"y{place(at)} is {'NaN' if np.isnan(y[at]) else f'{y[at]:g}'} at these inputs{more}: there is no "
+            "derivative to compare with; check at inputs where y is finite")
 
 
 def _changed(subject, before):
@@ -124,6 +146,13 @@ def _measure(subject, report, upstream, dxs, y, seed):
     rng = np.random.default_rng([seed, 2])
     point = Point(subject.evaluate, subject.arrays, subject.wanted)
     along = point.random_direction(rng)
+    faint = [i for i in point.wanted if np.any(dxs[i]) and greatest(y) < 1e-20 and np.max(
+        np.log2(np.abs(dxs[i])) + np.log2(point.units[i] * numeric.STEP_COMPLEX)) < FAINT]
+    if faint:
+        name = subject.names[faint[0]]
+        report.unsure.append(f"d{name} is {greatest(dxs[faint[0]]):.1e} at most: what a step of {name} changes is lost "
+                             "below the smallest floats; scale the inputs up, or check at larger ones")
+        return []
     point.fit(along)
     analytic = all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v}), point.blur(i))
                    for i, v in along.items())

@@ -15,16 +15,18 @@ ORDINARY = 1e250  # 2²⁰ times what is greater may be infinite
 
 def conduct(subject, y, backward, dy, dxs, *, view=False):
     """Sentences about everything that is wrong, most telling first; dxs = backward(dy) was called once already."""
-    problems = []
-    again = subject.gradients(backward, dy.copy(), " when it is called a second time")
-    for i in subject.wanted:
-        if not same(dxs[i], again[i]):
-            problems.append(f"backward called twice gives two different gradients for {subject.names[i]}")
-    problems += _aliases(subject, y, dxs, view)
-    problems += _zero(subject, backward, dy) or _linear(subject, backward, dy, again)
+    problems = _aliases(subject, y, dxs, view)
+    problems += _zero(subject, backward, dy) or _linear(subject, backward, dy, subject.gradients(backward, dy.copy()))
     for layout, given in LAYOUTS.items():
         problems += _layout(subject, dy, layout, given)
     return problems
+
+
+def repeatable(subject, backward, dy, dxs):
+    """Sentences about gradients that are others when backward is called again; dxs = backward(dy) was called once."""
+    again = subject.gradients(backward, dy.copy(), " when it is called a second time")
+    return [f"backward called twice gives two different gradients for {subject.names[i]}: it draws random numbers, or "
+            "keeps something between calls" for i in subject.wanted if not same(dxs[i], again[i])]
 
 
 def form(subject, dxs, y):

@@ -7,7 +7,7 @@ import numpy as np
 
 from minires.arrays import to_device
 from minires.errors import OptionError
-from minires.gradcheck.checker import AGAIN, compare, first_that_works, floors_of, judged
+from minires.gradcheck.checker import AGAIN, compare, first_that_works, floors_of, judged, not_finite
 from minires.gradcheck.conduct import same
 from minires.gradcheck.jumps import jumps_of, upwards
 from minires.gradcheck.kinks import Axis, Bend, kinks_of
@@ -98,7 +98,7 @@ def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
         _check_module(Network(module, arrays, seed, device), report, seed, samples)
     except Unusable as unusable:
         report.problems.append(str(unusable))
-    return report
+    return report.say_if_empty()
 
 
 def _check_module(network, report, seed, samples):
@@ -107,7 +107,11 @@ def _check_module(network, report, seed, samples):
     if network.constants:
         count = len(network.constants)
         report.notes.append(f"{count} frozen parameter{'s' * (count > 1)} passed over")
-    if not everything:
+    lost = not_finite(network.y, network.gradients) if network.y.size else (
+        f"nothing was compared, because y of shape {network.y.shape} is empty: give inputs with elements")
+    if lost:
+        report.unsure.append(lost)
+    if lost or not everything:
         return
     along, places = {}, {}
     for key, gradient in network.gradients.items():

@@ -115,6 +115,13 @@ class Report:
         more = f" ({len(self.jumps)} of {self.elements} elements are such)" if len(self.jumps) > 1 else ""
         return f"{self.jumps[0]}{more}: there is no derivative here, so nothing is proved; check at other inputs"
 
+    def say_if_empty(self):
+        """Nothing compared is nothing proved: UNSURE, if it is not worse."""
+        if not (self.problems or self.unsure or self.elements):
+            self.unsure.append("nothing was compared, because the arrays are empty: give some with elements"
+                               if self.arguments else "nothing was compared: there is nothing to differentiate")
+        return self
+
     @property
     def wrong(self):
         """The names of the arguments whose gradients are wrong."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from minires.arrays import is_array, to_device
 
-DRAWS = "it gives another y when called again: if it draws random numbers, fix the seed inside"
+DRAWS = ("it gives another y when called again: if it draws random numbers, fix the seed inside; or it keeps something "
+         "between calls, or changes its input")
 MOVED = "the forward raises {} when its inputs are moved by a small step, as measuring a derivative needs"
 OURS = str(Path(__file__).parents[1])
 

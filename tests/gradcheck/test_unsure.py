@@ -111,3 +111,51 @@ def test_a_line_of_points_that_meets_the_same_place_of_each_wave_does_not_mislea
             point = Point(lambda at: np.floor(at[0]), [np.array([base + offset])], [0])
             point.fit({0: np.ones(1)})
             assert 0 < WIDEST * point.units[0][0] < 1, (base, offset)
+
+
+@pytest.mark.parametrize(("f", "dx", "x", "sentence"), [
+    (np.log, lambda x: 1 / x, [2.0, -1.0], "y[1] is NaN at these inputs: there is no derivative"),
+    (np.exp, np.exp, [800.0, 1.0], "y[0] is inf at these inputs"),
+    (lambda x: 2 * x, lambda x: 2.0, [np.nan, np.nan], "y[0] is NaN at these inputs (2 of 2 elements are such)"),
+])
+def test_an_output_that_is_no_number_is_named_and_nothing_else_is(f, dx, x, sentence):
+    report = check(lambda x: (f(x), lambda dy: dy * dx(x)), np.array(x))
+    assert (report.status, report.problems, len(report.unsure)) == ("UNSURE", [], 1), report
+    assert sentence in str(report)
+    assert "check at inputs where y is finite" in str(report)
+    assert "nan" not in str(report)
+
+
+def test_a_module_whose_output_is_no_number_or_empty_proves_nothing():
+    for x, sentence in ((np.full((2, 3), np.nan), "y[0, 0] is NaN at these inputs (4 of 4"),
+                        (np.zeros((0, 3)), "nothing was compared, because y of shape (0, 2) is empty")):
+        report = check_module(nn.Linear(3, 2, rng=0), x)
+        assert report.status == "UNSURE", report
+        assert sentence in str(report)
+
+
+@pytest.mark.parametrize("size", [1e-145, 1e-155, 1e-200, 1e-290])
+def test_changes_below_the_smallest_floats_prove_nothing(size):
+    for factor in (2, 3, 1):
+        report = check(lambda x, factor=factor: (x * x, lambda dy: factor * x * dy), X * size)
+        assert report.status == "UNSURE", report
+        assert "scale the inputs up" in str(report)
+
+
+def test_a_backward_that_draws_random_numbers_is_told_just_that():
+    rng = np.random.default_rng(0)
+    report = check(lambda x: (2 * x, lambda dy: 2 * dy * rng.standard_normal(dy.shape)), X)
+    assert report.problems == ["backward called twice gives two different gradients for x: it draws random numbers, or "
+                               "keeps something between calls"]
+    assert report.arguments == []
+
+
+def test_a_module_that_keeps_something_between_calls_is_told_so():
+    class Counting(nn.Module):
+        def __init__(self):
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return x * self.calls
+    assert "or it keeps something between calls, or changes its input" in str(check_module(Counting(), X))
