@@ -15,7 +15,8 @@ from minires.gradcheck.kinks import Axis, kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.point import TINY, Point, greatest
 from minires.gradcheck.report import Kink, Report, Reports, Worst, place
-from minires.gradcheck.subject import DRAWS, Subject, Unusable, nothing_to_differentiate, on_device
+from minires.gradcheck.subject import DRAWS, Subject, Unusable, kind_of, nothing_to_differentiate, on_device
+from minires.nn import Module
 from minires.tensor import registry
 
 FLOOR = 1e-3  # see floors_of
@@ -47,6 +48,10 @@ def check(function, *arrays, seed=0, label=None, view=False, **static):
 
     Where an array lies on a GPU, the function gets all of them there, and what it gives is measured on the host.
     """
+    if isinstance(function, Module):
+        raise OptionError(f"check: {type(function).__name__} is a module; use check_module, with the same inputs")
+    if not callable(function):
+        raise OptionError(f"check: the function comes first, then its arrays; got {kind_of(function)}")
     places = {device_of(a) for a in arrays if is_array(a)} - {"cpu"}
     function = getattr(function, "raw", function)
     if places:
@@ -377,6 +382,9 @@ def check_op(name, function=None, *, seed=0, samples=1, strict=None, device="cpu
 
 def known(name):
     """The name of an op, if it is one. Raises OptionError with the nearest ones if not."""
+    if not isinstance(name, str):
+        raise OptionError(f"give the name of an op, {getattr(name, '__name__', 'relu')!r}, not the function itself; a "
+                          "function of your own goes to check")
     if name not in registry:
         near = difflib.get_close_matches(str(name), registry, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(registry))}"

@@ -36,7 +36,8 @@ def form(subject, dxs, y):
         x, dx, name = subject.arrays[i], dxs[i], subject.names[i]
         if dx is None or np.asarray(dx).dtype.kind not in "fiubc":
             got = "no gradient (None)" if dx is None else f"a {type(dx).__name__}"
-            problems.append(f"backward gives {got} for {name} of shape {x.shape}")
+            setting = "" if x.ndim else f"; if it is a setting, pass it by keyword: {name}={x}"
+            problems.append(f"backward gives {got} for {name} of shape {x.shape}{setting}")
         elif np.shape(dx) != x.shape:
             problems.append(f"backward gives a gradient of shape {np.shape(dx)} for {name} of shape {x.shape}")
         elif np.asarray(dx).dtype != (x.dtype if y.dtype == np.float64 else y.dtype):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minires.arrays import to_device
-from minires.errors import OptionError
+from minires.errors import DTypeError, OptionError
 from minires.gradcheck.checker import AGAIN, compare, first_that_works, floors_of, judged, not_finite
 from minires.gradcheck.conduct import same
 from minires.gradcheck.jumps import jumps_of, upwards
@@ -14,9 +14,10 @@ from minires.gradcheck.kinks import Axis, Bend, kinks_of
 from minires.gradcheck.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
 from minires.gradcheck.point import Point, greatest
 from minires.gradcheck.report import Kink, Report
-from minires.gradcheck.subject import DRAWS, MOVED, Unusable, describe, nothing_to_differentiate
+from minires.gradcheck.subject import DRAWS, MOVED, Unusable, describe, kind_of, nothing_to_differentiate
 from minires.graph import complex_step as complex_mode
 from minires.graph import no_grad
+from minires.nn import Module
 from minires.tensor import Tensor
 
 
@@ -30,6 +31,8 @@ class Network:
 
     def __init__(self, module, arrays, seed, device):
         self.device = device
+        if not isinstance(module, Module):
+            raise OptionError(_no_module(module))
         self.module = copy.deepcopy(module).to(np.float64).to(device)
         arrays = [np.asarray(a) for a in arrays]
         self.inputs = [Tensor(a.astype(float), requires_grad=True, device=device) if a.dtype.kind == "f"
@@ -48,6 +51,9 @@ class Network:
         if not every:
             raise Unusable(nothing_to_differentiate([f"input {k}" for k in range(len(arrays))], arrays))
         y = self._run("the forward raises {}", lambda: self.module(*self.inputs))
+        if not isinstance(y, Tensor):
+            raise Unusable(f"the forward must return one Tensor, it returns {kind_of(y)}; check a module that returns "
+                           "one of its Tensors, or their sum")
         self.y = to_device(y.data, "cpu")
         self.upstream = np.asarray(np.random.default_rng([seed, 1]).standard_normal(y.shape))
         if self.tensors:
@@ -62,6 +68,9 @@ class Network:
     def _run(sentence, call):
         try:
             return call()
+        except DTypeError as error:
+            raise Unusable(f"{sentence.format(describe(error))}; modules are checked in float64: where the forward "
+                           "makes a Tensor of its own, use .to(x.dtype), not .float()") from error
         except Exception as error:
             raise Unusable(sentence.format(describe(error))) from error
 
@@ -85,6 +94,16 @@ class Network:
                 tensor.data = data
 
 
+def _no_module(given):
+    """The sentence about what was given in place of a module."""
+    if isinstance(given, type):
+        return f"the check needs a module, got the class {given.__name__}: make one of it, {given.__name__}(...)"
+    if callable(given):
+        return (f"the check needs a module, got the function {getattr(given, '__name__', given)}: call it in the "
+                "forward of an nn.Module; a function of arrays that returns (y, backward) goes to check")
+    return f"the check needs a module, got {kind_of(given)}"
+
+
 def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
     """Hold the gradients of a module's inputs and parameters, by name, against measured derivatives.
 
@@ -93,7 +112,7 @@ def check_module(module, *arrays, seed=0, samples=4, name=None, device="cpu"):
     then all of them are moved at once, along one direction ("everything"). Frozen parameters are passed over, and a
     note says how many. What the module raises is a problem of the report. -> Report
     """
-    report = Report(name or type(module).__name__)
+    report = Report(name or type(module).__name__, counted="directions")
     try:
         _check_module(Network(module, arrays, seed, device), report, seed, samples)
     except Unusable as unusable:

@@ -71,6 +71,7 @@ class Report:
     jumps: list = field(default_factory=list)  # where y itself jumps: nothing can be proved there
     unsure: list = field(default_factory=list)  # sentences: why the numbers prove nothing here, right or wrong
     notes: list = field(default_factory=list)  # sentences: what is worth knowing and not wrong
+    counted: str = "elements"  # what is compared: "directions" of a module, which move many elements or one
     hint: str = ""  # the known mistake that gives just these numbers
 
     @property
@@ -112,7 +113,7 @@ class Report:
         """The sentence about the jumps, "" if there is none."""
         if not self.jumps:
             return ""
-        more = f" ({len(self.jumps)} of {self.elements} elements are such)" if len(self.jumps) > 1 else ""
+        more = f" ({len(self.jumps)} of {self.elements} {self.counted} are such)" if len(self.jumps) > 1 else ""
         return f"{self.jumps[0]}{more}: there is no derivative here, so nothing is proved; check at other inputs"
 
     def say_if_empty(self):
@@ -140,7 +141,7 @@ class Report:
             said.append(f"{self.method}, worst error {w.error:.1e} at {w}")
         if self.kinks:
             first = next(w for w in self.arguments if w.kinks)
-            said.append(f"{self.kinks} of {self.elements} elements skipped at a kink, "
+            said.append(f"{self.kinks} of {self.elements} {self.counted} skipped at a kink, "
                         f"d{first.argument}{first.kinks[0]}")
         said += [sentence for sentence in (self.jumped, *self.unsure, *self.notes, self.hint) if sentence]
         return f"{self.status:6} {self.name}  {'; '.join(said)}"

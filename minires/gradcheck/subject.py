@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from minires.arrays import is_array, to_device
+from minires.tensor import Tensor
 
 DRAWS = ("it gives another y when called again: if it draws random numbers, fix the seed inside; or it keeps something "
          "between calls, or changes its input")
+OF_TENSORS = ("; a function of Tensors has no backward to hold against measured ones: call it in the forward of an "
+              "nn.Module, and use check_module")
 MOVED = "the forward raises {} when its inputs are moved by a small step, as measuring a derivative needs"
 OURS = str(Path(__file__).parents[1])
 
@@ -28,6 +31,7 @@ class Subject:
 
     def __init__(self, function, arrays, static):
         self.raw, self.static = getattr(function, "raw", function), static
+        self.given_tensors = any(isinstance(a, Tensor) for a in arrays)
         arrays = [np.asarray(a) for a in arrays]
         self.wanted = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
         self.arrays = [a.astype(float) if i in self.wanted else a for i, a in enumerate(arrays)]
@@ -41,7 +45,7 @@ class Subject:
             raise Unusable(f"the forward raises {describe(error)}") from error
         if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
             raise Unusable(f"the function must return (y, backward), backward a function of dy; it returns "
-                           f"{_kind(result)}")
+                           f"{kind_of(result)}" + OF_TENSORS * (self.given_tensors or isinstance(result, Tensor)))
         return np.asarray(result[0]), result[1]
 
     def evaluate(self, arrays):
@@ -99,7 +103,7 @@ def describe(error):
     return f"{type(error).__name__}{': ' if text else ''}{text[:300]}{place}"
 
 
-def _kind(value):
+def kind_of(value):
     if isinstance(value, tuple):
         return f"({', '.join(type(v).__name__ for v in value)})"
     return "None" if value is None else f"one {type(value).__name__}"
