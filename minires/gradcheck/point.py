@@ -21,6 +21,7 @@ import numpy as np
 
 NEAR = 1e-6  # how near kinks and jumps are looked for by differences, in units
 WIDEST = 4 * NEAR  # they are not looked at farther away than this
+LONGEST = 2.0**-9  # the steps of four points begin here
 NARROWEST = 2.0**-10
 TINY = 2.0**-900  # no unit is smaller: h = 1e-20 of it is still a normal number
 
@@ -45,6 +46,8 @@ class Point:
     def fit(self, along):
         """Give each element the function's own unit where its own is too long; along: {i: a direction}."""
         for i, direction in along.items():
+            if WIDEST * self.reach[i] <= NARROWEST:
+                continue
             widths = self._widths(self.reach[i])
             if _followed(self.line({i: direction}), widths / self.reach[i]) < len(widths):
                 for j in np.ndindex(self.units[i].shape):
@@ -53,7 +56,7 @@ class Point:
     @staticmethod
     def _widths(unit):
         """The widths that are tried, the narrowest first."""
-        widths = WIDEST * unit * 8.0 ** -np.arange(40.0)
+        widths = LONGEST * unit * 8.0 ** -np.arange(40.0)
         return widths[widths > NARROWEST][::-1]
 
     def _fit(self, i, j):

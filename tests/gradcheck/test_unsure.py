@@ -159,3 +159,15 @@ def test_a_module_that_keeps_something_between_calls_is_told_so():
             self.calls += 1
             return x * self.calls
     assert "or it keeps something between calls, or changes its input" in str(check_module(Counting(), X))
+
+
+@pytest.mark.parametrize("size", [1e4, 1e5, 1e6, 1e7, 1e8])
+def test_steps_as_long_as_a_period_are_not_believed(size):
+    """By a power of two, x ± h lies at the same place of another tooth, and y seems to be a constant."""
+    def teeth(x, factor):
+        return np.abs(x - 2 * np.round(x / 2)), lambda dy: factor * dy * np.sign(x - 2 * np.round(x / 2))
+    x = X * size + 0.3
+    report = check(teeth, x, factor=1.0)
+    assert (report.status, report.kinks) == ("ok", 0), report
+    for factor in (2.0, 0.0):
+        assert check(teeth, x, factor=factor).status == "FAILED"
