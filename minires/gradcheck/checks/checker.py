@@ -10,24 +10,28 @@ from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
 from minires.gradcheck.cases import Case, cases_of
 from minires.gradcheck.checks import numeric
-from minires.gradcheck.checks.contract import breaches, malformed, same
+from minires.gradcheck.checks.contract import breaches, malformed, repeatable, same
 from minires.gradcheck.checks.jumps import jumps_of, upwards
 from minires.gradcheck.checks.kinks import Axis, kinks_of
 from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.checks.point import TINY, Point, greatest
-from minires.gradcheck.checks.report import ArgumentResult, Kink, Report, Reports
+from minires.gradcheck.checks.report import ArgumentResult, Kink, Report, Reports, place
 from minires.gradcheck.checks.tested_function import (
     DRAWS,
     CannotCheckError,
     TestedFunction,
+    kind_of,
     nothing_to_differentiate,
     on_device,
 )
+from minires.nn import Module
 from minires.settings import did_you_mean
 from minires.tensor import registry
 
 FLOOR = 1e-3  # see floors_of
 SAID = 1e-5  # a note says so where the measurement leaves a gradient unsure by more than this part of it
+UNPROVED = 0.25  # nor is anything proved where it leaves more than this part unsure, see judged
+FAINT = -970  # a complex step makes a change of 2^-970 or more, or else some of its 53 digits are below 2^-1022
 AGAIN = 1e-9  # y may differ so much when computed again, by the order of sums on a GPU
 BESIDE = 2.0**-7  # how far from the inputs a function is asked whether it is analytic: |x| would seem to be at 0
 SINGLE = 64  # rounding units that a float32 backward may be off, see _single
@@ -45,7 +49,8 @@ def check(function: Callable[..., Any], *arrays: Any, seed: int = 0, label: str 
     tolerance·1e-3·max|dy|·Y/X is allowed; a note says how much if it is over 1e-5 of S.
 
     At a kink, where there is no derivative, the gradient must be one of the subgradients; the report counts these
-    places. Where y itself jumps, nothing can be proved: the report does not pass, and its status is "JUMP".
+    places. Where y itself jumps, nothing can be proved: the report does not pass, and its status is "JUMP". Neither
+    does it where a quarter of the gradient is lost in rounding, or where nothing was compared: there it is "UNSURE".
 
     Besides, backward must return a gradient of the right shape and dtype for each, the same when called twice, zero for
     a dy of zeros; it may not change its inputs nor hand out their memory (view=True allows y to share it), and must
@@ -53,12 +58,16 @@ def check(function: Callable[..., Any], *arrays: Any, seed: int = 0, label: str 
 
     Where an array lies on a GPU, the function gets all of them there, and what it gives is measured on the host.
     """
+    if isinstance(function, Module):
+        raise OptionError(f"check: {type(function).__name__} is a module; use check_module, with the same inputs")
+    if not callable(function):
+        raise OptionError(f"check: the function comes first, then its arrays; got {kind_of(function)}")
     places = {device_of(a) for a in arrays if is_array(a)} - {"cpu"}
     function = getattr(function, "raw", function)
     if places:
         function = on_device(function, places.pop())
         arrays = tuple([to_device(a, "cpu") if is_array(a) else a for a in arrays])
-    return check_tested(TestedFunction(function, arrays, static), label, seed=seed, view=view)
+    return check_tested(TestedFunction(function, arrays, static), label, seed=seed, view=view).say_if_empty()
 
 
 def check_tested(tested, label=None, *, seed=0, view=False, strict=False, convention=None):
@@ -94,12 +103,17 @@ def _check_tested(tested, report, seed, view, strict, convention):
     if report.problems:
         return
     kept = [None if dx is None else np.array(dx) for dx in dxs]
-    report.problems += breaches(tested, y, backward, upstream, dxs, view=view)
+    lost = not_finite(y, {tested.names[i]: kept[i] for i in tested.wanted})
+    if lost:
+        report.unsure.append(lost)
+        return
+    unsteady = repeatable(tested, backward, upstream, dxs)
+    report.problems += unsteady or breaches(tested, y, backward, upstream, dxs, view=view)
     if not np.array_equal(sent, upstream):
         report.problems.insert(0, "backward changes the gradient dy that it is given")
     changed = _changed(tested, before)
     report.problems[:0] = changed
-    if changed:
+    if changed or unsteady:  # whose numbers differ with each call has none to compare
         return
     terms = _measure(tested, report, upstream, kept, y, seed)
     if strict and not report.wrong:
@@ -111,6 +125,22 @@ def _check_tested(tested, report, seed, view, strict, convention):
                 at = tuple(map(int, np.unravel_index(np.argmax(np.abs(kept[i] - dx)), dx.shape)))
                 say = report.problems if strict else report.notes
                 say.append(f"at a tie d{tested.names[i]}{list(at)} is {kept[i][at]:.6g}, by convention {dx[at]:.6g}")
+
+
+def not_finite(y, gradients):
+    """The sentence about an output without a number, "" if there is none; gradients: {argument: by backward}.
+
+    An infinity counts where backward makes none of finite numbers of it: −inf in a mask is a constant.
+    """
+    lost = np.isnan(y)
+    if not all(np.isfinite(dx).all() for dx in gradients.values()):
+        lost |= np.isinf(y)
+    if not lost.any():
+        return ""
+    at = tuple(int(k) for k in np.argwhere(lost)[0])
+    more = f" ({int(lost.sum())} of {lost.size} elements are such)" if lost.sum() > 1 else ""
+    return (f"y{place(at)} is {'NaN' if np.isnan(y[at]) else f'{y[at]:g}'} at these inputs{more}: there is no "
+            "derivative to compare with; check at inputs where y is finite")
 
 
 def _changed(tested, before):
@@ -131,7 +161,16 @@ def _measure(tested, report, upstream, dxs, y, seed):
     rng = np.random.default_rng([seed, 2])
     point = Point(tested.evaluate, tested.arrays, tested.wanted)
     along = point.random_direction(rng)
-    analytic = all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v})) for i, v in along.items())
+    faint = [i for i in point.wanted if np.any(dxs[i]) and greatest(y) < 1e-20 and np.max(
+        np.log2(np.abs(dxs[i])) + np.log2(point.units[i] * numeric.STEP_COMPLEX)) < FAINT]
+    if faint:
+        name = tested.names[faint[0]]
+        report.unsure.append(f"d{name} is {greatest(dxs[faint[0]]):.1e} at most: what a step of {name} changes is lost "
+                             "below the smallest floats; scale the inputs up, or check at larger ones")
+        return []
+    point.fit(along)
+    analytic = all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v}), point.blur(i))
+                   for i, v in along.items())
     methods = [FOUR_POINT_SINGLE] if y.dtype == np.float32 else [COMPLEX_STEP, FOUR_POINT] if analytic else [FOUR_POINT]
     return first_that_works(methods, report, lambda: _measure_at(point, along, tested, report, upstream, dxs, seed))
 
@@ -152,6 +191,14 @@ def _measure_at(point, along, tested, report, upstream, dxs, seed):
     elements = {(i, j): point.axis(i, j) for i in point.wanted for j in np.ndindex(point.units[i].shape)}
     report.jumps, jumping = jumps_of(point, report.by, [*together, upwards(along)], elements,
                                      {(i, j): (tested.names[i], j) for i, j in elements})
+    coarse = [e for e, line in elements.items() if e not in jumping and _too_coarse(point, report.by, e, line)]
+    if coarse:
+        i, j = coarse[0]
+        more = f" ({len(coarse)} of {len(elements)} elements are such)" if len(coarse) > 1 else ""
+        report.unsure.append(f"y changes too fast where {tested.names[i]}{place(j)} is {tested.arrays[i][j]:.6g}"
+                             f"{more}: steps that floats resolve there span several waves or jumps; scale the inputs "
+                             "down, or check at smaller ones")
+    jumping |= set(coarse)  # neither are these compared
     slopes = {i: _slopes(point, report.by, i, upstream, v, jumping) for i, v in along.items()}
     kinks = _kinks(point, report.by, upstream, dxs, slopes, {e: v for e, v in elements.items() if e not in jumping},
                    together, seed)
@@ -164,12 +211,24 @@ def _measure_at(point, along, tested, report, upstream, dxs, seed):
         unsure = found.unsure.copy()
         for k in kinks[i]:
             unsure[k.index] = 0.0
-        report.arguments.append(judged(report, against, unsure, natural if floor < natural else 0.0,
-                                       lambda i=i: _noise(tested, point, report.by, i, upstream)))
+        worst = judged(report, against, unsure, natural if floor < natural else 0.0, floor,
+                       lambda i=i: _noise(tested, point, report.by, i, upstream))
+        excused = against(point.lost(i, report.by.u) * np.abs(found.measured))
+        if not report.agrees(worst) and report.agrees(excused):
+            report.unsure.append(f"rounding of {worst.argument}{place(excused.index)} may take {excused.doubt:.1e} of "
+                                 f"the gradient from what is measured, and it differs by {excused.error:.1e}: y "
+                                 "changes too fast; scale the inputs down, or check at smaller ones")
+            worst = excused
+        report.arguments.append(worst)
     if any(k.nearest != k.analytic and k.low <= k.analytic <= k.high for found in kinks.values() for k in found):
         report.notes.append("at the kink each element alone may have its gradient, but not all elements together: "
                             "it is no average of the gradients nearby (measured: the nearest that is)")
     return [found.terms for found in slopes.values()]
+
+
+def _too_coarse(point, method, element, along):
+    """Whether floats lie too far apart to measure along an element; where y stays as it is they never do."""
+    return element in point.coarse and bool(np.any(method.slope(point.line(along), 0.0, method.near)))
 
 
 def _kinks(point, method, upstream, dxs, slopes, elements, together, seed):
@@ -206,7 +265,7 @@ def _slopes(point, method, i, upstream, along, jumping):
         if (i, j) in jumping:
             continue
         unit = float(point.units[i][j])
-        column, error = method.derivative(point.line(point.axis(i, j)), max(point.reach[i], 1.0) / unit)
+        column, error = method.derivative(point.line(point.axis(i, j)), point.room(i, j))
         terms = upstream * column
         found.measured[j] = terms.sum() / unit
         found.terms[j] = np.abs(terms).sum() / unit
@@ -231,17 +290,28 @@ def _noise(tested, point, method, i, upstream):
     return 16 * (measured + np.ptp(np.array(given, float), axis=0))
 
 
-def judged(report, against, unsure, natural, noise):
-    """against(0.0), an ArgumentResult, if that agrees; else rounding may excuse `natural` at most.
+def judged(report, against, unsure, natural, floor, noise):
+    """against(0.0), an ArgumentResult, if that agrees; else it is asked whether rounding is to blame, `natural` at most.
 
-    against(excuse) -> ArgumentResult; unsure: the measured derivatives' own errors; noise() -> what rounding does
-    besides.
+    against(excuse) -> ArgumentResult; unsure: the measured derivatives' own errors; noise() -> what else rounding does.
+
+    Errors. Let D be what is left unsure, g the gradient by backward, m the measured one, t the true one. Then m is
+    within D of t, and a g within D of m passes: |g − t| may be 2D. A g of 2t is |g|/2 away from t, one of t/2 is |g|
+    away, one of 0 or −t more. So D < |g|/4 is needed to tell the least of these, and where D is more than that part of
+    the greatest gradient the report is UNSURE. A gradient of less than the floor is held to be 0. There D has to be
+    less than that part of what the floor is taken from, the steepest slope, so that none as large as that is lost.
+    With no natural size nothing is excused, and a wrong gradient fails, whatever D is.
     """
     worst, most = against(0.0), report.by.tolerance * natural
     if natural and not report.agrees(worst) and report.agrees(against(most)):
         worst = against(np.fmin(unsure + noise(), most))
     hidden = max(worst.doubt * worst.scale, float(np.max(unsure, initial=0.0)))
-    if report.agrees(worst) and hidden > max(SAID, 10 * report.by.tolerance) * worst.scale:
+    size = worst.scale if worst.scale > floor else floor / FLOOR
+    if report.agrees(worst) and natural and min(hidden, most) > UNPROVED * size:
+        report.unsure.append(f"rounding leaves d{worst.argument} unsure by {hidden:.1e}, and the greatest is "
+                             f"{size:.1e}: a wrong one would not be seen; scale the inputs, so that y is not so "
+                             f"much larger than what {worst.argument} adds to it, or check at other ones")
+    elif report.agrees(worst) and hidden > max(SAID, 10 * report.by.tolerance) * worst.scale:
         report.notes.append(f"rounding leaves d{worst.argument} unsure by {hidden:.1e}: a smaller error is not seen")
     return worst
 
@@ -323,6 +393,9 @@ def check_op(name: str, function: Callable[..., Any] | None = None, *, seed: int
 
 def known_op(name):
     """The name of an op, if it is one. Raises OptionError with the nearest ones if not."""
+    if not isinstance(name, str):
+        raise OptionError(f"give the name of an op, {getattr(name, '__name__', 'relu')!r}, not the function itself; a "
+                          "function of your own goes to check")
     if name not in registry:
         hint = did_you_mean(name, registry, f"there are {', '.join(sorted(registry))}")
         raise OptionError(f"there is no op {name!r}; {hint}")

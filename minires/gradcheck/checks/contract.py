@@ -15,16 +15,18 @@ ORDINARY = 1e250  # 2²⁰ times what is greater may be infinite
 
 def breaches(tested, y, backward, dy, dxs, *, view=False):
     """Sentences about everything that is wrong, most telling first; dxs = backward(dy) was called once already."""
-    problems = []
-    again = tested.gradients(backward, dy.copy(), " when it is called a second time")
-    for i in tested.wanted:
-        if not same(dxs[i], again[i]):
-            problems.append(f"backward called twice gives two different gradients for {tested.names[i]}")
-    problems += _aliases(tested, y, dxs, view)
-    problems += _zero(tested, backward, dy) or _linear(tested, backward, dy, again)
+    problems = _aliases(tested, y, dxs, view)
+    problems += _zero(tested, backward, dy) or _linear(tested, backward, dy, tested.gradients(backward, dy.copy()))
     for layout, given in LAYOUTS.items():
         problems += _layout(tested, dy, layout, given)
     return problems
+
+
+def repeatable(tested, backward, dy, dxs):
+    """Sentences about gradients that are others when backward is called again; dxs = backward(dy) was called once."""
+    again = tested.gradients(backward, dy.copy(), " when it is called a second time")
+    return [f"backward called twice gives two different gradients for {tested.names[i]}: it draws random numbers, or "
+            "keeps something between calls" for i in tested.wanted if not same(dxs[i], again[i])]
 
 
 def malformed(tested, dxs, y):
@@ -34,7 +36,8 @@ def malformed(tested, dxs, y):
         x, dx, name = tested.arrays[i], dxs[i], tested.names[i]
         if dx is None or np.asarray(dx).dtype.kind not in "fiubc":
             got = "no gradient (None)" if dx is None else f"a {type(dx).__name__}"
-            problems.append(f"backward gives {got} for {name} of shape {x.shape}")
+            setting = "" if x.ndim else f"; if it is a setting, pass it by keyword: {name}={x}"
+            problems.append(f"backward gives {got} for {name} of shape {x.shape}{setting}")
         elif np.shape(dx) != x.shape:
             problems.append(f"backward gives a gradient of shape {np.shape(dx)} for {name} of shape {x.shape}")
         elif np.asarray(dx).dtype != (x.dtype if y.dtype == np.float64 else y.dtype):

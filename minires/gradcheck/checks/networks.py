@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from minires.arrays import to_device
-from minires.errors import OptionError, describe
-from minires.gradcheck.checks.checker import AGAIN, compare, first_that_works, floors_of, judged
+from minires.errors import DTypeError, OptionError, describe
+from minires.gradcheck.checks.checker import AGAIN, compare, first_that_works, floors_of, judged, not_finite
 from minires.gradcheck.checks.contract import same
 from minires.gradcheck.checks.jumps import jumps_of, upwards
 from minires.gradcheck.checks.kinks import Axis, Bend, kinks_of
 from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, is_analytic
 from minires.gradcheck.checks.point import Point, greatest
 from minires.gradcheck.checks.report import Kink, Report
-from minires.gradcheck.checks.tested_function import DRAWS, MOVED, CannotCheckError, nothing_to_differentiate
+from minires.gradcheck.checks.tested_function import DRAWS, MOVED, CannotCheckError, kind_of, nothing_to_differentiate
 from minires.graph import complex_step as complex_mode
 from minires.graph import no_grad
 from minires.nn import Module
@@ -32,6 +32,8 @@ class TestedModule:
 
     def __init__(self, module, arrays, seed, device):
         self.device = device
+        if not isinstance(module, Module):
+            raise OptionError(_no_module(module))
         self.module = copy.deepcopy(module).to(np.float64).to(device)
         arrays = [np.asarray(a) for a in arrays]
         self.inputs = [Tensor(a.astype(float), requires_grad=True, device=device) if a.dtype.kind == "f"
@@ -50,6 +52,9 @@ class TestedModule:
         if not every:
             raise CannotCheckError(nothing_to_differentiate([f"input {k}" for k in range(len(arrays))], arrays))
         y = self._run("the forward raises {}", lambda: self.module(*self.inputs))
+        if not isinstance(y, Tensor):
+            raise CannotCheckError(f"the forward must return one Tensor, it returns {kind_of(y)}; check a module that returns "
+                           "one of its Tensors, or their sum")
         self.y = to_device(y.data, "cpu")
         self.upstream = np.asarray(np.random.default_rng([seed, 1]).standard_normal(y.shape))
         if self.tensors:
@@ -64,6 +69,9 @@ class TestedModule:
     def _run(sentence, call):
         try:
             return call()
+        except DTypeError as error:
+            raise CannotCheckError(f"{sentence.format(describe(error))}; modules are checked in float64: where the forward "
+                           "makes a Tensor of its own, use .to(x.dtype), not .float()") from error
         except Exception as error:
             raise CannotCheckError(sentence.format(describe(error))) from error
 
@@ -87,6 +95,16 @@ class TestedModule:
                 tensor.data = data
 
 
+def _no_module(given):
+    """The sentence about what was given in place of a module."""
+    if isinstance(given, type):
+        return f"the check needs a module, got the class {given.__name__}: make one of it, {given.__name__}(...)"
+    if callable(given):
+        return (f"the check needs a module, got the function {getattr(given, '__name__', given)}: call it in the "
+                "forward of an nn.Module; a function of arrays that returns (y, backward) goes to check")
+    return f"the check needs a module, got {kind_of(given)}"
+
+
 def check_module(module: Module, *arrays: Any, seed: int = 0, samples: int = 4, name: str | None = None,
                  device: str = "cpu") -> Report:
     """Hold the gradients of a module's inputs and parameters, by name, against measured derivatives.
@@ -96,12 +114,12 @@ def check_module(module: Module, *arrays: Any, seed: int = 0, samples: int = 4, 
     then all of them are moved at once, along one direction ("everything"). Frozen parameters are passed over, and a
     note says how many. What the module raises is a problem of the report. -> Report
     """
-    report = Report(name or type(module).__name__)
+    report = Report(name or type(module).__name__, counted="directions")
     try:
         _check_module(TestedModule(module, arrays, seed, device), report, seed, samples)
     except CannotCheckError as error:
         report.problems.append(str(error))
-    return report
+    return report.say_if_empty()
 
 
 def _check_module(tested, report, seed, samples):
@@ -110,7 +128,11 @@ def _check_module(tested, report, seed, samples):
     if tested.constants:
         count = len(tested.constants)
         report.notes.append(f"{count} frozen parameter{'s' * (count > 1)} passed over")
-    if not everything:
+    lost = not_finite(network.y, network.gradients) if network.y.size else (
+        f"nothing was compared, because y of shape {network.y.shape} is empty: give inputs with elements")
+    if lost:
+        report.unsure.append(lost)
+    if lost or not everything:
         return
     along, places = {}, {}
     for key, gradient in tested.gradients.items():
@@ -193,7 +215,7 @@ def _worst(tested, report, key, found, bends, places):
     def noise():
         return np.array([16 * np.sum(np.abs(upstream) * method.noise(tested.point.line(v)))
                          for v in found.directions.values()])
-    worst = judged(report, against, unsure, natural if floor < natural else 0.0, noise)
+    worst = judged(report, against, unsure, natural if floor < natural else 0.0, floor, noise)
     numbers = list(found.directions)
     for what in (worst, *worst.kinks):
         what.index = places[key, numbers[what.index[0]]] if what.index else ()

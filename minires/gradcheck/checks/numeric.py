@@ -56,13 +56,13 @@ def four_point_adaptive(line, reach=1.0, u=2.0**-53):
     quarter each are tried, and each output takes the one with the least error. That is the gap to the half of the step,
     and rounding of y and of t, 3u(|y| + 2|dy/dt|)/h: in a deep network, with kinks 1e-5 away, some 1e-8.
 
-    reach: how far steps may grow, in units of the first. A small step is lost where y is made of far larger inputs, or
-    of constants such as the 1 of log(1 + eˣ) at a tiny x. Where rounding leaves an output unsure by more than 1e-9 of
-    its slope, or of |y|/reach, larger steps follow; one that has a kink within it does not count. An output that never
-    changes does not depend on t, and has no error.
+    reach: how far steps may grow, in units of the first; below 1, how far the first is to shrink. A small step is lost
+    where y is made of far larger inputs, or of constants such as the 1 of log(1 + eˣ) at a tiny x. Where rounding
+    leaves an output unsure by more than 1e-9 of its slope, or of |y|/reach, larger steps follow; one that has a kink
+    within it does not count. An output that never changes does not depend on t, and has no error.
     """
     start = real(line(0.0))
-    first, size, moves = 2.0 ** np.round(np.log2(u**0.2)), np.abs(start), np.zeros(start.shape, bool)
+    first, size, moves = 2.0 ** np.round(np.log2(u**0.2 * min(reach, 1.0))), np.abs(start), np.zeros(start.shape, bool)
 
     def measure(h):
         (up2, down2), (up, down), (up1, down1) = ((real(line(t)), real(line(-t))) for t in (2 * h, h, h / 2))
@@ -147,12 +147,13 @@ FOUR_POINT_SINGLE = Method("4-point, float32", 1e-3, 0.0, _four_point_single, _s
                            u=2.0**-24)
 
 
-def is_analytic(line):
+def is_analytic(line, blur=0.0):
     """Whether the complex step measures dy/dt of this function: a conj, an abs, an np.var or a cast inside misleads it.
 
     A wrong backward may err in the same way (np.var of complex numbers is real, as if the variance were constant), so
     this is asked before any backward is looked at: Im y(ih)/h must lie between the differences on both sides of t = 0,
     or at them within their own error. That need not be sharp, for what misleads is a term that is missing.
+    blur: how far rounding may move the inputs, in the units of t; that part of h is missing from a step.
     """
     try:
         exact = complex_step(line)
@@ -160,7 +161,7 @@ def is_analytic(line):
         return False
     h = FOUR_POINT.near / 2
     left, right = _slope_by_difference(line, -h, h), _slope_by_difference(line, h, h)
-    slack = 1e-5 * max(float(np.abs(left).max(initial=0)), float(np.abs(right).max(initial=0)))
+    slack = (1e-5 + 2 * blur / h) * max(float(np.abs(left).max(initial=0)), float(np.abs(right).max(initial=0)))
     slack = slack + 25 * FOUR_POINT.rounding(line(0.0), h)
     inside = (exact >= np.minimum(left, right) - slack) & (exact <= np.maximum(left, right) + slack)
     return bool((inside | np.isnan(left) | np.isnan(right)).all())

@@ -38,8 +38,8 @@ class Jump:
 
     def __str__(self) -> str:
         moves = f"{self.argument}{place(self.index)} moves" if self.argument else "several elements move together"
-        return (f"y jumps when {moves}: y{place(self.output)} is {self.before:.6g} just below, {self.at:.6g} here and "
-                f"{self.after:.6g} just above")
+        return (f"y jumps when {moves}: y{place(self.output)} is {self.before:.9g} just below, {self.at:.9g} here and "
+                f"{self.after:.9g} just above")
 
 
 @dataclass
@@ -70,7 +70,9 @@ class Report:
     arguments: list[ArgumentResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # sentences: what is wrong besides the numbers
     jumps: list[Jump] = field(default_factory=list)  # where y itself jumps: nothing can be proved there
+    unsure: list[str] = field(default_factory=list)  # sentences: why the numbers prove nothing here, right or wrong
     notes: list[str] = field(default_factory=list)  # sentences: what is worth knowing and not wrong
+    counted: str = "elements"  # what is compared: "directions" of a module, which move many elements or one
     hint: str = ""  # the known mistake that gives just these numbers
 
     @property
@@ -97,10 +99,11 @@ class Report:
 
     @property
     def status(self) -> str:
-        """"ok"; "JUMP" if nothing is wrong but y jumps at the inputs, where there is no gradient to check; "FAILED"."""
+        """"ok"; "FAILED"; and where nothing is seen to be wrong, but nothing is proved either: "JUMP" if y jumps at the
+        inputs, where there is no gradient to check, and "UNSURE" if measuring cannot tell right from wrong."""
         if self.problems or self.wrong:
             return "FAILED"
-        return "JUMP" if self.jumps else "ok"
+        return "JUMP" if self.jumps else "UNSURE" if self.unsure else "ok"
 
     @property
     def passed(self) -> bool:
@@ -111,8 +114,15 @@ class Report:
         """The sentence about the jumps, "" if there is none."""
         if not self.jumps:
             return ""
-        more = f" ({len(self.jumps)} of {self.elements} elements are such)" if len(self.jumps) > 1 else ""
+        more = f" ({len(self.jumps)} of {self.elements} {self.counted} are such)" if len(self.jumps) > 1 else ""
         return f"{self.jumps[0]}{more}: there is no derivative here, so nothing is proved; check at other inputs"
+
+    def say_if_empty(self):
+        """Nothing compared is nothing proved: UNSURE, if it is not worse."""
+        if not (self.problems or self.unsure or self.elements):
+            self.unsure.append("nothing was compared, because the arrays are empty: give some with elements"
+                               if self.arguments else "nothing was compared: there is nothing to differentiate")
+        return self
 
     @property
     def wrong(self) -> list[str]:
@@ -124,7 +134,7 @@ class Report:
         said = list(self.problems)
         w = self.worst
         if w is None:
-            said += [] if said else ["nothing to differentiate"]
+            said += [] if said or self.unsure else ["nothing to differentiate"]
         elif self.wrong:
             said.append(f"{self.method}, worst error {w.error:.1e} at {w}: {w} is {w.analytic:.9g} by backward, "
                         f"{w.numeric:.9g} measured")
@@ -132,9 +142,9 @@ class Report:
             said.append(f"{self.method}, worst error {w.error:.1e} at {w}")
         if self.kinks:
             first = next(w for w in self.arguments if w.kinks)
-            said.append(f"{self.kinks} of {self.elements} elements skipped at a kink, "
+            said.append(f"{self.kinks} of {self.elements} {self.counted} skipped at a kink, "
                         f"d{first.argument}{first.kinks[0]}")
-        said += [sentence for sentence in (self.jumped, *self.notes, self.hint) if sentence]
+        said += [sentence for sentence in (self.jumped, *self.unsure, *self.notes, self.hint) if sentence]
         return f"{self.status:6} {self.name}  {'; '.join(said)}"
 
     __repr__ = __str__  # as a notebook shows it
@@ -142,8 +152,9 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"name": self.name, "passed": self.passed, "status": self.status, "method": self.method,
-                "problems": self.problems, "notes": self.notes, "hint": self.hint, "wrong": self.wrong,
-                "elements": self.elements, "kinks": self.kinks, "jumps": [asdict(j) for j in self.jumps],
+                "problems": self.problems, "unsure": self.unsure, "notes": self.notes, "hint": self.hint,
+                "wrong": self.wrong, "elements": self.elements, "kinks": self.kinks,
+                "jumps": [asdict(j) for j in self.jumps],
                 "arguments": [asdict(w) for w in self.arguments]}
 
 

@@ -8,8 +8,12 @@ import numpy as np
 
 from minires.arrays import is_array, to_device
 from minires.errors import describe
+from minires.tensor import Tensor
 
-DRAWS = "it gives another y when called again: if it draws random numbers, fix the seed inside"
+DRAWS = ("it gives another y when called again: if it draws random numbers, fix the seed inside; or it keeps something "
+         "between calls, or changes its input")
+OF_TENSORS = ("; a function of Tensors has no backward to hold against measured ones: call it in the forward of an "
+              "nn.Module, and use check_module")
 MOVED = "the forward raises {} when its inputs are moved by a small step, as measuring a derivative needs"
 
 
@@ -25,6 +29,7 @@ class TestedFunction:
 
     def __init__(self, function, arrays, static):
         self.raw, self.static = getattr(function, "raw", function), static
+        self.given_tensors = any(isinstance(a, Tensor) for a in arrays)
         arrays = [np.asarray(a) for a in arrays]
         self.wanted = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
         self.arrays = [a.astype(float) if i in self.wanted else a for i, a in enumerate(arrays)]
@@ -38,7 +43,7 @@ class TestedFunction:
             raise CannotCheckError(f"the forward raises {describe(error)}") from error
         if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
             raise CannotCheckError(f"the function must return (y, backward), backward a function of dy; it returns "
-                           f"{_kind(result)}")
+                           f"{kind_of(result)}" + OF_TENSORS * (self.given_tensors or isinstance(result, Tensor)))
         return np.asarray(result[0]), result[1]
 
     def evaluate(self, arrays):
@@ -86,7 +91,7 @@ def on_device(function, device):
     return moved
 
 
-def _kind(value):
+def kind_of(value):
     if isinstance(value, tuple):
         return f"({', '.join(type(v).__name__ for v in value)})"
     return "None" if value is None else f"one {type(value).__name__}"

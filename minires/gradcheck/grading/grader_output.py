@@ -116,7 +116,7 @@ def summary(result):
                 said.add(worst.argument)
                 lines.append(f"  d{worst.argument} is wrong, in {report.name}: {worst} is {worst.analytic:.9g} "
                              f"by backward, {worst.numeric:.9g} measured")
-        for sentence in [report.jumped, report.hint, *report.notes]:
+        for sentence in [report.jumped, *report.unsure, report.hint, *report.notes]:
             if sentence and sentence.partition("(")[0] not in said:
                 said.add(sentence.partition("(")[0])
                 lines.append(f"  {sentence}")

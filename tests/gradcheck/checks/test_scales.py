@@ -194,7 +194,8 @@ def test_a_gradient_that_is_nothing_but_rounding_is_right(x, by):
 @pytest.mark.parametrize("size", [1e-6, 1e-12])
 def test_a_step_that_grows_over_a_kink_is_not_believed(offset, size):
     report = check(only_real(lambda x, s: (np.maximum(x, 0) + offset, lambda dy: dy * (x > 0))), X * size, s=0)
-    assert report.passed, report
+    hidden = size == 1e-12 and offset == 1e5  # there u·offset/size is 11: nothing of a slope of 1 is left
+    assert report.status == ("UNSURE" if hidden else "ok"), report
 
 
 def test_what_rounding_hides_is_said():
