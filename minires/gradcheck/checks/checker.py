@@ -291,7 +291,7 @@ def _noise(tested, point, method, i, upstream):
 
 
 def judged(report, against, unsure, natural, floor, noise):
-    """against(0.0), an ArgumentResult, if that agrees; else it is asked whether rounding is to blame, `natural` at most.
+    """against(0.0), an ArgumentResult, if that agrees; else rounding may be to blame, for `natural` at most.
 
     against(excuse) -> ArgumentResult; unsure: the measured derivatives' own errors; noise() -> what else rounding does.
 

@@ -53,8 +53,8 @@ class TestedModule:
             raise CannotCheckError(nothing_to_differentiate([f"input {k}" for k in range(len(arrays))], arrays))
         y = self._run("the forward raises {}", lambda: self.module(*self.inputs))
         if not isinstance(y, Tensor):
-            raise CannotCheckError(f"the forward must return one Tensor, it returns {kind_of(y)}; check a module that returns "
-                           "one of its Tensors, or their sum")
+            raise CannotCheckError(f"the forward must return one Tensor, it returns {kind_of(y)}; check a module that "
+                                   "returns one of its Tensors, or their sum")
         self.y = to_device(y.data, "cpu")
         self.upstream = np.asarray(np.random.default_rng([seed, 1]).standard_normal(y.shape))
         if self.tensors:
@@ -70,8 +70,8 @@ class TestedModule:
         try:
             return call()
         except DTypeError as error:
-            raise CannotCheckError(f"{sentence.format(describe(error))}; modules are checked in float64: where the forward "
-                           "makes a Tensor of its own, use .to(x.dtype), not .float()") from error
+            raise CannotCheckError(f"{sentence.format(describe(error))}; modules are checked in float64: where the "
+                                   "forward makes a Tensor of its own, use .to(x.dtype), not .float()") from error
         except Exception as error:
             raise CannotCheckError(sentence.format(describe(error))) from error
 
@@ -128,8 +128,8 @@ def _check_module(tested, report, seed, samples):
     if tested.constants:
         count = len(tested.constants)
         report.notes.append(f"{count} frozen parameter{'s' * (count > 1)} passed over")
-    lost = not_finite(network.y, network.gradients) if network.y.size else (
-        f"nothing was compared, because y of shape {network.y.shape} is empty: give inputs with elements")
+    lost = not_finite(tested.y, tested.gradients) if tested.y.size else (
+        f"nothing was compared, because y of shape {tested.y.shape} is empty: give inputs with elements")
     if lost:
         report.unsure.append(lost)
     if lost or not everything:
