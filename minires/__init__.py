@@ -2,8 +2,9 @@
 
 import sys
 from importlib import import_module
+from pathlib import PurePath
 
-if getattr(sys, "argv", [])[:1] == ["-m"]:  # python -m minires…
+if PurePath(*getattr(sys, "argv", [])[:1]).stem in ("-m", "minires"):  # python -m minires…, or the command minires
     from minires import working_folder
     working_folder.search_last()
 
