@@ -123,10 +123,12 @@ def constant_(tensor, val):
 
 
 def zeros_(tensor):
+    """Fill the tensor with 0, and return it."""
     return constant_(tensor, 0.0)
 
 
 def ones_(tensor):
+    """Fill the tensor with 1, and return it."""
     return constant_(tensor, 1.0)
 
 
