@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pdoc.doc
-from links import IMAGES, PAGES, absolute
+from links import PAGES, absolute
 from pdoc import render, render_helpers
 
 import minires
@@ -40,7 +40,7 @@ class BuildError(Exception):
 def as_text(docstring):
     """The docstring in Markdown that shows each of its characters."""
     parts = CODE.split(docstring)
-    parts[::2] = [re.sub(r"[^\w\s.,:;()]|_", lambda sign: f"&#{ord(sign[0])};", part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"[^\w\s,:;()]|_", lambda sign: f"&#{ord(sign[0])};", part) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -94,15 +94,16 @@ def check_links(folder):
 
 
 def guide_page(path, folder):
-    """A Markdown file of the repository as HTML, with its images copied and its links made to lead there."""
-    text = absolute(path.read_text(encoding="utf-8"), images="")
-    for page, (_, source) in GUIDE.items():
-        if source.parent == ROOT:
+    """A Markdown file as HTML. One that is also read on GitHub has its links into the repository made absolute."""
+    text = path.read_text(encoding="utf-8")
+    if path.parent == ROOT:
+        text = absolute(text, images="")
+        for page, (_, source) in GUIDE.items():
             text = text.replace(f"({PAGES}{source.name})", f"({page})")
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / image, folder / image)
-    return render_helpers.to_html(text.replace(f"{PAGES}reference/", ""))
+    return render_helpers.to_html(text)
 
 
 def build(folder):
