@@ -99,7 +99,7 @@ def guide_page(path, folder):
     if path.parent == ROOT:
         text = absolute(text, images="")
         for page, (_, source) in GUIDE.items():
-            text = text.replace(f"({PAGES}{source.name})", f"({page})")
+            text = text.replace(f"({PAGES}{source.relative_to(ROOT)})", f"({page})")
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / image, folder / image)
