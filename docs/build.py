@@ -8,6 +8,7 @@ character of a docstring is lost, a public name is missing or undocumented, or a
 """
 
 import argparse
+import builtins
 import html
 import inspect
 import re
@@ -17,6 +18,7 @@ import warnings
 from importlib import import_module
 from pathlib import Path
 
+import numpy
 import pdoc.doc
 from links import PAGES, absolute
 from pdoc import render, render_helpers
@@ -109,6 +111,7 @@ def guide_page(path, folder):
 def build(folder):
     """Write the site into the folder, which is made anew."""
     shutil.rmtree(folder, ignore_errors=True)
+    builtins.np = numpy  # an annotation may be a string that names np, in a module that does not import it
     render.configure(docformat="markdown", template_directory=HERE, edit_url_map={"minires": f"{PAGES}minires/"},
                      footer_text=f"minires {minires.__version__}")
     render.env.filters["to_html"] = to_html
