@@ -2,9 +2,10 @@
 
 import sys
 from importlib import import_module
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-if getattr(sys, "argv", [])[:1] == ["-m"]:  # python -m minires…
+if PurePath(*getattr(sys, "argv", [])[:1]).stem in ("-m", "minires"):  # python -m minires…, or the command minires
     from minires import working_folder
     working_folder.search_last()
 

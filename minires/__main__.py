@@ -1,8 +1,9 @@
-"""python -m minires: which commands there are."""
+"""python -m minires, or minires: what this is, its version, and its commands: `minires train --epochs 2`."""
 
 import sys
+from importlib import import_module
 
-from minires import console
+from minires import __version__, console
 from minires.settings import near
 
 COMMANDS = {
@@ -21,7 +22,9 @@ examples:
   python -m minires.gradcheck homework.py:my_conv --like conv2d
   python -m minires.probes --depths 20 56
 
-Each has --help. In a clone, python -m benchmarks compares minires' speed.
+`minires train` and `python -m minires train` are the same as
+`python -m minires.train`, and so for all. Each has --help. In a clone,
+python -m benchmarks compares minires' speed.
 exit status of all: 0 done, 1 a check failed, 2 a setting or a file is wrong,
 130 stopped"""
 
@@ -29,17 +32,29 @@ exit status of all: 0 done, 1 a check failed, 2 a setting or a file is wrong,
 @console.command("minires")
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
-    if argv and argv[0] not in ("-h", "--help"):
+    word, rest = (argv[0], argv[1:]) if argv else ("--help", [])
+    if word == "--version":
+        print(f"minires {__version__}")
+    elif word in ("-h", "--help"):
+        print(f"minires {__version__}: ResNet from the gradient up, on NumPy or CuPy\n")
+        for name, what in COMMANDS.items():
+            print(f"  python -m {name:<20}{what}")
+        print(f"\n{EXAMPLES}")
+    elif f"minires.{word.removeprefix('minires.')}" in COMMANDS:
+        command = import_module(f"minires.{word.removeprefix('minires.')}.__main__")
+        return command.main(rest)
+    else:
         known = {name.removeprefix("minires."): name for name in (*COMMANDS, "benchmarks")}
-        close = near(argv[0].removeprefix("minires."), known, most=1)
-        console.say("minires", f"there is no command {argv[0]!r} here; "
+        close = near(word.removeprefix("minires."), known, most=1)
+        console.say("minires", f"there is no command {word!r} here; "
                     + (f"did you mean python -m {known[close[0]]}?" if close else "see python -m minires --help"))
         return 2
-    print("minires: ResNet from the gradient up, on NumPy or CuPy\n")
-    for name, what in COMMANDS.items():
-        print(f"  python -m {name:<20}{what}")
-    print(f"\n{EXAMPLES}")
+
+
+def script():
+    """The command `minires`, which an installation puts beside `python`."""
+    console.entry(main)
 
 
 if __name__ == "__main__":
-    console.entry(main)
+    script()

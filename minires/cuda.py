@@ -1,9 +1,14 @@
 """The GPU: whether there is one that minires can use, and what is asked of it, with torch.cuda's names.
 
-CuPy is imported here when it is first needed, and not before.
+CuPy is imported here when it is first needed, and not before. Before it comes the module that stands in for its CUDA
+libraries on a machine without a GPU, if the environment's MINIRES_CUPY_STAND_IN names one (see CONTRIBUTING.md).
 """
 
+import importlib.util
+import os
+import sys
 from functools import cache
+from pathlib import Path
 
 from minires.errors import MissingDependency, OptionError
 
@@ -12,10 +17,31 @@ INSTALL = 'pip install "minires[cupy12]" for CUDA 12, or "minires[cupy13]" for C
 
 
 @cache
+def stand_in():
+    """The module that stands in for CUDA, imported from the file that MINIRES_CUPY_STAND_IN names; None if none does.
+
+    Its function snapshot() -> {what: how often so far} counts what CuPy asks of the GPU: "launch" and "blas" (kernels
+    and matrix products), "h2d" and "d2h" (copies to and from it), "h2d_bytes", "sync", and "live_bytes" of its memory.
+    """
+    file = os.environ.get("MINIRES_CUPY_STAND_IN")
+    if not file:
+        return None
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    if spec is None:
+        raise FileNotFoundError(f"{file} is no Python file")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
 def why_not():
     """Why no GPU can be used, with what to do about it, in one line; "" if one can. Found out once."""
     try:
+        stand_in()
         import cupy
+    except OSError as error:
+        return f"MINIRES_CUPY_STAND_IN names no Python file that can be read: {_line(error)}"
     except ImportError as missing:
         return f"it needs CuPy, which cannot be imported ({_line(missing)}); install it with: {INSTALL}"
     if tuple(map(int, cupy.__version__.split(".")[:2])) < OLDEST:

@@ -1,5 +1,8 @@
 """What all tests share."""
 
+import os
+from pathlib import Path
+
 import pytest
 from backends import BACKENDS, GPUS
 from hypothesis import settings
@@ -23,6 +26,20 @@ def pytest_collection_modifyitems(items):
 def backend(request):
     """NumPy, and CuPy where it works: see backends.py."""
     return request.param
+
+
+@pytest.fixture
+def test_data():
+    """test_data(name): the path of a file that this repository does not hold (CONTRIBUTING.md says where it comes from)."""
+    def found(name):
+        folder = os.environ.get("MINIRES_TEST_DATA")
+        if not folder:
+            pytest.skip(f"needs {name}: MINIRES_TEST_DATA, which names the folder of such files, is not set")
+        path = Path(folder) / name
+        if not path.exists():
+            pytest.skip(f"needs {name}, which is not in MINIRES_TEST_DATA={folder}")
+        return path
+    return found
 
 
 @pytest.fixture

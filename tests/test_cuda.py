@@ -9,6 +9,7 @@ from backends import GPUS, needs_gpu
 
 from minires import Tensor, cuda
 from minires.errors import MissingDependency, OptionError
+from minires.gpucheck import settings, speed
 from minires.gradcheck.__main__ import main as gradcheck
 from minires.train.__main__ import main as train
 
@@ -68,6 +69,50 @@ def test_a_command_prints_that_line_and_exits_with_2(machine, state, line, comma
     assert out == ""
     assert err.count("\n") == 1
     assert ("--backend cupy: " if main is gradcheck else "device 'cuda:0': ") in err
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """stand_in(file): MINIRES_CUPY_STAND_IN names it, and nothing was imported from it so far."""
+    before = set(sys.modules)
+
+    def name(file):
+        monkeypatch.setenv("MINIRES_CUPY_STAND_IN", str(file))
+        cuda.stand_in.cache_clear()
+    yield name
+    monkeypatch.undo()
+    cuda.stand_in.cache_clear()
+    for module in set(sys.modules) - before:
+        del sys.modules[module]
+
+
+def test_what_stands_in_for_cuda_is_imported_before_cupy(machine, stand_in, tmp_path, monkeypatch):
+    file = tmp_path / "imitation.py"
+    file.write_text("import sys\nsys.modules['cupy'].made = True\n"
+                    "def snapshot():\n    return {'launch': 7}\n")
+    machine(count=0)
+    stand_in(file)
+    cuda.why_not()
+    assert sys.modules["cupy"].made
+    assert cuda.stand_in() is sys.modules["imitation"]
+    assert speed.counters() == {"launch": 7}
+    assert settings.stands_in()
+
+
+def test_without_the_variable_nothing_stands_in(stand_in, monkeypatch):
+    stand_in("")
+    assert cuda.stand_in() is None
+    assert speed.counters() == {}
+    assert settings.stands_in() == ""
+
+
+@pytest.mark.parametrize("name", ["gone.py", "folder"])
+def test_a_stand_in_that_is_not_there_is_said_in_one_line(machine, stand_in, tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    machine()
+    stand_in(tmp_path / name)
+    assert cuda.why_not().startswith("MINIRES_CUPY_STAND_IN names no Python file that can be read: ")
+    assert name in cuda.why_not()
 
 
 def test_a_machine_that_has_everything_is_told_so(machine):

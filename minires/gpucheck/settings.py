@@ -1,7 +1,6 @@
 """What a GPU's owner can switch, and what must be known of the machine."""
 
 import platform
-import sys
 from contextlib import contextmanager
 
 from minires import cuda
@@ -10,8 +9,7 @@ from minires.probes.machine import versions
 
 def stands_in():
     """What stands for a GPU here, or "": then nothing is learned of speed, and there is no CUB."""
-    module = sys.modules.get("cupy_cpu")
-    return "" if module is None else "the CPU stand-in for a GPU: kernels are compiled for the CPU"
+    return "" if cuda.stand_in() is None else "the CPU stand-in for a GPU: kernels are compiled for the CPU"
 
 
 @contextmanager

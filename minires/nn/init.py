@@ -128,10 +128,12 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
 
 def zeros_(tensor: Tensor) -> Tensor:
+    """Fill the tensor with 0, and return it."""
     return constant_(tensor, 0.0)
 
 
 def ones_(tensor: Tensor) -> Tensor:
+    """Fill the tensor with 1, and return it."""
     return constant_(tensor, 1.0)
 
 

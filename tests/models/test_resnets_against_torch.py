@@ -84,3 +84,16 @@ def test_a_torch_state_dict_loads_as_it_is():
     model = models.resnet20(rng=0)
     model.load_state_dict(theirs.state_dict())
     np.testing.assert_array_equal(model.conv1.weight.data, theirs.conv1.weight.detach().numpy())
+
+
+def test_weights_that_others_trained_give_torchs_logits(test_data):
+    """ResNet-20 of github.com/akamaster/pytorch_resnet_cifar10, whose names carry the prefix of DataParallel."""
+    trained = torch.load(test_data("resnet20-12fca82f.th"), map_location="cpu", weights_only=True)["state_dict"]
+    trained = {name.removeprefix("module."): weights for name, weights in trained.items()}
+    ours, theirs = models.resnet20(), twins.CifarResNet(20)
+    ours.load_state_dict(trained)
+    theirs.load_state_dict(trained)
+    images = np.random.default_rng(0).standard_normal((8, 3, 32, 32))
+    with torch.no_grad():
+        expected = theirs.double().eval()(torch.tensor(images)).numpy()
+    close(ours.to(np.float64).eval()(Tensor(images)).numpy(), expected, "logits")

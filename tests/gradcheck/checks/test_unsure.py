@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from minires.gradcheck.graders import Result, summary
 
 from minires import nn, op
 from minires.gradcheck import check, check_module
 from minires.gradcheck.checks.point import WIDEST, Point
+from minires.gradcheck.grading.grader_output import Result, summary
 
 X = np.array([0.7, -1.3, 2.1])
 

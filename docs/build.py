@@ -1,0 +1,148 @@
+"""The site: an API reference from all docstrings, and the guide. `python docs/build.py` writes it into docs/site.
+
+    pip install -e ".[docs]" && python docs/build.py
+
+pdoc renders the reference. A docstring is read as text: `code`, indented blocks and >>> examples are set as such, and
+all other characters appear as they stand, because they are formulas. The build fails where a warning is given, a
+character of a docstring is lost, a public name is missing or undocumented, or a link leads nowhere.
+"""
+
+import argparse
+import builtins
+import html
+import inspect
+import re
+import shutil
+import sys
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+import numpy
+import pdoc.doc
+from links import PAGES, absolute
+from pdoc import render, render_helpers
+
+import minires
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+MODULES = ["minires", *(f"minires.{name}" for name in (
+    "ops", "nn", "nn.functional", "nn.init", "nn.utils", "optim", "models", "data", "storage", "gradcheck", "kernels",
+    "kernels.readable", "parallel", "probes", "plots", "train", "cuda", "errors"))]
+GUIDE = {"index.html": ("README", ROOT / "README.md"), "guide.html": ("A way through the library", HERE / "guide.md"),
+         "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md")}
+CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # what Markdown leaves alone
+
+
+class BuildError(Exception):
+    """The site would be wrong or incomplete."""
+
+
+def as_text(docstring):
+    """The docstring in Markdown that shows each of its characters."""
+    parts = CODE.split(docstring)
+    parts[::2] = [re.sub(r"[^\w\s,:;()]|_", lambda sign: f"&#{ord(sign[0])};", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def to_html(docstring):
+    """A docstring as HTML. Raises BuildError if a character of it is lost."""
+    found = render_helpers.to_html(as_text(docstring))
+    shown, written = (re.sub(r"[\s`]", "", text) for text in (html.unescape(re.sub("<[^>]+>", "", found)), docstring))
+    if shown != written:
+        raise BuildError(f"lost between docstring and page:\n{docstring}\n--- became\n{shown}")
+    return found
+
+
+def public_names(module):
+    """The names that a module gives to others: __all__, or what is defined in it and has no underscore."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    return [name for name, value in vars(module).items()
+            if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__]
+
+
+def check_names(documented):
+    """Raise BuildError unless each public name of each module has its place, and functions and classes a docstring."""
+    wrong = []
+    for name, page in documented.items():
+        module = import_module(name)
+        for public in public_names(module):
+            value = getattr(module, public)
+            if inspect.ismodule(value):
+                continue
+            if public not in page.members:
+                wrong.append(f"{name}.{public} is missing from the reference")
+            elif callable(value) and not page.members[public].docstring:
+                wrong.append(f"{name}.{public} has no docstring")
+    if wrong:
+        raise BuildError("; ".join(wrong))
+
+
+def check_links(folder):
+    """Raise BuildError for a link or an image of a page that leads nowhere."""
+    texts = {file: re.sub("(?s)<script.*?</script>", "", file.read_text(encoding="utf-8"))
+             for file in folder.rglob("*.html")}
+    ids = {file.resolve(): set(re.findall(r'\bid="([^"]+)"', text)) for file, text in texts.items()}
+    for file, text in texts.items():
+        for target in re.findall(r'\b(?:href|src)="([^"]+)"', text):
+            if re.match(r"\w+:", target):
+                continue
+            path, _, anchor = html.unescape(target).partition("#")
+            place = (file.parent / path).resolve() if path else file.resolve()
+            if not place.is_file() or (anchor and place in ids and anchor not in ids[place]):
+                raise BuildError(f"{file.relative_to(folder)} links to {target}, which is not there")
+
+
+def guide_page(path, folder):
+    """A Markdown file as HTML. One that is also read on GitHub has its links into the repository made absolute."""
+    text = path.read_text(encoding="utf-8")
+    if path.parent == ROOT:
+        text = absolute(text, images="")
+        for page, (_, source) in GUIDE.items():
+            text = text.replace(f"({PAGES}{source.relative_to(ROOT)})", f"({page})")
+    for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
+        (folder / image).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / image, folder / image)
+    return render_helpers.to_html(text)
+
+
+def build(folder):
+    """Write the site into the folder, which is made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    builtins.np = numpy  # an annotation may be a string that names np, in a module that does not import it
+    render.configure(docformat="markdown", template_directory=HERE, edit_url_map={"minires": f"{PAGES}minires/"},
+                     footer_text=f"minires {minires.__version__}")
+    render.env.filters["to_html"] = to_html
+    documented = {name: pdoc.doc.Module.from_name(name) for name in MODULES}
+    check_names(documented)
+    for name, page in documented.items():
+        file = folder / (name.replace(".", "/") + ".html")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(render.html_module(page, documented), encoding="utf-8")
+    template = render.env.get_template("page.html.jinja2")
+    for file, (title, source) in GUIDE.items():
+        text = template.render(title=f"minires: {title}", text=guide_page(source, folder), all_modules=documented,
+                               pages={page: title for page, (title, _) in GUIDE.items()})
+        (folder / file).write_text(text, encoding="utf-8")
+    (folder / "search.js").write_text(render.search_index(documented), encoding="utf-8")
+    (folder / ".nojekyll").touch()  # GitHub Pages then serves the files as they are
+    check_links(folder)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=HERE / "site")
+    folder = parser.parse_args(argv).folder
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            build(folder)
+        except (BuildError, Warning) as error:
+            sys.exit(f"docs/build.py: {error}")
+    print(folder / "index.html")
+
+
+if __name__ == "__main__":
+    main()
