@@ -103,3 +103,25 @@ def test_maps_without_pixels_pass_through(shape, lay):
     y = ops.relu(ops.batch_norm(x, one, one, running_mean=one, running_var=one))
     y.sum().backward()
     assert y.shape == x.grad.shape == shape
+
+
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value|overflow) encountered:RuntimeWarning")
+@pytest.mark.parametrize("base_is_a_number", [False, True])
+def test_a_power_at_zero_and_at_infinity_has_the_gradients_of_torch(base_is_a_number):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
+    exponents = [0.0, 1.0, 2.0, -1.0, -3.0, -2.0, np.inf, -np.inf, np.nan]
+
+    def gradients(tensor, base):
+        a = base if base_is_a_number else tensor([base] * len(exponents), requires_grad=True)
+        b = tensor(exponents, requires_grad=True)
+        (a**b).sum().backward()
+        return [np.asarray(b.grad)] if base_is_a_number else [np.asarray(a.grad), np.asarray(b.grad)]
+    for base in (0.0, -0.0, 1.0, 2.0, -2.0, np.inf, -np.inf, np.nan):
+        for found, right in zip(gradients(Tensor, base), gradients(torch.tensor, base), strict=True):
+            np.testing.assert_allclose(found, right, rtol=1e-6, err_msg=f"base {base}")
+
+
+def test_the_0th_power_is_constant_everywhere():
+    x = Tensor([np.inf, -np.inf, np.nan, 0.0, 2.0], requires_grad=True)
+    (x**0).sum().backward()
+    assert x.grad.tolist() == [0] * 5
