@@ -193,18 +193,23 @@ def unsqueeze(x, *, dim):
 def take_along_dim(x, indices, *, dim):
     """y[…, i, …] = x[…, indices[…, i, …], …] along dim: ∂L/∂x is ∂L/∂y put back, added up where a place is named twice.
 
-    indices: integers in 0 … n − 1, with as many axes as x and its sizes, except along dim.
+    indices: integers in −n … n − 1, with as many axes as x and its sizes, except along dim; −1 is the last.
+    A 0-d x is taken for one of n = 1.
+    Raises IndexError for an index outside.
     """
     i, shape = axis("take_along_dim", dim, x.ndim), x.shape
     if getattr(indices, "dtype", None) is None or indices.dtype.kind not in "iu":
         raise DTypeError("take_along_dim: indices must be an array of integers, as argmax(keepdim=True) gives")
-    if shape[:i] + shape[i + 1:] != indices.shape[:i] + indices.shape[i + 1:]:
+    if x.ndim != indices.ndim or shape[:i] + shape[i + 1:] != indices.shape[:i] + indices.shape[i + 1:]:
         raise ShapeError(f"take_along_dim: x {shape} and indices {indices.shape} differ in another axis than dim {dim}")
-    xp = array_module(x)
-    if not x.ndim:
+    xp, n = array_module(x), shape[i] if shape else 1
+    outside = indices[(indices < -n) | (indices >= n)]
+    if outside.size:
+        raise IndexError(f"take_along_dim: index {int(outside[0])} is none of {-n} … {n - 1}, dim {dim} of x {shape}")
+    if not shape:
         return x.copy(), lambda dy: (dy, None)
     places = list(xp.ogrid[tuple(slice(n) for n in indices.shape)])
-    places[i] = indices.copy()
+    places[i] = indices.astype(np.intp)  # a copy, as backward reads it
     places = tuple(places)
 
     def backward(dy):

@@ -91,6 +91,29 @@ def test_indices_may_be_changed_after_they_were_taken_along():
     assert x.grad.tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
+@pytest.mark.parametrize(("x", "indices", "message"), [
+    (np.ones((2, 3)), np.array([[0], [3]]), r"take_along_dim: index 3 is none of -3 … 2, dim -1 of x \(2, 3\)"),
+    (np.ones((2, 3)), np.array([[-4], [0]]), "take_along_dim: index -4 is none of"),
+    (np.ones((2, 3)), np.array([[2**63], [0]], np.uint64), "take_along_dim: index 9223372036854775808 is none of"),
+    (np.ones(()), np.array(7), "take_along_dim: index 7 is none of -1 … 0"),
+])
+def test_an_index_outside_is_named_by_take_along_dim(x, indices, message):
+    with pytest.raises(IndexError, match=message):
+        ops.take_along_dim(Tensor(x), indices, dim=-1)
+
+
+def test_take_along_dim_counts_from_the_end_and_needs_an_axis_of_indices_for_each_of_x():
+    x = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
+    y = ops.take_along_dim(x, np.array([[-1, 0], [-3, 1]], np.int8), dim=1)
+    y.sum().backward()
+    assert y.tolist() == [[3, 1], [4, 5]]
+    assert x.grad.tolist() == [[1, 0, 1], [1, 1, 0]]
+    assert ops.take_along_dim(Tensor(3.0), np.array(-1), dim=0).item() == 3
+    for x, indices in ((t(3), np.array(0)), (Tensor(3.0), np.array([0, 0]))):
+        with pytest.raises(ShapeError, match="differ in another axis"):
+            ops.take_along_dim(x, indices, dim=0)
+
+
 def test_a_clone_lies_in_memory_as_the_original_does():
     assert is_channels_last(Tensor(channels_last(np.ones((2, 3, 4, 5)))).clone().data)
 
