@@ -78,14 +78,23 @@ def cat(*xs, dim=0):
 
 @op(any_dtype=True, variadic=True)
 def stack(*xs, dim=0):
-    """y = the xs side by side along a new axis: each takes its slice of ∂L/∂y."""
+    """y = the xs one behind another along a new axis: each takes its slice of ∂L/∂y."""
     i = _joinable("stack", xs, dim, xs[0].ndim + 1 if xs else 0)
     for x in xs:
         if x.shape != xs[0].shape:
             raise ShapeError(f"stack: shapes {xs[0].shape} and {x.shape} differ")
     count = len(xs)
     slices = [(slice(None),) * i + (k,) for k in range(count)]
-    return array_module(*xs).stack(xs, axis=i), lambda dy: tuple(dy[piece] for piece in slices)
+    return (array_module(*xs).concatenate([_with_axis("stack", x, i) for x in xs], axis=i),
+            lambda dy: tuple(dy[piece] for piece in slices))
+
+
+def _with_axis(name, x, i):
+    """x with a new axis of length 1 at i, a view. Raises ShapeError where an array cannot have so many axes."""
+    try:
+        return x.reshape((*x.shape[:i], 1, *x.shape[i:]))
+    except ValueError:
+        raise ShapeError(f"{name}: x has {x.ndim} axes already, as many as an array can have") from None
 
 
 def _joinable(name, xs, dim, ndim):
@@ -186,7 +195,7 @@ def squeeze(x, *, dim=None):
 def unsqueeze(x, *, dim):
     """y = x with a new axis of length 1 at dim."""
     i, shape_x = axis("unsqueeze", dim, x.ndim + 1), x.shape
-    return x.reshape((*shape_x[:i], 1, *shape_x[i:])), lambda dy: dy.reshape(shape_x)
+    return _with_axis("unsqueeze", x, i), lambda dy: dy.reshape(shape_x)
 
 
 @op(any_dtype=True, integers=("indices",))

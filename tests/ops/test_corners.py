@@ -34,6 +34,7 @@ def t(*shape):
     (lambda: t(2, 3)[0, 1:2.5], DTypeError, r"getitem: a slice in an index must be one of integers, got slice\(1, 2.5"),
     (lambda: t(2, 3)[[0], ::"a"], DTypeError, "getitem: a slice"), (lambda: t(2).__setitem__(slice(None, None, 0), 1), OptionError, "setitem: the step of a slice"),
     (lambda: t(2).__setitem__(slice(0.5, None), 1), DTypeError, "setitem: a slice in an index"),
+    (lambda: t(*(1,) * 64).unsqueeze(0), ShapeError, "unsqueeze: x has 64 axes already"), (lambda: ops.stack([t(*(1,) * 64)], -1), ShapeError, "stack: x has 64 axes already"),
     (lambda: ops.pad(t(2, 3), pad=(1,) * 6), ShapeError, "pad: needs two widths"), (lambda: t(2, 1).expand(-1, 2, 3), ShapeError, "expand: "),
     (lambda: t(2, 3).expand(2, 4), ShapeError, "expand: "), (lambda: t(2, 3).expand(3), ShapeError, "expand: "),
     (lambda: ops.clip(t(3), min=np.zeros((2, 3))), ShapeError, "does not broadcast to x"), (lambda: ops.clip(t(3), max=np.zeros(3, complex)), DTypeError, "max must be"),
