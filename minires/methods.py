@@ -14,13 +14,14 @@ import numpy as np
 from minires.arrays import array_module, place_or_dtype
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.operators import Operators, registry
-from minires.settings import axes, axis, flag
+from minires.settings import axes, axis, flag, shortened
 
 if TYPE_CHECKING:
     from minires.tensor import Tensor
 
 Extreme = namedtuple("Extreme", ["values", "indices"])  # what max(dim) and min(dim) give
 _NOT_GIVEN = object()
+OF_NUMPY = ("dtype", "out", "where", "initial", "mean")  # settings of its reductions, which a Tensor's do not have
 
 
 def _sizes(sizes, name):
@@ -31,12 +32,18 @@ def _sizes(sizes, name):
 
 
 def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
-    """(dim, keepdim), which NumPy's functions call axis and keepdims. They pass dtype=None and out=None as well."""
+    """(dim, keepdim), which NumPy's functions call axis and keepdims. They pass dtype=None and out=None as well.
+
+    refused: every other setting that was given, of NumPy's or misspelt.
+    """
     if axis is not None and dim is not None:
         raise OptionError(f"{name}: dim={dim} and axis={axis} are one setting; give one of them")
     for setting, value in refused.items():
+        if setting not in OF_NUMPY:
+            raise TypeError(f"{name}() got an unexpected keyword argument {setting!r}")
         if value is not None:
-            raise OptionError(f"{name}: a Tensor takes no {setting}=, got {value!r}")
+            raise OptionError(f"{name}: a Tensor takes no {setting}=, got {shortened(value)}; t.detach().numpy() does, "
+                              "without a gradient")
     return axis if dim is None else dim, keepdim if keepdims is None else keepdims
 
 
@@ -143,27 +150,27 @@ class Methods(Operators):
 
     # Reductions: over all axes, over one dim, or over several
 
-    def sum(self, dim=None, keepdim=False, *, axis=None, keepdims=None, dtype=None, out=None) -> Tensor:
+    def sum(self, dim=None, keepdim=False, *, axis=None, keepdims=None, **refused) -> Tensor:
         """Σ x"""
-        dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, **refused)
         return registry["sum"](self, dim=dim, keepdim=keepdim)
 
-    def mean(self, dim=None, keepdim=False, *, axis=None, keepdims=None, dtype=None, out=None) -> Tensor:
+    def mean(self, dim=None, keepdim=False, *, axis=None, keepdims=None, **refused) -> Tensor:
         """The mean; of integers and booleans in float32."""
-        dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, **refused)
         return registry["mean"](self, dim=dim, keepdim=keepdim)
 
     def var(self, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, ddof=None, keepdims=None,
-            dtype=None, out=None) -> Tensor:
+            **refused) -> Tensor:
         """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
-        dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("var", unbiased, correction, ddof)
         return registry["var"](self, dim=dim, correction=correction, keepdim=keepdim)
 
     def std(self, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, ddof=None, keepdims=None,
-            dtype=None, out=None) -> Tensor:
+            **refused) -> Tensor:
         """The root of var()"""
-        dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("std", unbiased, correction, ddof)
         return registry["std"](self, dim=dim, correction=correction, keepdim=keepdim)
 
@@ -179,22 +186,23 @@ class Methods(Operators):
         """The minimum; equal ones share its gradient"""
         return registry["amin"](self, dim=dim, keepdim=keepdim)
 
-    def max(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=_NOT_GIVEN):
+    def max(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=_NOT_GIVEN, **refused):
         """The maximum of all; with dim, or axis, the pair (values, indices), as torch's. np.max gives the values.
 
         The gradient of values goes to the element that indices names, the first of several equal ones.
         """
-        return self._extreme("max", dim, keepdim, axis, keepdims, out)
+        return self._extreme("max", dim, keepdim, axis, keepdims, out, **refused)
 
-    def min(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=_NOT_GIVEN):
+    def min(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=_NOT_GIVEN, **refused):
         """The minimum of all; with dim, or axis, the pair (values, indices), as torch's. np.min gives the values."""
-        return self._extreme("min", dim, keepdim, axis, keepdims, out)
+        return self._extreme("min", dim, keepdim, axis, keepdims, out, **refused)
 
-    def _extreme(self, name, dim, keepdim, axis, keepdims, out):
+    def _extreme(self, name, dim, keepdim, axis, keepdims, out, **refused):
         if isinstance(dim, (Operators, np.ndarray)):  # of two tensors, element by element
             return registry[f"{name}imum"](self, dim)
         from_numpy = out is not _NOT_GIVEN  # np.max(t, axis=1) calls t.max(axis=1, out=None)
-        dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None)
+        dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None,
+                                    **refused)
         if dim is None or from_numpy:
             return registry[f"a{name}"](self, dim=dim, keepdim=keepdim)
         indices = self._arg(f"arg{name}", dim, keepdim=True)
@@ -203,14 +211,14 @@ class Methods(Operators):
             return Extreme(values, indices)
         return Extreme(registry["squeeze"](values, dim=dim), registry["squeeze"](indices, dim=dim))
 
-    def argmax(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+    def argmax(self, dim=None, keepdim=False, *, axis=None, keepdims=None, **refused) -> Tensor:
         """Where the maximum is (the first of several): an index along dim, or into the flattened Tensor."""
-        dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmax", dim, keepdim)
 
-    def argmin(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+    def argmin(self, dim=None, keepdim=False, *, axis=None, keepdims=None, **refused) -> Tensor:
         """Where the minimum is (the first of several): an index along dim, or into the flattened Tensor."""
-        dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmin", dim, keepdim)
 
     def _arg(self, name, dim, keepdim):
@@ -223,14 +231,14 @@ class Methods(Operators):
         indices = getattr(data, name)(axis=i, keepdims=keepdim and self.ndim > 0)
         return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
 
-    def all(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+    def all(self, dim=None, keepdim=False, *, axis=None, keepdims=None, **refused) -> Tensor:
         """Whether all elements are true"""
-        dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, **refused)
         return self._whether("all", dim, keepdim)
 
-    def any(self, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None) -> Tensor:
+    def any(self, dim=None, keepdim=False, *, axis=None, keepdims=None, **refused) -> Tensor:
         """Whether any element is true"""
-        dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, **refused)
         return self._whether("any", dim, keepdim)
 
     def _whether(self, name, dim, keepdim):
