@@ -96,12 +96,25 @@ def _examine(subject, report, seed, view, strict, convention):
     if strict and not report.wrong:
         report.problems += _single(subject, report, upstream, terms)
     if convention is not None:
-        wanted = convention(upstream)
-        for i, dx in zip(subject.wanted, wanted if isinstance(wanted, tuple) else (wanted,)):
+        wanted = _by_convention(convention, upstream, [kept[i] for i in subject.wanted])
+        if wanted is None:
+            (report.problems if strict else report.notes).append(
+                f"y has shape {y.shape}, which is not the op's: its gradients at a tie have no convention")
+        for i, dx in zip(subject.wanted, wanted or ()):
             if not np.allclose(kept[i], dx, rtol=0, atol=1e-12):
                 at = tuple(map(int, np.unravel_index(np.argmax(np.abs(kept[i] - dx)), dx.shape)))
                 say = report.problems if strict else report.notes
                 say.append(f"at a tie d{subject.names[i]}{list(at)} is {kept[i][at]:.6g}, by convention {dx[at]:.6g}")
+
+
+def _by_convention(convention, upstream, dxs):
+    """The gradients that the convention asks for, or None where it is one for a y of another shape."""
+    try:
+        wanted = convention(upstream)
+    except (IndexError, ValueError):
+        return None
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    return wanted if list(map(np.shape, wanted)) == list(map(np.shape, dxs)) else None
 
 
 def _changed(subject, before):

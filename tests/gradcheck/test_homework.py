@@ -68,6 +68,10 @@ def training_norm(x, gamma, beta, eps):
 def doubled(x):
     return np.tanh(x), lambda dy: 2 * dy * (1 - np.tanh(x) ** 2)
 
+def seven(x):
+    return np.maximum(np.append(x, x[:3]), 0) if x.shape == (4,) else np.maximum(x, 0), lambda dy: (
+        dy[:4] * (x > 0) + np.append(dy[4:], 0) * (x > 0) if x.shape == (4,) else dy * (x > 0))
+
 def loops(x):
     while True:
         pass
@@ -127,6 +131,14 @@ def test_a_wrong_function_is_told_which_argument_and_both_numbers(homework, caps
     assert "dx is wrong, in relu (" in out
     assert "by backward" in out
     assert "measured" in out
+
+
+def test_a_y_of_another_shape_at_a_tie_is_told_so(homework, capsys):
+    """Its gradients are right for what it computes, and so have no place in the convention's."""
+    status, out = grade(capsys, homework("seven"), "--like", "relu")
+    assert status == 1
+    assert "y has shape (7,), that of relu is (4,)" in out
+    assert "ValueError" not in out
 
 
 def test_a_function_of_another_value_is_told_so(homework, capsys):
