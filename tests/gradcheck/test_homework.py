@@ -13,6 +13,7 @@ from minires.gradcheck.__main__ import main
 from minires.gradcheck.homework import load
 
 HOMEWORK = '''
+import functools
 import os
 import sys
 import numpy as np
@@ -67,6 +68,15 @@ def training_norm(x, gamma, beta, eps):
 
 def doubled(x):
     return np.tanh(x), lambda dy: 2 * dy * (1 - np.tanh(x) ** 2)
+
+class Relu:
+    def __call__(self, x):
+        return right_relu(x)
+
+instance = Relu()
+partial_relu = functools.partial(lambda x, slope: (np.maximum(x, slope * x), lambda dy: dy * np.where(x > 0, 1, slope)),
+                                 slope=0)
+partial_conv = functools.partial(right_relu)
 
 def seven(x):
     return np.maximum(np.append(x, x[:3]), 0) if x.shape == (4,) else np.maximum(x, 0), lambda dy: (
@@ -131,6 +141,16 @@ def test_a_wrong_function_is_told_which_argument_and_both_numbers(homework, caps
     assert "dx is wrong, in relu (" in out
     assert "by backward" in out
     assert "measured" in out
+
+
+@pytest.mark.parametrize("name", ["instance", "partial_relu"])
+def test_a_callable_without_a_name_is_checked_as_a_function_is(homework, capsys, name):
+    status, out = grade(capsys, homework(name), "--like", "relu")
+    assert status == 0, out
+
+
+def test_a_callable_without_a_name_that_fits_no_case_is_told_so(homework, capsys):
+    assert "none of conv2d's cases fits partial(x)" in grade(capsys, homework("partial_conv"), "--like", "conv2d")[1]
 
 
 def test_a_y_of_another_shape_at_a_tie_is_told_so(homework, capsys):
