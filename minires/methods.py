@@ -312,10 +312,14 @@ class Methods(Operators):
         wanted = [*targets, *(setting for setting in (device, dtype) if setting is not None)]
         if not wanted:
             raise OptionError("to: give a device, a dtype or both")
+        found = {}
         for target in wanted:
-            there, kind = place_or_dtype(target.dtype if isinstance(target, Methods) else target)
-            device, dtype = there or device, kind or dtype
-        return registry["to"](self, device=device, dtype=dtype)
+            device, dtype = place_or_dtype(target.dtype if isinstance(target, Methods) else target)
+            kind, value = ("dtype", dtype) if device is None else ("device", device)
+            if kind in found:
+                raise OptionError(f"to: {value} is the second {kind} given, after {found[kind]}; give one")
+            found[kind] = value
+        return registry["to"](self, **found)
 
     def type_as(self, other) -> Tensor:
         """With the dtype of another tensor"""

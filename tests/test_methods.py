@@ -350,3 +350,16 @@ def test_every_method_says_what_it_does():
     public = [m for name, m in vars(Methods).items() if not name.startswith("_") and callable(m)]
     assert len(public) >= 50
     assert not [m.__qualname__ for m in public if not (m.__doc__ or m.__name__.startswith("__"))]
+
+
+@pytest.mark.parametrize("call", [lambda x: x.to(np.float64, np.float32), lambda x: x.to(np.float64, dtype=np.float32),
+                                  lambda x: x.to(Tensor([1]), dtype="float64"), lambda x: x.to(np.float32, "cpu", np.float32)])
+def test_two_dtypes_are_refused_as_one_would_be_passed_over(call):
+    with pytest.raises(OptionError, match=r"to: \w+ is the second dtype given, after \w+; give one"):
+        call(Tensor(A))
+
+
+def test_two_devices_are_refused_and_a_device_beside_a_dtype_is_not():
+    with pytest.raises(OptionError, match="to: cpu is the second device given, after cpu"):
+        Tensor(A).to("cpu", device="cpu")
+    assert Tensor(A).to("cpu", np.float64).dtype == Tensor(A).to("float64", device="cpu").dtype == np.float64
