@@ -58,6 +58,8 @@ def test_a_position_that_serves_no_output_is_left_out():
         assert [kh for kh, kw, *_ in win.positions(first, last) if kw == 3] == rows
     win = Window.pool((1, 1, 1, 3), (2, 3), 1, (1, 0), dilation=(2, 1))  # rows −1 and 1 of a picture of one row
     assert win.positions() == ()
+    win = conv(x=(1, 1, 2, 1), w=(1, 1, 6, 1), stride=(4, 1), padding=(4, 0))  # rows −4 … 1 and 0 … 5 of a picture of two
+    assert [kh for kh, *_ in win.positions()] == [0, 1, 4, 5]
 
 
 def test_a_kernel_has_no_more_positions_than_can_be_numbered():
