@@ -77,6 +77,7 @@ instance = Relu()
 partial_relu = functools.partial(lambda x, slope: (np.maximum(x, slope * x), lambda dy: dy * np.where(x > 0, 1, slope)),
                                  slope=0)
 partial_conv = functools.partial(right_relu)
+builtin = max
 
 def seven(x):
     return np.maximum(np.append(x, x[:3]), 0) if x.shape == (4,) else np.maximum(x, 0), lambda dy: (
@@ -151,6 +152,12 @@ def test_a_callable_without_a_name_is_checked_as_a_function_is(homework, capsys,
 
 def test_a_callable_without_a_name_that_fits_no_case_is_told_so(homework, capsys):
     assert "none of conv2d's cases fits partial(x)" in grade(capsys, homework("partial_conv"), "--like", "conv2d")[1]
+
+
+def test_a_callable_whose_arguments_python_does_not_tell_is_refused_with_the_remedy(homework, capsys):
+    status, out = grade(capsys, homework("builtin"), "--like", "relu")
+    assert status == 2
+    assert "Python does not tell the arguments of builtin, a builtin_function_or_method; call it in a function" in out
 
 
 def test_a_y_of_another_shape_at_a_tie_is_told_so(homework, capsys):
