@@ -55,6 +55,8 @@ def _part(name, i, xp):
             raise ShapeError(f"{name}: a list in an index must be one of integers or booleans, got {i}") from None
     if isinstance(i, np.ndarray) and not i.ndim and i.dtype.kind in "iu":
         return int(i)
+    if is_array(i) and i.dtype == np.uint64 and (i >= 2**63).any():  # which NumPy takes for negative ones
+        raise IndexError(f"{name}: index {int(i.max())} is out of bounds")
     return i.copy() if is_array(i) else i
 
 

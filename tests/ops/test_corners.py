@@ -108,6 +108,15 @@ def test_an_index_outside_is_named_by_take_along_dim(x, indices, message):
         ops.take_along_dim(Tensor(x), indices, dim=-1)
 
 
+@pytest.mark.parametrize("index", [2**64 - 1, 2**63])
+def test_an_index_too_large_for_int64_is_not_taken_for_one_from_the_end(index):
+    indices = np.array([0, index], np.uint64)
+    for call in (lambda: t(3)[indices], lambda: t(3).__setitem__(indices, 5.0), lambda: t(2, 3)[:, indices]):
+        with pytest.raises(IndexError, match=f"[gs]etitem: index {index} is out of bounds"):
+            call()
+    assert Tensor([1.0, 2.0])[np.array([1, 0], np.uint64)].tolist() == [2, 1]
+
+
 def test_take_along_dim_counts_from_the_end_and_needs_an_axis_of_indices_for_each_of_x():
     x = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
     y = ops.take_along_dim(x, np.array([[-1, 0], [-3, 1]], np.int8), dim=1)
