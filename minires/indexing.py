@@ -1,10 +1,13 @@
 """x[index] as torch has it, in two steps of NumPy's."""
 
+from operator import index as as_integer
+
 import numpy as np
 
 from minires.arrays import is_array
-from minires.errors import ShapeError
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.operators import unwrap
+from minires.settings import shortened
 
 
 def two_steps(name, index, xp, ndim):
@@ -41,6 +44,8 @@ def _axes_of(i):
 
 def _part(name, i, xp):
     """One part of an index: lists, tuples and ranges become arrays, arrays are copied, and one integer is an int."""
+    if isinstance(i, slice):
+        return _slice(name, i)
     if isinstance(i, bool):
         return xp.asarray(i)  # a mask of no axis, although Python takes True for an integer
     if isinstance(i, (list, tuple, range)):
@@ -50,4 +55,17 @@ def _part(name, i, xp):
             raise ShapeError(f"{name}: a list in an index must be one of integers or booleans, got {i}") from None
     if isinstance(i, np.ndarray) and not i.ndim and i.dtype.kind in "iu":
         return int(i)
+    if is_array(i) and i.dtype == np.uint64 and (i >= 2**63).any():  # which NumPy takes for negative ones
+        raise IndexError(f"{name}: index {int(i.max())} is out of bounds")
     return i.copy() if is_array(i) else i
+
+
+def _slice(name, given):
+    """The slice, of integers and None. Raises DTypeError and OptionError, which NumPy's errors are not."""
+    try:
+        parts = [None if part is None else as_integer(part) for part in (given.start, given.stop, given.step)]
+    except TypeError:
+        raise DTypeError(f"{name}: a slice in an index must be one of integers, got {shortened(given)}") from None
+    if parts[2] == 0:
+        raise OptionError(f"{name}: the step of a slice must not be 0, got {shortened(given)}")
+    return slice(*parts)

@@ -13,7 +13,7 @@ import numpy as np
 from minires.arrays import array_module, place_or_dtype
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.operators import Operators, registry
-from minires.settings import axes, axis, flag
+from minires.settings import axes, axis, flag, shortened
 
 if TYPE_CHECKING:
     from minires.annotations import Dims, DType, Operand, Scalar
@@ -28,6 +28,7 @@ class Extreme(NamedTuple):
 
 
 _NOT_GIVEN: Any = object()
+OF_NUMPY = ("dtype", "out", "where", "initial", "mean")  # settings of its reductions, which a Tensor's do not have
 
 
 def _sizes(sizes, name):
@@ -38,12 +39,18 @@ def _sizes(sizes, name):
 
 
 def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
-    """(dim, keepdim), which NumPy's functions call axis and keepdims. They pass dtype=None and out=None as well."""
+    """(dim, keepdim), which NumPy's functions call axis and keepdims. They pass dtype=None and out=None as well.
+
+    refused: every other setting that was given, of NumPy's or misspelt.
+    """
     if axis is not None and dim is not None:
         raise OptionError(f"{name}: dim={dim} and axis={axis} are one setting; give one of them")
     for setting, value in refused.items():
+        if setting not in OF_NUMPY:
+            raise TypeError(f"{name}() got an unexpected keyword argument {setting!r}")
         if value is not None:
-            raise OptionError(f"{name}: a Tensor takes no {setting}=, got {value!r}")
+            raise OptionError(f"{name}: a Tensor takes no {setting}=, got {shortened(value)}; t.detach().numpy() does, "
+                              "without a gradient")
     return axis if dim is None else dim, keepdim if keepdims is None else keepdims
 
 
@@ -151,30 +158,28 @@ class Methods(Operators):
     # Reductions: over all axes, over one dim, or over several
 
     def sum(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool | None = None,
-            dtype: None = None, out: None = None) -> Tensor:
+            **refused: Any) -> Tensor:
         """Σ x"""
-        dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, **refused)
         return registry["sum"](self, dim=dim, keepdim=keepdim)
 
     def mean(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool | None = None,
-             dtype: None = None, out: None = None) -> Tensor:
+             **refused: Any) -> Tensor:
         """The mean; of integers and booleans in float32."""
-        dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, **refused)
         return registry["mean"](self, dim=dim, keepdim=keepdim)
 
     def var(self, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Scalar = 1,
-            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, dtype: None = None,
-            out: None = None) -> Tensor:
+            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, **refused: Any) -> Tensor:
         """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
-        dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("var", unbiased, correction, ddof)
         return registry["var"](self, dim=dim, correction=correction, keepdim=keepdim)
 
     def std(self, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Scalar = 1,
-            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, dtype: None = None,
-            out: None = None) -> Tensor:
+            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, **refused: Any) -> Tensor:
         """The root of var()"""
-        dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, dtype=dtype, out=out)
+        dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("std", unbiased, correction, ddof)
         return registry["std"](self, dim=dim, correction=correction, keepdim=keepdim)
 
@@ -191,23 +196,26 @@ class Methods(Operators):
         return registry["amin"](self, dim=dim, keepdim=keepdim)
 
     def max(self, dim: Operand | None = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, out: Any = _NOT_GIVEN) -> Any:
+            keepdims: bool | None = None, out: Any = _NOT_GIVEN,
+            **refused: Any) -> Any:
         """The maximum of all; with dim, or axis, the pair (values, indices), as torch's. np.max gives the values.
 
         The gradient of values goes to the element that indices names, the first of several equal ones.
         """
-        return self._extreme("max", dim, keepdim, axis, keepdims, out)
+        return self._extreme("max", dim, keepdim, axis, keepdims, out, **refused)
 
     def min(self, dim: Operand | None = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, out: Any = _NOT_GIVEN) -> Any:
+            keepdims: bool | None = None, out: Any = _NOT_GIVEN,
+            **refused: Any) -> Any:
         """The minimum of all; with dim, or axis, the pair (values, indices), as torch's. np.min gives the values."""
-        return self._extreme("min", dim, keepdim, axis, keepdims, out)
+        return self._extreme("min", dim, keepdim, axis, keepdims, out, **refused)
 
-    def _extreme(self, name, dim, keepdim, axis, keepdims, out):
+    def _extreme(self, name, dim, keepdim, axis, keepdims, out, **refused):
         if isinstance(dim, (Operators, np.ndarray)):  # of two tensors, element by element
             return registry[f"{name}imum"](self, dim)
         from_numpy = out is not _NOT_GIVEN  # np.max(t, axis=1) calls t.max(axis=1, out=None)
-        dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None)
+        dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None,
+                                    **refused)
         if dim is None or from_numpy:
             return registry[f"a{name}"](self, dim=dim, keepdim=keepdim)
         indices = self._arg(f"arg{name}", dim, keepdim=True)
@@ -217,15 +225,15 @@ class Methods(Operators):
         return Extreme(registry["squeeze"](values, dim=dim), registry["squeeze"](indices, dim=dim))
 
     def argmax(self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
-               keepdims: bool | None = None, out: None = None) -> Tensor:
+               keepdims: bool | None = None, **refused: Any) -> Tensor:
         """Where the maximum is (the first of several): an index along dim, or into the flattened Tensor."""
-        dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmax", dim, keepdim)
 
     def argmin(self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
-               keepdims: bool | None = None, out: None = None) -> Tensor:
+               keepdims: bool | None = None, **refused: Any) -> Tensor:
         """Where the minimum is (the first of several): an index along dim, or into the flattened Tensor."""
-        dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmin", dim, keepdim)
 
     def _arg(self, name, dim, keepdim):
@@ -239,15 +247,15 @@ class Methods(Operators):
         return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
 
     def all(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, out: None = None) -> Tensor:
+            keepdims: bool | None = None, **refused: Any) -> Tensor:
         """Whether all elements are true"""
-        dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, **refused)
         return self._whether("all", dim, keepdim)
 
     def any(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, out: None = None) -> Tensor:
+            keepdims: bool | None = None, **refused: Any) -> Tensor:
         """Whether any element is true"""
-        dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, out=out)
+        dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, **refused)
         return self._whether("any", dim, keepdim)
 
     def _whether(self, name, dim, keepdim):
@@ -322,10 +330,14 @@ class Methods(Operators):
         wanted = [*targets, *(setting for setting in (device, dtype) if setting is not None)]
         if not wanted:
             raise OptionError("to: give a device, a dtype or both")
+        found = {}
         for target in wanted:
-            there, kind = place_or_dtype(target.dtype if isinstance(target, Methods) else target)
-            device, dtype = there or device, kind or dtype
-        return registry["to"](self, device=device, dtype=dtype)
+            device, dtype = place_or_dtype(target.dtype if isinstance(target, Methods) else target)
+            kind, value = ("dtype", dtype) if device is None else ("device", device)
+            if kind in found:
+                raise OptionError(f"to: {value} is the second {kind} given, after {found[kind]}; give one")
+            found[kind] = value
+        return registry["to"](self, **found)
 
     def type_as(self, other: Tensor) -> Tensor:
         """With the dtype of another tensor"""

@@ -91,6 +91,21 @@ def test_what_numpys_reductions_take_besides_is_refused_and_not_ignored(call):
         call(Tensor(A))
 
 
+@pytest.mark.parametrize(("name", "setting"), [
+    ("sum", {"where": A > 1}), ("sum", {"initial": 9.0}), ("mean", {"where": A > 1}), ("var", {"where": A > 1}),
+    ("var", {"mean": 0.0}), ("std", {"where": A > 1}), ("max", {"initial": 9.0}), ("min", {"initial": 9.0}),
+    ("all", {"where": A > 1}), ("any", {"where": A > 1})], ids=lambda value: "-".join(value))
+def test_numpys_settings_that_a_tensor_has_not_are_refused_by_name(name, setting):
+    with pytest.raises(OptionError, match=rf"{name}: a Tensor takes no {next(iter(setting))}=, got"):
+        getattr(np, name)(Tensor(A), axis=0, **setting)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "max", "min", "argmax", "argmin", "all", "any"])
+def test_a_misspelt_setting_of_a_reduction_is_pythons_own_error(name):
+    with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected keyword argument 'keep_dim'"):
+        getattr(Tensor(A), name)(0, keep_dim=True)
+
+
 def test_a_type_changed_in_a_graph_hands_the_gradient_back_in_the_old_one():
     x = Tensor(A.copy(), requires_grad=True)
     (x.double() * 2.0).sum().backward()
@@ -335,3 +350,16 @@ def test_every_method_says_what_it_does():
     public = [m for name, m in vars(Methods).items() if not name.startswith("_") and callable(m)]
     assert len(public) >= 50
     assert not [m.__qualname__ for m in public if not (m.__doc__ or m.__name__.startswith("__"))]
+
+
+@pytest.mark.parametrize("call", [lambda x: x.to(np.float64, np.float32), lambda x: x.to(np.float64, dtype=np.float32),
+                                  lambda x: x.to(Tensor([1]), dtype="float64"), lambda x: x.to(np.float32, "cpu", np.float32)])
+def test_two_dtypes_are_refused_as_one_would_be_passed_over(call):
+    with pytest.raises(OptionError, match=r"to: \w+ is the second dtype given, after \w+; give one"):
+        call(Tensor(A))
+
+
+def test_two_devices_are_refused_and_a_device_beside_a_dtype_is_not():
+    with pytest.raises(OptionError, match="to: cpu is the second device given, after cpu"):
+        Tensor(A).to("cpu", device="cpu")
+    assert Tensor(A).to("cpu", np.float64).dtype == Tensor(A).to("float64", device="cpu").dtype == np.float64

@@ -7,6 +7,7 @@ from minires.errors import DTypeError, ShapeError
 from minires.settings import integer
 
 LARGEST = 2**31 - 1  # so that sums and products of a few stay numbers that strides in memory can be
+MOST_POSITIONS = 2**30  # of a pooling's kernel: their numbers are int32, beside one bit more
 
 
 def pair(value, name, op, least):
@@ -78,6 +79,10 @@ class Window(NamedTuple):
         if any(2 * p > k for p, k in zip(pad, kernel)):
             raise ShapeError(f"{op}: padding {padding} is more than half of kernel_size {kernel_size}, "
                              "so a window could hold nothing but padding")
+        if kernel[0] * kernel[1] > MOST_POSITIONS:
+            raise ShapeError(f"{op}: kernel_size {kernel_size} has {kernel[0] * kernel[1]} positions, at most "
+                             f"{MOST_POSITIONS} are possible; a mean or maximum of a whole map is x.mean((2, 3)) or "
+                             "x.amax((2, 3))")
         stride = kernel if stride is None else stride
         return cls._slide(op, x_shape, x_shape[1], kernel, stride, pad, dilation, x_shape[1], ceil_mode)
 
@@ -135,7 +140,8 @@ class Window(NamedTuple):
         """Each kernel position (kh, kw), with the outputs that it serves and the inputs that it reads there.
 
         Gives tuples kh, kw, out, src: out = (rows, columns) slices of an output map, src of an input map, of equal
-        length; outputs for which the tap lies in the padding are left out, so nobody needs a padded copy.
+        length; outputs for which the tap lies in the padding are left out, so that no padded copy is needed.
+        A position that serves no output is left out.
         Only output rows first … last − 1 are served, and out counts them from first.
         """
         return _positions(self, first, self.OH if last is None else last)
@@ -183,13 +189,20 @@ def flip_kernel(w):
 
 @lru_cache(maxsize=4096)
 def _positions(win, first, last):
-    taps = []
-    for kh in range(win.KH):
-        rows = _meet(kh * win.DH - win.PH, win.SH, win.H, first, last)
-        for kw in range(win.KW):
-            columns = _meet(kw * win.DW - win.PW, win.SW, win.W, 0, win.OW)
-            taps.append((kh, kw, (rows[0], columns[0]), (rows[1], columns[1])))
-    return tuple(taps)
+    rows = _taps(win.KH, win.DH, win.PH, win.SH, win.H, first, last)
+    columns = _taps(win.KW, win.DW, win.PW, win.SW, win.W, 0, win.OW)
+    return tuple((kh, kw, (oh, ow), (h, w)) for kh, oh, h in rows for kw, ow, w in columns)
+
+
+def _taps(kernel, dilation, padding, stride, size, first, last):
+    """(k, outputs, inputs) of an axis, for each k of the kernel at which some output meets an input.
+
+    The others are not even looked at: a kernel may be far larger than the map, where the padding is.
+    """
+    lowest = max(0, -(((last - 1) * stride - padding) // dilation))
+    highest = min(kernel - 1, (size - 1 + padding - first * stride) // dilation)
+    taps = [(k, *_meet(k * dilation - padding, stride, size, first, last)) for k in range(lowest, highest + 1)]
+    return [tap for tap in taps if tap[1].stop]
 
 
 def _meet(offset, stride, size, first, last):

@@ -77,7 +77,7 @@ def div(a, b):
 def pow(a, b):
     """y = aᵇ: ∂L/∂a = ∂L/∂y·b·aᵇ⁻¹, ∂L/∂b = ∂L/∂y·y·ln a.
 
-    0⁰ = 1. ∂L/∂a is 0 where b = 0, and ∂L/∂b is 0 where y = 0.
+    0⁰ = 1. ∂L/∂a is 0 where b = 0, and ∂L/∂b is 0 where a = 0 and b ≥ 0, as in torch.
     ∂L/∂b is NaN where a is negative: aᵇ is a real number at whole b only, so that it has no slope there.
     Raises OptionError for a negative power of integers, which would be a fraction.
     """
@@ -91,18 +91,13 @@ def pow(a, b):
     def backward(dy, needs=(True, True)):
         da = db = None
         if needs[0] and shape_a is not None:
-            exponent = xp.where(b == 0, 1, b - 1) if shape_b is not None else b - 1 if b else 1
+            exponent = xp.where(b == 0, 0, b - 1) if shape_b is not None else b - 1 if b else 0
             da = unbroadcast(dy * b * a**exponent, shape_a)
         if needs[1] and shape_b is not None:
-            log_a = _log(a) if shape_a is None else xp.log(xp.where(a == 0, 1, a))
-            db = unbroadcast(dy * y * log_a, shape_b)
+            base = xp.asarray(a, y.dtype)  # which may be a Python number
+            db = unbroadcast(dy * y * xp.log(xp.where((base == 0) & (b >= 0), 1, base)), shape_b)
         return da, db
     return y, backward
-
-
-def _log(a):
-    """ln of a Python number; 0 for 0, NaN for a negative one."""
-    return math.log(a or 1) if a >= 0 else math.nan
 
 
 @op(any_dtype=True)

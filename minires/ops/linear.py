@@ -87,9 +87,9 @@ def _letters(equation, xs):
     if not arrow:  # the letters that stand once, in the order of the alphabet
         out = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
     for term in (*terms, out):
-        if not all("a" <= letter.lower() <= "z" for letter in term) or len(set(term)) < len(term):
-            raise OptionError(f"einsum: {term!r} of {equation!r} must be letters, each once; write axes out for '...', "
-                              "and take a diagonal first")
+        if not (term + "a").isalpha() or not term.isascii() or len(set(term)) < len(term):
+            raise OptionError(f"einsum: {term!r} of {equation!r} must be letters a … z or A … Z, each once; write axes "
+                              "out for '...', and take a diagonal first")
     if len(terms) != len(xs) or set(out) - set(left):
         raise OptionError(f"einsum: {equation!r} names {len(terms)} operands and the result {out!r}, given "
                           f"{len(xs)} operands; write one group of letters for each, and only their letters after ->")

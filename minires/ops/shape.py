@@ -78,14 +78,23 @@ def cat(*xs, dim=0):
 
 @op(any_dtype=True, variadic=True)
 def stack(*xs, dim=0):
-    """y = the xs side by side along a new axis: each takes its slice of ∂L/∂y."""
+    """y = the xs one behind another along a new axis: each takes its slice of ∂L/∂y."""
     i = _joinable("stack", xs, dim, xs[0].ndim + 1 if xs else 0)
     for x in xs:
         if x.shape != xs[0].shape:
             raise ShapeError(f"stack: shapes {xs[0].shape} and {x.shape} differ")
     count = len(xs)
     slices = [(slice(None),) * i + (k,) for k in range(count)]
-    return array_module(*xs).stack(xs, axis=i), lambda dy: tuple(dy[piece] for piece in slices)
+    return (array_module(*xs).concatenate([_with_axis("stack", x, i) for x in xs], axis=i),
+            lambda dy: tuple(dy[piece] for piece in slices))
+
+
+def _with_axis(name, x, i):
+    """x with a new axis of length 1 at i, a view. Raises ShapeError where an array cannot have so many axes."""
+    try:
+        return x.reshape((*x.shape[:i], 1, *x.shape[i:]))
+    except ValueError:
+        raise ShapeError(f"{name}: x has {x.ndim} axes already, as many as an array can have") from None
 
 
 def _joinable(name, xs, dim, ndim):
@@ -186,25 +195,30 @@ def squeeze(x, *, dim=None):
 def unsqueeze(x, *, dim):
     """y = x with a new axis of length 1 at dim."""
     i, shape_x = axis("unsqueeze", dim, x.ndim + 1), x.shape
-    return x.reshape((*shape_x[:i], 1, *shape_x[i:])), lambda dy: dy.reshape(shape_x)
+    return _with_axis("unsqueeze", x, i), lambda dy: dy.reshape(shape_x)
 
 
 @op(any_dtype=True, integers=("indices",))
 def take_along_dim(x, indices, *, dim):
     """y[…, i, …] = x[…, indices[…, i, …], …] along dim: ∂L/∂x is ∂L/∂y put back, added up where a place is named twice.
 
-    indices: integers in 0 … n − 1, with as many axes as x and its sizes, except along dim.
+    indices: integers in −n … n − 1, with as many axes as x and its sizes, except along dim; −1 is the last.
+    A 0-d x is taken for one of n = 1.
+    Raises IndexError for an index outside.
     """
     i, shape = axis("take_along_dim", dim, x.ndim), x.shape
     if getattr(indices, "dtype", None) is None or indices.dtype.kind not in "iu":
         raise DTypeError("take_along_dim: indices must be an array of integers, as argmax(keepdim=True) gives")
-    if shape[:i] + shape[i + 1:] != indices.shape[:i] + indices.shape[i + 1:]:
+    if x.ndim != indices.ndim or shape[:i] + shape[i + 1:] != indices.shape[:i] + indices.shape[i + 1:]:
         raise ShapeError(f"take_along_dim: x {shape} and indices {indices.shape} differ in another axis than dim {dim}")
-    xp = array_module(x)
-    if not x.ndim:
+    xp, n = array_module(x), shape[i] if shape else 1
+    outside = indices[(indices < -n) | (indices >= n)]
+    if outside.size:
+        raise IndexError(f"take_along_dim: index {int(outside[0])} is none of {-n} … {n - 1}, dim {dim} of x {shape}")
+    if not shape:
         return x.copy(), lambda dy: (dy, None)
     places = list(xp.ogrid[tuple(slice(n) for n in indices.shape)])
-    places[i] = indices.copy()
+    places[i] = indices.astype(np.intp)  # a copy, as backward reads it
     places = tuple(places)
 
     def backward(dy):

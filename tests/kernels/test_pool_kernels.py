@@ -84,3 +84,16 @@ def test_a_window_of_any_size_knows_its_winner(backend, size):
     argmax = backend.max_pool_argmax(x, y, win)
     np.testing.assert_array_equal(y, np.full((1, 2, 1, 1), 9.0))
     np.testing.assert_array_equal(backend.max_pool_dx(np.ones(y.shape), argmax, win), x == 9)
+
+
+def test_a_kernel_far_larger_than_the_map_costs_no_more_than_the_map(backend):
+    x = np.arange(25.0).reshape(1, 1, 5, 5)
+    win = Window.pool(x.shape, 2**15, padding=2**14)  # 2³⁰ positions, which would take minutes to visit
+    assert len(win.positions()) == 25
+    assert backend.avg_pool(x, win).item() == 300 / 2**30
+    assert backend.avg_pool(x, win, False).item() == 12
+    np.testing.assert_array_equal(backend.avg_pool_dx(np.ones(win.y_shape), win), np.full(x.shape, 2.0**-30))
+    y = backend.max_pool(x, win)
+    argmax = backend.max_pool_argmax(x, y, win)
+    assert y.item() == 24
+    np.testing.assert_array_equal(backend.max_pool_dx(np.ones(win.y_shape), argmax, win), x == 24)

@@ -1,13 +1,15 @@
 """What mutations of layers, optimisers and the engine got away with: a claim each, so that they do no more."""
 
 from collections import namedtuple
+from functools import partial
 
 import numpy as np
 import pytest
 
 import minires
 from minires import Tensor, nn, ops, optim
-from minires.errors import GraphError
+from minires.errors import DTypeError, GraphError, OptionError, ShapeError
+from minires.graph import complex_step
 
 Pair = namedtuple("Pair", ["first", "second"])
 
@@ -46,6 +48,83 @@ def test_a_hook_on_a_gradient_that_is_kept_may_remove_itself_and_the_next_one_is
     (x * 2.0).backward()
     (x * 2.0).backward()
     assert seen == ["once", "always", "always"]
+
+
+def test_a_hook_on_a_gradient_on_its_way_may_remove_itself_and_the_next_one_is_still_called():
+    x, seen, removers = leaf(1.0), [], []
+
+    def once(gradient):
+        seen.append("once")
+        removers[0]()
+    removers.append(x.register_hook(once))
+    x.register_hook(lambda gradient: seen.append("always"))
+    (x * 2.0).backward()
+    (x * 2.0).backward()
+    assert seen == ["once", "always", "always"]
+
+
+def test_a_setting_may_be_a_tensor_of_a_graph_where_nothing_is_recorded():
+    x, low = Tensor([1.0, 4.0]), Tensor([3.0, 3.0], requires_grad=True)
+    with pytest.raises(GraphError, match="min is a setting, through which no gradient flows"):
+        ops.clip(x, min=low * 1.0)
+    with minires.no_grad():
+        assert ops.clip(x, min=low).tolist() == [3, 4]
+    assert ops.clip(x, min=low.detach()).tolist() == [3, 4]
+
+
+def test_a_complex_setting_is_for_the_complex_step_only(own_ops):
+    @minires.op
+    def scaled(x, *, by):
+        return x * by, lambda dy: dy * by
+    by = np.array([1 + 1e-20j, 2.0])
+    with complex_step():
+        assert scaled(np.ones(2), by=by).data.tolist() == by.tolist()
+    with pytest.raises(DTypeError, match="scaled: by must be an array of numbers, got complex128"):
+        scaled(np.ones(2), by=by)
+
+
+def test_what_an_object_keeps_and_hands_out_first_is_not_added_to(own_ops):
+    kept = np.ones(2)
+
+    @minires.op
+    def keeping(x):
+        return x * 1, partial(lambda kept, dy: kept, kept)
+    x = leaf(1.0, 2.0)
+    twice = x * 2.0
+    (keeping(x) + twice).sum().backward()  # the newest op's gradient, kept, is the first to arrive at x
+    assert (kept.tolist(), x.grad.tolist()) == ([1, 1], [3, 3])
+
+
+@pytest.mark.parametrize("number", [128, -129])
+def test_a_number_just_too_large_for_the_integers_beside_it_is_refused(number):
+    x = Tensor(np.array([1, 2], np.int8))
+    with pytest.raises(OptionError, match=f"add: {number} does not fit into int8"):
+        x + number
+    inside = number - 1 if number > 0 else number + 1
+    assert (x * 0 + inside).tolist() == [inside] * 2
+
+
+def test_a_tensor_without_axes_has_the_dims_0_and_minus_1_only():
+    x = Tensor(3.0)
+    assert x.sum(0).item() == x.sum(-1).item() == 3
+    for dim in (1, -2):
+        with pytest.raises(ShapeError, match=f"sum: dim {dim} is out of range for 0 axes"):
+            x.sum(dim)
+
+
+def test_a_model_moved_to_another_float_type_takes_its_gradients_along():
+    layer = nn.Linear(1, 1, rng=0)
+    layer(Tensor(np.full((1, 1), 2, "f4"))).sum().backward()
+    layer.to(np.float64)
+    assert layer.weight.grad.dtype == layer.bias.grad.dtype == np.float64
+    layer(Tensor(np.full((1, 1), 3.0))).sum().backward()  # adds up with what was there
+    assert (layer.weight.grad.item(), layer.bias.grad.item()) == (5, 2)
+
+
+@pytest.mark.parametrize(("channels", "message"), [((4, 6), "4 input and 6 output"), ((6, 4), "6 input and 4 output")])
+def test_groups_divide_the_channels_that_come_and_those_that_go(channels, message):
+    with pytest.raises(ShapeError, match=f"Conv2d: groups=4 must divide {message} channels"):
+        nn.Conv2d(*channels, 3, groups=4)
 
 
 def test_a_backward_hook_leaves_what_no_grad_computes_outside_a_graph():

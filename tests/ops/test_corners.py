@@ -29,7 +29,13 @@ def t(*shape):
     (lambda: ops.einsum("ii->i", t(2, 2)), OptionError, "each once"), (lambda: ops.einsum("ij->ii", t(2, 2)), OptionError, "each once"),
     (lambda: ops.einsum("ij->k", t(2, 2)), OptionError, "only their letters"), (lambda: ops.einsum("ij", t(2, 2, 2)), ShapeError, "does not fit"),
     (lambda: ops.einsum("ij,jk->ik", t(2, 3), t(2, 3)), ShapeError, "does not fit"), (lambda: ops.einsum("ij,jk", t(2, 3)), OptionError, "operands"),
-    (lambda: ops.einsum("i...->i", t(2, 3)), OptionError, "write axes out"),
+    (lambda: ops.einsum("i...->i", t(2, 3)), OptionError, "write axes out for"), (lambda: ops.einsum("İ->", t(2)), OptionError, "must be letters a … z"),
+    (lambda: ops.einsum("\u212a->", t(2)), OptionError, "must be letters a … z"), (lambda: ops.einsum("i->ß", t(2)), OptionError, "must be letters a … z"),
+    (lambda: t(2, 3)[::0], OptionError, r"getitem: the step of a slice must not be 0, got slice\(None, None, 0\)"),
+    (lambda: t(2, 3)[0, 1:2.5], DTypeError, r"getitem: a slice in an index must be one of integers, got slice\(1, 2.5"),
+    (lambda: t(2, 3)[[0], ::"a"], DTypeError, "getitem: a slice"), (lambda: t(2).__setitem__(slice(None, None, 0), 1), OptionError, "setitem: the step of a slice"),
+    (lambda: t(2).__setitem__(slice(0.5, None), 1), DTypeError, "setitem: a slice in an index"),
+    (lambda: t(*(1,) * 64).unsqueeze(0), ShapeError, "unsqueeze: x has 64 axes already"), (lambda: ops.stack([t(*(1,) * 64)], -1), ShapeError, "stack: x has 64 axes already"),
     (lambda: ops.pad(t(2, 3), pad=(1,) * 6), ShapeError, "pad: needs two widths"), (lambda: t(2, 1).expand(-1, 2, 3), ShapeError, "expand: "),
     (lambda: t(2, 3).expand(2, 4), ShapeError, "expand: "), (lambda: t(2, 3).expand(3), ShapeError, "expand: "),
     (lambda: ops.clip(t(3), min=np.zeros((2, 3))), ShapeError, "does not broadcast to x"), (lambda: ops.clip(t(3), max=np.zeros(3, complex)), DTypeError, "max must be"),
@@ -91,6 +97,38 @@ def test_indices_may_be_changed_after_they_were_taken_along():
     assert x.grad.tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
+@pytest.mark.parametrize(("x", "indices", "message"), [
+    (np.ones((2, 3)), np.array([[0], [3]]), r"take_along_dim: index 3 is none of -3 … 2, dim -1 of x \(2, 3\)"),
+    (np.ones((2, 3)), np.array([[-4], [0]]), "take_along_dim: index -4 is none of"),
+    (np.ones((2, 3)), np.array([[2**63], [0]], np.uint64), "take_along_dim: index 9223372036854775808 is none of"),
+    (np.ones(()), np.array(7), "take_along_dim: index 7 is none of -1 … 0"),
+])
+def test_an_index_outside_is_named_by_take_along_dim(x, indices, message):
+    with pytest.raises(IndexError, match=message):
+        ops.take_along_dim(Tensor(x), indices, dim=-1)
+
+
+@pytest.mark.parametrize("index", [2**64 - 1, 2**63])
+def test_an_index_too_large_for_int64_is_not_taken_for_one_from_the_end(index):
+    indices = np.array([0, index], np.uint64)
+    for call in (lambda: t(3)[indices], lambda: t(3).__setitem__(indices, 5.0), lambda: t(2, 3)[:, indices]):
+        with pytest.raises(IndexError, match=f"[gs]etitem: index {index} is out of bounds"):
+            call()
+    assert Tensor([1.0, 2.0])[np.array([1, 0], np.uint64)].tolist() == [2, 1]
+
+
+def test_take_along_dim_counts_from_the_end_and_needs_an_axis_of_indices_for_each_of_x():
+    x = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
+    y = ops.take_along_dim(x, np.array([[-1, 0], [-3, 1]], np.int8), dim=1)
+    y.sum().backward()
+    assert y.tolist() == [[3, 1], [4, 5]]
+    assert x.grad.tolist() == [[1, 0, 1], [1, 1, 0]]
+    assert ops.take_along_dim(Tensor(3.0), np.array(-1), dim=0).item() == 3
+    for x, indices in ((t(3), np.array(0)), (Tensor(3.0), np.array([0, 0]))):
+        with pytest.raises(ShapeError, match="differ in another axis"):
+            ops.take_along_dim(x, indices, dim=0)
+
+
 def test_a_clone_lies_in_memory_as_the_original_does():
     assert is_channels_last(Tensor(channels_last(np.ones((2, 3, 4, 5)))).clone().data)
 
@@ -103,3 +141,25 @@ def test_maps_without_pixels_pass_through(shape, lay):
     y = ops.relu(ops.batch_norm(x, one, one, running_mean=one, running_var=one))
     y.sum().backward()
     assert y.shape == x.grad.shape == shape
+
+
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value|overflow) encountered:RuntimeWarning")
+@pytest.mark.parametrize("base_is_a_number", [False, True])
+def test_a_power_at_zero_and_at_infinity_has_the_gradients_of_torch(base_is_a_number):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
+    exponents = [0.0, 1.0, 2.0, -1.0, -3.0, -2.0, np.inf, -np.inf, np.nan]
+
+    def gradients(tensor, base):
+        a = base if base_is_a_number else tensor([base] * len(exponents), requires_grad=True)
+        b = tensor(exponents, requires_grad=True)
+        (a**b).sum().backward()
+        return [np.asarray(b.grad)] if base_is_a_number else [np.asarray(a.grad), np.asarray(b.grad)]
+    for base in (0.0, -0.0, 1.0, 2.0, -2.0, np.inf, -np.inf, np.nan):
+        for found, right in zip(gradients(Tensor, base), gradients(torch.tensor, base), strict=True):
+            np.testing.assert_allclose(found, right, rtol=1e-6, err_msg=f"base {base}")
+
+
+def test_the_0th_power_is_constant_everywhere():
+    x = Tensor([np.inf, -np.inf, np.nan, 0.0, 2.0], requires_grad=True)
+    (x**0).sum().backward()
+    assert x.grad.tolist() == [0] * 5

@@ -35,8 +35,13 @@ def adapted(function, like):
             return function(*arrays, **known)
         y, _ = registry[like].raw(*arrays, **copy.deepcopy(static))
         return y, lambda dy: function(dy, *arrays, **known)
-    call.__name__, call.__signature__ = function.__name__, inspect.Signature(arrays)
+    call.__name__, call.__signature__ = _name(function), inspect.Signature(arrays)
     return call
+
+
+def _name(function):
+    """A function's name, or the type of another callable: a functools.partial has no name of its own."""
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _settings(like):
@@ -101,8 +106,8 @@ def cases_for_function(function, like, seed, samples):
     if not cases:
         form = str(inspect.signature(registry[like].raw))
         form = form.replace("(", "(dy, ", 1) if is_backward(function) else form
-        raise OptionError(f"none of {like}'s cases fits {function.__name__}{inspect.signature(function)}: it "
-                          f"{', it '.join(passed_over)}; write it as {function.__name__}{form}")
+        raise OptionError(f"none of {like}'s cases fits {_name(function)}{inspect.signature(function)}: it "
+                          f"{', it '.join(passed_over)}; write it as {_name(function)}{form}")
     return cases, passed_over
 
 

@@ -147,6 +147,15 @@ def test_another_convention_at_ties_is_a_failure_for_an_op_and_a_note_for_a_stra
     assert any("by convention" in note for r in lenient for note in r.notes)
 
 
+def test_a_y_of_another_shape_at_ties_is_a_failure_for_an_op_and_a_note_for_a_stranger():
+    def twice(x):
+        return np.maximum(np.stack([x, x]).reshape(-1), 0), lambda dy: dy.reshape(2, *x.shape).sum(0) * (x > 0)
+    at_a_tie = "y has shape (8,), which is not the op's: its gradients at a tie have no convention"
+    strict, lenient = (check_op("relu", twice, strict=strict) for strict in (True, False))
+    assert [at_a_tie] in [r.problems for r in strict]
+    assert any(at_a_tie in r.notes and not r.problems for r in lenient)
+
+
 # float32
 
 def test_a_float32_backward_beyond_its_bound_fails():

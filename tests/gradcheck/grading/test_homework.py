@@ -13,6 +13,7 @@ from minires.gradcheck.__main__ import main
 from minires.gradcheck.grading.loading import load
 
 HOMEWORK = '''
+import functools
 import os
 import sys
 import numpy as np
@@ -67,6 +68,20 @@ def training_norm(x, gamma, beta, eps):
 
 def doubled(x):
     return np.tanh(x), lambda dy: 2 * dy * (1 - np.tanh(x) ** 2)
+
+class Relu:
+    def __call__(self, x):
+        return right_relu(x)
+
+instance = Relu()
+partial_relu = functools.partial(lambda x, slope: (np.maximum(x, slope * x), lambda dy: dy * np.where(x > 0, 1, slope)),
+                                 slope=0)
+partial_conv = functools.partial(right_relu)
+builtin = max
+
+def seven(x):
+    return np.maximum(np.append(x, x[:3]), 0) if x.shape == (4,) else np.maximum(x, 0), lambda dy: (
+        dy[:4] * (x > 0) + np.append(dy[4:], 0) * (x > 0) if x.shape == (4,) else dy * (x > 0))
 
 def loops(x):
     while True:
@@ -127,6 +142,30 @@ def test_a_wrong_function_is_told_which_argument_and_both_numbers(homework, caps
     assert "dx is wrong, in relu (" in out
     assert "by backward" in out
     assert "measured" in out
+
+
+@pytest.mark.parametrize("name", ["instance", "partial_relu"])
+def test_a_callable_without_a_name_is_checked_as_a_function_is(homework, capsys, name):
+    status, out = grade(capsys, homework(name), "--like", "relu")
+    assert status == 0, out
+
+
+def test_a_callable_without_a_name_that_fits_no_case_is_told_so(homework, capsys):
+    assert "none of conv2d's cases fits partial(x)" in grade(capsys, homework("partial_conv"), "--like", "conv2d")[1]
+
+
+def test_a_callable_whose_arguments_python_does_not_tell_is_refused_with_the_remedy(homework, capsys):
+    status, out = grade(capsys, homework("builtin"), "--like", "relu")
+    assert status == 2
+    assert "Python does not tell the arguments of builtin, a builtin_function_or_method; call it in a function" in out
+
+
+def test_a_y_of_another_shape_at_a_tie_is_told_so(homework, capsys):
+    """Its gradients are right for what it computes, and so have no place in the convention's."""
+    status, out = grade(capsys, homework("seven"), "--like", "relu")
+    assert status == 1
+    assert "y has shape (7,), that of relu is (4,)" in out
+    assert "ValueError" not in out
 
 
 def test_a_function_of_another_value_is_told_so(homework, capsys):
