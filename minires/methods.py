@@ -330,7 +330,7 @@ class Methods(Operators):
         wanted = [*targets, *(setting for setting in (device, dtype) if setting is not None)]
         if not wanted:
             raise OptionError("to: give a device, a dtype or both")
-        found = {}
+        found: dict[str, Any] = {}
         for target in wanted:
             device, dtype = place_or_dtype(target.dtype if isinstance(target, Methods) else target)
             kind, value = ("dtype", dtype) if device is None else ("device", device)
