@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import math
+import os
 import queue
 import threading
 
@@ -160,8 +161,11 @@ def _checked_transform(transform):
 
 
 def _ahead(make, numbers, most):
-    """make(n) for each number, made by a thread that stays up to `most` ahead and ends with the iteration."""
-    made, leave = queue.Queue(most), threading.Event()
+    """make(n) for each number, made by a thread that stays up to `most` ahead and ends with the iteration.
+
+    In a process that is forked meanwhile there is no such thread: it makes the rest itself.
+    """
+    made, leave, owner = queue.Queue(most), threading.Event(), os.getpid()
 
     def put(item):
         while not leave.is_set():
@@ -184,7 +188,10 @@ def _ahead(make, numbers, most):
         if not _started(thread):
             yield from map(make, numbers)
             return
-        while True:
+        for taken in range(len(numbers) + 1):
+            if os.getpid() != owner:
+                yield from map(make, numbers[taken:])
+                return
             batch, error = made.get()
             if error is StopIteration:
                 return

@@ -1,5 +1,6 @@
 """The loader: every picture once an epoch, any batch by its number, and threads that end."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -345,6 +346,21 @@ def test_an_exception_in_the_thread_keeps_its_traceback(dataset):
     with pytest.raises(ZeroDivisionError) as error:
         list(data.Loader(dataset, 8, transform=divide))
     assert error.traceback[-1].name == "divide"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked there")
+@pytest.mark.parametrize("taken", [0, 1, 3, 7])
+def test_a_process_that_is_forked_within_an_epoch_gets_the_rest_of_the_batches(dataset, taken):
+    """A data set of 50 in batches of 8: the forked process tells by a pipe which labels it got."""
+    code = (f"import os\nimport numpy as np\nfrom minires import data\nimages = np.zeros((50, 1, 1, 1), np.uint8)\n"
+            f"iterator = iter(data.DataLoader((images, np.arange(50)), 8))\n"
+            f"for _ in range({taken}): next(iterator)\n"
+            "pid = os.fork()\nif pid: os.waitpid(pid, 0)\n"
+            "print([label for _, labels in iterator for label in labels.tolist()], flush=True)\n"
+            "if not pid: os._exit(0)")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=50,
+                          check=False)
+    assert (done.stdout, done.stderr) == (f"{list(range(8 * taken, 50))}\n" * 2, "")
 
 
 IMPATIENT = """
