@@ -91,10 +91,15 @@ class Loader:
 
         def batch(number):
             indices = order[number * self.batch_size:(number + 1) * self.batch_size]
-            taken, rng = self.dataset.take(indices), self._rng(epoch, number)
-            if not isinstance(taken, tuple):
-                return self._handed_out(self._transformed(taken, rng))
-            return self._handed_out((self._transformed(taken[0], rng), *taken[1:]))
+            try:
+                taken, rng = self.dataset.take(indices), self._rng(epoch, number)
+                if not isinstance(taken, tuple):
+                    return self._handed_out(self._transformed(taken, rng))
+                return self._handed_out((self._transformed(taken[0], rng), *taken[1:]))
+            except StopIteration as error:  # it would end the loop over the batches, or say nothing of its place
+                raise OptionError(f"batch {number} cannot be made, because the data set or the transform "
+                                  f"{_name(self.transform)} raised StopIteration: an iterator that it asks with next() "
+                                  "has come to its end") from error
         numbers = range(start, len(self))
         return _ahead(batch, numbers, self.prefetch) if self.prefetch else (batch(n) for n in numbers)
 

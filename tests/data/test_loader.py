@@ -99,6 +99,18 @@ def test_an_exception_in_the_thread_reaches_the_loop(dataset):
     assert not loader_threads()
 
 
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("place", ["transform", "data set"])
+def test_an_iterator_of_ones_own_that_ends_within_a_batch_is_told_and_ends_no_epoch(dataset, place, prefetch):
+    class Ending(list):
+        def __getitem__(self, i):
+            return next(iter(()))
+    loader = (data.DataLoader(Ending([1, 2, 3]), 2, prefetch=prefetch) if place == "data set" else
+              data.Loader(dataset, 8, transform=lambda images, rng: next(iter(())), prefetch=prefetch))
+    with pytest.raises(OptionError, match=r"batch 0 cannot be made, because the data set or the transform .* raised Stop"):
+        list(loader)
+
+
 def test_batches_are_made_ahead_but_not_without_bound(dataset):
     made = []
 
