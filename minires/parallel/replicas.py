@@ -24,7 +24,7 @@ from multiprocessing.util import Finalize
 
 import numpy as np
 
-from minires.errors import GraphError, OptionError, ProcessError
+from minires.errors import DTypeError, GraphError, OptionError, ProcessError
 from minires.graph import mode
 from minires.kernels.cpu.memory import join_pages
 from minires.kernels.cpu.threads import alone, forked, get_num_threads, number_of
@@ -101,6 +101,11 @@ class Replicas(Opaque):
 
     def __exit__(self, *exception):
         self.close()
+
+    def __reduce_ex__(self, protocol):
+        """What copy and pickle ask for. Raises DTypeError."""
+        raise DTypeError("Replicas: processes and the memory that they share cannot be copied or pickled; copy the "
+                         "network without what refers to its Replicas, and make Replicas of the copy")
 
     def gradients(self, images, labels):
         """Images (N,C,H,W) and labels (N,) -> (mean loss, number of correct images), the gradients in each p.grad.

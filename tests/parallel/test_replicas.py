@@ -1,7 +1,9 @@
 """Processes that share a batch make the step that one process makes."""
 
+import copy
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 from sharing import batch, here, network, there
 
 from minires import Tensor, models, nn, ops, optim
-from minires.errors import GraphError, OptionError, ProcessError
+from minires.errors import DTypeError, GraphError, OptionError, ProcessError
 from minires.parallel import Replicas, gradients, why_not
 from minires.parallel import replicas as replicas_module
 from minires.parallel.channel import Channel
@@ -298,6 +300,19 @@ def test_a_process_that_is_killed_while_predicting_is_named_and_replaced():
             replicas.predict(images)
         for remove in removers:
             remove()
+        np.testing.assert_array_equal(replicas.predict(images), expected)
+
+
+@pytest.mark.parametrize("do", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+@pytest.mark.parametrize("n", [1, 2])
+def test_processes_are_not_copied_and_the_network_is_meanwhile(do, n):
+    model, images = network(), batch(4)[0]
+    with Replicas(model, n) as replicas:
+        expected = replicas.predict(images)
+        with pytest.raises(DTypeError, match="cannot be copied or pickled; copy the network"):
+            do(replicas)
+        with Replicas(copy.deepcopy(model), n) as others:
+            np.testing.assert_array_equal(others.predict(images), expected)
         np.testing.assert_array_equal(replicas.predict(images), expected)
 
 
