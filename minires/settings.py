@@ -3,6 +3,7 @@
 import difflib
 import math
 import numbers
+from contextlib import suppress
 from operator import index
 
 import numpy as np
@@ -10,22 +11,21 @@ import numpy as np
 from minires.errors import DTypeError, OptionError, ShapeError
 
 
-def in_range(name, value, low, high=math.inf, *, open_above=False):
-    """value as a Python float, if it is finite and lies within [low, high] (or [low, high)).
+def in_range(name, value, low, high=math.inf, *, open_above=False, infinite=False):
+    """value as a Python float, if it lies within [low, high] (or [low, high)) and is finite (or may be infinite).
 
     Raises OptionError, which names it, for everything else, and for True and False: these were meant for a neighbour.
     """
     number = math.nan
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        try:
+        with suppress(OverflowError):  # an integer of 309 digits or more
             number = float(value)
-        except OverflowError:  # an integer of 309 digits or more
-            number = math.inf
-    if not low <= number <= high or math.isinf(number) or (open_above and number == high):
+    if not low <= number <= high or (math.isinf(number) and not infinite) or (open_above and number == high):
         bounds = [] if low == -math.inf else [f"at least {low}"]
         bounds += [] if high == math.inf else [f"{'below' if open_above else 'at most'} {high}"]
-        raise OptionError(f"{name} must be a {'finite ' * (high == math.inf)}number{' of ' * bool(bounds)}"
-                          f"{' and '.join(bounds)}, got {shortened(value)}")
+        kind = "number" if infinite or high < math.inf else "finite number"
+        raise OptionError(f"{name} must be a {kind}{' of ' * bool(bounds)}{' and '.join(bounds)}, "
+                          f"got {shortened(value)}")
     return number
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import math
+import os
 import queue
 import threading
 from collections.abc import Generator
@@ -102,10 +103,15 @@ class Loader:
 
         def batch(number):
             indices = order[number * self.batch_size:(number + 1) * self.batch_size]
-            taken, rng = self.dataset.take(indices), self._rng(epoch, number)
-            if not isinstance(taken, tuple):
-                return self._handed_out(self._transformed(taken, rng))
-            return self._handed_out((self._transformed(taken[0], rng), *taken[1:]))
+            try:
+                taken, rng = self.dataset.take(indices), self._rng(epoch, number)
+                if not isinstance(taken, tuple):
+                    return self._handed_out(self._transformed(taken, rng))
+                return self._handed_out((self._transformed(taken[0], rng), *taken[1:]))
+            except StopIteration as error:  # it would end the loop over the batches, or say nothing of its place
+                raise OptionError(f"batch {number} cannot be made, because the data set or the transform "
+                                  f"{_name(self.transform)} raised StopIteration: an iterator that it asks with next() "
+                                  "has come to its end") from error
         numbers = range(start, len(self))
         return _ahead(batch, numbers, self.prefetch) if self.prefetch else (batch(n) for n in numbers)
 
@@ -178,8 +184,11 @@ def _checked_transform(transform):
 
 
 def _ahead(make, numbers, most):
-    """make(n) for each number, made by a thread that stays up to `most` ahead and ends with the iteration."""
-    made, leave = queue.Queue(most), threading.Event()
+    """make(n) for each number, made by a thread that stays up to `most` ahead and ends with the iteration.
+
+    In a process that is forked meanwhile there is no such thread: it makes the rest itself.
+    """
+    made, leave, owner = queue.Queue(most), threading.Event(), os.getpid()
 
     def put(item):
         while not leave.is_set():
@@ -202,7 +211,10 @@ def _ahead(make, numbers, most):
         if not _started(thread):
             yield from map(make, numbers)
             return
-        while True:
+        for taken in range(len(numbers) + 1):
+            if os.getpid() != owner:
+                yield from map(make, numbers[taken:])
+                return
             batch, error = made.get()
             if error is StopIteration:
                 return

@@ -106,8 +106,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
                   rng: Rng = None) -> Tensor:
     """N(mean, std²) of which numbers outside [a, b] are drawn again."""
     mean, std = in_range("trunc_normal_: mean", mean, -math.inf), in_range("trunc_normal_: std", std, 0)
-    a, b = (limit if limit in (-math.inf, math.inf) else in_range(f"trunc_normal_: {name}", limit, -math.inf)
-            for name, limit in (("a", a), ("b", b)))
+    a, b = (in_range(f"trunc_normal_: {name}", limit, -math.inf, infinite=True) for name, limit in (("a", a), ("b", b)))
     if std <= 0 or a >= b:
         raise OptionError(f"trunc_normal_: needs std > 0 and a < b, got std={std}, a={a} and b={b}")
     low, high = ((limit - mean) / std for limit in (a, b))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from minires.arrays import array_module, to_device
 from minires.errors import GraphError, OptionError
-from minires.optim.parameters import check_parameter, listed
+from minires.optim.parameters import check_gradient, check_parameter, listed
 from minires.settings import in_range
 from minires.tensor import Tensor
 
@@ -18,8 +18,8 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     max_norm=math.inf only measures. A norm of NaN makes all gradients NaN, as in torch.
     error_if_nonfinite: raise GraphError instead, and change nothing.
     """
-    max_norm = max_norm if max_norm == math.inf else in_range("clip_grad_norm_: max_norm", max_norm, 0)
-    p = norm_type if norm_type == math.inf else in_range("clip_grad_norm_: norm_type", norm_type, 0)
+    max_norm = in_range("clip_grad_norm_: max_norm", max_norm, 0, infinite=True)
+    p = in_range("clip_grad_norm_: norm_type", norm_type, 0, infinite=True)
     if p == 0:
         raise OptionError(f"clip_grad_norm_: norm_type must be above 0, got {norm_type}")
     owners = _with_gradient("clip_grad_norm_", parameters)
@@ -58,4 +58,10 @@ def _with_gradient(name, parameters):
     parameters = [parameters] if isinstance(parameters, Tensor) else listed(name, parameters)
     for p in parameters:
         check_parameter(name, p)
-    return [p for p in parameters if p.grad is not None]
+    owners = [p for p in parameters if p.grad is not None]
+    for p in owners:
+        check_gradient(name, p)
+        if not getattr(p.grad.flags, "writeable", True):
+            raise GraphError(f"{name}: the gradient of a parameter {p.shape} is read-only, so it cannot be clipped in "
+                             "place; set p.grad to a copy")
+    return owners

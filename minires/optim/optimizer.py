@@ -10,9 +10,9 @@ import numpy as np
 from minires import observe
 from minires.annotations import Array, Params
 from minires.arrays import array_module, device_of, is_array, to_device
-from minires.errors import CheckpointError, DTypeError, GraphError, OptionError, ShapeError
-from minires.optim.parameters import check_parameter, listed
-from minires.settings import in_range
+from minires.errors import CheckpointError, GraphError, OptionError, ShapeError
+from minires.optim.parameters import check_gradient, check_parameter, listed
+from minires.settings import in_range, shortened
 from minires.states import check_state, survives
 from minires.tensor import Tensor
 
@@ -92,11 +92,13 @@ class Optimizer:
 
         A group with its own keeps the ratio to it that both had when they were given.
         """
+        self._check_groups()
         ratio, group = max(zip(self._ratios, self.param_groups), key=lambda pair: (pair[0] == 1, pair[0] > 0))
         return group["lr"] / ratio if ratio else 0.0
 
     @lr.setter
     def lr(self, value: float) -> None:
+        self._check_membership()
         value = in_range("lr", value, 0)
         for group, ratio in zip(self.param_groups, self._ratios):
             group["lr"] = value * ratio
@@ -139,24 +141,23 @@ class Optimizer:
 
     def _check_groups(self):
         """Raise OptionError for groups that were written since into what cannot be stepped."""
+        self._check_membership()
+        for group in self.param_groups:
+            self.check(group)
+
+    def _check_membership(self):
+        """Raise OptionError unless there are as many groups and parameters as were given."""
         counts = [len(group["params"]) if isinstance(group.get("params"), (list, tuple)) else None
                   for group in self.param_groups]
         if len(counts) != len(self._ratios) or None in counts or sum(counts) != len(self.steps):
             raise OptionError(f"{type(self).__name__}: param_groups has other groups or parameters than were given; "
                               "add some with add_param_group(), or make a new optimiser")
-        for group in self.param_groups:
-            self.check(group)
 
     @staticmethod
     def _check_gradient(p, state):
-        if not hasattr(p.grad, "dtype") or isinstance(p.grad, Tensor):
-            raise DTypeError(f"step: a parameter's grad must be an array, got {type(p.grad).__name__}")
+        check_gradient("step", p)
         if not getattr(p.data.flags, "writeable", True):
             raise GraphError(f"step: a parameter {p.shape} is read-only, so it cannot be updated; set p.data to a copy")
-        if p.grad.shape != p.shape:
-            raise ShapeError(f"step: a parameter {p.shape} has a gradient {p.grad.shape}")
-        if p.grad.dtype != p.dtype:
-            raise DTypeError(f"step: a {p.dtype} parameter has a {p.grad.dtype} gradient")
         for slot, array in state.items():
             if array.shape != p.shape:
                 raise ShapeError(f"step: a parameter is now {p.shape}, its {slot} is {array.shape}; "
@@ -171,10 +172,19 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Array]:
         """{name: array}, the arrays being the living ones: "steps" of each parameter, each kept array as
-        "slot.position", and each setting of a group as "group.number.setting"."""
+        "slot.position", and each setting of a group that is one number or several as "group.number.setting".
+
+        Raises OptionError for a setting that was numbers when the optimiser was made and is not any more.
+        """
+        self._check_groups()
         groups = self.param_groups
         kept = {name: self.state[i][slot] for name, (i, slot) in self._slots(groups).items() if slot in self.state[i]}
-        settings = {name: np.array(groups[g][key], np.float64) for name, (g, key) in self._settings().items()}
+        settings = {name: _numbers(groups[g][key]) for name, (g, key) in self._settings().items()}
+        for name, array in settings.items():
+            if array is None:
+                g, key = self._settings()[name]
+                raise OptionError(f"{type(self).__name__}: the setting {name} must be one number or several, as its "
+                                  f"default {self.defaults[key]!r}, got {shortened(groups[g][key])}")
         return {"steps": np.array(self.steps, np.int64), **settings, **kept}
 
     def _slots(self, groups):
@@ -183,9 +193,15 @@ class Optimizer:
         return {f"{slot}.{i}": (i, slot) for i, group in enumerate(group_of) for slot in self.slots(group)}
 
     def _settings(self):
-        """{name of a setting in the state: (number of the group, setting)}, of those that are one number or several"""
-        return {f"group.{g}.{key}": (g, key) for g, group in enumerate(self.param_groups)
-                for key, value in group.items() if key != "params" and isinstance(value, (Real, tuple))}
+        """{name of a setting in the state: (number of the group, setting)}, of those that are, or were, numbers."""
+        return {f"group.{g}.{key}": (g, key) for g, group in enumerate(self.param_groups) for key in group
+                if key in self.defaults and self._model_of(group, key) is not None}
+
+    def _model_of(self, group, key):
+        """A setting's value, or its default where the value is no such numbers; None where neither is any."""
+        value, default = group[key], self.defaults[key]
+        fits = _numbers(value) is not None and (_numbers(default) is None or np.shape(value) == np.shape(default))
+        return value if fits else default if _numbers(default) is not None else None
 
     def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
         """Copy what state_dict() gave for the same parameters, settings too; one that is missing stays as it is.
@@ -193,10 +209,12 @@ class Optimizer:
         Raises CheckpointError if it does not fit, and changes nothing then.
         """
         check_state(self, arrays)
+        self._check_membership()
         params, groups = self.params, self._groups_with(arrays)
         slots = self._slots(groups)
-        forms = {"steps": ((len(params),), "iu"), **{name: (params[i].shape, "f") for name, (i, _) in slots.items()},
-                 **{name: (np.shape(groups[g][key]), "f") for name, (g, key) in self._settings().items()}}
+        shapes = {name: np.shape(self._model_of(groups[g], key)) for name, (g, key) in self._settings().items()}
+        shapes.update((name, params[i].shape) for name, (i, _) in slots.items())
+        forms = {"steps": ((len(params),), "iu"), **{name: (shape, "f") for name, shape in shapes.items()}}
         differs = [name for name in arrays if name in forms and not _has_form(arrays[name], *forms[name])]
         steps = arrays["steps"].tolist() if "steps" in arrays and "steps" not in differs else self.steps
         missing = [name for name, (i, _) in slots.items() if steps[i] and name not in arrays]
@@ -225,14 +243,15 @@ class Optimizer:
         """The groups, with those settings from the arrays that have their form. Raises CheckpointError out of range."""
         groups = [dict(group) for group in self.param_groups]
         for name, (g, key) in self._settings().items():
-            was = groups[g][key]
+            was = self._model_of(groups[g], key)
             if name in arrays and _has_form(arrays[name], np.shape(was), "f"):
                 value = arrays[name].tolist()
                 if isinstance(was, Integral) and (not math.isfinite(value) or type(was)(value) != value):
                     what = "True or False (1 or 0)" if isinstance(was, bool) else "a whole number"
                     raise CheckpointError(f"{type(self).__name__} cannot load this state; {name} must be {what}, got "
                                           f"{value}")
-                groups[g][key] = type(was)(value)  # a bool, a float, or a tuple of floats
+                # a bool, a number, or an array, a list or a tuple of floats
+                groups[g][key] = np.array(value) if isinstance(was, np.ndarray) else type(was)(value)
         try:
             for group in groups:
                 self.check(group)
@@ -246,6 +265,15 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines += [f"    {key}: {value}" for key, value in sorted(group.items()) if key != "params"]
         return "\n".join([f"{type(self).__name__} (", *lines, ")"])
+
+
+def _numbers(value):
+    """One number or several as a float64 array; None where value is something else."""
+    try:
+        array = np.asarray(value if isinstance(value, (Real, list, tuple, np.ndarray)) else None)
+    except ValueError:  # lists of different lengths
+        return None
+    return array.astype(np.float64) if array.dtype.kind in "biuf" else None
 
 
 def _has_form(array, shape, kinds):

@@ -1,6 +1,7 @@
 """What is handed over as the parameters of a network, checked, with the remedy for what people hand over instead."""
 
-from minires.errors import DTypeError, OptionError
+from minires.arrays import is_array
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.tensor import Tensor
 
 
@@ -35,3 +36,13 @@ def check_parameter(name, p):
                           "hand over the tensors that it was made of, or its detach()")
     if p.dtype.kind != "f":
         raise DTypeError(f"{name}: every parameter must hold floats, this one {p.shape} is {p.dtype}")
+
+
+def check_gradient(name, p):
+    """Raise DTypeError or ShapeError if a parameter's .grad is no array of its shape and type."""
+    if not is_array(p.grad):
+        raise DTypeError(f"{name}: a parameter's grad must be an array, got {type(p.grad).__name__}")
+    if p.grad.shape != p.shape:
+        raise ShapeError(f"{name}: a parameter {p.shape} has a gradient {p.grad.shape}")
+    if p.grad.dtype != p.dtype:
+        raise DTypeError(f"{name}: a {p.dtype} parameter has a {p.grad.dtype} gradient")

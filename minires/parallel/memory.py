@@ -14,8 +14,9 @@ from minires.errors import GraphError, ProcessError
 SUMS = 1 << 14  # numbers that a meeting can add up: two for each channel of the widest layer
 LOOKS = 2000  # at the others before sleeping between two: about a millisecond
 GONE = -1  # on the clock of a process that comes to no more meetings
-OCCASIONS = ("to add up batch norm's sums", "to add up the loss", "with all gradients sent", "with all gradients added")
-NORM, LOSS, SENT, ADDED = range(len(OCCASIONS))
+OCCASIONS = ("to add up batch norm's sums", "to add up the loss", "with all gradients sent", "with all gradients added",
+             "with its answers")
+NORM, LOSS, SENT, ADDED, ANSWERED = range(len(OCCASIONS))
 
 
 class LeftError(ProcessError):
@@ -90,7 +91,7 @@ def _differ(reasons):
     if (reasons[0, :2] == reasons[rank, :2]).all():
         other = f"process {rank} with other batches counted by batch norm, or other integers in a buffer"
     return (f"Replicas: {mine}, {other}; what forward() does must not depend on the part of the images that a process "
-            "has where batch norm is in training, so use one process")
+            "has where batch norm uses the batch's statistics, so use one process")
 
 
 def shared(shape, dtype):

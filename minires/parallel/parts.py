@@ -13,7 +13,7 @@ from minires.errors import DTypeError, GraphError, ShapeError
 from minires.graph import mode, no_grad
 from minires.kernels.sync import shared_batch
 from minires.parallel.gradients import check_listeners
-from minires.parallel.memory import LOSS, NORM
+from minires.parallel.memory import ANSWERED, LOSS, NORM
 from minires.tensor import Tensor, unwrap
 
 IGNORED = -100  # a label that counts for nothing, as in PyTorch
@@ -85,6 +85,17 @@ def answers(model, images):
     finally:
         for module, training in zip(model.modules(), modes):
             module.training = training
+
+
+def part_answers(model, images, fraction, meet):
+    """What the model says of this part of the images in evaluation mode.
+
+    A batch norm without running statistics uses those of the whole batch, as it does in one process.
+    """
+    with shared_batch(fraction, fraction, partial(meet, occasion=NORM)):
+        said = answers(model, images)
+    meet(np.zeros(1), ANSWERED)  # where one process has come to more norms than another, both learn of it
+    return said
 
 
 def buffer_places(model):

@@ -30,6 +30,7 @@ class Other:
     def __init__(self, process, channel, meeting):
         self.process, self.channel, self.meeting = process, channel, meeting
         self.used = None  # its time on a processor at the last look
+        self.heard = None  # an answer that came while another process was looked at
         self.began()
 
     def began(self):
@@ -47,6 +48,9 @@ class Other:
 
     def received(self, seconds=0):
         """What it has sent within so many seconds, None if nothing. Raises the error with which it has failed."""
+        if (heard := self.heard) is not None:
+            self.heard = None
+            return heard
         try:
             sent = self.channel.receive(seconds)
         except EOFError:  # it ends
@@ -90,7 +94,7 @@ def look_at(others):
     """Raise what is wrong with them: the error of one before the end of another, which may have come of it."""
     gone = [other for other in others if not other.process.is_alive()]
     for other in others:
-        other.received()
+        other.heard = other.received()
     for other in gone:
         other._raise_ended()
     for other in others:

@@ -9,8 +9,8 @@ one piece of memory that all see, and carries its part of the images forward and
 
 and each sends S_r/m back, so that the gradients of all are the parts of a sum (gradients.py). What comes out is what
 one process makes, up to rounding, and the same bits for the same number of processes; in PyTorch it is
-DistributedDataParallel with SyncBatchNorm. The optimiser's step is left to the first process. In evaluation images do
-not meet at all: each process answers for its part.
+DistributedDataParallel with SyncBatchNorm. The optimiser's step is left to the first process. In evaluation each
+process answers for its part; they meet for a batch norm only if it has no running statistics.
 """
 
 import os
@@ -24,7 +24,7 @@ from multiprocessing.util import Finalize
 
 import numpy as np
 
-from minires.errors import GraphError, OptionError, ProcessError
+from minires.errors import DTypeError, GraphError, OptionError, ProcessError
 from minires.graph import mode
 from minires.kernels.cpu.memory import join_pages
 from minires.kernels.cpu.threads import alone, forked, get_num_threads, number_of
@@ -102,6 +102,11 @@ class Replicas(Opaque):
     def __exit__(self, *exception):
         self.close()
 
+    def __reduce_ex__(self, protocol):
+        """What copy and pickle ask for. Raises DTypeError."""
+        raise DTypeError("Replicas: processes and the memory that they share cannot be copied or pickled; copy the "
+                         "network without what refers to its Replicas, and make Replicas of the copy")
+
     def gradients(self, images, labels):
         """Images (N,C,H,W) and labels (N,) -> (mean loss, number of correct images), the gradients in each p.grad.
 
@@ -129,9 +134,9 @@ class Replicas(Opaque):
         with self._at_work():
             if images.ndim < 2 or len(images) < self.n or not self._started(images):
                 return parts.answers(self.model, images)
-            orders = [(part,) for part in parts.cut(len(images), self.n)]
+            orders = [(part, (part.stop - part.start) / len(images)) for part in parts.cut(len(images), self.n)]
             with self._together(images, "answers", orders):
-                mine = parts.answers(self.model, *self._own(images, *orders[0]))
+                mine = parts.part_answers(self.model, *self._own(images, *orders[0]), self.meeting)
                 return np.concatenate([mine, *(other.answer() for other in self.others)])
 
     def close(self):
@@ -297,7 +302,7 @@ class Replicas(Opaque):
                     if buffer.flags.writeable:
                         buffer[...] = copy
                 if work == "answers":
-                    send(parts.answers(self.model, images))
+                    send(parts.part_answers(self.model, images, *order, self.meeting))
                 else:
                     with suppress(NotFiniteError):
                         self._part(images, *order)

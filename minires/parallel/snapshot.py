@@ -5,14 +5,16 @@ each batch; so these may change. Every other change would leave the process with
 visits all that the network holds, at any depth, and notes two things of each object:
 
     its fingerprint   what can be compared: a number's or a string's value, a digest of an array's bytes, else the id
-    its children      the objects that it holds: attributes, items, the variables of a function
+    its children      the objects that it holds: attributes, items, the variables of a function, what its class holds
 
-Two snapshots with equal fingerprints are the same network. Of a module's class the fingerprint is what the names in it
-stand for. What forward() reads from somewhere else (a global variable, a file, a clock) is not seen.
+Two snapshots with equal fingerprints are the same network. What forward() reads from somewhere else (a global variable,
+a file, a clock) is not seen, nor how far an iterator is.
 """
 
+import gc
 import hashlib
 import types
+import weakref
 from collections import deque
 from functools import partial
 
@@ -34,7 +36,8 @@ class Opaque:
     """
 
 
-BY_IDENTITY = (type, types.ModuleType, Opaque)
+BY_IDENTITY = (types.ModuleType, types.CodeType, types.GetSetDescriptorType, types.MemberDescriptorType, Opaque)
+HEAP_TYPE = 1 << 9  # the flag of a class whose attributes may change  (CPython's Py_TPFLAGS_HEAPTYPE)
 
 
 class Snapshot:
@@ -96,7 +99,7 @@ class Snapshot:
         """The fingerprint of an object that is not in BY_VALUE, and its children as (name, object)."""
         if isinstance(value, Module):
             return id(value), self._module_attributes(value)
-        if isinstance(value, dict):
+        if isinstance(value, (dict, types.MappingProxyType)):
             return len(value), [*enumerate(value), *value.items(), *_attributes(value)]
         if isinstance(value, Tensor):
             if id(value) not in self._shared:
@@ -111,6 +114,10 @@ class Snapshot:
             if BY_VALUE.issuperset(kinds):
                 return (kinds, items), _attributes(value)
             return len(items), [*enumerate(items), *_attributes(value)]
+        if isinstance(value, type):
+            return id(value), self._class_attributes(value)
+        if (content := _memory(value)) is not None:
+            return (id(value), content), _attributes(value)
         return id(value), _children(value)
 
     def _module_attributes(self, module):
@@ -121,23 +128,17 @@ class Snapshot:
             if isinstance(array, np.ndarray):
                 self.kept_alive.append(array)
                 children[name] = id(array)
-        if type(module) not in self._classes:
-            for kind in type(module).__mro__[:-1]:
-                if kind not in self._classes:
-                    self._classes.add(kind)
-                    children.update((f"{kind.__name__}.{name}", value) for name, value in self._class_attributes(kind))
-        return children.items()
+        return [*children.items(), *self._class_attributes(type(module))]
 
     def _class_attributes(self, kind):
-        """What the names in a class stand for: methods by identity and code, which a notebook's autoreload replaces."""
-        for name, value in vars(kind).items():
-            if isinstance(value, types.FunctionType):
-                self.kept_alive.append(value.__code__)
-                yield f"{name}.__code__", id(value.__code__)
-            if not isinstance(value, (dict, *CONTAINERS, np.ndarray)):
-                self.kept_alive.append(value)
-                value = id(value)
-            yield name, value
+        """What the names in a class and its bases stand for, of those that have not been visited."""
+        if kind in self._classes:
+            return
+        for base in kind.__mro__:
+            if base not in self._classes:
+                self._classes.add(base)
+                if base.__flags__ & HEAP_TYPE:
+                    yield from ((f"{base.__name__}.{name}", value) for name, value in vars(base).items())
 
     def _array_fingerprint(self, array):
         known = id(array), array.shape, array.dtype.str
@@ -161,6 +162,9 @@ def _children(value):
     """What an object that is no array or container holds, as (name, object)."""
     if isinstance(value, BY_IDENTITY):
         return []
+    if isinstance(value, weakref.ref):
+        target = value()
+        return [] if isinstance(target, Opaque) else [("target", target)]
     if isinstance(value, types.MethodType):
         return [("self", value.__self__), ("function", value.__func__)]
     if isinstance(value, partial):
@@ -168,7 +172,19 @@ def _children(value):
     if isinstance(value, types.FunctionType):
         return [("code", value.__code__), ("defaults", value.__defaults__), ("keyword defaults", value.__kwdefaults__),
                 *_closure_variables(value), *_attributes(value)]
-    return _attributes(value)
+    found = _attributes(value)
+    known = {id(getattr(value, "__dict__", None)), *(id(child) for _, child in found)}
+    # Its class, and what it holds where it is written in C.
+    return found + [(i, child) for i, child in enumerate(gc.get_referents(value)) if id(child) not in known]
+
+
+def _memory(value):
+    """A digest of the bytes that an object shows as its memory, as a bytearray does; None if it shows none."""
+    try:
+        with memoryview(value) as memory:
+            return memory.format, memory.shape, hashlib.sha256(memory.tobytes()).digest()
+    except (TypeError, ValueError, BufferError):  # ValueError: a view that was released
+        return None
 
 
 def _closure_variables(function):

@@ -19,7 +19,7 @@ def save_checkpoint(path: PathLike, sections: Mapping[str, Mapping[str, TensorLi
     """Write sections {"model": {name: array}, …} and a JSON-able state, whose floats and integers stay exact.
 
     Raises OptionError for a section with a "/" in its name, which is what parts it from the array's, and DTypeError for
-    what would not come back.
+    what would not come back: in JSON a tuple is a list, and every key of a dictionary a string.
     """
     if not isinstance(sections, Mapping) or not all(isinstance(group, Mapping) for group in sections.values()):
         raise DTypeError(f"save_checkpoint takes sections {{name: {{name: array}}}}, got {shown(sections)}")
@@ -32,8 +32,27 @@ def save_checkpoint(path: PathLike, sections: Mapping[str, Mapping[str, TensorLi
         text = json.dumps(state)
     except (TypeError, ValueError, RecursionError) as error:
         raise DTypeError(f"{path} cannot hold this state, which must be plain Python values: {error}") from error
+    fault = _changed("the state", state) or next((f"the array {name!r} in {section} needs a string as its name" for
+                                                  section, group in sections.items() for name in group
+                                                  if not isinstance(name, str)), "")
+    if fault:
+        raise DTypeError(f"{path} cannot hold this: {fault}")
     arrays = {f"{section}/{name}": array for section, group in sections.items() for name, array in group.items()}
     save(path, arrays, {"format": VERSION, "sections": json.dumps(list(sections)), "state": text})
+
+
+def _changed(place, value):
+    """What of a JSON-able value would come back as another, as a sentence; "" if nothing."""
+    if isinstance(value, tuple):
+        return f"{place} is a tuple, which would come back as a list; make it a list"
+    if isinstance(value, dict):
+        wrong = [key for key in value if not isinstance(key, str)]
+        if wrong:
+            return f"{place} has the key {shown(wrong[0])}, which would come back as a string; make it one"
+        items = value.items()
+    else:
+        items = enumerate(value) if isinstance(value, list) else ()
+    return next(filter(None, (_changed(f"{place}[{key!r}]", item) for key, item in items)), "")
 
 
 def load_checkpoint(path: PathLike) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The loader: every picture once an epoch, any batch by its number, and threads that end."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -96,6 +97,18 @@ def test_an_exception_in_the_thread_reaches_the_loop(dataset):
     with pytest.raises(KeyError, match="transform"):
         list(data.Loader(dataset, 8, transform=fail))
     assert not loader_threads()
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("place", ["transform", "data set"])
+def test_an_iterator_of_ones_own_that_ends_within_a_batch_is_told_and_ends_no_epoch(dataset, place, prefetch):
+    class Ending(list):
+        def __getitem__(self, i):
+            return next(iter(()))
+    loader = (data.DataLoader(Ending([1, 2, 3]), 2, prefetch=prefetch) if place == "data set" else
+              data.Loader(dataset, 8, transform=lambda images, rng: next(iter(())), prefetch=prefetch))
+    with pytest.raises(OptionError, match=r"batch 0 cannot be made, because the data set or the transform .* raised Stop"):
+        list(loader)
 
 
 def test_batches_are_made_ahead_but_not_without_bound(dataset):
@@ -345,6 +358,21 @@ def test_an_exception_in_the_thread_keeps_its_traceback(dataset):
     with pytest.raises(ZeroDivisionError) as error:
         list(data.Loader(dataset, 8, transform=divide))
     assert error.traceback[-1].name == "divide"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked there")
+@pytest.mark.parametrize("taken", [0, 1, 3, 7])
+def test_a_process_that_is_forked_within_an_epoch_gets_the_rest_of_the_batches(dataset, taken):
+    """A data set of 50 in batches of 8: the forked process tells by a pipe which labels it got."""
+    code = (f"import os\nimport numpy as np\nfrom minires import data\nimages = np.zeros((50, 1, 1, 1), np.uint8)\n"
+            f"iterator = iter(data.DataLoader((images, np.arange(50)), 8))\n"
+            f"for _ in range({taken}): next(iterator)\n"
+            "pid = os.fork()\nif pid: os.waitpid(pid, 0)\n"
+            "print([label for _, labels in iterator for label in labels.tolist()], flush=True)\n"
+            "if not pid: os._exit(0)")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=50,
+                          check=False)
+    assert (done.stdout, done.stderr) == (f"{list(range(8 * taken, 50))}\n" * 2, "")
 
 
 IMPATIENT = """

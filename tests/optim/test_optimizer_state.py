@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minires import Tensor, optim, storage
-from minires.errors import CheckpointError
+from minires.errors import CheckpointError, OptionError
 
 
 def params(*shapes):
@@ -135,3 +135,58 @@ def test_a_whole_setting_of_ones_own_is_loaded_as_a_whole_number_or_refused():
     for value in (2.5, np.nan, np.inf):
         with pytest.raises(CheckpointError, match=f"group.0.every must be a whole number, got {value}"):
             optimizer.load_state_dict({**optimizer.state_dict(), "group.0.every": np.array(value)})
+
+
+def test_a_setting_that_is_written_as_a_list_is_in_the_state():
+    optimizer, other = optim.Adam(params()), optim.Adam(params())
+    optimizer.param_groups[0]["betas"] = [0.5, 0.6]
+    other.load_state_dict(optimizer.state_dict())
+    assert other.param_groups[0]["betas"] == (0.5, 0.6)
+
+
+class Own(optim.Optimizer):
+    def __init__(self, params, lr=0.5, every=2, decays=None):
+        super().__init__(params, lr=lr, every=every, decays=decays)
+
+
+@pytest.mark.parametrize("written", [[1.0, 3.0], (1.0, 3.0), np.array([1.0, 3.0])])
+def test_several_numbers_of_ones_own_are_in_the_state_as_they_were(written):
+    optimizer, other = Own(params(), decays=written), Own(params(), decays=type(written)([5, 5]) if not isinstance(
+        written, np.ndarray) else np.array([5.0, 5.0]))
+    other.load_state_dict(optimizer.state_dict())
+    assert repr(other.param_groups[0]["decays"]) == repr(written)
+
+
+@pytest.mark.parametrize(("setting", "value"), [
+    ("lr", None), ("lr", "0.1"), ("lr", np.array([0.1])), ("lr", Tensor(0.1)), ("lr", 10**400),
+    ("every", None), ("every", "2"), ("every", 10**400), ("every", [1, [2]])])
+def test_a_setting_that_is_no_number_any_more_is_refused_and_can_be_loaded_anew(setting, value):
+    optimizer = Own(params())
+    state = optimizer.state_dict()
+    optimizer.param_groups[0][setting] = value
+    with pytest.raises(OptionError, match=rf"{setting} must be .*, got"):
+        optimizer.state_dict()
+    optimizer.load_state_dict(state)
+    assert (optimizer.lr, optimizer.param_groups[0]["every"]) == (0.5, 2)
+
+
+@pytest.mark.parametrize("use", [
+    lambda optimizer: optimizer.lr, lambda optimizer: setattr(optimizer, "lr", 0.1),
+    lambda optimizer: optimizer.state_dict(),
+    lambda optimizer: optimizer.load_state_dict({"steps": np.array([0])})])
+@pytest.mark.parametrize("write", [lambda groups: groups.clear(), lambda groups: groups[0].pop("params")])
+def test_groups_that_have_gone_are_told_whatever_is_asked(use, write):
+    optimizer = optim.SGD(params(), 0.1)
+    write(optimizer.param_groups)
+    with pytest.raises(OptionError, match="SGD: param_groups has other groups or parameters than were given"):
+        use(optimizer)
+
+
+@pytest.mark.parametrize("value", [None, "0.1", np.array([0.1]), 10**400])
+def test_a_rate_that_is_no_number_is_told_where_it_is_read(value):
+    optimizer = optim.SGD(params(), 0.1)
+    optimizer.param_groups[0]["lr"] = value
+    with pytest.raises(OptionError, match="lr must be a finite number of at least 0"):
+        _ = optimizer.lr
+    optimizer.lr = 0.25
+    assert optimizer.lr == 0.25

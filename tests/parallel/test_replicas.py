@@ -1,20 +1,25 @@
 """Processes that share a batch make the step that one process makes."""
 
+import copy
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sharing import batch, here, network, there
 
 from minires import Tensor, models, nn, ops, optim
-from minires.errors import GraphError, OptionError, ProcessError
+from minires.errors import DTypeError, GraphError, OptionError, ProcessError
 from minires.parallel import Replicas, gradients, why_not
 from minires.parallel import replicas as replicas_module
+from minires.parallel.channel import Channel
+from minires.parallel.process import Other, look_at
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -211,6 +216,50 @@ def test_several_processes_predict_what_one_does_between_steps_of_training():
             np.testing.assert_allclose(model.bn1.running_var, twin.bn1.running_var, rtol=1e-10)
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 1e-5), (np.float64, 1e-12)])
+@pytest.mark.parametrize("how", ["as made", "taken away", "as a function"])
+def test_a_norm_without_running_statistics_predicts_with_those_of_the_whole_batch(how, dtype, rtol):
+    """Their values by definition: (x − μ)/√(σ² + ε), μ and σ² over all images."""
+    class Norm(nn.Module):
+        def forward(self, x):
+            return ops.batch_norm(x, Tensor(np.ones(3, dtype)), Tensor(np.zeros(3, dtype)), training=True)
+    norm = Norm() if how == "as a function" else nn.BatchNorm2d(3, track_running_stats=how == "taken away")
+    if how == "taken away":
+        norm.running_mean = norm.running_var = None
+    model = nn.Sequential(norm).to(dtype).eval()
+    images = batch(7, dtype)[0] * np.arange(1, 8).reshape(7, 1, 1, 1).astype(dtype)
+    x = images.astype(np.float64)
+    expected = (x - x.mean((0, 2, 3), keepdims=True)) / np.sqrt(x.var((0, 2, 3), keepdims=True) + 1e-5)
+    with Replicas(model, 3) as replicas:
+        for _ in range(2):
+            np.testing.assert_allclose(replicas.predict(images), expected, rtol=rtol, atol=rtol)
+
+
+def test_an_answer_that_comes_while_others_are_looked_at_is_kept():
+    ours, theirs = Channel.pair()
+    other = Other(SimpleNamespace(is_alive=lambda: True, pid=os.getpid()), ours, None)
+    theirs.send(np.arange(3), lambda: None)
+    for _ in range(2):
+        look_at([other])
+    np.testing.assert_array_equal(other.answer(), [0, 1, 2])
+    ours.close()
+    theirs.close()
+
+
+def test_processes_that_come_to_different_norms_while_they_predict_are_told():
+    class Norm(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bn = nn.BatchNorm2d(3, track_running_stats=False)
+
+        def forward(self, x):
+            return self.bn(x) if x.data[0, 0, 0, 0] > 0 else x
+    images = np.ones((4, 3, 8, 8))
+    for images[0], images[2] in ((1, -1), (-1, 1)):
+        with Replicas(Norm().to(np.float64), 2) as replicas, pytest.raises(GraphError, match="with its answers"):
+            replicas.predict(images)
+
+
 def test_predicting_leaves_modes_and_gradients_as_they_are():
     model = network()
     model.bn1.eval()
@@ -251,6 +300,19 @@ def test_a_process_that_is_killed_while_predicting_is_named_and_replaced():
             replicas.predict(images)
         for remove in removers:
             remove()
+        np.testing.assert_array_equal(replicas.predict(images), expected)
+
+
+@pytest.mark.parametrize("do", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+@pytest.mark.parametrize("n", [1, 2])
+def test_processes_are_not_copied_and_the_network_is_meanwhile(do, n):
+    model, images = network(), batch(4)[0]
+    with Replicas(model, n) as replicas:
+        expected = replicas.predict(images)
+        with pytest.raises(DTypeError, match="cannot be copied or pickled; copy the network"):
+            do(replicas)
+        with Replicas(copy.deepcopy(model), n) as others:
+            np.testing.assert_array_equal(others.predict(images), expected)
         np.testing.assert_array_equal(replicas.predict(images), expected)
 
 

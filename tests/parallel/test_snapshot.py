@@ -1,5 +1,6 @@
 """Whatever of a network a process has copied is known to be unchanged, or is copied again."""
 
+import array
 import collections
 import copy
 import functools
@@ -7,6 +8,7 @@ import os
 import sys
 import types
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -27,6 +29,23 @@ def look(model):
 class Config:
     def __init__(self):
         self.scale, self.shifts = 1.0, [0.0]
+
+
+class Settings:
+    scale = 1.0
+
+
+offsets, kept_elsewhere, read_only = [], Config(), {}
+
+
+def closing(offsets):
+    """Two functions of a class, one of which has a variable of this function and the other a default."""
+    def forward(self, x, *, offsets=[0.0]):  # noqa: B006
+        return self.compute(x) + offsets[0]
+
+    def closed(self):
+        return offsets
+    return forward, closed
 
 
 class Slotted:
@@ -54,7 +73,15 @@ def scaled(x, scale=1.0, *, shift=0.0):
 class Holder(nn.Module):
     """A module that holds things of every kind, and whose forward() looks at most of them."""
 
-    bias = np.zeros(1, np.float32)
+    bias, shared, settings = np.zeros(1, np.float32), Config(), Settings
+
+    @staticmethod
+    def static(x, offsets=[]):  # noqa: B006 - one that is changed
+        return x
+
+    @property
+    def offset(self, offsets=[]):  # noqa: B006
+        return 0.0
 
     def __init__(self):
         self.conv = nn.Conv2d(3, 4, 3, padding=1, rng=0)
@@ -81,12 +108,17 @@ class Holder(nn.Module):
         self.partial = functools.partial(ops.leaky_relu, negative_slope=0.1)
         self.pair = [nn.ReLU(), nn.ReLU()]
         self.pair.append(self.pair[0])
+        self.bytes, self.row, self.view = bytearray(3), array.array("d", [1.0]), memoryview(bytearray(3))
+        self.shown, self.weak = types.MappingProxyType(read_only), weakref.ref(kept_elsewhere)
+        self.remembered, self.length = remembered, [1.0].__len__
         self.cycle = []
         self.cycle.append(self.cycle)
         self.layers = [nn.BatchNorm2d(4).requires_grad_(False), {"deep": nn.BatchNorm2d(4).requires_grad_(False)}]
         self.open = open(os.devnull)  # noqa: SIM115 - an object that cannot be copied or sent anywhere
 
-    def forward(self, x):
+    forward, closed = closing(offsets)
+
+    def compute(self, x):
         x = self.partial(self.layers[0](self.norm(self.conv(x))))
         x = self.layers[1]["deep"](x) * self.tensor * float(self.scale * self.numbers[1] * self.table["a"])
         x = self.closure(x) * float(self.config.scale + self.config.shifts[0] + self.slotted.scale + self.space.scale)
@@ -112,7 +144,26 @@ def reshaped(array):
         array.shape = (3, 4)
 
 
+@functools.lru_cache
+def remembered(x):
+    return x
+
+
 CHANGES = {
+    "a bytearray": lambda m: m.bytes.__setitem__(0, 3),
+    "an array of Python's": lambda m: m.row.__setitem__(0, 3.0),
+    "the memory of a view": lambda m: m.view.__setitem__(0, 3),
+    "a dictionary that is shown read-only": lambda m: read_only.update(a=3.0),
+    "the object of a weak reference": lambda m: setattr(kept_elsewhere, "scale", 3.0),
+    "what a cached function remembers": lambda m: m.remembered(3),
+    "a default of forward": lambda m: type(m).forward.__kwdefaults__["offsets"].append(3.0),
+    "what forward closes over": lambda m: offsets.append(3.0),
+    "a default of a static method": lambda m: m.static.__defaults__[0].append(3.0),
+    "a default of a property": lambda m: type(m).offset.fget.__defaults__[0].append(3.0),
+    "an attribute of an object in the class": lambda m: setattr(m.shared, "scale", 3.0),
+    "an attribute of a class in the class": lambda m: setattr(Settings, "scale", 3.0),
+    "an attribute of an object's class": lambda m: setattr(Config, "more", 3.0),
+    "the object of a method in C": lambda m: m.length.__self__.append(3.0),
     "eps": lambda m: setattr(m.norm, "eps", 0.5),
     "an integer that is a float": lambda m: setattr(m, "numbers", [1.0, 2.0]),
     "momentum": lambda m: setattr(m.norm, "momentum", 0.5),
@@ -293,8 +344,8 @@ def test_a_variable_without_a_value_hides_none_after_it():
 def test_a_library_that_a_module_holds_is_not_looked_into():
     model = network()
     before = len(look(model).fingerprints)
-    model.library, model.kind, model.builtin = np, Config, len
-    assert len(look(model).fingerprints) == before + 3
+    model.library, model.kind, model.builtin = np, np.float32, len  # of len: its module and the name of that
+    assert len(look(model).fingerprints) == before + 5
 
 
 def test_what_has_many_names_is_looked_at_once():
