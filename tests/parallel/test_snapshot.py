@@ -138,10 +138,11 @@ def moved(model):
     model.after = {"b": model.before.pop("b"), **model.after}
 
 
-def reshaped(array):
+def rewritten(array, **attributes):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        array.shape = (3, 4)
+        for name, value in attributes.items():
+            setattr(array, name, value)
 
 
 @functools.lru_cache
@@ -193,7 +194,8 @@ CHANGES = {
     "a tensor that is no parameter": lambda m: m.tensor.data.__setitem__(0, 3),
     "an object": lambda m: setattr(m.config, "scale", 3.0),
     "a list in an object": lambda m: m.config.shifts.__setitem__(0, 3.0),
-    "an array's shape": lambda m: reshaped(m.layout),
+    "an array's shape": lambda m: rewritten(m.layout, shape=(3, 4)),
+    "an array's type, the bytes staying": lambda m: rewritten(m.layout, dtype=np.int64),
     "an array's mask": lambda m: m.masked.mask.__setitem__(0, True),
     "a tensor that is no parameter and is to learn": lambda m: m.tensor.requires_grad_(True),
     "a private slot": lambda m: m.slotted.hide(),
@@ -315,8 +317,13 @@ def test_what_takes_the_place_of_something_that_has_gone_is_seen():
     def change_method(model):
         type(model).added = None
         type(model).added = lambda self: 2
-    for change in (change_array, change_buffer, change_method):
+
+    def change_object(model):
+        model.marker = None
+        model.marker = object()
+    for change in (change_array, change_buffer, change_method, change_object):
         model = network()
+        model.marker = object()
         type(model).added = lambda self: 1
         try:
             before = look(model)

@@ -290,6 +290,20 @@ def test_other_classes_than_at_the_start_are_refused(saved, resumed):
         resumed(sections, {**state, "dataset": other})
 
 
+def test_a_history_longer_than_the_run_is_refused(saved, resumed):
+    sections, state = saved
+    (row,) = state["history"]
+    history = [{**row, "epoch": i, "step": 2 * i} for i in (1, 2)]
+    with pytest.raises(CheckpointError, match="history must have a row for each of the 1 epochs, got 2"):
+        resumed(sections, {**state, "history": history})
+
+
+def test_the_same_images_under_another_name_are_taken(saved, resumed):
+    """A folder of images may have been renamed."""
+    sections, state = saved
+    assert resumed(sections, {**state, "dataset": {**state["dataset"], "name": "renamed"}}).step == 3
+
+
 def test_a_run_that_is_finished_has_no_epoch_under_way(saved, resumed):
     sections, state = saved
     (row,) = state["history"]
