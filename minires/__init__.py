@@ -1,16 +1,16 @@
 """minires: ResNet from the gradient up, on NumPy or CuPy."""
 
 import sys
-from importlib import import_module
-from pathlib import PurePath
-from typing import TYPE_CHECKING
 
-if PurePath(*getattr(sys, "argv", [])[:1]).stem in ("-m", "minires"):  # python -m minires…, or the command minires
+# python -m minires…, or the command minires; nothing more is imported before, for which see working_folder.py
+if (getattr(sys, "argv", None) or [""])[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe") in ("-m", "minires"):
     from minires import working_folder
     working_folder.search_last()
 
     from minires import console
     console.starting()  # Ctrl-C may end it while all this is imported
+
+from importlib import import_module
 
 from minires import ops
 from minires.create import ones, randn, tensor, zeros
@@ -23,6 +23,7 @@ from minires.torch_names import missing
 __version__ = "0.1.0"
 __all__ = ["Tensor", "__version__", "manual_seed", "no_grad", "ones", "op", "ops", "randn", "tensor", "zeros"]
 
+TYPE_CHECKING = False  # for checkers, who know it by its name
 _ROOMS = ("cuda", "data", "gpucheck", "gradcheck", "kernels", "models", "nn", "optim", "parallel", "plots", "probes",
           "storage", "train")
 
