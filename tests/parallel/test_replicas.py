@@ -241,7 +241,7 @@ def test_an_answer_that_comes_while_others_are_looked_at_is_kept():
     theirs.send(np.arange(3), lambda: None)
     for _ in range(2):
         look_at([other])
-    np.testing.assert_array_equal(other.answer(), [0, 1, 2])
+    np.testing.assert_array_equal(other.received(), [0, 1, 2])
     ours.close()
     theirs.close()
 
