@@ -3,7 +3,7 @@
 import sys
 
 # python -m minires…, or the command minires; nothing more is imported before, for which see working_folder.py
-if (getattr(sys, "argv", None) or [""])[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe") in ("-m", "minires"):
+if (getattr(sys, "argv", None) or [""])[0].replace("\\", "/").split("/")[-1].removesuffix(".exe") in ("-m", "minires"):
     from minires import working_folder
     working_folder.search_last()
 

@@ -158,26 +158,26 @@ class Methods(Operators):
     # Reductions: over all axes, over one dim, or over several
 
     def sum(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool | None = None,
-            **refused: Any) -> Tensor:
+            **refused: None) -> Tensor:
         """Σ x"""
         dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, **refused)
         return registry["sum"](self, dim=dim, keepdim=keepdim)
 
     def mean(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool | None = None,
-             **refused: Any) -> Tensor:
+             **refused: None) -> Tensor:
         """The mean; of integers and booleans in float32."""
         dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, **refused)
         return registry["mean"](self, dim=dim, keepdim=keepdim)
 
     def var(self, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Scalar = 1,
-            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, **refused: Any) -> Tensor:
+            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, **refused: None) -> Tensor:
         """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
         dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("var", unbiased, correction, ddof)
         return registry["var"](self, dim=dim, correction=correction, keepdim=keepdim)
 
     def std(self, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Scalar = 1,
-            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, **refused: Any) -> Tensor:
+            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, **refused: None) -> Tensor:
         """The root of var()"""
         dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("std", unbiased, correction, ddof)
@@ -197,7 +197,7 @@ class Methods(Operators):
 
     def max(self, dim: Operand | None = None, keepdim: bool = False, *, axis: Dims = None,
             keepdims: bool | None = None, out: Any = _NOT_GIVEN,
-            **refused: Any) -> Any:
+            **refused: None) -> Any:
         """The maximum of all; with dim, or axis, the pair (values, indices), as torch's. np.max gives the values.
 
         The gradient of values goes to the element that indices names, the first of several equal ones.
@@ -206,7 +206,7 @@ class Methods(Operators):
 
     def min(self, dim: Operand | None = None, keepdim: bool = False, *, axis: Dims = None,
             keepdims: bool | None = None, out: Any = _NOT_GIVEN,
-            **refused: Any) -> Any:
+            **refused: None) -> Any:
         """The minimum of all; with dim, or axis, the pair (values, indices), as torch's. np.min gives the values."""
         return self._extreme("min", dim, keepdim, axis, keepdims, out, **refused)
 
@@ -225,13 +225,13 @@ class Methods(Operators):
         return Extreme(registry["squeeze"](values, dim=dim), registry["squeeze"](indices, dim=dim))
 
     def argmax(self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
-               keepdims: bool | None = None, **refused: Any) -> Tensor:
+               keepdims: bool | None = None, **refused: None) -> Tensor:
         """Where the maximum is (the first of several): an index along dim, or into the flattened Tensor."""
         dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmax", dim, keepdim)
 
     def argmin(self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
-               keepdims: bool | None = None, **refused: Any) -> Tensor:
+               keepdims: bool | None = None, **refused: None) -> Tensor:
         """Where the minimum is (the first of several): an index along dim, or into the flattened Tensor."""
         dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmin", dim, keepdim)
@@ -247,13 +247,13 @@ class Methods(Operators):
         return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
 
     def all(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, **refused: Any) -> Tensor:
+            keepdims: bool | None = None, **refused: None) -> Tensor:
         """Whether all elements are true"""
         dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, **refused)
         return self._whether("all", dim, keepdim)
 
     def any(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, **refused: Any) -> Tensor:
+            keepdims: bool | None = None, **refused: None) -> Tensor:
         """Whether any element is true"""
         dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, **refused)
         return self._whether("any", dim, keepdim)
