@@ -80,7 +80,7 @@ class _Switched:
                 with _Switched(**self.settings):
                     generator.close()
                 raise
-            except BaseException as error:  # which was thrown into this generator, and is that one's to know
+            except BaseException as error:  # thrown into this generator: pass it on to the wrapped one
                 resume, given = generator.throw, error
 
 
@@ -138,7 +138,7 @@ class Node:
                     "run backward first, or change a copy"
                 )
         needs = (tuple(node is not None for node in self.inputs),) if self.takes_needs else ()
-        dxs = observe.timed(self.name, "backward", self.backward, dy, *needs)
+        dxs = observe.timed(self.name, "backward", self.backward, dy, *needs)  # self.backward(dy), and its time
         dxs = tuple(dxs) if isinstance(dxs, (tuple, list)) else (dxs,)
         if len(dxs) < len(self.inputs) or any(dx is not None for dx in dxs[len(self.inputs):]):
             raise GraphError(f"{self.name}: backward gave {len(dxs)} gradients for {len(self.inputs)} inputs")
@@ -186,12 +186,15 @@ class Node:
 
 
 def propagate(root, dy, retain_graph):
-    """The reverse sweep: when a node's turn comes, everything newer has already added its part."""
+    """The reverse sweep. An op is newer than its inputs, so a node's turn comes after that of all that used its output.
+
+    Its gradient is complete then: everything newer has added its part.
+    """
     arrived = _Sums()
     arrived.add(root, dy, exclusive=False)
     for node in _newest_first(root):
         dy, exclusive = arrived.take(node)
-        if dy is None:
+        if dy is None:  # the backward of everything that used it returned None
             continue
         if node.hooks:
             dy, exclusive = node.call_hooks(dy), False

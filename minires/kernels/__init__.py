@@ -40,7 +40,7 @@ def _room(*arrays):
 
 
 def _room_of_sums(*arrays):
-    """The same for sums over a batch: where processes share the batch, those of cpu/ are of all of it."""
+    """The same for sums over a batch. Where processes share it always cpu/: its sums are added up over all of them."""
     return cpu if sync.is_shared() else _room(*arrays)
 
 
@@ -228,7 +228,7 @@ def scatter_matrix(x):
 def prefers_scatter_matrix(x, win):
     """Whether batch norm behind this convolution takes less time by way of scatter_matrix(x), as measured.
 
-    Its sums are other ones than those of z, so in float32 only, and where the fastest is chosen.
+    It adds in another order than mean_var(z) and rounds differently: in float32 only, where the fastest is chosen.
     """
     return (isinstance(x, np.ndarray) and x.dtype == np.float32 and chosen() == "fastest" and win.is_pointwise
             and win.groups == 1 and win.C <= 96 and win.O >= 4 * win.C and win.N * win.H * win.W >= 16 * win.O)

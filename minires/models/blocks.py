@@ -1,4 +1,4 @@
-"""The residual blocks, and the three things that can stand beside a branch: a projection, padding, or nothing.
+"""The residual blocks. Beside a branch stands an identity, a projection, padding, or in a plain network no shortcut.
 
 H(x) = relu(shortcut(x) + F(x)), or without the ReLU where the branch begins with it (pre-activation). A plain network
 is made of the same blocks with the add left out.
@@ -23,7 +23,7 @@ class Block(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         f = self.branch(x)
-        if self.downsample is None:  # a plain block
+        if self.downsample is None:  # no shortcut at all; an identity is Identity(). The name is torchvision's
             return relu(f)
         return chain((self.downsample(x), f), residual_add, relu)
 

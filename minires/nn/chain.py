@@ -1,7 +1,7 @@
-"""Layers in a row. Where neighbours can be computed together, this room knows it, and models need not.
+"""Calling layers one after another. Neighbours that one op can compute are merged here, so models need not know of it.
 
-Together means one op of ops/fused.py: its maps between are never made or never fetched again. The result is that of
-calling the layers one by one; only the rounding of conv_norm differs, whose docstring states by how much.
+The op is one of ops/fused.py. It does not make the maps between the layers, or does not read them from memory a second
+time. The result is that of calling the layers one by one; only the rounding of conv_norm differs, as it states.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from minires.nn.layers import Conv2d
 from minires.nn.normalisation import BatchNorm2d
 from minires.tensor import Tensor, unwrap
 
-# What a call of such a layer runs, as it stands here: a class that is patched later does something else.
+# The methods of these classes as they are defined. Where a class is patched later, is_plain() sees another one.
 _CALLS = {kind: (kind.__call__, kind.forward) for kind in (Conv2d, BatchNorm2d, ReLU)}
 
 
@@ -38,12 +38,12 @@ def run(inputs, steps):
 
 
 def _together(x, steps):
-    """A function that does the first of the steps, or several of them in one op, and how many they are."""
+    """(function, how many of the steps it does): the first step itself, or one op in place of several."""
     first, second, third = (*steps, None, None)[:3]
     is_map = len(getattr(x, "shape", ())) == 4  # else the layers say what is wrong
     if is_map and is_plain(first, Conv2d) and is_plain(second, BatchNorm2d) and _merge(first, second, x):
         relu = _is_relu(third)
-        return partial(_conv_norm, first, second, relu=relu), 2 + relu
+        return partial(_conv_norm, first, second, relu=relu), 3 if relu else 2
     if is_map and is_plain(first, BatchNorm2d) and _is_relu(second):
         return partial(_norm_relu, first), 2
     if first is ops.residual_add and _is_relu(second):
@@ -65,7 +65,7 @@ def _is_relu(step):
 
 
 def _merge(conv, norm, x):
-    """Whether conv_norm takes less time: in evaluation always, in training where the scatter matrix pays."""
+    """Whether conv_norm takes less time: in evaluation always, in training where its scatter matrix costs less."""
     if conv.bias is not None:
         return False
     win = Window.of(x.shape, conv.weight.shape, **conv.settings())

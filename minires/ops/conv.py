@@ -11,7 +11,7 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
     """Cross-correlation y[n,o,oh,ow] = Σ_{c,kh,kw} w[o,c,kh,kw] · x[n,c, oh·s + kh·d − p, ow·s + kw·d − p] + b[o].
 
     As matrices Y = im2col(X)·Wᵀ + b, so that dX = col2im(dY·W), dW = dYᵀ·im2col(X), db = Σ dY:
-    kernels/readable/im2col.py has the two, and loops.py beside it the definition.
+    kernels/readable/im2col.py computes these products, and loops.py beside it sums the definition directly.
 
     x (N,C,H,W), w (O,C/groups,KH,KW), b (O,) -> y (N,O,OH,OW), OH = ⌊(H + 2p − d·(KH − 1) − 1)/s⌋ + 1.
     padding="valid" is 0; "same" gives OH = H with stride 1, an odd row or column of padding coming last.

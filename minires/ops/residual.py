@@ -10,6 +10,7 @@ def residual_add(x, f):
 
     The sum hands ∂L/∂H on twice, unchanged: once to x, which is the 1, and once to f. From there it travels back
     through the branch and reaches x as ∂L/∂H · ∂F/∂x. However small the branch's part becomes, the 1 stays.
+    The op returns the two parts; the sweep adds them up at x (graph.py), which makes 1 + ∂F/∂x of them.
 
     x and f = F(x) of one shape -> H of that shape. Raises ShapeError otherwise: nothing is broadcast here.
     """

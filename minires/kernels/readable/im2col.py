@@ -4,7 +4,8 @@
 
 A row is one output pixel, P = N·OH·OW of them; a column is one weight, K = KH·KW·C of them, in the order (kh,kw,c),
 so that the channels of a pixel, side by side in channels-last memory, are copied in one piece.
-im2col and col2im are the same loop, once with `=` and once with `+=`: each is the other's adjoint.
+im2col and col2im are the same loop, once with `=` and once with `+=`. Each is the other's adjoint,
+⟨im2col(x), c⟩ = ⟨x, col2im(c)⟩ for every x and c, and therefore the other's backward.
 The column matrix is KH·KW times the size of the input, so it is made for a few pictures at a time and dropped.
 """
 
@@ -51,6 +52,7 @@ def conv_dx(dy, w, win):
     dx, weights = empty_map(win.x_shape, like=dy, last=True), _weights(w, win).swapaxes(1, 2)
     for some, cols in _tiles(dy, win):
         if win.groups == 1:
+            # _rows is a view of cols here, so this fills cols
             array_module(dy).matmul(_pixels(dy[some], win), weights, out=_rows(cols, win))
         else:
             cols = _columns(_pixels(dy[some], win) @ weights, win)
@@ -76,6 +78,7 @@ def _tiles(x, win):
     """(some, cols) over the batch: a slice of pictures, and the buffer for their columns, one for all slices."""
     one = win.OH * win.OW * win.KH * win.KW * win.C * x.itemsize
     step = max(1, COLUMN_BYTES // one)
+    # an empty batch gives one empty slice, so that dw has its shape; the last slice may be shorter than the others
     buffer = array_module(x).zeros((min(step, win.N), *_row_shape(win)), dtype=x.dtype)
     for n in range(0, max(win.N, 1), step):
         yield slice(n, n + step), buffer[:max(win.N - n, 0)]

@@ -6,10 +6,13 @@ A channel of x (N,C,H,W) has m = N·H·W values. ⟨·⟩ is the mean over them,
 
 the chain rule gives ∂β = Σ ∂y and ∂γ = Σ ∂y·x̂. For ∂x let g = γ·∂y, which is ∂x̂. x reaches x̂ in three ways:
     through x itself      s·g
-    through μ             −s·⟨g⟩             because every x̂ falls by s/m where one x grows
-    through σ²            −s·x̂·⟨g·x̂⟩         because ∂s/∂x = −s²·x̂/m
-and their sum is ∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩), where ⟨∂y⟩ = ∂β/m and ⟨∂y·x̂⟩ = ∂γ/m are known already.
-What is by channel, (C,), is computed in double precision.
+    through μ             −s·⟨g⟩             because ∂μ/∂x = 1/m, and every x̂ falls by s where μ grows by 1
+    through σ²            −s·x̂·⟨g·x̂⟩         because ∂σ²/∂x = 2(x − μ)/m and ∂s/∂σ² = −s³/2, so ∂s/∂x = −s²·x̂/m
+(σ² does not change with μ: its derivative is −2⟨x − μ⟩ = 0). Their sum is
+
+    ∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩),        where ⟨∂y⟩ = ∂β/m and ⟨∂y·x̂⟩ = ∂γ/m are known already.
+
+In the code dy is ∂y, dw is ∂γ and db is ∂β. Values of a channel, of shape (C,), are computed in float64.
 """
 
 from minires.arrays import array_module
