@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from minires.console import OutputError, Table
 from minires.errors import MiniresError, OptionError
@@ -76,8 +77,10 @@ def check_target(target, like, *, seed, samples, timeout, quiet, show):
     try:
         if not colon or not name.isidentifier():
             raise OptionError("which function? Write FILE.py:FUNCTION")
+        if not Path(path).is_file():
+            raise OptionError(f"there is no file {path!r}")
         if not result.like:
-            raise OptionError("say which op it is to be like: --like OP")
+            raise OptionError("say which op it is to be like: --like OP; --list shows their names")
         known_op(result.like)
         if not quiet:
             show(f"{target}, held to {result.like}")

@@ -264,6 +264,7 @@ def test_an_endless_loop_ends_when_the_checker_is_killed(tmp_path):
     ("homework.py:no_such", "homework.py has no function 'no_such'; its functions: right_relu, wrong_relu"),
     ("homework.py", "which function? Write FILE.py:FUNCTION"),
     ("homework.py:loops", "say which op it is to be like: --like OP"),
+    ("homewrok.py:loops", "there is no file"),  # before it is asked what the function is to be like
     ("homework.py:too_many", "none of relu's cases fits too_many(x, y, z): it takes the arrays x, y, z"),
     ("syntax.py:f", "syntax.py cannot be loaded: SyntaxError"),
     ("endless.py:f", "loading endless.py did not finish"),
