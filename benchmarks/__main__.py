@@ -84,7 +84,8 @@ def main(argv=None):
 
 def benchmark(args, workloads):
     """Measure, show and write. -> exit status"""
-    threads, rivals = kernels.get_num_threads(), installed(args.against)
+    threads = kernels.get_num_threads()
+    rivals = installed(args.against)
     if args.plot and not rivals:
         raise OptionError("--plot draws ratios, and there is no library to compare with; name an installed one by "
                           "--against, or leave --plot out")

@@ -51,7 +51,8 @@ class Network(dezero.Layer):
                 setattr(self, f"{name}{i}", parameter(p))
         self.layers = [(i, conv, bn.running_mean.copy(), bn.running_var.copy())
                        for i, (conv, bn) in enumerate(pairs)]
-        self.w, self.b = parameter(self.anatomy.head.weight, transposed=True), parameter(self.anatomy.head.bias)
+        self.w = parameter(self.anatomy.head.weight, transposed=True)
+        self.b = parameter(self.anatomy.head.bias)
 
     def norm_conv(self, x, layer):
         i, conv, mean, var = layer

@@ -26,7 +26,8 @@ def norm_conv(conv, bn):
     def forward(x):
         p = padding
         if stride > 1:  # it insists that windows end where the map ends; with an even map they meet two of the sides
-            x, p = zeros_beside(zeros_beside(x, 2, padding, 0), 3, padding, 0), 0
+            x = zeros_beside(zeros_beside(x, 2, padding, 0), 3, padding, 0)
+            p = 0
         return batchnorm(conv_nd(x, w, stride=stride, padding=p), gamma=gamma, beta=beta, eps=bn.eps)
     return forward, [w, gamma, beta]
 
@@ -47,7 +48,8 @@ def train_step(name, size, count):
     images, labels = random_batch(model, size, count)
     stem, _, blocks, head = networks.anatomy(model)
     layers = [norm_conv(*stem), *(norm_conv(*pair) for block in blocks for pair in networks.branch(block))]
-    w, b = parameter(head.weight.data), parameter(head.bias.data)
+    w = parameter(head.weight.data)
+    b = parameter(head.bias.data)
     parameters = [p for _, own in layers for p in own] + [w, b]
     velocities = [np.zeros_like(p.data) for p in parameters]
 
@@ -55,7 +57,8 @@ def train_step(name, size, count):
         functions = iter([function for function, _ in layers])
         x = relu(next(functions)(images))
         for block in blocks:
-            first, second = next(functions), next(functions)
+            first = next(functions)
+            second = next(functions)
             f = second(relu(first(x)))
             x = relu(shortcut(x, block.downsample) + f)
         loss = softmax_crossentropy(mg.mean(x, axis=(2, 3)) @ w.T + b, labels)

@@ -41,7 +41,8 @@ class Block(nn.Module):
     def __init__(self, block):
         super().__init__()
         layers = [layer for pair in networks.branch(block) for layer in (*norm_conv(*pair), nn.ReLU(inplace=True))]
-        self.branch, shortcut = nn.Sequential(*layers[:-1]), block.downsample
+        self.branch = nn.Sequential(*layers[:-1])
+        shortcut = block.downsample
         if isinstance(shortcut, Identity):
             self.shortcut = nn.Identity()
         else:
@@ -59,7 +60,8 @@ def twin(model):
     layers = [*norm_conv(*stem), nn.ReLU(inplace=True)]
     layers += [nn.MaxPool2d(pool.kernel_size, pool.stride, pool.padding)] if pool else []
     fc = nn.Linear(*head.weight.shape[::-1])
-    fc.weight.data, fc.bias.data = tensor(head.weight.data), tensor(head.bias.data)
+    fc.weight.data = tensor(head.weight.data)
+    fc.bias.data = tensor(head.bias.data)
     return nn.Sequential(*layers, *map(Block, blocks), nn.AdaptiveAvgPool2d(1), nn.Flatten(), fc)
 
 
@@ -94,7 +96,8 @@ def inference(name, size, count):
 def conv(direction, C, O, kernel, stride, padding, size, count):
     def random(*shape):
         return torch.randn(shape).contiguous(memory_format=torch.channels_last)
-    x, w = random(count, C, size, size), random(O, C, kernel, kernel)
+    x = random(count, C, size, size)
+    w = random(O, C, kernel, kernel)
     dy = random(*F.conv2d(x, w, None, stride, padding).shape)
     wanted = [direction == "dx", direction == "dw", False]
 

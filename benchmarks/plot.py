@@ -32,7 +32,8 @@ def plot_speed(ratios, path=None):
 
 
 def _draw(axes, rows, rivals):
-    kinds, labelled = [(rival, direction) for rival in rivals for direction in ("", *DIRECTIONS)], set()
+    kinds = [(rival, direction) for rival in rivals for direction in ("", *DIRECTIONS)]
+    labelled = set()
     for y, (_, points) in enumerate(rows):
         for k, (rival, direction, found) in enumerate(sorted(points, key=lambda point: kinds.index(point[:2]))):
             text = ", ".join(filter(None, ("" if direction and len(rivals) == 1 else f"against {rival}", direction)))

@@ -24,7 +24,8 @@ def measure(workload, contenders, pairs, *, tiny=False):
     if workload.network:  # the machine is measured in the same turns, for it is not always equally fast
         for name, (step, amount) in (("GEMM", product(64 if tiny else 2048)),
                                      ("copy", copy(1 << 12 if tiny else 1 << 28))):
-            timers[name], work[name] = partial(seconds_a_step, step), amount
+            timers[name] = partial(seconds_a_step, step)
+            work[name] = amount
     with machine.Company(contenders) as company:
         measured = interleave(timers, min(pairs, workload.pairs), quick=tiny or not timed)
     medians = {name: statistics.median(values) for name, values in measured.items()}
@@ -93,7 +94,8 @@ def _print_floor(name, f):
     print(f"\n{name}: {f['flops'] / 1e9:.3g} GFLOP and {f['bytes'] / 1e9:.3g} GB a step, on a machine of "
           f"{f['flops_per_second'] / 1e9:.0f} GFLOP/s and {f['bytes_per_second'] / 1e9:.1f} GB/s:\n"
           f"floor {f['seconds']:.4g} s, measured {f['step']:.4g} s = {f['over_floor']:.2f} × floor")
-    table, least = Table(PROFILE), f["floor_by_kind"]
+    table = Table(PROFILE)
+    least = f["floor_by_kind"]
     for kind, seconds in sorted(f["profile"].items(), key=lambda pair: -pair[1]):
         known = least.get(kind)
         table.row(kind, f"{1e3 * seconds:.4g}", f"{seconds / f['profiled_step']:.1%}",

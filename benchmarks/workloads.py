@@ -112,7 +112,8 @@ def _convolutions(size, count):
 @lru_cache
 def resnet50_convolutions(size):
     """(C, O, kernel, stride, padding, height and width of x), without repeats, in the network's order."""
-    model, found = networks.create("resnet50").eval(), {}
+    model = networks.create("resnet50").eval()
+    found = {}
 
     def note(module, inputs, y):
         O, C, k, _ = module.weight.shape

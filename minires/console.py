@@ -150,7 +150,8 @@ def on_signals(handler):
 
     What was ignored from the start, as nohup ignores SIGHUP, stays ignored. Forked processes die as without it.
     """
-    process, before = os.getpid(), {}
+    process = os.getpid()
+    before = {}
     if threading.current_thread() is not threading.main_thread():  # which alone may listen
         return before.clear
 
@@ -175,7 +176,8 @@ def _listen(handler=None):
 
     def interrupt(number, frame):
         nonlocal last
-        again, last = time.monotonic() - last < DOUBLE_TAP, time.monotonic()
+        again = time.monotonic() - last < DOUBLE_TAP
+        last = time.monotonic()
         if not again:
             raise KeyboardInterrupt
     return on_signals(handler or interrupt)
@@ -227,7 +229,8 @@ def _open_streams():
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open as long as the process
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)
-    sys.stdout, sys.stderr = _Stream(sys.stdout, _output_failed), _Stream(sys.stderr, lambda error: None)
+    sys.stdout = _Stream(sys.stdout, _output_failed)
+    sys.stderr = _Stream(sys.stderr, lambda error: None)
 
 
 def text(given):

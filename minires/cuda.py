@@ -123,6 +123,7 @@ def memory_summary():
     cupy = module()
     pool = cupy.get_default_memory_pool()
     free, total = cupy.cuda.runtime.memGetInfo()
-    used, kept = pool.used_bytes(), pool.total_bytes()
+    used = pool.used_bytes()
+    kept = pool.total_bytes()
     return (f"GPU memory: {used / 2**20:.0f} MB in arrays, {kept / 2**20:.0f} MB kept by the pool (the most that was "
             f"needed so far), {free / 2**20:.0f} of {total / 2**20:.0f} MB free")

@@ -121,7 +121,9 @@ class Node:
     def __init__(self, name, array, backward=None, inputs=(), closed_over=(), saved=(), takes_needs=False):
         self.name, self.backward, self.inputs, self.takes_needs = name, backward, inputs, takes_needs
         self.closed_over, self.saved = closed_over, saved  # owners of the arrays backward keeps, and their versions
-        self.shape, self.dtype, self.device = array.shape, array.dtype, device_of(array)
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.device = device_of(array)
         self.order = next(Node._order)  # an op is newer than its inputs, so this sorts the graph
         self.hooks, self.post_grad_hooks = {}, {}  # called with the gradient that arrives, and when .grad has been set
         self.target = None  # weak reference to the Tensor whose .grad is to be set
@@ -197,7 +199,8 @@ def propagate(root, dy, retain_graph):
         if dy is None:  # the backward of everything that used it returned None
             continue
         if node.hooks:
-            dy, exclusive = node.call_hooks(dy), False
+            dy = node.call_hooks(dy)
+            exclusive = False
         node.keep_grad(dy, exclusive)
         if node.name == "leaf":
             continue
@@ -226,7 +229,8 @@ class _Sums:
     """
 
     def __init__(self):
-        self._sums, self._exclusive = {}, set()
+        self._sums = {}
+        self._exclusive = set()
 
     def add(self, node, dx, exclusive):
         before = self._sums.get(node)
@@ -244,7 +248,8 @@ class _Sums:
 
 def _exclusive(dxs, dy, node):
     """For each dx whether backward made it, all of its memory, and keeps no reference to it."""
-    known, given = {id(owner(dy)), *node.closed_over}, owners(dxs)
+    known = {id(owner(dy)), *node.closed_over}
+    given = owners(dxs)
 
     def is_exclusive(dx):
         memory = owner(dx)

@@ -21,7 +21,8 @@ class Handle:
     """
 
     def __init__(self, hooks, hook, *, prepend=False):
-        self.hooks, self.key = hooks, object()
+        self.hooks = hooks
+        self.key = object()
         later = dict(hooks) if prepend else {}
         if prepend:
             hooks.clear()

@@ -260,7 +260,8 @@ class Methods(Operators):
 
     def _whether(self, name, dim, keepdim):
         """NumPy's all or any, with torch's errors."""
-        over, keepdim = axes(name, dim, self.ndim), flag(f"{name}: keepdim", keepdim)
+        over = axes(name, dim, self.ndim)
+        keepdim = flag(f"{name}: keepdim", keepdim)
         return self._of(array_module(self.data).asarray(getattr(self.data, name)(axis=over, keepdims=keepdim)))
 
     # Shapes

@@ -228,7 +228,8 @@ def _as_function(backward):
 
 def _record(name, inputs, y, backward, needs):
     """y as a Tensor; with a Node if any input has one and this thread is recording."""
-    memory, own = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}, id(owner(y))
+    memory = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}
+    own = id(owner(y))
     out = Tensor._of(y, memory.get(own))  # a view shares its base's version
     nodes = tuple([t.node if isinstance(t, Tensor) else None for t in inputs])
     if mode.recording and any(nodes) and y.dtype.kind == "f":

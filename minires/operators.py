@@ -181,7 +181,8 @@ class Operators:
     lt, le, gt, ge = __lt__, __le__, __gt__, __ge__
 
     def _elementwise(self, function, other):
-        name, xp = function.__name__.strip("_"), array_module(self.data)
+        name = function.__name__.strip("_")
+        xp = array_module(self.data)
         if not _is_operand(other):
             raise DTypeError(f"{name}: a Tensor meets numbers, arrays and Tensors, got {shortened(other)}")
         other = unwrap(other)

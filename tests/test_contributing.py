@@ -25,8 +25,8 @@ def add(block, root):
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if line:
         [place] = re.finditer(f"^{re.escape(line)}.*\\n", before, re.M)
-        before, after = before[:place.end()], before[place.end():]
-        path.write_text(before + body + after, encoding="utf-8")
+        end = place.end()
+        path.write_text(before[:end] + body + before[end:], encoding="utf-8")
     else:
         path.write_text(before + "\n\n" * bool(before) + body, encoding="utf-8")
 

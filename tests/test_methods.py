@@ -175,7 +175,8 @@ def test_second_derivatives_are_named_as_missing_with_the_way_to_have_a_product(
         t = Tensor(at, requires_grad=True)
         (t * t * t).sum().backward()
         return t.grad
-    v, h = np.array([1.0, -1.0]), 1e-5
+    v = np.array([1.0, -1.0])
+    h = 1e-5
     product = (gradient(x.data + h * v) - gradient(x.data - h * v)) / (2 * h)
     np.testing.assert_allclose(product, 6 * x.data * v, rtol=1e-9)
 
@@ -247,7 +248,8 @@ def test_contiguous_copies_what_lies_otherwise_and_nothing_else():
 def test_integers_beside_index_arrays_select_as_in_torch(index):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     values = np.random.default_rng(0).standard_normal((3, 3, 3, 3)).astype("f4")
-    theirs, ours = torch.tensor(values, requires_grad=True), Tensor(values.copy(), requires_grad=True)
+    theirs = torch.tensor(values, requires_grad=True)
+    ours = Tensor(values.copy(), requires_grad=True)
     as_theirs = tuple(torch.as_tensor(i) if isinstance(i, np.ndarray) else i for i in index)
     expected, found = theirs[as_theirs], ours[index]
     upstream = np.random.default_rng(1).standard_normal(tuple(expected.shape)).astype("f4")

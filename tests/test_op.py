@@ -40,7 +40,8 @@ def test_settings_may_come_by_position_as_in_torch():
 
 def test_differentiable_arguments_may_come_by_keyword():
     x = Tensor(np.random.default_rng(0).standard_normal((2, 3)))
-    w, b = Tensor(np.ones((4, 3)), requires_grad=True), Tensor(np.ones(4), requires_grad=True)
+    w = Tensor(np.ones((4, 3)), requires_grad=True)
+    b = Tensor(np.ones(4), requires_grad=True)
     ops.linear(x, b=b, w=w).sum().backward()
     np.testing.assert_allclose(w.grad, np.tile(x.data.sum(0), (4, 1)))
     np.testing.assert_array_equal(b.grad, np.full(4, 2.0))

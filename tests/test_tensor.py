@@ -53,8 +53,10 @@ def test_attributes_are_the_arrays():
 
 def test_operators_match_numpys():
     rng = np.random.default_rng(0)
-    a, b = rng.uniform(0.5, 2, (3, 3)), rng.uniform(0.5, 2, (3, 3))
-    x, y = Tensor(a), Tensor(b)
+    a = rng.uniform(0.5, 2, (3, 3))
+    b = rng.uniform(0.5, 2, (3, 3))
+    x = Tensor(a)
+    y = Tensor(b)
     for ours, theirs in ((x + y, a + b), (x - y, a - b), (x * y, a * b), (x / y, a / b), (x**y, a**b), (x @ y, a @ b),
                          (-x, -a), (abs(-x), a), (1 - x, 1 - a), (2 / x, 2 / a), (2.0**x, 2.0**a), (a + y, a + b),
                          (a @ y, a @ b), (x[1:, None], a[1:, None]), (x.T, a.T), (x.sum(1), a.sum(1)),

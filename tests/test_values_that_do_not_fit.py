@@ -7,7 +7,9 @@ import minires
 from minires import Tensor, nn, ops
 from minires.errors import DTypeError, GraphError, OptionError, OutOfMemoryError, ShapeError
 
-INTS, BYTES, BITS = [1, 2], np.array([1, 2], np.uint8), [True, False]
+INTS = [1, 2]
+BYTES = np.array([1, 2], np.uint8)
+BITS = [True, False]
 
 
 @pytest.mark.parametrize(("call", "error", "message"), [
@@ -87,7 +89,8 @@ def test_what_numpy_would_complain_of_is_refused_in_our_words(call, error, messa
 ])
 def test_what_does_not_fit_is_not_written(held, write, error, message):
     x = Tensor(held)
-    before, count = x.tolist(), x.version.count
+    before = x.tolist()
+    count = x.version.count
     with pytest.raises(error, match=message):
         write(x)
     assert (x.tolist(), x.version.count) == (before, count)

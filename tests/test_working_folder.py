@@ -33,7 +33,8 @@ def test_a_command_runs_where_files_have_the_names_of_modules(tmp_path):
 def test_the_working_folder_moves_to_the_end_and_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
-    here, site = os.getcwd(), os.path.join(os.getcwd(), "site")
+    here = os.getcwd()
+    site = os.path.join(os.getcwd(), "site")
     for before, after in (([here, "/lib", site], ["/lib", site, here]), (["", "/lib"], ["/lib", ""]),
                           ([here, here, "/lib"], ["/lib", here, here]), (["/lib", site], ["/lib", site]), ([], [])):
         monkeypatch.setattr(sys, "path", before)

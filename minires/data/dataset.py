@@ -71,7 +71,9 @@ class Dataset(Indexed):
                  std: Any) -> None:
         if not isinstance(classes, Iterable) or isinstance(classes, (set, frozenset)):  # which has no order
             raise OptionError(f"{name}: classes must be the names of the classes in order, got {classes!r}")
-        self.name, self.classes, self.shape = str(name), tuple(map(str, classes)), tuple(map(int, shape))
+        self.name = str(name)
+        self.classes = tuple(map(str, classes))
+        self.shape = tuple(map(int, shape))
         self.labels = _checked_labels(self.name, labels, len(self.classes))
         twice = [label for label, count in Counter(self.classes).items() if count > 1]
         if twice:
@@ -130,7 +132,8 @@ class Subset(Dataset):
     def __init__(self, dataset: Dataset, indices: Any) -> None:
         if not isinstance(dataset, Dataset):
             raise OptionError(f"Subset takes a part of a Dataset, got {type(dataset).__name__}")
-        self.dataset, self.indices = dataset, chosen(dataset, indices)
+        self.dataset = dataset
+        self.indices = chosen(dataset, indices)
         super().__init__(dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean,
                          dataset.std)
 
@@ -152,7 +155,8 @@ def _checked_labels(name, labels, classes):
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"{name}: labels must be whole numbers, got {labels.dtype}; if they are class numbers, give "
                          "labels.astype(np.int64)")
-    low, high = int(labels.min()), int(labels.max())
+    low = int(labels.min())
+    high = int(labels.max())
     if low < 0 or high >= classes:
         raise DataError(f"{name}: labels go from {low} to {high}, the {classes} classes have the numbers 0 to "
                         f"{classes - 1}")

@@ -21,6 +21,7 @@ def digits():
         rank[members] = np.arange(len(members))
     order = order[np.argsort(rank[order], kind="stable")]
     train = order[TEST:]
-    mean, std = float(images[train].mean() / 255), float(images[train].std() / 255)
+    mean = float(images[train].mean() / 255)
+    std = float(images[train].std() / 255)
     parts = np.random.default_rng(1).permutation(train), order[:TEST]
     return tuple(ArrayDataset("digits", "0123456789", images[part], labels[part], (mean,), (std,)) for part in parts)

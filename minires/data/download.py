@@ -85,7 +85,8 @@ def fetch(url, path, *, md5, timeout=30):
 def _fetch(url, path, md5, timeout):
     part = path.with_name(path.name + ".part")
     tqdm = need("tqdm", "data", for_what="the download's progress bar").tqdm
-    have, total = part.stat().st_size if part.exists() else 0, None
+    have = part.stat().st_size if part.exists() else 0
+    total = None
     with _asked(url, have, timeout) as reply:
         if reply is not None:
             if "text/html" in reply.headers.get("Content-Type", ""):
@@ -148,7 +149,8 @@ def unpack(archive, folder, sizes):
     Each must be a regular file of that size, once; links, devices, names that leave the folder and any file that is not
     expected are refused before anything is written under its own name. Raises DataError.
     """
-    archive, folder = Path(archive), Path(folder)
+    archive = Path(archive)
+    folder = Path(folder)
     with alone_in(folder):
         _unpack(archive, folder, sizes)
 

@@ -36,7 +36,8 @@ class ArrayDataset(Dataset):
                                   "the pictures divided by 255")
             return
         for c, (mean, std) in enumerate(zip(self.mean, self.std)):
-            low, high = float(images[:, c].min()), float(images[:, c].max())
+            low = float(images[:, c].min())
+            high = float(images[:, c].max())
             if not np.isfinite(high - low):
                 raise DataError(f"{self.name}: the floats of channel {c} hold NaN or infinite values")
             if max(mean - low, high - mean) > FARTHEST * std:
@@ -84,7 +85,8 @@ class Items(Indexed):
     """A data set of which only a length and dataset[i] are known: its batches are these elements, stacked."""
 
     def __init__(self, dataset):
-        self.dataset, self.name = dataset, type(dataset).__name__
+        self.dataset = dataset
+        self.name = type(dataset).__name__
 
     @classmethod
     def of(cls, dataset):

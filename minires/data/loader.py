@@ -74,9 +74,14 @@ class Loader:
                               f"got {batch_size}")
         if seed < 0 or prefetch < 0:
             raise OptionError(f"seed and prefetch must be 0 or more, got {seed} and {prefetch}")
-        self.dataset, self.batch_size, self.seed, self.shuffle = dataset, int(batch_size), int(seed), bool(shuffle)
+        self.dataset = dataset
+        self.batch_size = int(batch_size)
+        self.seed = int(seed)
+        self.shuffle = bool(shuffle)
         self.transform = dataset.default_transform() if transform is None else _checked_transform(transform)
-        self.drop_last, self.prefetch, self.next_epoch = bool(drop_last), int(prefetch), 0
+        self.drop_last = bool(drop_last)
+        self.prefetch = int(prefetch)
+        self.next_epoch = 0
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -104,7 +109,8 @@ class Loader:
         def batch(number):
             indices = order[number * self.batch_size:(number + 1) * self.batch_size]
             try:
-                taken, rng = self.dataset.take(indices), self._rng(epoch, number)
+                taken = self.dataset.take(indices)
+                rng = self._rng(epoch, number)
                 if not isinstance(taken, tuple):
                     return self._handed_out(self._transformed(taken, rng))
                 return self._handed_out((self._transformed(taken[0], rng), *taken[1:]))
@@ -188,7 +194,9 @@ def _ahead(make, numbers, most):
 
     In a process that is forked meanwhile there is no such thread: it makes the rest itself.
     """
-    made, leave, owner = queue.Queue(most), threading.Event(), os.getpid()
+    made = queue.Queue(most)
+    leave = threading.Event()
+    owner = os.getpid()
 
     def put(item):
         while not leave.is_set():

@@ -40,7 +40,8 @@ def settings():
 def machine():
     """What a number means nothing without."""
     cupy = cuda.module()
-    runtime, device = cupy.cuda.runtime, cupy.cuda.Device()
+    runtime = cupy.cuda.runtime
+    device = cupy.cuda.Device()
     properties = runtime.getDeviceProperties(device.id)
 
     def version(number):

@@ -13,7 +13,8 @@ def launches(parts):
     """{kind of layer and direction: launches of minires' kernels and matrix products} of a step, and all of them."""
     from minires.kernels.device.launch import launched
     train_step(*parts)  # compiles what is missing
-    found, seen = Counter(), 0
+    found = Counter()
+    seen = 0
 
     def on_time(op, direction, _):
         nonlocal seen

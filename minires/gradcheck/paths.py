@@ -39,7 +39,8 @@ def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, p
         if not variant:
             raise
         raise OptionError(f"{name} has no bottlenecks, so no variant; resnet50 has") from None
-    table, worst = Table(PATHS, quiet), 0.0
+    table = Table(PATHS, quiet)
+    worst = 0.0
     for i, path in enumerate(paths):
         jvp = branch_by_jvp(path, rng=[seed, i])
         worst = max(worst, path.rounding, jvp)

@@ -207,7 +207,8 @@ def _taps(kernel, dilation, padding, stride, size, first, last):
 
 def _meet(offset, stride, size, first, last):
     """The outputs first <= o < last with 0 <= o·stride + offset < size, counted from first, and their inputs."""
-    start, stop = max(first, -(offset // stride)), min(last, (size - 1 - offset) // stride + 1)
+    start = max(first, -(offset // stride))
+    stop = min(last, (size - 1 - offset) // stride + 1)
     if stop <= start:
         return slice(0, 0), slice(0, 0)
     source = start * stride + offset

@@ -99,7 +99,8 @@ class Bottleneck(Block):
         if variant not in ("v1", "v1.5"):
             raise OptionError(f"variant must be 'v1' or 'v1.5', got {variant!r}")
         first, middle = (stride, 1) if variant == "v1" else (1, stride)
-        rng, out = generator(rng), channels * self.expansion
+        rng = generator(rng)
+        out = channels * self.expansion
         self.conv1 = Conv2d(in_channels, channels, 1, first, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(channels)
         self.conv2 = Conv2d(channels, channels, 3, middle, padding=1, bias=False, rng=rng)

@@ -42,7 +42,8 @@ class ResNet(Module):
         flag(zero_init_residual, "zero_init_residual", "ResNet")
         if not isinstance(blocks, (tuple, list)) or len(blocks) != 4:
             raise OptionError(f"ResNet: blocks must say how many there are in each of four stages, got {blocks!r}")
-        rng, blocks = generator(rng), [whole(n, "blocks", "ResNet") for n in blocks]
+        rng = generator(rng)
+        blocks = [whole(n, "blocks", "ResNet") for n in blocks]
         in_channels, num_classes = check_ends("ResNet", in_channels, num_classes)
         options = {"shortcut": shortcut, "rng": rng, **block_options}
         self.conv1 = Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False, rng=rng)

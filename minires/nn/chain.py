@@ -33,7 +33,8 @@ def run(inputs, steps):
     """The same for a tuple of inputs, which the first step takes; without steps the first input."""
     while steps:
         step, count = _together(inputs[0], steps)
-        inputs, steps = (step(*inputs),), steps[count:]
+        inputs = (step(*inputs),)
+        steps = steps[count:]
     return inputs[0]
 
 

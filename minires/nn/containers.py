@@ -45,7 +45,8 @@ class _Numbered(Module):
 
     def _place(self, i):
         """i, which may count from the end, as it counts from the start. Raises IndexError."""
-        n, place = len(self), integer(f"{type(self).__name__}: a place", i)
+        n = len(self)
+        place = integer(f"{type(self).__name__}: a place", i)
         if not -n <= place < n:
             raise IndexError(f"{type(self).__name__} holds {n} modules, there is no place {i}")
         return place % n
@@ -80,7 +81,8 @@ class _Numbered(Module):
 
     def insert(self, i: int, module: Module) -> Self:
         """Put module before the i-th, as a list does."""
-        steps, place = self._places(), integer(f"{type(self).__name__}: a place", i)
+        steps = self._places()
+        place = integer(f"{type(self).__name__}: a place", i)
         steps.insert(max(-len(steps), min(place, len(steps))), (None, self._layer(i, module)))
         self._become(steps)
         return self

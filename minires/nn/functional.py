@@ -97,7 +97,8 @@ def affine(weight, bias, C, x):
     x = unwrap(x)
     if not is_array(x):
         raise DTypeError(f"batch_norm: x must be a Tensor or an array, got {type(x).__name__}")
-    xp, dtype = array_module(x), x.real.dtype
+    xp = array_module(x)
+    dtype = x.real.dtype
     return xp.ones(C, dtype) if weight is None else weight, xp.zeros(C, dtype) if bias is None else bias
 
 

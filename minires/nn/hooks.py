@@ -61,7 +61,8 @@ class Passage:
     def __init__(self, module, hooks, inputs):
         self.places = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
         self.name = type(module).__name__
-        self.grad_input, self.grad_output = [None] * len(inputs), []
+        self.grad_input = [None] * len(inputs)
+        self.grad_output = []
         places, grad_input, grad_output, held = self.places, self.grad_input, self.grad_output, []
 
         def backward(token):

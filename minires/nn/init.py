@@ -88,14 +88,16 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, *, rng: Rng = None) -> Te
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, *, rng: Rng = None) -> Tensor:
     """N(mean, std²)."""
-    mean, std = in_range("normal_: mean", mean, -math.inf), in_range("normal_: std", std, 0)
+    mean = in_range("normal_: mean", mean, -math.inf)
+    std = in_range("normal_: std", std, 0)
     values = _standard_normal(tensor, rng) * std
     return _fill(tensor, values + mean if mean else values)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng = None) -> Tensor:
     """U(a, b)."""
-    a, b = in_range("uniform_: a", a, -math.inf), in_range("uniform_: b", b, -math.inf)
+    a = in_range("uniform_: a", a, -math.inf)
+    b = in_range("uniform_: b", b, -math.inf)
     if a > b:
         raise OptionError(f"uniform_: a must be at most b, got a={a} and b={b}")
     values = (generator(rng).random(_checked(tensor).shape, dtype=tensor.dtype) * 2 - 1) * ((b - a) / 2)
@@ -105,7 +107,8 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng = None)
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, *,
                   rng: Rng = None) -> Tensor:
     """N(mean, std²) of which numbers outside [a, b] are drawn again."""
-    mean, std = in_range("trunc_normal_: mean", mean, -math.inf), in_range("trunc_normal_: std", std, 0)
+    mean = in_range("trunc_normal_: mean", mean, -math.inf)
+    std = in_range("trunc_normal_: std", std, 0)
     a, b = (in_range(f"trunc_normal_: {name}", limit, -math.inf, infinite=True) for name, limit in (("a", a), ("b", b)))
     if std <= 0 or a >= b:
         raise OptionError(f"trunc_normal_: needs std > 0 and a < b, got std={std}, a={a} and b={b}")

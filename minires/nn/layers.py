@@ -28,7 +28,8 @@ from minires.tensor import Tensor
 def _init_affine(weight, bias, rng):
     """torch's default: U(−1/√fan_in, 1/√fan_in) for weight and bias."""
     seeds.remember(weight, rng)
-    rng, bound = generator(rng), 1 / math.sqrt(init.fans(weight)[0])
+    rng = generator(rng)
+    bound = 1 / math.sqrt(init.fans(weight)[0])
     for tensor in (weight, bias):
         if tensor is not None:
             init.uniform_(tensor, -bound, bound, rng=rng)
@@ -125,7 +126,8 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: Rng = None) -> None:
-        self.p, self.inplace = in_range("Dropout: p", p, 0, 1), flag(inplace, "inplace", "Dropout")
+        self.p = in_range("Dropout: p", p, 0, 1)
+        self.inplace = flag(inplace, "inplace", "Dropout")
         self._rng = None if rng is None else generator(rng)
 
     @property
@@ -147,7 +149,8 @@ class MaxPool2d(Module):
                  ceil_mode: bool = False) -> None:
         self.kernel_size, self.stride, self.padding = _window("MaxPool2d", kernel_size, stride, padding)
         pair(dilation, "dilation", "MaxPool2d", 1)
-        self.dilation, self.ceil_mode = dilation, flag(ceil_mode, "ceil_mode", "MaxPool2d")
+        self.dilation = dilation
+        self.ceil_mode = flag(ceil_mode, "ceil_mode", "MaxPool2d")
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,

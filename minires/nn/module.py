@@ -191,7 +191,8 @@ class Module:
 
     def _walk(self, memo, prefix, remove_duplicate):
         """[(dotted name, module, its contents)] of what named_modules gives."""
-        found, memo = [], set() if memo is None else memo
+        found = []
+        memo = set() if memo is None else memo
 
         def visit(name, module):
             if id(module) in memo:

@@ -125,7 +125,8 @@ class GroupNorm(Module):
         self.num_channels = whole(num_channels, "num_channels", "GroupNorm")
         if num_channels % num_groups:
             raise ShapeError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}")
-        self.eps, self.affine = in_range("GroupNorm: eps", eps, 0), flag(affine, "affine", "GroupNorm")
+        self.eps = in_range("GroupNorm: eps", eps, 0)
+        self.affine = flag(affine, "affine", "GroupNorm")
         self.weight, self.bias = (_ones(num_channels), zeros(num_channels)) if affine else (None, None)
 
     def forward(self, x: TensorLike) -> Tensor:

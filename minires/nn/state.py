@@ -24,7 +24,8 @@ class IncompatibleKeys(NamedTuple):
 
 def load(module, state, strict):
     """What Module.load_state_dict does."""
-    given, own = _arrays(module, state), module.state_dict()
+    given = _arrays(module, state)
+    own = module.state_dict()
     reached = {id(own[name]) for name in given if name in own}  # an array may have several names
     missing = [name for name in own if id(own[name]) not in reached and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in given if name not in own]

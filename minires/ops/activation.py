@@ -20,7 +20,8 @@ def relu(x):
 @op
 def relu6(x):
     """y = min(max(x, 0), 6): ∂L/∂x = ∂L/∂y where 0 < x < 6, else 0 (at 0 and at 6 too)  [Sandler et al. 2018]."""
-    xp, inside = array_module(x), (x.real > 0) & (x.real < 6)
+    xp = array_module(x)
+    inside = (x.real > 0) & (x.real < 6)
     return xp.where(x.real >= 6, 6, xp.where(x.real <= 0, 0, x)), lambda dy: dy * inside
 
 
@@ -117,6 +118,7 @@ def softmax(x, *, dim):
 def log_softmax(x, *, dim):
     """y = x − ln Σeˣ along dim: ∂L/∂x = ∂L/∂y − softmax(x)·Σ ∂L/∂y."""
     i, top = _maximum(x, dim, "log_softmax")
-    xp, z = array_module(x), x - top
+    xp = array_module(x)
+    z = x - top
     y = z - xp.log(xp.exp(z).sum(axis=i, keepdims=True))
     return y, lambda dy: dy - xp.exp(y) * dy.sum(axis=i, keepdims=True)

@@ -19,7 +19,8 @@ def _shape(a):
 
 def _meet(name, a, b):
     """The shapes of a and b (None for Python numbers), which must broadcast."""
-    shape_a, shape_b = _shape(a), _shape(b)
+    shape_a = _shape(a)
+    shape_b = _shape(b)
     for m, n in zip((shape_a or ())[::-1], (shape_b or ())[::-1]):
         if m != n and m != 1 and n != 1:
             raise ShapeError(f"{name}: shapes {shape_a} and {shape_b} do not broadcast; "
@@ -68,7 +69,8 @@ def _as_floats(a):
 def div(a, b):
     """y = a/b: ∂L/∂a = ∂L/∂y / b, ∂L/∂b = −∂L/∂y · y/b."""
     shape_a, shape_b = _meet("div", a, b)
-    a, b = _as_floats(a), _as_floats(b)
+    a = _as_floats(a)
+    b = _as_floats(b)
     y = a / b
     return y, lambda dy: (unbroadcast(dy / b, shape_a), unbroadcast(-dy * y / b, shape_b))
 

@@ -19,7 +19,8 @@ def batch_norm_relu(x, weight, bias, *, running_mean=None, running_var=None, tra
 
     Its gradients are batch_norm's, with ∂L/∂y taken as 0 where y = 0. Shapes, settings and errors are batch_norm's.
     """
-    shape, x = x.shape, as_map("batch_norm_relu", x)
+    shape = x.shape
+    x = as_map("batch_norm_relu", x)
     mean, inv_std = statistics("batch_norm_relu", x, weight, bias, running_mean, running_var, training, momentum, eps)
     y = kernels.normalize(x, mean, inv_std, weight, bias, True)
 
@@ -84,7 +85,8 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
         if running_mean is not None:
             kernels.update_running_stats(running_mean, running_var, mean, var, momentum, count)
     else:
-        mean, var = running_mean.copy(), running_var  # a copy, for training changes it in place before some backward
+        mean = running_mean.copy()
+        var = running_var  # a copy, for training changes it in place before some backward
     s = kernels.inv_std(var, eps)
     a = weight * s
     y = kernels.conv_affine(x, w, win, a, bias - a * mean, relu)

@@ -53,7 +53,8 @@ def _of_probabilities(logits, target, weight, ignore_index, smoothing, reduction
     if ignore_index != -100:
         raise OptionError(f"cross_entropy: ignore_index={ignore_index} goes with class numbers; a sample with a row of "
                           "zeros for probabilities counts for nothing, too")
-    xp, K = array_module(logits), logits.shape[1]
+    xp = array_module(logits)
+    K = logits.shape[1]
     w = _class_weights("cross_entropy", logits, weight)
     w = 1.0 if w is None else w.reshape(K, *[1] * (logits.ndim - 2))  # (K,) -> (K,…), which fits (N,K,…)
     log_p, _ = log_softmax.raw(logits, dim=1)
@@ -74,7 +75,8 @@ def nll_loss(log_p, target, *, weight=None, ignore_index=-100, reduction="mean")
     """
     check_reduction("nll_loss", reduction)
     x, t, w, shape = _rows("nll_loss", "log_p", log_p, target, weight, ignore_index)
-    xp, counts = array_module(x), t != ignore_index
+    xp = array_module(x)
+    counts = t != ignore_index
     is_class = (t >= 0) & (t < x.shape[1])  # all that count, but on a GPU they were not looked at
     at = xp.arange(len(t)), xp.where(is_class, t, 0)
     w = xp.ones(x.shape[1], x.real.dtype) if w is None else w
@@ -113,7 +115,8 @@ def _rows(name, scores, x, target, weight, ignore_index):
     ignore_index = integer(f"{name}: ignore_index", ignore_index)
     if target.dtype == np.uint64:  # what int64 cannot hold would wrap around, to −100 for one, and be ignored
         target = target.clip(max=(1 << 63) - 1)
-    rows, t = xp.moveaxis(x, 1, -1).reshape(-1, K), target.reshape(-1).astype(np.int64)  # (N,K,…) -> (N,…,K) -> (M,K)
+    rows = xp.moveaxis(x, 1, -1).reshape(-1, K)
+    t = target.reshape(-1).astype(np.int64)  # (N,K,…) -> (N,…,K) -> (M,K)
     outside = kernels.first_outside(t, K, ignore_index)
     if outside is not None:
         raise IndexError(f"{name}: target {outside} is no class of 0 … {K - 1}")
@@ -147,13 +150,16 @@ def binary_cross_entropy_with_logits(input, target, *, weight=None, reduction="m
     check_reduction(name, reduction)
     if input.shape != target.shape:
         raise ShapeError(f"{name}: input {input.shape} and target {target.shape} differ")
-    w, p = _broadcast(name, "weight", weight, input), _broadcast(name, "pos_weight", pos_weight, input)
+    w = _broadcast(name, "weight", weight, input)
+    p = _broadcast(name, "pos_weight", pos_weight, input)
     x, t, p_t = input, target, p * target
-    of_1, of_0 = _softplus(-x), _softplus(x)  # −ln σ(x) and −ln σ(−x), the loss of each class
+    of_1 = _softplus(-x)
+    of_0 = _softplus(x)  # −ln σ(x) and −ln σ(−x), the loss of each class
     y, m = reduced(w * (p_t * of_1 + (1 - t) * of_0), reduction)
 
     def backward(dy):
-        dy, xp = w * (dy / m), array_module(of_1)
+        dy = w * (dy / m)
+        xp = array_module(of_1)
         return dy * ((1 - t) * xp.exp(-of_1) - p_t * xp.exp(-of_0)), dy * (p * of_1 - of_0)
     return y, backward
 

@@ -21,7 +21,8 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     unbiased variance (/(m − 1)), as in PyTorch.
     Raises ShapeError for wrong lengths and when training on a single value a channel.
     """
-    shape, x = x.shape, as_map("batch_norm", x)
+    shape = x.shape
+    x = as_map("batch_norm", x)
     mean, inv_std = statistics("batch_norm", x, weight, bias, running_mean, running_var, training, momentum, eps)
     y = kernels.normalize(x, mean, inv_std, weight, bias)  # γ·x̂ + β
 
@@ -42,7 +43,8 @@ def statistics(op, x, weight, bias, running_mean, running_var, training, momentu
         if running_mean is not None:
             kernels.update_running_stats(running_mean, running_var, mean, var, momentum, count)
     else:
-        mean, var = running_mean.copy(), running_var  # a copy, because training changes it before some backward
+        mean = running_mean.copy()
+        var = running_var  # a copy, because training changes it before some backward
     return mean, kernels.inv_std(var, eps)
 
 
@@ -116,7 +118,8 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
         if v is not None and v.shape != shape:
             raise ShapeError(f"layer_norm: {name} has shape {v.shape}, it must be {shape}")
     in_range("layer_norm: eps", eps, 0)
-    axes, lead = tuple(range(-len(shape), 0)), tuple(range(x.ndim - len(shape)))
+    axes = tuple(range(-len(shape), 0))
+    lead = tuple(range(x.ndim - len(shape)))
     x_hat, inv_std = _standardised(x, axes, eps)
     y = x_hat if weight is None else x_hat * weight
     y = y if bias is None else y + bias
@@ -150,7 +153,8 @@ def group_norm(x, weight=None, bias=None, *, num_groups, eps=1e-5):
             raise ShapeError(f"group_norm: {name} has shape {v.shape}, x has {C} channels and needs ({C},)")
     in_range("group_norm: eps", eps, 0)
     shape, in_groups = x.shape, (N, num_groups, C // num_groups, *rest)
-    axes, lead = tuple(range(2, len(in_groups))), (0, *range(2, x.ndim))
+    axes = tuple(range(2, len(in_groups)))
+    lead = (0, *range(2, x.ndim))
     x_hat, inv_std = _standardised(x.reshape(in_groups), axes, eps)  # (N,C,…) -> (N,G,C/G,…)
     x_hat = x_hat.reshape(shape)
     gamma = None if weight is None else weight.reshape(C, *[1] * len(rest))  # (C,) -> (C,…), which fits (N,C,…)

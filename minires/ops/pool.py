@@ -56,7 +56,8 @@ def adaptive_avg_pool2d(x, *, output_size=1):
     if H % OH == 0 and W % OW == 0:  # all regions have one size: windows
         win = Window.pool(x.shape, (H // OH, W // OW), op="adaptive_avg_pool2d")
         return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
-    A, B = _means(OH, H, like=x), _means(OW, W, like=x)
+    A = _means(OH, H, like=x)
+    B = _means(OW, W, like=x)
 
     laid_out = layout_of(x)
     return laid_out(A @ x @ B.T), lambda dy: laid_out(A.T @ dy @ B)

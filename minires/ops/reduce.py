@@ -28,7 +28,9 @@ def _kept(shape, axes):
 def sum(x, *, dim=None, keepdim=False):
     """y = Σ x: every x receives ∂L/∂y. Integers and booleans are added up in int64."""
     gone, _ = _axes_and_count("sum", x, dim)
-    shape, kept, xp = x.shape, _kept(x.shape, gone), array_module(x)
+    shape = x.shape
+    kept = _kept(x.shape, gone)
+    xp = array_module(x)
     dtype = np.int64 if x.dtype.kind in "biu" else None
     return x.sum(axis=gone, keepdims=keepdim, dtype=dtype), lambda dy: xp.broadcast_to(dy.reshape(kept), shape)
 
@@ -38,7 +40,9 @@ def mean(x, *, dim=None, keepdim=False):
     """y = Σ x / m: every x receives ∂L/∂y / m. Integers and booleans are averaged in float32."""
     x = x.astype(np.float32) if x.dtype.kind in "biu" else x
     gone, m = _axes_and_count("mean", x, dim)
-    shape, kept, xp = x.shape, _kept(x.shape, gone), array_module(x)
+    shape = x.shape
+    kept = _kept(x.shape, gone)
+    xp = array_module(x)
     return x.mean(axis=gone, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(kept) / m, shape)
 
 

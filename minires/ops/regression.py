@@ -54,7 +54,8 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     if beta == 0:
         return l1_loss.raw(input, target, reduction=reduction)
     d = _distance("smooth_l1_loss", input, target, reduction)
-    xp, far = array_module(d), _absolute(d)
+    xp = array_module(d)
+    far = _absolute(d)
     y, m = reduced(xp.where(far.real < beta, d * d * (0.5 / beta), far - 0.5 * beta), reduction)
 
     def backward(dy):

@@ -24,7 +24,8 @@ def _whole(name, values):
 @op(any_dtype=True, view=True)
 def reshape(x, *, shape):
     """y = x in another shape with as many elements; one size may be −1."""
-    shape_x, wanted = x.shape, _whole("reshape", shape)
+    shape_x = x.shape
+    wanted = _whole("reshape", shape)
     try:
         y = x.reshape(wanted) if min(wanted, default=0) >= -1 else None
     except (ValueError, OverflowError):
@@ -47,7 +48,8 @@ def permute(x, *, dims):
 @op(any_dtype=True, view=True)
 def transpose(x, *, dim0, dim1):
     """y = x with two axes exchanged, a view."""
-    i, j = axis("transpose", dim0, x.ndim), axis("transpose", dim1, x.ndim)
+    i = axis("transpose", dim0, x.ndim)
+    j = axis("transpose", dim1, x.ndim)
     if not x.ndim:
         return x, lambda dy: dy
     return x.swapaxes(i, j), lambda dy: dy.swapaxes(i, j)
@@ -57,7 +59,8 @@ def transpose(x, *, dim0, dim1):
 def flatten(x, *, start_dim=0, end_dim=-1):
     """y = x with the axes start_dim … end_dim made one, in (N,C,H,W) order whatever the memory format."""
     shape = x.shape
-    first, last = axis("flatten", start_dim, x.ndim), axis("flatten", end_dim, x.ndim)
+    first = axis("flatten", start_dim, x.ndim)
+    last = axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     size = math.prod(shape[first:last + 1])
@@ -108,7 +111,10 @@ def _joinable(name, xs, dim, ndim):
 @op(any_dtype=True, view=True)
 def getitem(x, *, index):
     """y = x[index], as in torch: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
-    shape, dtype, order, xp = x.shape, x.dtype, memory_order(x), array_module(x)
+    shape = x.shape
+    dtype = x.dtype
+    order = memory_order(x)
+    xp = array_module(x)
     first, second = two_steps("getitem", index, xp, x.ndim)
     once = second is None or not any(is_array(i) and i.dtype != np.bool_ for i in second)  # no place is named twice
     try:
@@ -157,14 +163,16 @@ def _fill_value(value, dtype):
 @op(any_dtype=True, view=True)
 def broadcast_to(x, *, shape):
     """y = x repeated to `shape`, a view: ∂L/∂x is the sum over the repeats."""
-    shape_x, shape = x.shape, _whole("broadcast_to", shape)
+    shape_x = x.shape
+    shape = _whole("broadcast_to", shape)
     return _repeated("broadcast_to", x, shape), lambda dy: unbroadcast(dy, shape_x)
 
 
 @op(any_dtype=True, view=True)
 def expand(x, *, sizes):
     """y = x repeated to these sizes, a view; −1 leaves an axis as it is: ∂L/∂x is the sum over the repeats."""
-    sizes, shape_x = _whole("expand", sizes), x.shape
+    sizes = _whole("expand", sizes)
+    shape_x = x.shape
     new = len(sizes) - x.ndim
     if new < 0 or any(n < 0 for n in sizes[:new]) or any(
             n != old and (n < -1 or (n > -1 and old != 1)) for n, old in zip(sizes[new:], shape_x)):
@@ -194,7 +202,8 @@ def squeeze(x, *, dim=None):
 @op(any_dtype=True, view=True)
 def unsqueeze(x, *, dim):
     """y = x with a new axis of length 1 at dim."""
-    i, shape_x = axis("unsqueeze", dim, x.ndim + 1), x.shape
+    i = axis("unsqueeze", dim, x.ndim + 1)
+    shape_x = x.shape
     return _with_axis("unsqueeze", x, i), lambda dy: dy.reshape(shape_x)
 
 
@@ -206,12 +215,14 @@ def take_along_dim(x, indices, *, dim):
     A 0-d x is taken for one of n = 1.
     Raises IndexError for an index outside.
     """
-    i, shape = axis("take_along_dim", dim, x.ndim), x.shape
+    i = axis("take_along_dim", dim, x.ndim)
+    shape = x.shape
     if getattr(indices, "dtype", None) is None or indices.dtype.kind not in "iu":
         raise DTypeError("take_along_dim: indices must be an array of integers, as argmax(keepdim=True) gives")
     if x.ndim != indices.ndim or shape[:i] + shape[i + 1:] != indices.shape[:i] + indices.shape[i + 1:]:
         raise ShapeError(f"take_along_dim: x {shape} and indices {indices.shape} differ in another axis than dim {dim}")
-    xp, n = array_module(x), shape[i] if shape else 1
+    xp = array_module(x)
+    n = shape[i] if shape else 1
     outside = indices[(indices < -n) | (indices >= n)]
     if outside.size:
         raise IndexError(f"take_along_dim: index {int(outside[0])} is none of {-n} … {n - 1}, dim {dim} of x {shape}")
@@ -242,7 +253,8 @@ def to(x, *, device=None, dtype=None):
 
     Integers have no gradient: what has become one has left the graph.
     """
-    home, old = device_of(x), x.dtype
+    home = device_of(x)
+    old = x.dtype
     y = x if device is None else to_device(x, device)
     y = y if dtype is None else y.astype(check_dtype(dtype), copy=False)
     return y, lambda dy: to_device(dy.astype(old, copy=False), home)

@@ -210,7 +210,8 @@ class Optimizer:
         """
         check_state(self, arrays)
         self._check_membership()
-        params, groups = self.params, self._groups_with(arrays)
+        params = self.params
+        groups = self._groups_with(arrays)
         slots = self._slots(groups)
         shapes = {name: np.shape(self._model_of(groups[g], key)) for name, (g, key) in self._settings().items()}
         shapes.update((name, params[i].shape) for name, (i, _) in slots.items())
@@ -232,7 +233,8 @@ class Optimizer:
                                   + f", steps below 0: {min(steps)}" * (min(steps) < 0))
         for group, loaded in zip(self.param_groups, groups):
             group.update(loaded)
-        self.steps, self.state = list(steps), [{} for _ in params]
+        self.steps = list(steps)
+        self.state = [{} for _ in params]
         for name, (i, slot) in slots.items():
             if name in arrays:
                 p = params[i]

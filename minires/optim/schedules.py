@@ -36,7 +36,8 @@ def constant(lr: float) -> Schedule:
 
 def multistep(lr: float, milestones: Iterable[int], gamma: float = 0.1) -> Schedule:
     """lr·gammaᵏ after k of the milestones (steps)  [He et al. 2015, §4.2: /10 at 32k and 48k]."""
-    lr, gamma = in_range("lr", lr, 0), in_range("gamma", gamma, 0)
+    lr = in_range("lr", lr, 0)
+    gamma = in_range("gamma", gamma, 0)
     try:
         listed = None if isinstance(milestones, (str, bytes, dict)) else list(milestones)
     except TypeError:
@@ -59,7 +60,8 @@ def multistep(lr: float, milestones: Iterable[int], gamma: float = 0.1) -> Sched
 
 def cosine(lr: float, T_max: int, eta_min: float = 0.0) -> Schedule:
     """eta_min + (lr − eta_min)·½(1 + cos(π·step/T_max)), eta_min from T_max on  [Loshchilov & Hutter 2017, eq. 5]."""
-    lr, eta_min = in_range("lr", lr, 0), in_range("eta_min", eta_min, 0)
+    lr = in_range("lr", lr, 0)
+    eta_min = in_range("eta_min", eta_min, 0)
     T_max = _steps("T_max", T_max)
     return _schedule(lambda step: eta_min + (lr - eta_min) * ((1 + math.cos(math.pi * min(step, T_max) / T_max)) / 2))
 
@@ -86,7 +88,8 @@ def one_cycle(max_lr: float, total_steps: int, pct_start: float = 0.3, div_facto
 
     The top is at step pct_start·total_steps − 1, the end at total_steps − 1  [Smith & Topin 2018; torch's OneCycleLR].
     """
-    max_lr, pct_start = in_range("max_lr", max_lr, 0), in_range("pct_start", pct_start, 0, 1)
+    max_lr = in_range("max_lr", max_lr, 0)
+    pct_start = in_range("pct_start", pct_start, 0, 1)
     total_steps = _steps("total_steps", total_steps)
     low = max_lr / in_range("div_factor", div_factor, 1)
     end = low / in_range("final_div_factor", final_div_factor, 1)

@@ -15,7 +15,8 @@ class Channel:
     """
 
     def __init__(self, end):
-        self.end, self.arrived = end, bytearray()
+        self.end = end
+        self.arrived = bytearray()
         end.setblocking(False)
 
     @classmethod

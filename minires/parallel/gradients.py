@@ -27,7 +27,8 @@ class Exchange:
     """
 
     def __init__(self, parameters, n):
-        self.parameters, self.owners = parameters, _owners([p.data.size for p in parameters], n)
+        self.parameters = parameters
+        self.owners = _owners([p.data.size for p in parameters], n)
         self.slots = [[shared_copy(p.data) if p.requires_grad and owner != rank else None
                        for p, owner in zip(parameters, self.owners)] for rank in range(n)]
         self.sent = shared((n, len(parameters)), bool)  # which slots hold a gradient of this batch
@@ -47,7 +48,8 @@ class Exchange:
         nodes = {i: p.node for i, p in enumerate(self.parameters) if p.requires_grad}
         before = [(node, node.hooks, node.post_grad_hooks) for node in nodes.values()]
         for i, node in nodes.items():
-            node.hooks, node.post_grad_hooks = {}, {} if slots[i] is None else {SEND: partial(send, i)}
+            node.hooks = {}
+            node.post_grad_hooks = {} if slots[i] is None else {SEND: partial(send, i)}
         try:
             yield
         finally:

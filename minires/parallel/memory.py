@@ -53,7 +53,9 @@ class Meeting:
 
     def __call__(self, numbers, occasion, count=0):
         self.turn += 1
-        table, reasons, numbers = self.tables[self.turn % 2], self.reasons[self.turn % 2], np.asarray(numbers)
+        table = self.tables[self.turn % 2]
+        reasons = self.reasons[self.turn % 2]
+        numbers = np.asarray(numbers)
         if numbers.size > SUMS:
             raise GraphError(f"processes can add up {SUMS} numbers, got {numbers.size}; use one process")
         table[self.rank, :numbers.size] = numbers.ravel()

@@ -25,7 +25,8 @@ class NotFiniteError(GraphError):
 
 def checked(images, labels):
     """Images and labels of a batch as arrays, if one process could learn from them."""
-    images, labels = Tensor(images).data, unwrap(labels)
+    images = Tensor(images).data
+    labels = unwrap(labels)
     if not is_array(labels) or labels.dtype.kind not in "iu":
         kind = labels.dtype if is_array(labels) else type(labels).__name__
         raise DTypeError(f"Replicas: labels must be an array of class numbers as integers, got {kind}")
@@ -49,7 +50,8 @@ def forward_and_back(model, images, labels):
     model.zero_grad()  # now, so that they need no room beside the maps
     logits = model(Tensor(images))
     loss = ops.cross_entropy(logits, labels, ignore_index=IGNORED)
-    value, correct = loss.item(), _correct(logits, labels)
+    value = loss.item()
+    correct = _correct(logits, labels)
     _check_finite(value)
     loss.backward()
     return value, correct

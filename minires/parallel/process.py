@@ -125,7 +125,8 @@ def start(work, n, meeting, others):
     orders() waits for the next order, and send() takes an array; what ends the work is sent as well. meeting is where
     all meet. Raises RefusedError where the system refuses a process.
     """
-    first, in_main_thread = os.getpid(), threading.current_thread() is threading.main_thread()
+    first = os.getpid()
+    in_main_thread = threading.current_thread() is threading.main_thread()
     context = multiprocessing.get_context("fork")
     for rank in range(1, n):
         with asking_for("a pipe between processes"):

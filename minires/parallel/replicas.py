@@ -87,10 +87,15 @@ class Replicas(Opaque):
             raise OptionError(f"Replicas: needs a minires.nn.Module, got {type(model).__name__}")
         self.model, self.reason = model, ""
         self.n = number_of("process", "Replicas", n, MAX_PROCESSES)
-        self.others, self.images, self.snapshot, self.owner = [], None, None, os.getpid()
-        self.changes, self.at_work = 0, threading.Lock()
+        self.others = []
+        self.images = None
+        self.snapshot = None
+        self.owner = os.getpid()
+        self.changes = 0
+        self.at_work = threading.Lock()
         Finalize(self, end, (self.others, self.owner), exitpriority=1)  # when it is out of use, or Python ends
-        self.parameters, self.weights = list(model.parameters()), []
+        self.parameters = list(model.parameters())
+        self.weights = []
         if self.n > 1:
             self._check_possible()
             with self._or_alone(1):
@@ -118,7 +123,8 @@ class Replicas(Opaque):
         N = len(images)
         with self._at_work():
             if self._started(images):
-                copies, counted = self.n if self.n > N else 1, int((labels != parts.IGNORED).sum())
+                copies = self.n if self.n > N else 1
+                counted = int((labels != parts.IGNORED).sum())
                 orders = [(part, labels[part], (part.stop - part.start) / N, copies, counted)
                           for part in parts.cut(N, self.n)]
                 with self._together(images, "gradients", orders):
@@ -218,7 +224,9 @@ class Replicas(Opaque):
         self.images = shared_copy(channels_last(images))
         self.places = parts.buffer_places(self.model)
         self.buffers = [shared_copy(buffer) for buffer in parts.buffers(self.places)]
-        self.meeting, self.exchange, self.settled = Meeting(self.n), Exchange(self.parameters, self.n), set()
+        self.meeting = Meeting(self.n)
+        self.exchange = Exchange(self.parameters, self.n)
+        self.settled = set()
         self.meeting.look = partial(look_at, self.others)
         get_num_threads()  # holds the BLAS to one thread, here and in those that are forked
         start(self._serve, self.n, self.meeting, self.others)
@@ -226,7 +234,8 @@ class Replicas(Opaque):
     def _share_weights(self):
         """Move the parameters into memory that all see; those that are one array stay one."""
         self.parameters = list(self.model.parameters())
-        before, there = [p.data for p in self.parameters], {id(w): w for w in self.weights}
+        before = [p.data for p in self.parameters]
+        there = {id(w): w for w in self.weights}
         for w in before:
             if id(w) not in there:
                 there[id(w)] = shared_copy(w)

@@ -15,14 +15,16 @@ def product(n, device="cpu"):
     """(step, flops): a product of float32 matrices n×n; on a CPU its rows are shared among minires' threads."""
     rng = np.random.default_rng(0)
     a, b = (to_device(rng.standard_normal((n, n), dtype=np.float32), device) for _ in range(2))
-    xp, y = array_module(a), array_module(a).empty_like(a)
+    xp = array_module(a)
+    y = array_module(a).empty_like(a)
     return _in_parallel(lambda rows: xp.matmul(a[rows], b, out=y[rows]), n, device), 2 * n**3
 
 
 def copy(nbytes, device="cpu"):
     """(step, bytes moved): a copy of an array far larger than any cache, each byte read once and written once."""
     a = to_device(np.ones(nbytes // 4, np.float32), device)
-    xp, b = array_module(a), array_module(a).zeros_like(a)
+    xp = array_module(a)
+    b = array_module(a).zeros_like(a)
     return _in_parallel(lambda part: xp.copyto(b[part], a[part]), len(a), device), 2 * a.nbytes
 
 

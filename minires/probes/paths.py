@@ -44,7 +44,8 @@ def residual_paths(model, images, labels):
 
     images (N,C,H,W), labels (N,); the model is run in the mode it is in.
     """
-    model, kept = copy.deepcopy(model).to(np.float64), []
+    model = copy.deepcopy(model).to(np.float64)
+    kept = []
 
     def keep(block, inputs, output):
         inputs[0].retain_grad()
@@ -115,7 +116,8 @@ def branch_by_jvp(path, rng, directions=2):
     ⟨v, J_Fᵀ·m⟩ for any v. -> the greatest difference, relative to ‖v‖·‖J_Fᵀ·m‖/√size, which ⟨v, J_Fᵀ·m⟩ has for a
     random v.
     """
-    rng, worst = np.random.default_rng(rng), 0.0
+    rng = np.random.default_rng(rng)
+    worst = 0.0
     block = copy.deepcopy(path.block).to("cpu")
     x, m, branch_part = (to_device(a, "cpu") for a in (path.x, path.m, path.branch_part))
     for _ in range(directions):

@@ -82,7 +82,8 @@ class Text:
     """Letters; of all that match a pattern, which `what` describes."""
 
     def __init__(self, pattern=r"[^\0]*", what="text"):
-        self.pattern, self.what = re.compile(pattern, re.DOTALL), what
+        self.pattern = re.compile(pattern, re.DOTALL)
+        self.what = what
 
     def fault(self, name, value):
         fits = isinstance(value, str) and self.pattern.fullmatch(value)

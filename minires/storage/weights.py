@@ -91,7 +91,8 @@ def read(path):
     except Exception as error:  # the library raises its own error, ValueErrors and more for hostile files
         raise CheckpointError(f"{path} is no sound safetensors file: {error!r}") from error
     metadata = header.get("__metadata__") or {}
-    digest, mark = metadata.pop("sha256", None), metadata.pop("written_by", None)
+    digest = metadata.pop("sha256", None)
+    mark = metadata.pop("written_by", None)
     if digest is not None or mark == MARK["written_by"]:
         blank = content.replace(_entry(digest), _entry(NO_DIGEST), 1)
         if hashlib.sha256(blank).hexdigest() != digest:

@@ -113,7 +113,8 @@ def report(run):
     try:
         run.draw()
     except KeyboardInterrupt:
-        status, curves = console.stopped(NAME, "stopped while drawing; the run is finished and saved"), "not drawn"
+        status = console.stopped(NAME, "stopped while drawing; the run is finished and saved")
+        curves = "not drawn"
     except (MiniresError, OSError, MemoryError) as error:
         console.say(NAME, f"the curves are not drawn: {console.reason(error)}")
         status, curves = 2, "not drawn"

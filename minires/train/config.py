@@ -84,7 +84,9 @@ class Config:
         """
         resumed = replace(self, **given)
         for name in given:
-            old, value, flag = getattr(self, name), getattr(resumed, name), name.replace("_", "-")
+            old = getattr(self, name)
+            value = getattr(resumed, name)
+            flag = name.replace("_", "-")
             if name in self.FREE or value == old:
                 continue
             if name == "epochs":
@@ -111,7 +113,8 @@ class Config:
 def add_flags(parser):
     """One flag for each field of Config. Flags that are not given are absent from the namespace."""
     for f in fields(Config):
-        flag, help = dict(f.metadata["flag"]), f.metadata["help"]
+        flag = dict(f.metadata["flag"])
+        help = f.metadata["help"]
         if "default:" not in help:
             help += f" (default: {f.default})"
         if "action" not in flag:

@@ -133,7 +133,8 @@ class Run:
         path = Path(folder) / CHECKPOINT
         if not path.exists():
             raise CheckpointError(f"there is no run to resume in {folder} (no {path.name})")
-        hold, given = Hold(folder), given or {}
+        hold = Hold(folder)
+        given = given or {}
         try:
             sections, state = load_checkpoint(path)
             stored = check_state(path, sections, state)
@@ -154,7 +155,9 @@ class Run:
     def _restore(self, path, sections, state):
         check_place(path, state, self)
         check_arrays(path, sections, self)
-        self.epoch, self.batch, self.totals = state["epoch"], state["batch"], Totals(**state["totals"])
+        self.epoch = state["epoch"]
+        self.batch = state["batch"]
+        self.totals = Totals(**state["totals"])
         self.history = state["history"]
         try:
             self.model.load_state_dict(sections["model"])
@@ -213,7 +216,9 @@ class Run:
         save_checkpoint(self.checkpoint_path, arrays, {
             "config": self.config.as_dict(), "epoch": self.epoch, "batch": self.batch, "totals": totals,
             "history": self.history, "rng": rng, "dataset": describe(self.train_set)})
-        self.can_save, self.saved_at, self.saved_step = True, time.monotonic(), self.step
+        self.can_save = True
+        self.saved_at = time.monotonic()
+        self.saved_step = self.step
 
     def go(self, *, stop=lambda: False, on_step=None, on_epoch=None, on_notice=warnings.warn):
         """Train to the end -> True; or save and leave after the step during which stop() became true -> False.

@@ -45,7 +45,9 @@ def check_state(path, sections, state):
 
 def check_place(path, state, run):
     """That the place in the run is one that it can reach. Raises CheckpointError."""
-    steps, size, totals = len(run.loader), len(run.loader.dataset), state["totals"]
+    steps = len(run.loader)
+    size = len(run.loader.dataset)
+    totals = state["totals"]
     seen = min(state["batch"] * run.config.batch_size, size)
     faults = [Whole(0, steps).fault("batch", state["batch"]),
               OneOf(seen).fault("totals.seen", totals["seen"]),
@@ -73,7 +75,8 @@ def check_arrays(path, sections, run):
             raise refused(path, f"model/{name} is of {array.dtype}, the network's of {own[name].dtype}")
         if name.endswith(("running_var", "num_batches_tracked")) and (array < 0).any():
             raise refused(path, f"model/{name} holds numbers below 0")
-    fresh, floats = run.optimizer.state_dict(), {array.dtype for array in own.values() if array.dtype.kind == "f"}
+    fresh = run.optimizer.state_dict()
+    floats = {array.dtype for array in own.values() if array.dtype.kind == "f"}
     for name, array in sections["optimizer"].items():
         if name in fresh and array.dtype != fresh[name].dtype:
             raise refused(path, f"optimizer/{name} is of {array.dtype}, the optimizer's of {fresh[name].dtype}")

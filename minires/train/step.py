@@ -51,7 +51,8 @@ class Totals:
 
     def read(self):
         """{seen, seconds, loss, correct} as numbers. Raises GraphError when the loss is not finite."""
-        loss, correct = float(self._loss), int(self._correct)
+        loss = float(self._loss)
+        correct = int(self._correct)
         check_finite(loss)
         return {"loss": loss, "correct": correct, "seen": self.seen, "seconds": self.seconds}
 
@@ -66,7 +67,8 @@ def evaluate(model, loader, device="cpu", replicas=None, stop=lambda: False):
     for images, labels in loader.epoch(0):
         if stop():
             return None
-        images, labels = to_device(images, device), to_device(labels, device)
+        images = to_device(images, device)
+        labels = to_device(labels, device)
         logits = replicas.predict(images)
         loss += ops.cross_entropy(Tensor(logits), labels, reduction="sum").item()
         correct += int((logits.argmax(axis=1) == labels).sum())

@@ -131,7 +131,8 @@ def test_ctrl_c_keeps_what_has_come_and_the_next_call_goes_on(server, tmp_path, 
 def test_two_downloads_at_once_wait_for_each_other(server, tmp_path, capfd):
     pytest.importorskip("fcntl")
     url, behaviour, asked = server
-    begun, go_on = threading.Event(), threading.Event()
+    begun = threading.Event()
+    go_on = threading.Event()
 
     def slow(content):
         begun.set()

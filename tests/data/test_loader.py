@@ -268,7 +268,8 @@ def test_elements_that_are_one_array_or_one_number_make_a_batch_of_one_tensor():
 
 
 def test_a_tuple_holds_columns_and_a_list_holds_elements():
-    x, y = np.float32([[1, 2], [3, 4]]), np.float32([[5, 6], [7, 8]])
+    x = np.float32([[1, 2], [3, 4]])
+    y = np.float32([[5, 6], [7, 8]])
     assert [part.tolist() for part in next(iter(data.DataLoader((x, y), 2)))] == [x.tolist(), y.tolist()]
     assert next(iter(data.DataLoader([x, y], 2))).tolist() == [x.tolist(), y.tolist()]
     with pytest.raises(OptionError, match=r"a Loader takes .* or a tuple \(images, labels\), got .*; a DataLoader takes a list"):

@@ -288,7 +288,8 @@ def test_a_size_is_a_whole_number(size):
 
 def samples():
     """{name: bytes} of small pictures: every format, and the kinds of each that are decoded in ways of their own."""
-    rgb, grey = Image.fromarray(COLOURS), COLOURS[:, :, 0]
+    rgb = Image.fromarray(COLOURS)
+    grey = COLOURS[:, :, 0]
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "maker"
     made = {}
@@ -325,7 +326,8 @@ def samples():
 
 def damaged(content, rng):
     """content cut short, with other bytes, with bytes more or with bytes less."""
-    content, kind = bytearray(content), rng.integers(5)
+    content = bytearray(content)
+    kind = rng.integers(5)
     at = int(rng.integers(len(content)))
     if kind == 0:
         return content[:at]
@@ -343,7 +345,8 @@ def damaged(content, rng):
 
 @pytest.mark.parametrize(("count", "seed"), [(600, 0), pytest.param(50_000, 1, marks=pytest.mark.soak)])
 def test_a_damaged_picture_is_read_or_named_and_nothing_else_happens(tmp_path, count, seed, caplog, recwarn):
-    rng, whole = RNG(seed), samples()
+    rng = RNG(seed)
+    whole = samples()
     warnings.simplefilter("always")
     read = 0
     for name, content in whole.items():

@@ -26,7 +26,8 @@ def test_many_uses_add_up():
 
 
 def test_an_op_that_returns_one_array_twice_is_not_hurt_by_accumulation():
-    x, f = leaf(3), leaf(3, seed=1)
+    x = leaf(3)
+    f = leaf(3, seed=1)
     upstream = np.array([1.0, 2.0, 3.0])
     (ops.residual_add(x, f) + x + x).backward(upstream)
     np.testing.assert_array_equal(x.grad, 3 * upstream)
@@ -35,7 +36,8 @@ def test_an_op_that_returns_one_array_twice_is_not_hurt_by_accumulation():
 
 
 def test_a_new_array_that_an_op_returns_twice_is_nobodys_own():
-    x, f = leaf(3), leaf(3, seed=1)
+    x = leaf(3)
+    f = leaf(3, seed=1)
     a, b = x * 1.0, f * 1.0
     more = a * 3.0  # older than the add: its gradient meets the add's at `a` while the one of `b` still waits
     h = ops.residual_add_relu(a, b)
@@ -50,7 +52,8 @@ def test_a_new_array_that_an_op_returns_twice_is_nobodys_own():
     lambda x, f: ops.cat([x, f]), lambda x, f: ops.stack([x, f]), lambda x, f: x.sum() + f.mean(), lambda x, f: x.T,
 ], ids=range(9))
 def test_gradients_of_leaves_never_share_memory(function):
-    x, f = leaf(3, 1), leaf(3, 1, seed=1)
+    x = leaf(3, 1)
+    f = leaf(3, 1, seed=1)
     y = function(x, f)
     upstream = np.ones(y.shape)
     y.backward(upstream)
@@ -61,7 +64,8 @@ def test_gradients_of_leaves_never_share_memory(function):
 
 
 def test_a_leaf_is_its_own_root():
-    x, upstream = leaf(3), np.ones(3)
+    x = leaf(3)
+    upstream = np.ones(3)
     x.backward(upstream)
     np.testing.assert_array_equal(x.grad, upstream)
     assert not np.shares_memory(x.grad, upstream)
@@ -83,8 +87,10 @@ def signed():
 
 
 def test_a_gradient_that_others_hold_is_not_written_over():
-    upstream, seen = WEIGHTS.copy(), []
-    x, f = signed(), signed()
+    upstream = WEIGHTS.copy()
+    seen = []
+    x = signed()
+    f = signed()
     y = ops.relu(x)
     y.backward(upstream)  # the caller has it
     np.testing.assert_array_equal(upstream, WEIGHTS)
@@ -100,7 +106,8 @@ def test_a_gradient_that_others_hold_is_not_written_over():
     np.testing.assert_array_equal(seen[0], WEIGHTS)
 
     x.grad = None
-    a, b = ops.relu(x), -f
+    a = ops.relu(x)
+    b = -f
     (ops.residual_add(a, b) * WEIGHTS).sum().backward()  # the other branch has it
     np.testing.assert_array_equal(x.grad, WEIGHTS * (SIGNS > 0))
     np.testing.assert_array_equal(f.grad, -WEIGHTS)

@@ -26,7 +26,8 @@ def test_a_second_backward_needs_retain_graph():
 def test_a_shared_part_used_by_an_earlier_backward_is_noticed():
     x = leaf(3)
     shared = x * x
-    first, second = shared.sum(), (shared * 2.0).sum()
+    first = shared.sum()
+    second = (shared * 2.0).sum()
     first.backward()
     with pytest.raises(GraphError, match="used by backward already"):
         second.backward()
@@ -54,7 +55,8 @@ def test_an_upstream_gradient_of_another_shape_or_type_is_refused(upstream):
     lambda w: w.__isub__(1.0),
 ])
 def test_backward_notices_that_a_saved_array_was_changed_in_place(change):
-    x, w = leaf(3, 3), leaf(3, 3, seed=1)
+    x = leaf(3, 3)
+    w = leaf(3, 3, seed=1)
     loss = (x @ w).sum()
     with minires.no_grad():
         change(w)
@@ -63,7 +65,8 @@ def test_backward_notices_that_a_saved_array_was_changed_in_place(change):
 
 
 def test_a_step_of_the_optimiser_between_forward_and_backward_is_noticed():
-    x, w = leaf(2, 3), leaf(3, 3, seed=1)
+    x = leaf(2, 3)
+    w = leaf(3, 3, seed=1)
     (x @ w).sum().backward()
     loss = (x @ w).sum()
     optim.SGD([w], 0.1).step()
@@ -72,8 +75,10 @@ def test_a_step_of_the_optimiser_between_forward_and_backward_is_noticed():
 
 
 def test_backward_notices_a_change_of_what_an_op_returned_or_took_as_a_constant():
-    x, c = leaf(3), Tensor(np.ones(3))
-    y, z = ops.relu(x), x * c
+    x = leaf(3)
+    c = Tensor(np.ones(3))
+    y = ops.relu(x)
+    z = x * c
     with minires.no_grad():
         y += 1.0
     c[0] = 5.0
@@ -116,7 +121,8 @@ def test_a_change_between_forward_and_backward_is_noticed_or_harmless(name):
 
 
 def test_changing_an_array_that_no_backward_needs_is_harmless():
-    x, y = leaf(3), leaf(3, seed=1)
+    x = leaf(3)
+    y = leaf(3, seed=1)
     total = (x + y).sum()
     with minires.no_grad():
         x.copy_(0.0)
@@ -142,7 +148,8 @@ def test_plus_equals_inside_a_graph_makes_a_new_tensor():
 
 
 def test_plus_equals_on_a_constant_with_a_recorded_value_is_recorded():
-    total, x = Tensor(np.zeros(3)), leaf(3)
+    total = Tensor(np.zeros(3))
+    x = leaf(3)
     total += x
     total.sum().backward()
     np.testing.assert_array_equal(x.grad, np.ones(3))

@@ -31,7 +31,8 @@ def test_a_hook_on_a_leaf_changes_what_is_stored():
 
 
 def test_a_hook_after_accumulation_finds_the_gradient_and_may_take_it_away():
-    x, seen = leaf(3), []
+    x = leaf(3)
+    seen = []
     remove = x.register_post_accumulate_grad_hook(lambda t: seen.append((t is x, t.grad.copy())))
     x.register_hook(lambda g: -g)
     for expected in (-2.0, -4.0):  # called once a sweep, with all that has arrived

@@ -35,7 +35,8 @@ def test_no_grad_decorates_without_brackets_too_and_keeps_the_name():
 
 
 def test_one_no_grad_can_be_entered_again_and_inside_itself():
-    off, x = minires.no_grad(), Tensor(np.ones(2), requires_grad=True)
+    off = minires.no_grad()
+    x = Tensor(np.ones(2), requires_grad=True)
     with off, off:
         assert not (2 * x).requires_grad
     assert (2 * x).requires_grad
@@ -88,7 +89,8 @@ def test_no_grad_nests_and_decorates():
 
 
 def test_no_grad_holds_for_its_thread_only():
-    x, recorded = leaf(3), []
+    x = leaf(3)
+    recorded = []
     with minires.no_grad():
         thread = threading.Thread(target=lambda: recorded.append((x * 2.0).requires_grad))
         thread.start()

@@ -13,7 +13,8 @@ from minires.kernels.cpu.winograd import transforms as axis
     (4, 3, [0, 1, -1, 2, -2]), (2, 3, [0, 1, -1]), (4, 2, [0, 1, -1, 2]), (2, 2, [0, 3]), (3, 5, [0, 1, -1, 2, -2, 0.5])])
 def test_toom_cook_makes_a_correlation(outputs, taps, points):
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal(outputs + taps - 1), rng.standard_normal(taps)
+    x = rng.standard_normal(outputs + taps - 1)
+    w = rng.standard_normal(taps)
     BT, G, AT = axis.toom_cook(outputs, taps, points)
     np.testing.assert_allclose(AT @ ((G @ w) * (BT @ x)), np.correlate(x, w, "valid"), atol=1e-12)
 
@@ -22,7 +23,9 @@ def test_the_matrices_are_those_of_lavin_and_gray():
     """arXiv:1509.09308, F(4×4,3×3), whose points come in this order, but for infinity, which is at the end there."""
     BT, A, G, AT = axis.matrices(np.dtype(np.float64))
     np.testing.assert_array_equal(A, AT.T)
-    BT, G, AT = np.roll(BT, -1, axis=0), np.roll(G, -1, axis=0), np.roll(AT, -1, axis=1)
+    BT = np.roll(BT, -1, axis=0)
+    G = np.roll(G, -1, axis=0)
+    AT = np.roll(AT, -1, axis=1)
     np.testing.assert_array_equal(BT, [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
                                        [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]])
     np.testing.assert_allclose(24 * G, [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]],
@@ -40,7 +43,8 @@ def test_windows_of_fewer_outputs_take_the_first_positions_of_whole_ones(outputs
                                   + np.eye(outputs)[:, -1:] * (np.arange(outputs + 2) == 0))  # ∞: the last output
     np.testing.assert_array_equal(A, AT.T)
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal(outputs + 2), rng.standard_normal(3)
+    x = rng.standard_normal(outputs + 2)
+    w = rng.standard_normal(3)
     np.testing.assert_allclose(AT @ ((G @ w) * (BT @ x)), np.correlate(x, w, "valid"), rtol=0, atol=1e-14)
 
 
@@ -56,7 +60,8 @@ def test_windows_over_the_edge_of_a_map_meet_zeros(n, H, top, k, data):
     last = data.draw(st.integers(first + 1, count)) if n == 1 else count  # rows of one picture, or whole pictures
     first = first if n == 1 else 0
     rng = np.random.default_rng(0)
-    x, matrix = channels_last(rng.standard_normal((n, 2, H, 3))), rng.standard_normal((5, k))
+    x = channels_last(rng.standard_normal((n, 2, H, 3)))
+    matrix = rng.standard_normal((5, k))
     rows, start = axis.rows_of(x, (slice(0, n), first, last), top, k)
     out = np.full((n, last - first, 5, 6), np.nan)
     axis.transform(matrix, rows, start, out)

@@ -30,7 +30,9 @@ def matrix(*shape, seed=0, spare=0):
        st.sampled_from([0, 3]))
 def test_pieces_make_the_same_product(M, K, N, small, least, spare):
     blas.SMALL, blas.LEAST, blas.MANY = small, least, 0
-    a, b, out = matrix(M, K, spare=spare), matrix(K, N, seed=1), np.full((M, N + spare), np.nan)[:, :N]
+    a = matrix(M, K, spare=spare)
+    b = matrix(K, N, seed=1)
+    out = np.full((M, N + spare), np.nan)[:, :N]
     blas.matmul(a, b, out)
     np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-12)
 
@@ -44,7 +46,9 @@ def test_pieces_make_the_same_product(M, K, N, small, least, spare):
 @given(st.integers(0, 50), SIZES, st.one_of(SIZES, st.just(128)), SMALL)
 def test_a_stack_of_products_is_cut_alike(M, K, N, small):
     blas.SMALL, blas.LEAST, blas.MANY = small, 1, 0
-    a, b, out = matrix(3, M, K), matrix(3, K, N, seed=1), np.full((3, M, N), np.nan)
+    a = matrix(3, M, K)
+    b = matrix(3, K, N, seed=1)
+    out = np.full((3, M, N), np.nan)
     blas.matmul(a, b, out)
     np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-12)
 

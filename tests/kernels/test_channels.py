@@ -18,7 +18,8 @@ def test_sums_of_several_maps_in_one_pass(laid_out, shape):
     rng = np.random.default_rng(0)
     x, y = (laid_out(rng.standard_normal(shape).astype(np.float32)) for _ in range(2))
     first, second = channel_stats.sums_of_products((x,), (x, y))
-    wide_x, wide_y = x.astype(float), y.astype(float)
+    wide_x = x.astype(float)
+    wide_y = y.astype(float)
     m = shape[0] * shape[2] * shape[3]
     for found, terms in ((first, wide_x), (second, wide_x * wide_y)):
         assert found.dtype == np.float64
@@ -91,5 +92,6 @@ def test_the_scatter_matrix_is_numpys_covariance(laid_out, shape, mean):
 
 def test_the_scatter_matrix_has_the_same_bits_each_time():
     x = channels_last(np.random.default_rng(0).standard_normal((5, 8, 33, 34)).astype(np.float32))
-    first, second = kernels.scatter_matrix(x), kernels.scatter_matrix(x)
+    first = kernels.scatter_matrix(x)
+    second = kernels.scatter_matrix(x)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True))

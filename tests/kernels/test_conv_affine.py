@@ -24,7 +24,8 @@ PLACES = {  # kernel: x shape, w shape, stride and padding
 
 
 def check(win, x, w, dtype, unit, rng):
-    factor, constant = rng.uniform(-2, 2, win.O), rng.standard_normal(win.O)
+    factor = rng.uniform(-2, 2, win.O)
+    constant = rng.standard_normal(win.O)
     z = kernels.conv(x, w, win)
     size = np.abs(z).max(initial=0) + 1
     for f in (factor, None):

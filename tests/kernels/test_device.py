@@ -41,14 +41,16 @@ def spent(counters, do):
 def steps(counters):
     """Four training steps of ResNet-50 on small pictures: (spent, result, by layer kind, bytes in arrays), of each."""
     import cupy
-    place, pool = GPUS[0], cupy.get_default_memory_pool()
+    place = GPUS[0]
+    pool = cupy.get_default_memory_pool()
     gc.collect()
     pool.free_all_blocks()  # what other tests have left would be cut up
     model = models.create("resnet50", rng=0).to(place.device)
     optimizer = optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
     rng = np.random.default_rng(0)
     labels = place.array(rng.integers(0, 1000, 2))
-    kinds, found = Counter(), []
+    kinds = Counter()
+    found = []
     gradients = Node.gradients
 
     def counted(node, dy):
@@ -111,7 +113,8 @@ def test_inference_and_the_optimisers_do_not_wait_either(counters):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_blocks_compute_what_they_compute_with_numpy(place, dtype):
     rng = np.random.default_rng(0)
-    x, upstream = rng.standard_normal((4, 4, 9, 7)).astype(dtype), rng.standard_normal((4, 8, 5, 4)).astype(dtype)
+    x = rng.standard_normal((4, 4, 9, 7)).astype(dtype)
+    upstream = rng.standard_normal((4, 8, 5, 4)).astype(dtype)
     results = []
     for backend in (CPU, place):
         block = Bottleneck(4, 2, stride=2, rng=0).to(dtype).to(backend.device)
@@ -186,7 +189,8 @@ def every_kernel():
         db, dw = device.normalize_sums(x, x, mean, inv_std)
         device.normalize_dx(x, x, mean, inv_std, gamma, db, dw), device.scale(x, inv_std)
         device.update_running_stats(gamma, gamma, mean, var, 0.1, 60)
-        logits, t = x.reshape(-1, 5), np.zeros(36, int)
+        logits = x.reshape(-1, 5)
+        t = np.zeros(36, int)
         losses, _, log_p = device.cross_entropy(logits, t, None, 0.1, -100)
         device.cross_entropy_dx(log_p, t, None, 0.1, -100, losses)
         a, b = ([device.array(np.ones(3, dtype))] for _ in range(2))

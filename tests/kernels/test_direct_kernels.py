@@ -27,12 +27,16 @@ def _restored(monkeypatch):
 def windows(draw, groups=(1, 2, 3)):
     """A convolution that fits: sizes, and everything per axis."""
     def axis():
-        kernel, dilation, padding = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(0, 2))
+        kernel = draw(st.integers(1, 3))
+        dilation = draw(st.integers(1, 2))
+        padding = draw(st.integers(0, 2))
         least = max(1, dilation * (kernel - 1) + 1 - 2 * padding)
         return draw(st.integers(least, least + 4)), kernel, draw(st.integers(1, 3)), padding, dilation
-    (H, KH, SH, PH, DH), (W, KW, SW, PW, DW) = axis(), axis()
+    (H, KH, SH, PH, DH) = axis()
+    (W, KW, SW, PW, DW) = axis()
     G = draw(st.sampled_from(groups))
-    C, O = G * draw(st.integers(1, 2)), G * draw(st.integers(1, 2))
+    C = G * draw(st.integers(1, 2))
+    O = G * draw(st.integers(1, 2))
     return Window.of((draw(st.integers(0, 3)), C, H, W), (O, C // G, KH, KW), (SH, SW), (PH, PW), (DH, DW), G)
 
 

@@ -81,7 +81,8 @@ def test_a_large_mean_costs_nothing(case, backend):
     deviations = np.round(case[0] * 8) / 8
     x = (deviations + 2.0**20).astype(np.float32)
     C = x.shape[1]
-    mean, ones = np.full(C, 2.0**20 + 1e-3), np.ones(C)
+    mean = np.full(C, 2.0**20 + 1e-3)
+    ones = np.ones(C)
     y = backend.normalize(x, mean, ones, ones.astype("f"), np.zeros(C, "f"))
     np.testing.assert_allclose(y, deviations - 1e-3, atol=1e-6)
 

@@ -13,11 +13,14 @@ from minires.kernels.readable import loops
 @st.composite
 def pools(draw):
     def axis():
-        kernel, dilation = draw(st.integers(1, 4)), draw(st.sampled_from((1, 1, 2)))
-        reach, padding = dilation * (kernel - 1) + 1, draw(st.integers(0, kernel // 2))
+        kernel = draw(st.integers(1, 4))
+        dilation = draw(st.sampled_from((1, 1, 2)))
+        reach = dilation * (kernel - 1) + 1
+        padding = draw(st.integers(0, kernel // 2))
         size = draw(st.integers(reach, reach + 4))
         return size, kernel, draw(st.integers(1, 3)), padding, dilation
-    (H, KH, SH, PH, DH), (W, KW, SW, PW, DW) = axis(), axis()
+    (H, KH, SH, PH, DH) = axis()
+    (W, KW, SW, PW, DW) = axis()
     return Window.pool((draw(st.integers(0, 2)), draw(st.integers(1, 3)), H, W), (KH, KW), (SH, SW), (PH, PW),
                        dilation=(DH, DW), ceil_mode=draw(st.booleans()))
 
@@ -27,14 +30,16 @@ def pools(draw):
 def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, seed, integers, counted):
     rng = np.random.default_rng(seed)
     draw = (lambda *shape: rng.integers(0, 3, shape).astype(float)) if integers else lambda *shape: rng.normal(size=shape)
-    x, dy = draw(win.N, win.C, win.H, win.W), draw(*win.y_shape)
+    x = draw(win.N, win.C, win.H, win.W)
+    dy = draw(*win.y_shape)
     for laid_out in (np.ascontiguousarray, channels_last):
         y = backend.max_pool(laid_out(x), win)
         np.testing.assert_array_equal(y, loops.max_pool(x, win))
         dx = backend.max_pool_dx(laid_out(dy), backend.max_pool_argmax(laid_out(x), laid_out(y), win), win)
         np.testing.assert_allclose(dx, loops.max_pool_dx(dy, loops.max_pool_argmax(x, y, win), win), atol=1e-15)
         if (win.DH, win.DW) == (1, 1):  # a mean has no dilation
-            y, dx = backend.avg_pool(laid_out(x), win, counted), backend.avg_pool_dx(laid_out(dy), win, counted)
+            y = backend.avg_pool(laid_out(x), win, counted)
+            dx = backend.avg_pool_dx(laid_out(dy), win, counted)
             np.testing.assert_allclose(y, loops.avg_pool(x, win, counted), atol=1e-14)
             np.testing.assert_allclose(dx, loops.avg_pool_dx(dy, win, counted), atol=1e-14)
 

@@ -15,7 +15,8 @@ from minires.kernels.readable import loops
 from minires.tensor import registry
 from minires.train import train_step
 
-WIN, POOL = Window.of((3, 4, 9, 8), (6, 4, 3, 2), (2, 1), (1, 0)), Window.pool((3, 4, 9, 8), (3, 2), (2, 1), (1, 0))
+WIN = Window.of((3, 4, 9, 8), (6, 4, 3, 2), (2, 1), (1, 0))
+POOL = Window.pool((3, 4, 9, 8), (3, 2), (2, 1), (1, 0))
 WIDE = Window.of((4, 16, 12, 12), (16, 16, 3, 3), 1, 1)
 
 
@@ -25,7 +26,8 @@ def drawn(dtype, seed=0):
 
     def normal(*shape):
         return rng.standard_normal(shape).astype(dtype)
-    x, mean = 3 + normal(3, 4, 9, 8), normal(4).astype(float)
+    x = 3 + normal(3, 4, 9, 8)
+    mean = normal(4).astype(float)
     logits = normal(7, 5)
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     y = readable.max_pool(x, POOL)
@@ -172,7 +174,8 @@ def test_the_gradient_check_passes_with_the_pages_alone(choice, fast_calls):
 @pytest.mark.parametrize("choice", ["readable", "direct"])
 def test_a_training_step_is_the_same_with_every_choice(choice, fast_calls):
     rng = np.random.default_rng(0)
-    images, labels = rng.standard_normal((4, 3, 16, 16)), rng.integers(0, 10, 4)
+    images = rng.standard_normal((4, 3, 16, 16))
+    labels = rng.integers(0, 10, 4)
     found = []
     for name in (choice, "fastest"):
         model = models.resnet8(rng=0).to(float)

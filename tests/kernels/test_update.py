@@ -57,7 +57,8 @@ def test_every_number_is_updated_once(piece, x_order, dx_order, v_order):
 
 
 def test_without_momentum_too(piece):
-    x, dx = np.arange(20.0), np.ones(20)
+    x = np.arange(20.0)
+    dx = np.ones(20)
     update.sgd([x], [dx], [None], lr=0.5, momentum=0, dampening=0, weight_decay=0, nesterov=False, first=True)
     np.testing.assert_array_equal(x, np.arange(20) - 0.5)
 
@@ -83,6 +84,9 @@ def test_an_array_of_one_number_or_none_is_updated_in_its_place(shape):
                                                           first=True),
                  lambda x, dx, a, b: update.adam([x], [dx], [a], [b], lr=0.5, beta1=0, beta2=0, eps=0, weight_decay=0,
                                                            decoupled=True, t=1)):
-        x, dx, a, b = np.full(shape, 3.0), np.ones(shape), np.zeros(shape), np.zeros(shape)
+        x = np.full(shape, 3.0)
+        dx = np.ones(shape)
+        a = np.zeros(shape)
+        b = np.zeros(shape)
         step(x, dx, a, b)
         np.testing.assert_array_equal(x, np.full(shape, 2.5))

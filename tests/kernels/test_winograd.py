@@ -87,7 +87,8 @@ class Tiles:
 
     @classmethod
     def dw(cls, dy, x, win):
-        tiles, dys = cls.cut(x, win, 6, (win.PH, win.PW)), cls.cut(dy, win, 4)
+        tiles = cls.cut(x, win, 6, (win.PH, win.PW))
+        dys = cls.cut(dy, win, 4)
         dw, number = 0, win.N * tiles.shape[2] * tiles.shape[3]
         for q, t, i, j, BTs, As, Gs, _ in cls.kinds(win):
             V = cls.both_axes(BTs[0], tiles[:, :, q, t, :i + 2, :j + 2], BTs[1])
@@ -128,7 +129,8 @@ class Fours:
 
     @classmethod
     def dw(cls, dy, x, win):
-        taps, D = cls.taps(x, win), cls.one_axis(AT.T, cls.cut(dy, win, 4, 0, 0))
+        taps = cls.taps(x, win)
+        D = cls.one_axis(AT.T, cls.cut(dy, win, 4, 0, 0))
         number = win.N * D.shape[3] * win.OW
         dU = np.einsum("inoqw,kincqw->iock", D, taps, optimize=True)
         return np.sqrt(15 + number) * np.einsum("ij,iock->ocjk", np.abs(G), dU)
@@ -136,7 +138,8 @@ class Fours:
 
 def bounds(kind, x, w, dy, win):
     """√n times the formula in absolute values, for each of all_results, in units of u."""
-    flip_kernel, other = w[:, :, ::-1, ::-1].swapaxes(0, 1), back(win)
+    flip_kernel = w[:, :, ::-1, ::-1].swapaxes(0, 1)
+    other = back(win)
     dx = kind.y(dy, flip_kernel, other)
     return kind.y(x, w, win), dx, kind.dw(dy, x, win), dx, kind.dw(x, dy, other).swapaxes(0, 1)[:, :, ::-1, ::-1]
 
@@ -185,7 +188,8 @@ def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kin
 @pytest.mark.parametrize(("channels", "size"), [(16, 32), (32, 16), (64, 14), (128, 10), (256, 9), (512, 7)])
 def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
     """A bound in absolute values is far above the error of numbers whose signs vary; this is not."""
-    win, most = window(2, channels, size, size, channels), {winograd: 10, fours: 3.7}[kind.kernel]
+    win = window(2, channels, size, size, channels)
+    most = {winograd: 10, fours: 3.7}[kind.kernel]
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
     exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
     for ours, direct, reference in zip(all_results(kind.kernel, x, w, dy, win), all_results(tiled, x, w, dy, win), exact,
@@ -220,7 +224,8 @@ def test_how_the_work_is_cut_does_not_change_the_result(monkeypatch, kernel, set
 
 def test_nothing_is_left_of_a_nan_in_the_lines_of_another_geometry():
     """Lines of 6 and of 4 pixels, of which each row has 2, both have windows for 6."""
-    first, second = window(3, 2, 4, 1, 2), window(2, 2, 4, 1, 2)
+    first = window(3, 2, 4, 1, 2)
+    second = window(2, 2, 4, 1, 2)
     with workers.alone(0, 1):
         x, _, dy = arrays(first)
         assert np.isnan(fours.conv_dw(dy, x * np.nan, first)).any()
@@ -279,7 +284,8 @@ def test_nan_and_infinity_reach_only_the_tiles_that_meet_them(kind):
     win = window(2, 2, 16, 16, 2)
     x, w, dy = arrays(win, np.float32)
     before = [r.tobytes() for r in all_results(kind.kernel, x, w, dy, win)]
-    sound, x[0, 0, 1, 1] = x.copy(), np.nan
+    sound = x.copy()
+    x[0, 0, 1, 1] = np.nan
     y = kind.kernel.conv(x, w, win)
     assert np.isnan(y[0, :, :3, :3]).all()
     assert np.isfinite(y[0, :, 4:]).all()
@@ -308,7 +314,8 @@ def test_each_version_is_chosen_where_it_is_the_fastest(win, fastest):
 
 @both
 def test_it_fits_no_other_convolution(kind):
-    shape, float32 = {winograd: (16, 128, 28, 28), fours: (16, 16, 32, 32)}[kind.kernel], np.dtype(np.float32)
+    shape = {winograd: (16, 128, 28, 28), fours: (16, 16, 32, 32)}[kind.kernel]
+    float32 = np.dtype(np.float32)
     C = shape[1]
     win = Window.of(shape, (C, C, 3, 3), 1, 1)
     assert kind.kernel.fits(float32, win)

@@ -12,7 +12,8 @@ SIZES = [*range(1, 14), 28]
 
 @pytest.mark.parametrize(("height", "width"), list(product(SIZES, repeat=2)))
 def test_the_tiles_that_have_a_position_are_neighbours(height, width):
-    n, win = 3, Window.of((3, 2, height, width), (2, 2, 3, 3), 1, 1)
+    n = 3
+    win = Window.of((3, 2, height, width), (2, 2, 3, 3), 1, 1)
     kinds, shared = winograd_tiles.tiling(win, (slice(0, n), 0, -(-height // 4)))
     having = {}  # position: tiles
     place = 0

@@ -94,8 +94,10 @@ def test_too_little_work_is_done_where_it_is(threads, monkeypatch, work, is_shar
 @pytest.mark.parametrize("kernel", convolution.FASTEST, ids=lambda kernel: kernel.__name__.rpartition(".")[2])
 def test_a_convolution_shares_its_work_if_it_is_enough(monkeypatch, kernel):
     win = Window.of((4, 16, 8, 8), (16, 16, 3, 3), 1, 1)
-    x, w = np.ones(win.x_shape, np.float32), np.ones((16, 16, 3, 3), np.float32)
-    before, shared = kernels.get_num_threads(), []
+    x = np.ones(win.x_shape, np.float32)
+    w = np.ones((16, 16, 3, 3), np.float32)
+    before = kernels.get_num_threads()
+    shared = []
     call = workers._Part.__call__
     monkeypatch.setattr(workers._Part, "__call__", lambda part: shared.append(part) or call(part))
     kernels.set_num_threads(2)
@@ -119,7 +121,8 @@ def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(thr
 
 
 def test_several_threads_may_share_at_once(threads):
-    sums, jobs = [], list(range(100))
+    sums = []
+    jobs = list(range(100))
     callers = [threading.Thread(target=lambda: sums.extend(sum(workers.parallel_sum(int, jobs)) for _ in range(20)))
                for _ in range(4)]
     for caller in callers:
@@ -131,7 +134,8 @@ def test_several_threads_may_share_at_once(threads):
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads cannot be pinned on this system")
 def test_the_caller_may_run_where_it_could_before(threads):
-    before, seen = os.sched_getaffinity(0), []
+    before = os.sched_getaffinity(0)
+    seen = []
     workers.parallel_for(lambda _: seen.append(os.sched_getaffinity(0)), list(range(threads)))
     assert os.sched_getaffinity(0) == before
     if 1 < threads <= len(before):
@@ -167,7 +171,8 @@ def test_blockwise_may_write_over_what_it_reads(threads):
 
 
 def test_numpys_buffer_is_as_long_as_before(threads):
-    before, seen = np.setbufsize(4096), []
+    before = np.setbufsize(4096)
+    seen = []
 
     def job(n):
         seen.append(np.getbufsize())
@@ -235,7 +240,8 @@ def test_what_is_no_number_of_threads_is_an_error_and_changes_nothing(n):
 
 def in_threads(*tasks, seconds=60):
     """Call each task in a thread of its own -> what they return. Fails for a task that raises or does not end."""
-    found, errors = [None] * len(tasks), []
+    found = [None] * len(tasks)
+    errors = []
 
     def call(i):
         try:
@@ -254,7 +260,8 @@ def in_threads(*tasks, seconds=60):
 
 
 def test_the_number_of_threads_may_change_while_another_thread_computes():
-    before, jobs = kernels.get_num_threads(), list(range(40))
+    before = kernels.get_num_threads()
+    jobs = list(range(40))
 
     def change():
         for k in range(300):
@@ -285,7 +292,9 @@ def test_the_number_of_threads_cannot_change_inside_of_work_that_is_shared():
 
 
 def test_where_no_thread_can_be_started_the_others_compute(monkeypatch):
-    before, start, started = kernels.get_num_threads(), threading.Thread.start, []
+    before = kernels.get_num_threads()
+    start = threading.Thread.start
+    started = []
 
     def refuse(thread):
         if started:
@@ -302,7 +311,8 @@ def test_where_no_thread_can_be_started_the_others_compute(monkeypatch):
 
 
 def test_the_kernel_chosen_in_one_thread_is_not_that_of_another():
-    inside, seen = threading.Barrier(2, timeout=20), {}
+    inside = threading.Barrier(2, timeout=20)
+    seen = {}
 
     def in_a_block():
         with kernels.use("readable"):
@@ -325,7 +335,8 @@ def test_the_kernel_chosen_in_one_thread_is_not_that_of_another():
 
 def test_what_other_threads_compute_is_no_part_of_a_batch_that_is_shared():
     x = np.random.default_rng(0).standard_normal((4, 3, 5, 5))
-    meets, expected = [], x.sum(axis=(0, 2, 3))
+    meets = []
+    expected = x.sum(axis=(0, 2, 3))
 
     def add_up(sums):
         meets.append(threading.get_ident())

@@ -20,7 +20,9 @@ class Thing:
         return "a thing"
 
 
-NAN, HUGE, THING = math.nan, 2**62, Thing()
+NAN = math.nan
+HUGE = 2**62
+THING = Thing()
 MASKED = np.ma.masked_array([1.0, 2.0], [0, 1])
 
 # kind of setting: what it cannot be, and what it may be or not, as long as nothing else than our own errors comes of it
@@ -208,7 +210,8 @@ WRAPPERS = [pytest.param(name, p, id=f"{name}-{p.name}") for name in functional.
 
 @pytest.mark.parametrize(("name", "parameter"), WRAPPERS)
 def test_a_function_of_nn_refuses_what_a_setting_cannot_be(name, parameter):
-    x, C = Tensor(np.random.default_rng(0).standard_normal((3, 2))), np.ones(2)
+    x = Tensor(np.random.default_rng(0).standard_normal((3, 2)))
+    C = np.ones(2)
     given = {"batch_norm": {"running_mean": C, "running_var": C, "training": True}, "pad": {"pad": (1, 1)},
              "layer_norm": {"normalized_shape": (2,)}, "group_norm": {"num_groups": 1}}.get(name, {})
     assert not misfits(name, lambda value: getattr(functional, name)(x, **{**given, parameter.name: value}), parameter)

@@ -360,7 +360,8 @@ Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i:
 @pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays")  # torch's word on its own speed
 @pytest.mark.parametrize("idiom", IDIOMS)
 def test_a_habit_of_pytorchs_gives_pytorchs_numbers(idiom):
-    expected, found = numbers(run(idiom, theirs())), numbers(run(idiom, ours()))
+    expected = numbers(run(idiom, theirs()))
+    found = numbers(run(idiom, ours()))
     if isinstance(expected, list):
         assert found == expected or np.allclose(np.asarray(found), np.asarray(expected))
         return

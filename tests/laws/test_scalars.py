@@ -101,7 +101,8 @@ class Dual:
     """A number and its derivatives by each leaf: the oracle, which goes forwards only."""
 
     def __init__(self, value, slopes):
-        self.value, self.slopes = value, np.asarray(slopes)
+        self.value = value
+        self.slopes = np.asarray(slopes)
 
     def then(self, value, slope):
         return Dual(value, slope * self.slopes)
@@ -133,13 +134,16 @@ STEPS = st.lists(st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 9
 @given(st.lists(st.tuples(st.floats(0.25, 1.5), st.sampled_from(SHAPES)), min_size=1, max_size=3), STEPS)
 def test_whole_graphs_of_single_numbers_have_the_gradients_that_dual_numbers_have(starts, steps):
     leaves = [Tensor(np.full(shape, value), requires_grad=True) for value, shape in starts]
-    tensors, duals = list(leaves), [Dual(value, np.eye(len(starts))[k]) for k, (value, _) in enumerate(starts)]
+    tensors = list(leaves)
+    duals = [Dual(value, np.eye(len(starts))[k]) for k, (value, _) in enumerate(starts)]
     for name, i, j in steps:
         ours, oracle = OPERATIONS[name]
-        a, b = i % len(tensors), j % len(tensors)
+        a = i % len(tensors)
+        b = j % len(tensors)
         tensors.append(ours(tensors[a], tensors[b]))
         duals.append(oracle(duals[a], duals[b]))
-    total, expected = leaves[0] * 0.0, np.zeros(len(starts))
+    total = leaves[0] * 0.0
+    expected = np.zeros(len(starts))
     for tensor, dual in zip(tensors, duals):  # everything counts, so that much is used more than once
         total = total + ops.tanh(tensor)
         expected = expected + (1 - math.tanh(dual.value) ** 2) * dual.slopes

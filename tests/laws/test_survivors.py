@@ -25,7 +25,9 @@ def leaf(*values):
 
 @pytest.mark.parametrize("kind", ["register_forward_pre_hook", "register_forward_hook"])
 def test_a_modules_hook_may_remove_itself_and_the_next_one_is_still_called(kind):
-    layer, seen, handles = nn.ReLU(), [], []
+    layer = nn.ReLU()
+    seen = []
+    handles = []
 
     def once(*_):
         seen.append("once")
@@ -38,7 +40,9 @@ def test_a_modules_hook_may_remove_itself_and_the_next_one_is_still_called(kind)
 
 
 def test_a_hook_on_a_gradient_that_is_kept_may_remove_itself_and_the_next_one_is_still_called():
-    x, seen, handles = leaf(1.0), [], []
+    x = leaf(1.0)
+    seen = []
+    handles = []
 
     def once(t):
         seen.append("once")
@@ -51,7 +55,9 @@ def test_a_hook_on_a_gradient_that_is_kept_may_remove_itself_and_the_next_one_is
 
 
 def test_a_hook_on_a_gradient_on_its_way_may_remove_itself_and_the_next_one_is_still_called():
-    x, seen, removers = leaf(1.0), [], []
+    x = leaf(1.0)
+    seen = []
+    removers = []
 
     def once(gradient):
         seen.append("once")
@@ -64,7 +70,8 @@ def test_a_hook_on_a_gradient_on_its_way_may_remove_itself_and_the_next_one_is_s
 
 
 def test_a_setting_may_be_a_tensor_of_a_graph_where_nothing_is_recorded():
-    x, low = Tensor([1.0, 4.0]), Tensor([3.0, 3.0], requires_grad=True)
+    x = Tensor([1.0, 4.0])
+    low = Tensor([3.0, 3.0], requires_grad=True)
     with pytest.raises(GraphError, match="min is a setting, through which no gradient flows"):
         ops.clip(x, min=low * 1.0)
     with minires.no_grad():
@@ -135,7 +142,8 @@ def test_a_backward_hook_leaves_what_no_grad_computes_outside_a_graph():
 
 
 def test_a_backward_hook_takes_a_module_that_gives_a_named_tuple():
-    module, seen = Twofold(), []
+    module = Twofold()
+    seen = []
     module.register_full_backward_hook(lambda m, grad_input, grad_output: seen.append([g.tolist() for g in grad_output]))
     x = leaf(1.0, 2.0)
     y = module(x)
@@ -146,7 +154,8 @@ def test_a_backward_hook_takes_a_module_that_gives_a_named_tuple():
 
 
 def test_an_array_changed_behind_a_backward_hook_is_noticed():
-    layer, x = nn.ReLU(), leaf(1.0, 2.0)
+    layer = nn.ReLU()
+    x = leaf(1.0, 2.0)
     layer.register_full_backward_hook(lambda *_: None)
     y = x * 1.0
     z = layer(y) * y
@@ -194,7 +203,8 @@ def test_losses_that_count_nothing_have_gradients_of_zero():
 
 
 def test_training_between_an_evaluation_and_its_backward_changes_nothing():
-    layer, x = nn.BatchNorm2d(2), Tensor(np.random.default_rng(0).standard_normal((3, 2, 2, 2)).astype("f4"), requires_grad=True)
+    layer = nn.BatchNorm2d(2)
+    x = Tensor(np.random.default_rng(0).standard_normal((3, 2, 2, 2)).astype("f4"), requires_grad=True)
 
     def gradient(between):
         layer.eval()

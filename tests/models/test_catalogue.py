@@ -30,7 +30,8 @@ def test_a_shown_default_is_what_is_taken():
     """Giving every default by name makes the same network."""
     for name in ("resnet20", "plain20", "preact_resnet20", "resnet50"):
         defaults = {p.name: p.default for p in inspect.signature(getattr(models, name)).parameters.values()}
-        first, second = models.create(name, rng=0), models.create(name, **{**defaults, "rng": 0})
+        first = models.create(name, rng=0)
+        second = models.create(name, **{**defaults, "rng": 0})
         assert repr(first) == repr(second)
 
 

@@ -54,7 +54,8 @@ def test_option_b_adds_2752_parameters_and_a_plain_twin_none(depth):
 
 
 def test_a_plain_twin_has_the_weights_of_its_resnet_but_no_projection():
-    resnet, plain = models.resnet18().state_dict(), models.plain18().state_dict()
+    resnet = models.resnet18().state_dict()
+    plain = models.plain18().state_dict()
     assert [name for name in resnet if "downsample" not in name] == list(plain)
 
 

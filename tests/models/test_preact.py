@@ -73,13 +73,16 @@ def test_logits_gradients_and_statistics_are_torchs(depth, shortcut):
     theirs = make_twin(torch, depth, shortcut)
     assert set(ours.state_dict()) == set(theirs.state_dict())
     theirs.load_state_dict({k: torch.tensor(np.ascontiguousarray(v).reshape(v.shape)) for k, v in ours.state_dict().items()})
-    images, labels = rng.standard_normal((4, 3, 12, 16)), rng.integers(0, 10, 4)
-    x, t = Tensor(images, requires_grad=True), torch.tensor(images, requires_grad=True)
+    images = rng.standard_normal((4, 3, 12, 16))
+    labels = rng.integers(0, 10, 4)
+    x = Tensor(images, requires_grad=True)
+    t = torch.tensor(images, requires_grad=True)
 
     def close(found, expected, what):
         expected = expected.detach().numpy()
         assert np.abs(found - expected).max() <= 1e-9 * max(np.abs(expected).max(), 1e-3), what
-    logits, expected = ours(x), theirs(t)
+    logits = ours(x)
+    expected = theirs(t)
     close(logits.data, expected, "logits")
     ops.cross_entropy(logits, labels).backward()
     torch.nn.functional.cross_entropy(expected, torch.tensor(labels)).backward()
@@ -96,7 +99,8 @@ def test_logits_gradients_and_statistics_are_torchs(depth, shortcut):
 def test_nothing_follows_the_add_so_a_block_can_give_negative_numbers():
     block = PreActBlock(4, 4, rng=0)
     x = Tensor(np.random.default_rng(0).standard_normal((2, 4, 5, 6)).astype(np.float32))
-    y, f = block(x).data, block.branch(x).data
+    y = block(x).data
+    f = block.branch(x).data
     np.testing.assert_array_equal(y, x.data + f)
     assert (y < 0).any()
 

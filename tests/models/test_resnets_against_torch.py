@@ -37,7 +37,8 @@ STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 @pytest.mark.parametrize("name", [*models.names(), "resnet20 B"])
 def test_names_and_shapes_of_parameters_and_buffers_are_torchs(name):
     catalogue, *option = name.split()
-    depth, plain = int("".join(filter(str.isdigit, catalogue))), catalogue.startswith("plain")
+    depth = int("".join(filter(str.isdigit, catalogue)))
+    plain = catalogue.startswith("plain")
     with torch.device("meta"):  # shapes without numbers
         theirs = (twins.ResNet(STAGES[depth], depth >= 50, 1000, None if plain else "B") if depth in STAGES else
                   twins.PreActCifarResNet(depth) if catalogue.startswith("preact") else
@@ -51,7 +52,8 @@ def test_names_and_shapes_of_parameters_and_buffers_are_torchs(name):
 def test_logits_gradients_statistics_and_three_steps_are_torchs(name, laid_out):
     make, twin, shape = NETWORKS[name]
     rng = np.random.default_rng(0)
-    ours, theirs = make(num_classes=10, rng=0).to(np.float64), twin().double()
+    ours = make(num_classes=10, rng=0).to(np.float64)
+    theirs = twin().double()
     for name_, array in ours.state_dict().items():  # γ ≠ 1, β ≠ 0, as in a trained network
         if ".bn" in f".{name_}" and name_.endswith(("weight", "bias")):
             array[...] = rng.uniform(0.2, 0.6, array.shape) if name_.endswith("weight") else rng.normal(0, 0.1, array.shape)
@@ -59,9 +61,12 @@ def test_logits_gradients_statistics_and_three_steps_are_torchs(name, laid_out):
     a = optim.SGD(ours.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4)
     b = torch.optim.SGD(theirs.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4)
     for step in range(3):
-        images, labels = rng.standard_normal(shape), rng.integers(0, 10, shape[0])
-        x, t = Tensor(laid_out(images), requires_grad=True), torch.tensor(images, requires_grad=True)
-        logits, expected = ours(x), theirs(t)
+        images = rng.standard_normal(shape)
+        labels = rng.integers(0, 10, shape[0])
+        x = Tensor(laid_out(images), requires_grad=True)
+        t = torch.tensor(images, requires_grad=True)
+        logits = ours(x)
+        expected = theirs(t)
         close(logits.data, expected.detach().numpy(), f"logits of step {step}")
         a.zero_grad()
         b.zero_grad()
@@ -90,7 +95,8 @@ def test_weights_that_others_trained_give_torchs_logits(test_data):
     """ResNet-20 of github.com/akamaster/pytorch_resnet_cifar10, whose names carry the prefix of DataParallel."""
     trained = torch.load(test_data("resnet20-12fca82f.th"), map_location="cpu", weights_only=True)["state_dict"]
     trained = {name.removeprefix("module."): weights for name, weights in trained.items()}
-    ours, theirs = models.resnet20(), twins.CifarResNet(20)
+    ours = models.resnet20()
+    theirs = twins.CifarResNet(20)
     ours.load_state_dict(trained)
     theirs.load_state_dict(trained)
     images = np.random.default_rng(0).standard_normal((8, 3, 32, 32))

@@ -19,7 +19,8 @@ class Block(nn.Module):
 
     def __init__(self, i, convs, stride, shortcut):
         super().__init__()
-        width, self.count = i, len(convs)
+        width = i
+        self.count = len(convs)
         for n, (kernel, out, s) in enumerate(convs, 1):
             setattr(self, f"conv{n}", nn.Conv2d(width, out, kernel, s, kernel // 2, bias=False))
             setattr(self, f"bn{n}", nn.BatchNorm2d(out))
@@ -41,8 +42,10 @@ class Block(nn.Module):
 class PreActBlock(nn.Module):
     def __init__(self, i, o, stride, shortcut):
         super().__init__()
-        self.bn1, self.conv1 = nn.BatchNorm2d(i), nn.Conv2d(i, o, 3, stride, 1, bias=False)
-        self.bn2, self.conv2 = nn.BatchNorm2d(o), nn.Conv2d(o, o, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(i)
+        self.conv1 = nn.Conv2d(i, o, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(o)
+        self.conv2 = nn.Conv2d(o, o, 3, 1, 1, bias=False)
         self.downsample = nn.Identity()
         if stride != 1 or i != o:
             self.downsample = PadShortcut(o - i, stride) if shortcut == "A" else nn.Sequential(
@@ -75,7 +78,8 @@ class ResNet(nn.Module):
     def __init__(self, blocks, bottleneck, num_classes, shortcut="B", variant="v1.5"):
         super().__init__()
         e = 4 if bottleneck else 1
-        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
         inputs = [64, 64 * e, 128 * e, 256 * e]
         for n, (i, count) in enumerate(zip(inputs, blocks, strict=True)):
             setattr(self, f"layer{n + 1}", stage(i, 64 * 2**n, count, 1 if n == 0 else 2, shortcut, bottleneck, variant))
@@ -91,9 +95,12 @@ class CifarResNet(nn.Module):
     def __init__(self, depth, shortcut="A", num_classes=10):
         super().__init__()
         n = (depth - 2) // 6
-        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        self.layer1, self.layer2 = stage(16, 16, n, 1, shortcut), stage(16, 32, n, 2, shortcut)
-        self.layer3, self.linear = stage(32, 64, n, 2, shortcut), nn.Linear(64, num_classes)
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = stage(16, 16, n, 1, shortcut)
+        self.layer2 = stage(16, 32, n, 2, shortcut)
+        self.layer3 = stage(32, 64, n, 2, shortcut)
+        self.linear = nn.Linear(64, num_classes)
 
     def forward(self, x):
         x = self.layer3(self.layer2(self.layer1(torch.relu(self.bn1(self.conv1(x))))))
@@ -105,8 +112,10 @@ class PreActCifarResNet(nn.Module):
         super().__init__()
         n = (depth - 2) // 6
         self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.layer1, self.layer2 = stage(16, 16, n, 1, shortcut, preact=True), stage(16, 32, n, 2, shortcut, preact=True)
-        self.layer3, self.linear = stage(32, 64, n, 2, shortcut, preact=True), nn.Linear(64, num_classes)
+        self.layer1 = stage(16, 16, n, 1, shortcut, preact=True)
+        self.layer2 = stage(16, 32, n, 2, shortcut, preact=True)
+        self.layer3 = stage(32, 64, n, 2, shortcut, preact=True)
+        self.linear = nn.Linear(64, num_classes)
         self.bn = nn.BatchNorm2d(64)
 
     def forward(self, x):

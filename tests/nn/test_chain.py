@@ -12,9 +12,12 @@ X = channels_last(np.maximum(np.random.default_rng(0).standard_normal((4, 8, 20,
 
 def layers(kernel=1, out=32, seed=0):
     rng = np.random.default_rng(seed)
-    conv, norm = nn.Conv2d(8, out, kernel, padding=kernel // 2, bias=False, rng=rng), nn.BatchNorm2d(out)
-    norm.weight.data[...], norm.bias.data[...] = rng.uniform(0.5, 2, out), rng.standard_normal(out)
-    norm.running_mean[...], norm.running_var[...] = rng.standard_normal(out), rng.uniform(0.5, 2, out)
+    conv = nn.Conv2d(8, out, kernel, padding=kernel // 2, bias=False, rng=rng)
+    norm = nn.BatchNorm2d(out)
+    norm.weight.data[...] = rng.uniform(0.5, 2, out)
+    norm.bias.data[...] = rng.standard_normal(out)
+    norm.running_mean[...] = rng.standard_normal(out)
+    norm.running_var[...] = rng.uniform(0.5, 2, out)
     return conv, norm
 
 
@@ -54,7 +57,8 @@ def test_in_training_only_the_fastest_kernels_go_by_way_of_the_scatter_matrix(ch
 
 def test_layers_with_hooks_are_called():
     for listened in (0, 1):
-        pair, seen = [layer.eval() for layer in layers()], []
+        pair = [layer.eval() for layer in layers()]
+        seen = []
         pair[listened].register_forward_hook(lambda module, inputs, y, seen=seen: seen.append(y))
         nn.chain(Tensor(X), *pair, ops.relu)
         assert len(seen) == 1
@@ -139,7 +143,8 @@ NORMS = [lambda: OwnNorm(32), lambda: OwnNormCall(32), lambda: patched_norm(nn.B
 
 def prepared(norm):
     rng = np.random.default_rng(1)
-    norm.running_mean[...], norm.running_var[...] = rng.standard_normal(32), rng.uniform(0.5, 2, 32)
+    norm.running_mean[...] = rng.standard_normal(32)
+    norm.running_var[...] = rng.uniform(0.5, 2, 32)
     return norm
 
 
@@ -147,7 +152,8 @@ def prepared(norm):
 @pytest.mark.parametrize("conv", CONVS, ids=["forward", "call", "patched", "hook", "pre-hook"])
 @pytest.mark.parametrize("way", [nn.chain, lambda x, *layers: nn.Sequential(*layers)(x)], ids=["chain", "Sequential"])
 def test_a_convolution_that_is_not_plain_is_called(conv, training, way):
-    conv, norm = conv(rng=0).train(training), prepared(nn.BatchNorm2d(32)).train(training)
+    conv = conv(rng=0).train(training)
+    norm = prepared(nn.BatchNorm2d(32)).train(training)
     plain = nn.Conv2d(8, 32, 1, bias=False, rng=0)
     plain.weight.data *= 0.5
     other = prepared(nn.BatchNorm2d(32)).train(training)
@@ -159,8 +165,10 @@ def test_a_convolution_that_is_not_plain_is_called(conv, training, way):
 @pytest.mark.parametrize("norm", NORMS, ids=["forward", "call", "patched", "hook"])
 @pytest.mark.parametrize("together", [3, 2])
 def test_a_norm_that_is_not_plain_is_called(norm, training, together):
-    norm, other = prepared(norm()).train(training), prepared(nn.BatchNorm2d(32)).train(training)
-    conv, x = nn.Conv2d(8, 32, 1, bias=False, rng=0).train(training), Tensor(X)
+    norm = prepared(norm()).train(training)
+    other = prepared(nn.BatchNorm2d(32)).train(training)
+    conv = nn.Conv2d(8, 32, 1, bias=False, rng=0).train(training)
+    x = Tensor(X)
     found = nn.chain(x, conv, norm, ops.relu) if together == 3 else nn.chain(conv(x), norm, ops.relu)
     expected = np.maximum(other(conv(x)).data, 0) * 0.5
     np.testing.assert_allclose(found.data, expected, rtol=0, atol=2e-5)
@@ -168,7 +176,9 @@ def test_a_norm_that_is_not_plain_is_called(norm, training, together):
 
 @pytest.mark.parametrize("name", ["forward", "__call__"])
 def test_a_class_that_was_patched_is_called(name, monkeypatch):
-    conv, norm, calls = nn.Conv2d(8, 32, 1, bias=False).eval(), nn.BatchNorm2d(32).eval(), []
+    conv = nn.Conv2d(8, 32, 1, bias=False).eval()
+    norm = nn.BatchNorm2d(32).eval()
+    calls = []
     before = getattr(nn.Conv2d, name)
     monkeypatch.setattr(nn.Conv2d, name, lambda self, x: (calls.append(1), before(self, x))[1])
     nn.chain(Tensor(X), conv, norm)
@@ -176,7 +186,9 @@ def test_a_class_that_was_patched_is_called(name, monkeypatch):
 
 
 def test_a_full_backward_hook_is_called_behind_a_fused_pair():
-    conv, norm, seen = nn.Conv2d(8, 32, 1, bias=False), nn.BatchNorm2d(32), []
+    conv = nn.Conv2d(8, 32, 1, bias=False)
+    norm = nn.BatchNorm2d(32)
+    seen = []
     conv.register_full_backward_hook(lambda m, dx, dy: seen.append(dy[0].shape))
     nn.chain(Tensor(X), conv, norm).sum().backward()
     assert seen == [(4, 32, 20, 20)]
@@ -192,7 +204,8 @@ def test_a_norm_without_running_statistics_or_weights_is_itself_when_fused():
         for training in (True, False):
             both = []
             for fuse in (True, False):
-                conv, norm = nn.Conv2d(8, 32, 1, bias=False, rng=0), nn.BatchNorm2d(32, **options)
+                conv = nn.Conv2d(8, 32, 1, bias=False, rng=0)
+                norm = nn.BatchNorm2d(32, **options)
                 conv.train(training), norm.train(training)
                 y = nn.chain(Tensor(X), conv, norm, ops.relu) if fuse else ops.relu(norm(conv(Tensor(X))))
                 both.append([y.data, *norm.state_dict().values()])
@@ -226,7 +239,8 @@ def test_a_projection_that_was_changed_does_what_its_layers_say():
 
 
 def test_a_setting_that_is_changed_counts_in_both_forms():
-    conv, norm = nn.Conv2d(8, 32, 3, padding=1, bias=False).eval(), nn.BatchNorm2d(32).eval()
+    conv = nn.Conv2d(8, 32, 3, padding=1, bias=False).eval()
+    norm = nn.BatchNorm2d(32).eval()
     conv.stride, norm.eps = 2, 0.5
     fused = nn.chain(Tensor(X), conv, norm).data
     assert fused.shape == (4, 32, 10, 10)
@@ -252,7 +266,8 @@ def test_a_norm_and_its_relu_in_one_pass_give_the_same_bits(training):
 def test_a_hook_on_a_norm_sees_what_comes_before_the_relu():
     x = Tensor(np.array([[-1.0, 2.0]]).reshape(1, 2, 1, 1).astype(np.float32))
     np.testing.assert_array_equal(nn.chain(x, nn.Identity(), ops.relu).data.ravel(), [0, 2])
-    norm, seen = nn.BatchNorm2d(2).eval(), []
+    norm = nn.BatchNorm2d(2).eval()
+    seen = []
     norm.register_forward_hook(lambda module, inputs, y: seen.append(y.data))
     y = nn.chain(x, norm, ops.relu)
     assert seen[0].min() < 0  # what a hook sees is batch norm's, before the ReLU
@@ -261,7 +276,8 @@ def test_a_hook_on_a_norm_sees_what_comes_before_the_relu():
 
 @pytest.mark.parametrize("relu", [ops.relu, nn.functional.relu, nn.ReLU(), nn.ReLU(inplace=True)])
 def test_every_way_to_say_relu_is_computed_together_with_what_stands_before_it(relu):
-    x, norm = Tensor(X, requires_grad=True), nn.BatchNorm2d(8)
+    x = Tensor(X, requires_grad=True)
+    norm = nn.BatchNorm2d(8)
     assert nn.chain(x, norm, relu).node.name == "batch_norm_relu"
     assert nn.chain((x, x), ops.residual_add, relu).node.name == "residual_add_relu"
     np.testing.assert_array_equal(nn.chain((x, x), ops.residual_add, relu).data, np.maximum(2 * X, 0))
@@ -305,7 +321,8 @@ def test_models_of_others_are_fused_without_knowing_of_it():
     """A network as torch's users write one, of modules in a row."""
     net = nn.Sequential(nn.Conv2d(8, 32, 1, bias=False, rng=0), nn.BatchNorm2d(32), nn.ReLU(),
                         nn.Conv2d(32, 8, 3, padding=1, bias=False, rng=0), nn.BatchNorm2d(8), nn.ReLU())
-    y, names = net(Tensor(X)), []
+    y = net(Tensor(X))
+    names = []
     node = y.node
     while node is not None:
         names.append(node.name)

@@ -58,7 +58,8 @@ def test_an_ordered_dict_names_the_layers():
 def test_a_list_of_modules_changes_as_a_python_list_does(kind):
     """Each change, done to a Python list beside it."""
     layers = [nn.Linear(1, i + 1) for i in range(9)]
-    model, expected = kind(*layers[:3]), layers[:3]
+    model = kind(*layers[:3])
+    expected = layers[:3]
 
     def check():
         assert list(model) == expected
@@ -118,7 +119,10 @@ def test_names_that_were_given_stay_and_numbers_follow_the_place():
 
 
 def test_what_is_appended_renames_nothing_and_replaces_nothing():
-    a, b, c, d = linear(), nn.ReLU(), linear(), nn.Tanh()
+    a = linear()
+    b = nn.ReLU()
+    c = linear()
+    d = nn.Tanh()
     model = nn.Sequential({"1": a, "0": b}).append(c)  # in torch likewise
     assert dict(model.named_children()) == {"1": a, "0": b, "2": c}
     assert list(model) == [a, b, c]
@@ -186,7 +190,8 @@ def test_a_slice_is_not_set_and_says_what_to_write():
 
 
 def test_a_module_list_and_a_list_are_joined_and_share_their_modules():
-    first, second = linear(), linear()
+    first = linear()
+    second = linear()
     layers = nn.ModuleList([first])
     joined = layers + [second]
     assert isinstance(joined, nn.ModuleList)

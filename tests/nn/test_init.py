@@ -62,7 +62,8 @@ def test_constants():
 
 @pytest.mark.parametrize("name", FILLS)
 def test_without_rng_the_default_generator_draws(name):
-    fill, w = getattr(init, name), weight(4, 4)
+    fill = getattr(init, name)
+    w = weight(4, 4)
     minires.manual_seed(1)
     first = fill(w).data.copy()
     assert (fill(w).data != first).any()

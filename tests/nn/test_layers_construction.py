@@ -87,7 +87,8 @@ def test_settings_are_attributes_as_in_torch():
              (lambda n: n.AvgPool2d(3, 1), "kernel_size stride padding ceil_mode count_include_pad"),
              (lambda n: n.LayerNorm(3), "normalized_shape eps elementwise_affine")]
     for make, names in pairs:
-        ours, theirs = make(nn), make(torch.nn)
+        ours = make(nn)
+        theirs = make(torch.nn)
         for name in names.split():
             assert getattr(ours, name) == getattr(theirs, name), (ours, name)
 
@@ -122,13 +123,17 @@ def test_what_follows_from_the_weight_follows_a_new_weight():
 @pytest.mark.parametrize("options", [{}, {"affine": False}, {"momentum": None}, {"track_running_stats": False}])
 def test_batch_norm_of_vectors_and_series_is_torchs(shape, options):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    ours, theirs = nn.BatchNorm1d(3, **options).double(), torch.nn.BatchNorm1d(3, **options).double()
+    ours = nn.BatchNorm1d(3, **options).double()
+    theirs = torch.nn.BatchNorm1d(3, **options).double()
     rng = np.random.default_rng(0)
     for mode in ("train", "train", "eval"):
         getattr(ours, mode)(), getattr(theirs, mode)()
-        x, dy = rng.normal(2, 3, shape), rng.standard_normal(shape)
-        a, b = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
-        ya, yb = ours(a), theirs(b)
+        x = rng.normal(2, 3, shape)
+        dy = rng.standard_normal(shape)
+        a = Tensor(x, requires_grad=True)
+        b = torch.tensor(x, requires_grad=True)
+        ya = ours(a)
+        yb = theirs(b)
         ya.backward(dy)
         yb.backward(torch.tensor(dy))
         np.testing.assert_allclose(ya.data, yb.detach().numpy(), rtol=1e-12, atol=1e-12)
@@ -159,8 +164,10 @@ def test_gradients_of_the_layers_are_measured(layer, shape):
     assert report.passed, str(report)
 
 
-LOGITS, CLASSES = np.random.default_rng(0).standard_normal((5, 3)) * 2, np.array([0, 2, -1, 1, 2])
-WEIGHT, OTHER = np.array([0.5, 1.0, 2.0]), np.random.default_rng(1).random((5, 3))
+LOGITS = np.random.default_rng(0).standard_normal((5, 3)) * 2
+CLASSES = np.array([0, 2, -1, 1, 2])
+WEIGHT = np.array([0.5, 1.0, 2.0])
+OTHER = np.random.default_rng(1).random((5, 3))
 
 
 @pytest.mark.parametrize(("name", "options", "target"), [
@@ -179,8 +186,10 @@ def test_losses_are_torchs_and_their_gradients_are_measured(name, options, targe
     theirs = getattr(torch.nn, name)(**{k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()})
     for given in (options, {k: Tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}):
         ours = getattr(nn, name)(**given)
-        x, t = Tensor(LOGITS, requires_grad=True), torch.tensor(LOGITS, requires_grad=True)
-        y, expected = ours(x, target), theirs(t, torch.tensor(target))
+        x = Tensor(LOGITS, requires_grad=True)
+        t = torch.tensor(LOGITS, requires_grad=True)
+        y = ours(x, target)
+        expected = theirs(t, torch.tensor(target))
         dy = np.random.default_rng(2).standard_normal(y.shape)
         y.backward(dy)
         expected.backward(torch.tensor(dy))
@@ -201,8 +210,11 @@ def test_functional_has_torchs_names_and_order_of_arguments():
     import minires.nn.functional as F
     T = torch.nn.functional
     assert F is nn.functional
-    x, w, v = np.random.default_rng(0).standard_normal((2, 3, 5, 6)) * 4, np.random.default_rng(1).random((4, 3, 2, 2)), WEIGHT
-    mean, rows = np.array([0.1, -0.2, 0.3]), x[:, :, 0, 0]
+    x = np.random.default_rng(0).standard_normal((2, 3, 5, 6)) * 4
+    w = np.random.default_rng(1).random((4, 3, 2, 2))
+    v = WEIGHT
+    mean = np.array([0.1, -0.2, 0.3])
+    rows = x[:, :, 0, 0]
     calls = [("relu", x, True), ("relu6", x, False), ("leaky_relu", x, 0.2, True), ("silu", x, True), ("sigmoid", x),
              ("tanh", x), ("gelu", x), ("softmax", x, 1), ("log_softmax", x, -1), ("max_pool2d", x, 2, 1, 1),
              ("avg_pool2d", x, 3, 2, 1, True, False), ("adaptive_avg_pool2d", x, (1, 2)), ("conv2d", x, w, None, 2, 1),

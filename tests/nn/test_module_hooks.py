@@ -21,7 +21,8 @@ def test_hooks_may_see_and_change_keywords():
     class Scaled(nn.Module):
         def forward(self, x, *, scale):
             return x * scale
-    layer, seen = Scaled(), []
+    layer = Scaled()
+    seen = []
     layer.register_forward_pre_hook(lambda m, inputs, kw: (inputs, {"scale": kw["scale"] + 1}), with_kwargs=True)
     layer.register_forward_hook(lambda m, inputs, kw, y: seen.append((len(inputs), kw)), with_kwargs=True)
     assert layer(Tensor([2.0]), scale=3.0).item() == 8
@@ -33,7 +34,8 @@ def test_hooks_may_see_and_change_keywords():
 
 @pytest.mark.parametrize("register", ["register_forward_pre_hook", "register_forward_hook", "register_full_backward_hook"])
 def test_a_handle_takes_the_hook_away_in_three_ways(register):
-    layer, calls = nn.ReLU(), []
+    layer = nn.ReLU()
+    calls = []
 
     def called():
         calls.clear()
@@ -42,7 +44,8 @@ def test_a_handle_takes_the_hook_away_in_three_ways(register):
 
     def add():
         return getattr(layer, register)(lambda *arguments: calls.append(arguments))
-    first, second = add(), add()
+    first = add()
+    second = add()
     assert called() == 2
     first.remove()
     first.remove()  # again does nothing
@@ -58,7 +61,8 @@ def test_a_handle_takes_the_hook_away_in_three_ways(register):
 
 
 def test_a_prepended_hook_comes_first_and_a_hook_may_leave_while_hooks_run():
-    layer, seen = nn.Identity(), []
+    layer = nn.Identity()
+    seen = []
     late = layer.register_forward_hook(lambda *_: seen.append("late"))
     layer.register_forward_hook(lambda *_: (seen.append("early"), late.remove())[0], prepend=True)
     layer(1)
@@ -78,7 +82,8 @@ class Two(nn.Module):
 
 
 def listened(**options):
-    layer, seen = Two(), []
+    layer = Two()
+    seen = []
     layer.register_full_backward_hook(lambda module, dx, dy: seen.append((module, dx, dy)))
     return layer, seen
 
@@ -108,7 +113,8 @@ def test_an_input_without_a_gradient_gives_none_and_the_hook_is_called_all_the_s
 
 def test_several_inputs_and_outputs_come_together_in_one_call():
     layer, seen = listened()
-    x, v = leaf(1.0, 1.0), leaf(2.0, 3.0)
+    x = leaf(1.0, 1.0)
+    v = leaf(2.0, 3.0)
     y, z = layer(x, v, True)
     (y.sum() + (z * 2.0).sum()).backward()
     assert len(seen) == 1
@@ -121,7 +127,8 @@ def test_several_inputs_and_outputs_come_together_in_one_call():
 
 def test_an_output_that_is_not_used_has_no_gradient():
     layer, seen = listened()
-    x, v = leaf(1.0, 1.0), leaf(2.0, 3.0)
+    x = leaf(1.0, 1.0)
+    v = leaf(2.0, 3.0)
     layer(x, v, both=True)[1].sum().backward()
     _, (dx, dv), (dy, dz) = seen[0]
     assert dx is None
@@ -161,7 +168,8 @@ def test_a_retained_graph_calls_the_hook_on_each_backward():
 
 def test_the_arrays_that_a_hook_keeps_are_not_written_into_later():
     """The engine adds in place, and ReLU writes over ∂L/∂y, where nobody else has the array; a hook has it."""
-    layer, seen = nn.ReLU(), []
+    layer = nn.ReLU()
+    seen = []
     layer.register_full_backward_hook(lambda module, dx, dy: seen.append((dx[0], dy[0])))
     x = Tensor(np.random.default_rng(0).standard_normal((4, 8)), requires_grad=True)
     h = x * 1.5

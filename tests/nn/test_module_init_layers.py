@@ -43,7 +43,8 @@ def test_the_state_is_the_living_arrays():
 
 
 def test_loading_reports_everything_at_once_and_changes_nothing():
-    model, state = net(), {k: v + 1 for k, v in net().state_dict().items()}
+    model = net()
+    state = {k: v + 1 for k, v in net().state_dict().items()}
     del state["0.bias"]
     state["9.weight"] = np.ones(1)
     state["5.weight"] = np.ones((3, 4))
@@ -199,12 +200,15 @@ LAYERS = [
 @pytest.mark.parametrize(("ours", "theirs"), LAYERS, ids=range(len(LAYERS)))
 def test_layers_are_torchs(ours, theirs):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    a, b = ours().to(np.float64), theirs(torch).double()
+    a = ours().to(np.float64)
+    b = theirs(torch).double()
     assert list(a.state_dict()) == list(b.state_dict())
     b.load_state_dict({k: torch.tensor(np.ascontiguousarray(v).reshape(v.shape)) for k, v in a.state_dict().items()})
     x = np.random.default_rng(1).standard_normal((3, 4, 6, 5))
-    xa, xb = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
-    ya, yb = a(xa), b(xb)
+    xa = Tensor(x, requires_grad=True)
+    xb = torch.tensor(x, requires_grad=True)
+    ya = a(xa)
+    yb = b(xb)
     np.testing.assert_allclose(ya.data, yb.detach().numpy(), rtol=1e-12, atol=1e-13)
     dy = np.random.default_rng(2).standard_normal(ya.shape)
     ya.backward(dy)
@@ -221,10 +225,13 @@ def test_layers_compute_on_a_gpu_what_they_compute_here(layer, place):
     """Output, gradients and what a layer remembers; Dropout's mask, too, which is drawn on the host."""
     rng = np.random.default_rng(1)
     x = rng.standard_normal((3, 2 if layer is net else 4, 6, 5))
-    here, there = layer().to(np.float64), layer().to(np.float64).to(place.device)
-    xa, xb = Tensor(x, requires_grad=True), Tensor(x, device=place.device)
+    here = layer().to(np.float64)
+    there = layer().to(np.float64).to(place.device)
+    xa = Tensor(x, requires_grad=True)
+    xb = Tensor(x, device=place.device)
     xb.requires_grad = True
-    ya, yb = here(xa), there(xb)
+    ya = here(xa)
+    yb = there(xb)
     dy = rng.standard_normal(ya.shape)
     ya.backward(dy)
     yb.backward(place.array(dy))
@@ -237,14 +244,16 @@ def test_layers_compute_on_a_gpu_what_they_compute_here(layer, place):
 
 def test_the_memory_of_batch_norm_after_three_batches_is_torchs():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    ours, theirs = nn.BatchNorm2d(2, eps=0.01, momentum=0.3), torch.nn.BatchNorm2d(2, eps=0.01, momentum=0.3)
+    ours = nn.BatchNorm2d(2, eps=0.01, momentum=0.3)
+    theirs = torch.nn.BatchNorm2d(2, eps=0.01, momentum=0.3)
     rng = np.random.default_rng(0)
     for N in (2, 3, 5):
         x = rng.normal(3, 2, (N, 2, 4, 3)).astype(np.float32)
         ours(Tensor(x)), theirs(torch.tensor(x))
     for name, array in ours.state_dict().items():
         np.testing.assert_allclose(array, theirs.state_dict()[name].numpy(), rtol=1e-6)
-    y, expected = ours.eval()(Tensor(x)).data, theirs.eval()(torch.tensor(x)).detach().numpy()
+    y = ours.eval()(Tensor(x)).data
+    expected = theirs.eval()(torch.tensor(x)).detach().numpy()
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
 
 

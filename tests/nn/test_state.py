@@ -15,7 +15,8 @@ def net(classes=4):
 
 
 def test_the_pair_is_torchs():
-    model, state = net(), net().state_dict()
+    model = net()
+    state = net().state_dict()
     assert model.load_state_dict(state) == ([], [])
     assert repr(model.load_state_dict(state)) == "<All keys matched successfully>"
     del state["0.bias"]
@@ -64,7 +65,8 @@ def test_a_state_that_does_not_fit_says_what_to_do_and_changes_nothing(change, m
 
 
 def test_the_advice_about_another_number_of_classes_works():
-    model, state = net(classes=7), net().state_dict()
+    model = net(classes=7)
+    state = net().state_dict()
     rest = {name: array for name, array in state.items() if not name.startswith("2.")}
     assert model.load_state_dict(rest, strict=False).missing_keys == ["2.weight", "2.bias"]
     np.testing.assert_array_equal(model[0].weight.data, state["0.weight"])
@@ -97,7 +99,8 @@ def test_a_count_of_any_integer_type_is_loaded_where_it_fits():
 
 def test_parameters_of_torch_are_taken_with_their_graph():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    theirs, ours = torch.nn.Linear(2, 3), nn.Linear(2, 3)
+    theirs = torch.nn.Linear(2, 3)
+    ours = nn.Linear(2, 3)
     ours.load_state_dict(dict(theirs.named_parameters()))
     np.testing.assert_array_equal(ours.weight.data, theirs.weight.detach().numpy())
     with pytest.raises(CheckpointError, match="weight is no array that can be read here"):

@@ -22,7 +22,8 @@ def p(*shape):
     return rng.uniform(0.5, 2, shape)
 
 
-X, V = n(2, 4, 7, 6), n(3, 5)
+X = n(2, 4, 7, 6)
+V = n(3, 5)
 TARGET = np.array([0, 2, 1, 4, 2, 0])
 RUNNING = {"running_mean": n(4), "running_var": p(4)}
 
@@ -239,7 +240,8 @@ def both_sides(ours, theirs, inputs, dtype, laid_out=lambda a: a):
     """[y, gradients…] of ours and of torch's under the same random upstream."""
     xs = [Tensor(laid_out(a.astype(dtype)), requires_grad=True) for a in inputs]
     ts = [torch.tensor(a.astype(dtype), requires_grad=True) for a in inputs]
-    y, t = ours(*xs), theirs(*ts)
+    y = ours(*xs)
+    t = theirs(*ts)
     assert y.shape == tuple(t.shape)
     upstream = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
     y.backward(upstream)
@@ -301,7 +303,9 @@ def test_any_pooling_is_torchs_or_refused_by_both(seed):
 @pytest.mark.parametrize("seed", range(30))
 def test_same_padding_is_torchs_for_any_kernel_and_dilation(seed, kernel):
     rng = np.random.default_rng(seed)
-    K, D, (H, W) = rng.integers(1, 6, 2), tuple(int(d) for d in rng.integers(1, 4, 2)), rng.integers(1, 9, 2)
+    K = rng.integers(1, 6, 2)
+    D = tuple(int(d) for d in rng.integers(1, 4, 2))
+    (H, W) = rng.integers(1, 9, 2)
     groups = int(rng.integers(1, 3))
     inputs = rng.standard_normal((2, 4, H, W)), rng.standard_normal((6, 4 // groups, *K)), rng.standard_normal(6)
     ours, theirs = with_settings(ops.conv2d, F.conv2d, padding="same", dilation=D, groups=groups)

@@ -187,7 +187,8 @@ def test_bad_input_is_refused_with_one_clear_line(error, call, message, backend,
 
 
 def test_no_pictures_are_a_valid_batch():
-    x, weight = t(0, 4, 6, 5), Tensor(w().data, requires_grad=True)
+    x = t(0, 4, 6, 5)
+    weight = Tensor(w().data, requires_grad=True)
     y = ops.conv2d(x, weight, padding=1)
     assert y.shape == (0, 6, 6, 5)
     y.sum().backward()
@@ -208,7 +209,8 @@ def test_any_view_is_a_valid_input(view):
 @pytest.mark.parametrize("place", GPUS)
 @pytest.mark.parametrize("where", ["target", "weight", "running_mean", "gradient", "x"])
 def test_arrays_on_two_devices_are_refused_with_one_clear_line(place, where):
-    x, here = Tensor(place.array(ones((2, 3), np.float32)), requires_grad=True), ones(3, np.float32)
+    x = Tensor(place.array(ones((2, 3), np.float32)), requires_grad=True)
+    here = ones(3, np.float32)
     there = place.array(here)
     calls = {
         "target": lambda: ops.cross_entropy(x, np.array([0, 1])),

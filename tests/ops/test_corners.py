@@ -58,7 +58,8 @@ def test_what_does_not_fit_is_refused_in_the_ops_own_words(call, error, message)
 @pytest.mark.parametrize("wrong", [np.ma.masked_array([1.0, 1.0], [0, 1]), np.ones(2, complex), np.array(["a", "b"]),
                                    np.array([1, 2], "M8[s]"), np.array([1.0, None])], ids=["masked", "complex", "text", "dates", "objects"])
 def test_a_setting_is_an_array_of_numbers(wrong):
-    logits, target = t(3, 2), np.array([0, 1, 1])
+    logits = t(3, 2)
+    target = np.array([0, 1, 1])
     for call in (lambda: ops.cross_entropy(logits, target, weight=wrong), lambda: ops.clip(t(2), min=wrong),
                  lambda: ops.binary_cross_entropy_with_logits(t(3, 2), t(3, 2), weight=wrong)):
         with pytest.raises(DTypeError, match=r"weight|min"):
@@ -90,7 +91,8 @@ def test_an_empty_list_selects_nothing_and_has_a_gradient_of_zeros():
 
 
 def test_indices_may_be_changed_after_they_were_taken_along():
-    x, indices = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True), np.array([[2], [0]])
+    x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    indices = np.array([[2], [0]])
     y = ops.take_along_dim(x, indices, dim=1)
     indices[...] = 1
     y.sum().backward()

@@ -160,7 +160,9 @@ def test_conv_norm_of_float32_is_as_exact_as_conv2d_and_batch_norm():
     rng = np.random.default_rng(0)
     mixed = rng.standard_normal((16, 16)) / 4  # channels that know of each other, as those behind a ReLU do
     x = np.maximum(channels_last(np.einsum("nchw,cd->ndhw", rng.standard_normal((4, 16, 20, 20)), mixed)) + 0.5, 0)
-    w, weight, bias = rng.standard_normal((64, 16, 1, 1)), rng.uniform(0.5, 2, 64), rng.standard_normal(64)
+    w = rng.standard_normal((64, 16, 1, 1))
+    weight = rng.uniform(0.5, 2, 64)
+    bias = rng.standard_normal(64)
     dy = channels_last(rng.standard_normal((4, 64, 20, 20)))
 
     def two(x, w, weight, bias, dy):
@@ -184,7 +186,8 @@ def test_conv_norm_of_float32_is_as_exact_as_conv2d_and_batch_norm():
 def test_conv_norm_knows_small_variances_among_large_ones():
     """Weights for which nearly all cancels: σ² is 1e-8 of what its terms are, and still right to 1e-4."""
     rng = np.random.default_rng(0)
-    common, own = rng.standard_normal((4, 1, 16, 16)), rng.standard_normal((4, 8, 16, 16))
+    common = rng.standard_normal((4, 1, 16, 16))
+    own = rng.standard_normal((4, 8, 16, 16))
     x = (1000 + common + 1e-4 * own).astype(np.float32)
     w = rng.standard_normal((32, 8, 1, 1)).astype(np.float32)
     w = np.round((w - w.mean(axis=1, keepdims=True)) * 64) / 64
@@ -199,7 +202,9 @@ def test_conv_norm_knows_small_variances_among_large_ones():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_conv_norm_makes_no_map_but_y(training):
-    x, w, v = np.ones((2, 3, 4, 4)), np.ones((12, 3, 1, 1)), np.ones(12)
+    x = np.ones((2, 3, 4, 4))
+    w = np.ones((12, 3, 1, 1))
+    v = np.ones(12)
     for relu in (False, True):
         y, backward = ops.conv_norm.raw(x, w, v, v, running_mean=v, running_var=v, training=training, relu=relu)
         kept = [cell.cell_contents for cell in backward.__closure__]
@@ -210,7 +215,8 @@ def test_conv_norm_computes_no_gradient_of_pictures(monkeypatch):
     def not_wanted(*arguments):
         raise AssertionError
     monkeypatch.setattr(kernels, "conv_dx_dw", not_wanted)
-    w, v = Tensor(np.ones((4, 2, 1, 1)), requires_grad=True), np.ones(4)
+    w = Tensor(np.ones((4, 2, 1, 1)), requires_grad=True)
+    v = np.ones(4)
     ops.conv_norm(np.random.default_rng(0).standard_normal((2, 2, 3, 3)), w, v, v, training=True).backward(
         np.random.default_rng(1).standard_normal((2, 4, 3, 3)))
     assert np.abs(w.grad).max() > 0
@@ -218,7 +224,9 @@ def test_conv_norm_computes_no_gradient_of_pictures(monkeypatch):
 
 def test_conv_norm_in_evaluation_computes_no_gradient_of_fixed_weights(monkeypatch):
     rng = np.random.default_rng(0)
-    x, w, v = rng.standard_normal((2, 2, 5, 5)), rng.standard_normal((4, 2, 3, 3)), np.ones(4)
+    x = rng.standard_normal((2, 2, 5, 5))
+    w = rng.standard_normal((4, 2, 3, 3))
+    v = np.ones(4)
     y, backward = ops.conv_norm.raw(x, w, v, v, running_mean=v, running_var=v)
     expected = backward(y)[0]
 
@@ -244,7 +252,8 @@ def test_ties_follow_the_conventions():
 
 def test_batch_norms_backward_keeps_y_for_its_relu_only():
     """A map of each batch norm more would make a step of ResNet-50 200 MB larger."""
-    x, v = np.random.default_rng(0).standard_normal((2, 3, 4, 4)), np.ones(3)
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 4))
+    v = np.ones(3)
     for op, keeps in ((ops.batch_norm, False), (ops.batch_norm_relu, True)):
         y, backward = op.raw(x, v, v, training=True)
         kept = any(owner(cell.cell_contents) is owner(y) for cell in backward.__closure__)
@@ -256,7 +265,8 @@ def test_batch_norms_backward_keeps_y_for_its_relu_only():
 def test_what_a_relu_or_a_window_passed_over_gets_no_gradient_be_the_upstream_infinite(backend, value, dtype):
     """As in PyTorch: nothing is multiplied by 0, for 0·∞ is a NaN."""
     row = np.array([[[[-1, 3, 0, -0.0, 2, -4]]]], dtype)
-    x, dy = backend.array(row), backend.array(np.full_like(row, value))
+    x = backend.array(row)
+    dy = backend.array(np.full_like(row, value))
     passed = np.where(row > 0, value, 0)
     np.testing.assert_array_equal(host(ops.relu.raw(x)[1](dy)), passed)
     for dx in ops.residual_add_relu.raw(x, x)[1](dy):

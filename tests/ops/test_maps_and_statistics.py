@@ -18,7 +18,8 @@ from minires.errors import DTypeError, OptionError, ShapeError
 ])
 def test_statistics_that_a_batch_could_not_be_mixed_into_are_refused(settings, error, message):
     given = {"training": True, **settings}
-    x, ones = Tensor(np.random.default_rng(0).standard_normal((4, 2))), np.ones(2)
+    x = Tensor(np.random.default_rng(0).standard_normal((4, 2)))
+    ones = np.ones(2)
     with pytest.raises(error, match=f"batch_norm: {message}"):
         ops.batch_norm(x, ones, ones, **given)
     with no_grad(), pytest.raises(error, match=f"conv_norm: {message}"):
@@ -26,7 +27,8 @@ def test_statistics_that_a_batch_could_not_be_mixed_into_are_refused(settings, e
 
 
 def test_integers_serve_as_statistics_where_they_are_only_read():
-    x, ones = Tensor([[3.0, 5.0]], dtype=np.float64), np.ones(2)
+    x = Tensor([[3.0, 5.0]], dtype=np.float64)
+    ones = np.ones(2)
     y = ops.batch_norm(x, ones, ones * 0, running_mean=np.array([1, 2]), running_var=np.array([1, 9]), eps=0.0)
     np.testing.assert_allclose(y.data, [[2, 1]], rtol=1e-15)
 

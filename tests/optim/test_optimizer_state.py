@@ -24,7 +24,8 @@ def test_all_settings_are_in_the_state():
 
 def test_what_is_kept_goes_by_the_settings_that_are_loaded():
     p = params()
-    with_momentum, without = optim.SGD(p, 0.1, 0.9, nesterov=True), optim.SGD(p, 0.2)
+    with_momentum = optim.SGD(p, 0.1, 0.9, nesterov=True)
+    without = optim.SGD(p, 0.2)
     p[0].grad = np.ones(2)
     with_momentum.step()
     other = optim.SGD(p, 0.2)
@@ -81,7 +82,8 @@ def test_what_is_loaded_lies_in_memory_as_its_parameter_does():
     assert optimizer.state[0]["momentum_buffer"].strides == weight.strides
 
 
-STEPS, BUFFER = {"steps": np.array([1])}, {"momentum_buffer.0": np.ones(2)}
+STEPS = {"steps": np.array([1])}
+BUFFER = {"momentum_buffer.0": np.ones(2)}
 
 
 @pytest.mark.parametrize(("momentum", "state", "message"), [
@@ -138,7 +140,8 @@ def test_a_whole_setting_of_ones_own_is_loaded_as_a_whole_number_or_refused():
 
 
 def test_a_setting_that_is_written_as_a_list_is_in_the_state():
-    optimizer, other = optim.Adam(params()), optim.Adam(params())
+    optimizer = optim.Adam(params())
+    other = optim.Adam(params())
     optimizer.param_groups[0]["betas"] = [0.5, 0.6]
     other.load_state_dict(optimizer.state_dict())
     assert other.param_groups[0]["betas"] == (0.5, 0.6)
@@ -151,7 +154,8 @@ class Own(optim.Optimizer):
 
 @pytest.mark.parametrize("written", [[1.0, 3.0], (1.0, 3.0), np.array([1.0, 3.0])])
 def test_several_numbers_of_ones_own_are_in_the_state_as_they_were(written):
-    optimizer, other = Own(params(), decays=written), Own(params(), decays=type(written)([5, 5]) if not isinstance(
+    optimizer = Own(params(), decays=written)
+    other = Own(params(), decays=type(written)([5, 5]) if not isinstance(
         written, np.ndarray) else np.array([5.0, 5.0]))
     other.load_state_dict(optimizer.state_dict())
     assert repr(other.param_groups[0]["decays"]) == repr(written)

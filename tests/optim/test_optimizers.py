@@ -37,13 +37,16 @@ def test_twenty_steps_are_torchs(name, settings, dtype, units):
     """20 steps of a few roundings each on both sides: 2·20 rounding units."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     ours = tensors(dtype)
-    theirs, memory = [torch.tensor(t.data.copy(), requires_grad=True) for t in ours], [t.data for t in ours]
-    a, b = getattr(optim, name)(ours, lr=0.1, **settings), getattr(torch.optim, name)(theirs, lr=0.1, **settings)
+    theirs = [torch.tensor(t.data.copy(), requires_grad=True) for t in ours]
+    memory = [t.data for t in ours]
+    a = getattr(optim, name)(ours, lr=0.1, **settings)
+    b = getattr(torch.optim, name)(theirs, lr=0.1, **settings)
     for step in range(20):
         a.lr = 0.1 / (1 + step)
         b.param_groups[0]["lr"] = 0.1 / (1 + step)
         for p, q, g in zip(ours, theirs, gradients(dtype, step), strict=True):
-            p.grad, q.grad = g, torch.tensor(g)
+            p.grad = g
+            q.grad = torch.tensor(g)
         a.step()
         b.step()
     for p, q, array in zip(ours, theirs, memory, strict=True):
@@ -97,7 +100,8 @@ def test_groups_override_the_defaults():
     p, q = tensors(np.float64)[:2]
     optimizer = optim.SGD([{"params": [p], "weight_decay": 0.0}, {"params": [q]}], 0.5, weight_decay=0.1)
     before = p.data.copy(), q.data.copy()
-    p.grad, q.grad = np.zeros(p.shape), np.zeros(q.shape)
+    p.grad = np.zeros(p.shape)
+    q.grad = np.zeros(q.shape)
     optimizer.step()
     np.testing.assert_array_equal(p.data, before[0])
     np.testing.assert_allclose(q.data, before[1] * 0.95)
@@ -111,7 +115,8 @@ def test_a_group_with_its_own_rate_keeps_its_ratio_to_the_schedule():
         optimizer.lr = lr
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.03, 0.3], rel=1e-15)
     before = p.data.copy(), q.data.copy()
-    p.grad, q.grad = np.ones(p.shape), np.ones(q.shape)
+    p.grad = np.ones(p.shape)
+    q.grad = np.ones(q.shape)
     optimizer.step()
     np.testing.assert_allclose(before[0] - p.data, 0.03, rtol=1e-13)
     np.testing.assert_allclose(before[1] - q.data, 0.3, rtol=1e-13)
@@ -156,7 +161,8 @@ def test_a_parameter_whose_gradient_comes_late_is_stepped_as_torch_does():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     ours = tensors(np.float64)
     theirs = [torch.tensor(t.data.copy(), requires_grad=True) for t in ours]
-    a, b = optim.AdamW(ours, lr=0.1), torch.optim.AdamW(theirs, lr=0.1)
+    a = optim.AdamW(ours, lr=0.1)
+    b = torch.optim.AdamW(theirs, lr=0.1)
     for step in range(8):
         for i, (p, q, g) in enumerate(zip(ours, theirs, gradients(np.float64, step), strict=True)):
             absent = i == 1 and step < 5
@@ -275,7 +281,8 @@ def test_a_frozen_parameter_is_left_alone_until_it_is_thawed():
     layer = nn.Linear(3, 2, rng=0)
     layer.bias.requires_grad = False
     optimizer = optim.SGD(layer.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
-    before, x = layer.bias.data.copy(), Tensor(np.ones((4, 3), np.float32))
+    before = layer.bias.data.copy()
+    x = Tensor(np.ones((4, 3), np.float32))
     layer(x).sum().backward()
     optimizer.step()
     np.testing.assert_array_equal(layer.bias.data, before)
@@ -294,11 +301,13 @@ def test_what_is_written_into_a_group_takes_effect_and_is_checked():
     optimizer.param_groups[0]["lr"] = 0.25
     assert optimizer.lr == 0.25
     optimizer.param_groups[1]["weight_decay"] = 0.5
-    p.grad, q.grad = np.ones(p.shape), np.ones(q.shape)
+    p.grad = np.ones(p.shape)
+    q.grad = np.ones(q.shape)
     optimizer.step()
     np.testing.assert_allclose(p.data, before[0] - 0.25, rtol=1e-15)
     np.testing.assert_allclose(q.data, before[1] - 0.5 * (1 + 0.5 * before[1]), rtol=1e-14, atol=1e-15)
-    optimizer.param_groups[1]["lr"], changed = float("nan"), p.data.copy()
+    optimizer.param_groups[1]["lr"] = float("nan")
+    changed = p.data.copy()
     with pytest.raises(OptionError, match="lr must be a finite number of at least 0, got nan"):
         optimizer.step()
     np.testing.assert_array_equal(p.data, changed)
@@ -332,7 +341,8 @@ def test_a_group_can_be_added_later():
     optimizer.step()
     optimizer.add_param_group({"params": [q], "lr": 0.05})
     optimizer.lr = 1.0
-    before, q.grad = q.data.copy(), np.ones(q.shape)
+    before = q.data.copy()
+    q.grad = np.ones(q.shape)
     optimizer.step()
     np.testing.assert_allclose(q.data, before - 0.1, rtol=1e-14)
     with pytest.raises(OptionError, match="given twice"):
@@ -343,7 +353,8 @@ def test_a_group_can_be_added_later():
 def test_zero_grad_forgets_or_fills_with_zeros():
     p, q, scalar = tensors(np.float32)[:3]
     optimizer = optim.SGD([p, q, scalar], 0.1)
-    p.grad, scalar.grad = np.ones(p.shape, np.float32), np.ones((), np.float32)
+    p.grad = np.ones(p.shape, np.float32)
+    scalar.grad = np.ones((), np.float32)
     optimizer.zero_grad(set_to_none=False)
     np.testing.assert_array_equal(p.grad, np.zeros(p.shape, np.float32))
     assert p.grad.dtype == np.float32
@@ -398,9 +409,11 @@ def test_a_gradient_that_does_not_fit_is_refused():
 
 
 def test_nothing_is_changed_where_one_gradient_does_not_fit():
-    p, q = params()[0], params()[0]
+    p = params()[0]
+    q = params()[0]
     optimizer = optim.SGD([p, q], 0.1, momentum=0.9)
-    p.grad, q.grad = np.ones(2), np.ones(3)
+    p.grad = np.ones(2)
+    q.grad = np.ones(3)
     with pytest.raises(ShapeError):
         optimizer.step()
     np.testing.assert_array_equal(p.data, np.ones(2))
@@ -412,7 +425,8 @@ def test_a_parameter_that_has_another_shape_since_is_refused():
     optimizer = optim.SGD([p], 0.1, momentum=0.9)
     p.grad = np.ones(2)
     optimizer.step()
-    p.data, p.grad = np.ones((3, 2)), np.ones((3, 2))
+    p.data = np.ones((3, 2))
+    p.grad = np.ones((3, 2))
     with pytest.raises(ShapeError, match=r"is now \(3, 2\), its momentum_buffer is \(2,\)"):
         optimizer.step()
 
@@ -428,7 +442,8 @@ def test_what_is_kept_for_a_parameter_follows_it_to_another_dtype(make):
     for step, dtype in enumerate([np.float32, np.float64, np.float64, np.float32]):
         layer.to(dtype)
         g = np.random.default_rng(step).standard_normal((2, 3)).astype(np.float32)
-        layer.weight.grad, reference.grad = g.astype(dtype), g.astype(np.float64)
+        layer.weight.grad = g.astype(dtype)
+        reference.grad = g.astype(np.float64)
         optimizer.step()
         other.step()
         assert {a.dtype for a in optimizer.state[0].values()} == {np.dtype(dtype)}
@@ -438,7 +453,8 @@ def test_what_is_kept_for_a_parameter_follows_it_to_another_dtype(make):
 @pytest.mark.parametrize(("stored", "wanted"), [(np.float32, np.float64), (np.float64, np.float32)])
 def test_a_state_is_loaded_into_the_parameters_dtype(stored, wanted):
     p, q = (Tensor(np.ones(2, dtype), requires_grad=True) for dtype in (stored, wanted))
-    one, other = optim.SGD([p], 0.1, momentum=0.5), optim.SGD([q], 0.1, momentum=0.5)
+    one = optim.SGD([p], 0.1, momentum=0.5)
+    other = optim.SGD([q], 0.1, momentum=0.5)
     p.grad = np.ones(2, stored)
     one.step()
     other.load_state_dict(one.state_dict())
@@ -452,7 +468,8 @@ def test_a_state_is_loaded_into_the_parameters_dtype(stored, wanted):
 @pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.AdamW(p, 0.1)])
 def test_what_is_kept_for_a_parameter_follows_it_to_another_device(place, make):
     rng = np.random.default_rng(0)
-    start, gradients = rng.standard_normal((2, 3)), rng.standard_normal((4, 2, 3))
+    start = rng.standard_normal((2, 3))
+    gradients = rng.standard_normal((4, 2, 3))
     ends = []
     for places in (["cpu"] * 4, ["cpu", place.device, place.device, "cpu"]):
         layer = nn.Linear(3, 2, bias=False, rng=0).to(np.float64)

@@ -161,7 +161,8 @@ def test_lists_and_tensors_are_taken_as_one_process_takes_them():
 
 
 def test_vectors_are_shared_as_images_are():
-    images, labels = np.random.default_rng(0).standard_normal((5, 4)), np.array([0, 1, 2, 0, 1])
+    images = np.random.default_rng(0).standard_normal((5, 4))
+    labels = np.array([0, 1, 2, 0, 1])
     found = []
     for n in (1, 2):
         model = nn.Sequential(nn.Linear(4, 6, rng=0), nn.ReLU(), nn.Linear(6, 3, rng=1)).to(np.float64)
@@ -180,7 +181,8 @@ def clipped(dw):
 def test_hooks_on_parameters_get_the_whole_gradient_once(when):
     found = []
     for n in (1, 3):
-        model, calls = network(), []
+        model = network()
+        calls = []
 
         def register(model=model, calls=calls):
             for name, p in model.named_parameters():
@@ -215,7 +217,8 @@ def test_a_hook_on_a_parameter_that_takes_the_gradient_away_is_heard():
 
 
 def test_a_hook_may_remove_itself_and_others():
-    model, calls = network(), []
+    model = network()
+    calls = []
     handles = []
 
     def once(_):
@@ -258,7 +261,9 @@ def test_hooks_on_parameters_are_called_from_the_loss_back():
 
 class Listening(nn.Module):
     def __init__(self, listen):
-        self.first, self.second, self.listen = nn.Linear(4, 4, rng=0), nn.Linear(4, 3, rng=1), listen
+        self.first = nn.Linear(4, 4, rng=0)
+        self.second = nn.Linear(4, 3, rng=1)
+        self.listen = listen
 
     def forward(self, x):
         h = self.first(x)
@@ -274,7 +279,8 @@ class Listening(nn.Module):
 ], ids=["a hook", "a gradient that is kept", "a hook on a parameter in forward", "another hook in forward"])
 def test_a_gradient_of_a_part_that_is_asked_for_is_refused(listen):
     model = Listening(listen).to(np.float64)
-    images, labels = np.random.default_rng(0).standard_normal((4, 4)), np.array([0, 1, 2, 0])
+    images = np.random.default_rng(0).standard_normal((4, 4))
+    labels = np.array([0, 1, 2, 0])
     with Replicas(model, 2) as replicas:
         with pytest.raises(GraphError, match=r"the gradient at \w+ is asked for .* use one process, or a hook"):
             replicas.gradients(images, labels)
@@ -321,7 +327,8 @@ def test_a_graph_of_many_paths_is_looked_at_once():
             for _ in range(60):
                 x = (x + x) * 0.5
             return x
-    images, labels = np.random.default_rng(0).standard_normal((4, 4)), np.array([0, 1, 2, 0])
+    images = np.random.default_rng(0).standard_normal((4, 4))
+    labels = np.array([0, 1, 2, 0])
     expected = Replicas(Deep().to(np.float64), 1).gradients(images, labels)
     with Replicas(Deep().to(np.float64), 2) as replicas:
         assert replicas.gradients(images, labels)[0] == pytest.approx(expected[0], rel=1e-12)

@@ -245,7 +245,9 @@ class Norms(nn.Module):
     """Two batch norms; choose(x) says which are called."""
 
     def __init__(self, choose):
-        self.first, self.second, self.fc = nn.BatchNorm2d(3), nn.BatchNorm2d(3), nn.Linear(3, 10, rng=0)
+        self.first = nn.BatchNorm2d(3)
+        self.second = nn.BatchNorm2d(3)
+        self.fc = nn.Linear(3, 10, rng=0)
         self.choose = choose
 
     def forward(self, x):
@@ -266,7 +268,8 @@ def is_first():
     lambda m, x: [m.first, m.second] if x.data.mean() > 0 else [m.first],
 ], ids=["only here", "only there", "one more here", "another one", "by what is in the images"])
 def test_processes_that_come_to_different_batch_norms_are_refused(choose):
-    model, (images, labels) = Norms(choose).to(np.float64), batch(4)
+    model = Norms(choose).to(np.float64)
+    (images, labels) = batch(4)
     images[:2], images[2:] = 1 + images[:2] ** 2, -1 - images[2:] ** 2
     before = state_of(model)
     with Replicas(model, 2) as replicas:
@@ -305,7 +308,8 @@ class Switching(nn.Module):
 @pytest.mark.parametrize("dtype", [bool, np.int64, np.uint8])
 def test_integers_in_buffers_that_depend_on_the_images_are_refused(dtype):
     model = Switching(dtype)
-    images, labels = np.repeat(np.array([1, -1], np.float32), 2).reshape(4, 1) * np.ones((4, 4), np.float32), np.zeros(4, int)
+    images = np.repeat(np.array([1, -1], np.float32), 2).reshape(4, 1) * np.ones((4, 4), np.float32)
+    labels = np.zeros(4, int)
     with Replicas(model, 2) as replicas, pytest.raises(GraphError, match="process 1 with other batches counted by batch "
                                                                           "norm, or other integers in a buffer"):
         replicas.gradients(images, labels)
@@ -439,7 +443,8 @@ def test_an_error_is_shown_though_a_buffer_has_changed_its_shape():
 
 def test_one_process_goes_on_after_another_has_ended(monkeypatch):
     """What a training loop does: the step that failed is repeated alone, on weights that are no longer shared."""
-    model, twin = network(), network()
+    model = network()
+    twin = network()
     with Replicas(model, 2) as replicas:
         at_moment(monkeypatch, 7, FAULTS["killed"][0])
         with pytest.raises(ProcessError, match=r"--processes 1.*--batch-size.*go_on_alone"):
@@ -460,7 +465,8 @@ def test_a_process_that_does_not_read_its_order_is_given_up():
 
         def forward(self, x):
             return self.conv(x)
-    images, labels = np.ones((2, 3, 400, 400), np.float32), np.zeros((2, 400, 400), np.int64)
+    images = np.ones((2, 3, 400, 400), np.float32)
+    labels = np.zeros((2, 400, 400), np.int64)
     with Replicas(Dense(), 2) as replicas:
         replicas.gradients(images, labels)
         os.kill(replicas.others[0].process.pid, signal.SIGSTOP)

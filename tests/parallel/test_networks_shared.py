@@ -14,7 +14,8 @@ from minires.parallel import Replicas
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
-vectors, classes = np.random.default_rng(0).standard_normal((6, 4)), np.array([0, 1, 2, 0, 1, 2])
+vectors = np.random.default_rng(0).standard_normal((6, 4))
+classes = np.array([0, 1, 2, 0, 1, 2])
 
 
 class Tied(nn.Module):
@@ -25,7 +26,8 @@ class Tied(nn.Module):
         self.second.weight = self.first.weight
         self.third.weight.data = self.first.weight.data
         self.fc = nn.Linear(4, 3, rng=3)
-        self.scale, self.nothing = nn.Parameter(np.array(1.5, np.float32)), nn.Parameter(np.zeros((0, 4), np.float32))
+        self.scale = nn.Parameter(np.array(1.5, np.float32))
+        self.nothing = nn.Parameter(np.zeros((0, 4), np.float32))
         self.unused = nn.Parameter(np.ones(3, np.float32))
 
     def forward(self, x):
@@ -76,10 +78,12 @@ def test_a_network_with_nothing_to_learn_predicts_and_has_no_gradient(n):
 
 
 def test_a_network_in_shared_memory_is_copied_into_memory_of_its_own():
-    model, (images, labels) = network(), batch(4)
+    model = network()
+    (images, labels) = batch(4)
     with Replicas(model, 2) as replicas:
         replicas.gradients(images, labels)
-        twin, shallow = copy.deepcopy(model), {name: copy.copy(a) for name, a in model.state_dict().items()}
+        twin = copy.deepcopy(model)
+        shallow = {name: copy.copy(a) for name, a in model.state_dict().items()}
         model.linear.weight.data += 1
         assert not np.array_equal(twin.linear.weight.data, model.linear.weight.data)
         assert not np.array_equal(shallow["linear.weight"], model.linear.weight.data)
@@ -87,7 +91,8 @@ def test_a_network_in_shared_memory_is_copied_into_memory_of_its_own():
 
 
 def test_a_network_is_used_on_after_close():
-    model, twin = network(), network()
+    model = network()
+    twin = network()
     optimizer = optim.SGD(model.parameters(), 0.1)
     with Replicas(model, 2) as replicas:
         before = model.linear.weight.data
@@ -154,7 +159,8 @@ def test_a_buffer_that_cannot_be_written_is_left_as_it_is():
 
 
 def test_as_many_images_as_processes_are_predicted_one_by_each():
-    model, calls = network(), []
+    model = network()
+    calls = []
     model.bn1.register_forward_hook(here(lambda: calls.append(None)))
     model.conv1.register_forward_hook(lambda module, inputs, y: calls.append(len(y)))
     with Replicas(model, 3) as replicas:
@@ -164,7 +170,8 @@ def test_as_many_images_as_processes_are_predicted_one_by_each():
 
 
 def test_two_replicas_of_one_network_take_turns():
-    model, (images, labels) = network(), batch(6)
+    model = network()
+    (images, labels) = batch(6)
     expected, _ = Replicas(network(), 1).gradients(images, labels)
     with Replicas(model, 2) as first, Replicas(model, 3) as second:
         for replicas in (first, second, first):
@@ -176,7 +183,8 @@ def test_two_replicas_of_one_network_take_turns():
 
 
 def in_threads(*tasks):
-    found, errors = [None] * len(tasks), []
+    found = [None] * len(tasks)
+    errors = []
 
     def call(i):
         try:

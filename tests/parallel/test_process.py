@@ -115,7 +115,8 @@ def test_processes_that_wait_at_a_meeting_leave_it_when_the_first_fails():
     def fail():
         time.sleep(0.3)  # the others have come to the first batch norm
         raise ZeroDivisionError
-    remove, others = model.bn1.register_forward_hook(here(fail)), []
+    remove = model.bn1.register_forward_hook(here(fail))
+    others = []
     model.conv1.register_forward_hook(here(lambda: others.extend(other.process for other in replicas.others)))
     with Replicas(model, 3) as replicas:
         with pytest.raises(ZeroDivisionError):
@@ -132,7 +133,8 @@ def test_another_process_holds_its_own_end_and_those_of_no_other():
     """With a copy of another's, it would hide the end of the first process from that one."""
     def count():
         raise ValueError(f"{len(sockets())} sockets")
-    model, before = network(), len(sockets())
+    model = network()
+    before = len(sockets())
     model.bn1.register_forward_hook(there(count, rank=3))
     with Replicas(model, 4) as replicas, pytest.raises(ValueError, match=f"^{before + 1} sockets$"):
         replicas.gradients(*batch(8))

@@ -164,7 +164,8 @@ def test_a_generator_under_any_name_is_seen():
 
 def test_a_layer_that_draws_is_refused_when_it_comes_later():
     model = nn.Sequential(nn.Linear(4, 4, rng=0), nn.Linear(4, 3, rng=1)).to(np.float64)
-    images, labels = np.ones((4, 4)), np.array([0, 1, 2, 0])
+    images = np.ones((4, 4))
+    labels = np.array([0, 1, 2, 0])
     with Replicas(model, 2) as replicas:
         replicas.gradients(images, labels)
         setattr(model, "1", nn.Sequential(nn.Dropout(0.5, rng=0), nn.Linear(4, 3, rng=1).to(np.float64)))

@@ -39,7 +39,8 @@ def train(n, sizes, dtype=np.float64):
 @pytest.mark.parametrize("n", [2, 3])
 @pytest.mark.parametrize("sizes", [(6, 6), (7, 5, 8), (3, 1, 2)], ids=["even", "uneven", "fewer pictures than processes"])
 def test_several_processes_make_the_steps_of_one(n, sizes):
-    alone, together = train(1, sizes), train(n, sizes)
+    alone = train(1, sizes)
+    together = train(n, sizes)
     for (loss, correct), (expected, expected_correct) in zip(together[0], alone[0], strict=True):
         assert loss == pytest.approx(expected, rel=1e-12)
         assert correct == expected_correct
@@ -60,13 +61,15 @@ def test_an_image_that_six_processes_have_is_counted_once():
 @pytest.mark.parametrize("N", [6, 5, 1])
 def test_processes_share_the_moments_that_a_scatter_matrix_gives(N):
     rng = np.random.default_rng(0)
-    images, labels = 3 + rng.standard_normal((N, 3, 24, 24)).astype(np.float32), rng.integers(0, 10, N)
+    images = 3 + rng.standard_normal((N, 3, 24, 24)).astype(np.float32)
+    labels = rng.integers(0, 10, N)
     images += np.arange(N, dtype=np.float32).reshape(-1, 1, 1, 1)  # each process has pictures of its own kind
 
     class Network(nn.Module):
         def __init__(self):
             rng = np.random.default_rng(0)
-            self.first, self.norm = nn.Conv2d(3, 16, 1, bias=False, rng=rng), nn.BatchNorm2d(16)
+            self.first = nn.Conv2d(3, 16, 1, bias=False, rng=rng)
+            self.norm = nn.BatchNorm2d(16)
             self.fc = nn.Linear(16, 10, rng=rng)
 
         def forward(self, x):
@@ -151,7 +154,8 @@ def test_parameters_that_were_replaced_are_seen_by_all():
 
 
 def test_layers_that_were_frozen_are_seen_by_all():
-    model, twin = network(), network()
+    model = network()
+    twin = network()
     images, labels = batch(4)
     with Replicas(model, 2) as replicas:
         for some in (model, twin):
@@ -173,7 +177,8 @@ class Branching(nn.Module):
     """A network of which bright pictures alone take the second layer, and it takes them twice."""
 
     def __init__(self):
-        self.first, self.second = nn.Linear(4, 4, rng=0), nn.Linear(4, 4, rng=1)
+        self.first = nn.Linear(4, 4, rng=0)
+        self.second = nn.Linear(4, 4, rng=1)
 
     def forward(self, x):
         y = self.first(x.reshape(len(x), 4))
@@ -183,7 +188,8 @@ class Branching(nn.Module):
 @pytest.mark.parametrize("bright", [(True, True), (False, True), (True, False), (False, False)])
 def test_what_one_part_of_a_batch_alone_takes_has_its_gradient(bright):
     model = Branching().to(np.float64)
-    labels, noise = np.array([0, 1, 2, 3]), np.random.default_rng(0).random((4, 1, 2, 2))
+    labels = np.array([0, 1, 2, 3])
+    noise = np.random.default_rng(0).random((4, 1, 2, 2))
     images = noise * np.repeat([1 if b else -1 for b in bright], 2).reshape(4, 1, 1, 1)
     with Replicas(model, 2) as replicas:
         replicas.gradients(noise, labels)  # all layers have gradients now, which the next batch is to forget
@@ -201,7 +207,8 @@ def test_what_one_part_of_a_batch_alone_takes_has_its_gradient(bright):
 
 
 def test_several_processes_predict_what_one_does_between_steps_of_training():
-    model, twin = network(), network()
+    model = network()
+    twin = network()
     with Replicas(model, 3) as together, Replicas(twin, 1) as alone:
         for i, N in enumerate((6, 1, 7, 3)):  # fewer pictures than processes, too
             for some in (together, alone):
@@ -273,7 +280,8 @@ def test_predicting_leaves_modes_and_gradients_as_they_are():
 
 def test_a_state_that_is_loaded_is_seen_by_all():
     """Running statistics and frozen weights, too, which no step of training changes for the others."""
-    model, other = network(), models.create("resnet8", rng=1).to(np.float64)
+    model = network()
+    other = models.create("resnet8", rng=1).to(np.float64)
     model.conv1.requires_grad_(False)
     images, labels = batch(4)
     other.bn1.running_var += 2
@@ -288,7 +296,8 @@ def test_a_state_that_is_loaded_is_seen_by_all():
 
 
 def test_a_process_that_is_killed_while_predicting_is_named_and_replaced():
-    model, images = network(), batch(4)[0]
+    model = network()
+    images = batch(4)[0]
     with Replicas(model, 3) as replicas:
         expected = replicas.predict(images)
 
@@ -306,7 +315,8 @@ def test_a_process_that_is_killed_while_predicting_is_named_and_replaced():
 @pytest.mark.parametrize("do", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
 @pytest.mark.parametrize("n", [1, 2])
 def test_processes_are_not_copied_and_the_network_is_meanwhile(do, n):
-    model, images = network(), batch(4)[0]
+    model = network()
+    images = batch(4)[0]
     with Replicas(model, n) as replicas:
         expected = replicas.predict(images)
         with pytest.raises(DTypeError, match="cannot be copied or pickled; copy the network"):

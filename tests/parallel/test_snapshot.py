@@ -35,7 +35,9 @@ class Settings:
     scale = 1.0
 
 
-offsets, kept_elsewhere, read_only = [], Config(), {}
+offsets = []
+kept_elsewhere = Config()
+read_only = {}
 
 
 def closing(offsets):
@@ -73,7 +75,9 @@ def scaled(x, scale=1.0, *, shift=0.0):
 class Holder(nn.Module):
     """A module that holds things of every kind, and whose forward() looks at most of them."""
 
-    bias, shared, settings = np.zeros(1, np.float32), Config(), Settings
+    bias = np.zeros(1, np.float32)
+    shared = Config()
+    settings = Settings
 
     @staticmethod
     def static(x, offsets=[]):  # noqa: B006 - one that is changed
@@ -91,15 +95,24 @@ class Holder(nn.Module):
         self.numbers, self.table = [1, 2.0], {"a": 1.0, "deep": {"b": (2.0, [3.0])}}
         self.mask = np.ones((4, 1, 1), np.float32)
         self.masks = [np.ones((4, 1, 1), np.float32)]
-        self.empty, self.number, self.objects = np.zeros((0, 3)), np.float32(1), np.array([1, "two", None], object)
+        self.empty = np.zeros((0, 3))
+        self.number = np.float32(1)
+        self.objects = np.array([1, "two", None], object)
         self.tensor = Tensor(np.ones((4, 1, 1), np.float32))
-        self.config, self.slotted, self.space = Config(), Slotted(), types.SimpleNamespace(scale=1.0)
+        self.config = Config()
+        self.slotted = Slotted()
+        self.space = types.SimpleNamespace(scale=1.0)
         self.kinds = {1, "two"}
-        self.queue, self.frozen, self.own_list = collections.deque([1.0]), frozenset({Config}), Layers([1.0])
-        self.sub, self.scaled, self.bound = SlottedSub(), scaled, Config().__init__
+        self.queue = collections.deque([1.0])
+        self.frozen = frozenset({Config})
+        self.own_list = Layers([1.0])
+        self.sub = SlottedSub()
+        self.scaled = scaled
+        self.bound = Config().__init__
         self.fixed = functools.partial(scaled, np.ones(1))
         self.masked = np.ma.masked_array([1.0, 2.0], mask=[False, True])
-        self.left, self.right = [Config(), Config()], [Config()]
+        self.left = [Config(), Config()]
+        self.right = [Config()]
         self.before, self.after = {"a": Config, "b": Slotted}, {"c": Layers}
         self.layout = np.ones((2, 6))
         factor = [1.0]
@@ -108,8 +121,11 @@ class Holder(nn.Module):
         self.partial = functools.partial(ops.leaky_relu, negative_slope=0.1)
         self.pair = [nn.ReLU(), nn.ReLU()]
         self.pair.append(self.pair[0])
-        self.bytes, self.row, self.view = bytearray(3), array.array("d", [1.0]), memoryview(bytearray(3))
-        self.shown, self.weak = types.MappingProxyType(read_only), weakref.ref(kept_elsewhere)
+        self.bytes = bytearray(3)
+        self.row = array.array("d", [1.0])
+        self.view = memoryview(bytearray(3))
+        self.shown = types.MappingProxyType(read_only)
+        self.weak = weakref.ref(kept_elsewhere)
         self.remembered, self.length = remembered, [1.0].__len__
         self.cycle = []
         self.cycle.append(self.cycle)
@@ -237,7 +253,9 @@ CHANGES = {
 
 @pytest.fixture
 def holder():
-    forward, bias, errors = Holder.forward, Holder.bias.copy(), np.geterr()
+    forward = Holder.forward
+    bias = Holder.bias.copy()
+    errors = np.geterr()
     code = {function: function.__code__ for function in (forward, scaled)}
     model = Holder()
     yield model
@@ -421,7 +439,9 @@ class Counting(nn.Module):
     """forward() keeps how often it was called, what it has seen, and an average of its own."""
 
     def __init__(self):
-        self.fc, self.calls, self.seen = nn.Linear(4, 3, rng=0), 0, []
+        self.fc = nn.Linear(4, 3, rng=0)
+        self.calls = 0
+        self.seen = []
         self.register_buffer("mean", np.zeros(4))
 
     def forward(self, x):
@@ -433,7 +453,8 @@ class Counting(nn.Module):
 
 @on_linux
 def test_what_forward_itself_changes_starts_no_new_processes():
-    model, labels = Counting().to(np.float64), np.array([0, 1, 2, 0])
+    model = Counting().to(np.float64)
+    labels = np.array([0, 1, 2, 0])
     twin = copy.deepcopy(model)
     images = np.random.default_rng(0).standard_normal((4, 4))
     with Replicas(model, 2) as replicas, Replicas(twin, 1) as alone:
@@ -448,7 +469,8 @@ def test_what_forward_itself_changes_starts_no_new_processes():
 
 @on_linux
 def test_a_network_that_changes_between_all_batches_is_named_in_a_warning():
-    model, labels = Counting().to(np.float64), np.array([0, 1, 2, 0])
+    model = Counting().to(np.float64)
+    labels = np.array([0, 1, 2, 0])
     images = np.random.default_rng(0).standard_normal((4, 4))
     with Replicas(model, 2) as replicas:
         for _ in range(5):
@@ -463,7 +485,8 @@ def test_a_network_that_changes_between_all_batches_is_named_in_a_warning():
 
 @on_linux
 def test_a_network_that_changes_now_and_then_is_not_warned_of():
-    model, labels = Counting().to(np.float64), np.array([0, 1, 2, 0])
+    model = Counting().to(np.float64)
+    labels = np.array([0, 1, 2, 0])
     images = np.random.default_rng(0).standard_normal((4, 4))
     with Replicas(model, 2) as replicas:
         for i in range(10):
@@ -474,7 +497,8 @@ def test_a_network_that_changes_now_and_then_is_not_warned_of():
 
 @on_linux
 def test_a_hook_that_knows_the_replicas_starts_no_new_processes():
-    model, (images, labels) = network(), batch(4)
+    model = network()
+    (images, labels) = batch(4)
     with Replicas(model, 2) as replicas:
         model.replicas = replicas
         model.bn1.register_forward_hook(lambda *_: replicas and None)
@@ -487,7 +511,8 @@ def test_a_hook_that_knows_the_replicas_starts_no_new_processes():
 
 @on_linux
 def test_processes_forked_inside_no_grad_learn():
-    model, (images, labels) = network(), batch(4)
+    model = network()
+    (images, labels) = batch(4)
     with Replicas(model, 2) as replicas:
         with no_grad():
             replicas.predict(images)

@@ -11,7 +11,8 @@ from minires.probes import residual_paths
 
 def paths_of(name, **options):
     rng = np.random.default_rng(0)
-    images, labels = rng.standard_normal((8, 1, 8, 8)).astype(np.float32), rng.integers(0, 10, 8)
+    images = rng.standard_normal((8, 1, 8, 8)).astype(np.float32)
+    labels = rng.integers(0, 10, 8)
     return residual_paths(models.create(name, in_channels=1, rng=0, **options), images, labels)
 
 

@@ -121,7 +121,8 @@ def test_the_formula_is_that_of_a_shortcut_which_was_replaced(shortcut, letter, 
 
 def upstreams(model, images, labels):
     """(block output H, ∂L/∂H) of each block, in float64, by hooks of this test's own."""
-    model, seen = model.to(np.float64), []
+    model = model.to(np.float64)
+    seen = []
 
     def keep(block, inputs, y):
         y.retain_grad()
@@ -158,7 +159,8 @@ def test_option_a_carries_the_gradient_of_its_middle_channels_to_every_other_pix
 
 def test_the_cosine_is_that_of_the_two_parts(digits):
     for path in residual_paths(NETWORKS["resnet20"](), *digits):
-        a, b = path.identity_part.ravel(), path.branch_part.ravel()
+        a = path.identity_part.ravel()
+        b = path.branch_part.ravel()
         assert path.cosine == pytest.approx(a @ b / np.sqrt((a @ a) * (b @ b)), rel=1e-12)
         assert path.total**2 == pytest.approx(path.identity**2 + path.branch**2
                                               + 2 * path.cosine * path.identity * path.branch, rel=1e-12)

@@ -33,7 +33,8 @@ def test_views_tensors_and_any_memory_order_are_saved_by_their_values(tmp_path):
 
 
 def test_a_model_comes_back_to_the_bit(tmp_path):
-    one, two = models.resnet8(rng=0), models.resnet8(rng=1)
+    one = models.resnet8(rng=0)
+    two = models.resnet8(rng=1)
     storage.save(tmp_path / "w", one.state_dict())
     two.load_state_dict(storage.load(tmp_path / "w")[0])
     for name, array in one.state_dict().items():

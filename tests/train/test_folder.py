@@ -145,7 +145,8 @@ def test_a_disk_with_room_for_the_first_checkpoint_only_is_found_out_at_the_star
 def test_a_disk_that_is_full_for_a_while_is_told_and_costs_nothing(tmp_path, monkeypatch):
     whole = start(tmp_path, "whole")
     assert whole.go()
-    run, notices = start(tmp_path), []
+    run = start(tmp_path)
+    notices = []
     right = loop.save_checkpoint
 
     def on_step(run, images):
@@ -158,7 +159,9 @@ def test_a_disk_that_is_full_for_a_while_is_told_and_costs_nothing(tmp_path, mon
 
 
 def test_a_last_checkpoint_that_cannot_be_written_is_an_error_and_the_numbers_are_told(tmp_path, monkeypatch):
-    run, rows, notices = start(tmp_path, epochs=1), [], []
+    run = start(tmp_path, epochs=1)
+    rows = []
+    notices = []
 
     def on_step(run, images):
         monkeypatch.setattr(loop, "save_checkpoint", no_space)

@@ -172,7 +172,8 @@ def test_float32_stays_float32_through_training(tmp_path):
 def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatch, work):
     """What is left goes on alone, from the network of before the batch: the same numbers up to rounding."""
     alone = trained(tmp_path, "alone", processes=1)
-    run, notices = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=2)), []
+    run = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=2))
+    notices = []
     send = Other.send
 
     def and_kill(other, order):
@@ -190,7 +191,8 @@ def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatc
 
 
 def test_a_log_that_cannot_be_written_costs_no_checkpoint(tmp_path):
-    run, notices = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=1)), []
+    run = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=1))
+    notices = []
     (run.folder / "log.csv").mkdir()
     assert run.go(on_notice=notices.append)
     assert set(notices) == {f"the checkpoint is saved, its log is not: {run.folder / 'log.csv'}: Is a directory"}
@@ -207,7 +209,8 @@ def test_multistep_divides_by_ten_at_a_half_and_at_three_quarters():
 
 
 def test_each_step_has_the_rate_of_its_number_and_a_row_that_of_its_last(tmp_path):
-    run, rates = Run.start(Config(**ALONE, out=str(tmp_path / "run"), schedule="cosine", lr=0.2)), []
+    run = Run.start(Config(**ALONE, out=str(tmp_path / "run"), schedule="cosine", lr=0.2))
+    rates = []
     run.go(on_step=lambda run, images: rates.append(run.optimizer.lr))
     expected = [0.2 * (1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)]
     assert rates == pytest.approx(expected)
@@ -248,7 +251,8 @@ def test_digits_move_by_one_pixel_and_are_not_flipped(monkeypatch, name, expecte
 
 
 def test_a_limit_above_the_number_of_images_takes_all():
-    run, whole = Run(Config(model="resnet8", limit=400)), Run(Config(model="resnet8"))
+    run = Run(Config(model="resnet8", limit=400))
+    whole = Run(Config(model="resnet8"))
     assert len(run.train_set) == 400
     assert len(run.test_set) == len(whole.test_set) < 400
     assert len(Run(Config(model="resnet8", limit=10**9)).train_set) == len(whole.train_set)
@@ -285,7 +289,10 @@ class Clock:
 @pytest.fixture
 def clocked(tmp_path, monkeypatch):
     """(run, its clock, the steps at which it has been saved) of two epochs of three steps, each of which takes 7 s."""
-    clock, saved, save, step = Clock(), [], loop.save_checkpoint, loop.train_step
+    clock = Clock()
+    saved = []
+    save = loop.save_checkpoint
+    step = loop.train_step
     run = Run.start(Config(**ALONE, out=str(tmp_path / "run")))
 
     def note(*arguments):
@@ -385,7 +392,8 @@ def test_a_run_that_is_to_stop_between_two_epochs_begins_no_other(tmp_path):
 
 def test_a_run_that_is_to_stop_in_its_evaluation_is_saved_before_it(tmp_path):
     """Its last batch is smaller than the others, which the checkpoint's number of images shows."""
-    run, asked = Run.start(Config(**{**ALONE, "limit": 80}, out=str(tmp_path / "run"))), []
+    run = Run.start(Config(**{**ALONE, "limit": 80}, out=str(tmp_path / "run")))
+    asked = []
     assert not run.go(stop=lambda: asked.append(run.step) or len(asked) > 3)
     resumed = Run.resume(run.folder)
     assert (resumed.epoch, resumed.batch, resumed.totals.seen) == (0, 3, 80)

@@ -66,7 +66,8 @@ def saved(tmp_path_factory):
 def resumed(tmp_path, monkeypatch):
     """resumed(sections, state): what Run.resume makes of a checkpoint with this content."""
     from minires import data
-    digits, load = data.load("digits"), data.load
+    digits = data.load("digits")
+    load = data.load
     monkeypatch.setattr(data, "load", lambda *args: digits if args[:2] == ("digits", None) else load(*args))
     monkeypatch.setattr("os.fsync", lambda handle: None)
 

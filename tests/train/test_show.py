@@ -69,7 +69,8 @@ def test_a_run_of_no_epochs_has_no_history_and_no_curves(tmp_path, bars):
 
 
 def test_notices_go_where_the_caller_wants_them(tmp_path, bars, monkeypatch):
-    started, told = Run.start(Config(**SMALL, out=str(tmp_path / "run"))), []
+    started = Run.start(Config(**SMALL, out=str(tmp_path / "run")))
+    told = []
     (started.folder / "log.csv").mkdir()
     show.go(started, on_notice=told.append)
     assert all(text.startswith("the checkpoint is saved, its log is not") for text in told)

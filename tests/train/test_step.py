@@ -24,8 +24,10 @@ class Batches:
 def test_two_steps_are_those_of_torch():
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
-    x, labels = rng.standard_normal((6, 4)), np.array([0, 1, 2, 0, 1, 2])
-    ours, theirs = nn.Linear(4, 3, rng=0).to(np.float64), torch.nn.Linear(4, 3).double()
+    x = rng.standard_normal((6, 4))
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    ours = nn.Linear(4, 3, rng=0).to(np.float64)
+    theirs = torch.nn.Linear(4, 3).double()
     theirs.load_state_dict({name: torch.tensor(array) for name, array in ours.state_dict().items()})
     mine = optim.SGD(ours.parameters(), 0.5, momentum=0.9)
     others = torch.optim.SGD(theirs.parameters(), 0.5, momentum=0.9)

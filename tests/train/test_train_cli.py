@@ -201,7 +201,8 @@ def test_a_stop_during_the_evaluation_does_not_wait_for_its_end_and_resumes_to_t
 def test_an_output_that_cannot_be_written_stops_the_run_saved(tmp_path, output):
     """It is noticed with the first line: with /dev/full before the first step, in a pipe after the first epoch."""
     if output == "/dev/full":
-        writer, take = os.open(output, os.O_WRONLY), None
+        writer = os.open(output, os.O_WRONLY)
+        take = None
     else:
         reader, writer = os.pipe()
         take = os.fdopen(reader)
@@ -384,7 +385,8 @@ def test_runs_killed_at_any_moment_resume_to_the_same_bits(tmp_path, kills):
     for number in range(kills):
         process = subprocess.Popen([*command, "--resume", "--out", "run"] if log.exists() else [*command, *flags, "--out", "run"],
                                    cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        before, deadline = log.stat().st_mtime_ns if log.exists() else None, time.monotonic() + 30
+        before = log.stat().st_mtime_ns if log.exists() else None
+        deadline = time.monotonic() + 30
         while process.poll() is None and time.monotonic() < deadline and \
                 (not log.exists() or log.stat().st_mtime_ns == before):
             time.sleep(0.01)

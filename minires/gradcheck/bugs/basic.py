@@ -148,7 +148,8 @@ bug("gelu", "the other approximation", "your dx differentiates the other of the 
 
 
 def bounds(call):
-    low, high = call.setting("min"), call.setting("max")
+    low = call.setting("min")
+    high = call.setting("max")
     return -math.inf if low is None else low, math.inf if high is None else high
 
 

@@ -76,7 +76,8 @@ bug("conv2d", "dilations exchanged in dw", "your dw has the dilations of rows an
 @bug("conv2d", "cut with −p where p is 0",
      "your dx is empty without padding: [p:-p] of p = 0 is [0:0], write [p:p + H]")
 def _(call):
-    PH, PW = parts(call)[0].PH, parts(call)[0].PW
+    PH = parts(call)[0].PH
+    PW = parts(call)[0].PW
     padded = np.pad(call.right[0], ((0, 0), (0, 0), (PH, PH), (PW, PW)))
     return call.but(x=padded[:, :, PH:-PH, PW:-PW])
 
@@ -116,7 +117,8 @@ def _(call):
 
 @bug("conv2d", "first group only in dx", "your dx is zero but for the first group: loop over all groups")
 def _(call):
-    dx, groups = call.right[0].copy(), call.setting("groups")
+    dx = call.right[0].copy()
+    groups = call.setting("groups")
     if groups > 1:
         dx[:, dx.shape[1] // groups:] = 0
     return call.but(x=dx)
@@ -125,7 +127,8 @@ def _(call):
 @bug("conv2d", "groups interleaved in dw",
      "your dw mixes up the groups: output channel o belongs to group o // (O/groups)")
 def _(call):
-    dw, groups = call.right[1], call.setting("groups")
+    dw = call.right[1]
+    groups = call.setting("groups")
     return call.but(w=dw.reshape(groups, -1, *dw.shape[1:]).swapaxes(0, 1).reshape(dw.shape))
 
 

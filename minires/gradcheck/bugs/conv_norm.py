@@ -11,9 +11,14 @@ class Pixels:
     def __init__(self, call):
         x, w, weight, _ = call.arrays
         dy = call.dy * (call.y > 0) if call.setting("relu") else call.dy
-        self.W, X, dY = w[:, :, 0, 0], rows(x), rows(dy)
-        self.m, self.mean_x, z = len(X), X.mean(axis=0), X @ self.W.T
-        self.mean, self.var = z.mean(axis=0), z.var(axis=0)
+        self.W = w[:, :, 0, 0]
+        X = rows(x)
+        dY = rows(dy)
+        self.m = len(X)
+        self.mean_x = X.mean(axis=0)
+        z = X @ self.W.T
+        self.mean = z.mean(axis=0)
+        self.var = z.var(axis=0)
         self.s = 1 / np.sqrt(self.var + call.setting("eps"))
         a = weight * self.s
         self.b = a * self.s * (dY * (z - self.mean) * self.s).mean(axis=0)
@@ -36,7 +41,9 @@ def in_training(name, hint, **missing):
     def _(call):
         if not call.setting("training"):
             return call.right
-        pixels, (x, w, *_), (dx, dw, *_) = Pixels(call), call.arrays, call.right
+        pixels = Pixels(call)
+        (x, w, *_) = call.arrays
+        (dx, dw, *_) = call.right
         wrong = {}
         if "x" in missing:
             wrong["x"] = dx + pixels.as_map(missing["x"](pixels), x)

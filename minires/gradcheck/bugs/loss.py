@@ -25,8 +25,10 @@ class Entropy:
 
     def __init__(self, call):
         logits, target = call.arrays
-        K, ignored = logits.shape[1], call.setting("ignore_index")
-        weight, smoothing = call.setting("weight"), call.setting("label_smoothing")
+        K = logits.shape[1]
+        ignored = call.setting("ignore_index")
+        weight = call.setting("weight")
+        smoothing = call.setting("label_smoothing")
         w = np.ones(K) if weight is None else weight
         w = w.astype(logits.dtype).reshape(1, K, *[1] * (logits.ndim - 2))
         if target.dtype.kind == "f":
@@ -156,7 +158,8 @@ class Binary:
 
     def __init__(self, call):
         self.x, self.t = call.arrays
-        w, p = call.setting("weight"), call.setting("pos_weight")
+        w = call.setting("weight")
+        p = call.setting("pos_weight")
         self.w, self.p = 1.0 if w is None else w, 1.0 if p is None else p
         self.share = call.dy * self.w / (self.x.size if call.setting("reduction") == "mean" else 1)
 

@@ -18,7 +18,10 @@ def is_killed(bug, seed=0):
 
 def run_mutation_test(names=(), *, seed=0, quiet=False):
     """Plant the bugs of the catalogue one by one, print a row an op. -> whether 98 % or more were killed"""
-    started, table, survivors, count = time.perf_counter(), Table(KILLED, quiet), [], 0
+    started = time.perf_counter()
+    table = Table(KILLED, quiet)
+    survivors = []
+    count = 0
     for op in sorted({bug.op for bug in catalogue if not names or bug.op in names}):
         bugs = [bug for bug in catalogue if bug.op == op]
         alive = [bug for bug in bugs if not is_killed(bug, seed)]

@@ -25,7 +25,8 @@ class Batch:
             mean, self.var = call.static["running_mean"], call.static["running_var"]
         else:
             of = x if of is None else of
-            mean, self.var = of.mean(AXES), of.var(AXES)
+            mean = of.mean(AXES)
+            self.var = of.var(AXES)
         self.scale = 1 / np.sqrt(self.var + call.setting("eps"))
         self.x_hat = (x - each(mean)) * each(self.scale)
 
@@ -160,7 +161,8 @@ class Layer:
         self.lead = tuple(range(x.ndim - len(self.axes)))
         self.gamma = rest[0] if rest else np.ones(shape, x.dtype)
         self.var = x.var(axis=self.axes, keepdims=True)
-        self.eps, self.dy = call.setting("eps"), call.dy
+        self.eps = call.setting("eps")
+        self.dy = call.dy
         self.scale = 1 / np.sqrt(self.var + self.eps)
         self.x_hat = (x - x.mean(axis=self.axes, keepdims=True)) * self.scale
 
@@ -209,11 +211,14 @@ class Groups:
         x, *rest = call.arrays
         N, C, *self.rest = self.shape = x.shape
         G = groups or call.setting("num_groups")
-        self.grouped, self.axes = (N, G, C // G, *self.rest), tuple(range(2, x.ndim + 1))
+        self.grouped = (N, G, C // G, *self.rest)
+        self.axes = tuple(range(2, x.ndim + 1))
         self.gamma = self.by_channel(rest[0] if rest else np.ones(C))
         grouped = x.reshape(self.grouped)
-        self.var, self.eps = grouped.var(axis=self.axes, keepdims=True), call.setting("eps")
-        self.scale, self.dy = 1 / np.sqrt(self.var + self.eps), call.dy
+        self.var = grouped.var(axis=self.axes, keepdims=True)
+        self.eps = call.setting("eps")
+        self.scale = 1 / np.sqrt(self.var + self.eps)
+        self.dy = call.dy
         self.x_hat = (grouped - grouped.mean(axis=self.axes, keepdims=True)) * self.scale
 
     def by_channel(self, v):

@@ -16,7 +16,8 @@ def window(call, **letters):
 
 def winners(call):
     """Which tap won each window."""
-    x, win = call.arrays[0], window(call)
+    x = call.arrays[0]
+    win = window(call)
     return max_pool_argmax(x, max_pool(x, win), win)
 
 
@@ -24,13 +25,15 @@ def greatest(call):
     """Of each tap of max pooling its index, outputs and inputs, and the mask of the windows whose greatest it holds."""
     win = window(call)
     for kh, kw, (oh, ow), (h, w) in win.positions():
-        out, src = (slice(None), slice(None), oh, ow), (slice(None), slice(None), h, w)
+        out = (slice(None), slice(None), oh, ow)
+        src = (slice(None), slice(None), h, w)
         yield kh * win.KW + kw, out, src, call.arrays[0][src] == call.y[out]
 
 
 def assigned(call, share):
     """dx to which each tap assigns share(its index, outputs) where that is not 0, so that the last window stays."""
-    win, dx = window(call), np.zeros_like(call.arrays[0])
+    win = window(call)
+    dx = np.zeros_like(call.arrays[0])
     for kh, kw, out, (h, w) in reversed(win.positions()):
         given = share(kh * win.KW + kw, (slice(None), slice(None), *out))
         dx[:, :, h, w] = np.where(given != 0, given, dx[:, :, h, w])
@@ -96,7 +99,8 @@ def _(call):
 
 def whole_windows(call):
     """dy without that of the windows which reach over the end of the padded picture."""
-    win, dy = window(call), call.dy.copy()
+    win = window(call)
+    dy = call.dy.copy()
     dy[:, :, (win.H + 2 * win.PH - win.DH * (win.KH - 1) - 1) // win.SH + 1:] = 0
     dy[:, :, :, (win.W + 2 * win.PW - win.DW * (win.KW - 1) - 1) // win.SW + 1:] = 0
     return dy

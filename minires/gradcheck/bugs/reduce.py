@@ -9,7 +9,8 @@ from minires.gradcheck.bugs.bug import bug
 
 def axes(call):
     """The axes that meet in one result."""
-    ndim, dim = call.arrays[0].ndim, call.setting("dim")
+    ndim = call.arrays[0].ndim
+    dim = call.setting("dim")
     dims = range(ndim) if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
     return tuple(d % ndim for d in dims) if ndim else ()
 

@@ -18,7 +18,8 @@ def _binary(draw, name):
     yield Case("square", (draw.normal(n, 1), draw.normal(n, n)))
     yield Case("empty", (draw.normal(0, n), draw.normal(n)))
     if name in ("maximum", "minimum"):
-        a, b = np.array([1.0, -2.0, 3.0, 0.0]), np.array([1.0, 5.0, -4.0, 0.0])
+        a = np.array([1.0, -2.0, 3.0, 0.0])
+        b = np.array([1.0, 5.0, -4.0, 0.0])
         a, b = (a, b) if name == "maximum" else (-a, -b)
         yield Case("ties", (a, b), convention=lambda dy: (dy * [0.5, 0, 1, 0.5], dy * [0.5, 1, 0, 0.5]))
 

@@ -105,7 +105,9 @@ class Draw:
         """
         def two(low, high):
             return self.sizes(2, low, high) if high > low else (low, low)
-        K, S, D = two(*kernel), two(*stride), two(*dilation)
+        K = two(*kernel)
+        S = two(*stride)
+        D = two(*dilation)
         P = two(0, 2) if padding is True else padding
         # no window wholly in the padding, and as many pixels as kernel positions: every weight meets a pixel
         P = tuple(min(p, d * (k - 1)) for p, d, k in zip(P, D, K))

@@ -36,7 +36,8 @@ def _conv2d(draw):
 def _batch_norm(draw, _):
     C, H, W = draw.sizes(3, 2, 4)
     x = draw.normal(draw.size(2, 3), C, H, W, scale=2, shift=1)
-    weight, bias = draw.positive(C), draw.normal(C)
+    weight = draw.positive(C)
+    bias = draw.normal(C)
     running = {"running_mean": draw.normal(C), "running_var": draw.rng.uniform(0.2, 3, C)}
     for label, data in (("", x), (", channels-last", channels_last(x))):
         yield Case(f"training{label}", (data, weight, bias), {"training": True, "eps": 0.3, **running})
@@ -54,8 +55,10 @@ def _batch_norm(draw, _):
 @cases_for("conv_norm")
 def _conv_norm(draw):
     C, O, H, W = draw.sizes(4, 2, 4)
-    x, N = draw.normal(2, C, H, W, scale=2, shift=1), draw.size(2, 3)
-    affine, running = (draw.positive(O), draw.normal(O)), {"running_mean": draw.normal(O),
+    x = draw.normal(2, C, H, W, scale=2, shift=1)
+    N = draw.size(2, 3)
+    affine = (draw.positive(O), draw.normal(O))
+    running = {"running_mean": draw.normal(O),
                                                            "running_var": draw.rng.uniform(0.2, 3, O)}
     for relu in (False, True):
         suffix = ", relu" if relu else ""
@@ -82,8 +85,10 @@ def _layer_norm(draw):
 
 @cases_for("group_norm")
 def _group_norm(draw):
-    G, k = draw.size(2, 3), draw.size(2, 3)
-    C, (H, W) = G * k, draw.sizes(2, 2, 4)
+    G = draw.size(2, 3)
+    k = draw.size(2, 3)
+    C = G * k
+    (H, W) = draw.sizes(2, 2, 4)
     for label, laid_out in (("map", lambda x: x), ("map, channels-last", channels_last)):
         yield Case(label, (laid_out(draw.normal(2, C, H, W, scale=2, shift=1)), draw.positive(C), draw.normal(C)),
                    {"num_groups": G, "eps": 0.3})
@@ -107,7 +112,8 @@ def _pool(draw, name):
                {"kernel_size": 3, "stride": 2, "padding": 1})
     yield Case("2×2", (draw.steps(2, 2, H, W),), {"kernel_size": 2})
     # for the row left over there is a window more; for the column there is none, as it would begin in the padding
-    H, W = 2 * draw.size(2, 4), 2 * draw.size(2, 4) + 1
+    H = 2 * draw.size(2, 4)
+    W = 2 * draw.size(2, 4) + 1
     over = {"kernel_size": (3, 2), "stride": 2, "padding": 1, "ceil_mode": True}
     yield Case("ceil_mode", (draw.laid_out(draw.steps(2, 2, H, W)),), over, beyond=True)
     if name == "avg_pool2d":
@@ -157,8 +163,10 @@ def _dropout(draw):
 
 @cases_for("cross_entropy")
 def _cross_entropy(draw):
-    N, K = draw.size(5, 7), draw.size(3, 5)
-    logits, target = draw.normal(N, K, scale=2), draw.rng.permutation(N) % K
+    N = draw.size(5, 7)
+    K = draw.size(3, 5)
+    logits = draw.normal(N, K, scale=2)
+    target = draw.rng.permutation(N) % K
     hard = {"weight": draw.positive(K), "label_smoothing": 0.2, "ignore_index": 1}
     for reduction in ("mean", "sum", "none"):
         yield Case(f"plain, {reduction}", (logits, target), {"reduction": reduction})
@@ -180,8 +188,10 @@ def _cross_entropy(draw):
 
 @cases_for("nll_loss")
 def _nll_loss(draw):
-    N, K = draw.size(5, 7), draw.size(3, 5)
-    log_p, target = draw.normal(N, K, scale=2), draw.rng.permutation(N) % K
+    N = draw.size(5, 7)
+    K = draw.size(3, 5)
+    log_p = draw.normal(N, K, scale=2)
+    target = draw.rng.permutation(N) % K
     for reduction in ("mean", "sum", "none"):
         yield Case(f"plain, {reduction}", (log_p, target), {"reduction": reduction})
         yield Case(f"weights, ignored, {reduction}", (log_p, target),
@@ -194,7 +204,8 @@ def _nll_loss(draw):
 def _binary_cross_entropy_with_logits(draw):
     m, n, k = draw.sizes(3, 2, 4)
     for reduction in ("mean", "sum", "none"):
-        x, target = draw.normal(m, n, k, scale=2), draw.rng.uniform(0.1, 0.9, (m, n, k))
+        x = draw.normal(m, n, k, scale=2)
+        target = draw.rng.uniform(0.1, 0.9, (m, n, k))
         yield Case(f"plain, {reduction}", (x, target), {"reduction": reduction})
         yield Case(f"weights, {reduction}", (x, target), {
             "reduction": reduction, "weight": draw.positive(m, 1, k), "pos_weight": draw.positive(k)})
@@ -212,7 +223,8 @@ def _distance(draw, name):
         yield Case("equal numbers", (np.array([1.0, -2.0, 0.0]), np.array([1.0, -3.0, 0.5])), {"reduction": "none"},
                    convention=lambda dy: (dy * [0, 1, -1], dy * [0, -1, 1]))
     if name == "smooth_l1_loss":
-        x, far = draw.normal(*shape), np.where(draw.normal(*shape) < 0, 0.2, 0.9)  # on both sides of beta
+        x = draw.normal(*shape)
+        far = np.where(draw.normal(*shape) < 0, 0.2, 0.9)  # on both sides of beta
         for beta in (0.5, 2.0):
             yield Case(f"beta {beta}", (x, x + np.where(draw.normal(*shape) < 0, -far, far)), {"beta": beta})
         yield Case("beta 0", (np.array([1.0, -2.0, 0.0]), np.array([1.0, -3.0, 0.5])), {"reduction": "none", "beta": 0},
@@ -222,6 +234,7 @@ def _distance(draw, name):
 @cases_for("residual_add", "residual_add_relu")
 def _residual_add(draw, _):
     shape = draw.size(2, 3), *draw.sizes(3, 2, 4)
-    x, f = draw.normal(*shape), draw.normal(*shape)
+    x = draw.normal(*shape)
+    f = draw.normal(*shape)
     yield Case("map", (x, f))
     yield Case("mixed formats", (x, channels_last(f)))

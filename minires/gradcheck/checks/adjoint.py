@@ -49,10 +49,15 @@ def integers(rng, *shape):
 def random_window(rng, groups=True):
     """The geometry of a convolution, small and of any kind, in either memory format: (x shape, w shape, settings)."""
     while True:
-        N, G = int(rng.integers(1, 4)), int(rng.integers(1, 4)) if groups else 1
-        C, O = G * int(rng.integers(1, 4)), G * int(rng.integers(1, 4))
-        (H, W), K, S = rng.integers(1, 9, 2), rng.integers(1, 5, 2), rng.integers(1, 4, 2)
-        P, D = rng.integers(0, 4, 2), rng.integers(1, 4, 2)
+        N = int(rng.integers(1, 4))
+        G = int(rng.integers(1, 4)) if groups else 1
+        C = G * int(rng.integers(1, 4))
+        O = G * int(rng.integers(1, 4))
+        (H, W) = rng.integers(1, 9, 2)
+        K = rng.integers(1, 5, 2)
+        S = rng.integers(1, 4, 2)
+        P = rng.integers(0, 4, 2)
+        D = rng.integers(1, 4, 2)
         reach = D * (K - 1) + 1
         if reach[0] <= H + 2 * P[0] and reach[1] <= W + 2 * P[1]:
             settings = {"stride": tuple(map(int, S)), "padding": tuple(map(int, P)), "dilation": tuple(map(int, D)),
@@ -72,7 +77,9 @@ def _convolutions(rng, configurations, conv2d):
     found = [AdjointCheck("conv2d", argument) for argument in ("x", "w", "b")]
     for k in range(configurations):
         x_shape, w_shape, settings = random_window(rng)
-        x, w, b = integers(rng, *x_shape), integers(rng, *w_shape), integers(rng, w_shape[0])
+        x = integers(rng, *x_shape)
+        w = integers(rng, *w_shape)
+        b = integers(rng, w_shape[0])
         x = channels_last(x) if k % 3 else x
         with kernels.use("readable" if k % 4 == 0 else "fastest"):
             y, backward = conv2d(x, w, b, **settings)
@@ -128,7 +135,8 @@ LINEAR = {  # op -> its arguments in which y is linear, the others held fixed
 def _ops(seed, samples):
     """The small linear ops on their own cases, with integers in place of the values."""
     for name, arguments in LINEAR.items():
-        raw, found = registry[name].raw, [AdjointCheck(name, argument) for argument in arguments]
+        raw = registry[name].raw
+        found = [AdjointCheck(name, argument) for argument in arguments]
         rng = np.random.default_rng([seed, 5])
         for case in cases_of(name, seed, samples):
             arrays = [integers(rng, *a.shape) for a in case.arrays]

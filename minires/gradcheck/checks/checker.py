@@ -296,7 +296,8 @@ def _noise(tested, point, method, i, upstream):
     measured = np.zeros(point.units[i].shape)
     for j in np.ndindex(measured.shape):
         measured[j] = np.abs(upstream * method.noise(point.line(point.axis(i, j)))).sum() / point.units[i][j]
-    rng, given = np.random.default_rng(4), []
+    rng = np.random.default_rng(4)
+    given = []
     for _ in range(3):
         _, backward = tested.forward(point.beside(point.random_direction(rng), method.near / 1000).arrays)
         given.append(tested.gradients(backward, upstream.copy())[i])
@@ -315,7 +316,8 @@ def judged(report, against, unsure, natural, floor, noise):
     less than that part of what the floor is taken from, the steepest slope, so that none as large as that is lost.
     With no natural size nothing is excused, and a wrong gradient fails, whatever D is.
     """
-    worst, most = against(0.0), report.by.tolerance * natural
+    worst = against(0.0)
+    most = report.by.tolerance * natural
     if natural and not report.agrees(worst) and report.agrees(against(most)):
         worst = against(np.fmin(unsure + noise(), most))
     hidden = max(worst.doubt * worst.scale, float(np.max(unsure, initial=0.0)))
@@ -336,7 +338,8 @@ def floors_of(dy, y, x, steepest, one=1.0):
     |x|. There rounding rules: tanh's 1 − y² is 0 for large x, give or take u. A tiny x or a large constant in y make
     it larger than any gradient. So what is used is no more than FLOOR of the steepest slope, or of a slope of 1.
     """
-    dy, natural = float(np.abs(dy).max(initial=0)), FLOOR * y / x
+    dy = float(np.abs(dy).max(initial=0))
+    natural = FLOOR * y / x
     return tuple(max(dy * max(size, TINY), TINY) for size in (natural, min(natural, FLOOR * max(steepest, one))))
 
 
@@ -363,8 +366,12 @@ def compare(argument, method, analytic, measured, unsure, floor, kinks=(), excus
     wrong = difference > method.tolerance * scale + doubt
     at = np.argmax(np.where(wrong, difference, 0) if wrong.any() else difference)
     at = tuple(int(k) for k in np.unravel_index(at, difference.shape))
-    worst.error, worst.doubt, worst.index = float(difference[at] / scale), float(doubt[at] / scale), at
-    worst.analytic, worst.numeric, worst.scale = float(analytic[at]), float(measured[at]), float(scale)
+    worst.error = float(difference[at] / scale)
+    worst.doubt = float(doubt[at] / scale)
+    worst.index = at
+    worst.analytic = float(analytic[at])
+    worst.numeric = float(measured[at])
+    worst.scale = float(scale)
     return worst
 
 
@@ -380,7 +387,8 @@ def _single(tested, report, upstream, terms):
         other = TestedFunction(tested.raw, tested.arrays, {key: cast(value) for key, value in tested.static.items()})
         y, backward = other.forward([cast(a) for a in tested.arrays])
         return [y, *other.gradients(backward, cast(upstream))]
-    single, double = run(np.float32), run(np.float64)
+    single = run(np.float32)
+    double = run(np.float64)
     problems = [f"in float32 {name} is {np.asarray(a).dtype}" for name, a in
                 zip(["y", *(f"d{name}" for name in tested.names)], single)
                 if a is not None and np.asarray(a).dtype != np.float32]

@@ -68,10 +68,12 @@ def _zero(tested, backward, dy):
 def _linear(tested, backward, dy, dxs):
     """Powers of two scale without rounding, so what differs is a threshold, a clip or a norm of dy."""
     for power in (20, -20):
-        factor, times = 2.0**power, f"2^{abs(power)} times as {'large' if power > 0 else 'small'}"
+        factor = 2.0**power
+        times = f"2^{abs(power)} times as {'large' if power > 0 else 'small'}"
         scaled = tested.gradients(backward, np.asarray(dy * dy.dtype.type(factor)), f" for a dy {times}")
         for i in tested.wanted:
-            dx, back = np.asarray(dxs[i]), np.asarray(scaled[i]) / factor
+            dx = np.asarray(dxs[i])
+            back = np.asarray(scaled[i]) / factor
             largest = max(greatest(dx), greatest(dy))
             if largest < ORDINARY and not np.allclose(
                     back, dx, rtol=0, atol=64 * np.finfo(back.dtype).eps * largest, equal_nan=True):
@@ -99,11 +101,14 @@ LAYOUTS = {strided: "arrays that are not contiguous in memory", repeated: "read-
 
 def _layout(tested, dy, layout, given):
     """The same numbers, once lying so and once contiguous, must give the same."""
-    results, floats = [], {i: layout(tested.arrays[i]) for i in tested.wanted}
+    results = []
+    floats = {i: layout(tested.arrays[i]) for i in tested.wanted}
     for copied in (True, False):  # copies first: if they raise, it is the numbers and not the memory
-        arrays, upstream = [floats.get(i, a) for i, a in enumerate(tested.arrays)], layout(dy)
+        arrays = [floats.get(i, a) for i, a in enumerate(tested.arrays)]
+        upstream = layout(dy)
         if copied:
-            arrays, upstream = [np.ascontiguousarray(a).reshape(a.shape) for a in arrays], upstream.copy()
+            arrays = [np.ascontiguousarray(a).reshape(a.shape) for a in arrays]
+            upstream = upstream.copy()
         try:
             _, backward = tested.forward(arrays)
             results.append(tested.gradients(backward, upstream))
@@ -117,6 +122,7 @@ def same(a, b, tolerance=0.0):
     """Whether two arrays are equal, NaNs too, but for tolerance·max(1, the greatest |a|)."""
     if a is None or b is None or np.shape(a) != np.shape(b):
         return False
-    a, b = np.asarray(a), np.asarray(b)
+    a = np.asarray(a)
+    b = np.asarray(b)
     scale = max(1.0, float(np.nanmax(np.abs(a), initial=0))) if tolerance else 0
     return np.allclose(a, b, rtol=0, atol=tolerance * scale, equal_nan=True)

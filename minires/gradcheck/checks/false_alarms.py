@@ -10,7 +10,10 @@ from minires.tensor import registry
 
 def count_false_alarms(names=(), *, first=0, seeds=1000, device="cpu"):
     """Check all ops on fresh cases from each of many seeds, which must all pass. -> whether they did"""
-    started, cases, alarms, worst = time.perf_counter(), 0, [], Report("none")
+    started = time.perf_counter()
+    cases = 0
+    alarms = []
+    worst = Report("none")
     progress = need("tqdm", "data", for_what="the progress bar").tqdm(
         range(first, first + seeds), unit="seed", disable=None, dynamic_ncols=True)
     for seed in progress:

@@ -23,14 +23,16 @@ def full_check(names=(), *, seed=0, samples=3, device="cpu", quiet=False):
     to_device(np.zeros(1), device)  # if there is no such device, that is said once, and here
     started = time.perf_counter()
     reports = check_ops(names or sorted(registry), seed=seed, samples=samples, device=device, quiet=quiet)
-    failed, said = [r for r in reports if not r.passed], [f"{sum(r.passed for r in reports)} of {len(reports)} cases"]
+    failed = [r for r in reports if not r.passed]
+    said = [f"{sum(r.passed for r in reports)} of {len(reports)} cases"]
     if not names:
         identities = check_linear(seed=seed, samples=samples, quiet=quiet) if device == "cpu" else []
         nets = check_networks(seed=seed, device=device, quiet=quiet)
         failed += [r for r in identities + nets if not r.passed]
         said += [f"{sum(r.passed for r in group)} of {len(group)} {what}" for what, group in
                  (("linear maps", identities), ("checks of networks", nets)) if group]
-    kinks, elements = sum(r.kinks for r in reports), sum(r.elements for r in reports)
+    kinks = sum(r.kinks for r in reports)
+    elements = sum(r.elements for r in reports)
     if not quiet:
         print()
     for report in failed:
@@ -42,7 +44,8 @@ def full_check(names=(), *, seed=0, samples=3, device="cpu", quiet=False):
 
 def check_ops(names, *, seed, samples, device="cpu", quiet=False):
     """Print a row for each argument of each op: all its cases together. -> list of Report"""
-    table, reports = Table(OPS, quiet), []
+    table = Table(OPS, quiet)
+    reports = []
     for name in names:
         of_op = check_op(name, seed=seed, samples=samples, device=device)
         reports += of_op
@@ -72,7 +75,8 @@ def check_linear(*, seed, samples, quiet=False):
 
 def check_networks(*, seed, device="cpu", quiet=False):
     """Print two rows for each network: its tensors by the complex step, all of them at once by a Taylor test."""
-    table, reports = Table(NETWORKS, quiet), []
+    table = Table(NETWORKS, quiet)
+    reports = []
     if not quiet:
         print()
     for name, module, x in networks(seed):

@@ -49,7 +49,8 @@ def upwards(along):
 
 def jump(point, method, along):
     """(place in y, y just before, at and just after) for the greatest jump of y along a line, or None."""
-    line, h = point.line(along), method.near
+    line = point.line(along)
+    h = method.near
     start = real(line(0.0))
     if not start.size:
         return None

@@ -142,7 +142,8 @@ class _Nearby:
     def embedded(self, keys, v):
         """A direction that orders the elements as v does and gives each its sign, but none a small size: as far as a
         step may go there, no kink is met. A little noise everywhere, so that it leads to no other tie."""
-        total, noise = self.combined(keys, v), self.point.random_direction(self.rng)
+        total = self.combined(keys, v)
+        noise = self.point.random_direction(self.rng)
         largest = max(np.abs(t).max(initial=0) for t in total.values())
         return {i: (np.sign(t) + t / largest) / 2 + 1e-3 * noise[i] for i, t in total.items()}
 
@@ -186,7 +187,8 @@ def nearest_average(corners, g, steps=2000):
     for _ in range(steps):
         s = weights @ corners
         along = corners @ (g - s)
-        to, off = np.argmax(along), np.argmin(np.where(weights > 0, along, np.inf))
+        to = np.argmax(along)
+        off = np.argmin(np.where(weights > 0, along, np.inf))
         step = corners[to] - corners[off]
         gain, length = along[to] - along[off], step @ step
         if not gain > 1e-14 * length:

@@ -165,7 +165,8 @@ class _Along:
 
     def __init__(self, tested, method, directions):
         self.directions = directions
-        point, size = tested.point, np.abs(tested.y)
+        point = tested.point
+        size = np.abs(tested.y)
         gradients = [tested.gradients[name] * point.units[i] for name, i in tested.number.items()]
         self.one = max((point.reach[i] for v in directions.values() for i in v), default=1.0)
         self.analytic, self.measured, self.unsure, self.scale, self.steepest, depends = [], [], [], 0.0, 0.0, 0.0

@@ -44,7 +44,8 @@ def two_point(line, h):
 
 def four_point(line, h):
     """dy/dt at t = 0."""
-    near, far = real(line(h)) - real(line(-h)), real(line(2 * h)) - real(line(-2 * h))
+    near = real(line(h)) - real(line(-h))
+    far = real(line(2 * h)) - real(line(-2 * h))
     return (8 * near - far) / (12 * h)
 
 
@@ -62,21 +63,27 @@ def four_point_adaptive(line, reach=1.0, u=2.0**-53):
     within it does not count. An output that never changes does not depend on t, and has no error.
     """
     start = real(line(0.0))
-    first, size, moves = 2.0 ** np.round(np.log2(u**0.2 * min(reach, 1.0))), np.abs(start), np.zeros(start.shape, bool)
+    first = 2.0 ** np.round(np.log2(u**0.2 * min(reach, 1.0)))
+    size = np.abs(start)
+    moves = np.zeros(start.shape, bool)
 
     def measure(h):
         (up2, down2), (up, down), (up1, down1) = ((real(line(t)), real(line(-t))) for t in (2 * h, h, h / 2))
         whole = (8 * (up - down) - (up2 - down2)) / (12 * h)
         half = (8 * (up1 - down1) - (up - down)) / (6 * h)
-        gap, rounding = np.abs(whole - half), 3 * u * (size + 2 * np.abs(half)) / h
-        bend, closer = np.abs(up + down - 2 * start) / h, np.abs(up1 + down1 - 2 * start) / (h / 2)
+        gap = np.abs(whole - half)
+        rounding = 3 * u * (size + 2 * np.abs(half)) / h
+        bend = np.abs(up + down - 2 * start) / h
+        closer = np.abs(up1 + down1 - 2 * start) / (h / 2)
         moves[...] |= (up2 != start) | (down2 != start) | (up != start) | (down != start)
         kinked = (bend > 8 * rounding) & (np.abs(closer - bend / 2) > bend / 8)  # that of a smooth y halves
         return half, gap, rounding, np.where(np.isnan(gap), np.inf, gap + rounding), closer, kinked
-    best, error = np.zeros(size.shape), np.full(size.shape, np.inf)
+    best = np.zeros(size.shape)
+    error = np.full(size.shape, np.inf)
     for h in first * 4.0 ** -np.arange(10):
         slope, gap, rounding, total, *_ = measure(h)
-        best, error = np.where(total < error, slope, best), np.minimum(total, error)
+        best = np.where(total < error, slope, best)
+        error = np.minimum(total, error)
         enough = 100 * u / h * max(float(size.max(initial=0)), float(np.abs(slope).max(initial=0)))
         if gap.max(initial=0) <= enough or (rounding > error).all():  # or smaller steps are worse still
             break
@@ -85,7 +92,8 @@ def four_point_adaptive(line, reach=1.0, u=2.0**-53):
         slope, _, rounding, total, bend, kinked = measure(h)
         total = total + np.minimum(bend, 8 * rounding)  # in so much rounding a kink may hide
         better = unsure & (total < error) & ~kinked
-        best, error = np.where(better, slope, best), np.where(better, total, error)
+        best = np.where(better, slope, best)
+        error = np.where(better, total, error)
         h *= 4
     return best, np.where(moves, error, 0.0)
 
@@ -136,7 +144,8 @@ def _slope_by_complex_step(line, at, h):
 
 
 def _slope_by_difference(line, at, h):
-    above, below = real(line(at + h)), real(line(at - h))
+    above = real(line(at + h))
+    below = real(line(at - h))
     return np.where(above == below, 0.0, above - below) / (2 * h)  # 0 where an infinity stays
 
 
@@ -160,7 +169,8 @@ def is_analytic(line, blur=0.0):
     except NotAnalyticError:
         return False
     h = FOUR_POINT.near / 2
-    left, right = _slope_by_difference(line, -h, h), _slope_by_difference(line, h, h)
+    left = _slope_by_difference(line, -h, h)
+    right = _slope_by_difference(line, h, h)
     slack = (1e-5 + 2 * blur / h) * max(float(np.abs(left).max(initial=0)), float(np.abs(right).max(initial=0)))
     slack = slack + 25 * FOUR_POINT.rounding(line(0.0), h)
     inside = (exact >= np.minimum(left, right) - slack) & (exact <= np.maximum(left, right) + slack)
@@ -176,7 +186,8 @@ def kink(method, line, scale, slope=None):
     of three equal numbers has one slope along any line, but not the one that its elements have alone.
     """
     def sides(h):
-        left, right = method.slope(line, -h / 2, h / 2), method.slope(line, h / 2, h / 2)
+        left = method.slope(line, -h / 2, h / 2)
+        right = method.slope(line, h / 2, h / 2)
         all_ = [left, right, *([] if slope is None else [slope])]
         return left, right, np.max(all_, axis=0) - np.min(all_, axis=0)
     h = method.near

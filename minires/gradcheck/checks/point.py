@@ -41,7 +41,8 @@ class Point:
         self.reach = {i: float(power_of_two(largest[i] or of_all)) for i in wanted}
         self.units = {i: np.where((np.abs(arrays[i]) >= TINY) & (not alike), power_of_two(arrays[i]), self.reach[i])
                       for i in wanted}
-        self.fitted, self.coarse = {}, set()
+        self.fitted = {}
+        self.coarse = set()
 
     def fit(self, along):
         """Give each element the function's own unit where its own is too long; along: {i: a direction}."""
@@ -60,7 +61,8 @@ class Point:
         return widths[widths > NARROWEST][::-1]
 
     def _fit(self, i, j):
-        unit, line = float(self.units[i][j]), self.line(self.axis(i, j))
+        unit = float(self.units[i][j])
+        line = self.line(self.axis(i, j))
         widths = self._widths(unit)
         count = _followed(line, widths / unit)
         if count in (0, len(widths)):

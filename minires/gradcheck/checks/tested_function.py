@@ -28,7 +28,8 @@ class TestedFunction:
     """
 
     def __init__(self, function, arrays, static):
-        self.raw, self.static = getattr(function, "raw", function), static
+        self.raw = getattr(function, "raw", function)
+        self.static = static
         self.given_tensors = any(isinstance(a, Tensor) for a in arrays)
         arrays = [np.asarray(a) for a in arrays]
         self.wanted = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]

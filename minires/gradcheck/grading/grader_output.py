@@ -108,7 +108,8 @@ def summary(result):
     """What is wrong, each thing once, with the case that shows it best; then the count."""
     if result.error:
         return f"could not check {result.target}: {result.error}"
-    lines, said = [], set()
+    lines = []
+    said = set()
     for report in sorted(result.reports, key=lambda r: len(r.wrong)):  # those with one wrong argument tell most
         for sentence in report.problems:
             if sentence.partition(":")[0] not in said:
@@ -125,7 +126,8 @@ def summary(result):
                 lines.append(f"  {sentence}")
         if report.kinks and "kinks" not in said:
             said.add("kinks")
-            kinks, elements = sum(r.kinks for r in result.reports), sum(r.elements for r in result.reports)
+            kinks = sum(r.kinks for r in result.reports)
+            elements = sum(r.elements for r in result.reports)
             lines.append(f"  {kinks} of {elements} elements lie at a kink, without a derivative: the gradient "
                          "there must be one of the subgradients")
     for reason, count in result.passed_over.items():

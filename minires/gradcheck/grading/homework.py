@@ -35,7 +35,8 @@ def adapted(function, like):
             return function(*arrays, **known)
         y, _ = registry[like].raw(*arrays, **copy.deepcopy(static))
         return y, lambda dy: function(dy, *arrays, **known)
-    call.__name__, call.__signature__ = _name(function), inspect.Signature(arrays)
+    call.__name__ = _name(function)
+    call.__signature__ = inspect.Signature(arrays)
     return call
 
 
@@ -52,7 +53,9 @@ def _settings(like):
 
 def _parameters(function, like):
     """({setting: default}, [parameters of arrays]) of a function; **settings appear under the name None."""
-    known, settings, arrays = _settings(like), {}, []
+    known = _settings(like)
+    settings = {}
+    arrays = []
     parameters = list(inspect.signature(function).parameters.values())
     for p in parameters[1:] if is_backward(function) else parameters:
         if p.kind is p.VAR_KEYWORD or p.kind is p.KEYWORD_ONLY or p.name in known:
@@ -114,7 +117,8 @@ def cases_for_function(function, like, seed, samples):
 def grade(function, like, case, seed):
     """One case: gradients against measured ones, y against the op's, a hint for whoever is wrong. -> Report"""
     whole = adapted(function, like)
-    report, used = _check_tested(whole, like, case, seed), case
+    report = _check_tested(whole, like, case, seed)
+    used = case
     if report.problems and "the forward raises" in report.problems[0]:
         even = _evened(case)
         if even.static != case.static:

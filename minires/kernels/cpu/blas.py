@@ -52,7 +52,8 @@ def matmul_long(a, b):
         return a.T @ b
     if M < N:  # the wider matrix comes first
         return matmul_long(b, a).T
-    m, n = _width(M, HALF), _width(N, WIDTH)
+    m = _width(M, HALF)
+    n = _width(N, WIDTH)
     rows = _piece(P, m * n, least=1)
     whole = P - P % rows
     a_pieces = a[:whole].reshape(-1, rows, M // m, m).transpose(0, 2, 3, 1)[:, :, None]  # (P/rows,M/m,1,m,rows)

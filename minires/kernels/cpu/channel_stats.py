@@ -76,7 +76,8 @@ def sums_of_products(*products):
 
 def _own_sums(*products):
     """sums_of_products() of this part of a batch."""
-    x, xp = products[0][0], array_module(products[0][0])
+    x = products[0][0]
+    xp = array_module(products[0][0])
     jobs = blocks(x)
     parts = xp.zeros((len(jobs), len(products), x.shape[1]), xp.result_type(x.dtype, np.float64))
     in_rows = all(isinstance(a, np.ndarray) and is_channels_last(a) for maps in products for a in maps)
@@ -108,8 +109,10 @@ def scatter_matrix(x):
     is, products and sums are in double precision: where W·S·Wᵀ is a difference of large numbers it is still one of
     exact ones.
     """
-    xp, (N, C, H, W) = array_module(x), x.shape
-    m, wide = N * H * W, xp.result_type(x.dtype, np.float64)
+    xp = array_module(x)
+    (N, C, H, W) = x.shape
+    m = N * H * W
+    wide = xp.result_type(x.dtype, np.float64)
     shift = (_own_sums((x[:1],))[0] / (H * W)).astype(x.dtype)
 
     def part(job):

@@ -18,7 +18,8 @@ def with_zeros(pixels, height, width, top, left, rows):
     if (height, width) == (H, W) and pixels.flags.c_contiguous:
         return pixels
     padded = buffer("with_zeros", (n, height, width, C), pixels.dtype)
-    first, stop = max(rows[0] - top, 0), max(min(rows[1] - top, H), 0)
+    first = max(rows[0] - top, 0)
+    stop = max(min(rows[1] - top, H), 0)
     padded[:, rows[0]:first + top] = 0
     padded[:, stop + top:rows[1]] = 0
     inner = padded[:, first + top:stop + top]
@@ -40,8 +41,9 @@ def columns(pixels, win, first, last):
     if not len(pixels):  # no pictures
         return np.empty((0, win.KH * win.KW * win.C), pixels.dtype)
     # as large as it is padded, or as far as windows reach
-    n, H, W = (len(pixels), *(max(size + 2 * P, (out - 1) * S + D * (K - 1) + 1) for size, P, out, S, D, K in (
-        (win.H, win.PH, win.OH, win.SH, win.DH, win.KH), (win.W, win.PW, win.OW, win.SW, win.DW, win.KW))))
+    n = len(pixels)
+    H = max(win.H + 2 * win.PH, (win.OH - 1) * win.SH + win.DH * (win.KH - 1) + 1)
+    W = max(win.W + 2 * win.PW, (win.OW - 1) * win.SW + win.DW * (win.KW - 1) + 1)
     top = first * win.SH  # the rows under these windows, counted in the padded picture
     bottom = (last - 1) * win.SH + win.DH * (win.KH - 1) + 1
     # With its zeros around it the picture is one piece of memory, in which all windows are views.

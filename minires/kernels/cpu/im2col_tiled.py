@@ -39,7 +39,8 @@ def conv(x, w, win, after=None):
 
 def _conv(x, weights, win, y=None, after=None):
     y = empty_map(win.y_shape, like=x, last=True) if y is None else y
-    pixels, out = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
+    pixels = x.transpose(0, 2, 3, 1)
+    out = y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
     weights = _matrix(weights)
 
     def tile(job):
@@ -108,7 +109,9 @@ def conv_dx_dw(dy, x, w, win):
     if back is None or (win.KH, win.KW) == (1, 1):
         return conv_dx(dy, w, win), conv_dw(dy, x, win)
     dx = empty_map(win.x_shape, like=dy, last=True)
-    dy, x, out = dy.transpose(0, 2, 3, 1), x.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1)
+    dy = dy.transpose(0, 2, 3, 1)
+    x = x.transpose(0, 2, 3, 1)
+    out = dx.transpose(0, 2, 3, 1)
     weights = _matrix(flip_kernel(w).reshape(-1, win.C))
 
     def tile(job):
@@ -126,7 +129,8 @@ def conv_dx_dw(dy, x, w, win):
 def conv_dw(dy, x, win):
     """dW = im2col(X)ᵀ · dY: dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,KH,KW), in memory (KH,KW,C,O)."""
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
-    pixels, dy = x.transpose(0, 2, 3, 1), dy.transpose(0, 2, 3, 1)
+    pixels = x.transpose(0, 2, 3, 1)
+    dy = dy.transpose(0, 2, 3, 1)
 
     def tile(job):
         some, first, last = job
@@ -147,7 +151,8 @@ def _product(rows, weights, out):
         matmul(rows, weights, apart)
         apart = apart.reshape(out.shape)
         if out.strides[-1] == out.itemsize:
-            out, apart = as_items(out), as_items(apart)
+            out = as_items(out)
+            apart = as_items(apart)
         out[...] = apart
 
 

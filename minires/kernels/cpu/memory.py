@@ -64,7 +64,8 @@ def _ask_for_huge_pages(libc):
     if place is not None:
         first = -(-place // HUGE_PAGE) * HUGE_PAGE
         if libc.madvise(first, place + PLACE - first, MADV_HUGEPAGE) == 0:  # else there are none: nothing is lost
-            _advise, _huge_pages = libc.madvise, range(first, place + PLACE - HUGE_PAGE + 1, HUGE_PAGE)
+            _advise = libc.madvise
+            _huge_pages = range(first, place + PLACE - HUGE_PAGE + 1, HUGE_PAGE)
         libc.free(place)
 
 

@@ -49,7 +49,9 @@ def chunks(N, H, W, most, work):
 
     They are several whole pictures, or some rows of one, and so much work (threads.py) together.
     """
-    N, most, n = max(N, 1), max(most, 1), workers(work)
+    N = max(N, 1)
+    most = max(most, 1)
+    n = workers(work)
     rounds = -(-N // (n * max(1, most // (H * W))))
     step = -(-N // (n * rounds))
     rows = -(-H // max(-(-H * W // most), -(-n // N)))

@@ -16,7 +16,8 @@ def max_pool(x, win):
 
     It is the maximum of its columns' maxima, KH + KW comparisons where all positions at once are KH·KW.
     """
-    y, (columns, rows) = empty_map(win.y_shape, like=x), _two_steps(win)
+    y = empty_map(win.y_shape, like=x)
+    (columns, rows) = _two_steps(win)
 
     def images(part):
         best = empty_map((len(x[part]), *columns.y_shape[1:]), like=x)
@@ -86,7 +87,8 @@ def max_pool_dx(dy, argmax, win):
 
 def avg_pool(x, win, count_include_pad=True):
     """The mean under each window, where padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
-    y, inverse = empty_map(win.y_shape, like=x), _inverse(win, count_include_pad, x)
+    y = empty_map(win.y_shape, like=x)
+    inverse = _inverse(win, count_include_pad, x)
 
     def images(part):
         y[part] = 0
@@ -99,7 +101,8 @@ def avg_pool(x, win, count_include_pad=True):
 
 def avg_pool_dx(dy, win, count_include_pad=True):
     """Each input receives its part of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
-    dx, inverse = empty_map(win.x_shape, like=dy), _inverse(win, count_include_pad, dy)
+    dx = empty_map(win.x_shape, like=dy)
+    inverse = _inverse(win, count_include_pad, dy)
 
     def images(part):
         dx[part] = 0

@@ -123,7 +123,8 @@ def _begin(n):
             refused = error
             break
         queues.append(queue)
-    _queues, _count = tuple(queues), len(queues) + 1
+    _queues = tuple(queues)
+    _count = len(queues) + 1
     if refused is not None:
         warnings.warn(f"minires computes with {_count} of {n} threads, because the system starts no more: {refused}",
                       RuntimeWarning, stacklevel=4)
@@ -139,7 +140,8 @@ def _serve(number, n, queue):
 @contextmanager
 def _worker(number, n):
     """This thread is worker `number` of n, and runs on the core of that number, if there are so many."""
-    before, cores = vars(_inside).get("number"), _cores()
+    before = vars(_inside).get("number")
+    cores = _cores()
     pinned = n <= len(cores)
     if pinned:
         os.sched_setaffinity(0, {cores[number]})  # 0 is this thread
@@ -173,7 +175,8 @@ def _forget():
     """After a fork the other threads exist in the parent only."""
     global _count, _queues, _starting, _sharing
     _count, _queues = None, ()
-    _starting, _sharing = threading.Lock(), threading.Lock()
+    _starting = threading.Lock()
+    _sharing = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -285,7 +288,8 @@ def scratch(key, shape, dtype):
 
 def buffer(key, shape, dtype):
     """A part of the largest array that this worker has needed under `key`; what lies in it is left from before."""
-    kept, size = vars(_inside).setdefault("buffers", {}), math.prod(shape)
+    kept = vars(_inside).setdefault("buffers", {})
+    size = math.prod(shape)
     if (key, dtype) not in kept or kept[key, dtype].size < size:
         kept[key, dtype] = np.empty(size, dtype)
     return kept[key, dtype][:size].reshape(shape)

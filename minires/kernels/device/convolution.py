@@ -53,7 +53,8 @@ def conv(x, w, win):
 
 def conv_affine(x, w, win, factor, constant, relu=False):
     """factor·conv(x, w, win) + constant, or with relu its ReLU; factor (None for 1) and constant (O,)."""
-    zero, one = cupy.zeros(win.O), cupy.ones(win.O)
+    zero = cupy.zeros(win.O)
+    one = cupy.ones(win.O)
     return normalize(conv(x, w, win), zero, one if factor is None else factor, one, constant, relu)
 
 
@@ -70,7 +71,8 @@ def conv_dw(dy, x, win):
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0), cupy)
     rows = _matrix(dw, win)
     for i, (_, pictures) in enumerate(_parts(x, win)):
-        dY, cols = pixels(dy[pictures]), _columns(x[pictures], win)
+        dY = pixels(dy[pictures])
+        cols = _columns(x[pictures], win)
         if i == 0:
             product(cols.T, dY, out=rows)
         else:

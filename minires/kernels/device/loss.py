@@ -74,7 +74,9 @@ def first_outside(t, K, ignore_index):
 def cross_entropy(x, t, w, smoothing, ignore_index):
     """(ℓ, w_t, log p) of x (M,K), t (M,) and weights w (K,) or None -> (M,), (M,), (M,K)"""
     M, K = x.shape
-    losses, w_t, log_p = cupy.empty(M, x.dtype), cupy.empty(M, x.dtype), cupy.empty((M, K), x.dtype)
+    losses = cupy.empty(M, x.dtype)
+    w_t = cupy.empty(M, x.dtype)
+    log_p = cupy.empty((M, K), x.dtype)
     if M:
         raw(CROSS_ENTROPY, "cross_entropy", x.dtype)((M,), (32,), (
             cupy.ascontiguousarray(x), _targets(t), _weights(w, x), smoothing, ignore_index, K, losses, w_t, log_p))
@@ -83,7 +85,8 @@ def cross_entropy(x, t, w, smoothing, ignore_index):
 
 def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
     """scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or (1,) -> (M,K)"""
-    (M, K), dx = log_p.shape, cupy.empty_like(log_p)
+    (M, K) = log_p.shape
+    dx = cupy.empty_like(log_p)
     if M:
         raw(CROSS_ENTROPY, "cross_entropy_dx", dx.dtype)((M,), (32,), (
             log_p, _targets(t), _weights(w, dx), smoothing, ignore_index, K,

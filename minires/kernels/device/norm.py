@@ -140,7 +140,8 @@ def _vector(a, dtype=float):
 
 def _each(name, some, *arguments, out):
     """One launch for what is number by number: a thread has some 8 pixels."""
-    (M, C), (bx, tx, ty) = some.shape, _threads(some.shape[1])
+    (M, C) = some.shape
+    (bx, tx, ty) = _threads(some.shape[1])
     if M:
         by = min(-(-M // (8 * ty)), 65535)
         raw(NORM, name, some.dtype)((bx, by), (tx, ty), (some, *arguments, M, C, out))
@@ -148,7 +149,8 @@ def _each(name, some, *arguments, out):
 
 def _share(name, some, *arguments, kinds):
     """The first of two launches: (kinds, blocks that share a channel, C) results."""
-    (M, C), (bx, tx, ty) = some.shape, _threads(some.shape[1])
+    (M, C) = some.shape
+    (bx, tx, ty) = _threads(some.shape[1])
     parts = max(1, min(BLOCKS // bx, M // (PIXELS * ty)))
     part = cupy.empty((kinds, parts, C))
     raw(NORM, name, some.dtype)((bx, parts), (tx, ty), (some, *arguments, M, C, part))
@@ -163,7 +165,8 @@ def _join(name, part, dtype, *out):
 
 def mean_var(x):
     """Mean and biased variance of each channel of x (N,C,H,W) -> (C,), (C,) in float64."""
-    mean, var = cupy.empty(x.shape[1]), cupy.empty(x.shape[1])
+    mean = cupy.empty(x.shape[1])
+    var = cupy.empty(x.shape[1])
     _join("join_moments", _share("moments", pixels(x), kinds=3), x.dtype, mean, var)
     return mean, var
 
@@ -192,7 +195,8 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
 
 def normalize_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
-    db, dw = cupy.empty(x.shape[1], x.dtype), cupy.empty(x.shape[1], x.dtype)
+    db = cupy.empty(x.shape[1], x.dtype)
+    dw = cupy.empty(x.shape[1], x.dtype)
     part = _share("sums", pixels(dy), pixels(x), _vector(mean), _vector(inv_std), kinds=2)
     _join("add_up", part, x.dtype, db, dw)
     return db, dw

@@ -41,7 +41,8 @@ def col2im(cols, win):
 
 def conv(x, w, win):
     """Y = im2col(X) · Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW)."""
-    y, weights = empty_map(win.y_shape, like=x, last=True), _weights(w, win)
+    y = empty_map(win.y_shape, like=x, last=True)
+    weights = _weights(w, win)
     for some, cols in _tiles(x, win):
         y[some] = _map(_rows(im2col(x[some], win, cols), win) @ weights, win)
     return y
@@ -49,7 +50,8 @@ def conv(x, w, win):
 
 def conv_dx(dy, w, win):
     """dX = col2im(dY · W): dy (N,O,OH,OW), w (O,C/groups,KH,KW) -> dx (N,C,H,W)."""
-    dx, weights = empty_map(win.x_shape, like=dy, last=True), _weights(w, win).swapaxes(1, 2)
+    dx = empty_map(win.x_shape, like=dy, last=True)
+    weights = _weights(w, win).swapaxes(1, 2)
     for some, cols in _tiles(dy, win):
         if win.groups == 1:
             # _rows is a view of cols here, so this fills cols

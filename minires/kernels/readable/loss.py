@@ -14,7 +14,9 @@ def cross_entropy(x, t, w, smoothing, ignore_index):
 
     Where t is ignored ℓ and w_t are 0, and log p is that of a row of zeros: what lies there may be infinite or NaN.
     """
-    xp, K, real = array_module(x), x.shape[1], x.real.dtype
+    xp = array_module(x)
+    K = x.shape[1]
+    real = x.real.dtype
     counts = t != ignore_index
     x = xp.where(counts[:, None], x, 0)
     z = x - x.real.max(axis=1, keepdims=True)
@@ -30,7 +32,8 @@ def cross_entropy(x, t, w, smoothing, ignore_index):
 
 def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
     """∂/∂x = scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or (1,) -> (M,K)"""
-    xp, K = array_module(log_p), log_p.shape[1]
+    xp = array_module(log_p)
+    K = log_p.shape[1]
     counts = t != ignore_index
     w = xp.ones(K, log_p.real.dtype) if w is None else w
     at = xp.arange(len(t)), xp.where(counts, t, 0)

@@ -92,7 +92,8 @@ def test_a_backward_without_a_bug_survives():
 
 
 def test_a_call_gives_the_right_gradients_and_replaces_some():
-    x, w = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+    x = np.ones((1, 1, 3, 3))
+    w = np.ones((1, 1, 2, 2))
     call = Call("conv2d", (x, w), {}, np.ones((1, 1, 2, 2)))
     dx, dw = call.right
     np.testing.assert_array_equal(dx, ops.conv2d.raw(x, w)[1](call.dy)[0])

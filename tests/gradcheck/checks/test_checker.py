@@ -68,7 +68,8 @@ def norm(variance_term):
 
 def test_a_backward_that_is_wrong_just_as_the_complex_step_is_misled_fails():
     x = np.random.default_rng(0).standard_normal((6, 3))
-    right, wrong = check(norm(1), x), check(norm(0), x)
+    right = check(norm(1), x)
+    wrong = check(norm(0), x)
     assert (right.method, right.passed) == ("4-point", True)
     assert (wrong.method, wrong.passed) == ("4-point", False)
 

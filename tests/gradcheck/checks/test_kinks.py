@@ -83,7 +83,8 @@ def test_both_arguments_of_a_maximum_are_looked_at_together(to_a, to_b, passes):
     def function(a, b):
         tie = a == b
         return np.maximum(a, b), lambda dy: (dy * np.where(tie, to_a, a > b), dy * np.where(tie, to_b, b > a))
-    a, b = np.array([1.0, 0.0, 2.0, -1.0]), np.array([1.0, 0.0, -3.0, 5.0])
+    a = np.array([1.0, 0.0, 2.0, -1.0])
+    b = np.array([1.0, 0.0, -3.0, 5.0])
     report = check(function, a, b)
     assert report.passed is passes, report
     assert report.kinks == 4

@@ -84,7 +84,8 @@ class Excessive(nn.Module):
     """A ResNet-8 in which the gradient of one weight is too large by a fraction."""
 
     def __init__(self, excess):
-        self.inner, self.excess = models.resnet8(in_channels=1, rng=0), excess
+        self.inner = models.resnet8(in_channels=1, rng=0)
+        self.excess = excess
 
     def forward(self, x):
         if mode.recording:
@@ -113,7 +114,8 @@ def head_alone():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_frozen_parameters_are_passed_over_and_counted(training):
-    net, x = head_alone().train(training), np.random.default_rng(0).standard_normal((3, 1, 4, 4))
+    net = head_alone().train(training)
+    x = np.random.default_rng(0).standard_normal((3, 1, 4, 4))
     before = {name: value.copy() for name, value in net.state_dict().items()}
     report = check_module(net, x)
     assert report.passed, report
@@ -159,7 +161,9 @@ class Scalars(nn.Module):
     """A parameter of no axes and one of a single element, used more than once."""
 
     def __init__(self, excess=0.0):
-        self.a, self.b, self.excess = nn.Parameter(np.array(0.7)), nn.Parameter(np.array([1.3])), excess
+        self.a = nn.Parameter(np.array(0.7))
+        self.b = nn.Parameter(np.array([1.3]))
+        self.excess = excess
 
     def forward(self, x):
         y = (self.a * x * self.b + self.a).sum() * self.a
@@ -196,7 +200,8 @@ class Largest(nn.Module):
     """The largest of w·x, whose gradient is shared out among equal ones; `real` minds complex numbers."""
 
     def __init__(self, share, real=False, n=4):
-        self.weight, self.real = nn.Parameter(np.ones(n)), real
+        self.weight = nn.Parameter(np.ones(n))
+        self.real = real
 
         @op
         def largest(x):
@@ -246,7 +251,8 @@ class Bent(nn.Module):
     """Kinks in the input, beside a layer with a weight whose gradient is wrong by a part."""
 
     def __init__(self, excess=0.0):
-        self.inner, self.excess = nn.Linear(3, 2, rng=0), excess
+        self.inner = nn.Linear(3, 2, rng=0)
+        self.excess = excess
 
     def forward(self, x):
         y = self.inner(ops.relu(x))

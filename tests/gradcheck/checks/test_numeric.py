@@ -64,9 +64,11 @@ def test_what_takes_no_complex_numbers_says_so(function):
 
 
 def test_a_line_moves_one_element_or_all_along_a_direction_in_units_of_their_size():
-    x, w = np.array([1.0, 3.0]), np.array([10.0, 20.0])
+    x = np.array([1.0, 3.0])
+    w = np.array([10.0, 20.0])
     point = Point(lambda at: at[0] * at[1], [x, w], [0, 1])
-    one, all_ = point.line(point.axis(0, (1,))), point.line({1: np.array([1.0, 3.0])})
+    one = point.line(point.axis(0, (1,)))
+    all_ = point.line({1: np.array([1.0, 3.0])})
     np.testing.assert_array_equal(one(0.5), [10, 80])  # 3 moves in units of 2
     np.testing.assert_array_equal(all_(1j), [10 + 8j, 60 + 144j])  # 10 in units of 8, 20 of 16
     np.testing.assert_array_equal(point.beside({0: np.array([1.0, 0.0])}, 0.25).arrays[0], [1.25, 3])

@@ -139,7 +139,8 @@ def test_a_huge_number_that_masks_an_element_excuses_no_error(fill, by):
 def test_a_huge_number_that_masks_an_element_excuses_no_error_of_a_module(fill):
     class Masked(nn.Module):
         def __init__(self, factor):
-            self.inner, self.factor = nn.Linear(3, 3, rng=0), factor
+            self.inner = nn.Linear(3, 3, rng=0)
+            self.factor = factor
 
         def forward(self, x):
             y = self.inner(x)

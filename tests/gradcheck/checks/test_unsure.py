@@ -42,7 +42,8 @@ def test_a_module_is_unsure_too():
 
     class Sizes(nn.Module):
         def __init__(self):
-            self.large, self.small = nn.Parameter(X * 1e8), nn.Parameter(X * 1e-8)
+            self.large = nn.Parameter(X * 1e8)
+            self.small = nn.Parameter(X * 1e-8)
 
         def forward(self, x):
             return size_of(self.large) + size_of(self.small) + 0 * x

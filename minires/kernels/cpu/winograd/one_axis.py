@@ -72,8 +72,10 @@ def conv_dw(dy, x, win):
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one V of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
-    U, back = _filters(flip_kernel(w)), win.transposed()
-    dx, dw = empty_map(win.x_shape, like=dy, last=True), empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
+    U = _filters(flip_kernel(w))
+    back = win.transposed()
+    dx = empty_map(win.x_shape, like=dy, last=True)
+    dw = empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
 
     def work(chunk):
         V = _windows(dy, back, chunk)
@@ -109,9 +111,13 @@ def _columns(win):
 
 def _windows(x, win, chunk):
     """V = Bᵀ x -> (6,3,P,3C): in each line 3·P pixels, its windows from 0, from 1, from 2"""
-    (_, first, last), C, columns, (BT, *_) = chunk, x.shape[1], _columns(win), matrices(x.dtype)
+    (_, first, last) = chunk
+    C = x.shape[1]
+    columns = _columns(win)
+    (BT, *_) = matrices(x.dtype)
     rows, start = rows_of(x, chunk, win.PH, 6)
-    n, Q = len(rows), last - first
+    n = len(rows)
+    Q = last - first
     pixels = n * Q * columns
     P = -(-pixels // 3)
     V = scratch(("fours", win.W, win.PW, C, pixels), (6, (3 * P + 2) * C), x.dtype)
@@ -123,9 +129,13 @@ def _windows(x, win, chunk):
 
 def _gradient(dy, win, chunk):
     """D = A dy, which belongs to V -> (6,3,P,O)"""
-    (_, first, last), O, columns, (_, A, *_) = chunk, dy.shape[1], _columns(win), matrices(dy.dtype)
+    (_, first, last) = chunk
+    O = dy.shape[1]
+    columns = _columns(win)
+    (_, A, *_) = matrices(dy.dtype)
     rows, start = rows_of(dy, chunk, 0, 4)
-    n, Q = len(rows), last - first
+    n = len(rows)
+    Q = last - first
     pixels = n * Q * columns
     P = -(-pixels // 3)
     D = scratch(("gradient of fours", win.OW, columns, pixels), (6, 3 * P, O), dy.dtype)
@@ -141,11 +151,15 @@ def _thirds(lines):
 
 def _map(V, U, y, win, chunk):
     """V (6,3,P,3C), U (6,1,3C,O) -> the chunk of y (N,O,OH,OW), which is filled."""
-    (_, first, last), O, columns, AT = chunk, win.O, _columns(win), matrices(V.dtype)[3]
+    (_, first, last) = chunk
+    O = win.O
+    columns = _columns(win)
+    AT = matrices(V.dtype)[3]
     M = buffer("products of fours", (6, 3 * V.shape[2], O), V.dtype)
     np.matmul(V, U, out=_thirds(M))
     rows, _ = rows_of(y, chunk, 0, 4)  # no copy, for y is channels-last
-    n, Q = len(rows), last - first
+    n = len(rows)
+    Q = last - first
     M = as_windows(M.reshape(6, -1)[:, :n * Q * columns * O], n, Q, columns * O, 0, win.OW * O)
     for some in windows(rows.shape[1]):
         np.matmul(AT[:some.each], M[:, some.which],

@@ -28,7 +28,8 @@ def tiling(win, chunk):
 
 @cache
 def _tiling(n, height, width):
-    rows, columns = windows(height), windows(width)
+    rows = windows(height)
+    columns = windows(width)
     kinds, end = [], 0
     for some, others in dict.fromkeys([(rows[0], columns[-1]), (rows[0], columns[0]), (rows[-1], columns[0]),
                                        (rows[-1], columns[-1])]):

@@ -33,7 +33,9 @@ def matrices(dtype, outputs=STEP):
     BT, _, AT = toom_cook(outputs, 3, points)
     BT[:-1] *= np.prod(np.subtract.outer(points, others), axis=1, keepdims=True)
     G = toom_cook(STEP, 3, POINTS)[1]
-    BT, G, AT = np.roll(BT, 1, axis=0), np.roll(G, 1, axis=0)[:outputs + 2], np.roll(AT, 1, axis=1)
+    BT = np.roll(BT, 1, axis=0)
+    G = np.roll(G, 1, axis=0)[:outputs + 2]
+    AT = np.roll(AT, 1, axis=1)
     return [np.ascontiguousarray(m, dtype) for m in (BT, AT.T, G, AT)]
 
 
@@ -45,13 +47,17 @@ def toom_cook(outputs, taps, points):
     """
     points = np.array(points, np.float64)
     m = outputs + taps - 1
-    BT, G, AT = np.zeros((m, m)), np.zeros((m, taps)), np.zeros((outputs, m))
+    BT = np.zeros((m, m))
+    G = np.zeros((m, taps))
+    AT = np.zeros((outputs, m))
     for j, p in enumerate(points):
         others = np.delete(points, j)
         BT[j, :-1] = np.poly(others)[::-1]
         G[j] = p ** np.arange(taps) / np.prod(p - others)
         AT[:, j] = p ** np.arange(outputs)
-    BT[-1], G[-1, -1], AT[-1, -1] = np.poly(points)[::-1], 1, 1
+    BT[-1] = np.poly(points)[::-1]
+    G[-1, -1] = 1
+    AT[-1, -1] = 1
     return BT, G, AT
 
 
@@ -89,7 +95,8 @@ def transform(matrix, rows, start, out):
         np.matmul(matrix, inside, out=out[:, begin:end])
     for q in (*range(begin), *range(end, Q)):
         first = start + STEP * q
-        a, b = max(first, 0), min(first + k, H)
+        a = max(first, 0)
+        b = min(first + k, H)
         np.matmul(matrix[:, a - first:b - first], rows[:, a:b], out=out[:, q])
 
 

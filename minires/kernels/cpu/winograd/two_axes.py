@@ -78,7 +78,9 @@ def conv_dw(dy, x, win):
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one transform of dY: in dX = dY ∗ turned W, dY is the picture, and X the gradient for dW."""
-    dx, back, weights = empty_map(win.x_shape, like=dy, last=True), win.transposed(), flip_kernel(w)
+    dx = empty_map(win.x_shape, like=dy, last=True)
+    back = win.transposed()
+    weights = flip_kernel(w)
 
     def work(chunk, part):
         V = _picture(dy, back, chunk)
@@ -91,7 +93,8 @@ def _conv(x, w, win, after=None):
     y = empty_map(win.y_shape, like=x, last=True)
 
     def work(chunk, part):
-        (pictures, first, last), blocks = chunk, _blocks(win.O, part)
+        (pictures, first, last) = chunk
+        blocks = _blocks(win.O, part)
         _map(_picture(x, win, chunk), w, y, win, chunk, blocks)
         if after:
             channels = slice(blocks[0].start, blocks[-1].stop)
@@ -109,8 +112,10 @@ def _run(work, win, run=parallel_for):
 
     Where there are few tiles and many channels workers share the channels instead, by parts (k,n), the k-th of n.
     """
-    (TH, TW), n = _tiles(win), workers(win.products)
-    most, narrow = max(TILES, NUMBERS // max(win.C, win.O)), min(win.C, win.O)
+    (TH, TW) = _tiles(win)
+    n = workers(win.products)
+    most = max(TILES, NUMBERS // max(win.C, win.O))
+    narrow = min(win.C, win.O)
     if n > 1 and most >= win.N * TH * TW and narrow >= n * BLOCK:
         return run(lambda k: work((slice(0, win.N), 0, TH), (k, n)), range(n))
     return run(lambda chunk: work(chunk, (0, 1)), chunks(win.N, TH, TW, most, win.products))
@@ -155,10 +160,15 @@ def _transform(name, kind, x, top, left, win, chunk):
 
     First six rows of the map (or four) are a matrix (6,W·C), then six pixels in one of the six sums are one, (6,C).
     """
-    (_, first, last), TW, (_, C, _, W), kinds = chunk, _tiles(win)[1], x.shape, tiling(win, chunk).kinds
+    (_, first, last) = chunk
+    TW = _tiles(win)[1]
+    (_, C, _, W) = x.shape
+    kinds = tiling(win, chunk).kinds
     k = matrices(x.dtype)[kind].shape[1]
     rows, start = rows_of(x, chunk, top, k)
-    n, Q, columns = len(rows), last - first, 4 * TW + k - 4
+    n = len(rows)
+    Q = last - first
+    columns = 4 * TW + k - 4
     lines = buffer(("winograd", "lines"), (6, n * Q, columns, C), x.dtype)
     lines[:, :, :left] = lines[:, :, left + W:] = 0
     made = as_windows(lines.reshape(6, -1), n, Q, columns * C, left * C, W * C)
@@ -178,7 +188,9 @@ def _transform(name, kind, x, top, left, win, chunk):
 
 def _map(V, w, y, win, chunk, blocks):
     """y = Aᵀ (V·U) A of every tile, U = G w Gᵀ: V (6,6,T,C), w (3,3,C,O)"""
-    (pictures, top, bottom), (_, _, T, C), (kinds, shared) = chunk, V.shape, tiling(win, chunk)
+    (pictures, top, bottom) = chunk
+    (_, _, T, C) = V.shape
+    (kinds, shared) = tiling(win, chunk)
     pixels = y.transpose(0, 2, 3, 1)[pictures, 4 * top:4 * bottom]
 
     def products(name, some, block):
@@ -199,7 +211,9 @@ def _map(V, w, y, win, chunk, blocks):
 
 def _filters(w):
     """U = G w Gᵀ: w (3,3,C,O) -> (6,6,C,O)"""
-    (_, _, C, O), G, w = w.shape, matrices(w.dtype)[2], _in_order(w)
+    (_, _, C, O) = w.shape
+    G = matrices(w.dtype)[2]
+    w = _in_order(w)
     half, U = (_buffer(name, rows, C * O, w.dtype) for name, rows in (("half U", 18), ("U", 36)))
     np.matmul(G, w.transpose(1, 2, 0, 3), out=half.reshape(6, 3, C, O).transpose(1, 2, 0, 3))
     np.matmul(G, half.reshape(6, 3, -1), out=U.reshape(6, 6, -1))
@@ -232,7 +246,8 @@ def _weights(V, D, win, chunk, part, *, turned=False):
     """dw = Gᵀ (Σ V·D over the tiles) G: V (6,6,T,C), D (6,6,T,O) -> (3,3,C,O), or this part of O"""
     T, C = V.shape[2:]
     blocks = _blocks(D.shape[3], part, max(1, min(WIDE, SMALL // (FEW * max(T, 1)))))
-    GT, first = matrices(V.dtype)[2][:, ::-1 if turned else 1].T, blocks[0].start
+    GT = matrices(V.dtype)[2][:, ::-1 if turned else 1].T
+    first = blocks[0].start
     dw = np.empty((3, 3, C, blocks[-1].stop - first), V.dtype)
     for some in _blocks(C, (0, 1), FEW):
         for block in blocks:
