@@ -8,5 +8,7 @@ from setuptools import setup
 HERE = Path(__file__).parent
 absolute = runpy.run_path(str(HERE / "docs" / "links.py"))["absolute"]
 
-setup(long_description=absolute((HERE / "README.md").read_text(encoding="utf-8")),
-      long_description_content_type="text/markdown")
+setup(
+    long_description=absolute((HERE / "README.md").read_text(encoding="utf-8")),
+    long_description_content_type="text/markdown",
+)

@@ -40,20 +40,40 @@ exit status: 0 done, 2 could not run, 130 stopped (what was measured is printed 
 
 
 def make_parser():
-    parser = console.Parser(prog="python -m benchmarks", description=DESCRIPTION, epilog=EXAMPLES,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = console.Parser(
+        prog="python -m benchmarks",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to run (see below, and --list)")
-    parser.add_argument("--against", nargs="*", choices=RIVALS, default=["torch"], metavar="LIBRARY",
-                        help="torch (the default), dezero, mygrad or several of them, after the NAMEs; "
-                             "without any: minires alone")
-    parser.add_argument("--threads", type=console.whole(1, 1024), metavar="N",
-                        help="threads of each (default: one a core)")
-    parser.add_argument("--pairs", type=console.whole(1), default=None, metavar="N",
-                        help="measurements of each, after one that warms up (default 7, with --tiny 1)")
-    parser.add_argument("--json", type=console.text, metavar="FILE",
-                        help="write the machine, the versions and all timings")
-    parser.add_argument("--plot", type=console.text, metavar="FILE",
-                        help="draw the ratios (PNG, SVG, PDF, JPEG or WebP by the file's ending)")
+    parser.add_argument(
+        "--against",
+        nargs="*",
+        choices=RIVALS,
+        default=["torch"],
+        metavar="LIBRARY",
+        help="torch (the default), dezero, mygrad or several of them, after the NAMEs; without any: minires alone",
+    )
+    parser.add_argument(
+        "--threads", type=console.whole(1, 1024), metavar="N", help="threads of each (default: one a core)"
+    )
+    parser.add_argument(
+        "--pairs",
+        type=console.whole(1),
+        default=None,
+        metavar="N",
+        help="measurements of each, after one that warms up (default 7, with --tiny 1)",
+    )
+    parser.add_argument(
+        "--json", type=console.text, metavar="FILE", help="write the machine, the versions and all timings"
+    )
+    parser.add_argument(
+        "--plot",
+        type=console.text,
+        metavar="FILE",
+        help="draw the ratios (PNG, SVG, PDF, JPEG or WebP by the file's ending)",
+    )
     parser.add_argument("--tiny", action="store_true", help="toy sizes, in seconds: the numbers mean nothing")
     parser.add_argument("--list", action="store_true", help="print the names of the workloads and stop")
     return parser
@@ -87,11 +107,19 @@ def benchmark(args, workloads):
     threads = kernels.get_num_threads()
     rivals = installed(args.against)
     if args.plot and not rivals:
-        raise OptionError("--plot draws ratios, and there is no library to compare with; name an installed one by "
-                          "--against, or leave --plot out")
+        raise OptionError(
+            "--plot draws ratios, and there is no library to compare with; name an installed one by "
+            "--against, or leave --plot out"
+        )
     pairs = args.pairs or (1 if args.tiny else 7)
-    report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "threads": threads,
-              "pairs": pairs, "tiny": args.tiny, "machine": describe(rivals), "results": []}
+    report = {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "threads": threads,
+        "pairs": pairs,
+        "tiny": args.tiny,
+        "machine": describe(rivals),
+        "results": [],
+    }
     results, contenders, status = report["results"], [], 0
     try:
         for name in ("minires", *rivals):

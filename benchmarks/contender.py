@@ -36,8 +36,10 @@ class Contender:
         try:
             return self._process.submit(function, *arguments).result()
         except BrokenProcessPool as broken:
-            raise ContenderGoneError(f"the process of {self.name} has ended; what it said stands above, and if it "
-                                     "said nothing, the system may have killed it for want of memory") from broken
+            raise ContenderGoneError(
+                f"the process of {self.name} has ended; what it said stands above, and if it "
+                "said nothing, the system may have killed it for want of memory"
+            ) from broken
 
     def make(self, workload):
         """Make the step that the next calls are about; the one before is dropped."""

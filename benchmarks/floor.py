@@ -12,12 +12,21 @@ from minires.train import train_step
 
 CONVOLUTION = {"forward": "conv forward", "backward": "conv dx + dw"}
 KINDS = {
-    "conv2d": CONVOLUTION, "conv_norm": CONVOLUTION,
-    "batch_norm": "batch norm, ReLU", "batch_norm_relu": "batch norm, ReLU", "relu": "ReLU",
-    "residual_add": "add, ReLU", "residual_add_relu": "add, ReLU",
-    "max_pool2d": "pool", "avg_pool2d": "pool", "adaptive_avg_pool2d": "pool",
-    "linear": "linear + loss", "flatten": "linear + loss", "cross_entropy": "linear + loss",
-    "getitem": "option A (slice, pad)", "pad": "option A (slice, pad)",
+    "conv2d": CONVOLUTION,
+    "conv_norm": CONVOLUTION,
+    "batch_norm": "batch norm, ReLU",
+    "batch_norm_relu": "batch norm, ReLU",
+    "relu": "ReLU",
+    "residual_add": "add, ReLU",
+    "residual_add_relu": "add, ReLU",
+    "max_pool2d": "pool",
+    "avg_pool2d": "pool",
+    "adaptive_avg_pool2d": "pool",
+    "linear": "linear + loss",
+    "flatten": "linear + loss",
+    "cross_entropy": "linear + loss",
+    "getitem": "option A (slice, pad)",
+    "pad": "option A (slice, pad)",
     "optimiser": "optimiser",
 }
 REST = "the rest: engine, Python"
@@ -51,6 +60,7 @@ def profile(model, optimizer, images, labels, steps):
 
         def on_time(op, direction, seconds, one=one):
             one[kind(op, direction)] += seconds
+
         with listen(on_time=on_time):
             began = time.perf_counter()
             train_step(model, optimizer, images, labels)

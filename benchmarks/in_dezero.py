@@ -31,11 +31,11 @@ class Pad(dezero.Function):
     def forward(self, x):
         self.shape = x.shape
         pad = [(0, 0), (self.before, self.after), (0, 0), (0, 0)]
-        return np.pad(x[:, :, ::self.stride, ::self.stride], pad)
+        return np.pad(x[:, :, :: self.stride, :: self.stride], pad)
 
     def backward(self, gy):
         gx = np.zeros(self.shape, gy.dtype)
-        gx[:, :, ::self.stride, ::self.stride] = gy.data[:, self.before:gy.shape[1] - self.after]
+        gx[:, :, :: self.stride, :: self.stride] = gy.data[:, self.before : gy.shape[1] - self.after]
         return dezero.Variable(gx)
 
 
@@ -49,8 +49,7 @@ class Network(dezero.Layer):
         for i, (conv, bn) in enumerate(pairs):
             for name, p in (("w", conv.weight), ("gamma", bn.weight), ("beta", bn.bias)):
                 setattr(self, f"{name}{i}", parameter(p))
-        self.layers = [(i, conv, bn.running_mean.copy(), bn.running_var.copy())
-                       for i, (conv, bn) in enumerate(pairs)]
+        self.layers = [(i, conv, bn.running_mean.copy(), bn.running_var.copy()) for i, (conv, bn) in enumerate(pairs)]
         self.w = parameter(self.anatomy.head.weight, transposed=True)
         self.b = parameter(self.anatomy.head.bias)
 
@@ -86,4 +85,5 @@ def train_step(name, size, count):
         loss.backward()
         optimizer.update()
         return float(loss.data)
+
     return step

@@ -49,8 +49,11 @@ def conv(direction, C, O, kernel, stride, padding, size, count):
     x = channels_last(rng.standard_normal((count, C, size, size), dtype=np.float32))
     win = Window.of(x.shape, w.shape, stride, padding)
     dy = channels_last(rng.standard_normal(win.y_shape, dtype=np.float32))
-    return {"forward": lambda: kernels.conv(x, w, win), "dx": lambda: kernels.conv_dx(dy, w, win),
-            "dw": lambda: kernels.conv_dw(dy, x, win)}[direction]
+    return {
+        "forward": lambda: kernels.conv(x, w, win),
+        "dx": lambda: kernels.conv_dx(dy, w, win),
+        "dw": lambda: kernels.conv_dw(dy, x, win),
+    }[direction]
 
 
 def batch_norm(C, size, count):
@@ -60,9 +63,16 @@ def batch_norm(C, size, count):
     norm = BatchNorm2d(C)
 
     def step():
-        _, backward = batch_norm_op.raw(x, norm.weight.data, norm.bias.data, running_mean=norm.running_mean,
-                                        running_var=norm.running_var, training=True)
+        _, backward = batch_norm_op.raw(
+            x,
+            norm.weight.data,
+            norm.bias.data,
+            running_mean=norm.running_mean,
+            running_var=norm.running_var,
+            training=True,
+        )
         return backward(dy)
+
     return step
 
 
@@ -71,6 +81,7 @@ def gradient_check(names, samples):
         with contextlib.redirect_stdout(io.StringIO()):
             if not full_check(names, samples=samples, quiet=True):
                 raise AssertionError("the gradient check failed; run python -m minires.gradcheck")
+
     return step
 
 
@@ -85,4 +96,5 @@ def loading(count, size):
     def step():
         for _ in loader:
             pass
+
     return step

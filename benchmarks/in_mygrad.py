@@ -29,18 +29,19 @@ def norm_conv(conv, bn):
             x = zeros_beside(zeros_beside(x, 2, padding, 0), 3, padding, 0)
             p = 0
         return batchnorm(conv_nd(x, w, stride=stride, padding=p), gamma=gamma, beta=beta, eps=bn.eps)
+
     return forward, [w, gamma, beta]
 
 
 def zeros_beside(x, axis, before, after):
-    shapes = [(*x.shape[:axis], n, *x.shape[axis + 1:]) for n in (before, after)]
+    shapes = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in (before, after)]
     return mg.concatenate([np.zeros(shapes[0], np.float32), x, np.zeros(shapes[1], np.float32)], axis=axis)
 
 
 def shortcut(x, module):
     if not isinstance(module, PadShortcut):
         return x
-    return zeros_beside(x[:, :, ::module.stride, ::module.stride], 1, module.before, module.after)
+    return zeros_beside(x[:, :, :: module.stride, :: module.stride], 1, module.before, module.after)
 
 
 def train_step(name, size, count):
@@ -68,4 +69,5 @@ def train_step(name, size, count):
             v += p.grad + WEIGHT_DECAY * p.data
             p.data[...] -= LR * v
         return loss.item()
+
     return step

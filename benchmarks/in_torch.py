@@ -34,7 +34,7 @@ class Pad(nn.Module):
         self.stride, self.pad = shortcut.stride, (0, 0, 0, 0, shortcut.before, shortcut.after)
 
     def forward(self, x):
-        return F.pad(x[:, :, ::self.stride, ::self.stride], self.pad)
+        return F.pad(x[:, :, :: self.stride, :: self.stride], self.pad)
 
 
 class Block(nn.Module):
@@ -69,8 +69,7 @@ def train_step(name, size, count):
     model = networks.create(name)
     images, labels = map(tensor, random_batch(model, size, count))
     model = twin(model)
-    optimizer = torch.optim.SGD(model.parameters(), LR, momentum=MOMENTUM,
-                                weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.SGD(model.parameters(), LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
 
     def step():
         loss = F.cross_entropy(model(images), labels)
@@ -79,6 +78,7 @@ def train_step(name, size, count):
         loss.backward()
         optimizer.step()
         return value
+
     return step
 
 
@@ -90,12 +90,14 @@ def inference(name, size, count):
     def step():
         with torch.inference_mode():
             return model(images).numpy()
+
     return step
 
 
 def conv(direction, C, O, kernel, stride, padding, size, count):
     def random(*shape):
         return torch.randn(shape).contiguous(memory_format=torch.channels_last)
+
     x = random(count, C, size, size)
     w = random(O, C, kernel, kernel)
     dy = random(*F.conv2d(x, w, None, stride, padding).shape)
@@ -104,8 +106,10 @@ def conv(direction, C, O, kernel, stride, padding, size, count):
     def step():
         if direction == "forward":
             return F.conv2d(x, w, None, stride, padding)
-        return torch.ops.aten.convolution_backward(dy, x, w, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0],
-                                                   1, wanted)
+        return torch.ops.aten.convolution_backward(
+            dy, x, w, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1, wanted
+        )
+
     return torch.no_grad()(step)
 
 

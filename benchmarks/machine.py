@@ -14,8 +14,15 @@ from minires.probes.machine import versions
 
 def describe(packages):
     """What a number means nothing without."""
-    return {"system": platform.platform(), "cpu": _cpu(), "cores": os.cpu_count(), "memory GB": _memory(),
-            "blas": _blas(), "environment": tuning(), "versions": versions(*packages)}
+    return {
+        "system": platform.platform(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory GB": _memory(),
+        "blas": _blas(),
+        "environment": tuning(),
+        "versions": versions(*packages),
+    }
 
 
 def tuning():
@@ -24,8 +31,11 @@ def tuning():
     KMP_DUPLICATE_LIB_OK is none: threadpoolctl sets it.
     """
     families = ("OPENBLAS_", "OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "MALLOC_", "LD_PRELOAD")
-    return {name: value for name, value in sorted(os.environ.items())
-            if name.startswith(families) and name != "KMP_DUPLICATE_LIB_OK"}
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(families) and name != "KMP_DUPLICATE_LIB_OK"
+    }
 
 
 def _blas():
@@ -33,6 +43,7 @@ def _blas():
     name = f"{built.get('name')} {built.get('version')}"
     with contextlib.suppress(ImportError):
         from threadpoolctl import threadpool_info
+
         kernels_for = {i["architecture"] for i in threadpool_info() if i["user_api"] == "blas" and "architecture" in i}
         name += f", kernels for {'/'.join(sorted(kernels_for))}" if kernels_for else ""
     return name
@@ -85,8 +96,9 @@ def _worked(pid):
 def _cpu():
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-                platform.processor())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
 
 
 def _memory():

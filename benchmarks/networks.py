@@ -13,8 +13,12 @@ Anatomy = namedtuple("Anatomy", "stem pool blocks head")
 def anatomy(model):
     """The parts of a ResNet, from the picture to the logits; a mean over each map stands before the head."""
     modules = list(model.modules())
-    return Anatomy((model.conv1, model.bn1), getattr(model, "maxpool", None),
-                   [m for m in modules if isinstance(m, Block)], next(m for m in modules if isinstance(m, Linear)))
+    return Anatomy(
+        (model.conv1, model.bn1),
+        getattr(model, "maxpool", None),
+        [m for m in modules if isinstance(m, Block)],
+        next(m for m in modules if isinstance(m, Linear)),
+    )
 
 
 def branch(block):

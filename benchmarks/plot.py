@@ -39,9 +39,16 @@ def _draw(axes, rows, rivals):
             text = ", ".join(filter(None, ("" if direction and len(rivals) == 1 else f"against {rival}", direction)))
             offset = 0.24 * (k - (len(points) - 1) / 2)
             median = found["median"]
-            axes.errorbar(median, y + offset, xerr=[[median - found["low"]], [found["high"] - median]],
-                          fmt=MARKERS[("", *DIRECTIONS).index(direction) % len(MARKERS)], markersize=4.5, lw=1,
-                          color=COLORS.get(rival, "0.3"), label=None if text in labelled else text)
+            axes.errorbar(
+                median,
+                y + offset,
+                xerr=[[median - found["low"]], [found["high"] - median]],
+                fmt=MARKERS[("", *DIRECTIONS).index(direction) % len(MARKERS)],
+                markersize=4.5,
+                lw=1,
+                color=COLORS.get(rival, "0.3"),
+                label=None if text in labelled else text,
+            )
             labelled.add(text)
     axes.axvline(1, color="0.2", lw=1)
     axes.set_xscale("log", base=2)

@@ -24,6 +24,7 @@ def peak_memory(contender, threads, name, size, count):
 
     def step():
         return float(subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE).stdout)
+
     return step
 
 
@@ -33,6 +34,7 @@ def _peak():
         ours, *others = (_status(pid) for pid in ("self", *(child.pid for child in multiprocessing.active_children())))
         return (ours["VmHWM"] + sum(s["VmHWM"] - s["RssShmem"] - s["RssFile"] for s in others)) / 1024
     import resource
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 

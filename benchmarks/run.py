@@ -22,15 +22,19 @@ def measure(workload, contenders, pairs, *, tiny=False):
     timed = workload.unit != "MB"
     timers, work = {c.name: c.seconds if timed else c.value for c in contenders}, {}
     if workload.network:  # the machine is measured in the same turns, for it is not always equally fast
-        for name, (step, amount) in (("GEMM", product(64 if tiny else 2048)),
-                                     ("copy", copy(1 << 12 if tiny else 1 << 28))):
+        for name, (step, amount) in (
+            ("GEMM", product(64 if tiny else 2048)),
+            ("copy", copy(1 << 12 if tiny else 1 << 28)),
+        ):
             timers[name] = partial(seconds_a_step, step)
             work[name] = amount
     with machine.Company(contenders) as company:
         measured = interleave(timers, min(pairs, workload.pairs), quick=tiny or not timed)
     medians = {name: statistics.median(values) for name, values in measured.items()}
     result = {
-        "name": workload.name, "unit": workload.unit, "amount": workload.amount,
+        "name": workload.name,
+        "unit": workload.unit,
+        "amount": workload.amount,
         "measured": measured,  # seconds, or megabytes
         "values": {c.name: workload.value(medians[c.name]) for c in contenders},
         "ratios": {c.name: ratio(measured[c.name], measured["minires"])._asdict() for c in contenders[1:]},
@@ -46,10 +50,18 @@ def measure(workload, contenders, pairs, *, tiny=False):
 def _against_floor(needed, profile, rates, seconds):
     least = floor.seconds_by_kind(needed, rates["GEMM"], rates["copy"])
     by_kind, whole = profile
-    return {"flops": sum(c.flops for c in needed), "bytes": sum(c.nbytes for c in needed),
-            "flops_per_second": rates["GEMM"], "bytes_per_second": rates["copy"],
-            "seconds": sum(least.values()), "step": seconds, "over_floor": seconds / sum(least.values()),
-            "floor_by_kind": least, "profile": by_kind, "profiled_step": whole}
+    return {
+        "flops": sum(c.flops for c in needed),
+        "bytes": sum(c.nbytes for c in needed),
+        "flops_per_second": rates["GEMM"],
+        "bytes_per_second": rates["copy"],
+        "seconds": sum(least.values()),
+        "step": seconds,
+        "over_floor": seconds / sum(least.values()),
+        "floor_by_kind": least,
+        "profile": by_kind,
+        "profiled_step": whole,
+    }
 
 
 def number(value):
@@ -60,11 +72,15 @@ def number(value):
 def print_heading(described, threads):
     """What the numbers were taken on."""
     versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
-    lines = [f"{described['cpu']}, {threads} thread{'s' * (threads > 1)}, {versions}",
-             f"BLAS under NumPy: {described['blas']}"]
+    lines = [
+        f"{described['cpu']}, {threads} thread{'s' * (threads > 1)}, {versions}",
+        f"BLAS under NumPy: {described['blas']}",
+    ]
     if described["environment"]:
-        lines.append("set here, which may favour one side: "
-                     + " ".join(f"{name}={value}" for name, value in described["environment"].items()))
+        lines.append(
+            "set here, which may favour one side: "
+            + " ".join(f"{name}={value}" for name, value in described["environment"].items())
+        )
     for line in lines:
         print(textwrap.fill(line, WIDTH))
 
@@ -76,27 +92,43 @@ def print_results(results):
         ours = number(r["values"]["minires"])
         for name, found in r["ratios"].items():
             found = {k: f"{v:.2f}" for k, v in found.items()}
-            table.row(r["name"], r["unit"], ours, name, number(r["values"][name]), found["median"],
-                      f"{found['low']} – {found['high']}")
+            table.row(
+                r["name"],
+                r["unit"],
+                ours,
+                name,
+                number(r["values"][name]),
+                found["median"],
+                f"{found['low']} – {found['high']}",
+            )
         if not r["ratios"]:
             table.row(r["name"], r["unit"], ours, "-")
     print("ratio: their time (or memory) / minires', median of the pairs; above 1 minires is ahead")
     crowded = [r["cores_taken_by_others"] for r in results if (r["cores_taken_by_others"] or 0) > CROWDED]
     if crowded:
-        print(f"WARNING: other programs took up to {max(crowded):.1f} cores during {len(crowded)} of {len(results)} "
-              "workloads;\nthat slows the contenders unequally: take these ratios again on an idle machine")
+        print(
+            f"WARNING: other programs took up to {max(crowded):.1f} cores during {len(crowded)} of {len(results)} "
+            "workloads;\nthat slows the contenders unequally: take these ratios again on an idle machine"
+        )
     for r in results:
         if "floor" in r:
             _print_floor(r["name"], r["floor"])
 
 
 def _print_floor(name, f):
-    print(f"\n{name}: {f['flops'] / 1e9:.3g} GFLOP and {f['bytes'] / 1e9:.3g} GB a step, on a machine of "
-          f"{f['flops_per_second'] / 1e9:.0f} GFLOP/s and {f['bytes_per_second'] / 1e9:.1f} GB/s:\n"
-          f"floor {f['seconds']:.4g} s, measured {f['step']:.4g} s = {f['over_floor']:.2f} × floor")
+    print(
+        f"\n{name}: {f['flops'] / 1e9:.3g} GFLOP and {f['bytes'] / 1e9:.3g} GB a step, on a machine of "
+        f"{f['flops_per_second'] / 1e9:.0f} GFLOP/s and {f['bytes_per_second'] / 1e9:.1f} GB/s:\n"
+        f"floor {f['seconds']:.4g} s, measured {f['step']:.4g} s = {f['over_floor']:.2f} × floor"
+    )
     table = Table(PROFILE)
     least = f["floor_by_kind"]
     for kind, seconds in sorted(f["profile"].items(), key=lambda pair: -pair[1]):
         known = least.get(kind)
-        table.row(kind, f"{1e3 * seconds:.4g}", f"{seconds / f['profiled_step']:.1%}",
-                  f"{1e3 * known:.4g}" if known else "-", f"{seconds / known:.2f}" if known else "-")
+        table.row(
+            kind,
+            f"{1e3 * seconds:.4g}",
+            f"{seconds / f['profiled_step']:.1%}",
+            f"{1e3 * known:.4g}" if known else "-",
+            f"{seconds / known:.2f}" if known else "-",
+        )

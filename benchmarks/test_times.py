@@ -27,6 +27,7 @@ def test_importing_minires_takes_less_than_a_quarter_of_a_second():
             subprocess.run([sys.executable, "-c", code], check=True)
             times.append(used() - began)
         return min(times)
+
     assert best("import minires") - best("import numpy") < 0.25
 
 

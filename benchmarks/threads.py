@@ -4,4 +4,5 @@
 def of_blas(n):
     """As many from now on."""
     from threadpoolctl import threadpool_limits
+
     threadpool_limits(n, user_api="blas")

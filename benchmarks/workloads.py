@@ -52,8 +52,9 @@ def catalogue(tiny=False):
     found = []
     for name, (size, count) in nets.items():
         rivals = RIVALS if name == "resnet20" else ("torch",)
-        found.append(Workload(f"{name}/train", "images/s", "train_step", (name, size, count), count, rivals,
-                              network=True))
+        found.append(
+            Workload(f"{name}/train", "images/s", "train_step", (name, size, count), count, rivals, network=True)
+        )
     for name, (size, count) in nets.items():
         found.append(Workload(f"{name}/inference", "images/s", "inference", (name, size, count), count))
     found += _scaling(*nets["resnet20"], tiny)
@@ -62,15 +63,17 @@ def catalogue(tiny=False):
         C, size, count = (C, 8, 2) if tiny else (C, size, count)
         moved = 5 * 4 * C * size * size * count / 1e9  # x and y; dy, x and dx
         found.append(Workload(f"batch_norm/{C}@{size}", "GB/s", "batch_norm", (C, size, count), moved))
-    found.append(Workload("gradcheck", "s", "gradient_check", (("relu", "add") if tiny else (), 1 if tiny else 3),
-                          rivals=()))
+    found.append(
+        Workload("gradcheck", "s", "gradient_check", (("relu", "add") if tiny else (), 1 if tiny else 3), rivals=())
+    )
     pictures, size = (64, 16) if tiny else (20480, 128)
     found.append(Workload("data", "images/s", "loading", (pictures, size), pictures, rivals=()))
     # not DeZero, which today's NumPy keeps from being imported (see in_dezero.py)
     found.append(Workload("import", "s", processes.importing, rivals=("torch", "mygrad")))
     largest = "resnet20" if tiny else "resnet50"
-    found.append(Workload("memory", "MB", processes.peak_memory,
-                          (kernels.get_num_threads(), largest, *nets[largest]), pairs=1))
+    found.append(
+        Workload("memory", "MB", processes.peak_memory, (kernels.get_num_threads(), largest, *nets[largest]), pairs=1)
+    )
     return found
 
 
@@ -80,8 +83,9 @@ def _scaling(size, count, tiny):
         yield Workload(f"scaling/batch{n}", "images/s", "train_step", ("resnet20", size, n), n)
     usual = kernels.get_num_threads()
     for power in range(usual.bit_length()):
-        yield Workload(f"scaling/threads{2**power}", "images/s", _with_threads,
-                       (2**power, usual, "resnet20", size, count), count)
+        yield Workload(
+            f"scaling/threads{2**power}", "images/s", _with_threads, (2**power, usual, "resnet20", size, count), count
+        )
 
 
 def _with_threads(contender, n, usual, *network):
@@ -96,6 +100,7 @@ def _with_threads(contender, n, usual, *network):
             return step()
         finally:
             library.set_threads(usual)
+
     return with_threads
 
 
@@ -105,8 +110,13 @@ def _convolutions(size, count):
         out = (H + 2 * padding - k) // stride + 1
         shape = f"{k}x{k}{f's{stride}' if stride > 1 else ''}-{C}-{O}@{H}"
         for direction in ("forward", "dx", "dw"):
-            yield Workload(f"conv/{shape}/{direction}", "GFLOP/s", "conv",
-                           (direction, C, O, k, stride, padding, H, count), 2e-9 * count * O * out**2 * C * k**2)
+            yield Workload(
+                f"conv/{shape}/{direction}",
+                "GFLOP/s",
+                "conv",
+                (direction, C, O, k, stride, padding, H, count),
+                2e-9 * count * O * out**2 * C * k**2,
+            )
 
 
 @lru_cache
@@ -118,6 +128,7 @@ def resnet50_convolutions(size):
     def note(module, inputs, y):
         O, C, k, _ = module.weight.shape
         found[C, O, k, module.stride[0], module.padding[0], inputs[0].shape[2]] = True
+
     for module in model.modules():
         if isinstance(module, Conv2d):
             module.register_forward_hook(note)

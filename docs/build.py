@@ -27,11 +27,37 @@ import minires
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-MODULES = ["minires", *(f"minires.{name}" for name in (
-    "ops", "nn", "nn.functional", "nn.init", "nn.utils", "optim", "models", "data", "storage", "gradcheck", "kernels",
-    "kernels.readable", "parallel", "probes", "plots", "train", "cuda", "errors"))]
-GUIDE = {"index.html": ("README", ROOT / "README.md"), "guide.html": ("A way through the library", HERE / "guide.md"),
-         "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md")}
+MODULES = [
+    "minires",
+    *(
+        f"minires.{name}"
+        for name in (
+            "ops",
+            "nn",
+            "nn.functional",
+            "nn.init",
+            "nn.utils",
+            "optim",
+            "models",
+            "data",
+            "storage",
+            "gradcheck",
+            "kernels",
+            "kernels.readable",
+            "parallel",
+            "probes",
+            "plots",
+            "train",
+            "cuda",
+            "errors",
+        )
+    ),
+]
+GUIDE = {
+    "index.html": ("README", ROOT / "README.md"),
+    "guide.html": ("A way through the library", HERE / "guide.md"),
+    "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
+}
 CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # what Markdown leaves alone
 
 
@@ -59,8 +85,11 @@ def public_names(module):
     """The names that a module gives to others: __all__, or what is defined in it and has no underscore."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
-    return [name for name, value in vars(module).items()
-            if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__]
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
 
 
 def check_names(documented):
@@ -82,8 +111,9 @@ def check_names(documented):
 
 def check_links(folder):
     """Raise BuildError for a link or an image of a page that leads nowhere."""
-    texts = {file: re.sub("(?s)<script.*?</script>", "", file.read_text(encoding="utf-8"))
-             for file in folder.rglob("*.html")}
+    texts = {
+        file: re.sub("(?s)<script.*?</script>", "", file.read_text(encoding="utf-8")) for file in folder.rglob("*.html")
+    }
     ids = {file.resolve(): set(re.findall(r'\bid="([^"]+)"', text)) for file, text in texts.items()}
     for file, text in texts.items():
         for target in re.findall(r'\b(?:href|src)="([^"]+)"', text):
@@ -112,8 +142,12 @@ def build(folder):
     """Write the site into the folder, which is made anew."""
     shutil.rmtree(folder, ignore_errors=True)
     builtins.np = numpy  # an annotation may be a string that names np, in a module that does not import it
-    render.configure(docformat="markdown", template_directory=HERE, edit_url_map={"minires": f"{PAGES}minires/"},
-                     footer_text=f"minires {minires.__version__}")
+    render.configure(
+        docformat="markdown",
+        template_directory=HERE,
+        edit_url_map={"minires": f"{PAGES}minires/"},
+        footer_text=f"minires {minires.__version__}",
+    )
     render.env.filters["to_html"] = to_html
     documented = {name: pdoc.doc.Module.from_name(name) for name in MODULES}
     check_names(documented)
@@ -123,8 +157,12 @@ def build(folder):
         file.write_text(render.html_module(page, documented), encoding="utf-8")
     template = render.env.get_template("page.html.jinja2")
     for file, (title, source) in GUIDE.items():
-        text = template.render(title=f"minires: {title}", text=guide_page(source, folder), all_modules=documented,
-                               pages={page: title for page, (title, _) in GUIDE.items()})
+        text = template.render(
+            title=f"minires: {title}",
+            text=guide_page(source, folder),
+            all_modules=documented,
+            pages={page: title for page, (title, _) in GUIDE.items()},
+        )
         (folder / file).write_text(text, encoding="utf-8")
     (folder / "search.js").write_text(render.search_index(documented), encoding="utf-8")
     (folder / ".nojekyll").touch()  # GitHub Pages then serves the files as they are

@@ -10,9 +10,11 @@ LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(([^()\s]+)\)")
 
 def absolute(text, images=IMAGES):
     """The text with its links into this repository as links to GitHub, and its images below `images`."""
+
     def changed(match):
         is_image, words, target = match.groups()
         if re.match(r"\w+:|#", target):
             return match[0]
         return f"{is_image}[{words}]({images if is_image else PAGES}{target})"
+
     return LINK.sub(changed, text)

@@ -5,9 +5,11 @@ import sys
 # python -m minires…, or the command minires; nothing more is imported before, for which see working_folder.py
 if (getattr(sys, "argv", None) or [""])[0].replace("\\", "/").split("/")[-1].removesuffix(".exe") in ("-m", "minires"):
     from minires import working_folder
+
     working_folder.search_last()
 
     from minires import console
+
     console.starting()  # Ctrl-C may end it while all this is imported
 
 from importlib import import_module
@@ -24,8 +26,21 @@ __version__ = "0.1.0"
 __all__ = ["Tensor", "__version__", "manual_seed", "no_grad", "ones", "op", "ops", "randn", "tensor", "zeros"]
 
 TYPE_CHECKING = False  # for checkers, who know it by its name
-_ROOMS = ("cuda", "data", "gpucheck", "gradcheck", "kernels", "models", "nn", "optim", "parallel", "plots", "probes",
-          "storage", "train")
+_ROOMS = (
+    "cuda",
+    "data",
+    "gpucheck",
+    "gradcheck",
+    "kernels",
+    "models",
+    "nn",
+    "optim",
+    "parallel",
+    "plots",
+    "probes",
+    "storage",
+    "train",
+)
 
 
 if TYPE_CHECKING:  # what __getattr__ finds; seeing that, a checker would accept every name
@@ -45,6 +60,7 @@ if TYPE_CHECKING:  # what __getattr__ finds; seeing that, a checker would accept
         train,
     )
 else:
+
     def __getattr__(name):
         """minires.models, minires.nn … are imported when they are first asked for."""
         if name in _ROOMS:

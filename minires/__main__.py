@@ -46,8 +46,11 @@ def main(argv=None):
     else:
         known = {name.removeprefix("minires."): name for name in (*COMMANDS, "benchmarks")}
         close = near(word.removeprefix("minires."), known, most=1)
-        console.say("minires", f"there is no command {word!r} here; "
-                    + (f"did you mean python -m {known[close[0]]}?" if close else "see python -m minires --help"))
+        console.say(
+            "minires",
+            f"there is no command {word!r} here; "
+            + (f"did you mean python -m {known[close[0]]}?" if close else "see python -m minires --help"),
+        )
         return 2
 
 

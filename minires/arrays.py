@@ -42,7 +42,7 @@ def _library_of(kind):
 
 
 def device_of(array) -> str:
-    """"cpu", or "cuda:0" for an array in the memory of the first GPU."""
+    """ "cpu", or "cuda:0" for an array in the memory of the first GPU."""
     return "cpu" if isinstance(array, (np.ndarray, np.generic)) else f"cuda:{array.device.id}"
 
 
@@ -138,8 +138,10 @@ def place_or_dtype(target):
     except (TypeError, ValueError, SyntaxError):
         dtype = None
     if dtype is None:
-        raise OptionError(f"to: device must be 'cpu', 'cuda' or 'cuda:N', got {target!r}, which is no dtype either "
-                          "(np.float32, np.float64, np.int64)")
+        raise OptionError(
+            f"to: device must be 'cpu', 'cuda' or 'cuda:N', got {target!r}, which is no dtype either "
+            "(np.float32, np.float64, np.int64)"
+        )
     return None, check_dtype(dtype)
 
 

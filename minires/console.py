@@ -63,7 +63,7 @@ def say(name, message, *, apart=False):
 
 
 def counted(count, what):
-    """"1 epoch", "2 epochs"."""
+    """ "1 epoch", "2 epochs"."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
@@ -87,6 +87,7 @@ def reason(error):
 
 def command(name):
     """Decorate main(argv=None): what it raises becomes one line, which begins with `name`, and its exit status."""
+
     def decorate(main):
         @functools.wraps(main)
         def guarded(argv=None):
@@ -104,8 +105,10 @@ def command(name):
             except (MiniresError, OSError, MemoryError) as error:
                 say(name, reason(error))
                 return 2
+
         guarded.command = name
         return guarded
+
     return decorate
 
 
@@ -130,10 +133,12 @@ def entry(main):
 
 def starting():
     """Let Ctrl-C during the imports, when there is nothing to save, leave with one line."""
+
     def leave(number, frame):
         with contextlib.suppress(OSError):
             os.write(2, b"\nstopped\n")
         os._exit(STOPPED)
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
     atexit.register(_ignore)  # of all that is registered it is called as the last
@@ -161,6 +166,7 @@ def on_signals(handler):
         else:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
     for number in SIGNALS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             before[number] = signal.signal(number, here)
@@ -168,6 +174,7 @@ def on_signals(handler):
     def undo():
         for number, handler in before.items():
             signal.signal(number, handler)
+
     return undo
 
 
@@ -180,6 +187,7 @@ def _listen(handler=None):
         last = time.monotonic()
         if not again:
             raise KeyboardInterrupt
+
     return on_signals(handler or interrupt)
 
 
@@ -242,6 +250,7 @@ def text(given):
 
 def whole(low, high=None):
     """The type of a flag that takes a whole number from low to high."""
+
     def convert(given):
         try:
             number = int(given)
@@ -251,6 +260,7 @@ def whole(low, high=None):
             bound = f"at least {low}" if number < low else f"at most {high}"
             raise argparse.ArgumentTypeError(f"it must be {bound}, got {number}")
         return number
+
     return convert
 
 
@@ -273,6 +283,7 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, message):
         from minires.settings import did_you_mean  # with NumPy, during whose import Ctrl-C must be listened to already
+
         unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         hint = did_you_mean(unknown[1], flags, most=2) if unknown else ""
@@ -306,13 +317,13 @@ class Table:
         fitted = []
         for text, width in zip(cells, self.columns.values()):
             if len(text) > abs(width):
-                text = text[:abs(width) - 1] + "…"
+                text = text[: abs(width) - 1] + "…"
             fitted.append(text.rjust(-width) if width < 0 else text.ljust(width))
         return "  ".join(fitted).rstrip()
 
 
 def verdict(passed):
-    """"ok" or "FAILED", green or red on a terminal."""
+    """ "ok" or "FAILED", green or red on a terminal."""
     return coloured("ok", GREEN) if passed else coloured("FAILED", RED)
 
 

@@ -20,20 +20,27 @@ def tensor(data: Any, *, dtype: DType = None, device: str | None = None, require
     return Tensor(as_array(data, dtype).copy(order="K"), requires_grad, device=device)
 
 
-def zeros(*size: int | Sequence[int], dtype: DType = np.float32, device: str | None = None,
-          requires_grad: bool = False) -> Tensor:
+def zeros(
+    *size: int | Sequence[int], dtype: DType = np.float32, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """zeros(2, 3) or zeros((2, 3))"""
     return _filled("zeros", 0, size, dtype, device, requires_grad)
 
 
-def ones(*size: int | Sequence[int], dtype: DType = np.float32, device: str | None = None,
-         requires_grad: bool = False) -> Tensor:
+def ones(
+    *size: int | Sequence[int], dtype: DType = np.float32, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
     """ones(2, 3) or ones((2, 3))"""
     return _filled("ones", 1, size, dtype, device, requires_grad)
 
 
-def randn(*size: int | Sequence[int], rng: Rng = None, dtype: DType = np.float32, device: str | None = None,
-          requires_grad: bool = False) -> Tensor:
+def randn(
+    *size: int | Sequence[int],
+    rng: Rng = None,
+    dtype: DType = np.float32,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Normal random numbers of mean 0 and variance 1; rng as in minires.random."""
     array = _empty("randn", size, dtype)
     if array.dtype.kind != "f":

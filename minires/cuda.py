@@ -45,20 +45,26 @@ def why_not():
     except ImportError as missing:
         return f"it needs CuPy, which cannot be imported ({_line(missing)}); install it with: {INSTALL}"
     if tuple(map(int, cupy.__version__.split(".")[:2])) < OLDEST:
-        return (f"it needs CuPy {OLDEST[0]}.{OLDEST[1]} or later, found {cupy.__version__}; renew it with: pip install "
-                "--upgrade, of the package that `pip list` shows (cupy-cuda12x or cupy-cuda13x)")
+        return (
+            f"it needs CuPy {OLDEST[0]}.{OLDEST[1]} or later, found {cupy.__version__}; renew it with: pip install "
+            "--upgrade, of the package that `pip list` shows (cupy-cuda12x or cupy-cuda13x)"
+        )
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        return (f"CuPy finds no usable NVIDIA driver ({_line(error)}); install or renew the driver of the GPU "
-                "(`nvidia-smi` shows it), or compute on the CPU: --device cpu")
+        return (
+            f"CuPy finds no usable NVIDIA driver ({_line(error)}); install or renew the driver of the GPU "
+            "(`nvidia-smi` shows it), or compute on the CPU: --device cpu"
+        )
     if not count:
         return "CuPy finds no GPU: look at `nvidia-smi` and CUDA_VISIBLE_DEVICES, or compute on the CPU: --device cpu"
     try:  # a kernel of one's own needs the compiler and CUDA's headers
         cupy.ElementwiseKernel("float32 x", "float32 y", "y = x + 1", "minires_probe")(cupy.zeros(1, "float32"))
     except Exception as error:  # whatever the compiler says
-        return (f"CuPy cannot compile a kernel ({_line(error)}); CUDA's compiler or headers are missing or too old: "
-                'install them with pip install "cupy-cuda12x[ctk]" or "cupy-cuda13x[ctk]"')
+        return (
+            f"CuPy cannot compile a kernel ({_line(error)}); CUDA's compiler or headers are missing or too old: "
+            'install them with pip install "cupy-cuda12x[ctk]" or "cupy-cuda13x[ctk]"'
+        )
     return ""
 
 
@@ -79,6 +85,7 @@ def module(wanted="a GPU"):
     if reason:
         raise MissingDependency(f"{wanted}: {reason}")
     import cupy
+
     return cupy
 
 
@@ -112,6 +119,7 @@ def allow_tf32(allowed=True):
     """
     cupy = module("TF32")
     from cupy._core import _routines_linalg as linalg
+
     capability = cupy.cuda.Device().compute_capability
     if allowed and int(capability) < 80:
         raise OptionError(f"TF32 needs compute capability 8.0, this GPU has {capability[:-1]}.{capability[-1]}")
@@ -125,5 +133,7 @@ def memory_summary():
     free, total = cupy.cuda.runtime.memGetInfo()
     used = pool.used_bytes()
     kept = pool.total_bytes()
-    return (f"GPU memory: {used / 2**20:.0f} MB in arrays, {kept / 2**20:.0f} MB kept by the pool (the most that was "
-            f"needed so far), {free / 2**20:.0f} of {total / 2**20:.0f} MB free")
+    return (
+        f"GPU memory: {used / 2**20:.0f} MB in arrays, {kept / 2**20:.0f} MB kept by the pool (the most that was "
+        f"needed so far), {free / 2**20:.0f} of {total / 2**20:.0f} MB free"
+    )

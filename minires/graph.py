@@ -52,17 +52,22 @@ class _Switched:
 
     def _decorated(self, function):
         if not callable(function):
-            raise DTypeError(f"no_grad decorates a function, got {shortened(function)}; write @no_grad() above it, or "
-                             "`with no_grad():`")
+            raise DTypeError(
+                f"no_grad decorates a function, got {shortened(function)}; write @no_grad() above it, or "
+                "`with no_grad():`"
+            )
         if inspect.isgeneratorfunction(function):
+
             @wraps(function)
             def switched(*args, **kwargs):
                 return self._steps(function(*args, **kwargs))
         else:
+
             @wraps(function)
             def switched(*args, **kwargs):
                 with _Switched(**self.settings):
                     return function(*args, **kwargs)
+
         return switched
 
     def _steps(self, generator):
@@ -114,8 +119,21 @@ class Version:
 class Node:
     """Where a gradient arrives: at the output of one op, or at a leaf, which has no backward."""
 
-    __slots__ = ("backward", "closed_over", "device", "dtype", "hooks", "inputs", "name", "order", "post_grad_hooks",
-                 "saved", "shape", "takes_needs", "target")
+    __slots__ = (
+        "backward",
+        "closed_over",
+        "device",
+        "dtype",
+        "hooks",
+        "inputs",
+        "name",
+        "order",
+        "post_grad_hooks",
+        "saved",
+        "shape",
+        "takes_needs",
+        "target",
+    )
     _order = itertools.count()
 
     def __init__(self, name, array, backward=None, inputs=(), closed_over=(), saved=(), takes_needs=False):
@@ -131,8 +149,10 @@ class Node:
     def gradients(self, dy):
         """∂L/∂x for each input, from ∂L/∂y. Raises GraphError where that cannot be had any more."""
         if self.backward is None:
-            raise GraphError(f"{self.name}: this graph has been used by backward already; the first call needs "
-                             "retain_graph=True to keep it for a second")
+            raise GraphError(
+                f"{self.name}: this graph has been used by backward already; the first call needs "
+                "retain_graph=True to keep it for a second"
+            )
         for version, count in self.saved:
             if version.count != count:
                 raise GraphError(
@@ -142,7 +162,7 @@ class Node:
         needs = (tuple(node is not None for node in self.inputs),) if self.takes_needs else ()
         dxs = observe.timed(self.name, "backward", self.backward, dy, *needs)  # self.backward(dy), and its time
         dxs = tuple(dxs) if isinstance(dxs, (tuple, list)) else (dxs,)
-        if len(dxs) < len(self.inputs) or any(dx is not None for dx in dxs[len(self.inputs):]):
+        if len(dxs) < len(self.inputs) or any(dx is not None for dx in dxs[len(self.inputs) :]):
             raise GraphError(f"{self.name}: backward gave {len(dxs)} gradients for {len(self.inputs)} inputs")
         return [dx if node is None or dx is None else node.accept(dx, self.name) for node, dx in zip(self.inputs, dxs)]
 
@@ -253,8 +273,13 @@ def _exclusive(dxs, dy, node):
 
     def is_exclusive(dx):
         memory = owner(dx)
-        return (id(memory) not in known and memory.size == dx.size and given.count(id(memory)) == 1
-                and getattr(dx.flags, "writeable", True))
+        return (
+            id(memory) not in known
+            and memory.size == dx.size
+            and given.count(id(memory)) == 1
+            and getattr(dx.flags, "writeable", True)
+        )
+
     return [is_array(dx) and is_exclusive(dx) for dx in dxs]
 
 

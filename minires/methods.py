@@ -49,8 +49,10 @@ def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
         if setting not in OF_NUMPY:
             raise TypeError(f"{name}() got an unexpected keyword argument {setting!r}")
         if value is not None:
-            raise OptionError(f"{name}: a Tensor takes no {setting}=, got {shortened(value)}; t.detach().numpy() does, "
-                              "without a gradient")
+            raise OptionError(
+                f"{name}: a Tensor takes no {setting}=, got {shortened(value)}; t.detach().numpy() does, "
+                "without a gradient"
+            )
     return axis if dim is None else dim, keepdim if keepdims is None else keepdims
 
 
@@ -59,8 +61,10 @@ def _correction(name, unbiased, correction, ddof):
     if unbiased is None:
         return correction if ddof is None else ddof
     if correction != 1 or ddof is not None:
-        raise OptionError(f"{name}: unbiased={unbiased} and {'correction' if ddof is None else 'ddof'}= are one "
-                          "setting; give one of them")
+        raise OptionError(
+            f"{name}: unbiased={unbiased} and {'correction' if ddof is None else 'ddof'}= are one "
+            "setting; give one of them"
+        )
     return int(flag(f"{name}: unbiased", unbiased))
 
 
@@ -157,27 +161,61 @@ class Methods(Operators):
 
     # Reductions: over all axes, over one dim, or over several
 
-    def sum(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool | None = None,
-            **refused: None) -> Tensor:
+    def sum(
+        self,
+        dim: Dims = None,
+        keepdim: bool = False,
+        *,
+        axis: Dims = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
         """Σ x"""
         dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, **refused)
         return registry["sum"](self, dim=dim, keepdim=keepdim)
 
-    def mean(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool | None = None,
-             **refused: None) -> Tensor:
+    def mean(
+        self,
+        dim: Dims = None,
+        keepdim: bool = False,
+        *,
+        axis: Dims = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
         """The mean; of integers and booleans in float32."""
         dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, **refused)
         return registry["mean"](self, dim=dim, keepdim=keepdim)
 
-    def var(self, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Scalar = 1,
-            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, **refused: None) -> Tensor:
+    def var(
+        self,
+        dim: Dims = None,
+        unbiased: bool | None = None,
+        keepdim: bool = False,
+        *,
+        correction: Scalar = 1,
+        axis: Dims = None,
+        ddof: Scalar | None = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
         """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
         dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("var", unbiased, correction, ddof)
         return registry["var"](self, dim=dim, correction=correction, keepdim=keepdim)
 
-    def std(self, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Scalar = 1,
-            axis: Dims = None, ddof: Scalar | None = None, keepdims: bool | None = None, **refused: None) -> Tensor:
+    def std(
+        self,
+        dim: Dims = None,
+        unbiased: bool | None = None,
+        keepdim: bool = False,
+        *,
+        correction: Scalar = 1,
+        axis: Dims = None,
+        ddof: Scalar | None = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
         """The root of var()"""
         dim, keepdim = _dim_or_axis("std", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("std", unbiased, correction, ddof)
@@ -195,18 +233,32 @@ class Methods(Operators):
         """The minimum; equal ones share its gradient"""
         return registry["amin"](self, dim=dim, keepdim=keepdim)
 
-    def max(self, dim: Operand | None = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, out: Any = _NOT_GIVEN,
-            **refused: None) -> Any:
+    def max(
+        self,
+        dim: Operand | None = None,
+        keepdim: bool = False,
+        *,
+        axis: Dims = None,
+        keepdims: bool | None = None,
+        out: Any = _NOT_GIVEN,
+        **refused: None,
+    ) -> Any:
         """The maximum of all; with dim, or axis, the pair (values, indices), as torch's. np.max gives the values.
 
         The gradient of values goes to the element that indices names, the first of several equal ones.
         """
         return self._extreme("max", dim, keepdim, axis, keepdims, out, **refused)
 
-    def min(self, dim: Operand | None = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, out: Any = _NOT_GIVEN,
-            **refused: None) -> Any:
+    def min(
+        self,
+        dim: Operand | None = None,
+        keepdim: bool = False,
+        *,
+        axis: Dims = None,
+        keepdims: bool | None = None,
+        out: Any = _NOT_GIVEN,
+        **refused: None,
+    ) -> Any:
         """The minimum of all; with dim, or axis, the pair (values, indices), as torch's. np.min gives the values."""
         return self._extreme("min", dim, keepdim, axis, keepdims, out, **refused)
 
@@ -214,8 +266,7 @@ class Methods(Operators):
         if isinstance(dim, (Operators, np.ndarray)):  # of two tensors, element by element
             return registry[f"{name}imum"](self, dim)
         from_numpy = out is not _NOT_GIVEN  # np.max(t, axis=1) calls t.max(axis=1, out=None)
-        dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None,
-                                    **refused)
+        dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None, **refused)
         if dim is None or from_numpy:
             return registry[f"a{name}"](self, dim=dim, keepdim=keepdim)
         indices = self._arg(f"arg{name}", dim, keepdim=True)
@@ -224,14 +275,28 @@ class Methods(Operators):
             return Extreme(values, indices)
         return Extreme(registry["squeeze"](values, dim=dim), registry["squeeze"](indices, dim=dim))
 
-    def argmax(self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
-               keepdims: bool | None = None, **refused: None) -> Tensor:
+    def argmax(
+        self,
+        dim: int | None = None,
+        keepdim: bool = False,
+        *,
+        axis: int | None = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
         """Where the maximum is (the first of several): an index along dim, or into the flattened Tensor."""
         dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmax", dim, keepdim)
 
-    def argmin(self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
-               keepdims: bool | None = None, **refused: None) -> Tensor:
+    def argmin(
+        self,
+        dim: int | None = None,
+        keepdim: bool = False,
+        *,
+        axis: int | None = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
         """Where the minimum is (the first of several): an index along dim, or into the flattened Tensor."""
         dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmin", dim, keepdim)
@@ -246,14 +311,28 @@ class Methods(Operators):
         indices = getattr(data, name)(axis=i, keepdims=keepdim and self.ndim > 0)
         return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
 
-    def all(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, **refused: None) -> Tensor:
+    def all(
+        self,
+        dim: Dims = None,
+        keepdim: bool = False,
+        *,
+        axis: Dims = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
         """Whether all elements are true"""
         dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, **refused)
         return self._whether("all", dim, keepdim)
 
-    def any(self, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None,
-            keepdims: bool | None = None, **refused: None) -> Tensor:
+    def any(
+        self,
+        dim: Dims = None,
+        keepdim: bool = False,
+        *,
+        axis: Dims = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
         """Whether any element is true"""
         dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, **refused)
         return self._whether("any", dim, keepdim)
@@ -322,8 +401,9 @@ class Methods(Operators):
         """A copy; its gradient flows back to this tensor"""
         return registry["clone"](self)
 
-    def to(self, *targets: DType | Tensor, device: str | None = None, dtype: DType = None,
-           non_blocking: bool = False) -> Tensor:
+    def to(
+        self, *targets: DType | Tensor, device: str | None = None, dtype: DType = None, non_blocking: bool = False
+    ) -> Tensor:
         """On a device ("cpu", "cuda", "cuda:1"), with a dtype (np.float64), or both; gradients find their way back.
 
         non_blocking is taken as in torch and changes nothing.

@@ -43,8 +43,15 @@ def op(function: Callable[P, Any], /) -> Op[P]: ...
 
 
 @overload
-def op(*, any_dtype: bool = ..., integers: tuple[str, ...] = ..., needs: bool = ..., numbers: bool = ...,
-       variadic: bool = ..., view: bool = ...) -> Callable[[Callable[P, Any]], Op[P]]: ...
+def op(
+    *,
+    any_dtype: bool = ...,
+    integers: tuple[str, ...] = ...,
+    needs: bool = ...,
+    numbers: bool = ...,
+    variadic: bool = ...,
+    view: bool = ...,
+) -> Callable[[Callable[P, Any]], Op[P]]: ...
 
 
 def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=False, variadic=False, view=False):
@@ -64,8 +71,9 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
     place a type checker accepts a Tensor, too.
     """
     if function is None:
-        return partial(op, any_dtype=any_dtype, integers=integers, needs=needs, numbers=numbers, variadic=variadic,
-                       view=view)
+        return partial(
+            op, any_dtype=any_dtype, integers=integers, needs=needs, numbers=numbers, variadic=variadic, view=view
+        )
     if not inspect.isroutine(function):
         raise DTypeError(f"op: needs a function of arrays, got {type(function).__name__}")
     name = function.__name__
@@ -84,11 +92,13 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
             by_position = dict(zip(settings_of, inputs[many:]))
             if len(inputs) - many > len(by_position) or by_position.keys() & settings.keys():
                 takes = ", ".join(("tensors",) * variadic + inputs_of + settings_of)
-                raise TypeError(f"{name}: got {len(inputs)} arguments by position and {list(settings)} by name; "
-                                f"it takes {takes}, each once")
+                raise TypeError(
+                    f"{name}: got {len(inputs)} arguments by position and {list(settings)} by name; "
+                    f"it takes {takes}, each once"
+                )
             settings |= by_position
         inputs = _listed(name, inputs[0] if inputs else settings.pop("tensors", None)) if variadic else inputs[:many]
-        named = [n for n in inputs_of[len(inputs):] if n in settings]
+        named = [n for n in inputs_of[len(inputs) :] if n in settings]
         while named:  # differentiable arguments by keyword
             inputs += (settings.pop(inputs_of[len(inputs)], None),)
             named = [n for n in named if n in settings]
@@ -99,8 +109,10 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
             arrays = _promoted(arrays, unchecked)
             _check_numbers(name, arrays, unchecked)
         first = _check(name, arrays, any_dtype or numbers, unchecked, optional, numbers)
-        settings = {key: flag(f"{name}: {key}", value) if key in flags else _setting(name, key, value)
-                    for key, value in settings.items()}
+        settings = {
+            key: flag(f"{name}: {key}", value) if key in flags else _setting(name, key, value)
+            for key, value in settings.items()
+        }
         _check_places(name, first, [arrays[i] for i in unchecked if i < len(arrays)], settings)
         try:
             y, backward = observe.timed(name, "forward", function, *arrays, **settings)
@@ -136,8 +148,10 @@ def _promoted(arrays, unchecked):
     if not floats:
         beside = any(isinstance(a, float) for a in arrays)
         floats = [np.dtype(np.float32) if beside else np.result_type(*dtypes)]
-    return tuple(a.astype(floats[0], copy=False) if is_array(a) and a.dtype.kind in "biu" and i not in unchecked else a
-                 for i, a in enumerate(arrays))
+    return tuple(
+        a.astype(floats[0], copy=False) if is_array(a) and a.dtype.kind in "biu" and i not in unchecked else a
+        for i, a in enumerate(arrays)
+    )
 
 
 def _check_numbers(name, arrays, unchecked):
@@ -148,8 +162,10 @@ def _check_numbers(name, arrays, unchecked):
     dtype = next((a.dtype for i, a in enumerate(arrays) if is_array(a) and i not in unchecked), np.dtype(np.int64))
     for number in given:
         if not holds(dtype, number):
-            raise OptionError(f"{name}: {shortened(number)} does not fit into {dtype}; convert the tensor first, with "
-                              ".to(np.int64) or .to(np.float64)")
+            raise OptionError(
+                f"{name}: {shortened(number)} does not fit into {dtype}; convert the tensor first, with "
+                ".to(np.int64) or .to(np.float64)"
+            )
 
 
 def _check(name, arrays, any_dtype, unchecked, optional, numbers):
@@ -168,8 +184,10 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
         if first is None:
             first = a
         elif a.dtype != first.dtype and not mode.complex_step:
-            raise DTypeError(f"{name}: mixes {first.dtype} and {a.dtype}; convert one: .to(np.float32) for a Tensor, "
-                             ".astype(np.float32) for an array, or model.double() for float64")
+            raise DTypeError(
+                f"{name}: mixes {first.dtype} and {a.dtype}; convert one: .to(np.float32) for a Tensor, "
+                ".astype(np.float32) for an array, or model.double() for float64"
+            )
         _check_place(name, first, a)
     return first
 
@@ -203,8 +221,10 @@ def _check_places(name, first, integers, settings):
 
 def _check_place(name, first, a):
     if isinstance(a, np.ndarray) != isinstance(first, np.ndarray):
-        raise DTypeError(f"{name}: mixes arrays on {device_of(first)} and {device_of(a)}; move one: .to('cuda') for a "
-                         "Tensor or a model, Tensor(array).to('cuda') for an array")
+        raise DTypeError(
+            f"{name}: mixes arrays on {device_of(first)} and {device_of(a)}; move one: .to('cuda') for a "
+            "Tensor or a model, Tensor(array).to('cuda') for an array"
+        )
 
 
 def _closed_over(backward):
@@ -223,6 +243,7 @@ def _as_function(backward):
     def copied(*arguments):
         dxs = backward(*arguments)
         return tuple(dx.copy() if is_array(dx) else dx for dx in (dxs if isinstance(dxs, (tuple, list)) else (dxs,)))
+
     return copied
 
 

@@ -24,9 +24,22 @@ if TYPE_CHECKING:
 registry: dict[str, Op] = {}  # name -> op; filled by @op
 
 # NumPy's elementwise functions that are ops: array + tensor calls np.add, and np.exp(tensor) is ours, too
-UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "power": "pow", "matmul": "matmul",
-          "negative": "neg", "absolute": "abs", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh",
-          "maximum": "maximum", "minimum": "minimum"}
+UFUNCS = {
+    "add": "add",
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "div",
+    "power": "pow",
+    "matmul": "matmul",
+    "negative": "neg",
+    "absolute": "abs",
+    "exp": "exp",
+    "log": "log",
+    "sqrt": "sqrt",
+    "tanh": "tanh",
+    "maximum": "maximum",
+    "minimum": "minimum",
+}
 
 
 def unwrap(value):
@@ -131,9 +144,12 @@ class Operators:
         def write():
             result = registry[name](self, other).data
             if result.dtype != self.dtype or result.shape != self.shape:
-                raise DTypeError(f"{name}: the result is {result.dtype} {result.shape} and does not fit into this "
-                                 f"{self.dtype} {self.shape} in place; write x = x + y, not x += y")
+                raise DTypeError(
+                    f"{name}: the result is {result.dtype} {result.shape} and does not fit into this "
+                    f"{self.dtype} {self.shape} in place; write x = x + y, not x += y"
+                )
             self.data[...] = result
+
         return self._change(write)
 
     # Comparisons and logic: Tensors of bool, which have no gradient
@@ -202,8 +218,10 @@ class Operators:
             y = y if is_array(y) else np.asarray(y)
             if y.dtype.kind != "f" or not mode.recording or all(getattr(x, "node", None) is None for x in inputs):
                 return self._of(y)
-        raise DTypeError(f"np.{ufunc.__name__} would lose the gradient of a Tensor, or write into an array, which has "
-                         "none; use an op (minires.ops), or t.detach().numpy() for the values")
+        raise DTypeError(
+            f"np.{ufunc.__name__} would lose the gradient of a Tensor, or write into an array, which has "
+            "none; use an op (minires.ops), or t.detach().numpy() for the values"
+        )
 
 
 def _is_operand(value):
@@ -217,8 +235,9 @@ def _computed(name, function, *values):
         return function(*values)
     except ValueError:
         shapes = " and ".join(str(np.shape(value)) for value in values)
-        raise ShapeError(f"{name}: shapes {shapes} do not broadcast; "
-                         "from the right, sizes must be equal or 1") from None
+        raise ShapeError(
+            f"{name}: shapes {shapes} do not broadcast; from the right, sizes must be equal or 1"
+        ) from None
     except (TypeError, OverflowError) as error:
         kinds = " and ".join(str(getattr(value, "dtype", type(value).__name__)) for value in values)
         raise DTypeError(f"{name}: not for {kinds} ({error})") from error

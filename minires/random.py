@@ -43,6 +43,8 @@ def _checked(seed):
     if isinstance(seed, (np.random.SeedSequence, np.random.BitGenerator)):
         return seed
     if not is_whole(seed) or seed < 0:
-        raise OptionError(f"a seed must be a whole number of at least 0, got {seed!r}; "
-                          "rng takes a seed, np.random.default_rng(seed) or None")
+        raise OptionError(
+            f"a seed must be a whole number of at least 0, got {seed!r}; "
+            "rng takes a seed, np.random.default_rng(seed) or None"
+        )
     return int(seed)

@@ -24,8 +24,9 @@ def in_range(name, value, low, high=math.inf, *, open_above=False, infinite=Fals
         bounds = [] if low == -math.inf else [f"at least {low}"]
         bounds += [] if high == math.inf else [f"{'below' if open_above else 'at most'} {high}"]
         kind = "number" if infinite or high < math.inf else "finite number"
-        raise OptionError(f"{name} must be a {kind}{' of ' * bool(bounds)}{' and '.join(bounds)}, "
-                          f"got {shortened(value)}")
+        raise OptionError(
+            f"{name} must be a {kind}{' of ' * bool(bounds)}{' and '.join(bounds)}, got {shortened(value)}"
+        )
     return number
 
 
@@ -65,7 +66,7 @@ def near(name, names, most=3, cutoff=0.6):
 
 
 def did_you_mean(name, names, otherwise="", most=3):
-    """"did you mean a or b?", the end of a message about an unknown name; `otherwise` where no name is near."""
+    """ "did you mean a or b?", the end of a message about an unknown name; `otherwise` where no name is near."""
     close = near(name, names, most)
     return f"did you mean {' or '.join(close)}?" if close else otherwise
 

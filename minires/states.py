@@ -19,10 +19,17 @@ def check_state(owner, state):
                 raise CheckpointError(fault + str(error)) from error
         return
     is_path = isinstance(state, str) or hasattr(state, "__fspath__")
-    remedy = (", read the file first: storage.load(path)[0]" if is_path else
-              ", storage.load(path) gives (arrays, meta): pass its first, [0]" if isinstance(state, tuple) else
-              ", pass its state_dict()" if hasattr(state, "state_dict") else
-              ", call it: state_dict()" if callable(state) else "")
+    remedy = (
+        ", read the file first: storage.load(path)[0]"
+        if is_path
+        else ", storage.load(path) gives (arrays, meta): pass its first, [0]"
+        if isinstance(state, tuple)
+        else ", pass its state_dict()"
+        if hasattr(state, "state_dict")
+        else ", call it: state_dict()"
+        if callable(state)
+        else ""
+    )
     raise CheckpointError(f"{fault}{{name: array}} is needed, got a {type(state).__name__}{remedy}")
 
 

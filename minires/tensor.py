@@ -57,11 +57,14 @@ class Tensor(Methods):
     node: Node | None
     version: Version
 
-    def __init__(self, data: Any, requires_grad: bool = False, *, dtype: DType = None,
-                 device: str | None = None) -> None:
+    def __init__(
+        self, data: Any, requires_grad: bool = False, *, dtype: DType = None, device: str | None = None
+    ) -> None:
         if isinstance(data, Tensor) and data.node is not None and mode.recording:
-            raise GraphError("Tensor(t) of a tensor that requires a gradient would cut the graph: use t itself, "
-                             "t.clone() for a copy, or t.detach() to cut it")
+            raise GraphError(
+                "Tensor(t) of a tensor that requires a gradient would cut the graph: use t itself, "
+                "t.clone() for a copy, or t.detach() to cut it"
+            )
         array = as_array(data.data if isinstance(data, Tensor) else data, dtype)
         self.data = array if device is None else to_device(array, device)
         self.grad = self.node = None
@@ -168,8 +171,9 @@ class Tensor(Methods):
             raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient is given one")
         return Handle(self.node.post_grad_hooks, hook)
 
-    def backward(self, gradient: Tensor | Array = None, *, retain_graph: bool = False,
-                 create_graph: bool = False) -> None:
+    def backward(
+        self, gradient: Tensor | Array = None, *, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
         """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; gradient is ∂L/∂self (1 for a scalar).
 
         Raises GraphError when nothing requires a gradient, when a non-scalar comes without gradient, when the graph
@@ -177,15 +181,19 @@ class Tensor(Methods):
         """
         retain_graph = flag("backward: retain_graph", retain_graph)
         if flag("backward: create_graph", create_graph):
-            raise GraphError("backward: gradients are not recorded, so there are no second derivatives. The Hessian "
-                             "times a vector v is a difference of exact gradients, (∇L(x + h·v) − ∇L(x − h·v))/2h; "
-                             "in float64 take h = 1e-5/‖v‖")
+            raise GraphError(
+                "backward: gradients are not recorded, so there are no second derivatives. The Hessian "
+                "times a vector v is a difference of exact gradients, (∇L(x + h·v) − ∇L(x − h·v))/2h; "
+                "in float64 take h = 1e-5/‖v‖"
+            )
         if self.node is None:
             raise GraphError("backward: this tensor depends on nothing that requires a gradient")
         if gradient is None:
             if self.data.size != 1:
-                raise GraphError(f"backward: a tensor of shape {self.shape} needs the gradient that arrives at it: "
-                                 "backward(gradient), or reduce it to a scalar first")
+                raise GraphError(
+                    f"backward: a tensor of shape {self.shape} needs the gradient that arrives at it: "
+                    "backward(gradient), or reduce it to a scalar first"
+                )
             gradient = array_module(self.data).ones_like(self.data)
         gradient = unwrap(gradient)
         if not is_array(gradient):
@@ -199,8 +207,10 @@ class Tensor(Methods):
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
         if self.data.size != 1:
-            raise ShapeError(f"item: a tensor of shape {self.shape} is {self.data.size} numbers, and not one; "
-                             "tolist() gives all of them")
+            raise ShapeError(
+                f"item: a tensor of shape {self.shape} is {self.data.size} numbers, and not one; "
+                "tolist() gives all of them"
+            )
         return self.data.item()
 
     def numpy(self) -> np.ndarray:
@@ -209,8 +219,10 @@ class Tensor(Methods):
         Raises GraphError for a tensor that requires a gradient, which would be lost; not within no_grad().
         """
         if self.node is not None and mode.recording:
-            raise GraphError("numpy: an array would cut the graph of this tensor, which requires a gradient; write "
-                             "t.detach().numpy() for the values")
+            raise GraphError(
+                "numpy: an array would cut the graph of this tensor, which requires a gradient; write "
+                "t.detach().numpy() for the values"
+            )
         return to_device(self.data, "cpu")
 
     def tolist(self) -> Any:
@@ -275,10 +287,13 @@ class Tensor(Methods):
         return bool(self.data)
 
     if not TYPE_CHECKING:  # seeing these, a checker would take array + tensor for an array, and accept every name
+
         def __array__(self, dtype=None, copy=None):
             if self.node is not None and mode.recording:
-                raise GraphError("NumPy would take the values of this tensor and cut the graph: use the op of that "
-                                 "name (minires.ops has cat, stack, where, …), or t.detach() for the values")
+                raise GraphError(
+                    "NumPy would take the values of this tensor and cut the graph: use the op of that "
+                    "name (minires.ops has cat, stack, where, …), or t.detach() for the values"
+                )
             values = self.detach().numpy()
             return np.array(values, dtype=dtype, copy=copy) if copy else np.asarray(values, dtype=dtype)
 
@@ -294,12 +309,16 @@ class Tensor(Methods):
 
     def _change(self, write):
         if mode.recording and self.node is not None:
-            raise GraphError("a tensor that requires a gradient cannot be changed in place while operations are "
-                             "recorded; do it inside `with minires.no_grad():`")
+            raise GraphError(
+                "a tensor that requires a gradient cannot be changed in place while operations are "
+                "recorded; do it inside `with minires.no_grad():`"
+            )
         if not getattr(self.data.flags, "writeable", True):
-            raise GraphError("this tensor is read-only, because what is written into it would be lost: view() or "
-                             "reshape() has copied a tensor that lies otherwise in memory, or expand() has repeated "
-                             "one; write into that one, or into a clone()")
+            raise GraphError(
+                "this tensor is read-only, because what is written into it would be lost: view() or "
+                "reshape() has copied a tensor that lies otherwise in memory, or expand() has repeated "
+                "one; write into that one, or into a clone()"
+            )
         write()
         self.mark_changed()
         return self
@@ -310,8 +329,10 @@ class Tensor(Methods):
     def _write(self, name, index, value):
         """Overwrite self[index] with value, which is broadcast to it."""
         if getattr(value, "node", None) is not None and mode.recording:
-            raise GraphError("a tensor of a graph cannot be written into another, where its gradient would be lost: "
-                             "collect the parts in a list for ops.stack or ops.cat, or choose with ops.where")
+            raise GraphError(
+                "a tensor of a graph cannot be written into another, where its gradient would be lost: "
+                "collect the parts in a list for ops.stack or ops.cat, or choose with ops.where"
+            )
         value = unwrap(value)
         if is_array(value):
             check_numbers(value, name)
@@ -323,6 +344,7 @@ class Tensor(Methods):
         def write():
             part, at = (self.data, first) if second is None else (self.data[first], second)
             part[at] = value
+
         try:
             return self._change(write)
         except IndexError as error:
@@ -333,8 +355,9 @@ class Tensor(Methods):
     def _cannot_hold(self, name, index, value):
         """Why value could not be written to self[index]."""
         if is_array(value) and device_of(value) != self.device:
-            return DTypeError(f"{name}: the value lies on {device_of(value)}, this tensor on {self.device}; move it "
-                              "with .to()")
+            return DTypeError(
+                f"{name}: the value lies on {device_of(value)}, this tensor on {self.device}; move it with .to()"
+            )
         if np.ndim(value):
             place = self.shape if index is ... else f"the place {index} of {self.shape}"
             return ShapeError(f"{name}: a value of shape {value.shape} does not broadcast to {place}")
@@ -357,7 +380,8 @@ class Tensor(Methods):
 
 _ARRAYS = {"data", "grad"}
 _set_data, _set_grad, _set_node, _set_version = (
-    getattr(Tensor, name).__set__ for name in ("data", "grad", "node", "version"))
+    getattr(Tensor, name).__set__ for name in ("data", "grad", "node", "version")
+)
 
 
 def _kept(name, value):

@@ -185,7 +185,7 @@ ADVICE = {
     "PixelShuffle": "use reshape and permute",
     # of torch.optim
     "lr_scheduler": "schedules are functions of the step (optim.multistep, cosine, one_cycle, linear_warmup): "
-                    "optimizer.lr = schedule(step)",
+    "optimizer.lr = schedule(step)",
     "StepLR": "use optim.multistep, a function of the step: optimizer.lr = schedule(step)",
     "MultiStepLR": "use optim.multistep, a function of the step: optimizer.lr = schedule(step)",
     "CosineAnnealingLR": "use optim.cosine, a function of the step: optimizer.lr = schedule(step)",

@@ -26,6 +26,7 @@ class Backend:
             if isinstance(found, tuple):
                 return tuple(map(host, found))
             return host(found)
+
         return moved
 
     def __getattr__(self, name):

@@ -31,6 +31,7 @@ def backend(request):
 @pytest.fixture
 def test_data():
     """test_data(name): the path of a file that this repository does not hold (CONTRIBUTING.md says where it comes from)."""
+
     def found(name):
         folder = os.environ.get("MINIRES_TEST_DATA")
         if not folder:
@@ -39,6 +40,7 @@ def test_data():
         if not path.exists():
             pytest.skip(f"needs {name}, which is not in MINIRES_TEST_DATA={folder}")
         return path
+
     return found
 
 

@@ -19,32 +19,45 @@ posix = pytest.mark.skipif(os.name == "nt", reason="signals and descriptors are 
 
 def script(body):
     """A Python command line whose main() has this body."""
-    return [sys.executable, "-c", textwrap.dedent("""
+    return [
+        sys.executable,
+        "-c",
+        textwrap.dedent("""
         import os, signal, sys, time
         from minires import console
         @console.command("me")
         def main(argv=None):
-        """) + textwrap.indent(textwrap.dedent(body), "    ") + "\nconsole.entry(main)\n"]
+        """)
+        + textwrap.indent(textwrap.dedent(body), "    ")
+        + "\nconsole.entry(main)\n",
+    ]
 
 
 def said(body, **options):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    return subprocess.run(script(body), stderr=subprocess.PIPE, text=True, timeout=60,
-                          **{"env": environment, **options})
+    return subprocess.run(
+        script(body), stderr=subprocess.PIPE, text=True, timeout=60, **{"env": environment, **options}
+    )
 
 
-@pytest.mark.parametrize(("error", "line"), [
-    (OptionError("lr must be\nat least 0"), "me: lr must be at least 0\n"),
-    (OSError(28, "No space left on device", "runs/x"), "me: runs/x: No space left on device\n"),
-    (OSError(18, "Invalid cross-device link", "a", None, "b"), "me: a -> b: Invalid cross-device link\n"),
-    (PermissionError("no"), "me: no\n"),
-    (MemoryError("Unable to allocate 7 GiB"),
-     "me: out of memory (Unable to allocate 7 GiB); fewer or smaller images at once need less\n"),
-])
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OptionError("lr must be\nat least 0"), "me: lr must be at least 0\n"),
+        (OSError(28, "No space left on device", "runs/x"), "me: runs/x: No space left on device\n"),
+        (OSError(18, "Invalid cross-device link", "a", None, "b"), "me: a -> b: Invalid cross-device link\n"),
+        (PermissionError("no"), "me: no\n"),
+        (
+            MemoryError("Unable to allocate 7 GiB"),
+            "me: out of memory (Unable to allocate 7 GiB); fewer or smaller images at once need less\n",
+        ),
+    ],
+)
 def test_a_users_mistake_is_one_line_and_status_2(capsys, error, line):
     @console.command("me")
     def main(argv=None):
         raise error
+
     assert main() == 2
     assert capsys.readouterr().err == line
 
@@ -53,6 +66,7 @@ def test_control_c_is_one_line_and_status_130(capsys):
     @console.command("me")
     def main(argv=None):
         raise KeyboardInterrupt
+
     assert main() == 130
     assert capsys.readouterr().err == "\nme: stopped\n"
 
@@ -71,7 +85,7 @@ def test_a_full_output_is_told_once_and_what_follows_is_done(tmp_path):
                 print("a line")
         finally:
             print("and another")
-            open({str(tmp_path / 'kept')!r}, "w").close()
+            open({str(tmp_path / "kept")!r}, "w").close()
         """
     with open("/dev/full", "w") as full:
         found = said(body, stdout=full)
@@ -100,20 +114,28 @@ def test_help_that_cannot_be_shown_is_status_2():
 def test_a_closed_stream_ends_nothing_and_no_file_takes_its_place(tmp_path, closed):
     """The descriptor closed; the file that is opened must not get it, or prints would land in it."""
     body = f"""
-        with open({str(tmp_path / 'file')!r}, "w") as file:
+        with open({str(tmp_path / "file")!r}, "w") as file:
             print("out"); print("err", file=sys.stderr); os.write(1, b""); os.write(2, b"")
             file.write(str(file.fileno() > 2))
         """
-    found = subprocess.run(["bash", "-c", f'"$@" {closed}{"<" if closed == 0 else ">"}&-', "-", *script(body)],
-                           capture_output=True, text=True, timeout=60)
+    found = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}{"<" if closed == 0 else ">"}&-', "-", *script(body)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert found.returncode == 0, found.stderr
     assert (tmp_path / "file").read_text() == "True"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
 def test_a_console_without_the_letters_shows_question_marks(encoding):
-    found = said("print('∂L/∂x of ü: done')", stdout=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": encoding},
-                 encoding=encoding)
+    found = said(
+        "print('∂L/∂x of ü: done')",
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        encoding=encoding,
+    )
     assert found.returncode == 0, found.stderr
     assert found.stdout == f"?L/?x of {'?' if encoding == 'ascii' else 'ü'}: done\n"
 
@@ -194,7 +216,9 @@ def test_a_hangup_that_nohup_ignores_stays_ignored():
         os.kill(os.getpid(), signal.SIGHUP)
         print("still here")
         """
-    found = subprocess.run(["nohup", *script(body)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    found = subprocess.run(
+        ["nohup", *script(body)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
     assert found.stdout == "still here\n"
 
 
@@ -218,8 +242,13 @@ def test_control_c_during_the_imports_is_one_line(tmp_path, command):
     """A module that is imported early presses it."""
     (tmp_path / "numpy.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    found = subprocess.run([sys.executable, "-m", command], capture_output=True, text=True, timeout=60,
-                           env={**os.environ, "PYTHONPATH": path})
+    found = subprocess.run(
+        [sys.executable, "-m", command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     assert (found.returncode, found.stdout, found.stderr) == (130, "", "\nstopped\n")
 
 
@@ -231,9 +260,13 @@ def test_importing_minires_leaves_a_programs_signals_alone():
 def test_a_mistyped_flag_costs_one_line_with_the_flag_that_was_meant(capsys):
     parser = console.Parser(prog="me")
     parser.add_argument("--weight-decay", type=float)
-    for flags, line in ((["--wieght-decay", "1"], "me: unrecognized arguments: --wieght-decay 1; did you mean "
-                         "--weight-decay?; see me --help\n"),
-                        (["--weight-decay", "x"], "me: argument --weight-decay: invalid float value: 'x'; see me --help\n")):
+    for flags, line in (
+        (
+            ["--wieght-decay", "1"],
+            "me: unrecognized arguments: --wieght-decay 1; did you mean --weight-decay?; see me --help\n",
+        ),
+        (["--weight-decay", "x"], "me: argument --weight-decay: invalid float value: 'x'; see me --help\n"),
+    ):
         with pytest.raises(SystemExit) as ended:
             parser.parse_args(flags)
         assert ended.value.code == 2
@@ -254,11 +287,19 @@ def test_the_version_is_one_line(capsys):
     assert capsys.readouterr() == (f"minires {minires.__version__}\n", "")
 
 
-@pytest.mark.parametrize(("word", "meant"), [
-    ("trian", "did you mean python -m minires.train?"), ("GradCheck", "did you mean python -m minires.gradcheck?"),
-    ("benchmark", "did you mean python -m benchmarks?"), ("benchmarks", "did you mean python -m benchmarks?"),
-    ("-v", "see python -m minires --help"), ("", "see python -m minires --help"),
-    ("minires", "see python -m minires --help"), ("nn", "see python -m minires --help")])
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("trian", "did you mean python -m minires.train?"),
+        ("GradCheck", "did you mean python -m minires.gradcheck?"),
+        ("benchmark", "did you mean python -m benchmarks?"),
+        ("benchmarks", "did you mean python -m benchmarks?"),
+        ("-v", "see python -m minires --help"),
+        ("", "see python -m minires --help"),
+        ("minires", "see python -m minires --help"),
+        ("nn", "see python -m minires --help"),
+    ],
+)
 def test_a_word_that_is_no_command_is_one_line_with_what_was_meant(capsys, word, meant):
     assert minires_command([word]) == 2
     assert capsys.readouterr() == ("", f"minires: there is no command {word!r} here; {meant}\n")
@@ -288,7 +329,9 @@ def installed(tmp_path):
     """The command `minires` as an installation makes it."""
     place = tmp_path / "bin" / "minires"
     place.parent.mkdir()
-    place.write_text("import sys\nfrom minires.__main__ import script\nif __name__ == '__main__':\n    sys.exit(script())\n")
+    place.write_text(
+        "import sys\nfrom minires.__main__ import script\nif __name__ == '__main__':\n    sys.exit(script())\n"
+    )
     return [sys.executable, str(place)]
 
 
@@ -298,9 +341,16 @@ def test_the_command_minires_prepares_its_process(installed, tmp_path):
         (tmp_path / f"{name}.py").write_text(f"raise SystemExit('this is {name}')\n")
     (tmp_path / "helper.py").write_text("def larger(x):\n    return x * (x > 0)\n")
     (tmp_path / "homework.py").write_text(
-        "import helper\n\ndef relu(x):\n    return helper.larger(x), lambda dy: dy * (x > 0)\n")
-    found = subprocess.run([*installed, "gradcheck", "homework.py:relu"], cwd=tmp_path, capture_output=True, text=True,
-                           timeout=120, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+        "import helper\n\ndef relu(x):\n    return helper.larger(x), lambda dy: dy * (x > 0)\n"
+    )
+    found = subprocess.run(
+        [*installed, "gradcheck", "homework.py:relu"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
     assert (found.returncode, found.stderr) == (0, ""), found.stdout
     assert "passed" in found.stdout
 
@@ -308,8 +358,9 @@ def test_the_command_minires_prepares_its_process(installed, tmp_path):
 def test_the_command_minires_is_stopped_in_one_line_while_it_imports(installed, tmp_path):
     (tmp_path / "numpy.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    found = subprocess.run([*installed, "train"], capture_output=True, text=True, timeout=60,
-                           env={**os.environ, "PYTHONPATH": path})
+    found = subprocess.run(
+        [*installed, "train"], capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": path}
+    )
     assert (found.returncode, found.stdout, found.stderr) == (130, "", "\nstopped\n")
 
 

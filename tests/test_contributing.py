@@ -47,6 +47,7 @@ def copy(tmp_path_factory):
         found = subprocess.run([sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True)
         assert found.returncode == 0, found.stdout + found.stderr
         return found.stdout
+
     return run
 
 
@@ -58,8 +59,10 @@ def test_the_op_passes_its_gradient_check_and_the_bug_is_killed(copy):
 
 
 def test_the_kernel_is_compared_with_its_page_and_the_model_passes_its_tests(copy):
-    printed = copy("python -m pytest -p no:cacheprovider tests/kernels/test_readable.py tests/models/test_lenet.py "
-                   "-k 'numpy-square or every_page or lenet' -rA")
+    printed = copy(
+        "python -m pytest -p no:cacheprovider tests/kernels/test_readable.py tests/models/test_lenet.py "
+        "-k 'numpy-square or every_page or lenet' -rA"
+    )
     assert printed.count("PASSED tests/kernels/test_readable.py::test_a_fast_kernel_gives_what_its_page_gives") == 4
     assert printed.count("PASSED tests/models/test_lenet.py") == 2
 
@@ -75,7 +78,7 @@ def test_every_block_names_its_file():
 
 
 def test_the_table_of_rooms_is_the_order_that_a_test_holds():
-    table = TEXT[TEXT.index("| room |"):TEXT.index("## Worked examples")]
+    table = TEXT[TEXT.index("| room |") : TEXT.index("## Worked examples")]
     rows = re.findall(r"^\| (`.*?) \|", table, re.M)
     assert re.findall(r"`(\w+)`", " ".join(rows)) == ROOMS
 

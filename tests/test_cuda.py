@@ -30,22 +30,31 @@ def machine(monkeypatch):
 
         def kernel(*parts):
             if not compiles:
-                raise RuntimeError("catastrophic error: cannot open source file \"cuda_fp16.h\"\n1 error")
+                raise RuntimeError('catastrophic error: cannot open source file "cuda_fp16.h"\n1 error')
             return lambda x: x
+
         runtime = SimpleNamespace(getDeviceCount=get_count, CUDARuntimeError=CUDARuntimeError)
-        fake = SimpleNamespace(__version__=version, cuda=SimpleNamespace(runtime=runtime), zeros=np.zeros,
-                               ElementwiseKernel=kernel, ndarray=type("ndarray", (), {}))
+        fake = SimpleNamespace(
+            __version__=version,
+            cuda=SimpleNamespace(runtime=runtime),
+            zeros=np.zeros,
+            ElementwiseKernel=kernel,
+            ndarray=type("ndarray", (), {}),
+        )
         monkeypatch.setitem(sys.modules, "cupy", None if version is None else fake)
+
     yield make
     monkeypatch.undo()
     cuda.why_not.cache_clear()
 
 
-CASES = {"no CuPy": ({"version": None}, 'it needs CuPy.*install it with: pip install "minires'),
-         "old CuPy": ({"version": "12.3.0"}, "it needs CuPy 13.0 or later, found 12.3.0; renew it with"),
-         "no driver": ({"count": "cudaErrorInsufficientDriver: too old"}, "no usable NVIDIA driver .*nvidia-smi"),
-         "no GPU": ({"count": 0}, "CuPy finds no GPU: look at `nvidia-smi`"),
-         "no headers": ({"compiles": False}, r"cannot compile a kernel .*cuda_fp16.*pip install \"cupy-cuda12x\[ctk\]")}
+CASES = {
+    "no CuPy": ({"version": None}, 'it needs CuPy.*install it with: pip install "minires'),
+    "old CuPy": ({"version": "12.3.0"}, "it needs CuPy 13.0 or later, found 12.3.0; renew it with"),
+    "no driver": ({"count": "cudaErrorInsufficientDriver: too old"}, "no usable NVIDIA driver .*nvidia-smi"),
+    "no GPU": ({"count": 0}, "CuPy finds no GPU: look at `nvidia-smi`"),
+    "no headers": ({"compiles": False}, r"cannot compile a kernel .*cuda_fp16.*pip install \"cupy-cuda12x\[ctk\]"),
+}
 
 
 @pytest.mark.parametrize(("state", "line"), CASES.values(), ids=CASES)
@@ -59,8 +68,9 @@ def test_what_is_missing_is_said_in_one_line_with_what_to_do(machine, state, lin
 
 
 @pytest.mark.parametrize(("state", "line"), CASES.values(), ids=CASES)
-@pytest.mark.parametrize("command", [(gradcheck, "relu", "--backend", "cupy"), (train, "--device", "cuda")],
-                         ids=["gradcheck", "train"])
+@pytest.mark.parametrize(
+    "command", [(gradcheck, "relu", "--backend", "cupy"), (train, "--device", "cuda")], ids=["gradcheck", "train"]
+)
 def test_a_command_prints_that_line_and_exits_with_2(machine, state, line, command, capsys):
     machine(**state)
     main, *arguments = command
@@ -79,6 +89,7 @@ def stand_in(monkeypatch):
     def name(file):
         monkeypatch.setenv("MINIRES_CUPY_STAND_IN", str(file))
         cuda.stand_in.cache_clear()
+
     yield name
     monkeypatch.undo()
     cuda.stand_in.cache_clear()
@@ -88,8 +99,7 @@ def stand_in(monkeypatch):
 
 def test_what_stands_in_for_cuda_is_imported_before_cupy(machine, stand_in, tmp_path, monkeypatch):
     file = tmp_path / "imitation.py"
-    file.write_text("import sys\nsys.modules['cupy'].made = True\n"
-                    "def snapshot():\n    return {'launch': 7}\n")
+    file.write_text("import sys\nsys.modules['cupy'].made = True\ndef snapshot():\n    return {'launch': 7}\n")
     machine(count=0)
     stand_in(file)
     cuda.why_not()
@@ -130,6 +140,7 @@ def test_a_gpu_that_is_not_there_is_named(machine):
 
 def test_tf32_is_for_a_gpu():
     from minires.train import Config, Run
+
     with pytest.raises(OptionError, match="tf32 is for a GPU: add --device cuda"):
         Run(Config(tf32=True))
 
@@ -137,6 +148,7 @@ def test_tf32_is_for_a_gpu():
 @needs_gpu
 def test_matrix_products_take_tf32_only_when_allowed():
     from cupy._core import _routines_linalg as linalg
+
     try:
         for allowed, compute_type in ((True, linalg.COMPUTE_TYPE_TF32), (False, linalg.COMPUTE_TYPE_DEFAULT)):
             cuda.allow_tf32(allowed)

@@ -7,8 +7,11 @@ from minires import ops
 from minires.errors import describe
 
 
-@pytest.mark.parametrize("call", [lambda: ops.conv2d(np.ones(2), np.ones(2)), lambda: np.pad(np.ones(2), "x")],
-                         ids=["raised inside minires", "raised inside NumPy"])
+@pytest.mark.parametrize(
+    "call",
+    [lambda: ops.conv2d(np.ones(2), np.ones(2)), lambda: np.pad(np.ones(2), "x")],
+    ids=["raised inside minires", "raised inside NumPy"],
+)
 def test_the_place_is_the_readers_own_line_however_deep_the_error_was_raised(call):
     with pytest.raises((TypeError, ValueError)) as raised:
         call()

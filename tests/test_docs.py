@@ -31,10 +31,22 @@ def test_the_guides_programs_run(program, own_ops):
     exec(compile(program, "guide.md", "exec"), {})
 
 
-@pytest.mark.parametrize("docstring", [
-    "y = a*b*c, x_1_y and __all__.", "|x| <= 1 & y < 2 → max(x, 0)", "[He et al. 2015](1) and ![no](image)",
-    "# no heading", "- no list\n- at all", "1. no list", "γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩), 2⁻⁵³, x ** 2 ** 3 ~~x~~",
-    "`a*b` and `c_d`:\n\n    indented = a * b\n\n>>> f(a_b, *c)\n", "a \\* b", "<b>x</b> &amp; $x$ {y}", "| a | b |\n|---|---|\n| 1 | 2 |"])
+@pytest.mark.parametrize(
+    "docstring",
+    [
+        "y = a*b*c, x_1_y and __all__.",
+        "|x| <= 1 & y < 2 → max(x, 0)",
+        "[He et al. 2015](1) and ![no](image)",
+        "# no heading",
+        "- no list\n- at all",
+        "1. no list",
+        "γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩), 2⁻⁵³, x ** 2 ** 3 ~~x~~",
+        "`a*b` and `c_d`:\n\n    indented = a * b\n\n>>> f(a_b, *c)\n",
+        "a \\* b",
+        "<b>x</b> &amp; $x$ {y}",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+    ],
+)
 def test_every_character_of_a_docstring_is_shown(build, docstring):
     assert build.to_html(docstring)
 
@@ -52,13 +64,23 @@ def test_a_missing_and_an_undocumented_name_are_noticed(build):
     members["ReLU"] = SimpleNamespace(docstring="")
     with pytest.raises(build.BuildError) as caught:
         build.check_names({"minires.nn": SimpleNamespace(members=members)})
-    assert str(caught.value) == ("minires.nn.Linear is missing from the reference; minires.nn.ReLU has no docstring"
-                                 ), "in the order of __all__"
+    assert str(caught.value) == ("minires.nn.Linear is missing from the reference; minires.nn.ReLU has no docstring"), (
+        "in the order of __all__"
+    )
 
 
-@pytest.mark.parametrize(("link", "dead"), [
-    ("b.html", False), ("b.html#here", False), ("https://example.org/gone", False), ("#here", True), ("c.html", True),
-    ("b.html#gone", True), ("../a.html", True)])
+@pytest.mark.parametrize(
+    ("link", "dead"),
+    [
+        ("b.html", False),
+        ("b.html#here", False),
+        ("https://example.org/gone", False),
+        ("#here", True),
+        ("c.html", True),
+        ("b.html#gone", True),
+        ("../a.html", True),
+    ],
+)
 def test_a_dead_link_is_noticed(build, tmp_path, link, dead):
     (tmp_path / "a.html").write_text(f'<a href="{link}">x</a>')
     (tmp_path / "b.html").write_text('<h1 id="here">b</h1>')
@@ -70,13 +92,19 @@ def test_a_dead_link_is_noticed(build, tmp_path, link, dead):
 
 
 def test_a_warning_ends_the_build_with_one_line(build, monkeypatch, tmp_path):
-    monkeypatch.setattr(build, "build", lambda folder: build.warnings.warn("an annotation cannot be read", stacklevel=1))
+    monkeypatch.setattr(
+        build, "build", lambda folder: build.warnings.warn("an annotation cannot be read", stacklevel=1)
+    )
     with pytest.raises(SystemExit, match=r"^docs/build\.py: an annotation cannot be read$"):
         build.main([str(tmp_path)])
 
 
 def test_every_room_that_minires_names_is_in_the_reference(build):
     import minires
+
     tools = {"gpucheck"}  # a command only
-    assert {f"minires.{room}" for room in minires.__dir__()
-            if hasattr(getattr(minires, room), "__path__") and room not in tools} <= set(build.MODULES)
+    assert {
+        f"minires.{room}"
+        for room in minires.__dir__()
+        if hasattr(getattr(minires, room), "__path__") and room not in tools
+    } <= set(build.MODULES)

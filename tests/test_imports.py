@@ -10,9 +10,42 @@ import pytest
 import minires
 
 ROOT = Path(minires.__file__).parent
-ROOMS = ["working_folder", "errors", "settings", "paths", "console", "random", "hooks", "observe", "torch_names", "cuda", "arrays", "states", "kernels", "graph", "operators", "indexing", "methods",
-         "tensor", "annotations", "create", "op", "ops", "optim", "nn", "models", "data", "storage", "parallel", "plots", "probes", "gradcheck",
-         "train", "gpucheck", "__main__"]  # from the ground up
+ROOMS = [
+    "working_folder",
+    "errors",
+    "settings",
+    "paths",
+    "console",
+    "random",
+    "hooks",
+    "observe",
+    "torch_names",
+    "cuda",
+    "arrays",
+    "states",
+    "kernels",
+    "graph",
+    "operators",
+    "indexing",
+    "methods",
+    "tensor",
+    "annotations",
+    "create",
+    "op",
+    "ops",
+    "optim",
+    "nn",
+    "models",
+    "data",
+    "storage",
+    "parallel",
+    "plots",
+    "probes",
+    "gradcheck",
+    "train",
+    "gpucheck",
+    "__main__",
+]  # from the ground up
 FACE = "__init__"  # the public face, minires/__init__.py, looks into the rooms, and only the command looks at it
 OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "tqdm", "threadpoolctl", "torch", "scipy"}
 FILES = sorted(ROOT.rglob("*.py"))
@@ -26,8 +59,12 @@ def imports(path):
     """(package, room of ours or "", line, whether at the top of the file) of everything that the file imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     top = {id(node) for node in tree.body}
-    for_types = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.If)
-                 and getattr(node.test, "id", None) == "TYPE_CHECKING" for inner in ast.walk(node)}  # these never run
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }  # these never run
     for node in ast.walk(tree):
         if id(node) in for_types:
             continue
@@ -53,7 +90,7 @@ def test_a_room_imports_only_from_the_rooms_below_it(path):
     assert room in ROOMS, f"{room} is no room; give it a place in ROOMS"
     for _, other, line, _ in imports(path):
         if other and (room, other) != ("__main__", FACE):
-            assert other in ROOMS[:ROOMS.index(room) + 1], f"{path}:{line} imports {other}, which stands above {room}"
+            assert other in ROOMS[: ROOMS.index(room) + 1], f"{path}:{line} imports {other}, which stands above {room}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -61,7 +98,8 @@ def test_optional_packages_are_imported_where_they_are_used(path):
     on_gpu = path.parent == ROOT / "kernels" / "device"  # which is itself imported where it is used
     for package, _, line, at_top in imports(path):
         assert package not in OPTIONAL or not at_top or (on_gpu and package == "cupy"), (
-            f"{path}:{line} imports {package} on loading")
+            f"{path}:{line} imports {package} on loading"
+        )
         assert package != "matplotlib" or room_of(path) == "plots", f"{path}:{line}: plots draws, other rooms ask it to"
 
 
@@ -70,15 +108,20 @@ def test_importing_minires_imports_numpy_only():
         code = f"import sys, {code}; print(*{{name.partition('.')[0] for name in sys.modules}})"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         return set(found.split()) - sys.stdlib_module_names
+
     rooms = ", ".join(f"minires.{room}" for room in sorted({room_of(path) for path in FILES} - {FACE}))
     assert loaded(f"minires, {rooms}") - loaded("numpy, multiprocessing") == {"minires"}
 
 
 def test_every_room_is_reachable_from_minires_and_opened_only_when_asked_for():
-    code = ("import sys, minires; assert 'minires.models' not in sys.modules\n"
-            "for room in minires.__dir__(): getattr(minires, room)\n"
-            "print(minires.models.names()[0], minires.nn.ReLU.__name__)")
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          check=True).stdout.split() == ["plain110", "ReLU"]
+    code = (
+        "import sys, minires; assert 'minires.models' not in sys.modules\n"
+        "for room in minires.__dir__(): getattr(minires, room)\n"
+        "print(minires.models.names()[0], minires.nn.ReLU.__name__)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == [
+        "plain110",
+        "ReLU",
+    ]
     with pytest.raises(AttributeError, match="module 'minires' has no 'cellar'"):
         minires.cellar  # noqa: B018 - the attribute is what is tested

@@ -35,8 +35,11 @@ def test_the_page_on_pypi_is_the_readme_with_absolute_links(page):
     assert len(ours) > 20
     for image, target in ours:
         assert (ROOT / target).exists()
-        place = "https://raw.githubusercontent.com/minires/minires/main/" if image else \
-            "https://github.com/minires/minires/blob/main/"
+        place = (
+            "https://raw.githubusercontent.com/minires/minires/main/"
+            if image
+            else "https://github.com/minires/minires/blob/main/"
+        )
         assert f"]({place}{target})" in page
     assert not re.findall(r"\]\((?!https?://|#)", page)
     assert re.sub(r"https://\S+?/(blob/)?main/", "", page) == readme
@@ -46,14 +49,22 @@ def test_links_elsewhere_stay_as_they_are():
     absolute = runpy.run_path(str(ROOT / "docs" / "links.py"))["absolute"]
     for text in ("[a](https://b.org/c)", "[a](#part)", "[a](mailto:b@c.org)", "x[0](1 + 2)", "no link"):
         assert absolute(text) == text
-    assert absolute("![a](b.png) [c](d)", images="") == "![a](b.png) [c](https://github.com/minires/minires/blob/main/d)"
+    assert (
+        absolute("![a](b.png) [c](d)", images="") == "![a](b.png) [c](https://github.com/minires/minires/blob/main/d)"
+    )
 
 
 def test_pypi_is_told_the_licence_the_places_and_the_pythons():
     metadata = SETUP["metadata"]
     assert metadata["license_expression"] == "MIT"
-    assert {line.partition(" = ")[0] for line in listed(metadata["project_urls"])} >= {"Source", "Issues", "Documentation"}
-    assert not [c for c in listed(metadata["classifiers"]) if c.startswith("License ::")]  # the expression has its place
+    assert {line.partition(" = ")[0] for line in listed(metadata["project_urls"])} >= {
+        "Source",
+        "Issues",
+        "Documentation",
+    }
+    assert not [
+        c for c in listed(metadata["classifiers"]) if c.startswith("License ::")
+    ]  # the expression has its place
     assert SETUP["options"]["python_requires"] == f">={pythons()[0]}"
 
 
@@ -69,7 +80,9 @@ def test_the_workflow_tests_the_oldest_and_the_newest_python_and_numpy_on_three_
     assert {system.partition("-")[0] for system in matrix["system"]} == {"ubuntu", "macos", "windows"}
     [oldest_numpy] = [line for line in listed(SETUP["options"]["install_requires"]) if line.startswith("numpy")]
     assert [(pair["python"], pair["numpy"]) for pair in matrix["versions"]] == [
-        (pythons()[0], oldest_numpy.replace(">=", "==") + ".*"), (pythons()[-1], "numpy")]
+        (pythons()[0], oldest_numpy.replace(">=", "==") + ".*"),
+        (pythons()[-1], "numpy"),
+    ]
     runs = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
     assert ".ci/run" in runs
 

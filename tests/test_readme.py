@@ -40,7 +40,9 @@ def test_the_recipe_names_an_image_as_training_saw_it(tmp_path, monkeypatch, cap
         for k in range(10):
             pixels = np.clip(colour + rng.integers(-30, 30, (30, 20 + k, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{k}.jpg")
-    run = Run.start(Config(dataset="photos", model="resnet8", size=16, epochs=4, processes=1, out="runs/photos-resnet18"))
+    run = Run.start(
+        Config(dataset="photos", model="resnet8", size=16, epochs=4, processes=1, out="runs/photos-resnet18")
+    )
     assert run.go()
     [(images, _)] = data.Loader(run.test_set, len(run.test_set))
     logits = run.model.eval()(images).data
@@ -85,8 +87,9 @@ def test_the_residual_add_that_is_shown_is_the_one_that_runs():
     assert inspect.getsource(ops.residual_add.raw) in TEXT
 
 
-@pytest.mark.parametrize("op", [op for op in registry.values() if op.__module__.startswith("minires.")],
-                         ids=lambda op: op.__name__)
+@pytest.mark.parametrize(
+    "op", [op for op in registry.values() if op.__module__.startswith("minires.")], ids=lambda op: op.__name__
+)
 def test_an_op_that_calls_kernels_names_their_page(op):
     """From the README to the op, and from there to the page: two steps."""
     file = ROOT / (op.__module__.replace(".", "/") + ".py")
@@ -106,7 +109,8 @@ def test_the_training_commands_are_understood():
 
 def test_counts_of_parameters_are_the_models_own():
     from minires import models
-    table = TEXT[TEXT.index("## Models"):TEXT.index("`models.create(")]
+
+    table = TEXT[TEXT.index("## Models") : TEXT.index("`models.create(")]
     for name in ("resnet18", "resnet34", "resnet50", "plain18", "plain34", "resnet20", "resnet56", "resnet110"):
         assert f"{count_parameters(models.create(name)):,}" in table
 

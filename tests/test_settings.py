@@ -9,10 +9,16 @@ import minires
 from minires.settings import did_you_mean
 
 
-@pytest.mark.parametrize(("name", "hint"), [
-    ("conv3d", "did you mean conv2d?"), ("Batch-Nrm", "did you mean batch_norm?"),
-    ("relu_", "did you mean relu?"), ("xyz", "there are three"), (3, "there are three"),
-])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("conv3d", "did you mean conv2d?"),
+        ("Batch-Nrm", "did you mean batch_norm?"),
+        ("relu_", "did you mean relu?"),
+        ("xyz", "there are three"),
+        (3, "there are three"),
+    ],
+)
 def test_a_mistyped_name_gets_those_that_are_near_in_any_spelling(name, hint):
     assert did_you_mean(name, ["relu", "conv2d", "batch_norm"], "there are three") == hint
 
@@ -26,5 +32,6 @@ def test_one_module_alone_decides_which_names_are_near():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
+
     package = Path(minires.__file__).parent
     assert [path.name for path in package.rglob("*.py") if "difflib" in imported(path)] == ["settings.py"]

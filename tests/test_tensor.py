@@ -10,18 +10,41 @@ from minires import Tensor, ops
 from minires.errors import DTypeError, GraphError, MiniresError
 
 
-@pytest.mark.parametrize(("data", "dtype"), [
-    ([1.0, 2.0], np.float32), (3.5, np.float32), ([[1, 2]], np.int64), ([True], np.bool_), (np.ones(2), np.float64),
-    (np.ones(2, np.float32), np.float32), (np.ones(2, np.uint8), np.uint8), (np.float64(2.0), np.float64),
-    ([np.ones(2), np.ones(2)], np.float64), ([[0.1, np.float64(0.2)]], np.float64),
-    ([np.float32(1), 0.5], np.float32), ([np.int64(1), 0.5], np.float32), ([np.int32(1)], np.int32),
-])
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [
+        ([1.0, 2.0], np.float32),
+        (3.5, np.float32),
+        ([[1, 2]], np.int64),
+        ([True], np.bool_),
+        (np.ones(2), np.float64),
+        (np.ones(2, np.float32), np.float32),
+        (np.ones(2, np.uint8), np.uint8),
+        (np.float64(2.0), np.float64),
+        ([np.ones(2), np.ones(2)], np.float64),
+        ([[0.1, np.float64(0.2)]], np.float64),
+        ([np.float32(1), 0.5], np.float32),
+        ([np.int64(1), 0.5], np.float32),
+        ([np.int32(1)], np.int32),
+    ],
+)
 def test_python_numbers_become_float32_or_int64_and_arrays_keep_their_type(data, dtype):
     assert Tensor(data).dtype == minires.tensor(data).dtype == dtype
 
 
-@pytest.mark.parametrize("data", ["text", [None], np.array(["a"]), np.array([object], object), 1j, np.ones(2, np.float16),
-                                  np.ones(2, np.longdouble)], ids=str)
+@pytest.mark.parametrize(
+    "data",
+    [
+        "text",
+        [None],
+        np.array(["a"]),
+        np.array([object], object),
+        1j,
+        np.ones(2, np.float16),
+        np.ones(2, np.longdouble),
+    ],
+    ids=str,
+)
 def test_data_that_has_no_gradient_arithmetic_is_refused(data):
     with pytest.raises(DTypeError, match="holds float32, float64, integers or booleans"):
         Tensor(data)
@@ -57,12 +80,31 @@ def test_operators_match_numpys():
     b = rng.uniform(0.5, 2, (3, 3))
     x = Tensor(a)
     y = Tensor(b)
-    for ours, theirs in ((x + y, a + b), (x - y, a - b), (x * y, a * b), (x / y, a / b), (x**y, a**b), (x @ y, a @ b),
-                         (-x, -a), (abs(-x), a), (1 - x, 1 - a), (2 / x, 2 / a), (2.0**x, 2.0**a), (a + y, a + b),
-                         (a @ y, a @ b), (x[1:, None], a[1:, None]), (x.T, a.T), (x.sum(1), a.sum(1)),
-                         (x.mean(), a.mean()), (x.amax(0, True), a.max(0, keepdims=True)), (x.reshape(9), a.reshape(9)),
-                         (x.reshape((1, -1)), a.reshape(1, -1)), (x.permute(1, 0), a.T), (x.transpose(0, 1), a.T),
-                         (x.flatten(), a.ravel())):
+    for ours, theirs in (
+        (x + y, a + b),
+        (x - y, a - b),
+        (x * y, a * b),
+        (x / y, a / b),
+        (x**y, a**b),
+        (x @ y, a @ b),
+        (-x, -a),
+        (abs(-x), a),
+        (1 - x, 1 - a),
+        (2 / x, 2 / a),
+        (2.0**x, 2.0**a),
+        (a + y, a + b),
+        (a @ y, a @ b),
+        (x[1:, None], a[1:, None]),
+        (x.T, a.T),
+        (x.sum(1), a.sum(1)),
+        (x.mean(), a.mean()),
+        (x.amax(0, True), a.max(0, keepdims=True)),
+        (x.reshape(9), a.reshape(9)),
+        (x.reshape((1, -1)), a.reshape(1, -1)),
+        (x.permute(1, 0), a.T),
+        (x.transpose(0, 1), a.T),
+        (x.flatten(), a.ravel()),
+    ):
         assert isinstance(ours, Tensor)
         np.testing.assert_array_equal(ours.data, theirs)
 
@@ -79,8 +121,14 @@ def test_a_number_does_not_change_the_type(number):
 
 def test_comparisons_give_tensors_of_bool_and_tensors_stay_hashable():
     x = Tensor([1.0, 2.0, 3.0])
-    for result, expected in ((x > 1, [0, 1, 1]), (x == np.array([1, 0, 3]), [1, 0, 1]), (x <= x, [1, 1, 1]),
-                             (x != 2, [1, 0, 1]), (x < 2, [1, 0, 0]), (x >= 3, [0, 0, 1])):
+    for result, expected in (
+        (x > 1, [0, 1, 1]),
+        (x == np.array([1, 0, 3]), [1, 0, 1]),
+        (x <= x, [1, 1, 1]),
+        (x != 2, [1, 0, 1]),
+        (x < 2, [1, 0, 0]),
+        (x >= 3, [0, 0, 1]),
+    ):
         assert isinstance(result, Tensor)
         np.testing.assert_array_equal(result.data, np.array(expected, bool))
     assert x in {x}
@@ -203,8 +251,15 @@ def test_a_tensor_can_be_indexed_by_tensors():
 
 def test_every_error_of_ours_is_also_the_builtin_one():
     from minires import errors
-    for name, builtin in (("ShapeError", ValueError), ("DTypeError", TypeError), ("GraphError", RuntimeError),
-                          ("OptionError", ValueError), ("CheckpointError", ValueError), ("DataError", ValueError)):
+
+    for name, builtin in (
+        ("ShapeError", ValueError),
+        ("DTypeError", TypeError),
+        ("GraphError", RuntimeError),
+        ("OptionError", ValueError),
+        ("CheckpointError", ValueError),
+        ("DataError", ValueError),
+    ):
         assert issubclass(getattr(errors, name), builtin)
         assert issubclass(getattr(errors, name), MiniresError)
 

@@ -17,7 +17,9 @@ def through_pickle(value):
 @pytest.mark.parametrize("kind", [Tensor, nn.Parameter])
 @pytest.mark.parametrize("requires_grad", [True, False])
 def test_a_leaf_comes_back_as_it_was(kind, requires_grad):
-    data = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).transpose(2, 3, 1, 0)  # as a convolution's weights lie
+    data = (
+        np.random.default_rng(0).standard_normal((2, 3, 4, 5)).transpose(2, 3, 1, 0)
+    )  # as a convolution's weights lie
     leaf = kind(data, requires_grad=requires_grad)
     back = through_pickle(leaf)
     assert type(back) is kind

@@ -8,8 +8,26 @@ import pytest
 
 from minires import working_folder
 
-HIDING = ("argparse", "collections", "copy", "enum", "functools", "json", "numpy", "operator", "os", "pathlib", "queue",
-          "random", "re", "signal", "string", "struct", "tempfile", "typing")
+HIDING = (
+    "argparse",
+    "collections",
+    "copy",
+    "enum",
+    "functools",
+    "json",
+    "numpy",
+    "operator",
+    "os",
+    "pathlib",
+    "queue",
+    "random",
+    "re",
+    "signal",
+    "string",
+    "struct",
+    "tempfile",
+    "typing",
+)
 HOMEWORK = """
 import helper
 
@@ -24,8 +42,13 @@ def test_a_command_runs_where_files_have_the_names_of_modules(tmp_path):
         (tmp_path / f"{name}.py").write_text(f"raise SystemExit('this is {name}')\n")
     (tmp_path / "helper.py").write_text("def larger(x):\n    return x * (x > 0)\n")  # a neighbour is found
     (tmp_path / "homework.py").write_text(HOMEWORK)
-    found = subprocess.run([sys.executable, "-m", "minires.gradcheck", "homework.py:relu", "--json", "out.json", "-q"],
-                           cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    found = subprocess.run(
+        [sys.executable, "-m", "minires.gradcheck", "homework.py:relu", "--json", "out.json", "-q"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert (found.returncode, found.stderr) == (0, ""), found.stdout
     assert (tmp_path / "out.json").stat().st_size > 0
 
@@ -35,8 +58,13 @@ def test_the_working_folder_moves_to_the_end_and_stays(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
     here = os.getcwd()
     site = os.path.join(os.getcwd(), "site")
-    for before, after in (([here, "/lib", site], ["/lib", site, here]), (["", "/lib"], ["/lib", ""]),
-                          ([here, here, "/lib"], ["/lib", here, here]), (["/lib", site], ["/lib", site]), ([], [])):
+    for before, after in (
+        ([here, "/lib", site], ["/lib", site, here]),
+        (["", "/lib"], ["/lib", ""]),
+        ([here, here, "/lib"], ["/lib", here, here]),
+        (["/lib", site], ["/lib", site]),
+        ([], []),
+    ):
         monkeypatch.setattr(sys, "path", before)
         working_folder.search_last()
         assert sys.path is before
@@ -46,6 +74,7 @@ def test_the_working_folder_moves_to_the_end_and_stays(tmp_path, monkeypatch):
 def test_a_working_folder_that_was_deleted_changes_nothing(monkeypatch):
     def deleted():
         raise FileNotFoundError(2, "No such file or directory")
+
     monkeypatch.setattr(os, "getcwd", deleted)
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
     monkeypatch.setattr(sys, "path", ["", "/lib"])

@@ -17,5 +17,20 @@ from minires.data.pictures import read_image
 from minires.data.sources import known, load
 from minires.data.transforms import compose, flip, normalise, pad_and_crop, to_floats
 
-__all__ = ["ArrayDataset", "DataLoader", "Dataset", "ImageFolder", "Loader", "Subset", "TensorDataset", "compose",
-           "flip", "known", "load", "normalise", "pad_and_crop", "read_image", "to_floats"]
+__all__ = [
+    "ArrayDataset",
+    "DataLoader",
+    "Dataset",
+    "ImageFolder",
+    "Loader",
+    "Subset",
+    "TensorDataset",
+    "compose",
+    "flip",
+    "known",
+    "load",
+    "normalise",
+    "pad_and_crop",
+    "read_image",
+    "to_floats",
+]

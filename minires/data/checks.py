@@ -25,8 +25,10 @@ def check_flags(**settings):
 def check_images(name, images):
     """Raises DTypeError or ShapeError for what is no array (N,C,H,W)."""
     if not is_array(images):
-        raise DTypeError(f"{name}: images must be an array (N,C,H,W), got a {type(images).__name__}"
-                         + "; give its .detach().numpy()" * isinstance(images, Tensor))
+        raise DTypeError(
+            f"{name}: images must be an array (N,C,H,W), got a {type(images).__name__}"
+            + "; give its .detach().numpy()" * isinstance(images, Tensor)
+        )
     if images.ndim != 4:
         raise ShapeError(f"{name}: images must be (N,C,H,W), got {images.shape}")
 
@@ -44,8 +46,10 @@ def channel_statistics(mean, std):
     if len(mean) != len(std):
         raise ShapeError(f"mean has {len(mean)} channels, std has {len(std)}; give one number for each channel to both")
     if not sound:
-        raise OptionError(f"mean must be finite and std more than 0, got mean {mean} and std {std}; "
-                          "for a channel that never changes give std 1")
+        raise OptionError(
+            f"mean must be finite and std more than 0, got mean {mean} and std {std}; "
+            "for a channel that never changes give std 1"
+        )
     return mean, std
 
 

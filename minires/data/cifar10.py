@@ -42,12 +42,16 @@ def _local(root):
             return folder
     if (root / ARCHIVE).is_file():
         if checksum(root / ARCHIVE, "md5") != MD5:
-            raise DataError(f"{root / ARCHIVE} is not the official archive (MD5 {MD5}); if you trust it, unpack it and "
-                            f"give the folder {FOLDER}")
+            raise DataError(
+                f"{root / ARCHIVE} is not the official archive (MD5 {MD5}); if you trust it, unpack it and "
+                f"give the folder {FOLDER}"
+            )
         unpack(root / ARCHIVE, root, SIZES)
         return root / FOLDER
-    raise DataError(f"there is no CIFAR-10 in {root}: neither {FOLDER}/data_batch_1.bin nor {ARCHIVE}; get the binary "
-                    f"version from {URL}")
+    raise DataError(
+        f"there is no CIFAR-10 in {root}: neither {FOLDER}/data_batch_1.bin nor {ARCHIVE}; get the binary "
+        f"version from {URL}"
+    )
 
 
 def _downloaded():
@@ -71,8 +75,9 @@ def _records(path):
     try:
         size = path.stat().st_size
         if size != BATCH * RECORD:
-            raise DataError(f"{path} has {size} bytes instead of {BATCH} records of {RECORD}; it is damaged or no "
-                            "CIFAR-10 binary")
+            raise DataError(
+                f"{path} has {size} bytes instead of {BATCH} records of {RECORD}; it is damaged or no CIFAR-10 binary"
+            )
         records = np.fromfile(path, np.uint8).reshape(-1, RECORD)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -24,6 +24,7 @@ class Indexed:
         raise NotImplementedError
 
     if TYPE_CHECKING:  # Python iterates by __getitem__, which checkers do not know
+
         def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
 
     def take(self, indices: Array) -> Any:
@@ -53,8 +54,10 @@ def chosen(dataset, index):
     try:
         numbers = numbers[list(index) if isinstance(index, tuple) else index]
     except (IndexError, TypeError, ValueError) as error:
-        raise IndexError(f"{dataset.name} has the numbers 0 to {len(numbers) - 1}, and takes a slice, a list of "
-                         f"them or a mask: {error}") from error
+        raise IndexError(
+            f"{dataset.name} has the numbers 0 to {len(numbers) - 1}, and takes a slice, a list of "
+            f"them or a mask: {error}"
+        ) from error
     if numbers.ndim != 1:
         raise IndexError(f"{dataset.name} takes a number, a slice, a list of numbers or a mask, got {index!r}")
     return numbers
@@ -67,8 +70,9 @@ class Dataset(Indexed):
     All but labels are plain Python values. Raises DataError, DTypeError, OptionError or ShapeError.
     """
 
-    def __init__(self, name: str, classes: Iterable[Any], labels: Any, shape: Sequence[int], mean: Any,
-                 std: Any) -> None:
+    def __init__(
+        self, name: str, classes: Iterable[Any], labels: Any, shape: Sequence[int], mean: Any, std: Any
+    ) -> None:
         if not isinstance(classes, Iterable) or isinstance(classes, (set, frozenset)):  # which has no order
             raise OptionError(f"{name}: classes must be the names of the classes in order, got {classes!r}")
         self.name = str(name)
@@ -80,8 +84,10 @@ class Dataset(Indexed):
             raise DataError(f"{name} has the class {twice[0]!r} twice; give every class a name of its own")
         self.mean, self.std = channel_statistics(mean, std)
         if len(self.mean) != self.shape[0]:
-            raise ShapeError(f"{name}: images have {self.shape[0]} channels, mean and std have {len(self.mean)}; "
-                             "give one number for each")
+            raise ShapeError(
+                f"{name}: images have {self.shape[0]} channels, mean and std have {len(self.mean)}; "
+                "give one number for each"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -134,8 +140,9 @@ class Subset(Dataset):
             raise OptionError(f"Subset takes a part of a Dataset, got {type(dataset).__name__}")
         self.dataset = dataset
         self.indices = chosen(dataset, indices)
-        super().__init__(dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean,
-                         dataset.std)
+        super().__init__(
+            dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean, dataset.std
+        )
 
     def check(self, indices: Any = None) -> None:
         self.dataset.check(self.indices if indices is None else self.indices[indices])
@@ -153,11 +160,14 @@ def _checked_labels(name, labels, classes):
         remedy = "labels.argmax(1)" if labels.ndim == 2 and labels.shape[1] == classes > 1 else "labels.ravel()"
         raise ShapeError(f"{name}: labels must be (N,), one class number a picture, got {labels.shape}; try {remedy}")
     if labels.dtype.kind not in "iu":
-        raise DTypeError(f"{name}: labels must be whole numbers, got {labels.dtype}; if they are class numbers, give "
-                         "labels.astype(np.int64)")
+        raise DTypeError(
+            f"{name}: labels must be whole numbers, got {labels.dtype}; if they are class numbers, give "
+            "labels.astype(np.int64)"
+        )
     low = int(labels.min())
     high = int(labels.max())
     if low < 0 or high >= classes:
-        raise DataError(f"{name}: labels go from {low} to {high}, the {classes} classes have the numbers 0 to "
-                        f"{classes - 1}")
+        raise DataError(
+            f"{name}: labels go from {low} to {high}, the {classes} classes have the numbers 0 to {classes - 1}"
+        )
     return labels.astype(np.int64)

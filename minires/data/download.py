@@ -38,8 +38,9 @@ def writing(path):
     try:
         yield
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}; MINIRES_DATA names another folder for "
-                        "downloads") from error
+        raise DataError(
+            f"{path} cannot be written: {error.strerror or error}; MINIRES_DATA names another folder for downloads"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -90,27 +91,34 @@ def _fetch(url, path, md5, timeout):
     with _asked(url, have, timeout) as reply:
         if reply is not None:
             if "text/html" in reply.headers.get("Content-Type", ""):
-                raise DataError(f"{url} answered with a web page instead of {path.name}; a proxy or login page is in "
-                                "between, or the file has moved")
+                raise DataError(
+                    f"{url} answered with a web page instead of {path.name}; a proxy or login page is in "
+                    "between, or the file has moved"
+                )
             if reply.status != 206:  # the server starts from the beginning
                 have = 0
             with _network(url):
                 total = have + int(reply.headers.get("Content-Length") or 0) or None
-            with writing(part), open(part, "ab" if have else "wb") as file, tqdm(
-                    total=total, initial=have, unit="B", unit_scale=True, desc=path.name, disable=None) as bar:
+            with (
+                writing(part),
+                open(part, "ab" if have else "wb") as file,
+                tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=path.name, disable=None) as bar,
+            ):
                 while chunk := _read(reply, url):
                     file.write(chunk)
                     bar.update(len(chunk))
     size = part.stat().st_size
     if total is not None and size < total:
-        raise DataError(f"the download of {path.name} ended after {size} of {total} bytes; the same command goes on "
-                        "from there")
+        raise DataError(
+            f"the download of {path.name} ended after {size} of {total} bytes; the same command goes on from there"
+        )
     found = checksum(part, "md5")
     with writing(path):
         if found != md5:
             part.unlink()
-            raise DataError(f"{path.name} from {url} has the MD5 {found} instead of {md5}; it was thrown away, try "
-                            "again")
+            raise DataError(
+                f"{path.name} from {url} has the MD5 {found} instead of {md5}; it was thrown away, try again"
+            )
         os.replace(part, path)
 
 
@@ -122,8 +130,10 @@ def _network(url):
     except urllib.error.HTTPError as error:
         raise DataError(f"{url} cannot be downloaded: the server says {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:  # no host, a connection that breaks, nonsense
-        raise DataError(f"{url} cannot be downloaded ({getattr(error, 'reason', error)}); try again, or give a local "
-                        "copy with --data") from error
+        raise DataError(
+            f"{url} cannot be downloaded ({getattr(error, 'reason', error)}); try again, or give a local "
+            "copy with --data"
+        ) from error
 
 
 def _read(reply, url):
@@ -160,8 +170,7 @@ def _unpack(archive, folder, sizes):
     try:
         most = sum(CHUNK if size is None else size for size in sizes.values()) + CHUNK  # the last for headers, padding
         # As a stream: nothing is read twice, sizes are checked on the way.
-        with (gzip.open(archive) as stream,
-              tarfile.open(fileobj=_Bounded(stream, most, archive), mode="r|") as tar):
+        with gzip.open(archive) as stream, tarfile.open(fileobj=_Bounded(stream, most, archive), mode="r|") as tar:
             for member in tar:
                 name = os.path.normpath(member.name)
                 if member.isdir() and not (os.path.isabs(name) or name.startswith("..")):
@@ -204,6 +213,7 @@ class _Bounded:
         content = self.stream.read(size)
         self.left -= len(content)
         if self.left < 0:
-            raise DataError(f"{self.archive} unpacks to more than the {self.most:,} bytes that belong there; "
-                            "it is not unpacked")
+            raise DataError(
+                f"{self.archive} unpacks to more than the {self.most:,} bytes that belong there; it is not unpacked"
+            )
         return content

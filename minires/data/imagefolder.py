@@ -20,8 +20,15 @@ from minires.paths import as_path
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as is usual
 TRAIN, TEST = ("train", "training"), ("val", "valid", "validation", "test", "testing")  # in any case; the first counts
-NO_CLASSES = {"__MACOSX", "__pycache__", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information",
-              "lost+found"}
+NO_CLASSES = {
+    "__MACOSX",
+    "__pycache__",
+    "@eaDir",
+    "#recycle",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+}
 ANNOTATIONS = "val_annotations.txt"  # Tiny ImageNet: the pictures of val lie together, this file has their classes
 
 
@@ -53,8 +60,10 @@ def imagefolder(root, size=224):
     """
     root = as_path(root, DataError)
     if root.is_file():
-        raise DataError(f"{root} is a file; unpack it, if it is an archive, and give the folder that holds one folder "
-                        "of pictures for each class")
+        raise DataError(
+            f"{root} is a file; unpack it, if it is an archive, and give the folder that holds one folder "
+            "of pictures for each class"
+        )
     if not root.is_dir():
         raise DataError(f"there is no folder {str(root)!r}")
     train_root, test_root = _parts(root)
@@ -67,9 +76,16 @@ def imagefolder(root, size=224):
     else:
         train, test = _split(root, _scan(root))
     name = root.name or root.resolve().name or str(root)
-    return tuple(ImageFolder(name, part, [path for paths in part.values() for path in paths],
-                             np.repeat(np.arange(len(part)), [len(paths) for paths in part.values()]), size)
-                 for part in (train, test))
+    return tuple(
+        ImageFolder(
+            name,
+            part,
+            [path for paths in part.values() for path in paths],
+            np.repeat(np.arange(len(part)), [len(paths) for paths in part.values()]),
+            size,
+        )
+        for part in (train, test)
+    )
 
 
 def _entries(folder):
@@ -136,13 +152,16 @@ def _parts(root):
         return train, test
     for part, missing in ((train, "val (or valid, validation, test, testing)"), (test, "train (or training)")):
         if part and _holds_folders_only(part):
-            raise DataError(f"{root} holds {part.name} and no folder {missing} beside it; add it, or give {part}, of "
-                            "which a fifth is then kept for the test")
+            raise DataError(
+                f"{root} holds {part.name} and no folder {missing} beside it; add it, or give {part}, of "
+                "which a fifth is then kept for the test"
+            )
     if len(folders) == 1:
         [[only]] = folders.values()
         if _holds_folders_only(only):
-            raise DataError(f"{root} holds nothing but {only.name}, which has no pictures but folders in it; give "
-                            f"{only}")
+            raise DataError(
+                f"{root} holds nothing but {only.name}, which has no pictures but folders in it; give {only}"
+            )
     return None, None
 
 
@@ -165,17 +184,23 @@ def _scan(root):
     for entry in _folders(root):
         inner = {folder.name.lower() for folder in _folders(entry.path)}
         if inner.intersection(TRAIN) and inner.intersection(TEST):
-            raise DataError(f"{root} must hold one folder of pictures for each class; {entry.name} is a data set of "
-                            f"its own, with parts for training and for the test: give {entry.path}")
+            raise DataError(
+                f"{root} must hold one folder of pictures for each class; {entry.name} is a data set of "
+                f"its own, with parts for training and for the test: give {entry.path}"
+            )
         classes[entry.name] = _pictures(entry.path)
     empty = [name for name, paths in classes.items() if not paths]
     if empty:
-        raise DataError(f"{root} must hold one folder of pictures for each class; its folders {', '.join(empty[:4])} "
-                        f"hold none ({' '.join(ENDINGS)} are read)")
+        raise DataError(
+            f"{root} must hold one folder of pictures for each class; its folders {', '.join(empty[:4])} "
+            f"hold none ({' '.join(ENDINGS)} are read)"
+        )
     if not classes:
         loose = sum(_is_picture(entry.name) for entry in _entries(root))
-        raise DataError(f"{root} must hold one folder of pictures for each class; it has no sub-folders"
-                        + (f", its {loose} pictures lie there without a class" if loose else ""))
+        raise DataError(
+            f"{root} must hold one folder of pictures for each class; it has no sub-folders"
+            + (f", its {loose} pictures lie there without a class" if loose else "")
+        )
     return classes
 
 
@@ -191,18 +216,25 @@ def _annotated(path, train):
         label = rest.partition("\t")[0]
         picture = path.parent / "images" / name
         if label not in classes or Path(name).name != name or not picture.is_file():
-            raise DataError(f"{path}, line {number}: expected the name of a picture in images and that of a class in "
-                            f"train, got {line[:80]!r}")
+            raise DataError(
+                f"{path}, line {number}: expected the name of a picture in images and that of a class in "
+                f"train, got {line[:80]!r}"
+            )
         classes[label].append(picture)
     return classes
 
 
 def _check_same_classes(train_root, train, test_root, test):
-    different = [f"{_listed(sorted(only, key=_order))} in {root.name} only" for root, only in (
-        (train_root, train.keys() - test), (test_root, test.keys() - train)) if only]
+    different = [
+        f"{_listed(sorted(only, key=_order))} in {root.name} only"
+        for root, only in ((train_root, train.keys() - test), (test_root, test.keys() - train))
+        if only
+    ]
     if different:
-        raise DataError(f"{train_root} and {test_root} have different classes: {' and '.join(different)}; give both "
-                        "the same folders")
+        raise DataError(
+            f"{train_root} and {test_root} have different classes: {' and '.join(different)}; give both "
+            "the same folders"
+        )
 
 
 def _split(root, classes):

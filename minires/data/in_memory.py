@@ -32,8 +32,10 @@ class ArrayDataset(Dataset):
     def _check_scale(self, images):
         if images.dtype == np.uint8:
             if max(self.mean) > 1:
-                raise OptionError(f"{self.name}: mean {self.mean} is more than 1, which is white; give mean and std of "
-                                  "the pictures divided by 255")
+                raise OptionError(
+                    f"{self.name}: mean {self.mean} is more than 1, which is white; give mean and std of "
+                    "the pictures divided by 255"
+                )
             return
         for c, (mean, std) in enumerate(zip(self.mean, self.std)):
             low = float(images[:, c].min())
@@ -41,9 +43,11 @@ class ArrayDataset(Dataset):
             if not np.isfinite(high - low):
                 raise DataError(f"{self.name}: the floats of channel {c} hold NaN or infinite values")
             if max(mean - low, high - mean) > FARTHEST * std:
-                raise DataError(f"{self.name}: the floats of channel {c} go from {low:g} to {high:g}, which mean "
-                                f"{mean:g} and std {std:g} do not describe; divide pictures of 0 … 255 by 255, or give "
-                                "bytes: images.astype(np.uint8)")
+                raise DataError(
+                    f"{self.name}: the floats of channel {c} go from {low:g} to {high:g}, which mean "
+                    f"{mean:g} and std {std:g} do not describe; divide pictures of 0 … 255 by 255, or give "
+                    "bytes: images.astype(np.uint8)"
+                )
 
     def pixels(self, indices: Array) -> np.ndarray:
         return channels_last(self.images[indices])
@@ -60,13 +64,16 @@ class TensorDataset(Indexed):
 
     def __init__(self, *arrays: Any) -> None:
         if any(isinstance(array, Indexed) for array in arrays):
-            raise DTypeError("TensorDataset takes arrays, got a data set; data.load gives a pair: "
-                             "train, test = data.load(…)")
+            raise DTypeError(
+                "TensorDataset takes arrays, got a data set; data.load gives a pair: train, test = data.load(…)"
+            )
         self.arrays = tuple(as_numbers("TensorDataset", array) for array in arrays)
         lengths = [array.shape[:1] for array in self.arrays]
         if not arrays or (0,) in lengths or () in lengths or len(set(lengths)) > 1:
-            raise ShapeError("TensorDataset takes arrays of one length of at least 1, got the shapes "
-                             f"{', '.join(str(array.shape) for array in self.arrays) or 'of none'}")
+            raise ShapeError(
+                "TensorDataset takes arrays of one length of at least 1, got the shapes "
+                f"{', '.join(str(array.shape) for array in self.arrays) or 'of none'}"
+            )
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -119,10 +126,13 @@ def _stacked(name, elements):
         return as_numbers(name, [e.data if isinstance(e, Tensor) else np.asarray(e) for e in elements])
     lengths = [len(element) if parts else None for element, parts in zip(elements, kinds)]
     if len(set(lengths)) > 1 or not lengths[0]:
-        shown = sorted({type(e).__name__ if n is None else f"{type(e).__name__} of {n}"
-                        for e, n in zip(elements, lengths)})
-        raise DTypeError(f"{name}: dataset[i] must be an array, a number or a tuple such as (image, label), and all of "
-                         f"one length, got {' and '.join(shown)}")
+        shown = sorted(
+            {type(e).__name__ if n is None else f"{type(e).__name__} of {n}" for e, n in zip(elements, lengths)}
+        )
+        raise DTypeError(
+            f"{name}: dataset[i] must be an array, a number or a tuple such as (image, label), and all of "
+            f"one length, got {' and '.join(shown)}"
+        )
     return tuple([_stacked(name, column) for column in zip(*elements)])
 
 
@@ -133,19 +143,24 @@ def _as_they_are(images, rng):
 def _checked_images(name, images, channels):
     images = as_numbers(name, images)
     if images.ndim != 4:
-        hint = {3: "; for pictures of one channel give images[:, None]",
-                2: "; give images.reshape(N, C, H, W)"}.get(images.ndim, "")
+        hint = {3: "; for pictures of one channel give images[:, None]", 2: "; give images.reshape(N, C, H, W)"}.get(
+            images.ndim, ""
+        )
         raise ShapeError(f"{name}: images must be (N,C,H,W), got {images.shape}{hint}")
     if not len(images):
         raise DataError(f"{name} holds no pictures")
     if images.shape[1] != channels == images.shape[3]:
-        raise ShapeError(f"{name}: images must be (N,C,H,W), got {images.shape}, which looks like (N,H,W,C); give "
-                         "images.transpose(0, 3, 1, 2)")
+        raise ShapeError(
+            f"{name}: images must be (N,C,H,W), got {images.shape}, which looks like (N,H,W,C); give "
+            "images.transpose(0, 3, 1, 2)"
+        )
     if not images.size:
         raise ShapeError(f"{name}: images of {images.shape} hold no pixels")
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
-        raise DTypeError(f"{name}: images must be bytes or floats, got {images.dtype}; for values from 0 to 255 give "
-                         "images.astype(np.uint8)")
+        raise DTypeError(
+            f"{name}: images must be bytes or floats, got {images.dtype}; for values from 0 to 255 give "
+            "images.astype(np.uint8)"
+        )
     return images.astype(np.float32, copy=False)

@@ -24,12 +24,19 @@ ONE_THREAD = "one thread makes `prefetch` batches ahead, prefetch=2 by default"
 # Arguments of torch's DataLoader that are not here, and what to use instead. Their defaults there (0, False, None) are
 # accepted, because they ask for what is done here.
 OF_TORCH = {
-    "num_workers": ONE_THREAD, "prefetch_factor": ONE_THREAD, "persistent_workers": ONE_THREAD, "timeout": ONE_THREAD,
+    "num_workers": ONE_THREAD,
+    "prefetch_factor": ONE_THREAD,
+    "persistent_workers": ONE_THREAD,
+    "timeout": ONE_THREAD,
     "multiprocessing_context": ONE_THREAD,
-    "pin_memory": "leave it out", "pin_memory_device": "leave it out",
-    "collate_fn": "use transform=, which takes (images, rng)", "generator": "use seed=",
+    "pin_memory": "leave it out",
+    "pin_memory_device": "leave it out",
+    "collate_fn": "use transform=, which takes (images, rng)",
+    "generator": "use seed=",
     "worker_init_fn": "use seed=; a transform gets a generator of its own for each batch",
-    "sampler": "use data.Subset(dataset, indices)", "batch_sampler": "use data.Subset(dataset, indices)"}
+    "sampler": "use data.Subset(dataset, indices)",
+    "batch_sampler": "use data.Subset(dataset, indices)",
+}
 LEAVE = 1  # seconds at most that the end of an iteration waits for the thread
 
 
@@ -52,9 +59,18 @@ class Loader:
     batch_may_exceed = False  # whether batch_size may be more than the length of the data set
     if_not_indexed = "; a DataLoader takes a list of elements, too"
 
-    def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool | None = False, *, seed: int = 0,
-                 transform: Transform | None = None, drop_last: bool = False, prefetch: int = 2,
-                 **others: Any) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int = 1,
+        shuffle: bool | None = False,
+        *,
+        seed: int = 0,
+        transform: Transform | None = None,
+        drop_last: bool = False,
+        prefetch: int = 2,
+        **others: Any,
+    ) -> None:
         kind = type(self).__name__
         for name, value in others.items():
             if name not in OF_TORCH:
@@ -63,15 +79,18 @@ class Loader:
                 raise OptionError(f"a {kind} has no {name}: {OF_TORCH[name]}")
         dataset = TensorDataset(*dataset) if isinstance(dataset, tuple) else dataset
         if not isinstance(dataset, Indexed):
-            raise OptionError(f"a {kind} takes a data set, as one of data.load(…), or a tuple (images, labels), got "
-                              f"{shortened(dataset)}" + self.if_not_indexed)
+            raise OptionError(
+                f"a {kind} takes a data set, as one of data.load(…), or a tuple (images, labels), got "
+                f"{shortened(dataset)}" + self.if_not_indexed
+            )
         check_whole(batch_size=batch_size, seed=seed, prefetch=prefetch)
         shuffle = shuffle is not None and shuffle  # torch's default is None
         check_flags(shuffle=shuffle, drop_last=drop_last)
         length = len(dataset)
         if not 1 <= batch_size <= (math.inf if self.batch_may_exceed else length):
-            raise OptionError(f"batch_size must lie within 1 and the {length} pictures of {dataset.name}, "
-                              f"got {batch_size}")
+            raise OptionError(
+                f"batch_size must lie within 1 and the {length} pictures of {dataset.name}, got {batch_size}"
+            )
         if seed < 0 or prefetch < 0:
             raise OptionError(f"seed and prefetch must be 0 or more, got {seed} and {prefetch}")
         self.dataset = dataset
@@ -101,13 +120,15 @@ class Loader:
         """The batches of one epoch, from number `start` on."""
         check_whole(epoch=epoch, start=start)
         if epoch < 0 or not 0 <= start <= len(self):
-            raise OptionError(f"epoch must be 0 or more and start within 0 and the {len(self)} batches of an epoch, "
-                              f"got {epoch} and {start}")
+            raise OptionError(
+                f"epoch must be 0 or more and start within 0 and the {len(self)} batches of an epoch, "
+                f"got {epoch} and {start}"
+            )
         size = len(self.dataset)
         order = self._rng(epoch).permutation(size) if self.shuffle else np.arange(size)
 
         def batch(number):
-            indices = order[number * self.batch_size:(number + 1) * self.batch_size]
+            indices = order[number * self.batch_size : (number + 1) * self.batch_size]
             try:
                 taken = self.dataset.take(indices)
                 rng = self._rng(epoch, number)
@@ -115,9 +136,12 @@ class Loader:
                     return self._handed_out(self._transformed(taken, rng))
                 return self._handed_out((self._transformed(taken[0], rng), *taken[1:]))
             except StopIteration as error:  # it would end the loop over the batches, or say nothing of its place
-                raise OptionError(f"batch {number} cannot be made, because the data set or the transform "
-                                  f"{_name(self.transform)} raised StopIteration: an iterator that it asks with next() "
-                                  "has come to its end") from error
+                raise OptionError(
+                    f"batch {number} cannot be made, because the data set or the transform "
+                    f"{_name(self.transform)} raised StopIteration: an iterator that it asks with next() "
+                    "has come to its end"
+                ) from error
+
         numbers = range(start, len(self))
         return _ahead(batch, numbers, self.prefetch) if self.prefetch else (batch(n) for n in numbers)
 
@@ -130,12 +154,16 @@ class Loader:
         if made is images:
             return made
         if isinstance(images, tuple):
-            raise OptionError(f"the transform {_name(self.transform)} takes images, and the first part of an element "
-                              "is a tuple here; transform it in dataset[i]")
+            raise OptionError(
+                f"the transform {_name(self.transform)} takes images, and the first part of an element "
+                "is a tuple here; transform it in dataset[i]"
+            )
         if getattr(made, "shape", ())[:1] != images.shape[:1]:
             what = f"an array {made.shape}" if hasattr(made, "shape") else repr(made)[:80]
-            raise OptionError(f"the transform {_name(self.transform)} must return an array of {len(images)} images for "
-                              f"images {images.shape}, it returned {what}")
+            raise OptionError(
+                f"the transform {_name(self.transform)} must return an array of {len(images)} images for "
+                f"images {images.shape}, it returned {what}"
+            )
         return made
 
     def _rng(self, *key):
@@ -156,12 +184,21 @@ class DataLoader(Loader):
     if_not_indexed = "; a data set of your own has __len__ and __getitem__"
 
     if TYPE_CHECKING:
+
         def __iter__(self) -> Generator[tuple[Tensor, ...], None, None]: ...
 
         def epoch(self, epoch: int, start: int = 0) -> Generator[tuple[Tensor, ...], None, None]: ...
 
-    def __init__(self, dataset: Elements, batch_size: int = 1, shuffle: bool | None = False, *, seed: int | None = None,
-                 transform: Transform | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        dataset: Elements,
+        batch_size: int = 1,
+        shuffle: bool | None = False,
+        *,
+        seed: int | None = None,
+        transform: Transform | None = None,
+        **settings: Any,
+    ) -> None:
         seed = int(generator().integers(2**63)) if seed is None else seed
         super().__init__(Items.of(dataset), batch_size, shuffle, seed=seed, transform=transform, **settings)
 
@@ -184,8 +221,9 @@ def _checked_transform(transform):
     try:
         signature.bind(None, None)
     except TypeError as error:
-        raise OptionError(f"a transform is called as transform(images, rng), {_name(transform)}{signature} cannot be: "
-                          f"{error}") from error
+        raise OptionError(
+            f"a transform is called as transform(images, rng), {_name(transform)}{signature} cannot be: {error}"
+        ) from error
     return transform
 
 
@@ -214,6 +252,7 @@ def _ahead(make, numbers, most):
             put((None, StopIteration))
         except BaseException as error:  # whatever happens here is the consumer's to know
             put((None, error))
+
     thread = threading.Thread(target=work, name="minires loader", daemon=True)
     try:
         if not _started(thread):

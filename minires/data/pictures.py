@@ -19,8 +19,15 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")  # others may sta
 MOST_PIXELS = 100_000_000  # a larger picture is a mistake or an attack; a decoded pixel takes up to 4 bytes
 MOST_BYTES = 8 * MOST_PIXELS  # of a file: 16 bits for each of red, green, blue and alpha
 ORIENTATION, BITS, PHOTOMETRIC = 0x0112, 258, 262  # tags of EXIF and TIFF
-TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
-         8: "ROTATE_90"}
+TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 # Pillow's remarks on odd metadata and large pictures. They are off for good, because warnings.catch_warnings changes
 # all threads at once, and pictures are read in the thread of a Loader.
 REMARKS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
@@ -109,13 +116,17 @@ def _greys(picture, path):
     if picture.mode == "I":
         if picture.format in ("PNG", "PPM"):
             return 0, 65535
-        raise DataError(f"{path} holds whole numbers of 32 bits or with a sign, which do not say what is white; save "
-                        "it with 8 or 16 bits")
+        raise DataError(
+            f"{path} holds whole numbers of 32 bits or with a sign, which do not say what is white; save "
+            "it with 8 or 16 bits"
+        )
     if picture.mode == "F":
         low, high = picture.getextrema()
         if not 0 <= low <= high <= 1:
-            raise DataError(f"{path} holds floats from {low:g} to {high:g} instead of 0 (black) to 1 (white); scale "
-                            "them, or save it with 8 or 16 bits")
+            raise DataError(
+                f"{path} holds floats from {low:g} to {high:g} instead of 0 (black) to 1 (white); scale "
+                "them, or save it with 8 or 16 bits"
+            )
         return 0, 1
     return None
 

@@ -32,19 +32,25 @@ def _loaded(dataset, folder, root, size):
     name = known(dataset)
     if root is not None:
         if name != "cifar10":
-            raise DataError(f"a local copy (--data {root}) is for cifar10 only; "
-                            f"{'digits come with scikit-learn' if name else 'give the folder itself as the data set'}")
+            raise DataError(
+                f"a local copy (--data {root}) is for cifar10 only; "
+                f"{'digits come with scikit-learn' if name else 'give the folder itself as the data set'}"
+            )
         if not _exists(root):
             raise DataError(f"there is no folder or archive {str(root)!r} to take {dataset} from")
     if name and size not in (None, NAMES[name]):
-        raise OptionError(f"the pictures of {name} have {NAMES[name]}×{NAMES[name]} pixels; a size ({size}) is for "
-                          "folders of pictures")
+        raise OptionError(
+            f"the pictures of {name} have {NAMES[name]}×{NAMES[name]} pixels; a size ({size}) is for "
+            "folders of pictures"
+        )
     if name:
         return digits() if name == "digits" else cifar10(root)
     if not _exists(folder):
         close = near(dataset, NAMES, most=1)
-        raise DataError(f"there is no data set or folder {str(dataset)!r}; data sets are {' and '.join(NAMES)}"
-                        + (f", did you mean {close[0]}?" if close else ""))
+        raise DataError(
+            f"there is no data set or folder {str(dataset)!r}; data sets are {' and '.join(NAMES)}"
+            + (f", did you mean {close[0]}?" if close else "")
+        )
     return imagefolder(folder) if size is None else imagefolder(folder, size)
 
 

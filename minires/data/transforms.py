@@ -23,6 +23,7 @@ def compose(*transforms: Transform | Sequence[Transform]) -> Transform:
         for transform in transforms:
             images = transform(images, rng)
         return images
+
     return apply
 
 
@@ -37,22 +38,25 @@ def pad_and_crop(padding: int = 4) -> Transform:
         N, C, H, W = images.shape
         padded = empty_map((N, C, H + 2 * padding, W + 2 * padding), like=images)
         padded[...] = 0
-        padded[:, :, padding:padding + H, padding:padding + W] = images
+        padded[:, :, padding : padding + H, padding : padding + W] = images
         cut = empty_map(images.shape, like=images)
         for n, (top, left) in enumerate(rng.integers(0, 2 * padding + 1, (N, 2))):
-            cut[n] = padded[n, :, top:top + H, left:left + W]
+            cut[n] = padded[n, :, top : top + H, left : left + W]
         return cut
+
     return apply
 
 
 def flip() -> Transform:
     """Each picture mirrored left to right with probability ½."""
+
     def apply(images, rng):
         check_images("flip", images)
         mirrored = rng.random(len(images)) < 0.5
         images = images.copy("K")
         images[mirrored] = images[mirrored][:, :, :, ::-1]
         return images
+
     return apply
 
 
@@ -72,6 +76,7 @@ def normalise(mean: Any, std: Any) -> Transform:
         rows *= np.tile(scale, W)
         rows -= np.tile(shift, W)
         return rows.reshape(N, H, W, C).transpose(0, 3, 1, 2)
+
     return apply
 
 
@@ -88,6 +93,8 @@ def _white(images):
         return 255
     if dtype is not None and dtype.kind == "f":
         return 1
-    raise DTypeError("pictures must be bytes (uint8, white is 255) or floats (white is 1), got "
-                     f"{dtype or type(images).__name__}; "
-                     "convert them with .astype")
+    raise DTypeError(
+        "pictures must be bytes (uint8, white is 255) or floats (white is 1), got "
+        f"{dtype or type(images).__name__}; "
+        "convert them with .astype"
+    )

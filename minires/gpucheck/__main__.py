@@ -37,13 +37,21 @@ SMALL = {"resnet20": (16, 4), "resnet50": (33, 2)}
 
 @console.command("gpucheck")
 def main(argv=None):
-    parser = console.Parser(prog="python -m minires.gpucheck", description=DESCRIPTION, epilog=EPILOG,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = console.Parser(
+        prog="python -m minires.gpucheck",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("ops", nargs="*", metavar="OP", help="check these ops only (default: all)")
-    parser.add_argument("--json", type=console.text, default="gpucheck.json", metavar="FILE",
-                        help="the report (default: gpucheck.json)")
-    parser.add_argument("--small", action="store_true", help="small images and matrices: the times mean nothing "
-                        "(the default where something stands in for a GPU)")
+    parser.add_argument(
+        "--json", type=console.text, default="gpucheck.json", metavar="FILE", help="the report (default: gpucheck.json)"
+    )
+    parser.add_argument(
+        "--small",
+        action="store_true",
+        help="small images and matrices: the times mean nothing (the default where something stands in for a GPU)",
+    )
     args = parser.parse_args(argv)
     names = [known_op(name) for name in args.ops] or sorted(registry)
     check_writable(args.json)
@@ -59,8 +67,11 @@ def check(names, path, small):
             print(f"{what:<20}{value}")
     failed = report["failed"]
     try:
-        for part in (lambda: check_values(names, report), lambda: check_gradients(names, report),
-                     lambda: check_speed(report, small)):
+        for part in (
+            lambda: check_values(names, report),
+            lambda: check_gradients(names, report),
+            lambda: check_speed(report, small),
+        ):
             part()
             atomic_write(path, json.dumps(report, indent=1).encode())
     except (KeyboardInterrupt, console.OutputError) as end:
@@ -71,8 +82,12 @@ def check(names, path, small):
         console.say("gpucheck", said)
         return 2
     checks = 2 * len(names) + len(SMALL if small else STEPS)
-    print(f"\n{len(failed)} of {checks} checks failed: {', '.join(failed)}" if failed
-          else f"\nall {checks} checks passed", f"({path})")
+    print(
+        f"\n{len(failed)} of {checks} checks failed: {', '.join(failed)}"
+        if failed
+        else f"\nall {checks} checks passed",
+        f"({path})",
+    )
     return 1 if failed else 0
 
 
@@ -100,8 +115,12 @@ def check_values(names, report):
             found = {setting: compare.compare(name, how) for setting, how in switches.items()}
             same = all(agree for _, agree in found.values())
             right = all(error <= compare.ALLOWED[switches[setting]["tf32"]] for setting, (error, _) in found.items())
-            table.row(name, *(f"{error:.1e}" for error, _ in found.values()), "same bits" if same else "DIFFERENT",
-                      passed=right and same)
+            table.row(
+                name,
+                *(f"{error:.1e}" for error, _ in found.values()),
+                "same bits" if same else "DIFFERENT",
+                passed=right and same,
+            )
             report["values"][name] = {"errors": {s: error for s, (error, _) in found.items()}, "same bits twice": same}
             report["failed"] += [] if right and same else [f"values of {name}"]
 
@@ -117,8 +136,12 @@ def check_gradients(names, report):
             passed = all(r.passed for r in found)
             worst = max((w.error for r in found for w in r.arguments), default=0.0)
             table.row(name, len(found), found[0].method, f"{worst:.1e}", passed=passed)
-            report["gradients"][name] = {"cases": len(found), "method": found[0].method, "error": worst,
-                                         "passed": passed}
+            report["gradients"][name] = {
+                "cases": len(found),
+                "method": found[0].method,
+                "error": worst,
+                "passed": passed,
+            }
             report["failed"] += [] if passed else [f"gradients of {name}"]
 
 
@@ -141,18 +164,30 @@ def show_step(name, size, count, report, rounds, small):
     by_kind, counted = speed.launches(parts)
     took, host = speed.seconds(lambda: speed.train_step(*parts), rounds)
     least = speed.floor(parts, report["copy bytes/s"], report["product flop/s"])
-    print(f"\n{name}, {count} pictures of {size}×{size}: {1000 * took:.4g} ms a training step, {count / took:.4g} "
-          f"images/s; operations and bytes need {1000 * least:.4g} ms, {least / took:.0%} of it, the host's orders "
-          f"{1000 * host:.4g} ms")
+    print(
+        f"\n{name}, {count} pictures of {size}×{size}: {1000 * took:.4g} ms a training step, {count / took:.4g} "
+        f"images/s; operations and bytes need {1000 * least:.4g} ms, {least / took:.0%} of it, the host's orders "
+        f"{1000 * host:.4g} ms"
+    )
     for kind, n in by_kind.items():
         print(f"  {kind:<32}{n:>6} launches")
     print(f"  {'all of minires':<32}{sum(by_kind.values()):>6}")
     if counted:
-        print(f"  {'all, with what is CuPy’s own':<32}{counted['launch'] + counted['blas']:>6}; copies to the host "
-              f"{counted['d2h']}, waits {counted['sync']}")
+        print(
+            f"  {'all, with what is CuPy’s own':<32}{counted['launch'] + counted['blas']:>6}; copies to the host "
+            f"{counted['d2h']}, waits {counted['sync']}"
+        )
     print(f"  {cuda.memory_summary()}")
-    report["steps"][name] = {"size": size, "count": count, "seconds": took, "host seconds": host, "floor": least,
-                             "launches": by_kind, "counters": counted, "memory": cuda.memory_summary()}
+    report["steps"][name] = {
+        "size": size,
+        "count": count,
+        "seconds": took,
+        "host seconds": host,
+        "floor": least,
+        "launches": by_kind,
+        "counters": counted,
+        "memory": cuda.memory_summary(),
+    }
 
 
 if __name__ == "__main__":

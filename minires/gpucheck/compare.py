@@ -29,10 +29,13 @@ def compare(name, switches):
 
 def outputs(name, case, dtype, device):
     """y and the gradients of a case, on the host: the same float32 numbers in either type."""
+
     def rounded(value):
         is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
         return value.astype(np.float32).astype(dtype) if is_float else value
-    y, backward = on_device(registry[name].raw, device)(*map(rounded, case.arrays),
-                                                        **{key: rounded(value) for key, value in case.static.items()})
+
+    y, backward = on_device(registry[name].raw, device)(
+        *map(rounded, case.arrays), **{key: rounded(value) for key, value in case.static.items()}
+    )
     dxs = backward(rounded(np.random.default_rng(3).standard_normal(y.shape)))
     return [np.asarray(a) for a in (y, *(dxs if isinstance(dxs, tuple) else (dxs,))) if a is not None]

@@ -16,6 +16,7 @@ def stands_in():
 def switched(*, cub, tf32):
     """With CUB's reductions or CuPy's own, with TF32 in matrix products or without."""
     from cupy._core import _accelerator
+
     before = _accelerator.get_reduction_accelerators(), _accelerator.get_routine_accelerators()
     _accelerator.set_reduction_accelerators(["cub"] if cub else [])
     _accelerator.set_routine_accelerators(["cub"] if cub else [])
@@ -33,8 +34,11 @@ def settings():
     cupy = cuda.module()
     cubs = (False,) if stands_in() else (True, False)
     tf32s = (False, True) if int(cupy.cuda.Device().compute_capability) >= 80 else (False,)
-    return {f"CUB {'on' if cub else 'off'}, TF32 {'on' if tf32 else 'off'}": {"cub": cub, "tf32": tf32}
-            for cub in cubs for tf32 in tf32s}
+    return {
+        f"CUB {'on' if cub else 'off'}, TF32 {'on' if tf32 else 'off'}": {"cub": cub, "tf32": tf32}
+        for cub in cubs
+        for tf32 in tf32s
+    }
 
 
 def machine():
@@ -46,10 +50,16 @@ def machine():
 
     def version(number):
         return f"{number // 1000}.{number % 1000 // 10}"
-    return {"GPU": properties["name"].decode(), "stand-in": stands_in(),
-            "compute capability": f"{properties['major']}.{properties['minor']}",
-            "multiprocessors": properties["multiProcessorCount"],
-            "memory MB": round(properties["totalGlobalMem"] / 2**20),
-            "driver for CUDA": version(runtime.driverGetVersion()),
-            "CUDA runtime": version(runtime.runtimeGetVersion()),
-            "cupy": cupy.__version__, **versions(), "system": platform.platform()}
+
+    return {
+        "GPU": properties["name"].decode(),
+        "stand-in": stands_in(),
+        "compute capability": f"{properties['major']}.{properties['minor']}",
+        "multiprocessors": properties["multiProcessorCount"],
+        "memory MB": round(properties["totalGlobalMem"] / 2**20),
+        "driver for CUDA": version(runtime.driverGetVersion()),
+        "CUDA runtime": version(runtime.runtimeGetVersion()),
+        "cupy": cupy.__version__,
+        **versions(),
+        "system": platform.platform(),
+    }

@@ -12,6 +12,7 @@ from minires.train import train_step
 def launches(parts):
     """{kind of layer and direction: launches of minires' kernels and matrix products} of a step, and all of them."""
     from minires.kernels.device.launch import launched
+
     train_step(*parts)  # compiles what is missing
     found = Counter()
     seen = 0
@@ -21,6 +22,7 @@ def launches(parts):
         now = launched.total()
         found[f"{op} {direction}"] += now - seen
         seen = now
+
     launched.clear()
     with listen(on_time=on_time):
         counted = counters()

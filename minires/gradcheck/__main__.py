@@ -61,41 +61,72 @@ def check_flags(parser, args, work):
 
 def make_parser():
     """The command line."""
-    parser = console.Parser(prog="python -m minires.gradcheck", description=DESCRIPTION, epilog=EXAMPLES,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = console.Parser(
+        prog="python -m minires.gradcheck",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("ops", nargs="*", metavar="OP", help="ops to check, or functions FILE.py:NAME")
     parser.add_argument("--op", action="append", default=[], metavar="OP", help="the same, as an option")
     parser.add_argument("--list", action="store_true", help="print the names of the ops and stop")
-    parser.add_argument("--seed", type=whole(0), default=0, metavar="S",
-                        help="what sizes, settings and values are drawn from (default 0)")
+    parser.add_argument(
+        "--seed",
+        type=whole(0),
+        default=0,
+        metavar="S",
+        help="what sizes, settings and values are drawn from (default 0)",
+    )
     parser.add_argument("--samples", type=whole(1), default=3, metavar="N", help="draw every case N times (default 3)")
-    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="where minires computes "
-                        "(with ops, --seeds and --paths)")
+    parser.add_argument(
+        "--backend",
+        choices=("numpy", "cupy"),
+        default="numpy",
+        help="where minires computes (with ops, --seeds and --paths)",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
-    parser.add_argument("--plot", type=text, metavar="FILE", help="with one op: draw the error of three methods "
-                        "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG, SVG, "
-                        "PDF, JPEG or WebP by the file's ending)")
+    parser.add_argument(
+        "--plot",
+        type=text,
+        metavar="FILE",
+        help="with one op: draw the error of three methods "
+        "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG, SVG, "
+        "PDF, JPEG or WebP by the file's ending)",
+    )
 
     checker = parser.add_argument_group("the checker itself")
-    checker.add_argument("--bugs", action="store_true",
-                      help="plant the bugs of the catalogue one by one: each should be noticed, 98 %% of them must")
-    checker.add_argument("--seeds", type=whole(1), metavar="N",
-                      help="check the ops with N seeds in a row, looking for false alarms (1000 take some minutes)")
+    checker.add_argument(
+        "--bugs",
+        action="store_true",
+        help="plant the bugs of the catalogue one by one: each should be noticed, 98 %% of them must",
+    )
+    checker.add_argument(
+        "--seeds",
+        type=whole(1),
+        metavar="N",
+        help="check the ops with N seeds in a row, looking for false alarms (1000 take some minutes)",
+    )
 
     theirs = parser.add_argument_group("somebody's own function", THEIRS)
-    theirs.add_argument("--like", type=text, metavar="OP",
-                        help="the op that it is to be like (default: the op it is named after)")
+    theirs.add_argument(
+        "--like", type=text, metavar="OP", help="the op that it is to be like (default: the op it is named after)"
+    )
     theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each case (default 10)")
     theirs.add_argument("--json", type=text, metavar="FILE", help="write all results, for a grader's script")
     theirs.add_argument("--gradescope", type=text, metavar="FILE", help="write them as a Gradescope results.json")
 
     paths = parser.add_argument_group("the residual path")
-    paths.add_argument("--paths", action="store_true", help="print for each block how much gradient comes back through "
-                       "the shortcut and how much through the branch, and prove the branch's part")
+    paths.add_argument(
+        "--paths",
+        action="store_true",
+        help="print for each block how much gradient comes back through "
+        "the shortcut and how much through the branch, and prove the branch's part",
+    )
     paths.add_argument("--model", type=text, default="resnet20", help="a network with blocks (default resnet20)")
     paths.add_argument("--variant", choices=("v1", "v1.5"), help="where its bottlenecks stride")
-    paths.add_argument("--dataset", type=text, default="digits",
-                       help="digits, cifar10 or a folder of images (default digits)")
+    paths.add_argument(
+        "--dataset", type=text, default="digits", help="digits, cifar10 or a folder of images (default digits)"
+    )
     paths.add_argument("--batch-size", type=whole(1), default=64, metavar="N", help="images (default 64)")
     return parser
 
@@ -117,14 +148,24 @@ def main(argv=None):
         cuda.module("--backend cupy")  # says what is missing
     targets = [word for word in args.ops if is_target(word)]
     if device != "cpu" and (targets or args.bugs or (args.plot and not args.paths)):
-        raise OptionError("--backend cupy goes with ops, --seeds and --paths; functions in files, --bugs and --plot of "
-                          "an op are for NumPy")
+        raise OptionError(
+            "--backend cupy goes with ops, --seeds and --paths; functions in files, --bugs and --plot of "
+            "an op are for NumPy"
+        )
     if targets:
         if len(targets) < len(args.ops):
             raise OptionError("name either ops or functions in files, not both")
         check_flags(parser, args, "a function in a file")
-        return check_targets(targets, args.like, seed=args.seed, samples=args.samples, timeout=args.timeout,
-                             json_file=args.json, gradescope_file=args.gradescope, quiet=args.quiet)
+        return check_targets(
+            targets,
+            args.like,
+            seed=args.seed,
+            samples=args.samples,
+            timeout=args.timeout,
+            json_file=args.json,
+            gradescope_file=args.gradescope,
+            quiet=args.quiet,
+        )
     if args.like or args.json or args.gradescope:
         raise OptionError("--like, --json and --gradescope go with a function: FILE.py:NAME")
     for op in args.ops:
@@ -134,8 +175,20 @@ def main(argv=None):
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
         check_flags(parser, args, "--paths")
         model = meant(args.model, models.names()) or args.model  # an unknown one is said where it is looked for
-        return 0 if show_paths(model, args.dataset, variant=args.variant, batch_size=args.batch_size,
-                               seed=args.seed, plot=args.plot, device=device, quiet=args.quiet) else 1
+        return (
+            0
+            if show_paths(
+                model,
+                args.dataset,
+                variant=args.variant,
+                batch_size=args.batch_size,
+                seed=args.seed,
+                plot=args.plot,
+                device=device,
+                quiet=args.quiet,
+            )
+            else 1
+        )
     work = next((f"--{name}" for name in ("plot", "bugs", "seeds") if getattr(args, name)), "the check of ops")
     check_flags(parser, args, work)
     if args.plot:

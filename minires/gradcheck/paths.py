@@ -33,6 +33,7 @@ def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, p
         if not paths:
             raise OptionError(f"{name} has no residual blocks")
         return paths
+
     try:
         paths = paths_of(name, **({"variant": variant} if variant else {}))
     except TypeError:
@@ -46,16 +47,26 @@ def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, p
         worst = max(worst, path.rounding, jvp)
         identity = "-" if path.identity is None else norm(path.identity)
         cosine = "-" if path.cosine is None else f"{path.cosine:.3f}"
-        table.row(path.name, norm(path.upstream), identity, norm(path.branch), cosine, f"{path.rounding:.1e}",
-                  f"{jvp:.1e}", path.formula.replace("(mask ⊙ g)", "m"))
+        table.row(
+            path.name,
+            norm(path.upstream),
+            identity,
+            norm(path.branch),
+            cosine,
+            f"{path.rounding:.1e}",
+            f"{jvp:.1e}",
+            path.formula.replace("(mask ⊙ g)", "m"),
+        )
     if not quiet:
         print(f"\n{LEGEND}")
     if plot:
         plot_paths({name: paths, **_twin(name, paths_of)}, plot)
         print(plot)
     passed = worst <= TOLERANCE
-    print(f"{'ok' if passed else 'FAILED'}: {len(paths)} blocks of {name} on {len(train)} images of {train.name}, "
-          f"worst difference {worst:.1e} (allowed {TOLERANCE:g})")
+    print(
+        f"{'ok' if passed else 'FAILED'}: {len(paths)} blocks of {name} on {len(train)} images of {train.name}, "
+        f"worst difference {worst:.1e} (allowed {TOLERANCE:g})"
+    )
     return passed
 
 

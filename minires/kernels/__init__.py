@@ -17,11 +17,43 @@ from minires.kernels.sync import batch_count, joint_mean_var
 from minires.kernels.window import Window
 
 __all__ = [
-    "Window", "adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "batch_count", "channel_sums", "chosen", "conv",
-    "conv_affine", "conv_dw", "conv_dx", "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside",
-    "get_num_threads", "inv_std", "joint_mean_var", "max_pool", "max_pool_argmax", "max_pool_dx", "mean_var",
-    "normalize", "normalize_dx", "normalize_sums", "prefers_scatter_matrix", "product_sums", "relu", "relu_dx", "scale",
-    "scatter_matrix", "set_num_threads", "sgd", "update_running_stats", "use",
+    "Window",
+    "adam",
+    "add",
+    "add_relu",
+    "avg_pool",
+    "avg_pool_dx",
+    "batch_count",
+    "channel_sums",
+    "chosen",
+    "conv",
+    "conv_affine",
+    "conv_dw",
+    "conv_dx",
+    "conv_dx_dw",
+    "cross_entropy",
+    "cross_entropy_dx",
+    "first_outside",
+    "get_num_threads",
+    "inv_std",
+    "joint_mean_var",
+    "max_pool",
+    "max_pool_argmax",
+    "max_pool_dx",
+    "mean_var",
+    "normalize",
+    "normalize_dx",
+    "normalize_sums",
+    "prefers_scatter_matrix",
+    "product_sums",
+    "relu",
+    "relu_dx",
+    "scale",
+    "scatter_matrix",
+    "set_num_threads",
+    "sgd",
+    "update_running_stats",
+    "use",
 ]
 
 keep_freed_memory()
@@ -36,6 +68,7 @@ def _room(*arrays):
     if any(hasattr(a, "dtype") and a.dtype.kind == "c" for a in arrays):
         return readable  # a complex step's numbers, which no kernel of a GPU takes
     from minires.kernels import device
+
     return device
 
 
@@ -58,6 +91,7 @@ def _room_of_pooling(*arrays):
 
 
 # Convolution
+
 
 def conv(x, w, win):
     """Y = im2col(X)·Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW), channels-last."""
@@ -85,6 +119,7 @@ def channel_sums(dy):
 
 
 # Batch normalisation
+
 
 def mean_var(x):
     """Mean and biased variance of each channel of x (N,C,H,W) -> (C,) and (C,), in double precision."""
@@ -121,6 +156,7 @@ def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
 
 # Formulas of one element
 
+
 def add(a, b, out=None):
     """a + b, of one shape; into out, if given, which may be a."""
     return _room(a, b).add(a, b, out)
@@ -142,6 +178,7 @@ def scale(x, factor):
 
 
 # Pooling
+
 
 def max_pool(x, win):
     """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −inf, a NaN wins."""
@@ -170,6 +207,7 @@ def avg_pool_dx(dy, win, count_include_pad=True):
 
 # Cross-entropy
 
+
 def first_outside(t, K, ignore_index):
     """The first target of t (M,) that is neither one of 0 … K − 1 nor to be ignored; None if there is none.
 
@@ -190,19 +228,31 @@ def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
 
 # An optimiser's step, for lists of arrays
 
+
 def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
     """v ← μ·v + (1 − dampening)·g with g = dx + λ·x, or v ← g at first; x ← x − lr·v, or x − lr·(g + μ·v)."""
-    _room(xs[0]).sgd(xs, dxs, vs, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
-                     nesterov=nesterov, first=first)
+    _room(xs[0]).sgd(
+        xs,
+        dxs,
+        vs,
+        lr=lr,
+        momentum=momentum,
+        dampening=dampening,
+        weight_decay=weight_decay,
+        nesterov=nesterov,
+        first=first,
+    )
 
 
 def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
     """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time."""
-    _room(xs[0]).adam(xs, dxs, ms, vs, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
-                      decoupled=decoupled, t=t)
+    _room(xs[0]).adam(
+        xs, dxs, ms, vs, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled, t=t
+    )
 
 
 # What ops/fused.py is made of
+
 
 def conv_affine(x, w, win, factor, constant, relu=False):
     """factor·(w ⋆ x) + constant, or with relu its ReLU; factor (None for 1) and constant (O,)."""
@@ -230,5 +280,13 @@ def prefers_scatter_matrix(x, win):
 
     It adds in another order than mean_var(z) and rounds differently: in float32 only, where the fastest is chosen.
     """
-    return (isinstance(x, np.ndarray) and x.dtype == np.float32 and chosen() == "fastest" and win.is_pointwise
-            and win.groups == 1 and win.C <= 96 and win.O >= 4 * win.C and win.N * win.H * win.W >= 16 * win.O)
+    return (
+        isinstance(x, np.ndarray)
+        and x.dtype == np.float32
+        and chosen() == "fastest"
+        and win.is_pointwise
+        and win.groups == 1
+        and win.C <= 96
+        and win.O >= 4 * win.C
+        and win.N * win.H * win.W >= 16 * win.O
+    )

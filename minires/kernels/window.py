@@ -59,8 +59,10 @@ class Window(NamedTuple):
     def of(cls, x_shape, w_shape, stride=1, padding=0, dilation=1, groups=1, op="conv2d"):
         """The window of a convolution. Raises ShapeError or DTypeError when something does not fit."""
         if len(x_shape) != 4 or len(w_shape) != 4:
-            raise ShapeError(f"{op}: x must be (N,C,H,W) and w (O,C/groups,KH,KW), got {x_shape} and {w_shape}"
-                             f"{without_batch(x_shape, 4)}")
+            raise ShapeError(
+                f"{op}: x must be (N,C,H,W) and w (O,C/groups,KH,KW), got {x_shape} and {w_shape}"
+                f"{without_batch(x_shape, 4)}"
+            )
         (N, C, H, W), (O, C_group, KH, KW) = x_shape, w_shape
         groups = integer(f"{op}: groups", groups)
         if groups < 1 or C % groups or O % groups:
@@ -77,12 +79,16 @@ class Window(NamedTuple):
         kernel = pair(kernel_size, "kernel_size", op, 1)
         pad = pair(padding, "padding", op, 0)
         if any(2 * p > k for p, k in zip(pad, kernel)):
-            raise ShapeError(f"{op}: padding {padding} is more than half of kernel_size {kernel_size}, "
-                             "so a window could hold nothing but padding")
+            raise ShapeError(
+                f"{op}: padding {padding} is more than half of kernel_size {kernel_size}, "
+                "so a window could hold nothing but padding"
+            )
         if kernel[0] * kernel[1] > MOST_POSITIONS:
-            raise ShapeError(f"{op}: kernel_size {kernel_size} has {kernel[0] * kernel[1]} positions, at most "
-                             f"{MOST_POSITIONS} are possible; a mean or maximum of a whole map is x.mean((2, 3)) or "
-                             "x.amax((2, 3))")
+            raise ShapeError(
+                f"{op}: kernel_size {kernel_size} has {kernel[0] * kernel[1]} positions, at most "
+                f"{MOST_POSITIONS} are possible; a mean or maximum of a whole map is x.mean((2, 3)) or "
+                "x.amax((2, 3))"
+            )
         stride = kernel if stride is None else stride
         return cls._slide(op, x_shape, x_shape[1], kernel, stride, pad, dilation, x_shape[1], ceil_mode)
 
@@ -92,15 +98,19 @@ class Window(NamedTuple):
         SH, SW = pair(stride, "stride", op, 1)
         DH, DW = pair(dilation, "dilation", op, 1)
         if min(C, O, H, W, KH, KW) < 1:
-            raise ShapeError(f"{op}: channels, map and kernel must not be empty, got x {x_shape}, {O} output "
-                             f"channels, kernel {KH}×{KW}")
+            raise ShapeError(
+                f"{op}: channels, map and kernel must not be empty, got x {x_shape}, {O} output "
+                f"channels, kernel {KH}×{KW}"
+            )
         reach_h, reach_w = DH * (KH - 1) + 1, DW * (KW - 1) + 1
         (top, left), (bottom, right) = paddings(padding, (reach_h, reach_w), (SH, SW), op)
         OH = _outputs(H, top, bottom, reach_h, SH, ceil_mode)
         OW = _outputs(W, left, right, reach_w, SW, ceil_mode)
         if OH < 1 or OW < 1:
-            raise ShapeError(f"{op}: the kernel reaches over {reach_h}×{reach_w}, the padded input has only "
-                             f"{H + top + bottom}×{W + left + right}; use a larger picture or more padding")
+            raise ShapeError(
+                f"{op}: the kernel reaches over {reach_h}×{reach_w}, the padded input has only "
+                f"{H + top + bottom}×{W + left + right}; use a larger picture or more padding"
+            )
         return cls(N, C, H, W, O, KH, KW, SH, SW, top, left, DH, DW, groups, OH, OW)
 
     @property

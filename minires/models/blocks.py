@@ -36,8 +36,9 @@ class BasicBlock(Block):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str | None = "B",
-                 rng: Rng = None) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str | None = "B", rng: Rng = None
+    ) -> None:
         rng = generator(rng)
         self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(channels)
@@ -64,8 +65,9 @@ class PreActBlock(Block):
     expansion = 1
     ends_in_relu = False
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str | None = "B",
-                 rng: Rng = None) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str | None = "B", rng: Rng = None
+    ) -> None:
         rng = generator(rng)
         self.bn1 = BatchNorm2d(in_channels)
         self.conv1 = Conv2d(in_channels, channels, 3, stride, padding=1, bias=False, rng=rng)
@@ -94,8 +96,16 @@ class Bottleneck(Block):
 
     expansion = 4
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1, *, shortcut: str | None = "B",
-                 variant: str = "v1.5", rng: Rng = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int = 1,
+        *,
+        shortcut: str | None = "B",
+        variant: str = "v1.5",
+        rng: Rng = None,
+    ) -> None:
         if variant not in ("v1", "v1.5"):
             raise OptionError(f"variant must be 'v1' or 'v1.5', got {variant!r}")
         first, middle = (stride, 1) if variant == "v1" else (1, stride)
@@ -126,7 +136,7 @@ class PadShortcut(Module):
         self.after = out_channels - in_channels - self.before
 
     def forward(self, x: TensorLike) -> Tensor:
-        x = x[:, :, ::self.stride, ::self.stride]
+        x = x[:, :, :: self.stride, :: self.stride]
         return pad(x, pad=(0, 0, 0, 0, self.before, self.after))
 
 

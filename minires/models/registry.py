@@ -13,13 +13,20 @@ _models: dict[str, Callable[..., Any]] = {}
 
 
 @overload
-def define(name: str, network: Callable[Concatenate[Any, Options], Network], structure: int, /,
-           **fixed: Any) -> Callable[Options, Network]: ...
+def define(
+    name: str, network: Callable[Concatenate[Any, Options], Network], structure: int, /, **fixed: Any
+) -> Callable[Options, Network]: ...
 
 
 @overload
-def define(name: str, network: Callable[Concatenate[Any, Any, Options], Network], block: type, blocks: tuple[int, ...],
-           /, **fixed: Any) -> Callable[Options, Network]: ...
+def define(
+    name: str,
+    network: Callable[Concatenate[Any, Any, Options], Network],
+    block: type,
+    blocks: tuple[int, ...],
+    /,
+    **fixed: Any,
+) -> Callable[Options, Network]: ...
 
 
 def define(name, network, *structure, **fixed):
@@ -35,6 +42,7 @@ def define(name, network, *structure, **fixed):
         if positional or unknown:
             raise TypeError(f"{name}: {_advice(name, positional, unknown)}; it takes {', '.join(signature.parameters)}")
         return network(*structure, **fixed, **given)
+
     build.__name__ = build.__qualname__ = name
     build.__module__ = network.__module__
     shown = [getattr(part, "__name__", str(part)) for part in structure] + [f"{key}={fixed[key]}" for key in fixed]
@@ -59,8 +67,10 @@ def _advice(name, positional, unknown):
     if positional:
         return f"options are given by name, {name}(num_classes={positional[0]!r})"
     if unknown[0] in ("weights", "pretrained"):
-        return (f"minires brings no trained weights; leave out {unknown[0]} and load a file of yours, "
-                "model.load_state_dict(storage.load('weights.safetensors')[0])")
+        return (
+            f"minires brings no trained weights; leave out {unknown[0]} and load a file of yours, "
+            "model.load_state_dict(storage.load('weights.safetensors')[0])"
+        )
     return f"there is no option {unknown[0]!r}"
 
 

@@ -34,9 +34,18 @@ class ResNet(Module):
     zero_init_residual: γ = 0 in the last norm of each branch, so that a block starts as the identity [Goyal 2017].
     """
 
-    def __init__(self, block: type[Block], blocks: Sequence[int], *, num_classes: int = 1000, in_channels: int = 3,
-                 shortcut: str | None = "B", zero_init_residual: bool = False, rng: Rng = None,
-                 **block_options: "Unpack[BlockOptions]") -> None:
+    def __init__(
+        self,
+        block: type[Block],
+        blocks: Sequence[int],
+        *,
+        num_classes: int = 1000,
+        in_channels: int = 3,
+        shortcut: str | None = "B",
+        zero_init_residual: bool = False,
+        rng: Rng = None,
+        **block_options: "Unpack[BlockOptions]",
+    ) -> None:
         if not isinstance(block, type):
             raise DTypeError(f"ResNet: block must be a class such as BasicBlock, got {block!r}")
         flag(zero_init_residual, "zero_init_residual", "ResNet")

@@ -28,8 +28,16 @@ class CifarResNet(Module):
 
     block: type[Block] = BasicBlock
 
-    def __init__(self, depth: int, *, num_classes: int = 10, in_channels: int = 3, shortcut: str | None = "A",
-                 zero_init_residual: bool = False, rng: Rng = None) -> None:
+    def __init__(
+        self,
+        depth: int,
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        shortcut: str | None = "A",
+        zero_init_residual: bool = False,
+        rng: Rng = None,
+    ) -> None:
         if whole(depth, "depth", "CifarResNet") < 8 or depth % 6 != 2:
             raise OptionError(f"a CIFAR ResNet has 6n + 2 layers (8, 14, 20, …), got depth {depth}")
         flag(zero_init_residual, "zero_init_residual", "CifarResNet")
@@ -65,6 +73,7 @@ class PreActCifarResNet(CifarResNet):
     bn: BatchNorm2d
 
     if not TYPE_CHECKING:  # a checker takes CifarResNet's options, and would accept every name for **options
+
         def __init__(self, depth, **options):
             super().__init__(depth, **options)
             del self.bn1  # the first block normalises for itself

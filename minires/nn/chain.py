@@ -57,8 +57,12 @@ def is_plain(module, kind):
 
     Not so for a subclass with a forward() of its own, a forward() that was patched, and a module with hooks.
     """
-    return (isinstance(module, kind) and not module._hooks and "forward" not in vars(module)
-            and (type(module).__call__, type(module).forward) == _CALLS[kind])
+    return (
+        isinstance(module, kind)
+        and not module._hooks
+        and "forward" not in vars(module)
+        and (type(module).__call__, type(module).forward) == _CALLS[kind]
+    )
 
 
 def _is_relu(step):

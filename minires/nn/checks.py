@@ -24,6 +24,8 @@ def one_of(value, choices, name, layer):
 def flag(value, name, layer):
     """value, True or False. An array or a Tensor in its place means that the layer's brackets were forgotten."""
     if getattr(value, "shape", ()):
-        raise DTypeError(f"{layer}: {name} must be True or False, got {type(value).__name__}; a layer is made first "
-                         f"and then called: {layer}()(x)")
+        raise DTypeError(
+            f"{layer}: {name} must be True or False, got {type(value).__name__}; a layer is made first "
+            f"and then called: {layer}()(x)"
+        )
     return settings.flag(f"{layer}: {name}", value)

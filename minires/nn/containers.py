@@ -66,8 +66,10 @@ class _Numbered(Module):
 
     def __setitem__(self, i, module):
         if isinstance(i, slice):
-            raise DTypeError(f"{type(self).__name__}: modules are set one at a time, got a slice; delete it "
-                             "(del layers[1:]) and call extend(modules)")
+            raise DTypeError(
+                f"{type(self).__name__}: modules are set one at a time, got a slice; delete it "
+                "(del layers[1:]) and call extend(modules)"
+            )
         name, _ = self._steps()[self._place(i)]
         setattr(self, name, self._layer(i, module))
 

@@ -36,9 +36,31 @@ from minires.tensor import Tensor, unwrap
 from minires.torch_names import missing
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits", "conv2d", "cross_entropy",
-    "dropout", "gelu", "group_norm", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool2d",
-    "mse_loss", "nll_loss", "pad", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "tanh",
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy_with_logits",
+    "conv2d",
+    "cross_entropy",
+    "dropout",
+    "gelu",
+    "group_norm",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "max_pool2d",
+    "mse_loss",
+    "nll_loss",
+    "pad",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "tanh",
 ]
 
 
@@ -66,8 +88,9 @@ def silu(input: TensorLike, inplace: bool = False) -> Tensor:
     return ops.silu(input)
 
 
-def dropout(input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False, *,
-            rng: Rng = None) -> Tensor:
+def dropout(
+    input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False, *, rng: Rng = None
+) -> Tensor:
     """Each value dropped with probability p, the others times 1/(1 − p); input itself outside training."""
     flag("dropout: inplace", inplace)
     return ops.dropout(input, p=p, training=training, rng=rng)
@@ -76,18 +99,34 @@ def dropout(input: TensorLike, p: float = 0.5, training: bool = True, inplace: b
 def pad(input: TensorLike, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """ops.pad, whose borders are constant: value, or 0."""
     if mode != "constant":
-        raise OptionError(f"pad: mode must be 'constant', got {mode!r}; put other borders around x yourself, with "
-                          "ops.cat")
+        raise OptionError(
+            f"pad: mode must be 'constant', got {mode!r}; put other borders around x yourself, with ops.cat"
+        )
     return ops.pad(input, pad=pad, value=0.0 if value is None else value)
 
 
-def batch_norm(input: TensorLike, running_mean: TensorLike | None, running_var: TensorLike | None,
-               weight: TensorLike | None = None, bias: TensorLike | None = None, training: bool = False,
-               momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
+def batch_norm(
+    input: TensorLike,
+    running_mean: TensorLike | None,
+    running_var: TensorLike | None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """ops.batch_norm with torch's order of arguments; γ = 1 and β = 0 unless given."""
     weight, bias = affine(weight, bias, math.prod(np.shape(unwrap(input))[1:2]), input)
-    return ops.batch_norm(input, weight, bias, running_mean=running_mean, running_var=running_var, training=training,
-                          momentum=momentum, eps=eps)
+    return ops.batch_norm(
+        input,
+        weight,
+        bias,
+        running_mean=running_mean,
+        running_var=running_var,
+        training=training,
+        momentum=momentum,
+        eps=eps,
+    )
 
 
 def affine(weight, bias, C, x):
@@ -102,18 +141,29 @@ def affine(weight, bias, C, x):
     return xp.ones(C, dtype) if weight is None else weight, xp.zeros(C, dtype) if bias is None else bias
 
 
-def layer_norm(input: TensorLike, normalized_shape: int | Sequence[int], weight: TensorLike | None = None,
-               bias: TensorLike | None = None, eps: float = 1e-5) -> Tensor:
+def layer_norm(
+    input: TensorLike,
+    normalized_shape: int | Sequence[int],
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """ops.layer_norm with torch's order of arguments."""
     return ops.layer_norm(input, weight, bias, normalized_shape=normalized_shape, eps=eps)
 
 
-def group_norm(input: TensorLike, num_groups: int, weight: TensorLike | None = None,
-               bias: TensorLike | None = None, eps: float = 1e-5) -> Tensor:
+def group_norm(
+    input: TensorLike,
+    num_groups: int,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """ops.group_norm with torch's order of arguments."""
     return ops.group_norm(input, weight, bias, num_groups=num_groups, eps=eps)
 
 
 if not TYPE_CHECKING:  # a checker would accept every name
+
     def __getattr__(name):
         raise missing("minires.nn.functional", name, ops.__all__)

@@ -45,8 +45,9 @@ def _before(hook, with_kwargs, module, inputs, settings):
     if not with_kwargs:
         return (changed if isinstance(changed, tuple) else (changed,)), settings
     if not (isinstance(changed, tuple) and len(changed) == 2):
-        raise DTypeError("a forward pre-hook with keywords returns None or (inputs, keywords), got "
-                         f"{type(changed).__name__}")
+        raise DTypeError(
+            f"a forward pre-hook with keywords returns None or (inputs, keywords), got {type(changed).__name__}"
+        )
     return changed
 
 
@@ -75,8 +76,14 @@ class Passage:
             for seen in (grad_input, grad_output):  # for a second backward through a retained graph
                 seen[:] = [None] * len(seen)
             return dxs
-        self.gate = Node(f"backward hook of {self.name}", np.zeros(1, np.float32), backward,
-                         tuple([inputs[i].node for i in places]), held)
+
+        self.gate = Node(
+            f"backward hook of {self.name}",
+            np.zeros(1, np.float32),
+            backward,
+            tuple([inputs[i].node for i in places]),
+            held,
+        )
 
     def enter(self, inputs):
         """The inputs, each that takes a gradient behind its door."""
@@ -105,6 +112,7 @@ class Passage:
             held[:] = owners([dy])
             token = np.zeros(1, np.float32)
             return (dy, token) if hand_on else token
+
         y = Tensor._of(x.data, x.version)
         nodes = (x.node, self.gate) if hand_on else (self.gate,)
         y.node = Node(f"{what} of {self.name}", x.data, backward, nodes, held)

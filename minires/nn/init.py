@@ -25,8 +25,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     √(2/(1 + param²)) for a leaky ReLU, whose slope param is 0.01 unless given.
     """
     slope = in_range("calculate_gain: param", 0.01 if param is None else param, -math.inf)
-    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2),
-             "leaky_relu": math.sqrt(2 / (1 + slope * slope))}
+    gains = {
+        "linear": 1.0,
+        "sigmoid": 1.0,
+        "tanh": 5 / 3,
+        "relu": math.sqrt(2),
+        "leaky_relu": math.sqrt(2 / (1 + slope * slope)),
+    }
     if not isinstance(nonlinearity, str) or nonlinearity not in gains:
         raise OptionError(f"nonlinearity must be one of {', '.join(gains)}, got {nonlinearity!r}")
     return gains[nonlinearity]
@@ -48,8 +53,9 @@ def _std(tensor, a, mode, nonlinearity):
 
 def _checked(tensor):
     if not isinstance(tensor, Tensor):
-        raise DTypeError(f"a Tensor or Parameter is needed to fill, got {type(tensor).__name__}; of a layer it is "
-                         "layer.weight")
+        raise DTypeError(
+            f"a Tensor or Parameter is needed to fill, got {type(tensor).__name__}; of a layer it is layer.weight"
+        )
     return tensor
 
 
@@ -62,14 +68,16 @@ def _standard_normal(tensor, rng):
     return np.asarray(generator(rng).standard_normal(_checked(tensor).shape, dtype=tensor.dtype))
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *,
-                    rng: Rng = None) -> Tensor:
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *, rng: Rng = None
+) -> Tensor:
     """N(0, gain²/fan): fan_in keeps the variance of the signal, fan_out that of the gradient [He et al. 2015b]."""
     return normal_(tensor, 0.0, _std(tensor, a, mode, nonlinearity), rng=rng)
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *,
-                     rng: Rng = None) -> Tensor:
+def kaiming_uniform_(
+    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *, rng: Rng = None
+) -> Tensor:
     """U(−b, b) with b = √3·gain/√fan, of the same variance as kaiming_normal_."""
     bound = math.sqrt(3) * _std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, rng=rng)
@@ -104,8 +112,9 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng = None)
     return _fill(tensor, values + (a + b) / 2)
 
 
-def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, *,
-                  rng: Rng = None) -> Tensor:
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, *, rng: Rng = None
+) -> Tensor:
     """N(mean, std²) of which numbers outside [a, b] are drawn again."""
     mean = in_range("trunc_normal_: mean", mean, -math.inf)
     std = in_range("trunc_normal_: std", std, 0)
@@ -140,5 +149,6 @@ def ones_(tensor: Tensor) -> Tensor:
 
 
 if not TYPE_CHECKING:  # a checker would accept every name
+
     def __getattr__(name):
         raise missing("minires.nn.init", name)

@@ -60,25 +60,42 @@ class Conv2d(Module):
     out_channels = property(lambda self: self.weight.shape[0])
     kernel_size = property(lambda self: self.weight.shape[2:])
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1,
-                 padding: Pair | str = 0, dilation: Pair = 1, groups: int = 1, bias: bool = True,
-                 padding_mode: str = "zeros", *, rng: Rng = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair | str = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        rng: Rng = None,
+    ) -> None:
         in_channels = whole(in_channels, "in_channels", "Conv2d")
         out_channels = whole(out_channels, "out_channels", "Conv2d")
         kernel = pair(kernel_size, "kernel_size", "Conv2d", 1)
         self.stride = pair(stride, "stride", "Conv2d", 1)
-        self.padding = one_of(padding, ("same", "valid"), "padding", "Conv2d") if isinstance(padding, str) else pair(
-            padding, "padding", "Conv2d", 0)
+        self.padding = (
+            one_of(padding, ("same", "valid"), "padding", "Conv2d")
+            if isinstance(padding, str)
+            else pair(padding, "padding", "Conv2d", 0)
+        )
         self.dilation = pair(dilation, "dilation", "Conv2d", 1)
         self.groups = whole(groups, "groups", "Conv2d")
         if in_channels % groups or out_channels % groups:
-            raise ShapeError(f"Conv2d: groups={groups} must divide {in_channels} input and "
-                             f"{out_channels} output channels")
+            raise ShapeError(
+                f"Conv2d: groups={groups} must divide {in_channels} input and {out_channels} output channels"
+            )
         if self.padding == "same" and self.stride != (1, 1):
             raise OptionError(f"Conv2d: padding='same' needs stride 1, got {stride}; give the padding as a number")
         if padding_mode != "zeros":
-            raise OptionError(f"Conv2d: padding_mode must be 'zeros', got {padding_mode!r}; put other borders around x "
-                              "yourself, with ops.cat, and convolve with padding=0")
+            raise OptionError(
+                f"Conv2d: padding_mode must be 'zeros', got {padding_mode!r}; put other borders around x "
+                "yourself, with ops.cat, and convolve with padding=0"
+            )
         # (KH,KW,C,O) in memory, the matrix of im2col's product
         self.weight = zeros(out_channels, in_channels // groups, *kernel, order=(2, 3, 1, 0))
         self.bias = zeros(out_channels) if flag(bias, "bias", "Conv2d") else None
@@ -93,9 +110,16 @@ class Conv2d(Module):
 
     def extra_repr(self) -> str:
         shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
-        shown += [f"{name}={value!r}" for name, value, default in
-                  (("padding", self.padding, (0, 0)), ("dilation", self.dilation, (1, 1)), ("groups", self.groups, 1),
-                   ("bias", self.bias is not None, True)) if value != default]
+        shown += [
+            f"{name}={value!r}"
+            for name, value, default in (
+                ("padding", self.padding, (0, 0)),
+                ("dilation", self.dilation, (1, 1)),
+                ("groups", self.groups, 1),
+                ("bias", self.bias is not None, True),
+            )
+            if value != default
+        ]
         return ", ".join(shown)
 
 
@@ -145,34 +169,61 @@ class Dropout(Module):
 class MaxPool2d(Module):
     """The maximum under each window; ceil_mode lets windows begin that reach beyond the map."""
 
-    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1, *,
-                 ceil_mode: bool = False) -> None:
+    def __init__(
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        *,
+        ceil_mode: bool = False,
+    ) -> None:
         self.kernel_size, self.stride, self.padding = _window("MaxPool2d", kernel_size, stride, padding)
         pair(dilation, "dilation", "MaxPool2d", 1)
         self.dilation = dilation
         self.ceil_mode = flag(ceil_mode, "ceil_mode", "MaxPool2d")
 
     def forward(self, x: TensorLike) -> Tensor:
-        return ops.max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
-                              dilation=self.dilation, ceil_mode=self.ceil_mode)
+        return ops.max_pool2d(
+            x,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            ceil_mode=self.ceil_mode,
+        )
 
     def extra_repr(self) -> str:
-        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-                f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
 
 
 class AvgPool2d(Module):
     """The mean under each window, whose padding counts as zeros, or does not count where count_include_pad is False."""
 
-    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, ceil_mode: bool = False,
-                 count_include_pad: bool = True) -> None:
+    def __init__(
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
         self.kernel_size, self.stride, self.padding = _window("AvgPool2d", kernel_size, stride, padding)
         self.ceil_mode = flag(ceil_mode, "ceil_mode", "AvgPool2d")
         self.count_include_pad = flag(count_include_pad, "count_include_pad", "AvgPool2d")
 
     def forward(self, x: TensorLike) -> Tensor:
-        return ops.avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding,
-                              ceil_mode=self.ceil_mode, count_include_pad=self.count_include_pad)
+        return ops.avg_pool2d(
+            x,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            ceil_mode=self.ceil_mode,
+            count_include_pad=self.count_include_pad,
+        )
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -184,8 +235,10 @@ def _window(layer, kernel_size, stride, padding):
     stride = kernel_size if stride is None else stride
     pair(stride, "stride", layer, 1)
     if any(2 * p > k for p, k in zip(pair(padding, "padding", layer, 0), kernel)):
-        raise ShapeError(f"{layer}: padding {padding} is more than half of kernel_size {kernel_size}, so a window "
-                         "could hold nothing but padding")
+        raise ShapeError(
+            f"{layer}: padding {padding} is more than half of kernel_size {kernel_size}, so a window "
+            "could hold nothing but padding"
+        )
     return kernel_size, stride, padding
 
 

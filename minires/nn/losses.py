@@ -22,8 +22,10 @@ class _Loss(Module):
         if is_array(weight):
             check_numbers(weight, f"{type(self).__name__}: {name}")
         if weight is not None and (not is_array(weight) or weight.dtype.kind == "c"):
-            raise DTypeError(f"{type(self).__name__}: {name} must be an array of numbers, got "
-                             f"{getattr(weight, 'dtype', type(weight).__name__)}; a reduction is given by name")
+            raise DTypeError(
+                f"{type(self).__name__}: {name} must be an array of numbers, got "
+                f"{getattr(weight, 'dtype', type(weight).__name__)}; a reduction is given by name"
+            )
         self.register_buffer(name, weight)
 
 
@@ -50,14 +52,26 @@ class CrossEntropyLoss(NLLLoss):
     weight: a number a class; ignore_index: the target that counts for nothing; label_smoothing: from 0 to 1.
     """
 
-    def __init__(self, weight: TensorLike | None = None, *, ignore_index: int = -100, reduction: str = "mean",
-                 label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        weight: TensorLike | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
         self.label_smoothing = in_range("CrossEntropyLoss: label_smoothing", label_smoothing, 0, 1)
 
     def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
-        return ops.cross_entropy(input, target, weight=self.weight, ignore_index=self.ignore_index,
-                                 label_smoothing=self.label_smoothing, reduction=self.reduction)
+        return ops.cross_entropy(
+            input,
+            target,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
+        )
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -66,15 +80,17 @@ class BCEWithLogitsLoss(_Loss):
     weight: Array  # of the elements, or None
     pos_weight: Array
 
-    def __init__(self, weight: TensorLike | None = None, *, reduction: str = "mean",
-                 pos_weight: TensorLike | None = None) -> None:
+    def __init__(
+        self, weight: TensorLike | None = None, *, reduction: str = "mean", pos_weight: TensorLike | None = None
+    ) -> None:
         super().__init__(reduction=reduction)
         self._weights("weight", weight)
         self._weights("pos_weight", pos_weight)
 
     def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
-        return ops.binary_cross_entropy_with_logits(input, target, weight=self.weight, pos_weight=self.pos_weight,
-                                                    reduction=self.reduction)
+        return ops.binary_cross_entropy_with_logits(
+            input, target, weight=self.weight, pos_weight=self.pos_weight, reduction=self.reduction
+        )
 
 
 class MSELoss(_Loss):

@@ -68,6 +68,7 @@ class Module:
         return self.forward(*inputs, **settings)
 
     if not TYPE_CHECKING:  # a checker would accept every name
+
         def __getattr__(self, name):  # which Python calls for what it did not find
             if hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # a property, whose own AttributeError tells more
@@ -77,8 +78,10 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):
-            raise DTypeError(f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place "
-                             "would not be trained: write nn.Parameter(…), or copy_ into it under no_grad()")
+            raise DTypeError(
+                f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place "
+                "would not be trained: write nn.Parameter(…), or copy_ into it under no_grad()"
+            )
         if isinstance(value, Module):
             self._check_below(name, value)
         object.__setattr__(self, name, value)
@@ -91,16 +94,18 @@ class Module:
         self._hooks = self._hooks or ModuleHooks()
         return self._hooks.add(kind, hook, **settings)
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
-                                  with_kwargs: bool = False) -> Handle:
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> Handle:
         """Call hook(module, inputs) before forward; what it returns replaces the inputs. Returns a handle.
 
         with_kwargs: hook(module, inputs, keywords), which returns None or a new (inputs, keywords).
         """
         return self._hook("before", hook, prepend=prepend, with_kwargs=with_kwargs)
 
-    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
-                              with_kwargs: bool = False) -> Handle:
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> Handle:
         """Call hook(module, inputs, output) after forward; what it returns replaces the output. Returns a handle.
 
         with_kwargs: hook(module, inputs, keywords, output).
@@ -147,8 +152,10 @@ class Module:
     def _check_below(self, name, module):
         """Raise OptionError if this module is a part of `module`, which is to become a part of this one."""
         if any(below is self for below in module.modules()):
-            raise OptionError(f"{type(self).__name__}: {name} would make this {type(self).__name__} a part of itself; "
-                              "to reach a module from one of its parts, keep weakref.ref(module)")
+            raise OptionError(
+                f"{type(self).__name__}: {name} would make this {type(self).__name__} a part of itself; "
+                "to reach a module from one of its parts, keep weakref.ref(module)"
+            )
 
     def _check_name(self, name, known):
         if not isinstance(name, str):
@@ -181,8 +188,9 @@ class Module:
     def children(self) -> Iterator[Module]:
         return (child for _, child in self.named_children())
 
-    def named_modules(self, memo: set[int] | None = None, prefix: str = "",
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """(dotted name, module) for this module ("") and all below it, each module once.
 
         remove_duplicate=False: under each of its names, but never below itself. memo: ids of those to leave out.
@@ -205,6 +213,7 @@ class Module:
                     visit(_dotted(name, below), value)
             if not remove_duplicate:
                 memo.remove(id(module))
+
         visit(prefix, self)
         return found
 
@@ -221,16 +230,18 @@ class Module:
                     seen.add(id(value))
                     yield _dotted(above, name), value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True,
-                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """(dotted name, parameter), each parameter once."""
         return self._named(_is_parameter, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters("", recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True,
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Array]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Array]]:
         """(dotted name, array), each array once."""
         found = self._named(_is_buffer, prefix, recurse, remove_duplicate)
         return ((name, unwrap(buffer)) for name, buffer in found)
@@ -263,8 +274,10 @@ class Module:
     def train(self, mode: bool = True) -> Self:
         """Training mode: batch statistics, dropout at work."""
         if not isinstance(mode, bool):
-            raise DTypeError(f"train: mode must be True or False, got {type(mode).__name__}; it sets the mode only, "
-                             "the loop over the batches is yours to write")
+            raise DTypeError(
+                f"train: mode must be True or False, got {type(mode).__name__}; it sets the mode only, "
+                "the loop over the batches is yours to write"
+            )
         for module in self.modules():
             module.training = mode
         return self
@@ -300,6 +313,7 @@ class Module:
             if dtype is not None and array.dtype.kind == "f":
                 array = array.astype(dtype)
             return to_device(array, device) if device and (array.ndim or array.dtype.kind == "f") else array
+
         for parameter in self.parameters():
             parameter.data = convert(parameter.data)
             parameter.grad = None if parameter.grad is None else convert(parameter.grad)
@@ -420,10 +434,22 @@ def _found(module, target, kind, pairs):
     raise AttributeError(f"{type(module).__name__} has no {kind} {target!r}; named_{kind}s() lists them")
 
 
-_LAYER_OF = {"relu": "ReLU()", "leaky_relu": "LeakyReLU()", "relu6": "ReLU6()", "silu": "SiLU()", "gelu": "GELU()",
-             "sigmoid": "Sigmoid()", "tanh": "Tanh()", "softmax": "Softmax(dim=1)", "log_softmax": "LogSoftmax(dim=1)",
-             "dropout": "Dropout()", "flatten": "Flatten()", "max_pool2d": "MaxPool2d(2)", "avg_pool2d": "AvgPool2d(2)",
-             "adaptive_avg_pool2d": "AdaptiveAvgPool2d(1)"}
+_LAYER_OF = {
+    "relu": "ReLU()",
+    "leaky_relu": "LeakyReLU()",
+    "relu6": "ReLU6()",
+    "silu": "SiLU()",
+    "gelu": "GELU()",
+    "sigmoid": "Sigmoid()",
+    "tanh": "Tanh()",
+    "softmax": "Softmax(dim=1)",
+    "log_softmax": "LogSoftmax(dim=1)",
+    "dropout": "Dropout()",
+    "flatten": "Flatten()",
+    "max_pool2d": "MaxPool2d(2)",
+    "avg_pool2d": "AvgPool2d(2)",
+    "adaptive_avg_pool2d": "AdaptiveAvgPool2d(1)",
+}
 
 
 def what_it_is(value):
@@ -437,7 +463,8 @@ def what_it_is(value):
         return f"a {type(value).__name__} is no Module; make it a Parameter of a Module of your own"
     if callable(value):
         return f"{name} is a function, and no Module; " + (
-            f"write nn.{_LAYER_OF[name]}" if name in _LAYER_OF else "call it in the forward() of a Module of your own")
+            f"write nn.{_LAYER_OF[name]}" if name in _LAYER_OF else "call it in the forward() of a Module of your own"
+        )
     if isinstance(value, (list, tuple, dict)) or hasattr(value, "__next__"):
         return f"a {name} is no Module; put its layers in one by one: Sequential(*layers)"
     return f"{value!r} is no Module"

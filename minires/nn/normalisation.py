@@ -36,8 +36,14 @@ class _BatchNorm(Module):
     ranks: tuple[int, ...] = ()  # numbers of axes that x may have
     shapes = ""
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
         layer = type(self).__name__
         C = self.num_features = whole(num_features, "num_features", layer)
         self.eps = in_range(f"{layer}: eps", eps, 0)
@@ -52,8 +58,9 @@ class _BatchNorm(Module):
     def forward(self, x: TensorLike) -> Tensor:
         shape = np.shape(unwrap(x))
         if len(shape) not in self.ranks:
-            raise ShapeError(f"{type(self).__name__}: x must be {self.shapes}, got {shape}"
-                             f"{without_batch(shape, min(self.ranks))}")
+            raise ShapeError(
+                f"{type(self).__name__}: x must be {self.shapes}, got {shape}{without_batch(shape, min(self.ranks))}"
+            )
         return ops.batch_norm(x, *self.affine_of(x), **self.op_settings())
 
     def affine_of(self, x):
@@ -71,12 +78,19 @@ class _BatchNorm(Module):
             self.num_batches_tracked += 1
             if momentum is None:
                 momentum = 1 / int(self.num_batches_tracked)
-        return {"running_mean": self.running_mean, "running_var": self.running_var, "training": self.uses_batch(),
-                "momentum": momentum, "eps": self.eps}
+        return {
+            "running_mean": self.running_mean,
+            "running_var": self.running_var,
+            "training": self.uses_batch(),
+            "momentum": momentum,
+            "eps": self.eps,
+        }
 
     def extra_repr(self) -> str:
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"track_running_stats={self.track_running_stats}")
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
 
 
 class BatchNorm1d(_BatchNorm):
@@ -95,15 +109,22 @@ class LayerNorm(Module):
     weight: Any  # γ and β: Parameters, or None
     bias: Any
 
-    def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
-                 bias: bool = True) -> None:
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
         lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         shape = self.normalized_shape = tuple(whole(n, "normalized_shape", "LayerNorm") for n in lengths)
         if not shape:
             raise ShapeError("LayerNorm: normalized_shape must name at least one axis, got ()")
         self.eps = in_range("LayerNorm: eps", eps, 0)
-        self.elementwise_affine, has_bias = (flag(value, name, "LayerNorm") for value, name in
-                                             ((elementwise_affine, "elementwise_affine"), (bias, "bias")))
+        self.elementwise_affine, has_bias = (
+            flag(value, name, "LayerNorm")
+            for value, name in ((elementwise_affine, "elementwise_affine"), (bias, "bias"))
+        )
         self.weight = _ones(*shape) if elementwise_affine else None
         self.bias = zeros(*shape) if elementwise_affine and has_bias else None
 

@@ -24,5 +24,7 @@ def warn_of_equal_starts(network, joined):
             warnings.warn(
                 f"{earlier} and {name} of {type(network).__name__} start equal, because both are {parameter.shape} and "
                 f"drawn with rng={parameter.seed}; make one generator, rng = np.random.default_rng({parameter.seed}), "
-                f"and pass it to all layers, or call minires.manual_seed({parameter.seed}) and pass none", stacklevel=4)
+                f"and pass it to all layers, or call minires.manual_seed({parameter.seed}) and pass none",
+                stacklevel=4,
+            )
             del parameter.seed  # one warning is enough

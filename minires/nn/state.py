@@ -35,15 +35,21 @@ def load(module, state, strict):
     if wrong or lossy or nothing or (strict and (missing or unexpected)):
         shapes = [f"{name} (file {given[name].shape}, model {own[name].shape})" for name in wrong]
         types = [f"{name} (file {given[name].dtype}, model {own[name].dtype})" for name in lossy]
-        listed = (("missing", missing), ("unexpected", unexpected), ("shape differs", shapes),
-                  ("numbers that the model's type cannot hold", types))
+        listed = (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("shape differs", shapes),
+            ("numbers that the model's type cannot hold", types),
+        )
         faults = [f"{what}: {_some(names)}" for what, names in listed if names]
         hint = _hint(given, own, wrong, nothing)
         raise CheckpointError("; ".join([f"{type(module).__name__} cannot load this state", *faults, *hint]))
     fixed = [name for name in given if name in own and not getattr(own[name].flags, "writeable", True)]
     if fixed:
-        raise CheckpointError(f"{type(module).__name__} cannot load this state; read-only in the model: "
-                              f"{_some(fixed)}; give these a copy of their array first")
+        raise CheckpointError(
+            f"{type(module).__name__} cannot load this state; read-only in the model: "
+            f"{_some(fixed)}; give these a copy of their array first"
+        )
     with no_grad():
         for name, parameter in module.named_parameters(remove_duplicate=False):
             if name in given:
@@ -75,8 +81,10 @@ def _hint(given, own, wrong, nothing):
     """What to do about it, where the names tell."""
     names = [str(name) for name in given]
     if names and all(name.startswith("module.") for name in names):
-        yield ("all names begin with 'module.', as DataParallel saves them: load {name.removeprefix('module.'): array "
-               "for name, array in state.items()}")
+        yield (
+            "all names begin with 'module.', as DataParallel saves them: load {name.removeprefix('module.'): array "
+            "for name, array in state.items()}"
+        )
     elif any(name.startswith("model/") for name in names):
         yield ("this is a checkpoint of a training run: load storage.load_checkpoint(path)[0]['model']")
     elif nothing:
@@ -84,8 +92,10 @@ def _hint(given, own, wrong, nothing):
     layers = {name.rpartition(".")[0] for name in wrong}
     if len(layers) == 1 and all(given[name].shape[1:] == own[name].shape[1:] for name in wrong):
         layer = layers.pop()
-        yield (f"{layer} is made for another number of classes: to load all but it, pass {{name: array for name, array "
-               f"in state.items() if not name.startswith('{layer}.')}} and strict=False")
+        yield (
+            f"{layer} is made for another number of classes: to load all but it, pass {{name: array for name, array "
+            f"in state.items() if not name.startswith('{layer}.')}} and strict=False"
+        )
 
 
 def _some(names, most=4):

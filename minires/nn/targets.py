@@ -34,6 +34,7 @@ def _float_type(value):
         kind = None
     if value is None or kind not in FLOATS.values():
         half = " (minires computes in 32 and 64 bits only)" if "16" in name else ""
-        raise OptionError("to: the device must be 'cpu', 'cuda' or 'cuda:N', the type float32 or float64, got "
-                          f"{value!r}{half}")
+        raise OptionError(
+            f"to: the device must be 'cpu', 'cuda' or 'cuda:N', the type float32 or float64, got {value!r}{half}"
+        )
     return kind

@@ -93,8 +93,9 @@ def _maximum(x, dim, name):
 def logsumexp(x, *, dim, keepdim=False):
     """y = ln Σ eˣ along dim, one or several: ∂L/∂x = ∂L/∂y·softmax(x)."""
     if dim is None:
-        raise DTypeError("logsumexp: dim must be an integer or a tuple of them, got None; of all axes it is "
-                         "x.flatten().logsumexp(0)")
+        raise DTypeError(
+            "logsumexp: dim must be an integer or a tuple of them, got None; of all axes it is x.flatten().logsumexp(0)"
+        )
     gone = axes("logsumexp", dim, x.ndim)
     if not all(x.shape[i] for i in gone):
         raise ShapeError(f"logsumexp: nothing to add up along dim {dim} of shape {x.shape}")

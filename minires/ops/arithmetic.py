@@ -23,8 +23,9 @@ def _meet(name, a, b):
     shape_b = _shape(b)
     for m, n in zip((shape_a or ())[::-1], (shape_b or ())[::-1]):
         if m != n and m != 1 and n != 1:
-            raise ShapeError(f"{name}: shapes {shape_a} and {shape_b} do not broadcast; "
-                             "from the right, sizes must be equal or 1")
+            raise ShapeError(
+                f"{name}: shapes {shape_a} and {shape_b} do not broadcast; from the right, sizes must be equal or 1"
+            )
     return shape_a, shape_b
 
 
@@ -99,6 +100,7 @@ def pow(a, b):
             base = xp.asarray(a, y.dtype)  # which may be a Python number
             db = unbroadcast(dy * y * xp.log(xp.where((base == 0) & (b >= 0), 1, base)), shape_b)
         return da, db
+
     return y, backward
 
 
@@ -157,8 +159,11 @@ def _either(name, a, b):
 
     def backward(dy):
         tie = xp.where(a.real == b.real, dy / 2, 0)
-        return (unbroadcast(xp.where(more.real > less.real, dy, tie), shape_a),
-                unbroadcast(xp.where(less.real > more.real, dy, tie), shape_b))
+        return (
+            unbroadcast(xp.where(more.real > less.real, dy, tie), shape_a),
+            unbroadcast(xp.where(less.real > more.real, dy, tie), shape_b),
+        )
+
     return getattr(xp, name)(a, b), backward
 
 
@@ -181,8 +186,12 @@ def where(condition, a, b):
         y = y.astype(np.float32)
 
     def backward(dy):
-        return (None, unbroadcast(xp.where(condition, dy, 0), shape_a),
-                unbroadcast(xp.where(condition, 0, dy), shape_b))
+        return (
+            None,
+            unbroadcast(xp.where(condition, dy, 0), shape_a),
+            unbroadcast(xp.where(condition, 0, dy), shape_b),
+        )
+
     return y, backward
 
 
@@ -193,8 +202,9 @@ def _bound(x, name, bound, default):
             raise OptionError(f"clip: {name} must fit into {x.dtype}, got {shortened(bound)}")
         return default if bound is None else bound
     if getattr(bound, "dtype", None) is None or bound.dtype.kind not in "fiub":
-        raise DTypeError(f"clip: {name} must be a number or an array of numbers, got "
-                         f"{getattr(bound, 'dtype', type(bound).__name__)}")
+        raise DTypeError(
+            f"clip: {name} must be a number or an array of numbers, got {getattr(bound, 'dtype', type(bound).__name__)}"
+        )
     if bound.ndim > x.ndim or any(n not in (1, m) for n, m in zip(bound.shape[::-1], x.shape[::-1])):
         raise ShapeError(f"clip: {name} has shape {bound.shape}, which does not broadcast to x {x.shape}")
     return bound.astype(x.real.dtype, copy=False)
@@ -209,8 +219,9 @@ def clip(x, *, min=None, max=None):
     if min is None and max is None:
         raise OptionError("clip: give min, max or both")
     xp = array_module(x)
-    low, high = (_bound(x, name, bound, default)
-                 for name, bound, default in (("min", min, -math.inf), ("max", max, math.inf)))
+    low, high = (
+        _bound(x, name, bound, default) for name, bound, default in (("min", min, -math.inf), ("max", max, math.inf))
+    )
     inside = (x.real >= low) & (x.real <= high)
     at_least = xp.where(x.real < low, low, x)
     return xp.where(at_least.real > high, high, at_least), lambda dy: dy * inside

@@ -33,4 +33,5 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1):
             dw = kernels.conv_dw(dy, x, win) if needs[1] else None
         db = kernels.channel_sums(dy).astype(dy.dtype) if has_bias and needs[2] else None
         return (dx, dw, db) if has_bias else (dx, dw)
+
     return y, backward

@@ -28,6 +28,7 @@ def batch_norm_relu(x, weight, bias, *, running_mean=None, running_var=None, tra
         dy = kernels.relu_dx(dy.reshape(x.shape), y)
         dx, dw, db = batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=dy)
         return dx.reshape(shape), dw, db
+
     return y.reshape(shape), backward
 
 
@@ -43,12 +44,28 @@ def residual_add_relu(x, f):
     def backward(dy):
         dh = kernels.relu_dx(dy, y)
         return dh, dh
+
     return y, backward
 
 
 @op(needs=True)
-def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, running_mean=None, running_var=None,
-              training=False, momentum=0.1, eps=1e-5, relu=False):
+def conv_norm(
+    x,
+    w,
+    weight,
+    bias,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    running_mean=None,
+    running_var=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+    relu=False,
+):
     """y = γ·(z − μ)·s + β with z = w ⋆ x and s = 1/√(σ² + ε): batch_norm(conv2d(x, w)), and z is never made.
 
     With a = γ·s it is a convolution again, and a constant: y = (a·w) ⋆ x + (β − a·μ)  [Ioffe & Szegedy 2015, §3.1 and
@@ -71,13 +88,26 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
     """
     win = Window.of(x.shape, w.shape, stride, padding, dilation, groups, op="conv_norm")
     m = win.N * win.OH * win.OW
-    count = check_norm("conv_norm", f"w has {win.O} output channels", win.O, m, weight, bias, running_mean, running_var,
-                       training, momentum, eps)
+    count = check_norm(
+        "conv_norm",
+        f"w has {win.O} output channels",
+        win.O,
+        m,
+        weight,
+        bias,
+        running_mean,
+        running_var,
+        training,
+        momentum,
+        eps,
+    )
     W = mean_x = WS = None
     if training:
         if not win.is_pointwise or win.groups > 1:
-            raise ShapeError(f"conv_norm: training needs a 1×1 convolution without stride, padding and groups, w is "
-                             f"{w.shape}, {stride=}, {padding=}, {groups=}; use batch_norm(conv2d(x, w))")
+            raise ShapeError(
+                f"conv_norm: training needs a 1×1 convolution without stride, padding and groups, w is "
+                f"{w.shape}, {stride=}, {padding=}, {groups=}; use batch_norm(conv2d(x, w))"
+            )
         W = w[:, :, 0, 0]
         mean_x, S = kernels.scatter_matrix(x)
         WS = W @ S
@@ -109,6 +139,7 @@ def conv_norm(x, w, weight, bias, *, stride=1, padding=0, dilation=1, groups=1, 
             if needs[0]:
                 dx = kernels.add(dx, _statistics_terms(x, W.T @ (b[:, None] * W), mean_x, c @ W), dx)
         return dx, dw, dweight.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
+
     return y, backward
 
 

@@ -13,8 +13,10 @@ def matmul(a, b):
     """Y = A·B over the last two axes: dA = dY·Bᵀ, dB = Aᵀ·dY; vectors and leading axes as in NumPy."""
     A, B = a[None, :] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
     if not a.ndim or not b.ndim or A.shape[-1] != B.shape[-2]:
-        raise ShapeError(f"matmul: {a.shape} and {b.shape} do not fit; the last axis of the first must equal "
-                         "the last but one of the second")
+        raise ShapeError(
+            f"matmul: {a.shape} and {b.shape} do not fit; the last axis of the first must equal "
+            "the last but one of the second"
+        )
     shape_a, shape_b, shape_A, shape_B = a.shape, b.shape, A.shape, B.shape
     try:
         Y = A @ B
@@ -27,6 +29,7 @@ def matmul(a, b):
         dA = unbroadcast(dY @ B.swapaxes(-1, -2), shape_A).reshape(shape_a) if needs[0] else None
         dB = unbroadcast(A.swapaxes(-1, -2) @ dY, shape_B).reshape(shape_b) if needs[1] else None
         return dA, dB
+
     gone = tuple(i for i, v in ((-2, a.ndim == 1), (-1, b.ndim == 1)) if v)
     return Y.squeeze(gone) if gone else Y, backward
 
@@ -53,6 +56,7 @@ def linear(x, w, b=None):
         dx = (dY @ w).reshape(shape) if needs[0] else None
         dw = dY.T @ X if needs[1] else None
         return (dx, dw, dY.sum(axis=0)) if has_bias else (dx, dw)
+
     return Y.reshape((*shape[:-1], O)), backward
 
 
@@ -77,6 +81,7 @@ def einsum(*xs, equation):
             shape = [sizes[letter] if letter in known else 1 for letter in term]
             dxs.append(xp.broadcast_to(dx.reshape(shape), x.shape))
         return tuple(dxs)
+
     return xp.einsum(equation, *xs), backward
 
 
@@ -88,11 +93,15 @@ def _letters(equation, xs):
         out = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
     for term in (*terms, out):
         if not (term + "a").isalpha() or not term.isascii() or len(set(term)) < len(term):
-            raise OptionError(f"einsum: {term!r} of {equation!r} must be letters a … z or A … Z, each once; write axes "
-                              "out for '...', and take a diagonal first")
+            raise OptionError(
+                f"einsum: {term!r} of {equation!r} must be letters a … z or A … Z, each once; write axes "
+                "out for '...', and take a diagonal first"
+            )
     if len(terms) != len(xs) or set(out) - set(left):
-        raise OptionError(f"einsum: {equation!r} names {len(terms)} operands and the result {out!r}, given "
-                          f"{len(xs)} operands; write one group of letters for each, and only their letters after ->")
+        raise OptionError(
+            f"einsum: {equation!r} names {len(terms)} operands and the result {out!r}, given "
+            f"{len(xs)} operands; write one group of letters for each, and only their letters after ->"
+        )
     sizes = {}
     for term, x in zip(terms, xs):
         if len(term) != x.ndim or any(sizes.setdefault(letter, n) != n for letter, n in zip(term, x.shape)):

@@ -40,19 +40,24 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
         scale = (dy / m).reshape(-1)
         dx = kernels.cross_entropy_dx(log_p, t, w, label_smoothing, ignore_index, scale)  # scale·(p·Σq − q)
         return _map(dx, logits_shape), None
+
     return y, backward
 
 
 def _of_probabilities(logits, target, weight, ignore_index, smoothing, reduction):
     """Cross-entropy where the target is the probabilities t_k."""
     if logits.ndim < 2 or not logits.shape[1] or target.shape != logits.shape:
-        raise DTypeError("cross_entropy: target must hold class numbers as integers, or as floats the probabilities of "
-                         f"all classes of the logits {logits.shape}; got {target.dtype} {target.shape}")
+        raise DTypeError(
+            "cross_entropy: target must hold class numbers as integers, or as floats the probabilities of "
+            f"all classes of the logits {logits.shape}; got {target.dtype} {target.shape}"
+        )
     if target.real.dtype != logits.real.dtype:
         raise DTypeError(f"cross_entropy: mixes {logits.dtype} logits and {target.dtype} probabilities; convert one")
     if ignore_index != -100:
-        raise OptionError(f"cross_entropy: ignore_index={ignore_index} goes with class numbers; a sample with a row of "
-                          "zeros for probabilities counts for nothing, too")
+        raise OptionError(
+            f"cross_entropy: ignore_index={ignore_index} goes with class numbers; a sample with a row of "
+            "zeros for probabilities counts for nothing, too"
+        )
     xp = array_module(logits)
     K = logits.shape[1]
     w = _class_weights("cross_entropy", logits, weight)
@@ -64,6 +69,7 @@ def _of_probabilities(logits, target, weight, ignore_index, smoothing, reduction
     def backward(dy):
         dy = (xp.expand_dims(dy, 1) if dy.ndim else dy) / m  # (N,…) -> (N,1,…)
         return dy * (xp.exp(log_p) * q.sum(axis=1, keepdims=True) - q), dy * (log_p * (w * (smoothing - 1)))
+
     return y, backward
 
 
@@ -89,6 +95,7 @@ def nll_loss(log_p, target, *, weight=None, ignore_index=-100, reduction="mean")
         dx = xp.zeros(rows, dy.dtype)
         dx[at] = xp.where(counts, (dy / m).reshape(-1), 0) * -w_t  # where no sample counts, m is NaN
         return _map(dx, log_p_shape), None
+
     return y, backward
 
 
@@ -104,12 +111,15 @@ def _rows(name, scores, x, target, weight, ignore_index):
         except ValueError:
             raise DTypeError(f"{name}: target must hold class numbers as integers, got the list {target}") from None
     if not is_array(target) or target.dtype.kind not in "iu":
-        raise DTypeError(f"{name}: target must hold class numbers as integers, got "
-                         f"{getattr(target, 'dtype', type(target).__name__)}")
+        raise DTypeError(
+            f"{name}: target must hold class numbers as integers, got {getattr(target, 'dtype', type(target).__name__)}"
+        )
     if x.ndim < 2 or not x.shape[1] or target.shape != x.shape[:1] + x.shape[2:]:
         alone = x.ndim == 1 and target.ndim == 0
-        raise ShapeError(f"{name}: {scores} (N,K,…) are {x.shape}, target (N,…) is {target.shape}"
-                         + f"; of one sample give a batch of one: {scores}[None], target[None]" * alone)
+        raise ShapeError(
+            f"{name}: {scores} (N,K,…) are {x.shape}, target (N,…) is {target.shape}"
+            + f"; of one sample give a batch of one: {scores}[None], target[None]" * alone
+        )
     K = x.shape[1]
     w = _class_weights(name, x, weight)
     ignore_index = integer(f"{name}: ignore_index", ignore_index)
@@ -161,6 +171,7 @@ def binary_cross_entropy_with_logits(input, target, *, weight=None, reduction="m
         dy = w * (dy / m)
         xp = array_module(of_1)
         return dy * ((1 - t) * xp.exp(-of_1) - p_t * xp.exp(-of_0)), dy * (p * of_1 - of_0)
+
     return y, backward
 
 

@@ -29,6 +29,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     def backward(dy):
         dx, dw, db = batch_norm_gradients(dy.reshape(x.shape), x, mean, inv_std, weight, training)
         return dx.reshape(shape), dw, db
+
     return y.reshape(shape), backward
 
 
@@ -36,8 +37,9 @@ def statistics(op, x, weight, bias, running_mean, running_var, training, momentu
     """μ and 1/√(σ² + ε) of each channel of x (N,C,H,W) -> (C,) and (C,); in training the running ones move on."""
     N, C, H, W = x.shape
     m = N * H * W
-    count = check_norm(op, f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training,
-                       momentum, eps)
+    count = check_norm(
+        op, f"x has {C} channels", C, m, weight, bias, running_mean, running_var, training, momentum, eps
+    )
     if training:
         mean, var = kernels.mean_var(x)
         if running_mean is not None:
@@ -84,8 +86,10 @@ def check_norm(op, having, C, m, weight, bias, running_mean, running_var, traini
         _check_remembering(op, running_mean, running_var, momentum)
     count = kernels.batch_count(m)
     if training and count < 2:
-        raise ShapeError(f"{op}: training needs more than one value a channel, {having} and {m} values for each; "
-                         "use a larger batch, or eval()")
+        raise ShapeError(
+            f"{op}: training needs more than one value a channel, {having} and {m} values for each; "
+            "use a larger batch, or eval()"
+        )
     return count
 
 
@@ -110,7 +114,7 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
         normalized_shape = weight.shape if weight is not None else x.shape[-1:]
     lengths = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     shape = tuple([integer("layer_norm: normalized_shape", n) for n in lengths])
-    if not shape or x.shape[-len(shape):] != shape:
+    if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(f"layer_norm: x {x.shape} does not end with the normalized shape {shape}")
     if 0 in shape:
         raise ShapeError(f"layer_norm: nothing to take a mean of in x {x.shape}")
@@ -130,6 +134,7 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
         dw = None if weight is None else (dy * x_hat).sum(axis=lead)
         db = dy.sum(axis=lead) if has_bias else None
         return dx, dw, db
+
     return y, backward
 
 
@@ -168,6 +173,7 @@ def group_norm(x, weight=None, bias=None, *, num_groups, eps=1e-5):
         dw = None if gamma is None else (dy * x_hat).sum(axis=lead)
         db = dy.sum(axis=lead) if has_bias else None
         return dx, dw, db
+
     return y, backward
 
 

@@ -22,6 +22,7 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
     def backward(dy):
         argmax = kernels.max_pool_argmax(x, y, win)  # which position of each window has the maximum
         return kernels.max_pool_dx(dy, argmax, win)
+
     return y, backward
 
 
@@ -33,8 +34,7 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count
     What a window of ceil_mode has beyond the padding is never counted.
     """
     win = Window.pool(x.shape, kernel_size, stride, padding, "avg_pool2d", ceil_mode=ceil_mode)
-    return (kernels.avg_pool(x, win, count_include_pad),
-            lambda dy: kernels.avg_pool_dx(dy, win, count_include_pad))
+    return (kernels.avg_pool(x, win, count_include_pad), lambda dy: kernels.avg_pool_dx(dy, win, count_include_pad))
 
 
 @op

@@ -71,6 +71,7 @@ def _extreme(name, x, dim, keepdim):
         share = chosen.astype(dy.dtype)
         share /= share.sum(axis=gone, keepdims=True)
         return dy.reshape(kept) * share
+
     return y if keepdim else y.squeeze(gone), backward
 
 
@@ -113,8 +114,7 @@ def var(x, *, dim=None, correction=1, keepdim=False):
     freedom = _freedom("var", m, dim, correction)
     d = x - x.mean(axis=gone, keepdims=True)
     kept = _kept(x.shape, gone)
-    return ((d * d).sum(axis=gone, keepdims=keepdim) / freedom,
-            lambda dy: dy.reshape(kept) * d * (2 / freedom))
+    return ((d * d).sum(axis=gone, keepdims=keepdim) / freedom, lambda dy: dy.reshape(kept) * d * (2 / freedom))
 
 
 @op

@@ -29,6 +29,7 @@ def mse_loss(input, target, *, reduction="mean"):
     def backward(dy):
         dx = d * (2 / m) * dy
         return dx, -dx
+
     return y, backward
 
 
@@ -41,6 +42,7 @@ def l1_loss(input, target, *, reduction="mean"):
     def backward(dy):
         dx = array_module(d).sign(d.real) * (dy / m)
         return dx, -dx
+
     return y, backward
 
 
@@ -61,4 +63,5 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     def backward(dy):
         dx = xp.clip(d.real / beta, -1, 1) * (dy / m)
         return dx, -dx
+
     return y, backward

@@ -21,5 +21,7 @@ def residual_add(x, f):
 def check_same_shape(op, x, f):
     """Raise ShapeError unless the shortcut's end x and the branch's end f have one shape."""
     if x.shape != f.shape:
-        raise ShapeError(f"{op}: the shortcut has shape {x.shape}, the branch {f.shape}; where a block changes "
-                         "them, project x first (a strided 1×1 convolution, or option A's padding)")
+        raise ShapeError(
+            f"{op}: the shortcut has shape {x.shape}, the branch {f.shape}; where a block changes "
+            "them, project x first (a strided 1×1 convolution, or option A's padding)"
+        )

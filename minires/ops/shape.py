@@ -63,8 +63,8 @@ def flatten(x, *, start_dim=0, end_dim=-1):
     last = axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
-    size = math.prod(shape[first:last + 1])
-    return x.reshape((*shape[:first], size, *shape[last + 1:])), lambda dy: dy.reshape(shape)
+    size = math.prod(shape[first : last + 1])
+    return x.reshape((*shape[:first], size, *shape[last + 1 :])), lambda dy: dy.reshape(shape)
 
 
 @op(any_dtype=True, variadic=True)
@@ -72,7 +72,7 @@ def cat(*xs, dim=0):
     """y = the xs one after another along an axis that exists: each takes its piece of ∂L/∂y."""
     i = _joinable("cat", xs, dim, xs[0].ndim if xs else 0)
     for x in xs:
-        if x.shape[:i] + x.shape[i + 1:] != xs[0].shape[:i] + xs[0].shape[i + 1:]:
+        if x.shape[:i] + x.shape[i + 1 :] != xs[0].shape[:i] + xs[0].shape[i + 1 :]:
             raise ShapeError(f"cat: shapes {xs[0].shape} and {x.shape} differ in another axis than dim {dim}")
     ends = accumulate((x.shape[i] for x in xs), initial=0)
     pieces = [(slice(None),) * i + (slice(a, b),) for a, b in pairwise(ends)]
@@ -88,8 +88,10 @@ def stack(*xs, dim=0):
             raise ShapeError(f"stack: shapes {xs[0].shape} and {x.shape} differ")
     count = len(xs)
     slices = [(slice(None),) * i + (k,) for k in range(count)]
-    return (array_module(*xs).concatenate([_with_axis("stack", x, i) for x in xs], axis=i),
-            lambda dy: tuple(dy[piece] for piece in slices))
+    return (
+        array_module(*xs).concatenate([_with_axis("stack", x, i) for x in xs], axis=i),
+        lambda dy: tuple(dy[piece] for piece in slices),
+    )
 
 
 def _with_axis(name, x, i):
@@ -131,6 +133,7 @@ def getitem(x, *, index):
         else:
             xp.add.at(part, at, dy)
         return dx
+
     return y, backward
 
 
@@ -174,10 +177,15 @@ def expand(x, *, sizes):
     sizes = _whole("expand", sizes)
     shape_x = x.shape
     new = len(sizes) - x.ndim
-    if new < 0 or any(n < 0 for n in sizes[:new]) or any(
-            n != old and (n < -1 or (n > -1 and old != 1)) for n, old in zip(sizes[new:], shape_x)):
-        raise ShapeError(f"expand: {shape_x} does not expand to {sizes}; only axes of length 1 are repeated, "
-                         "new ones stand in front, and -1 leaves an axis as it is")
+    if (
+        new < 0
+        or any(n < 0 for n in sizes[:new])
+        or any(n != old and (n < -1 or (n > -1 and old != 1)) for n, old in zip(sizes[new:], shape_x))
+    ):
+        raise ShapeError(
+            f"expand: {shape_x} does not expand to {sizes}; only axes of length 1 are repeated, "
+            "new ones stand in front, and -1 leaves an axis as it is"
+        )
     shape = sizes[:new] + tuple(old if n == -1 else n for n, old in zip(sizes[new:], shape_x))
     return _repeated("expand", x, shape), lambda dy: unbroadcast(dy, shape_x)
 
@@ -219,7 +227,7 @@ def take_along_dim(x, indices, *, dim):
     shape = x.shape
     if getattr(indices, "dtype", None) is None or indices.dtype.kind not in "iu":
         raise DTypeError("take_along_dim: indices must be an array of integers, as argmax(keepdim=True) gives")
-    if x.ndim != indices.ndim or shape[:i] + shape[i + 1:] != indices.shape[:i] + indices.shape[i + 1:]:
+    if x.ndim != indices.ndim or shape[:i] + shape[i + 1 :] != indices.shape[:i] + indices.shape[i + 1 :]:
         raise ShapeError(f"take_along_dim: x {shape} and indices {indices.shape} differ in another axis than dim {dim}")
     xp = array_module(x)
     n = shape[i] if shape else 1
@@ -236,6 +244,7 @@ def take_along_dim(x, indices, *, dim):
         dx = xp.zeros(shape, dy.dtype)
         xp.add.at(dx, places, dy)
         return dx, None
+
     return x[places], backward
 
 

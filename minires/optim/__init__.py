@@ -16,10 +16,22 @@ from minires.optim.schedules import constant, cosine, linear_warmup, multistep, 
 from minires.optim.sgd import SGD
 from minires.torch_names import missing
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "clip_grad_norm_", "clip_grad_value_", "constant", "cosine",
-           "linear_warmup", "multistep", "one_cycle"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "constant",
+    "cosine",
+    "linear_warmup",
+    "multistep",
+    "one_cycle",
+]
 
 
 if not TYPE_CHECKING:  # a checker would accept every name
+
     def __getattr__(name):
         raise missing("minires.optim", name)

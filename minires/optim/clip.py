@@ -10,8 +10,9 @@ from minires.settings import in_range
 from minires.tensor import Tensor
 
 
-def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
-                    error_if_nonfinite: bool = False) -> Tensor:
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
     """g ← g·min(1, max_norm/(‖g‖ + 10⁻⁶)), ‖g‖ the norm of all gradients together  [Pascanu et al. 2013, Alg. 1].
 
     -> ‖g‖ as it was, a 0-d Tensor. norm_type is the p of (Σ|g|ᵖ)^(1/p), math.inf for the largest |g|.
@@ -28,8 +29,10 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     place = owners[0].device
     total = _norm([to_device(_norm([t.grad], p), place) for t in owners], p)
     if error_if_nonfinite and not math.isfinite(total.item()):
-        raise GraphError(f"clip_grad_norm_: the norm of the gradients is {total.item()}, so they cannot be scaled; "
-                         "look for NaN or infinite gradients, or set error_if_nonfinite=False")
+        raise GraphError(
+            f"clip_grad_norm_: the norm of the gradients is {total.item()}, so they cannot be scaled; "
+            "look for NaN or infinite gradients, or set error_if_nonfinite=False"
+        )
     xp = array_module(total)
     factor = xp.minimum(max_norm / (total + 1e-6), 1)  # lets a NaN through
     for t in owners:
@@ -62,6 +65,8 @@ def _with_gradient(name, parameters):
     for p in owners:
         check_gradient(name, p)
         if not getattr(p.grad.flags, "writeable", True):
-            raise GraphError(f"{name}: the gradient of a parameter {p.shape} is read-only, so it cannot be clipped in "
-                             "place; set p.grad to a copy")
+            raise GraphError(
+                f"{name}: the gradient of a parameter {p.shape} is read-only, so it cannot be clipped in "
+                "place; set p.grad to a copy"
+            )
     return owners

@@ -29,8 +29,9 @@ class Optimizer:
 
     def __init__(self, params: Params, *, maximize: bool = False, **defaults: Any) -> None:
         if maximize:
-            raise OptionError(f"{type(self).__name__}: maximize is not there; minimise the negative, with "
-                              "(-value).backward()")
+            raise OptionError(
+                f"{type(self).__name__}: maximize is not there; minimise the negative, with (-value).backward()"
+            )
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self._ratios: list[float] = []
@@ -45,8 +46,10 @@ class Optimizer:
         """One more group {"params": Tensors, setting: value, …}, as in torch."""
         name = type(self).__name__
         if not isinstance(group, Mapping):
-            raise OptionError(f"{name}: a parameter group is a dictionary {{'params': …, setting: value}}, got a "
-                              f"{type(group).__name__}")
+            raise OptionError(
+                f"{name}: a parameter group is a dictionary {{'params': …, setting: value}}, got a "
+                f"{type(group).__name__}"
+            )
         unknown = set(group) - set(self.defaults) - {"params"}
         if unknown or "params" not in group:
             fault = f"has the unknown setting {unknown.pop()!r}" if unknown else "lacks its 'params'"
@@ -129,15 +132,22 @@ class Optimizer:
             self.steps[i] += 1
             p.mark_changed()
             if any(device_of(a) != p.device or a.dtype != p.dtype for a in self.state[i].values()):  # it was moved
-                self.state[i] = {slot: to_device(a, p.device).astype(p.dtype, copy=False)
-                                 for slot, a in self.state[i].items()}
+                self.state[i] = {
+                    slot: to_device(a, p.device).astype(p.dtype, copy=False) for slot, a in self.state[i].items()
+                }
 
         alike = {}  # parameters of one group, on one device, that have been updated as often
         for i, p in jobs:
             alike.setdefault((id(group_of[i]), p.device, self.steps[i], not self.state[i]), []).append((i, p))
         for (_, _, t, first), some in alike.items():
-            self.update([p.data for _, p in some], [p.grad for _, p in some], [self.state[i] for i, _ in some],
-                        group_of[some[0][0]], t, first)
+            self.update(
+                [p.data for _, p in some],
+                [p.grad for _, p in some],
+                [self.state[i] for i, _ in some],
+                group_of[some[0][0]],
+                t,
+                first,
+            )
 
     def _check_groups(self):
         """Raise OptionError for groups that were written since into what cannot be stepped."""
@@ -147,11 +157,15 @@ class Optimizer:
 
     def _check_membership(self):
         """Raise OptionError unless there are as many groups and parameters as were given."""
-        counts = [len(group["params"]) if isinstance(group.get("params"), (list, tuple)) else None
-                  for group in self.param_groups]
+        counts = [
+            len(group["params"]) if isinstance(group.get("params"), (list, tuple)) else None
+            for group in self.param_groups
+        ]
         if len(counts) != len(self._ratios) or None in counts or sum(counts) != len(self.steps):
-            raise OptionError(f"{type(self).__name__}: param_groups has other groups or parameters than were given; "
-                              "add some with add_param_group(), or make a new optimiser")
+            raise OptionError(
+                f"{type(self).__name__}: param_groups has other groups or parameters than were given; "
+                "add some with add_param_group(), or make a new optimiser"
+            )
 
     @staticmethod
     def _check_gradient(p, state):
@@ -160,8 +174,10 @@ class Optimizer:
             raise GraphError(f"step: a parameter {p.shape} is read-only, so it cannot be updated; set p.data to a copy")
         for slot, array in state.items():
             if array.shape != p.shape:
-                raise ShapeError(f"step: a parameter is now {p.shape}, its {slot} is {array.shape}; "
-                                 "make a new optimiser for the changed parameters")
+                raise ShapeError(
+                    f"step: a parameter is now {p.shape}, its {slot} is {array.shape}; "
+                    "make a new optimiser for the changed parameters"
+                )
 
     def update(self, xs, dxs, states, group, t, first):
         """Change the arrays xs, whose gradients are dxs, in place, for the t-th time (from 1).
@@ -183,8 +199,10 @@ class Optimizer:
         for name, array in settings.items():
             if array is None:
                 g, key = self._settings()[name]
-                raise OptionError(f"{type(self).__name__}: the setting {name} must be one number or several, as its "
-                                  f"default {self.defaults[key]!r}, got {shortened(groups[g][key])}")
+                raise OptionError(
+                    f"{type(self).__name__}: the setting {name} must be one number or several, as its "
+                    f"default {self.defaults[key]!r}, got {shortened(groups[g][key])}"
+                )
         return {"steps": np.array(self.steps, np.int64), **settings, **kept}
 
     def _slots(self, groups):
@@ -194,8 +212,12 @@ class Optimizer:
 
     def _settings(self):
         """{name of a setting in the state: (number of the group, setting)}, of those that are, or were, numbers."""
-        return {f"group.{g}.{key}": (g, key) for g, group in enumerate(self.param_groups) for key in group
-                if key in self.defaults and self._model_of(group, key) is not None}
+        return {
+            f"group.{g}.{key}": (g, key)
+            for g, group in enumerate(self.param_groups)
+            for key in group
+            if key in self.defaults and self._model_of(group, key) is not None
+        }
 
     def _model_of(self, group, key):
         """A setting's value, or its default where the value is no such numbers; None where neither is any."""
@@ -221,16 +243,22 @@ class Optimizer:
         missing = [name for name, (i, _) in slots.items() if steps[i] and name not in arrays]
         missing += [] if "steps" in arrays else ["steps"]
         unexpected = [name for name in arrays if name not in forms]
-        large = [name for name, (i, _) in slots.items() if name in arrays and name not in differs
-                 and not survives(arrays[name], params[i].dtype)]
+        large = [
+            name
+            for name, (i, _) in slots.items()
+            if name in arrays and name not in differs and not survives(arrays[name], params[i].dtype)
+        ]
         if max(steps) >= 1 << 53:
-            raise CheckpointError(f"{type(self).__name__} cannot load this state; {max(steps)} steps are too many "
-                                  "to count")
+            raise CheckpointError(
+                f"{type(self).__name__} cannot load this state; {max(steps)} steps are too many to count"
+            )
         if missing or unexpected or differs or large or min(steps) < 0:
-            raise CheckpointError(f"{type(self).__name__} cannot load this state; missing: {missing[:4]}, unexpected: "
-                                  f"{unexpected[:4]}, shape or type differs: {differs[:4]}"
-                                  + f", too large for its parameter's type: {large[:4]}" * bool(large)
-                                  + f", steps below 0: {min(steps)}" * (min(steps) < 0))
+            raise CheckpointError(
+                f"{type(self).__name__} cannot load this state; missing: {missing[:4]}, unexpected: "
+                f"{unexpected[:4]}, shape or type differs: {differs[:4]}"
+                + f", too large for its parameter's type: {large[:4]}" * bool(large)
+                + f", steps below 0: {min(steps)}" * (min(steps) < 0)
+            )
         for group, loaded in zip(self.param_groups, groups):
             group.update(loaded)
         self.steps = list(steps)
@@ -250,8 +278,9 @@ class Optimizer:
                 value = arrays[name].tolist()
                 if isinstance(was, Integral) and (not math.isfinite(value) or type(was)(value) != value):
                     what = "True or False (1 or 0)" if isinstance(was, bool) else "a whole number"
-                    raise CheckpointError(f"{type(self).__name__} cannot load this state; {name} must be {what}, got "
-                                          f"{value}")
+                    raise CheckpointError(
+                        f"{type(self).__name__} cannot load this state; {name} must be {what}, got {value}"
+                    )
                 # a bool, a number, or an array, a list or a tuple of floats
                 groups[g][key] = np.array(value) if isinstance(was, np.ndarray) else type(was)(value)
         try:

@@ -12,28 +12,35 @@ def listed(name, params):
     if hasattr(params, "parameters"):
         raise OptionError(f"{name}: params must be Tensors, got a {type(params).__name__}; hand over its parameters()")
     if isinstance(params, dict):
-        raise OptionError(f"{name}: params must be Tensors or a list of groups, got a dictionary; "
-                          "hand over its values(), or [group]")
+        raise OptionError(
+            f"{name}: params must be Tensors or a list of groups, got a dictionary; hand over its values(), or [group]"
+        )
     try:
         params = list(params)
     except TypeError:
         raise OptionError(f"{name}: params must be Tensors, got {type(params).__name__}") from None
     if not params:
-        raise OptionError(f"{name}: there are no parameters; model.parameters() is a generator, which is empty when it "
-                          "has been gone through: call it anew")
+        raise OptionError(
+            f"{name}: there are no parameters; model.parameters() is a generator, which is empty when it "
+            "has been gone through: call it anew"
+        )
     return params
 
 
 def check_parameter(name, p):
     """Raise OptionError or DTypeError if this is no Tensor of floats that can be changed in place, frozen or not."""
     if isinstance(p, tuple):
-        raise OptionError(f"{name}: every parameter must be a Tensor, got a pair; hand over model.parameters(), "
-                          "not named_parameters()")
+        raise OptionError(
+            f"{name}: every parameter must be a Tensor, got a pair; hand over model.parameters(), "
+            "not named_parameters()"
+        )
     if not isinstance(p, Tensor):
         raise OptionError(f"{name}: every parameter must be a Tensor, got {type(p).__name__}")
     if not p.is_leaf:
-        raise OptionError(f"{name}: every parameter must be a leaf, this one {p.shape} is the result of {p.node.name}; "
-                          "hand over the tensors that it was made of, or its detach()")
+        raise OptionError(
+            f"{name}: every parameter must be a leaf, this one {p.shape} is the result of {p.node.name}; "
+            "hand over the tensors that it was made of, or its detach()"
+        )
     if p.dtype.kind != "f":
         raise DTypeError(f"{name}: every parameter must hold floats, this one {p.shape} is {p.dtype}")
 

@@ -48,13 +48,16 @@ def multistep(lr: float, milestones: Iterable[int], gamma: float = 0.1) -> Sched
 
     def rate(step):
         return lr * gamma ** sum(step >= milestone for milestone in milestones)
+
     try:
         last = rate(MOST_STEPS)
     except OverflowError:
         last = math.inf
     if last == math.inf:
-        raise OptionError(f"lr·gammaᵏ must be a finite number: with lr={lr:g} and gamma={gamma:g} it grows beyond all "
-                          f"floats within {len(milestones)} milestones; gamma is below 1 as a rule")
+        raise OptionError(
+            f"lr·gammaᵏ must be a finite number: with lr={lr:g} and gamma={gamma:g} it grows beyond all "
+            f"floats within {len(milestones)} milestones; gamma is below 1 as a rule"
+        )
     return _schedule(rate)
 
 
@@ -79,11 +82,13 @@ def linear_warmup(schedule: Schedule, steps: int, start_factor: float = 1 / 3) -
     def rate(step):
         lr = in_range("what schedule(step) returns", schedule(step), 0)
         return lr * (start_factor + (1 - start_factor) * min(step / steps, 1.0))
+
     return _schedule(rate)
 
 
-def one_cycle(max_lr: float, total_steps: int, pct_start: float = 0.3, div_factor: float = 25.0,
-              final_div_factor: float = 1e4) -> Schedule:
+def one_cycle(
+    max_lr: float, total_steps: int, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
+) -> Schedule:
     """From max_lr/div_factor up to max_lr and down to max_lr/div_factor/final_div_factor, along cosines.
 
     The top is at step pct_start·total_steps − 1, the end at total_steps − 1  [Smith & Topin 2018; torch's OneCycleLR].
@@ -103,4 +108,5 @@ def one_cycle(max_lr: float, total_steps: int, pct_start: float = 0.3, div_facto
         if step <= top:
             return between(low, max_lr, step / top if top else 1.0)
         return between(max_lr, end, (step - top) / (last - top))
+
     return _schedule(rate)

@@ -15,10 +15,26 @@ class SGD(Optimizer):
     μ lies in [0, 1], where torch takes any: with more v would grow though all gradients were 0. So does dampening.
     """
 
-    def __init__(self, params: Params, lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
-                 weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False) -> None:
-        super().__init__(params, maximize=maximize, lr=lr, momentum=momentum, dampening=dampening,
-                         weight_decay=weight_decay, nesterov=nesterov)
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            maximize=maximize,
+            lr=lr,
+            momentum=momentum,
+            dampening=dampening,
+            weight_decay=weight_decay,
+            nesterov=nesterov,
+        )
 
     def check(self, group):
         super().check(group)
@@ -27,8 +43,10 @@ class SGD(Optimizer):
         if not isinstance(group["nesterov"], bool):
             raise OptionError(f"nesterov must be True or False, got {group['nesterov']!r}")
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
-            raise OptionError("nesterov needs a momentum above 0 and no dampening, got momentum="
-                              f"{group['momentum']}, dampening={group['dampening']}")
+            raise OptionError(
+                "nesterov needs a momentum above 0 and no dampening, got momentum="
+                f"{group['momentum']}, dampening={group['dampening']}"
+            )
 
     def slots(self, group):
         return ("momentum_buffer",) if group["momentum"] else ()
@@ -38,5 +56,14 @@ class SGD(Optimizer):
             for x, state in zip(xs, states):
                 state["momentum_buffer"] = array_module(x).empty_like(x)
         vs = [state.get("momentum_buffer") for state in states]
-        kernels.sgd(xs, dxs, vs, lr=group["lr"], momentum=group["momentum"], dampening=group["dampening"],
-                    weight_decay=group["weight_decay"], nesterov=group["nesterov"], first=first)
+        kernels.sgd(
+            xs,
+            dxs,
+            vs,
+            lr=group["lr"],
+            momentum=group["momentum"],
+            dampening=group["dampening"],
+            weight_decay=group["weight_decay"],
+            nesterov=group["nesterov"],
+            first=first,
+        )

@@ -30,7 +30,7 @@ class Channel:
         left = memoryview(len(data).to_bytes(LENGTH, "little") + data)
         while left:
             try:
-                left = left[self.end.send(left, socket.MSG_NOSIGNAL):]
+                left = left[self.end.send(left, socket.MSG_NOSIGNAL) :]
             except BlockingIOError:
                 if not self._is_ready(select.POLLOUT, SECONDS):
                     meanwhile()

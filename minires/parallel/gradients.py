@@ -29,8 +29,13 @@ class Exchange:
     def __init__(self, parameters, n):
         self.parameters = parameters
         self.owners = _owners([p.data.size for p in parameters], n)
-        self.slots = [[shared_copy(p.data) if p.requires_grad and owner != rank else None
-                       for p, owner in zip(parameters, self.owners)] for rank in range(n)]
+        self.slots = [
+            [
+                shared_copy(p.data) if p.requires_grad and owner != rank else None
+                for p, owner in zip(parameters, self.owners)
+            ]
+            for rank in range(n)
+        ]
         self.sent = shared((n, len(parameters)), bool)  # which slots hold a gradient of this batch
 
     @contextmanager
@@ -45,6 +50,7 @@ class Exchange:
         def send(i, p):
             slots[i][...] = p.grad
             sent[i], p.grad = True, None
+
         nodes = {i: p.node for i, p in enumerate(self.parameters) if p.requires_grad}
         before = [(node, node.hooks, node.post_grad_hooks) for node in nodes.values()]
         for i, node in nodes.items():
@@ -61,8 +67,10 @@ class Exchange:
         for i, p in enumerate(self.parameters):
             if self.owners[i] != rank:
                 continue
-            total, *others = (p.grad if r == rank else slots[i] if sent[i] else None
-                              for r, (slots, sent) in enumerate(zip(self.slots, self.sent)))
+            total, *others = (
+                p.grad if r == rank else slots[i] if sent[i] else None
+                for r, (slots, sent) in enumerate(zip(self.slots, self.sent))
+            )
             for dw in others:
                 if dw is None:
                     continue
@@ -101,7 +109,8 @@ def check_listeners(loss, parameters):
             raise GraphError(
                 f"Replicas: the gradient at {node.name} is asked for (by a hook, by retain_grad(), or by a tensor that "
                 "requires a gradient and is no parameter), and each process has that of its part of the batch only; "
-                "use one process, or a hook that a parameter has before the batch")
+                "use one process, or a hook that a parameter has before the batch"
+            )
         for parent in node.inputs:
             if parent is not None and parent not in found:
                 found.add(parent)

@@ -14,8 +14,13 @@ from minires.errors import GraphError, ProcessError
 SUMS = 1 << 14  # numbers that a meeting can add up: two for each channel of the widest layer
 LOOKS = 2000  # at the others before sleeping between two: about a millisecond
 GONE = -1  # on the clock of a process that comes to no more meetings
-OCCASIONS = ("to add up batch norm's sums", "to add up the loss", "with all gradients sent", "with all gradients added",
-             "with its answers")
+OCCASIONS = (
+    "to add up batch norm's sums",
+    "to add up the loss",
+    "with all gradients sent",
+    "with all gradients added",
+    "with its answers",
+)
 NORM, LOSS, SENT, ADDED, ANSWERED = range(len(OCCASIONS))
 
 
@@ -58,7 +63,7 @@ class Meeting:
         numbers = np.asarray(numbers)
         if numbers.size > SUMS:
             raise GraphError(f"processes can add up {SUMS} numbers, got {numbers.size}; use one process")
-        table[self.rank, :numbers.size] = numbers.ravel()
+        table[self.rank, : numbers.size] = numbers.ravel()
         reasons[self.rank, :3] = occasion, numbers.size, count
         self._order_memory()
         self.clock[self.rank, 0] = self.turn
@@ -74,7 +79,7 @@ class Meeting:
         self._order_memory()
         if (reasons != reasons[0]).any():
             raise GraphError(_differ(reasons))
-        return table[:, :numbers.size].sum(axis=0).reshape(numbers.shape)
+        return table[:, : numbers.size].sum(axis=0).reshape(numbers.shape)
 
     def _order_memory(self):
         """On any processor, what is written before is there before what comes after, and read after it."""
@@ -92,8 +97,10 @@ def _differ(reasons):
     mine, other = (f"process {r} came {OCCASIONS[reasons[r, 0]]} ({reasons[r, 1]} numbers)" for r in (0, rank))
     if (reasons[0, :2] == reasons[rank, :2]).all():
         other = f"process {rank} with other batches counted by batch norm, or other integers in a buffer"
-    return (f"Replicas: {mine}, {other}; what forward() does must not depend on the part of the images that a process "
-            "has where batch norm uses the batch's statistics, so use one process")
+    return (
+        f"Replicas: {mine}, {other}; what forward() does must not depend on the part of the images that a process "
+        "has where batch norm uses the batch's statistics, so use one process"
+    )
 
 
 def shared(shape, dtype):

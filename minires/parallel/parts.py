@@ -31,8 +31,10 @@ def checked(images, labels):
         kind = labels.dtype if is_array(labels) else type(labels).__name__
         raise DTypeError(f"Replicas: labels must be an array of class numbers as integers, got {kind}")
     if images.ndim < 2 or not images.size or labels.shape[:1] != images.shape[:1]:
-        raise ShapeError(f"Replicas: images (N,C,H,W) are {images.shape}, labels (N,) are {labels.shape}; "
-                         "each image, and there must be one, needs its label")
+        raise ShapeError(
+            f"Replicas: images (N,C,H,W) are {images.shape}, labels (N,) are {labels.shape}; "
+            "each image, and there must be one, needs its label"
+        )
     if not mode.recording:
         raise GraphError("Replicas: no gradients are recorded inside no_grad(); call gradients() outside of it")
     return images, labels

@@ -16,8 +16,10 @@ from minires.errors import GraphError, ProcessError
 from minires.parallel.channel import SECONDS, Channel
 from minires.parallel.memory import LeftError, asking_for
 
-REMEDY = ("parameters and running statistics are those from before this batch. Take fewer processes (--processes 1) or "
-          "smaller batches (--batch-size), or call go_on_alone() and repeat the batch")
+REMEDY = (
+    "parameters and running statistics are those from before this batch. Take fewer processes (--processes 1) or "
+    "smaller batches (--batch-size), or call go_on_alone() and repeat the batch"
+)
 LEAVING = 2  # seconds that a process has for the end of its work before it is killed
 STOPPED, STUCK = 5, 60  # seconds of waiting after which a process that has used no processor is given up
 WATCH = 0.5  # seconds between two looks at that
@@ -132,8 +134,11 @@ def start(work, n, meeting, others):
         with asking_for("a pipe between processes"):
             ours, theirs = Channel.pair()
         ends = [ours, *(other.channel for other in others)]
-        process = context.Process(target=_serve, name=f"minires replica {rank}",
-                                  args=(work, rank, meeting, theirs, ends, first, in_main_thread))
+        process = context.Process(
+            target=_serve,
+            name=f"minires replica {rank}",
+            args=(work, rank, meeting, theirs, ends, first, in_main_thread),
+        )
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _left_to_first())  # the other process never unblocks them
         try:
             with warnings.catch_warnings(), asking_for("another process"):
@@ -195,6 +200,7 @@ def _serve(work, rank, meeting, channel, ends, first, in_main_thread):
     def send(message):
         with _until_it_ends():
             channel.send(message, look)
+
     meeting.rank, meeting.look = rank, look
     try:
         work(orders, send)

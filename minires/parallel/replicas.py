@@ -109,8 +109,10 @@ class Replicas(Opaque):
 
     def __reduce_ex__(self, protocol):
         """What copy and pickle ask for. Raises DTypeError."""
-        raise DTypeError("Replicas: processes and the memory that they share cannot be copied or pickled; copy the "
-                         "network without what refers to its Replicas, and make Replicas of the copy")
+        raise DTypeError(
+            "Replicas: processes and the memory that they share cannot be copied or pickled; copy the "
+            "network without what refers to its Replicas, and make Replicas of the copy"
+        )
 
     def gradients(self, images, labels):
         """Images (N,C,H,W) and labels (N,) -> (mean loss, number of correct images), the gradients in each p.grad.
@@ -125,8 +127,9 @@ class Replicas(Opaque):
             if self._started(images):
                 copies = self.n if self.n > N else 1
                 counted = int((labels != parts.IGNORED).sum())
-                orders = [(part, labels[part], (part.stop - part.start) / N, copies, counted)
-                          for part in parts.cut(N, self.n)]
+                orders = [
+                    (part, labels[part], (part.stop - part.start) / N, copies, counted) for part in parts.cut(N, self.n)
+                ]
                 with self._together(images, "gradients", orders):
                     loss, correct = self._part(*self._own(images, *orders[0]))
                     self.exchange.collect()
@@ -185,11 +188,15 @@ class Replicas(Opaque):
     def _at_work(self):
         """For one batch at a time, in the process that these replicas belong to."""
         if self.n > 1 and os.getpid() != self.owner:
-            raise ProcessError(f"Replicas: these belong to process {self.owner}, of which this one is a fork; "
-                               "make Replicas of its own here")
+            raise ProcessError(
+                f"Replicas: these belong to process {self.owner}, of which this one is a fork; "
+                "make Replicas of its own here"
+            )
         if not self.at_work.acquire(blocking=False):
-            raise GraphError("Replicas: they are at work on a batch already, in another thread or around this call; "
-                             "give each thread a network and Replicas of its own")
+            raise GraphError(
+                "Replicas: they are at work on a batch already, in another thread or around this call; "
+                "give each thread a network and Replicas of its own"
+            )
         try:
             yield
         finally:
@@ -206,17 +213,24 @@ class Replicas(Opaque):
 
     def _fits(self, images):
         """Whether the other processes can take this batch: they live, it is no larger, they have the same network."""
-        if (self.snapshot is None or not all(other.process.is_alive() for other in self.others)
-                or len(images) > len(self.images) or images.dtype != self.images.dtype
-                or channels_last(images).shape[1:] != self.images.shape[1:]
-                or [np.shape(b) for b in parts.buffers(self.places)] != [copy.shape for copy in self.buffers]):
+        if (
+            self.snapshot is None
+            or not all(other.process.is_alive() for other in self.others)
+            or len(images) > len(self.images)
+            or images.dtype != self.images.dtype
+            or channels_last(images).shape[1:] != self.images.shape[1:]
+            or [np.shape(b) for b in parts.buffers(self.places)] != [copy.shape for copy in self.buffers]
+        ):
             return False
         change = self.snapshot.difference(Snapshot(self.model, self.parameters))
         self.changes = self.changes + 1 if change else 0
         if self.changes == IN_A_ROW:
-            warnings.warn(f"Replicas: {change} of the network changes between batches, so the other processes are "
-                          "started anew for each, which takes time; keep it outside of the network, or in a buffer",
-                          RuntimeWarning, stacklevel=4)
+            warnings.warn(
+                f"Replicas: {change} of the network changes between batches, so the other processes are "
+                "started anew for each, which takes time; keep it outside of the network, or in a buffer",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         return not change
 
     def _start(self, images):
@@ -253,7 +267,7 @@ class Replicas(Opaque):
     def _together(self, images, work, orders):
         """The others do this work for parts of the images, as ordered, while this process is alone() with its own."""
         own = len(images) // self.n if len(images) >= self.n else 0  # images that this process alone looks at
-        self.images[own:len(images)] = channels_last(images)[own:]
+        self.images[own : len(images)] = channels_last(images)[own:]
         for copy, buffer in zip(self.buffers, parts.buffers(self.places)):
             copy[...] = buffer
         self.snapshot, done = None, False  # which would keep alive what is now to be replaced

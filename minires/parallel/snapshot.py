@@ -58,8 +58,11 @@ class Snapshot:
         self._classes = set()  # those visited
         self._shared = {id(p) for p in parameters}
         self._queue = deque([("", "", model)])
-        for name, value in (("kernels.use", kernels.chosen()), ("complex_step", mode.complex_step),
-                            *np.geterr().items()):
+        for name, value in (
+            ("kernels.use", kernels.chosen()),
+            ("complex_step", mode.complex_step),
+            *np.geterr().items(),
+        ):
             self._note("", name, type(value), value)
         while self._queue:
             self._visit(*self._queue.popleft())
@@ -153,8 +156,11 @@ def _attributes(value):
     found = list(getattr(value, "__dict__", {}).items())
     for kind in type(value).__mro__:
         if "__slots__" in vars(kind):
-            found += [(name, getattr(value, name)) for name, slot in vars(kind).items()
-                      if isinstance(slot, types.MemberDescriptorType) and hasattr(value, name)]
+            found += [
+                (name, getattr(value, name))
+                for name, slot in vars(kind).items()
+                if isinstance(slot, types.MemberDescriptorType) and hasattr(value, name)
+            ]
     return found
 
 
@@ -170,8 +176,13 @@ def _children(value):
     if isinstance(value, partial):
         return [("function", value.func), ("arguments", value.args), ("keywords", value.keywords), *_attributes(value)]
     if isinstance(value, types.FunctionType):
-        return [("code", value.__code__), ("defaults", value.__defaults__), ("keyword defaults", value.__kwdefaults__),
-                *_closure_variables(value), *_attributes(value)]
+        return [
+            ("code", value.__code__),
+            ("defaults", value.__defaults__),
+            ("keyword defaults", value.__kwdefaults__),
+            *_closure_variables(value),
+            *_attributes(value),
+        ]
     found = _attributes(value)
     known = {id(getattr(value, "__dict__", None)), *(id(child) for _, child in found)}
     # Its class, and what it holds where it is written in C.

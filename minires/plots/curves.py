@@ -42,16 +42,22 @@ def plot_gradients(norms, path=None):
     """Draw {network name: gradient norm of each block} into a file, plain nets and ResNets in two panels. -> Figure"""
     figure = new_figure(9, 3.8)
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, kind, color, title in zip(panels, ("plain", "resnet"), (VERMILION, BLUE),
-                                        ("without shortcuts", "with shortcuts")):
+    for axes, kind, color, title in zip(
+        panels, ("plain", "resnet"), (VERMILION, BLUE), ("without shortcuts", "with shortcuts")
+    ):
         chosen = {name: values for name, values in norms.items() if name.startswith(kind)}
         for k, ((name, values), style) in enumerate(zip(chosen.items(), several(color, len(chosen)))):
             axes.plot(range(1, len(values) + 1), values, **style, markevery=marked(len(values), k))
-            axes.annotate(name, (1, values[0]), xytext=(-6, 0), textcoords="offset points", ha="right", va="center",
-                          color=color)
+            axes.annotate(
+                name, (1, values[0]), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=color
+            )
         deepest = max(map(len, norms.values()))
-        axes.set(xlabel="block, from the input to the loss", yscale="log", title=title,
-                 xlim=(1 - 0.28 * deepest, 1.03 * deepest))
+        axes.set(
+            xlabel="block, from the input to the loss",
+            yscale="log",
+            title=title,
+            xlim=(1 - 0.28 * deepest, 1.03 * deepest),
+        )
         axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= deepest])
         tidy(axes, legend=None)
     panels[0].set_ylabel("‖∂L/∂H‖ at the block's output")

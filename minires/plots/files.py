@@ -28,8 +28,9 @@ def _format(path):
     """What a file holds, by its ending; without one, as /dev/stdout is, PNG."""
     ending = os.path.splitext(path)[1][1:].lower() or FORMATS[0]
     if ending not in FORMATS:
-        raise OptionError(f"{path}: a figure can be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, by the file's ending, "
-                          f"not {ending!r}")
+        raise OptionError(
+            f"{path}: a figure can be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, by the file's ending, not {ending!r}"
+        )
     return ending
 
 

@@ -10,8 +10,9 @@ def plot_paths(networks, path=None):
     panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
     for axes, (name, blocks) in zip(panels, networks.items()):
         _draw(axes, blocks)
-        axes.set(xlabel="block, from the input to the loss", yscale="log",
-                 title=f"{name}:  ∂L/∂x = {blocks[-1].formula}")
+        axes.set(
+            xlabel="block, from the input to the loss", yscale="log", title=f"{name}:  ∂L/∂x = {blocks[-1].formula}"
+        )
         axes.title.set_fontsize("medium")
         whole_numbers(axes.xaxis, 1, len(blocks))
         tidy(axes)
@@ -26,13 +27,31 @@ def _draw(axes, blocks):
     for i in changes:
         axes.axvline(i, color="0.92", lw=6, zorder=0)
     if changes:
-        axes.annotate("the shape changes", (changes[0], 1), xycoords=("data", "axes fraction"), xytext=(5, -10),
-                      textcoords="offset points", **NOTE)
+        axes.annotate(
+            "the shape changes",
+            (changes[0], 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, -10),
+            textcoords="offset points",
+            **NOTE,
+        )
     axes.plot(x, [b.upstream for b in blocks], **STYLES["arriving"], zorder=4, label="‖g‖ = ‖∂L/∂H‖, arriving")
-    axes.plot(x, [b.total for b in blocks], color="0.78", lw=5, solid_capstyle="round",
-              label="‖∂L/∂x‖, leaving" + ("" if plain else ": both together"))
+    axes.plot(
+        x,
+        [b.total for b in blocks],
+        color="0.78",
+        lw=5,
+        solid_capstyle="round",
+        label="‖∂L/∂x‖, leaving" + ("" if plain else ": both together"),
+    )
     if not plain:
-        axes.plot(x, [b.identity for b in blocks], **STYLES["shortcut"], markevery=marked(len(x)),
-                  label="through the shortcut")
-    axes.plot(x, [b.branch for b in blocks], **STYLES["branch"], markevery=marked(len(x), 1),
-              label="through the branch F")
+        axes.plot(
+            x,
+            [b.identity for b in blocks],
+            **STYLES["shortcut"],
+            markevery=marked(len(x)),
+            label="through the shortcut",
+        )
+    axes.plot(
+        x, [b.branch for b in blocks], **STYLES["branch"], markevery=marked(len(x), 1), label="through the branch F"
+    )

@@ -14,8 +14,13 @@ def plot_steps(op, steps, errors, path=None):
     figure = new_figure(8, 5.6)
     axes = figure.subplots()
     for k, (name, values) in enumerate(errors.items()):
-        axes.loglog(steps, np.maximum(values, U / 2), **STYLES[name], markevery=marked(len(steps), k, most=16),
-                    label=_label(name, steps, values))
+        axes.loglog(
+            steps,
+            np.maximum(values, U / 2),
+            **STYLES[name],
+            markevery=marked(len(steps), k, most=16),
+            label=_label(name, steps, values),
+        )
     for name, (power, text, place) in POWERS.items():
         h0, e0 = _truncation(steps, errors[name], power)
         if h0:
@@ -25,8 +30,16 @@ def plot_steps(op, steps, errors, path=None):
     axes.loglog(steps, U / steps, **GUIDE)
     axes.annotate("rounding: u/h", (1e-12, U / 1e-12), xytext=(8, 4), textcoords="offset points", **NOTE)
     axes.axhline(U, **GUIDE)
-    axes.annotate("u = 2⁻⁵³", (1, U), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
-                  va="center", annotation_clip=False, **NOTE)
+    axes.annotate(
+        "u = 2⁻⁵³",
+        (1, U),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        annotation_clip=False,
+        **NOTE,
+    )
     largest = max(float(np.nanmax(v[np.isfinite(v)])) for name, v in errors.items() if name in POWERS)
     axes.set(xlabel="step h", ylabel="relative error of the derivative", ylim=(1e-17, max(10.0, 2 * min(largest, 1e3))))
     figure.suptitle(f"{op}: error against step size")

@@ -13,10 +13,14 @@ def line(color, dash, marker):
 
 
 STYLES = {
-    "complex step": line(BLUE, "-", "o"), "2-point": line(VERMILION, (0, (5, 1.5)), "s"),
+    "complex step": line(BLUE, "-", "o"),
+    "2-point": line(VERMILION, (0, (5, 1.5)), "s"),
     "4-point": line(BLACK, (0, (1, 1)), "^"),
-    "train": line(VERMILION, (0, (4, 2)), "s"), "test": line(BLUE, "-", "o"),
-    "shortcut": line(BLUE, "-", "o"), "branch": line(VERMILION, (0, (4, 1.5)), "s"), "arriving": line(BLACK, ":", ""),
+    "train": line(VERMILION, (0, (4, 2)), "s"),
+    "test": line(BLUE, "-", "o"),
+    "shortcut": line(BLUE, "-", "o"),
+    "branch": line(VERMILION, (0, (4, 1.5)), "s"),
+    "arriving": line(BLACK, ":", ""),
 }
 DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v")

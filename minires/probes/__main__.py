@@ -21,15 +21,31 @@ exit status: 0 done, 2 a setting or a file is wrong, 130 stopped"""
 
 
 def make_parser():
-    parser = console.Parser(prog="python -m minires.probes", description=DESCRIPTION, epilog=EPILOG,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--depths", type=whole(1), nargs="+", default=[20, 56, 110], metavar="L",
-                        help="layers, each of 20 32 44 56 110 (default: 20 56 110)")
-    parser.add_argument("--batch-size", type=whole(1), default=64, metavar="N",
-                        help="images in the batch (default: 64)")
+    parser = console.Parser(
+        prog="python -m minires.probes",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--depths",
+        type=whole(1),
+        nargs="+",
+        default=[20, 56, 110],
+        metavar="L",
+        help="layers, each of 20 32 44 56 110 (default: 20 56 110)",
+    )
+    parser.add_argument(
+        "--batch-size", type=whole(1), default=64, metavar="N", help="images in the batch (default: 64)"
+    )
     parser.add_argument("--seed", type=whole(0), default=0, metavar="S", help="of the initial weights (default: 0)")
-    parser.add_argument("--out", type=text, default="gradients.png", metavar="FILE",
-                        help="the picture, PNG, SVG, PDF, JPEG or WebP by its ending (default: gradients.png)")
+    parser.add_argument(
+        "--out",
+        type=text,
+        default="gradients.png",
+        metavar="FILE",
+        help="the picture, PNG, SVG, PDF, JPEG or WebP by its ending (default: gradients.png)",
+    )
     return parser
 
 
@@ -40,14 +56,20 @@ def main(argv=None):
     digits, _ = data.load("digits")
     digits = digits.limit(min(args.batch_size, len(digits)))
     images, labels = next(iter(data.Loader(digits, len(digits))))
-    networks = {f"{kind}{depth}": models.create(f"{kind}{depth}", in_channels=1, rng=args.seed)
-                for depth in dict.fromkeys(args.depths) for kind in ("plain", "resnet")}
+    networks = {
+        f"{kind}{depth}": models.create(f"{kind}{depth}", in_channels=1, rng=args.seed)
+        for depth in dict.fromkeys(args.depths)
+        for kind in ("plain", "resnet")
+    }
     norms = {}
     try:
         for name, model in networks.items():
             values = norms[name] = gradient_norms(model, images, labels)
-            print(f"{name:<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
-                  f"{values[0] / values[-1]:>9.3g}", flush=True)
+            print(
+                f"{name:<10} first block {values[0]:>9.3g}   last block {values[-1]:>9.3g}   ratio "
+                f"{values[0] / values[-1]:>9.3g}",
+                flush=True,
+            )
     finally:  # what is measured is drawn, though the output may have gone
         if norms:
             plot_gradients(norms, args.out)

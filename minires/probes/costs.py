@@ -30,6 +30,7 @@ def costs(model, images, labels, *, training=True):
 
     def on_op(*call):
         found.extend(_costs(*call, training))
+
     with listen(on_op=on_op):
         logits = model(Tensor(images))
         if training:
@@ -51,8 +52,12 @@ def _costs(name, inputs, y, backward, training):
         products = 2 * y.size * w[0].size
         needed = x.nbytes * wanted[1] + w.nbytes * wanted[0] + y.nbytes * keeps_y
     else:
-        needed = {"batch_norm": arrays[0].nbytes, "batch_norm_relu": arrays[0].nbytes, "relu": y.nbytes,
-                  "residual_add_relu": y.nbytes}.get(name, 0)
+        needed = {
+            "batch_norm": arrays[0].nbytes,
+            "batch_norm_relu": arrays[0].nbytes,
+            "relu": y.nbytes,
+            "residual_add_relu": y.nbytes,
+        }.get(name, 0)
     is_view = is_array(arrays[0]) and owner(y) is owner(arrays[0])
     yield Cost(name, "forward", products, 0 if is_view else sum(floats) + y.nbytes)
     if training and any(wanted):

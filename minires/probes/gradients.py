@@ -17,6 +17,7 @@ def gradient_norms(model, images, labels):
     def keep(block, inputs, output):
         output.retain_grad()
         outputs.append(output)
+
     removers = [m.register_forward_hook(keep) for m in model.modules() if isinstance(m, Block)]
     try:
         ops.cross_entropy(model(Tensor(images)), labels).backward()

@@ -35,6 +35,7 @@ def _in_parallel(task, n, device):
 
     def work(part):
         task(part)  # parallel_for() wants nothing back
+
     return lambda: parallel_for(work, parts)
 
 

@@ -51,6 +51,7 @@ def residual_paths(model, images, labels):
         inputs[0].retain_grad()
         output.retain_grad()
         kept.append((block, inputs[0], output))
+
     removers = [m.register_forward_hook(keep) for m in model.modules() if isinstance(m, Block)]
     # a tensor that requires a gradient, so that the first block's input has one even without a stem
     x = Tensor(array_module(images).asarray(images, dtype=float), requires_grad=True)
@@ -69,8 +70,21 @@ def _path(name, block, x, h):
     both = branch if identity is None else identity + branch
     lengths = None if identity is None else _norm(identity) * _norm(branch)
     cosine = float((identity * branch).sum()) / lengths if lengths else None
-    return Path(name, _formula(block), _norm(g), None if identity is None else _norm(identity), _norm(branch),
-                _norm(dx), cosine, _relative(_norm(both - dx), _norm(dx)), block, x.data, m, branch, identity)
+    return Path(
+        name,
+        _formula(block),
+        _norm(g),
+        None if identity is None else _norm(identity),
+        _norm(branch),
+        _norm(dx),
+        cosine,
+        _relative(_norm(both - dx), _norm(dx)),
+        block,
+        x.data,
+        m,
+        branch,
+        identity,
+    )
 
 
 def _pull_back(function, x, m):

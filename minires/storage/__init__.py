@@ -14,5 +14,13 @@ from minires.storage.atomic import atomic_write, check_writable, remove_leftover
 from minires.storage.checkpoint import load_checkpoint, load_state, save_checkpoint
 from minires.storage.weights import load, save
 
-__all__ = ["atomic_write", "check_writable", "load", "load_checkpoint", "load_state", "remove_leftovers", "save",
-           "save_checkpoint"]
+__all__ = [
+    "atomic_write",
+    "check_writable",
+    "load",
+    "load_checkpoint",
+    "load_state",
+    "remove_leftovers",
+    "save",
+    "save_checkpoint",
+]

@@ -32,9 +32,15 @@ def save_checkpoint(path: PathLike, sections: Mapping[str, Mapping[str, TensorLi
         text = json.dumps(state)
     except (TypeError, ValueError, RecursionError) as error:
         raise DTypeError(f"{path} cannot hold this state, which must be plain Python values: {error}") from error
-    fault = _changed("the state", state) or next((f"the array {name!r} in {section} needs a string as its name" for
-                                                  section, group in sections.items() for name in group
-                                                  if not isinstance(name, str)), "")
+    fault = _changed("the state", state) or next(
+        (
+            f"the array {name!r} in {section} needs a string as its name"
+            for section, group in sections.items()
+            for name in group
+            if not isinstance(name, str)
+        ),
+        "",
+    )
     if fault:
         raise DTypeError(f"{path} cannot hold this: {fault}")
     arrays = {f"{section}/{name}": array for section, group in sections.items() for name, array in group.items()}
@@ -68,8 +74,9 @@ def load_checkpoint(path: PathLike) -> tuple[dict[str, dict[str, np.ndarray]], d
     for key, array in arrays.items():
         section, slash, name = key.partition("/")
         if not slash or section not in sections:
-            raise CheckpointError(f"{path} is a malformed checkpoint: its array {key!r} is in none of its sections "
-                                  f"{', '.join(sections)}")
+            raise CheckpointError(
+                f"{path} is a malformed checkpoint: its array {key!r} is in none of its sections {', '.join(sections)}"
+            )
         sections[section][name] = array
     return sections, state
 

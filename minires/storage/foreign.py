@@ -1,7 +1,9 @@
 """What files that are no safetensors are, by their first bytes, and how their weights come here."""
 
-TORCH = ("where PyTorch is, convert it: safetensors.torch.save_file(torch.load(path, weights_only=True), "
-         "'weights.safetensors')")
+TORCH = (
+    "where PyTorch is, convert it: safetensors.torch.save_file(torch.load(path, weights_only=True), "
+    "'weights.safetensors')"
+)
 KINDS = (
     (b"PK\x03\x04", "a zip archive as PyTorch writes it", TORCH),
     (b"\x80", "a pickle, as PyTorch's .pth, .pt and .th files are", TORCH),

@@ -73,8 +73,9 @@ def load(path: PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """
     arrays, metadata = read(path)
     if "sections" in metadata and "state" in metadata:
-        raise CheckpointError(f"{path} is the checkpoint of a whole run; its weights are "
-                              "storage.load_checkpoint(path)[0]['model']")
+        raise CheckpointError(
+            f"{path} is the checkpoint of a whole run; its weights are storage.load_checkpoint(path)[0]['model']"
+        )
     return arrays, metadata
 
 
@@ -117,8 +118,10 @@ def _content(path, header_only=False):
             if header_only:
                 return b"", header
             if status.st_size > _memory():
-                raise CheckpointError(f"{path} cannot be read: its {status.st_size / 1e9:.0f} GB are more than the "
-                                      f"{_memory() / 1e9:.0f} GB of this machine's memory")
+                raise CheckpointError(
+                    f"{path} cannot be read: its {status.st_size / 1e9:.0f} GB are more than the "
+                    f"{_memory() / 1e9:.0f} GB of this machine's memory"
+                )
             file.seek(0)
             return file.read(), header
     except OSError as error:

@@ -32,13 +32,22 @@ exit status: 0 done, 2 a setting or a file is wrong, 130 stopped and saved"""
 
 
 def parse(argv):
-    parser = console.Parser(prog=f"python -m {NAME}", usage=f"python -m {NAME} [--resume] [SETTINGS]",
-                            description=DESCRIPTION, epilog=EPILOG,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = console.Parser(
+        prog=f"python -m {NAME}",
+        usage=f"python -m {NAME} [--resume] [SETTINGS]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_flags(parser)
-    parser.add_argument("--resume", nargs="?", const="", metavar="DIR",
-                        help="go on with the run in DIR or --out (default: the newest in runs/ that is not finished), "
-                             "with its settings")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="go on with the run in DIR or --out (default: the newest in runs/ that is not finished), "
+        "with its settings",
+    )
     parser.add_argument("--list-models", action="store_true", help="print the names of the models and stop")
     return vars(parser.parse_args(argv))
 
@@ -55,6 +64,7 @@ def interrupts():
             console.say(NAME, "stopping after this step ...", apart=sys.stderr.isatty())  # from the bar
         elif len(came) > 2 and came[-1] - came[1] > console.DOUBLE_TAP:
             raise KeyboardInterrupt
+
     undo = console.on_signals(note)
     try:
         yield lambda: bool(came)
@@ -78,8 +88,10 @@ def train(flags):
     need("tqdm", "data", for_what="the progress bar")
     with closing(opened(flags)) as run:
         if run.finished and run.history:
-            print(f"{run.folder} is finished, with {console.counted(run.config.epochs, 'epoch')}"
-                  + ("; --epochs N makes it longer" if run.config.schedule == "constant" else ""))
+            print(
+                f"{run.folder} is finished, with {console.counted(run.config.epochs, 'epoch')}"
+                + ("; --epochs N makes it longer" if run.config.schedule == "constant" else "")
+            )
         else:
             try:
                 with interrupts() as stop:
@@ -103,8 +115,11 @@ def how_to_go_on(run):
 
 
 def where_to_go_on(run):
-    return "stopped before the first step" if run.saved_step is None else \
-        f"stopped, and saved at step {run.saved_step}; {how_to_go_on(run)}"
+    return (
+        "stopped before the first step"
+        if run.saved_step is None
+        else f"stopped, and saved at step {run.saved_step}; {how_to_go_on(run)}"
+    )
 
 
 def report(run):
@@ -118,8 +133,10 @@ def report(run):
     except (MiniresError, OSError, MemoryError) as error:
         console.say(NAME, f"the curves are not drawn: {console.reason(error)}")
         status, curves = 2, "not drawn"
-    print(f"\ntest accuracy {run.history[-1]['test_accuracy']:.2%}\ncheckpoint    {run.checkpoint_path}\n"
-          f"log           {run.log_path}\ncurves        {curves}")
+    print(
+        f"\ntest accuracy {run.history[-1]['test_accuracy']:.2%}\ncheckpoint    {run.checkpoint_path}\n"
+        f"log           {run.log_path}\ncurves        {curves}"
+    )
     if run.config.device != "cpu":
         print(cuda.memory_summary())
     return status

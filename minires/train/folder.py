@@ -56,8 +56,11 @@ def unfinished_run(epochs=None):
         return path.parent
     if not found:
         raise OptionError("there is no run to resume in runs/; name its folder with --out")
-    advice = (f"to make {longest} longer: --resume --out {longest} --epochs N" if longest else
-              "only one with --schedule constant can be made longer")
+    advice = (
+        f"to make {longest} longer: --resume --out {longest} --epochs N"
+        if longest
+        else "only one with --schedule constant can be made longer"
+    )
     raise OptionError(f"all runs in runs/ are finished, {found[0].parent} as the last; {advice}")
 
 
@@ -95,8 +98,9 @@ class Hold:
                 raise OptionError(f"{path} is no lock of a run; move it away, or choose another --out")
             if lock(handle) is False:
                 holder = os.read(handle, 100).decode("ascii", "replace").strip() or "another process"
-                raise OptionError(f"{self.folder} is being written by {holder}; wait for it, stop it, or choose "
-                                  "another --out")
+                raise OptionError(
+                    f"{self.folder} is being written by {holder}; wait for it, stop it, or choose another --out"
+                )
             if os.fstat(handle).st_nlink:
                 os.ftruncate(handle, 0)
                 os.write(handle, f"process {os.getpid()}\n".encode())

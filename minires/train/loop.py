@@ -69,15 +69,24 @@ class Run:
             self.test_set = self.test_set.limit(min(config.limit, len(self.test_set)))
         self.config = config = _chosen(config, self.train_set)
         if config.processes > config.batch_size:
-            raise OptionError(f"processes must be at most the batch_size, {config.batch_size}, because each takes an "
-                              f"image or more, got {config.processes}")
-        self.model = models.create(config.model, num_classes=len(self.train_set.classes),
-                                   in_channels=self.train_set.shape[0], rng=config.seed).to(config.device)
-        self.optimizer = optim.SGD(self.model.parameters(), config.lr, momentum=MOMENTUM,
-                                   weight_decay=config.weight_decay)
-        self.loader = data.Loader(self.train_set, config.batch_size, seed=config.seed, shuffle=True,
-                                  transform=_transform(self.train_set, config.augment),
-                                  drop_last=self._last_is_too_small())
+            raise OptionError(
+                f"processes must be at most the batch_size, {config.batch_size}, because each takes an "
+                f"image or more, got {config.processes}"
+            )
+        self.model = models.create(
+            config.model, num_classes=len(self.train_set.classes), in_channels=self.train_set.shape[0], rng=config.seed
+        ).to(config.device)
+        self.optimizer = optim.SGD(
+            self.model.parameters(), config.lr, momentum=MOMENTUM, weight_decay=config.weight_decay
+        )
+        self.loader = data.Loader(
+            self.train_set,
+            config.batch_size,
+            seed=config.seed,
+            shuffle=True,
+            transform=_transform(self.train_set, config.augment),
+            drop_last=self._last_is_too_small(),
+        )
         self.test_loader = data.Loader(self.test_set, min(EVALUATION_BATCH, len(self.test_set)))
         self.schedule = make_schedule(config, config.epochs * len(self.loader))
         self.epoch = self.batch = 0
@@ -104,8 +113,10 @@ class Run:
         except ShapeError as error:
             if size == 1:
                 remedy = "use a --batch-size of at least 2" if len(self.train_set) > 1 else "train on more than one"
-                raise OptionError(f"{self.config.model} cannot train on one image of {self.train_set.shape} at a time "
-                                  f"({error}); {remedy}") from error
+                raise OptionError(
+                    f"{self.config.model} cannot train on one image of {self.train_set.shape} at a time "
+                    f"({error}); {remedy}"
+                ) from error
             return True
         return False
 
@@ -211,11 +222,24 @@ class Run:
         totals = self._named(self.totals.read)
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         self._named(lambda: check_arrays_finite(arrays))
-        rng = {name: module.rng.bit_generator.state for name, module in self.model.named_modules()
-               if hasattr(module, "rng")}
-        save_checkpoint(self.checkpoint_path, arrays, {
-            "config": self.config.as_dict(), "epoch": self.epoch, "batch": self.batch, "totals": totals,
-            "history": self.history, "rng": rng, "dataset": describe(self.train_set)})
+        rng = {
+            name: module.rng.bit_generator.state
+            for name, module in self.model.named_modules()
+            if hasattr(module, "rng")
+        }
+        save_checkpoint(
+            self.checkpoint_path,
+            arrays,
+            {
+                "config": self.config.as_dict(),
+                "epoch": self.epoch,
+                "batch": self.batch,
+                "totals": totals,
+                "history": self.history,
+                "rng": rng,
+                "dataset": describe(self.train_set),
+            },
+        )
         self.can_save = True
         self.saved_at = time.monotonic()
         self.saved_step = self.step
@@ -283,8 +307,11 @@ class Run:
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             self.can_save = False
-            raise OSError(errno.ENOSPC, f"{free / 1e6:.1f} MB are free, and checkpoints need {needed / 1e6:.1f} MB",
-                          str(self.folder))
+            raise OSError(
+                errno.ENOSPC,
+                f"{free / 1e6:.1f} MB are free, and checkpoints need {needed / 1e6:.1f} MB",
+                str(self.folder),
+            )
 
     def _leave_nothing(self):
         """Take back the checkpoint of a run that has not done a step: it holds nothing that a new one would not."""
@@ -312,9 +339,17 @@ class Run:
         device = self.config.device
         self.optimizer.lr = self.schedule(self.step)
         self.can_save = False
-        loss, correct = self._alone_if_need_be(lambda: self._named(lambda: train_step(
-            self.model, self.optimizer, to_device(images, device), to_device(labels, device),
-            self.replicas if self.replicas.n > 1 else None)))
+        loss, correct = self._alone_if_need_be(
+            lambda: self._named(
+                lambda: train_step(
+                    self.model,
+                    self.optimizer,
+                    to_device(images, device),
+                    to_device(labels, device),
+                    self.replicas if self.replicas.n > 1 else None,
+                )
+            )
+        )
         self.batch += 1
         self.totals.add(loss, correct, len(labels))
         self.can_save = True
@@ -342,21 +377,31 @@ class Run:
         try:
             return do()
         except NotFiniteError as error:
-            raise GraphError(f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
-                             f"rate {self.optimizer.lr:.3g}); try a smaller --lr, with another --out") from error
+            raise GraphError(
+                f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
+                f"rate {self.optimizer.lr:.3g}); try a smaller --lr, with another --out"
+            ) from error
 
     def _finish_epoch(self, stop):
         """Evaluate, and add a row to the log. -> the row, or None if stop() became true on the way"""
         loss, accuracy = self.progress()
         seen, seconds = self.totals.seen, self.totals.seconds
         tested = self._alone_if_need_be(
-            lambda: evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop))
+            lambda: evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop)
+        )
         if tested is None:
             return None
-        row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.schedule(self.step - 1),
-               "train_loss": loss, "train_accuracy": accuracy,
-               "test_loss": tested[0], "test_accuracy": tested[1],
-               "images_per_second": seen / max(seconds, 1e-9), "seconds": seconds}
+        row = {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "lr": self.schedule(self.step - 1),
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "test_loss": tested[0],
+            "test_accuracy": tested[1],
+            "images_per_second": seen / max(seconds, 1e-9),
+            "seconds": seconds,
+        }
         self.history.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
         self.totals = Totals()

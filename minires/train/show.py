@@ -33,22 +33,34 @@ def go(run, stop=lambda: False, on_notice=print):
     if config.threads:
         kernels.set_num_threads(config.threads)
     at_once = f", all {config.batch_size} images at once" if config.batch_size == len(run.train_set) > 1 else ""
-    print(f"{config.model} on {run.train_set.name}: {counted(len(run.train_set), 'image')} of "
-          f"{'×'.join(map(str, run.train_set.shape))}, {len(run.test_set)} for the test\n"
-          f"{counted(config.epochs, 'epoch')} of {counted(len(run.loader), 'step')}{at_once}"
-          f"{f' by {run.replicas.n} processes' if run.replicas.n > 1 else ''} -> {run.folder}")
+    print(
+        f"{config.model} on {run.train_set.name}: {counted(len(run.train_set), 'image')} of "
+        f"{'×'.join(map(str, run.train_set.shape))}, {len(run.test_set)} for the test\n"
+        f"{counted(config.epochs, 'epoch')} of {counted(len(run.loader), 'step')}{at_once}"
+        f"{f' by {run.replicas.n} processes' if run.replicas.n > 1 else ''} -> {run.folder}"
+    )
     present = np.unique(run.train_set.labels)
     if len(present) == 1:
-        on_notice(f"all images for training are of one class, {run.train_set.classes[present[0]]!r}: there is nothing "
-                  "to tell apart, and an accuracy of 100% means nothing")
+        on_notice(
+            f"all images for training are of one class, {run.train_set.classes[present[0]]!r}: there is nothing "
+            "to tell apart, and an accuracy of 100% means nothing"
+        )
     if run.loader.drop_last:
         print("the last image of each epoch is left out: alone it is no batch for this network's batch norm")
     done = run.epoch * len(run.train_set) + run.totals.seen
     if done:
         print(f"resumed at epoch {run.epoch + 1}, step {run.step}")
     # disable=None: a bar on a terminal, plain lines in a file
-    with tqdm(total=config.epochs * len(run.train_set), initial=done, unit="img", disable=None, dynamic_ncols=True,
-              smoothing=0.1, bar_format=BAR) as bar:
+    with tqdm(
+        total=config.epochs * len(run.train_set),
+        initial=done,
+        unit="img",
+        disable=None,
+        dynamic_ncols=True,
+        smoothing=0.1,
+        bar_format=BAR,
+    ) as bar:
+
         def on_step(run, images):
             bar.set_description_str(f"epoch {run.epoch + 1}/{config.epochs}", refresh=False)
             if bar.update(images):  # it has been drawn: time to look at the numbers, for which a GPU must be waited
@@ -56,7 +68,10 @@ def go(run, stop=lambda: False, on_notice=print):
                 bar.set_postfix_str(f"loss {loss:.3f}, acc {accuracy:.0%}", refresh=False)
 
         def on_epoch(run, row):
-            bar.write(f"epoch {row['epoch']:>3}/{config.epochs}  loss {row['train_loss']:.4f}  train "
-                      f"{row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}  {row['images_per_second']:.0f} "
-                      "images/s")
+            bar.write(
+                f"epoch {row['epoch']:>3}/{config.epochs}  loss {row['train_loss']:.4f}  train "
+                f"{row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}  {row['images_per_second']:.0f} "
+                "images/s"
+            )
+
         return run.go(stop=stop, on_step=on_step, on_epoch=on_epoch, on_notice=on_notice)

@@ -7,16 +7,38 @@ from minires.errors import CheckpointError, OptionError
 from minires.storage.schema import Fields, Float, Many, Named, Number, OneOf, Text, Whole, shown
 from minires.train.config import Config
 
-CONFIG = Fields(optional=Config.NEWER, **{name: f.metadata["allowed"] for name, f in
-                                          Config.__dataclass_fields__.items()})
+CONFIG = Fields(
+    optional=Config.NEWER, **{name: f.metadata["allowed"] for name, f in Config.__dataclass_fields__.items()}
+)
 TOTALS = Fields(seen=Whole(0), seconds=Number(0), loss=Number(0), correct=Whole(0))
-ROW = Fields(epoch=Whole(1), step=Whole(1), lr=Number(0), train_loss=Number(0), train_accuracy=Number(0, 1),
-             test_loss=Float(), test_accuracy=Number(0, 1), images_per_second=Number(0), seconds=Number(0))
-GENERATOR = Fields(bit_generator=OneOf("PCG64"), has_uint32=Whole(0, 1), uinteger=Whole(0, 2**32 - 1),
-                   state=Fields(state=Whole(0, 2**128 - 1), inc=Whole(0, 2**128 - 1)))
+ROW = Fields(
+    epoch=Whole(1),
+    step=Whole(1),
+    lr=Number(0),
+    train_loss=Number(0),
+    train_accuracy=Number(0, 1),
+    test_loss=Float(),
+    test_accuracy=Number(0, 1),
+    images_per_second=Number(0),
+    seconds=Number(0),
+)
+GENERATOR = Fields(
+    bit_generator=OneOf("PCG64"),
+    has_uint32=Whole(0, 1),
+    uinteger=Whole(0, 2**32 - 1),
+    state=Fields(state=Whole(0, 2**128 - 1), inc=Whole(0, 2**128 - 1)),
+)
 DATASET = Fields(name=Text(), classes=Many(Text()), shape=Many(Whole(1), 3), mean=Many(Number()), std=Many(Number()))
-STATE = Fields(optional=("dataset",), config=CONFIG, epoch=Whole(0), batch=Whole(0), totals=TOTALS,
-               history=Many(ROW), rng=Named(GENERATOR), dataset=DATASET)
+STATE = Fields(
+    optional=("dataset",),
+    config=CONFIG,
+    epoch=Whole(0),
+    batch=Whole(0),
+    totals=TOTALS,
+    history=Many(ROW),
+    rng=Named(GENERATOR),
+    dataset=DATASET,
+)
 SECTIONS = {"model", "optimizer"}
 
 
@@ -49,20 +71,26 @@ def check_place(path, state, run):
     size = len(run.loader.dataset)
     totals = state["totals"]
     seen = min(state["batch"] * run.config.batch_size, size)
-    faults = [Whole(0, steps).fault("batch", state["batch"]),
-              OneOf(seen).fault("totals.seen", totals["seen"]),
-              Whole(0, seen).fault("totals.correct", totals["correct"])]
+    faults = [
+        Whole(0, steps).fault("batch", state["batch"]),
+        OneOf(seen).fault("totals.seen", totals["seen"]),
+        Whole(0, seen).fault("totals.correct", totals["correct"]),
+    ]
     if state["epoch"] == run.config.epochs:
         faults.append(OneOf(0).fault("batch", state["batch"]))
-    faults += [OneOf((i + 1) * steps).fault(f"history[{i}].step", row["step"]) for i, row in
-               enumerate(state["history"])]
+    faults += [
+        OneOf((i + 1) * steps).fault(f"history[{i}].step", row["step"]) for i, row in enumerate(state["history"])
+    ]
     drawing = {name for name, module in run.model.named_modules() if hasattr(module, "rng")}
     if set(state["rng"]) != drawing:
         faults.append(f"rng must hold the generators of {sorted(drawing)}, got {sorted(state['rng'])}")
     if "dataset" in state:
-        faults += [f"dataset.{key} was {shown(old)} and is {shown(new)} in {run.config.dataset}: bring back the images "
-                   "of before, or start a new run" for key, new in describe(run.train_set).items()
-                   if key != "name" and (old := state["dataset"][key]) != new]
+        faults += [
+            f"dataset.{key} was {shown(old)} and is {shown(new)} in {run.config.dataset}: bring back the images "
+            "of before, or start a new run"
+            for key, new in describe(run.train_set).items()
+            if key != "name" and (old := state["dataset"][key]) != new
+        ]
     for fault in filter(None, faults):
         raise refused(path, fault)
 
@@ -82,8 +110,12 @@ def check_arrays(path, sections, run):
             raise refused(path, f"optimizer/{name} is of {array.dtype}, the optimizer's of {fresh[name].dtype}")
         if name not in fresh and array.dtype not in floats:  # what it keeps for a parameter
             raise refused(path, f"optimizer/{name} is of {array.dtype}, which no parameter is")
-        if name.startswith("group.") and not name.endswith(".lr") and name in fresh and \
-                array.tobytes() != fresh[name].tobytes():
+        if (
+            name.startswith("group.")
+            and not name.endswith(".lr")
+            and name in fresh
+            and array.tobytes() != fresh[name].tobytes()
+        ):
             raise refused(path, f"optimizer/{name} is {array}, the run's configuration makes it {fresh[name]}")
     fault = not_finite(sections)
     if fault:
@@ -108,10 +140,17 @@ def not_finite(sections):
 
 def describe(dataset):
     """What must be known of a data set to use a network that was trained on it, as plain values."""
+
     def floats(values):
         return [float(value) for value in np.asarray(values).reshape(-1)]
-    return {"name": str(dataset.name), "classes": [str(name) for name in dataset.classes],
-            "shape": [int(n) for n in dataset.shape], "mean": floats(dataset.mean), "std": floats(dataset.std)}
+
+    return {
+        "name": str(dataset.name),
+        "classes": [str(name) for name in dataset.classes],
+        "shape": [int(n) for n in dataset.shape],
+        "mean": floats(dataset.mean),
+        "std": floats(dataset.std),
+    }
 
 
 def refused(path, fault):

@@ -124,6 +124,7 @@ def test_each_contender_has_as_many_threads(threads):
     assert contender.run(kernels.get_num_threads) == threads
     if find_spec("torch"):
         import torch
+
         assert Contender("torch", threads).run(torch.get_num_threads) == threads
 
 
@@ -131,8 +132,11 @@ def test_those_who_use_numpys_blas_have_it_with_as_many_threads():
     threadpoolctl = pytest.importorskip("threadpoolctl")
     contender = Contender("minires", 1)  # in whose process the BLAS has one
     contender.run(of_blas, 2)
-    found = [library["num_threads"] for library in contender.run(threadpoolctl.threadpool_info)
-             if library["user_api"] == "blas"]
+    found = [
+        library["num_threads"]
+        for library in contender.run(threadpoolctl.threadpool_info)
+        if library["user_api"] == "blas"
+    ]
     if not found:
         pytest.skip("threadpoolctl does not know this BLAS")
     assert set(found) == {2}
@@ -159,6 +163,7 @@ def test_a_contender_that_dies_is_named_and_what_was_measured_is_shown(capsys, m
     def die_at_the_second(contender, repeats):
         measured.append(contender)
         return 1.0 if len(measured) == 1 else contender.run(os._exit, 1)
+
     monkeypatch.setattr(Contender, "seconds", die_at_the_second)
     assert main(["--tiny", "batch_norm", "--against"]) == 2
     said = capsys.readouterr()
@@ -196,8 +201,16 @@ def test_a_profile_adds_up_to_its_step(tiny):
             found = result["floor"]
             assert sum(found["profile"].values()) == pytest.approx(found["profiled_step"])
             assert min(found["profile"].values()) >= 0
-            assert {"conv forward", "conv dx + dw", "batch norm, ReLU", "add, ReLU", "pool", "linear + loss",
-                    "optimiser", floor.REST} <= set(found["profile"])
+            assert {
+                "conv forward",
+                "conv dx + dw",
+                "batch norm, ReLU",
+                "add, ReLU",
+                "pool",
+                "linear + loss",
+                "optimiser",
+                floor.REST,
+            } <= set(found["profile"])
 
 
 def test_torch_takes_part_in_all_that_it_has_and_its_ratios_are_drawn(tmp_path, capsys):
@@ -230,6 +243,7 @@ def test_contenders_take_turns_after_a_warm_up():
 
     def timer(name, seconds):
         return lambda repeats: calls.append((name, repeats)) or seconds
+
     assert interleave({"a": timer("a", 3.0), "b": timer("b", 5.0)}, 3, quick=True) == {"a": [3.0] * 3, "b": [5.0] * 3}
     assert calls == [("a", 1), ("b", 1)] * 3
     calls.clear()
@@ -269,8 +283,10 @@ def test_names_parts_and_patterns_choose():
         select(["resnet21"], workloads)
 
 
-@pytest.mark.parametrize("arguments", [["resnt20"], ["resnet20", "--pairs", "0"], ["--threads", "0"],
-                                       ["resnet20", "--against", "tensorflow"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["resnt20"], ["resnet20", "--pairs", "0"], ["--threads", "0"], ["resnet20", "--against", "tensorflow"]],
+)
 def test_what_cannot_be_done_is_said_and_the_exit_status_is_2(arguments, capsys):
     try:
         status = main(["--tiny", *arguments])
@@ -288,23 +304,35 @@ def test_a_file_that_cannot_be_written_is_named_before_the_work(tmp_path, capsys
 
 
 @pytest.mark.parametrize("against", [[], ["torch"]])
-def test_ratios_without_a_library_are_not_drawn_and_that_is_said_before_the_work(tmp_path, capsys, monkeypatch, against):
+def test_ratios_without_a_library_are_not_drawn_and_that_is_said_before_the_work(
+    tmp_path, capsys, monkeypatch, against
+):
     monkeypatch.setattr("benchmarks.__main__.find_spec", lambda name: None)
     monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **kwargs: pytest.fail("it measures"))
     assert main(["--tiny", "batch_norm", "--against", *against, "--plot", str(tmp_path / "ratios.png")]) == 2
-    assert "benchmarks: --plot draws ratios, and there is no library to compare with; name an" in capsys.readouterr().err
+    assert (
+        "benchmarks: --plot draws ratios, and there is no library to compare with; name an" in capsys.readouterr().err
+    )
 
 
-def test_a_library_that_has_none_of_the_workloads_leaves_nothing_to_draw_and_that_is_said(tmp_path, capsys, monkeypatch):
+def test_a_library_that_has_none_of_the_workloads_leaves_nothing_to_draw_and_that_is_said(
+    tmp_path, capsys, monkeypatch
+):
     class Alone:
         def __init__(self, *args):
             pass
 
         def stop(self):
             pass
-    for name, stand_in in (("find_spec", lambda name: name), ("Contender", Alone), ("describe", lambda rivals: {}),
-                           ("print_heading", lambda *args: None), ("print_results", lambda results: None),
-                           ("measure", lambda workload, *args, **kwargs: {"name": workload.name, "values": {}, "ratios": {}})):
+
+    for name, stand_in in (
+        ("find_spec", lambda name: name),
+        ("Contender", Alone),
+        ("describe", lambda rivals: {}),
+        ("print_heading", lambda *args: None),
+        ("print_results", lambda results: None),
+        ("measure", lambda workload, *args, **kwargs: {"name": workload.name, "values": {}, "ratios": {}}),
+    ):
         monkeypatch.setattr(f"benchmarks.__main__.{name}", stand_in)
     path = tmp_path / "ratios.png"
     assert main(["--tiny", "memory", "--against", "dezero", "--plot", str(path)]) == 0
@@ -385,5 +413,6 @@ def test_all_sides_compute_the_same_losses(library):
 def test_torch_infers_the_same_from_the_copied_weights(name):
     pytest.importorskip("torch")
     from benchmarks import in_minires, in_torch
+
     ours, theirs = (side.inference(name, 33, 1)() for side in (in_minires, in_torch))
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)

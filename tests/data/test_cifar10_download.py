@@ -26,6 +26,7 @@ MD5 = hashlib.md5(PAYLOAD, usedforsecurity=False).hexdigest()
 @pytest.fixture
 def server():
     """A web server on this machine, told by its attributes how to misbehave."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             if behaviour["error"]:
@@ -44,11 +45,15 @@ def server():
             self.send_header("Content-Type", behaviour["type"])
             self.send_header("Content-Length", str(len(PAYLOAD) - start))
             self.end_headers()
-            self.wfile.write(behaviour["change"](PAYLOAD[start:start + behaviour["most"]]))
+            self.wfile.write(behaviour["change"](PAYLOAD[start : start + behaviour["most"]]))
 
         def log_message(self, *args):
             pass
-    asked, behaviour = [], {"error": None, "ranges": True, "type": "application/gzip", "most": 1 << 30, "change": lambda b: b}
+
+    asked, behaviour = (
+        [],
+        {"error": None, "ranges": True, "type": "application/gzip", "most": 1 << 30, "change": lambda b: b},
+    )
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -120,6 +125,7 @@ def test_ctrl_c_keeps_what_has_come_and_the_next_call_goes_on(server, tmp_path, 
         if len(parts) == 2:
             raise KeyboardInterrupt
         return whole(bar, n)
+
     monkeypatch.setattr(tqdm.tqdm, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch(url, tmp_path / "file", md5=MD5)
@@ -138,10 +144,13 @@ def test_two_downloads_at_once_wait_for_each_other(server, tmp_path, capfd):
         begun.set()
         go_on.wait(10)
         return content
+
     behaviour["change"] = slow
     found = []
-    threads = [threading.Thread(target=lambda: found.append(fetch(url, tmp_path / "file", md5=MD5).read_bytes()))
-               for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: found.append(fetch(url, tmp_path / "file", md5=MD5).read_bytes()))
+        for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     assert begun.wait(10)
@@ -167,6 +176,7 @@ def test_a_disk_that_refuses_is_named_with_the_path(server, tmp_path, monkeypatc
 
     def refuse(*args, **kwargs):
         raise OSError(30, "Read-only file system")
+
     if spoil in ("open", "write"):
         monkeypatch.setattr(download, "open", refuse if spoil == "open" else FullDisk, raising=False)
     else:
@@ -193,6 +203,7 @@ def test_a_cache_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
 def test_without_a_home_folder_the_way_out_is_named(monkeypatch):
     def home():
         raise RuntimeError("Could not determine home directory.")
+
     monkeypatch.delenv("MINIRES_DATA", raising=False)
     monkeypatch.setattr(module.Path, "home", home)
     with pytest.raises(DataError, match="name a folder in MINIRES_DATA"):
@@ -222,18 +233,21 @@ def test_known_files_are_unpacked(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out/f").iterdir()) == ["a.bin", "note.txt"]
 
 
-@pytest.mark.parametrize(("members", "message"), [
-    ([GOOD, NOTE, ("../evil", b"x", {})], "'../evil', which does not belong there"),
-    ([GOOD, NOTE, ("/tmp/evil", b"x", {})], "'/tmp/evil', which does not belong"),
-    ([GOOD, NOTE, ("f/other", b"x", {})], "'f/other', which does not belong"),
-    ([NOTE, ("f/a.bin", b"", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"})], "is no regular file"),
-    ([NOTE, ("f/a.bin", b"", {"type": tarfile.LNKTYPE, "linkname": "f/note.txt"})], "is no regular file"),
-    ([NOTE, ("f/a.bin", b"", {"type": tarfile.CHRTYPE})], "is no regular file"),
-    ([NOTE, ("f/a.bin", b"123456", {})], "another size than it should"),
-    ([GOOD, ("f/note.txt", bytes(2_000_000), {})], "another size than it should"),
-    ([GOOD, GOOD, NOTE], "'f/a.bin' twice"),
-    ([GOOD], "lacks f/note.txt"),
-])
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([GOOD, NOTE, ("../evil", b"x", {})], "'../evil', which does not belong there"),
+        ([GOOD, NOTE, ("/tmp/evil", b"x", {})], "'/tmp/evil', which does not belong"),
+        ([GOOD, NOTE, ("f/other", b"x", {})], "'f/other', which does not belong"),
+        ([NOTE, ("f/a.bin", b"", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"})], "is no regular file"),
+        ([NOTE, ("f/a.bin", b"", {"type": tarfile.LNKTYPE, "linkname": "f/note.txt"})], "is no regular file"),
+        ([NOTE, ("f/a.bin", b"", {"type": tarfile.CHRTYPE})], "is no regular file"),
+        ([NOTE, ("f/a.bin", b"123456", {})], "another size than it should"),
+        ([GOOD, ("f/note.txt", bytes(2_000_000), {})], "another size than it should"),
+        ([GOOD, GOOD, NOTE], "'f/a.bin' twice"),
+        ([GOOD], "lacks f/note.txt"),
+    ],
+)
 def test_a_hostile_or_wrong_archive_leaves_nothing_behind(tmp_path, members, message):
     with pytest.raises(DataError, match=message):
         unpack(archive(tmp_path / "t.tar.gz", *members), tmp_path / "out", SIZES)
@@ -267,6 +281,7 @@ def tiny(monkeypatch):
             records[:, 0] = [k, 9, 0, 5]
             (folder / name).write_bytes(records.tobytes())
         return folder
+
     return write
 
 
@@ -276,17 +291,22 @@ def test_a_local_copy_is_found_by_its_folder_or_by_what_holds_it(tiny, tmp_path)
         train, test = data.load("cifar10", root)
         assert (len(train), len(test), train.shape) == (20, 4, (3, 32, 32))
         np.testing.assert_array_equal(test.labels, [5, 9, 0, 5])
-    record = np.frombuffer((folder / "test_batch.bin").read_bytes(), np.uint8)[:module.RECORD]
+    record = np.frombuffer((folder / "test_batch.bin").read_bytes(), np.uint8)[: module.RECORD]
     picture = test.pixels([0])[0]
     assert picture[0, 0, 1] == record[2]  # red, first row, second pixel
     assert picture[2, 31, 31] == record[-1]  # blue, last
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda b: b[:-1], "instead of 4 records of 3073"), (lambda b: b"", "has 0 bytes"),
-    (lambda b: b[:3073], "has 3073 bytes"), (lambda b: b + b[:3073], "has 15365 bytes"),
-    (lambda b: b"\xff" + b[1:], "holds the label 255"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda b: b[:-1], "instead of 4 records of 3073"),
+        (lambda b: b"", "has 0 bytes"),
+        (lambda b: b[:3073], "has 3073 bytes"),
+        (lambda b: b + b[:3073], "has 15365 bytes"),
+        (lambda b: b"\xff" + b[1:], "holds the label 255"),
+    ],
+)
 def test_a_damaged_batch_is_noticed(tiny, tmp_path, spoil, message):
     path = tiny(tmp_path) / "data_batch_3.bin"
     path.write_bytes(spoil(path.read_bytes()))
@@ -308,8 +328,11 @@ def test_a_local_copy_may_be_named_by_its_archive(tiny, tmp_path, monkeypatch):
 def test_a_batch_of_gigabytes_is_not_read(tiny, tmp_path, monkeypatch):
     with open(tiny(tmp_path) / "data_batch_3.bin", "ab") as file:
         file.truncate(1 << 40)
-    monkeypatch.setattr(np, "fromfile", lambda path, dtype: np.zeros(4 * module.RECORD, dtype) if "3" not in path.name
-                        else pytest.fail("it was read"))
+    monkeypatch.setattr(
+        np,
+        "fromfile",
+        lambda path, dtype: np.zeros(4 * module.RECORD, dtype) if "3" not in path.name else pytest.fail("it was read"),
+    )
     with pytest.raises(DataError, match="has 1099511627776 bytes instead of"):
         data.load("cifar10", tmp_path)
 
@@ -342,8 +365,9 @@ def test_an_archive_is_downloaded_unpacked_and_read(tiny, server, tmp_path, monk
     assert len(data.load("cifar10")[0]) == 20  # from the cache
 
 
-@pytest.mark.parametrize("reply", [
-    b"", b"not HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc"])
+@pytest.mark.parametrize(
+    "reply", [b"", b"not HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc"]
+)
 def test_a_server_that_breaks_the_protocol_is_a_data_error(tmp_path, reply):
     def answer():
         connection, _ = listener.accept()

@@ -23,6 +23,7 @@ def test_digits_are_split_once_for_all_and_balanced(digits):
 
 def test_no_digit_is_in_both_parts_and_none_is_lost(digits):
     from sklearn.datasets import load_digits
+
     source = np.sort(np.round(load_digits().images * (255 / 16)).astype(np.uint8).reshape(1797, -1), axis=0)
     both = np.concatenate([part.pixels(np.arange(len(part))).reshape(len(part), -1) for part in digits])
     np.testing.assert_array_equal(np.sort(both, axis=0), source)
@@ -42,14 +43,17 @@ def in_order(labels, classes):
     return data.ArrayDataset("numbers", classes, images, labels, (0.0,), (1.0,))
 
 
-@pytest.mark.parametrize(("labels", "n", "kept"), [
-    ([0, 0, 0, 1, 1, 1, 2, 2, 2], 6, [0, 1, 3, 4, 6, 7]),
-    ([0, 0, 0, 1, 1, 1, 2, 2, 2], 4, [0, 1, 3, 6]),  # what is left over goes to the first classes
-    ([0, 0, 0, 1, 1, 1, 2, 2, 2], 2, [0, 3]),  # fewer than there are classes
-    ([2, 0, 2, 2, 2, 1, 2], 5, [0, 1, 2, 3, 5]),  # a small class is taken whole, the large one fills up
-    ([1, 0, 1, 0], 4, [0, 1, 2, 3]),
-    ([2, 2, 0, 0], 2, [0, 2]),  # a class without pictures
-])
+@pytest.mark.parametrize(
+    ("labels", "n", "kept"),
+    [
+        ([0, 0, 0, 1, 1, 1, 2, 2, 2], 6, [0, 1, 3, 4, 6, 7]),
+        ([0, 0, 0, 1, 1, 1, 2, 2, 2], 4, [0, 1, 3, 6]),  # what is left over goes to the first classes
+        ([0, 0, 0, 1, 1, 1, 2, 2, 2], 2, [0, 3]),  # fewer than there are classes
+        ([2, 0, 2, 2, 2, 1, 2], 5, [0, 1, 2, 3, 5]),  # a small class is taken whole, the large one fills up
+        ([1, 0, 1, 0], 4, [0, 1, 2, 3]),
+        ([2, 2, 0, 0], 2, [0, 2]),  # a class without pictures
+    ],
+)
 def test_a_limit_takes_every_class_evenly_and_keeps_the_order(labels, n, kept):
     few = in_order(labels, "abc").limit(n)
     assert few.pixels(np.arange(n)).ravel().tolist() == kept
@@ -59,7 +63,9 @@ def test_a_limit_takes_every_class_evenly_and_keeps_the_order(labels, n, kept):
 
 def test_a_limit_of_a_limit_is_the_smaller_limit():
     whole = in_order(np.random.default_rng(0).integers(0, 4, 100), range(4))
-    np.testing.assert_array_equal(whole.limit(50).limit(10).pixels(np.arange(10)), whole.limit(10).pixels(np.arange(10)))
+    np.testing.assert_array_equal(
+        whole.limit(50).limit(10).pixels(np.arange(10)), whole.limit(10).pixels(np.arange(10))
+    )
 
 
 def test_a_limit_of_digits_holds_all_ten(digits):

@@ -65,9 +65,18 @@ def test_a_size_is_a_number_of_pixels(folder, size):
         imagefolder(folder, size)
 
 
-@pytest.mark.parametrize(("train_name", "test_name"), [
-    ("train", "val"), ("train", "valid"), ("Train", "Val"), ("TRAIN", "TEST"), ("training", "validation"),
-    ("Training", "testing"), ("train", "test")])
+@pytest.mark.parametrize(
+    ("train_name", "test_name"),
+    [
+        ("train", "val"),
+        ("train", "valid"),
+        ("Train", "Val"),
+        ("TRAIN", "TEST"),
+        ("training", "validation"),
+        ("Training", "testing"),
+        ("train", "test"),
+    ],
+)
 def test_train_and_test_folders_are_taken_as_they_are(tmp_path, train_name, test_name):
     fill(tmp_path / train_name, "a", "b", count=3)
     fill(tmp_path / test_name, "a", "b", count=2)
@@ -115,7 +124,11 @@ def test_tiny_imagenet_is_read_as_it_lies_there(tmp_path):
     tiny_imagenet(tmp_path, ["2.png\tn02\t0\t1\t2\t3", "0.png\tn01\t0\t1\t2\t3", "1.png\tn02\t0\t1\t2\t3"])
     train, test = imagefolder(tmp_path)
     assert (train.classes, len(train)) == (("n01", "n02"), 10)
-    assert [(path.name, label) for path, label in zip(test.paths, test.labels)] == [("0.png", 0), ("2.png", 1), ("1.png", 1)]
+    assert [(path.name, label) for path, label in zip(test.paths, test.labels)] == [
+        ("0.png", 0),
+        ("2.png", 1),
+        ("1.png", 1),
+    ]
 
 
 def test_a_tiny_imagenet_whose_val_was_sorted_is_a_usual_folder(tmp_path):
@@ -125,7 +138,9 @@ def test_a_tiny_imagenet_whose_val_was_sorted_is_a_usual_folder(tmp_path):
     assert imagefolder(tmp_path)[1].labels.tolist() == [0, 0, 1, 1]
 
 
-@pytest.mark.parametrize("line", ["0.png", "0.png\tn03", "9.png\tn01", "../../train/n01/images/0.png\tn01", "\tn01", "é"])
+@pytest.mark.parametrize(
+    "line", ["0.png", "0.png\tn03", "9.png\tn01", "../../train/n01/images/0.png\tn01", "\tn01", "é"]
+)
 def test_an_odd_line_of_annotations_is_named(tmp_path, line):
     tiny_imagenet(tmp_path, ["1.png\tn01\t0", line])
     with pytest.raises(DataError, match=r"val_annotations.txt, line 2: expected .* got"):
@@ -159,7 +174,9 @@ def test_a_part_given_twice_is_refused(tmp_path):
 def test_a_folder_around_the_data_set_is_named(tmp_path):
     for part in ("train", "val"):
         fill(tmp_path / "pets" / part, "a", "b")
-    with pytest.raises(DataError, match=r"holds nothing but pets, which has no pictures but folders in it; give .*pets"):
+    with pytest.raises(
+        DataError, match=r"holds nothing but pets, which has no pictures but folders in it; give .*pets"
+    ):
         imagefolder(tmp_path)
 
 
@@ -170,12 +187,18 @@ def test_a_folder_of_data_sets_is_no_data_set(tmp_path):
         imagefolder(tmp_path)
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda root: None, "it has no sub-folders$"),
-    (lambda root: (root / "cat").mkdir(), "its folders cat hold none"),
-    (lambda root: fill(root, "cat", count=1), "too few pictures"),
-    (lambda root: fill(root.parent, root.name, count=3), "it has no sub-folders, its 3 pictures lie there without a class"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: None, "it has no sub-folders$"),
+        (lambda root: (root / "cat").mkdir(), "its folders cat hold none"),
+        (lambda root: fill(root, "cat", count=1), "too few pictures"),
+        (
+            lambda root: fill(root.parent, root.name, count=3),
+            "it has no sub-folders, its 3 pictures lie there without a class",
+        ),
+    ],
+)
 def test_a_folder_without_pictures_says_what_it_should_look_like(tmp_path, make, message):
     make(tmp_path)
     with pytest.raises(DataError, match=message):
@@ -217,11 +240,18 @@ def test_the_order_is_that_of_the_characters_on_every_operating_system(tmp_path,
 
         def __exit__(self, *error):
             pass
+
     monkeypatch.setattr(os, "scandir", Backwards)
     train, _ = imagefolder(tmp_path)
     assert train.classes == ("Zebra", "ant", "mouse", "yak", "e\u0301mu")
     assert [path.name for path, label in zip(train.paths, train.labels) if label == 1] == [
-        "0.png", "1.png", "2.png", "3.png", "4.png", "B.png"]
+        "0.png",
+        "1.png",
+        "2.png",
+        "3.png",
+        "4.png",
+        "B.png",
+    ]
 
 
 def test_links_are_followed_and_loops_are_not(tmp_path):
@@ -236,14 +266,23 @@ def test_links_are_followed_and_loops_are_not(tmp_path):
     assert (np.bincount(train.labels) + np.bincount(test.labels)).tolist() == [6, 5]
 
 
-@pytest.mark.parametrize("make", [lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink("gone", path),
-                                  lambda path: os.symlink(path, path),
-                                  pytest.param(lambda path: os.mkfifo(path),
-                                               marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here"))])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: os.symlink("/dev/zero", path),
+        lambda path: os.symlink("gone", path),
+        lambda path: os.symlink(path, path),
+        pytest.param(
+            lambda path: os.mkfifo(path), marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+        ),
+    ],
+)
 def test_what_is_no_regular_file_is_named_at_the_start(tmp_path, make):
     fill(tmp_path, "a", "b")
     make(tmp_path / "a" / "odd.png")
-    with pytest.raises(DataError, match=r"odd\.png is no regular file but a broken link, a pipe or a device; remove it"):
+    with pytest.raises(
+        DataError, match=r"odd\.png is no regular file but a broken link, a pipe or a device; remove it"
+    ):
         imagefolder(tmp_path)
 
 
@@ -261,6 +300,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         if str(path).endswith("b"):
             raise PermissionError(13, "Permission denied", str(path))
         return whole(path)
+
     monkeypatch.setattr(os, "scandir", closed)
     with pytest.raises(DataError, match=r"b cannot be read: Permission denied"):
         imagefolder(tmp_path)

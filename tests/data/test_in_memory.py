@@ -58,52 +58,75 @@ def test_a_mean_of_bytes_may_be_white_in_every_channel_and_more_in_none():
 
 
 def test_what_a_data_set_knows_is_plain_python():
-    dataset = data.ArrayDataset("mine", np.array(["a", "b"]), BYTES, np.uint8(LABELS), np.float32([0.5, 0.25, 0.5]),
-                                np.array([1, 2, 3]))
+    dataset = data.ArrayDataset(
+        "mine", np.array(["a", "b"]), BYTES, np.uint8(LABELS), np.float32([0.5, 0.25, 0.5]), np.array([1, 2, 3])
+    )
     kept = {"classes": dataset.classes, "shape": dataset.shape, "mean": dataset.mean, "std": dataset.std}
-    assert json.loads(json.dumps(kept)) == {"classes": ["a", "b"], "shape": [3, 4, 5], "mean": [0.5, 0.25, 0.5],
-                                            "std": [1.0, 2.0, 3.0]}
+    assert json.loads(json.dumps(kept)) == {
+        "classes": ["a", "b"],
+        "shape": [3, 4, 5],
+        "mean": [0.5, 0.25, 0.5],
+        "std": [1.0, 2.0, 3.0],
+    }
     assert dataset.labels.dtype == np.int64
     assert all(type(value) is tuple for value in kept.values())
 
 
-@pytest.mark.parametrize(("change", "error", "message"), [
-    ({"labels": [0, 7] * 3}, DataError, "labels go from 0 to 7, the 2 classes have the numbers 0 to 1"),
-    ({"labels": [0, 2] * 3}, DataError, "labels go from 0 to 2, the 2 classes"),
-    ({"labels": [0, -1] * 3}, DataError, "labels go from -1 to 0"),
-    ({"labels": [0, 1]}, ShapeError, "6 images and 2 labels"),
-    ({"labels": [0.5] * 6}, DTypeError, "must be whole numbers, got float64"),
-    ({"labels": [True] * 6}, DTypeError, "must be whole numbers, got bool"),
-    ({"labels": ["a"] * 6}, DTypeError, "expected an array of numbers, got list of <U1"),
-    ({"labels": np.zeros((6, 1), int)}, ShapeError, r"got \(6, 1\); try labels.ravel\(\)"),
-    ({"labels": np.eye(2, dtype=int)[LABELS]}, ShapeError, r"got \(6, 2\); try labels.argmax\(1\)"),
-    ({"labels": np.ma.array(LABELS)}, DTypeError, "got MaskedArray"),
-    ({"labels": np.array([2**64 - 1] * 6, np.uint64)}, DataError, "labels go from 18446744073709551615 to"),
-    ({"labels": [0, 2**64, 0, 0, 0, 0]}, DTypeError, "of object"), ({"labels": [np.nan] * 6}, DTypeError, "got float64"),
-    ({"labels": "010110"}, DTypeError, "of <U6"), ({"labels": None}, DTypeError, "NoneType of object"),
-    ({"classes": ("a", "a")}, DataError, "the class 'a' twice"),
-    ({"classes": None}, OptionError, "classes must be the names of the classes in order, got None"),
-    ({"classes": 2}, OptionError, "got 2"), ({"classes": {"a", "b"}}, OptionError, "in order, got {'"),
-    ({"std": (0.25, 0.0, 0.25)}, OptionError, "std more than 0"),
-    ({"std": (0.25, -1.0, 0.25)}, OptionError, "std more than 0"),
-    ({"std": (0.25, np.inf, 0.25)}, OptionError, "std more than 0"),
-    ({"mean": (0.5, np.nan, 0.5)}, OptionError, "mean must be finite"),
-    ({"mean": (125, 123, 114), "std": (63, 62, 66)}, OptionError, "give mean and std of the pictures divided by 255"),
-    ({"mean": ("a", "b", "c")}, OptionError, "one number for each channel"),
-    ({"mean": (0.5,), "std": (0.5,)}, ShapeError, "images have 3 channels, mean and std have 1"),
-    ({"mean": (0.5,) * 3, "std": (0.5,)}, ShapeError, "mean has 3 channels, std has 1"),
-    ({"images": BYTES[:, 0]}, ShapeError, r"got \(6, 4, 5\); for pictures of one channel give images\[:, None\]"),
-    ({"images": BYTES.transpose(0, 2, 3, 1)}, ShapeError, r"looks like \(N,H,W,C\); give images.transpose\(0, 3, 1, 2\)"),
-    ({"images": BYTES[:, :, :0]}, ShapeError, "hold no pixels"),
-    ({"images": BYTES.astype(np.int64)}, DTypeError, r"got int64; for values from 0 to 255 give images.astype\(np.uint8\)"),
-    ({"images": BYTES > 9}, DTypeError, "got bool"),
-    ({"images": BYTES.astype(object)}, DTypeError, "of object"),
-    ({"images": BYTES.astype(complex)}, DTypeError, "of complex128"),
-    ({"images": np.ma.array(BYTES)}, DTypeError, "got MaskedArray"),
-    ({"images": [BYTES[0], BYTES[1, :, :2]]}, ShapeError, "elements have different shapes"),
-    ({"images": BYTES.astype(np.float32)}, DataError, "divide pictures of 0 … 255 by 255"),
-    ({"images": np.where(BYTES > 250, np.nan, BYTES / 255)}, DataError, "hold NaN or infinite"),
-])
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"labels": [0, 7] * 3}, DataError, "labels go from 0 to 7, the 2 classes have the numbers 0 to 1"),
+        ({"labels": [0, 2] * 3}, DataError, "labels go from 0 to 2, the 2 classes"),
+        ({"labels": [0, -1] * 3}, DataError, "labels go from -1 to 0"),
+        ({"labels": [0, 1]}, ShapeError, "6 images and 2 labels"),
+        ({"labels": [0.5] * 6}, DTypeError, "must be whole numbers, got float64"),
+        ({"labels": [True] * 6}, DTypeError, "must be whole numbers, got bool"),
+        ({"labels": ["a"] * 6}, DTypeError, "expected an array of numbers, got list of <U1"),
+        ({"labels": np.zeros((6, 1), int)}, ShapeError, r"got \(6, 1\); try labels.ravel\(\)"),
+        ({"labels": np.eye(2, dtype=int)[LABELS]}, ShapeError, r"got \(6, 2\); try labels.argmax\(1\)"),
+        ({"labels": np.ma.array(LABELS)}, DTypeError, "got MaskedArray"),
+        ({"labels": np.array([2**64 - 1] * 6, np.uint64)}, DataError, "labels go from 18446744073709551615 to"),
+        ({"labels": [0, 2**64, 0, 0, 0, 0]}, DTypeError, "of object"),
+        ({"labels": [np.nan] * 6}, DTypeError, "got float64"),
+        ({"labels": "010110"}, DTypeError, "of <U6"),
+        ({"labels": None}, DTypeError, "NoneType of object"),
+        ({"classes": ("a", "a")}, DataError, "the class 'a' twice"),
+        ({"classes": None}, OptionError, "classes must be the names of the classes in order, got None"),
+        ({"classes": 2}, OptionError, "got 2"),
+        ({"classes": {"a", "b"}}, OptionError, "in order, got {'"),
+        ({"std": (0.25, 0.0, 0.25)}, OptionError, "std more than 0"),
+        ({"std": (0.25, -1.0, 0.25)}, OptionError, "std more than 0"),
+        ({"std": (0.25, np.inf, 0.25)}, OptionError, "std more than 0"),
+        ({"mean": (0.5, np.nan, 0.5)}, OptionError, "mean must be finite"),
+        (
+            {"mean": (125, 123, 114), "std": (63, 62, 66)},
+            OptionError,
+            "give mean and std of the pictures divided by 255",
+        ),
+        ({"mean": ("a", "b", "c")}, OptionError, "one number for each channel"),
+        ({"mean": (0.5,), "std": (0.5,)}, ShapeError, "images have 3 channels, mean and std have 1"),
+        ({"mean": (0.5,) * 3, "std": (0.5,)}, ShapeError, "mean has 3 channels, std has 1"),
+        ({"images": BYTES[:, 0]}, ShapeError, r"got \(6, 4, 5\); for pictures of one channel give images\[:, None\]"),
+        (
+            {"images": BYTES.transpose(0, 2, 3, 1)},
+            ShapeError,
+            r"looks like \(N,H,W,C\); give images.transpose\(0, 3, 1, 2\)",
+        ),
+        ({"images": BYTES[:, :, :0]}, ShapeError, "hold no pixels"),
+        (
+            {"images": BYTES.astype(np.int64)},
+            DTypeError,
+            r"got int64; for values from 0 to 255 give images.astype\(np.uint8\)",
+        ),
+        ({"images": BYTES > 9}, DTypeError, "got bool"),
+        ({"images": BYTES.astype(object)}, DTypeError, "of object"),
+        ({"images": BYTES.astype(complex)}, DTypeError, "of complex128"),
+        ({"images": np.ma.array(BYTES)}, DTypeError, "got MaskedArray"),
+        ({"images": [BYTES[0], BYTES[1, :, :2]]}, ShapeError, "elements have different shapes"),
+        ({"images": BYTES.astype(np.float32)}, DataError, "divide pictures of 0 … 255 by 255"),
+        ({"images": np.where(BYTES > 250, np.nan, BYTES / 255)}, DataError, "hold NaN or infinite"),
+    ],
+)
 def test_what_is_no_picture_or_no_label_is_refused_when_the_data_set_is_made(change, error, message):
     with pytest.raises(error, match=message):
         made(**change)
@@ -141,6 +164,7 @@ def test_a_data_set_of_ones_own_needs_pixels_only():
         def pixels(self, indices):
             assert min(indices) >= 0
             return np.reshape(indices, (-1, 1, 1, 1)).astype(np.uint8) ** 2
+
     dataset = Squares("squares", "ab", [0, 0, 1, 1], (1, 1, 1), (0,), (1,))
     assert [image.item() for image, _ in dataset] == [0, 1, 4, 9]
     assert dataset[-1] == (np.array([[[9]]]), 1)
@@ -174,8 +198,9 @@ def test_reprs_say_what_is_inside():
     assert repr(made()) == "<ArrayDataset mine: 6 pictures 3×4×5 of 2 classes>"
     assert repr(made().limit(3)) == "<Subset mine: 3 pictures 3×4×5 of 2 classes>"
     assert repr(data.TensorDataset(BYTES, LABELS)) == "<TensorDataset: uint8 (6, 3, 4, 5), int64 (6,)>"
-    assert repr(data.Loader(made(), 4, True, seed=2)) == ("<Loader: 2 batches of 4, shuffled by seed 2, from "
-                                                          "<ArrayDataset mine: 6 pictures 3×4×5 of 2 classes>>")
+    assert repr(data.Loader(made(), 4, True, seed=2)) == (
+        "<Loader: 2 batches of 4, shuffled by seed 2, from <ArrayDataset mine: 6 pictures 3×4×5 of 2 classes>>"
+    )
 
 
 @pytest.mark.parametrize("wrap", [data.TensorDataset, lambda *arrays: arrays])
@@ -210,11 +235,17 @@ def test_the_elements_of_a_tensor_dataset_are_tuples():
     assert (label, number, len(dataset)) == (1, 1.0, 6)
 
 
-@pytest.mark.parametrize(("arrays", "error", "message"), [
-    ((BYTES, LABELS[:5]), ShapeError, r"of one length of at least 1, got the shapes \(6, 3, 4, 5\), \(5,\)"),
-    ((), ShapeError, "of none"), ((BYTES[:0], []), ShapeError, "at least 1"), ((np.float32(1),), ShapeError, "at least 1"),
-    ((made(), made()), DTypeError, "train, test = data.load"), ((["a"],), DTypeError, "array of numbers"),
-])
+@pytest.mark.parametrize(
+    ("arrays", "error", "message"),
+    [
+        ((BYTES, LABELS[:5]), ShapeError, r"of one length of at least 1, got the shapes \(6, 3, 4, 5\), \(5,\)"),
+        ((), ShapeError, "of none"),
+        ((BYTES[:0], []), ShapeError, "at least 1"),
+        ((np.float32(1),), ShapeError, "at least 1"),
+        ((made(), made()), DTypeError, "train, test = data.load"),
+        ((["a"],), DTypeError, "array of numbers"),
+    ],
+)
 def test_arrays_that_do_not_go_together_are_refused(arrays, error, message):
     for take in (lambda: data.TensorDataset(*arrays), lambda: data.Loader(arrays, 1)):
         with pytest.raises(error, match=message):

@@ -45,6 +45,7 @@ def test_epochs_differ_and_the_seed_repeats_them(dataset):
     def orders(seed):
         loader = data.Loader(dataset, 50, shuffle=True, seed=seed)
         return [next(iter(loader))[1].tolist() for _ in range(3)]
+
     first = orders(0)
     assert first[0] != first[1] != first[2]
     assert orders(0) == first
@@ -68,6 +69,7 @@ def test_every_batch_has_randomness_of_its_own_and_the_order_another():
     def note(images, rng):
         drawn.append(rng.integers(0, 2**63, 4).tolist())
         return images
+
     images = np.zeros((12, 1, 1, 1), np.uint8)
     numbers = data.ArrayDataset("numbers", range(12), images, np.arange(12), (0.0,), (1.0,))
     loader = data.Loader(numbers, 4, shuffle=True, seed=3, transform=note, prefetch=0)
@@ -94,6 +96,7 @@ def test_leaving_early_ends_the_thread(dataset):
 def test_an_exception_in_the_thread_reaches_the_loop(dataset):
     def fail(images, rng):
         raise KeyError("transform")
+
     with pytest.raises(KeyError, match="transform"):
         list(data.Loader(dataset, 8, transform=fail))
     assert not loader_threads()
@@ -105,9 +108,15 @@ def test_an_iterator_of_ones_own_that_ends_within_a_batch_is_told_and_ends_no_ep
     class Ending(list):
         def __getitem__(self, i):
             return next(iter(()))
-    loader = (data.DataLoader(Ending([1, 2, 3]), 2, prefetch=prefetch) if place == "data set" else
-              data.Loader(dataset, 8, transform=lambda images, rng: next(iter(())), prefetch=prefetch))
-    with pytest.raises(OptionError, match=r"batch 0 cannot be made, because the data set or the transform .* raised Stop"):
+
+    loader = (
+        data.DataLoader(Ending([1, 2, 3]), 2, prefetch=prefetch)
+        if place == "data set"
+        else data.Loader(dataset, 8, transform=lambda images, rng: next(iter(())), prefetch=prefetch)
+    )
+    with pytest.raises(
+        OptionError, match=r"batch 0 cannot be made, because the data set or the transform .* raised Stop"
+    ):
         list(loader)
 
 
@@ -117,6 +126,7 @@ def test_batches_are_made_ahead_but_not_without_bound(dataset):
     def count(images, rng):
         made.append(1)
         return images
+
     iterator = iter(data.Loader(dataset, 1, transform=count, prefetch=2))
     next(iterator)
     time.sleep(0.2)
@@ -130,13 +140,22 @@ def test_a_batch_must_fit_the_data_set(dataset, batch_size):
         data.Loader(dataset, batch_size)
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda dataset: data.Loader(dataset, 8, seed=-1), "must be 0 or more, got -1 and 2"),
-    (lambda dataset: data.Loader(dataset, 8, prefetch=-1), "must be 0 or more, got 0 and -1"),
-    (lambda dataset: data.Loader(dataset, 8).epoch(-1), "got -1 and 0"),
-    (lambda dataset: data.Loader(dataset, 8).epoch(0, start=-1), "within 0 and the 7 batches of an epoch, got 0 and -1"),
-    (lambda dataset: data.Loader(dataset, 8).epoch(0, start=8), "within 0 and the 7 batches of an epoch, got 0 and 8"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda dataset: data.Loader(dataset, 8, seed=-1), "must be 0 or more, got -1 and 2"),
+        (lambda dataset: data.Loader(dataset, 8, prefetch=-1), "must be 0 or more, got 0 and -1"),
+        (lambda dataset: data.Loader(dataset, 8).epoch(-1), "got -1 and 0"),
+        (
+            lambda dataset: data.Loader(dataset, 8).epoch(0, start=-1),
+            "within 0 and the 7 batches of an epoch, got 0 and -1",
+        ),
+        (
+            lambda dataset: data.Loader(dataset, 8).epoch(0, start=8),
+            "within 0 and the 7 batches of an epoch, got 0 and 8",
+        ),
+    ],
+)
 def test_an_epoch_a_start_or_a_seed_out_of_range_is_refused(dataset, make, message):
     with pytest.raises(OptionError, match=message):
         make(dataset)
@@ -155,18 +174,27 @@ def test_order_and_augmentation_never_share_a_stream(dataset):
     assert len(set(first.values())) == len(first)
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"batch_size": 2.0}, "batch_size must be a whole number, got 2.0"), ({"batch_size": True}, "got True"),
-    ({"batch_size": "8"}, "got '8'"), ({"batch_size": None}, "got None"),
-    ({"seed": 0.5}, "seed must be a whole number, got 0.5"), ({"seed": True}, "seed .* got True"),
-    ({"seed": None}, "seed .* got None"), ({"prefetch": 1.5}, "prefetch must be a whole number, got 1.5"),
-    ({"prefetch": False}, "prefetch .* got False"),
-    ({"shuffle": "no"}, "shuffle must be True or False, got 'no'"), ({"shuffle": np.nan}, "shuffle .* got nan"),
-    ({"shuffle": 0}, "shuffle .* got 0"), ({"drop_last": "x"}, "drop_last must be True or False, got 'x'"),
-    ({"drop_last": None}, "drop_last .* got None"),
-    ({"transform": 3}, r"called as transform\(images, rng\), got 3"),
-    ({"transform": lambda images: images}, r"called as transform\(images, rng\), .*\(images\) cannot be: too many"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 2.0}, "batch_size must be a whole number, got 2.0"),
+        ({"batch_size": True}, "got True"),
+        ({"batch_size": "8"}, "got '8'"),
+        ({"batch_size": None}, "got None"),
+        ({"seed": 0.5}, "seed must be a whole number, got 0.5"),
+        ({"seed": True}, "seed .* got True"),
+        ({"seed": None}, "seed .* got None"),
+        ({"prefetch": 1.5}, "prefetch must be a whole number, got 1.5"),
+        ({"prefetch": False}, "prefetch .* got False"),
+        ({"shuffle": "no"}, "shuffle must be True or False, got 'no'"),
+        ({"shuffle": np.nan}, "shuffle .* got nan"),
+        ({"shuffle": 0}, "shuffle .* got 0"),
+        ({"drop_last": "x"}, "drop_last must be True or False, got 'x'"),
+        ({"drop_last": None}, "drop_last .* got None"),
+        ({"transform": 3}, r"called as transform\(images, rng\), got 3"),
+        ({"transform": lambda images: images}, r"called as transform\(images, rng\), .*\(images\) cannot be: too many"),
+    ],
+)
 def test_a_setting_of_the_wrong_kind_is_refused(dataset, settings, message):
     with pytest.raises(OptionError, match=message):
         data.Loader(dataset, **{"batch_size": 8, **settings})
@@ -201,6 +229,7 @@ def test_manual_seed_decides_the_order_of_a_dataloader_and_a_seed_wins(dataset):
     def order(manual, **settings):
         minires.manual_seed(manual)
         return next(iter(data.DataLoader(dataset, 50, shuffle=True, **settings)))[1].tolist()
+
     assert order(3) == order(3)
     assert order(3) != order(4)
     assert order(3, seed=7) == order(4, seed=7)
@@ -217,8 +246,20 @@ def test_a_dataloader_takes_a_batch_size_above_the_length(dataset):
 
 
 def test_the_defaults_of_torchs_other_arguments_are_accepted(dataset):
-    loader = data.DataLoader(dataset, 8, None, num_workers=0, pin_memory=False, drop_last=True, collate_fn=None, sampler=None,
-                             timeout=0, worker_init_fn=None, persistent_workers=False, generator=None)
+    loader = data.DataLoader(
+        dataset,
+        8,
+        None,
+        num_workers=0,
+        pin_memory=False,
+        drop_last=True,
+        collate_fn=None,
+        sampler=None,
+        timeout=0,
+        worker_init_fn=None,
+        persistent_workers=False,
+        generator=None,
+    )
     assert len(list(loader)) == len(loader) == 6
     assert loader.shuffle is False
 
@@ -272,7 +313,9 @@ def test_a_tuple_holds_columns_and_a_list_holds_elements():
     y = np.float32([[5, 6], [7, 8]])
     assert [part.tolist() for part in next(iter(data.DataLoader((x, y), 2)))] == [x.tolist(), y.tolist()]
     assert next(iter(data.DataLoader([x, y], 2))).tolist() == [x.tolist(), y.tolist()]
-    with pytest.raises(OptionError, match=r"a Loader takes .* or a tuple \(images, labels\), got .*; a DataLoader takes a list"):
+    with pytest.raises(
+        OptionError, match=r"a Loader takes .* or a tuple \(images, labels\), got .*; a DataLoader takes a list"
+    ):
         data.Loader([x, y], 2)
 
 
@@ -293,24 +336,41 @@ def test_a_transform_is_refused_where_the_first_part_of_an_element_is_a_tuple():
         next(iter(loader))
 
 
-@pytest.mark.parametrize(("element", "error", "message"), [
-    (lambda i: (i,) * (i + 1), DTypeError, r"Odd: dataset\[i\] must be .* such as \(image, label\), .* got tuple of 1 and tuple of 2"),
-    (lambda i: (i, i) if i else i, DTypeError, "Odd: .* got int and tuple of 2"),
-    (lambda i: (), DTypeError, "Odd: .* got tuple of 0"),
-    (lambda i: {"image": i}, DTypeError, "Odd: expected an array of numbers"),
-    (lambda i: (np.zeros(3 + i), i), ShapeError, "Odd: the elements have different shapes"),
-    (lambda i: (np.zeros(3), "cat"), DTypeError, "Odd: expected an array of numbers")])
+@pytest.mark.parametrize(
+    ("element", "error", "message"),
+    [
+        (
+            lambda i: (i,) * (i + 1),
+            DTypeError,
+            r"Odd: dataset\[i\] must be .* such as \(image, label\), .* got tuple of 1 and tuple of 2",
+        ),
+        (lambda i: (i, i) if i else i, DTypeError, "Odd: .* got int and tuple of 2"),
+        (lambda i: (), DTypeError, "Odd: .* got tuple of 0"),
+        (lambda i: {"image": i}, DTypeError, "Odd: expected an array of numbers"),
+        (lambda i: (np.zeros(3 + i), i), ShapeError, "Odd: the elements have different shapes"),
+        (lambda i: (np.zeros(3), "cat"), DTypeError, "Odd: expected an array of numbers"),
+    ],
+)
 def test_elements_that_make_no_batch_are_named(element, error, message):
     class Odd(Own):
         def __getitem__(self, i):
             return element(i)
+
     with pytest.raises(error, match=message):
         next(iter(data.DataLoader(Odd(), 2)))
 
 
-@pytest.mark.parametrize(("name", "instead"), [
-    ("num_workers", "one thread makes `prefetch` batches ahead"), ("pin_memory", "leave it out"),
-    ("collate_fn", "transform="), ("sampler", r"data\.Subset"), ("generator", "seed="), ("worker_init_fn", "seed=")])
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("num_workers", "one thread makes `prefetch` batches ahead"),
+        ("pin_memory", "leave it out"),
+        ("collate_fn", "transform="),
+        ("sampler", r"data\.Subset"),
+        ("generator", "seed="),
+        ("worker_init_fn", "seed="),
+    ],
+)
 def test_an_argument_of_torch_that_is_not_here_says_what_to_use_instead(dataset, name, instead):
     with pytest.raises(OptionError, match=f"a DataLoader has no {name}: .*{instead}"):
         data.DataLoader(dataset, 8, **{name: 2})
@@ -330,12 +390,19 @@ def test_what_is_no_data_set_is_refused(what):
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
-@pytest.mark.parametrize(("returned", "message"), [
-    (None, "it returned None"), ([1, 2], r"it returned \[1, 2\]"), (np.zeros(7), r"it returned an array \(7,\)"),
-    (np.float32(1), r"an array \(\)")])
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, "it returned None"),
+        ([1, 2], r"it returned \[1, 2\]"),
+        (np.zeros(7), r"it returned an array \(7,\)"),
+        (np.float32(1), r"an array \(\)"),
+    ],
+)
 def test_a_transform_that_returns_no_batch_is_named(dataset, prefetch, returned, message):
     def broken(images, rng):
         return returned
+
     with pytest.raises(OptionError, match=rf"the transform .*broken must return an array of 8 images .*{message}"):
         next(iter(data.Loader(dataset, 8, transform=broken, prefetch=prefetch)))
 
@@ -347,6 +414,7 @@ def test_where_no_thread_can_start_the_batches_are_the_same(dataset, monkeypatch
 
     def start(thread):
         raise RuntimeError("can't start new thread")
+
     monkeypatch.setattr(threading.Thread, "start", start)
     for (a, b), (c, d) in zip(loader.epoch(1), whole, strict=True):
         np.testing.assert_array_equal(a, c)
@@ -356,6 +424,7 @@ def test_where_no_thread_can_start_the_batches_are_the_same(dataset, monkeypatch
 def test_an_exception_in_the_thread_keeps_its_traceback(dataset):
     def divide(images, rng):
         return 1 / 0
+
     with pytest.raises(ZeroDivisionError) as error:
         list(data.Loader(dataset, 8, transform=divide))
     assert error.traceback[-1].name == "divide"
@@ -365,14 +434,17 @@ def test_an_exception_in_the_thread_keeps_its_traceback(dataset):
 @pytest.mark.parametrize("taken", [0, 1, 3, 7])
 def test_a_process_that_is_forked_within_an_epoch_gets_the_rest_of_the_batches(dataset, taken):
     """A data set of 50 in batches of 8: the forked process tells by a pipe which labels it got."""
-    code = (f"import os\nimport numpy as np\nfrom minires import data\nimages = np.zeros((50, 1, 1, 1), np.uint8)\n"
-            f"iterator = iter(data.DataLoader((images, np.arange(50)), 8))\n"
-            f"for _ in range({taken}): next(iterator)\n"
-            "pid = os.fork()\nif pid: os.waitpid(pid, 0)\n"
-            "print([label for _, labels in iterator for label in labels.tolist()], flush=True)\n"
-            "if not pid: os._exit(0)")
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=50,
-                          check=False)
+    code = (
+        f"import os\nimport numpy as np\nfrom minires import data\nimages = np.zeros((50, 1, 1, 1), np.uint8)\n"
+        f"iterator = iter(data.DataLoader((images, np.arange(50)), 8))\n"
+        f"for _ in range({taken}): next(iterator)\n"
+        "pid = os.fork()\nif pid: os.waitpid(pid, 0)\n"
+        "print([label for _, labels in iterator for label in labels.tolist()], flush=True)\n"
+        "if not pid: os._exit(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=50, check=False
+    )
     assert (done.stdout, done.stderr) == (f"{list(range(8 * taken, 50))}\n" * 2, "")
 
 

@@ -48,16 +48,25 @@ def test_the_centre_is_cut_out(tmp_path):
 def test_a_long_thin_picture_is_cut_before_it_is_scaled(tmp_path, monkeypatch):
     path = saved(tmp_path / "thin.png", Image.new("RGB", (1, 500), (200, 100, 50)))
     whole, asked = Image.Image.resize, []
-    monkeypatch.setattr(Image.Image, "resize", lambda picture, size, *args, **kwargs:
-                        asked.append(tuple(size)) or whole(picture, size, *args, **kwargs))
+    monkeypatch.setattr(
+        Image.Image,
+        "resize",
+        lambda picture, size, *args, **kwargs: asked.append(tuple(size)) or whole(picture, size, *args, **kwargs),
+    )
     assert (read_image(path, 16)[:, 0, 0] == (200, 100, 50)).all()
     assert asked == [(16, 16)]
 
 
-@pytest.mark.parametrize(("name", "picture"), [
-    ("16.png", RAMP), ("16.tif", RAMP), ("big-endian.tif", RAMP.astype(">u2")),
-    ("8.png", (RAMP >> 8).astype(np.uint8)), ("float.tif", (RAMP / 65535).astype(np.float32)),
-])
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [
+        ("16.png", RAMP),
+        ("16.tif", RAMP),
+        ("big-endian.tif", RAMP.astype(">u2")),
+        ("8.png", (RAMP >> 8).astype(np.uint8)),
+        ("float.tif", (RAMP / 65535).astype(np.float32)),
+    ],
+)
 def test_greys_stay_what_they_are(tmp_path, name, picture):
     pixels = read_image(saved(tmp_path / name, picture), 64).astype(float)
     assert np.abs(pixels - RAMP / 257).max() <= 1
@@ -80,9 +89,14 @@ def tag(number, value):
     return struct.pack("<HHIHH", number, 3, 1, value, 0)
 
 
-@pytest.mark.parametrize(("old", "new", "stored", "shown"), [
-    (tag(262, 1), tag(262, 0), 0xFFFF, 0), (tag(262, 1), tag(262, 0), 0, 255),  # photometric 0: white is zero
-    (tag(258, 16), tag(258, 12), 0xFFFF, 255)])  # 12 bits a pixel, packed
+@pytest.mark.parametrize(
+    ("old", "new", "stored", "shown"),
+    [
+        (tag(262, 1), tag(262, 0), 0xFFFF, 0),
+        (tag(262, 1), tag(262, 0), 0, 255),  # photometric 0: white is zero
+        (tag(258, 16), tag(258, 12), 0xFFFF, 255),
+    ],
+)  # 12 bits a pixel, packed
 def test_a_tiff_says_itself_which_grey_is_white(tmp_path, old, new, stored, shown):
     path = saved(tmp_path / "a.tif", np.full((8, 8), stored, np.uint16))
     content = path.read_bytes()
@@ -91,23 +105,45 @@ def test_a_tiff_says_itself_which_grey_is_white(tmp_path, old, new, stored, show
     assert (read_image(path, 8) == shown).all()
 
 
-@pytest.mark.parametrize(("picture", "message"), [
-    (np.full((9, 9), 7, np.int32), "whole numbers of 32 bits or with a sign"),
-    (np.full((9, 9), 200, np.float32), r"floats from 200 to 200 instead of 0 \(black\) to 1 \(white\); scale"),
-    (np.full((9, 9), -0.1, np.float32), "floats from -0.1"),
-    (np.full((9, 9), np.nan, np.float32), "odd.tif holds"),
-    (np.where(np.eye(9) > 0, np.nan, 0.5).astype(np.float32), "odd.tif holds"),
-    (np.where(np.arange(81).reshape(9, 9) == 40, np.nan, 0.5).astype(np.float32), "odd.tif holds NaN or infinite values"),
-])
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.full((9, 9), 7, np.int32), "whole numbers of 32 bits or with a sign"),
+        (np.full((9, 9), 200, np.float32), r"floats from 200 to 200 instead of 0 \(black\) to 1 \(white\); scale"),
+        (np.full((9, 9), -0.1, np.float32), "floats from -0.1"),
+        (np.full((9, 9), np.nan, np.float32), "odd.tif holds"),
+        (np.where(np.eye(9) > 0, np.nan, 0.5).astype(np.float32), "odd.tif holds"),
+        (
+            np.where(np.arange(81).reshape(9, 9) == 40, np.nan, 0.5).astype(np.float32),
+            "odd.tif holds NaN or infinite values",
+        ),
+    ],
+)
 def test_greys_that_do_not_say_what_is_white_are_refused(tmp_path, picture, message):
     with pytest.raises(DataError, match=message):
         read_image(saved(tmp_path / "odd.tif", picture), 9)
 
 
-@pytest.mark.parametrize(("mode", "name"), [
-    ("L", "a.png"), ("RGBA", "a.png"), ("LA", "a.png"), ("P", "a.png"), ("P", "a.gif"), ("1", "a.png"), ("1", "a.pbm"),
-    ("CMYK", "a.tif"), ("YCbCr", "a.jpg"), ("CMYK", "a.jpg"), ("RGB", "a.bmp"), ("RGB", "a.webp"), ("RGB", "a.tiff"),
-    ("RGB", "a.JPEG"), ("RGB", "a.ppm")])
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [
+        ("L", "a.png"),
+        ("RGBA", "a.png"),
+        ("LA", "a.png"),
+        ("P", "a.png"),
+        ("P", "a.gif"),
+        ("1", "a.png"),
+        ("1", "a.pbm"),
+        ("CMYK", "a.tif"),
+        ("YCbCr", "a.jpg"),
+        ("CMYK", "a.jpg"),
+        ("RGB", "a.bmp"),
+        ("RGB", "a.webp"),
+        ("RGB", "a.tiff"),
+        ("RGB", "a.JPEG"),
+        ("RGB", "a.ppm"),
+    ],
+)
 def test_every_kind_of_colour_becomes_rgb_as_torchvision_makes_it(tmp_path, mode, name):
     """torchvision's default loader: picture.convert("RGB"); so alpha is left out, not laid on white."""
     path = saved(tmp_path / name, Image.fromarray(COLOURS[:20]).convert(mode))
@@ -130,8 +166,16 @@ def test_a_picture_stands_as_its_camera_was_held(tmp_path, orientation, name):
     exif[0x0112] = orientation
     path = saved(tmp_path / name, COLOURS[:20], exif=exif, **({"lossless": True} if name == "a.webp" else {}))
     stored = COLOURS[:20]
-    shown = {1: stored, 2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1], 5: stored.transpose(1, 0, 2),
-             6: np.rot90(stored, -1), 7: stored[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(stored)}
+    shown = {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.transpose(1, 0, 2),
+        6: np.rot90(stored, -1),
+        7: stored[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(stored),
+    }
     np.testing.assert_array_equal(read_image(path, 20), shown[orientation].transpose(2, 0, 1))
 
 
@@ -157,8 +201,11 @@ def test_a_damaged_exif_block_spoils_no_picture(tmp_path):
 def test_whatever_a_damaged_exif_block_raises_the_picture_is_shown_as_stored(tmp_path, monkeypatch, error):
     def damaged(picture):
         raise error("damaged")
+
     monkeypatch.setattr(Image.Image, "getexif", damaged)
-    np.testing.assert_array_equal(read_image(saved(tmp_path / "a.ppm", COLOURS[:20]), 20), COLOURS[:20].transpose(2, 0, 1))
+    np.testing.assert_array_equal(
+        read_image(saved(tmp_path / "a.ppm", COLOURS[:20]), 20), COLOURS[:20].transpose(2, 0, 1)
+    )
 
 
 @pytest.mark.parametrize(("kind", "orientation"), [("TIFF", 1), ("JPEG", 6), ("PNG", 6)])
@@ -185,6 +232,7 @@ def test_what_is_no_picture_is_named(tmp_path, content):
 def test_formats_that_start_other_programs_are_no_pictures(tmp_path, monkeypatch):
     def start(*args, **kwargs):
         raise AssertionError("a program was started")
+
     monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.setattr(os, "system", start)
     path = saved(tmp_path / "a.eps", COLOURS)
@@ -210,25 +258,35 @@ def test_what_is_no_regular_file_is_never_opened(tmp_path):
                 read_image(path)
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda path: None, "odd.png cannot be read: No such file"),
-    (lambda path: os.symlink(path, path), "odd.png cannot be read: Too many levels"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "odd.png cannot be read: No such file"),
+        (lambda path: os.symlink(path, path), "odd.png cannot be read: Too many levels"),
+    ],
+)
 def test_a_missing_file_is_named(tmp_path, make, message):
     make(tmp_path / "odd.png")
     with pytest.raises(DataError, match=message):
         read_image(tmp_path / "odd.png")
 
 
-@pytest.mark.parametrize(("error", "said"), [
-    (MemoryError(), "MemoryError"), (RecursionError("deep"), "deep"), (AssertionError(), "AssertionError"),
-    (PermissionError(13, "Permission denied"), r"\[Errno 13\] Permission denied")])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "MemoryError"),
+        (RecursionError("deep"), "deep"),
+        (AssertionError(), "AssertionError"),
+        (PermissionError(13, "Permission denied"), r"\[Errno 13\] Permission denied"),
+    ],
+)
 @pytest.mark.parametrize("step", ["open", "load", "resize"])
 def test_whatever_a_decoder_raises_names_the_file(tmp_path, monkeypatch, step, error, said):
     path = saved(tmp_path / "a.png", COLOURS)
 
     def fail(*args, **kwargs):
         raise error
+
     monkeypatch.setattr(*((Image, step) if step == "open" else (PngImageFile, step)), fail)
     with pytest.raises(DataError, match=rf"a\.png cannot be read as a picture: {said}$"):
         read_image(path)
@@ -254,10 +312,14 @@ def test_a_file_of_too_many_bytes_is_not_opened(tmp_path, monkeypatch):
 
 def png(width, height, *chunks):
     """A PNG header for a picture of 8-bit greys, and chunks after it."""
+
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, content) for kind, content in (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), *chunks, (b"IEND", b"")))
+
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(kind, content)
+        for kind, content in ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), *chunks, (b"IEND", b""))
+    )
 
 
 @pytest.mark.parametrize(("width", "height"), [(9_470, 9_470), (12_000, 12_000), (30_000, 30_000)])
@@ -286,6 +348,7 @@ def test_a_size_is_a_whole_number(size):
 
 # Damaged files
 
+
 def samples():
     """{name: bytes} of small pictures: every format, and the kinds of each that are decoded in ways of their own."""
     rgb = Image.fromarray(COLOURS)
@@ -298,6 +361,7 @@ def samples():
         file = io.BytesIO()
         picture.save(file, kind, **options)
         made[name] = file.getvalue()
+
     more = {"save_all": True, "append_images": [rgb.rotate(180)]}
     add("exif.jpg", rgb, "JPEG", exif=exif)
     add("progressive.jpg", rgb, "JPEG", progressive=True)
@@ -339,7 +403,7 @@ def damaged(content, rng):
     elif kind == 3:
         content[at:at] = rng.bytes(int(rng.integers(1, 40)))
     else:
-        del content[at:at + int(rng.integers(1, 30))]
+        del content[at : at + int(rng.integers(1, 30))]
     return content
 
 

@@ -52,6 +52,7 @@ def test_a_report_holds_what_was_printed(small, tmp_path, capsys):
 @needs_gpu
 def test_a_wrong_value_and_a_wrong_gradient_are_found(small, tmp_path, monkeypatch, capsys):
     from minires.kernels import device
+
     right = device.relu_dx
     monkeypatch.setattr(device, "relu_dx", lambda dy, y: right(dy, y) * 1.001)
     assert main([*OPS, "--small", "--json", str(tmp_path / "report.json")]) == 1
@@ -61,11 +62,13 @@ def test_a_wrong_value_and_a_wrong_gradient_are_found(small, tmp_path, monkeypat
 @needs_gpu
 def test_two_answers_to_one_question_are_found(small, tmp_path, monkeypatch):
     from minires.kernels import device
+
     right, calls = device.relu, []
 
     def raced(x):
         calls.append(x)
         return right(x) * (1 + 1e-7 * (len(calls) % 2))
+
     monkeypatch.setattr(device, "relu", raced)
     assert main(["relu", "--small", "--json", str(tmp_path / "report.json")]) == 1
     assert not json.loads((tmp_path / "report.json").read_text())["values"]["relu"]["same bits twice"]
@@ -77,6 +80,7 @@ def test_what_a_gpu_refuses_is_reported_and_the_rest_goes_on(small, tmp_path, mo
 
     def refused(*arrays):
         raise RuntimeError("CUDA_ERROR_ILLEGAL_ADDRESS")
+
     monkeypatch.setattr(device, "relu", refused)
     monkeypatch.setattr(device, "add_relu", refused)  # what a block ends in
     assert main([*OPS, "--small", "--json", str(tmp_path / "report.json")]) == 1
@@ -92,6 +96,7 @@ def test_a_stopped_check_keeps_what_it_has_found(small, tmp_path, monkeypatch, c
 
     def stop(*arguments):
         raise KeyboardInterrupt
+
     monkeypatch.setattr("minires.gpucheck.__main__.training_parts", stop)
     assert main(["relu", "--small", "--json", str(tmp_path / "report.json")]) == 130
     assert json.loads((tmp_path / "report.json").read_text())["gradients"]["relu"]["passed"]

@@ -50,8 +50,10 @@ def test_some_rows_are_left_over_by_the_stride():
     for seed in range(10):
         x, w, _ = cases_of("conv2d", seed)[1].arrays
         s = cases_of("conv2d", seed)[1].static
-        left += sum((n + 2 * p - d * (k - 1) - 1) % t > 0 for n, k, t, p, d in
-                    zip(x.shape[2:], w.shape[2:], s["stride"], s["padding"], s["dilation"]))
+        left += sum(
+            (n + 2 * p - d * (k - 1) - 1) % t > 0
+            for n, k, t, p, d in zip(x.shape[2:], w.shape[2:], s["stride"], s["padding"], s["dilation"])
+        )
     assert left >= 10
 
 

@@ -36,12 +36,19 @@ def test_the_tables_are_plain_when_piped_and_fit_a_terminal(whole):
     assert all(len(line) <= 80 for line in tables)
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["--seeds", "1", "--bugs"], "--seeds means nothing with --bugs"), (["--paths", "--bugs"], "--bugs means nothing with --paths"),
-    (["--model", "resnet8"], "--model means nothing with the check of ops"), (["--list", "relu"], "the name 'relu' means nothing with --list"),
-    (["relu", "--timeout", "1"], "--timeout means nothing"), (["relu", "--plot", "x.png", "--bugs"], "--bugs means nothing with --plot"),
-    (["work.py:relu", "--plot", "x.png"], "--plot means nothing with a function in a file"), (["--op", "relu", "--list"], "the name 'relu'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seeds", "1", "--bugs"], "--seeds means nothing with --bugs"),
+        (["--paths", "--bugs"], "--bugs means nothing with --paths"),
+        (["--model", "resnet8"], "--model means nothing with the check of ops"),
+        (["--list", "relu"], "the name 'relu' means nothing with --list"),
+        (["relu", "--timeout", "1"], "--timeout means nothing"),
+        (["relu", "--plot", "x.png", "--bugs"], "--bugs means nothing with --plot"),
+        (["work.py:relu", "--plot", "x.png"], "--plot means nothing with a function in a file"),
+        (["--op", "relu", "--list"], "the name 'relu'"),
+    ],
+)
 def test_a_flag_that_would_be_ignored_is_refused(capsys, arguments, said):
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
@@ -77,16 +84,19 @@ def test_quiet_prints_what_failed_and_one_line(capsys, monkeypatch):
     assert capsys.readouterr().out.count("\n") == 4
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["conv3d"], "gradcheck: there is no op 'conv3d'; did you mean conv2d?"),
-    (["--op", "conv3d"], "gradcheck: there is no op 'conv3d'"),
-    (["--bugs", "conv3d"], "gradcheck: there is no op 'conv3d'"),
-    (["relu", "abs", "--plot", "x.png"], "gradcheck: --plot draws one op: name it"),
-    (["relu", "--like", "relu"], "gradcheck: --like, --json and --gradescope go with a function"),
-    (["relu", "x.py:relu"], "gradcheck: name either ops or functions in files, not both"),
-    (["relu", "--paths"], "gradcheck: --paths shows a network (--model), not the op relu"),
-    (["--paths", "--variant", "v1"], "gradcheck: resnet20 has no bottlenecks, so no variant; resnet50 has"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["conv3d"], "gradcheck: there is no op 'conv3d'; did you mean conv2d?"),
+        (["--op", "conv3d"], "gradcheck: there is no op 'conv3d'"),
+        (["--bugs", "conv3d"], "gradcheck: there is no op 'conv3d'"),
+        (["relu", "abs", "--plot", "x.png"], "gradcheck: --plot draws one op: name it"),
+        (["relu", "--like", "relu"], "gradcheck: --like, --json and --gradescope go with a function"),
+        (["relu", "x.py:relu"], "gradcheck: name either ops or functions in files, not both"),
+        (["relu", "--paths"], "gradcheck: --paths shows a network (--model), not the op relu"),
+        (["--paths", "--variant", "v1"], "gradcheck: resnet20 has no bottlenecks, so no variant; resnet50 has"),
+    ],
+)
 def test_what_cannot_run_gives_exit_status_2_and_one_line(capsys, arguments, message):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
@@ -95,12 +105,25 @@ def test_what_cannot_run_gives_exit_status_2_and_one_line(capsys, arguments, mes
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--samples", "0"], ["--samples", "-1"], ["--samples", "1.5"], ["--seeds", "0"], ["--backend", "tpu"],
-    ["--seed", "-1"], ["--seed", "x"], ["--paths", "--batch-size", "0"], ["--json", ""], ["--gradescope", ""],
-    ["--plot", ""], ["--paths", "--dataset", ""], ["--like", ""],
-    *(["--timeout", text] for text in ("-1", "0", "nan", "inf", "1e300", "soon")),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--samples", "0"],
+        ["--samples", "-1"],
+        ["--samples", "1.5"],
+        ["--seeds", "0"],
+        ["--backend", "tpu"],
+        ["--seed", "-1"],
+        ["--seed", "x"],
+        ["--paths", "--batch-size", "0"],
+        ["--json", ""],
+        ["--gradescope", ""],
+        ["--plot", ""],
+        ["--paths", "--dataset", ""],
+        ["--like", ""],
+        *(["--timeout", text] for text in ("-1", "0", "nan", "inf", "1e300", "soon")),
+    ],
+)
 def test_impossible_options_are_refused_in_one_line_that_names_them(capsys, arguments):
     with pytest.raises(SystemExit) as exit:
         main(arguments)
@@ -116,8 +139,10 @@ def test_list_names_the_ops(capsys):
 
 
 def test_the_module_runs_as_a_command_and_its_exit_status_is_mains():
-    run = [subprocess.run([sys.executable, "-m", "minires.gradcheck", op], capture_output=True, text=True)
-           for op in ("neg", "conv3d")]
+    run = [
+        subprocess.run([sys.executable, "-m", "minires.gradcheck", op], capture_output=True, text=True)
+        for op in ("neg", "conv3d")
+    ]
     assert [r.returncode for r in run] == [0, 2]
     assert "9 of 9 cases passed" in run[0].stdout
     assert run[1].stderr.startswith("gradcheck: there is no op 'conv3d'")
@@ -143,6 +168,7 @@ def test_many_seeds_find_no_false_alarm_and_would_show_one(capsys, monkeypatch):
 def test_control_c_is_one_line_and_status_130(capsys, monkeypatch):
     def interrupted(*args, **settings):
         raise KeyboardInterrupt
+
     monkeypatch.setattr("minires.gradcheck.__main__.full_check", interrupted)
     assert main([]) == 130
     assert capsys.readouterr().err == "\ngradcheck: stopped\n"
@@ -157,6 +183,7 @@ def test_a_plot_of_error_against_step_is_written(tmp_path, capsys):
 
 def test_the_v_curve_is_what_theory_says():
     from minires.gradcheck.checks.step_size import STEPS, errors_by_step
+
     errors = errors_by_step("batch_norm")
     assert errors["complex step"][STEPS < 1e-9].max() < 2e-15
     assert 1e-13 < errors["2-point"].min() < 1e-10
@@ -180,13 +207,20 @@ def sigmoid(x):
 
 def command(folder, *arguments, **options):
     (folder / "work.py").write_text(SIGMOID)
-    return subprocess.Popen([sys.executable, "-m", "minires.gradcheck", *arguments], text=True, cwd=folder,
-                            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options})
+    return subprocess.Popen(
+        [sys.executable, "-m", "minires.gradcheck", *arguments],
+        text=True,
+        cwd=folder,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+    )
 
 
 def passed_in(path):
-    return [report["passed"] for result in json.loads(path.read_text(encoding="utf-8"))["results"]
-            for report in result["reports"]]
+    return [
+        report["passed"]
+        for result in json.loads(path.read_text(encoding="utf-8"))["results"]
+        for report in result["reports"]
+    ]
 
 
 def test_results_are_written_even_if_the_console_cannot_show_them(tmp_path):
@@ -200,16 +234,25 @@ def test_results_are_written_even_if_the_console_cannot_show_them(tmp_path):
 
 
 def test_letters_that_the_console_does_not_have_lose_no_results(tmp_path):
-    run = command(tmp_path, "work.py:sigmoid", "--json", "r.json", "--samples", "1",
-                  env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    run = command(
+        tmp_path,
+        "work.py:sigmoid",
+        "--json",
+        "r.json",
+        "--samples",
+        "1",
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
     out, err = run.communicate(timeout=120)
     assert (run.returncode, err) == (1, "")
     assert "0 of 3 cases passed" in out
     assert passed_in(tmp_path / "r.json") == [False] * 3
 
 
-@pytest.mark.parametrize(("flag", "words"), [
-    ("--json", ["work.py:relu"]), ("--gradescope", ["work.py:relu"]), ("--plot", ["relu"]), ("--plot", ["--paths"])])
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [("--json", ["work.py:relu"]), ("--gradescope", ["work.py:relu"]), ("--plot", ["relu"]), ("--plot", ["--paths"])],
+)
 def test_a_file_that_cannot_be_written_is_named_in_one_line_before_the_work(tmp_path, monkeypatch, capsys, flag, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "work.py").write_text("raise AssertionError('it was loaded')")
@@ -222,8 +265,10 @@ def test_a_file_that_cannot_be_written_is_named_in_one_line_before_the_work(tmp_
 @pytest.mark.parametrize("words", [["relu"], ["--paths"]])
 def test_an_ending_that_is_no_picture_is_refused_before_the_work(capsys, words):
     assert main([*words, "--plot", "steps.docx"]) == 2
-    assert capsys.readouterr() == ("", "gradcheck: steps.docx: a figure can be png, svg, pdf, jpg, jpeg or webp, by the "
-                                   "file's ending, not 'docx'\n")
+    assert capsys.readouterr() == (
+        "",
+        "gradcheck: steps.docx: a figure can be png, svg, pdf, jpg, jpeg or webp, by the file's ending, not 'docx'\n",
+    )
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is Linux's /dev/full")
@@ -259,11 +304,12 @@ def test_ops_are_checked_on_a_gpu(capsys):
 
 
 @needs_gpu
-@pytest.mark.parametrize("arguments", [
-    ["relu", "--seeds", "1"], ["--paths", "-q", "--model", "resnet8", "--batch-size", "4"],
-])
+@pytest.mark.parametrize(
+    "arguments", [["relu", "--seeds", "1"], ["--paths", "-q", "--model", "resnet8", "--batch-size", "4"]]
+)
 def test_seeds_and_paths_run_where_the_backend_says(arguments, monkeypatch):
     from minires.kernels import device
+
     right = device.relu_dx
     command = [*arguments, "--backend", "cupy"]
     assert main(command) == 0

@@ -18,6 +18,6 @@ def test_every_folder_is_one_of_the_parts():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_part_imports_only_from_the_parts_before_it(path):
-    later = PARTS[PARTS.index(path.parent.name) + 1:]
+    later = PARTS[PARTS.index(path.parent.name) + 1 :]
     imported = re.findall(r"minires\.gradcheck\.(\w+)", path.read_text(encoding="utf-8"))
     assert not set(imported) & {*later, "paths", "__main__"}

@@ -31,6 +31,7 @@ def test_a_resnet_is_drawn_beside_its_plain_twin(tmp_path, capsys):
 
 def test_a_wrong_branch_fails(capsys, monkeypatch):
     from minires import kernels
+
     right = kernels.conv_dx_dw
     monkeypatch.setattr(kernels, "conv_dx_dw", lambda *inputs: (1.001 * right(*inputs)[0], right(*inputs)[1]))
     assert main(["--paths", "-q", "--batch-size", "4", "--model", "resnet8"]) == 1
@@ -39,16 +40,18 @@ def test_a_wrong_branch_fails(capsys, monkeypatch):
 
 def test_a_model_in_another_spelling_is_the_same(capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr("minires.gradcheck.__main__.show_paths", lambda model, *args, **kwargs: asked.append(model) or True)
+    monkeypatch.setattr(
+        "minires.gradcheck.__main__.show_paths", lambda model, *args, **kwargs: asked.append(model) or True
+    )
     assert main(["--paths", "--model", "PreAct-ResNet20"]) == 0
     assert main(["--paths", "--model", "resnet9"]) == 0
     assert asked == ["preact_resnet20", "resnet9"]
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--model", "resnet9"], "there is no model 'resnet9'"),
-    (["--dataset", "nowhere"], "nowhere"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--model", "resnet9"], "there is no model 'resnet9'"), (["--dataset", "nowhere"], "nowhere")],
+)
 def test_what_cannot_be_shown_is_one_line(arguments, message, capsys):
     assert main(["--paths", *arguments]) == 2
     err = capsys.readouterr().err

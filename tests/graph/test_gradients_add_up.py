@@ -47,10 +47,21 @@ def test_a_new_array_that_an_op_returns_twice_is_nobodys_own():
     np.testing.assert_array_equal(f.grad, mask)
 
 
-@pytest.mark.parametrize("function", [
-    ops.residual_add, ops.add, ops.sub, lambda x, f: ops.add(x.reshape(3), f.T.reshape(3)), lambda x, f: x + x + f + f,
-    lambda x, f: ops.cat([x, f]), lambda x, f: ops.stack([x, f]), lambda x, f: x.sum() + f.mean(), lambda x, f: x.T,
-], ids=range(9))
+@pytest.mark.parametrize(
+    "function",
+    [
+        ops.residual_add,
+        ops.add,
+        ops.sub,
+        lambda x, f: ops.add(x.reshape(3), f.T.reshape(3)),
+        lambda x, f: x + x + f + f,
+        lambda x, f: ops.cat([x, f]),
+        lambda x, f: ops.stack([x, f]),
+        lambda x, f: x.sum() + f.mean(),
+        lambda x, f: x.T,
+    ],
+    ids=range(9),
+)
 def test_gradients_of_leaves_never_share_memory(function):
     x = leaf(3, 1)
     f = leaf(3, 1, seed=1)
@@ -144,20 +155,26 @@ def test_a_gradient_that_backward_made_is_kept_and_not_copied(own_ops):
         def backward(dy):
             made.append(2 * dy)
             return made[-1]
+
         return 2 * x, backward
+
     x = Tensor(np.ones(3), requires_grad=True)
     double(x).backward(np.ones(3))
     assert x.grad is made[0]
 
 
-@pytest.mark.parametrize("make", [
-    lambda x, f: ops.residual_add(x, f),                          # dy itself, twice
-    lambda x, f: ops.add(x, f),
-    lambda x, f: ops.reshape(x, shape=(6,)) + ops.reshape(f, shape=(6,)),  # views of dy
-    lambda x, f: ops.stack([x, f]),                               # parts of dy
-    lambda x, f: x * Tensor(np.ones((2, 3))) + f * 1.0,
-    lambda x, f: x + f + x,
-], ids=["residual", "add", "reshape", "stack", "mul", "twice"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x, f: ops.residual_add(x, f),  # dy itself, twice
+        lambda x, f: ops.add(x, f),
+        lambda x, f: ops.reshape(x, shape=(6,)) + ops.reshape(f, shape=(6,)),  # views of dy
+        lambda x, f: ops.stack([x, f]),  # parts of dy
+        lambda x, f: x * Tensor(np.ones((2, 3))) + f * 1.0,
+        lambda x, f: x + f + x,
+    ],
+    ids=["residual", "add", "reshape", "stack", "mul", "twice"],
+)
 def test_gradients_share_no_memory_with_one_another_nor_with_the_upstream(make):
     x, f = (Tensor(np.random.default_rng(i).standard_normal((2, 3)), requires_grad=True) for i in (0, 1))
     y = make(x, f)
@@ -166,7 +183,7 @@ def test_gradients_share_no_memory_with_one_another_nor_with_the_upstream(make):
     y.backward(upstream)
     arrays = [x.grad, f.grad, y.grad, upstream, x.data, f.data]
     for i, a in enumerate(arrays):
-        for b in arrays[i + 1:]:
+        for b in arrays[i + 1 :]:
             assert not np.may_share_memory(a, b)
 
 
@@ -176,6 +193,7 @@ def test_what_a_backward_or_a_hook_keeps_is_copied(own_ops):
     @minires.op
     def keeping(x):
         return x * 1, lambda dy: kept
+
     x = Tensor(np.ones(3), requires_grad=True)
     keeping(x).backward(np.ones(3))
     assert not np.may_share_memory(x.grad, kept)
@@ -195,10 +213,17 @@ def test_a_gradient_lies_in_memory_as_its_tensor_does():
     assert w.grad.strides == w.data.strides
 
 
-@pytest.mark.parametrize("function", [
-    lambda x: x * 3 + x.mean(), lambda x: 0.5 * x.sum() + x.sum().mean(), lambda x: x.relu() + x.sum(1, keepdim=True) * 2,
-    lambda x: x.relu() * x.mean((0, 1), keepdim=True).sigmoid(), lambda x: x + x.expand(3, 1) + x.amax(1, keepdim=True),
-], ids=range(5))
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * 3 + x.mean(),
+        lambda x: 0.5 * x.sum() + x.sum().mean(),
+        lambda x: x.relu() + x.sum(1, keepdim=True) * 2,
+        lambda x: x.relu() * x.mean((0, 1), keepdim=True).sigmoid(),
+        lambda x: x + x.expand(3, 1) + x.amax(1, keepdim=True),
+    ],
+    ids=range(5),
+)
 @pytest.mark.parametrize("n", [1, 3])
 def test_a_gradient_that_is_read_only_is_not_added_to_in_place(function, n):
     """np.broadcast_to gives such an array where nothing is stretched, as over one element."""

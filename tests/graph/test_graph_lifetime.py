@@ -70,7 +70,9 @@ def test_backward_frees_what_it_has_used():
 
 def test_a_thousand_training_steps_grow_memory_by_less_than_a_megabyte():
     rng = np.random.default_rng(0)
-    model = nn.Sequential(BasicBlock(4, 8, stride=2, rng=rng), nn.AdaptiveAvgPool2d(), nn.Flatten(), nn.Linear(8, 3, rng=rng))
+    model = nn.Sequential(
+        BasicBlock(4, 8, stride=2, rng=rng), nn.AdaptiveAvgPool2d(), nn.Flatten(), nn.Linear(8, 3, rng=rng)
+    )
     optimizer = optim.SGD(model.parameters(), 0.01, momentum=0.9)
     images = rng.standard_normal((2, 4, 5, 5), dtype=np.float32)
     labels = np.array([1, 2])
@@ -79,6 +81,7 @@ def test_a_thousand_training_steps_grow_memory_by_less_than_a_megabyte():
         optimizer.zero_grad()
         ops.cross_entropy(model(Tensor(images)), labels).backward()
         optimizer.step()
+
     gc.collect()
     gc.disable()
     try:

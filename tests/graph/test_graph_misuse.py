@@ -49,11 +49,18 @@ def test_an_upstream_gradient_of_another_shape_or_type_is_refused(upstream):
         (leaf(3) * 2.0).backward(upstream)
 
 
-@pytest.mark.parametrize("change", [
-    lambda w: w.__setitem__(0, 5.0), lambda w: w.copy_(0.0), lambda w: w.reshape(9).__setitem__(0, 5.0),
-    lambda w: w[0].__setitem__(1, 5.0), lambda w: w.detach().__setitem__(0, 5.0), lambda w: w.T.copy_(1.0),
-    lambda w: w.__isub__(1.0),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: w.__setitem__(0, 5.0),
+        lambda w: w.copy_(0.0),
+        lambda w: w.reshape(9).__setitem__(0, 5.0),
+        lambda w: w[0].__setitem__(1, 5.0),
+        lambda w: w.detach().__setitem__(0, 5.0),
+        lambda w: w.T.copy_(1.0),
+        lambda w: w.__isub__(1.0),
+    ],
+)
 def test_backward_notices_that_a_saved_array_was_changed_in_place(change):
     x = leaf(3, 3)
     w = leaf(3, 3, seed=1)
@@ -94,11 +101,14 @@ def test_a_change_between_forward_and_backward_is_noticed_or_harmless(name):
     several = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(call.raw).parameters.values())
 
     def forward(case):
-        inputs = [Tensor(np.array(a), requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a
-                  for a in case.arrays]
+        inputs = [
+            Tensor(np.array(a), requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a
+            for a in case.arrays
+        ]
         static = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in case.static.items()}
         y = call(inputs, **static) if several else call(*inputs, **static)
         return [*[t for t in inputs if isinstance(t, Tensor)], y], np.ones_like(y.data)
+
     for case in cases.cases_of(name):
         (*expected, y), dy = forward(case)
         if not y.requires_grad:

@@ -42,6 +42,7 @@ def test_a_hook_after_accumulation_finds_the_gradient_and_may_take_it_away():
 
     def take(t):
         t.grad = None
+
     x.register_post_accumulate_grad_hook(take)
     remove()
     x.sum().backward()

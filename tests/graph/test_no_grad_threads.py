@@ -13,10 +13,12 @@ from minires.errors import DTypeError
 
 def test_no_grad_ends_with_its_block_even_after_an_exception():
     x = leaf(3)
+
     @minires.no_grad()
     def fail():
         assert (x * 2.0).node is None
         raise KeyError
+
     with pytest.raises(KeyError):
         fail()
     assert (x * 2.0).requires_grad
@@ -27,6 +29,7 @@ def test_no_grad_decorates_without_brackets_too_and_keeps_the_name():
     def doubled(x):
         """Twice x"""
         return 2 * x
+
     x = Tensor(np.ones(2), requires_grad=True)
     assert (doubled(x).requires_grad, (2 * x).requires_grad) == (False, True)
     assert (doubled.__name__, doubled.__doc__) == ("doubled", "Twice x")
@@ -59,6 +62,7 @@ def test_the_steps_of_a_generator_record_nothing_and_what_lies_between_them_is_r
         finally:
             ended.append((4 * x).requires_grad)
         return 5 * x
+
     steps = minires.no_grad(steps) if bare else minires.no_grad()(steps)
     x = Tensor(np.ones(2), requires_grad=True)
     going = steps(x)
@@ -83,6 +87,7 @@ def test_no_grad_nests_and_decorates():
         with minires.no_grad():
             pass
         return x * 2.0
+
     assert not double().requires_grad
     assert not double().requires_grad
     assert (x * 2.0).requires_grad
@@ -105,6 +110,7 @@ def test_two_threads_differentiate_their_own_graphs():
             x.grad = None
             (x * x).sum().backward()
         results[k] = np.array_equal(x.grad, 2 * x.data)
+
     results = {}
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for thread in threads:
@@ -121,6 +127,7 @@ def test_two_threads_differentiate_networks_as_one_thread_does():
         model = models.resnet8(rng=seed)
         ops.cross_entropy(model(Tensor(images)), np.arange(8)).backward()
         found[seed] = [p.grad for p in model.parameters()]
+
     found = {}
     for seed in range(2):
         gradients(seed)
@@ -141,6 +148,7 @@ def test_threads_that_share_a_leaf_add_up_all_of_their_gradients():
     def work():
         for _ in range(300):
             (w * 1.0).sum().backward()
+
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -40,8 +40,16 @@ def test_a_formula_of_a_scalar_has_the_slope_that_calculus_says(backend):
 
 
 @pytest.mark.parametrize("shape", ONE_NUMBER)
-@pytest.mark.parametrize("function", [ops.relu, ops.abs, lambda x: ops.residual_add(x, x),
-                                      lambda x: ops.residual_add_relu(x, x), lambda x: ops.maximum(x, 0.0)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        ops.relu,
+        ops.abs,
+        lambda x: ops.residual_add(x, x),
+        lambda x: ops.residual_add_relu(x, x),
+        lambda x: ops.maximum(x, 0.0),
+    ],
+)
 def test_kernels_of_one_number_give_arrays(backend, function, shape):
     x = Tensor(np.full(shape, 1.5), requires_grad=True, device=backend.device)
     y = function(function(x) + function(x) + function(x))

@@ -9,8 +9,16 @@ from minires.arrays import channels_last
 from minires.kernels.cpu.winograd import transforms as axis
 
 
-@pytest.mark.parametrize(("outputs", "taps", "points"), [
-    (4, 3, [0, 1, -1, 2, -2]), (2, 3, [0, 1, -1]), (4, 2, [0, 1, -1, 2]), (2, 2, [0, 3]), (3, 5, [0, 1, -1, 2, -2, 0.5])])
+@pytest.mark.parametrize(
+    ("outputs", "taps", "points"),
+    [
+        (4, 3, [0, 1, -1, 2, -2]),
+        (2, 3, [0, 1, -1]),
+        (4, 2, [0, 1, -1, 2]),
+        (2, 2, [0, 3]),
+        (3, 5, [0, 1, -1, 2, -2, 0.5]),
+    ],
+)
 def test_toom_cook_makes_a_correlation(outputs, taps, points):
     rng = np.random.default_rng(0)
     x = rng.standard_normal(outputs + taps - 1)
@@ -26,21 +34,35 @@ def test_the_matrices_are_those_of_lavin_and_gray():
     BT = np.roll(BT, -1, axis=0)
     G = np.roll(G, -1, axis=0)
     AT = np.roll(AT, -1, axis=1)
-    np.testing.assert_array_equal(BT, [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
-                                       [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]])
-    np.testing.assert_allclose(24 * G, [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]],
-                               rtol=2**-52)
-    np.testing.assert_array_equal(AT, [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0],
-                                       [0, 1, -1, 8, -8, 1]])
+    np.testing.assert_array_equal(
+        BT,
+        [
+            [4, 0, -5, 0, 1, 0],
+            [0, -4, -4, 1, 1, 0],
+            [0, 4, -4, -1, 1, 0],
+            [0, -2, -1, 2, 1, 0],
+            [0, 2, -1, -2, 1, 0],
+            [0, 4, 0, -5, 0, 1],
+        ],
+    )
+    np.testing.assert_allclose(
+        24 * G, [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], rtol=2**-52
+    )
+    np.testing.assert_array_equal(
+        AT, [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+    )
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 3])
 def test_windows_of_fewer_outputs_take_the_first_positions_of_whole_ones(outputs):
     BT, A, G, AT = axis.matrices(np.dtype(np.float64), outputs)
     whole = axis.matrices(np.dtype(np.float64))
-    np.testing.assert_array_equal(G, whole[2][:outputs + 2])
-    np.testing.assert_array_equal(AT, whole[3][:outputs, :outputs + 2] * (np.arange(outputs + 2) > 0)
-                                  + np.eye(outputs)[:, -1:] * (np.arange(outputs + 2) == 0))  # ∞: the last output
+    np.testing.assert_array_equal(G, whole[2][: outputs + 2])
+    np.testing.assert_array_equal(
+        AT,
+        whole[3][:outputs, : outputs + 2] * (np.arange(outputs + 2) > 0)
+        + np.eye(outputs)[:, -1:] * (np.arange(outputs + 2) == 0),
+    )  # ∞: the last output
     np.testing.assert_array_equal(A, AT.T)
     rng = np.random.default_rng(0)
     x = rng.standard_normal(outputs + 2)
@@ -67,7 +89,7 @@ def test_windows_over_the_edge_of_a_map_meet_zeros(n, H, top, k, data):
     axis.transform(matrix, rows, start, out)
 
     padded = np.pad(x.transpose(0, 2, 3, 1).reshape(n, H, 6), ((0, 0), (top, 4 * count + k), (0, 0)))
-    windows = [padded[:, 4 * q:4 * q + k] for q in range(first, last)]
+    windows = [padded[:, 4 * q : 4 * q + k] for q in range(first, last)]
     np.testing.assert_allclose(out, np.stack([matrix @ window for window in windows], axis=1), atol=1e-13)
 
 

@@ -22,12 +22,18 @@ def _restored(monkeypatch):
 def matrix(*shape, seed=0, spare=0):
     """In memory whose rows are `spare` numbers longer."""
     rng = np.random.default_rng(seed)
-    return rng.standard_normal((*shape[:-1], shape[-1] + spare))[..., :shape[-1]]
+    return rng.standard_normal((*shape[:-1], shape[-1] + spare))[..., : shape[-1]]
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 300), SIZES, st.one_of(SIZES, st.sampled_from([96, 128, 192])), SMALL, st.integers(1, 20),
-       st.sampled_from([0, 3]))
+@given(
+    st.integers(0, 300),
+    SIZES,
+    st.one_of(SIZES, st.sampled_from([96, 128, 192])),
+    SMALL,
+    st.integers(1, 20),
+    st.sampled_from([0, 3]),
+)
 def test_pieces_make_the_same_product(M, K, N, small, least, spare):
     blas.SMALL, blas.LEAST, blas.MANY = small, least, 0
     a = matrix(M, K, spare=spare)
@@ -53,9 +59,18 @@ def test_a_stack_of_products_is_cut_alike(M, K, N, small):
     np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("M", "K", "N", "is_cut"), [
-    (12_544, 147, 64, True), (6_144, 27, 16, True), (3_072, 576, 64, True), (3_136, 64, 256, True), (3_136, 512, 128, True),
-    (784, 1024, 256, False), (196, 512, 2048, False)])
+@pytest.mark.parametrize(
+    ("M", "K", "N", "is_cut"),
+    [
+        (12_544, 147, 64, True),
+        (6_144, 27, 16, True),
+        (3_072, 576, 64, True),
+        (3_136, 64, 256, True),
+        (3_136, 512, 128, True),
+        (784, 1024, 256, False),
+        (196, 512, 2048, False),
+    ],
+)
 def test_pieces_are_small_where_they_should_be(monkeypatch, M, K, N, is_cut):
     sizes = []
     multiply = np.matmul
@@ -63,6 +78,7 @@ def test_pieces_are_small_where_they_should_be(monkeypatch, M, K, N, is_cut):
     def watched(a, b, out=None):
         sizes.append(a.shape[-2] * a.shape[-1] * b.shape[-1])
         return multiply(a, b, out=out)
+
     monkeypatch.setattr(np, "matmul", watched)
     blas.matmul(matrix(M, K), matrix(K, N), np.empty((M, N)))
     assert max(sizes) <= blas.SMALL if is_cut else max(sizes) == M * K * N

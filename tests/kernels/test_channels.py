@@ -77,7 +77,9 @@ def test_sums_have_the_same_bits_whichever_picture_comes_first():
 
 
 @pytest.mark.parametrize("laid_out", FORMATS)
-@pytest.mark.parametrize("shape", [(8, 16, 32, 32), (3, 5, 7, 9), (2, 70, 3, 3), (40, 3, 1, 1), (1, 1, 1, 2), (3, 8, 61, 70)])
+@pytest.mark.parametrize(
+    "shape", [(8, 16, 32, 32), (3, 5, 7, 9), (2, 70, 3, 3), (40, 3, 1, 1), (1, 1, 1, 2), (3, 8, 61, 70)]
+)
 @pytest.mark.parametrize("mean", [0, 1e6])
 def test_the_scatter_matrix_is_numpys_covariance(laid_out, shape, mean):
     x = laid_out((mean + np.random.default_rng(0).standard_normal(shape)).astype(np.float32))

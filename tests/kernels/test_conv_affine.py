@@ -19,7 +19,11 @@ PLACES = {  # kernel: x shape, w shape, stride and padding
     winograd: [((3, 64, 14, 13), (64, 64, 3, 3), 1, 1), ((2, 128, 9, 9), (256, 128, 3, 3), 1, 1)],
     fours: [((2, 8, 17, 18), (16, 8, 3, 3), 1, 1), ((4, 16, 21, 22), (16, 16, 3, 3), 1, 0)],
     wide: [((1, 32, 4, 4), (40, 32, 1, 1), 1, 0), ((1, 8, 5, 5), (64, 8, 3, 3), 2, 1)],
-    tiled: [((2, 16, 40, 41), (64, 16, 1, 1), 1, 0), ((2, 9, 30, 31), (24, 9, 5, 3), 2, 1), ((1, 3, 2, 900), (8, 3, 1, 1), 1, 0)],
+    tiled: [
+        ((2, 16, 40, 41), (64, 16, 1, 1), 1, 0),
+        ((2, 9, 30, 31), (24, 9, 5, 3), 2, 1),
+        ((1, 3, 2, 900), (8, 3, 1, 1), 1, 0),
+    ],
 }
 
 
@@ -49,7 +53,9 @@ def test_all_of_them_over_random_windows(choice, dtype, unit, win, seed):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize(("kernel", "place"), [(kernel, place) for kernel, places in PLACES.items() for place in places])
+@pytest.mark.parametrize(
+    ("kernel", "place"), [(kernel, place) for kernel, places in PLACES.items() for place in places]
+)
 def test_each_kernel_where_it_is_chosen(kernel, place, threads):
     x_shape, w_shape, stride, padding = place
     win = Window.of(x_shape, w_shape, stride, padding)

@@ -41,6 +41,7 @@ def spent(counters, do):
 def steps(counters):
     """Four training steps of ResNet-50 on small pictures: (spent, result, by layer kind, bytes in arrays), of each."""
     import cupy
+
     place = GPUS[0]
     pool = cupy.get_default_memory_pool()
     gc.collect()
@@ -57,12 +58,15 @@ def steps(counters):
         used, dxs = spent(counters, lambda: gradients(node, dy))
         kinds[f"{node.name} backward"] += used["launch"] + used["blas"]
         return dxs
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Node, "gradients", counted)
         for _ in range(4):
             images = channels_last(rng.standard_normal((2, 3, 33, 33), dtype=np.float32))
             kinds.clear()
-            used, result = spent(counters, lambda images=images: train_step(model, optimizer, place.array(images), labels))
+            used, result = spent(
+                counters, lambda images=images: train_step(model, optimizer, place.array(images), labels)
+            )
             assert all(isinstance(number, type(labels)) for number in result)  # arrays, for nobody waited
             loss, correct = map(float, result)
             del result
@@ -121,8 +125,14 @@ def test_blocks_compute_what_they_compute_with_numpy(place, dtype):
         t = Tensor(backend.array(channels_last(x)), requires_grad=True)
         y = block(t)
         y.backward(backend.array(upstream))
-        results.append({"y": y.data, "x": t.grad, **block.state_dict(),
-                        **{f"∂{name}": p.grad for name, p in block.named_parameters()}})
+        results.append(
+            {
+                "y": y.data,
+                "x": t.grad,
+                **block.state_dict(),
+                **{f"∂{name}": p.grad for name, p in block.named_parameters()},
+            }
+        )
     for name, expected in results[0].items():
         found = host(results[1][name])
         assert found.dtype == expected.dtype
@@ -135,6 +145,7 @@ def test_blocks_compute_what_they_compute_with_numpy(place, dtype):
 def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
     """As it does where a map has more pixels than a GPU has threads."""
     from minires.kernels.device import norm
+
     monkeypatch.setattr(norm, "BLOCKS", blocks)
     rng = np.random.default_rng(0)
     x, dy = (channels_last(rng.standard_normal((3, 30, 40, 41))) for _ in range(2))
@@ -142,7 +153,12 @@ def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
     by_channel, n, u = (0, 2, 3), x.size // 30, 2.0**-53
     db, dw = place.normalize_sums(dy, x, mean, 1 / var)
     x_hat = (x - mean.reshape(1, -1, 1, 1)) / var.reshape(1, -1, 1, 1)
-    for found, terms in ((n * mean, x), (n * var, (x - x.mean(axis=by_channel, keepdims=True)) ** 2), (db, dy), (dw, dy * x_hat)):
+    for found, terms in (
+        (n * mean, x),
+        (n * var, (x - x.mean(axis=by_channel, keepdims=True)) ** 2),
+        (db, dy),
+        (dw, dy * x_hat),
+    ):
         # 64 additions, some four roundings of a term, and what stands beside it has some of its own
         assert np.all(np.abs(found - terms.sum(axis=by_channel)) <= 80 * u * np.abs(terms).sum(axis=by_channel))
 
@@ -163,7 +179,9 @@ def test_a_logit_that_is_not_finite_makes_the_loss_nan(backend, where, value):
     logits = np.zeros((2, 70), np.float32)
     logits[1, where] = value
     with np.errstate(invalid="ignore"):
-        found = ops.cross_entropy(Tensor(backend.array(logits)), backend.array(np.array([3, 5])), reduction="none").numpy()
+        found = ops.cross_entropy(
+            Tensor(backend.array(logits)), backend.array(np.array([3, 5])), reduction="none"
+        ).numpy()
     assert found[0] == pytest.approx(np.log(70))
     assert np.isnan(found[1])
 
@@ -180,7 +198,11 @@ def every_kernel():
         device.conv(x, w, win), device.conv_dx(dy, w, win), device.conv_dw(dy, x, win)
         pool = Window.pool(x.shape, 2)
         y = device.max_pool(x, pool)
-        device.max_pool_dx(y, device.max_pool_argmax(x, y, pool), pool), device.avg_pool(x, pool), device.avg_pool_dx(y, pool)
+        (
+            device.max_pool_dx(y, device.max_pool_argmax(x, y, pool), pool),
+            device.avg_pool(x, pool),
+            device.avg_pool_dx(y, pool),
+        )
         device.add(x, x), device.add_relu(x, x), device.relu(x), device.relu_dx(x, x)
         gamma = np.ones(3, dtype)
         mean, var = device.mean_var(x)
@@ -197,6 +219,7 @@ def every_kernel():
         kernels.sgd(a, b, a, lr=0.1, momentum=0.9, dampening=0.0, weight_decay=0.0, nesterov=False, first=False)
         kernels.adam(a, b, a, b, lr=0.1, beta1=0.9, beta2=0.99, eps=1e-8, weight_decay=0.0, decoupled=True, t=1)
     from minires.kernels.device.launch import made
+
     return made
 
 
@@ -219,12 +242,14 @@ def test_every_kernel_compiles_for(architecture, every_kernel):
         compiled.add(name)
     on_device = "".join(p.read_text() for p in (ROOT / "kernels" / "device").glob("*.py"))
     written = set(re.findall(r"__global__ void (\w+)", on_device)) | {
-        f"minires_{name}" for name in re.findall(r'"(\w+)"\)\(|, "(\w+)"\),', on_device) for name in name if name}
+        f"minires_{name}" for name in re.findall(r'"(\w+)"\)\(|, "(\w+)"\),', on_device) for name in name if name
+    }
     assert written - compiled <= {"minires_float32", "minires_float64"}, "these were not compiled"
 
 
 def INCLUDES():
     import cupy
+
     folder = Path(cupy.__file__).parent
     own = folder / "_core" / "include"
     headers = [own, *own.glob("cupy/_cccl/*"), *(folder.parent / "nvidia").glob("*/include")]

@@ -26,12 +26,14 @@ def _restored(monkeypatch):
 @st.composite
 def windows(draw, groups=(1, 2, 3)):
     """A convolution that fits: sizes, and everything per axis."""
+
     def axis():
         kernel = draw(st.integers(1, 3))
         dilation = draw(st.integers(1, 2))
         padding = draw(st.integers(0, 2))
         least = max(1, dilation * (kernel - 1) + 1 - 2 * padding)
         return draw(st.integers(least, least + 4)), kernel, draw(st.integers(1, 3)), padding, dilation
+
     (H, KH, SH, PH, DH) = axis()
     (W, KW, SW, PW, DW) = axis()
     G = draw(st.sampled_from(groups))
@@ -62,7 +64,9 @@ def close(ours, exact, magnitude, unit):
     assert np.all(np.abs(ours - exact) <= 8 * unit * magnitude)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *BACKENDS], ids=["readable", "tiled", "wide", *map(repr, BACKENDS)])
+@pytest.mark.parametrize(
+    "kernel", [im2col, tiled, wide, *BACKENDS], ids=["readable", "tiled", "wide", *map(repr, BACKENDS)]
+)
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, U64), (np.float32, U32)])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
@@ -77,8 +81,11 @@ def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
     else:
         X, W, DY = x, w, dy
     exact = naive.conv(X, W, win), naive.conv_dx(DY, W, win), naive.conv_dw(DY, X, win)
-    bound = (naive.conv(sizes[0], sizes[1], win), naive.conv_dx(sizes[2], sizes[1], win),
-             naive.conv_dw(sizes[2], sizes[0], win))
+    bound = (
+        naive.conv(sizes[0], sizes[1], win),
+        naive.conv_dx(sizes[2], sizes[1], win),
+        naive.conv_dw(sizes[2], sizes[0], win),
+    )
     if dtype == np.float64:  # the oracle rounds too, once per product
         unit = unit * (win.KH * win.KW * (win.C + win.O) + win.N * win.OH * win.OW)
     for xs, dys in zip(memory_formats(x), memory_formats(dy), strict=True):
@@ -178,11 +185,17 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
     kernels.set_num_threads(threads)
     try:
         for kernel in (tiled, wide):
-            first, *others = [[f.tobytes() for f in (kernel.conv(x, w, win), kernel.conv_dx(dy, w, win),
-                                                     kernel.conv_dw(dy, x, win))] for _ in range(4)]
+            first, *others = [
+                [f.tobytes() for f in (kernel.conv(x, w, win), kernel.conv_dx(dy, w, win), kernel.conv_dw(dy, x, win))]
+                for _ in range(4)
+            ]
             assert all(other == first for other in others)
-            close(kernel.conv_dw(dy, x, win), im2col.conv_dw(dy.astype(float), x.astype(float), win),
-                  im2col.conv_dw(abs(dy), abs(x), win), U32)
+            close(
+                kernel.conv_dw(dy, x, win),
+                im2col.conv_dw(dy.astype(float), x.astype(float), win),
+                im2col.conv_dw(abs(dy), abs(x), win),
+                U32,
+            )
     finally:
         kernels.set_num_threads(before)
 
@@ -190,6 +203,7 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
 def test_wide_is_taken_for_few_pixels_and_many_channels():
     def fits(N, H, O, dtype=np.float32, **options):
         return wide.fits(np.dtype(dtype), Window.of((N, 8, H, H), (O, 8 // options.get("groups", 1), 1, 1), **options))
+
     assert fits(8, 7, 512)
     assert fits(8, 7, 392)
     assert not fits(8, 7, 391)

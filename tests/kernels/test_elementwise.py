@@ -14,14 +14,23 @@ def by(v):
     return v.reshape(1, -1, 1, 1)
 
 
-@pytest.fixture(params=[(2, 3, 4, 5), (6, 16, 64, 48), (4, 70, 24, 25)],
-                ids=["small", "shared among workers", "channels in uneven blocks"])
+@pytest.fixture(
+    params=[(2, 3, 4, 5), (6, 16, 64, 48), (4, 70, 24, 25)],
+    ids=["small", "shared among workers", "channels in uneven blocks"],
+)
 def case(request):
     """x, dy (N,C,H,W) in float32 and μ, s, γ, β (C,), and all of them in float64."""
     rng = np.random.default_rng(0)
     x, dy = (rng.standard_normal(request.param).astype(np.float32) for _ in range(2))
     C = x.shape[1]
-    return x, dy, x.mean(CHANNEL, dtype=float), 1 / x.std(CHANNEL, dtype=float), rng.uniform(0.5, 2, C).astype("f"), rng.normal(size=C).astype("f")
+    return (
+        x,
+        dy,
+        x.mean(CHANNEL, dtype=float),
+        1 / x.std(CHANNEL, dtype=float),
+        rng.uniform(0.5, 2, C).astype("f"),
+        rng.normal(size=C).astype("f"),
+    )
 
 
 @pytest.mark.parametrize("laid_out", [np.ascontiguousarray, channels_last])
@@ -52,8 +61,13 @@ def test_channel_vectors_may_lie_apart_in_memory(case, backend):
 
     def batch_norm(x, dy, mean, inv_std, weight, bias):
         db, dw = kernels.normalize_sums(dy, x, mean, inv_std)
-        return kernels.normalize(x, mean, inv_std, weight, bias), db, dw, kernels.normalize_dx(
-            dy, x, mean, inv_std, weight, bias, bias)
+        return (
+            kernels.normalize(x, mean, inv_std, weight, bias),
+            db,
+            dw,
+            kernels.normalize_dx(dy, x, mean, inv_std, weight, bias, bias),
+        )
+
     apart = backend.on(lambda x, dy, *vectors: batch_norm(x, dy, *(v[::2] for v in vectors)))
     found = apart(x, dy, *(np.repeat(v, 2) for v in vectors))
     for ours, expected in zip(found, backend.on(batch_norm)(x, dy, *vectors), strict=True):

@@ -41,10 +41,15 @@ else:
 @pytest.mark.parametrize("thread", ["main", "another"])
 def test_an_array_of_a_size_that_was_freed_costs_no_new_pages(thread):
     """20 times three arrays of 40 MB: 1,200 new pages of 2 MB (600,000 of 4 KB), or none."""
+
     def run(**environment):
         environment = {k: v for k, v in os.environ.items() if k not in SET_BY_USER} | environment
-        return int(subprocess.run([sys.executable, "-c", PROGRAM, thread], capture_output=True, text=True, check=True,
-                                  env=environment).stdout)
+        return int(
+            subprocess.run(
+                [sys.executable, "-c", PROGRAM, thread], capture_output=True, text=True, check=True, env=environment
+            ).stdout
+        )
+
     assert run() < 200
 
 
@@ -58,6 +63,7 @@ def test_who_has_set_the_c_librarys_own_variables_is_left_alone(monkeypatch):
 def test_another_c_library_is_no_error(monkeypatch, error):
     def missing(name):
         raise error
+
     for name in SET_BY_USER:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(ctypes, "CDLL", missing)
@@ -85,8 +91,11 @@ def _huge_pages_are_given():
 
 def _huge(pid):
     """Kilobytes in huge pages."""
-    return sum(int(line.split()[1]) for line in Path(f"/proc/{pid}/smaps").read_text().splitlines()
-               if line.startswith("AnonHugePages"))
+    return sum(
+        int(line.split()[1])
+        for line in Path(f"/proc/{pid}/smaps").read_text().splitlines()
+        if line.startswith("AnonHugePages")
+    )
 
 
 @pytest.mark.skipif(not _huge_pages_are_given(), reason="the system gives no huge pages")
@@ -95,8 +104,11 @@ def test_small_arrays_lie_in_huge_pages_unless_addresses_are_limited(limit, most
     """100 arrays of 1 MB, for which NumPy asks for none: most of them, or at most two pages of 2 MB (in kilobytes)."""
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_{limit}, (8 << 30, -1))\n" if limit else ""
     environment = {k: v for k, v in os.environ.items() if k not in SET_BY_USER}
-    huge = int(subprocess.run([sys.executable, "-c", limited + HUGE], capture_output=True, text=True, check=True,
-                              env=environment).stdout)
+    huge = int(
+        subprocess.run(
+            [sys.executable, "-c", limited + HUGE], capture_output=True, text=True, check=True, env=environment
+        ).stdout
+    )
     assert huge >= 50 << 10 if limit is None else huge <= most
 
 
@@ -132,16 +144,18 @@ def _small_pages_can_be_joined():
 def test_what_a_fork_has_split_lies_in_huge_pages_again():
     """100 arrays of 1 MB that the other process has, too, until they are written."""
     environment = {k: v for k, v in os.environ.items() if k not in SET_BY_USER}
-    before, after, same = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=True,
-                                         env=environment).stdout.split()
+    before, after, same = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, check=True, env=environment
+    ).stdout.split()
     assert int(before) <= 10 << 10
     assert int(after) >= 80 << 10
     assert same == "True"
 
 
-@pytest.mark.parametrize(("overcommit", "limit", "scarce"), [
-    ("0\n", -1, False), ("1\n", -1, False), ("2\n", -1, True), ("0\n", 3 << 30, True), (OSError, -1, True),
-])
+@pytest.mark.parametrize(
+    ("overcommit", "limit", "scarce"),
+    [("0\n", -1, False), ("1\n", -1, False), ("2\n", -1, True), ("0\n", 3 << 30, True), (OSError, -1, True)],
+)
 def test_addresses_are_scarce_where_somebody_counts_them(monkeypatch, overcommit, limit, scarce):
     resource = pytest.importorskip("resource", reason="Windows has no limits of this kind")
 
@@ -149,6 +163,7 @@ def test_addresses_are_scarce_where_somebody_counts_them(monkeypatch, overcommit
         if overcommit is OSError:
             raise OSError
         return overcommit
+
     monkeypatch.setattr(Path, "read_text", read)
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, -1))
     assert memory._addresses_are_scarce() is scarce
@@ -168,12 +183,15 @@ print(memory.keep_freed_memory(), kernels.get_num_threads(), after == before)
 
 
 @pytest.mark.skipif(not keep_freed_memory(), reason="this C library cannot be told to keep freed memory")
-@pytest.mark.parametrize(("setting", "tuned"), [({}, True), ({"MINIRES_TUNE": "1"}, True), ({"MINIRES_TUNE": "0"}, False)])
+@pytest.mark.parametrize(
+    ("setting", "tuned"), [({}, True), ({"MINIRES_TUNE": "1"}, True), ({"MINIRES_TUNE": "0"}, False)]
+)
 def test_one_variable_leaves_the_process_as_it_was(setting, tuned):
     pytest.importorskip("threadpoolctl")
     free = {name: value for name, value in os.environ.items() if name not in (*SET_BY_USER, "MINIRES_TUNE")}
     # a BLAS with two threads, and minires with two, on a machine of any size
     environment = {**free, "OPENBLAS_NUM_THREADS": "2", **setting}
-    printed = subprocess.run([sys.executable, "-c", IN_A_PROCESS], env=environment, capture_output=True, text=True,
-                             check=True).stdout.split()
+    printed = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
     assert printed == (["True", "2", "False"] if tuned else ["False", "1", "True"])

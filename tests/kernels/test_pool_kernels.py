@@ -19,17 +19,26 @@ def pools(draw):
         padding = draw(st.integers(0, kernel // 2))
         size = draw(st.integers(reach, reach + 4))
         return size, kernel, draw(st.integers(1, 3)), padding, dilation
+
     (H, KH, SH, PH, DH) = axis()
     (W, KW, SW, PW, DW) = axis()
-    return Window.pool((draw(st.integers(0, 2)), draw(st.integers(1, 3)), H, W), (KH, KW), (SH, SW), (PH, PW),
-                       dilation=(DH, DW), ceil_mode=draw(st.booleans()))
+    return Window.pool(
+        (draw(st.integers(0, 2)), draw(st.integers(1, 3)), H, W),
+        (KH, KW),
+        (SH, SW),
+        (PH, PW),
+        dilation=(DH, DW),
+        ceil_mode=draw(st.booleans()),
+    )
 
 
 @settings(max_examples=80, deadline=None)
 @given(win=pools(), seed=st.integers(0, 99), integers=st.booleans(), counted=st.booleans())
 def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, seed, integers, counted):
     rng = np.random.default_rng(seed)
-    draw = (lambda *shape: rng.integers(0, 3, shape).astype(float)) if integers else lambda *shape: rng.normal(size=shape)
+    draw = (
+        (lambda *shape: rng.integers(0, 3, shape).astype(float)) if integers else lambda *shape: rng.normal(size=shape)
+    )
     x = draw(win.N, win.C, win.H, win.W)
     dy = draw(*win.y_shape)
     for laid_out in (np.ascontiguousarray, channels_last):
@@ -80,7 +89,9 @@ def test_a_nan_wins_and_minus_infinity_is_a_value(backend):
     assert np.isnan(backend.max_pool(x, win)).sum() == 9
 
 
-@pytest.mark.parametrize("size", [(9, 14), (16, 8), (181, 181)])  # a position's number fits a byte beside a flag, or not
+@pytest.mark.parametrize(
+    "size", [(9, 14), (16, 8), (181, 181)]
+)  # a position's number fits a byte beside a flag, or not
 def test_a_window_of_any_size_knows_its_winner(backend, size):
     x = np.random.default_rng(0).standard_normal((1, 2, *size))
     x[0, :, -1, -1] = 9  # the last position wins

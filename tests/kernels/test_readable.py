@@ -26,28 +26,55 @@ def drawn(dtype, seed=0):
 
     def normal(*shape):
         return rng.standard_normal(shape).astype(dtype)
+
     x = 3 + normal(3, 4, 9, 8)
     mean = normal(4).astype(float)
     logits = normal(7, 5)
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     y = readable.max_pool(x, POOL)
-    return {"x": x, "a": x, "b": normal(*x.shape), "dy": normal(*x.shape), "y": normal(*x.shape), "mean": mean,
-            "var": rng.uniform(0.5, 2, 4), "inv_std": rng.uniform(0.5, 2, 4), "weight": normal(4), "bias": normal(4),
-            "db": normal(4), "dw": normal(4), "factor": normal(4).astype(float), "running_mean": normal(4),
-            "running_var": rng.uniform(0.5, 2, 4).astype(dtype), "logits": logits, "log_p": log_p,
-            "t": np.array([0, 4, 2, 2, 1, -100, 3]), "w": rng.uniform(0.5, 2, 5).astype(dtype), "scale": normal(7),
-            "kernel": normal(6, 4, 3, 2), "wide_x": normal(*WIDE.x_shape), "wide_kernel": normal(16, 16, 3, 3),
-            "wide_dy": normal(*WIDE.y_shape), "conv_dy": normal(*WIN.y_shape), "constant": normal(6).astype(float),
-            "conv_factor": normal(6).astype(float), "conv_dw": normal(6, 4, 3, 2), "pool_y": y,
-            "pool_dy": normal(*y.shape), "argmax": readable.max_pool_argmax(x, y, POOL)}
+    return {
+        "x": x,
+        "a": x,
+        "b": normal(*x.shape),
+        "dy": normal(*x.shape),
+        "y": normal(*x.shape),
+        "mean": mean,
+        "var": rng.uniform(0.5, 2, 4),
+        "inv_std": rng.uniform(0.5, 2, 4),
+        "weight": normal(4),
+        "bias": normal(4),
+        "db": normal(4),
+        "dw": normal(4),
+        "factor": normal(4).astype(float),
+        "running_mean": normal(4),
+        "running_var": rng.uniform(0.5, 2, 4).astype(dtype),
+        "logits": logits,
+        "log_p": log_p,
+        "t": np.array([0, 4, 2, 2, 1, -100, 3]),
+        "w": rng.uniform(0.5, 2, 5).astype(dtype),
+        "scale": normal(7),
+        "kernel": normal(6, 4, 3, 2),
+        "wide_x": normal(*WIDE.x_shape),
+        "wide_kernel": normal(16, 16, 3, 3),
+        "wide_dy": normal(*WIDE.y_shape),
+        "conv_dy": normal(*WIN.y_shape),
+        "constant": normal(6).astype(float),
+        "conv_factor": normal(6).astype(float),
+        "conv_dw": normal(6, 4, 3, 2),
+        "pool_y": y,
+        "pool_dy": normal(*y.shape),
+        "argmax": readable.max_pool_argmax(x, y, POOL),
+    }
 
 
 def updates(step, **settings):
     """Both what a step makes of x and what it keeps, for two arrays in two orders of memory."""
+
     def run(kernel, x, b, dy, y):
         xs, dxs, ms, vs = ([a.copy(), channels_last(a).copy()] for a in (x, b, dy, abs(y)))
         step(kernel, xs, dxs, ms, vs, settings)
         return [*xs, *ms, *vs]
+
     return run, "x b dy y"
 
 
@@ -74,27 +101,48 @@ def called(arguments, *more, **settings):
 
 
 CASES = {
-    "add": [called("a b")], "add_relu": [called("a b")], "relu": [called("x")], "relu_dx": [called("dy y")],
-    "scale": [called("x factor")], "mean_var": [called("x")], "inv_std": [called("var", 0.1)],
+    "add": [called("a b")],
+    "add_relu": [called("a b")],
+    "relu": [called("x")],
+    "relu_dx": [called("dy y")],
+    "scale": [called("x factor")],
+    "mean_var": [called("x")],
+    "inv_std": [called("var", 0.1)],
     "update_running_stats": [(in_place, "running_mean running_var mean var")],
     "normalize": [called("x mean inv_std weight bias"), called("x mean inv_std weight bias", True)],
-    "normalize_sums": [called("dy x mean inv_std")], "normalize_dx": [called("dy x mean inv_std weight db dw")],
+    "normalize_sums": [called("dy x mean inv_std")],
+    "normalize_dx": [called("dy x mean inv_std weight db dw")],
     "conv": [called("x kernel", WIN), called("wide_x wide_kernel", WIDE)],
     "conv_dx": [called("conv_dy kernel", WIN), called("wide_dy wide_kernel", WIDE)],
     "conv_dw": [called("conv_dy x", WIN), called("wide_dy wide_x", WIDE)],
     "conv_dx_dw": [called("conv_dy x kernel", WIN), called("wide_dy wide_x wide_kernel", WIDE)],
-    "conv_affine": [(lambda kernel, x, w, f, c, relu=relu, some=some: kernel(x, w, WIN, f if some else None, c, relu),
-                     "x kernel conv_factor constant") for relu in (False, True) for some in (False, True)],
-    "channel_sums": [called("dy")], "product_sums": [called("conv_dy kernel conv_dw")], "scatter_matrix": [called("x")],
-    "max_pool": [called("x", POOL)], "max_pool_argmax": [called("x pool_y", POOL)],
+    "conv_affine": [
+        (
+            lambda kernel, x, w, f, c, relu=relu, some=some: kernel(x, w, WIN, f if some else None, c, relu),
+            "x kernel conv_factor constant",
+        )
+        for relu in (False, True)
+        for some in (False, True)
+    ],
+    "channel_sums": [called("dy")],
+    "product_sums": [called("conv_dy kernel conv_dw")],
+    "scatter_matrix": [called("x")],
+    "max_pool": [called("x", POOL)],
+    "max_pool_argmax": [called("x pool_y", POOL)],
     "max_pool_dx": [called("pool_dy argmax", POOL)],
     "avg_pool": [called("x", POOL), called("x", POOL, False)],
     "avg_pool_dx": [called("pool_dy", POOL), called("pool_dy", POOL, False)],
-    "first_outside": [(lambda kernel, t: np.array([-1 if kernel(t, K, -100) is None else kernel(t, K, -100)
-                                                   for K in (5, 4, 2)]), "t")],
-    "cross_entropy": [called("logits t w", 0.1, -100), (lambda kernel, x, t: kernel(x, t, None, 0.0, -100), "logits t")],
-    "cross_entropy_dx": [(lambda kernel, log_p, t, w, scale: kernel(log_p, t, w, 0.1, -100, scale), "log_p t w scale"),
-                         (lambda kernel, log_p, t, scale: kernel(log_p, t, None, 0.0, -100, scale[:1]), "log_p t scale")],
+    "first_outside": [
+        (lambda kernel, t: np.array([-1 if kernel(t, K, -100) is None else kernel(t, K, -100) for K in (5, 4, 2)]), "t")
+    ],
+    "cross_entropy": [
+        called("logits t w", 0.1, -100),
+        (lambda kernel, x, t: kernel(x, t, None, 0.0, -100), "logits t"),
+    ],
+    "cross_entropy_dx": [
+        (lambda kernel, log_p, t, w, scale: kernel(log_p, t, w, 0.1, -100, scale), "log_p t w scale"),
+        (lambda kernel, log_p, t, scale: kernel(log_p, t, None, 0.0, -100, scale[:1]), "log_p t scale"),
+    ],
     "sgd": [sgd(), sgd(first=True), sgd(nesterov=True, dampening=0), sgd(momentum=0, weight_decay=0)],
     "adam": [adam(), adam(decoupled=False), adam(weight_decay=0, t=1)],
 }
@@ -112,6 +160,7 @@ def test_a_fast_kernel_gives_what_its_page_gives(place, name, dtype, unit, laid_
     """unit: sums of a few hundred products, of which Winograd's are ten times as rough as im2col's."""
     if str(place) == "cupy":
         from minires.kernels import device as room
+
         if not hasattr(room, name):
             pytest.skip("a GPU computes this one by its page")
     else:
@@ -138,8 +187,9 @@ def test_a_page_gives_what_the_definition_gives(name):
     for call, arguments in CASES[name]:
         arrays = drawn(float)
         expected = flat(call(getattr(loops, name), *(arrays[a].copy() for a in arguments.split())))
-        for page, definition in zip(flat(call(getattr(readable, name), *(arrays[a].copy() for a in arguments.split()))),
-                                    expected, strict=True):
+        for page, definition in zip(
+            flat(call(getattr(readable, name), *(arrays[a].copy() for a in arguments.split()))), expected, strict=True
+        ):
             np.testing.assert_allclose(page, definition, rtol=1e-13, atol=1e-13)
 
 
@@ -152,7 +202,9 @@ def fast_calls(monkeypatch):
         def call(*arguments, **settings):
             calls.append(function.__name__)
             return function(*arguments, **settings)
+
         return call
+
     pages = set(map(id, vars(readable).values()))
     for name, function in list(vars(cpu).items()):
         if inspect.isfunction(function) and id(function) not in pages:

@@ -36,10 +36,15 @@ def test_arrays_that_lie_alike_are_cut_into_stretches_of_memory_and_nothing_is_c
     np.testing.assert_array_equal(np.sort(np.concatenate([a for a, _ in pieces])), np.arange(60))
 
 
-@pytest.mark.parametrize("arrays", [
-    (np.zeros((3, 4, 5)), lying(np.zeros((3, 4, 5)), (2, 0, 1))),  # not alike
-    (np.zeros((3, 4, 10))[..., ::2], np.zeros((3, 4, 10))[..., ::2]),  # with gaps
-    (np.zeros(7), np.zeros(7))], ids=["not alike", "gaps", "short"])
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        (np.zeros((3, 4, 5)), lying(np.zeros((3, 4, 5)), (2, 0, 1))),  # not alike
+        (np.zeros((3, 4, 10))[..., ::2], np.zeros((3, 4, 10))[..., ::2]),  # with gaps
+        (np.zeros(7), np.zeros(7)),
+    ],
+    ids=["not alike", "gaps", "short"],
+)
 def test_others_are_left_whole(piece, arrays):
     assert [[a is b for a, b in zip(whole, arrays, strict=True)] for whole in update._pieces(arrays)] == [[True, True]]
 
@@ -69,7 +74,9 @@ def test_adam_in_pieces_is_adam_number_by_number(piece, x_order, dx_order, decou
     rng = np.random.default_rng(0)
     values = [rng.standard_normal((3, 4, 5)), rng.standard_normal((3, 4, 5)), *rng.random((2, 3, 4, 5))]
     x, dx, m, v = map(lying, values, (x_order, dx_order, x_order, x_order))
-    update.adam([x], [dx], [m], [v], lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3, weight_decay=0.2, decoupled=decoupled, t=3)
+    update.adam(
+        [x], [dx], [m], [v], lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3, weight_decay=0.2, decoupled=decoupled, t=3
+    )
     expected = values[0] * (1 - 0.1 * 0.2) if decoupled else values[0]
     g = values[1] if decoupled else values[1] + 0.2 * values[0]
     expected_m, expected_v = 0.9 * values[2] + 0.1 * g, 0.99 * values[3] + 0.01 * g * g
@@ -80,10 +87,14 @@ def test_adam_in_pieces_is_adam_number_by_number(piece, x_order, dx_order, decou
 
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 0, 3)])
 def test_an_array_of_one_number_or_none_is_updated_in_its_place(shape):
-    for step in (lambda x, dx, a, b: update.sgd([x], [dx], [a], lr=0.5, momentum=0, dampening=0, weight_decay=0, nesterov=False,
-                                                          first=True),
-                 lambda x, dx, a, b: update.adam([x], [dx], [a], [b], lr=0.5, beta1=0, beta2=0, eps=0, weight_decay=0,
-                                                           decoupled=True, t=1)):
+    for step in (
+        lambda x, dx, a, b: update.sgd(
+            [x], [dx], [a], lr=0.5, momentum=0, dampening=0, weight_decay=0, nesterov=False, first=True
+        ),
+        lambda x, dx, a, b: update.adam(
+            [x], [dx], [a], [b], lr=0.5, beta1=0, beta2=0, eps=0, weight_decay=0, decoupled=True, t=1
+        ),
+    ):
         x = np.full(shape, 3.0)
         dx = np.ones(shape)
         a = np.zeros(shape)

@@ -33,8 +33,9 @@ def back(win):
 
 @st.composite
 def windows(draw):
-    (H, PH), (W, PW) = [(draw(st.integers(max(1, 3 - 2 * p), 10)), p)
-                        for p in (draw(st.integers(0, 2)), draw(st.integers(0, 2)))]
+    (H, PH), (W, PW) = [
+        (draw(st.integers(max(1, 3 - 2 * p), 10)), p) for p in (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
+    ]
     return window(draw(st.integers(0, 3)), draw(st.integers(1, 3)), H, W, draw(st.integers(1, 3)), (PH, PW))
 
 
@@ -45,8 +46,12 @@ def arrays(win, dtype=np.float64, seed=0):
 
 
 def all_results(kernel, x, w, dy, win):
-    return kernel.conv(x, w, win), kernel.conv_dx(dy, w, win), kernel.conv_dw(dy, x, win), \
-        *kernel.conv_dx_dw(dy, x, w, win)
+    return (
+        kernel.conv(x, w, win),
+        kernel.conv_dx(dy, w, win),
+        kernel.conv_dw(dy, x, win),
+        *kernel.conv_dx_dw(dy, x, w, win),
+    )
 
 
 class Tiles:
@@ -72,18 +77,23 @@ class Tiles:
         for rows in axis.windows(win.OH):
             for columns in axis.windows(win.OW):
                 i, j = rows.full, columns.full
-                yield rows.which, columns.which, i, j, *zip(*(axis.matrices(np.dtype(float), size) for size in (i, j)),
-                                                            strict=True)
+                yield (
+                    rows.which,
+                    columns.which,
+                    i,
+                    j,
+                    *zip(*(axis.matrices(np.dtype(float), size) for size in (i, j)), strict=True),
+                )
 
     @classmethod
     def y(cls, x, w, win):
         tiles = cls.cut(x, win, 6, (win.PH, win.PW))
         y = np.zeros((win.N, win.O, tiles.shape[2], 4, tiles.shape[3], 4))
         for q, t, i, j, BTs, _, Gs, ATs in cls.kinds(win):
-            V = cls.both_axes(BTs[0], tiles[:, :, q, t, :i + 2, :j + 2], BTs[1])
+            V = cls.both_axes(BTs[0], tiles[:, :, q, t, : i + 2, : j + 2], BTs[1])
             M = np.einsum("ncabij,ocij->noabij", V, cls.both_axes(Gs[0], w, Gs[1]), optimize=True)
             y[:, :, q, :i, t, :j] = cls.both_axes(ATs[0], M, ATs[1]).swapaxes(3, 4)
-        return np.sqrt(26 + win.C) * y.reshape(*y.shape[:2], 4 * y.shape[2], 4 * y.shape[4])[:, :, :win.OH, :win.OW]
+        return np.sqrt(26 + win.C) * y.reshape(*y.shape[:2], 4 * y.shape[2], 4 * y.shape[4])[:, :, : win.OH, : win.OW]
 
     @classmethod
     def dw(cls, dy, x, win):
@@ -91,7 +101,7 @@ class Tiles:
         dys = cls.cut(dy, win, 4)
         dw, number = 0, win.N * tiles.shape[2] * tiles.shape[3]
         for q, t, i, j, BTs, As, Gs, _ in cls.kinds(win):
-            V = cls.both_axes(BTs[0], tiles[:, :, q, t, :i + 2, :j + 2], BTs[1])
+            V = cls.both_axes(BTs[0], tiles[:, :, q, t, : i + 2, : j + 2], BTs[1])
             D = cls.both_axes(As[0], dys[:, :, q, t, :i, :j], As[1])
             dw += cls.both_axes(Gs[0].T, np.einsum("ncabij,noabij->ocij", V, D, optimize=True), Gs[1].T)
         return np.sqrt(30 + number) * dw
@@ -108,7 +118,7 @@ class Fours:
         some = -(-win.OH // 4)
         room = max(4 * some + size - 4 - x.shape[2] - top, 0)
         padded = np.pad(np.abs(x.astype(float)), ((0, 0), (0, 0), (top, room), (left, left)))
-        return np.stack([padded[:, :, i:i + 4 * some:4][:, :, :some] for i in range(size)])
+        return np.stack([padded[:, :, i : i + 4 * some : 4][:, :, :some] for i in range(size)])
 
     @staticmethod
     def one_axis(matrix, rows):
@@ -118,14 +128,14 @@ class Fours:
     def taps(cls, x, win):
         """|Bᵀ||x| under the three taps of a row of the kernel -> (3,6,N,C,fours,OW)"""
         V = cls.one_axis(BT, cls.cut(x, win, 6, win.PH, win.PW))
-        return np.stack([V[..., k:k + win.OW] for k in range(3)])
+        return np.stack([V[..., k : k + win.OW] for k in range(3)])
 
     @classmethod
     def y(cls, x, w, win):
         U = np.einsum("ij,ocjk->iock", np.abs(G), np.abs(w.astype(float)))
         y = cls.one_axis(AT, np.einsum("iock,kincqw->inoqw", U, cls.taps(x, win), optimize=True))
         y = y.transpose(1, 2, 3, 0, 4).reshape(win.N, win.O, 4 * y.shape[3], win.OW)
-        return np.sqrt(13 + 3 * win.C) * y[:, :, :win.OH]
+        return np.sqrt(13 + 3 * win.C) * y[:, :, : win.OH]
 
     @classmethod
     def dw(cls, dy, x, win):
@@ -165,8 +175,9 @@ def test_it_agrees_with_naive_in_float64(kind, win, seed):
     x, w, dy = arrays(win, seed=seed)
     exact = naive.conv(x, w, win), naive.conv_dx(dy, w, win), naive.conv_dw(dy, x, win)
     for xs, dys in zip(memory_formats(x), memory_formats(dy), strict=True):
-        for ours, reference, bound in zip(all_results(kind.kernel, xs, w, dys, win), exact + exact[1:],
-                                          bounds(kind, x, w, dy, win), strict=True):
+        for ours, reference, bound in zip(
+            all_results(kind.kernel, xs, w, dys, win), exact + exact[1:], bounds(kind, x, w, dy, win), strict=True
+        ):
             assert ours.shape == reference.shape
             assert ours.dtype == np.float64
             assert np.all(np.abs(ours - reference) <= 2 * U64 * bound)  # both round
@@ -178,8 +189,9 @@ def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kin
     win = window(2, channels, size, size, channels)
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
     exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
-    for ours, reference, bound in zip(all_results(kind.kernel, x, w, dy, win), exact, bounds(kind, x, w, dy, win),
-                                      strict=True):
+    for ours, reference, bound in zip(
+        all_results(kind.kernel, x, w, dy, win), exact, bounds(kind, x, w, dy, win), strict=True
+    ):
         assert ours.dtype == np.float32
         assert np.all(np.abs(ours - reference) <= U32 * bound)
 
@@ -192,18 +204,33 @@ def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
     most = {winograd: 10, fours: 3.7}[kind.kernel]
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
     exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
-    for ours, direct, reference in zip(all_results(kind.kernel, x, w, dy, win), all_results(tiled, x, w, dy, win), exact,
-                                       strict=True):
+    for ours, direct, reference in zip(
+        all_results(kind.kernel, x, w, dy, win), all_results(tiled, x, w, dy, win), exact, strict=True
+    ):
         assert np.std(ours - reference) <= most * np.std(direct - reference)
 
 
-@pytest.mark.parametrize(("kernel", "settings"), [
-    (winograd, {"NUMBERS": 1, "LINE": 1}), (winograd, {"NUMBERS": 1 << 30, "LINE": 0}),
-    (winograd, {"TILES": 1}), (winograd, {"TILES": 30, "BLOCK": 4}),
-    (winograd, {"BLOCK": 1}), (winograd, {"BLOCK": 2}), (winograd, {"INPUTS": 1}), (winograd, {"INPUTS": 3, "BLOCK": 4}),
-    (winograd, {"FEW": 1, "WIDE": 1}), (winograd, {"FEW": 2, "WIDE": 4}), (winograd, {"SMALL": 1}),
-    (fours, {"PRODUCTS": 1}), (fours, {"PRODUCTS": 24 * 16 * 24 * 2}), (fours, {"PRODUCTS": 1 << 30}),
-    (fours, {"NUMBERS": 1}), (fours, {"NUMBERS": 24 * 4 * 6})])
+@pytest.mark.parametrize(
+    ("kernel", "settings"),
+    [
+        (winograd, {"NUMBERS": 1, "LINE": 1}),
+        (winograd, {"NUMBERS": 1 << 30, "LINE": 0}),
+        (winograd, {"TILES": 1}),
+        (winograd, {"TILES": 30, "BLOCK": 4}),
+        (winograd, {"BLOCK": 1}),
+        (winograd, {"BLOCK": 2}),
+        (winograd, {"INPUTS": 1}),
+        (winograd, {"INPUTS": 3, "BLOCK": 4}),
+        (winograd, {"FEW": 1, "WIDE": 1}),
+        (winograd, {"FEW": 2, "WIDE": 4}),
+        (winograd, {"SMALL": 1}),
+        (fours, {"PRODUCTS": 1}),
+        (fours, {"PRODUCTS": 24 * 16 * 24 * 2}),
+        (fours, {"PRODUCTS": 1 << 30}),
+        (fours, {"NUMBERS": 1}),
+        (fours, {"NUMBERS": 24 * 4 * 6}),
+    ],
+)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_how_the_work_is_cut_does_not_change_the_result(monkeypatch, kernel, settings, threads):
     win = window(3, 4, 13, 22, 6)
@@ -250,8 +277,9 @@ def test_the_weights_may_lie_in_memory_in_any_order(kind, order):
     x, w, dy = arrays(win)
     other = empty(w.shape, w.dtype, order)
     other[...] = w
-    for ours, same in zip(all_results(kind.kernel, x, other, dy, win), all_results(kind.kernel, x, w, dy, win),
-                          strict=True):
+    for ours, same in zip(
+        all_results(kind.kernel, x, other, dy, win), all_results(kind.kernel, x, w, dy, win), strict=True
+    ):
         np.testing.assert_array_equal(ours, same)
 
 
@@ -294,16 +322,35 @@ def test_nan_and_infinity_reach_only_the_tiles_that_meet_them(kind):
     assert [r.tobytes() for r in all_results(kind.kernel, sound, w, dy, win)] == before  # nothing is left of them
 
 
-@pytest.mark.parametrize(("win", "fastest"), [
-    (window(128, 16, 32, 32, 16), fours), (window(64, 3, 32, 32, 16), fours), (window(1, 1, 28, 28, 8), fours),
-    (window(8, 16, 112, 112, 16), fours), (window(32, 32, 13, 13, 32), fours), (window(2, 64, 4, 4, 64), fours),
-    (window(32, 3, 32, 32, 64), fours), (window(1, 16, 6, 6, 16), fours), (window(32, 24, 32, 32, 24), fours),
-    (window(64, 32, 16, 16, 32), winograd), (window(64, 64, 8, 8, 64), winograd), (window(1, 64, 56, 56, 64), winograd),
-    (window(4, 128, 28, 28, 128), winograd), (window(4, 256, 14, 14, 256), winograd), (window(2, 512, 7, 7, 512), winograd),
-    (window(32, 64, 9, 9, 64), winograd), (window(8, 256, 6, 6, 256), winograd),
-    (window(1, 512, 7, 7, 512), wide), (window(2, 128, 4, 4, 128), wide),
-    (window(32, 64, 5, 5, 64), tiled), (window(32, 32, 5, 5, 32), tiled), (window(1, 16, 5, 5, 16), tiled),
-    (window(0, 16, 32, 32, 16), tiled), (window(0, 64, 56, 56, 64), tiled)])
+@pytest.mark.parametrize(
+    ("win", "fastest"),
+    [
+        (window(128, 16, 32, 32, 16), fours),
+        (window(64, 3, 32, 32, 16), fours),
+        (window(1, 1, 28, 28, 8), fours),
+        (window(8, 16, 112, 112, 16), fours),
+        (window(32, 32, 13, 13, 32), fours),
+        (window(2, 64, 4, 4, 64), fours),
+        (window(32, 3, 32, 32, 64), fours),
+        (window(1, 16, 6, 6, 16), fours),
+        (window(32, 24, 32, 32, 24), fours),
+        (window(64, 32, 16, 16, 32), winograd),
+        (window(64, 64, 8, 8, 64), winograd),
+        (window(1, 64, 56, 56, 64), winograd),
+        (window(4, 128, 28, 28, 128), winograd),
+        (window(4, 256, 14, 14, 256), winograd),
+        (window(2, 512, 7, 7, 512), winograd),
+        (window(32, 64, 9, 9, 64), winograd),
+        (window(8, 256, 6, 6, 256), winograd),
+        (window(1, 512, 7, 7, 512), wide),
+        (window(2, 128, 4, 4, 128), wide),
+        (window(32, 64, 5, 5, 64), tiled),
+        (window(32, 32, 5, 5, 32), tiled),
+        (window(1, 16, 5, 5, 16), tiled),
+        (window(0, 16, 32, 32, 16), tiled),
+        (window(0, 64, 56, 56, 64), tiled),
+    ],
+)
 def test_each_version_is_chosen_where_it_is_the_fastest(win, fastest):
     """As measured on one core of Zen 4, by turns."""
     assert convolution.best(np.dtype(np.float32), win) is fastest
@@ -322,6 +369,9 @@ def test_it_fits_no_other_convolution(kind):
     assert not any(kind.kernel.fits(np.dtype(other), win) for other in (np.float64, np.complex64, np.int32))
     for options in ({"stride": 2}, {"stride": (1, 2)}, {"dilation": 2}, {"padding": 3}):
         assert not kind.kernel.fits(float32, Window.of(shape, (C, C, 3, 3), **{"padding": 1, **options}))
-    for w_shape, options in (((C, C // 2, 3, 3), {"padding": 1, "groups": 2}), ((C, C, 1, 3), {}),
-                             ((C, C, 5, 5), {"padding": 2})):
+    for w_shape, options in (
+        ((C, C // 2, 3, 3), {"padding": 1, "groups": 2}),
+        ((C, C, 1, 3), {}),
+        ((C, C, 5, 5), {"padding": 2}),
+    ):
         assert not kind.kernel.fits(float32, Window.of(shape, w_shape, **options))

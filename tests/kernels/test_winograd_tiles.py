@@ -23,8 +23,11 @@ def test_the_tiles_that_have_a_position_are_neighbours(height, width):
         for position in product(range(rows.positions.stop), range(columns.positions.stop)):
             having.setdefault(position, []).extend(range(here.start, here.stop))
     assert place == n * -(-height // 4) * -(-width // 4)
-    found = {(i, j): list(range(here.start, here.stop)) for a, b, here in shared
-             for i, j in product(range(a.start, a.stop), range(b.start, b.stop))}
+    found = {
+        (i, j): list(range(here.start, here.stop))
+        for a, b, here in shared
+        for i, j in product(range(a.start, a.stop), range(b.start, b.stop))
+    }
     assert found == having
     assert len(found) == 36
 

@@ -47,6 +47,7 @@ def test_a_process_that_was_alone_shares_its_work_again_even_after_an_error(thre
         with workers.alone(0, 2):
             assert workers.workers() == 1
             workers.parallel_for(lambda job: 1 / job, [0])
+
     with pytest.raises(ZeroDivisionError):
         alone()
     assert workers.workers() == threads
@@ -75,6 +76,7 @@ def test_work_shared_from_inside_a_worker_is_done_there(threads):
     def outer(job):
         here = threading.get_ident()
         workers.parallel_for(lambda _: seen.append(threading.get_ident() == here), [1, 2, 3])
+
     seen = []
     workers.parallel_for(outer, [1, 2])
     assert seen == [True] * 6
@@ -123,8 +125,10 @@ def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(thr
 def test_several_threads_may_share_at_once(threads):
     sums = []
     jobs = list(range(100))
-    callers = [threading.Thread(target=lambda: sums.extend(sum(workers.parallel_sum(int, jobs)) for _ in range(20)))
-               for _ in range(4)]
+    callers = [
+        threading.Thread(target=lambda: sums.extend(sum(workers.parallel_sum(int, jobs)) for _ in range(20)))
+        for _ in range(4)
+    ]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -145,6 +149,7 @@ def test_the_caller_may_run_where_it_could_before(threads):
 def test_what_the_jobs_held_is_let_go(threads):
     class Big:
         pass
+
     big = Big()
     reference = weakref.ref(big)
     workers.parallel_for(lambda _, big=big: None, [1, 2, 3])
@@ -178,6 +183,7 @@ def test_numpys_buffer_is_as_long_as_before(threads):
         seen.append(np.getbufsize())
         if n == 3:
             raise ZeroDivisionError
+
     workers.parallel_for(job, [1, 2])
     with pytest.raises(ZeroDivisionError):
         workers.parallel_for(job, [3])
@@ -248,6 +254,7 @@ def in_threads(*tasks, seconds=60):
             found[i] = tasks[i]()
         except BaseException as error:
             errors.append(error)
+
     threads = [threading.Thread(target=call, args=(i,), daemon=True) for i in range(len(tasks))]
     for thread in threads:
         thread.start()
@@ -266,6 +273,7 @@ def test_the_number_of_threads_may_change_while_another_thread_computes():
     def change():
         for k in range(300):
             kernels.set_num_threads(1 + k % 3)
+
     try:
         sums, _ = in_threads(lambda: [sum(workers.parallel_sum(int, jobs)) for _ in range(2000)], change)
     finally:
@@ -301,6 +309,7 @@ def test_where_no_thread_can_be_started_the_others_compute(monkeypatch):
             raise RuntimeError("can't start new thread")
         started.append(thread)
         start(thread)
+
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         with pytest.warns(RuntimeWarning, match="with 2 of 4 threads, because the system starts no more: can't start"):
@@ -328,6 +337,7 @@ def test_the_kernel_chosen_in_one_thread_is_not_that_of_another():
             seen["own"] = kernels.chosen()
         kernels.use("direct")
         inside.wait()
+
     in_threads(in_a_block, beside)
     assert seen == {"block": "readable", "after": "fastest", "beside": "fastest", "own": "direct"}
     assert kernels.chosen() == "fastest"
@@ -343,6 +353,7 @@ def test_what_other_threads_compute_is_no_part_of_a_batch_that_is_shared():
         in_threads(lambda: np.testing.assert_allclose(kernels.channel_sums(x), expected))
         assert in_threads(lambda: kernels.batch_count(10)) == [10]
         return np.asarray(sums) * 2
+
     with shared_batch(0.5, 0.25, add_up):
         assert kernels.batch_count(10) == 40
         np.testing.assert_allclose(kernels.channel_sums(x), expected)
@@ -350,8 +361,9 @@ def test_what_other_threads_compute_is_no_part_of_a_batch_that_is_shared():
 
 
 def run(code, **environment):
-    return subprocess.run([sys.executable, "-c", code], env={**os.environ, **environment}, text=True, check=True,
-                          capture_output=True).stdout.split()
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, text=True, check=True, capture_output=True
+    ).stdout.split()
 
 
 def test_the_number_of_threads_asked_for_in_the_environment_is_used():
@@ -361,8 +373,9 @@ def test_the_number_of_threads_asked_for_in_the_environment_is_used():
 
 
 def test_without_threadpoolctl_one_worker_computes():
-    code = ("import sys; sys.modules['threadpoolctl'] = None\n"
-            "from minires import kernels; print(kernels.get_num_threads())")
+    code = (
+        "import sys; sys.modules['threadpoolctl'] = None\nfrom minires import kernels; print(kernels.get_num_threads())"
+    )
     assert run(code) == ["1"]
 
 
@@ -372,13 +385,15 @@ def test_importing_starts_no_thread_and_leaves_the_blas_alone():
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork on this system")
 def test_a_forked_child_starts_its_own_workers():
-    code = ("import os, numpy as np\n"
-            "from minires.kernels.cpu.partition import blockwise\n"
-            "x = np.ones((8, 64, 32, 32), np.float32)\n"
-            "double = lambda: float(blockwise(lambda x, out: np.add(x, x, out=out), x).sum())\n"
-            "first = double()\n"
-            "child = os.fork()\n"
-            "if child == 0:\n"
-            "    os._exit(0 if double() == first else 1)\n"
-            "print(os.waitpid(child, 0)[1])\n")
+    code = (
+        "import os, numpy as np\n"
+        "from minires.kernels.cpu.partition import blockwise\n"
+        "x = np.ones((8, 64, 32, 32), np.float32)\n"
+        "double = lambda: float(blockwise(lambda x, out: np.add(x, x, out=out), x).sum())\n"
+        "first = double()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0 if double() == first else 1)\n"
+        "print(os.waitpid(child, 0)[1])\n"
+    )
     assert run(code) == ["0"]

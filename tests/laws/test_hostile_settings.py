@@ -48,50 +48,90 @@ KINDS = {
     "weights": (["a", 3, NAN, [1.0, 2.0], THING, MASKED, np.array(["a"]), np.ones(2) * 1j], []),
     "lengths": ([*NO_INTEGER, 0, -1, (), (1, "2")], [HUGE]),
     "power": (["nonsense", None, True, NAN, THING, 3, 0], []),
-    "array": (["a", 3, NAN, [1.0, 2.0], THING, MASKED, np.array(["a"]), np.ones(7), np.ones((2, 2, 2)), np.ones(2) * 1j], []),
+    "array": (
+        ["a", 3, NAN, [1.0, 2.0], THING, MASKED, np.array(["a"]), np.ones(7), np.ones((2, 2, 2)), np.ones(2) * 1j],
+        [],
+    ),
     "bound": (["a", [1.0], THING, MASKED, np.array(["a"]), np.ones((7, 7, 7)), 1j], [NAN, math.inf, 10**400]),
     "seed": (["a", -1, NAN, 1.5, True, [1], THING], []),
     "dtype": (["nonsense", "f4,f4", "", {}, THING, HUGE, complex, np.float16, "S3", str, object], []),
     "device": (["nonsense", "cuda:x", "", "cpu:0", HUGE, THING, [], True], []),
     "place": (["nonsense", None, {}, THING, HUGE, "f4,f4", NAN, complex], []),
-    "index": (["a", 1.5, THING, 9, 2**70, {}, 1j, [[0], [1, 0]], ["a"], np.array([0.5]), np.array([9]), NAN, (0,) * 9], []),
+    "index": (
+        ["a", 1.5, THING, 9, 2**70, {}, 1j, [[0], [1, 0]], ["a"], np.array([0.5]), np.array([9]), NAN, (0,) * 9],
+        [],
+    ),
     "operand": (["a", None, THING, MASKED, np.array(["a"]), np.ones((7, 7, 7)), {}], [10**400, NAN, 1j]),
     "ignored": ([], []),
 }
-KIND_OF = {name: kind for kind, names in {
-    "flag": "keepdim keepdims training relu ceil_mode count_include_pad inplace affine track_running_stats elementwise_affine "
-            "requires_grad retain_graph create_graph zero_init_residual unbiased",
-    "dim": "dim0 dim1 start_dim end_dim",
-    "dims": "dim axis",
-    "sizes": "dims shape sizes size pad",
-    "window": "kernel_size stride padding dilation output_size",
-    "count": "num_classes groups num_groups in_channels out_channels in_features out_features num_features num_channels normalized_shape",
-    "whole": "ignore_index",
-    "part": "eps momentum p label_smoothing beta std",
-    "number": "negative_slope correction ddof gain a b mean val param",
-    "value": "value",
-    "word": "reduction approximate padding_mode mode nonlinearity order equation variant shortcut",
-    "array": "weight bias pos_weight running_mean running_var",
-    "bound": "min max",
-    "seed": "rng", "dtype": "dtype", "device": "device", "index": "index", "operand": "other exponent", "place": "target",
-    "ignored": "non_blocking out input x tensor data function",
-}.items() for name in names.split()}
+KIND_OF = {
+    name: kind
+    for kind, names in {
+        "flag": "keepdim keepdims training relu ceil_mode count_include_pad inplace affine track_running_stats elementwise_affine "
+        "requires_grad retain_graph create_graph zero_init_residual unbiased",
+        "dim": "dim0 dim1 start_dim end_dim",
+        "dims": "dim axis",
+        "sizes": "dims shape sizes size pad",
+        "window": "kernel_size stride padding dilation output_size",
+        "count": "num_classes groups num_groups in_channels out_channels in_features out_features num_features num_channels normalized_shape",
+        "whole": "ignore_index",
+        "part": "eps momentum p label_smoothing beta std",
+        "number": "negative_slope correction ddof gain a b mean val param",
+        "value": "value",
+        "word": "reduction approximate padding_mode mode nonlinearity order equation variant shortcut",
+        "array": "weight bias pos_weight running_mean running_var",
+        "bound": "min max",
+        "seed": "rng",
+        "dtype": "dtype",
+        "device": "device",
+        "index": "index",
+        "operand": "other exponent",
+        "place": "target",
+        "ignored": "non_blocking out input x tensor data function",
+    }.items()
+    for name in names.split()
+}
 # where one name means something else
 SPECIAL = {
-    **{(name, "dim"): "dim" for name in ("softmax", "log_softmax", "cat", "stack", "unsqueeze", "take_along_dim", "argmax",
-                                         "argmin", "max", "min", "size")},
+    **{
+        (name, "dim"): "dim"
+        for name in (
+            "softmax",
+            "log_softmax",
+            "cat",
+            "stack",
+            "unsqueeze",
+            "take_along_dim",
+            "argmax",
+            "argmin",
+            "max",
+            "min",
+            "size",
+        )
+    },
     ("norm", "p"): "power",
     **{(name, "bias"): "flag" for name in ("Conv2d", "Linear", "LayerNorm")},
     **{(name, "weight"): "weights" for name in ("CrossEntropyLoss", "NLLLoss", "BCEWithLogitsLoss")},
-    ("BCEWithLogitsLoss", "pos_weight"): "weights", ("LayerNorm", "normalized_shape"): "lengths",
-    ("BatchNorm1d", "momentum"): "part or none", ("BatchNorm2d", "momentum"): "part or none",
-    **{(name, setting): "whole" for name in ("Flatten", "Softmax", "LogSoftmax") for setting in ("dim", "start_dim", "end_dim")},
-    **{(name, "std"): "scale" for name in ("normal_", "trunc_normal_")}, ("constant_", "val"): "value",
+    ("BCEWithLogitsLoss", "pos_weight"): "weights",
+    ("LayerNorm", "normalized_shape"): "lengths",
+    ("BatchNorm1d", "momentum"): "part or none",
+    ("BatchNorm2d", "momentum"): "part or none",
+    **{
+        (name, setting): "whole"
+        for name in ("Flatten", "Softmax", "LogSoftmax")
+        for setting in ("dim", "start_dim", "end_dim")
+    },
+    **{(name, "std"): "scale" for name in ("normal_", "trunc_normal_")},
+    ("constant_", "val"): "value",
     **{(name, "gain"): "scale" for name in ("xavier_normal_", "xavier_uniform_")},
     **{("trunc_normal_", name): "limit" for name in "ab"},
     **{(name, "a"): "slope" for name in ("kaiming_normal_", "kaiming_uniform_")},
-    ("max", "other"): "operand", ("dropout", "rng"): "seed", ("fill_", "value"): "operand", ("copy_", "value"): "operand",
-    ("maximum", "other"): "operand", ("backward", "gradient"): "operand",
+    ("max", "other"): "operand",
+    ("dropout", "rng"): "seed",
+    ("fill_", "value"): "operand",
+    ("copy_", "value"): "operand",
+    ("maximum", "other"): "operand",
+    ("backward", "gradient"): "operand",
 }
 
 
@@ -123,12 +163,19 @@ def misfits(owner, call, parameter):
 
 
 def settings_of(function, owner):
-    return [p for p in inspect.signature(function).parameters.values()
-            if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and kind_of(owner, p.name) != "ignored"]
+    return [
+        p
+        for p in inspect.signature(function).parameters.values()
+        if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and kind_of(owner, p.name) != "ignored"
+    ]
 
 
-OPS = [pytest.param(name, p, id=f"{name}-{p.name}") for name in sorted(registry)
-       for p in inspect.signature(registry[name].raw).parameters.values() if p.kind is p.KEYWORD_ONLY]
+OPS = [
+    pytest.param(name, p, id=f"{name}-{p.name}")
+    for name in sorted(registry)
+    for p in inspect.signature(registry[name].raw).parameters.values()
+    if p.kind is p.KEYWORD_ONLY
+]
 
 
 @pytest.mark.parametrize(("name", "parameter"), OPS)
@@ -139,14 +186,28 @@ def test_an_op_refuses_what_a_setting_cannot_be(name, parameter):
 
 
 # The arguments that a call needs besides the one that is wrong
-NEEDED = {"softmax": {"dim": 0}, "log_softmax": {"dim": 0}, "logsumexp": {"dim": 0}, "unsqueeze": {"dim": 0},
-          "transpose": {"dim0": 0, "dim1": 1}, "fill_": {"value": 0}, "copy_": {"value": 0}, "clip": {"min": 0.0, "max": 1.0},
-          "clamp": {"min": 0.0, "max": 1.0}, "pow": {"exponent": 2}, "type_as": {"other": Tensor([1.0])}}
+NEEDED = {
+    "softmax": {"dim": 0},
+    "log_softmax": {"dim": 0},
+    "logsumexp": {"dim": 0},
+    "unsqueeze": {"dim": 0},
+    "transpose": {"dim0": 0, "dim1": 1},
+    "fill_": {"value": 0},
+    "copy_": {"value": 0},
+    "clip": {"min": 0.0, "max": 1.0},
+    "clamp": {"min": 0.0, "max": 1.0},
+    "pow": {"exponent": 2},
+    "type_as": {"other": Tensor([1.0])},
+}
 OPERANDS = ("add", "sub", "mul", "div", "matmul", "maximum", "minimum")
 SKIPPED = {"register_hook", "register_post_accumulate_grad_hook"}  # which take functions
-METHODS = [pytest.param(name, p, id=f"{name}-{p.name}") for kind in (Methods, Tensor) for name, method in vars(kind).items()
-           if not name.startswith("_") and inspect.isfunction(method) and name not in SKIPPED
-           for p in settings_of(method, name)]
+METHODS = [
+    pytest.param(name, p, id=f"{name}-{p.name}")
+    for kind in (Methods, Tensor)
+    for name, method in vars(kind).items()
+    if not name.startswith("_") and inspect.isfunction(method) and name not in SKIPPED
+    for p in settings_of(method, name)
+]
 
 
 @pytest.mark.parametrize(("name", "parameter"), METHODS)
@@ -158,7 +219,9 @@ def test_a_method_refuses_what_an_argument_cannot_be(name, parameter):
     def call(value):
         x = Tensor(np.arange(6.0).reshape(2, 3) + 1, requires_grad=name in ("backward", "requires_grad_"))
         return getattr(x if name != "backward" else (x * 1).sum() if parameter.name != "gradient" else x * 1, name)(
-            **given, **{parameter.name: value})
+            **given, **{parameter.name: value}
+        )
+
     assert not misfits(name, call, parameter)
 
 
@@ -167,6 +230,7 @@ def test_a_method_refuses_what_an_argument_cannot_be(name, parameter):
 def test_a_method_refuses_sizes_that_cannot_be(name, spread):
     def call(value):
         return getattr(Tensor([[1.0, 2.0]]), name)(*(value if spread and isinstance(value, tuple) else (value,)))
+
     assert not misfits(name, call, inspect.Parameter("sizes", inspect.Parameter.KEYWORD_ONLY))
 
 
@@ -178,11 +242,28 @@ def test_an_index_that_cannot_be_is_refused_for_reading_and_writing(wrong):
             call()
 
 
-LAYERS = {name: getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)
-          and issubclass(getattr(nn, name), nn.Module) and name not in ("Module", "Sequential", "ModuleList", "ModuleDict")}
-SIZES = {"in_channels": 4, "out_channels": 4, "in_features": 4, "out_features": 4, "num_features": 4, "num_channels": 4,
-         "num_groups": 2, "kernel_size": 3, "normalized_shape": 4, "dim": 1}
-CONSTRUCTORS = [pytest.param(name, p, id=f"{name}-{p.name}") for name, layer in LAYERS.items() for p in settings_of(layer, name)]
+LAYERS = {
+    name: getattr(nn, name)
+    for name in nn.__all__
+    if isinstance(getattr(nn, name), type)
+    and issubclass(getattr(nn, name), nn.Module)
+    and name not in ("Module", "Sequential", "ModuleList", "ModuleDict")
+}
+SIZES = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "in_features": 4,
+    "out_features": 4,
+    "num_features": 4,
+    "num_channels": 4,
+    "num_groups": 2,
+    "kernel_size": 3,
+    "normalized_shape": 4,
+    "dim": 1,
+}
+CONSTRUCTORS = [
+    pytest.param(name, p, id=f"{name}-{p.name}") for name, layer in LAYERS.items() for p in settings_of(layer, name)
+]
 
 
 @pytest.mark.parametrize(("name", "parameter"), CONSTRUCTORS)
@@ -192,8 +273,11 @@ def test_a_layer_refuses_what_a_setting_cannot_be(name, parameter):
     assert not misfits(name, lambda value: LAYERS[name](**given, **{parameter.name: value}), parameter)
 
 
-MODELS = [pytest.param(name, p, id=f"{name}-{p.name}") for name in ("resnet8", "resnet50", "preact_resnet20")
-          for p in inspect.signature(getattr(models, name)).parameters.values()]
+MODELS = [
+    pytest.param(name, p, id=f"{name}-{p.name}")
+    for name in ("resnet8", "resnet50", "preact_resnet20")
+    for p in inspect.signature(getattr(models, name)).parameters.values()
+]
 
 
 @pytest.mark.parametrize(("name", "parameter"), MODELS)
@@ -202,23 +286,34 @@ def test_a_model_refuses_what_an_option_cannot_be(name, parameter, monkeypatch):
     assert not misfits(name, lambda value: models.create(name, **{parameter.name: value}), parameter)
 
 
-WRAPPERS = [pytest.param(name, p, id=f"{name}-{p.name}") for name in functional.__all__
-            if inspect.getmodule(getattr(functional, name)) is functional
-            for p in settings_of(getattr(functional, name), name)
-            if p.name not in ("weight", "bias", "normalized_shape", "pad", "num_groups")]
+WRAPPERS = [
+    pytest.param(name, p, id=f"{name}-{p.name}")
+    for name in functional.__all__
+    if inspect.getmodule(getattr(functional, name)) is functional
+    for p in settings_of(getattr(functional, name), name)
+    if p.name not in ("weight", "bias", "normalized_shape", "pad", "num_groups")
+]
 
 
 @pytest.mark.parametrize(("name", "parameter"), WRAPPERS)
 def test_a_function_of_nn_refuses_what_a_setting_cannot_be(name, parameter):
     x = Tensor(np.random.default_rng(0).standard_normal((3, 2)))
     C = np.ones(2)
-    given = {"batch_norm": {"running_mean": C, "running_var": C, "training": True}, "pad": {"pad": (1, 1)},
-             "layer_norm": {"normalized_shape": (2,)}, "group_norm": {"num_groups": 1}}.get(name, {})
+    given = {
+        "batch_norm": {"running_mean": C, "running_var": C, "training": True},
+        "pad": {"pad": (1, 1)},
+        "layer_norm": {"normalized_shape": (2,)},
+        "group_norm": {"num_groups": 1},
+    }.get(name, {})
     assert not misfits(name, lambda value: getattr(functional, name)(x, **{**given, parameter.name: value}), parameter)
 
 
-FILLERS = [pytest.param(name, p, id=f"{name}-{p.name}") for name, f in vars(init).items()
-           if name.endswith("_") and not name.startswith("_") for p in settings_of(f, name)]
+FILLERS = [
+    pytest.param(name, p, id=f"{name}-{p.name}")
+    for name, f in vars(init).items()
+    if name.endswith("_") and not name.startswith("_")
+    for p in settings_of(f, name)
+]
 
 
 @pytest.mark.parametrize(("name", "parameter"), FILLERS)
@@ -228,8 +323,11 @@ def test_a_filler_refuses_what_a_setting_cannot_be(name, parameter):
     assert not misfits(name, lambda value: getattr(init, name)(w, **given, **{parameter.name: value}), parameter)
 
 
-MAKERS = [pytest.param(name, p, id=f"{name}-{p.name}") for name in ("tensor", "zeros", "ones", "randn")
-          for p in settings_of(getattr(minires, name), name)]
+MAKERS = [
+    pytest.param(name, p, id=f"{name}-{p.name}")
+    for name in ("tensor", "zeros", "ones", "randn")
+    for p in settings_of(getattr(minires, name), name)
+]
 
 
 @pytest.mark.parametrize(("name", "parameter"), MAKERS)

@@ -18,14 +18,36 @@ LABELS = np.array([2, 0, 3])
 def ours():
     import minires.nn.functional as functional
     from minires import data, nn, optim
-    return {"torch": minires, "nn": nn, "F": functional, "optim": optim, "T": minires.tensor, "DataLoader": data.DataLoader,
-            "TensorDataset": data.TensorDataset, "np": np, "A": A, "MAP": MAP, "LABELS": LABELS}
+
+    return {
+        "torch": minires,
+        "nn": nn,
+        "F": functional,
+        "optim": optim,
+        "T": minires.tensor,
+        "DataLoader": data.DataLoader,
+        "TensorDataset": data.TensorDataset,
+        "np": np,
+        "A": A,
+        "MAP": MAP,
+        "LABELS": LABELS,
+    }
 
 
 def theirs():
-    return {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "optim": torch.optim, "T": torch.tensor,
-            "DataLoader": torch.utils.data.DataLoader, "TensorDataset": torch.utils.data.TensorDataset, "np": np, "A": A,
-            "MAP": MAP, "LABELS": LABELS}
+    return {
+        "torch": torch,
+        "nn": torch.nn,
+        "F": torch.nn.functional,
+        "optim": torch.optim,
+        "T": torch.tensor,
+        "DataLoader": torch.utils.data.DataLoader,
+        "TensorDataset": torch.utils.data.TensorDataset,
+        "np": np,
+        "A": A,
+        "MAP": MAP,
+        "LABELS": LABELS,
+    }
 
 
 def run(text, names):
@@ -44,7 +66,9 @@ def numbers(value):
 
 
 # Each line is a habit. `;` parts statements, the last is what is compared.
-IDIOMS = [line for line in """
+IDIOMS = [
+    line
+    for line in """
 T([1.0, 2.0]).sum().item()
 torch.zeros(2, 3)
 torch.ones((2, 3))
@@ -354,7 +378,9 @@ list(DataLoader([], batch_size=2))
 Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: A[i]}); next(iter(DataLoader(Own(), batch_size=2)))
 Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: float(i)}); next(iter(DataLoader(Own(), batch_size=2)))
 Own = type("Own", (), {"__len__": lambda self: 3, "__getitem__": lambda self, i: (A[i], int(LABELS[i]))}); images, labels = next(iter(DataLoader(Own(), batch_size=2))); images
-""".strip().splitlines() if line]
+""".strip().splitlines()
+    if line
+]
 
 
 @pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays")  # torch's word on its own speed

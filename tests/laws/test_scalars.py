@@ -15,14 +15,46 @@ from minires.tensor import registry
 SHAPES = ((), (1,), (1, 1))
 VARIADIC = {"cat", "stack"}
 SETTINGS = {  # of ops that cannot do without
-    "broadcast_to": {"shape": (1, 1)}, "clip": {"min": 0, "max": 1}, "dropout": {"training": False},
-    "getitem": {"index": ...}, "log_softmax": {"dim": -1}, "logsumexp": {"dim": -1}, "permute": {"dims": (1, 0)},
-    "reshape": {"shape": (1, 1)}, "softmax": {"dim": 0}, "to": {"device": "cpu"}, "transpose": {"dim0": 0, "dim1": -1},
+    "broadcast_to": {"shape": (1, 1)},
+    "clip": {"min": 0, "max": 1},
+    "dropout": {"training": False},
+    "getitem": {"index": ...},
+    "log_softmax": {"dim": -1},
+    "logsumexp": {"dim": -1},
+    "permute": {"dims": (1, 0)},
+    "reshape": {"shape": (1, 1)},
+    "softmax": {"dim": 0},
+    "to": {"device": "cpu"},
+    "transpose": {"dim0": 0, "dim1": -1},
     "var": {"correction": 0},
 }
 AT = 0.7  # where all of them are smooth
-WITHOUT_AXES = {"abs", "add", "clip", "div", "exp", "gelu", "leaky_relu", "log", "maximum", "mean", "mul", "neg", "pow",
-                "relu", "residual_add", "sigmoid", "silu", "sqrt", "sub", "sum", "tanh", "reshape", "broadcast_to", "to"}
+WITHOUT_AXES = {
+    "abs",
+    "add",
+    "clip",
+    "div",
+    "exp",
+    "gelu",
+    "leaky_relu",
+    "log",
+    "maximum",
+    "mean",
+    "mul",
+    "neg",
+    "pow",
+    "relu",
+    "residual_add",
+    "sigmoid",
+    "silu",
+    "sqrt",
+    "sub",
+    "sum",
+    "tanh",
+    "reshape",
+    "broadcast_to",
+    "to",
+}
 
 
 def applied(name, x, uses):
@@ -35,7 +67,11 @@ def applied(name, x, uses):
 
 
 def takes(name):
-    return 2 if name in VARIADIC | {"add", "sub", "mul", "div", "pow", "maximum", "matmul", "residual_add", "mse_loss"} else 1
+    return (
+        2
+        if name in VARIADIC | {"add", "sub", "mul", "div", "pow", "maximum", "matmul", "residual_add", "mse_loss"}
+        else 1
+    )
 
 
 def accepted(shape):
@@ -77,14 +113,21 @@ def test_the_gradient_of_a_leaf_that_is_used_many_times_is_an_array_of_its_shape
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("formula", "y", "slope"), [
-    (lambda x: x * x * x + x, 10.0, 13.0),
-    (lambda x: x * x * x + 2 * x * x - x / (x + 1), 8 + 8 - 2 / 3, 12 + 8 - 1 / 9),
-    (lambda x: ops.sigmoid(x) * x * x, 4 / (1 + math.exp(-2)), 4 / (1 + math.exp(-2)) + 4 * math.exp(-2) / (1 + math.exp(-2)) ** 2),
-    (lambda x: (x**2 + 2 * x + 1) ** 2 / x, 81 / 2, 2 * 9 * 6 / 2 - 81 / 4),
-    (lambda x: x, 2.0, 1.0),
-    (lambda x: (x + x) + (x + x) + x, 10.0, 5.0),
-])
+@pytest.mark.parametrize(
+    ("formula", "y", "slope"),
+    [
+        (lambda x: x * x * x + x, 10.0, 13.0),
+        (lambda x: x * x * x + 2 * x * x - x / (x + 1), 8 + 8 - 2 / 3, 12 + 8 - 1 / 9),
+        (
+            lambda x: ops.sigmoid(x) * x * x,
+            4 / (1 + math.exp(-2)),
+            4 / (1 + math.exp(-2)) + 4 * math.exp(-2) / (1 + math.exp(-2)) ** 2,
+        ),
+        (lambda x: (x**2 + 2 * x + 1) ** 2 / x, 81 / 2, 2 * 9 * 6 / 2 - 81 / 4),
+        (lambda x: x, 2.0, 1.0),
+        (lambda x: (x + x) + (x + x) + x, 10.0, 5.0),
+    ],
+)
 def test_formulas_of_a_first_lesson_have_the_values_of_the_blackboard(formula, y, slope, dtype):
     x = Tensor(2.0, requires_grad=True, dtype=dtype)
     value = formula(x)
@@ -112,22 +155,29 @@ OPERATIONS = {
     "add": (ops.add, lambda a, b: Dual(a.value + b.value, a.slopes + b.slopes)),
     "sub": (ops.sub, lambda a, b: Dual(a.value - b.value, a.slopes - b.slopes)),
     "mul": (ops.mul, lambda a, b: Dual(a.value * b.value, a.value * b.slopes + b.value * a.slopes)),
-    "residual_add": (lambda a, b: ops.residual_add(a.reshape(1), b.reshape(1)),
-                     lambda a, b: Dual(a.value + b.value, a.slopes + b.slopes)),
+    "residual_add": (
+        lambda a, b: ops.residual_add(a.reshape(1), b.reshape(1)),
+        lambda a, b: Dual(a.value + b.value, a.slopes + b.slopes),
+    ),
     "tanh": (lambda a, b: ops.tanh(a), lambda a, b: a.then(math.tanh(a.value), 1 - math.tanh(a.value) ** 2)),
-    "sigmoid": (lambda a, b: ops.sigmoid(a),
-                lambda a, b: a.then(1 / (1 + math.exp(-a.value)), math.exp(-a.value) / (1 + math.exp(-a.value)) ** 2)),
+    "sigmoid": (
+        lambda a, b: ops.sigmoid(a),
+        lambda a, b: a.then(1 / (1 + math.exp(-a.value)), math.exp(-a.value) / (1 + math.exp(-a.value)) ** 2),
+    ),
     "relu": (lambda a, b: ops.relu(a), lambda a, b: a.then(max(a.value, 0.0), float(a.value > 0))),
     "one axis": (lambda a, b: a.reshape(1), lambda a, b: a),
     "two axes": (lambda a, b: a.reshape(1, 1), lambda a, b: a),
     "no axis": (lambda a, b: a.sum(), lambda a, b: a),
     "mean": (lambda a, b: a.mean(), lambda a, b: a),
     "the number": (lambda a, b: a * 0.5 + 1.0, lambda a, b: a.then(0.5 * a.value + 1, 0.5)),
-    "cat": (lambda a, b: ops.cat([a.reshape(1), b.reshape(1)]).sum(),
-            lambda a, b: Dual(a.value + b.value, a.slopes + b.slopes)),
+    "cat": (
+        lambda a, b: ops.cat([a.reshape(1), b.reshape(1)]).sum(),
+        lambda a, b: Dual(a.value + b.value, a.slopes + b.slopes),
+    ),
 }
-STEPS = st.lists(st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 99), st.integers(0, 99)), min_size=1,
-                 max_size=12)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=12
+)
 
 
 @settings(max_examples=150, deadline=None)

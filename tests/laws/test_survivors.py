@@ -32,6 +32,7 @@ def test_a_modules_hook_may_remove_itself_and_the_next_one_is_still_called(kind)
     def once(*_):
         seen.append("once")
         handles[0].remove()
+
     handles.append(getattr(layer, kind)(once))
     getattr(layer, kind)(lambda *_: seen.append("always"))
     layer(leaf(1.0))
@@ -47,6 +48,7 @@ def test_a_hook_on_a_gradient_that_is_kept_may_remove_itself_and_the_next_one_is
     def once(t):
         seen.append("once")
         handles[0].remove()
+
     handles.append(x.register_post_accumulate_grad_hook(once))
     x.register_post_accumulate_grad_hook(lambda t: seen.append("always"))
     (x * 2.0).backward()
@@ -62,6 +64,7 @@ def test_a_hook_on_a_gradient_on_its_way_may_remove_itself_and_the_next_one_is_s
     def once(gradient):
         seen.append("once")
         removers[0]()
+
     removers.append(x.register_hook(once))
     x.register_hook(lambda gradient: seen.append("always"))
     (x * 2.0).backward()
@@ -83,6 +86,7 @@ def test_a_complex_setting_is_for_the_complex_step_only(own_ops):
     @minires.op
     def scaled(x, *, by):
         return x * by, lambda dy: dy * by
+
     by = np.array([1 + 1e-20j, 2.0])
     with complex_step():
         assert scaled(np.ones(2), by=by).data.tolist() == by.tolist()
@@ -96,6 +100,7 @@ def test_what_an_object_keeps_and_hands_out_first_is_not_added_to(own_ops):
     @minires.op
     def keeping(x):
         return x * 1, partial(lambda kept, dy: kept, kept)
+
     x = leaf(1.0, 2.0)
     twice = x * 2.0
     (keeping(x) + twice).sum().backward()  # the newest op's gradient, kept, is the first to arrive at x
@@ -144,7 +149,9 @@ def test_a_backward_hook_leaves_what_no_grad_computes_outside_a_graph():
 def test_a_backward_hook_takes_a_module_that_gives_a_named_tuple():
     module = Twofold()
     seen = []
-    module.register_full_backward_hook(lambda m, grad_input, grad_output: seen.append([g.tolist() for g in grad_output]))
+    module.register_full_backward_hook(
+        lambda m, grad_input, grad_output: seen.append([g.tolist() for g in grad_output])
+    )
     x = leaf(1.0, 2.0)
     y = module(x)
     assert isinstance(y, Pair)
@@ -213,6 +220,7 @@ def test_training_between_an_evaluation_and_its_backward_changes_nothing():
         x.grad = layer.weight.grad = None
         y.backward()
         return x.grad.copy(), layer.weight.grad.copy()
+
     expected = gradient(lambda: None)
     found = gradient(lambda: layer.train()(Tensor(x.data * 5 + 3)))
     for a, b in zip(found, expected):

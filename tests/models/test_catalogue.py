@@ -11,14 +11,17 @@ from minires.errors import DTypeError, OptionError, ShapeError
 from minires.nn import Linear
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("resnet20", "num_classes in_channels shortcut zero_init_residual rng"),
-    ("preact_resnet20", "num_classes in_channels shortcut zero_init_residual rng"),
-    ("plain20", "num_classes in_channels zero_init_residual rng"),
-    ("resnet18", "num_classes in_channels shortcut zero_init_residual rng"),
-    ("resnet50", "num_classes in_channels shortcut zero_init_residual variant rng"),
-    ("plain18", "num_classes in_channels zero_init_residual rng"),
-])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("resnet20", "num_classes in_channels shortcut zero_init_residual rng"),
+        ("preact_resnet20", "num_classes in_channels shortcut zero_init_residual rng"),
+        ("plain20", "num_classes in_channels zero_init_residual rng"),
+        ("resnet18", "num_classes in_channels shortcut zero_init_residual rng"),
+        ("resnet50", "num_classes in_channels shortcut zero_init_residual variant rng"),
+        ("plain18", "num_classes in_channels zero_init_residual rng"),
+    ],
+)
 def test_a_model_shows_its_options_and_no_others(name, options):
     signature = inspect.signature(getattr(models, name))
     assert list(signature.parameters) == options.split()
@@ -36,74 +39,113 @@ def test_a_shown_default_is_what_is_taken():
 
 
 def test_help_tells_what_a_model_is():
-    assert inspect.getdoc(models.resnet50).startswith("ResNet(Bottleneck, (3, 4, 6, 3)).\n\nx (N,in_channels,H,W) -> logits")
+    assert inspect.getdoc(models.resnet50).startswith(
+        "ResNet(Bottleneck, (3, 4, 6, 3)).\n\nx (N,in_channels,H,W) -> logits"
+    )
     assert models.plain20.__doc__.startswith("CifarResNet(20, shortcut=None)")
     assert models.resnet20.__name__ == "resnet20"
     assert pickle.loads(pickle.dumps(models.resnet20)) is models.resnet20
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: models.resnet18(10), r"resnet18: options are given by name, resnet18\(num_classes=10\)"),
-    (lambda: models.resnet18(pretrained=True), r"resnet18: minires brings no trained weights; leave out pretrained and load"),
-    (lambda: models.resnet18(weights="DEFAULT"), r"leave out weights and load a file of yours, model\.load_state_dict"),
-    (lambda: models.resnet20(classes=3), "resnet20: there is no option 'classes'; it takes num_classes, in_channels"),
-    (lambda: models.resnet18(variant="v1"), "resnet18: there is no option 'variant'"),
-    (lambda: models.plain20(shortcut="A"), "plain20: there is no option 'shortcut'"),
-    (lambda: models.create("resnet20", depth=8), "resnet20: there is no option 'depth'"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: models.resnet18(10), r"resnet18: options are given by name, resnet18\(num_classes=10\)"),
+        (
+            lambda: models.resnet18(pretrained=True),
+            r"resnet18: minires brings no trained weights; leave out pretrained and load",
+        ),
+        (
+            lambda: models.resnet18(weights="DEFAULT"),
+            r"leave out weights and load a file of yours, model\.load_state_dict",
+        ),
+        (
+            lambda: models.resnet20(classes=3),
+            "resnet20: there is no option 'classes'; it takes num_classes, in_channels",
+        ),
+        (lambda: models.resnet18(variant="v1"), "resnet18: there is no option 'variant'"),
+        (lambda: models.plain20(shortcut="A"), "plain20: there is no option 'shortcut'"),
+        (lambda: models.create("resnet20", depth=8), "resnet20: there is no option 'depth'"),
+    ],
+)
 def test_a_wrong_option_is_answered_in_the_models_own_name(call, message):
     with pytest.raises(TypeError, match=message):
         call()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet20", "preact_resnet20"])
-@pytest.mark.parametrize(("options", "error", "message"), [
-    ({"num_classes": 0}, ShapeError, "num_classes must be at least 1, got 0"),
-    ({"num_classes": -3}, ShapeError, "num_classes must be at least 1, got -3"),
-    ({"num_classes": 2.0}, DTypeError, r"num_classes must be an integer, got 2\.0"),
-    ({"num_classes": "10"}, DTypeError, "num_classes must be an integer, got '10'"),
-    ({"in_channels": 0}, ShapeError, "in_channels must be at least 1, got 0"),
-    ({"shortcut": True}, OptionError, "shortcut must be 'A', 'B' or None, got True"),
-])
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"num_classes": 0}, ShapeError, "num_classes must be at least 1, got 0"),
+        ({"num_classes": -3}, ShapeError, "num_classes must be at least 1, got -3"),
+        ({"num_classes": 2.0}, DTypeError, r"num_classes must be an integer, got 2\.0"),
+        ({"num_classes": "10"}, DTypeError, "num_classes must be an integer, got '10'"),
+        ({"in_channels": 0}, ShapeError, "in_channels must be at least 1, got 0"),
+        ({"shortcut": True}, OptionError, "shortcut must be 'A', 'B' or None, got True"),
+    ],
+)
 def test_a_number_that_cannot_be_is_refused(name, options, error, message):
     with pytest.raises(error, match=message):
         models.create(name, **options)
 
 
-@pytest.mark.parametrize(("name", "error", "message"), [
-    (7, DTypeError, "create: a model is named by a string such as 'resnet20', got 7"),
-    (None, DTypeError, "got None"),
-    (models.resnet20, DTypeError, "named by a string"),
-    ("ResNet-21", OptionError, "did you mean resnet"),
-    ("PreActResNet", OptionError, "did you mean preact_resnet"),
-    ("", OptionError, "there are plain110"),
-])
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        (7, DTypeError, "create: a model is named by a string such as 'resnet20', got 7"),
+        (None, DTypeError, "got None"),
+        (models.resnet20, DTypeError, "named by a string"),
+        ("ResNet-21", OptionError, "did you mean resnet"),
+        ("PreActResNet", OptionError, "did you mean preact_resnet"),
+        ("", OptionError, "there are plain110"),
+    ],
+)
 def test_create_says_what_a_name_is(name, error, message):
     with pytest.raises(error, match=message):
         models.create(name)
 
 
-@pytest.mark.parametrize(("name", "twin"), [
-    ("ResNet20", "resnet20"), ("resnet-20", "resnet20"), ("RESNET_20", "resnet20"), ("preact resnet 20", "preact_resnet20"),
-    ("PreActResNet20", "preact_resnet20"), ("plain-20", "plain20")])
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [
+        ("ResNet20", "resnet20"),
+        ("resnet-20", "resnet20"),
+        ("RESNET_20", "resnet20"),
+        ("preact resnet 20", "preact_resnet20"),
+        ("PreActResNet20", "preact_resnet20"),
+        ("plain-20", "plain20"),
+    ],
+)
 def test_a_name_is_understood_in_any_usual_spelling(name, twin):
     assert repr(models.create(name, rng=0)) == repr(models.create(twin, rng=0))
 
 
 def test_the_classes_are_there_for_networks_of_ones_own():
-    for model in (models.ResNet(models.BasicBlock, (1, 1, 1, 1), num_classes=3, rng=0), models.CifarResNet(14, num_classes=3),
-                  models.PreActCifarResNet(14, num_classes=3), models.ResNet(models.PreActBlock, (1, 1, 1, 1), num_classes=3)):
+    for model in (
+        models.ResNet(models.BasicBlock, (1, 1, 1, 1), num_classes=3, rng=0),
+        models.CifarResNet(14, num_classes=3),
+        models.PreActCifarResNet(14, num_classes=3),
+        models.ResNet(models.PreActBlock, (1, 1, 1, 1), num_classes=3),
+    ):
         assert model.eval()(Tensor(np.zeros((1, 3, 33, 33), np.float32))).shape == (1, 3)
 
 
-@pytest.mark.parametrize(("make", "error", "message"), [
-    (lambda: models.ResNet("basic", (1, 1, 1, 1)), DTypeError, "block must be a class such as BasicBlock, got 'basic'"),
-    (lambda: models.ResNet(models.BasicBlock, (1, 1, 1)), OptionError, r"each of four stages, got \(1, 1, 1\)"),
-    (lambda: models.ResNet(models.BasicBlock, (1, 1, 1, 0)), ShapeError, "blocks must be at least 1, got 0"),
-    (lambda: models.CifarResNet("20"), DTypeError, "depth must be an integer, got '20'"),
-    (lambda: models.CifarResNet(21), OptionError, r"6n \+ 2 layers"),
-    (lambda: models.BasicBlock(3, 0), ShapeError, "out_channels must be at least 1"),
-])
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: models.ResNet("basic", (1, 1, 1, 1)),
+            DTypeError,
+            "block must be a class such as BasicBlock, got 'basic'",
+        ),
+        (lambda: models.ResNet(models.BasicBlock, (1, 1, 1)), OptionError, r"each of four stages, got \(1, 1, 1\)"),
+        (lambda: models.ResNet(models.BasicBlock, (1, 1, 1, 0)), ShapeError, "blocks must be at least 1, got 0"),
+        (lambda: models.CifarResNet("20"), DTypeError, "depth must be an integer, got '20'"),
+        (lambda: models.CifarResNet(21), OptionError, r"6n \+ 2 layers"),
+        (lambda: models.BasicBlock(3, 0), ShapeError, "out_channels must be at least 1"),
+    ],
+)
 def test_a_class_refuses_a_structure_that_cannot_be(make, error, message):
     with pytest.raises(error, match=message):
         make()

@@ -11,21 +11,35 @@ from minires.models.blocks import Block, PadShortcut
 from minires.nn import BatchNorm2d, Conv2d, count_parameters
 
 COUNTS = {  # He et al. 2015, Table 1 and 6, as torchvision and akamaster's networks count them
-    "resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032, "resnet101": 44_549_160,
-    "resnet152": 60_192_808, "plain18": 11_515_688, "plain34": 21_623_848, "resnet20": 269_722, "resnet32": 464_154,
-    "resnet44": 658_586, "resnet56": 853_018, "resnet110": 1_727_962,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+    "plain18": 11_515_688,
+    "plain34": 21_623_848,
+    "resnet20": 269_722,
+    "resnet32": 464_154,
+    "resnet44": 658_586,
+    "resnet56": 853_018,
+    "resnet110": 1_727_962,
 }
 
 
 def cifar_count(depth):
     """Convolutions 9·i·o, batch norms 2·o, classifier 650, added up from the definition."""
     n = (depth - 2) // 6
-    convolutions = [(3, 16)] + [(16, 16)] * 2 * n + [(16, 32)] + [(32, 32)] * (2 * n - 1) + [(32, 64)] + [(64, 64)] * (2 * n - 1)
+    convolutions = (
+        [(3, 16)] + [(16, 16)] * 2 * n + [(16, 32)] + [(32, 32)] * (2 * n - 1) + [(32, 64)] + [(64, 64)] * (2 * n - 1)
+    )
     return sum(9 * i * o + 2 * o for i, o in convolutions) + 650
 
 
-COUNTS |= {f"{kind}{depth}": cifar_count(depth) for kind, depths in
-           (("resnet", (8, 1202)), ("plain", (8, 20, 32, 44, 56, 110))) for depth in depths}
+COUNTS |= {
+    f"{kind}{depth}": cifar_count(depth)
+    for kind, depths in (("resnet", (8, 1202)), ("plain", (8, 20, 32, 44, 56, 110)))
+    for depth in depths
+}
 # Pre-activation: a norm of 16 channels goes from the stem, one of 64 comes at the end, and the first norms of stages 2
 # and 3 see 16 and 32 channels in place of 32 and 64: 2·(−16 + 64 − 16 − 32) = 0.
 COUNTS |= {f"preact_resnet{depth}": COUNTS[f"resnet{depth}"] for depth in (20, 32, 44, 56, 110)}
@@ -63,6 +77,7 @@ def test_a_plain_twin_has_the_weights_of_its_resnet_but_no_projection():
 def test_the_seed_decides_every_bit_of_the_weights(name):
     def bits(seed):
         return {k: v.tobytes() for k, v in models.create(name, rng=seed).state_dict().items()}
+
     assert bits(3) == bits(3)
     assert bits(3)["conv1.weight"] != bits(4)["conv1.weight"]
 
@@ -91,8 +106,9 @@ def test_zero_init_residual_makes_every_block_its_shortcut(name):
     seen = []
     for stage in (model.layer1, model.layer2):
         for _, block in stage.named_children():
-            block.register_forward_hook(lambda b, inputs, y: seen.append(
-                np.array_equal(y.data, ops.relu(b.downsample(inputs[0])).data)))
+            block.register_forward_hook(
+                lambda b, inputs, y: seen.append(np.array_equal(y.data, ops.relu(b.downsample(inputs[0])).data))
+            )
     model.eval()(Tensor(np.random.default_rng(0).standard_normal((2, 3, 33, 35)).astype(np.float32)))
     assert seen
     assert all(seen)
@@ -115,7 +131,9 @@ def test_option_a_takes_every_other_pixel_and_pads_channels_on_both_sides():
     assert not y[:, 6:].any()
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("resnet20", [32, 16, 8]), ("plain18", [16, 8, 4, 2]), ("resnet50", [16, 8, 4, 2])])
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("resnet20", [32, 16, 8]), ("plain18", [16, 8, 4, 2]), ("resnet50", [16, 8, 4, 2])]
+)
 def test_each_stage_but_the_first_halves_the_map(name, sizes):
     model = models.create(name, rng=0).eval()
     size = 32 if "layer4" not in vars(model) else 64
@@ -155,6 +173,7 @@ def test_maps_are_channels_last_forward_and_backward(name, size, channels, laid_
     def watch(module, inputs, y):
         layouts.append((type(module).__name__, is_channels_last(y.data)))
         y.register_hook(lambda dy: layouts.append((type(module).__name__, is_channels_last(dy))))
+
     for module in model.modules():
         if isinstance(module, (Block, Conv2d, BatchNorm2d)):
             module.register_forward_hook(watch)
@@ -193,13 +212,18 @@ def test_unknown_options_of_a_block_are_refused(options):
 
 def test_only_depths_of_6n_plus_2_exist():
     from minires.models.resnet_cifar import CifarResNet
+
     with pytest.raises(OptionError, match=r"6n \+ 2 layers .* got depth 21"):
         CifarResNet(21)
 
 
-@pytest.mark.parametrize(("name", "options", "shape"), [
-    ("resnet20", {"in_channels": 1, "num_classes": 7}, (2, 1, 8, 8)), ("resnet18", {"in_channels": 4}, (1, 4, 64, 33)),
-])
+@pytest.mark.parametrize(
+    ("name", "options", "shape"),
+    [
+        ("resnet20", {"in_channels": 1, "num_classes": 7}, (2, 1, 8, 8)),
+        ("resnet18", {"in_channels": 4}, (1, 4, 64, 33)),
+    ],
+)
 def test_channels_and_classes_can_be_chosen(name, options, shape):
     model = models.create(name, **options).eval()
     assert model(Tensor(np.zeros(shape, np.float32))).shape == (shape[0], options.get("num_classes", 1000))

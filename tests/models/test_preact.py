@@ -8,8 +8,13 @@ from minires.errors import OptionError
 from minires.models.blocks import Block, PreActBlock
 from minires.nn import BatchNorm2d, count_parameters
 
-COUNTS = {"preact_resnet20": 269_722, "preact_resnet32": 464_154, "preact_resnet44": 658_586,
-          "preact_resnet56": 853_018, "preact_resnet110": 1_727_962}
+COUNTS = {
+    "preact_resnet20": 269_722,
+    "preact_resnet32": 464_154,
+    "preact_resnet44": 658_586,
+    "preact_resnet56": 853_018,
+    "preact_resnet110": 1_727_962,
+}
 
 
 def by_hand(depth, shortcut):
@@ -57,6 +62,7 @@ def make_twin(torch, depth, shortcut):
     class Nothing(torch.nn.Module):
         def forward(self, x):
             return 0
+
     theirs = twins.PreActCifarResNet(depth, shortcut or "A").double()
     for module in theirs.modules():
         if shortcut is None and isinstance(module, twins.PreActBlock):
@@ -72,7 +78,9 @@ def test_logits_gradients_and_statistics_are_torchs(depth, shortcut):
     random_norms(ours, rng)
     theirs = make_twin(torch, depth, shortcut)
     assert set(ours.state_dict()) == set(theirs.state_dict())
-    theirs.load_state_dict({k: torch.tensor(np.ascontiguousarray(v).reshape(v.shape)) for k, v in ours.state_dict().items()})
+    theirs.load_state_dict(
+        {k: torch.tensor(np.ascontiguousarray(v).reshape(v.shape)) for k, v in ours.state_dict().items()}
+    )
     images = rng.standard_normal((4, 3, 12, 16))
     labels = rng.integers(0, 10, 4)
     x = Tensor(images, requires_grad=True)
@@ -81,6 +89,7 @@ def test_logits_gradients_and_statistics_are_torchs(depth, shortcut):
     def close(found, expected, what):
         expected = expected.detach().numpy()
         assert np.abs(found - expected).max() <= 1e-9 * max(np.abs(expected).max(), 1e-3), what
+
     logits = ours(x)
     expected = theirs(t)
     close(logits.data, expected, "logits")
@@ -130,6 +139,7 @@ def test_the_gradient_of_a_silent_network_comes_through_unchanged():
     def keep(block, inputs, y):
         y.retain_grad()
         seen.append(y)
+
     for block in blocks:
         block.register_forward_hook(keep)
     x = Tensor(np.random.default_rng(0).standard_normal((4, 3, 8, 8)).astype(np.float32))
@@ -152,5 +162,6 @@ def test_zero_init_residual_silences_the_last_convolution_and_leaves_it_able_to_
 
 def test_only_depths_of_6n_plus_2_exist():
     from minires.models.resnet_cifar import PreActCifarResNet
+
     with pytest.raises(OptionError, match=r"6n \+ 2 layers .* got depth 21"):
         PreActCifarResNet(21)

@@ -12,15 +12,21 @@ import torch_twins as twins  # noqa: E402 - it imports torch, so it comes after 
 NETWORKS = {
     "resnet18": (lambda **o: models.resnet18(**o), lambda: twins.ResNet((2, 2, 2, 2), False, 10), (2, 3, 40, 48)),
     "resnet50": (lambda **o: models.resnet50(**o), lambda: twins.ResNet((3, 4, 6, 3), True, 10), (2, 3, 40, 48)),
-    "resnet50 v1": (lambda **o: models.resnet50(variant="v1", **o),
-                    lambda: twins.ResNet((3, 4, 6, 3), True, 10, variant="v1"), (2, 3, 40, 48)),
+    "resnet50 v1": (
+        lambda **o: models.resnet50(variant="v1", **o),
+        lambda: twins.ResNet((3, 4, 6, 3), True, 10, variant="v1"),
+        (2, 3, 40, 48),
+    ),
     "plain18": (lambda **o: models.plain18(**o), lambda: twins.ResNet((2, 2, 2, 2), False, 10, None), (2, 3, 40, 48)),
     "resnet20": (lambda **o: models.resnet20(**o), lambda: twins.CifarResNet(20), (4, 3, 12, 16)),
     "resnet20 B": (lambda **o: models.resnet20(shortcut="B", **o), lambda: twins.CifarResNet(20, "B"), (4, 3, 12, 16)),
     "plain20": (lambda **o: models.plain20(**o), lambda: twins.CifarResNet(20, None), (4, 3, 12, 16)),
     "preact_resnet20": (lambda **o: models.preact_resnet20(**o), lambda: twins.PreActCifarResNet(20), (4, 3, 12, 16)),
-    "preact_resnet20 B": (lambda **o: models.preact_resnet20(shortcut="B", **o),
-                          lambda: twins.PreActCifarResNet(20, "B"), (4, 3, 12, 16)),
+    "preact_resnet20 B": (
+        lambda **o: models.preact_resnet20(shortcut="B", **o),
+        lambda: twins.PreActCifarResNet(20, "B"),
+        (4, 3, 12, 16),
+    ),
 }
 
 
@@ -40,9 +46,13 @@ def test_names_and_shapes_of_parameters_and_buffers_are_torchs(name):
     depth = int("".join(filter(str.isdigit, catalogue)))
     plain = catalogue.startswith("plain")
     with torch.device("meta"):  # shapes without numbers
-        theirs = (twins.ResNet(STAGES[depth], depth >= 50, 1000, None if plain else "B") if depth in STAGES else
-                  twins.PreActCifarResNet(depth) if catalogue.startswith("preact") else
-                  twins.CifarResNet(depth, None if plain else option[0] if option else "A")).state_dict()
+        theirs = (
+            twins.ResNet(STAGES[depth], depth >= 50, 1000, None if plain else "B")
+            if depth in STAGES
+            else twins.PreActCifarResNet(depth)
+            if catalogue.startswith("preact")
+            else twins.CifarResNet(depth, None if plain else option[0] if option else "A")
+        ).state_dict()
     ours = models.create(catalogue, rng=0, **({"shortcut": option[0]} if option else {})).state_dict()
     assert [(k, v.shape) for k, v in ours.items()] == [(k, tuple(v.shape)) for k, v in theirs.items()]
 
@@ -56,8 +66,12 @@ def test_logits_gradients_statistics_and_three_steps_are_torchs(name, laid_out):
     theirs = twin().double()
     for name_, array in ours.state_dict().items():  # γ ≠ 1, β ≠ 0, as in a trained network
         if ".bn" in f".{name_}" and name_.endswith(("weight", "bias")):
-            array[...] = rng.uniform(0.2, 0.6, array.shape) if name_.endswith("weight") else rng.normal(0, 0.1, array.shape)
-    theirs.load_state_dict({k: torch.tensor(np.ascontiguousarray(v).reshape(v.shape)) for k, v in ours.state_dict().items()})
+            array[...] = (
+                rng.uniform(0.2, 0.6, array.shape) if name_.endswith("weight") else rng.normal(0, 0.1, array.shape)
+            )
+    theirs.load_state_dict(
+        {k: torch.tensor(np.ascontiguousarray(v).reshape(v.shape)) for k, v in ours.state_dict().items()}
+    )
     a = optim.SGD(ours.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4)
     b = torch.optim.SGD(theirs.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4)
     for step in range(3):

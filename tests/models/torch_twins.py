@@ -11,7 +11,7 @@ class PadShortcut(nn.Module):
         self.grow, self.stride = grow, stride
 
     def forward(self, x):
-        return F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.grow // 2, self.grow - self.grow // 2))
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.grow // 2, self.grow - self.grow // 2))
 
 
 class Block(nn.Module):
@@ -28,8 +28,11 @@ class Block(nn.Module):
         self.plain = shortcut is None
         self.downsample = nn.Identity()
         if not self.plain and (stride != 1 or i != width):
-            self.downsample = PadShortcut(width - i, stride) if shortcut == "A" else nn.Sequential(
-                nn.Conv2d(i, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+            self.downsample = (
+                PadShortcut(width - i, stride)
+                if shortcut == "A"
+                else nn.Sequential(nn.Conv2d(i, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+            )
 
     def forward(self, x):
         f = x
@@ -48,8 +51,11 @@ class PreActBlock(nn.Module):
         self.conv2 = nn.Conv2d(o, o, 3, 1, 1, bias=False)
         self.downsample = nn.Identity()
         if stride != 1 or i != o:
-            self.downsample = PadShortcut(o - i, stride) if shortcut == "A" else nn.Sequential(
-                nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o))
+            self.downsample = (
+                PadShortcut(o - i, stride)
+                if shortcut == "A"
+                else nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o))
+            )
 
     def forward(self, x):
         f = self.conv1(torch.relu(self.bn1(x)))
@@ -82,7 +88,9 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         inputs = [64, 64 * e, 128 * e, 256 * e]
         for n, (i, count) in enumerate(zip(inputs, blocks, strict=True)):
-            setattr(self, f"layer{n + 1}", stage(i, 64 * 2**n, count, 1 if n == 0 else 2, shortcut, bottleneck, variant))
+            setattr(
+                self, f"layer{n + 1}", stage(i, 64 * 2**n, count, 1 if n == 0 else 2, shortcut, bottleneck, variant)
+            )
         self.fc = nn.Linear(512 * e, num_classes)
 
     def forward(self, x):

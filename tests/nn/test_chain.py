@@ -30,9 +30,16 @@ def everything(make, conv, norm):
 
 
 @pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize(("training", "kernel", "out", "name"), [
-    (True, 1, 32, "conv_norm"), (True, 3, 32, "batch_norm"), (True, 1, 16, "batch_norm"),
-    (False, 1, 32, "conv_norm"), (False, 3, 32, "conv_norm")])
+@pytest.mark.parametrize(
+    ("training", "kernel", "out", "name"),
+    [
+        (True, 1, 32, "conv_norm"),
+        (True, 3, 32, "batch_norm"),
+        (True, 1, 16, "batch_norm"),
+        (False, 1, 32, "conv_norm"),
+        (False, 3, 32, "conv_norm"),
+    ],
+)
 def test_one_op_does_what_two_do(training, kernel, out, name, relu):
     def two(conv, norm, x):
         y = norm(conv(x))
@@ -40,6 +47,7 @@ def test_one_op_does_what_two_do(training, kernel, out, name, relu):
 
     def one(conv, norm, x):
         return nn.chain(x, conv, norm, *[ops.relu] * relu)
+
     y, found = everything(one, *(layer.train(training) for layer in layers(kernel, out)))
     assert y.node.name == name + "_relu" * (relu and name == "batch_norm")
     _, expected = everything(two, *(layer.train(training) for layer in layers(kernel, out)))
@@ -67,8 +75,10 @@ def test_layers_with_hooks_are_called():
 def test_other_layers_are_called_too():
     conv, norm = (layer.eval() for layer in layers())
     np.testing.assert_array_equal(nn.chain(Tensor(X), conv, nn.Identity()).data, conv(Tensor(X)).data)
-    np.testing.assert_array_equal(nn.chain(Tensor(X), nn.Identity(), nn.BatchNorm2d(8).eval(), ops.relu).data,
-                                  ops.relu(nn.BatchNorm2d(8).eval()(Tensor(X))).data)
+    np.testing.assert_array_equal(
+        nn.chain(Tensor(X), nn.Identity(), nn.BatchNorm2d(8).eval(), ops.relu).data,
+        ops.relu(nn.BatchNorm2d(8).eval()(Tensor(X))).data,
+    )
     biased = nn.Conv2d(8, 32, 1, rng=0)
     np.testing.assert_array_equal(nn.chain(Tensor(X), biased, norm).data, norm(biased(Tensor(X))).data)
 
@@ -129,16 +139,26 @@ def hooked(register, hook):
     def change(module):
         getattr(module, register)(hook)
         return module
+
     return change
 
 
-HALVES = [hooked("register_forward_hook", lambda m, inputs, y: y * 0.5),
-          hooked("register_forward_pre_hook", lambda m, inputs: inputs[0] * 0.5)]
-CONVS = [lambda **o: OwnForward(8, 32, 1, bias=False, **o), lambda **o: OwnCall(8, 32, 1, bias=False, **o),
-         lambda **o: patched(nn.Conv2d(8, 32, 1, bias=False, **o)),
-         *[lambda half=half, **o: half(nn.Conv2d(8, 32, 1, bias=False, **o)) for half in HALVES]]
-NORMS = [lambda: OwnNorm(32), lambda: OwnNormCall(32), lambda: patched_norm(nn.BatchNorm2d(32)),
-         lambda: HALVES[0](nn.BatchNorm2d(32))]
+HALVES = [
+    hooked("register_forward_hook", lambda m, inputs, y: y * 0.5),
+    hooked("register_forward_pre_hook", lambda m, inputs: inputs[0] * 0.5),
+]
+CONVS = [
+    lambda **o: OwnForward(8, 32, 1, bias=False, **o),
+    lambda **o: OwnCall(8, 32, 1, bias=False, **o),
+    lambda **o: patched(nn.Conv2d(8, 32, 1, bias=False, **o)),
+    *[lambda half=half, **o: half(nn.Conv2d(8, 32, 1, bias=False, **o)) for half in HALVES],
+]
+NORMS = [
+    lambda: OwnNorm(32),
+    lambda: OwnNormCall(32),
+    lambda: patched_norm(nn.BatchNorm2d(32)),
+    lambda: HALVES[0](nn.BatchNorm2d(32)),
+]
 
 
 def prepared(norm):
@@ -283,15 +303,21 @@ def test_every_way_to_say_relu_is_computed_together_with_what_stands_before_it(r
     np.testing.assert_array_equal(nn.chain((x, x), ops.residual_add, relu).data, np.maximum(2 * X, 0))
 
 
-@pytest.mark.parametrize("listen", [lambda relu: relu.register_forward_hook(lambda m, inputs, y: y * 0.5),
-                                    lambda relu: setattr(relu, "forward", lambda x: ops.relu(x) * 0.5)])
+@pytest.mark.parametrize(
+    "listen",
+    [
+        lambda relu: relu.register_forward_hook(lambda m, inputs, y: y * 0.5),
+        lambda relu: setattr(relu, "forward", lambda x: ops.relu(x) * 0.5),
+    ],
+)
 def test_a_relu_that_is_changed_is_called(listen):
     relu = nn.ReLU()
     listen(relu)
     found = nn.chain((Tensor(X), Tensor(X)), ops.residual_add, relu).data
     np.testing.assert_array_equal(found, np.maximum(X, 0))
-    np.testing.assert_array_equal(nn.chain(Tensor(X), nn.BatchNorm2d(8), relu).data,
-                                  0.5 * ops.relu(nn.BatchNorm2d(8)(Tensor(X))).data)
+    np.testing.assert_array_equal(
+        nn.chain(Tensor(X), nn.BatchNorm2d(8), relu).data, 0.5 * ops.relu(nn.BatchNorm2d(8)(Tensor(X))).data
+    )
 
 
 def test_a_chain_of_nothing_is_its_input_and_of_functions_their_composition():
@@ -305,12 +331,18 @@ def test_a_sequential_hands_a_tuple_on_as_it_is():
     class First(nn.Module):
         def forward(self, pair):
             return pair[0]
+
     x = Tensor(X)
     assert nn.Sequential(First())((x, "anything")) is x
 
 
-@pytest.mark.parametrize("make", [lambda x: nn.chain(x, nn.BatchNorm2d(8), ops.relu),
-                                  lambda x: nn.chain(x, nn.Conv2d(8, 4, 1, bias=False).eval(), nn.BatchNorm2d(4).eval())])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: nn.chain(x, nn.BatchNorm2d(8), ops.relu),
+        lambda x: nn.chain(x, nn.Conv2d(8, 4, 1, bias=False).eval(), nn.BatchNorm2d(4).eval()),
+    ],
+)
 @pytest.mark.parametrize("x", [X[0], X[0, 0], [1.0], None])
 def test_what_layers_refuse_alone_they_refuse_together(make, x):
     with pytest.raises(MiniresError, match=r"BatchNorm2d|batch_norm|conv2d"):
@@ -319,8 +351,14 @@ def test_what_layers_refuse_alone_they_refuse_together(make, x):
 
 def test_models_of_others_are_fused_without_knowing_of_it():
     """A network as torch's users write one, of modules in a row."""
-    net = nn.Sequential(nn.Conv2d(8, 32, 1, bias=False, rng=0), nn.BatchNorm2d(32), nn.ReLU(),
-                        nn.Conv2d(32, 8, 3, padding=1, bias=False, rng=0), nn.BatchNorm2d(8), nn.ReLU())
+    net = nn.Sequential(
+        nn.Conv2d(8, 32, 1, bias=False, rng=0),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Conv2d(32, 8, 3, padding=1, bias=False, rng=0),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+    )
     y = net(Tensor(X))
     names = []
     node = y.node

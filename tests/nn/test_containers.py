@@ -13,19 +13,22 @@ def linear():
     return nn.Linear(2, 2)
 
 
-@pytest.mark.parametrize(("layers", "message"), [
-    ((nn.ReLU,), r"layer 0: nn\.ReLU is a class; make a layer of it: nn\.ReLU\(\)"),
-    ((nn.Identity(), ops.relu), r"layer 1: relu is a function, and no Module; write nn\.ReLU\(\)"),
-    ((nn.functional.relu,), r"write nn\.ReLU\(\)"),
-    ((lambda x: x,), r"call it in the forward\(\) of a Module of your own"),
-    (([nn.Identity(), nn.ReLU()],), r"a list is no Module; put its layers in one by one: Sequential\(\*layers\)"),
-    ((layer for layer in [nn.ReLU()]), r"^$"),
-    (((layer for layer in [nn.ReLU()]),), r"Sequential\(\*layers\)"),
-    ((nn.Identity(), 3), "layer 1: 3 is no Module"),
-    ((None,), "None is no Module"),
-    ((Tensor([1.0]),), "a Tensor is no Module"),
-    ((int,), "int is a class, and no Module"),
-])
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ((nn.ReLU,), r"layer 0: nn\.ReLU is a class; make a layer of it: nn\.ReLU\(\)"),
+        ((nn.Identity(), ops.relu), r"layer 1: relu is a function, and no Module; write nn\.ReLU\(\)"),
+        ((nn.functional.relu,), r"write nn\.ReLU\(\)"),
+        ((lambda x: x,), r"call it in the forward\(\) of a Module of your own"),
+        (([nn.Identity(), nn.ReLU()],), r"a list is no Module; put its layers in one by one: Sequential\(\*layers\)"),
+        ((layer for layer in [nn.ReLU()]), r"^$"),
+        (((layer for layer in [nn.ReLU()]),), r"Sequential\(\*layers\)"),
+        ((nn.Identity(), 3), "layer 1: 3 is no Module"),
+        ((None,), "None is no Module"),
+        ((Tensor([1.0]),), "a Tensor is no Module"),
+        ((int,), "int is a class, and no Module"),
+    ],
+)
 def test_sequential_takes_layers_only_and_says_what_to_write(layers, message):
     if message == "^$":
         assert len(nn.Sequential(*layers)) == 1
@@ -39,6 +42,7 @@ def test_sequential_takes_layers_only_and_says_what_to_write(layers, message):
 
 def test_every_function_that_has_a_layer_names_one_that_exists():
     from minires.nn.module import _LAYER_OF
+
     for layer in _LAYER_OF.values():
         assert isinstance(eval(f"nn.{layer}", {"nn": nn}), nn.Module)
 
@@ -53,8 +57,11 @@ def test_an_ordered_dict_names_the_layers():
             nn.Sequential(OrderedDict([(name, nn.ReLU())]))
 
 
-@pytest.mark.parametrize("kind", [lambda *layers: nn.Sequential(*layers), lambda *layers: nn.ModuleList(layers)],
-                         ids=["Sequential", "ModuleList"])
+@pytest.mark.parametrize(
+    "kind",
+    [lambda *layers: nn.Sequential(*layers), lambda *layers: nn.ModuleList(layers)],
+    ids=["Sequential", "ModuleList"],
+)
 def test_a_list_of_modules_changes_as_a_python_list_does(kind):
     """Each change, done to a Python list beside it."""
     layers = [nn.Linear(1, i + 1) for i in range(9)]
@@ -66,6 +73,7 @@ def test_a_list_of_modules_changes_as_a_python_list_does(kind):
         assert len(model) == len(expected)
         assert list(model.state_dict()) == [f"{i}.{p}" for i in range(len(expected)) for p in ("weight", "bias")]
         assert [model[i] for i in range(-len(model), len(model))] == expected * 2
+
     check()
     assert model.append(layers[3]) is model
     expected.append(layers[3])
@@ -132,11 +140,19 @@ def test_what_is_appended_renames_nothing_and_replaces_nothing():
     assert list(part.named_children()) == [("1", b), ("2", c), ("3", d)]
 
 
-@pytest.mark.parametrize("put", [
-    lambda model: model.append(model), lambda model: model.insert(0, model), lambda model: model.extend([nn.ReLU(), model]),
-    lambda model: model.__setitem__(0, model), lambda model: model.append(nn.Sequential(nn.ReLU(), nn.ModuleList([model]))),
-    lambda model: setattr(model, "head", model), lambda model: setattr(model[0], "parent", model),
-    lambda model: model.add_module("2", nn.ModuleDict({"a": model}))])
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda model: model.append(model),
+        lambda model: model.insert(0, model),
+        lambda model: model.extend([nn.ReLU(), model]),
+        lambda model: model.__setitem__(0, model),
+        lambda model: model.append(nn.Sequential(nn.ReLU(), nn.ModuleList([model]))),
+        lambda model: setattr(model, "head", model),
+        lambda model: setattr(model[0], "parent", model),
+        lambda model: model.add_module("2", nn.ModuleDict({"a": model})),
+    ],
+)
 def test_a_module_is_no_part_of_itself(put):
     model = nn.Sequential(nn.Sequential(linear()), linear())
     layers = list(model)

@@ -21,6 +21,7 @@ def test_hooks_may_see_and_change_keywords():
     class Scaled(nn.Module):
         def forward(self, x, *, scale):
             return x * scale
+
     layer = Scaled()
     seen = []
     layer.register_forward_pre_hook(lambda m, inputs, kw: (inputs, {"scale": kw["scale"] + 1}), with_kwargs=True)
@@ -32,7 +33,9 @@ def test_hooks_may_see_and_change_keywords():
         layer(Tensor([2.0]), scale=3.0)
 
 
-@pytest.mark.parametrize("register", ["register_forward_pre_hook", "register_forward_hook", "register_full_backward_hook"])
+@pytest.mark.parametrize(
+    "register", ["register_forward_pre_hook", "register_forward_hook", "register_full_backward_hook"]
+)
 def test_a_handle_takes_the_hook_away_in_three_ways(register):
     layer = nn.ReLU()
     calls = []
@@ -44,6 +47,7 @@ def test_a_handle_takes_the_hook_away_in_three_ways(register):
 
     def add():
         return getattr(layer, register)(lambda *arguments: calls.append(arguments))
+
     first = add()
     second = add()
     assert called() == 2
@@ -96,7 +100,7 @@ def test_a_backward_hook_sees_what_arrives_and_what_leaves():
     layer, seen = listened()
     x = leaf(1.0, 1.0)
     (layer(x) * 10.0 + x).sum().backward()
-    (module, (dx,), (dy,)), = seen
+    ((module, (dx,), (dy,)),) = seen
     assert module is layer
     np.testing.assert_array_equal(dy, [10, 10])
     np.testing.assert_array_equal(dx, [20, 40])  # through the layer, without what the sum adds
@@ -163,7 +167,10 @@ def test_a_retained_graph_calls_the_hook_on_each_backward():
     y, z = layer(leaf(1.0, 1.0), leaf(1.0, 1.0), both=True)
     y.sum().backward(retain_graph=True)
     z.sum().backward()
-    assert [[a is None for a in (*dx, *dy)] for _, dx, dy in seen] == [[False, False, False, True], [True, False, True, False]]
+    assert [[a is None for a in (*dx, *dy)] for _, dx, dy in seen] == [
+        [False, False, False, True],
+        [True, False, True, False],
+    ]
 
 
 def test_the_arrays_that_a_hook_keeps_are_not_written_into_later():
@@ -175,7 +182,7 @@ def test_the_arrays_that_a_hook_keeps_are_not_written_into_later():
     h = x * 1.5
     older = h * 3.0  # its gradient reaches h after that of the layer, and is added to it
     (older + layer(h) * 2.0).sum().backward()
-    (dx, dy), = seen
+    ((dx, dy),) = seen
     np.testing.assert_array_equal(dy, np.full((4, 8), 2.0))
     np.testing.assert_array_equal(dx, np.where(x.data > 0, 2.0, 0.0))
     np.testing.assert_array_equal(x.grad, np.where(x.data > 0, 7.5, 4.5))
@@ -192,14 +199,20 @@ def test_nothing_is_recorded_for_hooks_under_no_grad():
 def test_a_hook_changes_no_bit_of_the_gradients():
     def gradients(with_hooks):
         rng = np.random.default_rng(0)
-        model = nn.Sequential(nn.Conv2d(3, 8, 3, rng=rng), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(),
-                              nn.Flatten(), nn.Linear(8, 4, rng=rng))
+        model = nn.Sequential(
+            nn.Conv2d(3, 8, 3, rng=rng),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(),
+            nn.Flatten(),
+            nn.Linear(8, 4, rng=rng),
+        )
         if with_hooks:
             for module in model.modules():
                 module.register_full_backward_hook(lambda module, dx, dy: None)
-        ops.cross_entropy(model(Tensor(rng.standard_normal((4, 3, 8, 8), dtype=np.float32))),
-                          np.arange(4)).backward()
+        ops.cross_entropy(model(Tensor(rng.standard_normal((4, 3, 8, 8), dtype=np.float32))), np.arange(4)).backward()
         return [p.grad for p in model.parameters()]
+
     for a, b in zip(gradients(True), gradients(False), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -210,13 +223,14 @@ def test_grad_cam_sees_what_it_sees_in_torch():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
     rng = np.random.default_rng(0)
     ours = nn.Sequential(nn.Conv2d(2, 3, 3, rng=rng), nn.Tanh(), nn.Flatten(), nn.Linear(12, 2, rng=rng)).double()
-    theirs = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(12, 2)).double()
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 3, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(12, 2)
+    ).double()
     theirs.load_state_dict({k: torch.tensor(np.ascontiguousarray(v)) for k, v in ours.state_dict().items()})
     found, expected = [], []
     for model, seen in ((ours, found), (theirs, expected)):
         for module in model:
-            module.register_full_backward_hook(
-                lambda m, dx, dy, seen=seen: seen.append((type(m).__name__, [*dx, *dy])))
+            module.register_full_backward_hook(lambda m, dx, dy, seen=seen: seen.append((type(m).__name__, [*dx, *dy])))
     x = rng.standard_normal((2, 2, 4, 4))
     (ours(Tensor(x)) * np.array([1.0, -2.0])).sum().backward()
     (theirs(torch.tensor(x)) * torch.tensor([1.0, -2.0])).sum().backward()

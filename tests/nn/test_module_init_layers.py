@@ -12,8 +12,14 @@ from minires.nn import init
 
 
 def net():
-    return nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, rng=0), nn.BatchNorm2d(3), nn.ReLU(), nn.AdaptiveAvgPool2d(),
-                         nn.Flatten(), nn.Linear(3, 4, rng=1))
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1, rng=0),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(),
+        nn.Flatten(),
+        nn.Linear(3, 4, rng=1),
+    )
 
 
 X = np.random.default_rng(0).standard_normal((2, 2, 5, 4)).astype(np.float32)
@@ -21,7 +27,14 @@ X = np.random.default_rng(0).standard_normal((2, 2, 5, 4)).astype(np.float32)
 
 def test_parameters_buffers_and_modules_have_dotted_names_in_order_of_definition():
     model = net()
-    assert [name for name, _ in model.named_parameters()] == ["0.weight", "0.bias", "1.weight", "1.bias", "5.weight", "5.bias"]
+    assert [name for name, _ in model.named_parameters()] == [
+        "0.weight",
+        "0.bias",
+        "1.weight",
+        "1.bias",
+        "5.weight",
+        "5.bias",
+    ]
     assert [name for name, _ in model.named_buffers()] == ["1.running_mean", "1.running_var", "1.num_batches_tracked"]
     assert [name for name, _ in model.named_modules()] == ["", "0", "1", "2", "3", "4", "5"]
     assert len(model) == 6
@@ -49,8 +62,11 @@ def test_loading_reports_everything_at_once_and_changes_nothing():
     state["9.weight"] = np.ones(1)
     state["5.weight"] = np.ones((3, 4))
     before = {k: v.copy() for k, v in model.state_dict().items()}
-    with pytest.raises(CheckpointError, match=r"missing: 0\.bias; unexpected: 9\.weight; shape differs: 5\.weight "
-                                              r"\(file \(3, 4\), model \(4, 3\)\)") as caught:
+    with pytest.raises(
+        CheckpointError,
+        match=r"missing: 0\.bias; unexpected: 9\.weight; shape differs: 5\.weight "
+        r"\(file \(3, 4\), model \(4, 3\)\)",
+    ) as caught:
         model.load_state_dict(state)
     assert "\n" not in str(caught.value)
     for name, value in model.state_dict().items():
@@ -73,7 +89,9 @@ def test_counts_of_batches_may_be_absent():
 def test_loading_keeps_type_and_memory_and_counts_as_a_change():
     model = net()
     weight, version = model[0].weight.data, model[0].weight.version.count
-    model.load_state_dict({k: np.asarray(v, float) if v.dtype == np.float32 else v for k, v in net().state_dict().items()})
+    model.load_state_dict(
+        {k: np.asarray(v, float) if v.dtype == np.float32 else v for k, v in net().state_dict().items()}
+    )
     assert model[0].weight.data is weight
     assert weight.dtype == np.float32
     assert model[0].weight.version.count > version
@@ -159,6 +177,7 @@ def test_dropout_draws_from_its_own_generator():
     def masks(seed):
         layer = nn.Dropout(0.5, rng=seed)
         return [layer(Tensor(np.ones(50))).data for _ in range(2)]
+
     np.testing.assert_array_equal(masks(0), masks(0))
     first, second = masks(0)
     assert (first != second).any()
@@ -167,18 +186,27 @@ def test_dropout_draws_from_its_own_generator():
 
 
 LAYERS = [
-    (lambda: nn.Conv2d(4, 6, (3, 2), stride=2, padding=1, groups=2, rng=0),
-     lambda t: t.nn.Conv2d(4, 6, (3, 2), stride=2, padding=1, groups=2)),
+    (
+        lambda: nn.Conv2d(4, 6, (3, 2), stride=2, padding=1, groups=2, rng=0),
+        lambda t: t.nn.Conv2d(4, 6, (3, 2), stride=2, padding=1, groups=2),
+    ),
     (lambda: nn.Linear(5, 3, rng=0), lambda t: t.nn.Linear(5, 3)),
     (lambda: nn.BatchNorm2d(4), lambda t: t.nn.BatchNorm2d(4)),
     (lambda: nn.LayerNorm((6, 5)), lambda t: t.nn.LayerNorm((6, 5))),
-    (nn.SiLU, lambda t: t.nn.SiLU()), (nn.GELU, lambda t: t.nn.GELU()), (nn.Tanh, lambda t: t.nn.Tanh()),
-    (nn.Sigmoid, lambda t: t.nn.Sigmoid()), (lambda: nn.LeakyReLU(0.2), lambda t: t.nn.LeakyReLU(0.2)),
-    (lambda: nn.MaxPool2d(3, 2, 1), lambda t: t.nn.MaxPool2d(3, 2, 1)), (lambda: nn.AvgPool2d(2), lambda t: t.nn.AvgPool2d(2)),
-    (lambda: nn.AdaptiveAvgPool2d((2, 3)), lambda t: t.nn.AdaptiveAvgPool2d((2, 3))), (nn.Flatten, lambda t: t.nn.Flatten()),
+    (nn.SiLU, lambda t: t.nn.SiLU()),
+    (nn.GELU, lambda t: t.nn.GELU()),
+    (nn.Tanh, lambda t: t.nn.Tanh()),
+    (nn.Sigmoid, lambda t: t.nn.Sigmoid()),
+    (lambda: nn.LeakyReLU(0.2), lambda t: t.nn.LeakyReLU(0.2)),
+    (lambda: nn.MaxPool2d(3, 2, 1), lambda t: t.nn.MaxPool2d(3, 2, 1)),
+    (lambda: nn.AvgPool2d(2), lambda t: t.nn.AvgPool2d(2)),
+    (lambda: nn.AdaptiveAvgPool2d((2, 3)), lambda t: t.nn.AdaptiveAvgPool2d((2, 3))),
+    (nn.Flatten, lambda t: t.nn.Flatten()),
     (nn.Identity, lambda t: t.nn.Identity()),
-    (lambda: nn.Conv2d(4, 4, (3, 2), padding="same", dilation=(1, 2), bias=False, rng=0),
-     lambda t: t.nn.Conv2d(4, 4, (3, 2), padding="same", dilation=(1, 2), bias=False)),
+    (
+        lambda: nn.Conv2d(4, 4, (3, 2), padding="same", dilation=(1, 2), bias=False, rng=0),
+        lambda t: t.nn.Conv2d(4, 4, (3, 2), padding="same", dilation=(1, 2), bias=False),
+    ),
     (lambda: nn.Conv2d(4, 4, 3, padding="valid", rng=0), lambda t: t.nn.Conv2d(4, 4, 3, padding="valid")),
     (lambda: nn.GroupNorm(2, 4), lambda t: t.nn.GroupNorm(2, 4)),
     (lambda: nn.GroupNorm(4, 4, affine=False), lambda t: t.nn.GroupNorm(4, 4, affine=False)),
@@ -187,10 +215,14 @@ LAYERS = [
     (lambda: nn.BatchNorm2d(4, affine=False), lambda t: t.nn.BatchNorm2d(4, affine=False)),
     (lambda: nn.BatchNorm2d(4, momentum=None), lambda t: t.nn.BatchNorm2d(4, momentum=None)),
     (lambda: nn.BatchNorm2d(4, track_running_stats=False), lambda t: t.nn.BatchNorm2d(4, track_running_stats=False)),
-    (nn.ReLU6, lambda t: t.nn.ReLU6()), (lambda: nn.Softmax(1), lambda t: t.nn.Softmax(1)),
+    (nn.ReLU6, lambda t: t.nn.ReLU6()),
+    (lambda: nn.Softmax(1), lambda t: t.nn.Softmax(1)),
     (lambda: nn.LogSoftmax(-1), lambda t: t.nn.LogSoftmax(-1)),
     (lambda: nn.ReLU(inplace=True), lambda t: t.nn.ReLU()),
-    (lambda: nn.MaxPool2d((2, 3), ceil_mode=True, stride=3), lambda t: t.nn.MaxPool2d((2, 3), ceil_mode=True, stride=3)),
+    (
+        lambda: nn.MaxPool2d((2, 3), ceil_mode=True, stride=3),
+        lambda t: t.nn.MaxPool2d((2, 3), ceil_mode=True, stride=3),
+    ),
     (lambda: nn.MaxPool2d(2, 1, 0, 2), lambda t: t.nn.MaxPool2d(2, 1, 0, 2)),
     (lambda: nn.AvgPool2d(3, 2, 1, True, False), lambda t: t.nn.AvgPool2d(3, 2, 1, True, False)),
     (lambda: nn.AdaptiveAvgPool2d((None, 2)), lambda t: t.nn.AdaptiveAvgPool2d((None, 2))),
@@ -219,8 +251,9 @@ def test_layers_are_torchs(ours, theirs):
 
 
 @pytest.mark.parametrize("place", GPUS)
-@pytest.mark.parametrize("layer", [*(ours for ours, _ in LAYERS), nn.ReLU, lambda: nn.Dropout(0.4, rng=0), net],
-                         ids=range(len(LAYERS) + 3))
+@pytest.mark.parametrize(
+    "layer", [*(ours for ours, _ in LAYERS), nn.ReLU, lambda: nn.Dropout(0.4, rng=0), net], ids=range(len(LAYERS) + 3)
+)
 def test_layers_compute_on_a_gpu_what_they_compute_here(layer, place):
     """Output, gradients and what a layer remembers; Dropout's mask, too, which is drawn on the host."""
     rng = np.random.default_rng(1)
@@ -235,8 +268,12 @@ def test_layers_compute_on_a_gpu_what_they_compute_here(layer, place):
     dy = rng.standard_normal(ya.shape)
     ya.backward(dy)
     yb.backward(place.array(dy))
-    pairs = [(ya.data, yb.data), (xa.grad, xb.grad), *((here.state_dict()[k], v) for k, v in there.state_dict().items()),
-             *((p.grad, q.grad) for p, q in zip(here.parameters(), there.parameters(), strict=True))]
+    pairs = [
+        (ya.data, yb.data),
+        (xa.grad, xb.grad),
+        *((here.state_dict()[k], v) for k, v in there.state_dict().items()),
+        *((p.grad, q.grad) for p, q in zip(here.parameters(), there.parameters(), strict=True)),
+    ]
     for a, b in pairs:
         assert isinstance(b, type(place.array(x))) or b.dtype == np.int64  # a count of batches stays on the host
         np.testing.assert_allclose(host(b), a, rtol=1e-12, atol=1e-12)
@@ -277,13 +314,17 @@ def test_kaiming_keeps_the_variance_it_promises(mode, fan, nonlinearity, gain2):
     assert w.dtype == np.float32
 
 
-@pytest.mark.parametrize("fill", [init.kaiming_normal_, init.kaiming_uniform_,
-                                  lambda w, rng: init.uniform_(w, -0.5, 0.5, rng=rng)], ids=["normal", "uniform", "bound"])
+@pytest.mark.parametrize(
+    "fill",
+    [init.kaiming_normal_, init.kaiming_uniform_, lambda w, rng: init.uniform_(w, -0.5, 0.5, rng=rng)],
+    ids=["normal", "uniform", "bound"],
+)
 def test_the_seed_decides_every_bit(fill):
     def bits(seed):
         w = Tensor(np.empty((4, 3, 2, 2), np.float32))
         fill(w, rng=seed)
         return w.data.tobytes()
+
     assert bits(5) == bits(5) == bits(np.random.default_rng(5))
     assert bits(5) != bits(6)
     rng = np.random.default_rng(5)

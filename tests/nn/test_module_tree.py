@@ -31,8 +31,16 @@ class Tower(nn.Module):
 
 def test_modules_and_parameters_in_lists_tuples_and_dicts_are_found():
     assert [name for name, _ in Tower().named_parameters()] == [
-        "scales.0", "layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias", "branches.down.weight",
-        "branches.down.bias", "branches.deep.0.0.weight", "branches.deep.0.0.bias"]
+        "scales.0",
+        "layers.0.weight",
+        "layers.0.bias",
+        "layers.2.weight",
+        "layers.2.bias",
+        "branches.down.weight",
+        "branches.down.bias",
+        "branches.deep.0.0.weight",
+        "branches.deep.0.0.bias",
+    ]
 
 
 def test_a_layer_in_a_list_is_trained_saved_moved_and_switched():
@@ -64,6 +72,7 @@ def test_a_list_names_its_layers_as_torchs_module_list():
             inner = [nn.Linear(3, 1)]
             self.layers = [nn.Linear(3, 3), inner] if lists else nn.ModuleList([nn.Linear(3, 3), nn.ModuleList(inner)])
             self.paths = {"down": nn.Linear(3, 2)} if lists else nn.ModuleDict({"down": nn.Linear(3, 2)})
+
     expected = list(Theirs().state_dict())
     assert list(Ours(True).state_dict()) == list(Ours(False).state_dict()) == expected
 
@@ -170,8 +179,9 @@ def test_a_network_can_be_pickled_and_copied_with_its_mode_and_freezing():
     model.eval()
     model[0].requires_grad_(False)
     for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
-        assert [(k, p.requires_grad) for k, p in twin.named_parameters()] == \
-            [(k, p.requires_grad) for k, p in model.named_parameters()]
+        assert [(k, p.requires_grad) for k, p in twin.named_parameters()] == [
+            (k, p.requires_grad) for k, p in model.named_parameters()
+        ]
         assert not any(m.training for m in twin.modules())
         for ours, theirs in zip(model.state_dict().values(), twin.state_dict().values(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
@@ -231,6 +241,7 @@ def test_keywords_reach_forward():
     class Scaled(nn.Module):
         def forward(self, x, *, scale=1.0):
             return x * scale
+
     assert Scaled()(Tensor([2.0]), scale=3.0).item() == 6
     with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
         Scaled()(Tensor([2.0]), size=3.0)
@@ -244,6 +255,7 @@ def test_a_module_shows_its_settings_and_its_parts():
 
         def extra_repr(self):
             return "scale=2"
+
     assert repr(Scaled()) == "Scaled(\n  scale=2\n  (act): ReLU(inplace=True)\n  (parts.0): Identity()\n)"
 
 
@@ -254,6 +266,7 @@ def test_an_op_is_no_child_but_may_be_called():
 
         def forward(self, x):
             return self.act(x)
+
     assert Own()(Tensor([-1.0])).item() == 0
     assert list(Own().children()) == []
 
@@ -267,11 +280,18 @@ class Net(nn.Module):
         return self.linear.width_of_it
 
 
-@pytest.mark.parametrize(("name", "hint"), [
-    ("fc", "Net has no 'fc': did you mean 'linear'?"), ("classifier", "did you mean 'linear'?"),
-    ("paramters", "did you mean 'parameters'?"), ("register_backward_hook", "use register_full_backward_hook"),
-    ("reset_parameters", "make the layer anew"), ("anything_else", "Net has no 'anything_else'"),
-    ("width", "Linear has no 'width_of_it'")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("fc", "Net has no 'fc': did you mean 'linear'?"),
+        ("classifier", "did you mean 'linear'?"),
+        ("paramters", "did you mean 'parameters'?"),
+        ("register_backward_hook", "use register_full_backward_hook"),
+        ("reset_parameters", "make the layer anew"),
+        ("anything_else", "Net has no 'anything_else'"),
+        ("width", "Linear has no 'width_of_it'"),
+    ],
+)
 def test_an_attribute_that_is_not_there_says_what_may_be_meant(name, hint):
     with pytest.raises(AttributeError) as caught:
         getattr(Net(), name)

@@ -30,31 +30,44 @@ class OneEach(nn.Module):
         self.inner = nn.Conv2d(2, 2, 3, rng=0)
 
 
-@pytest.mark.parametrize(("make", "names"), [
-    (lambda: nn.Sequential(*pair()), r"0\.weight and 1\.weight of Sequential"),
-    (lambda: nn.Sequential(nn.Linear(4, 4, rng=0)).append(nn.Linear(4, 4, rng=np.int64(0))), r"0\.weight and 1\.weight"),
-    (lambda: nn.ModuleList(pair()), r"0\.weight and 1\.weight of ModuleList"),
-    (InAttributes, r"a\.weight and b\.weight of InAttributes"),
-    (InAList, r"layers\.0\.weight and layers\.1\.weight of InAList"),
-    (lambda: nn.Sequential(OneEach(), OneEach()), r"0\.inner\.weight and 1\.inner\.weight"),
-])
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda: nn.Sequential(*pair()), r"0\.weight and 1\.weight of Sequential"),
+        (
+            lambda: nn.Sequential(nn.Linear(4, 4, rng=0)).append(nn.Linear(4, 4, rng=np.int64(0))),
+            r"0\.weight and 1\.weight",
+        ),
+        (lambda: nn.ModuleList(pair()), r"0\.weight and 1\.weight of ModuleList"),
+        (InAttributes, r"a\.weight and b\.weight of InAttributes"),
+        (InAList, r"layers\.0\.weight and layers\.1\.weight of InAList"),
+        (lambda: nn.Sequential(OneEach(), OneEach()), r"0\.inner\.weight and 1\.inner\.weight"),
+    ],
+)
 def test_layers_of_one_network_from_one_seed_are_warned_of_once(make, names):
-    with pytest.warns(UserWarning, match=names + r".* rng=0; make one generator, rng = np\.random\.default_rng\(0\)") as seen:
+    with pytest.warns(
+        UserWarning, match=names + r".* rng=0; make one generator, rng = np\.random\.default_rng\(0\)"
+    ) as seen:
         nn.Sequential(make(), nn.ReLU())
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize("make", [
-    lambda: [nn.Sequential(nn.Linear(4, 4, rng=0)) for _ in range(2)],  # two networks to compare
-    lambda: [models.resnet20(rng=0) for _ in range(2)],
-    lambda: nn.Sequential(nn.Linear(4, 4, rng=0), nn.Linear(4, 4, rng=1)),
-    lambda: nn.Sequential(nn.Linear(4, 4, rng=0), nn.Linear(4, 3, rng=0)),
-    lambda: nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)),
-    lambda: nn.Sequential(*[nn.Linear(4, 4, rng=g) for g in [np.random.default_rng(0)] * 2]),
-    lambda: nn.Sequential(*[nn.Linear(4, 4, rng=0)] * 2),  # one layer twice, which is meant to be equal
-    lambda: nn.Sequential(layer := nn.Linear(4, 4, rng=0), copy.deepcopy(layer)),
-    lambda: nn.Sequential(models.BasicBlock(4, 4, rng=0), models.PreActBlock(4, 8, 2, rng=1), models.Bottleneck(8, 8, rng=2)),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [nn.Sequential(nn.Linear(4, 4, rng=0)) for _ in range(2)],  # two networks to compare
+        lambda: [models.resnet20(rng=0) for _ in range(2)],
+        lambda: nn.Sequential(nn.Linear(4, 4, rng=0), nn.Linear(4, 4, rng=1)),
+        lambda: nn.Sequential(nn.Linear(4, 4, rng=0), nn.Linear(4, 3, rng=0)),
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)),
+        lambda: nn.Sequential(*[nn.Linear(4, 4, rng=g) for g in [np.random.default_rng(0)] * 2]),
+        lambda: nn.Sequential(*[nn.Linear(4, 4, rng=0)] * 2),  # one layer twice, which is meant to be equal
+        lambda: nn.Sequential(layer := nn.Linear(4, 4, rng=0), copy.deepcopy(layer)),
+        lambda: nn.Sequential(
+            models.BasicBlock(4, 4, rng=0), models.PreActBlock(4, 8, 2, rng=1), models.Bottleneck(8, 8, rng=2)
+        ),
+    ],
+)
 def test_other_networks_are_not_warned_of(make):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -72,8 +85,15 @@ def weights(make):
     return np.concatenate([p.data.ravel() for p in make().parameters()])
 
 
-@pytest.mark.parametrize("make", [lambda **o: nn.Linear(5, 3, **o), lambda **o: nn.Conv2d(4, 2, 3, **o),
-                                  lambda **o: models.resnet8(**o), lambda **o: models.BasicBlock(4, 8, 2, **o)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **o: nn.Linear(5, 3, **o),
+        lambda **o: nn.Conv2d(4, 2, 3, **o),
+        lambda **o: models.resnet8(**o),
+        lambda **o: models.BasicBlock(4, 8, 2, **o),
+    ],
+)
 def test_without_rng_the_default_generator_decides_and_a_passed_rng_wins(make):
     minires.manual_seed(3)
     first = weights(make)
@@ -92,6 +112,7 @@ def test_dropout_draws_from_the_default_generator_unless_it_has_its_own():
 
     def mask(layer):
         return layer(x).data.tolist()
+
     layer = nn.Dropout(0.5)
     for drawing in (layer, copy.deepcopy(layer)):
         minires.manual_seed(0)
@@ -105,8 +126,15 @@ def test_dropout_draws_from_the_default_generator_unless_it_has_its_own():
     assert mask(layer) == first
 
 
-@pytest.mark.parametrize("make", [lambda rng: nn.Linear(2, 2, rng=rng), lambda rng: nn.Dropout(rng=rng),
-                                  lambda rng: models.resnet8(rng=rng), lambda rng: nn.init.normal_(nn.Linear(2, 2).weight, rng=rng)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng: nn.Linear(2, 2, rng=rng),
+        lambda rng: nn.Dropout(rng=rng),
+        lambda rng: models.resnet8(rng=rng),
+        lambda rng: nn.init.normal_(nn.Linear(2, 2).weight, rng=rng),
+    ],
+)
 @pytest.mark.parametrize("bad", [-1, 0.5, "0", True])
 def test_a_seed_that_is_none_is_refused(make, bad):
     with pytest.raises(OptionError, match="a seed must be a whole number"):

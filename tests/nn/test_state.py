@@ -10,8 +10,7 @@ from minires.errors import CheckpointError
 
 
 def net(classes=4):
-    return nn.Sequential(nn.Linear(2, 3, rng=0), nn.BatchNorm1d(3),
-                         nn.Linear(3, classes, rng=1))
+    return nn.Sequential(nn.Linear(2, 3, rng=0), nn.BatchNorm1d(3), nn.Linear(3, classes, rng=1))
 
 
 def test_the_pair_is_torchs():
@@ -30,30 +29,43 @@ def test_the_pair_is_torchs():
 
 
 @pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda state: {"module." + k: v for k, v in state.items()}, r"DataParallel.*name\.removeprefix\('module\.'\)"),
-    (lambda state: {"model/" + k: v for k, v in state.items()}, r"load storage\.load_checkpoint\(path\)\[0\]\['model'\]"),
-    (lambda state: {"state_dict": state, "epoch": 3}, r"load what is inside, state\['state_dict'\]"),
-    (lambda state: {"epoch": 3, "net": state}, r"load what is inside, state\['net'\]"),
-    (lambda state: {"encoder." + k: v for k, v in state.items()}, "no name of the state is one of the model's"),
-    (lambda state: {}, "no name of the state"),
-    (lambda state: "weights.safetensors", r"got a str, read the file first: storage\.load\(path\)\[0\]"),
-    (lambda state: net(), r"got a Sequential, pass its state_dict\(\)"),
-    (lambda state: (state, {}), r"got a tuple, storage\.load\(path\) gives \(arrays, meta\): pass its first, \[0\]"),
-    (lambda state: list(state), "got a list"),
-    (lambda state: None, "got a NoneType"),
-    (lambda state: net().state_dict, r"got a method, call it: state_dict\(\)"),
-    (lambda state: {**state, "1.num_batches_tracked": np.array(np.nan)},
-     r"cannot hold: 1\.num_batches_tracked \(file float64, model int64\)"),
-    (lambda state: {**state, "1.num_batches_tracked": np.array(3.0, np.float32)}, r"file float32, model int64"),
-    (lambda state: {**state, "1.num_batches_tracked": np.array(2**63, np.uint64)}, r"file uint64, model int64"),
-    (lambda state: {**state, "1.num_batches_tracked": np.array(True)}, r"file bool, model int64"),
-    (lambda state: {**state, "0.bias": np.full(3, 1e300)}, r"cannot hold: 0\.bias \(file float64, model float32\)"),
-    (lambda state: {**state, "0.bias": "text"}, "0.bias is no array that can be read here"),
-    (lambda state: {**state, "0.bias": np.ones(3, complex)}, "0.bias is no array that can be read here"),
-    (lambda state: {**state, "2.weight": np.ones((9, 3)), "2.bias": np.ones(9)},
-     r"2 is made for another number of classes: .* not name\.startswith\('2\.'\)\} and strict=False"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: {"module." + k: v for k, v in state.items()}, r"DataParallel.*name\.removeprefix\('module\.'\)"),
+        (
+            lambda state: {"model/" + k: v for k, v in state.items()},
+            r"load storage\.load_checkpoint\(path\)\[0\]\['model'\]",
+        ),
+        (lambda state: {"state_dict": state, "epoch": 3}, r"load what is inside, state\['state_dict'\]"),
+        (lambda state: {"epoch": 3, "net": state}, r"load what is inside, state\['net'\]"),
+        (lambda state: {"encoder." + k: v for k, v in state.items()}, "no name of the state is one of the model's"),
+        (lambda state: {}, "no name of the state"),
+        (lambda state: "weights.safetensors", r"got a str, read the file first: storage\.load\(path\)\[0\]"),
+        (lambda state: net(), r"got a Sequential, pass its state_dict\(\)"),
+        (
+            lambda state: (state, {}),
+            r"got a tuple, storage\.load\(path\) gives \(arrays, meta\): pass its first, \[0\]",
+        ),
+        (lambda state: list(state), "got a list"),
+        (lambda state: None, "got a NoneType"),
+        (lambda state: net().state_dict, r"got a method, call it: state_dict\(\)"),
+        (
+            lambda state: {**state, "1.num_batches_tracked": np.array(np.nan)},
+            r"cannot hold: 1\.num_batches_tracked \(file float64, model int64\)",
+        ),
+        (lambda state: {**state, "1.num_batches_tracked": np.array(3.0, np.float32)}, r"file float32, model int64"),
+        (lambda state: {**state, "1.num_batches_tracked": np.array(2**63, np.uint64)}, r"file uint64, model int64"),
+        (lambda state: {**state, "1.num_batches_tracked": np.array(True)}, r"file bool, model int64"),
+        (lambda state: {**state, "0.bias": np.full(3, 1e300)}, r"cannot hold: 0\.bias \(file float64, model float32\)"),
+        (lambda state: {**state, "0.bias": "text"}, "0.bias is no array that can be read here"),
+        (lambda state: {**state, "0.bias": np.ones(3, complex)}, "0.bias is no array that can be read here"),
+        (
+            lambda state: {**state, "2.weight": np.ones((9, 3)), "2.bias": np.ones(9)},
+            r"2 is made for another number of classes: .* not name\.startswith\('2\.'\)\} and strict=False",
+        ),
+    ],
+)
 def test_a_state_that_does_not_fit_says_what_to_do_and_changes_nothing(change, message, strict):
     model = net()
     before = {k: v.copy() for k, v in model.state_dict().items()}

@@ -88,8 +88,10 @@ def test_float32_gradients_are_float64s_to_float32s_precision(backend, name, cas
     grads = []
     for dtype in (np.float32, np.float64):
         arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in rounded]
-        static = {k: v.astype(dtype) if getattr(v, "dtype", None) == np.float32 else v
-                  for k, v in static_in(case, np.float32).items()}
+        static = {
+            k: v.astype(dtype) if getattr(v, "dtype", None) == np.float32 else v
+            for k, v in static_in(case, np.float32).items()
+        }
         place = backend if dtype == np.float32 else BACKENDS[0]
         y, backward = registry[name].raw(*map(place.array, arrays), **on(place, static))
         upstream = np.random.default_rng(3).standard_normal(np.shape(y)).astype(np.float32).astype(dtype)
@@ -106,12 +108,15 @@ def test_the_same_inputs_give_the_same_bits(name, case):
         y, backward = registry[name].raw(*arrays_in(case, np.float32), **static_in(case, np.float32))
         dxs = backward(np.ones(np.shape(y), np.float32))
         return [np.asarray(a).tobytes() for a in (y, *(dxs if isinstance(dxs, tuple) else (dxs,)))]
+
     assert everything() == everything()
 
 
 def in_every_format(name, case, array=lambda a: a):
     """y and the gradients, for each combination of memory formats of the inputs and the upstream gradient."""
-    for upstream, *inputs in product((np.ascontiguousarray, channels_last), repeat=1 + sum(a.ndim == 4 for a in case.arrays)):
+    for upstream, *inputs in product(
+        (np.ascontiguousarray, channels_last), repeat=1 + sum(a.ndim == 4 for a in case.arrays)
+    ):
         arrays = [array(inputs.pop(0)(a) if a.ndim == 4 else a) for a in case.arrays]
         y, backward = registry[name].raw(*arrays, **{k: array(v) for k, v in static_in(case, np.float64).items()})
         dy = np.random.default_rng(0).standard_normal(np.shape(y))
@@ -141,19 +146,54 @@ def test_nor_does_it_on_a_gpu(name, case, place):
     all_close(*in_every_format(name, case, place.array))
 
 
-KEEPERS = ["relu", "abs", "exp", "sigmoid", "silu", "gelu", "leaky_relu", "tanh", "add", "mul", "residual_add", "dropout",
-           "batch_norm", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "conv2d", "pad", "cat", "getitem"]
-EXTRA = {"gelu": {}, "max_pool2d": {"kernel_size": 2}, "avg_pool2d": {"kernel_size": 2}, "dropout": {"rng": 0},
-         "adaptive_avg_pool2d": {"output_size": 3}, "conv2d": {"padding": 1}, "batch_norm": {"training": True},
-         "pad": {"pad": (1, 1, 2, 0, 1, 1)}, "cat": {"dim": 1}, "getitem": {"index": (slice(1, 2), slice(None), slice(1, 5))}}
+KEEPERS = [
+    "relu",
+    "abs",
+    "exp",
+    "sigmoid",
+    "silu",
+    "gelu",
+    "leaky_relu",
+    "tanh",
+    "add",
+    "mul",
+    "residual_add",
+    "dropout",
+    "batch_norm",
+    "max_pool2d",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "conv2d",
+    "pad",
+    "cat",
+    "getitem",
+]
+EXTRA = {
+    "gelu": {},
+    "max_pool2d": {"kernel_size": 2},
+    "avg_pool2d": {"kernel_size": 2},
+    "dropout": {"rng": 0},
+    "adaptive_avg_pool2d": {"output_size": 3},
+    "conv2d": {"padding": 1},
+    "batch_norm": {"training": True},
+    "pad": {"pad": (1, 1, 2, 0, 1, 1)},
+    "cat": {"dim": 1},
+    "getitem": {"index": (slice(1, 2), slice(None), slice(1, 5))},
+}
 
 
 @pytest.mark.parametrize("name", KEEPERS)
 def test_channels_last_in_channels_last_out_and_its_gradient_too(name):
     rng = np.random.default_rng(0)
     x = channels_last(rng.standard_normal((2, 4, 6, 8)))
-    more = {"add": [x + 1], "mul": [x + 1], "residual_add": [x + 1], "cat": [x + 1], "batch_norm": [np.ones(4), np.ones(4)],
-            "conv2d": [rng.standard_normal((4, 4, 3, 3))]}.get(name, [])
+    more = {
+        "add": [x + 1],
+        "mul": [x + 1],
+        "residual_add": [x + 1],
+        "cat": [x + 1],
+        "batch_norm": [np.ones(4), np.ones(4)],
+        "conv2d": [rng.standard_normal((4, 4, 3, 3))],
+    }.get(name, [])
     tensor = Tensor(x, requires_grad=True)
     y = call(name, [tensor, *more], EXTRA.get(name, {}))
     assert is_channels_last(y.data)
@@ -166,6 +206,7 @@ def test_channels_last_in_channels_last_out_and_its_gradient_too(name):
 @pytest.mark.parametrize(("name", "case"), EVERY)
 def test_a_changed_array_is_noticed_or_was_not_needed(name, case):
     """In-place changes between forward and backward, of each input and of the output."""
+
     def gradients(change):
         tensors = leaves(case.arrays)
         y = call(name, tensors, static_in(case, np.float64))
@@ -178,6 +219,7 @@ def test_a_changed_array_is_noticed_or_was_not_needed(name, case):
                 target[...] = target.data * 0 + (3 if target.dtype.kind == "f" else 1)
         y.backward(upstream)
         return [None if t.grad is None else t.grad.copy() for t in tensors]
+
     expected = gradients(None)
     for change in range(len(case.arrays) + 1):
         try:
@@ -188,7 +230,9 @@ def test_a_changed_array_is_noticed_or_was_not_needed(name, case):
             np.testing.assert_array_equal(a, b)
 
 
-PLACES = [pytest.param(name, i, id=f"{name}-{i}") for name in sorted(registry) for i in range(len(cases_of(name)[0].arrays))]
+PLACES = [
+    pytest.param(name, i, id=f"{name}-{i}") for name in sorted(registry) for i in range(len(cases_of(name)[0].arrays))
+]
 
 
 @pytest.mark.parametrize("wrong", [2, 2.0, True, np.float64(2), [1.0, 2.0], "x", None], ids=repr)
@@ -209,8 +253,21 @@ def test_what_is_no_array_is_refused_by_name_or_computed_with(name, place, wrong
         assert "\n" not in str(caught.value)
 
 
-ELEMENTWISE = sorted(BINARY) + ["abs", "clip", "exp", "gelu", "leaky_relu", "log", "neg", "relu", "residual_add", "sigmoid",
-                                "silu", "sqrt", "tanh"]
+ELEMENTWISE = sorted(BINARY) + [
+    "abs",
+    "clip",
+    "exp",
+    "gelu",
+    "leaky_relu",
+    "log",
+    "neg",
+    "relu",
+    "residual_add",
+    "sigmoid",
+    "silu",
+    "sqrt",
+    "tanh",
+]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

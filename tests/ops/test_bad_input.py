@@ -44,36 +44,81 @@ CASES = [
     (DTypeError, lambda: ops.max_pool2d(x(), 2, padding="same"), "max_pool2d: padding must be an integer or two"),
     (ShapeError, lambda: ops.max_pool2d(x(), 2, dilation=0), "max_pool2d: dilation must be at least 1, got 0"),
     (DTypeError, lambda: ops.adaptive_avg_pool2d(x(), None), "output_size must be an integer or two, got None"),
-    (ShapeError, lambda: ops.adaptive_avg_pool2d(x(), (1, 2, 2)), r"output_size must be an integer or two, got \(1, 2, 2\)"),
+    (
+        ShapeError,
+        lambda: ops.adaptive_avg_pool2d(x(), (1, 2, 2)),
+        r"output_size must be an integer or two, got \(1, 2, 2\)",
+    ),
     (ShapeError, lambda: ops.avg_pool2d(t(4, 6), kernel_size=2), r"avg_pool2d: x must be \(N,C,H,W\)"),
-    (ShapeError, lambda: ops.adaptive_avg_pool2d(x(), output_size=0), "adaptive_avg_pool2d: output_size must be at least 1"),
+    (
+        ShapeError,
+        lambda: ops.adaptive_avg_pool2d(x(), output_size=0),
+        "adaptive_avg_pool2d: output_size must be at least 1",
+    ),
     (ShapeError, lambda: ops.adaptive_avg_pool2d(t(2, 3)), r"adaptive_avg_pool2d: x must be \(N,C,H,W\), got \(2, 3\)"),
-    (ShapeError, lambda: ops.batch_norm(x(), t(3), t(4), training=True), r"batch_norm: weight has shape \(3,\), x has 4"),
-    (ShapeError, lambda: ops.batch_norm(x(), t(4), t(4), running_mean=ones(5), running_var=ones(4)),
-     r"batch_norm: running_mean has shape \(5,\)"),
+    (
+        ShapeError,
+        lambda: ops.batch_norm(x(), t(3), t(4), training=True),
+        r"batch_norm: weight has shape \(3,\), x has 4",
+    ),
+    (
+        ShapeError,
+        lambda: ops.batch_norm(x(), t(4), t(4), running_mean=ones(5), running_var=ones(4)),
+        r"batch_norm: running_mean has shape \(5,\)",
+    ),
     (ShapeError, lambda: ops.batch_norm(x(), t(4), t(4)), "batch_norm: training=False needs running_mean"),
-    (ShapeError, lambda: ops.batch_norm(x(), t(4), t(4), running_mean=ones(4), training=True),
-     "batch_norm: running_mean and running_var come together"),
+    (
+        ShapeError,
+        lambda: ops.batch_norm(x(), t(4), t(4), running_mean=ones(4), training=True),
+        "batch_norm: running_mean and running_var come together",
+    ),
     (ShapeError, lambda: ops.batch_norm(t(1, 4, 1, 1), t(4), t(4), training=True), "more than one value a channel"),
     (ShapeError, lambda: ops.batch_norm(t(0, 4, 2, 2), t(4), t(4), training=True), "more than one value a channel"),
-    (ShapeError, lambda: ops.batch_norm(t(4), t(4), t(4), training=True),
-     r"batch_norm: x must be \(N,C,H,W\), \(N,C,L\) or \(N,C\), got \(4,\)"),
+    (
+        ShapeError,
+        lambda: ops.batch_norm(t(4), t(4), t(4), training=True),
+        r"batch_norm: x must be \(N,C,H,W\), \(N,C,L\) or \(N,C\), got \(4,\)",
+    ),
     (ShapeError, lambda: ops.batch_norm(t(1, 4), t(4), t(4), training=True), "more than one value a channel"),
-    (OptionError, lambda: ops.layer_norm(x(), t(5), t(5), eps=float("nan")), "layer_norm: eps must be a finite number of at least 0, got nan"),
+    (
+        OptionError,
+        lambda: ops.layer_norm(x(), t(5), t(5), eps=float("nan")),
+        "layer_norm: eps must be a finite number of at least 0, got nan",
+    ),
     (DTypeError, lambda: ops.group_norm(x(), num_groups=2.0), "group_norm: num_groups must be an integer, got 2.0"),
     (ShapeError, lambda: ops.group_norm(x(), num_groups=3), "group_norm: num_groups=3 must divide the 4 channels of x"),
     (ShapeError, lambda: ops.group_norm(x(), num_groups=0), "group_norm: num_groups=0 must divide"),
     (ShapeError, lambda: ops.group_norm(t(4), num_groups=1), r"group_norm: x must be \(N,C,…\), got \(4,\)"),
     (ShapeError, lambda: ops.group_norm(t(2, 4, 0), num_groups=2), "group_norm: nothing to take a mean of"),
-    (ShapeError, lambda: ops.group_norm(t(2, 0, 3), num_groups=1), r"group_norm: nothing to take a mean of in x \(2, 0, 3\)"),
+    (
+        ShapeError,
+        lambda: ops.group_norm(t(2, 0, 3), num_groups=1),
+        r"group_norm: nothing to take a mean of in x \(2, 0, 3\)",
+    ),
     (ShapeError, lambda: ops.group_norm(t(2, 0), num_groups=0), "group_norm: num_groups=0 must divide"),
-    (ShapeError, lambda: ops.group_norm(x(), t(2), num_groups=2), r"group_norm: weight has shape \(2,\), x has 4 channels"),
-    (OptionError, lambda: ops.group_norm(x(), num_groups=2, eps=-1), "group_norm: eps must be a finite number of at least 0, got -1"),
-    (OptionError, lambda: ops.batch_norm(x(), t(4), t(4), training=True, eps=np.inf), "eps must be a finite number of at least 0, got inf"),
+    (
+        ShapeError,
+        lambda: ops.group_norm(x(), t(2), num_groups=2),
+        r"group_norm: weight has shape \(2,\), x has 4 channels",
+    ),
+    (
+        OptionError,
+        lambda: ops.group_norm(x(), num_groups=2, eps=-1),
+        "group_norm: eps must be a finite number of at least 0, got -1",
+    ),
+    (
+        OptionError,
+        lambda: ops.batch_norm(x(), t(4), t(4), training=True, eps=np.inf),
+        "eps must be a finite number of at least 0, got inf",
+    ),
     (ShapeError, lambda: ops.conv_norm(x(), w(), t(6), t(6), training=True), r"conv_norm: training needs a 1×1 conv"),
     (ShapeError, lambda: ops.conv_norm(x(), t(6, 4, 1, 1), t(6), t(6), training=True, stride=2), "use batch_norm"),
     (ShapeError, lambda: ops.conv_norm(x(), t(6, 2, 1, 1), t(6), t(6), training=True, groups=2), "groups=2"),
-    (ShapeError, lambda: ops.conv_norm(x(), t(6, 4, 1, 1), t(4), t(6), training=True), r"weight has shape \(4,\), w has 6"),
+    (
+        ShapeError,
+        lambda: ops.conv_norm(x(), t(6, 4, 1, 1), t(4), t(6), training=True),
+        r"weight has shape \(4,\), w has 6",
+    ),
     (ShapeError, lambda: ops.conv_norm(x(), w(), t(6), t(6)), "conv_norm: training=False needs running_mean"),
     (ShapeError, lambda: ops.conv_norm(x(), t(6, 3, 1, 1), t(6), t(6)), "conv_norm: x has 4 channels, w expects 3"),
     (ShapeError, lambda: ops.conv_norm(t(0, 4, 2, 2), t(6, 4, 1, 1), t(6), t(6), training=True), "more than one value"),
@@ -113,7 +158,11 @@ CASES = [
     (IndexError, lambda: t(2, 3)[5], r"getitem: .*shape \(2, 3\)"),
     (ShapeError, lambda: ops.residual_add(t(2, 3), t(3)), r"residual_add: the shortcut has shape \(2, 3\), the branch"),
     (ShapeError, lambda: ops.mse_loss(t(2, 3), t(3)), "mse_loss: input"),
-    (OptionError, lambda: ops.mse_loss(t(2), t(2), reduction="max"), "mse_loss: reduction must be one of mean, sum, none"),
+    (
+        OptionError,
+        lambda: ops.mse_loss(t(2), t(2), reduction="max"),
+        "mse_loss: reduction must be one of mean, sum, none",
+    ),
     (ShapeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1)), r"cross_entropy: logits \(N,K,…\) are \(3, 4\)"),
     (ShapeError, lambda: ops.cross_entropy(t(3), labels(0, 1, 2)), r"cross_entropy: logits \(N,K,…\) are \(3,\)"),
     (ShapeError, lambda: ops.cross_entropy(t(3, 0), labels(0, 1, 2)), r"cross_entropy: logits \(N,K,…\) are \(3, 0\)"),
@@ -122,29 +171,80 @@ CASES = [
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), ["a", "b", "c"]), "cross_entropy: target must hold class numbers"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), [[0], [1, 2]]), r"as integers, got the list \[\[0\], \[1, 2\]\]"),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), [0.0, 1.0, 2.0]), "as integers, got float64"),
-    (ShapeError, lambda: ops.cross_entropy(t(4), where.array(np.array(1))), r"of one sample give a batch of one: logits\[None\], target\[None\]"),
-    (ShapeError, lambda: ops.nll_loss(t(4), where.array(np.array(1))), r"of one sample give a batch of one: log_p\[None\], target\[None\]"),
+    (
+        ShapeError,
+        lambda: ops.cross_entropy(t(4), where.array(np.array(1))),
+        r"of one sample give a batch of one: logits\[None\], target\[None\]",
+    ),
+    (
+        ShapeError,
+        lambda: ops.nll_loss(t(4), where.array(np.array(1))),
+        r"of one sample give a batch of one: log_p\[None\], target\[None\]",
+    ),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), ones((3, 4), np.float32)), "mixes float64 logits and float32 prob"),
-    (DTypeError, lambda: ops.cross_entropy(t(3, 4), ones((4, 3))), r"all classes of the logits \(3, 4\); got float64 \(4, 3\)"),
-    (OptionError, lambda: ops.cross_entropy(t(3, 4), ones((3, 4)), ignore_index=0), "ignore_index=0 goes with class numbers"),
-    (DTypeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), ignore_index=0.5), "ignore_index must be an integer"),
-    (ShapeError, lambda: ops.cross_entropy(t(3, 4), ones((3, 4)), weight=ones(3)), r"weight has shape \(3,\), 4 classes"),
+    (
+        DTypeError,
+        lambda: ops.cross_entropy(t(3, 4), ones((4, 3))),
+        r"all classes of the logits \(3, 4\); got float64 \(4, 3\)",
+    ),
+    (
+        OptionError,
+        lambda: ops.cross_entropy(t(3, 4), ones((3, 4)), ignore_index=0),
+        "ignore_index=0 goes with class numbers",
+    ),
+    (
+        DTypeError,
+        lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), ignore_index=0.5),
+        "ignore_index must be an integer",
+    ),
+    (
+        ShapeError,
+        lambda: ops.cross_entropy(t(3, 4), ones((3, 4)), weight=ones(3)),
+        r"weight has shape \(3,\), 4 classes",
+    ),
     (ShapeError, lambda: ops.cross_entropy(t(3, 4), ones((3, 4), int)), r"target \(N,…\) is \(3, 4\)"),
     (IndexError, lambda: ops.nll_loss(t(3, 4), labels(0, 4, 1)), r"nll_loss: target 4 is no class of 0 … 3"),
     (DTypeError, lambda: ops.nll_loss(t(3, 4), ones((3, 4))), "nll_loss: target must hold class numbers as integers"),
     (ShapeError, lambda: ops.nll_loss(t(3, 4), labels(0, 1)), r"nll_loss: log_p \(N,K,…\) are \(3, 4\)"),
-    (OptionError, lambda: ops.nll_loss(t(3, 4), labels(0, 1, 2), reduction="avg"), "nll_loss: reduction must be one of"),
-    (ShapeError, lambda: ops.binary_cross_entropy_with_logits(t(3, 1), t(3)), r"input \(3, 1\) and target \(3,\) differ"),
-    (ShapeError, lambda: ops.binary_cross_entropy_with_logits(t(3, 2), t(3, 2), pos_weight=ones(3)),
-     r"pos_weight \(3,\) does not broadcast to the input \(3, 2\)"),
-    (ShapeError, lambda: ops.binary_cross_entropy_with_logits(t(3), t(3), weight=ones((2, 3))), "weight .* does not broadcast"),
-    (DTypeError, lambda: ops.binary_cross_entropy_with_logits(t(3), t(3), pos_weight=2.0), "pos_weight must be an array"),
+    (
+        OptionError,
+        lambda: ops.nll_loss(t(3, 4), labels(0, 1, 2), reduction="avg"),
+        "nll_loss: reduction must be one of",
+    ),
+    (
+        ShapeError,
+        lambda: ops.binary_cross_entropy_with_logits(t(3, 1), t(3)),
+        r"input \(3, 1\) and target \(3,\) differ",
+    ),
+    (
+        ShapeError,
+        lambda: ops.binary_cross_entropy_with_logits(t(3, 2), t(3, 2), pos_weight=ones(3)),
+        r"pos_weight \(3,\) does not broadcast to the input \(3, 2\)",
+    ),
+    (
+        ShapeError,
+        lambda: ops.binary_cross_entropy_with_logits(t(3), t(3), weight=ones((2, 3))),
+        "weight .* does not broadcast",
+    ),
+    (
+        DTypeError,
+        lambda: ops.binary_cross_entropy_with_logits(t(3), t(3), pos_weight=2.0),
+        "pos_weight must be an array",
+    ),
     (OptionError, lambda: ops.binary_cross_entropy_with_logits(t(3), t(3), reduction=None), "reduction must be one of"),
     (ShapeError, lambda: ops.l1_loss(t(3), t(3, 1)), r"l1_loss: input \(3,\) and target \(3, 1\) differ"),
     (OptionError, lambda: ops.l1_loss(t(2), t(2), reduction="max"), "l1_loss: reduction must be one of"),
     (ShapeError, lambda: ops.smooth_l1_loss(t(3), t(2)), "smooth_l1_loss: input"),
-    (OptionError, lambda: ops.smooth_l1_loss(t(2), t(2), beta=-1), "smooth_l1_loss: beta must be a finite number of at least 0, got -1"),
-    (OptionError, lambda: ops.smooth_l1_loss(t(2), t(2), beta=float("nan")), "beta must be a finite number of at least 0, got nan"),
+    (
+        OptionError,
+        lambda: ops.smooth_l1_loss(t(2), t(2), beta=-1),
+        "smooth_l1_loss: beta must be a finite number of at least 0, got -1",
+    ),
+    (
+        OptionError,
+        lambda: ops.smooth_l1_loss(t(2), t(2), beta=float("nan")),
+        "beta must be a finite number of at least 0, got nan",
+    ),
     (DTypeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), weight=[1, 1, 1, 2]), "weight must be an array"),
     (DTypeError, lambda: ops.conv2d(x(), ones((6, 4, 3, 3), np.float32)), "conv2d: mixes float64 and float32"),
     (DTypeError, lambda: ops.conv2d(x(), ones((6, 4, 3, 3), int)), "conv2d: argument 2 is int64"),
@@ -156,15 +256,38 @@ CASES = [
     (DTypeError, lambda: ops.cross_entropy(ones((3, 4), int), labels(0, 1, 2)), "cross_entropy: argument 1 is int64"),
     (IndexError, lambda: ops.cross_entropy(t(3, 4), labels(0, 4, 1)), r"cross_entropy: target 4 is no class of 0 … 3"),
     (IndexError, lambda: ops.cross_entropy(t(3, 4), labels(0, -1, 1)), "target -1 is no class"),
-    (IndexError, lambda: ops.cross_entropy(t(3, 4), where.array(np.array([0, 2**64 - 100, 1], np.uint64))), r"is no class of 0 … 3"),
-    (IndexError, lambda: ops.cross_entropy(t(3, 4), where.array(np.array([0, 2**64 - 1, 1], np.uint64)), ignore_index=-1), r"is no class of 0 … 3"),
-    (IndexError, lambda: ops.nll_loss(t(3, 4), where.array(np.array([0, 2**64 - 100, 1], np.uint64))), r"is no class of 0 … 3"),
-    (OptionError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), label_smoothing=1.5),
-     "label_smoothing must be a number of at least 0 and at most 1, got 1.5"),
-    (OptionError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), label_smoothing="a"), "label_smoothing .* got 'a'"),
+    (
+        IndexError,
+        lambda: ops.cross_entropy(t(3, 4), where.array(np.array([0, 2**64 - 100, 1], np.uint64))),
+        r"is no class of 0 … 3",
+    ),
+    (
+        IndexError,
+        lambda: ops.cross_entropy(t(3, 4), where.array(np.array([0, 2**64 - 1, 1], np.uint64)), ignore_index=-1),
+        r"is no class of 0 … 3",
+    ),
+    (
+        IndexError,
+        lambda: ops.nll_loss(t(3, 4), where.array(np.array([0, 2**64 - 100, 1], np.uint64))),
+        r"is no class of 0 … 3",
+    ),
+    (
+        OptionError,
+        lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), label_smoothing=1.5),
+        "label_smoothing must be a number of at least 0 and at most 1, got 1.5",
+    ),
+    (
+        OptionError,
+        lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), label_smoothing="a"),
+        "label_smoothing .* got 'a'",
+    ),
     (OptionError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), reduction="avg"), "reduction must be one of"),
     (ShapeError, lambda: ops.cross_entropy(t(3, 4), labels(0, 1, 2), weight=ones(3)), "weight has shape"),
-    (OptionError, lambda: ops.dropout(t(3), p=1.5, rng=0), "dropout: p must be a number of at least 0 and at most 1, got 1.5"),
+    (
+        OptionError,
+        lambda: ops.dropout(t(3), p=1.5, rng=0),
+        "dropout: p must be a number of at least 0 and at most 1, got 1.5",
+    ),
     (OptionError, lambda: ops.dropout(t(3), p=0.5, rng=-1), "a seed must be a whole number of at least 0, got -1"),
     (OptionError, lambda: ops.clip(t(3)), "clip: give min, max or both"),
     (OptionError, lambda: ops.gelu(t(3), approximate="erf"), "gelu: approximate must be"),
@@ -196,13 +319,23 @@ def test_no_pictures_are_a_valid_batch():
     assert ops.max_pool2d(x, kernel_size=2).shape == (0, 4, 3, 2)
 
 
-@pytest.mark.parametrize("view", [lambda a: a[:, :, ::-1], lambda a: a.swapaxes(2, 3).copy().swapaxes(2, 3),
-                                  lambda a: np.broadcast_to(a[:1], a.shape)])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: a[:, :, ::-1],
+        lambda a: a.swapaxes(2, 3).copy().swapaxes(2, 3),
+        lambda a: np.broadcast_to(a[:1], a.shape),
+    ],
+)
 def test_any_view_is_a_valid_input(view):
     picture = view(x().data)
     straight = np.ascontiguousarray(picture)
-    for op in (lambda x: ops.conv2d(x, w(), padding=1), ops.relu, lambda x: ops.max_pool2d(x, kernel_size=2),
-               lambda x: ops.batch_norm(x, np.ones(4), np.ones(4), training=True)):
+    for op in (
+        lambda x: ops.conv2d(x, w(), padding=1),
+        ops.relu,
+        lambda x: ops.max_pool2d(x, kernel_size=2),
+        lambda x: ops.batch_norm(x, np.ones(4), np.ones(4), training=True),
+    ):
         np.testing.assert_allclose(op(Tensor(picture)).data, op(Tensor(straight)).data, rtol=1e-13, atol=1e-14)
 
 
@@ -215,7 +348,9 @@ def test_arrays_on_two_devices_are_refused_with_one_clear_line(place, where):
     calls = {
         "target": lambda: ops.cross_entropy(x, np.array([0, 1])),
         "weight": lambda: ops.cross_entropy(x, place.array(np.array([0, 1])), weight=here),
-        "running_mean": lambda: ops.batch_norm(x.reshape(2, 3, 1, 1), there, there, running_mean=here, running_var=here),
+        "running_mean": lambda: ops.batch_norm(
+            x.reshape(2, 3, 1, 1), there, there, running_mean=here, running_var=here
+        ),
         "gradient": lambda: x.backward(ones((2, 3), np.float32)),
         "x": lambda: x + ones((2, 3), np.float32),
     }

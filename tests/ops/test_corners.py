@@ -8,13 +8,21 @@ from minires.arrays import channels_last, is_channels_last
 from minires.errors import DTypeError, OptionError, ShapeError
 
 
-@pytest.mark.parametrize(("make", "dtype"), [
-    (lambda: Tensor([1, 2]) + 2.5, np.float32), (lambda: Tensor([1]) / 2, np.float32), (lambda: Tensor([1, 2]).mean(), np.float32),
-    (lambda: ops.where(np.array([True]), 1.0, 2.0), np.float32), (lambda: ops.where(np.array([True]), 1, 2), np.int64),
-    (lambda: Tensor(np.array([1], np.int8)) + Tensor([300]), np.int64), (lambda: Tensor(np.ones(2)) * np.array([1, 2]), np.float64),
-    (lambda: ops.clip(Tensor(np.ones(2, "f4")), min=np.zeros(2)), np.float32), (lambda: Tensor([True, True]).sum(), np.int64),
-    (lambda: Tensor(np.full(2, 200, np.uint8)).sum(), np.int64),
-])
+@pytest.mark.parametrize(
+    ("make", "dtype"),
+    [
+        (lambda: Tensor([1, 2]) + 2.5, np.float32),
+        (lambda: Tensor([1]) / 2, np.float32),
+        (lambda: Tensor([1, 2]).mean(), np.float32),
+        (lambda: ops.where(np.array([True]), 1.0, 2.0), np.float32),
+        (lambda: ops.where(np.array([True]), 1, 2), np.int64),
+        (lambda: Tensor(np.array([1], np.int8)) + Tensor([300]), np.int64),
+        (lambda: Tensor(np.ones(2)) * np.array([1, 2]), np.float64),
+        (lambda: ops.clip(Tensor(np.ones(2, "f4")), min=np.zeros(2)), np.float32),
+        (lambda: Tensor([True, True]).sum(), np.int64),
+        (lambda: Tensor(np.full(2, 200, np.uint8)).sum(), np.int64),
+    ],
+)
 def test_the_dtype_of_a_result_is_the_one_that_is_promised(make, dtype):
     assert make().dtype == dtype
 
@@ -23,45 +31,83 @@ def t(*shape):
     return Tensor(np.ones(shape))
 
 
-@pytest.mark.parametrize(("call", "error", "message"), [
-    (lambda: ops.where(np.ones((2, 3), bool), t(3), t(4)), ShapeError, "where: shapes"),
-    (lambda: ops.where(np.ones((2, 3), bool), 1.0, t(4)), ShapeError, "where: shapes"),
-    (lambda: ops.einsum("ii->i", t(2, 2)), OptionError, "each once"), (lambda: ops.einsum("ij->ii", t(2, 2)), OptionError, "each once"),
-    (lambda: ops.einsum("ij->k", t(2, 2)), OptionError, "only their letters"), (lambda: ops.einsum("ij", t(2, 2, 2)), ShapeError, "does not fit"),
-    (lambda: ops.einsum("ij,jk->ik", t(2, 3), t(2, 3)), ShapeError, "does not fit"), (lambda: ops.einsum("ij,jk", t(2, 3)), OptionError, "operands"),
-    (lambda: ops.einsum("i...->i", t(2, 3)), OptionError, "write axes out for"), (lambda: ops.einsum("İ->", t(2)), OptionError, "must be letters a … z"),
-    (lambda: ops.einsum("\u212a->", t(2)), OptionError, "must be letters a … z"), (lambda: ops.einsum("i->ß", t(2)), OptionError, "must be letters a … z"),
-    (lambda: t(2, 3)[::0], OptionError, r"getitem: the step of a slice must not be 0, got slice\(None, None, 0\)"),
-    (lambda: t(2, 3)[0, 1:2.5], DTypeError, r"getitem: a slice in an index must be one of integers, got slice\(1, 2.5"),
-    (lambda: t(2, 3)[[0], ::"a"], DTypeError, "getitem: a slice"), (lambda: t(2).__setitem__(slice(None, None, 0), 1), OptionError, "setitem: the step of a slice"),
-    (lambda: t(2).__setitem__(slice(0.5, None), 1), DTypeError, "setitem: a slice in an index"),
-    (lambda: t(*(1,) * 64).unsqueeze(0), ShapeError, "unsqueeze: x has 64 axes already"), (lambda: ops.stack([t(*(1,) * 64)], -1), ShapeError, "stack: x has 64 axes already"),
-    (lambda: ops.pad(t(2, 3), pad=(1,) * 6), ShapeError, "pad: needs two widths"), (lambda: t(2, 1).expand(-1, 2, 3), ShapeError, "expand: "),
-    (lambda: t(2, 3).expand(2, 4), ShapeError, "expand: "), (lambda: t(2, 3).expand(3), ShapeError, "expand: "),
-    (lambda: ops.clip(t(3), min=np.zeros((2, 3))), ShapeError, "does not broadcast to x"), (lambda: ops.clip(t(3), max=np.zeros(3, complex)), DTypeError, "max must be"),
-    (lambda: ops.clip(t(3), min="0"), DTypeError, "clip: min must be"), (lambda: ops.take_along_dim(t(2, 3), np.ones((2, 3)), dim=1), DTypeError, "integers"),
-    (lambda: ops.take_along_dim(t(2, 3), np.ones((3, 3), int), dim=1), ShapeError, "differ in another axis"),
-    (lambda: t(2, 3).argmax(2), ShapeError, "argmax: dim 2"), (lambda: t(0, 3).max(0), ShapeError, "nothing to choose from"),
-    (lambda: t(4).reshape(2.0, -1), DTypeError, "reshape: needs a tuple of whole"), (lambda: ops.reshape(t(4), None), DTypeError, "whole numbers"),
-    (lambda: t(4).reshape(-2, 2), ShapeError, "reshape: 4 elements"), (lambda: t(4).reshape(2**70), ShapeError, "reshape: 4 elements"),
-    (lambda: ops.permute(t(2, 2), None), DTypeError, "permute: needs"), (lambda: ops.pad(t(2), 1), DTypeError, "pad: needs a tuple"),
-    (lambda: ops.pad(t(2), (1.5, 0)), DTypeError, "pad: needs a tuple"), (lambda: t(1).expand(1.5), DTypeError, "expand: needs"),
-    (lambda: t(1).expand(-2), ShapeError, "expand: "), (lambda: ops.broadcast_to(t(1), 3), DTypeError, "broadcast_to: needs"),
-    (lambda: -Tensor([True]), DTypeError, "booleans have no sign"), (lambda: Tensor([True]) - Tensor([False]), DTypeError, "not subtracted"),
-    (lambda: ops.norm(t(3), p=3), OptionError, "p must be 1 or 2"), (lambda: ops.std(t(1)), ShapeError, "no degree of freedom"),
-])
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: ops.where(np.ones((2, 3), bool), t(3), t(4)), ShapeError, "where: shapes"),
+        (lambda: ops.where(np.ones((2, 3), bool), 1.0, t(4)), ShapeError, "where: shapes"),
+        (lambda: ops.einsum("ii->i", t(2, 2)), OptionError, "each once"),
+        (lambda: ops.einsum("ij->ii", t(2, 2)), OptionError, "each once"),
+        (lambda: ops.einsum("ij->k", t(2, 2)), OptionError, "only their letters"),
+        (lambda: ops.einsum("ij", t(2, 2, 2)), ShapeError, "does not fit"),
+        (lambda: ops.einsum("ij,jk->ik", t(2, 3), t(2, 3)), ShapeError, "does not fit"),
+        (lambda: ops.einsum("ij,jk", t(2, 3)), OptionError, "operands"),
+        (lambda: ops.einsum("i...->i", t(2, 3)), OptionError, "write axes out for"),
+        (lambda: ops.einsum("İ->", t(2)), OptionError, "must be letters a … z"),
+        (lambda: ops.einsum("\u212a->", t(2)), OptionError, "must be letters a … z"),
+        (lambda: ops.einsum("i->ß", t(2)), OptionError, "must be letters a … z"),
+        (lambda: t(2, 3)[::0], OptionError, r"getitem: the step of a slice must not be 0, got slice\(None, None, 0\)"),
+        (
+            lambda: t(2, 3)[0, 1:2.5],
+            DTypeError,
+            r"getitem: a slice in an index must be one of integers, got slice\(1, 2.5",
+        ),
+        (lambda: t(2, 3)[[0], ::"a"], DTypeError, "getitem: a slice"),
+        (lambda: t(2).__setitem__(slice(None, None, 0), 1), OptionError, "setitem: the step of a slice"),
+        (lambda: t(2).__setitem__(slice(0.5, None), 1), DTypeError, "setitem: a slice in an index"),
+        (lambda: t(*(1,) * 64).unsqueeze(0), ShapeError, "unsqueeze: x has 64 axes already"),
+        (lambda: ops.stack([t(*(1,) * 64)], -1), ShapeError, "stack: x has 64 axes already"),
+        (lambda: ops.pad(t(2, 3), pad=(1,) * 6), ShapeError, "pad: needs two widths"),
+        (lambda: t(2, 1).expand(-1, 2, 3), ShapeError, "expand: "),
+        (lambda: t(2, 3).expand(2, 4), ShapeError, "expand: "),
+        (lambda: t(2, 3).expand(3), ShapeError, "expand: "),
+        (lambda: ops.clip(t(3), min=np.zeros((2, 3))), ShapeError, "does not broadcast to x"),
+        (lambda: ops.clip(t(3), max=np.zeros(3, complex)), DTypeError, "max must be"),
+        (lambda: ops.clip(t(3), min="0"), DTypeError, "clip: min must be"),
+        (lambda: ops.take_along_dim(t(2, 3), np.ones((2, 3)), dim=1), DTypeError, "integers"),
+        (lambda: ops.take_along_dim(t(2, 3), np.ones((3, 3), int), dim=1), ShapeError, "differ in another axis"),
+        (lambda: t(2, 3).argmax(2), ShapeError, "argmax: dim 2"),
+        (lambda: t(0, 3).max(0), ShapeError, "nothing to choose from"),
+        (lambda: t(4).reshape(2.0, -1), DTypeError, "reshape: needs a tuple of whole"),
+        (lambda: ops.reshape(t(4), None), DTypeError, "whole numbers"),
+        (lambda: t(4).reshape(-2, 2), ShapeError, "reshape: 4 elements"),
+        (lambda: t(4).reshape(2**70), ShapeError, "reshape: 4 elements"),
+        (lambda: ops.permute(t(2, 2), None), DTypeError, "permute: needs"),
+        (lambda: ops.pad(t(2), 1), DTypeError, "pad: needs a tuple"),
+        (lambda: ops.pad(t(2), (1.5, 0)), DTypeError, "pad: needs a tuple"),
+        (lambda: t(1).expand(1.5), DTypeError, "expand: needs"),
+        (lambda: t(1).expand(-2), ShapeError, "expand: "),
+        (lambda: ops.broadcast_to(t(1), 3), DTypeError, "broadcast_to: needs"),
+        (lambda: -Tensor([True]), DTypeError, "booleans have no sign"),
+        (lambda: Tensor([True]) - Tensor([False]), DTypeError, "not subtracted"),
+        (lambda: ops.norm(t(3), p=3), OptionError, "p must be 1 or 2"),
+        (lambda: ops.std(t(1)), ShapeError, "no degree of freedom"),
+    ],
+)
 def test_what_does_not_fit_is_refused_in_the_ops_own_words(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
 
-@pytest.mark.parametrize("wrong", [np.ma.masked_array([1.0, 1.0], [0, 1]), np.ones(2, complex), np.array(["a", "b"]),
-                                   np.array([1, 2], "M8[s]"), np.array([1.0, None])], ids=["masked", "complex", "text", "dates", "objects"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.ma.masked_array([1.0, 1.0], [0, 1]),
+        np.ones(2, complex),
+        np.array(["a", "b"]),
+        np.array([1, 2], "M8[s]"),
+        np.array([1.0, None]),
+    ],
+    ids=["masked", "complex", "text", "dates", "objects"],
+)
 def test_a_setting_is_an_array_of_numbers(wrong):
     logits = t(3, 2)
     target = np.array([0, 1, 1])
-    for call in (lambda: ops.cross_entropy(logits, target, weight=wrong), lambda: ops.clip(t(2), min=wrong),
-                 lambda: ops.binary_cross_entropy_with_logits(t(3, 2), t(3, 2), weight=wrong)):
+    for call in (
+        lambda: ops.cross_entropy(logits, target, weight=wrong),
+        lambda: ops.clip(t(2), min=wrong),
+        lambda: ops.binary_cross_entropy_with_logits(t(3, 2), t(3, 2), weight=wrong),
+    ):
         with pytest.raises(DTypeError, match=r"weight|min"):
             call()
 
@@ -99,12 +145,15 @@ def test_indices_may_be_changed_after_they_were_taken_along():
     assert x.grad.tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
-@pytest.mark.parametrize(("x", "indices", "message"), [
-    (np.ones((2, 3)), np.array([[0], [3]]), r"take_along_dim: index 3 is none of -3 … 2, dim -1 of x \(2, 3\)"),
-    (np.ones((2, 3)), np.array([[-4], [0]]), "take_along_dim: index -4 is none of"),
-    (np.ones((2, 3)), np.array([[2**63], [0]], np.uint64), "take_along_dim: index 9223372036854775808 is none of"),
-    (np.ones(()), np.array(7), "take_along_dim: index 7 is none of -1 … 0"),
-])
+@pytest.mark.parametrize(
+    ("x", "indices", "message"),
+    [
+        (np.ones((2, 3)), np.array([[0], [3]]), r"take_along_dim: index 3 is none of -3 … 2, dim -1 of x \(2, 3\)"),
+        (np.ones((2, 3)), np.array([[-4], [0]]), "take_along_dim: index -4 is none of"),
+        (np.ones((2, 3)), np.array([[2**63], [0]], np.uint64), "take_along_dim: index 9223372036854775808 is none of"),
+        (np.ones(()), np.array(7), "take_along_dim: index 7 is none of -1 … 0"),
+    ],
+)
 def test_an_index_outside_is_named_by_take_along_dim(x, indices, message):
     with pytest.raises(IndexError, match=message):
         ops.take_along_dim(Tensor(x), indices, dim=-1)
@@ -156,6 +205,7 @@ def test_a_power_at_zero_and_at_infinity_has_the_gradients_of_torch(base_is_a_nu
         b = tensor(exponents, requires_grad=True)
         (a**b).sum().backward()
         return [np.asarray(b.grad)] if base_is_a_number else [np.asarray(a.grad), np.asarray(b.grad)]
+
     for base in (0.0, -0.0, 1.0, 2.0, -2.0, np.inf, -np.inf, np.nan):
         for found, right in zip(gradients(Tensor, base), gradients(torch.tensor, base), strict=True):
             np.testing.assert_allclose(found, right, rtol=1e-6, err_msg=f"base {base}")

@@ -35,8 +35,10 @@ def test_a_nan_or_infinity_in_the_logits_gives_nan(value):
 
 
 WHATEVER = np.array([[1.0, 2, 3], [np.nan, 0, 0], [-np.inf, 0, 0], [np.inf, 1, np.inf], [-np.inf, -np.inf, -np.inf]])
-LOGITS = {"rows": (WHATEVER, np.array([0, -100, -100, -100, -100])),
-          "map": (WHATEVER.T[None, :, :, None], np.array([0, -100, -100, -100, -100])[None, :, None])}  # (1,3,5,1)
+LOGITS = {
+    "rows": (WHATEVER, np.array([0, -100, -100, -100, -100])),
+    "map": (WHATEVER.T[None, :, :, None], np.array([0, -100, -100, -100, -100])[None, :, None]),
+}  # (1,3,5,1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -71,10 +73,14 @@ def test_an_infinite_gradient_does_not_reach_an_ignored_row(backend):
 def test_labels_and_weights_changed_after_the_loss_do_not_change_its_gradient(backend, name):
     def gradients(change):
         found = []
-        for op, static in ((ops.cross_entropy, {"weight": np.array([1.0, 2, 3]), "label_smoothing": 0.2}),
-                           (ops.nll_loss, {"weight": np.array([1.0, 2, 3])}),
-                           (ops.binary_cross_entropy_with_logits, {"weight": np.array([[1.0], [2.0]]),
-                                                                   "pos_weight": np.array([1.0, 2, 3])})):
+        for op, static in (
+            (ops.cross_entropy, {"weight": np.array([1.0, 2, 3]), "label_smoothing": 0.2}),
+            (ops.nll_loss, {"weight": np.array([1.0, 2, 3])}),
+            (
+                ops.binary_cross_entropy_with_logits,
+                {"weight": np.array([[1.0], [2.0]]), "pos_weight": np.array([1.0, 2, 3])},
+            ),
+        ):
             static = {k: backend.array(v) for k, v in static.items()}
             target = np.array([0, 2]) if "pos_weight" not in static else np.array([[0.5, 0, 1], [1, 1, 0]])
             arrays = {"target": backend.array(target), **static}
@@ -83,6 +89,7 @@ def test_labels_and_weights_changed_after_the_loss_do_not_change_its_gradient(ba
                 arrays[name][...] = 1
             found.append(host(backward(backend.array(np.array(1.0)))[0]))
         return found
+
     for a, b in zip(gradients(False), gradients(True), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -96,8 +103,21 @@ def test_binary_cross_entropy_keeps_its_relative_precision_far_from_zero(dtype):
     np.testing.assert_allclose(x.grad, [-np.exp(-80.0), np.exp(-80.0), 1, -1, 1], rtol=2 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("op", [ops.relu, ops.abs, ops.exp, ops.sigmoid, ops.tanh, lambda x: ops.maximum(x, 0.0),
-                                lambda x: ops.max(x), lambda x: ops.clip(x, min=0), ops.silu, ops.gelu])
+@pytest.mark.parametrize(
+    "op",
+    [
+        ops.relu,
+        ops.abs,
+        ops.exp,
+        ops.sigmoid,
+        ops.tanh,
+        lambda x: ops.maximum(x, 0.0),
+        lambda x: ops.max(x),
+        lambda x: ops.clip(x, min=0),
+        ops.silu,
+        ops.gelu,
+    ],
+)
 def test_a_nan_goes_through(op):
     assert np.isnan(op(Tensor(np.array([1.0, np.nan]))).data).any()
 
@@ -174,6 +194,7 @@ def test_conv_norm_of_float32_is_as_exact_as_conv2d_and_batch_norm():
     def one(x, w, weight, bias, dy):
         y, backward = ops.conv_norm.raw(x, w, weight, bias, training=True)
         return y, *backward(dy)
+
     exact = two(x, w, weight, bias, dy)
     for e, wide in zip(exact, one(x, w, weight, bias, dy), strict=True):
         np.testing.assert_allclose(wide, e, rtol=0, atol=1e-12 * np.abs(e).max())
@@ -193,8 +214,16 @@ def test_conv_norm_knows_small_variances_among_large_ones():
     w = np.round((w - w.mean(axis=1, keepdims=True)) * 64) / 64
     w[:, 0] -= w.sum(axis=1)  # exactly: what is common to the channels cancels
     running = np.zeros(32), np.zeros(32)
-    ops.conv_norm.raw(x, w, np.ones(32, np.float32), np.zeros(32, np.float32), running_mean=running[0],
-                      running_var=running[1], training=True, momentum=1.0)
+    ops.conv_norm.raw(
+        x,
+        w,
+        np.ones(32, np.float32),
+        np.zeros(32, np.float32),
+        running_mean=running[0],
+        running_var=running[1],
+        training=True,
+        momentum=1.0,
+    )
     z = np.einsum("nchw,oc->nohw", x.astype(float), w[:, :, 0, 0].astype(float))
     np.testing.assert_allclose(running[1], z.var(axis=(0, 2, 3), ddof=1), rtol=1e-4)
     np.testing.assert_allclose(running[0], z.mean(axis=(0, 2, 3)), atol=1e-6)
@@ -214,11 +243,13 @@ def test_conv_norm_makes_no_map_but_y(training):
 def test_conv_norm_computes_no_gradient_of_pictures(monkeypatch):
     def not_wanted(*arguments):
         raise AssertionError
+
     monkeypatch.setattr(kernels, "conv_dx_dw", not_wanted)
     w = Tensor(np.ones((4, 2, 1, 1)), requires_grad=True)
     v = np.ones(4)
     ops.conv_norm(np.random.default_rng(0).standard_normal((2, 2, 3, 3)), w, v, v, training=True).backward(
-        np.random.default_rng(1).standard_normal((2, 4, 3, 3)))
+        np.random.default_rng(1).standard_normal((2, 4, 3, 3))
+    )
     assert np.abs(w.grad).max() > 0
 
 
@@ -232,6 +263,7 @@ def test_conv_norm_in_evaluation_computes_no_gradient_of_fixed_weights(monkeypat
 
     def not_wanted(*arguments):
         raise AssertionError
+
     monkeypatch.setattr(kernels, "conv_dx_dw", not_wanted)
     x = Tensor(x, requires_grad=True)
     ops.conv_norm(x, w, v, v, running_mean=v, running_var=v).backward(y)

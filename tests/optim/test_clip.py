@@ -100,21 +100,42 @@ def test_values_are_clipped_as_in_torch(backend):
         np.testing.assert_array_equal(host(p.grad), q.grad.numpy())
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: optim.clip_grad_norm_([], 1.0), r"there are no parameters; model.parameters\(\) is a generator"),
-    (lambda: optim.clip_grad_value_(iter(()), 1.0), "there are no parameters"),
-    (lambda: optim.clip_grad_norm_(nn.Linear(2, 2, rng=0), 1.0), r"got a Linear; hand over its parameters\(\)"),
-    (lambda: optim.clip_grad_value_(3, 1.0), "params must be Tensors, got int"),
-    (lambda: optim.clip_grad_norm_([np.ones(2)], 1.0), "must be a Tensor, got ndarray"),
-    (lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), -1.0), "max_norm must be a number of at least 0, got -1.0"),
-    (lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), math.nan), "max_norm must be a number of at least 0, got nan"),
-    (lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), 1.0, 0), "norm_type must be above 0, got 0"),
-    (lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), 1.0, "inf"), "norm_type must be a number of at least 0"),
-    (lambda: optim.clip_grad_value_(parameters([np.ones(2)]), math.inf), "clip_value must be a finite number"),
-    (lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), np.ones(2)), r"max_norm must be a number .* got array"),
-    (lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), 1.0, np.ones(2)), r"norm_type must be a number .* got array"),
-    (lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), 10**400), "max_norm must be a number of at least 0, got 1000"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: optim.clip_grad_norm_([], 1.0), r"there are no parameters; model.parameters\(\) is a generator"),
+        (lambda: optim.clip_grad_value_(iter(()), 1.0), "there are no parameters"),
+        (lambda: optim.clip_grad_norm_(nn.Linear(2, 2, rng=0), 1.0), r"got a Linear; hand over its parameters\(\)"),
+        (lambda: optim.clip_grad_value_(3, 1.0), "params must be Tensors, got int"),
+        (lambda: optim.clip_grad_norm_([np.ones(2)], 1.0), "must be a Tensor, got ndarray"),
+        (
+            lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), -1.0),
+            "max_norm must be a number of at least 0, got -1.0",
+        ),
+        (
+            lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), math.nan),
+            "max_norm must be a number of at least 0, got nan",
+        ),
+        (lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), 1.0, 0), "norm_type must be above 0, got 0"),
+        (
+            lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), 1.0, "inf"),
+            "norm_type must be a number of at least 0",
+        ),
+        (lambda: optim.clip_grad_value_(parameters([np.ones(2)]), math.inf), "clip_value must be a finite number"),
+        (
+            lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), np.ones(2)),
+            r"max_norm must be a number .* got array",
+        ),
+        (
+            lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), 1.0, np.ones(2)),
+            r"norm_type must be a number .* got array",
+        ),
+        (
+            lambda: optim.clip_grad_norm_(parameters([np.ones(2)]), 10**400),
+            "max_norm must be a number of at least 0, got 1000",
+        ),
+    ],
+)
 def test_nonsense_is_refused(call, message):
     with pytest.raises(OptionError, match=message):
         call()
@@ -125,15 +146,19 @@ def read_only(array):
     return array
 
 
-@pytest.mark.parametrize(("clip", "name"), [(optim.clip_grad_norm_, "clip_grad_norm_"),
-                                            (optim.clip_grad_value_, "clip_grad_value_")])
-@pytest.mark.parametrize(("grad", "error", "message"), [
-    (read_only(np.full(2, 3.0)), GraphError, r"parameter \(2,\) is read-only, .* set p.grad to a copy"),
-    (np.array([3, 3]), DTypeError, "a float64 parameter has a int64 gradient"),
-    (np.full(2, 3, np.float32), DTypeError, "a float64 parameter has a float32 gradient"),
-    ([3.0, 3.0], DTypeError, "a parameter's grad must be an array, got list"),
-    (np.full(3, 3.0), ShapeError, r"a parameter \(2,\) has a gradient \(3,\)"),
-])
+@pytest.mark.parametrize(
+    ("clip", "name"), [(optim.clip_grad_norm_, "clip_grad_norm_"), (optim.clip_grad_value_, "clip_grad_value_")]
+)
+@pytest.mark.parametrize(
+    ("grad", "error", "message"),
+    [
+        (read_only(np.full(2, 3.0)), GraphError, r"parameter \(2,\) is read-only, .* set p.grad to a copy"),
+        (np.array([3, 3]), DTypeError, "a float64 parameter has a int64 gradient"),
+        (np.full(2, 3, np.float32), DTypeError, "a float64 parameter has a float32 gradient"),
+        ([3.0, 3.0], DTypeError, "a parameter's grad must be an array, got list"),
+        (np.full(3, 3.0), ShapeError, r"a parameter \(2,\) has a gradient \(3,\)"),
+    ],
+)
 def test_a_gradient_that_cannot_be_clipped_is_refused_and_no_other_is_clipped(clip, name, grad, error, message):
     first, second = parameters([np.full(2, 3.0), np.full(2, 3.0)])
     second.grad = grad

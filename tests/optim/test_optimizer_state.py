@@ -45,6 +45,7 @@ def test_an_optimiser_of_ones_own_needs_an_update_and_no_more():
         def update(self, xs, dxs, states, group, t, first):
             for x, dx in zip(xs, dxs):
                 x -= group["lr"] * np.sign(dx) * (t % group["every"] == 0)
+
     p = params()
     optimizer = Signs(p)
     p[0].grad = np.array([3.0, -2.0])
@@ -53,7 +54,12 @@ def test_an_optimiser_of_ones_own_needs_an_update_and_no_more():
     np.testing.assert_array_equal(p[0].data, [0.5, 1.5])
     other = Signs(p, 0.1, 5, "others")
     other.load_state_dict(optimizer.state_dict())
-    assert (other.lr, other.param_groups[0]["every"], other.param_groups[0]["name"], other.steps) == (0.5, 2, "others", [2])
+    assert (other.lr, other.param_groups[0]["every"], other.param_groups[0]["name"], other.steps) == (
+        0.5,
+        2,
+        "others",
+        [2],
+    )
 
 
 def test_a_state_without_settings_as_older_checkpoints_have_it_leaves_them():
@@ -86,30 +92,51 @@ STEPS = {"steps": np.array([1])}
 BUFFER = {"momentum_buffer.0": np.ones(2)}
 
 
-@pytest.mark.parametrize(("momentum", "state", "message"), [
-    (0.9, {}, r"missing: \['steps'\], unexpected: \[\], shape or type differs: \[\]"),
-    (0.9, STEPS, r"missing: \['momentum_buffer.0'\], unexpected: \[\], shape or type differs: \[\]"),
-    (0.9, {**STEPS, **BUFFER, "momentum_buffer.5": np.ones(2)}, r"missing: \[\], unexpected: \['momentum_buffer.5'\]"),
-    (0.0, {**STEPS, **BUFFER}, r"missing: \[\], unexpected: \['momentum_buffer.0'\]"),
-    (0.9, {**STEPS, "momentum_buffer.0": np.ones(3)}, r"unexpected: \[\], shape or type differs: \['momentum_buffer.0'\]"),
-    (0.9, {"steps": np.array([1.5]), **BUFFER}, r"shape or type differs: \['steps'\]"),
-    (0.9, {"steps": np.array([-1]), **BUFFER}, "steps below 0: -1"),
-    (0.9, {**STEPS, "momentum_buffer.0": np.ones(2, int)}, r"shape or type differs: \['momentum_buffer.0'\]"),
-    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array(np.nan)}, "lr must be a finite number of at least 0, got nan"),
-    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array([0.1])}, r"shape or type differs: \['group.0.lr'\]"),
-    (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array("a")}, r"shape or type differs: \['group.0.lr'\]"),
-    (0.9, {**STEPS, **BUFFER, "group.1.lr": np.array(0.1)}, r"unexpected: \['group.1.lr'\]"),
-    (0.9, {**STEPS, **BUFFER, "group.0.params": np.array(0.1)}, r"unexpected: \['group.0.params'\]"),
-    (0.9, {"steps": np.array(1), **BUFFER}, r"unexpected: \[\], shape or type differs: \['steps'\]"),
-    (0.9, {"steps": np.array([True]), **BUFFER}, r"shape or type differs: \['steps'\]"),
-    (0.9, {"steps": np.ma.array([1], mask=[True]), **BUFFER}, r"steps: MaskedArray computes in its own way"),
-    (0.9, {**STEPS, **BUFFER, "group.0.nesterov": np.array(0.5)}, r"group.0.nesterov must be True or False \(1 or 0\), got 0.5"),
-    (0.9, {**STEPS, **BUFFER, "group.0.nesterov": np.array(np.nan)}, "group.0.nesterov must be True or False .*, got nan"),
-    (0.9, None, r"\{name: array\} is needed, got a NoneType$"), (0.9, 5, "got a int$"), (0.9, [1], "got a list$"),
-    (0.9, "state.safetensors", r"got a str, read the file first: storage\.load\(path\)\[0\]$"),
-    (0.9, optim.SGD(params()), r"got a SGD, pass its state_dict\(\)$"),
-    (0.9, optim.SGD(params()).state_dict, r"got a method, call it: state_dict\(\)$"),
-])
+@pytest.mark.parametrize(
+    ("momentum", "state", "message"),
+    [
+        (0.9, {}, r"missing: \['steps'\], unexpected: \[\], shape or type differs: \[\]"),
+        (0.9, STEPS, r"missing: \['momentum_buffer.0'\], unexpected: \[\], shape or type differs: \[\]"),
+        (
+            0.9,
+            {**STEPS, **BUFFER, "momentum_buffer.5": np.ones(2)},
+            r"missing: \[\], unexpected: \['momentum_buffer.5'\]",
+        ),
+        (0.0, {**STEPS, **BUFFER}, r"missing: \[\], unexpected: \['momentum_buffer.0'\]"),
+        (
+            0.9,
+            {**STEPS, "momentum_buffer.0": np.ones(3)},
+            r"unexpected: \[\], shape or type differs: \['momentum_buffer.0'\]",
+        ),
+        (0.9, {"steps": np.array([1.5]), **BUFFER}, r"shape or type differs: \['steps'\]"),
+        (0.9, {"steps": np.array([-1]), **BUFFER}, "steps below 0: -1"),
+        (0.9, {**STEPS, "momentum_buffer.0": np.ones(2, int)}, r"shape or type differs: \['momentum_buffer.0'\]"),
+        (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array(np.nan)}, "lr must be a finite number of at least 0, got nan"),
+        (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array([0.1])}, r"shape or type differs: \['group.0.lr'\]"),
+        (0.9, {**STEPS, **BUFFER, "group.0.lr": np.array("a")}, r"shape or type differs: \['group.0.lr'\]"),
+        (0.9, {**STEPS, **BUFFER, "group.1.lr": np.array(0.1)}, r"unexpected: \['group.1.lr'\]"),
+        (0.9, {**STEPS, **BUFFER, "group.0.params": np.array(0.1)}, r"unexpected: \['group.0.params'\]"),
+        (0.9, {"steps": np.array(1), **BUFFER}, r"unexpected: \[\], shape or type differs: \['steps'\]"),
+        (0.9, {"steps": np.array([True]), **BUFFER}, r"shape or type differs: \['steps'\]"),
+        (0.9, {"steps": np.ma.array([1], mask=[True]), **BUFFER}, r"steps: MaskedArray computes in its own way"),
+        (
+            0.9,
+            {**STEPS, **BUFFER, "group.0.nesterov": np.array(0.5)},
+            r"group.0.nesterov must be True or False \(1 or 0\), got 0.5",
+        ),
+        (
+            0.9,
+            {**STEPS, **BUFFER, "group.0.nesterov": np.array(np.nan)},
+            "group.0.nesterov must be True or False .*, got nan",
+        ),
+        (0.9, None, r"\{name: array\} is needed, got a NoneType$"),
+        (0.9, 5, "got a int$"),
+        (0.9, [1], "got a list$"),
+        (0.9, "state.safetensors", r"got a str, read the file first: storage\.load\(path\)\[0\]$"),
+        (0.9, optim.SGD(params()), r"got a SGD, pass its state_dict\(\)$"),
+        (0.9, optim.SGD(params()).state_dict, r"got a method, call it: state_dict\(\)$"),
+    ],
+)
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(momentum, state, message):
     optimizer = optim.SGD(params(), 0.1, momentum=momentum)
     with pytest.raises(CheckpointError, match="SGD cannot load this state; .*" + message):
@@ -131,6 +158,7 @@ def test_a_whole_setting_of_ones_own_is_loaded_as_a_whole_number_or_refused():
     class Skipping(optim.Optimizer):
         def __init__(self, params, lr=0.5, every=2):
             super().__init__(params, lr=lr, every=every)
+
     optimizer = Skipping(params())
     optimizer.load_state_dict({**optimizer.state_dict(), "group.0.every": np.array(7.0)})
     assert repr(optimizer.param_groups[0]["every"]) == "7"
@@ -155,15 +183,25 @@ class Own(optim.Optimizer):
 @pytest.mark.parametrize("written", [[1.0, 3.0], (1.0, 3.0), np.array([1.0, 3.0])])
 def test_several_numbers_of_ones_own_are_in_the_state_as_they_were(written):
     optimizer = Own(params(), decays=written)
-    other = Own(params(), decays=type(written)([5, 5]) if not isinstance(
-        written, np.ndarray) else np.array([5.0, 5.0]))
+    other = Own(params(), decays=type(written)([5, 5]) if not isinstance(written, np.ndarray) else np.array([5.0, 5.0]))
     other.load_state_dict(optimizer.state_dict())
     assert repr(other.param_groups[0]["decays"]) == repr(written)
 
 
-@pytest.mark.parametrize(("setting", "value"), [
-    ("lr", None), ("lr", "0.1"), ("lr", np.array([0.1])), ("lr", Tensor(0.1)), ("lr", 10**400),
-    ("every", None), ("every", "2"), ("every", 10**400), ("every", [1, [2]])])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("lr", None),
+        ("lr", "0.1"),
+        ("lr", np.array([0.1])),
+        ("lr", Tensor(0.1)),
+        ("lr", 10**400),
+        ("every", None),
+        ("every", "2"),
+        ("every", 10**400),
+        ("every", [1, [2]]),
+    ],
+)
 def test_a_setting_that_is_no_number_any_more_is_refused_and_can_be_loaded_anew(setting, value):
     optimizer = Own(params())
     state = optimizer.state_dict()
@@ -174,10 +212,15 @@ def test_a_setting_that_is_no_number_any_more_is_refused_and_can_be_loaded_anew(
     assert (optimizer.lr, optimizer.param_groups[0]["every"]) == (0.5, 2)
 
 
-@pytest.mark.parametrize("use", [
-    lambda optimizer: optimizer.lr, lambda optimizer: setattr(optimizer, "lr", 0.1),
-    lambda optimizer: optimizer.state_dict(),
-    lambda optimizer: optimizer.load_state_dict({"steps": np.array([0])})])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda optimizer: optimizer.lr,
+        lambda optimizer: setattr(optimizer, "lr", 0.1),
+        lambda optimizer: optimizer.state_dict(),
+        lambda optimizer: optimizer.load_state_dict({"steps": np.array([0])}),
+    ],
+)
 @pytest.mark.parametrize("write", [lambda groups: groups.clear(), lambda groups: groups[0].pop("params")])
 def test_groups_that_have_gone_are_told_whatever_is_asked(use, write):
     optimizer = optim.SGD(params(), 0.1)

@@ -12,9 +12,11 @@ from minires.arrays import to_device
 from minires.errors import DTypeError, GraphError, OptionError, ShapeError
 
 SHAPES = [(3, 4), (5,), (), (1,), (0,), (4, 0, 2)]
-SGD_SETTINGS = [{"momentum": m, "weight_decay": w, "dampening": d, "nesterov": n}
-                for m, w, d, n in itertools.product((0.0, 0.9), (0.0, 0.1), (0.0, 0.3), (False, True))
-                if not n or (m and not d)]
+SGD_SETTINGS = [
+    {"momentum": m, "weight_decay": w, "dampening": d, "nesterov": n}
+    for m, w, d, n in itertools.product((0.0, 0.9), (0.0, 0.1), (0.0, 0.3), (False, True))
+    if not n or (m and not d)
+]
 ADAM_SETTINGS = [{}, {"betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.3}, {"weight_decay": 0.0}]
 ALL_SETTINGS = [("SGD", s) for s in SGD_SETTINGS] + [(name, s) for name in ("Adam", "AdamW") for s in ADAM_SETTINGS]
 
@@ -54,7 +56,8 @@ def test_twenty_steps_are_torchs(name, settings, dtype, units):
         assert p.dtype == dtype
         expected = q.detach().numpy()
         assert np.abs(p.data - expected).max(initial=0) <= units * np.finfo(dtype).eps * max(
-            1, np.abs(expected).max(initial=0))
+            1, np.abs(expected).max(initial=0)
+        )
 
 
 @pytest.mark.parametrize(("dtype", "units"), [(np.float64, 40), (np.float32, 40)])
@@ -62,9 +65,13 @@ def test_twenty_steps_are_torchs(name, settings, dtype, units):
 def test_many_parameters_in_any_memory_order_are_stepped_as_each_alone(backend, name, settings, dtype, units):
     """More than one launch takes on a GPU; the reference is each parameter's own optimiser with NumPy."""
     rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal((3, 4, 2))[..., :k].transpose(k % 3, (k + 1) % 3, (k + 2) % 3).astype(dtype)
-              for k in [1, 2] * 40]
-    ours, each = ([Tensor(place.array(a.copy("K")), requires_grad=True) for a in arrays] for place in (backend, BACKENDS[0]))
+    arrays = [
+        rng.standard_normal((3, 4, 2))[..., :k].transpose(k % 3, (k + 1) % 3, (k + 2) % 3).astype(dtype)
+        for k in [1, 2] * 40
+    ]
+    ours, each = (
+        [Tensor(place.array(a.copy("K")), requires_grad=True) for a in arrays] for place in (backend, BACKENDS[0])
+    )
     together = getattr(optim, name)(ours, lr=0.1, **settings)
     alone = [getattr(optim, name)([p], lr=0.1, **settings) for p in each]
     for step in range(4):
@@ -84,6 +91,7 @@ def test_a_restored_optimiser_goes_on_to_the_same_bits(backend, make):
             for p, g in zip(params, gradients(np.float32, step), strict=True):
                 p.grad = backend.array(g)
             optimizer.step()
+
     params = [Tensor(backend.array(t.data), requires_grad=True) for t in tensors(np.float32)]
     optimizer = make(params)
     run(0, 3, params, optimizer)
@@ -173,9 +181,14 @@ def test_a_parameter_whose_gradient_comes_late_is_stepped_as_torch_does():
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-13)
 
 
-@pytest.mark.parametrize("make", [lambda p, number: optim.SGD(p, number(0.1), number(0.9), number(0.3), number(0.1)),
-                                  lambda p, number: optim.Adam(p, number(0.1), weight_decay=number(0.1)),
-                                  lambda p, number: optim.AdamW(p, number(0.1), (number(0.9), number(0.99)), number(1e-3))])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p, number: optim.SGD(p, number(0.1), number(0.9), number(0.3), number(0.1)),
+        lambda p, number: optim.Adam(p, number(0.1), weight_decay=number(0.1)),
+        lambda p, number: optim.AdamW(p, number(0.1), (number(0.9), number(0.99)), number(1e-3)),
+    ],
+)
 def test_settings_given_as_numpy_numbers_bring_no_float64_into_float32(make):
     results = []
     for number in (float, np.float64):
@@ -218,54 +231,78 @@ def test_the_rate_may_be_any_real_number_and_is_torchs_by_default():
     assert [make(params()).lr for make in (optim.SGD, optim.Adam, optim.AdamW)] == [1e-3] * 3
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: optim.SGD(params(), -0.1), "lr must be a finite number of at least 0, got -0.1"),
-    (lambda: optim.SGD(params(), float("nan")), "lr must be a finite number of at least 0, got nan"),
-    (lambda: optim.SGD(params(), float("inf")), "lr must be a finite number of at least 0, got inf"),
-    (lambda: optim.SGD(params(), 10**400), "lr must be a finite number"),
-    (lambda: optim.SGD(params(), True), "lr must be a finite number of at least 0, got True"),
-    (lambda: optim.SGD(params(), "fast"), "lr must be a finite number"),
-    (lambda: optim.SGD(params(), 0.1, momentum=-1), "momentum must be a number of at least 0 and at most 1, got -1"),
-    (lambda: optim.SGD(params(), 0.1, momentum=5), "momentum must be a number of at least 0 and at most 1, got 5"),
-    (lambda: optim.SGD(params(), 0.1, momentum=0.9, dampening=2), "dampening must be a number of at least 0 and at most 1"),
-    (lambda: optim.SGD(params(), 0.1, weight_decay=-1), "weight_decay must be"),
-    (lambda: optim.SGD(params(), 0.1, weight_decay=np.inf), "weight_decay must be a finite number of at least 0, got inf"),
-    (lambda: optim.SGD(params(), 0.1, nesterov=True), "nesterov needs a momentum above 0"),
-    (lambda: optim.SGD(params(), 0.1, nesterov="no"), "nesterov must be True or False, got 'no'"),
-    (lambda: optim.SGD(params(), 0.1, momentum=0.9, dampening=0.1, nesterov=True), "nesterov needs"),
-    (lambda: optim.SGD([], 0.1), "no parameters"),
-    (lambda: optim.SGD([{"params": []}], 0.1), "no parameters"),
-    (lambda: optim.SGD(params(), np.float32("inf")), "lr must be a finite number"),
-    (lambda: optim.SGD(used_up(), 0.1), r"model\.parameters\(\) is a generator, .* call it anew"),
-    (lambda: optim.SGD(params() * 2, 0.1), "a parameter is given twice"),
-    (lambda: optim.SGD([{"params": (p := params())}, {"params": p}], 0.1), "a parameter is given twice"),
-    (lambda: optim.SGD([np.ones(2)], 0.1), "must be a Tensor, got ndarray"),
-    (lambda: optim.SGD(params()[0], 0.1), r"put the one into a list: \[parameter\]"),
-    (lambda: optim.SGD(nn.Linear(2, 2, rng=0), 0.1), r"got a Linear; hand over its parameters\(\)"),
-    (lambda: optim.SGD(nn.Linear(2, 2, rng=0).named_parameters(), 0.1), r"model\.parameters\(\), not named_parameters\(\)"),
-    (lambda: optim.SGD(dict(nn.Linear(2, 2, rng=0).named_parameters()), 0.1), r"hand over its values\(\)"),
-    (lambda: optim.SGD(3, 0.1), "params must be Tensors, got int"),
-    (lambda: optim.SGD([params()[0] * 2], 0.1), r"must be a leaf, this one \(2,\) is the result of mul"),
-    (lambda: optim.SGD([{"params": params()}, *params()], 0.1), "must be a Tensor, got dict"),
-    (lambda: optim.SGD([{"lr": 0.1}], 0.1), "lacks its 'params'"),
-    (lambda: optim.SGD([{"params": params(), "lr": 0.1}], 0.0), r"lr must be above 0 where a group has its own \(0.1\)"),
-    (lambda: optim.SGD([{"params": params(), "lr": float("inf")}], 0.1), "lr must be a finite number"),
-    (lambda: optim.AdamW(params(), betas=0.9), "betas must be two numbers, got 0.9"),
-    (lambda: optim.AdamW(params(), betas=(0.9,)), "betas must be two numbers"),
-    (lambda: optim.SGD([{"params": params(), "learning_rate": 1}], 0.1), "unknown setting 'learning_rate'"),
-    (lambda: optim.AdamW(params(), betas=(0.9, 1.0)), "betas must be a number of at least 0 and below 1"),
-    (lambda: optim.Adam(params(), betas=(float("nan"), 0.9)), "betas must be a number of at least 0 and below 1, got nan"),
-    (lambda: optim.Adam(params(), eps=np.inf), "eps must be a finite number of at least 0, got inf"),
-    (lambda: optim.SGD(params(), maximize=True), "SGD: maximize is not there; minimise the negative"),
-    (lambda: optim.Adam(params(), maximize=True), "Adam: maximize is not there; minimise the negative"),
-    (lambda: optim.AdamW(params(), maximize=True), "AdamW: maximize is not there; minimise the negative"),
-    (lambda: optim.Adam(params(), amsgrad=True), "Adam: amsgrad is not there"),
-    (lambda: optim.AdamW(params(), amsgrad=True), "AdamW: amsgrad is not there"),
-    (lambda: optim.AdamW(params(), eps=-1), "eps must be"),
-    (lambda: optim.SGD(params(), 0.1).add_param_group(None), "a parameter group is a dictionary .*, got a NoneType"),
-    (lambda: optim.SGD(params(), 0.1).add_param_group("lr"), "a parameter group is a dictionary .*, got a str"),
-    (lambda: optim.SGD(params(), 0.1).step(0.5), "closure must be a function that computes the loss, got 0.5"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: optim.SGD(params(), -0.1), "lr must be a finite number of at least 0, got -0.1"),
+        (lambda: optim.SGD(params(), float("nan")), "lr must be a finite number of at least 0, got nan"),
+        (lambda: optim.SGD(params(), float("inf")), "lr must be a finite number of at least 0, got inf"),
+        (lambda: optim.SGD(params(), 10**400), "lr must be a finite number"),
+        (lambda: optim.SGD(params(), True), "lr must be a finite number of at least 0, got True"),
+        (lambda: optim.SGD(params(), "fast"), "lr must be a finite number"),
+        (
+            lambda: optim.SGD(params(), 0.1, momentum=-1),
+            "momentum must be a number of at least 0 and at most 1, got -1",
+        ),
+        (lambda: optim.SGD(params(), 0.1, momentum=5), "momentum must be a number of at least 0 and at most 1, got 5"),
+        (
+            lambda: optim.SGD(params(), 0.1, momentum=0.9, dampening=2),
+            "dampening must be a number of at least 0 and at most 1",
+        ),
+        (lambda: optim.SGD(params(), 0.1, weight_decay=-1), "weight_decay must be"),
+        (
+            lambda: optim.SGD(params(), 0.1, weight_decay=np.inf),
+            "weight_decay must be a finite number of at least 0, got inf",
+        ),
+        (lambda: optim.SGD(params(), 0.1, nesterov=True), "nesterov needs a momentum above 0"),
+        (lambda: optim.SGD(params(), 0.1, nesterov="no"), "nesterov must be True or False, got 'no'"),
+        (lambda: optim.SGD(params(), 0.1, momentum=0.9, dampening=0.1, nesterov=True), "nesterov needs"),
+        (lambda: optim.SGD([], 0.1), "no parameters"),
+        (lambda: optim.SGD([{"params": []}], 0.1), "no parameters"),
+        (lambda: optim.SGD(params(), np.float32("inf")), "lr must be a finite number"),
+        (lambda: optim.SGD(used_up(), 0.1), r"model\.parameters\(\) is a generator, .* call it anew"),
+        (lambda: optim.SGD(params() * 2, 0.1), "a parameter is given twice"),
+        (lambda: optim.SGD([{"params": (p := params())}, {"params": p}], 0.1), "a parameter is given twice"),
+        (lambda: optim.SGD([np.ones(2)], 0.1), "must be a Tensor, got ndarray"),
+        (lambda: optim.SGD(params()[0], 0.1), r"put the one into a list: \[parameter\]"),
+        (lambda: optim.SGD(nn.Linear(2, 2, rng=0), 0.1), r"got a Linear; hand over its parameters\(\)"),
+        (
+            lambda: optim.SGD(nn.Linear(2, 2, rng=0).named_parameters(), 0.1),
+            r"model\.parameters\(\), not named_parameters\(\)",
+        ),
+        (lambda: optim.SGD(dict(nn.Linear(2, 2, rng=0).named_parameters()), 0.1), r"hand over its values\(\)"),
+        (lambda: optim.SGD(3, 0.1), "params must be Tensors, got int"),
+        (lambda: optim.SGD([params()[0] * 2], 0.1), r"must be a leaf, this one \(2,\) is the result of mul"),
+        (lambda: optim.SGD([{"params": params()}, *params()], 0.1), "must be a Tensor, got dict"),
+        (lambda: optim.SGD([{"lr": 0.1}], 0.1), "lacks its 'params'"),
+        (
+            lambda: optim.SGD([{"params": params(), "lr": 0.1}], 0.0),
+            r"lr must be above 0 where a group has its own \(0.1\)",
+        ),
+        (lambda: optim.SGD([{"params": params(), "lr": float("inf")}], 0.1), "lr must be a finite number"),
+        (lambda: optim.AdamW(params(), betas=0.9), "betas must be two numbers, got 0.9"),
+        (lambda: optim.AdamW(params(), betas=(0.9,)), "betas must be two numbers"),
+        (lambda: optim.SGD([{"params": params(), "learning_rate": 1}], 0.1), "unknown setting 'learning_rate'"),
+        (lambda: optim.AdamW(params(), betas=(0.9, 1.0)), "betas must be a number of at least 0 and below 1"),
+        (
+            lambda: optim.Adam(params(), betas=(float("nan"), 0.9)),
+            "betas must be a number of at least 0 and below 1, got nan",
+        ),
+        (lambda: optim.Adam(params(), eps=np.inf), "eps must be a finite number of at least 0, got inf"),
+        (lambda: optim.SGD(params(), maximize=True), "SGD: maximize is not there; minimise the negative"),
+        (lambda: optim.Adam(params(), maximize=True), "Adam: maximize is not there; minimise the negative"),
+        (lambda: optim.AdamW(params(), maximize=True), "AdamW: maximize is not there; minimise the negative"),
+        (lambda: optim.Adam(params(), amsgrad=True), "Adam: amsgrad is not there"),
+        (lambda: optim.AdamW(params(), amsgrad=True), "AdamW: amsgrad is not there"),
+        (lambda: optim.AdamW(params(), eps=-1), "eps must be"),
+        (
+            lambda: optim.SGD(params(), 0.1).add_param_group(None),
+            "a parameter group is a dictionary .*, got a NoneType",
+        ),
+        (lambda: optim.SGD(params(), 0.1).add_param_group("lr"), "a parameter group is a dictionary .*, got a str"),
+        (lambda: optim.SGD(params(), 0.1).step(0.5), "closure must be a function that computes the loss, got 0.5"),
+    ],
+)
 def test_settings_out_of_range_are_refused(make, message):
     with pytest.raises(OptionError, match=message) as caught:
         make()
@@ -313,17 +350,20 @@ def test_what_is_written_into_a_group_takes_effect_and_is_checked():
     np.testing.assert_array_equal(p.data, changed)
 
 
-@pytest.mark.parametrize(("write", "message"), [
-    (lambda groups: groups.append({}), "other groups or parameters than were given"),
-    (lambda groups: groups.append({"params": []}), "other groups or parameters"),
-    (lambda groups: groups.append({"params": params()}), r"add some with add_param_group\(\)"),
-    (lambda groups: groups.clear(), "other groups or parameters"),
-    (lambda groups: groups[0].update(params=None), "other groups or parameters"),
-    (lambda groups: groups[0].update(params=[]), "other groups or parameters"),
-    (lambda groups: groups[0].update(params=params() + params()), "other groups or parameters"),
-    (lambda groups: groups[0].pop("params"), "other groups or parameters"),
-    (lambda groups: groups[0].pop("momentum"), "a parameter group lacks its 'momentum'"),
-])
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda groups: groups.append({}), "other groups or parameters than were given"),
+        (lambda groups: groups.append({"params": []}), "other groups or parameters"),
+        (lambda groups: groups.append({"params": params()}), r"add some with add_param_group\(\)"),
+        (lambda groups: groups.clear(), "other groups or parameters"),
+        (lambda groups: groups[0].update(params=None), "other groups or parameters"),
+        (lambda groups: groups[0].update(params=[]), "other groups or parameters"),
+        (lambda groups: groups[0].update(params=params() + params()), "other groups or parameters"),
+        (lambda groups: groups[0].pop("params"), "other groups or parameters"),
+        (lambda groups: groups[0].pop("momentum"), "a parameter group lacks its 'momentum'"),
+    ],
+)
 def test_groups_that_were_written_into_what_cannot_be_stepped_are_refused(write, message):
     p = params()
     optimizer = optim.SGD(p, 0.1, momentum=0.9)
@@ -373,6 +413,7 @@ def test_step_calls_a_closure_first_and_hands_on_its_loss():
         loss = (p * p).sum()
         loss.backward()
         return loss
+
     assert optimizer.step(closure).item() == 2
     np.testing.assert_array_equal(p.data, [0, 0])
     assert optimizer.step() is None
@@ -380,7 +421,9 @@ def test_step_calls_a_closure_first_and_hands_on_its_loss():
 
 def test_an_optimiser_shows_its_settings_as_torchs_does():
     optimizer = optim.Adam([{"params": params(), "weight_decay": 0.1}, {"params": params()}], lr=0.25)
-    assert repr(optimizer) == """Adam (
+    assert (
+        repr(optimizer)
+        == """Adam (
 Parameter Group 0
     betas: (0.9, 0.999)
     eps: 1e-08
@@ -392,6 +435,7 @@ Parameter Group 1
     lr: 0.25
     weight_decay: 0.0
 )"""
+    )
 
 
 def test_a_gradient_that_does_not_fit_is_refused():
@@ -431,8 +475,9 @@ def test_a_parameter_that_has_another_shape_since_is_refused():
         optimizer.step()
 
 
-@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.Adam(p, 0.1),
-                                  lambda p: optim.AdamW(p, 0.1)])
+@pytest.mark.parametrize(
+    "make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.Adam(p, 0.1), lambda p: optim.AdamW(p, 0.1)]
+)
 def test_what_is_kept_for_a_parameter_follows_it_to_another_dtype(make):
     layer = nn.Linear(3, 2, bias=False, rng=0)
     optimizer = make(layer.parameters())

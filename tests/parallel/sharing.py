@@ -24,12 +24,15 @@ def here(do):
     def hook(*_):
         if os.getpid() == first:
             do()
+
     return hook
 
 
 def there(do, rank=1):
     """A forward hook that calls do() in another process of Replicas only."""
+
     def hook(*_):
         if multiprocessing.current_process().name == f"minires replica {rank}":
             do()
+
     return hook

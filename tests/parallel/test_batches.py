@@ -72,6 +72,7 @@ def test_each_image_may_have_labels_for_its_places():
 
         def forward(self, x):
             return self.conv(x)
+
     images = batch(5)[0]
     labels = np.random.default_rng(0).integers(0, 4, (5, 8, 8))
     labels[:3, :4] = -100
@@ -154,9 +155,14 @@ def test_lists_and_tensors_are_taken_as_one_process_takes_them():
     for n in (1, 2):
         model = network(np.float32)
         with Replicas(model, n) as replicas:
-            found.append([replicas.gradients(images, labels)[0], replicas.gradients(images.tolist(), labels)[0],
-                          replicas.gradients(Tensor(images), Tensor(labels))[0],
-                          replicas.gradients(images[::-1], labels[::-1].astype(np.uint8))[0]])
+            found.append(
+                [
+                    replicas.gradients(images, labels)[0],
+                    replicas.gradients(images.tolist(), labels)[0],
+                    replicas.gradients(Tensor(images), Tensor(labels))[0],
+                    replicas.gradients(images[::-1], labels[::-1].astype(np.uint8))[0],
+                ]
+            )
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
 
 
@@ -167,8 +173,13 @@ def test_vectors_are_shared_as_images_are():
     for n in (1, 2):
         model = nn.Sequential(nn.Linear(4, 6, rng=0), nn.ReLU(), nn.Linear(6, 3, rng=1)).to(np.float64)
         with Replicas(model, n) as replicas:
-            found.append([*replicas.gradients(images, labels), replicas.predict(images),
-                          *(p.grad.copy() for p in model.parameters())])
+            found.append(
+                [
+                    *replicas.gradients(images, labels),
+                    replicas.predict(images),
+                    *(p.grad.copy() for p in model.parameters()),
+                ]
+            )
     for alone, together in zip(*found, strict=True):
         np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12)
 
@@ -189,6 +200,7 @@ def test_hooks_on_parameters_get_the_whole_gradient_once(when):
                 p.register_hook(clipped)
                 p.register_hook(lambda dw: None)
                 p.register_post_accumulate_grad_hook(lambda p, name=name: calls.append((name, p.grad.copy())))
+
         if when == "before":
             register()
         with Replicas(model, n) as replicas:
@@ -225,6 +237,7 @@ def test_a_hook_may_remove_itself_and_others():
         calls.append("once")
         for handle in handles:
             handle.remove()
+
     p = model.linear.weight
     for register in (p.register_hook, p.register_post_accumulate_grad_hook):
         handles += [register(once), register(lambda _: calls.append("another"))]
@@ -271,12 +284,16 @@ class Listening(nn.Module):
         return self.second(h)
 
 
-@pytest.mark.parametrize("listen", [
-    lambda m, h: h.register_hook(clipped),
-    lambda m, h: (h.retain_grad(), setattr(m, "kept", h)),
-    lambda m, h: m.first.weight.register_hook(clipped),
-    lambda m, h: m.first.weight.register_post_accumulate_grad_hook(lambda p: None),
-], ids=["a hook", "a gradient that is kept", "a hook on a parameter in forward", "another hook in forward"])
+@pytest.mark.parametrize(
+    "listen",
+    [
+        lambda m, h: h.register_hook(clipped),
+        lambda m, h: (h.retain_grad(), setattr(m, "kept", h)),
+        lambda m, h: m.first.weight.register_hook(clipped),
+        lambda m, h: m.first.weight.register_post_accumulate_grad_hook(lambda p: None),
+    ],
+    ids=["a hook", "a gradient that is kept", "a hook on a parameter in forward", "another hook in forward"],
+)
 def test_a_gradient_of_a_part_that_is_asked_for_is_refused(listen):
     model = Listening(listen).to(np.float64)
     images = np.random.default_rng(0).standard_normal((4, 4))
@@ -318,6 +335,7 @@ def test_a_gradient_that_no_tensor_can_show_is_no_reason_to_refuse():
 
 def test_a_graph_of_many_paths_is_looked_at_once():
     """Each residual connection doubles the paths: 2⁶⁰ of them are too many to walk."""
+
     class Deep(nn.Module):
         def __init__(self):
             self.fc = nn.Linear(4, 3, rng=0)
@@ -327,6 +345,7 @@ def test_a_graph_of_many_paths_is_looked_at_once():
             for _ in range(60):
                 x = (x + x) * 0.5
             return x
+
     images = np.random.default_rng(0).standard_normal((4, 4))
     labels = np.array([0, 1, 2, 0])
     expected = Replicas(Deep().to(np.float64), 1).gradients(images, labels)
@@ -339,5 +358,8 @@ def test_frozen_parameters_need_no_memory_for_gradients():
     model.conv1.requires_grad_(False)
     exchange = Exchange(list(model.parameters()), 2)
     assert exchange.slots[0][0] is exchange.slots[1][0] is None
-    assert all((exchange.slots[rank][i] is None) == (exchange.owners[i] == rank)
-               for rank in range(2) for i in range(1, len(exchange.parameters)))
+    assert all(
+        (exchange.slots[rank][i] is None) == (exchange.owners[i] == rank)
+        for rank in range(2)
+        for i in range(1, len(exchange.parameters))
+    )

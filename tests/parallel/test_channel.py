@@ -55,6 +55,7 @@ def test_a_reader_that_stands_still_is_looked_at(ends):
 
     def give_up():
         raise GivenUpError
+
     with pytest.raises(GivenUpError):
         ends[0].send(np.zeros(1 << 20), give_up)
 

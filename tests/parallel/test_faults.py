@@ -39,7 +39,11 @@ def crash():
 
 
 FAULTS = {  # what happens to a process, and what the first one says of it
-    "killed": (lambda: os.kill(os.getpid(), signal.SIGKILL), ProcessError, "was ended by SIGKILL, as Linux does where memo"),
+    "killed": (
+        lambda: os.kill(os.getpid(), signal.SIGKILL),
+        ProcessError,
+        "was ended by SIGKILL, as Linux does where memo",
+    ),
     "crashed": (crash, ProcessError, "was ended by SIGSEGV; parameters and running"),
     "left": (lambda: os._exit(3), ProcessError, r"ended by itself \(exit status 3\)"),
     "failed": (fail, ZeroDivisionError, "not today"),
@@ -65,6 +69,7 @@ def at_moment(monkeypatch, moment, do, rank=1):
                 do()
             passed.append(None)
         order_memory(meeting)
+
     monkeypatch.setattr(Meeting, "_order_memory", pass_moment)
     return passed
 
@@ -189,6 +194,7 @@ def test_a_process_that_is_killed_just_before_it_gets_its_order_is_named():
 def test_what_is_raised_in_the_first_process_ends_the_others(monkeypatch, error, moment):
     def do():
         raise error
+
     model = network()
     before = state_of(model)
     with Replicas(model, 3) as replicas:
@@ -222,6 +228,7 @@ def test_an_error_is_shown_though_others_end_because_of_it(monkeypatch):
 def test_an_error_that_looks_like_the_end_of_a_pipe_is_shown(monkeypatch):
     def read_too_far():
         raise EOFError("the file is short")
+
     model = network()
     model.bn1.register_forward_hook(there(read_too_far))
     with Replicas(model, 2) as replicas, pytest.raises(EOFError, match="the file is short"):
@@ -260,13 +267,17 @@ def is_first():
     return multiprocessing.current_process().name == "MainProcess"
 
 
-@pytest.mark.parametrize("choose", [
-    lambda m, x: [m.first] if is_first() else [],
-    lambda m, x: [] if is_first() else [m.first],
-    lambda m, x: [m.first, m.second] if is_first() else [m.second],
-    lambda m, x: [m.first] if is_first() else [m.second],
-    lambda m, x: [m.first, m.second] if x.data.mean() > 0 else [m.first],
-], ids=["only here", "only there", "one more here", "another one", "by what is in the images"])
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda m, x: [m.first] if is_first() else [],
+        lambda m, x: [] if is_first() else [m.first],
+        lambda m, x: [m.first, m.second] if is_first() else [m.second],
+        lambda m, x: [m.first] if is_first() else [m.second],
+        lambda m, x: [m.first, m.second] if x.data.mean() > 0 else [m.first],
+    ],
+    ids=["only here", "only there", "one more here", "another one", "by what is in the images"],
+)
 def test_processes_that_come_to_different_batch_norms_are_refused(choose):
     model = Norms(choose).to(np.float64)
     (images, labels) = batch(4)
@@ -282,15 +293,22 @@ def test_processes_that_come_to_different_batch_norms_are_refused(choose):
 
 def test_what_processes_came_for_is_said():
     model = Norms(lambda m, x: [m.first] if is_first() else []).to(np.float64)
-    with Replicas(model, 2) as replicas, pytest.raises(
-            GraphError, match=r"process 0 came to add up batch norm's sums \(6 numbers\), process 1 came to add up the "
-            r"loss \(2 numbers\)"):
+    with (
+        Replicas(model, 2) as replicas,
+        pytest.raises(
+            GraphError,
+            match=r"process 0 came to add up batch norm's sums \(6 numbers\), process 1 came to add up the "
+            r"loss \(2 numbers\)",
+        ),
+    ):
         replicas.gradients(*batch(4))
 
 
 def test_the_same_meeting_with_more_numbers_is_told_by_its_numbers():
     said = memory._differ(np.array([[memory.NORM, 6, 0], [memory.NORM, 8, 0]]))
-    assert "process 0 came to add up batch norm's sums (6 numbers), process 1 came to add up batch norm's sums (8 " in said
+    assert (
+        "process 0 came to add up batch norm's sums (6 numbers), process 1 came to add up batch norm's sums (8 " in said
+    )
 
 
 class Switching(nn.Module):
@@ -310,8 +328,12 @@ def test_integers_in_buffers_that_depend_on_the_images_are_refused(dtype):
     model = Switching(dtype)
     images = np.repeat(np.array([1, -1], np.float32), 2).reshape(4, 1) * np.ones((4, 4), np.float32)
     labels = np.zeros(4, int)
-    with Replicas(model, 2) as replicas, pytest.raises(GraphError, match="process 1 with other batches counted by batch "
-                                                                          "norm, or other integers in a buffer"):
+    with (
+        Replicas(model, 2) as replicas,
+        pytest.raises(
+            GraphError, match="process 1 with other batches counted by batch norm, or other integers in a buffer"
+        ),
+    ):
         replicas.gradients(images, labels)
 
 
@@ -355,19 +377,34 @@ def is_over(pid):
         return True
 
 
-@pytest.mark.parametrize(("hook", "body"), [
-    ("pass", "replicas.gradients(*batch(N)); print(*(o.process.pid for o in replicas.others), flush=True); "
-             "os.kill(os.getpid(), 9)"),
-    ("pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
-     "first = os.getpid(); replicas.gradients(*batch(N))"),
-    ("pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
-     "first = os.getpid(); replicas.predict(batch(N)[0])"),
-    ("pid = os.getpid()\n    if pid != first: os.write(1, b'%d ' % pid); os.kill(pid, signal.SIGSTOP)\n"
-     "    else: time.sleep(.5); os.kill(pid, 9)",
-     "first = os.getpid(); replicas.gradients(*batch(N))"),
-    ("pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
-     "import threading; first = os.getpid(); threading.Thread(target=replicas.gradients, args=batch(N)).start()"),
-], ids=["between batches", "in a meeting", "while they predict", "while they are stopped", "in a meeting of threads"])
+@pytest.mark.parametrize(
+    ("hook", "body"),
+    [
+        (
+            "pass",
+            "replicas.gradients(*batch(N)); print(*(o.process.pid for o in replicas.others), flush=True); "
+            "os.kill(os.getpid(), 9)",
+        ),
+        (
+            "pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
+            "first = os.getpid(); replicas.gradients(*batch(N))",
+        ),
+        (
+            "pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
+            "first = os.getpid(); replicas.predict(batch(N)[0])",
+        ),
+        (
+            "pid = os.getpid()\n    if pid != first: os.write(1, b'%d ' % pid); os.kill(pid, signal.SIGSTOP)\n"
+            "    else: time.sleep(.5); os.kill(pid, 9)",
+            "first = os.getpid(); replicas.gradients(*batch(N))",
+        ),
+        (
+            "pid = os.getpid()\n    os.write(1, b'%d ' % pid) if pid != first else (time.sleep(.5), os.kill(pid, 9))",
+            "import threading; first = os.getpid(); threading.Thread(target=replicas.gradients, args=batch(N)).start()",
+        ),
+    ],
+    ids=["between batches", "in a meeting", "while they predict", "while they are stopped", "in a meeting of threads"],
+)
 def test_no_process_outlives_the_first(hook, body):
     others = pids_after(hook, body)
     assert len(others) == 2
@@ -397,8 +434,10 @@ def test_a_fork_of_the_first_process_is_told_to_make_replicas_of_its_own():
         said = os.read(reading, 4096).decode()
         os.close(reading)
         os.close(writing)
-        sentence = (f"Replicas: these belong to process {os.getpid()}, of which this one is a fork; make Replicas of its "
-                    "own here\n")
+        sentence = (
+            f"Replicas: these belong to process {os.getpid()}, of which this one is a fork; make Replicas of its "
+            "own here\n"
+        )
         assert said == 2 * sentence
         assert replicas.gradients(*batch(4)) == expected
 
@@ -436,6 +475,7 @@ def test_an_error_is_shown_though_a_buffer_has_changed_its_shape():
     def change():
         model.bn1.running_mean = np.zeros(3)
         raise ZeroDivisionError("not today")
+
     model.bn1.register_forward_hook(here(change))
     with Replicas(model, 2) as replicas, pytest.raises(ZeroDivisionError, match="not today"):
         replicas.gradients(*batch(4))
@@ -459,12 +499,14 @@ def test_one_process_goes_on_after_another_has_ended(monkeypatch):
 
 def test_a_process_that_does_not_read_its_order_is_given_up():
     """Labels for each place of an image are more than a socket takes; who sends them would wait for ever."""
+
     class Dense(nn.Module):
         def __init__(self):
             self.conv = nn.Conv2d(3, 4, 1, rng=0)
 
         def forward(self, x):
             return self.conv(x)
+
     images = np.ones((2, 3, 400, 400), np.float32)
     labels = np.zeros((2, 400, 400), np.int64)
     with Replicas(Dense(), 2) as replicas:

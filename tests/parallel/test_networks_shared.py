@@ -150,6 +150,7 @@ def test_a_buffer_that_cannot_be_written_is_left_as_it_is():
 
         def forward(self, x):
             return self.fc(x) * Tensor(self.scale.copy())
+
     found = []
     for n in (1, 2):
         with Replicas(Scaled().to(np.float64), n) as replicas:
@@ -191,6 +192,7 @@ def in_threads(*tasks):
             found[i] = tasks[i]()
         except BaseException as error:
             errors.append(error)
+
     threads = [threading.Thread(target=call, args=(i,), daemon=True) for i in range(len(tasks))]
     for thread in threads:
         thread.start()
@@ -227,6 +229,7 @@ def test_replicas_compute_with_the_kernel_of_their_thread():
         with kernels.use(kernel), Replicas(model, 2) as replicas:
             replicas.gradients(images, labels)
             return model.conv1.weight.grad.copy()
+
     expected = [loss("readable"), loss("fastest")]
     found = in_threads(lambda: loss("readable"), lambda: loss("fastest"))
     for dw, right in zip(found, expected, strict=True):
@@ -261,6 +264,7 @@ def test_one_batch_at_a_time_is_carried():
             with pytest.raises(GraphError, match="at work on a batch already"):
                 replicas.predict(batch(4)[0])
             found.append(True)
+
         model.bn1.register_forward_hook(here(again))
         replicas.gradients(*batch(4))
         assert found == [True]

@@ -17,12 +17,17 @@ from minires.parallel import Replicas, process
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
 
-@pytest.mark.parametrize(("status", "sentence"), [
-    (0, "ended by itself (exit status 0)"), (3, "ended by itself (exit status 3)"),
-    (None, "ended by itself (exit status None)"), (-signal.SIGTERM, "was ended by SIGTERM"),
-    (-signal.SIGKILL, "was ended by SIGKILL, as Linux does where memory runs out"),
-    (-(signal.SIGRTMIN + 6), f"was ended by signal {signal.SIGRTMIN + 6}"),
-])
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (0, "ended by itself (exit status 0)"),
+        (3, "ended by itself (exit status 3)"),
+        (None, "ended by itself (exit status None)"),
+        (-signal.SIGTERM, "was ended by SIGTERM"),
+        (-signal.SIGKILL, "was ended by SIGKILL, as Linux does where memory runs out"),
+        (-(signal.SIGRTMIN + 6), f"was ended by signal {signal.SIGRTMIN + 6}"),
+    ],
+)
 def test_the_way_a_process_ended_is_said(status, sentence):
     assert process._way_it_ended(status) == sentence
 
@@ -87,7 +92,7 @@ def test_time_for_which_the_first_process_was_stopped_does_not_count(monkeypatch
 
 
 def test_a_process_of_which_the_system_says_nothing_is_not_given_up():
-    with_no_process = 2 ** 22 + 1  # beyond the numbers that Linux gives
+    with_no_process = 2**22 + 1  # beyond the numbers that Linux gives
     assert process._state(with_no_process) != process._state(with_no_process)
 
 
@@ -115,6 +120,7 @@ def test_processes_that_wait_at_a_meeting_leave_it_when_the_first_fails():
     def fail():
         time.sleep(0.3)  # the others have come to the first batch norm
         raise ZeroDivisionError
+
     remove = model.bn1.register_forward_hook(here(fail))
     others = []
     model.conv1.register_forward_hook(here(lambda: others.extend(other.process for other in replicas.others)))
@@ -131,8 +137,10 @@ def sockets():
 
 def test_another_process_holds_its_own_end_and_those_of_no_other():
     """With a copy of another's, it would hide the end of the first process from that one."""
+
     def count():
         raise ValueError(f"{len(sockets())} sockets")
+
     model = network()
     before = len(sockets())
     model.bn1.register_forward_hook(there(count, rank=3))
@@ -148,6 +156,7 @@ def test_no_socket_and_no_blocked_signal_is_left(monkeypatch):
 
     def refuse():
         raise BlockingIOError("no more processes")
+
     before = left()
     with Replicas(network(), 3) as replicas:
         replicas.gradients(*batch(6))
@@ -168,6 +177,7 @@ class OddError(Exception):
 def test_an_error_that_cannot_be_sent_is_told_in_its_words():
     def fail():
         raise OddError(7, "conv1")
+
     model = network()
     model.bn1.register_forward_hook(there(fail))
     with Replicas(model, 2) as replicas, pytest.raises(GraphError, match="OddError: 7 at conv1"):

@@ -24,12 +24,15 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pr
 def refuse(number):
     def call(*arguments, **settings):
         raise OSError(number, os.strerror(number))
+
     return call
 
 
 def check_one_process_does_it(model, replicas, message):
     """The step of one process, and a warning of it."""
-    with pytest.warns(RuntimeWarning, match=f"Replicas: one process computes, because the system refuses {message}") as w:
+    with pytest.warns(
+        RuntimeWarning, match=f"Replicas: one process computes, because the system refuses {message}"
+    ) as w:
         found = replicas.gradients(*batch(4))
     assert w[0].filename == __file__
     assert found == Replicas(network(), 1).gradients(*batch(4))
@@ -40,13 +43,16 @@ def check_one_process_does_it(model, replicas, message):
     assert replicas.predict(batch(4)[0]).shape == (4, 10)
 
 
-@pytest.mark.parametrize(("module", "name", "number", "message"), [
-    (os, "fork", errno.EAGAIN, "another process: Resource temporarily unavailable"),
-    (os, "fork", errno.ENOMEM, "another process: Cannot allocate memory"),
-    (socket, "socketpair", errno.EMFILE, "a pipe between processes: Too many open files"),
-    (os, "pipe", errno.EMFILE, "another process: Too many open files"),
-    (mmap, "mmap", errno.ENOMEM, r"\d+ MB of memory that processes share: Cannot allocate memory"),
-])
+@pytest.mark.parametrize(
+    ("module", "name", "number", "message"),
+    [
+        (os, "fork", errno.EAGAIN, "another process: Resource temporarily unavailable"),
+        (os, "fork", errno.ENOMEM, "another process: Cannot allocate memory"),
+        (socket, "socketpair", errno.EMFILE, "a pipe between processes: Too many open files"),
+        (os, "pipe", errno.EMFILE, "another process: Too many open files"),
+        (mmap, "mmap", errno.ENOMEM, r"\d+ MB of memory that processes share: Cannot allocate memory"),
+    ],
+)
 def test_one_process_goes_on_where_the_system_refuses(monkeypatch, module, name, number, message):
     model = network()
     with Replicas(model, 3) as replicas:
@@ -62,6 +68,7 @@ def test_the_second_of_two_processes_may_be_refused(monkeypatch):
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         forked.append(fork())
         return forked[0]
+
     model = network()
     with Replicas(model, 3) as replicas:
         monkeypatch.setattr(os, "fork", once)
@@ -80,6 +87,7 @@ def test_memory_may_be_refused_from_the_start(monkeypatch):
 def test_a_refusal_that_the_system_has_no_words_for_is_told_in_its_own(monkeypatch):
     def refuse(*arguments):
         raise OSError("the sandbox says no")
+
     monkeypatch.setattr(mmap, "mmap", refuse)
     with pytest.warns(RuntimeWarning, match=r"refuses 1 MB of memory that processes share: the sandbox says no"):
         Replicas(network(), 2)
@@ -98,11 +106,13 @@ def test_what_is_refused_later_leaves_the_step_as_it_is(monkeypatch):
 
 
 def test_few_file_descriptors_are_a_warning():
-    code = ("import os, resource, sys\nsys.path.insert(0, os.path.dirname(sys.argv[1]))\n"
-            "from sharing import batch, network\nfrom minires.parallel import Replicas\n"
-            "replicas = Replicas(network(), 2)\n"
-            "resource.setrlimit(resource.RLIMIT_NOFILE, (4, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
-            "print(replicas.gradients(*batch(4))[0] > 0, replicas.n, replicas.reason)")
+    code = (
+        "import os, resource, sys\nsys.path.insert(0, os.path.dirname(sys.argv[1]))\n"
+        "from sharing import batch, network\nfrom minires.parallel import Replicas\n"
+        "replicas = Replicas(network(), 2)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (4, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "print(replicas.gradients(*batch(4))[0] > 0, replicas.n, replicas.reason)"
+    )
     found = subprocess.run([sys.executable, "-c", code, __file__], capture_output=True, text=True, timeout=60)
     assert found.stdout == "True 1 the system refuses a pipe between processes: Too many open files\n", found.stderr
     assert "RuntimeWarning: Replicas: one process computes" in found.stderr
@@ -140,7 +150,8 @@ def test_what_is_no_number_of_processes_is_refused(n):
 def test_more_processes_than_cores_are_taken():
     with Replicas(network(), np.int64(7)) as replicas:
         assert replicas.gradients(*batch(14))[0] == pytest.approx(
-            Replicas(network(), 1).gradients(*batch(14))[0], rel=1e-12)
+            Replicas(network(), 1).gradients(*batch(14))[0], rel=1e-12
+        )
         assert len(multiprocessing.active_children()) == 6
 
 

@@ -37,7 +37,9 @@ def train(n, sizes, dtype=np.float64):
 
 
 @pytest.mark.parametrize("n", [2, 3])
-@pytest.mark.parametrize("sizes", [(6, 6), (7, 5, 8), (3, 1, 2)], ids=["even", "uneven", "fewer pictures than processes"])
+@pytest.mark.parametrize(
+    "sizes", [(6, 6), (7, 5, 8), (3, 1, 2)], ids=["even", "uneven", "fewer pictures than processes"]
+)
 def test_several_processes_make_the_steps_of_one(n, sizes):
     alone = train(1, sizes)
     together = train(n, sizes)
@@ -76,13 +78,15 @@ def test_processes_share_the_moments_that_a_scatter_matrix_gives(N):
             x = nn.chain(x, self.first, self.norm, ops.relu)
             assert x.node.name == "conv_norm"
             return self.fc(ops.flatten(ops.adaptive_avg_pool2d(x), start_dim=1))
+
     found = []
     for n in (1, 2):
         model = Network()
         with Replicas(model, n) as replicas:
             loss, correct = replicas.gradients(images, labels)
-            found.append([np.array(loss), np.array(correct), *(p.grad for p in model.parameters()),
-                          *model.state_dict().values()])
+            found.append(
+                [np.array(loss), np.array(correct), *(p.grad for p in model.parameters()), *model.state_dict().values()]
+            )
     for alone, together in zip(*found, strict=True):
         np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-5 * np.abs(alone).max())
 
@@ -115,7 +119,9 @@ def test_a_process_that_is_killed_is_named_and_replaced():
     with Replicas(model, 2) as replicas:
         expected = replicas.gradients(images, labels)
         remove = model.bn1.register_forward_hook(here(lambda: os.kill(replicas.others[0].process.pid, signal.SIGKILL)))
-        with pytest.raises(ProcessError, match="minires replica 1 was ended by SIGKILL, as Linux does where memory runs out"):
+        with pytest.raises(
+            ProcessError, match="minires replica 1 was ended by SIGKILL, as Linux does where memory runs out"
+        ):
             replicas.gradients(images, labels)
         assert not multiprocessing.active_children()
         remove()
@@ -127,6 +133,7 @@ def test_an_error_in_another_process_is_shown_here():
 
     def fail():
         raise ZeroDivisionError("not today")
+
     model.bn1.register_forward_hook(there(fail))
     with Replicas(model, 2) as replicas, pytest.raises(ZeroDivisionError, match="not today") as raised:
         replicas.gradients(*batch(4))
@@ -227,9 +234,11 @@ def test_several_processes_predict_what_one_does_between_steps_of_training():
 @pytest.mark.parametrize("how", ["as made", "taken away", "as a function"])
 def test_a_norm_without_running_statistics_predicts_with_those_of_the_whole_batch(how, dtype, rtol):
     """Their values by definition: (x − μ)/√(σ² + ε), μ and σ² over all images."""
+
     class Norm(nn.Module):
         def forward(self, x):
             return ops.batch_norm(x, Tensor(np.ones(3, dtype)), Tensor(np.zeros(3, dtype)), training=True)
+
     norm = Norm() if how == "as a function" else nn.BatchNorm2d(3, track_running_stats=how == "taken away")
     if how == "taken away":
         norm.running_mean = norm.running_var = None
@@ -261,6 +270,7 @@ def test_processes_that_come_to_different_norms_while_they_predict_are_told():
 
         def forward(self, x):
             return self.bn(x) if x.data[0, 0, 0, 0] > 0 else x
+
     images = np.ones((4, 3, 8, 8))
     for images[0], images[2] in ((1, -1), (-1, 1)):
         with Replicas(Norm().to(np.float64), 2) as replicas, pytest.raises(GraphError, match="with its answers"):
@@ -291,7 +301,8 @@ def test_a_state_that_is_loaded_is_seen_by_all():
         np.testing.assert_allclose(replicas.predict(images), other.eval()(Tensor(images)).data, rtol=1e-10)
         other.train()
         assert replicas.gradients(images, labels)[0] == pytest.approx(
-            Replicas(other, 1).gradients(images, labels)[0], rel=1e-12)
+            Replicas(other, 1).gradients(images, labels)[0], rel=1e-12
+        )
         assert model.conv1.weight.grad is None
 
 
@@ -303,8 +314,11 @@ def test_a_process_that_is_killed_while_predicting_is_named_and_replaced():
 
         def kill():
             os.kill(replicas.others[1].process.pid, signal.SIGKILL)
-        removers = [model.bn1.register_forward_hook(here(kill)),
-                    model.bn1.register_forward_hook(there(lambda: time.sleep(0.2), rank=2))]
+
+        removers = [
+            model.bn1.register_forward_hook(here(kill)),
+            model.bn1.register_forward_hook(there(lambda: time.sleep(0.2), rank=2)),
+        ]
         with pytest.raises(ProcessError, match="minires replica 2 was ended by SIGKILL"):
             replicas.predict(images)
         for remove in removers:
@@ -338,9 +352,11 @@ def test_no_process_is_left_behind():
 
 
 def test_replicas_need_no_closing():
-    code = ("import os, sys\nsys.path.insert(0, os.path.dirname(sys.argv[1]))\n"
-            "from test_replicas import Replicas, batch, network\n"
-            "replicas = Replicas(network(), 2)\nreplicas.gradients(*batch(4))\nprint('done')")
+    code = (
+        "import os, sys\nsys.path.insert(0, os.path.dirname(sys.argv[1]))\n"
+        "from test_replicas import Replicas, batch, network\n"
+        "replicas = Replicas(network(), 2)\nreplicas.gradients(*batch(4))\nprint('done')"
+    )
     found = subprocess.run([sys.executable, "-c", code, __file__], capture_output=True, text=True, timeout=60)
     assert (found.stdout, found.stderr, found.returncode) == ("done\n", "", 0)
 

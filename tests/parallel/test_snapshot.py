@@ -42,11 +42,13 @@ read_only = {}
 
 def closing(offsets):
     """Two functions of a class, one of which has a variable of this function and the other a default."""
+
     def forward(self, x, *, offsets=[0.0]):  # noqa: B006
         return self.compute(x) + offsets[0]
 
     def closed(self):
         return offsets
+
     return forward, closed
 
 
@@ -312,8 +314,17 @@ def test_what_a_step_of_training_changes_is_no_change():
 
 def test_values_that_are_made_anew_are_no_change():
     model = network()
-    values = ["slice(1, 9)", "range(300)", "1e9 + 1j", "b'bytes'", "(1, 'two')", "frozenset({1000})", "[1000, None]",
-              "{'a': 1000}", "{1000}"]
+    values = [
+        "slice(1, 9)",
+        "range(300)",
+        "1e9 + 1j",
+        "b'bytes'",
+        "(1, 'two')",
+        "frozenset({1000})",
+        "[1000, None]",
+        "{'a': 1000}",
+        "{1000}",
+    ]
     for i, value in enumerate(values):
         setattr(model, f"value{i}", eval(value))
     before = look(model)
@@ -324,6 +335,7 @@ def test_values_that_are_made_anew_are_no_change():
 
 def test_what_takes_the_place_of_something_that_has_gone_is_seen():
     """Python gives the address of an object that has gone to the next one of its size."""
+
     def change_array(model):
         model.linear.bias.data = np.zeros(10)  # the first array goes
         model.linear.bias.data = np.ones(10)
@@ -339,6 +351,7 @@ def test_what_takes_the_place_of_something_that_has_gone_is_seen():
     def change_object(model):
         model.marker = None
         model.marker = object()
+
     for change in (change_array, change_buffer, change_method, change_object):
         model = network()
         model.marker = object()
@@ -358,6 +371,7 @@ def test_a_variable_without_a_value_hides_none_after_it():
         model.scale = scale
         if False:
             absent = None
+
     model = network()
     outer()
     model.scale, scale = None, model.scale
@@ -401,10 +415,27 @@ def check_equal(found, expected):
 
 
 @on_linux
-@pytest.mark.parametrize("name", [
-    "eps", "a setting of a convolution", "an attribute", "a list", "an array", "a tensor that is no parameter",
-    "an object with slots", "what a function closes over", "the class's array", "a class's forward",
-    "an object's forward", "a head", "a module in a list", "a forward hook", "a frozen parameter", "a buffer"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "eps",
+        "a setting of a convolution",
+        "an attribute",
+        "a list",
+        "an array",
+        "a tensor that is no parameter",
+        "an object with slots",
+        "what a function closes over",
+        "the class's array",
+        "a class's forward",
+        "an object's forward",
+        "a head",
+        "a module in a list",
+        "a forward hook",
+        "a frozen parameter",
+        "a buffer",
+    ],
+)
 def test_after_a_change_processes_make_the_step_of_one(holder, name):
     with Replicas(holder, 2) as replicas:
         step(holder, replicas=replicas)
@@ -424,8 +455,12 @@ def test_freezing_thawing_and_another_dtype_are_seen():
     model.requires_grad_(False)
     model.linear.requires_grad_(True)
     with Replicas(model, 2) as replicas:
-        for change in (lambda: None, lambda: model.requires_grad_(True), lambda: model.conv1.requires_grad_(False),
-                       lambda: model.conv1.requires_grad_(True)):
+        for change in (
+            lambda: None,
+            lambda: model.requires_grad_(True),
+            lambda: model.conv1.requires_grad_(False),
+            lambda: model.conv1.requires_grad_(True),
+        ):
             change()
             expected = step(copy.deepcopy(model))
             check_equal(step(model, replicas=replicas), expected)

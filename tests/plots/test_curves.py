@@ -35,8 +35,13 @@ def covers(legend, axes, x, y):
     return legend.get_window_extent().contains(*axes.transData.transform((x, y)))
 
 
-@pytest.mark.parametrize("row", [{"train_loss": 0.0, "test_loss": 0.0, "train_accuracy": 1.0, "test_accuracy": 1.0},
-                                 {"train_loss": math.nan, "test_loss": math.inf}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"train_loss": 0.0, "test_loss": 0.0, "train_accuracy": 1.0, "test_accuracy": 1.0},
+        {"train_loss": math.nan, "test_loss": math.inf},
+    ],
+)
 def test_losses_that_no_logarithm_has_are_drawn_without_a_warning(row, tmp_path):
     plot_curves([{**ROW, **row}], tmp_path / "curves.png")
     plot_curves([{**ROW, **row}, {**ROW, "epoch": 2}], tmp_path / "curves.png")
@@ -44,18 +49,23 @@ def test_losses_that_no_logarithm_has_are_drawn_without_a_warning(row, tmp_path)
 
 def test_every_picture_is_a_figure_for_a_notebook_if_no_file_is_named(tmp_path, monkeypatch):
     from matplotlib.figure import Figure
+
     monkeypatch.chdir(tmp_path)
     steps = 10.0 ** np.arange(-20, 0.01, 0.25)
     errors = {name: np.full(len(steps), 1e-8) for name in ("complex step", "2-point", "4-point")}
-    for figure in (plot_curves([ROW]), plot_gradients({"plain8": [1.0, 2.0], "resnet8": [2.0, 1.0]}),
-                   plot_steps("relu", steps, errors)):
+    for figure in (
+        plot_curves([ROW]),
+        plot_gradients({"plain8": [1.0, 2.0], "resnet8": [2.0, 1.0]}),
+        plot_steps("relu", steps, errors),
+    ):
         assert isinstance(figure, Figure)
         assert any(axes.lines for axes in figure.axes)
     assert list(tmp_path.iterdir()) == []  # Jupyter draws a Figure that is a cell's last value
 
 
-@pytest.mark.parametrize("names", [("complex step", "2-point", "4-point"), ("train", "test"),
-                                   ("arriving", "shortcut", "branch"), range(5)])
+@pytest.mark.parametrize(
+    "names", [("complex step", "2-point", "4-point"), ("train", "test"), ("arriving", "shortcut", "branch"), range(5)]
+)
 def test_lines_of_one_figure_differ_in_colour_dash_and_marker(names):
     styles = several("black", 5) if isinstance(names, range) else [STYLES[name] for name in names]
     for key in ("linestyle", "marker") if isinstance(names, range) else ("linestyle", "marker", "color"):
@@ -65,14 +75,16 @@ def test_lines_of_one_figure_differ_in_colour_dash_and_marker(names):
 @pytest.mark.parametrize(("one", "other"), list(combinations((BLUE, VERMILION, GREEN, BLACK), 2)))
 def test_colours_differ_for_readers_who_see_no_red_or_no_green(one, other):
     """By the matrices of Machado, Oliveira and Fernandes (2009), severity 1, in linear RGB."""
-    for matrix in ([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-                   [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]):
+    for matrix in (
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    ):
         seen = [np.clip(np.array(matrix) @ linear(color), 0, 1) ** (1 / 2.2) for color in (one, other)]
         assert np.linalg.norm(seen[0] - seen[1]) > 0.25  # C2 and C3 of matplotlib: 0.17
 
 
 def linear(color):
-    return np.array([int(color[i:i + 2], 16) / 255 for i in (1, 3, 5)]) ** 2.2
+    return np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]) ** 2.2
 
 
 def guides(figure):
@@ -82,7 +94,11 @@ def guides(figure):
 def test_a_guide_is_drawn_where_the_error_grows_as_it_says():
     steps = 10.0 ** np.arange(-20, 0.01, 0.25)
     rounding = 1e-16 / steps
-    errors = {"complex step": np.maximum(steps**2, 1e-16), "2-point": rounding + steps**2, "4-point": rounding + steps**4}
+    errors = {
+        "complex step": np.maximum(steps**2, 1e-16),
+        "2-point": rounding + steps**2,
+        "4-point": rounding + steps**4,
+    }
     assert guides(plot_steps("batch_norm", steps, errors)) == {"h²", "h⁴"}
     assert guides(plot_steps("relu", steps, {**errors, "4-point": np.where(steps > 0.03, 0.5, rounding)})) == {"h²"}
     flat = {**dict.fromkeys(errors, rounding), "4-point": np.zeros(len(steps))}

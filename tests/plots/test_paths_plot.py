@@ -16,12 +16,14 @@ def paths_of(name, **options):
     return residual_paths(models.create(name, in_channels=1, rng=0, **options), images, labels)
 
 
-@pytest.mark.parametrize("names", [["resnet8", "plain8"], ["preact_resnet20"], ["resnet8", "plain8", "preact_resnet20"]])
+@pytest.mark.parametrize(
+    "names", [["resnet8", "plain8"], ["preact_resnet20"], ["resnet8", "plain8", "preact_resnet20"]]
+)
 def test_networks_stand_side_by_side_in_one_file(names, tmp_path):
     path = tmp_path / "new" / "paths.png"
     plot_paths({name: paths_of(name) for name in names}, path)
     assert path.read_bytes().startswith(b"\x89PNG")
-    width, height = (int.from_bytes(path.read_bytes()[i:i + 4], "big") for i in (16, 20))
+    width, height = (int.from_bytes(path.read_bytes()[i : i + 4], "big") for i in (16, 20))
     assert width == pytest.approx(len(names) * 4.8 * 130, abs=1)
     assert height == pytest.approx(4.2 * 130, abs=1)
     assert [found.name for found in path.parent.iterdir()] == ["paths.png"]
@@ -29,6 +31,7 @@ def test_networks_stand_side_by_side_in_one_file(names, tmp_path):
 
 def curves(blocks):
     from matplotlib.figure import Figure
+
     axes = Figure().subplots()
     _draw(axes, blocks)
     return {line.get_label(): list(line.get_ydata()) for line in axes.lines if not line.get_label().startswith("_")}
@@ -36,14 +39,17 @@ def curves(blocks):
 
 def test_what_arrives_what_leaves_and_both_ways_are_drawn():
     blocks = paths_of("resnet8")
-    assert list(curves(blocks).values()) == [[getattr(b, field) for b in blocks]
-                                             for field in ("upstream", "total", "identity", "branch")]
+    assert list(curves(blocks).values()) == [
+        [getattr(b, field) for b in blocks] for field in ("upstream", "total", "identity", "branch")
+    ]
 
 
 def test_a_plain_network_has_no_curve_through_a_shortcut():
     drawn = curves(paths_of("plain8"))
     assert [label for label in drawn if "shortcut" in label] == []
-    leaving, branch = (next(values for label, values in drawn.items() if word in label) for word in ("leaving", "branch"))
+    leaving, branch = (
+        next(values for label, values in drawn.items() if word in label) for word in ("leaving", "branch")
+    )
     assert leaving == branch
 
 

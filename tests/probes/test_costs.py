@@ -33,8 +33,10 @@ def test_backward_multiplies_twice_as_much_except_that_pictures_need_no_gradient
 
 def test_bytes_of_each_op_are_those_of_its_arrays():
     rng = np.random.default_rng(0)
-    x, w, v, f = (Tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True)
-                  for s in ((2, 3, 4, 4), (5, 3, 1, 1), (5,), (2, 5, 4, 4)))
+    x, w, v, f = (
+        Tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True)
+        for s in ((2, 3, 4, 4), (5, 3, 1, 1), (5,), (2, 5, 4, 4))
+    )
     found = []
     with listen(on_op=lambda *call: found.extend(counts._costs(*call, training=True))):
         y = ops.relu(ops.batch_norm(ops.conv2d(x, w), v, v, training=True))
@@ -48,10 +50,14 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
         Cost("conv2d", "backward", 2 * MAC * 160 * 3, large + 2 * (small + weight)),
         Cost("batch_norm", "forward", 0, 2 * large + 2 * channel),
         Cost("batch_norm", "backward", 0, 3 * large + 2 * channel),
-        Cost("relu", "forward", 0, 2 * large), Cost("relu", "backward", 0, 3 * large),
-        Cost("residual_add", "forward", 0, 3 * large), Cost("residual_add", "backward", 0, 0),
-        Cost("flatten", "forward", 0, 0), Cost("flatten", "backward", 0, 0),
-        Cost("residual_add_relu", "forward", 0, 3 * large), Cost("residual_add_relu", "backward", 0, 4 * large),
+        Cost("relu", "forward", 0, 2 * large),
+        Cost("relu", "backward", 0, 3 * large),
+        Cost("residual_add", "forward", 0, 3 * large),
+        Cost("residual_add", "backward", 0, 0),
+        Cost("flatten", "forward", 0, 0),
+        Cost("flatten", "backward", 0, 0),
+        Cost("residual_add_relu", "forward", 0, 3 * large),
+        Cost("residual_add_relu", "backward", 0, 4 * large),
         Cost("conv_norm", "forward", MAC * 160 * 3, small + weight + 2 * channel + large),
         Cost("conv_norm", "backward", 2 * MAC * 160 * 3, large + 2 * (small + weight + channel)),
         Cost("conv_norm", "forward", MAC * 160 * 3, small + weight + 2 * channel + large),
@@ -71,7 +77,9 @@ def test_listening_leaves_no_trace():
     assert len(heard) == 4
 
 
-@pytest.mark.parametrize(("name", "size", "classes", "expected"), [
-    ("resnet20", 32, 10, 40_551_040), ("resnet18", 224, 1000, 1_814_073_344), ("resnet50", 224, 1000, 4_089_184_256)])
+@pytest.mark.parametrize(
+    ("name", "size", "classes", "expected"),
+    [("resnet20", 32, 10, 40_551_040), ("resnet18", 224, 1000, 1_814_073_344), ("resnet50", 224, 1000, 4_089_184_256)],
+)
 def test_multiplications_of_known_networks_are_counted_exactly(name, size, classes, expected):
     assert macs(name, size, classes) == expected

@@ -39,6 +39,7 @@ def test_without_shortcuts_the_gradient_explodes_with_depth_and_with_them_it_doe
     def spread(name):
         norms = gradient_norms(models.create(name, in_channels=1, rng=0), *batch)
         return norms[0] / norms[-1]
+
     assert spread("plain56") > 100
     assert spread("resnet56") < 30
 
@@ -52,9 +53,9 @@ def test_the_command_draws_a_picture(tmp_path, capsys):
     assert "there is no model 'plain21'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--depths", "0"], ["--depths", "x"], ["--batch-size", "0"], ["--seed", "-1"], ["--out", ""],
-])
+@pytest.mark.parametrize(
+    "arguments", [["--depths", "0"], ["--depths", "x"], ["--batch-size", "0"], ["--seed", "-1"], ["--out", ""]]
+)
 def test_impossible_options_are_refused_in_one_line(arguments, capsys):
     with pytest.raises(SystemExit) as exit:
         main(arguments)

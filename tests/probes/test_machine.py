@@ -11,8 +11,9 @@ from minires.train import train_step
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize(("measured", "size", "amount"), [
-    (machine.product, 7, 2 * 7**3), (machine.copy, 40, 2 * 40)])  # 7 rows, 10 elements of 4 bytes, read and written
+@pytest.mark.parametrize(
+    ("measured", "size", "amount"), [(machine.product, 7, 2 * 7**3), (machine.copy, 40, 2 * 40)]
+)  # 7 rows, 10 elements of 4 bytes, read and written
 def test_the_threads_do_the_whole_work_once(monkeypatch, measured, size, amount, threads):
     before = kernels.get_num_threads()
     done = []

@@ -25,10 +25,15 @@ def small(block, **options):
 
 
 NETWORKS = {
-    "resnet20": cifar("resnet20"), "resnet20 B": cifar("resnet20", shortcut="B"), "plain20": cifar("plain20"),
-    "preact_resnet20": cifar("preact_resnet20"), "preact_resnet20 B": cifar("preact_resnet20", shortcut="B"),
-    "preact_resnet20 plain": cifar("preact_resnet20", shortcut=None), "basic": small(BasicBlock),
-    "bottleneck v1": small(Bottleneck, variant="v1"), "bottleneck v1.5": small(Bottleneck, variant="v1.5"),
+    "resnet20": cifar("resnet20"),
+    "resnet20 B": cifar("resnet20", shortcut="B"),
+    "plain20": cifar("plain20"),
+    "preact_resnet20": cifar("preact_resnet20"),
+    "preact_resnet20 B": cifar("preact_resnet20", shortcut="B"),
+    "preact_resnet20 plain": cifar("preact_resnet20", shortcut=None),
+    "basic": small(BasicBlock),
+    "bottleneck v1": small(Bottleneck, variant="v1"),
+    "bottleneck v1.5": small(Bottleneck, variant="v1.5"),
     "resnet20 in evaluation": lambda: cifar("resnet20")().eval(),
 }
 RELU, NONE = "·(mask ⊙ g)", "·g"
@@ -69,7 +74,8 @@ def test_on_a_gpu_the_parts_are_those_of_the_cpu(name, digits):
     for ours, path in zip(residual_paths(NETWORKS[name](), *digits), there, strict=True):
         assert path.rounding <= 1e-13
         assert (path.upstream, path.identity, path.branch, path.total, path.cosine) == pytest.approx(
-            (ours.upstream, ours.identity, ours.branch, ours.total, ours.cosine), rel=1e-10)
+            (ours.upstream, ours.identity, ours.branch, ours.total, ours.cosine), rel=1e-10
+        )
 
 
 def test_what_arrives_is_what_the_other_probe_measures(digits):
@@ -78,15 +84,24 @@ def test_what_arrives_is_what_the_other_probe_measures(digits):
     assert found == pytest.approx(gradient_norms(model, *digits), rel=1e-4)  # that one is in float32
 
 
-@pytest.mark.parametrize(("name", "plain", "changing", "after"), [
-    ("resnet20", "(I + J_F)ᵀ", "(P + J_F)ᵀ", RELU), ("resnet20 B", "(I + J_F)ᵀ", "(W_s + J_F)ᵀ", RELU),
-    ("plain20", "J_Fᵀ", "J_Fᵀ", RELU), ("preact_resnet20", "(I + J_F)ᵀ", "(P + J_F)ᵀ", NONE),
-    ("preact_resnet20 B", "(I + J_F)ᵀ", "(W_s + J_F)ᵀ", NONE), ("preact_resnet20 plain", "J_Fᵀ", "J_Fᵀ", NONE),
-])
+@pytest.mark.parametrize(
+    ("name", "plain", "changing", "after"),
+    [
+        ("resnet20", "(I + J_F)ᵀ", "(P + J_F)ᵀ", RELU),
+        ("resnet20 B", "(I + J_F)ᵀ", "(W_s + J_F)ᵀ", RELU),
+        ("plain20", "J_Fᵀ", "J_Fᵀ", RELU),
+        ("preact_resnet20", "(I + J_F)ᵀ", "(P + J_F)ᵀ", NONE),
+        ("preact_resnet20 B", "(I + J_F)ᵀ", "(W_s + J_F)ᵀ", NONE),
+        ("preact_resnet20 plain", "J_Fᵀ", "J_Fᵀ", NONE),
+    ],
+)
 def test_the_formula_says_what_stands_beside_the_branch_and_after_the_add(name, plain, changing, after, digits):
     paths = residual_paths(NETWORKS[name](), *digits)
-    expected = {f"layer{stage}.{i}": (changing if (stage, i) in ((2, 0), (3, 0)) else plain) + after
-                for stage in (1, 2, 3) for i in range(3)}
+    expected = {
+        f"layer{stage}.{i}": (changing if (stage, i) in ((2, 0), (3, 0)) else plain) + after
+        for stage in (1, 2, 3)
+        for i in range(3)
+    }
     assert {path.name: path.formula for path in paths} == expected
     assert [path.name for path in paths] == list(expected)
 
@@ -105,12 +120,19 @@ class Gate(nn.Module):
         return x * ops.sigmoid(self.weight)
 
 
-@pytest.mark.parametrize(("shortcut", "letter"), [
-    (Gate, "J_S"), (lambda: lambda x: x * 0.5, "J_S"), (lambda: nn.Sequential(Gate()), "J_S"), (nn.Identity, "I"),
-    (lambda: nn.Sequential(nn.Identity()), "I"), (lambda: nn.Conv2d(16, 16, 1, bias=False, rng=0), "W_s"),
-    (lambda: nn.Sequential(nn.Conv2d(16, 16, 1, bias=False, rng=0), nn.BatchNorm2d(16)), "W_s"),
-    (lambda: nn.Sequential(nn.Conv2d(16, 16, 1, bias=False, rng=0), nn.ReLU()), "J_S"),
-])
+@pytest.mark.parametrize(
+    ("shortcut", "letter"),
+    [
+        (Gate, "J_S"),
+        (lambda: lambda x: x * 0.5, "J_S"),
+        (lambda: nn.Sequential(Gate()), "J_S"),
+        (nn.Identity, "I"),
+        (lambda: nn.Sequential(nn.Identity()), "I"),
+        (lambda: nn.Conv2d(16, 16, 1, bias=False, rng=0), "W_s"),
+        (lambda: nn.Sequential(nn.Conv2d(16, 16, 1, bias=False, rng=0), nn.BatchNorm2d(16)), "W_s"),
+        (lambda: nn.Sequential(nn.Conv2d(16, 16, 1, bias=False, rng=0), nn.ReLU()), "J_S"),
+    ],
+)
 def test_the_formula_is_that_of_a_shortcut_which_was_replaced(shortcut, letter, digits):
     model = NETWORKS["resnet20"]()
     model.layer1[1].downsample = shortcut()
@@ -127,6 +149,7 @@ def upstreams(model, images, labels):
     def keep(block, inputs, y):
         y.retain_grad()
         seen.append(y)
+
     for stage in (model.layer1, model.layer2, model.layer3):
         for _, block in stage.named_children():
             block.register_forward_hook(keep)
@@ -136,7 +159,11 @@ def upstreams(model, images, labels):
 
 def test_through_a_pre_activation_identity_the_gradient_passes_to_the_bit(digits):
     paths = residual_paths(NETWORKS["preact_resnet20"](), *digits)
-    same = [(path, g) for path, (_, g) in zip(paths, upstreams(NETWORKS["preact_resnet20"](), *digits)) if "I +" in path.formula]
+    same = [
+        (path, g)
+        for path, (_, g) in zip(paths, upstreams(NETWORKS["preact_resnet20"](), *digits))
+        if "I +" in path.formula
+    ]
     assert len(same) == 7
     for path, g in same:
         np.testing.assert_array_equal(path.identity_part, g)
@@ -162,8 +189,9 @@ def test_the_cosine_is_that_of_the_two_parts(digits):
         a = path.identity_part.ravel()
         b = path.branch_part.ravel()
         assert path.cosine == pytest.approx(a @ b / np.sqrt((a @ a) * (b @ b)), rel=1e-12)
-        assert path.total**2 == pytest.approx(path.identity**2 + path.branch**2
-                                              + 2 * path.cosine * path.identity * path.branch, rel=1e-12)
+        assert path.total**2 == pytest.approx(
+            path.identity**2 + path.branch**2 + 2 * path.cosine * path.identity * path.branch, rel=1e-12
+        )
 
 
 def test_a_plain_block_has_a_branch_only(digits):
@@ -215,9 +243,11 @@ def test_the_block_of_a_path_runs_where_nothing_is_recorded(digits):
 
 def plant_add(monkeypatch, factor):
     """Let the residual add hand on `factor` times ∂L/∂H to the branch."""
+
     @op
     def residual_add(x, f):
         return x + f, lambda dy: (dy, factor * dy)
+
     monkeypatch.setattr(blocks, "residual_add", residual_add)
 
 
@@ -234,6 +264,7 @@ def test_a_wrong_convolution_is_seen_by_jvps_and_by_them_alone(name, monkeypatch
     def wrong(*inputs):
         dx, dw = right(*inputs)
         return 1.001 * dx, dw
+
     monkeypatch.setattr(kernels, "conv_dx_dw", wrong)
     paths = residual_paths(NETWORKS[name](), *digits)
     assert max(path.rounding for path in paths) <= 1e-13  # both sides have the same fault

@@ -18,14 +18,17 @@ def test_it_prints_the_norms_and_draws_them(tmp_path, capsys):
     assert (tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(("flags", "message"), [
-    (["--depths", "0"], "argument --depths: it must be at least 1, got 0"),
-    (["--seed", "-1"], "argument --seed: it must be at least 0, got -1"),
-    (["--batch-size", "0"], "argument --batch-size: it must be at least 1, got 0"),
-    (["--batch-size", "many"], "argument --batch-size: it must be a whole number, got 'many'"),
-    (["--out", ""], "argument --out: it is empty"),
-    (["--depth", "20", "--seeds", "1"], "unrecognized arguments: --seeds 1; did you mean --seed"),
-])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--depths", "0"], "argument --depths: it must be at least 1, got 0"),
+        (["--seed", "-1"], "argument --seed: it must be at least 0, got -1"),
+        (["--batch-size", "0"], "argument --batch-size: it must be at least 1, got 0"),
+        (["--batch-size", "many"], "argument --batch-size: it must be a whole number, got 'many'"),
+        (["--out", ""], "argument --out: it is empty"),
+        (["--depth", "20", "--seeds", "1"], "unrecognized arguments: --seeds 1; did you mean --seed"),
+    ],
+)
 def test_a_slip_costs_one_line_and_status_2(capsys, flags, message):
     with pytest.raises(SystemExit) as ended:
         main(flags)
@@ -35,8 +38,13 @@ def test_a_slip_costs_one_line_and_status_2(capsys, flags, message):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("out", "message"), [
-    ("file/g.png", "file/g.png: Not a directory"), ("g.gif", "g.gif: a figure can be png, svg, pdf, jpg, jpeg or webp")])
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("file/g.png", "file/g.png: Not a directory"),
+        ("g.gif", "g.gif: a figure can be png, svg, pdf, jpg, jpeg or webp"),
+    ],
+)
 def test_a_picture_that_cannot_be_drawn_is_named_before_the_work(tmp_path, monkeypatch, capsys, out, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("in the way")
@@ -59,6 +67,7 @@ def test_without_matplotlib_it_is_said_before_the_work(monkeypatch, capsys):
 def test_an_output_that_has_gone_costs_no_picture(tmp_path, monkeypatch, capsys):
     def gone(*args, **kwargs):
         raise OutputError("standard output cannot be written: Broken pipe")
+
     monkeypatch.setattr("builtins.print", gone)
     with monkeypatch.context() as patch:
         patch.setattr("minires.console.say", lambda name, message: said.append(message))

@@ -24,6 +24,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
     def fail(*args, **kwargs):
         raise OSError("disk full")
+
     monkeypatch.setattr(os, failing, fail)
     with pytest.raises(OSError, match=rf"disk full: '.*{path.name}'"):
         storage.save(path, {"a": ARRAYS["a"] + 1})
@@ -39,6 +40,7 @@ def test_a_folder_that_cannot_be_synced_does_not_fail_a_write_that_is_done(tmp_p
         if synced[-1]:
             raise OSError("Invalid argument")
         sync(handle)
+
     monkeypatch.setattr(os, "fsync", files_only)
     storage.atomic_write(tmp_path / "w", b"new")
     assert (tmp_path / "w").read_bytes() == b"new"
@@ -56,6 +58,7 @@ def test_folders_are_made_and_permissions_follow_the_umask(tmp_path):
 def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch, call):
     def fail(*args, **kwargs):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/some/other/.part")
+
     monkeypatch.setattr("tempfile.mkstemp" if call == "mkstemp" else "os.fsync", fail)
     with pytest.raises(OSError, match="Read-only") as caught:
         storage.atomic_write(tmp_path / "w", b"x")
@@ -85,12 +88,18 @@ def test_what_is_no_file_is_written_through_and_stays(tmp_path):
 @pytest.mark.parametrize("to", ["file", "pipe"])
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_standard_stream_gets_it_between_what_is_printed(tmp_path, stream, to):
-    code = (f"import sys; from minires import storage; print('before', end=' ', file=sys.{stream}); "
-            f"storage.atomic_write('/dev/{stream}', b'content '); print('after', file=sys.{stream})")
+    code = (
+        f"import sys; from minires import storage; print('before', end=' ', file=sys.{stream}); "
+        f"storage.atomic_write('/dev/{stream}', b'content '); print('after', file=sys.{stream})"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open(tmp_path / "out", "wb") as file:
-        found = subprocess.run([sys.executable, "-c", code], check=True, env=environment,
-                               **{stream: file if to == "file" else subprocess.PIPE})
+        found = subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            env=environment,
+            **{stream: file if to == "file" else subprocess.PIPE},
+        )
     assert (getattr(found, stream) or (tmp_path / "out").read_bytes()) == b"before content after\n"
 
 
@@ -122,7 +131,7 @@ def wait(handle):
     print("writing", flush=True)
     time.sleep(60)
 os.fsync = wait
-storage.atomic_write({str(tmp_path / 'w')!r}, b"never")
+storage.atomic_write({str(tmp_path / "w")!r}, b"never")
 """
     writers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
     for writer in writers:
@@ -148,7 +157,7 @@ def test_many_writers_of_one_file_take_no_part_from_each_other(tmp_path):
     code = f"""
 from minires import storage
 for i in range(60):
-    storage.atomic_write({str(tmp_path / 'w')!r}, b"x" * 1000)
+    storage.atomic_write({str(tmp_path / "w")!r}, b"x" * 1000)
 """
     writers = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
     assert [writer.communicate(timeout=60)[1] for writer in writers] == [b""] * 3

@@ -26,14 +26,18 @@ def test_bare_weights_are_no_checkpoint(tmp_path):
         storage.load_checkpoint(tmp_path / "w")
 
 
-@pytest.mark.parametrize("metadata", [
-    {"format": "minires checkpoint 99"}, {"format": "minires checkpoint 1"},
-    {"format": "minires checkpoint 1", "sections": "[]", "state": "{}"},
-    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "{"},
-    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[]"},
-    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "null"},
-    {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[" * 100_000},
-])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"format": "minires checkpoint 99"},
+        {"format": "minires checkpoint 1"},
+        {"format": "minires checkpoint 1", "sections": "[]", "state": "{}"},
+        {"format": "minires checkpoint 1", "sections": '["model"]', "state": "{"},
+        {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[]"},
+        {"format": "minires checkpoint 1", "sections": '["model"]', "state": "null"},
+        {"format": "minires checkpoint 1", "sections": '["model"]', "state": "[" * 100_000},
+    ],
+)
 def test_a_malformed_checkpoint_is_refused(tmp_path, metadata):
     storage.save(tmp_path / "c", {"model/a": np.ones(1)}, metadata)
     with pytest.raises(CheckpointError, match="c is "):
@@ -57,20 +61,28 @@ LOOP = {}
 LOOP["itself"] = LOOP
 
 
-@pytest.mark.parametrize(("sections", "state", "error", "message"), [
-    ({}, {"a": object()}, DTypeError, "c cannot hold this state, .*: Object of type object is not JSON"),
-    ({}, {"a": np.float32(1)}, DTypeError, "type float32 is not JSON"), ({}, {"a": {1, 2}}, DTypeError, "type set"),
-    ({}, {"a": 10**5000}, DTypeError, "c cannot hold this state"), ({}, LOOP, DTypeError, "Circular reference"),
-    ({}, [], DTypeError, r"takes a state \{name: value\}, got a list"), ({}, None, DTypeError, "got a NoneType"),
-    ({}, {1: 2, "1": 3}, DTypeError, "the state has the key 1, which would come back as a string"),
-    ({}, {"a": [{"b": {None: 0}}]}, DTypeError, r"the state\['a'\]\[0\]\['b'\] has the key None"),
-    ({}, {"a": {"b": (1, 2)}}, DTypeError, r"the state\['a'\]\['b'\] is a tuple, which would come back as a list"),
-    ({"model": {1: np.ones(1)}}, {}, DTypeError, "the array 1 in model needs a string as its name"),
-    (None, {}, DTypeError, r"takes sections \{name: \{name: array\}\}, got None"), ("model", {}, DTypeError, "got 'model'"),
-    ({"model": None}, {}, DTypeError, "got {'model': None}"), (["model"], {}, DTypeError, r"got \['model'\]"),
-    ({1: {}}, {}, OptionError, r"sections\[0\] must be a section's name, without '/', got 1"),
-    ({"a\0": {}}, {}, OptionError, "must be a section's name"),
-])
+@pytest.mark.parametrize(
+    ("sections", "state", "error", "message"),
+    [
+        ({}, {"a": object()}, DTypeError, "c cannot hold this state, .*: Object of type object is not JSON"),
+        ({}, {"a": np.float32(1)}, DTypeError, "type float32 is not JSON"),
+        ({}, {"a": {1, 2}}, DTypeError, "type set"),
+        ({}, {"a": 10**5000}, DTypeError, "c cannot hold this state"),
+        ({}, LOOP, DTypeError, "Circular reference"),
+        ({}, [], DTypeError, r"takes a state \{name: value\}, got a list"),
+        ({}, None, DTypeError, "got a NoneType"),
+        ({}, {1: 2, "1": 3}, DTypeError, "the state has the key 1, which would come back as a string"),
+        ({}, {"a": [{"b": {None: 0}}]}, DTypeError, r"the state\['a'\]\[0\]\['b'\] has the key None"),
+        ({}, {"a": {"b": (1, 2)}}, DTypeError, r"the state\['a'\]\['b'\] is a tuple, which would come back as a list"),
+        ({"model": {1: np.ones(1)}}, {}, DTypeError, "the array 1 in model needs a string as its name"),
+        (None, {}, DTypeError, r"takes sections \{name: \{name: array\}\}, got None"),
+        ("model", {}, DTypeError, "got 'model'"),
+        ({"model": None}, {}, DTypeError, "got {'model': None}"),
+        (["model"], {}, DTypeError, r"got \['model'\]"),
+        ({1: {}}, {}, OptionError, r"sections\[0\] must be a section's name, without '/', got 1"),
+        ({"a\0": {}}, {}, OptionError, "must be a section's name"),
+    ],
+)
 def test_what_would_not_come_back_is_refused_before_anything_is_written(tmp_path, sections, state, error, message):
     with pytest.raises(error, match=message):
         storage.save_checkpoint(tmp_path / "c", sections, state)

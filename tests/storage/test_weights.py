@@ -10,8 +10,12 @@ import pytest
 from minires import Tensor, models, nn, storage
 from minires.errors import CheckpointError, DTypeError, OptionError
 
-ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3, np.int64), "c.d": np.zeros((0, 2)),
-          "e": np.array([1.5, -0.0, np.nan, np.inf])}
+ARRAYS = {
+    "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "b": np.array(3, np.int64),
+    "c.d": np.zeros((0, 2)),
+    "e": np.array([1.5, -0.0, np.nan, np.inf]),
+}
 
 
 def test_arrays_and_metadata_come_back_to_the_bit(tmp_path):
@@ -41,15 +45,16 @@ def test_a_model_comes_back_to_the_bit(tmp_path):
         assert two.state_dict()[name].tobytes() == array.tobytes()
 
 
-@pytest.mark.parametrize("values", [(0, 255, "one bit"), pytest.param(range(256), marks=pytest.mark.soak)],
-                         ids=["a few", "all"])
+@pytest.mark.parametrize(
+    "values", [(0, 255, "one bit"), pytest.param(range(256), marks=pytest.mark.soak)], ids=["a few", "all"]
+)
 def test_every_byte_set_to_another_value_is_noticed(tmp_path, values):
     path = tmp_path / "w"
     storage.save(path, {"a": ARRAYS["a"]}, {"k": "v"})
     content = path.read_bytes()
     for i, byte in enumerate(content):
         for value in {byte ^ 1 if value == "one bit" else value for value in values} - {byte}:
-            path.write_bytes(content[:i] + bytes([value]) + content[i + 1:])
+            path.write_bytes(content[:i] + bytes([value]) + content[i + 1 :])
             with pytest.raises(CheckpointError):
                 storage.load(path)
 
@@ -58,15 +63,28 @@ def header(text):
     return struct.pack("<Q", len(text)) + text
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\x01", struct.pack("<Q", 1 << 60), struct.pack("<Q", 100) + b"{}", header(b"not json"), header(b"[]"),
-    header(b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'),
-    header(b'{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4]}}') + b"1234",
-    header(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}') + b"1234",
-    header(b'{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}') + b"1234",
-    header(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}')
-    + b"1234", b"<html>not found</html>", b"PK\x03\x04" + bytes(100),
-], ids=range(13))
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x01",
+        struct.pack("<Q", 1 << 60),
+        struct.pack("<Q", 100) + b"{}",
+        header(b"not json"),
+        header(b"[]"),
+        header(b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'),
+        header(b'{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4]}}') + b"1234",
+        header(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}') + b"1234",
+        header(b'{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}') + b"1234",
+        header(
+            b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+        )
+        + b"1234",
+        b"<html>not found</html>",
+        b"PK\x03\x04" + bytes(100),
+    ],
+    ids=range(13),
+)
 def test_malformed_and_hostile_files_are_refused_in_one_line(tmp_path, content):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
@@ -104,18 +122,27 @@ def test_numbers_that_look_like_the_digest_stay_what_they_are(tmp_path):
     np.testing.assert_array_equal(storage.load(tmp_path / "w")[0]["a"], array)
 
 
-@pytest.mark.parametrize(("arrays", "metadata", "error", "message"), [
-    ({"a": [1.0]}, {}, DTypeError, "a must be an array or a Tensor, got list"),
-    ({"a": np.array([None])}, {}, DTypeError, "dtype .*object"),
-    ({"a": np.ones(1)}, {"epoch": 3}, DTypeError, "'int' object"),
-    ({"a": np.ma.array([1.0, 2.0], mask=[0, 1])}, {}, DTypeError, r"a: MaskedArray computes in its own way; pass x.filled"),
-    ({"\ud800": np.ones(1)}, {}, DTypeError, "surrogates not allowed"),
-    ({"a": np.ones(1)}, {"k": "\ud800"}, DTypeError, "surrogates not allowed"),
-    ({"a": np.ones(1)}, 5, DTypeError, r"metadata \{str: str\}, got a int"), ({"a": np.ones(1)}, [], DTypeError, "got a list"),
-    ({"__metadata__": np.ones(1)}, {}, OptionError, "'__metadata__' belongs to the file"),
-    ({"a": np.ones(1)}, {"sha256": "mine"}, OptionError, "'sha256' belongs to the file"),
-    ({"a": np.ones(1)}, {"written_by": "me"}, OptionError, "'written_by' belongs to the file"),
-])
+@pytest.mark.parametrize(
+    ("arrays", "metadata", "error", "message"),
+    [
+        ({"a": [1.0]}, {}, DTypeError, "a must be an array or a Tensor, got list"),
+        ({"a": np.array([None])}, {}, DTypeError, "dtype .*object"),
+        ({"a": np.ones(1)}, {"epoch": 3}, DTypeError, "'int' object"),
+        (
+            {"a": np.ma.array([1.0, 2.0], mask=[0, 1])},
+            {},
+            DTypeError,
+            r"a: MaskedArray computes in its own way; pass x.filled",
+        ),
+        ({"\ud800": np.ones(1)}, {}, DTypeError, "surrogates not allowed"),
+        ({"a": np.ones(1)}, {"k": "\ud800"}, DTypeError, "surrogates not allowed"),
+        ({"a": np.ones(1)}, 5, DTypeError, r"metadata \{str: str\}, got a int"),
+        ({"a": np.ones(1)}, [], DTypeError, "got a list"),
+        ({"__metadata__": np.ones(1)}, {}, OptionError, "'__metadata__' belongs to the file"),
+        ({"a": np.ones(1)}, {"sha256": "mine"}, OptionError, "'sha256' belongs to the file"),
+        ({"a": np.ones(1)}, {"written_by": "me"}, OptionError, "'written_by' belongs to the file"),
+    ],
+)
 def test_what_would_not_come_back_is_refused_and_not_written(tmp_path, arrays, metadata, error, message):
     with pytest.raises(error, match=message):
         storage.save(tmp_path / "w", arrays, metadata)
@@ -130,6 +157,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_mixed_with_the_new_one(
         monkeypatch.undo()
         storage.save(tmp_path / "w", {"a": ARRAYS["a"] + 1}, {"epoch": "2", "more": "x" * 1000})
         return fstat(handle)
+
     monkeypatch.setattr(os, "fstat", replaced)
     arrays, metadata = storage.load(tmp_path / "w")
     np.testing.assert_array_equal(arrays["a"], ARRAYS["a"])
@@ -145,6 +173,7 @@ def test_what_is_no_file_is_refused(tmp_path, path):
 
 def test_files_from_elsewhere_carry_no_digest_and_load(tmp_path):
     from safetensors.numpy import save_file
+
     save_file({"a": ARRAYS["a"]}, tmp_path / "w")
     arrays, metadata = storage.load(tmp_path / "w")
     np.testing.assert_array_equal(arrays["a"], ARRAYS["a"])
@@ -153,18 +182,24 @@ def test_files_from_elsewhere_carry_no_digest_and_load(tmp_path):
 
 def test_other_programs_read_our_files(tmp_path):
     from safetensors.numpy import load_file
+
     storage.save(tmp_path / "w", ARRAYS)
     np.testing.assert_array_equal(load_file(tmp_path / "w")["a"], ARRAYS["a"])
 
 
-@pytest.mark.parametrize(("start", "hint"), [
-    (b"PK\x03\x04" + bytes(22) + b"archive/data.pkl", r"PyTorch .*weights_only=True\)"),
-    (b"PK\x03\x04" + bytes(22) + b"a.npy", r"\.npz; storage\.save\(path, dict\(np\.load"),
-    (b"\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", r"a pickle, as PyTorch's .*torch\.load"),
-    (b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5"), (b"GGUF" + bytes(50), "GGUF"),
-    (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"), (b"<!DOCTYPE html>", "a web page"),
-    (b"", "it is empty"),
-])
+@pytest.mark.parametrize(
+    ("start", "hint"),
+    [
+        (b"PK\x03\x04" + bytes(22) + b"archive/data.pkl", r"PyTorch .*weights_only=True\)"),
+        (b"PK\x03\x04" + bytes(22) + b"a.npy", r"\.npz; storage\.save\(path, dict\(np\.load"),
+        (b"\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", r"a pickle, as PyTorch's .*torch\.load"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5"),
+        (b"GGUF" + bytes(50), "GGUF"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"<!DOCTYPE html>", "a web page"),
+        (b"", "it is empty"),
+    ],
+)
 def test_files_of_other_kinds_are_named_with_the_way_to_convert_them(tmp_path, start, hint):
     (tmp_path / "w.pth").write_bytes(start)
     with pytest.raises(CheckpointError, match=rf"w\.pth is no sound safetensors file: .*{hint}"):
@@ -206,7 +241,9 @@ def test_files_larger_than_they_say_or_than_memory_are_refused_unread(tmp_path):
         with open(path, "wb") as file:
             file.write(header(text))
             file.truncate(8 + len(text) + (8 << 40))
-        with pytest.raises(CheckpointError, match="its header speaks of" if said == 4 else "more than the .* GB of this"):
+        with pytest.raises(
+            CheckpointError, match="its header speaks of" if said == 4 else "more than the .* GB of this"
+        ):
             storage.load(path)
 
 
@@ -230,9 +267,13 @@ def test_odd_metadata_is_refused_by_all_readers(tmp_path, metadata):
             read(tmp_path / "w")
 
 
-@pytest.mark.parametrize(("arrays", "remedy"), [
-    (nn.Linear(2, 2, rng=0), r"got a Linear; give model\.state_dict\(\)"),
-    ("weights.safetensors", r"got a str; the path comes first: save\(path, arrays\)")])
+@pytest.mark.parametrize(
+    ("arrays", "remedy"),
+    [
+        (nn.Linear(2, 2, rng=0), r"got a Linear; give model\.state_dict\(\)"),
+        ("weights.safetensors", r"got a str; the path comes first: save\(path, arrays\)"),
+    ],
+)
 def test_a_model_or_a_path_in_the_place_of_the_arrays_says_what_to_write(tmp_path, arrays, remedy):
     with pytest.raises(DTypeError, match=remedy):
         storage.save(tmp_path / "weights.safetensors", arrays)

@@ -18,11 +18,19 @@ def files(folder):
 
 
 @posix
-@pytest.mark.parametrize(("name", "said"), [
-    ("folder", "Is a directory"), ("file/x.json", "Not a directory"), ("n" * 300, "File name too long"),
-    ("folder/" + "n" * 300 + "/x.json", "File name too long"), ("loop", "Too many levels of symbolic links"),
-    ("lost", "No such file or directory"), ("/proc/x.json", "directory|Permission"), ("/proc/no/x.json", "directory|Permission"),
-])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder", "Is a directory"),
+        ("file/x.json", "Not a directory"),
+        ("n" * 300, "File name too long"),
+        ("folder/" + "n" * 300 + "/x.json", "File name too long"),
+        ("loop", "Too many levels of symbolic links"),
+        ("lost", "No such file or directory"),
+        ("/proc/x.json", "directory|Permission"),
+        ("/proc/no/x.json", "directory|Permission"),
+    ],
+)
 def test_what_cannot_be_written_is_refused_by_its_name_and_stays(tmp_path, monkeypatch, name, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
@@ -42,6 +50,7 @@ def test_what_cannot_be_written_is_refused_by_its_name_and_stays(tmp_path, monke
 def test_a_folder_without_the_right_to_write_is_refused(tmp_path, monkeypatch):
     def denied(*args, dir, **kwargs):
         raise PermissionError(13, "Permission denied", f"{dir}/tmp")
+
     monkeypatch.setattr("tempfile.TemporaryFile", denied)  # root may write everywhere
     with pytest.raises(PermissionError, match=r"Permission denied: '.*new/x.json'"):
         check_writable(tmp_path / "new" / "x.json")
@@ -59,8 +68,14 @@ def test_what_can_be_written_is_left_as_it_is(tmp_path):
     if os.name != "nt":
         (tmp_path / "link").symlink_to("target")
     before = files(tmp_path)
-    check_writable(None, tmp_path / "old.json", tmp_path / "new.json", tmp_path / "new" / "folder" / "x.json",
-                   tmp_path / "link", os.devnull)
+    check_writable(
+        None,
+        tmp_path / "old.json",
+        tmp_path / "new.json",
+        tmp_path / "new" / "folder" / "x.json",
+        tmp_path / "link",
+        os.devnull,
+    )
     assert files(tmp_path) == before
 
 

@@ -12,13 +12,19 @@ from minires.parallel import MAX_PROCESSES
 from minires.train import Config
 
 RANGES = {  # the least and the most, and what lies just beyond
-    "epochs": ([0, 1_000_000], [-1, 1_000_001]), "batch_size": ([1, 1_000_000], [0, 1_000_001]),
-    "lr": ([0, 1e30], [-1e-9, float("inf")]), "weight_decay": ([0, 1e30], [-1e-9, float("nan")]),
-    "seed": ([0, 2**63 - 1], [-1, 2**63]), "threads": ([0, 1024], [-1, 1025]),
-    "processes": ([0, MAX_PROCESSES], [-1, MAX_PROCESSES + 1]), "limit": ([0, 10**9], [-1, 10**9 + 1]),
+    "epochs": ([0, 1_000_000], [-1, 1_000_001]),
+    "batch_size": ([1, 1_000_000], [0, 1_000_001]),
+    "lr": ([0, 1e30], [-1e-9, float("inf")]),
+    "weight_decay": ([0, 1e30], [-1e-9, float("nan")]),
+    "seed": ([0, 2**63 - 1], [-1, 2**63]),
+    "threads": ([0, 1024], [-1, 1025]),
+    "processes": ([0, MAX_PROCESSES], [-1, MAX_PROCESSES + 1]),
+    "limit": ([0, 10**9], [-1, 10**9 + 1]),
     "device": (["cpu", "cuda", "cuda:0", "cuda:9999"], ["", "cuda:", "cuda:12345", "cuda:-1", "cpu:0", "cuda:0\n"]),
-    "dataset": (["digits", "a\nb", "그림"], ["", "a\0b"]), "out": (["", "a\nb"], ["a\0b"]),
-    "schedule": (["one_cycle", "constant"], ["", "step", None]), "augment": ([True, False], [0, 1, None, "yes"]),
+    "dataset": (["digits", "a\nb", "그림"], ["", "a\0b"]),
+    "out": (["", "a\nb"], ["a\0b"]),
+    "schedule": (["one_cycle", "constant"], ["", "step", None]),
+    "augment": ([True, False], [0, 1, None, "yes"]),
 }
 
 
@@ -66,10 +72,21 @@ def test_what_changes_no_result_may_differ_when_a_run_goes_on():
     assert Config(lr=0.5).resumed({"lr": 0.5}) == Config(lr=0.5)
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("dataset", "cifar10"), ("model", "resnet8"), ("batch_size", 32), ("lr", 0.2), ("schedule", "constant"),
-    ("weight_decay", 0.0), ("augment", False), ("seed", 1), ("tf32", True), ("limit", 10),
-])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dataset", "cifar10"),
+        ("model", "resnet8"),
+        ("batch_size", 32),
+        ("lr", 0.2),
+        ("schedule", "constant"),
+        ("weight_decay", 0.0),
+        ("augment", False),
+        ("seed", 1),
+        ("tf32", True),
+        ("limit", 10),
+    ],
+)
 def test_what_the_result_depends_on_may_not_differ_when_a_run_goes_on(name, value):
     flag = name.replace("_", "-")
     with pytest.raises(OptionError, match=f"the checkpoint was made with --{flag} .*, not {value}; leave --{flag} out"):

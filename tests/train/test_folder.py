@@ -17,8 +17,21 @@ from minires.train.folder import Hold, new_folder, unfinished_run
 
 SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16, "processes": 1}
 posix = pytest.mark.skipif(os.name == "nt", reason="locks and signals are POSIX's")
-LONG = [sys.executable, "-m", "minires.train", "--model", "resnet8", "--epochs", "500", "--limit", "128",
-        "--threads", "2", "--processes", "2"]
+LONG = [
+    sys.executable,
+    "-m",
+    "minires.train",
+    "--model",
+    "resnet8",
+    "--epochs",
+    "500",
+    "--limit",
+    "128",
+    "--threads",
+    "2",
+    "--processes",
+    "2",
+]
 
 
 def start(tmp_path, name="run", **settings):
@@ -39,7 +52,10 @@ def test_a_second_process_is_refused_at_the_start_and_a_killed_one_leaves_nothin
     for flags in (["--out", "run"], ["--resume", "--out", "run/../run"]):
         found = subprocess.run([*LONG[:3], *flags], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert found.returncode == 2
-        assert f"is being written by process {process.pid}; wait for it, stop it, or choose another --out\n" in found.stderr
+        assert (
+            f"is being written by process {process.pid}; wait for it, stop it, or choose another --out\n"
+            in found.stderr
+        )
         assert found.stderr.count("\n") == 1
     wait_for(tmp_path / "run" / "log.csv")
     process.send_signal(signal.SIGKILL)
@@ -53,11 +69,15 @@ def test_a_second_process_is_refused_at_the_start_and_a_killed_one_leaves_nothin
 @posix
 def test_two_runs_started_together_get_a_folder_each(tmp_path):
     command = [*LONG[:5], "--epochs", "1", "--limit", "64"]
-    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for _ in range(2)]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     assert [process.communicate(timeout=100)[1] for process in both] == ["", ""]
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("checkpoint*")) == [
-        "runs/digits-resnet8-2/checkpoint.safetensors", "runs/digits-resnet8/checkpoint.safetensors"]
+        "runs/digits-resnet8-2/checkpoint.safetensors",
+        "runs/digits-resnet8/checkpoint.safetensors",
+    ]
 
 
 def test_a_run_holds_its_folder_until_it_has_gone(tmp_path):
@@ -82,7 +102,10 @@ def test_a_folder_made_for_nothing_goes_and_one_that_was_there_stays(tmp_path):
 def test_a_new_folder_takes_the_first_free_number(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pictures").mkdir()
-    names = [new_folder(Config(dataset=dataset)).name for dataset in ("digits", "digits", "pictures/", "./pictures/../pictures")]
+    names = [
+        new_folder(Config(dataset=dataset)).name
+        for dataset in ("digits", "digits", "pictures/", "./pictures/../pictures")
+    ]
     assert names == ["digits-resnet20", "digits-resnet20-2", "pictures-resnet20", "pictures-resnet20-2"]
 
 
@@ -109,9 +132,10 @@ time.sleep(60)
         process.communicate()
 
 
-@pytest.mark.parametrize(("out", "message"), [
-    ("file", "file"), ("file/run", "file"), ("x" * 300, "File name too long"), ("/proc/nothing", "/proc/nothing"),
-])
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("file", "file"), ("file/run", "file"), ("x" * 300, "File name too long"), ("/proc/nothing", "/proc/nothing")],
+)
 def test_a_folder_that_cannot_be_written_is_found_out_at_the_start(tmp_path, monkeypatch, out, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("in the way")
@@ -151,8 +175,11 @@ def test_a_disk_that_is_full_for_a_while_is_told_and_costs_nothing(tmp_path, mon
 
     def on_step(run, images):
         monkeypatch.setattr(loop, "save_checkpoint", no_space if run.epoch == 0 else right)
+
     assert run.go(on_step=on_step, on_notice=notices.append)
-    assert notices == ["not saved, to be tried again: the/checkpoint: No space left on device; the last checkpoint stays"]
+    assert notices == [
+        "not saved, to be tried again: the/checkpoint: No space left on device; the last checkpoint stays"
+    ]
     sections, state = storage.load_checkpoint(run.checkpoint_path)
     assert state["epoch"] == 2
     assert all((sections["model"][name] == array).all() for name, array in whole.model.state_dict().items())
@@ -165,6 +192,7 @@ def test_a_last_checkpoint_that_cannot_be_written_is_an_error_and_the_numbers_ar
 
     def on_step(run, images):
         monkeypatch.setattr(loop, "save_checkpoint", no_space)
+
     with pytest.raises(OSError, match="No space left"):
         run.go(on_step=on_step, on_epoch=lambda run, row: rows.append(row), on_notice=notices.append)
     assert (len(rows), notices) == (1, [])
@@ -189,10 +217,17 @@ def test_the_curves_need_room_beside_the_checkpoints(tmp_path, monkeypatch):
 @posix
 def test_a_real_limit_on_files_leaves_no_part_behind(tmp_path):
     """The system refuses to write more than some bytes into a file, as a full disk does."""
-    code = ("import resource, signal; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
-            "from minires.train.__main__ import main; import sys; sys.exit(main())")
-    found = subprocess.run([sys.executable, "-c", code, "--model", "resnet8", "--out", "run"], cwd=tmp_path,
-                           capture_output=True, text=True, timeout=60)
+    code = (
+        "import resource, signal; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+        "from minires.train.__main__ import main; import sys; sys.exit(main())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, "--model", "resnet8", "--out", "run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert found.returncode == 2
     assert found.stderr == "minires.train: run/checkpoint.safetensors: File too large; stopped before the first step\n"
     assert list(tmp_path.iterdir()) == []
@@ -206,6 +241,7 @@ def test_an_error_between_steps_saves_first(tmp_path, monkeypatch):
         def fail(run, images, error=error):
             if run.step == 4:
                 raise error
+
         with pytest.raises(type(error)):
             run.go(on_step=fail)
         resumed = Run.resume(run.folder)
@@ -219,6 +255,7 @@ def test_an_error_within_a_step_saves_nothing_that_is_half(tmp_path, monkeypatch
     def fail(run, images):
         if run.step == 4:
             monkeypatch.setattr(run.optimizer, "step", lambda: (_ for _ in ()).throw(MemoryError("within")))
+
     with pytest.raises(MemoryError):
         run.go(on_step=fail)
     resumed = Run.resume(run.folder)
@@ -239,8 +276,11 @@ def test_the_newest_run_that_is_not_finished_is_chosen(tmp_path, monkeypatch):
     assert unfinished_run().name == "d"  # and going on with it says so
     for name in "abd":
         (tmp_path / "runs" / name / "checkpoint.safetensors").unlink()
-    with pytest.raises(OptionError, match="all runs in runs/ are finished, runs/c as the last; only one with "
-                       "--schedule constant can be made longer"):
+    with pytest.raises(
+        OptionError,
+        match="all runs in runs/ are finished, runs/c as the last; only one with "
+        "--schedule constant can be made longer",
+    ):
         unfinished_run()
 
 
@@ -289,6 +329,7 @@ def test_a_lock_whose_holder_lets_go_while_it_is_opened_is_made_anew(tmp_path, m
             (tmp_path / ".lock").unlink()
         asked.append(handle)
         return right(handle)
+
     monkeypatch.setattr(folder, "lock", slow)
     hold = Hold(tmp_path)
     assert len(asked) == 2

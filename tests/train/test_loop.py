@@ -29,8 +29,13 @@ def trained(tmp_path, name="run", **settings):
 
 
 def bits(run):
-    return {name: host(value).tobytes() for name, value in
-            {**run.model.state_dict(), **{f"optimizer {k}": v for k, v in run.optimizer.state_dict().items()}}.items()}
+    return {
+        name: host(value).tobytes()
+        for name, value in {
+            **run.model.state_dict(),
+            **{f"optimizer {k}": v for k, v in run.optimizer.state_dict().items()},
+        }.items()
+    }
 
 
 def test_a_run_writes_checkpoint_log_and_curves(backend, tmp_path):
@@ -48,7 +53,9 @@ def test_a_run_writes_checkpoint_log_and_curves(backend, tmp_path):
 
 
 def test_same_seed_same_bits_and_another_seed_others(backend, tmp_path):
-    first, second, third = (trained(tmp_path, f"{i}", seed=seed, epochs=1, device=backend.device) for i, seed in enumerate((0, 0, 1)))
+    first, second, third = (
+        trained(tmp_path, f"{i}", seed=seed, epochs=1, device=backend.device) for i, seed in enumerate((0, 0, 1))
+    )
     assert bits(first) == bits(second)
     assert bits(first) != bits(third)
 
@@ -74,6 +81,7 @@ def test_a_run_killed_between_checkpoints_repeats_its_steps_to_the_same_bits(tmp
     def kill(run, pictures):
         if run.step == 5:
             raise Killed
+
     run = Run.start(Config(**SMALL, out=str(tmp_path / "killed")))
     with pytest.raises(Killed):
         run.go(on_step=kill)
@@ -86,8 +94,10 @@ def test_a_run_killed_between_checkpoints_repeats_its_steps_to_the_same_bits(tmp
 @pytest.mark.parametrize("place", GPUS)
 def test_a_run_starts_from_the_same_bits_on_a_gpu_and_goes_the_same_way(tmp_path, place):
     """Weights, order and augmentation are drawn on the host; after three steps rounding has told."""
-    here, there = (Run.start(Config(**SMALL, out=str(tmp_path / device), device=device, threads=1, processes=1))
-                   for device in ("cpu", place.device))
+    here, there = (
+        Run.start(Config(**SMALL, out=str(tmp_path / device), device=device, threads=1, processes=1))
+        for device in ("cpu", place.device)
+    )
     assert bits(here) == bits(there)
     for run in (here, there):
         run.go(stop=lambda run=run: run.step >= 3)
@@ -96,9 +106,22 @@ def test_a_run_starts_from_the_same_bits_on_a_gpu_and_goes_the_same_way(tmp_path
         np.testing.assert_allclose(host(b), a, atol=2e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("change", [{"lr": 0.05}, {"schedule": "cosine"}, {"schedule": "multistep"},
-                                    {"schedule": "constant"}, {"weight_decay": 0.1}, {"augment": False}, {"seed": 5},
-                                    {"batch_size": 24}, {"limit": 64}, {"model": "plain8"}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lr": 0.05},
+        {"schedule": "cosine"},
+        {"schedule": "multistep"},
+        {"schedule": "constant"},
+        {"weight_decay": 0.1},
+        {"augment": False},
+        {"seed": 5},
+        {"batch_size": 24},
+        {"limit": 64},
+        {"model": "plain8"},
+    ],
+    ids=str,
+)
 def test_every_setting_has_an_effect(tmp_path, change):
     assert bits(trained(tmp_path, "a", epochs=1)) != bits(trained(tmp_path, "b", **{"epochs": 1, **change}))
 
@@ -110,6 +133,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_leaves_the_checkpoint(back
     def poison(run, pictures):
         if run.step == 4:
             run.model.conv1.weight.data[0, 0, 0, 0] = math.nan
+
     at = r"4 \(epoch 2, batch 2" if backend.device == "cpu" else r"6 \(epoch 2, batch 4"
     with pytest.raises(GraphError, match=rf"nan at step {at}, learning rate .*--lr"):
         run.go(on_step=poison)
@@ -150,6 +174,7 @@ def test_dropout_state_is_part_of_a_checkpoint(tmp_path, monkeypatch):
 
     def with_dropout(name, *, rng, **options):
         return Sequential(create(name, rng=rng, **options), Dropout(0.2, rng=rng))
+
     create = models.create
     monkeypatch.setattr(models, "create", with_dropout)
     whole = trained(tmp_path, "whole")
@@ -163,8 +188,9 @@ def test_dropout_state_is_part_of_a_checkpoint(tmp_path, monkeypatch):
 def test_float32_stays_float32_through_training(tmp_path):
     run = trained(tmp_path, epochs=1)
     arrays = {**run.model.state_dict(), **run.optimizer.state_dict()}
-    assert {a.dtype for name, a in arrays.items() if np.asarray(a).dtype.kind == "f"
-            and not name.startswith("group.")} == {np.dtype(np.float32)}  # an optimiser's settings are Python's floats
+    assert {
+        a.dtype for name, a in arrays.items() if np.asarray(a).dtype.kind == "f" and not name.startswith("group.")
+    } == {np.dtype(np.float32)}  # an optimiser's settings are Python's floats
 
 
 @pytest.mark.skipif(why_not(models.resnet8()) != "", reason="one process only")
@@ -180,10 +206,12 @@ def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatc
         send(other, order)
         if order[0] == work and run.step >= 3:
             os.kill(other.process.pid, signal.SIGKILL)
+
     monkeypatch.setattr(Other, "send", and_kill)
     assert run.go(on_notice=notices.append)
-    assert notices == ["minires replica 1 was ended by SIGKILL, as Linux does where memory runs out; this process goes on "
-                       "alone"]
+    assert notices == [
+        "minires replica 1 was ended by SIGKILL, as Linux does where memory runs out; this process goes on alone"
+    ]
     assert run.replicas.n == 1
     for a, b in zip(run.history, alone.history, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-3)
@@ -237,8 +265,10 @@ def test_each_epoch_has_all_images_in_an_order_of_its_own():
     assert sorted(first) == sorted(second) == sorted(loader.dataset.labels)
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("digits", ["pad_and_crop 1", "normalise"]), ("cifar10", ["pad_and_crop 4", "flip", "normalise"])])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("digits", ["pad_and_crop 1", "normalise"]), ("cifar10", ["pad_and_crop 4", "flip", "normalise"])],
+)
 def test_digits_move_by_one_pixel_and_are_not_flipped(monkeypatch, name, expected):
     """A flipped 2 is no 2. The border is black, because what is cropped is normalised afterwards."""
     monkeypatch.setattr(loop.data, "pad_and_crop", lambda n: f"pad_and_crop {n}")
@@ -303,6 +333,7 @@ def clocked(tmp_path, monkeypatch):
     def timed(*arguments):
         clock.now += 7
         return step(*arguments)
+
     monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(loop, "save_checkpoint", note)
     monkeypatch.setattr(loop, "train_step", timed)
@@ -314,6 +345,7 @@ def test_only_the_steps_count_as_the_time_of_training(clocked):
 
     def wait(run, _):
         clock.now += 50
+
     run.go(on_step=wait, on_epoch=wait)
     assert [row["seconds"] for row in run.history] == [21, 21]
     assert [row["images_per_second"] for row in run.history] == [pytest.approx(96 / 21)] * 2
@@ -324,6 +356,7 @@ def test_a_long_epoch_is_saved_every_five_minutes(clocked):
 
     def wait(run, images):
         clock.now += 160
+
     run.go(on_step=wait)
     assert saved == [0, 2, 3, 5, 6]
     assert run.saved_step == 6
@@ -341,6 +374,7 @@ def test_a_disk_that_is_full_is_tried_again_after_five_minutes(clocked, monkeypa
         clock.now += 160
         if run.step == 1:
             monkeypatch.setattr(loop, "save_checkpoint", full)
+
     with pytest.raises(OSError, match="full"):
         run.go(on_step=wait, on_notice=lambda text: None)
     assert saved == [0]
@@ -355,6 +389,7 @@ def test_after_a_process_has_ended_the_run_is_saved_at_the_next_step(clocked, mo
         if run.step == 1 and not notices:
             raise ProcessError("minires replica 1 was ended by SIGKILL; take fewer processes")
         return step(*arguments)
+
     monkeypatch.setattr(loop, "train_step", fail_once)
     run.go(on_notice=notices.append)
     assert notices == ["minires replica 1 was ended by SIGKILL; this process goes on alone"]
@@ -371,6 +406,7 @@ def test_a_save_that_is_interrupted_is_not_begun_again(clocked, monkeypatch):
 
     def then(run, images):
         monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+
     with pytest.raises(KeyboardInterrupt):
         run.go(on_step=then)
     assert tried == [3]
@@ -429,10 +465,13 @@ def test_a_setting_that_is_given_now_is_to_blame_and_not_the_checkpoint(tmp_path
 
     def refuse(*arguments):
         raise OptionError("there is no such data set")
+
     monkeypatch.setattr(loop.data, "load", refuse)
     with pytest.raises(OptionError, match=r"^there is no such data set$"):
         Run.resume(run.folder, {"data": "elsewhere"})
-    with pytest.raises(CheckpointError, match="no checkpoint that a run can go on from: there is no such data set") as kept:
+    with pytest.raises(
+        CheckpointError, match="no checkpoint that a run can go on from: there is no such data set"
+    ) as kept:
         Run.resume(run.folder)
     Hold(run.folder).release()  # what was refused holds nothing, though its traceback is kept
     assert kept

@@ -71,15 +71,24 @@ def test_a_checkpoint_without_a_size_is_of_224(here):
     resumed.close()
 
 
-@pytest.mark.parametrize(("flags", "message"), [
-    (["--size", "-1"], "size must be at least 0, got -1"),
-    (["--size", "10001"], "size must be at most 10000, got 10001"),
-    (["--dataset", "digits", "--size", "64"], "the pictures of digits have 8×8 pixels; a size (64) is for folders of pictures"),
-    (["--dataset", "CIFAR10", "--size", "64"], "the pictures of cifar10 have 32×32 pixels; a size (64)"),
-    (["--dataset", "photos", "--batch-size", "65"], "batch_size must lie within 1 and the 16 pictures of photos, got 65"),
-    (["--model", "resnet18", "--limit", "1"], "resnet18 cannot train on one image of (1, 8, 8) at a time"),
-    (["--dataset", "photos", "--model", "ResNet21"], "there is no model 'ResNet21'; did you mean resnet"),
-])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--size", "-1"], "size must be at least 0, got -1"),
+        (["--size", "10001"], "size must be at most 10000, got 10001"),
+        (
+            ["--dataset", "digits", "--size", "64"],
+            "the pictures of digits have 8×8 pixels; a size (64) is for folders of pictures",
+        ),
+        (["--dataset", "CIFAR10", "--size", "64"], "the pictures of cifar10 have 32×32 pixels; a size (64)"),
+        (
+            ["--dataset", "photos", "--batch-size", "65"],
+            "batch_size must lie within 1 and the 16 pictures of photos, got 65",
+        ),
+        (["--model", "resnet18", "--limit", "1"], "resnet18 cannot train on one image of (1, 8, 8) at a time"),
+        (["--dataset", "photos", "--model", "ResNet21"], "there is no model 'ResNet21'; did you mean resnet"),
+    ],
+)
 def test_a_mistake_costs_one_line_and_leaves_no_folder(here, capsys, flags, message):
     assert main(flags) == 2
     err = capsys.readouterr().err
@@ -148,8 +157,10 @@ def test_an_image_that_breaks_off_later_costs_no_step_and_the_way_on_is_shown(he
 def test_a_single_class_is_remarked(here, capsys):
     paint(here / "one", "red")
     assert main(["--dataset", "one", *QUICK]) == 0
-    assert capsys.readouterr().err == ("minires.train: all images for training are of one class, 'red': there is nothing to "
-                                       "tell apart, and an accuracy of 100% means nothing\n")
+    assert capsys.readouterr().err == (
+        "minires.train: all images for training are of one class, 'red': there is nothing to "
+        "tell apart, and an accuracy of 100% means nothing\n"
+    )
     assert main(["--dataset", "photos", *QUICK]) == 0
     assert capsys.readouterr().err == ""
 
@@ -196,8 +207,9 @@ def test_there_is_one_limit_of_processes():
 
 def test_more_processes_than_images_in_a_batch_are_refused_at_the_start(here, capsys):
     assert main([*QUICK[:4], "--limit", "64", "--batch-size", "8", "--processes", "9"]) == 2
-    assert capsys.readouterr().err == ("minires.train: processes must be at most the batch_size, 8, because each takes an "
-                                       "image or more, got 9\n")
+    assert capsys.readouterr().err == (
+        "minires.train: processes must be at most the batch_size, 8, because each takes an image or more, got 9\n"
+    )
     assert not (here / "runs").exists()
 
 
@@ -212,10 +224,29 @@ def test_a_single_image_is_no_reason_for_a_larger_batch(capsys):
 
 def test_a_run_that_diverges_is_one_line(tmp_path):
     """What NumPy remarks on the way, in each process, says neither what nor where."""
-    found = subprocess.run([sys.executable, "-m", "minires.train", "--model", "resnet8", "--limit", "256", "--lr", "1e38",
-                            "--processes", "2"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "minires.train",
+            "--model",
+            "resnet8",
+            "--limit",
+            "256",
+            "--lr",
+            "1e38",
+            "--processes",
+            "2",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert found.returncode == 2
-    assert re.fullmatch(r"minires\.train: .* at step 1 \(epoch 1, .*; try a smaller --lr, with another --out\n", found.stderr)
+    assert re.fullmatch(
+        r"minires\.train: .* at step 1 \(epoch 1, .*; try a smaller --lr, with another --out\n", found.stderr
+    )
 
 
 def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(here, capsys):
@@ -229,4 +260,6 @@ def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(here, capsys):
 def test_help_says_when_processes_pay(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert "faster where as many cores are idle, on a busy machine slower than 1" in " ".join(capsys.readouterr().out.split())
+    assert "faster where as many cores are idle, on a busy machine slower than 1" in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -38,6 +38,7 @@ def bars(monkeypatch):
 
         def write(self, text):
             self.lines.append(text)
+
     monkeypatch.setattr(show, "need", lambda *arguments, **settings: SimpleNamespace(tqdm=Bar))
     return made
 
@@ -45,7 +46,9 @@ def bars(monkeypatch):
 def test_the_heading_says_what_is_trained_on_what(tmp_path, bars, capsys):
     history = run(Config(**{**SMALL, "limit": 400}, out=str(tmp_path / "run")))
     out = capsys.readouterr().out
-    assert out == (f"resnet8 on digits: 400 images of 1×8×8, 360 for the test\n2 epochs of 25 steps -> {tmp_path / 'run'}\n")
+    assert out == (
+        f"resnet8 on digits: 400 images of 1×8×8, 360 for the test\n2 epochs of 25 steps -> {tmp_path / 'run'}\n"
+    )
     assert len(history) == 2
     (bar,) = bars
     assert (bar.settings["total"], bar.settings["initial"], bar.images) == (800, 0, 800)
@@ -80,6 +83,7 @@ def test_notices_go_where_the_caller_wants_them(tmp_path, bars, monkeypatch):
 def test_a_run_that_cannot_be_shown_leaves_no_folder_and_no_lock(tmp_path, monkeypatch):
     def fail(*arguments, **settings):
         raise ImportError("no tqdm")
+
     monkeypatch.setattr(show, "need", fail)
     with pytest.raises(ImportError, match="no tqdm") as kept:  # whose traceback keeps the run alive
         run(Config(**SMALL, out=str(tmp_path / "run")))

@@ -40,30 +40,33 @@ def test_it_ends_with_the_accuracy_and_the_files(tmp_path, capsys):
         assert (tmp_path / "run" / name).stat().st_size > 0
 
 
-@pytest.mark.parametrize(("flags", "message"), [
-    (["--model", "resnet21"], "did you mean resnet"),
-    (["--batch-size", "100000"], "batch"),
-    (["--batch-size", "0"], "batch_size must be at least 1"),
-    (["--epochs", "-1"], "epochs must be at least 0, got -1"),
-    (["--epochs", "9999999999999"], "epochs must be at most 1000000, got 9999999999999"),
-    (["--lr", "-1"], "lr must be at least 0, got -1.0"),
-    (["--lr", "nan"], "lr must be a finite number, got nan"),
-    (["--lr", "inf"], "lr must be a finite number, got inf"),
-    (["--weight-decay", "-1"], "weight_decay must be at least 0"),
-    (["--weight-decay", "inf"], "weight_decay must be a finite number, got inf"),
-    (["--seed", "-1"], "seed must be at least 0, got -1"),
-    (["--limit", "-1"], "limit must be at least 0, got -1"),
-    (["--threads", "100000"], "threads must be at most 1024, got 100000"),
-    (["--processes", "1000"], "processes must be at most 256, got 1000"),
-    (["--device", "cpu:0"], "device must be 'cpu', 'cuda' or 'cuda:N', got 'cpu:0'"),
-    (["--batch-size", "1", "--model", "resnet18"], "cannot train on one image of (1, 8, 8) at a time"),
-    (["--out", "x" * 300], "File name too long"),
-    (["--dataset", "no/such/folder"], "no/such/folder"),
-    (["--dataset", "cifar10", "--data", "no/such/folder"], "no/such/folder"),
-    (["--device", "gpu"], "device must be"),
-    (["--resume"], "no run to resume"),
-    (["--resume", "--out", "nowhere"], "no run to resume in nowhere"),
-])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--model", "resnet21"], "did you mean resnet"),
+        (["--batch-size", "100000"], "batch"),
+        (["--batch-size", "0"], "batch_size must be at least 1"),
+        (["--epochs", "-1"], "epochs must be at least 0, got -1"),
+        (["--epochs", "9999999999999"], "epochs must be at most 1000000, got 9999999999999"),
+        (["--lr", "-1"], "lr must be at least 0, got -1.0"),
+        (["--lr", "nan"], "lr must be a finite number, got nan"),
+        (["--lr", "inf"], "lr must be a finite number, got inf"),
+        (["--weight-decay", "-1"], "weight_decay must be at least 0"),
+        (["--weight-decay", "inf"], "weight_decay must be a finite number, got inf"),
+        (["--seed", "-1"], "seed must be at least 0, got -1"),
+        (["--limit", "-1"], "limit must be at least 0, got -1"),
+        (["--threads", "100000"], "threads must be at most 1024, got 100000"),
+        (["--processes", "1000"], "processes must be at most 256, got 1000"),
+        (["--device", "cpu:0"], "device must be 'cpu', 'cuda' or 'cuda:N', got 'cpu:0'"),
+        (["--batch-size", "1", "--model", "resnet18"], "cannot train on one image of (1, 8, 8) at a time"),
+        (["--out", "x" * 300], "File name too long"),
+        (["--dataset", "no/such/folder"], "no/such/folder"),
+        (["--dataset", "cifar10", "--data", "no/such/folder"], "no/such/folder"),
+        (["--device", "gpu"], "device must be"),
+        (["--resume"], "no run to resume"),
+        (["--resume", "--out", "nowhere"], "no run to resume in nowhere"),
+    ],
+)
 def test_a_mistake_costs_one_line_and_exit_status_2(tmp_path, monkeypatch, capsys, flags, message):
     monkeypatch.chdir(tmp_path)
     assert main(flags) == 2
@@ -74,16 +77,19 @@ def test_a_mistake_costs_one_line_and_exit_status_2(tmp_path, monkeypatch, capsy
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("flags", "message"), [
-    (["--out", ""], "argument --out: it is empty; leave the flag out to have the default"),
-    (["--dataset", ""], "argument --dataset: it is empty"),
-    (["--device", ""], "argument --device: it is empty"),
-    (["--lr", "fast"], "argument --lr: invalid float value: 'fast'"),
-    (["--epochs", "1.5"], "argument --epochs: invalid int value: '1.5'"),
-    (["--schedule", "step"], "argument --schedule: invalid choice: 'step'"),
-    (["--wieght-decay", "1"], "unrecognized arguments: --wieght-decay 1; did you mean --weight-decay?"),
-    (["digits"], "unrecognized arguments: digits"),
-])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--out", ""], "argument --out: it is empty; leave the flag out to have the default"),
+        (["--dataset", ""], "argument --dataset: it is empty"),
+        (["--device", ""], "argument --device: it is empty"),
+        (["--lr", "fast"], "argument --lr: invalid float value: 'fast'"),
+        (["--epochs", "1.5"], "argument --epochs: invalid int value: '1.5'"),
+        (["--schedule", "step"], "argument --schedule: invalid choice: 'step'"),
+        (["--wieght-decay", "1"], "unrecognized arguments: --wieght-decay 1; did you mean --weight-decay?"),
+        (["digits"], "unrecognized arguments: digits"),
+    ],
+)
 def test_a_slip_in_a_flag_costs_one_line_and_exit_status_2(capsys, flags, message):
     with pytest.raises(SystemExit) as ended:
         main(flags)
@@ -95,9 +101,13 @@ def test_a_slip_in_a_flag_costs_one_line_and_exit_status_2(capsys, flags, messag
 
 
 @pytest.mark.parametrize("place", GPUS)
-@pytest.mark.parametrize(("flags", "message"), [(["--device", "cuda:9"], "numbered from 0"), (["--processes", "2"], "use one process")])
+@pytest.mark.parametrize(
+    ("flags", "message"), [(["--device", "cuda:9"], "numbered from 0"), (["--processes", "2"], "use one process")]
+)
 def test_a_mistake_costs_one_line_on_a_gpu_too(place, monkeypatch, tmp_path, capsys, flags, message):
-    test_a_mistake_costs_one_line_and_exit_status_2(tmp_path, monkeypatch, capsys, ["--device", place.device, *flags], message)
+    test_a_mistake_costs_one_line_and_exit_status_2(
+        tmp_path, monkeypatch, capsys, ["--device", place.device, *flags], message
+    )
 
 
 def test_the_number_of_threads_is_set(tmp_path):
@@ -118,8 +128,19 @@ def test_zero_epochs_save_the_untrained_network(tmp_path, capsys):
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, number):
-    command = [sys.executable, "-m", "minires.train", "--model", "resnet8", "--epochs", "500", "--limit", "256",
-               "--out", "run"]
+    command = [
+        sys.executable,
+        "-m",
+        "minires.train",
+        "--model",
+        "resnet8",
+        "--epochs",
+        "500",
+        "--limit",
+        "256",
+        "--out",
+        "run",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "run" / "log.csv").exists() and time.monotonic() < deadline:
@@ -132,8 +153,13 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, number):
     assert out.splitlines()[-1] == ("stopped and saved; go on with: python -m minires.train --resume --out run")
 
     before = (tmp_path / "run" / "checkpoint.safetensors").stat().st_mtime_ns
-    process = subprocess.Popen([sys.executable, "-m", "minires.train", "--resume", "--out", "run"], cwd=tmp_path,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minires.train", "--resume", "--out", "run"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while (tmp_path / "run" / "checkpoint.safetensors").stat().st_mtime_ns == before and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
@@ -186,6 +212,7 @@ def test_a_stop_during_the_evaluation_does_not_wait_for_its_end_and_resumes_to_t
     def stop():  # after each of the two steps no, in the evaluation yes
         asked.append(run.step)
         return len(asked) > 2
+
     monkeypatch.setattr(run.replicas, "predict", lambda images: pytest.fail("it evaluates"))
     assert not run.go(stop=stop)
     assert (run.epoch, run.batch, run.history) == (0, 2, [])
@@ -206,8 +233,13 @@ def test_an_output_that_cannot_be_written_stops_the_run_saved(tmp_path, output):
     else:
         reader, writer = os.pipe()
         take = os.fdopen(reader)
-    process = subprocess.Popen([sys.executable, "-m", "minires.train", *QUICK[:2], "--epochs", "500", "--limit", "64",
-                                "--out", "run"], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minires.train", *QUICK[:2], "--epochs", "500", "--limit", "64", "--out", "run"],
+        cwd=tmp_path,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     os.close(writer)
     if take:
         for _ in range(2):
@@ -231,10 +263,28 @@ def test_bar_and_lines_fit_80_columns(tmp_path):
     import pty
     import struct
     import termios
+
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    process = subprocess.Popen([sys.executable, "-m", "minires.train", "--model", "resnet8", "--epochs", "2", "--out",
-                                "run", "--processes", "1"], cwd=tmp_path, stdout=theirs, stderr=theirs, text=True)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "minires.train",
+            "--model",
+            "resnet8",
+            "--epochs",
+            "2",
+            "--out",
+            "run",
+            "--processes",
+            "1",
+        ],
+        cwd=tmp_path,
+        stdout=theirs,
+        stderr=theirs,
+        text=True,
+    )
     os.close(theirs)
     shown = b""
     while True:
@@ -251,7 +301,9 @@ def test_bar_and_lines_fit_80_columns(tmp_path):
     bars = [line for line in lines if "loss" in line and "|" in line]
     assert bars, text
     for bar in bars:
-        assert re.fullmatch(r"epoch \d/2: +\d+%\|.{10,}\| \d\d:\d\d<\d\d:\d\d +[\d.?]+img/s, loss \d\.\d{3}, acc \d+%", bar), bar
+        assert re.fullmatch(
+            r"epoch \d/2: +\d+%\|.{10,}\| \d\d:\d\d<\d\d:\d\d +[\d.?]+img/s, loss \d\.\d{3}, acc \d+%", bar
+        ), bar
 
 
 def test_help_and_models_fit_80_columns(monkeypatch, capsys):
@@ -267,16 +319,38 @@ def test_help_and_models_fit_80_columns(monkeypatch, capsys):
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_console_without_the_letters_of_a_folder_loses_nothing(tmp_path, encoding):
     from PIL import Image
+
     for name in ("가", "∂"):
         (tmp_path / "그림" / name).mkdir(parents=True)
         for i in range(5):
             Image.new("RGB", (8, 8), (i, i, 40 * i)).save(tmp_path / "그림" / name / f"{i}.png")
-    found = subprocess.run([sys.executable, "-m", "minires.train", "--model", "resnet8", "--dataset", "그림", "--epochs", "1",
-                            "--batch-size", "2", "--limit", "4"], cwd=tmp_path, capture_output=True, timeout=100,
-                           env={**os.environ, "PYTHONIOENCODING": encoding})
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "minires.train",
+            "--model",
+            "resnet8",
+            "--dataset",
+            "그림",
+            "--epochs",
+            "1",
+            "--batch-size",
+            "2",
+            "--limit",
+            "4",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=100,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
     assert found.returncode == 0, found.stderr
     assert b"runs/??-resnet8" in found.stdout
-    assert load_checkpoint(tmp_path / "runs" / "그림-resnet8" / "checkpoint.safetensors")[1]["dataset"]["classes"] == ["∂", "가"]
+    assert load_checkpoint(tmp_path / "runs" / "그림-resnet8" / "checkpoint.safetensors")[1]["dataset"]["classes"] == [
+        "∂",
+        "가",
+    ]
 
 
 def test_resume_takes_the_newest_run_that_is_not_finished_and_says_so_of_others(tmp_path, monkeypatch, capsys):
@@ -288,8 +362,10 @@ def test_resume_takes_the_newest_run_that_is_not_finished_and_says_so_of_others(
     assert main(["--resume"]) == 0
     assert "-> runs/stopped\n" in capsys.readouterr().out
     assert main(["--resume"]) == 2
-    assert "all runs in runs/ are finished, runs/stopped as the last; only one with --schedule constant can be made " \
+    assert (
+        "all runs in runs/ are finished, runs/stopped as the last; only one with --schedule constant can be made "
         "longer" in capsys.readouterr().err
+    )
     assert main([*QUICK, "--schedule", "constant", "--out", "runs/steady"]) == 0
     assert main(["--resume"]) == 2
     assert "to make runs/steady longer: --resume --out runs/steady --epochs N" in capsys.readouterr().err
@@ -323,8 +399,11 @@ def test_a_run_of_constant_rate_can_be_made_longer_and_is_then_as_if_it_had_alwa
 def test_a_schedule_over_the_whole_run_cannot_be_made_longer_and_the_way_is_shown(tmp_path, schedule):
     run = Run.start(Config(model="resnet8", epochs=1, limit=64, schedule=schedule, out=str(tmp_path / "run")))
     run.go()
-    with pytest.raises(OptionError, match=rf"{schedule} spreads the learning rate over all --epochs, which were 1 at the "
-                       "start, .* start a new run with --epochs 4, or with --schedule constant"):
+    with pytest.raises(
+        OptionError,
+        match=rf"{schedule} spreads the learning rate over all --epochs, which were 1 at the "
+        "start, .* start a new run with --epochs 4, or with --schedule constant",
+    ):
         Run.resume(run.folder, {"epochs": 4})
 
 
@@ -359,6 +438,7 @@ def test_only_a_loss_that_is_not_finite_advises_a_smaller_rate(tmp_path, monkeyp
 
     def fault(*args):
         raise GraphError("something else")
+
     monkeypatch.setattr(run.optimizer, "step", fault)
     with pytest.raises(GraphError, match=r"^something else$"):
         run.go()
@@ -383,12 +463,19 @@ def test_runs_killed_at_any_moment_resume_to_the_same_bits(tmp_path, kills):
     whole = load_checkpoint(tmp_path / "whole" / "checkpoint.safetensors")
     log = tmp_path / "run" / "log.csv"
     for number in range(kills):
-        process = subprocess.Popen([*command, "--resume", "--out", "run"] if log.exists() else [*command, *flags, "--out", "run"],
-                                   cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*command, "--resume", "--out", "run"] if log.exists() else [*command, *flags, "--out", "run"],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         before = log.stat().st_mtime_ns if log.exists() else None
         deadline = time.monotonic() + 30
-        while process.poll() is None and time.monotonic() < deadline and \
-                (not log.exists() or log.stat().st_mtime_ns == before):
+        while (
+            process.poll() is None
+            and time.monotonic() < deadline
+            and (not log.exists() or log.stat().st_mtime_ns == before)
+        ):
             time.sleep(0.01)
         time.sleep(0.003 * number)
         process.kill()
@@ -398,4 +485,8 @@ def test_runs_killed_at_any_moment_resume_to_the_same_bits(tmp_path, kills):
     for section, arrays in whole[0].items():
         for name, array in arrays.items():
             assert resumed[0][section][name].tobytes() == array.tobytes()
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.safetensors", "curves.png", "log.csv"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checkpoint.safetensors",
+        "curves.png",
+        "log.csv",
+    ]

@@ -21,8 +21,20 @@ ROOT = HERE.parents[1]
 def said(tmp_path_factory):
     """{path: {line: what mypy says there}} of minires, user.py and wrong.py: one run, because it takes seconds."""
     cache = tmp_path_factory.mktemp("mypy")
-    command = [sys.executable, "-m", "mypy", "--config-file", ROOT / "setup.cfg", "--cache-dir", cache,
-               "--hide-error-context", "--no-error-summary", ROOT / "minires", HERE / "user.py", HERE / "wrong.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        ROOT / "setup.cfg",
+        "--cache-dir",
+        cache,
+        "--hide-error-context",
+        "--no-error-summary",
+        ROOT / "minires",
+        HERE / "user.py",
+        HERE / "wrong.py",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert not done.stderr
     found = {}
@@ -38,16 +50,23 @@ def test_mypy_accepts_minires_and_what_a_user_writes(said):
 
 def test_mypy_finds_every_wrong_line_and_says_why(said):
     found = said[HERE / "wrong.py"]
-    wanted = {number: line.rsplit("  # ", 1)[1]
-              for number, line in enumerate((HERE / "wrong.py").read_text(encoding="utf-8").splitlines(), 1) if "  # " in line}
+    wanted = {
+        number: line.rsplit("  # ", 1)[1]
+        for number, line in enumerate((HERE / "wrong.py").read_text(encoding="utf-8").splitlines(), 1)
+        if "  # " in line
+    }
     assert len(wanted) > 60
-    assert [(number, words) for number, words in wanted.items() if not any(words in text for text in found.get(number, []))] == []
+    assert [
+        (number, words) for number, words in wanted.items() if not any(words in text for text in found.get(number, []))
+    ] == []
     assert sorted(found) == sorted(wanted)
 
 
 def test_a_checker_sees_the_rooms_that_minires_opens_when_asked():
     tree = ast.parse((ROOT / "minires" / "__init__.py").read_text(encoding="utf-8"))
-    block = next(node for node in tree.body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
+    block = next(
+        node for node in tree.body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    )
     seen = {alias.name for node in block.body for alias in node.names}
     assert seen == set(minires.__dir__()) - set(minires.__all__)
 

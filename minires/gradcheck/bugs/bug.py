@@ -23,9 +23,11 @@ class Bug:
 
 def bug(op, name, hint):
     """Put the decorated function (Call) -> gradients into the catalogue."""
+
     def enter(gradients):
         catalogue.append(Bug(op, name, hint, gradients))
         return gradients
+
     return enter
 
 
@@ -86,5 +88,7 @@ def planted(bug, raw=None):
                 return bug.gradients(Call(bug.op, arrays, static, dy, state))
             except Exception as error:
                 raise BrokenBugError(f"{bug.op}: {bug.name}: {error!r}") from error
+
         return y, backward
+
     return function

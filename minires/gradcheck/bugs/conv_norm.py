@@ -37,6 +37,7 @@ def rows(x):
 
 def in_training(name, hint, **missing):
     """A bug of the training formula, which misses what missing[argument](Pixels) gives."""
+
     @bug("conv_norm", name, hint)
     def _(call):
         if not call.setting("training"):
@@ -62,22 +63,43 @@ def scale(call):
     return Pixels(call).s if call.setting("training") else 1 / np.sqrt(call.static["running_var"] + call.setting("eps"))
 
 
-in_training("scatter matrix missing in dw", "your dw misses −b·W·S: the batch variance depends on w too",
-            w=lambda p: p.b[:, None] * (p.W @ p.centred.T @ p.centred))
-in_training("mean missing in dw", "your dw misses −c·m·⟨x⟩ᵀ: the batch mean depends on w too",
-            w=lambda p: np.outer(p.c, p.m * p.mean_x))
-in_training("scatter matrix not centred", "your dw takes Σ x·xᵀ for S: take the mean off x first",
-            w=lambda p: -p.b[:, None] * (p.W @ np.outer(p.mean_x, p.m * p.mean_x)))
-in_training("variance missing in dx", "your dx misses −Wᵀ·b·W·(x − ⟨x⟩): the batch variance depends on x too",
-            x=lambda p: p.centred @ (p.W.T @ (p.b[:, None] * p.W)))
-in_training("mean missing in dx", "your dx misses −Wᵀ·c: the batch mean depends on x too",
-            x=lambda p: np.broadcast_to(p.c @ p.W, p.centred.shape))
-in_training("x not centred in dx", "your dx has x for x − ⟨x⟩ in −Wᵀ·b·W·(x − ⟨x⟩): take the mean off first",
-            x=lambda p: np.broadcast_to(-p.mean_x @ (p.W.T @ (p.b[:, None] * p.W)), p.centred.shape))
+in_training(
+    "scatter matrix missing in dw",
+    "your dw misses −b·W·S: the batch variance depends on w too",
+    w=lambda p: p.b[:, None] * (p.W @ p.centred.T @ p.centred),
+)
+in_training(
+    "mean missing in dw",
+    "your dw misses −c·m·⟨x⟩ᵀ: the batch mean depends on w too",
+    w=lambda p: np.outer(p.c, p.m * p.mean_x),
+)
+in_training(
+    "scatter matrix not centred",
+    "your dw takes Σ x·xᵀ for S: take the mean off x first",
+    w=lambda p: -p.b[:, None] * (p.W @ np.outer(p.mean_x, p.m * p.mean_x)),
+)
+in_training(
+    "variance missing in dx",
+    "your dx misses −Wᵀ·b·W·(x − ⟨x⟩): the batch variance depends on x too",
+    x=lambda p: p.centred @ (p.W.T @ (p.b[:, None] * p.W)),
+)
+in_training(
+    "mean missing in dx",
+    "your dx misses −Wᵀ·c: the batch mean depends on x too",
+    x=lambda p: np.broadcast_to(p.c @ p.W, p.centred.shape),
+)
+in_training(
+    "x not centred in dx",
+    "your dx has x for x − ⟨x⟩ in −Wᵀ·b·W·(x − ⟨x⟩): take the mean off first",
+    x=lambda p: np.broadcast_to(-p.mean_x @ (p.W.T @ (p.b[:, None] * p.W)), p.centred.shape),
+)
 
 
-@bug("conv_norm", "statistics taken for constants",
-     "your gradients take mean and variance for constants: in training they depend on x and w")
+@bug(
+    "conv_norm",
+    "statistics taken for constants",
+    "your gradients take mean and variance for constants: in training they depend on x and w",
+)
 def _(call):
     if not call.setting("training"):
         return call.right
@@ -86,12 +108,18 @@ def _(call):
 
 
 bug("conv_norm", "γ·s forgotten in dw", "your dw is that of the convolution alone: it has the factor γ·s")(
-    lambda call: call.but(w=call.right[1] / each(call.arrays[2] * scale(call))))
+    lambda call: call.but(w=call.right[1] / each(call.arrays[2] * scale(call)))
+)
 bug("conv_norm", "s forgotten in dx", "your dx misses the factor s = 1/√(σ² + ε)")(
-    lambda call: call.right if call.setting("training") else call.but(
-        x=call.again(*call.arrays[:2], call.arrays[2] / scale(call), call.arrays[3])[0]))
+    lambda call: (
+        call.right
+        if call.setting("training")
+        else call.but(x=call.again(*call.arrays[:2], call.arrays[2] / scale(call), call.arrays[3])[0])
+    )
+)
 bug("conv_norm", "dγ not divided by σ", "your dγ misses the factor s = 1/√(σ² + ε)")(
-    lambda call: call.but(weight=call.right[2] / scale(call)))
+    lambda call: call.but(weight=call.right[2] / scale(call))
+)
 
 
 @bug("conv_norm", "dγ not centred", "your dγ is s·Σ w·G: take μ·Σ dy off first")
@@ -101,4 +129,5 @@ def _(call):
 
 
 bug("conv_norm", "mask of the ReLU forgotten", "your backward lets dy through where the ReLU behind gave 0")(
-    lambda call: call.again(relu=False))
+    lambda call: call.again(relu=False)
+)

@@ -33,6 +33,8 @@ def run_mutation_test(names=(), *, seed=0, quiet=False):
     for bug in survivors:
         print(f"SURVIVED {bug.op}: {bug.name} ({bug.hint})")
     killed = count - len(survivors)
-    print(f"{killed} of {count} planted bugs killed ({100 * killed / max(count, 1):.3g} %) "
-          f"in {time.perf_counter() - started:.1f} s")
+    print(
+        f"{killed} of {count} planted bugs killed ({100 * killed / max(count, 1):.3g} %) "
+        f"in {time.perf_counter() - started:.1f} s"
+    )
     return killed >= REQUIRED * count

@@ -46,8 +46,9 @@ def _(call):
     return assigned(call, lambda index, out: call.dy[out] * (tap[out] == index))
 
 
-@bug("max_pool2d", "to all of several equal ones",
-     "your dx goes to all of several equal elements: it goes to the first")
+@bug(
+    "max_pool2d", "to all of several equal ones", "your dx goes to all of several equal elements: it goes to the first"
+)
 def _(call):
     dx = np.zeros_like(call.arrays[0])
     for _, out, src, is_greatest in greatest(call):
@@ -55,8 +56,11 @@ def _(call):
     return dx
 
 
-@bug("max_pool2d", "to the last of equal ones",
-     "your dx goes to the last of several equal elements: it goes to the first")
+@bug(
+    "max_pool2d",
+    "to the last of equal ones",
+    "your dx goes to the last of several equal elements: it goes to the first",
+)
 def _(call):
     tap = np.full(call.dy.shape, -1)
     for index, out, _, is_greatest in greatest(call):
@@ -65,26 +69,38 @@ def _(call):
 
 
 bug("max_pool2d", "spread evenly", "your dx is average pooling's: all of dy goes to the greatest element")(
-    lambda call: avg_pool_dx(call.dy, window(call)))
+    lambda call: avg_pool_dx(call.dy, window(call))
+)
 bug("max_pool2d", "kernel size for the stride", "your dx lays windows side by side: window oh begins at oh·stride")(
-    lambda call: max_pool_dx(call.dy, winners(call), window(call, SH="KH", SW="KW")))
+    lambda call: max_pool_dx(call.dy, winners(call), window(call, SH="KH", SW="KW"))
+)
 bug("max_pool2d", "strides exchanged", "your dx has the strides of rows and columns exchanged")(
-    lambda call: max_pool_dx(call.dy, winners(call), window(call, SH="SW", SW="SH")))
+    lambda call: max_pool_dx(call.dy, winners(call), window(call, SH="SW", SW="SH"))
+)
 bug("max_pool2d", "padding not cut off", "your dx is shifted by the padding: window oh begins at oh·stride − padding")(
-    lambda call: max_pool_dx(call.dy, winners(call), window(call, PH=0, PW=0)))
+    lambda call: max_pool_dx(call.dy, winners(call), window(call, PH=0, PW=0))
+)
 bug("max_pool2d", "dilation forgotten", "your dx ignores dilation: tap kh of window oh is row oh·stride + kh·dilation")(
-    lambda call: max_pool_dx(call.dy, winners(call), window(call, DH=1, DW=1)))
-bug("max_pool2d", "last windows of ceil_mode forgotten",
-    "your dx leaves out the windows that reach over the end: with ceil_mode they count, too")(
-    lambda call: call.again(dy=whole_windows(call)))
+    lambda call: max_pool_dx(call.dy, winners(call), window(call, DH=1, DW=1))
+)
+bug(
+    "max_pool2d",
+    "last windows of ceil_mode forgotten",
+    "your dx leaves out the windows that reach over the end: with ceil_mode they count, too",
+)(lambda call: call.again(dy=whole_windows(call)))
 bug("max_pool2d", "upstream forgotten", "your dx is the mask of the winners itself: multiply by dy")(
-    lambda call: call.again(dy=np.ones_like(call.dy)))
+    lambda call: call.again(dy=np.ones_like(call.dy))
+)
 bug("max_pool2d", "to the least", "your dx goes to the least element of each window: argmax, not argmin")(
-    lambda call: call.again(-call.arrays[0]))
+    lambda call: call.again(-call.arrays[0])
+)
 
 
-@bug("max_pool2d", "place counted by KH",
-     "your dx takes the winner's place for divmod(place, KH): a row of the window has KW")
+@bug(
+    "max_pool2d",
+    "place counted by KH",
+    "your dx takes the winner's place for divmod(place, KH): a row of the window has KW",
+)
 def _(call):
     win = window(call)
     kh, kw = np.divmod(winners(call), win.KH)
@@ -101,8 +117,8 @@ def whole_windows(call):
     """dy without that of the windows which reach over the end of the padded picture."""
     win = window(call)
     dy = call.dy.copy()
-    dy[:, :, (win.H + 2 * win.PH - win.DH * (win.KH - 1) - 1) // win.SH + 1:] = 0
-    dy[:, :, :, (win.W + 2 * win.PW - win.DW * (win.KW - 1) - 1) // win.SW + 1:] = 0
+    dy[:, :, (win.H + 2 * win.PH - win.DH * (win.KH - 1) - 1) // win.SH + 1 :] = 0
+    dy[:, :, :, (win.W + 2 * win.PW - win.DW * (win.KW - 1) - 1) // win.SW + 1 :] = 0
     return dy
 
 
@@ -123,32 +139,47 @@ def pixels(call):
 
 
 bug("avg_pool2d", "assigned, not added", "your dx keeps one share where windows overlap: add (+=), do not assign")(
-    lambda call: assigned(call, lambda index, out: (call.dy / counts(call, call.setting("count_include_pad")))[out]))
+    lambda call: assigned(call, lambda index, out: (call.dy / counts(call, call.setting("count_include_pad")))[out])
+)
 bug("avg_pool2d", "not divided", "your dx misses the factor 1/(KH·KW)")(pixels)
-bug("avg_pool2d", "padding not counted",
-    "your dx divides by the pixels without padding: the mean counts it, divide by KH·KW")(
-    lambda call: call.again(count_include_pad=False))
-bug("avg_pool2d", "padding counted",
-    "your dx counts the padding: without count_include_pad divide by the pixels alone")(
-    lambda call: call.again(count_include_pad=True))
-bug("avg_pool2d", "what lies beyond the padding counted",
-    "your dx divides by KH·KW: what a window of ceil_mode has beyond the padding is not counted")(
-    lambda call: call.again(dy=call.dy * counts(call, True) / area(call)) if call.setting("count_include_pad")
-    else call.right)
-bug("avg_pool2d", "last windows of ceil_mode forgotten",
-    "your dx leaves out the windows that reach over the end: with ceil_mode they count, too")(
-    lambda call: call.again(dy=whole_windows(call)))
+bug(
+    "avg_pool2d",
+    "padding not counted",
+    "your dx divides by the pixels without padding: the mean counts it, divide by KH·KW",
+)(lambda call: call.again(count_include_pad=False))
+bug(
+    "avg_pool2d", "padding counted", "your dx counts the padding: without count_include_pad divide by the pixels alone"
+)(lambda call: call.again(count_include_pad=True))
+bug(
+    "avg_pool2d",
+    "what lies beyond the padding counted",
+    "your dx divides by KH·KW: what a window of ceil_mode has beyond the padding is not counted",
+)(
+    lambda call: (
+        call.again(dy=call.dy * counts(call, True) / area(call)) if call.setting("count_include_pad") else call.right
+    )
+)
+bug(
+    "avg_pool2d",
+    "last windows of ceil_mode forgotten",
+    "your dx leaves out the windows that reach over the end: with ceil_mode they count, too",
+)(lambda call: call.again(dy=whole_windows(call)))
 bug("avg_pool2d", "divided by KH²", "your dx divides by KH·KH: the window may be no square, divide by KH·KW")(
-    lambda call: call.right[0] * (window(call).KW / window(call).KH))
+    lambda call: call.right[0] * (window(call).KW / window(call).KH)
+)
 bug("avg_pool2d", "padding not cut off", "your dx is shifted by the padding: window oh begins at oh·stride − padding")(
-    lambda call: avg_pool_dx(call.dy, window(call, PH=0, PW=0)))
+    lambda call: avg_pool_dx(call.dy, window(call, PH=0, PW=0))
+)
 bug("avg_pool2d", "kernel size for the stride", "your dx lays windows side by side: window oh begins at oh·stride")(
-    lambda call: avg_pool_dx(call.dy, window(call, SH="KH", SW="KW")))
+    lambda call: avg_pool_dx(call.dy, window(call, SH="KH", SW="KW"))
+)
 bug("avg_pool2d", "strides exchanged", "your dx has the strides of rows and columns exchanged")(
-    lambda call: avg_pool_dx(call.dy, window(call, SH="SW", SW="SH")))
+    lambda call: avg_pool_dx(call.dy, window(call, SH="SW", SW="SH"))
+)
 
 
 # Adaptive pooling: cell i takes the rows ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1, which may overlap.
+
 
 def regions(call, stop=lambda i, size, cells: -(-(i + 1) * size // cells)):
     """(i, j, rows, columns) of each cell, in reading order."""
@@ -162,21 +193,29 @@ def adaptive(call, size_of=lambda region: region.shape[2] * region.shape[3], ass
     dx = np.zeros_like(call.arrays[0])
     for i, j, rows, columns in regions(call, **ends):
         region = dx[:, :, rows, columns]
-        share = call.dy[:, :, i:i + 1, j:j + 1] / max(size_of(region), 1)
+        share = call.dy[:, :, i : i + 1, j : j + 1] / max(size_of(region), 1)
         region[...] = share if assign else region + share
     return dx
 
 
 bug("adaptive_avg_pool2d", "not divided", "your dx misses the factor 1/(pixels of the region)")(
-    lambda call: adaptive(call, lambda region: 1))
-bug("adaptive_avg_pool2d", "divided by the rows alone",
-    "your dx divides by the rows of the region: by rows times columns")(
-    lambda call: adaptive(call, lambda region: region.shape[2]))
+    lambda call: adaptive(call, lambda region: 1)
+)
+bug(
+    "adaptive_avg_pool2d",
+    "divided by the rows alone",
+    "your dx divides by the rows of the region: by rows times columns",
+)(lambda call: adaptive(call, lambda region: region.shape[2]))
 bug("adaptive_avg_pool2d", "divided by H·W", "your dx divides by H·W: by the pixels of the cell's own region")(
-    lambda call: adaptive(call, lambda region: call.arrays[0].shape[2] * call.arrays[0].shape[3]))
-bug("adaptive_avg_pool2d", "assigned, not added",
-    "your dx keeps one share where regions overlap: add (+=), do not assign")(
-    lambda call: adaptive(call, assign=True))
-bug("adaptive_avg_pool2d", "end rounded down",
-    "your regions end at ⌊(i+1)·H/OH⌋: they end at ⌈(i+1)·H/OH⌉ and may overlap")(
-    lambda call: adaptive(call, stop=lambda i, size, cells: (i + 1) * size // cells))
+    lambda call: adaptive(call, lambda region: call.arrays[0].shape[2] * call.arrays[0].shape[3])
+)
+bug(
+    "adaptive_avg_pool2d",
+    "assigned, not added",
+    "your dx keeps one share where regions overlap: add (+=), do not assign",
+)(lambda call: adaptive(call, assign=True))
+bug(
+    "adaptive_avg_pool2d",
+    "end rounded down",
+    "your regions end at ⌊(i+1)·H/OH⌋: they end at ⌈(i+1)·H/OH⌉ and may overlap",
+)(lambda call: adaptive(call, stop=lambda i, size, cells: (i + 1) * size // cells))

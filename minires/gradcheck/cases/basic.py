@@ -72,8 +72,9 @@ def _positive(draw, name):
 @cases_for("gelu")
 def _gelu(draw):
     for approximate in ("none", "tanh"):
-        yield Case(f"approximate={approximate}", (draw.normal(*draw.sizes(2, 2, 5), scale=2),),
-                   {"approximate": approximate})
+        yield Case(
+            f"approximate={approximate}", (draw.normal(*draw.sizes(2, 2, 5), scale=2),), {"approximate": approximate}
+        )
 
 
 @cases_for("clip")
@@ -82,8 +83,12 @@ def _clip(draw):
     yield Case("both bounds", (draw.normal(*shape, scale=2),), {"min": -0.5, "max": 0.8})
     yield Case("lower bound only", (draw.normal(*shape),), {"min": 0.1})
     yield Case("upper bound only", (draw.normal(*shape),), {"max": 0.1})
-    yield Case("at the bounds", (np.array([-0.5, 0.75, 0.0, 2.0]),), {"min": -0.5, "max": 0.75},
-               convention=lambda dy: dy * [1, 1, 1, 0])
+    yield Case(
+        "at the bounds",
+        (np.array([-0.5, 0.75, 0.0, 2.0]),),
+        {"min": -0.5, "max": 0.75},
+        convention=lambda dy: dy * [1, 1, 1, 0],
+    )
 
 
 @cases_for("matmul")
@@ -141,8 +146,12 @@ def _reduction(draw, name):
         yield Case("large", (1e8 * x,), {"dim": 1})
     if name in ("amax", "amin"):
         sign = 1 if name == "amax" else -1
-        yield Case("ties", (sign * np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]]),), {"dim": 1},
-                   convention=lambda dy: dy[:, None] * [[0, 1 / 2, 1 / 2], [1 / 3, 1 / 3, 1 / 3]])
+        yield Case(
+            "ties",
+            (sign * np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]]),),
+            {"dim": 1},
+            convention=lambda dy: dy[:, None] * [[0, 1 / 2, 1 / 2], [1 / 3, 1 / 3, 1 / 3]],
+        )
     if name not in ("var", "std"):  # these have no value for one number
         yield Case("one number", (draw.normal(),))
         yield Case("one number, one axis", (draw.normal(1),), {"dim": 0})

@@ -28,10 +28,12 @@ class Case:
 
 def cases_for(*names):
     """Register a generator of Cases, called with a Draw, under each name; with several it is told which one."""
+
     def register(make):
         for name in names:
             _makers[name] = (lambda draw, name=name: make(draw, name)) if len(names) > 1 else make
         return make
+
     return register
 
 
@@ -103,8 +105,10 @@ class Draw:
 
         H ≠ W, and kernel, stride, padding and dilation differ between the axes where their ranges allow.
         """
+
         def two(low, high):
             return self.sizes(2, low, high) if high > low else (low, low)
+
         K = two(*kernel)
         S = two(*stride)
         D = two(*dilation)

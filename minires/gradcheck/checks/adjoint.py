@@ -60,16 +60,24 @@ def random_window(rng, groups=True):
         D = rng.integers(1, 4, 2)
         reach = D * (K - 1) + 1
         if reach[0] <= H + 2 * P[0] and reach[1] <= W + 2 * P[1]:
-            settings = {"stride": tuple(map(int, S)), "padding": tuple(map(int, P)), "dilation": tuple(map(int, D)),
-                        "groups": G}
+            settings = {
+                "stride": tuple(map(int, S)),
+                "padding": tuple(map(int, P)),
+                "dilation": tuple(map(int, D)),
+                "groups": G,
+            }
             return (N, C, int(H), int(W)), (O, C // G, int(K[0]), int(K[1])), settings
 
 
 def adjoint_identities(seed=0, configurations=1000, conv2d=None):
     """Every linear map of the kernels and ops -> list of AdjointCheck. conv2d: a function to be held to it instead."""
     rng = np.random.default_rng([seed, 4])
-    return [*_convolutions(rng, configurations, conv2d or registry["conv2d"].raw), *_columns(rng, configurations),
-            *_pools(rng, configurations), *_ops(seed, max(1, configurations // 50))]
+    return [
+        *_convolutions(rng, configurations, conv2d or registry["conv2d"].raw),
+        *_columns(rng, configurations),
+        *_pools(rng, configurations),
+        *_ops(seed, max(1, configurations // 50)),
+    ]
 
 
 def _convolutions(rng, configurations, conv2d):
@@ -125,10 +133,24 @@ def _pools(rng, configurations):
 
 
 LINEAR = {  # op -> its arguments in which y is linear, the others held fixed
-    "add": ("a", "b"), "sub": ("a", "b"), "mul": ("a", "b"), "neg": ("x",), "matmul": ("a", "b"), "linear": ("x", "w"),
-    "sum": ("x",), "reshape": ("x",), "permute": ("x",), "transpose": ("x",), "flatten": ("x",),
-    "cat": ("xs[0]", "xs[1]"), "stack": ("xs[0]", "xs[1]"), "getitem": ("x",), "pad": ("x",), "broadcast_to": ("x",),
-    "to": ("x",), "residual_add": ("x", "f"),
+    "add": ("a", "b"),
+    "sub": ("a", "b"),
+    "mul": ("a", "b"),
+    "neg": ("x",),
+    "matmul": ("a", "b"),
+    "linear": ("x", "w"),
+    "sum": ("x",),
+    "reshape": ("x",),
+    "permute": ("x",),
+    "transpose": ("x",),
+    "flatten": ("x",),
+    "cat": ("xs[0]", "xs[1]"),
+    "stack": ("xs[0]", "xs[1]"),
+    "getitem": ("x",),
+    "pad": ("x",),
+    "broadcast_to": ("x",),
+    "to": ("x",),
+    "residual_add": ("x", "f"),
 }
 
 

@@ -37,8 +37,14 @@ BESIDE = 2.0**-7  # how far from the inputs a function is asked whether it is an
 SINGLE = 64  # rounding units that a float32 backward may be off, see _single
 
 
-def check(function: Callable[..., Any], *arrays: Any, seed: int = 0, label: str | None = None, view: bool = False,
-          **static: Any) -> Report:
+def check(
+    function: Callable[..., Any],
+    *arrays: Any,
+    seed: int = 0,
+    label: str | None = None,
+    view: bool = False,
+    **static: Any,
+) -> Report:
     """Hold function(*arrays, **static) -> (y, backward) against measured derivatives, under a random upstream.
 
     Float arrays are differentiated (in float64), others are passed on. An element's gradient may be wrong by
@@ -122,7 +128,8 @@ def _check_tested(tested, report, seed, view, strict, convention):
         wanted = _by_convention(convention, upstream, [kept[i] for i in tested.wanted])
         if wanted is None:
             (report.problems if strict else report.notes).append(
-                f"y has shape {y.shape}, which is not the op's: its gradients at a tie have no convention")
+                f"y has shape {y.shape}, which is not the op's: its gradients at a tie have no convention"
+            )
         for i, dx in zip(tested.wanted, wanted or ()):
             if not np.allclose(kept[i], dx, rtol=0, atol=1e-12):
                 at = tuple(map(int, np.unravel_index(np.argmax(np.abs(kept[i] - dx)), dx.shape)))
@@ -142,8 +149,10 @@ def not_finite(y, gradients):
         return ""
     at = tuple(int(k) for k in np.argwhere(lost)[0])
     more = f" ({int(lost.sum())} of {lost.size} elements are such)" if lost.sum() > 1 else ""
-    return (f"y{place(at)} is {'NaN' if np.isnan(y[at]) else f'{y[at]:g}'} at these inputs{more}: there is no "
-            "derivative to compare with; check at inputs where y is finite")
+    return (
+        f"y{place(at)} is {'NaN' if np.isnan(y[at]) else f'{y[at]:g}'} at these inputs{more}: there is no "
+        "derivative to compare with; check at inputs where y is finite"
+    )
 
 
 def _by_convention(convention, upstream, dxs):
@@ -157,8 +166,11 @@ def _by_convention(convention, upstream, dxs):
 
 
 def _changed(tested, before):
-    return [f"the input array {name} was changed" for name, x, old in zip(tested.names, tested.arrays, before)
-            if not np.array_equal(x, old, equal_nan=x.dtype.kind == "f")][:1]
+    return [
+        f"the input array {name} was changed"
+        for name, x, old in zip(tested.names, tested.arrays, before)
+        if not np.array_equal(x, old, equal_nan=x.dtype.kind == "f")
+    ][:1]
 
 
 def upstream_for(shape, seed):
@@ -174,16 +186,24 @@ def _measure(tested, report, upstream, dxs, y, seed):
     rng = np.random.default_rng([seed, 2])
     point = Point(tested.evaluate, tested.arrays, tested.wanted)
     along = point.random_direction(rng)
-    faint = [i for i in point.wanted if np.any(dxs[i]) and greatest(y) < 1e-20 and np.max(
-        np.log2(np.abs(dxs[i])) + np.log2(point.units[i] * numeric.STEP_COMPLEX)) < FAINT]
+    faint = [
+        i
+        for i in point.wanted
+        if np.any(dxs[i])
+        and greatest(y) < 1e-20
+        and np.max(np.log2(np.abs(dxs[i])) + np.log2(point.units[i] * numeric.STEP_COMPLEX)) < FAINT
+    ]
     if faint:
         name = tested.names[faint[0]]
-        report.unsure.append(f"d{name} is {greatest(dxs[faint[0]]):.1e} at most: what a step of {name} changes is lost "
-                             "below the smallest floats; scale the inputs up, or check at larger ones")
+        report.unsure.append(
+            f"d{name} is {greatest(dxs[faint[0]]):.1e} at most: what a step of {name} changes is lost "
+            "below the smallest floats; scale the inputs up, or check at larger ones"
+        )
         return []
     point.fit(along)
-    analytic = all(numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v}), point.blur(i))
-                   for i, v in along.items())
+    analytic = all(
+        numeric.is_analytic(point.beside({i: v}, BESIDE).line({i: v}), point.blur(i)) for i, v in along.items()
+    )
     methods = [FOUR_POINT_SINGLE] if y.dtype == np.float32 else [COMPLEX_STEP, FOUR_POINT] if analytic else [FOUR_POINT]
     return first_that_works(methods, report, lambda: _measure_at(point, along, tested, report, upstream, dxs, seed))
 
@@ -202,40 +222,64 @@ def _measure_at(point, along, tested, report, upstream, dxs, seed):
     """Fill the report, measuring by report.by; along: {argument: a random direction}."""
     together = [{i: v} for i, v in along.items()] + [along] * (len(along) > 1)
     elements = {(i, j): point.axis(i, j) for i in point.wanted for j in np.ndindex(point.units[i].shape)}
-    report.jumps, jumping = jumps_of(point, report.by, [*together, upwards(along)], elements,
-                                     {(i, j): (tested.names[i], j) for i, j in elements})
+    report.jumps, jumping = jumps_of(
+        point, report.by, [*together, upwards(along)], elements, {(i, j): (tested.names[i], j) for i, j in elements}
+    )
     coarse = [e for e, line in elements.items() if e not in jumping and _too_coarse(point, report.by, e, line)]
     if coarse:
         i, j = coarse[0]
         more = f" ({len(coarse)} of {len(elements)} elements are such)" if len(coarse) > 1 else ""
-        report.unsure.append(f"y changes too fast where {tested.names[i]}{place(j)} is {tested.arrays[i][j]:.6g}"
-                             f"{more}: steps that floats resolve there span several waves or jumps; scale the inputs "
-                             "down, or check at smaller ones")
+        report.unsure.append(
+            f"y changes too fast where {tested.names[i]}{place(j)} is {tested.arrays[i][j]:.6g}"
+            f"{more}: steps that floats resolve there span several waves or jumps; scale the inputs "
+            "down, or check at smaller ones"
+        )
     jumping |= set(coarse)  # neither are these compared
     slopes = {i: _slopes(point, report.by, i, upstream, v, jumping) for i, v in along.items()}
-    kinks = _kinks(point, report.by, upstream, dxs, slopes, {e: v for e, v in elements.items() if e not in jumping},
-                   together, seed)
+    kinks = _kinks(
+        point, report.by, upstream, dxs, slopes, {e: v for e, v in elements.items() if e not in jumping}, together, seed
+    )
     for i, found in slopes.items():
         natural, floor = floors_of(upstream, found.size, point.reach[i], found.steepest_alone)
 
         def against(excuse, i=i, found=found, floor=floor):
-            return compare(tested.names[i], report.by, dxs[i], found.measured, found.unsure, floor, kinks[i], excuse,
-                           [j for k, j in jumping if k == i])
+            return compare(
+                tested.names[i],
+                report.by,
+                dxs[i],
+                found.measured,
+                found.unsure,
+                floor,
+                kinks[i],
+                excuse,
+                [j for k, j in jumping if k == i],
+            )
+
         unsure = found.unsure.copy()
         for k in kinks[i]:
             unsure[k.index] = 0.0
-        worst = judged(report, against, unsure, natural if floor < natural else 0.0, floor,
-                       lambda i=i: _noise(tested, point, report.by, i, upstream))
+        worst = judged(
+            report,
+            against,
+            unsure,
+            natural if floor < natural else 0.0,
+            floor,
+            lambda i=i: _noise(tested, point, report.by, i, upstream),
+        )
         excused = against(point.lost(i, report.by.u) * np.abs(found.measured))
         if not report.agrees(worst) and report.agrees(excused):
-            report.unsure.append(f"rounding of {worst.argument}{place(excused.index)} may take {excused.doubt:.1e} of "
-                                 f"the gradient from what is measured, and it differs by {excused.error:.1e}: y "
-                                 "changes too fast; scale the inputs down, or check at smaller ones")
+            report.unsure.append(
+                f"rounding of {worst.argument}{place(excused.index)} may take {excused.doubt:.1e} of "
+                f"the gradient from what is measured, and it differs by {excused.error:.1e}: y "
+                "changes too fast; scale the inputs down, or check at smaller ones"
+            )
             worst = excused
         report.arguments.append(worst)
     if any(k.nearest != k.analytic and k.low <= k.analytic <= k.high for found in kinks.values() for k in found):
-        report.notes.append("at the kink each element alone may have its gradient, but not all elements together: "
-                            "it is no average of the gradients nearby (measured: the nearest that is)")
+        report.notes.append(
+            "at the kink each element alone may have its gradient, but not all elements together: "
+            "it is no average of the gradients nearby (measured: the nearest that is)"
+        )
     return [found.terms for found in slopes.values()]
 
 
@@ -246,8 +290,15 @@ def _too_coarse(point, method, element, along):
 
 def _kinks(point, method, upstream, dxs, slopes, elements, together, seed):
     """{argument: [Kink]} of the elements without a derivative."""
-    axes = {(i, j): Axis(along, float(dxs[i][j] * point.units[i][j]), float(slopes[i].measured[j] * point.units[i][j]),
-                         slopes[i].steepest) for (i, j), along in elements.items()}
+    axes = {
+        (i, j): Axis(
+            along,
+            float(dxs[i][j] * point.units[i][j]),
+            float(slopes[i].measured[j] * point.units[i][j]),
+            slopes[i].steepest,
+        )
+        for (i, j), along in elements.items()
+    }
     lines = [(along, sum(slopes[i].slope for i in along), max(slopes[i].steepest for i in along)) for along in together]
     kinks = {i: [] for i in point.wanted}
     for (i, j), bend in kinks_of(point, method, upstream, axes, lines, seed).items():
@@ -323,9 +374,11 @@ def judged(report, against, unsure, natural, floor, noise):
     hidden = max(worst.doubt * worst.scale, float(np.max(unsure, initial=0.0)))
     size = worst.scale if worst.scale > floor else floor / FLOOR
     if report.agrees(worst) and natural and min(hidden, most) > UNPROVED * size:
-        report.unsure.append(f"rounding leaves d{worst.argument} unsure by {hidden:.1e}, and the greatest is "
-                             f"{size:.1e}: a wrong one would not be seen; scale the inputs, so that y is not so "
-                             f"much larger than what {worst.argument} adds to it, or check at other ones")
+        report.unsure.append(
+            f"rounding leaves d{worst.argument} unsure by {hidden:.1e}, and the greatest is "
+            f"{size:.1e}: a wrong one would not be seen; scale the inputs, so that y is not so "
+            f"much larger than what {worst.argument} adds to it, or check at other ones"
+        )
     elif report.agrees(worst) and hidden > max(SAID, 10 * report.by.tolerance) * worst.scale:
         report.notes.append(f"rounding leaves d{worst.argument} unsure by {hidden:.1e}: a smaller error is not seen")
     return worst
@@ -381,17 +434,22 @@ def _single(tested, report, upstream, terms):
     u = 2⁻²⁴ rounds each step once, relative to what is added up, Σ; and where a slope such as tanh's 1 − y² is a small
     difference of numbers near 1, to ∂L/∂y itself.
     """
+
     def run(dtype):
         def cast(a):
             return a.astype(np.float32).astype(dtype) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
+
         other = TestedFunction(tested.raw, tested.arrays, {key: cast(value) for key, value in tested.static.items()})
         y, backward = other.forward([cast(a) for a in tested.arrays])
         return [y, *other.gradients(backward, cast(upstream))]
+
     single = run(np.float32)
     double = run(np.float64)
-    problems = [f"in float32 {name} is {np.asarray(a).dtype}" for name, a in
-                zip(["y", *(f"d{name}" for name in tested.names)], single)
-                if a is not None and np.asarray(a).dtype != np.float32]
+    problems = [
+        f"in float32 {name} is {np.asarray(a).dtype}"
+        for name, a in zip(["y", *(f"d{name}" for name in tested.names)], single)
+        if a is not None and np.asarray(a).dtype != np.float32
+    ]
     for worst, i, sizes in zip(report.arguments, tested.wanted, terms):
         bound = 2.0**-24 * max(float(sizes.max(initial=1e-300)), float(np.abs(upstream).max(initial=0)))
         worst.single = float(np.abs(single[1 + i] - double[1 + i]).max(initial=0)) / bound
@@ -400,33 +458,52 @@ def _single(tested, report, upstream, terms):
     return problems
 
 
-def check_op(name: str, function: Callable[..., Any] | None = None, *, seed: int = 0, samples: int = 1,
-             strict: bool | None = None, device: str = "cpu") -> Reports:
+def check_op(
+    name: str,
+    function: Callable[..., Any] | None = None,
+    *,
+    seed: int = 0,
+    samples: int = 1,
+    strict: bool | None = None,
+    device: str = "cpu",
+) -> Reports:
     """Run an op's cases against the registered function, or against `function` of the same form. -> Reports, a list
 
     samples: how many times the cases are drawn; strict: hold float32 and the conventions at ties to account as well
     (by default for the registered function only); device: where the function computes ("cuda" for CuPy).
     """
     strict = function is None if strict is None else strict
-    return Reports(check_case(name, case, function, seed=seed, strict=strict, device=device)
-                   for case in cases_of(known_op(name), seed, samples))
+    return Reports(
+        check_case(name, case, function, seed=seed, strict=strict, device=device)
+        for case in cases_of(known_op(name), seed, samples)
+    )
 
 
 def known_op(name):
     """The name of an op, if it is one. Raises OptionError with the nearest ones if not."""
     if not isinstance(name, str):
-        raise OptionError(f"give the name of an op, {getattr(name, '__name__', 'relu')!r}, not the function itself; a "
-                          "function of your own goes to check")
+        raise OptionError(
+            f"give the name of an op, {getattr(name, '__name__', 'relu')!r}, not the function itself; a "
+            "function of your own goes to check"
+        )
     if name not in registry:
         hint = did_you_mean(name, registry, f"there are {', '.join(sorted(registry))}")
         raise OptionError(f"there is no op {name!r}; {hint}")
     return name
 
 
-def check_case(name: str, case: Case, function: Callable[..., Any] | None = None, *, seed: int = 0,
-               strict: bool = True, device: str = "cpu") -> Report:
+def check_case(
+    name: str,
+    case: Case,
+    function: Callable[..., Any] | None = None,
+    *,
+    seed: int = 0,
+    strict: bool = True,
+    device: str = "cpu",
+) -> Report:
     """One case of an op. -> Report"""
     function = function or registry[name].raw
     tested = TestedFunction(function if device == "cpu" else on_device(function, device), case.arrays, case.static)
-    return check_tested(tested, f"{name} ({case.label})", seed=seed, view=registry[name].view, strict=strict,
-                   convention=case.convention)
+    return check_tested(
+        tested, f"{name} ({case.label})", seed=seed, view=registry[name].view, strict=strict, convention=case.convention
+    )

@@ -25,8 +25,12 @@ def breaches(tested, y, backward, dy, dxs, *, view=False):
 def repeatable(tested, backward, dy, dxs):
     """Sentences about gradients that are others when backward is called again; dxs = backward(dy) was called once."""
     again = tested.gradients(backward, dy.copy(), " when it is called a second time")
-    return [f"backward called twice gives two different gradients for {tested.names[i]}: it draws random numbers, or "
-            "keeps something between calls" for i in tested.wanted if not same(dxs[i], again[i])]
+    return [
+        f"backward called twice gives two different gradients for {tested.names[i]}: it draws random numbers, or "
+        "keeps something between calls"
+        for i in tested.wanted
+        if not same(dxs[i], again[i])
+    ]
 
 
 def malformed(tested, dxs, y):
@@ -42,9 +46,12 @@ def malformed(tested, dxs, y):
             problems.append(f"backward gives a gradient of shape {np.shape(dx)} for {name} of shape {x.shape}")
         elif np.asarray(dx).dtype != (x.dtype if y.dtype == np.float64 else y.dtype):
             given = np.asarray(dx).dtype
-            problems.append(f"backward gives a {given} gradient for {name} of {x.dtype}: keep the dtype"
-                            if y.dtype == x.dtype else f"y is {y.dtype} although {name} is {x.dtype}, and backward "
-                            f"gives a {given} gradient for {name}: compute all of it in the dtype of {name}")
+            problems.append(
+                f"backward gives a {given} gradient for {name} of {x.dtype}: keep the dtype"
+                if y.dtype == x.dtype
+                else f"y is {y.dtype} although {name} is {x.dtype}, and backward "
+                f"gives a {given} gradient for {name}: compute all of it in the dtype of {name}"
+            )
     return problems
 
 
@@ -53,8 +60,11 @@ def _aliases(tested, y, dxs, view):
     for name, x in zip(tested.names, tested.arrays):
         if not view and np.may_share_memory(y, x):
             problems.append(f"y shares memory with {name}: whoever changes one changes the other; return a copy")
-        problems += [f"d{tested.names[i]} shares memory with {name}: return a copy"
-                     for i in tested.wanted if np.may_share_memory(np.asarray(dxs[i]), x)]
+        problems += [
+            f"d{tested.names[i]} shares memory with {name}: return a copy"
+            for i in tested.wanted
+            if np.may_share_memory(np.asarray(dxs[i]), x)
+        ]
     return problems
 
 
@@ -76,9 +86,12 @@ def _linear(tested, backward, dy, dxs):
             back = np.asarray(scaled[i]) / factor
             largest = max(greatest(dx), greatest(dy))
             if largest < ORDINARY and not np.allclose(
-                    back, dx, rtol=0, atol=64 * np.finfo(back.dtype).eps * largest, equal_nan=True):
-                return [f"your backward is not linear in dy: from a dy {times} it makes a d{tested.names[i]} that is "
-                        "not; leave out what clips it, rounds it to 0 or divides by a norm of it"]
+                back, dx, rtol=0, atol=64 * np.finfo(back.dtype).eps * largest, equal_nan=True
+            ):
+                return [
+                    f"your backward is not linear in dy: from a dy {times} it makes a d{tested.names[i]} that is "
+                    "not; leave out what clips it, rounds it to 0 or divides by a norm of it"
+                ]
     return []
 
 
@@ -114,8 +127,11 @@ def _layout(tested, dy, layout, given):
             results.append(tested.gradients(backward, upstream))
         except CannotCheckError as error:
             return [] if copied else [f"given {given}, {error}"]
-    return [f"given {given}, backward makes another d{tested.names[i]} than from copies of them"
-            for i in tested.wanted if not same(results[0][i], results[1][i], 1e-12)][:1]
+    return [
+        f"given {given}, backward makes another d{tested.names[i]} than from copies of them"
+        for i in tested.wanted
+        if not same(results[0][i], results[1][i], 1e-12)
+    ][:1]
 
 
 def same(a, b, tolerance=0.0):

@@ -15,7 +15,8 @@ def count_false_alarms(names=(), *, first=0, seeds=1000, device="cpu"):
     alarms = []
     worst = Report("none")
     progress = need("tqdm", "data", for_what="the progress bar").tqdm(
-        range(first, first + seeds), unit="seed", disable=None, dynamic_ncols=True)
+        range(first, first + seeds), unit="seed", disable=None, dynamic_ncols=True
+    )
     for seed in progress:
         for name in names or sorted(registry):
             for report in check_op(name, seed=seed, device=device):
@@ -28,6 +29,8 @@ def count_false_alarms(names=(), *, first=0, seeds=1000, device="cpu"):
                     report.name += f", seed {seed}"
                     worst = report
         progress.set_postfix_str(f"{len(alarms)} false alarms")
-    print(f"{len(alarms)} false alarms in {cases} cases of {seeds} seeds, {time.perf_counter() - started:.0f} s; "
-          f"closest: {worst}")
+    print(
+        f"{len(alarms)} false alarms in {cases} cases of {seeds} seeds, {time.perf_counter() - started:.0f} s; "
+        f"closest: {worst}"
+    )
     return not alarms

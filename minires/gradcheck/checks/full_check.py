@@ -29,16 +29,21 @@ def full_check(names=(), *, seed=0, samples=3, device="cpu", quiet=False):
         identities = check_linear(seed=seed, samples=samples, quiet=quiet) if device == "cpu" else []
         nets = check_networks(seed=seed, device=device, quiet=quiet)
         failed += [r for r in identities + nets if not r.passed]
-        said += [f"{sum(r.passed for r in group)} of {len(group)} {what}" for what, group in
-                 (("linear maps", identities), ("checks of networks", nets)) if group]
+        said += [
+            f"{sum(r.passed for r in group)} of {len(group)} {what}"
+            for what, group in (("linear maps", identities), ("checks of networks", nets))
+            if group
+        ]
     kinks = sum(r.kinks for r in reports)
     elements = sum(r.elements for r in reports)
     if not quiet:
         print()
     for report in failed:
         print(report)
-    print(f"{', '.join(said)} passed in {time.perf_counter() - started:.1f} s; "
-          f"{kinks} of {elements} elements skipped at a kink ({100 * kinks / max(elements, 1):.2g} %)")
+    print(
+        f"{', '.join(said)} passed in {time.perf_counter() - started:.1f} s; "
+        f"{kinks} of {elements} elements skipped at a kink ({100 * kinks / max(elements, 1):.2g} %)"
+    )
     return not failed
 
 
@@ -54,10 +59,16 @@ def check_ops(names, *, seed, samples, device="cpu", quiet=False):
             worst, report = max(found, key=lambda pair: pair[0].error, default=(None, of_op[0]))
             kinks = sum(len(w.kinks) for w, _ in found)
             elements = sum(w.elements for w, _ in found) + kinks
-            table.row(name, argument, elements, report.method.partition(" ")[0],
-                      f"{worst.error if worst else np.nan:.1e}",
-                      f"{max((w.single for w, _ in found), default=np.nan):.1f} u", kinks or "-",
-                      passed=not any(r.problems or r.unsure for r in of_op) and all(r.agrees(w) for w, r in found))
+            table.row(
+                name,
+                argument,
+                elements,
+                report.method.partition(" ")[0],
+                f"{worst.error if worst else np.nan:.1e}",
+                f"{max((w.single for w, _ in found), default=np.nan):.1f} u",
+                kinks or "-",
+                passed=not any(r.problems or r.unsure for r in of_op) and all(r.agrees(w) for w, r in found),
+            )
     return reports
 
 
@@ -68,8 +79,7 @@ def check_linear(*, seed, samples, quiet=False):
         print()
     table = Table(LINEAR, quiet)
     for check in found:
-        table.row(check.name, check.argument, check.configurations, f"{check.difference:.3g}",
-                  passed=check.passed)
+        table.row(check.name, check.argument, check.configurations, f"{check.difference:.3g}", passed=check.passed)
     return found
 
 
@@ -84,8 +94,9 @@ def check_networks(*, seed, device="cpu", quiet=False):
         inputs = [w for w in report.arguments if w.argument.startswith("input")]
         rest = [w for w in report.arguments if w not in inputs]
         for what, found in (("x", inputs), (f"{len(rest) - 1} parameters", rest)):
-            table.row(name, what, report.method, f"{max(w.error for w in found):.1e}",
-                      passed=all(map(report.agrees, found)))
+            table.row(
+                name, what, report.method, f"{max(w.error for w in found):.1e}", passed=all(map(report.agrees, found))
+            )
         reports.append(report)
         taylor = taylor_test(module, x, seed=seed, name=name, device=device)
         table.row(name, "everything", "Taylor test, rate ε^", f"{taylor.rate:.3f}", passed=taylor.passed)

@@ -79,7 +79,8 @@ def _in_doubt(nearby, lines):
     point, method, axes = nearby.point, nearby.method, nearby.axes
     differing = [key for key, axis in axes.items() if abs(axis.given - axis.measured) > nearby.least(key)]
     if not any(kink(method, point.line(along), steepest, slope) for along, slope, steepest in lines) and not any(
-            nearby.varies(key) for key in differing[:LOOKED_AT]):
+        nearby.varies(key) for key in differing[:LOOKED_AT]
+    ):
         return [], {}
     found = {key: kink(method, point.line(axis.along), axis.steepest) for key, axis in axes.items()}
     sides = {key: [nearby.dy * side for side in pair] for key, pair in found.items() if pair is not None}
@@ -100,8 +101,11 @@ class _Nearby:
         """How far rounding may take dy·∂y/∂t of each output: not at all where y is a constant, such as −inf or −1e38
         in a mask. A y that stays as it is nearby, but has a slope over longer steps, may be lost in rounding."""
         y = np.asarray(self.point.evaluate(self.point.arrays))
-        moves = np.any([self.point.beside(p, self.method.near).line({})(0.0) != y for p in self.pool] +
-                       [slope != 0 for _, slope, _ in lines], axis=0)
+        moves = np.any(
+            [self.point.beside(p, self.method.near).line({})(0.0) != y for p in self.pool]
+            + [slope != 0 for _, slope, _ in lines],
+            axis=0,
+        )
         return np.where(moves, np.abs(self.dy * self.method.rounding(y, self.method.near / 8)), 0.0)
 
     def least(self, key):
@@ -128,6 +132,7 @@ class _Nearby:
 
         def spread(closer):
             return np.ptp([self.axes[key].measured, *(self.gradient(p, [key], self.dy, closer)[0] for p in points)])
+
         wide = spread(1)
         return wide > self.least(key) + self.noise and spread(2) > 0.75 * wide
 

@@ -36,8 +36,10 @@ class TestedModule:
             raise OptionError(_no_module(module))
         self.module = copy.deepcopy(module).to(np.float64).to(device)
         arrays = [np.asarray(a) for a in arrays]
-        self.inputs = [Tensor(a.astype(float), requires_grad=True, device=device) if a.dtype.kind == "f"
-                       else to_device(a, device) for a in arrays]
+        self.inputs = [
+            Tensor(a.astype(float), requires_grad=True, device=device) if a.dtype.kind == "f" else to_device(a, device)
+            for a in arrays
+        ]
         every = {f"input {k}": t for k, t in enumerate(self.inputs) if isinstance(t, Tensor)}
         every |= dict(self.module.named_parameters())
         self.tensors = {name: t for name, t in every.items() if t.requires_grad}
@@ -53,14 +55,17 @@ class TestedModule:
             raise CannotCheckError(nothing_to_differentiate([f"input {k}" for k in range(len(arrays))], arrays))
         y = self._run("the forward raises {}", lambda: self.module(*self.inputs))
         if not isinstance(y, Tensor):
-            raise CannotCheckError(f"the forward must return one Tensor, it returns {kind_of(y)}; check a module that "
-                                   "returns one of its Tensors, or their sum")
+            raise CannotCheckError(
+                f"the forward must return one Tensor, it returns {kind_of(y)}; check a module that "
+                "returns one of its Tensors, or their sum"
+            )
         self.y = to_device(y.data, "cpu")
         self.upstream = np.asarray(np.random.default_rng([seed, 1]).standard_normal(y.shape))
         if self.tensors:
             self._run("the backward raises {}", lambda: y.backward(to_device(self.upstream, device)))
-        self.gradients = {name: np.zeros(t.shape) if t.grad is None else to_device(t.grad, "cpu")
-                          for name, t in self.tensors.items()}
+        self.gradients = {
+            name: np.zeros(t.shape) if t.grad is None else to_device(t.grad, "cpu") for name, t in self.tensors.items()
+        }
 
         if not same(self.y, self.line({})(0.0), AGAIN):
             raise CannotCheckError(DRAWS)
@@ -70,8 +75,10 @@ class TestedModule:
         try:
             return call()
         except DTypeError as error:
-            raise CannotCheckError(f"{sentence.format(describe(error))}; modules are checked in float64: where the "
-                                   "forward makes a Tensor of its own, use .to(x.dtype), not .float()") from error
+            raise CannotCheckError(
+                f"{sentence.format(describe(error))}; modules are checked in float64: where the "
+                "forward makes a Tensor of its own, use .to(x.dtype), not .float()"
+            ) from error
         except Exception as error:
             raise CannotCheckError(sentence.format(describe(error))) from error
 
@@ -100,13 +107,16 @@ def _no_module(given):
     if isinstance(given, type):
         return f"the check needs a module, got the class {given.__name__}: make one of it, {given.__name__}(...)"
     if callable(given):
-        return (f"the check needs a module, got the function {getattr(given, '__name__', given)}: call it in the "
-                "forward of an nn.Module; a function of arrays that returns (y, backward) goes to check")
+        return (
+            f"the check needs a module, got the function {getattr(given, '__name__', given)}: call it in the "
+            "forward of an nn.Module; a function of arrays that returns (y, backward) goes to check"
+        )
     return f"the check needs a module, got {kind_of(given)}"
 
 
-def check_module(module: Module, *arrays: Any, seed: int = 0, samples: int = 4, name: str | None = None,
-                 device: str = "cpu") -> Report:
+def check_module(
+    module: Module, *arrays: Any, seed: int = 0, samples: int = 4, name: str | None = None, device: str = "cpu"
+) -> Report:
     """Hold the gradients of a module's inputs and parameters, by name, against measured derivatives.
 
     The module is copied to float64 and run in the mode it is in. Each tensor is tested along one random direction v,
@@ -128,8 +138,11 @@ def _check_module(tested, report, seed, samples):
     if tested.constants:
         count = len(tested.constants)
         report.notes.append(f"{count} frozen parameter{'s' * (count > 1)} passed over")
-    lost = not_finite(tested.y, tested.gradients) if tested.y.size else (
-        f"nothing was compared, because y of shape {tested.y.shape} is empty: give inputs with elements")
+    lost = (
+        not_finite(tested.y, tested.gradients)
+        if tested.y.size
+        else (f"nothing was compared, because y of shape {tested.y.shape} is empty: give inputs with elements")
+    )
     if lost:
         report.unsure.append(lost)
     if lost or not everything:
@@ -149,12 +162,18 @@ def _check_module(tested, report, seed, samples):
 def _measure(tested, report, along, places, seed):
     """Fill the report, measuring by report.by along {(name, number): direction}; places: what element each moves."""
     whole = along["everything", 0]
-    report.jumps, jumping = jumps_of(tested.point, report.by, [whole, upwards(whole)], along,
-                                     {(key, k): (key, place) for (key, k), place in places.items()})
+    report.jumps, jumping = jumps_of(
+        tested.point,
+        report.by,
+        [whole, upwards(whole)],
+        along,
+        {(key, k): (key, place) for (key, k), place in places.items()},
+    )
     measured = {}
     for key in dict.fromkeys(name for name, _ in along):
-        measured[key] = _Along(tested, report.by, {k: v for (of, k), v in along.items()
-                                                    if of == key and (of, k) not in jumping})
+        measured[key] = _Along(
+            tested, report.by, {k: v for (of, k), v in along.items() if of == key and (of, k) not in jumping}
+        )
     bends = _bends(tested, report.by, measured, seed)
     for key, found in measured.items():
         report.arguments.append(_worst(tested, report, key, found, bends, places))
@@ -180,8 +199,17 @@ class _Along:
             self.steepest = max(self.steepest, greatest(slope))
             depends = max(depends, greatest(np.where(slope, size, 0.0)))
             # what ⟨∂L/∂x, v⟩ is for a v of that length
-            self.scale = max([self.scale, *(float(np.abs(gradients[i]).max(initial=0)) * np.linalg.norm(direction)
-                                            / max(direction.size, 1) ** 0.5 for i, direction in v.items())])
+            self.scale = max(
+                [
+                    self.scale,
+                    *(
+                        float(np.abs(gradients[i]).max(initial=0))
+                        * np.linalg.norm(direction)
+                        / max(direction.size, 1) ** 0.5
+                        for i, direction in v.items()
+                    ),
+                ]
+            )
         self.size = depends or greatest(size)
 
 
@@ -189,8 +217,11 @@ def _bends(tested, method, measured, seed):
     """{(name, number of the direction): Bend} where there is no derivative; kinks are looked for along everything."""
     whole = measured["everything"]
     parts = {key: found for key, found in measured.items() if found is not whole}
-    axes = {(key, k): Axis(v, found.analytic[n], found.measured[n], found.steepest)
-            for key, found in parts.items() for n, (k, v) in enumerate(found.directions.items())}
+    axes = {
+        (key, k): Axis(v, found.analytic[n], found.measured[n], found.steepest)
+        for key, found in parts.items()
+        for n, (k, v) in enumerate(found.directions.items())
+    }
     steepest = max(found.steepest for found in measured.values())
     lines = []
     if all(0 in found.slopes for found in measured.values()):  # not where y jumps
@@ -206,16 +237,21 @@ def _worst(tested, report, key, found, bends, places):
     """The ArgumentResult over the directions; errors are relative to the size of ⟨∂L/∂x, v⟩ for a v of that length."""
     method, upstream = report.by, tested.upstream
     natural, floor = floors_of(upstream, found.size, 1.0, found.steepest, found.one)
-    kinks = [Kink((n,), bends[key, k].low, bends[key, k].high, found.analytic[n], bends[key, k].nearest)
-             for n, k in enumerate(found.directions) if (key, k) in bends]
+    kinks = [
+        Kink((n,), bends[key, k].low, bends[key, k].high, found.analytic[n], bends[key, k].nearest)
+        for n, k in enumerate(found.directions)
+        if (key, k) in bends
+    ]
     analytic, measured, unsure = map(np.array, (found.analytic, found.measured, found.unsure))
 
     def against(excuse):
         return compare(key, method, analytic, measured, unsure, max(floor, found.scale), kinks, excuse)
 
     def noise():
-        return np.array([16 * np.sum(np.abs(upstream) * method.noise(tested.point.line(v)))
-                         for v in found.directions.values()])
+        return np.array(
+            [16 * np.sum(np.abs(upstream) * method.noise(tested.point.line(v))) for v in found.directions.values()]
+        )
+
     worst = judged(report, against, unsure, natural if floor < natural else 0.0, floor, noise)
     numbers = list(found.directions)
     for what in (worst, *worst.kinks):
@@ -237,14 +273,17 @@ class Taylor:
         return self.rate >= 1.95
 
     def __str__(self):
-        return (f"{'ok    ' if self.passed else 'FAILED'} {self.name}  Taylor test: the remainder falls as "
-                f"ε^{self.rate:.2f} (2 where the gradient is right, 1 where it is not)")
+        return (
+            f"{'ok    ' if self.passed else 'FAILED'} {self.name}  Taylor test: the remainder falls as "
+            f"ε^{self.rate:.2f} (2 where the gradient is right, 1 where it is not)"
+        )
 
     __repr__ = __str__
 
 
-def taylor_test(module: Module, *arrays: Any, seed: int = 0, directions: int = 5, name: str | None = None,
-                device: str = "cpu") -> Taylor:
+def taylor_test(
+    module: Module, *arrays: Any, seed: int = 0, directions: int = 5, name: str | None = None, device: str = "cpu"
+) -> Taylor:
     """How fast the error of the first-order prediction falls when inputs and parameters all move by ε, at random.
 
     A right gradient leaves a remainder of order ε², a wrong one of order ε. ε is halved from 1e-4 on; the rate is the
@@ -266,8 +305,10 @@ def _taylor(tested, seed, directions, name):
     remainders, rates = [], []
     for _ in range(directions):
         # as long as what they move, so that ε is a relative change
-        v = {key: rng.standard_normal(g.shape) * float((tested.tensors[key].data ** 2).mean()) ** 0.5
-             for key, g in tested.gradients.items()}
+        v = {
+            key: rng.standard_normal(g.shape) * float((tested.tensors[key].data ** 2).mean()) ** 0.5
+            for key, g in tested.gradients.items()
+        }
         line = tested.line({key: direction / tested.point.units[tested.number[key]] for key, direction in v.items()})
         slope = sum(np.sum(tested.gradients[key] * direction) for key, direction in v.items())
         rest = np.array([abs(np.sum(tested.upstream * (line(h) - y)) - h * slope) for h in steps])
@@ -275,5 +316,5 @@ def _taylor(tested, seed, directions, name):
         above = np.flatnonzero(rest > rounding)
         if len(above):  # else L is linear along v, and predicted to rounding
             last = max(above[-1], 3)
-            rates.append(np.median(np.log2(rest[last - 3:last] / rest[last - 2:last + 1])))
+            rates.append(np.median(np.log2(rest[last - 3 : last] / rest[last - 2 : last + 1])))
     return Taylor(name, steps, np.array(remainders), float(np.median(rates or [np.inf])))

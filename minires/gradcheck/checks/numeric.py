@@ -78,6 +78,7 @@ def four_point_adaptive(line, reach=1.0, u=2.0**-53):
         moves[...] |= (up2 != start) | (down2 != start) | (up != start) | (down != start)
         kinked = (bend > 8 * rounding) & (np.abs(closer - bend / 2) > bend / 8)  # that of a smooth y halves
         return half, gap, rounding, np.where(np.isnan(gap), np.inf, gap + rounding), closer, kinked
+
     best = np.zeros(size.shape)
     error = np.full(size.shape, np.inf)
     for h in first * 4.0 ** -np.arange(10):
@@ -152,8 +153,9 @@ def _slope_by_difference(line, at, h):
 COMPLEX_STEP = Method("complex step", 1e-12, 0.0, _complex_step, _slope_by_complex_step, near=1e-9, u=0.0)
 FOUR_POINT = Method("4-point", 1e-8, 1e-7, four_point_adaptive, _slope_by_difference, near=1e-6, u=2.0**-53)
 # For a function that computes in float32 whatever it is given: u/h ≈ 2e-6 a term.
-FOUR_POINT_SINGLE = Method("4-point, float32", 1e-3, 0.0, _four_point_single, _slope_by_difference, near=1e-2,
-                           u=2.0**-24)
+FOUR_POINT_SINGLE = Method(
+    "4-point, float32", 1e-3, 0.0, _four_point_single, _slope_by_difference, near=1e-2, u=2.0**-24
+)
 
 
 def is_analytic(line, blur=0.0):
@@ -185,11 +187,13 @@ def kink(method, line, scale, slope=None):
     slope: what dy/dt would be if the effects of the elements just added up, if that is to be compared, too: the median
     of three equal numbers has one slope along any line, but not the one that its elements have alone.
     """
+
     def sides(h):
         left = method.slope(line, -h / 2, h / 2)
         right = method.slope(line, h / 2, h / 2)
         all_ = [left, right, *([] if slope is None else [slope])]
         return left, right, np.max(all_, axis=0) - np.min(all_, axis=0)
+
     h = method.near
     least = 1e-5 * scale + (method.rounding(line(0.0), h / 4) if method.u else 0)
     *_, gap = sides(h)

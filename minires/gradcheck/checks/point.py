@@ -39,8 +39,10 @@ class Point:
         largest = {i: greatest(arrays[i]) for i in wanted}
         of_all = max(largest.values(), default=0.0) or 1.0
         self.reach = {i: float(power_of_two(largest[i] or of_all)) for i in wanted}
-        self.units = {i: np.where((np.abs(arrays[i]) >= TINY) & (not alike), power_of_two(arrays[i]), self.reach[i])
-                      for i in wanted}
+        self.units = {
+            i: np.where((np.abs(arrays[i]) >= TINY) & (not alike), power_of_two(arrays[i]), self.reach[i])
+            for i in wanted
+        }
         self.fitted = {}
         self.coarse = set()
 
@@ -103,6 +105,7 @@ class Point:
                 at[i] = at[i].copy(order="K")
                 at[i] += t * step
             return np.asarray(self.evaluate(at))
+
         return y
 
     def axis(self, i, j):

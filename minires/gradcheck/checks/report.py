@@ -38,8 +38,10 @@ class Jump:
 
     def __str__(self) -> str:
         moves = f"{self.argument}{place(self.index)} moves" if self.argument else "several elements move together"
-        return (f"y jumps when {moves}: y{place(self.output)} is {self.before:.9g} just below, {self.at:.9g} here and "
-                f"{self.after:.9g} just above")
+        return (
+            f"y jumps when {moves}: y{place(self.output)} is {self.before:.9g} just below, {self.at:.9g} here and "
+            f"{self.after:.9g} just above"
+        )
 
 
 @dataclass
@@ -99,8 +101,10 @@ class Report:
 
     @property
     def status(self) -> str:
-        """"ok"; "FAILED"; and where nothing is seen to be wrong, but nothing is proved either: "JUMP" if y jumps at the
-        inputs, where there is no gradient to check, and "UNSURE" if measuring cannot tell right from wrong."""
+        """One of "ok", "FAILED", "JUMP" and "UNSURE"; the last two show nothing wrong, and prove nothing either.
+
+        JUMP: y jumps at the inputs, so there is no gradient to check. UNSURE: measuring cannot tell right from wrong.
+        """
         if self.problems or self.wrong:
             return "FAILED"
         return "JUMP" if self.jumps else "UNSURE" if self.unsure else "ok"
@@ -120,8 +124,11 @@ class Report:
     def say_if_empty(self):
         """Nothing compared is nothing proved: UNSURE, if it is not worse."""
         if not (self.problems or self.unsure or self.elements):
-            self.unsure.append("nothing was compared, because the arrays are empty: give some with elements"
-                               if self.arguments else "nothing was compared: there is nothing to differentiate")
+            self.unsure.append(
+                "nothing was compared, because the arrays are empty: give some with elements"
+                if self.arguments
+                else "nothing was compared: there is nothing to differentiate"
+            )
         return self
 
     @property
@@ -136,14 +143,17 @@ class Report:
         if w is None:
             said += [] if said or self.unsure else ["nothing to differentiate"]
         elif self.wrong:
-            said.append(f"{self.method}, worst error {w.error:.1e} at {w}: {w} is {w.analytic:.9g} by backward, "
-                        f"{w.numeric:.9g} measured")
+            said.append(
+                f"{self.method}, worst error {w.error:.1e} at {w}: {w} is {w.analytic:.9g} by backward, "
+                f"{w.numeric:.9g} measured"
+            )
         elif not said:
             said.append(f"{self.method}, worst error {w.error:.1e} at {w}")
         if self.kinks:
             first = next(w for w in self.arguments if w.kinks)
-            said.append(f"{self.kinks} of {self.elements} {self.counted} skipped at a kink, "
-                        f"d{first.argument}{first.kinks[0]}")
+            said.append(
+                f"{self.kinks} of {self.elements} {self.counted} skipped at a kink, d{first.argument}{first.kinks[0]}"
+            )
         said += [sentence for sentence in (self.jumped, *self.unsure, *self.notes, self.hint) if sentence]
         return f"{self.status:6} {self.name}  {'; '.join(said)}"
 
@@ -151,11 +161,21 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"name": self.name, "passed": self.passed, "status": self.status, "method": self.method,
-                "problems": self.problems, "unsure": self.unsure, "notes": self.notes, "hint": self.hint,
-                "wrong": self.wrong, "elements": self.elements, "kinks": self.kinks,
-                "jumps": [asdict(j) for j in self.jumps],
-                "arguments": [asdict(w) for w in self.arguments]}
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "status": self.status,
+            "method": self.method,
+            "problems": self.problems,
+            "unsure": self.unsure,
+            "notes": self.notes,
+            "hint": self.hint,
+            "wrong": self.wrong,
+            "elements": self.elements,
+            "kinks": self.kinks,
+            "jumps": [asdict(j) for j in self.jumps],
+            "arguments": [asdict(w) for w in self.arguments],
+        }
 
 
 class Reports(list[Report]):

@@ -9,11 +9,7 @@ from minires.gradcheck.checks.tested_function import TestedFunction
 from minires.tensor import registry
 
 STEPS = 10.0 ** np.arange(-20, 0.01, 0.25)
-METHODS = {
-    "complex step": lambda line, h: complex_step(line, h=h),
-    "2-point": two_point,
-    "4-point": four_point,
-}
+METHODS = {"complex step": lambda line, h: complex_step(line, h=h), "2-point": two_point, "4-point": four_point}
 
 
 def errors_by_step(op, seed=0):
@@ -34,6 +30,9 @@ def errors_by_step(op, seed=0):
     def moved(t):
         arrays = [a + t * v[i] if i in v else a for i, a in enumerate(tested.arrays)]
         return np.asarray(tested.evaluate(arrays))
+
     with np.errstate(all="ignore"):
-        return {name: np.array([abs(np.sum(upstream * method(moved, h)) - exact) / abs(exact) for h in STEPS])
-                for name, method in METHODS.items()}
+        return {
+            name: np.array([abs(np.sum(upstream * method(moved, h)) - exact) / abs(exact) for h in STEPS])
+            for name, method in METHODS.items()
+        }

@@ -10,10 +10,14 @@ from minires.arrays import is_array, to_device
 from minires.errors import describe
 from minires.tensor import Tensor
 
-DRAWS = ("it gives another y when called again: if it draws random numbers, fix the seed inside; or it keeps something "
-         "between calls, or changes its input")
-OF_TENSORS = ("; a function of Tensors has no backward to hold against measured ones: call it in the forward of an "
-              "nn.Module, and use check_module")
+DRAWS = (
+    "it gives another y when called again: if it draws random numbers, fix the seed inside; or it keeps something "
+    "between calls, or changes its input"
+)
+OF_TENSORS = (
+    "; a function of Tensors has no backward to hold against measured ones: call it in the forward of an "
+    "nn.Module, and use check_module"
+)
 MOVED = "the forward raises {} when its inputs are moved by a small step, as measuring a derivative needs"
 
 
@@ -43,8 +47,10 @@ class TestedFunction:
         except Exception as error:
             raise CannotCheckError(f"the forward raises {describe(error)}") from error
         if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
-            raise CannotCheckError(f"the function must return (y, backward), backward a function of dy; it returns "
-                           f"{kind_of(result)}" + OF_TENSORS * (self.given_tensors or isinstance(result, Tensor)))
+            raise CannotCheckError(
+                f"the function must return (y, backward), backward a function of dy; it returns "
+                f"{kind_of(result)}" + OF_TENSORS * (self.given_tensors or isinstance(result, Tensor))
+            )
         return np.asarray(result[0]), result[1]
 
     def evaluate(self, arrays):
@@ -61,9 +67,10 @@ class TestedFunction:
         except Exception as error:
             raise CannotCheckError(f"the backward raises {describe(error)}{given}") from error
         dxs = dxs if isinstance(dxs, (tuple, list)) else (dxs,)
-        if any(dx is not None for dx in dxs[len(self.arrays):]):
-            raise CannotCheckError(f"the backward returns {len(dxs)} gradients for {len(self.arrays)} arguments "
-                           f"({', '.join(self.names)})")
+        if any(dx is not None for dx in dxs[len(self.arrays) :]):
+            raise CannotCheckError(
+                f"the backward returns {len(dxs)} gradients for {len(self.arrays)} arguments ({', '.join(self.names)})"
+            )
         return [dxs[i] if i < len(dxs) else None for i in range(len(self.arrays))]
 
 
@@ -75,6 +82,7 @@ def nothing_to_differentiate(names, arrays):
 
 def on_device(function, device):
     """The function computing on `device`, with NumPy arrays going in and coming out: measuring stays on the host."""
+
     def there(value):
         return to_device(value, device) if isinstance(value, np.ndarray) and value.dtype != bool else value
 
@@ -88,7 +96,9 @@ def on_device(function, device):
         def backward_here(dy):
             dxs = backward(there(dy))
             return tuple(map(here, dxs)) if isinstance(dxs, tuple) else here(dxs)
+
         return here(y), backward_here
+
     return moved
 
 

@@ -29,9 +29,16 @@ class Result:
         return not self.error and all(report.passed for report in self.reports)
 
     def as_dict(self):
-        return {"target": self.target, "like": self.like, "passed": self.passed, "error": self.error,
-                "cases_passed": sum(r.passed for r in self.reports), "cases": len(self.reports),
-                "cases_passed_over": self.passed_over, "reports": [r.as_dict() for r in self.reports]}
+        return {
+            "target": self.target,
+            "like": self.like,
+            "passed": self.passed,
+            "error": self.error,
+            "cases_passed": sum(r.passed for r in self.reports),
+            "cases": len(self.reports),
+            "cases_passed_over": self.passed_over,
+            "reports": [r.as_dict() for r in self.reports],
+        }
 
 
 def is_target(text):
@@ -42,10 +49,16 @@ def is_target(text):
 def check_targets(targets, like, *, seed=0, samples=1, timeout=10.0, json_file=None, gradescope_file=None, quiet=False):
     """Check functions FILE:NAME, print what comes, write the files. -> exit status 0, 1 or 2"""
     screen = Screen()
-    results = [check_target(target, like, seed=seed, samples=samples, timeout=timeout, quiet=quiet, show=screen.show)
-               for target in targets]
-    whole = {"passed": all(r.passed for r in results), "seed": seed, "samples": samples,
-             "results": [r.as_dict() for r in results]}
+    results = [
+        check_target(target, like, seed=seed, samples=samples, timeout=timeout, quiet=quiet, show=screen.show)
+        for target in targets
+    ]
+    whole = {
+        "passed": all(r.passed for r in results),
+        "seed": seed,
+        "samples": samples,
+        "results": [r.as_dict() for r in results],
+    }
     failures = [screen.failure] if screen.failure else []
     for file, content in ((json_file, _plain(whole)), (gradescope_file, gradescope(results))):
         try:
@@ -89,10 +102,13 @@ def check_target(target, like, *, seed, samples, timeout, quiet, show):
         table = Table(CASES, quiet, show)
         for label, report in events:
             result.reports.append(report)
-            table.row(label, report.method if report.arguments else "-",
-                      f"{report.worst.error:.1e}" if report.worst else "-",
-                      ", ".join(f"d{n}" for n in report.wrong) or ("" if report.passed else "see below"),
-                      passed=report.passed)
+            table.row(
+                label,
+                report.method if report.arguments else "-",
+                f"{report.worst.error:.1e}" if report.worst else "-",
+                ", ".join(f"d{n}" for n in report.wrong) or ("" if report.passed else "see below"),
+                passed=report.passed,
+            )
     except MiniresError as error:
         result.error = str(error)
     show(summary(result))
@@ -118,8 +134,10 @@ def summary(result):
         for worst in report.arguments:
             if worst.argument in report.wrong and worst.argument not in said:
                 said.add(worst.argument)
-                lines.append(f"  d{worst.argument} is wrong, in {report.name}: {worst} is {worst.analytic:.9g} "
-                             f"by backward, {worst.numeric:.9g} measured")
+                lines.append(
+                    f"  d{worst.argument} is wrong, in {report.name}: {worst} is {worst.analytic:.9g} "
+                    f"by backward, {worst.numeric:.9g} measured"
+                )
         for sentence in [report.jumped, *report.unsure, report.hint, *report.notes]:
             if sentence and sentence.partition("(")[0] not in said:
                 said.add(sentence.partition("(")[0])
@@ -128,8 +146,10 @@ def summary(result):
             said.add("kinks")
             kinks = sum(r.kinks for r in result.reports)
             elements = sum(r.elements for r in result.reports)
-            lines.append(f"  {kinks} of {elements} elements lie at a kink, without a derivative: the gradient "
-                         "there must be one of the subgradients")
+            lines.append(
+                f"  {kinks} of {elements} elements lie at a kink, without a derivative: the gradient "
+                "there must be one of the subgradients"
+            )
     for reason, count in result.passed_over.items():
         lines.append(f"  {count} case{'s' * (count > 1)} passed over: it {reason}")
     lines.append(f"{sum(r.passed for r in result.reports)} of {len(result.reports)} cases passed")
@@ -141,11 +161,19 @@ def gradescope(results):
     tests = []
     for result in results:
         if result.error:
-            tests.append({"name": result.target, "score": 0, "max_score": 1, "status": "failed",
-                          "output": result.error})
+            tests.append(
+                {"name": result.target, "score": 0, "max_score": 1, "status": "failed", "output": result.error}
+            )
         for report in result.reports:
-            tests.append({"name": f"{result.target}: {report.name}", "score": int(report.passed), "max_score": 1,
-                          "status": "passed" if report.passed else "failed", "output": str(report)})
+            tests.append(
+                {
+                    "name": f"{result.target}: {report.name}",
+                    "score": int(report.passed),
+                    "max_score": 1,
+                    "status": "passed" if report.passed else "failed",
+                    "output": str(report),
+                }
+            )
     return {"tests": tests, "output": "\n".join(map(summary, results)), "visibility": "visible"}
 
 

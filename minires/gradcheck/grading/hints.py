@@ -15,14 +15,19 @@ def hint(function, like, case, report, seed):
     dxs = dict(zip(tested.names, tested.gradients(backward, dy.copy())))
     call = Call(like, tested.arrays, case.static, dy)
     right = dict(zip(tested.names, call.right))
-    return "; ".join(dict.fromkeys(filter(None, (_explain(name, dxs[name], right[name], call, tested)
-                                                 for name in report.wrong))))
+    return "; ".join(
+        dict.fromkeys(filter(None, (_explain(name, dxs[name], right[name], call, tested) for name in report.wrong)))
+    )
 
 
 def _explain(name, dx, right, call, tested):
     def same(a, b):
-        return (a is not None and np.shape(a) == np.shape(b)
-                and np.allclose(a, b, rtol=0, atol=1e-9 * max(1.0, float(np.abs(b).max(initial=0)))))
+        return (
+            a is not None
+            and np.shape(a) == np.shape(b)
+            and np.allclose(a, b, rtol=0, atol=1e-9 * max(1.0, float(np.abs(b).max(initial=0))))
+        )
+
     for bug in catalogue:
         if bug.op != call.op:
             continue
@@ -35,6 +40,11 @@ def _explain(name, dx, right, call, tested):
             return bug.hint
     factor = float(np.sum(dx * right) / np.sum(right * right)) if np.any(right) else 0.0
     if same(np.asarray(dx), factor * right):
-        return (f"your d{name} is zero" if abs(factor) < 1e-9 else f"your d{name} has the wrong sign"
-                if abs(factor + 1) < 1e-9 else f"your d{name} is right but for a factor ({factor:.6g} in this case)")
+        return (
+            f"your d{name} is zero"
+            if abs(factor) < 1e-9
+            else f"your d{name} has the wrong sign"
+            if abs(factor + 1) < 1e-9
+            else f"your d{name} is right but for a factor ({factor:.6g} in this case)"
+        )
     return ""

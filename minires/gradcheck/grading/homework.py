@@ -29,12 +29,16 @@ def adapted(function, like):
 
     def call(*arrays, **static):
         known = {key: value for key, value in static.items() if key in settings or None in settings}
-        known |= {key: defaults[key] for key in settings if settings[key] is inspect.Parameter.empty
-                  and key in defaults and key not in known}
+        known |= {
+            key: defaults[key]
+            for key in settings
+            if settings[key] is inspect.Parameter.empty and key in defaults and key not in known
+        }
         if not is_backward(function):
             return function(*arrays, **known)
         y, _ = registry[like].raw(*arrays, **copy.deepcopy(static))
         return y, lambda dy: function(dy, *arrays, **known)
+
     call.__name__ = _name(function)
     call.__signature__ = inspect.Signature(arrays)
     return call
@@ -47,8 +51,9 @@ def _name(function):
 
 def _settings(like):
     """An op's settings and their defaults."""
-    return {p.name: p.default for p in inspect.signature(registry[like].raw).parameters.values()
-            if p.kind is p.KEYWORD_ONLY}
+    return {
+        p.name: p.default for p in inspect.signature(registry[like].raw).parameters.values() if p.kind is p.KEYWORD_ONLY
+    }
 
 
 def _parameters(function, like):
@@ -109,8 +114,10 @@ def cases_for_function(function, like, seed, samples):
     if not cases:
         form = str(inspect.signature(registry[like].raw))
         form = form.replace("(", "(dy, ", 1) if is_backward(function) else form
-        raise OptionError(f"none of {like}'s cases fits {_name(function)}{inspect.signature(function)}: it "
-                          f"{', it '.join(passed_over)}; write it as {_name(function)}{form}")
+        raise OptionError(
+            f"none of {like}'s cases fits {_name(function)}{inspect.signature(function)}: it "
+            f"{', it '.join(passed_over)}; write it as {_name(function)}{form}"
+        )
     return cases, passed_over
 
 
@@ -136,15 +143,18 @@ def grade(function, like, case, seed):
 
 def _check_tested(function, like, case, seed):
     tested = TestedFunction(function, case.arrays, case.static)
-    return check_tested(tested, f"{like} ({case.label})", seed=seed, view=registry[like].view,
-                        convention=case.convention)
+    return check_tested(
+        tested, f"{like} ({case.label})", seed=seed, view=registry[like].view, convention=case.convention
+    )
 
 
 def _evened(case):
     """The case with one number in place of each pair of settings, for functions that know square windows only."""
     choose = {"stride": max, "kernel_size": min, "padding": min, "dilation": min, "output_size": min}
-    static = {key: choose[key](value) if key in choose and isinstance(value, tuple) else value
-              for key, value in case.static.items()}
+    static = {
+        key: choose[key](value) if key in choose and isinstance(value, tuple) else value
+        for key, value in case.static.items()
+    }
     return type(case)(case.label, case.arrays, static)
 
 

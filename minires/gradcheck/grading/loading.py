@@ -22,13 +22,17 @@ def load(path, name):
     function = names.get(name)
     if not callable(function):
         mine = ", ".join(n for n, v in names.items() if inspect.isfunction(v) and not n.startswith("_")) or "none"
-        raise DataError(f"{path.name} has no function {name!r}; its functions: {mine}"
-                        + (f" (after {names['__error__']})" if "__error__" in names else ""))
+        raise DataError(
+            f"{path.name} has no function {name!r}; its functions: {mine}"
+            + (f" (after {names['__error__']})" if "__error__" in names else "")
+        )
     try:
         inspect.signature(function)
     except (TypeError, ValueError):
-        raise DataError(f"{path.name}: Python does not tell the arguments of {name}, a "
-                        f"{type(function).__name__}; call it in a function of your own: def my_{name}(x): …") from None
+        raise DataError(
+            f"{path.name}: Python does not tell the arguments of {name}, a "
+            f"{type(function).__name__}; call it in a function of your own: def my_{name}(x): …"
+        ) from None
     return function
 
 

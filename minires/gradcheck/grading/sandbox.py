@@ -23,7 +23,8 @@ def run_cases(path, name, like, *, seed=0, samples=1, timeout=10.0):
     while labels is None or start < len(labels):
         ours, theirs = multiprocessing.get_context("spawn").Pipe()
         process = multiprocessing.get_context("spawn").Process(
-            target=_work, args=(theirs, str(path), name, like, seed, samples, start), daemon=True)
+            target=_work, args=(theirs, str(path), name, like, seed, samples, start), daemon=True
+        )
         process.start()
         theirs.close()
         try:

@@ -6,24 +6,40 @@ them to all cores, memory.py keeps freed memory at hand, blas.py knows what shap
 
 from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_sums, scatter_matrix
 from minires.kernels.cpu.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
-from minires.kernels.cpu.elementwise import (
-    add,
-    add_relu,
-    normalize,
-    normalize_dx,
-    normalize_sums,
-    relu,
-    relu_dx,
-    scale,
-)
+from minires.kernels.cpu.elementwise import add, add_relu, normalize, normalize_dx, normalize_sums, relu, relu_dx, scale
 from minires.kernels.cpu.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
 from minires.kernels.cpu.update import adam, sgd
 from minires.kernels.readable.loss import cross_entropy, cross_entropy_dx, first_outside
 from minires.kernels.readable.norm import inv_std, update_running_stats
 
 __all__ = [
-    "adam", "add", "add_relu", "avg_pool", "avg_pool_dx", "channel_sums", "conv", "conv_affine", "conv_dw", "conv_dx",
-    "conv_dx_dw", "cross_entropy", "cross_entropy_dx", "first_outside", "inv_std", "max_pool", "max_pool_argmax",
-    "max_pool_dx", "mean_var", "normalize", "normalize_dx", "normalize_sums", "product_sums", "relu", "relu_dx",
-    "scale", "scatter_matrix", "sgd", "update_running_stats",
+    "adam",
+    "add",
+    "add_relu",
+    "avg_pool",
+    "avg_pool_dx",
+    "channel_sums",
+    "conv",
+    "conv_affine",
+    "conv_dw",
+    "conv_dx",
+    "conv_dx_dw",
+    "cross_entropy",
+    "cross_entropy_dx",
+    "first_outside",
+    "inv_std",
+    "max_pool",
+    "max_pool_argmax",
+    "max_pool_dx",
+    "mean_var",
+    "normalize",
+    "normalize_dx",
+    "normalize_sums",
+    "product_sums",
+    "relu",
+    "relu_dx",
+    "scale",
+    "scatter_matrix",
+    "sgd",
+    "update_running_stats",
 ]

@@ -41,8 +41,11 @@ def matmul(a, b, out):
     whole = M - M % rows
     for some, r in ((slice(0, whole), rows), (slice(whole, M), M - whole)):
         if r:  # pieces (…,M/r,1,r,K) · blocks of columns (…,1,N/n,K,n) -> (…,M/r,N/n,r,n)
-            np.matmul(a[..., some, :].reshape(*stack, -1, 1, r, K), blocks,
-                      out=out[..., some, :].reshape(*stack, -1, r, N // n, n).swapaxes(-3, -2))
+            np.matmul(
+                a[..., some, :].reshape(*stack, -1, 1, r, K),
+                blocks,
+                out=out[..., some, :].reshape(*stack, -1, r, N // n, n).swapaxes(-3, -2),
+            )
 
 
 def matmul_long(a, b):

@@ -86,6 +86,7 @@ def _own_sums(*products):
     def part(i):
         for maps, out in zip(products, parts[i]):
             sum_of(out, *(a[jobs[i]] for a in maps))
+
     parallel_for(part, range(len(jobs)))
     return parts.sum(axis=0)  # in one order, whichever was done first
 
@@ -121,6 +122,7 @@ def scatter_matrix(x):
         d = (rows - near).astype(wide, copy=False)
         d = d.reshape(-1, C) if d.ndim == 3 else d.transpose(0, 2, 3, 1).reshape(-1, C)
         return xp.concatenate([d.T @ d, xp.ones((1, len(d)), wide) @ d])
+
     on_host = isinstance(x, np.ndarray)
     total, *others = parallel_sum(part, chunks(N, H, W, PIXELS if on_host else m, N * H * W * C * C))
     for other in others:

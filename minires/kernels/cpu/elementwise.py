@@ -22,9 +22,11 @@ def add(a, b, out=None):
 
 def add_relu(a, b):
     """max(a + b, 0), of one shape; a NaN stays one."""
+
     def formula(a, b, zero, out):
         y = np.add(a, b, out=out)
         return np.maximum(y, zero, out=y)
+
     if is_channels_last(a) and is_channels_last(b):
         return _by_channel(formula, [a, b], [np.zeros(a.shape[1])])
     return blockwise(lambda a, b, out: formula(a, b, 0, out), a, b)
@@ -64,6 +66,7 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
         y = np.multiply(x, factor, out=out)
         y += constant
         return np.maximum(y, zero, out=y) if relu else y
+
     return _by_channel(formula, [_centred(x, mean_hi)], [factor, bias - mean_lo * factor, np.zeros(x.shape[1])])
 
 
@@ -72,12 +75,14 @@ def affine_in_place(factor, constant, relu):
 
     factor (None for 1) and constant are (C,); x has the channels of that slice.
     """
+
     def change(x, channels=slice(None)):
         some = slice(factor is None, 2 + relu)
         vectors = [factor, constant, np.zeros(len(constant))][some]
         (x,), vectors = as_rows([x], [v[channels] for v in vectors])
         for step, v in zip((np.multiply, np.add, np.maximum)[some], vectors):
             step(x, v, out=x)
+
     return change
 
 
@@ -105,6 +110,7 @@ def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
         dx = np.multiply(dy, factor, out=out)
         dx -= statistics_terms
         return dx
+
     return _by_channel(formula, [dy, _centred(x, mean_hi)], [factor, x_coef, offset], out)
 
 

@@ -38,6 +38,7 @@ def conv_dx(dy, w, win):
 
     def pictures(some):
         dx[some] = readable.col2im(cols[some], win)
+
     parallel_for(pictures, [slice(n, n + 1) for n in range(win.N)], win.products)
     return dx
 
@@ -69,6 +70,7 @@ def _columns(x, win):
         some, first, last = job
         part = cols[some, first:last]
         part[...] = columns(pixels[some], win, first, last).reshape(part.shape)
+
     parallel_for(chunk, chunks(win.N, win.OH, win.OW, win.N * win.OH * win.OW, win.products))
     return cols.reshape(-1, win.KH * win.KW * win.C)
 
@@ -80,5 +82,6 @@ def _product(a, b, out=None):
 
     def part(some):
         np.matmul(a, b[:, some], out=out[:, some])
+
     parallel_for(part, [slice(k, k + step) for k in range(0, b.shape[1], step)])
     return out

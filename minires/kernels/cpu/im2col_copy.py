@@ -20,12 +20,12 @@ def with_zeros(pixels, height, width, top, left, rows):
     padded = buffer("with_zeros", (n, height, width, C), pixels.dtype)
     first = max(rows[0] - top, 0)
     stop = max(min(rows[1] - top, H), 0)
-    padded[:, rows[0]:first + top] = 0
-    padded[:, stop + top:rows[1]] = 0
-    inner = padded[:, first + top:stop + top]
+    padded[:, rows[0] : first + top] = 0
+    padded[:, stop + top : rows[1]] = 0
+    inner = padded[:, first + top : stop + top]
     inner[:, :, :left] = 0
-    inner[:, :, left:left + W] = pixels[:, first:stop]
-    inner[:, :, left + W:] = 0
+    inner[:, :, left : left + W] = pixels[:, first:stop]
+    inner[:, :, left + W :] = 0
     return padded
 
 
@@ -53,8 +53,12 @@ def columns(pixels, win, first, last):
     item = np.dtype((np.void, side_by_side * win.C * pixels.itemsize))
     pixel = win.C * pixels.itemsize
     windows = np.ndarray(
-        (n, last - first, win.OW, win.KH, win.KW // side_by_side), item, pixels, top * W * pixel,
-        (H * W * pixel, win.SH * W * pixel, win.SW * pixel, win.DH * W * pixel, win.DW * pixel))
+        (n, last - first, win.OW, win.KH, win.KW // side_by_side),
+        item,
+        pixels,
+        top * W * pixel,
+        (H * W * pixel, win.SH * W * pixel, win.SW * pixel, win.DH * W * pixel, win.DW * pixel),
+    )
     cols = buffer("columns", (n * (last - first) * win.OW, win.KH * win.KW * win.C), pixels.dtype)
     np.ndarray(windows.shape, item, cols)[...] = windows
     return cols

@@ -48,6 +48,7 @@ def _conv(x, weights, win, y=None, after=None):
         _product(columns(pixels[some], win, first, last), weights, out[some, first:last])
         if after:
             after(y[some, :, first:last])
+
     parallel_for(tile, _tiles(win, x.itemsize, in_cache=after is not None))
     return y
 
@@ -76,10 +77,10 @@ def conv_dx(dy, w, win):
 
     dx = empty_map(win.x_shape, like=dy, last=True)
     for (a, kh, KH, PH), (b, kw, KW, PW) in product(*phases):
-        pixels = dx[:, :, a::win.SH, b::win.SW]
+        pixels = dx[:, :, a :: win.SH, b :: win.SW]
         if KH and KW:
             back = Window(win.N, win.O, win.OH, win.OW, win.C, KH, KW, 1, 1, PH, PW, 1, 1, 1, *pixels.shape[2:])
-            _conv(dy, flip_kernel(w[:, :, kh::win.SH, kw::win.SW]).reshape(-1, win.C), back, pixels)
+            _conv(dy, flip_kernel(w[:, :, kh :: win.SH, kw :: win.SW]).reshape(-1, win.C), back, pixels)
         else:
             pixels[...] = 0
     return dx
@@ -95,6 +96,7 @@ def _dx_by_sums(dy, w, win):
         cols = np.empty((len(rows), weights.shape[1]), dy.dtype)
         matmul(rows, weights, cols)
         dx[some] = readable.col2im(cols.reshape(-1, win.OH, win.OW, win.KH, win.KW, win.C), win)
+
     step = max(1, COLUMN_BYTES // (win.OH * win.OW * win.KH * win.KW * win.C * dy.itemsize))
     parallel_for(pictures, [slice(n, n + step) for n in range(0, win.N, step)])
     return dx
@@ -119,6 +121,7 @@ def conv_dx_dw(dy, x, w, win):
         rows = columns(dy[some], back, first, last)
         _product(rows, weights, out[some, first:last])
         return matmul_long(x[some, first:last].reshape(-1, win.C), rows)
+
     parts = parallel_sum(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C, in_cache=False))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
     found = _total(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
@@ -136,6 +139,7 @@ def conv_dw(dy, x, win):
         some, first, last = job
         rows = columns(pixels[some], win, first, last)
         return matmul_long(rows, dy[some, first:last].reshape(-1, win.O))
+
     # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
     parts = parallel_sum(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O, in_cache=False))
     _total(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))

@@ -16,8 +16,13 @@ import sys
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # <malloc.h>
-SET_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_",
-               "MALLOC_ARENA_MAX")
+SET_BY_USER = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_TOP_PAD_",
+    "MALLOC_MMAP_MAX_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_ARENA_MAX",
+)
 MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25  # <sys/mman.h>
 HUGE_PAGE = 2 << 20
 PLACE = 4 << 30  # bytes of addresses; memory comes to them when it is used
@@ -78,6 +83,7 @@ def join_pages():
 def _addresses_are_scarce():
     """Whether there are few, or somebody limits them: this process's (ulimit -v, -d), or the system everybody's."""
     import resource  # not on Windows, where nobody gets here
+
     try:
         strict = Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
     except OSError:  # nobody knows

@@ -31,6 +31,7 @@ def blockwise(function, *arrays, into=None):
 
     def block(some):
         function(*(a[some] for a in arrays), out=result[some])
+
     parallel_for(block, blocks(first))
     return result
 

@@ -23,6 +23,7 @@ def max_pool(x, win):
         best = empty_map((len(x[part]), *columns.y_shape[1:]), like=x)
         _maximum(x[part], columns, best)
         _maximum(best, rows, y[part])
+
     parallel_for(images, blocks(x))
     return y
 
@@ -52,6 +53,7 @@ def max_pool_argmax(x, y, win):
         winner = empty_map(best.shape, like=x, dtype=small)
         _first(x[part], None, columns, best, winner, step=win.KW)
         _first(best, winner, rows, y[part], argmax[part])
+
     parallel_for(images, blocks(x))
     return argmax
 
@@ -81,6 +83,7 @@ def max_pool_dx(dy, argmax, win):
         pixels[...] = 0
         for kh, kw, (oh, ow), (h, w) in win.positions():
             pixels[:, :, h, w] += masked(dys[:, :, oh, ow], winner[:, :, oh, ow] == kh * win.KW + kw)
+
     parallel_for(images, blocks(dx))
     return dx
 
@@ -95,6 +98,7 @@ def avg_pool(x, win, count_include_pad=True):
         for _, _, (oh, ow), (h, w) in win.positions():
             y[part, :, oh, ow] += x[part, :, h, w]
         y[part] *= inverse
+
     parallel_for(images, blocks(x))
     return y
 
@@ -109,6 +113,7 @@ def avg_pool_dx(dy, win, count_include_pad=True):
         dys = dy[part] * inverse
         for _, _, (oh, ow), (h, w) in win.positions():
             dx[part, :, h, w] += dys[:, :, oh, ow]
+
     parallel_for(images, blocks(dx))
     return dx
 

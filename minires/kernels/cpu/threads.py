@@ -79,8 +79,10 @@ def set_num_threads(n):
     """
     count = number_of("thread", "set_num_threads", n, MOST)
     if hasattr(_inside, "number"):
-        raise OptionError("set_num_threads: this thread is at work on its part of what threads or processes share; "
-                          "call it before or after")
+        raise OptionError(
+            "set_num_threads: this thread is at work on its part of what threads or processes share; "
+            "call it before or after"
+        )
     with _sharing, _starting:
         _begin(count)
 
@@ -126,8 +128,11 @@ def _begin(n):
     _queues = tuple(queues)
     _count = len(queues) + 1
     if refused is not None:
-        warnings.warn(f"minires computes with {_count} of {n} threads, because the system starts no more: {refused}",
-                      RuntimeWarning, stacklevel=4)
+        warnings.warn(
+            f"minires computes with {_count} of {n} threads, because the system starts no more: {refused}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
 
 def _serve(number, n, queue):

@@ -12,15 +12,19 @@ PIECE = 1 << 18  # numbers that a formula is computed for at a time, so that its
 
 def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
     """readable/update.py's sgd."""
+
     def update(arrays):
         sgd_of_one(*arrays, lr, momentum, dampening, weight_decay, nesterov, first)
+
     _share_out(update, zip(xs, dxs, vs if momentum else dxs))
 
 
 def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
     """readable/update.py's adam."""
+
     def update(arrays):
         adam_of_one(*arrays, lr, beta1, beta2, eps, weight_decay, decoupled, t)
+
     _share_out(update, zip(xs, dxs, ms, vs))
 
 
@@ -39,4 +43,4 @@ def _pieces(arrays):
     lying = [a.transpose(order) for a in arrays]
     if not all(a.flags.c_contiguous for a in lying):
         return [arrays]
-    return [tuple(a.reshape(-1)[i:i + PIECE] for a in lying) for i in range(0, size, PIECE)]
+    return [tuple(a.reshape(-1)[i : i + PIECE] for a in lying) for i in range(0, size, PIECE)]

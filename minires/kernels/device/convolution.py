@@ -16,7 +16,9 @@ from minires.kernels.device.window import WINDOW, by_rows, numbers
 
 COLUMN_BYTES = 1 << 29  # of columns at a time
 
-COLUMNS = WINDOW + r"""
+COLUMNS = (
+    WINDOW
+    + r"""
 // A row of outputs: number k = (kh·KW + kw)·C + c of the columns of each.
 extern "C" __global__ void im2col(const T* x, Window v, T* cols) {
     int K = v.KH * v.KW * v.C, k = NUMBER, n = blockIdx.x / v.OH, oh = blockIdx.x % v.OH;
@@ -41,6 +43,7 @@ extern "C" __global__ void col2im(const T* cols, Window v, T* x) {
     }
 }
 """
+)
 
 
 def conv(x, w, win):

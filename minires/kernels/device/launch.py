@@ -23,6 +23,7 @@ def _once(make):
             made[key] = make(*key)
         launched[made[key].name] += 1
         return made[key]
+
     return get
 
 

@@ -78,8 +78,11 @@ def cross_entropy(x, t, w, smoothing, ignore_index):
     w_t = cupy.empty(M, x.dtype)
     log_p = cupy.empty((M, K), x.dtype)
     if M:
-        raw(CROSS_ENTROPY, "cross_entropy", x.dtype)((M,), (32,), (
-            cupy.ascontiguousarray(x), _targets(t), _weights(w, x), smoothing, ignore_index, K, losses, w_t, log_p))
+        raw(CROSS_ENTROPY, "cross_entropy", x.dtype)(
+            (M,),
+            (32,),
+            (cupy.ascontiguousarray(x), _targets(t), _weights(w, x), smoothing, ignore_index, K, losses, w_t, log_p),
+        )
     return losses, w_t, log_p
 
 
@@ -88,9 +91,21 @@ def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
     (M, K) = log_p.shape
     dx = cupy.empty_like(log_p)
     if M:
-        raw(CROSS_ENTROPY, "cross_entropy_dx", dx.dtype)((M,), (32,), (
-            log_p, _targets(t), _weights(w, dx), smoothing, ignore_index, K,
-            cupy.ascontiguousarray(scale), int(scale.size > 1), dx))
+        raw(CROSS_ENTROPY, "cross_entropy_dx", dx.dtype)(
+            (M,),
+            (32,),
+            (
+                log_p,
+                _targets(t),
+                _weights(w, dx),
+                smoothing,
+                ignore_index,
+                K,
+                cupy.ascontiguousarray(scale),
+                int(scale.size > 1),
+                dx,
+            ),
+        )
     return dx
 
 

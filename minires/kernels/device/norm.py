@@ -173,10 +173,14 @@ def mean_var(x):
 
 def update_running_stats(running_mean, running_var, mean, var, momentum, count):
     """running = (1 − momentum)·running + momentum·batch, in place, with the variance over count − 1: all (C,)."""
-    elementwise("M mean, M var, float64 momentum, float64 unbias", "T running_mean, T running_var", """
+    elementwise(
+        "M mean, M var, float64 momentum, float64 unbias",
+        "T running_mean, T running_var",
+        """
         running_mean = (1 - momentum) * running_mean + momentum * mean;
-        running_var = (1 - momentum) * running_var + momentum * unbias * var""", "remember")(
-            mean, var, momentum, count / (count - 1), running_mean, running_var)
+        running_var = (1 - momentum) * running_var + momentum * unbias * var""",
+        "remember",
+    )(mean, var, momentum, count / (count - 1), running_mean, running_var)
 
 
 def inv_std(var, eps):

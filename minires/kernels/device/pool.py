@@ -5,7 +5,9 @@ import cupy
 from minires.kernels.device.launch import as_map, pixels
 from minires.kernels.device.window import WINDOW, by_rows, numbers
 
-POOL = WINDOW + r"""
+POOL = (
+    WINDOW
+    + r"""
 // How many values window o of an axis has: what reaches over the padding never counts, the padding itself if asked for.
 __device__ int count(int o, int size, int K, int S, int P, bool with_padding) {
     int first = o * S - P, end = min(first + K, with_padding ? size + P : size);
@@ -65,6 +67,7 @@ extern "C" __global__ void avg_pool_dx(const T* dy, Window v, bool with_padding,
     }
 }
 """
+)
 
 
 def max_pool(x, win):
@@ -91,14 +94,12 @@ def max_pool_dx(dy, argmax, win):
 def avg_pool(x, win, count_include_pad=True):
     """The mean under each window, where padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
     y = cupy.empty((win.N * win.OH * win.OW, win.C), x.dtype)
-    by_rows(POOL, "avg_pool", x.dtype, win.N * win.OH, win.C, pixels(x), numbers(win),
-            bool(count_include_pad), y)
+    by_rows(POOL, "avg_pool", x.dtype, win.N * win.OH, win.C, pixels(x), numbers(win), bool(count_include_pad), y)
     return as_map(y, win.y_shape, like=x)
 
 
 def avg_pool_dx(dy, win, count_include_pad=True):
     """Each input receives its share of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = cupy.empty((win.N * win.H * win.W, win.C), dy.dtype)
-    by_rows(POOL, "avg_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), numbers(win),
-            bool(count_include_pad), dx)
+    by_rows(POOL, "avg_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), numbers(win), bool(count_include_pad), dx)
     return as_map(dx, win.x_shape, like=dy)

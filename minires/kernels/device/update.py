@@ -47,22 +47,28 @@ extern "C" __global__ void adam(Table t, double beta1, double beta2, double eps,
 
 def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
     """v ← μ·v + (1 − dampening)·g with g = dx + λ·x, or v ← g at first; x ← x − lr·v, or x − lr·(g + μ·v)."""
-    _launch("sgd", {"x": xs, "dx": dxs, "v": vs if momentum else xs},
-            (lr, momentum, dampening, weight_decay, nesterov, first))
+    _launch(
+        "sgd",
+        {"x": xs, "dx": dxs, "v": vs if momentum else xs},
+        (lr, momentum, dampening, weight_decay, nesterov, first),
+    )
 
 
 def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
     """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time; g as on the host."""
     in_gradient, keep = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
-    _launch("adam", {"x": xs, "dx": dxs, "m": ms, "v": vs},
-            (beta1, beta2, eps, in_gradient, keep, lr / (1 - beta1**t), math.sqrt(1 - beta2**t)))
+    _launch(
+        "adam",
+        {"x": xs, "dx": dxs, "m": ms, "v": vs},
+        (beta1, beta2, eps, in_gradient, keep, lr / (1 - beta1**t), math.sqrt(1 - beta2**t)),
+    )
 
 
 def _launch(name, columns, settings):
     columns["dx"] = [_lying_as(x, dx) for x, dx in zip(columns["x"], columns["dx"])]
     for dtype in {x.dtype.char for x in columns["x"]}:
         rows = [row for row in zip(*columns.values()) if row[0].dtype.char == dtype]
-        for some in (rows[a:a + MOST] for a in range(0, len(rows), MOST)):
+        for some in (rows[a : a + MOST] for a in range(0, len(rows), MOST)):
             table = np.zeros((), TABLE)
             for k, row in enumerate(some):
                 for column, array in zip(columns, row):

@@ -8,7 +8,9 @@ from minires.kernels.device.launch import THREADS, raw
 
 NUMBERS = ("C", "H", "W", "OH", "OW", "KH", "KW", "SH", "SW", "PH", "PW", "DH", "DW")
 
-WINDOW = f"struct Window {{ int {', '.join(NUMBERS)}; }};" + r"""
+WINDOW = (
+    f"struct Window {{ int {', '.join(NUMBERS)}; }};"
+    + r"""
 
 // A block has one row of a map, blockIdx.x = n·H + h; its thread (tx,ty) has number blockIdx.y·blockDim.x + tx of each
 // of the row's pixels w = ty, ty + blockDim.y, …. So neighbouring threads have neighbouring numbers, and what does
@@ -37,6 +39,7 @@ __device__ bool is_multiple(int reach, int S, int OH, int& oh) {
     for (int kh = 0, oh; kh < v.KH; ++kh) if (is_multiple(h + v.PH - kh * v.DH, v.SH, v.OH, oh)) \
         for (int kw = 0, ow; kw < v.KW; ++kw) if (is_multiple(w + v.PW - kw * v.DW, v.SW, v.OW, ow))
 """
+)
 
 
 @lru_cache(maxsize=1024)

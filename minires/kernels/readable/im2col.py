@@ -83,7 +83,7 @@ def _tiles(x, win):
     # an empty batch gives one empty slice, so that dw has its shape; the last slice may be shorter than the others
     buffer = array_module(x).zeros((min(step, win.N), *_row_shape(win)), dtype=x.dtype)
     for n in range(0, max(win.N, 1), step):
-        yield slice(n, n + step), buffer[:max(win.N - n, 0)]
+        yield slice(n, n + step), buffer[: max(win.N - n, 0)]
 
 
 def _row_shape(win):
@@ -91,6 +91,7 @@ def _row_shape(win):
 
 
 # Reshapes between maps and the matrices of each group; with groups = 1 none of them copies.
+
 
 def _rows(cols, win):
     # (N,OH,OW,KH,KW,C) -> (P,KH·KW,G,C/G) -> (G,P,K)

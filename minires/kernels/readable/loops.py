@@ -73,8 +73,9 @@ def max_pool_argmax(x, y, win):
     argmax = empty_map(win.y_shape, like=x, dtype=int)
     for at_y, covered in _cells(win):
         top = y[at_y]
-        argmax[at_y] = next((k for k, at_x in covered.items()
-                             if x[at_x].real == top.real or (x[at_x] != x[at_x] and top != top)), -1)
+        argmax[at_y] = next(
+            (k for k, at_x in covered.items() if x[at_x].real == top.real or (x[at_x] != x[at_x] and top != top)), -1
+        )
     return argmax
 
 

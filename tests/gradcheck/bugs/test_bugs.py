@@ -40,14 +40,18 @@ def test_the_bug_is_killed(bug):
 OUTSIDE = {"all to each tie", "all to both at ties", "to all of several equal ones", "both slopes at 0"}
 
 
-@pytest.mark.parametrize("bug", [bug for bug in catalogue if bug.name in OUTSIDE],
-                         ids=lambda bug: f"{bug.op}: {bug.name}")
+@pytest.mark.parametrize(
+    "bug", [bug for bug in catalogue if bug.name in OUTSIDE], ids=lambda bug: f"{bug.op}: {bug.name}"
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_too_much_gradient_at_a_tie_is_found_in_a_strangers_function_too(bug, seed):
     """Which has no convention to be compared with."""
     assert sum(other.name in OUTSIDE for other in catalogue) >= len(OUTSIDE)
-    found = [check(planted(bug), *copy.deepcopy(case.arrays), seed=seed, **case.static)
-             for case in cases_of(bug.op, seed) if case.convention]
+    found = [
+        check(planted(bug), *copy.deepcopy(case.arrays), seed=seed, **case.static)
+        for case in cases_of(bug.op, seed)
+        if case.convention
+    ]
     assert found
     for report in found:
         assert not report.passed, report
@@ -67,8 +71,13 @@ def gradients(bug, seed):
 
 
 def same(a, b):
-    return a is b or (a is not None and b is not None and np.shape(a) == np.shape(b) and a.dtype == b.dtype
-                      and np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True))
+    return a is b or (
+        a is not None
+        and b is not None
+        and np.shape(a) == np.shape(b)
+        and a.dtype == b.dtype
+        and np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True)
+    )
 
 
 @pytest.mark.parametrize("op", sorted({bug.op for bug in catalogue}))
@@ -76,7 +85,7 @@ def test_no_two_bugs_of_an_op_are_the_same(op):
     found = {bug.name: gradients(bug, 0) + gradients(bug, 1) for bug in catalogue if bug.op == op}
     names = list(found)
     for i, a in enumerate(names):
-        for b in names[i + 1:]:
+        for b in names[i + 1 :]:
             assert not all(map(same, found[a], found[b])), (a, b)
 
 
@@ -108,7 +117,9 @@ def test_the_command_prints_killed_and_planted_and_lists_survivors(capsys, monke
     out = capsys.readouterr().out
     assert "planted bugs killed (100 %)" in out
     assert [line.split()[0] for line in out.splitlines()[1:3]] == ["relu", "residual_add"]
-    monkeypatch.setattr("minires.gradcheck.bugs.mutation_test.catalogue", [Bug("relu", "none", "it is right", lambda call: call.right)])
+    monkeypatch.setattr(
+        "minires.gradcheck.bugs.mutation_test.catalogue", [Bug("relu", "none", "it is right", lambda call: call.right)]
+    )
     assert main(["--bugs"]) == 1
     out = capsys.readouterr().out
     assert "SURVIVED relu: none (it is right)" in out

@@ -15,7 +15,9 @@ def test_the_report_names_the_argument_the_place_and_both_numbers():
             db = dy * a
             db[1, 2] += 0.25
             return dy * b, db
+
         return a * b, backward
+
     report = check(product, np.ones((3, 4)), np.full((3, 4), 2.0))
     assert not report.passed
     assert (report.worst.argument, report.worst.index) == ("b", (1, 2))
@@ -32,22 +34,27 @@ def test_nan_gradients_fail():
 
 def test_known_derivatives_are_met_to_rounding():
     x = np.random.default_rng(0).uniform(0.2, 2, (3, 4))
-    for function in (lambda x: (np.sin(x), lambda dy: dy * np.cos(x)),
-                     lambda x: (np.exp(x) / x, lambda dy: dy * np.exp(x) * (1 / x - 1 / x**2)),
-                     lambda x: (x @ x.T, lambda dy: (dy + dy.T) @ x)):
+    for function in (
+        lambda x: (np.sin(x), lambda dy: dy * np.cos(x)),
+        lambda x: (np.exp(x) / x, lambda dy: dy * np.exp(x) * (1 / x - 1 / x**2)),
+        lambda x: (x @ x.T, lambda dy: (dy + dy.T) @ x),
+    ):
         report = check(function, x)
         assert report.passed
         assert report.method == "complex step"
         assert report.worst.error < 2e-15
 
 
-@pytest.mark.parametrize("function", [
-    lambda x: (np.abs(x), lambda dy: dy * np.sign(x)),  # |x| of a complex number is no derivative
-    lambda x: (np.array([float(v) ** 2 for v in x]), lambda dy: 2 * x * dy),  # floats only
-    lambda x: (x.real**2, lambda dy: 2 * x * dy),  # drops the imaginary part
-    lambda x: ((x * np.conj(x)).real, lambda dy: 2 * x * dy),
-    lambda x: (x * np.conj(x), lambda dy: 2 * x * dy),  # complex, but its imaginary part is 0
-])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (np.abs(x), lambda dy: dy * np.sign(x)),  # |x| of a complex number is no derivative
+        lambda x: (np.array([float(v) ** 2 for v in x]), lambda dy: 2 * x * dy),  # floats only
+        lambda x: (x.real**2, lambda dy: 2 * x * dy),  # drops the imaginary part
+        lambda x: ((x * np.conj(x)).real, lambda dy: 2 * x * dy),
+        lambda x: (x * np.conj(x), lambda dy: 2 * x * dy),  # complex, but its imaginary part is 0
+    ],
+)
 def test_a_right_function_that_takes_no_complex_numbers_passes_by_differences(function):
     report = check(function, np.array([0.3, -1.2, 2.0]))
     assert report.method == "4-point"
@@ -57,12 +64,15 @@ def test_a_right_function_that_takes_no_complex_numbers_passes_by_differences(fu
 
 def norm(variance_term):
     """x̂ over the first axis. np.var of complex numbers is real, so to the complex step the variance is a constant."""
+
     def function(x):
         x_hat = (x - x.mean(0)) / np.sqrt(x.var(0))
 
         def backward(dy):
             return (dy - dy.mean(0) - variance_term * x_hat * (dy * x_hat).mean(0)) / np.sqrt(x.var(0))
+
         return x_hat, backward
+
     return function
 
 
@@ -96,6 +106,7 @@ def test_the_upstream_is_not_the_input():
 
 # Kinks: a place without a derivative is found, held to its subgradients, counted and said.
 
+
 def relu_with(slope_at_0):
     return lambda x: (np.maximum(x, 0) + 0 * x, lambda dy: dy * np.where(x == 0, slope_at_0, x > 0))
 
@@ -116,8 +127,10 @@ def test_at_a_kink_any_subgradient_passes_and_nothing_else(slope, passes):
 
 def test_a_kink_is_found_by_differences_too():
     """max(x, 0) by Python's own comparison takes no complex numbers."""
+
     def relu(x):
         return np.array([max(float(v), 0.0) for v in x]), lambda dy: dy * (x > 0)
+
     report = check(relu, np.array([0.5, 0.0, -2.0]))
     assert (report.method, report.passed, report.kinks) == ("4-point", True, 1)
 
@@ -125,6 +138,7 @@ def test_a_kink_is_found_by_differences_too():
 def test_a_wrong_gradient_beside_a_kink_is_not_excused():
     def relu(x):
         return np.maximum(x, 0), lambda dy: dy * (x > 0) * 1.01
+
     report = check(relu, np.array([0.0, 0.5, -2.0]))
     assert not report.passed
     assert report.worst.index == (1,)
@@ -134,13 +148,22 @@ def test_strong_curvature_is_no_kink():
     assert check(lambda x: (1e6 * x * x, lambda dy: 2e6 * x * dy), np.array([0.0, 1e-3, 1.0])).kinks == 0
 
 
-@pytest.mark.parametrize(("name", "function"), [
-    ("relu", lambda x: (np.maximum(x, 0), lambda dy: dy * (x >= 0))),
-    ("amax", lambda x, *, dim=None, keepdim=False: (
-        ops.amax.raw(x, dim=dim, keepdim=keepdim)[0],
-        lambda dy: dy.reshape(ops.amax.raw(x, dim=dim, keepdim=True)[0].shape)
-        * (x == ops.amax.raw(x, dim=dim, keepdim=True)[0]))),
-])
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("relu", lambda x: (np.maximum(x, 0), lambda dy: dy * (x >= 0))),
+        (
+            "amax",
+            lambda x, *, dim=None, keepdim=False: (
+                ops.amax.raw(x, dim=dim, keepdim=keepdim)[0],
+                lambda dy: (
+                    dy.reshape(ops.amax.raw(x, dim=dim, keepdim=True)[0].shape)
+                    * (x == ops.amax.raw(x, dim=dim, keepdim=True)[0])
+                ),
+            ),
+        ),
+    ],
+)
 def test_another_convention_at_ties_is_a_failure_for_an_op_and_a_note_for_a_stranger(name, function):
     strict, lenient = (check_op(name, function, strict=strict) for strict in (True, False))
     assert any("at a tie" in problem and "by convention" in problem for r in strict for problem in r.problems)
@@ -151,6 +174,7 @@ def test_another_convention_at_ties_is_a_failure_for_an_op_and_a_note_for_a_stra
 def test_a_y_of_another_shape_at_ties_is_a_failure_for_an_op_and_a_note_for_a_stranger():
     def twice(x):
         return np.maximum(np.stack([x, x]).reshape(-1), 0), lambda dy: dy.reshape(2, *x.shape).sum(0) * (x > 0)
+
     at_a_tie = "y has shape (8,), which is not the op's: its gradients at a tie have no convention"
     strict, lenient = (check_op("relu", twice, strict=strict) for strict in (True, False))
     assert [at_a_tie] in [r.problems for r in strict]
@@ -159,11 +183,13 @@ def test_a_y_of_another_shape_at_ties_is_a_failure_for_an_op_and_a_note_for_a_st
 
 # float32
 
+
 def test_a_float32_backward_beyond_its_bound_fails():
     def rounded(x):
         """Right in float64; in float32 it loses half its digits on the way."""
         y, backward = ops.tanh.raw(x)
         return y, lambda dy: backward(dy.astype(np.float16).astype(dy.dtype) if dy.dtype == np.float32 else dy)
+
     reports = check_op("tanh", rounded, strict=True)
     assert all("rounding units off" in r.problems[0] for r in reports)
 
@@ -172,6 +198,7 @@ def test_a_function_that_computes_in_float32_is_measured_as_such():
     def single(x):
         x32 = x.astype(np.float32)
         return np.sin(x32), lambda dy: (dy * np.cos(x32)).astype(np.float32)
+
     report = check(single, np.linspace(-1, 1, 7))
     assert (report.method, report.passed) == ("4-point, float32", True)
     assert not check(lambda x: (single(x)[0], lambda dy: 1.01 * single(x)[1](dy)), np.linspace(-1, 1, 7)).passed
@@ -179,11 +206,15 @@ def test_a_function_that_computes_in_float32_is_measured_as_such():
 
 def test_the_measured_function_may_change_fast_or_have_a_pole_near():
     """Differences with one fixed step of 1e-3 would miss all three."""
-    for f, slope, x in ((lambda v: float(np.sin(1000 * v)), lambda v: 1000 * np.cos(1000 * v), [0.3, 1.0]),
-                        (lambda v: 1 / v, lambda v: -1 / v**2, [1e-3, -2e-3]),
-                        (lambda v: float(np.log(v)), lambda v: 1 / v, [1e-2, 2.0])):
+    for f, slope, x in (
+        (lambda v: float(np.sin(1000 * v)), lambda v: 1000 * np.cos(1000 * v), [0.3, 1.0]),
+        (lambda v: 1 / v, lambda v: -1 / v**2, [1e-3, -2e-3]),
+        (lambda v: float(np.log(v)), lambda v: 1 / v, [1e-2, 2.0]),
+    ):
+
         def function(x, f=f, slope=slope):
             return np.array([f(float(v)) for v in x]), lambda dy: dy * slope(x)
+
         report = check(function, np.array(x))
         assert (report.method, report.passed) == ("4-point", True), str(report)
 
@@ -195,17 +226,21 @@ def test_an_unknown_op_is_an_error():
 
 def test_the_readable_convolution_is_what_complex_numbers_use():
     from minires import kernels
+
     win = kernels.Window.of((1, 1, 3, 3), (1, 1, 2, 2))
     x = np.random.default_rng(0).standard_normal((1, 1, 3, 3)) * (1 + 1j)
-    np.testing.assert_array_equal(kernels.conv(x, np.ones((1, 1, 2, 2)), win),
-                                  im2col.conv(x, np.ones((1, 1, 2, 2)), win))
+    np.testing.assert_array_equal(
+        kernels.conv(x, np.ones((1, 1, 2, 2)), win), im2col.conv(x, np.ones((1, 1, 2, 2)), win)
+    )
 
 
 def bent(excess):
     """A function that no complex number goes through, so large and with a kink so near that differences are 1e-8 off."""
+
     def function(x):
         y = np.sin(x) + 50 + np.abs(x.real - at - 5e-6)
         return y, lambda dy: dy * (np.cos(x) - 1) * (1 + excess)
+
     at = np.linspace(0, 1, 50)
     return function, at
 
@@ -232,15 +267,18 @@ def test_a_function_of_arrays_on_a_gpu_gets_arrays_there(place, factor):
     def square(x):
         assert type(x) is type(there)
         return x * x, lambda dy: factor * x * dy
+
     assert check(square, there).passed is (factor == 2)
 
 
 # Inputs without axes or of one element.
 
+
 @pytest.mark.parametrize("x", [1.7, np.array(1.7), np.float32(1.7), np.array([1.7]), np.array([[1.7]])], ids=repr)
 def test_numbers_and_single_elements_are_checked(x):
     def cube(factor):
         return lambda x: (x * x * x, lambda dy: factor * x * x * dy)
+
     assert check(cube(3), x).passed
     report = check(cube(3.001), x)
     assert not report.passed
@@ -250,6 +288,7 @@ def test_numbers_and_single_elements_are_checked(x):
 def test_a_function_may_return_a_python_float_and_gradients_that_are_floats():
     def square(x):
         return float(x) ** 2, lambda dy: 2 * float(x) * float(dy)
+
     report = check(square, 3.0)
     assert (report.method, report.passed) == ("4-point", True), report
     assert not check(lambda x: (square(x)[0], lambda dy: 3.0), 3.0).passed
@@ -267,6 +306,7 @@ def test_a_kink_of_a_single_number_is_found():
 def test_a_function_may_be_a_constant_without_an_imaginary_part_at_the_point_alone(seed):
     def relu(x):
         return (x if x > 0 else np.array(0.0)), lambda dy: dy * (x > 0)
+
     report = check(relu, np.array(0.0), seed=seed)
     assert (report.passed, report.method, report.kinks) == (True, "4-point", 1), report
     assert not check(lambda x: (relu(x)[0], lambda dy: 1.5 * dy), np.array(0.0), seed=seed).passed

@@ -28,20 +28,35 @@ def around(jump):
     return jump.before, jump.at, jump.after
 
 
-@pytest.mark.parametrize(("function", "values"), [
-    (flat(np.floor), (2, 3, 3)), (flat(np.ceil), (3, 3, 4)), (flat(lambda x: np.round(x + 0.5)), (3, 4, 4)),
-    (flat(lambda x: np.sign(x - 3)), (-1, 0, 1)), (flat(lambda x: (x > 3) * 1.0), (0, 0, 1)),
-    (flat(lambda x: (x >= 3) * 1.0), (0, 1, 1)), (flat(lambda x: np.heaviside(x - 3, 0.5)), (0, 0.5, 1)),
-    (rising(lambda x: np.where(x > 3, x + 1, x)), (3, 3, 4)),  # by the complex step, which sees a slope of 1 everywhere
-    (rising(lambda x: np.where(x == 3, 5, x)), (3, 5, 3)), (rising(lambda x: x - np.floor(x)), (1, 0, 0)),
-    (rising(lambda x: x + 1e-4 * (x > 3)), (3, 3, 3.0001)),
-    (rising(lambda x: x - 1e6 * (x > 3)), (3, 3, -999997)),
-    (lambda x: ((x.astype(np.float32) > 3) * np.float32(1), lambda dy: np.float32(0) * dy.astype(np.float32)), (0, 0, 1)),
-], ids=itertools.count())
+@pytest.mark.parametrize(
+    ("function", "values"),
+    [
+        (flat(np.floor), (2, 3, 3)),
+        (flat(np.ceil), (3, 3, 4)),
+        (flat(lambda x: np.round(x + 0.5)), (3, 4, 4)),
+        (flat(lambda x: np.sign(x - 3)), (-1, 0, 1)),
+        (flat(lambda x: (x > 3) * 1.0), (0, 0, 1)),
+        (flat(lambda x: (x >= 3) * 1.0), (0, 1, 1)),
+        (flat(lambda x: np.heaviside(x - 3, 0.5)), (0, 0.5, 1)),
+        (
+            rising(lambda x: np.where(x > 3, x + 1, x)),
+            (3, 3, 4),
+        ),  # by the complex step, which sees a slope of 1 everywhere
+        (rising(lambda x: np.where(x == 3, 5, x)), (3, 5, 3)),
+        (rising(lambda x: x - np.floor(x)), (1, 0, 0)),
+        (rising(lambda x: x + 1e-4 * (x > 3)), (3, 3, 3.0001)),
+        (rising(lambda x: x - 1e6 * (x > 3)), (3, 3, -999997)),
+        (
+            lambda x: ((x.astype(np.float32) > 3) * np.float32(1), lambda dy: np.float32(0) * dy.astype(np.float32)),
+            (0, 0, 1),
+        ),
+    ],
+    ids=itertools.count(),
+)
 def test_a_jump_is_said_to_be_one(function, values):
     report = check(function, np.array([0.7, 3.0, -1.6]))
     assert (report.status, report.passed, report.kinks, report.elements) == ("JUMP", False, 0, 3), report
-    found, = report.jumps
+    (found,) = report.jumps
     assert (found.index, found.output) == ((1,), (1,))
     assert around(found) == pytest.approx(values, abs=1e-5)
     assert str(report).startswith("JUMP ")
@@ -69,15 +84,27 @@ def test_differences_say_what_lies_too_near_for_them():
 
 
 KINKS = {
-    "relu": (lambda x: np.maximum(x, 0), [0.0, 1.0, -1.0]), "abs": (np.abs, [0.0, 1e-9, -3.0]),
-    "clip": (lambda x: np.clip(x, -1, 2), [-1.0, 2.0, 0.3]), "relu6": (lambda x: np.clip(x, 0, 6), [0.0, 6.0, 7.0]),
-    "max": (np.max, [2.0, 2.0, 1.0]), "min": (np.min, [0.0, 0.0, 0.0]), "steep": (lambda x: 1e9 * abs(x), [0.0, 1.0]),
-    "√": (lambda x: np.sqrt(np.abs(x)), [0.0, 2.0]), "√ on one side": (lambda x: np.sqrt(np.maximum(x, 0)), [0.0, 2.0]),
-    "above a constant": (lambda x: np.maximum(x, 0) + 1e9, [0.0, 1.0]), "sort": (np.sort, [1.0, 1.0, 2.0, 1.0]),
-    "smooth": (np.tanh, [0.0, 1.0]), "nothing": (lambda x: x * 0 + 4, [0.0, 1.0]),
+    "relu": (lambda x: np.maximum(x, 0), [0.0, 1.0, -1.0]),
+    "abs": (np.abs, [0.0, 1e-9, -3.0]),
+    "clip": (lambda x: np.clip(x, -1, 2), [-1.0, 2.0, 0.3]),
+    "relu6": (lambda x: np.clip(x, 0, 6), [0.0, 6.0, 7.0]),
+    "max": (np.max, [2.0, 2.0, 1.0]),
+    "min": (np.min, [0.0, 0.0, 0.0]),
+    "steep": (lambda x: 1e9 * abs(x), [0.0, 1.0]),
+    "√": (lambda x: np.sqrt(np.abs(x)), [0.0, 2.0]),
+    "√ on one side": (lambda x: np.sqrt(np.maximum(x, 0)), [0.0, 2.0]),
+    "above a constant": (lambda x: np.maximum(x, 0) + 1e9, [0.0, 1.0]),
+    "sort": (np.sort, [1.0, 1.0, 2.0, 1.0]),
+    "smooth": (np.tanh, [0.0, 1.0]),
+    "nothing": (lambda x: x * 0 + 4, [0.0, 1.0]),
     "huber": (lambda x: np.where(abs(x) < 1, x * x / 2, abs(x) - 0.5), [1.0, -1.0, 0.0]),
-    "beside a kink": (lambda x: np.maximum(x - 3, 0) + np.maximum(3 - x, 0), [3 + 1e-7, 3 - 1e-8, 3 + 1e-10, 3 - 1e-12]),
-    "pole": (lambda x: 1 / x, [0.0, 1.0]), "log": (np.log, [0.0, 1.0]), "overflow": (np.exp, [709.7827128933840, 1.0]),
+    "beside a kink": (
+        lambda x: np.maximum(x - 3, 0) + np.maximum(3 - x, 0),
+        [3 + 1e-7, 3 - 1e-8, 3 + 1e-10, 3 - 1e-12],
+    ),
+    "pole": (lambda x: 1 / x, [0.0, 1.0]),
+    "log": (np.log, [0.0, 1.0]),
+    "overflow": (np.exp, [709.7827128933840, 1.0]),
 }
 
 
@@ -88,8 +115,10 @@ def test_what_bends_does_not_jump(method, name, scale):
     f, x = KINKS[name]
     point = Point(lambda at: f(at[0] / scale), [np.array(x) * scale], [0])
     with np.errstate(all="ignore"):
-        assert not any(jump(point, method, along) for along in
-                       (point.axis(0, (0,)), *(point.random_direction(np.random.default_rng(k)) for k in range(20))))
+        assert not any(
+            jump(point, method, along)
+            for along in (point.axis(0, (0,)), *(point.random_direction(np.random.default_rng(k)) for k in range(20)))
+        )
 
 
 @pytest.mark.parametrize("function", [ops.relu, ops.relu6, ops.abs, ops.leaky_relu, ops.amax, ops.amin, ops.sqrt])
@@ -102,8 +131,12 @@ def test_our_ops_jump_nowhere(function):
 @pytest.mark.parametrize("size", [1.0, 1e-7, 1e-9, 1e-11])
 def test_the_stairs_that_rounding_makes_are_no_jumps(size):
     rng = np.random.default_rng(0)
-    for f in (lambda x: (x + 1e9) - 1e9, lambda x: np.log(1 + x), lambda x: (1 + x) ** 2 - 1,
-              lambda x: (x - x.mean()) / x.std()):
+    for f in (
+        lambda x: (x + 1e9) - 1e9,
+        lambda x: np.log(1 + x),
+        lambda x: (1 + x) ** 2 - 1,
+        lambda x: (x - x.mean()) / x.std(),
+    ):
         for _ in range(50):
             point = Point(lambda at, f=f: f(at[0]), [size * rng.uniform(0.5, 2, 2)], [0])
             for method in (COMPLEX_STEP, FOUR_POINT):
@@ -134,13 +167,16 @@ def test_the_elements_that_jump_are_counted_and_the_first_one_is_shown():
     report = check(flat(lambda x: np.floor(x).sum()), np.array([[1.0, 0.5], [2.0, -3.0]]))
     assert [j.index for j in report.jumps] == [(0, 0), (1, 0), (1, 1)]
     assert (report.elements, sum(w.elements for w in report.arguments)) == (4, 1)
-    assert "y jumps when arrays[0][0, 0] moves: y is -1 just below, 0 here and 0 just above (3 of 4 elements are such)" \
+    assert (
+        "y jumps when arrays[0][0, 0] moves: y is -1 just below, 0 here and 0 just above (3 of 4 elements are such)"
         in str(report)
+    )
 
 
 def test_a_jump_between_two_arguments_is_found_in_both():
     def larger(a, b):
         return (a > b) * 1.0, lambda dy: (0 * dy, 0 * dy)
+
     report = check(larger, np.array([1.0, 2.0]), np.array([1.0, 0.0]))
     assert [(j.argument, j.index, *around(j)) for j in report.jumps] == [("a", (0,), 0, 0, 1), ("b", (0,), 1, 0, 0)]
 
@@ -157,6 +193,7 @@ def test_a_jump_that_takes_several_elements_is_found(f):
 def test_a_wrong_gradient_beside_a_jump_is_still_wrong():
     def function(x, factor):
         return np.where(x > 3, x * x + 1, x * x), lambda dy: factor * 2 * x * dy
+
     x = np.array([0.7, 3.0, -1.6])
     assert check(lambda x: function(x, 1.0), x).status == "JUMP"
     for factor in (1 + 1e-9, 2.0):
@@ -168,6 +205,7 @@ def test_a_wrong_gradient_beside_a_jump_is_still_wrong():
 def test_a_kink_beside_a_jump_is_still_held_to_its_subgradients():
     def function(x, slope):
         return np.array([np.floor(x[0]), max(x[1], 0.0)]), lambda dy: np.array([0.0, slope * dy[1]])
+
     x = np.array([1.0, 0.0])
     for slope, status in ((0.0, "JUMP"), (0.5, "JUMP"), (1.0, "JUMP"), (1.2, "FAILED"), (-0.1, "FAILED")):
         report = check(lambda x, slope=slope: function(x, slope), x)
@@ -176,8 +214,10 @@ def test_a_kink_beside_a_jump_is_still_held_to_its_subgradients():
 
 def test_the_slope_at_a_jump_loosens_no_tolerance():
     """Differences over a jump are 1e8; relative to them any gradient would do."""
-    report = check(lambda x: (np.floor(x[0]) + np.array([float(x[1])]), lambda dy: np.array([0.0, 1.00001 * dy[0]])),
-                   np.array([1.0, 1.0]))
+    report = check(
+        lambda x: (np.floor(x[0]) + np.array([float(x[1])]), lambda dy: np.array([0.0, 1.00001 * dy[0]])),
+        np.array([1.0, 1.0]),
+    )
     assert (report.status, report.method, report.worst.index) == ("FAILED", "4-point", (1,)), report
 
 

@@ -16,6 +16,7 @@ def winners(x, dim=None):
 def maximum(share):
     def function(x):
         return x.max(), lambda dy: dy * share(x)
+
     return function
 
 
@@ -23,13 +24,21 @@ def first(x):
     return np.eye(x.size)[x.argmax()].reshape(x.shape)
 
 
-TIES = [np.ones(2), np.ones(7), np.zeros((2, 3)), np.array([1.0, 3.0, -2.0, 3.0, 3.0]), np.full(4, 1e9), np.full(3, -1e-9)]
+TIES = [
+    np.ones(2),
+    np.ones(7),
+    np.zeros((2, 3)),
+    np.array([1.0, 3.0, -2.0, 3.0, 3.0]),
+    np.full(4, 1e9),
+    np.full(3, -1e-9),
+]
 
 
 @pytest.mark.parametrize("x", TIES, ids=str)
 def test_the_first_maximum_the_last_one_and_equal_shares_pass(x):
     def last(x):
         return first(x.ravel()[::-1])[::-1].reshape(x.shape)
+
     for share in (first, last, lambda x: winners(x) / winners(x).sum()):
         report = check(maximum(share), x)
         assert report.passed, report
@@ -37,10 +46,18 @@ def test_the_first_maximum_the_last_one_and_equal_shares_pass(x):
 
 
 @pytest.mark.parametrize("x", TIES, ids=str)
-@pytest.mark.parametrize("share", [
-    winners, lambda x: 2 * first(x) / 3, lambda x: np.zeros(x.shape), lambda x: -first(x), lambda x: winners(x) / 1.99,
-    lambda x: first(x) + (winners(x) - first(x)) * 1e-3,
-], ids=["all of dy to each", "a third lost", "none", "turned round", "shares too large", "a little more than dy"])
+@pytest.mark.parametrize(
+    "share",
+    [
+        winners,
+        lambda x: 2 * first(x) / 3,
+        lambda x: np.zeros(x.shape),
+        lambda x: -first(x),
+        lambda x: winners(x) / 1.99,
+        lambda x: first(x) + (winners(x) - first(x)) * 1e-3,
+    ],
+    ids=["all of dy to each", "a third lost", "none", "turned round", "shares too large", "a little more than dy"],
+)
 def test_what_no_gradient_nearby_adds_up_to_fails(x, share):
     assert not check(maximum(share), x).passed
 
@@ -56,6 +73,7 @@ def test_the_nearest_right_gradient_is_what_the_report_compares_with():
 def along_axis(share):
     def function(x):
         return x.max(axis=1), lambda dy: dy[:, None] * share(x)
+
     return function
 
 
@@ -75,14 +93,24 @@ def winners_of_rows(x):
     return winners(x, 1)
 
 
-@pytest.mark.parametrize(("to_a", "to_b", "passes"), [
-    (0.5, 0.5, True), (1.0, 0.0, True), (0.0, 1.0, True), (0.3, 0.7, True), (1.0, 1.0, False), (0.0, 0.0, False),
-    (0.6, 0.6, False), (1.5, -0.5, False),
-])
+@pytest.mark.parametrize(
+    ("to_a", "to_b", "passes"),
+    [
+        (0.5, 0.5, True),
+        (1.0, 0.0, True),
+        (0.0, 1.0, True),
+        (0.3, 0.7, True),
+        (1.0, 1.0, False),
+        (0.0, 0.0, False),
+        (0.6, 0.6, False),
+        (1.5, -0.5, False),
+    ],
+)
 def test_both_arguments_of_a_maximum_are_looked_at_together(to_a, to_b, passes):
     def function(a, b):
         tie = a == b
         return np.maximum(a, b), lambda dy: (dy * np.where(tie, to_a, a > b), dy * np.where(tie, to_b, b > a))
+
     a = np.array([1.0, 0.0, 2.0, -1.0])
     b = np.array([1.0, 0.0, -3.0, 5.0])
     report = check(function, a, b)
@@ -100,14 +128,16 @@ def test_max_pooling_with_ties_in_windows_that_overlap():
             y = max_pool(x, win)
             tap = max_pool_argmax(x, y, win)
             return y, lambda dy: share(x, y, tap, dy)
+
         return function
 
     def all_of_dy(x, y, tap, dy, divided=False):
         dx = np.zeros_like(x)
         for i, j in np.ndindex(y.shape[2:]):
-            window = x[:, :, i:i + 2, j:j + 2] == y[:, :, i:i + 1, j:j + 1]
-            dx[:, :, i:i + 2, j:j + 2] += window * dy[:, :, i:i + 1, j:j + 1] / (window.sum() if divided else 1)
+            window = x[:, :, i : i + 2, j : j + 2] == y[:, :, i : i + 1, j : j + 1]
+            dx[:, :, i : i + 2, j : j + 2] += window * dy[:, :, i : i + 1, j : j + 1] / (window.sum() if divided else 1)
         return dx
+
     assert check(pool(lambda x, y, tap, dy: max_pool_dx(dy, tap, win)), x).passed
     assert check(pool(lambda *call: all_of_dy(*call, divided=True)), x).passed
     report = check(pool(all_of_dy), x)
@@ -126,29 +156,49 @@ def test_kinks_that_bend_up_and_down_may_meet_in_one_number(n, sign):
     def function(x, y):
         value, backward = sum_of_kinks(x, y)
         return sign * value, lambda dy: tuple(sign * d for d in backward(dy))
+
     zero = np.zeros(n)
     assert check(function, zero, zero.copy()).passed
-    for x_share, y_share, passes in ((1, 1, True), (-1, 0.3, True), (0.2, 0.9, True), (1.1, 0, False), (0, 1.1, False),
-                                     (0, -0.1, False)):
+    for x_share, y_share, passes in (
+        (1, 1, True),
+        (-1, 0.3, True),
+        (0.2, 0.9, True),
+        (1.1, 0, False),
+        (0, 1.1, False),
+        (0, -0.1, False),
+    ):
+
         def other(x, y, x_share=x_share, y_share=y_share):
-            return function(x, y)[0], lambda dy: (sign * dy * x_share * np.ones(n), -2 * sign * dy * y_share * np.ones(n))
+            return function(x, y)[0], lambda dy: (
+                sign * dy * x_share * np.ones(n),
+                -2 * sign * dy * y_share * np.ones(n),
+            )
+
         report = check(other, zero, zero.copy())
         assert report.passed is passes, report
 
 
 def median(share, real=False):
     """Of three equal numbers: no element has a slope by itself, and along any line there is no kink."""
+
     def function(x):
         at = np.argsort(x.real)[x.size // 2]
         return np.asarray(float(x[at]) if real else x[at]), lambda dy: dy * share(np.eye(x.size)[at])
+
     return function
 
 
 @pytest.mark.parametrize("real", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_kink_along_no_line_is_found(seed, real):
-    for share, passes in ((lambda one: one, True), (lambda one: one[::-1], True), (lambda one: np.ones(3) / 3, True),
-                          (lambda one: np.ones(3), False), (lambda one: np.zeros(3), False), (lambda one: -one, False)):
+    for share, passes in (
+        (lambda one: one, True),
+        (lambda one: one[::-1], True),
+        (lambda one: np.ones(3) / 3, True),
+        (lambda one: np.ones(3), False),
+        (lambda one: np.zeros(3), False),
+        (lambda one: -one, False),
+    ):
         report = check(median(share, real), np.ones(3), seed=seed)
         assert report.passed is passes, report
 
@@ -164,6 +214,7 @@ def test_a_piece_of_y_that_is_rarely_met_is_looked_for_before_anything_is_called
 def test_right_elements_beside_a_kink_are_still_held_to_rounding():
     def function(x, excess):
         return np.maximum(x, 0), lambda dy: dy * (x > 0) * (1 + excess)
+
     x = np.array([0.0, 1.0, -1.0])
     assert check(lambda x: function(x, 0), x).passed
     for excess in (1e-11, 1e-6, 1e-2):
@@ -174,11 +225,14 @@ def test_right_elements_beside_a_kink_are_still_held_to_rounding():
 
 def test_strong_curvature_beside_a_kink_excuses_nothing():
     """Nearby gradients of sin 10⁴x are up to a percent off, that of the function itself is known to 1e-8."""
+
     def function(excess):
         def both(x):
             y = np.array([max(float(x[0]), 0.0), np.sin(1e4 * float(x[1]))])
             return y, lambda dy: dy * np.array([x[0] > 0, 1e4 * np.cos(1e4 * x[1]) * (1 + excess)])
+
         return both
+
     x = np.array([0.0, 1.0])
     report = check(function(0), x)
     assert (report.passed, report.kinks) == (True, 1), report
@@ -190,6 +244,7 @@ def test_strong_curvature_beside_a_kink_excuses_nothing():
 def test_kinks_are_looked_at_together_by_differences_too():
     def function(share):
         return lambda x: (np.array(max(map(float, x))), lambda dy: dy * share(x))
+
     for x in (np.ones(3), np.full(3, 1e7), np.full(3, -1e-8)):
         for share, passes in ((first, True), (winners, False), (lambda x: winners(x) / 3, True)):
             report = check(function(share), x)
@@ -199,6 +254,7 @@ def test_kinks_are_looked_at_together_by_differences_too():
 def test_a_function_in_float32_has_kinks_as_well():
     def function(share):
         return lambda x: (x.astype(np.float32).max(), lambda dy: (dy * share(x)).astype(np.float32))
+
     assert check(function(first), np.ones(3)).passed
     assert not check(function(winners), np.ones(3)).passed
 
@@ -217,6 +273,7 @@ def test_conventions_of_networks_of_kinks_pass(seed):
         y = signs * np.take_along_axis(values, at[:, None], 1)[:, 0]
         rows = signs[:, None] * maps[np.arange(len(maps)), at]
         return y, lambda dy: dy @ rows
+
     report = check(function, np.zeros(n), seed=seed)
     assert report.passed, report
 
@@ -229,8 +286,10 @@ def test_the_nearest_average_is_the_projection_onto_the_hull():
 
 def test_a_kink_that_both_arguments_must_move_to_meet_is_found():
     """min(|a|, |b|) is 0 wherever one of them is, so neither alone shows that it bends."""
+
     def function(to_a, to_b):
         return lambda a, b: (np.minimum(np.abs(a), np.abs(b)), lambda dy: (to_a * dy, to_b * dy))
+
     for to_a, to_b, passes in ((0, 0, True), (1, 0, True), (0.5, -0.5, True), (1, 1, False), (0.8, -0.3, False)):
         report = check(function(to_a, to_b), np.zeros(2), np.zeros(2))
         assert (report.passed, report.kinks) == (passes, 4), report
@@ -241,8 +300,11 @@ def test_a_mask_in_y_excuses_nothing_at_a_kink(fill):
     x = np.array([0.0, 1.0, 2.0])
 
     def function(slope):
-        return lambda x: (np.where([True, True, False], np.maximum(x, 0), fill),
-                          lambda dy: dy * np.array([slope, 1.0, 0.0]))
+        return lambda x: (
+            np.where([True, True, False], np.maximum(x, 0), fill),
+            lambda dy: dy * np.array([slope, 1.0, 0.0]),
+        )
+
     for slope, passes in ((0.0, True), (0.4, True), (1.0, True), (1.5, False), (-0.1, False)):
         report = check(function(slope), x)
         assert (report.passed, report.kinks) == (passes, 1), report
@@ -250,11 +312,14 @@ def test_a_mask_in_y_excuses_nothing_at_a_kink(fill):
 
 def test_a_tie_beside_the_one_in_doubt_stays_one():
     """The corner of the doubtful elements is looked for where the other ties are broken as well."""
+
     def function(share):
         def both(x):
             y = np.maximum(x[::2], x[1::2])
             return np.array([y.sum()]), lambda dy: dy[0] * share
+
         return both
+
     x = np.zeros(8)
     assert check(function(np.tile([1.0, 0.0], 4)), x).passed
     assert check(function(np.tile([0.0, 1.0], 4)), x).passed
@@ -265,7 +330,9 @@ def test_a_tie_beside_the_one_in_doubt_stays_one():
 @pytest.mark.parametrize("slope", [1.0, 0.0, 0.5])
 def test_a_slope_that_the_complex_step_sees_at_the_point_alone_is_not_believed(slope):
     """relu(x) − relu(−x) is x; to the complex step its slope at 0 is 0, that of its parts."""
+
     def relu(x):
         return np.where(x.real > 0, x, 0)
+
     report = check(lambda x: (relu(x) - relu(-x), lambda dy: np.where(x == 0, slope, 1.0) * dy), np.array([0.0, 1.0]))
     assert (report.method, report.passed) == ("complex step", slope == 1.0), report

@@ -18,10 +18,17 @@ class Giving(nn.Module):
         return self.give(x)
 
 
-@pytest.mark.parametrize(("give", "got"), [
-    (lambda x: [x, x], "one list"), (lambda x: None, "None"), (lambda x: {"y": x}, "one dict"),
-    (lambda x: x.data, "one ndarray"), (lambda x: 3.0, "one float"), (lambda x: (x, x), "(Tensor, Tensor)"),
-])
+@pytest.mark.parametrize(
+    ("give", "got"),
+    [
+        (lambda x: [x, x], "one list"),
+        (lambda x: None, "None"),
+        (lambda x: {"y": x}, "one dict"),
+        (lambda x: x.data, "one ndarray"),
+        (lambda x: 3.0, "one float"),
+        (lambda x: (x, x), "(Tensor, Tensor)"),
+    ],
+)
 def test_a_forward_that_returns_no_tensor_is_told_what_it_returns(give, got):
     said = f"the forward must return one Tensor, it returns {got}; check a module that returns one of its Tensors"
     assert said in str(check_module(Giving(give), X))
@@ -29,10 +36,15 @@ def test_a_forward_that_returns_no_tensor_is_told_what_it_returns(give, got):
         taylor_test(Giving(give), X)
 
 
-@pytest.mark.parametrize(("given", "sentence"), [
-    (lambda x: x, "got the function <lambda>: call it in the forward of an nn.Module"),
-    (nn.Linear, r"got the class Linear: make one of it, Linear\(\.\.\.\)"), (None, "got None"), (X, "got one ndarray"),
-])
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (lambda x: x, "got the function <lambda>: call it in the forward of an nn.Module"),
+        (nn.Linear, r"got the class Linear: make one of it, Linear\(\.\.\.\)"),
+        (None, "got None"),
+        (X, "got one ndarray"),
+    ],
+)
 @pytest.mark.parametrize("run", [check_module, taylor_test])
 def test_what_is_no_module_is_named(run, given, sentence):
     with pytest.raises(OptionError, match=sentence):
@@ -42,7 +54,8 @@ def test_what_is_no_module_is_named(run, given, sentence):
 def test_a_module_that_makes_float32_is_told_that_it_is_checked_in_float64():
     mask = Giving(lambda x: (x > 0).float() * x)
     assert "modules are checked in float64: where the forward makes a Tensor of its own, use .to(x.dtype)" in str(
-        check_module(mask, X))
+        check_module(mask, X)
+    )
     assert check_module(Giving(lambda x: (x > 0).to(x.dtype) * x), X).passed
 
 
@@ -72,6 +85,7 @@ def test_an_op_is_checked_by_its_name():
 def test_a_number_in_place_of_a_setting_is_told_to_come_by_keyword():
     def scaled(x, factor):
         return x * factor, lambda dy: dy * factor
+
     assert "if it is a setting, pass it by keyword: factor=0.5" in str(check(scaled, X, 0.5))
     assert check(scaled, X, factor=0.5).passed
 

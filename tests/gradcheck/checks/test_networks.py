@@ -142,6 +142,7 @@ def test_a_module_in_which_nothing_can_be_differentiated_says_so():
 
         def forward(self, rows):
             return self.weight[rows]
+
     report = check_module(Table().requires_grad_(False), np.array([0, 2]))
     assert report.status == "UNSURE"
     assert "nothing to differentiate; 1 frozen parameter passed over" in str(report)
@@ -184,6 +185,7 @@ def test_parameters_and_inputs_of_no_axes_or_one_element_are_checked(x):
 
 # Kinks in modules: held to the gradients nearby, as those of functions are.
 
+
 def winners(x):
     return x == x.max()
 
@@ -207,6 +209,7 @@ class Largest(nn.Module):
         def largest(x):
             values = np.asarray(np.array(max(map(float, x))) if real else x[np.argmax(x.real)])
             return values.copy(), lambda dy: dy * share(x.real)
+
         self.largest = largest
 
     def forward(self, x):
@@ -214,10 +217,19 @@ class Largest(nn.Module):
 
 
 @pytest.mark.parametrize("real", [False, True], ids=["complex step", "4-point"])
-@pytest.mark.parametrize(("share", "passes"), [
-    (first, True), (equal, True), (lambda x: first(x)[::-1], True), (winners, False), (lambda x: 0 * x, False),
-    (lambda x: -first(x), False), (lambda x: 2 * first(x) / 3, False), (lambda x: 1.001 * equal(x), False),
-])
+@pytest.mark.parametrize(
+    ("share", "passes"),
+    [
+        (first, True),
+        (equal, True),
+        (lambda x: first(x)[::-1], True),
+        (winners, False),
+        (lambda x: 0 * x, False),
+        (lambda x: -first(x), False),
+        (lambda x: 2 * first(x) / 3, False),
+        (lambda x: 1.001 * equal(x), False),
+    ],
+)
 @pytest.mark.usefixtures("own_ops")
 def test_a_module_at_a_tie_is_held_to_the_gradients_nearby(share, passes, real):
     report = check_module(Largest(share, real), np.ones(4))

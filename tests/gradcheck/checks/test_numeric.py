@@ -34,14 +34,19 @@ def test_the_error_of_differences_falls_with_the_power_of_the_step_that_is_state
 
 def test_the_leading_errors_are_those_of_the_docstring():
     h = 0.01
-    assert two_point(sine, h) - np.cos(0.4) == pytest.approx(-h**2 / 6 * np.cos(0.4), rel=1e-3)
-    assert four_point(sine, h) - np.cos(0.4) == pytest.approx(-h**4 / 30 * np.cos(0.4), rel=1e-3)
+    assert two_point(sine, h) - np.cos(0.4) == pytest.approx(-(h**2) / 6 * np.cos(0.4), rel=1e-3)
+    assert four_point(sine, h) - np.cos(0.4) == pytest.approx(-(h**4) / 30 * np.cos(0.4), rel=1e-3)
 
 
-@pytest.mark.parametrize(("function", "slope"), [
-    (lambda t: np.asarray(1 / (1e-4 + t)), -1e8), (lambda t: np.asarray(np.sin(3000 * t)), 3000.0),
-    (lambda t: np.asarray(t * t), 0.0), (lambda t: np.asarray(5.0), 0.0),
-])
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [
+        (lambda t: np.asarray(1 / (1e-4 + t)), -1e8),
+        (lambda t: np.asarray(np.sin(3000 * t)), 3000.0),
+        (lambda t: np.asarray(t * t), 0.0),
+        (lambda t: np.asarray(5.0), 0.0),
+    ],
+)
 def test_the_adaptive_step_fits_the_function(function, slope):
     assert four_point_adaptive(function)[0] == pytest.approx(slope, rel=1e-9, abs=1e-12)
 
@@ -55,9 +60,10 @@ def test_differences_know_their_own_error_where_a_kink_is_near(distance):
     assert error.max() < 200 * 2.0**-53 / distance
 
 
-@pytest.mark.parametrize("function", [
-    lambda t: np.asarray(abs(t)), lambda t: np.asarray(float(t)), lambda t: np.asarray([1.0, 2.0]) + t.real,
-])
+@pytest.mark.parametrize(
+    "function",
+    [lambda t: np.asarray(abs(t)), lambda t: np.asarray(float(t)), lambda t: np.asarray([1.0, 2.0]) + t.real],
+)
 def test_what_takes_no_complex_numbers_says_so(function):
     with pytest.raises(NotAnalyticError):
         complex_step(function)
@@ -82,8 +88,10 @@ def test_zeros_move_in_the_unit_of_the_greatest_around_them():
     assert Point(None, [np.zeros(())], [0]).units[0] == 1
 
 
-@pytest.mark.parametrize(("x", "unit"), [(1.0, 1), (-1.9, 1), (2.0, 2), (0.3, 0.25), (1e300, 2.0**996),
-                                         (5e-324, 2.0**-900), (np.inf, 1), (np.nan, 1)])
+@pytest.mark.parametrize(
+    ("x", "unit"),
+    [(1.0, 1), (-1.9, 1), (2.0, 2), (0.3, 0.25), (1e300, 2.0**996), (5e-324, 2.0**-900), (np.inf, 1), (np.nan, 1)],
+)
 def test_a_unit_is_the_power_of_two_below(x, unit):
     assert power_of_two(x) == unit
 
@@ -92,6 +100,7 @@ def test_a_unit_is_the_power_of_two_below(x, unit):
 def test_a_kink_is_where_the_slopes_differ_however_near_one_looks(method):
     def bent(t):
         return np.asarray([t if np.real(t) > 0 else -2 * t, t * t])
+
     left, right = kink(method, bent, scale=1.0)
     np.testing.assert_allclose((left[0], right[0]), (-2, 1), atol=1e-6)
     assert kink(method, lambda t: np.asarray(100 * t * t), scale=1.0) is None  # the gap halves with the step

@@ -27,17 +27,20 @@ FUNCTIONS = {
     "√|x|": (lambda x, s: np.sqrt(x * np.sign(x.real)), lambda x, dy, s: dy * np.sign(x) / (2 * np.sqrt(abs(x)))),
     "log |x|": (lambda x, s: np.log(x * np.sign(x.real)), lambda x, dy, s: dy / x),
     "‖x‖": (lambda x, s: np.linalg.norm(x), lambda x, dy, s: dy * x / np.linalg.norm(x)),
-    "x/‖x‖": (lambda x, s: x / np.sqrt((x * x).sum()),
-              lambda x, dy, s: dy / np.sqrt((x * x).sum()) - x * (dy * x).sum() / ((x * x).sum()) ** 1.5),
+    "x/‖x‖": (
+        lambda x, s: x / np.sqrt((x * x).sum()),
+        lambda x, dy, s: dy / np.sqrt((x * x).sum()) - x * (dy * x).sum() / ((x * x).sum()) ** 1.5,
+    ),
     "sin(x/s)": (lambda x, s: np.sin(x / s), lambda x, dy, s: dy * np.cos(x / s) / s),
     "tanh(x/s)": (lambda x, s: np.tanh(x / s), lambda x, dy, s: dy * (1 - np.tanh(x / s) ** 2) / s),
     "softmax(x/s)": (softmax, softmax_dx),
     "tanh x": (lambda x, s: np.tanh(x), lambda x, dy, s: dy * (1 - np.tanh(x) ** 2)),
     "|x|": (lambda x, s: np.abs(x), lambda x, dy, s: dy * np.sign(x)),
     "relu": (lambda x, s: np.maximum(x, 0), lambda x, dy, s: dy * (x > 0)),
-    "standardised": (lambda x, s: (x - x.mean()) / np.sqrt(((x - x.mean()) ** 2).mean()),
-                     lambda x, dy, s: ((dy - dy.mean() - (x - x.mean()) * (dy * (x - x.mean())).mean() / x.var())
-                                       / np.sqrt(x.var()))),
+    "standardised": (
+        lambda x, s: (x - x.mean()) / np.sqrt(((x - x.mean()) ** 2).mean()),
+        lambda x, dy, s: (dy - dy.mean() - (x - x.mean()) * (dy * (x - x.mean())).mean() / x.var()) / np.sqrt(x.var()),
+    ),
     "sum": (lambda x, s: x.sum(), lambda x, dy, s: dy * np.ones_like(x)),
 }
 X = np.array([0.7, -1.3, 2.1, -0.4, 1.6])
@@ -45,10 +48,12 @@ X = np.array([0.7, -1.3, 2.1, -0.4, 1.6])
 
 def only_real(f):
     """The same function, which refuses complex numbers."""
+
     def real(x, s):
         if x.dtype.kind == "c":
             raise TypeError("real numbers only")
         return f(x, s)
+
     return real
 
 
@@ -84,15 +89,23 @@ def test_sizes_may_be_mixed_in_one_array(name, by, x):
 def test_arguments_may_be_of_different_sizes():
     def product(a, b):
         return np.abs(a * b) + b, lambda dy: (dy * np.sign(a * b) * b, dy * (np.sign(a * b) * a + 1))
+
     assert check(product, X * 1e9, X[::-1] * 1e-7).passed
-    assert not check(lambda a, b: (product(a, b)[0], lambda dy: tuple(1.01 * d for d in product(a, b)[1](dy))),
-                     X * 1e9, X[::-1] * 1e-7).passed
+    assert not check(
+        lambda a, b: (product(a, b)[0], lambda dy: tuple(1.01 * d for d in product(a, b)[1](dy))),
+        X * 1e9,
+        X[::-1] * 1e-7,
+    ).passed
 
 
 @pytest.mark.parametrize("x", [1e-280, 1e-300, 5e-324, 1e150, 1e300])
 def test_the_ends_of_the_floats_raise_no_false_alarm(x):
-    for f, slope in ((lambda x: 3 * x, lambda x: 3.0), (lambda x: x / 4 + 1, lambda x: 0.25), (np.tanh, lambda x: x < 20),
-                     (lambda x: np.maximum(x, 0), lambda x: 1.0)):
+    for f, slope in (
+        (lambda x: 3 * x, lambda x: 3.0),
+        (lambda x: x / 4 + 1, lambda x: 0.25),
+        (np.tanh, lambda x: x < 20),
+        (lambda x: np.maximum(x, 0), lambda x: 1.0),
+    ):
         report = check(lambda x, f=f, slope=slope: (f(x), lambda dy: dy * slope(x)), np.array([x, 2 * x]))
         assert report.passed, report
 
@@ -128,6 +141,7 @@ def test_a_huge_number_that_masks_an_element_excuses_no_error(fill, by):
         if by == "4-point" and x.dtype.kind == "c":
             raise TypeError("real numbers only")
         return np.where(ALLOWED, x, fill), lambda dy: factor * np.where(ALLOWED, dy, 0)
+
     right = check(masked, x, factor=1.0)
     assert right.passed, right
     assert not right.notes, right
@@ -147,6 +161,7 @@ def test_a_huge_number_that_masks_an_element_excuses_no_error_of_a_module(fill):
             if y.requires_grad:
                 self.inner.weight.register_hook(lambda g: g * self.factor)
             return ops.where(ALLOWED, y, fill)
+
     x = np.random.default_rng(0).standard_normal((2, 3))
     assert check_module(Masked(1.0), x).passed
     for factor in WRONG:
@@ -172,6 +187,7 @@ def test_a_tiny_input_excuses_no_error(name, by):
         if by == "4-point" and x.dtype.kind == "c":
             raise TypeError("real numbers only")
         return f(x), lambda dy: factor * dy * slope(x)
+
     for size in (1e-6, 1e-8, 1e-10, 1e-12, 1e-14, 1e-16):
         right = check(function, X * size, factor=1.0)
         assert right.passed, f"{size}: {right}"
@@ -202,6 +218,7 @@ def test_a_step_that_grows_over_a_kink_is_not_believed(offset, size):
 def test_what_rounding_hides_is_said():
     def function(x, factor):
         return np.logaddexp(0, x) + 1e9, lambda dy: factor * dy / (1 + np.exp(-x))
+
     right = check(function, X, factor=1.0)
     assert right.passed, right
     assert "rounding leaves dx unsure by" in str(right)

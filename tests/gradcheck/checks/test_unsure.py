@@ -47,6 +47,7 @@ def test_a_module_is_unsure_too():
 
         def forward(self, x):
             return size_of(self.large) + size_of(self.small) + 0 * x
+
     report = check_module(Sizes(), X)
     assert report.status == "UNSURE", report
     assert "rounding leaves dsmall unsure by" in str(report)
@@ -61,10 +62,12 @@ def test_a_grader_hears_why_nothing_is_proved():
 
 def real(f):
     """f, which refuses complex numbers."""
+
     def refusing(x):
         if x.dtype.kind == "c":
             raise TypeError("real numbers only")
         return f(x)
+
     return refusing
 
 
@@ -73,6 +76,7 @@ def real(f):
 def test_waves_far_shorter_than_the_inputs_are_followed(f, method, size):
     def waves(x, factor):
         return f(x), lambda dy: factor * dy * np.cos(x)
+
     report = check(waves, X * size, factor=1.0)
     assert (report.status, report.method, report.kinks) == ("ok", method, 0), report
     for factor in (1.01, 2.0, 0.0, -1.0):
@@ -96,8 +100,9 @@ def test_a_jump_at_a_large_input_is_one(x, slope):
     assert (report.status, report.kinks, len(report.jumps)) == ("JUMP", 0, 2), report
 
 
-@pytest.mark.parametrize("x", [[1.3e7 + 0.3, 2.6e7 + 0.4], [1e6 + 0.5, 3e6 - 0.2], [1e8 + 0.3, 3e8 - 0.1], [1e10 + 0.4]],
-                         ids=str)
+@pytest.mark.parametrize(
+    "x", [[1.3e7 + 0.3, 2.6e7 + 0.4], [1e6 + 0.5, 3e6 - 0.2], [1e8 + 0.3, 3e8 - 0.1], [1e10 + 0.4]], ids=str
+)
 @pytest.mark.parametrize("f", [np.floor, np.round, np.ceil])
 def test_between_jumps_a_large_input_has_a_gradient_of_zero(f, x):
     x = np.array(x) if f is not np.round else np.array(x) + 0.07  # off the half, where it jumps
@@ -114,11 +119,14 @@ def test_a_line_of_points_that_meets_the_same_place_of_each_wave_does_not_mislea
             assert 0 < WIDEST * point.units[0][0] < 1, (base, offset)
 
 
-@pytest.mark.parametrize(("f", "dx", "x", "sentence"), [
-    (np.log, lambda x: 1 / x, [2.0, -1.0], "y[1] is NaN at these inputs: there is no derivative"),
-    (np.exp, np.exp, [800.0, 1.0], "y[0] is inf at these inputs"),
-    (lambda x: 2 * x, lambda x: 2.0, [np.nan, np.nan], "y[0] is NaN at these inputs (2 of 2 elements are such)"),
-])
+@pytest.mark.parametrize(
+    ("f", "dx", "x", "sentence"),
+    [
+        (np.log, lambda x: 1 / x, [2.0, -1.0], "y[1] is NaN at these inputs: there is no derivative"),
+        (np.exp, np.exp, [800.0, 1.0], "y[0] is inf at these inputs"),
+        (lambda x: 2 * x, lambda x: 2.0, [np.nan, np.nan], "y[0] is NaN at these inputs (2 of 2 elements are such)"),
+    ],
+)
 def test_an_output_that_is_no_number_is_named_and_nothing_else_is(f, dx, x, sentence):
     report = check(lambda x: (f(x), lambda dy: dy * dx(x)), np.array(x))
     assert (report.status, report.problems, len(report.unsure)) == ("UNSURE", [], 1), report
@@ -128,8 +136,10 @@ def test_an_output_that_is_no_number_is_named_and_nothing_else_is(f, dx, x, sent
 
 
 def test_a_module_whose_output_is_no_number_or_empty_proves_nothing():
-    for x, sentence in ((np.full((2, 3), np.nan), "y[0, 0] is NaN at these inputs (4 of 4"),
-                        (np.zeros((0, 3)), "nothing was compared, because y of shape (0, 2) is empty")):
+    for x, sentence in (
+        (np.full((2, 3), np.nan), "y[0, 0] is NaN at these inputs (4 of 4"),
+        (np.zeros((0, 3)), "nothing was compared, because y of shape (0, 2) is empty"),
+    ):
         report = check_module(nn.Linear(3, 2, rng=0), x)
         assert report.status == "UNSURE", report
         assert sentence in str(report)
@@ -146,8 +156,10 @@ def test_changes_below_the_smallest_floats_prove_nothing(size):
 def test_a_backward_that_draws_random_numbers_is_told_just_that():
     rng = np.random.default_rng(0)
     report = check(lambda x: (2 * x, lambda dy: 2 * dy * rng.standard_normal(dy.shape)), X)
-    assert report.problems == ["backward called twice gives two different gradients for x: it draws random numbers, or "
-                               "keeps something between calls"]
+    assert report.problems == [
+        "backward called twice gives two different gradients for x: it draws random numbers, or "
+        "keeps something between calls"
+    ]
     assert report.arguments == []
 
 
@@ -159,14 +171,17 @@ def test_a_module_that_keeps_something_between_calls_is_told_so():
         def forward(self, x):
             self.calls += 1
             return x * self.calls
+
     assert "or it keeps something between calls, or changes its input" in str(check_module(Counting(), X))
 
 
 @pytest.mark.parametrize("size", [1e4, 1e5, 1e6, 1e7, 1e8])
 def test_steps_as_long_as_a_period_are_not_believed(size):
     """By a power of two, x ± h lies at the same place of another tooth, and y seems to be a constant."""
+
     def teeth(x, factor):
         return np.abs(x - 2 * np.round(x / 2)), lambda dy: factor * dy * np.sign(x - 2 * np.round(x / 2))
+
     x = X * size + 0.3
     report = check(teeth, x, factor=1.0)
     assert (report.status, report.kinks) == ("ok", 0), report

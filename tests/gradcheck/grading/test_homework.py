@@ -190,7 +190,9 @@ def test_a_known_mistake_is_named(homework, capsys):
 
 
 def test_a_factor_is_named(homework, capsys):
-    assert "your dx is right but for a factor (2 in this case)" in grade(capsys, homework("doubled"), "--like", "tanh")[1]
+    assert (
+        "your dx is right but for a factor (2 in this case)" in grade(capsys, homework("doubled"), "--like", "tanh")[1]
+    )
 
 
 def test_a_simple_function_gets_the_cases_that_it_can_do_and_is_told_which_not(homework, capsys):
@@ -210,14 +212,17 @@ def test_a_norm_for_training_only_is_held_to_the_training_cases(homework, capsys
     assert "dgamma" not in out
 
 
-@pytest.mark.parametrize(("name", "sentence"), [
-    ("leaves", "ended the whole process (exit code 3): does it call exit()?"),
-    ("exits", "SystemExit: enough (homework.py, line"),
-    ("raises", "the backward raises NameError: name 'undefined' is not defined (homework.py, line"),
-    ("gives_one", "the function must return (y, backward), backward a function of dy; it returns one ndarray"),
-    ("gives_nan", "backward makes a dx that is not zero"),
-    ("gives_none", "backward gives no gradient (None) for x"),
-])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("leaves", "ended the whole process (exit code 3): does it call exit()?"),
+        ("exits", "SystemExit: enough (homework.py, line"),
+        ("raises", "the backward raises NameError: name 'undefined' is not defined (homework.py, line"),
+        ("gives_one", "the function must return (y, backward), backward a function of dy; it returns one ndarray"),
+        ("gives_nan", "backward makes a dx that is not zero"),
+        ("gives_none", "backward gives no gradient (None) for x"),
+    ],
+)
 def test_what_goes_wrong_gets_a_sentence(homework, capsys, name, sentence):
     status, out = grade(capsys, homework(name), "--like", "relu")
     assert status == 1
@@ -242,10 +247,15 @@ def alive(pid):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for the process in /proc")
 def test_an_endless_loop_ends_when_the_checker_is_killed(tmp_path):
-    (tmp_path / "hw.py").write_text("import os\nfrom pathlib import Path\n\ndef f(x):\n    Path('pid.part').write_text("
-                                    "str(os.getpid()))\n    os.replace('pid.part', 'pid')\n    while True:\n        pass\n")
-    checker = subprocess.Popen([sys.executable, "-m", "minires.gradcheck", "hw.py:f", "--like", "relu", "--timeout", "60"],
-                               cwd=tmp_path, stdout=subprocess.DEVNULL)
+    (tmp_path / "hw.py").write_text(
+        "import os\nfrom pathlib import Path\n\ndef f(x):\n    Path('pid.part').write_text("
+        "str(os.getpid()))\n    os.replace('pid.part', 'pid')\n    while True:\n        pass\n"
+    )
+    checker = subprocess.Popen(
+        [sys.executable, "-m", "minires.gradcheck", "hw.py:f", "--like", "relu", "--timeout", "60"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 30
     while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -259,16 +269,19 @@ def test_an_endless_loop_ends_when_the_checker_is_killed(tmp_path):
     assert not alive(pid)
 
 
-@pytest.mark.parametrize(("target", "sentence"), [
-    ("missing.py:f", "there is no file 'missing.py'"),
-    ("homework.py:no_such", "homework.py has no function 'no_such'; its functions: right_relu, wrong_relu"),
-    ("homework.py", "which function? Write FILE.py:FUNCTION"),
-    ("homework.py:loops", "say which op it is to be like: --like OP"),
-    ("homewrok.py:loops", "there is no file"),  # before it is asked what the function is to be like
-    ("homework.py:too_many", "none of relu's cases fits too_many(x, y, z): it takes the arrays x, y, z"),
-    ("syntax.py:f", "syntax.py cannot be loaded: SyntaxError"),
-    ("endless.py:f", "loading endless.py did not finish"),
-])
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("missing.py:f", "there is no file 'missing.py'"),
+        ("homework.py:no_such", "homework.py has no function 'no_such'; its functions: right_relu, wrong_relu"),
+        ("homework.py", "which function? Write FILE.py:FUNCTION"),
+        ("homework.py:loops", "say which op it is to be like: --like OP"),
+        ("homewrok.py:loops", "there is no file"),  # before it is asked what the function is to be like
+        ("homework.py:too_many", "none of relu's cases fits too_many(x, y, z): it takes the arrays x, y, z"),
+        ("syntax.py:f", "syntax.py cannot be loaded: SyntaxError"),
+        ("endless.py:f", "loading endless.py did not finish"),
+    ],
+)
 def test_what_cannot_be_run_gives_status_2(homework, tmp_path, monkeypatch, capsys, target, sentence):
     monkeypatch.setattr("minires.gradcheck.grading.sandbox.STARTING", 1.0)
     (tmp_path / "syntax.py").write_text("def f(x:\n")
@@ -293,13 +306,25 @@ def test_a_notebook_is_read_cell_by_cell(tmp_path, capsys):
     assert load(tmp_path / "hw.ipynb", "relu")(np.ones(2))[0].tolist() == [1, 1]
     status, out = grade(capsys, f"{tmp_path / 'hw.ipynb'}:tanh")
     assert status == 2
-    assert "hw.ipynb has no function 'tanh'; its functions: relu (after cell 3: NameError: name 'plot_that_fails'" in out
+    assert (
+        "hw.ipynb has no function 'tanh'; its functions: relu (after cell 3: NameError: name 'plot_that_fails'" in out
+    )
 
 
 def test_results_are_written_for_graders(homework, tmp_path, capsys):
     ours, theirs = tmp_path / "out.json", tmp_path / "results.json"
-    status, _ = grade(capsys, homework("right_relu"), homework("wrong_relu"), homework("gives_nan"), "--like", "relu",
-                      "--json", str(ours), "--gradescope", str(theirs))
+    status, _ = grade(
+        capsys,
+        homework("right_relu"),
+        homework("wrong_relu"),
+        homework("gives_nan"),
+        "--like",
+        "relu",
+        "--json",
+        str(ours),
+        "--gradescope",
+        str(theirs),
+    )
     assert status == 1
     report = json.loads(ours.read_text(), parse_constant=lambda c: pytest.fail(f"{c} is no JSON"))
     assert [r["passed"] for r in report["results"]] == [True, False, False]
@@ -316,6 +341,6 @@ def test_results_are_written_for_graders(homework, tmp_path, capsys):
 
 def test_a_function_that_cannot_be_run_scores_0_in_gradescope(homework, tmp_path, capsys):
     assert grade(capsys, homework("nothing"), "--like", "relu", "--gradescope", str(tmp_path / "g.json"))[0] == 2
-    test, = json.loads((tmp_path / "g.json").read_text())["tests"]
+    (test,) = json.loads((tmp_path / "g.json").read_text())["tests"]
     assert (test["score"], test["status"]) == (0, "failed")
     assert "has no function 'nothing'" in test["output"]

@@ -42,8 +42,13 @@ NUMBERS = 160_000  # that a line of V or of products has at most, so that they s
 
 def fits(dtype, win):
     """Whether this is the fastest version, as measured: for 3×3 layers of not too many channels."""
-    return (is_3x3(dtype, win) and min(win.C, win.O) <= 64 and max(win.C, win.O) <= 128
-            and win.N * win.OH * win.OW >= 32 and cost(win) < 1 + 10 / mean_channels(win))
+    return (
+        is_3x3(dtype, win)
+        and min(win.C, win.O) <= 64
+        and max(win.C, win.O) <= 128
+        and win.N * win.OH * win.OW >= 32
+        and cost(win) < 1 + 10 / mean_channels(win)
+    )
 
 
 def cost(win):
@@ -81,6 +86,7 @@ def conv_dx_dw(dy, x, w, win):
         V = _windows(dy, back, chunk)
         _map(V, U, dx, back, chunk)
         return _products(_gradient(x, back, chunk), V)
+
     parts = parallel_sum(work, _chunks(back))
     flip_kernel(dw).transpose(0, 3, 1, 2)[...] = _filters_back(parts, (win.C, 3, win.O))
     return dx, dw
@@ -93,7 +99,8 @@ def _conv(x, U, win, after=None):
         pictures, first, last = chunk
         _map(_windows(x, win, chunk), U, y, win, chunk)
         if after:
-            after(y[pictures, :, 4 * first:4 * last])
+            after(y[pictures, :, 4 * first : 4 * last])
+
     parallel_for(work, _chunks(win))
     return y
 
@@ -121,7 +128,7 @@ def _windows(x, win, chunk):
     pixels = n * Q * columns
     P = -(-pixels // 3)
     V = scratch(("fours", win.W, win.PW, C, pixels), (6, (3 * P + 2) * C), x.dtype)
-    out = as_windows(V[:, :pixels * C], n, Q, columns * C, win.PW * C, win.W * C)
+    out = as_windows(V[:, : pixels * C], n, Q, columns * C, win.PW * C, win.W * C)
     transform(BT, rows, start, out)
     size = V.itemsize
     return np.ndarray((6, 3, P, 3 * C), V.dtype, V, 0, (V.strides[0], C * size, 3 * C * size, size))
@@ -139,7 +146,7 @@ def _gradient(dy, win, chunk):
     pixels = n * Q * columns
     P = -(-pixels // 3)
     D = scratch(("gradient of fours", win.OW, columns, pixels), (6, 3 * P, O), dy.dtype)
-    out = as_windows(D.reshape(6, -1)[:, :pixels * O], n, Q, columns * O, 0, win.OW * O)
+    out = as_windows(D.reshape(6, -1)[:, : pixels * O], n, Q, columns * O, 0, win.OW * O)
     transform(A, rows, start, out)
     return _thirds(D)
 
@@ -160,10 +167,11 @@ def _map(V, U, y, win, chunk):
     rows, _ = rows_of(y, chunk, 0, 4)  # no copy, for y is channels-last
     n = len(rows)
     Q = last - first
-    M = as_windows(M.reshape(6, -1)[:, :n * Q * columns * O], n, Q, columns * O, 0, win.OW * O)
+    M = as_windows(M.reshape(6, -1)[:, : n * Q * columns * O], n, Q, columns * O, 0, win.OW * O)
     for some in windows(rows.shape[1]):
-        np.matmul(AT[:some.each], M[:, some.which],
-                  out=rows[:, some.outputs].reshape(n, some.number, some.each, win.OW * O))
+        np.matmul(
+            AT[: some.each], M[:, some.which], out=rows[:, some.outputs].reshape(n, some.number, some.each, win.OW * O)
+        )
 
 
 def _products(D, V):

@@ -31,15 +31,19 @@ def _tiling(n, height, width):
     rows = windows(height)
     columns = windows(width)
     kinds, end = [], 0
-    for some, others in dict.fromkeys([(rows[0], columns[-1]), (rows[0], columns[0]), (rows[-1], columns[0]),
-                                       (rows[-1], columns[-1])]):
+    for some, others in dict.fromkeys(
+        [(rows[0], columns[-1]), (rows[0], columns[0]), (rows[-1], columns[0]), (rows[-1], columns[-1])]
+    ):
         begin, end = end, end + n * some.number * others.number
         kinds.append((some, others, slice(begin, end)))
     shared = []
     for a in _between(rows):
         for b in _between(columns):
-            places = [place for some, others, place in kinds
-                      if a.stop <= some.positions.stop and b.stop <= others.positions.stop]
+            places = [
+                place
+                for some, others, place in kinds
+                if a.stop <= some.positions.stop and b.stop <= others.positions.stop
+            ]
             shared.append((a, b, slice(places[0].start, places[-1].stop)))
     return Tiling(kinds, shared)
 

@@ -29,12 +29,12 @@ def matrices(dtype, outputs=STEP):
     A window of fewer outputs makes do with the first of them, and G w is the same there as for four outputs: by what it
     is divided more than it need be, its differences from the other points, Bᵀ is multiplied.
     """
-    points, others = POINTS[:outputs + 1], POINTS[outputs + 1:]
+    points, others = POINTS[: outputs + 1], POINTS[outputs + 1 :]
     BT, _, AT = toom_cook(outputs, 3, points)
     BT[:-1] *= np.prod(np.subtract.outer(points, others), axis=1, keepdims=True)
     G = toom_cook(STEP, 3, POINTS)[1]
     BT = np.roll(BT, 1, axis=0)
-    G = np.roll(G, 1, axis=0)[:outputs + 2]
+    G = np.roll(G, 1, axis=0)[: outputs + 2]
     AT = np.roll(AT, 1, axis=1)
     return [np.ascontiguousarray(m, dtype) for m in (BT, AT.T, G, AT)]
 
@@ -70,14 +70,14 @@ def rows_of(x, chunk, top, k):
     pictures, first, last = chunk
     start = STEP * first - top
     begin = max(start, 0)
-    pixels = x[pictures, :, begin:STEP * (last - 1) - top + k].transpose(0, 2, 3, 1)
+    pixels = x[pictures, :, begin : STEP * (last - 1) - top + k].transpose(0, 2, 3, 1)
     n, rows, W, C = pixels.shape
     return np.ascontiguousarray(pixels).reshape(n, rows, W * C), start - begin
 
 
 def as_windows(lines, n, Q, columns, left, size):
     """In lines (m,n·Q·columns) of Q windows in n pictures, `size` numbers of each row after `left` -> (n,Q,m,size)"""
-    return lines.reshape(len(lines), n, Q, columns)[..., left:left + size].transpose(1, 2, 0, 3)
+    return lines.reshape(len(lines), n, Q, columns)[..., left : left + size].transpose(1, 2, 0, 3)
 
 
 def transform(matrix, rows, start, out):
@@ -90,14 +90,15 @@ def transform(matrix, rows, start, out):
     end = max(min((H - k - start) // STEP + 1, Q), begin)
     if n and begin < end:
         picture, row, item = rows.strides
-        inside = np.ndarray((n, end - begin, k, L), rows.dtype, rows, (start + STEP * begin) * row,
-                            (picture, STEP * row, row, item))
+        inside = np.ndarray(
+            (n, end - begin, k, L), rows.dtype, rows, (start + STEP * begin) * row, (picture, STEP * row, row, item)
+        )
         np.matmul(matrix, inside, out=out[:, begin:end])
     for q in (*range(begin), *range(end, Q)):
         first = start + STEP * q
         a = max(first, 0)
         b = min(first + k, H)
-        np.matmul(matrix[:, a - first:b - first], rows[:, a:b], out=out[:, q])
+        np.matmul(matrix[:, a - first : b - first], rows[:, a:b], out=out[:, q])
 
 
 class Windows(NamedTuple):
@@ -118,13 +119,16 @@ def windows(size):
     whole, rest = divmod(size, STEP)
     if not whole:
         return [Windows(0, 1, rest, STEP)]
-    return [Windows(0, whole, STEP, STEP), Windows(whole, 1, rest, rest)][:1 + bool(rest)]
+    return [Windows(0, whole, STEP, STEP), Windows(whole, 1, rest, rest)][: 1 + bool(rest)]
 
 
 def is_3x3(dtype, win):
     """Whether this is a float32 convolution of 3×3 pixels without stride, dilation or groups."""
-    return (dtype == np.float32 and max(win.PH, win.PW) <= 2
-            and (win.KH, win.KW, win.SH, win.SW, win.DH, win.DW, win.groups) == (3, 3, 1, 1, 1, 1, 1))
+    return (
+        dtype == np.float32
+        and max(win.PH, win.PW) <= 2
+        and (win.KH, win.KW, win.SH, win.SW, win.DH, win.DW, win.groups) == (3, 3, 1, 1, 1, 1, 1)
+    )
 
 
 def mean_channels(win):

@@ -48,9 +48,12 @@ def fits(dtype, win):
 
     Few tiles do not repay the transform of the weights, nor few products the calls.
     """
-    return (is_3x3(dtype, win) and win.products >= 8_000_000
-            and win.N * prod(_tiles(win)) >= max(4, min(win.C, win.O) / 64)
-            and cost(win) < min(0.9, fours.cost(win)))
+    return (
+        is_3x3(dtype, win)
+        and win.products >= 8_000_000
+        and win.N * prod(_tiles(win)) >= max(4, min(win.C, win.O) / 64)
+        and cost(win) < min(0.9, fours.cost(win))
+    )
 
 
 def cost(win):
@@ -70,9 +73,11 @@ def conv_dx(dy, w, win):
 
 def conv_dw(dy, x, win):
     """dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,3,3), in memory (3,3,C,O)."""
+
     def work(chunk, part):
         V = _picture(x, win, chunk)
         return _weights(V, _gradient(dy, win, chunk), win, chunk, part)
+
     return _whole(_run(work, win, parallel_sum), win).transpose(3, 2, 0, 1)
 
 
@@ -86,6 +91,7 @@ def conv_dx_dw(dy, x, w, win):
         V = _picture(dy, back, chunk)
         _map(V, weights, dx, back, chunk, _blocks(win.C, part))
         return _weights(_gradient(x, back, chunk), V, back, chunk, part, turned=True)
+
     return dx, _whole(_run(work, back, parallel_sum), win).transpose(3, 2, 0, 1)
 
 
@@ -98,7 +104,8 @@ def _conv(x, w, win, after=None):
         _map(_picture(x, win, chunk), w, y, win, chunk, blocks)
         if after:
             channels = slice(blocks[0].start, blocks[-1].stop)
-            after(y[pictures, channels, 4 * first:4 * last], channels)
+            after(y[pictures, channels, 4 * first : 4 * last], channels)
+
     _run(work, win)
     return y
 
@@ -141,6 +148,7 @@ def _whole(parts, win):
 
 # Positions of a tile are numbered along both axes, and so V, D, U, M and dU are (6,6,…).
 
+
 def _buffer(name, rows, columns, dtype):
     return buffer(("winograd", name), (rows, columns + LINE), dtype)[:, :columns]
 
@@ -170,7 +178,7 @@ def _transform(name, kind, x, top, left, win, chunk):
     Q = last - first
     columns = 4 * TW + k - 4
     lines = buffer(("winograd", "lines"), (6, n * Q, columns, C), x.dtype)
-    lines[:, :, :left] = lines[:, :, left + W:] = 0
+    lines[:, :, :left] = lines[:, :, left + W :] = 0
     made = as_windows(lines.reshape(6, -1), n, Q, columns * C, left * C, W * C)
     for some in dict.fromkeys(some for some, _, _ in kinds):
         transform(matrices(x.dtype, some.full)[kind], rows, start + 4 * some.first, made[:, some.which, some.positions])
@@ -179,7 +187,7 @@ def _transform(name, kind, x, top, left, win, chunk):
     out = _buffer(name, 36, n * Q * TW * C, x.dtype).reshape(6, 6, n * Q * TW, C)
     for some, others, place in kinds:
         matrix = matrices(x.dtype, others.full)[kind]
-        pixels = tiles[some.positions, :, some.which, others.which, :matrix.shape[1]]
+        pixels = tiles[some.positions, :, some.which, others.which, : matrix.shape[1]]
         made = out[some.positions, others.positions, place]
         made = made.reshape(*made.shape[:2], n, some.number, others.number, C)  # (6,6,n,Q,TW,C)
         np.matmul(matrix, pixels, out=made.transpose(0, 2, 3, 4, 1, 5))
@@ -191,7 +199,7 @@ def _map(V, w, y, win, chunk, blocks):
     (pictures, top, bottom) = chunk
     (_, _, T, C) = V.shape
     (kinds, shared) = tiling(win, chunk)
-    pixels = y.transpose(0, 2, 3, 1)[pictures, 4 * top:4 * bottom]
+    pixels = y.transpose(0, 2, 3, 1)[pictures, 4 * top : 4 * bottom]
 
     def products(name, some, block):
         U = _filters(w[:, :, some, block])
@@ -199,6 +207,7 @@ def _map(V, w, y, win, chunk, blocks):
         for a, b, place in shared:
             matmul(V[a, b, place, some], U[a, b], M[a, b, place])
         return M
+
     for block in blocks:
         first, *others = _blocks(C, (0, 1), INPUTS)
         M = products("M", first, block)
@@ -225,7 +234,7 @@ def _untransform(M, pixels, kinds):
     (n, _, _, O), T = pixels.shape, M.shape[2]
     half = _buffer("half M", 24, T * O, M.dtype).reshape(4, 6, T, O)
     for rows, columns, place in kinds:
-        first, second = (matrices(M.dtype, some.full)[3][:some.each] for some in (rows, columns))
+        first, second = (matrices(M.dtype, some.full)[3][: some.each] for some in (rows, columns))
         (i, a), (j, b), (q, t) = first.shape, second.shape, (rows.number, columns.number)
         sums = half[:i, :b, place]
         np.matmul(first, M[:a, :b, place].swapaxes(0, 1).reshape(b, a, -1), out=sums.swapaxes(0, 1).reshape(b, i, -1))
@@ -246,12 +255,12 @@ def _weights(V, D, win, chunk, part, *, turned=False):
     """dw = Gᵀ (Σ V·D over the tiles) G: V (6,6,T,C), D (6,6,T,O) -> (3,3,C,O), or this part of O"""
     T, C = V.shape[2:]
     blocks = _blocks(D.shape[3], part, max(1, min(WIDE, SMALL // (FEW * max(T, 1)))))
-    GT = matrices(V.dtype)[2][:, ::-1 if turned else 1].T
+    GT = matrices(V.dtype)[2][:, :: -1 if turned else 1].T
     first = blocks[0].start
     dw = np.empty((3, 3, C, blocks[-1].stop - first), V.dtype)
     for some in _blocks(C, (0, 1), FEW):
         for block in blocks:
-            out = dw[:, :, some, block.start - first:block.stop - first]
+            out = dw[:, :, some, block.start - first : block.stop - first]
             dU, half = (_buffer(name, rows, out[0, 0].size, V.dtype) for name, rows in (("dU", 36), ("half dU", 18)))
             sums = dU.reshape(6, 6, *out.shape[2:])
             for a, b, place in tiling(win, chunk).shared:
