@@ -60,7 +60,7 @@ class Window(NamedTuple):
         """The window of a convolution. Raises ShapeError or DTypeError when something does not fit."""
         if len(x_shape) != 4 or len(w_shape) != 4:
             raise ShapeError(
-                f"{op}: x must be (N,C,H,W) and w (O,C/groups,KH,KW), got {x_shape} and {w_shape}"
+                f"{op}: x must be (N,C,H,W) and weight (O,C/groups,KH,KW), got {x_shape} and {w_shape}"
                 f"{without_batch(x_shape, 4)}"
             )
         (N, C, H, W), (O, C_group, KH, KW) = x_shape, w_shape
@@ -68,7 +68,7 @@ class Window(NamedTuple):
         if groups < 1 or C % groups or O % groups:
             raise ShapeError(f"{op}: groups={groups} must divide the {C} input and the {O} output channels")
         if C_group * groups != C:
-            raise ShapeError(f"{op}: x has {C} channels, w expects {C_group * groups} (w.shape[1]·groups)")
+            raise ShapeError(f"{op}: x has {C} channels, weight expects {C_group * groups} (weight.shape[1]·groups)")
         return cls._slide(op, (N, C, H, W), O, (KH, KW), stride, padding, dilation, groups)
 
     @classmethod

@@ -51,9 +51,9 @@ def residual_add_relu(x, f):
 @op(needs=True)
 def conv_norm(
     x,
-    w,
     weight,
-    bias,
+    gamma,
+    beta,
     *,
     stride=1,
     padding=0,
@@ -83,18 +83,18 @@ def conv_norm(
     as those of conv2d and batch_norm; the errors of dw and ∂L/∂γ are up to 1.5 and 4 times theirs (root mean square),
     for they are made of G, which is rounded.
 
-    x (N,C,H,W), w (O,C/groups,KH,KW), weight γ and bias β (O,) -> y (N,O,OH,OW). Settings and errors are those of
+    x (N,C,H,W), weight w (O,C/groups,KH,KW), gamma and beta (O,) -> y (N,O,OH,OW). Settings and errors are those of
     conv2d and batch_norm, and ShapeError in training for what is no 1×1 convolution without stride, padding and groups.
     """
-    win = Window.of(x.shape, w.shape, stride, padding, dilation, groups, op="conv_norm")
+    win = Window.of(x.shape, weight.shape, stride, padding, dilation, groups, op="conv_norm")
     m = win.N * win.OH * win.OW
     count = check_norm(
         "conv_norm",
-        f"w has {win.O} output channels",
+        f"weight has {win.O} output channels",
         win.O,
         m,
-        weight,
-        bias,
+        gamma,
+        beta,
         running_mean,
         running_var,
         training,
@@ -105,10 +105,10 @@ def conv_norm(
     if training:
         if not win.is_pointwise or win.groups > 1:
             raise ShapeError(
-                f"conv_norm: training needs a 1×1 convolution without stride, padding and groups, w is "
-                f"{w.shape}, {stride=}, {padding=}, {groups=}; use batch_norm(conv2d(x, w))"
+                f"conv_norm: training needs a 1×1 convolution without stride, padding and groups, weight is "
+                f"{weight.shape}, {stride=}, {padding=}, {groups=}; use batch_norm(conv2d(x, weight))"
             )
-        W = w[:, :, 0, 0]
+        W = weight[:, :, 0, 0]
         mean_x, S = kernels.scatter_matrix(x)
         WS = W @ S
         mean, var = kernels.joint_mean_var(m, W @ mean_x, (WS * W).sum(axis=1) / m)
@@ -118,27 +118,27 @@ def conv_norm(
         mean = running_mean.copy()
         var = running_var  # a copy, for training changes it in place before some backward
     s = kernels.inv_std(var, eps)
-    a = weight * s
-    y = kernels.conv_affine(x, w, win, a, bias - a * mean, relu)
+    a = gamma * s
+    y = kernels.conv_affine(x, weight, win, a, beta - a * mean, relu)
     rectified = y if relu else None  # backward keeps what it names, and without a ReLU it needs no y
 
     def backward(dy, needs=(True, True, True, True)):
         if relu:
             dy = kernels.relu_dx(dy, rectified)
-        aw = a.astype(w.dtype, copy=False).reshape(-1, 1, 1, 1) * w
+        aw = a.astype(weight.dtype, copy=False).reshape(-1, 1, 1, 1) * weight
         if not training and not any(needs[1:]):
             return kernels.conv_dx(dy, aw, win), None, None, None
         dx, G = kernels.conv_dx_dw(dy, x, aw, win) if needs[0] else (None, kernels.conv_dw(dy, x, win))
-        db, dy_z = kernels.product_sums(dy, w, G)  # Σ ∂L/∂y, Σ ∂L/∂y·z
-        dweight = s * (dy_z - mean * db)
+        dbeta, dy_z = kernels.product_sums(dy, weight, G)  # Σ ∂L/∂y, Σ ∂L/∂y·z
+        dgamma = s * (dy_z - mean * dbeta)
         dw = a.astype(G.dtype, copy=False).reshape(-1, 1, 1, 1) * G
         if training:
-            b = a * s * dweight / m
-            c = a * db / m + b * (W @ mean_x - mean)  # what is added is 0 unless x is only a part of the batch
-            dw -= (b[:, None] * WS + c[:, None] * (m * mean_x)).reshape(w.shape)
+            b = a * s * dgamma / m
+            c = a * dbeta / m + b * (W @ mean_x - mean)  # what is added is 0 unless x is only a part of the batch
+            dw -= (b[:, None] * WS + c[:, None] * (m * mean_x)).reshape(weight.shape)
             if needs[0]:
                 dx = kernels.add(dx, _statistics_terms(x, W.T @ (b[:, None] * W), mean_x, c @ W), dx)
-        return dx, dw, dweight.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)
+        return dx, dw, dgamma.astype(dy.dtype, copy=False), dbeta.astype(dy.dtype, copy=False)
 
     return y, backward
 

@@ -35,25 +35,29 @@ def matmul(a, b):
 
 
 @op(needs=True)
-def linear(x, w, b=None):
+def linear(x, weight, bias=None):
     """Y = X·Wᵀ + b: dX = dY·W, dW = dYᵀ·X, db = Σ dY.
 
-    x (…,I), w (O,I), b (O,) -> y (…,O).
+    x (…,I), weight W (O,I), bias b (O,) -> y (…,O).
     """
-    if not x.ndim or w.ndim != 2 or x.shape[-1] != w.shape[1]:
-        raise ShapeError(f"linear: x {x.shape} and w {w.shape} do not fit; the last axis of x must be w.shape[1]")
-    if b is not None and b.shape != w.shape[:1]:
-        raise ShapeError(f"linear: bias has shape {b.shape}, {w.shape[0]} outputs need ({w.shape[0]},)")
-    shape, (O, I), has_bias = x.shape, w.shape, b is not None
+    if not x.ndim or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: x {x.shape} and weight {weight.shape} do not fit; the last axis of x must be weight.shape[1]"
+        )
+    O, I = weight.shape
+    has_bias = bias is not None
+    if has_bias and bias.shape != (O,):
+        raise ShapeError(f"linear: bias has shape {bias.shape}, {O} outputs need ({O},)")
+    shape = x.shape
     M = math.prod(shape[:-1])
     X = x.reshape(M, I)  # (…,I) -> (M,I)
-    Y = X @ w.T
+    Y = X @ weight.T
     if has_bias:
-        Y += b
+        Y += bias
 
     def backward(dy, needs=(True, True, True)):
         dY = dy.reshape(M, O)  # (…,O) -> (M,O)
-        dx = (dY @ w).reshape(shape) if needs[0] else None
+        dx = (dY @ weight).reshape(shape) if needs[0] else None
         dw = dY.T @ X if needs[1] else None
         return (dx, dw, dY.sum(axis=0)) if has_bias else (dx, dw)
 

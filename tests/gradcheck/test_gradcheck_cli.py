@@ -57,7 +57,7 @@ def test_a_flag_that_would_be_ignored_is_refused(capsys, arguments, said):
 def test_some_ops_can_be_named_in_either_way(capsys):
     assert main(["relu", "--op", "conv2d", "--seed", "3"]) == 0
     rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line][1:-1]
-    assert rows == [["relu", "x"], ["conv2d", "x"], ["conv2d", "w"], ["conv2d", "b"]]
+    assert rows == [["relu", "x"], ["conv2d", "x"], ["conv2d", "weight"], ["conv2d", "bias"]]
 
 
 def test_samples_multiply_the_cases(capsys):

@@ -95,10 +95,10 @@ def test_taps_tell_which_inputs_meet_which_outputs():
         ({"stride": (1, 2, 3)}, r"stride must be an integer or two, got \(1, 2, 3\)"),
         ({"groups": 3}, "groups=3 must divide the 4 input and the 6 output channels"),
         ({"groups": 0}, "groups=0 must divide"),
-        ({"groups": 2}, r"x has 4 channels, w expects 8 \(w\.shape\[1\]·groups\)"),
-        ({"x": (2, 3, 8, 9)}, "x has 3 channels, w expects 4"),
+        ({"groups": 2}, r"x has 4 channels, weight expects 8 \(weight\.shape\[1\]·groups\)"),
+        ({"x": (2, 3, 8, 9)}, "x has 3 channels, weight expects 4"),
         ({"x": (4, 8, 9)}, r"x must be \(N,C,H,W\)"),
-        ({"w": (6, 4, 3)}, r"w \(O,C/groups,KH,KW\)"),
+        ({"w": (6, 4, 3)}, r"weight \(O,C/groups,KH,KW\)"),
         ({"w": (6, 4, 9, 3)}, "the kernel reaches over 9×3, the padded input has only 8×9"),
         ({"dilation": 5}, "reaches over 11×11"),
         (

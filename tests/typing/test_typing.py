@@ -73,7 +73,10 @@ def test_a_checker_sees_the_rooms_that_minires_opens_when_asked():
 
 def test_at_run_time_a_call_is_what_it_was():
     """Annotations are for the reader: what help() shows names the settings with their defaults."""
-    assert str(inspect.signature(minires.ops.conv2d)) == "(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1)"
+    assert (
+        str(inspect.signature(minires.ops.conv2d))
+        == "(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)"
+    )
     assert str(inspect.signature(minires.ops.conv2d)) == str(inspect.signature(minires.ops.conv2d.raw))
     shown = str(inspect.signature(minires.models.plain8))
     assert shown.startswith("(*, num_classes: int = 10, in_channels: int = 3, zero_init_residual: bool = False, rng: ")

@@ -38,9 +38,7 @@ with minires.no_grad() as nothing:
     nothing.x  # "None" has no attribute "x"
 
 ops.conv2d(x)  # No overload variant of "__call__" of "Op" matches argument type "Tensor"
-ops.conv2d(
-    x, x, strid=2
-)  # Unexpected keyword argument "strid" for overloaded function "__call__" of "Op"; did you mean "stride"?
+ops.conv2d(x, x, strid=2)  # Unexpected keyword argument "strid" for overloaded function "__call__" of "Op"; did you mean "stride"?
 ops.relu(x) + "a"  # Unsupported operand types for +
 ops.relu.raw(x, x)  # Too many arguments
 ops.relu.row(x)  # has no attribute "row"
@@ -68,9 +66,7 @@ layer.wieght  # "Linear" has no attribute "wieght"; maybe "weight"?
 net.train("yes")  # Argument 1 to "train" of "Module" has incompatible type "str"; expected "bool"
 next(net.parameters()).datum  # "Parameter" has no attribute "datum"
 net.load_state_dict([x])  # Argument 1 to "load_state_dict" of "Module" has incompatible type "list[Tensor]"
-nn.CrossEntropyLoss(
-    reduction=None
-)  # Argument "reduction" to "CrossEntropyLoss" has incompatible type "None"; expected "str"
+nn.CrossEntropyLoss(reduction=None)  # Argument "reduction" to "CrossEntropyLoss" has incompatible type "None"; expected "str"
 nn.init.normal_(np.ones(3))  # Argument 1 to "normal_" has incompatible type
 
 models.resnet18(10)  # Too many positional arguments
@@ -90,9 +86,7 @@ optim.RMSprop(net.parameters())  # Module has no attribute "RMSprop"
 
 train, test = data.load("digits")
 data.DataLoader(5)  # Argument 1 to "DataLoader" has incompatible type "int"
-data.DataLoader(
-    train, batch_size="64"
-)  # Argument "batch_size" to "DataLoader" has incompatible type "str"; expected "int"
+data.DataLoader(train, batch_size="64")  # Argument "batch_size" to "DataLoader" has incompatible type "str"; expected "int"
 next(iter(data.DataLoader(train)))[0].imgs  # "Tensor" has no attribute "imgs"
 storage.save({}, "weights.safetensors")  # Argument 1 to "save" has incompatible type "dict[Never, Never]"
 storage.save("weights.safetensors", net)  # Argument 2 to "save" has incompatible type "Net"

@@ -266,18 +266,20 @@ def rows(call):
 bug("linear", "w transposed in dx", "your dx is dY·Wᵀ: as Y = X·Wᵀ, it is dY·W")(
     lambda call: call.but(x=call.dy @ call.arrays[1].T) if is_square(call.arrays[1]) else call.right
 )
-bug("linear", "dw transposed", "your dw is Xᵀ·dY: w is (O,I), so it is dYᵀ·X")(lambda call: call.but(w=call.right[1].T))
+bug("linear", "dw transposed", "your dw is Xᵀ·dY: w is (O,I), so it is dYᵀ·X")(
+    lambda call: call.but(weight=call.right[1].T)
+)
 bug("linear", "dw of the last sample", "your dw is that of the last sample only: add up over all samples")(
-    lambda call: call.but(w=rows(call)[0][-1:].T @ rows(call)[1][-1:])
+    lambda call: call.but(weight=rows(call)[0][-1:].T @ rows(call)[1][-1:])
 )
 bug("linear", "dw averaged", "your dw looks averaged over the samples: add up, divide by nothing")(
-    lambda call: call.but(w=call.right[1] / max(len(rows(call)[0]), 1))
+    lambda call: call.but(weight=call.right[1] / max(len(rows(call)[0]), 1))
 )
 bug("linear", "db averaged", "your db looks averaged over the samples: add up, divide by nothing")(
-    lambda call: call.but(b=rows(call)[0].sum(axis=0) / max(len(rows(call)[0]), 1))
+    lambda call: call.but(bias=rows(call)[0].sum(axis=0) / max(len(rows(call)[0]), 1))
 )
 bug("linear", "db over the first axis only", "your db is added up over the first axis only: over all but the last")(
-    lambda call: call.but(b=call.dy.sum(axis=0))
+    lambda call: call.but(bias=call.dy.sum(axis=0))
 )
 
 # The residual add: dH goes to x and to f, unchanged.

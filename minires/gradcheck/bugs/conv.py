@@ -21,7 +21,7 @@ def misread(argument, **letters):
         wrong = win._replace(**{k: getattr(win, v) if isinstance(v, str) else v for k, v in letters.items()})
         if argument == "x":
             return call.but(x=im2col.conv_dx(call.dy, w, wrong))
-        return call.but(w=im2col.conv_dw(call.dy, x, wrong))
+        return call.but(weight=im2col.conv_dw(call.dy, x, wrong))
 
     return gradients
 
@@ -43,14 +43,14 @@ bug(
     "your dx uses the kernel turned by 180°: tap (kh,kw) of the forward carries its gradient back itself",
 )(lambda call: call.but(x=call.again(call.arrays[0], call.arrays[1][:, :, ::-1, ::-1], *call.arrays[2:])[0]))
 bug("conv2d", "dw flipped", "your dw is turned by 180°: y is a cross-correlation, so dw[kh,kw] belongs to w[kh,kw]")(
-    lambda call: call.but(w=call.right[1][:, :, ::-1, ::-1])
+    lambda call: call.but(weight=call.right[1][:, :, ::-1, ::-1])
 )
 
 
 @bug("conv2d", "rows and columns exchanged in dw", "your dw has rows and columns of the kernel exchanged")
 def _(call):
     dw = call.right[1]
-    return call.but(w=dw.swapaxes(2, 3)) if dw.shape[2] == dw.shape[3] else call.right
+    return call.but(weight=dw.swapaxes(2, 3)) if dw.shape[2] == dw.shape[3] else call.right
 
 
 # The geometry: output row oh meets input row oh·SH + kh·DH − PH.
@@ -64,12 +64,12 @@ bug(
     "conv2d",
     "strides exchanged in dw",
     "your dw has the strides of rows and columns exchanged: stride = (rows, columns)",
-)(misread("w", SH="SW", SW="SH"))
+)(misread("weight", SH="SW", SW="SH"))
 bug("conv2d", "stride ignored in dx", "your dx ignores the stride: output (oh,ow) belongs to input (oh·SH, ow·SW)")(
     misread("x", SH=1, SW=1)
 )
 bug("conv2d", "row stride for columns in dw", "your dw uses stride[0] for the columns too: they have stride[1]")(
-    misread("w", SW="SH")
+    misread("weight", SW="SH")
 )
 bug("conv2d", "paddings exchanged in dx", "your dx has the padding of rows and columns exchanged")(
     misread("x", PH="PW", PW="PH")
@@ -80,13 +80,13 @@ bug(
     "your dx is shifted by the padding: it begins at row p, column p of the padded one",
 )(misread("x", PH=0, PW=0))
 bug("conv2d", "padding forgotten in dw", "your dw reads x without its padding: pad x as in the forward")(
-    misread("w", PH=0, PW=0)
+    misread("weight", PH=0, PW=0)
 )
 bug("conv2d", "dilation ignored in dx", "your dx ignores the dilation: tap kh reads row oh·stride + kh·dilation")(
     misread("x", DH=1, DW=1)
 )
 bug("conv2d", "dilations exchanged in dw", "your dw has the dilations of rows and columns exchanged")(
-    misread("w", DH="DW", DW="DH")
+    misread("weight", DH="DW", DW="DH")
 )
 
 
@@ -121,7 +121,7 @@ def _(call):
     dy = call.dy.copy()
     dy[:, :, -1] = 0
     dx, dw, *_ = call.again(dy=dy)
-    return call.but(x=dx, w=dw)
+    return call.but(x=dx, weight=dw)
 
 
 # Channels and groups, where sizes happen to fit.
@@ -136,7 +136,7 @@ def _(call):
 @bug("conv2d", "channels exchanged in dw", "your dw is dw[c,o] where dw[o,c] is wanted: w is (O,C/groups,KH,KW)")
 def _(call):
     dw = call.right[1]
-    return call.but(w=dw.swapaxes(0, 1)) if dw.shape[0] == dw.shape[1] else call.right
+    return call.but(weight=dw.swapaxes(0, 1)) if dw.shape[0] == dw.shape[1] else call.right
 
 
 @bug("conv2d", "first group only in dx", "your dx is zero but for the first group: loop over all groups")
@@ -156,14 +156,14 @@ def _(call):
 def _(call):
     dw = call.right[1]
     groups = call.setting("groups")
-    return call.but(w=dw.reshape(groups, -1, *dw.shape[1:]).swapaxes(0, 1).reshape(dw.shape))
+    return call.but(weight=dw.reshape(groups, -1, *dw.shape[1:]).swapaxes(0, 1).reshape(dw.shape))
 
 
 @bug("conv2d", "every group reads the first in dw", "your dw reads the first group's channels of x for every group")
 def _(call):
     x, *rest = call.arrays
     groups = call.setting("groups")
-    return call.but(w=call.again(np.tile(x[:, : x.shape[1] // groups], (1, groups, 1, 1)), *rest)[1])
+    return call.but(weight=call.again(np.tile(x[:, : x.shape[1] // groups], (1, groups, 1, 1)), *rest)[1])
 
 
 @bug(
@@ -173,7 +173,7 @@ def _(call):
 )
 def _(call):
     dw = call.right[1]
-    return call.but(w=dw.transpose(0, 2, 3, 1).reshape(dw.shape))
+    return call.but(weight=dw.transpose(0, 2, 3, 1).reshape(dw.shape))
 
 
 @bug(
@@ -189,13 +189,13 @@ def _(call):
 # What is added up, and what is divided.
 
 bug("conv2d", "dw of the last picture", "your dw is that of the last picture only: add up over the batch (+=, not =)")(
-    lambda call: call.but(w=call.again(call.arrays[0][-1:], *call.arrays[1:], dy=call.dy[-1:])[1])
+    lambda call: call.but(weight=call.again(call.arrays[0][-1:], *call.arrays[1:], dy=call.dy[-1:])[1])
 )
 bug("conv2d", "dw averaged over the batch", "your dw looks averaged over the batch: add up over N, divide by nothing")(
-    lambda call: call.but(w=call.right[1] / max(len(call.dy), 1))
+    lambda call: call.but(weight=call.right[1] / max(len(call.dy), 1))
 )
 bug("conv2d", "upstream forgotten in dw", "your dw ignores dy: it is dYᵀ·im2col(X), not the sum of the columns")(
-    lambda call: call.but(w=call.again(dy=np.ones_like(call.dy))[1])
+    lambda call: call.but(weight=call.again(dy=np.ones_like(call.dy))[1])
 )
 bug("conv2d", "dx averaged over the batch", "your dx looks divided by the batch size: every picture has its own dx")(
     lambda call: call.but(x=call.right[0] / max(len(call.dy), 1))
@@ -204,21 +204,21 @@ bug(
     "conv2d",
     "db averaged over the batch",
     "your db looks averaged over the batch: add dy up over N, OH and OW, divide by nothing",
-)(lambda call: call.but(b=call.dy.sum(axis=(0, 2, 3)) / max(len(call.dy), 1)))
+)(lambda call: call.but(bias=call.dy.sum(axis=(0, 2, 3)) / max(len(call.dy), 1)))
 bug("conv2d", "db averaged over everything", "your db is a mean of dy: add dy up over N, OH and OW, divide by nothing")(
-    lambda call: call.but(b=call.dy.sum(axis=(0, 2, 3)) / max(call.dy[:, 0].size, 1))
+    lambda call: call.but(bias=call.dy.sum(axis=(0, 2, 3)) / max(call.dy[:, 0].size, 1))
 )
 bug("conv2d", "db of the last picture", "your db is that of the last picture only: add dy up over N too")(
-    lambda call: call.but(b=call.dy[-1:].sum(axis=(0, 2, 3)))
+    lambda call: call.but(bias=call.dy[-1:].sum(axis=(0, 2, 3)))
 )
 bug("conv2d", "db of the first column", "your db misses an axis: add dy up over N, OH and OW, all three")(
-    lambda call: call.but(b=call.dy[..., 0].sum(axis=(0, 2)))
+    lambda call: call.but(bias=call.dy[..., 0].sum(axis=(0, 2)))
 )
 
 # Manners.
 
 bug("conv2d", "db with axes of length 1", "your db has shape (1,O,1,1): leave keepdims away, b is (O,)")(
-    lambda call: call.but(b=call.dy.sum(axis=(0, 2, 3), keepdims=True))
+    lambda call: call.but(bias=call.dy.sum(axis=(0, 2, 3), keepdims=True))
 )
 bug("conv2d", "dx and dw exchanged", "your dx and dw are returned in the wrong order: it is that of the arguments")(
     lambda call: (call.right[1], call.right[0], *call.right[2:])
@@ -231,7 +231,7 @@ bug("conv2d", "dx in float32", "your dx is float32 whatever x is: np.zeros(shape
 @bug("conv2d", "dw never set to zero", "your dw grows with every call: begin each backward with a dw of zeros")
 def _(call):
     call.state["dw"] = call.state.get("dw", 0) + call.right[1]
-    return call.but(w=call.state["dw"])
+    return call.but(weight=call.state["dw"])
 
 
 @bug(
@@ -241,4 +241,4 @@ def _(call):
 )
 def _(call):
     x, *rest = call.arrays
-    return call.but(w=call.again(x.ravel(order="K").reshape(x.shape), *rest)[1])
+    return call.but(weight=call.again(x.ravel(order="K").reshape(x.shape), *rest)[1])

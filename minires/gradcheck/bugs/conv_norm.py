@@ -9,7 +9,7 @@ class Pixels:
     """A 1×1 convolution and its batch norm in training, by their definition, on the m pixels as rows."""
 
     def __init__(self, call):
-        x, w, weight, _ = call.arrays
+        x, w, gamma, _ = call.arrays
         dy = call.dy * (call.y > 0) if call.setting("relu") else call.dy
         self.W = w[:, :, 0, 0]
         X = rows(x)
@@ -20,7 +20,7 @@ class Pixels:
         self.mean = z.mean(axis=0)
         self.var = z.var(axis=0)
         self.s = 1 / np.sqrt(self.var + call.setting("eps"))
-        a = weight * self.s
+        a = gamma * self.s
         self.b = a * self.s * (dY * (z - self.mean) * self.s).mean(axis=0)
         self.c = a * dY.mean(axis=0)
         self.centred = X - self.mean_x
@@ -48,8 +48,8 @@ def in_training(name, hint, **missing):
         wrong = {}
         if "x" in missing:
             wrong["x"] = dx + pixels.as_map(missing["x"](pixels), x)
-        if "w" in missing:
-            wrong["w"] = dw + missing["w"](pixels).reshape(w.shape)
+        if "weight" in missing:
+            wrong["weight"] = dw + missing["weight"](pixels).reshape(w.shape)
         return call.but(**wrong)
 
 
@@ -66,17 +66,17 @@ def scale(call):
 in_training(
     "scatter matrix missing in dw",
     "your dw misses −b·W·S: the batch variance depends on w too",
-    w=lambda p: p.b[:, None] * (p.W @ p.centred.T @ p.centred),
+    weight=lambda p: p.b[:, None] * (p.W @ p.centred.T @ p.centred),
 )
 in_training(
     "mean missing in dw",
     "your dw misses −c·m·⟨x⟩ᵀ: the batch mean depends on w too",
-    w=lambda p: np.outer(p.c, p.m * p.mean_x),
+    weight=lambda p: np.outer(p.c, p.m * p.mean_x),
 )
 in_training(
     "scatter matrix not centred",
     "your dw takes Σ x·xᵀ for S: take the mean off x first",
-    w=lambda p: -p.b[:, None] * (p.W @ np.outer(p.mean_x, p.m * p.mean_x)),
+    weight=lambda p: -p.b[:, None] * (p.W @ np.outer(p.mean_x, p.m * p.mean_x)),
 )
 in_training(
     "variance missing in dx",
@@ -108,7 +108,7 @@ def _(call):
 
 
 bug("conv_norm", "γ·s forgotten in dw", "your dw is that of the convolution alone: it has the factor γ·s")(
-    lambda call: call.but(w=call.right[1] / each(call.arrays[2] * scale(call)))
+    lambda call: call.but(weight=call.right[1] / each(call.arrays[2] * scale(call)))
 )
 bug("conv_norm", "s forgotten in dx", "your dx misses the factor s = 1/√(σ² + ε)")(
     lambda call: (
@@ -118,14 +118,14 @@ bug("conv_norm", "s forgotten in dx", "your dx misses the factor s = 1/√(σ² 
     )
 )
 bug("conv_norm", "dγ not divided by σ", "your dγ misses the factor s = 1/√(σ² + ε)")(
-    lambda call: call.but(weight=call.right[2] / scale(call))
+    lambda call: call.but(gamma=call.right[2] / scale(call))
 )
 
 
 @bug("conv_norm", "dγ not centred", "your dγ is s·Σ w·G: take μ·Σ dy off first")
 def _(call):
     mean = Pixels(call).mean if call.setting("training") else call.static["running_mean"]
-    return call.but(weight=call.right[2] + scale(call) * mean * call.right[3])
+    return call.but(gamma=call.right[2] + scale(call) * mean * call.right[3])
 
 
 bug("conv_norm", "mask of the ReLU forgotten", "your backward lets dy through where the ReLU behind gave 0")(

@@ -82,7 +82,7 @@ def adjoint_identities(seed=0, configurations=1000, conv2d=None):
 
 def _convolutions(rng, configurations, conv2d):
     """conv2d in x, in w and in b, by both kernels in turn."""
-    found = [AdjointCheck("conv2d", argument) for argument in ("x", "w", "b")]
+    found = [AdjointCheck("conv2d", argument) for argument in ("x", "weight", "bias")]
     for k in range(configurations):
         x_shape, w_shape, settings = random_window(rng)
         x = integers(rng, *x_shape)
@@ -138,7 +138,7 @@ LINEAR = {  # op -> its arguments in which y is linear, the others held fixed
     "mul": ("a", "b"),
     "neg": ("x",),
     "matmul": ("a", "b"),
-    "linear": ("x", "w"),
+    "linear": ("x", "weight"),
     "sum": ("x",),
     "reshape": ("x",),
     "permute": ("x",),

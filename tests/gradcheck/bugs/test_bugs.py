@@ -106,8 +106,8 @@ def test_a_call_gives_the_right_gradients_and_replaces_some():
     call = Call("conv2d", (x, w), {}, np.ones((1, 1, 2, 2)))
     dx, dw = call.right
     np.testing.assert_array_equal(dx, ops.conv2d.raw(x, w)[1](call.dy)[0])
-    replaced = call.but(w=2 * dw, b=np.ones(1))
-    assert len(replaced) == 2  # there is no b to have a gradient
+    replaced = call.but(weight=2 * dw, bias=np.ones(1))
+    assert len(replaced) == 2  # there is no bias to have a gradient
     np.testing.assert_array_equal(replaced[1], 2 * dw)
     np.testing.assert_array_equal(call.y, np.full((1, 1, 2, 2), 4.0))
 

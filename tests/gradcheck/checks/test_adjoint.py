@@ -34,8 +34,8 @@ def wrong(spoil):
     [
         (lambda dx, dw, db: (dx * (1 + 1e-15), dw, db), "x"),  # the last bit
         (lambda dx, dw, db: (dx[..., ::-1], dw, db), "x"),
-        (lambda dx, dw, db: (dx, dw.transpose(0, 1, 3, 2).reshape(dw.shape), db), "w"),
-        (lambda dx, dw, db: (dx, dw, db * np.nan), "b"),
+        (lambda dx, dw, db: (dx, dw.transpose(0, 1, 3, 2).reshape(dw.shape), db), "weight"),
+        (lambda dx, dw, db: (dx, dw, db * np.nan), "bias"),
     ],
 )
 def test_the_smallest_error_shows(spoil, argument):
