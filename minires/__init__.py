@@ -16,7 +16,7 @@ from importlib import import_module
 
 from minires import ops
 from minires.create import ones, randn, tensor, zeros
-from minires.graph import no_grad
+from minires.mode import no_grad
 from minires.op import op
 from minires.random import manual_seed
 from minires.tensor import Tensor

@@ -6,8 +6,8 @@ import numpy as np
 
 from minires.arrays import is_array
 from minires.errors import DTypeError, OptionError, ShapeError
-from minires.operators import unwrap
 from minires.settings import shortened
+from minires.tensor_base import unwrap
 
 
 def two_steps(name, index, xp, ndim):

@@ -12,8 +12,10 @@ import numpy as np
 
 from minires.arrays import array_module, place_or_dtype
 from minires.errors import DTypeError, OptionError, ShapeError
-from minires.operators import Operators, registry
+from minires.op import registry
+from minires.operators import Operators
 from minires.settings import axes, axis, flag, shortened
+from minires.tensor_base import TensorBase
 
 if TYPE_CHECKING:
     from minires.annotations import Dims, DType, Operand, Scalar
@@ -69,7 +71,7 @@ def _correction(name, unbiased, correction, ddof):
 
 
 class Methods(Operators):
-    """The part of Tensor that is written with names; what it needs (data, node, _of) is Tensor's."""
+    """The part of Tensor that is written with names."""
 
     __slots__ = ()
 
@@ -263,7 +265,7 @@ class Methods(Operators):
         return self._extreme("min", dim, keepdim, axis, keepdims, out, **refused)
 
     def _extreme(self, name, dim, keepdim, axis, keepdims, out, **refused):
-        if isinstance(dim, (Operators, np.ndarray)):  # of two tensors, element by element
+        if isinstance(dim, (TensorBase, np.ndarray)):  # of two tensors, element by element
             return registry[f"{name}imum"](self, dim)
         from_numpy = out is not _NOT_GIVEN  # np.max(t, axis=1) calls t.max(axis=1, out=None)
         dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None, **refused)
@@ -413,7 +415,7 @@ class Methods(Operators):
             raise OptionError("to: give a device, a dtype or both")
         found: dict[str, Any] = {}
         for target in wanted:
-            device, dtype = place_or_dtype(target.dtype if isinstance(target, Methods) else target)
+            device, dtype = place_or_dtype(target.dtype if isinstance(target, TensorBase) else target)
             kind, value = ("dtype", dtype) if device is None else ("device", device)
             if kind in found:
                 raise OptionError(f"to: {value} is the second {kind} given, after {found[kind]}; give one")
@@ -422,7 +424,7 @@ class Methods(Operators):
 
     def type_as(self, other: Tensor) -> Tensor:
         """With the dtype of another tensor"""
-        if not isinstance(other, Methods):
+        if not isinstance(other, TensorBase):
             raise DTypeError(f"type_as: needs a Tensor, got {type(other).__name__}; .to() takes a dtype")
         return self.to(other.dtype)
 

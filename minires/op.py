@@ -6,19 +6,24 @@ import inspect
 from collections.abc import Callable
 from functools import partial, wraps
 from types import FunctionType
-from typing import Any, ParamSpec, Protocol, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, overload
 
 import numpy as np
 
 from minires import observe
-from minires.annotations import Array, Operand
 from minires.arrays import FLOATS, check_numbers, check_plain, device_of, holds, is_array, owner, owners
 from minires.errors import DTypeError, GraphError, OptionError, OutOfMemoryError
-from minires.graph import Node, mode
+from minires.graph import Node
+from minires.mode import mode
 from minires.settings import flag, shortened
-from minires.tensor import Tensor, registry, unwrap
+from minires.tensor_base import TensorBase, unwrap
+
+if TYPE_CHECKING:
+    from minires.annotations import Array, Operand
+    from minires.tensor import Tensor
 
 P = ParamSpec("P")
+registry: dict[str, Op] = {}  # name -> op
 
 
 class Op(Protocol[P]):
@@ -249,10 +254,10 @@ def _as_function(backward):
 
 def _record(name, inputs, y, backward, needs):
     """y as a Tensor; with a Node if any input has one and this thread is recording."""
-    memory = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}
+    memory = {id(owner(t.data)): t.version for t in inputs if isinstance(t, TensorBase)}
     own = id(owner(y))
-    out = Tensor._of(y, memory.get(own))  # a view shares its base's version
-    nodes = tuple([t.node if isinstance(t, Tensor) else None for t in inputs])
+    out = TensorBase._of(y, memory.get(own))  # a view shares its base's version
+    nodes = tuple([t.node if isinstance(t, TensorBase) else None for t in inputs])
     if mode.recording and any(nodes) and y.dtype.kind == "f":
         memory[own] = out.version
         backward = _as_function(backward)

@@ -13,15 +13,14 @@ import numpy as np
 
 from minires.arrays import array_module, as_array, check_plain, is_array
 from minires.errors import DTypeError, ShapeError
-from minires.graph import mode
+from minires.mode import mode
+from minires.op import registry
 from minires.settings import shortened
+from minires.tensor_base import TensorBase, unwrap
 
 if TYPE_CHECKING:
     from minires.annotations import Operand
-    from minires.op import Op
     from minires.tensor import Tensor
-
-registry: dict[str, Op] = {}  # name -> op; filled by @op
 
 # NumPy's elementwise functions that are ops: array + tensor calls np.add, and np.exp(tensor) is ours, too
 UFUNCS = {
@@ -42,15 +41,8 @@ UFUNCS = {
 }
 
 
-def unwrap(value):
-    """What an op computes with: the array of a Tensor, an array, a Python number, or None."""
-    if isinstance(value, Operators):
-        return value.data
-    return value.item() if isinstance(value, np.generic) else value
-
-
-class Operators:
-    """The part of Tensor that is written with signs; what it needs (data, node, _of) is Tensor's."""
+class Operators(TensorBase):
+    """The part of Tensor that is written with signs."""
 
     __slots__ = ()
 
@@ -226,7 +218,7 @@ class Operators:
 
 def _is_operand(value):
     """Whether an array can be compared with value."""
-    return isinstance(value, (Operators, numbers.Number, np.generic, list, tuple)) or is_array(value)
+    return isinstance(value, (TensorBase, numbers.Number, np.generic, list, tuple)) or is_array(value)
 
 
 def _computed(name, function, *values):

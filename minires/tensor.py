@@ -20,12 +20,14 @@ from minires.arrays import (
     to_device,
 )
 from minires.errors import DTypeError, GraphError, OptionError, ShapeError
-from minires.graph import Node, Version, mode, propagate
+from minires.graph import Node, Version, propagate
 from minires.hooks import Handle, check_hook
 from minires.indexing import two_steps
 from minires.methods import Methods
-from minires.operators import registry, unwrap
+from minires.mode import mode
+from minires.op import registry
 from minires.settings import axis, flag, shortened
+from minires.tensor_base import TensorBase, unwrap
 from minires.torch_names import missing
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from minires.annotations import Array, DType, Operand
 
-__all__ = ["Tensor", "registry", "unwrap"]
+__all__ = ["Tensor", "unwrap"]
 
 
 def _unpickled(kind, contiguous, axes, requires_grad):
@@ -50,12 +52,7 @@ class Tensor(Methods):
     for a tensor of a graph, which would leave it.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "node", "version")
-
-    data: Array
-    grad: Array  # None until backward() comes by
-    node: Node | None
-    version: Version
+    __slots__ = ()
 
     def __init__(
         self, data: Any, requires_grad: bool = False, *, dtype: DType = None, device: str | None = None
@@ -71,15 +68,6 @@ class Tensor(Methods):
         same = isinstance(data, Tensor) and self.data is data.data
         self.version = data.version if same else Version()
         self.requires_grad = requires_grad
-
-    @classmethod
-    def _of(cls, array: Array, version: Version | None = None) -> Tensor:
-        tensor = cls.__new__(Tensor)
-        _set_data(tensor, array)  # past __setattr__, because every op comes by here
-        _set_grad(tensor, None)
-        _set_node(tensor, None)
-        _set_version(tensor, version or Version())
-        return tensor
 
     def __setattr__(self, name, value):
         if name in _ARRAYS:
@@ -104,7 +92,7 @@ class Tensor(Methods):
 
     @property
     def is_leaf(self) -> bool:
-        return self.node is None or self.node.name == "leaf"
+        return self.node is None or self.node.is_leaf
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its length along dim, as in torch; numel() is how many elements there are."""
@@ -198,7 +186,7 @@ class Tensor(Methods):
         gradient = unwrap(gradient)
         if not is_array(gradient):
             as_array(gradient)  # which says what is wrong with a list
-        propagate(self.node, self.node.accept(gradient, "backward"), retain_graph)
+        propagate(self.node, self.node.checked(gradient, "backward"), retain_graph)
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""
@@ -378,10 +366,8 @@ class Tensor(Methods):
         return self._write("fill_", ..., value)
 
 
+TensorBase.kind = Tensor
 _ARRAYS = {"data", "grad"}
-_set_data, _set_grad, _set_node, _set_version = (
-    getattr(Tensor, name).__set__ for name in ("data", "grad", "node", "version")
-)
 
 
 def _kept(name, value):

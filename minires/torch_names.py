@@ -112,7 +112,7 @@ ADVICE = {
     "enable_grad": "recording is on outside no_grad()",
     "inference_mode": "use no_grad()",
     "set_grad_enabled": "use no_grad()",
-    "is_grad_enabled": "graph.mode.recording says so",
+    "is_grad_enabled": "minires.mode.mode.recording is what it is",
     "autograd": "use t.backward() and t.grad",
     "manual_seed_all": "use manual_seed, which seeds what all devices draw",
     "set_printoptions": "use np.set_printoptions",

@@ -8,6 +8,7 @@ Every op is called on Tensors, or through `.raw` on bare arrays, where it return
 
 from typing import TYPE_CHECKING
 
+from minires.op import registry
 from minires.ops.activation import gelu, leaky_relu, log_softmax, logsumexp, relu, relu6, sigmoid, silu, softmax, tanh
 from minires.ops.arithmetic import abs, add, clip, div, exp, log, maximum, minimum, mul, neg, pow, sqrt, sub, where
 from minires.ops.conv import conv2d
@@ -38,7 +39,6 @@ from minires.ops.shape import (
     transpose,
     unsqueeze,
 )
-from minires.tensor import registry
 from minires.torch_names import missing
 
 __all__ = [

@@ -12,7 +12,7 @@ from minires.arrays import array_module, channels_last, is_channels_last, to_dev
 from minires.errors import DTypeError, GraphError
 from minires.gradcheck import cases_of
 from minires.gradcheck.cases import names
-from minires.tensor import registry
+from minires.op import registry
 
 VARIADIC = {"cat", "einsum", "stack"}
 MADE_OF_OPS = {"argmax", "argmin", "max", "min"}
