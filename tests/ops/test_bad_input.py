@@ -114,7 +114,16 @@ CASES = [
     (ShapeError, lambda: ops.conv_norm(x(), w(), t(6), t(6), training=True), r"conv_norm: training needs a 1×1 conv"),
     (ShapeError, lambda: ops.conv_norm(x(), t(6, 4, 1, 1), t(6), t(6), training=True, stride=2), "use batch_norm"),
     (ShapeError, lambda: ops.conv_norm(x(), t(6, 2, 1, 1), t(6), t(6), training=True, groups=2), "groups=2"),
-    (ShapeError, lambda: ops.conv_norm(x(), t(6, 4, 1, 1), t(4), t(6), training=True), r"weight has 6"),
+    (
+        ShapeError,
+        lambda: ops.conv_norm(x(), t(6, 4, 1, 1), t(4), t(6), training=True),
+        r"conv_norm: gamma has shape \(4,\), y has 6",
+    ),
+    (
+        ShapeError,
+        lambda: ops.conv_norm(x(), t(6, 4, 1, 1), t(6), t(4), training=True),
+        r"conv_norm: beta has shape \(4,\), y has 6",
+    ),
     (ShapeError, lambda: ops.conv_norm(x(), w(), t(6), t(6)), "conv_norm: training=False needs running_mean"),
     (
         ShapeError,
