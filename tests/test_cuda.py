@@ -121,7 +121,7 @@ def test_a_stand_in_that_is_not_there_is_said_in_one_line(machine, stand_in, tmp
     (tmp_path / "folder").mkdir()
     machine()
     stand_in(tmp_path / name)
-    assert cuda.why_not().startswith("MINIRES_CUPY_STAND_IN names no Python file that can be read: ")
+    assert cuda.why_not().startswith("MINIRES_CUPY_STAND_IN must name a Python file that can be read: ")
     assert name in cuda.why_not()
 
 
