@@ -2,7 +2,7 @@
 
 import sys
 
-# python -m minires…, or the command minires; nothing more is imported before, for which see working_folder.py
+# python -m minires…, or the command minires; nothing else is imported before this (working_folder.py says why)
 if (getattr(sys, "argv", None) or [""])[0].replace("\\", "/").split("/")[-1].removesuffix(".exe") in ("-m", "minires"):
     from minires import working_folder
 
@@ -10,13 +10,13 @@ if (getattr(sys, "argv", None) or [""])[0].replace("\\", "/").split("/")[-1].rem
 
     from minires import console
 
-    console.starting()  # Ctrl-C may end it while all this is imported
+    console.starting()  # so that Ctrl-C during the imports ends it quietly
 
 from importlib import import_module
 
 from minires import ops
 from minires.create import ones, randn, tensor, zeros
-from minires.graph import no_grad
+from minires.mode import no_grad
 from minires.op import op
 from minires.random import manual_seed
 from minires.tensor import Tensor
@@ -25,8 +25,8 @@ from minires.torch_names import missing
 __version__ = "0.1.0"
 __all__ = ["Tensor", "__version__", "manual_seed", "no_grad", "ones", "op", "ops", "randn", "tensor", "zeros"]
 
-TYPE_CHECKING = False  # for checkers, who know it by its name
-_ROOMS = (
+TYPE_CHECKING = False  # type checkers take this name for True
+_PACKAGES = (
     "cuda",
     "data",
     "gpucheck",
@@ -43,7 +43,7 @@ _ROOMS = (
 )
 
 
-if TYPE_CHECKING:  # what __getattr__ finds; seeing that, a checker would accept every name
+if TYPE_CHECKING:  # what __getattr__ imports; with __getattr__, a type checker would accept every name
     from minires import (  # noqa: F401
         cuda,
         data,
@@ -62,11 +62,11 @@ if TYPE_CHECKING:  # what __getattr__ finds; seeing that, a checker would accept
 else:
 
     def __getattr__(name):
-        """minires.models, minires.nn … are imported when they are first asked for."""
-        if name in _ROOMS:
+        """minires.models, minires.nn … are imported when they are first used."""
+        if name in _PACKAGES:
             return import_module(f"minires.{name}")
         raise missing("module 'minires'", name, ops.__all__)
 
 
 def __dir__():
-    return sorted((*__all__, *_ROOMS))
+    return sorted((*__all__, *_PACKAGES))

@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 
 from minires import __version__, console
-from minires.settings import near
+from minires.settings import similar
 
 COMMANDS = {
     "minires.train": "train a network, watch it, stop it and go on",
@@ -45,7 +45,7 @@ def main(argv=None):
         return command.main(rest)
     else:
         known = {name.removeprefix("minires."): name for name in (*COMMANDS, "benchmarks")}
-        close = near(word.removeprefix("minires."), known, most=1)
+        close = similar(word.removeprefix("minires."), known, most=1)
         console.say(
             "minires",
             f"there is no command {word!r} here; "

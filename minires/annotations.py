@@ -1,4 +1,4 @@
-"""Short names for annotations: what an argument may be. A type checker and help() read them, and nothing here runs."""
+"""Short names for annotations, which say what an argument may be. Type checkers and help() use them."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,11 +11,11 @@ from minires.tensor import Tensor
 if TYPE_CHECKING:
     import numpy.typing
 
-# An array of NumPy's or CuPy's. A checker lets everything pass for it: CuPy's arrays have no types, and where the
-# function of an op takes an Array, a call of the op takes a Tensor.
+# An array of NumPy or CuPy. A type checker accepts anything for it, because CuPy's arrays have no types, and because a
+# call of an op takes a Tensor where its function takes an Array.
 Array: TypeAlias = Any
 
-Scalar: TypeAlias = float  # a Python number; an int passes for one
+Scalar: TypeAlias = float  # a Python number; type checkers accept an int for it
 TensorLike: TypeAlias = Tensor | np.ndarray
 Operand: TypeAlias = Tensor | np.ndarray | np.generic | Scalar  # what stands beside a Tensor: x + operand
 

@@ -1,9 +1,9 @@
-"""Which array library an array belongs to, where it lives, and how a map lies in memory.
+"""Which library and device an array belongs to, and which memory format a feature map has.
 
-Logically every map is (N,C,H,W). In memory it may lie "channels-last": the C values of one pixel
-side by side, so that an im2col row is a few long copies and a 1×1 convolution is one matrix product.
-Operations accept both and keep what they get; what a convolution makes is channels-last, as its weights are, so
-that a network is fast whatever its pictures look like. CuPy is imported only when a device is asked for.
+A feature map has the shape (N,C,H,W). Its memory format may be "channels-last": the C values of one pixel are
+neighbours in memory. Then an im2col row is a few long copies, and a 1×1 convolution is one matrix product.
+Ops accept both formats and keep the one they get. A convolution's output and weight are always channels-last, so that
+a network is fast for images in either format. CuPy is imported only when a device is asked for.
 """
 
 import re
@@ -34,7 +34,7 @@ def is_array(value) -> bool:
 
 @cache
 def _library_of(kind):
-    """numpy or cupy for a type of their arrays, else None; remembered, for it is asked a thousand times a step."""
+    """numpy or cupy for a type of their arrays, else None; cached, because every op asks."""
     if issubclass(kind, np.ndarray):
         return np
     cupy = sys.modules.get("cupy")
@@ -47,28 +47,30 @@ def device_of(array) -> str:
 
 
 def to_device(array, device: str):
-    """The array in the memory of `device` ("cpu", "cuda" or "cuda:1"), its axes in the same order there; itself if it
-    is there already."""
+    """The array in the memory of `device` ("cpu", "cuda" or "cuda:1"), in the same memory format.
+
+    An array that is there already is returned itself. Raises OptionError for an unknown device.
+    """
     named = DEVICE.fullmatch(str(device))
     if not named:
         raise OptionError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
     if device == "cpu":
-        return array if isinstance(array, np.ndarray) else _moved(array, lambda lying: lying.get())
+        return array if isinstance(array, np.ndarray) else _moved(array, lambda contiguous: contiguous.get())
     with cuda.device(int(named[1] or 0)):
         return _moved(array, cuda.module().asarray)
 
 
 def _moved(array, move):
-    """What move makes of the array, which it gets with its axes in the order of its memory."""
+    """The array after move(), which is given its axes in the order of memory, so that the format stays."""
     order = memory_order(array)
     return move(array.transpose(order)).transpose([order.index(i) for i in range(array.ndim)])
 
 
-FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}  # what has gradients
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}  # these have gradients
 
 
 def as_array(data, dtype=None):
-    """data as an array that minires can hold: floats of 32 or 64 bits, integers or booleans, in this machine's bytes.
+    """data as an array that a Tensor can hold: float32, float64, integers or booleans, in native byte order.
 
     Python numbers and lists of them become float32 (as in PyTorch) or int64; arrays keep their dtype, in lists too.
     Raises DTypeError for objects, strings, complex and 16-bit floats, masked arrays and np.matrix.
@@ -89,7 +91,7 @@ def as_array(data, dtype=None):
 
 
 def _holds_float64(data):
-    """Whether a float64 of NumPy's or a Tensor's is among the data; a Python float is none, and takes any width."""
+    """Whether the data contain a float64 of NumPy or of a Tensor; a Python float does not count."""
     if isinstance(data, (list, tuple)):
         return any(map(_holds_float64, data))
     return getattr(data, "dtype", None) == np.float64
@@ -107,8 +109,8 @@ def check_dtype(dtype):
 
 
 def check_plain(array, who="Tensor"):
-    """Raise DTypeError for arrays whose operators mean something else: np.matrix, and masked arrays."""
-    # NumPy's own mark of a class that takes over: 0 for its arrays, 10 and 15 for these
+    """Raise DTypeError for np.matrix and masked arrays, whose operators mean something else."""
+    # 0 for NumPy's arrays, 10 and 15 for these two, so that their operators win over an array's
     if isinstance(array, np.ndarray) and array.__array_priority__ > 0:
         remedy = "x.filled(0)" if isinstance(array, np.ma.MaskedArray) else "np.asarray(x)"
         raise DTypeError(f"{who}: {type(array).__name__} computes in its own way; pass {remedy}")
@@ -129,8 +131,8 @@ def holds(dtype, number):
     return not isinstance(number, complex) and bool(limits.min <= number <= limits.max)
 
 
-def place_or_dtype(target):
-    """(device, dtype), one of them None: what `.to(target)` asks for. Raises OptionError for what is neither."""
+def device_or_dtype(target):
+    """(device, dtype), one of them None: what `.to(target)` asks for. Raises OptionError for anything else."""
     if isinstance(target, str) and DEVICE.fullmatch(target):
         return target, None
     try:
@@ -146,18 +148,18 @@ def place_or_dtype(target):
 
 
 def is_channels_last(x) -> bool:
-    """Whether a 4-d array lies in memory as (N,H,W,C), as a map of one channel or one pixel does either way."""
+    """Whether a 4-d array is (N,H,W,C) in memory. With one channel or one pixel it is so in both formats."""
     return x.ndim == 4 and x.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 def channels_last(x):
-    """x (N,C,H,W) with the channels of one pixel side by side in memory; itself if it lies so already."""
+    """x (N,C,H,W) with the channels of one pixel as neighbours in memory; x itself if it has that format."""
     # (N,C,H,W) -> (N,H,W,C), copied only if needed, -> (N,C,H,W)
     return array_module(x).ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
 def layout_of(x):
-    """The function that lays a map (N,C,H,W) out in memory as x lies, copying only if needed."""
+    """A function that gives a feature map (N,C,H,W) the memory format of x, copying only if needed."""
     return channels_last if is_channels_last(x) else array_module(x).ascontiguousarray
 
 
@@ -167,33 +169,33 @@ def memory_order(x):
 
 
 def empty(shape, dtype, order, xp=np):
-    """An uninitialised array whose axes lie in memory in `order`, from the slowest to the fastest.
+    """An uninitialised array with its axes in memory in `order`, from the slowest to the fastest.
 
-    Raises OutOfMemoryError, also for what no memory could hold, which NumPy calls a ValueError.
+    Raises OutOfMemoryError, also for a size that no memory could hold, where NumPy raises ValueError.
     """
     try:
         array = xp.empty([shape[i] for i in order], dtype)
     except (MemoryError, ValueError, OverflowError) as error:
-        raise OutOfMemoryError(f"no room for an array of shape {tuple(shape)}: {error}") from error
+        raise OutOfMemoryError(f"not enough memory for an array of shape {tuple(shape)}: {error}") from error
     return array.transpose([order.index(i) for i in range(len(order))])
 
 
 def empty_map(shape, like, dtype=None, last=False):
-    """An uninitialised (N,C,H,W) array of the library of `like`, and of its dtype unless given.
+    """An uninitialised feature map (N,C,H,W) with the library of `like`, and its dtype unless given.
 
-    It lies in memory as `like` does, or channels-last in any case if last.
+    It has the memory format of `like`; with last=True it is channels-last in any case.
     """
     order = (0, 2, 3, 1) if last or is_channels_last(like) else (0, 1, 2, 3)
     return empty(shape, dtype or like.dtype, order, array_module(like))
 
 
 def owner(array):
-    """The array that owns array's memory: what two views of the same values have in common."""
+    """The array that owns the memory of this one; two views of the same memory have the same owner."""
     while (base := getattr(array, "base", None)) is not None:
         array = base
     return array
 
 
 def owners(values):
-    """Of each array among the values the id of the one that owns its memory."""
+    """The id of the memory's owner, for each array among the values."""
     return [id(owner(value)) for value in values if is_array(value)]

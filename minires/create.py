@@ -1,4 +1,4 @@
-"""Tensors made from sizes: names as in torch, float32 unless told otherwise."""
+"""Functions that make Tensors, with PyTorch's names; float32 unless a dtype is given."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -56,7 +56,7 @@ def _filled(name, value, size, dtype, device, requires_grad):
 
 
 def _empty(name, size, dtype):
-    """An array of this size, not yet filled; of float32 for the dtype None, as in torch."""
+    """An uninitialised array of this size; the dtype None stands for float32, as in PyTorch."""
     size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     shape = tuple([integer(f"{name}: a size", n) for n in size])
     if min(shape, default=0) < 0:

@@ -1,7 +1,7 @@
-"""The GPU: whether there is one that minires can use, and what is asked of it, with torch.cuda's names.
+"""The GPU: whether minires can use one, and functions with the names of torch.cuda.
 
-CuPy is imported here when it is first needed, and not before. Before it comes the module that stands in for its CUDA
-libraries on a machine without a GPU, if the environment's MINIRES_CUPY_STAND_IN names one (see CONTRIBUTING.md).
+CuPy is imported here when it is first needed. If the environment variable MINIRES_CUPY_STAND_IN is set, the file that
+it names is imported before CuPy. It replaces the CUDA libraries on a machine without a GPU (see CONTRIBUTING.md).
 """
 
 import importlib.util
@@ -10,7 +10,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from minires.errors import MissingDependency, OptionError
+from minires.errors import MissingDependencyError, OptionError
 
 OLDEST = (13, 0)  # version of CuPy that takes NumPy 2
 INSTALL = 'pip install "minires[cupy12]" for CUDA 12, or "minires[cupy13]" for CUDA 13'
@@ -18,17 +18,17 @@ INSTALL = 'pip install "minires[cupy12]" for CUDA 12, or "minires[cupy13]" for C
 
 @cache
 def stand_in():
-    """The module that stands in for CUDA, imported from the file that MINIRES_CUPY_STAND_IN names; None if none does.
+    """The module that replaces CUDA, imported from the file that MINIRES_CUPY_STAND_IN names; None if it is not set.
 
-    Its function snapshot() -> {what: how often so far} counts what CuPy asks of the GPU: "launch" and "blas" (kernels
-    and matrix products), "h2d" and "d2h" (copies to and from it), "h2d_bytes", "sync", and "live_bytes" of its memory.
+    Its function snapshot() returns counts: "launch" and "blas" (kernels and matrix products), "h2d" and "d2h" (copies
+    to the GPU and back), "h2d_bytes", "sync", and "live_bytes" (memory in use).
     """
     file = os.environ.get("MINIRES_CUPY_STAND_IN")
     if not file:
         return None
     spec = importlib.util.spec_from_file_location(Path(file).stem, file)
     if spec is None:
-        raise FileNotFoundError(f"{file} is no Python file")
+        raise FileNotFoundError(f"{file} is not a Python file")
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -36,12 +36,12 @@ def stand_in():
 
 @cache
 def why_not():
-    """Why no GPU can be used, with what to do about it, in one line; "" if one can. Found out once."""
+    """Why no GPU can be used and what to do about it, in one line; "" if one can be used. Found out once."""
     try:
         stand_in()
         import cupy
     except OSError as error:
-        return f"MINIRES_CUPY_STAND_IN names no Python file that can be read: {_line(error)}"
+        return f"MINIRES_CUPY_STAND_IN must name a Python file that can be read: {_line(error)}"
     except ImportError as missing:
         return f"it needs CuPy, which cannot be imported ({_line(missing)}); install it with: {INSTALL}"
     if tuple(map(int, cupy.__version__.split(".")[:2])) < OLDEST:
@@ -58,9 +58,9 @@ def why_not():
         )
     if not count:
         return "CuPy finds no GPU: look at `nvidia-smi` and CUDA_VISIBLE_DEVICES, or compute on the CPU: --device cpu"
-    try:  # a kernel of one's own needs the compiler and CUDA's headers
+    try:  # a kernel of ours needs the compiler and CUDA's headers
         cupy.ElementwiseKernel("float32 x", "float32 y", "y = x + 1", "minires_probe")(cupy.zeros(1, "float32"))
-    except Exception as error:  # whatever the compiler says
+    except Exception as error:  # the compiler raises errors of many classes
         return (
             f"CuPy cannot compile a kernel ({_line(error)}); CUDA's compiler or headers are missing or too old: "
             'install them with pip install "cupy-cuda12x[ctk]" or "cupy-cuda13x[ctk]"'
@@ -69,28 +69,28 @@ def why_not():
 
 
 def _line(error):
-    """The first line of what an error says, shortened."""
+    """The first line of an error's message, shortened."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return text if len(text) <= 160 else text[:157] + "…"
 
 
 def is_available():
-    """Whether a GPU can be used; why_not() says what is missing."""
+    """Whether a GPU can be used. If not, why_not() says what is missing."""
     return not why_not()
 
 
 def module(wanted="a GPU"):
-    """The module cupy. Raises MissingDependency, saying what to install, where no GPU can be used."""
+    """The module cupy. Raises MissingDependencyError, which says what to install, if no GPU can be used."""
     reason = why_not()
     if reason:
-        raise MissingDependency(f"{wanted}: {reason}")
+        raise MissingDependencyError(f"{wanted}: {reason}")
     import cupy
 
     return cupy
 
 
 def device_count():
-    """How many GPUs there are."""
+    """The number of GPUs."""
     return module().cuda.runtime.getDeviceCount() if is_available() else 0
 
 
@@ -103,17 +103,17 @@ def device(index):
 
 
 def get_device_name(index=0):
-    """What the maker calls a GPU."""
+    """The name of a GPU."""
     return module().cuda.runtime.getDeviceProperties(index)["name"].decode()
 
 
 def synchronize():
-    """Wait until the current GPU has done all that it was told."""
+    """Wait until the current GPU has finished all work."""
     module().cuda.Device().synchronize()
 
 
 def allow_tf32(allowed=True):
-    """Let matrix products of float32 round their inputs to TF32's 10 bits, on GPUs that have it; off unless asked for.
+    """Let matrix products of float32 round their inputs to TF32, which has 10 bits. It is off by default.
 
     Raises OptionError on a GPU older than compute capability 8.0, which has no TF32.
     """
@@ -127,13 +127,13 @@ def allow_tf32(allowed=True):
 
 
 def memory_summary():
-    """What arrays hold on the current GPU, and what the pool keeps of its memory, in one line."""
+    """How much memory of the current GPU arrays use, and how much the pool keeps, in one line."""
     cupy = module()
     pool = cupy.get_default_memory_pool()
     free, total = cupy.cuda.runtime.memGetInfo()
     used = pool.used_bytes()
     kept = pool.total_bytes()
     return (
-        f"GPU memory: {used / 2**20:.0f} MB in arrays, {kept / 2**20:.0f} MB kept by the pool (the most that was "
-        f"needed so far), {free / 2**20:.0f} of {total / 2**20:.0f} MB free"
+        f"GPU memory: {used / 2**20:.0f} MB in arrays, {kept / 2**20:.0f} MB kept by the pool (the maximum "
+        f"so far), {free / 2**20:.0f} of {total / 2**20:.0f} MB free"
     )

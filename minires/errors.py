@@ -1,8 +1,7 @@
-"""What can go wrong, by class. Every message names the culprit, both values and the remedy.
+"""The errors that minires raises. Every message names the op or setting, both values and the remedy.
 
-Each class is also the built-in exception that a caller of NumPy or PyTorch would expect, so
-`except ValueError` keeps working; the common base lets a command line tell a user's mistake
-(one line, exit status 2) from a bug of ours (a traceback).
+Each class is also the built-in exception that NumPy or PyTorch would raise, so `except ValueError` keeps working.
+By the common base a command knows a user's mistake (one line, exit status 2) from a bug of ours (a traceback).
 """
 
 import traceback
@@ -24,19 +23,19 @@ class DTypeError(MiniresError, TypeError):
 
 
 class OptionError(MiniresError, ValueError):
-    """A setting outside its range: a negative learning rate, an unknown model name."""
+    """A setting with a value that is not allowed: a negative learning rate, an unknown model name."""
 
 
 class GraphError(MiniresError, RuntimeError):
-    """A gradient was asked for that the recorded graph cannot give."""
+    """A gradient that cannot be computed from the recorded graph."""
 
 
 class OutOfMemoryError(MiniresError, MemoryError):
-    """An array larger than the memory that there is: the sizes that were asked for are to blame, or the batch."""
+    """An array that is larger than the free memory: its sizes are wrong, or the batch is too large."""
 
 
 class ProcessError(MiniresError, RuntimeError):
-    """Another process that shared the work has ended or stands still: memory ran out, or a signal came."""
+    """Another process of the same training has ended or does not answer: memory ran out, or a signal came."""
 
 
 class CheckpointError(MiniresError, ValueError):
@@ -44,15 +43,15 @@ class CheckpointError(MiniresError, ValueError):
 
 
 class DataError(MiniresError, ValueError):
-    """A data set that is missing, damaged or not what it claims to be."""
+    """A data set that is missing, damaged or in another format than it says."""
 
 
-class MissingDependency(MiniresError, ImportError):
-    """An optional package is needed and not installed."""
+class MissingDependencyError(MiniresError, ImportError):
+    """An optional package that is needed and not installed."""
 
 
 def need(package: str, extra: str, *, for_what: str):
-    """Import an optional `package`, or say in one line which extra of minires brings it.
+    """The optional `package`. Raises MissingDependencyError, which names the extra of minires that installs it.
 
     >>> plt = need("matplotlib.pyplot", "plots", for_what="drawing curves")
     """
@@ -62,7 +61,7 @@ def need(package: str, extra: str, *, for_what: str):
         return importlib.import_module(package)
     except ImportError as missing:
         name = package.partition(".")[0]
-        raise MissingDependency(
+        raise MissingDependencyError(
             f"{for_what} needs {name}, which cannot be imported ({missing}); "
             f'install it with: pip install "minires[{extra}]"'
         ) from missing
@@ -71,7 +70,7 @@ def need(package: str, extra: str, *, for_what: str):
 def describe(error):
     """An exception in one line, with the place where it was raised: `ValueError: … (homework.py, line 12)`."""
     frames = traceback.extract_tb(error.__traceback__)
-    # the last line of the person's own file, or else of wherever it was
+    # the last line in the user's own file, else the last line of all
     own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(OURS)] or frames
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     text = " ".join(str(error).split())

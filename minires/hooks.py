@@ -1,4 +1,4 @@
-"""What registering a hook returns: a handle that takes the hook away again."""
+"""The handle that registering a hook returns, which removes the hook again."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ def check_hook(hook):
 
 
 class Handle:
-    """One hook among the others: remove() takes it away, and so does calling the handle, or leaving a `with` block.
+    """One hook among others. remove(), calling the handle, or leaving a `with` block removes it, once.
 
-    hooks: the dict that it is kept in, from the first that is called to the last; prepend: call this one first.
-    Taking away what is gone already does nothing.
+    hooks: the dict of all hooks, in the order in which they are called; prepend: call this one first.
     """
 
     def __init__(self, hooks, hook, *, prepend=False):

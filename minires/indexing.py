@@ -1,4 +1,4 @@
-"""x[index] as torch has it, in two steps of NumPy's."""
+"""x[index] with PyTorch's rules, in two steps of NumPy."""
 
 from operator import index as as_integer
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from minires.arrays import is_array
 from minires.errors import DTypeError, OptionError, ShapeError
-from minires.operators import unwrap
 from minires.settings import shortened
+from minires.tensor_base import unwrap
 
 
 def two_steps(name, index, xp, ndim):
     """(integers and slices, then arrays and lists): x[first][second] is torch's x[index]; second may be None.
 
-    x has ndim axes. Torch takes integers out first. NumPy counts them among the arrays, and x[0, :, [1, 2]] comes out
-    transposed. To torch `...` is the slices that it stands for; NumPy takes it for a gap even where it stands for none.
-    The arrays are copies: backward puts the gradient back where x was read, whatever becomes of an array since.
+    x has ndim axes. PyTorch applies integers first. NumPy treats them as arrays, so that its x[0, :, [1, 2]] is
+    transposed. In PyTorch `...` is the same as its slices; in NumPy it separates arrays even if it stands for no axis.
+    The arrays are copies, so that backward uses the same index if the user changes the array later.
     """
     parts = [_part(name, i, xp) for i in map(unwrap, index if isinstance(index, tuple) else (index,))]
     if not any(is_array(i) for i in parts):
@@ -36,7 +36,7 @@ def two_steps(name, index, xp, ndim):
 
 
 def _axes_of(i):
-    """How many axes of x one part of an index is about."""
+    """How many axes of x one part of an index uses."""
     if i is None or i is Ellipsis:
         return 0
     return i.ndim if is_array(i) and i.dtype == np.bool_ else 1
@@ -47,7 +47,7 @@ def _part(name, i, xp):
     if isinstance(i, slice):
         return _slice(name, i)
     if isinstance(i, bool):
-        return xp.asarray(i)  # a mask of no axis, although Python takes True for an integer
+        return xp.asarray(i)  # a mask without axes, although True is an integer in Python
     if isinstance(i, (list, tuple, range)):
         try:
             return xp.asarray([unwrap(k) for k in i], dtype=None if i else xp.intp)
@@ -55,13 +55,13 @@ def _part(name, i, xp):
             raise ShapeError(f"{name}: a list in an index must be one of integers or booleans, got {i}") from None
     if isinstance(i, np.ndarray) and not i.ndim and i.dtype.kind in "iu":
         return int(i)
-    if is_array(i) and i.dtype == np.uint64 and (i >= 2**63).any():  # which NumPy takes for negative ones
+    if is_array(i) and i.dtype == np.uint64 and (i >= 2**63).any():  # NumPy takes these for negative integers
         raise IndexError(f"{name}: index {int(i.max())} is out of bounds")
     return i.copy() if is_array(i) else i
 
 
 def _slice(name, given):
-    """The slice, of integers and None. Raises DTypeError and OptionError, which NumPy's errors are not."""
+    """The slice, with integers and None. Raises DTypeError or OptionError instead of NumPy's errors."""
     try:
         parts = [None if part is None else as_integer(part) for part in (given.start, given.stop, given.step)]
     except TypeError:

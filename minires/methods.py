@@ -1,7 +1,6 @@
-"""What can be called on a Tensor by name: each forwards to the op of that name.
+"""A Tensor's methods: each calls the op of the same name.
 
-Names and arguments are torch's. Reductions take NumPy's `axis` and `keepdims` too, so that np.sum(t) and np.mean(t)
-are these.
+Names and arguments are PyTorch's. Reductions also take NumPy's `axis` and `keepdims`, because np.sum(t) calls t.sum().
 """
 
 from __future__ import annotations
@@ -10,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minires.arrays import array_module, place_or_dtype
+from minires.arrays import array_module, device_or_dtype
 from minires.errors import DTypeError, OptionError, ShapeError
-from minires.operators import Operators, registry
+from minires.op import registry
+from minires.operators import Operators
 from minires.settings import axes, axis, flag, shortened
+from minires.tensor_base import TensorBase
 
 if TYPE_CHECKING:
     from minires.annotations import Dims, DType, Operand, Scalar
@@ -21,32 +22,32 @@ if TYPE_CHECKING:
 
 
 class Extreme(NamedTuple):
-    """What max(dim) and min(dim) give."""
+    """What max(dim) and min(dim) return."""
 
     values: Tensor
     indices: Tensor
 
 
 _NOT_GIVEN: Any = object()
-OF_NUMPY = ("dtype", "out", "where", "initial", "mean")  # settings of its reductions, which a Tensor's do not have
+NUMPY_SETTINGS = ("dtype", "out", "where", "initial", "mean")  # of NumPy's reductions, not of a Tensor's
 
 
 def _sizes(sizes, name):
-    """A shape, given as one tuple or as several numbers."""
+    """A shape that is given as one tuple or as several integers."""
     if not sizes:
         raise ShapeError(f"{name}: a shape is needed, such as {name}(2, 3)")
     return tuple(sizes[0]) if isinstance(sizes[0], (tuple, list)) else sizes
 
 
 def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
-    """(dim, keepdim), which NumPy's functions call axis and keepdims. They pass dtype=None and out=None as well.
+    """(dim, keepdim), which NumPy calls axis and keepdims. NumPy also passes dtype=None and out=None.
 
-    refused: every other setting that was given, of NumPy's or misspelt.
+    refused: all other settings that were given. Raises OptionError for NumPy's, TypeError for unknown ones.
     """
     if axis is not None and dim is not None:
         raise OptionError(f"{name}: dim={dim} and axis={axis} are one setting; give one of them")
     for setting, value in refused.items():
-        if setting not in OF_NUMPY:
+        if setting not in NUMPY_SETTINGS:
             raise TypeError(f"{name}() got an unexpected keyword argument {setting!r}")
         if value is not None:
             raise OptionError(
@@ -57,7 +58,7 @@ def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
 
 
 def _correction(name, unbiased, correction, ddof):
-    """What is taken off the number of values: NumPy calls it ddof, and unbiased=True or False stands for 1 or 0."""
+    """The correction, which NumPy calls ddof; unbiased=True or False stands for 1 or 0."""
     if unbiased is None:
         return correction if ddof is None else ddof
     if correction != 1 or ddof is not None:
@@ -69,7 +70,7 @@ def _correction(name, unbiased, correction, ddof):
 
 
 class Methods(Operators):
-    """The part of Tensor that is written with names; what it needs (data, node, _of) is Tensor's."""
+    """The methods of a Tensor."""
 
     __slots__ = ()
 
@@ -199,7 +200,7 @@ class Methods(Operators):
         keepdims: bool | None = None,
         **refused: None,
     ) -> Tensor:
-        """Σ(x − x̄)²/(m − correction): unbiased, as torch's; np.var, which passes ddof=0, is biased."""
+        """Σ(x − x̄)²/(m − correction): unbiased, as in PyTorch; np.var passes ddof=0 and is biased."""
         dim, keepdim = _dim_or_axis("var", dim, keepdim, axis, keepdims, **refused)
         correction = _correction("var", unbiased, correction, ddof)
         return registry["var"](self, dim=dim, correction=correction, keepdim=keepdim)
@@ -226,11 +227,11 @@ class Methods(Operators):
         return registry["norm"](self, p=p, dim=dim, keepdim=keepdim)
 
     def amax(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        """The maximum; equal ones share its gradient"""
+        """The maximum; equal maxima get equal parts of its gradient"""
         return registry["amax"](self, dim=dim, keepdim=keepdim)
 
     def amin(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        """The minimum; equal ones share its gradient"""
+        """The minimum; equal minima get equal parts of its gradient"""
         return registry["amin"](self, dim=dim, keepdim=keepdim)
 
     def max(
@@ -243,9 +244,9 @@ class Methods(Operators):
         out: Any = _NOT_GIVEN,
         **refused: None,
     ) -> Any:
-        """The maximum of all; with dim, or axis, the pair (values, indices), as torch's. np.max gives the values.
+        """The maximum of all; with dim, or axis, the pair (values, indices), as in PyTorch. np.max gives the values.
 
-        The gradient of values goes to the element that indices names, the first of several equal ones.
+        The gradient of values goes to the elements at indices, each the first of equal ones.
         """
         return self._extreme("max", dim, keepdim, axis, keepdims, out, **refused)
 
@@ -259,11 +260,11 @@ class Methods(Operators):
         out: Any = _NOT_GIVEN,
         **refused: None,
     ) -> Any:
-        """The minimum of all; with dim, or axis, the pair (values, indices), as torch's. np.min gives the values."""
+        """The minimum of all; with dim, or axis, the pair (values, indices), as in PyTorch. np.min gives the values."""
         return self._extreme("min", dim, keepdim, axis, keepdims, out, **refused)
 
     def _extreme(self, name, dim, keepdim, axis, keepdims, out, **refused):
-        if isinstance(dim, (Operators, np.ndarray)):  # of two tensors, element by element
+        if isinstance(dim, (TensorBase, np.ndarray)):  # of two tensors, element by element
             return registry[f"{name}imum"](self, dim)
         from_numpy = out is not _NOT_GIVEN  # np.max(t, axis=1) calls t.max(axis=1, out=None)
         dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None, **refused)
@@ -346,19 +347,19 @@ class Methods(Operators):
     # Shapes
 
     def reshape(self, *shape: Dims) -> Tensor:
-        """The same elements in another shape, one size of which may be −1; read-only where it had to be a copy"""
+        """The same elements in another shape, where one size may be −1; read-only if it had to be a copy"""
         return self._same_memory(registry["reshape"](self, shape=_sizes(shape, "reshape")))
 
     def view(self, *shape: Dims) -> Tensor:
-        """reshape(); where memory does not allow a view it is a read-only copy, where torch would refuse."""
+        """reshape(); where no view is possible it is a read-only copy, and PyTorch would refuse"""
         return self._same_memory(registry["reshape"](self, shape=_sizes(shape, "view")))
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        """The axes start_dim … end_dim made one; read-only where it had to be a copy"""
+        """The axes start_dim … end_dim joined to one; read-only if it had to be a copy"""
         return self._same_memory(registry["flatten"](self, start_dim=start_dim, end_dim=end_dim))
 
     def _same_memory(self, tensor):
-        """The tensor, which may not be written into if that would not write into this one."""
+        """The tensor, made read-only if it is a copy, because writing into it would not change this one."""
         if isinstance(tensor.data, np.ndarray) and not np.may_share_memory(tensor.data, self.data):
             tensor.data.flags.writeable = False
         return tensor
@@ -385,17 +386,17 @@ class Methods(Operators):
         return registry["unsqueeze"](self, dim=dim)
 
     def expand(self, *sizes: Dims) -> Tensor:
-        """Repeated along axes of length 1 and new ones in front; −1 leaves an axis as it is."""
+        """Repeated along axes of length 1 and along new axes in front; −1 keeps the size of an axis"""
         return registry["expand"](self, sizes=_sizes(sizes, "expand"))
 
     def contiguous(self) -> Tensor:
-        """This tensor if it lies row by row in memory, else a copy that does. Ops take any memory format."""
+        """This tensor if its memory is in row-major order, else a copy that is. Ops take any memory format."""
         return self if self.data.flags.c_contiguous else registry["clone"](self, order="C")
 
     def __getitem__(self, index: Any) -> Tensor:
         return registry["getitem"](self, index=index)
 
-    # Copies, types, places
+    # Copies, dtypes, devices
 
     def clone(self) -> Tensor:
         """A copy; its gradient flows back to this tensor"""
@@ -404,16 +405,16 @@ class Methods(Operators):
     def to(
         self, *targets: DType | Tensor, device: str | None = None, dtype: DType = None, non_blocking: bool = False
     ) -> Tensor:
-        """On a device ("cpu", "cuda", "cuda:1"), with a dtype (np.float64), or both; gradients find their way back.
+        """On a device ("cpu", "cuda", "cuda:1"), with a dtype (np.float64), or both; the gradient is moved back.
 
-        non_blocking is taken as in torch and changes nothing.
+        non_blocking is accepted as in PyTorch, and changes nothing.
         """
         wanted = [*targets, *(setting for setting in (device, dtype) if setting is not None)]
         if not wanted:
             raise OptionError("to: give a device, a dtype or both")
         found: dict[str, Any] = {}
         for target in wanted:
-            device, dtype = place_or_dtype(target.dtype if isinstance(target, Methods) else target)
+            device, dtype = device_or_dtype(target.dtype if isinstance(target, TensorBase) else target)
             kind, value = ("dtype", dtype) if device is None else ("device", device)
             if kind in found:
                 raise OptionError(f"to: {value} is the second {kind} given, after {found[kind]}; give one")
@@ -422,7 +423,7 @@ class Methods(Operators):
 
     def type_as(self, other: Tensor) -> Tensor:
         """With the dtype of another tensor"""
-        if not isinstance(other, Methods):
+        if not isinstance(other, TensorBase):
             raise DTypeError(f"type_as: needs a Tensor, got {type(other).__name__}; .to() takes a dtype")
         return self.to(other.dtype)
 
@@ -435,11 +436,11 @@ class Methods(Operators):
         return self.to(np.float64)
 
     def long(self) -> Tensor:
-        """With dtype int64, outside the graph"""
+        """With dtype int64, which has no gradient"""
         return self.to(np.int64)
 
     def cpu(self) -> Tensor:
-        """In the host's memory"""
+        """In the memory of the CPU"""
         return self.to("cpu")
 
     def cuda(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Watching the engine work: what every op is given, makes, and takes in time, forward and backward."""
+"""Observers of the engine: they are told the inputs, output and time of every op, forward and backward."""
 
 import time
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ def _nothing(*arguments):
 
 @contextmanager
 def listen(*, on_op=_nothing, on_time=_nothing):
-    """Inside the block each op, each node's backward and each optimiser's step is reported, of every thread.
+    """Inside the block, report each op, each node's backward and each optimiser step of all threads.
 
-    on_op(name, inputs, y, backward): an op has computed y from inputs, which are Tensors, arrays or None;
-    on_time(name, direction, seconds): direction is "forward", "backward" or "update".
+    on_op(name, inputs, y, backward) is called when an op has computed y from inputs: Tensors, arrays or None.
+    on_time(name, direction, seconds) is called with direction "forward", "backward" or "update".
     """
     observer = _Observer(on_op, on_time)
     _observers.append(observer)
@@ -31,7 +31,7 @@ def listen(*, on_op=_nothing, on_time=_nothing):
 
 
 def timed(name, direction, function, *arguments, **settings):
-    """function(*arguments, **settings), whose time is reported."""
+    """function(*arguments, **settings), with its time reported to the observers."""
     if not _observers:
         return function(*arguments, **settings)
     start = time.perf_counter()
@@ -43,6 +43,6 @@ def timed(name, direction, function, *arguments, **settings):
 
 
 def report(name, inputs, y, backward):
-    """Report an op."""
+    """Tell the observers about an op."""
     for observer in _observers:
         observer.on_op(name, inputs, y, backward)

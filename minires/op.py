@@ -1,4 +1,4 @@
-"""@op: how a function of arrays becomes a differentiable operation of Tensors."""
+"""@op, which makes a differentiable operation of Tensors out of a function of arrays, and the registry of ops."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ import inspect
 from collections.abc import Callable
 from functools import partial, wraps
 from types import FunctionType
-from typing import Any, ParamSpec, Protocol, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, overload
 
 import numpy as np
 
 from minires import observe
-from minires.annotations import Array, Operand
 from minires.arrays import FLOATS, check_numbers, check_plain, device_of, holds, is_array, owner, owners
 from minires.errors import DTypeError, GraphError, OptionError, OutOfMemoryError
-from minires.graph import Node, mode
+from minires.graph import Node
+from minires.mode import mode
 from minires.settings import flag, shortened
-from minires.tensor import Tensor, registry, unwrap
+from minires.tensor_base import TensorBase, unwrap
+
+if TYPE_CHECKING:
+    from minires.annotations import Array, Operand
+    from minires.tensor import Tensor
 
 P = ParamSpec("P")
+registry: dict[str, Op] = {}  # name -> op
 
 
 class Op(Protocol[P]):
-    """What @op makes of a function (arrays, keywords) -> (y, backward): called on Tensors, it gives a Tensor.
+    """What @op returns for a function (arrays, keywords) -> (y, backward): called with Tensors, it returns a Tensor.
 
-    A call takes what the function takes, Tensors in place of arrays; settings also by position, where torch allows it.
+    A call takes the function's arguments, with Tensors in place of arrays. Settings may be given by position, too.
     """
 
     raw: Callable[P, tuple[Array, Callable[..., Any]]]
@@ -60,15 +65,18 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
     Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
     positional argument (None where there is none). It may return dy, an array that it closes over, a view of either,
     or a new array to which it keeps no reference. The arrays that it closes over stay in memory until it has run.
-    So a closure mentions only what it needs: `shape = x.shape` before it keeps a shape alive, and not x.
-    A setting that is True or False unless given is one of these two when it is given.
+    So a closure mentions only what it needs: it uses `shape`, from `shape = x.shape` before it, and not x.
+    A setting whose default is True or False must be True or False.
 
-    needs: backward(dy, needs) is told which gradients are wanted, a tuple of booleans, one a positional argument;
-    any_dtype: takes integers and booleans too; integers: names of positional arguments that hold class numbers;
-    numbers: takes Python numbers in place of arrays, and integers beside floats, whose dtype they take;
-    variadic: called with one list of tensors, as torch.cat is; view: y may share its memory with an input.
-    The bare function stays reachable as `.raw`. Where it is annotated, an array is an `annotations.Array`, in whose
-    place a type checker accepts a Tensor, too.
+    needs: call backward(dy, needs), where needs says for each positional argument whether its gradient is wanted.
+    any_dtype: take integers and booleans, too.
+    integers: names of positional arguments that hold class numbers, which have no gradient.
+    numbers: take Python numbers in place of arrays, and integers beside floats, whose dtype they get.
+    variadic: take one list of tensors, as torch.cat does.
+    view: y may share its memory with an input.
+
+    The function itself stays available as `.raw`. Annotate its arrays as `annotations.Array`, so that a type checker
+    accepts a Tensor for them.
     """
     if function is None:
         return partial(
@@ -87,17 +95,17 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
 
     @wraps(function)
     def call(*inputs, **settings):
-        many = 1 if variadic else len(inputs_of)
-        if len(inputs) > many:  # settings by position, where torch allows them
-            by_position = dict(zip(settings_of, inputs[many:]))
-            if len(inputs) - many > len(by_position) or by_position.keys() & settings.keys():
+        count = 1 if variadic else len(inputs_of)
+        if len(inputs) > count:  # settings by position
+            by_position = dict(zip(settings_of, inputs[count:]))
+            if len(inputs) - count > len(by_position) or by_position.keys() & settings.keys():
                 takes = ", ".join(("tensors",) * variadic + inputs_of + settings_of)
                 raise TypeError(
                     f"{name}: got {len(inputs)} arguments by position and {list(settings)} by name; "
                     f"it takes {takes}, each once"
                 )
             settings |= by_position
-        inputs = _listed(name, inputs[0] if inputs else settings.pop("tensors", None)) if variadic else inputs[:many]
+        inputs = _listed(name, inputs[0] if inputs else settings.pop("tensors", None)) if variadic else inputs[:count]
         named = [n for n in inputs_of[len(inputs) :] if n in settings]
         while named:  # differentiable arguments by keyword
             inputs += (settings.pop(inputs_of[len(inputs)], None),)
@@ -123,7 +131,7 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
         return _record(name, inputs, y, backward, needs)
 
     call.raw, call.view = function, view
-    if not _is_ours(registry.get(name)) or _is_ours(function):  # x.relu() stays what it is when a relu is written anew
+    if not _is_ours(registry.get(name)) or _is_ours(function):  # x.relu() stays ours when a user defines another relu
         registry[name] = call
     return call
 
@@ -140,7 +148,7 @@ def _is_ours(function):
 
 
 def _promoted(arrays, unchecked):
-    """Integers and booleans in the dtype of the floats beside them: an array's, or float32 beside a Python float."""
+    """The arrays, with integers and booleans in the dtype of the floats beside them (float32 for a Python float)."""
     dtypes = [a.dtype for i, a in enumerate(arrays) if is_array(a) and i not in unchecked]
     if all(dtype in FLOATS for dtype in dtypes):
         return arrays
@@ -169,7 +177,7 @@ def _check_numbers(name, arrays, unchecked):
 
 
 def _check(name, arrays, any_dtype, unchecked, optional, numbers):
-    """-> the first array, whose dtype and place the others have"""
+    """The first array, after checking that all others have its dtype and device."""
     first = None
     for i, a in enumerate(arrays):
         if i in unchecked and is_array(a):
@@ -196,11 +204,11 @@ def _check_whole_numbers(name, i, a, allowed):
     if a.dtype.kind not in "biu" or not allowed:
         raise DTypeError(f"{name}: argument {i + 1} is {a.dtype}; gradients need float32 or float64, convert it")
     if not a.dtype.isnative:
-        raise DTypeError(f"{name}: argument {i + 1} has its bytes in another order; convert it with minires.tensor")
+        raise DTypeError(f"{name}: argument {i + 1} has another byte order; convert it with minires.tensor")
 
 
 def _setting(name, key, value):
-    """What an op gets for a keyword: a Tensor's array, if no gradient is lost by that; arrays of numbers only."""
+    """The value of a setting, unwrapped. Raises GraphError if a gradient would be lost, or DTypeError."""
     if getattr(value, "node", None) is not None and mode.recording:
         raise GraphError(f"{name}: {key} is a setting, through which no gradient flows; pass {key}=t.detach()")
     value = unwrap(value)
@@ -212,7 +220,7 @@ def _setting(name, key, value):
 
 
 def _check_places(name, first, integers, settings):
-    """Of class numbers, and of settings that are arrays of floats: an index may lie anywhere."""
+    """Check the device of class numbers and of settings that are arrays of floats; an index may be on any device."""
     floats = (value for value in settings.values() if is_array(value) and value.dtype.kind == "f")
     for a in (*integers, *floats):
         if is_array(a) and first is not None:
@@ -228,7 +236,7 @@ def _check_place(name, first, a):
 
 
 def _closed_over(backward):
-    """What backward keeps alive: the values of its cells and defaults, and what lies in tuples and lists among them."""
+    """The values that backward keeps alive: its cells and defaults, and the elements of tuples and lists among them."""
     values = []
     for value in (*(cell.cell_contents for cell in backward.__closure__ or ()), *(backward.__defaults__ or ())):
         values.extend(value) if isinstance(value, (tuple, list)) else values.append(value)
@@ -236,7 +244,7 @@ def _closed_over(backward):
 
 
 def _as_function(backward):
-    """backward itself, or what stands for another callable: what that keeps is not seen, so what it gives is copied."""
+    """backward itself if it is a function. What another callable keeps alive is unknown, so its results are copied."""
     if isinstance(backward, FunctionType):
         return backward
 
@@ -248,13 +256,13 @@ def _as_function(backward):
 
 
 def _record(name, inputs, y, backward, needs):
-    """y as a Tensor; with a Node if any input has one and this thread is recording."""
-    memory = {id(owner(t.data)): t.version for t in inputs if isinstance(t, Tensor)}
-    own = id(owner(y))
-    out = Tensor._of(y, memory.get(own))  # a view shares its base's version
-    nodes = tuple([t.node if isinstance(t, Tensor) else None for t in inputs])
+    """y as a Tensor, with a Node if any input has one and this thread is recording."""
+    memory = {id(owner(t.data)): t.version for t in inputs if isinstance(t, TensorBase)}
+    memory_of_y = id(owner(y))
+    out = TensorBase._of(y, memory.get(memory_of_y))  # a view shares its base's version
+    nodes = tuple([t.node if isinstance(t, TensorBase) else None for t in inputs])
     if mode.recording and any(nodes) and y.dtype.kind == "f":
-        memory[own] = out.version
+        memory[memory_of_y] = out.version
         backward = _as_function(backward)
         closed_over = owners(_closed_over(backward))
         saved = tuple([(memory[a], memory[a].count) for a in closed_over if a in memory])

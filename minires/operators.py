@@ -1,6 +1,6 @@
-"""Signs on a Tensor: + and * forward to the ops of their names, == and & to NumPy, and have no gradient.
+"""A Tensor's operators: + and * call the ops add and mul; == and & call NumPy, and have no gradient.
 
-NumPy's functions on a Tensor, such as np.exp, forward to ops likewise.
+NumPy's functions of a Tensor, such as np.exp, call the op of that name.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ import numpy as np
 
 from minires.arrays import array_module, as_array, check_plain, is_array
 from minires.errors import DTypeError, ShapeError
-from minires.graph import mode
+from minires.mode import mode
+from minires.op import registry
 from minires.settings import shortened
+from minires.tensor_base import TensorBase, unwrap
 
 if TYPE_CHECKING:
     from minires.annotations import Operand
-    from minires.op import Op
     from minires.tensor import Tensor
 
-registry: dict[str, Op] = {}  # name -> op; filled by @op
-
-# NumPy's elementwise functions that are ops: array + tensor calls np.add, and np.exp(tensor) is ours, too
+# NumPy's elementwise functions and their ops: array + tensor calls np.add, and np.exp(tensor) is our exp
 UFUNCS = {
     "add": "add",
     "subtract": "sub",
@@ -42,15 +41,8 @@ UFUNCS = {
 }
 
 
-def unwrap(value):
-    """What an op computes with: the array of a Tensor, an array, a Python number, or None."""
-    if isinstance(value, Operators):
-        return value.data
-    return value.item() if isinstance(value, np.generic) else value
-
-
-class Operators:
-    """The part of Tensor that is written with signs; what it needs (data, node, _of) is Tensor's."""
+class Operators(TensorBase):
+    """The operators of a Tensor."""
 
     __slots__ = ()
 
@@ -101,7 +93,7 @@ class Operators:
     def __abs__(self) -> Tensor:
         return registry["abs"](self)
 
-    # Steps have no gradient: NumPy's values, which __array_ufunc__ refuses inside a graph
+    # Step functions have no gradient: NumPy computes them, and __array_ufunc__ refuses them inside a graph
 
     def __floordiv__(self, other: Operand) -> Tensor:
         return np.floor_divide(self, other)
@@ -136,7 +128,7 @@ class Operators:
         return self._in_place("div", other)
 
     def _in_place(self, name, other):
-        """Write the result here; but `h += f` in a graph is a new tensor, and h is the sum from here on."""
+        """Write the result into this tensor; in a graph `h += f` makes a new tensor instead, and h is its name."""
         in_graph = self.node is not None or getattr(other, "node", None) is not None
         if mode.recording and in_graph and (self.node is None or not self.is_leaf):
             return registry[name](self, other)
@@ -192,7 +184,7 @@ class Operators:
     def __invert__(self) -> Tensor:
         return self._of(_computed("~", operator.invert, self.data))
 
-    __hash__ = object.__hash__  # by identity, as == does not say whether two tensors are one
+    __hash__ = object.__hash__  # by identity, because == compares the elements
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
     lt, le, gt, ge = __lt__, __le__, __gt__, __ge__
 
@@ -200,7 +192,7 @@ class Operators:
         name = function.__name__.strip("_")
         xp = array_module(self.data)
         if not _is_operand(other):
-            raise DTypeError(f"{name}: a Tensor meets numbers, arrays and Tensors, got {shortened(other)}")
+            raise DTypeError(f"{name}: needs a number, an array or a Tensor beside a Tensor, got {shortened(other)}")
         other = unwrap(other)
         if isinstance(other, (list, tuple)):
             as_array(other)  # which says what is wrong with it
@@ -209,7 +201,7 @@ class Operators:
         return self._of(xp.asarray(_computed(name, function, self.data, other)))
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **settings):
-        """array + tensor and np.exp(tensor): the op of that name, or NumPy's values where no gradient is lost."""
+        """array + tensor and np.exp(tensor): the op of that name, or NumPy's function where no gradient is lost."""
         plain = method == "__call__" and ufunc.nout == 1 and out is None and not settings
         if plain and ufunc.__name__ in UFUNCS:
             return registry[UFUNCS[ufunc.__name__]](*inputs)
@@ -220,17 +212,17 @@ class Operators:
                 return self._of(y)
         raise DTypeError(
             f"np.{ufunc.__name__} would lose the gradient of a Tensor, or write into an array, which has "
-            "none; use an op (minires.ops), or t.detach().numpy() for the values"
+            "no gradient; use an op (minires.ops), or t.detach().numpy() for the values"
         )
 
 
 def _is_operand(value):
     """Whether an array can be compared with value."""
-    return isinstance(value, (Operators, numbers.Number, np.generic, list, tuple)) or is_array(value)
+    return isinstance(value, (TensorBase, numbers.Number, np.generic, list, tuple)) or is_array(value)
 
 
 def _computed(name, function, *values):
-    """function(*values) of arrays and numbers. Raises ShapeError or DTypeError, which names them, where NumPy would."""
+    """function(*values) of arrays and numbers, with NumPy's errors as ShapeError and DTypeError."""
     try:
         return function(*values)
     except ValueError:
@@ -240,4 +232,4 @@ def _computed(name, function, *values):
         ) from None
     except (TypeError, OverflowError) as error:
         kinds = " and ".join(str(getattr(value, "dtype", type(value).__name__)) for value in values)
-        raise DTypeError(f"{name}: not for {kinds} ({error})") from error
+        raise DTypeError(f"{name}: cannot be computed of {kinds} ({error})") from error

@@ -1,8 +1,8 @@
-"""The one source of chance that is taken where none is passed in.
+"""The default random generator, which is used where none is passed in.
 
-Whatever draws (initial weights, dropout, `randn`) takes `rng`: a NumPy Generator, a seed, or None for the default
-generator, which manual_seed sets. An rng that is passed in always wins. Numbers are drawn on the host, so that a CPU
-and a GPU get the same.
+Everything random (initial weights, dropout, `randn`) takes `rng`: a NumPy Generator, a seed, or None for the default
+generator, which manual_seed sets. An rng that is passed in always wins. Random values are drawn on the CPU, so that a
+CPU and a GPU get the same.
 
 >>> minires.manual_seed(0)
 >>> layer = nn.Linear(4, 2)                                  # from the default generator
@@ -19,11 +19,11 @@ from minires.settings import is_whole
 
 @cache
 def _default():
-    return np.random.default_rng()  # when it is first asked for: loading NumPy's random takes a while
+    return np.random.default_rng()  # made when it is first needed, because importing numpy.random is slow
 
 
 def manual_seed(seed: int) -> "np.random.Generator":
-    """Set the default generator, as torch.manual_seed does; what holds it already draws from the new seed on."""
+    """Set the default generator, as torch.manual_seed does, also for objects that use it already."""
     generator = _default()
     generator.bit_generator.state = type(generator.bit_generator)(_checked(seed)).state
     return generator

@@ -1,4 +1,4 @@
-"""What people set, checked once, with the messages that they get: numbers, and names in any usual spelling."""
+"""Checks of what a user sets: numbers, and names in any usual spelling. Each raises an error with a clear message."""
 
 import difflib
 import math
@@ -14,7 +14,7 @@ from minires.errors import DTypeError, OptionError, ShapeError
 def in_range(name, value, low, high=math.inf, *, open_above=False, infinite=False):
     """value as a Python float, if it lies within [low, high] (or [low, high)) and is finite (or may be infinite).
 
-    Raises OptionError, which names it, for everything else, and for True and False: these were meant for a neighbour.
+    Raises OptionError for everything else, and for True and False, which were meant for another setting.
     """
     number = math.nan
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
@@ -31,7 +31,7 @@ def in_range(name, value, low, high=math.inf, *, open_above=False, infinite=Fals
 
 
 def flag(name, value):
-    """value, True or False. Raises DTypeError for all else: "False" is true in Python, and so is nan."""
+    """value as True or False. Raises DTypeError for anything else, because "False" and nan are true in Python."""
     if not isinstance(value, (bool, np.bool_)):
         hint = "; several dims are one tuple, as in dim=(2, 3)" if name.endswith("keepdim") else ""
         raise DTypeError(f"{name} must be True or False, got {shortened(value)}{hint}")
@@ -39,7 +39,7 @@ def flag(name, value):
 
 
 def integer(name, value):
-    """value as a Python integer, also from a Tensor of one. Raises DTypeError for True, 3.0 and "3"."""
+    """value as a Python integer, also that of a 0-d Tensor. Raises DTypeError for True, 3.0 and "3"."""
     try:
         if not isinstance(value, (bool, np.bool_)):
             return index(value)
@@ -49,25 +49,25 @@ def integer(name, value):
 
 
 def shortened(value):
-    """value as a message shows it: of an array or a long number no more than its beginning."""
+    """value as messages show it: only the beginning of a long one."""
     shown = " ".join(repr(value).split())
     return shown if len(shown) <= 60 else f"{shown[:50]}…"
 
 
 def meant(name, names):
-    """The one of names that is meant, in capitals or not, with - and _ or without; None if there is none."""
+    """The name that is meant, whatever its capitals, - and _ are; None if there is no such name."""
     return name if name in names else _spellings(names).get(_plain(name))
 
 
-def near(name, names, most=3, cutoff=0.6):
-    """Up to so many of names that may have been meant, the nearest first; cutoff: how alike they are at least (0–1)."""
+def similar(name, names, most=3, cutoff=0.6):
+    """Up to `most` names that are similar, the closest first; cutoff: the least similarity, from 0 to 1."""
     spellings = _spellings(names)
     return [spellings[plain] for plain in difflib.get_close_matches(_plain(name), spellings, n=most, cutoff=cutoff)]
 
 
 def did_you_mean(name, names, otherwise="", most=3):
-    """ "did you mean a or b?", the end of a message about an unknown name; `otherwise` where no name is near."""
-    close = near(name, names, most)
+    """ "did you mean a or b?", the end of a message about an unknown name; `otherwise` if no name is similar."""
+    close = similar(name, names, most)
     return f"did you mean {' or '.join(close)}?" if close else otherwise
 
 
@@ -92,7 +92,7 @@ def whole(name, value, low=1):
 
 
 def axis(name, dim, ndim):
-    """dim, which may count from the end, as 0 <= axis < ndim; a 0-d array has the axis 0, or −1, as in torch."""
+    """dim, which may count from the end, as 0 <= axis < ndim; a 0-d array has the axis 0 or −1, as in PyTorch."""
     i = integer(f"{name}: dim", dim)
     if not -max(ndim, 1) <= i < max(ndim, 1):
         raise ShapeError(f"{name}: dim {i} is out of range for {ndim} axes")
@@ -100,7 +100,7 @@ def axis(name, dim, ndim):
 
 
 def axes(name, dim, ndim):
-    """The axes that dim names, one or a tuple of them, each once; all for None and ()."""
+    """The axes in dim, one integer or a tuple of them; all axes for None and ()."""
     dims = tuple(dim) if isinstance(dim, (tuple, list)) else range(ndim) if dim is None else (dim,)
     found = tuple([axis(name, d, ndim) for d in dims or range(ndim)])
     if len(set(found)) < len(found):

@@ -1,4 +1,4 @@
-"""Tensor: an array that remembers how it was computed. How it computes stands in operators.py and methods.py."""
+"""Tensor: an array that knows how it was computed. Its operators are in operators.py, its methods in methods.py."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from minires.arrays import (
     to_device,
 )
 from minires.errors import DTypeError, GraphError, OptionError, ShapeError
-from minires.graph import Node, Version, mode, propagate
+from minires.graph import Node, Version, propagate
 from minires.hooks import Handle, check_hook
 from minires.indexing import two_steps
 from minires.methods import Methods
-from minires.operators import registry, unwrap
+from minires.mode import mode
+from minires.op import registry
 from minires.settings import axis, flag, shortened
+from minires.tensor_base import TensorBase, unwrap
 from minires.torch_names import missing
 
 if TYPE_CHECKING:
@@ -33,29 +35,24 @@ if TYPE_CHECKING:
 
     from minires.annotations import Array, DType, Operand
 
-__all__ = ["Tensor", "registry", "unwrap"]
+__all__ = ["Tensor", "unwrap"]
 
 
 def _unpickled(kind, contiguous, axes, requires_grad):
-    """What __reduce__ has taken apart: axis i of the contiguous array is axis axes[i] of the Tensor's."""
+    """The Tensor that __reduce__ describes: axis i of the contiguous array is axis axes[i] of the Tensor."""
     return kind(contiguous.transpose([axes.index(i) for i in range(len(axes))]), requires_grad)
 
 
 class Tensor(Methods):
-    """An array that can remember how it was computed.
+    """An array that can know how it was computed.
 
-    data: array, list or number (an array is not copied); requires_grad: whether backward() fills `grad`.
-    `data` and `grad` are plain NumPy or CuPy arrays. Comparisons give Tensors of bool, which have no gradient.
-    Raises DTypeError for object, string, complex or 16-bit data, and for integers that require a gradient; GraphError
-    for a tensor of a graph, which would leave it.
+    data: an array, which is not copied, a list or a number; requires_grad: whether backward() computes `grad`.
+    `data` and `grad` are NumPy or CuPy arrays. Comparisons return Tensors of bool, which have no gradient.
+    Raises DTypeError for object, string, complex or 16-bit data, and for integers that require a gradient. Raises
+    GraphError for a tensor of a graph, because its gradient would be lost.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "node", "version")
-
-    data: Array
-    grad: Array  # None until backward() comes by
-    node: Node | None
-    version: Version
+    __slots__ = ()
 
     def __init__(
         self, data: Any, requires_grad: bool = False, *, dtype: DType = None, device: str | None = None
@@ -72,18 +69,9 @@ class Tensor(Methods):
         self.version = data.version if same else Version()
         self.requires_grad = requires_grad
 
-    @classmethod
-    def _of(cls, array: Array, version: Version | None = None) -> Tensor:
-        tensor = cls.__new__(Tensor)
-        _set_data(tensor, array)  # past __setattr__, because every op comes by here
-        _set_grad(tensor, None)
-        _set_node(tensor, None)
-        _set_version(tensor, version or Version())
-        return tensor
-
     def __setattr__(self, name, value):
         if name in _ARRAYS:
-            value = _kept(name, value)
+            value = _as_field(name, value)
         object.__setattr__(self, name, value)
 
     @property
@@ -104,10 +92,10 @@ class Tensor(Methods):
 
     @property
     def is_leaf(self) -> bool:
-        return self.node is None or self.node.name == "leaf"
+        return self.node is None or self.node.is_leaf
 
     def size(self, dim: int | None = None) -> Any:
-        """The shape, or its length along dim, as in torch; numel() is how many elements there are."""
+        """The shape, or its length along dim, as in PyTorch; numel() is the number of elements."""
         if dim is None:
             return self.shape
         i = axis("size", dim, self.ndim)
@@ -116,11 +104,11 @@ class Tensor(Methods):
         return self.shape[i]
 
     def numel(self) -> int:
-        """How many elements there are."""
+        """The number of elements."""
         return self.data.size
 
     def dim(self) -> int:
-        """How many axes there are; also .ndim"""
+        """The number of axes, which is also .ndim"""
         return self.data.ndim
 
     @property
@@ -152,9 +140,9 @@ class Tensor(Methods):
         self.node.target = weakref.ref(self)
 
     def register_hook(self, hook: Callable[[Array], Any]) -> Handle:
-        """Call hook(∂L/∂self) on backward; what it returns, if anything, replaces the gradient.
+        """Call hook(∂L/∂self) on backward. If it returns an array, that replaces the gradient.
 
-        Returns a Handle: .remove() takes the hook away.
+        Returns a Handle, whose remove() removes the hook.
         """
         check_hook(hook)
         if self.node is None:
@@ -162,13 +150,13 @@ class Tensor(Methods):
         return Handle(self.node.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
-        """Call hook(self), a leaf, when backward has set its .grad, which the hook may take away.
+        """Call hook(self), where self is a leaf, after backward has set its .grad; the hook may set it to None.
 
-        Returns a Handle: .remove() takes the hook away.
+        Returns a Handle, whose remove() removes the hook.
         """
         check_hook(hook)
         if self.node is None or not self.is_leaf:
-            raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient is given one")
+            raise GraphError("register_post_accumulate_grad_hook: only a leaf that requires a gradient gets one")
         return Handle(self.node.post_grad_hooks, hook)
 
     def backward(
@@ -176,8 +164,8 @@ class Tensor(Methods):
     ) -> None:
         """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; gradient is ∂L/∂self (1 for a scalar).
 
-        Raises GraphError when nothing requires a gradient, when a non-scalar comes without gradient, when the graph
-        was used already, and when an array that the gradient needs was changed in place since.
+        Raises GraphError if nothing requires a gradient, if the tensor is no scalar and gradient is missing, if the
+        graph was used already, or if an array that the gradient needs was changed in place since.
         """
         retain_graph = flag("backward: retain_graph", retain_graph)
         if flag("backward: create_graph", create_graph):
@@ -191,14 +179,14 @@ class Tensor(Methods):
         if gradient is None:
             if self.data.size != 1:
                 raise GraphError(
-                    f"backward: a tensor of shape {self.shape} needs the gradient that arrives at it: "
+                    f"backward: a tensor of shape {self.shape} needs the gradient at it: "
                     "backward(gradient), or reduce it to a scalar first"
                 )
             gradient = array_module(self.data).ones_like(self.data)
         gradient = unwrap(gradient)
         if not is_array(gradient):
             as_array(gradient)  # which says what is wrong with a list
-        propagate(self.node, self.node.accept(gradient, "backward"), retain_graph)
+        propagate(self.node, self.node.checked(gradient, "backward"), retain_graph)
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""
@@ -208,19 +196,19 @@ class Tensor(Methods):
         """The value of a one-element tensor as a Python number."""
         if self.data.size != 1:
             raise ShapeError(
-                f"item: a tensor of shape {self.shape} is {self.data.size} numbers, and not one; "
-                "tolist() gives all of them"
+                f"item: a tensor of shape {self.shape} has {self.data.size} elements, not one; "
+                "tolist() returns all of them"
             )
         return self.data.item()
 
     def numpy(self) -> np.ndarray:
-        """The data as a NumPy array (the same memory, unless it lies on a GPU).
+        """The data as a NumPy array, in the same memory unless it is on a GPU.
 
-        Raises GraphError for a tensor that requires a gradient, which would be lost; not within no_grad().
+        Raises GraphError outside no_grad() for a tensor that requires a gradient, because that would be lost.
         """
         if self.node is not None and mode.recording:
             raise GraphError(
-                "numpy: an array would cut the graph of this tensor, which requires a gradient; write "
+                "numpy: this tensor requires a gradient, and an array would lose it; write "
                 "t.detach().numpy() for the values"
             )
         return to_device(self.data, "cpu")
@@ -231,14 +219,14 @@ class Tensor(Methods):
 
     def __dlpack__(self, **settings):
         if self.node is not None and mode.recording:
-            raise GraphError("another library would take the values of this tensor and cut the graph: pass t.detach()")
+            raise GraphError("another library would use the values of this tensor without its graph; pass t.detach()")
         return self.data.__dlpack__(**settings)
 
     def __dlpack_device__(self):
         return self.data.__dlpack_device__()
 
     def __deepcopy__(self, memo):
-        """A leaf of its own, with a .grad of its own: the graph is not copied."""
+        """A new leaf with a copy of the data and of .grad; the graph is not copied."""
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be deep-copied; use detach() first")
         copied = type(self)(self.data.copy(order="K"), requires_grad=self.requires_grad)
@@ -246,7 +234,7 @@ class Tensor(Methods):
         return copied
 
     def __reduce__(self):
-        """How a leaf is pickled: by its values, which keep their place in memory, and not by its graph or .grad."""
+        """How a leaf is pickled: by its values and their memory format, without graph and .grad."""
         if not self.is_leaf:
             raise GraphError("only leaf tensors can be pickled; use detach() first")
         axes = memory_order(self.data)
@@ -286,12 +274,12 @@ class Tensor(Methods):
             raise ShapeError(f"a tensor of shape {self.shape} is not true or false as a whole; use .any() or .all()")
         return bool(self.data)
 
-    if not TYPE_CHECKING:  # seeing these, a checker would take array + tensor for an array, and accept every name
+    if not TYPE_CHECKING:  # with these, a type checker would take array + tensor for an array, and accept every name
 
         def __array__(self, dtype=None, copy=None):
             if self.node is not None and mode.recording:
                 raise GraphError(
-                    "NumPy would take the values of this tensor and cut the graph: use the op of that "
+                    "NumPy would use the values of this tensor without its graph: use the op of that "
                     "name (minires.ops has cat, stack, where, …), or t.detach() for the values"
                 )
             values = self.detach().numpy()
@@ -301,10 +289,10 @@ class Tensor(Methods):
             ours = [op for op, call in registry.items() if call.__module__.startswith("minires.")]
             raise missing("Tensor", name, ours)
 
-    # In place: outside the graph only, and counted, so that a backward that needs the old values can say so.
+    # In-place changes: only outside the graph, and counted, so that a backward that needs the old values notices.
 
     def mark_changed(self) -> None:
-        """Say that `data` was changed in place (whoever writes into it outside these methods calls this)."""
+        """Say that `data` was changed in place. Call this after writing into it by other means than these methods."""
         self.version.count += 1
 
     def _change(self, write):
@@ -315,9 +303,8 @@ class Tensor(Methods):
             )
         if not getattr(self.data.flags, "writeable", True):
             raise GraphError(
-                "this tensor is read-only, because what is written into it would be lost: view() or "
-                "reshape() has copied a tensor that lies otherwise in memory, or expand() has repeated "
-                "one; write into that one, or into a clone()"
+                "this tensor is read-only, because a change would be lost: view() or reshape() had to copy, or "
+                "expand() has repeated its elements; write into the original tensor, or into a clone()"
             )
         write()
         self.mark_changed()
@@ -330,7 +317,7 @@ class Tensor(Methods):
         """Overwrite self[index] with value, which is broadcast to it."""
         if getattr(value, "node", None) is not None and mode.recording:
             raise GraphError(
-                "a tensor of a graph cannot be written into another, where its gradient would be lost: "
+                "a tensor of a graph cannot be written into another, because its gradient would be lost: "
                 "collect the parts in a list for ops.stack or ops.cat, or choose with ops.where"
             )
         value = unwrap(value)
@@ -356,7 +343,7 @@ class Tensor(Methods):
         """Why value could not be written to self[index]."""
         if is_array(value) and device_of(value) != self.device:
             return DTypeError(
-                f"{name}: the value lies on {device_of(value)}, this tensor on {self.device}; move it with .to()"
+                f"{name}: the value is on {device_of(value)}, this tensor on {self.device}; move it with .to()"
             )
         if np.ndim(value):
             place = self.shape if index is ... else f"the place {index} of {self.shape}"
@@ -378,17 +365,15 @@ class Tensor(Methods):
         return self._write("fill_", ..., value)
 
 
+TensorBase.kind = Tensor
 _ARRAYS = {"data", "grad"}
-_set_data, _set_grad, _set_node, _set_version = (
-    getattr(Tensor, name).__set__ for name in ("data", "grad", "node", "version")
-)
 
 
-def _kept(name, value):
-    """value as .data or .grad: an array, or that of a Tensor. Raises DTypeError for one that computes in its own way.
+def _as_field(name, value):
+    """value as .data or .grad: an array, or that of a Tensor. Raises DTypeError for np.matrix and masked arrays.
 
-    NumPy's scalars, which its functions make of 0-d arrays, become arrays again. A .grad of another shape or type is
-    refused where it is used.
+    NumPy's scalars, which its functions return for 0-d arrays, become arrays again. backward() refuses a .grad of
+    another shape or dtype.
     """
     value = np.asarray(value) if isinstance(value, np.generic) else unwrap(value)
     check_plain(value, f"Tensor.{name}")

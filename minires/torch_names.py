@@ -1,6 +1,6 @@
-"""What of torch's names is not here, and what does the same: the one table behind all such messages."""
+"""PyTorch's names that minires does not have, each with what to use instead: the table behind these messages."""
 
-from minires.settings import near as nearest
+from minires.settings import similar
 
 ADVICE = {
     # of Tensors
@@ -62,8 +62,8 @@ ADVICE = {
     "view_as": "use x.view(*other.shape)",
     "reshape_as": "use x.reshape(*other.shape)",
     "astype": "use .to(np.float64)",
-    "half": "float32 and float64 are what there is",
-    "bfloat16": "float32 and float64 are what there is",
+    "half": "use float32 or float64",
+    "bfloat16": "use float32 or float64",
     "int": "use .long(), or .to(np.int32)",
     "bool": "use .to(bool), or x != 0",
     "nelement": "use numel()",
@@ -82,9 +82,9 @@ ADVICE = {
     "mul_": "write x *= y",
     "div_": "write x /= y",
     "clamp_": "write x.copy_(x.clamp(…)) under no_grad()",
-    "pin_memory": "not needed: arrays lie in the host's memory",
+    "pin_memory": "not needed: arrays are in the memory of the CPU",
     "share_memory_": "parallel.Replicas does it",
-    "unfold": "ops.conv2d and ops.max_pool2d do it; kernels/readable/im2col.py is where to read it",
+    "unfold": "ops.conv2d and ops.max_pool2d do it inside; read kernels/readable/im2col.py",
     # of torch itself
     "from_numpy": "use Tensor(array), which shares the array's memory",
     "as_tensor": "use Tensor(array), which shares the array's memory",
@@ -112,7 +112,7 @@ ADVICE = {
     "enable_grad": "recording is on outside no_grad()",
     "inference_mode": "use no_grad()",
     "set_grad_enabled": "use no_grad()",
-    "is_grad_enabled": "graph.mode.recording says so",
+    "is_grad_enabled": "use minires.mode.mode.recording",
     "autograd": "use t.backward() and t.grad",
     "manual_seed_all": "use manual_seed, which seeds what all devices draw",
     "set_printoptions": "use np.set_printoptions",
@@ -123,22 +123,22 @@ ADVICE = {
     "LongTensor": "use minires.tensor",
     # of torch.nn and torch.nn.functional
     "Conv1d": "use Conv2d on (N,C,1,L)",
-    "Conv3d": "Conv2d is what there is",
-    "ConvTranspose2d": "only networks that look at images are here; its backward is Conv2d's forward",
+    "Conv3d": "use Conv2d; there is no convolution in three dimensions",
+    "ConvTranspose2d": "minires has networks for images only; its backward is Conv2d's forward",
     "Upsample": "repeat pixels by indexing: x[:, :, rows][:, :, :, columns]",
     "interpolate": "repeat pixels by indexing: x[:, :, rows][:, :, :, columns]",
     "MaxPool1d": "use MaxPool2d on (N,C,1,L)",
     "AvgPool1d": "use AvgPool2d on (N,C,1,L)",
     "AdaptiveMaxPool2d": "use ops.amax(x, dim=(2, 3), keepdim=True) for one cell",
     "AdaptiveAvgPool1d": "use ops.mean(x, dim=2, keepdim=True) for one cell",
-    "BatchNorm3d": "BatchNorm2d is what there is",
+    "BatchNorm3d": "use BatchNorm2d on x.reshape(N, C, D, H * W)",
     "InstanceNorm2d": "use GroupNorm(num_channels, num_channels)",
     "SyncBatchNorm": "parallel.Replicas adds up the sums of BatchNorm2d by itself",
     "Dropout2d": "use Dropout, or an op of your own with @minires.op",
-    "Embedding": "index a Parameter with the numbers: self.table[tokens]",
-    "RNN": "only networks that look at images are here",
-    "LSTM": "only networks that look at images are here",
-    "GRU": "only networks that look at images are here",
+    "Embedding": "index a Parameter with the tokens: self.table[tokens]",
+    "RNN": "minires has networks for images only",
+    "LSTM": "minires has networks for images only",
+    "GRU": "minires has networks for images only",
     "Transformer": "write attention with ops.einsum and softmax",
     "MultiheadAttention": "write attention with ops.einsum and softmax",
     "scaled_dot_product_attention": "write attention with ops.einsum and softmax",
@@ -208,26 +208,26 @@ OF_MODULES = {
     "register_backward_hook": "use register_full_backward_hook",
     "register_full_backward_pre_hook": "use register_full_backward_hook, called with (module, grad_input, grad_output)",
     "reset_running_stats": "write module.running_mean[...] = 0 and module.running_var[...] = 1",
-    "reset_parameters": "make the layer anew, or fill its weight with a function of nn.init",
+    "reset_parameters": "make a new layer, or fill its weight with a function of nn.init",
     "type": "use .to(np.float64), .float() or .double()",
-    "bfloat16": "float32 and float64 are what there is",
+    "bfloat16": "use float32 or float64",
     "compile": "not needed: there is nothing to compile",
     "share_memory": "parallel.Replicas does it",
 }
 
-CLASSIFIERS = ("fc", "linear", "classifier", "head")  # what networks call their last layer
+CLASSIFIERS = ("fc", "linear", "classifier", "head")  # names of the last layer
 
 
-def missing(where, name, others=(), advice=ADVICE, near=()):
-    """The AttributeError for a name that `where` has not: with what to use instead, where the table knows it.
+def missing(where, name, ops=(), advice=ADVICE, own_names=()):
+    """The AttributeError for a name that `where` does not have, with what to use instead if the table says it.
 
-    others: names that minires.ops has; near: names that `where` has, of which one may be meant.
+    ops: names of minires.ops; own_names: names that `where` has, one of which may be meant.
     """
     remedy = advice.get(name)
-    if remedy is None and name in others:
+    if remedy is None and name in ops:
         remedy = f"use minires.ops.{name}"
     if remedy is None:
-        same = [other for other in near if name in CLASSIFIERS and other in CLASSIFIERS]
-        close = same or nearest(name, near, most=1, cutoff=0.8)
+        same = [own for own in own_names if name in CLASSIFIERS and own in CLASSIFIERS]
+        close = same or similar(name, own_names, most=1, cutoff=0.8)
         remedy = f"did you mean {close[0]!r}?" if close else None
     return AttributeError(f"{where} has no {name!r}" + (f": {remedy}" if remedy else ""))

@@ -7,7 +7,7 @@ import pytest
 from backends import BACKENDS, GPUS
 from hypothesis import settings
 
-from minires.tensor import registry
+from minires.op import registry
 
 settings.register_profile("minires", deadline=None)  # another program's load is no fault of the code's
 settings.load_profile("minires")

@@ -512,7 +512,7 @@ def test_no_advice_is_about_a_name_that_exists():
         assert not [
             name
             for name in set(ADVICE) - elsewhere
-            if name in dir(place) and (place is not minires or name not in minires._ROOMS)
+            if name in dir(place) and (place is not minires or name not in minires._PACKAGES)
         ], place
 
 

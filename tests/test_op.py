@@ -7,7 +7,7 @@ import pytest
 
 from minires import Tensor, no_grad, op, ops
 from minires.errors import DTypeError, GraphError, ShapeError
-from minires.tensor import registry
+from minires.op import registry
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_differentiable_arguments_may_come_by_keyword():
     x = Tensor(np.random.default_rng(0).standard_normal((2, 3)))
     w = Tensor(np.ones((4, 3)), requires_grad=True)
     b = Tensor(np.ones(4), requires_grad=True)
-    ops.linear(x, b=b, w=w).sum().backward()
+    ops.linear(x, bias=b, weight=w).sum().backward()
     np.testing.assert_allclose(w.grad, np.tile(x.data.sum(0), (4, 1)))
     np.testing.assert_array_equal(b.grad, np.full(4, 2.0))
 
@@ -59,7 +59,7 @@ def test_differentiable_arguments_may_come_by_keyword():
             r"max_pool2d: got 2 arguments by position and \['kernel_size'\]",
         ),
         (lambda x: ops.cat([x], 0, 1), "cat: got 3 arguments by position and .* it takes tensors, dim"),
-        (lambda x: ops.conv2d(x, x, w=x), "multiple values for argument 'w'"),
+        (lambda x: ops.conv2d(x, x, weight=x), "multiple values for argument 'weight'"),
         (lambda x: ops.relu(x, slope=1), "unexpected keyword argument 'slope'"),
     ],
 )

@@ -13,7 +13,7 @@ from minires import data, ops
 from minires.gradcheck.__main__ import main as gradcheck
 from minires.gradcheck.bugs import catalogue
 from minires.nn import count_parameters
-from minires.tensor import registry
+from minires.op import registry
 from minires.train import Config, Run
 from minires.train.__main__ import parse
 

@@ -137,7 +137,7 @@ def test_comparisons_give_tensors_of_bool_and_tensors_stay_hashable():
 def test_numpy_refuses_a_tensor_whose_gradient_would_be_lost():
     x = Tensor(np.ones(3, np.float32), requires_grad=True)
     for tensor in (x, 2 * x):
-        with pytest.raises(GraphError, match=r"requires a gradient; write t\.detach\(\)\.numpy\(\)"):
+        with pytest.raises(GraphError, match=r"requires a gradient, .*write t\.detach\(\)\.numpy\(\)"):
             tensor.numpy()
         assert tensor.detach().numpy() is tensor.data
         assert "1., " in repr(x)

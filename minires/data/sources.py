@@ -9,7 +9,7 @@ from minires.data.digits import digits
 from minires.data.imagefolder import imagefolder
 from minires.errors import DataError, OptionError
 from minires.paths import as_path
-from minires.settings import meant, near
+from minires.settings import meant, similar
 
 NAMES = {"digits": 8, "cifar10": 32}  # height and width of their images
 
@@ -46,7 +46,7 @@ def _loaded(dataset, folder, root, size):
     if name:
         return digits() if name == "digits" else cifar10(root)
     if not _exists(folder):
-        close = near(dataset, NAMES, most=1)
+        close = similar(dataset, NAMES, most=1)
         raise DataError(
             f"there is no data set or folder {str(dataset)!r}; data sets are {' and '.join(NAMES)}"
             + (f", did you mean {close[0]}?" if close else "")

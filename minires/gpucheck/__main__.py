@@ -13,9 +13,9 @@ from minires.gpucheck import compare, speed
 from minires.gpucheck.settings import machine, settings, stands_in
 from minires.gradcheck.checks.checker import known_op
 from minires.gradcheck.checks.full_check import check_ops
+from minires.op import registry
 from minires.probes.training_step import training_parts
 from minires.storage import atomic_write, check_writable
-from minires.tensor import registry
 
 DESCRIPTION = """\
 Check minires on the GPU of this machine: every op against NumPy, with CUB and

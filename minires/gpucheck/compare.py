@@ -6,7 +6,7 @@ import numpy as np
 from minires.gpucheck.settings import switched
 from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checks.tested_function import on_device
-from minires.tensor import registry
+from minires.op import registry
 
 ALLOWED = {False: 2e-5, True: 4e-3}  # of the greatest number; TF32 rounds the factors to 2⁻¹¹ = 5e-4
 

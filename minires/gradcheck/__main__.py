@@ -12,10 +12,10 @@ from minires.gradcheck.checks.full_check import full_check
 from minires.gradcheck.checks.step_size import STEPS, errors_by_step
 from minires.gradcheck.grading.grader_output import check_targets, is_target
 from minires.gradcheck.paths import show_paths
+from minires.op import registry
 from minires.plots import check_plot, plot_steps
 from minires.settings import meant
 from minires.storage import check_writable
-from minires.tensor import registry
 
 DESCRIPTION = """\
 Check backward passes against measured derivatives: by the complex step to

@@ -251,7 +251,7 @@ def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
     )
 
 
-# What ops/fused.py is made of
+# What ops/fused.py and ops/conv_norm.py are made of
 
 
 def conv_affine(x, w, win, factor, constant, relu=False):

@@ -22,7 +22,7 @@ _choice = _Choice()
 class use:
     """Compute the "fastest" way (the default), the "direct", the "readable" or the "naive" one (CHOICES).
 
-    cpu/winograd/ and ops/fused.py state the errors of the fastest.
+    cpu/winograd/ and ops/conv_norm.py state the errors of the fastest.
     kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only. Both are for the
     thread that says so, as np.errstate is: what other threads compute stays as it is.
     """

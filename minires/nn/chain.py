@@ -1,7 +1,8 @@
 """Calling layers one after another. Neighbours that one op can compute are merged here, so models need not know of it.
 
-The op is one of ops/fused.py. It does not make the maps between the layers, or does not read them from memory a second
-time. The result is that of calling the layers one by one; only the rounding of conv_norm differs, as it states.
+The op is in ops/fused.py or ops/conv_norm.py. It does not make the feature maps between the layers, or does not read
+them from memory a second time. The result is that of calling the layers one by one; only the rounding of conv_norm
+differs, as it states.
 """
 
 from collections.abc import Callable

@@ -4,8 +4,9 @@ import numpy as np
 
 from minires.arrays import owners
 from minires.errors import DTypeError, GraphError
-from minires.graph import Node, mode
+from minires.graph import Node
 from minires.hooks import Handle, check_hook
+from minires.mode import mode
 from minires.settings import flag
 from minires.tensor import Tensor, unwrap
 

@@ -12,7 +12,7 @@ import numpy as np
 from minires.annotations import Rng
 from minires.arrays import to_device
 from minires.errors import DTypeError, OptionError, ShapeError
-from minires.graph import no_grad
+from minires.mode import no_grad
 from minires.random import generator
 from minires.settings import in_range
 from minires.tensor import Tensor

@@ -74,7 +74,7 @@ class Module:
                 return object.__getattribute__(self, name)  # a property, whose own AttributeError tells more
             if name.startswith("_"):  # what copy and pickle ask for
                 raise AttributeError(f"{type(self).__name__} has no {name!r}")
-            raise missing(type(self).__name__, name, advice=OF_MODULES, near=dir(self))
+            raise missing(type(self).__name__, name, advice=OF_MODULES, own_names=dir(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):

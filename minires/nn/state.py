@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from minires.arrays import as_array, device_of, to_device
 from minires.errors import CheckpointError, DTypeError
-from minires.graph import no_grad
+from minires.mode import no_grad
 from minires.states import check_state, survives
 from minires.tensor import Tensor, unwrap
 

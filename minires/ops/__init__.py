@@ -8,12 +8,14 @@ Every op is called on Tensors, or through `.raw` on bare arrays, where it return
 
 from typing import TYPE_CHECKING
 
+from minires.op import registry
 from minires.ops.activation import gelu, leaky_relu, log_softmax, logsumexp, relu, relu6, sigmoid, silu, softmax, tanh
 from minires.ops.arithmetic import abs, add, clip, div, exp, log, maximum, minimum, mul, neg, pow, sqrt, sub, where
 from minires.ops.conv import conv2d
+from minires.ops.conv_norm import conv_norm
 from minires.ops.dropout import dropout
 from minires.ops.equation import einsum
-from minires.ops.fused import batch_norm_relu, conv_norm, residual_add_relu
+from minires.ops.fused import batch_norm_relu, residual_add_relu
 from minires.ops.linear import linear, matmul
 from minires.ops.loss import binary_cross_entropy_with_logits, cross_entropy, nll_loss
 from minires.ops.norm import batch_norm, group_norm, layer_norm
@@ -38,7 +40,6 @@ from minires.ops.shape import (
     transpose,
     unsqueeze,
 )
-from minires.tensor import registry
 from minires.torch_names import missing
 
 __all__ = [

@@ -1,7 +1,8 @@
 """einsum in torch's form, which takes its operands one by one."""
 
 from minires.annotations import TensorLike
-from minires.tensor import Tensor, registry
+from minires.op import registry
+from minires.tensor import Tensor
 
 
 def einsum(equation: str, *operands: TensorLike) -> Tensor:

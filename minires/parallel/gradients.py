@@ -93,7 +93,7 @@ class Exchange:
             if p.grad is not None:
                 for hook in tuple(p.node.hooks.values()):
                     changed = hook(p.grad)
-                    p.grad = p.grad if changed is None else p.node.accept(changed, "gradient hook")
+                    p.grad = p.grad if changed is None else p.node.checked(changed, "gradient hook")
                 for hook in tuple(p.node.post_grad_hooks.values()):
                     hook(p)
 

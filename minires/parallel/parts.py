@@ -10,8 +10,8 @@ import numpy as np
 from minires import ops
 from minires.arrays import is_array
 from minires.errors import DTypeError, GraphError, ShapeError
-from minires.graph import mode, no_grad
 from minires.kernels.sync import shared_batch
+from minires.mode import mode, no_grad
 from minires.parallel.gradients import check_listeners
 from minires.parallel.memory import ANSWERED, LOSS, NORM
 from minires.tensor import Tensor, unwrap

@@ -25,9 +25,9 @@ from multiprocessing.util import Finalize
 import numpy as np
 
 from minires.errors import DTypeError, GraphError, OptionError, ProcessError
-from minires.graph import mode
 from minires.kernels.cpu.memory import join_pages
 from minires.kernels.cpu.threads import alone, forked, get_num_threads, number_of
+from minires.mode import mode
 from minires.nn import Module
 from minires.parallel import parts
 from minires.parallel.gradients import Exchange

@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 
 from minires import kernels
-from minires.graph import mode
+from minires.mode import mode
 from minires.nn import Module
 from minires.tensor import Tensor, unwrap
 

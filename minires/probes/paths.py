@@ -8,7 +8,7 @@ import numpy as np
 
 from minires import ops
 from minires.arrays import array_module, to_device
-from minires.graph import complex_step
+from minires.mode import complex_step
 from minires.models.blocks import Block, PadShortcut
 from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential
 from minires.tensor import Tensor

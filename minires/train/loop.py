@@ -22,7 +22,7 @@ import numpy as np
 from minires import console, cuda, data, models, optim
 from minires.arrays import to_device
 from minires.errors import CheckpointError, GraphError, OptionError, ProcessError, ShapeError
-from minires.graph import no_grad
+from minires.mode import no_grad
 from minires.parallel import Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minires.gradcheck.cases import Draw, cases_of, names
-from minires.tensor import registry
+from minires.op import registry
 
 
 def values(case):

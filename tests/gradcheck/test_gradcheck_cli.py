@@ -11,7 +11,7 @@ from backends import needs_gpu
 
 from minires import cuda, gradcheck
 from minires.gradcheck.__main__ import main
-from minires.tensor import registry
+from minires.op import registry
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import minires
 from minires import Tensor, ops, optim
 from minires.errors import GraphError
 from minires.gradcheck import cases
-from minires.tensor import registry
+from minires.op import registry
 
 
 def test_a_second_backward_needs_retain_graph():

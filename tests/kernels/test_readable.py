@@ -12,7 +12,7 @@ from minires.arrays import channels_last
 from minires.gradcheck import check_op
 from minires.kernels import Window, cpu, readable
 from minires.kernels.readable import loops
-from minires.tensor import registry
+from minires.op import registry
 from minires.train import train_step
 
 WIN = Window.of((3, 4, 9, 8), (6, 4, 3, 2), (2, 1), (1, 0))

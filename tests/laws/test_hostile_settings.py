@@ -12,7 +12,7 @@ from minires.errors import MiniresError
 from minires.gradcheck import cases_of
 from minires.methods import Methods
 from minires.nn import functional, init
-from minires.tensor import registry
+from minires.op import registry
 
 
 class Thing:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from minires import Tensor, ops
 from minires.errors import MiniresError
-from minires.graph import complex_step
-from minires.tensor import registry
+from minires.mode import complex_step
+from minires.op import registry
 
 SHAPES = ((), (1,), (1, 1))
 VARIADIC = {"cat", "stack"}

@@ -9,7 +9,7 @@ import pytest
 import minires
 from minires import Tensor, nn, ops, optim
 from minires.errors import DTypeError, GraphError, OptionError, ShapeError
-from minires.graph import complex_step
+from minires.mode import complex_step
 
 Pair = namedtuple("Pair", ["first", "second"])
 

@@ -287,7 +287,7 @@ class Net(nn.Module):
         ("classifier", "did you mean 'linear'?"),
         ("paramters", "did you mean 'parameters'?"),
         ("register_backward_hook", "use register_full_backward_hook"),
-        ("reset_parameters", "make the layer anew"),
+        ("reset_parameters", "make a new layer"),
         ("anything_else", "Net has no 'anything_else'"),
         ("width", "Linear has no 'width_of_it'"),
     ],

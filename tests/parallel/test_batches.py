@@ -10,7 +10,7 @@ from sharing import batch, network
 
 from minires import Tensor, nn
 from minires.errors import DTypeError, GraphError, MiniresError, OptionError, ShapeError
-from minires.graph import no_grad
+from minires.mode import no_grad
 from minires.parallel import Replicas
 from minires.parallel.gradients import Exchange
 

@@ -15,7 +15,7 @@ import pytest
 from sharing import batch, network
 
 from minires import Tensor, kernels, nn, ops
-from minires.graph import mode, no_grad
+from minires.mode import mode, no_grad
 from minires.parallel import Replicas
 from minires.parallel.snapshot import Snapshot
 

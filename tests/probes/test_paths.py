@@ -8,7 +8,7 @@ import pytest
 from backends import GPUS, needs_gpu
 
 from minires import Tensor, data, kernels, models, nn, ops
-from minires.graph import no_grad
+from minires.mode import no_grad
 from minires.models import blocks
 from minires.models.blocks import BasicBlock, Bottleneck
 from minires.models.resnet import ResNet

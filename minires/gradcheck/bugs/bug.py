@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 
-from minires.tensor import registry
+from minires.op import registry
 
 catalogue = []  # every Bug, in the order of the files of this room
 

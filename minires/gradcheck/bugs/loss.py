@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minires.gradcheck.bugs.bug import bug
-from minires.tensor import registry
+from minires.op import registry
 
 
 def softmax(x, dim):

@@ -14,7 +14,7 @@ from minires.arrays import channels_last
 from minires.gradcheck.cases import cases_of
 from minires.kernels import Window
 from minires.kernels.readable import im2col
-from minires.tensor import registry
+from minires.op import registry
 
 RANGE = 9  # integers −9 … 9
 

@@ -25,8 +25,8 @@ from minires.gradcheck.checks.tested_function import (
     on_device,
 )
 from minires.nn import Module
+from minires.op import registry
 from minires.settings import did_you_mean
-from minires.tensor import registry
 
 FLOOR = 1e-3  # see floors_of
 SAID = 1e-5  # a note says so where the measurement leaves a gradient unsure by more than this part of it

@@ -5,7 +5,7 @@ import time
 from minires.errors import need
 from minires.gradcheck.checks.checker import check_op
 from minires.gradcheck.checks.report import Report
-from minires.tensor import registry
+from minires.op import registry
 
 
 def count_false_alarms(names=(), *, first=0, seeds=1000, device="cpu"):

@@ -11,7 +11,7 @@ from minires.gradcheck.checks.checker import check_op
 from minires.gradcheck.checks.networks import check_module, taylor_test
 from minires.models import resnet8, resnet20
 from minires.models.blocks import BasicBlock, Bottleneck
-from minires.tensor import registry
+from minires.op import registry
 
 OPS = {"op": 19, "input": 6, "elements": -8, "by": 7, "error": -7, "float32": -7, "kinks": -5}
 LINEAR = {"linear map": 25, "input": 6, "tried": -5, "|⟨A·x, dy⟩ − ⟨x, Aᵀ·dy⟩|": -25}

@@ -16,8 +16,8 @@ from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, is_analyt
 from minires.gradcheck.checks.point import Point, greatest
 from minires.gradcheck.checks.report import Kink, Report
 from minires.gradcheck.checks.tested_function import DRAWS, MOVED, CannotCheckError, kind_of, nothing_to_differentiate
-from minires.graph import complex_step as complex_mode
-from minires.graph import no_grad
+from minires.mode import complex_step as complex_mode
+from minires.mode import no_grad
 from minires.nn import Module
 from minires.tensor import Tensor
 

@@ -6,7 +6,7 @@ from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checks.checker import known_op, upstream_for
 from minires.gradcheck.checks.numeric import complex_step, four_point, two_point
 from minires.gradcheck.checks.tested_function import TestedFunction
-from minires.tensor import registry
+from minires.op import registry
 
 STEPS = 10.0 ** np.arange(-20, 0.01, 0.25)
 METHODS = {"complex step": lambda line, h: complex_step(line, h=h), "2-point": two_point, "4-point": four_point}

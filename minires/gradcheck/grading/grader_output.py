@@ -8,8 +8,8 @@ from minires.console import OutputError, Table
 from minires.errors import MiniresError, OptionError
 from minires.gradcheck.checks.checker import known_op
 from minires.gradcheck.grading.sandbox import run_cases
+from minires.op import registry
 from minires.storage import atomic_write
-from minires.tensor import registry
 
 CASES = {"case": 32, "measured by": 16, "error": -7, "wrong": 10}
 

@@ -14,7 +14,7 @@ from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import CannotCheckError, TestedFunction
 from minires.gradcheck.grading.hints import hint
-from minires.tensor import registry
+from minires.op import registry
 
 
 def is_backward(function):

@@ -1,4 +1,4 @@
-"""What a convolution and the batch norm behind it are made of when they are one op (ops/fused.py)."""
+"""What a convolution and the batch norm behind it are made of when they are one op (ops/conv_norm.py)."""
 
 from minires.arrays import array_module
 from minires.kernels.readable.im2col import conv

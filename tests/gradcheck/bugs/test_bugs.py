@@ -13,7 +13,7 @@ from minires.gradcheck.bugs.bug import BrokenBugError
 from minires.gradcheck.bugs.mutation_test import is_killed
 from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checks.checker import check_case, upstream_for
-from minires.tensor import registry
+from minires.op import registry
 
 
 def test_the_catalogue_is_large_and_covers_what_networks_are_made_of():

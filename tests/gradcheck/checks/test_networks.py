@@ -7,7 +7,7 @@ from backends import needs_gpu
 import minires
 from minires import models, nn, op, ops
 from minires.gradcheck import check_module, taylor_test
-from minires.graph import mode
+from minires.mode import mode
 
 
 class Scaled(nn.Module):

@@ -1,0 +1,150 @@
+"""ops/conv_norm.py: a convolution and the batch norm behind it as one op."""
+
+import numpy as np
+import pytest
+from against_torch import against_torch, normal, positive
+from bad_input import refusals, t, w, x
+
+from minires import Tensor, kernels, ops
+from minires.arrays import channels_last
+from minires.errors import ShapeError
+
+X = normal(2, 4, 7, 6)
+MEAN = normal(4)
+VAR = positive(4)
+
+
+def in_training(f, x, weight, gamma, beta):
+    if f.ours:
+        return f.conv_norm(x, weight, gamma, beta, training=True, eps=0.1)
+    return f.batch_norm(f.conv2d(x, weight), None, None, gamma, beta, True, 0.1, 0.1)
+
+
+def in_evaluation(f, x, weight, gamma, beta):
+    running = {"running_mean": f.array(MEAN, x), "running_var": f.array(VAR, x)}
+    if f.ours:
+        return f.conv_norm(x, weight, gamma, beta, relu=True, stride=2, padding=1, **running)
+    return f.relu(f.batch_norm(f.conv2d(x, weight, stride=2, padding=1), weight=gamma, bias=beta, **running))
+
+
+TestAgainstTorch = against_torch(
+    [
+        ("conv_norm in training", in_training, (X, normal(9, 4, 1, 1), positive(9), normal(9))),
+        ("conv_norm in evaluation", in_evaluation, (X, normal(4, 4, 3, 2), positive(4), normal(4))),
+    ]
+)
+
+
+def train(x, weight, gamma, beta, **settings):
+    return ops.conv_norm(x, weight, gamma, beta, training=True, **settings)
+
+
+def w1(C=4):
+    """The weight of a 1×1 convolution."""
+    return t(6, C, 1, 1)
+
+
+test_bad_input = refusals(
+    [
+        (ShapeError, lambda: train(x(), w(), t(6), t(6)), "conv_norm: training needs a 1×1 conv"),
+        (ShapeError, lambda: train(x(), w1(), t(6), t(6), stride=2), "use batch_norm"),
+        (ShapeError, lambda: train(x(), w1(2), t(6), t(6), groups=2), "groups=2"),
+        (ShapeError, lambda: train(x(), w1(), t(4), t(6)), r"conv_norm: gamma has shape \(4,\), y has 6 channels"),
+        (ShapeError, lambda: train(x(), w1(), t(6), t(4)), r"conv_norm: beta has shape \(4,\), y has 6 channels"),
+        (ShapeError, lambda: train(t(0, 4, 2, 2), w1(), t(6), t(6)), "more than one value"),
+        (ShapeError, lambda: ops.conv_norm(x(), w(), t(6), t(6)), "conv_norm: training=False needs running_mean"),
+        (ShapeError, lambda: ops.conv_norm(x(), w1(3), t(6), t(6)), "conv_norm: x has 4 channels, weight expects 3"),
+    ]
+)
+
+
+def test_conv_norm_of_float32_is_as_exact_as_conv2d_and_batch_norm():
+    """Root mean square errors against float64, relative to those of the two ops.
+
+    Measured: 0.8–1.1 for y and dx, 0.9–1.5 for dw, and 1.1–3.8 for dγ. Its products are with a rounded G, where batch
+    norm sums products in float64.
+    """
+    rng = np.random.default_rng(0)
+    mixed = rng.standard_normal((16, 16)) / 4  # correlated channels, as behind a ReLU
+    x = np.maximum(channels_last(np.einsum("nchw,cd->ndhw", rng.standard_normal((4, 16, 20, 20)), mixed)) + 0.5, 0)
+    w = rng.standard_normal((64, 16, 1, 1))
+    weight = rng.uniform(0.5, 2, 64)
+    bias = rng.standard_normal(64)
+    dy = channels_last(rng.standard_normal((4, 64, 20, 20)))
+
+    def two(x, w, weight, bias, dy):
+        z, back = ops.conv2d.raw(x, w)
+        y, norm_back = ops.batch_norm.raw(z, weight, bias, training=True)
+        dz, *rest = norm_back(dy)
+        return y, *back(dz), *rest
+
+    def one(x, w, weight, bias, dy):
+        y, backward = ops.conv_norm.raw(x, w, weight, bias, training=True)
+        return y, *backward(dy)
+
+    exact = two(x, w, weight, bias, dy)
+    for e, a in zip(exact, one(x, w, weight, bias, dy), strict=True):
+        np.testing.assert_allclose(a, e, rtol=0, atol=1e-12 * np.abs(e).max())
+    rounded = [a.astype(np.float32) for a in (x, w, weight, bias, dy)]
+    for e, a, b, most in zip(exact, one(*rounded), two(*rounded), (1.2, 1.2, 1.6, 4, 1.1), strict=True):
+        assert a.dtype == np.float32
+        assert np.square(a - e).mean() ** 0.5 <= most * np.square(b - e).mean() ** 0.5
+
+
+def test_conv_norm_is_right_for_small_variances_among_large_ones():
+    """With weights that make nearly everything cancel, σ² is 1e-8 of its terms, and still right to 1e-4."""
+    rng = np.random.default_rng(0)
+    common = rng.standard_normal((4, 1, 16, 16))
+    own = rng.standard_normal((4, 8, 16, 16))
+    x = (1000 + common + 1e-4 * own).astype(np.float32)
+    w = rng.standard_normal((32, 8, 1, 1)).astype(np.float32)
+    w = np.round((w - w.mean(axis=1, keepdims=True)) * 64) / 64
+    w[:, 0] -= w.sum(axis=1)  # exactly: what is common to the channels cancels
+    mean = np.zeros(32)
+    var = np.zeros(32)
+    settings = {"running_mean": mean, "running_var": var, "training": True, "momentum": 1.0}
+    ops.conv_norm.raw(x, w, np.ones(32, np.float32), np.zeros(32, np.float32), **settings)
+    z = np.einsum("nchw,oc->nohw", x.astype(float), w[:, :, 0, 0].astype(float))
+    np.testing.assert_allclose(var, z.var(axis=(0, 2, 3), ddof=1), rtol=1e-4)
+    np.testing.assert_allclose(mean, z.mean(axis=(0, 2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_conv_norm_keeps_no_feature_map_but_y_for_its_relu(training):
+    x = np.ones((2, 3, 4, 4))
+    w = np.ones((12, 3, 1, 1))
+    v = np.ones(12)
+    for relu in (False, True):
+        y, backward = ops.conv_norm.raw(x, w, v, v, running_mean=v, running_var=v, training=training, relu=relu)
+        kept = [cell.cell_contents for cell in backward.__closure__]
+        assert sum(getattr(a, "shape", None) == y.shape for a in kept) == relu
+
+
+def test_conv_norm_computes_no_gradient_of_images(monkeypatch):
+    def not_wanted(*arguments):
+        raise AssertionError
+
+    monkeypatch.setattr(kernels, "conv_dx_dw", not_wanted)
+    w = Tensor(np.ones((4, 2, 1, 1)), requires_grad=True)
+    v = np.ones(4)
+    ops.conv_norm(np.random.default_rng(0).standard_normal((2, 2, 3, 3)), w, v, v, training=True).backward(
+        np.random.default_rng(1).standard_normal((2, 4, 3, 3))
+    )
+    assert np.abs(w.grad).max() > 0
+
+
+def test_conv_norm_in_evaluation_computes_no_gradient_of_fixed_weights(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 2, 5, 5))
+    w = rng.standard_normal((4, 2, 3, 3))
+    v = np.ones(4)
+    y, backward = ops.conv_norm.raw(x, w, v, v, running_mean=v, running_var=v)
+    expected = backward(y)[0]
+
+    def not_wanted(*arguments):
+        raise AssertionError
+
+    monkeypatch.setattr(kernels, "conv_dx_dw", not_wanted)
+    x = Tensor(x, requires_grad=True)
+    ops.conv_norm(x, w, v, v, running_mean=v, running_var=v).backward(y)
+    np.testing.assert_allclose(x.grad, expected, atol=1e-13)
