@@ -1,4 +1,4 @@
-"""The loader: every picture once an epoch, any batch by its number, and threads that end."""
+"""The loader: every image once an epoch, any batch by its number, and threads that end."""
 
 import os
 import subprocess
@@ -28,8 +28,8 @@ def noisy(images, rng):
 
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("drop_last", [False, True])
-def test_an_epoch_holds_every_picture_once_with_its_label(dataset, shuffle, drop_last):
-    loader = data.Loader(dataset, 8, shuffle=shuffle, drop_last=drop_last)
+def test_an_epoch_holds_every_image_once_with_its_label(dataset, shuffle, drop_last):
+    loader = data.ArrayLoader(dataset, 8, shuffle=shuffle, drop_last=drop_last)
     batches = list(loader)
     assert len(batches) == len(loader) == (6 if drop_last else 7)
     labels = np.concatenate([labels for _, labels in batches])
@@ -43,7 +43,7 @@ def test_an_epoch_holds_every_picture_once_with_its_label(dataset, shuffle, drop
 
 def test_epochs_differ_and_the_seed_repeats_them(dataset):
     def orders(seed):
-        loader = data.Loader(dataset, 50, shuffle=True, seed=seed)
+        loader = data.ArrayLoader(dataset, 50, shuffle=True, seed=seed)
         return [next(iter(loader))[1].tolist() for _ in range(3)]
 
     first = orders(0)
@@ -54,8 +54,10 @@ def test_epochs_differ_and_the_seed_repeats_them(dataset):
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
 def test_any_batch_can_be_made_again_without_those_before_it(dataset, prefetch):
-    whole = list(data.Loader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=0).epoch(2))
-    part = list(data.Loader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=prefetch).epoch(2, start=4))
+    whole = list(data.ArrayLoader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=0).epoch(2))
+    part = list(
+        data.ArrayLoader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=prefetch).epoch(2, start=4)
+    )
     assert len(part) == 3
     for (a, b), (c, d) in zip(part, whole[4:], strict=True):
         np.testing.assert_array_equal(a, c)
@@ -72,7 +74,7 @@ def test_every_batch_has_randomness_of_its_own_and_the_order_another():
 
     images = np.zeros((12, 1, 1, 1), np.uint8)
     numbers = data.ArrayDataset("numbers", range(12), images, np.arange(12), (0.0,), (1.0,))
-    loader = data.Loader(numbers, 4, shuffle=True, seed=3, transform=note, prefetch=0)
+    loader = data.ArrayLoader(numbers, 4, shuffle=True, seed=3, transform=note, prefetch=0)
     for epoch in range(2):
         orders = [labels for _, labels in loader.epoch(epoch)]
         for n in range(3):
@@ -86,7 +88,7 @@ def loader_threads():
 
 
 def test_leaving_early_ends_the_thread(dataset):
-    iterator = iter(data.Loader(dataset, 2))
+    iterator = iter(data.ArrayLoader(dataset, 2))
     next(iterator)
     assert loader_threads()
     iterator.close()
@@ -98,7 +100,7 @@ def test_an_exception_in_the_thread_reaches_the_loop(dataset):
         raise KeyError("transform")
 
     with pytest.raises(KeyError, match="transform"):
-        list(data.Loader(dataset, 8, transform=fail))
+        list(data.ArrayLoader(dataset, 8, transform=fail))
     assert not loader_threads()
 
 
@@ -112,7 +114,7 @@ def test_an_iterator_of_ones_own_that_ends_within_a_batch_is_told_and_ends_no_ep
     loader = (
         data.DataLoader(Ending([1, 2, 3]), 2, prefetch=prefetch)
         if place == "data set"
-        else data.Loader(dataset, 8, transform=lambda images, rng: next(iter(())), prefetch=prefetch)
+        else data.ArrayLoader(dataset, 8, transform=lambda images, rng: next(iter(())), prefetch=prefetch)
     )
     with pytest.raises(
         OptionError, match=r"batch 0 cannot be made, because the data set or the transform .* raised Stop"
@@ -127,7 +129,7 @@ def test_batches_are_made_ahead_but_not_without_bound(dataset):
         made.append(1)
         return images
 
-    iterator = iter(data.Loader(dataset, 1, transform=count, prefetch=2))
+    iterator = iter(data.ArrayLoader(dataset, 1, transform=count, prefetch=2))
     next(iterator)
     time.sleep(0.2)
     assert 2 <= len(made) <= 4
@@ -136,22 +138,22 @@ def test_batches_are_made_ahead_but_not_without_bound(dataset):
 
 @pytest.mark.parametrize("batch_size", [0, -1, 51])
 def test_a_batch_must_fit_the_data_set(dataset, batch_size):
-    with pytest.raises(OptionError, match=f"within 1 and the 50 pictures of numbers, got {batch_size}"):
-        data.Loader(dataset, batch_size)
+    with pytest.raises(OptionError, match=f"from 1 to the 50 images of numbers, got {batch_size}"):
+        data.ArrayLoader(dataset, batch_size)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda dataset: data.Loader(dataset, 8, seed=-1), "must be 0 or more, got -1 and 2"),
-        (lambda dataset: data.Loader(dataset, 8, prefetch=-1), "must be 0 or more, got 0 and -1"),
-        (lambda dataset: data.Loader(dataset, 8).epoch(-1), "got -1 and 0"),
+        (lambda dataset: data.ArrayLoader(dataset, 8, seed=-1), "must be 0 or more, got -1 and 2"),
+        (lambda dataset: data.ArrayLoader(dataset, 8, prefetch=-1), "must be 0 or more, got 0 and -1"),
+        (lambda dataset: data.ArrayLoader(dataset, 8).epoch(-1), "got -1 and 0"),
         (
-            lambda dataset: data.Loader(dataset, 8).epoch(0, start=-1),
+            lambda dataset: data.ArrayLoader(dataset, 8).epoch(0, start=-1),
             "within 0 and the 7 batches of an epoch, got 0 and -1",
         ),
         (
-            lambda dataset: data.Loader(dataset, 8).epoch(0, start=8),
+            lambda dataset: data.ArrayLoader(dataset, 8).epoch(0, start=8),
             "within 0 and the 7 batches of an epoch, got 0 and 8",
         ),
     ],
@@ -162,13 +164,13 @@ def test_an_epoch_a_start_or_a_seed_out_of_range_is_refused(dataset, make, messa
 
 
 def test_a_start_at_the_end_of_the_epoch_yields_nothing(dataset):
-    assert list(data.Loader(dataset, 8).epoch(0, start=7)) == []
+    assert list(data.ArrayLoader(dataset, 8).epoch(0, start=7)) == []
 
 
 def test_order_and_augmentation_never_share_a_stream(dataset):
     first = {}
     for seed in (0, 1, 2**32):
-        loader = data.Loader(dataset, 25, seed=seed)
+        loader = data.ArrayLoader(dataset, 25, seed=seed)
         for key in [(e,) for e in range(3)] + [(e, b) for e in range(3) for b in range(2)]:
             first[seed, key] = loader._rng(*key).random()
     assert len(set(first.values())) == len(first)
@@ -197,11 +199,11 @@ def test_order_and_augmentation_never_share_a_stream(dataset):
 )
 def test_a_setting_of_the_wrong_kind_is_refused(dataset, settings, message):
     with pytest.raises(OptionError, match=message):
-        data.Loader(dataset, **{"batch_size": 8, **settings})
+        data.ArrayLoader(dataset, **{"batch_size": 8, **settings})
 
 
 def test_numbers_of_numpy_are_whole_numbers(dataset):
-    loader = data.Loader(dataset, np.int64(8), seed=np.uint32(3), prefetch=np.int8(1))
+    loader = data.ArrayLoader(dataset, np.int64(8), seed=np.uint32(3), prefetch=np.int8(1))
     assert len(list(loader.epoch(np.int32(0), start=np.int64(5)))) == 2
     for epoch, start in ((0.0, 0), (0, 1.0), (True, 0)):
         with pytest.raises(OptionError, match="must be a whole number"):
@@ -212,11 +214,11 @@ def test_a_loader_is_called_as_in_torch(dataset):
     assert [len(labels) for _, labels in data.DataLoader(dataset)] == [1] * 50
     shuffled = next(iter(data.DataLoader(dataset, 50, True, seed=0)))[1].tolist()
     assert shuffled != sorted(shuffled)
-    np.testing.assert_array_equal(shuffled, next(iter(data.Loader(dataset, batch_size=50, shuffle=True)))[1])
+    np.testing.assert_array_equal(shuffled, next(iter(data.ArrayLoader(dataset, batch_size=50, shuffle=True)))[1])
 
 
 def test_the_batches_of_a_dataloader_are_tensors_outside_any_graph(dataset):
-    for (images, labels), arrays in zip(data.DataLoader(dataset, 8), data.Loader(dataset, 8), strict=True):
+    for (images, labels), arrays in zip(data.DataLoader(dataset, 8), data.ArrayLoader(dataset, 8), strict=True):
         assert isinstance(images, Tensor)
         assert isinstance(labels, Tensor)
         assert (images.dtype, labels.dtype, images.requires_grad, images.is_leaf) == (np.float32, np.int64, False, True)
@@ -241,7 +243,7 @@ def test_manual_seed_decides_the_order_of_a_dataloader_and_a_seed_wins(dataset):
 def test_a_dataloader_takes_a_batch_size_above_the_length(dataset):
     assert [len(labels) for _, labels in data.DataLoader(dataset, 64)] == [50]
     assert list(data.DataLoader(dataset, 64, drop_last=True)) == []
-    with pytest.raises(OptionError, match="batch_size must lie within 1"):
+    with pytest.raises(OptionError, match="batch_size must be from 1"):
         data.DataLoader(dataset, 0)
 
 
@@ -314,14 +316,14 @@ def test_a_tuple_holds_columns_and_a_list_holds_elements():
     assert [part.tolist() for part in next(iter(data.DataLoader((x, y), 2)))] == [x.tolist(), y.tolist()]
     assert next(iter(data.DataLoader([x, y], 2))).tolist() == [x.tolist(), y.tolist()]
     with pytest.raises(
-        OptionError, match=r"a Loader takes .* or a tuple \(images, labels\), got .*; a DataLoader takes a list"
+        OptionError, match=r"ArrayLoader takes .* or a tuple \(images, labels\), got .*; DataLoader takes a list"
     ):
-        data.Loader([x, y], 2)
+        data.ArrayLoader([x, y], 2)
 
 
 def test_a_data_set_is_shown_shortened_where_it_is_refused():
-    with pytest.raises(OptionError, match="a Loader takes a data set") as caught:
-        data.Loader(Tensor(np.zeros((100, 100))), 2)
+    with pytest.raises(OptionError, match="ArrayLoader takes a data set") as caught:
+        data.ArrayLoader(Tensor(np.zeros((100, 100))), 2)
     assert len(str(caught.value)) < 200
 
 
@@ -372,21 +374,21 @@ def test_elements_that_make_no_batch_are_named(element, error, message):
     ],
 )
 def test_an_argument_of_torch_that_is_not_here_says_what_to_use_instead(dataset, name, instead):
-    with pytest.raises(OptionError, match=f"a DataLoader has no {name}: .*{instead}"):
+    with pytest.raises(OptionError, match=f"DataLoader has no {name}: .*{instead}"):
         data.DataLoader(dataset, 8, **{name: 2})
     with pytest.raises(OptionError, match=instead):
         data.DataLoader(dataset, 8, **{name: np.arange(2)})
 
 
 def test_an_unknown_argument_is_a_type_error(dataset):
-    with pytest.raises(TypeError, match="a Loader has no argument 'shufle'"):
-        data.Loader(dataset, 8, shufle=True)
+    with pytest.raises(TypeError, match="ArrayLoader has no argument 'shufle'"):
+        data.ArrayLoader(dataset, 8, shufle=True)
 
 
 @pytest.mark.parametrize("what", ["digits", None, 3, np.zeros((5, 1, 2, 2))])
 def test_what_is_no_data_set_is_refused(what):
-    with pytest.raises(OptionError, match="a Loader takes a data set"):
-        data.Loader(what, 1)
+    with pytest.raises(OptionError, match="ArrayLoader takes a data set"):
+        data.ArrayLoader(what, 1)
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
@@ -404,12 +406,12 @@ def test_a_transform_that_returns_no_batch_is_named(dataset, prefetch, returned,
         return returned
 
     with pytest.raises(OptionError, match=rf"the transform .*broken must return an array of 8 images .*{message}"):
-        next(iter(data.Loader(dataset, 8, transform=broken, prefetch=prefetch)))
+        next(iter(data.ArrayLoader(dataset, 8, transform=broken, prefetch=prefetch)))
 
 
 def test_where_no_thread_can_start_the_batches_are_the_same(dataset, monkeypatch):
     """As in a browser."""
-    loader = data.Loader(dataset, 8, shuffle=True, transform=noisy)
+    loader = data.ArrayLoader(dataset, 8, shuffle=True, transform=noisy)
     whole = list(loader.epoch(1))
 
     def start(thread):
@@ -426,7 +428,7 @@ def test_an_exception_in_the_thread_keeps_its_traceback(dataset):
         return 1 / 0
 
     with pytest.raises(ZeroDivisionError) as error:
-        list(data.Loader(dataset, 8, transform=divide))
+        list(data.ArrayLoader(dataset, 8, transform=divide))
     assert error.traceback[-1].name == "divide"
 
 
@@ -459,7 +461,7 @@ def slow(images, rng):
     return images
 
 numbers = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
-loader = data.Loader(data.ArrayDataset("n", range(9), numbers, range(9), (0,), (1,)), 1, transform=slow)
+loader = data.ArrayLoader(data.ArrayDataset("n", range(9), numbers, range(9), (0,), (1,)), 1, transform=slow)
 try:
     for images, labels in loader:
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()  # while the iterator is thrown away
