@@ -144,7 +144,7 @@ def test_gray_values_that_do_not_say_what_is_white_are_refused(tmp_path, image, 
         ("RGB", "a.ppm"),
     ],
 )
-def test_every_kind_of_colour_becomes_rgb_as_torchvision_makes_it(tmp_path, mode, name):
+def test_every_kind_of_color_becomes_rgb_as_torchvision_makes_it(tmp_path, mode, name):
     """torchvision's default loader: image.convert("RGB"); so alpha is left out, not laid on white."""
     path = saved(tmp_path / name, Image.fromarray(COLORS[:20]).convert(mode))
     with Image.open(path) as image:
@@ -352,7 +352,7 @@ def test_a_size_is_a_whole_number(size):
 def samples():
     """{name: bytes} of small images: every format, and the kinds of each that are decoded in ways of their own."""
     rgb = Image.fromarray(COLORS)
-    grey = COLORS[:, :, 0]
+    gray = COLORS[:, :, 0]
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "maker"
     made = {}
@@ -367,7 +367,7 @@ def samples():
     add("progressive.jpg", rgb, "JPEG", progressive=True)
     add("cmyk.jpg", rgb.convert("CMYK"), "JPEG")
     add("exif.png", rgb, "PNG", exif=exif)
-    add("16.png", Image.fromarray(grey.astype(np.uint16) * 257), "PNG")
+    add("16.png", Image.fromarray(gray.astype(np.uint16) * 257), "PNG")
     add("palette.png", rgb.convert("P"), "PNG", transparency=b"\1\2\3")
     add("animated.png", rgb, "PNG", **more)
     add("1.png", rgb.convert("1"), "PNG")
@@ -378,13 +378,13 @@ def samples():
     add("lossless.webp", rgb, "WEBP", lossless=True)
     add("animated.webp", rgb, "WEBP", **more)
     add("rgb.ppm", rgb, "PPM")
-    add("grey.pgm", rgb.convert("L"), "PPM")
+    add("gray.pgm", rgb.convert("L"), "PPM")
     add("1.pbm", rgb.convert("1"), "PPM")
     for compression in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
         add(f"{compression}.tif", rgb, "TIFF", compression=compression)
     add("fax.tif", rgb.convert("1"), "TIFF", compression="group4")
-    add("float.tif", Image.fromarray((grey / 255).astype(np.float32)), "TIFF")
-    add("16.tif", Image.fromarray(grey.astype(np.uint16) * 257), "TIFF")
+    add("float.tif", Image.fromarray((gray / 255).astype(np.float32)), "TIFF")
+    add("16.tif", Image.fromarray(gray.astype(np.uint16) * 257), "TIFF")
     return made
 
 
