@@ -234,3 +234,10 @@ def test_every_norm_starts_as_the_identity():
         if isinstance(module, BatchNorm2d):
             assert (module.weight.data == 1).all()
             assert not module.bias.data.any()
+
+
+def test_a_block_says_whether_it_is_residual():
+    assert all(block.residual for block in models.resnet8().modules() if isinstance(block, Block))
+    plain = [block for block in models.plain8().modules() if isinstance(block, Block)]
+    assert len(plain) == 3
+    assert not any(block.residual for block in plain)
