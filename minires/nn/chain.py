@@ -13,7 +13,7 @@ from minires.kernels.window import Window
 from minires.nn import functional
 from minires.nn.activations import ReLU
 from minires.nn.layers import Conv2d
-from minires.nn.normalisation import BatchNorm2d
+from minires.nn.normalization import BatchNorm2d
 from minires.tensor import Tensor, unwrap
 
 # The methods of these classes as they are defined. Where a class is patched later, is_plain() sees another one.

@@ -7,8 +7,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from minires.errors import DTypeError
+from minires.nn.advice import why_no_module
 from minires.nn.chain import run
-from minires.nn.module import Module, what_it_is
+from minires.nn.module import Module
 from minires.settings import integer
 from minires.tensor import Tensor
 
@@ -39,7 +40,7 @@ class _Numbered(Module):
 
     def _layer(self, i, module):
         if not isinstance(module, Module):
-            raise DTypeError(f"{type(self).__name__}: layer {i}: {what_it_is(module)}")
+            raise DTypeError(f"{type(self).__name__}: layer {i}: {why_no_module(module)}")
         self._check_below(f"layer {i}", module)
         return module
 
@@ -161,7 +162,7 @@ class ModuleDict(Module):
 
     def __setitem__(self, key: str, module: Module) -> None:
         if not isinstance(module, Module):
-            raise DTypeError(f"ModuleDict: {key!r}: {what_it_is(module)}")
+            raise DTypeError(f"ModuleDict: {key!r}: {why_no_module(module)}")
         self.add_module(key, module)
 
     def __delitem__(self, key):

@@ -17,9 +17,10 @@ from minires.annotations import Pair, Rng, TensorLike
 from minires.arrays import empty
 from minires.errors import OptionError, ShapeError
 from minires.kernels.window import pair
-from minires.nn import init, seeds
+from minires.nn import init
 from minires.nn.checks import flag, one_of, whole
 from minires.nn.module import Module, Parameter
+from minires.nn.seeds import note_seed
 from minires.random import generator
 from minires.settings import in_range
 from minires.tensor import Tensor
@@ -27,7 +28,7 @@ from minires.tensor import Tensor
 
 def _init_affine(weight, bias, rng):
     """torch's default: U(−1/√fan_in, 1/√fan_in) for weight and bias."""
-    seeds.remember(weight, rng)
+    note_seed(weight, rng)
     rng = generator(rng)
     bound = 1 / math.sqrt(init.fans(weight)[0])
     for tensor in (weight, bias):

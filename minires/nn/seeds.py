@@ -5,13 +5,13 @@ import warnings
 import numpy as np
 
 
-def remember(parameter, rng):
+def note_seed(parameter, rng):
     """Note the seed that the parameter's values come from, where rng is one."""
     if isinstance(rng, (int, np.integer)):
         parameter.seed = int(rng)
 
 
-def warn_of_equal_starts(network, joined):
+def warn_of_equal_seeds(network, joined):
     """Warn if one of the (name, parameter) that have joined the network starts as another parameter of it does."""
     if not any(hasattr(parameter, "seed") for _, parameter in joined):
         return

@@ -41,7 +41,7 @@ def test_sequential_takes_layers_only_and_says_what_to_write(layers, message):
 
 
 def test_every_function_that_has_a_layer_names_one_that_exists():
-    from minires.nn.module import _LAYER_OF
+    from minires.nn.advice import _LAYER_OF
 
     for layer in _LAYER_OF.values():
         assert isinstance(eval(f"nn.{layer}", {"nn": nn}), nn.Module)
