@@ -1,7 +1,6 @@
 """Modules: layers, losses and containers with torch.nn's names; `nn.functional` has the ops under torch's names.
 
-inplace=True is accepted everywhere, because networks written for torch say it, and changes nothing: no op writes into
-its input.
+inplace=True is accepted, because networks written for torch have it. It changes nothing: no op writes into its input.
 """
 
 from typing import TYPE_CHECKING

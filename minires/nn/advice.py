@@ -1,4 +1,4 @@
-"""What to write in place of something that is no module."""
+"""What to write in place of a value that is no module."""
 
 from minires.nn.tree import ModuleTree
 from minires.tensor import Tensor
@@ -22,7 +22,7 @@ _LAYER_OF = {
 
 
 def why_no_module(value):
-    """Why value is no module, and what to write in its place."""
+    """Why value is no module, and what to write in its place, for an error message."""
     if isinstance(value, type) and issubclass(value, ModuleTree):
         return f"nn.{value.__name__} is a class; make a layer of it: nn.{value.__name__}()"
     if isinstance(value, type):

@@ -1,4 +1,4 @@
-"""Module: a function with parameters, made of other modules. What it holds is found by looking at its attributes."""
+"""Module: a function with parameters, made of other modules. tree.py finds these in its attributes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Y = TypeVar("Y", covariant=True)
 
 
 class _HasForward(Protocol[P, Y]):
-    """Any module, as a checker sees it: a call takes and gives what this module's own forward() does."""
+    """Any module, for a type checker: a call has the signature of the module's own forward()."""
 
     _hooks: Any
 
@@ -37,10 +37,10 @@ class _HasForward(Protocol[P, Y]):
 
 
 class Module(ModuleTree):
-    """Base of all layers and models: set parameters, buffers and other modules as attributes, write forward().
+    """Base of all layers and models: set parameters, buffers and other modules as attributes, and write forward().
 
-    Modules and Parameters may also stand in lists, tuples and dicts that are attributes: the second of self.layers is
-    "layers.1", as in a ModuleList.
+    An attribute may also be a list, tuple or dict of Modules and Parameters. The second of self.layers is "layers.1",
+    as in a ModuleList.
     """
 
     training: bool = True
@@ -56,10 +56,10 @@ class Module(ModuleTree):
 
     if not TYPE_CHECKING:  # a checker would accept every name
 
-        def __getattr__(self, name):  # which Python calls for what it did not find
+        def __getattr__(self, name):  # Python calls this if it found no such attribute
             if hasattr(type(self), name):
-                return object.__getattribute__(self, name)  # a property, whose own AttributeError tells more
-            if name.startswith("_"):  # what copy and pickle ask for
+                return object.__getattribute__(self, name)  # a property: its own AttributeError says more
+            if name.startswith("_"):  # copy and pickle ask for such names
                 raise AttributeError(f"{type(self).__name__} has no {name!r}")
             raise missing(type(self).__name__, name, advice=OF_MODULES, near=dir(self))
 
@@ -84,7 +84,7 @@ class Module(ModuleTree):
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> Handle:
-        """Call hook(module, inputs) before forward; what it returns replaces the inputs. Returns a handle.
+        """Call hook(module, inputs) before forward. What the hook returns replaces the inputs. Returns a handle.
 
         with_kwargs: hook(module, inputs, keywords), which returns None or a new (inputs, keywords).
         """
@@ -93,7 +93,7 @@ class Module(ModuleTree):
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> Handle:
-        """Call hook(module, inputs, output) after forward; what it returns replaces the output. Returns a handle.
+        """Call hook(module, inputs, output) after forward. What the hook returns replaces the output. Returns a handle.
 
         with_kwargs: hook(module, inputs, keywords, output).
         """
@@ -102,15 +102,15 @@ class Module(ModuleTree):
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
         """Call hook(module, grad_input, grad_output) on backward: ∂L/∂inputs and ∂L/∂outputs, two tuples of arrays.
 
-        None stands for an input or output without a gradient. What the hook returns replaces grad_input. grad_input
-        is what comes through this call of the module; other uses of the same input are not in it. Returns a handle.
+        None stands for an input or output without a gradient. What the hook returns replaces grad_input, which comes
+        from this call of the module alone, without other uses of the same input. Returns a handle.
         """
         return self._hook("backward", hook, prepend=prepend)
 
-    # What a module holds
+    # Registration
 
     def register_buffer(self, name: str, array: TensorLike | None, persistent: bool = True) -> None:
-        """Keep an array that belongs to the state but is not trained; persistent: whether state_dict has it."""
+        """Add an array that belongs to the state but is not trained. persistent: whether state_dict has it."""
         self._check_name(name, self._buffers)
         flag(persistent, "persistent", "register_buffer")
         if is_array(unwrap(array)):
@@ -121,14 +121,14 @@ class Module(ModuleTree):
         self._buffers = {**self._buffers, name: persistent}
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
-        """The same as setting an attribute, with a name that may be computed."""
+        """The same as setting the attribute `name`."""
         if not (parameter is None or isinstance(parameter, Parameter)):
             raise DTypeError(f"register_parameter: {name} must be a Parameter or None, got {type(parameter).__name__}")
         self._check_name(name, vars(self))
         setattr(self, name, parameter)
 
     def register_module(self, name: str, module: Module | None) -> None:
-        """The same as setting an attribute, with a name that may be computed."""
+        """The same as setting the attribute `name`."""
         if not (module is None or isinstance(module, Module)):
             raise DTypeError(f"{name}: {why_no_module(module)}")
         self._check_name(name, vars(self))
@@ -137,7 +137,7 @@ class Module(ModuleTree):
     add_module = register_module
 
     def _check_below(self, name, module):
-        """Raise OptionError if this module is a part of `module`, which is to become a part of this one."""
+        """Raise OptionError if `module`, which is to become a part of this one, contains this one."""
         if any(below is self for below in module.modules()):
             raise OptionError(
                 f"{type(self).__name__}: {name} would make this {type(self).__name__} a part of itself; "
@@ -155,18 +155,18 @@ class Module(ModuleTree):
     # Switches
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode: batch statistics, dropout at work."""
+        """Training mode: norms use the statistics of the batch, dropout is on."""
         if not isinstance(mode, bool):
             raise DTypeError(
-                f"train: mode must be True or False, got {type(mode).__name__}; it sets the mode only, "
-                "the loop over the batches is yours to write"
+                f"train: mode must be True or False, got {type(mode).__name__}; train() only sets the mode, "
+                "write the loop over the batches yourself"
             )
         for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Evaluation mode: running statistics, no dropout."""
+        """Evaluation mode: norms use running statistics, dropout is off."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -177,7 +177,7 @@ class Module(ModuleTree):
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget all gradients; set_to_none=False: make them zeros, in the memory that they have."""
+        """Set all gradients to None; set_to_none=False fills them with zeros in place."""
         flag(set_to_none, "set_to_none", "zero_grad")
         for parameter in self.parameters():
             if set_to_none:
@@ -186,9 +186,9 @@ class Module(ModuleTree):
                 parameter.grad[...] = 0
 
     def to(self, *given: DType, device: str | None = None, dtype: DType = None) -> Self:
-        """Move all parameters and buffers to a device ("cpu", "cuda") or change their float type (np.float64), or both.
+        """Move all parameters and buffers to a device ("cpu", "cuda"), change their float type (np.float64), or both.
 
-        Single integers, such as a count of batches, stay on the host: no kernel needs them.
+        Single integers, such as num_batches_tracked, stay on the host, because no kernel needs them.
         """
         device, dtype = targets.parse(given, device, dtype)
 
@@ -216,7 +216,7 @@ class Module(ModuleTree):
         return self.to(dtype="float64")
 
     def half(self) -> Self:
-        return self.to(dtype="float16")  # which says what there is
+        return self.to(dtype="float16")  # raises, and says which types there are
 
     def cpu(self) -> Self:
         return self.to("cpu")
@@ -227,7 +227,7 @@ class Module(ModuleTree):
     # State
 
     def state_dict(self) -> dict[str, Array]:
-        """{dotted name: array} of parameters and buffers; the arrays are the living ones, not copies."""
+        """{dotted name: array} of parameters and buffers. The arrays are the module's own, not copies."""
         found = {}
         for name, value in self._named(is_saved, "", True, False):
             if name in found:
@@ -236,15 +236,15 @@ class Module(ModuleTree):
         return found
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> state.IncompatibleKeys:
-        """Copy arrays (or Tensors, torch's too) in by name; nothing is changed unless everything fits.
+        """Copy arrays or Tensors, torch's too, into the module by name. Nothing is changed unless everything fits.
 
-        Counts of batches (num_batches_tracked) may be absent, and of several names of one array all but one.
-        strict=False ignores missing and unexpected names, never a wrong shape, nor a state of which nothing fits.
-        Returns what was (missing_keys, unexpected_keys). Raises CheckpointError that names what does not fit.
+        num_batches_tracked may be absent. An array with several names needs one of them only.
+        strict=False ignores missing and unexpected names, but no wrong shape, and no state without any common name.
+        Returns (missing_keys, unexpected_keys). Raises CheckpointError, which names what does not fit.
         """
         return state.load(self, state_dict, flag(strict, "strict", "load_state_dict"))
 
-    # Looks
+    # Printing
 
     def extra_repr(self) -> str:
         """The settings to show in print(module)."""
@@ -260,5 +260,5 @@ class Module(ModuleTree):
 
 
 def count_parameters(module: Module) -> int:
-    """How many numbers training changes."""
+    """The number of elements in all parameters."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -1,4 +1,4 @@
-"""What a module holds, found by looking at its attributes: the tree of its modules, parameters and buffers."""
+"""The tree of a module: the modules, parameters and buffers below it, found in its attributes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class ModuleTree:
-    """The part of Module that finds what it holds, by name and in the order of definition."""
+    """The part of Module that finds modules, parameters and buffers, by name and in the order of definition."""
 
     # {name of a buffer: whether state_dict has it}
     _buffers: dict[str, bool] = {}  # noqa: RUF012 - never changed, only replaced
 
     def _contents(self):
-        """[(name, value)] of each parameter, buffer and module held directly, in the order of definition."""
+        """[(name, value)] of each parameter, buffer and module directly below, in the order of definition."""
         found, buffers = [], self._buffers
         for name, value in self.__dict__.items():
             if type(value) in _SETTINGS and name not in buffers:
@@ -35,7 +35,7 @@ class ModuleTree:
         return found
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """(name, module) for each module held directly, in the order of definition, each module once."""
+        """(name, module) for each module directly below, in the order of definition, each module once."""
         return self._named(_is_module, "", False, True)
 
     def children(self) -> Iterator[Module]:
@@ -46,12 +46,12 @@ class ModuleTree:
     ) -> Iterator[tuple[str, Module]]:
         """(dotted name, module) for this module ("") and all below it, each module once.
 
-        remove_duplicate=False: under each of its names, but never below itself. memo: ids of those to leave out.
+        remove_duplicate=False gives a module under each of its names. memo: ids of modules to leave out.
         """
         return ((name, module) for name, module, _ in self._walk(memo, prefix, remove_duplicate))
 
     def _walk(self, memo, prefix, remove_duplicate):
-        """[(dotted name, module, its contents)] of what named_modules gives."""
+        """[(dotted name, module, its contents)] for each module that named_modules gives."""
         found = []
         memo = set() if memo is None else memo
 
@@ -74,7 +74,7 @@ class ModuleTree:
         return (module for _, module in self.named_modules())
 
     def _named(self, kind, prefix, recurse, remove_duplicate):
-        """(dotted name, value) for the contents of which kind(module, name, value) is true."""
+        """(dotted name, value) of the contents for which kind(module, name, value) is true."""
         seen = set()
         modules = self._walk(None, prefix, remove_duplicate) if recurse else [(prefix, self, self._contents())]
         for above, module, contents in modules:
@@ -125,11 +125,11 @@ class ModuleTree:
 
 _HOLDERS = (list, tuple, dict, set, frozenset)
 _PARTS = (ModuleTree, Parameter)
-_SETTINGS = {bool, int, float, str, type(None)}  # most attributes: a look at the type is the quickest way past them
+_SETTINGS = {bool, int, float, str, type(None)}  # types of most attributes, which are skipped fast
 
 
 def _inside(name, holder, above):
-    """(name, part) for the Modules and Parameters in lists, tuples and dicts, however deep."""
+    """(name, part) for the Modules and Parameters in nested lists, tuples and dicts."""
     if isinstance(holder, (set, frozenset)):
         if any(isinstance(value, _PARTS) for value in holder):
             raise DTypeError(f"{name} is a set, which has no order to name its parts by; make it a list")
@@ -144,13 +144,13 @@ def _inside(name, holder, above):
 
 
 def parameters_in(name, value):
-    """(dotted name, parameter) of what is, or holds, a module or parameter called name."""
+    """(dotted name, parameter) of value, which is called name: a module, a parameter, or a list or dict of them."""
     for below, part in [(name, value)] if isinstance(value, ModuleTree) else _inside(name, value, ()):
         yield from part.named_parameters(below) if isinstance(part, ModuleTree) else [(below, part)]
 
 
 def _from_below(module, seen):
-    """Every module below this one before those that hold it, each once."""
+    """This module and all below it, each once, parts before the whole."""
     seen.add(id(module))
     for child in module.children():
         if id(child) not in seen:

@@ -209,7 +209,7 @@ def test_whatever_a_damaged_exif_block_raises_the_image_is_shown_as_stored(tmp_p
 
 
 @pytest.mark.parametrize(("kind", "orientation"), [("TIFF", 1), ("JPEG", 6), ("PNG", 6)])
-def test_a_tiff_that_pillow_has_turned_is_not_turned_again(kind, orientation):
+def test_a_tiff_whose_orientation_pillow_has_applied_is_left_alone(kind, orientation):
     """Pillow turns TIFFs when it loads them. Old versions leave the tag that told them to."""
     image = SimpleNamespace(format=kind, getexif=lambda: {0x0112: 6})
     assert images._orientation(image) == orientation

@@ -33,10 +33,10 @@ def test_an_epoch_holds_every_image_once_with_its_label(dataset, shuffle, drop_l
     batches = list(loader)
     assert len(batches) == len(loader) == (6 if drop_last else 7)
     labels = np.concatenate([labels for _, labels in batches])
-    for images, some in batches:
-        assert (images.dtype, some.dtype, images.shape[1:]) == (np.float32, np.int64, (2, 4, 3))
+    for images, numbers in batches:
+        assert (images.dtype, numbers.dtype, images.shape[1:]) == (np.float32, np.int64, (2, 4, 3))
         assert is_channels_last(images)
-        np.testing.assert_allclose(images[:, 0, 0, 0], some, rtol=1e-6)
+        np.testing.assert_allclose(images[:, 0, 0, 0], numbers, rtol=1e-6)
     assert len(set(labels)) == len(labels) == (48 if drop_last else 50)
     assert (list(labels) == sorted(labels)) is not shuffle
 

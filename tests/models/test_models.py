@@ -166,7 +166,7 @@ def test_without_shortcuts_a_zero_branch_stops_the_gradient():
 @pytest.mark.parametrize(("channels", "laid_out"), [(3, channels_last), (3, np.ascontiguousarray), (1, channels_last)])
 @pytest.mark.parametrize(("name", "size"), [("resnet20", 12), ("resnet20 B", 12), ("resnet18", 40), ("resnet50", 40)])
 def test_maps_are_channels_last_forward_and_backward(name, size, channels, laid_out):
-    """However the pictures lie; grey ones lie both ways."""
+    """In both memory formats; images of one channel have both at once."""
     model = models.create(name.split()[0], in_channels=channels, rng=0, **({"shortcut": "B"} if " " in name else {}))
     layouts = []
 

@@ -63,7 +63,7 @@ def test_twenty_steps_are_torchs(name, settings, dtype, units):
 @pytest.mark.parametrize(("dtype", "units"), [(np.float64, 40), (np.float32, 40)])
 @pytest.mark.parametrize(("name", "settings"), ALL_SETTINGS, ids=str)
 def test_many_parameters_in_any_memory_order_are_stepped_as_each_alone(backend, name, settings, dtype, units):
-    """More than one launch takes on a GPU; the reference is each parameter's own optimiser with NumPy."""
+    """More than one launch takes on a GPU; the reference is each parameter's own optimizer with NumPy."""
     rng = np.random.default_rng(0)
     arrays = [
         rng.standard_normal((3, 4, 2))[..., :k].transpose(k % 3, (k + 1) % 3, (k + 2) % 3).astype(dtype)
@@ -85,7 +85,7 @@ def test_many_parameters_in_any_memory_order_are_stepped_as_each_alone(backend, 
 
 
 @pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), optim.Adam, optim.AdamW])
-def test_a_restored_optimiser_goes_on_to_the_same_bits(backend, make):
+def test_a_restored_optimizer_goes_on_to_the_same_bits(backend, make):
     def run(start, stop, params, optimizer):
         for step in range(start, stop):
             for p, g in zip(params, gradients(np.float32, step), strict=True):
@@ -260,17 +260,17 @@ def test_the_rate_may_be_any_real_number_and_is_torchs_by_default():
         (lambda: optim.SGD([], 0.1), "no parameters"),
         (lambda: optim.SGD([{"params": []}], 0.1), "no parameters"),
         (lambda: optim.SGD(params(), np.float32("inf")), "lr must be a finite number"),
-        (lambda: optim.SGD(used_up(), 0.1), r"model\.parameters\(\) is a generator, .* call it anew"),
+        (lambda: optim.SGD(used_up(), 0.1), r"model\.parameters\(\) is a generator, .* call it again"),
         (lambda: optim.SGD(params() * 2, 0.1), "a parameter is given twice"),
         (lambda: optim.SGD([{"params": (p := params())}, {"params": p}], 0.1), "a parameter is given twice"),
         (lambda: optim.SGD([np.ones(2)], 0.1), "must be a Tensor, got ndarray"),
-        (lambda: optim.SGD(params()[0], 0.1), r"put the one into a list: \[parameter\]"),
-        (lambda: optim.SGD(nn.Linear(2, 2, rng=0), 0.1), r"got a Linear; hand over its parameters\(\)"),
+        (lambda: optim.SGD(params()[0], 0.1), r"put a single one into a list: \[parameter\]"),
+        (lambda: optim.SGD(nn.Linear(2, 2, rng=0), 0.1), r"got a Linear; give its parameters\(\)"),
         (
             lambda: optim.SGD(nn.Linear(2, 2, rng=0).named_parameters(), 0.1),
             r"model\.parameters\(\), not named_parameters\(\)",
         ),
-        (lambda: optim.SGD(dict(nn.Linear(2, 2, rng=0).named_parameters()), 0.1), r"hand over its values\(\)"),
+        (lambda: optim.SGD(dict(nn.Linear(2, 2, rng=0).named_parameters()), 0.1), r"give its values\(\)"),
         (lambda: optim.SGD(3, 0.1), "params must be Tensors, got int"),
         (lambda: optim.SGD([params()[0] * 2], 0.1), r"must be a leaf, this one \(2,\) is the result of mul"),
         (lambda: optim.SGD([{"params": params()}, *params()], 0.1), "must be a Tensor, got dict"),
@@ -289,11 +289,11 @@ def test_the_rate_may_be_any_real_number_and_is_torchs_by_default():
             "betas must be a number of at least 0 and below 1, got nan",
         ),
         (lambda: optim.Adam(params(), eps=np.inf), "eps must be a finite number of at least 0, got inf"),
-        (lambda: optim.SGD(params(), maximize=True), "SGD: maximize is not there; minimise the negative"),
-        (lambda: optim.Adam(params(), maximize=True), "Adam: maximize is not there; minimise the negative"),
-        (lambda: optim.AdamW(params(), maximize=True), "AdamW: maximize is not there; minimise the negative"),
-        (lambda: optim.Adam(params(), amsgrad=True), "Adam: amsgrad is not there"),
-        (lambda: optim.AdamW(params(), amsgrad=True), "AdamW: amsgrad is not there"),
+        (lambda: optim.SGD(params(), maximize=True), "SGD: maximize is not implemented; minimize the negative"),
+        (lambda: optim.Adam(params(), maximize=True), "Adam: maximize is not implemented; minimize the negative"),
+        (lambda: optim.AdamW(params(), maximize=True), "AdamW: maximize is not implemented; minimize the negative"),
+        (lambda: optim.Adam(params(), amsgrad=True), "Adam: amsgrad is not implemented"),
+        (lambda: optim.AdamW(params(), amsgrad=True), "AdamW: amsgrad is not implemented"),
         (lambda: optim.AdamW(params(), eps=-1), "eps must be"),
         (
             lambda: optim.SGD(params(), 0.1).add_param_group(None),
@@ -419,7 +419,7 @@ def test_step_calls_a_closure_first_and_hands_on_its_loss():
     assert optimizer.step() is None
 
 
-def test_an_optimiser_shows_its_settings_as_torchs_does():
+def test_an_optimizer_shows_its_settings_as_torchs_does():
     optimizer = optim.Adam([{"params": params(), "weight_decay": 0.1}, {"params": params()}], lr=0.25)
     assert (
         repr(optimizer)
