@@ -185,8 +185,8 @@ class Optimizer:
     def state_dict(self) -> dict[str, Array]:
         """{name: array}. The arrays are the optimizer's own, not copies.
 
-        "steps" holds the updates of each parameter, "slot.position" an array that is kept for a parameter, and
-        "group.number.setting" a setting that is a number or several.
+        "steps" holds the number of updates of each parameter, "slot.position" an array that is kept for it.
+        "group.number.setting" holds a setting, if it is one number or several.
         Raises OptionError if a setting was a number when the optimizer was made, and is none now.
         """
         self._check_groups()
