@@ -90,8 +90,12 @@ def loading(count, size):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
     dataset = data.ArrayDataset("random", range(10), images, rng.integers(0, 10, count), (0.5,) * 3, (0.25,) * 3)
-    transform = data.compose(data.pad_and_crop(4), data.flip(), data.normalise(dataset.mean, dataset.std))
-    loader = data.Loader(dataset, size, shuffle=True, transform=transform)
+    transform = data.compose(
+        data.random_crop(dataset.shape[1:], padding=4),
+        data.random_horizontal_flip(),
+        data.normalize(dataset.mean, dataset.std),
+    )
+    loader = data.ArrayLoader(dataset, size, shuffle=True, transform=transform)
 
     def step():
         for _ in loader:

@@ -109,7 +109,11 @@ BITS = [True, False]
             "load_state_dict: strict must be True or False",
         ),
         (lambda: nn.ReLU().to(device="gpu"), OptionError, "to: device must be 'cpu', 'cuda' or 'cuda:N', got 'gpu'"),
-        (lambda: minires.models.ResNet(minires.models.BasicBlock, 2), OptionError, "ResNet: blocks must say how many"),
+        (
+            lambda: minires.models.ResNet(minires.models.BasicBlock, 2),
+            OptionError,
+            "ResNet: blocks must be four numbers",
+        ),
         (lambda: minires.kernels.use(["direct"]), OptionError, "kernels.use: choose one of"),
         (lambda: minires.op(3), DTypeError, "op: needs a function of arrays, got int"),
     ],

@@ -1,36 +1,36 @@
-"""Data sets, transforms and the loader.
+"""Data sets, transforms and loaders.
 
 >>> train, test = data.load("digits")
 >>> image, label = train[0]  # uint8 (C,H,W) and an int
->>> transform = data.compose(data.pad_and_crop(1), data.normalise(train.mean, train.std))
->>> for images, labels in data.Loader(train, batch_size=64, shuffle=True, seed=0, transform=transform):
+>>> transform = data.compose(data.random_crop(8, padding=1), data.normalize(train.mean, train.std))
+>>> for images, labels in data.ArrayLoader(train, batch_size=64, shuffle=True, seed=0, transform=transform):
 ...     ...  # (N,C,H,W) float32, channels-last in memory, and (N,) int64
 
-A Loader gives NumPy arrays; a DataLoader is its twin with torch's manners and gives Tensors.
+A DataLoader gives Tensors, as torch's does. An ArrayLoader gives NumPy arrays, and any batch again by its number.
 """
 
 from minires.data.dataset import Dataset, Subset
 from minires.data.imagefolder import ImageFolder
+from minires.data.images import read_image
 from minires.data.in_memory import ArrayDataset, TensorDataset
-from minires.data.loader import DataLoader, Loader
-from minires.data.pictures import read_image
-from minires.data.sources import known, load
-from minires.data.transforms import compose, flip, normalise, pad_and_crop, to_floats
+from minires.data.loader import ArrayLoader, DataLoader
+from minires.data.sources import dataset_name, load
+from minires.data.transforms import compose, normalize, random_crop, random_horizontal_flip, to_floats
 
 __all__ = [
     "ArrayDataset",
+    "ArrayLoader",
     "DataLoader",
     "Dataset",
     "ImageFolder",
-    "Loader",
     "Subset",
     "TensorDataset",
     "compose",
-    "flip",
-    "known",
+    "dataset_name",
     "load",
-    "normalise",
-    "pad_and_crop",
+    "normalize",
+    "random_crop",
+    "random_horizontal_flip",
     "read_image",
     "to_floats",
 ]

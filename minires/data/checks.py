@@ -1,4 +1,4 @@
-"""What several parts of this package ask of their settings."""
+"""Checks of settings and arrays that several files of this package need."""
 
 import numpy as np
 
@@ -9,21 +9,21 @@ from minires.tensor import Tensor
 
 
 def check_whole(**settings):
-    """Raises OptionError, naming the first of the settings that is no whole number."""
+    """Raises OptionError, which names the first setting that is no whole number."""
     for name, value in settings.items():
         if not is_whole(value):
             raise OptionError(f"{name} must be a whole number, got {value!r}")
 
 
 def check_flags(**settings):
-    """Raises OptionError, naming the first of the settings that is neither True nor False."""
+    """Raises OptionError, which names the first setting that is neither True nor False."""
     for name, value in settings.items():
         if not isinstance(value, (bool, np.bool_)):
             raise OptionError(f"{name} must be True or False, got {value!r}")
 
 
 def check_images(name, images):
-    """Raises DTypeError or ShapeError for what is no array (N,C,H,W)."""
+    """Raises DTypeError or ShapeError unless images is an array (N,C,H,W)."""
     if not is_array(images):
         raise DTypeError(
             f"{name}: images must be an array (N,C,H,W), got a {type(images).__name__}"
@@ -36,16 +36,16 @@ def check_images(name, images):
 def channel_statistics(mean, std):
     """mean and std as two tuples of floats, one for each channel.
 
-    Raises OptionError for what is no finite number and for a std of 0 or less, ShapeError for different lengths.
+    Raises OptionError unless all are finite and std is above 0, and ShapeError for different lengths.
     """
     try:
         mean, std = (tuple(np.atleast_1d(np.asarray(values, np.float64)).tolist()) for values in (mean, std))
-        sound = np.isfinite(mean + std).all() and all(value > 0 for value in std)
+        valid = np.isfinite(mean + std).all() and all(value > 0 for value in std)
     except (TypeError, ValueError) as error:
         raise OptionError(f"mean and std must be one number for each channel, got {mean!r} and {std!r}") from error
     if len(mean) != len(std):
         raise ShapeError(f"mean has {len(mean)} channels, std has {len(std)}; give one number for each channel to both")
-    if not sound:
+    if not valid:
         raise OptionError(
             f"mean must be finite and std more than 0, got mean {mean} and std {std}; "
             "for a channel that never changes give std 1"

@@ -1,4 +1,4 @@
-"""CIFAR-10 from its official binary archive [Krizhevsky 2009]: never a pickle."""
+"""CIFAR-10 from its official binary archive [Krizhevsky 2009]. No pickle is opened, because it could run code."""
 
 import os
 from pathlib import Path
@@ -12,19 +12,19 @@ from minires.errors import DataError
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 ARCHIVE, FOLDER = "cifar-10-binary.tar.gz", "cifar-10-batches-bin"
-BATCH, RECORD = 10_000, 1 + 3 * 32 * 32  # records a file; a label, then the red, green and blue planes
+BATCH, RECORD = 10_000, 1 + 3 * 32 * 32  # records in a file; bytes of a record: label, red, green, blue
 TRAIN = tuple(f"data_batch_{k}.bin" for k in range(1, 6))
 TEST = ("test_batch.bin",)
 SIZES = {f"{FOLDER}/{name}": BATCH * RECORD for name in TRAIN + TEST} | {f"{FOLDER}/batches.meta.txt": None}
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the training pictures, pixel/255
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the training images, pixel/255
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 def cifar10(root=None):
-    """(train, test): 50,000 and 10,000 pictures (3,32,32).
+    """(train, test): 50,000 and 10,000 images (3,32,32).
 
-    root: a local copy (the folder cifar-10-batches-bin, or what holds it, or the archive); nothing is downloaded then.
-    Without it the archive is downloaded once into $MINIRES_DATA or ~/.cache/minires. Raises DataError.
+    root: a local copy, which is the folder cifar-10-batches-bin, the folder above it, or the archive.
+    Without root the archive is downloaded once into $MINIRES_DATA or ~/.cache/minires. Raises DataError.
     """
     folder = _local(Path(root)) if root else _downloaded()
     return _read(folder, TRAIN), _read(folder, TEST)

@@ -1,4 +1,4 @@
-"""What a data set is: raw pictures by number, their labels, and what the labels mean."""
+"""What a data set is: images by index, their labels, and the names of the classes."""
 
 from __future__ import annotations
 
@@ -10,70 +10,70 @@ import numpy as np
 
 from minires.annotations import Array, Transform
 from minires.data.checks import as_numbers, channel_statistics, check_whole
-from minires.data.transforms import normalise
+from minires.data.transforms import normalize
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
 from minires.settings import is_whole
 
 
 class Indexed:
-    """Base of what a Loader takes batches from: take(indices) and a length; dataset[i] and `for` follow from these."""
+    """Base of what a loader takes batches from: a length and take(indices). dataset[i] and `for` follow from these."""
 
     name = "data"
 
     def __len__(self) -> int:
         raise NotImplementedError
 
-    if TYPE_CHECKING:  # Python iterates by __getitem__, which checkers do not know
+    if TYPE_CHECKING:  # Python iterates by __getitem__; a type checker does not know that
 
         def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
 
     def take(self, indices: Array) -> Any:
-        """A tuple of arrays: the first holds what these numbers stand for, the others its labels or targets.
+        """The batch of these indices: a tuple of arrays, inputs first, then labels or targets.
 
-        Where there is nothing but what they stand for, it may be that array alone.
+        Without labels it may be the array of inputs alone.
         """
         raise NotImplementedError
 
     def default_transform(self) -> Transform:
-        """The transform (images, rng) -> images of a Loader that is given none."""
+        """The transform (images, rng) -> images that a loader uses if it is given none."""
         raise NotImplementedError
 
     def __getitem__(self, index: Any) -> tuple[Any, ...]:
-        """(image, label) of one number; (images, labels) of a slice, of a list of numbers or of a mask."""
+        """(image, label) for an index; (images, labels) for a slice, a list of indices or a mask."""
         if not is_whole(index):
-            return self.take(chosen(self, index))
+            return self.take(as_indices(self, index))
         if not -len(self) <= index < len(self):
-            raise IndexError(f"{self.name} has the numbers 0 to {len(self) - 1}, got {index}")
-        found = self.take(np.array([index % len(self)]))
-        return tuple(array[0].item() if array.ndim == 1 else array[0] for array in found)
+            raise IndexError(f"{self.name} has the indices 0 to {len(self) - 1}, got {index}")
+        batch = self.take(np.array([index % len(self)]))
+        return tuple(array[0].item() if array.ndim == 1 else array[0] for array in batch)
 
 
-def chosen(dataset, index):
-    """The numbers that a slice, a list of numbers or a mask stands for, as an array. Raises IndexError."""
-    numbers = np.arange(len(dataset))
+def as_indices(dataset, index):
+    """The indices that a slice, a list of indices or a mask selects, as an array. Raises IndexError."""
+    indices = np.arange(len(dataset))
     try:
-        numbers = numbers[list(index) if isinstance(index, tuple) else index]
+        indices = indices[list(index) if isinstance(index, tuple) else index]
     except (IndexError, TypeError, ValueError) as error:
         raise IndexError(
-            f"{dataset.name} has the numbers 0 to {len(numbers) - 1}, and takes a slice, a list of "
-            f"them or a mask: {error}"
+            f"{dataset.name} has the indices 0 to {len(indices) - 1}, and takes a slice, a list of "
+            f"indices or a mask: {error}"
         ) from error
-    if numbers.ndim != 1:
-        raise IndexError(f"{dataset.name} takes a number, a slice, a list of numbers or a mask, got {index!r}")
-    return numbers
+    if indices.ndim != 1:
+        raise IndexError(f"{dataset.name} takes an index, a slice, a list of indices or a mask, got {index!r}")
+    return indices
 
 
 class Dataset(Indexed):
-    """Base of sets of labelled pictures.
+    """Base of sets of labelled images.
 
-    name; classes, a tuple of names; labels (N,) int64; shape (C,H,W); mean and std of each channel, with white as 1.
+    classes: a tuple of names; labels: int64 (N,); shape: (C,H,W); mean and std of each channel, where white is 1.
     All but labels are plain Python values. Raises DataError, DTypeError, OptionError or ShapeError.
     """
 
     def __init__(
         self, name: str, classes: Iterable[Any], labels: Any, shape: Sequence[int], mean: Any, std: Any
     ) -> None:
-        if not isinstance(classes, Iterable) or isinstance(classes, (set, frozenset)):  # which has no order
+        if not isinstance(classes, Iterable) or isinstance(classes, (set, frozenset)):  # a set has no order
             raise OptionError(f"{name}: classes must be the names of the classes in order, got {classes!r}")
         self.name = str(name)
         self.classes = tuple(map(str, classes))
@@ -94,52 +94,49 @@ class Dataset(Indexed):
 
     def __repr__(self) -> str:
         size = "×".join(map(str, self.shape))
-        return f"<{type(self).__name__} {self.name}: {len(self)} pictures {size} of {len(self.classes)} classes>"
+        return f"<{type(self).__name__} {self.name}: {len(self)} images {size} of {len(self.classes)} classes>"
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many pictures each class has, in the order of classes.
-
-        With fewer than two classes above 0 there is nothing to tell apart: sum(map(bool, dataset.counts)) < 2.
-        """
+        """How many images each class has, in the order of classes."""
         return tuple(np.bincount(self.labels, minlength=len(self.classes)).tolist())
 
     def pixels(self, indices: Array) -> np.ndarray:
-        """The pictures of these numbers, uint8 (n,C,H,W), channels-last in memory."""
+        """The images of these indices, uint8 (n,C,H,W), channels-last in memory."""
         raise NotImplementedError
 
     def check(self, indices: Any = None) -> None:
-        """Look, without decoding any, whether the pictures of these numbers (None: all) can be read.
+        """Look whether the images of these indices (None: all) can be read, without decoding them.
 
-        Raises DataError, naming the first that cannot.
+        Raises DataError, which names the first that cannot.
         """
 
     def take(self, indices: Array) -> tuple[Array, ...]:
         return self.pixels(indices), self.labels[indices]
 
     def default_transform(self) -> Transform:
-        return normalise(self.mean, self.std)
+        return normalize(self.mean, self.std)
 
     def limit(self, n: int) -> Subset:
-        """A Subset of n pictures that holds all classes evenly: the first of each class, the second of each, …"""
+        """A Subset of n images with all classes evenly: the first of each class, the second of each, …"""
         check_whole(limit=n)
         if not 1 <= n <= len(self):
-            raise OptionError(f"limit must lie within 1 and the {len(self)} pictures of {self.name}, got {n}")
+            raise OptionError(f"limit must be from 1 to the {len(self)} images of {self.name}, got {n}")
         by_class = np.argsort(self.labels, kind="stable")
         counts = self.counts
-        rank = np.empty(len(self), np.int64)  # of each picture among those of its class
+        rank = np.empty(len(self), np.int64)  # of each image among those of its class
         rank[by_class] = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
         return Subset(self, np.sort(np.lexsort((self.labels, rank))[:n]))
 
 
 class Subset(Dataset):
-    """Those pictures of a Dataset that have the given numbers, in their order."""
+    """The images of a Dataset at the given indices, in their order."""
 
     def __init__(self, dataset: Dataset, indices: Any) -> None:
         if not isinstance(dataset, Dataset):
-            raise OptionError(f"Subset takes a part of a Dataset, got {type(dataset).__name__}")
+            raise OptionError(f"Subset: dataset must be a Dataset, got {type(dataset).__name__}")
         self.dataset = dataset
-        self.indices = chosen(dataset, indices)
+        self.indices = as_indices(dataset, indices)
         super().__init__(
             dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean, dataset.std
         )
@@ -152,22 +149,22 @@ class Subset(Dataset):
 
 
 def _checked_labels(name, labels, classes):
-    """labels as int64 (N,), a copy. Raises DataError, DTypeError or ShapeError for what are no class numbers."""
+    """A copy of the labels, int64 (N,). Raises DataError, DTypeError or ShapeError where they are no class numbers."""
     labels = as_numbers(name, labels)
     if not labels.size:
-        raise DataError(f"{name} holds no pictures")
+        raise DataError(f"{name} holds no images")
     if labels.ndim != 1:
         remedy = "labels.argmax(1)" if labels.ndim == 2 and labels.shape[1] == classes > 1 else "labels.ravel()"
-        raise ShapeError(f"{name}: labels must be (N,), one class number a picture, got {labels.shape}; try {remedy}")
+        raise ShapeError(f"{name}: labels must be (N,), one class number an image, got {labels.shape}; try {remedy}")
     if labels.dtype.kind not in "iu":
         raise DTypeError(
             f"{name}: labels must be whole numbers, got {labels.dtype}; if they are class numbers, give "
             "labels.astype(np.int64)"
         )
-    low = int(labels.min())
-    high = int(labels.max())
-    if low < 0 or high >= classes:
+    least = int(labels.min())
+    most = int(labels.max())
+    if least < 0 or most >= classes:
         raise DataError(
-            f"{name}: labels go from {low} to {high}, the {classes} classes have the numbers 0 to {classes - 1}"
+            f"{name}: labels go from {least} to {most}, the {classes} classes have the numbers 0 to {classes - 1}"
         )
     return labels.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Fetching an archive and taking known files out of it, trusting neither the network nor the archive."""
+"""Downloading an archive and unpacking known files from it. Neither the network nor the archive is trusted."""
 
 import contextlib
 import gzip
@@ -34,7 +34,7 @@ def checksum(path, algorithm):
 
 @contextlib.contextmanager
 def writing(path):
-    """Turns what a disk refuses within into a DataError that names the path."""
+    """Turns an OSError inside the block into a DataError that names the path."""
     try:
         yield
     except OSError as error:
@@ -44,8 +44,8 @@ def writing(path):
 
 
 @contextlib.contextmanager
-def alone_in(folder):
-    """Makes the folder, and waits until no other process or thread is in such a block for it."""
+def locked(folder):
+    """Makes the folder and locks it: one process or thread at a time is inside such a block."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if fcntl is None:  # Windows and the browser
@@ -71,13 +71,13 @@ def _lock(lock, folder):
 
 
 def fetch(url, path, *, md5, timeout=30):
-    """Download url to path with a progress bar, resuming what an earlier call left, and check its MD5.
+    """Download url to path with a progress bar, continue an interrupted download, and check the MD5.
 
-    The bytes go to path.part, which is renamed once the checksum is right. Raises DataError without a network, for a
-    short download (what came is kept, the same call goes on), for HTML instead of data, and for a wrong checksum.
+    The bytes go to path.part, which is renamed once the checksum is right. A short download is kept for the next call.
+    Raises DataError without a network, for a short download, for HTML instead of data, and for a wrong checksum.
     """
     path = Path(path)
-    with alone_in(path.parent):
+    with locked(path.parent):
         if not (path.is_file() and checksum(path, "md5") == md5):
             _fetch(url, path, md5, timeout)
     return path
@@ -88,7 +88,7 @@ def _fetch(url, path, md5, timeout):
     tqdm = need("tqdm", "data", for_what="the download's progress bar").tqdm
     have = part.stat().st_size if part.exists() else 0
     total = None
-    with _asked(url, have, timeout) as reply:
+    with _request(url, have, timeout) as reply:
         if reply is not None:
             if "text/html" in reply.headers.get("Content-Type", ""):
                 raise DataError(
@@ -124,12 +124,12 @@ def _fetch(url, path, md5, timeout):
 
 @contextlib.contextmanager
 def _network(url):
-    """Turns what a network or a server does wrong within into a DataError that names the way out."""
+    """Turns an error of the network or the server inside the block into a DataError that names the remedy."""
     try:
         yield
     except urllib.error.HTTPError as error:
         raise DataError(f"{url} cannot be downloaded: the server says {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:  # no host, a connection that breaks, nonsense
+    except (OSError, http.client.HTTPException, ValueError) as error:  # no host, a broken connection, no HTTP
         raise DataError(
             f"{url} cannot be downloaded ({getattr(error, 'reason', error)}); try again, or give a local "
             "copy with --data"
@@ -141,8 +141,8 @@ def _read(reply, url):
         return reply.read(CHUNK)
 
 
-def _asked(url, have, timeout):
-    """The server's reply to a request for all but the first `have` bytes; nothing where these are all."""
+def _request(url, have, timeout):
+    """The server's reply to a request for all but the first `have` bytes; None within if there are no more."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     with _network(url):
         try:
@@ -154,22 +154,22 @@ def _asked(url, have, timeout):
 
 
 def unpack(archive, folder, sizes):
-    """Take the files named in sizes {name: bytes, or None for up to a megabyte} out of a .tar.gz archive into folder.
+    """Unpack the files named in sizes {name: bytes, or None for up to a megabyte} from a .tar.gz archive into folder.
 
-    Each must be a regular file of that size, once; links, devices, names that leave the folder and any file that is not
-    expected are refused before anything is written under its own name. Raises DataError.
+    Each must be there once, as a regular file of that size. Links, devices, names that leave the folder and unexpected
+    files are refused before any file has its final name. Raises DataError.
     """
     archive = Path(archive)
     folder = Path(folder)
-    with alone_in(folder):
+    with locked(folder):
         _unpack(archive, folder, sizes)
 
 
 def _unpack(archive, folder, sizes):
     written = []
     try:
-        most = sum(CHUNK if size is None else size for size in sizes.values()) + CHUNK  # the last for headers, padding
-        # As a stream: nothing is read twice, sizes are checked on the way.
+        most = sum(CHUNK if size is None else size for size in sizes.values()) + CHUNK  # and headers
+        # A stream reads nothing twice, and lets the sizes be checked before a file is written.
         with gzip.open(archive) as stream, tarfile.open(fileobj=_Bounded(stream, most, archive), mode="r|") as tar:
             for member in tar:
                 name = os.path.normpath(member.name)

@@ -1,7 +1,7 @@
-"""Pictures in folders: ROOT/CLASS/picture.jpg, or ROOT/train/CLASS/… and ROOT/val/CLASS/….
+"""Images in folders: ROOT/CLASS/image.jpg, or ROOT/train/CLASS/… and ROOT/val/CLASS/….
 
-A class is all that lies below its folder. Names are sorted by their characters' numbers, as torchvision does, so that a
-class has the same number on every operating system.
+A class is all images below its folder. Names are sorted by code points, as in torchvision, so a class has the same
+number on every operating system.
 """
 
 import os
@@ -14,26 +14,19 @@ import numpy as np
 
 from minires.annotations import Array
 from minires.data.dataset import Dataset
-from minires.data.pictures import ENDINGS, check_image, check_size, read_image
+from minires.data.images import ENDINGS, check_image, check_size, read_image
 from minires.errors import DataError
 from minires.paths import as_path
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as is usual
-TRAIN, TEST = ("train", "training"), ("val", "valid", "validation", "test", "testing")  # in any case; the first counts
-NO_CLASSES = {
-    "__MACOSX",
-    "__pycache__",
-    "@eaDir",
-    "#recycle",
-    "$RECYCLE.BIN",
-    "System Volume Information",
-    "lost+found",
-}
-ANNOTATIONS = "val_annotations.txt"  # Tiny ImageNet: the pictures of val lie together, this file has their classes
+TRAIN = ("train", "training")  # names of folders, in upper or lower case; the first one found is taken
+TEST = ("val", "valid", "validation", "test", "testing")
+IGNORED = {"__MACOSX", "__pycache__", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+ANNOTATIONS = "val_annotations.txt"  # Tiny ImageNet: the images of val are in one folder, this file has their classes
 
 
 class ImageFolder(Dataset):
-    """Pictures decoded when they are asked for by read_image: RGB, upright, the centre square scaled to `size`."""
+    """Images that are read when they are used: RGB, upright, the center square scaled to `size`; see read_image."""
 
     def __init__(self, name: str, classes: Iterable[Any], paths: Sequence[Path], labels: Any, size: int) -> None:
         check_size(size)
@@ -54,15 +47,15 @@ class ImageFolder(Dataset):
 def imagefolder(root, size=224):
     """(train, test) from a folder of class folders.
 
-    Without folders train and val (or valid, validation, test, testing) in it, every fifth picture of a class, chosen
-    once for all, is for the test. Raises DataError for a folder without classes or pictures, and when train and test
-    differ in their classes.
+    Without folders train and val (or valid, validation, test, testing) every fifth image of a class is kept for the
+    test; the choice is always the same. Raises DataError for a folder without classes or images, and when train and
+    test differ in their classes.
     """
     root = as_path(root, DataError)
     if root.is_file():
         raise DataError(
             f"{root} is a file; unpack it, if it is an archive, and give the folder that holds one folder "
-            "of pictures for each class"
+            "of images for each class"
         )
     if not root.is_dir():
         raise DataError(f"there is no folder {str(root)!r}")
@@ -89,10 +82,10 @@ def imagefolder(root, size=224):
 
 
 def _entries(folder):
-    """What lies in a folder, in order and without hidden entries and what operating systems leave there."""
+    """The entries of a folder in order, without hidden ones and those that operating systems leave there."""
     try:
         with os.scandir(folder) as found:
-            entries = [entry for entry in found if not entry.name.startswith(".") and entry.name not in NO_CLASSES]
+            entries = [entry for entry in found if not entry.name.startswith(".") and entry.name not in IGNORED]
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
     return sorted(entries, key=lambda entry: _order(entry.name))
@@ -103,47 +96,47 @@ def _order(name):
     return unicodedata.normalize("NFC", name), name
 
 
-def _ask(question):
-    """question(), where a link to itself is neither a folder nor a file."""
+def _holds(test):
+    """test(), an entry's is_dir or is_file; False for a link to itself, which raises OSError."""
     try:
-        return question()
+        return test()
     except OSError:
         return False
 
 
 def _folders(folder):
-    return [entry for entry in _entries(folder) if _ask(entry.is_dir)]
+    return [entry for entry in _entries(folder) if _holds(entry.is_dir)]
 
 
-def _is_picture(name):
+def _is_image(name):
     return os.path.splitext(name)[1].lower() in ENDINGS
 
 
-def _place(folder):
-    found = os.stat(folder)
-    return found.st_dev, found.st_ino
+def _identity(folder):
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
 
 
-def _pictures(folder):
-    """The paths of the pictures in and below a folder, those nearer to it first; no folder is entered twice."""
+def _images(folder):
+    """The paths of the images in a folder and, after them, in its sub-folders. No folder is entered twice."""
     folders, paths = [folder], []
-    entered = {_place(above) for above in (folder, *Path(folder).absolute().parents)}  # a link may lead back up
+    entered = {_identity(above) for above in (folder, *Path(folder).absolute().parents)}  # a link may lead back up
     for folder in folders:
         for entry in _entries(folder):
-            if _ask(entry.is_dir):
-                place = _place(entry.path)
-                if place not in entered:
-                    entered.add(place)
+            if _holds(entry.is_dir):
+                identity = _identity(entry.path)
+                if identity not in entered:
+                    entered.add(identity)
                     folders.append(entry.path)
-            elif _is_picture(entry.name):
-                if not _ask(entry.is_file):
+            elif _is_image(entry.name):
+                if not _holds(entry.is_file):
                     raise DataError(f"{entry.path} is no regular file but a broken link, a pipe or a device; remove it")
                 paths.append(Path(entry.path))
     return paths
 
 
 def _parts(root):
-    """The folders for training and for the test in root; (None, None) where root holds the classes themselves."""
+    """The folders for training and for the test in root; (None, None) if root holds the classes themselves."""
     folders = {}
     for entry in _folders(root):
         folders.setdefault(entry.name.lower(), []).append(Path(entry.path))
@@ -153,20 +146,18 @@ def _parts(root):
     for part, missing in ((train, "val (or valid, validation, test, testing)"), (test, "train (or training)")):
         if part and _holds_folders_only(part):
             raise DataError(
-                f"{root} holds {part.name} and no folder {missing} beside it; add it, or give {part}, of "
-                "which a fifth is then kept for the test"
+                f"{root} holds {part.name} and no folder {missing} beside it; add it, or give {part}: a "
+                "fifth of its images is then kept for the test"
             )
     if len(folders) == 1:
         [[only]] = folders.values()
         if _holds_folders_only(only):
-            raise DataError(
-                f"{root} holds nothing but {only.name}, which has no pictures but folders in it; give {only}"
-            )
+            raise DataError(f"{root} holds only {only.name}, which has no images but folders in it; give {only}")
     return None, None
 
 
 def _first(root, folders, names):
-    """The folder that has the first of these names, in capitals or not."""
+    """The folder with the first of these names, in upper or lower case."""
     found = next((folders[name] for name in names if name in folders), [None])
     if len(found) > 1:
         raise DataError(f"{root} holds both {found[0].name} and {found[1].name}; keep one of them")
@@ -175,37 +166,37 @@ def _first(root, folders, names):
 
 def _holds_folders_only(folder):
     entries = _entries(folder)
-    return any(_ask(entry.is_dir) for entry in entries) and not any(_is_picture(entry.name) for entry in entries)
+    return any(_holds(entry.is_dir) for entry in entries) and not any(_is_image(entry.name) for entry in entries)
 
 
 def _scan(root):
-    """{class: paths of its pictures}, both in order."""
+    """{class: paths of its images}, both in order."""
     classes = {}
     for entry in _folders(root):
         inner = {folder.name.lower() for folder in _folders(entry.path)}
         if inner.intersection(TRAIN) and inner.intersection(TEST):
             raise DataError(
-                f"{root} must hold one folder of pictures for each class; {entry.name} is a data set of "
+                f"{root} must hold one folder of images for each class; {entry.name} is a data set of "
                 f"its own, with parts for training and for the test: give {entry.path}"
             )
-        classes[entry.name] = _pictures(entry.path)
+        classes[entry.name] = _images(entry.path)
     empty = [name for name, paths in classes.items() if not paths]
     if empty:
         raise DataError(
-            f"{root} must hold one folder of pictures for each class; its folders {', '.join(empty[:4])} "
+            f"{root} must hold one folder of images for each class; its folders {', '.join(empty[:4])} "
             f"hold none ({' '.join(ENDINGS)} are read)"
         )
     if not classes:
-        loose = sum(_is_picture(entry.name) for entry in _entries(root))
+        loose = sum(_is_image(entry.name) for entry in _entries(root))
         raise DataError(
-            f"{root} must hold one folder of pictures for each class; it has no sub-folders"
-            + (f", its {loose} pictures lie there without a class" if loose else "")
+            f"{root} must hold one folder of images for each class; it has no sub-folders"
+            + (f", its {loose} images have no class" if loose else "")
         )
     return classes
 
 
 def _annotated(path, train):
-    """{class: paths of its pictures} as a file of lines "picture<tab>class…" says; the pictures lie in images."""
+    """{class: paths of its images} from a file of lines "image<tab>class…"; the images are in the folder images."""
     classes = {name: [] for name in train}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -214,13 +205,13 @@ def _annotated(path, train):
     for number, line in enumerate(lines, 1):
         name, _, rest = line.partition("\t")
         label = rest.partition("\t")[0]
-        picture = path.parent / "images" / name
-        if label not in classes or Path(name).name != name or not picture.is_file():
+        image = path.parent / "images" / name
+        if label not in classes or Path(name).name != name or not image.is_file():
             raise DataError(
-                f"{path}, line {number}: expected the name of a picture in images and that of a class in "
+                f"{path}, line {number}: expected the name of an image in images and that of a class in "
                 f"train, got {line[:80]!r}"
             )
-        classes[label].append(picture)
+        classes[label].append(image)
     return classes
 
 
@@ -238,14 +229,14 @@ def _check_same_classes(train_root, train, test_root, test):
 
 
 def _split(root, classes):
-    """(train, test): every fifth picture of a class is for the test, chosen once for all."""
+    """(train, test): every fifth image of a class is for the test; the choice is always the same."""
     rng = np.random.default_rng(0)
     train, test = ({name: [] for name in classes} for _ in range(2))
     for name, paths in classes.items():
         for rank, i in enumerate(rng.permutation(len(paths))):
             (test if rank % 5 == 4 else train)[name].append(paths[i])
     if not any(test.values()):
-        raise DataError(f"{root} has too few pictures to keep some for the test; 5 in a class are the least")
+        raise DataError(f"{root} has too few images to keep some for the test; a class needs at least 5")
     return train, test
 
 

@@ -1,4 +1,4 @@
-"""Data sets whose values are handed out as they are given: arrays in memory, and elements of one's own class."""
+"""Data sets of arrays in memory, and a view of any class with a length and elements."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,13 +12,13 @@ from minires.data.dataset import Dataset, Indexed
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
 from minires.tensor import Tensor
 
-FARTHEST = 100  # standard deviations from the mean: a picture given as 0 … 255 lies beyond, a normalised one never does
+FARTHEST = 100  # standard deviations from the mean: floats from 0 to 255 exceed it, normalized ones never do
 
 
 class ArrayDataset(Dataset):
-    """A data set whose pictures (N,C,H,W) are in memory.
+    """A data set whose images (N,C,H,W) are in memory.
 
-    Bytes (uint8) have white at 255. Floats are taken as they are, so white is 1 for mean and std from 0 to 1.
+    White is 255 for bytes (uint8) and 1 for floats. mean and std are those of images from 0 to 1.
     """
 
     def __init__(self, name: str, classes: Iterable[Any], images: Any, labels: Any, mean: Any, std: Any) -> None:
@@ -34,18 +34,18 @@ class ArrayDataset(Dataset):
             if max(self.mean) > 1:
                 raise OptionError(
                     f"{self.name}: mean {self.mean} is more than 1, which is white; give mean and std of "
-                    "the pictures divided by 255"
+                    "the images divided by 255"
                 )
             return
         for c, (mean, std) in enumerate(zip(self.mean, self.std)):
-            low = float(images[:, c].min())
-            high = float(images[:, c].max())
-            if not np.isfinite(high - low):
+            least = float(images[:, c].min())
+            most = float(images[:, c].max())
+            if not np.isfinite(most - least):
                 raise DataError(f"{self.name}: the floats of channel {c} hold NaN or infinite values")
-            if max(mean - low, high - mean) > FARTHEST * std:
+            if max(mean - least, most - mean) > FARTHEST * std:
                 raise DataError(
-                    f"{self.name}: the floats of channel {c} go from {low:g} to {high:g}, which mean "
-                    f"{mean:g} and std {std:g} do not describe; divide pictures of 0 … 255 by 255, or give "
+                    f"{self.name}: the floats of channel {c} go from {least:g} to {most:g}, which mean "
+                    f"{mean:g} and std {std:g} do not describe; divide images of 0 … 255 by 255, or give "
                     "bytes: images.astype(np.uint8)"
                 )
 
@@ -56,8 +56,8 @@ class ArrayDataset(Dataset):
 class TensorDataset(Indexed):
     """Arrays or tensors of one length: dataset[i] and a loader's batches are tuples of their elements, as they are.
 
-    transform=data.to_floats divides bytes by 255. Pictures whose classes have names and that are to be normalised are
-    an ArrayDataset.
+    transform=data.to_floats divides bytes by 255. Use ArrayDataset for images that are to be normalized and whose
+    classes have names.
     """
 
     name = "arrays"
@@ -85,11 +85,11 @@ class TensorDataset(Indexed):
         return tuple(array[indices] for array in self.arrays)
 
     def default_transform(self) -> Transform:
-        return _as_they_are
+        return _unchanged
 
 
 class Items(Indexed):
-    """A data set of which only a length and dataset[i] are known: its batches are these elements, stacked."""
+    """A view of anything with a length and dataset[i]: its batches are these elements, stacked."""
 
     def __init__(self, dataset):
         self.dataset = dataset
@@ -97,7 +97,7 @@ class Items(Indexed):
 
     @classmethod
     def of(cls, dataset):
-        """The data set in such a view; as it is, if it is no list of elements, or gives batches by itself."""
+        """The data set in such a view; itself if it has no elements, or if it gives batches already."""
         kind = type(dataset)
         if isinstance(dataset, (tuple, str, bytes, Mapping)) or not hasattr(kind, "__len__"):
             return dataset
@@ -116,11 +116,11 @@ class Items(Indexed):
         return _stacked(self.name, [self.dataset[int(i)] for i in indices])
 
     def default_transform(self) -> Transform:
-        return _as_they_are
+        return _unchanged
 
 
 def _stacked(name, elements):
-    """Arrays or numbers as one array; tuples and lists as a tuple of their parts, stacked likewise."""
+    """Arrays or numbers as one array; tuples and lists as a tuple of their parts, each stacked."""
     kinds = [isinstance(element, (tuple, list)) for element in elements]
     if not any(kinds):
         return as_numbers(name, [e.data if isinstance(e, Tensor) else np.asarray(e) for e in elements])
@@ -136,19 +136,19 @@ def _stacked(name, elements):
     return tuple([_stacked(name, column) for column in zip(*elements)])
 
 
-def _as_they_are(images, rng):
+def _unchanged(images, rng):
     return images
 
 
 def _checked_images(name, images, channels):
     images = as_numbers(name, images)
     if images.ndim != 4:
-        hint = {3: "; for pictures of one channel give images[:, None]", 2: "; give images.reshape(N, C, H, W)"}.get(
+        hint = {3: "; for images of one channel give images[:, None]", 2: "; give images.reshape(N, C, H, W)"}.get(
             images.ndim, ""
         )
         raise ShapeError(f"{name}: images must be (N,C,H,W), got {images.shape}{hint}")
     if not len(images):
-        raise DataError(f"{name} holds no pictures")
+        raise DataError(f"{name} holds no images")
     if images.shape[1] != channels == images.shape[3]:
         raise ShapeError(
             f"{name}: images must be (N,C,H,W), got {images.shape}, which looks like (N,H,W,C); give "

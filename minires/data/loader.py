@@ -1,4 +1,4 @@
-"""Batches, made ahead by a thread, each of which can be made again by its number alone."""
+"""Batches for training. A thread makes them ahead, and each can be made again by its number alone."""
 
 import contextlib
 import inspect
@@ -21,9 +21,9 @@ from minires.settings import shortened
 from minires.tensor import Tensor
 
 ONE_THREAD = "one thread makes `prefetch` batches ahead, prefetch=2 by default"
-# Arguments of torch's DataLoader that are not here, and what to use instead. Their defaults there (0, False, None) are
+# Arguments of torch's DataLoader that are not here, and what to use instead. Torch's defaults (0, False, None) are
 # accepted, because they ask for what is done here.
-OF_TORCH = {
+ONLY_IN_TORCH = {
     "num_workers": ONE_THREAD,
     "prefetch_factor": ONE_THREAD,
     "persistent_workers": ONE_THREAD,
@@ -37,7 +37,7 @@ OF_TORCH = {
     "sampler": "use data.Subset(dataset, indices)",
     "batch_sampler": "use data.Subset(dataset, indices)",
 }
-LEAVE = 1  # seconds at most that the end of an iteration waits for the thread
+JOIN_TIMEOUT = 1  # seconds that the end of an iteration waits for the thread
 
 
 class Elements(Protocol):
@@ -48,16 +48,16 @@ class Elements(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
-class Loader:
-    """Batches of arrays: images float32 (N,C,H,W), labels int64 (N,); of a tuple of arrays, tuples of their parts.
+class ArrayLoader:
+    """Batches of arrays: images float32 (N,C,H,W) and labels int64 (N,); for a tuple of arrays, their parts.
 
-    The order of epoch e comes from the seed (seed, e), the randomness of its batch b from (seed, e, b), so any batch
-    of any epoch can be made without the ones before it. transform: (images, rng) -> images; by default normalise.
-    prefetch: how many batches a thread makes ahead (0, or where there are no threads: none); the bits are the same.
+    The order of epoch e comes from the seed (seed, e), the randomness of its batch b from (seed, e, b). So any batch
+    can be made without those before it. transform: (images, rng) -> images; by default normalize.
+    prefetch: how many batches a thread makes ahead, 0 for none. The batches are the same to the bit.
     """
 
-    batch_may_exceed = False  # whether batch_size may be more than the length of the data set
-    if_not_indexed = "; a DataLoader takes a list of elements, too"
+    allows_large_batch = False  # whether batch_size may be more than the length of the data set
+    advice = "; DataLoader takes a list of elements, too"
 
     def __init__(
         self,
@@ -73,24 +73,22 @@ class Loader:
     ) -> None:
         kind = type(self).__name__
         for name, value in others.items():
-            if name not in OF_TORCH:
-                raise TypeError(f"a {kind} has no argument {name!r}")
+            if name not in ONLY_IN_TORCH:
+                raise TypeError(f"{kind} has no argument {name!r}")
             if not isinstance(value, (int, type(None))) or value:
-                raise OptionError(f"a {kind} has no {name}: {OF_TORCH[name]}")
+                raise OptionError(f"{kind} has no {name}: {ONLY_IN_TORCH[name]}")
         dataset = TensorDataset(*dataset) if isinstance(dataset, tuple) else dataset
         if not isinstance(dataset, Indexed):
             raise OptionError(
-                f"a {kind} takes a data set, as one of data.load(…), or a tuple (images, labels), got "
-                f"{shortened(dataset)}" + self.if_not_indexed
+                f"{kind} takes a data set, as one of data.load(…), or a tuple (images, labels), got "
+                f"{shortened(dataset)}{self.advice}"
             )
         check_whole(batch_size=batch_size, seed=seed, prefetch=prefetch)
         shuffle = shuffle is not None and shuffle  # torch's default is None
         check_flags(shuffle=shuffle, drop_last=drop_last)
         length = len(dataset)
-        if not 1 <= batch_size <= (math.inf if self.batch_may_exceed else length):
-            raise OptionError(
-                f"batch_size must lie within 1 and the {length} pictures of {dataset.name}, got {batch_size}"
-            )
+        if not 1 <= batch_size <= (math.inf if self.allows_large_batch else length):
+            raise OptionError(f"batch_size must be from 1 to the {length} images of {dataset.name}, got {batch_size}")
         if seed < 0 or prefetch < 0:
             raise OptionError(f"seed and prefetch must be 0 or more, got {seed} and {prefetch}")
         self.dataset = dataset
@@ -133,20 +131,20 @@ class Loader:
                 taken = self.dataset.take(indices)
                 rng = self._rng(epoch, number)
                 if not isinstance(taken, tuple):
-                    return self._handed_out(self._transformed(taken, rng))
-                return self._handed_out((self._transformed(taken[0], rng), *taken[1:]))
-            except StopIteration as error:  # it would end the loop over the batches, or say nothing of its place
+                    return self._as_given(self._transformed(taken, rng))
+                return self._as_given((self._transformed(taken[0], rng), *taken[1:]))
+            except StopIteration as error:  # it would silently end the loop over the batches
                 raise OptionError(
                     f"batch {number} cannot be made, because the data set or the transform "
-                    f"{_name(self.transform)} raised StopIteration: an iterator that it asks with next() "
-                    "has come to its end"
+                    f"{_name_of(self.transform)} raised StopIteration: an iterator on which it calls next() "
+                    "is exhausted"
                 ) from error
 
         numbers = range(start, len(self))
         return _ahead(batch, numbers, self.prefetch) if self.prefetch else (batch(n) for n in numbers)
 
-    def _handed_out(self, arrays):
-        """A batch as the loop over it gets it."""
+    def _as_given(self, arrays):
+        """The batch as the loop over the loader receives it."""
         return arrays
 
     def _transformed(self, images, rng):
@@ -155,13 +153,13 @@ class Loader:
             return made
         if isinstance(images, tuple):
             raise OptionError(
-                f"the transform {_name(self.transform)} takes images, and the first part of an element "
+                f"the transform {_name_of(self.transform)} takes images, but the first part of an element "
                 "is a tuple here; transform it in dataset[i]"
             )
         if getattr(made, "shape", ())[:1] != images.shape[:1]:
             what = f"an array {made.shape}" if hasattr(made, "shape") else repr(made)[:80]
             raise OptionError(
-                f"the transform {_name(self.transform)} must return an array of {len(images)} images for "
+                f"the transform {_name_of(self.transform)} must return an array of {len(images)} images for "
                 f"images {images.shape}, it returned {what}"
             )
         return made
@@ -171,17 +169,17 @@ class Loader:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 
-class DataLoader(Loader):
-    """A Loader as torch's: batches of Tensors outside any graph, from any data set with a length and dataset[i].
+class DataLoader(ArrayLoader):
+    """torch's DataLoader: batches of Tensors without gradients, from anything with a length and dataset[i].
 
-    Such is a list of elements, and an array. An element is an array, a number or a tuple of these, and so is the batch:
-    of elements (image, label) it is (images, labels). A tuple of arrays is no list of elements, but their columns.
+    An element is an array, a number or a tuple of these; elements (image, label) become batches (images, labels).
+    A list holds elements. A tuple of arrays, (images, labels), holds the columns instead.
     A batch_size above the length gives one smaller batch.
-    seed: None draws it from the default generator, so that minires.manual_seed decides the order.
+    seed: None draws it from the default generator, so minires.manual_seed decides the order.
     """
 
-    batch_may_exceed = True
-    if_not_indexed = "; a data set of your own has __len__ and __getitem__"
+    allows_large_batch = True
+    advice = "; a data set of your own has __len__ and __getitem__"
 
     if TYPE_CHECKING:
 
@@ -202,11 +200,11 @@ class DataLoader(Loader):
         seed = int(generator().integers(2**63)) if seed is None else seed
         super().__init__(Items.of(dataset), batch_size, shuffle, seed=seed, transform=transform, **settings)
 
-    def _handed_out(self, arrays):
-        return tuple(map(self._handed_out, arrays)) if isinstance(arrays, tuple) else Tensor(arrays)
+    def _as_given(self, arrays):
+        return tuple(map(self._as_given, arrays)) if isinstance(arrays, tuple) else Tensor(arrays)
 
 
-def _name(function):
+def _name_of(function):
     return getattr(function, "__qualname__", None) or repr(function)
 
 
@@ -222,22 +220,22 @@ def _checked_transform(transform):
         signature.bind(None, None)
     except TypeError as error:
         raise OptionError(
-            f"a transform is called as transform(images, rng), {_name(transform)}{signature} cannot be: {error}"
+            f"a transform is called as transform(images, rng), {_name_of(transform)}{signature} cannot be: {error}"
         ) from error
     return transform
 
 
 def _ahead(make, numbers, most):
-    """make(n) for each number, made by a thread that stays up to `most` ahead and ends with the iteration.
+    """make(n) for each number, in a thread that is at most `most` batches ahead and ends with the iteration.
 
-    In a process that is forked meanwhile there is no such thread: it makes the rest itself.
+    A process that is forked meanwhile has no such thread, so it makes the rest itself.
     """
     made = queue.Queue(most)
-    leave = threading.Event()
+    stop = threading.Event()
     owner = os.getpid()
 
     def put(item):
-        while not leave.is_set():
+        while not stop.is_set():
             try:
                 return made.put(item, timeout=0.1)
             except queue.Full:
@@ -247,10 +245,10 @@ def _ahead(make, numbers, most):
         try:
             for number in numbers:
                 put((make(number), None))
-                if leave.is_set():
+                if stop.is_set():
                     return
             put((None, StopIteration))
-        except BaseException as error:  # whatever happens here is the consumer's to know
+        except BaseException as error:  # the loop over the batches raises it
             put((None, error))
 
     thread = threading.Thread(target=work, name="minires loader", daemon=True)
@@ -258,9 +256,9 @@ def _ahead(make, numbers, most):
         if not _started(thread):
             yield from map(make, numbers)
             return
-        for taken in range(len(numbers) + 1):
+        for done in range(len(numbers) + 1):
             if os.getpid() != owner:
-                yield from map(make, numbers[taken:])
+                yield from map(make, numbers[done:])
                 return
             batch, error = made.get()
             if error is StopIteration:
@@ -269,11 +267,11 @@ def _ahead(make, numbers, most):
                 raise error
             yield batch
     finally:
-        leave.set()
-        # Python calls this when it throws the generator away, and prints what is raised then. So an impatient Ctrl-C
-        # ends the wait and no more; the thread ends by itself after its batch.
+        stop.set()
+        # Python comes here when it deletes the generator, and prints what is raised then. So a second Ctrl-C only ends
+        # the wait; the thread ends by itself after its batch.
         with contextlib.suppress(KeyboardInterrupt, RuntimeError):  # RuntimeError: it was never started
-            thread.join(LEAVE)
+            thread.join(JOIN_TIMEOUT)
 
 
 def _started(thread):

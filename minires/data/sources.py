@@ -1,4 +1,4 @@
-"""Every data set by its name."""
+"""Data sets by name: load("digits")."""
 
 import os
 
@@ -15,21 +15,22 @@ NAMES = {"digits": 8, "cifar10": 32}  # height and width of their images
 
 
 def load(dataset: PathLike, root: PathLike | None = None, size: int | None = None) -> tuple[Dataset, Dataset]:
-    """(train, test) of "digits", "cifar10" (root: a local copy) or a folder of images (size: scaled to; 224).
+    """(train, test) of "digits", "cifar10" or a folder of images.
 
-    "CIFAR-10" and the like are understood where no folder has that name. Raises DataError, and OptionError for a size
-    that digits and cifar10 do not have.
+    root: a local copy of cifar10. size: height and width to which the images of a folder are scaled, 224 unless given.
+    "CIFAR-10" is understood, too, if no folder has that name.
+    Raises DataError, and OptionError for a size that digits or cifar10 do not have.
     """
     if not isinstance(dataset, (str, os.PathLike)) or not str(dataset).strip():
-        raise DataError(f"a data set is digits, cifar10 or a folder of pictures, got {dataset!r}")
+        raise DataError(f"a data set is digits, cifar10 or a folder of images, got {dataset!r}")
     try:
         return _loaded(dataset, as_path(dataset, DataError), None if root is None else as_path(root, DataError), size)
-    except OSError as error:  # a name that is too long, or a folder that others may not look into
+    except OSError as error:  # a name that is too long, or a folder without permission
         raise DataError(f"{error.filename or dataset} cannot be read: {error.strerror or error}") from error
 
 
 def _loaded(dataset, folder, root, size):
-    name = known(dataset)
+    name = dataset_name(dataset)
     if root is not None:
         if name != "cifar10":
             raise DataError(
@@ -40,8 +41,7 @@ def _loaded(dataset, folder, root, size):
             raise DataError(f"there is no folder or archive {str(root)!r} to take {dataset} from")
     if name and size not in (None, NAMES[name]):
         raise OptionError(
-            f"the pictures of {name} have {NAMES[name]}×{NAMES[name]} pixels; a size ({size}) is for "
-            "folders of pictures"
+            f"the images of {name} have {NAMES[name]}×{NAMES[name]} pixels; a size ({size}) is for folders of images"
         )
     if name:
         return digits() if name == "digits" else cifar10(root)
@@ -54,18 +54,18 @@ def _loaded(dataset, folder, root, size):
     return imagefolder(folder) if size is None else imagefolder(folder, size)
 
 
-def known(dataset: PathLike) -> str | None:
-    """The name of a known data set in any usual spelling; None for a folder, which may have such a name, too."""
+def dataset_name(dataset: PathLike) -> str | None:
+    """ "cifar10" for "CIFAR-10" and other usual spellings; None for a folder, even if it has such a name."""
     if dataset in NAMES:
         return dataset
     try:
         return None if _exists(dataset) else meant(dataset, NAMES)
-    except OSError:  # load() says what
+    except OSError:  # load() reports it
         return None
 
 
 def _exists(path):
-    """Whether there is such a file or folder. Raises OSError where the system does not tell."""
+    """Whether there is such a file or folder. Raises OSError where the system cannot tell."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -25,7 +25,7 @@ def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, p
     """
     train, _ = data.load(dataset)
     train = train.limit(min(batch_size, len(train)))
-    images, labels = (to_device(a, device) for a in next(iter(data.Loader(train, len(train)))))
+    images, labels = (to_device(a, device) for a in next(iter(data.ArrayLoader(train, len(train)))))
 
     def paths_of(name, **options):
         model = models.create(name, in_channels=train.shape[0], num_classes=len(train.classes), rng=seed, **options)

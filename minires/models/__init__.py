@@ -1,68 +1,25 @@
-"""Networks: `resnet50(num_classes=10, rng=0)`, or by name `create("resnet50", …)`; `names()` lists them.
+"""Networks: `resnet50(num_classes=10, rng=0)`, or by name `create("resnet50", num_classes=10)`; `names()` lists them.
 
-The classes that they are made of are here, too: `ResNet(BasicBlock, (1, 1, 1, 1))`, `CifarResNet(14)`.
+The classes they are made of are here, too: `ResNet(BasicBlock, (1, 1, 1, 1))`, `CifarResNet(14)`.
+
+A file holds a family: the class of the network, then one line for each size. A name is written there and nowhere else:
+
+    resnet50 = define(ResNet, Bottleneck, (3, 4, 6, 3))
+
+The last line of the file, `register(globals())`, gives these functions their names. One import below opens the family,
+as in `from minires.models.resnet import *`. Then create(), names(), `python -m minires.train`, the reference and type
+checkers find its networks.
 """
 
-from minires.models.blocks import BasicBlock, Block, Bottleneck, PadShortcut, PreActBlock
-from minires.models.registry import create, names
-from minires.models.resnet import ResNet, plain18, plain34, resnet18, resnet34, resnet50, resnet101, resnet152
-from minires.models.resnet_cifar import (
-    CifarResNet,
-    PreActCifarResNet,
-    plain8,
-    plain20,
-    plain32,
-    plain44,
-    plain56,
-    plain110,
-    preact_resnet20,
-    preact_resnet32,
-    preact_resnet44,
-    preact_resnet56,
-    preact_resnet110,
-    resnet8,
-    resnet20,
-    resnet32,
-    resnet44,
-    resnet56,
-    resnet110,
-    resnet1202,
-)
+# ruff: noqa: F403 - a family's file says itself what is public
 
-__all__ = [
-    "BasicBlock",
-    "Block",
-    "Bottleneck",
-    "CifarResNet",
-    "PadShortcut",
-    "PreActBlock",
-    "PreActCifarResNet",
-    "ResNet",
-    "create",
-    "names",
-    "plain8",
-    "plain18",
-    "plain20",
-    "plain32",
-    "plain34",
-    "plain44",
-    "plain56",
-    "plain110",
-    "preact_resnet20",
-    "preact_resnet32",
-    "preact_resnet44",
-    "preact_resnet56",
-    "preact_resnet110",
-    "resnet8",
-    "resnet18",
-    "resnet20",
-    "resnet32",
-    "resnet34",
-    "resnet44",
-    "resnet50",
-    "resnet56",
-    "resnet101",
-    "resnet110",
-    "resnet152",
-    "resnet1202",
-]
+from typing import TYPE_CHECKING
+
+from minires.models.blocks import *
+from minires.models.registry import create as create
+from minires.models.registry import names as names
+from minires.models.resnet import *
+from minires.models.resnet_cifar import *
+
+if not TYPE_CHECKING:  # a checker finds the names by the imports above
+    __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith(__name__)]

@@ -1,7 +1,7 @@
-"""The residual blocks. Beside a branch stands an identity, a projection, padding, or in a plain network no shortcut.
+"""Residual blocks, H(x) = relu(shortcut(x) + F(x)), and plain blocks, H(x) = relu(F(x)), which have no shortcut.
 
-H(x) = relu(shortcut(x) + F(x)), or without the ReLU where the branch begins with it (pre-activation). A plain network
-is made of the same blocks with the add left out.
+A pre-activation block begins with a ReLU and has none at the end. Plain and residual networks are made of the same
+classes, so that they differ in the add alone.
 """
 
 from typing import Any
@@ -13,25 +13,33 @@ from minires.ops import pad, relu, residual_add
 from minires.random import generator
 from minires.tensor import Tensor
 
+__all__ = ["BasicBlock", "Block", "Bottleneck", "PadShortcut", "PreActBlock"]
+
 
 class Block(Module):
-    """What all blocks share: the branch F, the shortcut beside it, and whether a ReLU follows the add."""
+    """Base of all blocks: a branch F and, in a residual block, a shortcut beside it."""
 
     branch: Any
-    downsample: Any
+    downsample: Any  # the shortcut, under torchvision's name; an identity is Identity(), a plain block has None
     ends_in_relu = True
+
+    @property
+    def residual(self) -> bool:
+        """Whether the block adds a shortcut of x to F(x). If not, it is plain."""
+        return self.downsample is not None
 
     def forward(self, x: TensorLike) -> Tensor:
         f = self.branch(x)
-        if self.downsample is None:  # no shortcut at all; an identity is Identity(). The name is torchvision's
-            return relu(f)
-        return chain((self.downsample(x), f), residual_add, relu)
+        if self.residual:
+            return chain((self.downsample(x), f), residual_add, relu)  # H(x) = relu(shortcut(x) + F(x))
+        return relu(f)
 
 
 class BasicBlock(Block):
     """F = bn2∘conv2∘relu∘bn1∘conv1, two 3×3 convolutions  [He et al. 2015, Fig. 5 left].
 
-    x (N,in_channels,H,W) -> (N,channels,H/stride,W/stride); shortcut "A", "B" or None, see make_shortcut.
+    x (N,in_channels,H,W) -> (N,channels,H/stride,W/stride).
+    shortcut: "B" or "A" where the shape changes, None for a plain block; see make_shortcut.
     """
 
     expansion = 1
@@ -57,9 +65,9 @@ class BasicBlock(Block):
 class PreActBlock(Block):
     """F = conv2∘relu∘bn2∘conv1∘relu∘bn1, and nothing after the add  [He et al. 2016, arXiv:1603.05027, Fig. 4e].
 
-    With an identity beside it ∂L/∂x = ∂L/∂H · (1 + ∂F/∂x) as it stands: no ReLU's mask lies on the way from the last
-    block to the first. x and shortcut as in BasicBlock. Where the channels change, the authors' own code lets the
-    shortcut start after relu∘bn1; here it takes x itself everywhere, so that all blocks are x + F(x).
+    With an identity beside F, ∂L/∂x = ∂L/∂H · (1 + ∂F/∂x) holds exactly: no ReLU masks the gradient between the last
+    block and the first. x and shortcut as in BasicBlock. Where the channels change, the authors' own code starts the
+    shortcut after relu∘bn1. Here the shortcut takes x itself everywhere, so all blocks are x + F(x).
     """
 
     expansion = 1
@@ -80,7 +88,7 @@ class PreActBlock(Block):
 
     def forward(self, x: TensorLike) -> Tensor:
         f = self.branch(x)
-        return f if self.downsample is None else residual_add(self.downsample(x), f)
+        return residual_add(self.downsample(x), f) if self.residual else f
 
     @property
     def last(self):
@@ -91,7 +99,7 @@ class Bottleneck(Block):
     """F = 1×1 down, 3×3, 1×1 up to 4·channels  [He et al. 2015, Fig. 5 right].
 
     x (N,in_channels,H,W) -> (N,4·channels,H/stride,W/stride). variant "v1.5" strides in the 3×3, as torchvision does;
-    "v1" in the first 1×1, as the paper does. Both have the same parameters, so a mix-up would go unnoticed.
+    "v1" in the first 1×1, as the paper does. Both have the same parameters, so loaded weights do not show which it is.
     """
 
     expansion = 4
@@ -128,7 +136,7 @@ class Bottleneck(Block):
 
 
 class PadShortcut(Module):
-    """Option A: every stride-th pixel, and zero channels on both sides; no parameters  [He et al. 2015, §3.3]."""
+    """Option A: every stride-th pixel, and zero channels on both sides. No parameters  [He et al. 2015, §3.3]."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         self.stride = stride
@@ -141,9 +149,9 @@ class PadShortcut(Module):
 
 
 def make_shortcut(kind, in_channels, out_channels, stride, rng=None):
-    """What carries x around the branch: the identity where the shape stays, else by kind.
+    """The shortcut around a branch: None for kind None, a plain block; the identity where the shape stays.
 
-    "B": a strided 1×1 convolution with batch norm; "A": PadShortcut; None: no shortcut at all, a plain block.
+    Where the shape changes: a 1×1 convolution with batch norm for "B", PadShortcut for "A".
     """
     if kind not in ("A", "B", None):
         raise OptionError(f"shortcut must be 'A', 'B' or None, got {kind!r}")
@@ -157,7 +165,7 @@ def make_shortcut(kind, in_channels, out_channels, stride, rng=None):
 
 
 def make_stage(block, in_channels, channels, blocks, *, stride, **options):
-    """`blocks` blocks in a row, the first of which strides; returns them and their number of output channels."""
+    """(Sequential of `blocks` blocks, its output channels). The first block has the stride."""
     layers = []
     for i in range(blocks):
         layers.append(block(in_channels, channels, stride=stride if i == 0 else 1, **options))

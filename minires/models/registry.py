@@ -1,4 +1,4 @@
-"""Every model by its name, as a function whose signature shows its options."""
+"""Networks by name: define() makes a function from a class and its structure, register() gives it its name."""
 
 import inspect
 from collections.abc import Callable
@@ -9,30 +9,41 @@ from minires.settings import did_you_mean, meant
 
 Options = ParamSpec("Options")
 Network = TypeVar("Network")
-_models: dict[str, Callable[..., Any]] = {}
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+_defined: set[Callable[..., Any]] = set()  # the functions that define() has made
+_models: dict[str, Callable[..., Any]] = {}  # {name: function}, of those that register() has seen
+
+
+@overload
+def define(network: Callable[Options, Network], /, **fixed: Any) -> Callable[Options, Network]: ...
 
 
 @overload
 def define(
-    name: str, network: Callable[Concatenate[Any, Options], Network], structure: int, /, **fixed: Any
+    network: Callable[Concatenate[A, Options], Network], a: A, /, **fixed: Any
 ) -> Callable[Options, Network]: ...
 
 
 @overload
 def define(
-    name: str,
-    network: Callable[Concatenate[Any, Any, Options], Network],
-    block: type,
-    blocks: tuple[int, ...],
-    /,
-    **fixed: Any,
+    network: Callable[Concatenate[A, B, Options], Network], a: A, b: B, /, **fixed: Any
 ) -> Callable[Options, Network]: ...
 
 
-def define(name, network, *structure, **fixed):
-    """The function name(**options) = network(*structure, **fixed, **options), reachable by create(), too.
+@overload
+def define(
+    network: Callable[Concatenate[A, B, C, Options], Network], a: A, b: B, c: C, /, **fixed: Any
+) -> Callable[Options, Network]: ...
 
-    Its options are the keyword-only ones of the network and, where that passes **others on, of its base and its blocks.
+
+def define(network, *structure, **fixed):
+    """The function (**options) -> network(*structure, **fixed, **options). register() gives it its name.
+
+    Its options are the keyword-only arguments of the class. If the class takes **others, those of its base class and
+    of its blocks are options, too.
     """
     options = [p for p in _options(network, structure) if p.name not in fixed]
     signature = inspect.Signature(options)
@@ -40,16 +51,32 @@ def define(name, network, *structure, **fixed):
     def build(*positional, **given):
         unknown = [option for option in given if option not in signature.parameters]
         if positional or unknown:
-            raise TypeError(f"{name}: {_advice(name, positional, unknown)}; it takes {', '.join(signature.parameters)}")
+            advice = _advice(build.__name__, positional, unknown)
+            raise TypeError(f"{build.__name__}: {advice}; it takes {', '.join(signature.parameters)}")
         return network(*structure, **fixed, **given)
 
-    build.__name__ = build.__qualname__ = name
-    build.__module__ = network.__module__
-    shown = [getattr(part, "__name__", str(part)) for part in structure] + [f"{key}={fixed[key]}" for key in fixed]
+    shown = [getattr(part, "__name__", repr(part)) for part in structure]
+    shown += [f"{name}={value!r}" for name, value in fixed.items()]
     build.__doc__ = f"{network.__name__}({', '.join(shown)}).\n\n{inspect.getdoc(network)}"
     build.__signature__ = signature
-    _models[name] = build
+    _defined.add(build)
     return build
+
+
+def register(module: dict[str, Any]) -> None:
+    """Name the networks of a family's file, so that create() finds them, and set the file's __all__.
+
+    module: its globals(). Public are its networks, and the classes that it defines.
+    """
+    public = module["__all__"] = []  # set here, because a type checker understands only a list that is written out
+    for name, value in module.items():
+        if inspect.isfunction(value) and value in _defined:
+            value.__name__ = value.__qualname__ = name
+            value.__module__ = module["__name__"]
+            _models[name] = value
+        elif not (inspect.isclass(value) and value.__module__ == module["__name__"]):
+            continue
+        public.append(name)
 
 
 def _options(network, structure):
@@ -80,7 +107,7 @@ def names() -> list[str]:
 
 
 def create(name: str, **options: Any) -> Any:
-    """A new model by name: create("resnet20", num_classes=100, rng=0); "ResNet-20" is understood, too.
+    """A new model by name: create("resnet20", num_classes=100, rng=0). "ResNet-20" is understood, too.
 
     Raises OptionError for an unknown name.
     """

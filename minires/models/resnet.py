@@ -1,7 +1,7 @@
-"""ResNet-18/34/50/101/152 for ImageNet, and plain-18/34, their twins without shortcuts  [He et al. 2015, Table 1].
+"""ResNet-18/34/50/101/152 for ImageNet, and plain-18/34, the same without shortcuts  [He et al. 2015, Table 1].
 
-Parameters are named and counted as in torchvision. Differences to the paper: bottlenecks stride in their 3×3
-convolution unless variant="v1"; the classifier starts uniform, as torch's Linear does.
+Parameters have torchvision's names and numbers. Two things differ from the paper: bottlenecks stride in their 3×3
+convolution unless variant="v1", and the classifier starts uniform, as torch's Linear does.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,9 @@ from minires import ops
 from minires.annotations import Rng, TensorLike
 from minires.errors import DTypeError, OptionError
 from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
-from minires.models.registry import define
-from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, chain, init
+from minires.models.initialization import init_convolutions, zero_branches
+from minires.models.registry import define, register
+from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, chain
 from minires.nn.checks import flag, whole
 from minires.ops import relu
 from minires.random import generator
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
 
     class BlockOptions(TypedDict, total=False):
-        """What a block may take besides: a checker would accept every name for **options."""
+        """What a block takes besides. Without this a checker would accept every name for **options."""
 
         variant: str
 
 
 class ResNet(Module):
-    """x (N,in_channels,H,W) -> logits (N,num_classes); made for 224×224, takes any size from 33 up.
+    """x (N,in_channels,H,W) -> logits (N,num_classes), for 224×224 and any size from 33 up.
 
-    blocks: how many in each of the four stages; shortcut: "B" (projections), "A" (padding) or None (plain);
-    zero_init_residual: γ = 0 in the last norm of each branch, so that a block starts as the identity [Goyal 2017].
+    blocks: their number in each of the four stages. shortcut: "B" (projection), "A" (padding) or None (plain).
+    zero_init_residual: γ = 0 in the last norm of each branch, so a block starts as the identity [Goyal 2017].
     """
 
     def __init__(
@@ -50,10 +51,11 @@ class ResNet(Module):
             raise DTypeError(f"ResNet: block must be a class such as BasicBlock, got {block!r}")
         flag(zero_init_residual, "zero_init_residual", "ResNet")
         if not isinstance(blocks, (tuple, list)) or len(blocks) != 4:
-            raise OptionError(f"ResNet: blocks must say how many there are in each of four stages, got {blocks!r}")
+            raise OptionError(f"ResNet: blocks must be four numbers, of the blocks in each stage, got {blocks!r}")
         rng = generator(rng)
         blocks = [whole(n, "blocks", "ResNet") for n in blocks]
-        in_channels, num_classes = check_ends("ResNet", in_channels, num_classes)
+        in_channels = whole(in_channels, "in_channels", "ResNet")
+        num_classes = whole(num_classes, "num_classes", "ResNet")
         options = {"shortcut": shortcut, "rng": rng, **block_options}
         self.conv1 = Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(64)
@@ -74,32 +76,12 @@ class ResNet(Module):
         return self.fc(ops.flatten(x, start_dim=1))
 
 
-def check_ends(network, in_channels, num_classes):
-    """Both as integers >= 1. Raises DTypeError or ShapeError."""
-    return whole(in_channels, "in_channels", network), whole(num_classes, "num_classes", network)
+resnet18 = define(ResNet, BasicBlock, (2, 2, 2, 2))
+resnet34 = define(ResNet, BasicBlock, (3, 4, 6, 3))
+resnet50 = define(ResNet, Bottleneck, (3, 4, 6, 3))
+resnet101 = define(ResNet, Bottleneck, (3, 4, 23, 3))
+resnet152 = define(ResNet, Bottleneck, (3, 8, 36, 3))
+plain18 = define(ResNet, BasicBlock, (2, 2, 2, 2), shortcut=None)
+plain34 = define(ResNet, BasicBlock, (3, 4, 6, 3), shortcut=None)
 
-
-def init_convolutions(model, mode, rng):
-    """Kaiming normal for every convolution [He et al. 2015b]; mode "fan_out" as torchvision, "fan_in" as the paper."""
-    for module in model.modules():
-        if isinstance(module, Conv2d):
-            init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", rng=rng)
-
-
-def zero_branches(model):
-    """Weights 0 in the last layer of each branch: every block starts as its shortcut  [Goyal et al. 2017, §5.1].
-
-    In the paper's blocks that is γ of a norm; a pre-activation branch ends with a convolution.
-    """
-    for module in model.modules():
-        if isinstance(module, Block):
-            init.constant_(module.last.weight, 0.0)
-
-
-resnet18 = define("resnet18", ResNet, BasicBlock, (2, 2, 2, 2))
-resnet34 = define("resnet34", ResNet, BasicBlock, (3, 4, 6, 3))
-resnet50 = define("resnet50", ResNet, Bottleneck, (3, 4, 6, 3))
-resnet101 = define("resnet101", ResNet, Bottleneck, (3, 4, 23, 3))
-resnet152 = define("resnet152", ResNet, Bottleneck, (3, 8, 36, 3))
-plain18 = define("plain18", ResNet, BasicBlock, (2, 2, 2, 2), shortcut=None)
-plain34 = define("plain34", ResNet, BasicBlock, (3, 4, 6, 3), shortcut=None)
+register(globals())

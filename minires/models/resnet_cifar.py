@@ -1,7 +1,8 @@
-"""The CIFAR ResNets of 6n + 2 layers [He et al. 2015, §4.2], their plain twins, and their pre-activation form.
+"""The CIFAR ResNets of 6n + 2 layers [He et al. 2015, §4.2], plain and pre-activation ones.
 
-Three stages of n basic blocks with 16, 32 and 64 channels on 32×32, 16×16 and 8×8 maps; the first convolution and the
-classifier make 6n + 2. The paper's shortcut is option A, without parameters, so that a plain twin has as many.
+Three stages have n basic blocks each, with 16, 32 and 64 channels at 32×32, 16×16 and 8×8 pixels. With the first
+convolution and the classifier these are 6n + 2 layers. The paper's shortcut is option A, which has no parameters.
+So a plain network has the same parameters as its residual twin.
 """
 
 from typing import TYPE_CHECKING
@@ -10,8 +11,8 @@ from minires import ops
 from minires.annotations import Rng, TensorLike
 from minires.errors import OptionError
 from minires.models.blocks import BasicBlock, Block, PreActBlock, make_stage
-from minires.models.registry import define
-from minires.models.resnet import check_ends, init_convolutions, zero_branches
+from minires.models.initialization import init_convolutions, zero_branches
+from minires.models.registry import define, register
 from minires.nn import BatchNorm2d, Conv2d, Linear, Module, chain, init
 from minires.nn.checks import flag, whole
 from minires.ops import relu
@@ -20,9 +21,9 @@ from minires.tensor import Tensor
 
 
 class CifarResNet(Module):
-    """x (N,in_channels,H,W) -> logits (N,num_classes); made for 32×32, takes any size from 1 up.
+    """x (N,in_channels,H,W) -> logits (N,num_classes), for 32×32 and any size from 1 up.
 
-    depth: 6n + 2; shortcut: "A" (padding), "B" (projections where the shape changes) or None (plain);
+    depth: 6n + 2. shortcut, where the shape changes: "A" (padding) or "B" (projection); None for a plain network.
     zero_init_residual: weights 0 in the last layer of each branch.
     """
 
@@ -43,7 +44,8 @@ class CifarResNet(Module):
         flag(zero_init_residual, "zero_init_residual", "CifarResNet")
         n = (depth - 2) // 6
         rng = generator(rng)
-        in_channels, num_classes = check_ends("CifarResNet", in_channels, num_classes)
+        in_channels = whole(in_channels, "in_channels", "CifarResNet")
+        num_classes = whole(num_classes, "num_classes", "CifarResNet")
         self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(16)
         self.layer1, width = make_stage(self.block, 16, 16, n, stride=1, shortcut=shortcut, rng=rng)
@@ -62,21 +64,21 @@ class CifarResNet(Module):
 
 
 class PreActCifarResNet(CifarResNet):
-    """The same of pre-activation blocks, with a norm and a ReLU after the last of them  [He et al. 2016, Appendix].
+    """CifarResNet of pre-activation blocks, with a norm and a ReLU after the last block  [He et al. 2016, Appendix].
 
-    It has exactly as many parameters: the stem's norm of 16 channels becomes one of 64 at the end, and the two blocks
-    that widen normalise 16 and 32 channels where the others have 32 and 64. The paper has the first activation before
-    the first block splits; here the shortcut takes x itself there too.
+    The number of parameters is the same. The norm of 16 channels after conv1 becomes one of 64 at the end, and the two
+    blocks that widen normalize 16 and 32 channels instead of 32 and 64. In the paper the first activation comes before
+    the first block splits; here that shortcut takes x itself, as all others do.
     """
 
     block = PreActBlock
     bn: BatchNorm2d
 
-    if not TYPE_CHECKING:  # a checker takes CifarResNet's options, and would accept every name for **options
+    if not TYPE_CHECKING:  # a checker uses CifarResNet's __init__, because **options would accept every name
 
         def __init__(self, depth, **options):
             super().__init__(depth, **options)
-            del self.bn1  # the first block normalises for itself
+            del self.bn1  # the first block has its own
             self.bn = BatchNorm2d(64)
 
     def forward(self, x: TensorLike) -> Tensor:
@@ -85,21 +87,23 @@ class PreActCifarResNet(CifarResNet):
         return self.linear(ops.flatten(x, start_dim=1))
 
 
-resnet8 = define("resnet8", CifarResNet, 8)
-resnet20 = define("resnet20", CifarResNet, 20)
-resnet32 = define("resnet32", CifarResNet, 32)
-resnet44 = define("resnet44", CifarResNet, 44)
-resnet56 = define("resnet56", CifarResNet, 56)
-resnet110 = define("resnet110", CifarResNet, 110)
-resnet1202 = define("resnet1202", CifarResNet, 1202)
-plain8 = define("plain8", CifarResNet, 8, shortcut=None)
-plain20 = define("plain20", CifarResNet, 20, shortcut=None)
-plain32 = define("plain32", CifarResNet, 32, shortcut=None)
-plain44 = define("plain44", CifarResNet, 44, shortcut=None)
-plain56 = define("plain56", CifarResNet, 56, shortcut=None)
-plain110 = define("plain110", CifarResNet, 110, shortcut=None)
-preact_resnet20 = define("preact_resnet20", PreActCifarResNet, 20)
-preact_resnet32 = define("preact_resnet32", PreActCifarResNet, 32)
-preact_resnet44 = define("preact_resnet44", PreActCifarResNet, 44)
-preact_resnet56 = define("preact_resnet56", PreActCifarResNet, 56)
-preact_resnet110 = define("preact_resnet110", PreActCifarResNet, 110)
+resnet8 = define(CifarResNet, 8)
+resnet20 = define(CifarResNet, 20)
+resnet32 = define(CifarResNet, 32)
+resnet44 = define(CifarResNet, 44)
+resnet56 = define(CifarResNet, 56)
+resnet110 = define(CifarResNet, 110)
+resnet1202 = define(CifarResNet, 1202)
+plain8 = define(CifarResNet, 8, shortcut=None)
+plain20 = define(CifarResNet, 20, shortcut=None)
+plain32 = define(CifarResNet, 32, shortcut=None)
+plain44 = define(CifarResNet, 44, shortcut=None)
+plain56 = define(CifarResNet, 56, shortcut=None)
+plain110 = define(CifarResNet, 110, shortcut=None)
+preact_resnet20 = define(PreActCifarResNet, 20)
+preact_resnet32 = define(PreActCifarResNet, 32)
+preact_resnet44 = define(PreActCifarResNet, 44)
+preact_resnet56 = define(PreActCifarResNet, 56)
+preact_resnet110 = define(PreActCifarResNet, 110)
+
+register(globals())

@@ -1,7 +1,6 @@
 """Modules: layers, losses and containers with torch.nn's names; `nn.functional` has the ops under torch's names.
 
-inplace=True is accepted everywhere, because networks written for torch say it, and changes nothing: no op writes into
-its input.
+inplace=True is accepted, because networks written for torch have it. It changes nothing: no op writes into its input.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from minires.nn.containers import ModuleDict, ModuleList, Sequential
 from minires.nn.layers import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Dropout, Flatten, Identity, Linear, MaxPool2d
 from minires.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from minires.nn.module import Module, Parameter, count_parameters
-from minires.nn.normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from minires.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from minires.torch_names import missing
 
 __all__ = [

@@ -1,7 +1,4 @@
-"""Layers without parameters that bend each number, or make probabilities of them.
-
-Names and arguments as in torch.nn.
-"""
+"""Activations and softmax as layers. Names and arguments as in torch.nn; see the ops of the same names."""
 
 import math
 
@@ -34,7 +31,7 @@ class ReLU6(_InPlace):
     """min(max(x, 0), 6)"""
 
     def forward(self, x: TensorLike) -> Tensor:
-        return ops.clip(ops.relu(x), max=6)  # the relu for its slope at 0
+        return ops.clip(ops.relu(x), max=6)  # relu first, because its slope at 0 is 0
 
 
 class LeakyReLU(_InPlace):

@@ -1,8 +1,7 @@
-"""Calling layers one after another. Neighbours that one op can compute are merged here, so models need not know of it.
+"""Calling layers one after another. Neighbors that one op can compute are merged here, so models need not know of it.
 
-The op is in ops/fused.py or ops/conv_norm.py. It does not make the feature maps between the layers, or does not read
-them from memory a second time. The result is that of calling the layers one by one; only the rounding of conv_norm
-differs, as it states.
+The merged ops are in ops/fused.py and ops/conv_norm.py. They save memory traffic between the layers. The result is that of calling the
+layers one by one; only conv_norm rounds differently, as it states.
 """
 
 from collections.abc import Callable
@@ -14,36 +13,36 @@ from minires.kernels.window import Window
 from minires.nn import functional
 from minires.nn.activations import ReLU
 from minires.nn.layers import Conv2d
-from minires.nn.normalisation import BatchNorm2d
+from minires.nn.normalization import BatchNorm2d
 from minires.tensor import Tensor, unwrap
 
-# The methods of these classes as they are defined. Where a class is patched later, is_plain() sees another one.
+# The methods of these classes as they are defined here. is_plain() sees if a class is patched later.
 _CALLS = {kind: (kind.__call__, kind.forward) for kind in (Conv2d, BatchNorm2d, ReLU)}
 
 
 def chain(x: Any, *steps: Callable[..., Any]) -> Tensor:
-    """The last step of … of the first step of x: chain(x, conv, norm, relu) is relu(norm(conv(x))).
+    """The steps one after another: chain(x, conv, norm, relu) is relu(norm(conv(x))).
 
-    A step is a module or a function. Where x is a tuple, the first step takes all that it holds:
+    A step is a module or a function. If x is a tuple, the first step takes all its elements:
     chain((x, f), residual_add, relu) is relu(residual_add(x, f)).
     """
     return run(x if isinstance(x, tuple) else (x,), steps)
 
 
 def run(inputs, steps):
-    """The same for a tuple of inputs, which the first step takes; without steps the first input."""
+    """chain() for a tuple of inputs, all for the first step; without steps the first input."""
     while steps:
-        step, count = _together(inputs[0], steps)
+        step, count = _next(inputs[0], steps)
         inputs = (step(*inputs),)
         steps = steps[count:]
     return inputs[0]
 
 
-def _together(x, steps):
-    """(function, how many of the steps it does): the first step itself, or one op in place of several."""
+def _next(x, steps):
+    """(function, how many steps it computes): the first step itself, or one op instead of several steps."""
     first, second, third = (*steps, None, None)[:3]
-    is_map = len(getattr(x, "shape", ())) == 4  # else the layers say what is wrong
-    if is_map and is_plain(first, Conv2d) and is_plain(second, BatchNorm2d) and _merge(first, second, x):
+    is_map = len(getattr(x, "shape", ())) == 4  # otherwise the layers say what is wrong
+    if is_map and is_plain(first, Conv2d) and is_plain(second, BatchNorm2d) and _pays(first, second, x):
         relu = _is_relu(third)
         return partial(_conv_norm, first, second, relu=relu), 3 if relu else 2
     if is_map and is_plain(first, BatchNorm2d) and _is_relu(second):
@@ -54,9 +53,9 @@ def _together(x, steps):
 
 
 def is_plain(module, kind):
-    """Whether calling the module runs what `kind` defines and nothing else, so that its op may be merged with another.
+    """Whether calling the module runs only what `kind` defines, so that its op may be merged with another.
 
-    Not so for a subclass with a forward() of its own, a forward() that was patched, and a module with hooks.
+    False for a subclass with its own forward(), a patched forward(), and a module with hooks.
     """
     return (
         isinstance(module, kind)
@@ -70,8 +69,8 @@ def _is_relu(step):
     return step is ops.relu or step is functional.relu or is_plain(step, ReLU)
 
 
-def _merge(conv, norm, x):
-    """Whether conv_norm takes less time: in evaluation always, in training where its scatter matrix costs less."""
+def _pays(conv, norm, x):
+    """Whether conv_norm takes less time: in evaluation always, in training if its scatter matrix costs less."""
     if conv.bias is not None:
         return False
     win = Window.of(x.shape, conv.weight.shape, **conv.settings())

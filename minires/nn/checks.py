@@ -1,4 +1,4 @@
-"""Settings of layers, checked where the mistake is made: when the layer is."""
+"""Checks of a layer's settings, made when the layer is made."""
 
 from minires import settings
 from minires.errors import DTypeError, OptionError, ShapeError
@@ -6,7 +6,7 @@ from minires.settings import is_whole
 
 
 def whole(value, name, layer, least=1):
-    """value as an int >= least, or any int where least is None. Raises DTypeError or ShapeError, naming the setting."""
+    """value as an int >= least, or any int if least is None. Raises DTypeError or ShapeError, with the name."""
     if not is_whole(value):
         raise DTypeError(f"{layer}: {name} must be an integer, got {value!r}")
     if least is not None and value < least:
@@ -15,14 +15,14 @@ def whole(value, name, layer, least=1):
 
 
 def one_of(value, choices, name, layer):
-    """value, one of the choices. Raises OptionError."""
+    """value, if it is one of the choices. Raises OptionError."""
     if not isinstance(value, str) or value not in choices:
         raise OptionError(f"{layer}: {name} must be one of {', '.join(choices)}, got {value!r}")
     return value
 
 
 def flag(value, name, layer):
-    """value, True or False. An array or a Tensor in its place means that the layer's brackets were forgotten."""
+    """value, if it is True or False. An array or Tensor there means ReLU(x) in place of ReLU()(x), and is told so."""
     if getattr(value, "shape", ()):
         raise DTypeError(
             f"{layer}: {name} must be True or False, got {type(value).__name__}; a layer is made first "

@@ -1,4 +1,4 @@
-"""Modules that hold others by number or by name: Sequential, ModuleList, ModuleDict."""
+"""Modules that hold others by position or by name: Sequential, ModuleList, ModuleDict."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from minires.errors import DTypeError
+from minires.nn.advice import why_no_module
 from minires.nn.chain import run
-from minires.nn.module import Module, what_it_is
+from minires.nn.module import Module
 from minires.settings import integer
 from minires.tensor import Tensor
 
@@ -16,21 +17,21 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class _Numbered(Module):
-    """A list of modules, each an attribute named by its place: 0.weight, 1.weight."""
+class _ModuleSequence(Module):
+    """A list of modules, each an attribute named by its position: 0.weight, 1.weight."""
 
-    def _steps(self):
+    def _named_layers(self):
         """[(name, module)]: the attributes that are modules themselves."""
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
 
-    def _places(self):
-        """[(name, module)], with None for a name that is the number of its place."""
-        return [(None if name == str(i) else name, module) for i, (name, module) in enumerate(self._steps())]
+    def _positional(self):
+        """[(name, module)], with None for a name that is the module's position."""
+        return [(None if name == str(i) else name, module) for i, (name, module) in enumerate(self._named_layers())]
 
     def _become(self, steps):
-        """Hold these (name, module), in this order; None becomes the number of the new place, or the next free one."""
+        """Hold these (name, module), in this order. None becomes the new position, or the next free number."""
         taken = {name for name, _ in steps}
-        for name, _ in self._steps():
+        for name, _ in self._named_layers():
             delattr(self, name)
         for i, (name, module) in enumerate(steps):
             name = name or next(free for free in map(str, count(i)) if free not in taken)
@@ -39,30 +40,30 @@ class _Numbered(Module):
 
     def _layer(self, i, module):
         if not isinstance(module, Module):
-            raise DTypeError(f"{type(self).__name__}: layer {i}: {what_it_is(module)}")
+            raise DTypeError(f"{type(self).__name__}: layer {i}: {why_no_module(module)}")
         self._check_below(f"layer {i}", module)
         return module
 
-    def _place(self, i):
-        """i, which may count from the end, as it counts from the start. Raises IndexError."""
+    def _position(self, i):
+        """i counted from the start; a negative i counts from the end. Raises IndexError."""
         n = len(self)
-        place = integer(f"{type(self).__name__}: a place", i)
-        if not -n <= place < n:
-            raise IndexError(f"{type(self).__name__} holds {n} modules, there is no place {i}")
-        return place % n
+        position = integer(f"{type(self).__name__}: an index", i)
+        if not -n <= position < n:
+            raise IndexError(f"{type(self).__name__} holds {n} modules, there is no index {i}")
+        return position % n
 
     def __len__(self) -> int:
-        return len(self._steps())
+        return len(self._named_layers())
 
     def __iter__(self) -> Iterator[Module]:
-        return iter([module for _, module in self._steps()])
+        return iter([module for _, module in self._named_layers()])
 
     def __contains__(self, module):
-        return any(module is held for held in self)
+        return any(module is own for own in self)
 
     def __getitem__(self, i: Any) -> Any:
         """The i-th module."""
-        return self._steps()[self._place(i)][1]
+        return self._named_layers()[self._position(i)][1]
 
     def __setitem__(self, i, module):
         if isinstance(i, slice):
@@ -70,12 +71,12 @@ class _Numbered(Module):
                 f"{type(self).__name__}: modules are set one at a time, got a slice; delete it "
                 "(del layers[1:]) and call extend(modules)"
             )
-        name, _ = self._steps()[self._place(i)]
+        name, _ = self._named_layers()[self._position(i)]
         setattr(self, name, self._layer(i, module))
 
     def __delitem__(self, i):
-        steps = self._places()
-        del steps[i if isinstance(i, slice) else self._place(i)]
+        steps = self._positional()
+        del steps[i if isinstance(i, slice) else self._position(i)]
         self._become(steps)
 
     def append(self, module: Module) -> Self:
@@ -83,9 +84,9 @@ class _Numbered(Module):
 
     def insert(self, i: int, module: Module) -> Self:
         """Put module before the i-th, as a list does."""
-        steps = self._places()
-        place = integer(f"{type(self).__name__}: a place", i)
-        steps.insert(max(-len(steps), min(place, len(steps))), (None, self._layer(i, module)))
+        steps = self._positional()
+        position = integer(f"{type(self).__name__}: an index", i)
+        steps.insert(max(-len(steps), min(position, len(steps))), (None, self._layer(i, module)))
         self._become(steps)
         return self
 
@@ -97,7 +98,7 @@ class _Numbered(Module):
         return self
 
     def pop(self, i: int = -1) -> Any:
-        """Take the i-th module out, and return it."""
+        """Remove the i-th module and return it."""
         module = self[i]
         del self[i]
         return module
@@ -105,8 +106,8 @@ class _Numbered(Module):
     __iadd__ = extend
 
 
-class Sequential(_Numbered):
-    """One module after another; parameters are named by position, 0.weight, 1.weight, or as an OrderedDict names them.
+class Sequential(_ModuleSequence):
+    """Modules one after another. Parameters are named by position, 0.weight, 1.weight, or by the keys of a dict.
 
     >>> nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
     """
@@ -121,18 +122,18 @@ class Sequential(_Numbered):
             self.add_module(name, self._layer(name, module))
 
     def __getitem__(self, i: Any) -> Any:
-        """The i-th module, or those of a slice as a Sequential, which shares them and their names."""
-        return Sequential(dict(self._steps()[i])) if isinstance(i, slice) else super().__getitem__(i)
+        """The i-th module, or a slice as a Sequential of the same modules and names."""
+        return Sequential(dict(self._named_layers()[i])) if isinstance(i, slice) else super().__getitem__(i)
 
     def __add__(self, other: Sequential) -> Sequential:
-        """The layers of both, shared, in a new Sequential."""
+        """A new Sequential of the same modules, first these, then the other's."""
         return Sequential(*self, *other) if isinstance(other, Sequential) else NotImplemented
 
     def forward(self, x: Any) -> Tensor:
         return run((x,), list(self))
 
 
-class ModuleList(_Numbered):
+class ModuleList(_ModuleSequence):
     """A list whose modules are found: parameters are named by position, layers.0.weight. It has no forward().
 
     >>> self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
@@ -142,11 +143,11 @@ class ModuleList(_Numbered):
         self.extend(modules)
 
     def __getitem__(self, i: Any) -> Any:
-        """The i-th module, or those of a slice as a ModuleList, which shares them."""
+        """The i-th module, or a slice as a ModuleList of the same modules."""
         return ModuleList(list(self)[i]) if isinstance(i, slice) else super().__getitem__(i)
 
     def __add__(self, modules: Iterable[Module]) -> ModuleList:
-        """The modules of both, shared, in a new ModuleList."""
+        """A new ModuleList of the same modules, first these, then the others."""
         return ModuleList([*self, *modules])
 
 
@@ -161,20 +162,20 @@ class ModuleDict(Module):
 
     def __setitem__(self, key: str, module: Module) -> None:
         if not isinstance(module, Module):
-            raise DTypeError(f"ModuleDict: {key!r}: {what_it_is(module)}")
+            raise DTypeError(f"ModuleDict: {key!r}: {why_no_module(module)}")
         self.add_module(key, module)
 
     def __delitem__(self, key):
         self.pop(key)
 
     def pop(self, key):
-        """Take the module of this key out, and return it. Raises KeyError."""
+        """Remove the module of this key and return it. Raises KeyError."""
         module = self[key]
         delattr(self, key)
         return module
 
     def clear(self):
-        """Take all modules out."""
+        """Remove all modules."""
         for key in self.keys():
             del self[key]
 

@@ -1,6 +1,6 @@
 """torch.nn.functional's names for the ops: `import minires.nn.functional as F`.
 
-Where torch has another order of arguments, or one more, they are here as there.
+The arguments have torch's order. Some ops have fewer arguments or another order, so they get a function here.
 """
 
 import math
@@ -91,17 +91,15 @@ def silu(input: TensorLike, inplace: bool = False) -> Tensor:
 def dropout(
     input: TensorLike, p: float = 0.5, training: bool = True, inplace: bool = False, *, rng: Rng = None
 ) -> Tensor:
-    """Each value dropped with probability p, the others times 1/(1 − p); input itself outside training."""
+    """Each element 0 with probability p, the others times 1/(1 − p); without training input itself."""
     flag("dropout: inplace", inplace)
     return ops.dropout(input, p=p, training=training, rng=rng)
 
 
 def pad(input: TensorLike, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """ops.pad, whose borders are constant: value, or 0."""
+    """ops.pad with a constant border: value, or 0."""
     if mode != "constant":
-        raise OptionError(
-            f"pad: mode must be 'constant', got {mode!r}; put other borders around x yourself, with ops.cat"
-        )
+        raise OptionError(f"pad: mode must be 'constant', got {mode!r}; make other borders yourself, with ops.cat")
     return ops.pad(input, pad=pad, value=0.0 if value is None else value)
 
 
@@ -130,7 +128,7 @@ def batch_norm(
 
 
 def affine(weight, bias, C, x):
-    """γ and β for C channels: those given, or ones and zeros of x's kind."""
+    """γ and β for C channels: those given, or ones and zeros with the type and device of x."""
     if weight is not None and bias is not None:
         return weight, bias
     x = unwrap(x)

@@ -1,4 +1,4 @@
-"""Hooks on a module: before forward(), after it, and behind it, where the gradients come back."""
+"""Hooks on a module: before forward(), after forward(), and in the backward pass."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from minires.tensor import Tensor, unwrap
 
 
 class ModuleHooks:
-    """The hooks of one module by kind, each with whether it takes the keywords too; true if there is any."""
+    """The hooks of one module by kind, each as (hook, with_kwargs). True if there is any."""
 
     def __init__(self):
         self.before, self.after, self.backward = {}, {}, {}
@@ -26,20 +26,20 @@ class ModuleHooks:
         return Handle(getattr(self, kind), entry, prepend=flag("hook: prepend", prepend))
 
     def call(self, module, inputs, settings):
-        """module.forward(*inputs, **settings), with what the hooks make of it."""
+        """module.forward(*inputs, **settings), with all hooks called."""
         for hook, with_kwargs in tuple(self.before.values()):
             inputs, settings = _before(hook, with_kwargs, module, inputs, settings)
-        listens = self.backward and mode.recording
-        passage = Passage(module, [hook for hook, _ in self.backward.values()], inputs) if listens else None
-        output = module.forward(*(passage.enter(inputs) if passage else inputs), **settings)
+        watches = self.backward and mode.recording
+        watch = BackwardWatch(module, [hook for hook, _ in self.backward.values()], inputs) if watches else None
+        output = module.forward(*(watch.inputs(inputs) if watch else inputs), **settings)
         for hook, with_kwargs in tuple(self.after.values()):
             changed = hook(module, inputs, *((settings,) if with_kwargs else ()), output)
             output = output if changed is None else changed
-        return passage.leave(output) if passage else output
+        return watch.outputs(output) if watch else output
 
 
 def _before(hook, with_kwargs, module, inputs, settings):
-    """(inputs, settings) after a forward pre-hook, which returns None, or what is to be taken in their place."""
+    """(inputs, settings) after a forward pre-hook, which returns None or new ones."""
     changed = hook(module, inputs, *((settings,) if with_kwargs else ()))
     if changed is None:
         return inputs, settings
@@ -52,12 +52,12 @@ def _before(hook, with_kwargs, module, inputs, settings):
     return changed
 
 
-class Passage:
-    """One call of a module with full backward hooks: a gate before its inputs, and a door at each input and output.
+class BackwardWatch:
+    """One call of a module with full backward hooks: a recorder at each input and output, and one collector.
 
-    Backward meets the doors of the outputs, then those of the inputs, and the gate last, because it is the oldest. A
-    door writes down the gradient that arrives and sends a token to the gate. So the gate's turn comes when all
-    gradients are there; it calls the hooks, and hands on ∂L/∂inputs, or what the hooks make of them.
+    All of them are nodes of the graph. A recorder stores the gradient that arrives and sends a signal to the collector.
+    Backward reaches the recorders of the outputs first, then those of the inputs, then the collector, the oldest node.
+    By then all gradients are stored. The collector calls the hooks and returns ∂L/∂inputs, or what the hooks return.
     """
 
     def __init__(self, module, hooks, inputs):
@@ -65,63 +65,64 @@ class Passage:
         self.name = type(module).__name__
         self.grad_input = [None] * len(inputs)
         self.grad_output = []
-        places, grad_input, grad_output, held = self.places, self.grad_input, self.grad_output, []
+        places, grad_input, grad_output = self.places, self.grad_input, self.grad_output  # no self: that is a cycle
+        closed_over = []
 
-        def backward(token):
+        def backward(signal):
             given = tuple(grad_input)
             for hook in hooks:
                 changed = hook(module, given, tuple(grad_output))
                 given = given if changed is None else _as_many(changed, given)
             dxs = tuple([given[i] for i in places])
-            held[:] = owners(dxs)  # hooks may have kept them, so that nobody may write into them
-            for seen in (grad_input, grad_output):  # for a second backward through a retained graph
-                seen[:] = [None] * len(seen)
+            closed_over[:] = owners(dxs)  # a hook may have kept them, so the sweep must not write into them
+            for stored in (grad_input, grad_output):  # for a second backward through a retained graph
+                stored[:] = [None] * len(stored)
             return dxs
 
-        self.gate = Node(
+        self.collector = Node(
             f"backward hook of {self.name}",
             np.zeros(1, np.float32),
             backward,
             tuple([inputs[i].node for i in places]),
-            held,
+            closed_over,
         )
 
-    def enter(self, inputs):
-        """The inputs, each that takes a gradient behind its door."""
+    def inputs(self, inputs):
+        """The inputs, with a recorder at each that takes a gradient."""
         inputs = list(inputs)
         for i in self.places:
-            inputs[i] = self._door(inputs[i], "input", self.grad_input, i, hand_on=False)
+            inputs[i] = self._recorded(inputs[i], "input", self.grad_input, i, passes_on=False)
         return tuple(inputs)
 
-    def leave(self, output):
-        """The output, a Tensor or a tuple of them, behind doors."""
+    def outputs(self, output):
+        """The output, a Tensor or a tuple of them, with a recorder at each that takes a gradient."""
         outputs = list(output) if isinstance(output, (tuple, list)) else [output]
         self.grad_output += [None] * len(outputs)
         for i, y in enumerate(outputs):
             if isinstance(y, Tensor) and y.requires_grad:
-                outputs[i] = self._door(y, "output", self.grad_output, i, hand_on=True)
+                outputs[i] = self._recorded(y, "output", self.grad_output, i, passes_on=True)
         if isinstance(output, (tuple, list)):
             return type(output)(outputs) if type(output) in (tuple, list) else type(output)(*outputs)
         return outputs[0]
 
-    def _door(self, x, what, seen, i, hand_on):
-        """x itself, of which backward writes the gradient into seen[i], and hands it on to x or keeps it."""
-        held = []
+    def _recorded(self, x, what, stored, i, passes_on):
+        """x with a node whose backward stores the gradient in stored[i], and may pass it on to x."""
+        closed_over = []
 
         def backward(dy):
-            seen[i] = dy
-            held[:] = owners([dy])
-            token = np.zeros(1, np.float32)
-            return (dy, token) if hand_on else token
+            stored[i] = dy
+            closed_over[:] = owners([dy])
+            signal = np.zeros(1, np.float32)
+            return (dy, signal) if passes_on else signal
 
         y = Tensor._of(x.data, x.version)
-        nodes = (x.node, self.gate) if hand_on else (self.gate,)
-        y.node = Node(f"{what} of {self.name}", x.data, backward, nodes, held)
+        nodes = (x.node, self.collector) if passes_on else (self.collector,)
+        y.node = Node(f"{what} of {self.name}", x.data, backward, nodes, closed_over)
         return y
 
 
 def _as_many(changed, given):
-    """What a backward hook returns in place of ∂L/∂inputs: as many arrays as there are inputs."""
+    """What a backward hook returned, as a tuple of arrays. Raises GraphError unless there is one for each input."""
     changed = tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)
     if len(changed) != len(given):
         raise GraphError(f"a backward hook returned {len(changed)} gradients, the module has {len(given)} inputs")

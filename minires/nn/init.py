@@ -1,7 +1,7 @@
-"""Initialisation, in place. Names and arguments as in torch.nn.init; rng in place of its generator.
+"""Initialization in place. Names and arguments as in torch.nn.init; rng in place of torch's generator.
 
-rng: a NumPy Generator or a seed; None draws from the default generator (minires.manual_seed). Numbers are drawn on the
-host, so that the same seed gives the same network on a CPU and on a GPU.
+rng: a NumPy Generator or a seed; None uses the default generator (minires.manual_seed). Random numbers are drawn on the
+host, so the same seed gives the same network on a CPU and on a GPU.
 """
 
 import math
@@ -20,9 +20,9 @@ from minires.torch_names import missing
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """√2 for ReLU, which drops half of the variance; 1 for none  [He et al. 2015b].
+    """√2 for ReLU, which halves the variance, 1 for "linear"  [He et al. 2015b].
 
-    √(2/(1 + param²)) for a leaky ReLU, whose slope param is 0.01 unless given.
+    √(2/(1 + param²)) for a leaky ReLU; param is its slope, 0.01 unless given.
     """
     slope = in_range("calculate_gain: param", 0.01 if param is None else param, -math.inf)
     gains = {
@@ -54,7 +54,7 @@ def _std(tensor, a, mode, nonlinearity):
 def _checked(tensor):
     if not isinstance(tensor, Tensor):
         raise DTypeError(
-            f"a Tensor or Parameter is needed to fill, got {type(tensor).__name__}; of a layer it is layer.weight"
+            f"init needs a Tensor or Parameter to fill, got {type(tensor).__name__}; for a layer give layer.weight"
         )
     return tensor
 
@@ -78,18 +78,18 @@ def kaiming_normal_(
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *, rng: Rng = None
 ) -> Tensor:
-    """U(−b, b) with b = √3·gain/√fan, of the same variance as kaiming_normal_."""
+    """U(−b, b) with b = √3·gain/√fan, which has the variance of kaiming_normal_."""
     bound = math.sqrt(3) * _std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, rng=rng)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, *, rng: Rng = None) -> Tensor:
-    """N(0, gain²·2/(fan_in + fan_out)), between what the signal and what the gradient wants [Glorot & Bengio 2010]."""
+    """N(0, gain²·2/(fan_in + fan_out)), a compromise between signal and gradient  [Glorot & Bengio 2010]."""
     return normal_(tensor, 0.0, in_range("xavier_normal_: gain", gain, 0) * math.sqrt(2 / sum(fans(tensor))), rng=rng)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, *, rng: Rng = None) -> Tensor:
-    """U(−b, b) with b = gain·√(6/(fan_in + fan_out)), of the same variance as xavier_normal_."""
+    """U(−b, b) with b = gain·√(6/(fan_in + fan_out)), which has the variance of xavier_normal_."""
     bound = in_range("xavier_uniform_: gain", gain, 0) * math.sqrt(6 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound, rng=rng)
 
@@ -115,21 +115,21 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng = None)
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, *, rng: Rng = None
 ) -> Tensor:
-    """N(mean, std²) of which numbers outside [a, b] are drawn again."""
+    """N(mean, std²), where values outside [a, b] are drawn again."""
     mean = in_range("trunc_normal_: mean", mean, -math.inf)
     std = in_range("trunc_normal_: std", std, 0)
     a, b = (in_range(f"trunc_normal_: {name}", limit, -math.inf, infinite=True) for name, limit in (("a", a), ("b", b)))
     if std <= 0 or a >= b:
         raise OptionError(f"trunc_normal_: needs std > 0 and a < b, got std={std}, a={a} and b={b}")
-    low, high = ((limit - mean) / std for limit in (a, b))
-    inside = (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2))) / 2
+    z_min, z_max = ((limit - mean) / std for limit in (a, b))
+    inside = (math.erf(z_max / math.sqrt(2)) - math.erf(z_min / math.sqrt(2))) / 2
     if inside < 0.01:
-        raise OptionError(f"trunc_normal_: only {inside:.2%} of N({mean}, {std}²) lie in [{a}, {b}]; move the interval")
+        raise OptionError(f"trunc_normal_: only {inside:.2%} of N({mean}, {std}²) is in [{a}, {b}]; move the interval")
     rng = generator(rng)
     z = _standard_normal(tensor, rng)
-    while (outside := (z < low) | (z > high)).any():
+    while (outside := (z < z_min) | (z > z_max)).any():
         z[outside] = rng.standard_normal(int(outside.sum()), dtype=z.dtype)
-    return _fill(tensor, (z * std + mean).clip(a, b))  # clipped, because the last rounding may lead out
+    return _fill(tensor, (z * std + mean).clip(a, b))  # clipped, because rounding may lead outside
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

@@ -17,17 +17,18 @@ from minires.annotations import Pair, Rng, TensorLike
 from minires.arrays import empty
 from minires.errors import OptionError, ShapeError
 from minires.kernels.window import pair
-from minires.nn import init, seeds
+from minires.nn import init
 from minires.nn.checks import flag, one_of, whole
 from minires.nn.module import Module, Parameter
+from minires.nn.seeds import note_seed
 from minires.random import generator
 from minires.settings import in_range
 from minires.tensor import Tensor
 
 
 def _init_affine(weight, bias, rng):
-    """torch's default: U(−1/√fan_in, 1/√fan_in) for weight and bias."""
-    seeds.remember(weight, rng)
+    """torch's default, U(−1/√fan_in, 1/√fan_in) for weight and bias."""
+    note_seed(weight, rng)
     rng = generator(rng)
     bound = 1 / math.sqrt(init.fans(weight)[0])
     for tensor in (weight, bias):
@@ -36,21 +37,21 @@ def _init_affine(weight, bias, rng):
 
 
 def filled(value, *shape, order=None):
-    """An array of one number, whose axes lie in memory in `order`."""
+    """A float32 array with this value everywhere. `order`: its axes as they follow one another in memory."""
     array = empty(shape, np.float32, order or range(len(shape)))
     array[...] = value
     return array
 
 
 def zeros(*shape: int, order: Sequence[int] | None = None) -> Parameter:
-    """A Parameter of zeros, whose axes lie in memory in `order`."""
+    """A Parameter of zeros; see filled()."""
     return Parameter(filled(0, *shape, order=order))
 
 
 class Conv2d(Module):
     """y = w ⋆ x + b: x (N,C,H,W) -> y (N,O,OH,OW); see ops.conv2d.
 
-    padding: zeros on both sides, or "same" for a y of x's size (at stride 1), or "valid" for none.
+    padding: zeros on both sides, "same" for a y of x's size (stride 1 only), or "valid" for none.
     """
 
     weight: Parameter
@@ -93,16 +94,16 @@ class Conv2d(Module):
             raise OptionError(f"Conv2d: padding='same' needs stride 1, got {stride}; give the padding as a number")
         if padding_mode != "zeros":
             raise OptionError(
-                f"Conv2d: padding_mode must be 'zeros', got {padding_mode!r}; put other borders around x "
+                f"Conv2d: padding_mode must be 'zeros', got {padding_mode!r}; make other borders "
                 "yourself, with ops.cat, and convolve with padding=0"
             )
-        # (KH,KW,C,O) in memory, the matrix of im2col's product
+        # (KH,KW,C,O) in memory: im2col multiplies by this matrix
         self.weight = zeros(out_channels, in_channels // groups, *kernel, order=(2, 3, 1, 0))
         self.bias = zeros(out_channels) if flag(bias, "bias", "Conv2d") else None
         _init_affine(self.weight, self.bias, rng)
 
     def settings(self):
-        """The settings of ops.conv2d."""
+        """The keyword arguments of ops.conv2d."""
         return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
 
     def forward(self, x: TensorLike) -> Tensor:
@@ -144,9 +145,9 @@ class Linear(Module):
 
 
 class Dropout(Module):
-    """In training each value is dropped with probability p and the others grow by 1/(1 − p).
+    """In training each element becomes 0 with probability p, and the others are multiplied by 1/(1 − p).
 
-    rng: a Generator or a seed for the masks; None draws from the default generator.
+    rng: a Generator or a seed for the masks; None uses the default generator.
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: Rng = None) -> None:
@@ -167,7 +168,10 @@ class Dropout(Module):
 
 
 class MaxPool2d(Module):
-    """The maximum under each window; ceil_mode lets windows begin that reach beyond the map."""
+    """The maximum of each window. ceil_mode also takes windows that reach beyond the border.
+
+    x (N,C,H,W) -> y (N,C,OH,OW); see ops.max_pool2d.
+    """
 
     def __init__(
         self,
@@ -201,7 +205,10 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(Module):
-    """The mean under each window, whose padding counts as zeros, or does not count where count_include_pad is False."""
+    """The mean of each window. Padding counts as zeros, or not at all if count_include_pad is False.
+
+    x (N,C,H,W) -> y (N,C,OH,OW); see ops.avg_pool2d.
+    """
 
     def __init__(
         self,
@@ -230,22 +237,22 @@ class AvgPool2d(Module):
 
 
 def _window(layer, kernel_size, stride, padding):
-    """(kernel_size, stride, padding) as they were given, checked; the stride is the kernel size unless given."""
+    """(kernel_size, stride, padding), checked. The stride is the kernel size unless given."""
     kernel = pair(kernel_size, "kernel_size", layer, 1)
     stride = kernel_size if stride is None else stride
     pair(stride, "stride", layer, 1)
     if any(2 * p > k for p, k in zip(pair(padding, "padding", layer, 0), kernel)):
         raise ShapeError(
             f"{layer}: padding {padding} is more than half of kernel_size {kernel_size}, so a window "
-            "could hold nothing but padding"
+            "could hold only padding"
         )
     return kernel_size, stride, padding
 
 
 class AdaptiveAvgPool2d(Module):
-    """The mean over as many regions as the output has cells; output_size=1 is global average pooling.
+    """The means of regions that cover x, one for each element of the output; output_size=1 is global average pooling.
 
-    None in output_size keeps that length of the map.
+    x (N,C,H,W) -> y (N,C,*output_size). None in output_size keeps that length of x.
     """
 
     def __init__(self, output_size: int | Sequence[int | None] = 1) -> None:
@@ -277,7 +284,7 @@ class Flatten(Module):
 
 
 class Identity(Module):
-    """x itself. Settings are accepted and forgotten, so that it can stand in the place of any layer."""
+    """x itself. All arguments are ignored, so that it can replace any layer."""
 
     def __init__(self, *ignored: Any, **settings: Any) -> None:
         pass

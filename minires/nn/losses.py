@@ -16,8 +16,8 @@ class _Loss(Module):
     def __init__(self, *, reduction: str = "mean") -> None:
         self.reduction = one_of(reduction, ("mean", "sum", "none"), "reduction", type(self).__name__)
 
-    def _weights(self, name, weight):
-        """Keep class weights, an array, a Tensor or None, as a buffer, so that they follow the network."""
+    def _register_weights(self, name, weight):
+        """Register weights (an array, a Tensor or None) as a buffer, so that they move with the network."""
         weight = unwrap(weight)
         if is_array(weight):
             check_numbers(weight, f"{type(self).__name__}: {name}")
@@ -32,14 +32,14 @@ class _Loss(Module):
 class NLLLoss(_Loss):
     """−log_p[target], weighted and averaged; see ops.nll_loss.
 
-    weight: a number a class; ignore_index: the target that counts for nothing.
+    weight: one for each class. ignore_index: samples with this target are ignored.
     """
 
     weight: Array  # of the classes, or None
 
     def __init__(self, weight: TensorLike | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
-        self._weights("weight", weight)
+        self._register_weights("weight", weight)
         self.ignore_index = whole(ignore_index, "ignore_index", type(self).__name__, None)
 
     def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
@@ -49,7 +49,7 @@ class NLLLoss(_Loss):
 class CrossEntropyLoss(NLLLoss):
     """−log softmax(logits)[target], weighted and averaged; see ops.cross_entropy.
 
-    weight: a number a class; ignore_index: the target that counts for nothing; label_smoothing: from 0 to 1.
+    weight: one for each class. ignore_index: samples with this target are ignored. label_smoothing: from 0 to 1.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class BCEWithLogitsLoss(_Loss):
         self, weight: TensorLike | None = None, *, reduction: str = "mean", pos_weight: TensorLike | None = None
     ) -> None:
         super().__init__(reduction=reduction)
-        self._weights("weight", weight)
-        self._weights("pos_weight", pos_weight)
+        self._register_weights("weight", weight)
+        self._register_weights("pos_weight", pos_weight)
 
     def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
         return ops.binary_cross_entropy_with_logits(

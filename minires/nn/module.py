@@ -1,16 +1,20 @@
-"""Module: a function with parameters, made of other modules. What it holds is found by looking at its attributes."""
+"""Module: a function with parameters, made of other modules. tree.py finds these in its attributes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from minires.arrays import check_numbers, is_array, to_device
 from minires.errors import DTypeError, OptionError
-from minires.nn import seeds, state, targets
+from minires.nn import state, targets
+from minires.nn.advice import why_no_module
 from minires.nn.checks import flag
 from minires.nn.hooks import ModuleHooks
+from minires.nn.parameter import Parameter
+from minires.nn.seeds import warn_of_equal_seeds
+from minires.nn.tree import ModuleTree, is_saved, parameters_in
 from minires.tensor import Tensor, unwrap
 from minires.torch_names import OF_MODULES, missing
 
@@ -25,38 +29,21 @@ Y = TypeVar("Y", covariant=True)
 
 
 class _HasForward(Protocol[P, Y]):
-    """Any module, as a checker sees it: a call takes and gives what this module's own forward() does."""
+    """Any module, for a type checker: a call has the signature of the module's own forward()."""
 
     _hooks: Any
 
     def forward(self, *inputs: P.args, **settings: P.kwargs) -> Y: ...
 
 
-class Parameter(Tensor):
-    """A Tensor that training changes."""
+class Module(ModuleTree):
+    """Base of all layers and models: set parameters, buffers and other modules as attributes, and write forward().
 
-    __slots__ = ("seed",)  # set where the values were drawn from a seed, and gone in a copy
-
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(data, requires_grad)
-
-    def __deepcopy__(self, memo):
-        """A Parameter of its own, without .grad, as torch's: a copied model starts without gradients."""
-        copied = super().__deepcopy__(memo)
-        copied.grad = None
-        return copied
-
-
-class Module:
-    """Base of all layers and models: set parameters, buffers and other modules as attributes, write forward().
-
-    Modules and Parameters may also stand in lists, tuples and dicts that are attributes: the second of self.layers is
-    "layers.1", as in a ModuleList.
+    An attribute may also be a list, tuple or dict of Modules and Parameters. The second of self.layers is "layers.1",
+    as in a ModuleList.
     """
 
     training: bool = True
-    # {name of a buffer: whether state_dict has it}
-    _buffers: dict[str, bool] = {}  # noqa: RUF012 - never changed, only replaced
     _hooks: Any = None
 
     def forward(self, *inputs: Any, **settings: Any) -> Any:
@@ -69,10 +56,10 @@ class Module:
 
     if not TYPE_CHECKING:  # a checker would accept every name
 
-        def __getattr__(self, name):  # which Python calls for what it did not find
+        def __getattr__(self, name):  # Python calls this if it found no such attribute
             if hasattr(type(self), name):
-                return object.__getattribute__(self, name)  # a property, whose own AttributeError tells more
-            if name.startswith("_"):  # what copy and pickle ask for
+                return object.__getattribute__(self, name)  # a property: its own AttributeError says more
+            if name.startswith("_"):  # copy and pickle ask for such names
                 raise AttributeError(f"{type(self).__name__} has no {name!r}")
             raise missing(type(self).__name__, name, advice=OF_MODULES, own_names=dir(self))
 
@@ -86,7 +73,7 @@ class Module:
             self._check_below(name, value)
         object.__setattr__(self, name, value)
         if isinstance(value, (Module, list, tuple, dict, set, frozenset)):
-            seeds.warn_of_equal_starts(self, list(_parameters_in(name, value)))
+            warn_of_equal_seeds(self, list(parameters_in(name, value)))
 
     # Hooks
 
@@ -97,7 +84,7 @@ class Module:
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> Handle:
-        """Call hook(module, inputs) before forward; what it returns replaces the inputs. Returns a handle.
+        """Call hook(module, inputs) before forward. What the hook returns replaces the inputs. Returns a handle.
 
         with_kwargs: hook(module, inputs, keywords), which returns None or a new (inputs, keywords).
         """
@@ -106,7 +93,7 @@ class Module:
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> Handle:
-        """Call hook(module, inputs, output) after forward; what it returns replaces the output. Returns a handle.
+        """Call hook(module, inputs, output) after forward. What the hook returns replaces the output. Returns a handle.
 
         with_kwargs: hook(module, inputs, keywords, output).
         """
@@ -115,15 +102,15 @@ class Module:
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
         """Call hook(module, grad_input, grad_output) on backward: ∂L/∂inputs and ∂L/∂outputs, two tuples of arrays.
 
-        None stands for an input or output without a gradient. What the hook returns replaces grad_input. grad_input
-        is what comes through this call of the module; other uses of the same input are not in it. Returns a handle.
+        None stands for an input or output without a gradient. What the hook returns replaces grad_input, which comes
+        from this call of the module alone, without other uses of the same input. Returns a handle.
         """
         return self._hook("backward", hook, prepend=prepend)
 
-    # What a module holds
+    # Registration
 
     def register_buffer(self, name: str, array: TensorLike | None, persistent: bool = True) -> None:
-        """Keep an array that belongs to the state but is not trained; persistent: whether state_dict has it."""
+        """Add an array that belongs to the state but is not trained. persistent: whether state_dict has it."""
         self._check_name(name, self._buffers)
         flag(persistent, "persistent", "register_buffer")
         if is_array(unwrap(array)):
@@ -134,23 +121,23 @@ class Module:
         self._buffers = {**self._buffers, name: persistent}
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
-        """The same as setting an attribute, with a name that may be computed."""
+        """The same as setting the attribute `name`."""
         if not (parameter is None or isinstance(parameter, Parameter)):
             raise DTypeError(f"register_parameter: {name} must be a Parameter or None, got {type(parameter).__name__}")
         self._check_name(name, vars(self))
         setattr(self, name, parameter)
 
     def register_module(self, name: str, module: Module | None) -> None:
-        """The same as setting an attribute, with a name that may be computed."""
+        """The same as setting the attribute `name`."""
         if not (module is None or isinstance(module, Module)):
-            raise DTypeError(f"{name}: {what_it_is(module)}")
+            raise DTypeError(f"{name}: {why_no_module(module)}")
         self._check_name(name, vars(self))
         setattr(self, name, module)
 
     add_module = register_module
 
     def _check_below(self, name, module):
-        """Raise OptionError if this module is a part of `module`, which is to become a part of this one."""
+        """Raise OptionError if `module`, which is to become a part of this one, contains this one."""
         if any(below is self for below in module.modules()):
             raise OptionError(
                 f"{type(self).__name__}: {name} would make this {type(self).__name__} a part of itself; "
@@ -165,125 +152,21 @@ class Module:
         if name not in known and (name in vars(self) or hasattr(type(self), name)):
             raise OptionError(f"{type(self).__name__} has an attribute {name!r} already; choose another name")
 
-    def _contents(self):
-        """[(name, value)] of each parameter, buffer and module held directly, in the order of definition."""
-        found, buffers = [], self._buffers
-        for name, value in self.__dict__.items():
-            if type(value) in _SETTINGS and name not in buffers:
-                continue
-            if name in buffers or isinstance(value, _PARTS):
-                found.append((name, value))
-            elif isinstance(value, _HOLDERS):
-                found += _inside(name, value, ())
-        return found
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """(name, module) for each module held directly, in the order of definition, each module once."""
-        seen = set()
-        for name, value in self._contents():
-            if isinstance(value, Module) and id(value) not in seen:
-                seen.add(id(value))
-                yield name, value
-
-    def children(self) -> Iterator[Module]:
-        return (child for _, child in self.named_children())
-
-    def named_modules(
-        self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """(dotted name, module) for this module ("") and all below it, each module once.
-
-        remove_duplicate=False: under each of its names, but never below itself. memo: ids of those to leave out.
-        """
-        return ((name, module) for name, module, _ in self._walk(memo, prefix, remove_duplicate))
-
-    def _walk(self, memo, prefix, remove_duplicate):
-        """[(dotted name, module, its contents)] of what named_modules gives."""
-        found = []
-        memo = set() if memo is None else memo
-
-        def visit(name, module):
-            if id(module) in memo:
-                return
-            memo.add(id(module))
-            contents = module._contents()
-            found.append((name, module, contents))
-            for below, value in contents:
-                if isinstance(value, Module):
-                    visit(_dotted(name, below), value)
-            if not remove_duplicate:
-                memo.remove(id(module))
-
-        visit(prefix, self)
-        return found
-
-    def modules(self) -> Iterator[Module]:
-        return (module for _, module in self.named_modules())
-
-    def _named(self, kind, prefix, recurse, remove_duplicate):
-        """(dotted name, value) for the contents of which kind(module, name, value) is true."""
-        seen = set()
-        modules = self._walk(None, prefix, remove_duplicate) if recurse else [(prefix, self, self._contents())]
-        for above, module, contents in modules:
-            for name, value in contents:
-                if kind(module, name, value) and not (remove_duplicate and id(value) in seen):
-                    seen.add(id(value))
-                    yield _dotted(above, name), value
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        """(dotted name, parameter), each parameter once."""
-        return self._named(_is_parameter, prefix, recurse, remove_duplicate)
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        return (parameter for _, parameter in self.named_parameters("", recurse))
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Array]]:
-        """(dotted name, array), each array once."""
-        found = self._named(_is_buffer, prefix, recurse, remove_duplicate)
-        return ((name, unwrap(buffer)) for name, buffer in found)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Array]:
-        return (buffer for _, buffer in self.named_buffers("", recurse))
-
-    def get_submodule(self, target: str) -> Module:
-        """The module of a dotted name: "layer1.0.conv1"; "" is this one. Raises AttributeError."""
-        return _found(self, target, "module", self.named_modules(remove_duplicate=False))
-
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter of a dotted name. Raises AttributeError."""
-        return _found(self, target, "parameter", self.named_parameters(remove_duplicate=False))
-
-    def get_buffer(self, target: str) -> Array:
-        """The buffer of a dotted name. Raises AttributeError."""
-        return _found(self, target, "buffer", self.named_buffers(remove_duplicate=False))
-
-    def apply(self, function: Callable[[Module], Any]) -> Self:
-        """Call function(module) on every module below this one, then on this one, as torch does."""
-        if not callable(function):
-            raise DTypeError(f"apply: needs a function of a module, got {type(function).__name__}")
-        for module in _from_below(self, set()):
-            function(module)
-        return self
-
     # Switches
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode: batch statistics, dropout at work."""
+        """Training mode: norms use the statistics of the batch, dropout is on."""
         if not isinstance(mode, bool):
             raise DTypeError(
-                f"train: mode must be True or False, got {type(mode).__name__}; it sets the mode only, "
-                "the loop over the batches is yours to write"
+                f"train: mode must be True or False, got {type(mode).__name__}; train() only sets the mode, "
+                "write the loop over the batches yourself"
             )
         for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Evaluation mode: running statistics, no dropout."""
+        """Evaluation mode: norms use running statistics, dropout is off."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -294,7 +177,7 @@ class Module:
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget all gradients; set_to_none=False: make them zeros, in the memory that they have."""
+        """Set all gradients to None; set_to_none=False fills them with zeros in place."""
         flag(set_to_none, "set_to_none", "zero_grad")
         for parameter in self.parameters():
             if set_to_none:
@@ -303,9 +186,9 @@ class Module:
                 parameter.grad[...] = 0
 
     def to(self, *given: DType, device: str | None = None, dtype: DType = None) -> Self:
-        """Move all parameters and buffers to a device ("cpu", "cuda") or change their float type (np.float64), or both.
+        """Move all parameters and buffers to a device ("cpu", "cuda"), change their float type (np.float64), or both.
 
-        Single integers, such as a count of batches, stay on the host: no kernel needs them.
+        Single integers, such as num_batches_tracked, stay on the host, because no kernel needs them.
         """
         device, dtype = targets.parse(given, device, dtype)
 
@@ -333,7 +216,7 @@ class Module:
         return self.to(dtype="float64")
 
     def half(self) -> Self:
-        return self.to(dtype="float16")  # which says what there is
+        return self.to(dtype="float16")  # raises, and says which types there are
 
     def cpu(self) -> Self:
         return self.to("cpu")
@@ -344,24 +227,24 @@ class Module:
     # State
 
     def state_dict(self) -> dict[str, Array]:
-        """{dotted name: array} of parameters and buffers; the arrays are the living ones, not copies."""
+        """{dotted name: array} of parameters and buffers. The arrays are the module's own, not copies."""
         found = {}
-        for name, value in self._named(_is_saved, "", True, False):
+        for name, value in self._named(is_saved, "", True, False):
             if name in found:
                 raise OptionError(f"{type(self).__name__} has two parts named {name!r}; give one of them another name")
             found[name] = unwrap(value)
         return found
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> state.IncompatibleKeys:
-        """Copy arrays (or Tensors, torch's too) in by name; nothing is changed unless everything fits.
+        """Copy arrays or Tensors, torch's too, into the module by name. Nothing is changed unless everything fits.
 
-        Counts of batches (num_batches_tracked) may be absent, and of several names of one array all but one.
-        strict=False ignores missing and unexpected names, never a wrong shape, nor a state of which nothing fits.
-        Returns what was (missing_keys, unexpected_keys). Raises CheckpointError that names what does not fit.
+        num_batches_tracked may be absent. An array with several names needs one of them only.
+        strict=False ignores missing and unexpected names, but no wrong shape, and no state without any common name.
+        Returns (missing_keys, unexpected_keys). Raises CheckpointError, which names what does not fit.
         """
         return state.load(self, state_dict, flag(strict, "strict", "load_state_dict"))
 
-    # Looks
+    # Printing
 
     def extra_repr(self) -> str:
         """The settings to show in print(module)."""
@@ -376,100 +259,6 @@ class Module:
         return "\n  ".join([f"{type(self).__name__}(", *filter(None, [extra]), *lines]) + "\n)"
 
 
-_HOLDERS = (list, tuple, dict, set, frozenset)
-_PARTS = (Module, Parameter)
-_SETTINGS = {bool, int, float, str, type(None)}  # most attributes: a look at the type is the quickest way past them
-
-
-def _inside(name, holder, above):
-    """(name, part) for the Modules and Parameters in lists, tuples and dicts, however deep."""
-    if isinstance(holder, (set, frozenset)):
-        if any(isinstance(value, _PARTS) for value in holder):
-            raise DTypeError(f"{name} is a set, which has no order to name its parts by; make it a list")
-        return
-    for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
-        if type(value) in _SETTINGS:
-            continue
-        if isinstance(value, _PARTS):
-            yield f"{name}.{key}", value
-        elif isinstance(value, _HOLDERS) and id(value) not in above:
-            yield from _inside(f"{name}.{key}", value, (*above, id(holder)))
-
-
-def _parameters_in(name, value):
-    """(dotted name, parameter) of what is, or holds, a module or parameter called name."""
-    for below, part in [(name, value)] if isinstance(value, Module) else _inside(name, value, ()):
-        yield from part.named_parameters(below) if isinstance(part, Module) else [(below, part)]
-
-
-def _from_below(module, seen):
-    """Every module below this one before those that hold it, each once."""
-    seen.add(id(module))
-    for child in module.children():
-        if id(child) not in seen:
-            yield from _from_below(child, seen)
-    yield module
-
-
-def _dotted(prefix, name):
-    return f"{prefix}.{name}" if prefix else name
-
-
-def _is_parameter(module, name, value):
-    return isinstance(value, Parameter)
-
-
-def _is_buffer(module, name, value):
-    return value is not None and name in module._buffers
-
-
-def _is_saved(module, name, value):
-    return isinstance(value, Parameter) or (value is not None and module._buffers.get(name, False))
-
-
-def _found(module, target, kind, pairs):
-    for name, value in pairs:
-        if name == target:
-            return value
-    raise AttributeError(f"{type(module).__name__} has no {kind} {target!r}; named_{kind}s() lists them")
-
-
-_LAYER_OF = {
-    "relu": "ReLU()",
-    "leaky_relu": "LeakyReLU()",
-    "relu6": "ReLU6()",
-    "silu": "SiLU()",
-    "gelu": "GELU()",
-    "sigmoid": "Sigmoid()",
-    "tanh": "Tanh()",
-    "softmax": "Softmax(dim=1)",
-    "log_softmax": "LogSoftmax(dim=1)",
-    "dropout": "Dropout()",
-    "flatten": "Flatten()",
-    "max_pool2d": "MaxPool2d(2)",
-    "avg_pool2d": "AvgPool2d(2)",
-    "adaptive_avg_pool2d": "AdaptiveAvgPool2d(1)",
-}
-
-
-def what_it_is(value):
-    """Why value is no module, and what to write in its place."""
-    if isinstance(value, type) and issubclass(value, Module):
-        return f"nn.{value.__name__} is a class; make a layer of it: nn.{value.__name__}()"
-    if isinstance(value, type):
-        return f"{value.__name__} is a class, and no Module"
-    name = getattr(value, "__name__", type(value).__name__)
-    if isinstance(value, Tensor) or hasattr(value, "dtype"):
-        return f"a {type(value).__name__} is no Module; make it a Parameter of a Module of your own"
-    if callable(value):
-        return f"{name} is a function, and no Module; " + (
-            f"write nn.{_LAYER_OF[name]}" if name in _LAYER_OF else "call it in the forward() of a Module of your own"
-        )
-    if isinstance(value, (list, tuple, dict)) or hasattr(value, "__next__"):
-        return f"a {name} is no Module; put its layers in one by one: Sequential(*layers)"
-    return f"{value!r} is no Module"
-
-
 def count_parameters(module: Module) -> int:
-    """How many numbers training changes."""
+    """The number of elements in all parameters."""
     return sum(parameter.numel() for parameter in module.parameters())

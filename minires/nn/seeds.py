@@ -1,19 +1,19 @@
-"""A warning for layers of one network that start equal because each was made from the same seed."""
+"""A warning for layers of one network that start with equal weights, because each was made from the same seed."""
 
 import warnings
 
 import numpy as np
 
 
-def remember(parameter, rng):
-    """Note the seed that the parameter's values come from, where rng is one."""
+def note_seed(parameter, rng):
+    """Store in the parameter the seed that its values come from, if rng is a seed."""
     if isinstance(rng, (int, np.integer)):
         parameter.seed = int(rng)
 
 
-def warn_of_equal_starts(network, joined):
-    """Warn if one of the (name, parameter) that have joined the network starts as another parameter of it does."""
-    if not any(hasattr(parameter, "seed") for _, parameter in joined):
+def warn_of_equal_seeds(network, added):
+    """Warn if one of the added (name, parameter) has the shape and the seed of another parameter of the network."""
+    if not any(hasattr(parameter, "seed") for _, parameter in added):
         return
     first = {}
     for name, parameter in network.named_parameters():

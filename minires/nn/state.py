@@ -1,4 +1,4 @@
-"""Loading a state into a module: all of it or nothing, and a message that says what does not fit and why."""
+"""Loading a state into a module, completely or not at all, with a message that says what does not fit and why."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from minires.tensor import Tensor, unwrap
 
 
 class IncompatibleKeys(NamedTuple):
-    """What load_state_dict left out, as in torch: names that the state lacks, and names that the module has not."""
+    """What load_state_dict did not load, as in torch: names that the state lacks, and names that the module lacks."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -39,16 +39,16 @@ def load(module, state, strict):
             ("missing", missing),
             ("unexpected", unexpected),
             ("shape differs", shapes),
-            ("numbers that the model's type cannot hold", types),
+            ("values that the model's type cannot hold", types),
         )
-        faults = [f"{what}: {_some(names)}" for what, names in listed if names]
+        faults = [f"{what}: {_first_names(names)}" for what, names in listed if names]
         hint = _hint(given, own, wrong, nothing)
         raise CheckpointError("; ".join([f"{type(module).__name__} cannot load this state", *faults, *hint]))
     fixed = [name for name in given if name in own and not getattr(own[name].flags, "writeable", True)]
     if fixed:
         raise CheckpointError(
             f"{type(module).__name__} cannot load this state; read-only in the model: "
-            f"{_some(fixed)}; give these a copy of their array first"
+            f"{_first_names(fixed)}; give these a copy of their array first"
         )
     with no_grad():
         for name, parameter in module.named_parameters(remove_duplicate=False):
@@ -68,7 +68,7 @@ def _arrays(module, state):
     for name, value in state.items():
         if isinstance(value, Mapping):
             inside = next(key for key in ("state_dict", "model", name) if isinstance(state.get(key), Mapping))
-            raise CheckpointError(f"{what}{name!r} holds more names: load what is inside, state[{inside!r}]")
+            raise CheckpointError(f"{what}{name!r} holds more names: load the state inside, state[{inside!r}]")
         try:
             value = value.detach() if hasattr(value, "detach") else value  # torch's parameters
             arrays[name] = as_array(unwrap(value) if isinstance(value, Tensor) else value)
@@ -78,7 +78,7 @@ def _arrays(module, state):
 
 
 def _hint(given, own, wrong, nothing):
-    """What to do about it, where the names tell."""
+    """The remedies that the names suggest."""
     names = [str(name) for name in given]
     if names and all(name.startswith("module.") for name in names):
         yield (
@@ -86,7 +86,7 @@ def _hint(given, own, wrong, nothing):
             "for name, array in state.items()}"
         )
     elif any(name.startswith("model/") for name in names):
-        yield ("this is a checkpoint of a training run: load storage.load_checkpoint(path)[0]['model']")
+        yield "this is a checkpoint of a training run: load storage.load_checkpoint(path)[0]['model']"
     elif nothing:
         yield "no name of the state is one of the model's"
     layers = {name.rpartition(".")[0] for name in wrong}
@@ -98,6 +98,6 @@ def _hint(given, own, wrong, nothing):
         )
 
 
-def _some(names, most=4):
+def _first_names(names, most=4):
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more

@@ -1,4 +1,4 @@
-"""What .to() is given: a device, a float type, or both."""
+"""The arguments of .to(): a device, a float type, or both."""
 
 import numpy as np
 

@@ -1,10 +1,10 @@
-"""Optimisers and learning-rate schedules, with torch.optim's names and numbers.
+"""Optimizers and learning-rate schedules, with torch.optim's names and results.
 
 >>> optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 >>> schedule = optim.cosine(0.1, T_max=1000)
 >>> optimizer.lr = schedule(step); optimizer.step()
 
-clip_grad_norm_(model.parameters(), max_norm) comes between backward and step.
+clip_grad_norm_(model.parameters(), max_norm) is called between backward() and step().
 """
 
 from typing import TYPE_CHECKING

@@ -28,7 +28,9 @@ class Adam(Optimizer):
         maximize: bool = False,
     ) -> None:
         if amsgrad:
-            raise OptionError(f"{type(self).__name__}: amsgrad is not there; leave it out, as torch does by default")
+            raise OptionError(
+                f"{type(self).__name__}: amsgrad is not implemented; leave it out, as torch does by default"
+            )
         super().__init__(params, maximize=maximize, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
     def check(self, group):
@@ -64,9 +66,9 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam in which the decay is no part of the gradient: x ← x − lr·λ·x, then Adam's step with g = ∂L/∂x.
+    """Adam with weight decay apart from the gradient: x ← x − lr·λ·x, then Adam's step with g = ∂L/∂x.
 
-    [Loshchilov & Hutter 2019, Alg. 2.] As in torch.optim.AdamW, lr scales the decay; in the paper its schedule does.
+    lr scales the decay, as in torch.optim.AdamW; in the paper only its schedule does  [Loshchilov & Hutter 2019].
     """
 
     decoupled = True

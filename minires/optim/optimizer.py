@@ -1,4 +1,4 @@
-"""What all optimisers share: parameters in groups, their state by position, and its way into a checkpoint."""
+"""Base of all optimizers: parameters in groups, their state by position, and state_dict() for checkpoints."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,32 +18,32 @@ from minires.tensor import Tensor
 
 
 class Optimizer:
-    """Base: subclasses say which arrays they keep for each parameter (slots()) and how one is updated (update()).
+    """Base: a subclass says which arrays it keeps for each parameter (slots()) and how to update it (update()).
 
     params: Tensors, or groups {"params": Tensors, setting: value, …} whose settings override the defaults, as in torch.
-    A frozen parameter may be among them; it stays as it is for as long as it is given no gradient.
+    A frozen parameter may be among them. It has no gradient, so it does not change.
 
-    param_groups: the groups, each a dictionary that holds all settings. One that is written into it takes effect with
-    the next step: `optimizer.param_groups[0]["lr"] = 0.01`.
+    param_groups: the groups as dictionaries with all settings. A change of a setting takes effect with the next step:
+    `optimizer.param_groups[0]["lr"] = 0.01`.
     """
 
     def __init__(self, params: Params, *, maximize: bool = False, **defaults: Any) -> None:
         if maximize:
             raise OptionError(
-                f"{type(self).__name__}: maximize is not there; minimise the negative, with (-value).backward()"
+                f"{type(self).__name__}: maximize is not implemented; minimize the negative, with (-value).backward()"
             )
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self._ratios: list[float] = []
         self.state: list[dict[str, Array]] = []  # of each parameter, in the order of the groups: {slot: array}
-        self.steps: list[int] = []  # of each parameter, for one without a gradient is not stepped
+        self.steps: list[int] = []  # of each parameter, because one without a gradient is not updated
         given = listed(type(self).__name__, params)
         are_groups = all(isinstance(p, dict) for p in given)
         for group in given if are_groups else [{"params": given}]:
             self.add_param_group(group)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """One more group {"params": Tensors, setting: value, …}, as in torch."""
+        """Add a group {"params": Tensors, setting: value, …}, as in torch."""
         name = type(self).__name__
         if not isinstance(group, Mapping):
             raise OptionError(
@@ -72,7 +72,7 @@ class Optimizer:
         self.steps += [0] * len(params)
 
     def check(self, group):
-        """Make a group's settings Python floats. Raises OptionError for those outside their range."""
+        """Convert a group's settings to Python floats. Raises OptionError if one is outside its range."""
         missing = [name for name in self.defaults if name not in group]
         if missing:
             raise OptionError(f"{type(self).__name__}: a parameter group lacks its {missing[0]!r}")
@@ -81,7 +81,7 @@ class Optimizer:
                 group[name] = in_range(name, group[name], 0)
 
     def slots(self, group):
-        """The names of the arrays kept for each parameter of a group."""
+        """The names of the arrays that are kept for each parameter of a group."""
         return ()
 
     @property
@@ -91,9 +91,9 @@ class Optimizer:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the groups without one of their own; set, it changes that of all groups.
+        """The learning rate. Setting it changes that of all groups.
 
-        A group with its own keeps the ratio to it that both had when they were given.
+        A group that was created with its own rate keeps its ratio to this one.
         """
         self._check_groups()
         ratio, group = max(zip(self._ratios, self.param_groups), key=lambda pair: (pair[0] == 1, pair[0] > 0))
@@ -107,14 +107,14 @@ class Optimizer:
             group["lr"] = value * ratio
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget all gradients, or fill them with zeros."""
+        """Set all gradients to None, or fill them with zeros."""
         for p in self.params:
             p.grad = None if set_to_none or p.grad is None else array_module(p.data).zeros_like(p.data)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient, in place.
 
-        closure: called first, as in torch, to compute loss and gradients; what it returns is returned.
+        closure: a function that computes loss and gradients. It is called first; its result is returned, as in torch.
         """
         if closure is not None and not callable(closure):
             raise OptionError(f"step: closure must be a function that computes the loss, got {closure!r}")
@@ -124,8 +124,9 @@ class Optimizer:
         return loss
 
     def _step(self):
+        params = self.params
         group_of = [group for group in self.param_groups for _ in group["params"]]
-        jobs = [(i, p) for i, p in enumerate(self.params) if p.grad is not None]
+        jobs = [(i, p) for i, p in enumerate(params) if p.grad is not None]
         for i, p in jobs:
             self._check_gradient(p, self.state[i])
         for i, p in jobs:
@@ -136,27 +137,22 @@ class Optimizer:
                     slot: to_device(a, p.device).astype(p.dtype, copy=False) for slot, a in self.state[i].items()
                 }
 
-        alike = {}  # parameters of one group, on one device, that have been updated as often
+        together = {}  # indices of parameters of one group, on one device, with the same number of updates
         for i, p in jobs:
-            alike.setdefault((id(group_of[i]), p.device, self.steps[i], not self.state[i]), []).append((i, p))
-        for (_, _, t, first), some in alike.items():
-            self.update(
-                [p.data for _, p in some],
-                [p.grad for _, p in some],
-                [self.state[i] for i, _ in some],
-                group_of[some[0][0]],
-                t,
-                first,
-            )
+            together.setdefault((id(group_of[i]), p.device, self.steps[i], not self.state[i]), []).append(i)
+        for (_, _, t, first), indices in together.items():
+            xs = [params[i].data for i in indices]
+            dxs = [params[i].grad for i in indices]
+            self.update(xs, dxs, [self.state[i] for i in indices], group_of[indices[0]], t, first)
 
     def _check_groups(self):
-        """Raise OptionError for groups that were written since into what cannot be stepped."""
+        """Raise OptionError if param_groups was changed to something that step() cannot use."""
         self._check_membership()
         for group in self.param_groups:
             self.check(group)
 
     def _check_membership(self):
-        """Raise OptionError unless there are as many groups and parameters as were given."""
+        """Raise OptionError if groups or parameters were added or removed other than by add_param_group()."""
         counts = [
             len(group["params"]) if isinstance(group.get("params"), (list, tuple)) else None
             for group in self.param_groups
@@ -164,7 +160,7 @@ class Optimizer:
         if len(counts) != len(self._ratios) or None in counts or sum(counts) != len(self.steps):
             raise OptionError(
                 f"{type(self).__name__}: param_groups has other groups or parameters than were given; "
-                "add some with add_param_group(), or make a new optimiser"
+                "add some with add_param_group(), or make a new optimizer"
             )
 
     @staticmethod
@@ -176,21 +172,22 @@ class Optimizer:
             if array.shape != p.shape:
                 raise ShapeError(
                     f"step: a parameter is now {p.shape}, its {slot} is {array.shape}; "
-                    "make a new optimiser for the changed parameters"
+                    "make a new optimizer for the changed parameters"
                 )
 
     def update(self, xs, dxs, states, group, t, first):
         """Change the arrays xs, whose gradients are dxs, in place, for the t-th time (from 1).
 
-        first: nothing is kept for them yet, their states (dictionaries) are empty.
+        first: their states (dictionaries) are still empty.
         """
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Array]:
-        """{name: array}, the arrays being the living ones: "steps" of each parameter, each kept array as
-        "slot.position", and each setting of a group that is one number or several as "group.number.setting".
+        """{name: array}. The arrays are the optimizer's own, not copies.
 
-        Raises OptionError for a setting that was numbers when the optimiser was made and is not any more.
+        "steps" holds the number of updates of each parameter, "slot.position" an array that is kept for it.
+        "group.number.setting" holds a setting, if it is one number or several.
+        Raises OptionError if a setting was a number when the optimizer was made, and is none now.
         """
         self._check_groups()
         groups = self.param_groups
@@ -211,7 +208,7 @@ class Optimizer:
         return {f"{slot}.{i}": (i, slot) for i, group in enumerate(group_of) for slot in self.slots(group)}
 
     def _settings(self):
-        """{name of a setting in the state: (number of the group, setting)}, of those that are, or were, numbers."""
+        """{name of a setting in the state: (number of the group, setting)} for settings that are, or were, numbers."""
         return {
             f"group.{g}.{key}": (g, key)
             for g, group in enumerate(self.param_groups)
@@ -220,15 +217,15 @@ class Optimizer:
         }
 
     def _model_of(self, group, key):
-        """A setting's value, or its default where the value is no such numbers; None where neither is any."""
+        """A setting's value, or its default if the value has another form; None if both are no numbers."""
         value, default = group[key], self.defaults[key]
         fits = _numbers(value) is not None and (_numbers(default) is None or np.shape(value) == np.shape(default))
         return value if fits else default if _numbers(default) is not None else None
 
     def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
-        """Copy what state_dict() gave for the same parameters, settings too; one that is missing stays as it is.
+        """Copy the arrays and settings of a state_dict() of the same parameters. A missing setting does not change.
 
-        Raises CheckpointError if it does not fit, and changes nothing then.
+        Raises CheckpointError if the state does not fit, and then changes nothing.
         """
         check_state(self, arrays)
         self._check_membership()
@@ -266,11 +263,11 @@ class Optimizer:
         for name, (i, slot) in slots.items():
             if name in arrays:
                 p = params[i]
-                self.state[i][slot] = array_module(p.data).empty_like(p.data)  # in memory as the parameter lies
+                self.state[i][slot] = array_module(p.data).empty_like(p.data)  # the parameter's memory format
                 self.state[i][slot][...] = to_device(arrays[name], p.device)
 
     def _groups_with(self, arrays):
-        """The groups, with those settings from the arrays that have their form. Raises CheckpointError out of range."""
+        """The groups with the settings from the arrays. Raises CheckpointError for a setting outside its range."""
         groups = [dict(group) for group in self.param_groups]
         for name, (g, key) in self._settings().items():
             was = self._model_of(groups[g], key)
@@ -299,7 +296,7 @@ class Optimizer:
 
 
 def _numbers(value):
-    """One number or several as a float64 array; None where value is something else."""
+    """One number or several as a float64 array; None if value is something else."""
     try:
         array = np.asarray(value if isinstance(value, (Real, list, tuple, np.ndarray)) else None)
     except ValueError:  # lists of different lengths
@@ -308,5 +305,5 @@ def _numbers(value):
 
 
 def _has_form(array, shape, kinds):
-    """Whether this is an array of that shape, of numbers of one of these kinds."""
+    """Whether this is an array of that shape, whose dtype is of one of these kinds."""
     return is_array(array) and array.shape == shape and array.dtype.kind in kinds

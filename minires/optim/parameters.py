@@ -1,4 +1,4 @@
-"""What is handed over as the parameters of a network, checked, with the remedy for what people hand over instead."""
+"""Checks of what is given as the parameters of a network, with a remedy for usual mistakes."""
 
 from minires.arrays import is_array
 from minires.errors import DTypeError, OptionError, ShapeError
@@ -6,14 +6,14 @@ from minires.tensor import Tensor
 
 
 def listed(name, params):
-    """params as a list of Tensors or of groups. Raises OptionError for what cannot be one, and where there are none."""
+    """params as a list of Tensors or of groups. Raises OptionError if it is neither, and if it is empty."""
     if isinstance(params, Tensor):
-        raise OptionError(f"{name}: params must be several Tensors; put the one into a list: [parameter]")
+        raise OptionError(f"{name}: params must be several Tensors; put a single one into a list: [parameter]")
     if hasattr(params, "parameters"):
-        raise OptionError(f"{name}: params must be Tensors, got a {type(params).__name__}; hand over its parameters()")
+        raise OptionError(f"{name}: params must be Tensors, got a {type(params).__name__}; give its parameters()")
     if isinstance(params, dict):
         raise OptionError(
-            f"{name}: params must be Tensors or a list of groups, got a dictionary; hand over its values(), or [group]"
+            f"{name}: params must be Tensors or a list of groups, got a dictionary; give its values(), or [group]"
         )
     try:
         params = list(params)
@@ -21,25 +21,24 @@ def listed(name, params):
         raise OptionError(f"{name}: params must be Tensors, got {type(params).__name__}") from None
     if not params:
         raise OptionError(
-            f"{name}: there are no parameters; model.parameters() is a generator, which is empty when it "
-            "has been gone through: call it anew"
+            f"{name}: there are no parameters; model.parameters() is a generator, which is empty after "
+            "one loop: call it again"
         )
     return params
 
 
 def check_parameter(name, p):
-    """Raise OptionError or DTypeError if this is no Tensor of floats that can be changed in place, frozen or not."""
+    """Raise OptionError or DTypeError unless p is a leaf Tensor of floats. It may be frozen."""
     if isinstance(p, tuple):
         raise OptionError(
-            f"{name}: every parameter must be a Tensor, got a pair; hand over model.parameters(), "
-            "not named_parameters()"
+            f"{name}: every parameter must be a Tensor, got a pair; give model.parameters(), not named_parameters()"
         )
     if not isinstance(p, Tensor):
         raise OptionError(f"{name}: every parameter must be a Tensor, got {type(p).__name__}")
     if not p.is_leaf:
         raise OptionError(
             f"{name}: every parameter must be a leaf, this one {p.shape} is the result of {p.node.name}; "
-            "hand over the tensors that it was made of, or its detach()"
+            "give the tensors that it was computed from, or its detach()"
         )
     if p.dtype.kind != "f":
         raise DTypeError(f"{name}: every parameter must hold floats, this one {p.shape} is {p.dtype}")

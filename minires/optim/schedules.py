@@ -1,6 +1,6 @@
-"""Learning rates as pure functions of the step: nothing to save, nothing to restore.
+"""Learning rates as pure functions of the step, so a checkpoint need not save them.
 
-Each returns lr(step) -> float, step = 0 being the first update. Arguments as in torch.optim.lr_scheduler.
+Each function here returns lr(step) -> float; step 0 is the first update. Arguments as in torch.optim.lr_scheduler.
 A schedule raises OptionError for a step that is no whole number of at least 0.
 """
 
@@ -12,19 +12,19 @@ from minires.errors import OptionError
 from minires.settings import in_range, whole
 
 Schedule: TypeAlias = Callable[[int], float]  # step -> lr
-MOST_STEPS = 1 << 53  # beyond it a float does not tell a step from the next
+MOST_STEPS = 1 << 53  # beyond it a float cannot represent every step
 
 
-def _steps(name, value, low=1):
-    """value as a whole number of steps, else an OptionError."""
-    value = whole(name, value, low)
+def _steps(name, value, least=1):
+    """value as a number of steps. Raises OptionError."""
+    value = whole(name, value, least)
     if value > MOST_STEPS:
         raise OptionError(f"{name} must be a whole number of at most 2⁵³, got one of {value.bit_length()} bits")
     return value
 
 
 def _schedule(rate):
-    """rate, which is asked for whole steps from 0 on only, whatever number's type they come in."""
+    """The function rate, with its step checked."""
     return lambda step: rate(_steps("step", step, 0))
 
 
@@ -39,12 +39,12 @@ def multistep(lr: float, milestones: Iterable[int], gamma: float = 0.1) -> Sched
     lr = in_range("lr", lr, 0)
     gamma = in_range("gamma", gamma, 0)
     try:
-        listed = None if isinstance(milestones, (str, bytes, dict)) else list(milestones)
+        given = None if isinstance(milestones, (str, bytes, dict)) else list(milestones)
     except TypeError:
-        listed = None
-    if listed is None:
+        given = None
+    if given is None:
         raise OptionError(f"milestones must be a list of whole numbers, got {milestones!r}")
-    milestones = tuple(_steps("milestones", milestone, 0) for milestone in listed)
+    milestones = tuple(_steps("milestones", milestone, 0) for milestone in given)
 
     def rate(step):
         return lr * gamma ** sum(step >= milestone for milestone in milestones)
@@ -56,7 +56,7 @@ def multistep(lr: float, milestones: Iterable[int], gamma: float = 0.1) -> Sched
     if last == math.inf:
         raise OptionError(
             f"lr·gammaᵏ must be a finite number: with lr={lr:g} and gamma={gamma:g} it grows beyond all "
-            f"floats within {len(milestones)} milestones; gamma is below 1 as a rule"
+            f"floats within {len(milestones)} milestones; gamma is usually below 1"
         )
     return _schedule(rate)
 
@@ -70,9 +70,9 @@ def cosine(lr: float, T_max: int, eta_min: float = 0.0) -> Schedule:
 
 
 def linear_warmup(schedule: Schedule, steps: int, start_factor: float = 1 / 3) -> Schedule:
-    """schedule(step), over the first `steps` times a factor that rises linearly from start_factor to 1.
+    """schedule(step) times a factor that rises linearly from start_factor to 1 in the first `steps` steps.
 
-    [Goyal et al. 2017, §2.2.] As torch's LinearLR chained with another scheduler: that one counts from the first step.
+    As torch's LinearLR chained with another scheduler, which also counts from step 0  [Goyal et al. 2017, §2.2].
     """
     if not callable(schedule):
         raise OptionError(f"schedule must be a function of the step, got {schedule!r}; constant(lr) makes one")
@@ -91,22 +91,23 @@ def one_cycle(
 ) -> Schedule:
     """From max_lr/div_factor up to max_lr and down to max_lr/div_factor/final_div_factor, along cosines.
 
-    The top is at step pct_start·total_steps − 1, the end at total_steps − 1  [Smith & Topin 2018; torch's OneCycleLR].
+    The maximum is at step pct_start·total_steps − 1, the end at total_steps − 1, as in torch's OneCycleLR.
+    [Smith & Topin 2018.]
     """
     max_lr = in_range("max_lr", max_lr, 0)
     pct_start = in_range("pct_start", pct_start, 0, 1)
     total_steps = _steps("total_steps", total_steps)
-    low = max_lr / in_range("div_factor", div_factor, 1)
-    end = low / in_range("final_div_factor", final_div_factor, 1)
+    initial_lr = max_lr / in_range("div_factor", div_factor, 1)
+    min_lr = initial_lr / in_range("final_div_factor", final_div_factor, 1)
     top, last = pct_start * total_steps - 1, total_steps - 1
 
-    def between(a, b, part):
-        return b + (a - b) / 2 * (1 + math.cos(math.pi * part))
+    def cosine_from(a, b, fraction):
+        return b + (a - b) / 2 * (1 + math.cos(math.pi * fraction))
 
     def rate(step):
         step = min(step, last)
         if step <= top:
-            return between(low, max_lr, step / top if top else 1.0)
-        return between(max_lr, end, (step - top) / (last - top))
+            return cosine_from(initial_lr, max_lr, step / top if top else 1.0)
+        return cosine_from(max_lr, min_lr, (step - top) / (last - top))
 
     return _schedule(rate)

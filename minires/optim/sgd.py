@@ -11,8 +11,8 @@ from minires.settings import in_range
 class SGD(Optimizer):
     """v ← μ·v + (1 − dampening)·g with g = ∂L/∂x + λ·x; x ← x − lr·v, or x − lr·(g + μ·v) with nesterov.
 
-    μ momentum, λ weight_decay; the first v is g  [Polyak 1964; Sutskever et al. 2013; the form is torch.optim.SGD's].
-    μ lies in [0, 1], where torch takes any: with more v would grow though all gradients were 0. So does dampening.
+    μ momentum, λ weight_decay. The first v is g, as in torch.optim.SGD  [Polyak 1964; Sutskever et al. 2013].
+    μ and dampening are from 0 to 1. torch takes any μ, but above 1 v would grow even if all gradients were 0.
     """
 
     def __init__(

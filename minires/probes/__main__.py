@@ -55,7 +55,7 @@ def main(argv=None):
     check_plot(args.out)
     digits, _ = data.load("digits")
     digits = digits.limit(min(args.batch_size, len(digits)))
-    images, labels = next(iter(data.Loader(digits, len(digits))))
+    images, labels = next(iter(data.ArrayLoader(digits, len(digits))))
     networks = {
         f"{kind}{depth}": models.create(f"{kind}{depth}", in_channels=1, rng=args.seed)
         for depth in dict.fromkeys(args.depths)

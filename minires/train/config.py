@@ -92,7 +92,7 @@ class Config:
             if fault:
                 raise OptionError(fault)
             object.__setattr__(self, f.name, type(f.default)(value))  # NumPy's numbers and integers among them
-        for name, usual in (("dataset", data.known(self.dataset)), ("model", meant(self.model, models.names()))):
+        for name, usual in (("dataset", data.dataset_name(self.dataset)), ("model", meant(self.model, models.names()))):
             if usual:  # an unknown one is said where it is looked for
                 object.__setattr__(self, name, usual)
 

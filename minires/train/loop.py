@@ -79,7 +79,7 @@ class Run:
         self.optimizer = optim.SGD(
             self.model.parameters(), config.lr, momentum=MOMENTUM, weight_decay=config.weight_decay
         )
-        self.loader = data.Loader(
+        self.loader = data.ArrayLoader(
             self.train_set,
             config.batch_size,
             seed=config.seed,
@@ -87,7 +87,7 @@ class Run:
             transform=_transform(self.train_set, config.augment),
             drop_last=self._last_is_too_small(),
         )
-        self.test_loader = data.Loader(self.test_set, min(EVALUATION_BATCH, len(self.test_set)))
+        self.test_loader = data.ArrayLoader(self.test_set, min(EVALUATION_BATCH, len(self.test_set)))
         self.schedule = make_schedule(config, config.epochs * len(self.loader))
         self.epoch = self.batch = 0
         self.totals = Totals()  # of the epoch under way
@@ -428,9 +428,10 @@ def _chosen(config, train_set):
 
 
 def _transform(dataset, augment):
-    normalise = data.normalise(dataset.mean, dataset.std)
+    normalize = data.normalize(dataset.mean, dataset.std)
     if not augment:
-        return normalise
-    # digits are small, and a mirrored 2 is no 2
-    changes = (data.pad_and_crop(1),) if dataset.name == "digits" else (data.pad_and_crop(4), data.flip())
-    return data.compose(*changes, normalise)
+        return normalize
+    size = dataset.shape[1:]
+    if dataset.name == "digits":  # they are small, and a flipped 2 is no 2
+        return data.compose(data.random_crop(size, padding=1), normalize)
+    return data.compose(data.random_crop(size, padding=4), data.random_horizontal_flip(), normalize)

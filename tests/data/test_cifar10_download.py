@@ -292,9 +292,9 @@ def test_a_local_copy_is_found_by_its_folder_or_by_what_holds_it(tiny, tmp_path)
         assert (len(train), len(test), train.shape) == (20, 4, (3, 32, 32))
         np.testing.assert_array_equal(test.labels, [5, 9, 0, 5])
     record = np.frombuffer((folder / "test_batch.bin").read_bytes(), np.uint8)[: module.RECORD]
-    picture = test.pixels([0])[0]
-    assert picture[0, 0, 1] == record[2]  # red, first row, second pixel
-    assert picture[2, 31, 31] == record[-1]  # blue, last
+    image = test.pixels([0])[0]
+    assert image[0, 0, 1] == record[2]  # red, first row, second pixel
+    assert image[2, 31, 31] == record[-1]  # blue, last
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_pixels_are_bytes_and_statistics_are_those_of_the_training_part(digits):
 
 
 def in_order(labels, classes):
-    """A data set whose picture number i is a single pixel of value i."""
+    """A data set whose image number i is a single pixel of value i."""
     images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)
     return data.ArrayDataset("numbers", classes, images, labels, (0.0,), (1.0,))
 
@@ -51,7 +51,7 @@ def in_order(labels, classes):
         ([0, 0, 0, 1, 1, 1, 2, 2, 2], 2, [0, 3]),  # fewer than there are classes
         ([2, 0, 2, 2, 2, 1, 2], 5, [0, 1, 2, 3, 5]),  # a small class is taken whole, the large one fills up
         ([1, 0, 1, 0], 4, [0, 1, 2, 3]),
-        ([2, 2, 0, 0], 2, [0, 2]),  # a class without pictures
+        ([2, 2, 0, 0], 2, [0, 2]),  # a class without images
     ],
 )
 def test_a_limit_takes_every_class_evenly_and_keeps_the_order(labels, n, kept):
@@ -74,7 +74,7 @@ def test_a_limit_of_digits_holds_all_ten(digits):
     train = digits[0]
     np.testing.assert_array_equal(train.limit(len(train)).labels, train.labels)
     for n in (0, -1, 1438):
-        with pytest.raises(OptionError, match=f"limit must lie within 1 and the 1437 pictures of digits, got {n}"):
+        with pytest.raises(OptionError, match=f"limit must be from 1 to the 1437 images of digits, got {n}"):
             train.limit(n)
     for n in (1.5, True, "9", None):
         with pytest.raises(OptionError, match=f"limit must be a whole number, got {n!r}"):
@@ -94,7 +94,7 @@ def test_unknown_names_and_folders_are_data_errors(tmp_path):
 
 @pytest.mark.parametrize("name", ["", " ", None, 7])
 def test_no_name_is_no_data_set(name):
-    with pytest.raises(DataError, match="a data set is digits, cifar10 or a folder of pictures, got"):
+    with pytest.raises(DataError, match="a data set is digits, cifar10 or a folder of images, got"):
         data.load(name)
 
 
@@ -112,7 +112,7 @@ def test_usual_spellings_of_cifar10_are_understood(name, tmp_path):
 def test_a_folder_with_the_name_of_a_data_set_in_another_spelling_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "CIFAR-10").mkdir()
-    with pytest.raises(DataError, match="CIFAR-10 must hold one folder of pictures for each class"):
+    with pytest.raises(DataError, match="CIFAR-10 must hold one folder of images for each class"):
         data.load("CIFAR-10")
 
 

@@ -1,4 +1,4 @@
-"""Pictures in folders: where classes and parts are found, and what is said where they are not."""
+"""Images in folders: where classes and parts are found, and what is said where they are not."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def paint(path, size=(9, 9), color=(200, 100, 50)):
 
 
 def fill(root, *classes, count=5):
-    """Class folders of empty files: whether they are pictures is found out when they are read."""
+    """Class folders of empty files: whether they are images is found out when they are read."""
     for name in classes:
         (root / name).mkdir(parents=True, exist_ok=True)
         for k in range(count):
@@ -39,10 +39,10 @@ def test_classes_are_the_folders_in_alphabetical_order_and_a_fifth_is_for_the_te
     assert np.bincount(test.labels).tolist() == [2, 2]
     assert not set(train.paths) & set(test.paths)
     assert imagefolder(folder, size=16)[0].paths == train.paths
-    assert repr(train) == "<ImageFolder pets: 16 pictures 3×16×16 of 2 classes>"
+    assert repr(train) == "<ImageFolder pets: 16 images 3×16×16 of 2 classes>"
 
 
-def test_pictures_come_scaled_and_cut_to_the_size(folder):
+def test_images_come_scaled_and_cut_to_the_size(folder):
     train, _ = imagefolder(folder, size=16)
     pixels = train.pixels([0, 15])
     assert (pixels.shape, pixels.dtype) == ((2, 3, 16, 16), np.uint8)
@@ -102,7 +102,7 @@ def test_a_class_of_one_part_only_is_named(tmp_path):
         imagefolder(tmp_path)
 
 
-def test_pictures_below_a_class_folder_belong_to_it(tmp_path):
+def test_images_below_a_class_folder_belong_to_it(tmp_path):
     fill(tmp_path / "a" / "images", "deep")
     fill(tmp_path / "a", "images", count=2)
     fill(tmp_path, "b")
@@ -156,7 +156,7 @@ def test_one_part_without_the_other_is_no_class(tmp_path, part):
     assert imagefolder(tmp_path / part)[0].classes == ("cat", "dog")
 
 
-def test_a_train_may_be_a_class_of_pictures(tmp_path):
+def test_a_train_may_be_a_class_of_images(tmp_path):
     fill(tmp_path, "bus", "train")
     assert imagefolder(tmp_path)[0].classes == ("bus", "train")
 
@@ -174,9 +174,7 @@ def test_a_part_given_twice_is_refused(tmp_path):
 def test_a_folder_around_the_data_set_is_named(tmp_path):
     for part in ("train", "val"):
         fill(tmp_path / "pets" / part, "a", "b")
-    with pytest.raises(
-        DataError, match=r"holds nothing but pets, which has no pictures but folders in it; give .*pets"
-    ):
+    with pytest.raises(DataError, match=r"holds only pets, which has no images but folders in it; give .*pets"):
         imagefolder(tmp_path)
 
 
@@ -192,14 +190,11 @@ def test_a_folder_of_data_sets_is_no_data_set(tmp_path):
     [
         (lambda root: None, "it has no sub-folders$"),
         (lambda root: (root / "cat").mkdir(), "its folders cat hold none"),
-        (lambda root: fill(root, "cat", count=1), "too few pictures"),
-        (
-            lambda root: fill(root.parent, root.name, count=3),
-            "it has no sub-folders, its 3 pictures lie there without a class",
-        ),
+        (lambda root: fill(root, "cat", count=1), "too few images"),
+        (lambda root: fill(root.parent, root.name, count=3), "it has no sub-folders, its 3 images have no class"),
     ],
 )
-def test_a_folder_without_pictures_says_what_it_should_look_like(tmp_path, make, message):
+def test_a_folder_without_images_says_what_it_should_look_like(tmp_path, make, message):
     make(tmp_path)
     with pytest.raises(DataError, match=message):
         imagefolder(tmp_path)
@@ -212,7 +207,7 @@ def test_a_file_is_no_folder(tmp_path, name):
         data.load(tmp_path / name)
 
 
-def test_what_operating_systems_and_editors_leave_is_no_class_and_no_picture(tmp_path):
+def test_what_operating_systems_and_editors_leave_is_no_class_and_no_image(tmp_path):
     fill(tmp_path, "cat", "dog")
     fill(tmp_path, "__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN")
     fill(tmp_path / "cat", "@eaDir", "__MACOSX", ".hidden")
@@ -286,7 +281,7 @@ def test_what_is_no_regular_file_is_named_at_the_start(tmp_path, make):
         imagefolder(tmp_path)
 
 
-def test_a_folder_that_looks_like_a_picture_is_a_folder(tmp_path):
+def test_a_folder_that_looks_like_an_image_is_a_folder(tmp_path):
     fill(tmp_path, "a", "b")
     fill(tmp_path / "a", "odd.png")
     assert np.bincount(imagefolder(tmp_path)[0].labels).tolist() == [8, 4]

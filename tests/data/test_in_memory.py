@@ -1,4 +1,4 @@
-"""Pictures and other arrays in memory: what is taken, as what, and what is refused with a remedy."""
+"""Images and other arrays in memory: what is taken, as what, and what is refused with a remedy."""
 
 import json
 
@@ -21,20 +21,20 @@ def test_an_array_can_be_a_data_set():
     dataset = made()
     np.testing.assert_array_equal(dataset.pixels([1, 0]), BYTES[[1, 0]])
     assert is_channels_last(dataset.pixels([0]))
-    with pytest.raises(DataError, match="empty holds no pictures"):
+    with pytest.raises(DataError, match="empty holds no images"):
         data.ArrayDataset("empty", (), BYTES[:0], [], (), ())
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_floats_are_not_divided_by_255(dtype):
     floats = (BYTES / 255).astype(dtype)
-    images, _ = next(iter(data.Loader(made(floats), 6)))
+    images, _ = next(iter(data.ArrayLoader(made(floats), 6)))
     np.testing.assert_allclose(images, (BYTES / 255 - 0.5) / 0.25, atol=1e-6 if dtype != np.float16 else 3e-3)
     assert images.dtype == np.float32
 
 
-def test_bytes_and_floats_of_the_same_pictures_give_the_same_batch():
-    a, b = (next(iter(data.Loader(made(x), 6)))[0] for x in (BYTES, (BYTES / 255).astype(np.float32)))
+def test_bytes_and_floats_of_the_same_images_give_the_same_batch():
+    a, b = (next(iter(data.ArrayLoader(made(x), 6)))[0] for x in (BYTES, (BYTES / 255).astype(np.float32)))
     np.testing.assert_allclose(a, b, atol=2e-6)
 
 
@@ -98,15 +98,11 @@ def test_what_a_data_set_knows_is_plain_python():
         ({"std": (0.25, -1.0, 0.25)}, OptionError, "std more than 0"),
         ({"std": (0.25, np.inf, 0.25)}, OptionError, "std more than 0"),
         ({"mean": (0.5, np.nan, 0.5)}, OptionError, "mean must be finite"),
-        (
-            {"mean": (125, 123, 114), "std": (63, 62, 66)},
-            OptionError,
-            "give mean and std of the pictures divided by 255",
-        ),
+        ({"mean": (125, 123, 114), "std": (63, 62, 66)}, OptionError, "give mean and std of the images divided by 255"),
         ({"mean": ("a", "b", "c")}, OptionError, "one number for each channel"),
         ({"mean": (0.5,), "std": (0.5,)}, ShapeError, "images have 3 channels, mean and std have 1"),
         ({"mean": (0.5,) * 3, "std": (0.5,)}, ShapeError, "mean has 3 channels, std has 1"),
-        ({"images": BYTES[:, 0]}, ShapeError, r"got \(6, 4, 5\); for pictures of one channel give images\[:, None\]"),
+        ({"images": BYTES[:, 0]}, ShapeError, r"got \(6, 4, 5\); for images of one channel give images\[:, None\]"),
         (
             {"images": BYTES.transpose(0, 2, 3, 1)},
             ShapeError,
@@ -123,16 +119,16 @@ def test_what_a_data_set_knows_is_plain_python():
         ({"images": BYTES.astype(complex)}, DTypeError, "of complex128"),
         ({"images": np.ma.array(BYTES)}, DTypeError, "got MaskedArray"),
         ({"images": [BYTES[0], BYTES[1, :, :2]]}, ShapeError, "elements have different shapes"),
-        ({"images": BYTES.astype(np.float32)}, DataError, "divide pictures of 0 … 255 by 255"),
+        ({"images": BYTES.astype(np.float32)}, DataError, "divide images of 0 … 255 by 255"),
         ({"images": np.where(BYTES > 250, np.nan, BYTES / 255)}, DataError, "hold NaN or infinite"),
     ],
 )
-def test_what_is_no_picture_or_no_label_is_refused_when_the_data_set_is_made(change, error, message):
+def test_what_is_no_image_or_no_label_is_refused_when_the_data_set_is_made(change, error, message):
     with pytest.raises(error, match=message):
         made(**change)
 
 
-def test_a_list_of_pictures_and_tensors_are_taken():
+def test_a_list_of_images_and_tensors_are_taken():
     np.testing.assert_array_equal(made(list(BYTES), Tensor(LABELS)).pixels([2])[0], BYTES[2])
 
 
@@ -143,7 +139,7 @@ def test_labels_are_a_copy():
     assert dataset.labels.tolist() == LABELS
 
 
-def test_an_element_is_a_picture_and_its_label():
+def test_an_element_is_an_image_and_its_label():
     dataset = made()
     image, label = dataset[-2]
     np.testing.assert_array_equal(image, BYTES[4])
@@ -169,7 +165,7 @@ def test_a_data_set_of_ones_own_needs_pixels_only():
     assert [image.item() for image, _ in dataset] == [0, 1, 4, 9]
     assert dataset[-1] == (np.array([[[9]]]), 1)
     assert dataset.limit(2).pixels(np.array([1])).item() == 4
-    images, labels = next(iter(data.Loader(dataset, 4)))
+    images, labels = next(iter(data.ArrayLoader(dataset, 4)))
     np.testing.assert_allclose(images.ravel() * 255, [0, 1, 4, 9], rtol=1e-6)
     assert labels.tolist() == [0, 0, 1, 1]
 
@@ -183,11 +179,11 @@ def test_a_subset_holds_the_numbers_it_was_given():
     for indices in ([6], [-7], 5, None, "a", [0.5], [True] * 5, [[0, 1]]):
         with pytest.raises(IndexError, match="mine"):
             data.Subset(made(), indices)
-    with pytest.raises(OptionError, match="part of a Dataset, got list"):
+    with pytest.raises(OptionError, match="dataset must be a Dataset, got list"):
         data.Subset([1], [0])
 
 
-def test_a_data_set_counts_its_pictures_by_class():
+def test_a_data_set_counts_its_images_by_class():
     assert made(classes=("a", "b", "none")).counts == (3, 3, 0)
     assert data.Subset(made(), [1, 3]).counts == (0, 2)  # of the two classes there is but one
     assert data.Subset(made(), [0, 1, 2]).counts == (2, 1)
@@ -195,11 +191,11 @@ def test_a_data_set_counts_its_pictures_by_class():
 
 
 def test_reprs_say_what_is_inside():
-    assert repr(made()) == "<ArrayDataset mine: 6 pictures 3×4×5 of 2 classes>"
-    assert repr(made().limit(3)) == "<Subset mine: 3 pictures 3×4×5 of 2 classes>"
+    assert repr(made()) == "<ArrayDataset mine: 6 images 3×4×5 of 2 classes>"
+    assert repr(made().limit(3)) == "<Subset mine: 3 images 3×4×5 of 2 classes>"
     assert repr(data.TensorDataset(BYTES, LABELS)) == "<TensorDataset: uint8 (6, 3, 4, 5), int64 (6,)>"
-    assert repr(data.Loader(made(), 4, True, seed=2)) == (
-        "<Loader: 2 batches of 4, shuffled by seed 2, from <ArrayDataset mine: 6 pictures 3×4×5 of 2 classes>>"
+    assert repr(data.ArrayLoader(made(), 4, True, seed=2)) == (
+        "<ArrayLoader: 2 batches of 4, shuffled by seed 2, from <ArrayDataset mine: 6 images 3×4×5 of 2 classes>>"
     )
 
 
@@ -207,14 +203,14 @@ def test_reprs_say_what_is_inside():
 def test_a_pair_of_arrays_goes_into_a_loader(wrap):
     points = np.random.default_rng(0).standard_normal((10, 2))
     targets = points.sum(axis=1)
-    batches = list(data.Loader(wrap(points, Tensor(targets)), batch_size=4, shuffle=True))
+    batches = list(data.ArrayLoader(wrap(points, Tensor(targets)), batch_size=4, shuffle=True))
     assert [len(x) for x, _ in batches] == [4, 4, 2]
     for x, y in batches:
         assert x.dtype == np.float64
         np.testing.assert_array_equal(x.sum(axis=1), y)
 
 
-@pytest.mark.parametrize("loader", [data.Loader, data.DataLoader])
+@pytest.mark.parametrize("loader", [data.ArrayLoader, data.DataLoader])
 @pytest.mark.parametrize("images", [BYTES, BYTES.astype(np.int64), BYTES.astype(np.float64)])
 def test_a_pair_of_arrays_is_passed_on_as_it_is(loader, images):
     found, labels = next(iter(loader(data.TensorDataset(images, LABELS), 6)))
@@ -223,7 +219,7 @@ def test_a_pair_of_arrays_is_passed_on_as_it_is(loader, images):
 
 
 def test_to_floats_makes_numbers_from_0_to_1_of_the_bytes_of_a_pair():
-    images, _ = next(iter(data.Loader((BYTES, LABELS), 6, transform=data.to_floats)))
+    images, _ = next(iter(data.ArrayLoader((BYTES, LABELS), 6, transform=data.to_floats)))
     assert images.dtype == np.float32
     np.testing.assert_allclose(images, BYTES / 255, rtol=1e-6)
 
@@ -247,6 +243,6 @@ def test_the_elements_of_a_tensor_dataset_are_tuples():
     ],
 )
 def test_arrays_that_do_not_go_together_are_refused(arrays, error, message):
-    for take in (lambda: data.TensorDataset(*arrays), lambda: data.Loader(arrays, 1)):
+    for take in (lambda: data.TensorDataset(*arrays), lambda: data.ArrayLoader(arrays, 1)):
         with pytest.raises(error, match=message):
             take()

@@ -1,4 +1,4 @@
-"""The loader: every picture once an epoch, any batch by its number, and threads that end."""
+"""The loader: every image once an epoch, any batch by its number, and threads that end."""
 
 import os
 import subprocess
@@ -9,11 +9,9 @@ import time
 import numpy as np
 import pytest
 
-import minires
-from minires import data, nn, ops
+from minires import data
 from minires.arrays import is_channels_last
-from minires.errors import DTypeError, OptionError, ShapeError
-from minires.tensor import Tensor
+from minires.errors import OptionError
 
 
 @pytest.fixture
@@ -28,22 +26,22 @@ def noisy(images, rng):
 
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("drop_last", [False, True])
-def test_an_epoch_holds_every_picture_once_with_its_label(dataset, shuffle, drop_last):
-    loader = data.Loader(dataset, 8, shuffle=shuffle, drop_last=drop_last)
+def test_an_epoch_holds_every_image_once_with_its_label(dataset, shuffle, drop_last):
+    loader = data.ArrayLoader(dataset, 8, shuffle=shuffle, drop_last=drop_last)
     batches = list(loader)
     assert len(batches) == len(loader) == (6 if drop_last else 7)
     labels = np.concatenate([labels for _, labels in batches])
-    for images, some in batches:
-        assert (images.dtype, some.dtype, images.shape[1:]) == (np.float32, np.int64, (2, 4, 3))
+    for images, numbers in batches:
+        assert (images.dtype, numbers.dtype, images.shape[1:]) == (np.float32, np.int64, (2, 4, 3))
         assert is_channels_last(images)
-        np.testing.assert_allclose(images[:, 0, 0, 0], some, rtol=1e-6)
+        np.testing.assert_allclose(images[:, 0, 0, 0], numbers, rtol=1e-6)
     assert len(set(labels)) == len(labels) == (48 if drop_last else 50)
     assert (list(labels) == sorted(labels)) is not shuffle
 
 
 def test_epochs_differ_and_the_seed_repeats_them(dataset):
     def orders(seed):
-        loader = data.Loader(dataset, 50, shuffle=True, seed=seed)
+        loader = data.ArrayLoader(dataset, 50, shuffle=True, seed=seed)
         return [next(iter(loader))[1].tolist() for _ in range(3)]
 
     first = orders(0)
@@ -54,8 +52,10 @@ def test_epochs_differ_and_the_seed_repeats_them(dataset):
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
 def test_any_batch_can_be_made_again_without_those_before_it(dataset, prefetch):
-    whole = list(data.Loader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=0).epoch(2))
-    part = list(data.Loader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=prefetch).epoch(2, start=4))
+    whole = list(data.ArrayLoader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=0).epoch(2))
+    part = list(
+        data.ArrayLoader(dataset, 8, shuffle=True, seed=5, transform=noisy, prefetch=prefetch).epoch(2, start=4)
+    )
     assert len(part) == 3
     for (a, b), (c, d) in zip(part, whole[4:], strict=True):
         np.testing.assert_array_equal(a, c)
@@ -72,7 +72,7 @@ def test_every_batch_has_randomness_of_its_own_and_the_order_another():
 
     images = np.zeros((12, 1, 1, 1), np.uint8)
     numbers = data.ArrayDataset("numbers", range(12), images, np.arange(12), (0.0,), (1.0,))
-    loader = data.Loader(numbers, 4, shuffle=True, seed=3, transform=note, prefetch=0)
+    loader = data.ArrayLoader(numbers, 4, shuffle=True, seed=3, transform=note, prefetch=0)
     for epoch in range(2):
         orders = [labels for _, labels in loader.epoch(epoch)]
         for n in range(3):
@@ -86,7 +86,7 @@ def loader_threads():
 
 
 def test_leaving_early_ends_the_thread(dataset):
-    iterator = iter(data.Loader(dataset, 2))
+    iterator = iter(data.ArrayLoader(dataset, 2))
     next(iterator)
     assert loader_threads()
     iterator.close()
@@ -98,7 +98,7 @@ def test_an_exception_in_the_thread_reaches_the_loop(dataset):
         raise KeyError("transform")
 
     with pytest.raises(KeyError, match="transform"):
-        list(data.Loader(dataset, 8, transform=fail))
+        list(data.ArrayLoader(dataset, 8, transform=fail))
     assert not loader_threads()
 
 
@@ -112,7 +112,7 @@ def test_an_iterator_of_ones_own_that_ends_within_a_batch_is_told_and_ends_no_ep
     loader = (
         data.DataLoader(Ending([1, 2, 3]), 2, prefetch=prefetch)
         if place == "data set"
-        else data.Loader(dataset, 8, transform=lambda images, rng: next(iter(())), prefetch=prefetch)
+        else data.ArrayLoader(dataset, 8, transform=lambda images, rng: next(iter(())), prefetch=prefetch)
     )
     with pytest.raises(
         OptionError, match=r"batch 0 cannot be made, because the data set or the transform .* raised Stop"
@@ -127,7 +127,7 @@ def test_batches_are_made_ahead_but_not_without_bound(dataset):
         made.append(1)
         return images
 
-    iterator = iter(data.Loader(dataset, 1, transform=count, prefetch=2))
+    iterator = iter(data.ArrayLoader(dataset, 1, transform=count, prefetch=2))
     next(iterator)
     time.sleep(0.2)
     assert 2 <= len(made) <= 4
@@ -136,22 +136,22 @@ def test_batches_are_made_ahead_but_not_without_bound(dataset):
 
 @pytest.mark.parametrize("batch_size", [0, -1, 51])
 def test_a_batch_must_fit_the_data_set(dataset, batch_size):
-    with pytest.raises(OptionError, match=f"within 1 and the 50 pictures of numbers, got {batch_size}"):
-        data.Loader(dataset, batch_size)
+    with pytest.raises(OptionError, match=f"from 1 to the 50 images of numbers, got {batch_size}"):
+        data.ArrayLoader(dataset, batch_size)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda dataset: data.Loader(dataset, 8, seed=-1), "must be 0 or more, got -1 and 2"),
-        (lambda dataset: data.Loader(dataset, 8, prefetch=-1), "must be 0 or more, got 0 and -1"),
-        (lambda dataset: data.Loader(dataset, 8).epoch(-1), "got -1 and 0"),
+        (lambda dataset: data.ArrayLoader(dataset, 8, seed=-1), "must be 0 or more, got -1 and 2"),
+        (lambda dataset: data.ArrayLoader(dataset, 8, prefetch=-1), "must be 0 or more, got 0 and -1"),
+        (lambda dataset: data.ArrayLoader(dataset, 8).epoch(-1), "got -1 and 0"),
         (
-            lambda dataset: data.Loader(dataset, 8).epoch(0, start=-1),
+            lambda dataset: data.ArrayLoader(dataset, 8).epoch(0, start=-1),
             "within 0 and the 7 batches of an epoch, got 0 and -1",
         ),
         (
-            lambda dataset: data.Loader(dataset, 8).epoch(0, start=8),
+            lambda dataset: data.ArrayLoader(dataset, 8).epoch(0, start=8),
             "within 0 and the 7 batches of an epoch, got 0 and 8",
         ),
     ],
@@ -162,13 +162,13 @@ def test_an_epoch_a_start_or_a_seed_out_of_range_is_refused(dataset, make, messa
 
 
 def test_a_start_at_the_end_of_the_epoch_yields_nothing(dataset):
-    assert list(data.Loader(dataset, 8).epoch(0, start=7)) == []
+    assert list(data.ArrayLoader(dataset, 8).epoch(0, start=7)) == []
 
 
 def test_order_and_augmentation_never_share_a_stream(dataset):
     first = {}
     for seed in (0, 1, 2**32):
-        loader = data.Loader(dataset, 25, seed=seed)
+        loader = data.ArrayLoader(dataset, 25, seed=seed)
         for key in [(e,) for e in range(3)] + [(e, b) for e in range(3) for b in range(2)]:
             first[seed, key] = loader._rng(*key).random()
     assert len(set(first.values())) == len(first)
@@ -197,11 +197,11 @@ def test_order_and_augmentation_never_share_a_stream(dataset):
 )
 def test_a_setting_of_the_wrong_kind_is_refused(dataset, settings, message):
     with pytest.raises(OptionError, match=message):
-        data.Loader(dataset, **{"batch_size": 8, **settings})
+        data.ArrayLoader(dataset, **{"batch_size": 8, **settings})
 
 
 def test_numbers_of_numpy_are_whole_numbers(dataset):
-    loader = data.Loader(dataset, np.int64(8), seed=np.uint32(3), prefetch=np.int8(1))
+    loader = data.ArrayLoader(dataset, np.int64(8), seed=np.uint32(3), prefetch=np.int8(1))
     assert len(list(loader.epoch(np.int32(0), start=np.int64(5)))) == 2
     for epoch, start in ((0.0, 0), (0, 1.0), (True, 0)):
         with pytest.raises(OptionError, match="must be a whole number"):
@@ -212,181 +212,7 @@ def test_a_loader_is_called_as_in_torch(dataset):
     assert [len(labels) for _, labels in data.DataLoader(dataset)] == [1] * 50
     shuffled = next(iter(data.DataLoader(dataset, 50, True, seed=0)))[1].tolist()
     assert shuffled != sorted(shuffled)
-    np.testing.assert_array_equal(shuffled, next(iter(data.Loader(dataset, batch_size=50, shuffle=True)))[1])
-
-
-def test_the_batches_of_a_dataloader_are_tensors_outside_any_graph(dataset):
-    for (images, labels), arrays in zip(data.DataLoader(dataset, 8), data.Loader(dataset, 8), strict=True):
-        assert isinstance(images, Tensor)
-        assert isinstance(labels, Tensor)
-        assert (images.dtype, labels.dtype, images.requires_grad, images.is_leaf) == (np.float32, np.int64, False, True)
-        assert images.size(0) == labels.size(0) == len(arrays[1])
-        np.testing.assert_array_equal(images.data, arrays[0])
-        np.testing.assert_array_equal(labels.data, arrays[1])
-
-
-def test_manual_seed_decides_the_order_of_a_dataloader_and_a_seed_wins(dataset):
-    def order(manual, **settings):
-        minires.manual_seed(manual)
-        return next(iter(data.DataLoader(dataset, 50, shuffle=True, **settings)))[1].tolist()
-
-    assert order(3) == order(3)
-    assert order(3) != order(4)
-    assert order(3, seed=7) == order(4, seed=7)
-    minires.manual_seed(3)
-    first, second = (next(iter(data.DataLoader(dataset, 50, shuffle=True)))[1].tolist() for _ in range(2))
-    assert first != second
-
-
-def test_a_dataloader_takes_a_batch_size_above_the_length(dataset):
-    assert [len(labels) for _, labels in data.DataLoader(dataset, 64)] == [50]
-    assert list(data.DataLoader(dataset, 64, drop_last=True)) == []
-    with pytest.raises(OptionError, match="batch_size must lie within 1"):
-        data.DataLoader(dataset, 0)
-
-
-def test_the_defaults_of_torchs_other_arguments_are_accepted(dataset):
-    loader = data.DataLoader(
-        dataset,
-        8,
-        None,
-        num_workers=0,
-        pin_memory=False,
-        drop_last=True,
-        collate_fn=None,
-        sampler=None,
-        timeout=0,
-        worker_init_fn=None,
-        persistent_workers=False,
-        generator=None,
-    )
-    assert len(list(loader)) == len(loader) == 6
-    assert loader.shuffle is False
-
-
-class Own:
-    """As the tutorials of torch write one."""
-
-    def __len__(self):
-        return 5
-
-    def __getitem__(self, i):
-        if i >= 5:
-            raise IndexError(i)
-        return np.full((1, 2, 2), i, np.float32), i
-
-
-class OwnOfBase(data.Dataset):
-    __init__ = object.__init__
-    __len__ = Own.__len__
-    __getitem__ = Own.__getitem__
-
-
-@pytest.mark.parametrize("kind", [Own, OwnOfBase])
-def test_a_data_set_of_ones_own_needs_a_length_and_elements_only(kind):
-    loader = data.DataLoader(kind(), 2, shuffle=True, seed=1)
-    batches = list(loader)
-    assert [images.shape for images, _ in batches] == [(2, 1, 2, 2), (2, 1, 2, 2), (1, 1, 2, 2)]
-    assert sorted(label for _, labels in batches for label in labels.tolist()) == [0, 1, 2, 3, 4]
-    for images, labels in batches:
-        assert (images.dtype, labels.dtype) == (np.float32, np.int64)
-        assert images.data[:, 0, 0, 0].tolist() == labels.tolist()
-    assert kind.__name__ in repr(loader)
-
-
-def test_a_list_of_pairs_is_a_data_set_of_a_dataloader():
-    images, labels = next(iter(data.DataLoader([(np.full(3, i), 2 * i) for i in range(4)], 3)))
-    assert (images.tolist(), labels.tolist()) == ([[0] * 3, [1] * 3, [2] * 3], [0, 2, 4])
-
-
-def test_elements_that_are_one_array_or_one_number_make_a_batch_of_one_tensor():
-    maps = [np.full((1, 2, 2), i, np.float32) for i in range(4)]
-    first, second = data.DataLoader(maps, 3)
-    assert (first.shape, second.shape, first.dtype) == ((3, 1, 2, 2), (1, 1, 2, 2), np.float32)
-    assert next(iter(data.DataLoader([1.5, 2.5], 2))).tolist() == [1.5, 2.5]
-    doubled = data.DataLoader(maps, 4, transform=lambda images, rng: 2 * images)
-    assert next(iter(doubled)).data[:, 0, 0, 0].tolist() == [0, 2, 4, 6]
-
-
-def test_a_tuple_holds_columns_and_a_list_holds_elements():
-    x = np.float32([[1, 2], [3, 4]])
-    y = np.float32([[5, 6], [7, 8]])
-    assert [part.tolist() for part in next(iter(data.DataLoader((x, y), 2)))] == [x.tolist(), y.tolist()]
-    assert next(iter(data.DataLoader([x, y], 2))).tolist() == [x.tolist(), y.tolist()]
-    with pytest.raises(
-        OptionError, match=r"a Loader takes .* or a tuple \(images, labels\), got .*; a DataLoader takes a list"
-    ):
-        data.Loader([x, y], 2)
-
-
-def test_a_data_set_is_shown_shortened_where_it_is_refused():
-    with pytest.raises(OptionError, match="a Loader takes a data set") as caught:
-        data.Loader(Tensor(np.zeros((100, 100))), 2)
-    assert len(str(caught.value)) < 200
-
-
-def test_a_0d_tensor_is_refused_when_the_loader_is_made():
-    with pytest.raises(TypeError, match="a 0-d tensor holds one number and has no length"):
-        data.DataLoader(Tensor(3.0), 2)
-
-
-def test_a_transform_is_refused_where_the_first_part_of_an_element_is_a_tuple():
-    loader = data.DataLoader([((1, 2), 3), ((4, 5), 6)], 2, transform=lambda images, rng: images[0])
-    with pytest.raises(OptionError, match="the first part of an element is a tuple here"):
-        next(iter(loader))
-
-
-@pytest.mark.parametrize(
-    ("element", "error", "message"),
-    [
-        (
-            lambda i: (i,) * (i + 1),
-            DTypeError,
-            r"Odd: dataset\[i\] must be .* such as \(image, label\), .* got tuple of 1 and tuple of 2",
-        ),
-        (lambda i: (i, i) if i else i, DTypeError, "Odd: .* got int and tuple of 2"),
-        (lambda i: (), DTypeError, "Odd: .* got tuple of 0"),
-        (lambda i: {"image": i}, DTypeError, "Odd: expected an array of numbers"),
-        (lambda i: (np.zeros(3 + i), i), ShapeError, "Odd: the elements have different shapes"),
-        (lambda i: (np.zeros(3), "cat"), DTypeError, "Odd: expected an array of numbers"),
-    ],
-)
-def test_elements_that_make_no_batch_are_named(element, error, message):
-    class Odd(Own):
-        def __getitem__(self, i):
-            return element(i)
-
-    with pytest.raises(error, match=message):
-        next(iter(data.DataLoader(Odd(), 2)))
-
-
-@pytest.mark.parametrize(
-    ("name", "instead"),
-    [
-        ("num_workers", "one thread makes `prefetch` batches ahead"),
-        ("pin_memory", "leave it out"),
-        ("collate_fn", "transform="),
-        ("sampler", r"data\.Subset"),
-        ("generator", "seed="),
-        ("worker_init_fn", "seed="),
-    ],
-)
-def test_an_argument_of_torch_that_is_not_here_says_what_to_use_instead(dataset, name, instead):
-    with pytest.raises(OptionError, match=f"a DataLoader has no {name}: .*{instead}"):
-        data.DataLoader(dataset, 8, **{name: 2})
-    with pytest.raises(OptionError, match=instead):
-        data.DataLoader(dataset, 8, **{name: np.arange(2)})
-
-
-def test_an_unknown_argument_is_a_type_error(dataset):
-    with pytest.raises(TypeError, match="a Loader has no argument 'shufle'"):
-        data.Loader(dataset, 8, shufle=True)
-
-
-@pytest.mark.parametrize("what", ["digits", None, 3, np.zeros((5, 1, 2, 2))])
-def test_what_is_no_data_set_is_refused(what):
-    with pytest.raises(OptionError, match="a Loader takes a data set"):
-        data.Loader(what, 1)
+    np.testing.assert_array_equal(shuffled, next(iter(data.ArrayLoader(dataset, batch_size=50, shuffle=True)))[1])
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
@@ -404,12 +230,12 @@ def test_a_transform_that_returns_no_batch_is_named(dataset, prefetch, returned,
         return returned
 
     with pytest.raises(OptionError, match=rf"the transform .*broken must return an array of 8 images .*{message}"):
-        next(iter(data.Loader(dataset, 8, transform=broken, prefetch=prefetch)))
+        next(iter(data.ArrayLoader(dataset, 8, transform=broken, prefetch=prefetch)))
 
 
 def test_where_no_thread_can_start_the_batches_are_the_same(dataset, monkeypatch):
     """As in a browser."""
-    loader = data.Loader(dataset, 8, shuffle=True, transform=noisy)
+    loader = data.ArrayLoader(dataset, 8, shuffle=True, transform=noisy)
     whole = list(loader.epoch(1))
 
     def start(thread):
@@ -426,7 +252,7 @@ def test_an_exception_in_the_thread_keeps_its_traceback(dataset):
         return 1 / 0
 
     with pytest.raises(ZeroDivisionError) as error:
-        list(data.Loader(dataset, 8, transform=divide))
+        list(data.ArrayLoader(dataset, 8, transform=divide))
     assert error.traceback[-1].name == "divide"
 
 
@@ -459,7 +285,7 @@ def slow(images, rng):
     return images
 
 numbers = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
-loader = data.Loader(data.ArrayDataset("n", range(9), numbers, range(9), (0,), (1,)), 1, transform=slow)
+loader = data.ArrayLoader(data.ArrayDataset("n", range(9), numbers, range(9), (0,), (1,)), 1, transform=slow)
 try:
     for images, labels in loader:
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()  # while the iterator is thrown away
@@ -476,9 +302,3 @@ sys.exit("slow" if time.monotonic() - began > 5 else 0)
 def test_a_second_ctrl_c_is_quick_and_quiet():
     done = subprocess.run([sys.executable, "-c", IMPATIENT], capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_model_takes_what_a_loader_gives(dataset):
-    model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, rng=0), nn.Flatten(), nn.Linear(36, 50, rng=1))
-    images, labels = next(iter(data.DataLoader(dataset, batch_size=4)))
-    assert np.isfinite(ops.cross_entropy(model(images), labels).item())

@@ -8,6 +8,7 @@ import pytest
 
 from minires import Tensor, models
 from minires.errors import DTypeError, OptionError, ShapeError
+from minires.models import registry
 from minires.nn import Linear
 
 
@@ -139,7 +140,11 @@ def test_the_classes_are_there_for_networks_of_ones_own():
             DTypeError,
             "block must be a class such as BasicBlock, got 'basic'",
         ),
-        (lambda: models.ResNet(models.BasicBlock, (1, 1, 1)), OptionError, r"each of four stages, got \(1, 1, 1\)"),
+        (
+            lambda: models.ResNet(models.BasicBlock, (1, 1, 1)),
+            OptionError,
+            r"the blocks in each stage, got \(1, 1, 1\)",
+        ),
         (lambda: models.ResNet(models.BasicBlock, (1, 1, 1, 0)), ShapeError, "blocks must be at least 1, got 0"),
         (lambda: models.CifarResNet("20"), DTypeError, "depth must be an integer, got '20'"),
         (lambda: models.CifarResNet(21), OptionError, r"6n \+ 2 layers"),
@@ -149,6 +154,32 @@ def test_the_classes_are_there_for_networks_of_ones_own():
 def test_a_class_refuses_a_structure_that_cannot_be(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_family_registers_all_that_it_defines_and_opens_nothing_else():
+    assert len(registry._defined) == len(models.names())
+    classes = {"BasicBlock", "Block", "Bottleneck", "PadShortcut", "PreActBlock"}
+    classes |= {"ResNet", "CifarResNet", "PreActCifarResNet"}
+    assert set(models.__all__) == {*models.names(), *classes, "create", "names"}
+
+
+def test_two_structures_of_one_class_are_two_functions_with_the_options_of_the_class():
+    class Net:
+        """x -> x"""
+
+        def __init__(self, depth, width, *, bias=True, rng=None):
+            self.given = depth, width, bias, rng
+
+    file = {"__name__": "family", "net1": registry.define(Net, 1, 2), "net2": registry.define(Net, 2, 3, bias=False)}
+    registered = dict(registry._models)
+    try:
+        registry.register({**file, "Net": Net})
+        assert models.create("net1", bias=None).given == (1, 2, None, None)
+        assert models.create("net2", rng=7).given == (2, 3, False, 7)
+    finally:
+        registry._defined -= {file.pop("net1"), file.pop("net2")}
+        registry._models.clear()
+        registry._models.update(registered)
 
 
 def test_a_new_head_is_made_from_the_old_ones_attributes():

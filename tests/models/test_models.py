@@ -166,7 +166,7 @@ def test_without_shortcuts_a_zero_branch_stops_the_gradient():
 @pytest.mark.parametrize(("channels", "laid_out"), [(3, channels_last), (3, np.ascontiguousarray), (1, channels_last)])
 @pytest.mark.parametrize(("name", "size"), [("resnet20", 12), ("resnet20 B", 12), ("resnet18", 40), ("resnet50", 40)])
 def test_maps_are_channels_last_forward_and_backward(name, size, channels, laid_out):
-    """However the pictures lie; grey ones lie both ways."""
+    """In both memory formats; images of one channel have both at once."""
     model = models.create(name.split()[0], in_channels=channels, rng=0, **({"shortcut": "B"} if " " in name else {}))
     layouts = []
 
@@ -234,3 +234,10 @@ def test_every_norm_starts_as_the_identity():
         if isinstance(module, BatchNorm2d):
             assert (module.weight.data == 1).all()
             assert not module.bias.data.any()
+
+
+def test_a_block_says_whether_it_is_residual():
+    assert all(block.residual for block in models.resnet8().modules() if isinstance(block, Block))
+    plain = [block for block in models.plain8().modules() if isinstance(block, Block)]
+    assert len(plain) == 3
+    assert not any(block.residual for block in plain)

@@ -22,7 +22,7 @@ def layers(kernel=1, out=32, seed=0):
 
 
 def everything(make, conv, norm):
-    """y, all gradients and what the norm remembers."""
+    """y, all gradients and the norm's running statistics."""
     x = Tensor(X, requires_grad=True)
     y = make(conv, norm, x)
     y.backward(np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32))

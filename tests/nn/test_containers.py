@@ -41,7 +41,7 @@ def test_sequential_takes_layers_only_and_says_what_to_write(layers, message):
 
 
 def test_every_function_that_has_a_layer_names_one_that_exists():
-    from minires.nn.module import _LAYER_OF
+    from minires.nn.advice import _LAYER_OF
 
     for layer in _LAYER_OF.values():
         assert isinstance(eval(f"nn.{layer}", {"nn": nn}), nn.Module)
@@ -98,13 +98,13 @@ def test_a_list_of_modules_changes_as_a_python_list_does(kind):
     assert layers[1] in model
     assert layers[8] not in model
     for wrong in (len(model), -len(model) - 1):
-        with pytest.raises(IndexError, match="there is no place"):
+        with pytest.raises(IndexError, match="there is no index"):
             model[wrong]
         with pytest.raises(IndexError):
             model[wrong] = layers[0]
         with pytest.raises(IndexError):
             del model[wrong]
-    with pytest.raises(DTypeError, match="a place must be an integer"):
+    with pytest.raises(DTypeError, match="an index must be an integer"):
         model["0"]
     with pytest.raises(DTypeError, match=r"layer 0: .* is a class"):
         model[0] = nn.ReLU

@@ -12,7 +12,7 @@ def test_pad_takes_torchs_mode_and_refuses_what_is_not_constant():
     for y in (F.pad(x, (1, 0), "constant", 3), F.pad(x, (1, 0), value=3.0), F.pad(x, (1, 0), mode="constant", value=3)):
         assert y.tolist() == [3, 1, 1]
     assert F.pad(x, (1, 0)).tolist() == F.pad(x, (1, 0), "constant", None).tolist() == [0, 1, 1]
-    with pytest.raises(OptionError, match=r"mode must be 'constant', got 'reflect'; put other borders around x"):
+    with pytest.raises(OptionError, match=r"mode must be 'constant', got 'reflect'; make other borders yourself"):
         F.pad(x, (1, 0), "reflect")
 
 

@@ -108,7 +108,7 @@ def test_filling_counts_as_a_change_and_needs_no_no_grad():
         (
             lambda: init.trunc_normal_(weight(2), a=5.0, b=6.0),
             OptionError,
-            r"only 0\.00% of N\(0\.0, 1\.0²\) lie in \[5\.0, 6\.0\]",
+            r"only 0\.00% of N\(0\.0, 1\.0²\) is in \[5\.0, 6\.0\]",
         ),
         # Φ(2.4) − Φ(2.2) = 0.57 %
         (lambda: init.trunc_normal_(weight(2), a=2.2, b=2.4), OptionError, r"only 0\.57% of N"),
@@ -119,10 +119,10 @@ def test_filling_counts_as_a_change_and_needs_no_no_grad():
         ),
         (lambda: init.trunc_normal_(weight(2), b=math.nan), OptionError, "trunc_normal_: b must be a number, got nan"),
         (lambda: init.trunc_normal_(weight(2), a=2.0, b=-2.0), OptionError, "needs std > 0 and a < b"),
-        (lambda: init.zeros_(nn.Linear(2, 2)), DTypeError, r"got Linear; of a layer it is layer\.weight"),
+        (lambda: init.zeros_(nn.Linear(2, 2)), DTypeError, r"got Linear; for a layer give layer\.weight"),
         (lambda: init.ones_(np.zeros(2)), DTypeError, "got ndarray"),
         *[
-            (lambda name=name: getattr(init, name)(nn.Linear(2, 2)), DTypeError, "a Tensor or Parameter is needed")
+            (lambda name=name: getattr(init, name)(nn.Linear(2, 2)), DTypeError, "init needs a Tensor or Parameter")
             for name in FILLS
         ],
     ],

@@ -31,7 +31,7 @@ from minires.errors import DTypeError, OptionError, ShapeError
         (
             lambda: nn.Conv2d(4, 4, 3, padding_mode="reflect"),
             OptionError,
-            "padding_mode must be 'zeros', got 'reflect'; put",
+            "padding_mode must be 'zeros', got 'reflect'; make",
         ),
         (lambda: nn.BatchNorm2d(0), ShapeError, "BatchNorm2d: num_features must be at least 1"),
         (lambda: nn.BatchNorm1d(2.0), DTypeError, "BatchNorm1d: num_features must be an integer"),
@@ -166,7 +166,7 @@ def test_a_setting_that_is_changed_counts_from_the_next_call_on():
 
 def test_what_follows_from_the_weight_follows_a_new_weight():
     model = models.resnet8(rng=0)
-    model.conv1.weight = nn.Parameter(model.conv1.weight.data.sum(axis=1, keepdims=True))  # grey pictures
+    model.conv1.weight = nn.Parameter(model.conv1.weight.data.sum(axis=1, keepdims=True))  # gray images
     assert (model.conv1.in_channels, model.conv1.kernel_size) == (1, (3, 3))
     assert model.eval()(Tensor(np.zeros((1, 1, 8, 8), np.float32))).shape == (1, 10)
     with pytest.raises(AttributeError):

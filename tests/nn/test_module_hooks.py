@@ -174,7 +174,7 @@ def test_a_retained_graph_calls_the_hook_on_each_backward():
 
 
 def test_the_arrays_that_a_hook_keeps_are_not_written_into_later():
-    """The engine adds in place, and ReLU writes over ∂L/∂y, where nobody else has the array; a hook has it."""
+    """The engine adds in place, and ReLU writes over ∂L/∂y, where nothing else refers to the array; a hook does."""
     layer = nn.ReLU()
     seen = []
     layer.register_full_backward_hook(lambda module, dx, dy: seen.append((dx[0], dy[0])))

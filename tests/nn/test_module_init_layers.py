@@ -1,4 +1,4 @@
-"""Modules: finding what they hold, state, switches, hooks; layers and initialisation."""
+"""Modules: finding what they hold, state, switches, hooks; layers and initialization."""
 
 import copy
 
@@ -255,7 +255,7 @@ def test_layers_are_torchs(ours, theirs):
     "layer", [*(ours for ours, _ in LAYERS), nn.ReLU, lambda: nn.Dropout(0.4, rng=0), net], ids=range(len(LAYERS) + 3)
 )
 def test_layers_compute_on_a_gpu_what_they_compute_here(layer, place):
-    """Output, gradients and what a layer remembers; Dropout's mask, too, which is drawn on the host."""
+    """Output, gradients and a layer's running statistics; Dropout's mask, too, which is drawn on the host."""
     rng = np.random.default_rng(1)
     x = rng.standard_normal((3, 2 if layer is net else 4, 6, 5))
     here = layer().to(np.float64)
@@ -331,7 +331,7 @@ def test_the_seed_decides_every_bit(fill):
     assert bits(rng) != bits(rng)
 
 
-def test_initialisation_refuses_what_it_cannot_do():
+def test_initialization_refuses_what_it_cannot_do():
     w = Tensor(np.empty((3, 3)))
     with pytest.raises(OptionError, match="mode must be"):
         init.kaiming_normal_(w, rng=0, mode="fan")

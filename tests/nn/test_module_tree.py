@@ -159,11 +159,11 @@ def test_parts_can_be_registered_by_name():
     model.register_buffer("mean", np.zeros(2, np.float32))
     model.register_buffer("scratch", np.zeros(2, np.float32), persistent=False)
     model.register_buffer("absent", None)
-    model.register_buffer("held", Tensor(np.ones(2, np.float32)))
-    assert list(model.state_dict()) == ["w", "mean", "held"]
-    assert [name for name, _ in model.named_buffers()] == ["mean", "scratch", "held"]
+    model.register_buffer("kept", Tensor(np.ones(2, np.float32)))
+    assert list(model.state_dict()) == ["w", "mean", "kept"]
+    assert [name for name, _ in model.named_buffers()] == ["mean", "scratch", "kept"]
     model.double()
-    assert model.scratch.dtype == model.held.dtype == model.w.dtype == np.float64
+    assert model.scratch.dtype == model.kept.dtype == model.w.dtype == np.float64
     for bad, error in (("a.b", OptionError), ("", OptionError), ("forward", OptionError), (3, DTypeError)):
         with pytest.raises(error, match="name"):
             model.add_module(bad, nn.ReLU())

@@ -105,7 +105,7 @@ def test_values_are_clipped_as_in_torch(backend):
     [
         (lambda: optim.clip_grad_norm_([], 1.0), r"there are no parameters; model.parameters\(\) is a generator"),
         (lambda: optim.clip_grad_value_(iter(()), 1.0), "there are no parameters"),
-        (lambda: optim.clip_grad_norm_(nn.Linear(2, 2, rng=0), 1.0), r"got a Linear; hand over its parameters\(\)"),
+        (lambda: optim.clip_grad_norm_(nn.Linear(2, 2, rng=0), 1.0), r"got a Linear; give its parameters\(\)"),
         (lambda: optim.clip_grad_value_(3, 1.0), "params must be Tensors, got int"),
         (lambda: optim.clip_grad_norm_([np.ones(2)], 1.0), "must be a Tensor, got ndarray"),
         (

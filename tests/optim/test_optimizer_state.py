@@ -1,4 +1,4 @@
-"""The state of an optimiser: what is in it, what is loaded of it, and what is refused."""
+"""The state of an optimizer: what is in it, what is loaded of it, and what is refused."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_what_is_kept_goes_by_the_settings_that_are_loaded():
     assert (without.param_groups[0]["momentum"], without.state) == (0.0, [{}])
 
 
-def test_an_optimiser_of_ones_own_needs_an_update_and_no_more():
+def test_an_optimizer_of_ones_own_needs_an_update_and_no_more():
     class Signs(optim.Optimizer):
         def __init__(self, params, lr=0.5, every=2, name="signs"):
             super().__init__(params, lr=lr, every=every, name=name)

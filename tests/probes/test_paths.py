@@ -42,7 +42,7 @@ RELU, NONE = "·(mask ⊙ g)", "·g"
 @pytest.fixture(scope="module")
 def digits():
     train, _ = data.load("digits")
-    return next(iter(data.Loader(train.limit(16), 16)))
+    return next(iter(data.ArrayLoader(train.limit(16), 16)))
 
 
 def norm(a):

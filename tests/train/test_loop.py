@@ -266,18 +266,17 @@ def test_each_epoch_has_all_images_in_an_order_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [("digits", ["pad_and_crop 1", "normalise"]), ("cifar10", ["pad_and_crop 4", "flip", "normalise"])],
+    ("name", "expected"), [("digits", ["crop 8 1", "normalize"]), ("cifar10", ["crop 8 4", "flip", "normalize"])]
 )
 def test_digits_move_by_one_pixel_and_are_not_flipped(monkeypatch, name, expected):
-    """A flipped 2 is no 2. The border is black, because what is cropped is normalised afterwards."""
-    monkeypatch.setattr(loop.data, "pad_and_crop", lambda n: f"pad_and_crop {n}")
-    monkeypatch.setattr(loop.data, "flip", lambda: "flip")
-    monkeypatch.setattr(loop.data, "normalise", lambda mean, std: "normalise")
+    """A flipped 2 is no 2. The border is black, because what is cropped is normalized afterwards."""
+    monkeypatch.setattr(loop.data, "random_crop", lambda size, padding: f"crop {size[1]} {padding}")
+    monkeypatch.setattr(loop.data, "random_horizontal_flip", lambda: "flip")
+    monkeypatch.setattr(loop.data, "normalize", lambda mean, std: "normalize")
     monkeypatch.setattr(loop.data, "compose", lambda *changes: list(changes))
-    dataset = SimpleNamespace(name=name, mean=0, std=1)
+    dataset = SimpleNamespace(name=name, shape=(3, 8, 8), mean=0, std=1)
     assert loop._transform(dataset, True) == expected
-    assert loop._transform(dataset, False) == "normalise"
+    assert loop._transform(dataset, False) == "normalize"
 
 
 def test_a_limit_above_the_number_of_images_takes_all():

@@ -160,7 +160,7 @@ def test_what_does_not_fit_together_is_named(saved, resumed, change, message):
         ("model", "resnet20", "cannot load this state; missing: layer1.1"),
         ("schedule", "step", "schedule must be one of one_cycle"),
         ("device", "cpu:0", "device must be 'cpu', 'cuda'"),
-        ("batch_size", 999, "batch_size must lie within 1 and the 32"),
+        ("batch_size", 999, "batch_size must be from 1 to the 32"),
         ("batch_size", 8, r"totals\.seen must be 8, got 16"),
         ("epochs", 0, "epoch must be at most 0, got 1"),
         ("limit", 0, r"history\[0\]\.step must be 90, got 2"),

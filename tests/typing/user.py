@@ -106,7 +106,7 @@ models.create("plain8", num_classes=3)
 # Training
 
 train, test = data.load("digits")
-augment = data.compose(data.pad_and_crop(1), data.normalise(train.mean, train.std))
+augment = data.compose(data.random_crop(8, padding=1), data.normalize(train.mean, train.std))
 loader = data.DataLoader(train, batch_size=64, shuffle=True, seed=0, transform=augment)
 optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 optim.AdamW([{"params": net.fc.parameters(), "lr": 0.01}, {"params": [net.conv.weight]}], lr=0.1)
@@ -132,7 +132,7 @@ for image, label in test:
     break
 images.data[0] = [[0]]
 minires.zeros(2)[:] = [1.0, 2.0]
-for arrays in data.Loader((np.ones((4, 2)), np.arange(4)), batch_size=2):
+for arrays in data.ArrayLoader((np.ones((4, 2)), np.arange(4)), batch_size=2):
     print(arrays[0].shape)
 
 # Weights and checks

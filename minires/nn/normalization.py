@@ -1,4 +1,4 @@
-"""Layers that normalise: batch, layer and group norm. Names and arguments as in torch.nn."""
+"""Layers that normalize: batch, layer and group norm. Names and arguments as in torch.nn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,10 +22,10 @@ def _ones(*shape: int) -> Parameter:
 
 
 class _BatchNorm(Module):
-    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β by channel; μ, σ² of the batch in training, running ones in eval().
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β by channel. In training μ and σ² are the batch's, in eval() running ones.
 
-    momentum: the batch's part of the running statistics; None: their mean over all batches so far.
-    affine=False: without γ and β. track_running_stats=False: the batch's μ and σ², in eval() too.
+    momentum: the weight of a batch in the running statistics; None makes them the mean over all batches so far.
+    affine=False: no γ and β. track_running_stats=False: the batch's μ and σ² in eval(), too.
     """
 
     weight: Any  # γ and β: Parameters, or None
@@ -33,7 +33,7 @@ class _BatchNorm(Module):
     running_mean: Array
     running_var: Array
     num_batches_tracked: Array
-    ranks: tuple[int, ...] = ()  # numbers of axes that x may have
+    ranks: tuple[int, ...] = ()  # how many axes x may have
     shapes = ""
 
     def __init__(
@@ -64,15 +64,15 @@ class _BatchNorm(Module):
         return ops.batch_norm(x, *self.affine_of(x), **self.op_settings())
 
     def affine_of(self, x):
-        """γ and β; ones and zeros of x's kind where there are none."""
+        """γ and β; without affine ones and zeros with the type and device of x."""
         return affine(self.weight, self.bias, self.num_features, x)
 
     def uses_batch(self) -> bool:
-        """Whether μ and σ² are the batch's."""
+        """Whether μ and σ² are those of the batch."""
         return self.training or self.running_mean is None
 
     def op_settings(self):
-        """Count another batch, in training -> what the op is to know of this norm besides γ and β."""
+        """The keyword arguments of ops.batch_norm. In training this also counts the batch."""
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked += 1
@@ -104,7 +104,7 @@ class BatchNorm2d(_BatchNorm):
 
 
 class LayerNorm(Module):
-    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β over the last axes of each sample; elementwise_affine=False: without γ, β."""
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β over the last axes of each sample. elementwise_affine=False: no γ and β."""
 
     weight: Any  # γ and β: Parameters, or None
     bias: Any

@@ -1,4 +1,4 @@
-"""One picture file: its greys, its alpha, the way it stands, and everything that is no picture."""
+"""One image file: its gray values, its alpha, the way it stands, and everything that is no image."""
 
 import io
 import logging
@@ -15,22 +15,22 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from minires.data import pictures, read_image
+from minires.data import images, read_image
 from minires.errors import DataError, OptionError
 
 RNG = np.random.default_rng
 RAMP = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
-COLOURS = RNG(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
+COLORS = RNG(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
 
 
-def saved(path, picture, **options):
-    """The path of a picture, written from an array or a PIL image."""
-    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(path, **options)
+def saved(path, image, **options):
+    """The path of an image, written from an array or a PIL image."""
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path, **options)
     return path
 
 
-def test_a_picture_comes_as_bytes_of_red_green_and_blue(tmp_path):
-    square = COLOURS[:20]
+def test_an_image_comes_as_bytes_of_red_green_and_blue(tmp_path):
+    square = COLORS[:20]
     pixels = read_image(saved(tmp_path / "a.png", square), 20)
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, square.transpose(2, 0, 1))
@@ -38,27 +38,27 @@ def test_a_picture_comes_as_bytes_of_red_green_and_blue(tmp_path):
     assert read_image(tmp_path / "a.png").shape == (3, 224, 224)
 
 
-def test_the_centre_is_cut_out(tmp_path):
-    picture = np.zeros((8, 24, 3), np.uint8)
-    picture[:, 8:16] = 255
-    assert (read_image(saved(tmp_path / "wide.png", picture), 8) == 255).all()
-    assert (read_image(saved(tmp_path / "high.png", picture.transpose(1, 0, 2)), 8) == 255).all()
+def test_the_center_is_cut_out(tmp_path):
+    image = np.zeros((8, 24, 3), np.uint8)
+    image[:, 8:16] = 255
+    assert (read_image(saved(tmp_path / "wide.png", image), 8) == 255).all()
+    assert (read_image(saved(tmp_path / "high.png", image.transpose(1, 0, 2)), 8) == 255).all()
 
 
-def test_a_long_thin_picture_is_cut_before_it_is_scaled(tmp_path, monkeypatch):
+def test_a_long_thin_image_is_cut_before_it_is_scaled(tmp_path, monkeypatch):
     path = saved(tmp_path / "thin.png", Image.new("RGB", (1, 500), (200, 100, 50)))
     whole, asked = Image.Image.resize, []
     monkeypatch.setattr(
         Image.Image,
         "resize",
-        lambda picture, size, *args, **kwargs: asked.append(tuple(size)) or whole(picture, size, *args, **kwargs),
+        lambda image, size, *args, **kwargs: asked.append(tuple(size)) or whole(image, size, *args, **kwargs),
     )
     assert (read_image(path, 16)[:, 0, 0] == (200, 100, 50)).all()
     assert asked == [(16, 16)]
 
 
 @pytest.mark.parametrize(
-    ("name", "picture"),
+    ("name", "image"),
     [
         ("16.png", RAMP),
         ("16.tif", RAMP),
@@ -67,19 +67,19 @@ def test_a_long_thin_picture_is_cut_before_it_is_scaled(tmp_path, monkeypatch):
         ("float.tif", (RAMP / 65535).astype(np.float32)),
     ],
 )
-def test_greys_stay_what_they_are(tmp_path, name, picture):
-    pixels = read_image(saved(tmp_path / name, picture), 64).astype(float)
+def test_gray_values_stay_what_they_are(tmp_path, name, image):
+    pixels = read_image(saved(tmp_path / name, image), 64).astype(float)
     assert np.abs(pixels - RAMP / 257).max() <= 1
     assert (pixels[0] == pixels[1]).all()
     assert (pixels[0] == pixels[2]).all()
 
 
 @pytest.mark.parametrize(("stored", "shown"), [(100 * 257 + 128, 100), (100 * 257 + 129, 101), (0, 0), (65535, 255)])
-def test_greys_of_16_bits_go_to_the_nearest_of_8(tmp_path, stored, shown):
+def test_gray_values_of_16_bits_go_to_the_nearest_of_8(tmp_path, stored, shown):
     assert (read_image(saved(tmp_path / "a.png", np.full((8, 8), stored, np.uint16)), 8) == shown).all()
 
 
-def test_greys_of_a_portable_map_stay_what_they_are(tmp_path):
+def test_gray_values_of_a_portable_map_stay_what_they_are(tmp_path):
     (tmp_path / "16.pgm").write_bytes(b"P5 64 64 65535\n" + RAMP.astype(">u2").tobytes())
     assert np.abs(read_image(tmp_path / "16.pgm", 64) - RAMP / 257).max() <= 1
 
@@ -97,7 +97,7 @@ def tag(number, value):
         (tag(258, 16), tag(258, 12), 0xFFFF, 255),
     ],
 )  # 12 bits a pixel, packed
-def test_a_tiff_says_itself_which_grey_is_white(tmp_path, old, new, stored, shown):
+def test_a_tiff_says_itself_which_gray_is_white(tmp_path, old, new, stored, shown):
     path = saved(tmp_path / "a.tif", np.full((8, 8), stored, np.uint16))
     content = path.read_bytes()
     assert content.count(old) == 1
@@ -106,7 +106,7 @@ def test_a_tiff_says_itself_which_grey_is_white(tmp_path, old, new, stored, show
 
 
 @pytest.mark.parametrize(
-    ("picture", "message"),
+    ("image", "message"),
     [
         (np.full((9, 9), 7, np.int32), "whole numbers of 32 bits or with a sign"),
         (np.full((9, 9), 200, np.float32), r"floats from 200 to 200 instead of 0 \(black\) to 1 \(white\); scale"),
@@ -119,9 +119,9 @@ def test_a_tiff_says_itself_which_grey_is_white(tmp_path, old, new, stored, show
         ),
     ],
 )
-def test_greys_that_do_not_say_what_is_white_are_refused(tmp_path, picture, message):
+def test_gray_values_that_do_not_say_what_is_white_are_refused(tmp_path, image, message):
     with pytest.raises(DataError, match=message):
-        read_image(saved(tmp_path / "odd.tif", picture), 9)
+        read_image(saved(tmp_path / "odd.tif", image), 9)
 
 
 @pytest.mark.parametrize(
@@ -144,16 +144,16 @@ def test_greys_that_do_not_say_what_is_white_are_refused(tmp_path, picture, mess
         ("RGB", "a.ppm"),
     ],
 )
-def test_every_kind_of_colour_becomes_rgb_as_torchvision_makes_it(tmp_path, mode, name):
-    """torchvision's default loader: picture.convert("RGB"); so alpha is left out, not laid on white."""
-    path = saved(tmp_path / name, Image.fromarray(COLOURS[:20]).convert(mode))
-    with Image.open(path) as picture:
-        expected = np.asarray(picture.convert("RGB"))
+def test_every_kind_of_color_becomes_rgb_as_torchvision_makes_it(tmp_path, mode, name):
+    """torchvision's default loader: image.convert("RGB"); so alpha is left out, not laid on white."""
+    path = saved(tmp_path / name, Image.fromarray(COLORS[:20]).convert(mode))
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGB"))
     np.testing.assert_array_equal(read_image(path, 20), expected.transpose(2, 0, 1))
 
 
 def test_a_palette_with_alpha_says_nothing(tmp_path, recwarn):
-    path = saved(tmp_path / "p.png", Image.fromarray(COLOURS).convert("P"), transparency=bytes([0, 9, 200]))
+    path = saved(tmp_path / "p.png", Image.fromarray(COLORS).convert("P"), transparency=bytes([0, 9, 200]))
     warnings.simplefilter("always")
     assert read_image(path, 9).shape == (3, 9, 9)
     assert not recwarn.list
@@ -161,11 +161,11 @@ def test_a_palette_with_alpha_says_nothing(tmp_path, recwarn):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
-def test_a_picture_stands_as_its_camera_was_held(tmp_path, orientation, name):
+def test_an_image_stands_as_its_camera_was_held(tmp_path, orientation, name):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = saved(tmp_path / name, COLOURS[:20], exif=exif, **({"lossless": True} if name == "a.webp" else {}))
-    stored = COLOURS[:20]
+    path = saved(tmp_path / name, COLORS[:20], exif=exif, **({"lossless": True} if name == "a.webp" else {}))
+    stored = COLORS[:20]
     shown = {
         1: stored,
         2: stored[:, ::-1],
@@ -192,27 +192,27 @@ def test_a_tall_photograph_stands_upright(tmp_path, orientation):
     assert shown[:, -12:].max() < 15
 
 
-def test_a_damaged_exif_block_spoils_no_picture(tmp_path):
-    path = saved(tmp_path / "a.jpg", COLOURS, exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x7fjunk")
+def test_a_damaged_exif_block_spoils_no_image(tmp_path):
+    path = saved(tmp_path / "a.jpg", COLORS, exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x7fjunk")
     assert read_image(path, 9).shape == (3, 9, 9)
 
 
 @pytest.mark.parametrize("error", [OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error])
-def test_whatever_a_damaged_exif_block_raises_the_picture_is_shown_as_stored(tmp_path, monkeypatch, error):
-    def damaged(picture):
+def test_whatever_a_damaged_exif_block_raises_the_image_is_shown_as_stored(tmp_path, monkeypatch, error):
+    def damaged(image):
         raise error("damaged")
 
     monkeypatch.setattr(Image.Image, "getexif", damaged)
     np.testing.assert_array_equal(
-        read_image(saved(tmp_path / "a.ppm", COLOURS[:20]), 20), COLOURS[:20].transpose(2, 0, 1)
+        read_image(saved(tmp_path / "a.ppm", COLORS[:20]), 20), COLORS[:20].transpose(2, 0, 1)
     )
 
 
 @pytest.mark.parametrize(("kind", "orientation"), [("TIFF", 1), ("JPEG", 6), ("PNG", 6)])
-def test_a_tiff_that_pillow_has_turned_is_not_turned_again(kind, orientation):
+def test_a_tiff_whose_orientation_pillow_has_applied_is_left_alone(kind, orientation):
     """Pillow turns TIFFs when it loads them. Old versions leave the tag that told them to."""
-    picture = SimpleNamespace(format=kind, getexif=lambda: {0x0112: 6})
-    assert pictures._orientation(picture) == orientation
+    image = SimpleNamespace(format=kind, getexif=lambda: {0x0112: 6})
+    assert images._orientation(image) == orientation
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.tif", "a.png"])
@@ -222,27 +222,27 @@ def test_of_several_frames_the_first_is_taken(tmp_path, name):
     assert np.abs(read_image(tmp_path / name, 9).astype(int) - 40).max() <= 2
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])
-def test_what_is_no_picture_is_named(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])
+def test_what_is_no_image_is_named(tmp_path, content):
     (tmp_path / "odd.png").write_bytes(content)
-    with pytest.raises(DataError, match=r"odd\.png cannot be read as a picture: ."):
+    with pytest.raises(DataError, match=r"odd\.png cannot be read as an image: ."):
         read_image(tmp_path / "odd.png")
 
 
-def test_formats_that_start_other_programs_are_no_pictures(tmp_path, monkeypatch):
+def test_formats_that_start_other_programs_are_no_images(tmp_path, monkeypatch):
     def start(*args, **kwargs):
         raise AssertionError("a program was started")
 
     monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.setattr(os, "system", start)
-    path = saved(tmp_path / "a.eps", COLOURS)
+    path = saved(tmp_path / "a.eps", COLORS)
     path.rename(tmp_path / "a.jpg")
-    with pytest.raises(DataError, match="cannot be read as a picture: cannot identify"):
+    with pytest.raises(DataError, match="cannot be read as an image: cannot identify"):
         read_image(tmp_path / "a.jpg")
 
 
-def test_a_picture_behind_a_link_is_read(tmp_path):
-    os.symlink(saved(tmp_path / "a.png", COLOURS), tmp_path / "link.png")
+def test_an_image_behind_a_link_is_read(tmp_path):
+    os.symlink(saved(tmp_path / "a.png", COLORS), tmp_path / "link.png")
     assert read_image(tmp_path / "link.png", 9).shape == (3, 9, 9)
 
 
@@ -282,20 +282,20 @@ def test_a_missing_file_is_named(tmp_path, make, message):
 )
 @pytest.mark.parametrize("step", ["open", "load", "resize"])
 def test_whatever_a_decoder_raises_names_the_file(tmp_path, monkeypatch, step, error, said):
-    path = saved(tmp_path / "a.png", COLOURS)
+    path = saved(tmp_path / "a.png", COLORS)
 
     def fail(*args, **kwargs):
         raise error
 
     monkeypatch.setattr(*((Image, step) if step == "open" else (PngImageFile, step)), fail)
-    with pytest.raises(DataError, match=rf"a\.png cannot be read as a picture: {said}$"):
+    with pytest.raises(DataError, match=rf"a\.png cannot be read as an image: {said}$"):
         read_image(path)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16", "F"])
-def test_an_oversized_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch, mode):
+def test_an_oversized_image_is_refused_before_it_is_decoded(tmp_path, monkeypatch, mode):
     path = saved(tmp_path / "big.tif", Image.new(mode, (11, 10)))
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 100)
+    monkeypatch.setattr(images, "MOST_PIXELS", 100)
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it was decoded"))
     with pytest.raises(DataError, match=r"big\.tif has 11×10 pixels, more than 100; remove it or shrink it"):
         read_image(path)
@@ -304,14 +304,14 @@ def test_an_oversized_picture_is_refused_before_it_is_decoded(tmp_path, monkeypa
 def test_a_file_of_too_many_bytes_is_not_opened(tmp_path, monkeypatch):
     path = tmp_path / "sparse.webp"
     with open(path, "wb") as file:
-        file.truncate(pictures.MOST_BYTES + 1)
+        file.truncate(images.MOST_BYTES + 1)
     monkeypatch.setattr(Image, "open", lambda *args, **kwargs: pytest.fail("it was opened"))
     with pytest.raises(DataError, match="has 800,000,001 bytes, more than 800,000,000"):
         read_image(path)
 
 
 def png(width, height, *chunks):
-    """A PNG header for a picture of 8-bit greys, and chunks after it."""
+    """A PNG header for an image of 8-bit gray values, and chunks after it."""
 
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -323,11 +323,11 @@ def png(width, height, *chunks):
 
 
 @pytest.mark.parametrize(("width", "height"), [(9_470, 9_470), (12_000, 12_000), (30_000, 30_000)])
-def test_a_picture_of_too_many_pixels_says_so_once_and_warns_of_nothing(tmp_path, width, height, recwarn):
+def test_an_image_of_too_many_pixels_says_so_once_and_warns_of_nothing(tmp_path, width, height, recwarn):
     """Pillow itself warns from 89 million pixels on and refuses from 179 million on; minires' limit lies between."""
     path = tmp_path / "bomb.png"
     path.write_bytes(png(width, height, (b"IDAT", zlib.compress(b"short"))))
-    with pytest.raises(DataError, match=r"bomb\.png (has .* pixels|cannot be read as a picture)"):
+    with pytest.raises(DataError, match=r"bomb\.png (has .* pixels|cannot be read as an image)"):
         read_image(path)
     assert not recwarn.list
 
@@ -336,7 +336,7 @@ def test_text_that_unpacks_to_gigabytes_is_refused(tmp_path):
     bomb = zlib.compressobj(9)
     packed = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(100)) + bomb.flush()
     (tmp_path / "bomb.png").write_bytes(png(9, 9, (b"zTXt", b"note\0\0" + packed), (b"IDAT", zlib.compress(bytes(90)))))
-    with pytest.raises(DataError, match=r"(?i)cannot be read as a picture: decompressed data too large"):
+    with pytest.raises(DataError, match=r"(?i)cannot be read as an image: decompressed data too large"):
         read_image(tmp_path / "bomb.png")
 
 
@@ -350,16 +350,16 @@ def test_a_size_is_a_whole_number(size):
 
 
 def samples():
-    """{name: bytes} of small pictures: every format, and the kinds of each that are decoded in ways of their own."""
-    rgb = Image.fromarray(COLOURS)
-    grey = COLOURS[:, :, 0]
+    """{name: bytes} of small images: every format, and the kinds of each that are decoded in ways of their own."""
+    rgb = Image.fromarray(COLORS)
+    gray = COLORS[:, :, 0]
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "maker"
     made = {}
 
-    def add(name, picture, kind, **options):
+    def add(name, image, kind, **options):
         file = io.BytesIO()
-        picture.save(file, kind, **options)
+        image.save(file, kind, **options)
         made[name] = file.getvalue()
 
     more = {"save_all": True, "append_images": [rgb.rotate(180)]}
@@ -367,7 +367,7 @@ def samples():
     add("progressive.jpg", rgb, "JPEG", progressive=True)
     add("cmyk.jpg", rgb.convert("CMYK"), "JPEG")
     add("exif.png", rgb, "PNG", exif=exif)
-    add("16.png", Image.fromarray(grey.astype(np.uint16) * 257), "PNG")
+    add("16.png", Image.fromarray(gray.astype(np.uint16) * 257), "PNG")
     add("palette.png", rgb.convert("P"), "PNG", transparency=b"\1\2\3")
     add("animated.png", rgb, "PNG", **more)
     add("1.png", rgb.convert("1"), "PNG")
@@ -378,13 +378,13 @@ def samples():
     add("lossless.webp", rgb, "WEBP", lossless=True)
     add("animated.webp", rgb, "WEBP", **more)
     add("rgb.ppm", rgb, "PPM")
-    add("grey.pgm", rgb.convert("L"), "PPM")
+    add("gray.pgm", rgb.convert("L"), "PPM")
     add("1.pbm", rgb.convert("1"), "PPM")
     for compression in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
         add(f"{compression}.tif", rgb, "TIFF", compression=compression)
     add("fax.tif", rgb.convert("1"), "TIFF", compression="group4")
-    add("float.tif", Image.fromarray((grey / 255).astype(np.float32)), "TIFF")
-    add("16.tif", Image.fromarray(grey.astype(np.uint16) * 257), "TIFF")
+    add("float.tif", Image.fromarray((gray / 255).astype(np.float32)), "TIFF")
+    add("16.tif", Image.fromarray(gray.astype(np.uint16) * 257), "TIFF")
     return made
 
 
@@ -408,7 +408,7 @@ def damaged(content, rng):
 
 
 @pytest.mark.parametrize(("count", "seed"), [(600, 0), pytest.param(50_000, 1, marks=pytest.mark.soak)])
-def test_a_damaged_picture_is_read_or_named_and_nothing_else_happens(tmp_path, count, seed, caplog, recwarn):
+def test_a_damaged_image_is_read_or_named_and_nothing_else_happens(tmp_path, count, seed, caplog, recwarn):
     rng = RNG(seed)
     whole = samples()
     warnings.simplefilter("always")
@@ -436,10 +436,10 @@ def test_a_damaged_picture_is_read_or_named_and_nothing_else_happens(tmp_path, c
 
 def test_pillow_logs_nothing_to_the_console(tmp_path):
     """Python prints what is logged as an error, unless a logger has a handler."""
-    read_image(saved(tmp_path / "a.png", COLOURS), 9)
+    read_image(saved(tmp_path / "a.png", COLORS), 9)
     assert logging.getLogger("PIL").handlers
 
 
-def test_pillow_is_loaded_when_a_picture_is_read():
+def test_pillow_is_loaded_when_an_image_is_read():
     code = "import sys; from minires import data; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

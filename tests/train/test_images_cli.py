@@ -78,13 +78,10 @@ def test_a_checkpoint_without_a_size_is_of_224(here):
         (["--size", "10001"], "size must be at most 10000, got 10001"),
         (
             ["--dataset", "digits", "--size", "64"],
-            "the pictures of digits have 8×8 pixels; a size (64) is for folders of pictures",
+            "the images of digits have 8×8 pixels; a size (64) is for folders of images",
         ),
-        (["--dataset", "CIFAR10", "--size", "64"], "the pictures of cifar10 have 32×32 pixels; a size (64)"),
-        (
-            ["--dataset", "photos", "--batch-size", "65"],
-            "batch_size must lie within 1 and the 16 pictures of photos, got 65",
-        ),
+        (["--dataset", "CIFAR10", "--size", "64"], "the images of cifar10 have 32×32 pixels; a size (64)"),
+        (["--dataset", "photos", "--batch-size", "65"], "batch_size must be from 1 to the 16 images of photos, got 65"),
         (["--model", "resnet18", "--limit", "1"], "resnet18 cannot train on one image of (1, 8, 8) at a time"),
         (["--dataset", "photos", "--model", "ResNet21"], "there is no model 'ResNet21'; did you mean resnet"),
     ],
@@ -110,7 +107,7 @@ def test_a_broken_image_is_found_before_a_folder_is_made(here, capsys, where):
     assert main(["--dataset", "parts", *QUICK]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"minires.train: parts/{where}/red/9.jpg cannot be read as a picture: ")
+    assert err.startswith(f"minires.train: parts/{where}/red/9.jpg cannot be read as an image: ")
     assert err.count("\n") == 1
     assert not (here / "runs").exists()
 
@@ -121,7 +118,7 @@ def test_images_beyond_the_limit_are_not_looked_at(here):
     for i in set(range(len(paths))) - set(few.indices.tolist()):
         paths[i].write_text("broken")
     few.check()
-    with pytest.raises(DataError, match="cannot be read as a picture"):
+    with pytest.raises(DataError, match="cannot be read as an image"):
         few.dataset.check()
 
 
@@ -136,7 +133,7 @@ def test_an_image_that_breaks_off_leaves_nothing_if_it_comes_before_the_first_st
         cut(path)
     assert main(["--dataset", "photos", *QUICK, "--out", "run"]) == 2
     err = capsys.readouterr().err
-    assert "cannot be read as a picture: " in err
+    assert "cannot be read as an image: " in err
     assert err.endswith("; stopped before the first step\n")
     assert err.count("\n") == 1
     assert not (here / "run").exists()
@@ -148,7 +145,7 @@ def test_an_image_that_breaks_off_later_costs_no_step_and_the_way_on_is_shown(he
     cut(here / "parts" / "val" / "red" / "3.jpg")
     assert main(["--dataset", "parts", *QUICK, "--batch-size", "10", "--out", "run"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("minires.train: parts/val/red/3.jpg cannot be read as a picture: ")
+    assert err.startswith("minires.train: parts/val/red/3.jpg cannot be read as an image: ")
     assert err.endswith("; stopped, and saved at step 2; go on with: python -m minires.train --resume --out run\n")
     paint(here / "parts" / "val", "red")
     assert main(["--resume", "--out", "run"]) == 0
