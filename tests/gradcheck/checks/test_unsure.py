@@ -115,7 +115,7 @@ def test_a_line_of_points_that_meets_the_same_place_of_each_wave_does_not_mislea
     for offset in np.linspace(0.05, 0.95, 7):
         for base in (1.3e7, 1e8, 3e8, 7.7e8, 1e9):
             point = Point(lambda at: np.floor(at[0]), [np.array([base + offset])], [0])
-            point.fit({0: np.ones(1)})
+            point.fit_units({0: np.ones(1)})
             assert 0 < WIDEST * point.units[0][0] < 1, (base, offset)
 
 
