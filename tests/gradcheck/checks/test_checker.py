@@ -181,6 +181,15 @@ def test_a_y_of_another_shape_at_ties_is_a_failure_for_an_op_and_a_note_for_a_st
     assert any(at_a_tie in r.notes and not r.problems for r in lenient)
 
 
+def test_a_y_of_another_shape_has_no_convention_even_if_the_shapes_broadcast():
+    def row(x):
+        return np.maximum(x, 0)[None], lambda dy: dy[0] * (x > 0)
+
+    at_a_tie = "y has shape (1, 4), which is not the op's: its gradients at a tie have no convention"
+    assert [at_a_tie] in [r.problems for r in check_op("relu", row, strict=True)]
+    assert all(r.passed for r in check_op("maximum"))  # a convention for two arguments
+
+
 # float32
 
 

@@ -1,4 +1,4 @@
-"""What a backward owes besides the right numbers: each breach is noticed and said."""
+"""What a backward must do besides returning the right values: each breach is noticed and said."""
 
 import numpy as np
 import pytest
@@ -258,3 +258,10 @@ def test_rounding_to_float32_is_linear_enough():
 
     report = check(single, np.linspace(-1, 1, 7))
     assert report.passed, report
+
+
+def test_a_backward_that_changes_its_input_is_told_just_that():
+    """Its gradient is the same in each call, but what is measured at the changed input says nothing."""
+    report = check(lambda x: (2 * x, into_x(x)), np.ones(3))
+    assert report.problems[0] == "the input array x was changed"
+    assert not report.arguments

@@ -199,16 +199,16 @@ def equal(x):
 
 
 class Largest(nn.Module):
-    """The largest of w·x, whose gradient is shared out among equal ones; `real` minds complex numbers."""
+    """The largest of w·x, with its gradient divided among equal ones. real: it refuses complex numbers."""
 
-    def __init__(self, share, real=False, n=4):
+    def __init__(self, part, real=False, n=4):
         self.weight = nn.Parameter(np.ones(n))
         self.real = real
 
         @op
         def largest(x):
             values = np.asarray(np.array(max(map(float, x))) if real else x[np.argmax(x.real)])
-            return values.copy(), lambda dy: dy * share(x.real)
+            return values.copy(), lambda dy: dy * part(x.real)
 
         self.largest = largest
 
@@ -218,7 +218,7 @@ class Largest(nn.Module):
 
 @pytest.mark.parametrize("real", [False, True], ids=["complex step", "4-point"])
 @pytest.mark.parametrize(
-    ("share", "passes"),
+    ("part", "passes"),
     [
         (first, True),
         (equal, True),
@@ -231,8 +231,8 @@ class Largest(nn.Module):
     ],
 )
 @pytest.mark.usefixtures("own_ops")
-def test_a_module_at_a_tie_is_held_to_the_gradients_nearby(share, passes, real):
-    report = check_module(Largest(share, real), np.ones(4))
+def test_a_module_at_a_tie_is_held_to_the_gradients_nearby(part, passes, real):
+    report = check_module(Largest(part, real), np.ones(4))
     assert (report.passed, report.method) == (passes, "4-point" if real else "complex step"), report
     assert report.kinks
     if not passes:
@@ -242,8 +242,8 @@ def test_a_module_at_a_tie_is_held_to_the_gradients_nearby(share, passes, real):
 @pytest.mark.parametrize("samples", [0, 1, 4])
 @pytest.mark.usefixtures("own_ops")
 def test_a_direction_alone_shows_a_wrong_gradient_at_a_tie_of_many(samples):
-    for share, passes in ((first, True), (equal, True), (winners, False)):
-        assert check_module(Largest(share, n=50), np.ones(50), samples=samples).passed is passes
+    for part, passes in ((first, True), (equal, True), (winners, False)):
+        assert check_module(Largest(part, n=50), np.ones(50), samples=samples).passed is passes
 
 
 class Pieces(nn.Module):

@@ -119,6 +119,19 @@ def test_a_line_of_points_that_meets_the_same_place_of_each_wave_does_not_mislea
             assert 0 < WIDEST * point.units[0][0] < 1, (base, offset)
 
 
+@pytest.mark.parametrize(("x", "narrowest"), [(2.0**26, 2.0**-7), (2.0**27, 2.0**-9), (2.0**28, 2.0**-8)])
+def test_no_width_of_a_thousandth_or_less_is_tried(x, narrowest):
+    """There the rounding of constants in y makes steps. Each width is an eighth of the one before."""
+    distances = set()
+
+    def evaluate(arrays):
+        distances.add(abs(float(arrays[0][0]) - x))
+        return np.sin(arrays[0])
+
+    Point(evaluate, [np.array([x])], [0]).fit_units({0: np.ones(1)})
+    assert min(distances - {0.0}) == pytest.approx(0.927 / 16 * narrowest, rel=1e-2)
+
+
 @pytest.mark.parametrize(
     ("f", "dx", "x", "sentence"),
     [
