@@ -49,9 +49,9 @@ def check(
     elements. A report passes only if something was proved. Its status is "JUMP" where y itself jumps. It is "UNSURE"
     where rounding may hide a quarter of the gradient, and where nothing was compared.
 
-    backward must also return a gradient of the right shape and dtype for each array, the same one when called twice,
-    and zero for a dy of zeros. It must not change its inputs and must not return their memory. It must take arrays that
-    are not contiguous. view=True allows y to share memory with the inputs.
+    backward must also return a gradient of the right shape and dtype for each array. It must return the same one when
+    called twice, and zero for a dy of zeros. It must not change its inputs and must not return their memory. It must
+    take arrays that are not contiguous. view=True allows y to share memory with the inputs.
 
     If an array is on a GPU, the function gets all of them there, and its results are measured on the host. -> Report
     """

@@ -16,7 +16,7 @@ def floors_of(dy, y, x, steepest, unit_slope=1.0):
     natural = FLOOR·max|dy|·y/x is FLOOR of the gradient that y has if it changes by |y| where x changes by |x|. y is
     the largest output that depends on x. Below this size rounding decides: tanh's 1 − y² is 0 for large x, up to u.
     A tiny x or a large constant in y make the natural floor larger than any gradient. So the used one is at most FLOOR
-    of the steepest slope, or of a slope of 1, which is unit_slope in the units of the Point.
+    of the steepest slope or of unit_slope, a slope of 1 in the units of the Point.
     """
     dy = float(np.abs(dy).max(initial=0))
     natural = FLOOR * y / x

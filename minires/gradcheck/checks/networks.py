@@ -190,8 +190,9 @@ class _Along:
         size = np.abs(tested.y)
         gradients = [tested.gradients[name] * point.units[i] for name, i in tested.number.items()]
         self.largest_unit = max((point.largest_unit[i] for v in directions.values() for i in v), default=1.0)
-        self.analytic, self.measured, self.unsure, self.scale, self.steepest, depends = [], [], [], 0.0, 0.0, 0.0
+        self.analytic, self.measured, self.unsure = [], [], []  # one value a direction
         self.slopes = {}
+        self.scale = self.steepest = depends = 0.0
         for k, v in directions.items():
             self.analytic.append(float(sum(np.sum(gradients[i] * direction) for i, direction in v.items())))
             slope, error = method.derivative(point.line(v), max(1.0, 1.0 / self.largest_unit))
@@ -200,18 +201,9 @@ class _Along:
             self.unsure.append(float(np.sum(np.abs(tested.upstream) * error)))
             self.steepest = max(self.steepest, max_abs(slope))
             depends = max(depends, max_abs(np.where(slope, size, 0.0)))
-            # what ⟨∂L/∂x, v⟩ is for a v of that length
-            self.scale = max(
-                [
-                    self.scale,
-                    *(
-                        float(np.abs(gradients[i]).max(initial=0))
-                        * np.linalg.norm(direction)
-                        / max(direction.size, 1) ** 0.5
-                        for i, direction in v.items()
-                    ),
-                ]
-            )
+            for i, direction in v.items():  # the size of ⟨∂L/∂x, v⟩ for a v of that length
+                length = np.linalg.norm(direction) / max(direction.size, 1) ** 0.5
+                self.scale = max(self.scale, float(np.abs(gradients[i]).max(initial=0)) * length)
         self.size = depends or max_abs(size)
 
 

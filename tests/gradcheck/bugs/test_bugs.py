@@ -1,4 +1,4 @@
-"""The mutation test: all planted bugs must be killed, and each is a bug of its own."""
+"""The mutation test: all planted bugs must be killed, and no two are the same."""
 
 import copy
 import inspect
@@ -53,8 +53,8 @@ OUTSIDE = {"all to each tie", "all to both at ties", "to all of several equal on
     "bug", [bug for bug in catalogue if bug.name in OUTSIDE], ids=lambda bug: f"{bug.op}: {bug.name}"
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_too_much_gradient_at_a_tie_is_found_in_a_strangers_function_too(bug, seed):
-    """Which has no convention to be compared with."""
+def test_too_much_gradient_at_a_tie_is_found_in_a_users_function_too(bug, seed):
+    """A user's function has no convention to be compared with."""
     assert sum(other.name in OUTSIDE for other in catalogue) >= len(OUTSIDE)
     found = [
         check(planted(bug), *copy.deepcopy(case.arrays), seed=seed, **case.static)
@@ -74,7 +74,7 @@ def gradients(bug, seed):
         y, backward = planted(bug)(*copy.deepcopy(case.arrays), **copy.deepcopy(case.static))
         dy = upstream_for(np.shape(y), seed)
         with np.errstate(all="ignore"):
-            dxs = [backward(dy.copy()) for _ in range(2)][1]  # some show in the second call only
+            dxs = [backward(dy.copy()) for _ in range(2)][1]  # a few bugs show in the second call only
         found += list(dxs) if isinstance(dxs, tuple) else [dxs]
     return found
 

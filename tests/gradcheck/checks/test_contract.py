@@ -24,7 +24,7 @@ def stale(x):
 
 
 def by_memory(x):
-    """Walks through dy in the order of its memory, as if that were always C order."""
+    """Reads dy in the order of its memory, as if that were always C order."""
     return lambda dy: 2 * np.frombuffer(memoryview(dy).tobytes(order="A"), dy.dtype).reshape(dy.shape)
 
 
@@ -93,7 +93,7 @@ def test_an_output_that_is_a_piece_of_an_input_must_be_declared():
 
 def test_arrays_that_are_not_contiguous_must_give_the_same():
     def by_strides(x):
-        """Reads x from its memory on, whatever its strides."""
+        """Reads the memory of x and ignores its strides."""
         flat = np.lib.stride_tricks.as_strided(x, (x.size,), (x.itemsize,)).copy()
         return x * x, lambda dy: (2 * flat.reshape(x.shape)) * dy
 

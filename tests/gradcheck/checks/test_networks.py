@@ -1,4 +1,4 @@
-"""Layers and whole networks, by name of parameter; the Taylor test."""
+"""Layers and whole networks, for each parameter by name; the Taylor test."""
 
 import numpy as np
 import pytest
@@ -159,7 +159,7 @@ def test_gradients_that_a_module_came_with_are_not_counted():
 
 
 class Scalars(nn.Module):
-    """A parameter of no axes and one of a single element, used more than once."""
+    """A parameter without axes and one of a single element, used more than once."""
 
     def __init__(self, excess=0.0):
         self.a = nn.Parameter(np.array(0.7))
@@ -247,7 +247,7 @@ def test_a_direction_alone_shows_a_wrong_gradient_at_a_tie_of_many(samples):
 
 
 class Pieces(nn.Module):
-    """x as relu(x) − relu(−x): at 0 the gradient of the parts, 0 each, is none of the whole."""
+    """x as relu(x) − relu(−x): at 0 both parts have the gradient 0, but the whole has not."""
 
     def forward(self, x):
         return ops.relu(x) - ops.relu(-x)
@@ -260,7 +260,7 @@ def test_a_module_made_of_right_parts_may_be_wrong_at_a_kink():
 
 
 class Bent(nn.Module):
-    """Kinks in the input, beside a layer with a weight whose gradient is wrong by a part."""
+    """Kinks in the input, and a layer whose weight has a gradient that is wrong by a fraction."""
 
     def __init__(self, excess=0.0):
         self.inner = nn.Linear(3, 2, rng=0)
