@@ -33,8 +33,8 @@ def bug(op, name, when=None):
         def gradients(call):
             return function(call) if when is None or when(call) else call.right
 
-        ops = (op,) if isinstance(op, str) else op
-        catalogue.extend(Bug(each, name, function.__doc__, gradients) for each in ops)
+        hint = function.__doc__ or name  # python -OO drops docstrings
+        catalogue.extend(Bug(each, name, hint, gradients) for each in ((op,) if isinstance(op, str) else op))
         return gradients
 
     return enter
