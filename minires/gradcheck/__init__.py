@@ -1,4 +1,4 @@
-"""The gradient check: every backward held against derivatives that were measured, not derived.
+"""The gradient check: every backward is held against derivatives that were measured, not derived.
 
 >>> from minires import gradcheck, ops
 >>> print(gradcheck.check(ops.conv2d, x, w, b, stride=2))

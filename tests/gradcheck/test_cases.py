@@ -1,4 +1,4 @@
-"""Cases are hard, drawn from a seed, and there are some for every op."""
+"""Cases are hard, come from a seed, and every op has cases."""
 
 from itertools import pairwise
 
@@ -45,7 +45,7 @@ def test_the_uneven_convolution_is_uneven_in_everything(seed):
         assert case.static[setting][0] != case.static[setting][1]
 
 
-def test_some_rows_are_left_over_by_the_stride():
+def test_the_stride_leaves_rows_over():
     left = 0
     for seed in range(10):
         x, w, _ = cases_of("conv2d", seed)[1].arrays

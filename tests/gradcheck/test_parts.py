@@ -1,4 +1,4 @@
-"""The gradient check is cases, what checks, what plants bugs and what grades: each imports from those before it only."""
+"""The gradient check has four parts, cases, checks, bugs and grading: each imports only from those before it."""
 
 import re
 from pathlib import Path

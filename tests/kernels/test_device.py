@@ -167,8 +167,14 @@ def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
 def test_a_target_that_is_no_class_makes_the_loss_nan_on_a_gpu(place):
     logits = place.array(np.zeros((3, 5), np.float32))
     for target in (5, -1):
-        loss = ops.cross_entropy(Tensor(logits), place.array(np.array([0, target, 1])))
+        x = Tensor(logits, requires_grad=True)
+        labels = place.array(np.array([0, target, 1]))
+        loss = ops.cross_entropy(x, labels)
         assert np.isnan(loss.item())
+        loss.backward()
+        assert np.isnan(host(x.grad)).all()  # so that no training step hides it
+        each = host(ops.cross_entropy(x, labels, reduction="none").data)
+        assert np.isnan(each).tolist() == [False, True, False]
     assert ops.cross_entropy(Tensor(logits), place.array(np.array([0, -100, 1]))).item() == pytest.approx(np.log(5))
 
 

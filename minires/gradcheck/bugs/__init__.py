@@ -1,19 +1,34 @@
-"""Planted bugs: the mutants of the mutation test, and the source of hints for those who make the same mistake."""
+"""Planted bugs: the mutants of the mutation test, and the hints for people who make the same mistake."""
 
-from minires.gradcheck.bugs import basic, conv, conv_norm, loss, norm, pool, reduce, shape
+from minires.gradcheck.bugs import (
+    activation,
+    arithmetic,
+    conv,
+    conv_norm,
+    linear,
+    loss,
+    norm,
+    pool,
+    reduce,
+    residual,
+    shape,
+)
 from minires.gradcheck.bugs.bug import Bug, Call, catalogue, planted
 
 __all__ = [
     "Bug",
     "Call",
-    "basic",
+    "activation",
+    "arithmetic",
     "catalogue",
     "conv",
     "conv_norm",
+    "linear",
     "loss",
     "norm",
     "planted",
     "pool",
     "reduce",
+    "residual",
     "shape",
 ]

@@ -8,12 +8,12 @@ from functools import cached_property, wraps
 
 from minires.op import registry
 
-catalogue = []  # every Bug, in the order of the files of this room
+catalogue = []  # every Bug, in the order of the files of this folder
 
 
 @dataclass(frozen=True)
 class Bug:
-    """gradients(call) is what the wrong backward of `op` returns; hint is said to whoever gets the same."""
+    """gradients(call) is what the wrong backward of `op` returns; hint is for the author of the same mistake."""
 
     op: str
     name: str
@@ -21,11 +21,20 @@ class Bug:
     gradients: Callable
 
 
-def bug(op, name, hint):
-    """Put the decorated function (Call) -> gradients into the catalogue."""
+def bug(op, name, when=None):
+    """Put the decorated function (Call) -> gradients into the catalogue. Its docstring is the hint.
 
-    def enter(gradients):
-        catalogue.append(Bug(op, name, hint, gradients))
+    op: the name of an op, or of several that share the bug. when: (Call) -> whether the bug shows in a call; in the
+    others the gradients are right.
+    """
+
+    def enter(function):
+        @wraps(function)
+        def gradients(call):
+            return function(call) if when is None or when(call) else call.right
+
+        hint = function.__doc__ or name  # python -OO drops docstrings
+        catalogue.extend(Bug(each, name, hint, gradients) for each in ((op,) if isinstance(op, str) else op))
         return gradients
 
     return enter
@@ -34,21 +43,25 @@ def bug(op, name, hint):
 class Call:
     """One call of a backward: the arrays and settings of its forward, and dy, the upstream gradient.
 
-    state: a dict that all calls of one forward's backward share, for a backward that remembers what it should not.
+    x: the first array. state: a dict that is shared by all calls of one forward's backward, for a bug that keeps
+    something between them.
     """
 
     def __init__(self, op, arrays, static, dy, state=None):
         self.op, self.arrays, self.static, self.dy = op, arrays, static, dy
+        self.x = arrays[0]
         self.state = {} if state is None else state
+        self._op = registry[op].raw
+        self._parameters = inspect.signature(self._op).parameters
 
     def setting(self, name):
-        """A setting of the forward: as given, else the op's default."""
-        return self.static.get(name, inspect.signature(registry[self.op].raw).parameters[name].default)
+        """A setting of the forward: as given, or the op's default."""
+        return self.static.get(name, self._parameters[name].default)
 
     def again(self, *arrays, dy=None, **static):
-        """The right gradients of another call: of these arrays, dy and settings where given, else of this one's."""
+        """The right gradients of another call: with these arrays, dy and settings, or this call's where not given."""
         static = copy.deepcopy({**self.static, **static})
-        dxs = registry[self.op].raw(*(arrays or self.arrays), **static)[1](self.dy if dy is None else dy)
+        dxs = self._op(*(arrays or self.arrays), **static)[1](self.dy if dy is None else dy)
         return dxs if isinstance(dxs, tuple) else (dxs,)
 
     @cached_property
@@ -58,19 +71,26 @@ class Call:
 
     @cached_property
     def y(self):
-        """What the forward gave."""
-        return registry[self.op].raw(*self.arrays, **copy.deepcopy(self.static))[0]
+        """What the forward returned."""
+        return self._op(*self.arrays, **copy.deepcopy(self.static))[0]
 
     def but(self, **wrong):
-        """The right gradients with some replaced: but(x=dx, b=db); one for an argument that is not there is dropped."""
-        names = inspect.signature(registry[self.op].raw).parameters
+        """The right gradients with some replaced, by argument: but(x=dx, bias=db).
+
+        The gradient of an optional argument that this call does not have is left out. Raises TypeError for a name that
+        is no argument of the op.
+        """
+        names = [name for name, p in self._parameters.items() if p.kind is not p.KEYWORD_ONLY]
+        unknown = wrong.keys() - set(names)
+        if unknown:
+            raise TypeError(f"{self.op} has the arguments {', '.join(names)}, no {', '.join(sorted(unknown))}")
         return tuple(dx if dx is None else wrong.get(name, dx) for name, dx in zip(names, self.right))
 
 
 class BrokenBugError(BaseException):
     """A planted bug raised an error instead of giving wrong gradients.
 
-    It is no Exception, because the checker counts those of a function under check as findings.
+    It is not an Exception, because the checker counts those of a function under check as findings.
     """
 
 

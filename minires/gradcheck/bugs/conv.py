@@ -1,4 +1,4 @@
-"""Bugs of convolution: of col2im, the geometry, channels and groups, of what is added up, and of manners."""
+"""Bugs of convolution: of col2im, the geometry, channels and groups, sums, and what a backward must not do."""
 
 import numpy as np
 
@@ -7,117 +7,134 @@ from minires.kernels import Window
 from minires.kernels.readable import im2col
 
 
-def parts(call):
-    """(window, x, w) of a call."""
-    x, w = call.arrays[:2]
-    return Window.of(x.shape, w.shape, **call.static), x, w
+def window(call, **changed):
+    """The window of the call, with some letters changed: SH="SW" puts SW for SH, SH=1 puts 1."""
+    win = Window.of(call.x.shape, call.arrays[1].shape, **call.static)
+    return win._replace(**{k: getattr(win, v) if isinstance(v, str) else v for k, v in changed.items()})
 
 
-def misread(argument, **letters):
-    """dx or dw by a window with other letters: SH="SW" puts SW for SH, SH=1 puts 1; what falls outside is lost."""
-
-    def gradients(call):
-        win, x, w = parts(call)
-        wrong = win._replace(**{k: getattr(win, v) if isinstance(v, str) else v for k, v in letters.items()})
-        if argument == "x":
-            return call.but(x=im2col.conv_dx(call.dy, w, wrong))
-        return call.but(weight=im2col.conv_dw(call.dy, x, wrong))
-
-    return gradients
+def wrong_dx(call, **changed):
+    """dx by another window; what it reads outside x is lost."""
+    return call.but(x=im2col.conv_dx(call.dy, call.arrays[1], window(call, **changed)))
 
 
-@bug("conv2d", "col2im assigns", "your dx keeps one share of each pixel: windows overlap, so col2im must add (+=)")
+def wrong_dweight(call, **changed):
+    """dweight by another window."""
+    return call.but(weight=im2col.conv_dw(call.dy, call.x, window(call, **changed)))
+
+
+@bug("conv2d", "col2im assigns")
 def _(call):
-    win, x, w = parts(call)
-    dx = np.zeros_like(x)
-    for kh, kw, _, (h, v) in win.positions():
-        tap = win._replace(KH=1, KW=1, PH=win.PH - kh * win.DH, PW=win.PW - kw * win.DW)
-        share = im2col.conv_dx(call.dy, w[:, :, kh : kh + 1, kw : kw + 1], tap)
-        dx[:, :, h, v] = share[:, :, h, v]
+    """your dx keeps the gradient of one window where windows overlap: col2im must add (+=), not assign"""
+    win = window(call)
+    w = call.arrays[1]
+    dx = np.zeros_like(call.x)
+    for kh, kw, _, (rows, columns) in win.positions():
+        one = win._replace(KH=1, KW=1, PH=win.PH - kh * win.DH, PW=win.PW - kw * win.DW)
+        part = im2col.conv_dx(call.dy, w[:, :, kh : kh + 1, kw : kw + 1], one)
+        dx[:, :, rows, columns] = part[:, :, rows, columns]
     return call.but(x=dx)
 
 
-bug(
-    "conv2d",
-    "kernel flipped in dx",
-    "your dx uses the kernel turned by 180°: tap (kh,kw) of the forward carries its gradient back itself",
-)(lambda call: call.but(x=call.again(call.arrays[0], call.arrays[1][:, :, ::-1, ::-1], *call.arrays[2:])[0]))
-bug("conv2d", "dw flipped", "your dw is turned by 180°: y is a cross-correlation, so dw[kh,kw] belongs to w[kh,kw]")(
-    lambda call: call.but(weight=call.right[1][:, :, ::-1, ::-1])
-)
-
-
-@bug("conv2d", "rows and columns exchanged in dw", "your dw has rows and columns of the kernel exchanged")
+@bug("conv2d", "kernel flipped in dx")
 def _(call):
+    """your dx uses the flipped kernel: what the forward multiplied by weight[kh,kw], dx multiplies by it too"""
+    x, w, *b = call.arrays
+    return call.but(x=call.again(x, w[:, :, ::-1, ::-1], *b)[0])
+
+
+@bug("conv2d", "dweight flipped")
+def _(call):
+    """your dweight is flipped: y is a cross-correlation, so dweight[kh,kw] belongs to weight[kh,kw]"""
+    return call.but(weight=call.right[1][:, :, ::-1, ::-1])
+
+
+@bug("conv2d", "rows and columns exchanged in dweight")
+def _(call):
+    """your dweight has rows and columns of the kernel exchanged: its shape is (O,C/groups,KH,KW)"""
     dw = call.right[1]
     return call.but(weight=dw.swapaxes(2, 3)) if dw.shape[2] == dw.shape[3] else call.right
 
 
-# The geometry: output row oh meets input row oh·SH + kh·DH − PH.
-
-bug(
-    "conv2d",
-    "strides exchanged in dx",
-    "your dx has the strides of rows and columns exchanged: stride = (rows, columns)",
-)(misread("x", SH="SW", SW="SH"))
-bug(
-    "conv2d",
-    "strides exchanged in dw",
-    "your dw has the strides of rows and columns exchanged: stride = (rows, columns)",
-)(misread("weight", SH="SW", SW="SH"))
-bug("conv2d", "stride ignored in dx", "your dx ignores the stride: output (oh,ow) belongs to input (oh·SH, ow·SW)")(
-    misread("x", SH=1, SW=1)
-)
-bug("conv2d", "row stride for columns in dw", "your dw uses stride[0] for the columns too: they have stride[1]")(
-    misread("weight", SW="SH")
-)
-bug("conv2d", "paddings exchanged in dx", "your dx has the padding of rows and columns exchanged")(
-    misread("x", PH="PW", PW="PH")
-)
-bug(
-    "conv2d",
-    "padding not cut off dx",
-    "your dx is shifted by the padding: it begins at row p, column p of the padded one",
-)(misread("x", PH=0, PW=0))
-bug("conv2d", "padding forgotten in dw", "your dw reads x without its padding: pad x as in the forward")(
-    misread("weight", PH=0, PW=0)
-)
-bug("conv2d", "dilation ignored in dx", "your dx ignores the dilation: tap kh reads row oh·stride + kh·dilation")(
-    misread("x", DH=1, DW=1)
-)
-bug("conv2d", "dilations exchanged in dw", "your dw has the dilations of rows and columns exchanged")(
-    misread("weight", DH="DW", DW="DH")
-)
+# The geometry: output row oh reads input row oh·SH + kh·DH − PH.
 
 
-@bug(
-    "conv2d", "cut with −p where p is 0", "your dx is empty without padding: [p:-p] of p = 0 is [0:0], write [p:p + H]"
-)
+@bug("conv2d", "strides exchanged in dx")
 def _(call):
-    PH = parts(call)[0].PH
-    PW = parts(call)[0].PW
+    """your dx has the strides of rows and columns exchanged: stride = (rows, columns)"""
+    return wrong_dx(call, SH="SW", SW="SH")
+
+
+@bug("conv2d", "strides exchanged in dweight")
+def _(call):
+    """your dweight has the strides of rows and columns exchanged: stride = (rows, columns)"""
+    return wrong_dweight(call, SH="SW", SW="SH")
+
+
+@bug("conv2d", "stride ignored in dx")
+def _(call):
+    """your dx ignores the stride: output (oh,ow) reads input row oh·stride[0] and column ow·stride[1]"""
+    return wrong_dx(call, SH=1, SW=1)
+
+
+@bug("conv2d", "row stride for columns in dweight")
+def _(call):
+    """your dweight uses stride[0] for the columns too: columns have stride[1]"""
+    return wrong_dweight(call, SW="SH")
+
+
+@bug("conv2d", "paddings exchanged in dx")
+def _(call):
+    """your dx has the paddings of rows and columns exchanged: padding = (rows, columns)"""
+    return wrong_dx(call, PH="PW", PW="PH")
+
+
+@bug("conv2d", "padding not cut off dx")
+def _(call):
+    """your dx is shifted by the padding p: cut it out of the padded one, beginning at row p and column p"""
+    return wrong_dx(call, PH=0, PW=0)
+
+
+@bug("conv2d", "padding forgotten in dweight")
+def _(call):
+    """your dweight reads x without its padding: pad x as in the forward"""
+    return wrong_dweight(call, PH=0, PW=0)
+
+
+@bug("conv2d", "dilation ignored in dx")
+def _(call):
+    """your dx ignores the dilation: kernel row kh reads input row oh·stride + kh·dilation − padding"""
+    return wrong_dx(call, DH=1, DW=1)
+
+
+@bug("conv2d", "dilations exchanged in dweight")
+def _(call):
+    """your dweight has the dilations of rows and columns exchanged: dilation = (rows, columns)"""
+    return wrong_dweight(call, DH="DW", DW="DH")
+
+
+@bug("conv2d", "cut with −p where p is 0")
+def _(call):
+    """your dx is empty when the padding p is 0, because [p:-p] is [0:0] then: write [p:p + H]"""
+    win = window(call)
+    PH = win.PH
+    PW = win.PW
     padded = np.pad(call.right[0], ((0, 0), (0, 0), (PH, PH), (PW, PW)))
     return call.but(x=padded[:, :, PH:-PH, PW:-PW])
 
 
-@bug(
-    "conv2d",
-    "rows left over taken for the first",
-    "your dx lies too low: what the stride leaves over are the last rows and columns, and their dx is 0",
-)
+@bug("conv2d", "first rows left over, not last")
 def _(call):
-    win, _, w = parts(call)
+    """your dx is shifted down: the rows and columns that the stride leaves out are the last ones, dx is 0 there"""
+    win = window(call)
     left_h = (win.H + 2 * win.PH - win.DH * (win.KH - 1) - 1) % win.SH
     left_w = (win.W + 2 * win.PW - win.DW * (win.KW - 1) - 1) % win.SW
-    return call.but(x=im2col.conv_dx(call.dy, w, win._replace(PH=win.PH - left_h, PW=win.PW - left_w)))
+    return wrong_dx(call, PH=win.PH - left_h, PW=win.PW - left_w)
 
 
-@bug(
-    "conv2d",
-    "last row of outputs forgotten",
-    "your dx and dw miss the last row of outputs: OH = (H + 2p − reach)//stride + 1, mind the + 1",
-)
+@bug("conv2d", "last row of outputs forgotten")
 def _(call):
+    """your dx and dweight miss the last row of dy: OH = (H + 2·padding − dilation·(KH − 1) − 1)//stride + 1"""
     dy = call.dy.copy()
     dy[:, :, -1] = 0
     dx, dw, *_ = call.again(dy=dy)
@@ -127,118 +144,140 @@ def _(call):
 # Channels and groups, where sizes happen to fit.
 
 
-@bug("conv2d", "channels exchanged in dx", "your dx uses w[c,o] for w[o,c]: w is (O,C/groups,KH,KW)")
+@bug("conv2d", "channels exchanged in dx")
 def _(call):
+    """your dx uses weight[c,o] for weight[o,c]: weight has shape (O,C/groups,KH,KW)"""
     x, w, *b = call.arrays
     return call.but(x=call.again(x, w.swapaxes(0, 1), *b)[0]) if w.shape[0] == w.shape[1] else call.right
 
 
-@bug("conv2d", "channels exchanged in dw", "your dw is dw[c,o] where dw[o,c] is wanted: w is (O,C/groups,KH,KW)")
+@bug("conv2d", "channels exchanged in dweight")
 def _(call):
+    """your dweight is dweight[c,o], it must be dweight[o,c]: weight has shape (O,C/groups,KH,KW)"""
     dw = call.right[1]
     return call.but(weight=dw.swapaxes(0, 1)) if dw.shape[0] == dw.shape[1] else call.right
 
 
-@bug("conv2d", "first group only in dx", "your dx is zero but for the first group: loop over all groups")
+@bug("conv2d", "first group only in dx", when=lambda call: call.setting("groups") > 1)
 def _(call):
+    """your dx is zero except in the first group: loop over all groups"""
     dx = call.right[0].copy()
-    groups = call.setting("groups")
-    if groups > 1:
-        dx[:, dx.shape[1] // groups :] = 0
+    dx[:, dx.shape[1] // call.setting("groups") :] = 0
     return call.but(x=dx)
 
 
-@bug(
-    "conv2d",
-    "groups interleaved in dw",
-    "your dw mixes up the groups: output channel o belongs to group o // (O/groups)",
-)
+@bug("conv2d", "groups interleaved in dweight")
 def _(call):
+    """your dweight has the groups in the wrong order: output channel o belongs to group o // (O // groups)"""
     dw = call.right[1]
-    groups = call.setting("groups")
-    return call.but(weight=dw.reshape(groups, -1, *dw.shape[1:]).swapaxes(0, 1).reshape(dw.shape))
+    return call.but(weight=dw.reshape(call.setting("groups"), -1, *dw.shape[1:]).swapaxes(0, 1).reshape(dw.shape))
 
 
-@bug("conv2d", "every group reads the first in dw", "your dw reads the first group's channels of x for every group")
+@bug("conv2d", "every group reads the first in dweight")
 def _(call):
+    """your dweight uses the first group's channels of x for every group: group g reads its own channels"""
     x, *rest = call.arrays
     groups = call.setting("groups")
     return call.but(weight=call.again(np.tile(x[:, : x.shape[1] // groups], (1, groups, 1, 1)), *rest)[1])
 
 
-@bug(
-    "conv2d",
-    "columns in another order than w",
-    "your dw has its numbers in the order (kh,kw,c): the columns of im2col and w.reshape must agree",
-)
+@bug("conv2d", "columns in another order than weight")
 def _(call):
+    """your dweight has its elements in the order (kh,kw,c): use one order in im2col and in weight.reshape"""
     dw = call.right[1]
     return call.but(weight=dw.transpose(0, 2, 3, 1).reshape(dw.shape))
 
 
-@bug(
-    "conv2d",
-    "dx reshaped for transposed",
-    "your dx has its numbers in the order (N,H,W,C): transpose it, do not reshape",
-)
+@bug("conv2d", "dx reshaped, not transposed")
 def _(call):
+    """your dx has its elements in the order (N,H,W,C): transpose to (N,C,H,W), do not reshape"""
     dx = call.right[0]
     return call.but(x=dx.transpose(0, 2, 3, 1).reshape(dx.shape))
 
 
-# What is added up, and what is divided.
-
-bug("conv2d", "dw of the last picture", "your dw is that of the last picture only: add up over the batch (+=, not =)")(
-    lambda call: call.but(weight=call.again(call.arrays[0][-1:], *call.arrays[1:], dy=call.dy[-1:])[1])
-)
-bug("conv2d", "dw averaged over the batch", "your dw looks averaged over the batch: add up over N, divide by nothing")(
-    lambda call: call.but(weight=call.right[1] / max(len(call.dy), 1))
-)
-bug("conv2d", "upstream forgotten in dw", "your dw ignores dy: it is dYᵀ·im2col(X), not the sum of the columns")(
-    lambda call: call.but(weight=call.again(dy=np.ones_like(call.dy))[1])
-)
-bug("conv2d", "dx averaged over the batch", "your dx looks divided by the batch size: every picture has its own dx")(
-    lambda call: call.but(x=call.right[0] / max(len(call.dy), 1))
-)
-bug(
-    "conv2d",
-    "db averaged over the batch",
-    "your db looks averaged over the batch: add dy up over N, OH and OW, divide by nothing",
-)(lambda call: call.but(bias=call.dy.sum(axis=(0, 2, 3)) / max(len(call.dy), 1)))
-bug("conv2d", "db averaged over everything", "your db is a mean of dy: add dy up over N, OH and OW, divide by nothing")(
-    lambda call: call.but(bias=call.dy.sum(axis=(0, 2, 3)) / max(call.dy[:, 0].size, 1))
-)
-bug("conv2d", "db of the last picture", "your db is that of the last picture only: add dy up over N too")(
-    lambda call: call.but(bias=call.dy[-1:].sum(axis=(0, 2, 3)))
-)
-bug("conv2d", "db of the first column", "your db misses an axis: add dy up over N, OH and OW, all three")(
-    lambda call: call.but(bias=call.dy[..., 0].sum(axis=(0, 2)))
-)
-
-# Manners.
-
-bug("conv2d", "db with axes of length 1", "your db has shape (1,O,1,1): leave keepdims away, b is (O,)")(
-    lambda call: call.but(bias=call.dy.sum(axis=(0, 2, 3), keepdims=True))
-)
-bug("conv2d", "dx and dw exchanged", "your dx and dw are returned in the wrong order: it is that of the arguments")(
-    lambda call: (call.right[1], call.right[0], *call.right[2:])
-)
-bug("conv2d", "dx in float32", "your dx is float32 whatever x is: np.zeros(shape, x.dtype), or np.zeros_like(x)")(
-    lambda call: call.but(x=call.right[0].astype(np.float32))
-)
+# What is summed, and what is divided.
 
 
-@bug("conv2d", "dw never set to zero", "your dw grows with every call: begin each backward with a dw of zeros")
+@bug("conv2d", "dweight of the last image")
 def _(call):
+    """your dweight is that of the last image only: sum over the batch (+=, not =)"""
+    x, *rest = call.arrays
+    return call.but(weight=call.again(x[-1:], *rest, dy=call.dy[-1:])[1])
+
+
+@bug("conv2d", "dweight averaged over the batch")
+def _(call):
+    """your dweight is averaged over the batch: sum over the batch, do not divide"""
+    return call.but(weight=call.right[1] / max(len(call.dy), 1))
+
+
+@bug("conv2d", "upstream forgotten in dweight")
+def _(call):
+    """your dweight ignores dy: it is dyᵀ·im2col(x), not the sum of the columns"""
+    return call.but(weight=call.again(dy=np.ones_like(call.dy))[1])
+
+
+@bug("conv2d", "dx averaged over the batch")
+def _(call):
+    """your dx is averaged over the batch: each image has its own dx, do not divide"""
+    return call.but(x=call.right[0] / max(len(call.dy), 1))
+
+
+@bug("conv2d", "dbias averaged over the batch")
+def _(call):
+    """your dbias is averaged over the batch: sum dy over N, OH and OW, do not divide"""
+    return call.but(bias=call.dy.sum(axis=(0, 2, 3)) / max(len(call.dy), 1))
+
+
+@bug("conv2d", "dbias averaged over everything")
+def _(call):
+    """your dbias is the mean of dy: sum dy over N, OH and OW, do not divide"""
+    return call.but(bias=call.dy.sum(axis=(0, 2, 3)) / max(call.dy[:, 0].size, 1))
+
+
+@bug("conv2d", "dbias of the last image")
+def _(call):
+    """your dbias is that of the last image only: sum dy over N too"""
+    return call.but(bias=call.dy[-1:].sum(axis=(0, 2, 3)))
+
+
+@bug("conv2d", "dbias of the first column")
+def _(call):
+    """your dbias misses an axis: sum dy over N, OH and OW, all three"""
+    return call.but(bias=call.dy[..., 0].sum(axis=(0, 2)))
+
+
+# Shapes, order, dtype, and what is kept between calls.
+
+
+@bug("conv2d", "dbias with axes of length 1")
+def _(call):
+    """your dbias has shape (1,O,1,1): bias has shape (O,), sum without keepdims"""
+    return call.but(bias=call.dy.sum(axis=(0, 2, 3), keepdims=True))
+
+
+@bug("conv2d", "dx and dweight exchanged")
+def _(call):
+    """your dx and dweight are returned in the wrong order: return them in the order of the arguments"""
+    dx, dw, *db = call.right
+    return dw, dx, *db
+
+
+@bug("conv2d", "dx in float32")
+def _(call):
+    """your dx is always float32: make it with np.zeros(shape, x.dtype) or np.zeros_like(x)"""
+    return call.but(x=call.right[0].astype(np.float32))
+
+
+@bug("conv2d", "dweight never set to zero")
+def _(call):
+    """your dweight grows with every call: begin each backward with a dweight of zeros"""
     call.state["dw"] = call.state.get("dw", 0) + call.right[1]
     return call.but(weight=call.state["dw"])
 
 
-@bug(
-    "conv2d",
-    "x read as it lies in memory",
-    "your dw takes x for contiguous, but it may be channels-last or transposed: np.ascontiguousarray(x) first",
-)
+@bug("conv2d", "x read in the order of memory")
 def _(call):
+    """your dweight reads x as if it were contiguous: it may be channels-last, use np.ascontiguousarray(x)"""
     x, *rest = call.arrays
     return call.but(weight=call.again(x.ravel(order="K").reshape(x.shape), *rest)[1])

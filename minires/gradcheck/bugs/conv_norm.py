@@ -1,33 +1,37 @@
-"""Bugs of a convolution and its batch norm in one."""
+"""Bugs of a convolution and its batch norm in one op."""
 
 import numpy as np
 
 from minires.gradcheck.bugs.bug import bug
 
 
-class Pixels:
-    """A 1×1 convolution and its batch norm in training, by their definition, on the m pixels as rows."""
+class OneByOne:
+    """A 1×1 convolution z = W·x and its batch norm in training, by their definition; a row is one of the m pixels.
+
+    dz = γ·s·dy − c − b·(z − μ), s = 1/√(σ² + ε); so dx = Wᵀ·dz and dW = dz·xᵀ have terms with b and c.
+    """
 
     def __init__(self, call):
         x, w, gamma, _ = call.arrays
-        dy = call.dy * (call.y > 0) if call.setting("relu") else call.dy
+        self.shape = x.shape
+        dy = rows(call.dy * (call.y > 0) if call.setting("relu") else call.dy)
+        x = rows(x)
         self.W = w[:, :, 0, 0]
-        X = rows(x)
-        dY = rows(dy)
-        self.m = len(X)
-        self.mean_x = X.mean(axis=0)
-        z = X @ self.W.T
+        self.m = len(x)
+        self.mean_x = x.mean(axis=0)
+        self.centred = x - self.mean_x
+        z = x @ self.W.T
         self.mean = z.mean(axis=0)
         self.var = z.var(axis=0)
         self.s = 1 / np.sqrt(self.var + call.setting("eps"))
-        a = gamma * self.s
-        self.b = a * self.s * (dY * (z - self.mean) * self.s).mean(axis=0)
-        self.c = a * dY.mean(axis=0)
-        self.centred = X - self.mean_x
+        self.c = gamma * self.s * dy.mean(axis=0)
+        self.b = gamma * self.s**2 * (dy * (z - self.mean) * self.s).mean(axis=0)
+        self.WtbW = self.W.T @ (self.b[:, None] * self.W)
 
-    def as_map(self, rows, x):
-        N, C, H, W = x.shape
-        return rows.reshape(N, H, W, C).transpose(0, 3, 1, 2)
+    def images(self, rows):
+        # (N·H·W,C) -> (N,C,H,W)
+        N, C, H, W = self.shape
+        return np.broadcast_to(rows, (N * H * W, C)).reshape(N, H, W, C).transpose(0, 3, 1, 2)
 
 
 def rows(x):
@@ -35,99 +39,101 @@ def rows(x):
     return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
-def in_training(name, hint, **missing):
-    """A bug of the training formula, which misses what missing[argument](Pixels) gives."""
-
-    @bug("conv_norm", name, hint)
-    def _(call):
-        if not call.setting("training"):
-            return call.right
-        pixels = Pixels(call)
-        (x, w, *_) = call.arrays
-        (dx, dw, *_) = call.right
-        wrong = {}
-        if "x" in missing:
-            wrong["x"] = dx + pixels.as_map(missing["x"](pixels), x)
-        if "weight" in missing:
-            wrong["weight"] = dw + missing["weight"](pixels).reshape(w.shape)
-        return call.but(**wrong)
+def training(call):
+    return call.setting("training")
 
 
-def each(v):
-    """v (O,) beside the weights."""
-    return v.reshape(-1, 1, 1, 1)
+def evaluation(call):
+    return not call.setting("training")
 
 
-def scale(call):
-    """s = 1/√(σ² + ε)"""
-    return Pixels(call).s if call.setting("training") else 1 / np.sqrt(call.static["running_var"] + call.setting("eps"))
+def plus_dweight(call, dw):
+    """The right gradients, with dw (O,C) added to that of the weight."""
+    return call.but(weight=call.right[1] + dw[:, :, None, None])
 
 
-in_training(
-    "scatter matrix missing in dw",
-    "your dw misses −b·W·S: the batch variance depends on w too",
-    weight=lambda p: p.b[:, None] * (p.W @ p.centred.T @ p.centred),
-)
-in_training(
-    "mean missing in dw",
-    "your dw misses −c·m·⟨x⟩ᵀ: the batch mean depends on w too",
-    weight=lambda p: np.outer(p.c, p.m * p.mean_x),
-)
-in_training(
-    "scatter matrix not centred",
-    "your dw takes Σ x·xᵀ for S: take the mean off x first",
-    weight=lambda p: -p.b[:, None] * (p.W @ np.outer(p.mean_x, p.m * p.mean_x)),
-)
-in_training(
-    "variance missing in dx",
-    "your dx misses −Wᵀ·b·W·(x − ⟨x⟩): the batch variance depends on x too",
-    x=lambda p: p.centred @ (p.W.T @ (p.b[:, None] * p.W)),
-)
-in_training(
-    "mean missing in dx",
-    "your dx misses −Wᵀ·c: the batch mean depends on x too",
-    x=lambda p: np.broadcast_to(p.c @ p.W, p.centred.shape),
-)
-in_training(
-    "x not centred in dx",
-    "your dx has x for x − ⟨x⟩ in −Wᵀ·b·W·(x − ⟨x⟩): take the mean off first",
-    x=lambda p: np.broadcast_to(-p.mean_x @ (p.W.T @ (p.b[:, None] * p.W)), p.centred.shape),
-)
+def inv_std(call):
+    """s = 1/√(σ² + ε)."""
+    return OneByOne(call).s if training(call) else 1 / np.sqrt(call.static["running_var"] + call.setting("eps"))
 
 
-@bug(
-    "conv_norm",
-    "statistics taken for constants",
-    "your gradients take mean and variance for constants: in training they depend on x and w",
-)
+@bug("conv_norm", "scatter matrix missing in dweight", when=training)
 def _(call):
-    if not call.setting("training"):
-        return call.right
-    pixels = Pixels(call)
-    return call.again(training=False, running_mean=pixels.mean, running_var=pixels.var)
+    """your dweight misses −b·W·S: the batch variance depends on weight too"""
+    p = OneByOne(call)
+    return plus_dweight(call, p.b[:, None] * (p.W @ p.centred.T @ p.centred))
 
 
-bug("conv_norm", "γ·s forgotten in dw", "your dw is that of the convolution alone: it has the factor γ·s")(
-    lambda call: call.but(weight=call.right[1] / each(call.arrays[2] * scale(call)))
-)
-bug("conv_norm", "s forgotten in dx", "your dx misses the factor s = 1/√(σ² + ε)")(
-    lambda call: (
-        call.right
-        if call.setting("training")
-        else call.but(x=call.again(*call.arrays[:2], call.arrays[2] / scale(call), call.arrays[3])[0])
-    )
-)
-bug("conv_norm", "dγ not divided by σ", "your dγ misses the factor s = 1/√(σ² + ε)")(
-    lambda call: call.but(gamma=call.right[2] / scale(call))
-)
-
-
-@bug("conv_norm", "dγ not centred", "your dγ is s·Σ w·G: take μ·Σ dy off first")
+@bug("conv_norm", "mean missing in dweight", when=training)
 def _(call):
-    mean = Pixels(call).mean if call.setting("training") else call.static["running_mean"]
-    return call.but(gamma=call.right[2] + scale(call) * mean * call.right[3])
+    """your dweight misses −c·m·⟨x⟩ᵀ: the batch mean depends on weight too"""
+    p = OneByOne(call)
+    return plus_dweight(call, np.outer(p.c, p.m * p.mean_x))
 
 
-bug("conv_norm", "mask of the ReLU forgotten", "your backward lets dy through where the ReLU behind gave 0")(
-    lambda call: call.again(relu=False)
-)
+@bug("conv_norm", "scatter matrix not centred", when=training)
+def _(call):
+    """your dweight uses Σ x·xᵀ for S: subtract the mean from x first"""
+    p = OneByOne(call)
+    return plus_dweight(call, -p.b[:, None] * (p.W @ np.outer(p.mean_x, p.m * p.mean_x)))
+
+
+@bug("conv_norm", "variance missing in dx", when=training)
+def _(call):
+    """your dx misses −Wᵀ·b·W·(x − ⟨x⟩): the batch variance depends on x too"""
+    p = OneByOne(call)
+    return call.but(x=call.right[0] + p.images(p.centred @ p.WtbW))
+
+
+@bug("conv_norm", "mean missing in dx", when=training)
+def _(call):
+    """your dx misses −Wᵀ·c: the batch mean depends on x too"""
+    p = OneByOne(call)
+    return call.but(x=call.right[0] + p.images(p.c @ p.W))
+
+
+@bug("conv_norm", "x not centred in dx", when=training)
+def _(call):
+    """your dx has x for x − ⟨x⟩ in −Wᵀ·b·W·(x − ⟨x⟩): subtract the mean first"""
+    p = OneByOne(call)
+    return call.but(x=call.right[0] - p.images(p.mean_x @ p.WtbW))
+
+
+@bug("conv_norm", "statistics taken for constants", when=training)
+def _(call):
+    """your gradients treat mean and variance as constants: in training they depend on x and weight"""
+    p = OneByOne(call)
+    return call.again(training=False, running_mean=p.mean, running_var=p.var)
+
+
+@bug("conv_norm", "γ·s forgotten in dweight")
+def _(call):
+    """your dweight is that of the convolution alone: multiply it by γ·s"""
+    gamma = call.arrays[2]
+    return call.but(weight=call.right[1] / (gamma * inv_std(call)).reshape(-1, 1, 1, 1))
+
+
+@bug("conv_norm", "s forgotten in dx", when=evaluation)
+def _(call):
+    """your dx misses the factor s = 1/√(σ² + ε): multiply by it"""
+    x, w, gamma, beta = call.arrays
+    return call.but(x=call.again(x, w, gamma / inv_std(call), beta)[0])
+
+
+@bug("conv_norm", "dγ not divided by σ")
+def _(call):
+    """your dgamma misses the factor s = 1/√(σ² + ε): multiply by it"""
+    return call.but(gamma=call.right[2] / inv_std(call))
+
+
+@bug("conv_norm", "dγ not centred")
+def _(call):
+    """your dgamma is s·Σ z·dy: subtract the mean from z first, dgamma = s·(Σ z·dy − μ·Σ dy)"""
+    mean = OneByOne(call).mean if training(call) else call.static["running_mean"]
+    return call.but(gamma=call.right[2] + inv_std(call) * mean * call.right[3])
+
+
+@bug("conv_norm", "mask of the ReLU forgotten")
+def _(call):
+    """your gradients use dy where the ReLU gave 0: multiply dy by (y > 0) first"""
+    return call.again(relu=False)

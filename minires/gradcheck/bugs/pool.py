@@ -6,216 +6,239 @@ from minires.gradcheck.bugs.bug import bug
 from minires.kernels import Window
 from minires.kernels.readable import avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
 
+BOTH = ("max_pool2d", "avg_pool2d")
 
-def window(call, **letters):
-    """The window of the call, with other letters: SH="KH" puts KH for SH, PH=0 puts 0."""
+
+def window(call, **changed):
+    """The window of the call, with some letters changed: SH="KH" puts KH for SH, PH=0 puts 0."""
     settings = {name: value for name, value in call.static.items() if name != "count_include_pad"}
-    win = Window.pool(call.arrays[0].shape, **settings)
-    return win._replace(**{k: getattr(win, v) if isinstance(v, str) else v for k, v in letters.items()})
+    win = Window.pool(call.x.shape, **settings)
+    return win._replace(**{k: getattr(win, v) if isinstance(v, str) else v for k, v in changed.items()})
 
 
-def winners(call):
-    """Which tap won each window."""
-    x = call.arrays[0]
+def argmax(call):
+    """kh·KW + kw of the maximum of each window."""
     win = window(call)
-    return max_pool_argmax(x, max_pool(x, win), win)
+    return max_pool_argmax(call.x, max_pool(call.x, win), win)
 
 
-def greatest(call):
-    """Of each tap of max pooling its index, outputs and inputs, and the mask of the windows whose greatest it holds."""
+def pool_dx(call, **changed):
+    """dx by a window with some letters changed."""
+    if call.op == "max_pool2d":
+        return max_pool_dx(call.dy, argmax(call), window(call, **changed))
+    return avg_pool_dx(call.dy, window(call, **changed))
+
+
+def maxima(call):
+    """For each kernel element (kh,kw): kh·KW + kw, the outputs, the inputs, and where the input is the maximum."""
     win = window(call)
     for kh, kw, (oh, ow), (h, w) in win.positions():
         out = (slice(None), slice(None), oh, ow)
         src = (slice(None), slice(None), h, w)
-        yield kh * win.KW + kw, out, src, call.arrays[0][src] == call.y[out]
+        yield kh * win.KW + kw, out, src, call.x[src] == call.y[out]
 
 
-def assigned(call, share):
-    """dx to which each tap assigns share(its index, outputs) where that is not 0, so that the last window stays."""
+def assigned(call, part):
+    """dx to which each kernel element assigns part(kh·KW + kw, outputs) where that is not 0: the last window stays."""
     win = window(call)
-    dx = np.zeros_like(call.arrays[0])
+    dx = np.zeros_like(call.x)
     for kh, kw, out, (h, w) in reversed(win.positions()):
-        given = share(kh * win.KW + kw, (slice(None), slice(None), *out))
+        given = part(kh * win.KW + kw, (slice(None), slice(None), *out))
         dx[:, :, h, w] = np.where(given != 0, given, dx[:, :, h, w])
     return dx
 
 
-@bug("max_pool2d", "assigned, not added", "your dx keeps one share where windows overlap: add (+=), do not assign")
+# Both kinds.
+
+
+@bug(BOTH, "kernel size for the stride")
 def _(call):
-    tap = winners(call)
-    return assigned(call, lambda index, out: call.dy[out] * (tap[out] == index))
+    """your dx assumes stride = kernel size: window oh begins at row oh·stride − padding"""
+    return pool_dx(call, SH="KH", SW="KW")
 
 
-@bug(
-    "max_pool2d", "to all of several equal ones", "your dx goes to all of several equal elements: it goes to the first"
-)
+@bug(BOTH, "strides exchanged")
 def _(call):
-    dx = np.zeros_like(call.arrays[0])
-    for _, out, src, is_greatest in greatest(call):
-        dx[src] += call.dy[out] * is_greatest
-    return dx
+    """your dx has the strides of rows and columns exchanged: stride = (rows, columns)"""
+    return pool_dx(call, SH="SW", SW="SH")
 
 
-@bug(
-    "max_pool2d",
-    "to the last of equal ones",
-    "your dx goes to the last of several equal elements: it goes to the first",
-)
+@bug(BOTH, "padding not subtracted")
 def _(call):
-    tap = np.full(call.dy.shape, -1)
-    for index, out, _, is_greatest in greatest(call):
-        tap[out][is_greatest] = index
-    return max_pool_dx(call.dy, tap, window(call))
+    """your dx is shifted by the padding: window oh begins at row oh·stride − padding"""
+    return pool_dx(call, PH=0, PW=0)
 
 
-bug("max_pool2d", "spread evenly", "your dx is average pooling's: all of dy goes to the greatest element")(
-    lambda call: avg_pool_dx(call.dy, window(call))
-)
-bug("max_pool2d", "kernel size for the stride", "your dx lays windows side by side: window oh begins at oh·stride")(
-    lambda call: max_pool_dx(call.dy, winners(call), window(call, SH="KH", SW="KW"))
-)
-bug("max_pool2d", "strides exchanged", "your dx has the strides of rows and columns exchanged")(
-    lambda call: max_pool_dx(call.dy, winners(call), window(call, SH="SW", SW="SH"))
-)
-bug("max_pool2d", "padding not cut off", "your dx is shifted by the padding: window oh begins at oh·stride − padding")(
-    lambda call: max_pool_dx(call.dy, winners(call), window(call, PH=0, PW=0))
-)
-bug("max_pool2d", "dilation forgotten", "your dx ignores dilation: tap kh of window oh is row oh·stride + kh·dilation")(
-    lambda call: max_pool_dx(call.dy, winners(call), window(call, DH=1, DW=1))
-)
-bug(
-    "max_pool2d",
-    "last windows of ceil_mode forgotten",
-    "your dx leaves out the windows that reach over the end: with ceil_mode they count, too",
-)(lambda call: call.again(dy=whole_windows(call)))
-bug("max_pool2d", "upstream forgotten", "your dx is the mask of the winners itself: multiply by dy")(
-    lambda call: call.again(dy=np.ones_like(call.dy))
-)
-bug("max_pool2d", "to the least", "your dx goes to the least element of each window: argmax, not argmin")(
-    lambda call: call.again(-call.arrays[0])
-)
-
-
-@bug(
-    "max_pool2d",
-    "place counted by KH",
-    "your dx takes the winner's place for divmod(place, KH): a row of the window has KW",
-)
+@bug(BOTH, "last windows of ceil_mode forgotten")
 def _(call):
-    win = window(call)
-    kh, kw = np.divmod(winners(call), win.KH)
-    return max_pool_dx(call.dy, np.where((kh < win.KH) & (kw < win.KW), kh * win.KW + kw, -1), win)
-
-
-@bug("max_pool2d", "dx never set to zero", "your dx grows with every call: begin each backward with a dx of zeros")
-def _(call):
-    call.state["dx"] = call.state.get("dx", 0) + call.right[0]
-    return call.state["dx"]
-
-
-def whole_windows(call):
-    """dy without that of the windows which reach over the end of the padded picture."""
+    """your dx misses the windows that reach past the end of x: with ceil_mode they count too"""
     win = window(call)
     dy = call.dy.copy()
     dy[:, :, (win.H + 2 * win.PH - win.DH * (win.KH - 1) - 1) // win.SH + 1 :] = 0
     dy[:, :, :, (win.W + 2 * win.PW - win.DW * (win.KW - 1) - 1) // win.SW + 1 :] = 0
-    return dy
+    return call.again(dy=dy)
 
 
-def area(call):
-    """KH·KW."""
-    return window(call).KH * window(call).KW
+# Max pooling.
+
+
+@bug("max_pool2d", "assigned, not added")
+def _(call):
+    """your dx keeps the gradient of one window where windows overlap: add (+=), do not assign"""
+    won = argmax(call)
+    return assigned(call, lambda index, out: call.dy[out] * (won[out] == index))
+
+
+@bug("max_pool2d", "to all of several equal ones")
+def _(call):
+    """your dx gives dy to all of several equal maxima: give it to the first of them"""
+    dx = np.zeros_like(call.x)
+    for _, out, src, is_maximum in maxima(call):
+        dx[src] += call.dy[out] * is_maximum
+    return dx
+
+
+@bug("max_pool2d", "to the last of equal ones")
+def _(call):
+    """your dx gives dy to the last of several equal maxima: give it to the first of them"""
+    last = np.full(call.dy.shape, -1)
+    for index, out, _, is_maximum in maxima(call):
+        last[out][is_maximum] = index
+    return max_pool_dx(call.dy, last, window(call))
+
+
+@bug("max_pool2d", "spread evenly")
+def _(call):
+    """your dx is that of average pooling: all of dy goes to the maximum of the window"""
+    return avg_pool_dx(call.dy, window(call))
+
+
+@bug("max_pool2d", "dilation forgotten")
+def _(call):
+    """your dx ignores the dilation: kernel row kh of window oh is row oh·stride + kh·dilation − padding"""
+    return pool_dx(call, DH=1, DW=1)
+
+
+@bug("max_pool2d", "upstream forgotten")
+def _(call):
+    """your dx is the mask of the maxima alone: multiply it by dy"""
+    return call.again(dy=np.ones_like(call.dy))
+
+
+@bug("max_pool2d", "to the minimum")
+def _(call):
+    """your dx goes to the minimum of each window: use argmax, not argmin"""
+    return call.again(-call.x)
+
+
+@bug("max_pool2d", "argmax divided by KH")
+def _(call):
+    """your argmax is split by divmod(argmax, KH): a row of the window has KW elements, use divmod(argmax, KW)"""
+    win = window(call)
+    kh, kw = np.divmod(argmax(call), win.KH)
+    return max_pool_dx(call.dy, np.where((kh < win.KH) & (kw < win.KW), kh * win.KW + kw, -1), win)
+
+
+@bug("max_pool2d", "dx never set to zero")
+def _(call):
+    """your dx grows with every call: begin each backward with a dx of zeros"""
+    call.state["dx"] = call.state.get("dx", 0) + call.right[0]
+    return call.state["dx"]
+
+
+# Average pooling.
 
 
 def counts(call, count_include_pad):
-    """How many values each window has, (OH,OW)."""
+    """The number of elements of each window, (OH,OW)."""
     rows, columns = window(call).counts(count_include_pad)
     return np.multiply.outer(rows, columns)
 
 
-def pixels(call):
-    """dx of a sum under each window."""
+@bug("avg_pool2d", "assigned, not added")
+def _(call):
+    """your dx keeps the gradient of one window where windows overlap: add (+=), do not assign"""
+    part = call.dy / counts(call, call.setting("count_include_pad"))
+    return assigned(call, lambda index, out: part[out])
+
+
+@bug("avg_pool2d", "not divided")
+def _(call):
+    """your dx misses the factor 1/(KH·KW): y is a mean"""
     return avg_pool_dx(call.dy * counts(call, True), window(call))
 
 
-bug("avg_pool2d", "assigned, not added", "your dx keeps one share where windows overlap: add (+=), do not assign")(
-    lambda call: assigned(call, lambda index, out: (call.dy / counts(call, call.setting("count_include_pad")))[out])
-)
-bug("avg_pool2d", "not divided", "your dx misses the factor 1/(KH·KW)")(pixels)
-bug(
-    "avg_pool2d",
-    "padding not counted",
-    "your dx divides by the pixels without padding: the mean counts it, divide by KH·KW",
-)(lambda call: call.again(count_include_pad=False))
-bug(
-    "avg_pool2d", "padding counted", "your dx counts the padding: without count_include_pad divide by the pixels alone"
-)(lambda call: call.again(count_include_pad=True))
-bug(
-    "avg_pool2d",
-    "what lies beyond the padding counted",
-    "your dx divides by KH·KW: what a window of ceil_mode has beyond the padding is not counted",
-)(
-    lambda call: (
-        call.again(dy=call.dy * counts(call, True) / area(call)) if call.setting("count_include_pad") else call.right
-    )
-)
-bug(
-    "avg_pool2d",
-    "last windows of ceil_mode forgotten",
-    "your dx leaves out the windows that reach over the end: with ceil_mode they count, too",
-)(lambda call: call.again(dy=whole_windows(call)))
-bug("avg_pool2d", "divided by KH²", "your dx divides by KH·KH: the window may be no square, divide by KH·KW")(
-    lambda call: call.right[0] * (window(call).KW / window(call).KH)
-)
-bug("avg_pool2d", "padding not cut off", "your dx is shifted by the padding: window oh begins at oh·stride − padding")(
-    lambda call: avg_pool_dx(call.dy, window(call, PH=0, PW=0))
-)
-bug("avg_pool2d", "kernel size for the stride", "your dx lays windows side by side: window oh begins at oh·stride")(
-    lambda call: avg_pool_dx(call.dy, window(call, SH="KH", SW="KW"))
-)
-bug("avg_pool2d", "strides exchanged", "your dx has the strides of rows and columns exchanged")(
-    lambda call: avg_pool_dx(call.dy, window(call, SH="SW", SW="SH"))
-)
+@bug("avg_pool2d", "padding not counted")
+def _(call):
+    """your dx is divided by the elements without the padding: the mean counts it, divide by KH·KW"""
+    return call.again(count_include_pad=False)
 
 
-# Adaptive pooling: cell i takes the rows ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1, which may overlap.
+@bug("avg_pool2d", "padding counted")
+def _(call):
+    """your dx counts the padding: with count_include_pad=False divide by the elements without it"""
+    return call.again(count_include_pad=True)
 
 
-def regions(call, stop=lambda i, size, cells: -(-(i + 1) * size // cells)):
-    """(i, j, rows, columns) of each cell, in reading order."""
-    (H, W), (OH, OW) = call.arrays[0].shape[2:], call.dy.shape[2:]
+@bug("avg_pool2d", "elements beyond the padding counted", when=lambda call: call.setting("count_include_pad"))
+def _(call):
+    """your dx is divided by KH·KW: with ceil_mode a window may reach past the padding, do not count that part"""
+    win = window(call)
+    return call.again(dy=call.dy * counts(call, True) / (win.KH * win.KW))
+
+
+@bug("avg_pool2d", "divided by KH²")
+def _(call):
+    """your dx is divided by KH·KH: divide by KH·KW, the window need not be square"""
+    win = window(call)
+    return call.right[0] * (win.KW / win.KH)
+
+
+# Adaptive pooling: output i takes the rows ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1. These regions may overlap.
+
+
+def adaptive_dx(call, size_of=lambda region: region.shape[2] * region.shape[3], assign=False, ceil=True):
+    """dx to which each output gives dy/size_of(its region). assign: the last one stays. ceil: the end is rounded up."""
+    (H, W), (OH, OW) = call.x.shape[2:], call.dy.shape[2:]
+
+    def region_of(i, size, outputs):
+        end = -(-(i + 1) * size // outputs) if ceil else (i + 1) * size // outputs
+        return slice(i * size // outputs, end)
+
+    dx = np.zeros_like(call.x)
     for i, j in np.ndindex(OH, OW):
-        yield i, j, slice(i * H // OH, stop(i, H, OH)), slice(j * W // OW, stop(j, W, OW))
-
-
-def adaptive(call, size_of=lambda region: region.shape[2] * region.shape[3], assign=False, **ends):
-    """dx to which each cell gives dy/size_of(its region); with assign, the last one stays."""
-    dx = np.zeros_like(call.arrays[0])
-    for i, j, rows, columns in regions(call, **ends):
-        region = dx[:, :, rows, columns]
-        share = call.dy[:, :, i : i + 1, j : j + 1] / max(size_of(region), 1)
-        region[...] = share if assign else region + share
+        region = dx[:, :, region_of(i, H, OH), region_of(j, W, OW)]
+        part = call.dy[:, :, i : i + 1, j : j + 1] / max(size_of(region), 1)
+        region[...] = part if assign else region + part
     return dx
 
 
-bug("adaptive_avg_pool2d", "not divided", "your dx misses the factor 1/(pixels of the region)")(
-    lambda call: adaptive(call, lambda region: 1)
-)
-bug(
-    "adaptive_avg_pool2d",
-    "divided by the rows alone",
-    "your dx divides by the rows of the region: by rows times columns",
-)(lambda call: adaptive(call, lambda region: region.shape[2]))
-bug("adaptive_avg_pool2d", "divided by H·W", "your dx divides by H·W: by the pixels of the cell's own region")(
-    lambda call: adaptive(call, lambda region: call.arrays[0].shape[2] * call.arrays[0].shape[3])
-)
-bug(
-    "adaptive_avg_pool2d",
-    "assigned, not added",
-    "your dx keeps one share where regions overlap: add (+=), do not assign",
-)(lambda call: adaptive(call, assign=True))
-bug(
-    "adaptive_avg_pool2d",
-    "end rounded down",
-    "your regions end at ⌊(i+1)·H/OH⌋: they end at ⌈(i+1)·H/OH⌉ and may overlap",
-)(lambda call: adaptive(call, stop=lambda i, size, cells: (i + 1) * size // cells))
+@bug("adaptive_avg_pool2d", "not divided")
+def _(call):
+    """your dx is not divided: divide by the number of elements of the region"""
+    return adaptive_dx(call, lambda region: 1)
+
+
+@bug("adaptive_avg_pool2d", "divided by the rows alone")
+def _(call):
+    """your dx is divided by the rows of the region: divide by its rows times its columns"""
+    return adaptive_dx(call, lambda region: region.shape[2])
+
+
+@bug("adaptive_avg_pool2d", "divided by H·W")
+def _(call):
+    """your dx is divided by H·W: divide by the number of elements of the output's own region"""
+    H, W = call.x.shape[2:]
+    return adaptive_dx(call, lambda region: H * W)
+
+
+@bug("adaptive_avg_pool2d", "assigned, not added")
+def _(call):
+    """your dx keeps the gradient of one region where regions overlap: add (+=), do not assign"""
+    return adaptive_dx(call, assign=True)
+
+
+@bug("adaptive_avg_pool2d", "end rounded down")
+def _(call):
+    """your regions end at ⌊(i+1)·H/OH⌋: round the end up, ⌈(i+1)·H/OH⌉"""
+    return adaptive_dx(call, ceil=False)

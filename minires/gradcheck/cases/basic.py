@@ -1,4 +1,4 @@
-"""Cases of arithmetic, activations, products, reductions, and of what moves values about."""
+"""Cases of arithmetic, activations, products, reductions, and of ops that only move values."""
 
 import numpy as np
 
@@ -43,8 +43,8 @@ def _pow(draw):
 def _smooth(draw, name):
     m, n, k = draw.sizes(3, 2, 5)
     yield Case("matrix", (draw.normal(m, n, scale=2),))
-    yield Case("map, channels-last", (channels_last(draw.normal(2, m, n, k)),))
-    yield Case("one number", (draw.normal(),))
+    yield Case("feature map, channels-last", (channels_last(draw.normal(2, m, n, k)),))
+    yield Case("scalar", (draw.normal(),))
 
 
 @cases_for("relu", "relu6", "abs", "leaky_relu")
@@ -53,11 +53,11 @@ def _kinked(draw, name):
     at_0 = {"relu": 0.0, "relu6": 0.0, "abs": 0.0, "leaky_relu": 0.01}[name]
     below = {"relu": 0.0, "relu6": 0.0, "abs": -1.0, "leaky_relu": 0.01}[name]
     yield Case("matrix", (draw.normal(m, n, scale=2),))
-    yield Case("map, channels-last", (channels_last(draw.normal(2, m, n, k)),))
+    yield Case("feature map, channels-last", (channels_last(draw.normal(2, m, n, k)),))
     yield Case("next to the kink", (np.array([1e-6, -1e-6, 0.5, -0.5, 1e-3]),))
     yield Case("at the kink", (np.array([0.0, 1.5, -1.5, 0.0]),), convention=lambda dy: dy * [at_0, 1, below, at_0])
     if name == "relu6":
-        yield Case("on both sides of 6", (draw.normal(m, n, scale=2, shift=6),))
+        yield Case("on both sides of 6", (draw.normal(m, n, scale=2, mean=6),))
         yield Case("at 6", (np.array([6.0, 5.5, 7.0]),), convention=lambda dy: dy * [0, 1, 0])
     if name == "leaky_relu":
         yield Case("slope 0.3", (draw.normal(m, n),), {"negative_slope": 0.3})
@@ -66,15 +66,14 @@ def _kinked(draw, name):
 @cases_for("log", "sqrt")
 def _positive(draw, name):
     yield Case("matrix", (draw.positive(*draw.sizes(2, 2, 5)),))
-    yield Case("map, channels-last", (channels_last(draw.positive(2, *draw.sizes(3, 2, 4))),))
+    yield Case("feature map, channels-last", (channels_last(draw.positive(2, *draw.sizes(3, 2, 4))),))
 
 
 @cases_for("gelu")
 def _gelu(draw):
     for approximate in ("none", "tanh"):
-        yield Case(
-            f"approximate={approximate}", (draw.normal(*draw.sizes(2, 2, 5), scale=2),), {"approximate": approximate}
-        )
+        x = draw.normal(*draw.sizes(2, 2, 5), scale=2)
+        yield Case(f"approximate={approximate}", (x,), {"approximate": approximate})
 
 
 @cases_for("clip")
@@ -83,12 +82,8 @@ def _clip(draw):
     yield Case("both bounds", (draw.normal(*shape, scale=2),), {"min": -0.5, "max": 0.8})
     yield Case("lower bound only", (draw.normal(*shape),), {"min": 0.1})
     yield Case("upper bound only", (draw.normal(*shape),), {"max": 0.1})
-    yield Case(
-        "at the bounds",
-        (np.array([-0.5, 0.75, 0.0, 2.0]),),
-        {"min": -0.5, "max": 0.75},
-        convention=lambda dy: dy * [1, 1, 1, 0],
-    )
+    x = np.array([-0.5, 0.75, 0.0, 2.0])
+    yield Case("at the bounds", (x,), {"min": -0.5, "max": 0.75}, convention=lambda dy: dy * [1, 1, 1, 0])
 
 
 @cases_for("matmul")
@@ -117,7 +112,7 @@ def _where(draw):
     yield Case("same shape", (draw.normal(m, n) > 0, draw.normal(m, n), draw.normal(m, n)))
     yield Case("broadcast all ways", (draw.normal(k, 1, 1) > 0, draw.normal(m, 1), draw.normal(1, n)))
     yield Case("square", (draw.normal(n, n) > 0, draw.normal(n, 1), draw.normal(1, n)))
-    yield Case("numbers without axes", (np.array(True), draw.normal(), draw.normal()))
+    yield Case("scalars", (np.array(True), draw.normal(), draw.normal()))
 
 
 @cases_for("einsum")
@@ -145,16 +140,12 @@ def _reduction(draw, name):
         yield Case("p = 1", (x,), {"p": 1, "dim": (0, 2)})
         yield Case("large", (1e8 * x,), {"dim": 1})
     if name in ("amax", "amin"):
-        sign = 1 if name == "amax" else -1
-        yield Case(
-            "ties",
-            (sign * np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]]),),
-            {"dim": 1},
-            convention=lambda dy: dy[:, None] * [[0, 1 / 2, 1 / 2], [1 / 3, 1 / 3, 1 / 3]],
-        )
-    if name not in ("var", "std"):  # these have no value for one number
-        yield Case("one number", (draw.normal(),))
-        yield Case("one number, one axis", (draw.normal(1),), {"dim": 0})
+        x = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+        parts = [[0, 1 / 2, 1 / 2], [1 / 3, 1 / 3, 1 / 3]]
+        yield Case("ties", (x if name == "amax" else -x,), {"dim": 1}, convention=lambda dy: dy[:, None] * parts)
+    if name not in ("var", "std"):  # these have no value for a single element
+        yield Case("scalar", (draw.normal(),))
+        yield Case("one element", (draw.normal(1),), {"dim": 0})
 
 
 @cases_for("reshape")
@@ -179,7 +170,7 @@ def _transpose(draw):
 @cases_for("flatten")
 def _flatten(draw):
     x = draw.normal(2, *draw.sizes(3, 2, 4))
-    yield Case("map", (channels_last(x),), {"start_dim": 1})
+    yield Case("feature map", (channels_last(x),), {"start_dim": 1})
     yield Case("inner axes", (x,), {"start_dim": 1, "end_dim": 2})
 
 
@@ -226,7 +217,7 @@ def _unsqueeze(draw):
     m, n = draw.sizes(2, 2, 4)
     yield Case("in between", (draw.normal(m, n),), {"dim": 1})
     yield Case("at the end", (draw.normal(m, n),), {"dim": -1})
-    yield Case("one number", (draw.normal(),), {"dim": 0})
+    yield Case("scalar", (draw.normal(),), {"dim": 0})
 
 
 @cases_for("expand")
@@ -238,14 +229,14 @@ def _expand(draw):
 
 @cases_for("clone")
 def _clone(draw):
-    yield Case("map, channels-last", (channels_last(draw.normal(2, *draw.sizes(3, 2, 4))),))
-    yield Case("one number", (draw.normal(),))
+    yield Case("feature map, channels-last", (channels_last(draw.normal(2, *draw.sizes(3, 2, 4))),))
+    yield Case("scalar", (draw.normal(),))
 
 
 @cases_for("pad")
 def _pad(draw):
     left, right, top, bottom = draw.sizes(4, 0, 3)
-    widths = left, right, (left + 1) % 4 if top == left else top, bottom  # another border on each axis
+    widths = left, right, (left + 1) % 4 if top == left else top, bottom  # the axes have different borders
     yield Case("uneven", (draw.normal(*draw.sizes(3, 2, 4)),), {"pad": widths, "value": 0.7})
 
 
@@ -258,5 +249,5 @@ def _broadcast_to(draw):
 
 @cases_for("to")
 def _to(draw):
-    yield Case("where it is", (draw.normal(*draw.sizes(2, 2, 4)),), {"device": "cpu"})
-    yield Case("as it is", (draw.normal(*draw.sizes(2, 2, 4)),))
+    yield Case("same device", (draw.normal(*draw.sizes(2, 2, 4)),), {"device": "cpu"})
+    yield Case("no setting", (draw.normal(*draw.sizes(2, 2, 4)),))

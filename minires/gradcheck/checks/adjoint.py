@@ -1,8 +1,8 @@
 """Linear ops held to the adjoint identity ⟨A·x, dy⟩ = ⟨x, Aᵀ·dy⟩ on integers, where both sides are exact.
 
-Where y is linear in an argument, backward is the transposed map, and the two inner products are the same sum in another
-order. With small integers in float64 nothing is rounded (all sums stay below 2⁵³), so the difference must be 0, not
-small: no tolerance, no step, and it is cheap enough for thousands of random geometries.
+Where y is linear in an argument, backward is the transposed linear map. The two inner products are then the same sum in
+another order. With small integers in float64 nothing is rounded, because all sums stay below 2⁵³. So the difference
+must be 0. This needs no tolerance and no step, and is cheap enough for thousands of random geometries.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ RANGE = 9  # integers −9 … 9
 
 @dataclass
 class AdjointCheck:
-    """The verdict on one linear map: how many configurations, the greatest |⟨A·x, dy⟩ − ⟨x, Aᵀ·dy⟩|, and where."""
+    """The verdict on one linear map: how many configurations, the largest |⟨A·x, dy⟩ − ⟨x, Aᵀ·dy⟩|, and where."""
 
     name: str
     argument: str
@@ -47,7 +47,7 @@ def integers(rng, *shape):
 
 
 def random_window(rng, groups=True):
-    """The geometry of a convolution, small and of any kind, in either memory format: (x shape, w shape, settings)."""
+    """A small random geometry of a convolution: (x shape, weight shape, settings)."""
     while True:
         N = int(rng.integers(1, 4))
         G = int(rng.integers(1, 4)) if groups else 1
@@ -70,7 +70,7 @@ def random_window(rng, groups=True):
 
 
 def adjoint_identities(seed=0, configurations=1000, conv2d=None):
-    """Every linear map of the kernels and ops -> list of AdjointCheck. conv2d: a function to be held to it instead."""
+    """Every linear map of the kernels and ops -> list of AdjointCheck. conv2d: a function to check in its place."""
     rng = np.random.default_rng([seed, 4])
     return [
         *_convolutions(rng, configurations, conv2d or registry["conv2d"].raw),
@@ -81,7 +81,7 @@ def adjoint_identities(seed=0, configurations=1000, conv2d=None):
 
 
 def _convolutions(rng, configurations, conv2d):
-    """conv2d in x, in w and in b, by both kernels in turn."""
+    """conv2d in x, weight and bias, by the readable and by the fastest kernels."""
     found = [AdjointCheck("conv2d", argument) for argument in ("x", "weight", "bias")]
     for k in range(configurations):
         x_shape, w_shape, settings = random_window(rng)
@@ -93,7 +93,7 @@ def _convolutions(rng, configurations, conv2d):
             y, backward = conv2d(x, w, b, **settings)
             dy = integers(rng, *y.shape)
             dx, dw, db = backward(dy)
-        offset = np.sum(dy * b.reshape(1, -1, 1, 1))  # y is linear in x and in w once b is taken off
+        offset = np.sum(dy * b.reshape(1, -1, 1, 1))  # without b, y is linear in x and in w
         where = f"x {x_shape}, w {w_shape}, {settings}"
         for check, v, dv in zip(found, (x, w), (dx, dw)):
             check.add(np.sum(dy * y) - offset, np.sum(v * dv), where)
@@ -102,7 +102,7 @@ def _convolutions(rng, configurations, conv2d):
 
 
 def _columns(rng, configurations):
-    """im2col and col2im, of which each is the other's adjoint."""
+    """im2col and col2im: each is the other's adjoint."""
     check = AdjointCheck("im2col, col2im", "x")
     for _ in range(configurations):
         x_shape, w_shape, settings = random_window(rng, groups=False)
@@ -115,8 +115,8 @@ def _columns(rng, configurations):
 
 
 def _pools(rng, configurations):
-    """Average pooling, and max pooling, which is linear while the same elements win."""
-    found = [AdjointCheck("max_pool2d, fixed winners", "x"), AdjointCheck("avg_pool2d", "x")]
+    """Average pooling, and max pooling, which is linear while the argmax stays the same."""
+    found = [AdjointCheck("max_pool2d, fixed argmax", "x"), AdjointCheck("avg_pool2d", "x")]
     for _ in range(configurations):
         x_shape, _, settings = random_window(rng, groups=False)
         K = [1, 2, 4][int(rng.integers(3))], [1, 2, 4][int(rng.integers(3))]  # 1/(KH·KW) is exact for powers of two
@@ -132,7 +132,7 @@ def _pools(rng, configurations):
     return found
 
 
-LINEAR = {  # op -> its arguments in which y is linear, the others held fixed
+LINEAR = {  # op -> the arguments in which y is linear while the others are fixed
     "add": ("a", "b"),
     "sub": ("a", "b"),
     "mul": ("a", "b"),
@@ -155,7 +155,7 @@ LINEAR = {  # op -> its arguments in which y is linear, the others held fixed
 
 
 def _ops(seed, samples):
-    """The small linear ops on their own cases, with integers in place of the values."""
+    """The small linear ops on their own cases, with integers for the values."""
     for name, arguments in LINEAR.items():
         raw = registry[name].raw
         found = [AdjointCheck(name, argument) for argument in arguments]
@@ -163,7 +163,7 @@ def _ops(seed, samples):
         for case in cases_of(name, seed, samples):
             arrays = [integers(rng, *a.shape) for a in case.arrays]
             for i, check in enumerate(found):
-                # y(x) − y(0): what is left of an affine map without its constant
+                # y(x) − y(0): an affine map without its constant is linear
                 zero = [np.zeros_like(a) if k == i else a for k, a in enumerate(arrays)]
                 y, backward = raw(*arrays, **case.static)
                 dy = integers(rng, *np.shape(y))

@@ -1,20 +1,20 @@
-"""What a backward owes its caller besides the right numbers.
+"""What a backward must do besides returning the right values.
 
-It returns a gradient of the right shape and dtype for every argument, the same when called again; it leaves its inputs
-and dy alone and hands out no piece of them; it takes arrays that lie in memory in any way, read-only ones too; from
-a zero dy it makes zero, and from a dy 2²⁰ times as large or as small a gradient that is just so.
+It returns a gradient of the right shape and dtype for every argument, and the same one when called again. It does not
+change its inputs or dy, and does not return their memory. It takes arrays of any memory layout, and read-only ones. It
+returns zero for a dy of zeros, and a gradient 2²⁰ times as large or as small for such a dy.
 """
 
 import numpy as np
 
-from minires.gradcheck.checks.point import greatest
+from minires.gradcheck.checks.point import max_abs
 from minires.gradcheck.checks.tested_function import CannotCheckError
 
-ORDINARY = 1e250  # 2²⁰ times what is greater may be infinite
+ORDINARY = 1e250  # 2²⁰ times a larger value may be infinite
 
 
 def breaches(tested, y, backward, dy, dxs, *, view=False):
-    """Sentences about everything that is wrong, most telling first; dxs = backward(dy) was called once already."""
+    """Sentences about everything that is wrong, the most useful first. dxs = backward(dy) was called once already."""
     problems = _aliases(tested, y, dxs, view)
     problems += _zero(tested, backward, dy) or _linear(tested, backward, dy, tested.gradients(backward, dy.copy()))
     for layout, given in LAYOUTS.items():
@@ -23,7 +23,7 @@ def breaches(tested, y, backward, dy, dxs, *, view=False):
 
 
 def repeatable(tested, backward, dy, dxs):
-    """Sentences about gradients that are others when backward is called again; dxs = backward(dy) was called once."""
+    """Sentences about gradients that differ when backward is called again. dxs = backward(dy) was called once."""
     again = tested.gradients(backward, dy.copy(), " when it is called a second time")
     return [
         f"backward called twice gives two different gradients for {tested.names[i]}: it draws random numbers, or "
@@ -59,7 +59,7 @@ def _aliases(tested, y, dxs, view):
     problems = []
     for name, x in zip(tested.names, tested.arrays):
         if not view and np.may_share_memory(y, x):
-            problems.append(f"y shares memory with {name}: whoever changes one changes the other; return a copy")
+            problems.append(f"y shares memory with {name}: to change one changes the other; return a copy")
         problems += [
             f"d{tested.names[i]} shares memory with {name}: return a copy"
             for i in tested.wanted
@@ -76,7 +76,7 @@ def _zero(tested, backward, dy):
 
 
 def _linear(tested, backward, dy, dxs):
-    """Powers of two scale without rounding, so what differs is a threshold, a clip or a norm of dy."""
+    """Powers of two scale without rounding, so a difference comes from a threshold, a clip or a norm of dy."""
     for power in (20, -20):
         factor = 2.0**power
         times = f"2^{abs(power)} times as {'large' if power > 0 else 'small'}"
@@ -84,19 +84,19 @@ def _linear(tested, backward, dy, dxs):
         for i in tested.wanted:
             dx = np.asarray(dxs[i])
             back = np.asarray(scaled[i]) / factor
-            largest = max(greatest(dx), greatest(dy))
+            largest = max(max_abs(dx), max_abs(dy))
             if largest < ORDINARY and not np.allclose(
                 back, dx, rtol=0, atol=64 * np.finfo(back.dtype).eps * largest, equal_nan=True
             ):
                 return [
-                    f"your backward is not linear in dy: from a dy {times} it makes a d{tested.names[i]} that is "
-                    "not; leave out what clips it, rounds it to 0 or divides by a norm of it"
+                    f"your backward is not linear in dy: for a dy {times}, d{tested.names[i]} is not "
+                    "so; do not clip dy, round it to 0 or divide it by its norm"
                 ]
     return []
 
 
 def strided(a):
-    """The same numbers, with a gap after each and from back to front in memory."""
+    """The same values, with a gap after each one and in reverse order in memory."""
     if not a.ndim:
         return a
     gaps = np.empty((*a.shape[:-1], 2 * a.shape[-1]), a.dtype)[..., ::-2]
@@ -105,7 +105,7 @@ def strided(a):
 
 
 def repeated(a):
-    """The first slice of a for all of them, as np.broadcast_to makes it: read-only, with a stride of 0."""
+    """The first slice of a in place of all, as np.broadcast_to makes it: read-only, with a stride of 0."""
     return np.broadcast_to(a[:1] if a.ndim else a, a.shape)
 
 
@@ -113,10 +113,10 @@ LAYOUTS = {strided: "arrays that are not contiguous in memory", repeated: "read-
 
 
 def _layout(tested, dy, layout, given):
-    """The same numbers, once lying so and once contiguous, must give the same."""
+    """The same values must give the same gradients in this memory layout and contiguous."""
     results = []
     floats = {i: layout(tested.arrays[i]) for i in tested.wanted}
-    for copied in (True, False):  # copies first: if they raise, it is the numbers and not the memory
+    for copied in (True, False):  # copies first: if they raise, the cause is the values and not the layout
         arrays = [floats.get(i, a) for i, a in enumerate(tested.arrays)]
         upstream = layout(dy)
         if copied:
@@ -135,7 +135,7 @@ def _layout(tested, dy, layout, given):
 
 
 def same(a, b, tolerance=0.0):
-    """Whether two arrays are equal, NaNs too, but for tolerance·max(1, the greatest |a|)."""
+    """Whether two arrays are equal up to tolerance·max(1, the largest |a|). NaNs are equal."""
     if a is None or b is None or np.shape(a) != np.shape(b):
         return False
     a = np.asarray(a)

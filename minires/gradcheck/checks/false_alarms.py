@@ -1,4 +1,4 @@
-"""Whether the check fails where nothing is wrong: right ops, on fresh cases from many seeds."""
+"""False alarms: whether the check fails for right ops, on new cases from many seeds."""
 
 import time
 
@@ -9,7 +9,7 @@ from minires.op import registry
 
 
 def count_false_alarms(names=(), *, first=0, seeds=1000, device="cpu"):
-    """Check all ops on fresh cases from each of many seeds, which must all pass. -> whether they did"""
+    """Check all ops on new cases from each of many seeds. -> whether all passed"""
     started = time.perf_counter()
     cases = 0
     alarms = []

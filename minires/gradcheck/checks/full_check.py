@@ -19,17 +19,17 @@ NETWORKS = {"network": 25, "of": 13, "by": 20, "": -7}
 
 
 def full_check(names=(), *, seed=0, samples=3, device="cpu", quiet=False):
-    """Check the named ops, or, without names, all of them, the linear maps and the networks. -> whether all passed"""
-    to_device(np.zeros(1), device)  # if there is no such device, that is said once, and here
+    """Check the named ops. Without names: all ops, the linear maps and the networks. -> whether all passed"""
+    to_device(np.zeros(1), device)  # raises once, and here, if there is no such device
     started = time.perf_counter()
     reports = check_ops(names or sorted(registry), seed=seed, samples=samples, device=device, quiet=quiet)
     failed = [r for r in reports if not r.passed]
-    said = [f"{sum(r.passed for r in reports)} of {len(reports)} cases"]
+    counts = [f"{sum(r.passed for r in reports)} of {len(reports)} cases"]
     if not names:
         identities = check_linear(seed=seed, samples=samples, quiet=quiet) if device == "cpu" else []
         nets = check_networks(seed=seed, device=device, quiet=quiet)
         failed += [r for r in identities + nets if not r.passed]
-        said += [
+        counts += [
             f"{sum(r.passed for r in group)} of {len(group)} {what}"
             for what, group in (("linear maps", identities), ("checks of networks", nets))
             if group
@@ -41,14 +41,14 @@ def full_check(names=(), *, seed=0, samples=3, device="cpu", quiet=False):
     for report in failed:
         print(report)
     print(
-        f"{', '.join(said)} passed in {time.perf_counter() - started:.1f} s; "
+        f"{', '.join(counts)} passed in {time.perf_counter() - started:.1f} s; "
         f"{kinks} of {elements} elements skipped at a kink ({100 * kinks / max(elements, 1):.2g} %)"
     )
     return not failed
 
 
 def check_ops(names, *, seed, samples, device="cpu", quiet=False):
-    """Print a row for each argument of each op: all its cases together. -> list of Report"""
+    """Print a row for each argument of each op, for all its cases together. -> list of Report"""
     table = Table(OPS, quiet)
     reports = []
     for name in names:
@@ -65,7 +65,7 @@ def check_ops(names, *, seed, samples, device="cpu", quiet=False):
                 elements,
                 report.method.partition(" ")[0],
                 f"{worst.error if worst else np.nan:.1e}",
-                f"{max((w.single for w, _ in found), default=np.nan):.1f} u",
+                f"{max((w.float32_error for w, _ in found), default=np.nan):.1f} u",
                 kinks or "-",
                 passed=not any(r.problems or r.unsure for r in of_op) and all(r.agrees(w) for w, r in found),
             )
@@ -84,7 +84,7 @@ def check_linear(*, seed, samples, quiet=False):
 
 
 def check_networks(*, seed, device="cpu", quiet=False):
-    """Print two rows for each network: its tensors by the complex step, all of them at once by a Taylor test."""
+    """Print three rows for each network: its inputs, its parameters, and all of them at once by a Taylor test."""
     table = Table(NETWORKS, quiet)
     reports = []
     if not quiet:
@@ -105,7 +105,7 @@ def check_networks(*, seed, device="cpu", quiet=False):
 
 
 def networks(seed):
-    """(name, module, pictures): residual blocks, whole ResNets."""
+    """(name, module, images): residual blocks and whole ResNets."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((3, 4, 6, 5))
     yield "BasicBlock", BasicBlock(4, 4, rng=rng), x
@@ -113,7 +113,7 @@ def networks(seed):
     for variant in ("v1", "v1.5"):
         yield f"Bottleneck {variant}, option B", Bottleneck(4, 2, stride=2, variant=variant, rng=rng), x
     yield "plain block", BasicBlock(4, 4, shortcut=None, rng=rng), x
-    pictures = rng.standard_normal((4, 1, 8, 8))
-    yield "resnet8 in training", resnet8(in_channels=1, rng=rng), pictures
-    yield "resnet8 in evaluation", resnet8(in_channels=1, rng=rng).eval(), pictures
-    yield "resnet20 in training", resnet20(in_channels=1, rng=rng), pictures
+    images = rng.standard_normal((4, 1, 8, 8))
+    yield "resnet8 in training", resnet8(in_channels=1, rng=rng), images
+    yield "resnet8 in evaluation", resnet8(in_channels=1, rng=rng).eval(), images
+    yield "resnet20 in training", resnet20(in_channels=1, rng=rng), images

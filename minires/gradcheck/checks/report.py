@@ -1,4 +1,4 @@
-"""What a check says: the verdict, the worst place of each argument, the kinks that were met."""
+"""What a check says: the verdict, the worst element of each argument, and the kinks."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -7,19 +7,19 @@ from minires.gradcheck.checks.numeric import COMPLEX_STEP, Method
 
 
 def place(index):
-    """[2, 0], or nothing where an array has no axes or all of it is meant."""
+    """[2, 0], or "" if an array has no axes or all of it is meant."""
     return str(list(index)) if index else ""
 
 
 @dataclass
 class Kink:
-    """An element without a derivative: the range of its slopes, and what backward gives there."""
+    """An element without a derivative: the range of its slopes, and what backward gives."""
 
     index: tuple
     low: float
     high: float
     analytic: float
-    nearest: float  # analytic where all kinks together may have it so, else the nearest that they may have
+    nearest: float  # analytic if all kinks together may have that, else the nearest that they may have
 
     def __str__(self) -> str:
         return f"{place(self.index)}: backward gives {self.analytic:.3g} in [{self.low:.3g}, {self.high:.3g}]"
@@ -27,7 +27,7 @@ class Kink:
 
 @dataclass
 class Jump:
-    """Where y jumps: the argument that moves, or "" if it takes several at once; a place in y, and y around it."""
+    """Where y jumps: the argument that moves, "" if several must move; an index in y, and y around it."""
 
     argument: str
     index: tuple
@@ -46,18 +46,18 @@ class Jump:
 
 @dataclass
 class ArgumentResult:
-    """Where one argument's gradient is farthest from the measured one; errors are relative to the greatest gradient."""
+    """Where one argument's gradient is farthest from the measured one. Errors are relative to the largest gradient."""
 
     argument: str
     error: float = 0.0
-    doubt: float = 0.0  # how much of the error the measurement may be to blame for
+    doubt: float = 0.0  # how much of the error may come from the measurement
     scale: float = 1.0  # what both are relative to
     index: tuple = ()
     analytic: float = 0.0
     numeric: float = 0.0
     elements: int = 0  # how many were compared
-    kinks: list[Kink] = field(default_factory=list)  # those skipped, for there is no derivative to compare with
-    single: float = 0.0  # greatest error of the float32 backward, in units of its bound
+    kinks: list[Kink] = field(default_factory=list)  # skipped, because there is no derivative to compare with
+    float32_error: float = 0.0  # the largest one of the float32 backward, in units of its bound
 
     def __str__(self) -> str:
         return f"d{self.argument}{place(self.index)}"
@@ -65,17 +65,17 @@ class ArgumentResult:
 
 @dataclass(repr=False)
 class Report:
-    """The verdict on one case. `worst` is the entry of `arguments` with the greatest error, wrong ones first."""
+    """The verdict on one case. `worst` is the entry of `arguments` with the largest error, wrong ones first."""
 
     name: str
     by: Method = COMPLEX_STEP
     arguments: list[ArgumentResult] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)  # sentences: what is wrong besides the numbers
-    jumps: list[Jump] = field(default_factory=list)  # where y itself jumps: nothing can be proved there
-    unsure: list[str] = field(default_factory=list)  # sentences: why the numbers prove nothing here, right or wrong
-    notes: list[str] = field(default_factory=list)  # sentences: what is worth knowing and not wrong
-    counted: str = "elements"  # what is compared: "directions" of a module, which move many elements or one
-    hint: str = ""  # the known mistake that gives just these numbers
+    problems: list[str] = field(default_factory=list)  # sentences: what is wrong besides the gradients
+    jumps: list[Jump] = field(default_factory=list)  # where y itself jumps, so nothing can be proved
+    unsure: list[str] = field(default_factory=list)  # sentences: why nothing is proved here, right or wrong
+    notes: list[str] = field(default_factory=list)  # sentences: good to know, and not wrong
+    counted: str = "elements"  # what is compared; "directions" for a module: each moves one element or many
+    hint: str = ""  # the known mistake that gives the same gradient
 
     @property
     def method(self) -> str:
@@ -87,7 +87,7 @@ class Report:
 
     @property
     def kinks(self) -> int:
-        """How many elements were skipped because they lie at a kink."""
+        """How many elements were skipped because they are at a kink."""
         return sum(len(w.kinks) for w in self.arguments)
 
     @property
@@ -101,7 +101,7 @@ class Report:
 
     @property
     def status(self) -> str:
-        """One of "ok", "FAILED", "JUMP" and "UNSURE"; the last two show nothing wrong, and prove nothing either.
+        """One of "ok", "FAILED", "JUMP" and "UNSURE".
 
         JUMP: y jumps at the inputs, so there is no gradient to check. UNSURE: measuring cannot tell right from wrong.
         """
@@ -115,14 +115,14 @@ class Report:
 
     @property
     def jumped(self) -> str:
-        """The sentence about the jumps, "" if there is none."""
+        """A sentence about the jumps, "" if there are none."""
         if not self.jumps:
             return ""
         more = f" ({len(self.jumps)} of {self.elements} {self.counted} are such)" if len(self.jumps) > 1 else ""
         return f"{self.jumps[0]}{more}: there is no derivative here, so nothing is proved; check at other inputs"
 
     def say_if_empty(self):
-        """Nothing compared is nothing proved: UNSURE, if it is not worse."""
+        """Nothing is proved if nothing was compared: make it UNSURE, if it is not worse."""
         if not (self.problems or self.unsure or self.elements):
             self.unsure.append(
                 "nothing was compared, because the arrays are empty: give some with elements"

@@ -13,7 +13,7 @@ METHODS = {"complex step": lambda line, h: complex_step(line, h=h), "2-point": t
 
 
 def errors_by_step(op, seed=0):
-    """{method: relative error of ∂L/∂t at each of STEPS}, all arguments of op's first case moved at once, at random.
+    """{method: relative error of ∂L/∂t at each of STEPS}. All arguments of the op's first case move along a random v.
 
     The reference is ⟨∂L/∂x, v⟩ by the op's backward. Raises OptionError for an unknown op.
     """
@@ -23,7 +23,7 @@ def errors_by_step(op, seed=0):
     upstream = upstream_for(y.shape, seed)
     rng = np.random.default_rng([seed, 6])
     dxs = tested.gradients(backward, upstream)
-    # moved at once: the arrays become one vector, along which the function is curved even where it is linear in each
+    # all at once, because along such a v a function is curved even if it is linear in each argument
     v = {i: rng.standard_normal(tested.arrays[i].shape) for i in tested.wanted}
     exact = sum(np.sum(dxs[i] * v[i]) for i in v)
 

@@ -1,4 +1,4 @@
-"""The function under check: called as a stranger's function must be, with a sentence for whatever goes wrong."""
+"""The function under check: it may do anything, so every error becomes a sentence for its author."""
 
 import copy
 import inspect
@@ -22,13 +22,13 @@ MOVED = "the forward raises {} when its inputs are moved by a small step, as mea
 
 
 class CannotCheckError(Exception):
-    """The function cannot be checked any further; the text says why, to the person who wrote it."""
+    """The function cannot be checked any further. The text tells its author why."""
 
 
 class TestedFunction:
     """function(*arrays, **static) -> (y, backward), on float64 copies of the float arrays.
 
-    names: of the arguments; wanted: the positions of those that are differentiated.
+    names: those of the arguments; wanted: the positions of the arguments that are differentiated.
     """
 
     def __init__(self, function, arrays, static):
@@ -41,7 +41,7 @@ class TestedFunction:
         self.names = _argument_names(self.raw, len(arrays))
 
     def forward(self, arrays):
-        """(y, backward), both as the function gives them; settings are copied, for batch norm changes its own."""
+        """(y, backward) as the function returns them. Settings are copied, because batch norm changes its own."""
         try:
             result = self.raw(*arrays, **copy.deepcopy(self.static))
         except Exception as error:
@@ -54,14 +54,14 @@ class TestedFunction:
         return np.asarray(result[0]), result[1]
 
     def evaluate(self, arrays):
-        """y alone, for measuring."""
+        """y alone, to measure with."""
         try:
             return self.raw(*arrays, **copy.deepcopy(self.static))[0]
-        except Exception as error:  # numeric.complex_step asks no further: a function may refuse complex numbers
+        except Exception as error:  # a function may refuse complex numbers: numeric.complex_step catches this
             raise CannotCheckError(MOVED.format(describe(error))) from error
 
     def gradients(self, backward, dy, given=""):
-        """What backward returns for each argument, as it is; None where it returns fewer."""
+        """What backward returns for each argument, unchanged; None where it returns fewer."""
         try:
             dxs = backward(dy)
         except Exception as error:
@@ -75,13 +75,13 @@ class TestedFunction:
 
 
 def nothing_to_differentiate(names, arrays):
-    """The sentence to a person who gave no array of floats."""
+    """The sentence if no array of floats was given."""
     given = ", ".join(f"{name} is {a.dtype}" for name, a in zip(names, arrays)) or "there are no arrays"
     return f"nothing to differentiate: {given}; give floats: np.array([1.0, 2.0])"
 
 
 def on_device(function, device):
-    """The function computing on `device`, with NumPy arrays going in and coming out: measuring stays on the host."""
+    """The function computing on `device`. It takes and returns NumPy arrays, because measuring is done on the host."""
 
     def there(value):
         return to_device(value, device) if isinstance(value, np.ndarray) and value.dtype != bool else value

@@ -1,4 +1,4 @@
-"""What a backward owes besides the right numbers: each breach is noticed and said."""
+"""What a backward must do besides returning the right values: each breach is noticed and said."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def stale(x):
 
 
 def by_memory(x):
-    """Walks through dy in the order of its memory, as if that were always C order."""
+    """Reads dy in the order of its memory, as if that were always C order."""
     return lambda dy: 2 * np.frombuffer(memoryview(dy).tobytes(order="A"), dy.dtype).reshape(dy.shape)
 
 
@@ -93,7 +93,7 @@ def test_an_output_that_is_a_piece_of_an_input_must_be_declared():
 
 def test_arrays_that_are_not_contiguous_must_give_the_same():
     def by_strides(x):
-        """Reads x from its memory on, whatever its strides."""
+        """Reads the memory of x and ignores its strides."""
         flat = np.lib.stride_tricks.as_strided(x, (x.size,), (x.itemsize,)).copy()
         return x * x, lambda dy: (2 * flat.reshape(x.shape)) * dy
 
@@ -258,3 +258,10 @@ def test_rounding_to_float32_is_linear_enough():
 
     report = check(single, np.linspace(-1, 1, 7))
     assert report.passed, report
+
+
+def test_a_backward_that_changes_its_input_is_told_just_that():
+    """Its gradient is the same in each call, but what is measured at the changed input says nothing."""
+    report = check(lambda x: (2 * x, into_x(x)), np.ones(3))
+    assert report.problems[0] == "the input array x was changed"
+    assert not report.arguments

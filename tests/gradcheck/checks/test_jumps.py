@@ -1,4 +1,4 @@
-"""Where y itself jumps there is nothing to prove: that is said, and is neither 'ok' nor a kink nor a wrong gradient."""
+"""Where y itself jumps, nothing can be proved: the status is neither ok nor FAILED, and there is no kink."""
 
 import itertools
 import json
@@ -183,7 +183,7 @@ def test_a_jump_between_two_arguments_is_found_in_both():
 
 @pytest.mark.parametrize("f", [np.max, np.min])
 def test_a_jump_that_takes_several_elements_is_found(f):
-    """The maximum of two equal ones falls only where both do, so along half of all directions nothing is seen."""
+    """The maximum of two equal ones falls only if both fall, so half of all directions show nothing."""
     for seed in range(10):
         report = check(flat(lambda x: np.floor(f(x)) if f is np.max else np.ceil(f(x))), np.ones(2), seed=seed)
         assert (report.status, report.elements) == ("JUMP", 2), report
@@ -213,7 +213,7 @@ def test_a_kink_beside_a_jump_is_still_held_to_its_subgradients():
 
 
 def test_the_slope_at_a_jump_loosens_no_tolerance():
-    """Differences over a jump are 1e8; relative to them any gradient would do."""
+    """Differences over a jump are 1e8; relative to them any gradient would pass."""
     report = check(
         lambda x: (np.floor(x[0]) + np.array([float(x[1])]), lambda dy: np.array([0.0, 1.00001 * dy[0]])),
         np.array([1.0, 1.0]),

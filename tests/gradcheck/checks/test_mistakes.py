@@ -1,4 +1,4 @@
-"""What a caller does wrong is said with the remedy, and never as an error from inside."""
+"""A caller's mistake is reported with the remedy, and never as an error from inside."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Layers and whole networks, by name of parameter; the Taylor test."""
+"""Layers and whole networks, for each parameter by name; the Taylor test."""
 
 import numpy as np
 import pytest
@@ -113,14 +113,14 @@ def head_alone():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_frozen_parameters_are_passed_over_and_counted(training):
+def test_frozen_parameters_are_counted_and_not_checked(training):
     net = head_alone().train(training)
     x = np.random.default_rng(0).standard_normal((3, 1, 4, 4))
     before = {name: value.copy() for name, value in net.state_dict().items()}
     report = check_module(net, x)
     assert report.passed, report
     assert [w.argument for w in report.arguments] == ["input 0", "4.weight", "4.bias", "everything"]
-    assert "4 frozen parameters passed over" in str(report)
+    assert "4 frozen parameters not checked" in str(report)
     assert taylor_test(net, x).passed
     for name, value in net.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
@@ -132,7 +132,7 @@ def test_a_wrong_gradient_beside_frozen_parameters_is_found():
     report = check_module(layer, np.random.default_rng(0).standard_normal((4, 3)))
     assert not report.passed
     assert report.wrong == ["inner.weight", "everything"]
-    assert "1 frozen parameter passed over" in str(report)
+    assert "1 frozen parameter not checked" in str(report)
 
 
 def test_a_module_in_which_nothing_can_be_differentiated_says_so():
@@ -145,7 +145,7 @@ def test_a_module_in_which_nothing_can_be_differentiated_says_so():
 
     report = check_module(Table().requires_grad_(False), np.array([0, 2]))
     assert report.status == "UNSURE"
-    assert "nothing to differentiate; 1 frozen parameter passed over" in str(report)
+    assert "nothing to differentiate; 1 frozen parameter not checked" in str(report)
     assert check_module(Table(), np.array([0, 2, 2])).passed
 
 
@@ -159,7 +159,7 @@ def test_gradients_that_a_module_came_with_are_not_counted():
 
 
 class Scalars(nn.Module):
-    """A parameter of no axes and one of a single element, used more than once."""
+    """A parameter without axes and one of a single element, used more than once."""
 
     def __init__(self, excess=0.0):
         self.a = nn.Parameter(np.array(0.7))
@@ -199,16 +199,16 @@ def equal(x):
 
 
 class Largest(nn.Module):
-    """The largest of w·x, whose gradient is shared out among equal ones; `real` minds complex numbers."""
+    """The largest of w·x, with its gradient divided among equal ones. real: it refuses complex numbers."""
 
-    def __init__(self, share, real=False, n=4):
+    def __init__(self, part, real=False, n=4):
         self.weight = nn.Parameter(np.ones(n))
         self.real = real
 
         @op
         def largest(x):
             values = np.asarray(np.array(max(map(float, x))) if real else x[np.argmax(x.real)])
-            return values.copy(), lambda dy: dy * share(x.real)
+            return values.copy(), lambda dy: dy * part(x.real)
 
         self.largest = largest
 
@@ -218,7 +218,7 @@ class Largest(nn.Module):
 
 @pytest.mark.parametrize("real", [False, True], ids=["complex step", "4-point"])
 @pytest.mark.parametrize(
-    ("share", "passes"),
+    ("part", "passes"),
     [
         (first, True),
         (equal, True),
@@ -231,8 +231,8 @@ class Largest(nn.Module):
     ],
 )
 @pytest.mark.usefixtures("own_ops")
-def test_a_module_at_a_tie_is_held_to_the_gradients_nearby(share, passes, real):
-    report = check_module(Largest(share, real), np.ones(4))
+def test_a_module_at_a_tie_is_held_to_the_gradients_nearby(part, passes, real):
+    report = check_module(Largest(part, real), np.ones(4))
     assert (report.passed, report.method) == (passes, "4-point" if real else "complex step"), report
     assert report.kinks
     if not passes:
@@ -242,12 +242,12 @@ def test_a_module_at_a_tie_is_held_to_the_gradients_nearby(share, passes, real):
 @pytest.mark.parametrize("samples", [0, 1, 4])
 @pytest.mark.usefixtures("own_ops")
 def test_a_direction_alone_shows_a_wrong_gradient_at_a_tie_of_many(samples):
-    for share, passes in ((first, True), (equal, True), (winners, False)):
-        assert check_module(Largest(share, n=50), np.ones(50), samples=samples).passed is passes
+    for part, passes in ((first, True), (equal, True), (winners, False)):
+        assert check_module(Largest(part, n=50), np.ones(50), samples=samples).passed is passes
 
 
 class Pieces(nn.Module):
-    """x as relu(x) − relu(−x): at 0 the gradient of the parts, 0 each, is none of the whole."""
+    """x as relu(x) − relu(−x): at 0 both parts have the gradient 0, but the whole has not."""
 
     def forward(self, x):
         return ops.relu(x) - ops.relu(-x)
@@ -260,7 +260,7 @@ def test_a_module_made_of_right_parts_may_be_wrong_at_a_kink():
 
 
 class Bent(nn.Module):
-    """Kinks in the input, beside a layer with a weight whose gradient is wrong by a part."""
+    """Kinks in the input, and a layer whose weight has a gradient that is wrong by a fraction."""
 
     def __init__(self, excess=0.0):
         self.inner = nn.Linear(3, 2, rng=0)

@@ -77,7 +77,7 @@ def test_a_line_moves_one_element_or_all_along_a_direction_in_units_of_their_siz
     all_ = point.line({1: np.array([1.0, 3.0])})
     np.testing.assert_array_equal(one(0.5), [10, 80])  # 3 moves in units of 2
     np.testing.assert_array_equal(all_(1j), [10 + 8j, 60 + 144j])  # 10 in units of 8, 20 of 16
-    np.testing.assert_array_equal(point.beside({0: np.array([1.0, 0.0])}, 0.25).arrays[0], [1.25, 3])
+    np.testing.assert_array_equal(point.moved({0: np.array([1.0, 0.0])}, 0.25).arrays[0], [1.25, 3])
     np.testing.assert_array_equal(x, [1, 3])
 
 

@@ -1,4 +1,4 @@
-"""Right gradients pass and wrong ones fail whatever the inputs' size, by the complex step and by differences."""
+"""Right gradients pass and wrong ones fail for inputs of any size, by the complex step and by differences."""
 
 import numpy as np
 import pytest
@@ -111,7 +111,7 @@ def test_the_ends_of_the_floats_raise_no_false_alarm(x):
 
 
 def test_a_fixed_step_would_miss_all_of_these():
-    """sin is resolved at 1e6 too, although a step of that size would jump over many waves."""
+    """sin is resolved at 1e6 too, although a relative step would span many waves."""
     report = check(only_real(lambda x, s: (np.sin(x), lambda dy: dy * np.cos(x))), np.array([1e6, 3.0, 1e-5]), s=0)
     assert report.passed, report
 

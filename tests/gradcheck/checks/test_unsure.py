@@ -19,7 +19,7 @@ def sizes(factor):
 
 
 @pytest.mark.parametrize("factor", [1, 2, 0, -1])
-def test_what_rounding_hides_wholly_is_not_passed(factor):
+def test_a_gradient_that_rounding_hides_does_not_pass(factor):
     report = check(sizes(factor), X * 1e8, X * 1e-8)
     assert (report.status, report.passed, report.wrong) == ("UNSURE", False, []), report
     assert str(report).startswith("UNSURE ")
@@ -85,7 +85,7 @@ def test_waves_far_shorter_than_the_inputs_are_followed(f, method, size):
 
 @pytest.mark.parametrize("f", [np.sin, real(np.sin)])
 @pytest.mark.parametrize("size", [1e11, 1e13, 1e15])
-def test_waves_that_floats_do_not_follow_are_said_to_be_such(f, size):
+def test_waves_that_floats_do_not_follow_are_reported(f, size):
     for factor in (1.0, 2.0):
         report = check(lambda x, factor=factor: (f(x), lambda dy: factor * dy * np.cos(x)), X * size)
         assert report.status == "UNSURE", report
@@ -95,7 +95,7 @@ def test_waves_that_floats_do_not_follow_are_said_to_be_such(f, size):
 
 @pytest.mark.parametrize("x", [[1.3e7, 2.6e7], [1e6, 3e6], [1e8, 3e8]], ids=str)
 @pytest.mark.parametrize("slope", [0.0, 1.0])
-def test_a_jump_at_a_large_input_is_one(x, slope):
+def test_a_jump_at_a_large_input_is_found(x, slope):
     report = check(lambda x: (np.floor(x), lambda dy: slope * dy), np.array(x))
     assert (report.status, report.kinks, len(report.jumps)) == ("JUMP", 0, 2), report
 
@@ -111,12 +111,25 @@ def test_between_jumps_a_large_input_has_a_gradient_of_zero(f, x):
     assert check(lambda x: (f(x), lambda dy: dy.copy()), x).status == "FAILED"
 
 
-def test_a_line_of_points_that_meets_the_same_place_of_each_wave_does_not_mislead():
+def test_points_with_the_same_phase_in_each_wave_do_not_mislead():
     for offset in np.linspace(0.05, 0.95, 7):
         for base in (1.3e7, 1e8, 3e8, 7.7e8, 1e9):
             point = Point(lambda at: np.floor(at[0]), [np.array([base + offset])], [0])
-            point.fit({0: np.ones(1)})
+            point.fit_units({0: np.ones(1)})
             assert 0 < WIDEST * point.units[0][0] < 1, (base, offset)
+
+
+@pytest.mark.parametrize(("x", "narrowest"), [(2.0**26, 2.0**-7), (2.0**27, 2.0**-9), (2.0**28, 2.0**-8)])
+def test_no_width_of_a_thousandth_or_less_is_tried(x, narrowest):
+    """There the rounding of constants in y makes steps. Each width is an eighth of the one before."""
+    distances = set()
+
+    def evaluate(arrays):
+        distances.add(abs(float(arrays[0][0]) - x))
+        return np.sin(arrays[0])
+
+    Point(evaluate, [np.array([x])], [0]).fit_units({0: np.ones(1)})
+    assert min(distances - {0.0}) == pytest.approx(0.927 / 16 * narrowest, rel=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +140,7 @@ def test_a_line_of_points_that_meets_the_same_place_of_each_wave_does_not_mislea
         (lambda x: 2 * x, lambda x: 2.0, [np.nan, np.nan], "y[0] is NaN at these inputs (2 of 2 elements are such)"),
     ],
 )
-def test_an_output_that_is_no_number_is_named_and_nothing_else_is(f, dx, x, sentence):
+def test_an_output_that_is_not_finite_is_named_and_nothing_else_is(f, dx, x, sentence):
     report = check(lambda x: (f(x), lambda dy: dy * dx(x)), np.array(x))
     assert (report.status, report.problems, len(report.unsure)) == ("UNSURE", [], 1), report
     assert sentence in str(report)
@@ -135,7 +148,7 @@ def test_an_output_that_is_no_number_is_named_and_nothing_else_is(f, dx, x, sent
     assert "nan" not in str(report)
 
 
-def test_a_module_whose_output_is_no_number_or_empty_proves_nothing():
+def test_a_module_whose_output_is_not_finite_or_empty_proves_nothing():
     for x, sentence in (
         (np.full((2, 3), np.nan), "y[0, 0] is NaN at these inputs (4 of 4"),
         (np.zeros((0, 3)), "nothing was compared, because y of shape (0, 2) is empty"),
@@ -177,7 +190,7 @@ def test_a_module_that_keeps_something_between_calls_is_told_so():
 
 @pytest.mark.parametrize("size", [1e4, 1e5, 1e6, 1e7, 1e8])
 def test_steps_as_long_as_a_period_are_not_believed(size):
-    """By a power of two, x ± h lies at the same place of another tooth, and y seems to be a constant."""
+    """With h a power of two, x ± h has the same phase in another tooth, and y would seem constant."""
 
     def teeth(x, factor):
         return np.abs(x - 2 * np.round(x / 2)), lambda dy: factor * dy * np.sign(x - 2 * np.round(x / 2))

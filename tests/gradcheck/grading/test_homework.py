@@ -233,7 +233,7 @@ def test_what_goes_wrong_gets_a_sentence(homework, capsys, name, sentence):
 def test_an_endless_loop_ends_with_its_case_and_the_others_go_on(homework, capsys):
     status, out = grade(capsys, homework("loops_sometimes"), "--like", "relu", "--timeout", "2")
     assert status == 1
-    assert "relu (map, channels-last): did not finish within 2 s (--timeout): an endless loop?" in out
+    assert "relu (feature map, channels-last): did not finish within 2 s (--timeout): an endless loop?" in out
     assert "3 of 4 cases passed" in out
 
 
