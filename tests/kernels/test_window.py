@@ -72,7 +72,7 @@ def test_a_position_that_serves_no_output_is_left_out():
 
 def test_a_kernel_has_no_more_positions_than_can_be_numbered():
     assert Window.pool((1, 1, 5, 5), 2**15, padding=2**14).y_shape == (1, 1, 1, 1)
-    with pytest.raises(ShapeError, match=r"max_pool2d: kernel_size 32769 has 1073807361 positions, at most 1073741824"):
+    with pytest.raises(ShapeError, match=r"max_pool2d: kernel_size 32769 has 1073807361 elements, at most 1073741824"):
         Window.pool((1, 1, 5, 5), 2**15 + 1, padding=2**14)
 
 
