@@ -1,1 +1,1 @@
-"""Finding out what a GPU makes of minires: `python -m minires.gpucheck`, whose report can be sent to us."""
+"""A check of minires on a GPU: `python -m minires.gpucheck` writes a report that can be sent to us."""

@@ -20,18 +20,18 @@ from minires.storage import atomic_write, check_writable
 DESCRIPTION = """\
 Check minires on the GPU of this machine: every op against NumPy, with CUB and
 TF32 switched on and off, everything twice; the gradient check; launches and
-memory of a training step; the time of training steps beside what the GPU could
-do at best. Takes a minute or more, most of it compiling."""
+memory of a training step; the time of training steps compared with the best
+that the GPU can do. It takes a minute or more, most of it for compiling."""
 EPILOG = """\
 examples:
   python -m minires.gpucheck                    everything
   python -m minires.gpucheck conv2d relu        two ops, and the training steps
 
-Please attach the JSON file to an issue, from any GPU but an H100 or H200: we
-have seen no other. python -m minires lists the other commands.
-exit status: 0 all agree, 1 something differs, 2 there is no GPU to use (and
-why) or a file cannot be written, 130 stopped (what was found is written)"""
-STEPS = {"resnet20": (32, 128), "resnet50": (224, 32)}  # picture's height and width, batch
+Please attach the JSON file to an issue if your GPU is no H100 or H200, because
+we have seen no other. python -m minires lists the other commands.
+exit status: 0 all agree, 1 something differs, 2 no GPU can be used (and why)
+or a file cannot be written, 130 stopped (what was found is written)"""
+STEPS = {"resnet20": (32, 128), "resnet50": (224, 32)}  # height and width of an image, batch
 SMALL = {"resnet20": (16, 4), "resnet50": (33, 2)}
 
 
@@ -50,12 +50,12 @@ def main(argv=None):
     parser.add_argument(
         "--small",
         action="store_true",
-        help="small images and matrices: the times mean nothing (the default where something stands in for a GPU)",
+        help="small images and matrices: the times mean nothing (the default with a stand-in for a GPU)",
     )
     args = parser.parse_args(argv)
     names = [known_op(name) for name in args.ops] or sorted(registry)
     check_writable(args.json)
-    cuda.module("a GPU is to be checked")  # says what is missing
+    cuda.module("a GPU is to be checked")  # raises if something is missing
     return check(names, args.json, args.small or bool(stands_in()))
 
 
@@ -76,10 +76,10 @@ def check(names, path, small):
             atomic_write(path, json.dumps(report, indent=1).encode())
     except (KeyboardInterrupt, console.OutputError) as end:
         atomic_write(path, json.dumps(report, indent=1).encode())
-        said = f"{str(end) or 'stopped'}; what was found so far is in {path}"
+        message = f"{str(end) or 'stopped'}; what was found so far is in {path}"
         if isinstance(end, KeyboardInterrupt):
-            return console.stopped("gpucheck", said)
-        console.say("gpucheck", said)
+            return console.stopped("gpucheck", message)
+        console.say("gpucheck", message)
         return 2
     checks = 2 * len(names) + len(SMALL if small else STEPS)
     print(
@@ -93,12 +93,12 @@ def check(names, path, small):
 
 @contextmanager
 def going_on(what, report):
-    """What goes wrong inside is printed, noted in the report and counted as failed, and the other checks go on."""
+    """An error inside is printed, written into the report and counted as failed, and the other checks go on."""
     try:
         yield
     except console.OutputError:
         raise
-    except Exception as error:  # any GPU may say anything
+    except Exception as error:  # a GPU may raise anything
         print(f"{what}: {verdict(False)}, {describe(error)}", flush=True)
         report["errors"][what] = "".join(traceback.format_exception(error))
         report["failed"].append(what)
@@ -106,7 +106,7 @@ def going_on(what, report):
 
 def check_values(names, report):
     """Print each op's worst error for each setting."""
-    print("\nfloat32 on the GPU against float64 of NumPy: worst error, as a part of the greatest number")
+    print("\nfloat32 on the GPU against float64 of NumPy: worst error, relative to the largest element")
     switches = settings()
     table = Table({"op": 22, **{name: -max(len(name), 9) for name in switches}, "twice": -10})
     report["values"] = {}
@@ -155,7 +155,7 @@ def check_speed(report, small):
 
 
 def show_step(name, size, count, report, rounds, small):
-    """Print one network's."""
+    """The same for one network."""
     if "copy bytes/s" not in report:
         bandwidth, rate = speed.rates(1 << (20 if small else 28), 64 if small else 4096, rounds)
         print(f"\na copy moves {bandwidth / 1e9:.4g} GB/s, a matrix product makes {rate / 1e9:.4g} GFLOP/s")
@@ -165,8 +165,8 @@ def show_step(name, size, count, report, rounds, small):
     took, host = speed.seconds(lambda: speed.train_step(*parts), rounds)
     least = speed.floor(parts, report["copy bytes/s"], report["product flop/s"])
     print(
-        f"\n{name}, {count} pictures of {size}×{size}: {1000 * took:.4g} ms a training step, {count / took:.4g} "
-        f"images/s; operations and bytes need {1000 * least:.4g} ms, {least / took:.0%} of it, the host's orders "
+        f"\n{name}, {count} images of {size}×{size}: {1000 * took:.4g} ms a training step, {count / took:.4g} "
+        f"images/s; operations and bytes need {1000 * least:.4g} ms, {least / took:.0%} of it, launching "
         f"{1000 * host:.4g} ms"
     )
     for kind, n in by_kind.items():

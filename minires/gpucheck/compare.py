@@ -1,5 +1,4 @@
-"""Every op on the GPU in float32 against NumPy in float64, with whatever can be switched, and twice: a race shows as
-two answers."""
+"""Every op on the GPU in float32 against NumPy in float64, with each setting, and twice: a race gives two results."""
 
 import numpy as np
 
@@ -8,11 +7,11 @@ from minires.gradcheck.cases import cases_of
 from minires.gradcheck.checks.tested_function import on_device
 from minires.op import registry
 
-ALLOWED = {False: 2e-5, True: 4e-3}  # of the greatest number; TF32 rounds the factors to 2⁻¹¹ = 5e-4
+ALLOWED = {False: 2e-5, True: 4e-3}  # relative to the largest element; TF32 rounds factors to 2⁻¹¹ = 5e-4
 
 
 def compare(name, switches):
-    """The worst error of an op's y and gradients, as a part of the greatest number, and whether two runs agree."""
+    """The worst error of an op's y and gradients, relative to the largest element, and whether two runs agree."""
     worst, same = 0.0, True
     for case in cases_of(name):
         exact = outputs(name, case, np.float64, "cpu")
@@ -28,7 +27,7 @@ def compare(name, switches):
 
 
 def outputs(name, case, dtype, device):
-    """y and the gradients of a case, on the host: the same float32 numbers in either type."""
+    """y and the gradients of a case, on the host: the same float32 values in either type."""
 
     def rounded(value):
         is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"

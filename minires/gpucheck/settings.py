@@ -1,4 +1,4 @@
-"""What a GPU's owner can switch, and what must be known of the machine."""
+"""The settings of a GPU that can be switched, and a description of the machine."""
 
 import platform
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from minires.probes.machine import versions
 
 
 def stands_in():
-    """What stands for a GPU here, or "": then nothing is learned of speed, and there is no CUB."""
+    """The stand-in for a GPU here, or "". With a stand-in times mean nothing, and there is no CUB."""
     return "" if cuda.stand_in() is None else "the CPU stand-in for a GPU: kernels are compiled for the CPU"
 
 
@@ -30,7 +30,7 @@ def switched(*, cub, tf32):
 
 
 def settings():
-    """{name: switches} of what can be had here."""
+    """{name: switches} of the settings that this machine has."""
     cupy = cuda.module()
     cubs = (False,) if stands_in() else (True, False)
     tf32s = (False, True) if int(cupy.cuda.Device().compute_capability) >= 80 else (False,)
@@ -42,7 +42,7 @@ def settings():
 
 
 def machine():
-    """What a number means nothing without."""
+    """{property: value} of the machine, without which the numbers of a report mean nothing."""
     cupy = cuda.module()
     runtime = cupy.cuda.runtime
     device = cupy.cuda.Device()

@@ -1,4 +1,4 @@
-"""Training steps: launches, memory, time, and what the GPU could do at best."""
+"""Training steps: launches, memory, time, and the best time possible on the GPU."""
 
 import statistics
 import time
@@ -33,13 +33,13 @@ def launches(parts):
 
 
 def counters():
-    """What the stand-in counts of all that CuPy does; a real GPU's driver tells nobody."""
+    """What the stand-in counts of all that CuPy does. A real GPU's driver does not count: {}."""
     stand_in = cuda.stand_in()
     return {} if stand_in is None else stand_in.snapshot()
 
 
 def seconds(do, rounds):
-    """The median times of do() until the GPU is done, and until the host is: the GPU can be no faster than its host."""
+    """The median times of do() until the GPU is done, and until the host is: the GPU is no faster than its host."""
     do()
     cuda.synchronize()
     whole, host = [], []

@@ -1,8 +1,8 @@
-"""Arrays in, arrays out: the computations under the ops, each in several rooms behind one signature.
+"""The computations of the ops, arrays in and arrays out, each in several packages with one signature.
 
-readable/ says each as its paper derives it, loops.py in there by its definition; cpu/ and device/ compute the same fast
-on a CPU and on a GPU. A function here chooses the room by where its arrays lie and by use(). CuPy is not imported
-before the first array of a GPU comes.
+readable/ computes as the paper derives it, and readable/loops.py by the definition. cpu/ and device/ compute the same
+fast on a CPU and on a GPU. Each function here chooses a package by the device of its arrays and by use(). CuPy is
+imported with the first array of a GPU.
 """
 
 import numpy as np
@@ -59,35 +59,35 @@ __all__ = [
 keep_freed_memory()
 
 
-def _room(*arrays):
-    """The room that computes with these arrays, whose first says where they lie."""
+def _package(*arrays):
+    """The package that computes with these arrays, by the device of the first."""
     if chosen() in ("readable", "naive"):
         return readable
     if array_module(arrays[0]) is np:
         return cpu
     if any(hasattr(a, "dtype") and a.dtype.kind == "c" for a in arrays):
-        return readable  # a complex step's numbers, which no kernel of a GPU takes
+        return readable  # no kernel of a GPU takes the complex elements of a complex step
     from minires.kernels import device
 
     return device
 
 
-def _room_of_sums(*arrays):
-    """The same for sums over a batch. Where processes share it always cpu/: its sums are added up over all of them."""
-    return cpu if sync.is_shared() else _room(*arrays)
+def _package_for_sums(*arrays):
+    """The same for sums over a batch. If processes share the batch it is cpu, which adds up over all of them."""
+    return cpu if sync.is_shared() else _package(*arrays)
 
 
-def _room_of_convolutions(win, *arrays):
-    """The same for convolutions: there are loops of these, and for groups no kernel of a GPU."""
+def _package_for_convolutions(win, *arrays):
+    """The same for convolutions: these have loops, and groups have no kernel of a GPU."""
     if chosen() == "naive":
         return loops
-    room = _room(*arrays)
-    return readable if win.groups > 1 and room is not cpu else room
+    package = _package(*arrays)
+    return readable if win.groups > 1 and package is not cpu else package
 
 
-def _room_of_pooling(*arrays):
-    """The same for pooling, of which there are loops, too."""
-    return loops if chosen() == "naive" else _room(*arrays)
+def _package_for_pooling(*arrays):
+    """The same for pooling, which has loops, too."""
+    return loops if chosen() == "naive" else _package(*arrays)
 
 
 # Convolution
@@ -95,27 +95,27 @@ def _room_of_pooling(*arrays):
 
 def conv(x, w, win):
     """Y = im2col(X)·Wᵀ: x (N,C,H,W), w (O,C/groups,KH,KW) -> y (N,O,OH,OW), channels-last."""
-    return _room_of_convolutions(win, x, w).conv(x, w, win)
+    return _package_for_convolutions(win, x, w).conv(x, w, win)
 
 
 def conv_dx(dy, w, win):
     """dX = col2im(dY·W): dy (N,O,OH,OW), w (O,C/groups,KH,KW) -> dx (N,C,H,W), channels-last."""
-    return _room_of_convolutions(win, dy, w).conv_dx(dy, w, win)
+    return _package_for_convolutions(win, dy, w).conv_dx(dy, w, win)
 
 
 def conv_dw(dy, x, win):
     """dW = dYᵀ·im2col(X): dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C/groups,KH,KW)."""
-    return _room_of_convolutions(win, x, dy).conv_dw(dy, x, win)
+    return _package_for_convolutions(win, x, dy).conv_dw(dy, x, win)
 
 
 def conv_dx_dw(dy, x, w, win):
-    """(dX, dW), which may have work in common: dy (N,O,OH,OW), x (N,C,H,W), w (O,C/groups,KH,KW)."""
-    return _room_of_convolutions(win, x, w).conv_dx_dw(dy, x, w, win)
+    """(dX, dW), which share work in some kernels: dy (N,O,OH,OW), x (N,C,H,W), w (O,C/groups,KH,KW)."""
+    return _package_for_convolutions(win, x, w).conv_dx_dw(dy, x, w, win)
 
 
 def channel_sums(dy):
     """Σ dy over N, H and W, a bias's gradient: dy (N,C,H,W) -> (C,), in double precision."""
-    return _room(dy).channel_sums(dy)
+    return _package(dy).channel_sums(dy)
 
 
 # Batch normalisation
@@ -123,27 +123,27 @@ def channel_sums(dy):
 
 def mean_var(x):
     """Mean and biased variance of each channel of x (N,C,H,W) -> (C,) and (C,), in double precision."""
-    return _room_of_sums(x).mean_var(x)
+    return _package_for_sums(x).mean_var(x)
 
 
 def inv_std(var, eps):
     """s = 1/√(σ² + ε): (C,) -> (C,)."""
-    return _room(var).inv_std(var, eps)
+    return _package(var).inv_std(var, eps)
 
 
 def update_running_stats(running_mean, running_var, mean, var, momentum, count):
     """running = (1 − momentum)·running + momentum·batch in place, with the variance over count − 1: all (C,)."""
-    _room(running_mean, mean).update_running_stats(running_mean, running_var, mean, var, momentum, count)
+    _package(running_mean, mean).update_running_stats(running_mean, running_var, mean, var, momentum, count)
 
 
 def normalize(x, mean, inv_std, weight, bias, relu=False):
     """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,) -> (N,C,H,W)."""
-    return _room(x, mean, weight, bias).normalize(x, mean, inv_std, weight, bias, relu)
+    return _package(x, mean, weight, bias).normalize(x, mean, inv_std, weight, bias, relu)
 
 
 def normalize_sums(dy, x, mean, inv_std):
     """∂β = Σ dy and ∂γ = Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
-    return _room_of_sums(dy, x, mean).normalize_sums(dy, x, mean, inv_std)
+    return _package_for_sums(dy, x, mean).normalize_sums(dy, x, mean, inv_std)
 
 
 def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
@@ -151,87 +151,87 @@ def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
 
     The result goes into out, if given, which may be dy.
     """
-    return _room(dy, x, mean, weight).normalize_dx(dy, x, mean, inv_std, weight, db, dw, out)
+    return _package(dy, x, mean, weight).normalize_dx(dy, x, mean, inv_std, weight, db, dw, out)
 
 
-# Formulas of one element
+# Formulas for single elements
 
 
 def add(a, b, out=None):
     """a + b, of one shape; into out, if given, which may be a."""
-    return _room(a, b).add(a, b, out)
+    return _package(a, b).add(a, b, out)
 
 
 def relu(x):
-    """max(x, 0); a NaN stays one."""
-    return _room(x).relu(x)
+    """max(x, 0); a NaN stays NaN."""
+    return _package(x).relu(x)
 
 
 def relu_dx(dy, y):
     """dy where y > 0, else 0, even where dy is infinite."""
-    return _room(dy, y).relu_dx(dy, y)
+    return _package(dy, y).relu_dx(dy, y)
 
 
 def scale(x, factor):
     """x·factor: x (N,C,H,W), factor (C,)."""
-    return _room(x, factor).scale(x, factor)
+    return _package(x, factor).scale(x, factor)
 
 
 # Pooling
 
 
 def max_pool(x, win):
-    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −inf, a NaN wins."""
-    return _room_of_pooling(x).max_pool(x, win)
+    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −∞, a NaN wins."""
+    return _package_for_pooling(x).max_pool(x, win)
 
 
 def max_pool_argmax(x, y, win):
-    """kh·KW + kw of the position where x is y, the first of several, for each window -> (N,C,OH,OW)."""
-    return _room_of_pooling(x, y).max_pool_argmax(x, y, win)
+    """kh·KW + kw of the first kernel element where x is y, for each window -> (N,C,OH,OW)."""
+    return _package_for_pooling(x, y).max_pool_argmax(x, y, win)
 
 
 def max_pool_dx(dy, argmax, win):
-    """All of an output's gradient goes to the input that won: dy and argmax (N,C,OH,OW) -> dx (N,C,H,W)."""
-    return _room_of_pooling(dy).max_pool_dx(dy, argmax, win)
+    """The gradient of each output goes to its argmax, all of it: dy and argmax (N,C,OH,OW) -> dx (N,C,H,W)."""
+    return _package_for_pooling(dy).max_pool_dx(dy, argmax, win)
 
 
 def avg_pool(x, win, count_include_pad=True):
-    """The mean under each window, where padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
-    return _room_of_pooling(x).avg_pool(x, win, count_include_pad)
+    """The mean under each window, in which padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
+    return _package_for_pooling(x).avg_pool(x, win, count_include_pad)
 
 
 def avg_pool_dx(dy, win, count_include_pad=True):
-    """Each input receives its part of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
-    return _room_of_pooling(dy).avg_pool_dx(dy, win, count_include_pad)
+    """Each input receives dy/m from every window of m elements that contains it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
+    return _package_for_pooling(dy).avg_pool_dx(dy, win, count_include_pad)
 
 
 # Cross-entropy
 
 
 def first_outside(t, K, ignore_index):
-    """The first target of t (M,) that is neither one of 0 … K − 1 nor to be ignored; None if there is none.
+    """The first target of t (M,) that is neither a class 0 … K − 1 nor ignore_index; None if there is none.
 
-    On a GPU always None, because the host would have to wait: a target outside makes the loss NaN there.
+    On a GPU always None, because the host would have to wait. There such a target makes the loss NaN.
     """
-    return _room(t).first_outside(t, K, ignore_index)
+    return _package(t).first_outside(t, K, ignore_index)
 
 
 def cross_entropy(x, t, w, smoothing, ignore_index):
     """(ℓ, w_t, log p) of x (M,K), t (M,) and weights w (K,) or None -> (M,), (M,), (M,K)."""
-    return _room(x).cross_entropy(x, t, w, smoothing, ignore_index)
+    return _package(x).cross_entropy(x, t, w, smoothing, ignore_index)
 
 
 def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
-    """∂/∂x = scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or (1,) -> (M,K)."""
-    return _room(log_p, scale).cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale)
+    """∂ℓ/∂x = scale·(p·Σ_k q_k − q): log p (M,K), t (M,), scale (M,) or (1,) -> (M,K)."""
+    return _package(log_p, scale).cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale)
 
 
-# An optimiser's step, for lists of arrays
+# One step of an optimiser, for lists of arrays
 
 
 def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
     """v ← μ·v + (1 − dampening)·g with g = dx + λ·x, or v ← g at first; x ← x − lr·v, or x − lr·(g + μ·v)."""
-    _room(xs[0]).sgd(
+    _package(xs[0]).sgd(
         xs,
         dxs,
         vs,
@@ -245,40 +245,40 @@ def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
 
 
 def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
-    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time."""
-    _room(xs[0]).adam(
+    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), in step t."""
+    _package(xs[0]).adam(
         xs, dxs, ms, vs, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled, t=t
     )
 
 
-# What ops/fused.py and ops/conv_norm.py are made of
+# Parts of ops/fused.py and ops/conv_norm.py
 
 
 def conv_affine(x, w, win, factor, constant, relu=False):
     """factor·(w ⋆ x) + constant, or with relu its ReLU; factor (None for 1) and constant (O,)."""
-    room = _room_of_convolutions(win, x, w)
-    return (readable if room is loops else room).conv_affine(x, w, win, factor, constant, relu)
+    package = _package_for_convolutions(win, x, w)
+    return (readable if package is loops else package).conv_affine(x, w, win, factor, constant, relu)
 
 
 def add_relu(a, b):
-    """max(a + b, 0), of one shape; a NaN stays one."""
-    return _room(a, b).add_relu(a, b)
+    """max(a + b, 0), of one shape; a NaN stays NaN."""
+    return _package(a, b).add_relu(a, b)
 
 
 def product_sums(dy, w, dw):
-    """Σ dy and Σ dy·z by channel, where z = w ⋆ x; dw = dy ⋆ x knows the second, Σ w·dw -> (O,) and (O,)."""
-    return (cpu if array_module(dy) is np and _room_of_sums(dy) is cpu else readable).product_sums(dy, w, dw)
+    """Σ dy and Σ dy·z by channel, where z = w ⋆ x; dw = dy ⋆ x gives the second, Σ w·dw -> (O,) and (O,)."""
+    return (cpu if array_module(dy) is np and _package_for_sums(dy) is cpu else readable).product_sums(dy, w, dw)
 
 
 def scatter_matrix(x):
     """⟨x⟩ and S = Σ (x − ⟨x⟩)(x − ⟨x⟩)ᵀ over the pixels of x (N,C,H,W) -> (C,) and (C,C), in double precision."""
-    return (cpu if _room(x) is cpu else readable).scatter_matrix(x)
+    return (cpu if _package(x) is cpu else readable).scatter_matrix(x)
 
 
 def prefers_scatter_matrix(x, win):
-    """Whether batch norm behind this convolution takes less time by way of scatter_matrix(x), as measured.
+    """Whether the statistics of the batch norm after this convolution take less time from scatter_matrix(x).
 
-    It adds in another order than mean_var(z) and rounds differently: in float32 only, where the fastest is chosen.
+    The condition is measured. Rounding differs from that of mean_var(z), so it holds only in float32 with "fastest".
     """
     return (
         isinstance(x, np.ndarray)

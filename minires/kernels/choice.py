@@ -1,14 +1,14 @@
-"""Which of several kernels computes: each thread chooses for itself."""
+"""Which of several kernels computes. Each thread has its own choice."""
 
 import threading
 
 from minires.errors import OptionError
 
 CHOICES = {
-    "fastest": "on a CPU Winograd's convolutions, too, which in float32 reorder what is added up",
-    "direct": "im2col for every convolution, and otherwise the fastest",
-    "readable": "the pages of kernels/readable, as the papers derive them",
-    "naive": "convolution and pooling by their definition, in Python loops; the readable pages for all else",
+    "fastest": "on a CPU with Winograd's convolutions in float32, which round differently",
+    "direct": "im2col for every convolution, and the fastest for all else",
+    "readable": "kernels/readable, as the papers derive them",
+    "naive": "convolution and pooling by their definition, in Python loops; kernels/readable for all else",
 }
 
 
@@ -20,11 +20,11 @@ _choice = _Choice()
 
 
 class use:
-    """Compute the "fastest" way (the default), the "direct", the "readable" or the "naive" one (CHOICES).
+    """Compute with the "fastest" kernels (the default), the "direct", the "readable" or the "naive" ones (CHOICES).
 
     cpu/winograd/ and ops/conv_norm.py state the errors of the fastest.
-    kernels.use("readable") holds from now on; `with kernels.use("readable"):` for the block only. Both are for the
-    thread that says so, as np.errstate is: what other threads compute stays as it is.
+    kernels.use("readable") holds from now on, and `with kernels.use("readable"):` for the block only. Both hold for the
+    calling thread, like np.errstate.
     """
 
     def __init__(self, name):

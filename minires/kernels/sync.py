@@ -1,8 +1,7 @@
-"""A batch that several processes share: what one of them must know about the others.
+"""Sums over a batch that several processes share.
 
-Each has a part of the images and works on it alone. Only batch normalisation's sums are over all images; shared_batch()
-is how a process adds up its own with those of the others. It holds for the thread that says so: what another thread
-computes beside it is no part of that batch.
+Each process has a part of the images and works on it alone. Only the sums of batch normalisation run over all images:
+inside shared_batch() a process adds up its sums with those of the others. It holds for the calling thread only.
 """
 
 import threading
@@ -12,9 +11,9 @@ from minires.arrays import array_module
 
 
 class _Batch(threading.local):
-    """What this thread's arrays are of a batch: all of it, unless shared_batch() says otherwise."""
+    """Which part of a batch this thread's arrays are: all of it, unless shared_batch() says otherwise."""
 
-    share = fraction = 1.0
+    weight = fraction = 1.0
     add_up = None
 
 
@@ -22,17 +21,17 @@ _batch = _Batch()
 
 
 @contextmanager
-def shared_batch(share, fraction, add_up):
-    """In this block the arrays hold `fraction` of a batch's images and count for `share` of it.
+def shared_batch(weight, fraction, add_up):
+    """In this block the arrays hold `fraction` of a batch's images, and a mean over the batch counts them by `weight`.
 
-    The two differ where several processes have the same images. add_up(sums) gives the sums of all processes.
+    The two differ if several processes have the same images. add_up(sums) gives the sums of all processes.
     """
-    before = _batch.share, _batch.fraction, _batch.add_up
-    _batch.share, _batch.fraction, _batch.add_up = share, fraction, add_up
+    before = _batch.weight, _batch.fraction, _batch.add_up
+    _batch.weight, _batch.fraction, _batch.add_up = weight, fraction, add_up
     try:
         yield
     finally:
-        _batch.share, _batch.fraction, _batch.add_up = before
+        _batch.weight, _batch.fraction, _batch.add_up = before
 
 
 def is_shared():
@@ -41,15 +40,15 @@ def is_shared():
 
 
 def all_reduce(sums):
-    """This part's share of the sums over the batch; the sums themselves where it is not shared.
+    """The sums over the whole batch, times this part's weight; the sums themselves if the batch is not shared.
 
-    Divided by what this part counts it is the mean over the batch, and added up over the parts it is the sum.
+    Divided by the count of this part they are means over the batch. Added up over the parts they are the sums.
     """
-    return sums if _batch.add_up is None else _batch.add_up(sums) * _batch.share
+    return sums if _batch.add_up is None else _batch.add_up(sums) * _batch.weight
 
 
 def joint_mean_var(count, mean, var):
-    """Mean and variance of the whole batch, where these are those of this part's `count` values."""
+    """Mean and variance of the whole batch, from those of the `count` elements of this part."""
     if _batch.add_up is None:
         return mean, var
     first, second = all_reduce(array_module(mean).stack([mean, var + mean * mean]) * count) / count
@@ -57,5 +56,5 @@ def joint_mean_var(count, mean, var):
 
 
 def batch_count(count):
-    """How many there are in the batch, where this part has `count`."""
+    """How many elements the batch has, if this part has `count`."""
     return round(count / _batch.fraction)

@@ -1,4 +1,4 @@
-"""How a window slides: kernel, stride, padding, dilation and groups, checked once, with the messages a person gets."""
+"""How a window slides: kernel, stride, padding, dilation and groups, checked once, with the messages for users."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -6,8 +6,8 @@ from typing import NamedTuple
 from minires.errors import DTypeError, ShapeError
 from minires.settings import integer
 
-LARGEST = 2**31 - 1  # so that sums and products of a few stay numbers that strides in memory can be
-MOST_POSITIONS = 2**30  # of a pooling's kernel: their numbers are int32, beside one bit more
+LARGEST = 2**31 - 1  # so that sums and products of a few settings still fit the int64 of memory strides
+MOST_POSITIONS = 2**30  # elements of a pooling's kernel: their indices are int32, and one bit is used as a flag
 
 
 def pair(value, name, op, least):
@@ -35,7 +35,7 @@ class Window(NamedTuple):
     """The geometry of one convolution or pooling, in the letters of the shape alphabet.
 
     x (N,C,H,W), w (O,C/groups,KH,KW), y (N,O,OH,OW); output row oh meets input row oh·SH + kh·DH − PH.
-    PH and PW are the padding before the picture; how far the windows reach beyond its end follows from OH and OW.
+    PH and PW are the padding before the image; how far the windows reach beyond its end follows from OH and OW.
     """
 
     N: int
@@ -73,7 +73,7 @@ class Window(NamedTuple):
 
     @classmethod
     def pool(cls, x_shape, kernel_size, stride=None, padding=0, op="max_pool2d", *, dilation=1, ceil_mode=False):
-        """The window of a pooling: every channel for itself; the stride is the kernel size unless given."""
+        """The window of a pooling of each channel. The stride is the kernel size unless given."""
         if len(x_shape) != 4:
             raise ShapeError(f"{op}: x must be (N,C,H,W), got {x_shape}{without_batch(x_shape, 4)}")
         kernel = pair(kernel_size, "kernel_size", op, 1)
@@ -85,9 +85,8 @@ class Window(NamedTuple):
             )
         if kernel[0] * kernel[1] > MOST_POSITIONS:
             raise ShapeError(
-                f"{op}: kernel_size {kernel_size} has {kernel[0] * kernel[1]} positions, at most "
-                f"{MOST_POSITIONS} are possible; a mean or maximum of a whole map is x.mean((2, 3)) or "
-                "x.amax((2, 3))"
+                f"{op}: kernel_size {kernel_size} has {kernel[0] * kernel[1]} elements, at most {MOST_POSITIONS} "
+                "are possible; the mean or maximum of a whole image is x.mean((2, 3)) or x.amax((2, 3))"
             )
         stride = kernel if stride is None else stride
         return cls._slide(op, x_shape, x_shape[1], kernel, stride, pad, dilation, x_shape[1], ceil_mode)
@@ -99,7 +98,7 @@ class Window(NamedTuple):
         DH, DW = pair(dilation, "dilation", op, 1)
         if min(C, O, H, W, KH, KW) < 1:
             raise ShapeError(
-                f"{op}: channels, map and kernel must not be empty, got x {x_shape}, {O} output "
+                f"{op}: channels, image and kernel must not be empty, got x {x_shape}, {O} output "
                 f"channels, kernel {KH}×{KW}"
             )
         reach_h, reach_w = DH * (KH - 1) + 1, DW * (KW - 1) + 1
@@ -109,7 +108,7 @@ class Window(NamedTuple):
         if OH < 1 or OW < 1:
             raise ShapeError(
                 f"{op}: the kernel reaches over {reach_h}×{reach_w}, the padded input has only "
-                f"{H + top + bottom}×{W + left + right}; use a larger picture or more padding"
+                f"{H + top + bottom}×{W + left + right}; use a larger image or more padding"
             )
         return cls(N, C, H, W, O, KH, KW, SH, SW, top, left, DH, DW, groups, OH, OW)
 
@@ -128,39 +127,38 @@ class Window(NamedTuple):
 
     @property
     def is_pointwise(self):
-        """Whether every output meets the one input at its own place: a 1×1 kernel without stride and padding."""
+        """Whether each output depends on the input pixel at its own position: a 1×1 kernel, no stride or padding."""
         return (self.KH, self.KW, self.SH, self.SW, self.OH, self.OW) == (1, 1, 1, 1, self.H, self.W)
 
     def transposed(self):
-        """The window of dX as the convolution of dY with the flip_kernel() weights, or None where there is a stride."""
+        """The window of dX as the convolution of dY with flip_kernel(w), or None where there is a stride."""
         PH, PW = self.DH * (self.KH - 1) - self.PH, self.DW * (self.KW - 1) - self.PW
         if self.SH != 1 or self.SW != 1 or PH < 0 or PW < 0:
             return None
         return self._replace(C=self.O, H=self.OH, W=self.OW, O=self.C, OH=self.H, OW=self.W, PH=PH, PW=PW)
 
     def counts(self, count_include_pad=True):
-        """How many values a pooling's windows have: (rows of each output row, columns of each output column).
+        """How many elements the windows of a pooling have: (rows of each output row, columns of each output column).
 
-        The padding counts or does not; what a window has beyond it, in ceil_mode, never does.
+        Padding counts only with count_include_pad. What ceil_mode adds beyond the padding never counts.
         """
         axes = (self.H, self.OH, self.KH, self.SH, self.PH), (self.W, self.OW, self.KW, self.SW, self.PW)
         return tuple(_counts(*axis, count_include_pad) for axis in axes)
 
     def positions(self, first=0, last=None):
-        """Each kernel position (kh, kw), with the outputs that it serves and the inputs that it reads there.
+        """For each kernel element (kh,kw): kh, kw, (oh, ow), (h, w), where the last four are slices of equal length.
 
-        Gives tuples kh, kw, out, src: out = (rows, columns) slices of an output map, src of an input map, of equal
-        length; outputs for which the tap lies in the padding are left out, so that no padded copy is needed.
-        A position that serves no output is left out.
-        Only output rows first … last − 1 are served, and out counts them from first.
+        Output y[oh, ow] meets input x[h, w] under this element. Outputs that meet the padding are left out, so x needs
+        no padded copy. An element that meets only padding is left out.
+        With first and last, only output rows first … last − 1 are given, and oh counts from first.
         """
         return _positions(self, first, self.OH if last is None else last)
 
 
 def paddings(padding, reach, stride, op):
-    """((rows, columns) of padding before a picture, (rows, columns) behind it) for an integer, two, "same" or "valid".
+    """((rows, columns) of padding before an image, (rows, columns) after it) for an integer, two, "same" or "valid".
 
-    "same" gives as many outputs as inputs, so it needs stride 1; of an odd number the larger half comes behind.
+    "same" gives as many outputs as inputs, so it needs stride 1. If the total is odd, the larger half comes last.
     """
     if not isinstance(padding, str):
         before = pair(padding, "padding", op, 0)
@@ -175,12 +173,12 @@ def paddings(padding, reach, stride, op):
     return before, tuple(r - 1 - p for r, p in zip(reach, before))
 
 
-def _outputs(size, before, behind, reach, stride, ceil_mode):
-    """How many windows there are along an axis; in ceil_mode one more reaches over the end, if it begins before it.
+def _outputs(size, before, after, reach, stride, ceil_mode):
+    """How many windows there are along an axis. In ceil_mode one more may reach over the end of the image.
 
-    The end is that of the picture, for a window of padding alone would hold nothing.
+    It must begin before that end, because a window of padding alone would hold nothing.
     """
-    outputs = (before + size + behind - reach + (stride - 1 if ceil_mode else 0)) // stride + 1
+    outputs = (before + size + after - reach + (stride - 1 if ceil_mode else 0)) // stride + 1
     if ceil_mode and (outputs - 1) * stride >= size + before:
         outputs -= 1
     return outputs
@@ -193,26 +191,26 @@ def _counts(size, outputs, kernel, stride, padding, count_include_pad):
 
 
 def flip_kernel(w):
-    """w (O,C,KH,KW) turned by 180° -> (KH,KW,O,C)"""
+    """w (O,C,KH,KW) flipped along both axes of the kernel -> (KH,KW,O,C)"""
     return w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
 
 
 @lru_cache(maxsize=4096)
 def _positions(win, first, last):
-    rows = _taps(win.KH, win.DH, win.PH, win.SH, win.H, first, last)
-    columns = _taps(win.KW, win.DW, win.PW, win.SW, win.W, 0, win.OW)
+    rows = _axis_positions(win.KH, win.DH, win.PH, win.SH, win.H, first, last)
+    columns = _axis_positions(win.KW, win.DW, win.PW, win.SW, win.W, 0, win.OW)
     return tuple((kh, kw, (oh, ow), (h, w)) for kh, oh, h in rows for kw, ow, w in columns)
 
 
-def _taps(kernel, dilation, padding, stride, size, first, last):
-    """(k, outputs, inputs) of an axis, for each k of the kernel at which some output meets an input.
+def _axis_positions(kernel, dilation, padding, stride, size, first, last):
+    """(k, outputs, inputs) of an axis, for each kernel index k at which an output meets an input.
 
-    The others are not even looked at: a kernel may be far larger than the map, where the padding is.
+    The range of k is computed first, because a kernel may be far larger than the image if the padding is.
     """
     lowest = max(0, -(((last - 1) * stride - padding) // dilation))
     highest = min(kernel - 1, (size - 1 + padding - first * stride) // dilation)
-    taps = [(k, *_meet(k * dilation - padding, stride, size, first, last)) for k in range(lowest, highest + 1)]
-    return [tap for tap in taps if tap[1].stop]
+    positions = [(k, *_meet(k * dilation - padding, stride, size, first, last)) for k in range(lowest, highest + 1)]
+    return [(k, outputs, inputs) for k, outputs, inputs in positions if outputs.stop]
 
 
 def _meet(offset, stride, size, first, last):

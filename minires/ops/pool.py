@@ -12,15 +12,15 @@ from minires.op import op
 def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """y = the maximum of x under each window: all of ∂L/∂y goes to the x that won, the first of several equal ones.
 
-    kernels/readable/pool.py computes it, one position of the kernel at a time.
+    kernels/readable/pool.py computes it, one kernel element at a time.
     x (N,C,H,W) -> y (N,C,OH,OW), OH = ⌊(H + 2p − d·(k − 1) − 1)/s⌋ + 1, s = k unless given.
-    Padding is −∞ and never wins. ceil_mode: ⌈…⌉ for ⌊…⌋, but no window begins behind the picture.
+    Padding is −∞ and never wins. ceil_mode: ⌈…⌉ for ⌊…⌋, but no window begins behind the image.
     """
     win = Window.pool(x.shape, kernel_size, stride, padding, "max_pool2d", dilation=dilation, ceil_mode=ceil_mode)
     y = kernels.max_pool(x, win)
 
     def backward(dy):
-        argmax = kernels.max_pool_argmax(x, y, win)  # which position of each window has the maximum
+        argmax = kernels.max_pool_argmax(x, y, win)  # which element of each window is the maximum
         return kernels.max_pool_dx(dy, argmax, win)
 
     return y, backward
@@ -31,7 +31,7 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count
     """y = Σ x/m under each window of m = KH·KW values: every x receives ∂L/∂y/m (kernels/readable/pool.py).
 
     x (N,C,H,W) -> y (N,C,OH,OW), as max_pool2d. Padding counts as zeros; without count_include_pad m leaves it out.
-    What a window of ceil_mode has beyond the padding is never counted.
+    What ceil_mode adds to a window beyond the padding never counts.
     """
     win = Window.pool(x.shape, kernel_size, stride, padding, "avg_pool2d", ceil_mode=ceil_mode)
     return (kernels.avg_pool(x, win, count_include_pad), lambda dy: kernels.avg_pool_dx(dy, win, count_include_pad))

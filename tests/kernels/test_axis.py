@@ -10,7 +10,7 @@ from minires.kernels.cpu.winograd import transforms as axis
 
 
 @pytest.mark.parametrize(
-    ("outputs", "taps", "points"),
+    ("outputs", "kernel", "points"),
     [
         (4, 3, [0, 1, -1, 2, -2]),
         (2, 3, [0, 1, -1]),
@@ -19,11 +19,11 @@ from minires.kernels.cpu.winograd import transforms as axis
         (3, 5, [0, 1, -1, 2, -2, 0.5]),
     ],
 )
-def test_toom_cook_makes_a_correlation(outputs, taps, points):
+def test_toom_cook_makes_a_correlation(outputs, kernel, points):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal(outputs + taps - 1)
-    w = rng.standard_normal(taps)
-    BT, G, AT = axis.toom_cook(outputs, taps, points)
+    x = rng.standard_normal(outputs + kernel - 1)
+    w = rng.standard_normal(kernel)
+    BT, G, AT = axis.toom_cook(outputs, kernel, points)
     np.testing.assert_allclose(AT @ ((G @ w) * (BT @ x)), np.correlate(x, w, "valid"), atol=1e-12)
 
 
@@ -79,7 +79,7 @@ def test_windows_over_the_edge_of_a_map_meet_zeros(n, H, top, k, data):
     if count < 1:
         return
     first = data.draw(st.integers(0, count - 1))
-    last = data.draw(st.integers(first + 1, count)) if n == 1 else count  # rows of one picture, or whole pictures
+    last = data.draw(st.integers(first + 1, count)) if n == 1 else count  # rows of one image, or whole images
     first = first if n == 1 else 0
     rng = np.random.default_rng(0)
     x = channels_last(rng.standard_normal((n, 2, H, 3)))
@@ -103,8 +103,8 @@ def test_rows_of_a_channels_last_map_are_no_copy():
 @pytest.mark.parametrize("size", [*range(1, 14), 28])
 def test_every_output_of_an_axis_belongs_to_one_window(size):
     windows = axis.windows(size)
-    assert [o for some in windows for o in range(some.outputs.start, some.outputs.stop)] == list(range(size))
-    assert [w for some in windows for w in range(some.which.start, some.which.stop)] == list(range(-(-size // 4)))
-    assert all(some.number * some.each == some.outputs.stop - some.outputs.start for some in windows)
-    assert all(some.full == some.each for some in windows) or len(windows) == 1
+    assert [o for kind in windows for o in range(kind.outputs.start, kind.outputs.stop)] == list(range(size))
+    assert [w for kind in windows for w in range(kind.which.start, kind.which.stop)] == list(range(-(-size // 4)))
+    assert all(kind.number * kind.each == kind.outputs.stop - kind.outputs.start for kind in windows)
+    assert all(kind.full == kind.each for kind in windows) or len(windows) == 1
     assert windows[0].positions == slice(0, 6)

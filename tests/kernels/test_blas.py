@@ -19,10 +19,10 @@ def _restored(monkeypatch):
     monkeypatch.setattr(blas, "cuts", lambda: True)
 
 
-def matrix(*shape, seed=0, spare=0):
-    """In memory whose rows are `spare` numbers longer."""
+def matrix(*shape, seed=0, gap=0):
+    """A matrix in memory whose rows are `gap` elements longer."""
     rng = np.random.default_rng(seed)
-    return rng.standard_normal((*shape[:-1], shape[-1] + spare))[..., : shape[-1]]
+    return rng.standard_normal((*shape[:-1], shape[-1] + gap))[..., : shape[-1]]
 
 
 @settings(max_examples=150, deadline=None)
@@ -34,15 +34,15 @@ def matrix(*shape, seed=0, spare=0):
     st.integers(1, 20),
     st.sampled_from([0, 3]),
 )
-def test_pieces_make_the_same_product(M, K, N, small, least, spare):
+def test_pieces_make_the_same_product(M, K, N, small, least, gap):
     blas.SMALL, blas.LEAST, blas.MANY = small, least, 0
-    a = matrix(M, K, spare=spare)
+    a = matrix(M, K, gap=gap)
     b = matrix(K, N, seed=1)
-    out = np.full((M, N + spare), np.nan)[:, :N]
+    out = np.full((M, N + gap), np.nan)[:, :N]
     blas.matmul(a, b, out)
     np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-12)
 
-    dy = matrix(M, N, seed=2, spare=spare)
+    dy = matrix(M, N, seed=2, gap=gap)
     for sums in (0, 1 << 40):
         blas.SUMS = sums
         np.testing.assert_allclose(blas.matmul_long(a, dy), a.T @ dy, rtol=0, atol=1e-12)

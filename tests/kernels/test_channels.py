@@ -30,7 +30,7 @@ def test_sums_of_several_maps_in_one_pass(laid_out, shape):
 
 @pytest.mark.parametrize("laid_out", FORMATS)
 @pytest.mark.parametrize(("mean", "std"), [(1e6, 1.0), (0.0, 1.0), (-300.0, 1e-3), (1e-10, 1e-12), (0.0, 1e15)])
-def test_moments_of_float32_are_accurate_to_3e_7(backend, laid_out, mean, std):
+def test_mean_and_variance_of_float32_are_accurate_to_3e_7(backend, laid_out, mean, std):
     rng = np.random.default_rng(0)
     x = laid_out((mean + std * rng.standard_normal((16, 8, 24, 20))).astype(np.float32))
     found_mean, found_var = backend.mean_var(x)
@@ -39,11 +39,11 @@ def test_moments_of_float32_are_accurate_to_3e_7(backend, laid_out, mean, std):
     np.testing.assert_allclose(found_mean, wide.mean(axis=(0, 2, 3)), rtol=3e-7, atol=3e-7 * std)
 
 
-def test_moments_of_channels_that_fill_no_block(backend):
+def test_mean_and_variance_of_channels_that_fill_no_block(backend):
     x = np.random.default_rng(0).standard_normal((4, 70, 60, 61)) + np.arange(70).reshape(1, 70, 1, 1)
     mean, var = backend.mean_var(channels_last(x))
     u, by_channel = 2.0**-53, (0, 2, 3)
-    # at most TILE additions one after the other (a GPU's threads: 64), of numbers that are at most FAR deviations away
+    # at most TILE additions one after the other (a GPU's threads: 64), of elements that are at most FAR deviations away
     # or have lost their mean before: E[d²]/var <= FAR² + 1
     bound = channel_stats.TILE * u
     assert np.all(np.abs(mean - x.mean(axis=by_channel)) <= bound * np.abs(x).mean(axis=by_channel))
@@ -51,7 +51,7 @@ def test_moments_of_channels_that_fill_no_block(backend):
 
 
 @pytest.mark.parametrize("laid_out", FORMATS)
-def test_a_first_picture_unlike_the_others_does_not_spoil_the_variance(backend, laid_out):
+def test_a_first_image_unlike_the_others_does_not_spoil_the_variance(backend, laid_out):
     x = np.random.default_rng(0).standard_normal((16, 4, 8, 8)).astype(np.float32)
     x[0] += 1e4
     _, var = backend.mean_var(laid_out(x))
@@ -67,8 +67,8 @@ def test_a_channel_vector_meets_its_channel(laid_out):
     assert (x * channel_stats.per_channel(v, x)).dtype == np.float32
 
 
-def test_sums_have_the_same_bits_whichever_picture_comes_first():
-    """Every other call begins with the last picture. In float64, for sums of float32 numbers in it are nearly exact."""
+def test_sums_have_the_same_bits_whichever_image_comes_first():
+    """Every other call begins with the last image. In float64, because sums of float32 elements would be nearly exact."""
     x = channels_last(np.random.default_rng(0).standard_normal((10, 16, 96, 96)))
     with workers.alone(0, 1):
         found = [np.array(channel_stats.sums_of_products((x,), (x, x))).tobytes() for _ in range(4)]

@@ -39,7 +39,7 @@ def spent(counters, do):
 
 @pytest.fixture(scope="module")
 def steps(counters):
-    """Four training steps of ResNet-50 on small pictures: (spent, result, by layer kind, bytes in arrays), of each."""
+    """Four training steps of ResNet-50 on small images: (spent, result, by layer kind, bytes in arrays), of each."""
     import cupy
 
     place = GPUS[0]
@@ -67,7 +67,7 @@ def steps(counters):
             used, result = spent(
                 counters, lambda images=images: train_step(model, optimizer, place.array(images), labels)
             )
-            assert all(isinstance(number, type(labels)) for number in result)  # arrays, for nobody waited
+            assert all(isinstance(number, type(labels)) for number in result)  # arrays, because the host did not wait
             loss, correct = map(float, result)
             del result
             found.append((used, (loss, correct), dict(kinds), pool.used_bytes()))
@@ -75,12 +75,12 @@ def steps(counters):
 
 
 @needs_gpu
-def test_a_training_step_of_resnet50_is_at_most_800_launches_and_nobody_waits(steps):
+def test_a_training_step_of_resnet50_is_at_most_800_launches_and_the_host_never_waits(steps):
     for used, _, kinds, _ in steps:
         print({**kinds, "all": used["launch"] + used["blas"]})
         assert used["launch"] + used["blas"] <= 800, kinds
         assert used["d2h"] == used["sync"] == 0
-        assert used["h2d"] == 1  # the pictures
+        assert used["h2d"] == 1  # the images
         assert used["h2d_bytes"] == 2 * 3 * 33 * 33 * 4
 
 
@@ -159,7 +159,7 @@ def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
         (db, dy),
         (dw, dy * x_hat),
     ):
-        # 64 additions, some four roundings of a term, and what stands beside it has some of its own
+        # 64 additions, about four roundings of a term, and some in the other factors
         assert np.all(np.abs(found - terms.sum(axis=by_channel)) <= 80 * u * np.abs(terms).sum(axis=by_channel))
 
 

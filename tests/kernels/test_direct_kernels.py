@@ -167,9 +167,9 @@ def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
 
 
 @pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
-@pytest.mark.parametrize("size", [5, 300])  # 300: so large that a tile is a part of a picture
+@pytest.mark.parametrize("size", [5, 300])  # 300: so large that a tile is a part of an image
 @pytest.mark.parametrize("stride", [1, 2])
-def test_no_pictures_give_no_maps_and_a_gradient_of_zeros(kernel, size, stride):
+def test_no_images_give_no_maps_and_a_gradient_of_zeros(kernel, size, stride):
     win = Window.of((0, 3, size, size), (2, 3, 3, 3), stride, 1)
     x, w, dy = arrays(win)
     assert kernel.conv(x, w, win).shape == win.y_shape

@@ -1,4 +1,4 @@
-"""Keeping freed memory: where it can be asked for, and never against the user's own setting."""
+"""Keeping freed memory: where the C library can do it, and never against the user's own setting."""
 
 import ctypes
 import mmap
@@ -79,7 +79,7 @@ print(sum(int(line.split()[1]) for line in open("/proc/self/smaps") if line.star
 
 
 def _huge_pages_are_given():
-    """Whether this system gives huge pages to who asks for them, only to them, and has some."""
+    """Whether this system gives huge pages on request only, and has some."""
     setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not (GLIBC and setting.exists() and "[madvise]" in setting.read_text()):
         return False
@@ -156,7 +156,7 @@ def test_what_a_fork_has_split_lies_in_huge_pages_again():
     ("overcommit", "limit", "scarce"),
     [("0\n", -1, False), ("1\n", -1, False), ("2\n", -1, True), ("0\n", 3 << 30, True), (OSError, -1, True)],
 )
-def test_addresses_are_scarce_where_somebody_counts_them(monkeypatch, overcommit, limit, scarce):
+def test_addresses_are_scarce_where_they_are_limited(monkeypatch, overcommit, limit, scarce):
     resource = pytest.importorskip("resource", reason="Windows has no limits of this kind")
 
     def read(path):

@@ -60,8 +60,8 @@ def test_a_pool_keeps_the_memory_format(backend):
     assert is_channels_last(backend.avg_pool(x, win))
 
 
-def test_a_window_that_dilation_leads_past_the_picture_is_minus_infinity_and_passes_nothing_back(backend):
-    win = Window.pool((1, 1, 1, 2), (2, 1), 1, (1, 0), dilation=(2, 1))  # rows −1 and 1 of a picture of one row
+def test_a_window_that_dilation_leads_past_the_image_is_minus_infinity_and_passes_nothing_back(backend):
+    win = Window.pool((1, 1, 1, 2), (2, 1), 1, (1, 0), dilation=(2, 1))  # rows −1 and 1 of an image of one row
     x = np.ones((1, 1, 1, 2))
     y = backend.max_pool(x, win)
     assert np.isneginf(y).all()
@@ -89,12 +89,10 @@ def test_a_nan_wins_and_minus_infinity_is_a_value(backend):
     assert np.isnan(backend.max_pool(x, win)).sum() == 9
 
 
-@pytest.mark.parametrize(
-    "size", [(9, 14), (16, 8), (181, 181)]
-)  # a position's number fits a byte beside a flag, or not
+@pytest.mark.parametrize("size", [(9, 14), (16, 8), (181, 181)])  # an element's index fits a byte beside a flag, or not
 def test_a_window_of_any_size_knows_its_winner(backend, size):
     x = np.random.default_rng(0).standard_normal((1, 2, *size))
-    x[0, :, -1, -1] = 9  # the last position wins
+    x[0, :, -1, -1] = 9  # the last element wins
     win = Window.pool(x.shape, size)
     y = backend.max_pool(x, win)
     argmax = backend.max_pool_argmax(x, y, win)
@@ -104,7 +102,7 @@ def test_a_window_of_any_size_knows_its_winner(backend, size):
 
 def test_a_kernel_far_larger_than_the_map_costs_no_more_than_the_map(backend):
     x = np.arange(25.0).reshape(1, 1, 5, 5)
-    win = Window.pool(x.shape, 2**15, padding=2**14)  # 2³⁰ positions, which would take minutes to visit
+    win = Window.pool(x.shape, 2**15, padding=2**14)  # 2³⁰ elements, which would take minutes to visit
     assert len(win.positions()) == 25
     assert backend.avg_pool(x, win).item() == 300 / 2**30
     assert backend.avg_pool(x, win, False).item() == 12

@@ -1,4 +1,4 @@
-"""Each fast kernel gives what its page gives, and with the pages alone everything runs."""
+"""Each fast kernel gives what its readable version gives, and with the readable versions alone everything runs."""
 
 import inspect
 from types import ModuleType
@@ -17,7 +17,7 @@ from minires.train import train_step
 
 WIN = Window.of((3, 4, 9, 8), (6, 4, 3, 2), (2, 1), (1, 0))
 POOL = Window.pool((3, 4, 9, 8), (3, 2), (2, 1), (1, 0))
-WIDE = Window.of((4, 16, 12, 12), (16, 16, 3, 3), 1, 1)
+LARGE = Window.of((4, 16, 12, 12), (16, 16, 3, 3), 1, 1)
 
 
 def drawn(dtype, seed=0):
@@ -54,9 +54,9 @@ def drawn(dtype, seed=0):
         "w": rng.uniform(0.5, 2, 5).astype(dtype),
         "scale": normal(7),
         "kernel": normal(6, 4, 3, 2),
-        "wide_x": normal(*WIDE.x_shape),
-        "wide_kernel": normal(16, 16, 3, 3),
-        "wide_dy": normal(*WIDE.y_shape),
+        "large_x": normal(*LARGE.x_shape),
+        "large_kernel": normal(16, 16, 3, 3),
+        "large_dy": normal(*LARGE.y_shape),
         "conv_dy": normal(*WIN.y_shape),
         "constant": normal(6).astype(float),
         "conv_factor": normal(6).astype(float),
@@ -100,6 +100,10 @@ def called(arguments, *more, **settings):
     return lambda kernel, *arrays: kernel(*arrays, *more, **settings), arguments
 
 
+def affine(has_factor, relu):
+    return lambda kernel, x, w, factor, constant: kernel(x, w, WIN, factor if has_factor else None, constant, relu)
+
+
 CASES = {
     "add": [called("a b")],
     "add_relu": [called("a b")],
@@ -112,17 +116,14 @@ CASES = {
     "normalize": [called("x mean inv_std weight bias"), called("x mean inv_std weight bias", True)],
     "normalize_sums": [called("dy x mean inv_std")],
     "normalize_dx": [called("dy x mean inv_std weight db dw")],
-    "conv": [called("x kernel", WIN), called("wide_x wide_kernel", WIDE)],
-    "conv_dx": [called("conv_dy kernel", WIN), called("wide_dy wide_kernel", WIDE)],
-    "conv_dw": [called("conv_dy x", WIN), called("wide_dy wide_x", WIDE)],
-    "conv_dx_dw": [called("conv_dy x kernel", WIN), called("wide_dy wide_x wide_kernel", WIDE)],
+    "conv": [called("x kernel", WIN), called("large_x large_kernel", LARGE)],
+    "conv_dx": [called("conv_dy kernel", WIN), called("large_dy large_kernel", LARGE)],
+    "conv_dw": [called("conv_dy x", WIN), called("large_dy large_x", LARGE)],
+    "conv_dx_dw": [called("conv_dy x kernel", WIN), called("large_dy large_x large_kernel", LARGE)],
     "conv_affine": [
-        (
-            lambda kernel, x, w, f, c, relu=relu, some=some: kernel(x, w, WIN, f if some else None, c, relu),
-            "x kernel conv_factor constant",
-        )
+        (affine(has_factor, relu), "x kernel conv_factor constant")
         for relu in (False, True)
-        for some in (False, True)
+        for has_factor in (False, True)
     ],
     "channel_sums": [called("dy")],
     "product_sums": [called("conv_dy kernel conv_dw")],
@@ -149,33 +150,33 @@ CASES = {
 FAST = [(place, name) for place in BACKENDS for name in CASES if (str(place), name) != ("cupy", "first_outside")]
 
 
-def test_every_page_is_compared():
+def test_every_readable_kernel_is_compared():
     assert set(CASES) == set(readable.__all__) == set(cpu.__all__) <= set(kernels.__all__)
 
 
 @pytest.mark.parametrize("laid_out", [np.ascontiguousarray, channels_last])
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, 1e-13), (np.float32, 2e-5)])
 @pytest.mark.parametrize(("place", "name"), FAST, ids=str)
-def test_a_fast_kernel_gives_what_its_page_gives(place, name, dtype, unit, laid_out):
+def test_a_fast_kernel_gives_what_its_readable_version_gives(place, name, dtype, unit, laid_out):
     """unit: sums of a few hundred products, of which Winograd's are ten times as rough as im2col's."""
     if str(place) == "cupy":
-        from minires.kernels import device as room
+        from minires.kernels import device as package
 
-        if not hasattr(room, name):
-            pytest.skip("a GPU computes this one by its page")
+        if not hasattr(package, name):
+            pytest.skip("a GPU computes this one by the readable version")
     else:
-        room = cpu
+        package = cpu
     for call, arguments in CASES[name]:
         arrays = drawn(dtype)
         arrays = [laid_out(a) if a.ndim == 4 else a for a in map(arrays.get, arguments.split())]
         expected = flat(call(getattr(readable, name), *(a.copy() for a in arrays)))
-        found = flat(call(getattr(room, name), *(place.array(a.copy()) for a in arrays)))
+        found = flat(call(getattr(package, name), *(place.array(a.copy()) for a in arrays)))
         assert len(found) == len(expected)
-        for ours, page in zip(found, expected, strict=True):
+        for ours, exact in zip(found, expected, strict=True):
             ours = host(ours)
-            assert ours.shape == page.shape
-            assert ours.dtype.kind == page.dtype.kind or name == "max_pool_argmax"
-            np.testing.assert_allclose(ours, page, rtol=unit, atol=unit * max(1, np.abs(page).max(initial=0)))
+            assert ours.shape == exact.shape
+            assert ours.dtype.kind == exact.dtype.kind or name == "max_pool_argmax"
+            np.testing.assert_allclose(ours, exact, rtol=unit, atol=unit * max(1, np.abs(exact).max(initial=0)))
 
 
 def flat(found):
@@ -183,19 +184,19 @@ def flat(found):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if hasattr(loops, name)])
-def test_a_page_gives_what_the_definition_gives(name):
+def test_a_readable_kernel_gives_what_the_definition_gives(name):
     for call, arguments in CASES[name]:
         arrays = drawn(float)
         expected = flat(call(getattr(loops, name), *(arrays[a].copy() for a in arguments.split())))
-        for page, definition in zip(
+        for found, definition in zip(
             flat(call(getattr(readable, name), *(arrays[a].copy() for a in arguments.split()))), expected, strict=True
         ):
-            np.testing.assert_allclose(page, definition, rtol=1e-13, atol=1e-13)
+            np.testing.assert_allclose(found, definition, rtol=1e-13, atol=1e-13)
 
 
 @pytest.fixture
 def fast_calls(monkeypatch):
-    """The names of the functions of the fast rooms that are called."""
+    """The names of the fast kernels that are called."""
     calls = []
 
     def counted(function):
@@ -205,16 +206,16 @@ def fast_calls(monkeypatch):
 
         return call
 
-    pages = set(map(id, vars(readable).values()))
+    slow = set(map(id, vars(readable).values()))
     for name, function in list(vars(cpu).items()):
-        if inspect.isfunction(function) and id(function) not in pages:
+        if inspect.isfunction(function) and id(function) not in slow:
             monkeypatch.setattr(cpu, name, counted(function))
     assert not any(isinstance(value, ModuleType) and value is cpu for value in vars(readable).values())
     return calls
 
 
 @pytest.mark.parametrize("choice", ["readable", "naive"])
-def test_the_gradient_check_passes_with_the_pages_alone(choice, fast_calls):
+def test_the_gradient_check_passes_with_the_readable_kernels_alone(choice, fast_calls):
     names = sorted(registry) if choice == "readable" else ["conv2d", "max_pool2d", "avg_pool2d", "batch_norm"]
     with kernels.use(choice):
         for name in names:
@@ -242,7 +243,7 @@ def test_a_training_step_is_the_same_with_every_choice(choice, fast_calls):
 
 
 @pytest.mark.parametrize("place", BACKENDS[1:], ids=str)
-def test_the_pages_run_on_a_gpu(place):
+def test_the_readable_kernels_run_on_a_gpu(place):
     with kernels.use("readable"):
         for name in ("conv2d", "batch_norm", "max_pool2d", "cross_entropy", "conv_norm", "residual_add_relu"):
             for report in check_op(name, device=place.device):

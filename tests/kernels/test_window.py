@@ -1,4 +1,4 @@
-"""Windows: sizes, taps, and the sentence a person gets when something does not fit."""
+"""Windows: sizes, kernel elements, and the message for a user when something does not fit."""
 
 import pytest
 
@@ -62,21 +62,21 @@ def test_a_position_that_serves_no_output_is_left_out():
     for first, last, rows in ((0, 2, [0, 1, 2, 3]), (0, 1, [2, 3]), (1, 2, [0, 1])):
         win = Window.pool((1, 1, 2, 7), (4, 7), (2, 1), (2, 0))
         assert [kh for kh, kw, *_ in win.positions(first, last) if kw == 3] == rows
-    win = Window.pool((1, 1, 1, 3), (2, 3), 1, (1, 0), dilation=(2, 1))  # rows −1 and 1 of a picture of one row
+    win = Window.pool((1, 1, 1, 3), (2, 3), 1, (1, 0), dilation=(2, 1))  # rows −1 and 1 of an image of one row
     assert win.positions() == ()
     win = conv(
         x=(1, 1, 2, 1), w=(1, 1, 6, 1), stride=(4, 1), padding=(4, 0)
-    )  # rows −4 … 1 and 0 … 5 of a picture of two
+    )  # rows −4 … 1 and 0 … 5 of an image of two
     assert [kh for kh, *_ in win.positions()] == [0, 1, 4, 5]
 
 
 def test_a_kernel_has_no_more_positions_than_can_be_numbered():
     assert Window.pool((1, 1, 5, 5), 2**15, padding=2**14).y_shape == (1, 1, 1, 1)
-    with pytest.raises(ShapeError, match=r"max_pool2d: kernel_size 32769 has 1073807361 positions, at most 1073741824"):
+    with pytest.raises(ShapeError, match=r"max_pool2d: kernel_size 32769 has 1073807361 elements, at most 1073741824"):
         Window.pool((1, 1, 5, 5), 2**15 + 1, padding=2**14)
 
 
-def test_taps_tell_which_inputs_meet_which_outputs():
+def test_positions_tell_which_inputs_meet_which_outputs():
     win = conv(stride=2, padding=1)
     for first, last in ((0, win.OH), (1, 3)):
         for kh, kw, (oh, ow), (h, w) in win.positions(first, last):

@@ -12,15 +12,13 @@ from minires.kernels.cpu import convolution
 from minires.kernels.cpu import im2col_by_channel as wide
 from minires.kernels.cpu import im2col_tiled as tiled
 from minires.kernels.cpu import threads as workers
-from minires.kernels.cpu.winograd import one_axis as fours
-from minires.kernels.cpu.winograd import transforms as axis
-from minires.kernels.cpu.winograd import two_axes as winograd
+from minires.kernels.cpu.winograd import one_axis, transforms, two_axes
 from minires.kernels.readable import im2col
 from minires.kernels.readable import loops as naive
 
 U32, U64 = 2.0**-24, 2.0**-53
 
-BT, _, G, AT = axis.matrices(np.dtype(float))
+BT, _, G, AT = transforms.matrices(np.dtype(float))
 
 
 def window(N, C, H, W, O, padding=1):
@@ -57,7 +55,7 @@ def all_results(kernel, x, w, dy, win):
 class Tiles:
     """What two_axes.py's error is bounded by: its formulas in absolute values, in units of u."""
 
-    kernel = winograd
+    kernel = two_axes
 
     @staticmethod
     def cut(x, win, size, padding=(0, 0)):
@@ -74,15 +72,15 @@ class Tiles:
     @staticmethod
     def kinds(win):
         """Of the whole windows of each axis and the last, which is smaller if there are others: their matrices."""
-        for rows in axis.windows(win.OH):
-            for columns in axis.windows(win.OW):
+        for rows in transforms.windows(win.OH):
+            for columns in transforms.windows(win.OW):
                 i, j = rows.full, columns.full
                 yield (
                     rows.which,
                     columns.which,
                     i,
                     j,
-                    *zip(*(axis.matrices(np.dtype(float), size) for size in (i, j)), strict=True),
+                    *zip(*(transforms.matrices(np.dtype(float), size) for size in (i, j)), strict=True),
                 )
 
     @classmethod
@@ -107,42 +105,42 @@ class Tiles:
         return np.sqrt(30 + number) * dw
 
 
-class Fours:
+class Rows:
     """The same of one_axis.py."""
 
-    kernel = fours
+    kernel = one_axis
 
     @staticmethod
     def cut(x, win, size, top, left):
-        """`size` rows at every fourth row of the padded map, filled up with zeros -> (size,N,C,fours,W)"""
-        some = -(-win.OH // 4)
-        room = max(4 * some + size - 4 - x.shape[2] - top, 0)
+        """`size` rows at every fourth row of the padded map, filled up with zeros -> (size,N,C,OH/4,W)"""
+        fours = -(-win.OH // 4)
+        room = max(4 * fours + size - 4 - x.shape[2] - top, 0)
         padded = np.pad(np.abs(x.astype(float)), ((0, 0), (0, 0), (top, room), (left, left)))
-        return np.stack([padded[:, :, i : i + 4 * some : 4][:, :, :some] for i in range(size)])
+        return np.stack([padded[:, :, i : i + 4 * fours : 4][:, :, :fours] for i in range(size)])
 
     @staticmethod
-    def one_axis(matrix, rows):
+    def apply(matrix, rows):
         return np.einsum("ij,j...->i...", np.abs(matrix), rows)
 
     @classmethod
-    def taps(cls, x, win):
-        """|Bᵀ||x| under the three taps of a row of the kernel -> (3,6,N,C,fours,OW)"""
-        V = cls.one_axis(BT, cls.cut(x, win, 6, win.PH, win.PW))
+    def columns(cls, x, win):
+        """|Bᵀ||x| under the three elements of a row of the kernel -> (3,6,N,C,OH/4,OW)"""
+        V = cls.apply(BT, cls.cut(x, win, 6, win.PH, win.PW))
         return np.stack([V[..., k : k + win.OW] for k in range(3)])
 
     @classmethod
     def y(cls, x, w, win):
         U = np.einsum("ij,ocjk->iock", np.abs(G), np.abs(w.astype(float)))
-        y = cls.one_axis(AT, np.einsum("iock,kincqw->inoqw", U, cls.taps(x, win), optimize=True))
+        y = cls.apply(AT, np.einsum("iock,kincqw->inoqw", U, cls.columns(x, win), optimize=True))
         y = y.transpose(1, 2, 3, 0, 4).reshape(win.N, win.O, 4 * y.shape[3], win.OW)
         return np.sqrt(13 + 3 * win.C) * y[:, :, : win.OH]
 
     @classmethod
     def dw(cls, dy, x, win):
-        taps = cls.taps(x, win)
-        D = cls.one_axis(AT.T, cls.cut(dy, win, 4, 0, 0))
+        columns = cls.columns(x, win)
+        D = cls.apply(AT.T, cls.cut(dy, win, 4, 0, 0))
         number = win.N * D.shape[3] * win.OW
-        dU = np.einsum("inoqw,kincqw->iock", D, taps, optimize=True)
+        dU = np.einsum("inoqw,kincqw->iock", D, columns, optimize=True)
         return np.sqrt(15 + number) * np.einsum("ij,iock->ocjk", np.abs(G), dU)
 
 
@@ -154,7 +152,7 @@ def bounds(kind, x, w, dy, win):
     return kind.y(x, w, win), dx, kind.dw(dy, x, win), dx, kind.dw(x, dy, other).swapaxes(0, 1)[:, :, ::-1, ::-1]
 
 
-both = pytest.mark.parametrize("kind", [Tiles, Fours])
+both = pytest.mark.parametrize("kind", [Tiles, Rows])
 
 
 def memory_formats(x):
@@ -199,9 +197,9 @@ def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kin
 @both
 @pytest.mark.parametrize(("channels", "size"), [(16, 32), (32, 16), (64, 14), (128, 10), (256, 9), (512, 7)])
 def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
-    """A bound in absolute values is far above the error of numbers whose signs vary; this is not."""
+    """A bound in absolute values is far above the error for elements of both signs; this is not."""
     win = window(2, channels, size, size, channels)
-    most = {winograd: 10, fours: 3.7}[kind.kernel]
+    most = {two_axes: 10, one_axis: 3.7}[kind.kernel]
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
     exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
     for ours, direct, reference in zip(
@@ -213,22 +211,22 @@ def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
 @pytest.mark.parametrize(
     ("kernel", "settings"),
     [
-        (winograd, {"NUMBERS": 1, "LINE": 1}),
-        (winograd, {"NUMBERS": 1 << 30, "LINE": 0}),
-        (winograd, {"TILES": 1}),
-        (winograd, {"TILES": 30, "BLOCK": 4}),
-        (winograd, {"BLOCK": 1}),
-        (winograd, {"BLOCK": 2}),
-        (winograd, {"INPUTS": 1}),
-        (winograd, {"INPUTS": 3, "BLOCK": 4}),
-        (winograd, {"FEW": 1, "WIDE": 1}),
-        (winograd, {"FEW": 2, "WIDE": 4}),
-        (winograd, {"SMALL": 1}),
-        (fours, {"PRODUCTS": 1}),
-        (fours, {"PRODUCTS": 24 * 16 * 24 * 2}),
-        (fours, {"PRODUCTS": 1 << 30}),
-        (fours, {"NUMBERS": 1}),
-        (fours, {"NUMBERS": 24 * 4 * 6}),
+        (two_axes, {"NUMBERS": 1, "LINE": 1}),
+        (two_axes, {"NUMBERS": 1 << 30, "LINE": 0}),
+        (two_axes, {"TILES": 1}),
+        (two_axes, {"TILES": 30, "BLOCK": 4}),
+        (two_axes, {"BLOCK": 1}),
+        (two_axes, {"BLOCK": 2}),
+        (two_axes, {"INPUTS": 1}),
+        (two_axes, {"INPUTS": 3, "BLOCK": 4}),
+        (two_axes, {"FEW": 1, "WIDE": 1}),
+        (two_axes, {"FEW": 2, "WIDE": 4}),
+        (two_axes, {"SMALL": 1}),
+        (one_axis, {"PRODUCTS": 1}),
+        (one_axis, {"PRODUCTS": 24 * 16 * 24 * 2}),
+        (one_axis, {"PRODUCTS": 1 << 30}),
+        (one_axis, {"NUMBERS": 1}),
+        (one_axis, {"NUMBERS": 24 * 4 * 6}),
     ],
 )
 @pytest.mark.parametrize("threads", [1, 2])
@@ -255,9 +253,9 @@ def test_nothing_is_left_of_a_nan_in_the_lines_of_another_geometry():
     second = window(2, 2, 4, 1, 2)
     with workers.alone(0, 1):
         x, _, dy = arrays(first)
-        assert np.isnan(fours.conv_dw(dy, x * np.nan, first)).any()
+        assert np.isnan(one_axis.conv_dw(dy, x * np.nan, first)).any()
         x, _, dy = arrays(second)
-        np.testing.assert_allclose(fours.conv_dw(dy, x, second), naive.conv_dw(dy, x, second), atol=1e-13)
+        np.testing.assert_allclose(one_axis.conv_dw(dy, x, second), naive.conv_dw(dy, x, second), atol=1e-13)
 
 
 @both
@@ -325,23 +323,23 @@ def test_nan_and_infinity_reach_only_the_tiles_that_meet_them(kind):
 @pytest.mark.parametrize(
     ("win", "fastest"),
     [
-        (window(128, 16, 32, 32, 16), fours),
-        (window(64, 3, 32, 32, 16), fours),
-        (window(1, 1, 28, 28, 8), fours),
-        (window(8, 16, 112, 112, 16), fours),
-        (window(32, 32, 13, 13, 32), fours),
-        (window(2, 64, 4, 4, 64), fours),
-        (window(32, 3, 32, 32, 64), fours),
-        (window(1, 16, 6, 6, 16), fours),
-        (window(32, 24, 32, 32, 24), fours),
-        (window(64, 32, 16, 16, 32), winograd),
-        (window(64, 64, 8, 8, 64), winograd),
-        (window(1, 64, 56, 56, 64), winograd),
-        (window(4, 128, 28, 28, 128), winograd),
-        (window(4, 256, 14, 14, 256), winograd),
-        (window(2, 512, 7, 7, 512), winograd),
-        (window(32, 64, 9, 9, 64), winograd),
-        (window(8, 256, 6, 6, 256), winograd),
+        (window(128, 16, 32, 32, 16), one_axis),
+        (window(64, 3, 32, 32, 16), one_axis),
+        (window(1, 1, 28, 28, 8), one_axis),
+        (window(8, 16, 112, 112, 16), one_axis),
+        (window(32, 32, 13, 13, 32), one_axis),
+        (window(2, 64, 4, 4, 64), one_axis),
+        (window(32, 3, 32, 32, 64), one_axis),
+        (window(1, 16, 6, 6, 16), one_axis),
+        (window(32, 24, 32, 32, 24), one_axis),
+        (window(64, 32, 16, 16, 32), two_axes),
+        (window(64, 64, 8, 8, 64), two_axes),
+        (window(1, 64, 56, 56, 64), two_axes),
+        (window(4, 128, 28, 28, 128), two_axes),
+        (window(4, 256, 14, 14, 256), two_axes),
+        (window(2, 512, 7, 7, 512), two_axes),
+        (window(32, 64, 9, 9, 64), two_axes),
+        (window(8, 256, 6, 6, 256), two_axes),
         (window(1, 512, 7, 7, 512), wide),
         (window(2, 128, 4, 4, 128), wide),
         (window(32, 64, 5, 5, 64), tiled),
@@ -361,7 +359,7 @@ def test_each_version_is_chosen_where_it_is_the_fastest(win, fastest):
 
 @both
 def test_it_fits_no_other_convolution(kind):
-    shape = {winograd: (16, 128, 28, 28), fours: (16, 16, 32, 32)}[kind.kernel]
+    shape = {two_axes: (16, 128, 28, 28), one_axis: (16, 16, 32, 32)}[kind.kernel]
     float32 = np.dtype(np.float32)
     C = shape[1]
     win = Window.of(shape, (C, C, 3, 3), 1, 1)

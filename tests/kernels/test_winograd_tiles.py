@@ -1,4 +1,4 @@
-"""How tiles lie: each once, those that are alike together, and every position's tiles side by side."""
+"""How tiles lie in memory: each once, each kind together, and the tiles of every position as neighbours."""
 
 from itertools import product
 

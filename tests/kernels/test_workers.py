@@ -104,13 +104,13 @@ def test_a_convolution_shares_its_work_if_it_is_enough(monkeypatch, kernel):
     monkeypatch.setattr(workers._Part, "__call__", lambda part: shared.append(part) or call(part))
     kernels.set_num_threads(2)
     try:
-        for least, some in ((win.products + 1, False), (win.products, True)):
+        for least, is_shared in ((win.products + 1, False), (win.products, True)):
             monkeypatch.setattr(workers, "WORTH_SHARING", least)
             kernel.conv(x, w, win)
-            assert bool(shared) is some
+            assert bool(shared) is is_shared
             shared.clear()
             kernel.conv_dx_dw(x, x, w, win)
-            assert bool(shared) is some
+            assert bool(shared) is is_shared
             shared.clear()
     finally:
         kernels.set_num_threads(before)
@@ -198,16 +198,16 @@ def test_blockwise_keeps_the_memory_format(threads):
 
 
 def test_blocks_cover_the_first_axis_once():
-    for pictures in (0, 1, 2, 7, 64, 300):
-        x = np.zeros((pictures, 1 << 16), np.float32)
-        covered = [n for some in blocks.blocks(x) for n in range(some.start, some.stop)]
-        assert covered == list(range(pictures))
+    for images in (0, 1, 2, 7, 64, 300):
+        x = np.zeros((images, 1 << 16), np.float32)
+        covered = [n for part in blocks.blocks(x) for n in range(part.start, part.stop)]
+        assert covered == list(range(images))
 
 
 def test_what_is_small_is_one_block_and_what_is_not_gives_each_worker_one(threads):
     assert len(blocks.blocks(np.zeros((64, 1000), np.float32))) == 1
     assert len(blocks.blocks(np.zeros((64, 1 << 15), np.float32))) >= kernels.get_num_threads()
-    assert max(some.stop - some.start for some in blocks.blocks(np.zeros((64, 1 << 18), np.float32))) == 2  # of 1 MB
+    assert max(part.stop - part.start for part in blocks.blocks(np.zeros((64, 1 << 18), np.float32))) == 2  # of 1 MB
 
 
 def test_scratch_is_kept_by_key_and_starts_as_zeros():

@@ -1,20 +1,20 @@
 """Matrix products in the sizes that a BLAS multiplies fastest.
 
-Before OpenBLAS multiplies it copies both matrices, in pieces, into an order of its own. For a long matrix with few
-columns that takes as long as a third to all of the products, and on CPUs with AVX-512 it leaves it out where there are
-no more than SMALL products. So long matrices are cut here, and np.matmul is given a stack of short ones, for which it
-calls the BLAS in a loop of its own. GFLOP/s of a core, whole and cut (other kernels would lose 5–10 %), of Zen 5
+OpenBLAS copies both matrices into an order of its own before it multiplies. For a long matrix with few columns the
+copy takes from a third of the products' time to all of it. CPUs with AVX-512 need no copy if there are at most SMALL
+products. So long matrices are cut here: np.matmul gets a stack of short ones and calls the BLAS for each. GFLOP/s of a
+core, whole and cut (other BLAS kernels would lose 5–10 %), of Zen 5
 
     im2col:        (6144,27)·(27,16)  150  177     (6144,147)·(147,64)  225  263     (3072,576)·(576,64)  227  267
     its gradient:  (144,P)·(P,32)     140  250     (147,P)·(P,64)       181  239     (288,P)·(P,64)       173  244
     1×1:           (6144,64)·(64,64)  214  259     (6144,256)·(256,64)  220  260     (64,P)·(P,64)        171  242
 
-and of Zen 4, whose peak is 100, where the second matrix is cut into blocks of columns, too, which are copied once:
+and of Zen 4, whose peak is 100. There the second matrix is cut, too, into blocks of columns, which are copied once:
 
     1×1:           (12544,256)·(256,128)  84  94   (3136,128)·(128,512)  83  91      (3136,512)·(512,128)  81  95
     its gradient:  (64,P)·(P,256)         62  80   (256,P)·(P,128)       80  90
 
-Where pieces would become too short whole matrices are faster.
+If pieces would become too short, whole matrices are faster.
 """
 
 from functools import cache
@@ -22,11 +22,11 @@ from functools import cache
 import numpy as np
 
 WITHOUT_COPIES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # OpenBLAS's kernels, as threadpoolctl names them
-SMALL = 1_000_000  # numbers that a product multiplies, M·K·N
+SMALL = 1_000_000  # multiplications M·K·N of a product
 WIDTH, HALF = 64, 32  # columns of a block of the second matrix, and of aᵀ·b's first
-LEAST = 30  # rows that a piece must have where b is cut into blocks,
-MANY = 500  # and all of them together, for the blocks are copied
-SUMS = 40_000  # numbers of aᵀ·b beyond which whole matrices are faster
+LEAST = 30  # rows that a piece must have if b is cut into blocks,
+MANY = 500  # and all pieces together, because the blocks are copied
+SUMS = 40_000  # elements of aᵀ·b beyond which whole matrices are faster
 
 
 def matmul(a, b, out):
@@ -39,12 +39,12 @@ def matmul(a, b, out):
         return
     blocks = np.ascontiguousarray(b.reshape(*stack, 1, K, N // n, n).swapaxes(-3, -2))
     whole = M - M % rows
-    for some, r in ((slice(0, whole), rows), (slice(whole, M), M - whole)):
+    for part, r in ((slice(0, whole), rows), (slice(whole, M), M - whole)):
         if r:  # pieces (…,M/r,1,r,K) · blocks of columns (…,1,N/n,K,n) -> (…,M/r,N/n,r,n)
             np.matmul(
-                a[..., some, :].reshape(*stack, -1, 1, r, K),
+                a[..., part, :].reshape(*stack, -1, 1, r, K),
                 blocks,
-                out=out[..., some, :].reshape(*stack, -1, r, N // n, n).swapaxes(-3, -2),
+                out=out[..., part, :].reshape(*stack, -1, r, N // n, n).swapaxes(-3, -2),
             )
 
 
@@ -69,7 +69,7 @@ def matmul_long(a, b):
 
 @cache
 def cuts():
-    """Whether this machine's BLAS multiplies small matrices without copies, so that cutting pays."""
+    """Whether this machine's BLAS multiplies small matrices without copies, so that cutting saves time."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
@@ -78,7 +78,7 @@ def cuts():
 
 
 def _piece(length, products, least):
-    """The length of pieces of which each row takes so many products; all if they would be shorter than least."""
+    """The length of a piece if each row takes so many products; all rows if pieces would be shorter than least."""
     most = SMALL // max(products, 1)
     if length <= most or most < least or not cuts():
         return max(length, 1)
@@ -88,5 +88,5 @@ def _piece(length, products, least):
 
 @cache
 def _width(columns, most):
-    """The greatest divisor of so many columns up to `most`."""
+    """The largest divisor of the number of columns up to `most`."""
     return next(d for d in range(min(columns, most), 0, -1) if columns % d == 0)

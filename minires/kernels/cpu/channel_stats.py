@@ -1,4 +1,4 @@
-"""Sums and products by channel: what batch normalisation and a convolution's bias are made of."""
+"""Sums over channels, for batch normalisation and the gradient of a bias."""
 
 from functools import cache
 
@@ -9,27 +9,27 @@ from minires.kernels.cpu.partition import blocks, chunks
 from minires.kernels.cpu.threads import ROW, parallel_for, parallel_sum
 from minires.kernels.sync import all_reduce
 
-FOLD = 512  # numbers that a row of a sum is folded to, so that few channels do not make short loops
+FOLD = 512  # elements of a row in a sum: pixels are put together until then, because short loops are slow
 TILE = 128  # rows added in x's own precision before float64 takes over: an error of at most TILE·u·Σ|x|
-PIXELS = 2048  # whose scatter matrix is one product
-FAR = 4  # deviations from zero at which a mean is taken off first
+PIXELS = 2048  # pixels of one product of the scatter matrix
+FAR = 4  # a mean that is so many deviations from zero is subtracted first
 
 
 def per_channel(v, x):
-    """v (C,) in x's dtype, shaped to meet x (N,C,H,W) in broadcasting."""
+    """v (C,) in x's dtype -> (1,C,1,1), which broadcasts over x (N,C,H,W)."""
     return v.astype(x.dtype, copy=False).reshape(1, -1, 1, 1)
 
 
 def per_output(v, w):
-    """v (O,) in w's dtype, shaped to meet weights w (O,C,KH,KW) in broadcasting."""
+    """v (O,) in w's dtype -> (O,1,1,1), which broadcasts over weights w (O,C,KH,KW)."""
     return v.astype(w.dtype, copy=False).reshape(-1, 1, 1, 1)
 
 
 def as_rows(maps, vectors):
-    """Maps (N,C,H,W) and vectors (C,), shaped to meet in broadcasting: two lists, the maps as views.
+    """Maps (N,C,H,W) and vectors (C,), reshaped so that they broadcast: two lists, the maps as views.
 
-    In channels-last memory these are rows of k·C numbers, maps (N,H·W/k,k·C) and vectors (k·C,), for k neighbouring
-    pixels: NumPy's inner loop then runs over ROW numbers or more, and not over C.
+    Channels-last maps become (N,H·W/k,k·C) and vectors (k·C,), for k neighbouring pixels. NumPy's inner loop then runs
+    over ROW elements or more instead of C.
     """
     x = maps[0]
     if not x.size or not all(is_channels_last(a) for a in maps):
@@ -42,40 +42,40 @@ def as_rows(maps, vectors):
 
 
 def _repeated(v, k, x):
-    """v (C,) k times after itself, (k·C,), in x's dtype: np.tile's in less time."""
+    """v (C,) repeated k times, (k·C,), in x's dtype: np.tile in less time."""
     rows = array_module(x).empty((k, len(v)), x.dtype)
     rows[...] = v
     return rows.reshape(-1)
 
 
 def as_map(rows, like):
-    """What has the shape of as_rows(maps), as a map like the maps."""
+    """Rows as as_rows() makes them -> (N,C,H,W) like the map `like`."""
     N, C, H, W = like.shape
     return rows if rows.ndim == 4 else rows.reshape(N, H, W, C).transpose(0, 3, 1, 2)
 
 
 @cache
 def _neighbours(pixels, C):
-    """The least divisor k of the pixels for which k·C numbers make a row, else all pixels."""
+    """The least divisor k of the number of pixels with k·C >= ROW, else all pixels."""
     return next((k for k in range(1, pixels + 1) if pixels % k == 0 and k * C >= ROW), pixels)
 
 
 @cache
 def _divisor(n, most):
-    """The greatest divisor of n up to `most`."""
+    """The largest divisor of n up to `most`."""
     return next((k for k in range(min(n, most), 1, -1) if n % k == 0), 1)
 
 
 def sums_of_products(*products):
     """Σ over N, H and W of maps or of products of two: sums_of_products((dy,), (dy, x)) -> (C,) and (C,) in float64.
 
-    Complex maps give complex128. Of a batch that processes share it is this part's share of the sum (sync.py).
+    Complex maps give complex128. In a batch that processes share, these are the sums over it, weighted (sync.py).
     """
     return tuple(all_reduce(_own_sums(*products)))
 
 
 def _own_sums(*products):
-    """sums_of_products() of this part of a batch."""
+    """sums_of_products() of this process's part of a batch."""
     x = products[0][0]
     xp = array_module(products[0][0])
     jobs = blocks(x)
@@ -88,7 +88,7 @@ def _own_sums(*products):
             sum_of(out, *(a[jobs[i]] for a in maps))
 
     parallel_for(part, range(len(jobs)))
-    return parts.sum(axis=0)  # in one order, whichever was done first
+    return parts.sum(axis=0)  # always in the same order
 
 
 def channel_sums(dy):
@@ -97,31 +97,30 @@ def channel_sums(dy):
 
 
 def product_sums(dy, w, dw):
-    """Σ dy and Σ dy·z by channel, where z = w ⋆ x and dw = dy ⋆ x know the second, Σ w·dw -> as sums_of_products()."""
+    """Σ dy and Σ dy·z by channel, where z = w ⋆ x. dw = dy ⋆ x gives the second, Σ w·dw -> (O,) and (O,)."""
     xp = array_module(dy)
-    wide = xp.result_type(dy.dtype, np.float64)
-    return tuple(all_reduce(xp.stack([_own_sums((dy,))[0], xp.multiply(w, dw, dtype=wide).sum(axis=(1, 2, 3))])))
+    double = xp.result_type(dy.dtype, np.float64)
+    return tuple(all_reduce(xp.stack([_own_sums((dy,))[0], xp.multiply(w, dw, dtype=double).sum(axis=(1, 2, 3))])))
 
 
 def scatter_matrix(x):
     """⟨x⟩ and S = Σ (x − ⟨x⟩)(x − ⟨x⟩)ᵀ over the pixels of x (N,C,H,W) -> (C,) and (C,C) in float64.
 
-    S = Σ ddᵀ − Σd·Σdᵀ/m with d = x − the mean of the first picture [Chan, Golub & LeVeque 1983, §1]. d is rounded as x
-    is, products and sums are in double precision: where W·S·Wᵀ is a difference of large numbers it is still one of
-    exact ones.
+    S = Σ ddᵀ − Σd·Σdᵀ/m with d = x − the mean of the first image  [Chan, Golub & LeVeque 1983, §1]. d is rounded as x
+    is. Products and sums are in double precision, because W·S·Wᵀ may be a small difference of large numbers.
     """
     xp = array_module(x)
     (N, C, H, W) = x.shape
     m = N * H * W
-    wide = xp.result_type(x.dtype, np.float64)
+    double = xp.result_type(x.dtype, np.float64)
     shift = (_own_sums((x[:1],))[0] / (H * W)).astype(x.dtype)
 
     def part(job):
-        pictures, first, last = job
-        (rows,), (near,) = as_rows([x[pictures, :, first:last]], [shift])
-        d = (rows - near).astype(wide, copy=False)
+        images, top, bottom = job
+        (rows,), (row_shift,) = as_rows([x[images, :, top:bottom]], [shift])
+        d = (rows - row_shift).astype(double, copy=False)
         d = d.reshape(-1, C) if d.ndim == 3 else d.transpose(0, 2, 3, 1).reshape(-1, C)
-        return xp.concatenate([d.T @ d, xp.ones((1, len(d)), wide) @ d])
+        return xp.concatenate([d.T @ d, xp.ones((1, len(d)), double) @ d])
 
     on_host = isinstance(x, np.ndarray)
     total, *others = parallel_sum(part, chunks(N, H, W, PIXELS if on_host else m, N * H * W * C * C))
@@ -157,9 +156,8 @@ def _ones(columns, dtype):
 def mean_var(x):
     """Mean and biased variance of each channel of x (N,C,H,W) -> (C,), (C,) in float64.
 
-    var = E[x²] − E[x]² loses digits as mean²/var grows. Where a mean is FAR deviations or more from zero the data are
-    shifted [Chan, Golub & LeVeque 1983, §1]: d = x − s with s near the mean, exact or nearly so, and
-    var = E[d²] − E[d]², which loses nothing.
+    var = E[x²] − E[x]² loses digits as mean²/var grows. If a mean is FAR deviations or more from zero, it is subtracted
+    first  [Chan, Golub & LeVeque 1983, §1]: var = E[d²] − E[d]² with d = x − mean, which is exact or nearly so.
     """
     mean, var = _mean_var(x)
     if bool((mean.real * mean.real > FAR * FAR * var.real).any()):

@@ -1,4 +1,4 @@
-"""Convolution on a CPU: by the first of several kernels that fits, else by the page."""
+"""Convolution on a CPU: by the first of several kernels that fits, else by the readable one."""
 
 from functools import lru_cache
 from math import prod
@@ -8,7 +8,7 @@ from minires.kernels.cpu import im2col_by_channel, im2col_tiled
 from minires.kernels.cpu.channel_stats import per_output
 from minires.kernels.cpu.elementwise import affine_in_place, normalize
 from minires.kernels.cpu.winograd import one_axis, two_axes
-from minires.kernels.readable import im2col as page
+from minires.kernels.readable import im2col as readable
 
 DIRECT = (im2col_by_channel, im2col_tiled)
 FASTEST = (two_axes, one_axis, *DIRECT)
@@ -21,19 +21,21 @@ def best(dtype, win):
 
 @lru_cache(maxsize=4096)
 def _best(choice, dtype, win):
-    return next((kernel for kernel in (FASTEST if choice == "fastest" else DIRECT) if kernel.fits(dtype, win)), page)
+    return next(
+        (kernel for kernel in (FASTEST if choice == "fastest" else DIRECT) if kernel.fits(dtype, win)), readable
+    )
 
 
 def conv(x, w, win):
-    """readable/im2col.py's conv; so are the others."""
+    """readable/im2col.py's conv; the others follow it, too."""
     return best(x.dtype, win).conv(x, w, win)
 
 
 def conv_affine(x, w, win, factor, constant, relu=False):
-    """factor·conv(x, w, win) + constant, or with relu its ReLU, each piece while a cache holds it."""
+    """factor·conv(x, w, win) + constant, or with relu its ReLU, each piece while it is in a cache."""
     kernel = best(x.dtype, win)
-    if kernel is page:
-        return _affine(page.conv(x, w, win), factor, constant, relu)
+    if kernel is readable:
+        return _affine(readable.conv(x, w, win), factor, constant, relu)
     if factor is not None and w.size < prod(win.y_shape):
         w = per_output(factor, w) * w
         factor = None

@@ -1,11 +1,11 @@
 """Formulas on whole maps, element by element or channel by channel, on all workers.
 
-Batch normalisation is x̂ = (x − μ)·s for each channel, s = 1/√(σ² + ε). It is computed as x·factor + constant: where μ
-is a few deviations from zero that loses no more than x has lost already, for a change of x by its last digit changes
-as much. Where μ is far it is taken off first, (x − mean_hi)·factor + constant, with mean_hi = μ in x's precision: the
-difference is exact for x near the mean, and what μ has beyond x's precision goes into the constant, so nothing is lost.
-What is by channel, (C,), is computed in double precision. x̂ itself is never kept: making it again is cheaper than
-fetching it.
+Batch normalisation is x̂ = (x − μ)·s for each channel, s = 1/√(σ² + ε). It is computed as x·factor + constant. If μ is
+a few deviations from zero, that adds no more error than the rounding of x. If μ is farther away it is subtracted first:
+(x − mean_hi)·factor + constant, with mean_hi = μ in x's precision. The difference is exact for x close to the mean, and
+mean_lo = μ − mean_hi goes into the constant, so nothing is lost.
+Arrays of shape (C,) are computed in double precision. x̂ is never kept, because computing it again is cheaper than
+reading it from memory.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def add(a, b, out=None):
 
 
 def add_relu(a, b):
-    """max(a + b, 0), of one shape; a NaN stays one."""
+    """max(a + b, 0), of one shape; a NaN stays NaN."""
 
     def formula(a, b, zero, out):
         y = np.add(a, b, out=out)
@@ -39,7 +39,7 @@ def scale(x, factor):
 
 def relu(x):
     """max(x, 0)."""
-    if is_channels_last(x):  # np.maximum of two arrays is four times as fast as that of an array and a number
+    if is_channels_last(x):  # np.maximum of two arrays is four times as fast as of an array and a scalar
         return _by_channel(np.maximum, [x], [np.zeros(x.shape[1])])
     return blockwise(lambda x, out: np.maximum(x, 0, out=out), x)
 
@@ -50,8 +50,8 @@ def relu_dx(dy, y):
 
 
 def masked(dy, mask, out=None):
-    """dy where the mask is True, else 0: its bits as a whole number times 1 or 0, for 0·∞ is a NaN."""
-    if dy.itemsize > 8:  # a complex step's numbers: no whole number is as long
+    """dy where the mask is True, else 0: its bits as an integer times 1 or 0, because 0·∞ is NaN."""
+    if dy.itemsize > 8:  # complex elements of a complex step: no integer type is as long
         return np.multiply(dy, mask, out=out)
     bits = f"i{dy.itemsize}"
     return np.multiply(dy.view(bits), mask, out=None if out is None else out.view(bits)).view(dy.dtype)
@@ -71,16 +71,16 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
 
 
 def affine_in_place(factor, constant, relu):
-    """A function (x, channels) that makes x·factor + constant of x (N,c,H,W), or with relu max(x·factor + constant, 0).
+    """A function (x, channels) that changes x (N,c,H,W) to x·factor + constant, or with relu to its ReLU.
 
-    factor (None for 1) and constant are (C,); x has the channels of that slice.
+    factor (None for 1) and constant are (C,); x has the channels in the slice.
     """
 
     def change(x, channels=slice(None)):
-        some = slice(factor is None, 2 + relu)
-        vectors = [factor, constant, np.zeros(len(constant))][some]
+        steps = slice(factor is None, 2 + relu)
+        vectors = [factor, constant, np.zeros(len(constant))][steps]
         (x,), vectors = as_rows([x], [v[channels] for v in vectors])
-        for step, v in zip((np.multiply, np.add, np.maximum)[some], vectors):
+        for step, v in zip((np.multiply, np.add, np.maximum)[steps], vectors):
             step(x, v, out=x)
 
     return change
@@ -115,16 +115,16 @@ def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
 
 
 def _by_channel(formula, maps, vectors, out=None):
-    """formula(*maps, *vectors, out=None), some pictures at a time on all workers; the result is out, or a new map."""
+    """formula(*maps, *vectors, out=None), a part of the images at a time on all workers -> out, or a new map."""
     rows, vectors = as_rows(maps if out is None else [*maps, out], vectors)
     into = None if out is None else rows.pop()
     return as_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows, into=into), maps[0])
 
 
 def _split(mean, inv_std, x):
-    """The mean as two numbers: what is to be taken off x, in x's precision, and what is left of it.
+    """(mean_hi, mean_lo): the mean in x's precision, to be subtracted from x, and the rest of it.
 
-    Nothing is to be taken off where no mean is far from zero.
+    If no mean is far from zero nothing is subtracted: (None, mean).
     """
     if not bool((abs(mean * inv_std) > FAR).any()):
         return None, mean

@@ -1,8 +1,8 @@
 """im2col for layers with more output channels than output pixels, whose weights are larger than their columns.
 
-Workers that share out the pixels would each read all the weights, so here each takes some of the channels: a product of
-two matrices is shared out by the columns of the second. The columns of X and the sums of dX are shared out by pictures.
-dX is col2im, for turning the weights by 180° would cost more than its additions.
+If each worker took a part of the pixels, each would read all the weights. Therefore each takes a part of the channels:
+a part of the columns of the second matrix of a product. im2col and col2im are divided by images.
+dX is col2im, because flipping the weights would cost more than its additions.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from minires.kernels.readable import im2col as readable
 
 
 def fits(dtype, win):
-    """Whether this is the fastest version: real numbers, one group, and few pixels for the channels."""
+    """Whether this is the fastest version: real elements, one group, and few pixels for the channels."""
     return dtype.kind == "f" and win.groups == 1 and 0 < win.N * win.OH * win.OW <= win.O
 
 
@@ -36,10 +36,10 @@ def conv_dx(dy, w, win):
     cols = cols.reshape(win.N, win.OH, win.OW, win.KH, win.KW, win.C)
     dx = np.empty((win.N, win.H, win.W, win.C), dy.dtype).transpose(0, 3, 1, 2)
 
-    def pictures(some):
-        dx[some] = readable.col2im(cols[some], win)
+    def images(part):
+        dx[part] = readable.col2im(cols[part], win)
 
-    parallel_for(pictures, [slice(n, n + 1) for n in range(win.N)], win.products)
+    parallel_for(images, [slice(n, n + 1) for n in range(win.N)], win.products)
     return dx
 
 
@@ -55,7 +55,7 @@ def conv_dx_dw(dy, x, w, win):
 
 
 def _pixels(x):
-    # (N,C,H,W) -> (N,H,W,C) -> (P,C), without a copy if x lies in memory so
+    # (N,C,H,W) -> (N,H,W,C) -> (P,C), without a copy if x is channels-last
     return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
@@ -67,21 +67,21 @@ def _columns(x, win):
     cols = np.empty((win.N, win.OH, win.OW, win.KH * win.KW * win.C), x.dtype)
 
     def chunk(job):
-        some, first, last = job
-        part = cols[some, first:last]
-        part[...] = columns(pixels[some], win, first, last).reshape(part.shape)
+        images, first, last = job
+        part = cols[images, first:last]
+        part[...] = columns(pixels[images], win, first, last).reshape(part.shape)
 
     parallel_for(chunk, chunks(win.N, win.OH, win.OW, win.N * win.OH * win.OW, win.products))
     return cols.reshape(-1, win.KH * win.KW * win.C)
 
 
 def _product(a, b, out=None):
-    """a·b, each worker some columns of b."""
+    """a·b, for each worker a part of the columns of b."""
     out = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
     step = max(1, -(-b.shape[1] // workers(a.size * b.shape[1])))
 
-    def part(some):
-        np.matmul(a, b[:, some], out=out[:, some])
+    def multiply(part):
+        np.matmul(a, b[:, part], out=out[:, part])
 
-    parallel_for(part, [slice(k, k + step) for k in range(0, b.shape[1], step)])
+    parallel_for(multiply, [slice(k, k + step) for k in range(0, b.shape[1], step)])
     return out

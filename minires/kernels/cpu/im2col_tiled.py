@@ -1,14 +1,14 @@
-"""im2col again, for speed on a CPU: the same numbers, one tile of columns at a time, on all workers.
+"""im2col for speed on a CPU: one tile of columns at a time, on all workers.
 
-A tile is as many output pixels as have COLUMN_BYTES of columns; they are laid out in a buffer that the worker keeps,
-and multiplied straight into y. Against the readable version:
-- a 1×1 convolution without stride multiplies x itself, there is nothing to lay out;
-- dX of a convolution without stride is the convolution of dY with the weights turned by 180°, padded to the full
-  overlap: a copy (im2col) is cheaper than an addition (col2im). With a stride S every S-th pixel of dX in each
-  direction meets the same S-th part of the weights, and is such a convolution of its own (an S·S-th of the products);
-- the pixels under a kernel row are copied as one item of KW·C numbers, and all windows by one call;
-- large maps are cut by rows, small ones are taken several at a time.
-Weights are used as (K,O) matrices; a weight whose memory lies in the order (KH,KW,C,O) is one already.
+A tile is as many output pixels as have COLUMN_BYTES of columns. Its columns lie in a buffer that the worker keeps, and
+are multiplied directly into y. Differences from the readable version:
+- a 1×1 convolution without stride multiplies x itself and needs no columns;
+- dX of a convolution without stride is the convolution of dY with the flipped weights, padded to the full overlap,
+  because a copy (im2col) is cheaper than an addition (col2im). With stride S, every S-th pixel of dX in each direction
+  (a phase) meets the same S-th part of the weights. Each phase is such a convolution, with 1/S² of the products;
+- the pixels under a row of the kernel are copied as one item of KW·C elements, and all windows by one call;
+- large maps are cut by rows, and small ones are taken several at a time.
+Weights are used as (K,O) matrices. A weight that lies in memory as (KH,KW,C,O) is one already.
 """
 
 from itertools import product
@@ -24,11 +24,11 @@ from minires.kernels.readable import im2col as readable
 from minires.kernels.window import Window, flip_kernel
 
 COLUMN_BYTES = 2 << 20
-FEW = 8  # channels of x below which dX of a strided convolution is summed: products with so few columns are slow
+FEW = 8  # with fewer channels of x dX of a strided convolution uses col2im: products with few columns are slow
 
 
 def fits(dtype, win):
-    """Whether this version has something to offer: real numbers, one group."""
+    """Whether this version can compute it: real elements, one group."""
     return dtype.kind == "f" and win.groups == 1
 
 
@@ -44,30 +44,30 @@ def _conv(x, weights, win, y=None, after=None):
     weights = _matrix(weights)
 
     def tile(job):
-        some, first, last = job
-        _product(columns(pixels[some], win, first, last), weights, out[some, first:last])
+        images, first, last = job
+        _product(columns(pixels[images], win, first, last), weights, out[images, first:last])
         if after:
-            after(y[some, :, first:last])
+            after(y[images, :, first:last])
 
     parallel_for(tile, _tiles(win, x.itemsize, in_cache=after is not None))
     return y
 
 
 def _phases(size, K, S, P):
-    """(first pixel, first tap, taps, padding) for every S-th pixel of an axis from each of the first S.
+    """(first pixel a, first kernel index, how many, padding) of each phase of an axis: the pixels a, a + S, a + 2S, …
 
-    Pixel a + S·i meets the taps k = (a + P) mod S, k + S, … at outputs i + (a + P − k)/S and before.
+    Pixel a + S·i meets the kernel indices k = (a + P) mod S, k + S, … at outputs i + (a + P − k)/S and before.
     """
     phases = []
     for a in range(min(S, size)):
         first = (a + P) % S
-        taps = len(range(first, K, S))
-        phases.append((a, first, taps, taps - 1 - (a + P - first) // S if taps else 0))
+        count = len(range(first, K, S))
+        phases.append((a, first, count, count - 1 - (a + P - first) // S if count else 0))
     return phases
 
 
 def conv_dx(dy, w, win):
-    """dX = im2col(dY) · W flipped, or where that does not fit dX = col2im(dY · W): dy (N,O,OH,OW) -> dx (N,C,H,W)."""
+    """dX = im2col(dY) · flipped W, or where that does not fit dX = col2im(dY · W): dy (N,O,OH,OW) -> dx (N,C,H,W)."""
     back = win.transposed()
     if back is not None:
         return _conv(dy, flip_kernel(w).reshape(-1, win.C), back)
@@ -91,21 +91,21 @@ def _dx_by_sums(dy, w, win):
     weights = _matrix(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
     pixels = dy.transpose(0, 2, 3, 1)
 
-    def pictures(some):
-        rows = pixels[some].reshape(-1, win.O)
+    def images(part):
+        rows = pixels[part].reshape(-1, win.O)
         cols = np.empty((len(rows), weights.shape[1]), dy.dtype)
         matmul(rows, weights, cols)
-        dx[some] = readable.col2im(cols.reshape(-1, win.OH, win.OW, win.KH, win.KW, win.C), win)
+        dx[part] = readable.col2im(cols.reshape(-1, win.OH, win.OW, win.KH, win.KW, win.C), win)
 
     step = max(1, COLUMN_BYTES // (win.OH * win.OW * win.KH * win.KW * win.C * dy.itemsize))
-    parallel_for(pictures, [slice(n, n + step) for n in range(0, win.N, step)])
+    parallel_for(images, [slice(n, n + step) for n in range(0, win.N, step)])
     return dx
 
 
 def conv_dx_dw(dy, x, w, win):
-    """Both gradients from one im2col: without stride the columns of dY, which give dX, give dW too.
+    """Both gradients from one im2col: without stride the columns of dY, which give dX, also give dW.
 
-    A row of im2col(dY) holds all the dY that one pixel of x has met, so dW turned = Xᵀ · im2col(dY).
+    A row of im2col(dY) holds all dY that depend on one pixel of x, so flipped dW = Xᵀ · im2col(dY).
     """
     back = win.transposed()
     if back is None or (win.KH, win.KW) == (1, 1):
@@ -117,15 +117,15 @@ def conv_dx_dw(dy, x, w, win):
     weights = _matrix(flip_kernel(w).reshape(-1, win.C))
 
     def tile(job):
-        some, first, last = job
-        rows = columns(dy[some], back, first, last)
-        _product(rows, weights, out[some, first:last])
-        return matmul_long(x[some, first:last].reshape(-1, win.C), rows)
+        images, first, last = job
+        rows = columns(dy[images], back, first, last)
+        _product(rows, weights, out[images, first:last])
+        return matmul_long(x[images, first:last].reshape(-1, win.C), rows)
 
     parts = parallel_sum(tile, _tiles(back, x.itemsize, least_pixels=4 * win.C, in_cache=False))
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0))
-    found = _total(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
-    dw.transpose(2, 3, 1, 0)[...] = found[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
+    flipped = _total(parts, np.empty_like(parts[0])).reshape(win.C, win.KH, win.KW, win.O)
+    dw.transpose(2, 3, 1, 0)[...] = flipped[:, ::-1, ::-1].transpose(1, 2, 0, 3)  # (C,KH,KW,O) -> (KH,KW,C,O)
     return dx, dw
 
 
@@ -136,28 +136,28 @@ def conv_dw(dy, x, win):
     dy = dy.transpose(0, 2, 3, 1)
 
     def tile(job):
-        some, first, last = job
-        rows = columns(pixels[some], win, first, last)
-        return matmul_long(rows, dy[some, first:last].reshape(-1, win.O))
+        images, first, last = job
+        rows = columns(pixels[images], win, first, last)
+        return matmul_long(rows, dy[images, first:last].reshape(-1, win.O))
 
-    # each tile adds a whole dW, so a tile has several times as many pixels as dW has outputs
+    # each tile adds a whole dW, so it has several times as many pixels as there are output channels
     parts = parallel_sum(tile, _tiles(win, x.itemsize, least_pixels=4 * win.O, in_cache=False))
     _total(parts, dw.transpose(2, 3, 1, 0).reshape(-1, win.O))
     return dw
 
 
 def _product(rows, weights, out):
-    """rows (P,K) · weights (K,O) into the pixels out (n,rows,W,O), straight if they are one piece of memory."""
+    """rows (P,K) · weights (K,O) into the pixels out (n,rows,W,O), directly if they are one piece of memory."""
     if out.flags.c_contiguous:
         matmul(rows, weights, out.reshape(-1, out.shape[-1]))
     else:
-        apart = buffer("product", (len(rows), weights.shape[1]), out.dtype)
-        matmul(rows, weights, apart)
-        apart = apart.reshape(out.shape)
+        temporary = buffer("product", (len(rows), weights.shape[1]), out.dtype)
+        matmul(rows, weights, temporary)
+        temporary = temporary.reshape(out.shape)
         if out.strides[-1] == out.itemsize:
             out = as_items(out)
-            apart = as_items(apart)
-        out[...] = apart
+            temporary = as_items(temporary)
+        out[...] = temporary
 
 
 def _total(parts, out):
@@ -168,13 +168,13 @@ def _total(parts, out):
 
 
 def _matrix(weights):
-    """As BLAS takes it: itself if its rows or its columns are one piece of memory, else a copy."""
+    """The matrix as BLAS takes it: itself if its rows or its columns are one piece of memory, else a copy."""
     flags = weights.flags
     return weights if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(weights)
 
 
 def _tiles(win, itemsize, *, least_pixels=0, in_cache=True):
-    """(pictures, first row, last row) of each tile, which is to be in a cache; without columns that may not matter."""
+    """(images, first row, last row) of each tile. in_cache: a tile fits a cache even if it needs no columns."""
     K = win.KH * win.KW * win.C
     most = max(COLUMN_BYTES // (K * itemsize), least_pixels)
     if win.is_pointwise:  # no columns are laid out

@@ -1,13 +1,13 @@
-"""Keeping freed memory at hand.
+"""Keeping freed memory for the next array.
 
-The C library gives large blocks back to the system as soon as they are freed, and the system hands out every new one
-page by page, each filled with zeros first. A training step makes and drops the same maps every time, and spends a
-quarter of its time on that. glibc can be told to keep what is freed, in one place for all threads (places of other
-threads it gives back whenever they are empty); elsewhere nothing is changed.
+The C library returns large blocks to the system as soon as they are freed. The system fills every new one with zeros,
+page by page. A training step allocates and frees the same maps every time, and would spend a quarter of its time on
+that. glibc can be told to keep what is freed, in one heap for all threads, because it returns the other threads' heaps
+when they are empty. With another C library nothing is changed.
 
-Where Linux gives huge pages to who asks, that place is made of them, so that a processor finds its way to an address
-in fewer steps. NumPy asks for them too, but only for arrays of 4 MB and more. A fork leaves every page to two
-processes; what either writes then is copied in small pages, which join_pages() puts together again.
+Where Linux offers huge pages, the heap asks for them, so that a processor translates an address in fewer steps. NumPy
+asks for them too, but only for arrays of 4 MB and more. After a fork two processes have every page. What either writes
+is copied into small pages, which join_pages() makes huge again.
 """
 
 import ctypes
@@ -25,23 +25,23 @@ SET_BY_USER = (
 )
 MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25  # <sys/mman.h>
 HUGE_PAGE = 2 << 20
-PLACE = 4 << 30  # bytes of addresses; memory comes to them when it is used
+HEAP = 4 << 30  # bytes of addresses; they get memory when they are used
 
-_advise, _huge_pages = None, ()  # madvise, and where huge pages have been asked for: their addresses
+_advise, _huge_pages = None, ()  # madvise, and the addresses of the huge pages that were asked for
 
 
 def may_tune():
-    """Whether minires may change what all of this process shares: malloc's thresholds, and the BLAS's threads.
+    """Whether minires may change settings of the whole process: malloc's thresholds and the BLAS's threads.
 
-    The environment's MINIRES_TUNE=0 says no.
+    The environment variable MINIRES_TUNE=0 forbids it.
     """
     return os.environ.get("MINIRES_TUNE") != "0"
 
 
 def keep_freed_memory():
-    """Let malloc keep large blocks for the next array of that size -> whether it could be told so.
+    """Let malloc keep large blocks for the next array of that size -> whether that was possible.
 
-    Not where one of glibc's own variables is set in the environment, nor with MINIRES_TUNE=0.
+    Nothing is changed if one of glibc's own variables is set in the environment, or with MINIRES_TUNE=0.
     """
     if not may_tune() or any(name in os.environ for name in SET_BY_USER):
         return False
@@ -51,42 +51,44 @@ def keep_freed_memory():
     except (AttributeError, OSError, TypeError):  # another C library, or Windows
         return False
     settings = {M_ARENA_MAX: 1, M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1, M_TOP_PAD: 16 << 20}
-    told = all(mallopt(name, value) for name, value in settings.items())
-    if told:
+    done = all(mallopt(name, value) for name, value in settings.items())
+    if done:
         _ask_for_huge_pages(libc)
-    return told
+    return done
 
 
 def _ask_for_huge_pages(libc):
-    """Let malloc take a large place at once, ask for huge pages there, and give it back to malloc untouched."""
+    """Let malloc take a large block of addresses, ask for huge pages there, and free it again unused."""
     global _advise, _huge_pages
     if _addresses_are_scarce():
         return
     libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     libc.free.argtypes = [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    place = libc.malloc(PLACE)
-    if place is not None:
-        first = -(-place // HUGE_PAGE) * HUGE_PAGE
-        if libc.madvise(first, place + PLACE - first, MADV_HUGEPAGE) == 0:  # else there are none: nothing is lost
+    block = libc.malloc(HEAP)
+    if block is not None:
+        first = -(-block // HUGE_PAGE) * HUGE_PAGE
+        if libc.madvise(first, block + HEAP - first, MADV_HUGEPAGE) == 0:  # else the system offers none
             _advise = libc.madvise
-            _huge_pages = range(first, place + PLACE - HUGE_PAGE + 1, HUGE_PAGE)
-        libc.free(place)
+            _huge_pages = range(first, block + HEAP - HUGE_PAGE + 1, HUGE_PAGE)
+        libc.free(block)
 
 
 def join_pages():
-    """Make huge pages of the small ones in which memory lies that a fork had left to two processes (Linux 6.1)."""
+    """Make huge pages of the small ones that writing after a fork has left (Linux 6.1)."""
     for page in _huge_pages:
-        _advise(page, HUGE_PAGE, MADV_COLLAPSE)  # refused where nothing lies, or by an older Linux: nothing is lost
+        _advise(
+            page, HUGE_PAGE, MADV_COLLAPSE
+        )  # refused for unused addresses and by an older Linux, which does no harm
 
 
 def _addresses_are_scarce():
-    """Whether there are few, or somebody limits them: this process's (ulimit -v, -d), or the system everybody's."""
-    import resource  # not on Windows, where nobody gets here
+    """Whether addresses are few or limited, for this process (ulimit -v, -d) or by the system for all."""
+    import resource  # Windows has none, but does not get here
 
     try:
         strict = Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
-    except OSError:  # nobody knows
+    except OSError:  # unknown
         strict = True
     limits = [resource.getrlimit(what)[0] for what in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
     return strict or sys.maxsize < 1 << 40 or any(limit != resource.RLIM_INFINITY for limit in limits)

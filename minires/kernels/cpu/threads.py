@@ -1,11 +1,10 @@
-"""A few workers that each own a core: NumPy lets go of the interpreter inside a loop or a matrix product.
+"""A thread pool with one worker for each core: NumPy releases the interpreter inside a loop or a matrix product.
 
-parallel_for() gives every worker one contiguous part of the jobs, and parallel_sum() adds up in their order, so that
-the same number of workers always does the same sums in the same order. The thread that calls is the first worker,
-because waking another thread and being woken by it takes 20–100 µs each. The BLAS under NumPy is held to one thread:
-each worker calls it by itself. A BLAS that has threads of its own keeps them spinning on the cores that workers need.
-Without threadpoolctl, which does the holding, or with MINIRES_TUNE=0, there is one worker, and the BLAS keeps its
-threads.
+parallel_for() gives every worker one contiguous part of the jobs, and parallel_sum() adds up in their order. So the
+same number of workers always adds up in the same order. The calling thread is the first worker, because waking another
+thread and being woken by it takes 20–100 µs each. The BLAS under NumPy is limited to one thread, and each worker calls
+it. Otherwise the BLAS's own threads would keep the cores busy that workers need.
+threadpoolctl sets this limit. Without it, or with MINIRES_TUNE=0, there is one worker, and the BLAS keeps its threads.
 """
 
 import math
@@ -22,23 +21,23 @@ import numpy as np
 from minires.errors import OptionError
 from minires.kernels.cpu.memory import may_tune
 
-MOST = 1024  # threads: more are a slip, and would be started one by one until the system has no more
+MOST = 1024  # threads: more are a mistake, and would be started one by one until the system has no more
 
 _starting = threading.Lock()
-_sharing = threading.Lock()  # held by the thread whose jobs are being done
-_inside = threading.local()  # .number of the worker that runs this thread's code; absent outside
+_sharing = threading.Lock()  # locked by the thread whose jobs are being done
+_inside = threading.local()  # .number is that of the worker which this thread is; absent in other threads
 _count = None
-_queues = ()  # of the workers that are threads, all but the first
+_queues = ()  # of all workers but the first
 _limit = None
 
 
 def _cores():
-    """The cores that this thread may use, as numbers; none are known on systems that cannot pin threads."""
+    """The numbers of the cores that this thread may use; none on systems that cannot pin threads."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def _default_count():
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # what people set to say how many threads they want
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # the user's number of threads
         if os.environ.get(name, "").isdigit() and int(os.environ[name]) > 0:
             return min(int(os.environ[name]), MOST)
     return len(_cores()) or os.cpu_count() or 1
@@ -50,14 +49,14 @@ def get_num_threads():
     return _count
 
 
-# Work is counted in multiplications of a matrix product, of which a core makes 50 (Zen 4) in a nanosecond. With less
-# than this two threads took longer than one, as measured on convolutions on a virtual machine, where waking another
-# thread and being woken by it costs 200 µs in all.
+# Work is counted in multiplications of a matrix product; a core (Zen 4) does 50 in a nanosecond. With less work than
+# this, two threads took longer than one. That was measured with convolutions on a virtual machine, where waking another
+# thread and being woken by it takes 200 µs together.
 WORTH_SHARING = 16_000_000
 
 
 def workers(work=math.inf):
-    """Among how many so much work is shared out here: one, for a worker and a process that is alone()."""
+    """How many workers divide so much work: one inside a worker and in a process that is alone()."""
     if hasattr(_inside, "number"):
         return 1
     n = get_num_threads()
@@ -65,22 +64,22 @@ def workers(work=math.inf):
 
 
 def number_of(what, name, n, most):
-    """n as an int. Raises OptionError, in the words of who is called `name`, for what is no number of these."""
+    """n as an int. Raises OptionError, which begins with `name`, if n is no integer from 1 to `most`."""
     if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= operator.index(n) <= most:
         raise OptionError(f"{name}: needs at least 1 {what} and at most {most}, as a whole number, got {n!r}")
     return operator.index(n)
 
 
 def set_num_threads(n):
-    """Compute with n threads from now on, in all threads of this process: they take turns at sharing out their work.
+    """Compute with n threads from now on. All threads of this process use them in turn.
 
-    What another thread shares out at this moment is finished first. Raises OptionError for what is no number of threads
-    and inside of work that is shared out already.
+    Work of another thread that is being done is finished first. Raises OptionError if n is no number of threads, and
+    when called inside parallel work.
     """
     count = number_of("thread", "set_num_threads", n, MOST)
     if hasattr(_inside, "number"):
         raise OptionError(
-            "set_num_threads: this thread is at work on its part of what threads or processes share; "
+            "set_num_threads: this thread is computing its part of work that threads or processes share; "
             "call it before or after"
         )
     with _sharing, _starting:
@@ -104,7 +103,7 @@ def _threadpool_limits():
 
 
 def _begin(n):
-    """In place of the workers of before start n, or as many as the system lets start."""
+    """Replace the workers by n new ones, or by as many as the system starts."""
     global _count, _queues, _limit
     for queue in _queues:
         queue.put(None)
@@ -144,7 +143,7 @@ def _serve(number, n, queue):
 
 @contextmanager
 def _worker(number, n):
-    """This thread is worker `number` of n, and runs on the core of that number, if there are so many."""
+    """In this block this thread is worker `number` of n, on the core of that number if there are n cores."""
     before = vars(_inside).get("number")
     cores = _cores()
     pinned = n <= len(cores)
@@ -165,19 +164,19 @@ def _worker(number, n):
 
 @contextmanager
 def alone(number, n):
-    """In this block this process is worker `number` of n processes, and does by itself what it else would share."""
+    """In this block this process is worker `number` of n processes, and does all its work in this thread."""
     with _worker(number, n):
         yield
 
 
 def forked():
-    """In a process that was forked to be alone(): it has no threads, and the BLAS keeps what the parent told it."""
+    """Say that this process was forked to be alone(): it has no threads, and the BLAS keeps the parent's limit."""
     global _count
     _count = 1
 
 
 def _forget():
-    """After a fork the other threads exist in the parent only."""
+    """Forget the other threads after a fork, because they exist in the parent only."""
     global _count, _queues, _starting, _sharing
     _count, _queues = None, ()
     _starting = threading.Lock()
@@ -188,17 +187,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-ROW = 1 << 11  # numbers of a loop of NumPy's from which on it works in place
+ROW = 1 << 11  # elements of a loop of NumPy from which on it works without a buffer
 
 
 @contextmanager
 def short_buffers():
-    """Let NumPy's loops over ROW numbers or more work where these lie.
+    """Let NumPy's loops over ROW elements or more work without a buffer.
 
-    In arrays that are not one piece of memory it copies what a loop shorter than its buffer takes, though no number
-    needs converting; the buffer has 8192 numbers by default. Rows of 2048 are added in 0.15 ns a number, not in 0.26.
+    If arrays are not one piece of memory, NumPy copies the operands of a loop that is shorter than its buffer, 8192
+    elements by default. Rows of 2048 elements are added in 0.15 ns per element instead of 0.26.
     """
-    if hasattr(_inside, "number"):  # it has been said already
+    if hasattr(_inside, "number"):  # a worker has done it already
         yield
         return
     before = np.setbufsize(ROW)
@@ -209,7 +208,7 @@ def short_buffers():
 
 
 class _Part:
-    """The jobs of one worker; called by it, and waited for by the thread that shared them."""
+    """The jobs of one worker, which calls this object. The thread that calls parallel_for() waits for `done`."""
 
     def __init__(self, task, jobs):
         self.task, self.jobs, self.result, self.error = task, jobs, None, None
@@ -219,14 +218,14 @@ class _Part:
     def __call__(self):
         try:
             self.result = _do(self.task, self.jobs)
-        except BaseException as error:  # to be raised where parallel_for() was called
+        except BaseException as error:  # raised again where parallel_for() was called
             self.error = error
         finally:
             self.done.release()
 
 
 def _do(task, jobs):
-    """task(job) for all jobs, added up into the first one; None if they give nothing."""
+    """The sum of task(job) over all jobs, added up into the first result; None if they return None."""
     total = None
     for job in jobs:
         result = task(job)
@@ -237,37 +236,37 @@ def _do(task, jobs):
     return total
 
 
-_forth = True  # whether the last jobs done began with the first one
+_forward = True  # whether the last call began with the first job
 
 
 def parallel_for(task, jobs, work=math.inf):
-    """Call task(job), which gives nothing, for every job in any order: worker k does the k-th part of the list.
+    """Call task(job), which returns nothing, for every job in any order: worker k does the k-th part of the list.
 
-    Of jobs that are too little work together the first worker does all.
+    If all jobs together are too little work, the first worker does them.
 
-    What one call has left in the caches is what it did last, and the next one is most often about the same pictures. So
-    every other call goes through its part from the last job to the first.
+    Every other call begins with the last job: a call leaves its last images in the caches, and the next call often
+    reads the same images.
     """
-    global _forth
-    _forth = not _forth
-    _share(task, jobs, workers(work), slice(None) if _forth else slice(None, None, -1))
+    global _forward
+    _forward = not _forward
+    _run(task, jobs, workers(work), slice(None) if _forward else slice(None, None, -1))
 
 
 def parallel_sum(task, jobs):
-    """The sums of task(job), each over the part of the list that one worker has done, in its order -> a list."""
-    global _forth
-    _forth = True
-    return _share(task, jobs, workers())
+    """One sum of task(job) for each worker, over its part of the list in order -> a list."""
+    global _forward
+    _forward = True
+    return _run(task, jobs, workers())
 
 
-def _share(task, jobs, most, order=slice(None)):
+def _run(task, jobs, most, order=slice(None)):
     if hasattr(_inside, "number"):
         return [_do(task, jobs[order])]
     if min(most, len(jobs)) < 2:
         with short_buffers():
             return [_do(task, jobs[order])]
     with _sharing, _worker(0, _count):
-        n = min(most, len(jobs), _count)  # asked here, because another thread may have changed their number
+        n = min(most, len(jobs), _count)  # again, because another thread may have changed the number
         bounds = [len(jobs) * k // n for k in range(n + 1)]
         parts = [_Part(task, jobs[a:b][order]) for a, b in pairwise(bounds)]
         for queue, part in zip(_queues, parts[1:]):
@@ -282,17 +281,17 @@ def _share(task, jobs, most, order=slice(None)):
 
 
 def scratch(key, shape, dtype):
-    """An array of zeros that this worker keeps under `key`: what was written into it is still there the next time."""
+    """An array that this worker keeps under `key`: first zeros, later with what was written into it."""
     kept = vars(_inside).setdefault("scratch", {})
     if (key, shape, dtype) not in kept:
-        if len(kept) >= 64:  # the shapes are ever new ones
+        if len(kept) >= 64:  # there are always new shapes
             kept.clear()
         kept[key, shape, dtype] = np.zeros(shape, dtype)
     return kept[key, shape, dtype]
 
 
 def buffer(key, shape, dtype):
-    """A part of the largest array that this worker has needed under `key`; what lies in it is left from before."""
+    """An array of this worker's memory under `key`. Its elements are left over from earlier use."""
     kept = vars(_inside).setdefault("buffers", {})
     size = math.prod(shape)
     if (key, dtype) not in kept or kept[key, dtype].size < size:

@@ -1,9 +1,9 @@
-"""The kernels of a GPU, behind the same signatures: few launches, and nothing for which the host would have to wait.
+"""The kernels of a GPU, with the same signatures: few launches, and the host never waits.
 
-Maps lie channels-last, as matrices of pixels by channels. What is one formula a number is an ElementwiseKernel; where
-threads share work, or a thread keeps what all its numbers have in common (their row, their channel), it is a RawKernel,
-with its index arithmetic beside it: a place worked out anew for every number costs more than the number.
-CuPy compiles a kernel when it is first used. float32 and float64 only: complex arrays take the host's formulas.
+Maps are channels-last, as matrices of pixels by channels. A formula for single elements is an ElementwiseKernel. If
+threads share work, or a thread reuses its row or channel for many elements, it is a RawKernel: computing the index anew
+for every element would cost more than the formula.
+CuPy compiles a kernel when it is first used. Only float32 and float64: complex arrays use the readable version.
 """
 
 from minires.kernels.device.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw

@@ -12,16 +12,16 @@ import cupy
 from minires.arrays import empty
 from minires.kernels.device.launch import as_map, pixels, product
 from minires.kernels.device.norm import normalize
-from minires.kernels.device.window import WINDOW, by_rows, numbers
+from minires.kernels.device.window import WINDOW, as_struct, by_rows
 
-COLUMN_BYTES = 1 << 29  # of columns at a time
+COLUMN_BYTES = 1 << 29  # bytes of columns at a time
 
 COLUMNS = (
     WINDOW
     + r"""
-// A row of outputs: number k = (kh·KW + kw)·C + c of the columns of each.
+// A row of outputs: element k = (kh·KW + kw)·C + c of the columns of each.
 extern "C" __global__ void im2col(const T* x, Window v, T* cols) {
-    int K = v.KH * v.KW * v.C, k = NUMBER, n = blockIdx.x / v.OH, oh = blockIdx.x % v.OH;
+    int K = v.KH * v.KW * v.C, k = INDEX, n = blockIdx.x / v.OH, oh = blockIdx.x % v.OH;
     if (k >= K) return;
     int c = k % v.C, kw = k / v.C % v.KW, kh = k / v.C / v.KW, h, w;
     bool row_is_inside = is_inside(oh * v.SH + kh * v.DH - v.PH, v.H, h);
@@ -49,8 +49,8 @@ extern "C" __global__ void col2im(const T* cols, Window v, T* x) {
 def conv(x, w, win):
     """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,OH,OW)."""
     y = cupy.empty((win.N * win.OH * win.OW, win.O), x.dtype)
-    for some, pictures in _parts(x, win):
-        product(_columns(x[pictures], win), _matrix(w, win), out=y[some])
+    for rows, images in _parts(x, win):
+        product(_columns(x[images], win), _matrix(w, win), out=y[rows])
     return as_map(y, win.y_shape)
 
 
@@ -64,7 +64,7 @@ def conv_affine(x, w, win, factor, constant, relu=False):
 def conv_dx(dy, w, win):
     """dy (N,O,OH,OW), w (O,C,KH,KW) -> dx (N,C,H,W)."""
     W = _matrix(w, win).T
-    parts = [_pixels(product(pixels(dy[pictures]), W), win) for _, pictures in _parts(dy, win)]
+    parts = [_pixels(product(pixels(dy[images]), W), win) for _, images in _parts(dy, win)]
     dx = parts[0] if len(parts) == 1 else cupy.concatenate(parts)
     return as_map(dx, win.x_shape)
 
@@ -73,9 +73,9 @@ def conv_dw(dy, x, win):
     """dy (N,O,OH,OW), x (N,C,H,W) -> dw (O,C,KH,KW), in memory (KH,KW,C,O)."""
     dw = empty((win.O, win.C, win.KH, win.KW), x.dtype, (2, 3, 1, 0), cupy)
     rows = _matrix(dw, win)
-    for i, (_, pictures) in enumerate(_parts(x, win)):
-        dY = pixels(dy[pictures])
-        cols = _columns(x[pictures], win)
+    for i, (_, images) in enumerate(_parts(x, win)):
+        dY = pixels(dy[images])
+        cols = _columns(x[images], win)
         if i == 0:
             product(cols.T, dY, out=rows)
         else:
@@ -89,7 +89,7 @@ def conv_dx_dw(dy, x, w, win):
 
 
 def _parts(x, win):
-    """(rows of y, pictures) of which the columns are made at a time; all at once for a 1×1 convolution."""
+    """(rows of y, images) whose columns are made at a time; all at once for a 1×1 convolution."""
     P = win.OH * win.OW
     step = win.N if win.is_pointwise else max(1, COLUMN_BYTES // (P * win.KH * win.KW * win.C * x.itemsize))
     step = max(step, 1)
@@ -107,7 +107,7 @@ def _columns(x, win):
         return pixels(x)
     K = win.KH * win.KW * win.C
     cols = cupy.empty((len(x) * win.OH * win.OW, K), x.dtype)
-    by_rows(COLUMNS, "im2col", x.dtype, len(x) * win.OH, K, pixels(x), numbers(win), cols)
+    by_rows(COLUMNS, "im2col", x.dtype, len(x) * win.OH, K, pixels(x), as_struct(win), cols)
     return cols
 
 
@@ -117,5 +117,5 @@ def _pixels(cols, win):
         return cols
     rows = len(cols) // (win.OH * win.OW) * win.H
     x = cupy.empty((rows * win.W, win.C), cols.dtype)
-    by_rows(COLUMNS, "col2im", x.dtype, rows, win.C, cols, numbers(win), x)
+    by_rows(COLUMNS, "col2im", x.dtype, rows, win.C, cols, as_struct(win), x)
     return x

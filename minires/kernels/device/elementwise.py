@@ -1,4 +1,4 @@
-"""Number by number, in the order in which the numbers lie in memory."""
+"""Formulas for single elements, computed in their order in memory."""
 
 from minires.arrays import memory_order
 from minires.kernels.device.launch import elementwise
@@ -10,12 +10,12 @@ def add(a, b, out=None):
 
 
 def add_relu(a, b):
-    """max(a + b, 0), of one shape; a NaN stays one."""
+    """max(a + b, 0), of one shape; a NaN stays NaN."""
     return _in_order(elementwise("T b, T a", "T y", "T h = a + b; y = h <= 0 ? T(0) : h", "add_relu"), b, a)
 
 
 def relu(x):
-    """max(x, 0); a NaN stays one."""
+    """max(x, 0); a NaN stays NaN."""
     return _in_order(elementwise("T x", "T y", "y = x <= 0 ? T(0) : x", "relu"), x)
 
 

@@ -12,8 +12,8 @@ THREADS = 256  # in a block
 CTYPES = {"f": "float", "d": "double"}
 
 
-made = {}  # every kernel that has been used, by what it was made of
-launched = Counter()  # how often, by name: whoever asks for a kernel launches it
+made = {}  # every kernel that has been used, by its arguments here
+launched = Counter()  # how often, by name: every caller launches the kernel that it gets
 
 
 def _once(make):
@@ -35,13 +35,13 @@ def elementwise(inputs, outputs, formula, name):
 
 @_once
 def raw(source, name, dtype):
-    """The kernel `name` of a source in which T is the type of the numbers."""
+    """The kernel `name` of a source in which T is the type of the elements."""
     typed = f"typedef {CTYPES[np.dtype(dtype).char]} T;\n{source}"
     return cupy.RawModule(code=typed, options=("-std=c++17",)).get_function(name)
 
 
 def product(a, b, out=None):
-    """a @ b of matrices, transposed ones as they lie; dot, for CuPy's matmul takes twice as long to begin."""
+    """a @ b of matrices, transposed ones without a copy. By dot, because CuPy's matmul takes twice as long to start."""
     launched["matmul"] += 1
     return a.dot(b, out)
 
@@ -52,7 +52,7 @@ def pixels(x):
 
 
 def as_map(matrix, shape, like=None):
-    """A matrix (N·H·W,C) as a map of that shape (N,C,H,W), channels-last or lying as `like` does."""
+    """A matrix (N·H·W,C) as a map of that shape (N,C,H,W), channels-last or in the memory order of `like`."""
     N, C, H, W = shape
     y = matrix.reshape(N, H, W, C).transpose(0, 3, 1, 2)
     return y if like is None or is_channels_last(like) else cupy.ascontiguousarray(y)

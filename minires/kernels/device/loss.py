@@ -21,7 +21,7 @@ template <class F> __device__ T over_block(T value, F both) {
     return value;
 }
 struct Sum { __device__ T operator()(T a, T b) const { return a + b; } };
-struct Greatest { __device__ T operator()(T a, T b) const { return a > b ? a : b; } };
+struct Max { __device__ T operator()(T a, T b) const { return a > b ? a : b; } };
 
 // Row blockIdx.x of x (M,K); thread j takes the classes j, j + 32, …
 extern "C" __global__ void cross_entropy(const T* x, const long long* t, const T* w, double e, long long ignored,
@@ -29,14 +29,14 @@ extern "C" __global__ void cross_entropy(const T* x, const long long* t, const T
     const T* row = x + (ptrdiff_t)blockIdx.x * K;
     T* out = log_p + (ptrdiff_t)blockIdx.x * K;
     long long target = t[blockIdx.x];
-    if (target == ignored) {  // log p of a row of zeros: what lies there may be infinite or NaN
+    if (target == ignored) {  // it may hold infinities or NaN: log p is that of a row of zeros
         for (int k = threadIdx.x; k < K; k += 32) out[k] = -log(T(K));
         if (!threadIdx.x) loss[blockIdx.x] = w_t[blockIdx.x] = 0;
         return;
     }
     T top = row[0], sum = 0, smooth = 0;
-    for (int k = threadIdx.x; k < K; k += 32) top = Greatest()(row[k], top);
-    top = over_block(top, Greatest());
+    for (int k = threadIdx.x; k < K; k += 32) top = Max()(row[k], top);
+    top = over_block(top, Max());
     for (int k = threadIdx.x; k < K; k += 32) sum += exp(row[k] - top);
     sum = log(over_block(sum, Sum()));
     for (int k = threadIdx.x; k < K; k += 32) {
@@ -46,13 +46,13 @@ extern "C" __global__ void cross_entropy(const T* x, const long long* t, const T
     smooth = over_block(smooth, Sum());
     if (threadIdx.x) return;
     bool outside = target < 0 || target >= K;
-    T weight = outside ? T(0) / T(0) : WEIGHT(target);  // a target that is no class: NaN
+    T weight = outside ? T(0) / T(0) : WEIGHT(target);  // NaN if the target is no class
     w_t[blockIdx.x] = weight;
     loss[blockIdx.x] = outside ? weight
         : -(T(1 - e) * weight * ((row[target] - top) - sum) + (e ? T(e / K) * smooth : T(0)));
 }
 
-// scale has one number for each row, or (each = 0) one for all.
+// scale has one element for each row, or (each = 0) one for all.
 extern "C" __global__ void cross_entropy_dx(const T* log_p, const long long* t, const T* w, double e, long long ignored,
                                             int K, const T* scale, int each, T* dx) {
     ptrdiff_t row = (ptrdiff_t)blockIdx.x * K;
@@ -68,7 +68,7 @@ extern "C" __global__ void cross_entropy_dx(const T* log_p, const long long* t, 
 
 
 def first_outside(t, K, ignore_index):
-    """Nobody looks, for the host would have to wait: a target outside makes the loss NaN."""
+    """None, because the host would have to wait. A target that is no class makes the loss NaN."""
 
 
 def cross_entropy(x, t, w, smoothing, ignore_index):

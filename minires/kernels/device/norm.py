@@ -1,28 +1,28 @@
-"""Batch normalisation: sums by channel in two launches, and one launch for what is number by number.
+"""Batch normalisation: sums over each channel in two launches, and formulas for single elements in one.
 
-x̂ = (x − μ)·s with s = 1/√(σ² + ε). μ is kept in double precision and taken off as two numbers of x's own, hi + lo:
-x − hi is exact where μ is far from zero, so nothing is lost there, and no number costs double arithmetic.
+x̂ = (x − μ)·s with s = 1/√(σ² + ε). μ is kept in double precision and subtracted in two parts of x's precision, hi + lo.
+x − hi is exact if μ is far from zero, so nothing is lost, and no element needs double arithmetic.
 """
 
 import cupy
 
 from minires.kernels.device.launch import THREADS, as_map, elementwise, pixels, raw
 
-BLOCKS = 1024  # what a large GPU computes at a time
-PIXELS = 16  # for a thread to add up, at least
+BLOCKS = 1024  # that a large GPU computes at a time
+PIXELS = 16  # that a thread adds up, at least
 
 NORM = r"""
 // x and its like are matrices (M,C) of pixels by channels. Thread (tx,ty) of block (bx,by) has channel
-// c = bx·blockDim.x + tx, so that neighbouring threads read neighbouring numbers, and as line by·blockDim.y + ty of
-// those that share it the pixels line, line + lines, …: `mine` of them, the first at x[i], the next a step further.
-// Each 64 numbers are added up in T, these sums in double precision: an error of at most 64·u·Σ|x|.
+// c = bx·blockDim.x + tx, so that neighbouring threads read neighbouring elements. Of the threads of a channel, line
+// by·blockDim.y + ty has the pixels line, line + lines, …: `mine` of them, the first at x[i], the next a step later.
+// 64 elements at a time are added up in T, and these sums in double precision: an error of at most 64·u·Σ|x|.
 // part holds (gridDim.y,C) results of each kind, for a second launch.
 #define MY_PIXELS \
     int c = blockIdx.x * blockDim.x + threadIdx.x; \
     int line = blockIdx.y * blockDim.y + threadIdx.y, lines = gridDim.y * blockDim.y; \
     int mine = c < C && line < M ? (M - line + lines - 1) / lines : 0; \
     ptrdiff_t i = (ptrdiff_t)line * C + c, step = (ptrdiff_t)lines * C; \
-    int own = min(c, C - 1);  // threads beyond the last channel have no pixels, and read its numbers in vain
+    int own = min(c, C - 1);  // threads beyond the last channel read its constants, but have no pixels
 #define MY_PARTS (int k = threadIdx.y * C + c; c < C && k < parts * C; k += blockDim.y * C)
 
 // The sum over a block's lines, for all of them.
@@ -36,10 +36,10 @@ __device__ double over_lines(double value) {
     return value;
 }
 
-// Sets of n numbers with mean μ_k and q_k = Σ(x − μ_k)² have together the mean μ = Σn·μ_k/Σn and
+// Sets of n elements with mean μ_k and q_k = Σ(x − μ_k)² have together the mean μ = Σn·μ_k/Σn and
 // Σ(x − μ)² = Σ(q_k + n·(μ_k − μ)²)  [Chan, Golub & LeVeque 1983, eq. 2.1]: the lines of a block, then the blocks.
-// The first number that a thread meets is taken off all that it meets, so that nothing cancels in q_k.
-extern "C" __global__ void moments(const T* x, int M, int C, double* part) {
+// A thread subtracts its first element from all others, so that nothing cancels in q_k.
+extern "C" __global__ void mean_var(const T* x, int M, int C, double* part) {
     MY_PIXELS
     T first = mine ? x[i] : T(0);
     double total = 0, total_squares = 0;
@@ -57,7 +57,7 @@ extern "C" __global__ void moments(const T* x, int M, int C, double* part) {
     part[0] = n; part[gridDim.y * C] = n * mu; part[2 * gridDim.y * C] = q;
 }
 
-extern "C" __global__ void join_moments(const double* part, int parts, int C, double* mean_out, double* var_out) {
+extern "C" __global__ void join_mean_var(const double* part, int parts, int C, double* mean_out, double* var_out) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     const double *ns = part, *totals = part + parts * C, *qs = part + 2 * parts * C;
     double n = 0, total = 0, q = 0;
@@ -128,7 +128,7 @@ extern "C" __global__ void normalize_dx(const T* dy, const T* x, const double* m
 
 
 def _threads(C):
-    """Blocks of channels, and of each the channels and the lines of threads that share one."""
+    """(blocks of channels, channels of a block, lines of threads for each channel)."""
     bx = -(-C // 32)
     tx = -(-C // bx)
     return bx, tx, THREADS // tx
@@ -138,27 +138,27 @@ def _vector(a, dtype=float):
     return cupy.ascontiguousarray(a, dtype)
 
 
-def _each(name, some, *arguments, out):
-    """One launch for what is number by number: a thread has some 8 pixels."""
-    (M, C) = some.shape
-    (bx, tx, ty) = _threads(some.shape[1])
+def _elementwise(name, x, *arguments, out):
+    """One launch for a formula for single elements: a thread has about 8 pixels."""
+    (M, C) = x.shape
+    (bx, tx, ty) = _threads(C)
     if M:
         by = min(-(-M // (8 * ty)), 65535)
-        raw(NORM, name, some.dtype)((bx, by), (tx, ty), (some, *arguments, M, C, out))
+        raw(NORM, name, x.dtype)((bx, by), (tx, ty), (x, *arguments, M, C, out))
 
 
-def _share(name, some, *arguments, kinds):
-    """The first of two launches: (kinds, blocks that share a channel, C) results."""
-    (M, C) = some.shape
-    (bx, tx, ty) = _threads(some.shape[1])
+def _sums(name, x, *arguments, kinds):
+    """The first of two launches: (kinds, blocks of each channel, C) partial results."""
+    (M, C) = x.shape
+    (bx, tx, ty) = _threads(C)
     parts = max(1, min(BLOCKS // bx, M // (PIXELS * ty)))
     part = cupy.empty((kinds, parts, C))
-    raw(NORM, name, some.dtype)((bx, parts), (tx, ty), (some, *arguments, M, C, part))
+    raw(NORM, name, x.dtype)((bx, parts), (tx, ty), (x, *arguments, M, C, part))
     return part
 
 
 def _join(name, part, dtype, *out):
-    """The second, which puts them together."""
+    """The second launch, which puts them together."""
     _, parts, C = part.shape
     raw(NORM, name, dtype)((-(-C // 8),), (8, 32), (part, parts, C, *out))
 
@@ -167,7 +167,7 @@ def mean_var(x):
     """Mean and biased variance of each channel of x (N,C,H,W) -> (C,), (C,) in float64."""
     mean = cupy.empty(x.shape[1])
     var = cupy.empty(x.shape[1])
-    _join("join_moments", _share("moments", pixels(x), kinds=3), x.dtype, mean, var)
+    _join("join_mean_var", _sums("mean_var", pixels(x), kinds=3), x.dtype, mean, var)
     return mean, var
 
 
@@ -179,7 +179,7 @@ def update_running_stats(running_mean, running_var, mean, var, momentum, count):
         """
         running_mean = (1 - momentum) * running_mean + momentum * mean;
         running_var = (1 - momentum) * running_var + momentum * unbias * var""",
-        "remember",
+        "update_running_stats",
     )(mean, var, momentum, count / (count - 1), running_mean, running_var)
 
 
@@ -193,7 +193,7 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
     X = pixels(x)
     y = cupy.empty(X.shape, x.dtype)
     vectors = _vector(mean), _vector(inv_std), _vector(weight, x.dtype), _vector(bias, x.dtype)
-    _each("normalize", X, *vectors, relu, out=y)
+    _elementwise("normalize", X, *vectors, relu, out=y)
     return as_map(y, x.shape, like=x)
 
 
@@ -201,7 +201,7 @@ def normalize_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
     db = cupy.empty(x.shape[1], x.dtype)
     dw = cupy.empty(x.shape[1], x.dtype)
-    part = _share("sums", pixels(dy), pixels(x), _vector(mean), _vector(inv_std), kinds=2)
+    part = _sums("sums", pixels(dy), pixels(x), _vector(mean), _vector(inv_std), kinds=2)
     _join("add_up", part, x.dtype, db, dw)
     return db, dw
 
@@ -211,7 +211,7 @@ def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
     dY = pixels(dy)
     dx = cupy.empty(dY.shape, dy.dtype) if out is None else pixels(out)
     vectors = _vector(mean), _vector(inv_std), *(_vector(a, dy.dtype) for a in (weight, db, dw))
-    _each("normalize_dx", dY, pixels(x), *vectors, float(len(dY)), out=dx)
+    _elementwise("normalize_dx", dY, pixels(x), *vectors, float(len(dY)), out=dx)
     return as_map(dx, x.shape, like=dy)
 
 

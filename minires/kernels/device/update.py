@@ -1,4 +1,4 @@
-"""An optimiser's step for 64 arrays a launch: a table of where they lie goes with the launch, by value."""
+"""One step of an optimiser for 64 arrays in each launch, which gets a table of their addresses by value."""
 
 import math
 
@@ -7,20 +7,20 @@ import numpy as np
 
 from minires.kernels.device.launch import THREADS, raw
 
-MOST = 64  # arrays in a table: 2.5 KB of the 4 KB that a launch may carry
+MOST = 64  # arrays in a table: 2.5 KB of the 4 KB that a launch can take
 BLOCKS = 128  # that share an array
 TABLE = np.dtype([(name, np.int64, MOST) for name in ("x", "dx", "m", "v", "size")])
 
 UPDATE = """
 struct Table { T* x[64]; const T* dx[64]; T* m[64]; T* v[64]; long long size[64]; };
 
-// blockIdx.y is the array; its numbers are taken in the order in which they lie in memory, the same for all four.
-#define EACH_NUMBER int k = blockIdx.y; \\
+// blockIdx.y is the array. Its elements are taken in their order in memory, which is the same for all four.
+#define EACH_ELEMENT int k = blockIdx.y; \\
     for (ptrdiff_t i = (ptrdiff_t)blockIdx.x * blockDim.x + threadIdx.x; i < t.size[k]; i += gridDim.x * blockDim.x)
 
 extern "C" __global__ void sgd(Table t, double lr, double momentum, double dampening, double weight_decay,
                                bool nesterov, bool first) {
-    EACH_NUMBER {
+    EACH_ELEMENT {
         T x = t.x[k][i], g = t.dx[k][i] + T(weight_decay) * x;
         if (momentum != 0) {
             T v = first ? g : T(momentum) * t.v[k][i] + T(1 - dampening) * g;
@@ -31,11 +31,11 @@ extern "C" __global__ void sgd(Table t, double lr, double momentum, double dampe
     }
 }
 
-// rate = lr/(1 − β₁ᵗ), root = √(1 − β₂ᵗ); g has the decay in it, in_gradient = λ, or x is first
-// shortened to `keep` = 1 − lr·λ of itself.
+// rate = lr/(1 − β₁ᵗ), root = √(1 − β₂ᵗ). The decay is part of g, in_gradient = λ, or x is first multiplied
+// by `keep` = 1 − lr·λ.
 extern "C" __global__ void adam(Table t, double beta1, double beta2, double eps, double in_gradient, double keep,
                                 double rate, double root) {
-    EACH_NUMBER {
+    EACH_ELEMENT {
         T g = t.dx[k][i] + T(in_gradient) * t.x[k][i];
         T m = t.m[k][i] = T(beta1) * t.m[k][i] + T(1 - beta1) * g;
         T v = t.v[k][i] = T(beta2) * t.v[k][i] + T(1 - beta2) * (g * g);
@@ -55,7 +55,7 @@ def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
 
 
 def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
-    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time; g as on the host."""
+    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), in step t; g as on the host."""
     in_gradient, keep = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
     _launch(
         "adam",
@@ -65,21 +65,21 @@ def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
 
 
 def _launch(name, columns, settings):
-    columns["dx"] = [_lying_as(x, dx) for x, dx in zip(columns["x"], columns["dx"])]
+    columns["dx"] = [_in_order_of(x, dx) for x, dx in zip(columns["x"], columns["dx"])]
     for dtype in {x.dtype.char for x in columns["x"]}:
         rows = [row for row in zip(*columns.values()) if row[0].dtype.char == dtype]
-        for some in (rows[a : a + MOST] for a in range(0, len(rows), MOST)):
+        for part in (rows[a : a + MOST] for a in range(0, len(rows), MOST)):
             table = np.zeros((), TABLE)
-            for k, row in enumerate(some):
+            for k, row in enumerate(part):
                 for column, array in zip(columns, row):
                     table[column][k] = array.data.ptr
                 table["size"][k] = row[0].size
-            blocks = min(BLOCKS, -(-max(row[0].size for row in some) // THREADS))
-            raw(UPDATE, name, dtype)((max(blocks, 1), len(some)), (THREADS,), (table[()], *settings))
+            blocks = min(BLOCKS, -(-max(row[0].size for row in part) // THREADS))
+            raw(UPDATE, name, dtype)((max(blocks, 1), len(part)), (THREADS,), (table[()], *settings))
 
 
-def _lying_as(x, dx):
-    """dx in memory as x lies."""
+def _in_order_of(x, dx):
+    """dx in the memory order of x."""
     if dx.strides == x.strides:
         return dx
     copied = cupy.empty_like(x)

@@ -1,7 +1,7 @@
-"""Every computation of minires as its paper derives it, and in that order; on NumPy and on CuPy.
+"""The readable version of every computation, in the order in which its paper derives it; on NumPy and on CuPy.
 
-im2col.py is convolution, norm.py batch normalisation, and so on; loops.py has convolution and pooling by their
-definition. `kernels.use("readable")` computes with these pages, and the tests compare each fast kernel with its page.
+im2col.py is convolution, norm.py batch normalisation, and so on. loops.py has convolution and pooling by their
+definition. `kernels.use("readable")` computes with these versions, and the tests compare each fast kernel with its own.
 """
 
 from minires.kernels.readable.elementwise import add, add_relu, relu, relu_dx, scale

@@ -1,4 +1,4 @@
-"""Formulas of one element, and of one element and its channel."""
+"""Formulas for single elements, some with a factor of their channel."""
 
 from minires.arrays import array_module
 
@@ -9,7 +9,7 @@ def add(a, b, out=None):
 
 
 def add_relu(a, b):
-    """max(a + b, 0), of one shape; a NaN stays one."""
+    """max(a + b, 0), of one shape; a NaN stays NaN."""
     return array_module(a).maximum(a + b, 0)
 
 
@@ -19,7 +19,7 @@ def scale(x, factor):
 
 
 def relu(x):
-    """max(x, 0); a NaN stays one."""
+    """max(x, 0); a NaN stays NaN."""
     return array_module(x).maximum(x, 0)
 
 

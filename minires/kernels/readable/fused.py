@@ -1,4 +1,4 @@
-"""What a convolution and the batch norm behind it are made of when they are one op (ops/conv_norm.py)."""
+"""The parts of a convolution and a batch norm that are computed as one op (ops/conv_norm.py)."""
 
 from minires.arrays import array_module
 from minires.kernels.readable.im2col import conv
@@ -19,9 +19,9 @@ def channel_sums(dy):
 
 
 def product_sums(dy, w, dw):
-    """Σ dy and Σ dy·z by channel, where z = w ⋆ x. dw = dy ⋆ x knows the second: it is Σ w·dw -> (O,) and (O,)."""
-    wide = array_module(dy).result_type(dy.dtype, float)
-    return channel_sums(dy), (w * dw.astype(wide)).sum(axis=(1, 2, 3))
+    """Σ dy and Σ dy·z by channel, where z = w ⋆ x. dw = dy ⋆ x gives the second, Σ w·dw -> (O,) and (O,)."""
+    double = array_module(dy).result_type(dy.dtype, float)
+    return channel_sums(dy), (w * dw.astype(double)).sum(axis=(1, 2, 3))
 
 
 def scatter_matrix(x):

@@ -7,14 +7,17 @@ from minires.arrays import array_module, empty_map
 
 
 def _products(win):
-    """Every product of the convolution: the index into y, into x and into w."""
-    per_group_in, per_group_out = win.C // win.groups, win.O // win.groups
+    """Every product y[n,o,oh,ow] += x[n,channel,h,w]·w[o,c,kh,kw] of the convolution, as its three indices."""
+    inputs = win.C // win.groups  # channels of a group
+    outputs = win.O // win.groups
     for n, o, oh, ow in product(range(win.N), range(win.O), range(win.OH), range(win.OW)):
-        for c, kh, kw in product(range(per_group_in), range(win.KH), range(win.KW)):
+        for c, kh, kw in product(range(inputs), range(win.KH), range(win.KW)):
+            group = o // outputs
+            channel = group * inputs + c
             h = oh * win.SH + kh * win.DH - win.PH
             w = ow * win.SW + kw * win.DW - win.PW
             if 0 <= h < win.H and 0 <= w < win.W:  # else it meets the zero padding
-                yield (n, o, oh, ow), (n, o // per_group_out * per_group_in + c, h, w), (o, c, kh, kw)
+                yield (n, o, oh, ow), (n, channel, h, w), (o, c, kh, kw)
 
 
 def conv(x, w, win):
@@ -46,8 +49,8 @@ def conv_dx_dw(dy, x, w, win):
     return conv_dx(dy, w, win), conv_dw(dy, x, win)
 
 
-def _cells(win):
-    """Every output cell of a pooling, with {kernel position: input cell} of its window, in reading order."""
+def _windows(win):
+    """Each output index of a pooling, with {kh·KW + kw: input index} for the elements of its window, in this order."""
     for n, c, oh, ow in product(range(win.N), range(win.C), range(win.OH), range(win.OW)):
         covered = {}
         for kh, kw in product(range(win.KH), range(win.KW)):
@@ -61,7 +64,7 @@ def _cells(win):
 def max_pool(x, win):
     """The maximum under each window; a NaN wins."""
     y = empty_map(win.y_shape, like=x)
-    for at_y, covered in _cells(win):
+    for at_y, covered in _windows(win):
         values = [x[at_x] for at_x in covered.values()]
         nans = [value for value in values if value != value]
         y[at_y] = nans[0] if nans else max(values, key=lambda value: value.real, default=-math.inf)
@@ -69,9 +72,9 @@ def max_pool(x, win):
 
 
 def max_pool_argmax(x, y, win):
-    """The number kh·KW + kw of the first cell of each window that is its maximum."""
+    """The index kh·KW + kw of the first element of each window that equals its maximum."""
     argmax = empty_map(win.y_shape, like=x, dtype=int)
-    for at_y, covered in _cells(win):
+    for at_y, covered in _windows(win):
         top = y[at_y]
         argmax[at_y] = next(
             (k for k, at_x in covered.items() if x[at_x].real == top.real or (x[at_x] != x[at_x] and top != top)), -1
@@ -80,34 +83,34 @@ def max_pool_argmax(x, y, win):
 
 
 def max_pool_dx(dy, argmax, win):
-    """Each window's gradient goes to the cell that won."""
+    """The gradient of each window goes to its argmax."""
     dx = array_module(dy).zeros(win.x_shape, dy.dtype)
-    for at_y, covered in _cells(win):
-        if covered:  # a window that dilation leads past the map has no cell
+    for at_y, covered in _windows(win):
+        if covered:  # a window may lie in the padding only, if dilation leads past the image
             dx[covered[int(argmax[at_y])]] += dy[at_y]
     return dx
 
 
 def avg_pool(x, win, count_include_pad=True):
-    """Every cell of a window counts 1/(number of its cells)."""
+    """The sum of x/m under each window of m elements."""
     y = array_module(x).zeros(win.y_shape, x.dtype)
-    for at_y, covered in _cells(win):
+    for at_y, covered in _windows(win):
         for at_x in covered.values():
             y[at_y] += x[at_x] / _count(win, at_y, covered, count_include_pad)
     return y
 
 
 def avg_pool_dx(dy, win, count_include_pad=True):
-    """And receives as much of the window's gradient."""
+    """Each element of a window receives dy/m."""
     dx = array_module(dy).zeros(win.x_shape, dy.dtype)
-    for at_y, covered in _cells(win):
+    for at_y, covered in _windows(win):
         for at_x in covered.values():
             dx[at_x] += dy[at_y] / _count(win, at_y, covered, count_include_pad)
     return dx
 
 
 def _count(win, at_y, covered, count_include_pad):
-    """How many cells a window has: those on the map, or with those in the padding; what lies beyond never counts."""
+    """m, how many elements a window has in the image, or in image and padding. What lies beyond never counts."""
     if not count_include_pad:
         return len(covered)
     _, _, oh, ow = at_y

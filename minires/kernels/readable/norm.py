@@ -4,24 +4,27 @@ A channel of x (N,C,H,W) has m = N·H·W values. ⟨·⟩ is the mean over them,
 
     μ = ⟨x⟩        σ² = ⟨(x − μ)²⟩        s = 1/√(σ² + ε)        x̂ = (x − μ)·s        y = γ·x̂ + β
 
-the chain rule gives ∂β = Σ ∂y and ∂γ = Σ ∂y·x̂. For ∂x let g = γ·∂y, which is ∂x̂. x reaches x̂ in three ways:
-    through x itself      s·g
-    through μ             −s·⟨g⟩             because ∂μ/∂x = 1/m, and every x̂ falls by s where μ grows by 1
-    through σ²            −s·x̂·⟨g·x̂⟩         because ∂σ²/∂x = 2(x − μ)/m and ∂s/∂σ² = −s³/2, so ∂s/∂x = −s²·x̂/m
-(σ² does not change with μ: its derivative is −2⟨x − μ⟩ = 0). Their sum is
+the chain rule gives ∂β = Σ ∂y and ∂γ = Σ ∂y·x̂. For ∂x let g = ∂L/∂x̂ = γ·∂y. An element x changes L in three ways:
 
-    ∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩),        where ⟨∂y⟩ = ∂β/m and ⟨∂y·x̂⟩ = ∂γ/m are known already.
+    through its own x̂     s·g
+    through μ             ∂μ/∂x·∂L/∂μ = 1/m·(−s·Σ g) = −s·⟨g⟩
+    through s             ∂s/∂x·∂L/∂s = (−s²·x̂/m)·(Σ g·x̂/s) = −s·x̂·⟨g·x̂⟩
 
-In the code dy is ∂y, dw is ∂γ and db is ∂β. Values of a channel, of shape (C,), are computed in float64.
+with ∂s/∂x = ∂s/∂σ²·∂σ²/∂x = −s³/2·2(x − μ)/m = −s²·x̂/m. (σ² does not depend on μ: ∂σ²/∂μ = −2⟨x − μ⟩ = 0.)
+The sum of the three is
+
+    ∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩)        where ⟨∂y⟩ = ∂β/m and ⟨∂y·x̂⟩ = ∂γ/m are known already
+
+In the code dy is ∂y, dw is ∂γ and db is ∂β. Arrays of shape (C,) are computed in float64.
 """
 
 from minires.arrays import array_module
 
-CHANNEL = (0, 2, 3)  # the axes of a channel's values
+CHANNEL = (0, 2, 3)  # the axes that a channel's sums run over
 
 
 def each(v):
-    """v (C,) beside a map: (1,C,1,1)."""
+    """v (C,) -> (1,C,1,1), which broadcasts over x (N,C,H,W)."""
     return v.reshape(1, -1, 1, 1)
 
 
@@ -40,7 +43,7 @@ def inv_std(var, eps):
 def update_running_stats(running_mean, running_var, mean, var, momentum, count):
     """running = (1 − momentum)·running + momentum·batch in place, with the unbiased variance, σ²·m/(m − 1): all (C,).
 
-    Of the real part, because a complex step differentiates what batch norm gives, and not what it remembers.
+    Only the real part counts: the gradient check's complex step differentiates y, not the running statistics.
     """
     for running, batch in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
         running *= 1 - momentum
@@ -60,7 +63,7 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
 
 
 def normalize_sums(dy, x, mean, inv_std):
-    """∂β = Σ ∂y and ∂γ = Σ ∂y·x̂ over the values of a channel -> (C,) and (C,)."""
+    """∂β = Σ ∂y and ∂γ = Σ ∂y·x̂ of each channel -> (C,) and (C,)."""
     x_hat = x_hat_of(x, mean, inv_std)
     return dy.sum(axis=CHANNEL, dtype=x_hat.dtype), (dy * x_hat).sum(axis=CHANNEL)
 

@@ -1,4 +1,4 @@
-"""Pooling, one position of the kernel at a time: at (kh, kw) every window looks at one pixel (Window.positions)."""
+"""Pooling, one kernel element (kh,kw) at a time: under it each window has one pixel (Window.positions)."""
 
 from minires.arrays import array_module, empty_map
 
@@ -13,19 +13,19 @@ def max_pool(x, win):
 
 
 def max_pool_argmax(x, y, win):
-    """kh·KW + kw of the position where x is y, the first of several, for each window -> (N,C,OH,OW)."""
+    """kh·KW + kw of the first kernel element where x is y, for each window -> (N,C,OH,OW)."""
     xp = array_module(x)
     argmax = empty_map(win.y_shape, like=x, dtype=xp.int32)
     argmax[...] = win.KH * win.KW  # none yet
     for kh, kw, (oh, ow), (h, w) in win.positions():
-        seen, top, first = x[:, :, h, w], y[:, :, oh, ow], argmax[:, :, oh, ow]
-        wins = (seen.real == top.real) | ((seen != seen) & (top != top))
+        value, maximum, first = x[:, :, h, w], y[:, :, oh, ow], argmax[:, :, oh, ow]
+        wins = (value.real == maximum.real) | ((value != value) & (maximum != maximum))  # or both are NaN
         first[...] = xp.where(wins, xp.minimum(first, kh * win.KW + kw), first)
     return argmax
 
 
 def max_pool_dx(dy, argmax, win):
-    """All of an output's gradient goes to the input that won: dy and argmax (N,C,OH,OW) -> dx (N,C,H,W)."""
+    """The gradient of each output goes to its argmax, all of it: dy and argmax (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = empty_map(win.x_shape, like=dy)
     dx[...] = 0
     for kh, kw, (oh, ow), (h, w) in win.positions():
@@ -45,7 +45,7 @@ def avg_pool(x, win, count_include_pad=True):
 
 
 def avg_pool_dx(dy, win, count_include_pad=True):
-    """Each input receives its part of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
+    """Each input receives dy/m from every window of m elements that contains it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = empty_map(win.x_shape, like=dy)
     dx[...] = 0
     part = dy / counts(win, count_include_pad, like=dy)
@@ -55,7 +55,7 @@ def avg_pool_dx(dy, win, count_include_pad=True):
 
 
 def counts(win, count_include_pad, like):
-    """How many values each window's mean is of: (OH,OW)."""
+    """m, how many elements each window has: (OH,OW)."""
     xp = array_module(like)
     rows, columns = (xp.asarray(n, like.real.dtype) for n in win.counts(count_include_pad))
     return rows[:, None] * columns

@@ -1,4 +1,4 @@
-"""What an optimiser does to one parameter x in a step: g is its gradient, λ the weight decay."""
+"""One step of an optimiser for a parameter x, with gradient g and weight decay λ."""
 
 import math
 
@@ -6,7 +6,7 @@ from minires.arrays import array_module
 
 
 def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):
-    """sgd_of_one for lists of arrays; without momentum the vs are not looked at."""
+    """sgd_of_one for lists of arrays; without momentum vs is not used."""
     for x, dx, v in zip(xs, dxs, vs if momentum else dxs):
         sgd_of_one(x, dx, v, lr, momentum, dampening, weight_decay, nesterov, first)
 
@@ -31,10 +31,10 @@ def adam(xs, dxs, ms, vs, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
 
 
 def adam_of_one(x, dx, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, t):
-    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), for the t-th time.
+    """m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; x ← x − lr·m̂/(√v̂ + ε), in step t.
 
-    m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ). The weight decay λ is part of the gradient, g = dx + λ·x, or decoupled:
-    x ← x − lr·λ·x first, and g = dx.
+    m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ). The weight decay λ is part of the gradient, g = dx + λ·x. If decoupled, g = dx
+    and x ← x − lr·λ·x comes first.
     """
     g = dx if decoupled or not weight_decay else dx + weight_decay * x
     m *= beta1

@@ -1,16 +1,15 @@
-"""Winograd's convolution along one axis: six products for four outputs of three taps, where there are twelve pairs.
+"""Winograd's convolution along one axis: six products for four outputs of a kernel of three, instead of twelve.
 
     y = Aᵀ [(G w) ⊙ (Bᵀ x)]        dw = Gᵀ [(A dy) ⊙ (Bᵀ x)]                                     [Winograd 1980]
 
-with four outputs y, three taps w and a window x of six inputs, of which the next begins four further on. (⊙ is number
-by number; between maps it is a sum over channels of each.)
+with four outputs y, three weights w and a window x of six inputs; the next window begins four inputs later. (⊙ is the
+product element by element; between maps it also sums over channels.)
 
-Every step is a product of matrices, for which the BLAS takes a map where it is: six rows of a channels-last map, one
-under the other, are a matrix (6,W·C). Where a window reaches over the edge of the map it has fewer rows, and Bᵀ fewer
-columns: nothing is padded.
+Every step is a matrix product, and the BLAS reads a map in place: six rows of a channels-last map are a matrix (6,W·C).
+A window that reaches over the edge of the map has fewer rows, and Bᵀ fewer columns, so nothing is padded.
 
-The error: a number meets at most 4 roundings in Bᵀ, 4 in A, 4 in G, whose entries are rounded, 5 in Aᵀ and 7 in Gᵀ, and
-none of these sums has larger coefficients on its way than its matrix.
+The error: an element is rounded at most 4 times in Bᵀ, 4 in A, 4 in G, whose entries are rounded, 5 in Aᵀ and 7 in Gᵀ.
+No partial sum has larger coefficients than its matrix.
 """
 
 from functools import cache
@@ -26,8 +25,8 @@ POINTS = [0, 1, -1, 2, -2]
 def matrices(dtype, outputs=STEP):
     """Bᵀ (m,m), A (m,outputs), G (m,3) and Aᵀ (outputs,m) for m = outputs + 2 positions: ∞, 0, 1, −1, 2, −2.
 
-    A window of fewer outputs makes do with the first of them, and G w is the same there as for four outputs: by what it
-    is divided more than it need be, its differences from the other points, Bᵀ is multiplied.
+    A window with fewer outputs uses only the first positions. One G w serves all windows, because G keeps the divisors
+    of four outputs and Bᵀ multiplies by the surplus: the differences to the unused points.
     """
     points, others = POINTS[: outputs + 1], POINTS[outputs + 1 :]
     BT, _, AT = toom_cook(outputs, 3, points)
@@ -39,21 +38,21 @@ def matrices(dtype, outputs=STEP):
     return [np.ascontiguousarray(m, dtype) for m in (BT, AT.T, G, AT)]
 
 
-def toom_cook(outputs, taps, points):
-    """Bᵀ (m,m), G (m,taps) and Aᵀ (outputs,m), m = outputs + taps − 1, from m − 1 points and infinity.
+def toom_cook(outputs, kernel, points):
+    """Bᵀ (m,m), G (m,kernel) and Aᵀ (outputs,m), m = outputs + kernel − 1, from m − 1 points and infinity.
 
     This is the transpose of multiplying polynomials: their product, with m coefficients, is interpolated from the
     products of their values at the points (and at ∞ of their highest coefficients)  [Toom 1963, Cook 1966].
     """
     points = np.array(points, np.float64)
-    m = outputs + taps - 1
+    m = outputs + kernel - 1
     BT = np.zeros((m, m))
-    G = np.zeros((m, taps))
+    G = np.zeros((m, kernel))
     AT = np.zeros((outputs, m))
     for j, p in enumerate(points):
         others = np.delete(points, j)
         BT[j, :-1] = np.poly(others)[::-1]
-        G[j] = p ** np.arange(taps) / np.prod(p - others)
+        G[j] = p ** np.arange(kernel) / np.prod(p - others)
         AT[:, j] = p ** np.arange(outputs)
     BT[-1] = np.poly(points)[::-1]
     G[-1, -1] = 1
@@ -64,24 +63,24 @@ def toom_cook(outputs, taps, points):
 def rows_of(x, chunk, top, k):
     """The rows of x (N,C,H,W) in a chunk's windows, as (n,rows,W·C), and at which of them the first window begins.
 
-    A chunk is (pictures, first window, last); windows have k rows, and the first of a map begins `top` rows above it.
+    A chunk is (images, first window, last). Windows have k rows, and the first of a map begins `top` rows above it.
     Nothing is copied if x is channels-last.
     """
-    pictures, first, last = chunk
+    images, first, last = chunk
     start = STEP * first - top
     begin = max(start, 0)
-    pixels = x[pictures, :, begin : STEP * (last - 1) - top + k].transpose(0, 2, 3, 1)
+    pixels = x[images, :, begin : STEP * (last - 1) - top + k].transpose(0, 2, 3, 1)
     n, rows, W, C = pixels.shape
     return np.ascontiguousarray(pixels).reshape(n, rows, W * C), start - begin
 
 
 def as_windows(lines, n, Q, columns, left, size):
-    """In lines (m,n·Q·columns) of Q windows in n pictures, `size` numbers of each row after `left` -> (n,Q,m,size)"""
+    """Of lines (m,n·Q·columns), for Q windows in n images, `size` elements of each row after `left` -> (n,Q,m,size)"""
     return lines.reshape(len(lines), n, Q, columns)[..., left : left + size].transpose(1, 2, 0, 3)
 
 
 def transform(matrix, rows, start, out):
-    """out[:, q] = matrix · the rows start + 4·q and after, of which those outside the map are zeros.
+    """out[:, q] = matrix · the k rows from start + 4·q on, where rows outside the map are zeros.
 
     matrix (m,k), rows (n,H,L) -> out (n,Q,m,L)
     """
@@ -89,9 +88,9 @@ def transform(matrix, rows, start, out):
     begin = int(start < 0)  # the first q whose k rows are all in the map, and the first after them
     end = max(min((H - k - start) // STEP + 1, Q), begin)
     if n and begin < end:
-        picture, row, item = rows.strides
+        image, row, item = rows.strides
         inside = np.ndarray(
-            (n, end - begin, k, L), rows.dtype, rows, (start + STEP * begin) * row, (picture, STEP * row, row, item)
+            (n, end - begin, k, L), rows.dtype, rows, (start + STEP * begin) * row, (image, STEP * row, row, item)
         )
         np.matmul(matrix, inside, out=out[:, begin:end])
     for q in (*range(begin), *range(end, Q)):
@@ -102,12 +101,12 @@ def transform(matrix, rows, start, out):
 
 
 class Windows(NamedTuple):
-    """Windows of an axis that are alike, and neighbours."""
+    """Neighbouring windows of an axis with equally many outputs."""
 
     first: int
     number: int
-    each: int  # outputs that one has in the map
-    full: int  # outputs that its matrices are for
+    each: int  # outputs of a window in the map
+    full: int  # outputs of the matrices
 
     which = property(lambda self: slice(self.first, self.first + self.number))
     outputs = property(lambda self: slice(STEP * self.first, STEP * self.first + self.number * self.each))
@@ -115,7 +114,7 @@ class Windows(NamedTuple):
 
 
 def windows(size):
-    """Those of an axis of so many outputs: whole ones, and the rest, which counts as a whole one if it is all."""
+    """The Windows of an axis of `size` outputs: whole ones and the rest. A rest alone counts as a whole one."""
     whole, rest = divmod(size, STEP)
     if not whole:
         return [Windows(0, 1, rest, STEP)]
@@ -132,5 +131,5 @@ def is_3x3(dtype, win):
 
 
 def mean_channels(win):
-    """The harmonic mean of C and O: to a product of C·O numbers transforms are as 1/C and 1/O."""
+    """The harmonic mean of C and O, because transforms cost 1/C and 1/O of a product of C·O elements."""
     return 2 * win.C * win.O / (win.C + win.O)
