@@ -10,7 +10,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from minires.errors import MissingDependency, OptionError
+from minires.errors import MissingDependencyError, OptionError
 
 OLDEST = (13, 0)  # version of CuPy that takes NumPy 2
 INSTALL = 'pip install "minires[cupy12]" for CUDA 12, or "minires[cupy13]" for CUDA 13'
@@ -80,10 +80,10 @@ def is_available():
 
 
 def module(wanted="a GPU"):
-    """The module cupy. Raises MissingDependency, saying what to install, where no GPU can be used."""
+    """The module cupy. Raises MissingDependencyError, saying what to install, where no GPU can be used."""
     reason = why_not()
     if reason:
-        raise MissingDependency(f"{wanted}: {reason}")
+        raise MissingDependencyError(f"{wanted}: {reason}")
     import cupy
 
     return cupy

@@ -47,7 +47,7 @@ class DataError(MiniresError, ValueError):
     """A data set that is missing, damaged or not what it claims to be."""
 
 
-class MissingDependency(MiniresError, ImportError):
+class MissingDependencyError(MiniresError, ImportError):
     """An optional package is needed and not installed."""
 
 
@@ -62,7 +62,7 @@ def need(package: str, extra: str, *, for_what: str):
         return importlib.import_module(package)
     except ImportError as missing:
         name = package.partition(".")[0]
-        raise MissingDependency(
+        raise MissingDependencyError(
             f"{for_what} needs {name}, which cannot be imported ({missing}); "
             f'install it with: pip install "minires[{extra}]"'
         ) from missing

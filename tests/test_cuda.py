@@ -8,7 +8,7 @@ import pytest
 from backends import GPUS, needs_gpu
 
 from minires import Tensor, cuda
-from minires.errors import MissingDependency, OptionError
+from minires.errors import MissingDependencyError, OptionError
 from minires.gpucheck import settings, speed
 from minires.gradcheck.__main__ import main as gradcheck
 from minires.train.__main__ import main as train
@@ -62,7 +62,7 @@ def test_what_is_missing_is_said_in_one_line_with_what_to_do(machine, state, lin
     machine(**state)
     assert not cuda.is_available()
     assert cuda.device_count() == 0
-    with pytest.raises(MissingDependency, match=f"^device 'cuda:0': .*{line}") as caught:
+    with pytest.raises(MissingDependencyError, match=f"^device 'cuda:0': .*{line}") as caught:
         Tensor([1.0], device="cuda")
     assert "\n" not in str(caught.value)
 

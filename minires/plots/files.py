@@ -12,7 +12,7 @@ FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")  # a file's ending says w
 def check_plot(path):
     """Raise, before the work, what would keep a figure from being drawn into this file; None stands for no file.
 
-    That is MissingDependency, OptionError for an unknown ending, or an OSError.
+    That is MissingDependencyError, OptionError for an unknown ending, or an OSError.
     """
     if path is not None:
         _matplotlib()

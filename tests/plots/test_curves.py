@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from minires.errors import MissingDependency
+from minires.errors import MissingDependencyError
 from minires.plots import plot_curves, plot_gradients, plot_steps
 from minires.plots.style import BLACK, BLUE, GREEN, STYLES, VERMILION, several
 
@@ -114,7 +114,7 @@ def test_a_figure_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
 def test_without_matplotlib_one_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingDependency, match=r'needs matplotlib.*pip install "minires\[plots\]"'):
+    with pytest.raises(MissingDependencyError, match=r'needs matplotlib.*pip install "minires\[plots\]"'):
         plot_curves([ROW], tmp_path / "curves.png")
 
 
