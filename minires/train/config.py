@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from minires import console, data, models
 from minires.errors import OptionError
 from minires.kernels import get_num_threads
-from minires.parallel import MAX_PROCESSES, why_not
+from minires.parallel import MAX_PROCESSES, unsupported_reason
 from minires.settings import meant
 from minires.storage.schema import Number, OneOf, Switch, Text, Whole
 
@@ -100,7 +100,7 @@ class Config:
         """How many processes share a batch of this network."""
         if self.processes:
             return self.processes
-        if why_not(model):
+        if unsupported_reason(model):
             return 1
         return max(1, min(self.threads or get_num_threads(), self.batch_size // 16, MAX_PROCESSES))
 

@@ -12,8 +12,8 @@ from backends import GPUS, host
 
 from minires import models
 from minires.errors import CheckpointError, GraphError, OptionError, ProcessError
-from minires.parallel import why_not
-from minires.parallel.process import Other
+from minires.parallel import unsupported_reason
+from minires.parallel.process import Worker
 from minires.storage import load_checkpoint
 from minires.train import Config, Run, loop
 from minires.train.folder import Hold
@@ -193,24 +193,24 @@ def test_float32_stays_float32_through_training(tmp_path):
     } == {np.dtype(np.float32)}  # an optimiser's settings are Python's floats
 
 
-@pytest.mark.skipif(why_not(models.resnet8()) != "", reason="one process only")
-@pytest.mark.parametrize("work", ["gradients", "answers"])
-def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatch, work):
+@pytest.mark.skipif(unsupported_reason(models.resnet8()) != "", reason="one process only")
+@pytest.mark.parametrize("kind", ["gradients", "predict"])
+def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatch, kind):
     """What is left goes on alone, from the network of before the batch: the same numbers up to rounding."""
     alone = trained(tmp_path, "alone", processes=1)
     run = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=2))
     notices = []
-    send = Other.send
+    send = Worker.send
 
-    def and_kill(other, order):
-        send(other, order)
-        if order[0] == work and run.step >= 3:
-            os.kill(other.process.pid, signal.SIGKILL)
+    def and_kill(worker, task):
+        send(worker, task)
+        if task[0] == kind and run.step >= 3:
+            os.kill(worker.process.pid, signal.SIGKILL)
 
-    monkeypatch.setattr(Other, "send", and_kill)
+    monkeypatch.setattr(Worker, "send", and_kill)
     assert run.go(on_notice=notices.append)
     assert notices == [
-        "minires replica 1 was ended by SIGKILL, as Linux does where memory runs out; this process goes on alone"
+        "minires replica 1 was ended by SIGKILL, as Linux does when memory runs out; this process goes on alone"
     ]
     assert run.replicas.n == 1
     for a, b in zip(run.history, alone.history, strict=True):
