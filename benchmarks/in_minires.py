@@ -13,7 +13,7 @@ from minires.gradcheck.checks.full_check import full_check
 from minires.kernels import Window
 from minires.nn import BatchNorm2d, Conv2d
 from minires.ops import batch_norm as batch_norm_op
-from minires.parallel import Replicas, why_not
+from minires.parallel import Replicas, unsupported_reason
 from minires.probes.training_step import random_batch, training_parts
 from minires.train import train_step as one_step
 
@@ -30,7 +30,7 @@ def train_step(name, size, count):
 
 
 def _replicas(model, count):
-    return Replicas(model, 1 if why_not(model) else min(kernels.get_num_threads(), count))
+    return Replicas(model, 1 if unsupported_reason(model) else min(kernels.get_num_threads(), count))
 
 
 def _loss(*parts):

@@ -1,10 +1,10 @@
-"""The site: an API reference from all docstrings, and the guide. `python docs/build.py` writes it into docs/site.
+"""Build the site: an API reference from all docstrings, and the guide. `python docs/build.py` writes it to docs/site.
 
     pip install -e ".[docs]" && python docs/build.py
 
-pdoc renders the reference. A docstring is read as text: `code`, indented blocks and >>> examples are set as such, and
-all other characters appear as they stand, because they are formulas. The build fails where a warning is given, a
-character of a docstring is lost, a public name is missing or undocumented, or a link leads nowhere.
+pdoc renders the reference. In a docstring, `code`, indented blocks and >>> examples are shown as code. All other
+characters appear unchanged, because they are formulas. The build fails if there is a warning, if a character of a
+docstring is lost, if a public name is missing or has no docstring, or if a link is broken.
 """
 
 import argparse
@@ -58,7 +58,7 @@ GUIDE = {
     "guide.html": ("A way through the library", HERE / "guide.md"),
     "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
 }
-CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # what Markdown leaves alone
+CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # unchanged by Markdown
 
 
 class BuildError(Exception):
@@ -66,14 +66,14 @@ class BuildError(Exception):
 
 
 def as_text(docstring):
-    """The docstring in Markdown that shows each of its characters."""
+    """Markdown that shows each character of a docstring."""
     parts = CODE.split(docstring)
     parts[::2] = [re.sub(r"[^\w\s,:;()]|_", lambda sign: f"&#{ord(sign[0])};", part) for part in parts[::2]]
     return "".join(parts)
 
 
 def to_html(docstring):
-    """A docstring as HTML. Raises BuildError if a character of it is lost."""
+    """A docstring as HTML. Raises BuildError if a character is lost."""
     found = render_helpers.to_html(as_text(docstring))
     shown, written = (re.sub(r"[\s`]", "", text) for text in (html.unescape(re.sub("<[^>]+>", "", found)), docstring))
     if shown != written:
@@ -82,7 +82,7 @@ def to_html(docstring):
 
 
 def public_names(module):
-    """The names that a module gives to others: __all__, or what is defined in it and has no underscore."""
+    """The public names of a module: __all__, or the names defined in it without an underscore."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
     return [
@@ -93,7 +93,7 @@ def public_names(module):
 
 
 def check_names(documented):
-    """Raise BuildError unless each public name of each module has its place, and functions and classes a docstring."""
+    """Raise BuildError for a public name that is missing from the reference, or that has no docstring."""
     wrong = []
     for name, page in documented.items():
         module = import_module(name)
@@ -110,7 +110,7 @@ def check_names(documented):
 
 
 def check_links(folder):
-    """Raise BuildError for a link or an image of a page that leads nowhere."""
+    """Raise BuildError for a broken link or a missing image."""
     texts = {
         file: re.sub("(?s)<script.*?</script>", "", file.read_text(encoding="utf-8")) for file in folder.rglob("*.html")
     }
@@ -125,13 +125,20 @@ def check_links(folder):
                 raise BuildError(f"{file.relative_to(folder)} links to {target}, which is not there")
 
 
+def reference(file, name):
+    """The place of a name in the reference: ("minires/ops/norm", "batch_norm") -> "minires/ops.html#batch_norm"."""
+    module = file
+    while module.replace("/", ".") not in MODULES:
+        module = module.rpartition("/")[0]
+    return f"{module}.html#{name}"
+
+
 def guide_page(path, folder):
-    """A Markdown file as HTML. One that is also read on GitHub has its links into the repository made absolute."""
-    text = path.read_text(encoding="utf-8")
-    if path.parent == ROOT:
-        text = absolute(text, images="")
-        for page, (_, source) in GUIDE.items():
-            text = text.replace(f"({PAGES}{source.relative_to(ROOT)})", f"({page})")
+    """A Markdown file of the repository as HTML, with links that work on the site."""
+    text = absolute(path.read_text(encoding="utf-8").replace("](../", "]("), images="")
+    for page, (_, source) in GUIDE.items():
+        text = text.replace(f"({PAGES}{source.relative_to(ROOT).as_posix()})", f"({page})")
+    text = re.sub(rf"\({PAGES}(\S+)\.py#(\S+)\)", lambda link: f"({reference(link[1], link[2])})", text)
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / image, folder / image)
@@ -139,7 +146,7 @@ def guide_page(path, folder):
 
 
 def build(folder):
-    """Write the site into the folder, which is made anew."""
+    """Write the site into the folder; what was in it is deleted."""
     shutil.rmtree(folder, ignore_errors=True)
     builtins.np = numpy  # an annotation may be a string that names np, in a module that does not import it
     render.configure(

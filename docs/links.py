@@ -1,4 +1,4 @@
-"""Markdown pages of this repository for readers who are elsewhere: on PyPI, or on the site that build.py makes."""
+"""Links of this repository's Markdown files for readers outside of GitHub: on PyPI, or on the site of build.py."""
 
 import re
 
@@ -9,7 +9,7 @@ LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(([^()\s]+)\)")
 
 
 def absolute(text, images=IMAGES):
-    """The text with its links into this repository as links to GitHub, and its images below `images`."""
+    """The text with links to GitHub for its links within the repository, and with its images below `images`."""
 
     def changed(match):
         is_image, words, target = match.groups()

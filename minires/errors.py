@@ -47,7 +47,7 @@ class DataError(MiniresError, ValueError):
 
 
 class MissingDependencyError(MiniresError, ImportError):
-    """An optional package that is needed and not installed."""
+    """An optional package is needed and not installed."""
 
 
 def need(package: str, extra: str, *, for_what: str):

@@ -11,7 +11,8 @@ import pytest
 from minires import nn
 
 DOCS = Path(__file__).parents[1] / "docs"
-PROGRAMS = re.findall(r"```python\n(.*?)```", (DOCS / "guide.md").read_text(encoding="utf-8"), re.S)
+GUIDE = (DOCS / "guide.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
 
 
 @pytest.fixture
@@ -24,6 +25,12 @@ def build(monkeypatch):
     spec.loader.exec_module(module)
     yield module
     sys.modules.pop("links", None)
+
+
+@pytest.mark.parametrize(("file", "name"), re.findall(r"\((\.\./[^()#]+)#?([^()]*)\)", GUIDE))
+def test_the_guides_links_lead_to_files_that_define_the_name(file, name):
+    text = (DOCS / file).read_text(encoding="utf-8")
+    assert not name or re.search(rf"(def|class) {name.rpartition('.')[2]}\b", text)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
@@ -55,6 +62,13 @@ def test_a_lost_character_is_noticed(build, monkeypatch):
     monkeypatch.setattr(build, "as_text", lambda docstring: docstring)
     with pytest.raises(build.BuildError, match="lost between docstring and page"):
         build.to_html("y = a*b*c")
+
+
+def test_a_link_to_a_files_name_leads_to_the_reference(build, tmp_path):
+    text = build.guide_page(DOCS / "guide.md", tmp_path)
+    assert 'href="minires/ops.html#residual_add"' in text
+    assert 'href="minires.html#Tensor.backward"' in text
+    assert 'href="contributing.html"' in text
 
 
 def test_a_missing_and_an_undocumented_name_are_noticed(build):

@@ -43,7 +43,7 @@ def test_the_recipe_names_an_image_as_training_saw_it(tmp_path, monkeypatch, cap
     run = Run.start(
         Config(dataset="photos", model="resnet8", size=16, epochs=4, processes=1, out="runs/photos-resnet18")
     )
-    assert run.go()
+    assert run.fit()
     [(images, _)] = data.ArrayLoader(run.test_set, len(run.test_set))
     logits = run.model.eval()(images).data
     for i in range(len(run.test_set)):

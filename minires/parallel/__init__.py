@@ -1,5 +1,5 @@
-"""One batch, several processes."""
+"""Several processes that compute one batch together."""
 
-from minires.parallel.replicas import MAX_PROCESSES, Replicas, why_not
+from minires.parallel.replicas import MAX_PROCESSES, Replicas, unsupported_reason
 
-__all__ = ["MAX_PROCESSES", "Replicas", "why_not"]
+__all__ = ["MAX_PROCESSES", "Replicas", "unsupported_reason"]

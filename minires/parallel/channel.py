@@ -1,44 +1,44 @@
-"""What two processes say to each other. While one waits for the other, it looks whether there is reason to."""
+"""Messages between two processes. While one waits for the other, it checks now and then that waiting makes sense."""
 
 import pickle
 import select
 import socket
 
-SECONDS = 0.1  # between two looks
-LENGTH = 8  # bytes that say how long a message is
+POLL_SECONDS = 0.1  # between two checks
+LENGTH_BYTES = 8  # of a message's length, which precedes it
 
 
 class Channel:
-    """An end of a pair of sockets: send() and receive() whole objects, in the parts that fit into a socket's memory.
+    """One end of a pair of sockets: send() and receive() whole objects.
 
-    When the other end is closed, or its process has ended, both raise EOFError.
+    If the other end is closed, or its process has ended, both raise EOFError.
     """
 
     def __init__(self, end):
         self.end = end
-        self.arrived = bytearray()
+        self.received = bytearray()
         end.setblocking(False)
 
     @classmethod
     def pair(cls):
-        """Two ends. A process that was forked in between closes the one that is not its own."""
+        """Two ends. After a fork, each process closes the end of the other one."""
         return tuple(map(cls, socket.socketpair()))
 
-    def send(self, message, meanwhile):
-        """Send an object, and call meanwhile() now and then until all of it has left."""
+    def send(self, message, while_waiting):
+        """Send an object, and call while_waiting() now and then until all of it is sent."""
         data = pickle.dumps(message)
-        left = memoryview(len(data).to_bytes(LENGTH, "little") + data)
-        while left:
+        rest = memoryview(len(data).to_bytes(LENGTH_BYTES, "little") + data)
+        while rest:
             try:
-                left = left[self.end.send(left, socket.MSG_NOSIGNAL) :]
+                rest = rest[self.end.send(rest, socket.MSG_NOSIGNAL) :]
             except BlockingIOError:
-                if not self._is_ready(select.POLLOUT, SECONDS):
-                    meanwhile()
+                if not self._is_ready(select.POLLOUT, POLL_SECONDS):
+                    while_waiting()
             except OSError as error:
                 raise EOFError from error
 
     def receive(self, seconds=0):
-        """What has arrived within so many seconds, an object; None if none has arrived whole."""
+        """The next object; None if it has not arrived completely within so many seconds."""
         if (message := self._next()) is None and self._is_ready(select.POLLIN, seconds):
             self._read()
             message = self._next()
@@ -48,8 +48,8 @@ class Channel:
         """Close this end."""
         self.end.close()
 
-    def hang_up(self):
-        """Close both ends, though other processes may have been forked with a copy of one."""
+    def shut_down(self):
+        """Close both ends, even if other processes were forked with a copy of one."""
         self.end.shutdown(socket.SHUT_RDWR)
         self.end.close()
 
@@ -60,9 +60,9 @@ class Channel:
 
     def _read(self):
         try:
-            while part := self.end.recv(1 << 20):
-                self.arrived += part
-        except BlockingIOError:  # that was all
+            while chunk := self.end.recv(1 << 20):
+                self.received += chunk
+        except BlockingIOError:  # there is no more at present
             return
         except OSError as error:
             raise EOFError from error
@@ -70,10 +70,10 @@ class Channel:
             raise EOFError
 
     def _next(self, keep=False):
-        length = LENGTH + int.from_bytes(self.arrived[:LENGTH], "little")
-        if len(self.arrived) < length:
+        length = LENGTH_BYTES + int.from_bytes(self.received[:LENGTH_BYTES], "little")
+        if len(self.received) < length:
             return None
-        message = self.arrived[LENGTH:length]
+        message = self.received[LENGTH_BYTES:length]
         if not keep:
-            del self.arrived[:length]
+            del self.received[:length]
         return pickle.loads(message)

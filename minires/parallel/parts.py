@@ -1,4 +1,4 @@
-"""What a process does with its part of a batch: forward and back, or answers in evaluation mode."""
+"""The work of a process on its part of a batch: forward and backward, or a prediction in evaluation mode."""
 
 import math
 import zlib
@@ -12,19 +12,19 @@ from minires.arrays import is_array
 from minires.errors import DTypeError, GraphError, ShapeError
 from minires.kernels.sync import shared_batch
 from minires.mode import mode, no_grad
-from minires.parallel.gradients import check_listeners
-from minires.parallel.memory import ANSWERED, LOSS, NORM
+from minires.parallel.gradients import check_hooks
+from minires.parallel.memory import LOSS, NORM, PREDICTED
 from minires.tensor import Tensor, unwrap
 
-IGNORED = -100  # a label that counts for nothing, as in PyTorch
+IGNORED = -100  # the label that cross_entropy leaves out, as in PyTorch
 
 
 class NotFiniteError(GraphError):
-    """The loss is no number, which all processes have seen; they wait for the next batch."""
+    """The loss is NaN or infinite. All processes know it, and wait for the next batch."""
 
 
-def checked(images, labels):
-    """Images and labels of a batch as arrays, if one process could learn from them."""
+def check_batch(images, labels):
+    """(images, labels) as arrays. Raises DTypeError, ShapeError or GraphError for what one process would refuse."""
     images = Tensor(images).data
     labels = unwrap(labels)
     if not is_array(labels) or labels.dtype.kind not in "iu":
@@ -33,23 +33,23 @@ def checked(images, labels):
     if images.ndim < 2 or not images.size or labels.shape[:1] != images.shape[:1]:
         raise ShapeError(
             f"Replicas: images (N,C,H,W) are {images.shape}, labels (N,) are {labels.shape}; "
-            "each image, and there must be one, needs its label"
+            "give at least one image, and a label for each"
         )
     if not mode.recording:
         raise GraphError("Replicas: no gradients are recorded inside no_grad(); call gradients() outside of it")
     return images, labels
 
 
-def cut(N, n):
-    """The images of each of n processes as slices; all of them for each where there are fewer images than processes."""
+def split(N, n):
+    """N images in n slices, one for each process. With fewer images than processes, each slice holds all images."""
     if n > N:
         return [slice(0, N)] * n
     return [slice(a, b) for a, b in pairwise(N * r // n for r in range(n + 1))]
 
 
-def forward_and_back(model, images, labels):
+def forward_backward(model, images, labels):
     """(mean loss, number of correct labels) of a batch in one process; the gradients in each p.grad."""
-    model.zero_grad()  # now, so that they need no room beside the maps
+    model.zero_grad()  # before forward, so that old gradients need no memory beside the activations
     logits = model(Tensor(images))
     loss = ops.cross_entropy(logits, labels, ignore_index=IGNORED)
     value = loss.item()
@@ -59,28 +59,28 @@ def forward_and_back(model, images, labels):
     return value, correct
 
 
-def part_forward_and_back(model, parameters, places, images, labels, fraction, copies, counted, meet):
-    """(mean loss, number of correct labels) of the whole batch; its gradients in the p.grad of all processes together.
+def forward_backward_part(model, parameters, buffer_names, images, labels, fraction, copies, counted, all_reduce):
+    """(mean loss, number of correct labels) of the whole batch. The sum of all processes' p.grad is its gradient.
 
-    parameters and places: of the model, its buffers' places; fraction: the share of the images that this part has;
-    copies: how many processes have the same part; counted: the labels of the whole batch that are not IGNORED.
+    fraction: of the batch's images, those in this part; copies: how many processes have this part;
+    counted: the number of labels of the whole batch that are not IGNORED.
     """
     for p in parameters:
         p.grad = None
-    with shared_batch(fraction / copies, fraction, partial(meet, occasion=NORM)):
+    with shared_batch(fraction / copies, fraction, partial(all_reduce, purpose=NORM)):
         logits = model(Tensor(images))
-        scale = 1 / (copies * counted) if counted else math.nan  # a mean over nothing
+        scale = 1 / (copies * counted) if counted else math.nan  # the mean of no labels
         loss = ops.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") * scale
-        brought = np.array([loss.item(), _correct(logits, labels) / copies])
-        value, correct = map(float, meet(brought, LOSS, _counts(places)))
+        local = np.array([loss.item(), _correct(logits, labels) / copies])
+        value, correct = map(float, all_reduce(local, LOSS, _checksum(buffer_names)))
         _check_finite(value)
-        check_listeners(loss, parameters)
+        check_hooks(loss, parameters)
         loss.backward()
     return value, correct
 
 
-def answers(model, images):
-    """What the model says of the images in evaluation mode."""
+def predict(model, images):
+    """The network's outputs for the images in evaluation mode, an array."""
     modes = [module.training for module in model.modules()]
     model.eval()
     try:
@@ -91,30 +91,30 @@ def answers(model, images):
             module.training = training
 
 
-def part_answers(model, images, fraction, meet):
-    """What the model says of this part of the images in evaluation mode.
+def predict_part(model, images, fraction, all_reduce):
+    """The network's outputs for this part of the images in evaluation mode.
 
-    A batch norm without running statistics uses those of the whole batch, as it does in one process.
+    A batch norm without running statistics uses those of the whole batch, as in one process.
     """
-    with shared_batch(fraction, fraction, partial(meet, occasion=NORM)):
-        said = answers(model, images)
-    meet(np.zeros(1), ANSWERED)  # where one process has come to more norms than another, both learn of it
-    return said
+    with shared_batch(fraction, fraction, partial(all_reduce, purpose=NORM)):
+        outputs = predict(model, images)
+    all_reduce(np.zeros(1), PREDICTED)  # raises in all processes if they have passed different numbers of norms
+    return outputs
 
 
-def buffer_places(model):
-    """Where the arrays are that modules hold as buffers: (module, name)."""
-    places = ((module, name) for module in model.modules() for name in module._buffers)
-    return [(module, name) for module, name in places if isinstance(unwrap(getattr(module, name)), np.ndarray)]
+def buffer_names(model):
+    """(module, name) of each buffer that is an array."""
+    names = ((module, name) for module in model.modules() for name in module._buffers)
+    return [(module, name) for module, name in names if isinstance(unwrap(getattr(module, name)), np.ndarray)]
 
 
-def buffers(places):
-    """What lies there now: forward() may have put other arrays in place of those of before."""
-    return [unwrap(getattr(module, name, None)) for module, name in places]
+def buffers(names):
+    """The buffers of these names as they are now: forward() may have replaced them."""
+    return [unwrap(getattr(module, name, None)) for module, name in names]
 
 
 def channels_last(images):
-    """(N,C,H,W) -> (N,H,W,C), as a convolution wants them in memory; other arrays as they are."""
+    """(N,C,H,W) -> (N,H,W,C), the memory order of convolutions; other arrays unchanged."""
     return images.transpose(0, 2, 3, 1) if images.ndim == 4 else images
 
 
@@ -127,9 +127,9 @@ def _correct(logits, labels):
     return int((logits.data.argmax(axis=1) == labels).sum())
 
 
-def _counts(places):
-    """One number for all integers in buffers: batches that batch norms have counted are as many in each process."""
-    return zlib.crc32(b"".join(buffer.tobytes() for buffer in buffers(places) if buffer.dtype.kind in "biu"))
+def _checksum(names):
+    """A checksum of all integers in buffers, such as num_batches_tracked: it must be the same in each process."""
+    return zlib.crc32(b"".join(buffer.tobytes() for buffer in buffers(names) if buffer.dtype.kind in "biu"))
 
 
 def _check_finite(loss):

@@ -1,14 +1,14 @@
-"""A snapshot of a network: whatever of it a forked process has copied, so that a later change is seen.
+"""A snapshot of a network, by which Replicas notice that the network has changed since a process was forked.
 
-A forked process has copies of all objects. Weights lie in memory that all processes share, and buffers are copied with
-each batch; so these may change. Every other change would leave the process with an old network. A snapshot therefore
-visits all that the network holds, at any depth, and notes two things of each object:
+A forked process has copies of all objects. Weights are in shared memory, and buffers are copied with each batch, so
+these may change. After any other change the process would compute with an old network. So a snapshot visits every
+object in the network, at any depth, and records two things:
 
-    its fingerprint   what can be compared: a number's or a string's value, a digest of an array's bytes, else the id
-    its children      the objects that it holds: attributes, items, the variables of a function, what its class holds
+    its fingerprint   the value of a number or a string, a digest of an array's bytes, or else the id
+    its children      the objects in it: attributes, items, variables of a function, the contents of its class
 
-Two snapshots with equal fingerprints are the same network. What forward() reads from somewhere else (a global variable,
-a file, a clock) is not seen, nor how far an iterator is.
+If two snapshots have equal fingerprints, the network has not changed. A snapshot does not notice what forward() reads
+from elsewhere (a global variable, a file, a clock), nor the position of an iterator.
 """
 
 import gc
@@ -30,9 +30,9 @@ CONTAINERS = (list, tuple, set, frozenset, deque)
 
 
 class Opaque:
-    """Base of objects that are compared by identity alone, whatever they hold.
+    """Base of objects that are compared by identity only, not by their contents.
 
-    A hook may know the Replicas of its network. What these keep for themselves is no part of the network.
+    Replicas are such objects: a hook may refer to them, but their attributes are no part of the network.
     """
 
 
@@ -41,10 +41,10 @@ HEAP_TYPE = 1 << 9  # the flag of a class whose attributes may change  (CPython'
 
 
 class Snapshot:
-    """Snapshot(…).difference(Snapshot(…)) -> where the network has changed between the two, "" if nowhere.
+    """Snapshot(…).difference(Snapshot(…)) -> the place where the network has changed between the two, "" if nowhere.
 
-    parameters are those of the model that lie in shared memory. Any other tensor is compared by value. A snapshot also
-    holds what an op asks of its thread: the chosen kernels, complex_step, NumPy's errors.
+    parameters: the model's tensors in shared memory. Any other tensor is compared by value. A snapshot also records the
+    thread's settings that change an op's result: the chosen kernels, complex_step, NumPy's error handling.
     """
 
     def __init__(self, model, parameters):
@@ -53,9 +53,9 @@ class Snapshot:
         self.names = []  # the object's name there
         self.kinds = []
         self.fingerprints = []
-        self.kept_alive = []  # the id of an object that is gone may be given to a new one
-        self._position = {}  # id of an object -> its place in the order of first visits
-        self._classes = set()  # those visited
+        self.kept_alive = []  # a deleted object's id may be given to a new object
+        self._numbers = {}  # id of an object -> its number in the order of first visits
+        self._classes = set()  # visited already
         self._shared = {id(p) for p in parameters}
         self._queue = deque([("", "", model)])
         for name, value in (
@@ -63,7 +63,7 @@ class Snapshot:
             ("complex_step", mode.complex_step),
             *np.geterr().items(),
         ):
-            self._note("", name, type(value), value)
+            self._record("", name, type(value), value)
         while self._queue:
             self._visit(*self._queue.popleft())
 
@@ -75,26 +75,26 @@ class Snapshot:
         i = next((i for i, (a, b) in enumerate(zip(before, after)) if a != b), -1)
         return f"{other.parents[i]}.{other.names[i]}".lstrip(".")
 
-    def _note(self, parent, name, kind, fingerprint):
+    def _record(self, parent, name, kind, fingerprint):
         self.parents.append(parent)
         self.names.append(name)
         self.kinds.append(kind)
         self.fingerprints.append(fingerprint)
 
     def _visit(self, parent, name, value):
-        """Note the fingerprint of an object, and put its children into the queue."""
-        if id(value) in self._position:
-            self._note(parent, name, "visited before", self._position[id(value)])
+        """Record the fingerprint of an object, and put its children into the queue."""
+        if id(value) in self._numbers:
+            self._record(parent, name, "visited before", self._numbers[id(value)])
             return
-        self._position[id(value)] = len(self.kept_alive)
+        self._numbers[id(value)] = len(self.kept_alive)
         self.kept_alive.append(value)
         fingerprint, children = self._fingerprint_and_children(value)
-        self._note(parent, name, type(value), fingerprint)
+        self._record(parent, name, type(value), fingerprint)
         if children:
             place = f"{parent}.{name}" if parent else str(name)
             for child_name, child in children:
                 if type(child) in BY_VALUE:
-                    self._note(place, child_name, type(child), child)
+                    self._record(place, child_name, type(child), child)
                 else:
                     self._queue.append((place, child_name, child))
 
@@ -134,7 +134,7 @@ class Snapshot:
         return [*children.items(), *self._class_attributes(type(module))]
 
     def _class_attributes(self, kind):
-        """What the names in a class and its bases stand for, of those that have not been visited."""
+        """The attributes of a class and its bases, as (name, object), unless they were visited already."""
         if kind in self._classes:
             return
         for base in kind.__mro__:
@@ -152,7 +152,7 @@ class Snapshot:
 
 
 def _attributes(value):
-    """What the names in an object's __dict__ and __slots__ stand for, as (name, object)."""
+    """The values in an object's __dict__ and __slots__, as (name, object)."""
     found = list(getattr(value, "__dict__", {}).items())
     for kind in type(value).__mro__:
         if "__slots__" in vars(kind):
@@ -165,7 +165,7 @@ def _attributes(value):
 
 
 def _children(value):
-    """What an object that is no array or container holds, as (name, object)."""
+    """The children of an object that is neither array nor container, as (name, object)."""
     if isinstance(value, BY_IDENTITY):
         return []
     if isinstance(value, weakref.ref):
@@ -185,12 +185,12 @@ def _children(value):
         ]
     found = _attributes(value)
     known = {id(getattr(value, "__dict__", None)), *(id(child) for _, child in found)}
-    # Its class, and what it holds where it is written in C.
+    # its class, and the children of an object that is written in C
     return found + [(i, child) for i, child in enumerate(gc.get_referents(value)) if id(child) not in known]
 
 
 def _memory(value):
-    """A digest of the bytes that an object shows as its memory, as a bytearray does; None if it shows none."""
+    """A digest of an object's bytes, if it has the buffer protocol, as bytearray has; else None."""
     try:
         with memoryview(value) as memory:
             return memory.format, memory.shape, hashlib.sha256(memory.tobytes()).digest()
@@ -199,7 +199,7 @@ def _memory(value):
 
 
 def _closure_variables(function):
-    """The variables of enclosing functions that it uses. One without a value is left out."""
+    """The variables of enclosing functions that it uses, as (name, object), except those without a value."""
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
         try:
             yield name, cell.cell_contents

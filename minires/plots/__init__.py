@@ -1,4 +1,4 @@
-"""Pictures. The only room of minires that imports matplotlib, and only when one is drawn."""
+"""Figures. Only this package imports matplotlib, and only when a figure is drawn."""
 
 from minires.plots.curves import plot_curves, plot_gradients
 from minires.plots.files import check_plot

@@ -1,4 +1,4 @@
-"""Curves over epochs and over depth."""
+"""Loss and error over epochs, and gradient norms over depth."""
 
 import math
 
@@ -8,18 +8,18 @@ from minires.plots.style import BLUE, STYLES, VERMILION, marked, several
 
 
 def plot_curves(history, path=None, *, title=""):
-    """Draw loss and error by epoch, training and test, into a file; history is a list of the log's rows. -> Figure"""
+    """Draw loss and error of training and test over the epochs of a history, the rows of a log. -> Figure"""
     figure = new_figure(9, 3.8)
     epochs = [row["epoch"] for row in history]
     left, right = figure.subplots(1, 2)
-    for k, part in enumerate(("train", "test")):
-        style = {**STYLES[part], "markevery": marked(len(epochs), k)}
-        errors = [100 * (1 - row[f"{part}_accuracy"]) for row in history]
-        left.plot(epochs, [row[f"{part}_loss"] for row in history], **style, label=part)
-        right.plot(epochs, errors, **style, label=f"{part}, last {errors[-1]:.2f} %")
-    figure.suptitle(as_text(title), parse_math=False)  # a folder may have any name
+    for k, split in enumerate(("train", "test")):
+        style = {**STYLES[split], "markevery": marked(len(epochs), k)}
+        errors = [100 * (1 - row[f"{split}_accuracy"]) for row in history]
+        left.plot(epochs, [row[f"{split}_loss"] for row in history], **style, label=split)
+        right.plot(epochs, errors, **style, label=f"{split}, last {errors[-1]:.2f} %")
+    figure.suptitle(as_text(title), parse_math=False)  # a folder's name may hold a $
     left.set(xlabel="epoch", ylabel="cross-entropy")
-    if any(0 < row[f"{part}_loss"] < math.inf for row in history for part in ("train", "test")):
+    if any(0 < row[f"{split}_loss"] < math.inf for row in history for split in ("train", "test")):
         left.set_yscale("log")
         _plain_numbers(left)
     right.set(xlabel="epoch", ylabel="error (%)", ylim=(0, 1.06 * right.dataLim.ymax or 1))
@@ -30,7 +30,7 @@ def plot_curves(history, path=None, *, title=""):
 
 
 def _plain_numbers(axes):
-    """0.2 and 0.5, not powers of ten, on a logarithmic y axis that spans a decade or two, or less."""
+    """Label a short logarithmic y axis with plain numbers, as 0.2 and 0.5, not with powers of ten."""
     ticker = need("matplotlib.ticker", "plots", for_what="drawing")
     low, high = axes.dataLim.intervaly
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)) if high > 4 * low else ticker.MaxNLocator(5))
@@ -39,7 +39,7 @@ def _plain_numbers(axes):
 
 
 def plot_gradients(norms, path=None):
-    """Draw {network name: gradient norm of each block} into a file, plain nets and ResNets in two panels. -> Figure"""
+    """Draw {network name: gradient norm of each block}, with plain networks and ResNets in two panels. -> Figure"""
     figure = new_figure(9, 3.8)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, kind, color, title in zip(

@@ -6,13 +6,13 @@ import os
 from minires.errors import OptionError, need
 from minires.storage import atomic_write, check_writable
 
-FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")  # a file's ending says which
+FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")  # by a file's ending
 
 
 def check_plot(path):
-    """Raise, before the work, what would keep a figure from being drawn into this file; None stands for no file.
+    """Check, before long work, that a figure can be drawn into this file. None stands for no file.
 
-    That is MissingDependencyError, OptionError for an unknown ending, or an OSError.
+    Raises MissingDependencyError without matplotlib, OptionError for an unknown ending, or the OSError of the file.
     """
     if path is not None:
         _matplotlib()
@@ -25,7 +25,7 @@ def _matplotlib():
 
 
 def _format(path):
-    """What a file holds, by its ending; without one, as /dev/stdout is, PNG."""
+    """A file's format by its ending; PNG without an ending, as in /dev/stdout."""
     ending = os.path.splitext(path)[1][1:].lower() or FORMATS[0]
     if ending not in FORMATS:
         raise OptionError(
@@ -35,29 +35,29 @@ def _format(path):
 
 
 def new_figure(width, height):
-    """A matplotlib Figure of its own, without pyplot's global state. A notebook shows it as a cell's last value."""
+    """A matplotlib Figure without pyplot's global state. A notebook shows it as the last value of a cell."""
     return _matplotlib().Figure(figsize=(width, height), layout="constrained")
 
 
 def tidy(axes, legend="best", ncols=2):
-    """The look that all figures share. legend: a place, "above" the axes (in ncols columns), or None."""
+    """The common style of all figures. legend: a location, "above" the axes (in ncols columns), or None."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if legend == "above":  # where it covers no data
+    if legend == "above":  # it covers no data there
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=ncols)
     elif legend:
         axes.legend(frameon=False, loc=legend)
 
 
 def whole_numbers(axis, first, last):
-    """Ticks at whole numbers only, of which there is one at least."""
+    """Put ticks at whole numbers only, at least one."""
     axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     if first == last:
         axis.axes.set_xlim(first - 1, last + 1)
 
 
 def finished(figure, path):
-    """The figure, saved if there is a path, in the format that its ending says."""
+    """The figure, saved to path if there is one, in the format of its ending."""
     if path is not None:
         content = io.BytesIO()
         figure.savefig(content, dpi=130, format=_format(path))
@@ -66,5 +66,5 @@ def finished(figure, path):
 
 
 def as_text(name):
-    """A name as letters that can be drawn: a file's may hold bytes that are none."""
+    """A name with only characters that can be drawn: a file's name may hold bytes that are no text."""
     return str(name).encode("utf-8", "replace").decode("utf-8")

@@ -1,11 +1,11 @@
-"""The gradient's two ways through each block, over depth."""
+"""The gradient's two paths through each block, over depth."""
 
 from minires.plots.files import finished, new_figure, tidy, whole_numbers
 from minires.plots.style import NOTE, STYLES, marked
 
 
 def plot_paths(networks, path=None):
-    """Draw {network name: list of probes.Path} into a file: what arrives at a block, and what leaves. -> Figure"""
+    """Draw {network name: list of probes.BlockGradient} into a file: the gradient norms of each block. -> Figure"""
     figure = new_figure(4.8 * len(networks), 4.2)
     panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
     for axes, (name, blocks) in zip(panels, networks.items()):

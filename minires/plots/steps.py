@@ -1,4 +1,4 @@
-"""The error of measured derivatives against their step."""
+"""The error of measured derivatives over their step size."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ POWERS = {"2-point": (2, "h²", (-24, 2)), "4-point": (4, "h⁴", (8, -10))}
 
 
 def plot_steps(op, steps, errors, path=None):
-    """Draw {method: error at each step} into a file, with the slopes that theory gives each method. -> Figure"""
+    """Draw {method: error at each step}, with the slope that theory gives each method. -> Figure"""
     figure = new_figure(8, 5.6)
     axes = figure.subplots()
     for k, (name, values) in enumerate(errors.items()):
@@ -55,10 +55,10 @@ def _label(name, steps, values):
 
 
 def _truncation(steps, values, power):
-    """The last point (h, error) up to which the error grows as h^power for two decades; (None, None) if it does not."""
+    """A point (h, error) where the error grows as h^power over two decades; (None, None) if there is none."""
     decade = round(1 / np.log10(steps[1] / steps[0]))
     for end in range(len(steps) - 1, 2 * decade, -1):
-        few = values[[end - 2 * decade, end - decade, end]]
-        if np.all(few > 0) and np.all(np.isfinite(few)) and np.allclose(np.diff(np.log10(few)), power, atol=0.15):
+        three = values[[end - 2 * decade, end - decade, end]]
+        if np.all(three > 0) and np.all(np.isfinite(three)) and np.allclose(np.diff(np.log10(three)), power, atol=0.15):
             return steps[end - decade], values[end - decade]
     return None, None

@@ -1,10 +1,10 @@
-"""What lines look like: each kind has a colour, a dash and a marker of its own, of which any one is enough to know it.
+"""The style of lines. Each kind has its own colour, dash and marker, and any one of the three identifies it.
 
-The colours are those of Okabe and Ito, which colour-blind readers tell apart, too.
+The colours are those of Okabe and Ito, which colour-blind readers can tell apart.
 """
 
 BLUE, VERMILION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#222222"
-GUIDE = {"color": "0.55", "linewidth": 1, "zorder": 1}  # what theory says, beside what was measured
+GUIDE = {"color": "0.55", "linewidth": 1, "zorder": 1}  # of theory, beside what was measured
 NOTE = {"color": "0.35", "fontsize": 9}
 
 
@@ -32,6 +32,6 @@ def several(color, count):
 
 
 def marked(points, k=0, most=10):
-    """Where a line of so many points has its markers: at `most` of them, others than the k lines before it."""
+    """Which points of a line have markers: at most `most`, and not the same ones as on the k lines before it."""
     step = max(1, -(-points // most))
     return (k * step // 3 % step, step)

@@ -13,7 +13,7 @@ initialised CIFAR networks, with shortcuts and without, on one batch of
 handwritten digits, and draw it over depth."""
 EPILOG = """\
 examples:
-  python -m minires.probes                         what README shows, in seconds
+  python -m minires.probes                         the figure of the README
   python -m minires.probes --depths 20 32 --seed 1 --out mine.png
 
 python -m minires lists the other commands.
@@ -44,7 +44,7 @@ def make_parser():
         type=text,
         default="gradients.png",
         metavar="FILE",
-        help="the picture, PNG, SVG, PDF, JPEG or WebP by its ending (default: gradients.png)",
+        help="the figure: PNG, SVG, PDF, JPEG or WebP by its ending (default: gradients.png)",
     )
     return parser
 
@@ -70,7 +70,7 @@ def main(argv=None):
                 f"{values[0] / values[-1]:>9.3g}",
                 flush=True,
             )
-    finally:  # what is measured is drawn, though the output may have gone
+    finally:  # draw what was measured, even if printing failed
         if norms:
             plot_gradients(norms, args.out)
     print(args.out)

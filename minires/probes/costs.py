@@ -1,9 +1,9 @@
-"""Floating-point operations and bytes that a network cannot do without, counted op by op.
+"""Floating-point operations and bytes that each op of a network needs at least.
 
-Operations are those of matrix products (convolutions, linear layers): 2 for each multiplication and addition, once
-forward, once for dx, once for dw. Bytes are what an unfused op must move if each array that it takes or makes crosses
-the memory once: forward its inputs and y; backward dy, the arrays that the formula needs, and the gradients that
-somebody wants. (A map that is still in a cache is read faster, and fused ops move less.)
+Operations are counted for matrix products only (convolutions, linear layers): 2 for each multiplication with its
+addition, in forward, for dx and for dw. Bytes are counted as if each array crossed the memory once. In forward these
+are the inputs and y; in backward dy, the arrays in the formula, and the gradients that are needed. A real op may move
+less, if an array is still in a cache or if ops are fused.
 """
 
 from collections import namedtuple
@@ -15,17 +15,17 @@ from minires.tensor import Tensor, unwrap
 
 
 class Cost(namedtuple("Cost", "op direction flops nbytes")):
-    """What one direction of an op needs. No op is faster than its products or its bytes, whichever take longer."""
+    """What the forward or the backward of an op needs: floating-point operations and bytes."""
 
     __slots__ = ()
 
     def seconds(self, flops_per_second, bytes_per_second):
-        """The time that it takes at least, on a machine of these rates."""
+        """The shortest possible time on a machine with these rates: of its operations or its bytes, the longer one."""
         return max(self.flops / flops_per_second, self.nbytes / bytes_per_second)
 
 
 def costs(model, images, labels, *, training=True):
-    """A Cost for each op of a forward pass on arrays, and, if training, for each of its backward and the optimiser."""
+    """A Cost for each op of a forward pass on arrays; in training also for each backward and for the optimiser."""
     found = []
 
     def on_op(*call):
@@ -35,7 +35,7 @@ def costs(model, images, labels, *, training=True):
         logits = model(Tensor(images))
         if training:
             ops.cross_entropy(logits, labels)
-    if training:  # weight, gradient and velocity are read, weight and velocity written
+    if training:  # read: weight, gradient, velocity; written: weight, velocity
         found.append(Cost("optimiser", "update", 0, 5 * sum(p.data.nbytes for p in model.parameters())))
     return found
 
@@ -61,6 +61,6 @@ def _costs(name, inputs, y, backward, training):
     is_view = is_array(arrays[0]) and owner(y) is owner(arrays[0])
     yield Cost(name, "forward", products, 0 if is_view else sum(floats) + y.nbytes)
     if training and any(wanted):
-        # residual_add hands dy on as it is, and so does a reshape
+        # residual_add and a reshape return dy itself
         moves = needed > 0 or (name != "residual_add" and not (is_view and y.size == arrays[0].size))
         yield Cost(name, "backward", products * sum(wanted[:2]), moves * (y.nbytes + needed + gradients))

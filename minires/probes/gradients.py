@@ -8,9 +8,10 @@ from minires.tensor import Tensor
 
 
 def gradient_norms(model, images, labels):
-    """‖∂L/∂H‖ at the output H of each residual (or plain) block, first block first; the parameters' grads are kept.
+    """‖∂L/∂H‖ at the output H of each residual (or plain) block, first block first.
 
-    images (N,C,H,W), labels (N,) -> list of floats, one a block. The model is run in the mode it is in.
+    images (N,C,H,W), labels (N,) -> list of floats, one a block. The model runs in the mode it is in, and its
+    parameters get their gradients.
     """
     outputs = []
 

@@ -1,4 +1,4 @@
-"""How fast a machine multiplies and copies, and which versions it has: what times and ratios are held against."""
+"""How fast a machine multiplies matrices and copies memory, and which versions of packages it has."""
 
 import contextlib
 import platform
@@ -12,19 +12,19 @@ from minires.kernels.cpu.threads import parallel_for
 
 
 def product(n, device="cpu"):
-    """(step, flops): a product of float32 matrices n×n; on a CPU its rows are shared among minires' threads."""
+    """(step, flops) of a product of float32 matrices n×n; on a CPU each of minires' threads computes some rows."""
     rng = np.random.default_rng(0)
     a, b = (to_device(rng.standard_normal((n, n), dtype=np.float32), device) for _ in range(2))
     xp = array_module(a)
-    y = array_module(a).empty_like(a)
+    y = xp.empty_like(a)
     return _in_parallel(lambda rows: xp.matmul(a[rows], b, out=y[rows]), n, device), 2 * n**3
 
 
 def copy(nbytes, device="cpu"):
-    """(step, bytes moved): a copy of an array far larger than any cache, each byte read once and written once."""
+    """(step, bytes moved) of copying an array far larger than any cache: each byte is read and written once."""
     a = to_device(np.ones(nbytes // 4, np.float32), device)
     xp = array_module(a)
-    b = array_module(a).zeros_like(a)
+    b = xp.zeros_like(a)
     return _in_parallel(lambda part: xp.copyto(b[part], a[part]), len(a), device), 2 * a.nbytes
 
 
@@ -34,7 +34,7 @@ def _in_parallel(task, n, device):
     parts = list(map(slice, bounds, bounds[1:]))
 
     def work(part):
-        task(part)  # parallel_for() wants nothing back
+        task(part)  # and return None, as parallel_for() expects
 
     return lambda: parallel_for(work, parts)
 

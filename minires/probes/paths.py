@@ -1,4 +1,4 @@
-"""Taking the gradient at a block's input apart: what came through the shortcut, and what through the branch."""
+"""The gradient at a block's input as a sum of two parts: one came through the shortcut, one through the branch."""
 
 import copy
 import math
@@ -17,11 +17,14 @@ STEP = 1e-20
 
 
 @dataclass
-class Path:
-    """One block H(x) of a network, with g = ∂L/∂H: norms of g and of the parts of ∂L/∂x, and what they were made of.
+class BlockGradient:
+    """The gradient at one block H(x), with g = ∂L/∂H: the norms of g and of the two parts of ∂L/∂x, and the parts.
 
-    For H = relu(S(x) + F(x)), S the shortcut and J_F = ∂F/∂x, the gradient that passes the ReLU is m = mask ⊙ g, and
-    ∂L/∂x = Sᵀ·m + J_Fᵀ·m  [He et al. 2015]; without a ReLU after the add m is g [He et al. 2016].
+    H = relu(S(x) + F(x)) with the shortcut S and J_F = ∂F/∂x. The gradient behind the ReLU is m = mask ⊙ g, and
+
+        ∂L/∂x = Sᵀ·m + J_Fᵀ·m  [He et al. 2015].
+
+    Without a ReLU after the add, m = g [He et al. 2016].
     """
 
     name: str
@@ -30,8 +33,8 @@ class Path:
     identity: float | None  # ‖Sᵀ·m‖; None in a plain block
     branch: float  # ‖J_Fᵀ·m‖
     total: float  # ‖∂L/∂x‖
-    cosine: float | None  # of the angle between the two parts; None where one of them is missing or 0
-    rounding: float  # ‖Sᵀ·m + J_Fᵀ·m − ∂L/∂x‖ / ‖∂L/∂x‖, ∂L/∂x as the whole network's backward gives it
+    cosine: float | None  # of the angle between the two parts; None if one of them is missing or 0
+    rounding: float  # ‖Sᵀ·m + J_Fᵀ·m − ∂L/∂x‖ / ‖∂L/∂x‖, with ∂L/∂x from the whole network's backward
     block: Block = field(repr=False)
     x: np.ndarray = field(repr=False)
     m: np.ndarray = field(repr=False)
@@ -40,9 +43,9 @@ class Path:
 
 
 def residual_paths(model, images, labels):
-    """A Path for each block of a network, first block first, from one batch; computed on a copy in float64.
+    """A BlockGradient for each block of a network, first block first, from one batch.
 
-    images (N,C,H,W), labels (N,); the model is run in the mode it is in.
+    images (N,C,H,W), labels (N,). The network is copied to float64, and runs in the mode it is in.
     """
     model = copy.deepcopy(model).to(np.float64)
     kept = []
@@ -53,24 +56,24 @@ def residual_paths(model, images, labels):
         kept.append((block, inputs[0], output))
 
     removers = [m.register_forward_hook(keep) for m in model.modules() if isinstance(m, Block)]
-    # a tensor that requires a gradient, so that the first block's input has one even without a stem
+    # it requires a gradient, so that the first block's input has one even without a stem
     x = Tensor(array_module(images).asarray(images, dtype=float), requires_grad=True)
     ops.cross_entropy(model(x), labels).backward()
     for remove in removers:
         remove()
     names = {id(module): name for name, module in model.named_modules()}
-    return [_path(names[id(block)], block, x, h) for block, x, h in kept]
+    return [_block_gradient(names[id(block)], block, x, h) for block, x, h in kept]
 
 
-def _path(name, block, x, h):
+def _block_gradient(name, block, x, h):
     g, dx = h.grad, x.grad
     m = g * (h.data > 0) if block.ends_in_relu else g
     branch = _pull_back(block.branch, x.data, m)
     identity = None if block.downsample is None else _pull_back(block.downsample, x.data, m)
-    both = branch if identity is None else identity + branch
+    total = branch if identity is None else identity + branch
     lengths = None if identity is None else _norm(identity) * _norm(branch)
     cosine = float((identity * branch).sum()) / lengths if lengths else None
-    return Path(
+    return BlockGradient(
         name,
         _formula(block),
         _norm(g),
@@ -78,7 +81,7 @@ def _path(name, block, x, h):
         _norm(branch),
         _norm(dx),
         cosine,
-        _relative(_norm(both - dx), _norm(dx)),
+        _relative(_norm(total - dx), _norm(dx)),
         block,
         x.data,
         m,
@@ -102,7 +105,7 @@ def _norm(a):
 
 
 def _relative(difference, size):
-    """difference/size: nothing is no part of nothing, and a NaN is infinitely far off, lest a max() pass it over."""
+    """difference/size; 0/0 is 0, and NaN becomes infinity, because max() could ignore a NaN."""
     if difference == 0:
         return 0.0
     return difference / size if size and not math.isnan(difference / size) else math.inf
@@ -114,7 +117,7 @@ def _formula(block):
 
 
 def _derivative(shortcut):
-    """The letter of ∂S/∂x: I the identity, P padding, W_s a projection, J_S whatever else stands beside the branch."""
+    """The symbol of ∂S/∂x: I for the identity, P for padding, W_s for a projection, J_S for any other shortcut."""
     kinds = {type(module) for module in shortcut.modules()} if isinstance(shortcut, Module) else {None}
     if kinds <= {Identity, Sequential}:
         return "I"
@@ -123,17 +126,16 @@ def _derivative(shortcut):
     return "W_s" if kinds <= {Conv2d, BatchNorm2d, Identity, Sequential} else "J_S"
 
 
-def branch_by_jvp(path, rng, directions=2):
-    """How far the branch's part is from what Jacobian-vector products say, which use the branch's forward only.
+def branch_by_jvp(gradient, rng, directions=2):
+    """The error of a BlockGradient's branch part, by Jacobian-vector products that use the branch's forward only.
 
-    J_F·v is measured by the complex step, on the host wherever the path was taken, and ⟨J_F·v, m⟩ must be
-    ⟨v, J_Fᵀ·m⟩ for any v. -> the greatest difference, relative to ‖v‖·‖J_Fᵀ·m‖/√size, which ⟨v, J_Fᵀ·m⟩ has for a
-    random v.
+    ⟨J_F·v, m⟩ = ⟨v, J_Fᵀ·m⟩ must hold for any v. J_F·v is measured by the complex step, always on the CPU.
+    -> the largest difference, relative to ‖v‖·‖J_Fᵀ·m‖/√size, which is the size of ⟨v, J_Fᵀ·m⟩ for a random v.
     """
     rng = np.random.default_rng(rng)
     worst = 0.0
-    block = copy.deepcopy(path.block).to("cpu")
-    x, m, branch_part = (to_device(a, "cpu") for a in (path.x, path.m, path.branch_part))
+    block = copy.deepcopy(gradient.block).to("cpu")
+    x, m, branch_part = (to_device(a, "cpu") for a in (gradient.x, gradient.m, gradient.branch_part))
     for _ in range(directions):
         v = rng.standard_normal(x.shape)
         moved = Tensor(x)

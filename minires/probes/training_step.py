@@ -1,4 +1,4 @@
-"""What a training step is measured on: a fresh network, its optimiser, random images and their labels."""
+"""A training step to be timed: a new network, its optimiser, random images and their labels."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from minires import models, optim
 from minires.arrays import channels_last, to_device
 from minires.nn import Linear
 
-LR, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 1e-4  # a rate at which random labels are learned, and nothing overflows
+LR, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 1e-4  # with this rate random labels can be learned without overflow
 
 
 def random_batch(model, size, count):

@@ -1,4 +1,4 @@
-"""Weights and checkpoints in files that notice damage and survive a crash.
+"""Weights and checkpoints in files. A damaged file is noticed, and a crash while writing keeps the old file.
 
 >>> storage.save("weights.safetensors", model.state_dict())
 >>> arrays, metadata = storage.load("weights.safetensors")

@@ -1,4 +1,4 @@
-"""Writing a file so that at every moment either the old or the new content is there, whole."""
+"""Writing a file atomically: at every moment it holds either the whole old content or the whole new one."""
 
 import contextlib
 import errno
@@ -16,29 +16,29 @@ from minires.storage.lock import lock
 
 
 def atomic_write(path: PathLike, content: bytes) -> None:
-    """Write bytes beside `path`, flush them to the disk, and rename; a failure leaves the old file as it was.
+    """Write bytes to a temporary file beside `path`, flush it to the disk, and rename it. A failure keeps the old file.
 
-    A symbolic link stays one, and its target is written. What is no file (/dev/null, a pipe, standard output) is
-    written through. Raises OSError that names the file, OptionError for what can name none.
+    A symbolic link stays a link, and its target is written. A device, a pipe and standard output are written directly.
+    Raises OSError that names the file, and OptionError for what can be no path.
     """
     path = as_path(path)
     if not path.is_symlink():
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        through = _open_through(path)
-        if through is not None:
-            with through:
-                through.write(content)
+        special = _open_special(path)
+        if special is not None:
+            with special:
+                special.write(content)
         else:
             _replace(Path(os.path.realpath(path)), content)
-    except OSError as error:  # of the file beside it, or of a descriptor, which say nothing to a reader
+    except OSError as error:  # it names the temporary file, which says nothing to a reader
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def check_writable(*paths: PathLike | None) -> None:
-    """Raise, before the work, the OSError that atomic_write would raise after it for one of these paths.
+    """Raise now, before long work, the OSError that atomic_write would raise after it for one of these paths.
 
-    None stands for no file. Nothing is made or changed. Whether the disk has room is seen by writing only.
+    None stands for no file. Nothing is written, so a full disk is not noticed.
     """
     for path in paths:
         try:
@@ -55,19 +55,19 @@ def _check(path):
         there = None
     if there is not None and stat.S_ISDIR(there.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if there is not None and (_printed_into(there) or not stat.S_ISREG(there.st_mode)):
+    if there is not None and (_standard_stream(there) or not stat.S_ISREG(there.st_mode)):
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return
     folder = Path(os.path.realpath(path)).parent
-    while not path.is_symlink() and not folder.exists():  # atomic_write makes it
+    while not path.is_symlink() and not folder.exists():  # atomic_write makes the missing folders
         folder = folder.parent
     with tempfile.TemporaryFile(dir=folder):
         pass
 
 
 def remove_leftovers(path: PathLike) -> None:
-    """Delete what killed processes have left of writing path. What is being written is locked, and stays."""
+    """Delete temporary files that killed processes have left beside path. Files in use are locked, and stay."""
     path = Path(os.path.realpath(as_path(path)))
     part = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]{8}\.part")
     with contextlib.suppress(OSError):
@@ -78,25 +78,25 @@ def remove_leftovers(path: PathLike) -> None:
                         beside.unlink()
 
 
-def _open_through(path):
-    """`path` opened for writing if it is no regular file, or is what this process prints into; else None."""
+def _open_special(path):
+    """`path` opened for writing if it is no regular file, or is this process's standard output or error; else None."""
     try:
         there = os.stat(path)
     except FileNotFoundError:
         return None
-    number = _printed_into(there)
+    number = _standard_stream(there)
     if number:
         stream = sys.stdout if number == 1 else sys.stderr
         if stream is not None:
-            stream.flush()  # what was printed before comes before
-        return open(number, "wb", closefd=False)  # where it stands, and not from the start
+            stream.flush()  # what was printed before must come first
+        return open(number, "wb", closefd=False)  # at its current position, not from the start
     if stat.S_ISREG(there.st_mode):
         return None
-    return open(_opened(path), "wb")
+    return open(_open_for_writing(path), "wb")
 
 
-def _printed_into(there):
-    """The number of the standard stream of this process that a file is; None if it is neither."""
+def _standard_stream(there):
+    """1 or 2 if the file is this process's standard output or error; else None."""
     for number in (1, 2):
         with contextlib.suppress(OSError):  # it is closed
             if os.path.samestat(os.fstat(number), there):
@@ -104,14 +104,14 @@ def _printed_into(there):
     return None
 
 
-def _opened(path, patience=5.0):
-    """A handle for writing. A pipe that has no reader for some seconds is an OSError: open() would wait for ever."""
-    late = time.monotonic() + patience
+def _open_for_writing(path, patience=5.0):
+    """A handle for writing. Raises OSError if a pipe has no reader for some seconds; open() would wait for ever."""
+    deadline = time.monotonic() + patience
     while True:
         try:
             handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
         except OSError as error:
-            if error.errno != errno.ENXIO or time.monotonic() > late:
+            if error.errno != errno.ENXIO or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
         else:
@@ -121,14 +121,14 @@ def _opened(path, patience=5.0):
 
 def _replace(path, content):
     remove_leftovers(path)
-    handle, beside = _new_part(path)
+    handle, beside = _new_temporary(path)
     try:
         with os.fdopen(os.dup(handle), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(beside, 0o666 & ~_umask())  # mkstemp gives 0600, a new file has what the user's umask says
-        if os.name == "nt":  # where what is open cannot be renamed, and nothing is locked
+        os.chmod(beside, 0o666 & ~_umask())  # as open() would make it; mkstemp's files have 0600
+        if os.name == "nt":  # Windows cannot rename an open file, and has no lock on it
             os.close(handle)
             handle = None
         os.replace(beside, path)
@@ -142,16 +142,16 @@ def _replace(path, content):
 
 
 def _prefix(path):
-    return f".{os.fsdecode(os.fsencode(path.name)[:100])}."  # the whole name with its ending could be too long
+    return f".{os.fsdecode(os.fsencode(path.name)[:100])}."  # a longer name could be too long with its ending
 
 
-def _new_part(path):
-    """(handle, name) of a new file beside path, locked, so that remove_leftovers knows that it is in use."""
+def _new_temporary(path):
+    """(handle, name) of a new file beside path. It is locked, so that remove_leftovers knows that it is in use."""
     while True:
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".part")
         if lock(handle) is not False and os.fstat(handle).st_nlink:
             return handle, beside
-        os.close(handle)  # remove_leftovers of another process came between
+        os.close(handle)  # another process has removed it before it was locked
 
 
 def _umask():
@@ -161,7 +161,7 @@ def _umask():
 
 
 def _sync_folder(folder):
-    """Make the renaming itself durable, where the system can: by now the new file stands, so nothing has failed."""
+    """Flush the renaming to the disk, if the system can. An error is ignored, because the new file is complete."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     with contextlib.suppress(OSError):  # some network file systems cannot open or sync a folder

@@ -1,4 +1,4 @@
-"""Checkpoints: several groups of arrays, and a state of plain Python values, in one safetensors file."""
+"""Checkpoints: several sections of arrays, and a state of plain Python values, in one safetensors file."""
 
 import json
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ import numpy as np
 
 from minires.annotations import PathLike, TensorLike
 from minires.errors import CheckpointError, DTypeError, OptionError
-from minires.storage.schema import Many, Text, shown
+from minires.storage.schema import ListOf, Text, shown
 from minires.storage.weights import metadata, read, save
 
 VERSION = "minires checkpoint 1"
-SECTIONS = Many(Text(r"[^/\0]*", "a section's name, without '/'"))
+SECTIONS = ListOf(Text(r"[^/\0]*", "a section's name, without '/'"))
 
 
 def save_checkpoint(path: PathLike, sections: Mapping[str, Mapping[str, TensorLike]], state: dict[str, Any]) -> None:
-    """Write sections {"model": {name: array}, …} and a JSON-able state, whose floats and integers stay exact.
+    """Write sections {"model": {name: array}, …} and a state that JSON can hold. Floats and integers stay exact.
 
-    Raises OptionError for a section with a "/" in its name, which is what parts it from the array's, and DTypeError for
-    what would not come back: in JSON a tuple is a list, and every key of a dictionary a string.
+    Raises OptionError for a "/" in a section's name, because it separates the name from the array's. Raises DTypeError
+    for what JSON would change: it makes a tuple a list, and every key of a dictionary a string.
     """
     if not isinstance(sections, Mapping) or not all(isinstance(group, Mapping) for group in sections.values()):
         raise DTypeError(f"save_checkpoint takes sections {{name: {{name: array}}}}, got {shown(sections)}")
@@ -48,7 +48,7 @@ def save_checkpoint(path: PathLike, sections: Mapping[str, Mapping[str, TensorLi
 
 
 def _changed(place, value):
-    """What of a JSON-able value would come back as another, as a sentence; "" if nothing."""
+    """A sentence that names what JSON would change in this value; "" if nothing."""
     if isinstance(value, tuple):
         return f"{place} is a tuple, which would come back as a list; make it a list"
     if isinstance(value, dict):
@@ -62,7 +62,7 @@ def _changed(place, value):
 
 
 def load_checkpoint(path: PathLike) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
-    """(sections, state) as they were saved. Raises CheckpointError for damaged files and for bare weights.
+    """(sections, state) as they were saved. Raises CheckpointError for a damaged file, and for weights without state.
 
     >>> sections, state = storage.load_checkpoint("runs/digits-resnet20/checkpoint.safetensors")
     >>> model.load_state_dict(sections["model"])
@@ -82,12 +82,12 @@ def load_checkpoint(path: PathLike) -> tuple[dict[str, dict[str, np.ndarray]], d
 
 
 def load_state(path: PathLike) -> dict[str, Any]:
-    """The state alone, from the header: quick, however large the arrays, and not verified by the digest."""
+    """The state alone. It is read from the header, so it is quick, but the digest is not checked."""
     return _parsed(path, metadata(path))[1]
 
 
 def _parsed(path, written):
-    """(names of the sections, state) in a checkpoint's metadata."""
+    """(names of the sections, state) from a checkpoint's metadata."""
     if written.get("format") != VERSION:
         found = written.get("format", "bare weights")
         raise CheckpointError(f"{path} is no checkpoint of this version but {found!r}, which storage.load reads")

@@ -1,7 +1,7 @@
-"""What files that are no safetensors are, by their first bytes, and how their weights come here."""
+"""Weight files of other formats: recognised by their first bytes, with the way to convert them."""
 
 TORCH = (
-    "where PyTorch is, convert it: safetensors.torch.save_file(torch.load(path, weights_only=True), "
+    "convert it where PyTorch is installed: safetensors.torch.save_file(torch.load(path, weights_only=True), "
     "'weights.safetensors')"
 )
 KINDS = (
@@ -16,7 +16,7 @@ KINDS = (
 
 
 def explain(start):
-    """What a file that begins with these bytes is, with the remedy; "" if they tell nothing."""
+    """The format of a file that begins with these bytes, with the remedy; "" if it is unknown."""
     if start.startswith(b"PK\x03\x04") and b".npy" in start:
         return "it is NumPy's .npz; storage.save(path, dict(np.load(file)))"
     for magic, what, remedy in KINDS:

@@ -1,4 +1,4 @@
-"""Locks on open files: the system takes them back when their process ends, however that comes about."""
+"""Locks on open files. The system releases them when their process ends."""
 
 try:
     import fcntl
@@ -7,9 +7,9 @@ except ImportError:  # Windows
 
 
 def lock(handle):
-    """Keep an open file for this process and those that it forks.
+    """Lock an open file for this process and its forks.
 
-    True if it is locked now, False if another process holds it, None where the system or the disk has no locks.
+    -> True if it is locked now, False if another process has the lock, None if the system or the disk has no locks.
     """
     if fcntl is None:
         return None

@@ -1,6 +1,6 @@
-"""What plain values may be: said once, and checked with one sentence that names the value and what is allowed.
+"""Checks of plain Python values. A schema's fault() is a sentence that names the value and what is allowed, or "".
 
->>> row = Fields(epoch=Whole(1), loss=Number(0))
+>>> row = Fields(epoch=Integer(1), loss=Number(0))
 >>> row.fault("history[0]", {"epoch": 0, "loss": 2.5})
 'history[0].epoch must be at least 1, got 0'
 """
@@ -10,16 +10,16 @@ import numbers
 import re
 from typing import Any
 
-MOST = 60  # letters of a value that are shown
+MAX_SHOWN = 60  # characters of a value in a message
 
 
 def shown(value):
-    """The value as it is written, shortened; a number of a million digits is not written at all."""
+    """repr(value), shortened; Python does not write an integer of thousands of digits."""
     try:
         text = repr(value)
     except ValueError:
         text = "a number of thousands of digits"
-    return text if len(text) <= MOST else f"{text[:MOST]}…"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 class _Range:
@@ -30,7 +30,7 @@ class _Range:
         self.low, self.high = low, high
 
     def fault(self, name, value):
-        """A sentence about what is wrong with the value, or ""."""
+        """A sentence that says what is wrong with the value, or ""."""
         if isinstance(value, bool) or not isinstance(value, self.kind):
             return f"{name} must be {self.what}, got {shown(value)}"
         if self.low is not None and value < self.low:
@@ -40,7 +40,7 @@ class _Range:
         return ""
 
 
-class Whole(_Range):
+class Integer(_Range):
     """An integer from low to high."""
 
     what, kind = "a whole number", numbers.Integral
@@ -52,14 +52,14 @@ class Number(_Range):
     what, kind = "a number", numbers.Real
 
     def fault(self, name, value):
-        said = super().fault(name, value) if value == value else ""  # NaN lies nowhere
-        return said or ("" if _finite(value) else f"{name} must be a finite number, got {shown(value)}")
+        fault = super().fault(name, value) if value == value else ""  # NaN is in no range
+        return fault or ("" if _finite(value) else f"{name} must be a finite number, got {shown(value)}")
 
 
 def _finite(value):
     try:
         return math.isfinite(value)
-    except OverflowError:  # an integer beyond all floats
+    except OverflowError:  # an integer too large for a float
         return False
 
 
@@ -71,7 +71,7 @@ class Float:
         return "" if fits else f"{name} must be a number, got {shown(value)}"
 
 
-class Switch:
+class Boolean:
     """True or False."""
 
     def fault(self, name, value):
@@ -79,7 +79,7 @@ class Switch:
 
 
 class Text:
-    """Letters; of all that match a pattern, which `what` describes."""
+    """A string that matches a pattern; `what` describes it."""
 
     def __init__(self, pattern=r"[^\0]*", what="text"):
         self.pattern = re.compile(pattern, re.DOTALL)
@@ -91,7 +91,7 @@ class Text:
 
 
 class OneOf:
-    """One of a few values."""
+    """One of these values."""
 
     def __init__(self, *values):
         self.values = values
@@ -103,8 +103,8 @@ class OneOf:
         return f"{name} must be {choice}{', '.join(map(str, self.values))}, got {shown(value)}"
 
 
-class Many:
-    """A list, of `length` items, all of one schema."""
+class ListOf:
+    """A list of items of one schema, `length` of them if that is given."""
 
     def __init__(self, item, length=None):
         self.item, self.length = item, length
@@ -118,7 +118,7 @@ class Many:
 
 
 class Fields:
-    """A dictionary with these keys and no others; those in `optional` may be absent."""
+    """A dictionary with these keys only; those in `optional` may be absent."""
 
     def __init__(self, optional=(), **fields):
         self.fields, self.optional = fields, optional
@@ -134,8 +134,8 @@ class Fields:
         return next(filter(None, parts), "")
 
 
-class Named:
-    """A dictionary with any names, whose values have one schema."""
+class DictOf:
+    """A dictionary with any keys, whose values have one schema."""
 
     def __init__(self, item):
         self.item = item

@@ -1,9 +1,9 @@
-"""Named arrays in a safetensors file with a SHA-256 of the whole file inside.
+"""Named arrays in a safetensors file, with a SHA-256 of the whole file in it. Pickle is never used.
 
-The format alone lets a flipped bit in the weights go unnoticed. So the file is serialised with 64 zeros as the metadata
-entry "sha256", and the digest of those bytes is written over the zeros; load() puts the zeros back and compares.
-A second entry says that the digest must be there, for a flipped bit may as well hit the word "sha256".
-Files from elsewhere have neither and load unchecked. Never a pickle.
+The format alone does not reveal a flipped bit in the weights. So the file is serialised with 64 zeros as the metadata
+entry "sha256", and the digest of those bytes is written over the zeros. load() puts the zeros back and compares. A
+second entry says that there must be a digest, because a flipped bit may also hit the word "sha256". Files from other
+programs have neither entry, and are loaded without this check.
 """
 
 import hashlib
@@ -24,19 +24,19 @@ from minires.tensor import unwrap
 
 NO_DIGEST = "0" * 64
 MARK = {"written_by": "minires"}
-LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
+MAX_HEADER = 100_000_000  # bytes, the format's own limit
 
 
 def _entry(digest):
-    """The digest as it stands in the header; other metadata cannot read so, for JSON writes its quotes as \\"."""
+    """The digest in the header's JSON. No other metadata can look like this, because its quotes are written as \\"."""
     return f'"sha256":"{digest}"'.encode()
 
 
 def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str, str] | None = None) -> None:
-    """Write {name: array} (NumPy's, CuPy's or Tensors) and {str: str} metadata to path, atomically.
+    """Write {name: array} (NumPy or CuPy arrays, or Tensors) and {str: str} metadata to path, atomically.
 
-    Raises DTypeError for what the format cannot hold, OptionError for names that the format or the digest needs
-    and for what can be no path.
+    Raises DTypeError for what the format cannot hold. Raises OptionError for names that the file itself needs, and for
+    what can be no path.
     """
     safetensors = need("safetensors", "data", for_what="saving weights")
     numpy_format = need("safetensors.numpy", "data", for_what="saving weights")
@@ -48,9 +48,9 @@ def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str
     if not isinstance(metadata, Mapping):
         raise DTypeError(f"save takes metadata {{str: str}}, got a {type(metadata).__name__}")
     path = as_path(path)
-    taken = [*({"__metadata__"} & set(arrays)), *({"sha256", *MARK} & set(metadata))]
-    if taken:
-        raise OptionError(f"{path}: the name {taken[0]!r} belongs to the file itself; choose another")
+    reserved = [*({"__metadata__"} & set(arrays)), *({"sha256", *MARK} & set(metadata))]
+    if reserved:
+        raise OptionError(f"{path}: the name {reserved[0]!r} belongs to the file itself; choose another")
     host = {name: unwrap(array) for name, array in arrays.items()}
     for name, array in host.items():
         if not is_array(array):
@@ -69,7 +69,7 @@ def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str
 def load(path: PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """({name: array}, metadata) from a safetensors file.
 
-    Raises CheckpointError, naming it, if it is not sound, is no safetensors file, or is the checkpoint of a run.
+    Raises CheckpointError if it is damaged, is no safetensors file, or is the checkpoint of a run.
     """
     arrays, metadata = read(path)
     if "sections" in metadata and "state" in metadata:
@@ -89,7 +89,7 @@ def read(path):
         raise
     except KeyError as error:
         raise CheckpointError(f"{path} holds {error} values, which NumPy has not; convert them to F32") from error
-    except Exception as error:  # the library raises its own error, ValueErrors and more for hostile files
+    except Exception as error:  # for hostile files the library raises errors of many kinds
         raise CheckpointError(f"{path} is no sound safetensors file: {error!r}") from error
     metadata = header.get("__metadata__") or {}
     digest = metadata.pop("sha256", None)
@@ -102,18 +102,18 @@ def read(path):
 
 
 def metadata(path):
-    """The metadata in a file's header, without the arrays being read: what is said of them is not verified."""
+    """The metadata in a file's header. The arrays are not read, and the digest is not checked."""
     return _content(path, header_only=True)[1].get("__metadata__") or {}
 
 
 def _content(path, header_only=False):
-    """(bytes, header) of a regular file whose size is the one that its header says, and fits into memory."""
+    """(bytes, header) of a regular file. Its size must be the one in the header, and must fit into memory."""
     path = as_path(path, CheckpointError)
     try:
         with open(path, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise CheckpointError(f"{path} cannot be read: it is a pipe or a device, no file")
+                raise CheckpointError(f"{path} cannot be read: it is a pipe or a device, not a file")
             header = _header(path, file, status.st_size)
             if header_only:
                 return b"", header
@@ -129,13 +129,13 @@ def _content(path, header_only=False):
 
 
 def _open(path, flags):
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # which does not wait for a pipe's other end
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # do not wait for the other end of a pipe
 
 
 def _header(path, file, size):
     start = file.read(8)
     length = int.from_bytes(start, "little")
-    text = file.read(length) if length <= min(size, LONGEST_HEADER) else file.read(200)
+    text = file.read(length) if length <= min(size, MAX_HEADER) else file.read(200)
     fault = "its header is no JSON" if len(text) == length else f"its header would be {length:,} bytes long"
     try:
         header = json.loads(text) if len(text) == length else None
@@ -147,14 +147,14 @@ def _header(path, file, size):
         elif 8 + length + end == size:
             return header
         else:
-            fault = f"its header speaks of {8 + length + end} bytes, and it has {size}"
+            fault = f"its header says {8 + length + end} bytes, and it has {size}"
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
         pass
     raise CheckpointError(f"{path} is no sound safetensors file: {explain(start + text) or fault}")
 
 
 def _memory():
-    """The bytes of this machine's memory, where they can be asked for."""
+    """The bytes of this machine's memory; infinity if the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,6 +1,6 @@
 """Training: `python -m minires.train`, or train.run(train.Config(epochs=5)).
 
-Run is the run itself, for who wants to stop it, to resume it or to watch its steps.
+Run is the run itself: it can be stopped, resumed, and watched step by step.
 """
 
 from minires.train.config import Config

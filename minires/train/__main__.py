@@ -1,4 +1,4 @@
-"""python -m minires.train: train a ResNet, watch it, stop it and go on."""
+"""python -m minires.train: train a ResNet, watch it, stop and resume it."""
 
 import argparse
 import shlex
@@ -16,7 +16,8 @@ from minires.train.loop import Run
 NAME = "minires.train"
 DESCRIPTION = """\
 Train a network with SGD. Writes checkpoint.safetensors, log.csv and curves.png
-into --out. Ctrl-C saves and stops; --resume goes on to the same bits."""
+into --out. Ctrl-C saves and stops; --resume goes on, with the same bits as if
+the run had not been stopped."""
 EPILOG = """\
 examples:
   python -m minires.train                              digits, in half a minute
@@ -24,8 +25,8 @@ examples:
   python -m minires.train --dataset FOLDER --model resnet18
   python -m minires.train --resume                     the newest unfinished run
   python -m minires.train --resume DIR --epochs 40
-      makes a run longer that was started with --schedule constant; the other
-      schedules spread the learning rate over the epochs they started with
+      makes a run with --schedule constant longer; the other schedules depend
+      on the number of epochs at the start
 
 python -m minires lists the other commands.
 exit status: 0 done, 2 a setting or a file is wrong, 130 stopped and saved"""
@@ -45,8 +46,8 @@ def parse(argv):
         nargs="?",
         const="",
         metavar="DIR",
-        help="go on with the run in DIR or --out (default: the newest in runs/ that is not finished), "
-        "with its settings",
+        help="go on with the run in DIR or --out, with its settings (default: the newest one in runs/ that is not "
+        "finished)",
     )
     parser.add_argument("--list-models", action="store_true", help="print the names of the models and stop")
     return vars(parser.parse_args(argv))
@@ -54,39 +55,41 @@ def parse(argv):
 
 @contextmanager
 def interrupts():
-    """Yields stop() -> whether Ctrl-C, SIGTERM or SIGHUP has come: the step under way is finished first, so that the
-    checkpoint is whole. The third leaves at once; a second is often a double tap."""
-    came = []
+    """Yield stop() -> whether Ctrl-C, SIGTERM or SIGHUP has come. So the current step ends before the run is saved.
+
+    The third signal stops at once. The second does not, because one key press often sends two.
+    """
+    times = []
 
     def note(number, frame):
-        came.append(time.monotonic())
-        if len(came) == 1:
+        times.append(time.monotonic())
+        if len(times) == 1:
             console.say(NAME, "stopping after this step ...", apart=sys.stderr.isatty())  # from the bar
-        elif len(came) > 2 and came[-1] - came[1] > console.DOUBLE_TAP:
+        elif len(times) > 2 and times[-1] - times[1] > console.DOUBLE_TAP:
             raise KeyboardInterrupt
 
     undo = console.on_signals(note)
     try:
-        yield lambda: bool(came)
+        yield lambda: bool(times)
     finally:
         undo()
 
 
-def opened(flags):
-    """The run that the flags ask for: a new one, or an old one to go on with."""
-    named = flags.pop("resume")
-    if named is None:
+def make_run(flags):
+    """The run that the flags ask for: a new one, or one that is resumed."""
+    resume = flags.pop("resume")
+    if resume is None:
         return Run.start(Config(**flags))
-    if named and flags.setdefault("out", named) != named:
-        raise OptionError(f"--resume {named} and --out {flags['out']} name two folders; leave --out out")
+    if resume and flags.setdefault("out", resume) != resume:
+        raise OptionError(f"--resume {resume} and --out {flags['out']} name two folders; give only one of them")
     folder = flags.get("out") or unfinished_run(flags.get("epochs"))
     return Run.resume(folder, flags)
 
 
 def train(flags):
-    """Make or resume the run, show its progress, and say at the end what lies where. -> exit status"""
+    """Start or resume the run, show its progress, and print the results. -> exit status"""
     need("tqdm", "data", for_what="the progress bar")
-    with closing(opened(flags)) as run:
+    with closing(make_run(flags)) as run:
         if run.finished and run.history:
             print(
                 f"{run.folder} is finished, with {console.counted(run.config.epochs, 'epoch')}"
@@ -95,8 +98,8 @@ def train(flags):
         else:
             try:
                 with interrupts() as stop:
-                    finished = show.go(run, stop, lambda text: console.say(NAME, text))
-            except (DataError, OSError, MemoryError) as error:  # which can be mended, and the run goes on
+                    finished = show.fit(run, stop, lambda text: console.say(NAME, text))
+            except (DataError, OSError, MemoryError) as error:  # the user can remove the cause, and resume
                 console.say(NAME, f"{console.reason(error)}; {where_to_go_on(run)}")
                 return 2
             except KeyboardInterrupt:
@@ -123,7 +126,7 @@ def where_to_go_on(run):
 
 
 def report(run):
-    """Draw the curves, and say what came out and where it lies. -> exit status"""
+    """Draw the curves, and print accuracy and files. -> exit status"""
     status, curves = 0, run.curves_path
     try:
         run.draw()

@@ -1,4 +1,4 @@
-"""Every setting of a training run, once: its name, default, range and help; the command line is made from it."""
+"""The settings of a training run: name, default, range and help. The flags of the command are made from them."""
 
 import argparse
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from minires import console, data, models
 from minires.errors import OptionError
 from minires.kernels import get_num_threads
-from minires.parallel import MAX_PROCESSES, why_not
+from minires.parallel import MAX_PROCESSES, unsupported_reason
 from minires.settings import meant
-from minires.storage.schema import Number, OneOf, Switch, Text, Whole
+from minires.storage.schema import Boolean, Integer, Number, OneOf, Text
 
 SCHEDULES = ("one_cycle", "multistep", "cosine", "constant")
 PATH = Text()
@@ -21,43 +21,43 @@ def _setting(default, allowed, help, **flag):
 
 @dataclass(frozen=True)
 class Config:
-    """A training run. The defaults train a ResNet-20 on handwritten digits in well under a minute.
+    """The settings of a training run. The defaults train a ResNet-20 on handwritten digits in less than a minute.
 
-    Raises OptionError for a value outside its range, which names the setting, the value and what is allowed.
+    Raises OptionError for a value outside its range.
     """
 
     dataset: str = _setting("digits", NAME, "digits, cifar10, or a folder with one sub-folder of images per class")
     model: str = _setting("resnet20", NAME, "a name of minires.models.names(); see --list-models")
-    epochs: int = _setting(20, Whole(0, 1_000_000), "passes over the training images")
+    epochs: int = _setting(20, Integer(0, 1_000_000), "passes over the training images")
     size: int = _setting(
         0,
-        Whole(0, 10_000),
-        "height and width that the images of a folder are scaled to (default: 0, "
+        Integer(0, 10_000),
+        "height and width to which the images of a folder are scaled (default: 0, "
         "which is 224; digits and cifar10 have their own)",
         metavar="N",
     )
-    batch_size: int = _setting(64, Whole(1, 1_000_000), "images per step (default: 64, or all if there are fewer)")
+    batch_size: int = _setting(64, Integer(1, 1_000_000), "images per step (default: 64, or all if there are fewer)")
     lr: float = _setting(0.1, Number(0), "maximum learning rate; SGD with momentum 0.9")
     schedule: str = _setting(
         "one_cycle",
         OneOf(*SCHEDULES),
-        "how the learning rate moves over the run; with constant a finished run can be made longer",
+        "how the learning rate changes over the run; with constant, a finished run can be made longer",
         choices=SCHEDULES,
     )
     weight_decay: float = _setting(5e-4, Number(0), "L2 penalty on all parameters")
     augment: bool = _setting(
-        True, Switch(), "random crops, and flips for photographs", action=argparse.BooleanOptionalAction
+        True, Boolean(), "random crops, and flips for photographs", action=argparse.BooleanOptionalAction
     )
     seed: int = _setting(
         0,
-        Whole(0, 2**63 - 1),
-        "of weights, order and augmentation; the same seed gives the same bits with as many threads and processes",
+        Integer(0, 2**63 - 1),
+        "of weights, order and augmentation; with the same threads and processes, a seed always gives the same bits",
     )
     device: str = _setting("cpu", Text(r"cpu|cuda(:\d{1,4})?", "'cpu', 'cuda' or 'cuda:N'"), "cpu, cuda or cuda:N")
     tf32: bool = _setting(
         False,
-        Switch(),
-        "on a GPU, let matrix products round their inputs to TF32: faster, 10 bits instead of 23",
+        Boolean(),
+        "on a GPU, round the inputs of matrix products to TF32: faster, with 10 bits instead of 23",
         action=argparse.BooleanOptionalAction,
     )
     out: str = _setting(
@@ -66,58 +66,59 @@ class Config:
     data: str = _setting("", PATH, "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
     threads: int = _setting(
         0,
-        Whole(0, 1024),
-        "threads that compute (default: 0, which is one a core, or what OPENBLAS_NUM_THREADS says)",
+        Integer(0, 1024),
+        "threads that compute (default: 0, which is one a core, or OPENBLAS_NUM_THREADS if that is set)",
         metavar="N",
     )
     processes: int = _setting(
         0,
-        Whole(0, MAX_PROCESSES),
-        "processes that share each batch: faster where as many cores "
-        "are idle, on a busy machine slower than 1 (default: 0, which is one a thread, with at "
-        "least 16 images each, where the system allows it)",
+        Integer(0, MAX_PROCESSES),
+        "processes that share each batch: faster if as many cores are idle, slower on a busy machine (default: 0, "
+        "which is one a thread, with at least 16 images each, if the system allows it)",
         metavar="N",
     )
-    limit: int = _setting(0, Whole(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N")
+    limit: int = _setting(
+        0, Integer(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N"
+    )
 
-    # What may differ when a run is resumed: nothing of the result depends on it, of threads and processes but rounding.
-    FREE = ("out", "device", "data", "threads", "processes")
-    # What the first versions did not write into their checkpoints.
-    NEWER = ("size", "tf32", "processes")
+    # a resumed run may change these, because they change nothing in the result but rounding
+    MAY_DIFFER = ("out", "device", "data", "threads", "processes")
+    # the first versions did not write these into checkpoints
+    ADDED_LATER = ("size", "tf32", "processes")
 
     def __post_init__(self):
         for f in fields(self):
             value = getattr(self, f.name)
             fault = f.metadata["allowed"].fault(f.name, value)
             if fault:
-                raise OptionError(fault)
-            object.__setattr__(self, f.name, type(f.default)(value))  # NumPy's numbers and integers among them
-        for name, usual in (("dataset", data.dataset_name(self.dataset)), ("model", meant(self.model, models.names()))):
-            if usual:  # an unknown one is said where it is looked for
-                object.__setattr__(self, name, usual)
+                raise OptionError(f"{fault}; leave it out to have {f.default!r}, the default")
+            object.__setattr__(self, f.name, type(f.default)(value))  # NumPy's numbers, too, and 1 for 1.0
+        for name, known in (("dataset", data.dataset_name(self.dataset)), ("model", meant(self.model, models.names()))):
+            if known:  # an unknown name raises an error later
+                object.__setattr__(self, name, known)
 
     def processes_for(self, model):
-        """How many processes share a batch of this network."""
+        """The number of processes that share a batch of this network."""
         if self.processes:
             return self.processes
-        if why_not(model):
+        if unsupported_reason(model):
             return 1
         return max(1, min(self.threads or get_num_threads(), self.batch_size // 16, MAX_PROCESSES))
 
     def resumed(self, given, done=0):
-        """This configuration, read from a checkpoint, with the flags given now; they may not contradict it.
+        """This Config, which was read from a checkpoint, with the settings given now.
 
-        done: epochs that are trained already. Raises OptionError.
+        done: epochs that are trained already. Raises OptionError if the two contradict each other.
         """
         resumed = replace(self, **given)
         for name in given:
             old = getattr(self, name)
             value = getattr(resumed, name)
             flag = name.replace("_", "-")
-            if name in self.FREE or value == old:
+            if name in self.MAY_DIFFER or value == old:
                 continue
             if name == "epochs":
-                self._may_have(value, done)
+                self._check_epochs(value, done)
             else:
                 raise OptionError(
                     f"the checkpoint was made with --{flag} {old}, not {value}; "
@@ -125,24 +126,24 @@ class Config:
                 )
         return resumed
 
-    def _may_have(self, epochs, done):
+    def _check_epochs(self, epochs, done):
         if self.schedule != "constant":
             raise OptionError(
-                f"{self.schedule} spreads the learning rate over all --epochs, which were "
-                f"{self.epochs} at the start, so this run cannot be given {epochs}: start a new run with "
-                f"--epochs {epochs}, or with --schedule constant, which can be made longer by --resume"
+                f"{self.schedule} spreads the learning rate over all --epochs, which were {self.epochs} at the "
+                f"start, so they cannot become {epochs}: start a new run with --epochs {epochs}, or with "
+                "--schedule constant, which can be made longer by --resume"
             )
         if epochs < done:
             verb = "is" if done == 1 else "are"
             raise OptionError(f"--epochs {epochs}: {console.counted(done, 'epoch')} {verb} trained already")
 
     def as_dict(self):
-        """{setting: value}, as a checkpoint holds it."""
+        """{setting: value} for a checkpoint."""
         return asdict(self)
 
 
 def add_flags(parser):
-    """One flag for each field of Config. Flags that are not given are absent from the namespace."""
+    """Add a flag for each field of Config. A flag that is not given is absent from the namespace."""
     for f in fields(Config):
         flag = dict(f.metadata["flag"])
         help = f.metadata["help"]

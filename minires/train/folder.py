@@ -1,4 +1,4 @@
-"""The folder of a run: one process at a time writes it."""
+"""The folder of a run, which one process at a time may write."""
 
 import contextlib
 import errno
@@ -23,7 +23,7 @@ def _make(folder):
 
 
 def new_folder(config):
-    """Make the folder runs/DATASET-MODEL[-N], with the first N that is free; two processes never get the same."""
+    """Make the folder runs/DATASET-MODEL[-N] with the smallest free N. Two processes never get the same one."""
     name = f"{os.path.basename(os.path.abspath(config.dataset))}-{config.model}"
     _make(ROOT)
     number = 1
@@ -37,9 +37,10 @@ def new_folder(config):
 
 
 def unfinished_run(epochs=None):
-    """The folder under runs/ of the newest run that has epochs to do; epochs: how many there are to be now.
+    """The folder in runs/ of the newest run that is not finished. epochs: as many as --epochs says now.
 
-    A checkpoint that cannot be read counts: going on with it says what is wrong with it. Raises OptionError.
+    A checkpoint that cannot be read counts as not finished: to resume it says what is wrong. Raises OptionError if
+    there is none.
     """
     longest = None  # the newest finished run that can be made longer
     found = sorted(ROOT.glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime, reverse=True)
@@ -64,47 +65,47 @@ def unfinished_run(epochs=None):
     raise OptionError(f"all runs in runs/ are finished, {found[0].parent} as the last; {advice}")
 
 
-class Hold:
-    """A folder, made if it is not there, that no other process may write while this one holds it.
+class FolderLock:
+    """A lock on a folder, which is made if necessary: no other process can have it at the same time.
 
-    The lock goes with the process, however that ends. Raises OSError, naming the folder, if nothing can be written
-    there, and OptionError if it is held already.
+    The system releases it when the process ends. Raises OSError that names the folder if it cannot be written, and
+    OptionError if another process has the lock.
     """
 
     def __init__(self, folder, made=False):
         self.folder = Path(folder)
         self.made = made or not self.folder.exists()
         _make(self.folder)
-        self._let_go = None
+        self._finalizer = None
         self.acquire()
 
     def acquire(self):
-        """Hold the folder from now on; nothing happens if this holds it already."""
+        """Lock the folder, unless this object has the lock already."""
         path = self.folder / ".lock"
-        while not (self._let_go and self._let_go.alive):
+        while not (self._finalizer and self._finalizer.alive):
             try:
                 handle = self._open(path)
             except OSError as error:
                 raise OSError(error.errno, error.strerror, str(self.folder)) from error
             if handle is not None:
-                self._let_go = weakref.finalize(self, _release, handle, path, self.made, os.getpid())
+                self._finalizer = weakref.finalize(self, _release, handle, path, self.made, os.getpid())
 
     def _open(self, path):
-        """The lock's handle, or None if its holder has just let go. Raises OptionError if there is another holder."""
-        careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # follow no link, wait for no pipe
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | careful, 0o666)
+        """The handle of the lock, None if its owner has just released it. Raises OptionError for another owner."""
+        flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # no link, and no waiting for a pipe
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode) or os.fstat(handle).st_size > 100:
                 raise OptionError(f"{path} is no lock of a run; move it away, or choose another --out")
             if lock(handle) is False:
-                holder = os.read(handle, 100).decode("ascii", "replace").strip() or "another process"
+                owner = os.read(handle, 100).decode("ascii", "replace").strip() or "another process"
                 raise OptionError(
-                    f"{self.folder} is being written by {holder}; wait for it, stop it, or choose another --out"
+                    f"{self.folder} is being written by {owner}; wait for it, stop it, or choose another --out"
                 )
             if os.fstat(handle).st_nlink:
                 os.ftruncate(handle, 0)
                 os.write(handle, f"process {os.getpid()}\n".encode())
-                _held.add(handle)
+                _handles.add(handle)
                 return handle
         except BaseException:
             os.close(handle)
@@ -113,30 +114,30 @@ class Hold:
         return None
 
     def release(self):
-        """Let go, and leave no empty folder that was made for this."""
-        if self._let_go:
-            self._let_go()
+        """Release the lock, and remove the folder if it is empty and was made for this run."""
+        if self._finalizer:
+            self._finalizer()
 
 
-_held = set()  # handles of this process
+_handles = set()  # of this process's locks
 
 
 def _release(handle, path, made, process):
-    if os.getpid() != process:  # a forked one, which holds nothing
+    if os.getpid() != process:  # a fork, which has no lock
         return
     with contextlib.suppress(OSError):
         path.unlink()
-    _held.discard(handle)
+    _handles.discard(handle)
     os.close(handle)
     if made:
-        with contextlib.suppress(OSError):  # a run lies in it
+        with contextlib.suppress(OSError):  # it is not empty
             path.parent.rmdir()
 
 
 def _forked():
-    for handle in _held:
-        os.close(handle)  # or what a killed process had held would stay locked until its children end
-    _held.clear()
+    for handle in _handles:
+        os.close(handle)  # otherwise a lock would last until all forks have ended
+    _handles.clear()
 
 
 if hasattr(os, "register_at_fork"):

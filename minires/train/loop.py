@@ -1,12 +1,11 @@
-"""The training loop: steps, evaluation, the log, and checkpoints from which a run goes on to the same bits.
+"""The training loop: steps, evaluation, the log, and checkpoints from which a run resumes with the same bits.
 
-All randomness is keyed: weights by the seed, the order of epoch e by (seed, e), the augmentation of its batch b by
-(seed, e, b). So what a checkpoint has to hold is weights, optimiser, place and the log so far; a resumed run makes the
-very batches that the uninterrupted one would have made.
+Every random number depends on the seed and its place: the weights on the seed, the order of epoch e on (seed, e), the
+augmentation of its batch b on (seed, e, b). So a checkpoint needs no more than weights, optimiser, place and log. A
+resumed run gets the same batches as a run without interruption.
 """
 
 import contextlib
-import copy
 import csv
 import errno
 import io
@@ -14,68 +13,45 @@ import math
 import shutil
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from minires import console, cuda, data, models, optim
+from minires import console, data, optim
 from minires.arrays import to_device
-from minires.errors import CheckpointError, GraphError, OptionError, ProcessError, ShapeError
-from minires.mode import no_grad
+from minires.errors import CheckpointError, GraphError, OptionError, ProcessError
 from minires.parallel import Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
 from minires.storage import atomic_write, load_checkpoint, save_checkpoint
-from minires.tensor import Tensor
-from minires.train.config import Config
-from minires.train.folder import CHECKPOINT, Hold, new_folder
-from minires.train.state import check_arrays, check_place, check_state, check_steps, describe, refused
-from minires.train.step import Totals, check_arrays_finite, evaluate, train_step
+from minires.train.folder import CHECKPOINT, FolderLock, new_folder
+from minires.train.setup import (
+    complete,
+    load_data,
+    make_model,
+    make_schedule,
+    make_transform,
+    must_drop_last,
+    use_device,
+)
+from minires.train.state import check_arrays, check_place, check_state, check_steps, checkpoint_error, state_of
+from minires.train.step import EpochTotals, check_arrays_finite, evaluate, train_step
 
 MOMENTUM = 0.9
 EVALUATION_BATCH = 256
-SAVE_EVERY = 300  # seconds: at most this much is lost when the machine dies in a long epoch
-
-
-def make_schedule(config, steps):
-    """lr(step) for a run of so many steps. Multistep divides by 10 at 1/2 and 3/4, as He et al. 2015, §4.2."""
-    steps = max(steps, 1)
-    if config.schedule == "one_cycle":
-        return optim.one_cycle(config.lr, total_steps=steps)
-    if config.schedule == "multistep":
-        return optim.multistep(config.lr, milestones=(steps // 2, steps * 3 // 4))
-    if config.schedule == "cosine":
-        return optim.cosine(config.lr, T_max=steps)
-    return optim.constant(config.lr)
+SAVE_EVERY = 300  # seconds: no more is lost if the machine fails in a long epoch
 
 
 class Run:
     """A training run in a folder: checkpoint.safetensors, log.csv and curves.png.
 
-    Run.start(config) starts one, Run.resume(folder) goes on with one; go() works until the end, or until stop() says
-    so. From its making to the end of go() no other process may write the folder; `close` lets go of it before.
+    Run.start(config) starts one, and Run.resume(folder) resumes one. fit() trains until the end, or until stop() is
+    true. No other process can write the folder until fit() has ended or close() is called.
     """
 
     def __init__(self, config):
-        if config.device.startswith("cuda"):
-            to_device(np.zeros(1), config.device).device.use()  # here it is said if there is no such GPU
-            cuda.allow_tf32(config.tf32)
-        elif config.tf32:
-            raise OptionError("tf32 is for a GPU: add --device cuda")
-        self.train_set, self.test_set = data.load(config.dataset, config.data or None, config.size or None)
-        if config.limit:
-            self.train_set = self.train_set.limit(min(config.limit, len(self.train_set)))
-            self.test_set = self.test_set.limit(min(config.limit, len(self.test_set)))
-        self.config = config = _chosen(config, self.train_set)
-        if config.processes > config.batch_size:
-            raise OptionError(
-                f"processes must be at most the batch_size, {config.batch_size}, because each takes an "
-                f"image or more, got {config.processes}"
-            )
-        self.model = models.create(
-            config.model, num_classes=len(self.train_set.classes), in_channels=self.train_set.shape[0], rng=config.seed
-        ).to(config.device)
+        use_device(config)
+        self.train_set, self.test_set = load_data(config)
+        self.config = config = complete(config, self.train_set)
+        self.model = make_model(config, self.train_set)
         self.optimizer = optim.SGD(
             self.model.parameters(), config.lr, momentum=MOMENTUM, weight_decay=config.weight_decay
         )
@@ -84,52 +60,30 @@ class Run:
             config.batch_size,
             seed=config.seed,
             shuffle=True,
-            transform=_transform(self.train_set, config.augment),
-            drop_last=self._last_is_too_small(),
+            transform=make_transform(self.train_set, config.augment),
+            drop_last=must_drop_last(config, self.model, self.train_set),
         )
         self.test_loader = data.ArrayLoader(self.test_set, min(EVALUATION_BATCH, len(self.test_set)))
         self.schedule = make_schedule(config, config.epochs * len(self.loader))
         self.epoch = self.batch = 0
-        self.totals = Totals()  # of the epoch under way
+        self.totals = EpochTotals()  # of the current epoch
         self.history = []
         self.replicas = Replicas(self.model, config.processes_for(self.model))
-        self.can_save = True  # no step is under way, so that all that a checkpoint holds belongs together
-        self.hold = self.saved_at = self.saved_step = None
+        self.can_save = True  # False within a step, when weights and optimiser do not belong together
+        self.lock = self.saved_at = self.saved_step = None
         self.notice = warnings.warn
-
-    def _last_is_too_small(self):
-        """Whether an epoch's last batch is one image that the network cannot train on, and is left out therefore.
-
-        Batch norm needs two values a channel, which one image lacks when its maps have shrunk to 1×1. The images are
-        shuffled, so that it is another one in each epoch. Raises OptionError if every batch would be such.
-        """
-        size = self.config.batch_size
-        if size > 1 and len(self.train_set) % size != 1:
-            return False
-        trial = copy.deepcopy(self.model).train()  # it draws numbers and counts batches
-        try:
-            with no_grad():
-                trial(Tensor(to_device(np.zeros((1, *self.train_set.shape), np.float32), self.config.device)))
-        except ShapeError as error:
-            if size == 1:
-                remedy = "use a --batch-size of at least 2" if len(self.train_set) > 1 else "train on more than one"
-                raise OptionError(
-                    f"{self.config.model} cannot train on one image of {self.train_set.shape} at a time "
-                    f"({error}); {remedy}"
-                ) from error
-            return True
-        return False
 
     @classmethod
     def start(cls, config):
-        """A new run. Refuses a folder that holds one, that another process writes, or that cannot be written.
+        """A new run. All images are checked before its folder is made.
 
-        Before a folder is made, all images are looked at. Raises DataError for one that is broken.
+        Raises DataError for a broken image, and OptionError for a folder with another run in it or that another process
+        writes.
         """
         run = cls(config)
-        for part in (run.train_set, run.test_set):
-            part.check()
-        run.hold = Hold(config.out) if config.out else Hold(new_folder(config), made=True)
+        run.train_set.check()
+        run.test_set.check()
+        run.lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
         if run.checkpoint_path.exists():
             run.close()
             raise OptionError(f"{run.folder} holds a run already; go on with it by --resume, or choose another --out")
@@ -137,14 +91,14 @@ class Run:
 
     @classmethod
     def resume(cls, folder, given=None):
-        """The run whose checkpoint lies in folder, as it was; `given` are settings that may differ (Config.FREE).
+        """The run of the checkpoint in this folder. given: settings that may differ now (Config.MAY_DIFFER).
 
-        Raises CheckpointError for whatever is wrong with the checkpoint, naming what and how.
+        Raises CheckpointError that says what is wrong with the checkpoint.
         """
         path = Path(folder) / CHECKPOINT
         if not path.exists():
             raise CheckpointError(f"there is no run to resume in {folder} (no {path.name})")
-        hold = Hold(folder)
+        lock = FolderLock(folder)
         given = given or {}
         try:
             sections, state = load_checkpoint(path)
@@ -153,14 +107,14 @@ class Run:
             try:
                 run = cls(config)
             except OptionError as error:
-                if given:  # the flags may be to blame
+                if given:  # the flags may be wrong, not the checkpoint
                     raise
-                raise refused(path, error) from error
+                raise checkpoint_error(path, error) from error
             run._restore(path, sections, state)
         except BaseException:
-            hold.release()
+            lock.release()
             raise
-        run.hold = hold
+        run.lock = lock
         return run
 
     def _restore(self, path, sections, state):
@@ -168,27 +122,26 @@ class Run:
         check_arrays(path, sections, self)
         self.epoch = state["epoch"]
         self.batch = state["batch"]
-        self.totals = Totals(**state["totals"])
+        self.totals = EpochTotals(**state["totals"])
         self.history = state["history"]
         try:
             self.model.load_state_dict(sections["model"])
             self.optimizer.load_state_dict(sections["optimizer"])
         except CheckpointError as error:
-            raise refused(path, error) from error
+            raise checkpoint_error(path, error) from error
         check_steps(path, self)
         self.saved_step = self.step
-        for name, module in self.model.named_modules():
-            if name in state["rng"]:
-                module.rng.bit_generator.state = state["rng"][name]
+        for name, generator in state["rng"].items():
+            self.model.get_submodule(name).rng.bit_generator.state = generator
 
     def close(self):
-        """Let other processes write the folder; an empty one that was made for this run goes."""
-        if self.hold:
-            self.hold.release()
+        """Let other processes write the folder. If it is empty and was made for this run, it is removed."""
+        if self.lock:
+            self.lock.release()
 
     @property
     def folder(self):
-        return self.hold.folder
+        return self.lock.folder
 
     @property
     def checkpoint_path(self):
@@ -213,66 +166,49 @@ class Run:
         return self.epoch >= self.config.epochs
 
     def save(self):
-        """Write the checkpoint, beside the old one and renamed.
+        """Replace the checkpoint by a new one.
 
-        Raises GraphError when the loss or a weight is not finite, and OSError, naming the file, when it cannot be
-        written; the old checkpoint stays.
+        Raises GraphError if the loss or a weight is not finite, and OSError if the file cannot be written. The old
+        checkpoint stays then.
         """
         self.can_save = False
-        totals = self._named(self.totals.read)
+        totals = self._naming_step(self.totals.read)
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        self._named(lambda: check_arrays_finite(arrays))
-        rng = {
-            name: module.rng.bit_generator.state
-            for name, module in self.model.named_modules()
-            if hasattr(module, "rng")
-        }
-        save_checkpoint(
-            self.checkpoint_path,
-            arrays,
-            {
-                "config": self.config.as_dict(),
-                "epoch": self.epoch,
-                "batch": self.batch,
-                "totals": totals,
-                "history": self.history,
-                "rng": rng,
-                "dataset": describe(self.train_set),
-            },
-        )
+        self._naming_step(lambda: check_arrays_finite(arrays))
+        save_checkpoint(self.checkpoint_path, arrays, state_of(self, totals))
         self.can_save = True
         self.saved_at = time.monotonic()
         self.saved_step = self.step
 
-    def go(self, *, stop=lambda: False, on_step=None, on_epoch=None, on_notice=warnings.warn):
-        """Train to the end -> True; or save and leave after the step during which stop() became true -> False.
+    def fit(self, *, stop=lambda: False, on_step=None, on_epoch=None, on_notice=warnings.warn):
+        """Train to the end -> True. If stop() is true after a step, save and return -> False.
 
-        on_step(run, images) and on_epoch(run, row) are told of progress, on_notice(text) of what went wrong and was
-        got over: a checkpoint that could not be written is tried again later. Whatever else ends the training is
-        raised, after a save wherever that is possible; an error before the first step leaves no checkpoint.
-        GraphError, for a loss that is not finite, names the step.
+        on_step(run, images) and on_epoch(run, row) are called with the progress. on_notice(text) is called after a
+        failure that does not end the run: a checkpoint that could not be written is tried again later. Any other error
+        is raised, after a save if that is possible; an error before the first step leaves no checkpoint. GraphError,
+        for a loss that is not finite, names the step.
         """
-        self.hold.acquire()
+        self.lock.acquire()
         self.notice = on_notice
         self.model.train()
         new = not self.checkpoint_path.exists()
         try:
-            if new:  # now, and not after an epoch, it is found out whether that works
+            if new:  # to find out now, and not after an epoch, whether saving works
                 self._check_room()
                 self.save()
             self.saved_at = time.monotonic()
             with self.replicas:
-                return self._go(stop, on_step, on_epoch)
+                return self._fit(stop, on_step, on_epoch)
         except (Exception, KeyboardInterrupt) as error:
             if new and self.step == 0 and isinstance(error, Exception):
-                self._leave_nothing()
+                self._remove_checkpoint()
             elif self.can_save:
                 self._try_to_save()
             raise
         finally:
             self.close()
 
-    def _go(self, stop, on_step, on_epoch):
+    def _fit(self, stop, on_step, on_epoch):
         while not self.finished:
             began = time.perf_counter()
             for images, labels in self.loader.epoch(self.epoch, start=self.batch):
@@ -301,9 +237,9 @@ class Run:
         return True
 
     def _check_room(self):
-        """Raise OSError if the disk cannot take a checkpoint beside the old one, momentum among it."""
+        """Raise OSError if the disk is too full for two checkpoints, the old and the new one."""
         size = sum(array.nbytes for array in self.model.state_dict().values())
-        needed = 4 * size + 500_000  # the curves among it
+        needed = 4 * size + 500_000  # twice weights and momentum; the curves
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             self.can_save = False
@@ -313,14 +249,14 @@ class Run:
                 str(self.folder),
             )
 
-    def _leave_nothing(self):
-        """Take back the checkpoint of a run that has not done a step: it holds nothing that a new one would not."""
+    def _remove_checkpoint(self):
+        """Remove the checkpoint of a run that has not done a step, because it is of no use."""
         with contextlib.suppress(OSError):
             self.checkpoint_path.unlink()
             self.saved_step = None
 
     def _try_to_save(self):
-        """Save; if the disk does not let it, say so, and go on until the next time. -> the error, or None"""
+        """Save checkpoint and log; if that fails, give notice and try again later. -> the error, or None"""
         try:
             self.save()
         except OSError as error:
@@ -331,7 +267,7 @@ class Run:
         try:
             if self.history:
                 self.write_log()
-        except OSError as error:  # the checkpoint holds all that the log says
+        except OSError as error:  # nothing is lost: the checkpoint has the whole log
             self.notice(f"the checkpoint is saved, its log is not: {console.reason(error)}")
         return None
 
@@ -339,43 +275,40 @@ class Run:
         device = self.config.device
         self.optimizer.lr = self.schedule(self.step)
         self.can_save = False
-        loss, correct = self._alone_if_need_be(
-            lambda: self._named(
-                lambda: train_step(
-                    self.model,
-                    self.optimizer,
-                    to_device(images, device),
-                    to_device(labels, device),
-                    self.replicas if self.replicas.n > 1 else None,
-                )
+
+        def work():
+            replicas = self.replicas if self.replicas.n > 1 else None
+            return train_step(
+                self.model, self.optimizer, to_device(images, device), to_device(labels, device), replicas
             )
-        )
+
+        loss, correct = self._surviving_processes(lambda: self._naming_step(work))
         self.batch += 1
         self.totals.add(loss, correct, len(labels))
         self.can_save = True
 
-    def _alone_if_need_be(self, work):
-        """work(); and if another process that shared it has ended, once more in this one, which goes on alone.
+    def _surviving_processes(self, work):
+        """work(). If another process ends in it, repeat it with this process only, and go on so.
 
-        Replicas see to it that the network is then what it was before.
+        Replicas have restored the network from before the batch.
         """
         try:
             return work()
         except ProcessError as error:
             self.replicas.go_on_alone()
             self.notice(f"{str(error).partition(';')[0]}; this process goes on alone")
-            self.saved_at = -math.inf  # the next may be this one
+            self.saved_at = -math.inf  # save soon, because this process may be the next to end
             return work()
 
     def progress(self):
         """(mean loss, accuracy) of the epoch so far. Raises GraphError when the loss is not finite."""
-        totals = self._named(self.totals.read)
+        totals = self._naming_step(self.totals.read)
         return totals["loss"] / totals["seen"], totals["correct"] / totals["seen"]
 
-    def _named(self, do):
-        """do(), where an error about the loss says at which step it came."""
+    def _naming_step(self, work):
+        """work(); an error about the loss names the step."""
         try:
-            return do()
+            return work()
         except NotFiniteError as error:
             raise GraphError(
                 f"{error} at step {self.step} (epoch {self.epoch + 1}, batch {self.batch + 1}, learning "
@@ -383,32 +316,33 @@ class Run:
             ) from error
 
     def _finish_epoch(self, stop):
-        """Evaluate, and add a row to the log. -> the row, or None if stop() became true on the way"""
+        """Evaluate, and add a row to the history. -> the row; None if stop() became true before the end"""
         loss, accuracy = self.progress()
         seen, seconds = self.totals.seen, self.totals.seconds
-        tested = self._alone_if_need_be(
+        tested = self._surviving_processes(
             lambda: evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop)
         )
         if tested is None:
             return None
+        test_loss, test_accuracy = tested
         row = {
             "epoch": self.epoch + 1,
             "step": self.step,
             "lr": self.schedule(self.step - 1),
             "train_loss": loss,
             "train_accuracy": accuracy,
-            "test_loss": tested[0],
-            "test_accuracy": tested[1],
+            "test_loss": test_loss,
+            "test_accuracy": test_accuracy,
             "images_per_second": seen / max(seconds, 1e-9),
             "seconds": seconds,
         }
         self.history.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.totals = Totals()
+        self.totals = EpochTotals()
         return row
 
     def write_log(self):
-        """log.csv, one line an epoch, made anew from the history so that it always agrees with the checkpoint."""
+        """Write log.csv, one line an epoch, from the whole history, so that it always agrees with the checkpoint."""
         text = io.StringIO()
         writer = csv.DictWriter(text, self.history[0], lineterminator="\n")
         writer.writeheader()
@@ -416,22 +350,5 @@ class Run:
         atomic_write(self.log_path, text.getvalue().encode())
 
     def draw(self):
-        """curves.png"""
+        """Write curves.png."""
         plot_curves(self.history, self.curves_path, title=f"{self.config.model} on {self.train_set.name}")
-
-
-def _chosen(config, train_set):
-    """The configuration, with what it leaves to the data set."""
-    size = len(train_set)
-    few = config.batch_size == Config.batch_size > size  # nobody has asked for more images than there are
-    return replace(config, size=train_set.shape[-1], batch_size=size if few else config.batch_size)
-
-
-def _transform(dataset, augment):
-    normalize = data.normalize(dataset.mean, dataset.std)
-    if not augment:
-        return normalize
-    size = dataset.shape[1:]
-    if dataset.name == "digits":  # they are small, and a flipped 2 is no 2
-        return data.compose(data.random_crop(size, padding=1), normalize)
-    return data.compose(data.random_crop(size, padding=4), data.random_horizontal_flip(), normalize)

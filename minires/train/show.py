@@ -1,4 +1,4 @@
-"""What a person sees of a run while it trains: a bar on a terminal, and a line for each epoch."""
+"""The display of a run: a progress bar on a terminal, and a line for each epoch."""
 
 from contextlib import closing
 
@@ -9,25 +9,25 @@ from minires.console import counted
 from minires.errors import need
 from minires.train.loop import Run
 
-# In 80 columns this leaves ten for the bar itself.
+# leaves ten of 80 columns for the bar itself
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {rate_noinv_fmt}{postfix}"
 
 
 def run(config):
-    """Train as `python -m minires.train` does, with its bar, lines and files. -> the log, a list of dicts, one an epoch
+    """Train as `python -m minires.train` does, with its display and files. -> the log: a list of dicts, one an epoch
 
     >>> history = train.run(train.Config(epochs=5))
     >>> history[-1]["test_accuracy"]
     """
     with closing(Run.start(config)) as started:
-        go(started)
+        fit(started)
         if started.history:
             started.draw()
         return started.history
 
 
-def go(run, stop=lambda: False, on_notice=print):
-    """Let a run train, and show it. -> whether it came to its end"""
+def fit(run, stop=lambda: False, on_notice=print):
+    """run.fit() with its display. -> whether it has trained to the end"""
     tqdm = need("tqdm", "data", for_what="the progress bar").tqdm
     config = run.config
     if config.threads:
@@ -43,14 +43,14 @@ def go(run, stop=lambda: False, on_notice=print):
     if len(present) == 1:
         on_notice(
             f"all images for training are of one class, {run.train_set.classes[present[0]]!r}: there is nothing "
-            "to tell apart, and an accuracy of 100% means nothing"
+            "to learn, and an accuracy of 100% means nothing"
         )
     if run.loader.drop_last:
-        print("the last image of each epoch is left out: alone it is no batch for this network's batch norm")
+        print("the last image of each epoch is left out: this network's batch norm needs more than one image")
     done = run.epoch * len(run.train_set) + run.totals.seen
     if done:
         print(f"resumed at epoch {run.epoch + 1}, step {run.step}")
-    # disable=None: a bar on a terminal, plain lines in a file
+    # disable=None: no bar unless standard error is a terminal
     with tqdm(
         total=config.epochs * len(run.train_set),
         initial=done,
@@ -63,7 +63,7 @@ def go(run, stop=lambda: False, on_notice=print):
 
         def on_step(run, images):
             bar.set_description_str(f"epoch {run.epoch + 1}/{config.epochs}", refresh=False)
-            if bar.update(images):  # it has been drawn: time to look at the numbers, for which a GPU must be waited
+            if bar.update(images):  # it was drawn; only now read the loss, because that waits for a GPU
                 loss, accuracy = run.progress()
                 bar.set_postfix_str(f"loss {loss:.3f}, acc {accuracy:.0%}", refresh=False)
 
@@ -74,4 +74,4 @@ def go(run, stop=lambda: False, on_notice=print):
                 "images/s"
             )
 
-        return run.go(stop=stop, on_step=on_step, on_epoch=on_epoch, on_notice=on_notice)
+        return run.fit(stop=stop, on_step=on_step, on_epoch=on_epoch, on_notice=on_notice)

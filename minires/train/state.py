@@ -1,19 +1,19 @@
-"""What the checkpoint of a run may hold: everything is checked before any of it is used."""
+"""The state in the checkpoint of a run, and the checks of all of it before any of it is used."""
 
 import numpy as np
 
 from minires.arrays import array_module
 from minires.errors import CheckpointError, OptionError
-from minires.storage.schema import Fields, Float, Many, Named, Number, OneOf, Text, Whole, shown
+from minires.storage.schema import DictOf, Fields, Float, Integer, ListOf, Number, OneOf, Text, shown
 from minires.train.config import Config
 
 CONFIG = Fields(
-    optional=Config.NEWER, **{name: f.metadata["allowed"] for name, f in Config.__dataclass_fields__.items()}
+    optional=Config.ADDED_LATER, **{name: f.metadata["allowed"] for name, f in Config.__dataclass_fields__.items()}
 )
-TOTALS = Fields(seen=Whole(0), seconds=Number(0), loss=Number(0), correct=Whole(0))
+TOTALS = Fields(seen=Integer(0), seconds=Number(0), loss=Number(0), correct=Integer(0))
 ROW = Fields(
-    epoch=Whole(1),
-    step=Whole(1),
+    epoch=Integer(1),
+    step=Integer(1),
     lr=Number(0),
     train_loss=Number(0),
     train_accuracy=Number(0, 1),
@@ -24,113 +24,133 @@ ROW = Fields(
 )
 GENERATOR = Fields(
     bit_generator=OneOf("PCG64"),
-    has_uint32=Whole(0, 1),
-    uinteger=Whole(0, 2**32 - 1),
-    state=Fields(state=Whole(0, 2**128 - 1), inc=Whole(0, 2**128 - 1)),
+    has_uint32=Integer(0, 1),
+    uinteger=Integer(0, 2**32 - 1),
+    state=Fields(state=Integer(0, 2**128 - 1), inc=Integer(0, 2**128 - 1)),
 )
-DATASET = Fields(name=Text(), classes=Many(Text()), shape=Many(Whole(1), 3), mean=Many(Number()), std=Many(Number()))
+DATASET = Fields(
+    name=Text(), classes=ListOf(Text()), shape=ListOf(Integer(1), 3), mean=ListOf(Number()), std=ListOf(Number())
+)
 STATE = Fields(
     optional=("dataset",),
     config=CONFIG,
-    epoch=Whole(0),
-    batch=Whole(0),
+    epoch=Integer(0),
+    batch=Integer(0),
     totals=TOTALS,
-    history=Many(ROW),
-    rng=Named(GENERATOR),
+    history=ListOf(ROW),
+    rng=DictOf(GENERATOR),
     dataset=DATASET,
 )
 SECTIONS = {"model", "optimizer"}
 
 
+def state_of(run, totals):
+    """The state of a run as its checkpoint holds it; totals: those of the current epoch, as numbers."""
+    return {
+        "config": run.config.as_dict(),
+        "epoch": run.epoch,
+        "batch": run.batch,
+        "totals": totals,
+        "history": run.history,
+        "rng": {name: module.rng.bit_generator.state for name, module in _drawing(run.model).items()},
+        "dataset": describe(run.train_set),
+    }
+
+
+def _drawing(model):
+    """{name: module} of the modules that draw random numbers."""
+    return {name: module for name, module in model.named_modules() if hasattr(module, "rng")}
+
+
 def check_state(path, sections, state):
-    """The Config in the state. Raises CheckpointError for what does not fit by itself, naming it."""
+    """The Config in the state. Raises CheckpointError that names a wrong value."""
     fault = STATE.fault("", state).strip()
     if not fault and set(sections) != SECTIONS:
         fault = f"its sections must be {', '.join(sorted(SECTIONS))}, got {', '.join(sorted(sections)) or 'none'}"
     if fault:
-        raise refused(path, fault)
+        raise checkpoint_error(path, fault)
     try:
         config = Config(**state["config"])
     except OptionError as error:
-        raise refused(path, f"config: {error}") from error
+        raise checkpoint_error(path, f"config: {error}") from error
     epoch, history = state["epoch"], state["history"]
     if epoch > config.epochs:
-        fault = Whole(0, config.epochs).fault("epoch", epoch)
+        fault = Integer(0, config.epochs).fault("epoch", epoch)
     elif len(history) != epoch:
         fault = f"history must have a row for each of the {epoch} epochs, got {len(history)}"
     for number, row in enumerate(history, 1):
         fault = fault or OneOf(number).fault(f"history[{number - 1}].epoch", row["epoch"])
     if fault:
-        raise refused(path, fault)
+        raise checkpoint_error(path, fault)
     return config
 
 
 def check_place(path, state, run):
-    """That the place in the run is one that it can reach. Raises CheckpointError."""
+    """Raise CheckpointError if the run cannot reach this place, or if its data set has changed."""
     steps = len(run.loader)
     size = len(run.loader.dataset)
     totals = state["totals"]
     seen = min(state["batch"] * run.config.batch_size, size)
     faults = [
-        Whole(0, steps).fault("batch", state["batch"]),
+        Integer(0, steps).fault("batch", state["batch"]),
         OneOf(seen).fault("totals.seen", totals["seen"]),
-        Whole(0, seen).fault("totals.correct", totals["correct"]),
+        Integer(0, seen).fault("totals.correct", totals["correct"]),
     ]
     if state["epoch"] == run.config.epochs:
         faults.append(OneOf(0).fault("batch", state["batch"]))
     faults += [
         OneOf((i + 1) * steps).fault(f"history[{i}].step", row["step"]) for i, row in enumerate(state["history"])
     ]
-    drawing = {name for name, module in run.model.named_modules() if hasattr(module, "rng")}
+    drawing = set(_drawing(run.model))
     if set(state["rng"]) != drawing:
         faults.append(f"rng must hold the generators of {sorted(drawing)}, got {sorted(state['rng'])}")
     if "dataset" in state:
         faults += [
             f"dataset.{key} was {shown(old)} and is {shown(new)} in {run.config.dataset}: bring back the images "
-            "of before, or start a new run"
+            "from before, or start a new run"
             for key, new in describe(run.train_set).items()
             if key != "name" and (old := state["dataset"][key]) != new
         ]
     for fault in filter(None, faults):
-        raise refused(path, fault)
+        raise checkpoint_error(path, fault)
 
 
 def check_arrays(path, sections, run):
-    """That the arrays are numbers of the types that the network and its optimiser have. Raises CheckpointError."""
+    """Raise CheckpointError if an array has a wrong dtype or an impossible value."""
     own = run.model.state_dict()
     for name, array in sections["model"].items():
         if name in own and array.dtype != own[name].dtype:
-            raise refused(path, f"model/{name} is of {array.dtype}, the network's of {own[name].dtype}")
+            raise checkpoint_error(path, f"model/{name} is of {array.dtype}, the network's of {own[name].dtype}")
         if name.endswith(("running_var", "num_batches_tracked")) and (array < 0).any():
-            raise refused(path, f"model/{name} holds numbers below 0")
+            raise checkpoint_error(path, f"model/{name} holds values below 0")
     fresh = run.optimizer.state_dict()
     floats = {array.dtype for array in own.values() if array.dtype.kind == "f"}
     for name, array in sections["optimizer"].items():
         if name in fresh and array.dtype != fresh[name].dtype:
-            raise refused(path, f"optimizer/{name} is of {array.dtype}, the optimizer's of {fresh[name].dtype}")
-        if name not in fresh and array.dtype not in floats:  # what it keeps for a parameter
-            raise refused(path, f"optimizer/{name} is of {array.dtype}, which no parameter is")
-        if (
-            name.startswith("group.")
-            and not name.endswith(".lr")
-            and name in fresh
-            and array.tobytes() != fresh[name].tobytes()
-        ):
-            raise refused(path, f"optimizer/{name} is {array}, the run's configuration makes it {fresh[name]}")
+            raise checkpoint_error(
+                path, f"optimizer/{name} is of {array.dtype}, the optimizer's of {fresh[name].dtype}"
+            )
+        if name not in fresh and array.dtype not in floats:  # a momentum buffer
+            raise checkpoint_error(path, f"optimizer/{name} is of {array.dtype}, which no parameter is")
+        is_setting = name.startswith("group.") and not name.endswith(".lr")
+        if is_setting and name in fresh and array.tobytes() != fresh[name].tobytes():
+            raise checkpoint_error(path, f"optimizer/{name} is {array}, the run's configuration makes it {fresh[name]}")
     fault = not_finite(sections)
     if fault:
-        raise refused(path, f"{fault}: the run had diverged; start a new one with a smaller --lr")
+        raise checkpoint_error(path, f"{fault}: the run had diverged; start a new one with a smaller --lr")
 
 
 def check_steps(path, run):
-    """That the optimiser has done as many steps as the run. Raises CheckpointError."""
+    """Raise CheckpointError unless the optimiser has done as many steps as the run."""
     counted = {int(t) for t in run.optimizer.steps}
-    if max(counted) != run.step:  # fewer where a parameter was frozen; below 0 the optimiser has refused
-        raise refused(path, f"optimizer/steps must be {run.step}, as many as the run has done, got {sorted(counted)}")
+    if max(counted) != run.step:  # a parameter that was frozen has fewer
+        raise checkpoint_error(
+            path, f"optimizer/steps must be {run.step}, as many as the run has done, got {sorted(counted)}"
+        )
 
 
 def not_finite(sections):
-    """Which array holds NaN or infinity, as a sentence; "" if none does."""
+    """A sentence that names an array with NaN or infinity in it; "" if there is none."""
     for section, arrays in sections.items():
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not array_module(array).isfinite(array).all():
@@ -139,7 +159,7 @@ def not_finite(sections):
 
 
 def describe(dataset):
-    """What must be known of a data set to use a network that was trained on it, as plain values."""
+    """What one must know of a data set to use a network that was trained on it, as plain Python values."""
 
     def floats(values):
         return [float(value) for value in np.asarray(values).reshape(-1)]
@@ -153,6 +173,6 @@ def describe(dataset):
     }
 
 
-def refused(path, fault):
-    """The one error of all that is wrong with a checkpoint."""
-    return CheckpointError(f"{path} is no checkpoint that a run can go on from: {fault}")
+def checkpoint_error(path, fault):
+    """The error for a checkpoint that no run can resume from."""
+    return CheckpointError(f"{path} is no checkpoint that a run can resume from: {fault}")

@@ -1,4 +1,4 @@
-"""One step of training, what an epoch adds up, and the evaluation."""
+"""One training step, the sums over an epoch, and the evaluation."""
 
 import math
 
@@ -11,16 +11,15 @@ from minires.train.state import not_finite
 
 
 def train_step(model, optimizer, images, labels, replicas=None):
-    """One step of the optimiser on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct pictures).
+    """One step of the optimiser on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct images).
 
-    replicas: processes of the model that share the batch. Raises GraphError, before anything is changed, when the loss
-    is not finite. On a GPU, which computes while the host goes on, neither is waited for: they come as arrays of one
-    number, and are to be looked at later (Totals).
+    replicas: processes of the model that share the batch. Raises GraphError if the loss is not finite, before anything
+    is changed. On a GPU the host does not wait: both results are arrays of one element, to be read later (EpochTotals).
     """
     if replicas is not None:
-        found = replicas.gradients(images, labels)
+        result = replicas.gradients(images, labels)
         optimizer.step()
-        return found
+        return result
     logits = model(Tensor(images))
     loss = ops.cross_entropy(logits, labels)
     correct = (logits.data.argmax(axis=1) == labels).sum()
@@ -37,20 +36,20 @@ def check_finite(loss):
         raise NotFiniteError(f"the loss is {loss}")
 
 
-class Totals:
-    """What an epoch has added up so far: pictures `seen`, `seconds`, and loss and correct, which a device may hold."""
+class EpochTotals:
+    """Sums over the epoch so far: images `seen`, `seconds`, loss and correct; the last two may be on a GPU."""
 
     def __init__(self, seen=0, seconds=0.0, loss=0.0, correct=0):
         self.seen, self.seconds, self._loss, self._correct = seen, seconds, loss, correct
 
-    def add(self, loss, correct, pictures):
-        """A step's mean loss and number of correct pictures: numbers, or arrays on a device."""
-        self._loss = self._loss + loss * pictures
+    def add(self, loss, correct, images):
+        """Add a step's mean loss and number of correct images: numbers, or arrays on a GPU."""
+        self._loss = self._loss + loss * images
         self._correct = self._correct + correct
-        self.seen += pictures
+        self.seen += images
 
     def read(self):
-        """{seen, seconds, loss, correct} as numbers. Raises GraphError when the loss is not finite."""
+        """{seen, seconds, loss, correct} as numbers. Raises GraphError if the loss is not finite."""
         loss = float(self._loss)
         correct = int(self._correct)
         check_finite(loss)
@@ -58,9 +57,9 @@ class Totals:
 
 
 def evaluate(model, loader, device="cpu", replicas=None, stop=lambda: False):
-    """(mean loss, accuracy) of a model in evaluation mode over a loader; the mode stays as it is.
+    """(mean loss, accuracy) of a model in evaluation mode over a loader; None if stop() is true before a batch.
 
-    replicas: processes of the model that share each batch. None if stop() became true on the way.
+    replicas: processes of the model that share each batch. The model stays in its mode.
     """
     replicas = replicas or Replicas(model, 1)
     seen, loss, correct = 0, 0.0, 0
@@ -77,7 +76,7 @@ def evaluate(model, loader, device="cpu", replicas=None, stop=lambda: False):
 
 
 def check_arrays_finite(sections):
-    """Raise GraphError, naming the array, when one of these arrays holds NaN or infinity."""
+    """Raise GraphError that names an array with NaN or infinity in it."""
     fault = not_finite(sections)
     if fault:
         raise NotFiniteError(fault)

@@ -12,7 +12,7 @@ from minires import Tensor, nn
 from minires.errors import DTypeError, GraphError, MiniresError, OptionError, ShapeError
 from minires.mode import no_grad
 from minires.parallel import Replicas
-from minires.parallel.gradients import Exchange
+from minires.parallel.gradients import ReduceScatter
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -91,7 +91,7 @@ REFUSED = {
     "one label": (lambda x, t: (x, t[:1]), ShapeError, r"labels \(N,\) are \(1,\)"),
     "a label without an axis": (lambda x, t: (x, np.array(0)), ShapeError, r"labels \(N,\) are \(\)"),
     "labels of more axes": (lambda x, t: (x, t.reshape(4, 1)), ShapeError, "cross_entropy: logits"),
-    "no images": (lambda x, t: (x[:0], t[:0]), ShapeError, "each image, and there must be one"),
+    "no images": (lambda x, t: (x[:0], t[:0]), ShapeError, "give at least one image, and a label for each"),
     "float labels": (lambda x, t: (x, t.astype(float)), DTypeError, "labels must be an array .* got float64"),
     "labels that are booleans": (lambda x, t: (x, t > 4), DTypeError, "labels must be an array .* got bool"),
     "one number an image": (lambda x, t: (x[:, 0, 0, 0], t), ShapeError, r"images \(N,C,H,W\) are \(4,\)"),
@@ -137,7 +137,7 @@ def test_what_one_process_refuses_to_predict_several_refuse_alike(images):
         with Replicas(network(), n) as replicas:
             with pytest.raises(ShapeError, match=r"x must be \(N,C,H,W\)"):
                 replicas.predict(np.array(images))
-            assert not replicas.others
+            assert not replicas.workers
 
 
 def test_gradients_inside_no_grad_are_refused_alike():
@@ -312,7 +312,7 @@ def test_a_backward_hook_on_a_module_is_refused():
     with Replicas(model, 2) as replicas:
         replicas.gradients(*batch(4))
         handle = model.layer1.register_full_backward_hook(lambda module, given, dy: None)
-        with pytest.raises(OptionError, match=r"a backward hook on layer1 asks for gradients, .*use one process"):
+        with pytest.raises(OptionError, match=r"a backward hook on layer1 needs gradients, .*use one process"):
             replicas.gradients(*batch(4))
         handle.remove()
         replicas.gradients(*batch(4))
@@ -356,10 +356,10 @@ def test_a_graph_of_many_paths_is_looked_at_once():
 def test_frozen_parameters_need_no_memory_for_gradients():
     model = network()
     model.conv1.requires_grad_(False)
-    exchange = Exchange(list(model.parameters()), 2)
-    assert exchange.slots[0][0] is exchange.slots[1][0] is None
+    reduce_scatter = ReduceScatter(list(model.parameters()), 2)
+    assert reduce_scatter.buckets[0][0] is reduce_scatter.buckets[1][0] is None
     assert all(
-        (exchange.slots[rank][i] is None) == (exchange.owners[i] == rank)
+        (reduce_scatter.buckets[rank][i] is None) == (reduce_scatter.owners[i] == rank)
         for rank in range(2)
-        for i in range(1, len(exchange.parameters))
+        for i in range(1, len(reduce_scatter.parameters))
     )

@@ -49,7 +49,7 @@ def test_what_fits_into_no_socket_comes_in_parts(ends):
     sender.join()
 
 
-def test_a_reader_that_stands_still_is_looked_at(ends):
+def test_a_reader_that_stands_still_is_checked(ends):
     class GivenUpError(Exception):
         pass
 
@@ -79,9 +79,9 @@ def test_what_was_sent_before_the_end_is_read(ends):
         there.send("too late", None)
 
 
-def test_hanging_up_is_heard_though_a_fork_has_the_end_too(ends):
+def test_a_shutdown_is_seen_although_a_fork_has_the_end_too(ends):
     copy = os.dup(ends[0].end.fileno())
-    ends[0].hang_up()
+    ends[0].shut_down()
     with pytest.raises(EOFError):
         ends[1].receive(1)
     with pytest.raises(EOFError):
@@ -99,9 +99,9 @@ def test_a_reader_waits_as_long_as_it_is_told_and_no_longer(ends):
     assert time.monotonic() - began < 5
 
 
-def test_two_ends_may_hang_up_one_after_the_other(ends):
+def test_two_ends_may_shut_down_one_after_the_other(ends):
     for end in ends:
-        end.hang_up()
+        end.shut_down()
         assert end.end.fileno() == -1
 
 

@@ -17,8 +17,8 @@ from sharing import batch, here, network, there
 from minires import Tensor, nn, ops
 from minires.errors import GraphError, ProcessError, ShapeError
 from minires.parallel import Replicas, memory, process
-from minires.parallel.gradients import Exchange
-from minires.parallel.memory import Meeting
+from minires.parallel.gradients import ReduceScatter
+from minires.parallel.memory import AllReduce
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -42,7 +42,7 @@ FAULTS = {  # what happens to a process, and what the first one says of it
     "killed": (
         lambda: os.kill(os.getpid(), signal.SIGKILL),
         ProcessError,
-        "was ended by SIGKILL, as Linux does where memo",
+        "was ended by SIGKILL, as Linux does when memo",
     ),
     "crashed": (crash, ProcessError, "was ended by SIGSEGV; parameters and running"),
     "left": (lambda: os._exit(3), ProcessError, r"ended by itself \(exit status 3\)"),
@@ -54,23 +54,23 @@ FAULTS = {  # what happens to a process, and what the first one says of it
 
 @pytest.fixture(autouse=True)
 def _soon_given_up(monkeypatch):
-    for name, seconds in {"WATCH": 0.1, "STOPPED": 0.2, "STUCK": 1, "LEAVING": 0.2}.items():
+    for name, seconds in {"CHECK_SECONDS": 0.1, "SUSPENDED": 0.2, "STUCK": 1, "STOP_SECONDS": 0.2}.items():
         monkeypatch.setattr(process, name, seconds)
 
 
 def at_moment(monkeypatch, moment, do, rank=1):
-    """do() in that process at this moment: 2k when it has brought its numbers to meeting k, 2k + 1 when all have."""
-    order_memory, passed = Meeting._order_memory, []
+    """do() in that process at this moment: 2k when it has written its values for all-reduce k, 2k + 1 when all have."""
+    order_memory, passed = AllReduce._order_memory, []
 
-    def pass_moment(meeting):
-        if meeting.rank == rank:
+    def pass_moment(all_reduce):
+        if all_reduce.rank == rank:
             if len(passed) == moment:
                 passed.append(None)
                 do()
             passed.append(None)
-        order_memory(meeting)
+        order_memory(all_reduce)
 
-    monkeypatch.setattr(Meeting, "_order_memory", pass_moment)
+    monkeypatch.setattr(AllReduce, "_order_memory", pass_moment)
     return passed
 
 
@@ -86,7 +86,7 @@ def check_whole(model, before):
     assert all(p.grad is None for p in model.parameters())
 
 
-MOMENTS = 34  # of a batch of this network: two of each meeting, for 7 batch norms forward and back and 3 more
+MOMENTS = 34  # of a batch of this network: two of each all-reduce, for 7 batch norms forward and back and 3 more
 
 
 def test_these_are_all_moments(monkeypatch):
@@ -143,7 +143,7 @@ def test_after_its_part_a_process_may_end_and_is_replaced(monkeypatch):
         with monkeypatch.context() as patch:
             at_moment(patch, MOMENTS - 1, FAULTS["killed"][0])
             expected = replicas.gradients(*batch(6))
-        replicas.others[0].process.join(SOON)
+        replicas.workers[0].process.join(SOON)
         assert replicas.gradients(*batch(6)) == expected
 
 
@@ -173,17 +173,17 @@ def test_whatever_happens_to_a_process_that_predicts_is_said_soon(fault):
 def test_a_process_that_is_killed_between_batches_is_replaced(n):
     with Replicas(network(), n) as replicas:
         expected = replicas.gradients(*batch(4))
-        os.kill(replicas.others[0].process.pid, signal.SIGKILL)
-        replicas.others[0].process.join(SOON)
+        os.kill(replicas.workers[0].process.pid, signal.SIGKILL)
+        replicas.workers[0].process.join(SOON)
         assert replicas.gradients(*batch(4)) == expected
 
 
-def test_a_process_that_is_killed_just_before_it_gets_its_order_is_named():
+def test_a_process_that_is_killed_just_before_it_gets_its_task_is_named():
     with Replicas(network(), 2) as replicas:
         replicas.gradients(*batch(4))
         replicas._fits = lambda images: True
-        os.kill(replicas.others[0].process.pid, signal.SIGKILL)
-        replicas.others[0].process.join(SOON)
+        os.kill(replicas.workers[0].process.pid, signal.SIGKILL)
+        replicas.workers[0].process.join(SOON)
         with pytest.raises(ProcessError, match="minires replica 1 was ended by SIGKILL"):
             replicas.gradients(*batch(4))
         assert not multiprocessing.active_children()
@@ -208,7 +208,7 @@ def test_what_is_raised_in_the_first_process_ends_the_others(monkeypatch, error,
         replicas.gradients(*batch(6))
 
 
-def test_an_error_between_the_order_and_the_answer_ends_the_others():
+def test_an_error_between_the_task_and_its_result_ends_the_others():
     model = network()
     model.bn1.register_forward_hook(there(lambda: time.sleep(0.3)))
     with Replicas(model, 2) as replicas:
@@ -235,9 +235,9 @@ def test_an_error_that_looks_like_the_end_of_a_pipe_is_shown(monkeypatch):
         replicas.gradients(*batch(4))
 
 
-def test_a_failing_exchange_is_said_soon(monkeypatch):
-    add = Exchange.add
-    monkeypatch.setattr(Exchange, "add", lambda self, rank: fail() if rank == 1 else add(self, rank))
+def test_a_failing_reduce_scatter_is_said_soon(monkeypatch):
+    reduce = ReduceScatter.reduce
+    monkeypatch.setattr(ReduceScatter, "reduce", lambda self, rank: fail() if rank == 1 else reduce(self, rank))
     model = network()
     before = state_of(model)
     with Replicas(model, 2) as replicas, pytest.raises(ZeroDivisionError):
@@ -297,17 +297,17 @@ def test_what_processes_came_for_is_said():
         Replicas(model, 2) as replicas,
         pytest.raises(
             GraphError,
-            match=r"process 0 came to add up batch norm's sums \(6 numbers\), process 1 came to add up the "
-            r"loss \(2 numbers\)",
+            match=r"process 0 came to add up batch norm's sums \(6 values\), process 1 came to add up the "
+            r"loss \(2 values\)",
         ),
     ):
         replicas.gradients(*batch(4))
 
 
-def test_the_same_meeting_with_more_numbers_is_told_by_its_numbers():
-    said = memory._differ(np.array([[memory.NORM, 6, 0], [memory.NORM, 8, 0]]))
+def test_an_all_reduce_with_more_values_is_told_by_their_number():
+    said = memory._difference(np.array([[memory.NORM, 6, 0], [memory.NORM, 8, 0]]))
     assert (
-        "process 0 came to add up batch norm's sums (6 numbers), process 1 came to add up batch norm's sums (8 " in said
+        "process 0 came to add up batch norm's sums (6 values), process 1 came to add up batch norm's sums (8 " in said
     )
 
 
@@ -337,12 +337,13 @@ def test_integers_in_buffers_that_depend_on_the_images_are_refused(dtype):
         replicas.gradients(images, labels)
 
 
-def test_a_meeting_takes_as_many_numbers_as_its_table_has():
-    alone = Meeting(1)
-    numbers = np.arange(float(memory.SUMS))
-    np.testing.assert_array_equal(alone(numbers, memory.NORM), numbers)
-    with pytest.raises(GraphError, match=rf"can add up {memory.SUMS} numbers, got {memory.SUMS + 1}; use one process"):
-        alone(np.zeros(memory.SUMS + 1), memory.NORM)
+def test_an_all_reduce_takes_as_many_values_as_its_table_has():
+    alone = AllReduce(1)
+    n = memory.MAX_VALUES
+    values = np.arange(float(n))
+    np.testing.assert_array_equal(alone(values, memory.NORM), values)
+    with pytest.raises(GraphError, match=f"can add up {n} values, got {n + 1}; use one process"):
+        alone(np.zeros(n + 1), memory.NORM)
 
 
 # The end of the first process
@@ -382,7 +383,7 @@ def is_over(pid):
     [
         (
             "pass",
-            "replicas.gradients(*batch(N)); print(*(o.process.pid for o in replicas.others), flush=True); "
+            "replicas.gradients(*batch(N)); print(*(o.process.pid for o in replicas.workers), flush=True); "
             "os.kill(os.getpid(), 9)",
         ),
         (
@@ -403,7 +404,13 @@ def is_over(pid):
             "import threading; first = os.getpid(); threading.Thread(target=replicas.gradients, args=batch(N)).start()",
         ),
     ],
-    ids=["between batches", "in a meeting", "while they predict", "while they are stopped", "in a meeting of threads"],
+    ids=[
+        "between batches",
+        "in an all-reduce",
+        "while they predict",
+        "while they are stopped",
+        "in an all-reduce of threads",
+    ],
 )
 def test_no_process_outlives_the_first(hook, body):
     others = pids_after(hook, body)
@@ -435,8 +442,7 @@ def test_a_fork_of_the_first_process_is_told_to_make_replicas_of_its_own():
         os.close(reading)
         os.close(writing)
         sentence = (
-            f"Replicas: these belong to process {os.getpid()}, of which this one is a fork; make Replicas of its "
-            "own here\n"
+            f"Replicas: these belong to process {os.getpid()}, and this is a fork of it; make new Replicas here\n"
         )
         assert said == 2 * sentence
         assert replicas.gradients(*batch(4)) == expected
@@ -450,10 +456,10 @@ def test_signals_that_a_group_gets_are_left_to_the_first_process():
         with Replicas(network(), 2) as replicas:
             expected = replicas.gradients(*batch(4))
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-                os.kill(replicas.others[0].process.pid, number)
-            pid = replicas.others[0].process.pid
+                os.kill(replicas.workers[0].process.pid, number)
+            pid = replicas.workers[0].process.pid
             assert replicas.gradients(*batch(4)) == expected
-            assert replicas.others[0].process.pid == pid
+            assert replicas.workers[0].process.pid == pid
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -511,7 +517,7 @@ def test_a_process_that_does_not_read_its_order_is_given_up():
     labels = np.zeros((2, 400, 400), np.int64)
     with Replicas(Dense(), 2) as replicas:
         replicas.gradients(images, labels)
-        os.kill(replicas.others[0].process.pid, signal.SIGSTOP)
+        os.kill(replicas.workers[0].process.pid, signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(ProcessError, match="is stopped"):
             replicas.gradients(images, labels)

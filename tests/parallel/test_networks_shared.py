@@ -245,11 +245,11 @@ def test_replicas_are_handed_from_one_thread_to_another():
     replicas.close()
 
 
-def test_replicas_that_are_closed_in_the_midst_of_a_batch_say_so():
+def test_replicas_that_are_closed_in_the_middle_of_a_batch_say_so():
     model = network()
     with Replicas(model, 2) as replicas:
         model.bn1.register_forward_hook(here(replicas.close))
-        with pytest.raises(ProcessError, match="closed in the midst of a batch"):
+        with pytest.raises(ProcessError, match="closed in the middle of a batch"):
             replicas.gradients(*batch(4))
 
 
@@ -259,9 +259,11 @@ def test_one_batch_at_a_time_is_carried():
         found = []
 
         def again():
-            with pytest.raises(GraphError, match="at work on a batch already, in another thread or around this call"):
+            with pytest.raises(
+                GraphError, match="compute another batch already, in another thread or around this call"
+            ):
                 in_threads(lambda: replicas.predict(batch(4)[0]))
-            with pytest.raises(GraphError, match="at work on a batch already"):
+            with pytest.raises(GraphError, match="compute another batch already"):
                 replicas.predict(batch(4)[0])
             found.append(True)
 

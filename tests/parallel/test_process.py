@@ -24,12 +24,12 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pr
         (3, "ended by itself (exit status 3)"),
         (None, "ended by itself (exit status None)"),
         (-signal.SIGTERM, "was ended by SIGTERM"),
-        (-signal.SIGKILL, "was ended by SIGKILL, as Linux does where memory runs out"),
+        (-signal.SIGKILL, "was ended by SIGKILL, as Linux does when memory runs out"),
         (-(signal.SIGRTMIN + 6), f"was ended by signal {signal.SIGRTMIN + 6}"),
     ],
 )
 def test_the_way_a_process_ended_is_said(status, sentence):
-    assert process._way_it_ended(status) == sentence
+    assert process._describe_end(status) == sentence
 
 
 def test_a_process_of_any_name_is_looked_at(tmp_path):
@@ -46,29 +46,29 @@ def test_a_process_of_any_name_is_looked_at(tmp_path):
         sleeping.wait()
 
 
-def other_in_state(monkeypatch, *state):
-    """An Other of a process that the system describes so."""
+def worker_in_state(monkeypatch, *state):
+    """A Worker of a process that the system describes so."""
     monkeypatch.setattr(process, "_state", lambda pid: state)
-    return process.Other(SimpleNamespace(pid=1, name="minires replica 1"), None, None)
+    return process.Worker(SimpleNamespace(pid=1, name="minires replica 1"), None, None)
 
 
 def wait_for(other, seconds):
-    """What happens while it is waited for so long, with looks ten times a second."""
+    """What happens while it is waited for so long, with ten checks a second."""
     for _ in range(round(10 * seconds)):
-        other.looked -= 0.1
-        other._watch()
+        other.checked_at -= 0.1
+        other.check_alive()
 
 
 @pytest.mark.parametrize("letter", ["T", "t"])
 def test_a_process_that_is_stopped_is_given_up_soon(monkeypatch, letter):
-    other = other_in_state(monkeypatch, letter, ("1", "2"))
+    other = worker_in_state(monkeypatch, letter, ("1", "2"))
     wait_for(other, 4)
     with pytest.raises(ProcessError, match="minires replica 1 is stopped, by a signal or a debugger"):
         wait_for(other, 4)
 
 
 def test_a_process_that_waits_is_given_up_after_a_minute(monkeypatch):
-    other = other_in_state(monkeypatch, "S", ("1", "2"))
+    other = worker_in_state(monkeypatch, "S", ("1", "2"))
     wait_for(other, 50)
     with pytest.raises(ProcessError, match="minires replica 1 waits for something that does not come"):
         wait_for(other, 20)
@@ -76,19 +76,19 @@ def test_a_process_that_waits_is_given_up_after_a_minute(monkeypatch):
 
 def test_new_work_is_waited_for_from_its_own_beginning(monkeypatch):
     """Whether it has used a processor in between does not matter."""
-    other = other_in_state(monkeypatch, "T", ("1", "2"))
+    other = worker_in_state(monkeypatch, "T", ("1", "2"))
     for _ in range(3):
         wait_for(other, 4)
-        other.began()
+        other.restart_clock()
 
 
 def test_time_for_which_the_first_process_was_stopped_does_not_count(monkeypatch):
     """After Ctrl-Z and fg all processes have stood still, and none of them is to blame."""
-    other = other_in_state(monkeypatch, "S", ("1", "2"))
+    other = worker_in_state(monkeypatch, "S", ("1", "2"))
     wait_for(other, 1)
     for _ in range(3):
-        other.looked -= 1000
-        other._watch()
+        other.checked_at -= 1000
+        other.check_alive()
 
 
 def test_a_process_of_which_the_system_says_nothing_is_not_given_up():
@@ -101,20 +101,20 @@ def test_a_process_that_is_just_ending_is_waited_for_until_its_status_is_known(m
     ending = SimpleNamespace(name="minires replica 1", exitcode=None)
     ending.join = lambda seconds: setattr(ending, "exitcode", 3)
     with pytest.raises(ProcessError, match=r"minires replica 1 ended by itself \(exit status 3\)"):
-        process.Other(ending, None, None)._raise_ended()
+        process.Worker(ending, None, None)._raise_ended()
 
 
 def test_closing_waits_for_no_process_and_kills_none():
     model = network()
     with Replicas(model, 3) as replicas:
         replicas.gradients(*batch(6))
-        others = [other.process for other in replicas.others]
+        others = [worker.process for worker in replicas.workers]
         began = time.monotonic()
-    assert time.monotonic() - began < process.LEAVING
+    assert time.monotonic() - began < process.STOP_SECONDS
     assert [other.exitcode for other in others] == [0, 0]
 
 
-def test_processes_that_wait_at_a_meeting_leave_it_when_the_first_fails():
+def test_processes_that_wait_in_an_all_reduce_leave_it_when_the_first_fails():
     model = network()
 
     def fail():
@@ -123,7 +123,7 @@ def test_processes_that_wait_at_a_meeting_leave_it_when_the_first_fails():
 
     remove = model.bn1.register_forward_hook(here(fail))
     others = []
-    model.conv1.register_forward_hook(here(lambda: others.extend(other.process for other in replicas.others)))
+    model.conv1.register_forward_hook(here(lambda: others.extend(worker.process for worker in replicas.workers)))
     with Replicas(model, 3) as replicas:
         with pytest.raises(ZeroDivisionError):
             replicas.gradients(*batch(6))

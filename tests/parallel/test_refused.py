@@ -16,7 +16,7 @@ from sharing import batch, network
 
 from minires import nn
 from minires.errors import OptionError
-from minires.parallel import MAX_PROCESSES, Replicas, why_not
+from minires.parallel import MAX_PROCESSES, Replicas, unsupported_reason
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -164,13 +164,13 @@ def test_what_is_no_module_is_refused(model):
 def test_a_generator_under_any_name_is_seen():
     model = network()
     model.layer1.noise = np.random.default_rng(0)
-    assert why_not(model).startswith("layer1 draws random numbers")
+    assert unsupported_reason(model).startswith("layer1 draws random numbers")
     model = network()
     model.layer1.noise = random.Random(0)
-    assert why_not(model).startswith("layer1 draws random numbers")
+    assert unsupported_reason(model).startswith("layer1 draws random numbers")
     model = network()
     model.chance = np.random.RandomState(0)
-    assert why_not(model).startswith("CifarResNet draws random numbers")
+    assert unsupported_reason(model).startswith("CifarResNet draws random numbers")
 
 
 def test_a_layer_that_draws_is_refused_when_it_comes_later():

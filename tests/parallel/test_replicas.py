@@ -16,10 +16,10 @@ from sharing import batch, here, network, there
 
 from minires import Tensor, models, nn, ops, optim
 from minires.errors import DTypeError, GraphError, OptionError, ProcessError
-from minires.parallel import Replicas, gradients, why_not
+from minires.parallel import Replicas, gradients, unsupported_reason
 from minires.parallel import replicas as replicas_module
 from minires.parallel.channel import Channel
-from minires.parallel.process import Other, look_at
+from minires.parallel.process import Worker, check_workers
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 
@@ -105,12 +105,12 @@ def test_a_loss_that_is_not_finite_is_an_error_and_the_next_batch_is_none():
         expected = replicas.gradients(images, labels)
         broken = images.copy()
         broken[3] = np.nan  # a picture of the other process
-        pid = replicas.others[0].process.pid
+        pid = replicas.workers[0].process.pid
         with pytest.raises(GraphError, match="the loss is nan"):
             replicas.gradients(broken, labels)
         assert all(p.grad is None for p in model.parameters())
         assert replicas.gradients(images, labels) == expected
-        assert replicas.others[0].process.pid == pid
+        assert replicas.workers[0].process.pid == pid
 
 
 def test_a_process_that_is_killed_is_named_and_replaced():
@@ -118,9 +118,9 @@ def test_a_process_that_is_killed_is_named_and_replaced():
     images, labels = batch(4)
     with Replicas(model, 2) as replicas:
         expected = replicas.gradients(images, labels)
-        remove = model.bn1.register_forward_hook(here(lambda: os.kill(replicas.others[0].process.pid, signal.SIGKILL)))
+        remove = model.bn1.register_forward_hook(here(lambda: os.kill(replicas.workers[0].process.pid, signal.SIGKILL)))
         with pytest.raises(
-            ProcessError, match="minires replica 1 was ended by SIGKILL, as Linux does where memory runs out"
+            ProcessError, match="minires replica 1 was ended by SIGKILL, as Linux does when memory runs out"
         ):
             replicas.gradients(images, labels)
         assert not multiprocessing.active_children()
@@ -251,13 +251,13 @@ def test_a_norm_without_running_statistics_predicts_with_those_of_the_whole_batc
             np.testing.assert_allclose(replicas.predict(images), expected, rtol=rtol, atol=rtol)
 
 
-def test_an_answer_that_comes_while_others_are_looked_at_is_kept():
+def test_a_result_that_arrives_while_others_are_checked_is_kept():
     ours, theirs = Channel.pair()
-    other = Other(SimpleNamespace(is_alive=lambda: True, pid=os.getpid()), ours, None)
+    other = Worker(SimpleNamespace(is_alive=lambda: True, pid=os.getpid()), ours, None)
     theirs.send(np.arange(3), lambda: None)
     for _ in range(2):
-        look_at([other])
-    np.testing.assert_array_equal(other.received(), [0, 1, 2])
+        check_workers([other])
+    np.testing.assert_array_equal(other.receive(), [0, 1, 2])
     ours.close()
     theirs.close()
 
@@ -273,7 +273,7 @@ def test_processes_that_come_to_different_norms_while_they_predict_are_told():
 
     images = np.ones((4, 3, 8, 8))
     for images[0], images[2] in ((1, -1), (-1, 1)):
-        with Replicas(Norm().to(np.float64), 2) as replicas, pytest.raises(GraphError, match="with its answers"):
+        with Replicas(Norm().to(np.float64), 2) as replicas, pytest.raises(GraphError, match="with its predictions"):
             replicas.predict(images)
 
 
@@ -313,7 +313,7 @@ def test_a_process_that_is_killed_while_predicting_is_named_and_replaced():
         expected = replicas.predict(images)
 
         def kill():
-            os.kill(replicas.others[1].process.pid, signal.SIGKILL)
+            os.kill(replicas.workers[1].process.pid, signal.SIGKILL)
 
         removers = [
             model.bn1.register_forward_hook(here(kill)),
@@ -388,8 +388,8 @@ def test_pages_are_joined_once_for_each_kind_of_work_after_a_fork(monkeypatch):
 
 def test_what_cannot_be_shared_is_refused_with_the_reason():
     dropping = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
-    assert "1 draws random numbers in training" in why_not(dropping)
-    assert why_not(network()) == ""
+    assert "1 draws random numbers in training" in unsupported_reason(dropping)
+    assert unsupported_reason(network()) == ""
     with pytest.raises(OptionError, match=r"draws random numbers.*use one process"):
         Replicas(dropping, 2)
     with pytest.raises(OptionError, match="at least 1 process and at most"):

@@ -225,7 +225,7 @@ CHANGES = {
     "a function's default": lambda m: setattr(m.scaled, "__defaults__", (3.0,)),
     "a function's keyword default": lambda m: m.scaled.__kwdefaults__.update(shift=3.0),
     "a function's code": lambda m: setattr(m.scaled, "__code__", (lambda x, scale, *, shift: x).__code__),
-    "an object with slots": lambda m: setattr(m.slotted, "scale", 3.0),
+    "an object with buckets": lambda m: setattr(m.slotted, "scale", 3.0),
     "a namespace": lambda m: setattr(m.space, "scale", 3.0),
     "what a function closes over": lambda m: m.factor.__setitem__(0, 3.0),
     "another function": lambda m: setattr(m, "closure", lambda x: x * 3.0),
@@ -424,7 +424,7 @@ def check_equal(found, expected):
         "a list",
         "an array",
         "a tensor that is no parameter",
-        "an object with slots",
+        "an object with buckets",
         "what a function closes over",
         "the class's array",
         "a class's forward",
@@ -497,7 +497,7 @@ def test_what_forward_itself_changes_starts_no_new_processes():
         for _ in range(4):
             assert replicas.gradients(images, labels)[0] == pytest.approx(alone.gradients(images, labels)[0], rel=1e-12)
             np.testing.assert_array_equal(model.mean, twin.mean)
-            pids.add(replicas.others[0].process.pid)
+            pids.add(replicas.workers[0].process.pid)
         assert len(pids) == 1
         assert model.calls == 4
 
@@ -538,10 +538,10 @@ def test_a_hook_that_knows_the_replicas_starts_no_new_processes():
         model.replicas = replicas
         model.bn1.register_forward_hook(lambda *_: replicas and None)
         replicas.gradients(images, labels)
-        pid = replicas.others[0].process.pid
+        pid = replicas.workers[0].process.pid
         replicas.predict(images)
         replicas.gradients(images, labels)
-        assert replicas.others[0].process.pid == pid
+        assert replicas.workers[0].process.pid == pid
 
 
 @on_linux
@@ -551,9 +551,9 @@ def test_processes_forked_inside_no_grad_learn():
     with Replicas(model, 2) as replicas:
         with no_grad():
             replicas.predict(images)
-        pid = replicas.others[0].process.pid
+        pid = replicas.workers[0].process.pid
         assert replicas.gradients(images, labels)[0] > 0
         with no_grad():
             replicas.predict(images)
-        assert replicas.others[0].process.pid == pid
+        assert replicas.workers[0].process.pid == pid
         assert all(p.grad is not None for p in model.parameters())

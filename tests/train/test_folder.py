@@ -13,7 +13,7 @@ import pytest
 from minires import storage
 from minires.errors import CheckpointError, OptionError
 from minires.train import Config, Run, folder, loop
-from minires.train.folder import Hold, new_folder, unfinished_run
+from minires.train.folder import FolderLock, new_folder, unfinished_run
 
 SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16, "processes": 1}
 posix = pytest.mark.skipif(os.name == "nt", reason="locks and signals are POSIX's")
@@ -84,12 +84,12 @@ def test_a_run_holds_its_folder_until_it_has_gone(tmp_path):
     run = start(tmp_path)
     with pytest.raises(OptionError, match=f"run is being written by process {os.getpid()}"):
         start(tmp_path)
-    run.go(stop=lambda: True)
+    run.fit(stop=lambda: True)
     resumed = Run.resume(run.folder)
     with pytest.raises(OptionError, match="is being written by"):
-        run.go()
+        run.fit()
     resumed.close()
-    assert run.go()
+    assert run.fit()
 
 
 def test_a_folder_made_for_nothing_goes_and_one_that_was_there_stays(tmp_path):
@@ -113,8 +113,8 @@ def test_a_new_folder_takes_the_first_free_number(tmp_path, monkeypatch):
 def test_a_forked_process_does_not_hold_the_folder_of_one_that_was_killed(tmp_path):
     code = """
 import os, time
-from minires.train.folder import Hold
-hold = Hold("run")
+from minires.train.folder import FolderLock
+lock = FolderLock("run")
 if not os.fork():
     print(os.getpid(), flush=True)  # when it has let go of what it inherited
 time.sleep(60)
@@ -123,10 +123,10 @@ time.sleep(60)
     child = int(process.stdout.readline())
     try:
         with pytest.raises(OptionError, match=f"is being written by process {process.pid};"):
-            Hold(tmp_path / "run")
+            FolderLock(tmp_path / "run")
         process.kill()
         process.wait()
-        Hold(tmp_path / "run").release()
+        FolderLock(tmp_path / "run").release()
     finally:
         os.kill(child, signal.SIGKILL)
         process.communicate()
@@ -152,7 +152,7 @@ def test_a_disk_that_is_full_at_the_start_ends_the_run_there(tmp_path, monkeypat
     run = start(tmp_path)
     monkeypatch.setattr(loop, "save_checkpoint", no_space)
     with pytest.raises(OSError, match="No space left on device: 'the/checkpoint'"):
-        run.go(on_step=lambda run, images: pytest.fail("it trained"))
+        run.fit(on_step=lambda run, images: pytest.fail("it trained"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -162,13 +162,13 @@ def test_a_disk_with_room_for_the_first_checkpoint_only_is_found_out_at_the_star
     size = sum(array.nbytes for array in run.model.state_dict().values())
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3 * size))
     with pytest.raises(OSError, match=r"0\.\d MB are free, and checkpoints need \d\.\d MB: .*run'$"):
-        run.go()
+        run.fit()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_that_is_full_for_a_while_is_told_and_costs_nothing(tmp_path, monkeypatch):
     whole = start(tmp_path, "whole")
-    assert whole.go()
+    assert whole.fit()
     run = start(tmp_path)
     notices = []
     right = loop.save_checkpoint
@@ -176,7 +176,7 @@ def test_a_disk_that_is_full_for_a_while_is_told_and_costs_nothing(tmp_path, mon
     def on_step(run, images):
         monkeypatch.setattr(loop, "save_checkpoint", no_space if run.epoch == 0 else right)
 
-    assert run.go(on_step=on_step, on_notice=notices.append)
+    assert run.fit(on_step=on_step, on_notice=notices.append)
     assert notices == [
         "not saved, to be tried again: the/checkpoint: No space left on device; the last checkpoint stays"
     ]
@@ -194,7 +194,7 @@ def test_a_last_checkpoint_that_cannot_be_written_is_an_error_and_the_numbers_ar
         monkeypatch.setattr(loop, "save_checkpoint", no_space)
 
     with pytest.raises(OSError, match="No space left"):
-        run.go(on_step=on_step, on_epoch=lambda run, row: rows.append(row), on_notice=notices.append)
+        run.fit(on_step=on_step, on_epoch=lambda run, row: rows.append(row), on_notice=notices.append)
     assert (len(rows), notices) == (1, [])
     monkeypatch.undo()
     resumed = Run.resume(run.folder)
@@ -243,7 +243,7 @@ def test_an_error_between_steps_saves_first(tmp_path, monkeypatch):
                 raise error
 
         with pytest.raises(type(error)):
-            run.go(on_step=fail)
+            run.fit(on_step=fail)
         resumed = Run.resume(run.folder)
         assert resumed.step == 4
         resumed.close()
@@ -257,7 +257,7 @@ def test_an_error_within_a_step_saves_nothing_that_is_half(tmp_path, monkeypatch
             monkeypatch.setattr(run.optimizer, "step", lambda: (_ for _ in ()).throw(MemoryError("within")))
 
     with pytest.raises(MemoryError):
-        run.go(on_step=fail)
+        run.fit(on_step=fail)
     resumed = Run.resume(run.folder)
     assert resumed.step == 3
 
@@ -268,7 +268,7 @@ def test_the_newest_run_that_is_not_finished_is_chosen(tmp_path, monkeypatch):
         unfinished_run()
     for number, (name, steps) in enumerate([("a", 1), ("b", 2), ("c", 99), ("d", 99)]):
         run = start(tmp_path / "runs", name)
-        run.go(stop=lambda run=run, steps=steps: run.step >= steps)
+        run.fit(stop=lambda run=run, steps=steps: run.step >= steps)
         os.utime(run.checkpoint_path, (number, number))
     assert unfinished_run().name == "b"
     assert unfinished_run(epochs=3).name == "d"
@@ -286,7 +286,7 @@ def test_the_newest_run_that_is_not_finished_is_chosen(tmp_path, monkeypatch):
 
 def test_without_locks_on_the_disk_runs_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr("minires.train.folder.lock", lambda handle: None)
-    assert start(tmp_path, epochs=1).go()
+    assert start(tmp_path, epochs=1).fit()
 
 
 def test_a_lock_that_is_a_link_or_somebodys_text_is_left_alone(tmp_path):
@@ -297,7 +297,7 @@ def test_a_lock_that_is_a_link_or_somebodys_text_is_left_alone(tmp_path):
         place.mkdir()
         make(place / ".lock")
         with pytest.raises((OSError, OptionError)):
-            Hold(place)
+            FolderLock(place)
         assert victim.read_text() == "precious"
         assert (place / ".lock").read_text().startswith("precious")
 
@@ -306,18 +306,18 @@ def test_a_lock_that_is_a_link_or_somebodys_text_is_left_alone(tmp_path):
 def test_a_pipe_in_place_of_the_lock_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / ".lock")
     with pytest.raises(OptionError, match="is no lock of a run; move it away, or choose another --out"):
-        Hold(tmp_path)
+        FolderLock(tmp_path)
 
 
 @posix
 def test_the_lock_names_its_holder_and_nothing_of_one_before(tmp_path):
     (tmp_path / ".lock").write_text("process 1234567890123\n")  # of one that was killed
-    hold = Hold(tmp_path)
+    lock = FolderLock(tmp_path)
     assert (tmp_path / ".lock").read_text() == f"process {os.getpid()}\n"
     (tmp_path / ".lock").write_text("")
     with pytest.raises(OptionError, match="is being written by another process;"):
-        Hold(tmp_path)
-    hold.release()
+        FolderLock(tmp_path)
+    lock.release()
 
 
 @posix
@@ -331,33 +331,33 @@ def test_a_lock_whose_holder_lets_go_while_it_is_opened_is_made_anew(tmp_path, m
         return right(handle)
 
     monkeypatch.setattr(folder, "lock", slow)
-    hold = Hold(tmp_path)
+    lock = FolderLock(tmp_path)
     assert len(asked) == 2
     with pytest.raises(OptionError, match="is being written by"):
-        Hold(tmp_path)
-    hold.release()
+        FolderLock(tmp_path)
+    lock.release()
 
 
 @posix
 def test_no_file_stays_open_after_a_lock_is_let_go_or_refused(tmp_path):
     before = os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd") else []
-    hold = Hold(tmp_path)
+    lock = FolderLock(tmp_path)
     with pytest.raises(OptionError):
-        Hold(tmp_path)
-    hold.release()
-    hold.release()
+        FolderLock(tmp_path)
+    lock.release()
+    lock.release()
     assert (os.listdir("/proc/self/fd") if before else []) == before
 
 
 @posix
 def test_a_fork_lets_go_of_no_lock_and_closes_no_file_but_its_own(tmp_path):
-    Hold(tmp_path / "past").release()
+    FolderLock(tmp_path / "past").release()
     reading, writing = os.pipe()  # in the numbers that the lock had
-    hold = Hold(tmp_path / "run")
+    lock = FolderLock(tmp_path / "run")
     child = os.fork()
     if child == 0:
         try:
-            hold.release()
+            lock.release()
             os.write(writing, b"written")
         finally:
             os._exit(0)
@@ -366,7 +366,7 @@ def test_a_fork_lets_go_of_no_lock_and_closes_no_file_but_its_own(tmp_path):
     assert os.read(reading, 100) == b"written"
     os.close(reading)
     assert (tmp_path / "run" / ".lock").exists()
-    hold.release()
+    lock.release()
     assert [path.name for path in tmp_path.iterdir()] == []
 
 

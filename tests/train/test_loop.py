@@ -4,7 +4,6 @@ import csv
 import math
 import os
 import signal
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +11,11 @@ from backends import GPUS, host
 
 from minires import models
 from minires.errors import CheckpointError, GraphError, OptionError, ProcessError
-from minires.parallel import why_not
-from minires.parallel.process import Other
+from minires.parallel import unsupported_reason
+from minires.parallel.process import Worker
 from minires.storage import load_checkpoint
 from minires.train import Config, Run, loop
-from minires.train.folder import Hold
+from minires.train.folder import FolderLock
 
 SMALL = {"model": "resnet8", "epochs": 2, "limit": 96, "batch_size": 32}
 ALONE = {**SMALL, "processes": 1}
@@ -24,7 +23,7 @@ ALONE = {**SMALL, "processes": 1}
 
 def trained(tmp_path, name="run", **settings):
     run = Run.start(Config(**{**SMALL, "out": str(tmp_path / name), **settings}))
-    assert run.go()
+    assert run.fit()
     return run
 
 
@@ -64,10 +63,10 @@ def test_same_seed_same_bits_and_another_seed_others(backend, tmp_path):
 def test_a_stopped_run_resumes_to_the_bits_of_an_uninterrupted_one(backend, tmp_path, steps):
     whole = trained(tmp_path, "whole", device=backend.device)
     run = Run.start(Config(**SMALL, out=str(tmp_path / "stopped"), device=backend.device))
-    assert not run.go(stop=lambda: run.step >= steps)
+    assert not run.fit(stop=lambda: run.step >= steps)
     resumed = Run.resume(tmp_path / "stopped")
     assert resumed.step == steps
-    assert resumed.go()
+    assert resumed.fit()
     assert bits(resumed) == bits(whole)
     timing = ("images_per_second", "seconds")
     for a, b in zip(resumed.history, whole.history, strict=True):
@@ -84,10 +83,10 @@ def test_a_run_killed_between_checkpoints_repeats_its_steps_to_the_same_bits(tmp
 
     run = Run.start(Config(**SMALL, out=str(tmp_path / "killed")))
     with pytest.raises(Killed):
-        run.go(on_step=kill)
+        run.fit(on_step=kill)
     resumed = Run.resume(tmp_path / "killed")
     assert resumed.step == 3  # the end of the first epoch
-    assert resumed.go()
+    assert resumed.fit()
     assert bits(resumed) == bits(trained(tmp_path, "whole"))
 
 
@@ -100,7 +99,7 @@ def test_a_run_starts_from_the_same_bits_on_a_gpu_and_goes_the_same_way(tmp_path
     )
     assert bits(here) == bits(there)
     for run in (here, there):
-        run.go(stop=lambda run=run: run.step >= 3)
+        run.fit(stop=lambda run=run: run.step >= 3)
     assert there.progress()[0] == pytest.approx(here.progress()[0], rel=1e-4)
     for (name, a), b in zip(here.model.state_dict().items(), there.model.state_dict().values(), strict=True):
         np.testing.assert_allclose(host(b), a, atol=2e-3, err_msg=name)
@@ -136,7 +135,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_leaves_the_checkpoint(back
 
     at = r"4 \(epoch 2, batch 2" if backend.device == "cpu" else r"6 \(epoch 2, batch 4"
     with pytest.raises(GraphError, match=rf"nan at step {at}, learning rate .*--lr"):
-        run.go(on_step=poison)
+        run.fit(on_step=poison)
     assert Run.resume(tmp_path / "run").step == 3
 
 
@@ -179,9 +178,9 @@ def test_dropout_state_is_part_of_a_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(models, "create", with_dropout)
     whole = trained(tmp_path, "whole")
     run = Run.start(Config(**SMALL, out=str(tmp_path / "stopped")))
-    run.go(stop=lambda: run.step >= 2)
+    run.fit(stop=lambda: run.step >= 2)
     resumed = Run.resume(tmp_path / "stopped")
-    resumed.go()
+    resumed.fit()
     assert bits(resumed) == bits(whole)
 
 
@@ -193,24 +192,24 @@ def test_float32_stays_float32_through_training(tmp_path):
     } == {np.dtype(np.float32)}  # an optimiser's settings are Python's floats
 
 
-@pytest.mark.skipif(why_not(models.resnet8()) != "", reason="one process only")
-@pytest.mark.parametrize("work", ["gradients", "answers"])
-def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatch, work):
+@pytest.mark.skipif(unsupported_reason(models.resnet8()) != "", reason="one process only")
+@pytest.mark.parametrize("kind", ["gradients", "predict"])
+def test_a_process_that_is_killed_is_told_and_costs_no_step(tmp_path, monkeypatch, kind):
     """What is left goes on alone, from the network of before the batch: the same numbers up to rounding."""
     alone = trained(tmp_path, "alone", processes=1)
     run = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=2))
     notices = []
-    send = Other.send
+    send = Worker.send
 
-    def and_kill(other, order):
-        send(other, order)
-        if order[0] == work and run.step >= 3:
-            os.kill(other.process.pid, signal.SIGKILL)
+    def and_kill(worker, task):
+        send(worker, task)
+        if task[0] == kind and run.step >= 3:
+            os.kill(worker.process.pid, signal.SIGKILL)
 
-    monkeypatch.setattr(Other, "send", and_kill)
-    assert run.go(on_notice=notices.append)
+    monkeypatch.setattr(Worker, "send", and_kill)
+    assert run.fit(on_notice=notices.append)
     assert notices == [
-        "minires replica 1 was ended by SIGKILL, as Linux does where memory runs out; this process goes on alone"
+        "minires replica 1 was ended by SIGKILL, as Linux does when memory runs out; this process goes on alone"
     ]
     assert run.replicas.n == 1
     for a, b in zip(run.history, alone.history, strict=True):
@@ -222,7 +221,7 @@ def test_a_log_that_cannot_be_written_costs_no_checkpoint(tmp_path):
     run = Run.start(Config(**SMALL, out=str(tmp_path / "run"), processes=1))
     notices = []
     (run.folder / "log.csv").mkdir()
-    assert run.go(on_notice=notices.append)
+    assert run.fit(on_notice=notices.append)
     assert set(notices) == {f"the checkpoint is saved, its log is not: {run.folder / 'log.csv'}: Is a directory"}
     assert Run.resume(run.folder).finished
 
@@ -230,16 +229,10 @@ def test_a_log_that_cannot_be_written_costs_no_checkpoint(tmp_path):
 # What a step is made with
 
 
-def test_multistep_divides_by_ten_at_a_half_and_at_three_quarters():
-    rate = loop.make_schedule(Config(schedule="multistep", lr=1.0), 100)
-    for step, expected in [(0, 1), (49, 1), (50, 0.1), (74, 0.1), (75, 0.01), (99, 0.01)]:
-        assert rate(step) == pytest.approx(expected)
-
-
 def test_each_step_has_the_rate_of_its_number_and_a_row_that_of_its_last(tmp_path):
     run = Run.start(Config(**ALONE, out=str(tmp_path / "run"), schedule="cosine", lr=0.2))
     rates = []
-    run.go(on_step=lambda run, images: rates.append(run.optimizer.lr))
+    run.fit(on_step=lambda run, images: rates.append(run.optimizer.lr))
     expected = [0.2 * (1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)]
     assert rates == pytest.approx(expected)
     assert [row["lr"] for row in run.history] == pytest.approx([expected[2], expected[5]])
@@ -254,7 +247,7 @@ def test_momentum_is_what_the_help_says(tmp_path):
 def test_a_network_in_evaluation_mode_is_trained_all_the_same(tmp_path):
     run = Run.start(Config(**{**ALONE, "epochs": 1}, out=str(tmp_path / "run")))
     run.model.eval()
-    run.go()
+    run.fit()
     assert bits(run) == bits(trained(tmp_path, "other", epochs=1, processes=1))
 
 
@@ -263,41 +256,6 @@ def test_each_epoch_has_all_images_in_an_order_of_its_own():
     first, second = (np.concatenate([labels for _, labels in loader.epoch(i)]) for i in range(2))
     assert first.tolist() != second.tolist()
     assert sorted(first) == sorted(second) == sorted(loader.dataset.labels)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("digits", ["crop 8 1", "normalize"]), ("cifar10", ["crop 8 4", "flip", "normalize"])]
-)
-def test_digits_move_by_one_pixel_and_are_not_flipped(monkeypatch, name, expected):
-    """A flipped 2 is no 2. The border is black, because what is cropped is normalized afterwards."""
-    monkeypatch.setattr(loop.data, "random_crop", lambda size, padding: f"crop {size[1]} {padding}")
-    monkeypatch.setattr(loop.data, "random_horizontal_flip", lambda: "flip")
-    monkeypatch.setattr(loop.data, "normalize", lambda mean, std: "normalize")
-    monkeypatch.setattr(loop.data, "compose", lambda *changes: list(changes))
-    dataset = SimpleNamespace(name=name, shape=(3, 8, 8), mean=0, std=1)
-    assert loop._transform(dataset, True) == expected
-    assert loop._transform(dataset, False) == "normalize"
-
-
-def test_a_limit_above_the_number_of_images_takes_all():
-    run = Run(Config(model="resnet8", limit=400))
-    whole = Run(Config(model="resnet8"))
-    assert len(run.train_set) == 400
-    assert len(run.test_set) == len(whole.test_set) < 400
-    assert len(Run(Config(model="resnet8", limit=10**9)).train_set) == len(whole.train_set)
-    run.close()  # it never had a folder
-
-
-def test_tf32_is_refused_where_it_would_do_nothing():
-    with pytest.raises(OptionError, match="tf32 is for a GPU: add --device cuda"):
-        Run(Config(model="resnet8", tf32=True))
-
-
-def test_every_batch_of_two_images_is_trained_on_where_the_last_is_whole():
-    """Only a last batch of one image may be too small; with batches of one, all are."""
-    assert not Run(Config(model="resnet18", limit=18, batch_size=2)).loader.drop_last
-    assert Run(Config(model="resnet18", limit=19, batch_size=2)).loader.drop_last
-    assert not Run(Config(model="resnet8", limit=2, batch_size=1)).loader.drop_last
 
 
 # When it is saved, and how long it took
@@ -345,7 +303,7 @@ def test_only_the_steps_count_as_the_time_of_training(clocked):
     def wait(run, _):
         clock.now += 50
 
-    run.go(on_step=wait, on_epoch=wait)
+    run.fit(on_step=wait, on_epoch=wait)
     assert [row["seconds"] for row in run.history] == [21, 21]
     assert [row["images_per_second"] for row in run.history] == [pytest.approx(96 / 21)] * 2
 
@@ -356,7 +314,7 @@ def test_a_long_epoch_is_saved_every_five_minutes(clocked):
     def wait(run, images):
         clock.now += 160
 
-    run.go(on_step=wait)
+    run.fit(on_step=wait)
     assert saved == [0, 2, 3, 5, 6]
     assert run.saved_step == 6
 
@@ -375,7 +333,7 @@ def test_a_disk_that_is_full_is_tried_again_after_five_minutes(clocked, monkeypa
             monkeypatch.setattr(loop, "save_checkpoint", full)
 
     with pytest.raises(OSError, match="full"):
-        run.go(on_step=wait, on_notice=lambda text: None)
+        run.fit(on_step=wait, on_notice=lambda text: None)
     assert saved == [0]
     assert tried[:4] == [2, 3, 5, 6]
 
@@ -390,7 +348,7 @@ def test_after_a_process_has_ended_the_run_is_saved_at_the_next_step(clocked, mo
         return step(*arguments)
 
     monkeypatch.setattr(loop, "train_step", fail_once)
-    run.go(on_notice=notices.append)
+    run.fit(on_notice=notices.append)
     assert notices == ["minires replica 1 was ended by SIGKILL; this process goes on alone"]
     assert saved == [0, 2, 3, 6]
 
@@ -407,7 +365,7 @@ def test_a_save_that_is_interrupted_is_not_begun_again(clocked, monkeypatch):
         monkeypatch.setattr(loop, "save_checkpoint", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
-        run.go(on_step=then)
+        run.fit(on_step=then)
     assert tried == [3]
 
 
@@ -416,12 +374,12 @@ def test_a_save_that_is_interrupted_is_not_begun_again(clocked, monkeypatch):
 
 def test_a_run_that_is_to_stop_at_its_end_has_come_to_its_end(tmp_path):
     run = Run.start(Config(**ALONE, out=str(tmp_path / "run")))
-    assert run.go(stop=lambda: run.finished)
+    assert run.fit(stop=lambda: run.finished)
 
 
 def test_a_run_that_is_to_stop_between_two_epochs_begins_no_other(tmp_path):
     run = Run.start(Config(**ALONE, out=str(tmp_path / "run")))
-    assert not run.go(stop=lambda: run.epoch == 1)
+    assert not run.fit(stop=lambda: run.epoch == 1)
     assert run.step == run.saved_step == 3
 
 
@@ -429,17 +387,17 @@ def test_a_run_that_is_to_stop_in_its_evaluation_is_saved_before_it(tmp_path):
     """Its last batch is smaller than the others, which the checkpoint's number of images shows."""
     run = Run.start(Config(**{**ALONE, "limit": 80}, out=str(tmp_path / "run")))
     asked = []
-    assert not run.go(stop=lambda: asked.append(run.step) or len(asked) > 3)
+    assert not run.fit(stop=lambda: asked.append(run.step) or len(asked) > 3)
     resumed = Run.resume(run.folder)
     assert (resumed.epoch, resumed.batch, resumed.totals.seen) == (0, 3, 80)
     assert resumed.saved_step == 3
-    assert resumed.go()
+    assert resumed.fit()
     assert [row["images_per_second"] * row["seconds"] for row in resumed.history] == pytest.approx([80, 80])
 
 
 def test_progress_is_that_of_the_epoch_so_far(tmp_path):
     run = Run.start(Config(**ALONE, out=str(tmp_path / "run")))
-    run.go(stop=lambda: run.step >= 5)
+    run.fit(stop=lambda: run.step >= 5)
     totals = run.totals.read()
     assert totals["seen"] == 64
     assert run.progress() == (totals["loss"] / 64, totals["correct"] / 64)
@@ -451,11 +409,11 @@ def test_progress_is_that_of_the_epoch_so_far(tmp_path):
 
 def test_epochs_that_are_under_way_count_as_trained(tmp_path):
     run = Run.start(Config(**{**ALONE, "epochs": 3}, schedule="constant", out=str(tmp_path / "run")))
-    run.go(stop=lambda: run.step >= 4)
+    run.fit(stop=lambda: run.step >= 4)
     with pytest.raises(OptionError, match="--epochs 1: 2 epochs are trained already"):
         Run.resume(run.folder, {"epochs": 1})
     resumed = Run.resume(run.folder, {"epochs": 2})
-    assert resumed.go()
+    assert resumed.fit()
     assert resumed.step == 6
 
 
@@ -469,8 +427,8 @@ def test_a_setting_that_is_given_now_is_to_blame_and_not_the_checkpoint(tmp_path
     with pytest.raises(OptionError, match=r"^there is no such data set$"):
         Run.resume(run.folder, {"data": "elsewhere"})
     with pytest.raises(
-        CheckpointError, match="no checkpoint that a run can go on from: there is no such data set"
+        CheckpointError, match="no checkpoint that a run can resume from: there is no such data set"
     ) as kept:
         Run.resume(run.folder)
-    Hold(run.folder).release()  # what was refused holds nothing, though its traceback is kept
+    FolderLock(run.folder).release()  # what was refused holds nothing, though its traceback is kept
     assert kept

@@ -66,7 +66,7 @@ def saved(tmp_path_factory):
     """(sections, state) of a run stopped in the middle of its second epoch, which draws random numbers too."""
     folder = tmp_path_factory.mktemp("run") / "run"
     run = Run.start(Config(model="resnet8", epochs=3, limit=32, batch_size=16, out=str(folder), processes=1))
-    assert not run.go(stop=lambda: run.step >= 3)
+    assert not run.fit(stop=lambda: run.step >= 3)
     return storage.load_checkpoint(run.checkpoint_path)
 
 
@@ -122,7 +122,7 @@ def test_every_odd_value_at_every_place_of_the_state_is_refused_by_name(saved, r
             tried += 1
             text = refusal(resumed, sections, changed(state, path, value))
             assert text, f"{name} = {shown(value)} was accepted"
-            assert "checkpoint.safetensors is no checkpoint that a run can go on from: " in text, (name, value)
+            assert "checkpoint.safetensors is no checkpoint that a run can resume from: " in text, (name, value)
             parent = name_of(path[:-1])
             assert any(word in text for word in (name, parent if value is DELETED else name, str(path[-1]))), (
                 name,
@@ -254,7 +254,7 @@ def test_a_setting_of_the_optimizer_that_is_not_the_runs_is_refused(saved, resum
 )
 def test_sections_that_are_not_the_runs_are_refused(saved, resumed, change):
     sections, state = saved
-    with pytest.raises(CheckpointError, match="no checkpoint that a run can go on from: "):
+    with pytest.raises(CheckpointError, match="no checkpoint that a run can resume from: "):
         resumed(change(sections), state)
 
 
@@ -328,7 +328,7 @@ def test_a_generators_odd_state_is_refused(resumed, tmp_path, monkeypatch):
         lambda name, *, rng, **options: Sequential(create(name, rng=rng, **options), Dropout(0.2, rng=rng)),
     )
     run = Run.start(Config(model="resnet8", epochs=1, limit=32, batch_size=16, out=str(tmp_path / "run")))
-    run.go(stop=lambda: True)
+    run.fit(stop=lambda: True)
     sections, state = storage.load_checkpoint(run.checkpoint_path)
     assert list(state["rng"]) == ["1"]
     assert resumed(sections, state).step == 1
@@ -418,4 +418,4 @@ def test_more_images_cannot_be_right_than_were_seen(saved, resumed):
 def test_a_count_of_batches_is_not_below_none(saved, resumed):
     sections, state = saved
     text = refusal(resumed, weights_with(sections, "model", "bn1.num_batches_tracked", np.array(-1)), state)
-    assert "model/bn1.num_batches_tracked holds numbers below 0" in text
+    assert "model/bn1.num_batches_tracked holds values below 0" in text

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from minires.train import Config, Run, run, show
-from minires.train.folder import Hold
+from minires.train.folder import FolderLock
 
 SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16, "processes": 1}
 
@@ -59,9 +59,9 @@ def test_the_heading_says_what_is_trained_on_what(tmp_path, bars, capsys):
 
 def test_a_resumed_run_goes_on_where_it_was(tmp_path, bars, capsys):
     first = Run.start(Config(**SMALL, out=str(tmp_path / "run")))
-    assert show.go(first, stop=lambda: first.step >= 4) is False
+    assert show.fit(first, stop=lambda: first.step >= 4) is False
     resumed = Run.resume(first.folder)
-    assert show.go(resumed) is True
+    assert show.fit(resumed) is True
     assert capsys.readouterr().out.splitlines()[-1] == "resumed at epoch 2, step 4"
     assert (bars[1].settings["total"], bars[1].settings["initial"], bars[1].images) == (96, 64, 32)
 
@@ -75,7 +75,7 @@ def test_notices_go_where_the_caller_wants_them(tmp_path, bars, monkeypatch):
     started = Run.start(Config(**SMALL, out=str(tmp_path / "run")))
     told = []
     (started.folder / "log.csv").mkdir()
-    show.go(started, on_notice=told.append)
+    show.fit(started, on_notice=told.append)
     assert all(text.startswith("the checkpoint is saved, its log is not") for text in told)
     assert told
 
@@ -88,5 +88,5 @@ def test_a_run_that_cannot_be_shown_leaves_no_folder_and_no_lock(tmp_path, monke
     with pytest.raises(ImportError, match="no tqdm") as kept:  # whose traceback keeps the run alive
         run(Config(**SMALL, out=str(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
-    Hold(tmp_path / "run").release()
+    FolderLock(tmp_path / "run").release()
     assert kept

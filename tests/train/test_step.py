@@ -8,7 +8,7 @@ import pytest
 from minires import nn, optim
 from minires.errors import GraphError
 from minires.train import evaluate, train_step
-from minires.train.step import Totals
+from minires.train.step import EpochTotals
 
 
 class Batches:
@@ -54,11 +54,11 @@ def test_a_loss_that_is_not_finite_changes_nothing():
 
 
 def test_totals_weigh_each_step_by_its_images():
-    totals = Totals()
+    totals = EpochTotals()
     totals.add(2.0, 3, 4)
     totals.add(1.0, 1, 2)
     assert totals.read() == {"loss": 10.0, "correct": 4, "seen": 6, "seconds": 0.0}
-    again = Totals(**totals.read())
+    again = EpochTotals(**totals.read())
     again.add(0.5, 2, 2)
     assert again.read() == {"loss": 11.0, "correct": 6, "seen": 8, "seconds": 0.0}
     again.add(math.nan, 0, 2)

@@ -205,7 +205,7 @@ def test_without_matplotlib_the_run_is_saved_and_its_result_shown(tmp_path, monk
 def test_a_stop_during_the_evaluation_does_not_wait_for_its_end_and_resumes_to_the_same_bits(tmp_path, monkeypatch):
     settings = {"model": "resnet8", "epochs": 2, "limit": 64, "batch_size": 32, "processes": 1}
     whole = Run.start(Config(**settings, out=str(tmp_path / "whole")))
-    assert whole.go()
+    assert whole.fit()
     run = Run.start(Config(**settings, out=str(tmp_path / "run")))
     asked = []
 
@@ -214,10 +214,10 @@ def test_a_stop_during_the_evaluation_does_not_wait_for_its_end_and_resumes_to_t
         return len(asked) > 2
 
     monkeypatch.setattr(run.replicas, "predict", lambda images: pytest.fail("it evaluates"))
-    assert not run.go(stop=stop)
+    assert not run.fit(stop=stop)
     assert (run.epoch, run.batch, run.history) == (0, 2, [])
     resumed = Run.resume(run.folder)
-    assert resumed.go()
+    assert resumed.fit()
     assert [row["test_loss"] for row in resumed.history] == [row["test_loss"] for row in whole.history]
     for name, array in whole.model.state_dict().items():
         assert resumed.model.state_dict()[name].tobytes() == array.tobytes()
@@ -356,7 +356,7 @@ def test_a_console_without_the_letters_of_a_folder_loses_nothing(tmp_path, encod
 def test_resume_takes_the_newest_run_that_is_not_finished_and_says_so_of_others(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = Run.start(Config(model="resnet8", epochs=1, limit=64, out="runs/stopped"))
-    run.go(stop=lambda: True)
+    run.fit(stop=lambda: True)
     assert main([*QUICK, "--out", "runs/finished"]) == 0
     capsys.readouterr()
     assert main(["--resume"]) == 0
@@ -398,7 +398,7 @@ def test_a_run_of_constant_rate_can_be_made_longer_and_is_then_as_if_it_had_alwa
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "multistep"])
 def test_a_schedule_over_the_whole_run_cannot_be_made_longer_and_the_way_is_shown(tmp_path, schedule):
     run = Run.start(Config(model="resnet8", epochs=1, limit=64, schedule=schedule, out=str(tmp_path / "run")))
-    run.go()
+    run.fit()
     with pytest.raises(
         OptionError,
         match=rf"{schedule} spreads the learning rate over all --epochs, which were 1 at the "
@@ -441,12 +441,12 @@ def test_only_a_loss_that_is_not_finite_advises_a_smaller_rate(tmp_path, monkeyp
 
     monkeypatch.setattr(run.optimizer, "step", fault)
     with pytest.raises(GraphError, match=r"^something else$"):
-        run.go()
+        run.fit()
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     run = Run.start(Config(model="resnet8", limit=64, processes=1, out=str(tmp_path / "run")))
-    run.go(stop=lambda: True)
+    run.fit(stop=lambda: True)
     before = run.checkpoint_path.read_bytes()
     run.model.conv1.weight.data[0, 0, 0, 0] = float("inf")
     with pytest.raises(GraphError, match=r"model/conv1\.weight holds NaN or infinite numbers at step 1 .* --lr"):

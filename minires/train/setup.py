@@ -1,0 +1,96 @@
+"""The parts of a run, made from its Config: device, data, network and learning rate schedule."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+
+from minires import cuda, data, models, optim
+from minires.arrays import to_device
+from minires.errors import OptionError, ShapeError
+from minires.mode import no_grad
+from minires.tensor import Tensor
+from minires.train.config import Config
+
+
+def use_device(config):
+    """Make the run's GPU the current one, if it has one. Raises OptionError if there is no such GPU."""
+    if config.device.startswith("cuda"):
+        to_device(np.zeros(1), config.device).device.use()
+        cuda.allow_tf32(config.tf32)
+    elif config.tf32:
+        raise OptionError("tf32 is for a GPU: add --device cuda")
+
+
+def load_data(config):
+    """(training set, test set), each with at most config.limit images."""
+    splits = data.load(config.dataset, config.data or None, config.size or None)
+    if config.limit:
+        return [split.limit(min(config.limit, len(split))) for split in splits]
+    return splits
+
+
+def complete(config, train_set):
+    """The Config with the image size of the data set, and with a batch size that is not larger than the data set."""
+    batch_size = config.batch_size
+    if batch_size == Config.batch_size:  # the default
+        batch_size = min(batch_size, len(train_set))
+    if config.processes > batch_size:
+        raise OptionError(
+            f"processes must be at most the batch_size, {batch_size}, because each takes an "
+            f"image or more, got {config.processes}"
+        )
+    return replace(config, size=train_set.shape[-1], batch_size=batch_size)
+
+
+def make_model(config, train_set):
+    """The network, with new weights from the seed, on the run's device."""
+    classes = len(train_set.classes)
+    model = models.create(config.model, num_classes=classes, in_channels=train_set.shape[0], rng=config.seed)
+    return model.to(config.device)
+
+
+def make_transform(dataset, augment):
+    """What happens to a batch of images: augmentation, if asked for, then normalization."""
+    normalize = data.normalize(dataset.mean, dataset.std)
+    if not augment:
+        return normalize
+    size = dataset.shape[1:]
+    if dataset.name == "digits":  # they are small, and a flipped 2 is no 2
+        return data.compose(data.random_crop(size, padding=1), normalize)
+    return data.compose(data.random_crop(size, padding=4), data.random_horizontal_flip(), normalize)
+
+
+def make_schedule(config, steps):
+    """lr(step) for a run of so many steps. Multistep divides by 10 at 1/2 and 3/4, as He et al. 2015, §4.2."""
+    steps = max(steps, 1)
+    if config.schedule == "one_cycle":
+        return optim.one_cycle(config.lr, total_steps=steps)
+    if config.schedule == "multistep":
+        return optim.multistep(config.lr, milestones=(steps // 2, steps * 3 // 4))
+    if config.schedule == "cosine":
+        return optim.cosine(config.lr, T_max=steps)
+    return optim.constant(config.lr)
+
+
+def must_drop_last(config, model, train_set):
+    """Whether the last batch of an epoch must be left out: it is one image, and the network cannot train on one.
+
+    Batch norm needs two values a channel, and one image has only one when its feature maps have shrunk to 1×1. The
+    images are shuffled, so each epoch leaves out another one. Raises OptionError if every batch is one image.
+    """
+    size = config.batch_size
+    if size > 1 and len(train_set) % size != 1:
+        return False
+    trial = copy.deepcopy(model).train()  # a copy, because forward() draws random numbers and counts batches
+    try:
+        with no_grad():
+            trial(Tensor(to_device(np.zeros((1, *train_set.shape), np.float32), config.device)))
+    except ShapeError as error:
+        if size == 1:
+            remedy = "use a --batch-size of at least 2" if len(train_set) > 1 else "train on more than one"
+            raise OptionError(
+                f"{config.model} cannot train on one image of {train_set.shape} at a time ({error}); {remedy}"
+            ) from error
+        return True
+    return False
