@@ -1,7 +1,7 @@
 """Calling layers one after another. Neighbors that one op can compute are merged here, so models need not know of it.
 
-The merged ops are in ops/fused.py and ops/conv_norm.py. They save memory traffic between the layers. The result is that of calling the
-layers one by one; only conv_norm rounds differently, as it states.
+The merged ops are in ops/fused.py and ops/conv_norm.py. They save memory traffic between the layers. The result is that
+of calling the layers one by one; only conv_norm rounds differently, as it states.
 """
 
 from collections.abc import Callable
