@@ -95,8 +95,8 @@ def _words(text):
 
 UPSTREAM = _words(
     "dy dout doutput gradoutput gradout gradoutputs grad gradient gradients g dz dl dldy dldout delta upstream gy "
-    "gradin da dh do dlogits upstreamgrad upstreamgradient grady dloss topdiff dupstream outgrad outputgrad dldz derror "
-    "error dnext dxnext ddy gout gradz dyhat gradupstream dvalues doutputs dlda"
+    "da dh do dlogits upstreamgrad upstreamgradient grady dloss topdiff dupstream outgrad outputgrad dldz derror "
+    "error dnext dxnext ddy gout gradz dyhat gradupstream dvalues doutputs dlda gradin"
 )
 UNCLEAR = ("g", "error", "delta", "grad", "gradin")  # which may be something else
 CACHE = _words("cache caches ctx context saved memory mem tape state cached stash store cache0 savedtensors")

@@ -31,7 +31,8 @@ class Standard:
     def cases(self, seed, samples):
         """The cases, drawn anew for each sample."""
         if self.is_op:
-            return cases_of(self.name, seed, samples)
+            more = EXTRA.get(self.name, lambda draw: [])(Draw(np.random.default_rng([seed, (1 << 20) + 1])))
+            return [*more, *cases_of(self.name, seed, samples)]
         rngs = [np.random.default_rng([seed, k]) for k in range(max(samples, 3))]
         return [
             Case(f"shapes as given, sample {k + 1}", tuple(rng.standard_normal(shape) for shape in self.shapes))
@@ -125,6 +126,17 @@ def _classes(draw):
     return Case("plain", (draw.normal(5, 4, scale=2), draw.rng.permutation(5) % 4))
 
 
+def _pools(draw):
+    for label, settings in (
+        ("3×3, stride 2", {"kernel_size": 3, "stride": 2}),
+        ("3×3, stride 1", {"kernel_size": 3, "stride": 1}),
+        ("2×2, stride 3, rows left over", {"kernel_size": 2, "stride": 3}),
+    ):
+        yield Case(label, (draw.steps(2, 2, 7, 9),), settings)
+
+
+# Beside the op's own cases, for those who take one number for both axes and no padding.
+EXTRA = {"max_pool2d": _pools, "avg_pool2d": _pools}
 PLAIN = {
     "conv2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 5), draw.normal(4, 3, 3, 3), draw.normal(4))),
     "linear": lambda draw: Case("plain", (draw.normal(5, 3), draw.normal(4, 3), draw.normal(4))),

@@ -449,8 +449,9 @@ def blank(value, what):
     """Raise NotDoneError for what a blank gives."""
     if value is None or value is Ellipsis or value is NotImplemented:
         raise NotDoneError(f"{what} gives {'None' if value is None else value!r}")
-    if isinstance(value, (tuple, list)) and value and all(v is None or v is Ellipsis for v in value):
-        raise NotDoneError(f"{what} gives {', '.join('None' if v is None else '...' for v in value)}")
+    inside = list(value.values()) if isinstance(value, dict) else value
+    if isinstance(inside, (tuple, list)) and inside and all(v is None or v is Ellipsis for v in inside):
+        raise NotDoneError(f"{what} gives {', '.join('None' if v is None else '...' for v in inside)}")
 
 
 def number(value, what):
@@ -579,6 +580,9 @@ class AlonePlan(Plan):
 
     def bindings(self):
         return [self.backward]
+
+    def supplies(self, argument):
+        return self.backward.has("output")  # y says all that is needed of x
 
     def order(self):
         return self.backward.arrays or None
@@ -821,7 +825,9 @@ def plans(standard, targets, described, defined, source):
     else:
         name = targets[0]
         partner = partner_of(name, defined)
-        ways = [lambda: _closures(standard, keys, name, first), lambda: _alone(standard, keys, name, first)]
+        ways = [lambda: _closures(standard, keys, name, first)]
+        if looks_backward(name) or any(names.plain(p.name) in names.UPSTREAM for p in first.parameters):
+            ways.append(lambda: _alone(standard, keys, name, first))
         if looks_backward(name) or _names_dy(first.parameters):
             ways.reverse()
         if partner and partner in described and described[partner].kind == "function":
