@@ -10,11 +10,14 @@ from minires.gradcheck.checks.checker import check
 from minires.gradcheck.checks.report import Report
 from minires.gradcheck.grading import standard as standards
 from minires.gradcheck.grading import styles
+from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, TimedOutError
 from minires.gradcheck.grading.face import Described
-from minires.gradcheck.grading.judge import CouldNotRunError, Judge, Session, StoppedError
+from minires.gradcheck.grading.judge import Judge
 from minires.gradcheck.grading.local import Local
+from minires.gradcheck.grading.plans import ClosurePlan, LayerPlan, PairPlan
 from minires.gradcheck.grading.results import Result
+from minires.gradcheck.grading.session import CouldNotRunError, Session, StoppedError
 from minires.gradcheck.grading.source import read
 from minires.tensor import registry
 
@@ -133,9 +136,9 @@ def _graded(names, held_to, shapes, session, text, result, seed, samples, number
     else:
         try:
             _measured(names, shapes, session, text, result, seed)
-        except (CouldNotRunError, styles.FormError) as error:
+        except (CouldNotRunError, FormError) as error:
             result.error = str(error)
-        except styles.NotDoneError as error:
+        except NotDoneError as error:
             result.not_done = str(error)
         except StoppedError:
             result.error = "it did not finish in time, or ended its process, each time it was called"
@@ -153,7 +156,7 @@ def _measured(names, shapes, session, text, result, seed):
     described = judge._describe(child, names)
     held_to = standards.of_shapes(_array_names(described[names[0]], len(shapes)), shapes)
     found, reasons = styles.plans(held_to, names, described, session.defined, text)
-    found = [p for p in found if isinstance(p, (styles.ClosurePlan, styles.PairPlan, styles.LayerPlan))]
+    found = [p for p in found if isinstance(p, (ClosurePlan, PairPlan, LayerPlan))]
     if not found:
         raise CouldNotRunError("; ".join(reasons) or "without --like a backward alone has nothing to be held to")
     for case in held_to.cases(seed, 1)[:1]:
@@ -191,7 +194,7 @@ def _first_that_runs(found, child, case):
             answer, _ = attempt.backward(np.ones_like(attempt.y))
             plan.gradients(answer, case, plan.order())
             return plan
-        except (styles.FormError, styles.PassOverError, styles.WrongError) as failure:
+        except (FormError, PassOverError, WrongError) as failure:
             error = error or CouldNotRunError(str(failure))
         except ChildError as failure:
             error = error or failure

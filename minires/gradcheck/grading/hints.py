@@ -10,6 +10,7 @@ import numpy as np
 
 from minires.errors import MiniresError
 from minires.gradcheck.bugs import Call, catalogue
+from minires.gradcheck.grading.standard import argument_names
 from minires.kernels import Window
 
 SAME = 1e-6  # of the largest element
@@ -38,14 +39,8 @@ def of_gradient(standard, case, dy, name, dx):
         )
 
 
-def _names(standard, case):
-    return (
-        [f"{standard.arguments[0]}[{k}]" for k in range(len(case.arrays))] if standard.variadic else standard.arguments
-    )
-
-
 def _right(standard, case, dy):
-    return dict(zip(_names(standard, case), standard.right(case)[1](dy)))
+    return dict(zip(argument_names(standard, case), standard.right(case)[1](dy)))
 
 
 def _of_catalogue(standard, case, dy, name, dx):
@@ -57,7 +52,7 @@ def _of_catalogue(standard, case, dy, name, dx):
             given = bug.gradients(Call(bug.op, [a.copy() for a in case.arrays], copy.deepcopy(case.static), dy.copy()))
         except Exception:  # a bug that does not apply here explains nothing
             continue
-        given = dict(zip(_names(standard, case), given if isinstance(given, tuple) else (given,)))
+        given = dict(zip(argument_names(standard, case), given if isinstance(given, tuple) else (given,)))
         if same(given.get(name), dx) and not same(given.get(name), right):
             return [bug.hint]
     return []

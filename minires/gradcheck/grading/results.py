@@ -25,6 +25,7 @@ class CaseResult:
     manners: list[str] = field(default_factory=list)  # sentences: what is wrong beside the numbers
     hints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    y_is_wrong: bool = False
 
     @property
     def passed(self):

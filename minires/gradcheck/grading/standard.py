@@ -77,6 +77,13 @@ class Standard:
         return True
 
 
+def argument_names(standard, case):
+    """What the arrays of a case are called; of a function that takes any number of them, xs[0], xs[1], …"""
+    if standard.variadic:
+        return [f"{standard.arguments[0]}[{k}]" for k in range(len(case.arrays))]
+    return standard.arguments
+
+
 def of_op(name):
     """The Standard of an op. Raises OptionError with the nearest names if there is none."""
     raw = registry[known_op(name)].raw
