@@ -24,10 +24,10 @@ Check backward passes against measured derivatives: by the complex step to
 1e-8. Without names: all ops on hard cases, all linear maps on integers,
 residual blocks and whole ResNets."""
 THEIRS = """\
-FILE.py:NAME or FILE.ipynb:NAME in place of OP, a pair FILE.py:FORWARD,BACKWARD,
+FILE.py:NAME or FILE.ipynb:NAME in place of OP, FILE.py:FORWARD,BACKWARD,
 a class, or a folder or pattern with --function NAME. Understood are
 (arrays, settings) -> (y, backward); a backward alone, given dy (dout,
-grad_output, ...) and the arrays; a forward -> (y, cache) with a backward
+grad_output, ...) and the arrays; a forward -> (y, cache) and its backward
 (dout, cache); -> (loss, dx); classes with forward and backward. Each runs in
 a process of its own, behind limits; what it prints is not shown. That is no
 jail: mark strangers' work in a container, see docs/guide.md."""
@@ -36,7 +36,7 @@ examples, each after python -m minires.gradcheck:
                                             everything, in seconds
   conv2d relu --seed 7 --samples 20         two ops, each case drawn 20 times
   homework.py:my_conv --like conv2d         your own function
-  handed_in/ --function my_conv --like conv2d --csv marks.csv --jobs 2
+  handed_in/ --function my_conv --like conv2d --csv marks.csv
                                             a class of forty
   batch_norm --plot steps.png               error against step size
   --paths --model resnet20                  the gradient through shortcuts and

@@ -25,7 +25,7 @@ class PassOverError(Exception):
 def blank(value, what):
     """Raise NotDoneError for what a blank gives."""
     if value is None or value is Ellipsis or value is NotImplemented:
-        raise NotDoneError(f"{what} gives {'None' if value is None else value!r}")
+        raise NotDoneError(f"{what} gives {'...' if value is Ellipsis else value}")
     inside = list(value.values()) if isinstance(value, dict) else value
     if isinstance(inside, (tuple, list)) and inside and all(v is None or v is Ellipsis for v in inside):
         raise NotDoneError(f"{what} gives {', '.join('None' if v is None else '...' for v in inside)}")

@@ -2,13 +2,15 @@
 
 import functools
 import glob
+import itertools
 import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from minires.console import GREEN, RED, Table, coloured
-from minires.errors import MiniresError, OptionError
+from minires.errors import MiniresError, OptionError, describe
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
 from minires.gradcheck.grading.results import CASES, Files, Result, Screen, show_case, summary
@@ -101,6 +103,9 @@ def check_targets(
     open_child=None,
 ):
     """Grade functions of files, print what comes, write the files. -> exit status 0, 1 or 2"""
+    refuse_modules_here()
+    if any(name.partition(".")[0] == "numpy" for name in forbid):
+        raise OptionError("--forbid numpy: it cannot be forbidden, because arrays are what a submission is handed")
     screen = Screen()
     work = submissions(words, function)
     teacher = function_of(reference) if reference else None
@@ -153,6 +158,23 @@ def check_targets(
     if failures:
         raise failures[-1]
     return max((r.exit_status for r in results), default=2)
+
+
+def refuse_modules_here():
+    """Raise OptionError where python -m may have taken a file of the working folder for one of Python's modules."""
+    words = sys.orig_argv
+    by_module = any(a == "-m" and b.partition(".")[0] == "minires" for a, b in itertools.pairwise(words))
+    if not by_module or getattr(sys.flags, "safe_path", False):
+        return
+    known = {*sys.stdlib_module_names, "numpy", "minires"}
+    here = Path(__file__).parents[3]
+    for entry in sorted(Path().iterdir()):
+        is_module = entry.suffix == ".py" or (entry.is_dir() and any(entry.glob("*.py")))
+        if is_module and entry.stem in known and entry.resolve() != here / "minires":
+            raise OptionError(
+                f"{entry.name} in this folder may stand in for Python's own module {entry.stem}: mark with the command "
+                "minires gradcheck …, or start python -m from another folder"
+            )
 
 
 def _line(result, screen, quiet):
@@ -208,4 +230,6 @@ def _grade_one(work, *, like, teacher, shapes, seed, samples, timeout, forbid, n
         )
     except MiniresError as error:
         result.error = str(error)
+    except Exception as error:  # what nobody thought of costs this submission its result, and no other one
+        result.error = f"the grader itself failed at it: {describe(error)}"
     return result

@@ -2,6 +2,7 @@
 
 import inspect
 import secrets
+import sys
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from minires.gradcheck.grading import styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, TimedOutError
 from minires.gradcheck.grading.face import Described
-from minires.gradcheck.grading.judge import Judge
+from minires.gradcheck.grading.judge import STOPPED, Judge
 from minires.gradcheck.grading.local import Local
 from minires.gradcheck.grading.plans import ClosurePlan, LayerPlan, PairPlan
 from minires.gradcheck.grading.results import Result
@@ -109,7 +110,9 @@ def function_of(target):
     path, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier():
         raise OptionError(f"--reference {target}: which function? Write FILE.py:FUNCTION")
-    child = Local(read(path))
+    source = read(path)
+    sys.path.append(str(source.path.parent.resolve()))  # its neighbours; after all other places, so that none is hidden
+    child = Local(source)
     child.load()
     function = child.names.get(name)
     if not callable(function):
@@ -141,7 +144,7 @@ def _graded(names, held_to, shapes, session, text, result, seed, samples, number
         except NotDoneError as error:
             result.not_done = str(error)
         except StoppedError:
-            result.error = "it did not finish in time, or ended its process, each time it was called"
+            result.error = STOPPED
         except ChildError as error:
             session.lost(error)
             result.error = str(error)

@@ -17,6 +17,7 @@ from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedE
 from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
 from minires.gradcheck.grading.verdict import COMPUTING, Record, Verdicts, size
 
+STOPPED = "it did not finish in time, or ended its process, each time it was called"
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
 # Ops that many write for matrices only. With more axes `x.mean(1)` is something else; it need not raise.
 RANKED = ("layer_norm", "linear", "softmax", "log_softmax", "logsumexp")
@@ -39,10 +40,7 @@ class Judge:
         except CouldNotRunError as error:
             result.error = str(error)
         except StoppedError:
-            result.error = (
-                "" if result.cases else "it did not finish in time, or ended its process, each time it was called"
-            )
-            result.refused = bool(result.cases)
+            result.error = STOPPED
         except NotDoneError as error:
             result.not_done = str(error)
         result.passed_over = self.passed_over
@@ -76,12 +74,15 @@ class Judge:
         records = self._run(plan, cases, plain)
         for record in records:
             if record is not None:
+                if record.not_tried:
+                    result.refused = True
+                    continue
                 said = self.verdicts.verdict(record)
                 if not said.passed and self._is_another(said, record.case, plain):
                     self._pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
                 else:
                     result.cases.append(said)
-        undone = [r.not_done for r in records if r is not None]
+        undone = [r.not_done for r in records if r is not None and not r.not_tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
         if not result.cases:
@@ -177,9 +178,9 @@ class Judge:
             return score, None if score >= SHAPED else error
         except ForbiddenError as error:
             raise CouldNotRunError(str(error)) from error
-        except ChildError as error:
+        except ChildError as error:  # which other plan would fare better?
             self.session.lost(error)
-            return score + 0.1, None
+            return FULL, None
         with COMPUTING:
             right = record.backward(record.dys["first"])
         pairs = [(name, given.get(name), r) for name, r in self.verdicts.wanted(case, right)]
@@ -274,7 +275,8 @@ class Judge:
                             self._back(plan, records[at], attempt, kind)
         except StoppedError:
             for record in records.values():
-                record.error = record.error or "was not tried, after calls that did not end"
+                record.not_tried = not record.error
+                record.error = record.error or STOPPED
         except ForbiddenError as error:
             raise CouldNotRunError(str(error)) from error
         except ChildError as error:

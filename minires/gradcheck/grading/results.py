@@ -170,7 +170,7 @@ def summary(result):
     for reason, count in result.passed_over.items():
         lines.append(f"  {count} case{'s' * (count > 1)} passed over: it {reason}")
     if result.refused:
-        lines.append("  the others were not tried: too many calls did not end")
+        lines.append("  the other cases were not tried, after so many calls that did not end")
     lines.append(f"{result.count} of {len(result.cases)} cases passed")
     if result.advice:
         lines.append(

@@ -40,7 +40,10 @@ class Session:
         if self.child is None:
             if self.timeouts >= TIMEOUTS or self.ends >= ENDS:
                 raise StoppedError
-            self.child = self.open().__enter__()
+            try:
+                self.child = self.open().__enter__()
+            except (ChildError, OSError) as error:
+                raise CouldNotRunError(f"no process for {self.name} could be started: {error}") from error
             try:
                 self.defined = self.child.load()
             except TimedOutError as error:

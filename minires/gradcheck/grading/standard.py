@@ -3,7 +3,7 @@
 import copy
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Standard:
         if not self.is_op:
             return self.cases(seed, 1)[0]
         draw = Draw(np.random.default_rng([seed, 1 << 20]))
-        return PLAIN[self.name](draw) if self.name in PLAIN else cases_of(self.name, seed)[0]
+        return PLAIN[self.name](draw) if self.name in PLAIN else replace(cases_of(self.name, seed)[0], label="plain")
 
     def full_settings(self, case):
         """All settings of a case, with what a default stands for in its place: a pool's stride, running statistics."""

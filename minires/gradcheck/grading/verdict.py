@@ -53,6 +53,7 @@ class Record:
     pairs: dict = field(default_factory=dict)  # {kind: the y of the forward that it belongs to}
     seeds: dict = field(default_factory=dict)  # {kind: the seed that dy was drawn from}
     single: bool = False
+    not_tried: bool = False
     errors_in_single: dict | None = None
     changed: list = field(default_factory=list)
     error: str = ""
@@ -72,6 +73,10 @@ class Verdicts:
             (n, np.asarray(r)) for n, a, r in zip(names, case.arrays, right) if a.dtype.kind == "f" and r is not None
         ]
 
+    def is_single(self, record, a):
+        """Whether an array was computed in float32. At a tie the inputs are round numbers, and dy is float32."""
+        return a.dtype == np.float32 or (record.case.convention is None and is_single(a))
+
     def differs(self, record, name, given, right, dy):
         """(error relative to what is allowed for, index) of the worst element, or None where all are right."""
         if given.shape != right.shape:
@@ -80,7 +85,7 @@ class Verdicts:
         difference = np.where(np.isnan(difference), np.where(np.isnan(right) & np.isnan(given), 0, np.inf), difference)
         largest = size(right)
         allowed = TOLERANCE * largest + FLOOR * dy
-        if record.single or is_single(given):
+        if record.single or self.is_single(record, given):
             allowed += SINGLE * (self._single_error(record, name, dy) + 2.0**-24 * largest)
         if difference.max(initial=0) <= allowed:
             return None
@@ -106,7 +111,7 @@ class Verdicts:
             for name in dict.fromkeys(record.changed)
         ]
         arrays = [*record.ys, *(g for gs in record.given.values() for g in gs.values() if isinstance(g, np.ndarray))]
-        record.single = any(map(is_single, arrays))
+        record.single = any(self.is_single(record, a) for a in arrays)
         if record.single:
             said.notes.append("it computes in float32 inside, and is held to that")
         if standard.name == "dropout":
