@@ -478,10 +478,11 @@ def _knows_training(plan):
 
 
 def _equal(a, b):
+    """Whether two settings say the same: 2 and (2, 2), None and None, equal arrays."""
     try:
-        return bool(np.array_equal(np.broadcast_arrays(a, b)[0], np.broadcast_arrays(a, b)[1]))
-    except (TypeError, ValueError):
-        return a is b or a == b
+        return bool(np.all(np.equal(a, b)))
+    except (TypeError, ValueError):  # of what is no number, or has another shape
+        return a is b or (not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray) and a == b)
 
 
 def _both(value):

@@ -103,7 +103,7 @@ def grade(capsys, *arguments):
 def test_a_right_function_passes_and_the_seed_is_printed(homework, capsys):
     status, out = grade(capsys, homework("right_relu"), "--like", "relu")
     assert status == 0
-    assert out.endswith("5 of 5 cases passed\n")
+    assert out.endswith("6 of 6 cases passed\n")
     assert "not shown" not in out
     assert "held to relu, seed " in out
     assert "float32" not in out
@@ -182,7 +182,7 @@ def test_an_endless_loop_ends_with_its_case_and_the_others_go_on(homework, capsy
     status, out = grade(capsys, homework("loops_sometimes"), "--like", "relu", "--timeout", "1")
     assert status == 1
     assert "relu (map, channels-last): did not finish within 1 s (--timeout): an endless loop?" in out
-    assert "4 of 5 cases passed" in out
+    assert "5 of 6 cases passed" in out
 
 
 def test_two_time_outs_are_enough(homework, capsys):
@@ -244,14 +244,14 @@ def test_files_are_written_for_graders(homework, tmp_path, capsys):
     assert "4 submissions: 1 passed, 1 failed, 1 not done, 1 could not run" in out
     report = json.loads(ours.read_text(encoding="utf-8"), parse_constant=lambda c: pytest.fail(f"{c} is no JSON"))
     assert [r["status"] for r in report["results"]] == ["passed", "failed", "not done", "could not run"]
-    assert report["results"][0]["cases_passed"] == report["results"][0]["cases"] == 5
+    assert report["results"][0]["cases_passed"] == report["results"][0]["cases"] == 6
     assert next(r for r in report["results"][1]["reports"] if not r["passed"])["wrong"] == ["x"]
     rows = rows_of(table)
     assert [row["status"] for row in rows] == ["passed", "failed", "not done", "could not run"]
     tests = json.loads(theirs.read_text(encoding="utf-8"))["tests"]
-    assert len(tests) == 12
+    assert len(tests) == 14
     assert {"name", "score", "max_score", "status", "output"} == tests[0].keys()
-    assert [t["score"] for t in tests] == [1] * 5 + [t["score"] for t in tests[5:10]] + [0, 0]
+    assert [t["score"] for t in tests] == [1] * 6 + [t["score"] for t in tests[6:12]] + [0, 0]
 
 
 def test_a_forbidden_module_is_named(tmp_path, capsys):
