@@ -85,6 +85,8 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
     another function has already; sizes: whether they may be the sizes of a layer.
     """
     free = [a for a in standard.arguments if a not in taken]
+    if sizes and any(names.size_of(p.name) and p.name not in standard.arguments for p in parameters):
+        free = []  # a layer that is told sizes makes its arrays itself
     slots = []
     for k, p in enumerate(parameters):
         short = names.plain(p.name)

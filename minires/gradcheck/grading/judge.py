@@ -6,6 +6,7 @@ A function that remembers what it gave before, or waits for zeros, gains nothing
 """
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
 from minires.gradcheck.grading.verdict import COMPUTING, Record, Verdicts, size
 
 STOPPED = "it did not finish in time, or ended its process, each time it was called"
+EPSILONS = (1e-5, 1e-8, 1e-6, 1e-7, 1e-3, 1e-4, 1e-9, 1e-10, 1e-12, 1e-16)
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
 # Ops that many write for matrices only. With more axes `x.mean(1)` is something else; it need not raise.
 RANKED = ("layer_norm", "linear", "softmax", "log_softmax", "logsumexp")
@@ -32,6 +34,7 @@ class Judge:
         self.verdicts = Verdicts(standard, numbers_only)
         self.random = random.Random(seed ^ 0x5EED)
         self.passed_over = {}
+        self.notes = []
 
     def grade(self, targets, result):
         """Fill the Result of the functions, or the class, of these names."""
@@ -44,6 +47,7 @@ class Judge:
         except NotDoneError as error:
             result.not_done = str(error)
         result.passed_over = self.passed_over
+        result.notes += self.notes
         return result
 
     def _grade(self, targets, result):
@@ -53,7 +57,7 @@ class Judge:
         if not found:
             raise CouldNotRunError("; ".join(reasons) or "nothing is known of how to call it")
         plain = self.standard.plain(self.seed)
-        plan, outcome = self._choose(found, plain)
+        plan, outcome, plain = self._choose_with_eps(found, plain)
         if isinstance(outcome, NotDoneError):
             result.style = plan.said()
             raise outcome
@@ -126,6 +130,21 @@ class Judge:
 
     # ---- choosing a plan
 
+    def _choose_with_eps(self, found, plain):
+        """(plan, what stopped it, the plain case); with the ε that a norm has fixed inside, where it has one."""
+        plan, outcome = self._choose(found, plain)
+        if "eps" in self.standard.settings and plan is not None and outcome is None and not plan.knows("eps"):
+            for eps in EPSILONS:
+                other = replace(plain, static={**plain.static, "eps": eps})
+                if self.session.timeouts or self.session.ends:
+                    break
+                if self._try(plan, other)[0] >= FULL:
+                    if eps == self.standard.settings["eps"]:
+                        return plan, None, plain
+                    self.notes.append(f"its ε is {eps:g}, and it is held to that")
+                    return plan, None, other
+        return plan, outcome, plain
+
     def _choose(self, found, plain):
         """The plan that comes farthest on the plain case, and what stopped it: an error, or None.
 
@@ -183,7 +202,7 @@ class Judge:
             return FULL, None
         with COMPUTING:
             right = record.backward(record.dys["first"])
-        pairs = [(name, given.get(name), r) for name, r in self.verdicts.wanted(case, right)]
+        pairs = [(name, given.get(name), r) for name, r in self.verdicts.wanted(case, right, plan.held_constant())]
         fits = [g is not None and g.shape == r.shape for _, g, r in pairs]
         equal = [
             ok and self.verdicts.differs(record, name, g, r, size(record.dys["first"])) is None
@@ -220,6 +239,7 @@ class Judge:
             "again": first,
         }
         record = Record(case, right, backward, dys)
+        record.constant = plan.held_constant()
         record.seeds = dict(zip(("first", "second"), seeds))
         return record
 

@@ -92,11 +92,12 @@ class Plan:
             raise PassOverError("takes no training=False")
         unknown = [
             key
-            for key in case.static
-            if not self.knows(key)
-            and not _equal(full[key], default[key] if plain.static else self.standard.settings[key])
+            for key in self.standard.settings
+            if (key in case.static or key in plain.static)
+            and not self.knows(key)
             and not (key in OF_EVALUATION and training)
             and key != "training"
+            and not _equal(full[key], default[key])
         ]
         if unknown:
             raise PassOverError(f"takes no {', '.join(unknown)}")
@@ -108,7 +109,7 @@ class Plan:
             return
         given = self.standard.arguments[: len(case.arrays)]
         for argument in given:
-            if argument not in takes and not self.supplies(argument):
+            if argument in self.left_out() and argument not in self.held_constant():
                 raise PassOverError(f"takes no {argument}")
         for binding in self.bindings():
             for slot in binding.slots:
@@ -119,26 +120,31 @@ class Plan:
         """Whether an argument reaches the submission in another way than by a parameter."""
         return False
 
-    def _without_affine(self, case):
-        """With γ = 1 and β = 0 where the submission takes neither, and without a bias where it takes none."""
+    def left_out(self):
+        """The arguments that the submission takes nowhere."""
         takes = self.takes()
         if takes is None or self.standard.variadic:
-            return case
+            return []
+        return [a for a in self.standard.arguments if a not in takes and not self.supplies(a)]
+
+    def held_constant(self):
+        """γ and β of a norm that has none: they are 1 and 0, and have no gradient."""
+        left_out = self.left_out()
+        norm = "norm" in self.standard.name and not set(left_out) <= self.standard.optional
+        return left_out if norm and set(left_out) <= NEUTRAL.keys() else []
+
+    def _without_affine(self, case):
+        """With γ = 1 and β = 0 where the submission takes neither, and without a bias where it takes none."""
         given = self.standard.arguments[: len(case.arrays)]
-        left_out = [a for a in given if a not in takes and not self.supplies(a)]
-        if not left_out:
+        missing = [a for a in self.left_out() if a in given]
+        if not missing:
             return case
-        arrays = dict(zip(given, case.arrays))
-        if set(left_out) <= self.standard.optional and given[-len(left_out) :] == left_out:
-            words = f"without {' and '.join(left_out)}" if case.label == "plain" else ""
-            if words or len(left_out) > 1:
-                kept = case.arrays[: len(given) - len(left_out)]
-                return Case(f"{case.label}, without {' and '.join(left_out)}", kept, case.static, case.convention)
-            return case
-        if set(left_out) <= NEUTRAL.keys() and "norm" in self.standard.name:
-            for name in left_out:
-                arrays[name] = NEUTRAL[name](arrays[name])
-            return Case(f"{case.label}, γ = 1, β = 0", tuple(arrays.values()), case.static, case.convention)
+        if self.held_constant():
+            arrays = [NEUTRAL[n](a) if n in missing else a for n, a in zip(given, case.arrays)]
+            return Case(f"{case.label}, γ = 1, β = 0", tuple(arrays), case.static, case.convention)
+        if set(missing) <= self.standard.optional and given[-len(missing) :] == missing:
+            kept = case.arrays[: len(given) - len(missing)]
+            return Case(f"{case.label}, without {' and '.join(missing)}", kept, case.static, case.convention)
         return case
 
     # ---- what is given
@@ -188,7 +194,7 @@ class Plan:
 
     def dy(self, dy):
         """dy as the submission has it."""
-        return np.ascontiguousarray(self.layout.output.there(dy)).reshape(np.shape(self.layout.output.there(dy)))
+        return np.array(self.layout.output.there(dy), order="C")
 
     def y(self, value, case, right):
         """The y of an answer, as the op has it. Raises NotDoneError or WrongError."""
@@ -197,7 +203,11 @@ class Plan:
 
     def gradients(self, answer, case, order):
         """{argument: array or None} of what a backward gave."""
-        wanted = [name for name, a in zip(argument_names(self.standard, case), case.arrays) if a.dtype.kind == "f"]
+        wanted = [
+            name
+            for name, a in zip(argument_names(self.standard, case), case.arrays)
+            if a.dtype.kind == "f" and name not in self.held_constant()
+        ]
         given = read_gradients(self.standard, answer, list(order or wanted), wanted)
         arrays = dict(zip(argument_names(self.standard, case), case.arrays))
         return {
@@ -300,6 +310,9 @@ class PairPlan(Plan):
     backward_name: str = ""
     backward: Binding = None
     again: bool = False
+
+    def __post_init__(self):
+        self.interleaved = self.backward.has("cache") or bool(self.backward.arrays)  # else it keeps something itself
 
     def bindings(self):
         return [self.forward] if self.backward.has("cache") else [self.forward, self.backward]

@@ -247,8 +247,8 @@ class Submission:
         slots = [n for c in type(target).__mro__ for n in getattr(c, "__slots__", ()) if hasattr(target, n)]
         return [n for n in dict.fromkeys([*getattr(target, "__dict__", ()), *slots]) if not n.startswith("_")]
 
-    def forget(self, number):
-        self.kept[number] = None
+    def forget(self, handle):
+        self.kept[handle] = None
 
     # what goes wrong
 
@@ -256,7 +256,7 @@ class Submission:
         """An exception in words that its own methods cannot spoil."""
         line, cell = safely(lambda: self.place(error), (None, cell))
         return {
-            "type": safely(lambda: str.__str__(type(error).__name__), "Exception"),
+            "type": safely(lambda: str.__str__(type(error).__name__)[:200], "Exception"),
             "message": safely(lambda: str.__str__(str(error))[:2000], "an exception that cannot be printed"),
             "line": line,
             "cell": cell,

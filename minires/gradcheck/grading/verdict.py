@@ -54,6 +54,7 @@ class Record:
     seeds: dict = field(default_factory=dict)  # {kind: the seed that dy was drawn from}
     single: bool = False
     not_tried: bool = False
+    constant: list = field(default_factory=list)  # arguments whose gradient is not asked for
     errors_in_single: dict | None = None
     changed: list = field(default_factory=list)
     error: str = ""
@@ -67,11 +68,10 @@ class Verdicts:
     def __init__(self, standard, numbers_only=False):
         self.standard, self.numbers_only = standard, numbers_only
 
-    def wanted(self, case, right):
-        names = argument_names(self.standard, case)
-        return [
-            (n, np.asarray(r)) for n, a, r in zip(names, case.arrays, right) if a.dtype.kind == "f" and r is not None
-        ]
+    def wanted(self, case, right, constant=()):
+        named = zip(argument_names(self.standard, case), case.arrays, right)
+        asked = [(n, dx) for n, a, dx in named if a.dtype.kind == "f" and dx is not None and n not in constant]
+        return [(n, np.asarray(dx)) for n, dx in asked]
 
     def is_single(self, record, a):
         """Whether an array was computed in float32. At a tie the inputs are round numbers, and dy is float32."""
@@ -152,7 +152,9 @@ class Verdicts:
     def _gradients(self, record, said):
         case = record.case
         with COMPUTING:
-            right = {kind: dict(self.wanted(case, record.backward(dy))) for kind, dy in record.dys.items()}
+            right = {
+                kind: dict(self.wanted(case, record.backward(dy), record.constant)) for kind, dy in record.dys.items()
+            }
         hulled = {}
         for name in right["first"]:
             g = record.given["first"].get(name)

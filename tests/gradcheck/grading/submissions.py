@@ -469,6 +469,442 @@ with_mistakes("softmax of its output", "softmax", "softmax_backward", "def softm
 with_mistakes("dropout", "dropout", "dropout", "def dropout(x, p=0.5, training=True):\n    mask = (np.random.rand(*x.shape) > p) / (1 - p) if training else np.ones(x.shape)\n    return x * mask, lambda dy: dy * mask\n", ("lambda dy: dy * mask", "lambda dy: dy * (mask > 0)"))  # fmt: skip
 with_mistakes("residual add", "residual_add", "residual", "def residual(x, fx):\n    return x + fx, lambda dy: (dy.copy(), dy.copy())\n", ("(dy.copy(), dy.copy())", "(dy.copy(), 0 * dy)"))  # fmt: skip
 
+# ---- as others have it
+
+add(
+    "class all in forward",
+    "conv2d",
+    "Conv",
+    CONV
+    + """
+class Conv:
+    def __init__(self, stride=1, padding=0):
+        self.stride, self.padding = stride, padding
+    def forward(self, x, w, b):
+        y, self.back = conv2d(x, w, b, self.stride, self.padding)
+        return y
+    def backward(self, dy):
+        return self.back(dy)
+""",
+)
+add(
+    "params dict",
+    "conv2d",
+    "Conv",
+    CONV
+    + """
+class Conv:
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0):
+        k = kernel_size
+        self.params = {"W": np.zeros((out_channels, in_channels, k, k)), "b": np.zeros(out_channels)}
+        self.grads = {}
+        self.stride, self.padding = stride, padding
+    def forward(self, x):
+        y, self.back = conv2d(x, self.params["W"], self.params["b"], self.stride, self.padding)
+        return y
+    def backward(self, dout):
+        dx, self.grads["W"], self.grads["b"] = self.back(dout)
+        return dx
+""",
+)
+add(
+    "Parameter objects",
+    "conv2d",
+    "Conv",
+    CONV
+    + """
+class Parameter:
+    def __init__(self, data): self.data, self.grad = data, None
+class Conv:
+    def __init__(self, c_in, c_out, k, stride=1, padding=0):
+        self.weight, self.bias = Parameter(np.zeros((c_out, c_in, k, k))), Parameter(np.zeros(c_out))
+        self.stride, self.padding = stride, padding
+    def forward(self, x):
+        y, self.back = conv2d(x, self.weight.data, self.bias.data, self.stride, self.padding)
+        return y
+    def backward(self, dout):
+        dx, self.weight.grad, self.bias.grad = self.back(dout)
+        return dx
+""",
+)
+add(
+    "keeps dx dw db returns none",
+    "conv2d",
+    "Conv",
+    CONV
+    + """
+class Conv:
+    def __init__(self, w, b, stride=1, padding=0):
+        self.w, self.b, self.s, self.p = w, b, stride, padding
+    def forward(self, x):
+        y, self.back = conv2d(x, self.w, self.b, self.s, self.p)
+        return y
+    def backward(self, dout):
+        self.dx, self.dw, self.db = self.back(dout)
+""",
+)
+add(
+    "accumulating grads",
+    "linear",
+    "Linear",
+    """
+class Linear:
+    def __init__(self, in_features, out_features):
+        self.W = np.random.randn(in_features, out_features); self.b = np.zeros(out_features)
+        self.dW = np.zeros_like(self.W); self.db = np.zeros_like(self.b)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dy):
+        self.dW += self.x.T @ dy
+        self.db += dy.sum(0)
+        return dy @ self.W.T
+""",
+)
+add(
+    "pairs only",
+    "conv2d",
+    "conv",
+    """
+def conv(x, w, b, stride, padding):
+    (sh, sw), (ph, pw) = stride, padding
+    xp = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    KH, KW = w.shape[2:]
+    OH, OW = (xp.shape[2] - KH) // sh + 1, (xp.shape[3] - KW) // sw + 1
+    at = [(k, l, np.s_[:, :, k:k + OH * sh:sh, l:l + OW * sw:sw]) for k in range(KH) for l in range(KW)]
+    y = sum(np.einsum("nchw,oc->nohw", xp[s][:, :, :OH, :OW], w[:, :, k, l]) for k, l, s in at) + b[:, None, None]
+    def backward(dy):
+        dxp, dw = np.zeros_like(xp), np.zeros_like(w)
+        for k, l, s in at:
+            dxp[s][:, :, :OH, :OW] += np.einsum("nohw,oc->nchw", dy, w[:, :, k, l])
+            dw[:, :, k, l] = np.einsum("nohw,nchw->oc", dy, xp[s][:, :, :OH, :OW])
+        return dxp[:, :, ph:ph + x.shape[2], pw:pw + x.shape[3]], dw, dy.sum((0, 2, 3))
+    return y, backward
+""",
+)
+add(
+    "global cache functions",
+    "tanh",
+    "forward,backward",
+    """
+def forward(x):
+    global y
+    y = np.tanh(x)
+    return y
+def backward(dy):
+    return dy * (1 - y * y)
+""",
+)
+add(
+    "loss, grads dict",
+    "cross_entropy",
+    "loss",
+    """
+def loss(x, y):
+    p = np.exp(x); p /= p.sum(1, keepdims=True); n = np.arange(len(x))
+    l = -np.log(p[n, y]).sum() / len(x)
+    p[n, y] -= 1
+    return l, {"dx": p / len(x)}
+""",
+)
+add(
+    "gradient alone, no dy",
+    "cross_entropy",
+    "softmax_grad",
+    """
+def softmax_grad(x, y):
+    p = np.exp(x); p /= p.sum(1, keepdims=True)
+    p[np.arange(len(x)), y] -= 1
+    return p / len(x)
+""",
+)
+add(
+    "arguments in another order",
+    "conv2d",
+    "conv_backward",
+    BACKWARD.replace("DY", "dout")
+    .replace("conv2d_backward(dout, x, w, b,", "conv_backward(dout, w, b, x,")
+    .replace(
+        "return dxp[:, :, padding:padding + H, padding:padding + W], dw, dout.sum((0, 2, 3))",
+        "return dw, dout.sum((0, 2, 3)), dxp[:, :, padding:padding + H, padding:padding + W]",
+    ),
+)
+add(
+    "namedtuple-ish cache object",
+    "relu",
+    "relu_forward,relu_backward",
+    """
+from collections import namedtuple
+Cache = namedtuple("Cache", "x")
+def relu_forward(x): return np.maximum(x, 0), Cache(x)
+def relu_backward(dout, cache): return dout * (cache.x > 0)
+""",
+)
+add(
+    "dataclass cache",
+    "relu",
+    "relu_forward,relu_backward",
+    """
+class Cache: pass
+def relu_forward(x):
+    c = Cache(); c.x = x
+    return np.maximum(x, 0), c
+def relu_backward(dout, cache): return dout * (cache.x > 0)
+""",
+)
+add(
+    "cache with int keys",
+    "relu",
+    "relu_forward,relu_backward",
+    """
+def relu_forward(x): return np.maximum(x, 0), {0: x}
+def relu_backward(dout, cache): return dout * (cache[0] > 0)
+""",
+)
+add(
+    "cache several values",
+    "relu",
+    "relu_forward,relu_backward",
+    """
+def relu_forward(x): return np.maximum(x, 0), x, x.shape
+def relu_backward(dout, cache): return dout * (cache[0] > 0)
+""",
+)
+add(
+    "x and y both",
+    "sigmoid",
+    "sigmoid_backward",
+    """
+def sigmoid_backward(x, dy):
+    s = 1/(1+np.exp(-x)); return dy*s*(1-s)
+""",
+)
+add(
+    "NHWC pool NG",
+    "max_pool2d",
+    "pool_forward,pool_backward",
+    """
+def pool_forward(A_prev, hparameters):
+    m, H, W, C = A_prev.shape
+    f, s = hparameters["f"], hparameters["stride"]
+    out = np.zeros((m, (H-f)//s+1, (W-f)//s+1, C))
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            out[:, i, j] = A_prev[:, i*s:i*s+f, j*s:j*s+f].max((1, 2))
+    return out, (A_prev, hparameters)
+def pool_backward(dA, cache):
+    A_prev, hparameters = cache
+    f, s = hparameters["f"], hparameters["stride"]
+    dx = np.zeros_like(A_prev)
+    for i in range(dA.shape[1]):
+        for j in range(dA.shape[2]):
+            w = A_prev[:, i*s:i*s+f, j*s:j*s+f]
+            mask = w == w.max((1, 2), keepdims=True)
+            dx[:, i*s:i*s+f, j*s:j*s+f] += mask / mask.sum((1,2),keepdims=True) * dA[:, i, j][:, None, None]
+    return dx
+""",
+)
+add(
+    "2-D conv of one image",
+    "conv2d",
+    "conv",
+    """
+def conv(image, kernel, b=0.0, stride=1):
+    H, W = image.shape
+    h, w = kernel.shape
+    y = np.zeros(((H-h)//stride+1, (W-w)//stride+1))
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[i,j] = (image[i*stride:i*stride+h, j*stride:j*stride+w]*kernel).sum() + b
+    def backward(dy):
+        dx, dk = np.zeros_like(image), np.zeros_like(kernel)
+        for i in range(y.shape[0]):
+            for j in range(y.shape[1]):
+                dx[i*stride:i*stride+h, j*stride:j*stride+w] += dy[i,j]*kernel
+                dk += dy[i,j]*image[i*stride:i*stride+h, j*stride:j*stride+w]
+        return dx, dk, dy.sum()
+    return y, backward
+""",
+)
+add(
+    "2-D conv no bias",
+    "conv2d",
+    "conv",
+    """
+def conv(image, kernel):
+    H, W = image.shape
+    h, w = kernel.shape
+    y = np.zeros((H-h+1, W-w+1))
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[i,j] = (image[i:i+h, j:j+w]*kernel).sum()
+    def backward(dy):
+        dx, dk = np.zeros_like(image), np.zeros_like(kernel)
+        for i in range(y.shape[0]):
+            for j in range(y.shape[1]):
+                dx[i:i+h, j:j+w] += dy[i,j]*kernel
+                dk += dy[i,j]*image[i:i+h, j:j+w]
+        return dx, dk
+    return y, backward
+""",
+)
+add(
+    "conv without bias",
+    "conv2d",
+    "conv",
+    CONV
+    + """
+def conv(x, w, stride=1, padding=0): return conv2d(x, w, None, stride, padding)
+""",
+)
+add(
+    "softmax vector",
+    "softmax",
+    "softmax",
+    """
+def softmax(x):
+    assert x.ndim == 1
+    e = np.exp(x - x.max()); s = e / e.sum()
+    return s, lambda dy: (np.diag(s) - np.outer(s, s)) @ dy
+""",
+)
+add(
+    "bn eps hardwired 1e-8",
+    "batch_norm",
+    "bn",
+    """
+def bn(x, gamma, beta):
+    mu, var = x.mean(0), x.var(0)
+    h = (x - mu) / np.sqrt(var + 1e-8)
+    def backward(dy):
+        n = len(x)
+        return gamma/np.sqrt(var+1e-8)*(dy - dy.mean(0) - h*(dy*h).mean(0)), (dy*h).sum(0), dy.sum(0)
+    return gamma*h+beta, backward
+""",
+)
+add(
+    "bn no affine",
+    "batch_norm",
+    "bn",
+    """
+def bn(x, eps=1e-5):
+    mu, var = x.mean((0,2,3),keepdims=True), x.var((0,2,3),keepdims=True)
+    h = (x - mu) / np.sqrt(var + eps)
+    def backward(dy):
+        return 1/np.sqrt(var+eps)*(dy - dy.mean((0,2,3),keepdims=True) - h*(dy*h).mean((0,2,3),keepdims=True))
+    return h, backward
+""",
+)
+add(
+    "spatial groupnorm",
+    "group_norm",
+    "spatial_groupnorm_forward,spatial_groupnorm_backward",
+    """
+def spatial_groupnorm_forward(x, gamma, beta, G, gn_param):
+    eps = gn_param.get("eps", 1e-5)
+    N, C, H, W = x.shape
+    g = x.reshape(N, G, -1)
+    h = ((g - g.mean(2, keepdims=True)) / np.sqrt(g.var(2, keepdims=True) + eps)).reshape(x.shape)
+    inv = 1/np.sqrt(g.var(2, keepdims=True) + eps)
+    return gamma*h + beta, (h, gamma, G, inv)
+def spatial_groupnorm_backward(dout, cache):
+    h, gamma, G, inv = cache
+    N, C, H, W = h.shape
+    g = (dout*gamma).reshape(N, G, -1); hh = h.reshape(N, G, -1)
+    dx = inv*(g - g.mean(2,keepdims=True) - hh*(g*hh).mean(2,keepdims=True))
+    return dx.reshape(h.shape), (dout*h).sum((0,2,3),keepdims=True), dout.sum((0,2,3),keepdims=True)
+""",
+)
+add(
+    "fixed 2x2 pool",
+    "max_pool2d",
+    "maxpool2x2",
+    """
+def maxpool2x2(x):
+    N, C, H, W = x.shape
+    r = x[:, :, :H//2*2, :W//2*2].reshape(N, C, H//2, 2, W//2, 2)
+    y = r.max((3, 5))
+    def backward(dy):
+        m = r == y[:, :, :, None, :, None]
+        m = m / m.sum((3,5), keepdims=True)
+        dx = np.zeros_like(x)
+        dx[:, :, :H//2*2, :W//2*2] = (m * dy[:, :, :, None, :, None]).reshape(N, C, H//2*2, W//2*2)
+        return dx
+    return y, backward
+""",
+)
+add(
+    "cs231n dropout",
+    "dropout",
+    "dropout_forward,dropout_backward",
+    """
+def dropout_forward(x, dropout_param):
+    p, mode = dropout_param["p"], dropout_param["mode"]
+    mask = None
+    if mode == "train":
+        mask = (np.random.rand(*x.shape) < p) / p
+        return x * mask, (dropout_param, mask)
+    return x, (dropout_param, mask)
+def dropout_backward(dout, cache):
+    dropout_param, mask = cache
+    return dout * mask if dropout_param["mode"] == "train" else dout
+""",
+)
+add(
+    "global avg pool",
+    "adaptive_avg_pool2d",
+    "gap",
+    """
+def gap(x):
+    N, C, H, W = x.shape
+    return x.mean((2,3),keepdims=True), lambda dy: np.broadcast_to(dy/(H*W), x.shape).copy()
+""",
+)
+add(
+    "static class",
+    "relu",
+    "ReLU",
+    """
+class ReLU:
+    @staticmethod
+    def forward(x): return np.maximum(x,0), x
+    @staticmethod
+    def backward(dy, cache): return dy*(cache>0)
+""",
+)
+add(
+    "object",
+    "relu",
+    "layer",
+    """
+class R:
+    def forward(self, x):
+        self.m = x > 0; return x*self.m
+    def backward(self, dy): return dy*self.m
+layer = R()
+""",
+)
+add(
+    "float32 everywhere backward alone",
+    "linear",
+    "linear_backward",
+    """
+def linear_backward(dout, x, w, b):
+    x, w, dout = x.astype(np.float32), w.astype(np.float32), dout.astype(np.float32)
+    return dout @ w, dout.T @ x, dout.sum(0)
+""",
+)
+add(
+    "kwargs",
+    "conv2d",
+    "conv",
+    CONV
+    + """
+def conv(x, w, b=None, **kw):
+    return conv2d(x, w, b, kw.get("stride", 1), kw.get("padding", 0))
+""",
+)
+
 # ---- what only remembers, or never ends well
 
 add("a forward that draws", "relu", "relu", "def relu(x):\n    y = np.maximum(x, 0) + np.random.rand(*x.shape) * 1e-12\n    return y + np.random.rand(), lambda dy: dy * (x > 0)\n", "failed")  # fmt: skip
