@@ -73,7 +73,7 @@ def _of_factor(standard, case, dy, name, dx):
     if count:
         return [f"your d{name} is {count}"]
     said = f"{factor:.6g}"
-    return [] if said == "1" else [f"your d{name} is right but for a factor ({said} in this case)"]
+    return [] if said == "1" or right.size < 2 else [f"your d{name} is right but for a factor ({said} in this case)"]
 
 
 def _counted(factor, case, dy):
@@ -130,7 +130,7 @@ def _y_factor(y, right):
         return []
     factor = float(np.sum(y * right) / np.sum(right * right))
     said = f"{factor:.6g}"
-    if said in ("1", "0") or not same(y, factor * right):
+    if said in ("1", "0") or right.size < 2 or not same(y, factor * right):
         return []
     return [f"your y is right but for a factor ({said} in this case)"]
 

@@ -103,7 +103,7 @@ class Judge:
             for name in targets:
                 described[name] = child.describe(name)
                 if described[name].kind == "missing":
-                    mine = ", ".join(n for n in self.session.defined) or "none"
+                    mine = ", ".join(self.session.defined[:20]) or "none"
                     after = f" (after {self.session.notes[0]})" if self.session.notes else ""
                     if self.session.notes and not self.session.defined:
                         raise CouldNotRunError(f"{self.session.name} cannot be loaded: {self.session.notes[0]}")

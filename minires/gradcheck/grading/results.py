@@ -10,6 +10,12 @@ from minires.storage import atomic_write
 
 CASES = {"case": 42, "error": -7, "wrong": 16}
 COULD_NOT_RUN = "could not run"
+LONGEST = 1000  # letters of a line
+
+
+def clean(text):
+    """A text in which names of a submission may stand: no letter of it moves a cursor."""
+    return "\n".join("".join(c if c.isprintable() else " " for c in line)[:LONGEST] for line in text.split("\n"))
 
 
 @dataclass
@@ -89,13 +95,13 @@ class Result:
     def first_word(self):
         """The sentence that says most, for a table of many submissions."""
         if self.error or self.not_done:
-            return self.error or self.not_done
+            return clean(self.error or self.not_done)
         wrong = [case for case in self.cases if not case.passed]
         if not wrong:
             return ""
         hints = [hint for case in wrong for hint in case.hints]
         said = [sentence for case in wrong for sentence in (*case.problems, *case.differences)]
-        return (hints or said or [""])[0]
+        return clean((hints or said or [""])[0])
 
     def as_dict(self):
         return {
@@ -143,12 +149,12 @@ def _wrong(case):
 def summary(result):
     """What is wrong, each thing once, with the case that shows it best; then the count."""
     if result.error:
-        return f"could not check {result.target}: {result.error}"
+        return clean(f"could not check {result.target}: {result.error}")
     lines = [f"  {note}" for note in result.notes]
     if result.style:
         lines.insert(0, f"  recognised: {result.style}")
     if result.not_done:
-        return "\n".join([*lines, f"not done: {result.not_done}"])
+        return clean("\n".join([*lines, f"not done: {result.not_done}"]))
     said = set()
 
     def say(sentence, key=None, case=None):
@@ -176,7 +182,7 @@ def summary(result):
         lines.append(
             "this is advice, not a mark: measured by differences, with nothing of the grader's own to be held to"
         )
-    return "\n".join(lines)
+    return clean("\n".join(lines))
 
 
 def _say_report(report, say):

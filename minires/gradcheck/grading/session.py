@@ -1,8 +1,13 @@
 """The process of one submission, opened anew when it has ended, and how often that may happen."""
 
+import time
+
+import numpy as np
+
 from minires.gradcheck.grading.errors import ChildError, ForbiddenError, TimedOutError
 
 TIMEOUTS = 2  # after so many nothing more is called
+LONGEST = 12  # time-outs that all calls together may take
 ENDS = 4  # after so many processes that ended nothing more is called
 
 
@@ -23,6 +28,7 @@ class Session:
         self.timeouts = self.ends = 0
         self.defined = []
         self.notes = []
+        self.begin = time.monotonic()
 
     def __enter__(self):
         return self
@@ -37,6 +43,8 @@ class Session:
 
     def get(self):
         """The child, loaded."""
+        if time.monotonic() - self.begin > LONGEST * getattr(self.child, "timeout", np.inf):
+            raise StoppedError
         if self.child is None:
             if self.timeouts >= TIMEOUTS or self.ends >= ENDS:
                 raise StoppedError
