@@ -250,7 +250,8 @@ def _assigned_windows(standard, case, dy):
     H, W = x.shape[2:]
     fill = -np.inf if standard.name == "max_pool2d" else 0.0
     padded = np.pad(x, ((0, 0), (0, 0), (win.PH, win.PH + win.KH), (win.PW, win.PW + win.KW)), constant_values=fill)
-    whole, winner = np.zeros_like(padded), np.zeros_like(padded)
+    whole = np.zeros_like(padded)
+    winner = np.zeros_like(padded)
     whole[np.isinf(padded)] = 0
     for i, j in np.ndindex(dy.shape[2:]):
         at = np.s_[:, :, i * win.SH : i * win.SH + win.KH, j * win.SW : j * win.SW + win.KW]

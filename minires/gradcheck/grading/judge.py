@@ -310,13 +310,15 @@ class Judge:
         try:
             attempt = plan.start(child, record.case, record.right)
         except RaisedError as error:
-            record.error, record.raised = f"the forward raises {error}", ("forward", error)
+            record.error = f"the forward raises {error}"
+            record.raised = ("forward", error)
         except NotDoneError as error:
             record.error = record.not_done = str(error)
         except (FormError, WrongError) as error:
             record.error = str(error)
         except PassOverError as error:
-            record.error, record.raised = str(error), ("form", error)
+            record.error = str(error)
+            record.raised = ("form", error)
         else:
             if attempt.y is not None:
                 record.ys.append(attempt.y)
@@ -333,7 +335,8 @@ class Judge:
         except RaisedError as error:
             if error.type == "NotImplementedError":
                 record.not_done = str(error)
-            record.error, record.raised = f"the backward raises {error}", ("backward", error)
+            record.error = f"the backward raises {error}"
+            record.raised = ("backward", error)
         except NotDoneError as error:
             record.error = record.not_done = str(error)
         except (FormError, WrongError) as error:

@@ -123,6 +123,8 @@ class Local:
             return value
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":
             return np.array(value)
+        if isinstance(value, tuple) and not depth:  # of named gradients too; inside, a named tuple keeps its names
+            return tuple(self._value(v, depth + 1) for v in value)
         if type(value) in (list, tuple) and depth < DEEPEST:
             return type(value)(self._value(v, depth + 1) for v in value)
         if type(value) is dict and depth < DEEPEST and all(type(key) is str for key in value):

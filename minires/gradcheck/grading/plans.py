@@ -1,6 +1,7 @@
 """A plan: how to call a submission on a case, and how to read its answer. Which plans there are, styles.py says."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from minires.gradcheck.grading.answers import (
     read_gradients,
     unread,
 )
-from minires.gradcheck.grading.binding import Binding
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
@@ -239,7 +239,7 @@ class ClosurePlan(Plan):
     """f(arrays, settings) -> (y, backward); or (loss, dx), for a dy of 1."""
 
     name: str = ""
-    forward: Binding = None
+    forward: Any = None  # a Binding, as the others
     backward_name: str = ""
 
     def bindings(self):
@@ -277,7 +277,7 @@ class AlonePlan(Plan):
     """A backward that is given the arrays of its forward, and dy."""
 
     name: str = ""
-    backward: Binding = None
+    backward: Any = None
     has_forward: bool = False
     words: str = "a backward alone"
 
@@ -306,9 +306,9 @@ class PairPlan(Plan):
     """A forward that gives (y, cache), or y alone, and a backward that is given dy and the cache, or the arrays."""
 
     name: str = ""
-    forward: Binding = None
+    forward: Any = None
     backward_name: str = ""
-    backward: Binding = None
+    backward: Any = None
     again: bool = False
 
     def __post_init__(self):
@@ -354,9 +354,9 @@ class LayerPlan(Plan):
     """A class with forward and backward, or one object of it: arrays given or set, gradients returned or kept."""
 
     name: str = ""
-    made: Binding = None  # of __init__; None for an object that is there
-    forward: Binding = None
-    backward: Binding = None
+    made: Any = None  # of __init__; None for an object that is there
+    forward: Any = None
+    backward: Any = None
     calls: tuple = ("forward", "backward")
     methods: frozenset = frozenset()
     again: bool = False

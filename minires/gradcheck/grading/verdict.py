@@ -298,7 +298,8 @@ def is_single(a):
         return True
     if a.dtype != np.float64 or not a.size or not np.isfinite(a).all() or size(a) > 3e38:
         return False
-    few, many = a.astype(np.float16 if size(a) < 6e4 else np.float32), a.astype(np.float32)
+    few = a.astype(np.float16 if size(a) < 6e4 else np.float32)
+    many = a.astype(np.float32)
     return bool(np.array_equal(a, many) and not np.array_equal(a, few.astype(float)))
 
 

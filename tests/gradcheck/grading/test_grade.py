@@ -8,8 +8,9 @@ from minires.errors import OptionError
 
 
 def my_norm(x, gamma, beta, eps=1e-5):
-    mean, var = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
-    x_hat, g = (x - mean) / np.sqrt(var + eps), gamma.reshape(1, -1, 1, 1)
+    var = x.var((0, 2, 3), keepdims=True)
+    x_hat = (x - x.mean((0, 2, 3), keepdims=True)) / np.sqrt(var + eps)
+    g = gamma.reshape(1, -1, 1, 1)
 
     def backward(dy):
         dx = g / np.sqrt(var + eps) * (dy - dy.mean((0, 2, 3), keepdims=True))
