@@ -142,7 +142,7 @@ def _by_position(standard, slots, free, roles, sizes):
             elif "cache" in roles and p.required:
                 slot = Slot(p, "cache")
             elif p.required:
-                raise FormError(f"nothing is known to give to its parameter {p.name!r}")
+                raise FormError(f"nothing of {standard.name} is known by the name of its parameter {p.name!r}")
             else:
                 continue
         found.append(slot)

@@ -55,7 +55,7 @@ class Judge:
         described = self._describe(child, targets)
         found, reasons = styles.plans(self.standard, targets, described, self.session.defined, self.text)
         if not found:
-            raise CouldNotRunError("; ".join(reasons) or "nothing is known of how to call it")
+            raise CouldNotRunError("; ".join(reasons) + self._own_form())
         plain = self.standard.plain(self.seed)
         plan, outcome, plain = self._choose_with_eps(found, plain)
         if isinstance(outcome, NotDoneError):
@@ -63,7 +63,7 @@ class Judge:
             raise outcome
         if isinstance(outcome, (FormError, PassOverError)):
             words = str(outcome) if isinstance(outcome, FormError) else f"it {outcome}"
-            raise CouldNotRunError("; ".join(dict.fromkeys([words, *reasons])))
+            raise CouldNotRunError("; ".join(dict.fromkeys([words, *reasons])) + self._own_form())
         if isinstance(outcome, RaisedError) and _is_form(outcome):
             shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(self.standard.arguments, plain.arrays))
             raise CouldNotRunError(
@@ -91,6 +91,9 @@ class Judge:
             raise NotDoneError(undone[0])
         if not result.cases:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.passed_over)}")
+
+    def _own_form(self):
+        return f"; the op's own form is {self.standard.form()} -> (y, backward)" if self.standard.is_op else ""
 
     def _is_another(self, said, case, plain):
         """Whether a case has more axes than the function is written for: y is something else, or most gradients."""

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass, field
 
 from minires.console import OutputError, Table
@@ -158,7 +159,7 @@ def summary(result):
     said = set()
 
     def say(sentence, key=None, case=None):
-        key = key or sentence.partition(":")[0]
+        key = key or re.split(r"[:(\[]", sentence)[0]
         if sentence and key not in said:
             said.add(key)
             lines.append(f"  {f'{case.name}: ' if case else ''}{sentence}")

@@ -46,6 +46,12 @@ class Standard:
         draw = Draw(np.random.default_rng([seed, 1 << 20]))
         return PLAIN[self.name](draw) if self.name in PLAIN else replace(cases_of(self.name, seed)[0], label="plain")
 
+    def form(self):
+        """How the op itself is called."""
+        arrays = [f"{a}=None" if a in self.optional else a for a in self.arguments]
+        settings = [k if v is REQUIRED else f"{k}={v!r}" for k, v in self.settings.items()]
+        return f"{self.name}({', '.join([*arrays, *(['*', *settings] if settings else [])])})"
+
     def full_settings(self, case):
         """All settings of a case, with what a default stands for in its place: a pool's stride, running statistics."""
         settings = {key: case.static.get(key, default) for key, default in self.settings.items()}
@@ -142,8 +148,17 @@ def _pools(draw):
         yield Case(label, (draw.steps(2, 2, 7, 9),), settings)
 
 
-# Beside the op's own cases, for those who take one number for both axes and no padding.
-EXTRA = {"max_pool2d": _pools, "avg_pool2d": _pools}
+def _convolutions(draw):
+    for label, K, settings in (
+        ("3×3, padding 1, bias", 3, {"padding": 1}),
+        ("2×2, stride 2, rows left over, bias", 2, {"stride": 2}),
+        ("3×3, stride 3, padding 2, bias", 3, {"stride": 3, "padding": 2}),
+    ):
+        yield Case(label, (draw.normal(2, 3, 7, 5), draw.normal(4, 3, K, K), draw.normal(4)), settings)
+
+
+# Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias.
+EXTRA = {"conv2d": _convolutions, "max_pool2d": _pools, "avg_pool2d": _pools}
 PLAIN = {
     "conv2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 5), draw.normal(4, 3, 3, 3), draw.normal(4))),
     "linear": lambda draw: Case("plain", (draw.normal(5, 3), draw.normal(4, 3), draw.normal(4))),
