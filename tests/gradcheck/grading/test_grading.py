@@ -327,6 +327,32 @@ def test_a_class_of_forty_takes_less_than_two_minutes(forty, tmp_path, capsys):
     assert out.splitlines()[-1] == "40 submissions: 23 passed, 11 failed, 5 not done, 1 could not run"
 
 
+CHEATS = {
+    "frames": "def tanh(x):\n    for fd in range(3, 400):\n        try:\n            os.write(fd, bytes(7) + b'\\x05hello')\n"
+    "        except OSError:\n            pass\n    return np.tanh(x), lambda dy: 0 * dy\n",
+    "half": "def tanh(x):\n    for fd in range(3, 400):\n        try:\n            os.write(fd, bytes(6) + b'\\x10\\x00abc')\n"
+    "        except OSError:\n            pass\n    time.sleep(100)\n",
+    "remembers": "n = 0\ndef tanh(x):\n    y = np.tanh(x)\n    def backward(dy):\n        global n\n        n += 1\n"
+    "        return dy * (1 - y * y) if n < 3 else 0 * dy\n    return y, backward\n",
+    "patched": "np.allclose = np.array_equal = lambda *a, **k: True\nnp.abs = lambda x: 0 * x\n"
+    "def tanh(x):\n    return x, lambda dy: 0 * dy\n",
+    "named": "K = type('\\x1b[31mK\\x1b[2J', (), {})\ndef tanh(x):\n    return K()\n",
+    "nan": "def tanh(x):\n    return x * np.nan, lambda dy: dy * np.nan\n",
+    "right": "def tanh(x):\n    y = np.tanh(x)\n    return y, lambda dy: dy * (1 - y * y)\n",
+}
+
+
+def test_a_cheat_harms_its_own_result_only(tmp_path, capsys):
+    for name, text in CHEATS.items():
+        (tmp_path / f"{name}.py").write_text(f"import os, time\nimport numpy as np\n{text}")
+    status, out = grade(capsys, tmp_path, "--function", "tanh", "--like", "tanh", "--timeout", "1", "--jobs", "2")
+    assert status == 2
+    assert "\x1b" not in out
+    verdicts = {line.split()[0].split("/")[-1]: line.split()[1] for line in out.splitlines()[1:-1]}
+    assert [name for name, verdict in verdicts.items() if verdict == "passed"] == ["right.py"]
+    assert len(verdicts) == len(CHEATS)
+
+
 def test_patterns_and_folders_of_folders(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("ann", "bob", "eve"):
