@@ -69,14 +69,15 @@ def _of_factor(standard, case, dy, name, dx):
         return [f"your d{name} is zero"]
     if abs(factor + 1) < 1e-6:
         return [f"your d{name} has the wrong sign"]
-    count = _counted(factor, case, dy)
+    adds_up = "reduction" in standard.settings or name != standard.arguments[0]
+    count = _counted(factor, case) if adds_up else ""
     if count:
         return [f"your d{name} is {count}"]
     said = f"{factor:.6g}"
     return [] if said == "1" or right.size < 2 else [f"your d{name} is right but for a factor ({said} in this case)"]
 
 
-def _counted(factor, case, dy):
+def _counted(factor, case):
     """A factor that is a number of elements, in words, or ""."""
     x = case.arrays[0]
     counts = {"the number of samples": len(x) if x.ndim else 1, "the number of elements": x.size}
