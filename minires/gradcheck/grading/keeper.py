@@ -22,6 +22,7 @@ import sys
 
 OUTPUT = 4000  # bytes of what was printed last
 NOBODY = 65534
+FIRST_USER = 1_900_000_000  # users that no system hands out; the keeper's process number makes one of them
 # linux/sched.h, linux/mount.h, linux/prctl.h
 NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PROCESSES, NEW_NETWORK = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 READ_ONLY, NO_SETUID, NO_DEVICES, BIND, RECURSIVE, PRIVATE = 1, 2, 4, 4096, 16384, 1 << 18
@@ -29,8 +30,8 @@ AT_FDCWD, AT_RECURSIVE, DETACH = -100, 0x8000, 2
 SYS_MOUNT_SETATTR = 442  # the same number on every processor since Linux 5.12
 DIES_WITH_PARENT, NO_NEW_PRIVILEGES, CHILD_SUBREAPER = 1, 38, 36
 # What programs outside Python's folders are needed for: libraries in C, fonts, the time zone.
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
-SYSTEM += ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/passwd", "/etc/group")
+SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"]
+SYSTEM += ["/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/passwd", "/etc/group"]
 
 
 def main():
@@ -210,9 +211,10 @@ def descendants():
 
 def new_user(config):
     """A user that nobody else is, where we may choose one, so that it can neither read, write nor signal. Or None."""
-    if os.geteuid() != 0 or not (config["walls"] or others_can_read(config["libraries"])):
+    temporary = os.path.dirname(os.path.dirname(config["folder"]))
+    if os.geteuid() != 0 or not (config["walls"] or others_can_read([*config["libraries"], temporary])):
         return None
-    for user in (1_900_000_000 + os.getpid(), NOBODY):  # the second in a container that knows few users
+    for user in (FIRST_USER + os.getpid(), NOBODY):  # the second in a container that knows few users
         try:
             os.chown(config["folder"], user, user)
             return user
@@ -297,7 +299,7 @@ def build_walls(config):
 
 def seen_from_inside(libraries):
     """Folders to show: by the name under which Python knows them, and by their own."""
-    paths = {path for name in (*SYSTEM, *libraries) for path in (name, os.path.realpath(name)) if os.path.exists(path)}
+    paths = {path for name in [*SYSTEM, *libraries] for path in (name, os.path.realpath(name)) if os.path.exists(path)}
     return [p for p in sorted(paths - {"/"}) if not any(p.startswith(other + "/") for other in paths - {"/"})]
 
 
