@@ -8,5 +8,6 @@ from minires.gradcheck.cases import Case, cases_of
 from minires.gradcheck.checks.checker import check, check_op
 from minires.gradcheck.checks.networks import check_module, taylor_test
 from minires.gradcheck.checks.report import Report
+from minires.gradcheck.grading.grade import grade
 
-__all__ = ["Case", "Report", "cases_of", "check", "check_module", "check_op", "taylor_test"]
+__all__ = ["Case", "Report", "cases_of", "check", "check_module", "check_op", "grade", "taylor_test"]

@@ -1,6 +1,7 @@
 """python -m minires.gradcheck: prove every gradient of minires, or of your own code, by measuring it."""
 
 import argparse
+import secrets
 
 from minires import console, cuda, models
 from minires.console import seconds, text, whole
@@ -10,7 +11,7 @@ from minires.gradcheck.checks.checker import known_op
 from minires.gradcheck.checks.false_alarms import count_false_alarms
 from minires.gradcheck.checks.full_check import full_check
 from minires.gradcheck.checks.step_size import STEPS, errors_by_step
-from minires.gradcheck.grading.grader_output import check_targets, is_target
+from minires.gradcheck.grading.batch import check_targets, is_target
 from minires.gradcheck.paths import show_paths
 from minires.op import registry
 from minires.plots import check_plot, plot_steps
@@ -23,15 +24,20 @@ Check backward passes against measured derivatives: by the complex step to
 1e-8. Without names: all ops on hard cases, all linear maps on integers,
 residual blocks and whole ResNets."""
 THEIRS = """\
-FILE.py:NAME or FILE.ipynb:NAME in place of OP. It has the form of an op,
-(arrays, settings) -> (y, backward), or is a backward alone, with dy first:
-my_conv_backward(dy, x, w, b, *, stride, ...). It runs in a process of its
-own; what it prints is not shown."""
+FILE.py:NAME or FILE.ipynb:NAME in place of OP, FILE.py:FORWARD,BACKWARD,
+a class, or a folder or pattern with --function NAME. Understood are
+(arrays, settings) -> (y, backward); a backward alone, given dy (dout,
+grad_output, ...) and the arrays; a forward -> (y, cache) and its backward
+(dout, cache); -> (loss, dx); classes with forward and backward. Each runs in
+a process of its own, behind limits; what it prints is not shown. That is no
+jail: mark strangers' work in a container, see docs/guide.md."""
 EXAMPLES = """
 examples, each after python -m minires.gradcheck:
                                             everything, in seconds
   conv2d relu --seed 7 --samples 20         two ops, each case drawn 20 times
   homework.py:my_conv --like conv2d         your own function
+  handed_in/ --function my_conv --like conv2d --csv marks.csv
+                                            a class of forty
   batch_norm --plot steps.png               error against step size
   --paths --model resnet20                  the gradient through shortcuts and
                                             branches
@@ -45,7 +51,23 @@ TAKES = {
     "--bugs": {"bugs", "ops", "seed", "quiet"},
     "--seeds": {"seeds", "ops", "seed", "backend"},
     "--paths": {"paths", "model", "variant", "dataset", "batch_size", "seed", "plot", "backend", "quiet"},
-    "a function in a file": {"ops", "like", "seed", "samples", "timeout", "json", "gradescope", "quiet"},
+    "a function in a file": {
+        *(
+            "ops",
+            "like",
+            "reference",
+            "shapes",
+            "function",
+            "seed",
+            "samples",
+            "timeout",
+            "forbid",
+            "jobs",
+            "json",
+            "csv",
+        ),
+        *("gradescope", "numbers_only", "quiet"),
+    },
     "--plot": {"plot", "ops", "seed"},
     "the check of ops": {"ops", "seed", "samples", "backend", "quiet"},
 }
@@ -57,6 +79,17 @@ def check_flags(parser, args, work):
         if value and value != parser.get_default(name) and name not in TAKES[work]:
             flag = f"the name {args.ops[0]!r}" if name == "ops" else f"--{name.replace('_', '-')}"
             raise OptionError(f"{flag} means nothing with {work}; leave one of the two out")
+
+
+def shape(given):
+    """The type of --shapes: 2,3,8,8, or 5, or () for a single number."""
+    try:
+        sizes = tuple(int(n) for n in given.strip("()").split(",") if n.strip())
+    except ValueError:
+        sizes = (-1,)
+    if any(n < 0 for n in sizes):
+        raise argparse.ArgumentTypeError(f"it must be a shape such as 2,3,8,8, got {given!r}")
+    return sizes
 
 
 def make_parser():
@@ -73,9 +106,8 @@ def make_parser():
     parser.add_argument(
         "--seed",
         type=whole(0),
-        default=0,
         metavar="S",
-        help="what sizes, settings and values are drawn from (default 0)",
+        help="what sizes, settings and values are drawn from (default 0; for functions in files one that nobody knows)",
     )
     parser.add_argument("--samples", type=whole(1), default=3, metavar="N", help="draw every case N times (default 3)")
     parser.add_argument(
@@ -111,8 +143,27 @@ def make_parser():
     theirs.add_argument(
         "--like", type=text, metavar="OP", help="the op that it is to be like (default: the op it is named after)"
     )
-    theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each case (default 10)")
+    theirs.add_argument(
+        "--reference", type=text, metavar="FILE.py:F", help="a function of yours that it is to be like, with --shapes"
+    )
+    theirs.add_argument(
+        "--shapes",
+        type=shape,
+        nargs="+",
+        metavar="N,M",
+        help="shapes of its arrays; without --reference it is measured by differences, for advice",
+    )
+    theirs.add_argument("--function", type=text, metavar="NAME", help="the function, class or pair F,G in each file")
+    theirs.add_argument(
+        "--forbid", type=text, nargs="+", default=[], metavar="MODULE", help="modules not to be imported"
+    )
+    theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each call (default 10)")
+    theirs.add_argument("--jobs", type=whole(1), default=1, metavar="N", help="submissions at a time (default 1)")
+    theirs.add_argument(
+        "--numbers-only", action="store_true", help="let work in place on dy and the arrays given pass, with a note"
+    )
     theirs.add_argument("--json", type=text, metavar="FILE", help="write all results, for a grader's script")
+    theirs.add_argument("--csv", type=text, metavar="FILE", help="write a line a submission")
     theirs.add_argument("--gradescope", type=text, metavar="FILE", help="write them as a Gradescope results.json")
 
     paths = parser.add_argument_group("the residual path")
@@ -137,7 +188,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     args.ops += args.op
     args.op = parser.get_default("op")
-    check_writable(args.json, args.gradescope)
+    check_writable(args.json, args.csv, args.gradescope)
     check_plot(args.plot)
     if args.list:
         check_flags(parser, args, "--list")
@@ -146,7 +197,7 @@ def main(argv=None):
     device = "cuda" if args.backend == "cupy" else "cpu"
     if device != "cpu":
         cuda.module("--backend cupy")  # says what is missing
-    targets = [word for word in args.ops if is_target(word)]
+    targets = args.ops if args.function else [word for word in args.ops if is_target(word)]
     if device != "cpu" and (targets or args.bugs or (args.plot and not args.paths)):
         raise OptionError(
             "--backend cupy goes with ops, --seeds and --paths; functions in files, --bugs and --plot of "
@@ -159,15 +210,26 @@ def main(argv=None):
         return check_targets(
             targets,
             args.like,
-            seed=args.seed,
+            function=args.function or "",
+            reference=args.reference or "",
+            shapes=args.shapes,
+            seed=secrets.randbits(32) if args.seed is None else args.seed,
             samples=args.samples,
             timeout=args.timeout,
+            forbid=tuple(args.forbid),
+            jobs=args.jobs,
             json_file=args.json,
+            csv_file=args.csv,
             gradescope_file=args.gradescope,
             quiet=args.quiet,
+            numbers_only=args.numbers_only,
         )
-    if args.like or args.json or args.gradescope:
-        raise OptionError("--like, --json and --gradescope go with a function: FILE.py:NAME")
+    if args.like or args.json or args.csv or args.gradescope or args.reference or args.shapes or args.function:
+        raise OptionError(
+            "--like, --json and --gradescope go with a function: FILE.py:NAME; and so do --csv, --reference, --shapes "
+            "and --function"
+        )
+    args.seed = args.seed or 0
     for op in args.ops:
         known_op(op)
     if args.paths:

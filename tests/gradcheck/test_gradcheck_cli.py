@@ -229,8 +229,8 @@ def test_results_are_written_even_if_the_console_cannot_show_them(tmp_path):
     _, err = run.communicate(timeout=120)
     assert (run.returncode, err.count("\n")) == (2, 1), err
     assert "standard output" in err
-    assert passed_in(tmp_path / "r.json") == [False] * 18
-    assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 18
+    assert passed_in(tmp_path / "r.json") == [False] * 22
+    assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 22
 
 
 def test_letters_that_the_console_does_not_have_lose_no_results(tmp_path):
@@ -245,8 +245,8 @@ def test_letters_that_the_console_does_not_have_lose_no_results(tmp_path):
     )
     out, err = run.communicate(timeout=120)
     assert (run.returncode, err) == (1, "")
-    assert "0 of 3 cases passed" in out
-    assert passed_in(tmp_path / "r.json") == [False] * 3
+    assert "0 of 5 cases passed" in out
+    assert passed_in(tmp_path / "r.json") == [False] * 5
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,8 @@ def test_one_file_that_cannot_be_written_does_not_keep_the_other_from_it(tmp_pat
     run = command(tmp_path, "work.py:sigmoid", "--samples", "1", "--json", "/dev/full", "--gradescope", "g.json")
     out, err = run.communicate(timeout=120)
     assert (run.returncode, err) == (2, "gradcheck: /dev/full: No space left on device\n")
-    assert "0 of 3 cases passed" in out
-    assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 3
+    assert "0 of 5 cases passed" in out
+    assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 5
 
 
 def test_control_c_in_the_middle_of_a_table_is_one_line(tmp_path):

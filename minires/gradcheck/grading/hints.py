@@ -1,50 +1,268 @@
-"""What may have gone wrong in a backward whose gradients are not right, in a sentence for its author."""
+"""What may have gone wrong in a submission whose numbers are not right, in a sentence for its author.
+
+The catalogue of planted bugs is asked first: a bug that gives the same gradient. Then one factor everywhere, and the
+classics that show in y or in the order of its elements.
+"""
+
+import copy
 
 import numpy as np
 
+from minires.errors import MiniresError
 from minires.gradcheck.bugs import Call, catalogue
-from minires.gradcheck.checks.checker import upstream_for
-from minires.gradcheck.checks.tested_function import TestedFunction
+from minires.gradcheck.grading.standard import argument_names
+from minires.kernels import Window
+
+SAME = 1e-6  # of the largest element
 
 
-def hint(function, like, case, report, seed):
-    """What explains the wrong gradients: a bug of the catalogue that gives the same, or one factor everywhere."""
-    tested = TestedFunction(function, case.arrays, case.static)
-    y, backward = tested.forward(tested.arrays)
-    dy = upstream_for(y.shape, seed)
-    dxs = dict(zip(tested.names, tested.gradients(backward, dy.copy())))
-    call = Call(like, tested.arrays, case.static, dy)
-    right = dict(zip(tested.names, call.right))
-    return "; ".join(
-        dict.fromkeys(filter(None, (_explain(name, dxs[name], right[name], call, tested) for name in report.wrong)))
-    )
+def same(a, b):
+    """Whether two arrays are equal, but for what float32 inside may change."""
+    if a is None or b is None or np.shape(a) != np.shape(b):
+        return False
+    a = np.asarray(a)
+    b = np.asarray(b)
+    largest = float(np.abs(b).max(initial=0, where=np.isfinite(b)))
+    with np.errstate(all="ignore"):
+        return bool(np.allclose(a, b, rtol=0, atol=SAME * max(largest, 1e-300)))
 
 
-def _explain(name, dx, right, call, tested):
-    def same(a, b):
+def of_gradient(standard, case, dy, name, dx):
+    """Hints for a gradient that is wrong, [] if nothing is known that gives it."""
+    if not standard.is_op:
+        return _of_factor(standard, case, dy, name, dx)
+    with np.errstate(all="ignore"):
         return (
-            a is not None
-            and np.shape(a) == np.shape(b)
-            and np.allclose(a, b, rtol=0, atol=1e-9 * max(1.0, float(np.abs(b).max(initial=0))))
+            _of_catalogue(standard, case, dy, name, dx)
+            or _classics(standard, case, dy, name, dx)
+            or _of_factor(standard, case, dy, name, dx)
         )
 
+
+def _right(standard, case, dy):
+    return dict(zip(argument_names(standard, case), standard.right(case)[1](dy)))
+
+
+def _of_catalogue(standard, case, dy, name, dx):
+    right = _right(standard, case, dy)[name]
     for bug in catalogue:
-        if bug.op != call.op:
+        if bug.op != standard.name:
             continue
         try:
-            given = bug.gradients(Call(call.op, [a.copy() for a in call.arrays], call.static, call.dy.copy()))
+            given = bug.gradients(Call(bug.op, [a.copy() for a in case.arrays], copy.deepcopy(case.static), dy.copy()))
         except Exception:  # a bug that does not apply here explains nothing
             continue
-        given = dict(zip(tested.names, given if isinstance(given, tuple) else (given,)))
+        given = dict(zip(argument_names(standard, case), given if isinstance(given, tuple) else (given,)))
         if same(given.get(name), dx) and not same(given.get(name), right):
-            return bug.hint
-    factor = float(np.sum(dx * right) / np.sum(right * right)) if np.any(right) else 0.0
-    if same(np.asarray(dx), factor * right):
-        return (
-            f"your d{name} is zero"
-            if abs(factor) < 1e-9
-            else f"your d{name} has the wrong sign"
-            if abs(factor + 1) < 1e-9
-            else f"your d{name} is right but for a factor ({factor:.6g} in this case)"
-        )
+            return [bug.hint]
+    return []
+
+
+def _of_factor(standard, case, dy, name, dx):
+    right = np.asarray(_right(standard, case, dy)[name])
+    if right.shape != dx.shape or not np.any(right) or np.iscomplexobj(dx) or not np.isfinite(dx).all():
+        return []
+    factor = float(np.sum(dx * right) / np.sum(right * right))
+    if not same(dx, factor * right):
+        return [f"your d{name} is zero"] if not dx.any() else []
+    if abs(factor) < 1e-9:
+        return [f"your d{name} is zero"]
+    if abs(factor + 1) < 1e-6:
+        return [f"your d{name} has the wrong sign"]
+    adds_up = "reduction" in standard.settings or name != standard.arguments[0]
+    count = _counted(factor, case) if adds_up else ""
+    if count:
+        return [f"your d{name} is {count}"]
+    said = f"{factor:.6g}"
+    return [] if said == "1" or right.size < 2 else [f"your d{name} is right but for a factor ({said} in this case)"]
+
+
+def _counted(factor, case):
+    """A factor that is a number of elements, in words, or ""."""
+    x = case.arrays[0]
+    counts = {"the number of samples": len(x) if x.ndim else 1, "the number of elements": x.size}
+    for what, count in counts.items():
+        if count > 1 and abs(factor * count - 1) < 1e-6:
+            return f"divided by {what}, {count}: where a sum is wanted it is a mean"
+        if count > 1 and abs(factor / count - 1) < 1e-6:
+            return f"not divided by {what}, {count}: where a mean is wanted it is a sum"
     return ""
+
+
+def _classics(standard, case, dy, name, dx):
+    """The classics that are no bug of the catalogue."""
+    right = np.asarray(_right(standard, case, dy)[name])
+    if standard.name in ("batch_norm", "batch_norm_relu", "layer_norm", "group_norm"):
+        unbiased = _unbiased(standard, case, dy)
+        if unbiased and same(dx, unbiased.get(name)) and not same(dx, right):
+            return [UNBIASED]
+    if standard.name in ("max_pool2d", "avg_pool2d") and name == "x":
+        for pooled in _assigned_windows(standard, case, dy):
+            if same(dx, pooled) and not same(dx, right):
+                return ["your dx keeps the last window's share where windows overlap: add (+=), do not assign (=)"]
+    return _order(dx, right, f"d{name}")
+
+
+def of_y(standard, case, y, right):
+    """Hints for a y that is wrong."""
+    if y.shape != right.shape or np.iscomplexobj(y):
+        return []
+    with np.errstate(all="ignore"):
+        if standard.name in ("batch_norm", "batch_norm_relu", "layer_norm", "group_norm"):
+            unbiased = _unbiased(standard, case, np.zeros(right.shape))
+            if unbiased and same(y, unbiased["y"]):
+                return [UNBIASED]
+        if "reduction" in standard.settings:
+            found = _of_reduction(standard, case, y)
+            if found:
+                return found
+        if standard.name in ("conv2d",) and same(y, _flipped(standard, case)):
+            return ["your y is a true convolution, with the kernel turned by 180°: conv2d is a cross-correlation"]
+        return _order(y, right, "y") or _y_factor(y, right)
+
+
+UNBIASED = (
+    "you divide the variance by m − 1 (ddof=1, torch.var's default): within the batch it is the biased one, over m"
+)
+
+
+def _y_factor(y, right):
+    if not np.any(right) or not np.isfinite(y).all():
+        return []
+    factor = float(np.sum(y * right) / np.sum(right * right))
+    said = f"{factor:.6g}"
+    if said in ("1", "0") or right.size < 2 or not same(y, factor * right):
+        return []
+    return [f"your y is right but for a factor ({said} in this case)"]
+
+
+def _of_reduction(standard, case, y):
+    """mean against sum."""
+    mine = case.static.get("reduction", "mean")
+    words = {"mean": "the mean", "sum": "the sum"}
+    for other in words.keys() - {mine}:
+        static = {**case.static, "reduction": other}
+        if mine in words and same(y, standard.raw(*case.arrays, **copy.deepcopy(static))[0]):
+            return [f"your loss is {words[other]} over the samples, where {words[mine]} is wanted"]
+    x = case.arrays[0]
+    right = standard.right(case)[0]
+    if right.ndim == 0 and np.any(right):
+        ratio = float(y / right)
+        if x.ndim and x.size and abs(ratio * x.size / max(len(x), 1) - 1) < 1e-6 and x.size > len(x):
+            return ["your loss is a mean over samples and classes: it is one over the samples"]
+    return []
+
+
+def _flipped(standard, case):
+    x, w, *b = case.arrays
+    return standard.raw(x, w[:, :, ::-1, ::-1], *b, **case.static)[0]
+
+
+def of_shape(standard, case, y, right):
+    """Hints for a y of a wrong shape."""
+    if y.ndim == right.ndim == 4 and sorted(y.shape) == sorted(right.shape):
+        return ["your y has its axes in another order: (N,C,H,W) is wanted"]
+    if right.ndim == 0 and y.size > 1:
+        return ["your loss is one for each sample: their mean is wanted"]
+    if y.size == right.size and y.ndim != right.ndim:
+        return ["your y has other axes of length 1, or flattened ones: keepdims, reshape"]
+    if y.ndim == right.ndim == 4 and "stride" in standard.settings:
+        return ["mind the + 1: OH = (H + 2·padding − KH)//stride + 1"]
+    return []
+
+
+def _order(given, right, what):
+    """Numbers that all are there, in another order."""
+    if right.ndim != 4 or given.shape != right.shape:
+        return []
+    if same(given, right.transpose(0, 2, 3, 1).reshape(right.shape)):
+        return [
+            f"your {what} has its numbers in the order (N,H,W,C), flattened row by row: transpose it to (N,C,H,W), do "
+            "not reshape"
+        ]
+    N, C, H, W = right.shape
+    if same(given, right.reshape(N, H, W, C).transpose(0, 3, 1, 2)):
+        return [f"your {what} is taken for (N,H,W,C) by reshape: its numbers lie in the order (N,C,H,W)"]
+    if H == W and same(given, right.swapaxes(2, 3)):
+        return [f"your {what} has rows and columns exchanged"]
+    return []
+
+
+def _unbiased(standard, case, dy):
+    """{"y" and each argument}: a norm all of which uses the variance over m − 1, its gradients as for the biased one.
+
+    Of x only the two usual mistakes: the formula of the biased variance with the other numbers, and the exact gradient.
+    """
+    try:
+        x, *affine = case.arrays
+        axes, count = _normalised(standard, case)
+    except (ValueError, MiniresError):
+        return {}
+    if count < 2 or case.static.get("training") is False:
+        return {}
+    eps = case.static.get("eps", standard.settings["eps"])
+    grouped = x.reshape(_grouped(standard, case))
+    mean = grouped.mean(axes, keepdims=True)
+    scale = 1 / np.sqrt(grouped.var(axes, keepdims=True, ddof=1) + eps)
+    x_hat = ((grouped - mean) * scale).reshape(x.shape)
+    shape = [1, -1, *[1] * (x.ndim - 2)] if standard.name != "layer_norm" else None
+    gamma, beta = ([v.reshape(shape) if shape else v for v in affine] + [1.0, 0.0])[:2] if affine else (1.0, 0.0)
+    y = x_hat * gamma + beta
+    if standard.name.endswith("_relu"):
+        dy = dy * (y > 0)
+        y = np.maximum(y, 0)
+    g = (dy * gamma).reshape(grouped.shape)
+    h = x_hat.reshape(grouped.shape)
+    dx = scale * (g - g.mean(axes, keepdims=True) - h * (g * h).mean(axes, keepdims=True))
+    found = {"y": y, "x": dx.reshape(x.shape)}
+    if affine:
+        rest = tuple(k for k in range(x.ndim) if k != 1) if shape else tuple(range(x.ndim - affine[0].ndim))
+        found |= {"weight": (dy * x_hat).sum(rest), "bias": dy.sum(rest)}
+    return found
+
+
+def _grouped(standard, case):
+    x = case.arrays[0]
+    if standard.name != "group_norm":
+        return x.shape
+    G = case.static["num_groups"]
+    return (x.shape[0], G, x.shape[1] // G, *x.shape[2:])
+
+
+def _normalised(standard, case):
+    """(axes of the means, how many elements each has)"""
+    x = case.arrays[0]
+    if standard.name == "layer_norm":
+        inner = len(case.arrays[1].shape) if len(case.arrays) > 1 else 1
+        axes = tuple(range(x.ndim - inner, x.ndim))
+    elif standard.name == "group_norm":
+        axes = tuple(range(2, x.ndim + 1))
+    else:
+        axes = (0, *range(2, x.ndim))
+    shape = _grouped(standard, case)
+    return axes, int(np.prod([shape[a] for a in axes]))
+
+
+def _assigned_windows(standard, case, dy):
+    """dx of loops that assign each window where they should add: all of the window, or its winner alone."""
+    settings = {k: v for k, v in case.static.items() if k != "count_include_pad"}
+    win = Window.pool(case.arrays[0].shape, **settings)
+    x = case.arrays[0]
+    H, W = x.shape[2:]
+    fill = -np.inf if standard.name == "max_pool2d" else 0.0
+    padded = np.pad(x, ((0, 0), (0, 0), (win.PH, win.PH + win.KH), (win.PW, win.PW + win.KW)), constant_values=fill)
+    whole = np.zeros_like(padded)
+    winner = np.zeros_like(padded)
+    whole[np.isinf(padded)] = 0
+    for i, j in np.ndindex(dy.shape[2:]):
+        at = np.s_[:, :, i * win.SH : i * win.SH + win.KH, j * win.SW : j * win.SW + win.KW]
+        share = dy[:, :, i, j][:, :, None, None]
+        if standard.name == "avg_pool2d":
+            whole[at] = share / (win.KH * win.KW)
+            continue
+        window = padded[at]
+        mask = window == window.max((2, 3), keepdims=True)
+        whole[at] = mask * share
+        winner[at] = np.where(mask, share, winner[at])
+    cut = np.s_[:, :, win.PH : win.PH + H, win.PW : win.PW + W]
+    return whole[cut], winner[cut]

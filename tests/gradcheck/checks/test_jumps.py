@@ -11,7 +11,7 @@ from minires.gradcheck import check, check_module
 from minires.gradcheck.checks.jumps import jump
 from minires.gradcheck.checks.numeric import COMPLEX_STEP, FOUR_POINT, FOUR_POINT_SINGLE
 from minires.gradcheck.checks.point import Point
-from minires.gradcheck.grading.grader_output import Result, summary
+from minires.gradcheck.grading.results import Result, summary
 
 
 def flat(f):
@@ -243,6 +243,6 @@ def test_a_grader_hears_of_jumps():
     report = check(flat(np.floor), np.ones(2), label="floor")
     assert json.loads(json.dumps(report.as_dict()))["status"] == "JUMP"
     assert report.as_dict()["jumps"][1]["index"] == (1,)
-    said = summary(Result("homework.py:floor", "relu", [report]))
+    said = summary(Result("homework.py:floor", "relu", cases=[report]))
     assert said.count("y jumps when") == 1
     assert "0 of 1 cases passed" in said

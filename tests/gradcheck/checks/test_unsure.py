@@ -8,7 +8,7 @@ import pytest
 from minires import nn, op
 from minires.gradcheck import check, check_module
 from minires.gradcheck.checks.point import WIDEST, Point
-from minires.gradcheck.grading.grader_output import Result, summary
+from minires.gradcheck.grading.results import Result, summary
 
 X = np.array([0.7, -1.3, 2.1])
 
@@ -57,7 +57,7 @@ def test_a_grader_hears_why_nothing_is_proved():
     report = check(sizes(2), X * 1e8, X * 1e-8, label="sizes")
     said = json.loads(json.dumps(report.as_dict()))
     assert (said["status"], said["passed"], len(said["unsure"])) == ("UNSURE", False, 1)
-    assert summary(Result("homework.py:sizes", "add", [report])).count("rounding leaves db unsure") == 1
+    assert summary(Result("homework.py:sizes", "add", cases=[report])).count("rounding leaves db unsure") == 1
 
 
 def real(f):

@@ -1,0 +1,108 @@
+"""Reading what a submission gives back: y, gradients in any of their forms, and blanks."""
+
+import numpy as np
+
+from minires.gradcheck.grading import names
+from minires.gradcheck.grading.face import Handle
+
+
+class FormError(Exception):
+    """A matter of form: the submission could not be called, or its answer not be read."""
+
+
+class NotDoneError(Exception):
+    """A blank: nothing is computed yet."""
+
+
+class WrongError(Exception):
+    """An answer that is wrong as it is, before any number is compared."""
+
+
+class PassOverError(Exception):
+    """A case that this submission cannot take."""
+
+
+def blank(value, what):
+    """Raise NotDoneError for what a blank gives."""
+    if value is None or value is Ellipsis or value is NotImplemented:
+        raise NotDoneError(f"{what} gives {'...' if value is Ellipsis else value}")
+    inside = list(value.values()) if isinstance(value, dict) else value
+    if isinstance(inside, (tuple, list)) and inside and all(v is None or v is Ellipsis for v in inside):
+        raise NotDoneError(f"{what} gives {', '.join('None' if v is None else '...' for v in inside)}")
+
+
+def number(value, what):
+    """An array of numbers."""
+    blank(value, what)
+    if isinstance(value, (bool, int, float, complex)):
+        value = np.asarray(float(value) if not isinstance(value, complex) else value)
+    if isinstance(value, (list, tuple)):
+        try:
+            value = np.asarray(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
+        raise WrongError(f"{what} is {kind_of(value)}, no array")
+    return value
+
+
+def kind_of(value):
+    """A value in words."""
+    if isinstance(value, Handle):
+        return f"a {value.type}"
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(kind_of(v).removeprefix('an ').removeprefix('a ') for v in value)})"
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def unread(value, name):
+    if isinstance(value, (np.ndarray, int, float)):
+        return (
+            f"{name} gives one array and no way back: return (y, backward), or name both functions, "
+            f"FILE:{name},{name}_backward"
+        )
+    return (
+        f"{name} gives {kind_of(value)}; return (y, backward), backward a function of dy, or name both functions, "
+        f"FILE:FORWARD,BACKWARD"
+    )
+
+
+def read_gradients(standard, answer, order, wanted):
+    """{argument: array or None}. Raises NotDoneError where nothing is given, WrongError for what is no gradient."""
+    blank(answer, "the backward")
+    if isinstance(answer, dict):
+        found = {}
+        for key, value in answer.items():
+            argument = names.gradient_of(standard, key)
+            if argument is not None:
+                found[argument] = value
+        if not found:
+            raise FormError(f"its gradients are called {', '.join(answer)}; call them dx, dw, db, or return a tuple")
+        return {name: _gradient(found.get(name), name) for name in wanted}
+    values = list(answer) if isinstance(answer, (tuple, list)) else [answer]
+    if len(values) > 1 and isinstance(values[-1], dict):
+        merged = read_gradients(standard, values.pop(), order, wanted)
+        first = dict(zip([a for a in order if a in wanted], values))
+        return merged | {name: _gradient(g, name) for name, g in first.items()}
+    if isinstance(answer, list) and values and all(isinstance(v, (int, float)) for v in values):
+        values = [np.asarray(answer)]
+    known = [a for a in order if a in wanted] + [a for a in wanted if a not in order]
+    if len(values) > len(known):
+        full = list(order) + [a for a in standard.arguments if a not in order]
+        known = full if len(values) <= len(full) else known
+    if any(v is not None for v in values[len(known) :]):
+        raise WrongError(
+            f"the backward returns {len(values)} gradients for {len(known)} arguments ({', '.join(known)})"
+        )
+    found = dict(zip(known, values))
+    return {name: _gradient(found.get(name), name) for name in wanted}
+
+
+def _gradient(value, name):
+    return None if value is None else number(value, f"the gradient for {name}")
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) or (isinstance(value, np.ndarray) and value.ndim == 0)

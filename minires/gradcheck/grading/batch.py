@@ -1,0 +1,235 @@
+"""Many submissions: files, folders and patterns, one after another or several at a time, in a stable order."""
+
+import functools
+import glob
+import itertools
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from minires.console import GREEN, RED, Table, coloured
+from minires.errors import MiniresError, OptionError, describe
+from minires.gradcheck.grading.box import Box
+from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
+from minires.gradcheck.grading.results import CASES, Files, Result, Screen, show_case, summary
+from minires.gradcheck.grading.source import read
+
+SUFFIXES = (".py", ".ipynb")
+SAID = 500  # letters of a submission's line
+
+
+def is_target(text):
+    """Whether a word of the command line names a function in a file, as homework.py:my_conv does, or a folder."""
+    return any(s in text for s in SUFFIXES) or any(c in text for c in ":*?/\\") or os.path.isdir(text)
+
+
+def submissions(words, function=""):
+    """[(what to call it, its file or None, the names of its functions, why there is none)] of all words, in order."""
+    found = []
+    for word in words:
+        path, colon, names = (word, "", "") if function else word.rpartition(":")
+        if function and not os.path.exists(word) and ":" in word and not glob.has_magic(word):
+            raise OptionError(f"{word} names its function, and so does --function {function}; leave one of the two out")
+        names = function or names
+        if not function and (not colon or not names):
+            raise OptionError(f"{word}: which function? Write FILE.py:FUNCTION, or add --function NAME")
+        if not function and not all(part.isidentifier() for part in names.split(",")):
+            raise OptionError(f"{word}: which function? Write FILE.py:FUNCTION")
+        found += [
+            (f"{shown}:{names}" if not function else shown, file, names.split(","), why)
+            for shown, file, why in _files(path, names)
+        ]
+    return found
+
+
+def _files(path, names):
+    if os.path.isdir(path):
+        return _of_folder(Path(path), names) or [(path, None, f"there is no .py or .ipynb file in {path}")]
+    if not os.path.exists(path) and glob.has_magic(path):
+        hits = sorted(glob.glob(path, recursive=True))
+        if not hits:
+            return [(path, None, f"no file fits {path!r}")]
+        return [
+            f for hit in hits for f in ([(hit, Path(hit), "")] if os.path.isfile(hit) else _of_folder(Path(hit), names))
+        ]
+    return [(path, Path(path), "" if os.path.isfile(path) else f"there is no file {path!r}")]
+
+
+def _of_folder(folder, names):
+    """Its files, each a submission; and its sub-folders, of each the one that defines the function."""
+    found = []
+    for entry in sorted(folder.iterdir(), key=lambda p: p.name):
+        if entry.name.startswith((".", "_")):
+            continue
+        if entry.is_file() and entry.suffix in SUFFIXES:
+            found.append((str(entry), entry, ""))
+        elif entry.is_dir():
+            inside = sorted(p for s in SUFFIXES for p in entry.rglob(f"*{s}") if not p.name.startswith((".", "_")))
+            defining = [p for p in inside if _defines(p, names.split(",")[0])]
+            if inside:
+                chosen = (defining or inside)[0]
+                why = "" if defining else f"none of its files defines {names}"
+                found.append((str(chosen if defining else entry), chosen if defining else None, why))
+    return found
+
+
+def _defines(path, name):
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return re.search(rf"(def|class)\s+{re.escape(name)}\b|\b{re.escape(name)}\s*=", text) is not None
+
+
+def check_targets(
+    words,
+    like,
+    *,
+    function="",
+    reference="",
+    shapes=None,
+    seed=None,
+    samples=1,
+    timeout=10.0,
+    forbid=(),
+    jobs=1,
+    json_file=None,
+    csv_file=None,
+    gradescope_file=None,
+    quiet=False,
+    numbers_only=False,
+    open_child=None,
+):
+    """Grade functions of files, print what comes, write the files. -> exit status 0, 1 or 2"""
+    refuse_modules_here()
+    if any(name.partition(".")[0] == "numpy" for name in forbid):
+        raise OptionError("--forbid numpy: it cannot be forbidden, because arrays are what a submission is handed")
+    screen = Screen()
+    work = submissions(words, function)
+    teacher = function_of(reference) if reference else None
+    marks = json_file or csv_file or gradescope_file or len(work) > 1
+    if marks and shapes and not (like or reference):
+        raise OptionError(
+            "marks need something to be held to: --like OP or --reference FILE.py:FUNCTION; a function that is only "
+            "measured by differences gets advice, without --json, --csv, --gradescope or a folder"
+        )
+    if not shapes and not like and not reference:
+        for _, _, names, why in work:
+            if not why and not any(map(op_of, names)):
+                standard_of("", None, None)  # says what to add
+    if like or reference:
+        standard_of(like, teacher, shapes)  # what is wrong with these is said once
+    hidden = {file for _, file, _, _ in work if file} | ({Path(reference.rpartition(":")[0])} if reference else set())
+    files = Files(json_file=json_file, csv_file=csv_file, gradescope_file=gradescope_file, seed=seed, samples=samples)
+    grade_one = functools.partial(
+        _grade_one,
+        like=like,
+        teacher=teacher,
+        shapes=shapes,
+        seed=seed,
+        samples=samples,
+        timeout=timeout,
+        forbid=forbid,
+        numbers_only=numbers_only,
+        open_child=open_child or box,
+        hidden=hidden,
+    )
+    one_line = len(work) > 1
+    if one_line and not quiet:
+        screen.show(f"seed {seed}")
+    results = []
+    executor = ThreadPoolExecutor(jobs)
+    try:
+        for result in executor.map(grade_one, work) if jobs > 1 else map(grade_one, work):
+            results.append(result)
+            files.write(results)
+            if one_line:
+                _line(result, screen, quiet)
+            else:
+                _whole(result, screen, quiet, seed)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+    if one_line:
+        counts = {s: sum(r.status == s for r in results) for s in ("passed", "failed", "not done", "could not run")}
+        screen.show(f"{len(results)} submissions: " + ", ".join(f"{n} {s}" for s, n in counts.items() if n))
+    failures = [f for f in (screen.failure, files.failure) if f]
+    if failures:
+        raise failures[-1]
+    return max((r.exit_status for r in results), default=2)
+
+
+def refuse_modules_here():
+    """Raise OptionError where python -m may have taken a file of the working folder for one of Python's modules."""
+    words = sys.orig_argv
+    by_module = any(a == "-m" and b.partition(".")[0] == "minires" for a, b in itertools.pairwise(words))
+    if not by_module or getattr(sys.flags, "safe_path", False):
+        return
+    known = {*sys.stdlib_module_names, "numpy", "minires"}
+    here = Path(__file__).parents[3]
+    for entry in sorted(Path().iterdir()):
+        is_module = entry.suffix == ".py" or (entry.is_dir() and any(entry.glob("*.py")))
+        if is_module and entry.stem in known and entry.resolve() != here / "minires":
+            raise OptionError(
+                f"{entry.name} in this folder may stand in for Python's own module {entry.stem}: mark with the command "
+                "minires gradcheck …, or start python -m from another folder"
+            )
+
+
+def _line(result, screen, quiet):
+    if quiet and result.passed:
+        return
+    said = result.first_word()
+    name = result.target if len(result.target) <= 40 else "…" + result.target[-39:]
+    status = coloured(f"{result.status:13}", GREEN if result.passed else RED)
+    line = f"{name:40}  {status}  {result.count:>3} of {len(result.cases):<3}"
+    screen.show(f"{line}  {said[:SAID]}".rstrip(), flush=True)
+
+
+def _whole(result, screen, quiet, seed):
+    if not quiet:
+        held = f", held to {result.like}" if result.like else ""
+        screen.show(
+            f"{result.target}{held}, seed {seed}"
+            if result.like
+            else f"{result.target}, measured by differences, seed {seed}"
+        )
+    if not result.error and not result.not_done:
+        table = Table(CASES, quiet, screen.show)
+        for case in result.cases:
+            show_case(table, case)
+    screen.show(summary(result))
+
+
+def box(source, *, timeout, forbid, without):
+    """A process of its own for a Source; `without` are files beside it that it is not to see."""
+    return Box(source, folder=source.path.parent, timeout=timeout, forbid=forbid, without=without)
+
+
+def _grade_one(work, *, like, teacher, shapes, seed, samples, timeout, forbid, numbers_only, open_child, hidden):
+    shown, file, names, why = work
+    result = Result(shown, seed=seed or 0)
+    try:
+        if why:
+            raise OptionError(why)
+        own = like or ("" if shapes or teacher else next(filter(None, map(op_of, names)), ""))
+        held_to = standard_of(own, teacher, shapes)
+        result.like = held_to.name if held_to else ""
+        source = read(file)
+        return grade_source(
+            source,
+            names,
+            held_to,
+            shapes,
+            lambda: open_child(source, timeout=timeout, forbid=forbid, without=hidden - {file}),
+            result,
+            seed=seed,
+            samples=samples,
+            numbers_only=numbers_only,
+        )
+    except MiniresError as error:
+        result.error = str(error)
+    except Exception as error:  # what nobody thought of costs this submission its result, and no other one
+        result.error = f"the grader itself failed at it: {describe(error)}"
+    return result

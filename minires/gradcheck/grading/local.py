@@ -1,0 +1,184 @@
+"""A submission in this process: for one's own functions in a notebook. It has the face of Box, and no walls."""
+
+import ast
+import asyncio
+import inspect
+import linecache
+import traceback
+
+import numpy as np
+
+from minires.gradcheck.grading.errors import RaisedError
+from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
+
+DEEPEST = 16  # how far containers may be nested
+KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: "positional",
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: "positional",
+    inspect.Parameter.KEYWORD_ONLY: "keyword",
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
+
+
+class _Shell:
+    """get_ipython() of a notebook's cells: whatever is asked of it does nothing."""
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: None
+
+
+class Local:
+    """Names of this process, or the cells of a source, called as a submission is."""
+
+    def __init__(self, source=None, *, names=None, **limits):
+        self.source = source
+        self.names = dict(names or {})
+        self.cell_errors = []
+        self.objects = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.objects.clear()
+
+    def load(self):
+        """Run the cells; an error of a notebook's cell is kept, because plots and downloads may fail."""
+        if self.source is None:
+            return list(self.names)
+        self.names |= {"__name__": "submission", "get_ipython": _Shell, "display": lambda *values, **how: None}
+        before = set(self.names)
+        for cell in self.source.cells:
+            try:
+                linecache.cache[cell.name] = len(cell.text), None, cell.text.splitlines(True), cell.name
+                code = compile(cell.text, cell.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+                result = eval(code, self.names)
+                if inspect.iscoroutine(result):
+                    asyncio.run(result)
+            except (Exception, SystemExit) as error:
+                self.cell_errors.append(self._raised(error))
+        return [name for name in self.names if name not in before]
+
+    def describe(self, name):
+        """What a name stands for."""
+        if name not in self.names:
+            return Described("missing")
+        value = self.names[name]
+        if inspect.isclass(value):
+            return Described("class", _parameters(value), _methods(value))
+        if inspect.isroutine(value):
+            return Described("function", _parameters(value))
+        return Described("object", _parameters(value) if callable(value) else [], _methods(value))
+
+    def call(self, target, args=(), kwargs=None, method=None):
+        """target(*args, **kwargs), or its method; target is a name or a Handle. -> Returned"""
+        given = [self._object(_copied(value)) for value in args]
+        named = {key: self._object(_copied(value)) for key, value in (kwargs or {}).items()}
+        function = self.objects[target.number] if isinstance(target, Handle) else self.names[target]
+        try:
+            function = getattr(function, method) if method else function
+            value = self._value(function(*given, **named))
+        except (Exception, SystemExit) as error:
+            raise self._raised(error) from error
+        changed = [k for k, (old, new) in enumerate(zip(args, given)) if _differs(old, new)]
+        changed += [key for key in named if _differs(kwargs[key], named[key])]
+        return Returned(value, changed)
+
+    def get(self, handle, attribute):
+        """An attribute of an object."""
+        try:
+            return self._value(getattr(self._object(handle), attribute))
+        except Exception as error:
+            raise self._raised(error) from error
+
+    def set(self, handle, attribute, value):
+        """Set an attribute of an object."""
+        try:
+            setattr(self._object(handle), attribute, self._object(_copied(value)))
+        except Exception as error:
+            raise self._raised(error) from error
+
+    def attributes(self, handle):
+        """The names of an object's own public attributes."""
+        return [name for name in getattr(self._object(handle), "__dict__", {}) if not name.startswith("_")]
+
+    def forget(self, handle):
+        """Let an object go."""
+        self.objects.pop(handle.number, None)
+
+    def _object(self, value):
+        if isinstance(value, Handle):
+            return self.objects[value.number]
+        if type(value) in (list, tuple):
+            return type(value)(self._object(v) for v in value)
+        if type(value) is dict:
+            return {key: self._object(v) for key, v in value.items()}
+        return value
+
+    def _value(self, value, depth=0):
+        if value is None or value is Ellipsis or value is NotImplemented:
+            return value
+        if type(value) in (bool, int, float, complex, str):
+            return value
+        if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":
+            return np.array(value)
+        if isinstance(value, tuple) and not depth:  # of named gradients too; inside, a named tuple keeps its names
+            return tuple(self._value(v, depth + 1) for v in value)
+        if type(value) in (list, tuple) and depth < DEEPEST:
+            return type(value)(self._value(v, depth + 1) for v in value)
+        if type(value) is dict and depth < DEEPEST and all(type(key) is str for key in value):
+            return {key: self._value(v, depth + 1) for key, v in value.items()}
+        number = len(self.objects) + 1
+        self.objects[number] = value
+        return Handle(number, type(value).__name__, callable(value))
+
+    def _raised(self, error):
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+        ours = {cell.name for cell in self.source.cells} if self.source else set()
+        own = [f for f in frames if f.filename in ours] or [f for f in frames if "site-packages" not in f.filename]
+        line, cell = (own[-1].lineno, own[-1].filename.replace("\\", "/").split("/")[-1]) if own else (None, None)
+        if isinstance(error, SyntaxError) and error.filename in ours:
+            line, cell = error.lineno, error.filename
+        return RaisedError(type(error).__name__, " ".join(str(error).split())[:300], line, cell)
+
+
+def _copied(value):
+    if isinstance(value, np.ndarray):
+        return value.copy(order="K")
+    if type(value) in (list, tuple):
+        return type(value)(map(_copied, value))
+    if type(value) is dict:
+        return {key: _copied(v) for key, v in value.items()}
+    return value
+
+
+def _differs(old, new):
+    return (
+        isinstance(old, np.ndarray)
+        and isinstance(new, np.ndarray)
+        and not np.array_equal(old, new, equal_nan=old.dtype.kind == "f")
+    )
+
+
+def _parameters(function):
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of a builtin
+        return [Parameter("arrays", "*", False)]
+    return [
+        Parameter(p.name, KINDS[p.kind], p.default is p.empty, None if p.default is p.empty else p.default)
+        for p in found
+    ]
+
+
+def _methods(value):
+    found = {}
+    for name in dir(value):
+        if not name.startswith("_"):
+            method = getattr(value, name, None)
+            if inspect.isroutine(method):
+                parameters = _parameters(method)
+                static = isinstance(inspect.getattr_static(value, name), (staticmethod, classmethod))
+                found[name] = parameters[0 if static or not inspect.isclass(value) else 1 :]
+    return found

@@ -1,0 +1,181 @@
+"""What people call an op's arrays and settings: `image, kernel, step, pad` are conv2d's x, weight, stride, padding.
+
+Names are compared in small letters and without underscores. What an op calls a thing itself comes first.
+"""
+
+X = "x input inputs inp image images img imgs data a aprev ain features feature featuremap fmap batch xbatch arr array"
+SCORES = "logits scores score logit z x o output outputs out pred preds prediction predictions yhat ypred input a"
+TARGET = "target targets t y label labels ytrue truth classes ys onehot gt"
+WEIGHT = "w weights kernel kernels filter filters f k theta wt"
+SCALE = "gamma g scale w weights gain"
+BIAS = "b biases bias beta shift offset"
+
+# op -> {argument: names}; what is not here is called by the op's own name or stands in the op's order
+ARRAYS = {
+    "conv2d": {"x": X, "weight": WEIGHT, "bias": BIAS},
+    "linear": {"x": X, "weight": WEIGHT, "bias": BIAS},
+    "batch_norm": {"x": X, "weight": SCALE, "bias": BIAS},
+    "batch_norm_relu": {"x": X, "weight": SCALE, "bias": BIAS},
+    "layer_norm": {"x": X, "weight": SCALE, "bias": BIAS},
+    "group_norm": {"x": X, "weight": SCALE, "bias": BIAS},
+    "conv_norm": {"x": X, "weight": WEIGHT, "gamma": "gamma g scale", "beta": "beta shift offset"},
+    "cross_entropy": {"logits": SCORES, "target": TARGET},
+    "nll_loss": {"log_p": "logp logprobs logprobabilities logsoftmax " + SCORES, "target": TARGET},
+    "mse_loss": {"input": SCORES, "target": TARGET},
+    "l1_loss": {"input": SCORES, "target": TARGET},
+    "smooth_l1_loss": {"input": SCORES, "target": TARGET},
+    "binary_cross_entropy_with_logits": {"input": SCORES, "target": TARGET},
+    "residual_add": {"x": "x identity shortcut skip input inp residual", "f": "f fx fofx branch out main"},
+    "residual_add_relu": {"x": "x identity shortcut skip input inp residual", "f": "f fx fofx branch out main"},
+    "add": {"a": "a x x1 lhs left", "b": "b y x2 rhs right"},
+    "matmul": {"a": "a x x1 lhs left", "b": "b y w x2 rhs right"},
+}
+
+SETTINGS = {
+    "stride": "stride strides step steps s hop stridesize poolstride convstride",
+    "padding": "padding pad pads p padsize padwidth padding2d zeropad zeropadding border convpad",
+    "dilation": "dilation dilations dil d dilationrate atrous",
+    "groups": "groups group g ngroups numgroups",
+    "kernel_size": "kernelsize kernel k ksize ks size poolsize pool window windowsize win f filtersize filter "
+    "kernelshape poolshape poolingsize hw",
+    "training": "training train istraining istrain trainflg trainflag trainmode trainingmode",
+    "eps": "eps epsilon e epsi",
+    "momentum": "momentum mom decay",
+    "running_mean": "runningmean movingmean runmean runningmu rm meanrunning",
+    "running_var": "runningvar movingvar runvar runningvariance movingvariance rv varrunning",
+    "num_groups": "numgroups groups group g ngroups",
+    "dim": "dim axis axes dims",
+    "keepdim": "keepdim keepdims",
+    "correction": "correction ddof",
+    "negative_slope": "negativeslope slope alpha leak negslope a leakiness",
+    "reduction": "reduction reduce red",
+    "label_smoothing": "labelsmoothing smoothing smooth epsilon eps",
+    "ignore_index": "ignoreindex ignore ignored ignorelabel",
+    "weight": "weight weights classweight classweights w",
+    "pos_weight": "posweight positiveweight",
+    "output_size": "outputsize outsize size output out",
+    "p": "p prob dropprob dropoutratio dropoutrate rate dropout droprate ratio",
+    "beta": "beta delta threshold",
+    "min": "min low lower amin lo minimum minval",
+    "max": "max high upper amax hi maximum maxval",
+    "shape": "shape newshape size",
+    "dims": "dims axes perm order permutation",
+    "dim0": "dim0 axis0 axis1",
+    "dim1": "dim1 axis1 axis2",
+    "pad": "pad padding pads padwidth widths",
+    "value": "value constant fill constantvalue",
+    "rng": "rng seed generator random",
+    "normalized_shape": "normalizedshape shape",
+    "start_dim": "startdim start",
+    "end_dim": "enddim end",
+    "approximate": "approximate approx",
+    "equation": "equation eq subscripts",
+    "ceil_mode": "ceilmode ceil",
+    "count_include_pad": "countincludepad",
+}
+
+# Settings for the rows and the columns, each on its own: (setting, which of the two)
+HALVES = {
+    **dict.fromkeys(
+        ("poolheight", "poolh", "kernelheight", "kh", "hh", "kernelh", "fh", "windowheight"), ("kernel_size", 0)
+    ),
+    **dict.fromkeys(
+        ("poolwidth", "poolw", "kernelwidth", "kw", "ww", "kernelw", "fw", "windowwidth"), ("kernel_size", 1)
+    ),
+    **dict.fromkeys(("strideh", "sh", "stridey", "strideheight", "strider"), ("stride", 0)),
+    **dict.fromkeys(("stridew", "sw", "stridex", "stridewidth", "stridec"), ("stride", 1)),
+    **dict.fromkeys(("padh", "pady", "padheight", "paddingh"), ("padding", 0)),
+    **dict.fromkeys(("padw", "padx", "padwidth", "paddingw"), ("padding", 1)),
+}
+
+
+def _words(text):
+    return text.split()
+
+
+UPSTREAM = _words(
+    "dy dout doutput gradoutput gradout gradoutputs grad gradient gradients g dz dl dldy dldout delta upstream gy "
+    "da dh do dlogits upstreamgrad upstreamgradient grady dloss topdiff dupstream outgrad outputgrad dldz derror "
+    "error dnext dxnext ddy gout gradz dyhat gradupstream dvalues doutputs dlda gradin"
+)
+UNCLEAR = ("g", "error", "delta", "grad", "gradin")  # which may be something else
+CACHE = _words("cache caches ctx context saved memory mem tape state cached stash store cache0 savedtensors")
+OUTPUT = ("y", "out", "output", "yout", "z", "outputs", "s", "a")
+IS_DICT = (
+    "param",
+    "params",
+    "hparams",
+    "hparameters",
+    "parameters",
+    "config",
+    "cfg",
+    "options",
+    "opts",
+    "settings",
+    "hyper",
+)
+MODE = "mode"
+
+# What the layers of classes call their sizes -> how many there are, by the shape of the weight or of x
+SIZES = {
+    "out": "outchannels outc cout outch o nout outfeatures outputdim outdim outputsize nfilters numfilters filters "
+    "units channelsout nfilter numkernels outputchannels hiddensize noutputs outsize fout outplanes dout",
+    "in": "inchannels inc cin inch c i nin infeatures inputdim indim inputsize channelsin numchannels nchannels "
+    "channels inputchannels ninputs insize fin inplanes din numfeatures nfeatures features dim d size n "
+    "normalizedshape",
+}
+
+
+def plain(name):
+    """A name as it is compared."""
+    return name.lower().replace("_", "").strip()
+
+
+def array_of(standard, name):
+    """Which argument of the op an array is called after, or None."""
+    known = ARRAYS.get(standard.name, {})
+    if name in standard.arguments:
+        return name
+    short = plain(name)
+    for argument in standard.arguments:
+        first = argument == standard.arguments[0] and argument not in known
+        if short == plain(argument) or short in known.get(argument, X if first else "").split():
+            return argument
+    return None
+
+
+def setting_of(standard, name):
+    """Which setting of the op a name stands for: its name, (its name, 0 or 1) for one axis, or None."""
+    if name in standard.settings:
+        return name
+    short = plain(name)
+    for setting in standard.settings:
+        if short == plain(setting):
+            return setting
+    for setting in standard.settings:
+        if short in SETTINGS.get(setting, "").split():
+            return setting
+    half = HALVES.get(short)
+    return half if half and half[0] in standard.settings else None
+
+
+def is_dict_of_settings(name):
+    """Whether a parameter is a dict of settings, as conv_param and hparameters are."""
+    return plain(name).endswith(IS_DICT)
+
+
+def gradient_of(standard, name, marked=False):
+    """Which argument a gradient is named after: dx, dW, grad_b, d_gamma, W_grad and, unless marked, weight; or None."""
+    short = plain(name)
+    stripped = [short.removeprefix(p) for p in ("gradient", "grad", "dl", "d") if short.startswith(p)]
+    stripped += [short.removesuffix(p) for p in ("gradient", "grad") if short.endswith(p)]
+    for word in stripped if marked else [*stripped, short]:
+        if word and (argument := array_of(standard, word)):
+            return argument
+    return None
+
+
+def size_of(name):
+    """Which size of a layer a parameter of its constructor is: "in", "out" or None."""
+    short = plain(name)
+    return next((which for which, words in SIZES.items() if short in words.split()), None)

@@ -1,0 +1,523 @@
+"""A plan: how to call a submission on a case, and how to read its answer. Which plans there are, styles.py says."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minires.gradcheck.cases import Case
+from minires.gradcheck.grading import names
+from minires.gradcheck.grading.answers import (
+    FormError,
+    NotDoneError,
+    PassOverError,
+    blank,
+    is_number,
+    kind_of,
+    number,
+    read_gradients,
+    unread,
+)
+from minires.gradcheck.grading.face import Handle
+from minires.gradcheck.grading.layouts import Layout
+from minires.gradcheck.grading.standard import REQUIRED, argument_names
+
+# What decides nothing in training; and that a function without `training` is meant for training.
+OF_EVALUATION = ("running_mean", "running_var", "momentum")
+NEUTRAL = {"weight": np.ones_like, "gamma": np.ones_like, "bias": np.zeros_like, "beta": np.zeros_like}
+OWN = Layout()
+
+
+@dataclass
+class Attempt:
+    """One forward: y as the op has it (None if there is no forward), what it changed, and the way back."""
+
+    y: object
+    backward: object  # dy -> (answer of the submission, [what it changed in place])
+    changed: list = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    """A way to call a submission. start(child, case) gives an Attempt."""
+
+    standard: object
+    keys: dict
+    layout: Layout = OWN
+    pairs: bool = False  # whether settings for both axes are given as pairs
+    words: str = ""
+    unit: bool = False  # whether there is no dy: the gradient is that of a dy of 1
+    again: bool = True  # whether one forward's backward may be called more than once
+    interleaved: bool = True  # whether another forward may come between a forward and its backward
+    has_forward: bool = True
+
+    def bindings(self):
+        """All functions that are handed something of a case."""
+        return []
+
+    def family(self):
+        """What plans share that differ in the layout only."""
+        return type(self), self.pairs, tuple(tuple(b.slots) for b in self.all_bindings())
+
+    def all_bindings(self):
+        return [b for b in map(vars(self).get, ("made", "forward", "backward")) if b]
+
+    def said(self):
+        """What was recognised, in words."""
+        said = [w for w in (self.words, self.layout.words) if w]
+        return ", ".join(said)
+
+    # ---- which cases
+
+    def knows(self, setting):
+        return any(b.knows(setting, self.keys) for b in self.bindings())
+
+    def takes(self):
+        """The arguments that are handed over; None for all."""
+        if any(b.has("rest") for b in self.bindings()):
+            return None
+        return [a for b in self.bindings() for a in b.arrays]
+
+    def fitted(self, case, plain):
+        """The case as the submission can be given it. Raises PassOverError with the reason where it cannot."""
+        case = self.layout.narrow(case)
+        if case is None:
+            raise PassOverError(f"takes {self.layout.words}")
+        case = self._without_affine(case)
+        self._check_arrays(case)
+        default = self.standard.full_settings(plain)
+        full = self.standard.full_settings(case)
+        training = case.static.get("training")
+        if training is False and "training" in self.standard.settings and not self.knows("training"):
+            raise PassOverError("takes no training=False")
+        unknown = [
+            key
+            for key in self.standard.settings
+            if (key in case.static or key in plain.static)
+            and not self.knows(key)
+            and not (key in OF_EVALUATION and training)
+            and key != "training"
+            and not _equal(full[key], default[key])
+        ]
+        if unknown:
+            raise PassOverError(f"takes no {', '.join(unknown)}")
+        return case
+
+    def _check_arrays(self, case):
+        takes = self.takes()
+        if takes is None or self.standard.variadic:
+            return
+        given = self.standard.arguments[: len(case.arrays)]
+        for argument in given:
+            if argument in self.left_out() and argument not in self.held_constant():
+                raise PassOverError(f"takes no {argument}")
+        for binding in self.bindings():
+            for slot in binding.slots:
+                if slot.role == "array" and slot.what not in given and slot.parameter.required:
+                    raise PassOverError(f"wants {slot.parameter.name}, a {slot.what}")
+
+    def supplies(self, argument):
+        """Whether an argument reaches the submission in another way than by a parameter."""
+        return False
+
+    def left_out(self):
+        """The arguments that the submission takes nowhere."""
+        takes = self.takes()
+        if takes is None or self.standard.variadic:
+            return []
+        return [a for a in self.standard.arguments if a not in takes and not self.supplies(a)]
+
+    def held_constant(self):
+        """γ and β of a norm that has none: they are 1 and 0, and have no gradient."""
+        left_out = self.left_out()
+        norm = "norm" in self.standard.name and not set(left_out) <= self.standard.optional
+        return left_out if norm and set(left_out) <= NEUTRAL.keys() else []
+
+    def _without_affine(self, case):
+        """With γ = 1 and β = 0 where the submission takes neither, and without a bias where it takes none."""
+        given = self.standard.arguments[: len(case.arrays)]
+        missing = [a for a in self.left_out() if a in given]
+        if not missing:
+            return case
+        if self.held_constant():
+            arrays = [NEUTRAL[n](a) if n in missing else a for n, a in zip(given, case.arrays)]
+            return Case(f"{case.label}, γ = 1, β = 0", tuple(arrays), case.static, case.convention)
+        if set(missing) <= self.standard.optional and given[-len(missing) :] == missing:
+            kept = case.arrays[: len(given) - len(missing)]
+            return Case(f"{case.label}, without {' and '.join(missing)}", kept, case.static, case.convention)
+        return case
+
+    # ---- what is given
+
+    def values(self, case, *, dy=None, cache=None, y=None):
+        """slot -> what goes there."""
+        full = self.standard.full_settings(case)
+        arrays = {name: self.layout.given(name, a, case) for name, a in zip(self.standard.arguments, case.arrays)}
+
+        def of(setting):
+            value = full[setting]
+            if self.pairs and type(value) is int and setting in ("stride", "padding", "dilation", "kernel_size"):
+                return value, value
+            return value
+
+        def value(slot):
+            if slot.role == "array":
+                return arrays.get(slot.what, REQUIRED if not slot.parameter.required else None)
+            if slot.role == "setting":
+                return of(slot.what)
+            if slot.role == "half":
+                return _both(full[slot.what[0]])[slot.what[1]]
+            if slot.role == "mode":
+                return "train" if full["training"] else "test"
+            if slot.role == "dict":
+                return {
+                    key: _entry(self.standard, key, setting, of(setting), full)
+                    for setting, keys in self.keys.items()
+                    for key in keys
+                    if of(setting) is not REQUIRED
+                }
+            if slot.role == "rest":
+                return [
+                    a for name, a in zip(argument_names(self.standard, case), case.arrays) if name not in self._named()
+                ]
+            if slot.role == "all":
+                named = {s.what for b in self.bindings() for s in b.slots if s.role == "setting"}
+                return {key: v for key, v in case.static.items() if key not in named}
+            if slot.role == "size":
+                return _size(slot, case)
+            return {"upstream": dy, "cache": cache, "output": y}[slot.role]
+
+        return value
+
+    def _named(self):
+        return {s.what for b in self.bindings() for s in b.slots if s.role == "array"}
+
+    def dy(self, dy):
+        """dy as the submission has it."""
+        return np.array(self.layout.output.there(dy), order="C")
+
+    def y(self, value, case, right):
+        """The y of an answer, as the op has it. Raises NotDoneError or WrongError."""
+        y = number(value, "y")
+        return self.layout.output.back(y, right) if y.ndim or right.ndim else y
+
+    def gradients(self, answer, case, order):
+        """{argument: array or None} of what a backward gave."""
+        wanted = [
+            name
+            for name, a in zip(argument_names(self.standard, case), case.arrays)
+            if a.dtype.kind == "f" and name not in self.held_constant()
+        ]
+        given = read_gradients(self.standard, answer, list(order or wanted), wanted)
+        arrays = dict(zip(argument_names(self.standard, case), case.arrays))
+        return {
+            name: self.layout.returned(name, g, arrays[name]) if isinstance(g, np.ndarray) else g
+            for name, g in given.items()
+        }
+
+    def order(self):
+        """The arguments in the order in which the submission takes them."""
+        return None
+
+    def report(self, changed, binding, skipped=()):
+        """The names of given arrays that a call changed in place, as the submission calls them."""
+        named = []
+        positional = [s for s in binding.slots if s.parameter.kind == "positional"]
+        for place in changed:
+            slot = positional[place] if isinstance(place, int) and place < len(positional) else None
+            if isinstance(place, str):
+                slot = next((s for s in binding.slots if s.parameter.name == place), None)
+            if slot is None:
+                named.append(f"argument {place}" if isinstance(place, int) else place)
+            elif slot.role in ("array", "upstream", "output") and slot.what not in skipped:
+                named.append(slot.parameter.name)
+        return named
+
+
+@dataclass
+class ClosurePlan(Plan):
+    """f(arrays, settings) -> (y, backward); or (loss, dx), for a dy of 1."""
+
+    name: str = ""
+    forward: Any = None  # a Binding, as the others
+    backward_name: str = ""
+
+    def bindings(self):
+        return [self.forward]
+
+    def order(self):
+        return self.forward.arrays or None
+
+    def start(self, child, case, right):
+        args, kwargs = self.forward.arguments(self.values(case))
+        returned = child.call(self.name, args, kwargs)
+        value = returned.value
+        changed = self.report(returned.changed, self.forward)
+        blank(value, self.name)
+        if isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], Handle) and value[1].callable:
+            self.words, self.unit = "(y, backward)", False
+            y = self.y(value[0], case, right)
+
+            def backward(dy):
+                again = child.call(value[1], [self.dy(dy)])
+                return again.value, ["dy"] if again.changed else []
+
+            return Attempt(y, backward, changed)
+        if isinstance(value, (tuple, list)) and len(value) >= 2 and not right.ndim and is_number(value[0]):
+            self.words, self.unit, self.again = "(loss, gradients)", True, False
+            rest = value[1] if len(value) == 2 else tuple(value[1:])
+            return Attempt(self.y(value[0], case, right), lambda dy: (rest, []), changed)
+        if isinstance(value, (tuple, list)) and len(value) == 2 and value[1] is None:
+            blank(value[1], "the backward")
+        raise FormError(unread(value, self.name))
+
+
+@dataclass
+class AlonePlan(Plan):
+    """A backward that is given the arrays of its forward, and dy."""
+
+    name: str = ""
+    backward: Any = None
+    has_forward: bool = False
+    words: str = "a backward alone"
+
+    def bindings(self):
+        return [self.backward]
+
+    def supplies(self, argument):
+        return self.backward.has("output")  # y says all that is needed of x
+
+    def order(self):
+        return self.backward.arrays or None
+
+    def start(self, child, case, right):
+        y = self.layout.output.there(right)
+
+        def backward(dy):
+            args, kwargs = self.backward.arguments(self.values(case, dy=self.dy(dy), y=y))
+            returned = child.call(self.name, args, kwargs)
+            return returned.value, self.report(returned.changed, self.backward)
+
+        return Attempt(None, backward)
+
+
+@dataclass
+class PairPlan(Plan):
+    """A forward that gives (y, cache), or y alone, and a backward that is given dy and the cache, or the arrays."""
+
+    name: str = ""
+    forward: Any = None
+    backward_name: str = ""
+    backward: Any = None
+    again: bool = False
+
+    def __post_init__(self):
+        self.interleaved = self.backward.has("cache") or bool(self.backward.arrays)  # else it keeps something itself
+
+    def bindings(self):
+        return [self.forward] if self.backward.has("cache") else [self.forward, self.backward]
+
+    def takes(self):
+        return None if self.forward.has("rest") else list(self.forward.arrays)
+
+    def order(self):
+        return self.backward.arrays or self.forward.arrays or None
+
+    def start(self, child, case, right):
+        args, kwargs = self.forward.arguments(self.values(case))
+        returned = child.call(self.name, args, kwargs)
+        changed = self.report(returned.changed, self.forward)
+        value = returned.value
+        blank(value, self.name)
+        cache = None
+        if isinstance(value, (tuple, list)) and len(value) >= 2:
+            cache = value[1] if len(value) == 2 else type(value)(value[1:])
+            value = value[0]
+        elif self.backward.has("cache"):
+            raise FormError(f"{self.name} gives {kind_of(value)}: return (y, cache), for {self.backward_name} takes it")
+        y = self.y(value, case, right)
+        self.words = "(y, cache)" if self.backward.has("cache") else "a forward and a backward"
+        theirs = self.layout.output.there(y)
+
+        def backward(dy):
+            args, kwargs = self.backward.arguments(
+                self.values(case, dy=None if self.unit else self.dy(dy), cache=cache, y=theirs)
+            )
+            returned = child.call(self.backward_name, args, kwargs)
+            return returned.value, self.report(returned.changed, self.backward)
+
+        return Attempt(y, backward, changed)
+
+
+@dataclass
+class LayerPlan(Plan):
+    """A class with forward and backward, or one object of it: arrays given or set, gradients returned or kept."""
+
+    name: str = ""
+    made: Any = None  # of __init__; None for an object that is there
+    forward: Any = None
+    backward: Any = None
+    calls: tuple = ("forward", "backward")
+    methods: frozenset = frozenset()
+    again: bool = False
+    words: str = "a class with forward and backward"
+    layer: object = None
+
+    def bindings(self):
+        return [b for b in (self.made, self.forward) if b]
+
+    def supplies(self, argument):
+        return True  # by an attribute, of which start() knows more
+
+    def knows(self, setting):
+        return super().knows(setting) or (setting == "training" and bool(self.methods & {"train", "eval"}))
+
+    def order(self):
+        return self.forward.arrays if len(self.forward.arrays) > 1 else None
+
+    def takes(self):
+        return None
+
+    def start(self, child, case, right):
+        value = self.values(case)
+        if self.made is None:
+            child.describe(self.name)
+            obj = self.name
+        else:
+            args, kwargs = self.made.arguments(value)
+            obj = child.call(self.name, args, kwargs).value
+            if not isinstance(obj, Handle):
+                raise FormError(f"{self.name}() gives {kind_of(obj)}, no layer")
+        self._set(child, obj, case)
+        args, kwargs = self.forward.arguments(value)
+        returned = child.call(obj, args, kwargs, method=self.calls[0])
+        changed = self.report(returned.changed, self.forward)
+        y = returned.value
+        if isinstance(y, (tuple, list)) and y and isinstance(y[0], np.ndarray):
+            y = y[0]
+        y = self.y(y, case, right)
+
+        def backward(dy):
+            args, kwargs = self.backward.arguments(self.values(case, dy=None if self.unit else self.dy(dy), y=y))
+            returned = child.call(obj, args, kwargs, method=self.calls[1])
+            return self._kept(child, obj, returned.value, case), ["dy"] if returned.changed else []
+
+        return Attempt(y, backward, changed)
+
+    def _set(self, child, obj, case):
+        """Give the layer what neither its constructor nor its forward takes."""
+        given = {n: self.layout.given(n, a, case) for n, a in zip(self.standard.arguments, case.arrays)}
+        missing = [n for n in given if all(n not in b.arrays for b in self.bindings()) and not self.forward.has("rest")]
+        if len(missing) == len(given) - 0 and not missing:
+            return
+        full = self.standard.full_settings(case)
+        attributes = child.attributes(obj) if isinstance(obj, Handle) else []
+        wanted = {n: given[n] for n in missing}
+        for attribute in attributes:
+            argument = names.array_of(self.standard, attribute)
+            setting = names.setting_of(self.standard, attribute)
+            if argument in wanted:
+                here = child.get(obj, attribute)
+                if isinstance(here, Handle):
+                    inside = next((n for n in child.attributes(here) if names.plain(n) in ("data", "value")), None)
+                    if inside is None:
+                        continue
+                    child.set(here, inside, wanted.pop(argument))
+                elif here is None or isinstance(here, np.ndarray):
+                    like = wanted.pop(argument)
+                    child.set(obj, attribute, like)
+            elif isinstance(setting, str) and not any(b.knows(setting, self.keys) for b in self.bindings()):
+                if full[setting] is not REQUIRED and (setting in case.static or setting == "training"):
+                    child.set(obj, attribute, full[setting])
+            elif names.plain(attribute) in ("params", "parameters", "weights"):
+                here = child.get(obj, attribute)
+                if isinstance(here, dict):
+                    for key in here:
+                        if names.array_of(self.standard, key) in wanted:
+                            here[key] = wanted.pop(names.array_of(self.standard, key))
+                    child.set(obj, attribute, here)
+        if self.methods & {"train", "eval"} and "training" in full and not _knows_training(self):
+            method = "train" if full["training"] else "eval"
+            if method in self.methods:
+                child.call(obj, method=method)
+        for argument in wanted:
+            if argument in self.standard.optional and argument != self.standard.arguments[0] and case.label != "plain":
+                raise PassOverError(f"has no place for {argument}")
+            raise FormError(
+                f"{self.name} takes no {argument}, and has no attribute of such a name to set: its attributes are "
+                f"{', '.join(attributes) or 'none'}"
+            )
+
+    def _kept(self, child, obj, answer, case):
+        """The gradients that are returned, and those that the layer keeps as dw, db, grads["W"] or W.grad."""
+        wanted = [n for n, a in zip(argument_names(self.standard, case), case.arrays) if a.dtype.kind == "f"]
+        blank_answer = answer is None or (isinstance(answer, (tuple, list)) and all(v is None for v in answer))
+        try:
+            found = {} if answer is None else read_gradients(self.standard, answer, self.order() or wanted, wanted)
+        except NotDoneError:
+            found = {}
+        missing = [n for n in wanted if found.get(n) is None]
+        if missing and isinstance(obj, Handle):
+            found |= self._in_attributes(child, obj, missing)
+        if blank_answer and not any(v is not None for v in found.values()):
+            raise NotDoneError(f"{self.calls[1]} gives None, and keeps no gradient")
+        return {n: found.get(n) for n in wanted}
+
+    def _in_attributes(self, child, obj, missing):
+        found = {}
+        for attribute in child.attributes(obj):
+            argument = names.gradient_of(self.standard, attribute, marked=True)
+            if names.plain(attribute) in ("grads", "grad", "gradients"):
+                here = child.get(obj, attribute)
+                if isinstance(here, dict):
+                    for key, value in here.items():
+                        if names.gradient_of(self.standard, key) in missing and isinstance(value, np.ndarray):
+                            found.setdefault(names.gradient_of(self.standard, key), value)
+            elif argument in missing:
+                here = child.get(obj, attribute)
+                if isinstance(here, (np.ndarray, int, float)) and here is not None:
+                    found.setdefault(argument, np.asarray(here))
+            elif (owner := names.array_of(self.standard, attribute)) in missing:
+                here = child.get(obj, attribute)
+                if isinstance(here, Handle) and "grad" in child.attributes(here):
+                    gradient = child.get(here, "grad")
+                    if isinstance(gradient, np.ndarray):
+                        found.setdefault(owner, gradient)
+        return found
+
+
+def _knows_training(plan):
+    return any(b.knows("training", plan.keys) for b in plan.bindings())
+
+
+def _equal(a, b):
+    """Whether two settings say the same: 2 and (2, 2), None and None, equal arrays."""
+    try:
+        return bool(np.all(np.equal(a, b)))
+    except (TypeError, ValueError):  # of what is no number, or has another shape
+        return a is b or (not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray) and a == b)
+
+
+def _both(value):
+    return value if isinstance(value, (tuple, list)) else (value, value)
+
+
+def _entry(standard, key, setting, value, full):
+    """What stands under a key of a dict of settings."""
+    half = names.HALVES.get(names.plain(key))
+    if names.plain(key) == names.MODE:
+        return "train" if full["training"] else "test"
+    return _both(value)[half[1]] if half and half[0] == setting else value
+
+
+def _size(slot, case):
+    """A size of a layer, by the shapes of its arrays."""
+    x, *rest = case.arrays
+    w = rest[0] if rest else None
+    if slot.what == "kernel_size":
+        return w.shape[2] if w.shape[2] == w.shape[3] else w.shape[2:]
+    if slot.what == "out":
+        return w.shape[0] if w is not None else x.shape[1]
+    if w is not None and w.ndim >= 2:
+        return w.shape[1]
+    return w.shape[0] if w is not None else x.shape[1]

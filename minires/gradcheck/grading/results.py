@@ -1,0 +1,303 @@
+"""What came of a submission: on the screen, as JSON, as CSV, and in the form that Gradescope reads."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass, field
+
+from minires.console import OutputError, Table
+from minires.storage import atomic_write
+
+CASES = {"case": 42, "error": -7, "wrong": 16}
+COULD_NOT_RUN = "could not run"
+LONGEST = 1000  # letters of a line
+
+
+def clean(text):
+    """A text in which names of a submission may stand: no letter of it moves a cursor."""
+    return "\n".join("".join(c if c.isprintable() else " " for c in line)[:LONGEST] for line in text.split("\n"))
+
+
+@dataclass
+class CaseResult:
+    """The verdict on one case. error: the greatest, relative to the largest element of its array."""
+
+    name: str
+    label: str
+    error: float = 0.0
+    wrong: list[str] = field(default_factory=list)  # arguments
+    problems: list[str] = field(default_factory=list)  # sentences: what is wrong
+    differences: list[str] = field(default_factory=list)  # sentences: which number is wrong
+    manners: list[str] = field(default_factory=list)  # sentences: what is wrong beside the numbers
+    hints: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    y_is_wrong: bool = False
+
+    @property
+    def passed(self):
+        return not (self.problems or self.differences or self.wrong)
+
+    def as_dict(self):
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "status": "ok" if self.passed else "FAILED",
+            "error": self.error,
+            "wrong": self.wrong,
+            "problems": [*self.problems, *self.differences],
+            "hints": self.hints,
+            "notes": self.notes,
+        }
+
+    def __str__(self):
+        said = [*self.problems, *self.differences, *self.hints, *self.notes]
+        return f"{'ok' if self.passed else 'FAILED':6} {self.name}{'  ' * bool(said)}{'; '.join(dict.fromkeys(said))}"
+
+
+@dataclass(repr=False)
+class Result:
+    """What came of one submission: verdicts on its cases, or the sentence that says why there are none."""
+
+    target: str
+    like: str = ""
+    style: str = ""  # what was recognised
+    cases: list = field(default_factory=list)
+    passed_over: dict = field(default_factory=dict)  # {reason: how many cases}
+    error: str = ""  # why it could not be run
+    not_done: str = ""
+    refused: bool = False  # whether some cases were not tried
+    advice: bool = False  # measured by differences: no mark
+    notes: list = field(default_factory=list)
+    seed: int = 0
+
+    @property
+    def status(self):
+        """One of "passed", "failed", "not done" and "could not run"."""
+        if self.error:
+            return COULD_NOT_RUN
+        if self.not_done:
+            return "not done"
+        return "passed" if self.cases and all(case.passed for case in self.cases) and not self.refused else "failed"
+
+    @property
+    def passed(self):
+        return self.status == "passed"
+
+    @property
+    def exit_status(self):
+        """0 passed, 1 wrong or not done, 2 could not be run."""
+        return {"passed": 0, COULD_NOT_RUN: 2}.get(self.status, 1)
+
+    @property
+    def count(self):
+        return sum(case.passed for case in self.cases)
+
+    def first_word(self):
+        """The sentence that says most, for a table of many submissions."""
+        if self.error or self.not_done:
+            return clean(self.error or self.not_done)
+        wrong = [case for case in self.cases if not case.passed]
+        if not wrong:
+            return ""
+        hints = [hint for case in wrong for hint in case.hints]
+        said = [sentence for case in wrong for sentence in (*case.problems, *case.differences)]
+        return clean((hints or said or [""])[0])
+
+    def as_dict(self):
+        return {
+            "target": self.target,
+            "like": self.like,
+            "style": self.style,
+            "status": self.status,
+            "passed": self.passed,
+            "error": self.error or self.not_done,
+            "cases_passed": self.count,
+            "cases": len(self.cases),
+            "cases_passed_over": self.passed_over,
+            "notes": self.notes,
+            "reports": [case.as_dict() for case in self.cases],
+        }
+
+    def __str__(self):
+        lines = [f"{self.target}{f', held to {self.like}' if self.like else ''}"]
+        table = Table(CASES, False, lambda line, **how: lines.append(line))
+        for case in self.cases:
+            show_case(table, case)
+        return "\n".join([*lines, summary(self)])
+
+    __repr__ = __str__  # as a notebook shows it
+
+
+def show_case(table, case):
+    """A row of the table of cases."""
+    if not isinstance(case, CaseResult):  # of the gradient check
+        worst = case.worst
+        table.row(case.name, f"{worst.error:.1e}" if worst else "-", _wrong(case), passed=case.passed)
+        return
+    table.row(
+        case.label,
+        f"{case.error:.1e}" if case.wrong or case.error or case.passed else "-",
+        _wrong(case),
+        passed=case.passed,
+    )
+
+
+def _wrong(case):
+    return ", ".join(f"d{name}" for name in dict.fromkeys(case.wrong)) or ("" if case.passed else "see below")
+
+
+def summary(result):
+    """What is wrong, each thing once, with the case that shows it best; then the count."""
+    if result.error:
+        return clean(f"could not check {result.target}: {result.error}")
+    lines = [f"  {note}" for note in result.notes]
+    if result.style:
+        lines.insert(0, f"  recognised: {result.style}")
+    if result.not_done:
+        return clean("\n".join([*lines, f"not done: {result.not_done}"]))
+    said = set()
+
+    def say(sentence, key=None, case=None):
+        key = key or re.split(r"[:(\[]", sentence)[0]
+        if sentence and key not in said:
+            said.add(key)
+            lines.append(f"  {f'{case.name}: ' if case else ''}{sentence}")
+
+    for case in sorted(result.cases, key=lambda c: len(c.wrong)):  # those with one wrong argument tell most
+        if not isinstance(case, CaseResult):
+            _say_report(case, say)
+            continue
+        for sentence in case.problems:
+            say(sentence, case=case)
+        for sentence in case.differences:
+            say(sentence, sentence.partition(",")[0])
+        for sentence in [*case.hints, *case.notes]:
+            say(sentence, sentence.partition("(")[0])
+    for reason, count in result.passed_over.items():
+        lines.append(f"  {count} case{'s' * (count > 1)} passed over: it {reason}")
+    if result.refused:
+        lines.append("  the other cases were not tried, after so many calls that did not end")
+    lines.append(f"{result.count} of {len(result.cases)} cases passed")
+    if result.advice:
+        lines.append(
+            "this is advice, not a mark: measured by differences, with nothing of the grader's own to be held to"
+        )
+    return clean("\n".join(lines))
+
+
+def _say_report(report, say):
+    """What a report of the gradient check says."""
+    for sentence in report.problems:
+        say(sentence, case=report)
+    for worst in report.arguments:
+        if worst.argument in report.wrong:
+            say(
+                f"d{worst.argument} is wrong, in {report.name}: {worst} is {worst.analytic:.9g} by backward, "
+                f"{worst.numeric:.9g} measured",
+                worst.argument,
+            )
+    for sentence in [report.jumped, *report.unsure, report.hint, *report.notes]:
+        say(sentence, sentence.partition("(")[0])
+    if report.kinks:
+        say(
+            f"{report.kinks} of {report.elements} elements lie at a kink, without a derivative: the gradient there "
+            "must be one of the subgradients",
+            "kinks",
+        )
+
+
+class Screen:
+    """Prints. If that fails it is kept for the end, because the files are still to be written."""
+
+    failure = None
+
+    def show(self, text, **how):
+        try:
+            try:
+                print(text, **how)
+            except UnicodeEncodeError:  # where a caller's stream was not prepared by console.entry
+                print(text.encode("ascii", "replace").decode(), **how)
+        except OutputError as error:
+            self.failure = error
+
+
+class Files:
+    """The results in files, written anew after each submission, beside and renamed, so that none is ever half there."""
+
+    def __init__(self, *, json_file=None, csv_file=None, gradescope_file=None, seed=0, samples=1):
+        self.files = {json_file: self._json, csv_file: table_of, gradescope_file: self._gradescope}
+        self.files.pop(None, None)
+        self.seed, self.samples = seed, samples
+        self.failure = None
+
+    def write(self, results):
+        """What there is so far; an OSError is kept, for the others are still to be written."""
+        for file, content in self.files.items():
+            try:
+                atomic_write(file, content(results).encode("utf-8", "replace"))
+            except OSError as error:
+                self.failure = error
+
+    def _json(self, results):
+        whole = {
+            "passed": all(r.passed for r in results),
+            "seed": self.seed,
+            "samples": self.samples,
+            "results": [r.as_dict() for r in results],
+        }
+        return json.dumps(_plain(whole), indent=1, ensure_ascii=False)
+
+    def _gradescope(self, results):
+        return json.dumps(_plain(gradescope(results)), indent=1, ensure_ascii=False)
+
+
+def table_of(results):
+    """CSV: a line a submission."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["submission", "status", "cases_passed", "cases", "cases_passed_over", "recognised", "said"])
+    for r in results:
+        row = [r.target, r.status, r.count, len(r.cases), sum(r.passed_over.values()), r.style, r.first_word()]
+        # a cell that begins so would be a formula to a spreadsheet
+        writer.writerow([f"'{c}" if isinstance(c, str) and c[:1] in tuple("=+-@\t\r") and c else c for c in row])
+    return text.getvalue()
+
+
+def gradescope(results):
+    """results.json of a Gradescope autograder: one test a case, of one point each."""
+    tests = []
+    for result in results:
+        if result.error or result.not_done:
+            tests.append(
+                {
+                    "name": result.target,
+                    "score": 0,
+                    "max_score": 1,
+                    "status": "failed",
+                    "output": result.error or f"not done: {result.not_done}",
+                }
+            )
+            continue
+        for case in result.cases:
+            tests.append(
+                {
+                    "name": f"{result.target}: {case.name}",
+                    "score": int(case.passed),
+                    "max_score": 1,
+                    "status": "passed" if case.passed else "failed",
+                    "output": str(case),
+                }
+            )
+    return {"tests": tests, "output": "\n".join(map(summary, results)), "visibility": "visible"}
+
+
+def _plain(value):
+    """What JSON can hold: an infinite error becomes a string."""
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return str(value)
+    return value

@@ -1,0 +1,73 @@
+"""The process of one submission, opened anew when it has ended, and how often that may happen."""
+
+import time
+
+import numpy as np
+
+from minires.gradcheck.grading.errors import ChildError, ForbiddenError, TimedOutError
+
+TIMEOUTS = 2  # after so many nothing more is called
+LONGEST = 12  # time-outs that all calls together may take
+ENDS = 4  # after so many processes that ended nothing more is called
+
+
+class CouldNotRunError(Exception):
+    """Nothing was graded; the text says what to change."""
+
+
+class StoppedError(Exception):
+    """No more calls: too many have run out of time, or ended their process."""
+
+
+class Session:
+    """The process of one submission, opened anew when it has ended. open() gives a Box or a Local."""
+
+    def __init__(self, open, name="the submission"):
+        self.open, self.name = open, name
+        self.child = None
+        self.timeouts = self.ends = 0
+        self.defined = []
+        self.notes = []
+        self.begin = time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        if self.child is not None:
+            child, self.child = self.child, None
+            child.__exit__(None, None, None)
+
+    def get(self):
+        """The child, loaded."""
+        if time.monotonic() - self.begin > LONGEST * getattr(self.child, "timeout", np.inf):
+            raise StoppedError
+        if self.child is None:
+            if self.timeouts >= TIMEOUTS or self.ends >= ENDS:
+                raise StoppedError
+            try:
+                self.child = self.open().__enter__()
+            except (ChildError, OSError) as error:
+                raise CouldNotRunError(f"no process for {self.name} could be started: {error}") from error
+            try:
+                self.defined = self.child.load()
+            except TimedOutError as error:
+                self.lost(error)
+                raise CouldNotRunError(f"loading {self.name} did not finish: {error}") from error
+            except ForbiddenError as error:
+                self.lost(error)
+                raise CouldNotRunError(str(error)) from error
+            except ChildError as error:
+                self.lost(error)
+                raise CouldNotRunError(f"{self.name} cannot be loaded: {error}") from error
+            self.notes = [str(error) for error in getattr(self.child, "cell_errors", [])]
+        return self.child
+
+    def lost(self, error):
+        """The child has ended, or is past using; what it was doing is known to the caller."""
+        self.timeouts += isinstance(error, TimedOutError)
+        self.ends += not isinstance(error, TimedOutError)
+        self.close()

@@ -1,0 +1,182 @@
+"""What a submission is held to: an op of the registry, or a teacher's own function; and the cases for it."""
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from minires.errors import MiniresError, OptionError
+from minires.gradcheck.cases import Case, Draw, cases_of
+from minires.gradcheck.checks.checker import known_op
+from minires.tensor import registry
+
+REQUIRED = inspect.Parameter.empty
+
+
+@dataclass
+class Standard:
+    """raw(*arrays, **settings) -> (y, backward), its arguments and settings, and where its cases come from."""
+
+    name: str
+    raw: Callable
+    arguments: list[str]
+    optional: set[str] = field(default_factory=set)
+    settings: dict = field(default_factory=dict)  # {name: default}, REQUIRED where there is none
+    variadic: bool = False
+    shapes: list = field(default_factory=list)  # of the arrays, where no op has cases
+    is_op: bool = True
+
+    def cases(self, seed, samples):
+        """The cases, drawn anew for each sample."""
+        if self.is_op:
+            more = EXTRA.get(self.name, lambda draw: [])(Draw(np.random.default_rng([seed, (1 << 20) + 1])))
+            return [*more, *cases_of(self.name, seed, samples)]
+        rngs = [np.random.default_rng([seed, k]) for k in range(max(samples, 3))]
+        return [
+            Case(f"shapes as given, sample {k + 1}", tuple(rng.standard_normal(shape) for shape in self.shapes))
+            for k, rng in enumerate(rngs)
+        ]
+
+    def plain(self, seed):
+        """A small case of all arguments, with settings that change as little as may be."""
+        if not self.is_op:
+            return self.cases(seed, 1)[0]
+        draw = Draw(np.random.default_rng([seed, 1 << 20]))
+        return PLAIN[self.name](draw) if self.name in PLAIN else replace(cases_of(self.name, seed)[0], label="plain")
+
+    def form(self):
+        """How the op itself is called."""
+        arrays = [f"{a}=None" if a in self.optional else a for a in self.arguments]
+        settings = [k if v is REQUIRED else f"{k}={v!r}" for k, v in self.settings.items()]
+        return f"{self.name}({', '.join([*arrays, *(['*', *settings] if settings else [])])})"
+
+    def full_settings(self, case):
+        """All settings of a case, with what a default stands for in its place: a pool's stride, running statistics."""
+        settings = {key: case.static.get(key, default) for key, default in self.settings.items()}
+        if settings.get("kernel_size", REQUIRED) is not REQUIRED and settings.get("stride", 0) is None:
+            settings["stride"] = settings["kernel_size"]
+        if "running_mean" in settings and settings["running_mean"] is None:
+            C = case.arrays[0].shape[1] if self.name != "conv_norm" else case.arrays[1].shape[0]
+            settings |= {"running_mean": np.zeros(C), "running_var": np.ones(C)}
+        if self.name == "layer_norm" and settings["normalized_shape"] is None:
+            settings["normalized_shape"] = case.arrays[1].shape if len(case.arrays) > 1 else case.arrays[0].shape[-1:]
+        return settings
+
+    def right(self, case):
+        """(y, backward) of a case. backward(dy) -> a tuple with a gradient, or None, for each array."""
+        y, backward = self.raw(*case.arrays, **copy.deepcopy(case.static))
+
+        def gradients(dy):
+            dxs = backward(dy)
+            return dxs if isinstance(dxs, (tuple, list)) else (dxs,)
+
+        return np.asarray(y), gradients
+
+    def can(self, case):
+        """Whether the op itself can do the case."""
+        try:
+            self.right(case)
+        except MiniresError:
+            return False
+        return True
+
+
+def argument_names(standard, case):
+    """What the arrays of a case are called; of a function that takes any number of them, xs[0], xs[1], …"""
+    if standard.variadic:
+        return [f"{standard.arguments[0]}[{k}]" for k in range(len(case.arrays))]
+    return standard.arguments
+
+
+def of_op(name):
+    """The Standard of an op. Raises OptionError with the nearest names if there is none."""
+    raw = registry[known_op(name)].raw
+    parameters = inspect.signature(raw).parameters.values()
+    arrays = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    return Standard(
+        name,
+        raw,
+        [p.name for p in arrays],
+        {p.name for p in arrays if p.default is not p.empty},
+        {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY},
+        any(p.kind is p.VAR_POSITIONAL for p in arrays),
+    )
+
+
+def of_function(function, shapes, name=None):
+    """The Standard of a function(*arrays) -> (y, backward) on arrays of these shapes."""
+    parameters = [
+        p
+        for p in inspect.signature(function).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    needed = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in parameters)
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if not needed <= len(shapes) or (len(names) < len(shapes) and not variadic):
+        raise OptionError(
+            f"{name or function.__name__} takes the arrays {', '.join(names)}, and --shapes gives {len(shapes)}"
+        )
+    names += [f"x{k}" for k in range(len(names), len(shapes))]
+    return Standard(name or function.__name__, function, names[: len(shapes)], shapes=list(shapes), is_op=False)
+
+
+def of_shapes(names, shapes):
+    """The Standard of a function that nobody has another of: its arguments and shapes, and nothing to be held to."""
+    return Standard("", None, list(names), shapes=list(shapes), is_op=False)
+
+
+def _batch_norm(draw):
+    C = 4
+    return Case(
+        "plain", (draw.normal(3, C, 5, 2, scale=2, shift=1), draw.positive(C), draw.normal(C)), {"training": True}
+    )
+
+
+def _classes(draw):
+    return Case("plain", (draw.normal(5, 4, scale=2), draw.rng.permutation(5) % 4))
+
+
+def _pools(draw):
+    for label, settings in (
+        ("3×3, stride 2", {"kernel_size": 3, "stride": 2}),
+        ("3×3, stride 1", {"kernel_size": 3, "stride": 1}),
+        ("2×2, stride 3, rows left over", {"kernel_size": 2, "stride": 3}),
+    ):
+        yield Case(label, (draw.steps(2, 2, 7, 9),), settings)
+
+
+def _convolutions(draw):
+    for label, K, settings in (
+        ("3×3, padding 1, bias", 3, {"padding": 1}),
+        ("2×2, stride 2, rows left over, bias", 2, {"stride": 2}),
+        ("3×3, stride 3, padding 2, bias", 3, {"stride": 3, "padding": 2}),
+    ):
+        yield Case(label, (draw.normal(2, 3, 7, 5), draw.normal(4, 3, K, K), draw.normal(4)), settings)
+
+
+# Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias.
+EXTRA = {"conv2d": _convolutions, "max_pool2d": _pools, "avg_pool2d": _pools}
+PLAIN = {
+    "conv2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 5), draw.normal(4, 3, 3, 3), draw.normal(4))),
+    "linear": lambda draw: Case("plain", (draw.normal(5, 3), draw.normal(4, 3), draw.normal(4))),
+    "batch_norm": _batch_norm,
+    "batch_norm_relu": _batch_norm,
+    "layer_norm": lambda draw: Case("plain", (draw.normal(4, 6, scale=2), draw.positive(6), draw.normal(6))),
+    "group_norm": lambda draw: Case(
+        "plain", (draw.normal(2, 6, 3, 2, scale=2), draw.positive(6), draw.normal(6)), {"num_groups": 3}
+    ),
+    "max_pool2d": lambda draw: Case("plain", (draw.steps(2, 3, 6, 4),), {"kernel_size": 2}),
+    "avg_pool2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 4),), {"kernel_size": 2}),
+    "adaptive_avg_pool2d": lambda draw: Case("plain", (draw.normal(2, 3, 5, 4),), {"output_size": 1}),
+    "cross_entropy": _classes,
+    "nll_loss": _classes,
+    "softmax": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),), {"dim": -1}),
+    "log_softmax": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),), {"dim": -1}),
+    "logsumexp": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),), {"dim": -1}),
+    "dropout": lambda draw: Case("plain", (draw.normal(20, 30),), {"p": 0.4}),
+    "leaky_relu": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),)),
+    "flatten": lambda draw: Case("plain", (draw.normal(2, 3, 4, 5),), {"start_dim": 1}),
+}

@@ -1,0 +1,342 @@
+"""Whether what a submission gave for a case is right: its y and its gradients against those of the op itself.
+
+Errors. Both sides compute in float64. A right algorithm with another order of sums is off by at most n·u·Σ|terms|: with
+n ≤ 10⁴ terms, u = 1.1e-16, and terms 10⁴ times as large as their sum that is 1e-8. TOLERANCE is ten times as much, of
+the largest element of the array. Where all of a gradient cancels, it is FLOOR of the largest dy. The least mistake of
+the catalogue, an ε of 1e-5 that is forgotten beside a variance of 4, changes x̂ by 1.2e-6, twelve times the tolerance.
+
+What is computed in float32 inside has errors of 2⁻²⁴ in place of u. How much of that the sums make larger, the op's own
+run in float32 shows: SINGLE times its error is allowed, and SINGLE·2⁻²⁴ of the largest element. It is so where an array
+that comes back is float32, or has float32 numbers only; 53 random bits become such by chance in no case.
+
+At a tie of maxima there is no one gradient. There, what differs from the op's is held to measured derivatives of the
+op's own forward (checks/kinks.py): whatever lies in the hull of the gradients nearby passes.
+"""
+
+import copy
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minires.gradcheck.cases import Case
+from minires.gradcheck.checks.checker import check_tested
+from minires.gradcheck.checks.tested_function import TestedFunction
+from minires.gradcheck.grading import hints
+from minires.gradcheck.grading.results import CaseResult
+from minires.gradcheck.grading.standard import argument_names
+
+TOLERANCE = 1e-7
+FLOOR = 1e-12
+SINGLE = 50
+COMPUTING = threading.Lock()  # the ops' own computations, of several submissions at a time
+TWICE = (
+    "the backward called again with the same dy gives another d{name}: it changes what its forward kept, or adds to "
+    "what an earlier call gave; begin each call with zeros, and work on copies"
+)
+LINEAR = (
+    "the backward is not linear in dy: from a dy 2^20 times as {times} it makes a d{name} that is not; leave out what "
+    "clips it, rounds it to 0 or divides by a norm of it"
+)
+
+
+@dataclass
+class Record:
+    """What a submission gave for one case."""
+
+    case: Case
+    right: object  # the op's y
+    backward: object  # the op's dy -> gradients
+    dys: dict  # {kind: dy}
+    ys: list = field(default_factory=list)
+    given: dict = field(default_factory=dict)  # {kind: {argument: gradient}}
+    pairs: dict = field(default_factory=dict)  # {kind: the y of the forward that it belongs to}
+    seeds: dict = field(default_factory=dict)  # {kind: the seed that dy was drawn from}
+    single: bool = False
+    not_tried: bool = False
+    constant: list = field(default_factory=list)  # arguments whose gradient is not asked for
+    errors_in_single: dict | None = None
+    changed: list = field(default_factory=list)
+    error: str = ""
+    raised: object = None
+    not_done: str = ""
+
+
+class Verdicts:
+    """Holds Records to a standard. numbers_only: work in place on what was given is noted only."""
+
+    def __init__(self, standard, numbers_only=False):
+        self.standard, self.numbers_only = standard, numbers_only
+
+    def wanted(self, case, right, constant=()):
+        named = zip(argument_names(self.standard, case), case.arrays, right)
+        asked = [(n, dx) for n, a, dx in named if a.dtype.kind == "f" and dx is not None and n not in constant]
+        return [(n, np.asarray(dx)) for n, dx in asked]
+
+    def is_single(self, record, a):
+        """Whether an array was computed in float32. At a tie the inputs are round numbers, and dy is float32."""
+        return a.dtype == np.float32 or (record.case.convention is None and is_single(a))
+
+    def differs(self, record, name, given, right, dy):
+        """(error relative to what is allowed for, index) of the worst element, or None where all are right."""
+        if given.shape != right.shape:
+            return np.inf, None
+        difference = np.abs(given.astype(complex if given.dtype.kind == "c" else float) - right)
+        difference = np.where(np.isnan(difference), np.where(np.isnan(right) & np.isnan(given), 0, np.inf), difference)
+        largest = size(right)
+        allowed = TOLERANCE * largest + FLOOR * dy
+        if record.single or self.is_single(record, given):
+            allowed += SINGLE * (self._single_error(record, name, dy) + 2.0**-24 * largest)
+        if difference.max(initial=0) <= allowed:
+            return None
+        at = tuple(map(int, np.unravel_index(np.argmax(difference), difference.shape)))
+        return float(difference[at] / (largest or max(dy, 1e-300))), at
+
+    def _single_error(self, record, name, dy):
+        """The op's own error in float32, of y or of a gradient of the first dy, in the size of this dy."""
+        if record.errors_in_single is None:
+            record.errors_in_single = _errors_in_single(self.standard, record)
+        errors = record.errors_in_single
+        first = size(record.dys["first"]) or 1.0
+        return errors.get(name, 0.0) * (1.0 if name == "y" else dy / first)
+
+    def verdict(self, record):
+        case, standard = record.case, self.standard
+        said = CaseResult(f"{standard.name} ({case.label})" if standard.name else case.label, case.label)
+        if record.error:
+            said.problems.append(record.error)
+            return said
+        said.manners += [
+            f"it changes {name}, which it is given, in place: work on a copy, {name}.copy()"
+            for name in dict.fromkeys(record.changed)
+        ]
+        arrays = [*record.ys, *(g for gs in record.given.values() for g in gs.values() if isinstance(g, np.ndarray))]
+        record.single = any(self.is_single(record, a) for a in arrays)
+        if record.single:
+            said.notes.append("it computes in float32 inside, and is held to that")
+        if standard.name == "dropout":
+            self._dropout(record, said)
+            return self._mannered(said)
+        if len(record.ys) > 1 and any(not same(record.ys[0], y) for y in record.ys[1:]):
+            said.problems.append(
+                "its y is another each time it is called with the same arrays: the forward draws random numbers, or "
+                "keeps something from call to call"
+            )
+            return said
+        for y in record.ys[:1]:
+            if y.shape != record.right.shape:
+                said.y_is_wrong = True
+                said.problems.append(f"y has shape {y.shape}, that of {standard.name} is {record.right.shape}")
+                said.hints += hints.of_shape(standard, case, y, record.right)
+            elif (found := self.differs(record, "y", y, record.right, 0.0)) is not None:
+                error, at = found
+                said.y_is_wrong = True
+                said.error = max(said.error, error)
+                said.problems.append(
+                    f"y is not {standard.name}'s: y{_place(at)} is {y[at]:.6g}, it should be {record.right[at]:.6g}"
+                )
+                said.hints += hints.of_y(standard, case, y, record.right)
+        if said.problems and said.error == 0.0:
+            return said
+        self._gradients(record, said)
+        return self._mannered(said)
+
+    def _mannered(self, said):
+        """Manners fail a case, unless numbers alone count."""
+        if self.numbers_only:
+            said.notes += said.manners
+        else:
+            said.problems += said.manners
+        return said
+
+    def _gradients(self, record, said):
+        case = record.case
+        with COMPUTING:
+            right = {
+                kind: dict(self.wanted(case, record.backward(dy), record.constant)) for kind, dy in record.dys.items()
+            }
+        hulled = {}
+        for name in right["first"]:
+            g = record.given["first"].get(name)
+            if g is None:
+                if name == "target":
+                    said.notes.append("no gradient for target was looked at: it gives none")
+                elif any(v is not None for v in record.given["first"].values()):
+                    said.problems.append(f"the backward gives no gradient (None) for {name}")
+                    said.wrong.append(name)
+                continue
+            if g.shape != right["first"][name].shape:
+                said.problems.append(
+                    f"the backward gives a gradient of shape {g.shape} for {name} of shape {right['first'][name].shape}"
+                )
+                said.wrong.append(name)
+                said.hints += hints.of_gradient(self.standard, case, record.dys["first"], name, g)
+                continue
+            self._one(record, said, name, right, hulled)
+
+    def _one(self, record, said, name, right, hulled):
+        """One argument's gradients of all dys."""
+        case, dys = record.case, record.dys
+        expected = {kind: right[kind][name] for kind in dys}
+        found = {}
+        for kind in ("first", "second"):
+            if kind not in dys:
+                continue
+            g = record.given[kind].get(name)
+            found[kind] = (
+                self.differs(record, name, g, expected[kind], size(dys[kind])) if g is not None else (np.inf, None)
+            )
+            if found[kind] is not None and case.convention is not None and g is not None:
+                if kind not in hulled:
+                    hulled[kind] = self._in_hull(record, kind)
+                if hulled[kind]:
+                    found[kind] = None
+                    expected[kind] = g
+                    if kind == "first":
+                        expected |= {"large": g * 2.0**20, "small": g * 2.0**-20, "again": g}
+        wrong = next(((kind, f) for kind, f in found.items() if f is not None), None)
+        if wrong is not None:
+            kind, (error, at) = wrong
+            g = record.given[kind].get(name)
+            said.wrong.append(name)
+            said.error = max(said.error, error)
+            if self._unsteady(record, name, expected):
+                said.problems.append(TWICE.format(name=name))
+                return
+            if at is not None:
+                said.differences.append(
+                    f"d{name} is wrong, in {said.name}: d{name}{_place(at)} is {g[at]:.9g}, it should be "
+                    f"{expected[kind][at]:.9g}"
+                )
+                said.hints += hints.of_gradient(self.standard, case, dys[kind], name, g)
+            return
+        for kind, words in (
+            ("again", TWICE.format(name=name)),
+            ("zeros", f"from a dy of zeros the backward makes a d{name} that is not zero"),
+            ("large", LINEAR.format(name=name, times="large")),
+            ("small", LINEAR.format(name=name, times="small")),
+        ):
+            if kind in dys:
+                g = record.given[kind].get(name)
+                if g is None or self.differs(record, name, g, expected[kind], size(dys[kind])) is not None:
+                    said.problems.append(words)
+                    said.wrong.append(name)
+                    if g is not None and kind in ("large", "small"):
+                        said.hints += hints.of_gradient(self.standard, case, dys[kind], name, g)
+                    return
+
+    def _unsteady(self, record, name, expected):
+        """Whether a gradient is right in some call, and another when backward is called again with the same dy."""
+        pair = [record.given.get(kind, {}).get(name) for kind in ("first", "again")]
+        if any(g is None for g in pair) or same(*pair):
+            return False
+        return any(
+            gradients.get(name) is not None
+            and self.differs(record, name, gradients[name], expected[kind], size(record.dys[kind])) is None
+            for kind, gradients in record.given.items()
+            if kind != "zeros"
+        )
+
+    def _in_hull(self, record, kind):
+        """Whether the gradients of one dy, all together, are an average of those nearby."""
+        case, dy, given = record.case, record.dys[kind], record.given[kind]
+        stored = [
+            np.asarray(given[n], float) if isinstance(given.get(n), np.ndarray) else None
+            for n in argument_names(self.standard, case)[: len(case.arrays)]
+        ]
+        raw = self.standard.raw
+
+        def ours(*arrays, **settings):
+            y, own = raw(*arrays, **settings)
+
+            def backward(d):
+                for power in (0, 20, -20):
+                    if np.array_equal(d, dy * 2.0**power):
+                        return tuple(None if g is None else g * 2.0**power for g in stored)
+                dxs = own(d)
+                return dxs if isinstance(dxs, tuple) else (dxs,)
+
+            return y, backward
+
+        with COMPUTING:
+            tested = TestedFunction(ours, case.arrays, copy.deepcopy(case.static))
+            return check_tested(tested, case.label, seed=record.seeds[kind], view=True).passed
+
+    def _dropout(self, record, said):
+        """y must be x times a mask of 0 and 1/(1 − p), and dx dy times the same mask."""
+        x = record.case.arrays[0]
+        p = record.case.static.get("p", 0.5) if record.case.static.get("training", True) else 0.0
+        if not record.ys:
+            said.problems.append("a backward of dropout alone cannot be graded: it needs its forward's mask")
+            return
+        scales = {1 / (1 - p)} | ({1 / p} if p else set())
+        for y in record.ys:
+            if y.shape != x.shape:
+                said.problems.append(f"y has shape {y.shape}, that of dropout is {x.shape}")
+                return
+            kept = y != 0
+            scale = next((s for s in scales if np.allclose(y, kept * x * s, rtol=1e-6, atol=0)), None)
+            if scale is None:
+                said.problems.append("y is not x times 0 or 1/(1 − p)")
+                return
+            share = 1 / scale
+            if abs(kept.mean() - share) > 6 * np.sqrt(max(share * (1 - share), 1e-12) / x.size) + 1e-9:
+                said.problems.append(f"{kept.mean():.0%} of the elements are kept, of p = {p:g}")
+                return
+        for kind, given in record.given.items():
+            mask = record.pairs[kind] / x
+            if given.get("x") is None or not np.allclose(given["x"], record.dys[kind] * mask, rtol=1e-6, atol=0):
+                said.problems.append("dx is not dy times the mask of its own forward, which is y/x")
+                said.wrong.append("x")
+                return
+        said.notes.append("its mask is random: y is held to x times 0 or 1/(1 − p), dx to dy times the same")
+
+
+def is_single(a):
+    """Whether an array is float32, or has been one: no element needs more than 24 bits, and some need more than 11."""
+    if a.dtype in (np.float32, np.float16):
+        return True
+    if a.dtype != np.float64 or not a.size or not np.isfinite(a).all() or size(a) > 3e38:
+        return False
+    few = a.astype(np.float16 if size(a) < 6e4 else np.float32)
+    many = a.astype(np.float32)
+    return bool(np.array_equal(a, many) and not np.array_equal(a, few.astype(float)))
+
+
+def _errors_in_single(standard, record):
+    """{"y" and each argument: the greatest error of the op in float32, for the first dy}"""
+
+    def cast(a):
+        return a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
+
+    case = record.case
+    names = argument_names(standard, case)
+    with COMPUTING, np.errstate(all="ignore"):
+        try:
+            static = {key: cast(value) for key, value in copy.deepcopy(case.static).items()}
+            y, backward = standard.raw(*map(cast, case.arrays), **static)
+            dxs = backward(cast(record.dys["first"]))
+            dxs = dxs if isinstance(dxs, (tuple, list)) else (dxs,)
+            right = record.backward(record.dys["first"])
+        except Exception:  # an op or a reference that refuses float32 has no error there
+            return {}
+    errors = {"y": size(np.asarray(y, float) - record.right)}
+    for name, g, r in zip(names, dxs, right):
+        if g is not None and r is not None:
+            errors[name] = size(np.asarray(g, float) - r)
+    return errors
+
+
+def size(a):
+    return float(np.abs(a).max(initial=0, where=np.isfinite(a)))
+
+
+def same(a, b):
+    """Whether two calls gave the same, but for the last bits."""
+    if a.shape != b.shape:
+        return False
+    return bool(np.allclose(a, b, rtol=0, atol=1e-9 * max(size(a), 1e-300), equal_nan=True))
+
+
+def _place(at):
+    return str(list(at)) if at else ""

@@ -1,0 +1,417 @@
+"""Marking files from the command line: what is right passes, what is wrong gets a clear sentence, nothing gets stuck."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import submissions
+
+from minires.gradcheck.__main__ import main
+
+HOMEWORK = """
+import functools
+import os
+import sys
+import numpy as np
+import neighbour
+
+print("this is not shown")
+
+def right_relu(x):
+    return np.maximum(x, 0), lambda dy: dy * (x > 0)
+
+def wrong_relu(x):
+    return np.maximum(x, 0), lambda dy: dy * (x > -0.5)
+
+def other_relu(x):
+    return np.maximum(x, 0.1 * x), lambda dy: dy * np.where(x > 0, 1, 0.1)
+
+def relu_backward(dy, x):
+    return dy * (x > 0)
+
+def doubled(x):
+    return np.tanh(x), lambda dy: 2 * dy * (1 - np.tanh(x) ** 2)
+
+class Relu:
+    def __call__(self, x):
+        return right_relu(x)
+
+instance = Relu()
+partial_relu = functools.partial(lambda x, slope: (np.maximum(x, slope * x), lambda dy: dy * np.where(x > 0, 1, slope)),
+                                 slope=0)
+
+def seven(x):
+    return np.maximum(np.append(x, x[:3]), 0) if x.shape == (4,) else np.maximum(x, 0), lambda dy: (
+        dy[:4] * (x > 0) if x.shape == (4,) else dy * (x > 0))
+
+def loops(x):
+    while True:
+        pass
+
+def loops_sometimes(x):
+    y = np.maximum(x, 0)
+    while x.ndim == 4:
+        pass
+    return y, lambda dy: dy * (x > 0)
+
+def leaves(x):
+    os._exit(3)
+
+def exits(x):
+    sys.exit("enough")
+
+def raises(x):
+    return np.maximum(x, 0), lambda dy: dy * undefined
+
+def gives_one(x):
+    return np.maximum(x, 0)
+
+def gives_nan(x):
+    return np.maximum(x, 0), lambda dy: dy * (x > 0) * np.nan
+
+def gives_none(x):
+    return np.maximum(x, 0), lambda dy: None
+
+def in_place(x):
+    def backward(dy):
+        dy[x <= 0] = 0
+        return dy
+    return np.maximum(x, 0), backward
+"""
+
+
+@pytest.fixture
+def homework(tmp_path):
+    (tmp_path / "neighbour.py").write_text("")
+    (tmp_path / "homework.py").write_text(HOMEWORK)
+    return lambda name: f"{tmp_path / 'homework.py'}:{name}"
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def grade(capsys, *arguments):
+    status = main([*map(str, arguments), "--samples", "1"])
+    return status, capsys.readouterr().out
+
+
+def test_a_right_function_passes_and_the_seed_is_printed(homework, capsys):
+    status, out = grade(capsys, homework("right_relu"), "--like", "relu")
+    assert status == 0
+    assert out.endswith("6 of 6 cases passed\n")
+    assert "not shown" not in out
+    assert "held to relu, seed " in out
+    assert "float32" not in out
+
+
+def test_each_run_draws_another_seed_unless_one_is_given(homework, capsys):
+    def first(*flags):
+        return grade(capsys, homework("right_relu"), "--like", "relu", *flags)[1].splitlines()[0]
+
+    assert first() != first()
+    assert first("--seed", 3).endswith("seed 3")
+
+
+def test_a_wrong_function_is_told_which_argument_and_both_numbers(homework, capsys):
+    status, out = grade(capsys, homework("wrong_relu"), "--like", "relu")
+    assert status == 1
+    assert "dx is wrong, in relu (" in out
+    assert "it should be 0" in out
+
+
+@pytest.mark.parametrize("name", ["instance", "partial_relu"])
+def test_a_callable_without_a_name_is_graded_as_a_function_is(homework, capsys, name):
+    status, out = grade(capsys, homework(name), "--like", "relu")
+    assert status == 0, out
+
+
+def test_a_function_of_another_value_is_told_so(homework, capsys):
+    status, out = grade(capsys, homework("other_relu"), "--like", "relu")
+    assert status == 1
+    assert "y is not relu's: y[" in out
+
+
+def test_a_y_of_another_shape_is_told_so(homework, capsys):
+    status, out = grade(capsys, homework("seven"), "--like", "relu")
+    assert status == 1
+    assert "y has shape (7,), that of relu is (4,)" in out
+    assert "ValueError" not in out
+
+
+def test_a_backward_alone_needs_no_like_if_named_after_an_op(homework, capsys):
+    status, out = grade(capsys, homework("relu_backward"))
+    assert status == 0
+    assert "recognised: a backward alone" in out
+
+
+def test_a_factor_is_named(homework, capsys):
+    said = grade(capsys, homework("doubled"), "--like", "tanh")[1]
+    assert "your dx is right but for a factor (2 in this case)" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "sentence"),
+    [
+        ("leaves", 1, "it ended its process (exit code 3)"),
+        ("exits", 1, "SystemExit: enough (homework.py, line"),
+        ("raises", 1, "the backward raises NameError: name 'undefined' is not defined (homework.py, line"),
+        ("gives_one", 2, "gives_one gives one array and no way back: return (y, backward), or name both functions"),
+        ("gives_nan", 1, "dx is wrong"),
+        ("gives_none", 1, "not done: the backward gives None"),
+        ("in_place", 1, "it changes dy, which it is given, in place: work on a copy, dy.copy()"),
+    ],
+)
+def test_what_goes_wrong_gets_a_sentence(homework, capsys, name, status, sentence):
+    found, out = grade(capsys, homework(name), "--like", "relu")
+    assert sentence in out
+    assert found == status
+
+
+def test_work_in_place_on_what_is_given_can_be_let_pass(homework, capsys):
+    status, out = grade(capsys, homework("in_place"), "--like", "relu", "--numbers-only")
+    assert status == 0
+    assert "it changes dy" in out
+
+
+def test_an_endless_loop_ends_with_its_case_and_the_others_go_on(homework, capsys):
+    status, out = grade(capsys, homework("loops_sometimes"), "--like", "relu", "--timeout", "1")
+    assert status == 1
+    assert "relu (map, channels-last): did not finish within 1 s (--timeout): an endless loop?" in out
+    assert "5 of 6 cases passed" in out
+
+
+def test_two_time_outs_are_enough(homework, capsys):
+    begin = time.monotonic()
+    status, out = grade(capsys, homework("loops"), "--like", "relu", "--timeout", "1")
+    assert time.monotonic() - begin < 8
+    assert status == 1
+    assert "the other cases were not tried" in out
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("missing.py:f", "there is no file 'missing.py'"),
+        ("homework.py:no_such", "homework.py has no function 'no_such'; it has: right_relu, wrong_relu"),
+        ("homewrok.py:loops", "there is no file"),
+        ("syntax.py:f", "syntax.py cannot be loaded: SyntaxError"),
+        ("endless.py:f", "loading endless.py did not finish"),
+        ("leaving.py:f", "leaving.py cannot be loaded: it ended its process"),
+    ],
+)
+def test_what_cannot_be_run_gives_status_2(homework, tmp_path, monkeypatch, capsys, target, sentence):
+    (tmp_path / "syntax.py").write_text("def f(x:\n")
+    (tmp_path / "endless.py").write_text("while True: pass")
+    (tmp_path / "leaving.py").write_text("import os\nos._exit(1)")
+    monkeypatch.chdir(tmp_path)
+    status, out = grade(capsys, target, "--like", "relu", "--timeout", "2")
+    assert status == 2
+    assert sentence in out
+    assert "could not check" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["homework.py"], "which function? Write FILE.py:FUNCTION"),
+        (["homework.py:loops"], "say which op it is to be like: --like OP"),
+        (["homework.py:loops", "--like", "relo"], "there is no op 'relo'; did you mean relu"),
+        (["homework.py:loops", "--like", "relu", "--shapes", "2,3"], "--shapes goes with --reference, or alone"),
+        (["homework.py:loops", "--reference", "homework.py:right_relu"], "--reference needs the shapes of its arrays"),
+        (["homework.py:loops", "--shapes", "2,3", "--csv", "x.csv"], "marks need something to be held to"),
+        (["homework.py:loops", "--like", "relu", "--forbid", "numpy"], "it cannot be forbidden"),
+        ([".", "--like", "relu"], "or add --function NAME"),
+    ],
+)
+def test_a_command_that_cannot_be_understood_says_what_to_add(
+    homework, tmp_path, monkeypatch, capsys, arguments, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_files_are_written_for_graders(homework, tmp_path, capsys):
+    ours, table, theirs = tmp_path / "out.json", tmp_path / "out.csv", tmp_path / "results.json"
+    names = [homework(n) for n in ("right_relu", "wrong_relu", "gives_none", "gives_one")]
+    status, out = grade(capsys, *names, "--like", "relu", "--json", ours, "--csv", table, "--gradescope", theirs)
+    assert status == 2
+    assert "4 submissions: 1 passed, 1 failed, 1 not done, 1 could not run" in out
+    report = json.loads(ours.read_text(encoding="utf-8"), parse_constant=lambda c: pytest.fail(f"{c} is no JSON"))
+    assert [r["status"] for r in report["results"]] == ["passed", "failed", "not done", "could not run"]
+    assert report["results"][0]["cases_passed"] == report["results"][0]["cases"] == 6
+    assert next(r for r in report["results"][1]["reports"] if not r["passed"])["wrong"] == ["x"]
+    rows = rows_of(table)
+    assert [row["status"] for row in rows] == ["passed", "failed", "not done", "could not run"]
+    tests = json.loads(theirs.read_text(encoding="utf-8"))["tests"]
+    assert len(tests) == 14
+    assert {"name", "score", "max_score", "status", "output"} == tests[0].keys()
+    assert [t["score"] for t in tests] == [1] * 6 + [t["score"] for t in tests[6:12]] + [0, 0]
+
+
+def test_a_forbidden_module_is_named(tmp_path, capsys):
+    (tmp_path / "hw.py").write_text("import minires.ops as o\ndef f(x):\n    return o.relu.raw(x)\n")
+    status, out = grade(capsys, f"{tmp_path / 'hw.py'}:f", "--like", "relu", "--forbid", "minires", "torch")
+    assert status == 2
+    assert "imports minires" in out
+
+
+BLOCK = """
+import numpy as np
+def block(x, w1, w2):
+    h = np.maximum(x @ w1, 0)
+    def backward(dy):
+        dh = (dy @ w2.T) * (h > 0)
+        return dy + dh @ w1.T, x.T @ dh, h.T @ dy
+    return x + h @ w2, backward
+"""
+
+
+def test_a_whole_function_is_measured_for_advice_or_held_to_a_teachers(tmp_path, capsys):
+    shapes = ["--shapes", "3,4", "4,5", "5,4"]
+    (tmp_path / "teacher.py").write_text(BLOCK)
+    (tmp_path / "wrong.py").write_text(BLOCK.replace("return dy + dh", "return dh"))
+    status, out = grade(capsys, f"{tmp_path / 'teacher.py'}:block", *shapes)
+    assert status == 0
+    assert "this is advice, not a mark" in out
+    assert grade(capsys, f"{tmp_path / 'wrong.py'}:block", *shapes)[0] == 1
+    teacher = ["--reference", f"{tmp_path / 'teacher.py'}:block"]
+    assert grade(capsys, f"{tmp_path / 'wrong.py'}:block", *shapes, *teacher)[0] == 1
+    (tmp_path / "right.py").write_text(BLOCK)
+    assert grade(capsys, f"{tmp_path / 'right.py'}:block", *shapes, *teacher, "--json", tmp_path / "o.json")[0] == 0
+
+
+def test_a_submission_does_not_see_the_teachers_file_nor_another_submission(tmp_path, capsys):
+    (tmp_path / "teacher.py").write_text(BLOCK)
+    (tmp_path / "other.py").write_text(BLOCK)
+    (tmp_path / "cheat.py").write_text("from teacher import block\n")
+    (tmp_path / "copies.py").write_text("from other import block\n")
+    teacher = ["--reference", f"{tmp_path / 'teacher.py'}:block", "--shapes", "3,4", "4,5", "5,4"]
+    files = [f"{tmp_path / name}:block" for name in ("cheat.py", "other.py", "copies.py")]
+    assert grade(capsys, *files, *teacher, "--csv", tmp_path / "t.csv")[0] == 2
+    rows = rows_of(tmp_path / "t.csv")
+    assert [row["status"] for row in rows] == ["could not run", "passed", "could not run"]
+
+
+@pytest.fixture
+def forty(tmp_path):
+    """A folder of forty: right, wrong, blank, one endless and one that has another name."""
+    right = submissions.IMPORT + submissions.CS231N
+    folder = tmp_path / "handed_in"
+    folder.mkdir()
+    for k in range(40):
+        text = right.replace("dw[f] += dout", "dw[f] = dout") if k % 4 == 1 else right
+        text = submissions.IMPORT + submissions.BLANK_CS231N if k % 8 == 2 else text
+        text = text.replace("def conv_forward_naive", "def conv_forward") if k == 11 else text
+        text = text.replace("out = None", "out = None\n    while True: pass") if k == 7 else text
+        (folder / f"s{k:02}.py").write_text(text)
+    return folder
+
+
+def test_a_class_of_forty_takes_less_than_two_minutes(forty, tmp_path, capsys):
+    begin = time.monotonic()
+    arguments = ["--function", submissions.PAIR, "--like", "conv2d", "--timeout", "5", "--jobs", "2"]
+    status, out = grade(capsys, forty, *arguments, "--csv", tmp_path / "marks.csv")
+    assert time.monotonic() - begin < 120
+    assert status == 2
+    rows = rows_of(tmp_path / "marks.csv")
+    assert [row["submission"][-6:-3] for row in rows] == [f"s{k:02}" for k in range(40)]
+    for k, row in enumerate(rows):
+        expected = "failed" if k % 4 == 1 or k == 7 else "not done" if k % 8 == 2 else "passed"
+        assert row["status"] == ("could not run" if k == 11 else expected), row
+    assert out.splitlines()[-1] == "40 submissions: 23 passed, 11 failed, 5 not done, 1 could not run"
+
+
+CHEATS = {
+    "frames": "def tanh(x):\n    for fd in range(3, 400):\n        try:\n            os.write(fd, bytes(7) + b'\\x05hello')\n"
+    "        except OSError:\n            pass\n    return np.tanh(x), lambda dy: 0 * dy\n",
+    "half": "def tanh(x):\n    for fd in range(3, 400):\n        try:\n            os.write(fd, bytes(6) + b'\\x10\\x00abc')\n"
+    "        except OSError:\n            pass\n    time.sleep(100)\n",
+    "remembers": "n = 0\ndef tanh(x):\n    y = np.tanh(x)\n    def backward(dy):\n        global n\n        n += 1\n"
+    "        return dy * (1 - y * y) if n < 3 else 0 * dy\n    return y, backward\n",
+    "patched": "np.allclose = np.array_equal = lambda *a, **k: True\nnp.abs = lambda x: 0 * x\n"
+    "def tanh(x):\n    return x, lambda dy: 0 * dy\n",
+    "named": "K = type('\\x1b[31mK\\x1b[2J', (), {})\ndef tanh(x):\n    return K()\n",
+    "nan": "def tanh(x):\n    return x * np.nan, lambda dy: dy * np.nan\n",
+    "right": "def tanh(x):\n    y = np.tanh(x)\n    return y, lambda dy: dy * (1 - y * y)\n",
+}
+
+
+def test_a_cheat_harms_its_own_result_only(tmp_path, capsys):
+    for name, text in CHEATS.items():
+        (tmp_path / f"{name}.py").write_text(f"import os, time\nimport numpy as np\n{text}")
+    status, out = grade(capsys, tmp_path, "--function", "tanh", "--like", "tanh", "--timeout", "1", "--jobs", "2")
+    assert status == 2
+    assert "\x1b" not in out
+    verdicts = {line.split()[0].split("/")[-1]: line.split()[1] for line in out.splitlines()[1:-1]}
+    assert [name for name, verdict in verdicts.items() if verdict == "passed"] == ["right.py"]
+    assert len(verdicts) == len(CHEATS)
+
+
+def test_patterns_and_folders_of_folders(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ann", "bob", "eve"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "helper.py").write_text("")
+    relu = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
+    (tmp_path / "in" / "ann" / "hw.py").write_text(relu)
+    (tmp_path / "in" / "bob" / "work.py").write_text(relu.replace("x > 0)", "x > -1)"))
+    status, out = grade(capsys, "in", "--function", "relu", "--like", "relu", "--seed", 1)
+    assert status == 2
+    assert [line.split()[1] for line in out.splitlines()[1:3]] == ["passed", "failed"]
+    assert "none of its files defines relu" in out
+    status, out = grade(capsys, "in/*/*w*.py:relu", "--like", "relu")
+    assert status == 1
+    assert "2 submissions: 1 passed, 1 failed" in out
+    assert "no file fits 'no*.py'" in grade(capsys, "no*.py:relu", "--like", "relu")[1]
+
+
+def test_a_console_that_closes_early_loses_no_results(homework, tmp_path):
+    """The reader of standard output has gone, and cannot print the letters of the sentences either."""
+    command = [sys.executable, "-m", "minires.gradcheck", homework("wrong_relu"), homework("right_relu")]
+    process = subprocess.Popen(
+        [*command, "--like", "relu", "--csv", "marks.csv", "--json", "marks.json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+    )
+    process.stdout.close()
+    assert process.wait(60) in (1, 2)
+    assert len(json.loads((tmp_path / "marks.json").read_text(encoding="utf-8"))["results"]) == 2
+    assert (tmp_path / "marks.csv").read_text(encoding="utf-8").count("\n") == 3
+
+
+def test_results_are_written_as_they_come(homework, tmp_path, monkeypatch, capsys):
+    seen = []
+    from minires.gradcheck.grading import results
+
+    write = results.atomic_write
+    monkeypatch.setattr(
+        results, "atomic_write", lambda file, content: (seen.append(content.count(b"\n")), write(file, content))
+    )
+    grade(capsys, homework("right_relu"), homework("wrong_relu"), "--like", "relu", "--csv", tmp_path / "x.csv")
+    assert seen == [2, 3]
+
+
+def test_files_named_as_modules_hide_nothing_from_the_command_and_stop_python_m(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('this is numpy')\n")
+    (tmp_path / "argparse.py").write_text("raise SystemExit('this is argparse')\n")
+    (tmp_path / "hw.py").write_text("def relu(x):\n    return x * (x > 0), lambda dy: dy * (x > 0)\n")
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "minires"
+    script.write_text("import sys\nfrom minires.__main__ import script\nsys.exit(script())\n")
+    arguments = ["hw.py:relu", "--like", "relu", "-q"]
+    ours = subprocess.run(
+        [sys.executable, str(script), "gradcheck", *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (ours.returncode, ours.stderr) == (0, ""), ours.stdout
+    module = subprocess.run(
+        [sys.executable, "-m", "minires.gradcheck", *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert module.returncode == 2
+    assert "mark with the command minires gradcheck" in module.stderr

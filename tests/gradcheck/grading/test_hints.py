@@ -1,0 +1,115 @@
+"""A mistake that is known is named: those of the catalogue, one factor, and the classics."""
+
+import numpy as np
+import pytest
+import submissions
+from test_styles import graded
+
+from minires import gradcheck
+from minires.gradcheck.bugs import catalogue
+from minires.gradcheck.bugs.bug import planted
+from minires.tensor import registry
+
+# Bugs of forms that homework need not take, of conventions at ties, and of a gradient that may be left out.
+NO_MISTAKE = {
+    ("abs", "sign 1 at 0"),
+    ("relu", "1 at 0"),
+    ("relu6", "1 at 6"),
+    ("clip", "0 at the bounds"),
+    ("max_pool2d", "to the last of equal ones"),
+    ("max_pool2d", "dilation forgotten"),
+    ("max_pool2d", "last windows of ceil_mode forgotten"),
+    ("avg_pool2d", "padding counted"),
+    ("avg_pool2d", "what lies beyond the padding counted"),
+    ("avg_pool2d", "last windows of ceil_mode forgotten"),
+    ("cross_entropy", "no gradient for the probabilities"),
+    ("cross_entropy", "sign of the probabilities' gradient"),
+    ("cross_entropy", "smoothing forgotten in the probabilities' gradient"),
+    ("cross_entropy", "probabilities taken to add up to 1"),
+    ("conv2d", "dx in float32"),
+    ("relu", "mask written into x"),  # into its own copy of x
+}
+OPS = sorted({bug.op for bug in catalogue})
+
+
+@pytest.mark.parametrize("op", sorted(registry))
+def test_each_op_passes_as_its_own_submission(op):
+    with np.errstate(all="ignore"):
+        result = gradcheck.grade(registry[op].raw, op, seed=5, samples=2)
+    assert result.status == "passed", result
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_each_bug_of_the_catalogue_fails_as_a_submission(op):
+    missed = []
+    for bug in catalogue:
+        optional = bug.name.endswith("no gradient for the target")
+        if bug.op == op and (op, bug.name) not in NO_MISTAKE and not optional:
+            with np.errstate(all="ignore"):
+                result = gradcheck.grade(planted(bug), op, seed=3)
+            missed += [(bug.name, result.status)] if result.status not in ("failed", "not done") else []
+    assert not missed
+
+
+def test_nearly_all_bugs_of_the_catalogue_are_named():
+    named = total = 0
+    for bug in catalogue[::3]:
+        with np.errstate(all="ignore"):
+            result = gradcheck.grade(planted(bug), bug.op, seed=3)
+        total += result.status == "failed"
+        named += bug.hint in str(result)
+    assert named > 0.9 * total
+
+
+@pytest.mark.parametrize(
+    ("like", "target", "source", "right", "wrong", "hint"),
+    [
+        ("batch_norm", "batch_norm", submissions.NORM, "(0, 2, 3), keepdims=True)\n    x_hat", "(0, 2, 3), keepdims=True, ddof=1)\n    x_hat", "you divide the variance by m − 1"),
+        ("layer_norm", "layernorm_forward,layernorm_backward", submissions.LAYER_NORM, "x.var(1, keepdims=True)", "x.var(1, keepdims=True, ddof=1)", "you divide the variance by m − 1"),
+        ("max_pool2d", "max_pool", submissions.SHARED, "size] += mask", "size] = mask", "keeps the last window's share"),
+        ("max_pool2d", "max_pool_forward_naive,max_pool_backward_naive", submissions.CS231N_POOL, "j * s + b] +=", "j * s + b] =", "dx keeps"),
+        ("cross_entropy", "softmax_loss", submissions.ENTROPY, "y]).mean()", "y]).sum()", "your loss is the sum over the samples, where the mean is wanted"),
+        ("cross_entropy", "softmax_loss", submissions.ENTROPY, "    dx /= N\n", "", "is not divided by the number of samples"),
+        ("conv2d", "conv2d", submissions.CONV, "return y, backward", "return y.transpose(0, 2, 3, 1).copy(), backward", "your y has its axes in another order: (N,C,H,W) is wanted"),
+        ("conv2d", "conv2d", submissions.CONV, "dx = dxp[:, :, padding:padding + H, padding:padding + W]", "dx = dxp[:, :, padding:padding + H, padding:padding + W].transpose(0, 2, 3, 1).reshape(x.shape)", "in the order (N,H,W,C)"),
+        ("conv2d", "conv2d", submissions.CONV, "dy.sum((0, 2, 3))", "dy.mean((0, 2, 3))", "your db is a mean of dy"),
+        ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "0.25 * dout.sum(axis=0)", "but for a factor (0.25 in this case)"),
+        ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "-dout.sum(axis=0)", "wrong sign"),
+        ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.dot(w.T)", "0 * dout.dot(w.T)", "your dx is zero"),
+    ],
+)  # fmt: skip
+def test_a_classic_is_named(like, target, source, right, wrong, hint):
+    assert right in source
+    result = graded(like, target, submissions.IMPORT + source.replace(right, wrong))
+    assert result.status == "failed"
+    assert hint in str(result), result
+
+
+def test_no_hint_says_a_factor_of_one():
+    """w is turned in place, so the gradient of the first call is right."""
+    text = (
+        "def linear_backward(dy, x, w, b):\n    dw = dy.T @ x\n    w *= 1 + 1e-12\n    return dy @ w, dw, dy.sum(0)\n"
+    )
+    result = graded("linear", "linear_backward", text)
+    assert result.status == "failed"
+    assert "it changes w, which it is given, in place" in str(result)
+    assert "(1 in this case)" not in str(result)
+
+
+def test_a_function_that_draws_is_said_to_draw():
+    text = "import numpy as np\ndef relu(x):\n    k = np.random.rand()\n    return k * np.maximum(x, 0), lambda dy: k * dy * (x > 0)\n"
+    assert "the forward draws random numbers" in str(graded("relu", "relu", text))
+
+
+def test_no_message_speaks_of_what_the_author_does_not_know():
+    for name, like, target, text, status in submissions.ALL:
+        if status != "passed":
+            said = str(graded(like, target, text))
+            assert "kernel that may" not in said, name
+            assert "keep the dtype" not in said, name
+
+
+def test_a_factor_of_float32_is_noted_once_and_passes():
+    result = graded("conv2d", "conv2d", submissions.IMPORT + submissions.FLOAT32)
+    assert result.status == "passed"
+    assert str(result).count("it computes in float32 inside") == 1

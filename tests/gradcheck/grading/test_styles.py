@@ -1,0 +1,30 @@
+"""Every style that people write in: right work passes, wrong work fails, a blank is not done."""
+
+import numpy as np
+import pytest
+import submissions
+
+from minires.gradcheck.grading import standard as standards
+from minires.gradcheck.grading.grade import grade_source
+from minires.gradcheck.grading.local import Local
+from minires.gradcheck.grading.results import Result
+from minires.gradcheck.grading.source import Cell, Source
+
+
+def graded(like, target, text, seed=7, samples=2, **how):
+    """The Result of a source, run in this process."""
+    source = Source(None, [Cell("homework.py", text)])
+    result = Result(target, like)
+    with np.errstate(all="ignore"):
+        return grade_source(
+            source, target.split(","), standards.of_op(like), None, lambda: Local(source), result, seed=seed,
+            samples=samples, **how,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("like", "target", "text", "status"), [s[1:] for s in submissions.ALL], ids=[s[0] for s in submissions.ALL]
+)
+def test_each_submission_gets_its_verdict(like, target, text, status):
+    result = graded(like, target, text)
+    assert result.status == status, result
