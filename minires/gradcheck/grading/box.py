@@ -1,0 +1,297 @@
+"""A submission in a process of its own, seen from the grader: it is handed arrays, and hands back arrays.
+
+The process is started by keeper.py and runs runner.py. Nothing of what it says is believed but the values of its
+answers, which are read by wire.py: no pickle, a limited length, and a deadline for every byte.
+
+>>> with Box(source, folder=folder, timeout=10) as box:
+...     box.load()
+...     y, backward = box.call("conv2d", (x, weight)).value
+...     dx, dweight = box.call(backward, (dy,)).value
+"""
+
+import ast
+import os
+import secrets
+import shutil
+import signal
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+from minires.gradcheck.grading import wire
+from minires.gradcheck.grading.errors import EndedError, ForbiddenError, GarbledError, RaisedError, TimedOutError
+from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
+from minires.gradcheck.grading.process import STARTING, Limits, Process
+
+NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
+DEPTH = 4  # folders within folders
+
+
+class Box:
+    """A context manager; load() comes first. After a time-out or an end it is closed, and a new one is needed.
+
+    folder: what lies there is copied for the homework to import and read (None for nothing), except what is in
+    `without`. timeout: seconds for load() and for each call. forbid: names of modules that may not be imported.
+    """
+
+    def __init__(self, source, *, folder=None, timeout=10.0, forbid=(), limits=None, without=()):
+        self.source = source
+        self.folder = folder
+        self.timeout = timeout
+        self.forbid = list(forbid)
+        self.limits = limits or Limits()
+        self.without = without
+        self.cell_errors = []
+        self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
+        self.number = 0
+        self.process = None
+        self.ended = "the process of this submission has ended"
+
+    def __enter__(self):
+        self.scratch = tempfile.mkdtemp(prefix="minires-")
+        try:
+            self._start()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *error):
+        self._close()
+
+    # ---- what the judge asks
+
+    def load(self):
+        """Run the cells; errors go to cell_errors. -> the public names defined, in order."""
+        for cell in self.source.cells:
+            module = forbidden_import(cell.text, self.forbid)
+            if module:
+                raise ForbiddenError(module, cell.name)
+        said = self._ask("load", cells=[(cell.name, cell.text) for cell in self.source.cells])
+        names, errors = self._fields(said, names=list, errors=list)
+        self._expect(all(isinstance(name, str) for name in names))
+        self.cell_errors = [self._raised(error) for error in errors]
+        return names
+
+    def describe(self, name):
+        """What a name stands for, and how it is called."""
+        kind, parameters, methods = self._fields(
+            self._ask("describe", name=name), kind=str, parameters=list, methods=dict
+        )
+        self._expect(kind in ("function", "class", "object", "missing"))
+        self._expect(all(isinstance(parameters, list) for parameters in methods.values()))
+        own = [self._parameter(p) for p in parameters]
+        return Described(kind, own, {n: [self._parameter(p) for p in found] for n, found in methods.items()})
+
+    def call(self, target, args=(), kwargs=None, method=None):
+        """target(*args, **kwargs), or its method; target is a name or a Handle. -> Returned"""
+        who = {"target": target} if isinstance(target, Handle) else {"name": target}
+        said = self._ask("call", **who, args=tuple(args), kwargs=dict(kwargs or {}), method=method)
+        self._expect(
+            isinstance(said, dict) and said.keys() == {"value", "changed"} and isinstance(said["changed"], list)
+        )
+        self._expect(all(type(place) in (int, str) for place in said["changed"]))
+        return Returned(said["value"], said["changed"])
+
+    def get(self, handle, attribute):
+        """An attribute of an object."""
+        return self._ask("get", target=handle, attribute=attribute)
+
+    def set(self, handle, attribute, value):
+        """Set an attribute of an object."""
+        self._ask("set", target=handle, attribute=attribute, value=value)
+
+    def attributes(self, handle):
+        """The names of an object's own public attributes."""
+        names = self._ask("attributes", target=handle)
+        self._expect(isinstance(names, list) and all(isinstance(name, str) for name in names))
+        return names
+
+    def forget(self, handle):
+        """Let an object go."""
+        self._ask("forget", number=handle.number)
+
+    # ---- messages
+
+    def _ask(self, do, **what):
+        """One request and its answer."""
+        self.number += 1
+        return self._answer({"number": self.number, "do": do, **what}, self.timeout)
+
+    def _answer(self, request, seconds):
+        if self.process is None:
+            raise EndedError(self.ended)
+        message = b"" if request is None else wire.encode(request, _numbered)
+        deadline = time.monotonic() + seconds
+        try:
+            self._wait(deadline)
+            self.process.socket.sendall(message)
+            length = int.from_bytes(self._read(8, deadline), "big")
+            if length > self.limits.answer:
+                raise wire.WireError(f"it is longer than {self.limits.answer // 2**20} MB")
+            answer = wire.decode(self._read(length, deadline), Handle)
+        except wire.WireError as error:
+            raise self._garbled(str(error)) from None
+        except TimeoutError:
+            self._close()
+            raise TimedOutError(f"did not finish within {seconds:g} s (--timeout): an endless loop?", seconds) from None
+        except (EOFError, OSError):
+            raise self._end() from None
+        return self._content(answer)
+
+    def _wait(self, deadline):
+        """What the socket does next has to be done by then."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.process.socket.settimeout(left)
+
+    def _read(self, count, deadline):
+        """So many bytes. Memory is taken as they arrive, and not because a length was promised."""
+        data = bytearray()
+        while len(data) < count:
+            self._wait(deadline)
+            more = self.process.socket.recv(min(count - len(data), 2**20))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def _content(self, answer):
+        """What an answer holds, if it is the answer to our request."""
+        self._expect(isinstance(answer, dict) and len(answer) == 2 and type(answer.get("number")) is int)
+        self._expect(answer["number"] == self.number)
+        if "raised" in answer:
+            raise self._raised(answer["raised"])
+        if "unsendable" in answer:
+            self._expect(isinstance(answer["unsendable"], str))
+            raise GarbledError(f"what it returns cannot be read: {printable(answer['unsendable'])}")
+        if "forbidden" in answer:
+            self._expect(answer["forbidden"] in self.forbid)
+            raise ForbiddenError(answer["forbidden"])
+        self._expect("value" in answer)
+        return answer["value"]
+
+    def _raised(self, said):
+        kind, message, line, cell = self._fields(
+            said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
+        )
+        return RaisedError(printable(kind, 80), printable(message), line, cell and printable(cell, 80))
+
+    def _parameter(self, said):
+        self._expect(isinstance(said, dict) and said.keys() == {"name", "kind", "required", "default"})
+        self._expect(isinstance(said["name"], str) and said["kind"] in ("positional", "keyword", "*", "**"))
+        self._expect(isinstance(said["required"], bool))
+        return Parameter(**said)
+
+    def _fields(self, said, **kinds):
+        """The values of a dict that has just these keys, of just these types."""
+        self._expect(isinstance(said, dict) and said.keys() == kinds.keys())
+        self._expect(all(isinstance(said[key], kind) for key, kind in kinds.items()))
+        return [said[key] for key in kinds]
+
+    def _expect(self, condition):
+        if not condition:
+            raise self._garbled("it is not the answer to what was asked")
+
+    def _garbled(self, why):
+        self._close()
+        return GarbledError(f"its process wrote something that is no answer: {why}")
+
+    # ---- the process
+
+    def _start(self):
+        homework = os.path.join(self.scratch, "homework")
+        os.mkdir(homework)
+        if self.folder is not None:
+            copy_neighbours(self.folder, homework, self.limits.neighbours, self.without)
+        file = self.source.path.name if self.source.path else "homework.py"
+        self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker)
+        self._answer(None, STARTING)
+
+    def _end(self):
+        """The process is gone: what its keeper says of that."""
+        report = self._close()
+        code = report.get("code")
+        self.ended = why_ended(code, report.get("error"))
+        return EndedError(self.ended, code, report.get("output", ""))
+
+    def _close(self):
+        """End the process and all that it started; remove its folder. -> the keeper's report"""
+        report = {} if self.process is None else self.process.end()
+        self.process = None
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        return report
+
+
+def _numbered(value):
+    """A handle in a request: the runner knows the object by its number."""
+    if isinstance(value, Handle):
+        return value.number, value.type, value.callable
+    raise wire.WireError(f"a {type(value).__name__} cannot be handed to a submission")
+
+
+def printable(text, length=300):
+    """Text of a submission for a console: on one line, nothing that moves the cursor, not too long."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text[: 4 * length].split()))[:length]
+
+
+def why_ended(code, error=None):
+    """A sentence about a process that is gone."""
+    if error or code is None:
+        return f"its process has ended{f': {error}' if error else ''}"
+    if code >= 0:
+        return f"it ended its process (exit code {code}): does it call exit()?"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = {
+        "SIGSEGV": ": does it call itself without end?",
+        "SIGKILL": ": out of memory?",
+        "SIGXCPU": ": an endless loop?",
+    }
+    return f"its process was ended by {name}{hint.get(name, '')}"
+
+
+def forbidden_import(text, forbid):
+    """The first of these modules that the text says it imports, or None. The runner finds what is said otherwise."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the runner reports it
+        return None
+    for node in nodes:
+        modules = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for module in modules:
+            for name in forbid:
+                if module == name or module.startswith(name + "."):
+                    return name
+    return None
+
+
+def copy_neighbours(folder, to, size, without=()):
+    """Copy what a homework may import and read; no links, which may lead anywhere, and nothing large."""
+    skipped = {os.path.realpath(path) for path in without}
+    left = size
+    for place, folders, files in os.walk(folder):
+        inside = os.path.relpath(place, folder)
+        deep = len(Path(inside).parts)
+        folders[:] = sorted(f for f in folders if f[0] not in "._" and deep < DEPTH)
+        os.makedirs(os.path.join(to, inside), exist_ok=True)
+        for file in sorted(files):
+            path = os.path.join(place, file)
+            if Path(file).suffix not in NEIGHBOURS or not _is_plain(path) or os.path.realpath(path) in skipped:
+                continue
+            left -= os.path.getsize(path)
+            if left < 0:
+                return
+            shutil.copyfile(path, os.path.join(to, inside, file))
+
+
+def _is_plain(path):
+    return stat.S_ISREG(os.lstat(path).st_mode)

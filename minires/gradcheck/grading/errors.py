@@ -1,0 +1,47 @@
+"""What a submission did instead of answering. The text is meant for its author, and is safe to print."""
+
+
+class ChildError(Exception):
+    """What a submission did instead of answering."""
+
+
+class RaisedError(ChildError):
+    """An exception in the student's code: its type, its message, and the line and cell where it was raised."""
+
+    def __init__(self, type, message, line=None, cell=None):
+        self.type = type
+        self.message = message
+        self.line = line
+        self.cell = cell
+        place = ", ".join(([cell] if cell else []) + ([f"line {line}"] if line else []))
+        super().__init__(f"{type}{': ' if message else ''}{message}{f' ({place})' if place else ''}")
+
+
+class TimedOutError(ChildError):
+    """No answer within the seconds granted."""
+
+    def __init__(self, text, seconds=None):
+        self.seconds = seconds
+        super().__init__(text)
+
+
+class EndedError(ChildError):
+    """The process is gone. code: its exit code, or minus the signal's number, or None where nobody knows."""
+
+    def __init__(self, text, code=None, output=""):
+        self.code = code
+        self.output = output  # the last that it printed
+        super().__init__(text)
+
+
+class GarbledError(ChildError):
+    """An answer that is none: too long, cut off, or not in the format."""
+
+
+class ForbiddenError(ChildError):
+    """A module that the teacher forbids was imported."""
+
+    def __init__(self, module, cell=None):
+        self.module = module
+        self.cell = cell
+        super().__init__(f"{cell + ' ' if cell else ''}imports {module}, which is forbidden here")

@@ -1,0 +1,354 @@
+"""Keeps a submission's process: walls around it, one end for it and all that it starts, and an end with the grader.
+
+Started by box.py as a program, with the standard library only (POSIX). The grader holds the other end of its standard
+input: when that closes, because the grader wants it or because the grader was killed, everything here ends.
+
+    grader ── keeper ── runner                  without walls
+    grader ── keeper ── first ── runner         with walls: `first` is process 1 of a namespace; when it ends, all end
+
+The walls are Linux namespaces: a file system that shows Python's own folders (not writable) and a scratch folder in
+memory, no other processes, no network. box.py asks once, with a trial, whether this system lets us build them.
+"""
+
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import stat
+import sys
+
+OUTPUT = 4000  # bytes of what was printed last
+NOBODY = 65534
+# linux/sched.h, linux/mount.h, linux/prctl.h
+NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PROCESSES, NEW_NETWORK = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+READ_ONLY, NO_SETUID, NO_DEVICES, BIND, RECURSIVE, PRIVATE = 1, 2, 4, 4096, 16384, 1 << 18
+AT_FDCWD, AT_RECURSIVE, DETACH = -100, 0x8000, 2
+SYS_MOUNT_SETATTR = 442  # the same number on every processor since Linux 5.12
+DIES_WITH_PARENT, NO_NEW_PRIVILEGES, CHILD_SUBREAPER = 1, 38, 36
+# What programs outside Python's folders are needed for: libraries in C, fonts, the time zone.
+SYSTEM = (
+    "/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix/store /etc/ld.so.cache /etc/alternatives /etc/fonts "
+    "/etc/localtime /etc/passwd /etc/group"
+).split()
+
+
+def main():
+    config = json.loads(sys.argv[1])
+    try:
+        report = keep(config)
+    except OSError as error:
+        report = {"error": f"{error.strerror}: {error.filename}"}
+    print(json.dumps(report), flush=True)
+
+
+def keep(config):
+    """Run the runner to its end, or to the grader's. -> {"code", "output"}"""
+    os.umask(0o077)
+    on_linux(lambda: prctl(CHILD_SUBREAPER, 1))
+    on_linux(lambda: prctl(NO_NEW_PRIVILEGES, 1))
+    user = new_user(config)
+    if config["walls"]:
+        build_walls(config)
+    elif user is None and sys.platform == "linux":  # the limit counts what its user runs elsewhere, too
+        config["runner"]["limits"]["RLIMIT_NPROC"] += len(tasks_of(os.geteuid()))
+    give(config["folder"], user)
+    said, output = os.pipe()
+    child = os.fork()
+    if child == 0:
+        on_linux(lambda: prctl(DIES_WITH_PARENT, signal.SIGKILL))
+        start(config, user, output) if not config["walls"] else be_first(config, user, output)
+    os.close(output)
+    close(config)
+    status, last = watch(child, said)
+    end_others(config, user)
+    code = os.waitstatus_to_exitcode(status)
+    if config["walls"] and code > 128:  # first says a signal as a shell does
+        code = 128 - code
+    return {"code": code, "output": last.decode("utf-8", "replace")}
+
+
+def start(config, user, output):
+    """Become the runner: no input, its output to the keeper, its socket, and nothing else that was open."""
+    try:
+        silence = os.open(os.devnull, os.O_RDWR)
+        os.dup2(silence, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        if "socket" in config:
+            os.set_inheritable(config["socket"], True)
+        environment = config["environment"] | {"HOME": config["folder"], "TMPDIR": config["folder"]}
+        command = [*config["command"], json.dumps(config["runner"] | {"folder": config["folder"], "user": user})]
+        os.execve(command[0], command, environment)
+    except BaseException as error:
+        print(f"{config['command'][0]} cannot be started: {error}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(127)
+
+
+def be_first(config, user, output):
+    """Process 1 of the namespace: start the runner, bury orphans, end with the runner."""
+    runner = os.fork()
+    if runner == 0:
+        start(config, user, output)
+    os.close(output)
+    close(config)
+    while True:
+        ended, status = os.wait()
+        if ended == runner:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
+def close(config):
+    """The runner alone holds the socket: when it ends, the grader sees it at once."""
+    if "socket" in config:
+        os.close(config["socket"])
+
+
+def watch(child, said):
+    """(the child's exit status, the last that was printed); the child is killed when the grader closes our input."""
+    open_files = [0, said]
+    last = b""
+    while True:
+        ready, _, _ = select.select(open_files, [], [], 0.05)
+        if 0 in ready:
+            open_files.remove(0)
+            os.kill(child, signal.SIGKILL)
+        if said in ready:
+            more = os.read(said, 65536)
+            last = (last + more)[-OUTPUT:]
+            if not more:
+                open_files.remove(said)
+        while True:
+            ended, status = os.waitpid(-1, os.WNOHANG)  # orphans are ours, too
+            if ended == child:
+                return status, last + drained(said)
+            if ended == 0:
+                break
+
+
+def drained(said):
+    """What is left in a pipe, without waiting for whoever still holds its other end."""
+    os.set_blocking(said, False)
+    try:
+        return os.read(said, 65536)[-OUTPUT:]
+    except BlockingIOError:
+        return b""
+
+
+# ---- the end of everything that was started
+
+
+def end_others(config, user):
+    """Kill what the runner has left behind. Within walls the kernel has done so when `first` ended."""
+    if config["walls"]:
+        return
+    if user is not None:
+        helper = os.fork()
+        if helper == 0:
+            try:
+                os.setuid(user)
+                os.kill(-1, signal.SIGKILL)  # all processes of that user at once, so that none can start another
+            finally:
+                os._exit(0)
+    elif sys.platform == "linux":
+        for _ in range(1000):  # whatever lost its parent has become a child of ours
+            family = descendants()
+            for process in family:
+                kill(process)
+            if not family:
+                break
+            bury(os.WNOHANG)
+    bury(0)
+
+
+def bury(flags):
+    """Wait for children that have ended; with flags 0 for all there are."""
+    try:
+        while os.waitpid(-1, flags)[0]:
+            continue
+    except ChildProcessError:
+        return
+
+
+def kill(process):
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def descendants():
+    """The processes that descend from this one, zombies left out."""
+    children = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                state, parent = file.read().rpartition(")")[2].split()[:2]
+        except OSError:  # it has just ended
+            continue
+        if state != "Z":
+            children.setdefault(int(parent), []).append(int(name))
+    found = []
+    parents = [os.getpid()]
+    while parents:
+        own = children.get(parents.pop(), [])
+        found += own
+        parents += own
+    return found
+
+
+# ---- another user
+
+
+def new_user(config):
+    """A user that nobody else is, where we may choose one, so that it can neither read, write nor signal. Or None."""
+    if os.geteuid() != 0 or not (config["walls"] or others_can_read(config["libraries"])):
+        return None
+    for user in (1_900_000_000 + os.getpid(), NOBODY):  # the second in a container that knows few users
+        try:
+            os.chown(config["folder"], user, user)
+            return user
+        except OSError:
+            continue
+    return None
+
+
+def others_can_read(folders):
+    """Whether another user could go on importing: every folder on the way may be entered."""
+    for folder in folders:
+        while True:
+            if not os.stat(folder).st_mode & stat.S_IXOTH:
+                return False
+            if folder == os.path.dirname(folder):
+                break
+            folder = os.path.dirname(folder)
+    return True
+
+
+def tasks_of(user):
+    """The threads that a user has."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{name}").st_uid == user:
+                found += os.listdir(f"/proc/{name}/task")
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def give(folder, user):
+    """The scratch folder and all in it belong to the user."""
+    if user is None:
+        return
+    for place, _, files in os.walk(folder):
+        for path in (place, *(os.path.join(place, name) for name in files)):
+            os.chown(path, user, user, follow_symlinks=False)
+
+
+# ---- walls
+
+
+def build_walls(config):
+    """Go into namespaces of our own; the folder, the runner and the libraries are where they are seen from inside."""
+    outside = (os.geteuid(), os.getegid())
+    new = NEW_MOUNTS | NEW_PROCESSES | NEW_NETWORK | NEW_IPC
+    check("unshare", libc().unshare(new if outside[0] == 0 else new | NEW_USER))
+    if outside[0] != 0:
+        for file, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{NOBODY} {outside[0]} 1"),
+            ("gid_map", f"{NOBODY} {outside[1]} 1"),
+        ):
+            with open(f"/proc/self/{file}", "w") as map:
+                map.write(text)
+    mount("none", "/", RECURSIVE | PRIVATE)
+    root = config["root"]
+    mount("minires", root, NO_SETUID | NO_DEVICES, "tmpfs", f"size={config['disk']},nr_inodes=20000,mode=755")
+    libraries = seen_from_inside(config["libraries"])
+    for path in libraries:
+        show(path, root)
+    for path in ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"):
+        show(path, root, read_only=False)
+    for path in config["hidden"]:
+        hide(path, root)
+    for folder in ("tmp", "dev/shm"):
+        os.mkdir(os.path.join(root, folder))
+        os.chmod(os.path.join(root, folder), 0o1777)
+    shutil.copytree(config["folder"], os.path.join(root, "homework"))
+    os.mkdir(os.path.join(root, "runner"), 0o755)
+    for file in ("runner.py", "wire.py"):
+        shutil.copy(os.path.join(os.path.dirname(__file__), file), os.path.join(root, "runner", file))
+    os.chdir(root)
+    check("pivot_root", libc().pivot_root(b".", b"."))
+    check("umount2", libc().umount2(b".", DETACH))
+    os.chdir("/")
+    config["folder"] = "/homework"
+    config["command"] = [part.replace(os.path.dirname(__file__), "/runner") for part in config["command"]]
+
+
+def seen_from_inside(libraries):
+    """Folders to show: by the name under which Python knows them, and by their own."""
+    paths = {path for name in (*SYSTEM, *libraries) for path in (name, os.path.realpath(name)) if os.path.exists(path)}
+    return [p for p in sorted(paths - {"/"}) if not any(p.startswith(other + "/") for other in paths - {"/"})]
+
+
+def show(path, root, read_only=True):
+    """The same file or folder at the same place below `root`, whatever is mounted in it included."""
+    inside = root + path
+    os.makedirs(os.path.dirname(inside), 0o755, exist_ok=True)
+    if os.path.islink(path):
+        os.symlink(os.readlink(path), inside)
+        return
+    if os.path.isdir(path):
+        os.makedirs(inside, 0o755)
+    else:
+        os.close(os.open(inside, os.O_CREAT))
+    mount(path, inside, BIND | RECURSIVE)
+    if read_only:
+        attributes = (ctypes.c_uint64 * 4)(READ_ONLY | NO_SETUID)
+        done = libc().syscall(SYS_MOUNT_SETATTR, AT_FDCWD, inside.encode(), AT_RECURSIVE, ctypes.byref(attributes), 32)
+        check(f"mount_setattr {path}", done)
+
+
+def hide(path, root):
+    """Nothing in the place of a forbidden package, so that its text cannot be read either."""
+    inside = root + path
+    if os.path.isdir(inside):
+        mount("minires", inside, READ_ONLY, "tmpfs", "mode=0")
+    elif os.path.exists(inside):
+        mount(os.devnull, inside, BIND)
+
+
+def mount(source, target, flags, kind=None, options=None):
+    encoded = [text if text is None else text.encode() for text in (source, target, kind, options)]
+    done = libc().mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3])
+    check(f"mount {target}", done)
+
+
+def prctl(option, value):
+    check(
+        f"prctl {option}",
+        libc().prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)),
+    )
+
+
+def libc():
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def check(what, result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), what)
+
+
+def on_linux(do):
+    if sys.platform == "linux":
+        do()
+
+
+if __name__ == "__main__":
+    main()

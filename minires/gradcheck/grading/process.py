@@ -1,0 +1,177 @@
+"""The process of a submission as the grader starts and ends it, and what this system lets us hold it back from."""
+
+import functools
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from minires.gradcheck.grading import wire
+
+STARTING = 30.0  # seconds granted for starting Python and importing NumPy
+ENDING = 5.0  # seconds in which the keeper ends everything; then it is killed itself
+HERE = Path(__file__).parent
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")  # of the grader's environment
+SET = {"MPLBACKEND": "Agg", **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a submission may use, in bytes where nothing else is said."""
+
+    memory: int = 4 * 2**30  # addresses; NumPy alone has some 0.5 · 2³⁰
+    disk: int = 256 * 2**20  # of its scratch folder, where that lies in memory
+    file: int = 64 * 2**20
+    files: int = 256  # open at once
+    processes: int = 64  # and threads
+    seconds: int = 1200  # of computing, in all; Box's timeout limits one answer
+    answer: int = wire.LIMIT
+    neighbours: int = 64 * 2**20  # copied from beside the homework
+
+
+class Process:
+    """One runner and its keeper. socket: messages to it and from it."""
+
+    def __init__(self, file, scratch, limits, forbid=(), marker="", walls=None):
+        config = _config(file, scratch, limits, list(forbid), marker)
+        config["walls"] = walls_hold() if walls is None else walls
+        starts = _start_by_port if os.name == "nt" else _start_by_keeper
+        self.process, self.socket = starts(config)
+
+    def end(self):
+        """End the runner and all that it started. -> {"code", "output"} or {"error"}, as far as somebody knows"""
+        self.socket.close()
+        try:
+            if self.process.stdin is None:  # Windows: the runner itself
+                self.process.kill()
+            said, _ = self.process.communicate(timeout=ENDING)  # closes the keeper's input, which is the sign
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            said, _ = self.process.communicate()
+        text = (said or b"").decode("utf-8", "replace")
+        try:
+            return dict(json.loads(text.splitlines()[-1]))
+        except (ValueError, IndexError, TypeError):
+            return {"error": text[-500:]}
+
+
+def _config(file, scratch, limits, forbid, marker):
+    """What the keeper is told, and within it what the runner is told."""
+    homework = os.path.join(scratch, "homework")
+    root = os.path.join(scratch, "root")
+    os.makedirs(homework, exist_ok=True)
+    os.makedirs(root, exist_ok=True)
+    resources = {
+        "RLIMIT_AS": limits.memory,
+        "RLIMIT_NPROC": limits.processes,
+        "RLIMIT_FSIZE": limits.file,
+        "RLIMIT_NOFILE": limits.files,
+        "RLIMIT_CPU": limits.seconds,
+        "RLIMIT_CORE": 0,
+    }
+    environment = {k: os.environ[k] for k in PASSED_ON if k in os.environ} | SET | {"MINIRES_BOX": marker}
+    return {
+        "command": [sys.executable, "-I", "-B", str(HERE / "runner.py")],
+        "environment": environment,
+        "folder": homework,
+        "root": root,
+        "libraries": libraries(),
+        "hidden": packages(forbid),
+        "disk": limits.disk,
+        "runner": {"file": file, "folder": homework, "forbid": forbid, "user": None, "limits": resources},
+    }
+
+
+def _start_by_keeper(config):
+    ours, theirs = socket.socketpair()
+    config["runner"]["socket"] = config["socket"] = theirs.fileno()
+    with theirs:
+        keeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", str(HERE / "keeper.py"), json.dumps(config)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            cwd="/",
+        )
+    return keeper, ours
+
+
+def _start_by_port(config):
+    """On Windows, where there is no keeper: the runner calls back, and says a word that nobody else knows."""
+    token = secrets.token_hex(16)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        config["runner"] |= {"port": server.getsockname()[1], "token": token}
+        process = subprocess.Popen(
+            [*config["command"], json.dumps(config["runner"])],
+            env=config["environment"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        server.settimeout(STARTING)
+        ours, _ = server.accept()
+    ours.settimeout(STARTING)
+    if ours.recv(len(token), socket.MSG_WAITALL) != token.encode():
+        raise OSError("somebody else has answered")
+    return process, ours
+
+
+# ---- what this system allows
+
+
+@functools.cache
+def libraries():
+    """The folders that Python needs, and in which it looks for packages when it is started without anybody's wishes."""
+    ask = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path]))"
+    said = subprocess.run([sys.executable, "-I", "-c", ask], capture_output=True, check=True, timeout=STARTING).stdout
+    own = [os.path.dirname(sys.executable), os.path.dirname(os.path.realpath(sys.executable))]
+    return [folder for folder in dict.fromkeys([*json.loads(said), *own]) if os.path.isdir(folder)]
+
+
+def packages(names):
+    """Where these packages lie."""
+    places = [Path(folder, *name.split(".")) for folder in libraries() for name in names]
+    return [str(p) for place in places for p in (place, place.with_suffix(".py")) if p.exists()]
+
+
+@functools.cache
+def walls_hold():
+    """Whether the keeper can build its walls here. Tried once, with a process that does nothing."""
+    if sys.platform != "linux":
+        return False
+    with tempfile.TemporaryDirectory(prefix="minires-") as scratch:
+        config = _config("nothing.py", scratch, Limits(), [], "")
+        config |= {"walls": True, "command": [sys.executable, "-I", "-S", "-c", "pass"]}
+        process, ours = _start_by_keeper(config)
+        with ours:
+            said, _ = process.communicate(timeout=STARTING)
+    try:
+        return json.loads(said) == {"code": 0, "output": ""}
+    except ValueError:
+        return False
+
+
+def protections():
+    """What holds on this system, by sentence."""
+    posix = os.name == "posix"
+    walls = walls_hold()
+    user = posix and os.geteuid() == 0
+    return {
+        "nothing that a submission says is run": True,
+        "an answer has a deadline and a length": True,
+        "memory, processes and open files are limited": posix,
+        "the grader cannot be signalled or read": walls or user,
+        "installed files cannot be written": walls or user,
+        "daemons end, too": walls or user or sys.platform == "linux",
+        "files of others are hidden": walls,
+        "forbidden packages are hidden": walls,
+        "the disk cannot be filled": walls,
+        "there is no network": walls,
+    }
