@@ -28,10 +28,13 @@ AT_FDCWD, AT_RECURSIVE, DETACH = -100, 0x8000, 2
 SYS_MOUNT_SETATTR = 442  # the same number on every processor since Linux 5.12
 DIES_WITH_PARENT, NO_NEW_PRIVILEGES, CHILD_SUBREAPER = 1, 38, 36
 # What programs outside Python's folders are needed for: libraries in C, fonts, the time zone.
-SYSTEM = (
-    "/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix/store /etc/ld.so.cache /etc/alternatives /etc/fonts "
-    "/etc/localtime /etc/passwd /etc/group"
-).split()
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/etc/ld.so.cache") + (
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/localtime",
+    "/etc/passwd",
+    "/etc/group",
+)
 
 
 def main():
@@ -45,7 +48,7 @@ def main():
 
 def keep(config):
     """Run the runner to its end, or to the grader's. -> {"code", "output"}"""
-    os.umask(0o077)
+    os.umask(0o022)  # whoever may not look is stopped by the scratch folder's own mode
     on_linux(lambda: prctl(CHILD_SUBREAPER, 1))
     on_linux(lambda: prctl(NO_NEW_PRIVILEGES, 1))
     user = new_user(config)
@@ -276,7 +279,7 @@ def build_walls(config):
     for path in config["hidden"]:
         hide(path, root)
     for folder in ("tmp", "dev/shm"):
-        os.mkdir(os.path.join(root, folder))
+        os.makedirs(os.path.join(root, folder), exist_ok=True)
         os.chmod(os.path.join(root, folder), 0o1777)
     shutil.copytree(config["folder"], os.path.join(root, "homework"))
     os.mkdir(os.path.join(root, "runner"), 0o755)

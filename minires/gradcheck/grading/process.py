@@ -151,7 +151,8 @@ def walls_hold():
         config |= {"walls": True, "command": [sys.executable, "-I", "-S", "-c", "pass"]}
         process, ours = _start_by_keeper(config)
         with ours:
-            said, _ = process.communicate(timeout=STARTING)
+            said = process.stdout.read()  # not communicate(), which closes its input before it has ended
+            process.communicate()
     try:
         return json.loads(said) == {"code": 0, "output": ""}
     except ValueError:

@@ -87,7 +87,7 @@ def high(number):
 
 
 def confine(config):
-    """Limits, then another user: after NumPy's import, which needs more memory and files that only the first may read."""
+    """Limits, then another user; after NumPy's import, because only the first user may be able to read its files."""
     try:
         import resource
     except ImportError:  # Windows

@@ -16,12 +16,9 @@ import struct
 
 import numpy as np
 
-DTYPES = {
-    np.dtype(name).str.replace(">", "<"): np.dtype(name).newbyteorder("<")
-    for name in (
-        "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
-    )
-}
+NAMES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+NAMES += ("float16", "float32", "float64", "complex64", "complex128")
+DTYPES = {np.dtype(name).newbyteorder("<").str: np.dtype(name).newbyteorder("<") for name in NAMES}
 LIMIT = 256 * 2**20  # bytes in a message
 HEADER = 2**20  # bytes in its header
 DEPTH = 16  # lists within lists
@@ -158,7 +155,7 @@ def _arrays(table, data):
     arrays = []
     for dtype, shape, start, count in places:
         flat = np.frombuffer(data[start : start + count * dtype.itemsize], dtype, count)
-        if dtype == bool:
+        if dtype.kind == "b":
             _need(flat.view(np.uint8).max(initial=0) <= 1, "a bool is neither true nor false")
         arrays.append(flat.reshape(shape).astype(dtype.newbyteorder("="), copy=True))
     return arrays
