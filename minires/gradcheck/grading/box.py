@@ -26,6 +26,7 @@ from minires.gradcheck.grading.process import STARTING, Limits, Process
 
 NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
 DEPTH = 4  # folders within folders
+LEAVING = 1.0  # seconds between a process's last word and its exit code
 
 
 class Box:
@@ -212,14 +213,14 @@ class Box:
 
     def _end(self):
         """The process is gone: what its keeper says of that."""
-        report = self._close()
+        report = self._close(LEAVING)
         code = report.get("code")
         self.ended = why_ended(code, report.get("error"))
         return EndedError(self.ended, code, report.get("output", ""))
 
-    def _close(self):
+    def _close(self, patience=0.0):
         """End the process and all that it started; remove its folder. -> the keeper's report"""
-        report = {} if self.process is None else self.process.end()
+        report = {} if self.process is None else self.process.end(patience)
         self.process = None
         shutil.rmtree(self.scratch, ignore_errors=True)
         return report

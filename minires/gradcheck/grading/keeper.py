@@ -56,7 +56,7 @@ def keep(config):
         build_walls(config)
     elif user is None and sys.platform == "linux":  # the limit counts what its user runs elsewhere, too
         config["runner"]["limits"]["RLIMIT_NPROC"] += len(tasks_of(os.geteuid()))
-    give(config["folder"], user)
+    give(config["folder"] if config["walls"] else os.path.dirname(config["folder"]), user)
     said, output = os.pipe()
     child = os.fork()
     if child == 0:

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import secrets
+import select
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minires.gradcheck.grading import wire
+from minires.gradcheck.grading.keeper import others_can_read
 
 STARTING = 30.0  # seconds granted for starting Python and importing NumPy
 ENDING = 5.0  # seconds in which the keeper ends everything; then it is killed itself
@@ -43,12 +45,17 @@ class Process:
         starts = _start_by_port if os.name == "nt" else _start_by_keeper
         self.process, self.socket = starts(config)
 
-    def end(self):
-        """End the runner and all that it started. -> {"code", "output"} or {"error"}, as far as somebody knows"""
+    def end(self, patience=0.0):
+        """End the runner and all that it started. -> {"code", "output"} or {"error"}, as far as somebody knows
+
+        patience: seconds granted to a runner that has closed its socket, so that its own exit code is what is told.
+        """
         self.socket.close()
         try:
             if self.process.stdin is None:  # Windows: the runner itself
                 self.process.kill()
+            else:
+                select.select([self.process.stdout], [], [], patience)
             said, _ = self.process.communicate(timeout=ENDING)  # closes the keeper's input, which is the sign
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -163,7 +170,7 @@ def protections():
     """What holds on this system, by sentence."""
     posix = os.name == "posix"
     walls = walls_hold()
-    user = posix and os.geteuid() == 0
+    user = posix and os.geteuid() == 0 and (walls or others_can_read(libraries()))
     return {
         "nothing that a submission says is run": True,
         "an answer has a deadline and a length": True,
