@@ -111,7 +111,7 @@ class Box:
 
     def forget(self, handle):
         """Let an object go."""
-        self._ask("forget", number=handle.number)
+        self._ask("forget", handle=handle.number)
 
     # ---- messages
 
@@ -215,8 +215,13 @@ class Box:
         """The process is gone: what its keeper says of that."""
         report = self._close(LEAVING)
         code = report.get("code")
-        self.ended = why_ended(code, report.get("error"))
-        return EndedError(self.ended, code, report.get("output", ""))
+        code = code if type(code) is int else None
+        error = printable(str(report.get("error", "")))
+        output = "\n".join(map(printable, str(report.get("output", "")).splitlines()))
+        self.ended = why_ended(code, error)
+        if self.number == 0:  # it has not even begun; Python's last line says why
+            self.ended = f"its process cannot be started: {error or output.rpartition(chr(10))[2]}"
+        return EndedError(self.ended, code, output)
 
     def _close(self, patience=0.0):
         """End the process and all that it started; remove its folder. -> the keeper's report"""
@@ -238,9 +243,9 @@ def printable(text, length=300):
     return "".join(c if c.isprintable() else " " for c in " ".join(text[: 4 * length].split()))[:length]
 
 
-def why_ended(code, error=None):
+def why_ended(code, error):
     """A sentence about a process that is gone."""
-    if error or code is None:
+    if code is None:
         return f"its process has ended{f': {error}' if error else ''}"
     if code >= 0:
         return f"it ended its process (exit code {code}): does it call exit()?"

@@ -59,7 +59,9 @@ class Process:
             said, _ = self.process.communicate(timeout=ENDING)  # closes the keeper's input, which is the sign
         except subprocess.TimeoutExpired:
             self.process.kill()
-            said, _ = self.process.communicate()
+            self.process.wait()
+            said = b""
+            self.process.stdout.close()
         text = (said or b"").decode("utf-8", "replace")
         try:
             return dict(json.loads(text.splitlines()[-1]))
@@ -143,7 +145,8 @@ def libraries():
 
 
 def packages(names):
-    """Where these packages lie."""
+    """Where these packages lie; not what the runner itself needs, NumPy and the standard library."""
+    names = [name for name in names if name.partition(".")[0] not in {"numpy", *sys.stdlib_module_names}]
     places = [Path(folder, *name.split(".")) for folder in libraries() for name in names]
     return [str(p) for place in places for p in (place, place.with_suffix(".py")) if p.exists()]
 
