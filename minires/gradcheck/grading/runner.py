@@ -256,7 +256,7 @@ class Submission:
         """An exception in words that its own methods cannot spoil."""
         line, cell = safely(lambda: self.place(error), (None, cell))
         return {
-            "type": safely(lambda: str.__str__(type(error).__name__), "Exception"),
+            "type": safely(lambda: str.__str__(type(error).__name__)[:200], "Exception"),
             "message": safely(lambda: str.__str__(str(error))[:2000], "an exception that cannot be printed"),
             "line": line,
             "cell": cell,

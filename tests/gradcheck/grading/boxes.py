@@ -1,0 +1,58 @@
+"""What the tests of the boundary share: a submission from its text, and a look at what is left of its processes."""
+
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from minires.gradcheck.grading import process
+
+WALLS = process.walls_hold()
+USER = process.protections()["the grader cannot be signalled or read"]
+
+
+def source(*texts, file="homework.py"):
+    """A Source as grading/source.py reads it; more than one text are the cells of a notebook."""
+    names = [file] if len(texts) == 1 else [f"{file}, cell {n}" for n in range(1, len(texts) + 1)]
+    return SimpleNamespace(path=Path(file), cells=[SimpleNamespace(name=n, text=t) for n, t in zip(names, texts)])
+
+
+def processes(marker):
+    """The processes that carry a box's marker in their environment."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
+        try:
+            if f"MINIRES_BOX={marker}".encode() in Path("/proc", name, "environ").read_bytes():
+                found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def users():
+    """The users of all processes: a box within walls, or started by root, has one of its own."""
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
+        try:
+            found.setdefault(os.stat(f"/proc/{name}").st_uid, []).append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def nothing_left(marker, user=None):
+    """Whether all processes of a box are gone, or go within a second."""
+    for _ in range(20):
+        if not processes(marker) and (user in (None, os.getuid()) or not users().get(user)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture(params=[pytest.param(True, marks=pytest.mark.skipif(not WALLS, reason="no namespaces here")), False])
+def walls(request, monkeypatch):
+    """With the walls that the system allows, and without any."""
+    monkeypatch.setattr(process, "walls_hold", lambda: request.param)
+    return request.param
