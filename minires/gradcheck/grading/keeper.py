@@ -157,48 +157,48 @@ def end_others(config, user):
             finally:
                 os._exit(0)
     elif sys.platform == "linux":
-        for _ in range(1000):  # whatever lost its parent has become a child of ours
-            family = descendants()
+        stopped = set()
+        while family := descendants() - stopped:  # whatever lost its parent has become a child of ours
             for process in family:
-                kill(process)
-            if not family:
-                break
-            bury(os.WNOHANG)
-    bury(0)
+                send(process, signal.SIGSTOP)  # first, so that none can start another meanwhile
+            stopped |= family
+        for process in stopped:
+            send(process, signal.SIGKILL)
+    bury()
 
 
-def bury(flags):
-    """Wait for children that have ended; with flags 0 for all there are."""
+def bury():
+    """Wait for all children that there are."""
     try:
-        while os.waitpid(-1, flags)[0]:
-            continue
+        while True:
+            os.wait()
     except ChildProcessError:
         return
 
 
-def kill(process):
+def send(process, what):
     try:
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, what)
     except ProcessLookupError:
         return
 
 
 def descendants():
-    """The processes that descend from this one, zombies left out."""
+    """The set of processes that descend from this one, zombies left out."""
     children = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{name}/stat") as file:
+            with open(f"/proc/{name}/stat", errors="replace") as file:
                 state, parent = file.read().rpartition(")")[2].split()[:2]
         except OSError:  # it has just ended
             continue
         if state != "Z":
             children.setdefault(int(parent), []).append(int(name))
-    found = []
+    found = set()
     parents = [os.getpid()]
     while parents:
         own = children.get(parents.pop(), [])
-        found += own
+        found.update(own)
         parents += own
     return found
 

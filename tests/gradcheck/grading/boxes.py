@@ -10,7 +10,7 @@ import pytest
 from minires.gradcheck.grading import process
 
 WALLS = process.walls_hold()
-USER = process.protections()["the grader cannot be signalled or read"]
+USER = hasattr(os, "geteuid") and os.geteuid() == 0 and process.others_can_read(process.libraries())
 
 
 def source(*texts, file="homework.py"):
@@ -42,10 +42,10 @@ def users():
     return found
 
 
-def nothing_left(marker, user=None):
+def nothing_left(marker):
     """Whether all processes of a box are gone, or go within a second."""
     for _ in range(20):
-        if not processes(marker) and (user in (None, os.getuid()) or not users().get(user)):
+        if not processes(marker):
             return True
         time.sleep(0.05)
     return False

@@ -558,9 +558,7 @@ def test_there_are_more_than_forty():
 @pytest.mark.parametrize(("outcomes", "text", "only", "settings"), CHEATS)
 def test_a_cheat_harms_its_own_result_only(walls, outcomes, text, only, settings, tmp_path, monkeypatch):  # noqa: F811
     if only and not walls and (only == "walls" or not USER):
-        pytest.skip("nothing holds this without walls, or without another user")
-    if only == "user" and not walls and os.getuid() == 0 and not readable():
-        pytest.skip("Python's own files belong to a user who lets nobody read them")
+        pytest.skip(f"nothing holds this without {'walls' if only == 'walls' else 'another user'}")
     monkeypatch.setenv("SECRET", "hidden from submissions")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "teacher.py").write_text("answer = 42")
@@ -584,13 +582,6 @@ def test_a_cheat_harms_its_own_result_only(walls, outcomes, text, only, settings
     assert not os.path.exists(box.scratch)
     assert sorted(os.listdir(tmp_path)) == ["teacher.py"]
     assert not Path(tempfile.gettempdir(), "minires-left-behind.py").exists()
-
-
-def readable():
-    from minires.gradcheck.grading.keeper import others_can_read
-    from minires.gradcheck.grading.process import libraries
-
-    return others_can_read(libraries())
 
 
 def outcome_again(box):
