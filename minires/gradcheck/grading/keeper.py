@@ -3,11 +3,12 @@
 Started by box.py as a program, with the standard library only (POSIX). The grader holds the other end of its standard
 input: when that closes, because the grader wants it or because the grader was killed, everything here ends.
 
-    grader ── keeper ── runner                  without walls
+    grader ── keeper ── runner                  without walls, or within those of bwrap
     grader ── keeper ── first ── runner         with walls: `first` is process 1 of a namespace; when it ends, all end
 
 The walls are Linux namespaces: a file system that shows Python's own folders (not writable) and a scratch folder in
-memory, no other processes, no network. box.py asks once, with a trial, whether this system lets us build them.
+memory, no other processes, no network. process.py tries once whether this system lets us build them; where only the
+program bwrap may, that builds them, and the keeper starts within.
 """
 
 import ctypes
@@ -52,22 +53,25 @@ def keep(config):
     on_linux(lambda: prctl(CHILD_SUBREAPER, 1))
     on_linux(lambda: prctl(NO_NEW_PRIVILEGES, 1))
     user = new_user(config)
-    if config["walls"]:
+    if config["walls"] == "namespaces":
         build_walls(config)
-    elif user is None and sys.platform == "linux":  # the limit counts what its user runs elsewhere, too
+    elif (
+        not config["walls"] and user is None and sys.platform == "linux"
+    ):  # the limit counts what its user runs elsewhere, too
         config["runner"]["limits"]["RLIMIT_NPROC"] += len(tasks_of(os.geteuid()))
     give(config["folder"] if config["walls"] else os.path.dirname(config["folder"]), user)
     said, output = os.pipe()
     child = os.fork()
     if child == 0:
         on_linux(lambda: prctl(DIES_WITH_PARENT, signal.SIGKILL))
-        start(config, user, output) if not config["walls"] else be_first(config, user, output)
+        become = be_first if config["walls"] == "namespaces" else start
+        become(config, user, output)
     os.close(output)
     close(config)
     status, last = watch(child, said)
     end_others(config, user)
     code = os.waitstatus_to_exitcode(status)
-    if config["walls"] and code > 128:  # first says a signal as a shell does
+    if config["walls"] == "namespaces" and code > 128:  # first says a signal as a shell does
         code = 128 - code
     return {"code": code, "output": last.decode("utf-8", "replace")}
 
@@ -145,7 +149,7 @@ def drained(said):
 
 
 def end_others(config, user):
-    """Kill what the runner has left behind. Within walls the kernel has done so when `first` ended."""
+    """Kill what the runner has left behind. Within walls the kernel does so when process 1 ends."""
     if config["walls"]:
         return
     if user is not None:

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minires.gradcheck.grading import wire
-from minires.gradcheck.grading.keeper import others_can_read
+from minires.gradcheck.grading.keeper import others_can_read, seen_from_inside
 
 STARTING = 30.0  # seconds granted for starting Python and importing NumPy
 ENDING = 5.0  # seconds in which the keeper ends everything; then it is killed itself
@@ -39,9 +40,9 @@ class Limits:
 class Process:
     """One runner and its keeper. socket: messages to it and from it."""
 
-    def __init__(self, file, scratch, limits, forbid=(), marker="", walls=None):
+    def __init__(self, file, scratch, limits, forbid=(), marker=""):
         config = _config(file, scratch, limits, list(forbid), marker)
-        config["walls"] = walls_hold() if walls is None else walls
+        config["walls"] = kind_of_walls()
         starts = _start_by_port if os.name == "nt" else _start_by_keeper
         self.process, self.socket = starts(config)
 
@@ -85,6 +86,7 @@ def _config(file, scratch, limits, forbid, marker):
     }
     environment = {k: os.environ[k] for k in PASSED_ON if k in os.environ} | SET | {"MINIRES_BOX": marker}
     return {
+        "keeper": str(HERE / "keeper.py"),
         "command": [sys.executable, "-I", "-B", str(HERE / "runner.py")],
         "environment": environment,
         "folder": homework,
@@ -99,9 +101,10 @@ def _config(file, scratch, limits, forbid, marker):
 def _start_by_keeper(config):
     ours, theirs = socket.socketpair()
     config["runner"]["socket"] = config["socket"] = theirs.fileno()
+    outside = _bubblewrap(config) if config["walls"] == "bwrap" else []
     with theirs:
         keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", str(HERE / "keeper.py"), json.dumps(config)],
+            [*outside, sys.executable, "-I", "-S", "-B", config["keeper"], json.dumps(config)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -110,6 +113,23 @@ def _start_by_keeper(config):
             cwd="/",
         )
     return keeper, ours
+
+
+def _bubblewrap(config):
+    """The command that starts the keeper within walls of bwrap's: the same ones, but for the scratch folder on disk."""
+    words = [shutil.which("bwrap"), "--unshare-all", "--die-with-parent", "--new-session", "--dev", "/dev"]
+    words += ["--tmpfs", "/tmp"]
+    for path in seen_from_inside(config["libraries"]):
+        words += ["--symlink", os.readlink(path), path] if os.path.islink(path) else ["--ro-bind", path, path]
+    for path in config["hidden"]:
+        words += ["--perms", "0000", "--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", os.devnull, path]
+    for file in ("keeper.py", "runner.py", "wire.py"):
+        words += ["--ro-bind", str(HERE / file), f"/runner/{file}"]
+    words += ["--bind", config["folder"], "/homework"]
+    config["folder"] = "/homework"
+    config["keeper"] = "/runner/keeper.py"
+    config["command"] = [word.replace(str(HERE), "/runner") for word in config["command"]]
+    return words
 
 
 def _start_by_port(config):
@@ -152,13 +172,18 @@ def packages(names):
 
 
 @functools.cache
-def walls_hold():
-    """Whether the keeper can build its walls here. Tried once, with a process that does nothing."""
-    if sys.platform != "linux":
+def kind_of_walls():
+    """ "namespaces" where the keeper can build walls, "bwrap" where only that program can, or "". Tried once."""
+    return next((kind for kind in ("namespaces", "bwrap") if sys.platform == "linux" and _stands(kind)), "")
+
+
+def _stands(kind):
+    """Whether walls can be built, tried with a process that does nothing."""
+    if kind == "bwrap" and (not shutil.which("bwrap") or os.geteuid() == 0):  # a root within could take them down
         return False
     with tempfile.TemporaryDirectory(prefix="minires-") as scratch:
         config = _config("nothing.py", scratch, Limits(), [], "")
-        config |= {"walls": True, "command": [sys.executable, "-I", "-S", "-c", "pass"]}
+        config |= {"walls": kind, "command": [sys.executable, "-I", "-S", "-c", "pass"]}
         process, ours = _start_by_keeper(config)
         with ours:
             said = process.stdout.read()  # not communicate(), which closes its input before it has ended
@@ -172,7 +197,7 @@ def walls_hold():
 def protections():
     """What holds on this system, by sentence."""
     posix = os.name == "posix"
-    walls = walls_hold()
+    walls = kind_of_walls() != ""
     user = posix and os.geteuid() == 0 and (walls or others_can_read(libraries()))
     return {
         "nothing that a submission says is run": True,
@@ -183,6 +208,6 @@ def protections():
         "daemons end, too": walls or user or sys.platform == "linux",
         "files of others are hidden": walls,
         "forbidden packages are hidden": walls,
-        "the disk cannot be filled": walls,
+        "the disk cannot be filled": kind_of_walls() == "namespaces",
         "there is no network": walls,
     }

@@ -1,6 +1,7 @@
 """What the tests of the boundary share: a submission from its text, and a look at what is left of its processes."""
 
 import os
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,8 +10,13 @@ import pytest
 
 from minires.gradcheck.grading import process
 
-WALLS = process.walls_hold()
+WALLS = process.kind_of_walls()
 USER = hasattr(os, "geteuid") and os.geteuid() == 0 and process.others_can_read(process.libraries())
+
+
+STANDS = {
+    kind: kind == "" or (sys.platform == "linux" and process._stands(kind)) for kind in ("namespaces", "bwrap", "")
+}
 
 
 def source(*texts, file="homework.py"):
@@ -51,8 +57,10 @@ def nothing_left(marker):
     return False
 
 
-@pytest.fixture(params=[pytest.param(True, marks=pytest.mark.skipif(not WALLS, reason="no namespaces here")), False])
+@pytest.fixture(params=["namespaces", "bwrap", ""], ids=["namespaces", "bwrap", "nothing"])
 def walls(request, monkeypatch):
-    """With the walls that the system allows, and without any."""
-    monkeypatch.setattr(process, "walls_hold", lambda: request.param)
+    """With every kind of walls that the system allows, and without any."""
+    if not STANDS[request.param]:
+        pytest.skip(f"no {request.param} here")
+    monkeypatch.setattr(process, "kind_of_walls", lambda: request.param)
     return request.param

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boxes import USER, WALLS, nothing_left, source, users, walls  # noqa: F401 - a fixture
+from boxes import USER, nothing_left, source, users, walls  # noqa: F401 - a fixture
 
 from minires.gradcheck.grading.box import Box, Limits
 from minires.gradcheck.grading.errors import ChildError, EndedError, GarbledError, RaisedError, TimedOutError
@@ -23,6 +23,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what Linux lets
 
 X = np.arange(6.0).reshape(2, 3)
 HONEST, WRONG, HANDLE = "honest", "wrong", "handle"
+HOLDS = {
+    None: lambda walls: True,
+    "namespaces": lambda walls: walls == "namespaces",
+    "walls": lambda walls: walls != "",
+    "another user": lambda walls: walls != "" or USER,
+}
 PRELUDE = """
 import atexit, ctypes, gc, glob, importlib, json, os, pickle, signal, site, socket, struct, sys, threading, time
 import numpy as np
@@ -51,7 +57,7 @@ def write(data):
 
 
 def cheat(name, outcomes, text, only=None, **settings):
-    """One row: what it may get, its text, and whether it is held by walls or by a user of its own only."""
+    """One row: what it may get, its text, and what alone holds it, walls or another user."""
     outcomes = outcomes if isinstance(outcomes, tuple) else (outcomes,)
     return pytest.param(outcomes, textwrap.dedent(text), only, settings, id=name.replace(" ", "_"))
 
@@ -357,7 +363,7 @@ CHEATS = [
                 with open(f"large{n}", "wb") as file:
                     for _ in range(64): file.write(bytes(10**6))
         """,
-        only="walls",
+        only="namespaces",
         timeout=5,
     ),
     cheat(
@@ -370,7 +376,7 @@ CHEATS = [
         "is a fork bomb",
         (RaisedError, TimedOutError, GarbledError, EndedError),
         "def f(x):\n    while True: os.fork()",
-        only="user",
+        only="another user",
     ),
     cheat(
         "leaves daemons",
@@ -400,10 +406,13 @@ CHEATS = [
         "kills its parent",
         (EndedError, RaisedError, HONEST),
         "def f(x):\n    os.kill(os.getppid(), 9); return 2 * x",
-        only="user",
+        only="another user",
     ),
     cheat(
-        "kills everybody", (EndedError, RaisedError, HONEST), "def f(x):\n    os.kill(-1, 9); return 2 * x", only="user"
+        "kills everybody",
+        (EndedError, RaisedError, HONEST),
+        "def f(x):\n    os.kill(-1, 9); return 2 * x",
+        only="another user",
     ),
     cheat(
         "reads the grader's memory",
@@ -420,7 +429,7 @@ CHEATS = [
                 if ctypes.CDLL(None).ptrace(16, pid, 0, 0) == 0: return "traced"
             return 2 * x
         """,
-        only="user",
+        only="another user",
     ),
     cheat(
         "edits what is installed",
@@ -442,7 +451,7 @@ CHEATS = [
                     pass
             return 2 * x
         """,
-        only="user",
+        only="another user",
     ),
     cheat(
         "reads files of others",
@@ -557,8 +566,8 @@ def test_there_are_more_than_forty():
 
 @pytest.mark.parametrize(("outcomes", "text", "only", "settings"), CHEATS)
 def test_a_cheat_harms_its_own_result_only(walls, outcomes, text, only, settings, tmp_path, monkeypatch):  # noqa: F811
-    if only and not walls and (only == "walls" or not USER):
-        pytest.skip(f"nothing holds this without {'walls' if only == 'walls' else 'another user'}")
+    if not HOLDS[only](walls):
+        pytest.skip(f"nothing holds this without {only}")
     monkeypatch.setenv("SECRET", "hidden from submissions")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "teacher.py").write_text("answer = 42")
