@@ -26,6 +26,7 @@ from minires.gradcheck.grading.process import STARTING, Limits, Process
 
 NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
 DEPTH = 4  # folders within folders
+ENTRIES = 10_000  # files and folders looked at; a homework may lie in somebody's home folder
 LEAVING = 1.0  # seconds between a process's last word and its exit code
 
 
@@ -71,7 +72,7 @@ class Box:
                 raise ForbiddenError(module, cell.name)
         said = self._ask("load", cells=[(cell.name, cell.text) for cell in self.source.cells])
         names, errors = self._fields(said, names=list, errors=list)
-        self._expect(all(isinstance(name, str) for name in names))
+        self._expect(all(map(_is_name, names)))
         self.cell_errors = [self._raised(error) for error in errors]
         return names
 
@@ -81,7 +82,7 @@ class Box:
             self._ask("describe", name=name), kind=str, parameters=list, methods=dict
         )
         self._expect(kind in ("function", "class", "object", "missing"))
-        self._expect(all(isinstance(parameters, list) for parameters in methods.values()))
+        self._expect(all(_is_name(n) and isinstance(found, list) for n, found in methods.items()))
         own = [self._parameter(p) for p in parameters]
         return Described(kind, own, {n: [self._parameter(p) for p in found] for n, found in methods.items()})
 
@@ -106,7 +107,7 @@ class Box:
     def attributes(self, handle):
         """The names of an object's own public attributes."""
         names = self._ask("attributes", target=handle)
-        self._expect(isinstance(names, list) and all(isinstance(name, str) for name in names))
+        self._expect(isinstance(names, list) and all(map(_is_name, names)))
         return names
 
     def forget(self, handle):
@@ -131,7 +132,7 @@ class Box:
             length = int.from_bytes(self._read(8, deadline), "big")
             if length > self.limits.answer:
                 raise wire.WireError(f"it is longer than {self.limits.answer // 2**20} MB")
-            answer = wire.decode(self._read(length, deadline), Handle)
+            answer = wire.decode(self._read(length, deadline), _handle)
         except wire.WireError as error:
             raise self._garbled(str(error)) from None
         except TimeoutError:
@@ -182,7 +183,7 @@ class Box:
 
     def _parameter(self, said):
         self._expect(isinstance(said, dict) and said.keys() == {"name", "kind", "required", "default"})
-        self._expect(isinstance(said["name"], str) and said["kind"] in ("positional", "keyword", "*", "**"))
+        self._expect(_is_name(said["name"]) and said["kind"] in ("positional", "keyword", "*", "**"))
         self._expect(isinstance(said["required"], bool))
         return Parameter(**said)
 
@@ -238,6 +239,15 @@ def _numbered(value):
     raise wire.WireError(f"a {type(value).__name__} cannot be handed to a submission")
 
 
+def _handle(number, kind, is_callable):
+    return Handle(number, printable(kind, 80), is_callable)
+
+
+def _is_name(value):
+    """Whether this can be shown as a name: no text in disguise."""
+    return isinstance(value, str) and value.isidentifier() and len(value) <= 200
+
+
 def printable(text, length=300):
     """Text of a submission for a console: on one line, nothing that moves the cursor, not too long."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text[: 4 * length].split()))[:length]
@@ -284,20 +294,23 @@ def copy_neighbours(folder, to, size, without=()):
     """Copy what a homework may import and read; no links, which may lead anywhere, and nothing large."""
     skipped = {os.path.realpath(path) for path in without}
     left = size
+    entries = 0
     for place, folders, files in os.walk(folder):
+        entries += len(files) + len(folders)
+        if entries > ENTRIES:
+            return
         inside = os.path.relpath(place, folder)
         deep = len(Path(inside).parts)
         folders[:] = sorted(f for f in folders if f[0] not in "._" and deep < DEPTH)
         os.makedirs(os.path.join(to, inside), exist_ok=True)
         for file in sorted(files):
             path = os.path.join(place, file)
-            if Path(file).suffix not in NEIGHBOURS or not _is_plain(path) or os.path.realpath(path) in skipped:
+            if Path(file).suffix not in NEIGHBOURS or os.path.realpath(path) in skipped:
                 continue
-            left -= os.path.getsize(path)
-            if left < 0:
-                return
-            shutil.copyfile(path, os.path.join(to, inside, file))
-
-
-def _is_plain(path):
-    return stat.S_ISREG(os.lstat(path).st_mode)
+            try:
+                about = os.lstat(path)
+                left -= about.st_size
+                if stat.S_ISREG(about.st_mode) and left >= 0:
+                    shutil.copyfile(path, os.path.join(to, inside, file))
+            except OSError:  # not ours to read, or gone
+                continue

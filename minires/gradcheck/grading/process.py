@@ -52,11 +52,10 @@ class Process:
         patience: seconds granted to a runner that has closed its socket, so that its own exit code is what is told.
         """
         self.socket.close()
+        if self.process.stdin is None:  # Windows: there is no keeper, this is the runner itself
+            return {"code": self._end_runner(patience), "output": ""}
         try:
-            if self.process.stdin is None:  # Windows: the runner itself
-                self.process.kill()
-            else:
-                select.select([self.process.stdout], [], [], patience)
+            select.select([self.process.stdout], [], [], patience)
             said, _ = self.process.communicate(timeout=ENDING)  # closes the keeper's input, which is the sign
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -68,6 +67,13 @@ class Process:
             return dict(json.loads(text.splitlines()[-1]))
         except (ValueError, IndexError, TypeError):
             return {"error": text[-500:]}
+
+    def _end_runner(self, patience):
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
 
 
 def _config(file, scratch, limits, forbid, marker):

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what Linux lets
 X = np.arange(6.0).reshape(2, 3)
 HONEST, WRONG, HANDLE = "honest", "wrong", "handle"
 HOLDS = {
-    None: lambda walls: True,
-    "namespaces": lambda walls: walls == "namespaces",
-    "walls": lambda walls: walls != "",
-    "another user": lambda walls: walls != "" or USER,
+    None: lambda kind: True,
+    "namespaces": lambda kind: kind == "namespaces",
+    "walls": lambda kind: kind != "",
+    "another user": lambda kind: kind != "" or USER,
 }
 PRELUDE = """
 import atexit, ctypes, gc, glob, importlib, json, os, pickle, signal, site, socket, struct, sys, threading, time
@@ -564,21 +564,29 @@ def test_there_are_more_than_forty():
     assert len(CHEATS) > 40
 
 
+@pytest.fixture(scope="module")
+def honest(walls):  # noqa: F811
+    """Whoever sits beside all the cheats."""
+    with Box(source("def f(x): return 2 * x")) as box:
+        box.load()
+        yield box
+    assert nothing_left(box.marker)
+
+
 @pytest.mark.parametrize(("outcomes", "text", "only", "settings"), CHEATS)
-def test_a_cheat_harms_its_own_result_only(walls, outcomes, text, only, settings, tmp_path, monkeypatch):  # noqa: F811
+def test_a_cheat_harms_its_own_result_only(walls, honest, outcomes, text, only, settings, tmp_path, monkeypatch):  # noqa: F811
     if not HOLDS[only](walls):
         pytest.skip(f"nothing holds this without {only}")
     monkeypatch.setenv("SECRET", "hidden from submissions")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "teacher.py").write_text("answer = 42")
     before = users()
-    with socket.create_server(("127.0.0.1", 0)) as server, Box(source("def f(x): return 2 * x")) as honest:
-        honest.load()
+    with socket.create_server(("127.0.0.1", 0)) as server:
         grader = [os.getpid(), os.getppid(), honest.process.process.pid]
         installed = [str(Path(__file__).parents[3] / "minires" / "gradcheck")]
         facts = f"GRADER, INSTALLED, TEACHER, PORTS = {grader}, {installed}, {str(tmp_path / 'teacher.py')!r}, {[server.getsockname()[1]]}"
         with Box(
-            source("\n".join([PRELUDE, facts, text])), **{"timeout": 1.5, "limits": Limits(memory=2**30), **settings}
+            source("\n".join([PRELUDE, facts, text])), **{"timeout": 1.0, "limits": Limits(memory=2**30), **settings}
         ) as box:
             got = outcome(box)
             again = outcome_again(box)
@@ -586,7 +594,6 @@ def test_a_cheat_harms_its_own_result_only(walls, outcomes, text, only, settings
         assert again in (*outcomes, EndedError, GarbledError)
         np.testing.assert_array_equal(honest.call("f", (X,)).value, 2 * X)  # whoever sits beside it
     assert nothing_left(box.marker)
-    assert nothing_left(honest.marker)
     assert not [user for user in users() if user >= 1_900_000_000 and user not in before]
     assert not os.path.exists(box.scratch)
     assert sorted(os.listdir(tmp_path)) == ["teacher.py"]
