@@ -22,7 +22,9 @@ from pathlib import Path
 from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.errors import EndedError, ForbiddenError, GarbledError, RaisedError, TimedOutError
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
-from minires.gradcheck.grading.process import STARTING, Limits, Process
+from minires.gradcheck.grading.process import STARTING, Limits, Process, protections
+
+__all__ = ["Box", "Limits", "printable", "protections"]
 
 NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
 DEPTH = 4  # folders within folders

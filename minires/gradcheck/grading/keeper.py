@@ -29,13 +29,8 @@ AT_FDCWD, AT_RECURSIVE, DETACH = -100, 0x8000, 2
 SYS_MOUNT_SETATTR = 442  # the same number on every processor since Linux 5.12
 DIES_WITH_PARENT, NO_NEW_PRIVILEGES, CHILD_SUBREAPER = 1, 38, 36
 # What programs outside Python's folders are needed for: libraries in C, fonts, the time zone.
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/etc/ld.so.cache") + (
-    "/etc/alternatives",
-    "/etc/fonts",
-    "/etc/localtime",
-    "/etc/passwd",
-    "/etc/group",
-)
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
+SYSTEM += ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/passwd", "/etc/group")
 
 
 def main():
@@ -55,11 +50,11 @@ def keep(config):
     user = new_user(config)
     if config["walls"] == "namespaces":
         build_walls(config)
-    elif (
-        not config["walls"] and user is None and sys.platform == "linux"
-    ):  # the limit counts what its user runs elsewhere, too
-        config["runner"]["limits"]["RLIMIT_NPROC"] += len(tasks_of(os.geteuid()))
-    give(config["folder"] if config["walls"] else os.path.dirname(config["folder"]), user)
+        give(config["folder"], user)
+    elif not config["walls"]:
+        give(os.path.dirname(config["folder"]), user)
+        if user is None:  # the limit counts what its user runs elsewhere, too
+            config["runner"]["limits"]["RLIMIT_NPROC"] += on_linux(lambda: len(tasks_of(os.geteuid()))) or 0
     said, output = os.pipe()
     child = os.fork()
     if child == 0:
@@ -119,7 +114,7 @@ def watch(child, said):
     open_files = [0, said]
     last = b""
     while True:
-        ready, _, _ = select.select(open_files, [], [], 0.05)
+        ready, _, _ = select.select(open_files, [], [], 0.02)
         if 0 in ready:
             open_files.remove(0)
             os.kill(child, signal.SIGKILL)
@@ -353,8 +348,7 @@ def check(what, result):
 
 
 def on_linux(do):
-    if sys.platform == "linux":
-        do()
+    return do() if sys.platform == "linux" else None
 
 
 if __name__ == "__main__":
