@@ -64,7 +64,7 @@ def keep(config):
     os.close(output)
     close(config)
     status, last = watch(child, said)
-    end_others(config, user)
+    end_others(config, user, child)
     code = os.waitstatus_to_exitcode(status)
     if config["walls"] == "namespaces" and code > 128:  # first says a signal as a shell does
         code = 128 - code
@@ -74,6 +74,7 @@ def keep(config):
 def start(config, user, output):
     """Become the runner: no input, its output to the keeper, its socket, and nothing else that was open."""
     try:
+        os.setpgid(0, 0)
         silence = os.open(os.devnull, os.O_RDWR)
         os.dup2(silence, 0)
         os.dup2(output, 1)
@@ -143,7 +144,7 @@ def drained(said):
 # ---- the end of everything that was started
 
 
-def end_others(config, user):
+def end_others(config, user, child):
     """Kill what the runner has left behind. Within walls the kernel does so when process 1 ends."""
     if config["walls"]:
         return
@@ -163,6 +164,8 @@ def end_others(config, user):
             stopped |= family
         for process in stopped:
             send(process, signal.SIGKILL)
+    else:
+        send(-child, signal.SIGKILL)  # its group
     bury()
 
 
@@ -178,7 +181,7 @@ def bury():
 def send(process, what):
     try:
         os.kill(process, what)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # it has just ended
         return
 
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -43,6 +44,7 @@ class Process:
     def __init__(self, file, scratch, limits, forbid=(), marker=""):
         config = _config(file, scratch, limits, list(forbid), marker)
         config["walls"] = kind_of_walls()
+        self.marker = marker
         starts = _start_by_port if os.name == "nt" else _start_by_keeper
         self.process, self.socket = starts(config)
 
@@ -62,7 +64,9 @@ class Process:
             self.process.wait()
             said = b""
             self.process.stdout.close()
-        text = (said or b"").decode("utf-8", "replace")
+        if self.process.returncode != 0 and sys.platform == "linux":  # somebody has killed the keeper
+            _end_marked(self.marker)
+        text = said.decode("utf-8", "replace")
         try:
             return dict(json.loads(text.splitlines()[-1]))
         except (ValueError, IndexError, TypeError):
@@ -74,6 +78,16 @@ class Process:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+
+def _end_marked(marker):
+    """End what has this box's marker in its environment, and that we may end."""
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if marker and f"MINIRES_BOX={marker}".encode() in Path("/proc", process, "environ").read_bytes():
+                os.kill(int(process), signal.SIGKILL)
+        except OSError:
+            continue
 
 
 def _config(file, scratch, limits, forbid, marker):
@@ -153,7 +167,7 @@ def _start_by_port(config):
         server.settimeout(STARTING)
         ours, _ = server.accept()
     ours.settimeout(STARTING)
-    if ours.recv(len(token), socket.MSG_WAITALL) != token.encode():
+    if ours.recv(len(token)) != token.encode():
         raise OSError("somebody else has answered")
     return process, ours
 

@@ -298,6 +298,15 @@ def test_whoever_imports_a_forbidden_module_is_told_which(text):
     assert f"imports {error.value.module}" in str(error.value)
 
 
+def test_a_neighbour_that_imports_a_forbidden_module_is_told_too(walls, tmp_path):  # noqa: F811
+    (tmp_path / "helper.py").write_text("import decimal")
+    with (
+        Box(source("import helper"), folder=tmp_path, forbid=["decimal"]) as box,
+        pytest.raises(ForbiddenError, match="decimal"),
+    ):
+        box.load()
+
+
 def test_modules_with_similar_names_are_not_forbidden():
     assert (
         forbidden_import("import torchvision, a.torch\nfrom . import torch\nfrom xml import sax", ["torch", "xml.dom"])
@@ -374,6 +383,15 @@ def test_names_that_are_none_are_not_believed():
     for text in ("globals()['a\\x1b[2J'] = 1", "globals()['9 of 9 passed'] = 1"):
         with Box(source(text)) as box, pytest.raises(GarbledError):
             box.load()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc")
+def test_a_daemon_ends_even_when_its_keeper_was_killed(walls):  # noqa: F811
+    text = "import os, time\ndef f():\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(60)"
+    for box in opened(text):
+        box.call("f")
+        box.process.process.kill()
+    assert nothing_left(box.marker)
 
 
 GRADER = """
