@@ -22,6 +22,7 @@ import sys
 
 OUTPUT = 4000  # bytes of what was printed last
 NOBODY = 65534
+FIRST_USER = 1_900_000_000  # users that no system hands out; the keeper's process number makes one of them
 # linux/sched.h, linux/mount.h, linux/prctl.h
 NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PROCESSES, NEW_NETWORK = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 READ_ONLY, NO_SETUID, NO_DEVICES, BIND, RECURSIVE, PRIVATE = 1, 2, 4, 4096, 16384, 1 << 18
@@ -212,7 +213,7 @@ def new_user(config):
     """A user that nobody else is, where we may choose one, so that it can neither read, write nor signal. Or None."""
     if os.geteuid() != 0 or not (config["walls"] or others_can_read(config["libraries"])):
         return None
-    for user in (1_900_000_000 + os.getpid(), NOBODY):  # the second in a container that knows few users
+    for user in (FIRST_USER + os.getpid(), NOBODY):  # the second in a container that knows few users
         try:
             os.chown(config["folder"], user, user)
             return user

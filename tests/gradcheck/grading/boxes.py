@@ -37,11 +37,11 @@ def processes(marker):
 
 
 def users():
-    """The users of all processes: a box within walls, or started by root, has one of its own."""
-    found = {}
+    """The users of all processes: a box that root starts has one of its own."""
+    found = set()
     for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
         try:
-            found.setdefault(os.stat(f"/proc/{name}").st_uid, []).append(int(name))
+            found.add(os.stat(f"/proc/{name}").st_uid)
         except OSError:
             continue
     return found

@@ -18,6 +18,7 @@ from boxes import USER, nothing_left, source, users, walls  # noqa: F401 - a fix
 from minires.gradcheck.grading.box import Box, Limits
 from minires.gradcheck.grading.errors import ChildError, EndedError, GarbledError, RaisedError, TimedOutError
 from minires.gradcheck.grading.face import Handle
+from minires.gradcheck.grading.keeper import FIRST_USER
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what Linux lets a submission try")
 
@@ -580,7 +581,6 @@ def test_a_cheat_harms_its_own_result_only(walls, honest, outcomes, text, only, 
     monkeypatch.setenv("SECRET", "hidden from submissions")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "teacher.py").write_text("answer = 42")
-    before = users()
     with socket.create_server(("127.0.0.1", 0)) as server:
         grader = [os.getpid(), os.getppid(), honest.process.process.pid]
         installed = [str(Path(__file__).parents[3] / "minires" / "gradcheck")]
@@ -588,13 +588,14 @@ def test_a_cheat_harms_its_own_result_only(walls, honest, outcomes, text, only, 
         with Box(
             source("\n".join([PRELUDE, facts, text])), **{"timeout": 1.0, "limits": Limits(memory=2**30), **settings}
         ) as box:
+            user = FIRST_USER + box.process.process.pid
             got = outcome(box)
             again = outcome_again(box)
         assert got in outcomes
         assert again in (*outcomes, EndedError, GarbledError)
         np.testing.assert_array_equal(honest.call("f", (X,)).value, 2 * X)  # whoever sits beside it
     assert nothing_left(box.marker)
-    assert not [user for user in users() if user >= 1_900_000_000 and user not in before]
+    assert user not in users()
     assert not os.path.exists(box.scratch)
     assert sorted(os.listdir(tmp_path)) == ["teacher.py"]
     assert not Path(tempfile.gettempdir(), "minires-left-behind.py").exists()
