@@ -30,8 +30,8 @@ AT_FDCWD, AT_RECURSIVE, DETACH = -100, 0x8000, 2
 SYS_MOUNT_SETATTR = 442  # the same number on every processor since Linux 5.12
 DIES_WITH_PARENT, NO_NEW_PRIVILEGES, CHILD_SUBREAPER = 1, 38, 36
 # What programs outside Python's folders are needed for: libraries in C, fonts, the time zone.
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
-SYSTEM += ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/passwd", "/etc/group")
+SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"]
+SYSTEM += ["/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/passwd", "/etc/group"]
 
 
 def main():
@@ -211,7 +211,8 @@ def descendants():
 
 def new_user(config):
     """A user that nobody else is, where we may choose one, so that it can neither read, write nor signal. Or None."""
-    if os.geteuid() != 0 or not (config["walls"] or others_can_read(config["libraries"])):
+    temporary = os.path.dirname(os.path.dirname(config["folder"]))
+    if os.geteuid() != 0 or not (config["walls"] or others_can_read([*config["libraries"], temporary])):
         return None
     for user in (FIRST_USER + os.getpid(), NOBODY):  # the second in a container that knows few users
         try:
@@ -298,7 +299,7 @@ def build_walls(config):
 
 def seen_from_inside(libraries):
     """Folders to show: by the name under which Python knows them, and by their own."""
-    paths = {path for name in (*SYSTEM, *libraries) for path in (name, os.path.realpath(name)) if os.path.exists(path)}
+    paths = {path for name in [*SYSTEM, *libraries] for path in (name, os.path.realpath(name)) if os.path.exists(path)}
     return [p for p in sorted(paths - {"/"}) if not any(p.startswith(other + "/") for other in paths - {"/"})]
 
 

@@ -218,7 +218,7 @@ def protections():
     """What holds on this system, by sentence."""
     posix = os.name == "posix"
     walls = kind_of_walls() != ""
-    user = posix and os.geteuid() == 0 and (walls or others_can_read(libraries()))
+    user = posix and os.geteuid() == 0 and (walls or others_can_read([*libraries(), tempfile.gettempdir()]))
     return {
         "nothing that a submission says is run": True,
         "an answer has a deadline and a length": True,
