@@ -420,9 +420,11 @@ with Box(source(text), timeout=60) as box:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc")
-def test_everything_ends_when_the_grader_is_killed(walls):  # noqa: F811
+def test_everything_ends_when_the_grader_is_killed(walls, tmp_path):  # noqa: F811
     script = GRADER.format(tests=os.path.dirname(__file__), walls=walls)
-    grader = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    grader = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
     marker = grader.stdout.readline().strip()
     time.sleep(0.5)
     assert len(processes(marker)) >= 2
