@@ -27,7 +27,7 @@ KINDS = {
     "cross_entropy": "linear + loss",
     "getitem": "option A (slice, pad)",
     "pad": "option A (slice, pad)",
-    "optimiser": "optimiser",
+    "optimizer": "optimizer",
 }
 REST = "the rest: engine, Python"
 

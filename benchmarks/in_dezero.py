@@ -1,4 +1,4 @@
-"""DeZero's side: the CIFAR networks, of its functions and its optimiser, as it stands on PyPI (0.0.13, 2020).
+"""DeZero's side: the CIFAR networks, of its functions and its optimizer, as it stands on PyPI (0.0.13, 2020).
 
 It multiplies gradients by whole numbers that it makes arrays of, and so, with NumPy 2, its backward runs in float64.
 """

@@ -24,6 +24,6 @@ Dims: TypeAlias = int | Sequence[int] | None  # one axis, several, or all
 DType: TypeAlias = "np.typing.DTypeLike | None"
 Rng: TypeAlias = "np.random.Generator | int | None"  # a generator, a seed, or the default generator
 
-Params: TypeAlias = Iterable[Tensor | Mapping[str, Any]]  # what an optimiser steps: Tensors, or groups
+Params: TypeAlias = Iterable[Tensor | Mapping[str, Any]]  # what an optimizer steps: Tensors, or groups
 PathLike: TypeAlias = str | os.PathLike
 Transform: TypeAlias = Callable[[Array, Any], Array]  # (images, rng) -> images

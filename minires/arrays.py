@@ -169,7 +169,7 @@ def memory_order(x):
 
 
 def empty(shape, dtype, order, xp=np):
-    """An uninitialised array with its axes in memory in `order`, from the slowest to the fastest.
+    """An uninitialized array with its axes in memory in `order`, from the slowest to the fastest.
 
     Raises OutOfMemoryError, also for a size that no memory could hold, where NumPy raises ValueError.
     """
@@ -181,7 +181,7 @@ def empty(shape, dtype, order, xp=np):
 
 
 def empty_map(shape, like, dtype=None, last=False):
-    """An uninitialised feature map (N,C,H,W) with the library of `like`, and its dtype unless given.
+    """An uninitialized feature map (N,C,H,W) with the library of `like`, and its dtype unless given.
 
     It has the memory format of `like`; with last=True it is channels-last in any case.
     """

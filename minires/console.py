@@ -324,9 +324,9 @@ class Table:
 
 def verdict(passed):
     """ "ok" or "FAILED", green or red on a terminal."""
-    return coloured("ok", GREEN) if passed else coloured("FAILED", RED)
+    return colored("ok", GREEN) if passed else colored("FAILED", RED)
 
 
-def coloured(text, colour):
-    """The text in a colour, if a person is looking and has not asked for none (https://no-color.org)."""
-    return f"{colour}{text}{PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
+def colored(text, color):
+    """The text in a color, if a person is looking and has not asked for none (https://no-color.org)."""
+    return f"{color}{text}{PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text

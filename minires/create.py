@@ -56,7 +56,7 @@ def _filled(name, value, size, dtype, device, requires_grad):
 
 
 def _empty(name, size, dtype):
-    """An uninitialised array of this size; the dtype None stands for float32, as in PyTorch."""
+    """An uninitialized array of this size; the dtype None stands for float32, as in PyTorch."""
     size = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     shape = tuple([integer(f"{name}: a size", n) for n in size])
     if min(shape, default=0) < 0:

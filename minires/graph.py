@@ -189,7 +189,7 @@ class Node:
 
 
 def _copy_as(like, dy):
-    """A copy of dy with the memory layout of `like`, as the optimiser wants it."""
+    """A copy of dy with the memory layout of `like`, as the optimizer wants it."""
     grad = array_module(like).empty_like(like)
     grad[...] = dy
     return grad

@@ -17,7 +17,7 @@ def _nothing(*arguments):
 
 @contextmanager
 def listen(*, on_op=_nothing, on_time=_nothing):
-    """Inside the block, report each op, each node's backward and each optimiser step of all threads.
+    """Inside the block, report each op, each node's backward and each optimizer step of all threads.
 
     on_op(name, inputs, y, backward) is called when an op has computed y from inputs: Tensors, arrays or None.
     on_time(name, direction, seconds) is called with direction "forward", "backward" or "update".

@@ -1,4 +1,4 @@
-"""What is asked of the state of a module or an optimiser, {name: array}, before anything of it is loaded."""
+"""What is asked of the state of a module or an optimizer, {name: array}, before anything of it is loaded."""
 
 from collections.abc import Mapping
 

@@ -23,7 +23,7 @@ def test_a_quiet_table_prints_nothing(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_only_a_person_at_a_terminal_sees_colours(monkeypatch):
+def test_only_a_person_at_a_terminal_sees_colors(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert verdict(True) == "ok"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)

@@ -35,10 +35,10 @@ def test_programs_run_and_print_what_they_say(program, capsys):
 def test_the_recipe_names_an_image_as_training_saw_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    for name, colour in (("blue", (30, 30, 200)), ("red", (200, 30, 30))):
+    for name, color in (("blue", (30, 30, 200)), ("red", (200, 30, 30))):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for k in range(10):
-            pixels = np.clip(colour + rng.integers(-30, 30, (30, 20 + k, 3)), 0, 255).astype(np.uint8)
+            pixels = np.clip(color + rng.integers(-30, 30, (30, 20 + k, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{k}.jpg")
     run = Run.start(
         Config(dataset="photos", model="resnet8", size=16, epochs=4, processes=1, out="runs/photos-resnet18")

@@ -19,7 +19,7 @@ JVP: the branch's part against Jacobian-vector products by the complex step."""
 
 
 def show_paths(name, dataset="digits", *, variant=None, batch_size=64, seed=0, plot=None, device="cpu", quiet=False):
-    """Print the table of a freshly initialised network on real images; draw it, if asked. -> whether all of it holds
+    """Print the table of a freshly initialized network on real images; draw it, if asked. -> whether all of it holds
 
     Raises OptionError for a network without blocks.
     """

@@ -118,7 +118,7 @@ def channel_sums(dy):
     return _package(dy).channel_sums(dy)
 
 
-# Batch normalisation
+# Batch normalization
 
 
 def mean_var(x):
@@ -226,7 +226,7 @@ def cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale):
     return _package(log_p, scale).cross_entropy_dx(log_p, t, w, smoothing, ignore_index, scale)
 
 
-# One step of an optimiser, for lists of arrays
+# One step of an optimizer, for lists of arrays
 
 
 def sgd(xs, dxs, vs, *, lr, momentum, dampening, weight_decay, nesterov, first):

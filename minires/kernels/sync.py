@@ -1,6 +1,6 @@
 """Sums over a batch that several processes share.
 
-Each process has a part of the images and works on it alone. Only the sums of batch normalisation run over all images:
+Each process has a part of the images and works on it alone. Only the sums of batch normalization run over all images:
 inside shared_batch() a process adds up its sums with those of the others. It holds for the calling thread only.
 """
 

@@ -1,4 +1,4 @@
-"""Normalisation: batch norm over the images, layer norm over the features, group norm over groups of channels."""
+"""Normalization: batch norm over the images, layer norm over the features, group norm over groups of channels."""
 
 from minires import kernels
 from minires.arrays import array_module

@@ -1,4 +1,4 @@
-"""What the normalisation ops refuse, so that their own pages hold the mathematics only."""
+"""What the normalization ops refuse, so that their own pages hold the mathematics only."""
 
 from typing import Any, NamedTuple
 

@@ -120,7 +120,7 @@ class Optimizer:
             raise OptionError(f"step: closure must be a function that computes the loss, got {closure!r}")
         loss = None if closure is None else closure()
         self._check_groups()
-        observe.timed("optimiser", "update", self._step)
+        observe.timed("optimizer", "update", self._step)
         return loss
 
     def _step(self):

@@ -3,7 +3,7 @@
 Each parameter is owned by one process, which adds up its gradients. A process keeps the gradients of parameters that it
 owns. It writes each of the others into shared memory as soon as backward has computed it. When all processes have done
 so, each adds up the gradients that it owns. So n processes copy and add in parallel, each an n-th. The first process
-makes the optimiser's step. It finds the sums of the other processes where it has written its own gradients.
+makes the optimizer's step. It finds the sums of the other processes where it has written its own gradients.
 
 A hook on a parameter needs the sum, so the first process calls it when the sum is there. Any other hook would get the
 gradient of a part of the batch, and is refused.

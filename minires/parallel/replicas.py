@@ -9,7 +9,7 @@ memory, and computes forward and backward for its part of the images. An all-red
 
 Process r runs backward from S_r/m, so the gradient of L is the sum of all processes' gradients (gradients.py). The
 result equals that of one process up to rounding, and has the same bits for the same number of processes. The first
-process makes the optimiser's step. In evaluation, only a batch norm without running statistics needs an all-reduce.
+process makes the optimizer's step. In evaluation, only a batch norm without running statistics needs an all-reduce.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""The style of lines. Each kind has its own colour, dash and marker, and any one of the three identifies it.
+"""The style of lines. Each kind has its own color, dash and marker, and any one of the three identifies it.
 
-The colours are those of Okabe and Ito, which colour-blind readers can tell apart.
+The colors are those of Okabe and Ito, which color-blind readers can tell apart.
 """
 
 BLUE, VERMILION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#222222"
@@ -27,7 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 
 
 def several(color, count):
-    """`count` styles of one colour."""
+    """`count` styles of one color."""
     return [line(color, DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]) for k in range(count)]
 
 

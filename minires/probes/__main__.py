@@ -9,7 +9,7 @@ from minires.probes.gradients import gradient_norms
 
 DESCRIPTION = """\
 Measure the norm of the loss gradient at the output of every block of freshly
-initialised CIFAR networks, with shortcuts and without, on one batch of
+initialized CIFAR networks, with shortcuts and without, on one batch of
 handwritten digits, and draw it over depth."""
 EPILOG = """\
 examples:

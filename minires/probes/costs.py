@@ -25,7 +25,7 @@ class Cost(namedtuple("Cost", "op direction flops nbytes")):
 
 
 def costs(model, images, labels, *, training=True):
-    """A Cost for each op of a forward pass on arrays; in training also for each backward and for the optimiser."""
+    """A Cost for each op of a forward pass on arrays; in training also for each backward and for the optimizer."""
     found = []
 
     def on_op(*call):
@@ -36,7 +36,7 @@ def costs(model, images, labels, *, training=True):
         if training:
             ops.cross_entropy(logits, labels)
     if training:  # read: weight, gradient, velocity; written: weight, velocity
-        found.append(Cost("optimiser", "update", 0, 5 * sum(p.data.nbytes for p in model.parameters())))
+        found.append(Cost("optimizer", "update", 0, 5 * sum(p.data.nbytes for p in model.parameters())))
     return found
 
 

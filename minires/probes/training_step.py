@@ -1,4 +1,4 @@
-"""A training step to be timed: a new network, its optimiser, random images and their labels."""
+"""A training step to be timed: a new network, its optimizer, random images and their labels."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Weight files of other formats: recognised by their first bytes, with the way to convert them."""
+"""Weight files of other formats: recognized by their first bytes, with the way to convert them."""
 
 TORCH = (
     "convert it where PyTorch is installed: safetensors.torch.save_file(torch.load(path, weights_only=True), "

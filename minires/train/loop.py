@@ -1,7 +1,7 @@
 """The training loop: steps, evaluation, the log, and checkpoints from which a run resumes with the same bits.
 
 Every random number depends on the seed and its place: the weights on the seed, the order of epoch e on (seed, e), the
-augmentation of its batch b on (seed, e, b). So a checkpoint needs no more than weights, optimiser, place and log. A
+augmentation of its batch b on (seed, e, b). So a checkpoint needs no more than weights, optimizer, place and log. A
 resumed run gets the same batches as a run without interruption.
 """
 
@@ -69,7 +69,7 @@ class Run:
         self.totals = EpochTotals()  # of the current epoch
         self.history = []
         self.replicas = Replicas(self.model, config.processes_for(self.model))
-        self.can_save = True  # False within a step, when weights and optimiser do not belong together
+        self.can_save = True  # False within a step, when weights and optimizer do not belong together
         self.lock = self.saved_at = self.saved_step = None
         self.notice = warnings.warn
 
@@ -157,7 +157,7 @@ class Run:
 
     @property
     def step(self):
-        """Optimiser steps done so far."""
+        """Optimizer steps done so far."""
         return self.epoch * len(self.loader) + self.batch
 
     @property

@@ -141,7 +141,7 @@ def check_arrays(path, sections, run):
 
 
 def check_steps(path, run):
-    """Raise CheckpointError unless the optimiser has done as many steps as the run."""
+    """Raise CheckpointError unless the optimizer has done as many steps as the run."""
     counted = {int(t) for t in run.optimizer.steps}
     if max(counted) != run.step:  # a parameter that was frozen has fewer
         raise checkpoint_error(

@@ -11,7 +11,7 @@ from minires.train.state import not_finite
 
 
 def train_step(model, optimizer, images, labels, replicas=None):
-    """One step of the optimiser on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct images).
+    """One step of the optimizer on arrays: images (N,C,H,W), labels (N,) -> (loss, number of correct images).
 
     replicas: processes of the model that share the batch. Raises GraphError if the loss is not finite, before anything
     is changed. On a GPU the host does not wait: both results are arrays of one element, to be read later (EpochTotals).

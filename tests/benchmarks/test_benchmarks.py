@@ -208,7 +208,7 @@ def test_a_profile_adds_up_to_its_step(tiny):
                 "add, ReLU",
                 "pool",
                 "linear + loss",
-                "optimiser",
+                "optimizer",
                 floor.REST,
             } <= set(found["profile"])
 

@@ -8,7 +8,7 @@ from benchmarks.plot import COLORS, plot_speed
 from benchmarks.workloads import RIVALS
 
 
-def test_every_rival_has_a_colour_of_its_own():
+def test_every_rival_has_a_color_of_its_own():
     assert list(COLORS) == list(RIVALS)
     assert len(set(COLORS.values())) == len(RIVALS)
 

@@ -29,12 +29,12 @@ def server():
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            if behaviour["error"]:
-                self.send_error(behaviour["error"])
+            if behavior["error"]:
+                self.send_error(behavior["error"])
                 return
             asked.append(self.headers.get("Range"))
             start = 0
-            if self.headers.get("Range") and behaviour["ranges"]:
+            if self.headers.get("Range") and behavior["ranges"]:
                 start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
                 if start >= len(PAYLOAD):
                     self.send_error(416)
@@ -42,22 +42,22 @@ def server():
                 self.send_response(206)
             else:
                 self.send_response(200)
-            self.send_header("Content-Type", behaviour["type"])
+            self.send_header("Content-Type", behavior["type"])
             self.send_header("Content-Length", str(len(PAYLOAD) - start))
             self.end_headers()
-            self.wfile.write(behaviour["change"](PAYLOAD[start : start + behaviour["most"]]))
+            self.wfile.write(behavior["change"](PAYLOAD[start : start + behavior["most"]]))
 
         def log_message(self, *args):
             pass
 
-    asked, behaviour = (
+    asked, behavior = (
         [],
         {"error": None, "ranges": True, "type": "application/gzip", "most": 1 << 30, "change": lambda b: b},
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/archive", behaviour, asked
+    yield f"http://127.0.0.1:{server.server_port}/archive", behavior, asked
     server.shutdown()
     server.server_close()
     thread.join()
@@ -73,11 +73,11 @@ def test_a_download_arrives_and_is_not_repeated(server, tmp_path):
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_download_cut_short_is_kept_and_resumed(server, tmp_path, ranges):
-    url, behaviour, asked = server
-    behaviour.update(most=100_000, ranges=ranges)
+    url, behavior, asked = server
+    behavior.update(most=100_000, ranges=ranges)
     with pytest.raises(DataError, match="ended after 100000 of 300000 bytes; the same command goes on from there"):
         fetch(url, tmp_path / "file", md5=MD5)
-    behaviour["most"] = 1 << 30
+    behavior["most"] = 1 << 30
     assert fetch(url, tmp_path / "file", md5=MD5).read_bytes() == PAYLOAD
     assert asked == [None, "bytes=100000-"]
 
@@ -89,16 +89,16 @@ def test_a_complete_part_is_used_without_another_byte(server, tmp_path):
 
 
 def test_wrong_bytes_are_thrown_away(server, tmp_path):
-    url, behaviour, _ = server
-    behaviour["change"] = lambda b: b[:-1] + b"x"
+    url, behavior, _ = server
+    behavior["change"] = lambda b: b[:-1] + b"x"
     with pytest.raises(DataError, match=f"instead of {MD5}; it was thrown away"):
         fetch(url, tmp_path / "file", md5=MD5)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_web_page_is_no_archive(server, tmp_path):
-    url, behaviour, _ = server
-    behaviour["type"] = "text/html; charset=utf-8"
+    url, behavior, _ = server
+    behavior["type"] = "text/html; charset=utf-8"
     with pytest.raises(DataError, match="answered with a web page"):
         fetch(url, tmp_path / "file", md5=MD5)
 
@@ -109,8 +109,8 @@ def test_without_a_network_the_way_out_is_named(tmp_path):
 
 
 def test_a_server_that_refuses_is_quoted(server, tmp_path):
-    url, behaviour, _ = server
-    behaviour["error"] = 404
+    url, behavior, _ = server
+    behavior["error"] = 404
     with pytest.raises(DataError, match="cannot be downloaded: the server says 404 Not Found"):
         fetch(url, tmp_path / "file", md5=MD5)
 
@@ -136,7 +136,7 @@ def test_ctrl_c_keeps_what_has_come_and_the_next_call_goes_on(server, tmp_path, 
 
 def test_two_downloads_at_once_wait_for_each_other(server, tmp_path, capfd):
     pytest.importorskip("fcntl")
-    url, behaviour, asked = server
+    url, behavior, asked = server
     begun = threading.Event()
     go_on = threading.Event()
 
@@ -145,7 +145,7 @@ def test_two_downloads_at_once_wait_for_each_other(server, tmp_path, capfd):
         go_on.wait(10)
         return content
 
-    behaviour["change"] = slow
+    behavior["change"] = slow
     found = []
     threads = [
         threading.Thread(target=lambda: found.append(fetch(url, tmp_path / "file", md5=MD5).read_bytes()))
@@ -354,14 +354,14 @@ def test_an_archive_is_downloaded_unpacked_and_read(tiny, server, tmp_path, monk
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
         tar.add(folder, arcname=module.FOLDER)
     content = (tmp_path / "a.tar.gz").read_bytes()
-    url, behaviour, _ = server
+    url, behavior, _ = server
     monkeypatch.setitem(globals(), "PAYLOAD", content)
     monkeypatch.setattr(module, "URL", url)
     monkeypatch.setattr(module, "MD5", hashlib.md5(content, usedforsecurity=False).hexdigest())
     monkeypatch.setattr(module, "SIZES", {k: v and 4 * module.RECORD for k, v in module.SIZES.items()})
     monkeypatch.setenv("MINIRES_DATA", str(tmp_path / "cache"))
     assert len(data.load("cifar10")[0]) == 20
-    behaviour["type"] = "text/html"
+    behavior["type"] = "text/html"
     assert len(data.load("cifar10")[0]) == 20  # from the cache
 
 

@@ -71,7 +71,7 @@ def test_backward_notices_that_a_saved_array_was_changed_in_place(change):
         loss.backward()
 
 
-def test_a_step_of_the_optimiser_between_forward_and_backward_is_noticed():
+def test_a_step_of_the_optimizer_between_forward_and_backward_is_noticed():
     x = leaf(2, 3)
     w = leaf(3, 3, seed=1)
     (x @ w).sum().backward()

@@ -100,7 +100,7 @@ def test_loss_and_count_can_be_read_later(steps):
 
 
 @needs_gpu
-def test_inference_and_the_optimisers_do_not_wait_either(counters):
+def test_inference_and_the_optimizers_do_not_wait_either(counters):
     place = GPUS[0]
     model = models.create("resnet8", rng=0).to(place.device).eval()
     x = place.array(np.zeros((2, 3, 8, 8), np.float32))

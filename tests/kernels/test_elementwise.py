@@ -34,7 +34,7 @@ def case(request):
 
 
 @pytest.mark.parametrize("laid_out", [np.ascontiguousarray, channels_last])
-def test_normalisation_is_its_definition(case, laid_out, backend):
+def test_normalization_is_its_definition(case, laid_out, backend):
     x, dy, mean, inv_std, weight, bias = case
     m = x.size // x.shape[1]
     x_hat = (x.astype(float) - by(mean)) * by(inv_std)

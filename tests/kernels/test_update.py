@@ -1,4 +1,4 @@
-"""The optimisers' formulas on long arrays, which are cut into pieces: each number as if by itself."""
+"""The optimizers' formulas on long arrays, which are cut into pieces: each number as if by itself."""
 
 import itertools
 

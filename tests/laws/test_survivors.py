@@ -1,4 +1,4 @@
-"""What mutations of layers, optimisers and the engine got away with: a claim each, so that they do no more."""
+"""What mutations of layers, optimizers and the engine got away with: a claim each, so that they do no more."""
 
 from collections import namedtuple
 from functools import partial

@@ -1,4 +1,4 @@
-"""Initialisation: distributions, torch's names and arguments, refusals."""
+"""Initialization: distributions, torch's names and arguments, refusals."""
 
 import inspect
 import math

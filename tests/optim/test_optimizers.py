@@ -1,4 +1,4 @@
-"""Optimisers against torch's, and the settings they refuse."""
+"""Optimizers against torch's, and the settings they refuse."""
 
 import itertools
 

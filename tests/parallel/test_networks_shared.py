@@ -124,7 +124,7 @@ def test_parameters_lie_in_memory_as_they_did_whether_shared_or_not():
 
 
 def test_new_processes_find_the_weights_in_the_same_memory():
-    """An optimiser may keep views of them, and a second copy of a large network may not fit."""
+    """An optimizer may keep views of them, and a second copy of a large network may not fit."""
     model = network()
     with Replicas(model, 2) as replicas:
         before = [p.data for p in model.parameters()]

@@ -66,14 +66,14 @@ def test_every_picture_is_a_figure_for_a_notebook_if_no_file_is_named(tmp_path, 
 @pytest.mark.parametrize(
     "names", [("complex step", "2-point", "4-point"), ("train", "test"), ("arriving", "shortcut", "branch"), range(5)]
 )
-def test_lines_of_one_figure_differ_in_colour_dash_and_marker(names):
+def test_lines_of_one_figure_differ_in_color_dash_and_marker(names):
     styles = several("black", 5) if isinstance(names, range) else [STYLES[name] for name in names]
     for key in ("linestyle", "marker") if isinstance(names, range) else ("linestyle", "marker", "color"):
         assert len({str(style[key]) for style in styles}) == len(styles), key
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations((BLUE, VERMILION, GREEN, BLACK), 2)))
-def test_colours_differ_for_readers_who_see_no_red_or_no_green(one, other):
+def test_colors_differ_for_readers_who_see_no_red_or_no_green(one, other):
     """By the matrices of Machado, Oliveira and Fernandes (2009), severity 1, in linear RGB."""
     for matrix in (
         [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],

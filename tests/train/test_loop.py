@@ -189,7 +189,7 @@ def test_float32_stays_float32_through_training(tmp_path):
     arrays = {**run.model.state_dict(), **run.optimizer.state_dict()}
     assert {
         a.dtype for name, a in arrays.items() if np.asarray(a).dtype.kind == "f" and not name.startswith("group.")
-    } == {np.dtype(np.float32)}  # an optimiser's settings are Python's floats
+    } == {np.dtype(np.float32)}  # an optimizer's settings are Python's floats
 
 
 @pytest.mark.skipif(unsupported_reason(models.resnet8()) != "", reason="one process only")

@@ -19,7 +19,7 @@ class OneByOne:
         self.W = w[:, :, 0, 0]
         self.m = len(x)
         self.mean_x = x.mean(axis=0)
-        self.centred = x - self.mean_x
+        self.centered = x - self.mean_x
         z = x @ self.W.T
         self.mean = z.mean(axis=0)
         self.var = z.var(axis=0)
@@ -61,7 +61,7 @@ def inv_std(call):
 def _(call):
     """your dweight misses −b·W·S: the batch variance depends on weight too"""
     p = OneByOne(call)
-    return plus_dweight(call, p.b[:, None] * (p.W @ p.centred.T @ p.centred))
+    return plus_dweight(call, p.b[:, None] * (p.W @ p.centered.T @ p.centered))
 
 
 @bug("conv_norm", "mean missing in dweight", when=training)
@@ -71,7 +71,7 @@ def _(call):
     return plus_dweight(call, np.outer(p.c, p.m * p.mean_x))
 
 
-@bug("conv_norm", "scatter matrix not centred", when=training)
+@bug("conv_norm", "scatter matrix not centered", when=training)
 def _(call):
     """your dweight uses Σ x·xᵀ for S: subtract the mean from x first"""
     p = OneByOne(call)
@@ -82,7 +82,7 @@ def _(call):
 def _(call):
     """your dx misses −Wᵀ·b·W·(x − ⟨x⟩): the batch variance depends on x too"""
     p = OneByOne(call)
-    return call.but(x=call.right[0] + p.images(p.centred @ p.WtbW))
+    return call.but(x=call.right[0] + p.images(p.centered @ p.WtbW))
 
 
 @bug("conv_norm", "mean missing in dx", when=training)
@@ -92,7 +92,7 @@ def _(call):
     return call.but(x=call.right[0] + p.images(p.c @ p.W))
 
 
-@bug("conv_norm", "x not centred in dx", when=training)
+@bug("conv_norm", "x not centered in dx", when=training)
 def _(call):
     """your dx has x for x − ⟨x⟩ in −Wᵀ·b·W·(x − ⟨x⟩): subtract the mean first"""
     p = OneByOne(call)
@@ -126,7 +126,7 @@ def _(call):
     return call.but(gamma=call.right[2] / inv_std(call))
 
 
-@bug("conv_norm", "dγ not centred")
+@bug("conv_norm", "dγ not centered")
 def _(call):
     """your dgamma is s·Σ z·dy: subtract the mean from z first, dgamma = s·(Σ z·dy − μ·Σ dy)"""
     mean = OneByOne(call).mean if training(call) else call.static["running_mean"]

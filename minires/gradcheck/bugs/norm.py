@@ -1,4 +1,4 @@
-"""Bugs of batch, layer and group normalisation."""
+"""Bugs of batch, layer and group normalization."""
 
 import copy
 
@@ -157,11 +157,11 @@ def _(call):
 
 @bug("batch_norm", "dγ of x", when=images)
 def _(call):
-    """your dweight (dγ) is Σ dy·x: use the normalised x̂, dγ = Σ dy·x̂"""
+    """your dweight (dγ) is Σ dy·x: use the normalized x̂, dγ = Σ dy·x̂"""
     return call.but(weight=(call.dy * call.x).sum(AXES))
 
 
-@bug("batch_norm", "dγ not centred", when=images)
+@bug("batch_norm", "dγ not centered", when=images)
 def _(call):
     """your dweight (dγ) uses x/√(σ² + ε): subtract the mean from x first"""
     return call.but(weight=(call.dy * call.x * per_channel(BatchNorm(call).inv_std)).sum(AXES))
@@ -203,7 +203,7 @@ def _(call):
     return call.but(weight=per_channel(call.right[1]))
 
 
-@bug("batch_norm", "dy centred in place", when=images)
+@bug("batch_norm", "dy centered in place", when=images)
 def _(call):
     """your backward changes dy: write dy = dy - mean, not dy -= mean"""
     right = call.right
@@ -307,7 +307,7 @@ def _(call):
 
 @bug(BOTH, "dγ of x")
 def _(call):
-    """your dweight (dγ) is Σ dy·x: use the normalised x̂, dγ = Σ dy·x̂"""
+    """your dweight (dγ) is Σ dy·x: use the normalized x̂, dγ = Σ dy·x̂"""
     return call.but(weight=(call.dy * call.x).sum(axis=SampleNorm(call).affine_axes))
 
 

@@ -99,17 +99,17 @@ def _(call):
     return call.again(correction=0)
 
 
-def var_dx(call, centred):
-    return expanded(call) * centred * (2 / (count(call) - call.setting("correction")))
+def var_dx(call, centered):
+    return expanded(call) * centered * (2 / (count(call) - call.setting("correction")))
 
 
-@bug("var", "not centred")
+@bug("var", "not centered")
 def _(call):
     """your dx is dy·2x/(m − correction): subtract the mean from x first"""
     return var_dx(call, call.x)
 
 
-@bug("var", "centred at the mean of all")
+@bug("var", "centered at the mean of all")
 def _(call):
     """your dx subtracts the mean of all x: subtract the mean along dim"""
     return var_dx(call, call.x - call.x.mean())
@@ -127,7 +127,7 @@ def _(call):
     return call.right[0] * ((count(call) - call.setting("correction")) / count(call))
 
 
-@bug("std", "not centred")
+@bug("std", "not centered")
 def _(call):
     """your dx is dy·x/((m − correction)·y): subtract the mean from x first"""
     return call.right[0] + expanded(call) * mean(call)

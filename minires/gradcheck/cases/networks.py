@@ -1,4 +1,4 @@
-"""Cases of the parts of networks: convolution, normalisation, pooling, softmax, losses, the residual add."""
+"""Cases of the parts of networks: convolution, normalization, pooling, softmax, losses, the residual add."""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from minires.console import GREEN, RED, Table, coloured
+from minires.console import GREEN, RED, Table, colored
 from minires.errors import MiniresError, OptionError, describe
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
@@ -182,7 +182,7 @@ def _line(result, screen, quiet):
         return
     said = result.first_word()
     name = result.target if len(result.target) <= 40 else "…" + result.target[-39:]
-    status = coloured(f"{result.status:13}", GREEN if result.passed else RED)
+    status = colored(f"{result.status:13}", GREEN if result.passed else RED)
     line = f"{name:40}  {status}  {result.count:>3} of {len(result.cases):<3}"
     screen.show(f"{line}  {said[:SAID]}".rstrip(), flush=True)
 

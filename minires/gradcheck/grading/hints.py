@@ -195,7 +195,7 @@ def _unbiased(standard, case, dy):
     """
     try:
         x, *affine = case.arrays
-        axes, count = _normalised(standard, case)
+        axes, count = _normalized(standard, case)
     except (ValueError, MiniresError):
         return {}
     if count < 2 or case.static.get("training") is False:
@@ -229,7 +229,7 @@ def _grouped(standard, case):
     return (x.shape[0], G, x.shape[1] // G, *x.shape[2:])
 
 
-def _normalised(standard, case):
+def _normalized(standard, case):
     """(axes of the means, how many elements each has)"""
     x = case.arrays[0]
     if standard.name == "layer_norm":

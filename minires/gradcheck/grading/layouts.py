@@ -149,7 +149,7 @@ def pooling():
     yield Layout("one image (H,W) of one channel", {"x": INNERMOST}, INNERMOST, one_of(2))
 
 
-def normalisation():
+def normalization():
     yield Layout()
     for words, change in (("(1,C,1,1)", OF_MAP), ("(C,1,1)", shaped(lambda s: (*s, 1, 1))), ("(1,C)", ROW)):
         yield Layout(f"γ and β of shape {words}", {"weight": change, "bias": change})
@@ -158,15 +158,15 @@ def normalisation():
     yield Layout("channels last, (N,H,W,C), γ and β (1,1,1,C)", last, NHWC)
 
 
-def batch_normalisation():
-    yield from normalisation()
+def batch_normalization():
+    yield from normalization()
     yield Layout("(N,C) only", narrow=rows)
     yield Layout("(N,C) only, γ and β (1,C)", {"weight": ROW, "bias": ROW}, narrow=rows)
     columns = {"x": moved(1, 0), "weight": COLUMN, "bias": COLUMN}
     yield Layout("(C,N): a column a sample", columns, moved(1, 0), rows)
 
 
-def layer_normalisation():
+def layer_normalization():
     yield Layout()
     yield Layout("γ and β of shape (1,D)", {"weight": ROW, "bias": ROW})
 
@@ -207,10 +207,10 @@ LAYOUTS = {
     "max_pool2d": pooling,
     "avg_pool2d": pooling,
     "adaptive_avg_pool2d": pooling,
-    "batch_norm": batch_normalisation,
-    "batch_norm_relu": batch_normalisation,
-    "group_norm": normalisation,
-    "layer_norm": layer_normalisation,
+    "batch_norm": batch_normalization,
+    "batch_norm_relu": batch_normalization,
+    "group_norm": normalization,
+    "layer_norm": layer_normalization,
     "linear": linear,
     "cross_entropy": classification,
     "nll_loss": classification,

@@ -63,7 +63,7 @@ class Plan:
         return [b for b in map(vars(self).get, ("made", "forward", "backward")) if b]
 
     def said(self):
-        """What was recognised, in words."""
+        """What was recognized, in words."""
         said = [w for w in (self.words, self.layout.words) if w]
         return ", ".join(said)
 

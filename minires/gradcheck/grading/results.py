@@ -61,7 +61,7 @@ class Result:
 
     target: str
     like: str = ""
-    style: str = ""  # what was recognised
+    style: str = ""  # what was recognized
     cases: list = field(default_factory=list)
     passed_over: dict = field(default_factory=dict)  # {reason: how many cases}
     error: str = ""  # why it could not be run
@@ -153,7 +153,7 @@ def summary(result):
         return clean(f"could not check {result.target}: {result.error}")
     lines = [f"  {note}" for note in result.notes]
     if result.style:
-        lines.insert(0, f"  recognised: {result.style}")
+        lines.insert(0, f"  recognized: {result.style}")
     if result.not_done:
         return clean("\n".join([*lines, f"not done: {result.not_done}"]))
     said = set()
@@ -256,7 +256,7 @@ def table_of(results):
     """CSV: a line a submission."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["submission", "status", "cases_passed", "cases", "cases_passed_over", "recognised", "said"])
+    writer.writerow(["submission", "status", "cases_passed", "cases", "cases_passed_over", "recognized", "said"])
     for r in results:
         row = [r.target, r.status, r.count, len(r.cases), sum(r.passed_over.values()), r.style, r.first_word()]
         # a cell that begins so would be a formula to a spreadsheet

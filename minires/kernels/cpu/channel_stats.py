@@ -1,4 +1,4 @@
-"""Sums over channels, for batch normalisation and the gradient of a bias."""
+"""Sums over channels, for batch normalization and the gradient of a bias."""
 
 from functools import cache
 

@@ -1,6 +1,6 @@
 """Formulas on whole maps, element by element or channel by channel, on all workers.
 
-Batch normalisation is x̂ = (x − μ)·s for each channel, s = 1/√(σ² + ε). It is computed as x·factor + constant. If μ is
+Batch normalization is x̂ = (x − μ)·s for each channel, s = 1/√(σ² + ε). It is computed as x·factor + constant. If μ is
 a few deviations from zero, that adds no more error than the rounding of x. If μ is farther away it is subtracted first:
 (x − mean_hi)·factor + constant, with mean_hi = μ in x's precision. The difference is exact for x close to the mean, and
 mean_lo = μ − mean_hi goes into the constant, so nothing is lost.
@@ -67,7 +67,7 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
         y += constant
         return np.maximum(y, zero, out=y) if relu else y
 
-    return _by_channel(formula, [_centred(x, mean_hi)], [factor, bias - mean_lo * factor, np.zeros(x.shape[1])])
+    return _by_channel(formula, [_centered(x, mean_hi)], [factor, bias - mean_lo * factor, np.zeros(x.shape[1])])
 
 
 def affine_in_place(factor, constant, relu):
@@ -89,7 +89,7 @@ def affine_in_place(factor, constant, relu):
 def normalize_sums(dy, x, mean, inv_std):
     """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,) in float64."""
     mean_hi, mean_lo = _split(mean, inv_std, x)
-    sum_dy, products = sums_of_products((dy,), (dy, _centred(x, mean_hi)))
+    sum_dy, products = sums_of_products((dy,), (dy, _centered(x, mean_hi)))
     return sum_dy, (products - mean_lo * sum_dy) * inv_std
 
 
@@ -111,7 +111,7 @@ def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
         dx -= statistics_terms
         return dx
 
-    return _by_channel(formula, [dy, _centred(x, mean_hi)], [factor, x_coef, offset], out)
+    return _by_channel(formula, [dy, _centered(x, mean_hi)], [factor, x_coef, offset], out)
 
 
 def _by_channel(formula, maps, vectors, out=None):
@@ -132,6 +132,6 @@ def _split(mean, inv_std, x):
     return mean_hi, mean - mean_hi
 
 
-def _centred(x, mean_hi):
+def _centered(x, mean_hi):
     """x − mean_hi, by channel; x itself for None."""
     return x if mean_hi is None else _by_channel(np.subtract, [x], [mean_hi])

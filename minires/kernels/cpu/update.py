@@ -1,4 +1,4 @@
-"""One step of an optimiser for all its arrays: the formulas of readable/update.py, piece by piece."""
+"""One step of an optimizer for all its arrays: the formulas of readable/update.py, piece by piece."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Batch normalisation: sums over each channel in two launches, and formulas for single elements in one.
+"""Batch normalization: sums over each channel in two launches, and formulas for single elements in one.
 
 x̂ = (x − μ)·s with s = 1/√(σ² + ε). μ is kept in double precision and subtracted in two parts of x's precision, hi + lo.
 x − hi is exact if μ is far from zero, so nothing is lost, and no element needs double arithmetic.

@@ -1,4 +1,4 @@
-"""One step of an optimiser for 64 arrays in each launch, which gets a table of their addresses by value."""
+"""One step of an optimizer for 64 arrays in each launch, which gets a table of their addresses by value."""
 
 import math
 

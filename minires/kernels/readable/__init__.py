@@ -1,6 +1,6 @@
 """The readable version of every computation, in the order in which its paper derives it; on NumPy and on CuPy.
 
-im2col.py is convolution, norm.py batch normalisation, and so on. loops.py has convolution and pooling by their
+im2col.py is convolution, norm.py batch normalization, and so on. loops.py has convolution and pooling by their
 definition. `kernels.use("readable")` computes with these versions, and the tests compare each fast kernel with its own.
 """
 

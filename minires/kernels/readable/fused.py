@@ -29,5 +29,5 @@ def scatter_matrix(x):
     pixels = x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])  # (N,C,H,W) -> (N·H·W,C)
     pixels = pixels.astype(array_module(x).result_type(x.dtype, float))
     mean = pixels.mean(axis=0)
-    centred = pixels - mean
-    return mean, centred.T @ centred
+    centered = pixels - mean
+    return mean, centered.T @ centered

@@ -1,4 +1,4 @@
-"""Batch normalisation  [Ioffe & Szegedy 2015, Alg. 1].
+"""Batch normalization  [Ioffe & Szegedy 2015, Alg. 1].
 
 A channel of x (N,C,H,W) has m = N·H·W values. ⟨·⟩ is the mean over them, ∂y is short for ∂L/∂y. With
 

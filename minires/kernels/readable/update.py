@@ -1,4 +1,4 @@
-"""One step of an optimiser for a parameter x, with gradient g and weight decay λ."""
+"""One step of an optimizer for a parameter x, with gradient g and weight decay λ."""
 
 import math
 

@@ -37,7 +37,7 @@ FUNCTIONS = {
     "tanh x": (lambda x, s: np.tanh(x), lambda x, dy, s: dy * (1 - np.tanh(x) ** 2)),
     "|x|": (lambda x, s: np.abs(x), lambda x, dy, s: dy * np.sign(x)),
     "relu": (lambda x, s: np.maximum(x, 0), lambda x, dy, s: dy * (x > 0)),
-    "standardised": (
+    "standardized": (
         lambda x, s: (x - x.mean()) / np.sqrt(((x - x.mean()) ** 2).mean()),
         lambda x, dy, s: (dy - dy.mean() - (x - x.mean()) * (dy * (x - x.mean())).mean() / x.var()) / np.sqrt(x.var()),
     ),

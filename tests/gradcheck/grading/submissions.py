@@ -304,7 +304,7 @@ class AvgPool:
 """
 with_mistakes("class of a pool", "avg_pool2d", "AvgPool", AVERAGE, ("/ k ** 2", "/ k"))
 
-# ---- normalisation
+# ---- normalization
 
 NORM = """
 def batch_norm(x, gamma, beta, eps=1e-5):

@@ -146,7 +146,7 @@ def test_a_y_of_another_shape_is_told_so(homework, capsys):
 def test_a_backward_alone_needs_no_like_if_named_after_an_op(homework, capsys):
     status, out = grade(capsys, homework("relu_backward"))
     assert status == 0
-    assert "recognised: a backward alone" in out
+    assert "recognized: a backward alone" in out
 
 
 def test_a_factor_is_named(homework, capsys):
