@@ -131,7 +131,7 @@ def of_shapes(names, shapes):
 def _batch_norm(draw):
     C = 4
     return Case(
-        "plain", (draw.normal(3, C, 5, 2, scale=2, shift=1), draw.positive(C), draw.normal(C)), {"training": True}
+        "plain", (draw.normal(3, C, 5, 2, scale=2, mean=1), draw.positive(C), draw.normal(C)), {"training": True}
     )
 
 

@@ -181,7 +181,7 @@ def test_work_in_place_on_what_is_given_can_be_let_pass(homework, capsys):
 def test_an_endless_loop_ends_with_its_case_and_the_others_go_on(homework, capsys):
     status, out = grade(capsys, homework("loops_sometimes"), "--like", "relu", "--timeout", "1")
     assert status == 1
-    assert "relu (map, channels-last): did not finish within 1 s (--timeout): an endless loop?" in out
+    assert "relu (feature map, channels-last): did not finish within 1 s (--timeout): an endless loop?" in out
     assert "5 of 6 cases passed" in out
 
 

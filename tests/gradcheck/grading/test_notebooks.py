@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minires.errors import DataError, MissingDependency
+from minires.errors import DataError, MissingDependencyError
 from minires.gradcheck.__main__ import main
 from minires.gradcheck.grading.local import Local
 from minires.gradcheck.grading.source import read
@@ -105,7 +105,7 @@ def test_what_is_no_notebook_is_said_in_one_sentence(tmp_path, capsys):
 def test_without_nbformat_the_pip_line_is_said(tmp_path, monkeypatch):
     path = notebook(tmp_path / "hw.ipynb", RELU)
     monkeypatch.setitem(__import__("sys").modules, "nbformat", None)
-    with pytest.raises(MissingDependency, match=r'pip install "minires\[notebooks\]"'):
+    with pytest.raises(MissingDependencyError, match=r'pip install "minires\[notebooks\]"'):
         read(path)
 
 
