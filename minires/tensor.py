@@ -54,6 +54,9 @@ class Tensor(Methods):
 
     __slots__ = ()
 
+    data: Array
+    grad: Array  # None until backward() has computed it
+
     def __init__(
         self, data: Any, requires_grad: bool = False, *, dtype: DType = None, device: str | None = None
     ) -> None:
