@@ -24,7 +24,7 @@ def propagate(root, dy, retain_graph):
     An op is newer than its inputs. So when it is a node's turn, everything that used its output has added its part.
     """
     sums = _GradientSums()
-    sums.add(root, dy, may_overwrite=False)
+    sums.add(root, dy, is_new=False)
     for node in _newest_first(root):
         dy, may_overwrite = sums.take(node)
         if dy is None:  # the backward of everything that used it returned None
@@ -36,9 +36,9 @@ def propagate(root, dy, retain_graph):
         if node.is_leaf:
             continue
         dxs = node.gradients(dy)
-        for parent, dx, may_overwrite in zip(node.inputs, dxs, _may_overwrite(dxs, dy, node)):
+        for parent, dx, is_new in zip(node.inputs, dxs, _are_new(dxs, dy, node)):
             if parent is not None and dx is not None:
-                sums.add(parent, dx, may_overwrite)
+                sums.add(parent, dx, is_new)
         if not retain_graph:
             node.release()
 
@@ -62,33 +62,36 @@ class _GradientSums:
 
     def __init__(self):
         self._sums = {}
-        self._may_overwrite = set()  # nodes
+        self._owned = set()  # the nodes whose sum may be overwritten
 
-    def add(self, node, dx, may_overwrite):
+    def add(self, node, dx, is_new):
         before = self._sums.get(node)
         if before is None:
             self._sums[node] = dx
         else:
-            self._sums[node] = kernels.add(before, dx, out=before if node in self._may_overwrite else None)
-        if may_overwrite or before is not None:
-            self._may_overwrite.add(node)
+            self._sums[node] = kernels.add(before, dx, out=before if node in self._owned else None)
+        if is_new or before is not None:  # a sum of two is new memory
+            self._owned.add(node)
 
     def take(self, node):
-        """The sum, None if nothing has arrived, and whether it may be overwritten."""
-        return self._sums.pop(node, None), node in self._may_overwrite
+        """(sum, whether it may be overwritten). The sum is None if nothing has arrived."""
+        return self._sums.pop(node, None), node in self._owned
 
 
-def _may_overwrite(dxs, dy, node):
-    """For each dx whether it may be overwritten: backward made it, with all of its memory, and keeps no reference."""
+def _are_new(dxs, dy, node):
+    """For each dx whether backward made it as an array of its own, so that the next gradient may be added into it.
+
+    residual_add returns (dy, dy): adding something into one of them would change the other.
+    """
     known = {id(owner(dy)), *node.closed_over}
     returned = owners(dxs)
 
     def is_new(dx):
         memory = owner(dx)
         return (
-            id(memory) not in known
-            and memory.size == dx.size
-            and returned.count(id(memory)) == 1
+            id(memory) not in known  # neither dy nor an array that backward keeps
+            and memory.size == dx.size  # no view of a part
+            and returned.count(id(memory)) == 1  # not returned twice
             and getattr(dx.flags, "writeable", True)
         )
 

@@ -20,7 +20,7 @@ class Block(Module):
     """Base of all blocks: a branch F and, in a residual block, a shortcut beside it."""
 
     branch: Any
-    downsample: Any  # the shortcut, under torchvision's name; an identity is Identity(), a plain block has None
+    downsample: Any  # the shortcut, under torchvision's name: Identity() where the shape stays, None in a plain block
     ends_in_relu = True
 
     @property

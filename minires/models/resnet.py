@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
 
     class BlockOptions(TypedDict, total=False):
-        """What a block takes besides. Without this a checker would accept every name for **options."""
+        """Further settings of a block, for type checkers: without it they accept any name in **options."""
 
         variant: str
 

@@ -41,7 +41,9 @@ def run(inputs, steps):
 def _next(x, steps):
     """(function, how many steps it computes): the first step itself, or one op instead of several steps."""
     first, second, third = (*steps, None, None)[:3]
-    is_map = len(getattr(x, "shape", ())) == 4  # otherwise the layers say what is wrong
+    is_map = (
+        len(getattr(x, "shape", ())) == 4
+    )  # otherwise the layer itself is called, because its error message is better
     if is_map and is_plain(first, Conv2d) and is_plain(second, BatchNorm2d) and _pays(first, second, x):
         relu = _is_relu(third)
         return partial(_conv_norm, first, second, relu=relu), 3 if relu else 2

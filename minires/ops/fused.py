@@ -15,8 +15,8 @@ from minires.ops.residual import check_same_shape
 def batch_norm_relu(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5):
     """y = max(γ·x̂ + β, 0): relu(batch_norm(x)) in one pass over memory, to the same bits.
 
-    Its gradients are batch_norm's, with ∂L/∂y taken as 0 where y = 0 (kernels/readable/norm.py). Shapes, settings and
-    errors are batch_norm's.
+    Its gradients are batch_norm's, with ∂L/∂y taken as 0 where y = 0 (relu_dx of kernels/readable/elementwise.py).
+    Shapes, settings and errors are batch_norm's.
     """
     shape = x.shape
     x = as_feature_map("batch_norm_relu", x)
@@ -27,7 +27,7 @@ def batch_norm_relu(x, weight, bias, *, running_mean=None, running_var=None, tra
 
     def backward(dy):
         dy = kernels.relu_dx(dy.reshape(x.shape), y)
-        dx, dw, db = batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=dy)
+        dx, dw, db = batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=dy)  # this dy is new
         return dx.reshape(shape), dw, db
 
     return y.reshape(shape), backward
@@ -44,6 +44,6 @@ def residual_add_relu(x, f):
 
     def backward(dy):
         dh = kernels.relu_dx(dy, y)
-        return dh, dh
+        return dh, dh  # as residual_add
 
     return y, backward

@@ -65,8 +65,11 @@ def _of_folder(folder, names):
             continue
         if entry.is_file() and entry.suffix in SUFFIXES:
             found.append((str(entry), entry, ""))
-        elif entry.is_dir():
-            inside = sorted(p for s in SUFFIXES for p in entry.rglob(f"*{s}") if not p.name.startswith((".", "_")))
+        elif entry.is_dir() and not entry.is_symlink():  # a link may lead back here
+            files = [p for suffix in SUFFIXES for p in entry.rglob(f"*{suffix}")]
+            inside = sorted(
+                p for p in files if p.is_file() and not p.name.startswith((".", "_"))
+            )  # reading a FIFO waits
             defining = [p for p in inside if _defines(p, names.split(",")[0])]
             if inside:
                 chosen = (defining or inside)[0]

@@ -6,17 +6,18 @@ An output is the product of a row and a filter, Y[p,o] = Σ_k cols[p,k]·W[o,k]:
     cols = im2col(X)        (N,C,H,W) -> (P,K)
     Y = cols·Wᵀ             (P,K)·(K,O) -> (P,O)
 
-Backward. ∂L/∂cols[p,k] = Σ_o dY[p,o]·W[o,k] and ∂L/∂W[o,k] = Σ_p dY[p,o]·cols[p,k]. An element of X that was copied
-into several rows gets the sum of their gradients, which col2im adds up:
+Backward. cols[p,k] meets every filter o, and W[o,k] meets every row p. So by the chain rule
+∂L/∂cols[p,k] = Σ_o dY[p,o]·W[o,k] and ∂L/∂W[o,k] = Σ_p dY[p,o]·cols[p,k]. An element of X that was copied into several
+rows gets the sum of their gradients, which col2im adds up:
 
     dX = col2im(dY·W)       (P,O)·(O,K) -> (P,K) -> (N,C,H,W)
     dW = dYᵀ·cols           (O,P)·(P,K) -> (O,K)
 
-im2col and col2im are the same loop, once with `=` and once with `+=`. Each is the other's adjoint:
-⟨im2col(x), c⟩ = ⟨x, col2im(c)⟩ for every x and c.
+im2col and col2im are the same loop, once with `=` and once with `+=`. As matrices each is the transpose of the other:
+⟨im2col(x), c⟩ = ⟨x, col2im(c)⟩ for every x and c, where ⟨a, b⟩ = Σ a·b.
 
-Each of G groups is a convolution of its own, from C/G channels to O/G. Therefore every matrix has a first axis of
-length G, and @ multiplies group by group. Usually G = 1.
+Each of G groups is a convolution of its own, from C/G channels to O/G. In the code every matrix has a first axis of
+length G, and @ multiplies group by group. Read it with G = 1 first: (G,P,K) is (P,K), and swapaxes(1, 2) is ᵀ.
 """
 
 from minires.arrays import array_module, empty_map
@@ -31,7 +32,7 @@ def im2col(x, win):
     """
     pixels = x.transpose(0, 2, 3, 1)  # (N,C,H,W) -> (N,H,W,C)
     cols = array_module(x).zeros((len(x), win.OH, win.OW, win.KH, win.KW, win.C), x.dtype)
-    for kh, kw, (oh, ow), (h, w) in win.positions():  # under kernel element (kh,kw) windows oh,ow have pixels h,w
+    for kh, kw, (oh, ow), (h, w) in win.positions():  # slices: window oh has pixel h under kernel element kh
         cols[:, oh, ow, kh, kw] = pixels[:, h, w]
     # (N,OH,OW,KH,KW,C) -> (P,KH·KW,G,C/G) -> (G,P,K)
     G, K = win.groups, win.KH * win.KW * (win.C // win.groups)

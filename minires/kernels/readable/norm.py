@@ -4,14 +4,15 @@ A channel of x (N,C,H,W) has m = N·H·W values. ⟨·⟩ is the mean over them,
 
     μ = ⟨x⟩        σ² = ⟨(x − μ)²⟩        s = 1/√(σ² + ε)        x̂ = (x − μ)·s        y = γ·x̂ + β
 
-the chain rule gives ∂β = Σ ∂y and ∂γ = Σ ∂y·x̂. For ∂x let g = ∂L/∂x̂ = γ·∂y. An element x changes L in three ways:
+the chain rule gives ∂β = Σ ∂y and ∂γ = Σ ∂y·x̂. For ∂x let g = ∂L/∂x̂ = γ·∂y. One element x changes L in three ways:
 
-    through its own x̂     s·g
-    through μ             ∂μ/∂x·∂L/∂μ = 1/m·(−s·Σ g) = −s·⟨g⟩
-    through s             ∂s/∂x·∂L/∂s = (−s²·x̂/m)·(Σ g·x̂/s) = −s·x̂·⟨g·x̂⟩
+    through its own x̂     ∂x̂/∂x·∂L/∂x̂ = s·g
+    through μ             ∂μ/∂x·∂L/∂μ = (1/m)·(−s·Σ g) = −s·⟨g⟩
+    through s             ∂s/∂x·∂L/∂s = (−s²·x̂/m)·((Σ g·x̂)/s) = −s·x̂·⟨g·x̂⟩
 
-with ∂s/∂x = ∂s/∂σ²·∂σ²/∂x = −s³/2·2(x − μ)/m = −s²·x̂/m. (σ² does not depend on μ: ∂σ²/∂μ = −2⟨x − μ⟩ = 0.)
-The sum of the three is
+because every x̂ = (x − μ)·s depends on μ and on s: ∂L/∂μ = −s·Σ g and ∂L/∂s = Σ g·(x − μ) = (Σ g·x̂)/s. And
+∂s/∂x = ∂s/∂σ²·∂σ²/∂x = −s³/2·2(x − μ)/m = −s²·x̂/m. (σ² does not depend on μ: ∂σ²/∂μ = −2⟨x − μ⟩ = 0.)
+γ is one number for the channel, so ⟨g⟩ = γ·⟨∂y⟩. The sum of the three is
 
     ∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩)        where ⟨∂y⟩ = ∂β/m and ⟨∂y·x̂⟩ = ∂γ/m are known already
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import time
@@ -369,6 +370,20 @@ def test_patterns_and_folders_of_folders(tmp_path, capsys, monkeypatch):
     assert status == 1
     assert "2 submissions: 1 passed, 1 failed" in out
     assert "no file fits 'no*.py'" in grade(capsys, "no*.py:relu", "--like", "relu")[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a FIFO is POSIX's")
+def test_a_fifo_and_a_link_that_leads_back_do_not_stop_the_marking_of_a_folder(tmp_path, capsys):
+    relu = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
+    (tmp_path / "ann.py").write_text(relu)
+    os.mkfifo(tmp_path / "bob.py")
+    (tmp_path / "eve").mkdir()
+    os.mkfifo(tmp_path / "eve" / "work.py")
+    (tmp_path / "loop").symlink_to(".")
+    status, out = grade(capsys, tmp_path, "--function", "relu", "--like", "relu", "--seed", 1)
+    assert status == 0
+    assert "ann.py" in out
+    assert "work.py" not in out
 
 
 def test_a_console_that_closes_early_loses_no_results(homework, tmp_path):
