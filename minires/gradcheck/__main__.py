@@ -107,7 +107,7 @@ def make_parser():
         "--seed",
         type=whole(0),
         metavar="S",
-        help="what sizes, settings and values are drawn from (default 0; for functions in files one that nobody knows)",
+        help="what sizes, settings and values are drawn from (default 0; for functions in files a random one)",
     )
     parser.add_argument("--samples", type=whole(1), default=3, metavar="N", help="draw every case N times (default 3)")
     parser.add_argument(
@@ -139,7 +139,7 @@ def make_parser():
         help="check the ops with N seeds in a row, looking for false alarms (1000 take some minutes)",
     )
 
-    theirs = parser.add_argument_group("somebody's own function", THEIRS)
+    theirs = parser.add_argument_group("your own function, or homework", THEIRS)
     theirs.add_argument(
         "--like", type=text, metavar="OP", help="the op that it is to be like (default: the op it is named after)"
     )

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -40,3 +41,22 @@ def test_a_statement_that_says_several_things_is_seen():
 def test_one_statement_says_one_thing(file):
     lines = several(file.read_text(encoding="utf-8"))
     assert not lines, f"{file}: one statement a value, please, in the lines {lines}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/guide.md"])
+def test_one_statement_says_one_thing_in_the_code_of_a_page(page):
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        if not block.partition("\n")[2].startswith("    "):  # a line of a list, as CONTRIBUTING adds it
+            assert not several(block), block
+
+
+@pytest.mark.parametrize(
+    "file",
+    [f for f in FILES if f.relative_to(ROOT).parts[0] == "minires"],
+    ids=lambda f: f.relative_to(ROOT).as_posix(),
+)
+def test_no_person_stands_for_a_variable_or_a_process(file):
+    persons = re.findall(r"\b(?:[Nn]obody|[Ss]omebody|[Ww]hoever)\b", file.read_text(encoding="utf-8"))
+    assert not persons, f"{file}: say what it is, not {persons[0]}"

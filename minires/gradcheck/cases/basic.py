@@ -100,9 +100,9 @@ def _matmul(draw):
 @cases_for("linear")
 def _linear(draw):
     m, n, k = draw.sizes(3, 2, 6)
-    yield Case("with bias", (draw.normal(m, n), draw.normal(k, n), draw.normal(k)))
-    yield Case("no bias, three axes", (draw.normal(2, m, n), draw.normal(k, n)))
-    yield Case("bias, three axes", (draw.normal(k, m, n), draw.normal(k, n), draw.normal(k)))
+    yield Case("matrix", (draw.normal(m, n), draw.normal(k, n), draw.normal(k)))
+    yield Case("three axes, no bias", (draw.normal(2, m, n), draw.normal(k, n)))
+    yield Case("three axes", (draw.normal(k, m, n), draw.normal(k, n), draw.normal(k)))
     yield Case("as many outputs as inputs", (draw.normal(m, n), draw.normal(n, n), draw.normal(n)))
 
 

@@ -49,7 +49,7 @@ def number(value, what):
 def kind_of(value):
     """A value in words."""
     if isinstance(value, Handle):
-        return f"a {value.type}"
+        return f"{'an' if value.type[:1] in 'aeiou' else 'a'} {value.type}"
     if isinstance(value, (tuple, list)):
         return f"({', '.join(kind_of(v).removeprefix('an ').removeprefix('a ') for v in value)})"
     if isinstance(value, np.ndarray):
@@ -78,6 +78,8 @@ def read_gradients(standard, answer, order, wanted):
             argument = names.gradient_of(standard, key)
             if argument is not None:
                 found[argument] = value
+        if not answer:
+            raise WrongError(f"the backward gives an empty dict, no gradient for {', '.join(wanted)}")
         if not found:
             raise FormError(f"its gradients are called {', '.join(answer)}; call them dx, dw, db, or return a tuple")
         return {name: _gradient(found.get(name), name) for name in wanted}

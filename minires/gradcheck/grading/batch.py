@@ -191,13 +191,9 @@ def _line(result, screen, quiet):
 
 
 def _whole(result, screen, quiet, seed):
-    if not quiet:
-        held = f", held to {result.like}" if result.like else ""
-        screen.show(
-            f"{result.target}{held}, seed {seed}"
-            if result.like
-            else f"{result.target}, measured by differences, seed {seed}"
-        )
+    if not (quiet and result.passed):
+        held = f", held to {result.like}" if result.like else ", measured by differences" if result.advice else ""
+        screen.show(f"{result.target}{held}, seed {seed}")
     if not result.error and not result.not_done:
         table = Table(CASES, quiet, screen.show)
         for case in result.cases:
@@ -214,9 +210,10 @@ def _grade_one(work, *, like, teacher, shapes, seed, samples, timeout, forbid, n
     shown, file, names, why = work
     result = Result(shown, seed=seed or 0)
     try:
-        if why:
-            raise OptionError(why)
         own = like or ("" if shapes or teacher else next(filter(None, map(op_of, names)), ""))
+        if why:
+            result.like = own
+            raise OptionError(why)
         held_to = standard_of(own, teacher, shapes)
         result.like = held_to.name if held_to else ""
         source = read(file)
@@ -233,6 +230,6 @@ def _grade_one(work, *, like, teacher, shapes, seed, samples, timeout, forbid, n
         )
     except MiniresError as error:
         result.error = str(error)
-    except Exception as error:  # what nobody thought of costs this submission its result, and no other one
+    except Exception as error:  # an error that we did not foresee costs this submission its result, and no other
         result.error = f"the grader itself failed at it: {describe(error)}"
     return result

@@ -28,7 +28,7 @@ __all__ = ["Box", "Limits", "printable", "protections"]
 
 NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
 DEPTH = 4  # folders within folders
-ENTRIES = 10_000  # files and folders looked at; a homework may lie in somebody's home folder
+ENTRIES = 10_000  # files and folders looked at; a homework may lie in a home folder
 LEAVING = 1.0  # seconds between a process's last word and its exit code
 
 

@@ -26,7 +26,7 @@ class TimedOutError(ChildError):
 
 
 class EndedError(ChildError):
-    """The process is gone. code: its exit code, or minus the signal's number, or None where nobody knows."""
+    """The process is gone. code: its exit code, or minus the signal's number, or None if it is unknown."""
 
     def __init__(self, text, code=None, output=""):
         self.code = code

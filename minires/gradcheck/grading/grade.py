@@ -82,7 +82,7 @@ def _text(function):
 
 
 def standard_of(like, reference, shapes):
-    """The Standard of an op or of somebody's own function, or None where there is neither."""
+    """The Standard of an op or of a teacher's own function, or None where there is neither."""
     if reference:
         if like:
             raise OptionError("--like and --reference both say what to be held to; leave one of the two out")

@@ -71,6 +71,7 @@ class Judge:
                 "usually written fits it; see --help"
             )
         result.style = plan.said()
+        self.notes += [f"it takes no {a}, so d{a} was not checked" for a in plan.left_out()]
         cases = [(case, plan.fitted(case, plain)) for case in (plain, with_other_numbers(plain))]
         for case in self.standard.cases(self.seed, self.samples):
             if not case.beyond:
@@ -82,7 +83,7 @@ class Judge:
                     result.refused = True
                     continue
                 said = self.verdicts.verdict(record)
-                if not said.passed and self._is_another(said, record.case, plain):
+                if not said.passed and self._is_another(said, record, plain):
                     self._pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
                 else:
                     result.cases.append(said)
@@ -95,10 +96,15 @@ class Judge:
     def _own_form(self):
         return f"; the op's own form is {self.standard.form()} -> (y, backward)" if self.standard.is_op else ""
 
-    def _is_another(self, said, case, plain):
-        """Whether a case has more axes than the function is written for: y is something else, or most gradients."""
-        more = self.standard.name in RANKED and case.arrays[0].ndim > plain.arrays[0].ndim
-        return more and (said.y_is_wrong or len(set(said.wrong)) > 1)
+    def _is_another(self, said, record, plain):
+        """Whether a case has more axes than the function is written for.
+
+        Then y differs, or several gradients do, or all parameters' gradients have another shape.
+        """
+        if self.standard.name not in RANKED or record.case.arrays[0].ndim <= plain.arrays[0].ndim:
+            return False
+        parameters = set(record.given.get("first", {})) - {self.standard.arguments[0]}
+        return said.y_is_wrong or len(set(said.wrong)) > 1 or parameters == set(said.misshapen) != set()
 
     def _describe(self, child, targets):
         described = {}

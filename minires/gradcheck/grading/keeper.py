@@ -45,7 +45,7 @@ def main():
 
 def keep(config):
     """Run the runner to its end, or to the grader's. -> {"code", "output"}"""
-    os.umask(0o022)  # whoever may not look is stopped by the scratch folder's own mode
+    os.umask(0o022)  # the mode of the scratch folder keeps other users out
     on_linux(lambda: prctl(CHILD_SUBREAPER, 1))
     on_linux(lambda: prctl(NO_NEW_PRIVILEGES, 1))
     user = new_user(config)
@@ -134,7 +134,7 @@ def watch(child, said):
 
 
 def drained(said):
-    """What is left in a pipe, without waiting for whoever still holds its other end."""
+    """What is left in a pipe, without waiting for its other end to close."""
     os.set_blocking(said, False)
     try:
         return os.read(said, 65536)[-OUTPUT:]
@@ -210,7 +210,7 @@ def descendants():
 
 
 def new_user(config):
-    """A user that nobody else is, where we may choose one, so that it can neither read, write nor signal. Or None."""
+    """A user id that is used nowhere else, which can neither read, write nor signal; None if we may choose none."""
     temporary = os.path.dirname(os.path.dirname(config["folder"]))
     if os.geteuid() != 0 or not (config["walls"] or others_can_read([*config["libraries"], temporary])):
         return None

@@ -49,7 +49,7 @@ class Process:
         self.process, self.socket = starts(config)
 
     def end(self, patience=0.0):
-        """End the runner and all that it started. -> {"code", "output"} or {"error"}, as far as somebody knows
+        """End the runner and all that it started. -> {"code", "output"} or {"error"}, as far as it is known
 
         patience: seconds granted to a runner that has closed its socket, so that its own exit code is what is told.
         """
@@ -64,7 +64,7 @@ class Process:
             self.process.wait()
             said = b""
             self.process.stdout.close()
-        if self.process.returncode != 0 and sys.platform == "linux":  # somebody has killed the keeper
+        if self.process.returncode != 0 and sys.platform == "linux":  # the keeper was killed
             _end_marked(self.marker)
         text = said.decode("utf-8", "replace")
         try:
@@ -153,7 +153,7 @@ def _bubblewrap(config):
 
 
 def _start_by_port(config):
-    """On Windows, where there is no keeper: the runner calls back, and says a word that nobody else knows."""
+    """On Windows, where there is no keeper: the runner calls back, and says a secret word."""
     token = secrets.token_hex(16)
     with socket.create_server(("127.0.0.1", 0)) as server:
         config["runner"] |= {"port": server.getsockname()[1], "token": token}
@@ -168,7 +168,7 @@ def _start_by_port(config):
         ours, _ = server.accept()
     ours.settimeout(STARTING)
     if ours.recv(len(token)) != token.encode():
-        raise OSError("somebody else has answered")
+        raise OSError("another process has answered")
     return process, ours
 
 

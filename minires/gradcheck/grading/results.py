@@ -33,6 +33,7 @@ class CaseResult:
     hints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     y_is_wrong: bool = False
+    misshapen: list[str] = field(default_factory=list)  # arguments whose gradient has another shape than they have
 
     @property
     def passed(self):
@@ -99,7 +100,7 @@ class Result:
             return clean(self.error or self.not_done)
         wrong = [case for case in self.cases if not case.passed]
         if not wrong:
-            return ""
+            return clean("; ".join(self.notes))
         hints = [hint for case in wrong for hint in case.hints]
         said = [sentence for case in wrong for sentence in (*case.problems, *case.differences)]
         return clean((hints or said or [""])[0])

@@ -202,7 +202,7 @@ class Submission:
             asyncio.run(waits)
 
     def is_own(self, name):
-        """Whether a name is the homework's: public, and not a module, function or class of somebody else's."""
+        """Whether a name is the homework's: public, and not an imported module, function or class."""
         if name.startswith("_") or name in self.before:
             return False
         value = self.names[name]
@@ -294,7 +294,7 @@ def parameters(function, skip=0):
 
 
 def bound(value, name):
-    """1 where the first parameter of a method is self, which whoever calls the method of an object does not give."""
+    """1 where the first parameter of a method is self, which a call of an object's method does not give."""
     static = inspect.getattr_static(value, name, None)
     return int(isinstance(value, type) and isinstance(static, types.FunctionType))
 

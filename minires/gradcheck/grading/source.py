@@ -11,7 +11,7 @@ from pathlib import Path
 
 from minires.errors import DataError, need
 
-LARGEST = 64 << 20  # bytes; a notebook with its pictures has some megabytes
+LARGEST = 64 << 20  # bytes; a notebook with its figures has some megabytes
 OF_CODE = ("time", "timeit", "capture", "prun", "memit", "mprun")  # cell magics whose cell is Python code
 
 
@@ -32,7 +32,7 @@ class Source:
 
     @property
     def text(self):
-        """All of it, for whoever looks for a name."""
+        """All cells in one text, to look for a name in."""
         return "\n".join(cell.text for cell in self.cells)
 
     @property
@@ -47,7 +47,7 @@ def read(path):
         raise DataError(f"there is no file {str(path)!r}")
     try:
         if path.stat().st_size > LARGEST:
-            raise DataError(f"{path.name} is larger than {LARGEST >> 20} MB: leave its pictures and outputs out")
+            raise DataError(f"{path.name} is larger than {LARGEST >> 20} MB: clear its outputs")
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
@@ -69,7 +69,8 @@ def _notebook(path, content):
     nbformat = need("nbformat", "notebooks", for_what=f"reading {path.name}")
     need("IPython", "notebooks", for_what=f"reading {path.name}")
     try:
-        book = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
+        # nbformat.reads would also validate, and warn of what a student cannot see, such as cells without an id
+        book = nbformat.convert(nbformat.reader.reads(content.decode("utf-8-sig")), 4)
         code = [(number, cell.source) for number, cell in enumerate(book.cells, 1) if cell.cell_type == "code"]
     except Exception as error:  # nbformat's, json's and attributes that are missing: it is no notebook
         said = " ".join(str(error).split())[:200]

@@ -124,7 +124,7 @@ def of_function(function, shapes, name=None):
 
 
 def of_shapes(names, shapes):
-    """The Standard of a function that nobody has another of: its arguments and shapes, and nothing to be held to."""
+    """The Standard of a function that has no reference: its arguments and shapes only."""
     return Standard("", None, list(names), shapes=list(shapes), is_op=False)
 
 

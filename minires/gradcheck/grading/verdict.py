@@ -170,6 +170,7 @@ class Verdicts:
                     f"the backward gives a gradient of shape {g.shape} for {name} of shape {right['first'][name].shape}"
                 )
                 said.wrong.append(name)
+                said.misshapen.append(name)
                 said.hints += hints.of_gradient(self.standard, case, record.dys["first"], name, g)
                 continue
             self._one(record, said, name, right, hulled)

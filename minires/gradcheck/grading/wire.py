@@ -225,7 +225,7 @@ class _Reader:
         number, kind, is_callable = parts
         _need(type(number) is int and 0 <= number < 2**63, "a handle has no number")
         _need(type(kind) is str and type(is_callable) is bool, "a handle has no type")
-        _need(self.find is not None, "it has a handle, and nobody knows of what")
+        _need(self.find is not None, "it has a handle of an unknown object")
         return self.find(number, _text(kind), is_callable)
 
 

@@ -386,6 +386,21 @@ def test_a_fifo_and_a_link_that_leads_back_do_not_stop_the_marking_of_a_folder(t
     assert "work.py" not in out
 
 
+def test_a_missing_file_is_no_function_measured_by_differences(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out = grade(capsys, "nothing.py:relu", "--like", "relu", "--seed", 1)
+    assert status == 2
+    assert out.splitlines() == [
+        "nothing.py:relu, held to relu, seed 1",
+        "could not check nothing.py:relu: there is no file 'nothing.py'",
+    ]
+
+
+def test_quiet_says_whose_work_failed(homework, capsys):
+    _, out = grade(capsys, homework("wrong_relu"), "--like", "relu", "-q", "--seed", 1)
+    assert out.startswith(f"{homework('wrong_relu')}, held to relu, seed 1\n")
+
+
 def test_a_console_that_closes_early_loses_no_results(homework, tmp_path):
     """The reader of standard output has gone, and cannot print the letters of the sentences either."""
     command = [sys.executable, "-m", "minires.gradcheck", homework("wrong_relu"), homework("right_relu")]

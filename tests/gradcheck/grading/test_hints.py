@@ -114,3 +114,19 @@ def test_a_factor_of_float32_is_noted_once_and_passes():
     result = graded("conv2d", "conv2d", submissions.IMPORT + submissions.FLOAT32)
     assert result.status == "passed"
     assert str(result).count("it computes in float32 inside") == 1
+
+
+def test_an_argument_that_is_not_taken_is_said_not_to_be_checked():
+    text = "def linear(x, w):\n    return x @ w.T, lambda dy: (dy @ w, dy.T @ x)\n"
+    result = graded("linear", "linear", text)
+    assert result.status == "passed"
+    assert result.passed_over == {"takes no x of 3 axes": 4}  # 2 in each of 2 samples
+    assert "it takes no bias, so dbias was not checked" in str(result)
+    assert result.first_word() == "it takes no bias, so dbias was not checked"  # the column of a CSV
+
+
+def test_an_empty_dict_of_gradients_is_blamed_on_the_backward():
+    text = "def linear(x, weight, bias):\n    return x @ weight.T + bias, lambda dy: {}\n"
+    result = graded("linear", "linear", text)
+    assert result.status == "failed"
+    assert "the backward gives an empty dict, no gradient for x, weight, bias" in str(result)

@@ -13,14 +13,14 @@ from minires.gradcheck.grading.source import read
 RELU = "def relu(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
 
 
-def notebook(path, *cells, version=4, bom=False):
+def notebook(path, *cells, version=4, minor=4, bom=False):
     """A notebook of these code cells."""
     if version == 4:
         code = [
             {"cell_type": "code", "source": c, "metadata": {}, "outputs": [], "execution_count": None} for c in cells
         ]
         markdown = {"cell_type": "markdown", "source": ["# Homework"], "metadata": {}}
-        book = {"cells": [markdown, *code], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+        book = {"cells": [markdown, *code], "metadata": {}, "nbformat": 4, "nbformat_minor": minor}
     else:
         code = [
             {"cell_type": "code", "input": c, "metadata": {}, "outputs": [], "language": "python", "collapsed": False}
@@ -127,3 +127,10 @@ def test_a_file_is_read_in_its_own_encoding_or_refused(tmp_path, content, fine):
     else:
         with pytest.raises(DataError, match=r"hw.py is no text in UTF-8"):
             read(tmp_path / "hw.py")
+
+
+@pytest.mark.filterwarnings("error")
+def test_cells_without_an_id_are_read_without_a_word(tmp_path):
+    """Version 4.5 asks for ids; what made the notebook may not have written them."""
+    source = read(notebook(tmp_path / "work.ipynb", RELU, minor=5))
+    assert [cell.text for cell in source.cells] == [RELU]
