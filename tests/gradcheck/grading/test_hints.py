@@ -130,3 +130,14 @@ def test_an_empty_dict_of_gradients_is_blamed_on_the_backward():
     result = graded("linear", "linear", text)
     assert result.status == "failed"
     assert "the backward gives an empty dict, no gradient for x, weight, bias" in str(result)
+
+
+@pytest.mark.parametrize("odd", [0, 1, 2, 3])
+def test_a_gradient_of_another_shape_fails_whenever_it_comes(odd):
+    """dy[None] broadcasts against dy, so only its shape is wrong."""
+    text = (
+        "import numpy as np\ndef relu(x):\n    calls = []\n    def backward(dy):\n        calls.append(1)\n"
+        f"        dx = dy * (x > 0)\n        return dx[None] if len(calls) % 4 == {odd} else dx\n"
+        "    return np.maximum(x, 0), backward\n"
+    )
+    assert graded("relu", "relu", text).status == "failed"
