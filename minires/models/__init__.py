@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from minires.models.blocks import *
 from minires.models.registry import create as create
 from minires.models.registry import names as names
+from minires.models.registry import read_options as read_options
 from minires.models.resnet import *
 from minires.models.resnet_cifar import *
 

@@ -1,5 +1,6 @@
 """Networks by name: define() makes a function from a class and its structure, register() gives it its name."""
 
+import ast
 import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
@@ -99,6 +100,20 @@ def _advice(name, positional, unknown):
             "model.load_state_dict(storage.load('weights.safetensors')[0])"
         )
     return f"there is no option {unknown[0]!r}"
+
+
+def read_options(text: str) -> dict[str, Any]:
+    """The options of a network from a text: "shortcut='B', zero_init_residual=True" -> a dict for create(name, **dict).
+
+    Values are Python's literals; nothing is run. Raises OptionError for any other text.
+    """
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args:
+            return {option.arg: ast.literal_eval(option.value) for option in call.keywords if option.arg}
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        pass
+    raise OptionError(f"model_options are written as in \"shortcut='B', zero_init_residual=True\", got {text!r}")
 
 
 def names() -> list[str]:

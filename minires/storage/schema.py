@@ -8,7 +8,10 @@
 import math
 import numbers
 import re
+from dataclasses import field, fields
 from typing import Any
+
+from minires.errors import OptionError
 
 MAX_SHOWN = 60  # characters of a value in a message
 
@@ -144,3 +147,20 @@ class DictOf:
         if not isinstance(value, dict):
             return f"{name} must be a dictionary, got {shown(value)}"
         return next(filter(None, (self.item.fault(f"{name}[{key!r}]", v) for key, v in value.items())), "")
+
+
+def setting(default, allowed, help, **flag):
+    """A field of a Settings class: its default, what is allowed (a schema), and the help of its flag (argparse)."""
+    return field(default=default, metadata={"allowed": allowed, "help": help, "flag": flag})
+
+
+class Settings:
+    """Base of frozen dataclasses whose fields are made by setting(). Raises OptionError for a value out of its range."""
+
+    def __post_init__(self):
+        for f in fields(self):
+            value = getattr(self, f.name)
+            fault = f.metadata["allowed"].fault(f.name, value)
+            if fault:
+                raise OptionError(f"{fault}; leave it out to have {f.default!r}, the default")
+            object.__setattr__(self, f.name, type(f.default)(value))  # NumPy's numbers, too, and 1 for 1.0

@@ -1,98 +1,95 @@
 """The settings of a training run: name, default, range and help. The flags of the command are made from them."""
 
 import argparse
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from minires import console, data, models
 from minires.errors import OptionError
 from minires.kernels import get_num_threads
 from minires.parallel import MAX_PROCESSES, unsupported_reason
 from minires.settings import meant
-from minires.storage.schema import Boolean, Integer, Number, OneOf, Text
+from minires.storage.schema import Boolean, Integer, Number, OneOf, Settings, Text, setting
 
 SCHEDULES = ("one_cycle", "multistep", "cosine", "constant")
 PATH = Text()
 NAME = Text(r"[^\0]+", "a name")
 
 
-def _setting(default, allowed, help, **flag):
-    return field(default=default, metadata={"allowed": allowed, "help": help, "flag": flag})
-
-
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of a training run. The defaults train a ResNet-20 on handwritten digits in less than a minute.
 
     Raises OptionError for a value outside its range.
     """
 
-    dataset: str = _setting("digits", NAME, "digits, cifar10, or a folder with one sub-folder of images per class")
-    model: str = _setting("resnet20", NAME, "a name of minires.models.names(); see --list-models")
-    epochs: int = _setting(20, Integer(0, 1_000_000), "passes over the training images")
-    size: int = _setting(
+    dataset: str = setting("digits", NAME, "digits, cifar10, or a folder with one sub-folder of images per class")
+    model: str = setting("resnet20", NAME, "a name of minires.models.names(); see --list-models")
+    model_options: str = setting(
+        "",
+        Text(),
+        "options of the network, as Python writes them, such as \"shortcut='B', zero_init_residual=True\"",
+        metavar="OPTIONS",
+    )
+    epochs: int = setting(20, Integer(0, 1_000_000), "passes over the training images")
+    size: int = setting(
         0,
         Integer(0, 10_000),
         "height and width to which the images of a folder are scaled (default: 0, "
         "which is 224; digits and cifar10 have their own)",
         metavar="N",
     )
-    batch_size: int = _setting(64, Integer(1, 1_000_000), "images per step (default: 64, or all if there are fewer)")
-    lr: float = _setting(0.1, Number(0), "maximum learning rate; SGD with momentum 0.9")
-    schedule: str = _setting(
+    batch_size: int = setting(64, Integer(1, 1_000_000), "images per step (default: 64, or all if there are fewer)")
+    lr: float = setting(0.1, Number(0), "maximum learning rate; SGD with momentum 0.9")
+    schedule: str = setting(
         "one_cycle",
         OneOf(*SCHEDULES),
         "how the learning rate changes over the run; with constant, a finished run can be made longer",
         choices=SCHEDULES,
     )
-    weight_decay: float = _setting(5e-4, Number(0), "L2 penalty on all parameters")
-    augment: bool = _setting(
+    weight_decay: float = setting(5e-4, Number(0), "L2 penalty on all parameters")
+    augment: bool = setting(
         True, Boolean(), "random crops, and flips for photographs", action=argparse.BooleanOptionalAction
     )
-    seed: int = _setting(
+    seed: int = setting(
         0,
         Integer(0, 2**63 - 1),
         "of weights, order and augmentation; with the same threads and processes, a seed always gives the same bits",
     )
-    device: str = _setting("cpu", Text(r"cpu|cuda(:\d{1,4})?", "'cpu', 'cuda' or 'cuda:N'"), "cpu, cuda or cuda:N")
-    tf32: bool = _setting(
+    device: str = setting("cpu", Text(r"cpu|cuda(:\d{1,4})?", "'cpu', 'cuda' or 'cuda:N'"), "cpu, cuda or cuda:N")
+    tf32: bool = setting(
         False,
         Boolean(),
         "on a GPU, round the inputs of matrix products to TF32: faster, with 10 bits instead of 23",
         action=argparse.BooleanOptionalAction,
     )
-    out: str = _setting(
+    out: str = setting(
         "", PATH, "folder for checkpoint, log and curves (default: a new one, runs/DATASET-MODEL[-N])", metavar="DIR"
     )
-    data: str = _setting("", PATH, "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
-    threads: int = _setting(
+    data: str = setting("", PATH, "a local copy of the data set (default: cifar10 is downloaded once)", metavar="DIR")
+    threads: int = setting(
         0,
         Integer(0, 1024),
         "threads that compute (default: 0, which is one a core, or OPENBLAS_NUM_THREADS if that is set)",
         metavar="N",
     )
-    processes: int = _setting(
+    processes: int = setting(
         0,
         Integer(0, MAX_PROCESSES),
         "processes that share each batch: faster if as many cores are idle, slower on a busy machine (default: 0, "
         "which is one a thread, with at least 16 images each, if the system allows it)",
         metavar="N",
     )
-    limit: int = _setting(
+    limit: int = setting(
         0, Integer(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N"
     )
 
     # a resumed run may change these, because they change nothing in the result but rounding
     MAY_DIFFER = ("out", "device", "data", "threads", "processes")
     # the first versions did not write these into checkpoints
-    ADDED_LATER = ("size", "tf32", "processes")
+    ADDED_LATER = ("size", "tf32", "processes", "model_options")
 
     def __post_init__(self):
-        for f in fields(self):
-            value = getattr(self, f.name)
-            fault = f.metadata["allowed"].fault(f.name, value)
-            if fault:
-                raise OptionError(f"{fault}; leave it out to have {f.default!r}, the default")
-            object.__setattr__(self, f.name, type(f.default)(value))  # NumPy's numbers, too, and 1 for 1.0
+        super().__post_init__()
         for name, known in (("dataset", data.dataset_name(self.dataset)), ("model", meant(self.model, models.names()))):
             if known:  # an unknown name raises an error later
                 object.__setattr__(self, name, known)

@@ -45,8 +45,15 @@ def complete(config, train_set):
 
 def make_model(config, train_set):
     """The network, with new weights from the seed, on the run's device."""
-    classes = len(train_set.classes)
-    model = models.create(config.model, num_classes=classes, in_channels=train_set.shape[0], rng=config.seed)
+    options = models.read_options(config.model_options)
+    taken = sorted({"num_classes", "in_channels", "rng"} & options.keys())
+    if taken:
+        raise OptionError(f"model_options: {taken[0]} follows from the data and the seed; leave it out")
+    options |= {"num_classes": len(train_set.classes), "in_channels": train_set.shape[0], "rng": config.seed}
+    try:
+        model = models.create(config.model, **options)
+    except TypeError as error:
+        raise OptionError(f"model_options: {error}") from error
     return model.to(config.device)
 
 

@@ -1,5 +1,6 @@
 """The parts of a run are made as its Config says."""
 
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -47,3 +48,31 @@ def test_every_batch_of_two_images_is_trained_on_where_the_last_is_whole():
     assert not Run(Config(model="resnet18", limit=18, batch_size=2)).loader.drop_last
     assert Run(Config(model="resnet18", limit=19, batch_size=2)).loader.drop_last
     assert not Run(Config(model="resnet8", limit=2, batch_size=1)).loader.drop_last
+
+
+def test_model_options_reach_the_network_and_its_checkpoint(tmp_path):
+    config = Config(model="resnet8", model_options="shortcut='B'", epochs=0, out=str(tmp_path))
+    with closing(Run.start(config)) as run:
+        run.fit()
+        assert run.model.get_submodule("layer2.0.downsample.0").weight.shape == (32, 16, 1, 1)
+    with closing(Run.resume(tmp_path)) as resumed:
+        assert resumed.config.model_options == "shortcut='B'"
+        assert resumed.model.get_submodule("layer2.0.downsample.0").weight.shape == (32, 16, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("shortcut=open('x')", "are written as in"),
+        ("'B'", "are written as in"),
+        ("shortcut='B'); f(a=1", "are written as in"),
+        ("shortcut='C'", "shortcut must be"),
+        ("shorcut='B'", "there is no option 'shorcut'"),
+        ("rng=1", "rng follows from the data and the seed"),
+    ],
+)
+def test_model_options_that_do_not_fit_are_refused_before_a_folder_is_made(options, message, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(OptionError, match=message):
+        Run.start(Config(model="resnet8", model_options=options, out=str(folder)))
+    assert not folder.exists()
