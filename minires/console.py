@@ -38,6 +38,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import threading
 import time
 import warnings
@@ -65,6 +66,11 @@ def say(name, message, *, apart=False):
 def counted(count, what):
     """ "1 epoch", "2 epochs"."""
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def wrapped(head, body):
+    """The lines of a text, at most WIDTH wide; all but the first are indented as wide as `head`."""
+    return textwrap.wrap(body, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) or [head]
 
 
 def stopped(name, message="stopped"):

@@ -45,6 +45,7 @@ ROOMS = [
     "probes",
     "gradcheck",
     "train",
+    "lab",
     "gpucheck",
     "__main__",
 ]  # from the ground up

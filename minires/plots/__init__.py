@@ -2,7 +2,18 @@
 
 from minires.plots.curves import plot_curves, plot_gradients
 from minires.plots.files import check_plot
+from minires.plots.panels import Bars, Line, Panel, plot_panels
 from minires.plots.paths import plot_paths
 from minires.plots.steps import plot_steps
 
-__all__ = ["check_plot", "plot_curves", "plot_gradients", "plot_paths", "plot_steps"]
+__all__ = [
+    "Bars",
+    "Line",
+    "Panel",
+    "check_plot",
+    "plot_curves",
+    "plot_gradients",
+    "plot_panels",
+    "plot_paths",
+    "plot_steps",
+]

@@ -21,6 +21,10 @@ STYLES = {
     "shortcut": line(BLUE, "-", "o"),
     "branch": line(VERMILION, (0, (4, 1.5)), "s"),
     "arriving": line(BLACK, ":", ""),
+    "plain": line(VERMILION, (0, (5, 1.5)), "s"),
+    "residual": line(BLUE, "-", "o"),
+    "other": line(GREEN, (0, (4, 1, 1, 1)), "^"),
+    "paper": line("0.45", (0, (1, 1)), "D"),
 }
 DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v")

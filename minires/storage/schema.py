@@ -107,17 +107,27 @@ class OneOf:
 
 
 class ListOf:
-    """A list of items of one schema, `length` of them if that is given."""
+    """A list of items of one schema, `length` of them if that is given. kind: the class, list or tuple."""
 
-    def __init__(self, item, length=None):
-        self.item, self.length = item, length
+    def __init__(self, item, length=None, kind=list):
+        self.item, self.length, self.kind = item, length, kind
 
     def fault(self, name, value):
-        if not isinstance(value, list):
-            return f"{name} must be a list, got {shown(value)}"
+        if not isinstance(value, self.kind):
+            return f"{name} must be a {self.kind.__name__}, got {shown(value)}"
         if self.length is not None and len(value) != self.length:
             return f"{name} must hold {self.length} items, got {len(value)}"
         return next(filter(None, (self.item.fault(f"{name}[{i}]", v) for i, v in enumerate(value))), "")
+
+
+class TupleOf(ListOf):
+    """One item or more of one schema, in a tuple: the values of a flag that takes several."""
+
+    def __init__(self, item):
+        super().__init__(item, kind=tuple)
+
+    def fault(self, name, value):
+        return super().fault(name, value) or ("" if value else f"{name} must have at least one value")
 
 
 class Fields:
@@ -155,7 +165,7 @@ def setting(default, allowed, help, **flag):
 
 
 class Settings:
-    """Base of frozen dataclasses whose fields are made by setting(). Raises OptionError for a value out of its range."""
+    """Base of frozen dataclasses whose fields are made by setting(). Raises OptionError for a value out of range."""
 
     def __post_init__(self):
         for f in fields(self):

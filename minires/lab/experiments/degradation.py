@@ -1,0 +1,125 @@
+"""The degradation problem: more layers make a plain network worse, and a residual network no worse."""
+
+from dataclasses import dataclass
+
+from minires.lab.experiment import Common, Experiment, Table, Trial
+from minires.lab.statistics import Comparison
+from minires.plots import Line, Panel
+from minires.storage.schema import Integer, Number, Text, TupleOf, setting
+
+# test errors in % of He et al. 2015: Table 6, and the plain ones read off Fig. 6 (plain-110 is above 60)
+PAPER = {"resnet": {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.61}, "plain": {20: 9.5, 56: 13.5}}
+
+
+@dataclass(frozen=True)
+class Settings(Common):
+    depths: tuple[int, ...] = setting((8, 32), TupleOf(Integer(8)), "layers of the networks, 6n + 2 each")
+    epochs: int = setting(3, Integer(1, 10_000), "passes over the training images")
+    batch_size: int = setting(64, Integer(2, 10_000), "images per step")
+    lr: float = setting(0.1, Number(0), "maximum learning rate")
+    schedule: str = setting("one_cycle", Text(), "how the learning rate changes, as in minires.train")
+    weight_decay: float = setting(1e-4, Number(0), "L2 penalty on all parameters")
+    limit: int = setting(0, Integer(0), "use N images only (0: all)", metavar="N")
+    plain: str = setting("plain", Text(), "the networks without shortcuts; their depth is appended")
+    residual: str = setting("resnet", Text(), "the networks with shortcuts; their depth is appended")
+
+
+class Degradation(Experiment):
+    name = "degradation"
+    claim = "More layers give a plain network a higher training error. The same layers with shortcuts do not."
+    source = "He et al. 2015, arXiv:1512.03385, §4.2, Fig. 6 and Table 6"
+    method = (
+        "Plain and residual networks of each depth are trained with the same settings and, seed by seed, the same "
+        "order of images. The error is that on the training images, in the last epoch. The two networks of a depth "
+        "have the same parameters: the shortcuts are identities and paddings, and the add has none. (The numbers "
+        "7.4 % for 20 layers and 8.5 % for 56 are often quoted. We found no source of them; the paper has others.)"
+    )
+    refuted_by = (
+        "the deepest plain network learns the training images as well as the shallowest, or depth costs the residual "
+        "network as much as the plain one"
+    )
+    sizes = {
+        "tiny": Settings(),
+        "small": Settings(depths=(8, 20, 44), epochs=6),
+        "full": Settings(
+            dataset="cifar10", depths=(20, 32, 44, 56, 110), epochs=164, batch_size=128, schedule="multistep", seeds=3
+        ),
+    }
+
+    def trials(self, s):
+        return [
+            Trial(f"{family}{depth}", seed, cost=depth)
+            for seed in range(s.seeds)
+            for depth in sorted(s.depths, reverse=True)
+            for family in dict.fromkeys((s.plain, s.residual))
+        ]
+
+    def measure(self, trial, s, place):
+        run = place.train(
+            dataset=s.dataset,
+            data=s.data,
+            model=trial.arm,
+            epochs=s.epochs,
+            batch_size=s.batch_size,
+            lr=s.lr,
+            schedule=s.schedule,
+            weight_decay=s.weight_decay,
+            limit=s.limit,
+            seed=trial.seed,
+        )
+        return {
+            "train_error": [100 * (1 - row["train_accuracy"]) for row in run.history],
+            "test_error": [100 * (1 - row["test_accuracy"]) for row in run.history],
+            "train_loss": [row["train_loss"] for row in run.history],
+        }
+
+    def compare(self, s, results):
+        low, high = min(s.depths), max(s.depths)
+
+        def cost_of_depth(family):
+            return final(results, f"{family}{high}", "train_error") - final(results, f"{family}{low}", "train_error")
+
+        plain = cost_of_depth(s.plain)
+        residual = cost_of_depth(s.residual)
+        return [
+            Comparison(f"training error of {s.plain}{high} above that of {s.plain}{low}", tuple(plain), "points"),
+            Comparison(
+                f"what {high} layers instead of {low} cost the plain network more than the residual one",
+                tuple(plain - residual),
+                "points",
+            ),
+        ]
+
+    def table(self, s, results):
+        rows = []
+        for family in dict.fromkeys((s.plain, s.residual)):
+            for depth in sorted(s.depths):
+                train = final(results, f"{family}{depth}", "train_error")
+                test = final(results, f"{family}{depth}", "test_error")
+                paper = PAPER.get(family, {}).get(depth)
+                rows.append((f"{family}{depth}", spread(train), spread(test), f"{paper:.2f}" if paper else ""))
+        columns = ("network", "training error (%)", "test error (%)", "the paper's test error on CIFAR-10 (%)")
+        return Table(columns, rows, "Errors are the mean over the seeds ± the standard deviation.")
+
+    def panels(self, s, results):
+        x = range(1, s.epochs + 1)
+        kinds = {s.residual: "residual", s.plain: "plain"}
+        panels = []
+        for key, what in (("train_error", "training"), ("test_error", "test")):
+            lines = [
+                Line(f"{family}{depth}", x, results.of(f"{family}{depth}", key), kind, variant)
+                for family, kind in kinds.items()
+                for variant, depth in enumerate(sorted(s.depths))
+            ]
+            panels.append(Panel("epoch", f"{what} error (%)", lines, whole=True))
+        return panels
+
+
+def final(results, arm, key):
+    """The value of the last epoch, for each seed."""
+    return results.of(arm, key)[:, -1]
+
+
+def spread(values):
+    """ "12.34 ± 0.56", or "12.34" for one value."""
+    return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")

@@ -1,0 +1,141 @@
+"""What an experiment found: its numbers, its verdict, and the files in which they are kept."""
+
+import base64
+import io
+import json
+import math
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+import minires
+from minires.lab.statistics import verdict_of
+from minires.plots import plot_panels
+from minires.storage import atomic_write
+
+SMALL = "A small run can show the same direction as the paper, not the same number."
+
+
+class Report:
+    """The result of an experiment. report.verdict, .comparisons, .results, .table, .figure(), .save(folder)."""
+
+    def __init__(self, experiment, settings, size, results, seconds):
+        self.experiment, self.settings, self.size = experiment, settings, size
+        self.results, self.seconds = results, seconds
+        self.comparisons = experiment.compare(settings, results)
+        self.table = experiment.table(settings, results)
+
+    @property
+    def verdict(self):
+        """held, refuted or undecided."""
+        return verdict_of(self.comparisons)
+
+    @property
+    def sentence(self):
+        """The verdict as a sentence."""
+        seeds = len(self.comparisons[0].differences)
+        meaning = {"held": "The claim held", "refuted": "The claim did not hold", "undecided": "It cannot be told"}[
+            self.verdict
+        ]
+        over = (
+            f"over {seeds} seeds, by paired 95 % t intervals" if seeds > 1 else "with one seed, which shows no spread"
+        )
+        return f"{meaning} on {self.settings.dataset} at size {self.size}, {over}." + (
+            "" if self.size == "full" else f" {SMALL}"
+        )
+
+    def figure(self, path=None):
+        """The paper's figure with these numbers, as a matplotlib Figure. path: a file for it."""
+        return plot_panels(self.experiment.panels(self.settings, self.results), path)
+
+    def as_dict(self):
+        """All that DIR/NAME.json holds. A number that is not finite is written as text, because JSON has none."""
+        return _finite(
+            {
+                "experiment": self.experiment.name,
+                "claim": self.experiment.claim,
+                "source": self.experiment.source,
+                "verdict": self.verdict,
+                "sentence": self.sentence,
+                "comparisons": [comparison.as_dict() for comparison in self.comparisons],
+                "size": self.size,
+                "settings": asdict(self.settings),
+                "table": {"columns": list(self.table.columns), "rows": [list(row) for row in self.table.rows]},
+                "results": self.results.as_dict(),
+                "seconds": round(self.seconds, 1),
+                "versions": versions(),
+            }
+        )
+
+    def markdown(self, figure=""):
+        """The report as Markdown. figure: the address of the image, if there is one."""
+        experiment = self.experiment
+        parts = [
+            f"# {experiment.name}: {self.verdict}",
+            f"**Claim.** {experiment.claim}",
+            f"**Source.** {experiment.source}",
+            f"**Method.** {experiment.method}",
+            f"**What would refute it.** {experiment.refuted_by}",
+            f"**Verdict: {self.verdict}.** {self.sentence}",
+            "\n".join(f"- {comparison}" for comparison in self.comparisons),
+            f"![{experiment.claim}]({figure})" if figure else "",
+            self.table.markdown(),
+            self.how,
+        ]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    @property
+    def how(self):
+        """How this was measured, and how to measure it again."""
+        settings = ", ".join(f"{name} {value}" for name, value in asdict(self.settings).items() if value != "")
+        made = ", ".join(f"{name} {value}" for name, value in versions().items())
+        return (
+            f"Settings: {settings}. {self.seconds:.0f} s of one core; {made}.\n\n"
+            f"`python -m minires.lab {self.experiment.name} --size {self.size}` measures it again."
+        )
+
+    def save(self, folder):
+        """Write DIR/NAME.json, .md, .png and .svg. -> their paths"""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        base = folder / self.experiment.name
+        content = json.dumps(self.as_dict(), indent=1, allow_nan=False, ensure_ascii=False)
+        paths = [base.with_suffix(ending) for ending in (".json", ".md", ".png", ".svg")]
+        atomic_write(paths[0], content.encode())
+        atomic_write(paths[1], self.markdown(f"{base.name}.png").encode())
+        for path in paths[2:]:
+            self.figure(os.fspath(path))
+        return paths
+
+    def __str__(self):
+        return "\n".join([f"{self.experiment.name}: {self.sentence}", *(f"  {part}" for part in self.comparisons)])
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self):
+        image = io.BytesIO()
+        self.figure().savefig(image, dpi=110, format="png")
+        return self.markdown(f"data:image/png;base64,{base64.b64encode(image.getvalue()).decode()}")
+
+
+def versions():
+    """What the numbers were computed with."""
+    return {
+        "minires": minires.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

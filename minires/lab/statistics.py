@@ -1,0 +1,85 @@
+"""From repeated measurements to a verdict: paired differences, their 95 % interval, and what follows for a claim.
+
+Two arms of an experiment with the same seed share their data, their order and, as far as they can, their weights. So
+their difference is compared seed by seed. With n differences of mean d and standard deviation s the interval is
+d ± t·s/√n, where t is the 97.5 % quantile of Student's distribution with n − 1 degrees of freedom.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+HELD, REFUTED, UNDECIDED = "held", "refuted", "undecided"
+
+# 97.5 % quantiles of Student's t, for 1 to 30 degrees of freedom, from the usual table; above 30 the last is a bound
+T_975 = (
+    (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+    + (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
+    + (2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)
+)
+
+
+def interval(values):
+    """(mean, low, high) of the 95 % interval for the mean of a few values. With one value it is infinite."""
+    values = np.asarray(values, float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, -math.inf, math.inf
+    t = T_975[min(len(values) - 1, len(T_975)) - 1]
+    half = t * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return mean, mean - half, mean + half
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A part of a claim: `what` is said to exceed `margin`. differences: one for each seed.
+
+    It is held if the whole interval lies above the margin, refuted if the whole interval lies below, and undecided
+    otherwise. A value that is not finite leaves it undecided.
+    """
+
+    what: str
+    differences: tuple[float, ...]
+    unit: str = ""
+    margin: float = 0.0
+
+    @property
+    def interval(self):
+        return interval(self.differences)
+
+    @property
+    def outcome(self):
+        mean, low, high = self.interval
+        if not math.isfinite(mean) or low == high == self.margin:
+            return UNDECIDED
+        if low > self.margin:
+            return HELD
+        return REFUTED if high < self.margin else UNDECIDED
+
+    def as_dict(self):
+        mean, low, high = self.interval
+        return {
+            "what": self.what,
+            "unit": self.unit,
+            "margin": self.margin,
+            "differences": list(self.differences),
+            "mean": mean,
+            "low": low,
+            "high": high,
+            "outcome": self.outcome,
+        }
+
+    def __str__(self):
+        mean, low, high = self.interval
+        unit = f" {self.unit}" if self.unit else ""
+        above = f", claimed above {self.margin:g}" if self.margin else ""
+        return f"{self.what}: {mean:+.3g}{unit} [{low:.3g}, {high:.3g}]{above}: {self.outcome}"
+
+
+def verdict_of(comparisons):
+    """held if all parts of the claim are held, refuted if any is refuted, undecided otherwise."""
+    outcomes = {comparison.outcome for comparison in comparisons}
+    if REFUTED in outcomes:
+        return REFUTED
+    return HELD if outcomes == {HELD} else UNDECIDED
