@@ -60,9 +60,9 @@ def statistics(op, x, running, training, eps):
 
 def batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=None):
     """∂L/∂x, ∂L/∂γ and ∂L/∂β from ∂L/∂y and x (N,C,H,W); ∂L/∂x is written into out if given, which may be dy."""
-    db, dw = kernels.normalize_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
+    dw, db = kernels.normalize_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y·x̂, Σ ∂L/∂y
     if training:
-        dx = kernels.normalize_dx(dy, x, mean, inv_std, weight, db, dw, out)
+        dx = kernels.normalize_dx(dy, x, mean, inv_std, weight, dw, db, out)
     else:
         dx = kernels.scale(dy, weight * inv_std)
     return dx, dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)

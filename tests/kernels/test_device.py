@@ -151,7 +151,7 @@ def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
     x, dy = (channels_last(rng.standard_normal((3, 30, 40, 41))) for _ in range(2))
     mean, var = place.mean_var(x)
     by_channel, n, u = (0, 2, 3), x.size // 30, 2.0**-53
-    db, dw = place.normalize_sums(dy, x, mean, 1 / var)
+    dw, db = place.normalize_sums(dy, x, mean, 1 / var)
     x_hat = (x - mean.reshape(1, -1, 1, 1)) / var.reshape(1, -1, 1, 1)
     for found, terms in (
         (n * mean, x),
@@ -214,8 +214,8 @@ def every_kernel():
         mean, var = device.mean_var(x)
         inv_std = device.inv_std(var, 1e-5)
         device.normalize(x, mean, inv_std, gamma, gamma)
-        db, dw = device.normalize_sums(x, x, mean, inv_std)
-        device.normalize_dx(x, x, mean, inv_std, gamma, db, dw), device.scale(x, inv_std)
+        dw, db = device.normalize_sums(x, x, mean, inv_std)
+        device.normalize_dx(x, x, mean, inv_std, gamma, dw, db), device.scale(x, inv_std)
         device.update_running_stats(gamma, gamma, mean, var, 0.1, 60)
         logits = x.reshape(-1, 5)
         t = np.zeros(36, int)

@@ -115,7 +115,7 @@ CASES = {
     "update_running_stats": [(in_place, "running_mean running_var mean var")],
     "normalize": [called("x mean inv_std weight bias"), called("x mean inv_std weight bias", True)],
     "normalize_sums": [called("dy x mean inv_std")],
-    "normalize_dx": [called("dy x mean inv_std weight db dw")],
+    "normalize_dx": [called("dy x mean inv_std weight dw db")],
     "conv": [called("x kernel", WIN), called("large_x large_kernel", LARGE)],
     "conv_dx": [called("conv_dy kernel", WIN), called("large_dy large_kernel", LARGE)],
     "conv_dw": [called("conv_dy x", WIN), called("large_dy large_x", LARGE)],

@@ -20,7 +20,7 @@ Each of G groups is a convolution of its own, from C/G channels to O/G. In the c
 length G, and @ multiplies group by group. Read it with G = 1 first: (G,P,K) is (P,K), and swapaxes(1, 2) is ᵀ.
 """
 
-from minires.arrays import array_module, empty_map
+from minires.arrays import array_module, empty_feature_map
 
 COLUMN_BYTES = 2 << 20  # cols has KH·KW times the size of x, so it is made for as many images as fit a cache
 
@@ -55,7 +55,7 @@ def col2im(cols, win):
 
 def conv(x, w, win):
     """Y = im2col(X)·Wᵀ: x (N,C,H,W), w (O,C/G,KH,KW) -> y (N,O,OH,OW)."""
-    y = empty_map(win.y_shape, like=x, last=True)
+    y = empty_feature_map(win.y_shape, like=x, last=True)
     W = weight_matrix(w, win)
     for part in parts(win, x.itemsize):
         Y = im2col(x[part], win) @ W.swapaxes(1, 2)  # (G,P,K)·(G,K,O/G) -> (G,P,O/G)
@@ -66,7 +66,7 @@ def conv(x, w, win):
 
 def conv_dx(dy, w, win):
     """dX = col2im(dY·W): dy (N,O,OH,OW), w (O,C/G,KH,KW) -> dx (N,C,H,W)."""
-    dx = empty_map(win.x_shape, like=dy, last=True)
+    dx = empty_feature_map(win.x_shape, like=dy, last=True)
     W = weight_matrix(w, win)
     for part in parts(win, dy.itemsize):
         dcols = output_matrix(dy[part], win) @ W  # (G,P,O/G)·(G,O/G,K) -> (G,P,K)

@@ -3,7 +3,7 @@
 import math
 from itertools import product
 
-from minires.arrays import array_module, empty_map
+from minires.arrays import array_module, empty_feature_map
 
 
 def _products(win):
@@ -63,7 +63,7 @@ def _windows(win):
 
 def max_pool(x, win):
     """The maximum under each window; a NaN wins."""
-    y = empty_map(win.y_shape, like=x)
+    y = empty_feature_map(win.y_shape, like=x)
     for at_y, covered in _windows(win):
         values = [x[at_x] for at_x in covered.values()]
         nans = [value for value in values if value != value]
@@ -73,7 +73,7 @@ def max_pool(x, win):
 
 def max_pool_argmax(x, y, win):
     """The index kh·KW + kw of the first element of each window that equals its maximum."""
-    argmax = empty_map(win.y_shape, like=x, dtype=int)
+    argmax = empty_feature_map(win.y_shape, like=x, dtype=int)
     for at_y, covered in _windows(win):
         top = y[at_y]
         argmax[at_y] = next(

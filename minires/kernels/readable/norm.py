@@ -64,12 +64,12 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
 
 
 def normalize_sums(dy, x, mean, inv_std):
-    """∂β = Σ ∂y and ∂γ = Σ ∂y·x̂ of each channel -> (C,) and (C,)."""
+    """∂γ = Σ ∂y·x̂ and ∂β = Σ ∂y of each channel -> (C,) and (C,)."""
     x_hat = x_hat_of(x, mean, inv_std)
-    return dy.sum(axis=CHANNEL, dtype=x_hat.dtype), (dy * x_hat).sum(axis=CHANNEL)
+    return (dy * x_hat).sum(axis=CHANNEL), dy.sum(axis=CHANNEL, dtype=x_hat.dtype)
 
 
-def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
+def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
     """∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩): dy and x (N,C,H,W), the others (C,); the result goes into out, if given."""
     m = dy.size // dy.shape[1]
     x_hat = x_hat_of(x, mean, inv_std)
