@@ -1,5 +1,7 @@
 """All convolutions against the naive one, over random windows, types and memory formats."""
 
+import doctest
+
 import numpy as np
 import pytest
 from backends import BACKENDS, GPUS
@@ -12,6 +14,7 @@ from minires.kernels import Window, readable
 from minires.kernels.cpu import convolution
 from minires.kernels.cpu import im2col_by_channel as wide
 from minires.kernels.cpu import im2col_tiled as tiled
+from minires.kernels.readable import convolution as in_readable
 from minires.kernels.readable import im2col
 from minires.kernels.readable import loops as naive
 
@@ -65,7 +68,7 @@ def close(ours, exact, magnitude, unit):
 
 
 @pytest.mark.parametrize(
-    "kernel", [im2col, tiled, wide, *BACKENDS], ids=["readable", "tiled", "wide", *map(repr, BACKENDS)]
+    "kernel", [in_readable, tiled, wide, *BACKENDS], ids=["readable", "tiled", "wide", *map(repr, BACKENDS)]
 )
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, U64), (np.float32, U32)])
 @settings(max_examples=60, deadline=None)
@@ -96,7 +99,9 @@ def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
             close(ours, reference, magnitude, unit)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
+@pytest.mark.parametrize(
+    "kernel", [in_readable, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)]
+)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
@@ -127,7 +132,11 @@ def test_col2im_is_the_exact_adjoint_of_im2col(win, seed):
     assert np.vdot(cols, other) == np.vdot(x, im2col.col2im(other, win))
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, *GPUS], ids=["readable", "tiled", *map(repr, GPUS)])
+def test_the_example_of_im2col_is_what_it_computes():
+    assert doctest.testmod(im2col, extraglobs={"np": np, "Window": Window}) == (0, 6)  # failed, attempted
+
+
+@pytest.mark.parametrize("kernel", [in_readable, tiled, *GPUS], ids=["readable", "tiled", *map(repr, GPUS)])
 @pytest.mark.parametrize("nbytes", [1, 3000, 1 << 30])
 @pytest.mark.parametrize(("stride", "kernel_size"), [(1, 3), (2, 3), (1, 1), (2, 1)])
 def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbytes, stride, kernel_size):
@@ -143,7 +152,9 @@ def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbyt
         np.testing.assert_allclose(kernel.conv_dw(dy, x, win), naive.conv_dw(dy, x, win), atol=1e-12)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
+@pytest.mark.parametrize(
+    "kernel", [in_readable, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)]
+)
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [1, 3])
 def test_the_result_is_channels_last_however_the_input_lies(kernel, stride, size):
@@ -155,7 +166,9 @@ def test_the_result_is_channels_last_however_the_input_lies(kernel, stride, size
         assert is_channels_last(kernel.conv_dx_dw(laid_out(dy), laid_out(x), w, win)[0])
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
+@pytest.mark.parametrize(
+    "kernel", [in_readable, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)]
+)
 @pytest.mark.parametrize("order", [(2, 3, 1, 0), (0, 2, 3, 1), (3, 2, 1, 0)])
 def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     win = Window.of((2, 4, 6, 5), (3, 4, 3, 2), (1, 2), 1)
@@ -166,7 +179,9 @@ def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     np.testing.assert_allclose(kernel.conv_dx(dy, other, win), naive.conv_dx(dy, w, win), atol=1e-13)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
+@pytest.mark.parametrize(
+    "kernel", [in_readable, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)]
+)
 @pytest.mark.parametrize("size", [5, 300])  # 300: so large that a tile is a part of an image
 @pytest.mark.parametrize("stride", [1, 2])
 def test_no_images_give_no_maps_and_a_gradient_of_zeros(kernel, size, stride):
@@ -192,8 +207,8 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
             assert all(other == first for other in others)
             close(
                 kernel.conv_dw(dy, x, win),
-                im2col.conv_dw(dy.astype(float), x.astype(float), win),
-                im2col.conv_dw(abs(dy), abs(x), win),
+                in_readable.conv_dw(dy.astype(float), x.astype(float), win),
+                in_readable.conv_dw(abs(dy), abs(x), win),
                 U32,
             )
     finally:
@@ -226,6 +241,6 @@ def test_the_kernel_can_be_chosen_for_a_block_or_for_good(monkeypatch):
     kernels.conv(x, w, win)
     kernels.use("fastest")
     assert calls == ["tiled", "readable", "tiled", "readable"]
-    assert convolution.best(np.dtype(complex), win) is im2col
+    assert convolution.best(np.dtype(complex), win) is in_readable
     with pytest.raises(ValueError, match="choose one of fastest, direct, readable, naive, got 'fast'"):
         kernels.use("fast")

@@ -13,7 +13,7 @@ from minires.kernels.cpu import im2col_by_channel as wide
 from minires.kernels.cpu import im2col_tiled as tiled
 from minires.kernels.cpu import threads as workers
 from minires.kernels.cpu.winograd import one_axis, transforms, two_axes
-from minires.kernels.readable import im2col
+from minires.kernels.readable import convolution as readable
 from minires.kernels.readable import loops as naive
 
 U32, U64 = 2.0**-24, 2.0**-53
@@ -186,7 +186,7 @@ def test_it_agrees_with_naive_in_float64(kind, win, seed):
 def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kind, channels, size):
     win = window(2, channels, size, size, channels)
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
-    exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
+    exact = all_results(readable, *(a.astype(float) for a in (x, w, dy)), win)
     for ours, reference, bound in zip(
         all_results(kind.kernel, x, w, dy, win), exact, bounds(kind, x, w, dy, win), strict=True
     ):
@@ -201,7 +201,7 @@ def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
     win = window(2, channels, size, size, channels)
     most = {two_axes: 10, one_axis: 3.7}[kind.kernel]
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
-    exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
+    exact = all_results(readable, *(a.astype(float) for a in (x, w, dy)), win)
     for ours, direct, reference in zip(
         all_results(kind.kernel, x, w, dy, win), all_results(tiled, x, w, dy, win), exact, strict=True
     ):
@@ -233,7 +233,7 @@ def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
 def test_how_the_work_is_cut_does_not_change_the_result(monkeypatch, kernel, settings, threads):
     win = window(3, 4, 13, 22, 6)
     x, w, dy = arrays(win)
-    exact = all_results(im2col, x, w, dy, win)
+    exact = all_results(readable, x, w, dy, win)
     for name, value in settings.items():
         assert hasattr(kernel, name)
         monkeypatch.setattr(kernel, name, value)
