@@ -70,7 +70,7 @@ def test_an_output_that_has_gone_costs_no_picture(tmp_path, monkeypatch, capsys)
 
     monkeypatch.setattr("builtins.print", gone)
     with monkeypatch.context() as patch:
-        patch.setattr("minires.console.say", lambda name, message: said.append(message))
+        patch.setattr("minires.console.process.say", lambda name, message: said.append(message))
         said = []
         assert main(["--depths", "20", "--batch-size", "4", "--out", str(tmp_path / "g.png")]) == 2
     assert said == ["standard output cannot be written: Broken pipe"]
