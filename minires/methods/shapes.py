@@ -1,4 +1,4 @@
-"""Methods that give the elements another shape or order, or choose some."""
+"""Methods that change the shape or the order of the axes, or select elements."""
 
 from __future__ import annotations
 

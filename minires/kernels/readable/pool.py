@@ -4,7 +4,7 @@ from minires.arrays import array_module, empty_feature_map
 
 
 def max_pool(x, win):
-    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −inf, a NaN wins."""
+    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −∞, and a NaN is larger than all."""
     y = empty_feature_map(win.y_shape, like=x)
     y[...] = -array_module(x).inf
     for _, _, (oh, ow), (h, w) in win.positions():
@@ -18,7 +18,9 @@ def max_pool_argmax(x, y, win):
     argmax = empty_feature_map(win.y_shape, like=x, dtype=xp.int32)
     argmax[...] = win.KH * win.KW  # none yet
     for kh, kw, (oh, ow), (h, w) in win.positions():
-        value, maximum, first = x[:, :, h, w], y[:, :, oh, ow], argmax[:, :, oh, ow]
+        value = x[:, :, h, w]
+        maximum = y[:, :, oh, ow]
+        first = argmax[:, :, oh, ow]
         is_maximum = (value.real == maximum.real) | ((value != value) & (maximum != maximum))  # or both are NaN
         first[...] = xp.where(is_maximum, xp.minimum(first, kh * win.KW + kw), first)
     return argmax
