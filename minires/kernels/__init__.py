@@ -181,7 +181,7 @@ def scale(x, factor):
 
 
 def max_pool(x, win):
-    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −∞, a NaN wins."""
+    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −∞, a NaN as the largest."""
     return _package_for_pooling(x).max_pool(x, win)
 
 

@@ -4,7 +4,7 @@ from minires.arrays import array_module, empty_feature_map
 
 
 def max_pool(x, win):
-    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −∞, and a NaN is larger than all."""
+    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −∞, a NaN as the largest."""
     y = empty_feature_map(win.y_shape, like=x)
     y[...] = -array_module(x).inf
     for _, _, (oh, ow), (h, w) in win.positions():
