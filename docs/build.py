@@ -56,6 +56,7 @@ MODULES = [
 GUIDE = {
     "index.html": ("README", ROOT / "README.md"),
     "guide.html": ("A way through the library", HERE / "guide.md"),
+    "marking.html": ("Marking homework", HERE / "marking.md"),
     "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
 }
 CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # unchanged by Markdown
@@ -142,7 +143,7 @@ def guide_page(path, folder):
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / image, folder / image)
-    return render_helpers.to_html(text)
+    return re.sub(r"<p>(</?details>.*?)</p>", r"\1", render_helpers.to_html(text))  # which may not be in a paragraph
 
 
 def build(folder):

@@ -38,6 +38,11 @@ def test_the_guides_programs_run(program, own_ops):
     exec(compile(program, "guide.md", "exec"), {})
 
 
+def test_each_of_the_guides_eleven_questions_has_an_answer():
+    answers = re.findall(r"<details><summary>[^<]+\?</summary>\n\n([^<]+)\n\n</details>", GUIDE)
+    assert len(answers) == len(re.findall(r"^\*\*\d+\. ", GUIDE, re.M)) == 11
+
+
 @pytest.mark.parametrize(
     "docstring",
     [
@@ -69,6 +74,8 @@ def test_a_link_to_a_files_name_leads_to_the_reference(build, tmp_path):
     assert 'href="minires/ops.html#residual_add"' in text
     assert 'href="minires.html#Tensor.backward"' in text
     assert 'href="contributing.html"' in text
+    assert 'href="marking.html"' in text
+    assert "<p><details>" not in text
 
 
 def test_a_missing_and_an_undocumented_name_are_noticed(build):
