@@ -86,13 +86,13 @@ def test_variables_that_tune_one_side_are_recorded(monkeypatch):
 def test_the_work_of_other_programs_is_noticed_and_our_own_is_not_counted(monkeypatch):
     spent = iter([(100.0, 50.0, 7.0), (110.0, 65.0, 15.0)])  # in 10 s: 15 s of work, 8 s of it ours
     monkeypatch.setattr(machine, "_spent", lambda contenders: next(spent))
-    with machine.Company([]) as company:
+    with machine.OtherPrograms([]) as others:
         pass
-    assert company.cores == pytest.approx(0.7)
+    assert others.cores == pytest.approx(0.7)
     spent = iter([(100.0, 50.0, 7.0), (100.1, 50.2, 7.1)])
-    with machine.Company([]) as company:
+    with machine.OtherPrograms([]) as others:
         pass
-    assert company.cores is None  # too short to tell
+    assert others.cores is None  # too short to tell
     monkeypatch.undo()
     assert len(machine._spent([])) == 3
 
@@ -128,7 +128,7 @@ def test_each_contender_has_as_many_threads(threads):
         assert Contender("torch", threads).run(torch.get_num_threads) == threads
 
 
-def test_those_who_use_numpys_blas_have_it_with_as_many_threads():
+def test_a_library_that_uses_numpys_blas_has_as_many_threads_there():
     threadpoolctl = pytest.importorskip("threadpoolctl")
     contender = Contender("minires", 1)  # in whose process the BLAS has one
     contender.run(of_blas, 2)
@@ -142,7 +142,7 @@ def test_those_who_use_numpys_blas_have_it_with_as_many_threads():
     assert set(found) == {2}
 
 
-def test_what_a_user_says_about_malloc_holds_for_every_contender(monkeypatch):
+def test_what_a_user_sets_for_malloc_holds_for_every_contender(monkeypatch):
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
     with malloc_as_usual(True):
         assert os.environ["MALLOC_ARENA_MAX"] == "2"
@@ -157,7 +157,7 @@ def test_an_error_in_a_contender_is_ours():
     assert contender.value(1) > 0
 
 
-def test_a_contender_that_dies_is_named_and_what_was_measured_is_shown(capsys, monkeypatch):
+def test_a_contender_whose_process_ends_is_named_and_what_was_measured_is_shown(capsys, monkeypatch):
     measured = []
 
     def die_at_the_second(contender, repeats):
@@ -171,7 +171,7 @@ def test_a_contender_that_dies_is_named_and_what_was_measured_is_shown(capsys, m
     assert [line.split()[0] for line in said.out.splitlines() if line.startswith("batch_norm")] == ["batch_norm/16@8"]
 
 
-def test_a_contender_that_is_stopped_is_gone_in_the_midst_of_a_step():
+def test_a_contender_is_stopped_in_the_middle_of_a_step():
     before = multiprocessing.active_children()
     contender = Contender("minires", 1)
     (process,) = [p for p in multiprocessing.active_children() if p not in before]
@@ -182,7 +182,7 @@ def test_a_contender_that_is_stopped_is_gone_in_the_midst_of_a_step():
     contender.stop()
     assert not process.is_alive()
     assert time.monotonic() - began < 20
-    contender.stop()  # as often as one likes
+    contender.stop()  # twice is allowed
 
 
 def result_of(cores):
@@ -190,7 +190,7 @@ def result_of(cores):
 
 
 @pytest.mark.parametrize(("cores", "warned"), [(None, False), (0.05, False), (0.9, True)])
-def test_a_crowded_machine_brings_a_warning(cores, warned, capsys):
+def test_a_busy_machine_brings_a_warning(cores, warned, capsys):
     print_results([result_of(cores)])
     assert ("WARNING: other programs took up to 0.9 cores" in capsys.readouterr().out) is warned
 
@@ -345,7 +345,7 @@ def test_a_library_that_is_named_twice_is_compared_with_once(monkeypatch):
     assert installed(["torch", "mygrad", "torch"]) == ["torch", "mygrad"]
 
 
-def test_an_ending_that_is_no_picture_is_refused_before_the_work(capsys):
+def test_an_ending_that_no_figure_has_is_refused_before_the_work(capsys):
     assert main(["--tiny", "--plot", "ratios.txt"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -392,9 +392,9 @@ def test_resnet50_has_23_shapes_of_convolution():
 
 
 def test_peak_memory_is_that_of_the_child_not_of_who_started_it():
-    held = np.ones(64 << 20)  # 512 MB
+    ballast = np.ones(64 << 20)  # 512 MB
     assert 20 < processes.peak_memory("minires", 1, "resnet20", 8, 2)() < 256
-    assert held[-1] == 1
+    assert ballast[-1] == 1
 
 
 @pytest.mark.parametrize("library", ["torch", "dezero", "mygrad"])

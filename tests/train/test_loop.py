@@ -77,7 +77,7 @@ def test_a_run_killed_between_checkpoints_repeats_its_steps_to_the_same_bits(tmp
     class Killed(BaseException):
         pass
 
-    def kill(run, pictures):
+    def kill(run, images):
         if run.step == 5:
             raise Killed
 
@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_leaves_the_checkpoint(back
     """A GPU is not waited for: there it is noticed when the numbers are read, here at the end of the epoch."""
     run = Run.start(Config(**SMALL, out=str(tmp_path / "run"), device=backend.device))
 
-    def poison(run, pictures):
+    def poison(run, images):
         if run.step == 4:
             run.model.conv1.weight.data[0, 0, 0, 0] = math.nan
 
