@@ -67,7 +67,9 @@ class BuildError(Exception):
 
 
 def as_text(docstring):
-    """Markdown that shows each character of a docstring."""
+    """Markdown that shows each character of a docstring, and an indented formula on lines of its own."""
+    docstring = re.sub(r"^((?! {4}|>>>|\.\.\.).*\S)\n(?= {4})", r"\1\n\n", docstring, flags=re.M)  # or they are joined
+    docstring = re.sub(r"^( {4}.*)\n(?=\S)", r"\1\n\n", docstring, flags=re.M)
     parts = CODE.split(docstring)
     parts[::2] = [re.sub(r"[^\w\s,:;()]|_", lambda sign: f"&#{ord(sign[0])};", part) for part in parts[::2]]
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""The site's guide runs, and its build notices what is missing, undocumented, lost or dead."""
+"""The guide's programs run, and the build of the site notices what is missing, undocumented, lost or broken."""
 
 import importlib.util
 import re
@@ -61,6 +61,12 @@ def test_each_of_the_guides_eleven_questions_has_an_answer():
 )
 def test_every_character_of_a_docstring_is_shown(build, docstring):
     assert build.to_html(docstring)
+
+
+def test_an_indented_formula_inside_a_paragraph_has_a_line_of_its_own(build):
+    found = build.html.unescape(build.to_html("In training, with m values:\n    ∂x = a*b_1\n    ∂w = c\nOtherwise 0."))
+    assert re.findall(r"<p>(.*?)</p>", found) == ["In training, with m values:", "Otherwise 0."]
+    assert "∂x = a*b_1\n∂w = c" in re.sub("<[^>]+>", "", found)
 
 
 def test_a_lost_character_is_noticed(build, monkeypatch):
