@@ -1,4 +1,4 @@
-"""What people who know PyTorch or NumPy write on a Tensor, and what they get: right values come from these two."""
+"""Methods that people know from PyTorch and NumPy: right values come from these two."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""No gradient is lost without a word, and no array that computes otherwise becomes a Tensor."""
+"""No gradient is lost without an error, and no array with other arithmetic becomes a Tensor."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from minires.errors import DTypeError, GraphError, OptionError, ShapeError
 A = np.random.default_rng(0).uniform(0.5, 2, (3, 4)).astype("f4")
 
 
-# Gradients are not lost without a word
+# Gradients are not lost without an error
 
 
 def graph():

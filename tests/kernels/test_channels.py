@@ -86,7 +86,7 @@ def test_the_scatter_matrix_is_numpys_covariance(laid_out, shape, mean):
     found_mean, found = kernels.scatter_matrix(x)
     pixels = x.astype(float).transpose(0, 2, 3, 1).reshape(-1, shape[1])
     expected = np.cov(pixels.T, bias=True).reshape(found.shape) * len(pixels)
-    # d = x − shift is exact near a mean of a million, else rounded once
+    # d = x − shift is exact for a mean of a million, otherwise rounded once
     np.testing.assert_allclose(found, expected, rtol=0, atol=4 * 2.0**-24 * np.abs(expected).max())
     np.testing.assert_allclose(found_mean, pixels.mean(axis=0), rtol=2.0**-24, atol=1e-7)
     np.testing.assert_array_equal(found, found.T)

@@ -51,7 +51,7 @@ def arrays(win, dtype=np.float64, seed=0, integers=False):
 
 
 def memory_formats(x):
-    """The same values in every memory format that people pass."""
+    """The same values in every memory format that users pass."""
     yield np.ascontiguousarray(x)
     yield channels_last(x)
     yield np.repeat(x, 2, axis=3)[:, :, :, ::2]  # not contiguous

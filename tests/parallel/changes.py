@@ -1,4 +1,4 @@
-"""A network that holds things of every kind, and CHANGES of each of them."""
+"""A network that holds objects of every kind, and CHANGES of each of them."""
 
 import array
 import collections
@@ -68,7 +68,7 @@ def scaled(x, scale=1.0, *, shift=0.0):
 
 
 class Holder(nn.Module):
-    """A module that holds things of every kind, and whose forward() looks at most of them."""
+    """A module that holds objects of every kind. Its forward() uses most of them."""
 
     bias = np.zeros(1, np.float32)
     shared = Config()

@@ -1,4 +1,4 @@
-"""Whatever happens to one of the processes that share a batch, no other waits for ever, and the network is whole."""
+"""Whatever happens to one of the processes that share a batch: no other waits for ever, and the network is unchanged."""
 
 import faulthandler
 import multiprocessing
@@ -382,7 +382,7 @@ def test_one_process_goes_on_after_another_has_ended(monkeypatch):
 
 
 def test_a_process_that_does_not_read_its_order_is_given_up():
-    """Labels for each place of an image are more than a socket takes; who sends them would wait for ever."""
+    """Labels for each place of an image are more than a socket takes; the sender would wait for ever."""
 
     class Dense(nn.Module):
         def __init__(self):

@@ -1,4 +1,4 @@
-"""Whatever of a network a process has copied is known to be unchanged, or is copied again."""
+"""Every part of a network that a process has copied is known to be unchanged, or is copied again."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_values_that_are_made_anew_are_no_change():
 
 
 def test_what_takes_the_place_of_something_that_has_gone_is_seen():
-    """Python gives the address of an object that has gone to the next one of its size."""
+    """Python gives the address of a deleted object to the next one of its size."""
 
     def change_array(model):
         model.linear.bias.data = np.zeros(10)  # the first array goes

@@ -1,4 +1,4 @@
-"""A run's folder is its own from the start, and a disk that does not take a checkpoint loses nothing."""
+"""A run has a folder of its own from the start, and loses nothing on a disk that is full."""
 
 import errno
 import os

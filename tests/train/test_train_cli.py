@@ -1,4 +1,4 @@
-"""python -m minires.train, as a person meets it."""
+"""python -m minires.train, as a user sees it."""
 
 import os
 import re
@@ -229,7 +229,7 @@ def test_a_console_without_the_letters_of_a_folder_loses_nothing(tmp_path, encod
 
 
 def test_a_last_batch_of_one_image_is_left_out_where_the_network_cannot_train_on_it(tmp_path, capsys):
-    """resnet18 makes maps of 1×1 of digits, where batch norm has one value a channel; resnet8 does not."""
+    """resnet18 makes 1×1 feature maps of digits, where batch norm has one value a channel; resnet8 does not."""
     settings = {"epochs": 1, "limit": 17, "batch_size": 16, "processes": 1}
     small = Run.start(Config(model="resnet8", **settings, out=str(tmp_path / "small")))
     assert len(small.loader) == 2
