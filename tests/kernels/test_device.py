@@ -143,7 +143,7 @@ def test_blocks_compute_what_they_compute_with_numpy(place, dtype):
 @pytest.mark.parametrize("place", GPUS)
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
-    """As it does where a map has more pixels than a GPU has threads."""
+    """As it does where a feature map has more pixels than a GPU has threads."""
     from minires.kernels.device import norm
 
     monkeypatch.setattr(norm, "BLOCKS", blocks)
@@ -181,7 +181,7 @@ def test_a_target_that_is_no_class_makes_the_loss_nan_on_a_gpu(place):
 @pytest.mark.parametrize("where", [0, 1, 40, 69])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_logit_that_is_not_finite_makes_the_loss_nan(backend, where, value):
-    """In each thread's share of a row, first or last."""
+    """In each thread's part of a row, first or last."""
     logits = np.zeros((2, 70), np.float32)
     logits[1, where] = value
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Formulas on whole maps: equal to the definition, in either memory format and any precision, at any mean."""
+"""Formulas on whole feature maps: equal to the definition, in either memory format and any precision, at any mean."""
 
 import numpy as np
 import pytest

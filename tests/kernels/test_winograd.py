@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from minires import kernels
 from minires.arrays import channels_last, empty, is_channels_last
 from minires.kernels import Window
-from minires.kernels.cpu import convolution
-from minires.kernels.cpu import im2col_by_channel as wide
-from minires.kernels.cpu import im2col_tiled as tiled
+from minires.kernels.cpu import convolution, im2col_by_channel, im2col_tiled
 from minires.kernels.cpu import threads as workers
 from minires.kernels.cpu.winograd import one_axis, transforms, two_axes
 from minires.kernels.readable import convolution as readable
@@ -59,10 +57,10 @@ class Tiles:
 
     @staticmethod
     def cut(x, win, size, padding=(0, 0)):
-        """Every fourth window of `size` in the padded map, filled up with zeros -> (N,C,TH,TW,size,size)."""
+        """Every fourth window of `size` in the padded feature map, filled up with zeros -> (N,C,TH,TW,size,size)."""
         TH, TW = -(-win.OH // 4), -(-win.OW // 4)
-        room = [(p, 4 * T + size - 4 - n - p) for p, T, n in zip(padding, (TH, TW), x.shape[2:], strict=True)]
-        padded = np.pad(x, ((0, 0), (0, 0), *((before, max(after, 0)) for before, after in room)))
+        padding = [(p, 4 * T + size - 4 - n - p) for p, T, n in zip(padding, (TH, TW), x.shape[2:], strict=True)]
+        padded = np.pad(x, ((0, 0), (0, 0), *((before, max(after, 0)) for before, after in padding)))
         return np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))[:, :, ::4, ::4][:, :, :TH, :TW]
 
     @staticmethod
@@ -112,11 +110,11 @@ class Rows:
 
     @staticmethod
     def cut(x, win, size, top, left):
-        """`size` rows at every fourth row of the padded map, filled up with zeros -> (size,N,C,OH/4,W)"""
-        fours = -(-win.OH // 4)
-        room = max(4 * fours + size - 4 - x.shape[2] - top, 0)
-        padded = np.pad(np.abs(x.astype(float)), ((0, 0), (0, 0), (top, room), (left, left)))
-        return np.stack([padded[:, :, i : i + 4 * fours : 4][:, :, :fours] for i in range(size)])
+        """`size` rows at every fourth row of the padded feature map, filled up with zeros -> (size,N,C,OH/4,W)"""
+        tiles = -(-win.OH // 4)
+        padding = max(4 * tiles + size - 4 - x.shape[2] - top, 0)
+        padded = np.pad(np.abs(x.astype(float)), ((0, 0), (0, 0), (top, padding), (left, left)))
+        return np.stack([padded[:, :, i : i + 4 * tiles : 4][:, :, :tiles] for i in range(size)])
 
     @staticmethod
     def apply(matrix, rows):
@@ -203,7 +201,7 @@ def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
     exact = all_results(readable, *(a.astype(float) for a in (x, w, dy)), win)
     for ours, direct, reference in zip(
-        all_results(kind.kernel, x, w, dy, win), all_results(tiled, x, w, dy, win), exact, strict=True
+        all_results(kind.kernel, x, w, dy, win), all_results(im2col_tiled, x, w, dy, win), exact, strict=True
     ):
         assert np.std(ours - reference) <= most * np.std(direct - reference)
 
@@ -340,21 +338,21 @@ def test_nan_and_infinity_reach_only_the_tiles_that_meet_them(kind):
         (window(2, 512, 7, 7, 512), two_axes),
         (window(32, 64, 9, 9, 64), two_axes),
         (window(8, 256, 6, 6, 256), two_axes),
-        (window(1, 512, 7, 7, 512), wide),
-        (window(2, 128, 4, 4, 128), wide),
-        (window(32, 64, 5, 5, 64), tiled),
-        (window(32, 32, 5, 5, 32), tiled),
-        (window(1, 16, 5, 5, 16), tiled),
-        (window(0, 16, 32, 32, 16), tiled),
-        (window(0, 64, 56, 56, 64), tiled),
+        (window(1, 512, 7, 7, 512), im2col_by_channel),
+        (window(2, 128, 4, 4, 128), im2col_by_channel),
+        (window(32, 64, 5, 5, 64), im2col_tiled),
+        (window(32, 32, 5, 5, 32), im2col_tiled),
+        (window(1, 16, 5, 5, 16), im2col_tiled),
+        (window(0, 16, 32, 32, 16), im2col_tiled),
+        (window(0, 64, 56, 56, 64), im2col_tiled),
     ],
 )
 def test_each_version_is_chosen_where_it_is_the_fastest(win, fastest):
     """As measured on one core of Zen 4, by turns."""
     assert convolution.best(np.dtype(np.float32), win) is fastest
-    assert convolution.best(np.dtype(np.float64), win) in (tiled, wide)
+    assert convolution.best(np.dtype(np.float64), win) in (im2col_tiled, im2col_by_channel)
     with kernels.use("direct"):
-        assert convolution.best(np.dtype(np.float32), win) in (tiled, wide)
+        assert convolution.best(np.dtype(np.float32), win) in (im2col_tiled, im2col_by_channel)
 
 
 @both

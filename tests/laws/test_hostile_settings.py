@@ -1,4 +1,4 @@
-"""Settings that cannot be: whatever takes a setting refuses it in its own words, and never with an error of NumPy's."""
+"""Impossible settings: each function refuses them with a message of ours, and never with an error of NumPy's."""
 
 import inspect
 import math
@@ -141,7 +141,7 @@ def kind_of(owner, setting):
 
 
 def misfits(owner, call, parameter):
-    """What `call` makes of the values that this parameter cannot have: a line for each that was not refused by us."""
+    """Call with values that this parameter cannot have -> a line for each value that was not refused by us."""
     wrong, odd = KINDS[kind_of(owner, parameter.name)]
     allowed = (MiniresError, IndexError) if kind_of(owner, parameter.name) == "index" else MiniresError
     found = []

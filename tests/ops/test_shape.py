@@ -1,4 +1,4 @@
-"""ops/shape.py: moving values about, and indexing."""
+"""ops/shape.py: rearranging elements, and indexing."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Each line below is wrong, and mypy says so: what it says must hold the words behind the line's last #."""
+"""Each line below is wrong, and mypy says so: its message must contain the words after the line's last #."""
 # ruff: noqa: B018 - none of them is run
 
 import numpy as np
