@@ -11,19 +11,13 @@ from hypothesis import strategies as st
 from minires import kernels
 from minires.arrays import channels_last, empty, is_channels_last
 from minires.kernels import Window, readable
-<<<<<<< HEAD
-from minires.kernels.cpu import convolution
-from minires.kernels.cpu import im2col_by_channel as wide
-from minires.kernels.cpu import im2col_tiled as tiled
-from minires.kernels.readable import convolution as in_readable
-=======
 from minires.kernels.cpu import convolution, im2col_by_channel, im2col_tiled
->>>>>>> docs31
+from minires.kernels.readable import convolution as readable_convolution
 from minires.kernels.readable import im2col
 from minires.kernels.readable import loops as naive
 
 U32, U64 = 2.0**-24, 2.0**-53
-CPU = {"readable": im2col, "tiled": im2col_tiled, "by channel": im2col_by_channel}
+CPU = {"readable": readable_convolution, "tiled": im2col_tiled, "by channel": im2col_by_channel}
 every_kernel = pytest.mark.parametrize("kernel", [*CPU.values(), *GPUS], ids=[*CPU, *map(repr, GPUS)])
 
 
@@ -73,13 +67,7 @@ def close(ours, exact, magnitude, unit):
     assert np.all(np.abs(ours - exact) <= 8 * unit * magnitude)
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    "kernel", [in_readable, tiled, wide, *BACKENDS], ids=["readable", "tiled", "wide", *map(repr, BACKENDS)]
-)
-=======
 @pytest.mark.parametrize("kernel", [*CPU.values(), *BACKENDS], ids=[*CPU, *map(repr, BACKENDS)])
->>>>>>> docs31
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, U64), (np.float32, U32)])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
@@ -109,13 +97,7 @@ def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
             close(ours, reference, magnitude, unit)
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    "kernel", [in_readable, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)]
-)
-=======
 @every_kernel
->>>>>>> docs31
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
@@ -146,15 +128,13 @@ def test_col2im_is_the_exact_adjoint_of_im2col(win, seed):
     assert np.vdot(cols, other) == np.vdot(x, im2col.col2im(other, win))
 
 
-<<<<<<< HEAD
 def test_the_example_of_im2col_is_what_it_computes():
     assert doctest.testmod(im2col, extraglobs={"np": np, "Window": Window}) == (0, 6)  # failed, attempted
 
 
-@pytest.mark.parametrize("kernel", [in_readable, tiled, *GPUS], ids=["readable", "tiled", *map(repr, GPUS)])
-=======
-@pytest.mark.parametrize("kernel", [im2col, im2col_tiled, *GPUS], ids=["readable", "tiled", *map(repr, GPUS)])
->>>>>>> docs31
+@pytest.mark.parametrize(
+    "kernel", [readable_convolution, im2col_tiled, *GPUS], ids=["readable", "tiled", *map(repr, GPUS)]
+)
 @pytest.mark.parametrize("nbytes", [1, 3000, 1 << 30])
 @pytest.mark.parametrize(("stride", "kernel_size"), [(1, 3), (2, 3), (1, 1), (2, 1)])
 def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbytes, stride, kernel_size):
@@ -170,13 +150,7 @@ def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbyt
         np.testing.assert_allclose(kernel.conv_dw(dy, x, win), naive.conv_dw(dy, x, win), atol=1e-12)
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    "kernel", [in_readable, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)]
-)
-=======
 @every_kernel
->>>>>>> docs31
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [1, 3])
 def test_the_result_is_channels_last_however_the_input_lies(kernel, stride, size):
@@ -188,13 +162,7 @@ def test_the_result_is_channels_last_however_the_input_lies(kernel, stride, size
         assert is_channels_last(kernel.conv_dx_dw(laid_out(dy), laid_out(x), w, win)[0])
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    "kernel", [in_readable, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)]
-)
-=======
 @every_kernel
->>>>>>> docs31
 @pytest.mark.parametrize("order", [(2, 3, 1, 0), (0, 2, 3, 1), (3, 2, 1, 0)])
 def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     win = Window.of((2, 4, 6, 5), (3, 4, 3, 2), (1, 2), 1)
@@ -205,13 +173,7 @@ def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     np.testing.assert_allclose(kernel.conv_dx(dy, other, win), naive.conv_dx(dy, w, win), atol=1e-13)
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    "kernel", [in_readable, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)]
-)
-=======
 @every_kernel
->>>>>>> docs31
 @pytest.mark.parametrize("size", [5, 300])  # 300: so large that a tile is a part of an image
 @pytest.mark.parametrize("stride", [1, 2])
 def test_no_images_give_no_maps_and_a_gradient_of_zeros(kernel, size, stride):
@@ -237,8 +199,8 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
             assert all(other == first for other in others)
             close(
                 kernel.conv_dw(dy, x, win),
-                in_readable.conv_dw(dy.astype(float), x.astype(float), win),
-                in_readable.conv_dw(abs(dy), abs(x), win),
+                readable_convolution.conv_dw(dy.astype(float), x.astype(float), win),
+                readable_convolution.conv_dw(abs(dy), abs(x), win),
                 U32,
             )
     finally:
@@ -272,6 +234,6 @@ def test_the_kernel_can_be_chosen_for_a_block_or_for_good(monkeypatch):
     kernels.conv(x, w, win)
     kernels.use("fastest")
     assert calls == ["tiled", "readable", "tiled", "readable"]
-    assert convolution.best(np.dtype(complex), win) is in_readable
+    assert convolution.best(np.dtype(complex), win) is readable_convolution
     with pytest.raises(ValueError, match="choose one of fastest, direct, readable, naive, got 'fast'"):
         kernels.use("fast")
