@@ -1,4 +1,4 @@
-"""How fast minires is: against PyTorch, DeZero and MyGrad, and against what the machine could do at best.
+"""How fast minires is, compared with PyTorch, DeZero and MyGrad, and with the best that the machine could do.
 
-`python -m benchmarks --help`; run it in the root of the repository. A module in_X.py makes the steps of contender X.
+Run `python -m benchmarks --help` in the root of the repository. A module in_X.py makes the steps of contender X.
 """

@@ -1,4 +1,4 @@
-"""python -m benchmarks: how fast minires is, against other libraries in turn, and against the machine's best."""
+"""python -m benchmarks: how fast minires is, compared with other libraries, and with the machine's best."""
 
 import argparse
 import datetime
@@ -17,9 +17,9 @@ from minires.plots import check_plot
 from minires.storage import atomic_write, check_writable
 
 DESCRIPTION = """\
-Time minires and other libraries on the same work in turn (A B A B ...), on an otherwise idle
-machine: beside other programs the ratios move, and a warning says so. For training steps also
-count what the machine cannot do without, and show where the time goes."""
+Time minires and other libraries on the same work in turn (A B A B ...). The machine must be idle:
+beside other programs the ratios change, and a warning says so. Training steps are also compared
+with the least time that the machine needs, and a profile shows where the time goes."""
 EXAMPLES = """
 A NAME is a workload, a part of its name between slashes, or a pattern; without one, all are run:
   python -m benchmarks                                        everything, in five to ten minutes
@@ -27,14 +27,14 @@ A NAME is a workload, a part of its name between slashes, or a pattern; without 
   python -m benchmarks train --json results.json              the training steps of three networks
   python -m benchmarks resnet20/train --against torch dezero mygrad
   python -m benchmarks 'conv/3x3*' dw --pairs 15 --plot ratios.png
-  python -m benchmarks memory                                 the most that a ResNet-50 step holds
-  python -m benchmarks scaling                                with the batch, and with threads
+  python -m benchmarks memory                                 the peak memory of a ResNet-50 step
+  python -m benchmarks scaling                                with the batch size, and with the threads
 
-The ratio is their time / minires' time, of each pair: above 1 minires is faster. PyTorch runs in
-channels-last memory with as many threads, DeZero and MyGrad with as many BLAS threads, minires with
-as many threads or, for whole networks, processes. Each runs in a process of its own, with malloc as
-its users have it. A variable that tunes one library only, such as OPENBLAS_CORETYPE, shifts the
-ratios: what is set is printed and written.
+The ratio is their time / minires' time, of each pair: above 1 minires is faster. All libraries use
+the same number of threads: PyTorch in channels-last memory, DeZero and MyGrad in the BLAS, minires
+as threads, or as processes for whole networks. Each runs in a process of its own, with its usual
+malloc. A variable that tunes one library only, such as OPENBLAS_CORETYPE, changes the ratios, so
+those that are set are printed and written.
 
 exit status: 0 done, 2 could not run, 130 stopped (what was measured is printed and written)"""
 
@@ -53,7 +53,7 @@ def make_parser():
         choices=RIVALS,
         default=["torch"],
         metavar="LIBRARY",
-        help="torch (the default), dezero, mygrad or several of them, after the NAMEs; without any: minires alone",
+        help="torch (the default), dezero, mygrad or several of them, after the NAMEs; empty: minires alone",
     )
     parser.add_argument(
         "--threads", type=console.whole(1, 1024), metavar="N", help="threads of each (default: one a core)"
@@ -80,7 +80,7 @@ def make_parser():
 
 
 def installed(rivals):
-    """Those of the rivals that are there; a line says what to install for each of the others."""
+    """The rivals that are installed; a line says how to install each of the others."""
     rivals = list(dict.fromkeys(rivals))
     missing = [name for name in rivals if find_spec(name) is None]
     for name in missing:
@@ -128,7 +128,7 @@ def benchmark(args, workloads):
             results.append(measure(workload, contenders, pairs, tiny=args.tiny))
             said = ", ".join(f"{name} {number(value)}" for name, value in results[-1]["values"].items())
             print(f"[{i + 1}/{len(workloads)}] {workload.name}: {said} {workload.unit}", file=sys.stderr, flush=True)
-            if args.json:  # after each, so that a long run that dies leaves what it has
+            if args.json:  # after each, so that a long run that is killed leaves its results
                 atomic_write(args.json, json.dumps(report, indent=1).encode())
     except (KeyboardInterrupt, MiniresError, OSError) as stop:
         status = console.STOPPED if isinstance(stop, KeyboardInterrupt) else 2
@@ -141,7 +141,7 @@ def benchmark(args, workloads):
         print_heading(report["machine"], threads)
         if results:
             print_results(results)
-    finally:  # what was measured is drawn, though the output may have gone
+    finally:  # draw what was measured, even if printing failed
         ratios = {r["name"]: r["ratios"] for r in results if r["ratios"]}
         if args.plot and ratios:
             plot_speed(ratios, args.plot)

@@ -1,7 +1,7 @@
 """Each library in a process of its own, with the malloc, the BLAS and the threads that its users have.
 
-In minires' process malloc keeps what is freed; in the others it must not, for that makes MyGrad 1.2 times and DeZero
-1.3 times as fast. But they copy their networks from minires' models, and importing those is enough to tell malloc so.
+In minires' process malloc keeps freed memory. In the others it must not, because that makes MyGrad 1.2 times and DeZero
+1.3 times as fast. But they copy their networks from minires' models, and importing minires changes malloc.
 """
 
 import os
@@ -15,15 +15,15 @@ from multiprocessing import get_context
 from benchmarks.timing import seconds_a_step
 from minires.errors import MiniresError
 
-_step = None  # of the process that this module is imported in
+_step = None  # the step that this process times
 
 
 class ContenderGoneError(MiniresError, RuntimeError):
-    """A contender's process has ended before its work."""
+    """A contender's process ended before its work was done."""
 
 
 class Contender:
-    """A library; its process makes and times one step at a time."""
+    """A library in a process of its own, which makes and times one step at a time."""
 
     def __init__(self, name, threads):
         self.name = name
@@ -32,41 +32,41 @@ class Contender:
             self._pid = self.run(os.getpid)  # starts it, in this environment
 
     def run(self, function, *arguments):
-        """function(*arguments), there. Raises what it raises, and ContenderGoneError where the process has ended."""
+        """function(*arguments) in that process. Raises its errors, and ContenderGoneError if the process has ended."""
         try:
             return self._process.submit(function, *arguments).result()
         except BrokenProcessPool as broken:
             raise ContenderGoneError(
-                f"the process of {self.name} has ended; what it said stands above, and if it "
-                "said nothing, the system may have killed it for want of memory"
+                f"the process of {self.name} has ended; its own message stands above, and if there "
+                "is none, the system may have killed it because memory was full"
             ) from broken
 
     def make(self, workload):
-        """Make the step that the next calls are about; the one before is dropped."""
+        """Make the step that the next calls use; the previous one is freed."""
         self.run(_make, self.name, workload)
 
     def on_step(self, function, *arguments):
-        """function(step, *arguments), there."""
+        """function(step, *arguments) in that process."""
         return self.run(_on_step, function, *arguments)
 
     def seconds(self, repeats):
-        """Of a step; the mean of so many, one after the other."""
+        """Seconds of a step: the mean of `repeats` in a row."""
         return self.on_step(seconds_a_step, repeats)
 
     def value(self, _):
-        """What a step returns."""
+        """The result of a step."""
         return self.on_step(_call)
 
     def stop(self):
-        """Whatever it is doing."""
-        with suppress(OSError):  # gone already
+        """End the process, in the middle of a step too."""
+        with suppress(OSError):  # it has ended already
             os.kill(self._pid, signal.SIGTERM)
         self._process.shutdown()
 
 
 @contextmanager
 def malloc_as_usual(wanted):
-    """What starts here finds a variable of malloc's set, to what it is anyway: minires takes that for a user's wish."""
+    """Set a variable of malloc to its default: minires takes that for a user's wish, and leaves malloc alone."""
     if not wanted or "MALLOC_ARENA_MAX" in os.environ:
         yield
         return
@@ -84,7 +84,7 @@ def _prepare(name, threads):
 
 def _make(name, workload):
     global _step
-    _step = None  # frees what it holds first
+    _step = None  # frees the memory of the previous one first
     _step = workload.make(name)
 
 

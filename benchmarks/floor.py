@@ -1,6 +1,6 @@
-"""What a training step cannot do without, by kind of layer, and where its time goes.
+"""The least time that a training step needs, by kind of layer, and where its time goes.
 
-The floor is the sum of what all ops need at least (minires.probes.costs), one after another.
+This floor is the sum of the least times of all ops (minires.probes.costs), one after another.
 """
 
 import statistics
@@ -33,7 +33,7 @@ REST = "the rest: engine, Python"
 
 
 def kind(op, direction):
-    """The line of the profile that an op belongs to; an op unknown here has one of its own."""
+    """The row of the profile that an op belongs to; an op that is not in KINDS has a row of its own."""
     found = KINDS.get(op, op)
     return found[direction] if isinstance(found, dict) else found
 
@@ -53,18 +53,19 @@ def analyse(step, steps):
 
 
 def profile(model, optimizer, images, labels, steps):
-    """({kind: seconds}, seconds) of a training step, medians over some; their sum is the step, but for rounding."""
-    spent, whole = [], []
+    """({kind: seconds}, seconds of the whole) of a training step: medians over several steps."""
+    profiles = []
+    whole = []
     for _ in range(steps):
-        one = defaultdict(float)
+        spent = defaultdict(float)
 
-        def on_time(op, direction, seconds, one=one):
-            one[kind(op, direction)] += seconds
+        def on_time(op, direction, seconds, spent=spent):
+            spent[kind(op, direction)] += seconds
 
         with listen(on_time=on_time):
             began = time.perf_counter()
             train_step(model, optimizer, images, labels)
             whole.append(time.perf_counter() - began)
-        one[REST] = whole[-1] - sum(one.values())
-        spent.append(one)
-    return {k: statistics.median(one[k] for one in spent) for k in spent[0]}, statistics.median(whole)
+        spent[REST] = whole[-1] - sum(spent.values())
+        profiles.append(spent)
+    return {k: statistics.median(spent[k] for spent in profiles) for k in profiles[0]}, statistics.median(whole)

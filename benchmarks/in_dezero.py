@@ -1,11 +1,11 @@
-"""DeZero's side: the CIFAR networks, of its functions and its optimizer, as it stands on PyPI (0.0.13, 2020).
+"""DeZero's side: the CIFAR networks, made of its functions and its optimizer (0.0.13, 2020, from PyPI).
 
-It multiplies gradients by whole numbers that it makes arrays of, and so, with NumPy 2, its backward runs in float64.
+It multiplies gradients by arrays of integers. So with NumPy 2 its backward runs in float64.
 """
 
 import numpy as np
 
-# Its defaults still name an alias that NumPy has given up; without it DeZero cannot be imported.
+# DeZero's defaults still use np.int, which NumPy has removed.
 np.int = int  # noqa: NPY001
 try:
     import dezero
@@ -22,7 +22,7 @@ set_threads = threads.of_blas
 
 
 class Pad(dezero.Function):
-    """Option A's shortcut: DeZero has no padding of channels, and its slicing goes back pixel by pixel."""
+    """Option A's shortcut: DeZero has no padding of channels, and the backward of its slicing goes pixel by pixel."""
 
     def __init__(self, shortcut):
         super().__init__()
@@ -40,7 +40,7 @@ class Pad(dezero.Function):
 
 
 class Network(dezero.Layer):
-    """Its layers make their own weights, so the parameters stand here, by position, and the functions are called."""
+    """A network of functions: DeZero's layers make their own weights, so the parameters are kept here, by position."""
 
     def __init__(self, model):
         super().__init__()

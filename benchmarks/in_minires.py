@@ -1,4 +1,4 @@
-"""minires' side. Each function makes a step: a function without arguments, the call of which is timed."""
+"""minires' side. Each function here makes a step, which is a function without arguments. Its call is timed."""
 
 import contextlib
 import io
@@ -23,7 +23,7 @@ def set_threads(n):
 
 
 def train_step(name, size, count):
-    """Of minires.train, with a process for each thread; the step's .args are (model, optimizer, images, labels, …)."""
+    """A step of minires.train, with a process for each thread; its .args are (model, optimizer, images, labels, …)."""
     parts = training_parts(name, size, count)
     replicas = _replicas(parts[0], count)
     return partial(_loss, *parts, replicas if replicas.n > 1 else None)
@@ -38,7 +38,7 @@ def _loss(*parts):
 
 
 def inference(name, size, count):
-    """As minires.train evaluates: with a process for each thread."""
+    """A step of inference as minires.train evaluates, with a process for each thread."""
     model = networks.create(name).eval()
     return partial(_replicas(model, count).predict, channels_last(random_batch(model, size, count)[0]))
 
@@ -86,7 +86,7 @@ def gradient_check(names, samples):
 
 
 def loading(count, size):
-    """An epoch of a loader over pictures in memory, augmented as for CIFAR-10."""
+    """An epoch of a loader over images in memory, augmented as for CIFAR-10."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
     dataset = data.ArrayDataset("random", range(10), images, rng.integers(0, 10, count), (0.5,) * 3, (0.25,) * 3)

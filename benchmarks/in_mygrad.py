@@ -1,5 +1,7 @@
-"""MyGrad's side: the CIFAR networks, written as its documentation does. It has no running statistics and no momentum
-buffers of its own; the former are left out, in its favour."""
+"""MyGrad's side: the CIFAR networks, written as in its documentation.
+
+It has no momentum, which is computed here, and no running statistics, which are left out in its favour.
+"""
 
 import mygrad as mg
 import numpy as np
@@ -19,13 +21,13 @@ def parameter(array):
 
 
 def norm_conv(conv, bn):
-    """-> (function of a map, parameters)"""
+    """-> (function of a feature map, parameters)"""
     w, gamma, beta = (parameter(p.data) for p in (conv.weight, bn.weight, bn.bias))
     (stride, _), (padding, _) = conv.stride, conv.padding  # the same for rows and columns in all of these networks
 
     def forward(x):
         p = padding
-        if stride > 1:  # it insists that windows end where the map ends; with an even map they meet two of the sides
+        if stride > 1:  # the windows must end where x ends: if its size is even, pad two of the four sides only
             x = zeros_beside(zeros_beside(x, 2, padding, 0), 3, padding, 0)
             p = 0
         return batchnorm(conv_nd(x, w, stride=stride, padding=p), gamma=gamma, beta=beta, eps=bn.eps)

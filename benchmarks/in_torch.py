@@ -1,4 +1,4 @@
-"""PyTorch's side: channels-last, and in place where torchvision's ResNets are."""
+"""PyTorch's side: channels-last, and in place where torchvision's ResNets work in place."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ def set_threads(n):
 
 
 def tensor(array):
-    """A copy, in channels-last memory if it is a map."""
+    """A copy, in channels-last memory if it is (N,C,H,W)."""
     copied = torch.tensor(np.ascontiguousarray(array))
     return copied.contiguous(memory_format=torch.channels_last) if copied.ndim == 4 else copied
 

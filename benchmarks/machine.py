@@ -1,4 +1,4 @@
-"""The machine: what it is, what tunes it, and how much other programs take of it."""
+"""The machine: what it is, which variables tune it, and how many cores other programs use."""
 
 import contextlib
 import multiprocessing
@@ -13,7 +13,7 @@ from minires.probes.machine import versions
 
 
 def describe(packages):
-    """What a number means nothing without."""
+    """What must be known of a machine to compare times."""
     return {
         "system": platform.platform(),
         "cpu": _cpu(),
@@ -26,9 +26,9 @@ def describe(packages):
 
 
 def tuning():
-    """The variables set that change a library's speed: OPENBLAS_CORETYPE can halve NumPy's, and leaves torch's.
+    """The variables that are set and change a library's speed: OPENBLAS_CORETYPE can halve NumPy's, but not torch's.
 
-    KMP_DUPLICATE_LIB_OK is none: threadpoolctl sets it.
+    KMP_DUPLICATE_LIB_OK is left out, because threadpoolctl sets it.
     """
     families = ("OPENBLAS_", "OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "MALLOC_", "LD_PRELOAD")
     return {
@@ -49,17 +49,18 @@ def _blas():
     return name
 
 
-ENOUGH = 0.5  # seconds, to say how much others worked: the system counts in hundredths
+LEAST = 0.5  # seconds of a measurement of other programs' work, because the system counts in hundredths
 
 
-class Company:
-    """with Company(contenders) as company: …; then company.cores is how many cores other programs, or other guests of
+class OtherPrograms:
+    """with OtherPrograms(contenders) as others: …; then others.cores is how many cores they used on average.
 
-    the host, kept busy meanwhile on average; None where the system does not say, or it was not long ENOUGH.
+    Other guests of a virtual machine's host count, too. None if the system does not say, or if it took less than LEAST.
     """
 
     def __init__(self, contenders):
-        self.contenders, self.cores = contenders, None
+        self.contenders = contenders
+        self.cores = None
 
     def __enter__(self):
         self.before = _spent(self.contenders)
@@ -67,13 +68,13 @@ class Company:
 
     def __exit__(self, *exception):
         after = _spent(self.contenders)
-        if after and self.before and after[0] > self.before[0] + ENOUGH:
+        if after and self.before and after[0] > self.before[0] + LEAST:
             wall, busy, own = (b - a for a, b in zip(self.before, after))
             self.cores = max(0.0, (busy - own) / wall)
 
 
 def _spent(contenders):
-    """Seconds: of the clock, of work on all cores, of work of this process and of the contenders'."""
+    """(seconds of the clock, of work on all cores, of work of this process and the contenders), or None."""
     stat = Path("/proc/stat")
     if not stat.exists():
         return None
@@ -83,12 +84,12 @@ def _spent(contenders):
 
 
 def worked():
-    """Seconds of work of this process and its children, those that live among them."""
+    """Seconds of work of this process and its children, running ones too."""
     return sum(os.times()[:4]) + sum(_worked(child.pid) for child in multiprocessing.active_children())
 
 
 def _worked(pid):
-    """Of another process; proc(5): user and system time are fields 14 and 15."""
+    """Seconds of work of another process: fields 14 and 15 of proc(5) are its user and system time."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""What is timed: minires' own models; the other libraries build the same networks, with the same weights, from them."""
+"""The networks that are timed: minires' models. The other libraries copy their structure and weights."""
 
 from collections import namedtuple
 
@@ -6,12 +6,12 @@ from minires import models
 from minires.models.blocks import Block
 from minires.nn import Linear
 
-# stem: (convolution, norm); pool: the max-pool behind it or None; blocks: a list; head: the classifier
+# stem: (convolution, norm); pool: the max pooling after it, or None; blocks: a list; head: the classifier
 Anatomy = namedtuple("Anatomy", "stem pool blocks head")
 
 
 def anatomy(model):
-    """The parts of a ResNet, from the picture to the logits; a mean over each map stands before the head."""
+    """The parts of a ResNet, from the image to the logits; the mean over each feature map comes before the head."""
     modules = list(model.modules())
     return Anatomy(
         (model.conv1, model.bn1),
@@ -22,7 +22,7 @@ def anatomy(model):
 
 
 def branch(block):
-    """[(convolution, norm), …] of a block; a ReLU stands between any two."""
+    """[(convolution, norm), …] of a block, with a ReLU between two of them."""
     return [(getattr(block, f"conv{i}"), getattr(block, f"bn{i}")) for i in (1, 2, 3) if hasattr(block, f"conv{i}")]
 
 

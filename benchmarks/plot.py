@@ -1,4 +1,4 @@
-"""How much faster, or slower: ratios of times."""
+"""The figure of the ratios of times."""
 
 from minires.plots.files import finished, new_figure, tidy
 from minires.plots.style import BLUE, GREEN, MARKERS, VERMILION
@@ -11,8 +11,8 @@ COLORS = {"torch": BLUE, "dezero": VERMILION, "mygrad": GREEN}
 def plot_speed(ratios, path=None):
     """Draw {workload: {rival: {"median": …, "low": …, "high": …}}} into a file: medians and their spread. -> Figure
 
-    The axis is logarithmic: twice as fast and half as fast are equally far from 1. What is timed forward, for dx and
-    for dw has one row with three markers, in a panel of its own.
+    The axis is logarithmic: twice as fast and half as fast are equally far from 1. A convolution is timed forward, for
+    dx and for dw: it has one row with three markers, in a panel of its own.
     """
     rows = {}
     for workload, rivals in ratios.items():

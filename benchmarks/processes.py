@@ -1,6 +1,6 @@
-"""What needs a new process each time: how long an import takes, and the most memory that a training step holds.
+"""What needs a new process each time: the time of an import, and the peak memory of a training step.
 
-python -m benchmarks.processes CONTENDER THREADS NETWORK SIZE COUNT prints the latter, in megabytes.
+python -m benchmarks.processes CONTENDER THREADS NETWORK SIZE COUNT prints the peak memory in megabytes.
 """
 
 import multiprocessing
@@ -19,7 +19,7 @@ def importing(contender):
 
 
 def peak_memory(contender, threads, name, size, count):
-    """A step that trains a network for two steps in a new Python -> the most megabytes that it held."""
+    """A step that trains a network for two steps in a new Python -> its peak memory in megabytes."""
     command = [sys.executable, "-m", "benchmarks.processes", contender, *map(str, (threads, name, size, count))]
 
     def step():
@@ -29,8 +29,8 @@ def peak_memory(contender, threads, name, size, count):
 
 
 def _peak():
-    """Megabytes, of this process and of those that it has started, without what they share with it."""
-    if Path("/proc/self/status").exists():  # getrusage's value on Linux is never less than what our parent held
+    """The peak memory in megabytes of this process and its children, with shared memory counted once."""
+    if Path("/proc/self/status").exists():  # because getrusage on Linux never says less than the parent's memory
         ours, *others = (_status(pid) for pid in ("self", *(child.pid for child in multiprocessing.active_children())))
         return (ours["VmHWM"] + sum(s["VmHWM"] - s["RssShmem"] - s["RssFile"] for s in others)) / 1024
     import resource

@@ -1,4 +1,4 @@
-"""Measuring one workload, and saying what came out."""
+"""Measuring one workload, and printing the results."""
 
 import statistics
 import textwrap
@@ -10,25 +10,26 @@ from minires.console import WIDTH, Table
 from minires.probes.machine import copy, product
 
 TABLE = {"workload": 32, "unit": 8, "minires": -8, "against": 7, "theirs": -8, "ratio": -6, "least – most": -13}
-CROWDED = 0.15  # cores taken by others from which on ratios are not to be trusted
+BUSY = 0.15  # cores that other programs use: above this the ratios cannot be trusted
 PROFILE = {"of a step of one process": 26, "ms": -9, "share": -7, "floor ms": -9, "× floor": -8}
 
 
 def measure(workload, contenders, pairs, *, tiny=False):
-    """A dict of everything about one workload, ready for JSON; minires is the first of the contenders."""
+    """All results of one workload as a dict, ready for JSON; minires is the first of the contenders."""
     contenders = [c for c in contenders if c.name in ("minires", *workload.rivals)]
     for contender in contenders:
         contender.make(workload)
     timed = workload.unit != "MB"
-    timers, work = {c.name: c.seconds if timed else c.value for c in contenders}, {}
-    if workload.network:  # the machine is measured in the same turns, for it is not always equally fast
+    timers = {c.name: c.seconds if timed else c.value for c in contenders}
+    work = {}
+    if workload.network:  # the machine is measured in the same turns, because its speed changes
         for name, (step, amount) in (
             ("GEMM", product(64 if tiny else 2048)),
             ("copy", copy(1 << 12 if tiny else 1 << 28)),
         ):
             timers[name] = partial(seconds_a_step, step)
             work[name] = amount
-    with machine.Company(contenders) as company:
+    with machine.OtherPrograms(contenders) as others:
         measured = interleave(timers, min(pairs, workload.pairs), quick=tiny or not timed)
     medians = {name: statistics.median(values) for name, values in measured.items()}
     result = {
@@ -39,7 +40,7 @@ def measure(workload, contenders, pairs, *, tiny=False):
         "values": {c.name: workload.value(medians[c.name]) for c in contenders},
         "ratios": {c.name: ratio(measured[c.name], measured["minires"])._asdict() for c in contenders[1:]},
     }
-    result["cores_taken_by_others"] = company.cores
+    result["cores_taken_by_others"] = others.cores
     if workload.network:
         rates = {name: amount / medians[name] for name, amount in work.items()}
         needed, profile = contenders[0].on_step(floor.analyse, min(pairs, 3))
@@ -65,12 +66,12 @@ def _against_floor(needed, profile, rates, seconds):
 
 
 def number(value):
-    """Three digits, or all before the point."""
+    """A number with three digits, or as an integer from 100 on."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def print_heading(described, threads):
-    """What the numbers were taken on."""
+    """The machine, the versions and the settings."""
     versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
     lines = [
         f"{described['cpu']}, {threads} thread{'s' * (threads > 1)}, {versions}",
@@ -78,7 +79,7 @@ def print_heading(described, threads):
     ]
     if described["environment"]:
         lines.append(
-            "set here, which may favour one side: "
+            "set here, and may favour one side: "
             + " ".join(f"{name}={value}" for name, value in described["environment"].items())
         )
     for line in lines:
@@ -86,7 +87,7 @@ def print_heading(described, threads):
 
 
 def print_results(results):
-    """The table, then floor and profile of each training step."""
+    """The table, then the floor and the profile of each training step."""
     table = Table(TABLE)
     for r in results:
         ours = number(r["values"]["minires"])
@@ -104,11 +105,11 @@ def print_results(results):
         if not r["ratios"]:
             table.row(r["name"], r["unit"], ours, "-")
     print("ratio: their time (or memory) / minires', median of the pairs; above 1 minires is ahead")
-    crowded = [r["cores_taken_by_others"] for r in results if (r["cores_taken_by_others"] or 0) > CROWDED]
-    if crowded:
+    busy = [r["cores_taken_by_others"] for r in results if (r["cores_taken_by_others"] or 0) > BUSY]
+    if busy:
         print(
-            f"WARNING: other programs took up to {max(crowded):.1f} cores during {len(crowded)} of {len(results)} "
-            "workloads;\nthat slows the contenders unequally: take these ratios again on an idle machine"
+            f"WARNING: other programs took up to {max(busy):.1f} cores during {len(busy)} of {len(results)} "
+            "workloads;\nthis slows the contenders unequally: measure these again on an idle machine"
         )
     for r in results:
         if "floor" in r:

@@ -1,4 +1,4 @@
-"""Limits on times, by themselves because only an idle machine holds them: python -m pytest benchmarks."""
+"""Limits on times. They are here, and not in tests/, because they hold on an idle machine only."""
 
 import contextlib
 import subprocess
@@ -11,9 +11,9 @@ from minires.data.imagefolder import imagefolder
 from minires.errors import DataError
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell it")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say it")
 def test_importing_minires_takes_less_than_a_quarter_of_a_second():
-    """Of a processor, which other programs do not lengthen: the best of five, beyond what Python and NumPy take."""
+    """Seconds of the processor, which other programs do not change: the best of five, without Python's and NumPy's."""
     import resource
 
     def used():
@@ -31,13 +31,13 @@ def test_importing_minires_takes_less_than_a_quarter_of_a_second():
     assert best("import minires") - best("import numpy") < 0.25
 
 
-def test_the_time_to_find_pictures_grows_with_their_number_only(tmp_path):
-    """4 times the classes take some 4 times as long, and 16 times where all pictures are looked at for each class."""
+def test_the_time_to_find_images_grows_with_their_number_only(tmp_path):
+    """4 times the classes take 4 times as long; 16 times if all images are looked at again for each class."""
     seconds = []
     for count in (500, 2000):
         for folder in range(count):
             (tmp_path / str(count) / str(folder)).mkdir(parents=True)
-            for k in range(3):  # empty files: whether they are pictures is found out when they are read
+            for k in range(3):  # empty files, because an image is opened only when it is read
                 (tmp_path / str(count) / str(folder) / f"{k}.png").touch()
         seconds.append(min(timed(lambda root=tmp_path / str(count): imagefolder(root)) for _ in range(3)))
     assert seconds[1] < 9 * seconds[0]
@@ -45,6 +45,6 @@ def test_the_time_to_find_pictures_grows_with_their_number_only(tmp_path):
 
 def timed(call):
     began = time.process_time()
-    with contextlib.suppress(DataError):  # too few pictures for a test: the last thing that is found out
+    with contextlib.suppress(DataError):  # too few images for a test set, which is checked last
         call()
     return time.process_time() - began

@@ -1,8 +1,8 @@
-"""The threads of those whose products NumPy's BLAS makes; minires holds it to one, for workers of its own."""
+"""The threads of libraries that use NumPy's BLAS; minires limits it to one, because it has a thread pool of its own."""
 
 
 def of_blas(n):
-    """As many from now on."""
+    """Let the BLAS use n threads from now on."""
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(n, user_api="blas")

@@ -1,7 +1,7 @@
-"""Timing in turn: A B A B …, so that a machine that changes its speed does so for both.
+"""Timing in turn: A B A B …, so that both meet the same changes of the machine's speed.
 
-That helps against drift, not against company: where other programs want the same cores, threads that meet at barriers
-lose far more than threads that do not, and the ratio moves. So what others took is measured with it (machine.Company).
+This does not help against other programs on the same cores: threads that wait for each other lose far more time than
+threads that do not, and the ratio changes. So the use of other programs is measured, too (machine.OtherPrograms).
 """
 
 import math
@@ -10,13 +10,13 @@ import time
 from collections import namedtuple
 
 LEAST = 0.05  # seconds of each measurement: a shorter step is repeated within it
-SETTLE = 0.05  # seconds before each: the threads of the one before spin that long, waiting for more work
+SETTLE = 0.05  # seconds before each, because the threads of the previous one wait that long for more work
 
 Ratio = namedtuple("Ratio", "median low high")
 
 
 def seconds_a_step(step, repeats):
-    """The mean of so many, one after the other."""
+    """Seconds of a step: the mean of `repeats` in a row."""
     began = time.perf_counter()
     for _ in range(repeats):
         step()
@@ -34,22 +34,22 @@ def interleave(timers, pairs, *, quick=False):
         for name, seconds in timers.items():
             if not quick:
                 time.sleep(SETTLE)
-            if repeats[name] > 1:  # fetches what the others have driven out of the cache
+            if repeats[name] > 1:  # because the others have filled the cache with their arrays
                 seconds(1)
             values[name].append(seconds(repeats[name]))
     return values
 
 
 def _warm_up(seconds):
-    """-> how often to repeat a step in one measurement."""
+    """How often to repeat a step in one measurement."""
     first = seconds(1)
     if first > 10 * LEAST:
         return 1
-    second = seconds(1)  # the first one has made buffers and compiled kernels
+    second = seconds(1)  # the first one made buffers and compiled kernels
     return max(1, math.ceil(LEAST / max(second, 1e-6)))
 
 
 def ratio(theirs, ours):
-    """Of the ratios theirs/ours of all pairs, the median, the least and the greatest."""
+    """The median, the minimum and the maximum of the ratios theirs/ours of all pairs."""
     ratios = [b / a for b, a in zip(theirs, ours, strict=True)]
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))

@@ -1,4 +1,4 @@
-"""What is timed, by name; a part of a name stands for all workloads that have it."""
+"""What is timed, by name. A part of a name stands for all workloads that have this part."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -13,7 +13,7 @@ from minires.probes.training_step import random_batch
 from minires.settings import did_you_mean
 
 RIVALS = ("torch", "dezero", "mygrad")
-NETWORKS = {"resnet20": (32, 128), "resnet18": (224, 16), "resnet50": (224, 8)}  # picture's height and width, batch
+NETWORKS = {"resnet20": (32, 128), "resnet18": (224, 16), "resnet50": (224, 8)}  # height and width of an image, batch
 NORMS = ((16, 32, 128), (64, 112, 8), (256, 56, 8), (1024, 14, 8))  # channels, height and width, batch
 BATCHES = (16, 32, 64, 256)  # of ResNet-20, besides its own 128
 TINY = {"resnet20": (8, 4), "resnet18": (33, 2), "resnet50": (33, 2)}
@@ -21,10 +21,11 @@ TINY = {"resnet20": (8, 4), "resnet18": (33, 2), "resnet50": (33, 2)}
 
 @dataclass(frozen=True)
 class Workload:
-    """function(*arguments) of a contender's module makes its step; where it has none, it takes no part.
+    """function(*arguments) of a contender's module makes its step.
 
     unit: "images/s", "GFLOP/s" or "GB/s", of which a step does `amount`; "s"; or "MB", which a step returns.
-    rivals: who can take part besides minires; pairs: at most so many; network: has a floor and a profile.
+    rivals: the libraries that can do it besides minires. pairs: the largest number of pairs. network: whether it has a
+    floor and a profile.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Workload:
 
 
 def catalogue(tiny=False):
-    """All workloads, in order, for as many threads as minires has here."""
+    """All workloads in order, for the number of threads that minires uses here."""
     nets = TINY if tiny else NETWORKS
     found = []
     for name, (size, count) in nets.items():
@@ -66,9 +67,9 @@ def catalogue(tiny=False):
     found.append(
         Workload("gradcheck", "s", "gradient_check", (("relu", "add") if tiny else (), 1 if tiny else 3), rivals=())
     )
-    pictures, size = (64, 16) if tiny else (20480, 128)
-    found.append(Workload("data", "images/s", "loading", (pictures, size), pictures, rivals=()))
-    # not DeZero, which today's NumPy keeps from being imported (see in_dezero.py)
+    images, size = (64, 16) if tiny else (20480, 128)
+    found.append(Workload("data", "images/s", "loading", (images, size), images, rivals=()))
+    # not DeZero, which cannot be imported with today's NumPy (see in_dezero.py)
     found.append(Workload("import", "s", processes.importing, rivals=("torch", "mygrad")))
     largest = "resnet20" if tiny else "resnet50"
     found.append(
@@ -105,7 +106,7 @@ def _with_threads(contender, n, usual, *network):
 
 
 def _convolutions(size, count):
-    """Each shape of convolution that ResNet-50 has, once, three ways."""
+    """Each shape of convolution in ResNet-50: forward, dx and dw."""
     for C, O, k, stride, padding, H in resnet50_convolutions(size):
         out = (H + 2 * padding - k) // stride + 1
         shape = f"{k}x{k}{f's{stride}' if stride > 1 else ''}-{C}-{O}@{H}"
@@ -121,7 +122,7 @@ def _convolutions(size, count):
 
 @lru_cache
 def resnet50_convolutions(size):
-    """(C, O, kernel, stride, padding, height and width of x), without repeats, in the network's order."""
+    """(C, O, kernel, stride, padding, height and width of x), without repetition, in the network's order."""
     model = networks.create("resnet50").eval()
     found = {}
 
@@ -138,7 +139,7 @@ def resnet50_convolutions(size):
 
 
 def select(names, workloads):
-    """Those that the names stand for: a whole name, a part between slashes, or a pattern with *. Raises OptionError."""
+    """The workloads of the names: a whole name, a part between slashes, or a pattern with *. Raises OptionError."""
     chosen = []
     for name in names:
         found = [w for w in workloads if name in (w.name, *w.name.split("/")) or fnmatch(w.name, name)]

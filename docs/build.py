@@ -56,6 +56,7 @@ MODULES = [
 GUIDE = {
     "index.html": ("README", ROOT / "README.md"),
     "guide.html": ("A way through the library", HERE / "guide.md"),
+    "marking.html": ("Marking homework", HERE / "marking.md"),
     "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
 }
 CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # unchanged by Markdown
@@ -66,7 +67,9 @@ class BuildError(Exception):
 
 
 def as_text(docstring):
-    """Markdown that shows each character of a docstring."""
+    """Markdown that shows each character of a docstring, and an indented formula on lines of its own."""
+    docstring = re.sub(r"^((?! {4}|>>>|\.\.\.).*\S)\n(?= {4})", r"\1\n\n", docstring, flags=re.M)  # or they are joined
+    docstring = re.sub(r"^( {4}.*)\n(?=\S)", r"\1\n\n", docstring, flags=re.M)
     parts = CODE.split(docstring)
     parts[::2] = [re.sub(r"[^\w\s,:;()]|_", lambda sign: f"&#{ord(sign[0])};", part) for part in parts[::2]]
     return "".join(parts)
@@ -142,7 +145,7 @@ def guide_page(path, folder):
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / image, folder / image)
-    return render_helpers.to_html(text)
+    return re.sub(r"<p>(</?details>.*?)</p>", r"\1", render_helpers.to_html(text))  # which may not be in a paragraph
 
 
 def build(folder):

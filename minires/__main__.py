@@ -1,4 +1,4 @@
-"""python -m minires, or minires: what this is, its version, and its commands: `minires train --epochs 2`."""
+"""python -m minires, or minires: its version, and its commands, as in `minires train --epochs 2`."""
 
 import sys
 from importlib import import_module

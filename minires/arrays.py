@@ -180,7 +180,7 @@ def empty(shape, dtype, order, xp=np):
     return array.transpose([order.index(i) for i in range(len(order))])
 
 
-def empty_map(shape, like, dtype=None, last=False):
+def empty_feature_map(shape, like, dtype=None, last=False):
     """An uninitialized feature map (N,C,H,W) with the library of `like`, and its dtype unless given.
 
     It has the memory format of `like`; with last=True it is channels-last in any case.

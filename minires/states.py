@@ -1,4 +1,4 @@
-"""What is asked of the state of a module or an optimizer, {name: array}, before anything of it is loaded."""
+"""Checks of the state of a module or an optimizer, {name: array}, before anything of it is loaded."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from minires.errors import CheckpointError, DTypeError
 
 
 def check_state(owner, state):
-    """Raise CheckpointError, with the remedy, for what is no dictionary, and for masked arrays in it."""
+    """Raise CheckpointError, with the remedy, if state is no dictionary or holds masked arrays."""
     fault = f"{type(owner).__name__} cannot load this state; "
     if isinstance(state, Mapping):
         for name, array in state.items():
@@ -33,10 +33,10 @@ def check_state(owner, state):
     raise CheckpointError(f"{fault}{{name: array}} is needed, got a {type(state).__name__}{remedy}")
 
 
-def survives(array, dtype):
-    """Whether every number of the array can be kept in dtype: none cut to a whole one, wrapped around or made infinite.
+def fits_dtype(array, dtype):
+    """Whether every element of the array can be converted to dtype: none is truncated, wrapped around or made infinite.
 
-    Floats may be rounded, and whole numbers may become floats.
+    Floats may be rounded, and integers may become floats.
     """
     if array.dtype == dtype:
         return True
@@ -46,6 +46,6 @@ def survives(array, dtype):
     if dtype.kind == "f":
         xp = array_module(array)
         with np.errstate(over="ignore"):
-            kept = array.astype(dtype)
-        return bool((xp.isfinite(kept) == xp.isfinite(array)).all())
+            converted = array.astype(dtype)
+        return bool((xp.isfinite(converted) == xp.isfinite(array)).all())
     return False

@@ -1,4 +1,4 @@
-"""Tensor: an array that knows how it was computed. Its operators are in operators.py, its methods in methods.py."""
+"""Tensor: an array that knows how it was computed. Its operators are in operators.py, its methods in methods/."""
 
 from __future__ import annotations
 

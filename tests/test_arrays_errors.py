@@ -22,7 +22,7 @@ def test_channels_last_is_a_view_of_nhwc_memory():
 @pytest.mark.parametrize("shape", [(2, 1, 4, 5), (2, 3, 1, 1), (1, 1, 1, 1)])
 def test_a_map_that_lies_both_ways_is_channels_last(shape):
     assert arrays.is_channels_last(np.zeros(shape))
-    assert arrays.empty_map((2, 3, 4, 5), like=np.zeros(shape)).transpose(0, 2, 3, 1).flags.c_contiguous
+    assert arrays.empty_feature_map((2, 3, 4, 5), like=np.zeros(shape)).transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 3, 1), (3, 1, 0, 2)])

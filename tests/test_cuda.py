@@ -16,7 +16,7 @@ from minires.train.__main__ import main as train
 
 @pytest.fixture
 def machine(monkeypatch):
-    """machine(version=…, count=…, compiles=…): a CuPy that behaves so; machine(None): none."""
+    """machine(version=…, count=…, compiles=…): a CuPy that behaves like this; machine(None): no CuPy."""
     cuda.why_not.cache_clear()
 
     class CUDARuntimeError(RuntimeError):

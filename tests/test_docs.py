@@ -1,4 +1,4 @@
-"""The site's guide runs, and its build notices what is missing, undocumented, lost or dead."""
+"""The guide's programs run, and the build of the site notices what is missing, undocumented, lost or broken."""
 
 import importlib.util
 import re
@@ -38,6 +38,11 @@ def test_the_guides_programs_run(program, own_ops):
     exec(compile(program, "guide.md", "exec"), {})
 
 
+def test_each_of_the_guides_eleven_questions_has_an_answer():
+    answers = re.findall(r"<details><summary>[^<]+\?</summary>\n\n([^<]+)\n\n</details>", GUIDE)
+    assert len(answers) == len(re.findall(r"^\*\*\d+\. ", GUIDE, re.M)) == 11
+
+
 @pytest.mark.parametrize(
     "docstring",
     [
@@ -58,6 +63,12 @@ def test_every_character_of_a_docstring_is_shown(build, docstring):
     assert build.to_html(docstring)
 
 
+def test_an_indented_formula_inside_a_paragraph_has_a_line_of_its_own(build):
+    found = build.html.unescape(build.to_html("In training, with m values:\n    ∂x = a*b_1\n    ∂w = c\nOtherwise 0."))
+    assert re.findall(r"<p>(.*?)</p>", found) == ["In training, with m values:", "Otherwise 0."]
+    assert "∂x = a*b_1\n∂w = c" in re.sub("<[^>]+>", "", found)
+
+
 def test_a_lost_character_is_noticed(build, monkeypatch):
     monkeypatch.setattr(build, "as_text", lambda docstring: docstring)
     with pytest.raises(build.BuildError, match="lost between docstring and page"):
@@ -69,6 +80,8 @@ def test_a_link_to_a_files_name_leads_to_the_reference(build, tmp_path):
     assert 'href="minires/ops.html#residual_add"' in text
     assert 'href="minires.html#Tensor.backward"' in text
     assert 'href="contributing.html"' in text
+    assert 'href="marking.html"' in text
+    assert "<p><details>" not in text
 
 
 def test_a_missing_and_an_undocumented_name_are_noticed(build):

@@ -1,4 +1,4 @@
-"""The rooms keep their order, and importing minires brings nothing along."""
+"""The packages keep their order of import, and importing minires imports only NumPy."""
 
 import ast
 import subprocess
@@ -59,7 +59,7 @@ def room_of(path):
 
 
 def imports(path):
-    """(package, room of ours or "", line, whether at the top of the file) of everything that the file imports."""
+    """(package, part of minires or "", line, whether at the top of the file) of everything that the file imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     top = {id(node) for node in tree.body}
     for_types = {

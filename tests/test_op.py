@@ -1,4 +1,4 @@
-"""@op: how arguments reach a function, and what its backward must give."""
+"""@op: how arguments reach a function, and what its backward must return."""
 
 from functools import partial
 

@@ -7,10 +7,10 @@ from minires import random
 from minires.errors import OptionError
 
 
-def test_manual_seed_gives_the_same_numbers_again_also_to_who_holds_the_generator():
-    held = random.generator()
+def test_manual_seed_gives_the_same_numbers_again_also_from_a_generator_that_was_kept():
+    kept = random.generator()
     random.manual_seed(3)
-    first = held.random(4)
+    first = kept.random(4)
     random.manual_seed(3)
     assert (random.generator(None).random(4) == first).all()
     assert (np.random.default_rng(3).random(4) == first).all()

@@ -61,7 +61,7 @@ CONSOLES = re.findall(r"\$ python -m minires\.gradcheck ([^\n]*)\n(.*?)```", TEX
 
 
 def words(line):
-    """A line without its numbers, which another machine rounds otherwise."""
+    """A line without its numbers, because another machine rounds them in another way."""
     return re.sub(r"-?\d+(\.\d+)?(e[-+]\d+)?", "#", line).split()
 
 
@@ -91,7 +91,7 @@ def test_the_residual_add_that_is_shown_is_the_one_that_runs():
     "op", [op for op in registry.values() if op.__module__.startswith("minires.")], ids=lambda op: op.__name__
 )
 def test_an_op_that_calls_kernels_names_their_page(op):
-    """From the README to the op, and from there to the page: two steps."""
+    """From the README to the op, and from there to the readable kernel: two steps."""
     file = ROOT / (op.__module__.replace(".", "/") + ".py")
     calls = "kernels." in inspect.getsource(op.raw).replace("kernels.readable", "")
     pages = re.findall(r"kernels/readable/\w+\.py", inspect.getdoc(op) + file.read_text().split('"""')[1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minires.states import survives
+from minires.states import fits_dtype
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ from minires.states import survives
     ],
 )
 def test_numbers_survive_where_none_is_cut_wrapped_or_made_infinite(values, into, kept):
-    assert survives(values, np.dtype(into)) is kept
+    assert fits_dtype(values, np.dtype(into)) is kept

@@ -125,7 +125,7 @@ def test_what_numpy_would_complain_of_is_refused_in_our_words(call, error, messa
 
 
 @pytest.mark.parametrize(
-    ("held", "write", "error", "message"),
+    ("values", "write", "error", "message"),
     [
         ([1.0, 2.0], lambda x: x.__setitem__(0, "a"), DTypeError, "holds float32, float64, integers or booleans"),
         ([1.0, 2.0], lambda x: x.__setitem__(0, None), DTypeError, "holds float32, float64, integers or booleans"),
@@ -161,8 +161,8 @@ def test_what_numpy_would_complain_of_is_refused_in_our_words(call, error, messa
         ([1.0, 2.0], lambda x: x.fill_(1j), OptionError, "fill_: float32 cannot hold 1j"),
     ],
 )
-def test_what_does_not_fit_is_not_written(held, write, error, message):
-    x = Tensor(held)
+def test_what_does_not_fit_is_not_written(values, write, error, message):
+    x = Tensor(values)
     before = x.tolist()
     count = x.version.count
     with pytest.raises(error, match=message):

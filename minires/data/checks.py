@@ -3,9 +3,11 @@
 import numpy as np
 
 from minires.arrays import is_array
-from minires.errors import DTypeError, OptionError, ShapeError
+from minires.errors import DataError, DTypeError, OptionError, ShapeError
 from minires.settings import is_whole
 from minires.tensor import Tensor
+
+MOST_NAMED = 10  # images that one message names
 
 
 def check_whole(**settings):
@@ -13,6 +15,16 @@ def check_whole(**settings):
     for name, value in settings.items():
         if not is_whole(value):
             raise OptionError(f"{name} must be a whole number, got {value!r}")
+
+
+def raise_together(faults):
+    """Raise one DataError with all these messages, each about one image; of many, the first and how many more."""
+    if len(faults) == 1:
+        raise DataError(faults[0])
+    if faults:
+        faults = sorted(faults)
+        more = f"; and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
+        raise DataError(f"{len(faults)} images cannot be used: {'; '.join(faults[:MOST_NAMED])}{more}")
 
 
 def check_flags(**settings):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minires.annotations import Array, Transform
-from minires.data.checks import as_numbers, channel_statistics, check_whole
+from minires.data.checks import as_numbers, channel_statistics, check_whole, raise_together
 from minires.data.transforms import normalize
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
 from minires.settings import is_whole
@@ -105,11 +105,13 @@ class Dataset(Indexed):
         """The images of these indices, uint8 (n,C,H,W), channels-last in memory."""
         raise NotImplementedError
 
-    def check(self, indices: Any = None) -> None:
-        """Look whether the images of these indices (None: all) can be read, without decoding them.
+    def unreadable(self, indices: Any = None) -> list[str]:
+        """Why images of these indices (None: all) cannot be read, a line for each. Nothing is decoded."""
+        return []
 
-        Raises DataError, which names the first that cannot.
-        """
+    def check(self, indices: Any = None) -> None:
+        """Raise a DataError that names all images of these indices (None: all) that are unreadable."""
+        raise_together(self.unreadable(indices))
 
     def take(self, indices: Array) -> tuple[Array, ...]:
         return self.pixels(indices), self.labels[indices]
@@ -141,11 +143,16 @@ class Subset(Dataset):
             dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean, dataset.std
         )
 
-    def check(self, indices: Any = None) -> None:
-        self.dataset.check(self.indices if indices is None else self.indices[indices])
+    def unreadable(self, indices: Any = None) -> list[str]:
+        return self.dataset.unreadable(self.indices if indices is None else self.indices[indices])
 
     def pixels(self, indices: Array) -> np.ndarray:
         return self.dataset.pixels(self.indices[indices])
+
+
+def check_all(*datasets: Dataset) -> None:
+    """Raise one DataError that names all unreadable images of these data sets."""
+    raise_together([fault for dataset in datasets for fault in dataset.unreadable()])
 
 
 def _checked_labels(name, labels, classes):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minires.annotations import Array
+from minires.data.checks import raise_together
 from minires.data.dataset import Dataset
 from minires.data.images import ENDINGS, check_image, check_size, read_image
 from minires.errors import DataError
@@ -33,15 +34,28 @@ class ImageFolder(Dataset):
         super().__init__(name, classes, labels, (3, size, size), MEAN, STD)
         self.paths, self.size = paths, size
 
-    def check(self, indices: Any = None) -> None:
-        for i in range(len(self)) if indices is None else indices:
-            check_image(self.paths[i])
+    def unreadable(self, indices: Any = None) -> list[str]:
+        return _faults(lambda i: check_image(self.paths[i]), range(len(self)) if indices is None else indices)
 
     def pixels(self, indices: Array) -> np.ndarray:
         images = np.empty((len(indices), self.size, self.size, 3), np.uint8).transpose(0, 3, 1, 2)
-        for image, i in zip(images, indices):
-            image[...] = read_image(self.paths[i], self.size)
+
+        def read(n):
+            images[n] = read_image(self.paths[indices[n]], self.size)
+
+        raise_together(_faults(read, range(len(indices))))
         return images
+
+
+def _faults(work, indices):
+    """The messages of the DataErrors that work(i) raises."""
+    faults = []
+    for i in indices:
+        try:
+            work(i)
+        except DataError as error:
+            faults.append(str(error))
+    return faults
 
 
 def imagefolder(root, size=224):
@@ -60,14 +74,16 @@ def imagefolder(root, size=224):
     if not root.is_dir():
         raise DataError(f"there is no folder {str(root)!r}")
     train_root, test_root = _parts(root)
+    odd = []  # files that are named as images and are none
     if train_root:
-        train = _scan(train_root)
+        train = _scan(train_root, odd)
         annotations = test_root / ANNOTATIONS
         together = annotations.is_file() and [entry.name for entry in _folders(test_root)] == ["images"]
-        test = _annotated(annotations, train) if together else _scan(test_root)
+        test = _annotated(annotations, train) if together else _scan(test_root, odd)
         _check_same_classes(train_root, train, test_root, test)
     else:
-        train, test = _split(root, _scan(root))
+        train, test = _split(root, _scan(root, odd))
+    raise_together(odd)
     name = root.name or root.resolve().name or str(root)
     return tuple(
         ImageFolder(
@@ -117,8 +133,11 @@ def _identity(folder):
     return status.st_dev, status.st_ino
 
 
-def _images(folder):
-    """The paths of the images in a folder and, after them, in its sub-folders. No folder is entered twice."""
+def _images(folder, odd):
+    """The paths of the images in a folder and, after them, in its sub-folders. No folder is entered twice.
+
+    odd gets a line for each that is no regular file.
+    """
     folders, paths = [folder], []
     entered = {_identity(above) for above in (folder, *Path(folder).absolute().parents)}  # a link may lead back up
     for folder in folders:
@@ -130,7 +149,7 @@ def _images(folder):
                     folders.append(entry.path)
             elif _is_image(entry.name):
                 if not _holds(entry.is_file):
-                    raise DataError(f"{entry.path} is no regular file but a broken link, a pipe or a device; remove it")
+                    odd.append(f"{entry.path} is no regular file but a broken link, a pipe or a device; remove it")
                 paths.append(Path(entry.path))
     return paths
 
@@ -169,8 +188,8 @@ def _holds_folders_only(folder):
     return any(_holds(entry.is_dir) for entry in entries) and not any(_is_image(entry.name) for entry in entries)
 
 
-def _scan(root):
-    """{class: paths of its images}, both in order."""
+def _scan(root, odd):
+    """{class: paths of its images}, both in order; odd as in _images."""
     classes = {}
     for entry in _folders(root):
         inner = {folder.name.lower() for folder in _folders(entry.path)}
@@ -179,7 +198,7 @@ def _scan(root):
                 f"{root} must hold one folder of images for each class; {entry.name} is a data set of "
                 f"its own, with parts for training and for the test: give {entry.path}"
             )
-        classes[entry.name] = _images(entry.path)
+        classes[entry.name] = _images(entry.path, odd)
     empty = [name for name, paths in classes.items() if not paths]
     if empty:
         raise DataError(

@@ -74,7 +74,8 @@ def _opened(path):
     except DataError:
         raise
     except Exception as error:  # a damaged file makes a decoder raise anything; a MemoryError has no text
-        raise DataError(f"{path} cannot be read as an image: {str(error) or type(error).__name__}") from error
+        reason = str(error).replace(f" {str(path)!r}", "")  # Pillow may name the file, too
+        raise DataError(f"{path} cannot be read as an image: {reason or type(error).__name__}") from error
 
 
 def check_size(size):

@@ -1,6 +1,7 @@
 """Data sets by name: load("digits")."""
 
 import os
+from pathlib import Path
 
 from minires.annotations import PathLike
 from minires.data.cifar10 import cifar10
@@ -46,12 +47,23 @@ def _loaded(dataset, folder, root, size):
     if name:
         return digits() if name == "digits" else cifar10(root)
     if not _exists(folder):
-        close = similar(dataset, NAMES, most=1)
         raise DataError(
             f"there is no data set or folder {str(dataset)!r}; data sets are {' and '.join(NAMES)}"
-            + (f", did you mean {close[0]}?" if close else "")
+            + "".join(f", did you mean {name}?" for name in _similar_names(folder))
         )
     return imagefolder(folder) if size is None else imagefolder(folder, size)
+
+
+def _similar_names(folder):
+    """[the data set, or the folder beside this missing one, whose name is the most similar], or []."""
+    try:
+        beside = [entry.name for entry in folder.parent.iterdir() if entry.is_dir() and entry.name[0] != "."]
+    except OSError:
+        beside = []
+    names = {name: str(folder.with_name(name)) for name in beside}
+    if folder.parent == Path():
+        names |= {name: name for name in NAMES}
+    return [names[name] for name in similar(folder.name, names, most=1, cutoff=0.7)]
 
 
 def dataset_name(dataset: PathLike) -> str | None:

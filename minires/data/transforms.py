@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from minires.annotations import Array, Pair, Transform
-from minires.arrays import channels_last, empty_map
+from minires.arrays import channels_last, empty_feature_map
 from minires.data.checks import channel_statistics, check_images, check_whole
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.kernels.window import pair
@@ -46,10 +46,10 @@ def random_crop(size: Pair, padding: int = 0) -> Transform:
         PW = W + 2 * padding
         if h > PH or w > PW:
             raise ShapeError(f"random_crop: size is {h}×{w}, the images with their padding are {PH}×{PW}")
-        padded = empty_map((N, C, PH, PW), like=images)
+        padded = empty_feature_map((N, C, PH, PW), like=images)
         padded[...] = 0
         padded[:, :, padding : padding + H, padding : padding + W] = images
-        cropped = empty_map((N, C, h, w), like=images)
+        cropped = empty_feature_map((N, C, h, w), like=images)
         for n, (top, left) in enumerate(rng.integers(0, (PH - h + 1, PW - w + 1), (N, 2))):
             cropped[n] = padded[n, :, top : top + h, left : left + w]
         return cropped

@@ -30,7 +30,7 @@ a class, or a folder or pattern with --function NAME. Understood are
 grad_output, ...) and the arrays; a forward -> (y, cache) and its backward
 (dout, cache); -> (loss, dx); classes with forward and backward. Each runs in
 a process of its own, behind limits; what it prints is not shown. That is no
-jail: mark strangers' work in a container, see docs/guide.md."""
+jail: mark strangers' work in a container, see docs/marking.md."""
 EXAMPLES = """
 examples, each after python -m minires.gradcheck:
                                             everything, in seconds

@@ -142,16 +142,16 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
 
 
 def normalize_sums(dy, x, mean, inv_std):
-    """∂β = Σ dy and ∂γ = Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
+    """∂γ = Σ dy·x̂ and ∂β = Σ dy over N, H and W -> (C,) and (C,)."""
     return _package_for_sums(dy, x, mean).normalize_sums(dy, x, mean, inv_std)
 
 
-def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
-    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); db and dw are normalize_sums().
+def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
+    """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); dw and db are normalize_sums().
 
     The result goes into out, if given, which may be dy.
     """
-    return _package(dy, x, mean, weight).normalize_dx(dy, x, mean, inv_std, weight, db, dw, out)
+    return _package(dy, x, mean, weight).normalize_dx(dy, x, mean, inv_std, weight, dw, db, out)
 
 
 # Formulas for single elements
@@ -181,7 +181,7 @@ def scale(x, factor):
 
 
 def max_pool(x, win):
-    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −∞, a NaN wins."""
+    """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW). Padding counts as −∞, a NaN as the largest."""
     return _package_for_pooling(x).max_pool(x, win)
 
 

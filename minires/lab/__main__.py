@@ -16,7 +16,6 @@ from minires.lab.place import StoppedError
 from minires.lab.running import Watch, run
 from minires.plots import check_plot
 from minires.settings import did_you_mean, meant
-from minires.train.__main__ import interrupts
 
 NAME = "minires.lab"
 DESCRIPTION = """\
@@ -162,7 +161,7 @@ def conduct(experiment, settings):
     """Run the experiment, show its progress, and print the verdict. -> exit status"""
     out = Path(settings["out"])
     check_plot(str(out / f"{experiment.name}.png"))
-    with interrupts() as stop:
+    with console.stop_requests(NAME) as stop:
         try:
             report = run(experiment, watch=Bar(stop), **settings)
         except StoppedError:

@@ -76,6 +76,7 @@ class ResNet(Module):
         return self.fc(ops.flatten(x, start_dim=1))
 
 
+# define(class, its arguments) makes a function of the options that are left: resnet18(num_classes=10) -> network.
 resnet18 = define(ResNet, BasicBlock, (2, 2, 2, 2))
 resnet34 = define(ResNet, BasicBlock, (3, 4, 6, 3))
 resnet50 = define(ResNet, Bottleneck, (3, 4, 6, 3))
@@ -84,4 +85,4 @@ resnet152 = define(ResNet, Bottleneck, (3, 8, 36, 3))
 plain18 = define(ResNet, BasicBlock, (2, 2, 2, 2), shortcut=None)
 plain34 = define(ResNet, BasicBlock, (3, 4, 6, 3), shortcut=None)
 
-register(globals())
+register(globals())  # finds these functions: create("resnet18") takes the name of the variable

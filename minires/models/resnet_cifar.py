@@ -87,6 +87,7 @@ class PreActCifarResNet(CifarResNet):
         return self.linear(ops.flatten(x, start_dim=1))
 
 
+# define(class, its arguments) makes a function of the options that are left: resnet20(num_classes=10) -> network.
 resnet8 = define(CifarResNet, 8)
 resnet20 = define(CifarResNet, 20)
 resnet32 = define(CifarResNet, 32)
@@ -106,4 +107,4 @@ preact_resnet44 = define(PreActCifarResNet, 44)
 preact_resnet56 = define(PreActCifarResNet, 56)
 preact_resnet110 = define(PreActCifarResNet, 110)
 
-register(globals())
+register(globals())  # finds these functions: create("resnet20") takes the name of the variable

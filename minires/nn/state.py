@@ -6,7 +6,7 @@ from typing import NamedTuple
 from minires.arrays import as_array, device_of, to_device
 from minires.errors import CheckpointError, DTypeError
 from minires.mode import no_grad
-from minires.states import check_state, survives
+from minires.states import check_state, fits_dtype
 from minires.tensor import Tensor, unwrap
 
 
@@ -30,7 +30,7 @@ def load(module, state, strict):
     missing = [name for name in own if id(own[name]) not in reached and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in given if name not in own]
     wrong = [name for name in own if name in given and given[name].shape != own[name].shape]
-    lossy = [name for name in own if name in given and not survives(given[name], own[name].dtype)]
+    lossy = [name for name in own if name in given and not fits_dtype(given[name], own[name].dtype)]
     nothing = bool(own) and not reached
     if wrong or lossy or nothing or (strict and (missing or unexpected)):
         shapes = [f"{name} (file {given[name].shape}, model {own[name].shape})" for name in wrong]

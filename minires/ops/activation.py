@@ -81,8 +81,8 @@ def gelu(x, *, approximate="none"):
     return x * cdf, lambda dy: dy * slope
 
 
-def _maximum(x, dim, name):
-    """The axis that dim names, and the maximum of x along it, which is taken out first so that nothing overflows."""
+def _axis_and_maximum(x, dim, name):
+    """The axis that dim names, and the maximum of x along it, which is subtracted first so that nothing overflows."""
     i = axis(name, dim, x.ndim)
     if x.ndim and not x.shape[i]:
         raise ShapeError(f"{name}: nothing to add up along dim {dim} of shape {x.shape}")
@@ -96,21 +96,21 @@ def logsumexp(x, *, dim, keepdim=False):
         raise DTypeError(
             "logsumexp: dim must be an integer or a tuple of them, got None; of all axes it is x.flatten().logsumexp(0)"
         )
-    gone = axes("logsumexp", dim, x.ndim)
-    if not all(x.shape[i] for i in gone):
+    dims = axes("logsumexp", dim, x.ndim)
+    if not all(x.shape[i] for i in dims):
         raise ShapeError(f"logsumexp: nothing to add up along dim {dim} of shape {x.shape}")
     xp = array_module(x)
-    top = x.real.max(axis=gone, keepdims=True)
-    top = xp.where(xp.isfinite(top), top, 0).astype(top.dtype)
-    y = top + xp.log(xp.exp(x - top).sum(axis=gone, keepdims=True))
-    return (y if keepdim else y.squeeze(gone)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
+    x_max = x.real.max(axis=dims, keepdims=True)
+    x_max = xp.where(xp.isfinite(x_max), x_max, 0).astype(x_max.dtype)
+    y = x_max + xp.log(xp.exp(x - x_max).sum(axis=dims, keepdims=True))
+    return (y if keepdim else y.squeeze(dims)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
 
 
 @op
 def softmax(x, *, dim):
     """y = eˣ/Σeˣ along dim: ∂L/∂x = y·(∂L/∂y − Σ ∂L/∂y·y)."""
-    i, top = _maximum(x, dim, "softmax")
-    e = array_module(x).exp(x - top)
+    i, x_max = _axis_and_maximum(x, dim, "softmax")
+    e = array_module(x).exp(x - x_max)
     y = e / e.sum(axis=i, keepdims=True)
     return y, lambda dy: y * (dy - (dy * y).sum(axis=i, keepdims=True))
 
@@ -118,8 +118,8 @@ def softmax(x, *, dim):
 @op
 def log_softmax(x, *, dim):
     """y = x − ln Σeˣ along dim: ∂L/∂x = ∂L/∂y − softmax(x)·Σ ∂L/∂y."""
-    i, top = _maximum(x, dim, "log_softmax")
+    i, x_max = _axis_and_maximum(x, dim, "log_softmax")
     xp = array_module(x)
-    z = x - top
+    z = x - x_max
     y = z - xp.log(xp.exp(z).sum(axis=i, keepdims=True))
     return y, lambda dy: dy - xp.exp(y) * dy.sum(axis=i, keepdims=True)

@@ -17,8 +17,8 @@ def _shape(a):
     return None if isinstance(a, (int, float)) else a.shape
 
 
-def _meet(name, a, b):
-    """The shapes of a and b (None for Python numbers), which must broadcast."""
+def _broadcastable_shapes(name, a, b):
+    """The shapes of a and b (None for a Python number). Raises ShapeError if they do not broadcast."""
     shape_a = _shape(a)
     shape_b = _shape(b)
     for m, n in zip((shape_a or ())[::-1], (shape_b or ())[::-1]):
@@ -41,7 +41,7 @@ def unbroadcast(dy, shape):
 @op(numbers=True)
 def add(a, b):
     """y = a + b: ∂L/∂a = ∂L/∂b = ∂L/∂y."""
-    shape_a, shape_b = _meet("add", a, b)
+    shape_a, shape_b = _broadcastable_shapes("add", a, b)
     return a + b, lambda dy: (unbroadcast(dy, shape_a), unbroadcast(dy, shape_b))
 
 
@@ -50,14 +50,14 @@ def sub(a, b):
     """y = a − b: ∂L/∂a = ∂L/∂y, ∂L/∂b = −∂L/∂y."""
     if all(getattr(v, "dtype", None) == np.bool_ for v in (a, b)):
         raise DTypeError("sub: booleans are not subtracted; a ^ b says where they differ, a.float() - b counts")
-    shape_a, shape_b = _meet("sub", a, b)
+    shape_a, shape_b = _broadcastable_shapes("sub", a, b)
     return a - b, lambda dy: (unbroadcast(dy, shape_a), unbroadcast(-dy, shape_b))
 
 
 @op(numbers=True)
 def mul(a, b):
     """y = a·b: ∂L/∂a = ∂L/∂y·b, ∂L/∂b = ∂L/∂y·a."""
-    shape_a, shape_b = _meet("mul", a, b)
+    shape_a, shape_b = _broadcastable_shapes("mul", a, b)
     return a * b, lambda dy: (unbroadcast(dy * b, shape_a), unbroadcast(dy * a, shape_b))
 
 
@@ -69,7 +69,7 @@ def _as_floats(a):
 @op(numbers=True)
 def div(a, b):
     """y = a/b: ∂L/∂a = ∂L/∂y / b, ∂L/∂b = −∂L/∂y · y/b."""
-    shape_a, shape_b = _meet("div", a, b)
+    shape_a, shape_b = _broadcastable_shapes("div", a, b)
     a = _as_floats(a)
     b = _as_floats(b)
     y = a / b
@@ -84,7 +84,7 @@ def pow(a, b):
     ∂L/∂b is NaN where a is negative: aᵇ is a real number at whole b only, so that it has no slope there.
     Raises OptionError for a negative power of integers, which would be a fraction.
     """
-    shape_a, shape_b = _meet("pow", a, b)
+    shape_a, shape_b = _broadcastable_shapes("pow", a, b)
     xp = array_module(a, b)
     try:
         y = a**b
@@ -97,7 +97,7 @@ def pow(a, b):
             exponent = xp.where(b == 0, 0, b - 1) if shape_b is not None else b - 1 if b else 0
             da = unbroadcast(dy * b * a**exponent, shape_a)
         if needs[1] and shape_b is not None:
-            base = xp.asarray(a, y.dtype)  # which may be a Python number
+            base = xp.asarray(a, y.dtype)  # a may be a Python number
             db = unbroadcast(dy * y * xp.log(xp.where((base == 0) & (b >= 0), 1, base)), shape_b)
         return da, db
 
@@ -143,25 +143,25 @@ def sqrt(x):
 @op(numbers=True)
 def maximum(a, b):
     """y = max(a, b), elementwise; where they are equal each takes half of ∂L/∂y, as in torch.maximum."""
-    return _either("maximum", a, b)
+    return _elementwise_extreme("maximum", a, b)
 
 
 @op(numbers=True)
 def minimum(a, b):
     """y = min(a, b), elementwise; where they are equal each takes half of ∂L/∂y, as in torch.minimum."""
-    return _either("minimum", a, b)
+    return _elementwise_extreme("minimum", a, b)
 
 
-def _either(name, a, b):
-    shape_a, shape_b = _meet(name, a, b)
+def _elementwise_extreme(name, a, b):
+    shape_a, shape_b = _broadcastable_shapes(name, a, b)
     xp = array_module(a, b)
-    more, less = (a, b) if name == "maximum" else (b, a)
+    larger, smaller = (a, b) if name == "maximum" else (b, a)
 
     def backward(dy):
         tie = xp.where(a.real == b.real, dy / 2, 0)
         return (
-            unbroadcast(xp.where(more.real > less.real, dy, tie), shape_a),
-            unbroadcast(xp.where(less.real > more.real, dy, tie), shape_b),
+            unbroadcast(xp.where(larger.real > smaller.real, dy, tie), shape_a),
+            unbroadcast(xp.where(smaller.real > larger.real, dy, tie), shape_b),
         )
 
     return getattr(xp, name)(a, b), backward
@@ -176,13 +176,13 @@ def where(condition, a, b):
     if getattr(condition, "dtype", object) != np.bool_:
         kind = getattr(condition, "dtype", type(condition).__name__)
         raise DTypeError(f"where: the condition must be an array of booleans, such as x > 0, got {kind}")
-    _meet("where", condition, a)
-    _meet("where", condition, b)
-    shape_a, shape_b = _meet("where", a, b)
+    _broadcastable_shapes("where", condition, a)
+    _broadcastable_shapes("where", condition, b)
+    shape_a, shape_b = _broadcastable_shapes("where", a, b)
     xp = array_module(condition, a, b)
     condition = xp.asarray(condition)
     y = xp.where(condition, a, b)
-    if shape_a is None and shape_b is None and y.dtype == np.float64:  # of two Python numbers
+    if shape_a is None and shape_b is None and y.dtype == np.float64:  # a and b are Python numbers
         y = y.astype(np.float32)
 
     def backward(dy):
@@ -219,9 +219,8 @@ def clip(x, *, min=None, max=None):
     if min is None and max is None:
         raise OptionError("clip: give min, max or both")
     xp = array_module(x)
-    low, high = (
-        _bound(x, name, bound, default) for name, bound, default in (("min", min, -math.inf), ("max", max, math.inf))
-    )
-    inside = (x.real >= low) & (x.real <= high)
-    at_least = xp.where(x.real < low, low, x)
-    return xp.where(at_least.real > high, high, at_least), lambda dy: dy * inside
+    min = _bound(x, "min", min, -math.inf)
+    max = _bound(x, "max", max, math.inf)
+    inside = (x.real >= min) & (x.real <= max)
+    y = xp.where(x.real < min, min, x)
+    return xp.where(y.real > max, max, y), lambda dy: dy * inside

@@ -8,18 +8,24 @@ from minires.op import op
 
 @op(needs=True)
 def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
-    """Cross-correlation y[n,o,oh,ow] = Σ_{c,kh,kw} w[o,c,kh,kw] · x[n,c, oh·s + kh·d − p, ow·s + kw·d − p] + b[o].
+    """Cross-correlation: each output is the sum of a window of x times a filter w, plus a bias b.
 
-    s, p and d are stride, padding and dilation. As matrices Y = im2col(X)·Wᵀ + b, so
-    dX = col2im(dY·W), dW = dYᵀ·im2col(X), and db = Σ dY over n, oh and ow.
-    kernels/readable/im2col.py computes these products. loops.py beside it sums the definition directly: read it first.
-    The kernels called below compute the same, faster.
+        y[n,o,oh,ow] = Σ_{c,kh,kw} w[o,c,kh,kw]·x[n,c, oh·s + kh·d − p, ow·s + kw·d − p] + b[o]
+
+    with stride s, padding p (x is 0 outside the image) and dilation d. Read it first with s = d = 1 and p = 0.
+    Each product w·x gives dw the term dy·x, and dx the term dy·w: kernels/readable/loops.py adds them up one by one.
+    kernels/readable/im2col.py computes all of them as products of matrices, with an example:
+
+        Y = im2col(X)·Wᵀ        dX = col2im(dY·W)        dW = dYᵀ·im2col(X)        db = Σ dY over n, oh and ow
+
+    The kernels called below give the same result, faster.
 
     x (N,C,H,W), weight w (O,C/groups,KH,KW), bias b (O,) -> y (N,O,OH,OW) with OH = ⌊(H + 2p − d·(KH − 1) − 1)/s⌋ + 1.
-    padding="valid" is 0; "same" gives OH = H with stride 1, an odd row or column of padding coming last.
+    padding="valid" is 0. "same" gives OH = H with stride 1; an odd row or column of padding comes last.
+    With groups, a part of the output channels sees only a part of the input channels.
     Raises ShapeError when channels, groups or window do not fit, DTypeError when a setting is no integer.
     """
-    win = Window.of(x.shape, weight.shape, stride, padding, dilation, groups)
+    win = Window.of(x.shape, weight.shape, stride, padding, dilation, groups)  # N, C, …, OH, OW, once checked
     has_bias = bias is not None
     if has_bias and bias.shape != (win.O,):
         raise ShapeError(f"conv2d: bias has shape {bias.shape}, {win.O} output channels need ({win.O},)")
@@ -27,7 +33,7 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     if has_bias:
         y += bias.reshape(1, -1, 1, 1)
 
-    def backward(dy, needs=(True, True, True)):  # which of x, weight, bias want a gradient: an image does not
+    def backward(dy, needs=(True, True, True)):  # needs: which of dx, dw and db are wanted; dx of an image is not
         if needs[0] and needs[1]:
             dx, dw = kernels.conv_dx_dw(dy, x, weight, win)
         else:

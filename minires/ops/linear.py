@@ -30,8 +30,8 @@ def matmul(a, b):
         dB = unbroadcast(A.swapaxes(-1, -2) @ dY, shape_B).reshape(shape_b) if needs[1] else None
         return dA, dB
 
-    gone = tuple(i for i, v in ((-2, a.ndim == 1), (-1, b.ndim == 1)) if v)
-    return Y.squeeze(gone) if gone else Y, backward
+    added_axes = tuple(i for i, was_added in ((-2, a.ndim == 1), (-1, b.ndim == 1)) if was_added)
+    return Y.squeeze(added_axes) if added_axes else Y, backward
 
 
 @op(needs=True)
@@ -66,12 +66,12 @@ def linear(x, weight, bias=None):
 
 @op(variadic=True, view=True)
 def einsum(*xs, equation):
-    """y = the products of the xs, added up over every letter that y has not  [Einstein's convention].
+    """y = the product of the xs, summed over every letter that y does not have  [Einstein's convention].
 
-    Each x receives ∂L/∂y and the other xs, multiplied and added up to its own letters. A letter that only this x has
-    was added up alone, so that along it the gradient is repeated.
+    ∂L/∂x is the product of ∂L/∂y and the other xs, summed over every letter that x does not have. Along a letter that
+    only this x has, the gradient is repeated.
     """
-    terms, out = _letters(equation, xs)
+    terms, out = _parsed(equation, xs)
     sizes = {letter: n for term, x in zip(terms, xs) for letter, n in zip(term, x.shape)}
     xp = array_module(*xs)
 
@@ -79,21 +79,21 @@ def einsum(*xs, equation):
         dxs = []
         for k, (term, x) in enumerate(zip(terms, xs)):
             others = [(t, a) for i, (t, a) in enumerate(zip(terms, xs)) if i != k]
-            known = out + "".join(t for t, _ in others)
-            kept = "".join(letter for letter in term if letter in known)
-            dx = xp.einsum(",".join([out, *(t for t, _ in others)]) + "->" + kept, dy, *(a for _, a in others))
-            shape = [sizes[letter] if letter in known else 1 for letter in term]
+            elsewhere = out + "".join(t for t, _ in others)
+            letters = "".join(letter for letter in term if letter in elsewhere)
+            dx = xp.einsum(",".join([out, *(t for t, _ in others)]) + "->" + letters, dy, *(a for _, a in others))
+            shape = [sizes[letter] if letter in elsewhere else 1 for letter in term]
             dxs.append(xp.broadcast_to(dx.reshape(shape), x.shape))
         return tuple(dxs)
 
     return xp.einsum(equation, *xs), backward
 
 
-def _letters(equation, xs):
-    """(the letters of each x, those of y). Raises OptionError for what is no such equation, ShapeError for sizes."""
+def _parsed(equation, xs):
+    """(letters of each x, letters of y). Raises OptionError for a wrong equation, ShapeError where sizes differ."""
     left, arrow, out = str(equation).replace(" ", "").partition("->")
     terms = left.split(",")
-    if not arrow:  # the letters that stand once, in the order of the alphabet
+    if not arrow:  # y has the letters that stand once, in the order of the alphabet
         out = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
     for term in (*terms, out):
         if not (term + "a").isalpha() or not term.isascii() or len(set(term)) < len(term):

@@ -1,4 +1,4 @@
-"""Losses of classifiers: scores of classes against the right ones."""
+"""Losses of classifiers: scores of the classes, compared with the right class."""
 
 import math
 
@@ -31,7 +31,7 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
     label_smoothing = in_range("cross_entropy: label_smoothing", label_smoothing, 0, 1)
     if is_array(target) and target.dtype.kind in "fc":
         return _of_probabilities(logits, target, weight, ignore_index, label_smoothing, reduction)
-    x, t, w, shape = _rows("cross_entropy", "logits", logits, target, weight, ignore_index)
+    x, t, w, shape = _as_rows("cross_entropy", "logits", logits, target, weight, ignore_index)
     losses, w_t, log_p = kernels.cross_entropy(x, t, w, label_smoothing, ignore_index)
     y, m = reduced(losses.reshape(shape), reduction, w_t)
     logits_shape = logits.shape
@@ -39,7 +39,7 @@ def cross_entropy(logits, target, *, weight=None, ignore_index=-100, label_smoot
     def backward(dy):
         scale = (dy / m).reshape(-1)
         dx = kernels.cross_entropy_dx(log_p, t, w, label_smoothing, ignore_index, scale)  # scale·(p·Σq − q)
-        return _map(dx, logits_shape), None
+        return _from_rows(dx, logits_shape), None
 
     return y, backward
 
@@ -80,26 +80,26 @@ def nll_loss(log_p, target, *, weight=None, ignore_index=-100, reduction="mean")
     log_p (N,K) or (N,K,…); target and the rest as the class numbers of cross_entropy.
     """
     check_reduction("nll_loss", reduction)
-    x, t, w, shape = _rows("nll_loss", "log_p", log_p, target, weight, ignore_index)
+    x, t, w, shape = _as_rows("nll_loss", "log_p", log_p, target, weight, ignore_index)
     xp = array_module(x)
-    counts = t != ignore_index
-    is_class = (t >= 0) & (t < x.shape[1])  # all that count, but on a GPU they were not looked at
-    at = xp.arange(len(t)), xp.where(is_class, t, 0)
+    is_counted = t != ignore_index
+    is_class = (t >= 0) & (t < x.shape[1])  # on a GPU the targets were not checked, so some may be no class
+    targets = xp.arange(len(t)), xp.where(is_class, t, 0)
     w = xp.ones(x.shape[1], x.real.dtype) if w is None else w
-    w_t = xp.where(counts, xp.where(is_class, w[at[1]], math.nan), 0)
-    losses = xp.where(counts, -x[at], 0) * w_t
+    w_t = xp.where(is_counted, xp.where(is_class, w[targets[1]], math.nan), 0)
+    losses = xp.where(is_counted, -x[targets], 0) * w_t
     y, m = reduced(losses.reshape(shape), reduction, w_t)
     log_p_shape, rows = log_p.shape, x.shape
 
     def backward(dy):
         dx = xp.zeros(rows, dy.dtype)
-        dx[at] = xp.where(counts, (dy / m).reshape(-1), 0) * -w_t  # where no sample counts, m is NaN
-        return _map(dx, log_p_shape), None
+        dx[targets] = xp.where(is_counted, (dy / m).reshape(-1), 0) * -w_t  # where no sample counts, m is NaN
+        return _from_rows(dx, log_p_shape), None
 
     return y, backward
 
 
-def _rows(name, scores, x, target, weight, ignore_index):
+def _as_rows(name, scores, x, target, weight, ignore_index):
     """x (N,K,…) as rows (M,K), class numbers (N,…) as t (M,), weight as w (K,), and target's shape, once checked.
 
     t and w are copies: what is done to the caller's arrays before backward does not reach them.
@@ -133,8 +133,8 @@ def _rows(name, scores, x, target, weight, ignore_index):
     return rows, t, w, target.shape
 
 
-def _map(rows, shape):
-    """(M,K) -> (N,…,K) -> (N,K,…)"""
+def _from_rows(rows, shape):
+    """Rows (M,K) -> (N,…,K) -> (N,K,…), the given shape."""
     return array_module(rows).moveaxis(rows.reshape((shape[0], *shape[2:], shape[1])), -1, 1)
 
 
@@ -163,14 +163,14 @@ def binary_cross_entropy_with_logits(input, target, *, weight=None, reduction="m
     w = _broadcast(name, "weight", weight, input)
     p = _broadcast(name, "pos_weight", pos_weight, input)
     x, t, p_t = input, target, p * target
-    of_1 = _softplus(-x)
-    of_0 = _softplus(x)  # −ln σ(x) and −ln σ(−x), the loss of each class
-    y, m = reduced(w * (p_t * of_1 + (1 - t) * of_0), reduction)
+    positive = _softplus(-x)  # −ln σ(x), the loss of the positive class
+    negative = _softplus(x)  # −ln σ(−x), the loss of the negative class
+    y, m = reduced(w * (p_t * positive + (1 - t) * negative), reduction)
 
     def backward(dy):
         dy = w * (dy / m)
-        xp = array_module(of_1)
-        return dy * ((1 - t) * xp.exp(-of_1) - p_t * xp.exp(-of_0)), dy * (p * of_1 - of_0)
+        xp = array_module(positive)
+        return dy * ((1 - t) * xp.exp(-positive) - p_t * xp.exp(-negative)), dy * (p * positive - negative)
 
     return y, backward
 

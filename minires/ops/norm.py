@@ -1,4 +1,8 @@
-"""Normalization: batch norm over the images, layer norm over the features, group norm over groups of channels."""
+"""Normalization: subtract a mean and divide by a standard deviation, then scale by γ and add β.
+
+batch_norm takes both over all images, for each channel. layer_norm takes them over the features of a sample, and
+group_norm over a group of its channels. kernels/readable/norm.py derives the gradient, which is that of all three.
+"""
 
 from minires import kernels
 from minires.arrays import array_module
@@ -9,12 +13,13 @@ from minires.ops.norm_checks import RunningStats, check_channels, check_group_no
 
 @op
 def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5):
-    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, for each channel over its m = N·H·W values  [Ioffe & Szegedy 2015, Alg. 1].
+    """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, with the mean μ and variance σ² of a channel  [Ioffe & Szegedy 2015, Alg. 1].
 
-    In training μ and σ² are the batch's own (σ² biased, /m), and depend on x:
+    In training they are the batch's: of the m = N·H·W values of the channel, σ² biased (/m). They depend on x, so
         ∂L/∂x = γ/√(σ² + ε) · (∂L/∂y − ⟨∂L/∂y⟩ − x̂·⟨∂L/∂y · x̂⟩),  ⟨·⟩ the mean over the m values.
-    Otherwise they are the running statistics, and constants: ∂L/∂x = γ/√(σ² + ε) · ∂L/∂y.
-    ∂L/∂γ = Σ ∂L/∂y·x̂, ∂L/∂β = Σ ∂L/∂y. kernels/readable/norm.py derives them, and computes them in that order.
+    Otherwise they are the running statistics, which are constants: ∂L/∂x = γ/√(σ² + ε) · ∂L/∂y.
+    In both cases ∂L/∂γ = Σ ∂L/∂y·x̂ and ∂L/∂β = Σ ∂L/∂y.
+    kernels/readable/norm.py derives this, with a function for each step. The kernels called below do the same, faster.
 
     x (N,C,H,W), (N,C,L) or (N,C), weight γ and bias β (C,) -> y of x's shape.
     In training the running statistics, if given, become (1 − momentum)·running + momentum·batch in place, with the
@@ -25,7 +30,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
     x = as_feature_map("batch_norm", x)
     running = RunningStats(running_mean, running_var, momentum)
     check_channels("batch_norm", x.shape[1], "x", weight=weight, bias=bias)
-    mean, inv_std = statistics("batch_norm", x, running, training, eps)
+    mean, inv_std = statistics("batch_norm", x, running, training, eps)  # μ and 1/√(σ² + ε): (C,)
     y = kernels.normalize(x, mean, inv_std, weight, bias)  # γ·x̂ + β
 
     def backward(dy):
@@ -43,7 +48,10 @@ def as_feature_map(op, x):
 
 
 def statistics(op, x, running, training, eps):
-    """μ and 1/√(σ² + ε) of each channel of x (N,C,H,W) -> (C,) and (C,); training updates the running statistics."""
+    """μ and 1/√(σ² + ε) of each channel of x (N,C,H,W) -> (C,) and (C,).
+
+    In training they are the batch's, and the running statistics are updated; otherwise they are the running statistics.
+    """
     N, C, H, W = x.shape
     m = kernels.batch_count(N * H * W)  # of the whole batch, of which x may be the part of one process
     check_channels(op, C, "x", running_mean=running.mean, running_var=running.var)
@@ -60,9 +68,9 @@ def statistics(op, x, running, training, eps):
 
 def batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=None):
     """∂L/∂x, ∂L/∂γ and ∂L/∂β from ∂L/∂y and x (N,C,H,W); ∂L/∂x is written into out if given, which may be dy."""
-    db, dw = kernels.normalize_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y, Σ ∂L/∂y·x̂
+    dw, db = kernels.normalize_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y·x̂, Σ ∂L/∂y
     if training:
-        dx = kernels.normalize_dx(dy, x, mean, inv_std, weight, db, dw, out)
+        dx = kernels.normalize_dx(dy, x, mean, inv_std, weight, dw, db, out)
     else:
         dx = kernels.scale(dy, weight * inv_std)
     return dx, dw.astype(dy.dtype, copy=False), db.astype(dy.dtype, copy=False)

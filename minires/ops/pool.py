@@ -10,11 +10,11 @@ from minires.op import op
 
 @op
 def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
-    """y = the maximum of x under each window: all of ∂L/∂y goes to the x that won, the first of several equal ones.
+    """y = the maximum of x under each window: all of ∂L/∂y goes to that x, the first of several equal ones.
 
     kernels/readable/pool.py computes it, one kernel element at a time.
     x (N,C,H,W) -> y (N,C,OH,OW), OH = ⌊(H + 2p − d·(k − 1) − 1)/s⌋ + 1, s = k unless given.
-    Padding is −∞ and never wins. ceil_mode: ⌈…⌉ for ⌊…⌋, but no window begins behind the image.
+    Padding is −∞ and never the maximum. ceil_mode: ⌈…⌉ for ⌊…⌋, but no window begins after the end of the image.
     """
     win = Window.pool(x.shape, kernel_size, stride, padding, "max_pool2d", dilation=dilation, ceil_mode=ceil_mode)
     y = kernels.max_pool(x, win)
@@ -39,7 +39,7 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count
 
 @op
 def adaptive_avg_pool2d(x, *, output_size=1):
-    """Y = A·X·Bᵀ, A (OH,H) and B (OW,W) the matrices that take means, so ∂L/∂X = Aᵀ·∂L/∂Y·B.
+    """Y = A·X·Bᵀ, where the matrices A (OH,H) and B (OW,W) average, so ∂L/∂X = Aᵀ·∂L/∂Y·B.
 
     Where all regions have one size it is avg_pool2d (kernels/readable/pool.py).
     Row i of A is 1/n over the n inputs ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1 and 0 elsewhere; output_size = 1 is the global mean.
@@ -49,24 +49,25 @@ def adaptive_avg_pool2d(x, *, output_size=1):
         raise ShapeError(f"adaptive_avg_pool2d: x must be (N,C,H,W), got {x.shape}{without_batch(x.shape, 4)}")
     _, _, H, W = x.shape
     if not H or not W:
-        raise ShapeError(f"adaptive_avg_pool2d: nothing to average in a map of {H}×{W}")
+        raise ShapeError(f"adaptive_avg_pool2d: nothing to average in an image of {H}×{W}")
     if isinstance(output_size, (tuple, list)) and len(output_size) == 2:
         output_size = tuple(size if wanted is None else wanted for wanted, size in zip(output_size, (H, W)))
     OH, OW = pair(output_size, "output_size", "adaptive_avg_pool2d", 1)
     if H % OH == 0 and W % OW == 0:  # all regions have one size: windows
         win = Window.pool(x.shape, (H // OH, W // OW), op="adaptive_avg_pool2d")
         return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
-    A = _means(OH, H, like=x)
-    B = _means(OW, W, like=x)
+    A = _averaging_matrix(OH, H, like=x)
+    B = _averaging_matrix(OW, W, like=x)
+    in_layout_of_x = layout_of(x)
+    return in_layout_of_x(A @ x @ B.T), lambda dy: in_layout_of_x(A.T @ dy @ B)
 
-    laid_out = layout_of(x)
-    return laid_out(A @ x @ B.T), lambda dy: laid_out(A.T @ dy @ B)
 
-
-def _means(outputs, size, like):
+def _averaging_matrix(outputs, size, like):
+    """Row i averages the inputs of region i: (outputs,size)."""
     xp = array_module(like)
     matrix = xp.zeros((outputs, size), like.real.dtype)
     for i in range(outputs):
-        start, stop = i * size // outputs, -(-(i + 1) * size // outputs)
+        start = i * size // outputs
+        stop = -(-(i + 1) * size // outputs)
         matrix[i, start:stop] = 1 / (stop - start)
     return matrix

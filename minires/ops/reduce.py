@@ -14,119 +14,122 @@ from minires.settings import axes, in_range
 from minires.tensor import Tensor
 
 
-def _axes_and_count(name, x, dim):
-    """The axes that dim names, all for None and (), and how many numbers meet in one result."""
-    found = axes(name, dim, x.ndim)
-    return found, math.prod(x.shape[i] for i in found)
+def _dims_and_count(name, x, dim):
+    """The axes that dim names (all for None and ()), and how many elements of x make one element of y."""
+    dims = axes(name, dim, x.ndim)
+    return dims, math.prod(x.shape[i] for i in dims)
 
 
-def _kept(shape, axes):
-    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+def _keepdim_shape(shape, dims):
+    return tuple(1 if i in dims else n for i, n in enumerate(shape))
 
 
 @op(any_dtype=True)
 def sum(x, *, dim=None, keepdim=False):
     """y = Σ x: every x receives ∂L/∂y. Integers and booleans are added up in int64."""
-    gone, _ = _axes_and_count("sum", x, dim)
+    dims, _ = _dims_and_count("sum", x, dim)
     shape = x.shape
-    kept = _kept(x.shape, gone)
+    keepdim_shape = _keepdim_shape(x.shape, dims)
     xp = array_module(x)
     dtype = np.int64 if x.dtype.kind in "biu" else None
-    return x.sum(axis=gone, keepdims=keepdim, dtype=dtype), lambda dy: xp.broadcast_to(dy.reshape(kept), shape)
+    return x.sum(axis=dims, keepdims=keepdim, dtype=dtype), lambda dy: xp.broadcast_to(dy.reshape(keepdim_shape), shape)
 
 
 @op(any_dtype=True)
 def mean(x, *, dim=None, keepdim=False):
     """y = Σ x / m: every x receives ∂L/∂y / m. Integers and booleans are averaged in float32."""
     x = x.astype(np.float32) if x.dtype.kind in "biu" else x
-    gone, m = _axes_and_count("mean", x, dim)
+    dims, m = _dims_and_count("mean", x, dim)
     shape = x.shape
-    kept = _kept(x.shape, gone)
+    keepdim_shape = _keepdim_shape(x.shape, dims)
     xp = array_module(x)
-    return x.mean(axis=gone, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(kept) / m, shape)
+    return x.mean(axis=dims, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(keepdim_shape) / m, shape)
 
 
 @op(any_dtype=True)
 def amax(x, *, dim=None, keepdim=False):
-    """y = max x: equal maxima share ∂L/∂y equally."""
+    """y = max x: equal maxima get equal parts of ∂L/∂y."""
     return _extreme("amax", x, dim, keepdim)
 
 
 @op(any_dtype=True)
 def amin(x, *, dim=None, keepdim=False):
-    """y = min x: equal minima share ∂L/∂y equally."""
+    """y = min x: equal minima get equal parts of ∂L/∂y."""
     return _extreme("amin", x, dim, keepdim)
 
 
 def _extreme(name, x, dim, keepdim):
     xp = array_module(x)
-    gone, m = _axes_and_count(name, x, dim)
+    dims, m = _dims_and_count(name, x, dim)
     if m == 0:
         raise ShapeError(f"{name}: nothing to choose from along dim {dim} of shape {x.shape}")
-    y = getattr(x, name[1:])(axis=gone, keepdims=True)
-    chosen = (x.real == y.real) | xp.isnan(x.real)  # a NaN is its own maximum
-    kept = y.shape
+    y = getattr(x, name[1:])(axis=dims, keepdims=True)
+    is_extreme = (x.real == y.real) | xp.isnan(x.real)  # a NaN is its own maximum
+    keepdim_shape = y.shape
 
     def backward(dy):
-        share = chosen.astype(dy.dtype)
-        share /= share.sum(axis=gone, keepdims=True)
-        return dy.reshape(kept) * share
+        fraction = is_extreme.astype(dy.dtype)
+        fraction /= fraction.sum(axis=dims, keepdims=True)
+        return dy.reshape(keepdim_shape) * fraction
 
-    return y if keepdim else y.squeeze(gone), backward
+    return y if keepdim else y.squeeze(dims), backward
 
 
 def max(x, dim=None, keepdim=False):
     """The maximum of all; along dim the pair (values, indices), as torch.max. See Tensor.max, and amax for values."""
-    return _tensor(x).max(dim, keepdim)
+    return _as_tensor(x).max(dim, keepdim)
 
 
 def min(x, dim=None, keepdim=False):
     """The minimum of all; along dim the pair (values, indices), as torch.min. See Tensor.min, and amin for values."""
-    return _tensor(x).min(dim, keepdim)
+    return _as_tensor(x).min(dim, keepdim)
 
 
 def argmax(x, dim=None, keepdim=False):
     """Where the maximum is, the first of several: see Tensor.argmax."""
-    return _tensor(x).argmax(dim, keepdim)
+    return _as_tensor(x).argmax(dim, keepdim)
 
 
 def argmin(x, dim=None, keepdim=False):
     """Where the minimum is, the first of several: see Tensor.argmin."""
-    return _tensor(x).argmin(dim, keepdim)
+    return _as_tensor(x).argmin(dim, keepdim)
 
 
-def _tensor(x):
+def _as_tensor(x):
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
-def _freedom(name, m, dim, correction):
-    """m − correction, by which squares are divided."""
-    freedom = m - in_range(f"{name}: correction", correction, -math.inf)
-    if freedom <= 0:
+def _degrees_of_freedom(name, m, dim, correction):
+    """m − correction, by which the sum of squares is divided."""
+    degrees = m - in_range(f"{name}: correction", correction, -math.inf)
+    if degrees <= 0:
         raise ShapeError(f"{name}: {m} values along dim {dim} leave no degree of freedom (correction={correction})")
-    return freedom
+    return degrees
 
 
 @op
 def var(x, *, dim=None, correction=1, keepdim=False):
     """y = Σ(x − x̄)²/(m − correction): ∂L/∂x = ∂L/∂y · 2(x − x̄)/(m − correction)."""
-    gone, m = _axes_and_count("var", x, dim)
-    freedom = _freedom("var", m, dim, correction)
-    d = x - x.mean(axis=gone, keepdims=True)
-    kept = _kept(x.shape, gone)
-    return ((d * d).sum(axis=gone, keepdims=keepdim) / freedom, lambda dy: dy.reshape(kept) * d * (2 / freedom))
+    dims, m = _dims_and_count("var", x, dim)
+    degrees = _degrees_of_freedom("var", m, dim, correction)
+    d = x - x.mean(axis=dims, keepdims=True)
+    keepdim_shape = _keepdim_shape(x.shape, dims)
+    return (
+        (d * d).sum(axis=dims, keepdims=keepdim) / degrees,
+        lambda dy: dy.reshape(keepdim_shape) * d * (2 / degrees),
+    )
 
 
 @op
 def std(x, *, dim=None, correction=1, keepdim=False):
     """y = √var(x): ∂L/∂x = ∂L/∂y · (x − x̄)/((m − correction)·y), and 0 where y = 0, as in torch."""
-    gone, m = _axes_and_count("std", x, dim)
-    freedom = _freedom("std", m, dim, correction)
+    dims, m = _dims_and_count("std", x, dim)
+    degrees = _degrees_of_freedom("std", m, dim, correction)
     xp = array_module(x)
-    d = x - x.mean(axis=gone, keepdims=True)
-    y = xp.sqrt((d * d).sum(axis=gone, keepdims=True) / freedom)
-    slope = _over(d, y) / freedom
-    return y if keepdim else y.squeeze(gone), lambda dy: dy.reshape(y.shape) * slope
+    d = x - x.mean(axis=dims, keepdims=True)
+    y = xp.sqrt((d * d).sum(axis=dims, keepdims=True) / degrees)
+    slope = _quotient(d, y) / degrees
+    return y if keepdim else y.squeeze(dims), lambda dy: dy.reshape(y.shape) * slope
 
 
 @op
@@ -137,23 +140,23 @@ def norm(x, *, p=2, dim=None, keepdim=False):
     """
     if isinstance(p, bool) or p not in (1, 2):
         raise OptionError(f"norm: p must be 1 or 2, got {p!r}; the maximum norm is x.abs().amax()")
-    gone, m = _axes_and_count("norm", x, dim)
+    dims, m = _dims_and_count("norm", x, dim)
     xp = array_module(x)
     if p == 1:
         slope = xp.sign(x.real)
-        y = (x * slope).sum(axis=gone, keepdims=True)
+        y = (x * slope).sum(axis=dims, keepdims=True)
     else:
         magnitude = xp.abs(x.real)
-        top = magnitude.max(axis=gone, keepdims=True) if m else magnitude.sum(axis=gone, keepdims=True)
-        scale = xp.where((top > 0) & xp.isfinite(top), top, 1).astype(top.dtype)
+        largest = magnitude.max(axis=dims, keepdims=True) if m else magnitude.sum(axis=dims, keepdims=True)
+        scale = xp.where((largest > 0) & xp.isfinite(largest), largest, 1).astype(largest.dtype)
         z = x / scale
-        y = xp.sqrt((z * z).sum(axis=gone, keepdims=True)) * scale
-        slope = _over(x, y)
-    kept = y.shape
-    return y if keepdim else y.squeeze(gone), lambda dy: dy.reshape(kept) * slope
+        y = xp.sqrt((z * z).sum(axis=dims, keepdims=True)) * scale
+        slope = _quotient(x, y)
+    keepdim_shape = y.shape
+    return y if keepdim else y.squeeze(dims), lambda dy: dy.reshape(keepdim_shape) * slope
 
 
-def _over(x, y):
+def _quotient(x, y):
     """x/y, and 0 where y is 0."""
     zero = y == 0
     with np.errstate(invalid="ignore"):  # an infinite norm has no slope: NaN, as in torch

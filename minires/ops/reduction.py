@@ -1,4 +1,4 @@
-"""How a loss sums up what its elements lost."""
+"""How a loss of many elements becomes one number: their mean, their sum, or left as they are."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Losses of the distance d = input − target between numbers."""
+"""Losses of the difference d = input − target."""
 
 from minires.arrays import array_module
 from minires.errors import ShapeError
@@ -7,7 +7,7 @@ from minires.ops.reduction import check_reduction, reduced
 from minires.settings import in_range
 
 
-def _distance(name, input, target, reduction):
+def _difference(name, input, target, reduction):
     """d = input − target, once the arguments have been checked."""
     check_reduction(name, reduction)
     if input.shape != target.shape:
@@ -16,14 +16,14 @@ def _distance(name, input, target, reduction):
 
 
 def _absolute(d):
-    """|d|; a complex step sees the slope of the real part's sign."""
+    """|d|; for complex d (the gradient check) −d where the real part is negative, else d."""
     return array_module(d).where(d.real < 0, -d, d)
 
 
 @op
 def mse_loss(input, target, *, reduction="mean"):
     """ℓ = d², averaged, summed or left: ∂ℓ/∂input = 2d, ∂ℓ/∂target = −2d, times ∂L/∂ℓ."""
-    d = _distance("mse_loss", input, target, reduction)
+    d = _difference("mse_loss", input, target, reduction)
     y, m = reduced(d * d, reduction)
 
     def backward(dy):
@@ -36,7 +36,7 @@ def mse_loss(input, target, *, reduction="mean"):
 @op
 def l1_loss(input, target, *, reduction="mean"):
     """ℓ = |d|, averaged, summed or left: ∂ℓ/∂input = sign d (0 at 0), ∂ℓ/∂target its negative, times ∂L/∂ℓ."""
-    d = _distance("l1_loss", input, target, reduction)
+    d = _difference("l1_loss", input, target, reduction)
     y, m = reduced(_absolute(d), reduction)
 
     def backward(dy):
@@ -55,10 +55,10 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     beta = in_range("smooth_l1_loss: beta", beta, 0)
     if beta == 0:
         return l1_loss.raw(input, target, reduction=reduction)
-    d = _distance("smooth_l1_loss", input, target, reduction)
+    d = _difference("smooth_l1_loss", input, target, reduction)
     xp = array_module(d)
-    far = _absolute(d)
-    y, m = reduced(xp.where(far.real < beta, d * d * (0.5 / beta), far - 0.5 * beta), reduction)
+    distance = _absolute(d)
+    y, m = reduced(xp.where(distance.real < beta, d * d * (0.5 / beta), distance - 0.5 * beta), reduction)
 
     def backward(dy):
         dx = xp.clip(d.real / beta, -1, 1) * (dy / m)

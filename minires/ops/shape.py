@@ -1,4 +1,4 @@
-"""Moving values about: the gradient moves back the same way."""
+"""Changes of shape and place: the gradient goes back the same way."""
 
 import math
 from itertools import accumulate, pairwise
@@ -13,32 +13,32 @@ from minires.ops.arithmetic import unbroadcast
 from minires.settings import axes, axis, integer, shortened
 
 
-def _whole(name, values):
-    """Sizes or axes as a tuple of whole numbers. Raises DTypeError."""
+def _integers(name, values):
+    """Sizes or axes as a tuple of integers. Raises DTypeError."""
     try:
         return tuple([integer(name, value) for value in values])
     except TypeError:
-        raise DTypeError(f"{name}: needs a tuple of whole numbers, got {values!r}") from None
+        raise DTypeError(f"{name}: needs a tuple of integers, got {values!r}") from None
 
 
 @op(any_dtype=True, view=True)
 def reshape(x, *, shape):
     """y = x in another shape with as many elements; one size may be −1."""
     shape_x = x.shape
-    wanted = _whole("reshape", shape)
+    shape = _integers("reshape", shape)
     try:
-        y = x.reshape(wanted) if min(wanted, default=0) >= -1 else None
+        y = x.reshape(shape) if min(shape, default=0) >= -1 else None
     except (ValueError, OverflowError):
         y = None
     if y is None:
-        raise ShapeError(f"reshape: {x.size} elements of shape {shape_x} do not fill {wanted}") from None
+        raise ShapeError(f"reshape: {x.size} elements of shape {shape_x} do not fill {shape}") from None
     return y, lambda dy: dy.reshape(shape_x)
 
 
 @op(any_dtype=True, view=True)
 def permute(x, *, dims):
     """y.shape[i] = x.shape[dims[i]], a view."""
-    order = tuple(axis("permute", d, x.ndim) for d in _whole("permute", dims))
+    order = tuple(axis("permute", d, x.ndim) for d in _integers("permute", dims))
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(f"permute: dims {tuple(dims)} must name each of the {x.ndim} axes once")
     back = tuple(order.index(i) for i in range(x.ndim))
@@ -69,20 +69,20 @@ def flatten(x, *, start_dim=0, end_dim=-1):
 
 @op(any_dtype=True, variadic=True)
 def cat(*xs, dim=0):
-    """y = the xs one after another along an axis that exists: each takes its piece of ∂L/∂y."""
-    i = _joinable("cat", xs, dim, xs[0].ndim if xs else 0)
+    """y = the xs one after another along an axis that exists: each takes its part of ∂L/∂y."""
+    i = _axis_to_join("cat", xs, dim, xs[0].ndim if xs else 0)
     for x in xs:
         if x.shape[:i] + x.shape[i + 1 :] != xs[0].shape[:i] + xs[0].shape[i + 1 :]:
             raise ShapeError(f"cat: shapes {xs[0].shape} and {x.shape} differ in another axis than dim {dim}")
     ends = accumulate((x.shape[i] for x in xs), initial=0)
-    pieces = [(slice(None),) * i + (slice(a, b),) for a, b in pairwise(ends)]
-    return array_module(*xs).concatenate(xs, axis=i), lambda dy: tuple(dy[piece] for piece in pieces)
+    parts = [(slice(None),) * i + (slice(a, b),) for a, b in pairwise(ends)]
+    return array_module(*xs).concatenate(xs, axis=i), lambda dy: tuple(dy[part] for part in parts)
 
 
 @op(any_dtype=True, variadic=True)
 def stack(*xs, dim=0):
-    """y = the xs one behind another along a new axis: each takes its slice of ∂L/∂y."""
-    i = _joinable("stack", xs, dim, xs[0].ndim + 1 if xs else 0)
+    """y = the xs one after another along a new axis: each takes its slice of ∂L/∂y."""
+    i = _axis_to_join("stack", xs, dim, xs[0].ndim + 1 if xs else 0)
     for x in xs:
         if x.shape != xs[0].shape:
             raise ShapeError(f"stack: shapes {xs[0].shape} and {x.shape} differ")
@@ -90,7 +90,7 @@ def stack(*xs, dim=0):
     slices = [(slice(None),) * i + (k,) for k in range(count)]
     return (
         array_module(*xs).concatenate([_with_axis("stack", x, i) for x in xs], axis=i),
-        lambda dy: tuple(dy[piece] for piece in slices),
+        lambda dy: tuple(dy[part] for part in slices),
     )
 
 
@@ -102,7 +102,7 @@ def _with_axis(name, x, i):
         raise ShapeError(f"{name}: x has {x.ndim} axes already, as many as an array can have") from None
 
 
-def _joinable(name, xs, dim, ndim):
+def _axis_to_join(name, xs, dim, ndim):
     if not xs:
         raise ShapeError(f"{name}: needs at least one tensor")
     if not ndim:
@@ -112,13 +112,13 @@ def _joinable(name, xs, dim, ndim):
 
 @op(any_dtype=True, view=True)
 def getitem(x, *, index):
-    """y = x[index], as in torch: ∂L/∂x is ∂L/∂y put back, added up where an index array names a place twice."""
+    """y = x[index], as in torch: ∂L/∂x is ∂L/∂y put back, added up where an index array names an element twice."""
     shape = x.shape
     dtype = x.dtype
     order = memory_order(x)
     xp = array_module(x)
     first, second = two_steps("getitem", index, xp, x.ndim)
-    once = second is None or not any(is_array(i) and i.dtype != np.bool_ for i in second)  # no place is named twice
+    may_repeat = second is not None and any(is_array(i) and i.dtype != np.bool_ for i in second)
     try:
         y = x[first] if second is None else x[first][second]
     except IndexError as error:
@@ -128,10 +128,10 @@ def getitem(x, *, index):
         dx = empty(shape, dtype, order, xp)
         dx[...] = 0
         part, at = (dx, first) if second is None else (dx[first], second)
-        if once:
-            part[at] = dy
-        else:
+        if may_repeat:  # an index array may name an element twice
             xp.add.at(part, at, dy)
+        else:
+            part[at] = dy
         return dx
 
     return y, backward
@@ -143,7 +143,7 @@ def pad(x, *, pad, value=0.0):
 
     ∂L/∂x is the part of ∂L/∂y that lies inside.
     """
-    pad = _whole("pad", pad)
+    pad = _integers("pad", pad)
     if len(pad) % 2 or len(pad) > 2 * x.ndim or any(p < 0 for p in pad):
         raise ShapeError(f"pad: needs two widths >= 0 for each of up to {x.ndim} axes, last axis first, got {pad}")
     widths = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[-2::-2], pad[-1::-2]))
@@ -165,16 +165,16 @@ def _fill_value(value, dtype):
 
 @op(any_dtype=True, view=True)
 def broadcast_to(x, *, shape):
-    """y = x repeated to `shape`, a view: ∂L/∂x is the sum over the repeats."""
+    """y = x repeated to `shape`, a view: ∂L/∂x is the sum over the repetitions."""
     shape_x = x.shape
-    shape = _whole("broadcast_to", shape)
+    shape = _integers("broadcast_to", shape)
     return _repeated("broadcast_to", x, shape), lambda dy: unbroadcast(dy, shape_x)
 
 
 @op(any_dtype=True, view=True)
 def expand(x, *, sizes):
-    """y = x repeated to these sizes, a view; −1 leaves an axis as it is: ∂L/∂x is the sum over the repeats."""
-    sizes = _whole("expand", sizes)
+    """y = x repeated to these sizes, a view; −1 leaves an axis as it is: ∂L/∂x is the sum over the repetitions."""
+    sizes = _integers("expand", sizes)
     shape_x = x.shape
     new = len(sizes) - x.ndim
     if (
@@ -201,9 +201,9 @@ def _repeated(name, x, shape):
 @op(any_dtype=True, view=True)
 def squeeze(x, *, dim=None):
     """y = x without its axes of length 1, or without those among them that dim names (one or several)."""
-    gone = () if isinstance(dim, (tuple, list)) and not dim else axes("squeeze", dim, x.ndim)
+    dims = () if isinstance(dim, (tuple, list)) and not dim else axes("squeeze", dim, x.ndim)
     shape_x = x.shape
-    shape = tuple(n for i, n in enumerate(shape_x) if n != 1 or i not in gone)
+    shape = tuple(n for i, n in enumerate(shape_x) if n != 1 or i not in dims)
     return x.reshape(shape), lambda dy: dy.reshape(shape_x)
 
 
@@ -217,10 +217,10 @@ def unsqueeze(x, *, dim):
 
 @op(any_dtype=True, integers=("indices",))
 def take_along_dim(x, indices, *, dim):
-    """y[…, i, …] = x[…, indices[…, i, …], …] along dim: ∂L/∂x is ∂L/∂y put back, added up where a place is named twice.
+    """y[…, i, …] = x[…, indices[…, i, …], …] along dim: ∂L/∂x is ∂L/∂y put back, added up where indices repeat.
 
     indices: integers in −n … n − 1, with as many axes as x and its sizes, except along dim; −1 is the last.
-    A 0-d x is taken for one of n = 1.
+    A 0-d x is treated as 1-d, with n = 1.
     Raises IndexError for an index outside.
     """
     i = axis("take_along_dim", dim, x.ndim)
@@ -258,12 +258,12 @@ def clone(x, *, order="K"):
 
 @op(any_dtype=True, view=True)
 def to(x, *, device=None, dtype=None):
-    """y = x in the memory of `device`, or with another dtype: ∂L/∂x travels back, and takes x's dtype again.
+    """y = x in the memory of `device`, or with another dtype: ∂L/∂x goes back, and takes x's dtype again.
 
-    Integers have no gradient: what has become one has left the graph.
+    Integers have no gradient: y of an integer dtype has left the graph.
     """
-    home = device_of(x)
-    old = x.dtype
+    device_x = device_of(x)
+    dtype_x = x.dtype
     y = x if device is None else to_device(x, device)
     y = y if dtype is None else y.astype(check_dtype(dtype), copy=False)
-    return y, lambda dy: to_device(dy.astype(old, copy=False), home)
+    return y, lambda dy: to_device(dy.astype(dtype_x, copy=False), device_x)

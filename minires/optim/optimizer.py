@@ -13,7 +13,7 @@ from minires.arrays import array_module, device_of, is_array, to_device
 from minires.errors import CheckpointError, GraphError, OptionError, ShapeError
 from minires.optim.parameters import check_gradient, check_parameter, listed
 from minires.settings import in_range, shortened
-from minires.states import check_state, survives
+from minires.states import check_state, fits_dtype
 from minires.tensor import Tensor
 
 
@@ -243,7 +243,7 @@ class Optimizer:
         large = [
             name
             for name, (i, _) in slots.items()
-            if name in arrays and name not in differs and not survives(arrays[name], params[i].dtype)
+            if name in arrays and name not in differs and not fits_dtype(arrays[name], params[i].dtype)
         ]
         if max(steps) >= 1 << 53:
             raise CheckpointError(

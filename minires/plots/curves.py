@@ -42,6 +42,7 @@ def plot_gradients(norms, path=None):
     """Draw {network name: gradient norm of each block}, with plain networks and ResNets in two panels. -> Figure"""
     figure = new_figure(9, 3.8)
     panels = figure.subplots(1, 2, sharey=True)
+    deepest = max(map(len, norms.values()))
     for axes, kind, color, title in zip(
         panels, ("plain", "resnet"), (VERMILION, BLUE), ("without shortcuts", "with shortcuts")
     ):
@@ -51,14 +52,14 @@ def plot_gradients(norms, path=None):
             axes.annotate(
                 name, (1, values[0]), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=color
             )
-        deepest = max(map(len, norms.values()))
-        axes.set(
-            xlabel="block, from the input to the loss",
-            yscale="log",
-            title=title,
-            xlim=(1 - 0.28 * deepest, 1.03 * deepest),
-        )
-        axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= deepest])
+        axes.set(xlabel="block, from the input to the loss", yscale="log", title=title, xticks=_blocks(deepest))
+        axes.set_xlim(1 - 0.28 * deepest, 1.03 * deepest)
         tidy(axes, legend=None)
     panels[0].set_ylabel("‖∂L/∂H‖ at the block's output")
     return finished(figure, path)
+
+
+def _blocks(deepest):
+    """The ticks of an axis of blocks: 1, then whole numbers up to the last block."""
+    locator = need("matplotlib.ticker", "plots", for_what="drawing").MaxNLocator(9, steps=(1, 5, 10), integer=True)
+    return [1, *(tick for tick in locator.tick_values(0, deepest) if 1 < tick <= deepest)]

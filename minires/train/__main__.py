@@ -2,9 +2,7 @@
 
 import argparse
 import shlex
-import sys
-import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 from minires import console, cuda, models
 from minires.errors import DataError, MiniresError, OptionError, need
@@ -53,28 +51,6 @@ def parse(argv):
     return vars(parser.parse_args(argv))
 
 
-@contextmanager
-def interrupts():
-    """Yield stop() -> whether Ctrl-C, SIGTERM or SIGHUP has come. So the current step ends before the run is saved.
-
-    The third signal stops at once. The second does not, because one key press often sends two.
-    """
-    times = []
-
-    def note(number, frame):
-        times.append(time.monotonic())
-        if len(times) == 1:
-            console.say(NAME, "stopping after this step ...", apart=sys.stderr.isatty())  # from the bar
-        elif len(times) > 2 and times[-1] - times[1] > console.DOUBLE_TAP:
-            raise KeyboardInterrupt
-
-    undo = console.on_signals(note)
-    try:
-        yield lambda: bool(times)
-    finally:
-        undo()
-
-
 def make_run(flags):
     """The run that the flags ask for: a new one, or one that is resumed."""
     resume = flags.pop("resume")
@@ -97,7 +73,7 @@ def train(flags):
             )
         else:
             try:
-                with interrupts() as stop:
+                with console.stop_requests(NAME) as stop:
                     finished = show.fit(run, stop, lambda text: console.say(NAME, text))
             except (DataError, OSError, MemoryError) as error:  # the user can remove the cause, and resume
                 console.say(NAME, f"{console.reason(error)}; {where_to_go_on(run)}")

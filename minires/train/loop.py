@@ -17,6 +17,7 @@ from pathlib import Path
 
 from minires import console, data, optim
 from minires.arrays import to_device
+from minires.data.dataset import check_all
 from minires.errors import CheckpointError, GraphError, OptionError, ProcessError
 from minires.parallel import Replicas
 from minires.parallel.parts import NotFiniteError
@@ -77,12 +78,11 @@ class Run:
     def start(cls, config):
         """A new run. All images are checked before its folder is made.
 
-        Raises DataError for a broken image, and OptionError for a folder with another run in it or that another process
+        Raises DataError for broken images, and OptionError for a folder with another run in it or that another process
         writes.
         """
         run = cls(config)
-        run.train_set.check()
-        run.test_set.check()
+        check_all(run.train_set, run.test_set)
         run.lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
         if run.checkpoint_path.exists():
             run.close()

@@ -2,13 +2,9 @@
 
 import io
 import json
-import multiprocessing
 import os
-import platform
 import sys
-import time
 from contextlib import redirect_stdout
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,19 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import floor, machine
+from benchmarks.__main__ import installed, main
+from benchmarks.run import number, print_results
+from benchmarks.timing import interleave, ratio, seconds_a_step
+from benchmarks.workloads import Workload, catalogue, resnet50_convolutions, select
 from minires import kernels
 from minires.errors import OptionError
-from minires.kernels.cpu import memory
 from minires.probes import Cost
 
 sys.path.append(str(Path(__file__).parents[2]))  # benchmarks/ is no part of the installed package
-from benchmarks import floor, machine, processes
-from benchmarks.__main__ import installed, main
-from benchmarks.contender import Contender, malloc_as_usual
-from benchmarks.run import number, print_results
-from benchmarks.threads import of_blas
-from benchmarks.timing import interleave, ratio, seconds_a_step
-from benchmarks.workloads import Workload, catalogue, resnet50_convolutions, select
 
 
 @pytest.fixture(scope="module")
@@ -86,103 +79,15 @@ def test_variables_that_tune_one_side_are_recorded(monkeypatch):
 def test_the_work_of_other_programs_is_noticed_and_our_own_is_not_counted(monkeypatch):
     spent = iter([(100.0, 50.0, 7.0), (110.0, 65.0, 15.0)])  # in 10 s: 15 s of work, 8 s of it ours
     monkeypatch.setattr(machine, "_spent", lambda contenders: next(spent))
-    with machine.Company([]) as company:
+    with machine.OtherPrograms([]) as others:
         pass
-    assert company.cores == pytest.approx(0.7)
+    assert others.cores == pytest.approx(0.7)
     spent = iter([(100.0, 50.0, 7.0), (100.1, 50.2, 7.1)])
-    with machine.Company([]) as company:
+    with machine.OtherPrograms([]) as others:
         pass
-    assert company.cores is None  # too short to tell
+    assert others.cores is None  # too short to tell
     monkeypatch.undo()
     assert len(machine._spent([])) == 3
-
-
-@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs /proc/stat")
-def test_the_work_of_a_contender_is_ours():
-    contender = Contender("minires", 1)
-    _, _, before = machine._spent([contender])
-    contender.run(seconds_a_step, partial(sum, range(10**7)), 3)
-    assert machine._spent([contender])[2] - before > 0.05
-
-
-@pytest.mark.parametrize("name", ["minires", "torch", "dezero", "mygrad"])
-def test_each_contender_is_a_process_with_its_own_malloc(name, monkeypatch):
-    if find_spec(name) is None:
-        pytest.skip(f"{name} is not installed")
-    for variable in memory.SET_BY_USER:
-        monkeypatch.delenv(variable, raising=False)
-    contender = Contender(name, 1)
-    assert contender.run(os.getpid) != os.getpid()
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        assert contender.run(memory.keep_freed_memory) is (name == "minires")
-    assert "MALLOC_ARENA_MAX" not in os.environ
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_each_contender_has_as_many_threads(threads):
-    contender = Contender("minires", threads)
-    assert contender.run(kernels.get_num_threads) == threads
-    if find_spec("torch"):
-        import torch
-
-        assert Contender("torch", threads).run(torch.get_num_threads) == threads
-
-
-def test_those_who_use_numpys_blas_have_it_with_as_many_threads():
-    threadpoolctl = pytest.importorskip("threadpoolctl")
-    contender = Contender("minires", 1)  # in whose process the BLAS has one
-    contender.run(of_blas, 2)
-    found = [
-        library["num_threads"]
-        for library in contender.run(threadpoolctl.threadpool_info)
-        if library["user_api"] == "blas"
-    ]
-    if not found:
-        pytest.skip("threadpoolctl does not know this BLAS")
-    assert set(found) == {2}
-
-
-def test_what_a_user_says_about_malloc_holds_for_every_contender(monkeypatch):
-    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
-    with malloc_as_usual(True):
-        assert os.environ["MALLOC_ARENA_MAX"] == "2"
-    assert os.environ["MALLOC_ARENA_MAX"] == "2"
-
-
-def test_an_error_in_a_contender_is_ours():
-    contender = Contender("minires", 1)
-    with pytest.raises(OptionError, match="resnet21"):
-        contender.make(Workload("a", "images/s", "train_step", ("resnet21", 8, 4)))
-    contender.make(Workload("a", "images/s", "train_step", ("resnet20", 8, 4)))
-    assert contender.value(1) > 0
-
-
-def test_a_contender_that_dies_is_named_and_what_was_measured_is_shown(capsys, monkeypatch):
-    measured = []
-
-    def die_at_the_second(contender, repeats):
-        measured.append(contender)
-        return 1.0 if len(measured) == 1 else contender.run(os._exit, 1)
-
-    monkeypatch.setattr(Contender, "seconds", die_at_the_second)
-    assert main(["--tiny", "batch_norm", "--against"]) == 2
-    said = capsys.readouterr()
-    assert "the process of minires has ended" in said.err
-    assert [line.split()[0] for line in said.out.splitlines() if line.startswith("batch_norm")] == ["batch_norm/16@8"]
-
-
-def test_a_contender_that_is_stopped_is_gone_in_the_midst_of_a_step():
-    before = multiprocessing.active_children()
-    contender = Contender("minires", 1)
-    (process,) = [p for p in multiprocessing.active_children() if p not in before]
-    step = contender._process.submit(time.sleep, 60)
-    while not step.running():
-        time.sleep(0.01)
-    began = time.monotonic()
-    contender.stop()
-    assert not process.is_alive()
-    assert time.monotonic() - began < 20
-    contender.stop()  # as often as one likes
 
 
 def result_of(cores):
@@ -190,7 +95,7 @@ def result_of(cores):
 
 
 @pytest.mark.parametrize(("cores", "warned"), [(None, False), (0.05, False), (0.9, True)])
-def test_a_crowded_machine_brings_a_warning(cores, warned, capsys):
+def test_a_busy_machine_brings_a_warning(cores, warned, capsys):
     print_results([result_of(cores)])
     assert ("WARNING: other programs took up to 0.9 cores" in capsys.readouterr().out) is warned
 
@@ -345,7 +250,7 @@ def test_a_library_that_is_named_twice_is_compared_with_once(monkeypatch):
     assert installed(["torch", "mygrad", "torch"]) == ["torch", "mygrad"]
 
 
-def test_an_ending_that_is_no_picture_is_refused_before_the_work(capsys):
+def test_an_ending_that_no_figure_has_is_refused_before_the_work(capsys):
     assert main(["--tiny", "--plot", "ratios.txt"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -389,12 +294,6 @@ def test_resnet50_has_23_shapes_of_convolution():
     assert shapes[0] == (3, 64, 7, 2, 3, 224)
     assert (128, 128, 3, 2, 1, 56) in shapes
     assert shapes[-1] == (512, 512, 3, 1, 1, 7)
-
-
-def test_peak_memory_is_that_of_the_child_not_of_who_started_it():
-    held = np.ones(64 << 20)  # 512 MB
-    assert 20 < processes.peak_memory("minires", 1, "resnet20", 8, 2)() < 256
-    assert held[-1] == 1
 
 
 @pytest.mark.parametrize("library", ["torch", "dezero", "mygrad"])

@@ -1,4 +1,4 @@
-"""The picture of the ratios."""
+"""The figure of the ratios."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Data sets: what every one of them offers, and the digits."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -81,7 +83,8 @@ def test_a_limit_of_digits_holds_all_ten(digits):
             train.limit(n)
 
 
-def test_unknown_names_and_folders_are_data_errors(tmp_path):
+def test_unknown_names_and_folders_are_data_errors(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no folder has a similar name
     with pytest.raises(DataError, match=r"there is no data set or folder 'mnist'; data sets are digits and cifar10$"):
         data.load("mnist")
     with pytest.raises(DataError, match="did you mean cifar10"):
@@ -90,6 +93,21 @@ def test_unknown_names_and_folders_are_data_errors(tmp_path):
         data.load("cifar10", tmp_path / "none")
     with pytest.raises(DataError, match="a path must be the name of a file or a folder, got ''"):
         data.load("cifar10", "")
+
+
+@pytest.mark.parametrize(
+    ("missing", "meant"),
+    [("fotos", "photos"), ("sets/Fotos", os.path.join("sets", "photos")), ("cifar", "cifar10"), ("sets/cifar1", None)],
+)
+def test_the_folder_that_may_be_meant_is_named(missing, meant, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", ".fotos", "sets/photos"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "fotos.zip").touch()
+    end = f", did you mean {meant}?" if meant else ""
+    with pytest.raises(DataError) as error:
+        data.load(missing)
+    assert str(error.value) == f"there is no data set or folder {missing!r}; data sets are digits and cifar10{end}"
 
 
 @pytest.mark.parametrize("name", ["", " ", None, 7])

@@ -281,6 +281,37 @@ def test_what_is_no_regular_file_is_named_at_the_start(tmp_path, make):
         imagefolder(tmp_path)
 
 
+def test_all_files_that_are_no_images_are_named_at_once(tmp_path):
+    for part in ("train", "val"):
+        fill(tmp_path / part, "a", "b", count=1)
+        os.symlink("gone", tmp_path / part / "b" / "odd.png")
+    with pytest.raises(
+        DataError, match=r"2 images cannot be used: .*train/b/odd\.png is no .*; .*val/b/odd\.png is no"
+    ):
+        imagefolder(tmp_path)
+
+
+def test_all_broken_images_are_named_at_once(folder):
+    train, _ = imagefolder(folder, size=8)
+    broken = sorted(str(train.paths[i]) for i in (1, 5, 10))
+    for path in broken:
+        shutil.copy(__file__, path)
+    shown = "; ".join(f"{path} cannot be read as an image: cannot identify image file" for path in broken)
+    for find in (train.check, lambda: train.check([10, 5, 0, 1]), lambda: train.pixels(np.arange(16))):
+        with pytest.raises(DataError) as error:
+            find()
+        assert str(error.value) == f"3 images cannot be used: {shown}"
+    with pytest.raises(DataError, match=r"^\S+ cannot be read as an image: cannot identify image file$"):
+        train.check([5])
+
+
+def test_of_many_broken_images_ten_are_named(tmp_path):
+    fill(tmp_path, "a", "b", count=10)
+    with pytest.raises(DataError, match=r"^16 images cannot be used: .*; and 6 more$") as error:
+        imagefolder(tmp_path)[0].check()
+    assert str(error.value).count("cannot be read as an image") == 10
+
+
 def test_a_folder_that_looks_like_an_image_is_a_folder(tmp_path):
     fill(tmp_path, "a", "b")
     fill(tmp_path / "a", "odd.png")

@@ -1,32 +1,21 @@
-"""One image file: its gray values, its alpha, the way it stands, and everything that is no image."""
+"""One image file: its gray values, its alpha and its orientation."""
 
-import io
 import logging
-import os
 import struct
 import subprocess
 import sys
 import warnings
-import zlib
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from image_files import COLORS, saved
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
 from minires.data import images, read_image
-from minires.errors import DataError, OptionError
+from minires.errors import DataError
 
-RNG = np.random.default_rng
 RAMP = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
-COLORS = RNG(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
-
-
-def saved(path, image, **options):
-    """The path of an image, written from an array or a PIL image."""
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path, **options)
-    return path
 
 
 def test_an_image_comes_as_bytes_of_red_green_and_blue(tmp_path):
@@ -94,9 +83,9 @@ def tag(number, value):
     [
         (tag(262, 1), tag(262, 0), 0xFFFF, 0),
         (tag(262, 1), tag(262, 0), 0, 255),  # photometric 0: white is zero
-        (tag(258, 16), tag(258, 12), 0xFFFF, 255),
+        (tag(258, 16), tag(258, 12), 0xFFFF, 255),  # 12 bits a pixel, packed
     ],
-)  # 12 bits a pixel, packed
+)
 def test_a_tiff_says_itself_which_gray_is_white(tmp_path, old, new, stored, shown):
     path = saved(tmp_path / "a.tif", np.full((8, 8), stored, np.uint16))
     content = path.read_bytes()
@@ -220,218 +209,6 @@ def test_of_several_frames_the_first_is_taken(tmp_path, name):
     frames = [Image.new("RGB", (9, 9), (value, value, value)) for value in (40, 200)]
     frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
     assert np.abs(read_image(tmp_path / name, 9).astype(int) - 40).max() <= 2
-
-
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])
-def test_what_is_no_image_is_named(tmp_path, content):
-    (tmp_path / "odd.png").write_bytes(content)
-    with pytest.raises(DataError, match=r"odd\.png cannot be read as an image: ."):
-        read_image(tmp_path / "odd.png")
-
-
-def test_formats_that_start_other_programs_are_no_images(tmp_path, monkeypatch):
-    def start(*args, **kwargs):
-        raise AssertionError("a program was started")
-
-    monkeypatch.setattr(subprocess, "Popen", start)
-    monkeypatch.setattr(os, "system", start)
-    path = saved(tmp_path / "a.eps", COLORS)
-    path.rename(tmp_path / "a.jpg")
-    with pytest.raises(DataError, match="cannot be read as an image: cannot identify"):
-        read_image(tmp_path / "a.jpg")
-
-
-def test_an_image_behind_a_link_is_read(tmp_path):
-    os.symlink(saved(tmp_path / "a.png", COLORS), tmp_path / "link.png")
-    assert read_image(tmp_path / "link.png", 9).shape == (3, 9, 9)
-
-
-def test_what_is_no_regular_file_is_never_opened(tmp_path):
-    os.symlink("/dev/zero", tmp_path / "zero.png")
-    os.symlink("/dev/stdin", tmp_path / "stdin.png")
-    (tmp_path / "folder.png").mkdir()
-    for make in [name for name in ("mkfifo",) if hasattr(os, name)]:
-        getattr(os, make)(tmp_path / "pipe.png")
-    for path in tmp_path.iterdir():
-        if path.name != "stdin.png" or not path.is_file():
-            with pytest.raises(DataError, match="is no regular file"):
-                read_image(path)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda path: None, "odd.png cannot be read: No such file"),
-        (lambda path: os.symlink(path, path), "odd.png cannot be read: Too many levels"),
-    ],
-)
-def test_a_missing_file_is_named(tmp_path, make, message):
-    make(tmp_path / "odd.png")
-    with pytest.raises(DataError, match=message):
-        read_image(tmp_path / "odd.png")
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (MemoryError(), "MemoryError"),
-        (RecursionError("deep"), "deep"),
-        (AssertionError(), "AssertionError"),
-        (PermissionError(13, "Permission denied"), r"\[Errno 13\] Permission denied"),
-    ],
-)
-@pytest.mark.parametrize("step", ["open", "load", "resize"])
-def test_whatever_a_decoder_raises_names_the_file(tmp_path, monkeypatch, step, error, said):
-    path = saved(tmp_path / "a.png", COLORS)
-
-    def fail(*args, **kwargs):
-        raise error
-
-    monkeypatch.setattr(*((Image, step) if step == "open" else (PngImageFile, step)), fail)
-    with pytest.raises(DataError, match=rf"a\.png cannot be read as an image: {said}$"):
-        read_image(path)
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB", "I;16", "F"])
-def test_an_oversized_image_is_refused_before_it_is_decoded(tmp_path, monkeypatch, mode):
-    path = saved(tmp_path / "big.tif", Image.new(mode, (11, 10)))
-    monkeypatch.setattr(images, "MOST_PIXELS", 100)
-    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it was decoded"))
-    with pytest.raises(DataError, match=r"big\.tif has 11×10 pixels, more than 100; remove it or shrink it"):
-        read_image(path)
-
-
-def test_a_file_of_too_many_bytes_is_not_opened(tmp_path, monkeypatch):
-    path = tmp_path / "sparse.webp"
-    with open(path, "wb") as file:
-        file.truncate(images.MOST_BYTES + 1)
-    monkeypatch.setattr(Image, "open", lambda *args, **kwargs: pytest.fail("it was opened"))
-    with pytest.raises(DataError, match="has 800,000,001 bytes, more than 800,000,000"):
-        read_image(path)
-
-
-def png(width, height, *chunks):
-    """A PNG header for an image of 8-bit gray values, and chunks after it."""
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        chunk(kind, content)
-        for kind, content in ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), *chunks, (b"IEND", b""))
-    )
-
-
-@pytest.mark.parametrize(("width", "height"), [(9_470, 9_470), (12_000, 12_000), (30_000, 30_000)])
-def test_an_image_of_too_many_pixels_says_so_once_and_warns_of_nothing(tmp_path, width, height, recwarn):
-    """Pillow itself warns from 89 million pixels on and refuses from 179 million on; minires' limit lies between."""
-    path = tmp_path / "bomb.png"
-    path.write_bytes(png(width, height, (b"IDAT", zlib.compress(b"short"))))
-    with pytest.raises(DataError, match=r"bomb\.png (has .* pixels|cannot be read as an image)"):
-        read_image(path)
-    assert not recwarn.list
-
-
-def test_text_that_unpacks_to_gigabytes_is_refused(tmp_path):
-    bomb = zlib.compressobj(9)
-    packed = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(100)) + bomb.flush()
-    (tmp_path / "bomb.png").write_bytes(png(9, 9, (b"zTXt", b"note\0\0" + packed), (b"IDAT", zlib.compress(bytes(90)))))
-    with pytest.raises(DataError, match=r"(?i)cannot be read as an image: decompressed data too large"):
-        read_image(tmp_path / "bomb.png")
-
-
-@pytest.mark.parametrize("size", [0, -1, 1.5, True, "9"])
-def test_a_size_is_a_whole_number(size):
-    with pytest.raises(OptionError, match="size must be"):
-        read_image("a.png", size)
-
-
-# Damaged files
-
-
-def samples():
-    """{name: bytes} of small images: every format, and the kinds of each that are decoded in ways of their own."""
-    rgb = Image.fromarray(COLORS)
-    gray = COLORS[:, :, 0]
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, "maker"
-    made = {}
-
-    def add(name, image, kind, **options):
-        file = io.BytesIO()
-        image.save(file, kind, **options)
-        made[name] = file.getvalue()
-
-    more = {"save_all": True, "append_images": [rgb.rotate(180)]}
-    add("exif.jpg", rgb, "JPEG", exif=exif)
-    add("progressive.jpg", rgb, "JPEG", progressive=True)
-    add("cmyk.jpg", rgb.convert("CMYK"), "JPEG")
-    add("exif.png", rgb, "PNG", exif=exif)
-    add("16.png", Image.fromarray(gray.astype(np.uint16) * 257), "PNG")
-    add("palette.png", rgb.convert("P"), "PNG", transparency=b"\1\2\3")
-    add("animated.png", rgb, "PNG", **more)
-    add("1.png", rgb.convert("1"), "PNG")
-    add("24.bmp", rgb, "BMP")
-    add("palette.bmp", rgb.convert("P"), "BMP")
-    add("animated.gif", rgb, "GIF", **more)
-    add("lossy.webp", rgb, "WEBP", exif=exif)
-    add("lossless.webp", rgb, "WEBP", lossless=True)
-    add("animated.webp", rgb, "WEBP", **more)
-    add("rgb.ppm", rgb, "PPM")
-    add("gray.pgm", rgb.convert("L"), "PPM")
-    add("1.pbm", rgb.convert("1"), "PPM")
-    for compression in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
-        add(f"{compression}.tif", rgb, "TIFF", compression=compression)
-    add("fax.tif", rgb.convert("1"), "TIFF", compression="group4")
-    add("float.tif", Image.fromarray((gray / 255).astype(np.float32)), "TIFF")
-    add("16.tif", Image.fromarray(gray.astype(np.uint16) * 257), "TIFF")
-    return made
-
-
-def damaged(content, rng):
-    """content cut short, with other bytes, with bytes more or with bytes less."""
-    content = bytearray(content)
-    kind = rng.integers(5)
-    at = int(rng.integers(len(content)))
-    if kind == 0:
-        return content[:at]
-    if kind == 1:  # in the header
-        content[at % min(len(content), 200)] = rng.choice([0, 1, 127, 128, 255])
-    elif kind == 2:
-        for i in rng.integers(0, len(content), rng.integers(1, 8)):
-            content[i] = rng.integers(256)
-    elif kind == 3:
-        content[at:at] = rng.bytes(int(rng.integers(1, 40)))
-    else:
-        del content[at : at + int(rng.integers(1, 30))]
-    return content
-
-
-@pytest.mark.parametrize(("count", "seed"), [(600, 0), pytest.param(50_000, 1, marks=pytest.mark.soak)])
-def test_a_damaged_image_is_read_or_named_and_nothing_else_happens(tmp_path, count, seed, caplog, recwarn):
-    rng = RNG(seed)
-    whole = samples()
-    warnings.simplefilter("always")
-    read = 0
-    for name, content in whole.items():
-        (tmp_path / name).write_bytes(content)
-        assert read_image(tmp_path / name, 8).shape == (3, 8, 8)
-    for number in range(count):
-        name = list(whole)[number % len(whole)]
-        path = tmp_path / name
-        path.write_bytes(damaged(whole[name], rng))
-        try:
-            pixels = read_image(path, 8)
-        except DataError as error:
-            said = str(error)
-        else:
-            said = f"{path} was read"
-            assert (pixels.shape, pixels.dtype) == ((3, 8, 8), np.uint8)
-            read += 1
-        assert str(path) in said
-        assert not said.endswith(": ")
-    assert count / 5 < read < count / 2  # both ends were met
-    assert not recwarn.list
 
 
 def test_pillow_logs_nothing_to_the_console(tmp_path):

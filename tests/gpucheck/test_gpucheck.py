@@ -1,4 +1,4 @@
-"""The report for the owner of a GPU: it runs to its end, and what is wrong on the GPU is in it."""
+"""The report for the owner of a GPU: it runs to its end, and names what is wrong on the GPU."""
 
 import json
 

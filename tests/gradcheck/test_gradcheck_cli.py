@@ -263,7 +263,7 @@ def test_a_file_that_cannot_be_written_is_named_in_one_line_before_the_work(tmp_
 
 
 @pytest.mark.parametrize("words", [["relu"], ["--paths"]])
-def test_an_ending_that_is_no_picture_is_refused_before_the_work(capsys, words):
+def test_an_ending_that_no_figure_has_is_refused_before_the_work(capsys, words):
     assert main([*words, "--plot", "steps.docx"]) == 2
     assert capsys.readouterr() == (
         "",

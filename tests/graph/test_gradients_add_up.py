@@ -124,7 +124,7 @@ def test_a_gradient_that_others_hold_is_not_written_over():
     np.testing.assert_array_equal(f.grad, -WEIGHTS)
 
 
-def test_the_pictures_are_not_differentiated(monkeypatch):
+def test_the_images_are_not_differentiated(monkeypatch):
     calls = []
     for name in ("conv_dx", "conv_dx_dw"):
         kernel = getattr(kernels, name)

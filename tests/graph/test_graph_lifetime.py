@@ -1,4 +1,4 @@
-"""How deep a graph may be, when it dies, and what it frees."""
+"""How deep a graph may be, when it is freed, and which memory it frees."""
 
 import gc
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Kernels are tested on small arrays, so that here any work is shared out among the workers."""
+"""Kernels are tested on small arrays, so here even small work is divided among the workers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What Winograd's kernels share: the matrices of an axis, and how they meet the rows of a map."""
+"""What Winograd's kernels share: the matrices of an axis, and how they multiply the rows of a feature map."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_toom_cook_makes_a_correlation(outputs, kernel, points):
 
 
 def test_the_matrices_are_those_of_lavin_and_gray():
-    """arXiv:1509.09308, F(4×4,3×3), whose points come in this order, but for infinity, which is at the end there."""
+    """F(4×4,3×3) of arXiv:1509.09308. Its points come in this order, except that infinity comes last there."""
     BT, A, G, AT = axis.matrices(np.dtype(np.float64))
     np.testing.assert_array_equal(A, AT.T)
     BT = np.roll(BT, -1, axis=0)
@@ -72,7 +72,7 @@ def test_windows_of_fewer_outputs_take_the_first_positions_of_whole_ones(outputs
 
 @given(st.integers(0, 3), st.integers(1, 14), st.integers(0, 2), st.sampled_from([4, 6]), st.data())
 def test_windows_over_the_edge_of_a_map_meet_zeros(n, H, top, k, data):
-    """The windows of a chunk, from rows_of() by transform(), against those of a padded map."""
+    """The windows of a chunk, from rows_of() by transform(), against those of a padded feature map."""
     count = -(-(H + 2 * top - k + 4) // 4) if k == 6 else -(-H // 4)
     if k == 4:
         top = 0

@@ -34,9 +34,9 @@ def test_mean_and_variance_of_float32_are_accurate_to_3e_7(backend, laid_out, me
     rng = np.random.default_rng(0)
     x = laid_out((mean + std * rng.standard_normal((16, 8, 24, 20))).astype(np.float32))
     found_mean, found_var = backend.mean_var(x)
-    wide = x.astype(np.float64)
-    np.testing.assert_allclose(found_var, wide.var(axis=(0, 2, 3)), rtol=3e-7)
-    np.testing.assert_allclose(found_mean, wide.mean(axis=(0, 2, 3)), rtol=3e-7, atol=3e-7 * std)
+    x64 = x.astype(np.float64)
+    np.testing.assert_allclose(found_var, x64.var(axis=(0, 2, 3)), rtol=3e-7)
+    np.testing.assert_allclose(found_mean, x64.mean(axis=(0, 2, 3)), rtol=3e-7, atol=3e-7 * std)
 
 
 def test_mean_and_variance_of_channels_that_fill_no_block(backend):
@@ -86,7 +86,7 @@ def test_the_scatter_matrix_is_numpys_covariance(laid_out, shape, mean):
     found_mean, found = kernels.scatter_matrix(x)
     pixels = x.astype(float).transpose(0, 2, 3, 1).reshape(-1, shape[1])
     expected = np.cov(pixels.T, bias=True).reshape(found.shape) * len(pixels)
-    # d = x − shift is exact near a mean of a million, else rounded once
+    # d = x − shift is exact for a mean of a million, otherwise rounded once
     np.testing.assert_allclose(found, expected, rtol=0, atol=4 * 2.0**-24 * np.abs(expected).max())
     np.testing.assert_allclose(found_mean, pixels.mean(axis=0), rtol=2.0**-24, atol=1e-7)
     np.testing.assert_array_equal(found, found.T)

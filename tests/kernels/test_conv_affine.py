@@ -9,17 +9,14 @@ from test_direct_kernels import arrays, memory_formats, windows
 from minires import kernels
 from minires.kernels import Window
 from minires.kernels.choice import CHOICES
-from minires.kernels.cpu import convolution
-from minires.kernels.cpu import im2col_by_channel as wide
-from minires.kernels.cpu import im2col_tiled as tiled
-from minires.kernels.cpu.winograd import one_axis as fours
-from minires.kernels.cpu.winograd import two_axes as winograd
+from minires.kernels.cpu import convolution, im2col_by_channel, im2col_tiled
+from minires.kernels.cpu.winograd import one_axis, two_axes
 
 PLACES = {  # kernel: x shape, w shape, stride and padding
-    winograd: [((3, 64, 14, 13), (64, 64, 3, 3), 1, 1), ((2, 128, 9, 9), (256, 128, 3, 3), 1, 1)],
-    fours: [((2, 8, 17, 18), (16, 8, 3, 3), 1, 1), ((4, 16, 21, 22), (16, 16, 3, 3), 1, 0)],
-    wide: [((1, 32, 4, 4), (40, 32, 1, 1), 1, 0), ((1, 8, 5, 5), (64, 8, 3, 3), 2, 1)],
-    tiled: [
+    two_axes: [((3, 64, 14, 13), (64, 64, 3, 3), 1, 1), ((2, 128, 9, 9), (256, 128, 3, 3), 1, 1)],
+    one_axis: [((2, 8, 17, 18), (16, 8, 3, 3), 1, 1), ((4, 16, 21, 22), (16, 16, 3, 3), 1, 0)],
+    im2col_by_channel: [((1, 32, 4, 4), (40, 32, 1, 1), 1, 0), ((1, 8, 5, 5), (64, 8, 3, 3), 2, 1)],
+    im2col_tiled: [
         ((2, 16, 40, 41), (64, 16, 1, 1), 1, 0),
         ((2, 9, 30, 31), (24, 9, 5, 3), 2, 1),
         ((1, 3, 2, 900), (8, 3, 1, 1), 1, 0),

@@ -143,7 +143,7 @@ def test_blocks_compute_what_they_compute_with_numpy(place, dtype):
 @pytest.mark.parametrize("place", GPUS)
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
-    """As it does where a map has more pixels than a GPU has threads."""
+    """As it does where a feature map has more pixels than a GPU has threads."""
     from minires.kernels.device import norm
 
     monkeypatch.setattr(norm, "BLOCKS", blocks)
@@ -151,7 +151,7 @@ def test_a_thread_adds_up_more_than_one_sum_of_64(place, blocks, monkeypatch):
     x, dy = (channels_last(rng.standard_normal((3, 30, 40, 41))) for _ in range(2))
     mean, var = place.mean_var(x)
     by_channel, n, u = (0, 2, 3), x.size // 30, 2.0**-53
-    db, dw = place.normalize_sums(dy, x, mean, 1 / var)
+    dw, db = place.normalize_sums(dy, x, mean, 1 / var)
     x_hat = (x - mean.reshape(1, -1, 1, 1)) / var.reshape(1, -1, 1, 1)
     for found, terms in (
         (n * mean, x),
@@ -181,7 +181,7 @@ def test_a_target_that_is_no_class_makes_the_loss_nan_on_a_gpu(place):
 @pytest.mark.parametrize("where", [0, 1, 40, 69])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_logit_that_is_not_finite_makes_the_loss_nan(backend, where, value):
-    """In each thread's share of a row, first or last."""
+    """In each thread's part of a row, first or last."""
     logits = np.zeros((2, 70), np.float32)
     logits[1, where] = value
     with np.errstate(invalid="ignore"):
@@ -214,8 +214,8 @@ def every_kernel():
         mean, var = device.mean_var(x)
         inv_std = device.inv_std(var, 1e-5)
         device.normalize(x, mean, inv_std, gamma, gamma)
-        db, dw = device.normalize_sums(x, x, mean, inv_std)
-        device.normalize_dx(x, x, mean, inv_std, gamma, db, dw), device.scale(x, inv_std)
+        dw, db = device.normalize_sums(x, x, mean, inv_std)
+        device.normalize_dx(x, x, mean, inv_std, gamma, dw, db), device.scale(x, inv_std)
         device.update_running_stats(gamma, gamma, mean, var, 0.1, 60)
         logits = x.reshape(-1, 5)
         t = np.zeros(36, int)

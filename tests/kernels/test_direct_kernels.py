@@ -1,5 +1,7 @@
 """All convolutions against the naive one, over random windows, types and memory formats."""
 
+import doctest
+
 import numpy as np
 import pytest
 from backends import BACKENDS, GPUS
@@ -9,18 +11,19 @@ from hypothesis import strategies as st
 from minires import kernels
 from minires.arrays import channels_last, empty, is_channels_last
 from minires.kernels import Window, readable
-from minires.kernels.cpu import convolution
-from minires.kernels.cpu import im2col_by_channel as wide
-from minires.kernels.cpu import im2col_tiled as tiled
+from minires.kernels.cpu import convolution, im2col_by_channel, im2col_tiled
+from minires.kernels.readable import convolution as readable_convolution
 from minires.kernels.readable import im2col
 from minires.kernels.readable import loops as naive
 
 U32, U64 = 2.0**-24, 2.0**-53
+CPU = {"readable": readable_convolution, "tiled": im2col_tiled, "by channel": im2col_by_channel}
+every_kernel = pytest.mark.parametrize("kernel", [*CPU.values(), *GPUS], ids=[*CPU, *map(repr, GPUS)])
 
 
 @pytest.fixture(autouse=True)
 def _restored(monkeypatch):
-    monkeypatch.setattr(tiled, "FEW", tiled.FEW)
+    monkeypatch.setattr(im2col_tiled, "FEW", im2col_tiled.FEW)
 
 
 @st.composite
@@ -51,7 +54,7 @@ def arrays(win, dtype=np.float64, seed=0, integers=False):
 
 
 def memory_formats(x):
-    """The same values in every memory format that people pass."""
+    """The same values in every memory format that users pass."""
     yield np.ascontiguousarray(x)
     yield channels_last(x)
     yield np.repeat(x, 2, axis=3)[:, :, :, ::2]  # not contiguous
@@ -59,20 +62,18 @@ def memory_formats(x):
 
 
 def close(ours, exact, magnitude, unit):
-    """|error| ≤ 8·unit·Σ|x||w|: the rounding of the products and of a blocked sum, with room."""
+    """|error| ≤ 8·unit·Σ|x||w|: the rounding of the products and of a blocked sum, with a margin."""
     assert ours.shape == exact.shape
     assert np.all(np.abs(ours - exact) <= 8 * unit * magnitude)
 
 
-@pytest.mark.parametrize(
-    "kernel", [im2col, tiled, wide, *BACKENDS], ids=["readable", "tiled", "wide", *map(repr, BACKENDS)]
-)
+@pytest.mark.parametrize("kernel", [*CPU.values(), *BACKENDS], ids=[*CPU, *map(repr, BACKENDS)])
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, U64), (np.float32, U32)])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
-    win = data.draw(windows(groups=(1,) if kernel in (tiled, wide) else (1, 2, 3)))
-    tiled.FEW = data.draw(st.sampled_from([1, 8]))  # dx of a strided convolution by phases, or by sums
+    win = data.draw(windows(groups=(1,) if kernel in (im2col_tiled, im2col_by_channel) else (1, 2, 3)))
+    im2col_tiled.FEW = data.draw(st.sampled_from([1, 8]))  # dx of a strided convolution by phases, or by sums
     x, w, dy = arrays(win, dtype, seed=data.draw(st.integers(0, 99)))
     in_double = [a.astype(np.float64) for a in (x, w, dy)]
     sizes = [np.abs(a) for a in in_double]
@@ -96,12 +97,12 @@ def test_every_convolution_agrees_with_naive(kernel, dtype, unit, data):
             close(ours, reference, magnitude, unit)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
+@every_kernel
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
-    win = data.draw(windows(groups=(1,) if kernel in (tiled, wide) else (1, 2, 3)))
-    tiled.FEW = data.draw(st.sampled_from([1, 8]))  # dx of a strided convolution by phases, or by sums
+    win = data.draw(windows(groups=(1,) if kernel in (im2col_tiled, im2col_by_channel) else (1, 2, 3)))
+    im2col_tiled.FEW = data.draw(st.sampled_from([1, 8]))  # dx of a strided convolution by phases, or by sums
     x, w, dy = arrays(win, seed=data.draw(st.integers(0, 999)), integers=True)
     forward = np.vdot(kernel.conv(x, w, win), dy)
     assert forward == np.vdot(x, kernel.conv_dx(dy, w, win)) == np.vdot(w, kernel.conv_dw(dy, x, win))
@@ -110,12 +111,12 @@ def test_the_gradients_are_exact_adjoints_on_integers(kernel, data):
 @pytest.mark.parametrize("stride", [2, 3])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5, 7])
 def test_dx_by_phases_is_exact_for_every_size(stride, kernel_size):
-    tiled.FEW = 1
+    im2col_tiled.FEW = 1
     for padding in range(kernel_size // 2 + 1):
         for H in range(max(1, kernel_size - 2 * padding), 10):
             win = Window.of((2, 2, H, 11 - H % 3), (3, 2, kernel_size, kernel_size), stride, padding)
             _, w, dy = arrays(win, integers=True)
-            np.testing.assert_array_equal(tiled.conv_dx(dy, w, win), naive.conv_dx(dy, w, win))
+            np.testing.assert_array_equal(im2col_tiled.conv_dx(dy, w, win), naive.conv_dx(dy, w, win))
 
 
 @settings(max_examples=150, deadline=None)
@@ -127,7 +128,13 @@ def test_col2im_is_the_exact_adjoint_of_im2col(win, seed):
     assert np.vdot(cols, other) == np.vdot(x, im2col.col2im(other, win))
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, *GPUS], ids=["readable", "tiled", *map(repr, GPUS)])
+def test_the_example_of_im2col_is_what_it_computes():
+    assert doctest.testmod(im2col, extraglobs={"np": np, "Window": Window}) == (0, 6)  # failed, attempted
+
+
+@pytest.mark.parametrize(
+    "kernel", [readable_convolution, im2col_tiled, *GPUS], ids=["readable", "tiled", *map(repr, GPUS)]
+)
 @pytest.mark.parametrize("nbytes", [1, 3000, 1 << 30])
 @pytest.mark.parametrize(("stride", "kernel_size"), [(1, 3), (2, 3), (1, 1), (2, 1)])
 def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbytes, stride, kernel_size):
@@ -137,13 +144,13 @@ def test_the_size_of_a_tile_does_not_change_the_result(monkeypatch, kernel, nbyt
         from minires.kernels.device import convolution as on_gpu
     monkeypatch.setattr(on_gpu if kernel in GPUS else kernel, "COLUMN_BYTES", nbytes)
     for few in (1, 8):  # the second time in buffers that were used
-        tiled.FEW = few
+        im2col_tiled.FEW = few
         np.testing.assert_allclose(kernel.conv(x, w, win), naive.conv(x, w, win), atol=1e-13)
         np.testing.assert_allclose(kernel.conv_dx(dy, w, win), naive.conv_dx(dy, w, win), atol=1e-13)
         np.testing.assert_allclose(kernel.conv_dw(dy, x, win), naive.conv_dw(dy, x, win), atol=1e-12)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
+@every_kernel
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [1, 3])
 def test_the_result_is_channels_last_however_the_input_lies(kernel, stride, size):
@@ -155,7 +162,7 @@ def test_the_result_is_channels_last_however_the_input_lies(kernel, stride, size
         assert is_channels_last(kernel.conv_dx_dw(laid_out(dy), laid_out(x), w, win)[0])
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
+@every_kernel
 @pytest.mark.parametrize("order", [(2, 3, 1, 0), (0, 2, 3, 1), (3, 2, 1, 0)])
 def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     win = Window.of((2, 4, 6, 5), (3, 4, 3, 2), (1, 2), 1)
@@ -166,7 +173,7 @@ def test_the_weights_may_lie_in_memory_in_any_order(kernel, order):
     np.testing.assert_allclose(kernel.conv_dx(dy, other, win), naive.conv_dx(dy, w, win), atol=1e-13)
 
 
-@pytest.mark.parametrize("kernel", [im2col, tiled, wide, *GPUS], ids=["readable", "tiled", "wide", *map(repr, GPUS)])
+@every_kernel
 @pytest.mark.parametrize("size", [5, 300])  # 300: so large that a tile is a part of an image
 @pytest.mark.parametrize("stride", [1, 2])
 def test_no_images_give_no_maps_and_a_gradient_of_zeros(kernel, size, stride):
@@ -184,7 +191,7 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
     before = kernels.get_num_threads()
     kernels.set_num_threads(threads)
     try:
-        for kernel in (tiled, wide):
+        for kernel in (im2col_tiled, im2col_by_channel):
             first, *others = [
                 [f.tobytes() for f in (kernel.conv(x, w, win), kernel.conv_dx(dy, w, win), kernel.conv_dw(dy, x, win))]
                 for _ in range(4)
@@ -192,8 +199,8 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
             assert all(other == first for other in others)
             close(
                 kernel.conv_dw(dy, x, win),
-                im2col.conv_dw(dy.astype(float), x.astype(float), win),
-                im2col.conv_dw(abs(dy), abs(x), win),
+                readable_convolution.conv_dw(dy.astype(float), x.astype(float), win),
+                readable_convolution.conv_dw(abs(dy), abs(x), win),
                 U32,
             )
     finally:
@@ -202,7 +209,8 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
 
 def test_wide_is_taken_for_few_pixels_and_many_channels():
     def fits(N, H, O, dtype=np.float32, **options):
-        return wide.fits(np.dtype(dtype), Window.of((N, 8, H, H), (O, 8 // options.get("groups", 1), 1, 1), **options))
+        win = Window.of((N, 8, H, H), (O, 8 // options.get("groups", 1), 1, 1), **options)
+        return im2col_by_channel.fits(np.dtype(dtype), win)
 
     assert fits(8, 7, 512)
     assert fits(8, 7, 392)
@@ -216,7 +224,7 @@ def test_the_kernel_can_be_chosen_for_a_block_or_for_good(monkeypatch):
     win = Window.of((2, 3, 5, 5), (3, 3, 3, 3))
     x, w, _ = arrays(win)
     calls = []
-    monkeypatch.setattr(tiled, "conv", lambda *a: calls.append("tiled"))
+    monkeypatch.setattr(im2col_tiled, "conv", lambda *a: calls.append("tiled"))
     monkeypatch.setattr(readable, "conv", lambda *a: calls.append("readable"))
     kernels.conv(x, w, win)
     with kernels.use("readable"):
@@ -226,6 +234,6 @@ def test_the_kernel_can_be_chosen_for_a_block_or_for_good(monkeypatch):
     kernels.conv(x, w, win)
     kernels.use("fastest")
     assert calls == ["tiled", "readable", "tiled", "readable"]
-    assert convolution.best(np.dtype(complex), win) is im2col
+    assert convolution.best(np.dtype(complex), win) is readable_convolution
     with pytest.raises(ValueError, match="choose one of fastest, direct, readable, naive, got 'fast'"):
         kernels.use("fast")

@@ -1,4 +1,4 @@
-"""Formulas on whole maps: equal to the definition, in either memory format and any precision, at any mean."""
+"""Formulas on whole feature maps: equal to the definition, in either memory format and any precision, at any mean."""
 
 import numpy as np
 import pytest
@@ -43,13 +43,13 @@ def test_normalization_is_its_definition(case, laid_out, backend):
     assert is_channels_last(y) == is_channels_last(laid_out(x))
     np.testing.assert_allclose(y, x_hat * by(weight) + by(bias), atol=2e-6)
     np.testing.assert_array_equal(backend.normalize(laid_out(x), mean, inv_std, weight, bias, True), np.maximum(y, 0))
-    db, dw = backend.normalize_sums(laid_out(dy), laid_out(x), mean, inv_std)
+    dw, db = backend.normalize_sums(laid_out(dy), laid_out(x), mean, inv_std)
     np.testing.assert_allclose(db, dy.sum(CHANNEL, dtype=float), atol=1e-6 * np.sqrt(m) * 4)
     np.testing.assert_allclose(dw, (dy * x_hat).sum(CHANNEL), atol=1e-6 * np.sqrt(m) * 4)
-    dx = backend.normalize_dx(laid_out(dy), laid_out(x), mean, inv_std, weight, db, dw)
+    dx = backend.normalize_dx(laid_out(dy), laid_out(x), mean, inv_std, weight, dw, db)
     np.testing.assert_allclose(dx, by(weight * inv_std) * (dy - by(db / m) - x_hat * by(dw / m)), atol=5e-6)
     own = backend.array(laid_out(dy))
-    again = backend.normalize_dx(own, laid_out(x), mean, inv_std, weight, db, dw, own)
+    again = backend.normalize_dx(own, laid_out(x), mean, inv_std, weight, dw, db, own)
     np.testing.assert_array_equal(again, dx)
     if laid_out is channels_last or isinstance(own, np.ndarray):
         np.testing.assert_array_equal(host(own), dx)
@@ -60,7 +60,7 @@ def test_channel_vectors_may_lie_apart_in_memory(case, backend):
     x, dy, *vectors = case
 
     def batch_norm(x, dy, mean, inv_std, weight, bias):
-        db, dw = kernels.normalize_sums(dy, x, mean, inv_std)
+        dw, db = kernels.normalize_sums(dy, x, mean, inv_std)
         return (
             kernels.normalize(x, mean, inv_std, weight, bias),
             db,

@@ -68,7 +68,7 @@ def drawn(dtype, seed=0):
 
 
 def updates(step, **settings):
-    """Both what a step makes of x and what it keeps, for two arrays in two orders of memory."""
+    """The new x of a step and the state that it keeps, for two arrays in two memory orders."""
 
     def run(kernel, x, b, dy, y):
         xs, dxs, ms, vs = ([a.copy(), channels_last(a).copy()] for a in (x, b, dy, abs(y)))
@@ -96,7 +96,7 @@ def adam(**changes):
 
 
 def called(arguments, *more, **settings):
-    """A call of a kernel with these of the drawn arrays, and then more."""
+    """A call of a kernel with these of the drawn arrays, and further arguments."""
     return lambda kernel, *arrays: kernel(*arrays, *more, **settings), arguments
 
 
@@ -115,7 +115,7 @@ CASES = {
     "update_running_stats": [(in_place, "running_mean running_var mean var")],
     "normalize": [called("x mean inv_std weight bias"), called("x mean inv_std weight bias", True)],
     "normalize_sums": [called("dy x mean inv_std")],
-    "normalize_dx": [called("dy x mean inv_std weight db dw")],
+    "normalize_dx": [called("dy x mean inv_std weight dw db")],
     "conv": [called("x kernel", WIN), called("large_x large_kernel", LARGE)],
     "conv_dx": [called("conv_dy kernel", WIN), called("large_dy large_kernel", LARGE)],
     "conv_dw": [called("conv_dy x", WIN), called("large_dy large_x", LARGE)],
@@ -158,7 +158,7 @@ def test_every_readable_kernel_is_compared():
 @pytest.mark.parametrize(("dtype", "unit"), [(np.float64, 1e-13), (np.float32, 2e-5)])
 @pytest.mark.parametrize(("place", "name"), FAST, ids=str)
 def test_a_fast_kernel_gives_what_its_readable_version_gives(place, name, dtype, unit, laid_out):
-    """unit: sums of a few hundred products, of which Winograd's are ten times as rough as im2col's."""
+    """unit: the rounding of sums of a few hundred products. Winograd's is ten times that of im2col."""
     if str(place) == "cupy":
         from minires.kernels import device as package
 

@@ -1,4 +1,4 @@
-"""The optimizers' formulas on long arrays, which are cut into pieces: each number as if by itself."""
+"""The optimizers' formulas on long arrays, which are cut into pieces: each element as if it were alone."""
 
 import itertools
 

@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 from minires import kernels
 from minires.arrays import channels_last, empty, is_channels_last
 from minires.kernels import Window
-from minires.kernels.cpu import convolution
-from minires.kernels.cpu import im2col_by_channel as wide
-from minires.kernels.cpu import im2col_tiled as tiled
+from minires.kernels.cpu import convolution, im2col_by_channel, im2col_tiled
 from minires.kernels.cpu import threads as workers
 from minires.kernels.cpu.winograd import one_axis, transforms, two_axes
-from minires.kernels.readable import im2col
+from minires.kernels.readable import convolution as readable
 from minires.kernels.readable import loops as naive
 
 U32, U64 = 2.0**-24, 2.0**-53
@@ -59,10 +57,10 @@ class Tiles:
 
     @staticmethod
     def cut(x, win, size, padding=(0, 0)):
-        """Every fourth window of `size` in the padded map, filled up with zeros -> (N,C,TH,TW,size,size)."""
+        """Every fourth window of `size` in the padded feature map, filled up with zeros -> (N,C,TH,TW,size,size)."""
         TH, TW = -(-win.OH // 4), -(-win.OW // 4)
-        room = [(p, 4 * T + size - 4 - n - p) for p, T, n in zip(padding, (TH, TW), x.shape[2:], strict=True)]
-        padded = np.pad(x, ((0, 0), (0, 0), *((before, max(after, 0)) for before, after in room)))
+        padding = [(p, 4 * T + size - 4 - n - p) for p, T, n in zip(padding, (TH, TW), x.shape[2:], strict=True)]
+        padded = np.pad(x, ((0, 0), (0, 0), *((before, max(after, 0)) for before, after in padding)))
         return np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))[:, :, ::4, ::4][:, :, :TH, :TW]
 
     @staticmethod
@@ -112,11 +110,11 @@ class Rows:
 
     @staticmethod
     def cut(x, win, size, top, left):
-        """`size` rows at every fourth row of the padded map, filled up with zeros -> (size,N,C,OH/4,W)"""
-        fours = -(-win.OH // 4)
-        room = max(4 * fours + size - 4 - x.shape[2] - top, 0)
-        padded = np.pad(np.abs(x.astype(float)), ((0, 0), (0, 0), (top, room), (left, left)))
-        return np.stack([padded[:, :, i : i + 4 * fours : 4][:, :, :fours] for i in range(size)])
+        """`size` rows at every fourth row of the padded feature map, filled up with zeros -> (size,N,C,OH/4,W)"""
+        tiles = -(-win.OH // 4)
+        padding = max(4 * tiles + size - 4 - x.shape[2] - top, 0)
+        padded = np.pad(np.abs(x.astype(float)), ((0, 0), (0, 0), (top, padding), (left, left)))
+        return np.stack([padded[:, :, i : i + 4 * tiles : 4][:, :, :tiles] for i in range(size)])
 
     @staticmethod
     def apply(matrix, rows):
@@ -186,7 +184,7 @@ def test_it_agrees_with_naive_in_float64(kind, win, seed):
 def test_the_error_in_float32_stays_below_the_bound_in_the_layers_of_resnets(kind, channels, size):
     win = window(2, channels, size, size, channels)
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
-    exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
+    exact = all_results(readable, *(a.astype(float) for a in (x, w, dy)), win)
     for ours, reference, bound in zip(
         all_results(kind.kernel, x, w, dy, win), exact, bounds(kind, x, w, dy, win), strict=True
     ):
@@ -201,9 +199,9 @@ def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
     win = window(2, channels, size, size, channels)
     most = {two_axes: 10, one_axis: 3.7}[kind.kernel]
     x, w, dy = (channels_last(a) for a in arrays(win, np.float32))
-    exact = all_results(im2col, *(a.astype(float) for a in (x, w, dy)), win)
+    exact = all_results(readable, *(a.astype(float) for a in (x, w, dy)), win)
     for ours, direct, reference in zip(
-        all_results(kind.kernel, x, w, dy, win), all_results(tiled, x, w, dy, win), exact, strict=True
+        all_results(kind.kernel, x, w, dy, win), all_results(im2col_tiled, x, w, dy, win), exact, strict=True
     ):
         assert np.std(ours - reference) <= most * np.std(direct - reference)
 
@@ -233,7 +231,7 @@ def test_the_error_is_as_many_times_im2cols_as_is_said(kind, channels, size):
 def test_how_the_work_is_cut_does_not_change_the_result(monkeypatch, kernel, settings, threads):
     win = window(3, 4, 13, 22, 6)
     x, w, dy = arrays(win)
-    exact = all_results(im2col, x, w, dy, win)
+    exact = all_results(readable, x, w, dy, win)
     for name, value in settings.items():
         assert hasattr(kernel, name)
         monkeypatch.setattr(kernel, name, value)
@@ -340,21 +338,21 @@ def test_nan_and_infinity_reach_only_the_tiles_that_meet_them(kind):
         (window(2, 512, 7, 7, 512), two_axes),
         (window(32, 64, 9, 9, 64), two_axes),
         (window(8, 256, 6, 6, 256), two_axes),
-        (window(1, 512, 7, 7, 512), wide),
-        (window(2, 128, 4, 4, 128), wide),
-        (window(32, 64, 5, 5, 64), tiled),
-        (window(32, 32, 5, 5, 32), tiled),
-        (window(1, 16, 5, 5, 16), tiled),
-        (window(0, 16, 32, 32, 16), tiled),
-        (window(0, 64, 56, 56, 64), tiled),
+        (window(1, 512, 7, 7, 512), im2col_by_channel),
+        (window(2, 128, 4, 4, 128), im2col_by_channel),
+        (window(32, 64, 5, 5, 64), im2col_tiled),
+        (window(32, 32, 5, 5, 32), im2col_tiled),
+        (window(1, 16, 5, 5, 16), im2col_tiled),
+        (window(0, 16, 32, 32, 16), im2col_tiled),
+        (window(0, 64, 56, 56, 64), im2col_tiled),
     ],
 )
 def test_each_version_is_chosen_where_it_is_the_fastest(win, fastest):
     """As measured on one core of Zen 4, by turns."""
     assert convolution.best(np.dtype(np.float32), win) is fastest
-    assert convolution.best(np.dtype(np.float64), win) in (tiled, wide)
+    assert convolution.best(np.dtype(np.float64), win) in (im2col_tiled, im2col_by_channel)
     with kernels.use("direct"):
-        assert convolution.best(np.dtype(np.float32), win) in (tiled, wide)
+        assert convolution.best(np.dtype(np.float32), win) in (im2col_tiled, im2col_by_channel)
 
 
 @both

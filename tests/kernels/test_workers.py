@@ -1,4 +1,4 @@
-"""Work shared among threads gives what one thread gives, in the same order every time."""
+"""Work divided among threads gives what one thread gives, in the same order every time."""
 
 import math
 import multiprocessing
@@ -282,7 +282,7 @@ def test_the_number_of_threads_may_change_while_another_thread_computes():
 
 
 def test_fewer_threads_than_were_counted_do_all_jobs(threads, monkeypatch):
-    """Between counting the threads and sharing among them another thread may have ended some."""
+    """Between counting the threads and giving them work, another thread may have ended some of them."""
     monkeypatch.setattr(workers, "workers", lambda work=math.inf: 7)
     assert in_threads(lambda: sum(workers.parallel_sum(int, list(range(10)))), seconds=10) == [45]
 
@@ -290,9 +290,9 @@ def test_fewer_threads_than_were_counted_do_all_jobs(threads, monkeypatch):
 def test_the_number_of_threads_cannot_change_inside_of_work_that_is_shared():
     before = kernels.get_num_threads()
     kernels.set_num_threads(2)
-    for share in (workers.parallel_for, workers.parallel_sum):
+    for divide in (workers.parallel_for, workers.parallel_sum):
         with pytest.raises(OptionError, match="call it before or after"):
-            in_threads(lambda share=share: share(lambda _: kernels.set_num_threads(2), [1, 2, 3]), seconds=10)
+            in_threads(lambda divide=divide: divide(lambda _: kernels.set_num_threads(2), [1, 2, 3]), seconds=10)
     with workers.alone(0, 2), pytest.raises(OptionError, match="call it before or after"):
         kernels.set_num_threads(1)
     assert kernels.get_num_threads() == 2

@@ -1,4 +1,4 @@
-"""Settings that cannot be: whatever takes a setting refuses it in its own words, and never with an error of NumPy's."""
+"""Impossible settings: each function refuses them with a message of ours, and never with an error of NumPy's."""
 
 import inspect
 import math
@@ -10,9 +10,9 @@ import minires
 from minires import Tensor, models, nn
 from minires.errors import MiniresError
 from minires.gradcheck import cases_of
-from minires.methods import Methods
 from minires.nn import functional, init
 from minires.op import registry
+from minires.operators import Operators
 
 
 class Thing:
@@ -141,7 +141,7 @@ def kind_of(owner, setting):
 
 
 def misfits(owner, call, parameter):
-    """What `call` makes of the values that this parameter cannot have: a line for each that was not refused by us."""
+    """Call with values that this parameter cannot have -> a line for each value that was not refused by us."""
     wrong, odd = KINDS[kind_of(owner, parameter.name)]
     allowed = (MiniresError, IndexError) if kind_of(owner, parameter.name) == "index" else MiniresError
     found = []
@@ -203,7 +203,8 @@ OPERANDS = ("add", "sub", "mul", "div", "matmul", "maximum", "minimum")
 SKIPPED = {"register_hook", "register_post_accumulate_grad_hook"}  # which take functions
 METHODS = [
     pytest.param(name, p, id=f"{name}-{p.name}")
-    for kind in (Methods, Tensor)
+    for kind in Tensor.__mro__
+    if kind is not Operators
     for name, method in vars(kind).items()
     if not name.startswith("_") and inspect.isfunction(method) and name not in SKIPPED
     for p in settings_of(method, name)

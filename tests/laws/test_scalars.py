@@ -1,4 +1,4 @@
-"""Tensors without axes and of one element, used once or many times: the first line of every lesson on autograd."""
+"""Tensors without axes or with one element, used once or many times."""
 
 import math
 
@@ -75,7 +75,7 @@ def takes(name):
 
 
 def accepted(shape):
-    """The ops that take tensors of this shape alone, of those that are functions of tensors alone."""
+    """The ops that take tensors of this shape, and need nothing else."""
     found = []
     for name in sorted(registry):
         try:
@@ -141,7 +141,7 @@ def test_formulas_of_a_first_lesson_have_the_values_of_the_blackboard(formula, y
 
 
 class Dual:
-    """A number and its derivatives by each leaf: the oracle, which goes forwards only."""
+    """A number and its derivatives by each leaf, computed in forward mode: the oracle."""
 
     def __init__(self, value, slopes):
         self.value = value

@@ -1,4 +1,4 @@
-"""What mutations of layers, optimizers and the engine got away with: a claim each, so that they do no more."""
+"""Mutations of layers, optimizers and the engine that no test had noticed: each has a test here."""
 
 from collections import namedtuple
 from functools import partial

@@ -1,4 +1,4 @@
-"""Layers in a row: computed together they give what they give one by one, and whatever changes a call is called."""
+"""Layers in a row: computed together they give what they give one by one, and hooks and subclasses are called."""
 
 import numpy as np
 import pytest
@@ -235,7 +235,7 @@ def test_a_norm_without_running_statistics_or_weights_is_itself_when_fused():
 
 @pytest.mark.parametrize("place", ["conv1", "layer2.0.conv1", "layer2.0.downsample.0", "layer1.0.conv2"])
 def test_train_and_eval_are_one_network_with_a_layer_of_ones_own(place):
-    """A network with a subclassed layer, and one whose weights are what the subclass makes of them."""
+    """A network with a subclassed layer, and a plain one with the weights that the subclass computes."""
     ours, other = (models.resnet8(shortcut="B", rng=0) for _ in range(2))
     layer = ours.get_submodule(place)
     own = OwnForward(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, bias=False)

@@ -1,4 +1,4 @@
-"""Hooks before forward, after it, and on the gradients behind a module; held to torch's."""
+"""Hooks before forward, after it, and on a module's gradients, compared with torch's."""
 
 import numpy as np
 import pytest

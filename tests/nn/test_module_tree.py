@@ -301,7 +301,7 @@ def test_an_attribute_that_is_not_there_says_what_may_be_meant(name, hint):
 
 
 def test_a_walk_looks_into_each_module_once(monkeypatch):
-    """Networks are walked at each step, so a walk that looks twice is felt."""
+    """A network's modules are listed at each step, so listing one twice costs time."""
     looked, contents = [], nn.Module._contents
     monkeypatch.setattr(nn.Module, "_contents", lambda module: looked.append(1) or contents(module))
     net = nn.Sequential(Net(), nn.ReLU(), Net())

@@ -1,4 +1,4 @@
-"""ops/conv_norm.py: a convolution and the batch norm behind it as one op."""
+"""ops/conv_norm.py: a convolution and the batch norm after it as one op."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""ops/fused.py: batch norm or a residual add, each with the ReLU behind it."""
+"""ops/fused.py: batch norm or a residual add, each with the ReLU after it."""
 
 import numpy as np
 from against_torch import against_torch, normal, positive

@@ -35,7 +35,7 @@ def group(num_groups, **settings):
 
 
 def bias_only(f, x, bias):
-    """torch's own group norm fails on the way back without a weight."""
+    """The backward of torch's group norm fails without a weight."""
     return f.group_norm(x, None, bias, num_groups=3) if f.ours else f.group_norm(x, 3) + bias[:, None]
 
 

@@ -1,4 +1,4 @@
-"""ops/shape.py: moving values about, and indexing."""
+"""ops/shape.py: rearranging elements, and indexing."""
 
 import numpy as np
 import pytest
@@ -45,8 +45,8 @@ TestAgainstTorch = against_torch(
 test_bad_input = refusals(
     [
         (ShapeError, lambda: ops.reshape(t(2, 3), shape=(4, 2)), "reshape: 6 elements"),
-        (DTypeError, lambda: t(4).reshape(2.0, -1), "reshape: needs a tuple of whole"),
-        (DTypeError, lambda: ops.reshape(t(4), None), "whole numbers"),
+        (DTypeError, lambda: t(4).reshape(2.0, -1), "reshape: needs a tuple of integers"),
+        (DTypeError, lambda: ops.reshape(t(4), None), "integers"),
         (ShapeError, lambda: t(4).reshape(-2, 2), "reshape: 4 elements"),
         (ShapeError, lambda: t(4).reshape(2**70), "reshape: 4 elements"),
         (ShapeError, lambda: ops.permute(t(2, 3), dims=(0, 0)), r"permute: dims \(0, 0\) must name each"),

@@ -7,6 +7,8 @@ import numpy as np
 
 from minires import models
 
+SOON = 10  # seconds, on a machine with other work
+
 
 def network(dtype=np.float64):
     return models.create("resnet8", rng=0).to(dtype)

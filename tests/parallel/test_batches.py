@@ -334,7 +334,7 @@ def test_a_gradient_that_no_tensor_can_show_is_no_reason_to_refuse():
 
 
 def test_a_graph_of_many_paths_is_looked_at_once():
-    """Each residual connection doubles the paths: 2⁶⁰ of them are too many to walk."""
+    """Each residual connection doubles the paths: 2⁶⁰ of them are too many to follow."""
 
     class Deep(nn.Module):
         def __init__(self):

@@ -1,4 +1,4 @@
-"""Objects come whole through a channel, and an end that stands still holds up nothing but its own message."""
+"""Objects come whole through a channel, and an end that does not read delays only its own message."""
 
 import os
 import signal

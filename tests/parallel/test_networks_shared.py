@@ -19,7 +19,7 @@ classes = np.array([0, 1, 2, 0, 1, 2])
 
 
 class Tied(nn.Module):
-    """One parameter under two names, one array under two parameters, and parameters of no axis and of no number."""
+    """One parameter under two names, one array under two parameters, and parameters without axes and without elements."""
 
     def __init__(self):
         self.first, self.second, self.third = (nn.Linear(4, 4, rng=i) for i in range(3))

@@ -1,4 +1,4 @@
-"""A process as the first one sees it: how it lives, how it ended, and that nothing of it is left."""
+"""A process as the first one sees it: whether it runs, how it ended, and that nothing of it is left."""
 
 import os
 import signal
@@ -83,7 +83,7 @@ def test_new_work_is_waited_for_from_its_own_beginning(monkeypatch):
 
 
 def test_time_for_which_the_first_process_was_stopped_does_not_count(monkeypatch):
-    """After Ctrl-Z and fg all processes have stood still, and none of them is to blame."""
+    """After Ctrl-Z and fg all processes have been stopped, and none of them is to blame."""
     other = worker_in_state(monkeypatch, "S", ("1", "2"))
     wait_for(other, 1)
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""What the system refuses: one process goes on, and says so. And what the caller cannot mean."""
+"""What the system refuses: one process goes on, and says so. And impossible arguments."""
 
 import errno
 import mmap

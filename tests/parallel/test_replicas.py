@@ -37,9 +37,7 @@ def train(n, sizes, dtype=np.float64):
 
 
 @pytest.mark.parametrize("n", [2, 3])
-@pytest.mark.parametrize(
-    "sizes", [(6, 6), (7, 5, 8), (3, 1, 2)], ids=["even", "uneven", "fewer pictures than processes"]
-)
+@pytest.mark.parametrize("sizes", [(6, 6), (7, 5, 8), (3, 1, 2)], ids=["even", "uneven", "fewer images than processes"])
 def test_several_processes_make_the_steps_of_one(n, sizes):
     alone = train(1, sizes)
     together = train(n, sizes)
@@ -61,11 +59,11 @@ def test_an_image_that_six_processes_have_is_counted_once():
 
 
 @pytest.mark.parametrize("N", [6, 5, 1])
-def test_processes_share_the_moments_that_a_scatter_matrix_gives(N):
+def test_processes_share_the_mean_and_variance_that_a_scatter_matrix_gives(N):
     rng = np.random.default_rng(0)
     images = 3 + rng.standard_normal((N, 3, 24, 24)).astype(np.float32)
     labels = rng.integers(0, 10, N)
-    images += np.arange(N, dtype=np.float32).reshape(-1, 1, 1, 1)  # each process has pictures of its own kind
+    images += np.arange(N, dtype=np.float32).reshape(-1, 1, 1, 1)  # each process has images of its own kind
 
     class Network(nn.Module):
         def __init__(self):
@@ -104,7 +102,7 @@ def test_a_loss_that_is_not_finite_is_an_error_and_the_next_batch_is_none():
     with Replicas(model, 2) as replicas:
         expected = replicas.gradients(images, labels)
         broken = images.copy()
-        broken[3] = np.nan  # a picture of the other process
+        broken[3] = np.nan  # an image of the other process
         pid = replicas.workers[0].process.pid
         with pytest.raises(GraphError, match="the loss is nan"):
             replicas.gradients(broken, labels)
@@ -165,13 +163,13 @@ def test_layers_that_were_frozen_are_seen_by_all():
     twin = network()
     images, labels = batch(4)
     with Replicas(model, 2) as replicas:
-        for some in (model, twin):
-            some.bn1.eval()
+        for each in (model, twin):
+            each.bn1.eval()
         Replicas(twin, 1).gradients(images, labels)
         replicas.gradients(images, labels)
-        for some in (model, twin):
-            some.train()
-            some.bn1.eval()
+        for each in (model, twin):
+            each.train()
+            each.bn1.eval()
         loss, _ = replicas.gradients(images, labels)
         assert loss == pytest.approx(Replicas(twin, 1).gradients(images, labels)[0], rel=1e-12)
         model.bn1.train()
@@ -181,7 +179,7 @@ def test_layers_that_were_frozen_are_seen_by_all():
 
 
 class Branching(nn.Module):
-    """A network of which bright pictures alone take the second layer, and it takes them twice."""
+    """A network in which only bright images pass the second layer, and they pass it twice."""
 
     def __init__(self):
         self.first = nn.Linear(4, 4, rng=0)
@@ -217,10 +215,10 @@ def test_several_processes_predict_what_one_does_between_steps_of_training():
     model = network()
     twin = network()
     with Replicas(model, 3) as together, Replicas(twin, 1) as alone:
-        for i, N in enumerate((6, 1, 7, 3)):  # fewer pictures than processes, too
-            for some in (together, alone):
-                some.gradients(*batch(6, seed=i))
-                for p in some.parameters:
+        for i, N in enumerate((6, 1, 7, 3)):  # fewer images than processes, too
+            for replicas in (together, alone):
+                replicas.gradients(*batch(6, seed=i))
+                for p in replicas.parameters:
                     p.data -= 0.1 * p.grad
             images, _ = batch(N, seed=10 + i)
             expected = twin.eval()(Tensor(images)).data

@@ -47,7 +47,7 @@ def test_losses_that_no_logarithm_has_are_drawn_without_a_warning(row, tmp_path)
     plot_curves([{**ROW, **row}, {**ROW, "epoch": 2}], tmp_path / "curves.png")
 
 
-def test_every_picture_is_a_figure_for_a_notebook_if_no_file_is_named(tmp_path, monkeypatch):
+def test_every_plot_is_a_figure_for_a_notebook_if_no_file_is_named(tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 
     monkeypatch.chdir(tmp_path)
@@ -103,6 +103,16 @@ def test_a_guide_is_drawn_where_the_error_grows_as_it_says():
     assert guides(plot_steps("relu", steps, {**errors, "4-point": np.where(steps > 0.03, 0.5, rounding)})) == {"h²"}
     flat = {**dict.fromkeys(errors, rounding), "4-point": np.zeros(len(steps))}
     assert guides(plot_steps("neg", steps, flat)) == set()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "ticks"),
+    [(1, [1]), (3, [1, 2, 3]), (9, list(range(1, 10))), (15, [1, 5, 10, 15]), (54, [1, 10, 20, 30, 40, 50])],
+)
+def test_blocks_are_counted_in_whole_numbers_from_one(blocks, ticks):
+    values = [1.0] * blocks
+    for axes in plot_gradients({"plain8": values, "resnet8": values}).axes:
+        assert list(axes.get_xticks()) == ticks
 
 
 def test_a_figure_replaces_the_old_one_and_leaves_nothing_else(tmp_path):

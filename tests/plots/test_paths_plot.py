@@ -1,4 +1,4 @@
-"""The picture of the gradient's two ways."""
+"""The figure of the gradient's two parts."""
 
 import numpy as np
 import pytest

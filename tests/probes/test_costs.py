@@ -13,19 +13,19 @@ counts = import_module("minires.probes.costs")
 MAC = 2  # a multiplication and an addition
 
 
-def pictures(count, size):
+def images(count, size):
     return np.ones((count, 3, size, size), np.float32), np.arange(count)
 
 
 def macs(name, size, classes):
-    """Of convolutions and the classifier, forward, for one picture."""
-    costs = costs_of(models.create(name, num_classes=classes, rng=0), *pictures(1, size), training=False)
+    """Of convolutions and the classifier, forward, for one image."""
+    costs = costs_of(models.create(name, num_classes=classes, rng=0), *images(1, size), training=False)
     return sum(cost.flops for cost in costs) // MAC
 
 
-def test_backward_multiplies_twice_as_much_except_that_pictures_need_no_gradient():
+def test_backward_multiplies_twice_as_much_except_that_images_need_no_gradient():
     model = models.resnet20(rng=0)
-    costs = costs_of(model, *pictures(2, 8))
+    costs = costs_of(model, *images(2, 8))
     by_direction = {d: sum(c.flops for c in costs if c.direction == d) for d in ("forward", "backward")}
     first = MAC * 2 * 8 * 8 * 16 * 3 * 9
     assert by_direction["backward"] == 2 * by_direction["forward"] - first

@@ -44,7 +44,7 @@ def test_without_shortcuts_the_gradient_explodes_with_depth_and_with_them_it_doe
     assert spread("resnet56") < 30
 
 
-def test_the_command_draws_a_picture(tmp_path, capsys):
+def test_the_command_draws_a_figure(tmp_path, capsys):
     path = tmp_path / "new" / "gradients.png"
     assert main(["--depths", "20", "--out", str(path)]) == 0
     assert path.read_bytes().startswith(b"\x89PNG")

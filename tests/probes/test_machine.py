@@ -1,4 +1,4 @@
-"""What times are held against: the rates of a machine, and what a step needs at least."""
+"""What times are compared with: the rates of a machine, and the least time of a step."""
 
 import numpy as np
 import pytest

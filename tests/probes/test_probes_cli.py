@@ -45,7 +45,7 @@ def test_a_slip_costs_one_line_and_status_2(capsys, flags, message):
         ("g.gif", "g.gif: a figure can be png, svg, pdf, jpg, jpeg or webp"),
     ],
 )
-def test_a_picture_that_cannot_be_drawn_is_named_before_the_work(tmp_path, monkeypatch, capsys, out, message):
+def test_a_figure_that_cannot_be_drawn_is_named_before_the_work(tmp_path, monkeypatch, capsys, out, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr("minires.probes.__main__.gradient_norms", lambda *args: pytest.fail("it measures"))
@@ -64,13 +64,13 @@ def test_without_matplotlib_it_is_said_before_the_work(monkeypatch, capsys):
     assert err.startswith("minires.probes: drawing needs matplotlib")
 
 
-def test_an_output_that_has_gone_costs_no_picture(tmp_path, monkeypatch, capsys):
+def test_an_output_that_has_gone_costs_no_figure(tmp_path, monkeypatch, capsys):
     def gone(*args, **kwargs):
         raise OutputError("standard output cannot be written: Broken pipe")
 
     monkeypatch.setattr("builtins.print", gone)
     with monkeypatch.context() as patch:
-        patch.setattr("minires.console.say", lambda name, message: said.append(message))
+        patch.setattr("minires.console.process.say", lambda name, message: said.append(message))
         said = []
         assert main(["--depths", "20", "--batch-size", "4", "--out", str(tmp_path / "g.png")]) == 2
     assert said == ["standard output cannot be written: Broken pipe"]

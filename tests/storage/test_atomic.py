@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, whatever it is and whoever is killed."""
+"""A file is written whole or not at all, whatever it is and whichever process is killed."""
 
 import errno
 import os

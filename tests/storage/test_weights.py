@@ -29,11 +29,11 @@ def test_arrays_and_metadata_come_back_to_the_bit(tmp_path):
 
 def test_views_tensors_and_any_memory_order_are_saved_by_their_values(tmp_path):
     x = np.arange(24.0).reshape(2, 3, 4)
-    storage.save(tmp_path / "w", {"t": Tensor(x), "view": x[:, ::-1, 1:3], "turned": x.T})
+    storage.save(tmp_path / "w", {"t": Tensor(x), "view": x[:, ::-1, 1:3], "transposed": x.T})
     arrays, _ = storage.load(tmp_path / "w")
     np.testing.assert_array_equal(arrays["t"], x)
     np.testing.assert_array_equal(arrays["view"], x[:, ::-1, 1:3])
-    np.testing.assert_array_equal(arrays["turned"], x.T)
+    np.testing.assert_array_equal(arrays["transposed"], x.T)
 
 
 def test_a_model_comes_back_to_the_bit(tmp_path):

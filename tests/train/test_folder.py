@@ -1,4 +1,4 @@
-"""A run's folder is its own from the start, and a disk that does not take a checkpoint loses nothing."""
+"""A run has a folder of its own from the start, and loses nothing on a disk that is full."""
 
 import errno
 import os
@@ -101,12 +101,11 @@ def test_a_folder_made_for_nothing_goes_and_one_that_was_there_stays(tmp_path):
 
 def test_a_new_folder_takes_the_first_free_number(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "photos").mkdir()
     names = [
-        new_folder(Config(dataset=dataset)).name
-        for dataset in ("digits", "digits", "pictures/", "./pictures/../pictures")
+        new_folder(Config(dataset=dataset)).name for dataset in ("digits", "digits", "photos/", "./photos/../photos")
     ]
-    assert names == ["digits-resnet20", "digits-resnet20-2", "pictures-resnet20", "pictures-resnet20-2"]
+    assert names == ["digits-resnet20", "digits-resnet20-2", "photos-resnet20", "photos-resnet20-2"]
 
 
 @posix

@@ -112,6 +112,16 @@ def test_a_broken_image_is_found_before_a_folder_is_made(here, capsys, where):
     assert not (here / "runs").exists()
 
 
+def test_the_broken_images_of_both_parts_are_one_message(here, capsys):
+    for part in ("train", "test"):
+        shutil.copytree(here / "photos", here / "parts" / part)
+        (here / "parts" / part / "red" / "9.jpg").write_text("<html>not found</html>")
+    assert main(["--dataset", "parts", *QUICK]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("minires.train: 2 images cannot be used: parts/test/red/9.jpg cannot be read as an image: ")
+    assert "; parts/train/red/9.jpg cannot be read as an image: " in err
+
+
 def test_images_beyond_the_limit_are_not_looked_at(here):
     paths = data.load("photos")[0].paths
     few = data.load("photos")[0].limit(4)

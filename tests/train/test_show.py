@@ -1,4 +1,4 @@
-"""What a person sees of a run, and what train.run leaves behind."""
+"""What a user sees of a run, and which files train.run writes."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16, "proces
 
 @pytest.fixture
 def bars(monkeypatch):
-    """The bars that are made in place of tqdm's, each with its settings and the images it was told of."""
+    """The bars that are made in place of tqdm's, each with its settings and its count of images."""
     made = []
 
     class Bar(SimpleNamespace):

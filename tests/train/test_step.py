@@ -1,4 +1,4 @@
-"""One step, what an epoch adds up, and the evaluation, against PyTorch and numbers worked out by hand."""
+"""One step, the sums of an epoch, and the evaluation, against PyTorch and values computed by hand."""
 
 import math
 
@@ -12,7 +12,7 @@ from minires.train.step import EpochTotals
 
 
 class Batches:
-    """A loader of these batches; a network that answers with its input sees the logits themselves."""
+    """A loader of these batches; the network returns its input, so the images are the logits."""
 
     def __init__(self, *batches):
         self.batches = batches

@@ -1,4 +1,4 @@
-"""What a user writes: mypy finds nothing to say about it."""
+"""What a user writes: mypy finds no error in it."""
 
 from collections.abc import Callable, Iterator
 
@@ -26,7 +26,7 @@ class Net(nn.Module):
 
 
 class Squares:
-    """A data set of one's own."""
+    """A data set of the user's own."""
 
     def __len__(self) -> int:
         return 4

@@ -1,4 +1,4 @@
-"""Each line below is wrong, and mypy says so: what it says must hold the words behind the line's last #."""
+"""Each line below is wrong, and mypy says so: its message must contain the words after the line's last #."""
 # ruff: noqa: B018 - none of them is run
 
 import numpy as np
@@ -26,8 +26,8 @@ x.shap  # "Tensor" has no attribute "shap"; maybe "shape"
 x.cumsum(0)  # "Tensor" has no attribute "cumsum"
 x.backward(x, True)  # Too many positional arguments for "backward"
 x.backward(retain_grph=True)  # Unexpected keyword argument "retain_grph"
-x.sum(dims=0)  # Argument "dims" to "sum" of "Methods" has incompatible type "int"; expected "None"
-x.reshape("2", 3)  # Argument 1 to "reshape" of "Methods" has incompatible type "str"
+x.sum(dims=0)  # Argument "dims" to "sum" of "Reductions" has incompatible type "int"; expected "None"
+x.reshape("2", 3)  # Argument 1 to "reshape" of "Shapes" has incompatible type "str"
 x.transpose(0)  # Missing positional argument "dim1"
 x.numpy().grad  # has no attribute "grad"
 Tensor([1.0], requires_grad="yes")  # Argument "requires_grad" to "Tensor" has incompatible type "str"; expected "bool"

@@ -4,7 +4,7 @@ import numpy as np
 
 from minires.gradcheck.bugs.bug import bug
 from minires.kernels import Window
-from minires.kernels.readable import im2col
+from minires.kernels.readable import convolution
 
 
 def window(call, **changed):
@@ -15,12 +15,12 @@ def window(call, **changed):
 
 def wrong_dx(call, **changed):
     """dx by another window; what it reads outside x is lost."""
-    return call.but(x=im2col.conv_dx(call.dy, call.arrays[1], window(call, **changed)))
+    return call.but(x=convolution.conv_dx(call.dy, call.arrays[1], window(call, **changed)))
 
 
 def wrong_dweight(call, **changed):
     """dweight by another window."""
-    return call.but(weight=im2col.conv_dw(call.dy, call.x, window(call, **changed)))
+    return call.but(weight=convolution.conv_dw(call.dy, call.x, window(call, **changed)))
 
 
 @bug("conv2d", "col2im assigns")
@@ -31,7 +31,7 @@ def _(call):
     dx = np.zeros_like(call.x)
     for kh, kw, _, (rows, columns) in win.positions():
         one = win._replace(KH=1, KW=1, PH=win.PH - kh * win.DH, PW=win.PW - kw * win.DW)
-        part = im2col.conv_dx(call.dy, w[:, :, kh : kh + 1, kw : kw + 1], one)
+        part = convolution.conv_dx(call.dy, w[:, :, kh : kh + 1, kw : kw + 1], one)
         dx[:, :, rows, columns] = part[:, :, rows, columns]
     return call.but(x=dx)
 

@@ -8,7 +8,7 @@ from minires.kernels.cpu import im2col_by_channel, im2col_tiled
 from minires.kernels.cpu.channel_stats import per_output
 from minires.kernels.cpu.elementwise import affine_in_place, normalize
 from minires.kernels.cpu.winograd import one_axis, two_axes
-from minires.kernels.readable import im2col as readable
+from minires.kernels.readable import convolution as readable
 
 DIRECT = (im2col_by_channel, im2col_tiled)
 FASTEST = (two_axes, one_axis, *DIRECT)
@@ -27,7 +27,7 @@ def _best(choice, dtype, win):
 
 
 def conv(x, w, win):
-    """readable/im2col.py's conv; the others follow it, too."""
+    """The conv of readable/convolution.py; the others are like it."""
     return best(x.dtype, win).conv(x, w, win)
 
 

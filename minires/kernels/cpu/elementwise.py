@@ -87,16 +87,16 @@ def affine_in_place(factor, constant, relu):
 
 
 def normalize_sums(dy, x, mean, inv_std):
-    """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,) in float64."""
+    """Σ dy·x̂ and Σ dy over N, H and W -> (C,) and (C,) in float64."""
     mean_hi, mean_lo = _split(mean, inv_std, x)
     sum_dy, products = sums_of_products((dy,), (dy, _centered(x, mean_hi)))
-    return sum_dy, (products - mean_lo * sum_dy) * inv_std
+    return (products - mean_lo * sum_dy) * inv_std, sum_dy
 
 
-def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
+def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
     """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩), as dy·factor − (x·x_coef + offset): dy and x (N,C,H,W), the others (C,).
 
-    db and dw are the sums Σ dy and Σ dy·x̂. The result goes into out, which may be dy.
+    dw and db are the sums Σ dy·x̂ and Σ dy. The result goes into out, which may be dy.
     """
     m = x.size // x.shape[1]
     factor = weight * inv_std

@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 
-from minires.arrays import empty, empty_map
+from minires.arrays import empty, empty_feature_map
 from minires.kernels.cpu.blas import matmul, matmul_long
 from minires.kernels.cpu.im2col_copy import as_items, columns
 from minires.kernels.cpu.partition import chunks
@@ -38,7 +38,7 @@ def conv(x, w, win, after=None):
 
 
 def _conv(x, weights, win, y=None, after=None):
-    y = empty_map(win.y_shape, like=x, last=True) if y is None else y
+    y = empty_feature_map(win.y_shape, like=x, last=True) if y is None else y
     pixels = x.transpose(0, 2, 3, 1)
     out = y.transpose(0, 2, 3, 1)  # (N,H,W,C), (N,OH,OW,O)
     weights = _matrix(weights)
@@ -75,7 +75,7 @@ def conv_dx(dy, w, win):
     if win.DH > 1 or win.DW > 1 or win.C < FEW or any(padding < 0 for axis in phases for *_, padding in axis):
         return _dx_by_sums(dy, w, win)
 
-    dx = empty_map(win.x_shape, like=dy, last=True)
+    dx = empty_feature_map(win.x_shape, like=dy, last=True)
     for (a, kh, KH, PH), (b, kw, KW, PW) in product(*phases):
         pixels = dx[:, :, a :: win.SH, b :: win.SW]
         if KH and KW:
@@ -87,7 +87,7 @@ def conv_dx(dy, w, win):
 
 
 def _dx_by_sums(dy, w, win):
-    dx = empty_map(win.x_shape, like=dy, last=True)
+    dx = empty_feature_map(win.x_shape, like=dy, last=True)
     weights = _matrix(w.transpose(0, 2, 3, 1).reshape(win.O, -1))  # (O,K)
     pixels = dy.transpose(0, 2, 3, 1)
 
@@ -110,7 +110,7 @@ def conv_dx_dw(dy, x, w, win):
     back = win.transposed()
     if back is None or (win.KH, win.KW) == (1, 1):
         return conv_dx(dy, w, win), conv_dw(dy, x, win)
-    dx = empty_map(win.x_shape, like=dy, last=True)
+    dx = empty_feature_map(win.x_shape, like=dy, last=True)
     dy = dy.transpose(0, 2, 3, 1)
     x = x.transpose(0, 2, 3, 1)
     out = dx.transpose(0, 2, 3, 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minires.arrays import empty_map
+from minires.arrays import empty_feature_map
 from minires.kernels.cpu.elementwise import masked
 from minires.kernels.cpu.partition import blocks
 from minires.kernels.cpu.threads import parallel_for
@@ -13,12 +13,12 @@ MISSED = 1 << 7  # added to the number of a position that does not hold the maxi
 
 def max_pool(x, win):
     """readable/pool.py's max_pool, as the maximum of the columns' maxima: KH + KW comparisons instead of KH·KW."""
-    y = empty_map(win.y_shape, like=x)
+    y = empty_feature_map(win.y_shape, like=x)
     columns = win._replace(KW=1, SW=1, PW=0, OW=win.W)  # the window's columns alone
     rows = win._replace(H=win.OH, KH=1, SH=1, PH=0)  # its rows on the columns' maxima
 
     def images(part):
-        best = empty_map((len(x[part]), *columns.y_shape[1:]), like=x)
+        best = empty_feature_map((len(x[part]), *columns.y_shape[1:]), like=x)
         _maximum(x[part], columns, best)
         _maximum(best, rows, y[part])
 
@@ -40,7 +40,7 @@ def max_pool_argmax(x, y, win):
     """
     small = np.uint8 if win.KH * win.KW < MISSED else np.int32
     missed = MISSED if small is np.uint8 else 1 << 30
-    argmax = empty_map(win.y_shape, like=x, dtype=small)
+    argmax = empty_feature_map(win.y_shape, like=x, dtype=small)
 
     def images(part):
         first = argmax[part]
@@ -48,7 +48,7 @@ def max_pool_argmax(x, y, win):
         best = y[part]
         any_nan = bool(np.isnan(best).any())
         for (rows, columns), positions in _phases(win):
-            phase = empty_map(x[part, :, rows, columns].shape, like=x)
+            phase = empty_feature_map(x[part, :, rows, columns].shape, like=x)
             phase[...] = x[part, :, rows, columns]
             for kh, kw, (oh, ow), (h, w) in positions:
                 here = phase[:, :, h, w]
@@ -66,7 +66,7 @@ def max_pool_argmax(x, y, win):
 
 def max_pool_dx(dy, argmax, win):
     """readable/pool.py's max_pool_dx, phase by phase."""
-    dx = empty_map(win.x_shape, like=dy)
+    dx = empty_feature_map(win.x_shape, like=dy)
     phases = _phases(win)
     is_covered = len(phases) == min(win.SH, win.H) * min(win.SW, win.W)
 
@@ -75,7 +75,7 @@ def max_pool_dx(dy, argmax, win):
         if not is_covered:
             pixels[...] = 0
         for (rows, columns), positions in phases:
-            phase = empty_map(pixels[:, :, rows, columns].shape, like=dy)
+            phase = empty_feature_map(pixels[:, :, rows, columns].shape, like=dy)
             phase[...] = 0
             for kh, kw, (oh, ow), (h, w) in positions:
                 phase[:, :, h, w] += masked(dys[:, :, oh, ow], winner[:, :, oh, ow] == kh * win.KW + kw)
@@ -102,7 +102,7 @@ def _phases(win):
 
 def avg_pool(x, win, count_include_pad=True):
     """The mean under each window, where padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
-    y = empty_map(win.y_shape, like=x)
+    y = empty_feature_map(win.y_shape, like=x)
     inverse = _inverse(win, count_include_pad, x)
 
     def images(part):
@@ -117,7 +117,7 @@ def avg_pool(x, win, count_include_pad=True):
 
 def avg_pool_dx(dy, win, count_include_pad=True):
     """Each input receives its part of every output that saw it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
-    dx = empty_map(win.x_shape, like=dy)
+    dx = empty_feature_map(win.x_shape, like=dy)
     inverse = _inverse(win, count_include_pad, dy)
 
     def images(part):

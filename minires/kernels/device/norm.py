@@ -198,15 +198,15 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
 
 
 def normalize_sums(dy, x, mean, inv_std):
-    """Σ dy and Σ dy·x̂ over N, H and W -> (C,) and (C,)."""
+    """Σ dy·x̂ and Σ dy over N, H and W -> (C,) and (C,)."""
     db = cupy.empty(x.shape[1], x.dtype)
     dw = cupy.empty(x.shape[1], x.dtype)
     part = _sums("sums", pixels(dy), pixels(x), _vector(mean), _vector(inv_std), kinds=2)
     _join("add_up", part, x.dtype, db, dw)
-    return db, dw
+    return dw, db
 
 
-def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
+def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
     """γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); the result goes into out, which may be dy."""
     dY = pixels(dy)
     dx = cupy.empty(dY.shape, dy.dtype) if out is None else pixels(out)

@@ -4,9 +4,9 @@ im2col.py is convolution, norm.py batch normalization, and so on. loops.py has c
 definition. `kernels.use("readable")` computes with these versions, and the tests compare each fast kernel with its own.
 """
 
+from minires.kernels.readable.convolution import conv, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.readable.elementwise import add, add_relu, relu, relu_dx, scale
 from minires.kernels.readable.fused import channel_sums, conv_affine, product_sums, scatter_matrix
-from minires.kernels.readable.im2col import conv, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.readable.loss import cross_entropy, cross_entropy_dx, first_outside
 from minires.kernels.readable.norm import (
     inv_std,

@@ -1,7 +1,7 @@
 """The parts of a convolution and a batch norm that are computed as one op (ops/conv_norm.py)."""
 
 from minires.arrays import array_module
-from minires.kernels.readable.im2col import conv
+from minires.kernels.readable.convolution import conv
 from minires.kernels.readable.norm import CHANNEL, each
 
 

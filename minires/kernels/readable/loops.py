@@ -3,12 +3,12 @@
 import math
 from itertools import product
 
-from minires.arrays import array_module, empty_map
+from minires.arrays import array_module, empty_feature_map
 
 
 def _products(win):
     """Every product y[n,o,oh,ow] += x[n,channel,h,w]·w[o,c,kh,kw] of the convolution, as its three indices."""
-    inputs = win.C // win.groups  # channels of a group
+    inputs = win.C // win.groups  # channels of one group
     outputs = win.O // win.groups
     for n, o, oh, ow in product(range(win.N), range(win.O), range(win.OH), range(win.OW)):
         for c, kh, kw in product(range(inputs), range(win.KH), range(win.KW)):
@@ -16,7 +16,7 @@ def _products(win):
             channel = group * inputs + c
             h = oh * win.SH + kh * win.DH - win.PH
             w = ow * win.SW + kw * win.DW - win.PW
-            if 0 <= h < win.H and 0 <= w < win.W:  # else it meets the zero padding
+            if 0 <= h < win.H and 0 <= w < win.W:  # otherwise the window has the zero padding there
                 yield (n, o, oh, ow), (n, channel, h, w), (o, c, kh, kw)
 
 
@@ -62,8 +62,8 @@ def _windows(win):
 
 
 def max_pool(x, win):
-    """The maximum under each window; a NaN wins."""
-    y = empty_map(win.y_shape, like=x)
+    """The maximum under each window; a NaN is larger than all."""
+    y = empty_feature_map(win.y_shape, like=x)
     for at_y, covered in _windows(win):
         values = [x[at_x] for at_x in covered.values()]
         nans = [value for value in values if value != value]
@@ -72,21 +72,23 @@ def max_pool(x, win):
 
 
 def max_pool_argmax(x, y, win):
-    """The index kh·KW + kw of the first element of each window that equals its maximum."""
-    argmax = empty_map(win.y_shape, like=x, dtype=int)
+    """The index kh·KW + kw of the first element of each window that equals its maximum; −1 where all is padding."""
+    argmax = empty_feature_map(win.y_shape, like=x, dtype=int)
     for at_y, covered in _windows(win):
-        top = y[at_y]
-        argmax[at_y] = next(
-            (k for k, at_x in covered.items() if x[at_x].real == top.real or (x[at_x] != x[at_x] and top != top)), -1
-        )
+        argmax[at_y] = next((k for k, at_x in covered.items() if _are_equal(x[at_x], y[at_y])), -1)
     return argmax
+
+
+def _are_equal(a, b):
+    """Whether the real parts of a and b are equal, or both are NaN."""
+    return a.real == b.real or (a != a and b != b)
 
 
 def max_pool_dx(dy, argmax, win):
     """The gradient of each window goes to its argmax."""
     dx = array_module(dy).zeros(win.x_shape, dy.dtype)
     for at_y, covered in _windows(win):
-        if covered:  # a window may lie in the padding only, if dilation leads past the image
+        if covered:  # with dilation a window may have nothing but padding
             dx[covered[int(argmax[at_y])]] += dy[at_y]
     return dx
 
@@ -110,7 +112,7 @@ def avg_pool_dx(dy, win, count_include_pad=True):
 
 
 def _count(win, at_y, covered, count_include_pad):
-    """m, how many elements a window has in the image, or in image and padding. What lies beyond never counts."""
+    """m, how many elements of a window are in the image, or in image and padding. Those beyond never count."""
     if not count_include_pad:
         return len(covered)
     _, _, oh, ow = at_y

@@ -1,20 +1,24 @@
 """Batch normalization  [Ioffe & Szegedy 2015, Alg. 1].
 
-A channel of x (N,C,H,W) has m = N·H·W values. ⟨·⟩ is the mean over them, ∂y is short for ∂L/∂y. With
+Forward. Each channel of x (N,C,H,W) has m = N·H·W values x_1 … x_m. ⟨·⟩ is the mean over them:
 
     μ = ⟨x⟩        σ² = ⟨(x − μ)²⟩        s = 1/√(σ² + ε)        x̂ = (x − μ)·s        y = γ·x̂ + β
 
-the chain rule gives ∂β = Σ ∂y and ∂γ = Σ ∂y·x̂. For ∂x let g = ∂L/∂x̂ = γ·∂y. One element x changes L in three ways:
+Backward. ∂y is short for ∂L/∂y. Each y_j = γ·x̂_j + β, so by the chain rule
 
-    through its own x̂     ∂x̂/∂x·∂L/∂x̂ = s·g
-    through μ             ∂μ/∂x·∂L/∂μ = (1/m)·(−s·Σ g) = −s·⟨g⟩
-    through s             ∂s/∂x·∂L/∂s = (−s²·x̂/m)·((Σ g·x̂)/s) = −s·x̂·⟨g·x̂⟩
+    ∂β = Σ_j ∂y_j        ∂γ = Σ_j ∂y_j·x̂_j        ∂x̂_j = γ·∂y_j
 
-because every x̂ = (x − μ)·s depends on μ and on s: ∂L/∂μ = −s·Σ g and ∂L/∂s = Σ g·(x − μ) = (Σ g·x̂)/s. And
-∂s/∂x = ∂s/∂σ²·∂σ²/∂x = −s³/2·2(x − μ)/m = −s²·x̂/m. (σ² does not depend on μ: ∂σ²/∂μ = −2⟨x − μ⟩ = 0.)
-γ is one number for the channel, so ⟨g⟩ = γ·⟨∂y⟩. The sum of the three is
+One x_i changes every x̂_j = (x_j − μ)·s in up to three ways: directly where j = i, through μ, and through s. Here
+[i = j] is 1 where i = j, else 0. (σ² depends on μ, too, but ∂σ²/∂μ = −2⟨x − μ⟩ = 0.)
 
-    ∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩)        where ⟨∂y⟩ = ∂β/m and ⟨∂y·x̂⟩ = ∂γ/m are known already
+    ∂μ/∂x_i = 1/m        ∂σ²/∂x_i = 2(x_i − μ)/m        ∂s/∂x_i = −½·s³·∂σ²/∂x_i = −s²·x̂_i/m
+
+    ∂x̂_j/∂x_i = s·[i = j] − s·∂μ/∂x_i + (x_j − μ)·∂s/∂x_i
+              = s·([i = j] − 1/m − x̂_i·x̂_j/m)
+
+So ∂x_i = Σ_j ∂x̂_j·∂x̂_j/∂x_i has three terms. γ and s are the same for all j and stand in front:
+
+    ∂x_i = γ·s·(∂y_i − ⟨∂y⟩ − x̂_i·⟨∂y·x̂⟩)        where ⟨∂y⟩ = ∂β/m and ⟨∂y·x̂⟩ = ∂γ/m are known already
 
 In the code dy is ∂y, dw is ∂γ and db is ∂β. Arrays of shape (C,) are computed in float64.
 """
@@ -64,12 +68,12 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
 
 
 def normalize_sums(dy, x, mean, inv_std):
-    """∂β = Σ ∂y and ∂γ = Σ ∂y·x̂ of each channel -> (C,) and (C,)."""
+    """∂γ = Σ ∂y·x̂ and ∂β = Σ ∂y of each channel -> (C,) and (C,)."""
     x_hat = x_hat_of(x, mean, inv_std)
-    return dy.sum(axis=CHANNEL, dtype=x_hat.dtype), (dy * x_hat).sum(axis=CHANNEL)
+    return (dy * x_hat).sum(axis=CHANNEL), dy.sum(axis=CHANNEL, dtype=x_hat.dtype)
 
 
-def normalize_dx(dy, x, mean, inv_std, weight, db, dw, out=None):
+def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
     """∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩): dy and x (N,C,H,W), the others (C,); the result goes into out, if given."""
     m = dy.size // dy.shape[1]
     x_hat = x_hat_of(x, mean, inv_std)

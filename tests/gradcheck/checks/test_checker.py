@@ -6,7 +6,7 @@ from backends import GPUS
 
 from minires import gradcheck, ops
 from minires.gradcheck import check, check_op
-from minires.kernels.readable import im2col
+from minires.kernels.readable import convolution
 
 
 def test_the_report_names_the_argument_the_element_and_both_values():
@@ -239,7 +239,7 @@ def test_the_readable_convolution_is_what_complex_numbers_use():
     win = kernels.Window.of((1, 1, 3, 3), (1, 1, 2, 2))
     x = np.random.default_rng(0).standard_normal((1, 1, 3, 3)) * (1 + 1j)
     np.testing.assert_array_equal(
-        kernels.conv(x, np.ones((1, 1, 2, 2)), win), im2col.conv(x, np.ones((1, 1, 2, 2)), win)
+        kernels.conv(x, np.ones((1, 1, 2, 2)), win), convolution.conv(x, np.ones((1, 1, 2, 2)), win)
     )
 
 

@@ -285,7 +285,7 @@ def test_kinks_of_a_module_excuse_no_wrong_gradient_elsewhere():
 
 
 @pytest.mark.parametrize("after", [nn.ReLU(), nn.MaxPool2d(2), nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))], ids=repr)
-def test_pictures_with_black_borders_raise_no_false_alarm(after):
+def test_images_with_black_borders_raise_no_false_alarm(after):
     module = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, bias=False, rng=0), after)
     x = np.zeros((2, 1, 6, 6))
     x[:, :, 2:4, 2:4] = np.random.default_rng(0).standard_normal((2, 1, 2, 2))

@@ -21,7 +21,7 @@ square error is 1.2 to 3.3 times that of im2col.
 
 import numpy as np
 
-from minires.arrays import empty, empty_map
+from minires.arrays import empty, empty_feature_map
 from minires.kernels.cpu.blas import SMALL
 from minires.kernels.cpu.partition import chunks
 from minires.kernels.cpu.threads import buffer, parallel_for, parallel_sum, scratch
@@ -79,7 +79,7 @@ def conv_dx_dw(dy, x, w, win):
     """Both gradients from one V of dY. dX = dY ∗ flipped W, so dY takes the role of x, and X that of dy for dW."""
     U = _filters(flip_kernel(w))
     back = win.transposed()
-    dx = empty_map(win.x_shape, like=dy, last=True)
+    dx = empty_feature_map(win.x_shape, like=dy, last=True)
     dw = empty((win.O, win.C, 3, 3), x.dtype, (2, 3, 1, 0))
 
     def work(chunk):
@@ -93,7 +93,7 @@ def conv_dx_dw(dy, x, w, win):
 
 
 def _conv(x, U, win, after=None):
-    y = empty_map(win.y_shape, like=x, last=True)
+    y = empty_feature_map(win.y_shape, like=x, last=True)
 
     def work(chunk):
         images, first, last = chunk

@@ -26,7 +26,7 @@ from math import prod
 
 import numpy as np
 
-from minires.arrays import empty_map
+from minires.arrays import empty_feature_map
 from minires.kernels.cpu.blas import SMALL, matmul
 from minires.kernels.cpu.partition import chunks
 from minires.kernels.cpu.threads import buffer, parallel_for, parallel_sum, workers
@@ -83,7 +83,7 @@ def conv_dw(dy, x, win):
 
 def conv_dx_dw(dy, x, w, win):
     """Both gradients from one transform of dY. dX = dY ∗ flipped W: dY has the role of x, and X that of dy for dW."""
-    dx = empty_map(win.x_shape, like=dy, last=True)
+    dx = empty_feature_map(win.x_shape, like=dy, last=True)
     back = win.transposed()
     weights = flip_kernel(w)
 
@@ -96,7 +96,7 @@ def conv_dx_dw(dy, x, w, win):
 
 
 def _conv(x, w, win, after=None):
-    y = empty_map(win.y_shape, like=x, last=True)
+    y = empty_feature_map(win.y_shape, like=x, last=True)
 
     def work(chunk, part):
         (images, first, last) = chunk

@@ -1,0 +1,54 @@
+"""What is typed after a command: the types of flags, and mistakes in one line."""
+
+import argparse
+import math
+import re
+
+
+def text(given):
+    """The type of a flag that takes letters. It refuses "", because `--out "$DIR"` with DIR unset is a mistake."""
+    if not given:
+        raise argparse.ArgumentTypeError("it is empty; leave the flag out to have the default")
+    return given
+
+
+def whole(low, high=None):
+    """The type of a flag that takes a whole number from low to high."""
+
+    def convert(given):
+        try:
+            number = int(given)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"it must be a whole number, got {given!r}") from None
+        if number < low or (high is not None and number > high):
+            bound = f"at least {low}" if number < low else f"at most {high}"
+            raise argparse.ArgumentTypeError(f"it must be {bound}, got {number}")
+        return number
+
+    return convert
+
+
+def seconds(given):
+    """The type of a flag that takes a time."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1e6:  # longer times are refused by the system
+        raise argparse.ArgumentTypeError(f"it must be a number of seconds above 0 and below a million, got {given!r}")
+    return value
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser. A mistake costs one line, which suggests the flag that may have been meant."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}{self._meant(message)}; see {self.prog} --help\n")
+
+    def _meant(self, message):
+        from minires.settings import did_you_mean  # imports NumPy; Ctrl-C must be handled before that (starting())
+
+        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        hint = did_you_mean(unknown[1], flags, most=2) if unknown else ""
+        return f"; {hint}" if hint else ""
