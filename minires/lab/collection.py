@@ -54,7 +54,8 @@ def _page(markdown, folder):
         lines = block.split("\n")
         heading = re.match(r"(#+) (.*)", block)
         if heading:
-            level, text = len(heading[1]), heading[2]
+            level = len(heading[1])
+            text = heading[2]
             name, _, verdict = text.partition(": ")
             parts.append(
                 f'<h{level} id="{html.escape(name)}" class="{html.escape(verdict)}">{_inline(text, folder)}</h{level}>'

@@ -7,11 +7,11 @@ import math
 import os
 import platform
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-import minires
 from minires.lab.statistics import verdict_of
 from minires.plots import plot_panels
 from minires.storage import atomic_write
@@ -124,11 +124,18 @@ class Report:
 def versions():
     """What the numbers were computed with."""
     return {
-        "minires": minires.__version__,
+        "minires": _minires(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _minires():
+    try:
+        return metadata.version("minires")
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _finite(value):

@@ -123,14 +123,16 @@ def _stored(folder, trial, s):
     path = folder / f"{trial.name}.json"
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        trial_then, numbers, seconds = stored["trial"], stored["numbers"], float(stored["seconds"])
+        then = stored["trial"]
+        numbers = stored["numbers"]
+        seconds = float(stored["seconds"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); remove it, and --resume measures it again") from error
     now = _identity(trial, s)
-    if trial_then != now:
-        then = trial_then if isinstance(trial_then, dict) else {}
+    if then != now:
+        then = then if isinstance(then, dict) else {}
         old, new = ({**part.get("settings", {}), **part.get("inputs", {})} for part in (then, now))
         name = next((name for name in new if old.get(name) != new[name]), "arm")
         raise OptionError(

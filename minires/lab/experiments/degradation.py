@@ -74,7 +74,8 @@ class Degradation(Experiment):
         }
 
     def compare(self, s, results):
-        low, high = min(s.depths), max(s.depths)
+        low = min(s.depths)
+        high = max(s.depths)
 
         def cost_of_depth(family):
             return final(results, f"{family}{high}", "train_error") - final(results, f"{family}{low}", "train_error")
