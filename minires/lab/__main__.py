@@ -1,6 +1,7 @@
 """python -m minires.lab: repeat what the papers claim, and say whether it holds."""
 
 import argparse
+import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -165,7 +166,8 @@ def conduct(experiment, settings):
         try:
             report = run(experiment, watch=Bar(stop), **settings)
         except StoppedError:
-            print(f"stopped and saved; go on with: python -m {NAME} {' '.join(sys.argv[1:])} --resume")
+            folder = shlex.quote(str(out))
+            print(f"stopped and saved; go on with: python -m {NAME} {experiment.name} --out {folder} --resume")
             return console.STOPPED
     print(f"\nclaim    {experiment.claim}\nsource   {experiment.source}")
     for comparison in report.comparisons:

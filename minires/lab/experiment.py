@@ -127,7 +127,7 @@ class Experiment:
                 raise OptionError(f"{self.name}: there is no setting {name!r}; {hint}")
         return replace(base, **given)
 
-    def __call__(self, *, size="tiny", jobs=1, out=None, resume=False, **settings):
+    def __call__(self, *, size=None, jobs=1, out=None, resume=False, **settings):
         """Run the experiment -> Report: its numbers, verdict, table and figure.
 
         out: a folder for files from which it can be resumed; without it nothing is kept. jobs: processes at once.

@@ -22,9 +22,12 @@ SMALL = "A small run can show the same direction as the paper, not the same numb
 class Report:
     """The result of an experiment. report.verdict, .comparisons, .results, .table, .figure(), .save(folder)."""
 
-    def __init__(self, experiment, settings, size, results, seconds):
-        self.experiment, self.settings, self.size = experiment, settings, size
-        self.results, self.seconds = results, seconds
+    def __init__(self, experiment, size, settings, results, seconds):
+        self.experiment = experiment
+        self.size = size
+        self.settings = settings
+        self.results = results
+        self.seconds = seconds
         self.comparisons = experiment.compare(settings, results)
         self.table = experiment.table(settings, results)
 

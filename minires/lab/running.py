@@ -1,5 +1,6 @@
 """Running an experiment: its trials, one by one or in parallel, their files, and how it goes on after an interruption.
 
+    DIR/NAME/settings.json    the size and settings with which it was begun
     DIR/NAME/ARM-seedN.json   the numbers of a trial that is done
     DIR/NAME/ARM-seedN/       what a trial keeps while it works: the checkpoint of its training
     DIR/NAME.json .md .png .svg   the report, written last
@@ -8,21 +9,24 @@ A trial depends on nothing but its settings and its seed. So an experiment that 
 same bits as one that was not. More seeds can be added later.
 """
 
-import contextlib
 import json
 import tempfile
 import time
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 from minires.errors import CheckpointError, OptionError
-from minires.lab.experiment import Results
+from minires.lab.experiment import SIZES, Results
 from minires.lab.place import StoppedError
 from minires.lab.report import Report
-from minires.lab.workers import here, side_by_side
+from minires.lab.workers import run_trials
 from minires.storage import atomic_write
+from minires.storage.schema import Anything, DictOf, Fields, Number, OneOf
 from minires.train.folder import FolderLock
+
+SETTINGS = "settings.json"
+MAY_CHANGE = ("seeds", "data")  # because a trial's numbers do not depend on them
+REMEDY = "leave it out to resume, or choose another --out"
 
 
 class Watch:
@@ -45,105 +49,132 @@ class Watch:
         """All is done, or stopped."""
 
 
-def run(experiment, *, size="tiny", jobs=1, out=None, resume=False, watch=None, **given):
+def run(experiment, *, size=None, jobs=1, out=None, resume=False, watch=None, **given):
     """Run the experiment -> Report. With out, a folder, its files are written there.
 
-    resume: go on with what is in the folder. Raises StoppedError when watch.stop() was true, and OptionError when the
-    folder holds this experiment already, or one with other settings.
+    resume: go on with what is in the folder, with the size and the settings that it was begun with; only `seeds` and
+    `data` may change. Raises StoppedError when watch.stop() was true, and OptionError when the folder holds this
+    experiment already, or other settings.
     """
-    s = experiment.settings(size, **given)
     watch = watch or Watch()
     if out is None:
+        size = size or SIZES[0]
+        s = experiment.settings(size, **given)
         with tempfile.TemporaryDirectory() as folder:
-            return _run(experiment, s, size, jobs, Path(folder), watch)
-    folder = Path(out) / experiment.name
-    if not resume and (any(folder.glob("*")) or report_path(out, experiment).exists()):
+            return _run(experiment, size, s, jobs, folder, watch)
+    folder = Path(out, experiment.name)
+    if resume:
+        size, s = _read_settings(folder, experiment, size, given)
+    elif folder.exists() or folder.with_suffix(".json").exists():
         raise OptionError(f"{folder} holds this experiment already; go on with --resume, or choose another --out")
-    with closing(_Lock(folder)):
-        report = _run(experiment, s, size, jobs, folder, watch)
+    else:
+        size = size or SIZES[0]
+        s = experiment.settings(size, **given)
+    lock = FolderLock(folder)
+    try:
+        atomic_write(folder / SETTINGS, json.dumps({"size": size, "settings": asdict(s)}, indent=1).encode())
+        report = _run(experiment, size, s, jobs, folder, watch)
+    finally:
+        lock.release()
     report.save(out)
     return report
 
 
-def report_path(out, experiment):
-    return Path(out) / f"{experiment.name}.json"
-
-
-class _Lock(FolderLock):
-    def close(self):
-        self.release()
-
-
-def _run(experiment, s, size, jobs, folder, watch):
-    began = time.monotonic()
-    trials = list(experiment.trials(s))
-    numbers, seconds = {}, {}
-    for trial in trials:
-        stored = _stored(folder, trial, s)
-        if stored:
-            numbers[trial.name], seconds[trial.name] = stored
-    done_of = {trial.name: trial.cost for trial in trials if trial.name in numbers}  # the cost of what is done
-    started = {}
-    watch.start(experiment.name, sum(trial.cost for trial in trials), sum(done_of.values()))
-
-    def on_progress(trial, fraction):
-        started.setdefault(trial.name, time.monotonic())
-        done_of[trial.name] = fraction * trial.cost
-        watch.progress(sum(done_of.values()))
-
-    def on_numbers(trial, measured):
-        took = time.monotonic() - started.get(trial.name, began)
-        measured = json.loads(json.dumps(measured))  # the same values, whether they were stored or not
-        _store(folder, trial, s, measured, took)
-        numbers[trial.name], seconds[trial.name] = measured, took
-        on_progress(trial, 1.0)
-        watch.finished(trial, measured, took)
-
-    left = [trial for trial in trials if trial.name not in numbers]
+def _run(experiment, size, s, jobs, folder, watch):
+    journal = Journal(experiment.trials(s), folder, watch)
+    watch.start(experiment.name, journal.total, journal.done)
     try:
-        work = here if jobs == 1 else side_by_side
-        many = () if jobs == 1 else (jobs,)
-        done = work(experiment, s, left, *many, lambda t: folder / t.name, on_progress, on_numbers, watch.stop)
+        run_trials(experiment, s, journal, jobs)
     finally:
         watch.end()
-    if not done:
+    if journal.left():
         raise StoppedError
-    results = Results({(trial.arm, trial.seed): numbers[trial.name] for trial in trials})
-    return Report(experiment, s, size, results, sum(seconds.values()))
+    return Report(experiment, size, s, journal.results(), sum(journal.seconds.values()))
 
 
-def _identity(trial, s):
-    """All that the numbers of a trial depend on."""
-    settings = {name: value for name, value in asdict(s).items() if name not in ("seeds", "data")}
-    return json.loads(json.dumps({"arm": trial.arm, "seed": trial.seed, "inputs": trial.inputs, "settings": settings}))
+class Journal:
+    """What is known of each trial: how far it is, its numbers when it is done, and where they are kept."""
+
+    def __init__(self, trials, folder, watch):
+        self.trials = list(trials)
+        self.folder = Path(folder)
+        self.watch = watch
+        self.numbers, self.seconds = {}, {}  # by the trial's name
+        self.started, self.costs = {}, {}  # when it was begun, and the cost of what is done of it
+        for trial in self.trials:
+            self._read(trial)
+
+    def _read(self, trial):
+        path = self.folder / f"{trial.name}.json"
+        if path.exists():
+            stored = read_json(path, numbers=DictOf(Anything()), seconds=Number(0))
+            self.numbers[trial.name] = stored["numbers"]
+            self.seconds[trial.name] = stored["seconds"]
+            self.costs[trial.name] = trial.cost
+
+    @property
+    def total(self):
+        return sum(trial.cost for trial in self.trials)
+
+    @property
+    def done(self):
+        return sum(self.costs.values())
+
+    def left(self):
+        """The trials that are not done."""
+        return [trial for trial in self.trials if trial.name not in self.numbers]
+
+    def folder_of(self, trial):
+        return self.folder / trial.name
+
+    def progress(self, trial, fraction):
+        self.started.setdefault(trial.name, time.monotonic())
+        self.costs[trial.name] = fraction * trial.cost
+        self.watch.progress(self.done)
+
+    def finish(self, trial, numbers):
+        """Keep the numbers of a trial."""
+        seconds = time.monotonic() - self.started[trial.name]
+        content = json.dumps({"numbers": numbers, "seconds": seconds}, indent=1)
+        atomic_write(self.folder / f"{trial.name}.json", content.encode())
+        self._read(trial)  # from the file, so that a resumed experiment has the very same values
+        self.watch.progress(self.done)
+        self.watch.finished(trial, numbers, seconds)
+
+    def stop(self):
+        return self.watch.stop()
+
+    def results(self):
+        return Results({(trial.arm, trial.seed): self.numbers[trial.name] for trial in self.trials})
 
 
-def _stored(folder, trial, s):
-    """(numbers, seconds) of a trial that is done; None if it is not. Raises CheckpointError and OptionError."""
-    path = folder / f"{trial.name}.json"
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        then = stored["trial"]
-        numbers = stored["numbers"]
-        seconds = float(stored["seconds"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); remove it, and --resume measures it again") from error
-    now = _identity(trial, s)
-    if then != now:
-        then = then if isinstance(then, dict) else {}
-        old, new = ({**part.get("settings", {}), **part.get("inputs", {})} for part in (then, now))
-        name = next((name for name in new if old.get(name) != new[name]), "arm")
+def _read_settings(folder, experiment, size, given):
+    """(size, settings) with which the experiment in the folder was begun, and what is given now."""
+    path = folder / SETTINGS
+    if not path.exists():
+        raise CheckpointError(f"there is no experiment to resume in {folder} (no {path.name}); leave --resume out")
+    stored = read_json(path, size=OneOf(*SIZES), settings=DictOf(Anything()))
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in stored["settings"].items()}
+    then = experiment.settings(stored["size"], **settings)
+    now = experiment.settings(stored["size"], **{**settings, **given})
+    changed = [name for name in given if getattr(now, name) != getattr(then, name) and name not in MAY_CHANGE]
+    if size not in (None, stored["size"]):
+        raise OptionError(f"{folder} was begun with --size {stored['size']}, not {size}; {REMEDY}")
+    if changed:
+        name = changed[0]
         raise OptionError(
-            f"{path} was measured with {name} {old.get(name)!r}, not {new.get(name)!r}; resume with the same settings, "
-            "or choose another --out"
+            f"{folder} was begun with {name} {getattr(then, name)!r}, not {getattr(now, name)!r}; {REMEDY}"
         )
-    return numbers, seconds
+    return stored["size"], now
 
 
-def _store(folder, trial, s, numbers, seconds):
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(parents=True)
-    content = {"trial": _identity(trial, s), "numbers": numbers, "seconds": seconds}
-    atomic_write(folder / f"{trial.name}.json", json.dumps(content, indent=1).encode())
+def read_json(path, **fields):
+    """The dictionary in a JSON file. Raises CheckpointError if it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        fault = Fields(**fields).fault("", content)
+    except (ValueError, RecursionError) as error:
+        fault = str(error)
+    if fault:
+        raise CheckpointError(f"{path} is damaged ({fault.strip()}); remove it, and --resume measures it again")
+    return content

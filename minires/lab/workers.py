@@ -6,6 +6,8 @@ worker saves what it has and ends, too.
 
 import multiprocessing
 import signal
+from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import wait
 
 from minires import kernels
@@ -15,87 +17,100 @@ from minires.lab.place import Place, StoppedError
 STOP_SECONDS = 60  # for the step that a training is in, and for saving it
 
 
-def here(experiment, s, trials, folder_of, on_progress, on_numbers, stop):
-    """The trials one after another in this process. -> whether all are done"""
+def run_trials(experiment, s, journal, jobs):
+    """Run the trials that are left, `jobs` at once, until all are done or journal.stop() is true.
+
+    If one fails, the others are saved before its error is raised.
+    """
+    if jobs == 1:
+        _one_by_one(experiment, s, journal)
+    else:
+        _in_parallel(experiment, s, journal, jobs)
+
+
+def _one_by_one(experiment, s, journal):
     before = kernels.get_num_threads()
     kernels.set_num_threads(1)
     try:
-        for trial in trials:
-            place = Place(folder_of(trial), lambda fraction, trial=trial: on_progress(trial, fraction), stop)
-            try:
-                place.progress(0.0)
-                on_numbers(trial, experiment.measure(trial, s, place))
-            except StoppedError:
-                return False
+        for trial in journal.left():
+            place = Place(journal.folder_of(trial), partial(journal.progress, trial), journal.stop)
+            place.progress(0.0)
+            journal.finish(trial, experiment.measure(trial, s, place))
+    except StoppedError:
+        pass
     finally:
         kernels.set_num_threads(before)
-    return True
 
 
-def side_by_side(experiment, s, trials, jobs, folder_of, on_progress, on_numbers, stop):
-    """The trials in `jobs` processes. -> whether all are done. If a trial fails, the others are saved first."""
-    context = multiprocessing.get_context("spawn")
-    waiting = list(trials)
-    workers = {}  # {connection: [process, its trial]}
+def _in_parallel(experiment, s, journal, jobs):
+    waiting = journal.left()
+    workers = [Worker(experiment, s) for _ in range(min(jobs, len(waiting)))]
     error = None
+    stopping = False
     try:
-        for _ in range(min(jobs, len(waiting))):
-            mine, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, experiment, s), daemon=True)
-            process.start()
-            theirs.close()
-            workers[mine] = [process, None]
-            _next(mine, workers, waiting, folder_of)
-        while any(trial for _, trial in workers.values()):
-            for connection in wait(list(workers), timeout=0.1):
-                process, trial = workers[connection]
-                try:
-                    kind, content = connection.recv()
-                except (EOFError, OSError):
-                    process.join(STOP_SECONDS)
-                    status = process.exitcode
-                    raise ProcessError(
-                        f"the process of {trial.name if trial else 'no trial'} ended (exit status {status}), as when "
-                        "memory runs out; --resume goes on, with fewer --jobs"
-                    ) from None
-                if kind == "progress":
-                    on_progress(trial, content)
-                    continue
-                if kind == "numbers":
-                    on_numbers(trial, content)
-                elif kind == "error":
-                    error = error or content
-                workers[connection][1] = None
-                if not (error or stop()):
-                    _next(connection, workers, waiting, folder_of)
-            if error or stop():
-                _ask_to_stop(workers)
+        for worker in workers:
+            worker.begin(waiting.pop(0), journal)
+        while any(worker.trial for worker in workers):
+            ready = wait([worker.connection for worker in workers if worker.trial], timeout=0.1)
+            for worker in workers:
+                if worker.connection in ready:
+                    error = worker.listen(journal) or error
+                if not worker.trial and waiting and not stopping and not error:
+                    worker.begin(waiting.pop(0), journal)
+            if not stopping and (error or journal.stop()):
+                stopping = True
+                for worker in workers:
+                    worker.ask_to_stop()
         if error:
             raise error
-        return not waiting and not stop()
     finally:
-        for connection in workers:
-            connection.close()  # a worker that still works notices it, saves and ends
-        for process, _ in workers.values():
-            process.join(STOP_SECONDS)
-            process.kill()
+        for worker in workers:
+            worker.connection.close()  # a worker that still works notices it, saves and ends
+        for worker in workers:
+            worker.process.join(STOP_SECONDS)
+            worker.process.kill()
 
 
-def _next(connection, workers, waiting, folder_of):
-    """Give the worker the next trial, if there is one."""
-    if waiting:
-        trial = waiting.pop(0)
-        workers[connection][1] = trial
-        connection.send((trial, str(folder_of(trial))))
+class Worker:
+    """Another process, in the first one's eyes. trial: what it works on, None if nothing."""
 
+    def __init__(self, experiment, s):
+        context = multiprocessing.get_context("spawn")
+        self.trial = None
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, experiment, s), daemon=True)
+        self.process.start()
+        theirs.close()
 
-def _ask_to_stop(workers):
-    for connection, (_, trial) in workers.items():
-        if trial:
-            try:
-                connection.send(None)
-            except OSError:  # it has ended
-                workers[connection][1] = None
+    def begin(self, trial, journal):
+        self.trial = trial
+        journal.progress(trial, 0.0)
+        self.connection.send((trial, str(journal.folder_of(trial))))
+
+    def ask_to_stop(self):
+        if self.trial:
+            with suppress(OSError):  # it has ended; listen() says so
+                self.connection.send(None)
+
+    def listen(self, journal):
+        """Pass on what it sends. -> the error with which its trial has failed, or None"""
+        trial = self.trial
+        try:
+            kind, content = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join(STOP_SECONDS)
+            self.trial = None
+            return ProcessError(
+                f"{trial.name}: its process ended (exit status {self.process.exitcode}), as when memory runs out; "
+                "--resume goes on, with fewer --jobs"
+            )
+        if kind == "progress":
+            journal.progress(trial, content)
+            return None
+        self.trial = None
+        if kind == "numbers":
+            journal.finish(trial, content)
+        return content if kind == "error" else None
 
 
 def _work(connection, experiment, s):

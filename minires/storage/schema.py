@@ -81,6 +81,13 @@ class Boolean:
         return "" if isinstance(value, bool) else f"{name} must be True or False, got {shown(value)}"
 
 
+class Anything:
+    """Any value."""
+
+    def fault(self, name, value):
+        return ""
+
+
 class Text:
     """A string that matches a pattern; `what` describes it."""
 
