@@ -1,6 +1,6 @@
-"""The gradient's two paths through each block, over depth."""
+"""The two parts of the gradient at each block, over depth."""
 
-from minires.plots.files import finished, new_figure, tidy, whole_numbers
+from minires.plots.files import block_ticks, finished, new_figure, tidy
 from minires.plots.style import NOTE, STYLES, marked
 
 
@@ -10,11 +10,8 @@ def plot_paths(networks, path=None):
     panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
     for axes, (name, blocks) in zip(panels, networks.items()):
         _draw(axes, blocks)
-        axes.set(
-            xlabel="block, from the input to the loss", yscale="log", title=f"{name}:  ∂L/∂x = {blocks[-1].formula}"
-        )
-        axes.title.set_fontsize("medium")
-        whole_numbers(axes.xaxis, 1, len(blocks))
+        axes.set_title(f"{name}:  ∂L/∂x = {blocks[-1].formula}", fontsize="medium")
+        axes.set(xlabel="block, from the input to the loss", yscale="log", xticks=block_ticks(len(blocks)))
         tidy(axes)
     panels[0].set_ylabel("norm of the gradient")
     return finished(figure, path)

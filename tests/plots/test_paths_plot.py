@@ -19,7 +19,7 @@ def paths_of(name, **options):
 @pytest.mark.parametrize(
     "names", [["resnet8", "plain8"], ["preact_resnet20"], ["resnet8", "plain8", "preact_resnet20"]]
 )
-def test_networks_stand_side_by_side_in_one_file(names, tmp_path):
+def test_networks_have_panels_beside_each_other_in_one_file(names, tmp_path):
     path = tmp_path / "new" / "paths.png"
     plot_paths({name: paths_of(name) for name in names}, path)
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -27,6 +27,11 @@ def test_networks_stand_side_by_side_in_one_file(names, tmp_path):
     assert width == pytest.approx(len(names) * 4.8 * 130, abs=1)
     assert height == pytest.approx(4.2 * 130, abs=1)
     assert [found.name for found in path.parent.iterdir()] == ["paths.png"]
+
+
+def test_blocks_are_counted_from_one():
+    [axes] = plot_paths({"plain8": paths_of("plain8")}).axes
+    assert list(axes.get_xticks()) == [1, 2, 3]
 
 
 def curves(blocks):
@@ -37,7 +42,7 @@ def curves(blocks):
     return {line.get_label(): list(line.get_ydata()) for line in axes.lines if not line.get_label().startswith("_")}
 
 
-def test_what_arrives_what_leaves_and_both_ways_are_drawn():
+def test_what_arrives_what_leaves_and_both_parts_are_drawn():
     blocks = paths_of("resnet8")
     assert list(curves(blocks).values()) == [
         [getattr(b, field) for b in blocks] for field in ("upstream", "total", "identity", "branch")
