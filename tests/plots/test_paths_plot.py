@@ -39,7 +39,14 @@ def curves(blocks):
 
     axes = Figure().subplots()
     _draw(axes, blocks)
-    return {line.get_label(): list(line.get_ydata()) for line in axes.lines if not line.get_label().startswith("_")}
+    curved = [line for line in axes.lines if len(line.get_ydata()) == len(blocks)]
+    return {line.get_label(): list(line.get_ydata()) for line in curved}
+
+
+def test_the_blocks_that_change_the_shape_are_named_once():
+    [axes] = plot_paths({"resnet8": paths_of("resnet8")}).axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels.count("the shape changes") == 1
 
 
 def test_what_arrives_what_leaves_and_both_parts_are_drawn():
