@@ -21,7 +21,14 @@ _writing_grad = threading.Lock()
 def propagate(root, dy, retain_graph):
     """The reverse sweep: each node hands its gradient on to the nodes of its inputs, from the newest to the oldest.
 
-    An op is newer than its inputs. So when it is a node's turn, everything that used its output has added its part.
+        for node in newest first:
+            dy = sums[node]
+            for x, dx in zip(node.inputs, node.backward(dy)):
+                sums[x] += dx
+
+    Why a sum: if x is used in y₁ and in y₂, then ∂L/∂x = ∂L/∂y₁·∂y₁/∂x + ∂L/∂y₂·∂y₂/∂x. An op is newer than its inputs.
+    So when it is a node's turn, everything that used its output has added its part.
+    The other lines call hooks, set .grad, free memory, and find out which memory a sum may be written into.
     """
     sums = _GradientSums()
     sums.add(root, dy, is_new=False)

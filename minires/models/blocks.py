@@ -31,7 +31,8 @@ class Block(Module):
     def forward(self, x: TensorLike) -> Tensor:
         f = self.branch(x)
         if self.residual:
-            return chain((self.downsample(x), f), residual_add, relu)  # H(x) = relu(shortcut(x) + F(x))
+            # H(x) = relu(shortcut(x) + F(x)); chain() may compute both at once, with the same result
+            return chain((self.downsample(x), f), residual_add, relu)
         return relu(f)
 
 

@@ -3,7 +3,7 @@
 import math
 
 from minires.errors import need
-from minires.plots.files import as_text, finished, new_figure, tidy, whole_numbers
+from minires.plots.files import as_text, block_ticks, finished, new_figure, tidy, whole_numbers
 from minires.plots.style import BLUE, STYLES, VERMILION, marked, several
 
 
@@ -52,14 +52,8 @@ def plot_gradients(norms, path=None):
             axes.annotate(
                 name, (1, values[0]), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=color
             )
-        axes.set(xlabel="block, from the input to the loss", yscale="log", title=title, xticks=_blocks(deepest))
+        axes.set(xlabel="block, from the input to the loss", yscale="log", title=title, xticks=block_ticks(deepest))
         axes.set_xlim(1 - 0.28 * deepest, 1.03 * deepest)
         tidy(axes, legend=None)
     panels[0].set_ylabel("‖∂L/∂H‖ at the block's output")
     return finished(figure, path)
-
-
-def _blocks(deepest):
-    """The ticks of an axis of blocks: 1, then whole numbers up to the last block."""
-    locator = need("matplotlib.ticker", "plots", for_what="drawing").MaxNLocator(9, steps=(1, 5, 10), integer=True)
-    return [1, *(tick for tick in locator.tick_values(0, deepest) if 1 < tick <= deepest)]

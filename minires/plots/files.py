@@ -56,6 +56,12 @@ def whole_numbers(axis, first, last):
         axis.axes.set_xlim(first - 1, last + 1)
 
 
+def block_ticks(last):
+    """The ticks of an axis of blocks: 1, then whole numbers up to the last block."""
+    locator = need("matplotlib.ticker", "plots", for_what="drawing").MaxNLocator(9, steps=(1, 5, 10), integer=True)
+    return [1, *(tick for tick in locator.tick_values(0, last) if 1 < tick <= last)]
+
+
 def finished(figure, path):
     """The figure, saved to path if there is one, in the format of its ending."""
     if path is not None:

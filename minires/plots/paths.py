@@ -1,7 +1,7 @@
-"""The gradient's two paths through each block, over depth."""
+"""The two parts of the gradient at each block, over depth."""
 
-from minires.plots.files import finished, new_figure, tidy, whole_numbers
-from minires.plots.style import NOTE, STYLES, marked
+from minires.plots.files import block_ticks, finished, new_figure, tidy
+from minires.plots.style import STYLES, marked
 
 
 def plot_paths(networks, path=None):
@@ -10,11 +10,8 @@ def plot_paths(networks, path=None):
     panels = figure.subplots(1, len(networks), sharey=True, squeeze=False)[0]
     for axes, (name, blocks) in zip(panels, networks.items()):
         _draw(axes, blocks)
-        axes.set(
-            xlabel="block, from the input to the loss", yscale="log", title=f"{name}:  ∂L/∂x = {blocks[-1].formula}"
-        )
-        axes.title.set_fontsize("medium")
-        whole_numbers(axes.xaxis, 1, len(blocks))
+        axes.set_title(f"{name}:  ∂L/∂x = {blocks[-1].formula}", fontsize="medium")
+        axes.set(xlabel="block, from the input to the loss", yscale="log", xticks=block_ticks(len(blocks)))
         tidy(axes)
     panels[0].set_ylabel("norm of the gradient")
     return finished(figure, path)
@@ -24,17 +21,6 @@ def _draw(axes, blocks):
     x = range(1, len(blocks) + 1)
     plain = blocks[-1].identity is None
     changes = [i for i, b in zip(x, blocks) if b.x.shape != b.m.shape]
-    for i in changes:
-        axes.axvline(i, color="0.92", lw=6, zorder=0)
-    if changes:
-        axes.annotate(
-            "the shape changes",
-            (changes[0], 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(5, -10),
-            textcoords="offset points",
-            **NOTE,
-        )
     axes.plot(x, [b.upstream for b in blocks], **STYLES["arriving"], zorder=4, label="‖g‖ = ‖∂L/∂H‖, arriving")
     axes.plot(
         x,
@@ -55,3 +41,5 @@ def _draw(axes, blocks):
     axes.plot(
         x, [b.branch for b in blocks], **STYLES["branch"], markevery=marked(len(x), 1), label="through the branch F"
     )
+    for i in changes:
+        axes.axvline(i, color="0.92", lw=6, zorder=0, label="the shape changes" if i == changes[0] else None)

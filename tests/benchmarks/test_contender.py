@@ -111,7 +111,7 @@ def test_a_contender_is_stopped_in_the_middle_of_a_step():
     contender.stop()  # twice is allowed
 
 
-def test_peak_memory_is_that_of_the_child_not_of_who_started_it():
+def test_peak_memory_is_that_of_the_child_not_of_its_parent():
     ballast = np.ones(64 << 20)  # 512 MB
     assert 20 < processes.peak_memory("minires", 1, "resnet20", 8, 2)() < 256
     assert ballast[-1] == 1

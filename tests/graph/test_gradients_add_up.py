@@ -35,7 +35,7 @@ def test_an_op_that_returns_one_array_twice_is_not_hurt_by_accumulation():
     np.testing.assert_array_equal(upstream, [1, 2, 3])
 
 
-def test_a_new_array_that_an_op_returns_twice_is_nobodys_own():
+def test_a_new_array_that_an_op_returns_twice_is_not_written_over():
     x = leaf(3)
     f = leaf(3, seed=1)
     a, b = x * 1.0, f * 1.0

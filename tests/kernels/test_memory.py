@@ -53,7 +53,7 @@ def test_an_array_of_a_size_that_was_freed_costs_no_new_pages(thread):
     assert run() < 200
 
 
-def test_who_has_set_the_c_librarys_own_variables_is_left_alone(monkeypatch):
+def test_the_c_librarys_own_variables_win_if_a_user_has_set_them(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: pytest.fail("the C library was asked"))
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000000")
     assert keep_freed_memory() is False

@@ -19,7 +19,7 @@ def paths_of(name, **options):
 @pytest.mark.parametrize(
     "names", [["resnet8", "plain8"], ["preact_resnet20"], ["resnet8", "plain8", "preact_resnet20"]]
 )
-def test_networks_stand_side_by_side_in_one_file(names, tmp_path):
+def test_networks_have_panels_beside_each_other_in_one_file(names, tmp_path):
     path = tmp_path / "new" / "paths.png"
     plot_paths({name: paths_of(name) for name in names}, path)
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -29,15 +29,27 @@ def test_networks_stand_side_by_side_in_one_file(names, tmp_path):
     assert [found.name for found in path.parent.iterdir()] == ["paths.png"]
 
 
+def test_blocks_are_counted_from_one():
+    [axes] = plot_paths({"plain8": paths_of("plain8")}).axes
+    assert list(axes.get_xticks()) == [1, 2, 3]
+
+
 def curves(blocks):
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
     _draw(axes, blocks)
-    return {line.get_label(): list(line.get_ydata()) for line in axes.lines if not line.get_label().startswith("_")}
+    curved = [line for line in axes.lines if len(line.get_ydata()) == len(blocks)]
+    return {line.get_label(): list(line.get_ydata()) for line in curved}
 
 
-def test_what_arrives_what_leaves_and_both_ways_are_drawn():
+def test_the_blocks_that_change_the_shape_are_named_once():
+    [axes] = plot_paths({"resnet8": paths_of("resnet8")}).axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels.count("the shape changes") == 1
+
+
+def test_what_arrives_what_leaves_and_both_parts_are_drawn():
     blocks = paths_of("resnet8")
     assert list(curves(blocks).values()) == [
         [getattr(b, field) for b in blocks] for field in ("upstream", "total", "identity", "branch")

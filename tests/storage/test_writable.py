@@ -80,7 +80,7 @@ def test_what_can_be_written_is_left_as_it_is(tmp_path):
 
 
 @posix
-def test_a_pipe_is_not_opened_and_waits_for_nobody(tmp_path):
+def test_a_pipe_is_not_opened_and_does_not_wait_for_a_reader(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     thread = threading.Thread(target=check_writable, args=(tmp_path / "pipe",), daemon=True)
     thread.start()

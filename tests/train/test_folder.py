@@ -288,7 +288,7 @@ def test_without_locks_on_the_disk_runs_go_on(tmp_path, monkeypatch):
     assert start(tmp_path, epochs=1).fit()
 
 
-def test_a_lock_that_is_a_link_or_somebodys_text_is_left_alone(tmp_path):
+def test_a_lock_that_is_a_link_or_a_users_text_is_left_alone(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")  # as short as a lock is
     for make in (lambda path: path.symlink_to(victim), lambda path: path.write_text("precious " * 50)):

@@ -20,10 +20,10 @@ elements, too. An output is the product of a window and a filter, so all outputs
 
     Y = cols·Wᵀ             (P,K)·(K,O) -> (P,O)
 
-Backward. The gradients of this product are products as well (ops/linear.py):
+Backward. Y[p,o] = Σ_k cols[p,k]·W[o,k]. W[o,k] is in Y[p,o] for every p, cols[p,k] for every o. By the chain rule
 
-    dW = dYᵀ·cols           (O,P)·(P,K) -> (O,K)
-    dcols = dY·W            (P,O)·(O,K) -> (P,K)
+    dW[o,k] = Σ_p dY[p,o]·cols[p,k]        dW = dYᵀ·cols        (O,P)·(P,K) -> (O,K)
+    dcols[p,k] = Σ_o dY[p,o]·W[o,k]        dcols = dY·W         (P,O)·(O,K) -> (P,K)
 
 The 5 above was copied into four rows, so its gradient is the sum of four elements of dcols. col2im adds them up:
 dX = col2im(dcols). If each element of dcols is 1, it counts how often each pixel was copied:
@@ -33,8 +33,11 @@ dX = col2im(dcols). If each element of dcols is 1, it counts how often each pixe
  [2 4 2]
  [1 2 1]]
 
-im2col and col2im are the same loop, once with `=` and once with `+=`. convolution.py calls the functions of this file
-for a few images at a time, and adds groups.
+im2col and col2im are the same loop, once with `=` and once with `+=`. It goes over the elements (kh,kw) of the kernel,
+and takes all windows at once, as slices. Here the element (0,1) meets x[0:2, 1:3] in the windows [0:2, 0:2]. Without
+stride, padding and dilation it is always x[kh:kh+OH, kw:kw+OW]; win.positions() knows the general case.
+
+convolution.py calls the functions of this file for a few images at a time, and adds groups.
 """
 
 from minires.arrays import array_module

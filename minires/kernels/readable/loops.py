@@ -8,12 +8,11 @@ from minires.arrays import array_module, empty_feature_map
 
 def _products(win):
     """Every product y[n,o,oh,ow] += x[n,channel,h,w]·w[o,c,kh,kw] of the convolution, as its three indices."""
-    inputs = win.C // win.groups  # channels of one group
-    outputs = win.O // win.groups
+    C = win.C // win.groups  # channels that one output channel sees; without groups all of them, and channel is c
+    O = win.O // win.groups
     for n, o, oh, ow in product(range(win.N), range(win.O), range(win.OH), range(win.OW)):
-        for c, kh, kw in product(range(inputs), range(win.KH), range(win.KW)):
-            group = o // outputs
-            channel = group * inputs + c
+        for c, kh, kw in product(range(C), range(win.KH), range(win.KW)):
+            channel = (o // O) * C + c
             h = oh * win.SH + kh * win.DH - win.PH
             w = ow * win.SW + kw * win.DW - win.PW
             if 0 <= h < win.H and 0 <= w < win.W:  # otherwise the window has the zero padding there

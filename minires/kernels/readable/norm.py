@@ -4,23 +4,24 @@ Forward. Each channel of x (N,C,H,W) has m = N·H·W values x_1 … x_m. ⟨·�
 
     μ = ⟨x⟩        σ² = ⟨(x − μ)²⟩        s = 1/√(σ² + ε)        x̂ = (x − μ)·s        y = γ·x̂ + β
 
-Backward. ∂y is short for ∂L/∂y. Each y_j = γ·x̂_j + β, so by the chain rule
+Backward. dy is short for ∂L/∂y, and so are dx, dγ and the others. Each y_j = γ·x̂_j + β, so by the chain rule
 
-    ∂β = Σ_j ∂y_j        ∂γ = Σ_j ∂y_j·x̂_j        ∂x̂_j = γ·∂y_j
+    dβ = Σ_j dy_j        dγ = Σ_j dy_j·x̂_j        dx̂_j = γ·dy_j
 
 One x_i changes every x̂_j = (x_j − μ)·s in up to three ways: directly where j = i, through μ, and through s. Here
 [i = j] is 1 where i = j, else 0. (σ² depends on μ, too, but ∂σ²/∂μ = −2⟨x − μ⟩ = 0.)
 
-    ∂μ/∂x_i = 1/m        ∂σ²/∂x_i = 2(x_i − μ)/m        ∂s/∂x_i = −½·s³·∂σ²/∂x_i = −s²·x̂_i/m
+    ∂μ/∂x_i = 1/m        ∂σ²/∂x_i = 2(x_i − μ)/m
+    ∂s/∂x_i = −½·s³·∂σ²/∂x_i = −s³·(x_i − μ)/m = −s²·x̂_i/m        because (x_i − μ)·s = x̂_i
 
     ∂x̂_j/∂x_i = s·[i = j] − s·∂μ/∂x_i + (x_j − μ)·∂s/∂x_i
-              = s·([i = j] − 1/m − x̂_i·x̂_j/m)
+              = s·[i = j] − s/m − s·x̂_j·x̂_i/m                      because (x_j − μ)·s² = s·x̂_j
 
-So ∂x_i = Σ_j ∂x̂_j·∂x̂_j/∂x_i has three terms. γ and s are the same for all j and stand in front:
+So dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i has three terms. γ and s are the same for all j and stand in front:
 
-    ∂x_i = γ·s·(∂y_i − ⟨∂y⟩ − x̂_i·⟨∂y·x̂⟩)        where ⟨∂y⟩ = ∂β/m and ⟨∂y·x̂⟩ = ∂γ/m are known already
+    dx_i = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)        where ⟨dy⟩ = dβ/m and ⟨dy·x̂⟩ = dγ/m are known already
 
-In the code dy is ∂y, dw is ∂γ and db is ∂β. Arrays of shape (C,) are computed in float64.
+In the code γ is weight and β is bias, so dw is dγ and db is dβ. Arrays of shape (C,) are computed in float64.
 """
 
 from minires.arrays import array_module
@@ -68,13 +69,13 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
 
 
 def normalize_sums(dy, x, mean, inv_std):
-    """∂γ = Σ ∂y·x̂ and ∂β = Σ ∂y of each channel -> (C,) and (C,)."""
+    """dγ = Σ dy·x̂ and dβ = Σ dy of each channel -> (C,) and (C,)."""
     x_hat = x_hat_of(x, mean, inv_std)
     return (dy * x_hat).sum(axis=CHANNEL), dy.sum(axis=CHANNEL, dtype=x_hat.dtype)
 
 
 def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
-    """∂x = γ·s·(∂y − ⟨∂y⟩ − x̂·⟨∂y·x̂⟩): dy and x (N,C,H,W), the others (C,); the result goes into out, if given."""
+    """dx = γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩): dy and x (N,C,H,W), the others (C,); the result goes into out, if given."""
     m = dy.size // dy.shape[1]
     x_hat = x_hat_of(x, mean, inv_std)
     dx = each(weight * inv_std) * (dy - each(db / m) - x_hat * each(dw / m))

@@ -81,7 +81,7 @@ def test_a_line_moves_one_element_or_all_along_a_direction_in_units_of_their_siz
     np.testing.assert_array_equal(x, [1, 3])
 
 
-def test_zeros_move_in_the_unit_of_the_greatest_around_them():
+def test_zeros_move_in_the_unit_of_the_largest_element():
     point = Point(None, [np.array([0.0, -5.0]), np.zeros(2), np.array([1, 2])], [0, 1])
     np.testing.assert_array_equal(point.units[0], [4, 4])
     np.testing.assert_array_equal(point.units[1], [4, 4])
