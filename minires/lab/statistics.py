@@ -21,10 +21,13 @@ T_975 = (
 
 
 def interval(values):
-    """(mean, low, high) of the 95 % interval for the mean of a few values. With one value it is infinite."""
+    """(mean, low, high) of the 95 % interval for the mean of a few values.
+
+    It is infinite for one value, and where a value is not finite.
+    """
     values = np.asarray(values, float)
     mean = float(values.mean())
-    if len(values) < 2:
+    if len(values) < 2 or not math.isfinite(mean):
         return mean, -math.inf, math.inf
     t = T_975[min(len(values) - 1, len(T_975)) - 1]
     half = t * float(values.std(ddof=1)) / math.sqrt(len(values))
