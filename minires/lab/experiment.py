@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minires import models
 from minires.errors import OptionError
 from minires.settings import did_you_mean, meant
 from minires.storage.schema import Integer, OneOf, Settings, Text, setting
@@ -135,6 +136,13 @@ class Experiment:
         from minires.lab.running import run  # which imports this file
 
         return run(self, size=size, jobs=jobs, out=out, resume=resume, **settings)
+
+
+def check_models(names):
+    """Raise OptionError if one of these is no network that minires.models knows."""
+    for name in names:
+        if meant(name, models.names()) is None:
+            raise OptionError(f"there is no model {name!r}; {did_you_mean(name, models.names())}")
 
 
 def find(name, experiments):

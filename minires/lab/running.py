@@ -70,6 +70,7 @@ def run(experiment, *, size=None, jobs=1, out=None, resume=False, watch=None, **
     else:
         size = size or SIZES[0]
         s = experiment.settings(size, **given)
+    experiment.trials(s)  # raises an error now, before a folder is made, if the settings do not fit together
     lock = FolderLock(folder)
     try:
         atomic_write(folder / SETTINGS, json.dumps({"size": size, "settings": asdict(s)}, indent=1).encode())

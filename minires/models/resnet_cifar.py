@@ -89,6 +89,7 @@ class PreActCifarResNet(CifarResNet):
 
 # define(class, its arguments) makes a function of the options that are left: resnet20(num_classes=10) -> network.
 resnet8 = define(CifarResNet, 8)
+resnet14 = define(CifarResNet, 14)
 resnet20 = define(CifarResNet, 20)
 resnet32 = define(CifarResNet, 32)
 resnet44 = define(CifarResNet, 44)
@@ -96,6 +97,7 @@ resnet56 = define(CifarResNet, 56)
 resnet110 = define(CifarResNet, 110)
 resnet1202 = define(CifarResNet, 1202)
 plain8 = define(CifarResNet, 8, shortcut=None)
+plain14 = define(CifarResNet, 14, shortcut=None)
 plain20 = define(CifarResNet, 20, shortcut=None)
 plain32 = define(CifarResNet, 32, shortcut=None)
 plain44 = define(CifarResNet, 44, shortcut=None)

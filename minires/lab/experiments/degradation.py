@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from minires.lab.experiment import Common, Experiment, Table, Trial
+from minires.lab.experiment import Common, Experiment, Table, Trial, check_models
 from minires.lab.statistics import Comparison
 from minires.plots import Line, Panel
 from minires.storage.schema import Integer, Number, Text, TupleOf, setting
@@ -13,13 +13,13 @@ PAPER = {"resnet": {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.61}, "plain":
 
 @dataclass(frozen=True)
 class Settings(Common):
-    depths: tuple[int, ...] = setting((8, 32), TupleOf(Integer(8)), "layers of the networks, 6n + 2 each")
+    depths: tuple[int, ...] = setting((8, 20), TupleOf(Integer(8)), "layers of the networks, 6n + 2 each")
     epochs: int = setting(3, Integer(1, 10_000), "passes over the training images")
     batch_size: int = setting(64, Integer(2, 10_000), "images per step")
-    lr: float = setting(0.1, Number(0), "maximum learning rate")
+    lr: float = setting(0.05, Number(0), "maximum learning rate")
     schedule: str = setting("one_cycle", Text(), "how the learning rate changes, as in minires.train")
     weight_decay: float = setting(1e-4, Number(0), "L2 penalty on all parameters")
-    limit: int = setting(0, Integer(0), "use N images only (0: all)", metavar="N")
+    limit: int = setting(1000, Integer(0), "use N images only (0: all)", metavar="N")
     plain: str = setting("plain", Text(), "the networks without shortcuts; their depth is appended")
     residual: str = setting("resnet", Text(), "the networks with shortcuts; their depth is appended")
 
@@ -40,13 +40,21 @@ class Degradation(Experiment):
     )
     sizes = {
         "tiny": Settings(),
-        "small": Settings(depths=(8, 20, 44), epochs=6),
+        "small": Settings(depths=(8, 20, 44), epochs=6, lr=0.1, limit=0),
         "full": Settings(
-            dataset="cifar10", depths=(20, 32, 44, 56, 110), epochs=164, batch_size=128, schedule="multistep", seeds=3
+            dataset="cifar10",
+            depths=(20, 32, 44, 56, 110),
+            epochs=164,
+            lr=0.1,
+            limit=0,
+            batch_size=128,
+            schedule="multistep",
+            seeds=3,
         ),
     }
 
     def trials(self, s):
+        check_models(f"{family}{depth}" for family in (s.plain, s.residual) for depth in s.depths)
         return [
             Trial(f"{family}{depth}", seed, cost=depth)
             for seed in range(s.seeds)
