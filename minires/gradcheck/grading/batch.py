@@ -13,7 +13,7 @@ from minires.console import GREEN, RED, Table, colored
 from minires.errors import MiniresError, OptionError, describe
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
-from minires.gradcheck.grading.results import CASES, Files, Result, Screen, show_case, summary
+from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, show_case, summary
 from minires.gradcheck.grading.source import read
 
 SUFFIXES = (".py", ".ipynb")
@@ -155,7 +155,7 @@ def check_targets(
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
     if one_line:
-        counts = {s: sum(r.status == s for r in results) for s in ("passed", "failed", "not done", "could not run")}
+        counts = {s: sum(r.status == s for r in results) for s in STATUSES}
         screen.show(f"{len(results)} submissions: " + ", ".join(f"{n} {s}" for s, n in counts.items() if n))
     failures = [f for f in (screen.failure, files.failure) if f]
     if failures:
@@ -186,7 +186,7 @@ def _line(result, screen, quiet):
     said = result.first_word()
     name = result.target if len(result.target) <= 40 else "…" + result.target[-39:]
     status = colored(f"{result.status:13}", GREEN if result.passed else RED)
-    line = f"{name:40}  {status}  {result.count:>3} of {len(result.cases):<3}"
+    line = f"{name:40}  {status}  {result.count:>3} of {result.total:<3}"
     screen.show(f"{line}  {said[:SAID]}".rstrip(), flush=True)
 
 

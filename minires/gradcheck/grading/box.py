@@ -23,6 +23,7 @@ from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.errors import EndedError, ForbiddenError, GarbledError, RaisedError, TimedOutError
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
 from minires.gradcheck.grading.process import STARTING, Limits, Process, protections
+from minires.gradcheck.grading.slow import why_slow
 
 __all__ = ["Box", "Limits", "printable", "protections"]
 
@@ -138,8 +139,9 @@ class Box:
         except wire.WireError as error:
             raise self._garbled(str(error)) from None
         except TimeoutError:
-            self._close()
-            raise TimedOutError(f"did not finish within {seconds:g} s (--timeout): an endless loop?", seconds) from None
+            output = str(self._close().get("output", ""))
+            said, endless = why_slow(seconds, output, self.source.cells)
+            raise TimedOutError(printable(said), seconds, endless) from None
         except (EOFError, OSError):
             raise self._end() from None
         return self._content(answer)
@@ -181,7 +183,8 @@ class Box:
         kind, message, line, cell = self._fields(
             said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
         )
-        return RaisedError(printable(kind, 80), printable(message), line, cell and printable(cell, 80))
+        hint = limit_reached(kind, message, self.limits)
+        return RaisedError(printable(kind, 80), printable(message) + hint, line, cell and printable(cell, 80))
 
     def _parameter(self, said):
         self._expect(isinstance(said, dict) and said.keys() == {"name", "kind", "required", "default"})
@@ -211,7 +214,7 @@ class Box:
         if self.folder is not None:
             copy_neighbours(self.folder, homework, self.limits.neighbours, self.without)
         file = self.source.path.name if self.source.path else "homework.py"
-        self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker)
+        self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker, self.timeout)
         self._answer(None, STARTING)
 
     def _end(self):
@@ -253,6 +256,17 @@ def _is_name(value):
 def printable(text, length=300):
     """Text of a submission for a console: on one line, nothing that moves the cursor, not too long."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text[: 4 * length].split()))[:length]
+
+
+def limit_reached(kind, message, limits):
+    """What an exception means that comes of a limit, to be added to its message; or ""."""
+    if "new thread" in message or (kind == "BlockingIOError" and "temporarily unavailable" in message):
+        return f": it may have {limits.processes} processes and threads; does it start them without end?"
+    if kind == "MemoryError":
+        return f"{': ' * bool(message)}it may use {limits.memory / 2**30:g} GB"
+    if kind == "EOFError" and "reading a line" in message:
+        return ": there is no input here; take arguments in place of input()"
+    return ""
 
 
 def why_ended(code, error):

@@ -18,10 +18,11 @@ class RaisedError(ChildError):
 
 
 class TimedOutError(ChildError):
-    """No answer within the seconds granted."""
+    """No answer within the seconds granted. endless: whether it would never have come, as far as can be seen."""
 
-    def __init__(self, text, seconds=None):
+    def __init__(self, text, seconds=None, endless=False):
         self.seconds = seconds
+        self.endless = endless
         super().__init__(text)
 
 

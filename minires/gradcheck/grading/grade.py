@@ -14,7 +14,7 @@ from minires.gradcheck.grading import styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, TimedOutError
 from minires.gradcheck.grading.face import Described
-from minires.gradcheck.grading.judge import STOPPED, Judge
+from minires.gradcheck.grading.judge import Judge
 from minires.gradcheck.grading.local import Local
 from minires.gradcheck.grading.plans import ClosurePlan, LayerPlan, PairPlan
 from minires.gradcheck.grading.results import Result
@@ -143,8 +143,8 @@ def _graded(names, held_to, shapes, session, text, result, seed, samples, number
             result.error = str(error)
         except NotDoneError as error:
             result.not_done = str(error)
-        except StoppedError:
-            result.error = STOPPED
+        except StoppedError as error:
+            result.stop(error)
         except ChildError as error:
             session.lost(error)
             result.error = str(error)

@@ -14,11 +14,10 @@ from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import upstream_for
 from minires.gradcheck.grading import styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
-from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedError
+from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedError, TimedOutError
 from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
 from minires.gradcheck.grading.verdict import COMPUTING, Record, Verdicts, size
 
-STOPPED = "it did not finish in time, or ended its process, each time it was called"
 EPSILONS = (1e-5, 1e-8, 1e-6, 1e-7, 1e-3, 1e-4, 1e-9, 1e-10, 1e-12, 1e-16)
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
 # Ops that many write for matrices only. With more axes `x.mean(1)` is something else; it need not raise.
@@ -35,6 +34,7 @@ class Judge:
         self.random = random.Random(seed ^ 0x5EED)
         self.passed_over = {}
         self.notes = []
+        self.stopped = None  # the StoppedError after which nothing more was called
 
     def grade(self, targets, result):
         """Fill the Result of the functions, or the class, of these names."""
@@ -42,8 +42,8 @@ class Judge:
             self._grade(targets, result)
         except CouldNotRunError as error:
             result.error = str(error)
-        except StoppedError:
-            result.error = STOPPED
+        except StoppedError as error:
+            result.stop(error)
         except NotDoneError as error:
             result.not_done = str(error)
         result.passed_over = self.passed_over
@@ -80,17 +80,19 @@ class Judge:
         for record in records:
             if record is not None:
                 if record.not_tried:
-                    result.refused = True
+                    result.not_tried += 1
                     continue
                 said = self.verdicts.verdict(record)
                 if not said.passed and self._is_another(said, record, plain):
                     self._pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
                 else:
                     result.cases.append(said)
+        if self.stopped is not None:
+            result.stop(self.stopped)
         undone = [r.not_done for r in records if r is not None and not r.not_tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
-        if not result.cases:
+        if not result.cases and not result.not_tried:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.passed_over)}")
 
     def _own_form(self):
@@ -302,16 +304,18 @@ class Judge:
                     for at, kind, attempt in started:
                         if attempt is not None and not records[at].error:
                             self._back(plan, records[at], attempt, kind)
-        except StoppedError:
+        except StoppedError as error:
+            self.stopped = error
             for record in records.values():
                 record.not_tried = not record.error
-                record.error = record.error or STOPPED
+                record.error = record.error or str(error)
         except ForbiddenError as error:
             raise CouldNotRunError(str(error)) from error
         except ChildError as error:
             self.session.lost(error)
             if at is not None:
                 records[at].error = str(error)
+                records[at].timed_out = isinstance(error, TimedOutError) and not error.endless
             return True
         return False
 

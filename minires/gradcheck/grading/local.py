@@ -140,6 +140,7 @@ class Local:
         line, cell = (own[-1].lineno, own[-1].filename.replace("\\", "/").split("/")[-1]) if own else (None, None)
         if isinstance(error, SyntaxError) and error.filename in ours:
             line, cell = error.lineno, error.filename
+            return RaisedError(type(error).__name__, error.msg, line, cell)
         return RaisedError(type(error).__name__, " ".join(str(error).split())[:300], line, cell)
 
 

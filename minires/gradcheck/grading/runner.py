@@ -45,7 +45,10 @@ def main():
     faulthandler.enable()
     connection.send(wire.encode({"number": 0, "value": None}))
     while (message := connection.receive()) is not None:
-        connection.send(answer(submission, message, refused))
+        tell_place_after(config["timeout"])
+        said = answer(submission, message, refused)
+        faulthandler.cancel_dump_traceback_later()
+        connection.send(said)
     os._exit(0)
 
 
@@ -57,7 +60,9 @@ class Connection:
             self.socket = socket.create_connection(("127.0.0.1", config["port"]))
             self.socket.sendall(config["token"].encode())
         else:
-            self.socket = socket.socket(fileno=high(config["socket"]))
+            number = high(config["socket"])
+            self.socket = socket.socket(fileno=number)
+            os.register_at_fork(after_in_child=lambda: safely(lambda: os.close(number), None))  # one process answers
 
     def receive(self):
         """The next message, or None when the grader is gone."""
@@ -84,6 +89,12 @@ def high(number):
     copy = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 200)
     os.close(number)
     return copy
+
+
+def tell_place_after(timeout):
+    """Print where the submission is, shortly before it is ended because of its time."""
+    if timeout is not None:
+        safely(lambda: faulthandler.dump_traceback_later(max(timeout - 0.2, timeout / 2), file=2), None)
 
 
 def confine(config):
@@ -257,10 +268,15 @@ class Submission:
         line, cell = safely(lambda: self.place(error), (None, cell))
         return {
             "type": safely(lambda: str.__str__(type(error).__name__)[:200], "Exception"),
-            "message": safely(lambda: str.__str__(str(error))[:2000], "an exception that cannot be printed"),
+            "message": safely(lambda: self.message(error)[:2000], "an exception that cannot be printed"),
             "line": line,
             "cell": cell,
         }
+
+    def message(self, error):
+        """What an exception says; of a SyntaxError without its place, which is told apart."""
+        own = isinstance(error, SyntaxError) and error.filename in self.cells
+        return str.__str__(error.msg if own else str(error))
 
     def place(self, error):
         """(line, cell or file) of the homework that was running last."""

@@ -16,7 +16,11 @@ class CouldNotRunError(Exception):
 
 
 class StoppedError(Exception):
-    """No more calls: too many have run out of time, or ended their process."""
+    """No more calls: too many have run out of time, or ended their process. timed_out: whether it was for time."""
+
+    def __init__(self, text, timed_out):
+        self.timed_out = timed_out
+        super().__init__(text)
 
 
 class Session:
@@ -25,6 +29,7 @@ class Session:
     def __init__(self, open, name="the submission"):
         self.open, self.name = open, name
         self.child = None
+        self.timeout = np.inf  # seconds for each call
         self.timeouts = self.ends = 0
         self.defined = []
         self.notes = []
@@ -43,13 +48,20 @@ class Session:
 
     def get(self):
         """The child, loaded."""
-        if time.monotonic() - self.begin > LONGEST * getattr(self.child, "timeout", np.inf):
-            raise StoppedError
+        if time.monotonic() - self.begin > LONGEST * self.timeout:
+            raise StoppedError(
+                f"its calls took more than {LONGEST * self.timeout:g} s together: it is too slow; "
+                f"--timeout {3 * self.timeout:g} allows three times as much",
+                True,
+            )
         if self.child is None:
-            if self.timeouts >= TIMEOUTS or self.ends >= ENDS:
-                raise StoppedError
+            if self.timeouts >= TIMEOUTS:
+                raise StoppedError(f"{self.timeouts} calls did not finish within {self.timeout:g} s", True)
+            if self.ends >= ENDS:
+                raise StoppedError(f"it ended its process {self.ends} times", False)
             try:
                 self.child = self.open().__enter__()
+                self.timeout = getattr(self.child, "timeout", np.inf)
             except (ChildError, OSError) as error:
                 raise CouldNotRunError(f"no process for {self.name} could be started: {error}") from error
             try:

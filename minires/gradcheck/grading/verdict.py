@@ -58,6 +58,7 @@ class Record:
     errors_in_single: dict | None = None
     changed: list = field(default_factory=list)
     error: str = ""
+    timed_out: bool = False
     raised: object = None
     not_done: str = ""
 
@@ -105,6 +106,7 @@ class Verdicts:
         said = CaseResult(f"{standard.name} ({case.label})" if standard.name else case.label, case.label)
         if record.error:
             said.problems.append(record.error)
+            said.timed_out = record.timed_out
             return said
         said.manners += [
             f"it changes {name}, which it is given, in place: work on a copy, {name}.copy()"
