@@ -89,15 +89,21 @@ class Box:
         own = [self._parameter(p) for p in parameters]
         return Described(kind, own, {n: [self._parameter(p) for p in found] for n, found in methods.items()})
 
-    def call(self, target, args=(), kwargs=None, method=None):
-        """target(*args, **kwargs), or its method; target is a name or a Handle. -> Returned"""
+    def call(self, target, args=(), kwargs=None, method=None, keep=False, watch=None, since=None):
+        """target(*args, **kwargs), or its method; target is a name or a Handle. -> Returned
+
+        keep: of (y, cache) the cache stays there, as a Handle. watch: [number, label], to remember the call's arrays;
+        since: the number of the calls whose arrays are looked at again.
+        """
         who = {"target": target} if isinstance(target, Handle) else {"name": target}
-        said = self._ask("call", **who, args=tuple(args), kwargs=dict(kwargs or {}), method=method)
-        self._expect(
-            isinstance(said, dict) and said.keys() == {"value", "changed"} and isinstance(said["changed"], list)
-        )
-        self._expect(all(type(place) in (int, str) for place in said["changed"]))
-        return Returned(said["value"], said["changed"])
+        what = {"args": tuple(args), "kwargs": dict(kwargs or {}), "method": method}
+        said = self._ask("call", **who, **what, keep=keep, watch=watch, since=since)
+        self._expect(isinstance(said, dict) and said.keys() == {"value", "changed", "earlier"})
+        value, changed, earlier = said.values()
+        self._expect(isinstance(changed, list) and all(type(place) in (int, str) for place in changed))
+        self._expect(isinstance(earlier, list) and all(isinstance(e, list) and len(e) == 2 for e in earlier))
+        self._expect(all(type(label) is str and type(place) in (int, str) for label, place in earlier))
+        return Returned(value, changed, earlier)
 
     def get(self, handle, attribute):
         """An attribute of an object."""

@@ -1,5 +1,6 @@
 """A plan: how to call a submission on a case, and how to read its answer. Which plans there are, styles.py says."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ from minires.gradcheck.grading.standard import REQUIRED, argument_names
 OF_EVALUATION = ("running_mean", "running_var", "momentum")
 NEUTRAL = {"weight": np.ones_like, "gamma": np.ones_like, "bias": np.zeros_like, "beta": np.zeros_like}
 OWN = Layout()
+RETURNED = "y, which its forward has returned"
+NUMBERS = itertools.count()
 
 
 @dataclass
@@ -234,6 +237,32 @@ class Plan:
         return named
 
 
+class Calls:
+    """The calls of one forward and its backwards: what each changes in place, its own arrays and earlier ones."""
+
+    def __init__(self, plan, child):
+        self.plan, self.child = plan, child
+        self.number = next(NUMBERS)
+        self.bindings = {}
+
+    def first(self, label, binding, target, args, kwargs, method=None, keep=False):
+        """A call before the backward. -> (its value, the names of what it changed)"""
+        self.bindings[label] = binding
+        returned = self.child.call(target, args, kwargs, method, keep=keep, watch=[self.number, label])
+        return returned.value, self.plan.report(returned.changed, binding)
+
+    def backward(self, binding, target, args, kwargs=None, method=None):
+        """A call of the backward; without a binding dy is all that it is given."""
+        returned = self.child.call(target, args, kwargs, method, since=self.number)
+        changed = self.plan.report(returned.changed, binding) if binding else ["dy"] if returned.changed else []
+        for label, place in returned.earlier:
+            if label == "y":
+                changed.append(RETURNED)
+            elif label in self.bindings:
+                changed += self.plan.report([place], self.bindings[label])
+        return returned.value, changed
+
+
 @dataclass
 class ClosurePlan(Plan):
     """f(arrays, settings) -> (y, backward); or (loss, dx), for a dy of 1."""
@@ -250,19 +279,13 @@ class ClosurePlan(Plan):
 
     def start(self, child, case, right):
         args, kwargs = self.forward.arguments(self.values(case))
-        returned = child.call(self.name, args, kwargs)
-        value = returned.value
-        changed = self.report(returned.changed, self.forward)
+        calls = Calls(self, child)
+        value, changed = calls.first("forward", self.forward, self.name, args, kwargs)
         blank(value, self.name)
         if isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], Handle) and value[1].callable:
             self.words, self.unit = "(y, backward)", False
             y = self.y(value[0], case, right)
-
-            def backward(dy):
-                again = child.call(value[1], [self.dy(dy)])
-                return again.value, ["dy"] if again.changed else []
-
-            return Attempt(y, backward, changed)
+            return Attempt(y, lambda dy: calls.backward(None, value[1], [self.dy(dy)]), changed)
         if isinstance(value, (tuple, list)) and len(value) >= 2 and not right.ndim and is_number(value[0]):
             self.words, self.unit, self.again = "(loss, gradients)", True, False
             rest = value[1] if len(value) == 2 else tuple(value[1:])
@@ -295,8 +318,7 @@ class AlonePlan(Plan):
 
         def backward(dy):
             args, kwargs = self.backward.arguments(self.values(case, dy=self.dy(dy), y=y))
-            returned = child.call(self.name, args, kwargs)
-            return returned.value, self.report(returned.changed, self.backward)
+            return Calls(self, child).backward(self.backward, self.name, args, kwargs)
 
         return Attempt(None, backward)
 
@@ -325,13 +347,12 @@ class PairPlan(Plan):
 
     def start(self, child, case, right):
         args, kwargs = self.forward.arguments(self.values(case))
-        returned = child.call(self.name, args, kwargs)
-        changed = self.report(returned.changed, self.forward)
-        value = returned.value
+        calls = Calls(self, child)
+        value, changed = calls.first("forward", self.forward, self.name, args, kwargs, keep=True)
         blank(value, self.name)
         cache = None
         if isinstance(value, (tuple, list)) and len(value) >= 2:
-            cache = value[1] if len(value) == 2 else type(value)(value[1:])
+            cache = value[1] if len(value) == 2 else tuple(value[1:])
             value = value[0]
         elif self.backward.has("cache"):
             raise FormError(f"{self.name} gives {kind_of(value)}: return (y, cache), for {self.backward_name} takes it")
@@ -343,8 +364,7 @@ class PairPlan(Plan):
             args, kwargs = self.backward.arguments(
                 self.values(case, dy=None if self.unit else self.dy(dy), cache=cache, y=theirs)
             )
-            returned = child.call(self.backward_name, args, kwargs)
-            return returned.value, self.report(returned.changed, self.backward)
+            return calls.backward(self.backward, self.backward_name, args, kwargs)
 
         return Attempt(y, backward, changed)
 
@@ -380,29 +400,29 @@ class LayerPlan(Plan):
 
     def start(self, child, case, right):
         value = self.values(case)
+        calls = Calls(self, child)
+        made_changed = []
         if self.made is None:
             child.describe(self.name)
             obj = self.name
         else:
             args, kwargs = self.made.arguments(value)
-            obj = child.call(self.name, args, kwargs).value
+            obj, made_changed = calls.first("made", self.made, self.name, args, kwargs)
             if not isinstance(obj, Handle):
                 raise FormError(f"{self.name}() gives {kind_of(obj)}, no layer")
         self._set(child, obj, case)
         args, kwargs = self.forward.arguments(value)
-        returned = child.call(obj, args, kwargs, method=self.calls[0])
-        changed = self.report(returned.changed, self.forward)
-        y = returned.value
+        y, changed = calls.first("forward", self.forward, obj, args, kwargs, self.calls[0])
         if isinstance(y, (tuple, list)) and y and isinstance(y[0], np.ndarray):
             y = y[0]
         y = self.y(y, case, right)
 
         def backward(dy):
             args, kwargs = self.backward.arguments(self.values(case, dy=None if self.unit else self.dy(dy), y=y))
-            returned = child.call(obj, args, kwargs, method=self.calls[1])
-            return self._kept(child, obj, returned.value, case), ["dy"] if returned.changed else []
+            answer, changed = calls.backward(None, obj, args, kwargs, self.calls[1])
+            return self._kept(child, obj, answer, case), changed
 
-        return Attempt(y, backward, changed)
+        return Attempt(y, backward, made_changed + changed)
 
     def _set(self, child, obj, case):
         """Give the layer what neither its constructor nor its forward takes."""

@@ -23,6 +23,7 @@ from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import TestedFunction
 from minires.gradcheck.grading import hints
+from minires.gradcheck.grading.plans import RETURNED
 from minires.gradcheck.grading.results import CaseResult
 from minires.gradcheck.grading.standard import argument_names
 
@@ -111,7 +112,10 @@ class Verdicts:
         said.manners += [
             f"it changes {name}, which it is given, in place: work on a copy, {name}.copy()"
             for name in dict.fromkeys(record.changed)
+            if name != RETURNED
         ]
+        if RETURNED in record.changed:
+            said.notes.append(f"a later call changes {RETURNED}: what uses y afterwards sees other numbers")
         arrays = [*record.ys, *(g for gs in record.given.values() for g in gs.values() if isinstance(g, np.ndarray))]
         record.single = any(self.is_single(record, a) for a in arrays)
         if record.single:

@@ -905,6 +905,52 @@ def conv(x, w, b=None, **kw):
 """,
 )
 
+# ---- in place: on arrays of its own it is right, on those of the caller it is not, whenever it happens
+
+OWN = """
+class Tanh:
+    def forward(self, x):
+        self.x = x.copy()
+        return np.tanh(x)
+    def backward(self, dy):
+        np.tanh(self.x, out=self.x)
+        return dy * (1 - self.x ** 2)
+"""
+with_mistakes("in place in the backward, a class", "tanh", "Tanh", OWN, ("x.copy()", "x"))
+OWN = """
+def tanh_forward(x):
+    return np.tanh(x), [x.copy()]
+def tanh_backward(dout, cache):
+    np.tanh(cache[0], out=cache[0])
+    return dout * (1 - cache[0] ** 2)
+"""
+with_mistakes("in place in the backward, a pair", "tanh", "tanh_forward", OWN, ("x.copy()", "x"))
+OWN = """
+def tanh(x):
+    y = np.tanh(x)
+    kept = x.copy()
+    def backward(dy):
+        kept[...] = 0
+        return dy * (1 - y * y)
+    return y, backward
+"""
+with_mistakes("in place in the backward, a closure", "tanh", "tanh", OWN, ("x.copy()", "x"))
+OWN = """
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W.copy(), b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W.T + self.b
+    def backward(self, dy):
+        dx = dy @ self.W
+        self.dW, self.db = dy.T @ self.x, dy.sum(0)
+        self.W -= 0.1 * self.dW
+        return dx
+"""
+with_mistakes("a step of training in the backward", "linear", "Linear", OWN, ("W.copy()", "W"))
+add("in place on the y that it returned, once", "tanh", "Tanh", "class Tanh:\n    def forward(self, x):\n        self.y = np.tanh(x)\n        return self.y\n    def backward(self, dy):\n        self.y *= self.y\n        return dy * (1 - self.y)\n")  # fmt: skip
+
 # ---- what only remembers, or never ends well
 
 add("a forward that draws", "relu", "relu", "def relu(x):\n    y = np.maximum(x, 0) + np.random.rand(*x.shape) * 1e-12\n    return y + np.random.rand(), lambda dy: dy * (x > 0)\n", "failed")  # fmt: skip

@@ -28,3 +28,14 @@ def graded(like, target, text, seed=7, samples=2, **how):
 def test_each_submission_gets_its_verdict(like, target, text, status):
     result = graded(like, target, text)
     assert result.status == status, result
+
+
+def test_what_a_backward_changes_is_told_by_its_name():
+    wrong = [row for row in submissions.ALL if "in the backward" in row[0] and "wrong" in row[0]]
+    assert len(wrong) == 4
+    for name, like, target, text, _ in wrong:
+        given = "W" if like == "linear" else "x"
+        said = str(graded(like, target, text))
+        assert f"it changes {given}, which it is given, in place: work on a copy, {given}.copy()" in said, name
+    (own,) = (text for name, _, _, text, _ in submissions.ALL if "the y that it returned" in name)
+    assert "a later call changes y, which its forward has returned" in str(graded("tanh", "Tanh", own))
