@@ -105,6 +105,10 @@ class Box:
         self._expect(all(type(label) is str and type(place) in (int, str) for label, place in earlier))
         return Returned(value, changed, earlier)
 
+    def given(self, number, label, place):
+        """What a watched call was given at a position or name, as it is now."""
+        return self._ask("given", of=number, label=label, place=place)
+
     def get(self, handle, attribute):
         """An attribute of an object."""
         return self._ask("get", target=handle, attribute=attribute)

@@ -12,7 +12,7 @@ import numpy as np
 
 from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import upstream_for
-from minires.gradcheck.grading import styles
+from minires.gradcheck.grading import running, styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedError, TimedOutError
 from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
@@ -74,8 +74,11 @@ class Judge:
         self.notes += [f"it takes no {a}, so d{a} was not checked" for a in plan.left_out()]
         cases = [(case, plan.fitted(case, plain)) for case in (plain, with_other_numbers(plain))]
         for case in self.standard.cases(self.seed, self.samples):
-            if not case.beyond:
+            if not case.beyond or plan.asks_for(case):
                 self._fit(plan, case, plain, cases)
+            else:
+                label = case.label.partition(", sample")[0]
+                result.beyond += [label] * (label not in result.beyond)
         records = self._run(plan, cases, plain)
         for record in records:
             if record is not None:
@@ -89,6 +92,10 @@ class Judge:
                     result.cases.append(said)
         if self.stopped is not None:
             result.stop(self.stopped)
+        if "running_mean" in self.standard.settings and not any(
+            running.are_updated(r.case, r.running) for r in records if r is not None
+        ):
+            result.notes.append("it updates no running statistics in training, so they were not checked")
         undone = [r.not_done for r in records if r is not None and not r.not_tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
@@ -251,6 +258,8 @@ class Judge:
         }
         record = Record(case, right, backward, dys)
         record.constant = plan.held_constant()
+        if "momentum" in self.standard.settings and plan.knows("momentum"):
+            record.momentum = self.standard.full_settings(case)["momentum"]
         record.seeds = dict(zip(("first", "second"), seeds))
         return record
 
@@ -336,6 +345,7 @@ class Judge:
             if attempt.y is not None:
                 record.ys.append(attempt.y)
             record.changed += attempt.changed
+            record.running = record.running or attempt.running
             return attempt
         return None
 

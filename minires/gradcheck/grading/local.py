@@ -91,6 +91,10 @@ class Local:
             self.watched.add(*watch, [*enumerate(given), *named.items()], returned)
         return Returned(value, changed, earlier)
 
+    def given(self, number, label, place):
+        """What a watched call was given at a position or name, as it is now."""
+        return self._value(self.watched.find(number, label, place))
+
     def get(self, handle, attribute):
         """An attribute of an object."""
         try:

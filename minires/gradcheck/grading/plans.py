@@ -27,6 +27,8 @@ from minires.gradcheck.grading.standard import REQUIRED, argument_names
 OF_EVALUATION = ("running_mean", "running_var", "momentum")
 NEUTRAL = {"weight": np.ones_like, "gamma": np.ones_like, "bias": np.zeros_like, "beta": np.zeros_like}
 OWN = Layout()
+RUNNING = {"running_mean", "running_var"}
+OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
 RETURNED = "y, which its forward has returned"
 NUMBERS = itertools.count()
 
@@ -38,6 +40,7 @@ class Attempt:
     y: object
     backward: object  # dy -> (answer of the submission, [what it changed in place])
     changed: list = field(default_factory=list)
+    running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
 
 
 @dataclass
@@ -74,6 +77,12 @@ class Plan:
 
     def knows(self, setting):
         return any(b.knows(setting, self.keys) for b in self.bindings())
+
+    def asks_for(self, case):
+        """Whether a case beyond homework is one for it: it has a parameter for each setting that makes it so."""
+        made_so = [s for s in OF_BEYOND if s in case.static and s in self.standard.settings]
+        named = not any(b.has("all") for b in self.bindings())
+        return bool(made_so) and named and all(map(self.knows, made_so))
 
     def takes(self):
         """The arguments that are handed over; None for all."""
@@ -159,6 +168,8 @@ class Plan:
 
         def of(setting):
             value = full[setting]
+            if isinstance(value, np.ndarray):
+                return self.layout.given(setting, value, case)
             if self.pairs and type(value) is int and setting in ("stride", "padding", "dilation", "kernel_size"):
                 return value, value
             return value
@@ -168,6 +179,8 @@ class Plan:
                 return arrays.get(slot.what, REQUIRED if not slot.parameter.required else None)
             if slot.role == "setting":
                 return of(slot.what)
+            if slot.role == "default":
+                return REQUIRED
             if slot.role == "half":
                 return _both(full[slot.what[0]])[slot.what[1]]
             if slot.role == "mode":
@@ -222,7 +235,7 @@ class Plan:
         """The arguments in the order in which the submission takes them."""
         return None
 
-    def report(self, changed, binding, skipped=()):
+    def report(self, changed, binding):
         """The names of given arrays that a call changed in place, as the submission calls them."""
         named = []
         positional = [s for s in binding.slots if s.parameter.kind == "positional"]
@@ -232,7 +245,7 @@ class Plan:
                 slot = next((s for s in binding.slots if s.parameter.name == place), None)
             if slot is None:
                 named.append(f"argument {place}" if isinstance(place, int) else place)
-            elif slot.role in ("array", "upstream", "output") and slot.what not in skipped:
+            elif slot.role in ("array", "upstream", "output"):
                 named.append(slot.parameter.name)
         return named
 
@@ -248,8 +261,28 @@ class Calls:
     def first(self, label, binding, target, args, kwargs, method=None, keep=False):
         """A call before the backward. -> (its value, the names of what it changed)"""
         self.bindings[label] = binding
+        self.sent = (args, kwargs)
         returned = self.child.call(target, args, kwargs, method, keep=keep, watch=[self.number, label])
         return returned.value, self.plan.report(returned.changed, binding)
+
+    def running(self, binding, case):
+        """{"running_mean": (as it was given, as it is after the forward)}, of those among the forward's parameters."""
+        standard = self.plan.standard
+        if not standard.settings.keys() >= RUNNING:
+            return {}
+        found = {}
+        for slot in binding.slots:
+            place = binding.place(slot, *self.sent)
+            if place is None:
+                continue
+            if slot.role == "setting" and slot.what in RUNNING:
+                found[slot.what] = self.child.given(self.number, "forward", place)
+            elif slot.role == "dict" and RUNNING & self.plan.keys.keys():
+                table = self.child.given(self.number, "forward", place)
+                keys = {s: key for s in RUNNING for key in self.plan.keys.get(s, ())}
+                found |= {s: table[key] for s, key in keys.items() if isinstance(table, dict) and key in table}
+        full = standard.full_settings(case)
+        return {setting: (np.asarray(full[setting]), new) for setting, new in found.items()}
 
     def backward(self, binding, target, args, kwargs=None, method=None):
         """A call of the backward; without a binding dy is all that it is given."""
@@ -285,7 +318,8 @@ class ClosurePlan(Plan):
         if isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], Handle) and value[1].callable:
             self.words, self.unit = "(y, backward)", False
             y = self.y(value[0], case, right)
-            return Attempt(y, lambda dy: calls.backward(None, value[1], [self.dy(dy)]), changed)
+            running = calls.running(self.forward, case)
+            return Attempt(y, lambda dy: calls.backward(None, value[1], [self.dy(dy)]), changed, running)
         if isinstance(value, (tuple, list)) and len(value) >= 2 and not right.ndim and is_number(value[0]):
             self.words, self.unit, self.again = "(loss, gradients)", True, False
             rest = value[1] if len(value) == 2 else tuple(value[1:])
@@ -366,7 +400,7 @@ class PairPlan(Plan):
             )
             return calls.backward(self.backward, self.backward_name, args, kwargs)
 
-        return Attempt(y, backward, changed)
+        return Attempt(y, backward, changed, calls.running(self.forward, case))
 
 
 @dataclass
@@ -412,6 +446,7 @@ class LayerPlan(Plan):
                 raise FormError(f"{self.name}() gives {kind_of(obj)}, no layer")
         self._set(child, obj, case)
         args, kwargs = self.forward.arguments(value)
+        before = self._running(child, obj)
         y, changed = calls.first("forward", self.forward, obj, args, kwargs, self.calls[0])
         if isinstance(y, (tuple, list)) and y and isinstance(y[0], np.ndarray):
             y = y[0]
@@ -422,7 +457,16 @@ class LayerPlan(Plan):
             answer, changed = calls.backward(None, obj, args, kwargs, self.calls[1])
             return self._kept(child, obj, answer, case), changed
 
-        return Attempt(y, backward, made_changed + changed)
+        running = calls.running(self.forward, case)
+        running |= {setting: (before.get(setting), new) for setting, new in self._running(child, obj).items()}
+        return Attempt(y, backward, made_changed + changed, running)
+
+    def _running(self, child, obj):
+        """The running statistics that a layer has as its attributes."""
+        if not self.standard.settings.keys() >= RUNNING or not isinstance(obj, Handle):
+            return {}
+        named = {names.setting_of(self.standard, attribute): attribute for attribute in child.attributes(obj)}
+        return {setting: child.get(obj, named[setting]) for setting in RUNNING & named.keys()}
 
     def _set(self, child, obj, case):
         """Give the layer what neither its constructor nor its forward takes."""

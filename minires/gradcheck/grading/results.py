@@ -67,6 +67,7 @@ class Result:
     style: str = ""  # what was recognized
     cases: list = field(default_factory=list)
     passed_over: dict = field(default_factory=dict)  # {reason: how many cases}
+    beyond: list = field(default_factory=list)  # cases that no homework need take, and that were not tried
     error: str = ""  # why it could not be run
     not_done: str = ""
     stopped: str = ""  # why no more was called
@@ -135,6 +136,7 @@ class Result:
             "cases": self.total,
             "cases_not_tried": self.not_tried,
             "cases_passed_over": self.passed_over,
+            "cases_beyond_homework": self.beyond,
             "notes": self.notes,
             "reports": [case.as_dict() for case in self.cases],
         }
@@ -200,6 +202,8 @@ def summary(result):
             say(sentence, sentence.partition("(")[0])
     for reason, count in result.passed_over.items():
         lines.append(f"  {count} case{'s' * (count > 1)} passed over: it {reason}")
+    if result.beyond:
+        lines.append(f"  not tried, because no homework need take it: {'; '.join(result.beyond)}")
     if result.stopped:
         lines.append(f"  {result.stopped}; cases not tried: {result.not_tried}")
     if result.status == "timed out":

@@ -254,6 +254,9 @@ class Submission:
             self.watched.add(*watch, given, value)
         return {"value": kept(value) if keep else value, "changed": changed, "earlier": earlier}
 
+    def given(self, of, label, place):
+        return self.watched.find(of, label, place)
+
     def get(self, target, attribute):
         return getattr(target, attribute)
 
@@ -357,6 +360,10 @@ class Watched:
         self.kept.setdefault(number, []).extend((place, array, bits(array)) for place, array in places)
         while len(self.kept) > WATCHED:
             del self.kept[next(iter(self.kept))]
+
+    def find(self, number, label, place):
+        """What a call was given at a place, as it is now."""
+        return next(value for at, value, _ in self.kept[number] if at == [label, place])
 
     def changed(self, number):
         """[[label, position or name]] of the arrays that are not what they were."""

@@ -22,7 +22,7 @@ import numpy as np
 from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import TestedFunction
-from minires.gradcheck.grading import hints
+from minires.gradcheck.grading import hints, running
 from minires.gradcheck.grading.plans import RETURNED
 from minires.gradcheck.grading.results import CaseResult
 from minires.gradcheck.grading.standard import argument_names
@@ -58,6 +58,8 @@ class Record:
     constant: list = field(default_factory=list)  # arguments whose gradient is not asked for
     errors_in_single: dict | None = None
     changed: list = field(default_factory=list)
+    running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
+    momentum: float | None = None  # that the submission was given
     error: str = ""
     timed_out: bool = False
     raised: object = None
@@ -145,6 +147,7 @@ class Verdicts:
         if said.problems and said.error == 0.0:
             return said
         self._gradients(record, said)
+        said.problems += running.mistakes(case, record.running, record.momentum)
         return self._mannered(said)
 
     def _mannered(self, said):
