@@ -10,10 +10,12 @@ answers, which are read by wire.py: no pickle, a limited length, and a deadline 
 """
 
 import ast
+import contextlib
 import os
 import secrets
 import shutil
 import signal
+import socket
 import stat
 import tempfile
 import time
@@ -51,6 +53,7 @@ class Box:
         self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
         self.number = 0
         self.process = None
+        self.stopped = False  # from another thread
         self.ended = "the process of this submission has ended"
 
     def __enter__(self):
@@ -64,6 +67,13 @@ class Box:
 
     def __exit__(self, *error):
         self._close()
+
+    def stop(self):
+        """End a call that another thread is waiting for, which then closes this."""
+        self.stopped = True
+        if self.process is not None:
+            with contextlib.suppress(OSError):  # it has just ended
+                self.process.socket.shutdown(socket.SHUT_RDWR)
 
     # ---- what the judge asks
 
@@ -135,7 +145,7 @@ class Box:
         return self._answer({"number": self.number, "do": do, **what}, self.timeout)
 
     def _answer(self, request, seconds):
-        if self.process is None:
+        if self.process is None or self.stopped:
             raise EndedError(self.ended)
         message = b"" if request is None else wire.encode(request, _numbered)
         deadline = time.monotonic() + seconds
@@ -229,7 +239,7 @@ class Box:
 
     def _end(self):
         """The process is gone: what its keeper says of that."""
-        report = self._close(LEAVING)
+        report = self._close(0.0 if self.stopped else LEAVING)
         code = report.get("code")
         code = code if type(code) is int else None
         error = printable(str(report.get("error", "")))

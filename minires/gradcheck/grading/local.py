@@ -45,6 +45,9 @@ class Local:
     def __exit__(self, *error):
         self.objects.clear()
 
+    def stop(self):
+        """Nothing: what runs in this process is stopped with it."""
+
     def load(self):
         """Run the cells; an error of a notebook's cell is kept, because plots and downloads may fail."""
         if self.source is None:

@@ -255,10 +255,10 @@ class Screen:
 class Files:
     """The results in files, written anew after each submission, beside and renamed, so that none is ever half there."""
 
-    def __init__(self, *, json_file=None, csv_file=None, gradescope_file=None, seed=0, samples=1):
+    def __init__(self, *, json_file=None, csv_file=None, gradescope_file=None, **settings):
         self.files = {json_file: self._json, csv_file: table_of, gradescope_file: self._gradescope}
         self.files.pop(None, None)
-        self.seed, self.samples = seed, samples
+        self.settings = settings  # of the run, for the JSON; submissions: how many there are to be
         self.failure = None
 
     def write(self, results):
@@ -271,9 +271,8 @@ class Files:
 
     def _json(self, results):
         whole = {
-            "passed": all(r.passed for r in results),
-            "seed": self.seed,
-            "samples": self.samples,
+            "passed": len(results) == self.settings["submissions"] and all(r.passed for r in results),
+            **self.settings,
             "results": [r.as_dict() for r in results],
         }
         return json.dumps(_plain(whole), indent=1, ensure_ascii=False)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -534,3 +535,36 @@ def test_files_named_as_modules_hide_nothing_from_the_command_and_stop_python_m(
     )
     assert module.returncode == 2
     assert "mark with the command minires gradcheck" in module.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_control_c_ends_at_once_with_what_there_is(tmp_path, jobs):
+    for k in range(8):
+        endless = "    while True: pass\n"
+        right = "    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
+        folder = tmp_path / "in" / f"s{k}"
+        folder.mkdir(parents=True)
+        (folder / "work.py").write_text("import numpy as np\ndef relu(x):\n" + (endless if k in (1, 2, 4) else right))
+    arguments = ["in", "--function", "relu", "--like", "relu", "--jobs", str(jobs), "--timeout", "60", "--samples", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minires.gradcheck", *arguments, "--csv", "marks.csv", "--json", "marks.json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "in")},
+    )
+    assert process.stdout.readline().startswith("seed ")
+    assert "passed" in process.stdout.readline()  # the first; the others, some of which are endless, go on
+    time.sleep(3)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - sent < 5
+    rows = rows_of(tmp_path / "marks.csv")
+    assert (process.returncode, err) == (130, f"\ngradcheck: stopped; {len(rows)} of 8 submissions were marked\n")
+    assert [row["status"] for row in rows] == ["passed"] * len(rows)
+    assert len(rows) == 1 if jobs == 1 else len(rows) >= 2
+    assert not json.loads((tmp_path / "marks.json").read_text(encoding="utf-8"))["passed"]
+    assert not list((tmp_path / "in").glob("minires-*"))
