@@ -128,7 +128,11 @@ def check_targets(
                 standard_of("", None, None)  # says what to add
     if like or reference:
         standard_of(like, teacher, shapes)  # what is wrong with these is said once
-    hidden = {file for _, file, _, _ in work if file} | ({Path(reference.rpartition(":")[0])} if reference else set())
+    hidden = {file for _, file, _, _ in work if file} | {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
+    hidden |= {entry for word in words if os.path.isdir(word) for entry in Path(word).iterdir() if entry.is_dir()}
+    if reference:
+        teachers = Path(reference.rpartition(":")[0])
+        hidden |= {teachers, teachers.parent}  # of a submission beside it the folder is its own, and stays visible
     files = Files(
         json_file=json_file,
         csv_file=csv_file,

@@ -203,7 +203,7 @@ class Box:
         kind, message, line, cell = self._fields(
             said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
         )
-        hint = limit_reached(kind, message, self.limits)
+        hint = limit_reached(kind, message, self.limits) or hidden_module(kind, message, self.without)
         return RaisedError(printable(kind, 80), printable(message) + hint, line, cell and printable(cell, 80))
 
     def _parameter(self, said):
@@ -289,6 +289,14 @@ def limit_reached(kind, message, limits):
     return ""
 
 
+def hidden_module(kind, message, without):
+    """What an import means that finds nothing because the file is hidden; or ""."""
+    missing = message.rpartition("No module named ")[2].strip("'").split(".")
+    if kind == "ModuleNotFoundError" and any(Path(path).stem in missing for path in without):
+        return ": it is another submission, or the teacher's, and cannot be imported"
+    return ""
+
+
 def why_ended(code, error):
     """A sentence about a process that is gone."""
     if code is None:
@@ -337,7 +345,8 @@ def copy_neighbours(folder, to, size, without=()):
             return
         inside = os.path.relpath(place, folder)
         deep = len(Path(inside).parts)
-        folders[:] = sorted(f for f in folders if f[0] not in "._" and deep < DEPTH)
+        seen = [f for f in folders if f[0] not in "._" and os.path.realpath(os.path.join(place, f)) not in skipped]
+        folders[:] = sorted(seen) if deep < DEPTH else []
         os.makedirs(os.path.join(to, inside), exist_ok=True)
         for file in sorted(files):
             path = os.path.join(place, file)

@@ -387,6 +387,32 @@ def test_a_submission_does_not_see_the_teachers_file_nor_another_submission(tmp_
     assert grade(capsys, *files, *teacher, "--csv", tmp_path / "t.csv")[0] == 2
     rows = rows_of(tmp_path / "t.csv")
     assert [row["status"] for row in rows] == ["could not run", "passed", "could not run"]
+    for row, name in ((rows[0], "teacher"), (rows[2], "other")):
+        said = f"No module named '{name}': it is another submission, or the teacher's, and cannot be imported"
+        assert said in row["said"]
+
+
+def test_in_a_folder_of_files_and_folders_a_submission_sees_its_own_only(tmp_path, capsys):
+    folder = tmp_path / "in"
+    (folder / "ann").mkdir(parents=True)
+    relu = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
+    (folder / "ann" / "helper.py").write_text(relu.replace("relu", "helped"))
+    (folder / "ann" / "work.py").write_text("from helper import helped\ndef relu(x): return helped(x)\n")
+    for k in range(40):
+        (folder / f"s{k}.py").write_text(relu)
+    (folder / "bob.py").write_text("from ann.helper import helped\ndef relu(x): return helped(x)\n")
+    (folder / "eve.py").write_text("import s1\ndef relu(x): return s1.relu(x)\n")
+    (folder / "sue.py").write_text(
+        "import os\nprint(os.listdir())\nassert os.listdir() == ['sue.py'], os.listdir()\n" + relu
+    )
+    begin = time.monotonic()
+    arguments = ["--function", "relu", "--like", "relu", "--jobs", "2", "--csv", folder / "marks.csv"]
+    (folder / "marks.csv").write_text("marks of last time")
+    assert grade(capsys, folder, *arguments)[0] == 2
+    assert time.monotonic() - begin < 60
+    rows = {row["submission"].rpartition("/")[2]: row["status"] for row in rows_of(folder / "marks.csv")}
+    assert len(rows) == 44
+    assert [name for name, status in rows.items() if status != "passed"] == ["bob.py", "eve.py"]
 
 
 @pytest.fixture
