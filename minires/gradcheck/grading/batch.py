@@ -16,7 +16,7 @@ from minires.console import GREEN, RED, Table, colored
 from minires.errors import MiniresError, OptionError, describe
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
-from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, show_case, summary
+from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
 
@@ -255,7 +255,7 @@ def box(source, *, timeout, forbid, without):
 
 def _grade_one(work, *, like, teacher, shapes, seed, samples, timeout, forbid, numbers_only, open_child, hidden):
     shown, file, names, why = work
-    result = Result(shown, seed=seed or 0)
+    result = Result(one_line(shown), seed=seed or 0)
     try:
         own = like or ("" if shapes or teacher else next(filter(None, map(op_of, names)), ""))
         if why:

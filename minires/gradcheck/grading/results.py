@@ -13,11 +13,17 @@ CASES = {"case": 42, "error": -7, "wrong": 16}
 COULD_NOT_RUN = "could not run"
 STATUSES = ("passed", "failed", "timed out", "not done", COULD_NOT_RUN)
 LONGEST = 1000  # letters of a line
+FORMULA = tuple("=+-@\t\r＝＋－＠")  # a cell that begins so is a formula to a spreadsheet
 
 
 def clean(text):
     """A text in which names of a submission may stand: no letter of it moves a cursor."""
     return "\n".join("".join(c if c.isprintable() else " " for c in line)[:LONGEST] for line in text.split("\n"))
+
+
+def one_line(text):
+    """A file's name, which is a student's choice, on one line."""
+    return clean(" ".join(text.split("\n")))
 
 
 @dataclass
@@ -288,8 +294,7 @@ def table_of(results):
     writer.writerow(["submission", "status", "cases_passed", "cases", "cases_passed_over", "recognized", "said"])
     for r in results:
         row = [r.target, r.status, r.count, r.total, sum(r.passed_over.values()), r.style, r.first_word()]
-        # a cell that begins so would be a formula to a spreadsheet
-        writer.writerow([f"'{c}" if isinstance(c, str) and c[:1] in tuple("=+-@\t\r") and c else c for c in row])
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell for cell in row])
     return text.getvalue()
 
 

@@ -594,3 +594,26 @@ def test_control_c_ends_at_once_with_what_there_is(tmp_path, jobs):
     assert len(rows) == 1 if jobs == 1 else len(rows) >= 2
     assert not json.loads((tmp_path / "marks.json").read_text(encoding="utf-8"))["passed"]
     assert not list((tmp_path / "in").glob("minires-*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_the_name_of_a_file_is_no_formula_no_escape_and_no_line_of_its_own(tmp_path, capsys):
+    names = ["=1+2.py", "+a.py", "-b.py", "@c.py", "＝d.py", "\x1b[2Jx\n9 passed.py", "\u202ee.py", "ann, 'bob'.py", "김.py"]
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_text("def neg(x):\n    return -x, lambda dy: -dy\n")
+    files = ["--csv", tmp_path / "marks.csv", "--gradescope", tmp_path / "results.json"]
+    status, out = grade(capsys, tmp_path / "in", "--function", "neg", "--like", "neg", *files)
+    assert status == 0
+    assert out.count("\n") == len(names) + 2
+    text = (tmp_path / "marks.csv").read_text(encoding="utf-8")
+    written = [row["submission"].rpartition("/")[2] for row in rows_of(tmp_path / "marks.csv")]
+    tests = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["tests"]
+    assert text.count("\n") == len(names) + 1
+    assert len(written) == len(set(written)) == len(names)
+    for shown in (out.replace("\n", ""), text.replace("\n", ""), *(test["name"] for test in tests)):
+        assert shown.isprintable()
+    from minires.gradcheck.grading.results import Result, table_of
+
+    rows = list(csv.reader(table_of([Result(name, error=name) for name in names]).splitlines()))
+    assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "＝")]
