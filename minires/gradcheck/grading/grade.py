@@ -14,9 +14,10 @@ from minires.gradcheck.grading import styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, TimedOutError
 from minires.gradcheck.grading.face import Described
+from minires.gradcheck.grading.functions import ClosurePlan, PairPlan
 from minires.gradcheck.grading.judge import Judge
+from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.local import Local
-from minires.gradcheck.grading.plans import ClosurePlan, LayerPlan, PairPlan
 from minires.gradcheck.grading.results import Result
 from minires.gradcheck.grading.session import CouldNotRunError, Session, StoppedError
 from minires.gradcheck.grading.source import read

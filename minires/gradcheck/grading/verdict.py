@@ -23,7 +23,7 @@ from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import TestedFunction
 from minires.gradcheck.grading import hints, running
-from minires.gradcheck.grading.plans import RETURNED
+from minires.gradcheck.grading.plan import RETURNED
 from minires.gradcheck.grading.results import CaseResult
 from minires.gradcheck.grading.standard import argument_names
 

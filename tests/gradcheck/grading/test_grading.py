@@ -598,7 +598,17 @@ def test_control_c_ends_at_once_with_what_there_is(tmp_path, jobs):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_the_name_of_a_file_is_no_formula_no_escape_and_no_line_of_its_own(tmp_path, capsys):
-    names = ["=1+2.py", "+a.py", "-b.py", "@c.py", "＝d.py", "\x1b[2Jx\n9 passed.py", "\u202ee.py", "ann, 'bob'.py", "김.py"]
+    names = [
+        "=1+2.py",
+        "+a.py",
+        "-b.py",
+        "@c.py",
+        "＝d.py",
+        "\x1b[2Jx\n9 passed.py",
+        "\u202ee.py",
+        "ann, 'bob'.py",
+        "김.py",
+    ]
     for name in names:
         (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_text("def neg(x):\n    return -x, lambda dy: -dy\n")
