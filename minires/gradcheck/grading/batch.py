@@ -111,8 +111,7 @@ def check_targets(
 ):
     """Grade functions of files, print what comes, write the files. -> exit status 0, 1 or 2"""
     refuse_modules_here()
-    if any(name.partition(".")[0] == "numpy" for name in forbid):
-        raise OptionError("--forbid numpy: it cannot be forbidden, because arrays are what a submission is handed")
+    forbid = forbidden_modules(forbid)
     screen = Screen()
     work = submissions(words, function)
     teacher = function_of(reference) if reference else None
@@ -183,6 +182,17 @@ def check_targets(
     if failures:
         raise failures[-1]
     return max((r.exit_status for r in results), default=2)
+
+
+def forbidden_modules(words):
+    """The modules of --forbid torch jax, or torch,jax. Raises OptionError for what is no name of a module."""
+    modules = [name for word in words for name in word.split(",")]
+    for name in modules:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise OptionError(f"--forbid {name}: that is no name of a module; write --forbid torch jax, at the end")
+        if name.partition(".")[0] == "numpy":
+            raise OptionError("--forbid numpy: it cannot be forbidden, because arrays are what a submission is handed")
+    return modules
 
 
 class Children:

@@ -45,4 +45,4 @@ class ForbiddenError(ChildError):
     def __init__(self, module, cell=None):
         self.module = module
         self.cell = cell
-        super().__init__(f"{cell + ' ' if cell else ''}imports {module}, which is forbidden here")
+        super().__init__(f"{cell or 'it'} imports {module}, which is forbidden here")

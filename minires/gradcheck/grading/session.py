@@ -68,7 +68,7 @@ class Session:
                 self.defined = self.child.load()
             except TimedOutError as error:
                 self.lost(error)
-                raise CouldNotRunError(f"loading {self.name} did not finish: {error}") from error
+                raise CouldNotRunError(f"loading {self.name} {error}") from error
             except ForbiddenError as error:
                 self.lost(error)
                 raise CouldNotRunError(str(error)) from error

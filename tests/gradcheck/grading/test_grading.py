@@ -287,7 +287,7 @@ def test_what_goes_on_without_end_is_called_what_it_is(slow, capsys, name, sente
         ("homework.py:no_such", "homework.py has no function 'no_such'; it has: right_relu, wrong_relu"),
         ("homewrok.py:loops", "there is no file"),
         ("syntax.py:f", "syntax.py cannot be loaded: SyntaxError: '(' was never closed (syntax.py, line 1)\n"),
-        ("endless.py:f", "loading endless.py did not finish"),
+        ("endless.py:f", "loading endless.py did not finish within 2 s: it was in line 1 of endless.py, an endless loop"),
         ("leaving.py:f", "leaving.py cannot be loaded: it ended its process"),
     ],
 )
@@ -312,6 +312,8 @@ def test_what_cannot_be_run_gives_status_2(homework, tmp_path, monkeypatch, caps
         (["homework.py:loops", "--reference", "homework.py:right_relu"], "--reference needs the shapes of its arrays"),
         (["homework.py:loops", "--shapes", "2,3", "--csv", "x.csv"], "marks need something to be held to"),
         (["homework.py:loops", "--like", "relu", "--forbid", "numpy"], "it cannot be forbidden"),
+        (["--like", "relu", "--function", "loops", "homework.py", "--forbid", "torch.nn,jax,"], "that is no name of a"),
+        (["homework.py:loops", "--like", "relu", "--forbid", "torch", "other.py:f"], "--forbid other.py:f: that is no"),
         ([".", "--like", "relu"], "or add --function NAME"),
     ],
 )
@@ -413,6 +415,26 @@ def test_in_a_folder_of_files_and_folders_a_submission_sees_its_own_only(tmp_pat
     rows = {row["submission"].rpartition("/")[2]: row["status"] for row in rows_of(folder / "marks.csv")}
     assert len(rows) == 44
     assert [name for name, status in rows.items() if status != "passed"] == ["bob.py", "eve.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "forbid", "said"),
+    [
+        ("import decimal.nothing", ["fractions,decimal"], "hw.py imports decimal, which is forbidden here"),
+        ("try:\n    import decimal\nexcept Exception:\n    pass", ["decimal"], "hw.py imports decimal"),
+        ("__import__('deci' + 'mal')", ["decimal"], "it imports decimal"),
+        ("import helper", ["decimal"], "it imports decimal"),
+        ("# import decimal\nimport decimals", ["decimal"], ""),
+        ("import json", ["decimal", "os", "threading"], ""),
+    ],
+)
+def test_what_is_forbidden_is_told_and_what_looks_like_it_passes(tmp_path, capsys, text, forbid, said):
+    (tmp_path / "helper.py").write_text("import decimal")
+    (tmp_path / "decimals.py").write_text("")
+    (tmp_path / "hw.py").write_text(f"{text}\ndef neg(x):\n    return -x, lambda dy: -dy\n")
+    status, out = grade(capsys, f"{tmp_path / 'hw.py'}:neg", "--forbid", *forbid)
+    assert status == (2 if said else 0), out
+    assert said in out
 
 
 @pytest.fixture
