@@ -187,6 +187,9 @@ def _measured(names, shapes, session, text, result, seed):
             report = Report(names[0], problems=[str(error)])
             if isinstance(error, TimedOutError):
                 session.lost(error)
+        if session.stopped is not None:  # the check took it for an error of the function
+            result.not_tried = 1
+            raise session.stopped
         result.cases.append(report)
 
 
@@ -207,9 +210,9 @@ def _first_that_runs(found, child, case):
 
 def _array_names(described: Described, count):
     """The names of a function's arrays: of its first parameters, as many as there are shapes."""
-    parameters = (
-        described.methods.get("forward", described.parameters) if described.kind == "class" else described.parameters
-    )
+    parameters = described.parameters
+    if described.kind == "class":  # the arrays of its forward, and of its constructor
+        parameters = [*described.methods.get("forward", []), *parameters]
     names = [p.name for p in parameters if p.kind == "positional"]
     needed = sum(p.required and p.kind == "positional" for p in parameters)
     variadic = any(p.kind == "*" for p in parameters)

@@ -63,8 +63,8 @@ class Judge:
         result.style = plan.said()
         self.notes += [f"it takes no {a}, so d{a} was not checked" for a in plan.left_out()]
         records = self.trials.run(plan, self._cases(plan, plain, result), plain)
-        if self.trials.stopped is not None:
-            result.stop(self.trials.stopped)
+        if self.session.stopped is not None:
+            result.stop(self.session.stopped)
         self._judge([record for record in records if record is not None], plain, result)
 
     def _cases(self, plan, plain, result):

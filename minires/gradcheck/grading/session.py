@@ -31,6 +31,7 @@ class Session:
         self.child = None
         self.timeout = np.inf  # seconds for each call
         self.timeouts = self.ends = 0
+        self.stopped = None
         self.defined = []
         self.notes = []
         self.begin = time.monotonic()
@@ -47,7 +48,14 @@ class Session:
             child.__exit__(None, None, None)
 
     def get(self):
-        """The child, loaded."""
+        """The child, loaded. Raises StoppedError, and keeps it, after too much."""
+        try:
+            return self._get()
+        except StoppedError as error:
+            self.stopped = error
+            raise
+
+    def _get(self):
         if time.monotonic() - self.begin > LONGEST * self.timeout:
             raise StoppedError(
                 f"its calls took more than {LONGEST * self.timeout:g} s together: it is too slow; "

@@ -18,13 +18,12 @@ from minires.gradcheck.grading.verdict import COMPUTING, Record
 
 
 class Trials:
-    """The calls of one submission. passed_over: {reason: how many cases}; stopped: after what no more was called."""
+    """The calls of one submission. passed_over: {reason: how many cases}."""
 
     def __init__(self, standard, session, seed):
         self.standard, self.session = standard, session
         self.random = random.Random(seed ^ 0x5EED)
         self.passed_over = {}
-        self.stopped = None
 
     def pass_over(self, reason):
         self.passed_over[reason] = self.passed_over.get(reason, 0) + 1
@@ -108,7 +107,6 @@ class Trials:
                         if attempt is not None and not records[at].error:
                             self._back(plan, records[at], attempt, kind)
         except StoppedError as error:
-            self.stopped = error
             for record in records.values():
                 record.not_tried = not record.error
                 record.error = record.error or str(error)

@@ -287,7 +287,10 @@ def test_what_goes_on_without_end_is_called_what_it_is(slow, capsys, name, sente
         ("homework.py:no_such", "homework.py has no function 'no_such'; it has: right_relu, wrong_relu"),
         ("homewrok.py:loops", "there is no file"),
         ("syntax.py:f", "syntax.py cannot be loaded: SyntaxError: '(' was never closed (syntax.py, line 1)\n"),
-        ("endless.py:f", "loading endless.py did not finish within 2 s: it was in line 1 of endless.py, an endless loop"),
+        (
+            "endless.py:f",
+            "loading endless.py did not finish within 2 s: it was in line 1 of endless.py, an endless loop",
+        ),
         ("leaving.py:f", "leaving.py cannot be loaded: it ended its process"),
     ],
 )
@@ -377,6 +380,22 @@ def test_a_whole_function_is_measured_for_advice_or_held_to_a_teachers(tmp_path,
     assert grade(capsys, f"{tmp_path / 'wrong.py'}:block", *shapes, *teacher)[0] == 1
     (tmp_path / "right.py").write_text(BLOCK)
     assert grade(capsys, f"{tmp_path / 'right.py'}:block", *shapes, *teacher, "--json", tmp_path / "o.json")[0] == 0
+
+
+def test_a_function_too_slow_to_be_measured_and_a_layer_that_is_given_its_arrays(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("minires.gradcheck.grading.session.LONGEST", 1)
+    (tmp_path / "slow.py").write_text(BLOCK.replace("    h =", "    __import__('time').sleep(0.2)\n    h ="))
+    (tmp_path / "layer.py").write_text(
+        "class Layer:\n    def __init__(self, w):\n        self.w = w\n"
+        "    def forward(self, x):\n        self.x = x\n        return x @ self.w\n"
+        "    def backward(self, dy):\n        self.dw = self.x.T @ dy\n        return dy @ self.w.T\n"
+    )
+    shapes = ["--shapes", "3,4", "4,5", "5,4", "--timeout", "2"]
+    status, out = grade(capsys, f"{tmp_path / 'slow.py'}:block", *shapes)
+    assert status == 1
+    assert "its calls took more than 2 s together: it is too slow; --timeout 6 allows three times as much" in out
+    assert "timed out: no case is known to be wrong" in out
+    assert grade(capsys, f"{tmp_path / 'layer.py'}:Layer", "--shapes", "3,4", "4,5")[0] == 0
 
 
 def test_a_submission_does_not_see_the_teachers_file_nor_another_submission(tmp_path, capsys):
