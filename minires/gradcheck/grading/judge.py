@@ -83,7 +83,7 @@ class Judge:
         if "running_mean" in self.standard.settings and not any(
             running.are_updated(r.case, r.running) for r in records
         ):
-            self.notes.append("it updates no running statistics in training, so they were not checked")
+            self.notes.append("running statistics were not checked, because none is seen to change in training")
         tried = [record for record in records if not record.not_tried]
         result.not_tried = len(records) - len(tried)
         for record in tried:

@@ -14,7 +14,7 @@ def mistakes(case, running, momentum):
     pairs = {name: pair for name, pair in running.items() if _are_statistics(case, *pair)}
     changed = [name for name, pair in pairs.items() if _differ(*pair)]
     if not case.static.get("training"):
-        return [f"in evaluation its forward changes {name}" for name in changed]
+        return [f"in evaluation its forward changes {name}" for name in changed if pairs[name][0] is not None]
     if not changed:
         return []
     said = [f"in training it updates {changed[0]}, but not {name}" for name in pairs if name not in changed]

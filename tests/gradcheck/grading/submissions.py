@@ -430,6 +430,15 @@ class BatchNormalization:
 """
 with_mistakes("class of a batch norm, 2-D only", "batch_norm", "BatchNormalization", SAITOH, ("self.dbeta, self.dgamma = dout.sum(axis=0)", "self.dbeta, self.dgamma = dout.mean(axis=0)"))  # fmt: skip
 
+LAZY = SAITOH.replace("def forward(self, x, train_flg=True):\n", """def forward(self, x, train_flg=True):
+        if self.running_mean is None:
+            self.running_mean, self.running_var = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+""").replace("        self.xn = self.xc / self.std\n", """        self.xn = self.xc / self.std
+        self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * x.mean(axis=0)
+        self.running_var = self.momentum * self.running_var + (1 - self.momentum) * x.var(axis=0)
+""")  # fmt: skip
+with_mistakes("class of a batch norm that begins its running statistics", "batch_norm", "BatchNormalization", LAZY, [("(1 - self.momentum) * x.mean", "self.momentum * x.mean")])  # fmt: skip
+
 # ---- losses
 
 ENTROPY = """
