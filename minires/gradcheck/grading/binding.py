@@ -105,7 +105,7 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
         elif "cache" in roles and short in names.CACHE:
             slot = Slot(p, "cache")
         elif (
-            p.kind == "positional"
+            p.kind in ("positional", "keyword")
             and (a := names.array_of(standard, p.name)) in free
             and not _setting_first(standard, p, a)
         ):

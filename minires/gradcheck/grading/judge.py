@@ -10,7 +10,12 @@ from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import COMPUTING, Verdicts, size
 
-EPSILONS = (1e-5, 1e-8, 1e-6, 1e-7, 1e-3, 1e-4, 1e-9, 1e-10, 1e-12, 1e-16)
+# What a submission may have fixed inside where the op has a setting: tried in this order, the op's default first.
+CONSTANTS = {
+    "eps": (1e-5, 1e-8, 1e-6, 1e-7, 1e-3, 1e-4, 1e-9, 1e-10, 1e-12, 1e-16),
+    "approximate": ("none", "tanh"),
+    "negative_slope": (0.01, 0.1, 0.2, 0.3, 0.05),
+}
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
 # Ops that many write for matrices only. With more axes `x.mean(1)` is something else; it need not raise.
 RANKED = ("layer_norm", "linear", "softmax", "log_softmax", "logsumexp")
@@ -47,7 +52,7 @@ class Judge:
         if not found:
             raise CouldNotRunError("; ".join(reasons) + self._own_form())
         plain = self.standard.plain(self.seed)
-        plan, outcome, plain = self._choose_with_eps(found, plain)
+        plan, outcome, plain = self._choose_with_constants(found, plain)
         if isinstance(outcome, NotDoneError):
             result.style = plan.said()
             raise outcome
@@ -141,19 +146,21 @@ class Judge:
 
     # ---- choosing a plan
 
-    def _choose_with_eps(self, found, plain):
-        """(plan, what stopped it, the plain case); with the ε that a norm has fixed inside, where it has one."""
+    def _choose_with_constants(self, found, plain):
+        """(plan, what stopped it, the plain case); with the constants that the submission has fixed inside."""
         plan, outcome = self._choose(found, plain)
-        if "eps" in self.standard.settings and plan is not None and outcome is None and not plan.knows("eps"):
-            for eps in EPSILONS:
-                other = replace(plain, static={**plain.static, "eps": eps})
+        for setting, values in CONSTANTS.items():
+            if setting not in self.standard.settings or plan is None or outcome is not None or plan.knows(setting):
+                continue
+            for value in values:
+                other = replace(plain, static={**plain.static, setting: value})
                 if self.session.timeouts or self.session.ends:
                     break
                 if self._try(plan, other)[0] >= FULL:
-                    if eps == self.standard.settings["eps"]:
-                        return plan, None, plain
-                    self.notes.append(f"its ε is {eps:g}, and it is held to that")
-                    return plan, None, other
+                    if value != self.standard.settings[setting]:
+                        self.notes.append(f"its {setting} is {value}, and it is held to that")
+                        plain = other
+                    break
         return plan, outcome, plain
 
     def _choose(self, found, plain):

@@ -1,7 +1,7 @@
 """A plan: how to call a submission on a case, and how to read its answer. Which plans there are, styles.py says."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from minires.gradcheck.grading.standard import REQUIRED, argument_names
 OF_EVALUATION = ("running_mean", "running_var", "momentum")
 NEUTRAL = {"weight": np.ones_like, "gamma": np.ones_like, "bias": np.zeros_like, "beta": np.zeros_like}
 OWN = Layout()
+FIXED = ("eps", "approximate", "negative_slope")  # what a submission has inside, where a case leaves it open
 RUNNING = {"running_mean", "running_var"}
 OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
 RETURNED = "y, which its forward has returned"
@@ -85,6 +86,8 @@ class Plan:
             raise PassOverError(f"takes {self.layout.words}")
         case = self._without_affine(case)
         self._check_arrays(case)
+        fixed = {s: plain.static[s] for s in FIXED if s in plain.static and s not in case.static and not self.knows(s)}
+        case = replace(case, static=case.static | fixed)
         default = self.standard.full_settings(plain)
         full = self.standard.full_settings(case)
         training = case.static.get("training")

@@ -530,6 +530,23 @@ with_mistakes("residual add", "residual_add", "residual", "def residual(x, fx):\
 
 # ---- as others have it
 
+GELU = """
+def gelu(x):
+    c = np.sqrt(2 / np.pi)
+    t = np.tanh(c * (x + 0.044715 * x ** 3))
+    return x * (1 + t) / 2, lambda dy: dy * ((1 + t) / 2 + x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x) / 2)
+"""
+with_mistakes("the other formula, fixed inside", "gelu", "gelu", GELU, ("3 * 0.044715", "0.044715"))
+LEAKY = "def leaky(x):\n    return np.maximum(x, 0.2 * x), lambda dy: np.where(x > 0, dy, 0.2 * dy)\n"
+with_mistakes("a slope fixed inside", "leaky_relu", "leaky", LEAKY, ("0.2 * dy", "0.1 * dy"))
+DENSE = """
+def dense(x, w, *, bias=None):
+    def backward(dy):
+        return (dy @ w, dy.T @ x) if bias is None else (dy @ w, dy.T @ x, dy.sum(0))
+    return x @ w.T + (0 if bias is None else bias), backward
+"""
+with_mistakes("a bias by keyword", "linear", "dense", DENSE, ("dy.sum(0)", "dy.mean(0)"))
+
 add("a parameter of its own before a setting", "leaky_relu", "leaky_relu", "def leaky_relu(x, verbose=False, slope=0.01):\n    assert verbose is False\n    d = np.where(x > 0, 1, slope)\n    return d * x, lambda dy: dy * d\n")  # fmt: skip
 
 add(
