@@ -230,7 +230,7 @@ def test_results_are_written_even_if_the_console_cannot_show_them(tmp_path):
     assert (run.returncode, err.count("\n")) == (2, 1), err
     assert "standard output" in err
     assert passed_in(tmp_path / "r.json") == [False] * 22
-    assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 22
+    assert [t["score"] for t in json.loads((tmp_path / "g.json").read_text())["tests"]] == [0, 0]
 
 
 def test_letters_that_the_console_does_not_have_lose_no_results(tmp_path):
@@ -277,7 +277,7 @@ def test_one_file_that_cannot_be_written_does_not_keep_the_other_from_it(tmp_pat
     out, err = run.communicate(timeout=120)
     assert (run.returncode, err) == (2, "gradcheck: /dev/full: No space left on device\n")
     assert "0 of 5 cases passed" in out
-    assert len(json.loads((tmp_path / "g.json").read_text())["tests"]) == 5
+    assert [t["score"] for t in json.loads((tmp_path / "g.json").read_text())["tests"]] == [0]
 
 
 def test_control_c_in_the_middle_of_a_table_is_one_line(tmp_path):

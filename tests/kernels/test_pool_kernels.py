@@ -53,6 +53,20 @@ def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, 
             np.testing.assert_allclose(dx, loops.avg_pool_dx(dy, win, counted), atol=1e-14)
 
 
+@pytest.mark.parametrize("stride", [1, 2, (3, 1)])
+@pytest.mark.parametrize("size", [2, (3, 5), (5, 4), 6])
+def test_the_first_of_equal_maxima_is_found_among_infinities_and_nans(backend, size, stride):
+    rng = np.random.default_rng(0)
+    x = rng.choice([0, 1, -np.inf, np.inf, np.nan], (2, 3, 11, 9), p=[0.4, 0.25, 0.25, 0.05, 0.05])
+    win = Window.pool(x.shape, size, stride, 1)
+    dy = rng.standard_normal(win.y_shape)
+    y = loops.max_pool(x, win)
+    expected = loops.max_pool_dx(dy, loops.max_pool_argmax(x, y, win), win)
+    for laid_out in (np.ascontiguousarray, channels_last):
+        argmax = backend.max_pool_argmax(laid_out(x), laid_out(y), win)
+        np.testing.assert_allclose(backend.max_pool_dx(laid_out(dy), argmax, win), expected, atol=1e-14)
+
+
 def test_a_pool_keeps_the_memory_format(backend):
     x = channels_last(np.random.default_rng(0).standard_normal((2, 3, 6, 5)))
     win = Window.pool(x.shape, 2)

@@ -6,14 +6,18 @@ import itertools
 import os
 import re
 import sys
+import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from minires import console
 from minires.console import GREEN, RED, Table, colored
 from minires.errors import MiniresError, OptionError, describe
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
-from minires.gradcheck.grading.results import CASES, Files, Result, Screen, show_case, summary
+from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
+from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
 
 SUFFIXES = (".py", ".ipynb")
@@ -107,8 +111,7 @@ def check_targets(
 ):
     """Grade functions of files, print what comes, write the files. -> exit status 0, 1 or 2"""
     refuse_modules_here()
-    if any(name.partition(".")[0] == "numpy" for name in forbid):
-        raise OptionError("--forbid numpy: it cannot be forbidden, because arrays are what a submission is handed")
+    forbid = forbidden_modules(forbid)
     screen = Screen()
     work = submissions(words, function)
     teacher = function_of(reference) if reference else None
@@ -124,8 +127,20 @@ def check_targets(
                 standard_of("", None, None)  # says what to add
     if like or reference:
         standard_of(like, teacher, shapes)  # what is wrong with these is said once
-    hidden = {file for _, file, _, _ in work if file} | ({Path(reference.rpartition(":")[0])} if reference else set())
-    files = Files(json_file=json_file, csv_file=csv_file, gradescope_file=gradescope_file, seed=seed, samples=samples)
+    hidden = {file for _, file, _, _ in work if file} | {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
+    hidden |= {entry for word in words if os.path.isdir(word) for entry in Path(word).iterdir() if entry.is_dir()}
+    if reference:
+        teachers = Path(reference.rpartition(":")[0])
+        hidden |= {teachers, teachers.parent}  # of a submission beside it the folder is its own, and stays visible
+    files = Files(
+        json_file=json_file,
+        csv_file=csv_file,
+        gradescope_file=gradescope_file,
+        submissions=len(work),
+        seed=seed,
+        samples=samples,
+    )
+    children = Children(open_child or box)
     grade_one = functools.partial(
         _grade_one,
         like=like,
@@ -136,31 +151,73 @@ def check_targets(
         timeout=timeout,
         forbid=forbid,
         numbers_only=numbers_only,
-        open_child=open_child or box,
+        open_child=children,
         hidden=hidden,
     )
     one_line = len(work) > 1
     if one_line and not quiet:
         screen.show(f"seed {seed}")
     results = []
-    executor = ThreadPoolExecutor(jobs)
-    try:
-        for result in executor.map(grade_one, work) if jobs > 1 else map(grade_one, work):
-            results.append(result)
+    with ThreadPoolExecutor(jobs) as executor:
+        futures = [executor.submit(grade_one, one) for one in work]
+        try:
+            for future in futures:
+                results.append(future.result())
+                files.write(results)
+                if one_line:
+                    _line(results[-1], screen, quiet)
+                else:
+                    _whole(results[-1], screen, quiet, seed)
+        except KeyboardInterrupt:
+            results += [future.result() for future in futures[len(results) :] if future.done()]
             files.write(results)
-            if one_line:
-                _line(result, screen, quiet)
-            else:
-                _whole(result, screen, quiet, seed)
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
+            children.stop()
+            return console.stopped("gradcheck", f"stopped; {len(results)} of {len(work)} submissions were marked")
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
     if one_line:
-        counts = {s: sum(r.status == s for r in results) for s in ("passed", "failed", "not done", "could not run")}
+        counts = {s: sum(r.status == s for r in results) for s in STATUSES}
         screen.show(f"{len(results)} submissions: " + ", ".join(f"{n} {s}" for s, n in counts.items() if n))
     failures = [f for f in (screen.failure, files.failure) if f]
     if failures:
         raise failures[-1]
     return max((r.exit_status for r in results), default=2)
+
+
+def forbidden_modules(words):
+    """The modules of --forbid torch jax, or torch,jax. Raises OptionError for what is no name of a module."""
+    modules = [name for word in words for name in word.split(",")]
+    for name in modules:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise OptionError(f"--forbid {name}: that is no name of a module; write --forbid torch jax, at the end")
+        if name.partition(".")[0] == "numpy":
+            raise OptionError("--forbid numpy: it cannot be forbidden, because arrays are what a submission is handed")
+    return modules
+
+
+class Children:
+    """open(source, …) of processes, all of which one call can end: those that are open, and those that would be."""
+
+    def __init__(self, open):
+        self.open = open
+        self.opened = weakref.WeakSet()
+        self.lock = threading.Lock()
+        self.stopped = False
+
+    def __call__(self, source, **how):
+        child = self.open(source, **how)
+        with self.lock:
+            if self.stopped:
+                raise CouldNotRunError("it was stopped")
+            self.opened.add(child)
+        return child
+
+    def stop(self):
+        """End them all; none is opened after that."""
+        with self.lock:
+            self.stopped = True
+            for child in self.opened:
+                child.stop()
 
 
 def refuse_modules_here():
@@ -186,7 +243,7 @@ def _line(result, screen, quiet):
     said = result.first_word()
     name = result.target if len(result.target) <= 40 else "…" + result.target[-39:]
     status = colored(f"{result.status:13}", GREEN if result.passed else RED)
-    line = f"{name:40}  {status}  {result.count:>3} of {len(result.cases):<3}"
+    line = f"{name:40}  {status}  {result.count:>3} of {result.total:<3}"
     screen.show(f"{line}  {said[:SAID]}".rstrip(), flush=True)
 
 
@@ -208,7 +265,7 @@ def box(source, *, timeout, forbid, without):
 
 def _grade_one(work, *, like, teacher, shapes, seed, samples, timeout, forbid, numbers_only, open_child, hidden):
     shown, file, names, why = work
-    result = Result(shown, seed=seed or 0)
+    result = Result(one_line(shown), seed=seed or 0)
     try:
         own = like or ("" if shapes or teacher else next(filter(None, map(op_of, names)), ""))
         if why:

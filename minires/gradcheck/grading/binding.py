@@ -21,7 +21,7 @@ USUAL_KEYS = {
 
 @dataclass(frozen=True)
 class Slot:
-    """A parameter and what goes there: an array, setting, half of one, mode, dict, upstream, cache, output, size, …"""
+    """A parameter, and what goes there: an array, setting, half of one, mode, dict, upstream, cache, default, …"""
 
     parameter: object
     role: str
@@ -56,6 +56,13 @@ class Binding:
             if slot.role == "size" and slot.what == "kernel_size" and setting == "kernel_size":
                 return True
         return False
+
+    def place(self, slot, args, kwargs):
+        """The position or name of what a call was given for a slot; None where the default stayed."""
+        if slot.parameter.name in kwargs:
+            return slot.parameter.name
+        position = self.slots.index(slot)
+        return position if position < len(args) else None
 
     def arguments(self, value):
         """(args, kwargs); value(slot) is what goes there, or REQUIRED where the default is to stay."""
@@ -98,7 +105,7 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
         elif "cache" in roles and short in names.CACHE:
             slot = Slot(p, "cache")
         elif (
-            p.kind == "positional"
+            p.kind in ("positional", "keyword")
             and (a := names.array_of(standard, p.name)) in free
             and not _setting_first(standard, p, a)
         ):
@@ -131,7 +138,7 @@ def _setting_first(standard, parameter, argument):
 
 
 def _by_position(standard, slots, free, roles, sizes):
-    """Give unknown parameters the arguments that are left, in their order; leave out those that have a default."""
+    """Give unknown parameters the arguments that are left, in their order; those that have a default keep it."""
     found = []
     for slot in slots:
         p = slot.parameter
@@ -144,7 +151,7 @@ def _by_position(standard, slots, free, roles, sizes):
             elif p.required:
                 raise FormError(f"nothing of {standard.name} is known by the name of its parameter {p.name!r}")
             else:
-                continue
+                slot = Slot(p, "default")
         found.append(slot)
     return found
 

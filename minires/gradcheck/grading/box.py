@@ -10,10 +10,12 @@ answers, which are read by wire.py: no pickle, a limited length, and a deadline 
 """
 
 import ast
+import contextlib
 import os
 import secrets
 import shutil
 import signal
+import socket
 import stat
 import tempfile
 import time
@@ -23,6 +25,7 @@ from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.errors import EndedError, ForbiddenError, GarbledError, RaisedError, TimedOutError
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
 from minires.gradcheck.grading.process import STARTING, Limits, Process, protections
+from minires.gradcheck.grading.slow import why_slow
 
 __all__ = ["Box", "Limits", "printable", "protections"]
 
@@ -50,6 +53,7 @@ class Box:
         self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
         self.number = 0
         self.process = None
+        self.stopped = False  # from another thread
         self.ended = "the process of this submission has ended"
 
     def __enter__(self):
@@ -63,6 +67,13 @@ class Box:
 
     def __exit__(self, *error):
         self._close()
+
+    def stop(self):
+        """End a call that another thread is waiting for, which then closes this."""
+        self.stopped = True
+        if self.process is not None:
+            with contextlib.suppress(OSError):  # it has just ended
+                self.process.socket.shutdown(socket.SHUT_RDWR)
 
     # ---- what the judge asks
 
@@ -88,15 +99,25 @@ class Box:
         own = [self._parameter(p) for p in parameters]
         return Described(kind, own, {n: [self._parameter(p) for p in found] for n, found in methods.items()})
 
-    def call(self, target, args=(), kwargs=None, method=None):
-        """target(*args, **kwargs), or its method; target is a name or a Handle. -> Returned"""
+    def call(self, target, args=(), kwargs=None, method=None, keep=False, watch=None, since=None):
+        """target(*args, **kwargs), or its method; target is a name or a Handle. -> Returned
+
+        keep: of (y, cache) the cache stays there, as a Handle. watch: [number, label], to remember the call's arrays;
+        since: the number of the calls whose arrays are looked at again.
+        """
         who = {"target": target} if isinstance(target, Handle) else {"name": target}
-        said = self._ask("call", **who, args=tuple(args), kwargs=dict(kwargs or {}), method=method)
-        self._expect(
-            isinstance(said, dict) and said.keys() == {"value", "changed"} and isinstance(said["changed"], list)
-        )
-        self._expect(all(type(place) in (int, str) for place in said["changed"]))
-        return Returned(said["value"], said["changed"])
+        what = {"args": tuple(args), "kwargs": dict(kwargs or {}), "method": method}
+        said = self._ask("call", **who, **what, keep=keep, watch=watch, since=since)
+        self._expect(isinstance(said, dict) and said.keys() == {"value", "changed", "earlier"})
+        value, changed, earlier = said.values()
+        self._expect(isinstance(changed, list) and all(type(place) in (int, str) for place in changed))
+        self._expect(isinstance(earlier, list) and all(isinstance(e, list) and len(e) == 2 for e in earlier))
+        self._expect(all(type(label) is str and type(place) in (int, str) for label, place in earlier))
+        return Returned(value, changed, earlier)
+
+    def given(self, number, label, place):
+        """What a watched call was given at a position or name, as it is now."""
+        return self._ask("given", of=number, label=label, place=place)
 
     def get(self, handle, attribute):
         """An attribute of an object."""
@@ -124,7 +145,7 @@ class Box:
         return self._answer({"number": self.number, "do": do, **what}, self.timeout)
 
     def _answer(self, request, seconds):
-        if self.process is None:
+        if self.process is None or self.stopped:
             raise EndedError(self.ended)
         message = b"" if request is None else wire.encode(request, _numbered)
         deadline = time.monotonic() + seconds
@@ -138,8 +159,9 @@ class Box:
         except wire.WireError as error:
             raise self._garbled(str(error)) from None
         except TimeoutError:
-            self._close()
-            raise TimedOutError(f"did not finish within {seconds:g} s (--timeout): an endless loop?", seconds) from None
+            output = str(self._close().get("output", ""))
+            said, endless = why_slow(seconds, output, self.source.cells)
+            raise TimedOutError(printable(said), seconds, endless) from None
         except (EOFError, OSError):
             raise self._end() from None
         return self._content(answer)
@@ -181,7 +203,8 @@ class Box:
         kind, message, line, cell = self._fields(
             said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
         )
-        return RaisedError(printable(kind, 80), printable(message), line, cell and printable(cell, 80))
+        hint = limit_reached(kind, message, self.limits) or hidden_module(kind, message, self.without)
+        return RaisedError(printable(kind, 80), printable(message) + hint, line, cell and printable(cell, 80))
 
     def _parameter(self, said):
         self._expect(isinstance(said, dict) and said.keys() == {"name", "kind", "required", "default"})
@@ -211,12 +234,12 @@ class Box:
         if self.folder is not None:
             copy_neighbours(self.folder, homework, self.limits.neighbours, self.without)
         file = self.source.path.name if self.source.path else "homework.py"
-        self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker)
+        self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker, self.timeout)
         self._answer(None, STARTING)
 
     def _end(self):
         """The process is gone: what its keeper says of that."""
-        report = self._close(LEAVING)
+        report = self._close(0.0 if self.stopped else LEAVING)
         code = report.get("code")
         code = code if type(code) is int else None
         error = printable(str(report.get("error", "")))
@@ -253,6 +276,25 @@ def _is_name(value):
 def printable(text, length=300):
     """Text of a submission for a console: on one line, nothing that moves the cursor, not too long."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text[: 4 * length].split()))[:length]
+
+
+def limit_reached(kind, message, limits):
+    """What an exception means that comes of a limit, to be added to its message; or ""."""
+    if "new thread" in message or (kind == "BlockingIOError" and "temporarily unavailable" in message):
+        return f": it may have {limits.processes} processes and threads; does it start them without end?"
+    if kind == "MemoryError":
+        return f"{': ' * bool(message)}it may use {limits.memory / 2**30:g} GB"
+    if kind == "EOFError" and "reading a line" in message:
+        return ": there is no input here; take arguments in place of input()"
+    return ""
+
+
+def hidden_module(kind, message, without):
+    """What an import means that finds nothing because the file is hidden; or ""."""
+    missing = message.rpartition("No module named ")[2].strip("'").split(".")
+    if kind == "ModuleNotFoundError" and any(Path(path).stem in missing for path in without):
+        return ": it is another submission, or the teacher's, and cannot be imported"
+    return ""
 
 
 def why_ended(code, error):
@@ -303,7 +345,8 @@ def copy_neighbours(folder, to, size, without=()):
             return
         inside = os.path.relpath(place, folder)
         deep = len(Path(inside).parts)
-        folders[:] = sorted(f for f in folders if f[0] not in "._" and deep < DEPTH)
+        seen = [f for f in folders if f[0] not in "._" and os.path.realpath(os.path.join(place, f)) not in skipped]
+        folders[:] = sorted(seen) if deep < DEPTH else []
         os.makedirs(os.path.join(to, inside), exist_ok=True)
         for file in sorted(files):
             path = os.path.join(place, file)

@@ -18,10 +18,11 @@ class RaisedError(ChildError):
 
 
 class TimedOutError(ChildError):
-    """No answer within the seconds granted."""
+    """No answer within the seconds granted. endless: whether it would never have come, as far as can be seen."""
 
-    def __init__(self, text, seconds=None):
+    def __init__(self, text, seconds=None, endless=False):
         self.seconds = seconds
+        self.endless = endless
         super().__init__(text)
 
 
@@ -44,4 +45,4 @@ class ForbiddenError(ChildError):
     def __init__(self, module, cell=None):
         self.module = module
         self.cell = cell
-        super().__init__(f"{cell + ' ' if cell else ''}imports {module}, which is forbidden here")
+        super().__init__(f"{cell or 'it'} imports {module}, which is forbidden here")

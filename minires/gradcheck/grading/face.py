@@ -37,7 +37,11 @@ class Described:
 
 @dataclass(frozen=True)
 class Returned:
-    """What a call gave, and the positions or names of the given arrays that it changed in place."""
+    """What a call gave, and the positions or names of the given arrays that it changed in place.
+
+    earlier: those of earlier calls that have changed since, as [label, position or name].
+    """
 
     value: Any
     changed: list[int | str] = field(default_factory=list)
+    earlier: list[list] = field(default_factory=list)

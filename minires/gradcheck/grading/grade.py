@@ -14,9 +14,10 @@ from minires.gradcheck.grading import styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, TimedOutError
 from minires.gradcheck.grading.face import Described
-from minires.gradcheck.grading.judge import STOPPED, Judge
+from minires.gradcheck.grading.functions import ClosurePlan, PairPlan
+from minires.gradcheck.grading.judge import Judge
+from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.local import Local
-from minires.gradcheck.grading.plans import ClosurePlan, LayerPlan, PairPlan
 from minires.gradcheck.grading.results import Result
 from minires.gradcheck.grading.session import CouldNotRunError, Session, StoppedError
 from minires.gradcheck.grading.source import read
@@ -143,8 +144,8 @@ def _graded(names, held_to, shapes, session, text, result, seed, samples, number
             result.error = str(error)
         except NotDoneError as error:
             result.not_done = str(error)
-        except StoppedError:
-            result.error = STOPPED
+        except StoppedError as error:
+            result.stop(error)
         except ChildError as error:
             session.lost(error)
             result.error = str(error)
@@ -186,6 +187,9 @@ def _measured(names, shapes, session, text, result, seed):
             report = Report(names[0], problems=[str(error)])
             if isinstance(error, TimedOutError):
                 session.lost(error)
+        if session.stopped is not None:  # the check took it for an error of the function
+            result.not_tried = 1
+            raise session.stopped
         result.cases.append(report)
 
 
@@ -206,9 +210,9 @@ def _first_that_runs(found, child, case):
 
 def _array_names(described: Described, count):
     """The names of a function's arrays: of its first parameters, as many as there are shapes."""
-    parameters = (
-        described.methods.get("forward", described.parameters) if described.kind == "class" else described.parameters
-    )
+    parameters = described.parameters
+    if described.kind == "class":  # the arrays of its forward, and of its constructor
+        parameters = [*described.methods.get("forward", []), *parameters]
     names = [p.name for p in parameters if p.kind == "positional"]
     needed = sum(p.required and p.kind == "positional" for p in parameters)
     variadic = any(p.kind == "*" for p in parameters)

@@ -1,25 +1,21 @@
-"""The verdict on a submission: its y and its gradients against those of the op itself, on cases that it cannot foresee.
+"""The verdict on a submission: how it is to be called, on which cases, and what is said of what it gave."""
 
-Each case's forward is called at least twice, and between the forwards and backwards of another case. Its backward gets
-two random dy, zeros, the first dy times 2²⁰ and times 2⁻²⁰, and the first dy again, in an order drawn from the seed.
-A function that remembers what it gave before, or waits for zeros, gains nothing.
-"""
-
-import random
 from dataclasses import replace
 
-import numpy as np
-
 from minires.gradcheck.cases import Case
-from minires.gradcheck.checks.checker import upstream_for
-from minires.gradcheck.grading import styles
+from minires.gradcheck.grading import running, styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedError
 from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
-from minires.gradcheck.grading.verdict import COMPUTING, Record, Verdicts, size
+from minires.gradcheck.grading.trials import Trials
+from minires.gradcheck.grading.verdict import COMPUTING, Verdicts, size
 
-STOPPED = "it did not finish in time, or ended its process, each time it was called"
-EPSILONS = (1e-5, 1e-8, 1e-6, 1e-7, 1e-3, 1e-4, 1e-9, 1e-10, 1e-12, 1e-16)
+# What a submission may have fixed inside where the op has a setting: tried in this order, the op's default first.
+CONSTANTS = {
+    "eps": (1e-5, 1e-8, 1e-6, 1e-7, 1e-3, 1e-4, 1e-9, 1e-10, 1e-12, 1e-16),
+    "approximate": ("none", "tanh"),
+    "negative_slope": (0.01, 0.1, 0.2, 0.3, 0.05),
+}
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
 # Ops that many write for matrices only. With more axes `x.mean(1)` is something else; it need not raise.
 RANKED = ("layer_norm", "linear", "softmax", "log_softmax", "logsumexp")
@@ -32,8 +28,7 @@ class Judge:
         self.standard, self.session, self.text = standard, session, source_text
         self.seed, self.samples = seed, samples
         self.verdicts = Verdicts(standard, numbers_only)
-        self.random = random.Random(seed ^ 0x5EED)
-        self.passed_over = {}
+        self.trials = Trials(standard, session, seed)
         self.notes = []
 
     def grade(self, targets, result):
@@ -42,11 +37,11 @@ class Judge:
             self._grade(targets, result)
         except CouldNotRunError as error:
             result.error = str(error)
-        except StoppedError:
-            result.error = STOPPED
+        except StoppedError as error:
+            result.stop(error)
         except NotDoneError as error:
             result.not_done = str(error)
-        result.passed_over = self.passed_over
+        result.passed_over = self.trials.passed_over
         result.notes += self.notes
         return result
 
@@ -57,7 +52,7 @@ class Judge:
         if not found:
             raise CouldNotRunError("; ".join(reasons) + self._own_form())
         plain = self.standard.plain(self.seed)
-        plan, outcome, plain = self._choose_with_eps(found, plain)
+        plan, outcome, plain = self._choose_with_constants(found, plain)
         if isinstance(outcome, NotDoneError):
             result.style = plan.said()
             raise outcome
@@ -72,26 +67,41 @@ class Judge:
             )
         result.style = plan.said()
         self.notes += [f"it takes no {a}, so d{a} was not checked" for a in plan.left_out()]
+        records = self.trials.run(plan, self._cases(plan, plain, result), plain)
+        if self.session.stopped is not None:
+            result.stop(self.session.stopped)
+        self._judge([record for record in records if record is not None], plain, result)
+
+    def _cases(self, plan, plain, result):
+        """[(case, the same as the submission can be given it)]"""
         cases = [(case, plan.fitted(case, plain)) for case in (plain, with_other_numbers(plain))]
         for case in self.standard.cases(self.seed, self.samples):
-            if not case.beyond:
+            if not case.beyond or plan.asks_for(case):
                 self._fit(plan, case, plain, cases)
-        records = self._run(plan, cases, plain)
-        for record in records:
-            if record is not None:
-                if record.not_tried:
-                    result.refused = True
-                    continue
-                said = self.verdicts.verdict(record)
-                if not said.passed and self._is_another(said, record, plain):
-                    self._pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
-                else:
-                    result.cases.append(said)
-        undone = [r.not_done for r in records if r is not None and not r.not_tried]
+            else:
+                label = case.label.partition(", sample")[0]
+                result.beyond += [label] * (label not in result.beyond)
+        return cases
+
+    def _judge(self, records, plain, result):
+        """The verdicts on what was given for the cases."""
+        if "running_mean" in self.standard.settings and not any(
+            running.are_updated(r.case, r.running) for r in records
+        ):
+            self.notes.append("running statistics were not checked, because none is seen to change in training")
+        tried = [record for record in records if not record.not_tried]
+        result.not_tried = len(records) - len(tried)
+        for record in tried:
+            said = self.verdicts.verdict(record)
+            if not said.passed and self._is_another(said, record, plain):
+                self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
+            else:
+                result.cases.append(said)
+        undone = [record.not_done for record in tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
-        if not result.cases:
-            raise CouldNotRunError(f"no case fits: it {', it '.join(self.passed_over)}")
+        if not result.cases and not result.not_tried:
+            raise CouldNotRunError(f"no case fits: it {', it '.join(self.trials.passed_over)}")
 
     def _own_form(self):
         return f"; the op's own form is {self.standard.form()} -> (y, backward)" if self.standard.is_op else ""
@@ -132,26 +142,25 @@ class Judge:
             if can:
                 cases.append((case, fitted))
         except PassOverError as error:
-            self._pass_over(str(error))
-
-    def _pass_over(self, reason):
-        self.passed_over[reason] = self.passed_over.get(reason, 0) + 1
+            self.trials.pass_over(str(error))
 
     # ---- choosing a plan
 
-    def _choose_with_eps(self, found, plain):
-        """(plan, what stopped it, the plain case); with the ε that a norm has fixed inside, where it has one."""
+    def _choose_with_constants(self, found, plain):
+        """(plan, what stopped it, the plain case); with the constants that the submission has fixed inside."""
         plan, outcome = self._choose(found, plain)
-        if "eps" in self.standard.settings and plan is not None and outcome is None and not plan.knows("eps"):
-            for eps in EPSILONS:
-                other = replace(plain, static={**plain.static, "eps": eps})
+        for setting, values in CONSTANTS.items():
+            if setting not in self.standard.settings or plan is None or outcome is not None or plan.knows(setting):
+                continue
+            for value in values:
+                other = replace(plain, static={**plain.static, setting: value})
                 if self.session.timeouts or self.session.ends:
                     break
                 if self._try(plan, other)[0] >= FULL:
-                    if eps == self.standard.settings["eps"]:
-                        return plan, None, plain
-                    self.notes.append(f"its ε is {eps:g}, and it is held to that")
-                    return plan, None, other
+                    if value != self.standard.settings[setting]:
+                        self.notes.append(f"its {setting} is {value}, and it is held to that")
+                        plain = other
+                    break
         return plan, outcome, plain
 
     def _choose(self, found, plain):
@@ -180,7 +189,7 @@ class Judge:
             case = plan.fitted(plain, plain)
         except PassOverError as error:
             return 0.0, error
-        record = self._record(case, plan)
+        record = self.trials.record(case, plan)
         child = self.session.get()
         score = STARTED
         try:
@@ -224,171 +233,6 @@ class Judge:
         score = SHAPED if not plan.has_forward and all(f or o for f, o in zip(fits, optional)) else score
         return score + (sum(fits) + sum(equal)) / (2 * len(pairs) + 1), None
 
-    # ---- running the cases
-
-    def _record(self, case, plan):
-        with COMPUTING:
-            right, backward = self.standard.right(case)
-        if plan.unit:
-            if right.ndim:
-                raise PassOverError("gives the gradient of one number")
-            one = np.ones(())
-            return Record(case, right, backward, {"first": one, "again": one})
-        seeds = [self.random.getrandbits(31), self.random.getrandbits(31)]
-        if case.convention is not None:
-            first, second = (upstream_for(right.shape, seed) for seed in seeds)
-        else:
-            first, second = (np.asarray(np.random.default_rng(seed).standard_normal(right.shape)) for seed in seeds)
-        dys = {
-            "first": first,
-            "second": second,
-            "zeros": np.zeros(right.shape),
-            "large": first * 2.0**20,
-            "small": first * 2.0**-20,
-            "again": first,
-        }
-        record = Record(case, right, backward, dys)
-        record.constant = plan.held_constant()
-        record.seeds = dict(zip(("first", "second"), seeds))
-        return record
-
-    def _run(self, plan, cases, plain):
-        """The Records of the cases in their order; None for what is passed over."""
-        records = [None] * len(cases)
-        order = list(range(len(cases)))
-        self.random.shuffle(order)
-        pairs = [order[k : k + 2] for k in range(0, len(order), 2)]
-        while pairs:
-            pair = pairs.pop(0)
-            for k in pair:
-                try:
-                    records[k] = self._record(cases[k][1], plan)
-                except PassOverError as error:
-                    self._pass_over(str(error))
-                    records[k] = None
-            working = [k for k in pair if records[k] is not None]
-            lost = self._run_pair(plan, {k: records[k] for k in working})
-            pairs[:0] = [[k] for k in working if lost and not records[k].error]
-        for k, record in enumerate(records):
-            if record is not None and record.raised is not None:
-                records[k] = self._excused(plan, cases[k], record, plain)
-        return records
-
-    def _run_pair(self, plan, records):
-        """Call the submission for one or two cases in turns. -> whether its process was lost"""
-        calls = [(k, kind) for k, record in records.items() for kind in record.dys]
-        self.random.shuffle(calls)
-        attempts = {}
-        at = None
-        try:
-            child = self.session.get()
-            if plan.again:
-                for at in records:
-                    attempts[at] = self._start(plan, child, records[at])
-                for at, kind in calls:
-                    if not records[at].error:
-                        self._back(plan, records[at], attempts[at], kind)
-                for at in records:
-                    if plan.has_forward and not records[at].error:
-                        self._start(plan, child, records[at])
-            else:
-                step = 2 if plan.interleaved else 1
-                for begin in range(0, len(calls), step):
-                    both = calls[begin : begin + step]
-                    started = []
-                    for at, kind in both:
-                        if not records[at].error:
-                            started.append((at, kind, self._start(plan, child, records[at])))
-                    for at, kind, attempt in started:
-                        if attempt is not None and not records[at].error:
-                            self._back(plan, records[at], attempt, kind)
-        except StoppedError:
-            for record in records.values():
-                record.not_tried = not record.error
-                record.error = record.error or STOPPED
-        except ForbiddenError as error:
-            raise CouldNotRunError(str(error)) from error
-        except ChildError as error:
-            self.session.lost(error)
-            if at is not None:
-                records[at].error = str(error)
-            return True
-        return False
-
-    def _start(self, plan, child, record):
-        try:
-            attempt = plan.start(child, record.case, record.right)
-        except RaisedError as error:
-            record.error = f"the forward raises {error}"
-            record.raised = ("forward", error)
-        except NotDoneError as error:
-            record.error = record.not_done = str(error)
-        except (FormError, WrongError) as error:
-            record.error = str(error)
-        except PassOverError as error:
-            record.error = str(error)
-            record.raised = ("form", error)
-        else:
-            if attempt.y is not None:
-                record.ys.append(attempt.y)
-            record.changed += attempt.changed
-            return attempt
-        return None
-
-    def _back(self, plan, record, attempt, kind):
-        try:
-            answer, changed = attempt.backward(record.dys[kind])
-            record.pairs[kind] = attempt.y
-            record.given[kind] = plan.gradients(answer, record.case, plan.order())
-            record.changed += changed
-        except RaisedError as error:
-            if error.type == "NotImplementedError":
-                record.not_done = str(error)
-            record.error = f"the backward raises {error}"
-            record.raised = ("backward", error)
-        except NotDoneError as error:
-            record.error = record.not_done = str(error)
-        except (FormError, WrongError) as error:
-            record.error = str(error)
-
-    def _excused(self, plan, pair, record, plain):
-        """Pass a case over that raises where its form is not the plain one's; try it with one number for both axes."""
-        fitted = pair[1]
-        where, error = record.raised
-        if where == "form":
-            self._pass_over(str(error))
-            return None
-        reason = self._unusual(fitted, plain)
-        if not reason or record.not_done:
-            return record
-        even = evened(fitted)
-        if reason == "takes no pairs" and even is not None:
-            second = self._record(even, plan)
-            self._run_pair(plan, {0: second})
-            if not second.raised or not self._unusual(even, plain):
-                self._pass_over(reason)
-                return second
-        self._pass_over(reason if reason != "takes no pairs" else self._unusual(even or fitted, plain) or reason)
-        return None
-
-    def _unusual(self, case, plain):
-        """In what a case's form differs from the plain one's, as a reason; or ""."""
-        if any(isinstance(v, tuple) and len(set(v)) > 1 for v in case.static.values()):
-            return "takes no pairs"
-        for name, a, b in zip(self.standard.arguments, case.arrays, plain.arrays):
-            if a.ndim != b.ndim:
-                return f"takes no {name} of {a.ndim} axes" if a.ndim else f"takes no {name} without axes"
-        if len(case.arrays) != len(plain.arrays):
-            without = self.standard.arguments[len(case.arrays) : len(plain.arrays)]
-            return f"takes no case without {', '.join(without)}" if without else "takes no so many arrays"
-        if any(not a.size for a in case.arrays):
-            return "takes no empty batch"
-        if case.static.get("training") is False and plain.static.get("training"):
-            return "has no backward in evaluation"
-        if self.standard.name == "conv2d" and case.arrays[1].shape[2] != case.arrays[1].shape[3]:
-            return "takes square kernels only"
-        return ""
-
 
 # How far a plan comes on the plain case: it could be called; y has the right shape; the right numbers; all is right.
 STARTED, SHAPED, EQUAL, UNDONE, FULL = 1.0, 3.0, 4.0, 9.0, 10.0
@@ -398,18 +242,6 @@ def with_other_numbers(case):
     """A case of the same shapes, because a function may remember what it gave for these."""
     arrays = [a.ravel()[::-1].reshape(a.shape) if a.dtype.kind == "f" else a for a in case.arrays]
     return Case(f"{case.label}, other numbers", tuple(arrays), case.static)
-
-
-def evened(case):
-    """The case with one number in place of each pair of settings, or None where there is no pair."""
-    choose = {"stride": max, "kernel_size": min, "padding": min, "dilation": min, "output_size": min}
-    static = {
-        key: choose[key](value) if key in choose and isinstance(value, tuple) and None not in value else value
-        for key, value in case.static.items()
-    }
-    if static == case.static:
-        return None
-    return Case(f"{case.label}, one number for both axes", case.arrays, static)
 
 
 def _is_form(error):

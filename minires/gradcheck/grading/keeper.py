@@ -20,7 +20,7 @@ import signal
 import stat
 import sys
 
-OUTPUT = 4000  # bytes of what was printed last
+OUTPUT = 16_000  # bytes of what was printed last
 NOBODY = 65534
 FIRST_USER = 1_900_000_000  # users that no system hands out; the keeper's process number makes one of them
 # linux/sched.h, linux/mount.h, linux/prctl.h

@@ -149,20 +149,29 @@ def pooling():
     yield Layout("one image (H,W) of one channel", {"x": INNERMOST}, INNERMOST, one_of(2))
 
 
+SHAPES_OF_A_CHANNEL = (("(1,C,1,1)", OF_MAP), ("(C,1,1)", shaped(lambda s: (*s, 1, 1))), ("(1,C)", ROW))
+
+
 def normalization():
     yield Layout()
-    for words, change in (("(1,C,1,1)", OF_MAP), ("(C,1,1)", shaped(lambda s: (*s, 1, 1))), ("(1,C)", ROW)):
+    for words, change in SHAPES_OF_A_CHANNEL:
         yield Layout(f"γ and β of shape {words}", {"weight": change, "bias": change})
     yield Layout("channels last, (N,H,W,C)", {"x": NHWC}, NHWC)
     last = {"x": NHWC, "weight": OF_MAP_LAST, "bias": OF_MAP_LAST}
     yield Layout("channels last, (N,H,W,C), γ and β (1,1,1,C)", last, NHWC)
 
 
+OF_A_CHANNEL = ("weight", "bias", "running_mean", "running_var")
+
+
 def batch_normalization():
     yield from normalization()
+    for words, change in SHAPES_OF_A_CHANNEL:
+        yield Layout(f"γ, β and running statistics of shape {words}", dict.fromkeys(OF_A_CHANNEL, change))
     yield Layout("(N,C) only", narrow=rows)
     yield Layout("(N,C) only, γ and β (1,C)", {"weight": ROW, "bias": ROW}, narrow=rows)
-    columns = {"x": moved(1, 0), "weight": COLUMN, "bias": COLUMN}
+    yield Layout("(N,C) only, γ, β and running statistics (1,C)", dict.fromkeys(OF_A_CHANNEL, ROW), narrow=rows)
+    columns = {"x": moved(1, 0), **dict.fromkeys(OF_A_CHANNEL, COLUMN)}
     yield Layout("(C,N): a column a sample", columns, moved(1, 0), rows)
 
 

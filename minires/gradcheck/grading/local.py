@@ -10,6 +10,7 @@ import numpy as np
 
 from minires.gradcheck.grading.errors import RaisedError
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
+from minires.gradcheck.grading.runner import Kept, Watched, kept
 
 DEEPEST = 16  # how far containers may be nested
 KINDS = {
@@ -36,12 +37,16 @@ class Local:
         self.names = dict(names or {})
         self.cell_errors = []
         self.objects = {}
+        self.watched = Watched()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
         self.objects.clear()
+
+    def stop(self):
+        """Nothing: what runs in this process is stopped with it."""
 
     def load(self):
         """Run the cells; an error of a notebook's cell is kept, because plots and downloads may fail."""
@@ -71,19 +76,27 @@ class Local:
             return Described("function", _parameters(value))
         return Described("object", _parameters(value) if callable(value) else [], _methods(value))
 
-    def call(self, target, args=(), kwargs=None, method=None):
+    def call(self, target, args=(), kwargs=None, method=None, keep=False, watch=None, since=None):
         """target(*args, **kwargs), or its method; target is a name or a Handle. -> Returned"""
         given = [self._object(_copied(value)) for value in args]
         named = {key: self._object(_copied(value)) for key, value in (kwargs or {}).items()}
         function = self.objects[target.number] if isinstance(target, Handle) else self.names[target]
         try:
             function = getattr(function, method) if method else function
-            value = self._value(function(*given, **named))
+            returned = function(*given, **named)
+            value = self._value(kept(returned) if keep else returned)
         except (Exception, SystemExit) as error:
             raise self._raised(error) from error
         changed = [k for k, (old, new) in enumerate(zip(args, given)) if _differs(old, new)]
         changed += [key for key in named if _differs(kwargs[key], named[key])]
-        return Returned(value, changed)
+        earlier = self.watched.changed(since)
+        if watch is not None:
+            self.watched.add(*watch, [*enumerate(given), *named.items()], returned)
+        return Returned(value, changed, earlier)
+
+    def given(self, number, label, place):
+        """What a watched call was given at a position or name, as it is now."""
+        return self._value(self.watched.find(number, label, place))
 
     def get(self, handle, attribute):
         """An attribute of an object."""
@@ -129,6 +142,7 @@ class Local:
             return type(value)(self._value(v, depth + 1) for v in value)
         if type(value) is dict and depth < DEEPEST and all(type(key) is str for key in value):
             return {key: self._value(v, depth + 1) for key, v in value.items()}
+        value = value.value if type(value) is Kept else value
         number = len(self.objects) + 1
         self.objects[number] = value
         return Handle(number, type(value).__name__, callable(value))
@@ -140,6 +154,7 @@ class Local:
         line, cell = (own[-1].lineno, own[-1].filename.replace("\\", "/").split("/")[-1]) if own else (None, None)
         if isinstance(error, SyntaxError) and error.filename in ours:
             line, cell = error.lineno, error.filename
+            return RaisedError(type(error).__name__, error.msg, line, cell)
         return RaisedError(type(error).__name__, " ".join(str(error).split())[:300], line, cell)
 
 

@@ -41,8 +41,8 @@ class Limits:
 class Process:
     """One runner and its keeper. socket: messages to it and from it."""
 
-    def __init__(self, file, scratch, limits, forbid=(), marker=""):
-        config = _config(file, scratch, limits, list(forbid), marker)
+    def __init__(self, file, scratch, limits, forbid=(), marker="", timeout=None):
+        config = _config(file, scratch, limits, list(forbid), marker, timeout)
         config["walls"] = kind_of_walls()
         self.marker = marker
         starts = _start_by_port if os.name == "nt" else _start_by_keeper
@@ -90,7 +90,7 @@ def _end_marked(marker):
             continue
 
 
-def _config(file, scratch, limits, forbid, marker):
+def _config(file, scratch, limits, forbid, marker, timeout=None):
     """What the keeper is told, and within it what the runner is told."""
     homework = os.path.join(scratch, "homework")
     root = os.path.join(scratch, "root")
@@ -114,7 +114,14 @@ def _config(file, scratch, limits, forbid, marker):
         "libraries": libraries(),
         "hidden": packages(forbid),
         "disk": limits.disk,
-        "runner": {"file": file, "folder": homework, "forbid": forbid, "user": None, "limits": resources},
+        "runner": {
+            "file": file,
+            "folder": homework,
+            "forbid": forbid,
+            "user": None,
+            "limits": resources,
+            "timeout": timeout,
+        },
     }
 
 

@@ -11,12 +11,19 @@ from minires.storage import atomic_write
 
 CASES = {"case": 42, "error": -7, "wrong": 16}
 COULD_NOT_RUN = "could not run"
+STATUSES = ("passed", "failed", "timed out", "not done", COULD_NOT_RUN)
 LONGEST = 1000  # letters of a line
+FORMULA = tuple("=+-@\t\r＝＋－＠")  # a cell that begins so is a formula to a spreadsheet
 
 
 def clean(text):
     """A text in which names of a submission may stand: no letter of it moves a cursor."""
     return "\n".join("".join(c if c.isprintable() else " " for c in line)[:LONGEST] for line in text.split("\n"))
+
+
+def one_line(text):
+    """A file's name, which is a student's choice, on one line."""
+    return clean(" ".join(text.split("\n")))
 
 
 @dataclass
@@ -33,6 +40,7 @@ class CaseResult:
     hints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     y_is_wrong: bool = False
+    timed_out: bool = False  # whether nothing else is known to be wrong
     misshapen: list[str] = field(default_factory=list)  # arguments whose gradient has another shape than they have
 
     @property
@@ -43,7 +51,7 @@ class CaseResult:
         return {
             "name": self.name,
             "passed": self.passed,
-            "status": "ok" if self.passed else "FAILED",
+            "status": "ok" if self.passed else "timed out" if self.timed_out else "FAILED",
             "error": self.error,
             "wrong": self.wrong,
             "problems": [*self.problems, *self.differences],
@@ -53,7 +61,7 @@ class CaseResult:
 
     def __str__(self):
         said = [*self.problems, *self.differences, *self.hints, *self.notes]
-        return f"{'ok' if self.passed else 'FAILED':6} {self.name}{'  ' * bool(said)}{'; '.join(dict.fromkeys(said))}"
+        return f"{self.as_dict()['status']:6} {self.name}{'  ' * bool(said)}{'; '.join(dict.fromkeys(said))}"
 
 
 @dataclass(repr=False)
@@ -65,21 +73,33 @@ class Result:
     style: str = ""  # what was recognized
     cases: list = field(default_factory=list)
     passed_over: dict = field(default_factory=dict)  # {reason: how many cases}
+    beyond: list = field(default_factory=list)  # cases that no homework need take, and that were not tried
     error: str = ""  # why it could not be run
     not_done: str = ""
-    refused: bool = False  # whether some cases were not tried
+    stopped: str = ""  # why no more was called
+    timed_out: bool = False  # whether it was too slow
+    not_tried: int = 0  # cases left out because of that
     advice: bool = False  # measured by differences: no mark
     notes: list = field(default_factory=list)
     seed: int = 0
 
     @property
     def status(self):
-        """One of "passed", "failed", "not done" and "could not run"."""
+        """One of STATUSES; "timed out" where nothing is known to be wrong, and not all has come back in time."""
         if self.error:
             return COULD_NOT_RUN
         if self.not_done:
             return "not done"
-        return "passed" if self.cases and all(case.passed for case in self.cases) and not self.refused else "failed"
+        wrong = [case for case in self.cases if not case.passed]
+        if not wrong and self.cases and not self.stopped:
+            return "passed"
+        late = [case for case in wrong if isinstance(case, CaseResult) and case.timed_out]
+        return "timed out" if (late or self.timed_out) and len(late) == len(wrong) else "failed"
+
+    def stop(self, error):
+        """Nothing more was called after this StoppedError."""
+        self.stopped = str(error)
+        self.timed_out = error.timed_out
 
     @property
     def passed(self):
@@ -87,12 +107,17 @@ class Result:
 
     @property
     def exit_status(self):
-        """0 passed, 1 wrong or not done, 2 could not be run."""
+        """0 passed, 1 wrong, not done or timed out, 2 could not be run."""
         return {"passed": 0, COULD_NOT_RUN: 2}.get(self.status, 1)
 
     @property
     def count(self):
         return sum(case.passed for case in self.cases)
+
+    @property
+    def total(self):
+        """How many cases it was to be tried on."""
+        return len(self.cases) + self.not_tried
 
     def first_word(self):
         """The sentence that says most, for a table of many submissions."""
@@ -100,7 +125,7 @@ class Result:
             return clean(self.error or self.not_done)
         wrong = [case for case in self.cases if not case.passed]
         if not wrong:
-            return clean("; ".join(self.notes))
+            return clean("; ".join([self.stopped] * bool(self.stopped) + self.notes))
         hints = [hint for case in wrong for hint in case.hints]
         said = [sentence for case in wrong for sentence in (*case.problems, *case.differences)]
         return clean((hints or said or [""])[0])
@@ -114,8 +139,10 @@ class Result:
             "passed": self.passed,
             "error": self.error or self.not_done,
             "cases_passed": self.count,
-            "cases": len(self.cases),
+            "cases": self.total,
+            "cases_not_tried": self.not_tried,
             "cases_passed_over": self.passed_over,
+            "cases_beyond_homework": self.beyond,
             "notes": self.notes,
             "reports": [case.as_dict() for case in self.cases],
         }
@@ -145,7 +172,11 @@ def show_case(table, case):
 
 
 def _wrong(case):
-    return ", ".join(f"d{name}" for name in dict.fromkeys(case.wrong)) or ("" if case.passed else "see below")
+    if case.wrong:
+        return ", ".join(f"d{name}" for name in dict.fromkeys(case.wrong))
+    if case.passed:
+        return ""
+    return "timed out" if isinstance(case, CaseResult) and case.timed_out else "see below"
 
 
 def summary(result):
@@ -177,9 +208,13 @@ def summary(result):
             say(sentence, sentence.partition("(")[0])
     for reason, count in result.passed_over.items():
         lines.append(f"  {count} case{'s' * (count > 1)} passed over: it {reason}")
-    if result.refused:
-        lines.append("  the other cases were not tried, after so many calls that did not end")
-    lines.append(f"{result.count} of {len(result.cases)} cases passed")
+    if result.beyond:
+        lines.append(f"  not tried, because no homework need take it: {'; '.join(result.beyond)}")
+    if result.stopped:
+        lines.append(f"  {result.stopped}; cases not tried: {result.not_tried}")
+    if result.status == "timed out":
+        lines.append("timed out: no case is known to be wrong, but not all came back in time")
+    lines.append(f"{result.count} of {result.total} cases passed")
     if result.advice:
         lines.append(
             "this is advice, not a mark: measured by differences, with nothing of the grader's own to be held to"
@@ -226,10 +261,10 @@ class Screen:
 class Files:
     """The results in files, written anew after each submission, beside and renamed, so that none is ever half there."""
 
-    def __init__(self, *, json_file=None, csv_file=None, gradescope_file=None, seed=0, samples=1):
+    def __init__(self, *, json_file=None, csv_file=None, gradescope_file=None, **settings):
         self.files = {json_file: self._json, csv_file: table_of, gradescope_file: self._gradescope}
         self.files.pop(None, None)
-        self.seed, self.samples = seed, samples
+        self.settings = settings  # of the run, for the JSON; submissions: how many there are to be
         self.failure = None
 
     def write(self, results):
@@ -242,9 +277,8 @@ class Files:
 
     def _json(self, results):
         whole = {
-            "passed": all(r.passed for r in results),
-            "seed": self.seed,
-            "samples": self.samples,
+            "passed": len(results) == self.settings["submissions"] and all(r.passed for r in results),
+            **self.settings,
             "results": [r.as_dict() for r in results],
         }
         return json.dumps(_plain(whole), indent=1, ensure_ascii=False)
@@ -259,38 +293,30 @@ def table_of(results):
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["submission", "status", "cases_passed", "cases", "cases_passed_over", "recognized", "said"])
     for r in results:
-        row = [r.target, r.status, r.count, len(r.cases), sum(r.passed_over.values()), r.style, r.first_word()]
-        # a cell that begins so would be a formula to a spreadsheet
-        writer.writerow([f"'{c}" if isinstance(c, str) and c[:1] in tuple("=+-@\t\r") and c else c for c in row])
+        row = [r.target, r.status, r.count, r.total, sum(r.passed_over.values()), r.style, r.first_word()]
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell for cell in row])
     return text.getvalue()
 
 
 def gradescope(results):
-    """results.json of a Gradescope autograder: one test a case, of one point each."""
-    tests = []
-    for result in results:
-        if result.error or result.not_done:
-            tests.append(
-                {
-                    "name": result.target,
-                    "score": 0,
-                    "max_score": 1,
-                    "status": "failed",
-                    "output": result.error or f"not done: {result.not_done}",
-                }
-            )
-            continue
-        for case in result.cases:
-            tests.append(
-                {
-                    "name": f"{result.target}: {case.name}",
-                    "score": int(case.passed),
-                    "max_score": 1,
-                    "status": "passed" if case.passed else "failed",
-                    "output": str(case),
-                }
-            )
-    return {"tests": tests, "output": "\n".join(map(summary, results)), "visibility": "visible"}
+    """results.json of a Gradescope autograder: a test for each function, of one point, so that the sum is known before.
+
+    A function that is right in some cases only gets their part of the point; cases that were not tried count as wrong.
+    """
+    tests = [
+        {
+            "name": clean(result.target),
+            "score": round(result.count / result.total, 2) if result.total and result.status != "not done" else 0,
+            "max_score": 1,
+            "status": "passed" if result.passed else "failed",
+            "output": f"{result.status}\n{result}",
+            "output_format": "text",
+            "visibility": "visible",
+        }
+        for result in results
+    ]
+    said = [f"{result.target}: {result.status}" for result in results]
+    return {"tests": tests, "output": clean("\n".join(said)), "output_format": "text", "visibility": "visible"}
 
 
 def _plain(value):

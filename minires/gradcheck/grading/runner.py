@@ -29,6 +29,7 @@ def beside(name):
 wire = beside("wire")
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 KINDS = {inspect.Parameter.KEYWORD_ONLY: "keyword", inspect.Parameter.VAR_POSITIONAL: "*"}
+WATCHED = 8  # forwards whose arrays are kept to be looked at again
 UNKNOWN = inspect.signature(lambda *args, **kwargs: None)  # of what Python does not tell the parameters
 
 
@@ -45,7 +46,10 @@ def main():
     faulthandler.enable()
     connection.send(wire.encode({"number": 0, "value": None}))
     while (message := connection.receive()) is not None:
-        connection.send(answer(submission, message, refused))
+        tell_place_after(config["timeout"])
+        said = answer(submission, message, refused)
+        faulthandler.cancel_dump_traceback_later()
+        connection.send(said)
     os._exit(0)
 
 
@@ -57,7 +61,9 @@ class Connection:
             self.socket = socket.create_connection(("127.0.0.1", config["port"]))
             self.socket.sendall(config["token"].encode())
         else:
-            self.socket = socket.socket(fileno=high(config["socket"]))
+            number = high(config["socket"])
+            self.socket = socket.socket(fileno=number)
+            os.register_at_fork(after_in_child=lambda: safely(lambda: os.close(number), None))  # one process answers
 
     def receive(self):
         """The next message, or None when the grader is gone."""
@@ -84,6 +90,12 @@ def high(number):
     copy = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 200)
     os.close(number)
     return copy
+
+
+def tell_place_after(timeout):
+    """Print where the submission is, shortly before it is ended because of its time."""
+    if timeout is not None:
+        safely(lambda: faulthandler.dump_traceback_later(max(timeout - 0.2, timeout / 2), file=2), None)
 
 
 def confine(config):
@@ -164,6 +176,7 @@ class Submission:
         self.names = vars(self.module)
         self.cells = {}
         self.kept = {}
+        self.watched = Watched()
         sys.modules.setdefault(stem, self.module)  # dataclasses and pickle look there
         if self.is_notebook:
             self.names.update(display=lambda *args, **kwargs: None, get_ipython=lambda: Jupyter(self.names))
@@ -173,6 +186,7 @@ class Submission:
         return self.kept[number]
 
     def keep(self, value):
+        value = value.value if type(value) is Kept else value
         self.kept[len(self.kept)] = value
         kind = type(value)
         name = f"array of {value.dtype}" if issubclass(kind, np.ndarray) else kind.__name__
@@ -226,8 +240,8 @@ class Submission:
             "methods": {n: parameters(m, bound(value, n)) for n, m in found.items() if callable(m)},
         }
 
-    def call(self, args, kwargs, name=None, target=None, method=None):
-        """A function's value, and which of the arrays given it changed."""
+    def call(self, args, kwargs, name=None, target=None, method=None, keep=False, watch=None, since=None):
+        """A function's value, which of the arrays given it changed, and which of earlier calls' arrays."""
         function = target if name is None else self.names[name]
         if method is not None:
             function = getattr(function, method)
@@ -235,7 +249,13 @@ class Submission:
         before = [bits(value) for _, value in given]
         value = function(*args, **kwargs)
         changed = [place for (place, value), old in zip(given, before) if bits(value) != old]
-        return {"value": value, "changed": changed}
+        earlier = self.watched.changed(since)
+        if watch is not None:
+            self.watched.add(*watch, given, value)
+        return {"value": kept(value) if keep else value, "changed": changed, "earlier": earlier}
+
+    def given(self, of, label, place):
+        return self.watched.find(of, label, place)
 
     def get(self, target, attribute):
         return getattr(target, attribute)
@@ -257,10 +277,15 @@ class Submission:
         line, cell = safely(lambda: self.place(error), (None, cell))
         return {
             "type": safely(lambda: str.__str__(type(error).__name__)[:200], "Exception"),
-            "message": safely(lambda: str.__str__(str(error))[:2000], "an exception that cannot be printed"),
+            "message": safely(lambda: self.message(error)[:2000], "an exception that cannot be printed"),
             "line": line,
             "cell": cell,
         }
+
+    def message(self, error):
+        """What an exception says; of a SyntaxError without its place, which is told apart."""
+        own = isinstance(error, SyntaxError) and error.filename in self.cells
+        return str.__str__(error.msg if own else str(error))
 
     def place(self, error):
         """(line, cell or file) of the homework that was running last."""
@@ -306,6 +331,43 @@ def bits(value):
     if isinstance(value, dict):
         value = list(value.values())
     return [bits(v) for v in value] if isinstance(value, list | tuple) else None
+
+
+class Kept:
+    """A value that is told by a handle, even if it has a form in a message."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def kept(value):
+    """(y, cache, …) with a Kept for each cache; the cache comes back as the same object, and not as a copy."""
+    if not isinstance(value, tuple | list) or len(value) < 2:
+        return value
+    return (value[0], *(v if v is None or v is Ellipsis else Kept(v) for v in value[1:]))
+
+
+class Watched:
+    """The arrays that calls were given and have returned, to see whether later calls change them."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def add(self, number, label, given, value):
+        """Keep those of a call. given: [(position or name, value)]; number: of all calls that belong together."""
+        y = value[0] if isinstance(value, tuple | list) and value else value
+        places = [([label, place], array) for place, array in given] + [(["y", 0], y)]
+        self.kept.setdefault(number, []).extend((place, array, bits(array)) for place, array in places)
+        while len(self.kept) > WATCHED:
+            del self.kept[next(iter(self.kept))]
+
+    def find(self, number, label, place):
+        """What a call was given at a place, as it is now."""
+        return next(value for at, value, _ in self.kept[number] if at == [label, place])
+
+    def changed(self, number):
+        """[[label, position or name]] of the arrays that are not what they were."""
+        return [place for place, array, old in self.kept.get(number, ()) if bits(array) != old]
 
 
 def safely(get, otherwise):

@@ -16,7 +16,11 @@ class CouldNotRunError(Exception):
 
 
 class StoppedError(Exception):
-    """No more calls: too many have run out of time, or ended their process."""
+    """No more calls: too many have run out of time, or ended their process. timed_out: whether it was for time."""
+
+    def __init__(self, text, timed_out):
+        self.timed_out = timed_out
+        super().__init__(text)
 
 
 class Session:
@@ -25,7 +29,9 @@ class Session:
     def __init__(self, open, name="the submission"):
         self.open, self.name = open, name
         self.child = None
+        self.timeout = np.inf  # seconds for each call
         self.timeouts = self.ends = 0
+        self.stopped = None
         self.defined = []
         self.notes = []
         self.begin = time.monotonic()
@@ -42,21 +48,35 @@ class Session:
             child.__exit__(None, None, None)
 
     def get(self):
-        """The child, loaded."""
-        if time.monotonic() - self.begin > LONGEST * getattr(self.child, "timeout", np.inf):
-            raise StoppedError
+        """The child, loaded. Raises StoppedError, and keeps it, after too much."""
+        try:
+            return self._get()
+        except StoppedError as error:
+            self.stopped = error
+            raise
+
+    def _get(self):
+        if time.monotonic() - self.begin > LONGEST * self.timeout:
+            raise StoppedError(
+                f"its calls took more than {LONGEST * self.timeout:g} s together: it is too slow; "
+                f"--timeout {3 * self.timeout:g} allows three times as much",
+                True,
+            )
         if self.child is None:
-            if self.timeouts >= TIMEOUTS or self.ends >= ENDS:
-                raise StoppedError
+            if self.timeouts >= TIMEOUTS:
+                raise StoppedError(f"{self.timeouts} calls did not finish within {self.timeout:g} s", True)
+            if self.ends >= ENDS:
+                raise StoppedError(f"it ended its process {self.ends} times", False)
             try:
                 self.child = self.open().__enter__()
+                self.timeout = getattr(self.child, "timeout", np.inf)
             except (ChildError, OSError) as error:
                 raise CouldNotRunError(f"no process for {self.name} could be started: {error}") from error
             try:
                 self.defined = self.child.load()
             except TimedOutError as error:
                 self.lost(error)
-                raise CouldNotRunError(f"loading {self.name} did not finish: {error}") from error
+                raise CouldNotRunError(f"loading {self.name} {error}") from error
             except ForbiddenError as error:
                 self.lost(error)
                 raise CouldNotRunError(str(error)) from error

@@ -146,6 +146,20 @@ def _pools(draw):
         ("2×2, stride 3, rows left over", {"kernel_size": 2, "stride": 3}),
     ):
         yield Case(label, (draw.steps(2, 2, 7, 9),), settings)
+    rounded_up = {"kernel_size": 3, "stride": 2, "ceil_mode": True}
+    yield Case("3×3, stride 2, ceil_mode", (draw.steps(2, 2, 8, 6),), rounded_up, beyond=True)
+
+
+def _max_pools(draw):
+    yield from _pools(draw)
+    dilated = {"kernel_size": 2, "stride": 1, "dilation": 2}
+    yield Case("2×2, stride 1, dilation", (draw.steps(2, 2, 5, 6),), dilated, beyond=True)
+
+
+def _avg_pools(draw):
+    yield from _pools(draw)
+    inside = {"kernel_size": 3, "padding": 1, "count_include_pad": False}
+    yield Case("3×3, padding not counted", (draw.steps(2, 2, 7, 6),), inside, beyond=True)
 
 
 def _convolutions(draw):
@@ -158,7 +172,7 @@ def _convolutions(draw):
 
 
 # Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias.
-EXTRA = {"conv2d": _convolutions, "max_pool2d": _pools, "avg_pool2d": _pools}
+EXTRA = {"conv2d": _convolutions, "max_pool2d": _max_pools, "avg_pool2d": _avg_pools}
 PLAIN = {
     "conv2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 5), draw.normal(4, 3, 3, 3), draw.normal(4))),
     "linear": lambda draw: Case("plain", (draw.normal(5, 3), draw.normal(4, 3), draw.normal(4))),

@@ -15,8 +15,9 @@ import itertools
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import FormError
 from minires.gradcheck.grading.binding import Binding, bind, keys_of
+from minires.gradcheck.grading.functions import AlonePlan, ClosurePlan, PairPlan
+from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.layouts import layouts_of
-from minires.gradcheck.grading.plans import AlonePlan, ClosurePlan, LayerPlan, PairPlan
 
 BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "derivative", "back")
 FORWARDS = ("forward", "fwd", "fprop")

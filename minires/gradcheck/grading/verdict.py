@@ -22,7 +22,8 @@ import numpy as np
 from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import TestedFunction
-from minires.gradcheck.grading import hints
+from minires.gradcheck.grading import hints, running
+from minires.gradcheck.grading.plan import RETURNED
 from minires.gradcheck.grading.results import CaseResult
 from minires.gradcheck.grading.standard import argument_names
 
@@ -57,7 +58,10 @@ class Record:
     constant: list = field(default_factory=list)  # arguments whose gradient is not asked for
     errors_in_single: dict | None = None
     changed: list = field(default_factory=list)
+    running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
+    momentum: float | None = None  # that the submission was given
     error: str = ""
+    timed_out: bool = False
     raised: object = None
     not_done: str = ""
 
@@ -105,11 +109,15 @@ class Verdicts:
         said = CaseResult(f"{standard.name} ({case.label})" if standard.name else case.label, case.label)
         if record.error:
             said.problems.append(record.error)
+            said.timed_out = record.timed_out
             return said
         said.manners += [
             f"it changes {name}, which it is given, in place: work on a copy, {name}.copy()"
             for name in dict.fromkeys(record.changed)
+            if name != RETURNED
         ]
+        if RETURNED in record.changed:
+            said.notes.append(f"a later call changes {RETURNED}: what uses y afterwards sees other numbers")
         arrays = [*record.ys, *(g for gs in record.given.values() for g in gs.values() if isinstance(g, np.ndarray))]
         record.single = any(self.is_single(record, a) for a in arrays)
         if record.single:
@@ -139,6 +147,7 @@ class Verdicts:
         if said.problems and said.error == 0.0:
             return said
         self._gradients(record, said)
+        said.problems += running.mistakes(case, record.running, record.momentum)
         return self._mannered(said)
 
     def _mannered(self, said):

@@ -14,16 +14,24 @@ MISSED = 1 << 7  # added to the number of a position that does not hold the maxi
 def max_pool(x, win):
     """readable/pool.py's max_pool, as the maximum of the columns' maxima: KH + KW comparisons instead of KH·KW."""
     y = empty_feature_map(win.y_shape, like=x)
-    columns = win._replace(KW=1, SW=1, PW=0, OW=win.W)  # the window's columns alone
-    rows = win._replace(H=win.OH, KH=1, SH=1, PH=0)  # its rows on the columns' maxima
+    columns, rows = _separated(win)
 
     def images(part):
-        best = empty_feature_map((len(x[part]), *columns.y_shape[1:]), like=x)
-        _maximum(x[part], columns, best)
-        _maximum(best, rows, y[part])
+        _maximum(_column_maxima(x[part], columns), rows, y[part])
 
     parallel_for(images, blocks(x))
     return y
+
+
+def _separated(win):
+    """The window's columns alone, and its rows on the columns' maxima."""
+    return win._replace(KW=1, SW=1, PW=0, OW=win.W), win._replace(H=win.OH, KH=1, SH=1, PH=0)
+
+
+def _column_maxima(x, columns):
+    best = empty_feature_map((len(x), *columns.y_shape[1:]), like=x)
+    _maximum(x, columns, best)
+    return best
 
 
 def _maximum(x, win, best):
@@ -34,34 +42,57 @@ def _maximum(x, win, best):
 
 
 def max_pool_argmax(x, y, win):
-    """readable/pool.py's max_pool_argmax: the least number kh·KW + kw, if MISSED is added where x is not y.
-
-    The numbers are bytes, of which a processor compares many at once, unless the window has too many positions.
-    """
+    """readable/pool.py's max_pool_argmax. For large windows it is found for the columns first, as in max_pool."""
+    # bytes, of which a processor compares many at once, unless the window has too many positions
     small = np.uint8 if win.KH * win.KW < MISSED else np.int32
-    missed = MISSED if small is np.uint8 else 1 << 30
     argmax = empty_feature_map(win.y_shape, like=x, dtype=small)
+    columns, rows = _separated(win)
+    is_large = win.KH * win.KW > 1.2 * (win.KH * win.SW + win.KW)  # positions; there are SW times as many columns
 
     def images(part):
-        first = argmax[part]
-        first[...] = np.iinfo(small).max  # none yet
-        best = y[part]
-        any_nan = bool(np.isnan(best).any())
-        for (rows, columns), positions in _phases(win):
-            phase = empty_feature_map(x[part, :, rows, columns].shape, like=x)
-            phase[...] = x[part, :, rows, columns]
-            for kh, kw, (oh, ow), (h, w) in positions:
-                here = phase[:, :, h, w]
-                lost = here.real != best[:, :, oh, ow].real
-                if any_nan:  # which wins, though it equals nothing
-                    lost &= here == here
-                candidate = lost.view(np.uint8).astype(small, copy=False)
-                candidate *= missed
-                candidate += kh * win.KW + kw
-                np.minimum(first[:, :, oh, ow], candidate, out=first[:, :, oh, ow])
+        if not is_large:
+            return _first(x[part], y[part], win, argmax[part])
+        best = _column_maxima(x[part], columns)
+        first = empty_feature_map(best.shape, like=x, dtype=small)
+        _first(x[part], best, columns, first, step=win.KW)
+        _first(best, y[part], rows, argmax[part], start=first)
 
     parallel_for(images, blocks(x))
     return argmax
+
+
+def _first(x, best, win, first, step=1, start=None):
+    """The least step·(kh·KW + kw), plus x's start, of the positions where x is best, into first.
+
+    It is the least number, if MISSED is added where x is not best.
+    """
+    missed = MISSED if first.itemsize == 1 else 1 << 30
+    first[...] = missed  # none yet
+    any_nan = bool(np.isnan(best).any())
+    for inputs, positions in _phases(win):
+        phase = _copied(x, *inputs)
+        starts = None if start is None else _copied(start, *inputs)
+        for kh, kw, (oh, ow), (h, w) in positions:
+            here = phase[:, :, h, w]
+            lost = here.real != best[:, :, oh, ow].real
+            if any_nan:  # which wins, though it equals nothing
+                lost &= here == here
+            candidate = lost.view(np.uint8).astype(first.dtype, copy=False)
+            candidate *= missed
+            candidate += step * (kh * win.KW + kw)
+            if start is not None:
+                candidate += starts[:, :, h, w]
+            np.minimum(first[:, :, oh, ow], candidate, out=first[:, :, oh, ow])
+
+
+def _copied(x, rows, columns):
+    """The phase x[:, :, rows, columns] in one piece of memory; x itself if it is all of x."""
+    phase = x[:, :, rows, columns]
+    if phase.shape == x.shape:
+        return x
+    copy = empty_feature_map(phase.shape, like=x)
+    copy[...] = phase
+    return copy
 
 
 def max_pool_dx(dy, argmax, win):

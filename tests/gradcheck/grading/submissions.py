@@ -283,6 +283,15 @@ def max_pool_backward_naive(dout, cache):
     return dx
 """
 with_mistakes("CS231n pool", "max_pool2d", "max_pool_forward_naive,max_pool_backward_naive", CS231N_POOL, ("j * s + b] +=", "j * s + b] ="), "def max_pool_forward_naive(x, pool_param):\n    out = None\n    return out, (x, pool_param)\ndef max_pool_backward_naive(dout, cache):\n    return None\n")  # fmt: skip
+CEILED = POOL.replace("pad=0)", "pad=0, ceil_mode=False)").replace(
+    "TIES", "mask = mask / mask.sum((2, 3), keepdims=True)"
+)
+CEILED = CEILED.replace("(pad, pad), (pad, pad))", "(pad, pad + s * ceil_mode), (pad, pad + s * ceil_mode))")
+CEILED = CEILED.replace("- size) //", "- size + (s - 1) * ceil_mode) //")
+CEILED = CEILED.replace(
+    "    y = np", "    OH, OW = OH - ((OH - 1) * s >= H + pad), OW - ((OW - 1) * s >= W + pad)\n    y = np", 1
+)
+with_mistakes("pool that rounds up, where it is asked to", "max_pool2d", "max_pool", CEILED, [("(s - 1) * ceil_mode", "0 * ceil_mode")])  # fmt: skip
 AVERAGE = """
 class AvgPool:
     def __init__(self, kernel_size, stride=None, padding=0):
@@ -334,9 +343,11 @@ def batchnorm_forward(x, gamma, beta, bn_param):
         out = gamma * x_hat + beta
         cache = (x_hat, gamma, var, eps)
         running_mean = momentum * running_mean + (1 - momentum) * mu
+        running_var = momentum * running_var + (1 - momentum) * var
     elif mode == "test":
         out = gamma * (x - running_mean) / np.sqrt(running_var + eps) + beta
     bn_param["running_mean"] = running_mean
+    bn_param["running_var"] = running_var
     return out, cache
 
 def batchnorm_backward(dout, cache):
@@ -346,7 +357,46 @@ def batchnorm_backward(dout, cache):
     dx = gamma / np.sqrt(var + eps) * (dout - dbeta / N - x_hat * dgamma / N)
     return dx, dgamma, dbeta
 """
-with_mistakes("CS231n batch norm, 2-D only", "batch_norm", "batchnorm_forward,batchnorm_backward", CS231N_NORM, ("- x_hat * dgamma / N", "- x_hat * dgamma / (N - 1)"), "def batchnorm_forward(x, gamma, beta, bn_param):\n    out, cache = None, None\n    return out, cache\ndef batchnorm_backward(dout, cache):\n    return None, None, None\n")  # fmt: skip
+with_mistakes("CS231n batch norm, 2-D only", "batch_norm", "batchnorm_forward,batchnorm_backward", CS231N_NORM, [("- x_hat * dgamma / N", "- x_hat * dgamma / (N - 1)"), ("(1 - momentum) * mu", "momentum * mu"), ("(1 - momentum) * var", "(1 - momentum) * np.sqrt(var)"), ("    bn_param[\"running_var\"] = running_var\n", "")], "def batchnorm_forward(x, gamma, beta, bn_param):\n    out, cache = None, None\n    return out, cache\ndef batchnorm_backward(dout, cache):\n    return None, None, None\n")  # fmt: skip
+KEEPS = """
+def batch_norm(x, gamma, beta, running_mean, running_var, training=True, momentum=0.1, eps=1e-5):
+    axes = (0, 2, 3)
+    m = x.size // x.shape[1]
+    if training:
+        mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+        running_mean += momentum * (mean - running_mean)
+        running_var += momentum * (var * m / (m - 1) - running_var)
+    else:
+        mean, var = running_mean.copy(), running_var.copy()
+    inv = 1 / np.sqrt(var + eps)
+    x_hat = (x - mean) * inv
+    def backward(dy):
+        dw, db = (dy * x_hat).sum(axes, keepdims=True), dy.sum(axes, keepdims=True)
+        return gamma * inv * (dy - training * (db + x_hat * dw) / m), dw, db
+    return gamma * x_hat + beta, backward
+"""
+with_mistakes("running statistics as PyTorch has them, (1,C,1,1)", "batch_norm", "batch_norm", KEEPS, [("mean - running_mean", "mean"), ("var * m / (m - 1)", "var * m / (m + 1)"), ("    else:\n", "    else:\n        running_mean *= 0.5\n")])  # fmt: skip
+SIZED_NORM = """
+class BatchNorm:
+    def __init__(self, num_features, decay=0.95):
+        self.gamma, self.beta, self.decay = np.ones(num_features), np.zeros(num_features), decay
+        self.running_mean = self.running_var = None
+    def forward(self, x):
+        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3))
+        if self.running_mean is None:
+            self.running_mean, self.running_var = np.zeros_like(mean), np.ones_like(var)
+        self.running_mean = self.decay * self.running_mean + (1 - self.decay) * mean
+        self.running_var = self.decay * self.running_var + (1 - self.decay) * var
+        self.inv = 1 / np.sqrt(var + 1e-5)[:, None, None]
+        self.x_hat = (x - mean[:, None, None]) * self.inv
+        return self.gamma[:, None, None] * self.x_hat + self.beta[:, None, None]
+    def backward(self, dy):
+        self.dgamma, self.dbeta = (dy * self.x_hat).sum((0, 2, 3)), dy.sum((0, 2, 3))
+        m = dy.size // dy.shape[1]
+        dx = dy - (self.dbeta[:, None, None] + self.x_hat * self.dgamma[:, None, None]) / m
+        return self.gamma[:, None, None] * self.inv * dx
+"""
+with_mistakes("running statistics that a layer keeps", "batch_norm", "BatchNorm", SIZED_NORM, [("(1 - self.decay) * mean", "mean"), ("(1 - self.decay) * var", "self.decay * var")])  # fmt: skip
 LAYER_NORM = """
 def layernorm_forward(x, gamma, beta, ln_param):
     eps = ln_param.get("eps", 1e-5)
@@ -379,6 +429,15 @@ class BatchNormalization:
         return self.gamma / self.std * (dout - self.dbeta / N - self.xn * self.dgamma / N)
 """
 with_mistakes("class of a batch norm, 2-D only", "batch_norm", "BatchNormalization", SAITOH, ("self.dbeta, self.dgamma = dout.sum(axis=0)", "self.dbeta, self.dgamma = dout.mean(axis=0)"))  # fmt: skip
+
+LAZY = SAITOH.replace("def forward(self, x, train_flg=True):\n", """def forward(self, x, train_flg=True):
+        if self.running_mean is None:
+            self.running_mean, self.running_var = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+""").replace("        self.xn = self.xc / self.std\n", """        self.xn = self.xc / self.std
+        self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * x.mean(axis=0)
+        self.running_var = self.momentum * self.running_var + (1 - self.momentum) * x.var(axis=0)
+""")  # fmt: skip
+with_mistakes("class of a batch norm that begins its running statistics", "batch_norm", "BatchNormalization", LAZY, [("(1 - self.momentum) * x.mean", "self.momentum * x.mean")])  # fmt: skip
 
 # ---- losses
 
@@ -470,6 +529,25 @@ with_mistakes("dropout", "dropout", "dropout", "def dropout(x, p=0.5, training=T
 with_mistakes("residual add", "residual_add", "residual", "def residual(x, fx):\n    return x + fx, lambda dy: (dy.copy(), dy.copy())\n", ("(dy.copy(), dy.copy())", "(dy.copy(), 0 * dy)"))  # fmt: skip
 
 # ---- as others have it
+
+GELU = """
+def gelu(x):
+    c = np.sqrt(2 / np.pi)
+    t = np.tanh(c * (x + 0.044715 * x ** 3))
+    return x * (1 + t) / 2, lambda dy: dy * ((1 + t) / 2 + x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x) / 2)
+"""
+with_mistakes("the other formula, fixed inside", "gelu", "gelu", GELU, ("3 * 0.044715", "0.044715"))
+LEAKY = "def leaky(x):\n    return np.maximum(x, 0.2 * x), lambda dy: np.where(x > 0, dy, 0.2 * dy)\n"
+with_mistakes("a slope fixed inside", "leaky_relu", "leaky", LEAKY, ("0.2 * dy", "0.1 * dy"))
+DENSE = """
+def dense(x, w, *, bias=None):
+    def backward(dy):
+        return (dy @ w, dy.T @ x) if bias is None else (dy @ w, dy.T @ x, dy.sum(0))
+    return x @ w.T + (0 if bias is None else bias), backward
+"""
+with_mistakes("a bias by keyword", "linear", "dense", DENSE, ("dy.sum(0)", "dy.mean(0)"))
+
+add("a parameter of its own before a setting", "leaky_relu", "leaky_relu", "def leaky_relu(x, verbose=False, slope=0.01):\n    assert verbose is False\n    d = np.where(x > 0, 1, slope)\n    return d * x, lambda dy: dy * d\n")  # fmt: skip
 
 add(
     "class all in forward",
@@ -904,6 +982,52 @@ def conv(x, w, b=None, **kw):
     return conv2d(x, w, b, kw.get("stride", 1), kw.get("padding", 0))
 """,
 )
+
+# ---- in place: on arrays of its own it is right, on those of the caller it is not, whenever it happens
+
+OWN = """
+class Tanh:
+    def forward(self, x):
+        self.x = x.copy()
+        return np.tanh(x)
+    def backward(self, dy):
+        np.tanh(self.x, out=self.x)
+        return dy * (1 - self.x ** 2)
+"""
+with_mistakes("in place in the backward, a class", "tanh", "Tanh", OWN, ("x.copy()", "x"))
+OWN = """
+def tanh_forward(x):
+    return np.tanh(x), [x.copy()]
+def tanh_backward(dout, cache):
+    np.tanh(cache[0], out=cache[0])
+    return dout * (1 - cache[0] ** 2)
+"""
+with_mistakes("in place in the backward, a pair", "tanh", "tanh_forward", OWN, ("x.copy()", "x"))
+OWN = """
+def tanh(x):
+    y = np.tanh(x)
+    kept = x.copy()
+    def backward(dy):
+        kept[...] = 0
+        return dy * (1 - y * y)
+    return y, backward
+"""
+with_mistakes("in place in the backward, a closure", "tanh", "tanh", OWN, ("x.copy()", "x"))
+OWN = """
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W.copy(), b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W.T + self.b
+    def backward(self, dy):
+        dx = dy @ self.W
+        self.dW, self.db = dy.T @ self.x, dy.sum(0)
+        self.W -= 0.1 * self.dW
+        return dx
+"""
+with_mistakes("a step of training in the backward", "linear", "Linear", OWN, ("W.copy()", "W"))
+add("in place on the y that it returned, once", "tanh", "Tanh", "class Tanh:\n    def forward(self, x):\n        self.y = np.tanh(x)\n        return self.y\n    def backward(self, dy):\n        self.y *= self.y\n        return dy * (1 - self.y)\n")  # fmt: skip
 
 # ---- what only remembers, or never ends well
 

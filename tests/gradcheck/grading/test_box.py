@@ -149,6 +149,34 @@ def test_arrays_that_a_call_changes_are_named(box):
     assert not x.any()  # here they are what they were
 
 
+def test_arrays_that_a_later_call_changes_are_named(walls):  # noqa: F811
+    text = (
+        "import numpy as np\ndef f(x, w):\n    def g(dy):\n        w[:] = 0; y[:] = 0\n    y = x + w\n    return y, g"
+    )
+    for box in opened(text):
+        returned = box.call("f", (np.ones(3),), {"w": np.ones(3)}, watch=[7, "forward"])
+        assert returned.earlier == []
+        assert box.call(returned.value[1], (np.ones(3),), since=7).earlier == [["forward", "w"], ["y", 0]]
+        assert box.call("f", (np.ones(3), np.ones(3)), since=7).earlier == [["forward", "w"], ["y", 0]]
+        assert box.call("f", (np.ones(3), np.ones(3)), since=8).earlier == []
+
+
+def test_a_cache_comes_back_as_the_object_that_it_was(walls):  # noqa: F811
+    text = """
+import collections
+Cache = collections.namedtuple("Cache", "x shape")
+class Many(list): pass
+def forward(x): return 2 * x, Cache(x, Many(x.shape)), collections.OrderedDict(x=x), None
+def backward(dy, cache):
+    named, ordered, nothing = cache
+    return named.x is ordered["x"], type(named.shape).__name__, type(ordered).__name__, nothing
+"""
+    for box in opened(text):
+        y, *cache = box.call("forward", (np.ones(3),), keep=True).value
+        assert [kept and kept.type for kept in cache] == ["Cache", "OrderedDict", None]
+        assert box.call("backward", (y, tuple(cache))).value == (True, "Many", "OrderedDict", None)
+
+
 def test_an_exception_has_its_place(box):
     with pytest.raises(RaisedError) as raised:
         box.call("raising", (1,))

@@ -354,7 +354,11 @@ CHEATS = [
     ),
     # the machine
     cheat("takes all memory", RaisedError, "def f(x):\n    return np.ones(10**12)"),
-    cheat("takes memory by and by", RaisedError, "def f(x):\n    return [bytearray(10**7) for _ in range(10**6)]"),
+    cheat(
+        "takes memory by and by",
+        (RaisedError, TimedOutError),
+        "def f(x):\n    return [bytearray(10**7) for _ in range(10**6)]",
+    ),
     cheat(
         "fills the disk",
         RaisedError,
@@ -373,12 +377,7 @@ CHEATS = [
         "def f(x):\n    for n in range(10**6): open(f'a{n}', 'w')",
         only="walls",
     ),
-    cheat(
-        "is a fork bomb",
-        (RaisedError, TimedOutError, GarbledError, EndedError),
-        "def f(x):\n    while True: os.fork()",
-        only="another user",
-    ),
+    cheat("is a fork bomb", (RaisedError, TimedOutError), "def f(x):\n    while True: os.fork()", only="another user"),
     cheat(
         "leaves daemons",
         HONEST,
@@ -401,7 +400,7 @@ CHEATS = [
         (EndedError, TimedOutError),
         "def f(x):\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(60)\n    os._exit(0)",
     ),
-    cheat("goes on in two processes", (HONEST, GarbledError), "def f(x):\n    os.fork(); return 2 * x"),
+    cheat("goes on in two processes", HONEST, "def f(x):\n    os.fork(); return 2 * x"),
     # the grader
     cheat(
         "kills its parent",

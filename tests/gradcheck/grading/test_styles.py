@@ -28,3 +28,27 @@ def graded(like, target, text, seed=7, samples=2, **how):
 def test_each_submission_gets_its_verdict(like, target, text, status):
     result = graded(like, target, text)
     assert result.status == status, result
+
+
+def test_what_a_backward_changes_is_told_by_its_name():
+    wrong = [row for row in submissions.ALL if "in the backward" in row[0] and "wrong" in row[0]]
+    assert len(wrong) == 4
+    for name, like, target, text, _ in wrong:
+        given = "W" if like == "linear" else "x"
+        said = str(graded(like, target, text))
+        assert f"it changes {given}, which it is given, in place: work on a copy, {given}.copy()" in said, name
+    (own,) = (text for name, _, _, text, _ in submissions.ALL if "the y that it returned" in name)
+    assert "a later call changes y, which its forward has returned" in str(graded("tanh", "Tanh", own))
+
+
+def test_what_is_not_checked_is_said():
+    def said(like, target, text):
+        result = graded(like, target, submissions.IMPORT + text)
+        assert result.status == "passed", result
+        return str(result)
+
+    assert "running statistics were not checked" in said("batch_norm", "batch_norm", submissions.NORM)
+    assert "running statistics" not in said("batch_norm", "BatchNorm", submissions.SIZED_NORM)
+    pool = said("max_pool2d", "max_pool", submissions.SHARED)
+    assert "not tried, because no homework need take it: 3×3, stride 2, ceil_mode; " in pool
+    assert "ceil_mode" not in said("max_pool2d", "max_pool", submissions.CEILED).rpartition("not tried")[2]

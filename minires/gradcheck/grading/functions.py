@@ -1,0 +1,115 @@
+"""Plans of functions: one that gives (y, backward), a backward alone, and a forward and a backward."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from minires.gradcheck.grading.answers import FormError, blank, is_number, kind_of, unread
+from minires.gradcheck.grading.face import Handle
+from minires.gradcheck.grading.plan import Attempt, Calls, Plan
+
+
+@dataclass
+class ClosurePlan(Plan):
+    """f(arrays, settings) -> (y, backward); or (loss, dx), for a dy of 1."""
+
+    name: str = ""
+    forward: Any = None  # a Binding, as the others
+    backward_name: str = ""
+
+    def bindings(self):
+        return [self.forward]
+
+    def order(self):
+        return self.forward.arrays or None
+
+    def start(self, child, case, right):
+        args, kwargs = self.forward.arguments(self.values(case))
+        calls = Calls(self, child)
+        value, changed = calls.first("forward", self.forward, self.name, args, kwargs)
+        blank(value, self.name)
+        if isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], Handle) and value[1].callable:
+            self.words, self.unit = "(y, backward)", False
+            y = self.y(value[0], case, right)
+            running = calls.running(self.forward, case)
+            return Attempt(y, lambda dy: calls.backward(None, value[1], [self.dy(dy)]), changed, running)
+        if isinstance(value, (tuple, list)) and len(value) >= 2 and not right.ndim and is_number(value[0]):
+            self.words, self.unit, self.again = "(loss, gradients)", True, False
+            rest = value[1] if len(value) == 2 else tuple(value[1:])
+            return Attempt(self.y(value[0], case, right), lambda dy: (rest, []), changed)
+        if isinstance(value, (tuple, list)) and len(value) == 2 and value[1] is None:
+            blank(value[1], "the backward")
+        raise FormError(unread(value, self.name))
+
+
+@dataclass
+class AlonePlan(Plan):
+    """A backward that is given the arrays of its forward, and dy."""
+
+    name: str = ""
+    backward: Any = None
+    has_forward: bool = False
+    words: str = "a backward alone"
+
+    def bindings(self):
+        return [self.backward]
+
+    def supplies(self, argument):
+        return self.backward.has("output")  # y says all that is needed of x
+
+    def order(self):
+        return self.backward.arrays or None
+
+    def start(self, child, case, right):
+        y = self.layout.output.there(right)
+
+        def backward(dy):
+            args, kwargs = self.backward.arguments(self.values(case, dy=self.dy(dy), y=y))
+            return Calls(self, child).backward(self.backward, self.name, args, kwargs)
+
+        return Attempt(None, backward)
+
+
+@dataclass
+class PairPlan(Plan):
+    """A forward that gives (y, cache), or y alone, and a backward that is given dy and the cache, or the arrays."""
+
+    name: str = ""
+    forward: Any = None
+    backward_name: str = ""
+    backward: Any = None
+    again: bool = False
+
+    def __post_init__(self):
+        self.interleaved = self.backward.has("cache") or bool(self.backward.arrays)  # else it keeps something itself
+
+    def bindings(self):
+        return [self.forward] if self.backward.has("cache") else [self.forward, self.backward]
+
+    def takes(self):
+        return None if self.forward.has("rest") else list(self.forward.arrays)
+
+    def order(self):
+        return self.backward.arrays or self.forward.arrays or None
+
+    def start(self, child, case, right):
+        args, kwargs = self.forward.arguments(self.values(case))
+        calls = Calls(self, child)
+        value, changed = calls.first("forward", self.forward, self.name, args, kwargs, keep=True)
+        blank(value, self.name)
+        cache = None
+        if isinstance(value, (tuple, list)) and len(value) >= 2:
+            cache = value[1] if len(value) == 2 else tuple(value[1:])
+            value = value[0]
+        elif self.backward.has("cache"):
+            raise FormError(f"{self.name} gives {kind_of(value)}: return (y, cache), for {self.backward_name} takes it")
+        y = self.y(value, case, right)
+        self.words = "(y, cache)" if self.backward.has("cache") else "a forward and a backward"
+        theirs = self.layout.output.there(y)
+
+        def backward(dy):
+            args, kwargs = self.backward.arguments(
+                self.values(case, dy=None if self.unit else self.dy(dy), cache=cache, y=theirs)
+            )
+            return calls.backward(self.backward, self.backward_name, args, kwargs)
+
+        return Attempt(y, backward, changed, calls.running(self.forward, case))

@@ -1,0 +1,163 @@
+"""The plan of a layer: a class with forward and backward, whose arrays are given or set."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minires.gradcheck.grading import names
+from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, kind_of, read_gradients
+from minires.gradcheck.grading.face import Handle
+from minires.gradcheck.grading.plan import RUNNING, Attempt, Calls, Plan
+from minires.gradcheck.grading.standard import REQUIRED, argument_names
+
+
+@dataclass
+class LayerPlan(Plan):
+    """A class with forward and backward, or one object of it: arrays given or set, gradients returned or kept."""
+
+    name: str = ""
+    made: Any = None  # of __init__; None for an object that is there
+    forward: Any = None
+    backward: Any = None
+    calls: tuple = ("forward", "backward")
+    methods: frozenset = frozenset()
+    again: bool = False
+    words: str = "a class with forward and backward"
+    layer: object = None
+
+    def bindings(self):
+        return [b for b in (self.made, self.forward) if b]
+
+    def supplies(self, argument):
+        return True  # by an attribute, of which start() knows more
+
+    def knows(self, setting):
+        return super().knows(setting) or (setting == "training" and bool(self.methods & {"train", "eval"}))
+
+    def order(self):
+        return self.forward.arrays if len(self.forward.arrays) > 1 else None
+
+    def takes(self):
+        return None
+
+    def start(self, child, case, right):
+        value = self.values(case)
+        calls = Calls(self, child)
+        made_changed = []
+        if self.made is None:
+            child.describe(self.name)
+            obj = self.name
+        else:
+            args, kwargs = self.made.arguments(value)
+            obj, made_changed = calls.first("made", self.made, self.name, args, kwargs)
+            if not isinstance(obj, Handle):
+                raise FormError(f"{self.name}() gives {kind_of(obj)}, no layer")
+        self._set(child, obj, case)
+        args, kwargs = self.forward.arguments(value)
+        before = self._running(child, obj)
+        y, changed = calls.first("forward", self.forward, obj, args, kwargs, self.calls[0])
+        if isinstance(y, (tuple, list)) and y and isinstance(y[0], np.ndarray):
+            y = y[0]
+        y = self.y(y, case, right)
+
+        def backward(dy):
+            args, kwargs = self.backward.arguments(self.values(case, dy=None if self.unit else self.dy(dy), y=y))
+            answer, changed = calls.backward(None, obj, args, kwargs, self.calls[1])
+            return self._kept(child, obj, answer, case), changed
+
+        running = calls.running(self.forward, case)
+        running |= {setting: (before.get(setting), new) for setting, new in self._running(child, obj).items()}
+        return Attempt(y, backward, made_changed + changed, running)
+
+    def _running(self, child, obj):
+        """The running statistics that a layer has as its attributes."""
+        if not self.standard.settings.keys() >= RUNNING or not isinstance(obj, Handle):
+            return {}
+        named = {names.setting_of(self.standard, attribute): attribute for attribute in child.attributes(obj)}
+        return {setting: child.get(obj, named[setting]) for setting in RUNNING & named.keys()}
+
+    def _set(self, child, obj, case):
+        """Give the layer what neither its constructor nor its forward takes."""
+        given = {n: self.layout.given(n, a, case) for n, a in zip(self.standard.arguments, case.arrays)}
+        missing = [n for n in given if all(n not in b.arrays for b in self.bindings()) and not self.forward.has("rest")]
+        if len(missing) == len(given) - 0 and not missing:
+            return
+        full = self.standard.full_settings(case)
+        attributes = child.attributes(obj) if isinstance(obj, Handle) else []
+        wanted = {n: given[n] for n in missing}
+        for attribute in attributes:
+            argument = names.array_of(self.standard, attribute)
+            setting = names.setting_of(self.standard, attribute)
+            if argument in wanted:
+                here = child.get(obj, attribute)
+                if isinstance(here, Handle):
+                    inside = next((n for n in child.attributes(here) if names.plain(n) in ("data", "value")), None)
+                    if inside is None:
+                        continue
+                    child.set(here, inside, wanted.pop(argument))
+                elif here is None or isinstance(here, np.ndarray):
+                    like = wanted.pop(argument)
+                    child.set(obj, attribute, like)
+            elif isinstance(setting, str) and not any(b.knows(setting, self.keys) for b in self.bindings()):
+                if full[setting] is not REQUIRED and (setting in case.static or setting == "training"):
+                    child.set(obj, attribute, full[setting])
+            elif names.plain(attribute) in ("params", "parameters", "weights"):
+                here = child.get(obj, attribute)
+                if isinstance(here, dict):
+                    for key in here:
+                        if names.array_of(self.standard, key) in wanted:
+                            here[key] = wanted.pop(names.array_of(self.standard, key))
+                    child.set(obj, attribute, here)
+        if self.methods & {"train", "eval"} and "training" in full and not _knows_training(self):
+            method = "train" if full["training"] else "eval"
+            if method in self.methods:
+                child.call(obj, method=method)
+        for argument in wanted:
+            if argument in self.standard.optional and argument != self.standard.arguments[0] and case.label != "plain":
+                raise PassOverError(f"has no place for {argument}")
+            raise FormError(
+                f"{self.name} takes no {argument}, and has no attribute of such a name to set: its attributes are "
+                f"{', '.join(attributes) or 'none'}"
+            )
+
+    def _kept(self, child, obj, answer, case):
+        """The gradients that are returned, and those that the layer keeps as dw, db, grads["W"] or W.grad."""
+        wanted = [n for n, a in zip(argument_names(self.standard, case), case.arrays) if a.dtype.kind == "f"]
+        blank_answer = answer is None or (isinstance(answer, (tuple, list)) and all(v is None for v in answer))
+        try:
+            found = {} if answer is None else read_gradients(self.standard, answer, self.order() or wanted, wanted)
+        except NotDoneError:
+            found = {}
+        missing = [n for n in wanted if found.get(n) is None]
+        if missing and isinstance(obj, Handle):
+            found |= self._in_attributes(child, obj, missing)
+        if blank_answer and not any(v is not None for v in found.values()):
+            raise NotDoneError(f"{self.calls[1]} gives None, and keeps no gradient")
+        return {n: found.get(n) for n in wanted}
+
+    def _in_attributes(self, child, obj, missing):
+        found = {}
+        for attribute in child.attributes(obj):
+            argument = names.gradient_of(self.standard, attribute, marked=True)
+            if names.plain(attribute) in ("grads", "grad", "gradients"):
+                here = child.get(obj, attribute)
+                if isinstance(here, dict):
+                    for key, value in here.items():
+                        if names.gradient_of(self.standard, key) in missing and isinstance(value, np.ndarray):
+                            found.setdefault(names.gradient_of(self.standard, key), value)
+            elif argument in missing:
+                here = child.get(obj, attribute)
+                if isinstance(here, (np.ndarray, int, float)) and here is not None:
+                    found.setdefault(argument, np.asarray(here))
+            elif (owner := names.array_of(self.standard, attribute)) in missing:
+                here = child.get(obj, attribute)
+                if isinstance(here, Handle) and "grad" in child.attributes(here):
+                    gradient = child.get(here, "grad")
+                    if isinstance(gradient, np.ndarray):
+                        found.setdefault(owner, gradient)
+        return found
+
+
+def _knows_training(plan):
+    return any(b.knows("training", plan.keys) for b in plan.bindings())

@@ -1,0 +1,320 @@
+"""A plan: how to call a submission on a case, and how to read its answer. Which plans there are, styles.py says."""
+
+import itertools
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from minires.gradcheck.cases import Case
+from minires.gradcheck.grading import names
+from minires.gradcheck.grading.answers import PassOverError, number, read_gradients
+from minires.gradcheck.grading.layouts import Layout
+from minires.gradcheck.grading.standard import REQUIRED, argument_names
+
+# What decides nothing in training; and that a function without `training` is meant for training.
+OF_EVALUATION = ("running_mean", "running_var", "momentum")
+NEUTRAL = {"weight": np.ones_like, "gamma": np.ones_like, "bias": np.zeros_like, "beta": np.zeros_like}
+OWN = Layout()
+FIXED = ("eps", "approximate", "negative_slope")  # what a submission has inside, where a case leaves it open
+RUNNING = {"running_mean", "running_var"}
+OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
+RETURNED = "y, which its forward has returned"
+NUMBERS = itertools.count()
+
+
+@dataclass
+class Attempt:
+    """One forward: y as the op has it (None if there is no forward), what it changed, and the way back."""
+
+    y: object
+    backward: object  # dy -> (answer of the submission, [what it changed in place])
+    changed: list = field(default_factory=list)
+    running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
+
+
+@dataclass
+class Plan:
+    """A way to call a submission. start(child, case) gives an Attempt."""
+
+    standard: object
+    keys: dict
+    layout: Layout = OWN
+    pairs: bool = False  # whether settings for both axes are given as pairs
+    words: str = ""
+    unit: bool = False  # whether there is no dy: the gradient is that of a dy of 1
+    again: bool = True  # whether one forward's backward may be called more than once
+    interleaved: bool = True  # whether another forward may come between a forward and its backward
+    has_forward: bool = True
+
+    def bindings(self):
+        """All functions that are handed something of a case."""
+        return []
+
+    def family(self):
+        """What plans share that differ in the layout only."""
+        return type(self), self.pairs, tuple(tuple(b.slots) for b in self.all_bindings())
+
+    def all_bindings(self):
+        return [b for b in map(vars(self).get, ("made", "forward", "backward")) if b]
+
+    def said(self):
+        """What was recognized, in words."""
+        said = [w for w in (self.words, self.layout.words) if w]
+        return ", ".join(said)
+
+    # ---- which cases
+
+    def knows(self, setting):
+        return any(b.knows(setting, self.keys) for b in self.bindings())
+
+    def asks_for(self, case):
+        """Whether a case beyond homework is one for it: it has a parameter for each setting that makes it so."""
+        made_so = [s for s in OF_BEYOND if s in case.static and s in self.standard.settings]
+        named = not any(b.has("all") for b in self.bindings())
+        return bool(made_so) and named and all(map(self.knows, made_so))
+
+    def takes(self):
+        """The arguments that are handed over; None for all."""
+        if any(b.has("rest") for b in self.bindings()):
+            return None
+        return [a for b in self.bindings() for a in b.arrays]
+
+    def fitted(self, case, plain):
+        """The case as the submission can be given it. Raises PassOverError with the reason where it cannot."""
+        case = self.layout.narrow(case)
+        if case is None:
+            raise PassOverError(f"takes {self.layout.words}")
+        case = self._without_affine(case)
+        self._check_arrays(case)
+        fixed = {s: plain.static[s] for s in FIXED if s in plain.static and s not in case.static and not self.knows(s)}
+        case = replace(case, static=case.static | fixed)
+        default = self.standard.full_settings(plain)
+        full = self.standard.full_settings(case)
+        training = case.static.get("training")
+        if training is False and "training" in self.standard.settings and not self.knows("training"):
+            raise PassOverError("takes no training=False")
+        unknown = [
+            key
+            for key in self.standard.settings
+            if (key in case.static or key in plain.static)
+            and not self.knows(key)
+            and not (key in OF_EVALUATION and training)
+            and key != "training"
+            and not _equal(full[key], default[key])
+        ]
+        if unknown:
+            raise PassOverError(f"takes no {', '.join(unknown)}")
+        return case
+
+    def _check_arrays(self, case):
+        takes = self.takes()
+        if takes is None or self.standard.variadic:
+            return
+        given = self.standard.arguments[: len(case.arrays)]
+        for argument in given:
+            if argument in self.left_out() and argument not in self.held_constant():
+                raise PassOverError(f"takes no {argument}")
+        for binding in self.bindings():
+            for slot in binding.slots:
+                if slot.role == "array" and slot.what not in given and slot.parameter.required:
+                    raise PassOverError(f"wants {slot.parameter.name}, a {slot.what}")
+
+    def supplies(self, argument):
+        """Whether an argument reaches the submission in another way than by a parameter."""
+        return False
+
+    def left_out(self):
+        """The arguments that the submission takes nowhere."""
+        takes = self.takes()
+        if takes is None or self.standard.variadic:
+            return []
+        return [a for a in self.standard.arguments if a not in takes and not self.supplies(a)]
+
+    def held_constant(self):
+        """γ and β of a norm that has none: they are 1 and 0, and have no gradient."""
+        left_out = self.left_out()
+        norm = "norm" in self.standard.name and not set(left_out) <= self.standard.optional
+        return left_out if norm and set(left_out) <= NEUTRAL.keys() else []
+
+    def _without_affine(self, case):
+        """With γ = 1 and β = 0 where the submission takes neither, and without a bias where it takes none."""
+        given = self.standard.arguments[: len(case.arrays)]
+        missing = [a for a in self.left_out() if a in given]
+        if not missing:
+            return case
+        if self.held_constant():
+            arrays = [NEUTRAL[n](a) if n in missing else a for n, a in zip(given, case.arrays)]
+            return Case(f"{case.label}, γ = 1, β = 0", tuple(arrays), case.static, case.convention)
+        if set(missing) <= self.standard.optional and given[-len(missing) :] == missing:
+            kept = case.arrays[: len(given) - len(missing)]
+            return Case(f"{case.label}, without {' and '.join(missing)}", kept, case.static, case.convention)
+        return case
+
+    # ---- what is given
+
+    def values(self, case, *, dy=None, cache=None, y=None):
+        """slot -> what goes there."""
+        full = self.standard.full_settings(case)
+        arrays = {name: self.layout.given(name, a, case) for name, a in zip(self.standard.arguments, case.arrays)}
+
+        def of(setting):
+            value = full[setting]
+            if isinstance(value, np.ndarray):
+                return self.layout.given(setting, value, case)
+            if self.pairs and type(value) is int and setting in ("stride", "padding", "dilation", "kernel_size"):
+                return value, value
+            return value
+
+        def value(slot):
+            if slot.role == "array":
+                return arrays.get(slot.what, REQUIRED if not slot.parameter.required else None)
+            if slot.role == "setting":
+                return of(slot.what)
+            if slot.role == "default":
+                return REQUIRED
+            if slot.role == "half":
+                return _both(full[slot.what[0]])[slot.what[1]]
+            if slot.role == "mode":
+                return "train" if full["training"] else "test"
+            if slot.role == "dict":
+                return {
+                    key: _entry(self.standard, key, setting, of(setting), full)
+                    for setting, keys in self.keys.items()
+                    for key in keys
+                    if of(setting) is not REQUIRED
+                }
+            if slot.role == "rest":
+                return [
+                    a for name, a in zip(argument_names(self.standard, case), case.arrays) if name not in self._named()
+                ]
+            if slot.role == "all":
+                named = {s.what for b in self.bindings() for s in b.slots if s.role == "setting"}
+                return {key: v for key, v in case.static.items() if key not in named}
+            if slot.role == "size":
+                return _size(slot, case)
+            return {"upstream": dy, "cache": cache, "output": y}[slot.role]
+
+        return value
+
+    def _named(self):
+        return {s.what for b in self.bindings() for s in b.slots if s.role == "array"}
+
+    def dy(self, dy):
+        """dy as the submission has it."""
+        return np.array(self.layout.output.there(dy), order="C")
+
+    def y(self, value, case, right):
+        """The y of an answer, as the op has it. Raises NotDoneError or WrongError."""
+        y = number(value, "y")
+        return self.layout.output.back(y, right) if y.ndim or right.ndim else y
+
+    def gradients(self, answer, case, order):
+        """{argument: array or None} of what a backward gave."""
+        wanted = [
+            name
+            for name, a in zip(argument_names(self.standard, case), case.arrays)
+            if a.dtype.kind == "f" and name not in self.held_constant()
+        ]
+        given = read_gradients(self.standard, answer, list(order or wanted), wanted)
+        arrays = dict(zip(argument_names(self.standard, case), case.arrays))
+        return {
+            name: self.layout.returned(name, g, arrays[name]) if isinstance(g, np.ndarray) else g
+            for name, g in given.items()
+        }
+
+    def order(self):
+        """The arguments in the order in which the submission takes them."""
+        return None
+
+    def report(self, changed, binding):
+        """The names of given arrays that a call changed in place, as the submission calls them."""
+        named = []
+        positional = [s for s in binding.slots if s.parameter.kind == "positional"]
+        for place in changed:
+            slot = positional[place] if isinstance(place, int) and place < len(positional) else None
+            if isinstance(place, str):
+                slot = next((s for s in binding.slots if s.parameter.name == place), None)
+            if slot is None:
+                named.append(f"argument {place}" if isinstance(place, int) else place)
+            elif slot.role in ("array", "upstream", "output"):
+                named.append(slot.parameter.name)
+        return named
+
+
+class Calls:
+    """The calls of one forward and its backwards: what each changes in place, its own arrays and earlier ones."""
+
+    def __init__(self, plan, child):
+        self.plan, self.child = plan, child
+        self.number = next(NUMBERS)
+        self.bindings = {}
+
+    def first(self, label, binding, target, args, kwargs, method=None, keep=False):
+        """A call before the backward. -> (its value, the names of what it changed)"""
+        self.bindings[label] = binding
+        self.sent = (args, kwargs)
+        returned = self.child.call(target, args, kwargs, method, keep=keep, watch=[self.number, label])
+        return returned.value, self.plan.report(returned.changed, binding)
+
+    def running(self, binding, case):
+        """{"running_mean": (as it was given, as it is after the forward)}, of those among the forward's parameters."""
+        standard = self.plan.standard
+        if not standard.settings.keys() >= RUNNING:
+            return {}
+        found = {}
+        for slot in binding.slots:
+            place = binding.place(slot, *self.sent)
+            if place is None:
+                continue
+            if slot.role == "setting" and slot.what in RUNNING:
+                found[slot.what] = self.child.given(self.number, "forward", place)
+            elif slot.role == "dict" and RUNNING & self.plan.keys.keys():
+                table = self.child.given(self.number, "forward", place)
+                keys = {s: key for s in RUNNING for key in self.plan.keys.get(s, ())}
+                found |= {s: table[key] for s, key in keys.items() if isinstance(table, dict) and key in table}
+        full = standard.full_settings(case)
+        return {setting: (np.asarray(full[setting]), new) for setting, new in found.items()}
+
+    def backward(self, binding, target, args, kwargs=None, method=None):
+        """A call of the backward; without a binding dy is all that it is given."""
+        returned = self.child.call(target, args, kwargs, method, since=self.number)
+        changed = self.plan.report(returned.changed, binding) if binding else ["dy"] if returned.changed else []
+        for label, place in returned.earlier:
+            if label == "y":
+                changed.append(RETURNED)
+            elif label in self.bindings:
+                changed += self.plan.report([place], self.bindings[label])
+        return returned.value, changed
+
+
+def _equal(a, b):
+    """Whether two settings say the same: 2 and (2, 2), None and None, equal arrays."""
+    try:
+        return bool(np.all(np.equal(a, b)))
+    except (TypeError, ValueError):  # of what is no number, or has another shape
+        return a is b or (not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray) and a == b)
+
+
+def _both(value):
+    return value if isinstance(value, (tuple, list)) else (value, value)
+
+
+def _entry(standard, key, setting, value, full):
+    """What stands under a key of a dict of settings."""
+    half = names.HALVES.get(names.plain(key))
+    if names.plain(key) == names.MODE:
+        return "train" if full["training"] else "test"
+    return _both(value)[half[1]] if half and half[0] == setting else value
+
+
+def _size(slot, case):
+    """A size of a layer, by the shapes of its arrays."""
+    x, *rest = case.arrays
+    w = rest[0] if rest else None
+    if slot.what == "kernel_size":
+        return w.shape[2] if w.shape[2] == w.shape[3] else w.shape[2:]
+    if slot.what == "out":
+        return w.shape[0] if w is not None else x.shape[1]
+    if w is not None and w.ndim >= 2:
+        return w.shape[1]
+    return w.shape[0] if w is not None else x.shape[1]

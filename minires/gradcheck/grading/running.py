@@ -1,0 +1,82 @@
+"""Whether a batch norm updates its running statistics: running ← (1 − m)·running + m·batch.
+
+Either usual convention is right. m is the momentum (PyTorch), or 1 − momentum (CS231n, Keras). The batch's variance is
+the unbiased one (PyTorch) or the biased one. Where a submission takes no momentum, m is what fits its running mean.
+"""
+
+import numpy as np
+
+SAME = 1e-5  # of the largest element; float32 inside is enough here
+
+
+def mistakes(case, running, momentum):
+    """Sentences about {name: (before the forward, after it)}. momentum: what the submission was given, or None."""
+    pairs = {name: pair for name, pair in running.items() if _are_statistics(case, *pair)}
+    changed = [name for name, pair in pairs.items() if _differ(*pair)]
+    if not case.static.get("training"):
+        return [f"in evaluation its forward changes {name}" for name in changed if pairs[name][0] is not None]
+    if not changed:
+        return []
+    said = [f"in training it updates {changed[0]}, but not {name}" for name in pairs if name not in changed]
+    weights = [] if momentum is None else [momentum, 1 - momentum]
+    for name in sorted(changed):  # the mean first
+        old, new = pairs[name]
+        weights, wrong = _fitting(name, _before(name, old, new), np.ravel(new), _batch(name, case), weights)
+        said += [wrong] * bool(wrong)
+    return said
+
+
+def are_updated(case, running):
+    """Whether there is anything to check."""
+    pairs = [pair for pair in running.values() if _are_statistics(case, *pair)]
+    return bool(case.static.get("training")) and any(_differ(*pair) for pair in pairs)
+
+
+def _are_statistics(case, old, new):
+    """Whether these are arrays with a number for each channel; old may be None."""
+    C = case.arrays[0].shape[1]
+    arrays = [new] if old is None else [old, new]
+    return all(isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.size == C for a in arrays)
+
+
+def _differ(old, new):
+    return old is None or not np.array_equal(np.ravel(old), np.ravel(new))
+
+
+def _before(name, old, new):
+    """What an average may have begun with: what was there, or else zeros, or ones for the variance."""
+    if old is not None:
+        return [np.ravel(old)]
+    return [np.zeros(new.size), np.ones(new.size)][: 1 + (name == "running_var")]
+
+
+def _batch(name, case):
+    """The batch's own statistics, each (C,): the mean, or the variance over m − 1 and over m."""
+    x = case.arrays[0]
+    axes = (0, *range(2, x.ndim))
+    count = x.size // x.shape[1]
+    return [x.mean(axes)] if name == "running_mean" else [x.var(axes) * count / (count - 1), x.var(axes)]
+
+
+def _fitting(name, befores, new, batches, weights):
+    """(the weights m that fit, a sentence if none does). weights: those that may be; [] for any from 0 to 1."""
+    fitting = []
+    for old in befores:
+        for batch in batches:
+            slope = batch - old
+            free = [float(slope @ (new - old) / (slope @ slope))] if slope.any() else []
+            for m in weights or free:
+                largest = max(np.abs(old).max(), np.abs(batch).max())
+                if 0 < m < 1 and np.abs(old + m * slope - new).max() <= SAME * largest:
+                    fitting.append(m)
+    if fitting:
+        return fitting, ""
+    if not weights:
+        return [], f"{name} after the forward is no average of the old one and the batch's"
+    m = weights[0]
+    right = (1 - m) * befores[0] + m * batches[0]
+    at = int(np.argmax(np.abs(right - new)))
+    return weights, (
+        f"{name} after the forward is wrong: with a momentum of {m:g} {name}[{at}] is {new[at]:.6g}, it should be "
+        f"{right[at]:.6g}, or {m * befores[0][at] + (1 - m) * batches[0][at]:.6g} with the weights exchanged"
+    )
