@@ -2,5 +2,6 @@
 
 from minires.lab.experiments.degradation import Degradation
 from minires.lab.experiments.gradients import Gradients
+from minires.lab.experiments.responses import Responses
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (Degradation(), Gradients())}
+EXPERIMENTS = {experiment.name: experiment for experiment in (Degradation(), Gradients(), Responses())}

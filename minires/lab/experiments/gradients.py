@@ -138,7 +138,7 @@ class Gradients(Experiment):
         for kind, look in looks.items():
             norms = results.of(f"{kind}{high}", "norms")
             lines.append(Line(f"{kind}, {high} layers", range(1, high + 1), norms / norms[:, -1:], *look))
-        ylabel = "norm of the gradient / that in the last layer"
+        ylabel = "‖gradient‖ / that in the last layer"
         panels.append(Panel("layer, from the input to the loss", ylabel, lines, yscale="log", whole=True))
         return panels
 
