@@ -36,7 +36,8 @@ def remove_norms(model):
 def add_stochastic_depth(model, p, rng):
     """Leave out block l of L with probability p·l/L in training, so 1 − p is the paper's p_L.
 
-    [Huang et al. 2016, arXiv:1603.09382, eq. 4].     The whole batch leaves out the same blocks, which are not computed. Raises OptionError for a plain network.
+    The whole batch leaves out the same blocks, which are not computed  [Huang et al. 2016, arXiv:1603.09382, eq. 4].
+    Raises OptionError for a plain network.
     """
     p = in_range("stochastic_depth", p, 0, 1)
     blocks = [module for module in model.modules() if isinstance(module, Block)]
