@@ -8,8 +8,9 @@ from typing import Any
 
 from minires.annotations import Rng, TensorLike
 from minires.errors import OptionError
+from minires.models.shortcuts import KINDS, PadShortcut
 from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, chain
-from minires.ops import pad, relu, residual_add
+from minires.ops import relu, residual_add
 from minires.random import generator
 from minires.tensor import Tensor
 
@@ -21,6 +22,7 @@ class Block(Module):
 
     branch: Any
     downsample: Any  # the shortcut, under torchvision's name: Identity() where the shape stays, None in a plain block
+    drop: Any = None  # nn.StochasticDepth for the branch of a residual block
     ends_in_relu = True
 
     @property
@@ -29,18 +31,29 @@ class Block(Module):
         return self.downsample is not None
 
     def forward(self, x: TensorLike) -> Tensor:
-        f = self.branch(x)
+        f = self.branch_or_none(x)
+        if f is None:
+            return relu(self.downsample(x))
         if self.residual:
             # H(x) = relu(shortcut(x) + F(x)); chain() may compute both at once, with the same result
             return chain((self.downsample(x), f), residual_add, relu)
         return relu(f)
+
+    def branch_or_none(self, x):
+        """F(x), under stochastic depth in training; None where that leaves F out for the whole batch."""
+        return self.branch(x) if self.drop is None else self.drop.around(self.branch, x)
+
+    def weighed(self, x, f):
+        """F(x), multiplied by the weight that the shortcut leaves for it, as a gate does; most leave 1."""
+        weight = getattr(self.downsample, "branch_weight", None)
+        return f if weight is None else f * weight(x)
 
 
 class BasicBlock(Block):
     """F = bn2∘conv2∘relu∘bn1∘conv1, two 3×3 convolutions  [He et al. 2015, Fig. 5 left].
 
     x (N,in_channels,H,W) -> (N,channels,H/stride,W/stride).
-    shortcut: "B" or "A" where the shape changes, None for a plain block; see make_shortcut.
+    shortcut: "B" or "A" where the shape changes, None for a plain block, or another kind; see make_shortcut.
     """
 
     expansion = 1
@@ -56,7 +69,7 @@ class BasicBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2)
+        return self.weighed(x, chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2))
 
     @property
     def last(self):
@@ -85,10 +98,12 @@ class PreActBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        return chain(x, self.bn1, relu, self.conv1, self.bn2, relu, self.conv2)
+        return self.weighed(x, chain(x, self.bn1, relu, self.conv1, self.bn2, relu, self.conv2))
 
     def forward(self, x: TensorLike) -> Tensor:
-        f = self.branch(x)
+        f = self.branch_or_none(x)
+        if f is None:
+            return self.downsample(x)
         return residual_add(self.downsample(x), f) if self.residual else f
 
     @property
@@ -129,40 +144,31 @@ class Bottleneck(Block):
         self.downsample = make_shortcut(shortcut, in_channels, out, stride, rng)
 
     def branch(self, x):
-        return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu, self.conv3, self.bn3)
+        return self.weighed(x, chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu, self.conv3, self.bn3))
 
     @property
     def last(self):
         return self.bn3
 
 
-class PadShortcut(Module):
-    """Option A: every stride-th pixel, and zero channels on both sides. No parameters  [He et al. 2015, §3.3]."""
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
-        self.stride = stride
-        self.before = (out_channels - in_channels) // 2
-        self.after = out_channels - in_channels - self.before
-
-    def forward(self, x: TensorLike) -> Tensor:
-        x = x[:, :, :: self.stride, :: self.stride]
-        return pad(x, pad=(0, 0, 0, 0, self.before, self.after))
-
-
 def make_shortcut(kind, in_channels, out_channels, stride, rng=None):
     """The shortcut around a branch: None for kind None, a plain block; the identity where the shape stays.
 
-    Where the shape changes: a 1×1 convolution with batch norm for "B", PadShortcut for "A".
+    Where the shape changes: a 1×1 convolution with batch norm for "B", PadShortcut for "A"  [He et al. 2015, §4.1].
+    "C": that convolution in every block. "scale", "exclusive_gate", "shortcut_gate" and "dropout" change the shortcut
+    "A" in every block; see shortcuts.py  [He et al. 2016, Table 1].
     """
-    if kind not in ("A", "B", None):
-        raise OptionError(f"shortcut must be 'A', 'B' or None, got {kind!r}")
+    if kind not in ("A", "B", "C", *KINDS, None):
+        raise OptionError(
+            f"shortcut must be 'A', 'B' or None, got {kind!r}; for experiments there are C, {', '.join(KINDS)}"
+        )
     if kind is None:
         return None
-    if stride == 1 and in_channels == out_channels:
-        return Identity()
-    if kind == "A":
-        return PadShortcut(in_channels, out_channels, stride)
-    return Sequential(Conv2d(in_channels, out_channels, 1, stride, bias=False, rng=rng), BatchNorm2d(out_channels))
+    same = stride == 1 and in_channels == out_channels
+    if kind == "C" or (kind == "B" and not same):
+        return Sequential(Conv2d(in_channels, out_channels, 1, stride, bias=False, rng=rng), BatchNorm2d(out_channels))
+    straight = Identity() if same else PadShortcut(in_channels, out_channels, stride)
+    return KINDS[kind](straight, in_channels, out_channels, stride, rng) if kind in KINDS else straight
 
 
 def make_stage(block, in_channels, channels, blocks, *, stride, **options):

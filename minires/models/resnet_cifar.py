@@ -12,9 +12,11 @@ from minires.annotations import Rng, TensorLike
 from minires.errors import OptionError
 from minires.models.blocks import BasicBlock, Block, PreActBlock, make_stage
 from minires.models.initialization import init_convolutions, zero_branches
+from minires.models.orders import ORDERS
 from minires.models.registry import define, register
+from minires.models.variants import ChannelAffine, add_stochastic_depth, remove_norms
 from minires.nn import BatchNorm2d, Conv2d, Linear, Module, chain, init
-from minires.nn.checks import flag, whole
+from minires.nn.checks import flag, one_of, whole
 from minires.ops import relu
 from minires.random import generator
 from minires.tensor import Tensor
@@ -25,6 +27,9 @@ class CifarResNet(Module):
 
     depth: 6n + 2. shortcut, where the shape changes: "A" (padding) or "B" (projection); None for a plain network.
     zero_init_residual: weights 0 in the last layer of each branch.
+    Further options are for experiments. shortcut: another kind; see make_shortcut. order: of the parts of a block; see
+    orders.py. norm: "batch"; None leaves a factor and a bias a channel in place of each norm.
+    stochastic_depth: how likely the last block is left out in training; the first blocks less  [Huang et al. 2016].
     """
 
     block: type[Block] = BasicBlock
@@ -37,28 +42,43 @@ class CifarResNet(Module):
         in_channels: int = 3,
         shortcut: str | None = "A",
         zero_init_residual: bool = False,
+        order: str = "original",
+        norm: str | None = "batch",
+        stochastic_depth: float = 0.0,
         rng: Rng = None,
     ) -> None:
         if whole(depth, "depth", "CifarResNet") < 8 or depth % 6 != 2:
             raise OptionError(f"a CIFAR ResNet has 6n + 2 layers (8, 14, 20, …), got depth {depth}")
         flag(zero_init_residual, "zero_init_residual", "CifarResNet")
+        one_of(order, ORDERS, "order", "CifarResNet")
+        if norm not in ("batch", None):
+            raise OptionError(f"norm must be 'batch' or None, got {norm!r}")
+        if order != "original" and self.block is not BasicBlock:
+            raise OptionError(f"order {order!r} is one of basic blocks, not of {self.block.__name__}")
+        block = self.block if order == "original" else ORDERS[order]
         n = (depth - 2) // 6
         rng = generator(rng)
         in_channels = whole(in_channels, "in_channels", "CifarResNet")
         num_classes = whole(num_classes, "num_classes", "CifarResNet")
         self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(16)
-        self.layer1, width = make_stage(self.block, 16, 16, n, stride=1, shortcut=shortcut, rng=rng)
-        self.layer2, width = make_stage(self.block, width, 32, n, stride=2, shortcut=shortcut, rng=rng)
-        self.layer3, width = make_stage(self.block, width, 64, n, stride=2, shortcut=shortcut, rng=rng)
+        self.layer1, width = make_stage(block, 16, 16, n, stride=1, shortcut=shortcut, rng=rng)
+        self.layer2, width = make_stage(block, width, 32, n, stride=2, shortcut=shortcut, rng=rng)
+        self.layer3, width = make_stage(block, width, 64, n, stride=2, shortcut=shortcut, rng=rng)
         self.linear = Linear(width, num_classes, rng=rng)
         init_convolutions(self, "fan_in", rng)
         init.kaiming_normal_(self.linear.weight, rng=rng)
         if zero_init_residual:
             zero_branches(self)
+        add_stochastic_depth(self, stochastic_depth, rng)
+        if norm is None:
+            remove_norms(self)
+        self.order = order
 
     def forward(self, x: TensorLike) -> Tensor:
         x = chain(x, self.conv1, self.bn1, relu, self.layer1, self.layer2, self.layer3)
+        if self.order == "relu_first":
+            x = relu(x)  # because the last block has none
         x = ops.adaptive_avg_pool2d(x, output_size=1)
         return self.linear(ops.flatten(x, start_dim=1))
 
@@ -79,7 +99,7 @@ class PreActCifarResNet(CifarResNet):
         def __init__(self, depth, **options):
             super().__init__(depth, **options)
             del self.bn1  # the first block has its own
-            self.bn = BatchNorm2d(64)
+            self.bn = BatchNorm2d(64) if options.get("norm", "batch") else ChannelAffine(64)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = chain(x, self.conv1, self.layer1, self.layer2, self.layer3, self.bn, relu)
@@ -103,10 +123,10 @@ plain32 = define(CifarResNet, 32, shortcut=None)
 plain44 = define(CifarResNet, 44, shortcut=None)
 plain56 = define(CifarResNet, 56, shortcut=None)
 plain110 = define(CifarResNet, 110, shortcut=None)
-preact_resnet20 = define(PreActCifarResNet, 20)
-preact_resnet32 = define(PreActCifarResNet, 32)
-preact_resnet44 = define(PreActCifarResNet, 44)
-preact_resnet56 = define(PreActCifarResNet, 56)
-preact_resnet110 = define(PreActCifarResNet, 110)
+preact_resnet20 = define(PreActCifarResNet, 20, order="original")
+preact_resnet32 = define(PreActCifarResNet, 32, order="original")
+preact_resnet44 = define(PreActCifarResNet, 44, order="original")
+preact_resnet56 = define(PreActCifarResNet, 56, order="original")
+preact_resnet110 = define(PreActCifarResNet, 110, order="original")
 
 register(globals())  # finds these functions: create("resnet20") takes the name of the variable

@@ -9,7 +9,17 @@ from minires.nn import functional, init, utils
 from minires.nn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Tanh
 from minires.nn.chain import chain
 from minires.nn.containers import ModuleDict, ModuleList, Sequential
-from minires.nn.layers import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Dropout, Flatten, Identity, Linear, MaxPool2d
+from minires.nn.layers import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Identity,
+    Linear,
+    MaxPool2d,
+    StochasticDepth,
+)
 from minires.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from minires.nn.module import Module, Parameter, count_parameters
 from minires.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
@@ -47,6 +57,7 @@ __all__ = [
     "Sigmoid",
     "SmoothL1Loss",
     "Softmax",
+    "StochasticDepth",
     "Tanh",
     "chain",
     "count_parameters",

@@ -7,14 +7,14 @@ One seed for several layers of one shape makes them equal: pass one Generator to
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from minires import ops
 from minires.annotations import Pair, Rng, TensorLike
-from minires.arrays import empty
+from minires.arrays import array_module, empty
 from minires.errors import OptionError, ShapeError
 from minires.kernels.window import pair
 from minires.nn import init
@@ -23,7 +23,7 @@ from minires.nn.module import Module, Parameter
 from minires.nn.seeds import note_seed
 from minires.random import generator
 from minires.settings import in_range
-from minires.tensor import Tensor
+from minires.tensor import Tensor, unwrap
 
 
 def _init_affine(weight, bias, rng):
@@ -165,6 +165,46 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
+
+
+class StochasticDepth(Module):
+    """In training a branch becomes 0 with probability p, and is multiplied by 1/(1 − p) otherwise.
+
+    y = F(x)·b/(1 − p), b 0 with probability p  [Huang et al. 2016, arXiv:1603.09382, eq. 2]. The paper multiplies by
+    1 − p in evaluation instead; here, as in torchvision.ops, evaluation changes nothing. Both have the same mean.
+    mode "row": each image of F(x) (N,…) has its own b. "batch": all images have the same, so F need not be computed.
+    rng: a Generator or a seed; None uses the default generator.
+    """
+
+    def __init__(self, p: float, mode: str, *, rng: Rng = None) -> None:
+        self.p = in_range("StochasticDepth: p", p, 0, 1)
+        self.mode = one_of(mode, ("batch", "row"), "mode", "StochasticDepth")
+        self._rng = None if rng is None else generator(rng)
+
+    @property
+    def rng(self):
+        """The generator that b is drawn from."""
+        return generator(self._rng)
+
+    def _factor(self, x):
+        """b/(1 − p) for each image of x, or one for all: (N,1,…) or (1,1,…)."""
+        x = unwrap(x)
+        ones = array_module(x).ones((len(x) if self.mode == "row" else 1, *[1] * (x.ndim - 1)), x.dtype)
+        return ops.dropout(Tensor(ones), p=self.p, rng=self.rng)
+
+    def forward(self, f: TensorLike) -> Tensor:
+        """f: the output of the branch."""
+        return f * self._factor(f) if self.training else f
+
+    def around(self, branch: Callable[[Any], Tensor], x: TensorLike) -> Tensor | None:
+        """self(branch(x)), but None if it is 0 for the whole batch: then branch is not called, which saves its time."""
+        if self.mode == "row" or not self.training:
+            return self(branch(x))
+        factor = self._factor(x)
+        return branch(x) * factor if factor.data.any() else None
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, mode={self.mode}"
 
 
 class MaxPool2d(Module):

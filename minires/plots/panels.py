@@ -28,6 +28,7 @@ class Line:
     y: Sequence[Any]
     kind: str = "residual"
     variant: int = 0
+    bare: bool = False  # a thin line without markers, because it has too many turns for them
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ class Panel:
     xscale: str = "linear"
     whole: bool = False  # whether x has whole numbers only, as for epochs and blocks
     notes: Sequence[tuple[float, float, str]] = field(default_factory=tuple)  # (x, y, text)
+    legend: str = "best"  # or "above", where it covers no line
 
     def draw(self, axes):
         for k, line in enumerate(self.lines):
             y = np.atleast_2d(np.asarray(line.y, float))
             style = {**STYLES[line.kind], "markevery": marked(len(line.x), k), "markersize": 3.5}
             style |= {"linestyle": DASHES[line.variant % 5], "marker": MARKERS[line.variant % 5]}
+            if line.bare:
+                style |= {"marker": "", "linewidth": 0.8}
             axes.plot(line.x, y.mean(0), **style, label=line.label)
             if len(y) > 1:
                 axes.fill_between(line.x, y.min(0), y.max(0), color=style["color"], alpha=0.15, linewidth=0)
@@ -57,7 +61,7 @@ class Panel:
         if self.whole:
             every = [x for line in self.lines for x in line.x]
             whole_numbers(axes.xaxis, min(every), max(every))
-        tidy(axes, legend="best")
+        tidy(axes, legend=self.legend)
 
 
 @dataclass(frozen=True)

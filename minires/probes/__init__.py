@@ -1,8 +1,18 @@
-"""Measuring a network while it works: gradients at each block, and the cost of each op."""
+"""Measuring a network while it works: gradients at each block, responses of each layer, and the cost of each op."""
 
 from minires.observe import listen
 from minires.probes.costs import Cost, costs
 from minires.probes.gradients import gradient_norms
 from minires.probes.paths import BlockGradient, branch_by_jvp, residual_paths
+from minires.probes.responses import response_stds
 
-__all__ = ["BlockGradient", "Cost", "branch_by_jvp", "costs", "gradient_norms", "listen", "residual_paths"]
+__all__ = [
+    "BlockGradient",
+    "Cost",
+    "branch_by_jvp",
+    "costs",
+    "gradient_norms",
+    "listen",
+    "residual_paths",
+    "response_stds",
+]

@@ -47,6 +47,12 @@ from minires.errors import DTypeError, OptionError, ShapeError
         (lambda: nn.Dropout(1.5), OptionError, r"Dropout: p must be a number of at least 0 and at most 1, got 1\.5"),
         (lambda: nn.Dropout(math.nan), OptionError, "Dropout: p must be a number"),
         (lambda: nn.Dropout("0.5"), OptionError, "Dropout: p must be a number"),
+        (lambda: nn.StochasticDepth(1.5, "row"), OptionError, "StochasticDepth: p must be a number of at least 0"),
+        (
+            lambda: nn.StochasticDepth(0.5, "rows"),
+            OptionError,
+            "StochasticDepth: mode must be one of batch, row, got 'rows'",
+        ),
         (
             lambda: nn.ReLU(Tensor([1.0])),
             DTypeError,

@@ -185,6 +185,50 @@ def test_dropout_draws_from_its_own_generator():
     np.testing.assert_array_equal(nn.Dropout(0.5, rng=0).eval()(x).data, x.data)
 
 
+def test_stochastic_depth_drops_rows_or_the_batch_and_scales_the_rest():
+    x = Tensor(np.ones((400, 2, 3)), requires_grad=True)
+    rows = nn.StochasticDepth(0.3, "row", rng=0)
+    y = rows(x)
+    y.backward(np.ones(y.shape))
+    np.testing.assert_array_equal(x.grad, y.data)
+    assert set(np.unique(y.data)) == {0.0, 1 / 0.7}
+    assert (y.data == y.data[:, :1, :1]).all()
+    assert abs((y.data[:, 0, 0] == 0).mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 400)
+    batch = nn.StochasticDepth(0.3, "batch", rng=0)
+    seen = [np.unique(batch(x).data) for _ in range(400)]
+    assert {len(values) for values in seen} == {1}
+    assert abs(np.mean([values[0] == 0 for values in seen]) - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 400)
+    assert rows.eval()(x) is x
+
+
+@pytest.mark.parametrize("mode", ["batch", "row"])
+@pytest.mark.parametrize("p", [0, 0.3, 1])
+def test_stochastic_depth_around_a_branch_is_that_of_its_output(mode, p):
+    x = Tensor(X)
+    after, around = (nn.StochasticDepth(p, mode, rng=0) for _ in range(2))
+    calls = []
+
+    def branch(x):
+        calls.append(x)
+        return x * 2
+
+    for _ in range(20):
+        expected = after(x * 2).data
+        found = around.around(branch, x)
+        assert not expected.any() if found is None else (found.data == expected).all()
+    if mode == "row" or p == 0:
+        assert len(calls) == 20
+    else:
+        assert (len(calls) == 0) == (p == 1)
+    assert (around.eval().around(branch, x).data == X * 2).all()
+
+
+@pytest.mark.parametrize("mode", ["batch", "row"])
+def test_stochastic_depth_is_torchvisions_in_name_settings_and_evaluation(mode):
+    torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed; this test compares with it")
+    assert repr(nn.StochasticDepth(0.2, mode)) == repr(torchvision.ops.StochasticDepth(0.2, mode))
+
+
 LAYERS = [
     (
         lambda: nn.Conv2d(4, 6, (3, 2), stride=2, padding=1, groups=2, rng=0),
@@ -252,7 +296,15 @@ def test_layers_are_torchs(ours, theirs):
 
 @pytest.mark.parametrize("place", GPUS)
 @pytest.mark.parametrize(
-    "layer", [*(ours for ours, _ in LAYERS), nn.ReLU, lambda: nn.Dropout(0.4, rng=0), net], ids=range(len(LAYERS) + 3)
+    "layer",
+    [
+        *(ours for ours, _ in LAYERS),
+        nn.ReLU,
+        lambda: nn.Dropout(0.4, rng=0),
+        lambda: nn.StochasticDepth(0.4, "row", rng=1),
+        net,
+    ],
+    ids=range(len(LAYERS) + 4),
 )
 def test_layers_compute_on_a_gpu_what_they_compute_here(layer, place):
     """Output, gradients and a layer's running statistics; Dropout's mask, too, which is drawn on the host."""

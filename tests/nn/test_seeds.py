@@ -107,22 +107,25 @@ def test_without_rng_the_default_generator_decides_and_a_passed_rng_wins(make):
     np.testing.assert_array_equal(weights(make), first)  # what was given drew nothing from the default
 
 
-def test_dropout_draws_from_the_default_generator_unless_it_has_its_own():
+@pytest.mark.parametrize(
+    "make", [lambda **rng: nn.Dropout(0.5, **rng), lambda **rng: nn.StochasticDepth(0.5, "row", **rng)]
+)
+def test_dropout_draws_from_the_default_generator_unless_it_has_its_own(make):
     x = minires.Tensor(np.ones(64))
 
     def mask(layer):
         return layer(x).data.tolist()
 
-    layer = nn.Dropout(0.5)
+    layer = make()
     for drawing in (layer, copy.deepcopy(layer)):
         minires.manual_seed(0)
         first = mask(drawing)
         assert mask(drawing) != first
         minires.manual_seed(0)
         assert mask(drawing) == first
-    own = nn.Dropout(0.5, rng=0)
+    own = make(rng=0)
     minires.manual_seed(0)
-    assert mask(own) == mask(nn.Dropout(0.5, rng=0))
+    assert mask(own) == mask(make(rng=0))
     assert mask(layer) == first
 
 
@@ -131,6 +134,7 @@ def test_dropout_draws_from_the_default_generator_unless_it_has_its_own():
     [
         lambda rng: nn.Linear(2, 2, rng=rng),
         lambda rng: nn.Dropout(rng=rng),
+        lambda rng: nn.StochasticDepth(0.5, "row", rng=rng),
         lambda rng: models.resnet8(rng=rng),
         lambda rng: nn.init.normal_(nn.Linear(2, 2).weight, rng=rng),
     ],

@@ -387,6 +387,7 @@ def test_pages_are_joined_once_for_each_kind_of_work_after_a_fork(monkeypatch):
 def test_what_cannot_be_shared_is_refused_with_the_reason():
     dropping = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
     assert "1 draws random numbers in training" in unsupported_reason(dropping)
+    assert "drop draws random numbers in training" in unsupported_reason(models.resnet8(stochastic_depth=0.5))
     assert unsupported_reason(network()) == ""
     with pytest.raises(OptionError, match=r"draws random numbers.*use one process"):
         Replicas(dropping, 2)

@@ -184,6 +184,37 @@ def test_dropout_state_is_part_of_a_checkpoint(tmp_path, monkeypatch):
     assert bits(resumed) == bits(whole)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "stochastic_depth=0.5",
+        "shortcut='dropout'",
+        "shortcut='exclusive_gate', order='norm_after_add'",
+        "norm=None, zero_init_residual=True",
+    ],
+)
+def test_a_variant_resumes_to_the_same_bits(tmp_path, options):
+    """Under stochastic depth a block that was left out so far has no momentum yet, as the checkpoint must show."""
+    whole = trained(tmp_path, "whole", model_options=options)
+    run = Run.start(Config(**SMALL, model_options=options, out=str(tmp_path / "stopped")))
+    run.fit(stop=lambda: run.step >= 1)
+    run = Run.resume(tmp_path / "stopped")
+    run.fit(stop=lambda: run.step >= 4)
+    resumed = Run.resume(tmp_path / "stopped")
+    resumed.fit()
+    assert bits(resumed) == bits(whole)
+    rows = ([{k: v for k, v in row.items() if "second" not in k} for row in r.history] for r in (resumed, whole))
+    assert next(rows) == next(rows)
+
+
+def test_stochastic_depth_leaves_out_other_blocks_in_each_step(tmp_path):
+    """The optimizer counts the updates of each parameter, so it shows which blocks were left out."""
+    run = trained(tmp_path, epochs=6, model_options="stochastic_depth=1.0", lr=0.01)
+    steps = dict(zip((name for name, _ in run.model.named_parameters()), run.optimizer.steps))
+    assert steps["layer3.0.conv1.weight"] == 0
+    assert 0 < steps["layer2.0.conv1.weight"] < steps["linear.weight"] == run.step == 18
+
+
 def test_float32_stays_float32_through_training(tmp_path):
     run = trained(tmp_path, epochs=1)
     arrays = {**run.model.state_dict(), **run.optimizer.state_dict()}

@@ -1,0 +1,76 @@
+"""The experiment on shattered gradients: it can come out every way, and its parts are what they say."""
+
+import numpy as np
+import pytest
+
+from minires import Tensor, lab
+from minires.lab.experiments.gradients import LAGS, Settings, autocorrelation, input_gradient, network
+
+SHORT = {"depths": (2, 30), "width": 50, "inputs": 64, "seeds": 5}
+
+
+def outcomes(report):
+    return [part.outcome for part in report.comparisons]
+
+
+def test_claim_holds():
+    report = lab.gradients(**SHORT)
+    assert report.verdict == "held"
+    assert set(report.results["plain30", 0]) == {"autocorrelation", "norms", "gradient"}
+    assert report.figure() is not None
+
+
+def test_swapped_networks_refute_it():
+    report = lab.gradients(**SHORT, plain="residual", residual="plain")
+    assert report.verdict == "refuted"
+
+
+def test_same_network_in_all_arms_cannot_decide():
+    report = lab.gradients(**SHORT, plain="residual", normalized="residual")
+    assert outcomes(report)[1:] == ["undecided", "undecided"]
+    assert report.verdict == "undecided"
+    assert report.figure() is not None
+
+
+def test_it_does_not_hold_without_shortcuts():
+    report = lab.gradients(**SHORT, alpha=0.0)
+    assert outcomes(report)[1:] != ["held", "held"]
+    assert report.verdict != "held"
+
+
+def test_same_seed_gives_the_same_numbers():
+    first = lab.gradients(**{**SHORT, "seeds": 1})
+    again = lab.gradients(**{**SHORT, "seeds": 2})
+    assert first.results["residual30", 0] == again.results["residual30", 0]
+
+
+@pytest.mark.parametrize("kind", ["plain", "plain-bn", "residual"])
+def test_gradient_is_that_of_the_summed_output(kind):
+    s = Settings(width=5, inputs=LAGS + 2)
+    gradient, norms = input_gradient(kind, 3, s, np.random.default_rng(0))
+    assert gradient.shape == (s.inputs,)
+    assert len(norms) == 3
+
+    def loss(i, change):
+        x = np.linspace(-2, 2, s.inputs)[:, None]
+        x[i] += change
+        y, _ = network(Tensor(x), kind, 3, s, np.random.default_rng(0))
+        return float(y.data.sum())
+
+    for i in (0, 7, 20):
+        numeric = (loss(i, 1e-6) - loss(i, -1e-6)) / 2e-6
+        assert gradient[i] == pytest.approx(numeric, rel=1e-4, abs=1e-6)
+
+
+def test_autocorrelation_of_noise():
+    rng = np.random.default_rng(0)
+    white = rng.standard_normal(20_000)
+    assert autocorrelation(white)[0] == pytest.approx(1)
+    assert abs(autocorrelation(white)[1]) < 0.03
+    assert autocorrelation(white.cumsum())[1] > 0.99
+
+
+def test_autocorrelation_of_an_alternating_sequence_is_negative():
+    values = autocorrelation(np.tile([1.0, -1.0], 50))
+    assert values[1] == pytest.approx(-0.99)
+    assert values[2] == pytest.approx(0.98)
