@@ -17,11 +17,15 @@ __all__ = ["BasicBlock", "Block", "Bottleneck", "PadShortcut", "PreActBlock"]
 
 
 class Block(Module):
-    """Base of all blocks: a branch F and, in a residual block, a shortcut beside it."""
+    """Base of all blocks: a branch F and, in a residual block, a shortcut beside it.
+
+    block.active = False deletes the block as if F(x) = 0: its shortcut stays. In a plain block x itself is handed on.
+    """
 
     branch: Any
     downsample: Any  # the shortcut, under torchvision's name: Identity() where the shape stays, None in a plain block
     ends_in_relu = True
+    active = True
 
     @property
     def residual(self) -> bool:
@@ -29,10 +33,16 @@ class Block(Module):
         return self.downsample is not None
 
     def forward(self, x: TensorLike) -> Tensor:
+        if not self.active:
+            return relu(self.without_branch(x))
         f = self.branch(x)
         if self.residual:
             return chain((self.downsample(x), f), residual_add, relu)  # H(x) = relu(shortcut(x) + F(x))
         return relu(f)
+
+    def without_branch(self, x: TensorLike) -> Tensor:
+        """shortcut(x), or x where there is no shortcut."""
+        return self.downsample(x) if self.residual else x
 
 
 class BasicBlock(Block):
@@ -87,6 +97,8 @@ class PreActBlock(Block):
         return chain(x, self.bn1, relu, self.conv1, self.bn2, relu, self.conv2)
 
     def forward(self, x: TensorLike) -> Tensor:
+        if not self.active:
+            return self.without_branch(x)
         f = self.branch(x)
         return residual_add(self.downsample(x), f) if self.residual else f
 

@@ -1,0 +1,159 @@
+"""Lesions: a trained residual network without one of its blocks works on, and a plain network does not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minires.lab.experiment import Experiment, Table
+from minires.lab.statistics import Comparison
+from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.plots import Line, Panel
+from minires.probes import Lesions, kendall_tau
+from minires.storage.schema import Integer, Text, setting
+
+
+@dataclass(frozen=True)
+class Settings(TrainingOrWeights):
+    draws: int = setting(4, Integer(1, 10_000), "random choices of blocks that are deleted or swapped")
+    swaps: int = setting(3, Integer(1, 1000), "most pairs of blocks that are swapped")
+    plain: str = setting("plain20", Text(), "the network without shortcuts")
+    residual: str = setting("resnet20", Text(), "the network with shortcuts")
+
+
+class Lesion(Experiment):
+    name = "lesion"
+    claim = (
+        "Deleting one block of a trained residual network raises its error little, and by far less than in a plain "
+        "network. The same holds for several deleted blocks and for blocks that are swapped."
+    )
+    source = "Veit et al. 2016, arXiv:1605.06431, §4, Fig. 3 and 5"
+    method = (
+        "After training, blocks are switched off, so that H = shortcut(x), or swapped within a stage. Nothing is "
+        "trained again. Both networks lose the same blocks, those that keep the shape, because a plain network cannot "
+        "lose the others. The error is that on test images. 'Little' means less than half of what is missing to "
+        "chance. The paper's plain network is a VGG of 15 layers, and its ResNet has 110. Here they are twins."
+    )
+    refuted_by = (
+        "a deleted or swapped block costs the residual network as much as the plain one, or half of what is missing "
+        "to chance"
+    )
+    sizes = {
+        "tiny": Settings(),
+        "small": Settings(epochs=12, draws=20, swaps=8),
+        "full": Settings(
+            dataset="cifar10",
+            epochs=164,
+            batch_size=128,
+            schedule="multistep",
+            test_images=2000,
+            draws=20,
+            swaps=20,
+            plain="plain56",
+            residual="resnet110",
+            seeds=3,
+        ),
+    }
+
+    def trials(self, s):
+        return trials(s, (s.plain, s.residual))
+
+    def measure(self, trial, s, place):
+        net = trained(trial, s, place)
+        lesions = Lesions(net.model, *net.test_batch(s.test_images))
+        rng = np.random.default_rng(trial.seed)  # the same for both networks, so they lose the same blocks
+        intact = lesions.error()
+        single = {i: lesions.error(deleted=(i,)) for i in lesions.deletable}
+        place.progress(0.8)
+        several, swapped, taus = [], [], []
+        for draw in range(s.draws):
+            order = rng.permutation(lesions.alike)
+            several.append([lesions.error(deleted=order[:k]) for k in range(len(order) + 1)])
+            orders = [lesions.shuffled(k, rng) for k in range(s.swaps + 1)]
+            swapped.append([lesions.error(order=order) for order in orders])
+            taus.append([kendall_tau(order) for order in orders])
+            place.progress(0.8 + 0.2 * (draw + 1) / s.draws)
+        return {
+            "intact": intact,
+            "single": [single.get(i) for i in range(len(lesions.blocks))],
+            "alike": lesions.alike,
+            "several": np.mean(several, axis=0).tolist(),
+            "swapped": np.mean(swapped, axis=0).tolist(),
+            "kendall_tau": np.mean(taus, axis=0).tolist(),
+            "chance": 100 - 100 / len(net.test_set.classes),
+        }
+
+    def compare(self, s, results):
+        def more(rise):
+            return tuple(rise(results, s.plain) - rise(results, s.residual))
+
+        little = half_to_chance(results, s.residual) - rise_of_one(results, s.residual)
+        return [
+            Comparison(f"one deleted block costs {s.plain} more than {s.residual}", more(rise_of_one), "points"),
+            Comparison(f"one deleted block costs {s.residual} less than half to chance", tuple(little), "points"),
+            Comparison(
+                f"several deleted blocks cost {s.plain} more than {s.residual}", more(rise_of_several), "points"
+            ),
+            Comparison(f"swapped blocks cost {s.plain} more than {s.residual}", more(rise_of_swaps), "points"),
+        ]
+
+    def table(self, s, results):
+        rows = []
+        for arm in dict.fromkeys((s.plain, s.residual)):
+            worst = [max(e for e in results[arm, k]["single"] if e is not None) for k in results.seeds(arm)]
+            one = rise_of_one(results, arm) + results.of(arm, "intact")
+            several = results.of(arm, "several")
+            half = several.shape[1] // 2
+            cells = (
+                results.of(arm, "intact"),
+                one,
+                np.array(worst),
+                several[:, half],
+                results.of(arm, "swapped")[:, 1],
+            )
+            rows.append((arm, *(f"{cell.mean():.1f}" for cell in cells)))
+        columns = ("network", "intact", "one deleted", "the worst one deleted", f"{half} deleted", "one pair swapped")
+        return Table(
+            columns,
+            rows,
+            "Test errors in %, the mean over the seeds. The worst one may be a block that changes the shape, which only "
+            "a residual network can lose. The paper prints no numbers here. In its figure a VGG without one layer is at "
+            "chance, and a ResNet-110 without one block is near its own error.",
+        )
+
+    def panels(self, s, results):
+        kinds = {s.residual: "residual", s.plain: "plain"}
+        single, several, swapped = [], [], []
+        for arm, kind in kinds.items():
+            errors = results.of(arm, "single").astype(float)  # None, where a block cannot be deleted, becomes NaN
+            single.append(Line(arm, range(1, errors.shape[1] + 1), errors, kind))
+            intact = np.broadcast_to(results.of(arm, "intact")[:, None], errors.shape).mean(0)
+            single.append(Line(f"{arm}, intact", range(1, errors.shape[1] + 1), intact, kind, 3))
+            for lines, key in ((several, "several"), (swapped, "swapped")):
+                values = results.of(arm, key)
+                lines.append(Line(arm, range(values.shape[1]), values, kind))
+        return [
+            Panel("deleted block", "test error (%)", single, whole=True),
+            Panel("deleted blocks", "test error (%)", several, whole=True),
+            Panel("swapped pairs of blocks", "test error (%)", swapped, whole=True),
+        ]
+
+
+def rise_of_one(results, arm):
+    """How much the error rises when one block is deleted: the mean over the blocks that keep the shape, in points."""
+    numbers = [results[arm, seed] for seed in results.seeds(arm)]
+    return np.array([np.mean([one["single"][i] for i in one["alike"]]) - one["intact"] for one in numbers])
+
+
+def rise_of_several(results, arm):
+    """How much it rises when 1, 2, … blocks are deleted: the mean over these numbers."""
+    return results.of(arm, "several")[:, 1:].mean(1) - results.of(arm, "intact")
+
+
+def rise_of_swaps(results, arm):
+    """How much it rises when 1, 2, … pairs of blocks are swapped: the mean over these numbers."""
+    return results.of(arm, "swapped")[:, 1:].mean(1) - results.of(arm, "intact")
+
+
+def half_to_chance(results, arm):
+    """Half the distance from the error of the intact network to that of guessing."""
+    return (results.of(arm, "chance") - results.of(arm, "intact")) / 2
