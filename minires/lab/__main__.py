@@ -100,9 +100,8 @@ def _shown(experiment, size):
     """The settings of a size that differ from those of the class."""
     s = experiment.sizes[size]
     changed = [f.name for f in fields(s) if size == "tiny" or getattr(s, f.name) != f.default]
-    own = [
-        name for name in changed if getattr(s, name) not in ("", ()) and (size != "tiny" or not hasattr(Common, name))
-    ]
+    given = [name for name in changed if getattr(s, name) not in ("", ())]
+    own = [name for name in given if size != "tiny" or not hasattr(Common, name)]
     return ", ".join(f"{name} {_plain(getattr(s, name))}" for name in own)
 
 

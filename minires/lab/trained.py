@@ -15,7 +15,7 @@ from minires.storage.schema import Integer, Number, Text, TupleOf, setting
 class Training(Common):
     """The settings of an experiment that trains networks."""
 
-    epochs: int = setting(4, Integer(1, 10_000), "passes over the training images")
+    epochs: int = setting(3, Integer(1, 10_000), "passes over the training images")
     batch_size: int = setting(64, Integer(2, 10_000), "images per step")
     lr: float = setting(0.1, Number(0), "maximum learning rate")
     schedule: str = setting("one_cycle", Text(), "how the learning rate changes, as in minires.train")

@@ -18,7 +18,7 @@ from minires.tensor import Tensor
 
 @dataclass(frozen=True)
 class Settings(Training):
-    draws: int = setting(5, Integer(1, 10_000), "random orders in which blocks are deleted")
+    draws: int = setting(4, Integer(1, 10_000), "random orders in which blocks are deleted")
     members: int = setting(3, Integer(2, 100), "networks of the ensemble: 3 ResNet-8 have the blocks of one ResNet-20")
     shallow: str = setting("resnet8", Text(), "the networks of the ensemble")
     plain: str = setting("plain20", Text(), "the deep network without shortcuts")
@@ -74,12 +74,14 @@ class Ensembles(Experiment):
         net = trained(trial, s, place)
         lesions = Lesions(net.model, *net.test_batch(s.test_images))
         rng = np.random.default_rng(trial.seed)  # the same for both networks, so they lose the same blocks
+        most = min(len(lesions.alike), round(len(lesions.blocks) * (1 - 1 / s.members)))  # as one member is left
+        intact = lesions.error()
         errors = []
         for draw in range(s.draws):
             order = rng.permutation(lesions.alike)
-            errors.append([lesions.error(deleted=order[:k]) for k in range(len(order) + 1)])
+            errors.append([intact, *(lesions.error(deleted=order[:k]) for k in range(1, most + 1))])
             place.progress(0.7 + 0.3 * (draw + 1) / s.draws)
-        removed = [k / len(lesions.blocks) for k in range(len(lesions.alike) + 1)]
+        removed = [k / len(lesions.blocks) for k in range(most + 1)]
         return {"removed": removed, "errors": np.mean(errors, axis=0).tolist()}
 
     def _ensemble(self, trial, s, place):

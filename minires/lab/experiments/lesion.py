@@ -29,9 +29,10 @@ class Lesion(Experiment):
     source = "Veit et al. 2016, arXiv:1605.06431, §4, Fig. 3 and 5"
     method = (
         "After training, blocks are switched off, so that H = shortcut(x), or swapped within a stage. Nothing is "
-        "trained again. Both networks lose the same blocks, those that keep the shape, because a plain network cannot "
-        "lose the others. The error is that on test images. 'Little' means less than half of what is missing to "
-        "chance. The paper's plain network is a VGG of 15 layers, and its ResNet has 110. Here they are twins."
+        "trained again. Both networks lose the same blocks, at most half of those that keep the shape, because a plain "
+        "network cannot lose the others. The error is that on test images. 'Little' means less than half of what is "
+        "missing to chance. The paper's plain network is a VGG of 15 layers, and its ResNet has 110. Here they are "
+        "twins."
     )
     refuted_by = (
         "a deleted or swapped block costs the residual network as much as the plain one, or half of what is missing "
@@ -67,9 +68,10 @@ class Lesion(Experiment):
         several, swapped, taus = [], [], []
         for draw in range(s.draws):
             order = rng.permutation(lesions.alike)
-            several.append([lesions.error(deleted=order[:k]) for k in range(len(order) + 1)])
+            most = max(len(order) // 2, 1)
+            several.append([intact, *(lesions.error(deleted=order[:k]) for k in range(1, most + 1))])
             orders = [lesions.shuffled(k, rng) for k in range(s.swaps + 1)]
-            swapped.append([lesions.error(order=order) for order in orders])
+            swapped.append([intact, *(lesions.error(order=order) for order in orders[1:])])
             taus.append([kendall_tau(order) for order in orders])
             place.progress(0.8 + 0.2 * (draw + 1) / s.draws)
         return {
@@ -83,17 +85,16 @@ class Lesion(Experiment):
         }
 
     def compare(self, s, results):
-        def more(rise):
-            return tuple(rise(results, s.plain) - rise(results, s.residual))
+        def more(what, rise):
+            differences = rise(results, s.plain) - rise(results, s.residual)
+            return Comparison(f"{what} cost {s.plain} more than {s.residual}", tuple(differences), "points")
 
         little = half_to_chance(results, s.residual) - rise_of_one(results, s.residual)
         return [
-            Comparison(f"one deleted block costs {s.plain} more than {s.residual}", more(rise_of_one), "points"),
-            Comparison(f"one deleted block costs {s.residual} less than half to chance", tuple(little), "points"),
-            Comparison(
-                f"several deleted blocks cost {s.plain} more than {s.residual}", more(rise_of_several), "points"
-            ),
-            Comparison(f"swapped blocks cost {s.plain} more than {s.residual}", more(rise_of_swaps), "points"),
+            more("single deleted blocks", rise_of_one),
+            Comparison(f"a deleted block costs {s.residual} less than half to chance", tuple(little), "points"),
+            more("several deleted blocks", rise_of_several),
+            more("swapped blocks", rise_of_swaps),
         ]
 
     def table(self, s, results):
@@ -102,22 +103,17 @@ class Lesion(Experiment):
             worst = [max(e for e in results[arm, k]["single"] if e is not None) for k in results.seeds(arm)]
             one = rise_of_one(results, arm) + results.of(arm, "intact")
             several = results.of(arm, "several")
-            half = several.shape[1] // 2
-            cells = (
-                results.of(arm, "intact"),
-                one,
-                np.array(worst),
-                several[:, half],
-                results.of(arm, "swapped")[:, 1],
-            )
+            swapped = results.of(arm, "swapped")[:, 1]
+            cells = (results.of(arm, "intact"), one, np.array(worst), several[:, -1], swapped)
             rows.append((arm, *(f"{cell.mean():.1f}" for cell in cells)))
-        columns = ("network", "intact", "one deleted", "the worst one deleted", f"{half} deleted", "one pair swapped")
+        most = several.shape[1] - 1
+        columns = ("network", "intact", "one deleted", "the worst one deleted", f"{most} deleted", "one pair swapped")
         return Table(
             columns,
             rows,
-            "Test errors in %, the mean over the seeds. The worst one may be a block that changes the shape, which only "
-            "a residual network can lose. The paper prints no numbers here. In its figure a VGG without one layer is at "
-            "chance, and a ResNet-110 without one block is near its own error.",
+            "Test errors in %, the mean over the seeds. The worst one may be a block that changes the shape, which "
+            "only a residual network can lose. The paper prints no numbers here. In its figure a VGG without one "
+            "layer is at chance, and a ResNet-110 without one block is near its own error.",
         )
 
     def panels(self, s, results):
@@ -125,16 +121,15 @@ class Lesion(Experiment):
         single, several, swapped = [], [], []
         for arm, kind in kinds.items():
             errors = results.of(arm, "single").astype(float)  # None, where a block cannot be deleted, becomes NaN
-            single.append(Line(arm, range(1, errors.shape[1] + 1), errors, kind))
-            intact = np.broadcast_to(results.of(arm, "intact")[:, None], errors.shape).mean(0)
-            single.append(Line(f"{arm}, intact", range(1, errors.shape[1] + 1), intact, kind, 3))
+            label = f"{arm} ({results.of(arm, 'intact').mean():.1f} % intact)"
+            single.append(Line(label, range(1, errors.shape[1] + 1), errors, kind))
             for lines, key in ((several, "several"), (swapped, "swapped")):
                 values = results.of(arm, key)
                 lines.append(Line(arm, range(values.shape[1]), values, kind))
         return [
-            Panel("deleted block", "test error (%)", single, whole=True),
-            Panel("deleted blocks", "test error (%)", several, whole=True),
-            Panel("swapped pairs of blocks", "test error (%)", swapped, whole=True),
+            Panel("the block that is deleted", "test error (%)", single, whole=True),
+            Panel("number of deleted blocks", "test error (%)", several, whole=True),
+            Panel("number of swapped pairs of blocks", "test error (%)", swapped, whole=True),
         ]
 
 
@@ -145,7 +140,7 @@ def rise_of_one(results, arm):
 
 
 def rise_of_several(results, arm):
-    """How much it rises when 1, 2, … blocks are deleted: the mean over these numbers."""
+    """How much it rises when 1, 2, … up to half of the blocks are deleted: the mean over these numbers."""
     return results.of(arm, "several")[:, 1:].mean(1) - results.of(arm, "intact")
 
 

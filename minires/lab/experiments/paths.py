@@ -121,28 +121,24 @@ class Paths(Experiment):
         return Table(
             columns,
             rows,
-            "Lengths in blocks. In the paper, with 54 blocks and a mean length of 27, nearly all gradient comes through "
-            "paths of 5 to 17 blocks, which are 0.45 % of the paths.",
+            "Lengths in blocks. In the paper, with 54 blocks and a mean length of 27, nearly all gradient comes "
+            "through paths of 5 to 17 blocks, which are 0.45 % of the paths.",
         )
 
     def panels(self, s, results):
         n = int(number_of_blocks(results, s.residual)[0])
         lengths = range(n + 1)
-        ratio = [
-            Line(arm, range(1, len(values[0]) + 1), values, kind)
-            for arm, kind in ((s.residual, "residual"),)
-            for values in (identity_over_branch(results, arm),)
-        ]
-        of_paths = Line("all paths", lengths, results.of(s.residual, "share_of_paths")[0] * 100, "other")
-        by_gradient = Line("the gradient", lengths, results.of(s.residual, "share_of_gradient") * 100)
-        exact = Line(
-            "the gradient, exact sums", lengths, results.of(s.residual, "share_of_exact_sums") * 100, variant=2
-        )
+        ratio = Line(s.residual, range(1, n + 1), identity_over_branch(results, s.residual))
         norms = Line(s.residual, lengths, positive(results.of(s.residual, "norm_of_a_path")))
+        paths = Line("of the paths", lengths, 100 * results.of(s.residual, "share_of_paths")[0], "other")
+        gradient = Line("of the gradient", lengths, 100 * results.of(s.residual, "share_of_gradient"))
+        exact = Line("of the exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=2)
+        length = "length of the paths (branches)"
         return [
-            Panel("block", "‖shortcut part‖ / ‖branch part‖", ratio, whole=True, yscale="log"),
-            Panel("length of a path", "mean ‖gradient‖ of a path", [norms], whole=True, yscale="log"),
-            Panel("length", "share (%)", [of_paths, by_gradient, exact], whole=True),
+            Panel("block", "‖shortcut part‖ / ‖branch part‖ of its gradient", [ratio], whole=True),
+            Panel(length, "mean ‖gradient‖ of one path", [norms], whole=True, yscale="log"),
+            Panel(length, "share, with number × mean norm (%)", [paths, gradient], whole=True),
+            Panel(length, "share, with exact sums (%)", [paths, exact], whole=True),
         ]
 
 
