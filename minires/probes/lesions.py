@@ -26,7 +26,8 @@ class Lesions:
 
     def __init__(self, model, images, labels):
         self.model = model
-        self.images, self.labels = images, np.asarray(labels)
+        self.images = images
+        self.labels = np.asarray(labels)
         self.blocks = [module for module in model.modules() if isinstance(module, Block)]
         shapes = self._shapes()
         self.alike = [i for i, (x, h) in enumerate(shapes) if x == h]  # what a plain network can lose, too

@@ -83,7 +83,8 @@ def test_a_lesion_leaves_no_trace(digits):
 
 
 def test_swapped_blocks_are_computed_in_the_other_order(digits):
-    model, other = network(), network()
+    model = network()
+    other = network()
     for a, b in (("layer1.0", "layer1.2"), ("layer1.2", "layer1.0")):
         other.get_submodule(a).load_state_dict(model.get_submodule(b).state_dict())
     lesions = Lesions(model, digits[0], outputs(other, digits[0]).argmax(axis=1))
