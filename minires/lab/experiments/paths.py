@@ -135,7 +135,7 @@ class Paths(Experiment):
         exact = Line("of the exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=2)
         length = "length of the paths (branches)"
         return [
-            Panel("block", "‖shortcut part‖ / ‖branch part‖ of its gradient", [ratio], whole=True),
+            Panel("block", "‖shortcut part‖ / ‖branch part‖", [ratio], whole=True),
             Panel(length, "mean ‖gradient‖ of one path", [norms], whole=True, yscale="log"),
             Panel(length, "share, with number × mean norm (%)", [paths, gradient], whole=True),
             Panel(length, "share, with exact sums (%)", [paths, exact], whole=True),
