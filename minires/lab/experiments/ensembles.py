@@ -39,8 +39,8 @@ class Ensembles(Experiment):
     method = (
         "Blocks that keep the shape are deleted from the trained deep networks in random order. Beside them, members "
         "are removed from an ensemble of shallow networks with as many blocks in all. It averages the probabilities "
-        "of those that are left, over all choices of them. Curves are compared at equal shares that are removed. A rise "
-        "is given as a share of the way from the intact network's error to that of guessing, because the intact "
+        "of those that are left, over all choices of them. Curves are compared at equal shares that are removed. A "
+        "rise is given as a share of the way from the intact network's error to that of guessing, because the intact "
         "networks differ. The paper has no ensemble beside its networks; this comparison is ours."
     )
     refuted_by = (
@@ -134,8 +134,8 @@ class Ensembles(Experiment):
             "distance to the ensemble",
         )
         note = (
-            "Test errors in %, distances in points: means over the seeds. A network that is nearer to the ensemble than "
-            "a plain one need not be near it: see the last column."
+            "Test errors in %, distances in points: means over the seeds. A network that is nearer to the ensemble "
+            "than a plain one need not be near it: see the last column."
         )
         return Table(columns, rows, note)
 

@@ -11,7 +11,6 @@ from minires.plots import Line, Panel
 from minires.probes import Lesions, kendall_tau
 from minires.storage.schema import Integer, Text, setting
 
-
 UNIT = "% of the way to guessing"
 
 
@@ -33,9 +32,10 @@ class Lesion(Experiment):
     method = (
         "After training, blocks are switched off, so that H = shortcut(x), or swapped within a stage. Nothing is "
         "trained again. Both networks lose the same blocks, at most half of those that keep the shape, because a plain "
-        "network cannot lose the others. The error is that on test images. Its rise is given as a share of the way from "
-        "the intact network's error to that of guessing, because the intact networks differ. 'Little' is less than "
-        "half of this way. The paper's plain network is a VGG of 15 layers, and its ResNet has 110. Here they are twins."
+        "network cannot lose the others. The error is that on test images. Its rise is given as a share of the way "
+        "from the intact network's error to that of guessing, because the intact networks differ. 'Little' is less "
+        "than half of this way. The paper's plain network is a VGG of 15 layers, and its ResNet has 110. Here they are "
+        "twins."
     )
     refuted_by = (
         "a deleted or swapped block costs the residual network as much as the plain one, or half of the way to guessing"
