@@ -32,8 +32,8 @@ class EffectiveDepth(Experiment):
         "After training, blocks are switched off one after another. First goes the block whose loss alone raises the "
         "error on training images least. The effective depth is the number of blocks that are left when one more would "
         "raise the test error by more than the setting `rise`. A network with an error above 50 % has not learned, and "
-        "leaves the claim undecided. The paper deletes random blocks and derives the "
-        "effective length of paths from gradients; this measure is ours."
+        "leaves the claim undecided. The paper deletes random blocks, and derives the effective length of paths from "
+        "gradients. This measure is ours."
     )
     refuted_by = "the deepest network needs as large a share of its blocks as the shallowest"
     sizes = {

@@ -129,7 +129,9 @@ class Lesion(Experiment):
                 values = results.of(arm, key)
                 lines.append(Line(arm, range(values.shape[1]), values, kind))
         return [
-            Panel("the block that is deleted", "test error (%)", single, whole=True),
+            Panel(
+                "the block that is deleted", "test error (%)", single, "gap: a plain block that must stay", whole=True
+            ),
             Panel("number of deleted blocks", "test error (%)", several, whole=True),
             Panel("number of swapped pairs of blocks", "test error (%)", swapped, whole=True),
         ]
