@@ -28,6 +28,10 @@ class Place:
         if self.stop():
             raise StoppedError
 
+    def part(self, name, begin, end):
+        """A Place within this one, with a folder of its own, whose progress goes from begin to end of this one's."""
+        return Place(self.folder / name, lambda done: self._on_progress(begin + done * (end - begin)), self.stop)
+
     def train(self, *, until=1.0, **settings):
         """Train a network as `python -m minires.train` does -> the finished Run, with .model, .history and .test_set.
 

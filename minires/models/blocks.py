@@ -18,12 +18,16 @@ __all__ = ["BasicBlock", "Block", "Bottleneck", "PadShortcut", "PreActBlock"]
 
 
 class Block(Module):
-    """Base of all blocks: a branch F and, in a residual block, a shortcut beside it."""
+    """Base of all blocks: a branch F and, in a residual block, a shortcut beside it.
+
+    block.active = False deletes the block as if F(x) = 0: its shortcut stays. In a plain block x itself is handed on.
+    """
 
     branch: Any
     downsample: Any  # the shortcut, under torchvision's name: Identity() where the shape stays, None in a plain block
     drop: Any = None  # nn.StochasticDepth for the branch of a residual block
     ends_in_relu = True
+    active = True
 
     @property
     def residual(self) -> bool:
@@ -33,15 +37,21 @@ class Block(Module):
     def forward(self, x: TensorLike) -> Tensor:
         f = self.branch_or_none(x)
         if f is None:
-            return relu(self.downsample(x))
+            return relu(self.without_branch(x))
         if self.residual:
             # H(x) = relu(shortcut(x) + F(x)); chain() may compute both at once, with the same result
             return chain((self.downsample(x), f), residual_add, relu)
         return relu(f)
 
     def branch_or_none(self, x):
-        """F(x), under stochastic depth in training; None where that leaves F out for the whole batch."""
+        """F(x), or None where the block is switched off, or left out by stochastic depth for this batch."""
+        if not self.active:
+            return None
         return self.branch(x) if self.drop is None else self.drop.around(self.branch, x)
+
+    def without_branch(self, x: TensorLike) -> Tensor:
+        """shortcut(x), or x where there is no shortcut."""
+        return self.downsample(x) if self.residual else x
 
     def weighed(self, x, f):
         """F(x), multiplied by the weight that the shortcut leaves for it, as a gate does; most leave 1."""
@@ -103,7 +113,7 @@ class PreActBlock(Block):
     def forward(self, x: TensorLike) -> Tensor:
         f = self.branch_or_none(x)
         if f is None:
-            return self.downsample(x)
+            return self.without_branch(x)
         return residual_add(self.downsample(x), f) if self.residual else f
 
     @property

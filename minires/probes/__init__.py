@@ -1,18 +1,25 @@
-"""Measuring a network while it works: gradients at each block, responses of each layer, and the cost of each op."""
+"""Measuring a network: gradients at each block and path by path, responses, lesions, and the cost of each op."""
 
 from minires.observe import listen
 from minires.probes.costs import Cost, costs
 from minires.probes.gradients import gradient_norms
+from minires.probes.lengths import PathGradients, mean_length, shares_of_paths
+from minires.probes.lesions import Lesions, kendall_tau
 from minires.probes.paths import BlockGradient, branch_by_jvp, residual_paths
 from minires.probes.responses import response_stds
 
 __all__ = [
     "BlockGradient",
     "Cost",
+    "Lesions",
+    "PathGradients",
     "branch_by_jvp",
     "costs",
     "gradient_norms",
+    "kendall_tau",
     "listen",
+    "mean_length",
     "residual_paths",
     "response_stds",
+    "shares_of_paths",
 ]

@@ -128,13 +128,14 @@ class ListOf:
 
 
 class TupleOf(ListOf):
-    """One item or more of one schema, in a tuple: the values of a flag that takes several."""
+    """One item or more of one schema, in a tuple: the values of a flag that takes several. empty: none is enough."""
 
-    def __init__(self, item):
+    def __init__(self, item, empty=False):
         super().__init__(item, kind=tuple)
+        self.empty = empty
 
     def fault(self, name, value):
-        return super().fault(name, value) or ("" if value else f"{name} must have at least one value")
+        return super().fault(name, value) or ("" if value or self.empty else f"{name} must have at least one value")
 
 
 class Fields:

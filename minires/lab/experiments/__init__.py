@@ -1,7 +1,12 @@
 """The experiments, a file each: claim, source, method, and what would refute it."""
 
 from minires.lab.experiments.degradation import Degradation
+from minires.lab.experiments.effective_depth import EffectiveDepth
+from minires.lab.experiments.ensembles import Ensembles
 from minires.lab.experiments.gradients import Gradients
+from minires.lab.experiments.lesion import Lesion
+from minires.lab.experiments.paths import Paths
 from minires.lab.experiments.responses import Responses
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (Degradation(), Gradients(), Responses())}
+ALL = (Degradation, Gradients, Responses, Paths, Lesion, Ensembles, EffectiveDepth)
+EXPERIMENTS = {kind.name: kind() for kind in ALL}

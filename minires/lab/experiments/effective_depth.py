@@ -1,0 +1,124 @@
+"""Effective depth: of the blocks of a deeper residual network, a smaller share is needed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minires.lab.experiment import Experiment, Table
+from minires.lab.statistics import Comparison
+from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.plots import Line, Panel
+from minires.probes import Lesions
+from minires.storage.schema import Integer, Number, Text, TupleOf, setting
+
+
+@dataclass(frozen=True)
+class Settings(TrainingOrWeights):
+    networks: tuple[str, ...] = setting(
+        ("resnet8", "resnet20"), TupleOf(Text()), "the networks, from the shallowest to the deepest"
+    )
+    rise: float = setting(10.0, Number(0, 100), "how much the error may rise, in points")
+    rank_images: int = setting(256, Integer(1), "training images that rank the blocks", metavar="N")
+
+
+class EffectiveDepth(Experiment):
+    name = "effective-depth"
+    claim = (
+        "The effective depth of a residual network grows slower than its depth: of a deeper network's blocks, a "
+        "smaller share is needed to keep its error."
+    )
+    source = "Veit et al. 2016, arXiv:1605.06431, §4.2 and §5"
+    method = (
+        "After training, blocks are switched off one after another. First goes the block whose loss alone raises the "
+        "error on training images least. The effective depth is the number of blocks that are left when one more would "
+        "raise the test error by more than the setting `rise`. A network with an error above 50 % has not learned, and "
+        "leaves the claim undecided. The paper deletes random blocks, and derives the effective length of paths from "
+        "gradients. This measure is ours."
+    )
+    refuted_by = "the deepest network needs as large a share of its blocks as the shallowest"
+    sizes = {
+        "tiny": Settings(epochs=5),
+        "small": Settings(networks=("resnet8", "resnet20", "resnet44"), epochs=12),
+        "full": Settings(
+            dataset="cifar10",
+            networks=("resnet20", "resnet56", "resnet110"),
+            epochs=164,
+            batch_size=128,
+            schedule="multistep",
+            test_images=2000,
+            rank_images=2000,
+            rise=5.0,
+            seeds=3,
+        ),
+    }
+
+    def trials(self, s):
+        return trials(s, reversed(s.networks), costs={arm: 1.0 + k for k, arm in enumerate(s.networks)})
+
+    def measure(self, trial, s, place):
+        net = trained(trial, s, place)
+        ranking = Lesions(net.model, *net.train_batch(s.rank_images))
+        alone = {i: ranking.error(deleted=(i,)) for i in ranking.deletable}
+        order = sorted(alone, key=alone.get)
+        place.progress(0.85)
+        lesions = Lesions(net.model, *net.test_batch(s.test_images))
+        errors = [lesions.error(deleted=order[:k]) for k in range(len(order) + 1)]
+        blocks = len(lesions.blocks)
+        return {"errors": errors, "order": order, "blocks": blocks, "needed": blocks - spare(errors, s.rise)}
+
+    def compare(self, s, results):
+        shallow, deep = s.networks[0], s.networks[-1]
+        return [
+            Comparison(
+                f"the share of its blocks that {shallow} needs, above that of {deep}",
+                tuple(needed_share(results, shallow) - needed_share(results, deep)),
+                "points",
+            )
+        ]
+
+    def table(self, s, results):
+        rows = []
+        for arm in dict.fromkeys(s.networks):
+            needed = results.of(arm, "needed")
+            cells = (f"{results.of(arm, 'blocks')[0]}", f"{results.of(arm, 'errors')[:, 0].mean():.1f}")
+            share = (100 * needed / results.of(arm, "blocks")).mean()
+            rows.append((arm, *cells, f"{needed.mean():.1f}", f"{share:.0f} %", f"{needed.min()} to {needed.max()}"))
+        columns = ("network", "blocks", "test error, intact (%)", "blocks needed", "of all", "over the seeds")
+        note = f"Blocks are needed if without them the test error would rise by more than {s.rise:g} points."
+        return Table(columns, rows, note)
+
+    def panels(self, s, results):
+        arms = list(dict.fromkeys(s.networks))
+        curves = []
+        for variant, arm in enumerate(arms):
+            errors = results.of(arm, "errors")
+            curves.append(Line(arm, range(errors.shape[1]), errors, kind_of(arm), variant))
+        blocks = np.array([results.of(arm, "blocks")[0] for arm in arms])
+        diagonal = Line("if all were needed", blocks, blocks, "paper")
+        seeds = min(len(results.seeds(arm)) for arm in arms)
+        needed = np.array([results.of(arm, "needed")[:seeds] for arm in arms]).T  # (seeds, networks)
+        return [
+            Panel("deleted blocks", "test error (%)", curves, whole=True),
+            Panel(
+                "blocks",
+                f"blocks needed (error within {s.rise:g} points)",
+                [diagonal, Line("needed", blocks, needed, kind_of(arms[-1]))],
+                whole=True,
+            ),
+        ]
+
+
+def spare(errors, rise):
+    """How many blocks can be deleted before the error exceeds that of the intact network by more than `rise`."""
+    above = [k for k, error in enumerate(errors) if error > errors[0] + rise]
+    return (above[0] if above else len(errors)) - 1
+
+
+def needed_share(results, arm):
+    """The share of its blocks that a network needs, in %, for each seed; NaN where it has not learned, above 50 %."""
+    share = 100 * results.of(arm, "needed") / results.of(arm, "blocks")
+    return np.where(results.of(arm, "errors")[:, 0] <= 50, share, np.nan)
+
+
+def kind_of(arm):
+    return "plain" if arm.startswith("plain") else "residual"

@@ -1,0 +1,165 @@
+"""Lesions: a trained residual network without one of its blocks works on, and a plain network does not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minires.lab.experiment import Experiment, Table
+from minires.lab.statistics import Comparison
+from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.plots import Line, Panel
+from minires.probes import Lesions, kendall_tau
+from minires.storage.schema import Integer, Text, setting
+
+UNIT = "% of the way to guessing"
+
+
+@dataclass(frozen=True)
+class Settings(TrainingOrWeights):
+    draws: int = setting(3, Integer(1, 10_000), "random choices of blocks that are deleted or swapped")
+    swaps: int = setting(2, Integer(1, 1000), "most pairs of blocks that are swapped")
+    plain: str = setting("plain20", Text(), "the network without shortcuts")
+    residual: str = setting("resnet20", Text(), "the network with shortcuts")
+
+
+class Lesion(Experiment):
+    name = "lesion"
+    claim = (
+        "Deleting one block of a trained residual network raises its error little, and by far less than in a plain "
+        "network. The same holds for several deleted blocks and for blocks that are swapped."
+    )
+    source = "Veit et al. 2016, arXiv:1605.06431, §4, Fig. 3 and 5"
+    method = (
+        "After training, blocks are switched off, so that H = shortcut(x), or swapped within a stage. Nothing is "
+        "trained again. Both networks lose the same blocks, at most half of those that keep the shape, because a plain "
+        "network cannot lose the others. The error is that on test images. Its rise is given as a share of the way "
+        "from the intact network's error to that of guessing, because the intact networks differ. 'Little' is less "
+        "than half of this way. The paper's plain network is a VGG of 15 layers, and its ResNet has 110. Here they are "
+        "twins."
+    )
+    refuted_by = (
+        "a deleted or swapped block costs the residual network as much as the plain one, or half of the way to guessing"
+    )
+    sizes = {
+        "tiny": Settings(),
+        "small": Settings(epochs=12, draws=20, swaps=8),
+        "full": Settings(
+            dataset="cifar10",
+            epochs=164,
+            batch_size=128,
+            schedule="multistep",
+            test_images=2000,
+            draws=20,
+            swaps=20,
+            plain="plain56",
+            residual="resnet110",
+            seeds=3,
+        ),
+    }
+
+    def trials(self, s):
+        return trials(s, (s.plain, s.residual))
+
+    def measure(self, trial, s, place):
+        net = trained(trial, s, place)
+        lesions = Lesions(net.model, *net.test_batch(s.test_images))
+        rng = np.random.default_rng(trial.seed)  # the same for both networks, so they lose the same blocks
+        intact = lesions.error()
+        single = {i: lesions.error(deleted=(i,)) for i in lesions.deletable}
+        place.progress(0.8)
+        several, swapped, taus = [], [], []
+        for draw in range(s.draws):
+            order = rng.permutation(lesions.alike)
+            most = max(len(order) // 2, 1)
+            several.append([intact, *(lesions.error(deleted=order[:k]) for k in range(1, most + 1))])
+            orders = [lesions.shuffled(k, rng) for k in range(s.swaps + 1)]
+            swapped.append([intact, *(lesions.error(order=order) for order in orders[1:])])
+            taus.append([kendall_tau(order) for order in orders])
+            place.progress(0.8 + 0.2 * (draw + 1) / s.draws)
+        return {
+            "intact": intact,
+            "single": [single.get(i) for i in range(len(lesions.blocks))],
+            "alike": lesions.alike,
+            "several": np.mean(several, axis=0).tolist(),
+            "swapped": np.mean(swapped, axis=0).tolist(),
+            "kendall_tau": np.mean(taus, axis=0).tolist(),
+            "chance": 100 - 100 / len(net.test_set.classes),
+        }
+
+    def compare(self, s, results):
+        def more(what, rise):
+            differences = rise(results, s.plain) - rise(results, s.residual)
+            return Comparison(f"{what} cost {s.plain} more than {s.residual}", tuple(differences), UNIT)
+
+        little = 50 - rise_of_one(results, s.residual)
+        return [
+            more("single deleted blocks", rise_of_one),
+            Comparison(f"a deleted block costs {s.residual} less than half of it", tuple(little), UNIT),
+            more("several deleted blocks", rise_of_several),
+            more("swapped blocks", rise_of_swaps),
+        ]
+
+    def table(self, s, results):
+        rows = []
+        for arm in dict.fromkeys((s.plain, s.residual)):
+            worst = [max(e for e in results[arm, k]["single"] if e is not None) for k in results.seeds(arm)]
+            one = [mean_of_one(results[arm, k]) for k in results.seeds(arm)]
+            several = results.of(arm, "several")
+            swapped = results.of(arm, "swapped")[:, 1]
+            cells = (results.of(arm, "intact"), np.array(one), np.array(worst), several[:, -1], swapped)
+            rows.append((arm, *(f"{cell.mean():.1f}" for cell in cells)))
+        most = several.shape[1] - 1
+        columns = ("network", "intact", "one deleted", "the worst one deleted", f"{most} deleted", "one pair swapped")
+        return Table(
+            columns,
+            rows,
+            "Test errors in %, the mean over the seeds. The worst one may be a block that changes the shape, which "
+            "only a residual network can lose. The paper prints no numbers here. In its figure a VGG without one "
+            "layer is at chance, and a ResNet-110 without one block is near its own error.",
+        )
+
+    def panels(self, s, results):
+        kinds = {s.residual: "residual", s.plain: "plain"}
+        single, several, swapped = [], [], []
+        for arm, kind in kinds.items():
+            errors = results.of(arm, "single").astype(float)  # None, where a block cannot be deleted, becomes NaN
+            label = f"{arm} ({results.of(arm, 'intact').mean():.1f} % intact)"
+            single.append(Line(label, range(1, errors.shape[1] + 1), errors, kind))
+            for lines, key in ((several, "several"), (swapped, "swapped")):
+                values = results.of(arm, key)
+                lines.append(Line(arm, range(values.shape[1]), values, kind))
+        return [
+            Panel(
+                "the block that is deleted", "test error (%)", single, "gap: a plain block that must stay", whole=True
+            ),
+            Panel("number of deleted blocks", "test error (%)", several, whole=True),
+            Panel("number of swapped pairs of blocks", "test error (%)", swapped, whole=True),
+        ]
+
+
+def mean_of_one(numbers):
+    """The error without one block: the mean over the blocks that keep the shape."""
+    return np.mean([numbers["single"][i] for i in numbers["alike"]])
+
+
+def rise_of_one(results, arm):
+    """How far the error rises when one block is deleted, for each seed."""
+    errors = [mean_of_one(results[arm, seed]) for seed in results.seeds(arm)]
+    return way_to_guessing(np.array(errors), results, arm)
+
+
+def rise_of_several(results, arm):
+    """How far it rises when 1, 2, … up to half of the blocks are deleted: the mean over these numbers."""
+    return way_to_guessing(results.of(arm, "several")[:, 1:].mean(1), results, arm)
+
+
+def rise_of_swaps(results, arm):
+    """How far it rises when 1, 2, … pairs of blocks are swapped: the mean over these numbers."""
+    return way_to_guessing(results.of(arm, "swapped")[:, 1:].mean(1), results, arm)
+
+
+def way_to_guessing(errors, results, arm):
+    """(error − intact)/(chance − intact) in %, for each seed; NaN where the network has not learned 5 points."""
+    intact = results.of(arm, "intact")
+    way = results.of(arm, "chance") - intact
+    return 100 * (errors - intact) / np.where(way > 5, way, np.nan)

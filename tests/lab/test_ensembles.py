@@ -1,0 +1,32 @@
+"""The experiment on ensembles can come out every way."""
+
+import numpy as np
+import pytest
+
+from minires import lab
+
+
+@pytest.fixture(scope="module")
+def report():
+    return lab.ensembles(seeds=3, members=2, draws=3)
+
+
+def test_a_residual_network_loses_blocks_as_an_ensemble_loses_members(report):
+    assert report.verdict in ("held", "undecided")
+    assert all(part.interval[0] > 0 for part in report.comparisons)
+    ensemble = report.results["2xresnet8", 0]
+    assert ensemble["removed"] == [0, 0.5]
+    assert len(report.results["plain20", 0]["errors"]) == len(report.results["resnet20", 0]["errors"]) == 5
+    assert len(report.figure().axes) == 1
+
+
+def test_swapped_networks_turn_the_verdict(report, again):
+    swapped = again(report, plain="resnet20", residual="plain20")
+    assert swapped.verdict == {"held": "refuted", "undecided": "undecided"}[report.verdict]
+    for part, before in zip(swapped.comparisons, report.comparisons):
+        assert np.allclose(part.differences, -np.array(before.differences))
+
+
+def test_same_network_in_both_parts_decides_nothing(report, again):
+    same = again(report, plain="resnet20")
+    assert [part.outcome for part in same.comparisons] == ["undecided"] * 2
