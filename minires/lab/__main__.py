@@ -89,7 +89,7 @@ def make_parser(experiment=None):
     )
     for f in fields(experiment.sizes["tiny"]):
         many = isinstance(f.default, tuple)
-        of = type(f.default[0]) if many else type(f.default)
+        of = type(next(iter(f.default), "")) if many else type(f.default)
         flag = {"type": console.text if of is str else of, **({"nargs": "+"} if many else {}), **f.metadata["flag"]}
         name = "--" + f.name.replace("_", "-")
         parser.add_argument(name, default=argparse.SUPPRESS, help=f.metadata["help"], **flag)
@@ -100,7 +100,9 @@ def _shown(experiment, size):
     """The settings of a size that differ from those of the class."""
     s = experiment.sizes[size]
     changed = [f.name for f in fields(s) if size == "tiny" or getattr(s, f.name) != f.default]
-    own = [name for name in changed if getattr(s, name) != "" and (size != "tiny" or not hasattr(Common, name))]
+    own = [
+        name for name in changed if getattr(s, name) not in ("", ()) and (size != "tiny" or not hasattr(Common, name))
+    ]
     return ", ".join(f"{name} {_plain(getattr(s, name))}" for name in own)
 
 

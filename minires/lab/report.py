@@ -90,7 +90,9 @@ class Report:
     @property
     def how(self):
         """How this was measured, and how to measure it again."""
-        settings = ", ".join(f"{name} {value}" for name, value in asdict(self.settings).items() if value != "")
+        settings = ", ".join(
+            f"{name} {value}" for name, value in asdict(self.settings).items() if value not in ("", ())
+        )
         made = ", ".join(f"{name} {value}" for name, value in versions().items())
         return (
             f"Settings: {settings}. {self.seconds:.0f} s of one core; {made}.\n\n"

@@ -10,6 +10,7 @@ from minires.errors import need
 from minires.plots.style import BLACK, STYLES
 
 FONT = 6.5
+HIGH = 1e100  # where a loss is infinite or NaN
 DARKEST = 0.75  # of the color, in the highest part: the lines' numbers stay legible there, also in gray
 
 
@@ -35,9 +36,12 @@ class Contour:
         rgb = np.array(need("matplotlib.colors", "plots", for_what="drawing").to_rgb(color))
         shades = [1 - t * (1 - rgb) for t in np.linspace(0, DARKEST, len(self.levels) + 1)]
         z = np.asarray(self.z, float)
-        axes.contourf(self.x, self.y, z, [-math.inf, *self.levels, math.inf], colors=shades)
-        lines = axes.contour(self.x, self.y, z, self.levels, colors=BLACK, linewidths=0.6)
-        axes.clabel(lines, fmt="%g", fontsize=FONT, inline_spacing=2)
+        z = np.where(np.isfinite(z), z, HIGH)
+        axes.contourf(self.x, self.y, z, [-2 * HIGH, *self.levels, 2 * HIGH], colors=shades)
+        crossed = [level for level in self.levels if z.min() < level < z.max()]
+        if crossed:
+            lines = axes.contour(self.x, self.y, z, crossed, colors=BLACK, linewidths=0.6)
+            axes.clabel(lines, fmt="%g", fontsize=FONT, inline_spacing=2)
         axes.plot(0, 0, "+", color=BLACK, markersize=7)
         axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title, aspect="equal")
         axes.set_xticks([-1, -0.5, 0, 0.5, 1] if max(self.x) == 1 else [min(self.x), 0, max(self.x)])

@@ -12,21 +12,23 @@ the order of 1,
 
     (∇L(w + h·v) − ∇L(w − h·v))/2h = H·v + O(h²) + O(u/h)      truncation, rounding
 
-The sum is least, about u^⅔ ≈ 2e-11, at h = u^⅓ ≈ 5e-6. But a network of ReLUs is smooth only between its kinks: where
-an input of a ReLU changes its sign, ∇L jumps. Of M such inputs about M·h change it within the step, and each jump is
-divided by 2h. H is defined without them, because almost no w lies on a kink. So h = √u ≈ 1e-8 is better: M·h stays
-below 1 up to M = 10⁸, the rounding is about 1e-8, and the truncation 1e-16.
+The sum is least, about u^⅔ ≈ 2e-11, at h = u^⅓ ≈ 5e-6. That is the step to take where ∇L is smooth.
+
+ReLUs have kinks, where ∇L jumps. H is defined without them, because almost no w lies on a kink. Of M inputs of ReLUs
+about M·h change their sign within the step, and each of these jumps is divided by 2h. So one kink hides all of H·v.
+With h = √u it happened to four of ten networks of 20 layers, and a few of their eigenvalues were ten times too large.
+Therefore h = 2⁻³⁶ ≈ 1e-11 here. A kink within the step is rare up to M = 10⁹, and the rounding costs u/h ≈ 1e-5.
 """
 
 import math
 
 import numpy as np
 
-STEP = 2.0**-26  # √u, relative to the length of w
+STEP = 2.0**-36  # relative to the length of w; see above
 
 
 def hessian_product(gradient, w, v):
-    """H·v = (∇L(w + h·v) − ∇L(w − h·v))/2h at w (n,) -> (n,), with the length of h·v √u times that of w.
+    """H·v = (∇L(w + h·v) − ∇L(w − h·v))/2h at w (n,) -> (n,), with h·v 2⁻³⁶ times as long as w.
 
     gradient(w) gives ∇L (n,) in float64. See the top of this file about the error.
     """
