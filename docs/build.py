@@ -56,6 +56,7 @@ MODULES = [
 GUIDE = {
     "index.html": ("README", ROOT / "README.md"),
     "guide.html": ("A way through the library", HERE / "guide.md"),
+    "lab.html": ("The lab", HERE / "lab.md"),
     "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
 }
 CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # unchanged by Markdown

@@ -48,7 +48,7 @@ class Contour:
         axes.set_yticks(axes.get_xticks())
 
 
-def round_levels(low, high, most=9):
+def round_levels(low, high, most=10):
     """At most `most` round numbers between two positive ones: 1, 2, 5, 10, …; or 1, 3, 10, …; or powers of ten."""
     tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 5), (1, 3), (1,)):
