@@ -57,6 +57,7 @@ GUIDE = {
     "index.html": ("README", ROOT / "README.md"),
     "guide.html": ("A way through the library", HERE / "guide.md"),
     "marking.html": ("Marking homework", HERE / "marking.md"),
+    "lab.html": ("The lab", HERE / "lab.md"),
     "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
 }
 CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # unchanged by Markdown

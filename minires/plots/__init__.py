@@ -1,5 +1,6 @@
 """Figures. Only this package imports matplotlib, and only when a figure is drawn."""
 
+from minires.plots.contours import Contour, round_levels
 from minires.plots.curves import plot_curves, plot_gradients
 from minires.plots.files import check_plot
 from minires.plots.panels import Bars, Line, Panel, plot_panels
@@ -8,6 +9,7 @@ from minires.plots.steps import plot_steps
 
 __all__ = [
     "Bars",
+    "Contour",
     "Line",
     "Panel",
     "check_plot",
@@ -16,4 +18,5 @@ __all__ = [
     "plot_panels",
     "plot_paths",
     "plot_steps",
+    "round_levels",
 ]

@@ -4,9 +4,10 @@ from minires.lab.experiments.degradation import Degradation
 from minires.lab.experiments.effective_depth import EffectiveDepth
 from minires.lab.experiments.ensembles import Ensembles
 from minires.lab.experiments.gradients import Gradients
+from minires.lab.experiments.landscape import Landscape
 from minires.lab.experiments.lesion import Lesion
 from minires.lab.experiments.paths import Paths
 from minires.lab.experiments.responses import Responses
 
-ALL = (Degradation, Gradients, Responses, Paths, Lesion, Ensembles, EffectiveDepth)
+ALL = (Degradation, Gradients, Responses, Paths, Lesion, Ensembles, EffectiveDepth, Landscape)
 EXPERIMENTS = {kind.name: kind() for kind in ALL}

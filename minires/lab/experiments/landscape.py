@@ -1,0 +1,204 @@
+"""The loss landscape: without shortcuts a deep network's surface is sharper and rises faster."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minires.lab.experiment import Experiment, Table
+from minires.lab.statistics import Comparison
+from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.plots import Bars, Contour, Line, Panel, round_levels
+from minires.probes import LossSurface, extreme_eigenvalues, hessian_product
+from minires.storage.schema import Integer, Number, Text, TupleOf, setting
+
+# test errors in % of Li et al. 2018, Fig. 5 and Table 1: ResNets, and the same without shortcuts
+PAPER = {"resnet": {20: 7.37, 56: 5.89, 110: 5.79}, "plain": {20: 8.18, 56: 13.31, 110: 16.44}}
+TRAINING = 0.6  # the part of a trial's time
+
+
+@dataclass(frozen=True)
+class Settings(TrainingOrWeights):
+    depths: tuple[int, ...] = setting((20,), TupleOf(Integer(8)), "layers of the networks, 6n + 2 each")
+    lr: float = setting(0.02, Number(0), "maximum learning rate; plain networks of 56 layers need a small one")
+    weight_decay: float = setting(5e-4, Number(0), "L2 penalty on all parameters")
+    images: int = setting(64, Integer(1), "how many training images the loss is the mean of", metavar="N")
+    directions: int = setting(2, Integer(2, 1000), "random directions of the 1-D slices, for each seed", metavar="N")
+    points: int = setting(11, Integer(3, 1001), "steps from −1 to 1 along a direction, an odd number", metavar="N")
+    products: int = setting(6, Integer(2, 1000), "Hessian-vector products for the eigenvalues at a point", metavar="N")
+    plain: str = setting("plain", Text(), "the networks without shortcuts; their depth is appended")
+    residual: str = setting("resnet", Text(), "the networks with shortcuts; their depth is appended")
+
+
+class Landscape(Experiment):
+    name = "landscape"
+    claim = (
+        "Without shortcuts the loss surface of a deep network is sharper at its trained weights, and rises faster "
+        "around them, than with shortcuts."
+    )
+    source = "Li et al. 2018, arXiv:1712.09913, §4–6, Fig. 5 and 7"
+    method = (
+        "A deep plain and a deep residual network, and from size small on a shallow pair, are trained in the same way. "
+        "Each filter of a random direction has the length of the filter of the weights; biases and batch norm stay. "
+        "Batch norm uses its running statistics. The rise is the mean of log₁₀ L at a distance of 1 along random "
+        "directions. The sharpness is the highest eigenvalue λ_max of the Hessian at the weights, with each filter "
+        "measured in its own length, so that the filters' sizes do not matter. Lanczos' method finds both ends of the "
+        "spectrum from products H·v, which are central differences of exact gradients. The ratio −λ_min/λ_max tells "
+        "how far the surface is from a convex one. The paper maps it over the plane (Fig. 7, with the plain Hessian). "
+        "Here it is measured at the weights, and not judged. The paper trained plain networks of 56 layers with a "
+        "smaller learning rate, 0.01; here it is the same for both. At full size the loss is that of 2000 images, not "
+        "of all."
+    )
+    refuted_by = "the deep residual network is as sharp as the plain one, or its loss rises as fast"
+    sizes = {
+        "tiny": Settings(),
+        "small": Settings(depths=(8, 20), epochs=20, images=128, directions=5, points=21, products=10),
+        "full": Settings(
+            dataset="cifar10",
+            depths=(20, 56),
+            epochs=300,
+            batch_size=128,
+            lr=0.01,
+            schedule="multistep",
+            images=2000,
+            directions=5,
+            points=51,
+            products=20,
+            seeds=3,
+        ),
+    }
+
+    def trials(self, s):
+        arms = {f"{family}{depth}": depth for depth in s.depths for family in (s.plain, s.residual)}
+        return trials(s, arms, costs=arms)
+
+    def measure(self, trial, s, place):
+        surface = self._surface(trial, s, place)
+        rng = np.random.default_rng(trial.seed)
+        w0, sizes = surface.w0, surface.filter_norms()
+        directions = [surface.random_direction(rng) for _ in range(s.directions)]
+        steps = np.linspace(-1, 1, s.points)
+        rows = steps if trial.seed == 0 else []
+        done = 0
+        total = s.directions + len(rows) + s.products
+        begun = 0.0 if s.weights else TRAINING
+
+        def one_more():
+            nonlocal done
+            done += 1
+            place.progress(begun + (1 - begun) * done / (total + 1))
+
+        def along(direction, start):
+            one_more()
+            return surface.along(direction, steps, start)
+
+        def product(v):  # D·H·D·v, with the lengths of the filters in D
+            one_more()
+            return sizes * hessian_product(surface.gradient, w0, sizes * v)
+
+        lowest, highest = extreme_eigenvalues(product, len(w0), steps=s.products, rng=rng)
+        return {
+            "loss": surface.loss(w0),
+            "lowest": lowest,
+            "highest": highest,
+            "slices": [along(d, w0) for d in directions],
+            "plane": [along(directions[0], w0 + beta * directions[1]) for beta in rows],
+        }
+
+    def _surface(self, trial, s, place):
+        """The loss surface of the trial's network on some training images."""
+        network = trained(trial, s, place, until=TRAINING)
+        return LossSurface(network.model, *network.train_batch(s.images))
+
+    def compare(self, s, results):
+        deep = max(s.depths)
+        plain, residual = f"{s.plain}{deep}", f"{s.residual}{deep}"
+        return [
+            Comparison(
+                f"sharpness of {plain} above that of {residual}",
+                tuple(sharpness(results, plain) - sharpness(results, residual)),
+                "powers of ten",
+            ),
+            Comparison(
+                f"loss at a distance of 1 from {plain} above that of {residual}",
+                tuple(rise(results, plain) - rise(results, residual)),
+                "powers of ten",
+            ),
+        ]
+
+    def table(self, s, results):
+        rows = []
+        for arm, family, depth in self._arms(s):
+            paper = PAPER.get(family, {}).get(depth)
+            rows.append(
+                (
+                    arm,
+                    f"{results.of(arm, 'loss').mean():.3g}",
+                    f"{10 ** sharpness(results, arm).mean():.3g}",
+                    f"{10 ** rise(results, arm).mean():.3g}",
+                    f"{(-results.of(arm, 'lowest') / results.of(arm, 'highest')).mean():.2f}",
+                    f"{paper:.2f}" if paper else "",
+                )
+            )
+        columns = (
+            "network",
+            "loss",
+            "sharpness λ_max",
+            "loss at a distance of 1",
+            "−λ_min/λ_max",
+            "the paper's test error on CIFAR-10 (%)",
+        )
+        return Table(
+            columns,
+            rows,
+            "Means over the seeds, of sharpness and loss at a distance the geometric ones. −λ_min/λ_max is not above 0 "
+            "where the surface is convex.",
+        )
+
+    def panels(self, s, results):
+        steps = np.linspace(-1, 1, s.points)
+        arms = list(self._arms(s))
+        planes = {arm: np.array(results[arm, 0]["plane"]) for arm, _, _ in arms}
+        finite = np.concatenate([z[np.isfinite(z) & (z > 0)] for z in planes.values()])
+        levels = round_levels(finite.min(), finite.max()) if len(finite) else [1.0]
+        kinds = {s.residual: "residual", s.plain: "plain"}
+        contours = [
+            Contour("along δ", "along η", steps, steps, planes[arm], levels, f"loss of {arm}", kinds[family])
+            for arm, family, _ in arms
+        ]
+        depths = sorted(s.depths)
+        slices = [
+            Line(arm, steps, np.exp(np.log(results.of(arm, "slices")).mean(axis=1)), kinds[family], depths.index(depth))
+            for arm, family, depth in arms
+        ]
+        return [
+            *contours,
+            Panel("distance along a random direction", "loss", slices, yscale="log"),
+            Bars(
+                "sharpness λ_max at the trained weights",
+                [arm for arm, _, _ in arms],
+                [results.of(arm, "highest") for arm, _, _ in arms],
+                [kinds[family] for _, family, _ in arms],
+            ),
+        ]
+
+    def _arms(self, s):
+        """(name, family, depth) of each network once, from deep to shallow, plain ones first."""
+        for depth in sorted(s.depths, reverse=True):
+            for family in dict.fromkeys((s.plain, s.residual)):
+                yield f"{family}{depth}", family, depth
+
+
+def sharpness(results, arm):
+    """log₁₀ λ_max for each seed."""
+    return _log(results.of(arm, "highest"))
+
+
+def rise(results, arm):
+    """The mean of log₁₀ L over both ends of all slices, for each seed."""
+    slices = results.of(arm, "slices")  # (seeds, directions, points)
+    return _log(slices[:, :, [0, -1]]).mean(axis=(1, 2))
+
+
+def _log(values):
+    """log₁₀, where what is not positive counts as 1e-6, below the accuracy of an eigenvalue."""
+    return np.log10(np.maximum(values, 1e-6))

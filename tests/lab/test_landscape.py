@@ -1,0 +1,134 @@
+"""The loss landscape: the verdict comes out every way, trained networks are measured, and the figure shows it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minires import data, models, storage
+from minires.errors import CheckpointError, OptionError
+from minires.lab.experiments.landscape import Landscape, rise, sharpness
+from minires.lab.running import run
+from minires.lab.trained import by_network, load_network, network_of
+from minires.plots import Contour, round_levels
+
+SMALL = {"depths": (20,), "epochs": 1, "seeds": 3, "images": 32, "points": 3, "products": 4}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return run(Landscape(), out=tmp_path_factory.mktemp("landscape"), **SMALL)
+
+
+def test_every_direction_of_the_verdict(report):
+    experiment, s, results = report.experiment, report.settings, report.results
+    as_measured = [comparison.interval[0] for comparison in experiment.compare(s, results)]
+    swapped = experiment.compare(replace(s, plain=s.residual, residual=s.plain), results)
+    assert [comparison.interval[0] for comparison in swapped] == [-mean for mean in as_measured]
+    assert report.comparisons[1].outcome == "held"
+    assert swapped[1].outcome == "refuted"
+
+
+def test_without_the_shortcuts_it_cannot_be_told():
+    report = run(Landscape(), **{**SMALL, "depths": (8,), "seeds": 2}, residual="plain")
+    assert report.verdict == "undecided"
+    assert all(difference == 0 for part in report.comparisons for difference in part.differences)
+
+
+def test_a_trial_has_the_same_bits_again(report, tmp_path):
+    again = run(Landscape(), out=tmp_path, **{**SMALL, "seeds": 1})
+    for arm in ("plain20", "resnet20"):
+        assert again.results[arm, 0] == report.results[arm, 0]
+
+
+def test_only_the_first_seed_draws_the_plane_and_its_middle_row_is_the_first_slice(report):
+    first, second = (report.results["resnet20", seed] for seed in (0, 1))
+    assert np.shape(first["plane"]) == (3, 3)
+    assert second["plane"] == []
+    assert first["plane"][1] == first["slices"][0]
+    assert first["slices"][0][1] == first["loss"]
+
+
+def test_the_numbers_are_those_of_the_claim(report):
+    for arm in ("plain20", "resnet20"):
+        highest = report.results.of(arm, "highest")
+        assert (highest > 0).all()
+        assert (report.results.of(arm, "lowest") < highest).all()
+        assert sharpness(report.results, arm) == pytest.approx(np.log10(highest))
+        ends = [np.log10([s[0], s[-1]]) for s in report.results[arm, 1]["slices"]]
+        assert rise(report.results, arm)[1] == pytest.approx(np.mean(ends))
+
+
+def test_the_figure_has_a_plane_for_each_network_on_the_same_levels(report, tmp_path):
+    panels = report.experiment.panels(report.settings, report.results)
+    contours = [panel for panel in panels if isinstance(panel, Contour)]
+    assert [panel.title for panel in contours] == ["loss of plain20", "loss of resnet20"]
+    assert [panel.kind for panel in contours] == ["plain", "residual"]
+    assert len({tuple(panel.levels) for panel in contours}) == 1
+    report.figure(tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = []
+    for name in ("plain8", "resnet8"):
+        for seed in (0, 1):
+            path = tmp_path / f"{name}-seed{seed}.safetensors"
+            storage.save(path, models.create(name, in_channels=1, rng=seed).state_dict())
+            paths.append(str(path))
+    return paths
+
+
+def test_networks_from_files_are_measured_and_none_is_trained(files, tmp_path):
+    out = tmp_path / "out"
+    few = {"images": 16, "points": 3, "products": 2}
+    report = run(Landscape(), out=out, depths=(8,), weights=tuple(files), **few)
+    assert report.results.seeds("plain8") == report.results.seeds("resnet8") == [0, 1]
+    assert not list(out.rglob("checkpoint.safetensors"))
+    assert json.loads((out / "landscape.json").read_text())["settings"]["weights"] == files
+    with pytest.raises(OptionError, match="not plain20"):
+        run(Landscape(), depths=(20,), weights=tuple(files), **few)
+    with pytest.raises(OptionError, match="more often"):
+        run(Landscape(), depths=(8,), weights=tuple(files[:3]), **few)
+
+
+def test_a_checkpoint_says_which_network_it_holds(report, tmp_path_factory):
+    train, _ = data.load("digits")
+    (path,) = (p for p in tmp_path_factory.getbasetemp().rglob("checkpoint.safetensors") if "resnet20-seed2" in p.parts)
+    assert network_of(path) == ("resnet20", "")
+    model = load_network(path, train)
+    assert (model.conv1.weight.data == storage.load_checkpoint(path)[0]["model"]["conv1.weight"]).all()
+
+
+def test_a_file_says_its_network_by_its_metadata_or_its_name(files, tmp_path):
+    train, _ = data.load("digits")
+    arrays, _ = storage.load(files[0])
+    path = tmp_path / "mine.safetensors"
+    storage.save(path, arrays)
+    with pytest.raises(OptionError, match="does not say which network"):
+        network_of(path)
+    storage.save(path, arrays, {"model": "plain8"})
+    assert network_of(path) == ("plain8", "")
+    assert by_network([*files, path]) == {"plain8": [files[0], files[1], str(path)], "resnet8": files[2:]}
+    storage.save(path, arrays, {"model": "resnet20"})
+    with pytest.raises(CheckpointError, match="does not hold resnet20 for digits"):
+        load_network(path, train)
+    longer = tmp_path / "preact_resnet20_b.safetensors"
+    storage.save(longer, arrays)
+    assert network_of(longer) == ("preact_resnet20", "")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "levels"),
+    [
+        (0.15, 3.0, [0.2, 0.5, 1, 2]),
+        (0.05, 300, [0.1, 0.3, 1, 3, 10, 30, 100]),
+        (0.5, 3e7, [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7]),
+        (1e-9, 1e9, [1e-8, 1e-6, 1e-4, 1e-2, 1, 100, 1e4, 1e6, 1e8]),
+        (2.1, 4.9, []),
+    ],
+)
+def test_levels_are_few_round_numbers(low, high, levels):
+    assert round_levels(low, high) == levels
