@@ -9,6 +9,7 @@ from minires.settings import similar
 COMMANDS = {
     "minires.train": "train a network, watch it, stop it and go on",
     "minires.gradcheck": "measure every gradient, or your own function's",
+    "minires.lab": "repeat what the papers claim, with a verdict",
     "minires.probes": "draw how much gradient reaches each block",
     "minires.gpucheck": "check minires on your GPU, and time it",
 }
@@ -20,6 +21,7 @@ examples:
   python -m minires.train --resume                    go on with the newest run
   python -m minires.gradcheck conv2d batch_norm
   python -m minires.gradcheck homework.py:my_conv --like conv2d
+  python -m minires.lab degradation
   python -m minires.probes --depths 20 56
 
 `minires train` and `python -m minires train` are the same as

@@ -134,29 +134,27 @@ class Bar(Watch):
 
 
 def lab(argv):
-    """Run what the arguments say. -> exit status"""
-    first = next((word for word in argv if not word.startswith("-")), None)
-    if first is None or first == "report" or meant(first, EXPERIMENTS) is None:
-        parser = make_parser()
-        args, rest = parser.parse_known_args(argv)
-        if args.name is None:
-            if rest:
-                parser.error(f"name the experiment before its settings ({' '.join(rest)})")
-            print(f"Experiments, each with its claim and source:\n\n{listing()}\n")
-            print(f"python -m {NAME} NAME runs one; --help says more.")
-            return 0
-        if args.name != "report":
-            known = ["report", *EXPERIMENTS]
-            parser.error(f"there is no experiment {args.name!r}; {did_you_mean(args.name, known, ', '.join(known))}")
-        parser.parse_args(argv)
+    """Do what the arguments say. -> exit status"""
+    parser = make_parser()
+    if not argv:
+        print(f"Experiments, each with its claim and source:\n\n{listing()}\n")
+        print(f"python -m {NAME} NAME runs one; --help says more.")
+        return 0
+    name, *rest = argv
+    if name == "report":
+        args = parser.parse_args(argv)
         print("\n".join(map(str, write_collection(args.out))))
         return 0
-    experiment = EXPERIMENTS[meant(first, EXPERIMENTS)]
-    rest = list(argv)
-    rest.remove(first)
-    settings = vars(make_parser(experiment).parse_args(rest))
+    if name.startswith("-"):
+        parser.parse_known_args(argv)  # answers --help
+        parser.error(f"name the experiment before its settings ({' '.join(argv)})")
+    known = meant(name, EXPERIMENTS)
+    if known is None:
+        hint = did_you_mean(name, ["report", *EXPERIMENTS], "without a name they are listed")
+        parser.error(f"there is no experiment {name!r}; {hint}")
+    settings = vars(make_parser(EXPERIMENTS[known]).parse_args(rest))
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return conduct(experiment, settings)
+    return conduct(EXPERIMENTS[known], settings)
 
 
 def conduct(experiment, settings):

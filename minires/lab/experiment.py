@@ -94,6 +94,7 @@ class Experiment:
     method: str
     refuted_by: str
     sizes: dict[str, Any]  # {"tiny": Settings(…), "small": …, "full": …}
+    needs_data = True
 
     def trials(self, s):
         """A list of Trial."""

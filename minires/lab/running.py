@@ -15,6 +15,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from minires import data
 from minires.errors import CheckpointError, OptionError
 from minires.lab.experiment import SIZES, Results
 from minires.lab.place import StoppedError
@@ -71,6 +72,8 @@ def run(experiment, *, size=None, jobs=1, out=None, resume=False, watch=None, **
         size = size or SIZES[0]
         s = experiment.settings(size, **given)
     experiment.trials(s)  # raises an error now, before a folder is made, if the settings do not fit together
+    if experiment.needs_data:  # as this does; and it downloads once, not once in each process
+        data.load(s.dataset, s.data or None)
     lock = FolderLock(folder)
     try:
         atomic_write(folder / SETTINGS, json.dumps({"size": size, "settings": asdict(s)}, indent=1).encode())

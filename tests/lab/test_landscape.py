@@ -6,11 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minires import data, models, storage
-from minires.errors import CheckpointError, OptionError
+from minires import models, storage
 from minires.lab.experiments.landscape import Landscape, rise, sharpness
 from minires.lab.running import run
-from minires.lab.trained import by_network, load_network, network_of
 from minires.plots import Contour, round_levels
 
 SMALL = {"depths": (20,), "epochs": 1, "seeds": 3, "images": 32, "points": 3, "products": 4}
@@ -71,7 +69,7 @@ def test_the_figure_has_a_plane_for_each_network_on_the_same_levels(report, tmp_
 
 
 @pytest.fixture
-def files(tmp_path):
+def own_files(tmp_path):
     paths = []
     for name in ("plain8", "resnet8"):
         for seed in (0, 1):
@@ -81,43 +79,13 @@ def files(tmp_path):
     return paths
 
 
-def test_networks_from_files_are_measured_and_none_is_trained(files, tmp_path):
+def test_networks_from_files_are_measured_and_none_is_trained(own_files, tmp_path):
     out = tmp_path / "out"
     few = {"images": 16, "points": 3, "products": 2}
-    report = run(Landscape(), out=out, depths=(8,), weights=tuple(files), **few)
+    report = run(Landscape(), out=out, depths=(8,), weights=tuple(own_files), **few)
     assert report.results.seeds("plain8") == report.results.seeds("resnet8") == [0, 1]
     assert not list(out.rglob("checkpoint.safetensors"))
-    assert json.loads((out / "landscape.json").read_text())["settings"]["weights"] == files
-    with pytest.raises(OptionError, match="not plain20"):
-        run(Landscape(), depths=(20,), weights=tuple(files), **few)
-    with pytest.raises(OptionError, match="more often"):
-        run(Landscape(), depths=(8,), weights=tuple(files[:3]), **few)
-
-
-def test_a_checkpoint_says_which_network_it_holds(report, tmp_path_factory):
-    train, _ = data.load("digits")
-    (path,) = (p for p in tmp_path_factory.getbasetemp().rglob("checkpoint.safetensors") if "resnet20-seed2" in p.parts)
-    assert network_of(path) == ("resnet20", "")
-    model = load_network(path, train)
-    assert (model.conv1.weight.data == storage.load_checkpoint(path)[0]["model"]["conv1.weight"]).all()
-
-
-def test_a_file_says_its_network_by_its_metadata_or_its_name(files, tmp_path):
-    train, _ = data.load("digits")
-    arrays, _ = storage.load(files[0])
-    path = tmp_path / "mine.safetensors"
-    storage.save(path, arrays)
-    with pytest.raises(OptionError, match="does not say which network"):
-        network_of(path)
-    storage.save(path, arrays, {"model": "plain8"})
-    assert network_of(path) == ("plain8", "")
-    assert by_network([*files, path]) == {"plain8": [files[0], files[1], str(path)], "resnet8": files[2:]}
-    storage.save(path, arrays, {"model": "resnet20"})
-    with pytest.raises(CheckpointError, match="does not hold resnet20 for digits"):
-        load_network(path, train)
-    longer = tmp_path / "preact_resnet20_b.safetensors"
-    storage.save(longer, arrays)
-    assert network_of(longer) == ("preact_resnet20", "")
+    assert json.loads((out / "landscape.json").read_text())["settings"]["weights"] == own_files
 
 
 @pytest.mark.parametrize(

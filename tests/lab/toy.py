@@ -30,6 +30,7 @@ class Toy(Experiment):
     method = "Random numbers."
     refuted_by = "b is larger"
     sizes = {"tiny": Settings(), "small": Settings(seeds=6), "full": Settings(seeds=3)}
+    needs_data = False
     level = {"a": 5.0, "b": 1.0}
 
     def trials(self, s):

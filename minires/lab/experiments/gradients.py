@@ -43,6 +43,7 @@ class Settings(Common):
 
 class Gradients(Experiment):
     name = "gradients"
+    needs_data = False
     claim = (
         "With depth the gradient of a plain network becomes white noise over its inputs, with batch norm or without. "
         "Shortcuts keep neighboring inputs' gradients correlated."
