@@ -46,9 +46,11 @@ def train(place, s, seed, model, options="", **changed):
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # where it diverges
             run = place.train(**settings)
-        classes, history = len(run.train_set.classes), run.history
+        classes = len(run.train_set.classes)
+        history = run.history
     except GraphError:
-        run, (classes, history) = None, _before_it_diverged(place)
+        run = None
+        classes, history = _before_it_diverged(place)
     guess = 100 * (1 - 1 / classes)
     rest = [guess] * (settings["epochs"] - len(history))
     return run, {
