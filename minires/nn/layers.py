@@ -194,7 +194,7 @@ class StochasticDepth(Module):
 
     def forward(self, f: TensorLike) -> Tensor:
         """f: the output of the branch."""
-        return f * self._factor(f) if self.training else f
+        return ops.mul(f, self._factor(f)) if self.training else ops.dropout(f, training=False)
 
     def around(self, branch: Callable[[Any], Tensor], x: TensorLike) -> Tensor | None:
         """self(branch(x)), but None if it is 0 for the whole batch: then branch is not called, which saves its time."""

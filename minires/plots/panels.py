@@ -106,7 +106,7 @@ def plot_panels(panels, path=None):
 
 def small_text(axes):
     """Text that is read well when the figure is as wide as a column in print."""
-    axes.tick_params(labelsize=FONT - 1)
+    axes.tick_params(which="both", labelsize=FONT - 1)
     for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
         text.set_fontsize(FONT)
     legend = axes.get_legend()

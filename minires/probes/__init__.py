@@ -9,6 +9,7 @@ from minires.probes.lengths import PathGradients, mean_length, shares_of_paths
 from minires.probes.lesions import Lesions, kendall_tau
 from minires.probes.paths import BlockGradient, branch_by_jvp, residual_paths
 from minires.probes.responses import response_stds
+from minires.probes.smoothness import Smoothness, along_gradient
 
 __all__ = [
     "BlockGradient",
@@ -16,6 +17,8 @@ __all__ = [
     "Lesions",
     "LossSurface",
     "PathGradients",
+    "Smoothness",
+    "along_gradient",
     "branch_by_jvp",
     "costs",
     "extreme_eigenvalues",

@@ -1,5 +1,6 @@
 """The experiments, a file each: claim, source, method, and what would refute it."""
 
+from minires.lab.experiments.batchnorm import BatchNorm
 from minires.lab.experiments.degradation import Degradation
 from minires.lab.experiments.effective_depth import EffectiveDepth
 from minires.lab.experiments.ensembles import Ensembles
@@ -8,6 +9,20 @@ from minires.lab.experiments.landscape import Landscape
 from minires.lab.experiments.lesion import Lesion
 from minires.lab.experiments.paths import Paths
 from minires.lab.experiments.responses import Responses
+from minires.lab.experiments.shortcuts import Shortcuts
+from minires.lab.experiments.stochastic_depth import StochasticDepth
 
-ALL = (Degradation, Gradients, Responses, Paths, Lesion, Ensembles, EffectiveDepth, Landscape)
+ALL = (
+    Degradation,
+    Gradients,
+    Responses,
+    Paths,
+    Lesion,
+    Ensembles,
+    EffectiveDepth,
+    Shortcuts,
+    BatchNorm,
+    StochasticDepth,
+    Landscape,
+)
 EXPERIMENTS = {kind.name: kind() for kind in ALL}

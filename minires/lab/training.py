@@ -1,0 +1,80 @@
+"""What experiments that train networks have in common: the settings of a training, and its curves of errors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minires.errors import GraphError
+from minires.lab.experiment import Common
+from minires.storage import load_checkpoint
+from minires.storage.schema import Integer, Number, Text, setting
+from minires.train.folder import CHECKPOINT
+
+
+@dataclass(frozen=True)
+class Training(Common):
+    """The settings of a training."""
+
+    epochs: int = setting(2, Integer(1, 10_000), "passes over the training images")
+    batch_size: int = setting(64, Integer(2, 10_000), "images per step")
+    lr: float = setting(0.1, Number(0), "maximum learning rate")
+    schedule: str = setting("one_cycle", Text(), "how the learning rate changes, as in minires.train")
+    weight_decay: float = setting(1e-4, Number(0), "L2 penalty on all parameters")
+    limit: int = setting(0, Integer(0), "use N images only (0: all)", metavar="N")
+
+
+def train(place, s, seed, model, options="", **changed):
+    """Train a network with the settings s -> (the finished Run, its curves).
+
+    The curves are {"train_error", "test_error": % after each epoch, "diverged": whether the loss became infinite,
+    "guess": the error of a guess in %}. If it diverged, the Run is None, and from then on the errors are a guess's.
+    """
+    settings = {
+        "dataset": s.dataset,
+        "data": s.data,
+        "model": model,
+        "model_options": options,
+        "epochs": s.epochs,
+        "batch_size": s.batch_size,
+        "lr": s.lr,
+        "schedule": s.schedule,
+        "weight_decay": s.weight_decay,
+        "limit": s.limit,
+        "seed": seed,
+        **changed,
+    }
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # where it diverges
+            run = place.train(**settings)
+        classes = len(run.train_set.classes)
+        history = run.history
+    except GraphError:
+        run = None
+        classes, history = _before_it_diverged(place)
+    guess = 100 * (1 - 1 / classes)
+    rest = [guess] * (settings["epochs"] - len(history))
+    return run, {
+        "train_error": [100 * (1 - row["train_accuracy"]) for row in history] + rest,
+        "test_error": [100 * (1 - row["test_accuracy"]) for row in history] + rest,
+        "diverged": run is None,
+        "guess": guess,
+    }
+
+
+def _before_it_diverged(place):
+    """(classes, history) of the last checkpoint; a training that diverges in its first step leaves none."""
+    path = place.folder / CHECKPOINT
+    if not path.exists():
+        return 10, []
+    _, state = load_checkpoint(path)
+    return len(state["dataset"]["classes"]), state["history"]
+
+
+def final(results, arm, key):
+    """The value of the last epoch, for each seed."""
+    return results.of(arm, key)[:, -1]
+
+
+def spread(values):
+    """ "12.34 ± 0.56": the mean over the seeds and the standard deviation; "12.34" for one seed."""
+    return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")

@@ -1,0 +1,38 @@
+"""lab/experiments/stochastic_depth.py: the verdict comes out against the claim, and blocks are counted."""
+
+import numpy as np
+
+from minires import models
+from minires.lab import EXPERIMENTS
+from minires.lab.experiments.stochastic_depth import computed_blocks
+
+EXPERIMENT = EXPERIMENTS["stochastic-depth"]
+FAST = {"depth": 8, "epochs": 1, "limit": 96, "seeds": 3}
+
+
+def test_blocks_are_saved_and_with_the_arms_swapped_they_are_not():
+    report = EXPERIMENT(**FAST)
+    error, saved = report.comparisons
+    assert saved.outcome == "held"
+    assert 20 < np.mean(saved.differences) < 45  # a third is expected of three blocks
+    swapped = EXPERIMENT(**FAST, constant="stochastic_depth=0.5", stochastic="")
+    assert swapped.verdict == "refuted"
+    for ours, theirs in zip((error, saved), swapped.comparisons, strict=True):
+        np.testing.assert_allclose(ours.differences, -np.array(theirs.differences))
+
+
+def test_a_probability_of_zero_saves_nothing_and_decides_nothing():
+    report = EXPERIMENT(**FAST, stochastic="stochastic_depth=0.0")
+    assert report.verdict == "undecided"
+    assert {d for comparison in report.comparisons for d in comparison.differences} == {0}
+
+
+def test_computed_blocks_are_counted_with_the_probability_of_each_block():
+    model = models.resnet20(stochastic_depth=0.5, rng=0).eval()
+    before = {name: value.copy() for name, value in model.state_dict().items()}
+    computed = computed_blocks(model, 100)
+    p = 1 - np.arange(1, 10) / 18
+    assert (np.abs(computed - p) < 4 * np.sqrt(p * (1 - p) / 100)).all()
+    assert computed_blocks(models.resnet8(rng=0), 3) == [1, 1, 1]
+    assert all((before[name] == value).all() for name, value in model.state_dict().items())
+    assert not model.training
