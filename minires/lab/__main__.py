@@ -10,7 +10,7 @@ from minires.console import text, whole
 from minires.errors import need
 from minires.kernels import get_num_threads
 from minires.lab.collection import write_collection
-from minires.lab.experiment import SIZES, Common
+from minires.lab.experiment import SIZES, SPELLINGS, Common
 from minires.lab.experiments import EXPERIMENTS
 from minires.lab.place import StoppedError
 from minires.lab.running import Watch, run
@@ -134,6 +134,7 @@ class Bar(Watch):
 
 def lab(argv):
     """Run what the arguments say. -> exit status"""
+    argv = [SPELLINGS.get(word, word) for word in argv]
     first = next((word for word in argv if not word.startswith("-")), None)
     if first is None or first == "report" or meant(first, EXPERIMENTS) is None:
         parser = make_parser()

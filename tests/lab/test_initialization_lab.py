@@ -5,6 +5,7 @@ import pytest
 
 from minires import lab, models
 from minires.errors import OptionError
+from minires.lab.__main__ import main
 from minires.lab.experiments.initialization import ARMS, variance_over_depth
 
 SHORT = {"blocks": 8, "depth": 20, "epochs": 2, "seeds": 5, "images": 32}
@@ -43,9 +44,12 @@ def test_a_loss_that_overflows_counts_as_guessing():
     assert report.results["he", 0]["train_error"] == pytest.approx(90)
 
 
-def test_the_other_spelling_is_understood():
+def test_the_other_spelling_is_understood(capsys):
     assert lab.find("initialisation", lab.EXPERIMENTS) is lab.initialization
-    assert lab.initialisation is lab.initialization
+    with pytest.raises(SystemExit) as exit:
+        main(["initialisation", "--help"])
+    assert exit.value.code == 0
+    assert "De & Smith 2020" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("network", [models.CifarResNet, models.PreActCifarResNet])

@@ -178,7 +178,8 @@ class Initialization(Experiment):
         return Table(
             columns,
             rows,
-            f"The geometric means of the growth over the seeds. The network has three stages of L blocks, hence 1/3L. The error is that of {s.depth} layers after "
+            f"The geometric means of the growth over the seeds. The network has three stages of L blocks, hence 1/3L. "
+            f"The error is that of {s.depth} layers after "
             f"{s.epochs} epochs, the mean over the seeds ± the standard deviation.",
         )
 
@@ -187,12 +188,12 @@ class Initialization(Experiment):
         variance = {arm: results.of(arm, "variances") for arm in _arms(s)}
         lines = [Line(NAMES[arm], l, v, "residual", VARIANTS[arm]) for arm, v in variance.items()]
         start = variance[s.unnormalized][:, 0].mean()
-        lines.append(Line("in theory: σ²₀·2^l", l, start * 2.0**l, "paper", 3))
-        grown = Panel("block l", "variance σ²_l", lines, yscale="log", whole=True, legend="above")
+        lines.append(Line("in theory: σ²₀·2ˡ", l, start * 2.0**l, "paper", 3))
+        grown = Panel("block l", "variance of the output", lines, yscale="log", whole=True, legend="above")
         slow = [line for line, arm in zip(lines, variance) if arm != s.unnormalized]
         start = variance[s.normalized][:, 0].mean()
         slow.append(Line("in theory: σ²₀ + l", l, start + l, "paper", 3))
-        return [grown, Panel("block l", "variance σ²_l", slow, whole=True, legend="above")]
+        return [grown, Panel("block l", "variance of the output", slow, whole=True, legend="above")]
 
 
 def variance_over_depth(model, images):
