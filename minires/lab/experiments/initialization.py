@@ -122,18 +122,19 @@ class Initialization(Experiment):
     def _train_error(self, trial, s, place, classes):
         """In % in the last epoch; that of guessing if the loss becomes infinite or NaN."""
         try:
-            run = place.train(
-                dataset=s.dataset,
-                data=s.data,
-                model=f"preact_resnet{s.depth}",
-                model_options=ARMS[trial.arm],
-                epochs=s.epochs,
-                batch_size=s.batch_size,
-                lr=s.lr,
-                schedule=s.schedule,
-                weight_decay=s.weight_decay,
-                seed=trial.seed,
-            )
+            with np.errstate(over="ignore", invalid="ignore"):  # it is what is measured here
+                run = place.train(
+                    dataset=s.dataset,
+                    data=s.data,
+                    model=f"preact_resnet{s.depth}",
+                    model_options=ARMS[trial.arm],
+                    epochs=s.epochs,
+                    batch_size=s.batch_size,
+                    lr=s.lr,
+                    schedule=s.schedule,
+                    weight_decay=s.weight_decay,
+                    seed=trial.seed,
+                )
         except GraphError:
             return 100 * (1 - 1 / classes)
         return 100 * (1 - run.history[-1]["train_accuracy"])
