@@ -29,9 +29,11 @@ def test_variance_grows_without_norms_and_not_otherwise(report):
 
 
 def test_swapped_networks_refute_it(report):
-    swapped = {"unnormalized": "fixup", "normalized": "he", "scaled": "he", "fixup": "he"}
-    outcomes = compared(report, **swapped, zero="batch-norm")
-    assert outcomes[:3] == ["refuted", "refuted", "refuted"]
+    swapped = {"unnormalized": "fixup", "fixup": "he"}
+    growing = compared(report, **swapped, normalized="he", scaled="he")
+    changing = compared(report, **swapped, normalized="zero-gamma", zero="batch-norm")
+    assert growing == ["refuted", "refuted", "held", "refuted"]
+    assert changing[2] == "refuted"
 
 
 def test_same_network_in_all_arms_cannot_decide(report):
