@@ -11,7 +11,7 @@ from minires.console import text, whole
 from minires.errors import need
 from minires.kernels import get_num_threads
 from minires.lab.collection import write_collection
-from minires.lab.experiment import SIZES, Common
+from minires.lab.experiment import SIZES, SPELLINGS, Common
 from minires.lab.experiments import EXPERIMENTS
 from minires.lab.place import StoppedError
 from minires.lab.running import Watch, run
@@ -148,7 +148,7 @@ def lab(argv):
     if name.startswith("-"):
         parser.parse_known_args(argv)  # answers --help
         parser.error(f"name the experiment before its settings ({' '.join(argv)})")
-    known = meant(name, EXPERIMENTS)
+    known = meant(SPELLINGS.get(name, name), EXPERIMENTS)
     if known is None:
         hint = did_you_mean(name, ["report", *EXPERIMENTS], "without a name they are listed")
         parser.error(f"there is no experiment {name!r}; {hint}")

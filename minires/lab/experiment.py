@@ -23,6 +23,7 @@ from minires.settings import did_you_mean, meant
 from minires.storage.schema import Integer, OneOf, Settings, Text, setting
 
 SIZES = ("tiny", "small", "full")
+SPELLINGS = {"initialisation": "initialization"}  # other spellings of an experiment's name
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def check_models(names):
 
 def find(name, experiments):
     """The experiment of this name, whatever its capitals, - and _ are. Raises OptionError that suggests one."""
-    known = meant(name, experiments)
+    known = meant(SPELLINGS.get(name, name), experiments)
     if known is None:
         hint = did_you_mean(name, experiments, f"there are {', '.join(experiments)}")
         raise OptionError(f"there is no experiment {name!r}; {hint}")

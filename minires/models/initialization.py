@@ -1,5 +1,6 @@
 """Initial weights that several families share."""
 
+from minires.errors import OptionError
 from minires.models.blocks import Block
 from minires.nn import Conv2d, init
 
@@ -19,3 +20,26 @@ def zero_branches(model):
     for module in model.modules():
         if isinstance(module, Block):
             init.constant_(module.last.weight, 0.0)
+
+
+def begin_branches(model, how):
+    """Change how the branches begin, which is as above for "he". L: the number of blocks.
+
+    "scaled": the last layer of each branch times 1/√L, so the variance grows (1 + 1/L)ᴸ ≤ e times in all.
+    "fixup": that layer is 0, the n convolutions before it are multiplied by L^(−1/2n), and the classifier is 0
+    [Zhang et al. 2019, arXiv:1901.09321, §3.3].
+    """
+    if how not in ("he", "scaled", "fixup"):
+        raise OptionError(f"branches must be 'he', 'scaled' or 'fixup', got {how!r}")
+    blocks = [module for module in model.modules() if isinstance(module, Block)]
+    L = len(blocks)
+    for block in blocks:
+        if how == "scaled":
+            block.last.weight.data *= L**-0.5
+        elif how == "fixup":  # the children of a block itself: a shortcut's convolution stays
+            convs = [m for _, m in block.named_children() if isinstance(m, Conv2d) and m is not block.last]
+            for conv in convs:
+                conv.weight.data *= L ** (-0.5 / len(convs))
+    if how == "fixup":
+        zero_branches(model)
+        init.constant_(model.linear.weight, 0.0)

@@ -11,7 +11,7 @@ from minires import ops
 from minires.annotations import Rng, TensorLike
 from minires.errors import OptionError
 from minires.models.blocks import BasicBlock, Block, PreActBlock, make_stage
-from minires.models.initialization import init_convolutions, zero_branches
+from minires.models.initialization import begin_branches, init_convolutions, zero_branches
 from minires.models.orders import ORDERS
 from minires.models.registry import define, register
 from minires.models.variants import ChannelAffine, add_stochastic_depth, remove_norms
@@ -29,6 +29,7 @@ class CifarResNet(Module):
     zero_init_residual: weights 0 in the last layer of each branch.
     Further options are for experiments. shortcut: another kind; see make_shortcut. order: of the parts of a block; see
     orders.py. norm: "batch"; None leaves a factor and a bias a channel in place of each norm.
+    branches: how their weights begin, "he", "scaled" or "fixup"; see begin_branches.
     stochastic_depth: how likely the last block is left out in training; the first blocks less  [Huang et al. 2016].
     """
 
@@ -44,6 +45,7 @@ class CifarResNet(Module):
         zero_init_residual: bool = False,
         order: str = "original",
         norm: str | None = "batch",
+        branches: str = "he",
         stochastic_depth: float = 0.0,
         rng: Rng = None,
     ) -> None:
@@ -68,11 +70,12 @@ class CifarResNet(Module):
         self.linear = Linear(width, num_classes, rng=rng)
         init_convolutions(self, "fan_in", rng)
         init.kaiming_normal_(self.linear.weight, rng=rng)
+        if norm is None:
+            remove_norms(self)
+        begin_branches(self, branches)
         if zero_init_residual:
             zero_branches(self)
         add_stochastic_depth(self, stochastic_depth, rng)
-        if norm is None:
-            remove_norms(self)
         self.order = order
 
     def forward(self, x: TensorLike) -> Tensor:

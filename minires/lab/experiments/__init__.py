@@ -5,6 +5,7 @@ from minires.lab.experiments.degradation import Degradation
 from minires.lab.experiments.effective_depth import EffectiveDepth
 from minires.lab.experiments.ensembles import Ensembles
 from minires.lab.experiments.gradients import Gradients
+from minires.lab.experiments.initialization import Initialization
 from minires.lab.experiments.landscape import Landscape
 from minires.lab.experiments.lesion import Lesion
 from minires.lab.experiments.paths import Paths
@@ -21,6 +22,7 @@ ALL = (
     Ensembles,
     EffectiveDepth,
     Shortcuts,
+    Initialization,
     BatchNorm,
     StochasticDepth,
     Landscape,
