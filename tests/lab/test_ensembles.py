@@ -22,7 +22,8 @@ def test_a_residual_network_loses_blocks_as_an_ensemble_loses_members(report):
 
 def test_swapped_networks_turn_the_verdict(report, again):
     swapped = again(report, plain="resnet20", residual="plain20")
-    assert swapped.verdict == {"held": "refuted", "undecided": "undecided"}[report.verdict]
+    held = any(part.outcome == "held" for part in report.comparisons)
+    assert swapped.verdict == ("refuted" if held else "undecided")
     for part, before in zip(swapped.comparisons, report.comparisons):
         assert np.allclose(part.differences, -np.array(before.differences))
 
