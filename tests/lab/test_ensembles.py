@@ -31,3 +31,12 @@ def test_swapped_networks_turn_the_verdict(report, again):
 def test_same_network_in_both_parts_decides_nothing(report, again):
     same = again(report, plain="resnet20")
     assert [part.outcome for part in same.comparisons] == ["undecided"] * 2
+
+
+def test_a_part_of_a_place_has_its_own_folder_and_a_part_of_the_progress(tmp_path):
+    seen = []
+    part = lab.Place(tmp_path, seen.append).part("member1", 0.25, 0.75)
+    for fraction in (0, 0.5, 1):
+        part.progress(fraction)
+    assert seen == [0.25, 0.5, 0.75]
+    assert part.folder == tmp_path / "member1"
