@@ -34,7 +34,8 @@ def again():
     """
 
     def changed(report, **settings):
-        s = replace(report.settings, **settings)
+        weights = {"weights": ()} if hasattr(report.settings, "weights") else {}
+        s = replace(report.settings, **weights, seeds=3, **settings)
         measured = report.results.as_dict()
         assert all(str(trial.seed) in measured[trial.arm] for trial in report.experiment.trials(s))
         return Report(report.experiment, s, report.size, report.results, report.seconds)

@@ -1,14 +1,17 @@
 """The experiment on the effective depth can come out every way."""
 
+import math
+
 import pytest
 
 from minires import lab
-from minires.lab.experiments.effective_depth import spare
+from minires.lab import Results
+from minires.lab.experiments.effective_depth import needed_share, spare
 
 
 @pytest.fixture(scope="module")
 def report():
-    return lab.effective_depth(networks=("resnet8", "resnet20", "plain8"), seeds=3)
+    return lab.effective_depth(networks=("resnet8", "resnet20", "plain8"), epochs=4, seeds=3)
 
 
 def test_a_deeper_network_needs_a_smaller_share_of_its_blocks(report, again):
@@ -44,3 +47,8 @@ def test_a_block_is_spare_until_the_error_has_risen():
     assert spare([5, 6, 14, 30, 3], 10) == 2
     assert spare([5, 15.5], 10) == 0
     assert spare([5, 5, 5], 10) == 2
+
+
+def test_a_network_that_has_not_learned_decides_nothing():
+    results = Results({("resnet8", 0): {"errors": [80, 81], "needed": 1, "blocks": 3}})
+    assert math.isnan(needed_share(results, "resnet8")[0])

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from minires.storage.schema import Boolean, DictOf, Fields, Float, Integer, ListOf, Number, OneOf, Text, shown
+from minires.storage.schema import Boolean, DictOf, Fields, Float, Integer, ListOf, Number, OneOf, Text, TupleOf, shown
 
 LONG = "x" * 58
 
@@ -23,6 +23,7 @@ LONG = "x" * 58
         (OneOf("a", 1), ["a", 1]),
         (OneOf(None), [None]),
         (ListOf(Integer()), [[], [1, 2]]),
+        (TupleOf(Integer(), empty=True), [(), (1,)]),
         (ListOf(Integer(), 2), [[1, 2]]),
         (ListOf(Integer(), 3), [[1, 2, 3]]),
         (DictOf(Integer()), [{}, {"a": 1}]),
@@ -63,6 +64,8 @@ def test_what_is_allowed_has_no_fault(schema, values):
         (ListOf(Integer(1), 0), [1], "x must hold 0 items, got 1"),
         (ListOf(Integer(), 2), [1], "x must hold 2 items, got 1"),
         (ListOf(Integer(0)), [0, -1, -2], "x[1] must be at least 0, got -1"),
+        (TupleOf(Integer()), (), "x must have at least one value"),
+        (TupleOf(Integer(), empty=True), (None,), "x[0] must be a whole number, got None"),
         (DictOf(Integer()), [], "x must be a dictionary, got []"),
         (DictOf(Integer()), {"a": 1, "b": None}, "x['b'] must be a whole number, got None"),
         (Fields(a=Integer()), None, "x must be a dictionary, got None"),

@@ -1,4 +1,4 @@
-"""Ensembles: a residual network loses blocks as an ensemble loses members, smoothly."""
+"""Ensembles: the error of a residual network grows smoothly with its deleted blocks, as an ensemble's with members."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -32,8 +32,8 @@ class Settings(Training):
 class Ensembles(Experiment):
     name = "ensembles"
     claim = (
-        "The error of a residual network grows smoothly with the number of deleted blocks, as that of an ensemble "
-        "grows with the number of its members that are removed. The error of a plain network jumps."
+        "The error of a residual network grows smoothly with the number of deleted blocks. That of a plain network "
+        "jumps, and is farther from the error of an ensemble that loses as many of its members."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4.2, Fig. 5a"
     method = (
