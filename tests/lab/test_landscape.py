@@ -17,8 +17,13 @@ SMALL = {"depths": (20,), "epochs": 1, "seeds": 3, "images": 32, "points": 3, "p
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    return run(Landscape(), out=tmp_path_factory.mktemp("landscape"), **SMALL)
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("landscape")
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    return run(Landscape(), out=folder, **SMALL)
 
 
 def test_every_direction_of_the_verdict(report):
@@ -94,9 +99,9 @@ def test_networks_from_files_are_measured_and_none_is_trained(files, tmp_path):
         run(Landscape(), depths=(8,), weights=tuple(files[:3]), **few)
 
 
-def test_a_checkpoint_says_which_network_it_holds(report, tmp_path_factory):
+def test_a_checkpoint_says_which_network_it_holds(report, folder):
     train, _ = data.load("digits")
-    (path,) = (p for p in tmp_path_factory.getbasetemp().rglob("checkpoint.safetensors") if "resnet20-seed2" in p.parts)
+    path = folder / "landscape" / "resnet20-seed2" / "checkpoint.safetensors"
     assert network_of(path) == ("resnet20", "")
     model = load_network(path, train)
     assert (model.conv1.weight.data == storage.load_checkpoint(path)[0]["model"]["conv1.weight"]).all()

@@ -28,7 +28,8 @@ def dense_hessian(f, w):
     H = np.empty((n, n))
     for i in range(n):
         for j in range(n):
-            up, down = w.astype(complex), w.astype(complex)
+            up = w.astype(complex)
+            down = w.astype(complex)
             up[i] += 1e-20j
             down[i] += 1e-20j
             up[j] += 1e-5

@@ -89,7 +89,8 @@ class Landscape(Experiment):
     def measure(self, trial, s, place):
         surface = self._surface(trial, s, place)
         rng = np.random.default_rng(trial.seed)
-        w0, sizes = surface.w0, surface.filter_norms()
+        w0 = surface.w0
+        sizes = surface.filter_norms()
         directions = [surface.random_direction(rng) for _ in range(s.directions)]
         steps = np.linspace(-1, 1, s.points)
         rows = steps if trial.seed == 0 else []
