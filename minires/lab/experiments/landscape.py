@@ -51,7 +51,7 @@ class Landscape(Experiment):
     refuted_by = "the deep residual network is as sharp as the plain one, or its loss rises as fast"
     sizes = {
         "tiny": Settings(),
-        "small": Settings(depths=(8, 20), epochs=20, images=128, directions=5, points=21, products=10),
+        "small": Settings(depths=(8, 32), epochs=15, images=128, directions=5, points=21, products=10),
         "full": Settings(
             dataset="cifar10",
             depths=(20, 56),
