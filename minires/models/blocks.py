@@ -47,16 +47,13 @@ class Block(Module):
         """F(x), or None where the block is switched off, or left out by stochastic depth for this batch."""
         if not self.active:
             return None
-        return self.branch(x) if self.drop is None else self.drop.around(self.branch, x)
+        f = self.branch(x) if self.drop is None else self.drop.around(self.branch, x)
+        weight = getattr(self.downsample, "branch_weight", None)  # which a gate leaves for F; others leave 1
+        return f if f is None or weight is None else f * weight(x)
 
     def without_branch(self, x: TensorLike) -> Tensor:
         """shortcut(x), or x where there is no shortcut."""
         return self.downsample(x) if self.residual else x
-
-    def weighed(self, x, f):
-        """F(x), multiplied by the weight that the shortcut leaves for it, as a gate does; most leave 1."""
-        weight = getattr(self.downsample, "branch_weight", None)
-        return f if weight is None else f * weight(x)
 
 
 class BasicBlock(Block):
@@ -79,7 +76,7 @@ class BasicBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        return self.weighed(x, chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2))
+        return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2)
 
     @property
     def last(self):
@@ -108,7 +105,7 @@ class PreActBlock(Block):
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
     def branch(self, x):
-        return self.weighed(x, chain(x, self.bn1, relu, self.conv1, self.bn2, relu, self.conv2))
+        return chain(x, self.bn1, relu, self.conv1, self.bn2, relu, self.conv2)
 
     def forward(self, x: TensorLike) -> Tensor:
         f = self.branch_or_none(x)
@@ -154,7 +151,7 @@ class Bottleneck(Block):
         self.downsample = make_shortcut(shortcut, in_channels, out, stride, rng)
 
     def branch(self, x):
-        return self.weighed(x, chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu, self.conv3, self.bn3))
+        return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu, self.conv3, self.bn3)
 
     @property
     def last(self):

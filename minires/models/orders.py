@@ -22,7 +22,7 @@ class NormAfterAddBlock(BasicBlock):
     """H(x) = relu(bn2(shortcut(x) + F(x))): the norm changes what the shortcut carries."""
 
     def branch(self, x):
-        return self.weighed(x, chain(x, self.conv1, self.bn1, relu, self.conv2))
+        return chain(x, self.conv1, self.bn1, relu, self.conv2)
 
     def forward(self, x: TensorLike) -> Tensor:
         f = self.branch_or_none(x)
@@ -48,14 +48,14 @@ class ReluBeforeAddBlock(BareAddBlock):
     """F ends in a ReLU, so it is not negative, and H can only grow from block to block."""
 
     def branch(self, x):
-        return self.weighed(x, chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu))
+        return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu)
 
 
 class ReluFirstBlock(BareAddBlock):
     """F begins with a ReLU, whose input no norm has seen."""
 
     def branch(self, x):
-        return self.weighed(x, chain(x, relu, self.conv1, self.bn1, relu, self.conv2, self.bn2))
+        return chain(x, relu, self.conv1, self.bn1, relu, self.conv2, self.bn2)
 
 
 ORDERS = {
