@@ -23,7 +23,7 @@ class Block(Module):
     block.active = False deletes the block as if F(x) = 0: its shortcut stays. In a plain block x itself is handed on.
     """
 
-    branch: Any
+    F: Any  # the residual function of x
     downsample: Any  # the shortcut, under torchvision's name: Identity() where the shape stays, None in a plain block
     drop: Any = None  # nn.StochasticDepth for the branch of a residual block
     ends_in_relu = True
@@ -47,9 +47,12 @@ class Block(Module):
         """F(x), or None where the block is switched off, or left out by stochastic depth for this batch."""
         if not self.active:
             return None
-        f = self.branch(x) if self.drop is None else self.drop.around(self.branch, x)
-        weight = getattr(self.downsample, "branch_weight", None)  # which a gate leaves for F; others leave 1
-        return f if f is None or weight is None else f * weight(x)
+        return self.branch(x) if self.drop is None else self.drop.around(self.branch, x)
+
+    def branch(self, x: TensorLike) -> Tensor:
+        """F(x); beside a gate, F(x) times the weight that the gate leaves for it."""
+        weight = getattr(self.downsample, "branch_weight", None)
+        return self.F(x) if weight is None else self.F(x) * weight(x)
 
     def without_branch(self, x: TensorLike) -> Tensor:
         """shortcut(x), or x where there is no shortcut."""
@@ -75,7 +78,7 @@ class BasicBlock(Block):
         self.bn2 = BatchNorm2d(channels)
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
-    def branch(self, x):
+    def F(self, x):
         return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2)
 
     @property
@@ -104,7 +107,7 @@ class PreActBlock(Block):
         self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False, rng=rng)
         self.downsample = make_shortcut(shortcut, in_channels, channels, stride, rng)
 
-    def branch(self, x):
+    def F(self, x):
         return chain(x, self.bn1, relu, self.conv1, self.bn2, relu, self.conv2)
 
     def forward(self, x: TensorLike) -> Tensor:
@@ -150,7 +153,7 @@ class Bottleneck(Block):
         self.bn3 = BatchNorm2d(out)
         self.downsample = make_shortcut(shortcut, in_channels, out, stride, rng)
 
-    def branch(self, x):
+    def F(self, x):
         return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu, self.conv3, self.bn3)
 
     @property

@@ -21,7 +21,7 @@ __all__: list[str] = []
 class NormAfterAddBlock(BasicBlock):
     """H(x) = relu(bn2(shortcut(x) + F(x))): the norm changes what the shortcut carries."""
 
-    def branch(self, x):
+    def F(self, x):
         return chain(x, self.conv1, self.bn1, relu, self.conv2)
 
     def forward(self, x: TensorLike) -> Tensor:
@@ -47,14 +47,14 @@ class BareAddBlock(BasicBlock):
 class ReluBeforeAddBlock(BareAddBlock):
     """F ends in a ReLU, so it is not negative, and H can only grow from block to block."""
 
-    def branch(self, x):
+    def F(self, x):
         return chain(x, self.conv1, self.bn1, relu, self.conv2, self.bn2, relu)
 
 
 class ReluFirstBlock(BareAddBlock):
     """F begins with a ReLU, whose input no norm has seen."""
 
-    def branch(self, x):
+    def F(self, x):
         return chain(x, relu, self.conv1, self.bn1, relu, self.conv2, self.bn2)
 
 

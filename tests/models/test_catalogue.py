@@ -15,9 +15,9 @@ from minires.nn import Linear
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("resnet20", "num_classes in_channels shortcut zero_init_residual order norm stochastic_depth rng"),
-        ("preact_resnet20", "num_classes in_channels shortcut zero_init_residual norm stochastic_depth rng"),
-        ("plain20", "num_classes in_channels zero_init_residual order norm stochastic_depth rng"),
+        ("resnet20", "num_classes in_channels shortcut zero_init_residual order norm branches stochastic_depth rng"),
+        ("preact_resnet20", "num_classes in_channels shortcut zero_init_residual norm branches stochastic_depth rng"),
+        ("plain20", "num_classes in_channels zero_init_residual order norm branches stochastic_depth rng"),
         ("resnet18", "num_classes in_channels shortcut zero_init_residual rng"),
         ("resnet50", "num_classes in_channels shortcut zero_init_residual variant rng"),
         ("plain18", "num_classes in_channels zero_init_residual rng"),

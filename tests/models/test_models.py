@@ -18,6 +18,7 @@ COUNTS = {  # He et al. 2015, Table 1 and 6, as torchvision and akamaster's netw
     "resnet152": 60_192_808,
     "plain18": 11_515_688,
     "plain34": 21_623_848,
+    "resnet14": 172_506,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet44": 658_586,
@@ -204,7 +205,7 @@ def test_an_unknown_model_gets_a_suggestion():
         models.create("xyz")
 
 
-@pytest.mark.parametrize("options", [{"shortcut": "C"}, {"variant": "v2"}])
+@pytest.mark.parametrize("options", [{"shortcut": "D"}, {"variant": "v2"}])
 def test_unknown_options_of_a_block_are_refused(options):
     with pytest.raises(OptionError, match="must be"):
         models.resnet50(**options)
