@@ -42,7 +42,9 @@ class Table:
 
 def wrapped(head, body):
     """The lines of a text, at most WIDTH wide; all but the first are indented as wide as `head`."""
-    return textwrap.wrap(body, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) or [head]
+    indent = " " * len(head)
+    lines = textwrap.wrap(body, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
+    return lines or [head]
 
 
 def verdict(passed):

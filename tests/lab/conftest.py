@@ -38,6 +38,6 @@ def again():
         s = replace(report.settings, **weights, seeds=3, **settings)
         measured = report.results.as_dict()
         assert all(str(trial.seed) in measured[trial.arm] for trial in report.experiment.trials(s))
-        return Report(report.experiment, s, report.size, report.results, report.seconds)
+        return Report(report.experiment, report.size, s, report.results, report.seconds)
 
     return changed

@@ -38,7 +38,7 @@ def cifar_count(depth):
 
 COUNTS |= {
     f"{kind}{depth}": cifar_count(depth)
-    for kind, depths in (("resnet", (8, 1202)), ("plain", (8, 20, 32, 44, 56, 110)))
+    for kind, depths in (("resnet", (8, 1202)), ("plain", (8, 14, 20, 32, 44, 56, 110)))
     for depth in depths
 }
 # Pre-activation: a norm of 16 channels goes from the stem, one of 64 comes at the end, and the first norms of stages 2
