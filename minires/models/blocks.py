@@ -49,10 +49,11 @@ class Block(Module):
             return None
         return self.branch(x) if self.drop is None else self.drop.around(self.branch, x)
 
-    def branch(self, x: TensorLike) -> Tensor:
+    def branch(self, x: TensorLike) -> Any:
         """F(x); beside a gate, F(x) times the weight that the gate leaves for it."""
+        f = self.F(x)
         weight = getattr(self.downsample, "branch_weight", None)
-        return self.F(x) if weight is None else self.F(x) * weight(x)
+        return f if weight is None else f * weight(x)
 
     def without_branch(self, x: TensorLike) -> Tensor:
         """shortcut(x), or x where there is no shortcut."""
