@@ -48,6 +48,7 @@ MODULES = [
             "probes",
             "plots",
             "train",
+            "lab",
             "cuda",
             "errors",
         )

@@ -55,7 +55,7 @@ class Block(Module):
         weight = getattr(self.downsample, "branch_weight", None)
         return f if weight is None else f * weight(x)
 
-    def without_branch(self, x: TensorLike) -> Tensor:
+    def without_branch(self, x: TensorLike) -> Any:
         """shortcut(x), or x where there is no shortcut."""
         return self.downsample(x) if self.residual else x
 
