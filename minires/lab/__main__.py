@@ -168,10 +168,12 @@ def conduct(experiment, settings):
             folder = shlex.quote(str(out))
             print(f"stopped and saved; go on with: python -m {NAME} {experiment.name} --out {folder} --resume")
             return console.STOPPED
-    print(f"\nclaim    {experiment.claim}\nsource   {experiment.source}")
-    for comparison in report.comparisons:
-        print("\n".join(console.wrapped("  ", str(comparison))))
-    print("\n".join(console.wrapped("verdict  ", f"{report.verdict}. {report.sentence}")))
+    print()
+    lines = [("claim    ", experiment.claim), ("source   ", experiment.source)]
+    lines += [("  ", str(comparison)) for comparison in report.comparisons]
+    lines += [("verdict  ", f"{report.verdict}. {report.sentence}")]
+    for head, body in lines:
+        print("\n".join(console.wrapped(head, body)))
     print(f"files    {out / experiment.name}.json, .md, .png, .svg")
     return 0
 
