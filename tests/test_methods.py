@@ -256,3 +256,31 @@ def test_two_devices_are_refused_and_a_device_beside_a_dtype_is_not():
     with pytest.raises(OptionError, match="to: cpu is the second device given, after cpu"):
         Tensor(A).to("cpu", device="cpu")
     assert Tensor(A).to("cpu", np.float64).dtype == Tensor(A).to("float64", device="cpu").dtype == np.float64
+
+
+def test_dim_0_is_an_axis_and_not_no_axis():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4))
+    t = Tensor(x)
+    np.testing.assert_allclose(t.norm(dim=0).data, np.sqrt((x * x).sum(axis=0)))
+    for name in ("sum", "mean", "amax", "amin", "argmax", "argmin", "all", "any"):
+        numpys = {"amax": "max", "amin": "min"}.get(name, name)
+        np.testing.assert_allclose(getattr(t, name)(0).data, getattr(x, numpys)(axis=0))
+    np.testing.assert_allclose(t.var(0).data, x.var(axis=0, ddof=1))
+    np.testing.assert_allclose(t.std(0).data, x.std(axis=0, ddof=1))
+    np.testing.assert_allclose(t.max(0).values.data, x.max(axis=0))
+
+
+def test_max_of_an_array_is_elementwise_and_keepdim_without_dim_gives_values_alone():
+    x = np.array([[1.0, 5.0], [3.0, 2.0]])
+    other = np.array([2.0, 2.0])
+    np.testing.assert_array_equal(Tensor(x).max(other).data, np.maximum(x, other))
+    np.testing.assert_array_equal(Tensor(x).min(other).data, np.minimum(x, other))
+    np.testing.assert_array_equal(Tensor(x).max(keepdim=True).data, [[5.0]])
+    np.testing.assert_array_equal(Tensor(x).min(keepdim=True).data, [[1.0]])
+
+
+def test_a_copy_that_looks_like_a_view_is_read_only():
+    t = Tensor(np.arange(6.0).reshape(2, 3)).T
+    for copy in (t.reshape(6), t.view(6), t.flatten()):
+        assert not copy.data.flags.writeable
+    assert Tensor(np.arange(6.0)).reshape(2, 3).data.flags.writeable

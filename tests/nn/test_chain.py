@@ -366,3 +366,31 @@ def test_models_of_others_are_fused_without_knowing_of_it():
         names.append(node.name)
         node = node.inputs[0] if node.inputs else None
     assert names == ["batch_norm_relu", "conv2d", "conv_norm"]
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_norm_without_running_statistics_has_those_of_the_batch_in_evaluation_too(kernel):
+    """conv_norm computes those of a 1×1 convolution only."""
+    conv = nn.Conv2d(8, 32, kernel, padding=kernel // 2, bias=False, rng=0).eval()
+    norm = nn.BatchNorm2d(32, track_running_stats=False).eval()
+    found = nn.chain(Tensor(X), conv, norm, ops.relu)
+    np.testing.assert_allclose(found.data, ops.relu(norm(conv(Tensor(X)))).data, rtol=1e-5, atol=2e-5)
+
+
+def test_a_sum_that_broadcasts_is_not_taken_for_a_residual_add():
+    x = np.ones((2, 3, 1, 1)), np.ones((1, 3, 2, 2))
+    assert nn.chain(tuple(map(Tensor, x)), ops.add, ops.relu).shape == (2, 3, 2, 2)
+
+
+def test_gradients_through_a_fused_pair_of_fixed_layers_are_those_of_the_layers_one_by_one():
+    """In training the batch's statistics depend on x, whether or not the weights are trained."""
+    found = []
+    for fuse in (True, False):
+        conv, norm = layers()
+        for parameter in (*conv.parameters(), *norm.parameters()):
+            parameter.requires_grad = False
+        x = Tensor(X, requires_grad=True)
+        y = nn.chain(x, conv, norm) if fuse else norm(conv(x))
+        y.backward(np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32))
+        found.append(x.grad)
+    np.testing.assert_allclose(*found, rtol=2e-5, atol=2e-5 * np.abs(found[1]).max())
