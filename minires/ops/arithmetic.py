@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from minires import kernels
 from minires.arrays import array_module, holds
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
@@ -35,7 +36,7 @@ def unbroadcast(dy, shape):
         return None
     extra = dy.ndim - len(shape)
     stretched = tuple(i for i, n in enumerate(dy.shape) if i < extra or (shape[i - extra] == 1 and n != 1))
-    return dy.sum(axis=stretched, keepdims=True).reshape(shape) if stretched else dy
+    return kernels.sums(dy, stretched).reshape(shape) if stretched else dy
 
 
 @op(numbers=True)

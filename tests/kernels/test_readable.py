@@ -129,6 +129,7 @@ CASES = {
     "channel_sums": [called("dy")],
     "product_sums": [called("conv_dy kernel conv_dw")],
     "scatter_matrix": [called("x")],
+    "sums": [called("x", axes) for axes in [(0,), (1,), (2, 3), (0, 2, 3), (0, 1, 2, 3)]],
     "max_pool": [called("x", POOL)],
     "max_pool_argmax": [called("x pool_y", POOL)],
     "max_pool_dx": [called("pool_dy argmax", POOL)],
