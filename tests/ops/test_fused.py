@@ -40,8 +40,10 @@ def test_batch_norms_backward_keeps_y_for_its_relu_only():
 
 def test_the_mask_of_batch_norms_relu_is_that_of_y_for_negative_weights_too():
     rng = np.random.default_rng(0)
-    x, dy = rng.standard_normal((2, 3, 4, 4)), rng.standard_normal((2, 3, 4, 4))
-    weight, bias = np.array([-1.0, 2.0, -0.5]), rng.standard_normal(3)
+    x = rng.standard_normal((2, 3, 4, 4))
+    dy = rng.standard_normal((2, 3, 4, 4))
+    weight = np.array([-1.0, 2.0, -0.5])
+    bias = rng.standard_normal(3)
     y, backward = ops.batch_norm.raw(x, weight, bias, training=True)
     _, fused = ops.batch_norm_relu.raw(x, weight, bias, training=True)
     for found, expected in zip(fused(dy), backward(dy * (y > 0)), strict=True):
@@ -49,7 +51,8 @@ def test_the_mask_of_batch_norms_relu_is_that_of_y_for_negative_weights_too():
 
 
 def test_an_error_begins_with_the_name_of_the_op_that_was_called():
-    x, v = np.ones((2, 3, 4, 4)), np.ones(3)
+    x = np.ones((2, 3, 4, 4))
+    v = np.ones(3)
     with pytest.raises(ShapeError, match=r"^batch_norm_relu: weight has shape"):
         ops.batch_norm_relu(x, np.ones(2), v, training=True)
     with pytest.raises(ShapeError, match=r"^batch_norm_relu: training needs more than one value"):

@@ -56,7 +56,8 @@ def test_only_a_last_batch_of_one_image_is_left_out(images, drops):
     config = Config(model="resnet18", batch_size=16)
 
     class Images(list):
-        shape, classes = (1, 8, 8), range(10)
+        shape = (1, 8, 8)
+        classes = range(10)
 
     train_set = Images(range(images))
     model = setup.make_model(config, train_set)
@@ -82,7 +83,8 @@ def test_more_processes_than_images_of_a_batch_are_refused_with_the_batch_that_c
 
 def test_a_models_weights_are_those_of_the_seed():
     class Images(list):
-        shape, classes = (1, 8, 8), range(10)
+        shape = (1, 8, 8)
+        classes = range(10)
 
     def weights(seed):
         model = setup.make_model(Config(model="resnet8", seed=seed), Images(range(3)))
