@@ -284,3 +284,17 @@ def test_a_copy_that_looks_like_a_view_is_read_only():
     for copy in (t.reshape(6), t.view(6), t.flatten()):
         assert not copy.data.flags.writeable
     assert Tensor(np.arange(6.0)).reshape(2, 3).data.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.view((6,), 99),
+        lambda t: t.reshape([6], 2, 3),
+        lambda t: t.permute((1, 0), 7),
+        lambda t: t.expand((2, 3), 7),
+    ],
+)
+def test_what_stands_after_a_tuple_of_sizes_is_refused_and_not_ignored(call):
+    with pytest.raises(DTypeError, match=r"takes one tuple or several integers, got \("):
+        call(Tensor(np.zeros((2, 3))))
