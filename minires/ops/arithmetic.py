@@ -215,7 +215,7 @@ def _bound(x, name, bound, default):
 def clip(x, *, min=None, max=None):
     """y = x kept within [min, max]: ∂L/∂x = ∂L/∂y inside, bounds included, and 0 outside.
 
-    Where min > max, y = max everywhere, as in torch and NumPy.
+    Where min > max, y = max everywhere, and where a bound is NaN, y is NaN, as in torch and NumPy.
     """
     if min is None and max is None:
         raise OptionError("clip: give min, max or both")
@@ -223,5 +223,5 @@ def clip(x, *, min=None, max=None):
     min = _bound(x, "min", min, -math.inf)
     max = _bound(x, "max", max, math.inf)
     inside = (x.real >= min) & (x.real <= max)
-    y = xp.where(x.real < min, min, x)
-    return xp.where(y.real > max, max, y), lambda dy: dy * inside
+    y = xp.where((x.real < min) | xp.isnan(min), min, x)
+    return xp.where((y.real > max) | xp.isnan(max), max, y), lambda dy: dy * inside
