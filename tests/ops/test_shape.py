@@ -162,3 +162,16 @@ def test_take_along_dim_counts_from_the_end_and_needs_an_axis_of_indices_for_eac
 
 def test_a_clone_lies_in_memory_as_the_original_does():
     assert is_channels_last(Tensor(channels_last(np.ones((2, 3, 4, 5)))).clone().data)
+
+
+@pytest.mark.parametrize("of", [np.asarray, Tensor])
+def test_an_array_of_bytes_is_not_taken_for_a_mask_nor_for_positions(of):
+    """PyTorch takes it for the one, NumPy for the other."""
+    mask = np.array([0, 1, 1], np.uint8)
+    x = t(3)
+    for call in (lambda: x[of(mask)], lambda: t(2, 3)[:, of(mask)], lambda: x.__setitem__(of(mask), 5.0)):
+        with pytest.raises(DTypeError, match=r"[gs]etitem: an array of uint8 is a mask in PyTorch .* astype\(bool\)"):
+            call()
+    assert x[Tensor(mask).to(bool)].shape == (2,)
+    assert x[Tensor(mask).to(int)].shape == (3,)
+    assert x[mask[1]].shape == ()  # a single byte is an integer
