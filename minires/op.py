@@ -64,7 +64,8 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
 
     Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
     positional argument (None where there is none). It may return dy, an array that it closes over, a view of either,
-    or a new array to which it keeps no reference. The arrays that it closes over stay in memory until it has run.
+    or a new array to which it keeps no reference. It must never write into an array that it has returned before,
+    because that gradient may still be needed. The arrays that it closes over stay in memory until it has run.
     So a closure mentions only what it needs: it uses `shape`, from `shape = x.shape` before it, and not x.
     A setting whose default is True or False must be True or False.
 
