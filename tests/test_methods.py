@@ -298,3 +298,31 @@ def test_a_copy_that_looks_like_a_view_is_read_only():
 def test_what_stands_after_a_tuple_of_sizes_is_refused_and_not_ignored(call):
     with pytest.raises(DTypeError, match=r"takes one tuple or several integers, got \("):
         call(Tensor(np.zeros((2, 3))))
+
+
+def test_contiguous_makes_rows_of_a_transpose_and_leaves_what_is_in_rows():
+    t = Tensor(np.arange(6.0).reshape(2, 3))
+    assert t.contiguous() is t
+    assert t.T.contiguous().data.flags.c_contiguous
+    np.testing.assert_array_equal(t.T.contiguous().data, t.data.T)
+
+
+def test_a_shape_may_be_a_list_and_each_method_speaks_of_itself():
+    t = Tensor(np.arange(6.0))
+    assert t.reshape([2, 3]).shape == t.view([2, 3]).shape == (2, 3)
+    assert t.reshape(2, 3).permute([1, 0]).shape == (3, 2)
+    for name in ("reshape", "view", "permute", "expand"):
+        with pytest.raises(ShapeError, match=rf"^{name}: a shape is needed, such as {name}\(2, 3\)"):
+            getattr(t, name)()
+
+
+def test_a_second_dtype_is_named_with_the_first():
+    with pytest.raises(OptionError, match="to: float64 is the second dtype given, after int64; give one"):
+        Tensor([1.0]).to(np.int64, np.float64)
+
+
+def test_logsumexp_keeps_its_axes_if_asked_to():
+    t = Tensor(np.zeros((2, 3)))
+    assert t.logsumexp(1, True).shape == (2, 1)
+    assert t.logsumexp((0, 1), keepdim=True).shape == (1, 1)
+    assert t.logsumexp(1).shape == (2,)

@@ -343,3 +343,11 @@ def test_pixels_are_those_of_the_indices(tmp_path):
         expected = np.asarray(Image.open(train.paths[i])).transpose(2, 0, 1)
         np.testing.assert_array_equal(train.pixels(np.array([i]))[0], expected)
     assert train.unreadable([]) == []
+
+
+def test_a_class_of_one_broken_link_has_an_image_that_is_faulty_and_is_not_empty(tmp_path):
+    fill(tmp_path, "a", "b")
+    (tmp_path / "c").mkdir()
+    os.symlink("gone", tmp_path / "c" / "odd.png")
+    with pytest.raises(DataError, match=r"odd\.png is no regular file"):
+        imagefolder(tmp_path)

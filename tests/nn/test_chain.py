@@ -349,6 +349,18 @@ def test_what_layers_refuse_alone_they_refuse_together(make, x):
         make(Tensor(x) if isinstance(x, np.ndarray) else x)
 
 
+def test_a_convolution_of_three_axes_is_refused_under_its_own_name():
+    conv = nn.Conv2d(8, 4, 3, bias=False).eval()
+    with pytest.raises(MiniresError, match=r"^conv2d: "):
+        nn.chain(Tensor(X[0]), conv, nn.BatchNorm2d(4).eval())
+
+
+def test_a_tuple_is_several_inputs_and_a_list_is_one():
+    x = Tensor(X)
+    assert nn.chain((x, x), ops.add).shape == x.shape
+    assert nn.chain([x, x], ops.cat).shape == (2 * x.shape[0], *x.shape[1:])
+
+
 def test_models_of_others_are_fused_without_knowing_of_it():
     """A network as torch's users write one, of modules in a row."""
     net = nn.Sequential(

@@ -98,3 +98,20 @@ def test_schedules_end_with_the_run():
     assert setup.make_schedule(Config(schedule="cosine", lr=1.0), 100)(50) == pytest.approx(0.5)
     rate = setup.make_schedule(Config(schedule="multistep", lr=1.0), 7)
     assert [rate(step) for step in (2, 3, 4, 5)] == pytest.approx([1, 0.1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "multistep", "cosine", "constant"])
+def test_a_run_without_a_step_has_a_schedule_too(schedule):
+    assert setup.make_schedule(Config(schedule=schedule, lr=1.0), 0)(0) >= 0
+
+
+@pytest.mark.parametrize(("images", "remedy"), [(1, "train on more than one"), (2, "use a --batch-size of at least 2")])
+def test_a_network_that_cannot_train_on_one_image_says_what_would_help(images, remedy):
+    class Images(list):
+        shape = (1, 8, 8)
+        classes = range(10)
+
+    config = Config(model="resnet18", batch_size=1)
+    model = setup.make_model(config, Images(range(images)))
+    with pytest.raises(OptionError, match=f"resnet18 cannot train on one image of .*; {remedy}$"):
+        setup.must_drop_last(config, model, Images(range(images)))
