@@ -1,4 +1,4 @@
-"""Nonlinearities, and the softmax family."""
+"""Nonlinearities, and the softmax family, whose sums are those of kernels/readable/sums.py."""
 
 import math
 

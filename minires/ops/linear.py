@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""Matrix products. The gradient of a bias is a sum of kernels/readable/sums.py."""
 
 import math
 

@@ -1,6 +1,6 @@
 """Reductions over one, several or all axes (`dim=None`), with torch's names.
 
-Sums, extremes and means take integers and booleans as well, which have no gradient.
+Sums, extremes and means take integers and booleans as well, which have no gradient. kernels/readable/sums.py adds up.
 """
 
 import math
