@@ -355,6 +355,12 @@ def test_a_convolution_of_three_axes_is_refused_under_its_own_name():
         nn.chain(Tensor(X[0]), conv, nn.BatchNorm2d(4).eval())
 
 
+def test_a_norm_of_images_refuses_three_axes_before_a_relu_too():
+    """The op that computes both takes (N,C,L)."""
+    with pytest.raises(MiniresError, match="BatchNorm2d"):
+        nn.chain(Tensor(X.reshape(*X.shape[:2], -1)), nn.BatchNorm2d(X.shape[1]), ops.relu)
+
+
 def test_a_tuple_is_several_inputs_and_a_list_is_one():
     x = Tensor(X)
     assert nn.chain((x, x), ops.add).shape == x.shape
