@@ -115,7 +115,7 @@ def test_a_habit_gives_what_torch_or_numpy_gives(ours, right):
 def test_unbiased_and_correction_are_one_setting():
     x = Tensor(A)
     assert x.var(unbiased=False).item() == x.var(correction=0).item() < x.var(unbiased=True).item() == x.var().item()
-    with pytest.raises(OptionError, match="std: unbiased=False and correction= are one setting"):
+    with pytest.raises(OptionError, match="std: unbiased=False and correction=0 are one setting"):
         x.std(correction=0, unbiased=False)
     with pytest.raises(DTypeError, match="var: unbiased must be True or False, got 0"):
         x.var(1, 0)
@@ -326,3 +326,29 @@ def test_logsumexp_keeps_its_axes_if_asked_to():
     assert t.logsumexp(1, True).shape == (2, 1)
     assert t.logsumexp((0, 1), keepdim=True).shape == (1, 1)
     assert t.logsumexp(1).shape == (2,)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "any", "all"])
+def test_an_empty_axis_is_refused_because_numpy_and_torch_mean_opposites_by_it(name):
+    with pytest.raises(OptionError, match=rf"{name}: axis=\(\) names no axis"):
+        getattr(np, name)(Tensor([1.0, 2.0]), axis=())
+
+
+def test_all_and_any_without_a_dim_keep_each_element_as_in_torch():
+    t = Tensor([[True, False], [True, True]])
+    assert t.all(dim=()).tolist() == t.any(dim=[]).tolist() == [[True, False], [True, True]]
+
+
+def test_two_names_of_the_correction_are_refused_even_where_one_is_its_default():
+    x = Tensor([1.0, 2.0, 4.0])
+    for settings in ({"unbiased": False, "correction": 1}, {"correction": 0, "ddof": 0}, {"unbiased": True, "ddof": 1}):
+        with pytest.raises(OptionError, match="are one setting"):
+            x.var(**settings)
+    assert x.var(ddof=0).item() == x.var(correction=0).item()
+
+
+def test_max_speaks_of_itself():
+    with pytest.raises(DTypeError, match=r"^max: dim must be an integer"):
+        Tensor(np.ones((2, 3))).max((0, 1))
+    with pytest.raises(ShapeError, match=r"^min: nothing to choose from"):
+        Tensor(np.ones(0)).min()
