@@ -165,25 +165,25 @@ class Node:
             raise GraphError(f"{self.name}: backward gave {len(dxs)} gradients for {len(self.inputs)} inputs")
         return [dx if node is None or dx is None else node.checked(dx, self.name) for node, dx in zip(self.inputs, dxs)]
 
-    def checked(self, dx, op_name):
+    def checked(self, dx, op_name, gave="backward gave"):
         """dx as an array. Raises ShapeError or DTypeError unless it fits the array that it is the gradient of."""
         tensor = self.target and self.target()
         like = self if tensor is None else tensor  # a leaf's data may have been replaced, a parameter's by .to()
         dx = dx if is_array(dx) else np.asarray(dx)
         check_plain(dx, op_name)
         if dx.shape != like.shape:
-            raise ShapeError(f"{op_name}: backward gave a gradient {dx.shape} for an input {like.shape}")
+            raise ShapeError(f"{op_name}: {gave} a gradient {dx.shape} for an input {like.shape}")
         if dx.dtype != like.dtype:
-            raise DTypeError(f"{op_name}: backward gave a {dx.dtype} gradient for a {like.dtype} input")
+            raise DTypeError(f"{op_name}: {gave} a {dx.dtype} gradient for a {like.dtype} input")
         if device_of(dx) != like.device:
-            raise DTypeError(f"{op_name}: backward gave a gradient on {device_of(dx)} for an input on {like.device}")
+            raise DTypeError(f"{op_name}: {gave} a gradient on {device_of(dx)} for an input on {like.device}")
         return dx
 
     def call_hooks(self, dy):
         """∂L/∂y after the hooks, each of which may replace it."""
         for hook in tuple(self.hooks.values()):
             changed = hook(dy)
-            dy = dy if changed is None else self.checked(changed, "gradient hook")
+            dy = dy if changed is None else self.checked(changed, "gradient hook", "returned")
         return dy
 
     def keep_grad(self, dy, may_overwrite):
@@ -193,7 +193,7 @@ class Node:
             return
         with _writing_grad:  # another thread may add to the same .grad
             if tensor.grad is not None:
-                tensor.grad = kernels.add(self.checked(tensor.grad, "the previous .grad"), dy)
+                tensor.grad = kernels.add(self.checked(tensor.grad, "the previous .grad", "is"), dy)
             elif may_overwrite and dy.strides == tensor.data.strides:
                 tensor.grad = dy
             else:

@@ -202,10 +202,10 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
 
 
 def _check_whole_numbers(name, i, a, allowed):
+    if not a.dtype.isnative:
+        raise DTypeError(f"{name}: argument {i + 1} has another byte order ({a.dtype}); convert it with minires.tensor")
     if a.dtype.kind not in "biu" or not allowed:
         raise DTypeError(f"{name}: argument {i + 1} is {a.dtype}; gradients need float32 or float64, convert it")
-    if not a.dtype.isnative:
-        raise DTypeError(f"{name}: argument {i + 1} has another byte order; convert it with minires.tensor")
 
 
 def _setting(name, key, value):

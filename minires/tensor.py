@@ -189,7 +189,7 @@ class Tensor(Methods):
         gradient = unwrap(gradient)
         if not is_array(gradient):
             as_array(gradient)  # which says what is wrong with a list
-        propagate(self.node, self.node.checked(gradient, "backward"), retain_graph)
+        propagate(self.node, self.node.checked(gradient, "backward", "got"), retain_graph)
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""
@@ -227,6 +227,13 @@ class Tensor(Methods):
 
     def __dlpack_device__(self):
         return self.data.__dlpack_device__()
+
+    def __copy__(self):
+        """A new leaf with the same memory; the graph is not copied."""
+        if not self.is_leaf:
+            raise GraphError("only leaf tensors can be copied by copy.copy(); t.clone() copies with a gradient")
+        rebuild, state = self.__reduce__()
+        return rebuild(*state)
 
     def __deepcopy__(self, memo):
         """A new leaf with a copy of the data and of .grad; the graph is not copied."""

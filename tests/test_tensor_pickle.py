@@ -1,5 +1,6 @@
 """Tensors and Parameters in a pickle."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -55,3 +56,10 @@ def test_a_tensor_in_a_graph_is_not_pickled():
     with pytest.raises(GraphError, match=r"only leaf tensors can be pickled; use detach\(\) first"):
         pickle.dumps(x * 2.0)
     assert through_pickle((x * 2.0).detach()).data == 2
+
+
+def test_a_shallow_copy_of_a_result_speaks_of_copying():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    assert copy.copy(x).data is not None
+    with pytest.raises(GraphError, match=r"copied by copy\.copy\(\); t\.clone\(\)"):
+        copy.copy(x * 2)

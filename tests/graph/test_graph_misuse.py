@@ -45,7 +45,7 @@ def test_backward_of_a_non_scalar_needs_the_gradient_that_arrives():
 
 @pytest.mark.parametrize("upstream", [np.ones(4), np.ones(3, np.float32)])
 def test_an_upstream_gradient_of_another_shape_or_type_is_refused(upstream):
-    with pytest.raises((ValueError, TypeError), match="gradient"):
+    with pytest.raises((ValueError, TypeError), match=r"^backward: got a .*gradient.* for a.* input"):
         (leaf(3) * 2.0).backward(upstream)
 
 

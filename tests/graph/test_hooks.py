@@ -60,7 +60,7 @@ def test_a_hook_after_accumulation_needs_a_leaf():
 def test_a_hook_must_return_a_gradient_that_fits():
     x = leaf(3)
     x.register_hook(lambda g: g[:2])
-    with pytest.raises(ShapeError, match=r"gradient hook: backward gave a gradient \(2,\) for an input \(3,\)"):
+    with pytest.raises(ShapeError, match=r"gradient hook: returned a gradient \(2,\) for an input \(3,\)"):
         x.sum().backward()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from minires import Tensor, kernels, models, nn, no_grad, ops
 from minires.arrays import channels_last
-from minires.errors import MiniresError
+from minires.errors import DTypeError, MiniresError, ShapeError
 
 X = channels_last(np.maximum(np.random.default_rng(0).standard_normal((4, 8, 20, 20), dtype=np.float32), 0))
 
@@ -412,3 +412,10 @@ def test_gradients_through_a_fused_pair_of_fixed_layers_are_those_of_the_layers_
         y.backward(np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32))
         found.append(x.grad)
     np.testing.assert_allclose(*found, rtol=2e-5, atol=2e-5 * np.abs(found[1]).max())
+
+
+def test_a_chain_says_which_step_is_no_function_and_that_an_input_is_missing():
+    with pytest.raises(DTypeError, match="chain: step 2 must be a module or a function, got NoneType"):
+        nn.chain(Tensor(X), ops.relu, None)
+    with pytest.raises(ShapeError, match="chain: x is an empty tuple"):
+        nn.chain((), ops.relu)
