@@ -79,7 +79,7 @@ def _is_relu(step):
 
 def _pays(conv, norm, x):
     """Whether conv_norm takes less time: in evaluation always, in training if its scatter matrix costs less."""
-    if conv.bias is not None:
+    if conv.bias is not None or norm.num_features != len(conv.weight):  # the layer's own error message is better
         return False
     win = Window.of(x.shape, conv.weight.shape, **conv.settings())
     return not norm.uses_batch() or kernels.prefers_scatter_matrix(unwrap(x), win)

@@ -419,3 +419,9 @@ def test_a_chain_says_which_step_is_no_function_and_that_an_input_is_missing():
         nn.chain(Tensor(X), ops.relu, None)
     with pytest.raises(ShapeError, match="chain: x is an empty tuple"):
         nn.chain((), ops.relu)
+
+
+def test_a_norm_of_another_length_than_the_convolution_before_it_is_refused_in_its_own_words():
+    conv = nn.Conv2d(8, 4, 1, bias=False).eval()
+    with pytest.raises(ShapeError, match=r"^batch_norm: weight has shape \(5,\), x has 4 channels"):
+        nn.chain(Tensor(X), conv, nn.BatchNorm2d(5).eval())
