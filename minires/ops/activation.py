@@ -12,7 +12,7 @@ from minires.settings import axes, axis, in_range
 
 @op
 def relu(x):
-    """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 too; kernels/readable/elementwise.py)."""
+    """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 and at a NaN too; kernels/readable/elementwise.py)."""
     y = kernels.relu(x)
     return y, lambda dy: kernels.relu_dx(dy, y)
 

@@ -115,7 +115,7 @@ def neg(x):
 
 @op(any_dtype=True)
 def abs(x):
-    """y = |x|: ∂L/∂x = ∂L/∂y·sign(x), 0 at the kink."""
+    """y = |x|: ∂L/∂x = ∂L/∂y·sign(x), 0 at the kink and NaN at a NaN."""
     xp = array_module(x)
     sign = xp.sign(x.real)
     return x * sign, lambda dy: dy * sign

@@ -73,6 +73,7 @@ test_bad_input = refusals(
         (ShapeError, lambda: t(2, 3).expand(3), "expand: "),
         (DTypeError, lambda: t(1).expand(1.5), "expand: needs"),
         (ShapeError, lambda: t(1).expand(-2), "expand: "),
+        (ShapeError, lambda: t(1).expand(2**62), "expand: an array of shape .* is larger than any can be"),
         (IndexError, lambda: t(2, 3)[5], r"getitem: .*shape \(2, 3\)"),
         (OptionError, lambda: t(2, 3)[::0], r"getitem: the step of a slice must not be 0, got slice\(None, None, 0\)"),
         (DTypeError, lambda: t(2, 3)[0, 1:2.5], r"getitem: a slice in an index must be .* integers, got slice\(1, 2.5"),
