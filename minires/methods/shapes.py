@@ -8,7 +8,7 @@ import numpy as np
 
 from minires.errors import DTypeError, ShapeError
 from minires.op import registry
-from minires.settings import shortened
+from minires.settings import integer, shortened
 from minires.tensor_base import TensorBase
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def _sizes(sizes, name):
     if not sizes:
         raise ShapeError(f"{name}: a shape is needed, such as {name}(2, 3)")
     if not isinstance(sizes[0], (tuple, list)):
-        return sizes
+        return tuple([integer(f"{name}: each argument", size) for size in sizes])
     if len(sizes) > 1:
         raise DTypeError(f"{name}: takes one tuple or several integers, got {shortened(sizes)}")
     return tuple(sizes[0])
