@@ -31,7 +31,7 @@ def propagate(root, dy, retain_graph):
     The other lines call hooks, set .grad, free memory, and find out which memory a sum may be written into.
     """
     sums = _GradientSums()
-    sums.add(root, dy, is_new=False)
+    sums.add(root, dy, False, root.name)
     for node in _newest_first(root):
         dy, may_overwrite = sums.take(node)
         if dy is None:  # the backward of everything that used it returned None
@@ -45,7 +45,7 @@ def propagate(root, dy, retain_graph):
         dxs = node.gradients(dy)
         for parent, dx, is_new in zip(node.inputs, dxs, _are_new(dxs, dy, node)):
             if parent is not None and dx is not None:
-                sums.add(parent, dx, is_new)
+                sums.add(parent, dx, is_new, node.name)
         if not retain_graph:
             node.release()
 
@@ -70,19 +70,27 @@ class _GradientSums:
     def __init__(self):
         self._sums = {}
         self._owned = set()  # the nodes whose sum may be overwritten
+        self._memory = set()  # the ids of the owners of these sums
 
-    def add(self, node, dx, is_new):
-        before = self._sums.get(node)
-        if before is None:
-            self._sums[node] = dx
-        else:
-            self._sums[node] = kernels.add(before, dx, out=before if node in self._owned else None)
+    def add(self, node, dx, is_new, op_name):
+        """Add dx, which the backward of op_name returned. Raises GraphError if it lies where a gradient still waits."""
+        if is_new and id(owner(dx)) in self._memory:
+            raise GraphError(
+                f"{op_name}: backward returned an array that it returned before, and that gradient is still needed; "
+                "let it make a new array in each call"
+            )
+        before, may_overwrite = self.take(node)
+        total = dx if before is None else kernels.add(before, dx, out=before if may_overwrite else None)
+        self._sums[node] = total
+        self._memory.add(id(owner(total)))
         if is_new or before is not None:  # a sum of two is new memory
             self._owned.add(node)
 
     def take(self, node):
         """(sum, whether it may be overwritten). The sum is None if nothing has arrived."""
-        return self._sums.pop(node, None), node in self._owned
+        dx = self._sums.pop(node, None)
+        self._memory.discard(id(owner(dx)))
+        return dx, node in self._owned
 
 
 def _are_new(dxs, dy, node):
@@ -157,25 +165,25 @@ class Node:
             raise GraphError(f"{self.name}: backward gave {len(dxs)} gradients for {len(self.inputs)} inputs")
         return [dx if node is None or dx is None else node.checked(dx, self.name) for node, dx in zip(self.inputs, dxs)]
 
-    def checked(self, dx, op_name):
+    def checked(self, dx, op_name, gave="backward gave"):
         """dx as an array. Raises ShapeError or DTypeError unless it fits the array that it is the gradient of."""
         tensor = self.target and self.target()
         like = self if tensor is None else tensor  # a leaf's data may have been replaced, a parameter's by .to()
         dx = dx if is_array(dx) else np.asarray(dx)
         check_plain(dx, op_name)
         if dx.shape != like.shape:
-            raise ShapeError(f"{op_name}: backward gave a gradient {dx.shape} for an input {like.shape}")
+            raise ShapeError(f"{op_name}: {gave} a gradient {dx.shape} for an input {like.shape}")
         if dx.dtype != like.dtype:
-            raise DTypeError(f"{op_name}: backward gave a {dx.dtype} gradient for a {like.dtype} input")
+            raise DTypeError(f"{op_name}: {gave} a {dx.dtype} gradient for a {like.dtype} input")
         if device_of(dx) != like.device:
-            raise DTypeError(f"{op_name}: backward gave a gradient on {device_of(dx)} for an input on {like.device}")
+            raise DTypeError(f"{op_name}: {gave} a gradient on {device_of(dx)} for an input on {like.device}")
         return dx
 
     def call_hooks(self, dy):
         """∂L/∂y after the hooks, each of which may replace it."""
         for hook in tuple(self.hooks.values()):
             changed = hook(dy)
-            dy = dy if changed is None else self.checked(changed, "gradient hook")
+            dy = dy if changed is None else self.checked(changed, "gradient hook", "returned")
         return dy
 
     def keep_grad(self, dy, may_overwrite):
@@ -185,7 +193,7 @@ class Node:
             return
         with _writing_grad:  # another thread may add to the same .grad
             if tensor.grad is not None:
-                tensor.grad = kernels.add(self.checked(tensor.grad, "the previous .grad"), dy)
+                tensor.grad = kernels.add(self.checked(tensor.grad, "the previous .grad", "is"), dy)
             elif may_overwrite and dy.strides == tensor.data.strides:
                 tensor.grad = dy
             else:

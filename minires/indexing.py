@@ -57,6 +57,11 @@ def _part(name, i, xp):
         return int(i)
     if is_array(i) and i.dtype == np.uint64 and (i >= 2**63).any():  # NumPy takes these for negative integers
         raise IndexError(f"{name}: index {int(i.max())} is out of bounds")
+    if is_array(i) and i.dtype == np.uint8:
+        raise DTypeError(
+            f"{name}: an array of uint8 is a mask in PyTorch and holds positions in NumPy; make it one of "
+            "the two, with astype(bool) or astype(int), or of a Tensor with to(bool) or to(int)"
+        )
     return i.copy() if is_array(i) else i
 
 

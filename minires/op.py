@@ -64,7 +64,8 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
 
     Positional arguments are differentiable, keyword-only ones are settings. backward(dy) returns ∂L/∂x for each
     positional argument (None where there is none). It may return dy, an array that it closes over, a view of either,
-    or a new array to which it keeps no reference. The arrays that it closes over stay in memory until it has run.
+    or a new array to which it keeps no reference. It must never write into an array that it has returned before,
+    because that gradient may still be needed. The arrays that it closes over stay in memory until it has run.
     So a closure mentions only what it needs: it uses `shape`, from `shape = x.shape` before it, and not x.
     A setting whose default is True or False must be True or False.
 
@@ -201,10 +202,10 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
 
 
 def _check_whole_numbers(name, i, a, allowed):
+    if not a.dtype.isnative:
+        raise DTypeError(f"{name}: argument {i + 1} has another byte order ({a.dtype}); convert it with minires.tensor")
     if a.dtype.kind not in "biu" or not allowed:
         raise DTypeError(f"{name}: argument {i + 1} is {a.dtype}; gradients need float32 or float64, convert it")
-    if not a.dtype.isnative:
-        raise DTypeError(f"{name}: argument {i + 1} has another byte order; convert it with minires.tensor")
 
 
 def _setting(name, key, value):

@@ -115,7 +115,7 @@ def test_a_habit_gives_what_torch_or_numpy_gives(ours, right):
 def test_unbiased_and_correction_are_one_setting():
     x = Tensor(A)
     assert x.var(unbiased=False).item() == x.var(correction=0).item() < x.var(unbiased=True).item() == x.var().item()
-    with pytest.raises(OptionError, match="std: unbiased=False and correction= are one setting"):
+    with pytest.raises(OptionError, match="std: unbiased=False and correction=0 are one setting"):
         x.std(correction=0, unbiased=False)
     with pytest.raises(DTypeError, match="var: unbiased must be True or False, got 0"):
         x.var(1, 0)
@@ -256,3 +256,99 @@ def test_two_devices_are_refused_and_a_device_beside_a_dtype_is_not():
     with pytest.raises(OptionError, match="to: cpu is the second device given, after cpu"):
         Tensor(A).to("cpu", device="cpu")
     assert Tensor(A).to("cpu", np.float64).dtype == Tensor(A).to("float64", device="cpu").dtype == np.float64
+
+
+def test_dim_0_is_an_axis_and_not_no_axis():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4))
+    t = Tensor(x)
+    np.testing.assert_allclose(t.norm(dim=0).data, np.sqrt((x * x).sum(axis=0)))
+    for name in ("sum", "mean", "amax", "amin", "argmax", "argmin", "all", "any"):
+        numpys = {"amax": "max", "amin": "min"}.get(name, name)
+        np.testing.assert_allclose(getattr(t, name)(0).data, getattr(x, numpys)(axis=0))
+    np.testing.assert_allclose(t.var(0).data, x.var(axis=0, ddof=1))
+    np.testing.assert_allclose(t.std(0).data, x.std(axis=0, ddof=1))
+    np.testing.assert_allclose(t.max(0).values.data, x.max(axis=0))
+
+
+def test_max_of_an_array_is_elementwise_and_keepdim_without_dim_gives_values_alone():
+    x = np.array([[1.0, 5.0], [3.0, 2.0]])
+    other = np.array([2.0, 2.0])
+    np.testing.assert_array_equal(Tensor(x).max(other).data, np.maximum(x, other))
+    np.testing.assert_array_equal(Tensor(x).min(other).data, np.minimum(x, other))
+    np.testing.assert_array_equal(Tensor(x).max(keepdim=True).data, [[5.0]])
+    np.testing.assert_array_equal(Tensor(x).min(keepdim=True).data, [[1.0]])
+
+
+def test_a_copy_that_looks_like_a_view_is_read_only():
+    t = Tensor(np.arange(6.0).reshape(2, 3)).T
+    for copy in (t.reshape(6), t.view(6), t.flatten()):
+        assert not copy.data.flags.writeable
+    assert Tensor(np.arange(6.0)).reshape(2, 3).data.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.view((6,), 99),
+        lambda t: t.reshape([6], 2, 3),
+        lambda t: t.permute((1, 0), 7),
+        lambda t: t.expand((2, 3), 7),
+    ],
+)
+def test_what_stands_after_a_tuple_of_sizes_is_refused_and_not_ignored(call):
+    with pytest.raises(DTypeError, match=r"takes one tuple or several integers, got \("):
+        call(Tensor(np.zeros((2, 3))))
+
+
+def test_contiguous_makes_rows_of_a_transpose_and_leaves_what_is_in_rows():
+    t = Tensor(np.arange(6.0).reshape(2, 3))
+    assert t.contiguous() is t
+    assert t.T.contiguous().data.flags.c_contiguous
+    np.testing.assert_array_equal(t.T.contiguous().data, t.data.T)
+
+
+def test_a_shape_may_be_a_list_and_each_method_speaks_of_itself():
+    t = Tensor(np.arange(6.0))
+    assert t.reshape([2, 3]).shape == t.view([2, 3]).shape == (2, 3)
+    assert t.reshape(2, 3).permute([1, 0]).shape == (3, 2)
+    for name in ("reshape", "view", "permute", "expand"):
+        with pytest.raises(ShapeError, match=rf"^{name}: a shape is needed, such as {name}\(2, 3\)"):
+            getattr(t, name)()
+
+
+def test_a_second_dtype_is_named_with_the_first():
+    with pytest.raises(OptionError, match="to: float64 is the second dtype given, after int64; give one"):
+        Tensor([1.0]).to(np.int64, np.float64)
+
+
+def test_logsumexp_keeps_its_axes_if_asked_to():
+    t = Tensor(np.zeros((2, 3)))
+    assert t.logsumexp(1, True).shape == (2, 1)
+    assert t.logsumexp((0, 1), keepdim=True).shape == (1, 1)
+    assert t.logsumexp(1).shape == (2,)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "any", "all"])
+def test_an_empty_axis_is_refused_because_numpy_and_torch_mean_opposites_by_it(name):
+    with pytest.raises(OptionError, match=rf"{name}: axis=\(\) names no axis"):
+        getattr(np, name)(Tensor([1.0, 2.0]), axis=())
+
+
+def test_all_and_any_without_a_dim_keep_each_element_as_in_torch():
+    t = Tensor([[True, False], [True, True]])
+    assert t.all(dim=()).tolist() == t.any(dim=[]).tolist() == [[True, False], [True, True]]
+
+
+def test_two_names_of_the_correction_are_refused_even_where_one_is_its_default():
+    x = Tensor([1.0, 2.0, 4.0])
+    for settings in ({"unbiased": False, "correction": 1}, {"correction": 0, "ddof": 0}, {"unbiased": True, "ddof": 1}):
+        with pytest.raises(OptionError, match="are one setting"):
+            x.var(**settings)
+    assert x.var(ddof=0).item() == x.var(correction=0).item()
+
+
+def test_max_speaks_of_itself():
+    with pytest.raises(DTypeError, match=r"^max: dim must be an integer"):
+        Tensor(np.ones((2, 3))).max((0, 1))
+    with pytest.raises(ShapeError, match=r"^min: nothing to choose from"):
+        Tensor(np.ones(0)).min()

@@ -193,3 +193,9 @@ def test_an_op_of_ones_own_with_a_name_that_is_taken_changes_nothing_else(own_op
         return x * 2, lambda dy: dy * 2
 
     assert registry["mine"] is mine
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i8"])
+def test_another_byte_order_is_named_and_not_the_dtype(dtype):
+    with pytest.raises(DTypeError, match=r"argument 1 has another byte order .* convert it with minires.tensor"):
+        ops.sum(np.ones(2, dtype))

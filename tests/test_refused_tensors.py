@@ -107,7 +107,7 @@ def test_numbers_in_another_machines_order_of_bytes_are_converted():
     x = Tensor(np.array([1.0, 2.0], ">f4"), requires_grad=True)
     (x * 2.0).sum().backward()
     assert (x.dtype.isnative, x.grad.tolist()) == (True, [2, 2])
-    with pytest.raises(DTypeError, match=r"add: argument 2 has its bytes in another order|argument 2 is >f4"):
+    with pytest.raises(DTypeError, match=r"add: argument 2 has another byte order \(>f4\)"):
         ops.add(x, np.array([1.0, 2.0], ">f4"))
 
 

@@ -1,5 +1,6 @@
 """Tensors and Parameters in a pickle."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -55,3 +56,28 @@ def test_a_tensor_in_a_graph_is_not_pickled():
     with pytest.raises(GraphError, match=r"only leaf tensors can be pickled; use detach\(\) first"):
         pickle.dumps(x * 2.0)
     assert through_pickle((x * 2.0).detach()).data == 2
+
+
+def test_a_shallow_copy_of_a_result_speaks_of_copying():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    assert copy.copy(x).data is not None
+    with pytest.raises(GraphError, match=r"copied by copy\.copy\(\); t\.clone\(\)"):
+        copy.copy(x * 2)
+
+
+class Named(Tensor):
+    """A subclass of a user's, whose __init__ takes something else."""
+
+    def __init__(self, name, values):
+        super().__init__(values, True)
+        self.name = name
+
+
+def test_a_subclass_with_an_init_of_its_own_is_copied_with_its_attributes():
+    x = Named(["w"], [1.0, 2.0])
+    for copied in (copy.deepcopy(x), copy.copy(x), pickle.loads(pickle.dumps(x))):
+        assert type(copied) is Named
+        assert copied.requires_grad
+        assert copied.tolist() == [1, 2]
+        assert copied.name == ["w"]
+    assert copy.deepcopy(x).name is not x.name

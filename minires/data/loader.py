@@ -88,7 +88,8 @@ class ArrayLoader:
         check_flags(shuffle=shuffle, drop_last=drop_last)
         length = len(dataset)
         if not 1 <= batch_size <= (math.inf if self.allows_large_batch else length):
-            raise OptionError(f"batch_size must be from 1 to the {length} images of {dataset.name}, got {batch_size}")
+            allowed = "at least 1" if self.allows_large_batch else f"from 1 to the {length} images of {dataset.name}"
+            raise OptionError(f"batch_size must be {allowed}, got {batch_size}")
         if seed < 0 or prefetch < 0:
             raise OptionError(f"seed and prefetch must be 0 or more, got {seed} and {prefetch}")
         self.dataset = dataset

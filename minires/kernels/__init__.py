@@ -52,6 +52,7 @@ __all__ = [
     "scatter_matrix",
     "set_num_threads",
     "sgd",
+    "sums",
     "update_running_stats",
     "use",
 ]
@@ -175,6 +176,14 @@ def relu_dx(dy, y):
 def scale(x, factor):
     """x·factor: x (N,C,H,W), factor (C,)."""
     return _package(x, factor).scale(x, factor)
+
+
+# Sums over axes
+
+
+def sums(x, axes, keepdims=False):
+    """Σ x over the axes, a tuple, in x's dtype; it loses no digits where many elements are added up."""
+    return _package(x).sums(x, axes, keepdims)
 
 
 # Pooling

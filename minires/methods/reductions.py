@@ -38,6 +38,8 @@ def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
     """
     if axis is not None and dim is not None:
         raise OptionError(f"{name}: dim={dim} and axis={axis} are one setting; give one of them")
+    if isinstance(axis, (tuple, list)) and not axis:
+        raise OptionError(f"{name}: axis=() names no axis: NumPy then reduces none and PyTorch all; for all give None")
     for setting, value in refused.items():
         if setting not in NUMPY_SETTINGS:
             raise TypeError(f"{name}() got an unexpected keyword argument {setting!r}")
@@ -50,15 +52,15 @@ def _dim_or_axis(name, dim, keepdim, axis, keepdims, **refused):
 
 
 def _correction(name, unbiased, correction, ddof):
-    """The correction, which NumPy calls ddof; unbiased=True or False stands for 1 or 0."""
-    if unbiased is None:
-        return correction if ddof is None else ddof
-    if correction != 1 or ddof is not None:
-        raise OptionError(
-            f"{name}: unbiased={unbiased} and {'correction' if ddof is None else 'ddof'}= are one "
-            "setting; give one of them"
-        )
-    return int(flag(f"{name}: unbiased", unbiased))
+    """The correction, 1 by default, which NumPy calls ddof; unbiased=True or False stands for 1 or 0."""
+    settings = {"unbiased": unbiased, "correction": correction, "ddof": ddof}
+    given = {setting: value for setting, value in settings.items() if value is not None}
+    if len(given) > 1:
+        named = " and ".join(f"{setting}={shortened(value)}" for setting, value in given.items())
+        raise OptionError(f"{name}: {named} are one setting; give one of them")
+    if unbiased is not None:
+        return int(flag(f"{name}: unbiased", unbiased))
+    return next(iter(given.values()), 1)
 
 
 class Reductions(TensorBase):
@@ -98,7 +100,7 @@ class Reductions(TensorBase):
         unbiased: bool | None = None,
         keepdim: bool = False,
         *,
-        correction: Scalar = 1,
+        correction: Scalar | None = None,
         axis: Dims = None,
         ddof: Scalar | None = None,
         keepdims: bool | None = None,
@@ -115,7 +117,7 @@ class Reductions(TensorBase):
         unbiased: bool | None = None,
         keepdim: bool = False,
         *,
-        correction: Scalar = 1,
+        correction: Scalar | None = None,
         axis: Dims = None,
         ddof: Scalar | None = None,
         keepdims: bool | None = None,
@@ -172,9 +174,11 @@ class Reductions(TensorBase):
             return registry[f"{name}imum"](self, dim)
         from_numpy = out is not _NOT_GIVEN  # np.max(t, axis=1) calls t.max(axis=1, out=None)
         dim, keepdim = _dim_or_axis(name, dim, keepdim, axis, keepdims, out=out if from_numpy else None, **refused)
+        if not self.data.size and dim is None:
+            raise ShapeError(f"{name}: nothing to choose from in a tensor of shape {self.shape}")
         if dim is None or from_numpy:
             return registry[f"a{name}"](self, dim=dim, keepdim=keepdim)
-        indices = self._arg(f"arg{name}", dim, keepdim=True)
+        indices = self._arg(f"arg{name}", dim, True, name)
         values = registry["take_along_dim"](self, indices, dim=dim)
         if flag(f"{name}: keepdim", keepdim) or not self.ndim:
             return Extreme(values, indices)
@@ -206,13 +210,14 @@ class Reductions(TensorBase):
         dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmin", dim, keepdim)
 
-    def _arg(self, name, dim, keepdim):
-        """NumPy's argmax or argmin, with torch's errors."""
-        i = None if dim is None else axis(name, dim, self.ndim)
-        keepdim = flag(f"{name}: keepdim", keepdim)
+    def _arg(self, name, dim, keepdim, caller=None):
+        """NumPy's argmax or argmin, with torch's errors, which begin with the caller's name if there is one."""
+        caller = caller or name
+        i = None if dim is None else axis(caller, dim, self.ndim)
+        keepdim = flag(f"{caller}: keepdim", keepdim)
         data = self.data if self.ndim or dim is None else self.data.reshape(1)
         if not (data.size if dim is None else data.shape[i]):
-            raise ShapeError(f"{name}: nothing to choose from in a tensor of shape {self.shape}")
+            raise ShapeError(f"{caller}: nothing to choose from in a tensor of shape {self.shape}")
         indices = getattr(data, name)(axis=i, keepdims=keepdim and self.ndim > 0)
         return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
 
@@ -243,7 +248,7 @@ class Reductions(TensorBase):
         return self._whether("any", dim, keepdim)
 
     def _whether(self, name, dim, keepdim):
-        """NumPy's all or any, with torch's errors."""
-        over = axes(name, dim, self.ndim)
+        """NumPy's all or any, with torch's errors. Without an axis, dim=(), each element stays as in torch."""
+        over = () if isinstance(dim, (tuple, list)) and not dim else axes(name, dim, self.ndim)
         keepdim = flag(f"{name}: keepdim", keepdim)
         return self._of(array_module(self.data).asarray(getattr(self.data, name)(axis=over, keepdims=keepdim)))

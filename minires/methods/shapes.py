@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minires.errors import ShapeError
+from minires.errors import DTypeError, ShapeError
 from minires.op import registry
+from minires.settings import integer, shortened
 from minires.tensor_base import TensorBase
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ def _sizes(sizes, name):
     """A shape that is given as one tuple or as several integers."""
     if not sizes:
         raise ShapeError(f"{name}: a shape is needed, such as {name}(2, 3)")
-    return tuple(sizes[0]) if isinstance(sizes[0], (tuple, list)) else sizes
+    if not isinstance(sizes[0], (tuple, list)):
+        return tuple([integer(f"{name}: each argument", size) for size in sizes])
+    if len(sizes) > 1:
+        raise DTypeError(f"{name}: takes one tuple or several integers, got {shortened(sizes)}")
+    return tuple(sizes[0])
 
 
 class Shapes(TensorBase):

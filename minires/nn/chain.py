@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from minires import kernels, ops
+from minires.errors import DTypeError, ShapeError
 from minires.kernels.window import Window
 from minires.nn import functional
 from minires.nn.activations import ReLU
@@ -24,8 +25,13 @@ def chain(x: Any, *steps: Callable[..., Any]) -> Tensor:
     """The steps one after another: chain(x, conv, norm, relu) is relu(norm(conv(x))).
 
     A step is a module or a function. If x is a tuple, the first step takes all its elements:
-    chain((x, f), residual_add, relu) is relu(residual_add(x, f)).
+    chain((x, f), residual_add, relu) is relu(residual_add(x, f)). Raises DTypeError for a step that cannot be called.
     """
+    if isinstance(x, tuple) and not x:
+        raise ShapeError("chain: x is an empty tuple; give a tensor, or the tensors that the first step takes")
+    for i, step in enumerate(steps, 1):
+        if not callable(step):
+            raise DTypeError(f"chain: step {i} must be a module or a function, got {type(step).__name__}")
     return run(x if isinstance(x, tuple) else (x,), steps)
 
 
@@ -73,7 +79,7 @@ def _is_relu(step):
 
 def _pays(conv, norm, x):
     """Whether conv_norm takes less time: in evaluation always, in training if its scatter matrix costs less."""
-    if conv.bias is not None:
+    if conv.bias is not None or norm.num_features != len(conv.weight):  # the layer's own error message is better
         return False
     win = Window.of(x.shape, conv.weight.shape, **conv.settings())
     return not norm.uses_batch() or kernels.prefers_scatter_matrix(unwrap(x), win)

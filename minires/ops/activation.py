@@ -1,4 +1,4 @@
-"""Nonlinearities, and the softmax family."""
+"""Nonlinearities, and the softmax family, whose sums are those of kernels/readable/sums.py."""
 
 import math
 
@@ -12,7 +12,7 @@ from minires.settings import axes, axis, in_range
 
 @op
 def relu(x):
-    """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 too; kernels/readable/elementwise.py)."""
+    """y = max(x, 0): ∂L/∂x = ∂L/∂y where x > 0, else 0 (at 0 and at a NaN too; kernels/readable/elementwise.py)."""
     y = kernels.relu(x)
     return y, lambda dy: kernels.relu_dx(dy, y)
 
@@ -81,12 +81,16 @@ def gelu(x, *, approximate="none"):
     return x * cdf, lambda dy: dy * slope
 
 
-def _axis_and_maximum(x, dim, name):
-    """The axis that dim names, and the maximum of x along it, which is subtracted first so that nothing overflows."""
+def _axes_and_maximum(x, dim, name):
+    """(axes, maximum): the axis that dim names, and the maximum along it, subtracted so that nothing overflows.
+
+    The axis is a tuple, () for a 0-d x.
+    """
     i = axis(name, dim, x.ndim)
     if x.ndim and not x.shape[i]:
         raise ShapeError(f"{name}: nothing to add up along dim {dim} of shape {x.shape}")
-    return i, x.real.max(axis=i, keepdims=True)
+    dims = (i,) if x.ndim else ()
+    return dims, x.real.max(axis=dims, keepdims=True)
 
 
 @op
@@ -102,24 +106,24 @@ def logsumexp(x, *, dim, keepdim=False):
     xp = array_module(x)
     x_max = x.real.max(axis=dims, keepdims=True)
     x_max = xp.where(xp.isfinite(x_max), x_max, 0).astype(x_max.dtype)
-    y = x_max + xp.log(xp.exp(x - x_max).sum(axis=dims, keepdims=True))
+    y = x_max + xp.log(kernels.sums(xp.exp(x - x_max), dims, keepdims=True))
     return (y if keepdim else y.squeeze(dims)), lambda dy: dy.reshape(y.shape) * xp.exp(x - y)
 
 
 @op
 def softmax(x, *, dim):
     """y = eˣ/Σeˣ along dim: ∂L/∂x = y·(∂L/∂y − Σ ∂L/∂y·y)."""
-    i, x_max = _axis_and_maximum(x, dim, "softmax")
+    dims, x_max = _axes_and_maximum(x, dim, "softmax")
     e = array_module(x).exp(x - x_max)
-    y = e / e.sum(axis=i, keepdims=True)
-    return y, lambda dy: y * (dy - (dy * y).sum(axis=i, keepdims=True))
+    y = e / kernels.sums(e, dims, keepdims=True)
+    return y, lambda dy: y * (dy - kernels.sums(dy * y, dims, keepdims=True))
 
 
 @op
 def log_softmax(x, *, dim):
     """y = x − ln Σeˣ along dim: ∂L/∂x = ∂L/∂y − softmax(x)·Σ ∂L/∂y."""
-    i, x_max = _axis_and_maximum(x, dim, "log_softmax")
+    dims, x_max = _axes_and_maximum(x, dim, "log_softmax")
     xp = array_module(x)
     z = x - x_max
-    y = z - xp.log(xp.exp(z).sum(axis=i, keepdims=True))
-    return y, lambda dy: dy - xp.exp(y) * dy.sum(axis=i, keepdims=True)
+    y = z - xp.log(kernels.sums(xp.exp(z), dims, keepdims=True))
+    return y, lambda dy: dy - xp.exp(y) * kernels.sums(dy, dims, keepdims=True)

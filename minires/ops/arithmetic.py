@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from minires import kernels
 from minires.arrays import array_module, holds
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.op import op
@@ -35,7 +36,7 @@ def unbroadcast(dy, shape):
         return None
     extra = dy.ndim - len(shape)
     stretched = tuple(i for i, n in enumerate(dy.shape) if i < extra or (shape[i - extra] == 1 and n != 1))
-    return dy.sum(axis=stretched, keepdims=True).reshape(shape) if stretched else dy
+    return kernels.sums(dy, stretched).reshape(shape) if stretched else dy
 
 
 @op(numbers=True)
@@ -114,7 +115,7 @@ def neg(x):
 
 @op(any_dtype=True)
 def abs(x):
-    """y = |x|: ∂L/∂x = ∂L/∂y·sign(x), 0 at the kink."""
+    """y = |x|: ∂L/∂x = ∂L/∂y·sign(x), 0 at the kink and NaN at a NaN."""
     xp = array_module(x)
     sign = xp.sign(x.real)
     return x * sign, lambda dy: dy * sign
@@ -214,7 +215,7 @@ def _bound(x, name, bound, default):
 def clip(x, *, min=None, max=None):
     """y = x kept within [min, max]: ∂L/∂x = ∂L/∂y inside, bounds included, and 0 outside.
 
-    Where min > max, y = max everywhere, as in torch and NumPy.
+    Where min > max, y = max everywhere, and where a bound is NaN, y is NaN, as in torch and NumPy.
     """
     if min is None and max is None:
         raise OptionError("clip: give min, max or both")
@@ -222,5 +223,5 @@ def clip(x, *, min=None, max=None):
     min = _bound(x, "min", min, -math.inf)
     max = _bound(x, "max", max, math.inf)
     inside = (x.real >= min) & (x.real <= max)
-    y = xp.where(x.real < min, min, x)
-    return xp.where(y.real > max, max, y), lambda dy: dy * inside
+    y = xp.where((x.real < min) | xp.isnan(min), min, x)
+    return xp.where((y.real > max) | xp.isnan(max), max, y), lambda dy: dy * inside

@@ -1,7 +1,8 @@
-"""Matrix products."""
+"""Matrix products. The gradient of a bias is a sum of kernels/readable/sums.py."""
 
 import math
 
+from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
 from minires.op import op
@@ -59,7 +60,7 @@ def linear(x, weight, bias=None):
         dY = dy.reshape(M, O)  # (…,O) -> (M,O)
         dx = (dY @ weight).reshape(shape) if needs[0] else None
         dw = dY.T @ X if needs[1] else None
-        return (dx, dw, dY.sum(axis=0)) if has_bias else (dx, dw)
+        return (dx, dw, kernels.sums(dY, (0,))) if has_bias else (dx, dw)
 
     return Y.reshape((*shape[:-1], O)), backward
 

@@ -4,6 +4,8 @@ batch_norm takes both over all images, for each channel. layer_norm takes them o
 group_norm over a group of its channels. kernels/readable/norm.py derives the gradient, which is that of all three.
 """
 
+import math
+
 from minires import kernels
 from minires.arrays import array_module
 from minires.errors import ShapeError
@@ -84,8 +86,8 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
     x (…,*normalized_shape), weight γ and bias β of normalized_shape (by default weight's shape, or the last axis).
     """
     shape = check_layer_norm(x, weight, bias, normalized_shape, eps)
-    features = tuple(range(-len(shape), 0))
     samples = tuple(range(x.ndim - len(shape)))
+    features = tuple(range(len(samples), x.ndim))
     x_hat, inv_std = _standardized(x, features, eps)
     y = x_hat if weight is None else x_hat * weight
     y = y if bias is None else y + bias
@@ -94,8 +96,8 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
     def backward(dy):
         g = dy if weight is None else dy * weight
         dx = _standardized_dx(g, x_hat, inv_std, features)
-        dw = None if weight is None else (dy * x_hat).sum(axis=samples)
-        db = dy.sum(axis=samples) if has_bias else None
+        dw = None if weight is None else kernels.sums(dy * x_hat, samples)
+        db = kernels.sums(dy, samples) if has_bias else None
         return dx, dw, db
 
     return y, backward
@@ -124,23 +126,28 @@ def group_norm(x, weight=None, bias=None, *, num_groups, eps=1e-5):
     def backward(dy):
         g = dy if weight is None else dy * weight
         dx = _standardized_dx(g.reshape(in_groups), x_hat.reshape(in_groups), inv_std, group).reshape(shape)
-        dw = None if weight is None else (dy * x_hat).sum(axis=not_channels)
-        db = dy.sum(axis=not_channels) if has_bias else None
+        dw = None if weight is None else kernels.sums(dy * x_hat, not_channels)
+        db = kernels.sums(dy, not_channels) if has_bias else None
         return dx, dw, db
 
     return y, backward
 
 
+def _mean(x, axes):
+    """⟨x⟩ over the axes, which stay with length 1."""
+    return kernels.sums(x, axes, keepdims=True) / math.prod(x.shape[i] for i in axes)
+
+
 def _standardized(x, axes, eps):
     """x̂ = (x − μ)/√(σ² + ε) with the mean and the biased variance over the axes, and 1/√(σ² + ε)."""
-    x_hat = x - x.mean(axis=axes, keepdims=True)
-    inv_std = 1 / array_module(x).sqrt((x_hat * x_hat).mean(axis=axes, keepdims=True) + eps)
+    x_hat = x - _mean(x, axes)
+    inv_std = 1 / array_module(x).sqrt(_mean(x_hat * x_hat, axes) + eps)
     x_hat *= inv_std
     return x_hat, inv_std
 
 
 def _standardized_dx(g, x_hat, inv_std, axes):
     """∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) from g = ∂L/∂x̂, ⟨·⟩ the mean over the axes."""
-    dx = g - g.mean(axis=axes, keepdims=True) - x_hat * (g * x_hat).mean(axis=axes, keepdims=True)
+    dx = g - _mean(g, axes) - x_hat * _mean(g * x_hat, axes)
     dx *= inv_std
     return dx

@@ -1,12 +1,13 @@
 """Reductions over one, several or all axes (`dim=None`), with torch's names.
 
-Sums, extremes and means take integers and booleans as well, which have no gradient.
+Sums, extremes and means take integers and booleans as well, which have no gradient. kernels/readable/sums.py adds up.
 """
 
 import math
 
 import numpy as np
 
+from minires import kernels
 from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
 from minires.op import op
@@ -31,8 +32,11 @@ def sum(x, *, dim=None, keepdim=False):
     shape = x.shape
     keepdim_shape = _keepdim_shape(x.shape, dims)
     xp = array_module(x)
-    dtype = np.int64 if x.dtype.kind in "biu" else None
-    return x.sum(axis=dims, keepdims=keepdim, dtype=dtype), lambda dy: xp.broadcast_to(dy.reshape(keepdim_shape), shape)
+    if x.dtype.kind in "biu":
+        y = x.sum(axis=dims, keepdims=keepdim, dtype=np.int64)
+    else:
+        y = kernels.sums(x, dims, keepdim)
+    return y, lambda dy: xp.broadcast_to(dy.reshape(keepdim_shape), shape)
 
 
 @op(any_dtype=True)
@@ -43,7 +47,8 @@ def mean(x, *, dim=None, keepdim=False):
     shape = x.shape
     keepdim_shape = _keepdim_shape(x.shape, dims)
     xp = array_module(x)
-    return x.mean(axis=dims, keepdims=keepdim), lambda dy: xp.broadcast_to(dy.reshape(keepdim_shape) / m, shape)
+    y = kernels.sums(x, dims, keepdim) / (m or math.nan)  # NaN of no elements, as in torch
+    return y, lambda dy: xp.broadcast_to(dy.reshape(keepdim_shape) / m, shape)
 
 
 @op(any_dtype=True)
@@ -112,12 +117,9 @@ def var(x, *, dim=None, correction=1, keepdim=False):
     """y = Σ(x − x̄)²/(m − correction): ∂L/∂x = ∂L/∂y · 2(x − x̄)/(m − correction)."""
     dims, m = _dims_and_count("var", x, dim)
     degrees = _degrees_of_freedom("var", m, dim, correction)
-    d = x - x.mean(axis=dims, keepdims=True)
+    d = x - kernels.sums(x, dims, keepdims=True) / m
     keepdim_shape = _keepdim_shape(x.shape, dims)
-    return (
-        (d * d).sum(axis=dims, keepdims=keepdim) / degrees,
-        lambda dy: dy.reshape(keepdim_shape) * d * (2 / degrees),
-    )
+    return (kernels.sums(d * d, dims, keepdim) / degrees, lambda dy: dy.reshape(keepdim_shape) * d * (2 / degrees))
 
 
 @op
@@ -126,8 +128,8 @@ def std(x, *, dim=None, correction=1, keepdim=False):
     dims, m = _dims_and_count("std", x, dim)
     degrees = _degrees_of_freedom("std", m, dim, correction)
     xp = array_module(x)
-    d = x - x.mean(axis=dims, keepdims=True)
-    y = xp.sqrt((d * d).sum(axis=dims, keepdims=True) / degrees)
+    d = x - kernels.sums(x, dims, keepdims=True) / m
+    y = xp.sqrt(kernels.sums(d * d, dims, keepdims=True) / degrees)
     slope = _quotient(d, y) / degrees
     return y if keepdim else y.squeeze(dims), lambda dy: dy.reshape(y.shape) * slope
 
@@ -144,13 +146,13 @@ def norm(x, *, p=2, dim=None, keepdim=False):
     xp = array_module(x)
     if p == 1:
         slope = xp.sign(x.real)
-        y = (x * slope).sum(axis=dims, keepdims=True)
+        y = kernels.sums(x * slope, dims, keepdims=True)
     else:
         magnitude = xp.abs(x.real)
         largest = magnitude.max(axis=dims, keepdims=True) if m else magnitude.sum(axis=dims, keepdims=True)
         scale = xp.where((largest > 0) & xp.isfinite(largest), largest, 1).astype(largest.dtype)
         z = x / scale
-        y = xp.sqrt((z * z).sum(axis=dims, keepdims=True)) * scale
+        y = xp.sqrt(kernels.sums(z * z, dims, keepdims=True)) * scale
         slope = _quotient(x, y)
     keepdim_shape = y.shape
     return y if keepdim else y.squeeze(dims), lambda dy: dy.reshape(keepdim_shape) * slope

@@ -1,6 +1,7 @@
 """Changes of shape and place: the gradient goes back the same way."""
 
 import math
+import sys
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -195,6 +196,8 @@ def _repeated(name, x, shape):
     try:
         return array_module(x).broadcast_to(x, shape)
     except (ValueError, OverflowError):
+        if math.prod(shape) * x.itemsize > sys.maxsize:
+            raise ShapeError(f"{name}: an array of shape {shape} is larger than any can be") from None
         raise ShapeError(f"{name}: {x.shape} does not broadcast to {shape}") from None
 
 

@@ -6,7 +6,10 @@ from minires.tensor import Tensor
 
 
 def listed(name, params):
-    """params as a list of Tensors or of groups. Raises OptionError if it is neither, and if it is empty."""
+    """params as a list of Tensors or of groups.
+
+    Raises OptionError if it is neither, and if it is empty; DTypeError for a set, which has no order.
+    """
     if isinstance(params, Tensor):
         raise OptionError(f"{name}: params must be several Tensors; put a single one into a list: [parameter]")
     if hasattr(params, "parameters"):
@@ -14,6 +17,11 @@ def listed(name, params):
     if isinstance(params, dict):
         raise OptionError(
             f"{name}: params must be Tensors or a list of groups, got a dictionary; give its values(), or [group]"
+        )
+    if isinstance(params, (set, frozenset)):
+        raise DTypeError(
+            f"{name}: params must have an order, by which a checkpoint knows them, got a {type(params).__name__}; "
+            "give model.parameters() or a list"
         )
     try:
         params = list(params)

@@ -14,6 +14,7 @@ from minires.errors import OptionError
         (OSError(28, "No space left on device", "runs/x"), "me: runs/x: No space left on device\n"),
         (OSError(18, "Invalid cross-device link", "a", None, "b"), "me: a -> b: Invalid cross-device link\n"),
         (PermissionError("no"), "me: no\n"),
+        (TimeoutError(), "me: TimeoutError\n"),
         (
             MemoryError("Unable to allocate 7 GiB"),
             "me: out of memory (Unable to allocate 7 GiB); fewer or smaller images at once need less\n",

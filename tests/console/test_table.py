@@ -30,3 +30,8 @@ def test_only_a_person_at_a_terminal_sees_colors(monkeypatch):
     assert verdict(False) == "\033[31mFAILED\033[0m"
     monkeypatch.setenv("NO_COLOR", "1")
     assert verdict(False) == "FAILED"
+
+
+def test_a_first_cell_of_just_the_width_stays_in_its_row(capsys):
+    Table({"op": 4, "why": 5}).row("relu", "fine")
+    assert capsys.readouterr().out == "op    why\nrelu  fine\n"

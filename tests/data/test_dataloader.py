@@ -41,7 +41,7 @@ def test_manual_seed_decides_the_order_of_a_dataloader_and_a_seed_wins(dataset):
 def test_a_dataloader_takes_a_batch_size_above_the_length(dataset):
     assert [len(labels) for _, labels in data.DataLoader(dataset, 64)] == [50]
     assert list(data.DataLoader(dataset, 64, drop_last=True)) == []
-    with pytest.raises(OptionError, match="batch_size must be from 1"):
+    with pytest.raises(OptionError, match="batch_size must be at least 1"):
         data.DataLoader(dataset, 0)
 
 
@@ -193,3 +193,9 @@ def test_a_model_takes_what_a_loader_gives(dataset):
     model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, rng=0), nn.Flatten(), nn.Linear(36, 50, rng=1))
     images, labels = next(iter(data.DataLoader(dataset, batch_size=4)))
     assert np.isfinite(ops.cross_entropy(model(images), labels).item())
+
+
+def test_a_batch_size_below_1_is_refused_whatever_the_length_of_the_data_set():
+    for data_set in ([], [1, 2]):
+        with pytest.raises(OptionError, match="batch_size must be at least 1, got -1"):
+            data.DataLoader(data_set, batch_size=-1)

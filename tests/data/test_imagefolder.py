@@ -330,3 +330,24 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", closed)
     with pytest.raises(DataError, match=r"b cannot be read: Permission denied"):
         imagefolder(tmp_path)
+
+
+def test_pixels_are_those_of_the_indices(tmp_path):
+    for name in "ab":
+        for i in range(5):
+            path = tmp_path / name / f"{i}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (4, 4), (i * 10, 0, "ab".index(name))).save(path)
+    train, _ = imagefolder(tmp_path, size=4)
+    for i in (5, 0, 3):
+        expected = np.asarray(Image.open(train.paths[i])).transpose(2, 0, 1)
+        np.testing.assert_array_equal(train.pixels(np.array([i]))[0], expected)
+    assert train.unreadable([]) == []
+
+
+def test_a_class_of_one_broken_link_has_an_image_that_is_faulty_and_is_not_empty(tmp_path):
+    fill(tmp_path, "a", "b")
+    (tmp_path / "c").mkdir()
+    os.symlink("gone", tmp_path / "c" / "odd.png")
+    with pytest.raises(DataError, match=r"odd\.png is no regular file"):
+        imagefolder(tmp_path)

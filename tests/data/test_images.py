@@ -220,3 +220,10 @@ def test_pillow_logs_nothing_to_the_console(tmp_path):
 def test_pillow_is_loaded_when_an_image_is_read():
     code = "import sys; from minires import data; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_middle_of_an_odd_margin_lies_between_two_pixels(tmp_path):
+    """Two of three columns, half a pixel from the left: each is the mean of two."""
+    image = np.array([[0, 100, 200]] * 2, np.uint8)
+    np.testing.assert_array_equal(read_image(saved(tmp_path / "wide.png", image), 2)[0], [[50, 150]] * 2)
+    np.testing.assert_array_equal(read_image(saved(tmp_path / "high.png", image.T), 2)[0], [[50, 50], [150, 150]])

@@ -7,6 +7,7 @@ from leaves import leaf
 import minires
 from minires import Tensor, kernels, models, ops
 from minires.arrays import channels_last
+from minires.errors import GraphError
 
 
 def test_a_value_used_twice_receives_both_gradients():
@@ -244,3 +245,22 @@ def test_an_einsum_may_take_a_tensor_twice(equation):
     ops.einsum(equation, x, x).sum().backward()
     other = x.data.sum(0) * np.ones((2, 1)) if equation == "ij,kj->ik" else x.data
     np.testing.assert_allclose(x.grad, 2 * other, rtol=1e-12)
+
+
+BUFFER = np.empty(3)
+
+
+def test_a_backward_that_returns_one_buffer_again_while_its_gradient_is_needed_is_refused():
+    """The second call would write over the gradient of the first."""
+
+    @minires.op
+    def doubled(x):
+        return x * 2, lambda dy: np.multiply(dy, 2, out=BUFFER)
+
+    a = leaf(3)
+    b = leaf(3, seed=1)
+    for y in (doubled(a) + doubled(a) * 10.0, doubled(a) + doubled(b)):
+        with pytest.raises(GraphError, match=r"^doubled: backward returned an array that it returned before"):
+            y.sum().backward()
+    doubled(doubled(a)).sum().backward()  # each gradient is used before the next call
+    np.testing.assert_array_equal(a.grad, [4, 4, 4])

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from leaves import leaf
 
+import minires
 from minires import Tensor, nn, ops, optim
+from minires.arrays import owner
 from minires.models.blocks import BasicBlock
 
 
@@ -96,3 +98,20 @@ def test_a_thousand_training_steps_grow_memory_by_less_than_a_megabyte():
         tracemalloc.stop()
         gc.enable()
     assert grown < 1 << 20
+
+
+def test_a_result_that_lives_on_after_backward_keeps_nothing_of_its_graph():
+    x = leaf(4)
+    y = ops.exp(x * 2.0)
+    y.sum().backward()
+    assert (y.node.inputs, y.node.closed_over, y.node.saved) == ((), (), ())
+
+
+def test_a_gradient_does_not_keep_a_larger_buffer_that_it_is_a_part_of(own_ops):
+    @minires.op
+    def head(x):
+        return x * 1, lambda dy: np.concatenate([dy, np.ones(1000)])[: len(dy)]
+
+    x = leaf(4)
+    head(x).sum().backward()
+    assert owner(x.grad).size == 4

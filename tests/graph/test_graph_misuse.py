@@ -8,7 +8,7 @@ from leaves import leaf
 
 import minires
 from minires import Tensor, ops, optim
-from minires.errors import GraphError
+from minires.errors import DTypeError, GraphError
 from minires.gradcheck import cases
 from minires.op import registry
 
@@ -45,7 +45,7 @@ def test_backward_of_a_non_scalar_needs_the_gradient_that_arrives():
 
 @pytest.mark.parametrize("upstream", [np.ones(4), np.ones(3, np.float32)])
 def test_an_upstream_gradient_of_another_shape_or_type_is_refused(upstream):
-    with pytest.raises((ValueError, TypeError), match="gradient"):
+    with pytest.raises((ValueError, TypeError), match=r"^backward: got a .*gradient.* for a.* input"):
         (leaf(3) * 2.0).backward(upstream)
 
 
@@ -163,3 +163,12 @@ def test_plus_equals_on_a_constant_with_a_recorded_value_is_recorded():
     total += x
     total.sum().backward()
     np.testing.assert_array_equal(x.grad, np.ones(3))
+
+
+def test_a_gradient_that_computes_in_its_own_way_is_refused(own_ops):
+    @minires.op
+    def masked(x):
+        return x * 1, lambda dy: np.ma.masked_array(dy, dy > 0)
+
+    with pytest.raises(DTypeError, match=r"^masked: MaskedArray computes in its own way"):
+        masked(leaf(3)).sum().backward()

@@ -60,7 +60,7 @@ def test_a_hook_after_accumulation_needs_a_leaf():
 def test_a_hook_must_return_a_gradient_that_fits():
     x = leaf(3)
     x.register_hook(lambda g: g[:2])
-    with pytest.raises(ShapeError, match=r"gradient hook: backward gave a gradient \(2,\) for an input \(3,\)"):
+    with pytest.raises(ShapeError, match=r"gradient hook: returned a gradient \(2,\) for an input \(3,\)"):
         x.sum().backward()
 
 
@@ -88,3 +88,20 @@ def test_an_exception_in_a_hook_leaves_the_engine_usable():
     remove()
     (x * 3.0).sum().backward()
     np.testing.assert_array_equal(x.grad, np.full(3, 3.0))
+
+
+@pytest.mark.parametrize("register", [Tensor.register_hook, Tensor.register_post_accumulate_grad_hook])
+def test_a_hook_may_remove_itself_and_register_another_while_it_is_called(register):
+    x = leaf(3)
+    calls = []
+
+    def once(_):
+        calls.append("once")
+        handle.remove()
+        register(x, lambda _: calls.append("later"))
+
+    handle = register(x, once)
+    x.sum().backward()
+    assert calls == ["once"]
+    x.sum().backward()
+    assert calls == ["once", "later"]

@@ -11,7 +11,8 @@ from minires import kernels, models, optim
 from minires.arrays import channels_last
 from minires.gradcheck import check_op
 from minires.kernels import Window, cpu, readable
-from minires.kernels.readable import loops
+from minires.kernels.choice import CHOICES
+from minires.kernels.readable import convolution, loops
 from minires.op import registry
 from minires.train import train_step
 
@@ -128,6 +129,7 @@ CASES = {
     "channel_sums": [called("dy")],
     "product_sums": [called("conv_dy kernel conv_dw")],
     "scatter_matrix": [called("x")],
+    "sums": [called("x", axes) for axes in [(0,), (1,), (2, 3), (0, 2, 3), (0, 1, 2, 3)]],
     "max_pool": [called("x", POOL)],
     "max_pool_argmax": [called("x pool_y", POOL)],
     "max_pool_dx": [called("pool_dy argmax", POOL)],
@@ -248,3 +250,47 @@ def test_the_readable_kernels_run_on_a_gpu(place):
         for name in ("conv2d", "batch_norm", "max_pool2d", "cross_entropy", "conv_norm", "residual_add_relu"):
             for report in check_op(name, device=place.device):
                 assert report.passed, report
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_readable_convolution_of_many_images_adds_up_the_gradients_of_all_its_parts(monkeypatch, groups):
+    """Its columns are made for a few images at a time; here for one, as with images that fill the cache."""
+    monkeypatch.setattr(convolution, "COLUMN_BYTES", 1)
+    win = Window.of((3, 4, 6, 5), (6, 4 // groups, 3, 2), (2, 1), (1, 0), groups=groups)
+    assert len(convolution.parts(win, 8)) == 3
+    rng = np.random.default_rng(0)
+    x, w, dy = (rng.standard_normal(shape) for shape in (win.x_shape, (6, 4 // groups, 3, 2), win.y_shape))
+    np.testing.assert_allclose(readable.conv(x, w, win), loops.conv(x, w, win), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(readable.conv_dx(dy, w, win), loops.conv_dx(dy, w, win), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(readable.conv_dw(dy, x, win), loops.conv_dw(dy, x, win), rtol=0, atol=1e-13)
+
+
+def test_the_readable_sums_of_float32_are_added_up_in_double_precision():
+    rng = np.random.default_rng(0)
+    x = (100 + rng.standard_normal((4, 3, 16, 16))).astype(np.float32)
+    w, dw = (rng.standard_normal((2, 64, 5, 5)).astype(np.float32) for _ in range(2))
+    exact = x.astype(float)
+    pixels = exact.transpose(0, 2, 3, 1).reshape(-1, 3)
+    centered = pixels - pixels.mean(axis=0)
+    sums, products = readable.product_sums(x, w, dw)
+    mean, scatter = readable.scatter_matrix(x)
+    for found, expected in (
+        (readable.channel_sums(x), exact.sum(axis=(0, 2, 3))),
+        (sums, exact.sum(axis=(0, 2, 3))),
+        (products, (w.astype(float) * dw.astype(float)).sum(axis=(1, 2, 3))),
+        (mean, pixels.mean(axis=0)),
+        (scatter, centered.T @ centered),
+    ):
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("choice", list(CHOICES))
+def test_a_nan_stays_a_nan_through_a_convolution_with_a_relu(choice):
+    x = np.ones((1, 2, 3, 3))
+    x[0, 0, 1, 1] = np.nan
+    w = np.ones((2, 2, 1, 1))
+    with kernels.use(choice):
+        y = kernels.conv_affine(x, w, Window.of(x.shape, w.shape), np.ones(2), np.zeros(2), True)
+    assert np.isnan(y[0, :, 1, 1]).all()
+    assert np.isnan(y).sum() == 2

@@ -51,3 +51,13 @@ def test_an_infinite_gradient_reaches_only_what_a_relu_or_a_window_has_chosen(ba
         np.testing.assert_array_equal(host(dx), passed)
     _, backward = ops.max_pool2d.raw(x, kernel_size=(1, 3))
     np.testing.assert_array_equal(host(backward(dy[..., :2])), np.where((row == 3) | (row == 2), value, 0))
+
+
+def test_the_gradient_at_a_nan_is_what_the_docstrings_say():
+    """PyTorch has 1 for relu, and 0 for abs."""
+    x = Tensor([np.nan], requires_grad=True)
+    ops.relu(x).sum().backward()
+    assert x.grad.tolist() == [0]
+    x.grad = None
+    ops.abs(x).sum().backward()
+    assert np.isnan(x.grad).all()

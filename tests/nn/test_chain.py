@@ -5,7 +5,7 @@ import pytest
 
 from minires import Tensor, kernels, models, nn, no_grad, ops
 from minires.arrays import channels_last
-from minires.errors import MiniresError
+from minires.errors import DTypeError, MiniresError, ShapeError
 
 X = channels_last(np.maximum(np.random.default_rng(0).standard_normal((4, 8, 20, 20), dtype=np.float32), 0))
 
@@ -349,6 +349,24 @@ def test_what_layers_refuse_alone_they_refuse_together(make, x):
         make(Tensor(x) if isinstance(x, np.ndarray) else x)
 
 
+def test_a_convolution_of_three_axes_is_refused_under_its_own_name():
+    conv = nn.Conv2d(8, 4, 3, bias=False).eval()
+    with pytest.raises(MiniresError, match=r"^conv2d: "):
+        nn.chain(Tensor(X[0]), conv, nn.BatchNorm2d(4).eval())
+
+
+def test_a_norm_of_images_refuses_three_axes_before_a_relu_too():
+    """The op that computes both takes (N,C,L)."""
+    with pytest.raises(MiniresError, match="BatchNorm2d"):
+        nn.chain(Tensor(X.reshape(*X.shape[:2], -1)), nn.BatchNorm2d(X.shape[1]), ops.relu)
+
+
+def test_a_tuple_is_several_inputs_and_a_list_is_one():
+    x = Tensor(X)
+    assert nn.chain((x, x), ops.add).shape == x.shape
+    assert nn.chain([x, x], ops.cat).shape == (2 * x.shape[0], *x.shape[1:])
+
+
 def test_models_of_others_are_fused_without_knowing_of_it():
     """A network as torch's users write one, of modules in a row."""
     net = nn.Sequential(
@@ -366,3 +384,44 @@ def test_models_of_others_are_fused_without_knowing_of_it():
         names.append(node.name)
         node = node.inputs[0] if node.inputs else None
     assert names == ["batch_norm_relu", "conv2d", "conv_norm"]
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_norm_without_running_statistics_has_those_of_the_batch_in_evaluation_too(kernel):
+    """conv_norm computes those of a 1×1 convolution only."""
+    conv = nn.Conv2d(8, 32, kernel, padding=kernel // 2, bias=False, rng=0).eval()
+    norm = nn.BatchNorm2d(32, track_running_stats=False).eval()
+    found = nn.chain(Tensor(X), conv, norm, ops.relu)
+    np.testing.assert_allclose(found.data, ops.relu(norm(conv(Tensor(X)))).data, rtol=1e-5, atol=2e-5)
+
+
+def test_a_sum_that_broadcasts_is_not_taken_for_a_residual_add():
+    x = np.ones((2, 3, 1, 1)), np.ones((1, 3, 2, 2))
+    assert nn.chain(tuple(map(Tensor, x)), ops.add, ops.relu).shape == (2, 3, 2, 2)
+
+
+def test_gradients_through_a_fused_pair_of_fixed_layers_are_those_of_the_layers_one_by_one():
+    """In training the batch's statistics depend on x, whether or not the weights are trained."""
+    found = []
+    for fuse in (True, False):
+        conv, norm = layers()
+        for parameter in (*conv.parameters(), *norm.parameters()):
+            parameter.requires_grad = False
+        x = Tensor(X, requires_grad=True)
+        y = nn.chain(x, conv, norm) if fuse else norm(conv(x))
+        y.backward(np.random.default_rng(1).standard_normal(y.shape, dtype=np.float32))
+        found.append(x.grad)
+    np.testing.assert_allclose(*found, rtol=2e-5, atol=2e-5 * np.abs(found[1]).max())
+
+
+def test_a_chain_says_which_step_is_no_function_and_that_an_input_is_missing():
+    with pytest.raises(DTypeError, match="chain: step 2 must be a module or a function, got NoneType"):
+        nn.chain(Tensor(X), ops.relu, None)
+    with pytest.raises(ShapeError, match="chain: x is an empty tuple"):
+        nn.chain((), ops.relu)
+
+
+def test_a_norm_of_another_length_than_the_convolution_before_it_is_refused_in_its_own_words():
+    conv = nn.Conv2d(8, 4, 1, bias=False).eval()
+    with pytest.raises(ShapeError, match=r"^batch_norm: weight has shape \(5,\), x has 4 channels"):
+        nn.chain(Tensor(X), conv, nn.BatchNorm2d(5).eval())

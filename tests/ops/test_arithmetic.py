@@ -126,3 +126,15 @@ def test_the_0th_power_is_constant_everywhere():
     x = Tensor([np.inf, -np.inf, np.nan, 0.0, 2.0], requires_grad=True)
     (x**0).sum().backward()
     assert x.grad.tolist() == [0] * 5
+
+
+def test_a_bound_that_is_nan_gives_nan_as_in_numpy_and_torch():
+    x = np.array([0.0, 2.0, np.nan, 2.0, 5.0])
+    low = np.array([1.0, np.nan, 1.0, 1.0, 1.0])
+    high = np.array([np.nan, 3.0, 3.0, 3.0, 3.0])
+    for min, max in ((np.nan, None), (None, np.nan), (np.nan, 1.0), (low, None), (None, high), (low, high)):
+        t = Tensor(x, requires_grad=True)
+        y = t.clip(min, max)
+        np.testing.assert_array_equal(y.data, np.clip(x, min, max))
+        y.sum().backward()
+        np.testing.assert_array_equal(t.grad[np.isnan(y.data)], 0)

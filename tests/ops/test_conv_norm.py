@@ -148,3 +148,34 @@ def test_conv_norm_in_evaluation_computes_no_gradient_of_fixed_weights(monkeypat
     x = Tensor(x, requires_grad=True)
     ops.conv_norm(x, w, v, v, running_mean=v, running_var=v).backward(y)
     np.testing.assert_allclose(x.grad, expected, atol=1e-13)
+
+
+def test_conv_norm_in_training_gives_images_the_same_gradient_where_the_weights_are_fixed():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 4, 4))
+    dy = rng.standard_normal((2, 12, 4, 4))
+    w = rng.standard_normal((12, 3, 1, 1))
+    gamma = rng.standard_normal(12)
+    beta = rng.standard_normal(12)
+    _, backward = ops.conv_norm.raw(x, w, gamma, beta, training=True)
+    expected = backward(dy)[0]
+    x = Tensor(x, requires_grad=True)
+    ops.conv_norm(x, w, gamma, beta, training=True).backward(dy)
+    np.testing.assert_allclose(x.grad, expected, rtol=0, atol=1e-13)
+
+
+def test_running_statistics_that_change_before_backward_do_not_change_conv_norms_gradients():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 4, 4))
+    dy = rng.standard_normal((2, 5, 4, 4))
+    w = rng.standard_normal((5, 3, 1, 1))
+    gamma = rng.standard_normal(5)
+    beta = rng.standard_normal(5)
+    mean = rng.standard_normal(5)
+    var = rng.uniform(0.5, 2, 5)
+    _, backward = ops.conv_norm.raw(x, w, gamma, beta, running_mean=mean, running_var=var)
+    expected = [dx.copy() for dx in backward(dy)]
+    mean += 1
+    var *= 2
+    for found, before in zip(backward(dy), expected, strict=True):
+        np.testing.assert_array_equal(found, before)

@@ -45,7 +45,8 @@ TestAgainstTorch = against_torch(
 test_bad_input = refusals(
     [
         (ShapeError, lambda: ops.reshape(t(2, 3), shape=(4, 2)), "reshape: 6 elements"),
-        (DTypeError, lambda: t(4).reshape(2.0, -1), "reshape: needs a tuple of integers"),
+        (DTypeError, lambda: t(4).reshape(2.0, -1), "reshape: each argument must be an integer, got 2.0"),
+        (DTypeError, lambda: t(4).view(n for n in (2, 2)), "view: each argument must be an integer, got <generator"),
         (DTypeError, lambda: ops.reshape(t(4), None), "integers"),
         (ShapeError, lambda: t(4).reshape(-2, 2), "reshape: 4 elements"),
         (ShapeError, lambda: t(4).reshape(2**70), "reshape: 4 elements"),
@@ -71,8 +72,9 @@ test_bad_input = refusals(
         (ShapeError, lambda: t(2, 1).expand(-1, 2, 3), "expand: "),
         (ShapeError, lambda: t(2, 3).expand(2, 4), "expand: "),
         (ShapeError, lambda: t(2, 3).expand(3), "expand: "),
-        (DTypeError, lambda: t(1).expand(1.5), "expand: needs"),
+        (DTypeError, lambda: t(1).expand(1.5), "expand: each argument must be an integer, got 1.5"),
         (ShapeError, lambda: t(1).expand(-2), "expand: "),
+        (ShapeError, lambda: t(1).expand(2**62), "expand: an array of shape .* is larger than any can be"),
         (IndexError, lambda: t(2, 3)[5], r"getitem: .*shape \(2, 3\)"),
         (OptionError, lambda: t(2, 3)[::0], r"getitem: the step of a slice must not be 0, got slice\(None, None, 0\)"),
         (DTypeError, lambda: t(2, 3)[0, 1:2.5], r"getitem: a slice in an index must be .* integers, got slice\(1, 2.5"),
@@ -162,3 +164,16 @@ def test_take_along_dim_counts_from_the_end_and_needs_an_axis_of_indices_for_eac
 
 def test_a_clone_lies_in_memory_as_the_original_does():
     assert is_channels_last(Tensor(channels_last(np.ones((2, 3, 4, 5)))).clone().data)
+
+
+@pytest.mark.parametrize("of", [np.asarray, Tensor])
+def test_an_array_of_bytes_is_not_taken_for_a_mask_nor_for_positions(of):
+    """PyTorch takes it for the one, NumPy for the other."""
+    mask = np.array([0, 1, 1], np.uint8)
+    x = t(3)
+    for call in (lambda: x[of(mask)], lambda: t(2, 3)[:, of(mask)], lambda: x.__setitem__(of(mask), 5.0)):
+        with pytest.raises(DTypeError, match=r"[gs]etitem: an array of uint8 is a mask in PyTorch .* astype\(bool\)"):
+            call()
+    assert x[Tensor(mask).to(bool)].shape == (2,)
+    assert x[Tensor(mask).to(int)].shape == (3,)
+    assert x[mask[1]].shape == ()  # a single byte is an integer

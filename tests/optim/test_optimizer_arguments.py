@@ -273,3 +273,13 @@ def test_a_parameter_that_has_another_shape_since_is_refused():
     p.grad = np.ones((3, 2))
     with pytest.raises(ShapeError, match=r"is now \(3, 2\), its momentum_buffer is \(2,\)"):
         optimizer.step()
+
+
+@pytest.mark.parametrize("unordered", [set, frozenset])
+def test_a_set_of_parameters_is_refused_because_its_order_changes_from_run_to_run(unordered):
+    """A checkpoint's state belongs to parameters by their positions."""
+    for call in (lambda: optim.SGD(unordered(params()), 0.1), lambda: optim.Adam([{"params": unordered(params())}])):
+        with pytest.raises(
+            DTypeError, match=r"params must have an order.* got a (frozen)?set; give model.parameters\(\)"
+        ):
+            call()

@@ -3,6 +3,7 @@
 from contextlib import closing
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from minires.errors import OptionError
@@ -66,7 +67,7 @@ def test_model_options_reach_the_network_and_its_checkpoint(tmp_path):
         ("shortcut=open('x')", "are written as in"),
         ("'B'", "are written as in"),
         ("shortcut='B'); f(a=1", "are written as in"),
-        ("shortcut='C'", "shortcut must be"),
+        ("shortcut='D'", "shortcut must be"),
         ("shorcut='B'", "there is no option 'shorcut'"),
         ("rng=1", "rng follows from the data and the seed"),
     ],
@@ -76,3 +77,70 @@ def test_model_options_that_do_not_fit_are_refused_before_a_folder_is_made(optio
     with pytest.raises(OptionError, match=message):
         Run.start(Config(model="resnet8", model_options=options, out=str(folder)))
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(("images", "drops"), [(18, False), (17, True), (21, False)])
+def test_only_a_last_batch_of_one_image_is_left_out(images, drops):
+    """Five images of sixteen are still a batch."""
+    config = Config(model="resnet18", batch_size=16)
+
+    class Images(list):
+        shape = (1, 8, 8)
+        classes = range(10)
+
+    train_set = Images(range(images))
+    model = setup.make_model(config, train_set)
+    before = {name: np.array(value) for name, value in model.eval().state_dict().items()}
+    assert setup.must_drop_last(config, model, train_set) is drops
+    assert not model.training  # it was tried on a copy
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_more_processes_than_images_of_a_batch_are_refused_with_the_batch_that_counts():
+    """The default batch shrinks to the data set, and that is the number in the message."""
+
+    class Images(list):
+        shape = (1, 8, 8)
+
+    with pytest.raises(OptionError, match=r"at most the batch_size, 3, .* got 4"):
+        setup.complete(Config(processes=4), Images(range(3)))
+    assert setup.complete(Config(batch_size=7), Images(range(3))).batch_size == 7
+    assert setup.complete(Config(), Images(range(3))).batch_size == 3
+    assert setup.complete(Config(), Images(range(3))).size == 8
+
+
+def test_a_models_weights_are_those_of_the_seed():
+    class Images(list):
+        shape = (1, 8, 8)
+        classes = range(10)
+
+    def weights(seed):
+        model = setup.make_model(Config(model="resnet8", seed=seed), Images(range(3)))
+        return next(iter(model.parameters())).data
+
+    np.testing.assert_array_equal(weights(1), weights(1))
+    assert not np.array_equal(weights(1), weights(2))
+
+
+def test_schedules_end_with_the_run():
+    assert setup.make_schedule(Config(schedule="cosine", lr=1.0), 100)(50) == pytest.approx(0.5)
+    rate = setup.make_schedule(Config(schedule="multistep", lr=1.0), 7)
+    assert [rate(step) for step in (2, 3, 4, 5)] == pytest.approx([1, 0.1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "multistep", "cosine", "constant"])
+def test_a_run_without_a_step_has_a_schedule_too(schedule):
+    assert setup.make_schedule(Config(schedule=schedule, lr=1.0), 0)(0) >= 0
+
+
+@pytest.mark.parametrize(("images", "remedy"), [(1, "train on more than one"), (2, "use a --batch-size of at least 2")])
+def test_a_network_that_cannot_train_on_one_image_says_what_would_help(images, remedy):
+    class Images(list):
+        shape = (1, 8, 8)
+        classes = range(10)
+
+    config = Config(model="resnet18", batch_size=1)
+    model = setup.make_model(config, Images(range(images)))
+    with pytest.raises(OptionError, match=f"resnet18 cannot train on one image of .*; {remedy}$"):
+        setup.must_drop_last(config, model, Images(range(images)))

@@ -44,11 +44,14 @@ class Call:
     """One call of a backward: the arrays and settings of its forward, and dy, the upstream gradient.
 
     x: the first array. state: a dict that is shared by all calls of one forward's backward, for a bug that keeps
-    something between them.
+    something between them. later: the settings as they are when backward runs, of which arrays may have changed.
+    needs: for each array whether its gradient is needed; None for all.
     """
 
-    def __init__(self, op, arrays, static, dy, state=None):
+    def __init__(self, op, arrays, static, dy, state=None, later=None, needs=None):
         self.op, self.arrays, self.static, self.dy = op, arrays, static, dy
+        self.later = static if later is None else later
+        self.needs = needs
         self.x = arrays[0]
         self.state = {} if state is None else state
         self._op = registry[op].raw
@@ -100,15 +103,17 @@ def planted(bug, raw=None):
 
     @wraps(raw)
     def function(*arrays, **static):
-        y, _ = raw(*arrays, **static)
+        kept = copy.deepcopy(static)
+        y, of_raw = raw(*arrays, **static)
         state = {}
 
-        def backward(dy):
+        def backward(dy, needs=None):
             try:
-                return bug.gradients(Call(bug.op, arrays, static, dy, state))
+                return bug.gradients(Call(bug.op, arrays, kept, dy, state, later=static, needs=needs))
             except Exception as error:
                 raise BrokenBugError(f"{bug.op}: {bug.name}: {error!r}") from error
 
-        return y, backward
+        takes_needs = "needs" in inspect.signature(of_raw).parameters
+        return y, backward if takes_needs else lambda dy: backward(dy)
 
     return function

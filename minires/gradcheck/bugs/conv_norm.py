@@ -137,3 +137,29 @@ def _(call):
 def _(call):
     """your gradients use dy where the ReLU gave 0: multiply dy by (y > 0) first"""
     return call.again(relu=False)
+
+
+def only_dx_in_training(call):
+    return training(call) and call.needs == (True, False, False, False)
+
+
+@bug("conv_norm", "statistics taken for constants where the weights are fixed", when=only_dx_in_training)
+def _(call):
+    """your dx treats mean and variance as constants when it alone is needed: in training they depend on x"""
+    p = OneByOne(call)
+    return call.again(training=False, running_mean=p.mean, running_var=p.var)
+
+
+@bug(("conv_norm", "batch_norm"), "running statistics read in backward", when=evaluation)
+def _(call):
+    """your backward reads the running statistics, which training may have changed: keep a copy in the forward"""
+    return call.again(**call.later)
+
+
+@bug("conv_norm", "mask of the ReLU for positive γ", when=training)
+def _(call):
+    """your mask is that of x̂ > −β/γ, which takes γ for positive: use y > 0"""
+    if not call.setting("relu"):
+        return call.right
+    negative = call.arrays[2] < 0
+    return call.again(relu=False, dy=np.where(negative[:, None, None] ^ (call.y > 0), call.dy, 0))

@@ -212,9 +212,9 @@ def _(call):
     return right
 
 
-def without_mask(call):
-    """The gradients of batch_norm from the same dy, as if no ReLU followed."""
-    return registry["batch_norm"].raw(*call.arrays, **copy.deepcopy(call.static))[1](call.dy)
+def without_mask(call, dy=None):
+    """The gradients of batch_norm from the same dy, or from another, as if no ReLU followed."""
+    return registry["batch_norm"].raw(*call.arrays, **copy.deepcopy(call.static))[1](call.dy if dy is None else dy)
 
 
 @bug("batch_norm_relu", "mask of the ReLU forgotten")
@@ -227,6 +227,13 @@ def _(call):
 def _(call):
     """your dweight and dbias sum dy where the ReLU gave 0: multiply dy by (y > 0) before everything else"""
     return (call.right[0], *without_mask(call)[1:])
+
+
+@bug("batch_norm_relu", "mask of the ReLU for positive γ", when=images)
+def _(call):
+    """your mask is that of x̂ > −β/γ, which takes γ for positive: use y > 0"""
+    negative = per_channel(call.arrays[1] < 0)
+    return without_mask(call, np.where(negative ^ (call.y > 0), call.dy, 0))
 
 
 # Layer and group norm: the statistics are those of one sample.

@@ -4,7 +4,7 @@ Of 90 realistic bugs planted in backward passes, `y.sum().backward()` on square 
 random upstream on the cases here shows 87. So there are cases with
   N ≥ 2, H ≠ W, and a different kernel, stride, padding and dilation on each axis;
   strides that leave rows over, groups, and overlapping pooling windows;
-  γ ≠ 1, a large ε, and running statistics that are not the batch's;
+  γ ≠ 1 and γ < 0, a large ε, and running statistics that are not the batch's;
   class weights with smoothing and ignored targets;
   broadcasting in every position;
   squares, where a transposed gradient has the right shape.

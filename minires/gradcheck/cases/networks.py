@@ -48,6 +48,8 @@ def _batch_norm(draw, _):
         for mode, settings in modes.items():
             arrays = draw.normal(*shape), weight, bias
             yield Case(f"{mode}, {letters}", arrays, {**settings, **running}, beyond=True)
+    for mode, settings in modes.items():
+        yield Case(f"{mode}, negative γ", (x, -weight, bias), {**settings, **running})
 
 
 @cases_for("conv_norm")
@@ -71,6 +73,8 @@ def _conv_norm(draw):
     arrays = channels_last(x), draw.normal(O * 2, 2, *K), draw.positive(O * 2), draw.normal(O * 2)
     running = {"running_mean": draw.normal(O * 2), "running_var": draw.positive(O * 2)}
     yield Case("evaluation, groups", arrays, {"groups": 2, **running, **window})
+    arrays = draw.normal(N, C, H, W), draw.normal(O, C, 1, 1), -draw.positive(O), draw.normal(O)
+    yield Case("training, negative γ, relu", arrays, {"training": True, "eps": 0.3, "relu": True})
 
 
 @cases_for("layer_norm")

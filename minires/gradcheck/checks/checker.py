@@ -8,7 +8,7 @@ import numpy as np
 from minires.arrays import device_of, is_array, to_device
 from minires.errors import OptionError
 from minires.gradcheck.cases import Case, cases_of
-from minires.gradcheck.checks.contract import breaches, malformed, repeatable, same
+from minires.gradcheck.checks.contract import breaches, malformed, repeatable, same, strict_breaches
 from minires.gradcheck.checks.measurement import measure
 from minires.gradcheck.checks.report import Report, Reports, place
 from minires.gradcheck.checks.tested_function import (
@@ -106,6 +106,8 @@ def _check_tested(tested, report, seed, view, strict, convention):
         return
     unsteady = repeatable(tested, backward, upstream, dxs)
     report.problems += unsteady or breaches(tested, y, backward, upstream, dxs, view=view)
+    if strict and not report.problems:
+        report.problems += strict_breaches(tested, upstream, kept)
     if not np.array_equal(sent, upstream):
         report.problems.insert(0, "backward changes the gradient dy that it is given")
     changed = _changed(tested, before)

@@ -5,11 +5,15 @@ change its inputs or dy, and does not return their memory. It takes arrays of an
 returns zero for a dy of zeros, and a gradient 2²⁰ times as large or as small for such a dy.
 """
 
+import copy
+import inspect
+
 import numpy as np
 
 from minires.gradcheck.checks.point import max_abs
 from minires.gradcheck.checks.tested_function import CannotCheckError
 
+ROUNDING = 1e-9  # another kernel may compute the same gradient
 ORDINARY = 1e250  # 2²⁰ times a larger value may be infinite
 
 
@@ -66,6 +70,40 @@ def _aliases(tested, y, dxs, view):
             if np.may_share_memory(np.asarray(dxs[i]), x)
         ]
     return problems
+
+
+def strict_breaches(tested, dy, dxs):
+    """What an op of ours must do besides: sentences about everything that is wrong. dxs = backward(dy)."""
+    return _needs(tested, dy, dxs) + _settings(tested, dy, dxs)
+
+
+def _needs(tested, dy, dxs):
+    """An op that is told which gradients are needed makes the same one when no other is."""
+    _, backward = tested.forward(tested.arrays)
+    if "needs" not in inspect.signature(backward).parameters:
+        return []
+    problems = []
+    for i in tested.wanted:
+        only = tuple(k == i for k in range(len(tested.arrays)))
+        found = tested.gradients(lambda dy, only=only: backward(dy, only), dy.copy(), f" when {only} are needed")
+        if not same(dxs[i], found[i], ROUNDING):
+            problems.append(f"backward makes another d{tested.names[i]} when no other gradient is needed")
+    return problems
+
+
+def _settings(tested, dy, dxs):
+    """An array that is a setting, such as running statistics, may change before backward runs."""
+    settings = copy.deepcopy(tested.static)
+    _, backward = tested.raw(*tested.arrays, **settings)
+    for value in settings.values():
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            value += 1
+    found = tested.gradients(backward, dy.copy(), " when a setting has changed since the forward")
+    return [
+        f"d{tested.names[i]} changes when a setting changes between forward and backward: keep a copy of it"
+        for i in tested.wanted
+        if not same(dxs[i], found[i], ROUNDING)
+    ][:1]
 
 
 def _zero(tested, backward, dy):

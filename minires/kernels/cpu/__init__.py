@@ -8,6 +8,7 @@ from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_su
 from minires.kernels.cpu.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.cpu.elementwise import add, add_relu, normalize, normalize_dx, normalize_sums, relu, relu_dx, scale
 from minires.kernels.cpu.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
+from minires.kernels.cpu.sums import sums
 from minires.kernels.cpu.update import adam, sgd
 from minires.kernels.readable.loss import cross_entropy, cross_entropy_dx, first_outside
 from minires.kernels.readable.norm import inv_std, update_running_stats
@@ -41,5 +42,6 @@ __all__ = [
     "scale",
     "scatter_matrix",
     "sgd",
+    "sums",
     "update_running_stats",
 ]

@@ -21,6 +21,7 @@ from minires.kernels.device.norm import (
 from minires.kernels.device.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
 from minires.kernels.device.update import adam, sgd
 from minires.kernels.readable.fused import channel_sums
+from minires.kernels.readable.sums import sums
 
 __all__ = [
     "adam",
@@ -49,5 +50,6 @@ __all__ = [
     "relu_dx",
     "scale",
     "sgd",
+    "sums",
     "update_running_stats",
 ]

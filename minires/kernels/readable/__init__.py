@@ -17,6 +17,7 @@ from minires.kernels.readable.norm import (
     update_running_stats,
 )
 from minires.kernels.readable.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
+from minires.kernels.readable.sums import sums
 from minires.kernels.readable.update import adam, sgd
 
 __all__ = [
@@ -48,5 +49,6 @@ __all__ = [
     "scale",
     "scatter_matrix",
     "sgd",
+    "sums",
     "update_running_stats",
 ]

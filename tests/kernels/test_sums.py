@@ -1,0 +1,95 @@
+"""kernels/cpu/sums.py: sums along any axes lose no digits, however the array lies in memory."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from minires import Tensor, kernels, ops
+from minires.kernels.cpu.channel_stats import TILE
+from minires.kernels.cpu.sums import _in_a_row
+
+U = 2.0**-24  # half the distance from 1 to the next float32
+ROWS = 1 << 18  # the error of a plain sum of so many rows of 0.1 is 0.3 %
+
+
+def bound(x, axes):
+    """The error that sums() promises."""
+    m = np.prod([x.shape[i] for i in axes])
+    return (TILE + 20 + np.log2(m)) * U * np.abs(x).astype(float).sum(axis=axes)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((ROWS, 2), (0,)),
+        ((ROWS + 61, 2), (0,)),
+        ((3, ROWS // 2, 2), (0, 1)),
+        ((ROWS // 8, 3, 8), (0, 2)),
+        ((ROWS // 2, 1, 4), (0, 1)),
+        ((127, 129, 3, 5), (0, 1, 3)),
+        ((ROWS, 2), (0, 1)),
+    ],
+    ids=str,
+)
+def test_a_sum_of_many_rows_has_the_digits_of_its_bound(shape, axes):
+    x = np.full(shape, 0.1, np.float32)
+    x += np.random.default_rng(0).random(shape, np.float32) / 8
+    for a in (x, x[::-1], np.asfortranarray(x), np.repeat(x, 2, axis=-1)[..., ::2], np.broadcast_to(x[:1], shape)):
+        found = kernels.sums(a, axes)
+        assert found.dtype == np.float32
+        assert found.shape == a.sum(axis=axes).shape
+        assert kernels.sums(a, axes, keepdims=True).shape == a.sum(axis=axes, keepdims=True).shape
+        assert (np.abs(found - a.astype(float).sum(axis=axes)) <= bound(a, axes)).all()
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (3, 0), (1, 1), (2, 1, 3), (300, 1, 2)], ids=str)
+def test_sums_over_every_choice_of_axes_are_numpys(shape):
+    x = np.random.default_rng(0).standard_normal(shape)
+    for count in range(len(shape) + 1):
+        for axes in combinations(range(len(shape)), count):
+            for keepdims in (False, True):
+                expected = x.sum(axis=axes, keepdims=keepdims)
+                found = kernels.sums(x, axes, keepdims)
+                assert found.shape == expected.shape
+                np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_only_other_axes_than_the_last_in_memory_are_added_one_after_another():
+    x = np.zeros((30, 20, 10))
+    assert [_in_a_row(x, axes) for axes in [(0,), (1,), (2,), (0, 2), (1, 2), (0, 1, 2)]] == [30, 20, 1, 30, 1, 1]
+    assert [_in_a_row(x.T, axes) for axes in [(0,), (0, 1), (2,)]] == [1, 1, 30]
+    assert _in_a_row(x[:, ::2], (1, 2)) == 10  # rows of ten neighbours, which do not follow each other
+
+
+def gradient(function, *arrays):
+    """The gradients of the sum of function(*arrays)."""
+    leaves = [Tensor(a, requires_grad=True) for a in arrays]
+    y = function(*leaves)
+    y.backward(np.ones(y.shape, np.float32) / 10)  # 0.1 is no float, so that a sum is rounded
+    return [leaf.grad for leaf in leaves]
+
+
+X = np.ones((ROWS, 4), np.float32)
+V = np.ones(4, np.float32)
+
+
+def test_the_gradient_of_what_many_rows_share_keeps_its_digits():
+    for found in (
+        gradient(lambda v: Tensor(X) + v, V)[0],
+        gradient(lambda v: Tensor(X) * v, V)[0],
+        gradient(lambda b: ops.linear(Tensor(X), Tensor(np.eye(4, dtype=np.float32)), b), V)[0],
+        gradient(lambda b: ops.layer_norm(Tensor(X), Tensor(V), b), V)[0],
+        gradient(lambda b: ops.group_norm(Tensor(X), Tensor(V), b, num_groups=2), V)[0],
+    ):
+        np.testing.assert_allclose(found, ROWS / 10, rtol=1e-5)
+
+
+def test_mean_var_std_and_norm_of_many_rows_keep_their_digits():
+    x = Tensor(X * np.float32(0.1))
+    np.testing.assert_allclose(x.sum(0).data, ROWS / 10, rtol=1e-5)
+    np.testing.assert_allclose(x.mean(0).data, 0.1, rtol=1e-5)
+    np.testing.assert_allclose(x.norm(dim=0).data, 0.1 * ROWS**0.5, rtol=1e-5)
+    y = Tensor(X * np.float32(0.1) * np.where(np.arange(ROWS) % 2, 1, -1).astype(np.float32)[:, None])
+    np.testing.assert_allclose(y.var(0).data, 0.01, rtol=2e-5)
+    np.testing.assert_allclose(y.std(0).data, 0.1, rtol=1e-5)
