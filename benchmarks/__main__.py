@@ -66,11 +66,11 @@ def make_parser():
         help="measurements of each, after one that warms up (default 7, with --tiny 1)",
     )
     parser.add_argument(
-        "--json", type=console.text, metavar="FILE", help="write the machine, the versions and all timings"
+        "--json", type=console.new_file, metavar="FILE", help="write the machine, the versions and all timings"
     )
     parser.add_argument(
         "--plot",
-        type=console.text,
+        type=console.new_file,
         metavar="FILE",
         help="draw the ratios (PNG, SVG, PDF, JPEG or WebP by the file's ending)",
     )

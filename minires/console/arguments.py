@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import re
 
 
@@ -9,6 +10,14 @@ def text(given):
     """The type of a flag that takes letters. It refuses "", because `--out "$DIR"` with DIR unset is a mistake."""
     if not given:
         raise argparse.ArgumentTypeError("it is empty; leave the flag out to have the default")
+    return given
+
+
+def new_file(given):
+    """The type of a flag that names a file to write. It refuses a missing folder, which may be a slip of the pen."""
+    folder = os.path.dirname(text(given))
+    if folder and not os.path.exists(folder):
+        raise argparse.ArgumentTypeError(f"there is no folder {folder}")
     return given
 
 

@@ -45,7 +45,11 @@ def main(argv=None):
     )
     parser.add_argument("ops", nargs="*", metavar="OP", help="check these ops only (default: all)")
     parser.add_argument(
-        "--json", type=console.text, default="gpucheck.json", metavar="FILE", help="the report (default: gpucheck.json)"
+        "--json",
+        type=console.new_file,
+        default="gpucheck.json",
+        metavar="FILE",
+        help="the report (default: gpucheck.json)",
     )
     parser.add_argument(
         "--small",

@@ -4,7 +4,7 @@ import argparse
 import secrets
 
 from minires import console, cuda, models
-from minires.console import seconds, text, whole
+from minires.console import new_file, seconds, text, whole
 from minires.errors import OptionError
 from minires.gradcheck.bugs.mutation_test import run_mutation_test
 from minires.gradcheck.checks.checker import known_op
@@ -119,7 +119,7 @@ def make_parser():
     parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
     parser.add_argument(
         "--plot",
-        type=text,
+        type=new_file,
         metavar="FILE",
         help="with one op: draw the error of three methods "
         "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG, SVG, "
@@ -162,9 +162,9 @@ def make_parser():
     theirs.add_argument(
         "--numbers-only", action="store_true", help="let work in place on dy and the arrays given pass, with a note"
     )
-    theirs.add_argument("--json", type=text, metavar="FILE", help="write all results, for a grader's script")
-    theirs.add_argument("--csv", type=text, metavar="FILE", help="write a line a submission")
-    theirs.add_argument("--gradescope", type=text, metavar="FILE", help="write them as a Gradescope results.json")
+    theirs.add_argument("--json", type=new_file, metavar="FILE", help="write all results, for a grader's script")
+    theirs.add_argument("--csv", type=new_file, metavar="FILE", help="write a line a submission")
+    theirs.add_argument("--gradescope", type=new_file, metavar="FILE", help="write them as a Gradescope results.json")
 
     paths = parser.add_argument_group("the residual path")
     paths.add_argument(

@@ -3,7 +3,7 @@
 import argparse
 
 from minires import console, data, models
-from minires.console import text, whole
+from minires.console import new_file, whole
 from minires.plots import check_plot, plot_gradients
 from minires.probes.gradients import gradient_norms
 
@@ -41,7 +41,7 @@ def make_parser():
     parser.add_argument("--seed", type=whole(0), default=0, metavar="S", help="of the initial weights (default: 0)")
     parser.add_argument(
         "--out",
-        type=text,
+        type=new_file,
         default="gradients.png",
         metavar="FILE",
         help="the figure: PNG, SVG, PDF, JPEG or WebP by its ending (default: gradients.png)",
