@@ -45,6 +45,7 @@ examples, each after python -m minires.gradcheck:
 exit status: 0 all passed, 1 something failed, 2 could not run, 130 stopped"""
 
 
+OPS = "the check of ops"
 # What each kind of work looks at. Whatever else is given would be ignored, so it is refused.
 TAKES = {
     "--list": {"list"},
@@ -69,15 +70,25 @@ TAKES = {
         *("gradescope", "numbers_only", "quiet"),
     },
     "--plot": {"plot", "ops", "seed"},
-    "the check of ops": {"ops", "seed", "samples", "backend", "quiet"},
+    OPS: {"ops", "seed", "samples", "backend", "quiet"},
 }
 
 
-def check_flags(parser, args, work):
+def given_flags(parser, argv):
+    """{name: value} of what was typed, also where it is the default."""
+    empty = argparse.Namespace(**dict.fromkeys(vars(parser.parse_args([]))))
+    typed = vars(parser.parse_args(argv, empty))
+    typed["ops"] += typed.pop("op") or []
+    return {name: value for name, value in typed.items() if value not in (None, [])}
+
+
+def check_flags(given, work):
     """Raise OptionError for a flag that was given and that this work does not look at."""
-    for name, value in vars(args).items():
-        if value and value != parser.get_default(name) and name not in TAKES[work]:
-            flag = f"the name {args.ops[0]!r}" if name == "ops" else f"--{name.replace('_', '-')}"
+    for name in given:
+        if name not in TAKES[work]:
+            flag = f"the name {given['ops'][0]!r}" if name == "ops" else f"--{name.replace('_', '-')}"
+            if work == OPS and name in TAKES["--paths"]:
+                raise OptionError(f"{flag} goes with --paths: add --paths, or leave {flag} out")
             raise OptionError(f"{flag} means nothing with {work}; leave one of the two out")
 
 
@@ -187,11 +198,11 @@ def main(argv=None):
     parser = make_parser()
     args = parser.parse_args(argv)
     args.ops += args.op
-    args.op = parser.get_default("op")
+    given = given_flags(parser, argv)
     check_writable(args.json, args.csv, args.gradescope)
     check_plot(args.plot)
     if args.list:
-        check_flags(parser, args, "--list")
+        check_flags(given, "--list")
         print("\n".join(sorted(registry)))
         return 0
     device = "cuda" if args.backend == "cupy" else "cpu"
@@ -206,7 +217,7 @@ def main(argv=None):
     if targets:
         if len(targets) < len(args.ops):
             raise OptionError("name either ops or functions in files, not both")
-        check_flags(parser, args, "a function in a file")
+        check_flags(given, "a function in a file")
         return check_targets(
             targets,
             args.like,
@@ -235,7 +246,7 @@ def main(argv=None):
     if args.paths:
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
-        check_flags(parser, args, "--paths")
+        check_flags(given, "--paths")
         model = meant(args.model, models.names()) or args.model  # an unknown one is said where it is looked for
         return (
             0
@@ -251,8 +262,8 @@ def main(argv=None):
             )
             else 1
         )
-    work = next((f"--{name}" for name in ("plot", "bugs", "seeds") if getattr(args, name)), "the check of ops")
-    check_flags(parser, args, work)
+    work = next((f"--{name}" for name in ("plot", "bugs", "seeds") if getattr(args, name)), OPS)
+    check_flags(given, work)
     if args.plot:
         if len(args.ops) != 1:
             raise OptionError("--plot draws one op: name it, or add --paths")

@@ -41,7 +41,12 @@ def test_the_tables_are_plain_when_piped_and_fit_a_terminal(whole):
     [
         (["--seeds", "1", "--bugs"], "--seeds means nothing with --bugs"),
         (["--paths", "--bugs"], "--bugs means nothing with --paths"),
-        (["--model", "resnet8"], "--model means nothing with the check of ops"),
+        (["--model", "resnet8"], "--model goes with --paths: add --paths, or leave --model out"),
+        (["--model", "resnet20"], "--model goes with --paths"),  # the default
+        (["relu", "--variant", "v1"], "--variant goes with --paths"),
+        (["--dataset", "digits"], "--dataset goes with --paths"),
+        (["--batch-size", "64"], "--batch-size goes with --paths"),
+        (["--bugs", "--samples", "3"], "--samples means nothing with --bugs"),
         (["--list", "relu"], "the name 'relu' means nothing with --list"),
         (["relu", "--timeout", "1"], "--timeout means nothing"),
         (["relu", "--plot", "x.png", "--bugs"], "--bugs means nothing with --plot"),
