@@ -33,7 +33,7 @@ exit status of all: 0 done, 1 a check failed, 2 a setting or a file is wrong,
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     word, rest = (argv[0], argv[1:]) if argv else ("--help", [])
-    if word == "--version":
+    if word in ("-v", "-V", "--version"):
         print(f"minires {__version__}")
     elif word in ("-h", "--help"):
         print(f"minires {__version__}: ResNet from the gradient up, on NumPy or CuPy\n")

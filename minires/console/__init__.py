@@ -31,7 +31,7 @@ streams become os.devnull (streams.py). SIGTERM and SIGHUP are treated as Ctrl-C
 arguments.py checks what is typed, and table.py prints tables.
 """
 
-from minires.console.arguments import Parser, new_file, seconds, text, whole
+from minires.console.arguments import Parser, new_file, number, seconds, text, whole
 from minires.console.process import command, counted, entry, reason, say, stopped
 from minires.console.signals import DOUBLE_TAP, SIGNALS, STOPPED, on_signals, starting
 from minires.console.streams import OutputError
@@ -52,6 +52,7 @@ __all__ = [
     "counted",
     "entry",
     "new_file",
+    "number",
     "on_signals",
     "reason",
     "say",

@@ -21,7 +21,7 @@ def new_file(given):
     return given
 
 
-def whole(low, high=None):
+def whole(low=-math.inf, high=None):
     """The type of a flag that takes a whole number from low to high."""
 
     def convert(given):
@@ -35,6 +35,14 @@ def whole(low, high=None):
         return number
 
     return convert
+
+
+def number(given):
+    """The type of a flag that takes any number."""
+    try:
+        return float(given)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it must be a number, got {given!r}") from None
 
 
 def seconds(given):
@@ -52,7 +60,8 @@ class Parser(argparse.ArgumentParser):
     """argparse's parser. A mistake costs one line, which suggests the flag that may have been meant."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message}{self._meant(message)}; see {self.prog} --help\n")
+        name = self.prog.removeprefix("python -m ")  # as say() prints it
+        self.exit(2, f"{name}: {message}{self._meant(message)}; see {self.prog} --help\n")
 
     def _meant(self, message):
         from minires.settings import did_you_mean  # imports NumPy; Ctrl-C must be handled before that (starting())

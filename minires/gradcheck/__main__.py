@@ -193,7 +193,7 @@ def make_parser():
     return parser
 
 
-@console.command("gradcheck")
+@console.command("minires.gradcheck")
 def main(argv=None):
     parser = make_parser()
     args = parser.parse_args(argv)
@@ -220,7 +220,7 @@ def main(argv=None):
         check_flags(given, "a function in a file")
         return check_targets(
             targets,
-            args.like,
+            args.like and (meant(args.like, registry) or args.like),
             function=args.function or "",
             reference=args.reference or "",
             shapes=args.shapes,
@@ -241,8 +241,7 @@ def main(argv=None):
             "and --function"
         )
     args.seed = args.seed or 0
-    for op in args.ops:
-        known_op(op)
+    args.ops = [known_op(meant(op, registry) or op) for op in args.ops]
     if args.paths:
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
