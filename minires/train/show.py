@@ -51,6 +51,9 @@ def fit(run, stop=lambda: False, on_notice=print):
     )
     if run.replicas.n > 1 and cores_are_busy(run.replicas.n):
         print(f"the cores are busy (load {os.getloadavg()[0]:.1f}): beside other programs --processes 1 may be faster")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if config.threads > cores:
+        on_notice(f"{config.threads} threads on {counted(cores, 'core')}: more than one a core makes nothing faster")
     if config.lr == 0 and config.epochs:
         on_notice("the learning rate is 0, so no weight changes; leave --lr out to have 0.1")
     present = np.unique(run.train_set.labels)

@@ -106,6 +106,17 @@ def test_a_learning_rate_of_0_is_named_before_the_training(tmp_path, bars):
     assert notices == ["the learning rate is 0, so no weight changes; leave --lr out to have 0.1"]
 
 
+def test_more_threads_than_cores_are_named(tmp_path, bars, monkeypatch):
+    monkeypatch.setattr(show.os, "sched_getaffinity", lambda process: {0, 3}, raising=False)
+    monkeypatch.setattr(show.kernels, "set_num_threads", lambda n: None)
+    notices = []
+    for threads in (2, 99):
+        config = Config(**{**SMALL, "epochs": 1}, threads=threads, out=str(tmp_path / str(threads)))
+        with closing(Run.start(config)) as started:
+            show.fit(started, on_notice=notices.append)
+    assert notices == ["99 threads on 2 cores: more than one a core makes nothing faster"]
+
+
 def test_a_run_that_cannot_be_shown_leaves_no_folder_and_no_lock(tmp_path, monkeypatch):
     def fail(*arguments, **settings):
         raise ImportError("no tqdm")
