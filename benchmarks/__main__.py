@@ -95,7 +95,7 @@ def main(argv=None):
         kernels.set_num_threads(args.threads)
     workloads = select(args.names, catalogue(args.tiny))
     if args.list:
-        print("\n".join(w.name for w in workloads))
+        console.show("\n".join(w.name for w in workloads))
         return 0
     check_writable(args.json)
     check_plot(args.plot)

@@ -203,7 +203,7 @@ def main(argv=None):
     check_plot(args.plot)
     if args.list:
         check_flags(given, "--list")
-        print("\n".join(sorted(registry)))
+        console.show("\n".join(sorted(registry)))
         return 0
     device = "cuda" if args.backend == "cupy" else "cpu"
     if device != "cpu":
