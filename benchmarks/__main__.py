@@ -66,11 +66,11 @@ def make_parser():
         help="measurements of each, after one that warms up (default 7, with --tiny 1)",
     )
     parser.add_argument(
-        "--json", type=console.text, metavar="FILE", help="write the machine, the versions and all timings"
+        "--json", type=console.new_file, metavar="FILE", help="write the machine, the versions and all timings"
     )
     parser.add_argument(
         "--plot",
-        type=console.text,
+        type=console.new_file,
         metavar="FILE",
         help="draw the ratios (PNG, SVG, PDF, JPEG or WebP by the file's ending)",
     )
@@ -95,7 +95,7 @@ def main(argv=None):
         kernels.set_num_threads(args.threads)
     workloads = select(args.names, catalogue(args.tiny))
     if args.list:
-        print("\n".join(w.name for w in workloads))
+        console.show("\n".join(w.name for w in workloads))
         return 0
     check_writable(args.json)
     check_plot(args.plot)

@@ -35,13 +35,13 @@ exit status of all: 0 done, 1 a check failed, 2 a setting or a file is wrong,
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     word, rest = (argv[0], argv[1:]) if argv else ("--help", [])
-    if word == "--version":
-        print(f"minires {__version__}")
+    if word in ("-v", "-V", "--version"):
+        console.show(f"minires {__version__}")
     elif word in ("-h", "--help"):
-        print(f"minires {__version__}: ResNet from the gradient up, on NumPy or CuPy\n")
-        for name, what in COMMANDS.items():
-            print(f"  python -m {name:<20}{what}")
-        print(f"\n{EXAMPLES}")
+        commands = "\n".join(f"  python -m {name:<20}{what}" for name, what in COMMANDS.items())
+        console.show(
+            f"minires {__version__}: ResNet from the gradient up, on NumPy or CuPy\n\n{commands}\n\n{EXAMPLES}"
+        )
     elif f"minires.{word.removeprefix('minires.')}" in COMMANDS:
         command = import_module(f"minires.{word.removeprefix('minires.')}.__main__")
         return command.main(rest)

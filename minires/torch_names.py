@@ -36,7 +36,7 @@ ADVICE = {
     "flip": "take a slice with a negative step: x[..., ::-1]",
     "sort": "use np.sort on .data",
     "argsort": "use np.argsort on .data",
-    "topk": "use np.argsort(-x.data), largest first: x[np.argsort(-x.data)[:k]] along one axis",
+    "topk": "use ops.take_along_dim(x, np.argsort(-x.data)[..., :k], dim=-1), the largest first",
     "cumsum": "use np.cumsum on .data",
     "prod": "use (x.log().sum()).exp() for positive x",
     "median": "use np.median on .data",
@@ -213,6 +213,51 @@ OF_MODULES = {
     "bfloat16": "use float32 or float64",
     "compile": "not needed: there is nothing to compile",
     "share_memory": "parallel.Replicas does it",
+}
+
+_OWN_TRANSFORM = "a transform is any function (images, rng) -> images of a whole batch"
+_OWN_DATASET = "any object with len(dataset) and dataset[i] is a data set"
+_SHUFFLED = "a loader shuffles with shuffle=True, and data.Subset(dataset, indices) chooses"
+_SIZE = "a folder's images are scaled and cropped as they are read: data.load(folder, size=224)"
+
+# of torch.utils.data and torchvision
+OF_DATA = {
+    "random_split": "with order = np.random.default_rng(0).permutation(len(dataset)) use data.Subset(dataset, "
+    "order[:n]) and data.Subset(dataset, order[n:]); of a TensorDataset, data.TensorDataset(*dataset[order[:n]])",
+    "ConcatDataset": f"{_OWN_DATASET}; arrays are joined by np.concatenate before data.TensorDataset(images, labels)",
+    "ChainDataset": _OWN_DATASET,
+    "IterableDataset": _OWN_DATASET,
+    "Sampler": _SHUFFLED,
+    "BatchSampler": _SHUFFLED,
+    "RandomSampler": _SHUFFLED,
+    "SequentialSampler": _SHUFFLED,
+    "SubsetRandomSampler": _SHUFFLED,
+    "WeightedRandomSampler": "draw the indices: data.Subset(dataset, rng.choice(len(dataset), n, p=weights))",
+    "DistributedSampler": "parallel.Replicas shares a batch among processes",
+    "default_collate": "a loader stacks what dataset[i] gives by itself",
+    "datasets": 'use data.load("digits"), data.load("cifar10") or data.load(folder)',
+    "CIFAR10": 'use data.load("cifar10"), which gives train and test',
+    "CIFAR100": "save its images as a folder with one sub-folder a class, for data.load(folder)",
+    "MNIST": 'use data.load("digits"), digits of 8×8 pixels, or data.TensorDataset(images, labels) of its arrays',
+    "FashionMNIST": "use data.TensorDataset(images, labels) of its arrays",
+    "Compose": "use data.compose",
+    "ToTensor": "use data.to_floats, which divides bytes by 255",
+    "PILToTensor": "not needed: images are arrays (C,H,W)",
+    "ToPILImage": "use PIL.Image.fromarray(image.transpose(1, 2, 0)), or of image[0] if it is gray",
+    "ConvertImageDtype": "use data.to_floats, which divides bytes by 255",
+    "Normalize": "use data.normalize(mean, std)",
+    "RandomCrop": "use data.random_crop(size, padding=4)",
+    "RandomHorizontalFlip": "use data.random_horizontal_flip()",
+    "Resize": _SIZE,
+    "CenterCrop": _SIZE,
+    "RandomResizedCrop": f"use data.random_crop(size, padding=4), or write your own: {_OWN_TRANSFORM}",
+    "RandomVerticalFlip": _OWN_TRANSFORM,
+    "RandomRotation": _OWN_TRANSFORM,
+    "RandomErasing": _OWN_TRANSFORM,
+    "ColorJitter": _OWN_TRANSFORM,
+    "Grayscale": _OWN_TRANSFORM,
+    "Pad": _OWN_TRANSFORM,
+    "Lambda": _OWN_TRANSFORM,
 }
 
 CLASSIFIERS = ("fc", "linear", "classifier", "head")  # names of the last layer

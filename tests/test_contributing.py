@@ -13,20 +13,23 @@ from test_imports import ROOMS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-HEADING = re.compile(r'# (\S+?\.py)(?:, below "(.+)")?\n')
+HEADING = re.compile(r"# (\S+?\.py)(?:, (below|in place of): (.+))?\n")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 
 
 def add(block, root):
-    """Add a block to the file below root that its first line names: at the end, or below the line that is named."""
-    file, line = HEADING.match(block).groups()
+    """Add a block to the file below root that its first line names: at the end, or where the first line says."""
+    file, where, line = HEADING.match(block).groups()
     body = block.partition("\n")[2]
     path = root / file
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if line:
-        [place] = re.finditer(f"^{re.escape(line)}.*\\n", before, re.M)
-        end = place.end()
-        path.write_text(before[:end] + body + before[end:], encoding="utf-8")
+        pattern = rf"^ *{re.escape(line)}.*\n"
+        if line.startswith("def "):  # the whole function, with its decorators
+            pattern = rf"(?:^@.*\n)*{pattern}(?:(?: .*)?\n)*"
+        [place] = re.finditer(pattern, before, re.M)
+        start = place.end() if where == "below" else place.start()
+        path.write_text(before[:start] + body + before[place.end() :], encoding="utf-8")
     else:
         path.write_text(before + "\n\n" * bool(before) + body, encoding="utf-8")
 
@@ -35,7 +38,7 @@ def add(block, root):
 def copy(tmp_path_factory):
     """run(command) in a copy of the library to which all worked examples were added -> its output"""
     root = tmp_path_factory.mktemp("copy")
-    for part in ("minires", "tests", "setup.cfg"):
+    for part in ("minires", "tests", "setup.cfg", "ruff.toml"):
         whole = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         whole(ROOT / part, root / part)
     for block in BLOCKS:
@@ -49,6 +52,13 @@ def copy(tmp_path_factory):
         return found.stdout
 
     return run
+
+
+def test_the_examples_leave_ruff_content(copy):
+    pytest.importorskip("ruff")
+    files = sorted({HEADING.match(block)[1] for block in BLOCKS})
+    for rule in ("check", "format --check"):
+        copy(f"python -m ruff {rule} {' '.join(files)}")
 
 
 def test_the_op_passes_its_gradient_check_and_the_bug_is_killed(copy):

@@ -20,8 +20,9 @@ def test_python_m_minires_says_what_it_is_and_lists_the_commands(capsys, argumen
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_the_version_is_one_line(capsys):
-    assert minires_command(["--version"]) == 0
+@pytest.mark.parametrize("flag", ["--version", "-V", "-v"])
+def test_the_version_is_one_line(capsys, flag):
+    assert minires_command([flag]) == 0
     assert capsys.readouterr() == (f"minires {minires.__version__}\n", "")
 
 
@@ -32,7 +33,7 @@ def test_the_version_is_one_line(capsys):
         ("GradCheck", "did you mean python -m minires.gradcheck?"),
         ("benchmark", "did you mean python -m benchmarks?"),
         ("benchmarks", "did you mean python -m benchmarks?"),
-        ("-v", "see python -m minires --help"),
+        ("-x", "see python -m minires --help"),
         ("", "see python -m minires --help"),
         ("minires", "see python -m minires --help"),
         ("nn", "see python -m minires --help"),
@@ -48,7 +49,7 @@ def test_a_command_runs_as_a_word_of_minires(capsys, spelling):
     assert minires_command([spelling.format("gradcheck"), "--list"]) == 0
     assert "residual_add\n" in capsys.readouterr().out
     assert minires_command([spelling.format("gradcheck"), "conv3d"]) == 2
-    assert capsys.readouterr().err == "gradcheck: there is no op 'conv3d'; did you mean conv2d?\n"
+    assert capsys.readouterr().err == "minires.gradcheck: there is no op 'conv3d'; did you mean conv2d?\n"
     with pytest.raises(SystemExit) as ended:
         minires_command([spelling.format("train"), "--epoch", "x"])
     assert ended.value.code == 2

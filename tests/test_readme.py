@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import minires
 from minires import data, ops
 from minires.gradcheck.__main__ import main as gradcheck
 from minires.gradcheck.bugs import catalogue
@@ -118,3 +119,17 @@ def test_counts_of_parameters_are_the_models_own():
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\(((?!http)[^)]+)\)", TEXT):
         assert (ROOT / target).exists(), target
+
+
+def test_the_differences_name_where_torchs_functions_are():
+    differences = TEXT[TEXT.index("What differs:") : TEXT.index("## Every gradient")]
+    for name in ("tensor", "zeros", "ones", "randn", "Tensor"):
+        assert f"`{name}" in differences
+        assert hasattr(minires, name)
+    for name in ("cat", "stack", "where", "einsum"):
+        assert f"`{name}`" in differences
+        assert hasattr(ops, name)
+    for name in ("storage.save", "storage.load", "optim.cosine"):
+        assert f"`{name}`" in differences
+        package, _, function = name.partition(".")
+        assert hasattr(getattr(minires, package), function)

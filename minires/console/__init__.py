@@ -17,12 +17,14 @@ A command is a function main(argv=None) that returns its exit status (None is 0)
 `command` turns what main raises into a line on standard error, `minires.train: …`, and an exit status:
 
     MiniresError, OSError, MemoryError    2, with the path or the sizes that are to blame
-    OutputError                           2: standard output is full, or its reader has gone, as with `| head -1`
+    OutputError                           2: standard output is full, or its reader has gone
     KeyboardInterrupt                     130
     anything else                         a traceback and 1, because it is a bug of ours
 
 So a command catches such an error itself only when it has something to save or to add (`stopped` prints the line). What
 must not be lost is written before it is printed, or in a `finally`, because every print may raise OutputError.
+
+A listing is printed by `show`: its reader may leave early, as `| head -1` does, and the status is still 0.
 
 `entry` prepares the process and ends it with main's status. Letters that the console cannot show become "?", and closed
 streams become os.devnull (streams.py). SIGTERM and SIGHUP are treated as Ctrl-C, and two Ctrl-C in a row count as one
@@ -31,10 +33,10 @@ streams become os.devnull (streams.py). SIGTERM and SIGHUP are treated as Ctrl-C
 arguments.py checks what is typed, and table.py prints tables.
 """
 
-from minires.console.arguments import Parser, seconds, text, whole
+from minires.console.arguments import Parser, new_file, number, seconds, text, whole
 from minires.console.process import command, counted, entry, reason, say, stop_requests, stopped
 from minires.console.signals import DOUBLE_TAP, SIGNALS, STOPPED, on_signals, starting
-from minires.console.streams import OutputError
+from minires.console.streams import OutputError, show
 from minires.console.table import GREEN, RED, WIDTH, Table, colored, verdict, wrapped
 
 __all__ = [
@@ -51,10 +53,13 @@ __all__ = [
     "command",
     "counted",
     "entry",
+    "new_file",
+    "number",
     "on_signals",
     "reason",
     "say",
     "seconds",
+    "show",
     "starting",
     "stop_requests",
     "stopped",

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import re
 
 
@@ -12,7 +13,15 @@ def text(given):
     return given
 
 
-def whole(low, high=None):
+def new_file(given):
+    """The type of a flag that names a file to write. It refuses a missing folder, which may be a slip of the pen."""
+    folder = os.path.dirname(text(given))
+    if folder and not os.path.exists(folder):
+        raise argparse.ArgumentTypeError(f"there is no folder {folder}")
+    return given
+
+
+def whole(low=-math.inf, high=None):
     """The type of a flag that takes a whole number from low to high."""
 
     def convert(given):
@@ -26,6 +35,14 @@ def whole(low, high=None):
         return number
 
     return convert
+
+
+def number(given):
+    """The type of a flag that takes any number."""
+    try:
+        return float(given)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it must be a number, got {given!r}") from None
 
 
 def seconds(given):
@@ -43,7 +60,8 @@ class Parser(argparse.ArgumentParser):
     """argparse's parser. A mistake costs one line, which suggests the flag that may have been meant."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message}{self._meant(message)}; see {self.prog} --help\n")
+        name = self.prog.removeprefix("python -m ")  # as say() prints it
+        self.exit(2, f"{name}: {message}{self._meant(message)}; see {self.prog} --help\n")
 
     def _meant(self, message):
         from minires.settings import did_you_mean  # imports NumPy; Ctrl-C must be handled before that (starting())

@@ -55,6 +55,16 @@ def open_streams():
     sys.stderr = _Stream(sys.stderr, lambda error: None)
 
 
+def show(text):
+    """Print text that is all a command has to say. A reader that leaves early, as `| head -1`, has all it wanted."""
+    try:
+        print(text, flush=True)
+    except OutputError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):
+            raise
+        sys.stdout.error = None  # what is printed from now on goes to os.devnull
+
+
 def finish_output():
     """Raise OutputError if standard output has not been written."""
     if sys.stdout is not None:

@@ -9,6 +9,8 @@
 A DataLoader gives Tensors, as torch's does. An ArrayLoader gives NumPy arrays, and any batch again by its number.
 """
 
+from typing import TYPE_CHECKING
+
 from minires.data.dataset import Dataset, Subset
 from minires.data.imagefolder import ImageFolder
 from minires.data.images import read_image
@@ -16,6 +18,7 @@ from minires.data.in_memory import ArrayDataset, TensorDataset
 from minires.data.loader import ArrayLoader, DataLoader
 from minires.data.sources import dataset_name, load
 from minires.data.transforms import compose, normalize, random_crop, random_horizontal_flip, to_floats
+from minires.torch_names import OF_DATA, missing
 
 __all__ = [
     "ArrayDataset",
@@ -34,3 +37,9 @@ __all__ = [
     "read_image",
     "to_floats",
 ]
+
+
+if not TYPE_CHECKING:  # a checker would accept every name
+
+    def __getattr__(name):
+        raise missing("minires.data", name, advice=OF_DATA, own_names=__all__)

@@ -202,8 +202,9 @@ def _scan(root, odd):
     empty = [name for name, paths in classes.items() if not paths]
     if empty:
         raise DataError(
-            f"{root} must hold one folder of images for each class; its folders {', '.join(empty[:4])} "
-            f"hold none ({' '.join(ENDINGS)} are read)"
+            f"{root} must hold one folder of images for each class; "
+            f"{'its folder' if len(empty) == 1 else 'its folders'} {', '.join(map(repr, empty[:4]))} "
+            f"{'holds' if len(empty) == 1 else 'hold'} none ({' '.join(ENDINGS)} are read)"
         )
     if not classes:
         loose = sum(_is_image(entry.name) for entry in _entries(root))

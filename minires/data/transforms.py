@@ -1,7 +1,7 @@
 """Transforms of whole batches: callables (images, rng) -> images on (N,C,H,W), channels-last in memory and kept so."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from minires.data.checks import channel_statistics, check_images, check_whole
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.kernels.window import pair
 from minires.settings import in_range
+from minires.torch_names import OF_DATA, missing
 
 
 def compose(*transforms: Transform | Sequence[Transform]) -> Transform:
@@ -108,3 +109,9 @@ def _white(images):
         "images must be bytes (uint8, white is 255) or floats (white is 1), got "
         f"{dtype or type(images).__name__}; convert them with .astype"
     )
+
+
+if not TYPE_CHECKING:  # a checker would accept every name
+
+    def __getattr__(name):  # of torchvision.transforms
+        raise missing("minires.data.transforms", name, advice=OF_DATA)

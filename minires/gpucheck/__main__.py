@@ -15,6 +15,7 @@ from minires.gradcheck.checks.checker import known_op
 from minires.gradcheck.checks.full_check import check_ops
 from minires.op import registry
 from minires.probes.training_step import training_parts
+from minires.settings import meant
 from minires.storage import atomic_write, check_writable
 
 DESCRIPTION = """\
@@ -35,7 +36,7 @@ STEPS = {"resnet20": (32, 128), "resnet50": (224, 32)}  # height and width of an
 SMALL = {"resnet20": (16, 4), "resnet50": (33, 2)}
 
 
-@console.command("gpucheck")
+@console.command("minires.gpucheck")
 def main(argv=None):
     parser = console.Parser(
         prog="python -m minires.gpucheck",
@@ -45,7 +46,11 @@ def main(argv=None):
     )
     parser.add_argument("ops", nargs="*", metavar="OP", help="check these ops only (default: all)")
     parser.add_argument(
-        "--json", type=console.text, default="gpucheck.json", metavar="FILE", help="the report (default: gpucheck.json)"
+        "--json",
+        type=console.new_file,
+        default="gpucheck.json",
+        metavar="FILE",
+        help="the report (default: gpucheck.json)",
     )
     parser.add_argument(
         "--small",
@@ -53,7 +58,7 @@ def main(argv=None):
         help="small images and matrices: the times mean nothing (the default with a stand-in for a GPU)",
     )
     args = parser.parse_args(argv)
-    names = [known_op(name) for name in args.ops] or sorted(registry)
+    names = [known_op(meant(name, registry) or name) for name in args.ops] or sorted(registry)
     check_writable(args.json)
     cuda.module("a GPU is to be checked")  # raises if something is missing
     return check(names, args.json, args.small or bool(stands_in()))
@@ -78,8 +83,8 @@ def check(names, path, small):
         atomic_write(path, json.dumps(report, indent=1).encode())
         message = f"{str(end) or 'stopped'}; what was found so far is in {path}"
         if isinstance(end, KeyboardInterrupt):
-            return console.stopped("gpucheck", message)
-        console.say("gpucheck", message)
+            return console.stopped("minires.gpucheck", message)
+        console.say("minires.gpucheck", message)
         return 2
     checks = 2 * len(names) + len(SMALL if small else STEPS)
     print(

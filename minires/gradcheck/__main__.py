@@ -4,7 +4,7 @@ import argparse
 import secrets
 
 from minires import console, cuda, models
-from minires.console import seconds, text, whole
+from minires.console import new_file, seconds, text, whole
 from minires.errors import OptionError
 from minires.gradcheck.bugs.mutation_test import run_mutation_test
 from minires.gradcheck.checks.checker import known_op
@@ -45,6 +45,7 @@ examples, each after python -m minires.gradcheck:
 exit status: 0 all passed, 1 something failed, 2 could not run, 130 stopped"""
 
 
+OPS = "the check of ops"
 # What each kind of work looks at. Whatever else is given would be ignored, so it is refused.
 TAKES = {
     "--list": {"list"},
@@ -69,15 +70,25 @@ TAKES = {
         *("gradescope", "numbers_only", "quiet"),
     },
     "--plot": {"plot", "ops", "seed"},
-    "the check of ops": {"ops", "seed", "samples", "backend", "quiet"},
+    OPS: {"ops", "seed", "samples", "backend", "quiet"},
 }
 
 
-def check_flags(parser, args, work):
+def given_flags(parser, argv):
+    """{name: value} of what was typed, also where it is the default."""
+    empty = argparse.Namespace(**dict.fromkeys(vars(parser.parse_args([]))))
+    typed = vars(parser.parse_args(argv, empty))
+    typed["ops"] += typed.pop("op") or []
+    return {name: value for name, value in typed.items() if value not in (None, [])}
+
+
+def check_flags(given, work):
     """Raise OptionError for a flag that was given and that this work does not look at."""
-    for name, value in vars(args).items():
-        if value and value != parser.get_default(name) and name not in TAKES[work]:
-            flag = f"the name {args.ops[0]!r}" if name == "ops" else f"--{name.replace('_', '-')}"
+    for name in given:
+        if name not in TAKES[work]:
+            flag = f"the name {given['ops'][0]!r}" if name == "ops" else f"--{name.replace('_', '-')}"
+            if work == OPS and name in TAKES["--paths"]:
+                raise OptionError(f"{flag} goes with --paths: add --paths, or leave {flag} out")
             raise OptionError(f"{flag} means nothing with {work}; leave one of the two out")
 
 
@@ -119,7 +130,7 @@ def make_parser():
     parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and the last line only")
     parser.add_argument(
         "--plot",
-        type=text,
+        type=new_file,
         metavar="FILE",
         help="with one op: draw the error of three methods "
         "against their step; with --paths: draw the paths of a ResNet and its plain twin (PNG, SVG, "
@@ -162,9 +173,9 @@ def make_parser():
     theirs.add_argument(
         "--numbers-only", action="store_true", help="let work in place on dy and the arrays given pass, with a note"
     )
-    theirs.add_argument("--json", type=text, metavar="FILE", help="write all results, for a grader's script")
-    theirs.add_argument("--csv", type=text, metavar="FILE", help="write a line a submission")
-    theirs.add_argument("--gradescope", type=text, metavar="FILE", help="write them as a Gradescope results.json")
+    theirs.add_argument("--json", type=new_file, metavar="FILE", help="write all results, for a grader's script")
+    theirs.add_argument("--csv", type=new_file, metavar="FILE", help="write a line a submission")
+    theirs.add_argument("--gradescope", type=new_file, metavar="FILE", help="write them as a Gradescope results.json")
 
     paths = parser.add_argument_group("the residual path")
     paths.add_argument(
@@ -182,17 +193,17 @@ def make_parser():
     return parser
 
 
-@console.command("gradcheck")
+@console.command("minires.gradcheck")
 def main(argv=None):
     parser = make_parser()
     args = parser.parse_args(argv)
     args.ops += args.op
-    args.op = parser.get_default("op")
+    given = given_flags(parser, argv)
     check_writable(args.json, args.csv, args.gradescope)
     check_plot(args.plot)
     if args.list:
-        check_flags(parser, args, "--list")
-        print("\n".join(sorted(registry)))
+        check_flags(given, "--list")
+        console.show("\n".join(sorted(registry)))
         return 0
     device = "cuda" if args.backend == "cupy" else "cpu"
     if device != "cpu":
@@ -206,10 +217,10 @@ def main(argv=None):
     if targets:
         if len(targets) < len(args.ops):
             raise OptionError("name either ops or functions in files, not both")
-        check_flags(parser, args, "a function in a file")
+        check_flags(given, "a function in a file")
         return check_targets(
             targets,
-            args.like,
+            args.like and (meant(args.like, registry) or args.like),
             function=args.function or "",
             reference=args.reference or "",
             shapes=args.shapes,
@@ -230,12 +241,11 @@ def main(argv=None):
             "and --function"
         )
     args.seed = args.seed or 0
-    for op in args.ops:
-        known_op(op)
+    args.ops = [known_op(meant(op, registry) or op) for op in args.ops]
     if args.paths:
         if args.ops:
             raise OptionError(f"--paths shows a network (--model), not the op {args.ops[0]}")
-        check_flags(parser, args, "--paths")
+        check_flags(given, "--paths")
         model = meant(args.model, models.names()) or args.model  # an unknown one is said where it is looked for
         return (
             0
@@ -251,8 +261,8 @@ def main(argv=None):
             )
             else 1
         )
-    work = next((f"--{name}" for name in ("plot", "bugs", "seeds") if getattr(args, name)), "the check of ops")
-    check_flags(parser, args, work)
+    work = next((f"--{name}" for name in ("plot", "bugs", "seeds") if getattr(args, name)), OPS)
+    check_flags(given, work)
     if args.plot:
         if len(args.ops) != 1:
             raise OptionError("--plot draws one op: name it, or add --paths")

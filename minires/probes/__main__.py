@@ -3,7 +3,7 @@
 import argparse
 
 from minires import console, data, models
-from minires.console import text, whole
+from minires.console import new_file, whole
 from minires.plots import check_plot, plot_gradients
 from minires.probes.gradients import gradient_norms
 
@@ -20,6 +20,16 @@ python -m minires lists the other commands.
 exit status: 0 done, 2 a setting or a file is wrong, 130 stopped"""
 
 
+def depth(given):
+    """The type of --depths: layers of a network that there is with shortcuts and without."""
+    names = models.names()
+    plain = [name.removeprefix("plain") for name in names if name.startswith("plain")]
+    depths = sorted((n for n in plain if f"resnet{n}" in names), key=int)
+    if given not in depths:
+        raise argparse.ArgumentTypeError(f"there are networks of {' '.join(depths)} layers, got {given!r}")
+    return int(given)
+
+
 def make_parser():
     parser = console.Parser(
         prog="python -m minires.probes",
@@ -29,11 +39,11 @@ def make_parser():
     )
     parser.add_argument(
         "--depths",
-        type=whole(1),
+        type=depth,
         nargs="+",
         default=[20, 56, 110],
         metavar="L",
-        help="layers, each of 20 32 44 56 110 (default: 20 56 110)",
+        help="layers, each of 8 18 20 32 34 44 56 110 (default: 20 56 110)",
     )
     parser.add_argument(
         "--batch-size", type=whole(1), default=64, metavar="N", help="images in the batch (default: 64)"
@@ -41,7 +51,7 @@ def make_parser():
     parser.add_argument("--seed", type=whole(0), default=0, metavar="S", help="of the initial weights (default: 0)")
     parser.add_argument(
         "--out",
-        type=text,
+        type=new_file,
         default="gradients.png",
         metavar="FILE",
         help="the figure: PNG, SVG, PDF, JPEG or WebP by its ending (default: gradients.png)",

@@ -125,7 +125,7 @@ def report(run):
 def main(argv=None):
     flags = parse(argv)
     if flags.pop("list_models"):
-        print("\n".join(models.names()))
+        console.show("\n".join(models.names()))
         return 0
     return train(flags)
 

@@ -139,6 +139,9 @@ class Config(Settings):
         return asdict(self)
 
 
+_TYPES = {str: console.text, int: console.whole(), float: console.number}  # __post_init__ checks the range
+
+
 def add_flags(parser):
     """Add a flag for each field of Config. A flag that is not given is absent from the namespace."""
     for f in fields(Config):
@@ -147,5 +150,5 @@ def add_flags(parser):
         if "default:" not in help:
             help += f" (default: {f.default})"
         if "action" not in flag:
-            flag["type"] = console.text if isinstance(f.default, str) else type(f.default)
+            flag["type"] = _TYPES[type(f.default)]
         parser.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, help=help, **flag)

@@ -1,5 +1,6 @@
 """The display of a run: a progress bar on a terminal, and a line for each epoch."""
 
+import os
 from contextlib import closing
 
 import numpy as np
@@ -9,6 +10,7 @@ from minires.console import counted
 from minires.errors import need
 from minires.train.loop import Run
 
+BUSY = 0.9  # a core in use; below 1, because a program adds less than 1 to the load of its first minutes
 # leaves ten of 80 columns for the bar itself
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {rate_noinv_fmt}{postfix}"
 
@@ -26,6 +28,14 @@ def run(config):
         return started.history
 
 
+def cores_are_busy(processes):
+    """Whether the load of the last minute leaves fewer idle cores than these processes need. False if it is unknown."""
+    try:
+        return os.getloadavg()[0] + processes > (os.cpu_count() or 1) + BUSY
+    except (AttributeError, OSError):  # on Windows, or hidden by the system
+        return False
+
+
 def fit(run, stop=lambda: False, on_notice=print):
     """run.fit() with its display. -> whether it has trained to the end"""
     tqdm = need("tqdm", "data", for_what="the progress bar").tqdm
@@ -39,6 +49,13 @@ def fit(run, stop=lambda: False, on_notice=print):
         f"{counted(config.epochs, 'epoch')} of {counted(len(run.loader), 'step')}{at_once}"
         f"{f' by {run.replicas.n} processes' if run.replicas.n > 1 else ''} -> {run.folder}"
     )
+    if run.replicas.n > 1 and cores_are_busy(run.replicas.n):
+        print(f"the cores are busy (load {os.getloadavg()[0]:.1f}): beside other programs --processes 1 may be faster")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if config.threads > cores:
+        on_notice(f"{config.threads} threads on {counted(cores, 'core')}: more than one a core makes nothing faster")
+    if config.lr == 0 and config.epochs:
+        on_notice("the learning rate is 0, so no weight changes; leave --lr out to have 0.1")
     present = np.unique(run.train_set.labels)
     if len(present) == 1:
         on_notice(

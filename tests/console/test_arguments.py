@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,31 @@ def test_a_mistyped_flag_costs_one_line_with_the_flag_that_was_meant(capsys):
             parser.parse_args(flags)
         assert ended.value.code == 2
         assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        ("minires.gradcheck", ["relu", "--plot"]),
+        ("minires.gradcheck", ["work.py:relu", "--json"]),
+        ("minires.gradcheck", ["work.py:relu", "--csv"]),
+        ("minires.gradcheck", ["work.py:relu", "--gradescope"]),
+        ("minires.probes", ["--out"]),
+        ("minires.gpucheck", ["--json"]),
+        ("benchmarks", ["--json"]),
+        ("benchmarks", ["--plot"]),
+    ],
+)
+def test_a_file_in_a_folder_that_is_missing_is_refused_and_no_folder_is_made(
+    tmp_path, monkeypatch, capsys, command, flags
+):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # benchmarks/ is no part of the installed package
+    main = import_module(f"{command}.__main__").main
+    with pytest.raises(SystemExit) as ended:
+        main([*flags, str(tmp_path / "nope" / "x.png")])
+    assert ended.value.code == 2
+    assert f"argument {flags[-1]}: there is no folder {tmp_path / 'nope'}; see " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("flag", "status"), [("--help", 0), ("--no-such-flag", 2)])

@@ -2,9 +2,13 @@
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from command_lines import posix, said, script
+
+ROOT = Path(__file__).parents[2]
 
 
 @posix
@@ -30,6 +34,23 @@ def test_a_reader_that_leaves_is_no_traceback():
     found = said("print('few words, which stay in the buffer until the end', end='')", stdout=writer)
     os.close(writer)
     assert (found.returncode, found.stderr) == (2, "me: standard output cannot be written: Broken pipe\n")
+
+
+@posix
+@pytest.mark.parametrize(
+    "command",
+    [["minires"], ["minires.train", "--list-models"], ["minires.gradcheck", "--list"], ["benchmarks", "--list"]],
+)
+def test_a_reader_that_leaves_a_listing_is_no_mistake(command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    found = subprocess.run(
+        [sys.executable, "-m", *command], stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=60
+    )
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (0, "")
+    with open("/dev/full", "w") as full:
+        assert said("console.show('all')", stdout=full).returncode == 2
 
 
 @posix

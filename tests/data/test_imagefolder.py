@@ -189,7 +189,8 @@ def test_a_folder_of_data_sets_is_no_data_set(tmp_path):
     ("make", "message"),
     [
         (lambda root: None, "it has no sub-folders$"),
-        (lambda root: (root / "cat").mkdir(), "its folders cat hold none"),
+        (lambda root: (root / "cat").mkdir(), "its folder 'cat' holds none"),
+        (lambda root: [(root / n).mkdir() for n in ("cat", "dog")], "its folders 'cat', 'dog' hold none"),
         (lambda root: fill(root, "cat", count=1), "too few images"),
         (lambda root: fill(root.parent, root.name, count=3), "it has no sub-folders, its 3 images have no class"),
     ],

@@ -21,7 +21,7 @@ def test_without_a_gpu_one_line_says_what_is_missing(capsys):
     assert main([]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("gpucheck: a GPU is to be checked: it needs CuPy")
+    assert err.startswith("minires.gpucheck: a GPU is to be checked: it needs CuPy")
     assert err.count("\n") == 1
 
 
@@ -107,4 +107,4 @@ def test_a_report_that_cannot_be_written_is_said_at_once(tmp_path, capsys):
     path = tmp_path / "file" / "report.json"
     path.parent.write_text("")
     assert main(["relu", "--small", "--json", str(path)]) == 2
-    assert capsys.readouterr() == ("", f"gpucheck: {path}: Not a directory\n")
+    assert capsys.readouterr() == ("", f"minires.gpucheck: {path}: Not a directory\n")

@@ -41,7 +41,12 @@ def test_the_tables_are_plain_when_piped_and_fit_a_terminal(whole):
     [
         (["--seeds", "1", "--bugs"], "--seeds means nothing with --bugs"),
         (["--paths", "--bugs"], "--bugs means nothing with --paths"),
-        (["--model", "resnet8"], "--model means nothing with the check of ops"),
+        (["--model", "resnet8"], "--model goes with --paths: add --paths, or leave --model out"),
+        (["--model", "resnet20"], "--model goes with --paths"),  # the default
+        (["relu", "--variant", "v1"], "--variant goes with --paths"),
+        (["--dataset", "digits"], "--dataset goes with --paths"),
+        (["--batch-size", "64"], "--batch-size goes with --paths"),
+        (["--bugs", "--samples", "3"], "--samples means nothing with --bugs"),
         (["--list", "relu"], "the name 'relu' means nothing with --list"),
         (["relu", "--timeout", "1"], "--timeout means nothing"),
         (["relu", "--plot", "x.png", "--bugs"], "--bugs means nothing with --plot"),
@@ -58,6 +63,12 @@ def test_some_ops_can_be_named_in_either_way(capsys):
     assert main(["relu", "--op", "conv2d", "--seed", "3"]) == 0
     rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line][1:-1]
     assert rows == [["relu", "x"], ["conv2d", "x"], ["conv2d", "weight"], ["conv2d", "bias"]]
+
+
+def test_capitals_and_underscores_of_an_op_do_not_matter(capsys):
+    for name in ("ReLU", "RE_LU"):
+        assert main([name, "--samples", "1"]) == 0
+        assert "relu " in capsys.readouterr().out
 
 
 def test_samples_multiply_the_cases(capsys):
@@ -87,14 +98,14 @@ def test_quiet_prints_what_failed_and_one_line(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["conv3d"], "gradcheck: there is no op 'conv3d'; did you mean conv2d?"),
-        (["--op", "conv3d"], "gradcheck: there is no op 'conv3d'"),
-        (["--bugs", "conv3d"], "gradcheck: there is no op 'conv3d'"),
-        (["relu", "abs", "--plot", "x.png"], "gradcheck: --plot draws one op: name it"),
-        (["relu", "--like", "relu"], "gradcheck: --like, --json and --gradescope go with a function"),
-        (["relu", "x.py:relu"], "gradcheck: name either ops or functions in files, not both"),
-        (["relu", "--paths"], "gradcheck: --paths shows a network (--model), not the op relu"),
-        (["--paths", "--variant", "v1"], "gradcheck: resnet20 has no bottlenecks, so no variant; resnet50 has"),
+        (["conv3d"], "minires.gradcheck: there is no op 'conv3d'; did you mean conv2d?"),
+        (["--op", "conv3d"], "minires.gradcheck: there is no op 'conv3d'"),
+        (["--bugs", "conv3d"], "minires.gradcheck: there is no op 'conv3d'"),
+        (["relu", "abs", "--plot", "x.png"], "minires.gradcheck: --plot draws one op: name it"),
+        (["relu", "--like", "relu"], "minires.gradcheck: --like, --json and --gradescope go with a function"),
+        (["relu", "x.py:relu"], "minires.gradcheck: name either ops or functions in files, not both"),
+        (["relu", "--paths"], "minires.gradcheck: --paths shows a network (--model), not the op relu"),
+        (["--paths", "--variant", "v1"], "minires.gradcheck: resnet20 has no bottlenecks, so no variant; resnet50 has"),
     ],
 )
 def test_what_cannot_run_gives_exit_status_2_and_one_line(capsys, arguments, message):
@@ -145,7 +156,7 @@ def test_the_module_runs_as_a_command_and_its_exit_status_is_mains():
     ]
     assert [r.returncode for r in run] == [0, 2]
     assert "9 of 9 cases passed" in run[0].stdout
-    assert run[1].stderr.startswith("gradcheck: there is no op 'conv3d'")
+    assert run[1].stderr.startswith("minires.gradcheck: there is no op 'conv3d'")
 
 
 def test_help_says_what_the_exit_status_means(capsys):
@@ -171,7 +182,7 @@ def test_control_c_is_one_line_and_status_130(capsys, monkeypatch):
 
     monkeypatch.setattr("minires.gradcheck.__main__.full_check", interrupted)
     assert main([]) == 130
-    assert capsys.readouterr().err == "\ngradcheck: stopped\n"
+    assert capsys.readouterr().err == "\nminires.gradcheck: stopped\n"
 
 
 def test_a_plot_of_error_against_step_is_written(tmp_path, capsys):
@@ -259,7 +270,7 @@ def test_a_file_that_cannot_be_written_is_named_in_one_line_before_the_work(tmp_
     for work in ("check_targets", "show_paths", "errors_by_step"):
         monkeypatch.setattr(f"minires.gradcheck.__main__.{work}", lambda *args, **kwargs: pytest.fail("it works"))
     assert main([*words, flag, "work.py/x"]) == 2
-    assert capsys.readouterr() == ("", "gradcheck: work.py/x: Not a directory\n")
+    assert capsys.readouterr() == ("", "minires.gradcheck: work.py/x: Not a directory\n")
 
 
 @pytest.mark.parametrize("words", [["relu"], ["--paths"]])
@@ -267,7 +278,7 @@ def test_an_ending_that_no_figure_has_is_refused_before_the_work(capsys, words):
     assert main([*words, "--plot", "steps.docx"]) == 2
     assert capsys.readouterr() == (
         "",
-        "gradcheck: steps.docx: a figure can be png, svg, pdf, jpg, jpeg or webp, by the file's ending, not 'docx'\n",
+        "minires.gradcheck: steps.docx: a figure can be png, svg, pdf, jpg, jpeg or webp, by the file's ending, not 'docx'\n",
     )
 
 
@@ -275,7 +286,7 @@ def test_an_ending_that_no_figure_has_is_refused_before_the_work(capsys, words):
 def test_one_file_that_cannot_be_written_does_not_keep_the_other_from_it(tmp_path):
     run = command(tmp_path, "work.py:sigmoid", "--samples", "1", "--json", "/dev/full", "--gradescope", "g.json")
     out, err = run.communicate(timeout=120)
-    assert (run.returncode, err) == (2, "gradcheck: /dev/full: No space left on device\n")
+    assert (run.returncode, err) == (2, "minires.gradcheck: /dev/full: No space left on device\n")
     assert "0 of 5 cases passed" in out
     assert [t["score"] for t in json.loads((tmp_path / "g.json").read_text())["tests"]] == [0]
 
@@ -285,7 +296,7 @@ def test_control_c_in_the_middle_of_a_table_is_one_line(tmp_path):
     assert run.stdout.readline().startswith("op ")
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=60)
-    assert (run.returncode, err) == (130, "\ngradcheck: stopped\n")
+    assert (run.returncode, err) == (130, "\nminires.gradcheck: stopped\n")
 
 
 def test_reports_are_lines_in_a_notebook():
@@ -330,5 +341,5 @@ def test_a_backend_that_would_not_be_used_is_refused(arguments, capsys):
 def test_without_a_gpu_one_line_says_what_to_install(arguments, capsys):
     assert main([*arguments, "--backend", "cupy"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("gradcheck: --backend cupy: it needs CuPy")
+    assert err.startswith("minires.gradcheck: --backend cupy: it needs CuPy")
     assert err.count("\n") == 1

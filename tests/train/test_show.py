@@ -1,5 +1,6 @@
 """What a user sees of a run, and which files train.run writes."""
 
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -78,6 +79,42 @@ def test_notices_go_where_the_caller_wants_them(tmp_path, bars, monkeypatch):
     show.fit(started, on_notice=told.append)
     assert all(text.startswith("the checkpoint is saved, its log is not") for text in told)
     assert told
+
+
+@pytest.mark.parametrize(
+    ("load", "processes", "said"), [(0.3, 2, False), (1.1, 2, True), (9, 1, False), (OSError, 2, False)]
+)
+def test_busy_cores_are_named_where_several_processes_are_used(
+    tmp_path, bars, monkeypatch, capsys, load, processes, said
+):
+    def loads():
+        if load is OSError:
+            raise load
+        return load, 0.0, 0.0
+
+    monkeypatch.setattr(show.os, "getloadavg", loads, raising=False)
+    monkeypatch.setattr(show.os, "cpu_count", lambda: 2)
+    run(Config(**{**SMALL, "processes": processes, "epochs": 1}, out=str(tmp_path / "run")))
+    line = f"the cores are busy (load {load}): beside other programs --processes 1 may be faster\n"
+    assert (line in capsys.readouterr().out) == said
+
+
+def test_a_learning_rate_of_0_is_named_before_the_training(tmp_path, bars):
+    with closing(Run.start(Config(**{**SMALL, "epochs": 1}, lr=0, out=str(tmp_path / "run")))) as started:
+        notices = []
+        show.fit(started, on_notice=notices.append)
+    assert notices == ["the learning rate is 0, so no weight changes; leave --lr out to have 0.1"]
+
+
+def test_more_threads_than_cores_are_named(tmp_path, bars, monkeypatch):
+    monkeypatch.setattr(show.os, "sched_getaffinity", lambda process: {0, 3}, raising=False)
+    monkeypatch.setattr(show.kernels, "set_num_threads", lambda n: None)
+    notices = []
+    for threads in (2, 99):
+        config = Config(**{**SMALL, "epochs": 1}, threads=threads, out=str(tmp_path / str(threads)))
+        with closing(Run.start(config)) as started:
+            show.fit(started, on_notice=notices.append)
+    assert notices == ["99 threads on 2 cores: more than one a core makes nothing faster"]
 
 
 def test_a_run_that_cannot_be_shown_leaves_no_folder_and_no_lock(tmp_path, monkeypatch):

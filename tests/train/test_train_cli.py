@@ -81,8 +81,8 @@ def test_a_mistake_costs_one_line_and_exit_status_2(tmp_path, monkeypatch, capsy
         (["--out", ""], "argument --out: it is empty; leave the flag out to have the default"),
         (["--dataset", ""], "argument --dataset: it is empty"),
         (["--device", ""], "argument --device: it is empty"),
-        (["--lr", "fast"], "argument --lr: invalid float value: 'fast'"),
-        (["--epochs", "1.5"], "argument --epochs: invalid int value: '1.5'"),
+        (["--lr", "fast"], "argument --lr: it must be a number, got 'fast'"),
+        (["--epochs", "1.5"], "argument --epochs: it must be a whole number, got '1.5'"),
         (["--schedule", "step"], "argument --schedule: invalid choice: 'step'"),
         (["--wieght-decay", "1"], "unrecognized arguments: --wieght-decay 1; did you mean --weight-decay?"),
         (["digits"], "unrecognized arguments: digits"),
@@ -93,7 +93,7 @@ def test_a_slip_in_a_flag_costs_one_line_and_exit_status_2(capsys, flags, messag
         main(flags)
     assert ended.value.code == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"python -m minires.train: {message}")
+    assert err.startswith(f"minires.train: {message}")
     assert err.endswith("; see python -m minires.train --help\n")
     assert err.count("\n") == 1
 
