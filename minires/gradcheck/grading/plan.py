@@ -7,7 +7,7 @@ import numpy as np
 
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.answers import PassOverError, number, read_gradients
+from minires.gradcheck.grading.answers import NotDoneError, PassOverError, number, read_gradients
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
@@ -209,13 +209,15 @@ class Plan:
         return self.layout.output.back(y, right) if y.ndim or right.ndim else y
 
     def gradients(self, answer, case, order):
-        """{argument: array or None} of what a backward gave."""
+        """{argument: array or None} of what a backward gave. Raises NotDoneError where it gave none at all."""
         wanted = [
             name
             for name, a in zip(argument_names(self.standard, case), case.arrays)
             if a.dtype.kind == "f" and name not in self.held_constant()
         ]
         given = read_gradients(self.standard, answer, list(order or wanted), wanted)
+        if wanted and all(g is None for g in given.values()):
+            raise NotDoneError("the backward gives no gradient")
         arrays = dict(zip(argument_names(self.standard, case), case.arrays))
         return {
             name: self.layout.returned(name, g, arrays[name]) if isinstance(g, np.ndarray) else g
