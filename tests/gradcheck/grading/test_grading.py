@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 import submissions
@@ -773,3 +774,41 @@ def test_the_name_of_a_file_is_no_formula_no_escape_and_no_line_of_its_own(tmp_p
 
     rows = list(csv.reader(table_of([Result(name, error=name) for name in names]).splitlines()))
     assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "＝")]
+
+
+def test_large_answers_are_not_kept(tmp_path, capsys):
+    (tmp_path / "hw.py").write_text(
+        "import numpy as np\nZ = np.broadcast_to(np.uint8(0), (4_000_000,))\n"
+        "def linear(x, w, b):\n    return x @ w.T + b, lambda dy: (Z, Z, Z)\ndef relu(x):\n    return Z, lambda dy: Z\n"
+    )
+    for name, shape in (("linear", "of shape (4000000,) for x"), ("relu", "y has shape (4000000,)")):
+        tracemalloc.start()
+        status, out = grade(capsys, f"{tmp_path / 'hw.py'}:{name}")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert status == 1
+        assert shape in out
+        assert peak < 150e6
+
+
+def test_all_calls_together_have_a_deadline_whatever_they_ask(tmp_path, capsys):
+    (tmp_path / "hw.py").write_text("""
+import time
+import tracemalloc
+class Linear:
+    def __init__(self):
+        for k in range(60):
+            setattr(self, "w" + "_" * k, 1)
+    def __getattribute__(self, name):
+        if name.strip("_") == "w":
+            time.sleep(0.25)
+            return object()
+        return object.__getattribute__(self, name)
+    def forward(self, x): return x
+    def backward(self, dy): return dy
+""")
+    begin = time.monotonic()
+    status, out = grade(capsys, f"{tmp_path / 'hw.py'}:Linear", "--timeout", "0.3")
+    assert status == 1
+    assert "timed out" in out
+    assert time.monotonic() - begin < 12 * 0.3 + 4
