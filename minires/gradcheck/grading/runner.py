@@ -117,6 +117,7 @@ def confine(config):
 
 def forbid(names):
     """Refuse to import these modules. -> the list in which whatever was refused is noted."""
+    names = tuple(names)
     refused = []
 
     def refuse(module):

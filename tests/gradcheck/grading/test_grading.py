@@ -812,3 +812,20 @@ class Linear:
     assert status == 1
     assert "timed out" in out
     assert time.monotonic() - begin < 12 * 0.3 + 4
+
+
+def test_a_dropout_with_one_mask_for_all_calls_is_noted(tmp_path, capsys):
+    (tmp_path / "hw.py").write_text("""
+import numpy as np
+rng = np.random.default_rng()
+def fixed(x, p=0.5, training=True):
+    keep = np.arange(x.size).reshape(x.shape) % 10 >= round(10 * p) if training else np.ones(x.shape, bool)
+    mask = keep / (1 - p) if training else keep * 1.0
+    return x * mask, lambda dy: dy * mask
+def drawn(x, p=0.5, training=True):
+    mask = (rng.random(x.shape) >= p) / (1 - p) if training else np.ones(x.shape)
+    return x * mask, lambda dy: dy * mask
+""")
+    for name, noted in (("fixed", True), ("drawn", False)):
+        _, out = grade(capsys, f"{tmp_path / 'hw.py'}:{name}", "--like", "dropout")
+        assert ("its mask is the same in each call" in out) == noted
