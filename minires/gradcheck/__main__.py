@@ -11,7 +11,8 @@ from minires.gradcheck.checks.checker import known_op
 from minires.gradcheck.checks.false_alarms import count_false_alarms
 from minires.gradcheck.checks.full_check import full_check
 from minires.gradcheck.checks.step_size import STEPS, errors_by_step
-from minires.gradcheck.grading.batch import check_targets, is_target
+from minires.gradcheck.grading.batch import check_targets
+from minires.gradcheck.grading.folders import is_target
 from minires.gradcheck.paths import show_paths
 from minires.op import registry
 from minires.plots import check_plot, plot_steps
@@ -63,6 +64,7 @@ TAKES = {
             "samples",
             "timeout",
             "forbid",
+            "helper",
             "jobs",
             "json",
             "csv",
@@ -168,6 +170,9 @@ def make_parser():
     theirs.add_argument(
         "--forbid", type=text, nargs="+", default=[], metavar="MODULE", help="modules not to be imported"
     )
+    theirs.add_argument(
+        "--helper", type=text, nargs="+", default=[], metavar="FILE", help="files that all submissions may import"
+    )
     theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each call (default 10)")
     theirs.add_argument("--jobs", type=whole(1), default=1, metavar="N", help="submissions at a time (default 1)")
     theirs.add_argument(
@@ -228,6 +233,7 @@ def main(argv=None):
             samples=args.samples,
             timeout=args.timeout,
             forbid=tuple(args.forbid),
+            helpers=tuple(args.helper),
             jobs=args.jobs,
             json_file=args.json,
             csv_file=args.csv,

@@ -1,10 +1,8 @@
 """Many submissions: files, folders and patterns, one after another or several at a time, in a stable order."""
 
 import functools
-import glob
 import itertools
 import os
-import re
 import sys
 import threading
 import weakref
@@ -15,79 +13,13 @@ from minires import console
 from minires.console import GREEN, RED, Table, colored
 from minires.errors import MiniresError, OptionError, describe
 from minires.gradcheck.grading.box import Box
+from minires.gradcheck.grading.folders import hidden_from_all, submissions
 from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
 
-SUFFIXES = (".py", ".ipynb")
 SAID = 500  # letters of a submission's line
-
-
-def is_target(text):
-    """Whether a word of the command line names a function in a file, as homework.py:my_conv does, or a folder."""
-    return any(s in text for s in SUFFIXES) or any(c in text for c in ":*?/\\") or os.path.isdir(text)
-
-
-def submissions(words, function=""):
-    """[(what to call it, its file or None, the names of its functions, why there is none)] of all words, in order."""
-    found = []
-    for word in words:
-        path, colon, names = (word, "", "") if function else word.rpartition(":")
-        if function and not os.path.exists(word) and ":" in word and not glob.has_magic(word):
-            raise OptionError(f"{word} names its function, and so does --function {function}; leave one of the two out")
-        names = function or names
-        if not function and (not colon or not names):
-            raise OptionError(f"{word}: which function? Write FILE.py:FUNCTION, or add --function NAME")
-        if not function and not all(part.isidentifier() for part in names.split(",")):
-            raise OptionError(f"{word}: which function? Write FILE.py:FUNCTION")
-        found += [
-            (f"{shown}:{names}" if not function else shown, file, names.split(","), why)
-            for shown, file, why in _files(path, names)
-        ]
-    return found
-
-
-def _files(path, names):
-    if os.path.isdir(path):
-        return _of_folder(Path(path), names) or [(path, None, f"there is no .py or .ipynb file in {path}")]
-    if not os.path.exists(path) and glob.has_magic(path):
-        hits = sorted(glob.glob(path, recursive=True))
-        if not hits:
-            return [(path, None, f"no file fits {path!r}")]
-        return [
-            f for hit in hits for f in ([(hit, Path(hit), "")] if os.path.isfile(hit) else _of_folder(Path(hit), names))
-        ]
-    return [(path, Path(path), "" if os.path.isfile(path) else f"there is no file {path!r}")]
-
-
-def _of_folder(folder, names):
-    """Its files, each a submission; and its sub-folders, of each the one that defines the function."""
-    found = []
-    for entry in sorted(folder.iterdir(), key=lambda p: p.name):
-        if entry.name.startswith((".", "_")):
-            continue
-        if entry.is_file() and entry.suffix in SUFFIXES:
-            found.append((str(entry), entry, ""))
-        elif entry.is_dir() and not entry.is_symlink():  # a link may lead back here
-            files = [p for suffix in SUFFIXES for p in entry.rglob(f"*{suffix}")]
-            inside = sorted(
-                p for p in files if p.is_file() and not p.name.startswith((".", "_"))
-            )  # reading a FIFO waits
-            defining = [p for p in inside if _defines(p, names.split(",")[0])]
-            if inside:
-                chosen = (defining or inside)[0]
-                why = "" if defining else f"none of its files defines {names}"
-                found.append((str(chosen if defining else entry), chosen if defining else None, why))
-    return found
-
-
-def _defines(path, name):
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return re.search(rf"(def|class)\s+{re.escape(name)}\b|\b{re.escape(name)}\s*=", text) is not None
 
 
 def check_targets(
@@ -101,6 +33,7 @@ def check_targets(
     samples=1,
     timeout=10.0,
     forbid=(),
+    helpers=(),
     jobs=1,
     json_file=None,
     csv_file=None,
@@ -113,7 +46,8 @@ def check_targets(
     refuse_modules_here()
     forbid = forbidden_modules(forbid)
     screen = Screen()
-    work = submissions(words, function)
+    helpers = [helper_file(file) for file in helpers]
+    work = submissions(words, function, helpers)
     teacher = function_of(reference) if reference else None
     marks = json_file or csv_file or gradescope_file or len(work) > 1
     if marks and shapes and not (like or reference):
@@ -127,8 +61,7 @@ def check_targets(
                 standard_of("", None, None)  # says what to add
     if like or reference:
         standard_of(like, teacher, shapes)  # what is wrong with these is said once
-    hidden = {file for _, file, _, _ in work if file} | {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
-    hidden |= {entry for word in words if os.path.isdir(word) for entry in Path(word).iterdir() if entry.is_dir()}
+    hidden = hidden_from_all(words, work) | {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
     if reference:
         teachers = Path(reference.rpartition(":")[0])
         hidden |= {teachers, teachers.parent}  # of a submission beside it the folder is its own, and stays visible
@@ -153,6 +86,7 @@ def check_targets(
         numbers_only=numbers_only,
         open_child=children,
         hidden=hidden,
+        helpers=helpers,
     )
     one_line = len(work) > 1
     if one_line and not quiet:
@@ -258,12 +192,21 @@ def _whole(result, screen, quiet, seed):
     screen.show(summary(result))
 
 
-def box(source, *, timeout, forbid, without):
-    """A process of its own for a Source; `without` are files beside it that it is not to see."""
-    return Box(source, folder=source.path.parent, timeout=timeout, forbid=forbid, without=without)
+def helper_file(path):
+    """A file of --helper. Raises OptionError where there is none."""
+    if not os.path.isfile(path):
+        raise OptionError(f"--helper {path}: {'that is a folder' if os.path.isdir(path) else 'there is no such file'}")
+    return Path(path)
 
 
-def _grade_one(work, *, like, teacher, shapes, seed, samples, timeout, forbid, numbers_only, open_child, hidden):
+def box(source, *, timeout, forbid, without, helpers):
+    """A process of its own for a Source; `without` are files beside it that it is not to see, helpers those of all."""
+    return Box(source, folder=source.path.parent, timeout=timeout, forbid=forbid, without=without, helpers=helpers)
+
+
+def _grade_one(
+    work, *, like, teacher, shapes, seed, samples, timeout, forbid, numbers_only, open_child, hidden, helpers
+):
     shown, file, names, why = work
     result = Result(one_line(shown), seed=seed or 0)
     try:
@@ -279,7 +222,7 @@ def _grade_one(work, *, like, teacher, shapes, seed, samples, timeout, forbid, n
             names,
             held_to,
             shapes,
-            lambda: open_child(source, timeout=timeout, forbid=forbid, without=hidden - {file}),
+            lambda: open_child(source, timeout=timeout, forbid=forbid, without=hidden - {file}, helpers=helpers),
             result,
             seed=seed,
             samples=samples,

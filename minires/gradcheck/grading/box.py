@@ -32,6 +32,7 @@ __all__ = ["Box", "Limits", "printable", "protections"]
 NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
 DEPTH = 4  # folders within folders
 ENTRIES = 10_000  # files and folders looked at; a homework may lie in a home folder
+ATTRIBUTES = 100  # of an object; each that is looked at may take time
 LEAVING = 1.0  # seconds between a process's last word and its exit code
 
 
@@ -39,16 +40,19 @@ class Box:
     """A context manager; load() comes first. After a time-out or an end it is closed, and a new one is needed.
 
     folder: what lies there is copied for the homework to import and read (None for nothing), except what is in
-    `without`. timeout: seconds for load() and for each call. forbid: names of modules that may not be imported.
+    `without`; so are the files in `helpers`. timeout: seconds for load() and for each call. forbid: names of modules
+    that may not be imported. deadline, on the clock time.monotonic(): when all calls together have to be done.
     """
 
-    def __init__(self, source, *, folder=None, timeout=10.0, forbid=(), limits=None, without=()):
+    def __init__(self, source, *, folder=None, timeout=10.0, forbid=(), limits=None, without=(), helpers=()):
         self.source = source
         self.folder = folder
         self.timeout = timeout
         self.forbid = list(forbid)
         self.limits = limits or Limits()
         self.without = without
+        self.helpers = helpers
+        self.deadline = float("inf")
         self.cell_errors = []
         self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
         self.number = 0
@@ -131,7 +135,7 @@ class Box:
         """The names of an object's own public attributes."""
         names = self._ask("attributes", target=handle)
         self._expect(isinstance(names, list) and all(map(_is_name, names)))
-        return names
+        return names[:ATTRIBUTES]
 
     def forget(self, handle):
         """Let an object go."""
@@ -142,7 +146,11 @@ class Box:
     def _ask(self, do, **what):
         """One request and its answer."""
         self.number += 1
-        return self._answer({"number": self.number, "do": do, **what}, self.timeout)
+        left = self.deadline - time.monotonic()
+        if left < 0:
+            self._close()
+            raise TimedOutError("has no time left: all its calls together took too long", 0.0)
+        return self._answer({"number": self.number, "do": do, **what}, min(self.timeout, left))
 
     def _answer(self, request, seconds):
         if self.process is None or self.stopped:
@@ -233,6 +241,8 @@ class Box:
         os.mkdir(homework)
         if self.folder is not None:
             copy_neighbours(self.folder, homework, self.limits.neighbours, self.without)
+        for file in self.helpers:
+            shutil.copyfile(file, os.path.join(homework, os.path.basename(file)))
         file = self.source.path.name if self.source.path else "homework.py"
         self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker, self.timeout)
         self._answer(None, STARTING)
@@ -293,7 +303,7 @@ def hidden_module(kind, message, without):
     """What an import means that finds nothing because the file is hidden; or ""."""
     missing = message.rpartition("No module named ")[2].strip("'").split(".")
     if kind == "ModuleNotFoundError" and any(Path(path).stem in missing for path in without):
-        return ": it is another submission, or the teacher's, and cannot be imported"
+        return ": that file is not the submission's own, and cannot be imported unless --helper names it"
     return ""
 
 
@@ -317,6 +327,8 @@ def why_ended(code, error):
 
 def forbidden_import(text, forbid):
     """The first of these modules that the text says it imports, or None. The runner finds what is said otherwise."""
+    if not any(name.partition(".")[0] in text for name in forbid):
+        return None
     try:
         nodes = list(ast.walk(ast.parse(text)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the runner reports it
@@ -335,27 +347,33 @@ def forbidden_import(text, forbid):
 
 
 def copy_neighbours(folder, to, size, without=()):
-    """Copy what a homework may import and read; no links, which may lead anywhere, and nothing large."""
+    """Copy what a homework may import and read; no links, which may lead anywhere, and nothing large.
+
+    The smallest come first, so that a large file uses up no part of what others may have.
+    """
     skipped = {os.path.realpath(path) for path in without}
-    left = size
+    wanted = []
     entries = 0
     for place, folders, files in os.walk(folder):
         entries += len(files) + len(folders)
         if entries > ENTRIES:
-            return
+            break
         inside = os.path.relpath(place, folder)
         deep = len(Path(inside).parts)
         seen = [f for f in folders if f[0] not in "._" and os.path.realpath(os.path.join(place, f)) not in skipped]
         folders[:] = sorted(seen) if deep < DEPTH else []
-        os.makedirs(os.path.join(to, inside), exist_ok=True)
         for file in sorted(files):
             path = os.path.join(place, file)
             if Path(file).suffix not in NEIGHBOURS or os.path.realpath(path) in skipped:
                 continue
-            try:
+            with contextlib.suppress(OSError):  # it is gone
                 about = os.lstat(path)
-                left -= about.st_size
-                if stat.S_ISREG(about.st_mode) and left >= 0:
-                    shutil.copyfile(path, os.path.join(to, inside, file))
-            except OSError:  # not ours to read, or gone
-                continue
+                if stat.S_ISREG(about.st_mode):
+                    wanted.append((about.st_size, path, os.path.join(to, inside, file)))
+    for length, path, copy in sorted(wanted):
+        size -= length
+        if size < 0:
+            break
+        with contextlib.suppress(OSError):  # not ours to read, or gone
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copyfile(path, copy)

@@ -7,7 +7,7 @@ import numpy as np
 
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.answers import PassOverError, number, read_gradients
+from minires.gradcheck.grading.answers import NotDoneError, PassOverError, number, read_gradients
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
@@ -205,20 +205,22 @@ class Plan:
 
     def y(self, value, case, right):
         """The y of an answer, as the op has it. Raises NotDoneError or WrongError."""
-        y = number(value, "y")
+        y = bounded(number(value, "y"), value if right is None else right)
         return self.layout.output.back(y, right) if y.ndim or right.ndim else y
 
     def gradients(self, answer, case, order):
-        """{argument: array or None} of what a backward gave."""
+        """{argument: array or None} of what a backward gave. Raises NotDoneError where it gave none at all."""
         wanted = [
             name
             for name, a in zip(argument_names(self.standard, case), case.arrays)
             if a.dtype.kind == "f" and name not in self.held_constant()
         ]
         given = read_gradients(self.standard, answer, list(order or wanted), wanted)
+        if wanted and all(g is None for g in given.values()):
+            raise NotDoneError("the backward gives no gradient")
         arrays = dict(zip(argument_names(self.standard, case), case.arrays))
         return {
-            name: self.layout.returned(name, g, arrays[name]) if isinstance(g, np.ndarray) else g
+            name: self.layout.returned(name, bounded(g, arrays[name]), arrays[name]) if isinstance(g, np.ndarray) else g
             for name, g in given.items()
         }
 
@@ -285,6 +287,11 @@ class Calls:
             elif label in self.bindings:
                 changed += self.plan.report([place], self.bindings[label])
         return returned.value, changed
+
+
+def bounded(g, right):
+    """An array as it is, or only its shape where it is far too large to be right: all are kept until the verdict."""
+    return g if g.size <= 1000 + 16 * np.size(right) else np.broadcast_to(np.nan, g.shape)
 
 
 def _equal(a, b):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minires.gradcheck.grading import wire
-from minires.gradcheck.grading.keeper import others_can_read, seen_from_inside
+from minires.gradcheck.grading.keeper import SYSTEM, others_can_read, seen_from_inside
 
 STARTING = 30.0  # seconds granted for starting Python and importing NumPy
 ENDING = 5.0  # seconds in which the keeper ends everything; then it is killed itself
@@ -194,8 +194,17 @@ def libraries():
 def packages(names):
     """Where these packages lie; not what the runner itself needs, NumPy and the standard library."""
     names = [name for name in names if name.partition(".")[0] not in {"numpy", *sys.stdlib_module_names}]
-    places = [Path(folder, *name.split(".")) for folder in libraries() for name in names]
-    return [str(p) for place in places for p in (place, place.with_suffix(".py")) if p.exists()]
+    places = [Path(folder, *name.split(".")) for folder in [*libraries(), *other_packages()] for name in names]
+    found = [p for place in places for p in (place, *place.parent.glob(f"{place.name}.*")) if p.exists()]
+    return list(dict.fromkeys(str(p) for p in found if p.suffix in ("", ".py", ".so", ".pyd")))
+
+
+@functools.cache
+def other_packages():
+    """The folders of packages of other Pythons on this system, which a submission can add to its path."""
+    parents = {Path(os.path.realpath(folder)) for folder in (*SYSTEM, "/usr/local") if os.path.isdir(folder)}
+    patterns = [f"{lib}python3*/{kind}-packages" for lib in ("", "lib/", "lib64/") for kind in ("dist", "site")]
+    return sorted({str(path) for parent in parents for pattern in patterns for path in parent.glob(pattern)})
 
 
 @functools.cache

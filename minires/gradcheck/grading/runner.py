@@ -38,7 +38,7 @@ def main():
     connection = Connection(config)
     confine(config)
     os.chdir(config["folder"])
-    sys.path.insert(0, os.getcwd())
+    sys.path.append(os.getcwd())  # last, so that no file there stands in for a module of Python
     refused = forbid(config["forbid"])
     submission = Submission(config["file"])
     sys.argv = [config["file"]]
@@ -117,6 +117,7 @@ def confine(config):
 
 def forbid(names):
     """Refuse to import these modules. -> the list in which whatever was refused is noted."""
+    names = tuple(names)
     refused = []
 
     def refuse(module):

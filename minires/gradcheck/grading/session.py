@@ -70,6 +70,7 @@ class Session:
             try:
                 self.child = self.open().__enter__()
                 self.timeout = getattr(self.child, "timeout", np.inf)
+                self.child.deadline = self.begin + LONGEST * self.timeout
             except (ChildError, OSError) as error:
                 raise CouldNotRunError(f"no process for {self.name} could be started: {error}") from error
             try:

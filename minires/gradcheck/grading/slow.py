@@ -5,9 +5,11 @@ submission says of itself, so it is shown, and decides nothing.
 """
 
 import ast
+import functools
 import re
 
 PLACE = re.compile(r'File "(.*)", line (\d+) in (\S+)')
+PLACES = 50  # innermost functions that are looked at
 FULL = 10_000  # characters of output that drive the place out of what is kept
 
 
@@ -33,16 +35,22 @@ def _places(output, cells):
     """[(cell, line, function)] of the submission's own code, innermost first."""
     names = {cell.name.encode("ascii", "backslashreplace").decode(): cell for cell in cells}
     last = output.rpartition("(most recent call first)")[2]
-    return [(names[file], int(line), function) for file, line, function in PLACE.findall(last) if file in names]
+    found = PLACE.findall(last)[:PLACES]
+    return [(names[file], int(line[:9]), function) for file, line, function in found if file in names]
 
 
 def endless_loop(text, line):
     """The line of a `while True` around this line which has no break, return, raise or yield; None if there is none."""
-    try:
-        loops = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.While)]
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    around = [loop for loop in loops if loop.lineno <= line <= loop.end_lineno]
+    around = [loop for loop in loops_of(text) if loop.lineno <= line <= loop.end_lineno]
     always = [loop for loop in around if isinstance(loop.test, ast.Constant) and loop.test.value]
     ends = (ast.Break, ast.Return, ast.Raise, ast.Yield, ast.YieldFrom, ast.Try)  # what a try catches may end it, too
     return next((loop.lineno for loop in always if not any(isinstance(n, ends) for n in ast.walk(loop))), None)
+
+
+@functools.lru_cache(maxsize=4)
+def loops_of(text):
+    """All `while` of a text; it is read once for all functions that were running."""
+    try:
+        return [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.While)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []

@@ -4,14 +4,37 @@ Nothing is run here. A notebook of any version is read by nbformat. IPython's ow
 into calls of get_ipython(), of which the submission's process has one that does nothing.
 """
 
+import codecs
 import io
+import json
+import os
+import re
+import stat
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
 from minires.errors import DataError, need
 
-LARGEST = 64 << 20  # bytes; a notebook with its figures has some megabytes
+LARGEST = {".py": 1 << 20, ".ipynb": 64 << 20}  # bytes; a notebook with its figures has some megabytes
+CODE = 900_000  # bytes of all cells in a message
+# Encodings that are decoded in a time that grows with the length, as that of punycode does not.
+ENCODINGS = {
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "ascii",
+    "koi8-r",
+    "mac-roman",
+    "euc_kr",
+    "johab",
+}
+ENCODINGS |= {"cp949", "shift_jis", "cp932", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "iso8859-1"}
+ENCODINGS |= {f"iso8859-{k}" for k in range(1, 17)} | {f"cp125{k}" for k in range(9)} | {"cp437", "cp850"}
+MAGIC = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.MULTILINE)
+WORK = 4_000_000  # letters that may be read to translate magics; each magic has its whole cell read again
 OF_CODE = ("time", "timeit", "capture", "prun", "memit", "mprun")  # cell magics whose cell is Python code
 
 
@@ -43,25 +66,41 @@ class Source:
 def read(path):
     """The Source of a .py or .ipynb file. Raises DataError with a sentence for its author."""
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"there is no file {str(path)!r}")
+    if not os.path.isfile(path):
+        raise DataError(f"{str(path)!r} is a folder" if os.path.isdir(path) else f"there is no file {str(path)!r}")
+    content = content_of(path)
+    cells = _notebook(path, content) if path.suffix == ".ipynb" else [Cell(path.name, _decoded(path, content))]
+    if sum(len(json.dumps(cell.text)) for cell in cells) > CODE:
+        raise DataError(f"{path.name} has more than {CODE / 1e6:g} MB of code: hand in what was asked for only")
+    return Source(path, cells)
+
+
+def content_of(path):
+    """The bytes of a file that is neither too large nor a pipe. Raises DataError."""
+    path = Path(path)
+    largest = LARGEST.get(path.suffix, LARGEST[".py"])
     try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(f"{path.name} is larger than {LARGEST >> 20} MB: clear its outputs")
-        content = path.read_bytes()
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise DataError(f"{path.name} is no file")
+            content = file.read(largest + 1)
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
-    if path.suffix == ".ipynb":
-        return Source(path, _notebook(path, content))
-    return Source(path, [Cell(path.name, _decoded(path, content))])
+    if content is None or len(content) > largest:
+        clear = ": clear its outputs" * (path.suffix == ".ipynb")
+        raise DataError(f"{path.name} is larger than {largest >> 20} MB{clear}")
+    return content
 
 
 def _decoded(path, content):
     """The text of Python code, by its own declaration of an encoding or as UTF-8, with or without a BOM."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        if codecs.lookup(encoding).name not in ENCODINGS:
+            raise LookupError(f"not in {encoding}")
         return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+    except (SyntaxError, UnicodeError, LookupError) as error:
         raise DataError(f"{path.name} is no text in UTF-8 ({error}): save it as UTF-8") from error
 
 
@@ -75,6 +114,11 @@ def _notebook(path, content):
     except Exception as error:  # nbformat's, json's and attributes that are missing: it is no notebook
         said = " ".join(str(error).split())[:200]
         raise DataError(f"{path.name} is no notebook: {type(error).__name__}: {said}") from error
+    code = [(number, "".join(text) if isinstance(text, list) else str(text)) for number, text in code]
+    if sum(len(text) for _, text in code) > CODE:
+        raise DataError(f"{path.name} has more than {CODE / 1e6:g} MB of code: hand in what was asked for only")
+    if sum(len(text) * (1 + len(MAGIC.findall(text))) for _, text in code) > WORK:
+        raise DataError(f"{path.name} has too many lines that begin with % or ! in too long cells: split these cells")
     return [Cell(f"{path.name}, cell {number}", _transformed(text)) for number, text in code]
 
 
@@ -82,7 +126,6 @@ def _transformed(text):
     """A cell as Jupyter runs it; what cannot be understood stays as it is, so that its error is Python's."""
     from IPython.core.inputtransformer2 import TransformerManager
 
-    text = "".join(text) if isinstance(text, list) else text
     first, _, rest = text.lstrip("\n").partition("\n")
     if first.startswith("%%"):
         words = first[2:].split()

@@ -170,7 +170,7 @@ class Verdicts:
             if g is None:
                 if name == "target":
                     said.notes.append("no gradient for target was looked at: it gives none")
-                elif any(v is not None for v in record.given["first"].values()):
+                else:
                     said.problems.append(f"the backward gives no gradient (None) for {name}")
                     said.wrong.append(name)
                 continue
@@ -279,6 +279,9 @@ class Verdicts:
         if not record.ys:
             said.problems.append("a backward of dropout alone cannot be graded: it needs its forward's mask")
             return
+        masks = [np.sign(y) != 0 for y in record.ys if y.shape == x.shape]
+        if len(masks) > 1 and 0 < p < 1 and x.size > 30 and all(np.array_equal(masks[0], m) for m in masks):
+            said.notes.append("its mask is the same in each call: draw it anew")
         scales = {1 / (1 - p)} | ({1 / p} if p else set())
         for y in record.ys:
             if y.shape != x.shape:

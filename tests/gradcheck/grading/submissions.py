@@ -1040,3 +1040,40 @@ add("too many arguments", "relu", "relu", "def relu(x, y, z):\n    return x, lam
 add("one array", "relu", "relu", "def relu(x):\n    return np.maximum(x, 0)\n", "could not run")
 add("no such function", "relu", "relu6", "def relu(x):\n    return np.maximum(x, 0)\n", "could not run")
 add("a syntax error", "relu", "relu", "def relu(x:\n    return x\n", "could not run")
+
+# ---- a backward that gives no gradient, in every style: nothing is done, and one that misses is wrong
+
+EMPTY_RELU = "def relu(x):\n    return np.maximum(x, 0), lambda dy: {}\n"
+EMPTY_LINEAR = "def linear(x, w, b):\n    return x @ w.T + b, lambda dy: {}\n"
+EMPTY_ALONE = "def relu_backward(dy, x):\n    return {}\n"
+EMPTY_PAIR = (
+    "def linear_forward(x, w, b):\n    return x @ w.T + b, (x, w)\ndef linear_backward(dout, cache):\n    return {}\n"
+)
+EMPTY_LOSS = "def cross_entropy(x, target):\n    z = x - x.max(1, keepdims=True)\n    p = z - np.log(np.exp(z).sum(1, keepdims=True))\n    return -p[np.arange(len(x)), target].mean(), {}\n"
+EMPTY_MSE = "def mse_loss(input, target):\n    return ((input - target) ** 2).mean(), lambda dy: {}\n"
+EMPTY_LAYER = "class Linear:\n    def __init__(self, W, b):\n        self.W, self.b = W, b\n    def forward(self, x):\n        return x @ self.W.T + self.b\n    def backward(self, dy):\n        return {}\n"
+for nothing in (
+    "[]",
+    "()",
+    '{"dx": None, "n": 0}',
+    "(None, None, {'db': None, 'n': 0})",
+    "[None]",
+    '{"dx": ..., "n": 1}',
+):
+    for style, like, target, text in (
+        ("closure", "relu", "relu", EMPTY_RELU), ("closure of three", "linear", "linear", EMPTY_LINEAR),
+        ("alone", "relu", "relu_backward", EMPTY_ALONE), ("pair", "linear", "linear_forward,linear_backward", EMPTY_PAIR),
+        ("loss", "cross_entropy", "cross_entropy", EMPTY_LOSS), ("loss of two", "mse_loss", "mse_loss", EMPTY_MSE),
+        ("class", "linear", "Linear", EMPTY_LAYER),
+    ):  # fmt: skip
+        if "db" in nothing and like != "linear":
+            continue  # there is no b
+        add(f"no gradient, {nothing}, {style}", like, target, text.format(nothing), "not done")
+add("no gradient for x, but for the target", "mse_loss", "mse_loss", EMPTY_MSE.format('{"target": 2 * dy * (target - input) / input.size, "dinput": None}'), "failed")  # fmt: skip
+add(
+    "no gradient for the target",
+    "mse_loss",
+    "mse_loss",
+    EMPTY_MSE.format('{"input": 2 * dy * (input - target) / input.size}'),
+)
+add("no gradient in some cases", "relu", "relu", EMPTY_RELU.format("dy * (x > 0) if x.ndim == 2 else []"), "failed")

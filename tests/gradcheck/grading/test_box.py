@@ -261,6 +261,17 @@ def test_names_of_libraries_beside_a_homework_shadow_them_for_itself_only(walls,
         assert box.call("f").value == 1
 
 
+def test_packages_of_other_pythons_are_hidden_too(tmp_path, monkeypatch):
+    (tmp_path / "lib" / "python3" / "dist-packages" / "sums").mkdir(parents=True)
+    for name in ("_sums.cpython-311.so", "sums.py", "sumsets.py"):
+        (tmp_path / "lib" / "python3" / "dist-packages" / name).touch()
+    monkeypatch.setattr(process, "SYSTEM", [str(tmp_path)])
+    process.other_packages.cache_clear()
+    found = [os.path.basename(path) for path in process.packages(["sums", "_sums"]) if path.startswith(str(tmp_path))]
+    process.other_packages.cache_clear()
+    assert sorted(found) == ["_sums.cpython-311.so", "sums", "sums.py"]
+
+
 def test_a_loop_without_end_is_a_sentence_and_the_box_is_closed(walls):  # noqa: F811
     for box in opened("def f():\n    while True:\n        pass", timeout=0.5):
         start = time.monotonic()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 import submissions
@@ -409,7 +410,7 @@ def test_a_submission_does_not_see_the_teachers_file_nor_another_submission(tmp_
     rows = rows_of(tmp_path / "t.csv")
     assert [row["status"] for row in rows] == ["could not run", "passed", "could not run"]
     for row, name in ((rows[0], "teacher"), (rows[2], "other")):
-        said = f"No module named '{name}': it is another submission, or the teacher's, and cannot be imported"
+        said = f"No module named '{name}': that file is not the submission's own, and cannot be imported"
         assert said in row["said"]
 
 
@@ -538,9 +539,114 @@ def test_a_fifo_and_a_link_that_leads_back_do_not_stop_the_marking_of_a_folder(t
     os.mkfifo(tmp_path / "eve" / "work.py")
     (tmp_path / "loop").symlink_to(".")
     status, out = grade(capsys, tmp_path, "--function", "relu", "--like", "relu", "--seed", 1)
-    assert status == 0
+    assert status == 2
     assert "ann.py" in out
     assert "work.py" not in out
+    assert "2 submissions: 1 passed, 1 could not run" in out
+    assert "it is a link, which may lead to the work of another" in out
+
+
+GOOD = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
+
+
+def verdicts(out):
+    """{file or folder: verdict} of the lines of a class."""
+    rows = [line.split() for line in out.splitlines() if "submissions:" not in line and not line.startswith("seed")]
+    return {row[0].rpartition("in/")[2]: " ".join(row[1:4]) if row[1] == "could" else row[1] for row in rows}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize(
+    "words", [["in", "--function", "relu"], ["in/*.py:relu", "in/*/hw.py:relu"], ["in/**/*.py:relu"]]
+)
+def test_a_link_gets_no_marks_of_another(tmp_path, capsys, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    for name in ("alice", "eve"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    (tmp_path / "in" / "alice" / "hw.py").write_text(GOOD)
+    (tmp_path / "in" / "carol.py").write_text(GOOD)
+    (tmp_path / "in" / "eve" / "hw.py").symlink_to("../alice/hw.py")
+    (tmp_path / "in" / "frank").symlink_to("alice")
+    (tmp_path / "in" / "mallory.py").symlink_to("carol.py")
+    (tmp_path / "in" / "mia.py").symlink_to("/proc/kmsg")
+    status, out = grade(capsys, *words, "--like", "relu", "--seed", 1)
+    assert status == 2
+    found = verdicts(out)
+    assert {name.split("/")[0].removesuffix(".py:relu").removesuffix(".py") for name in found} >= {
+        "alice",
+        "carol",
+        "eve",
+        "mallory",
+        "mia",
+    }
+    for name, verdict in found.items():
+        assert verdict == ("passed" if name.startswith(("alice", "carol")) else "could not run"), out
+
+
+def test_what_a_student_puts_into_a_folder_costs_that_student_only(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "good").mkdir(parents=True)
+    (tmp_path / "in" / "good" / "hw.py").write_text(GOOD)
+    here = os.open(tmp_path / "in", os.O_RDONLY)
+    name = "d" * 200
+    for student, depth in (("deep", 1500), ("long", 30)):
+        monkeypatch.chdir(tmp_path / "in")
+        os.mkdir(student)
+        os.chdir(student)
+        for _ in range(depth):
+            os.mkdir("d" if student == "deep" else name)
+            os.chdir("d" if student == "deep" else name)
+        with open("hw.py", "w") as file:
+            file.write(GOOD)
+    os.close(here)
+    os.chdir(tmp_path)
+    (tmp_path / "in" / "many").mkdir()
+    (tmp_path / "in" / "huge").mkdir()
+    for k in range(6000):
+        (tmp_path / "in" / "many" / f"{k}.txt").touch()
+    with (tmp_path / "in" / "huge" / "hw.py").open("w") as file:
+        file.write(GOOD)
+        file.truncate(10**12)
+    try:
+        for words in (["in"], ["in/*"], ["in/**/hw.py"]):
+            out = grade(capsys, *words, "--function", "relu", "--like", "relu", "--seed", 1)[1]
+            found = verdicts(out) if len(words[0]) < 5 else {"good/hw.py": "passed"}
+            assert found.pop("good/hw.py") == "passed", out
+            assert set(found.values()) <= {"could not run"}
+            if words == ["in"]:
+                assert "more than 8 folders within one another" in out
+                assert "more than 5000 files" in out
+    finally:
+        subprocess.run(["rm", "-rf", str(tmp_path / "in")], check=True)
+
+
+def test_files_beside_submissions_shadow_nothing_and_a_helper_is_there_for_all(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "bob" / "random").mkdir(parents=True)
+    (tmp_path / "in" / "bob" / "random" / "__init__.py").write_text("raise SystemExit")
+    (tmp_path / "in" / "bob" / "hw.py").write_text("import utils, random\n" + GOOD)
+    for name in ("_random", "_bisect", "bisect", "random", "mine"):
+        (tmp_path / "in" / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
+    with (tmp_path / "in" / "eve.npy").open("wb") as file:
+        file.truncate(10**9)
+    (tmp_path / "in" / "table.csv").write_text("1")
+    (tmp_path / "in" / "ann.py").write_text("import random, bisect, utils\nopen('table.csv')\n" + GOOD)
+    (tmp_path / "in" / "dan.py").write_text("import mine\n" + GOOD)
+    (tmp_path / "utils.py").write_text("")
+    (tmp_path / "in" / "utils.py").write_text("")
+    for helper in ("utils.py", "in/utils.py"):
+        for words in (["in"], ["in/???.py", "in/bob/hw.py"]):
+            out = grade(capsys, *words, "--function", "relu", "--like", "relu", "--seed", 1, "--helper", helper)[1]
+            found = verdicts(out)
+            assert [found[f"{name}.py"] for name in ("ann", "bob/hw", "dan")] == [
+                "passed",
+                "passed",
+                "could not run",
+            ], out
+            assert ("utils.py" in found) == (helper == "utils.py" and words == ["in"])
+            assert "imported unless --helper names it" in out
+    assert main(["in", "--function", "relu", "--like", "relu", "--helper", "none.py"]) == 2
+    assert "--helper none.py: there is no such file" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_no_function_measured_by_differences(tmp_path, capsys, monkeypatch):
@@ -668,3 +774,58 @@ def test_the_name_of_a_file_is_no_formula_no_escape_and_no_line_of_its_own(tmp_p
 
     rows = list(csv.reader(table_of([Result(name, error=name) for name in names]).splitlines()))
     assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "＝")]
+
+
+def test_large_answers_are_not_kept(tmp_path, capsys):
+    (tmp_path / "hw.py").write_text(
+        "import numpy as np\nZ = np.broadcast_to(np.uint8(0), (4_000_000,))\n"
+        "def linear(x, w, b):\n    return x @ w.T + b, lambda dy: (Z, Z, Z)\ndef relu(x):\n    return Z, lambda dy: Z\n"
+    )
+    for name, shape in (("linear", "of shape (4000000,) for x"), ("relu", "y has shape (4000000,)")):
+        tracemalloc.start()
+        status, out = grade(capsys, f"{tmp_path / 'hw.py'}:{name}")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert status == 1
+        assert shape in out
+        assert peak < 150e6
+
+
+def test_all_calls_together_have_a_deadline_whatever_they_ask(tmp_path, capsys):
+    (tmp_path / "hw.py").write_text("""
+import time
+import tracemalloc
+class Linear:
+    def __init__(self):
+        for k in range(60):
+            setattr(self, "w" + "_" * k, 1)
+    def __getattribute__(self, name):
+        if name.strip("_") == "w":
+            time.sleep(0.25)
+            return object()
+        return object.__getattribute__(self, name)
+    def forward(self, x): return x
+    def backward(self, dy): return dy
+""")
+    begin = time.monotonic()
+    status, out = grade(capsys, f"{tmp_path / 'hw.py'}:Linear", "--timeout", "0.3")
+    assert status == 1
+    assert "timed out" in out
+    assert time.monotonic() - begin < 12 * 0.3 + 4
+
+
+def test_a_dropout_with_one_mask_for_all_calls_is_noted(tmp_path, capsys):
+    (tmp_path / "hw.py").write_text("""
+import numpy as np
+rng = np.random.default_rng()
+def fixed(x, p=0.5, training=True):
+    keep = np.arange(x.size).reshape(x.shape) % 10 >= round(10 * p) if training else np.ones(x.shape, bool)
+    mask = keep / (1 - p) if training else keep * 1.0
+    return x * mask, lambda dy: dy * mask
+def drawn(x, p=0.5, training=True):
+    mask = (rng.random(x.shape) >= p) / (1 - p) if training else np.ones(x.shape)
+    return x * mask, lambda dy: dy * mask
+""")
+    for name, noted in (("fixed", True), ("drawn", False)):
+        _, out = grade(capsys, f"{tmp_path / 'hw.py'}:{name}", "--like", "dropout")
+        assert ("its mask is the same in each call" in out) == noted

@@ -1,13 +1,16 @@
 """Files as their authors have them: notebooks as Jupyter reads them, encodings, magics."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 
 from minires.errors import DataError, MissingDependencyError
 from minires.gradcheck.__main__ import main
+from minires.gradcheck.grading.box import forbidden_import
 from minires.gradcheck.grading.local import Local
+from minires.gradcheck.grading.slow import loops_of
 from minires.gradcheck.grading.source import read
 
 RELU = "def relu(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
@@ -134,3 +137,34 @@ def test_cells_without_an_id_are_read_without_a_word(tmp_path):
     """Version 4.5 asks for ids; what made the notebook may not have written them."""
     source = read(notebook(tmp_path / "work.ipynb", RELU, minor=5))
     assert [cell.text for cell in source.cells] == [RELU]
+
+
+def test_a_text_costs_the_grader_no_more_time_than_its_length(tmp_path, capsys):
+    file = tmp_path / "hw.py"
+    begin = time.monotonic()
+    for coding in ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf-7"):
+        file.write_bytes(f"# coding: {coding}\n".encode() + b"#" + b"a" * 800_000 + b"-zzzz\n")
+        with pytest.raises(DataError, match="save it as UTF-8"):
+            read(file)
+    file.write_bytes(b"x = 1\n" * 300_000)
+    with pytest.raises(DataError, match="larger than 1 MB"):
+        read(file)
+    file.write_bytes("x = '가'\n".encode() * 80_000)
+    with pytest.raises(DataError, match="MB of code"):
+        read(file)
+    assert main([f"{file}:relu", "--like", "relu"]) == 2
+    assert "MB of code" in capsys.readouterr().out
+    with pytest.raises(DataError, match="too many lines that begin with %"):
+        read(notebook(tmp_path / "hw.ipynb", "%pwd\n" * 400 + "x = 1\n" * 100_000))
+    with pytest.raises(DataError, match="is a folder"):
+        read(tmp_path)
+    file.write_text("x = 1\n" * 100_000)
+    assert loops_of(read(file).text) == []
+    assert forbidden_import("(" * 10**6, ["torch"]) is None
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("coding", ["latin-1", "ascii", "cp1252", "euc-kr", "cp949", "utf8", "shift-jis", "big5"])
+def test_the_usual_encodings_are_read(tmp_path, coding):
+    (tmp_path / "hw.py").write_bytes(f"# coding: {coding}\n".encode() + RELU.encode(coding))
+    assert RELU in read(tmp_path / "hw.py").text

@@ -1,0 +1,173 @@
+"""The submissions that words of the command line name: files, folders and patterns.
+
+Whatever a student has put in a folder costs that student's row at most: a link, folders without end, a path that is too
+long, what may not be read. Links are not followed, because they may lead to another's work.
+"""
+
+import fnmatch
+import glob
+import os
+import re
+import stat
+from pathlib import Path
+
+from minires.errors import MiniresError, OptionError, describe
+from minires.gradcheck.grading.source import content_of
+
+SUFFIXES = (".py", ".ipynb")
+DEPTH = 8  # folders within folders
+ENTRIES = 5000  # files and folders of one submission
+READ = 100  # files in which its function is looked for
+LINK = "it is a link, which may lead to the work of another: put the file itself in its place"
+
+
+def is_target(text):
+    """Whether a word of the command line names a function in a file, as homework.py:my_conv does, or a folder."""
+    return any(s in text for s in SUFFIXES) or any(c in text for c in ":*?/\\") or os.path.isdir(text)
+
+
+def submissions(words, function="", helpers=()):
+    """[(what to call it, its file or None, the names of its functions, why there is none)] of all words, in order."""
+    found = []
+    for word in words:
+        path, colon, names = (word, "", "") if function else word.rpartition(":")
+        if function and not os.path.exists(word) and ":" in word and not glob.has_magic(word):
+            raise OptionError(f"{word} names its function, and so does --function {function}; leave one of the two out")
+        names = function or names
+        if not function and (not colon or not names):
+            raise OptionError(f"{word}: which function? Write FILE.py:FUNCTION, or add --function NAME")
+        if not function and not all(part.isidentifier() for part in names.split(",")):
+            raise OptionError(f"{word}: which function? Write FILE.py:FUNCTION")
+        found += [
+            (f"{shown}:{names}" if not function else shown, file, names.split(","), why)
+            for shown, file, why in _files(path, names)
+        ]
+    theirs = {os.path.realpath(path) for path in helpers}
+    found = [one for one in found if one[1] is None or os.path.realpath(one[1]) not in theirs]
+    return [_own(one, found) for one in found]
+
+
+def _own(one, all):
+    """A submission in a linked folder is refused where it is another's, too."""
+    shown, file, names, _ = one
+    if file is None or not os.path.islink(file.parent):
+        return one
+    others = [other for _, other, _, _ in all if other is not None and other != file]
+    same = any(os.path.realpath(other) == os.path.realpath(file) for other in others)
+    return (shown, None, names, LINK) if same else one
+
+
+def hidden_from_all(words, work):
+    """What lies beside several submissions in one folder: these, and what could stand in for a module."""
+    files = {file for _, file, _, _ in work if file}
+    parents = {Path(word) for word in words if os.path.isdir(word)}
+    parents |= {file.parent for file in files if any(f.parent == file.parent for f in files - {file})}
+    for parent in parents:
+        for entry in os.scandir(parent):
+            if not entry.is_symlink() and (entry.name.endswith(".py") or entry.is_dir()):
+                files.add(parent / entry.name)
+    return files
+
+
+def _files(path, names):
+    if os.path.isdir(path):
+        return _of_folder(Path(path), names) or [(path, None, f"there is no .py or .ipynb file in {path}")]
+    if not os.path.exists(path) and glob.has_magic(path):
+        hits = _fitting(path)
+        if not hits:
+            return [(path, None, f"no file fits {path!r}")]
+        return [found for hit in hits for found in _of_hit(hit, _fixed(path), names)]
+    if os.path.islink(path):
+        return [(path, None, LINK)]
+    what = "file" if path.endswith(SUFFIXES) else "file or folder"
+    return [(path, Path(path), "" if os.path.isfile(path) else f"there is no {what} {path!r}")]
+
+
+def _fixed(pattern):
+    """The folder of a pattern before its first star."""
+    parts = Path(pattern).parts
+    return Path(*parts[: next(k for k, part in enumerate(parts) if glob.has_magic(part))])
+
+
+def _fitting(pattern):
+    """The paths that fit a pattern, in order; with ** it goes DEPTH folders deep."""
+    if "**" not in pattern:
+        return sorted(glob.glob(pattern))
+    root = _fixed(pattern)
+    wanted = Path(pattern).parts[len(root.parts) :]
+    found, _ = _walk(root, folders=True)
+    return sorted(str(path) for path in found if _fits(path.parts[len(root.parts) :], wanted))
+
+
+def _fits(parts, wanted):
+    if not wanted or not parts:
+        return not parts and all(part == "**" for part in wanted)
+    if wanted[0] == "**":
+        return _fits(parts, wanted[1:]) or _fits(parts[1:], wanted)
+    return fnmatch.fnmatch(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
+
+
+def _of_hit(hit, root, names):
+    path = Path(hit)
+    below = [path, *path.parents][: len(path.parts) - len(root.parts)]
+    if any(os.path.islink(p) for p in below):
+        return [(hit, None, LINK)]
+    return [(hit, path, "")] if os.path.isfile(hit) else _of_folder(path, names) if os.path.isdir(hit) else []
+
+
+def _of_folder(folder, names):
+    """Its files, each a submission; and its sub-folders, of each the one that defines the function."""
+    found = []
+    for name in sorted(os.listdir(folder)):
+        try:
+            found += [] if name.startswith((".", "_")) else _of_entry(folder / name, names)
+        except (OSError, RecursionError, ValueError) as error:
+            found.append((str(folder / name), None, f"it cannot be read: {describe(error)}"))
+    return found
+
+
+def _of_entry(path, names):
+    """What there is under one name of a folder: no submission or one."""
+    if path.is_symlink():
+        return [(str(path), None, LINK)] if path.suffix in SUFFIXES or os.path.isdir(path) else []
+    if path.suffix in SUFFIXES and stat.S_ISREG(path.stat().st_mode):  # reading a FIFO waits
+        return [(str(path), path, "")]
+    if not path.is_dir():
+        return []
+    found, why = _walk(path)
+    own = sorted(p for p in found if p.suffix in SUFFIXES and not p.name.startswith((".", "_")))
+    files = [p for p in own if not p.is_symlink() and stat.S_ISREG(p.stat().st_mode)]
+    for file in files[:READ]:
+        if _defines(file, names.split(",")[0]):
+            return [(str(file), file, "")]
+    if files:
+        return [(str(path), None, f"none of its files defines {names}")]
+    why = LINK if any(p.is_symlink() for p in own) else why
+    return [(str(path), None, why)] if why else []
+
+
+def _walk(folder, folders=False):
+    """([path] of the files in a folder, and of the folders too if asked; why there are not more, or "")."""
+    found, why = [], []
+    entries = 0
+    for place, inside, files in os.walk(
+        folder, onerror=lambda error: why.append(f"it cannot be read: {error.strerror}")
+    ):
+        entries += len(inside) + len(files)
+        if entries > ENTRIES:
+            why.append(f"it has more than {ENTRIES} files")
+            break
+        found += [Path(place, name) for name in (*files, *(inside if folders else ()))]
+        if len(Path(place).parts) - len(folder.parts) >= DEPTH and inside:
+            why.append(f"it has more than {DEPTH} folders within one another")
+            inside.clear()
+        inside.sort()
+    return found, next(iter(why), "")
+
+
+def _defines(path, name):
+    try:
+        text = content_of(path).decode("utf-8", "replace")
+    except MiniresError:
+        return False
+    return re.search(rf"(def|class)\s+{re.escape(name)}\b|\b{re.escape(name)}\s*=", text) is not None
