@@ -106,7 +106,9 @@ def check_targets(
             results += [future.result() for future in futures[len(results) :] if future.done()]
             files.write(results)
             children.stop()
-            return console.stopped("minires.gradcheck", f"stopped; {len(results)} of {len(work)} submissions were marked")
+            return console.stopped(
+                "minires.gradcheck", f"stopped; {len(results)} of {len(work)} submissions were marked"
+            )
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
     if one_line:

@@ -736,7 +736,10 @@ def test_control_c_ends_at_once_with_what_there_is(tmp_path, jobs):
     _, err = process.communicate(timeout=60)
     assert time.monotonic() - sent < 5
     rows = rows_of(tmp_path / "marks.csv")
-    assert (process.returncode, err) == (130, f"\nminires.gradcheck: stopped; {len(rows)} of 8 submissions were marked\n")
+    assert (process.returncode, err) == (
+        130,
+        f"\nminires.gradcheck: stopped; {len(rows)} of 8 submissions were marked\n",
+    )
     assert [row["status"] for row in rows] == ["passed"] * len(rows)
     assert len(rows) == 1 if jobs == 1 else len(rows) >= 2
     assert not json.loads((tmp_path / "marks.json").read_text(encoding="utf-8"))["passed"]
