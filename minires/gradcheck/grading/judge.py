@@ -9,6 +9,7 @@ from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedE
 from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import COMPUTING, Verdicts, size
+from minires.gradcheck.grading.wording import in_own_words
 
 # What a submission may have fixed inside where the op has a setting: tried in this order, the op's default first.
 CONSTANTS = {
@@ -70,7 +71,7 @@ class Judge:
         records = self.trials.run(plan, self._cases(plan, plain, result), plain)
         if self.session.stopped is not None:
             result.stop(self.session.stopped)
-        self._judge([record for record in records if record is not None], plain, result)
+        self._judge([record for record in records if record is not None], plan, plain, result)
 
     def _cases(self, plan, plain, result):
         """[(case, the same as the submission can be given it)]"""
@@ -83,7 +84,7 @@ class Judge:
                 result.beyond += [label] * (label not in result.beyond)
         return cases
 
-    def _judge(self, records, plain, result):
+    def _judge(self, records, plan, plain, result):
         """The verdicts on what was given for the cases."""
         if "running_mean" in self.standard.settings and not any(
             running.are_updated(r.case, r.running) for r in records
@@ -93,6 +94,7 @@ class Judge:
         result.not_tried = len(records) - len(tried)
         for record in tried:
             said = self.verdicts.verdict(record)
+            said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]
             if not said.passed and self._is_another(said, record, plain):
                 self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
             else:

@@ -18,6 +18,7 @@ class Change:
 
     there: Callable = lambda a: a
     back: Callable = lambda g, a: g
+    order: tuple = ()  # of the axes, where they are moved only
 
 
 SAME = Change()
@@ -50,6 +51,7 @@ def moved(*order):
     return Change(
         lambda a: a.transpose(order) if a.ndim == len(order) else a,
         lambda g, a: g.transpose(inverse) if g.ndim == len(order) else g,
+        order,
     )
 
 
