@@ -173,6 +173,7 @@ class Judge:
         """
         best = (-1.0, None, None)
         settled = set()
+        unread = {}  # by family: the plan in the op's own layout whose answer has a form that cannot be read
         for plan in found:
             if plan.layout.words and plan.family() in settled:
                 continue
@@ -181,9 +182,12 @@ class Judge:
                 best = (score, plan, outcome)
             if score >= FULL or isinstance(outcome, NotDoneError):
                 return plan, outcome
+            if not plan.layout.words and isinstance(outcome, FormError):
+                unread[plan.family()] = plan, outcome
             if not plan.layout.words and score >= SHAPED:
                 settled.add(plan.family())
-        return best[1:]
+        guessed = best[1] is not None and best[1].layout.words and best[0] < SHAPED
+        return unread.get(best[1].family(), best[1:]) if guessed else best[1:]
 
     def _try(self, plan, plain):
         """(how far it comes, what stopped it)"""

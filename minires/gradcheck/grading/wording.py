@@ -45,7 +45,7 @@ def in_own_words(hint, plan):
     for argument, own in plan.own_names().items():
         if argument.isidentifier() and own != argument:
             prefix = "d?" if argument in BARE else "d"
-            hint = re.sub(rf"\b({prefix}){argument}\b", rf"\g<1>{own}", hint)
+            hint = re.sub(rf"(?<![A-Za-z0-9_])({prefix}){argument}(?![A-Za-z0-9_])", rf"\g<1>{own}", hint)
     return hint
 
 

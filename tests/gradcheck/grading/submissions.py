@@ -1037,7 +1037,11 @@ add("the first y for ever", "tanh", "tanh", "kept = {}\ndef tanh(x):\n    y = ke
 add("a gradient that is clipped", "tanh", "tanh", "def tanh(x):\n    y = np.tanh(x)\n    return y, lambda dy: np.clip(dy * (1 - y * y), -100, 100)\n", "failed")  # fmt: skip
 add("an undefined name", "tanh", "tanh", "def tanh(x):\n    return np.tanh(x), lambda dy: dy * undefined\n", "failed")
 add("too many arguments", "relu", "relu", "def relu(x, y, z):\n    return x, lambda dy: dy\n", "could not run")
-add("one array", "relu", "relu", "def relu(x):\n    return np.maximum(x, 0)\n", "could not run")
+add("one array", "relu", "relu", "def relu(x):\n    return np.maximum(x, 0)\n", "not done")
+add("one array of another shape", "relu", "relu", "def relu(x):\n    return np.maximum(x, 0).sum()\n", "could not run")  # fmt: skip
+add("y and gradients of nothing", "linear", "linear", "def linear(x, w, b):\n    return x @ w.T + b, (x, w, b)\n", "could not run")  # fmt: skip
+add("y and arrays", "linear", "linear", "def linear(x, w, b):\n    return x @ w.T + b, x, w, b\n", "could not run")
+add("y alone, a convolution", "conv2d", "conv", CONV.replace("conv2d(", "conv(").replace("return y, backward", "return y"), "not done")  # fmt: skip
 add("no such function", "relu", "relu6", "def relu(x):\n    return np.maximum(x, 0)\n", "could not run")
 add("a syntax error", "relu", "relu", "def relu(x:\n    return x\n", "could not run")
 

@@ -73,7 +73,7 @@ def test_nearly_all_bugs_of_the_catalogue_are_named():
         ("cross_entropy", "softmax_loss", submissions.ENTROPY, "    dx /= N\n", "", "is not divided by the number of samples"),
         ("conv2d", "conv2d", submissions.CONV, "return y, backward", "return y.transpose(0, 2, 3, 1).copy(), backward", "your y has its axes in another order: (N,C,H,W) is wanted"),
         ("conv2d", "conv2d", submissions.CONV, "dx = dxp[:, :, padding:padding + H, padding:padding + W]", "dx = dxp[:, :, padding:padding + H, padding:padding + W].transpose(0, 2, 3, 1).reshape(x.shape)", "in the order (N,H,W,C)"),
-        ("conv2d", "conv2d", submissions.CONV, "dy.sum((0, 2, 3))", "dy.mean((0, 2, 3))", "your dbias is the mean of dy"),
+        ("conv2d", "conv2d", submissions.CONV, "dy.sum((0, 2, 3))", "dy.mean((0, 2, 3))", "your db is the mean of dy"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "0.25 * dout.sum(axis=0)", "but for a factor (0.25 in this case)"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "-dout.sum(axis=0)", "wrong sign"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.dot(w.T)", "0 * dout.dot(w.T)", "your dx is zero"),
