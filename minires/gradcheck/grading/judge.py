@@ -168,16 +168,21 @@ class Judge:
     def _choose(self, found, plain):
         """The plan that comes farthest on the plain case, and what stopped it: an error, or None.
 
-        Where y, or the gradients of a backward alone, have the right shapes in the op's own layout, that is the layout
-        that is meant. Else softmax over the wrong axis would be right for a matrix whose columns are the samples.
+        Where y and the gradients have the right shapes in the op's own layout, that is the layout that is meant. Else
+        softmax over the wrong axis would be right for a matrix whose columns are the samples.
         """
         best = (-1.0, None, None)
         settled = set()
+        doubtful = set()  # y has the right shape there, but not all gradients: it may be written for one sample
         unread = {}  # by family: the plan in the op's own layout whose answer has a form that cannot be read
         for plan in found:
             if plan.layout.words and plan.family() in settled:
                 continue
             score, outcome = self._try(plan, plain)
+            if plan.layout.words and plan.family() in doubtful:
+                if self.shaped and not isinstance(best[2], NotDoneError):
+                    return plan, outcome
+                continue
             if score > best[0]:
                 best = (score, plan, outcome)
             if score >= FULL or isinstance(outcome, NotDoneError):
@@ -185,7 +190,7 @@ class Judge:
             if not plan.layout.words and isinstance(outcome, FormError):
                 unread[plan.family()] = plan, outcome
             if not plan.layout.words and score >= SHAPED:
-                settled.add(plan.family())
+                (settled if self.shaped else doubtful).add(plan.family())
         guessed = best[1] is not None and best[1].layout.words and best[0] < SHAPED
         return unread.get(best[1].family(), best[1:]) if guessed else best[1:]
 
@@ -195,6 +200,7 @@ class Judge:
             case = plan.fitted(plain, plain)
         except PassOverError as error:
             return 0.0, error
+        self.shaped = False  # whether all gradients have the right shapes
         record = self.trials.record(case, plan)
         child = self.session.get()
         score = STARTED
@@ -234,9 +240,10 @@ class Judge:
         ]
         optional = [name == "target" and g is None for name, g, _ in pairs]
         done = all(e or o for e, o in zip(equal, optional)) and any(equal)
+        self.shaped = all(f or o for f, o in zip(fits, optional)) and score >= (SHAPED if plan.has_forward else 0)
+        score = SHAPED if not plan.has_forward and self.shaped else score
         if done and (score == EQUAL or not plan.has_forward):
             return FULL, None
-        score = SHAPED if not plan.has_forward and all(f or o for f, o in zip(fits, optional)) else score
         return score + (sum(fits) + sum(equal)) / (2 * len(pairs) + 1), None
 
 

@@ -1081,3 +1081,30 @@ add(
     EMPTY_MSE.format('{"input": 2 * dy * (input - target) / input.size}'),
 )
 add("no gradient in some cases", "relu", "relu", EMPTY_RELU.format("dy * (x > 0) if x.ndim == 2 else []"), "failed")
+
+# ---- written for one sample, with a forward that does not fail on a batch
+
+with_mistakes("softmax of one sample", "softmax", "softmax,softmax_backward", """
+def softmax(z):
+    e = np.exp(z - np.max(z))
+    return e / np.sum(e)
+def softmax_backward(dout, z):
+    s = softmax(z)
+    return (np.diag(s) - np.outer(s, s)).dot(dout)
+""", ("np.outer(s, s)", "np.outer(s, z)"))  # fmt: skip
+with_mistakes("cross entropy of one one-hot sample", "cross_entropy", "cross_entropy", """
+def cross_entropy(z, t):
+    p = np.exp(z - z.max())
+    p /= p.sum()
+    return -np.sum(t * np.log(p)), p - t
+""", ("p - t", "t - p"))  # fmt: skip
+with_mistakes("layer norm of one sample", "layer_norm", "layer_norm", """
+def layer_norm(x, gamma, beta, eps=1e-5):
+    s = np.sqrt(x.var() + eps)
+    x_hat = (x - x.mean()) / s
+    def backward(dy):
+        d = dy * gamma
+        return (d - d.mean() - x_hat * (d * x_hat).mean()) / s, dy * x_hat, dy
+    return gamma * x_hat + beta, backward
+""", ("d - d.mean()", "d"))  # fmt: skip
+add("softmax over the whole array", "softmax", "softmax", "def softmax(x):\n    e = np.exp(x - x.max())\n    s = e / e.sum()\n    return s, lambda dy: s * (dy - (dy * s).sum())\n", "failed")  # fmt: skip
