@@ -172,3 +172,11 @@ def test_a_hint_speaks_in_the_layout_and_the_names_of_the_submission(y, db, dx, 
 def test_the_place_of_a_wrong_number_is_that_in_the_submission():
     text = "import numpy as np\ndef linear(x, W, b):\n    dW = np.zeros(W.shape)\n    dW[0, 1] = 1000\n    return x @ W + b, lambda dy: (dy @ W.T, x.T @ dy + dW, dy.sum(0))\n"
     assert "dweight[0, 1] is" in str(graded("linear", "linear", text))
+
+
+@pytest.mark.parametrize("targets", ["tanh,tanh_backward", "tanh_backward"])
+@pytest.mark.parametrize("y", ["out", "y", "s", "probs"])
+def test_a_backward_that_takes_y_is_handed_y(targets, y):
+    text = f"import numpy as np\ndef tanh(x):\n    return np.tanh(x)\ndef tanh_backward(dout, {y}):\n    return dout * (1 - {y})\n"
+    assert "your dx is dy·(1 − y): square y, dx = dy·(1 − y²)" in str(graded("tanh", targets, text))
+    assert graded("tanh", targets, text.replace(f"- {y}", f"- {y} ** 2")).passed
