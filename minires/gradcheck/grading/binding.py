@@ -104,6 +104,8 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
             slot = Slot(p, "upstream")
         elif "cache" in roles and short in names.CACHE:
             slot = Slot(p, "cache")
+        elif "output" in roles and short in names.CLEARLY_OUTPUT:
+            slot = Slot(p, "output")
         elif (
             p.kind in ("positional", "keyword")
             and (a := names.array_of(standard, p.name)) in free

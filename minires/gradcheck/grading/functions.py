@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from minires.gradcheck.grading.answers import FormError, blank, is_number, kind_of, unread
+import numpy as np
+
+from minires.gradcheck.grading.answers import FormError, NotDoneError, blank, is_number, kind_of, unread
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import Attempt, Calls, Plan
 
@@ -38,7 +40,17 @@ class ClosurePlan(Plan):
             return Attempt(self.y(value[0], case, right), lambda dy: (rest, []), changed)
         if isinstance(value, (tuple, list)) and len(value) == 2 and value[1] is None:
             blank(value[1], "the backward")
+        if isinstance(value, np.ndarray) and value.shape == right_shape(right, self.layout):
+            raise NotDoneError(
+                f"it returns y alone: return (y, backward), backward a function of dy, or name both functions, "
+                f"FILE:{self.name},{self.name}_backward"
+            )
         raise FormError(unread(value, self.name))
+
+
+def right_shape(right, layout):
+    """The shape of y in a layout; None where it is not known."""
+    return None if right is None else np.shape(layout.output.there(right))
 
 
 @dataclass

@@ -9,6 +9,7 @@ from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedE
 from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import COMPUTING, Verdicts, size
+from minires.gradcheck.grading.wording import in_own_words
 
 # What a submission may have fixed inside where the op has a setting: tried in this order, the op's default first.
 CONSTANTS = {
@@ -70,7 +71,7 @@ class Judge:
         records = self.trials.run(plan, self._cases(plan, plain, result), plain)
         if self.session.stopped is not None:
             result.stop(self.session.stopped)
-        self._judge([record for record in records if record is not None], plain, result)
+        self._judge([record for record in records if record is not None], plan, plain, result)
 
     def _cases(self, plan, plain, result):
         """[(case, the same as the submission can be given it)]"""
@@ -83,7 +84,7 @@ class Judge:
                 result.beyond += [label] * (label not in result.beyond)
         return cases
 
-    def _judge(self, records, plain, result):
+    def _judge(self, records, plan, plain, result):
         """The verdicts on what was given for the cases."""
         if "running_mean" in self.standard.settings and not any(
             running.are_updated(r.case, r.running) for r in records
@@ -93,6 +94,7 @@ class Judge:
         result.not_tried = len(records) - len(tried)
         for record in tried:
             said = self.verdicts.verdict(record)
+            said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]
             if not said.passed and self._is_another(said, record, plain):
                 self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
             else:
@@ -166,22 +168,31 @@ class Judge:
     def _choose(self, found, plain):
         """The plan that comes farthest on the plain case, and what stopped it: an error, or None.
 
-        Where y, or the gradients of a backward alone, have the right shapes in the op's own layout, that is the layout
-        that is meant. Else softmax over the wrong axis would be right for a matrix whose columns are the samples.
+        Where y and the gradients have the right shapes in the op's own layout, that is the layout that is meant. Else
+        softmax over the wrong axis would be right for a matrix whose columns are the samples.
         """
         best = (-1.0, None, None)
         settled = set()
+        doubtful = set()  # y has the right shape there, but not all gradients: it may be written for one sample
+        unread = {}  # by family: the plan in the op's own layout whose answer has a form that cannot be read
         for plan in found:
             if plan.layout.words and plan.family() in settled:
                 continue
             score, outcome = self._try(plan, plain)
+            if plan.layout.words and plan.family() in doubtful:
+                if self.shaped and not isinstance(best[2], NotDoneError):
+                    return plan, outcome
+                continue
             if score > best[0]:
                 best = (score, plan, outcome)
             if score >= FULL or isinstance(outcome, NotDoneError):
                 return plan, outcome
+            if not plan.layout.words and isinstance(outcome, FormError):
+                unread[plan.family()] = plan, outcome
             if not plan.layout.words and score >= SHAPED:
-                settled.add(plan.family())
-        return best[1:]
+                (settled if self.shaped else doubtful).add(plan.family())
+        guessed = best[1] is not None and best[1].layout.words and best[0] < SHAPED
+        return unread.get(best[1].family(), best[1:]) if guessed else best[1:]
 
     def _try(self, plan, plain):
         """(how far it comes, what stopped it)"""
@@ -189,6 +200,7 @@ class Judge:
             case = plan.fitted(plain, plain)
         except PassOverError as error:
             return 0.0, error
+        self.shaped = False  # whether all gradients have the right shapes
         record = self.trials.record(case, plan)
         child = self.session.get()
         score = STARTED
@@ -228,9 +240,10 @@ class Judge:
         ]
         optional = [name == "target" and g is None for name, g, _ in pairs]
         done = all(e or o for e, o in zip(equal, optional)) and any(equal)
+        self.shaped = all(f or o for f, o in zip(fits, optional)) and score >= (SHAPED if plan.has_forward else 0)
+        score = SHAPED if not plan.has_forward and self.shaped else score
         if done and (score == EQUAL or not plan.has_forward):
             return FULL, None
-        score = SHAPED if not plan.has_forward and all(f or o for f, o in zip(fits, optional)) else score
         return score + (sum(fits) + sum(equal)) / (2 * len(pairs) + 1), None
 
 

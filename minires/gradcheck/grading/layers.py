@@ -1,6 +1,6 @@
 """The plan of a layer: a class with forward and backward, whose arrays are given or set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,16 @@ class LayerPlan(Plan):
     again: bool = False
     words: str = "a class with forward and backward"
     layer: object = None
+    attributes: dict = field(default_factory=dict)  # {argument: the attribute that is it}
 
     def bindings(self):
         return [b for b in (self.made, self.forward) if b]
 
     def supplies(self, argument):
         return True  # by an attribute, of which start() knows more
+
+    def own_names(self):
+        return self.attributes | super().own_names()
 
     def knows(self, setting):
         return super().knows(setting) or (setting == "training" and bool(self.methods & {"train", "eval"}))
@@ -90,6 +94,7 @@ class LayerPlan(Plan):
             argument = names.array_of(self.standard, attribute)
             setting = names.setting_of(self.standard, attribute)
             if argument in wanted:
+                self.attributes[argument] = attribute
                 here = child.get(obj, attribute)
                 if isinstance(here, Handle):
                     inside = next((n for n in child.attributes(here) if names.plain(n) in ("data", "value")), None)

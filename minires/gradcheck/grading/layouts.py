@@ -18,6 +18,7 @@ class Change:
 
     there: Callable = lambda a: a
     back: Callable = lambda g, a: g
+    order: tuple = ()  # of the axes, where they are moved only
 
 
 SAME = Change()
@@ -36,7 +37,7 @@ class Layout:
     def given(self, argument, a, case):
         """An argument as the submission has it."""
         if self.hot and argument == "target":
-            return np.moveaxis(np.eye(case.arrays[0].shape[1])[a], -1, 1)
+            a = np.moveaxis(np.eye(case.arrays[0].shape[1])[a], -1, 1)
         return np.array(self.changes[argument].there(a), order="C") if argument in self.changes else a
 
     def returned(self, argument, g, a):
@@ -50,6 +51,7 @@ def moved(*order):
     return Change(
         lambda a: a.transpose(order) if a.ndim == len(order) else a,
         lambda g, a: g.transpose(inverse) if g.ndim == len(order) else g,
+        order,
     )
 
 
@@ -178,6 +180,7 @@ def batch_normalization():
 def layer_normalization():
     yield Layout()
     yield Layout("γ and β of shape (1,D)", {"weight": ROW, "bias": ROW})
+    yield Layout("one sample (D,) at a time", {"x": FIRST}, FIRST, sample)
 
 
 def linear():
@@ -197,7 +200,9 @@ def classification():
     yield Layout("targets (N,1)", {"target": COLUMN})
 
     yield Layout("one-hot targets", narrow=of_classes, hot=True)
-    yield Layout("one sample at a time", {"logits": FIRST, "log_p": FIRST, "target": FIRST}, narrow=sample_of_classes)
+    firsts = {"logits": FIRST, "log_p": FIRST, "target": FIRST}
+    yield Layout("one sample at a time", firsts, narrow=sample_of_classes)
+    yield Layout("one sample at a time, its target one-hot", firsts, narrow=sample_of_classes, hot=True)
 
 
 def vectors():

@@ -100,7 +100,8 @@ UPSTREAM = _words(
 )
 UNCLEAR = ("g", "error", "delta", "grad", "gradin")  # which may be something else
 CACHE = _words("cache caches ctx context saved memory mem tape state cached stash store cache0 savedtensors")
-OUTPUT = ("y", "out", "output", "yout", "z", "outputs", "s", "a")
+OUTPUT = ("y", "out", "output", "yout", "z", "outputs", "s", "a", "probs", "prob")
+CLEARLY_OUTPUT = ("y", "out", "output", "yout", "outputs", "s", "probs", "prob")  # of a backward without a target
 IS_DICT = (
     "param",
     "params",

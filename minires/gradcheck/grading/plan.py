@@ -57,6 +57,11 @@ class Plan:
     def all_bindings(self):
         return [b for b in map(vars(self).get, ("made", "forward", "backward")) if b]
 
+    def own_names(self):
+        """{argument: what the submission calls it}."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        return {slot.what: slot.parameter.name for slot in slots if slot.role == "array"}
+
     def said(self):
         """What was recognized, in words."""
         said = [w for w in (self.words, self.layout.words) if w]

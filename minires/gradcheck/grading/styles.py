@@ -129,9 +129,16 @@ def _backward_bindings(standard, parameters, roles):
     return found
 
 
+def _roles(standard, parameters):
+    """Whether a parameter of a backward is taken for y: first where it is called so, because numbers then come of y."""
+    called_so = any(names.plain(p.name) in names.CLEARLY_OUTPUT for p in parameters[1:])
+    first = called_so and "target" not in standard.arguments
+    return [("output",), ()] if first else [(), ("output",)]
+
+
 def _alone(standard, keys, name, described):
     made = []
-    for upstream, binding in _backward_bindings(standard, described.parameters, [(), ("output",)]):
+    for upstream, binding in _backward_bindings(standard, described.parameters, _roles(standard, described.parameters)):
         if not binding.arrays and not binding.has("output") and not binding.has("rest"):
             continue
         unit = upstream is None
@@ -156,7 +163,10 @@ def _pairs(standard, keys, targets, described):
             raise FormError(f"{name} is a class: name it alone, or two functions")
     first = bind(standard, described[forward].parameters)
     made = []
-    for upstream, second in _backward_bindings(standard, described[backward].parameters, [("cache",), (), ("output",)]):
+    parameters = described[backward].parameters
+    roles = _roles(standard, parameters)
+    roles.insert(1 if roles[0] and not _has_cache(parameters) else 0, ("cache",))
+    for upstream, second in _backward_bindings(standard, parameters, roles):
         unit = upstream is None
         made += _laid_out(
             standard,

@@ -51,6 +51,7 @@ class Trials:
         }
         record = Record(case, right, backward, dys)
         record.constant = plan.held_constant()
+        record.layout = plan.layout
         if "momentum" in self.standard.settings and plan.knows("momentum"):
             record.momentum = self.standard.full_settings(case)["momentum"]
         record.seeds = dict(zip(("first", "second"), seeds))

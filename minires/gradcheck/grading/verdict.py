@@ -23,9 +23,11 @@ from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import TestedFunction
 from minires.gradcheck.grading import hints, running
+from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.plan import RETURNED
 from minires.gradcheck.grading.results import CaseResult
 from minires.gradcheck.grading.standard import argument_names
+from minires.gradcheck.grading.wording import own_place, own_shape
 
 TOLERANCE = 1e-7
 FLOOR = 1e-12
@@ -60,6 +62,7 @@ class Record:
     changed: list = field(default_factory=list)
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
+    layout: Layout = field(default_factory=Layout)  # in which the submission has its arrays
     error: str = ""
     timed_out: bool = False
     raised: object = None
@@ -140,8 +143,9 @@ class Verdicts:
                 error, at = found
                 said.y_is_wrong = True
                 said.error = max(said.error, error)
+                where = _place(record, "y", at, y.shape)
                 said.problems.append(
-                    f"y is not {standard.name}'s: y{_place(at)} is {y[at]:.6g}, it should be {record.right[at]:.6g}"
+                    f"y is not {standard.name}'s: y{where} is {y[at]:.6g}, it should be {record.right[at]:.6g}"
                 )
                 said.hints += hints.of_y(standard, case, y, record.right)
         if said.problems and said.error == 0.0:
@@ -175,9 +179,8 @@ class Verdicts:
                     said.wrong.append(name)
                 continue
             if g.shape != right["first"][name].shape:
-                said.problems.append(
-                    f"the backward gives a gradient of shape {g.shape} for {name} of shape {right['first'][name].shape}"
-                )
+                theirs, wanted = (own_shape(record.layout, name, a.shape) for a in (g, right["first"][name]))
+                said.problems.append(f"the backward gives a gradient of shape {theirs} for {name} of shape {wanted}")
                 said.wrong.append(name)
                 said.misshapen.append(name)
                 said.hints += hints.of_gradient(self.standard, case, record.dys["first"], name, g)
@@ -214,8 +217,9 @@ class Verdicts:
                 said.problems.append(TWICE.format(name=name))
                 return
             if at is not None:
+                where = _place(record, name, at, g.shape)
                 said.differences.append(
-                    f"d{name} is wrong, in {said.name}: d{name}{_place(at)} is {g[at]:.9g}, it should be "
+                    f"d{name} is wrong, in {said.name}: d{name}{where} is {g[at]:.9g}, it should be "
                     f"{expected[kind][at]:.9g}"
                 )
                 said.hints += hints.of_gradient(self.standard, case, dys[kind], name, g)
@@ -351,5 +355,5 @@ def same(a, b):
     return bool(np.allclose(a, b, rtol=0, atol=1e-9 * max(size(a), 1e-300), equal_nan=True))
 
 
-def _place(at):
-    return str(list(at)) if at else ""
+def _place(record, name, at, shape):
+    return str(list(own_place(record.layout, name, at, shape))) if at else ""

@@ -1037,7 +1037,11 @@ add("the first y for ever", "tanh", "tanh", "kept = {}\ndef tanh(x):\n    y = ke
 add("a gradient that is clipped", "tanh", "tanh", "def tanh(x):\n    y = np.tanh(x)\n    return y, lambda dy: np.clip(dy * (1 - y * y), -100, 100)\n", "failed")  # fmt: skip
 add("an undefined name", "tanh", "tanh", "def tanh(x):\n    return np.tanh(x), lambda dy: dy * undefined\n", "failed")
 add("too many arguments", "relu", "relu", "def relu(x, y, z):\n    return x, lambda dy: dy\n", "could not run")
-add("one array", "relu", "relu", "def relu(x):\n    return np.maximum(x, 0)\n", "could not run")
+add("one array", "relu", "relu", "def relu(x):\n    return np.maximum(x, 0)\n", "not done")
+add("one array of another shape", "relu", "relu", "def relu(x):\n    return np.maximum(x, 0).sum()\n", "could not run")  # fmt: skip
+add("y and gradients of nothing", "linear", "linear", "def linear(x, w, b):\n    return x @ w.T + b, (x, w, b)\n", "could not run")  # fmt: skip
+add("y and arrays", "linear", "linear", "def linear(x, w, b):\n    return x @ w.T + b, x, w, b\n", "could not run")
+add("y alone, a convolution", "conv2d", "conv", CONV.replace("conv2d(", "conv(").replace("return y, backward", "return y"), "not done")  # fmt: skip
 add("no such function", "relu", "relu6", "def relu(x):\n    return np.maximum(x, 0)\n", "could not run")
 add("a syntax error", "relu", "relu", "def relu(x:\n    return x\n", "could not run")
 
@@ -1077,3 +1081,30 @@ add(
     EMPTY_MSE.format('{"input": 2 * dy * (input - target) / input.size}'),
 )
 add("no gradient in some cases", "relu", "relu", EMPTY_RELU.format("dy * (x > 0) if x.ndim == 2 else []"), "failed")
+
+# ---- written for one sample, with a forward that does not fail on a batch
+
+with_mistakes("softmax of one sample", "softmax", "softmax,softmax_backward", """
+def softmax(z):
+    e = np.exp(z - np.max(z))
+    return e / np.sum(e)
+def softmax_backward(dout, z):
+    s = softmax(z)
+    return (np.diag(s) - np.outer(s, s)).dot(dout)
+""", ("np.outer(s, s)", "np.outer(s, z)"))  # fmt: skip
+with_mistakes("cross entropy of one one-hot sample", "cross_entropy", "cross_entropy", """
+def cross_entropy(z, t):
+    p = np.exp(z - z.max())
+    p /= p.sum()
+    return -np.sum(t * np.log(p)), p - t
+""", ("p - t", "t - p"))  # fmt: skip
+with_mistakes("layer norm of one sample", "layer_norm", "layer_norm", """
+def layer_norm(x, gamma, beta, eps=1e-5):
+    s = np.sqrt(x.var() + eps)
+    x_hat = (x - x.mean()) / s
+    def backward(dy):
+        d = dy * gamma
+        return (d - d.mean() - x_hat * (d * x_hat).mean()) / s, dy * x_hat, dy
+    return gamma * x_hat + beta, backward
+""", ("d - d.mean()", "d"))  # fmt: skip
+add("softmax over the whole array", "softmax", "softmax", "def softmax(x):\n    e = np.exp(x - x.max())\n    s = e / e.sum()\n    return s, lambda dy: s * (dy - (dy * s).sum())\n", "failed")  # fmt: skip

@@ -77,7 +77,7 @@ def test_nearly_all_bugs_of_the_catalogue_are_named():
         ("cross_entropy", "softmax_loss", submissions.ENTROPY, "    dx /= N\n", "", "is not divided by the number of samples"),
         ("conv2d", "conv2d", submissions.CONV, "return y, backward", "return y.transpose(0, 2, 3, 1).copy(), backward", "your y has its axes in another order: (N,C,H,W) is wanted"),
         ("conv2d", "conv2d", submissions.CONV, "dx = dxp[:, :, padding:padding + H, padding:padding + W]", "dx = dxp[:, :, padding:padding + H, padding:padding + W].transpose(0, 2, 3, 1).reshape(x.shape)", "in the order (N,H,W,C)"),
-        ("conv2d", "conv2d", submissions.CONV, "dy.sum((0, 2, 3))", "dy.mean((0, 2, 3))", "your dbias is the mean of dy"),
+        ("conv2d", "conv2d", submissions.CONV, "dy.sum((0, 2, 3))", "dy.mean((0, 2, 3))", "your db is the mean of dy"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "0.25 * dout.sum(axis=0)", "but for a factor (0.25 in this case)"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "-dout.sum(axis=0)", "wrong sign"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.dot(w.T)", "0 * dout.dot(w.T)", "your dx is zero"),
@@ -145,3 +145,42 @@ def test_a_gradient_of_another_shape_fails_whenever_it_comes(odd):
         "    return np.maximum(x, 0), backward\n"
     )
     assert graded("relu", "relu", text).status == "failed"
+
+
+LAID_OUT = """
+def linear(x, W, b):
+    return {y}, lambda dy: ({dx}, {dW}, {db})
+"""
+
+
+@pytest.mark.parametrize(
+    ("y", "db", "dx", "dW", "said_dx", "said_dW"),
+    [
+        ("x @ W.T + b", "dy.sum(0)", "dy @ W", "dy.T @ x", "your dx is dy·Wᵀ: y = x·Wᵀ, so dx = dy·W", "your dW is xᵀ·dy: W has shape (outputs, inputs), so dW = dyᵀ·x"),
+        ("x @ W + b", "dy.sum(0)", "dy @ W.T", "x.T @ dy", "your dx is dy·W: y = x·W, so dx = dy·Wᵀ", "your dW is dyᵀ·x: W has shape (inputs, outputs), so dW = xᵀ·dy"),
+        ("W @ x + b", "dy.sum(1, keepdims=True)", "W.T @ dy", "dy @ x.T", "your dx is W·dy: y = W·x, so dx = Wᵀ·dy", "your dW is x·dyᵀ: W has shape (outputs, inputs), so dW = dy·xᵀ"),
+        ("W.T @ x + b", "dy.sum(1, keepdims=True)", "W @ dy", "x @ dy.T", "your dx is Wᵀ·dy: y = Wᵀ·x, so dx = W·dy", "your dW is dy·xᵀ: W has shape (inputs, outputs), so dW = x·dyᵀ"),
+    ],
+)  # fmt: skip
+def test_a_hint_speaks_in_the_layout_and_the_names_of_the_submission(y, db, dx, dW, said_dx, said_dW):
+    assert graded("linear", "linear", LAID_OUT.format(y=y, dx=dx, dW=dW, db=db)).passed
+    turned = f"(lambda g: g if g.shape[0] != g.shape[1] else g)(({dW}).T)"
+    result = str(graded("linear", "linear", LAID_OUT.format(y=y, dx=dx, dW=turned, db=db)))
+    assert said_dW in result
+    turned = dx.replace("W.T", "V") if "W.T" in dx else dx.replace("W", "W.T")
+    turned = turned.replace("V", "W")
+    wrong = f"({turned} if W.shape[0] == W.shape[1] else {dx})"
+    assert said_dx in str(graded("linear", "linear", LAID_OUT.format(y=y, dx=wrong, dW=dW, db=db)))
+
+
+def test_the_place_of_a_wrong_number_is_that_in_the_submission():
+    text = "import numpy as np\ndef linear(x, W, b):\n    dW = np.zeros(W.shape)\n    dW[0, 1] = 1000\n    return x @ W + b, lambda dy: (dy @ W.T, x.T @ dy + dW, dy.sum(0))\n"
+    assert "dweight[0, 1] is" in str(graded("linear", "linear", text))
+
+
+@pytest.mark.parametrize("targets", ["tanh,tanh_backward", "tanh_backward"])
+@pytest.mark.parametrize("y", ["out", "y", "s", "probs"])
+def test_a_backward_that_takes_y_is_handed_y(targets, y):
+    text = f"import numpy as np\ndef tanh(x):\n    return np.tanh(x)\ndef tanh_backward(dout, {y}):\n    return dout * (1 - {y})\n"
+    assert "your dx is dy·(1 − y): square y, dx = dy·(1 − y²)" in str(graded("tanh", targets, text))
+    assert graded("tanh", targets, text.replace(f"- {y}", f"- {y} ** 2")).passed
