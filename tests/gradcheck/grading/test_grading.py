@@ -863,3 +863,20 @@ def test_the_error_of_what_passes_is_the_measured_one_and_an_empty_file_is_not_d
     status, out = grade(capsys, f"{tmp_path / 'none.py'}:relu")
     assert status == 1
     assert "not done: none.py is empty" in out
+
+
+def test_what_is_wrong_with_all_is_said_once(tmp_path, capsys, monkeypatch):
+    for name in ("ann", "bob"):
+        (tmp_path / f"{name}.py").write_text(GOOD)
+    assert main([str(tmp_path), "--function", "rellu", "--like", "relu"]) == 2
+    assert "--function rellu: none of the 2 files has that name" in capsys.readouterr().err
+    assert main([str(tmp_path), "--function", "relu", "--like", "relu", "--forbid", "nunpy", "torch"]) == 0
+    said = capsys.readouterr().err
+    assert "--forbid nunpy: no such module is installed here; is the name right?" in said
+    assert "torch" not in said
+    (tmp_path / "eve.ipynb").write_text("{}")
+    monkeypatch.setitem(sys.modules, "nbformat", None)
+    assert main([str(tmp_path), "--function", "relu", "--like", "relu"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "notebooks" in captured.err
