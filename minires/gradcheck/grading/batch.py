@@ -137,8 +137,8 @@ def check_all(work, function, forbid):
     files = [file for _, file, _, _ in work if file]
     notebook = next((file for file in files if file.suffix == ".ipynb"), None)
     if notebook:
-        for package in ("nbformat", "IPython"):
-            need(package, "notebooks", for_what=f"reading {notebook.name}")
+        need("nbformat", "notebooks", for_what=f"reading {notebook.name}")
+        need("IPython", "notebooks", for_what=f"reading {notebook.name}")
     name = function.partition(",")[0]
     if name and len(files) > 1 and not any(mentions(file, name) for file in files):
         raise OptionError(f"--function {function}: none of the {len(files)} files has that name")
