@@ -1,6 +1,7 @@
 """Many submissions: files, folders and patterns, one after another or several at a time, in a stable order."""
 
 import functools
+import importlib.util
 import itertools
 import os
 import sys
@@ -11,14 +12,15 @@ from pathlib import Path
 
 from minires import console
 from minires.console import GREEN, RED, Table, colored
-from minires.errors import MiniresError, OptionError, describe
+from minires.errors import MiniresError, OptionError, describe, need
 from minires.gradcheck.grading.box import Box
-from minires.gradcheck.grading.folders import hidden_from_all, submissions
+from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
 from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
 
+COMMON = ("torch", "jax", "autograd", "tensorflow", "keras", "cupy", "scipy", "sklearn")  # what is often forbidden
 SAID = 500  # letters of a submission's line
 
 
@@ -48,6 +50,7 @@ def check_targets(
     screen = Screen()
     helpers = [helper_file(file) for file in helpers]
     work = submissions(words, function, helpers)
+    check_all(work, function, forbid)
     teacher = function_of(reference) if reference else None
     marks = json_file or csv_file or gradescope_file or len(work) > 1
     if marks and shapes and not (like or reference):
@@ -129,6 +132,22 @@ def forbidden_modules(words):
         if name.partition(".")[0] == "numpy":
             raise OptionError("--forbid numpy: it cannot be forbidden, because arrays are what a submission is handed")
     return modules
+
+
+def check_all(work, function, forbid):
+    """Say once what is wrong with all: no package that reads notebooks, a name that no file has, a misspelt module."""
+    files = [file for _, file, _, _ in work if file]
+    notebook = next((file for file in files if file.suffix == ".ipynb"), None)
+    if notebook:
+        need("nbformat", "notebooks", for_what=f"reading {notebook.name}")
+        need("IPython", "notebooks", for_what=f"reading {notebook.name}")
+    name = function.partition(",")[0]
+    if name and len(files) > 1 and not any(mentions(file, name) for file in files):
+        raise OptionError(f"--function {function}: none of the {len(files)} files has that name")
+    for module in forbid:
+        top = module.partition(".")[0]
+        if top not in COMMON and top not in sys.stdlib_module_names and importlib.util.find_spec(top) is None:
+            console.say("gradcheck", f"--forbid {module}: no such module is installed here; is the name right?")
 
 
 class Children:

@@ -41,7 +41,8 @@ class Box:
 
     folder: what lies there is copied for the homework to import and read (None for nothing), except what is in
     `without`; so are the files in `helpers`. timeout: seconds for load() and for each call. forbid: names of modules
-    that may not be imported. deadline, on the clock time.monotonic(): when all calls together have to be done.
+    that may not be imported. deadline: when all calls together have to be done, on the clock time.monotonic(), and
+    what is said then.
     """
 
     def __init__(self, source, *, folder=None, timeout=10.0, forbid=(), limits=None, without=(), helpers=()):
@@ -52,7 +53,7 @@ class Box:
         self.limits = limits or Limits()
         self.without = without
         self.helpers = helpers
-        self.deadline = float("inf")
+        self.deadline = float("inf"), ""
         self.cell_errors = []
         self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
         self.number = 0
@@ -146,11 +147,17 @@ class Box:
     def _ask(self, do, **what):
         """One request and its answer."""
         self.number += 1
-        left = self.deadline - time.monotonic()
+        end, too_late = self.deadline
+        left = end - time.monotonic()
         if left < 0:
             self._close()
-            raise TimedOutError("has no time left: all its calls together took too long", 0.0)
-        return self._answer({"number": self.number, "do": do, **what}, min(self.timeout, left))
+            raise TimedOutError(too_late)
+        try:
+            return self._answer({"number": self.number, "do": do, **what}, min(self.timeout, left))
+        except TimedOutError as error:
+            if left > self.timeout or error.endless:
+                raise
+            raise TimedOutError(too_late) from None
 
     def _answer(self, request, seconds):
         if self.process is None or self.stopped:

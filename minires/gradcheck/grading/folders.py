@@ -165,6 +165,14 @@ def _walk(folder, folders=False):
     return found, next(iter(why), "")
 
 
+def mentions(path, name):
+    """Whether a name occurs in a file, or it cannot be read, which is said in its row."""
+    try:
+        return re.search(rf"\b{re.escape(name)}\b", content_of(path).decode("utf-8", "replace")) is not None
+    except MiniresError:
+        return True
+
+
 def _defines(path, name):
     try:
         text = content_of(path).decode("utf-8", "replace")

@@ -188,7 +188,7 @@ def _measured(names, shapes, session, text, result, seed):
             if isinstance(error, TimedOutError):
                 session.lost(error)
         if session.stopped is not None:  # the check took it for an error of the function
-            result.not_tried = 1
+            result.not_tried, result.untried = 1, [case.label]
             raise session.stopped
         result.cases.append(report)
 

@@ -116,9 +116,41 @@ def of_y(standard, case, y, right):
             found = _of_reduction(standard, case, y)
             if found:
                 return found
+        found = _of_forward(standard, case, y)
+        if found:
+            return found
         if standard.name in ("conv2d",) and same(y, _flipped(standard, case)):
             return ["your y is a true convolution, with the kernel turned by 180°: conv2d is a cross-correlation"]
         return _order(y, right, "y") or _y_factor(y, right)
+
+
+def _of_forward(standard, case, y):
+    """Mistakes of a forward, each by the y that it gives."""
+    x, *rest = case.arrays
+    if standard.name in ("softmax", "log_softmax") and x.ndim > 1 and x.size:
+        e = np.exp(x - x.max())
+        whole = e / e.sum()
+        if same(y, whole if standard.name == "softmax" else np.log(whole)):
+            return ["your y is that of the whole array: each row has a sum of its own, write axis=-1, keepdims=True"]
+    if standard.name == "layer_norm" and x.ndim == 2 and len(x) > 1:
+        eps = case.static.get("eps", standard.settings["eps"])
+        x_hat = (x - x.mean(0)) / np.sqrt(x.var(0) + eps)
+        gamma, beta = (rest + [1.0, 0.0])[:2] if rest else (1.0, 0.0)
+        if same(y, x_hat * gamma + beta):
+            return ["your y is normalized over axis 0, as in batch norm: each sample has its own mean, write axis=-1"]
+    if standard.name == "batch_norm" and case.static.get("training") and x.size:
+        eps = case.static.get("eps", standard.settings["eps"])
+        axes = (0, *range(2, x.ndim))
+        shape = [1, -1, *[1] * (x.ndim - 2)]
+        x_hat = (x - x.mean(axes, keepdims=True)) / (x.std(axes, keepdims=True) + eps)
+        gamma, beta = (v.reshape(shape) for v in rest) if len(rest) == 2 else (1.0, 0.0)
+        outside = x_hat * gamma + beta
+        if np.allclose(y, outside, rtol=0, atol=1e-12 * max(1.0, float(np.abs(outside).max()))):
+            return ["your ε stands outside the root, σ + ε: it belongs under the root, √(σ² + ε)"]
+    biased = standard.name in ("conv2d", "linear") and len(rest) > 1 and np.any(rest[1])
+    if biased and same(y, standard.raw(x, rest[0], **copy.deepcopy(case.static))[0]):
+        return ["your y has no bias: add it"]
+    return []
 
 
 UNBIASED = (

@@ -91,7 +91,8 @@ class Judge:
         ):
             self.notes.append("running statistics were not checked, because none is seen to change in training")
         tried = [record for record in records if not record.not_tried]
-        result.not_tried = len(records) - len(tried)
+        result.untried = [record.case.label for record in records if record.not_tried]
+        result.not_tried = len(result.untried)
         for record in tried:
             said = self.verdicts.verdict(record)
             said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]
@@ -126,6 +127,8 @@ class Judge:
                 if described[name].kind == "missing":
                     mine = ", ".join(self.session.defined[:20]) or "none"
                     after = f" (after {self.session.notes[0]})" if self.session.notes else ""
+                    if not self.text.strip():
+                        raise NotDoneError(f"{self.session.name} is empty")
                     if self.session.notes and not self.session.defined:
                         raise CouldNotRunError(f"{self.session.name} cannot be loaded: {self.session.notes[0]}")
                     raise CouldNotRunError(f"{self.session.name} has no function {name!r}; it has: {mine}{after}")

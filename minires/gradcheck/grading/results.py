@@ -40,6 +40,7 @@ class CaseResult:
     hints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     y_is_wrong: bool = False
+    empty: bool = False  # whether the arrays have no elements, so that there is nothing to earn
     timed_out: bool = False  # whether nothing else is known to be wrong
     misshapen: list[str] = field(default_factory=list)  # arguments whose gradient has another shape than they have
 
@@ -79,6 +80,7 @@ class Result:
     stopped: str = ""  # why no more was called
     timed_out: bool = False  # whether it was too slow
     not_tried: int = 0  # cases left out because of that
+    untried: list = field(default_factory=list)  # their labels
     advice: bool = False  # measured by differences: no mark
     notes: list = field(default_factory=list)
     seed: int = 0
@@ -119,6 +121,18 @@ class Result:
         """How many cases it was to be tried on."""
         return len(self.cases) + self.not_tried
 
+    @property
+    def score(self):
+        """The part of a point: samples of one case count once, and an empty batch earns nothing."""
+        if self.error or self.not_done:
+            return 0
+        right = dict.fromkeys(map(_without_sample, self.untried), False)
+        for case in self.cases:
+            if not (case.passed and getattr(case, "empty", False)):
+                label = _without_sample(getattr(case, "label", case.name))
+                right[label] = right.get(label, True) and case.passed
+        return round(sum(right.values()) / len(right), 2) if right else 0
+
     def first_word(self):
         """The sentence that says most, for a table of many submissions."""
         if self.error or self.not_done:
@@ -157,6 +171,10 @@ class Result:
     __repr__ = __str__  # as a notebook shows it
 
 
+def _without_sample(label):
+    return re.sub(r", (sample \d+|other numbers)", "", label)
+
+
 def show_case(table, case):
     """A row of the table of cases."""
     if not isinstance(case, CaseResult):  # of the gradient check
@@ -165,7 +183,7 @@ def show_case(table, case):
         return
     table.row(
         case.label,
-        f"{case.error:.1e}" if case.wrong or case.error or case.passed else "-",
+        f"{case.error:.1e}" if case.error or case.passed else "shape" if case.misshapen or case.y_is_wrong else "-",
         _wrong(case),
         passed=case.passed,
     )
@@ -288,12 +306,16 @@ class Files:
 
 
 def table_of(results):
-    """CSV: a line a submission."""
+    """CSV: a line a submission. Its first character tells Excel that it is UTF-8."""
     text = io.StringIO()
+    text.write("\N{BYTE ORDER MARK}")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["submission", "status", "cases_passed", "cases", "cases_passed_over", "recognized", "said"])
+    writer.writerow(
+        ["submission", "status", "cases_passed", "cases", "cases_passed_over", "score", "seed", "recognized", "said"]
+    )
     for r in results:
-        row = [r.target, r.status, r.count, r.total, sum(r.passed_over.values()), r.style, r.first_word()]
+        row = [r.target, r.status, r.count, r.total, sum(r.passed_over.values())]
+        row += [r.score, r.seed, r.style, r.first_word()]
         writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell for cell in row])
     return text.getvalue()
 
@@ -301,12 +323,13 @@ def table_of(results):
 def gradescope(results):
     """results.json of a Gradescope autograder: a test for each function, of one point, so that the sum is known before.
 
-    A function that is right in some cases only gets their part of the point; cases that were not tried count as wrong.
+    A function that is right in some cases only gets their part of the point. Cases that were not tried count as wrong,
+    the samples of one case count once, and an empty batch does not count.
     """
     tests = [
         {
             "name": clean(result.target),
-            "score": round(result.count / result.total, 2) if result.total and result.status != "not done" else 0,
+            "score": result.score,
             "max_score": 1,
             "status": "passed" if result.passed else "failed",
             "output": f"{result.status}\n{result}",

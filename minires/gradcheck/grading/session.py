@@ -57,11 +57,7 @@ class Session:
 
     def _get(self):
         if time.monotonic() - self.begin > LONGEST * self.timeout:
-            raise StoppedError(
-                f"its calls took more than {LONGEST * self.timeout:g} s together: it is too slow; "
-                f"--timeout {3 * self.timeout:g} allows three times as much",
-                True,
-            )
+            raise StoppedError(self._too_slow(), True)
         if self.child is None:
             if self.timeouts >= TIMEOUTS:
                 raise StoppedError(f"{self.timeouts} calls did not finish within {self.timeout:g} s", True)
@@ -70,7 +66,7 @@ class Session:
             try:
                 self.child = self.open().__enter__()
                 self.timeout = getattr(self.child, "timeout", np.inf)
-                self.child.deadline = self.begin + LONGEST * self.timeout
+                self.child.deadline = self.begin + (LONGEST + 1) * self.timeout, self._too_slow()
             except (ChildError, OSError) as error:
                 raise CouldNotRunError(f"no process for {self.name} could be started: {error}") from error
             try:
@@ -86,6 +82,12 @@ class Session:
                 raise CouldNotRunError(f"{self.name} cannot be loaded: {error}") from error
             self.notes = [str(error) for error in getattr(self.child, "cell_errors", [])]
         return self.child
+
+    def _too_slow(self):
+        return (
+            f"its calls took more than {LONGEST * self.timeout:g} s together: it is too slow; "
+            f"--timeout {3 * self.timeout:g} allows three times as much"
+        )
 
     def lost(self, error):
         """The child has ended, or is past using; what it was doing is known to the caller."""

@@ -74,6 +74,7 @@ class Verdicts:
 
     def __init__(self, standard, numbers_only=False):
         self.standard, self.numbers_only = standard, numbers_only
+        self.measured = 0.0  # the largest error that was allowed for, of a case
 
     def wanted(self, case, right, constant=()):
         named = zip(argument_names(self.standard, case), case.arrays, right)
@@ -95,6 +96,7 @@ class Verdicts:
         if record.single or self.is_single(record, given):
             allowed += SINGLE * (self._single_error(record, name, dy) + 2.0**-24 * largest)
         if difference.max(initial=0) <= allowed:
+            self.measured = max(self.measured, float(difference.max(initial=0) / (largest or max(dy, 1e-300))))
             return None
         at = tuple(map(int, np.unravel_index(np.argmax(difference), difference.shape)))
         return float(difference[at] / (largest or max(dy, 1e-300))), at
@@ -108,6 +110,15 @@ class Verdicts:
         return errors.get(name, 0.0) * (1.0 if name == "y" else dy / first)
 
     def verdict(self, record):
+        """The CaseResult of a Record."""
+        self.measured = 0.0
+        said = self._verdict(record)
+        said.empty = not all(a.size for a in record.case.arrays)
+        if said.passed:
+            said.error = self.measured
+        return said
+
+    def _verdict(self, record):
         case, standard = record.case, self.standard
         said = CaseResult(f"{standard.name} ({case.label})" if standard.name else case.label, case.label)
         if record.error:

@@ -184,3 +184,21 @@ def test_a_backward_that_takes_y_is_handed_y(targets, y):
     text = f"import numpy as np\ndef tanh(x):\n    return np.tanh(x)\ndef tanh_backward(dout, {y}):\n    return dout * (1 - {y})\n"
     assert "your dx is dy·(1 − y): square y, dx = dy·(1 − y²)" in str(graded("tanh", targets, text))
     assert graded("tanh", targets, text.replace(f"- {y}", f"- {y} ** 2")).passed
+
+
+@pytest.mark.parametrize(
+    ("like", "target", "source", "right", "wrong", "hint"),
+    [
+        ("softmax", "softmax", "def softmax(x):\n    e = np.exp(x - x.max())\n    s = e / e.sum(-1, keepdims=True)\n    return s, lambda dy: s * (dy - (dy * s).sum(-1, keepdims=True))\n", "e.sum(-1, keepdims=True)", "e.sum()", "your y is that of the whole array"),
+        ("layer_norm", "layernorm_forward,layernorm_backward", submissions.LAYER_NORM, "1, keepdims=True", "0, keepdims=True", "your y is normalized over axis 0"),
+        ("conv2d", "conv2d", submissions.CONV, "y += b", "y += 0 * b", "your y has no b: add it"),
+        ("linear", "linear", "def linear(x, W, b):\n    return x @ W.T + b, lambda dy: (dy @ W, dy.T @ x, dy.sum(0))\n", "+ b", "+ 0 * b", "your y has no b: add it"),
+        ("batch_norm", "batch_norm", "def batch_norm(x, g, b, eps=1e-5):\n    a = (0, 2, 3)\n    s = np.sqrt(x.var(a, keepdims=True) + eps)\n    h = (x - x.mean(a, keepdims=True)) / s\n    G = g[:, None, None]\n    def backward(dy):\n        d = dy * G\n        return (d - d.mean(a, keepdims=True) - h * (d * h).mean(a, keepdims=True)) / s, (dy * h).sum(a), dy.sum(a)\n    return h * G + b[:, None, None], backward\n", "keepdims=True) + eps)\n    h", "keepdims=True)) + eps\n    h", "it belongs under the root"),
+    ],
+)  # fmt: skip
+def test_a_mistake_of_the_forward_is_named(like, target, source, right, wrong, hint):
+    assert graded(like, target, submissions.IMPORT + source).passed
+    assert right in source
+    result = graded(like, target, submissions.IMPORT + source.replace(right, wrong))
+    assert result.status == "failed"
+    assert hint in str(result), result
