@@ -86,6 +86,12 @@ def test_networks_from_files_are_measured_and_none_is_trained(own_files, tmp_pat
     assert report.results.seeds("plain8") == report.results.seeds("resnet8") == [0, 1]
     assert not list(out.rglob("checkpoint.safetensors"))
     assert json.loads((out / "landscape.json").read_text())["settings"]["weights"] == own_files
+    text = (out / "landscape.md").read_text()
+    assert "over 2 seeds" in text
+    assert "2 networks of each kind from files" in text
+    assert "--depths 8 --images 16 --points 3 --products 2`" in text
+    how = text[text.index("Settings: ") :]
+    assert not {"seeds", "epochs", "lr", "batch_size"} & set(how.replace(",", "").split())
 
 
 @pytest.mark.parametrize(
