@@ -56,7 +56,8 @@ class Gradients(Experiment):
         "each number of a grid from −2 to 2. What is compared is its autocorrelation at lag 1, that is between "
         "neighbors in the grid: 0 in white noise, near 1 in brown noise. A deep plain gradient counts as white "
         "noise if its autocorrelation is as near to 0 as that of so many random numbers, but for the tolerance. The "
-        "statistics of the grid are part of the graph, so the output is summed over the grid. (The paper draws curves and prints no numbers.)"
+        "statistics of the grid are part of the graph, so the output is summed over the grid. "
+        "(The paper draws curves and prints no numbers.)"
     )
     refuted_by = (
         "the gradient of the deepest plain network is as correlated as that of the shallowest, or as that of the "
