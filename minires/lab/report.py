@@ -6,13 +6,15 @@ import json
 import math
 import os
 import platform
-from dataclasses import asdict
+import shlex
+from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from minires.lab.statistics import verdict_of
+from minires.lab.trained import Training
 from minires.plots import plot_panels
 from minires.storage import atomic_write
 
@@ -37,9 +39,14 @@ class Report:
         return verdict_of(self.comparisons)
 
     @property
+    def seeds(self):
+        """How often everything was measured."""
+        return len(self.comparisons[0].differences)
+
+    @property
     def sentence(self):
         """The verdict as a sentence."""
-        seeds = len(self.comparisons[0].differences)
+        seeds = self.seeds
         meaning = {"held": "The claim held", "refuted": "The claim did not hold", "undecided": "It cannot be told"}[
             self.verdict
         ]
@@ -94,12 +101,27 @@ class Report:
     def how(self):
         """How this was measured, and how to measure it again."""
         given = {name: value for name, value in asdict(self.settings).items() if value not in ("", ())}
+        if given.get("weights"):  # nothing was trained, and the files say how many seeds there are
+            without = {f.name for f in fields(Training) if f.name not in ("dataset", "data", "test_images")}
+            given = {name: value for name, value in given.items() if name not in without}
         settings = ", ".join(f"{name} {value}" for name, value in given.items())
+        seeds = f" {self.seeds} networks of each kind from files." if given.get("weights") else ""
         made = ", ".join(f"{name} {value}" for name, value in versions().items())
         return (
-            f"Settings: {settings}. {self.seconds:.0f} s of one core; {made}.\n\n"
-            f"`python -m minires.lab {self.experiment.name} --size {self.size}` measures it again."
+            f"Settings: {settings}.{seeds} {self.seconds:.0f} s of one core; {made}.\n\n"
+            f"`{self.command}` measures it again."
         )
+
+    @property
+    def command(self):
+        """The command that measures this again, with every setting that differs from that of the size."""
+        words = ["python", "-m", "minires.lab", self.experiment.name, "--size", self.size]
+        usual = asdict(self.experiment.settings(self.size))
+        for name, value in asdict(self.settings).items():
+            if value != usual[name]:
+                values = value if isinstance(value, tuple) else (value,)
+                words += [f"--{name.replace('_', '-')}", *map(str, values)]
+        return shlex.join(words)
 
     def save(self, folder):
         """Write DIR/NAME.json, .md, .png and .svg. -> their paths"""

@@ -41,7 +41,8 @@ class Contour:
         crossed = [level for level in self.levels if z.min() < level < z.max()]
         if crossed:
             lines = axes.contour(self.x, self.y, z, crossed, colors=BLACK, linewidths=0.6)
-            axes.clabel(lines, fmt="%g", fontsize=FONT, inline_spacing=2)
+            for label in axes.clabel(lines, fmt="%g", fontsize=FONT, inline_spacing=2):
+                label.set_clip_on(False)  # a label at the edge would be cut
         axes.plot(0, 0, "+", color=BLACK, markersize=7)
         axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title, aspect="equal")
         axes.set_xticks([-1, -0.5, 0, 0.5, 1] if max(self.x) == 1 else [min(self.x), 0, max(self.x)])

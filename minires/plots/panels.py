@@ -87,7 +87,7 @@ class Bars:
         axes.set(xlabel=self.ylabel, title=self.title)
         axes.set_yticks(range(len(self.labels)), self.labels)
         axes.invert_yaxis()
-        tidy(axes, legend="best" if given else None)
+        tidy(axes, legend="above" if given else None)  # inside, its diamond would look like one more value
 
 
 def plot_panels(panels, path=None):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minires import Tensor, lab
+from minires.lab.experiment import Results
 from minires.lab.experiments.gradients import LAGS, Settings, autocorrelation, input_gradient, network
 
 SHORT = {"depths": (2, 30), "width": 50, "inputs": 64, "seeds": 5}
@@ -25,17 +26,36 @@ def test_swapped_networks_refute_it():
     assert report.verdict == "refuted"
 
 
-def test_same_network_in_all_arms_cannot_decide():
+def test_same_network_in_all_arms_shows_no_difference_and_no_white_noise():
     report = lab.gradients(**SHORT, plain="residual", normalized="residual")
-    assert outcomes(report)[1:] == ["undecided", "undecided"]
-    assert report.verdict == "undecided"
+    assert [outcomes(report)[k] for k in (2, 5)] == ["undecided", "undecided"]
+    assert [outcomes(report)[k] for k in (1, 4)] == ["refuted", "refuted"]  # it is no white noise
+    assert report.verdict == "refuted"
     assert report.figure() is not None
 
 
 def test_it_does_not_hold_without_shortcuts():
     report = lab.gradients(**SHORT, alpha=0.0)
-    assert outcomes(report)[1:] != ["held", "held"]
+    assert "held" not in [outcomes(report)[k] for k in (2, 5)]
     assert report.verdict != "held"
+
+
+def test_each_part_has_its_own_sign():
+    s = Settings(depths=(2, 30), seeds=3)
+
+    def judged(shallow, deep, residual):
+        values = {"plain2": shallow, "plain30": deep, "plain-bn2": shallow, "plain-bn30": deep, "residual30": residual}
+        numbers = {
+            (arm, seed): {"autocorrelation": [1.0, value + 0.01 * (seed * len(arm) % 3)]}
+            for arm, value in {**values, "white-noise": 0.0}.items()
+            for seed in range(3)
+        }
+        return [part.outcome for part in lab.gradients.compare(s, Results(numbers))]
+
+    assert judged(0.9, 0.0, 0.8) == ["held", "held", "held"] * 2
+    assert judged(0.0, 0.1, 0.0) == ["refuted", "held", "refuted"] * 2
+    assert judged(0.9, 0.5, 0.8) == ["held", "refuted", "held"] * 2
+    assert judged(0.9, -0.5, 0.8) == ["held", "refuted", "held"] * 2
 
 
 def test_same_seed_gives_the_same_numbers():

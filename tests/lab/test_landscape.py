@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from minires import models, storage
-from minires.lab.experiments.landscape import Landscape, rise, sharpness
+from minires.lab.experiment import Results, Trial
+from minires.lab.experiments.landscape import Landscape, far, sharpness, start
 from minires.lab.running import run
+from minires.lab.trained import trained
 from minires.plots import Contour, round_levels
+from minires.probes import LossSurface, extreme_eigenvalues, hessian_product
 
 SMALL = {"depths": (20,), "epochs": 1, "seeds": 3, "images": 32, "points": 3, "products": 4}
 
@@ -55,17 +58,61 @@ def test_the_numbers_are_those_of_the_claim(report):
         assert (report.results.of(arm, "lowest") < highest).all()
         assert sharpness(report.results, arm) == pytest.approx(np.log10(highest))
         ends = [np.log10([s[0], s[-1]]) for s in report.results[arm, 1]["slices"]]
-        assert rise(report.results, arm)[1] == pytest.approx(np.mean(ends))
+        assert far(report.results, arm)[1] == pytest.approx(np.mean(ends))
 
 
 def test_the_figure_has_a_plane_for_each_network_on_the_same_levels(report, tmp_path):
     panels = report.experiment.panels(report.settings, report.results)
     contours = [panel for panel in panels if isinstance(panel, Contour)]
-    assert [panel.title for panel in contours] == ["loss of plain20", "loss of resnet20"]
+    assert [panel.title for panel in contours] == ["loss of plain20, seed 0", "loss of resnet20, seed 0"]
     assert [panel.kind for panel in contours] == ["plain", "residual"]
     assert len({tuple(panel.levels) for panel in contours}) == 1
     report.figure(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def with_losses(report, plain, residual):
+    """The same results, where the loss at the weights is another."""
+    measured = report.results.as_dict()
+    numbers = {
+        (arm, int(seed)): {**measured[arm][seed], "loss": loss}
+        for arm, loss in (("plain20", plain), ("resnet20", residual))
+        for seed in measured[arm]
+    }
+    return report.experiment.table(report.settings, Results(numbers))
+
+
+def test_the_loss_at_the_weights_stands_beside_and_a_large_difference_is_named(report):
+    loss = report.results.of("plain20", "loss")
+    assert start(report.results, "plain20") == pytest.approx(np.exp(np.log(loss).mean()))
+    table = with_losses(report, 0.3, 0.1)
+    assert table.columns[1] == "loss L₀ at the weights"
+    assert [row[1] for row in table.rows] == ["0.3", "0.1"]
+    assert "L₀ of plain20 is 3 times that of resnet20" in table.note
+    assert "0.33 times" in with_losses(report, 0.1, 0.3).note
+    assert "times" not in with_losses(report, 0.15, 0.1).note
+
+
+def test_the_curvature_is_that_of_the_training_images_in_filters_lengths(report, tmp_path):
+    """One product of a trial, from its checkpoint: D·H·D·v by differences of the gradient, D the filters' lengths."""
+    folder = tmp_path / "again"
+    run(Landscape(), out=folder, **{**SMALL, "seeds": 1})
+    trial = Trial("resnet20", 0, inputs={"file": str(folder / "landscape/resnet20-seed0/checkpoint.safetensors")})
+    s = report.settings
+    network = trained(trial, s, None)
+    surface = LossSurface(network.model, *network.train_batch(s.images))
+    assert surface.loss(surface.w0) == pytest.approx(report.results["resnet20", 0]["loss"])
+    sizes = surface.filter_norms()
+    rng = np.random.default_rng(0)
+    directions = [surface.random_direction(rng) for _ in range(s.directions)]
+    assert surface.loss(surface.w0 + directions[1]) == pytest.approx(report.results["resnet20", 0]["slices"][1][-1])
+
+    def product(v):
+        return sizes * hessian_product(surface.gradient, surface.w0, sizes * v)
+
+    found = extreme_eigenvalues(product, len(surface.w0), steps=s.products, rng=rng)
+    measured = report.results["resnet20", 0]
+    assert found == pytest.approx((measured["lowest"], measured["highest"]))
 
 
 @pytest.fixture
@@ -86,6 +133,12 @@ def test_networks_from_files_are_measured_and_none_is_trained(own_files, tmp_pat
     assert report.results.seeds("plain8") == report.results.seeds("resnet8") == [0, 1]
     assert not list(out.rglob("checkpoint.safetensors"))
     assert json.loads((out / "landscape.json").read_text())["settings"]["weights"] == own_files
+    text = (out / "landscape.md").read_text()
+    assert "over 2 seeds" in text
+    assert "2 networks of each kind from files" in text
+    assert "--depths 8 --images 16 --points 3 --products 2`" in text
+    how = text[text.index("Settings: ") :]
+    assert not {"seeds", "epochs", "lr", "batch_size"} & set(how.replace(",", "").split())
 
 
 @pytest.mark.parametrize(

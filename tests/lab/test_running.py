@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from toy import Toy
 
 from minires.errors import CheckpointError, GraphError, OptionError, ProcessError
+from minires.lab.__main__ import make_parser
 from minires.lab.place import StoppedError
 from minires.lab.running import Watch, run
 
@@ -190,3 +192,21 @@ def test_the_report_has_every_number_and_says_what_it_means(tmp_path):
         assert part in text, part
     assert (tmp_path / "toy.png").stat().st_size > 5000
     assert "<svg" in (tmp_path / "toy.svg").read_text()[:500]
+
+
+@pytest.mark.parametrize(
+    ("size", "given", "flags"),
+    [
+        ("tiny", {}, ""),
+        ("small", {"arms": ("b", "a"), "seeds": 3, "seconds": 1e-5}, "--seeds 3 --arms b a --seconds 1e-05"),
+        ("full", {"seeds": 3, "data": "my data"}, "--data 'my data'"),
+    ],
+)
+def test_the_report_tells_the_command_that_measures_it_again(size, given, flags):
+    report = run(Toy(), size=size, **given)
+    command = f"python -m minires.lab toy --size {size} {flags}".strip()
+    assert report.command == command
+    assert f"`{command}` measures it again" in report.markdown()
+    settings = vars(make_parser(Toy()).parse_args(shlex.split(command)[4:]))
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    assert Toy().settings(size, **{name: value for name, value in settings.items() if name in given}) == report.settings

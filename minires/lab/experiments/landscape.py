@@ -1,4 +1,4 @@
-"""The loss landscape: without shortcuts a deep network's surface is sharper and rises faster."""
+"""The loss landscape: without shortcuts a deep network's surface is sharper, and its loss higher around the weights."""
 
 from dataclasses import dataclass
 
@@ -32,15 +32,17 @@ class Settings(TrainingOrWeights):
 class Landscape(Experiment):
     name = "landscape"
     claim = (
-        "Without shortcuts the loss surface of a deep network is sharper at its trained weights, and rises faster "
-        "around them, than with shortcuts."
+        "Without shortcuts the loss surface of a deep network is sharper at its trained weights than with shortcuts, "
+        "and its loss is higher at a distance of 1 from them."
     )
     source = "Li et al. 2018, arXiv:1712.09913, §4–6, Fig. 5 and 7"
     method = (
         "A deep plain and a deep residual network, and from size small on a shallow pair, are trained in the same way. "
         "Each filter of a random direction has the length of the filter of the weights; biases and batch norm stay. "
-        "Batch norm uses its running statistics. The rise is the mean of log₁₀ L at a distance of 1 along random "
-        "directions. The sharpness is the highest eigenvalue λ_max of the Hessian at the weights, with each filter "
+        "Batch norm uses its running statistics. The loss at a distance of 1 is the mean of log₁₀ L over both ends "
+        "of random directions. It is not divided by the loss L₀ at the weights, which stands beside it. Where L₀ "
+        "differs, a part of the difference is that of the training, not of the rise. The planes are those of seed 0. "
+        "The sharpness is the highest eigenvalue λ_max of the Hessian at the weights, with each filter "
         "measured in its own length, so that the filters' sizes do not matter. Lanczos' method finds both ends of the "
         "spectrum from products H·v, which are central differences of exact gradients. The ratio −λ_min/λ_max tells "
         "how far the surface is from a convex one. The paper maps it over the plane (Fig. 7, with the plain Hessian). "
@@ -48,7 +50,7 @@ class Landscape(Experiment):
         "smaller learning rate, 0.01; here it is the same for both. At full size the loss is that of 2000 images, not "
         "of all."
     )
-    refuted_by = "the deep residual network is as sharp as the plain one, or its loss rises as fast"
+    refuted_by = "the deep residual network is as sharp as the plain one, or its loss is as high at a distance of 1"
     sizes = {
         "tiny": Settings(),
         "small": Settings(depths=(8, 32), epochs=15, images=128, directions=5, points=21, products=10),
@@ -121,7 +123,7 @@ class Landscape(Experiment):
             ),
             Comparison(
                 f"loss at a distance of 1 from {plain} above that of {residual}",
-                tuple(rise(results, plain) - rise(results, residual)),
+                tuple(far(results, plain) - far(results, residual)),
                 "powers of ten",
             ),
         ]
@@ -133,27 +135,34 @@ class Landscape(Experiment):
             rows.append(
                 (
                     arm,
-                    f"{results.of(arm, 'loss').mean():.3g}",
+                    f"{start(results, arm):.3g}",
                     f"{10 ** sharpness(results, arm).mean():.3g}",
-                    f"{10 ** rise(results, arm).mean():.3g}",
+                    f"{10 ** far(results, arm).mean():.3g}",
                     f"{(-results.of(arm, 'lowest') / results.of(arm, 'highest')).mean():.2f}",
                     f"{paper:.2f}" if paper else "",
                 )
             )
         columns = (
             "network",
-            "loss",
+            "loss L₀ at the weights",
             "sharpness λ_max",
             "loss at a distance of 1",
             "−λ_min/λ_max",
             "the paper's test error on CIFAR-10 (%)",
         )
-        return Table(
-            columns,
-            rows,
-            "Means over the seeds, of sharpness and loss at a distance the geometric ones. −λ_min/λ_max is not above 0 "
-            "where the surface is convex.",
+        note = (
+            "Means over the seeds, of sharpness and losses the geometric ones. −λ_min/λ_max is not above 0 where the "
+            "surface is convex."
         )
+        deep = max(s.depths)
+        plain = start(results, f"{s.plain}{deep}")
+        residual = start(results, f"{s.residual}{deep}")
+        if not 0.5 <= plain / residual <= 2:
+            note += (
+                f" Mind that L₀ of {s.plain}{deep} is {plain / residual:.2g} times that of {s.residual}{deep}: "
+                "their losses at a distance of 1 begin at different heights."
+            )
+        return Table(columns, rows, note)
 
     def panels(self, s, results):
         steps = np.linspace(-1, 1, s.points)
@@ -163,7 +172,7 @@ class Landscape(Experiment):
         levels = round_levels(finite.min(), finite.max()) if len(finite) else [1.0]
         kinds = {s.residual: "residual", s.plain: "plain"}
         contours = [
-            Contour("along δ", "along η", steps, steps, planes[arm], levels, f"loss of {arm}", kinds[family])
+            Contour("along δ", "along η", steps, steps, planes[arm], levels, f"loss of {arm}, seed 0", kinds[family])
             for arm, family, _ in arms
         ]
         depths = sorted(s.depths)
@@ -194,10 +203,15 @@ def sharpness(results, arm):
     return _log(results.of(arm, "highest"))
 
 
-def rise(results, arm):
-    """The mean of log₁₀ L over both ends of all slices, for each seed."""
+def far(results, arm):
+    """log₁₀ of the loss at a distance of 1: the mean over both ends of all slices, for each seed."""
     slices = results.of(arm, "slices")  # (seeds, directions, points)
     return _log(slices[:, :, [0, -1]]).mean(axis=(1, 2))
+
+
+def start(results, arm):
+    """L₀, the loss at the weights: the geometric mean over the seeds."""
+    return 10 ** _log(results.of(arm, "loss")).mean()
 
 
 def _log(values):

@@ -83,7 +83,7 @@ class StochasticDepth(Experiment):
             columns,
             rows,
             "Errors are the mean over the seeds ± the standard deviation. The training error is measured while blocks "
-            "are left out. The paper's are of ResNet-110 on CIFAR-10; 40.5 of its 54 blocks are computed on average.",
+            "are left out. The paper's are of ResNet-110 on CIFAR-10; 40.25 of its 54 blocks are computed on average.",
         )
 
     def panels(self, s, results):
