@@ -43,6 +43,13 @@ def test_without_shortcuts_it_does_not_hold(report, again):
     assert cut.verdict == "refuted"
 
 
+def test_networks_that_cannot_lose_the_same_blocks_are_refused():
+    for size in lab.lesion.sizes:
+        lab.lesion.trials(lab.lesion.settings(size))
+    with pytest.raises(OptionError, match="plain8 and resnet20 cannot lose the same blocks"):
+        lab.lesion(plain="plain8")
+
+
 def test_figure_and_table_show_every_network(report):
     assert len(report.figure().axes) == 4  # one is empty
     assert [row[0] for row in report.table.rows] == ["plain20", "resnet20"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minires import models
+from minires.errors import OptionError
 from minires.lab.experiment import Experiment, Table
 from minires.lab.statistics import Comparison
 from minires.lab.trained import TrainingOrWeights, trained, trials
@@ -52,13 +54,21 @@ class Lesion(Experiment):
             draws=20,
             swaps=20,
             plain="plain56",
-            residual="resnet110",
+            residual="resnet56",
             seeds=3,
         ),
     }
 
     def trials(self, s):
-        return trials(s, (s.plain, s.residual))
+        found = trials(s, (s.plain, s.residual))
+        plain = alike(s.plain)
+        residual = alike(s.residual)
+        if plain != residual:
+            raise OptionError(
+                f"{s.plain} and {s.residual} cannot lose the same blocks: the blocks {plain} of {s.plain} keep the "
+                f"shape, and {residual} of {s.residual}; give two networks of the same stages"
+            )
+        return found
 
     def measure(self, trial, s, place):
         net = trained(trial, s, place)
@@ -108,7 +118,7 @@ class Lesion(Experiment):
             swapped = results.of(arm, "swapped")[:, 1]
             cells = (results.of(arm, "intact"), np.array(one), np.array(worst), several[:, -1], swapped)
             rows.append((arm, *(f"{cell.mean():.1f}" for cell in cells)))
-        most = several.shape[1] - 1
+        most = results.of(s.residual, "several").shape[1] - 1  # the same for both
         columns = ("network", "intact", "one deleted", "the worst one deleted", f"{most} deleted", "one pair swapped")
         return Table(
             columns,
@@ -135,6 +145,11 @@ class Lesion(Experiment):
             Panel("number of deleted blocks", "test error (%)", several, whole=True),
             Panel("number of swapped pairs of blocks", "test error (%)", swapped, whole=True),
         ]
+
+
+def alike(name):
+    """The numbers of the blocks of a network that keep the shape, from 0."""
+    return Lesions(models.create(name, rng=0), np.zeros((1, 3, 32, 32), np.float32), [0]).alike
 
 
 def mean_of_one(numbers):
