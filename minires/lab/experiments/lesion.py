@@ -20,7 +20,9 @@ UNIT = "% of the way to guessing"
 class Settings(TrainingOrWeights):
     draws: int = setting(3, Integer(1, 10_000), "random choices of blocks that are deleted or swapped")
     swaps: int = setting(2, Integer(1, 1000), "most pairs of blocks that are swapped")
-    little: float = setting(40.0, Number(0, 100), f"what a deleted block costs at most if it costs little, in {UNIT}")
+    little: float = setting(
+        40.0, Number(0, 100), "percent of the way to guessing that a deleted block costs at most, if it costs little"
+    )
     plain: str = setting("plain20", Text(), "the network without shortcuts")
     residual: str = setting("resnet20", Text(), "the network with shortcuts")
 
