@@ -3,18 +3,22 @@
 import math
 
 import numpy as np
+import pytest
 
-from minires.lab import EXPERIMENTS, Place
-from minires.lab.experiments.batchnorm import mean_over_steps, smoothness
+from minires import data, ops
+from minires.lab import EXPERIMENTS, Place, Results
+from minires.lab.experiments.batchnorm import highest_rate, mean_over_steps, smoothness
+from minires.train.config import Config
+from minires.train.setup import load_data, make_model
 
 EXPERIMENT = EXPERIMENTS["batchnorm"]
-FAST = {"epochs": 3, "lrs": (0.3,), "steps": 2, "every": 2, "seeds": 3}
+FAST = {"epochs": 3, "lrs": (0.03, 0.3), "steps": 2, "every": 2, "seeds": 3}
 
 
 def test_without_batch_norm_a_network_does_not_train_at_a_rate_at_which_it_does_with_it():
     report = EXPERIMENT(**FAST)
     assert report.comparisons[0].outcome == "held"
-    assert all(np.array(report.comparisons[0].differences) == 1)  # decades
+    np.testing.assert_allclose(report.comparisons[0].differences, 1)  # decades
     swapped = EXPERIMENT(**FAST, with_norm="norm=None", without_norm="norm='batch'")
     assert swapped.verdict == "refuted"
     for ours, theirs in zip(report.comparisons, swapped.comparisons, strict=True):
@@ -24,7 +28,67 @@ def test_without_batch_norm_a_network_does_not_train_at_a_rate_at_which_it_does_
 def test_the_same_network_in_both_parts_decides_nothing():
     report = EXPERIMENT(epochs=1, limit=64, lrs=(0.01, 0.1), steps=2, every=1, seeds=2, without_norm="norm='batch'")
     assert report.verdict == "undecided"
-    assert {d for comparison in report.comparisons for d in comparison.differences} == {0}
+    assert {d for comparison in report.comparisons[1:] for d in comparison.differences} == {0}
+    s = EXPERIMENT.settings(lrs=(0.1, 1.0), seeds=2)
+    highest = EXPERIMENT.compare(s, made({"with": (10, 80), "without": (10, 80)}))[0]
+    assert highest.differences == (0, 0)
+    assert highest.outcome == "undecided"
+
+
+def made(errors, **smooth):
+    """Results of two learning rates, with two seeds. errors: those of the lower and the higher one, for each part."""
+    numbers = {}
+    for part in ("with", "without"):
+        for seed in range(2):
+            numbers[f"{part}-smoothness", seed] = smooth.get(f"{part}_", {"variation": [1.0], "beta": [1.0]})
+            for lr, error in zip((0.1, 1), errors[part]):
+                numbers[f"{part}-lr{lr:g}", seed] = {"train_error": [90, error], "guess": 90, "diverged": False}
+    return Results(numbers)
+
+
+def test_each_part_of_the_claim_has_its_side():
+    s = EXPERIMENT.settings(lrs=(0.1, 1.0), seeds=2)
+    smooth = {"with_": {"variation": [0.1], "beta": [1.0]}, "without_": {"variation": [1.0], "beta": [1000.0]}}
+    parts = EXPERIMENT.compare(s, made({"with": (10, 44), "without": (10, 46)}, **smooth))
+    for part, decades in zip(parts, (1, 1, 3), strict=True):
+        assert part.differences == pytest.approx([decades] * 2)
+        assert part.outcome == "held"
+
+
+def test_a_network_that_trains_at_no_rate_decides_nothing():
+    s = EXPERIMENT.settings(lrs=(0.1, 1.0), seeds=2)
+    results = made({"with": (10, 44), "without": (80, 90)})
+    assert highest_rate(s, results, "with").tolist() == [1, 1]
+    assert np.isnan(highest_rate(s, results, "without")).all()
+    assert EXPERIMENT.compare(s, results)[0].outcome == "undecided"
+
+
+def test_smoothness_is_that_of_the_training_mode_between_half_and_four_times_the_rate(tmp_path):
+    s = EXPERIMENT.settings(limit=64, batch_size=64, lr=0.2, steps=2, every=2, seeds=1)
+    found = smoothness(Place(tmp_path), s, s.with_norm, seed=3)
+    config = Config(dataset="digits", model=s.model, model_options=s.with_norm, limit=64, seed=3)
+    train_set, _ = load_data(config)
+    images, labels = next(iter(data.ArrayLoader(train_set, 64)))  # all of them, so the order has no part
+    model = make_model(config, train_set)
+    w = {name: p.data.copy() for name, p in model.named_parameters()}
+
+    def loss_and_gradient(eta, g):
+        for name, p in model.named_parameters():
+            p.data[...] = w[name] - eta * g[name] if g else w[name]
+            p.grad = None
+        loss = ops.cross_entropy(model.train()(images), labels)
+        loss.backward()
+        return loss.item(), {name: p.grad.copy() for name, p in model.named_parameters()}
+
+    loss, g = loss_and_gradient(0, None)
+    norm = math.sqrt(sum((a.astype(float) ** 2).sum() for a in g.values()))
+    losses, betas = [loss], []
+    for eta in (0.1, 0.2, 0.4, 0.8):
+        there, gradient = loss_and_gradient(eta, g)
+        losses.append(there)
+        betas.append(math.sqrt(sum(((gradient[k] - g[k]).astype(float) ** 2).sum() for k in g)) / (eta * norm))
+    assert found["variation"] == pytest.approx([max(losses) - min(losses)], rel=1e-3)
+    assert found["beta"] == pytest.approx([max(betas)], rel=1e-3)
 
 
 def test_a_network_that_diverges_is_measured_until_then(tmp_path):

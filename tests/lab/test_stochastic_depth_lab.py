@@ -3,7 +3,7 @@
 import numpy as np
 
 from minires import models
-from minires.lab import EXPERIMENTS
+from minires.lab import EXPERIMENTS, Results
 from minires.lab.experiments.stochastic_depth import computed_blocks
 
 EXPERIMENT = EXPERIMENTS["stochastic-depth"]
@@ -19,6 +19,17 @@ def test_blocks_are_saved_and_with_the_arms_swapped_they_are_not():
     assert swapped.verdict == "refuted"
     for ours, theirs in zip((error, saved), swapped.comparisons, strict=True):
         np.testing.assert_allclose(ours.differences, -np.array(theirs.differences))
+
+
+def test_the_test_error_is_judged_and_a_lower_one_is_claimed():
+    numbers = {}
+    for seed in range(2):
+        numbers["constant", seed] = {"train_error": [90, 1], "test_error": [90, 12], "computed": [1, 1]}
+        numbers["stochastic", seed] = {"train_error": [90, 30], "test_error": [90, 10], "computed": [1, 0.5]}
+    error, saved = EXPERIMENT.compare(EXPERIMENT.settings(), Results(numbers))
+    assert error.differences == (2, 2)
+    assert saved.differences == (25, 25)
+    assert error.outcome == saved.outcome == "held"
 
 
 def test_a_probability_of_zero_saves_nothing_and_decides_nothing():

@@ -61,6 +61,7 @@ def test_samples_are_those_of_the_generator(digits):
     first = paths.sampled_norms(1, 5, np.random.default_rng(3))
     assert np.array_equal(first, paths.sampled_norms(1, 5, np.random.default_rng(3)))
     assert set(first) <= {_norm(paths.along((i,))) for i in range(3)}
+    assert len(set(paths.sampled_norms(1, 30, np.random.default_rng(3)))) == 3  # every path can be drawn
 
 
 def test_the_network_stays_as_it_is(digits):

@@ -48,7 +48,8 @@ class BatchNorm(Experiment):
     method = (
         "A plain network is trained at several learning rates with batch norm, and with a factor and a bias a channel "
         "in its place, from the same first weights. It has trained if it errs half as often as a guess on the training "
-        "images of the last epoch; a loss that becomes infinite is a result. (In Ioffe & Szegedy, Inception trains at "
+        "images of the last epoch; a loss that becomes infinite is a result. A network that trains at no rate leaves "
+        "this part undecided, because its highest rate is unknown. (In Ioffe & Szegedy, Inception trains at "
         "5 and 30 times its learning rate with batch norm; without, it reaches infinity at 5 times.) Both then take "
         "as many steps at one small rate lr. Before a step, with weights w and gradient g, loss and "
         f"gradient are computed at w − η·g for {POINTS} values of η from lr/2 to 4·lr, on that batch. They give how "
@@ -142,8 +143,8 @@ class BatchNorm(Experiment):
 
 
 def highest_rate(s, results, part):
-    """The highest learning rate at which the network has trained, for each seed; a tenth of the lowest if at none."""
-    highest = np.full(s.seeds, min(s.lrs) / 10)
+    """The highest learning rate at which the network has trained, for each seed; NaN, so undecided, if at none."""
+    highest = np.full(s.seeds, np.nan)
     for lr in sorted(s.lrs):
         curves = results.of(f"{part}-lr{lr:g}", "train_error")
         highest[curves[:, -1] < results.of(f"{part}-lr{lr:g}", "guess") / 2] = lr

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minires import models
+from minires.errors import OptionError
 from minires.lab.experiment import Experiment, Table
 from minires.lab.statistics import Comparison
 from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.models.blocks import Block
 from minires.plots import Line, Panel
 from minires.probes import Lesions
 from minires.storage.schema import Integer, Number, Text, TupleOf, setting
@@ -24,16 +27,16 @@ class Settings(TrainingOrWeights):
 class EffectiveDepth(Experiment):
     name = "effective-depth"
     claim = (
-        "The effective depth of a residual network grows slower than its depth: of a deeper network's blocks, a "
-        "smaller share is needed to keep its error."
+        "The effective depth of a residual network grows slower than its depth, in the sense of deleted blocks: of a "
+        "deeper network's blocks, a smaller share is needed to keep its error."
     )
-    source = "Veit et al. 2016, arXiv:1605.06431, §4.2 and §5"
+    source = "Veit et al. 2016, arXiv:1605.06431, §4.2 and §5, from which the claim is derived; it is not theirs"
     method = (
         "After training, blocks are switched off one after another. First goes the block whose loss alone raises the "
         "error on training images least. The effective depth is the number of blocks that are left when one more would "
         "raise the test error by more than the setting `rise`. A network with an error above 50 % has not learned, and "
         "leaves the claim undecided. The paper deletes random blocks, and derives the effective length of paths from "
-        "gradients. This measure is ours."
+        "gradients. This measure is ours. The first and the last of `networks` are compared."
     )
     refuted_by = "the deepest network needs as large a share of its blocks as the shallowest"
     sizes = {
@@ -53,6 +56,10 @@ class EffectiveDepth(Experiment):
     }
 
     def trials(self, s):
+        depths = [number_of_blocks(name) for name in s.networks]
+        if depths != sorted(depths):
+            listed = ", ".join(f"{name} with {depth} blocks" for name, depth in zip(s.networks, depths))
+            raise OptionError(f"give the networks from the shallowest to the deepest, not {listed}")
         return trials(s, reversed(s.networks), costs={arm: 1.0 + k for k, arm in enumerate(s.networks)})
 
     def measure(self, trial, s, place):
@@ -106,6 +113,10 @@ class EffectiveDepth(Experiment):
                 whole=True,
             ),
         ]
+
+
+def number_of_blocks(name):
+    return sum(isinstance(module, Block) for module in models.create(name, rng=0).modules())
 
 
 def spare(errors, rise):
