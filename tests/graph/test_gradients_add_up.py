@@ -250,7 +250,7 @@ def test_an_einsum_may_take_a_tensor_twice(equation):
 BUFFER = np.empty(3)
 
 
-def test_a_backward_that_returns_one_buffer_again_while_its_gradient_is_needed_is_refused():
+def test_a_backward_that_returns_one_buffer_again_while_its_gradient_is_needed_is_refused(own_ops):
     """The second call would write over the gradient of the first."""
 
     @minires.op

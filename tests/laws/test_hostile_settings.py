@@ -75,10 +75,10 @@ KIND_OF = {
         "window": "kernel_size stride padding dilation output_size",
         "count": "num_classes groups num_groups in_channels out_channels in_features out_features num_features num_channels normalized_shape",
         "whole": "ignore_index",
-        "part": "eps momentum p label_smoothing beta std",
+        "part": "eps momentum p label_smoothing beta std stochastic_depth",
         "number": "negative_slope correction ddof gain a b mean val param",
         "value": "value",
-        "word": "reduction approximate padding_mode mode nonlinearity order equation variant shortcut",
+        "word": "reduction approximate padding_mode mode nonlinearity order equation variant shortcut norm branches",
         "array": "weight bias pos_weight running_mean running_var",
         "bound": "min max",
         "seed": "rng",
@@ -261,6 +261,8 @@ SIZES = {
     "kernel_size": 3,
     "normalized_shape": 4,
     "dim": 1,
+    "p": 0.5,
+    "mode": "batch",
 }
 CONSTRUCTORS = [
     pytest.param(name, p, id=f"{name}-{p.name}") for name, layer in LAYERS.items() for p in settings_of(layer, name)

@@ -45,16 +45,15 @@ def test_without_shortcuts_the_gradient_explodes_with_depth_and_with_them_it_doe
 
 
 def test_the_command_draws_a_figure(tmp_path, capsys):
-    path = tmp_path / "new" / "gradients.png"
+    path = tmp_path / "gradients.png"
     assert main(["--depths", "20", "--out", str(path)]) == 0
     assert path.read_bytes().startswith(b"\x89PNG")
     assert "plain20" in capsys.readouterr().out
-    assert main(["--depths", "21", "--out", str(path)]) == 2
-    assert "there is no model 'plain21'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--depths", "0"], ["--depths", "x"], ["--batch-size", "0"], ["--seed", "-1"], ["--out", ""]]
+    "arguments",
+    [["--depths", "0"], ["--depths", "21"], ["--depths", "x"], ["--batch-size", "0"], ["--seed", "-1"], ["--out", ""]],
 )
 def test_impossible_options_are_refused_in_one_line(arguments, capsys):
     with pytest.raises(SystemExit) as exit:

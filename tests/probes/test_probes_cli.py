@@ -21,8 +21,11 @@ def test_it_prints_the_norms_and_draws_them(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--depths", "0"], "argument --depths: there are networks of 8 18 20 32 34 44 56 110 layers, got '0'"),
-        (["--depths", "20", "21"], "argument --depths: there are networks of 8 18 20 32 34 44 56 110 layers, got '21'"),
+        (["--depths", "0"], "argument --depths: there are networks of 8 14 18 20 32 34 44 56 110 layers, got '0'"),
+        (
+            ["--depths", "20", "21"],
+            "argument --depths: there are networks of 8 14 18 20 32 34 44 56 110 layers, got '21'",
+        ),
         (["--seed", "-1"], "argument --seed: it must be at least 0, got -1"),
         (["--batch-size", "0"], "argument --batch-size: it must be at least 1, got 0"),
         (["--batch-size", "many"], "argument --batch-size: it must be a whole number, got 'many'"),

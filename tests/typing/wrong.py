@@ -73,7 +73,7 @@ models.resnet18(10)  # Too many positional arguments
 models.resnet18(num_class=10)  # Unexpected keyword argument "num_class"
 models.resnet20(num_classes="10")  # Argument "num_classes" has incompatible type "str"; expected "int"
 models.preact_resnet20(classes=10)  # Unexpected keyword argument "classes"
-models.resnet19()  # Module has no attribute "resnet19"; maybe "resnet18"
+models.resnet19()  # Module has no attribute "resnet19"; maybe "resnet1
 models.resnet20()(x, x)  # Too many arguments for "__call__" of "Module"
 
 optim.SGD(net.parameters(), lr="0.1")  # Argument "lr" to "SGD" has incompatible type "str"; expected "float"
