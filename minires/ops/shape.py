@@ -193,11 +193,11 @@ def expand(x, *, sizes):
 
 def _repeated(name, x, shape):
     """x repeated to the shape, a view. Raises ShapeError."""
+    if math.prod(shape) * x.itemsize > sys.maxsize:
+        raise ShapeError(f"{name}: an array of shape {shape} is larger than any can be")
     try:
         return array_module(x).broadcast_to(x, shape)
     except (ValueError, OverflowError):
-        if math.prod(shape) * x.itemsize > sys.maxsize:
-            raise ShapeError(f"{name}: an array of shape {shape} is larger than any can be") from None
         raise ShapeError(f"{name}: {x.shape} does not broadcast to {shape}") from None
 
 
