@@ -6,26 +6,21 @@ from pathlib import Path
 
 from minires import data, models, storage
 from minires.errors import CheckpointError, OptionError
-from minires.lab.experiment import Common, Trial
+from minires.lab.experiment import Trial
+from minires.lab.training import Training, training_of
 from minires.settings import did_you_mean, meant
-from minires.storage.schema import Integer, Number, Text, TupleOf, setting
+from minires.storage.schema import Integer, Text, TupleOf, setting
 
 
 @dataclass(frozen=True)
-class Training(Common):
-    """The settings of an experiment that trains networks."""
+class TrainingAndTest(Training):
+    """The settings of an experiment that trains networks and measures them on test images."""
 
-    epochs: int = setting(3, Integer(1, 10_000), "passes over the training images")
-    batch_size: int = setting(64, Integer(2, 10_000), "images per step")
-    lr: float = setting(0.1, Number(0), "maximum learning rate")
-    schedule: str = setting("one_cycle", Text(), "how the learning rate changes, as in minires.train")
-    weight_decay: float = setting(1e-4, Number(0), "L2 penalty on all parameters")
-    limit: int = setting(0, Integer(0), "train on N images only (0: all)", metavar="N")
     test_images: int = setting(0, Integer(0), "measure on N test images only (0: all)", metavar="N")
 
 
 @dataclass(frozen=True)
-class TrainingOrWeights(Training):
+class TrainingOrWeights(TrainingAndTest):
     """The settings of an experiment that measures trained networks, from files if there are some."""
 
     weights: tuple[str, ...] = setting(
@@ -93,19 +88,8 @@ def trained(trial, s, place, model=None, seed=None, until=0.7):
     model = model or trial.arm
     if "file" in trial.inputs:
         return _from_file(trial.inputs["file"], model, s)
-    run = place.train(
-        until=until,
-        dataset=s.dataset,
-        data=s.data,
-        model=model,
-        epochs=s.epochs,
-        batch_size=s.batch_size,
-        lr=s.lr,
-        schedule=s.schedule,
-        weight_decay=s.weight_decay,
-        limit=s.limit,
-        seed=trial.seed if seed is None else seed,
-    )
+    seed = trial.seed if seed is None else seed
+    run = place.train(until=until, **training_of(s, model, seed))
     return Trained(run.model, run.train_set, run.test_set)
 
 

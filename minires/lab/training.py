@@ -1,6 +1,6 @@
 """What experiments that train networks have in common: the settings of a training, and its curves of errors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -15,12 +15,18 @@ from minires.train.folder import CHECKPOINT
 class Training(Common):
     """The settings of a training."""
 
-    epochs: int = setting(2, Integer(1, 10_000), "passes over the training images")
+    epochs: int = setting(3, Integer(1, 10_000), "passes over the training images")
     batch_size: int = setting(64, Integer(2, 10_000), "images per step")
     lr: float = setting(0.1, Number(0), "maximum learning rate")
     schedule: str = setting("one_cycle", Text(), "how the learning rate changes, as in minires.train")
     weight_decay: float = setting(1e-4, Number(0), "L2 penalty on all parameters")
     limit: int = setting(0, Integer(0), "use N images only (0: all)", metavar="N")
+
+
+def training_of(s, model, seed, **changed):
+    """The settings of minires.train for one network and seed, from those of an experiment."""
+    names = [f.name for f in fields(Training) if f.name != "seeds"]
+    return {name: getattr(s, name) for name in names} | {"model": model, "seed": seed} | changed
 
 
 def train(place, s, seed, model, options="", **changed):
@@ -29,20 +35,7 @@ def train(place, s, seed, model, options="", **changed):
     The curves are {"train_error", "test_error": % after each epoch, "diverged": whether the loss became infinite,
     "guess": the error of a guess in %}. If it diverged, the Run is None, and from then on the errors are a guess's.
     """
-    settings = {
-        "dataset": s.dataset,
-        "data": s.data,
-        "model": model,
-        "model_options": options,
-        "epochs": s.epochs,
-        "batch_size": s.batch_size,
-        "lr": s.lr,
-        "schedule": s.schedule,
-        "weight_decay": s.weight_decay,
-        "limit": s.limit,
-        "seed": seed,
-        **changed,
-    }
+    settings = training_of(s, model, seed, model_options=options, **changed)
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # where it diverges
             run = place.train(**settings)

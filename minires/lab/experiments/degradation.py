@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from minires.lab.experiment import Common, Experiment, Table, Trial, check_models
+from minires.lab.experiment import Experiment, Table, Trial, check_models
 from minires.lab.statistics import Comparison
+from minires.lab.training import Training, final, spread, training_of
 from minires.plots import Line, Panel
 from minires.storage.schema import Integer, Number, Text, TupleOf, setting
 
@@ -12,13 +13,9 @@ PAPER = {"resnet": {20: "8.75", 32: "7.51", 44: "7.17", 56: "6.97", 110: "6.61"}
 
 
 @dataclass(frozen=True)
-class Settings(Common):
+class Settings(Training):
     depths: tuple[int, ...] = setting((8, 20), TupleOf(Integer(8)), "layers of the networks, 6n + 2 each")
-    epochs: int = setting(3, Integer(1, 10_000), "passes over the training images")
-    batch_size: int = setting(64, Integer(2, 10_000), "images per step")
     lr: float = setting(0.05, Number(0), "maximum learning rate")
-    schedule: str = setting("one_cycle", Text(), "how the learning rate changes, as in minires.train")
-    weight_decay: float = setting(1e-4, Number(0), "L2 penalty on all parameters")
     limit: int = setting(1000, Integer(0), "use N images only (0: all)", metavar="N")
     plain: str = setting("plain", Text(), "the networks without shortcuts; their depth is appended")
     residual: str = setting("resnet", Text(), "the networks with shortcuts; their depth is appended")
@@ -66,18 +63,7 @@ class Degradation(Experiment):
         ]
 
     def measure(self, trial, s, place):
-        run = place.train(
-            dataset=s.dataset,
-            data=s.data,
-            model=trial.arm,
-            epochs=s.epochs,
-            batch_size=s.batch_size,
-            lr=s.lr,
-            schedule=s.schedule,
-            weight_decay=s.weight_decay,
-            limit=s.limit,
-            seed=trial.seed,
-        )
+        run = place.train(**training_of(s, trial.arm, trial.seed))
         return {
             "train_error": [100 * (1 - row["train_accuracy"]) for row in run.history],
             "test_error": [100 * (1 - row["test_accuracy"]) for row in run.history],
@@ -131,13 +117,3 @@ class Degradation(Experiment):
             ]
             panels.append(Panel("epoch", f"{what} error (%)", lines, whole=True))
         return panels
-
-
-def final(results, arm, key):
-    """The value of the last epoch, for each seed."""
-    return results.of(arm, key)[:, -1]
-
-
-def spread(values):
-    """ "12.34 ± 0.56", or "12.34" for one value."""
-    return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")

@@ -7,7 +7,7 @@ import numpy as np
 
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
-from minires.lab.trained import Training, trained
+from minires.lab.trained import TrainingAndTest, trained
 from minires.mode import no_grad
 from minires.ops import softmax
 from minires.plots import Line, Panel
@@ -19,7 +19,7 @@ UNIT = "% of the way to guessing"
 
 
 @dataclass(frozen=True)
-class Settings(Training):
+class Settings(TrainingAndTest):
     draws: int = setting(3, Integer(1, 10_000), "random orders in which blocks are deleted")
     members: int = setting(3, Integer(2, 100), "networks of the ensemble: 3 ResNet-8 have the blocks of one ResNet-20")
     shallow: str = setting("resnet8", Text(), "the networks of the ensemble")

@@ -6,22 +6,19 @@ import numpy as np
 
 from minires.data import ArrayLoader
 from minires.errors import OptionError
-from minires.lab.experiment import Common, Experiment, Table, Trial
+from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
+from minires.lab.training import Training, training_of
 from minires.plots import Line, Panel
 from minires.probes import response_stds
-from minires.storage.schema import Integer, Number, Text, TupleOf, setting
+from minires.storage.schema import Integer, Text, TupleOf, setting
 
 
 @dataclass(frozen=True)
-class Settings(Common):
+class Settings(Training):
     depths: tuple[int, ...] = setting((8, 20), TupleOf(Integer(8)), "layers of the residual networks, 6n + 2 each")
     plain_depths: tuple[int, ...] = setting((8,), TupleOf(Integer(8)), "layers of the plain networks; some of --depths")
     epochs: int = setting(4, Integer(1, 10_000), "passes over the training images")
-    batch_size: int = setting(64, Integer(2, 10_000), "images per step")
-    lr: float = setting(0.1, Number(0), "maximum learning rate")
-    schedule: str = setting("one_cycle", Text(), "how the learning rate changes, as in minires.train")
-    weight_decay: float = setting(1e-4, Number(0), "L2 penalty on all parameters")
     images: int = setting(360, Integer(2, 100_000), "test images on which responses are measured", metavar="N")
     plain: str = setting("plain", Text(), "the networks without shortcuts; their depth is appended")
     residual: str = setting("resnet", Text(), "the networks with shortcuts; their depth is appended")
@@ -68,17 +65,7 @@ class Responses(Experiment):
         return [Trial(name, seed, cost=depth) for seed in range(s.seeds) for name, depth in costly_first]
 
     def measure(self, trial, s, place):
-        run = place.train(
-            dataset=s.dataset,
-            data=s.data,
-            model=trial.arm,
-            epochs=s.epochs,
-            batch_size=s.batch_size,
-            lr=s.lr,
-            schedule=s.schedule,
-            weight_decay=s.weight_decay,
-            seed=trial.seed,
-        )
+        run = place.train(**training_of(s, trial.arm, trial.seed))
         n = min(s.images, len(run.test_set))
         images, _ = next(iter(ArrayLoader(run.test_set.limit(n), n)))
         return {

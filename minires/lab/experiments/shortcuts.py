@@ -79,7 +79,7 @@ class Shortcuts(Experiment):
     )
     refuted_by = "an arm of `worse` has a lower test error than the identity"
     sizes = {
-        "tiny": Settings(limit=1000, shown=("identity",)),
+        "tiny": Settings(epochs=2, limit=1000, shown=("identity",)),
         "small": Settings(
             epochs=5,
             worse=("none", "scale", "exclusive_gate", "shortcut_gate", "conv", "dropout", "norm_after_add"),
