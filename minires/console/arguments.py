@@ -57,7 +57,13 @@ def seconds(given):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser. A mistake costs one line, which suggests the flag that may have been meant."""
+    """argparse's parser. A mistake costs one line, which suggests the flag that may have been meant.
+
+    Flags are written out: --seed must not be taken for --seeds.
+    """
+
+    def __init__(self, **settings):
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message):
         name = self.prog.removeprefix("python -m ")  # as say() prints it

@@ -134,3 +134,10 @@ def test_ctrl_c_saves_and_resume_ends_with_the_same_numbers(tmp_path):
         assert process.returncode == 0, said
     results = [json.loads((tmp_path / part / "degradation.json").read_text())["results"] for part in "ab"]
     assert results[0] == results[1]
+
+
+def test_a_flag_that_is_the_beginning_of_another_is_not_taken_for_it(capsys, tmp_path):
+    status, _, err = run_main(capsys, "degradation", "--seed", "3", "--out", str(tmp_path / "out"))
+    assert status == 2
+    assert "did you mean --seeds" in err
+    assert not (tmp_path / "out").exists()

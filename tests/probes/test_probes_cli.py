@@ -30,7 +30,7 @@ def test_it_prints_the_norms_and_draws_them(tmp_path, capsys):
         (["--batch-size", "0"], "argument --batch-size: it must be at least 1, got 0"),
         (["--batch-size", "many"], "argument --batch-size: it must be a whole number, got 'many'"),
         (["--out", ""], "argument --out: it is empty"),
-        (["--depth", "20", "--seeds", "1"], "unrecognized arguments: --seeds 1; did you mean --seed"),
+        (["--depths", "20", "--seeds", "1"], "unrecognized arguments: --seeds 1; did you mean --seed"),
     ],
 )
 def test_a_slip_costs_one_line_and_status_2(capsys, flags, message):
