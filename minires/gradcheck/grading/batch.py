@@ -63,7 +63,7 @@ def check_targets(
     if not shapes and not like and not reference:
         for _, _, names, why in work:
             if not why and not any(map(op_of, names)):
-                standard_of("", None, None)  # says what to add
+                standard_of("", None, None, names)  # says what to add
     if like or reference:
         standard_of(like, teacher, shapes)  # what is wrong with these is said once
     hidden = hidden_from_all(words, work) | {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
@@ -237,7 +237,7 @@ def _grade_one(
         if why:
             result.like = own
             raise OptionError(why)
-        held_to = standard_of(own, teacher, shapes)
+        held_to = standard_of(own, teacher, shapes, names)
         result.like = held_to.name if held_to else ""
         source = read(file)
         return grade_source(

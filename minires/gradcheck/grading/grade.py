@@ -41,17 +41,33 @@ SHORT = {
     "softmax_loss": "cross_entropy",
 }
 
+# Words for more than one op, so that an op is not chosen by them. `norm` alone is PyTorch's norm of a vector.
+SEVERAL = {
+    "norm": ("batch_norm", "layer_norm", "group_norm", "norm"),
+    "pool": ("max_pool2d", "avg_pool2d"),
+    "pool2d": ("max_pool2d", "avg_pool2d"),
+    "loss": ("cross_entropy", "mse_loss", "l1_loss"),
+}
+
 
 def op_of(name):
     """The op that a function is named after: conv2d, relu_backward, conv_forward_naive, MaxPool2d; or ""."""
+    if name in registry:
+        return name
+    word = _bare(name)
+    if word in SEVERAL:
+        return ""
+    return word if word in registry else SHORT.get(word, SHORT.get(word.replace("_", ""), ""))
+
+
+def _bare(name):
+    """A function's name in small letters, without what says forward, backward or whose it is."""
     word = "".join(
         f"_{c.lower()}" if c.isupper() and k and not name[k - 1].isupper() else c.lower() for k, c in enumerate(name)
     )
-    if name in registry:
-        return name
     for part in ("_forward", "_backward", *TAKEN_OFF):
         word = word.replace(part, "")
-    return word if word in registry else SHORT.get(word, SHORT.get(word.replace("_", ""), ""))
+    return word
 
 
 def grade(function, like=None, *, shapes=None, reference=None, seed=None, samples=1, numbers_only=False):
@@ -66,7 +82,7 @@ def grade(function, like=None, *, shapes=None, reference=None, seed=None, sample
     names = [n if n.isidentifier() else f"function{k}" for k, n in enumerate(names)]
     seed = secrets.randbits(32) if seed is None else seed
     like = like or ("" if shapes or reference else next(filter(None, map(op_of, names)), ""))
-    held_to = standard_of(like, reference, shapes)
+    held_to = standard_of(like, reference, shapes, names)
     child = Local(names=dict(zip(names, functions)))
     result = Result(", ".join(names), held_to.name if held_to else "", seed=seed)
     with Session(lambda: child, names[0]) as session:
@@ -82,8 +98,8 @@ def _text(function):
         return ""
 
 
-def standard_of(like, reference, shapes):
-    """The Standard of an op or of a teacher's own function, or None where there is neither."""
+def standard_of(like, reference, shapes, names=()):
+    """The Standard of an op or of a teacher's own function, or None where there is neither. names: of a submission."""
     if reference:
         if like:
             raise OptionError("--like and --reference both say what to be held to; leave one of the two out")
@@ -100,6 +116,10 @@ def standard_of(like, reference, shapes):
         return standards.of_op(like)
     if shapes:
         return None
+    for name in names:
+        if _bare(name) in SEVERAL:
+            *most, last = (f"--like {op}" for op in SEVERAL[_bare(name)])
+            raise OptionError(f"{name} may be several ops: say which, {', '.join(most)} or {last}")
     raise OptionError(
         "say which op it is to be like: --like OP; --list shows their names; or --reference FILE.py:FUNCTION, or the "
         "shapes of its arrays alone, for advice: --shapes 2,3,8,8 4,3,3,3"
