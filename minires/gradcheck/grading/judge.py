@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import running, styles
+from minires.gradcheck.grading import dropout, running, styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedError
 from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
@@ -66,6 +66,10 @@ class Judge:
                 f"given {shapes} it raises {outcome}: no form in which {self.standard.name or 'it'} is "
                 "usually written fits it; see --help"
             )
+        if isinstance(outcome, RaisedError) and outcome.type == "AttributeError" and plan.knows("rng"):
+            raise CouldNotRunError(
+                f"{outcome}: no Generator can be handed over; take a seed, np.random.default_rng(seed)"
+            )
         result.style = plan.said()
         for argument in plan.left_out():
             more = f"; with a parameter {argument}=None it is" * (argument in self.standard.optional)
@@ -95,6 +99,8 @@ class Judge:
         tried = [record for record in records if not record.not_tried]
         result.untried = [record.case.label for record in records if record.not_tried]
         result.not_tried = len(result.untried)
+        if self.standard.name == "dropout":
+            self.verdicts.repeats = dropout.repeats(tried, plan.knows("rng"))
         for record in tried:
             said = self.verdicts.verdict(record)
             said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]

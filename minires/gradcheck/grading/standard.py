@@ -171,8 +171,16 @@ def _convolutions(draw):
         yield Case(label, (draw.normal(2, 3, 7, 5), draw.normal(4, 3, K, K), draw.normal(4)), settings)
 
 
+def _dropouts(draw):
+    x = draw.normal(12, 10)
+    for p in (0.2, 0.7):
+        yield Case(f"p = {p}", (x,), {"p": p})
+    for seed in (3, 4):  # of the same x, because their masks are compared
+        yield Case(f"seed {seed}", (x,), {"p": 0.4, "rng": seed})
+
+
 # Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias.
-EXTRA = {"conv2d": _convolutions, "max_pool2d": _max_pools, "avg_pool2d": _avg_pools}
+EXTRA = {"dropout": _dropouts, "conv2d": _convolutions, "max_pool2d": _max_pools, "avg_pool2d": _avg_pools}
 PLAIN = {
     "conv2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 5), draw.normal(4, 3, 3, 3), draw.normal(4))),
     "linear": lambda draw: Case("plain", (draw.normal(5, 3), draw.normal(4, 3), draw.normal(4))),

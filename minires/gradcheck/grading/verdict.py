@@ -22,7 +22,7 @@ import numpy as np
 from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import TestedFunction
-from minires.gradcheck.grading import hints, running
+from minires.gradcheck.grading import dropout, hints, running
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.plan import RETURNED
 from minires.gradcheck.grading.results import CaseResult
@@ -78,6 +78,7 @@ class Verdicts:
     def __init__(self, standard, numbers_only=False):
         self.standard, self.numbers_only = standard, numbers_only
         self.measured = 0.0  # the largest error that was allowed for, of a case
+        self.repeats = [], ""  # records whose random mask is no random one, and what is said of them
 
     def wanted(self, case, right, constant=()):
         named = zip(argument_names(self.standard, case), case.arrays, right)
@@ -304,36 +305,16 @@ class Verdicts:
             return check_tested(tested, case.label, seed=record.seeds[kind], view=True).passed
 
     def _dropout(self, record, said):
-        """y must be x times a mask of 0 and 1/(1 − p), and dx dy times the same mask."""
-        x = record.case.arrays[0]
-        p = record.case.static.get("p", 0.5) if record.case.static.get("training", True) else 0.0
-        if not record.ys:
-            said.problems.append("a backward of dropout alone cannot be graded: it needs its forward's mask")
-            return
-        masks = [np.sign(y) != 0 for y in record.ys if y.shape == x.shape]
-        if len(masks) > 1 and 0 < p < 1 and x.size > 30 and all(np.array_equal(masks[0], m) for m in masks):
-            said.notes.append("its mask is the same in each call: draw it anew")
-        scales = {1 / (1 - p)} | ({1 / p} if p else set())
-        for y in record.ys:
-            if y.shape != x.shape:
-                said.problems.append(f"y has shape {y.shape}, that of dropout is {x.shape}")
-                return
-            kept = y != 0
-            scale = next((s for s in scales if np.allclose(y, kept * x * s, rtol=1e-6, atol=0)), None)
-            if scale is None:
-                said.problems.append("y is not x times 0 or 1/(1 − p)")
-                return
-            share = 1 / scale
-            if abs(kept.mean() - share) > 6 * np.sqrt(max(share * (1 - share), 1e-12) / x.size) + 1e-9:
-                said.problems.append(f"{kept.mean():.0%} of the elements are kept, of p = {p:g}")
-                return
-        for kind, given in record.given.items():
-            mask = record.pairs[kind] / x
-            if given.get("x") is None or not np.allclose(given["x"], record.dys[kind] * mask, rtol=1e-6, atol=0):
-                said.problems.append("dx is not dy times the mask of its own forward, which is y/x")
-                said.wrong.append("x")
-                return
-        said.notes.append("its mask is random: y is held to x times 0 or 1/(1 − p), dx to dy times the same")
+        """A random mask is held to what every mask must be."""
+        case = record.case
+        p = case.static.get("p", 0.5) if case.static.get("training", True) else 0.0
+        sentence, of_dx = dropout.mistake(record, p)
+        said.problems += [sentence] * bool(sentence)
+        said.wrong += ["x"] * of_dx
+        repeated, sentence = self.repeats
+        said.problems += [sentence] * any(record is other for other in repeated)
+        if not said.problems:
+            said.notes.append(dropout.HELD_TO)
 
 
 def is_single(a):

@@ -1,0 +1,63 @@
+"""A dropout draws its mask anew, or from the seed that it is given."""
+
+import numpy as np
+import pytest
+
+from minires import gradcheck
+
+DRAWN = np.random.default_rng()
+
+
+def masked(x, p, generator):
+    mask = (generator.random(x.shape) >= p) / (1 - p)
+    return x * mask, lambda dy: dy * mask
+
+
+def new(x, p=0.5):
+    return masked(x, p, DRAWN)
+
+
+def of_its_seed(x, p=0.5, seed=None):
+    return masked(x, p, np.random.default_rng(seed))
+
+
+def of_a_seed_or_its_own(x, p=0.5, seed=7):
+    return masked(x, p, np.random.default_rng(7 if seed is None else seed))
+
+
+def fixed(x, p=0.5):
+    return masked(x, p, np.random.default_rng(0))
+
+
+def fixed_beside_a_seed(x, p=0.5, seed=None):
+    return masked(x, p, np.random.default_rng(0))
+
+
+def of_a_generator(x, p=0.5, rng=None):
+    return masked(x, p, rng)
+
+
+@pytest.mark.parametrize("function", [new, of_its_seed, of_a_seed_or_its_own])
+def test_a_mask_that_is_drawn_anew_or_from_the_seed_passes(function):
+    result = gradcheck.grade(function, like="dropout", seed=0)
+    assert result.passed, result
+    assert result.total >= 4
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (fixed, "its mask is the same in each call: draw it anew each time, and set no seed inside"),
+        (fixed_beside_a_seed, "its mask is the same for different seeds: draw it from the seed given"),
+    ],
+)
+def test_one_mask_for_all_is_wrong(function, said):
+    result = gradcheck.grade(function, like="dropout", seed=0)
+    assert result.status == "failed"
+    assert said in str(result)
+
+
+def test_a_generator_cannot_be_handed_over_which_is_no_mistake():
+    result = gradcheck.grade(of_a_generator, like="dropout", seed=0)
+    assert result.status == "could not run"
+    assert "no Generator can be handed over; take a seed, np.random.default_rng(seed)" in result.error
