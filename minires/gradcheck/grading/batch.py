@@ -1,6 +1,7 @@
 """Many submissions: files, folders and patterns, one after another or several at a time, in a stable order."""
 
 import functools
+import importlib.metadata
 import importlib.util
 import itertools
 import os
@@ -21,6 +22,7 @@ from minires.gradcheck.grading.process import remove_old_scratch_folders
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
+from minires.settings import did_you_mean
 
 COMMON = ("torch", "jax", "autograd", "tensorflow", "keras", "cupy", "scipy", "sklearn")  # what is often forbidden
 SAID = 500  # letters of a submission's line
@@ -152,7 +154,9 @@ def check_all(work, function, forbid):
     for module in forbid:
         top = module.partition(".")[0]
         if top not in COMMON and top not in sys.stdlib_module_names and importlib.util.find_spec(top) is None:
-            console.say("gradcheck", f"--forbid {module}: no such module is installed here; is the name right?")
+            installed = {*COMMON, *importlib.metadata.packages_distributions()}
+            meant = did_you_mean(top, installed, did_you_mean(top, sys.stdlib_module_names, most=1), most=1)
+            console.say("gradcheck", f"--forbid {module}: no such module is installed here; is the name right? {meant}")
 
 
 class Children:

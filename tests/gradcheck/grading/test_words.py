@@ -4,6 +4,7 @@ import pytest
 
 from minires import gradcheck
 from minires.errors import OptionError
+from minires.gradcheck.__main__ import main
 from minires.gradcheck.grading.grade import op_of
 
 RELU = "import numpy as np\ndef relu({parameters}):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
@@ -59,3 +60,11 @@ def test_a_name_of_several_ops_chooses_none_and_says_which_they_are():
     assert [op_of(name) for name in ("my_norm", "Pool2d", "my_batch_norm", "norm")] == ["", "", "batch_norm", "norm"]
     with pytest.raises(OptionError, match="my_norm may be several ops: say which, --like batch_norm, --like layer_"):
         written("def my_norm(x, gamma, beta):\n    return x, lambda dy: (dy, dy, dy)")
+
+
+def test_a_module_that_is_not_installed_is_told_the_nearest_that_is(tmp_path, capsys):
+    (tmp_path / "hw.py").write_text(RELU.format(parameters="x"))
+    assert main([f"{tmp_path / 'hw.py'}:relu", "--forbid", "nunpy"]) == 0
+    assert "--forbid nunpy: no such module is installed here; is the name right? did you mean numpy?" in (
+        capsys.readouterr().err
+    )
