@@ -133,16 +133,22 @@ def _of_entry(path, names):
     if path.suffix in SUFFIXES and stat.S_ISREG(path.stat().st_mode):  # reading a FIFO waits
         return [(str(path), path, "")]
     if not path.is_dir():
-        return []
+        return [(str(path), None, "it is no file")] if path.suffix in SUFFIXES else []
     found, why = _walk(path)
     own = sorted(p for p in found if p.suffix in SUFFIXES and not p.name.startswith((".", "_")))
     files = [p for p in own if not p.is_symlink() and stat.S_ISREG(p.stat().st_mode)]
+    unread = None
     for file in files[:READ]:
-        if _defines(file, names.split(",")[0]):
-            return [(str(file), file, "")]
+        try:
+            if _defines(file, names.split(",")[0]):
+                return [(str(file), file, "")]
+        except MiniresError:
+            unread = unread or file
+    if unread:
+        return [(str(unread), unread, "")]  # its row says why it cannot be read
     if files:
         return [(str(path), None, f"none of its files defines {names}")]
-    why = LINK if any(p.is_symlink() for p in own) else why
+    why = LINK if any(p.is_symlink() for p in own) else f"{own[0].name} is no file" if own else why
     return [(str(path), None, why)] if why else []
 
 
@@ -174,8 +180,5 @@ def mentions(path, name):
 
 
 def _defines(path, name):
-    try:
-        text = content_of(path).decode("utf-8", "replace")
-    except MiniresError:
-        return False
+    text = content_of(path).decode("utf-8", "replace")
     return re.search(rf"(def|class)\s+{re.escape(name)}\b|\b{re.escape(name)}\s*=", text) is not None

@@ -108,6 +108,7 @@ class Judge:
                 self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
             else:
                 result.cases.append(said)
+        drop_coincidences(result.cases)
         undone = [record.not_done for record in tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
@@ -266,6 +267,19 @@ def with_other_numbers(case):
     """A case of the same shapes, because a function may remember what it gave for these."""
     arrays = [a.ravel()[::-1].reshape(a.shape) if a.dtype.kind == "f" else a for a in case.arrays]
     return Case(f"{case.label}, other numbers", tuple(arrays), case.static)
+
+
+def drop_coincidences(cases):
+    """Leave out that a gradient is divided by the number of samples where that is its factor in one case only."""
+    constant = {
+        hint.partition(" is ")[0] for case in cases for hint in case.hints if "is right but for a factor" in hint
+    }
+    for case in cases:
+        case.hints = [
+            hint
+            for hint in case.hints
+            if "divided by the number of" not in hint or hint.partition(" is ")[0] not in constant
+        ]
 
 
 def _is_form(error):

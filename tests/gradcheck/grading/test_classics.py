@@ -124,3 +124,13 @@ def test_the_case_that_is_farthest_off_is_quoted():
     assert f"dx is wrong, in {worst.name}: " in said
     assert "it belongs under the root" in said
     assert "but for a factor" not in said
+
+
+def test_a_factor_that_is_the_number_of_samples_once_is_a_factor():
+    def linear(x, w, b=None):
+        y = x @ w.T if b is None else x @ w.T + b
+        return y, lambda dy: (dy @ w, 2 * dy.T @ x, dy.sum(0))[: 2 + (b is not None)]
+
+    said = str(gradcheck.grade(linear, seed=0, samples=3))  # of two samples, in some case
+    assert "your dw is right but for a factor (2 in this case)" in said
+    assert "the number of samples" not in said
