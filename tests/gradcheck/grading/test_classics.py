@@ -129,8 +129,8 @@ def test_the_case_that_is_farthest_off_is_quoted():
 def test_a_factor_that_is_the_number_of_samples_once_is_a_factor():
     def linear(x, w, b=None):
         y = x @ w.T if b is None else x @ w.T + b
-        return y, lambda dy: (dy @ w, 2 * dy.T @ x, dy.sum(0))[: 2 + (b is not None)]
+        return y, lambda dy: (dy @ w, 5 * dy.T @ x, dy.sum(0))[: 2 + (b is not None)]
 
-    said = str(gradcheck.grade(linear, seed=0, samples=3))  # of two samples, in some case
-    assert "your dw is right but for a factor (2 in this case)" in said
+    said = str(gradcheck.grade(linear, seed=0))  # the plain case has five samples
+    assert "your dw is right but for a factor (5 in this case)" in said
     assert "the number of samples" not in said
