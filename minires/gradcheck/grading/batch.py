@@ -18,7 +18,7 @@ from minires.gradcheck.grading.as_function import function_of, of_reference
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
 from minires.gradcheck.grading.grade import grade_source, op_of, standard_of
-from minires.gradcheck.grading.process import remove_old_scratch_folders
+from minires.gradcheck.grading.process import packages, remove_old_scratch_folders
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
@@ -153,7 +153,8 @@ def check_all(work, function, forbid):
         raise OptionError(f"--function {function}: none of the {len(files)} files has that name")
     for module in forbid:
         top = module.partition(".")[0]
-        if top not in COMMON and top not in sys.stdlib_module_names and importlib.util.find_spec(top) is None:
+        known = top in COMMON or top in sys.stdlib_module_names or importlib.util.find_spec(top) or packages([top])
+        if not known:
             installed = {*COMMON, *importlib.metadata.packages_distributions()}
             meant = did_you_mean(top, installed, did_you_mean(top, sys.stdlib_module_names, most=1), most=1)
             console.say("gradcheck", f"--forbid {module}: no such module is installed here; is the name right? {meant}")

@@ -137,10 +137,6 @@ class Box:
         self._expect(isinstance(names, list) and all(map(_is_name, names)))
         return names
 
-    def forget(self, handle):
-        """Let an object go."""
-        self._ask("forget", handle=handle.number)
-
     # ---- messages
 
     def _ask(self, do, **what):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import dropout, running, styles
+from minires.gradcheck.grading import dropout, running_statistics, styles
 from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedError
 from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
@@ -93,7 +93,7 @@ class Judge:
     def _judge(self, records, plan, plain, result):
         """The verdicts on what was given for the cases."""
         if "running_mean" in self.standard.settings and not any(
-            running.are_updated(r.case, r.running) for r in records
+            running_statistics.are_updated(r.case, r.running) for r in records
         ):
             self.notes.append("running statistics were not checked, because none is seen to change in training")
         tried = [record for record in records if not record.not_tried]

@@ -101,8 +101,6 @@ class LayerPlan(Plan):
         """Give the layer what neither its constructor nor its forward takes."""
         given = {n: self.layout.given(n, a, case) for n, a in zip(self.standard.arguments, case.arrays)}
         missing = [n for n in given if all(n not in b.arrays for b in self.bindings()) and not self.forward.has("rest")]
-        if len(missing) == len(given) - 0 and not missing:
-            return
         full = self.standard.full_settings(case)
         attributes = self._known(child, obj) if isinstance(obj, Handle) else []
         wanted = {n: given[n] for n in missing}

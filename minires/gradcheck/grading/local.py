@@ -116,10 +116,6 @@ class Local:
         """The names of an object's own public attributes."""
         return [name for name in getattr(self._object(handle), "__dict__", {}) if not name.startswith("_")]
 
-    def forget(self, handle):
-        """Let an object go."""
-        self.objects.pop(handle.number, None)
-
     def _object(self, value):
         if isinstance(value, Handle):
             return self.objects[value.number]

@@ -268,9 +268,6 @@ class Submission:
         slots = [n for c in type(target).__mro__ for n in getattr(c, "__slots__", ()) if hasattr(target, n)]
         return [n for n in dict.fromkeys([*getattr(target, "__dict__", ()), *slots]) if not n.startswith("_")]
 
-    def forget(self, handle):
-        self.kept[handle] = None
-
     # what goes wrong
 
     def described(self, error, cell=None):

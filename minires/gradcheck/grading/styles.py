@@ -20,7 +20,6 @@ from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.layouts import layouts_of
 
 BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "derivative", "back")
-FORWARDS = ("forward", "fwd", "fprop")
 
 
 def partner_of(name, defined):

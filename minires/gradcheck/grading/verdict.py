@@ -22,7 +22,7 @@ import numpy as np
 from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import TestedFunction
-from minires.gradcheck.grading import dropout, hints, running
+from minires.gradcheck.grading import dropout, hints, running_statistics
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.plan import RETURNED
 from minires.gradcheck.grading.results import CaseResult
@@ -163,7 +163,7 @@ class Verdicts:
         if said.problems and said.error == 0.0:
             return said
         self._gradients(record, said)
-        said.problems += running.mistakes(case, record.running, record.momentum)
+        said.problems += running_statistics.mistakes(case, record.running, record.momentum)
         return self._mannered(said)
 
     def _misshapen(self, record, said):
