@@ -3,23 +3,8 @@
 import numpy as np
 
 from minires.gradcheck.grading import names
+from minires.gradcheck.grading.errors import FormError, NotDoneError, WrongError
 from minires.gradcheck.grading.face import Handle
-
-
-class FormError(Exception):
-    """A matter of form: the submission could not be called, or its answer not be read."""
-
-
-class NotDoneError(Exception):
-    """A blank: nothing is computed yet."""
-
-
-class WrongError(Exception):
-    """An answer that is wrong as it is, before any number is compared."""
-
-
-class PassOverError(Exception):
-    """A case that this submission cannot take."""
 
 
 def blank(value, what):

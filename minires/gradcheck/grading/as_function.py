@@ -10,13 +10,11 @@ from minires.errors import OptionError
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import standard as standards
 from minires.gradcheck.grading import styles
-from minires.gradcheck.grading.answers import FormError, PassOverError, WrongError
-from minires.gradcheck.grading.errors import ChildError
+from minires.gradcheck.grading.errors import ChildError, CouldNotRunError, FormError, PassOverError, WrongError
 from minires.gradcheck.grading.face import Described
 from minires.gradcheck.grading.functions import ClosurePlan, PairPlan
 from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.local import Local
-from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
 
 

@@ -16,11 +16,11 @@ from minires.console import GREEN, RED, Table, colored
 from minires.errors import MiniresError, OptionError, describe, need
 from minires.gradcheck.grading.as_function import function_of, of_reference
 from minires.gradcheck.grading.box import Box
+from minires.gradcheck.grading.errors import CouldNotRunError
 from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
 from minires.gradcheck.grading.grade import grade_source, op_of, standard_of
 from minires.gradcheck.grading.process import packages, remove_old_scratch_folders
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
-from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
 from minires.settings import did_you_mean
 

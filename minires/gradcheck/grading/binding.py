@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass
 
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.answers import FormError, PassOverError
+from minires.gradcheck.grading.errors import FormError, PassOverError
 from minires.gradcheck.grading.standard import REQUIRED
 
 # What a dict of settings holds, where its keys are not seen in the source, as in f(x, **params)

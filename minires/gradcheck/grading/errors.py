@@ -1,4 +1,4 @@
-"""What a submission did instead of answering. The text is meant for its author, and is safe to print."""
+"""What can come of a submission in place of numbers. The text is meant for its author, and is safe to print."""
 
 
 class ChildError(Exception):
@@ -46,3 +46,34 @@ class ForbiddenError(ChildError):
         self.module = module
         self.cell = cell
         super().__init__(f"{cell or 'it'} imports {module}, which is forbidden here")
+
+
+# ---- what the judge makes of an answer
+
+
+class FormError(Exception):
+    """A matter of form: the submission could not be called, or its answer not be read."""
+
+
+class NotDoneError(Exception):
+    """A blank: nothing is computed yet."""
+
+
+class WrongError(Exception):
+    """An answer that is wrong as it is, before any number is compared."""
+
+
+class PassOverError(Exception):
+    """A case that this submission cannot take."""
+
+
+class CouldNotRunError(Exception):
+    """Nothing was graded; the text says what to change."""
+
+
+class StoppedError(Exception):
+    """No more calls: too many have run out of time, or ended their process. timed_out: whether it was for time."""
+
+    def __init__(self, text, timed_out):
+        self.timed_out = timed_out
+        super().__init__(text)

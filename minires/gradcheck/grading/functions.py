@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from minires.gradcheck.grading.answers import FormError, NotDoneError, blank, is_number, kind_of, unread
+from minires.gradcheck.grading.answers import blank, is_number, kind_of, unread
+from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import Attempt, Calls, Plan
 

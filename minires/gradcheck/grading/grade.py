@@ -7,13 +7,19 @@ from minires.errors import MiniresError, OptionError
 from minires.gradcheck.checks.checker import check
 from minires.gradcheck.checks.report import Report
 from minires.gradcheck.grading import standard as standards
-from minires.gradcheck.grading.answers import FormError, NotDoneError
 from minires.gradcheck.grading.as_function import as_function, of_reference, plan_of
-from minires.gradcheck.grading.errors import ChildError, TimedOutError
+from minires.gradcheck.grading.errors import (
+    ChildError,
+    CouldNotRunError,
+    FormError,
+    NotDoneError,
+    StoppedError,
+    TimedOutError,
+)
 from minires.gradcheck.grading.judge import Judge
 from minires.gradcheck.grading.local import Local
 from minires.gradcheck.grading.results import Result
-from minires.gradcheck.grading.session import CouldNotRunError, Session, StoppedError
+from minires.gradcheck.grading.session import Session
 from minires.tensor import registry
 
 TAKEN_OFF = ("my_", "your_", "naive_", "_naive", "_loop", "_loops", "_vectorized", "_fast", "student_", "simple_")

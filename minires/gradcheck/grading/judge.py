@@ -4,9 +4,17 @@ from dataclasses import replace
 
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import dropout, running_statistics, styles
-from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
-from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedError
-from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
+from minires.gradcheck.grading.errors import (
+    ChildError,
+    CouldNotRunError,
+    ForbiddenError,
+    FormError,
+    NotDoneError,
+    PassOverError,
+    RaisedError,
+    StoppedError,
+    WrongError,
+)
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import COMPUTING, Verdicts, size
 from minires.gradcheck.grading.wording import in_own_words

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, kind_of, read_gradients
+from minires.gradcheck.grading.answers import kind_of, read_gradients
+from minires.gradcheck.grading.errors import FormError, NotDoneError, PassOverError
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import RUNNING, Attempt, Calls, Plan
 from minires.gradcheck.grading.standard import REQUIRED, argument_names

@@ -7,7 +7,8 @@ import numpy as np
 
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.answers import NotDoneError, PassOverError, number, read_gradients
+from minires.gradcheck.grading.answers import number, read_gradients
+from minires.gradcheck.grading.errors import NotDoneError, PassOverError
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
 

@@ -4,23 +4,11 @@ import time
 
 import numpy as np
 
-from minires.gradcheck.grading.errors import ChildError, ForbiddenError, TimedOutError
+from minires.gradcheck.grading.errors import ChildError, CouldNotRunError, ForbiddenError, StoppedError, TimedOutError
 
 TIMEOUTS = 2  # after so many nothing more is called
 LONGEST = 12  # time-outs that all calls together may take
 ENDS = 4  # after so many processes that ended nothing more is called
-
-
-class CouldNotRunError(Exception):
-    """Nothing was graded; the text says what to change."""
-
-
-class StoppedError(Exception):
-    """No more calls: too many have run out of time, or ended their process. timed_out: whether it was for time."""
-
-    def __init__(self, text, timed_out):
-        self.timed_out = timed_out
-        super().__init__(text)
 
 
 class Session:

@@ -13,8 +13,8 @@ what it asks for and nothing else; a case with a setting that the submission doe
 import itertools
 
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.answers import FormError
 from minires.gradcheck.grading.binding import Binding, bind, keys_of
+from minires.gradcheck.grading.errors import FormError
 from minires.gradcheck.grading.functions import AlonePlan, ClosurePlan, PairPlan
 from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.layouts import layouts_of

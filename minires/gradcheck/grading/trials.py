@@ -11,9 +11,18 @@ import numpy as np
 
 from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import upstream_for
-from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
-from minires.gradcheck.grading.errors import ChildError, ForbiddenError, RaisedError, TimedOutError
-from minires.gradcheck.grading.session import CouldNotRunError, StoppedError
+from minires.gradcheck.grading.errors import (
+    ChildError,
+    CouldNotRunError,
+    ForbiddenError,
+    FormError,
+    NotDoneError,
+    PassOverError,
+    RaisedError,
+    StoppedError,
+    TimedOutError,
+    WrongError,
+)
 from minires.gradcheck.grading.verdict import COMPUTING, Record
 
 
