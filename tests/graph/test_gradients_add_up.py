@@ -264,3 +264,13 @@ def test_a_backward_that_returns_one_buffer_again_while_its_gradient_is_needed_i
             y.sum().backward()
     doubled(doubled(a)).sum().backward()  # each gradient is used before the next call
     np.testing.assert_array_equal(a.grad, [4, 4, 4])
+
+
+def test_the_nodes_of_a_graph_are_printed_by_their_order_and_what_they_come_from():
+    x = Tensor([0.5, -1.0], requires_grad=True)
+    h = ops.residual_add(x, x.tanh())
+    node = h.sum().node
+    order = x.node.order
+    assert repr(node) == f"Node({order + 3} sum of {order + 2} residual_add)"
+    assert repr(h.node) == f"Node({order + 2} residual_add of {order} leaf, {order + 1} tanh)"
+    assert repr(x.node) == f"Node({order} leaf)"
