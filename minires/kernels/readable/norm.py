@@ -2,26 +2,37 @@
 
 Forward. Each channel of x (N,C,H,W) has m = N·H·W values x_1 … x_m. ⟨·⟩ is the mean over them:
 
-    μ = ⟨x⟩        σ² = ⟨(x − μ)²⟩        s = 1/√(σ² + ε)        x̂ = (x − μ)·s        y = γ·x̂ + β
+    μ = ⟨x⟩
+    σ² = ⟨(x − μ)²⟩
+    s = (σ² + ε)^(−1/2)
+    x̂ = (x − μ)·s
+    y = γ·x̂ + β
 
 Backward. dy is short for ∂L/∂y, and so are dx, dγ and the others. Each y_j = γ·x̂_j + β, so by the chain rule
 
     dβ = Σ_j dy_j        dγ = Σ_j dy_j·x̂_j        dx̂_j = γ·dy_j
 
-One x_i changes every x̂_j = (x_j − μ)·s in up to three ways: directly where j = i, through μ, and through s. Here
-[i = j] is 1 where i = j, else 0. (σ² depends on μ, too, but ∂σ²/∂μ = −2⟨x − μ⟩ = 0.)
+One x_i changes every x̂_j: directly if j = i, and through μ and s, which all j share. The three parts are
 
-    ∂μ/∂x_i = 1/m        ∂σ²/∂x_i = 2(x_i − μ)/m
-    ∂s/∂x_i = −½·s³·∂σ²/∂x_i = −s³·(x_i − μ)/m = −s²·x̂_i/m        because (x_i − μ)·s = x̂_i
+    ∂μ/∂x_i = 1/m
+    ∂σ²/∂x_i = 2·(x_i − μ)/m        (the μ in σ² moves, too, but this adds −2·⟨x − μ⟩·∂μ/∂x_i = 0)
+    ∂s/∂x_i = −1/2·(σ² + ε)^(−3/2)·∂σ²/∂x_i = −s³·(x_i − μ)/m = −s²·x̂_i/m
 
-    ∂x̂_j/∂x_i = s·[i = j] − s·∂μ/∂x_i + (x_j − μ)·∂s/∂x_i
-              = s·[i = j] − s/m − s·x̂_j·x̂_i/m                      because (x_j − μ)·s² = s·x̂_j
+With [i = j], which is 1 if i = j and else 0, the product rule for x̂_j = (x_j − μ)·s gives
 
-So dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i has three terms. γ and s are the same for all j and stand in front:
+    ∂x̂_j/∂x_i = ([i = j] − ∂μ/∂x_i)·s + (x_j − μ)·∂s/∂x_i
+              = s·([i = j] − 1/m − x̂_j·x̂_i/m)
 
-    dx_i = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)        where ⟨dy⟩ = dβ/m and ⟨dy·x̂⟩ = dγ/m are known already
+Now add up over all j:
 
-In the code γ is weight and β is bias, so dw is dγ and db is dβ. Arrays of shape (C,) are computed in float64.
+    dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i
+         = Σ_j γ·dy_j·s·([i = j] − 1/m − x̂_j·x̂_i/m)
+         = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)
+
+What it means: a constant added to x changes no y, so dx has no mean (Σ_i dx_i = 0). A longer x − μ changes no y
+either, but for ε, so dx has no part along x̂. The two subtractions take both away.
+
+In the code γ is weight, β is bias and s is inv_std. ⟨dy⟩ = dβ/m and ⟨dy·x̂⟩ = dγ/m are known when dx is computed.
 """
 
 from minires.arrays import array_module
