@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boxes import USER, nothing_left, source, users, walls  # noqa: F401 - a fixture
+from boxes import USER, nothing_left, source, users
 
 from minires.gradcheck.grading.box import Box, Limits
 from minires.gradcheck.grading.errors import ChildError, EndedError, GarbledError, RaisedError, TimedOutError
@@ -565,7 +565,7 @@ def test_there_are_more_than_forty():
 
 
 @pytest.fixture(scope="module")
-def honest(walls):  # noqa: F811
+def honest(walls):
     """Whoever sits beside all the cheats."""
     with Box(source("def f(x): return 2 * x")) as box:
         box.load()
@@ -574,7 +574,7 @@ def honest(walls):  # noqa: F811
 
 
 @pytest.mark.parametrize(("outcomes", "text", "only", "settings"), CHEATS)
-def test_a_cheat_harms_its_own_result_only(walls, honest, outcomes, text, only, settings, tmp_path, monkeypatch):  # noqa: F811
+def test_a_cheat_harms_its_own_result_only(walls, honest, outcomes, text, only, settings, tmp_path, monkeypatch):
     if not HOLDS[only](walls):
         pytest.skip(f"nothing holds this without {only}")
     monkeypatch.setenv("SECRET", "hidden from submissions")

@@ -1,0 +1,3 @@
+"""What the tests of marking share."""
+
+from boxes import walls  # noqa: F401 - a fixture
