@@ -85,7 +85,8 @@ def test_a_cheat_harms_its_own_result_only(walls, honest, outcomes, text, only, 
     with socket.create_server(("127.0.0.1", 0)) as server:
         grader = [os.getpid(), os.getppid(), honest.process.process.pid]
         installed = [str(Path(__file__).parents[3] / "minires" / "gradcheck")]
-        teacher, ports = str(tmp_path / "teacher.py"), [server.getsockname()[1]]
+        teacher = str(tmp_path / "teacher.py")
+        ports = [server.getsockname()[1]]
         facts = f"GRADER, INSTALLED, TEACHER, PORTS = {grader}, {installed}, {teacher!r}, {ports}"
         settings = {"timeout": 1.0, "limits": Limits(memory=2**30), **settings}
         with Box(source("\n".join([PRELUDE, facts, text])), **settings) as box:
