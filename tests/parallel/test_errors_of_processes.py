@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from moments import at_moment, fail
+from process_faults import at_moment, fail
 from sharing import SOON, batch, check_whole, here, network, state_of, there
 
 from minires.parallel import Replicas

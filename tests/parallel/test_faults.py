@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from moments import FAULTS, MOMENTS, at_moment, fail
+from process_faults import FAULTS, MOMENTS, at_moment, fail
 from sharing import SOON, batch, check_whole, network, state_of, there
 
 from minires import Tensor, nn
