@@ -8,7 +8,8 @@ from minires import models
 from minires.errors import OptionError
 from minires.lab.experiment import Experiment, Table
 from minires.lab.statistics import Comparison
-from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.lab.trained import OnTestImages, TrainingOrWeights, trained, trials
+from minires.lab.training import CIFAR10
 from minires.models.blocks import Block
 from minires.plots import Line, Panel
 from minires.probes import Lesions
@@ -16,7 +17,7 @@ from minires.storage.schema import Integer, Number, Text, TupleOf, setting
 
 
 @dataclass(frozen=True)
-class Settings(TrainingOrWeights):
+class Settings(TrainingOrWeights, OnTestImages):
     networks: tuple[str, ...] = setting(
         ("resnet8", "resnet20"), TupleOf(Text()), "the networks, from the shallowest to the deepest"
     )
@@ -43,15 +44,7 @@ class EffectiveDepth(Experiment):
         "tiny": Settings(epochs=5),
         "small": Settings(networks=("resnet8", "resnet20", "resnet44"), epochs=12),
         "full": Settings(
-            dataset="cifar10",
-            networks=("resnet20", "resnet56", "resnet110"),
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            test_images=2000,
-            rank_images=2000,
-            rise=5.0,
-            seeds=3,
+            **CIFAR10, networks=("resnet20", "resnet56", "resnet110"), test_images=2000, rank_images=2000, rise=5.0
         ),
     }
 
@@ -69,7 +62,7 @@ class EffectiveDepth(Experiment):
         order = sorted(alone, key=alone.get)
         place.progress(0.85)
         lesions = Lesions(net.model, *net.test_batch(s.test_images))
-        errors = [lesions.error(deleted=order[:k]) for k in range(len(order) + 1)]
+        errors = lesions.errors_without(order)
         blocks = len(lesions.blocks)
         return {"errors": errors, "order": order, "blocks": blocks, "needed": blocks - spare(errors, s.rise)}
 

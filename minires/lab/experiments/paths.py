@@ -7,6 +7,7 @@ import numpy as np
 from minires.lab.experiment import Experiment, Table
 from minires.lab.statistics import Comparison
 from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.lab.training import CIFAR10
 from minires.plots import Line, Panel
 from minires.probes import PathGradients, mean_length, residual_paths, shares_of_paths
 from minires.storage.schema import Integer, Text, setting
@@ -41,16 +42,7 @@ class Paths(Experiment):
     sizes = {
         "tiny": Settings(),
         "small": Settings(epochs=10, samples=50, plain="plain32", residual="resnet32"),
-        "full": Settings(
-            dataset="cifar10",
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            samples=1000,
-            plain="plain110",
-            residual="resnet110",
-            seeds=3,
-        ),
+        "full": Settings(**CIFAR10, samples=1000, plain="plain110", residual="resnet110"),
     }
 
     def trials(self, s):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
-from minires.lab.training import Training, final, spread, train
+from minires.lab.training import CIFAR10, Training, final, spread, train
 from minires.plots import Bars
 from minires.storage.schema import Integer, OneOf, TupleOf, setting
 
@@ -48,7 +48,7 @@ class Settings(Training):
         f"what is said to be worse: {', '.join(ARMS)}",
     )
     shown: tuple[str, ...] = setting(
-        ("preact",), TupleOf(OneOf(*ARMS)), "what stands in table and figure, and has no part in the verdict"
+        ("preact",), TupleOf(OneOf(*ARMS)), "what else stands in table and figure; it has no part in the verdict"
     )
 
     @property
@@ -86,12 +86,8 @@ class Shortcuts(Experiment):
             shown=("projection", "relu_before_add", "relu_first", "preact"),
         ),
         "full": Settings(
-            dataset="cifar10",
+            **{**CIFAR10, "seeds": 5},
             depth=110,
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            seeds=5,
             worse=(
                 *("none", "scale", "exclusive_gate", "shortcut_gate", "conv", "dropout"),
                 *("norm_after_add", "relu_before_add"),

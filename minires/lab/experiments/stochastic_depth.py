@@ -8,7 +8,7 @@ import numpy as np
 from minires import models
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
-from minires.lab.training import Training, final, spread, train
+from minires.lab.training import CIFAR10, Training, final, spread, train
 from minires.mode import no_grad
 from minires.models.blocks import Block
 from minires.plots import Line, Panel
@@ -47,7 +47,7 @@ class StochasticDepth(Experiment):
     sizes = {
         "tiny": Settings(epochs=3),
         "small": Settings(depth=32, epochs=16),
-        "full": Settings(dataset="cifar10", depth=110, epochs=500, batch_size=128, schedule="multistep", seeds=3),
+        "full": Settings(**{**CIFAR10, "epochs": 500}, depth=110),
     }
 
     def trials(self, s):
