@@ -28,15 +28,15 @@ class Degradation(Experiment):
     source = "He et al. 2015, arXiv:1512.03385, §4.2, Fig. 6 and Table 6"
     method = (
         "Plain and residual networks of each depth are trained with the same settings and, seed by seed, the same "
-        "order of images. The error is that on the training images, in the last epoch. The two networks of a depth "
-        "have the same parameters: the shortcuts are identities and paddings, and the add has none. "
-        "That shortcuts keep the error from growing is judged with a tolerance, because no interval can show a "
-        "difference of exactly 0. (The numbers "
-        "7.4 % for 20 layers and 8.5 % for 56 are often quoted. We found no source of them; the paper has others.)"
+        "order of images. The error is that on the training images, in the last epoch. The deepest networks are "
+        "compared with the shallowest. The two networks of a depth have the same parameters: the shortcuts are "
+        "identities and paddings, and the add has none. That shortcuts keep the error from growing is judged with a "
+        "tolerance, because no interval can show a difference of exactly 0. (The numbers 7.4 % for 20 layers and 8.5 % "
+        "for 56 are often quoted. We found no source of them; the paper has others.)"
     )
     refuted_by = (
-        "the deepest plain network learns the training images as well as the shallowest, depth costs the residual "
-        "network as much as the plain one, or it costs the residual network more than the tolerance"
+        "the deepest plain network learns the training images better than the shallowest; depth costs the residual "
+        "network more than the plain one, or more than the tolerance"
     )
     sizes = {
         "tiny": Settings(),

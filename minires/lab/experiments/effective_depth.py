@@ -28,8 +28,8 @@ class Settings(TrainingOrWeights, OnTestImages):
 class EffectiveDepth(Experiment):
     name = "effective-depth"
     claim = (
-        "The effective depth of a residual network grows slower than its depth, in the sense of deleted blocks: of a "
-        "deeper network's blocks, a smaller share is needed to keep its error."
+        "The effective depth of a residual network grows slower than its depth, in the sense of deleted blocks. A "
+        "deeper network needs a smaller share of its blocks to keep its error."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4.2 and §5, from which the claim is derived; it is not theirs"
     method = (
@@ -39,7 +39,7 @@ class EffectiveDepth(Experiment):
         "leaves the claim undecided. The paper deletes random blocks, and derives the effective length of paths from "
         "gradients. This measure is ours. The first and the last of `networks` are compared."
     )
-    refuted_by = "the deepest network needs as large a share of its blocks as the shallowest"
+    refuted_by = "the deepest network needs a larger share of its blocks than the shallowest"
     sizes = {
         "tiny": Settings(epochs=5),
         "small": Settings(networks=("resnet8", "resnet20", "resnet44"), epochs=12),

@@ -38,16 +38,16 @@ class Ensembles(Experiment):
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4.2, Fig. 5a; the second sentence is ours"
     method = (
-        "Blocks that keep the shape are deleted from the trained deep networks in random order. Beside them, members "
-        "are removed from an ensemble of shallow networks with as many blocks in all. It averages the probabilities "
-        "of those that are left, over all choices of them. Curves are compared at equal shares that are removed. A "
-        "rise is given as a share of the way from the intact network's error to that of guessing, because the intact "
-        "networks differ; so is the distance to the ensemble's rise. Nearer is not near. The paper has no ensemble "
-        "beside its networks; this comparison is ours."
+        "Blocks that keep the shape are deleted from the trained deep networks in random order; a curve is the mean "
+        "over `draws` of them. Beside them, members are removed from an ensemble of shallow networks with as many "
+        "blocks in all. It averages the probabilities of those that are left, over all choices of them. Curves are "
+        "compared at equal shares that are removed. A rise is given as a share of the way from the intact network's "
+        "error to that of guessing, because the intact networks differ. So is its distance to the ensemble's rise. "
+        "Nearer is not near. The paper has no ensemble beside its networks; this comparison is ours."
     )
     refuted_by = (
-        "the largest rise by one more deleted block is as large in the residual network as in the plain one, or the "
-        "rise of its error is as far from the ensemble's"
+        "the largest rise by one more deleted block is larger in the residual network than in the plain one; the rise "
+        "of its error is further from the ensemble's"
     )
     sizes = {
         "tiny": Settings(),
@@ -149,7 +149,7 @@ def largest_step(results, arm):
 
 
 def rise(numbers):
-    """(error − intact)/(chance − intact) in % for each share that is removed; NaN if it has not learned 5 points."""
+    """The rise of the error on the way to guessing, for each share that is removed."""
     errors = np.array(numbers["errors"])
     return way_to_guessing(errors, errors[0], numbers["chance"])
 

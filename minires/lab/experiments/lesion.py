@@ -29,20 +29,22 @@ class Settings(TrainingOrWeights, OnTestImages):
 class Lesion(Experiment):
     name = "lesion"
     claim = (
-        "Deleting one block of a trained residual network raises its error little, by less than the setting `little`, "
-        "and by less than in a plain network. Several deleted or swapped blocks cost it less than a plain one, too."
+        "Deleting one block of a trained residual network raises its error by less than the setting `little`, and by "
+        "less than in a plain network. Several deleted or swapped blocks cost it less than a plain one, too."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4, Fig. 3 and 5"
     method = (
         "After training, blocks are switched off, so that H = shortcut(x), or swapped within a stage. Nothing is "
         "trained again. Both networks lose the same blocks, at most half of those that keep the shape, because a plain "
-        "network cannot lose the others. The error is that on test images. Its rise is given as a share of the way "
-        "from the intact network's error to that of guessing, because the intact networks differ. `little` is in % of "
-        "this way, and ours. It is less at larger sizes, because one block of 27 does less than one of nine. The "
-        "paper's plain network is a VGG of 15 layers, and its ResNet has 110. Here they are twins."
+        "network cannot lose the others. The error is that on test images: for one block the mean over the blocks, for "
+        "several the mean over 1, 2, … of them. Its rise is given as a share of the way from the intact network's "
+        "error to that of guessing, because the intact networks differ. `little` is in % of this way, and ours. It is "
+        "less at larger sizes, because one block of 27 does less than one of nine. The paper's plain network is a VGG "
+        "of 15 layers, and its ResNet has 110. Here they are twins."
     )
     refuted_by = (
-        "deleted or swapped blocks cost the residual network as much as the plain one, or a deleted one costs `little`"
+        "deleted or swapped blocks cost the residual network more than the plain one, or a deleted one costs it more "
+        "than `little`"
     )
     sizes = {
         "tiny": Settings(),

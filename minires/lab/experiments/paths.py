@@ -26,8 +26,8 @@ class Settings(TrainingOrWeights):
 class Paths(Experiment):
     name = "paths"
     claim = (
-        "The gradient of a path through a residual network shrinks with the path's length. So most gradient comes "
-        "through paths that are shorter than most paths."
+        "The gradient of a path through a residual network shrinks with the path's length. So the paths that carry the "
+        "gradient are shorter on average than all paths, whose mean length is half of the blocks."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §3 and §5, Fig. 6"
     method = (
@@ -38,7 +38,7 @@ class Paths(Experiment):
         "are those at the first block's input; the paper's are at the network's. The paper takes new batches for each "
         "path, here all paths share one. The paper also counts how few paths carry the gradient; the table shows it."
     )
-    refuted_by = "long paths carry as much gradient as short ones, or the mean length by gradient is n/2 or more"
+    refuted_by = "longer paths carry more gradient, or the mean length by gradient is above n/2"
     sizes = {
         "tiny": Settings(),
         "small": Settings(epochs=10, samples=50, plain="plain32", residual="resnet32"),

@@ -40,8 +40,8 @@ class Responses(Experiment):
         "prints no numbers. It does not say over which images σ is taken.)"
     )
     refuted_by = (
-        "the residual network's mean response is at least that of the plain network of its depth, or the deeper "
-        "residual network's is at least the shallower one's"
+        "the residual network's mean response is above that of the plain network of its depth, or the deepest residual "
+        "network's above the shallowest one's"
     )
     sizes = {
         "tiny": Settings(),
