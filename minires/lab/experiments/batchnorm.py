@@ -42,19 +42,21 @@ class BatchNorm(Experiment):
         "With batch norm a network trains at higher learning rates, and its loss and gradient change less along a step."
     )
     source = (
-        "Ioffe & Szegedy 2015, arXiv:1502.03167, §3.3 and §4.2.2 (Fig. 2, Table in Fig. 3); "
-        "Santurkar et al. 2018, arXiv:1805.11604, Fig. 4"
+        "Ioffe & Szegedy 2015, arXiv:1502.03167, §3.3 and §4.2.2 (Fig. 2, Table in Fig. 3); Santurkar et al. 2018, "
+        "arXiv:1805.11604, Fig. 4"
     )
     method = (
-        "A plain network is trained at several learning rates with batch norm, and with a factor and a bias a channel "
-        "in its place, from the same first weights. It has trained if it errs half as often as a guess on the training "
-        "images of the last epoch; a loss that becomes infinite is a result. A network that trains at no rate leaves "
-        "this part undecided, because its highest rate is unknown. (In Ioffe & Szegedy, Inception trains at "
-        "5 and 30 times its learning rate with batch norm; without, it reaches infinity at 5 times.) Both then take "
-        "as many steps at one small rate lr. Before a step, with weights w and gradient g, loss and "
-        f"gradient are computed at w − η·g for {POINTS} values of η from lr/2 to 4·lr, on that batch. They give how "
-        "much the loss varies, and the effective β, the largest ‖∂L(w − η·g) − g‖/‖η·g‖; both are averaged as "
-        "logarithms. The papers' networks are Inception and VGG. The measures depend on the scale of the weights."
+        "A plain network is trained at several learning rates, with batch norm and without. Without, each norm is "
+        "replaced by a factor and a bias a channel; the first weights are the same. The network has trained if, in "
+        "the last epoch, it errs on the training images less than half as often as a guess. A loss that becomes "
+        "infinite is a result. A network that trains at no rate leaves this part undecided, because its highest rate "
+        "is unknown. Rates are steps of a grid, so all seeds may give the same difference; that decides from six "
+        "seeds on. (In Ioffe & Szegedy, Inception trains at 5 and 30 times its learning rate with batch norm; "
+        "without, it reaches infinity at 5 times.) Both then take as many steps at one small rate lr. Before a step, "
+        f"with weights w and gradient g, loss and gradient of that batch are computed at w − η·g for {POINTS} values "
+        "of η from lr/2 to 4·lr. They give how much the loss varies, and the effective β, the largest ‖∂L(w − η·g) − "
+        "g‖/‖η·g‖; both are averaged as logarithms. The papers' networks are Inception and VGG. The measures depend "
+        "on the scale of the weights."
     )
     refuted_by = (
         "the network without batch norm trains at a higher rate, or its loss or gradient changes less along a step"
