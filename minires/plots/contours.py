@@ -30,6 +30,7 @@ class Contour:
     levels: Sequence[float]
     title: str = ""
     kind: str = "residual"
+    wide: bool = False
 
     def draw(self, axes):
         color = STYLES[self.kind]["color"]

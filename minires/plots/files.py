@@ -62,11 +62,11 @@ def block_ticks(last):
     return [1, *(tick for tick in locator.tick_values(0, last) if 1 < tick <= last)]
 
 
-def finished(figure, path):
+def finished(figure, path, dpi=130):
     """The figure, saved to path if there is one, in the format of its ending."""
     if path is not None:
         content = io.BytesIO()
-        figure.savefig(content, dpi=130, format=_format(path))
+        figure.savefig(content, dpi=dpi, format=_format(path))
         atomic_write(path, content.getvalue())
     return figure
 

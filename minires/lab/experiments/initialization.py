@@ -190,11 +190,11 @@ class Initialization(Experiment):
         lines = [Line(NAMES[arm], l, v, "residual", VARIANTS[arm]) for arm, v in variance.items()]
         start = variance[s.unnormalized][:, 0].mean()
         lines.append(Line("in theory: σ²₀·2ˡ", l, start * 2.0**l, "paper", 3))
-        grown = Panel("block l", "variance of the output", lines, yscale="log", whole=True, legend="above")
+        grown = Panel("block l", "variance of the output", lines, yscale="log", whole=True)
         slow = [line for line, arm in zip(lines, variance) if arm != s.unnormalized]
         start = variance[s.normalized][:, 0].mean()
         slow.append(Line("in theory: σ²₀ + l", l, start + l, "paper", 3))
-        return [grown, Panel("block l", "variance of the output", slow, whole=True, legend="above")]
+        return [grown, Panel("block l", "variance of the output", slow, whole=True)]
 
 
 def variance_over_depth(model, images):
