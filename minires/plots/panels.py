@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minires.plots.files import finished, new_figure, tidy, whole_numbers
+from minires.plots.files import finished, new_figure, plain_numbers, tidy, whole_numbers
 from minires.plots.style import NOTE, STYLES, marked, variant
 
 WIDTH, HEIGHT = 2.5, 2.1  # inches of a panel; two in a row, printed 8 cm wide, have letters of 5 points
@@ -68,7 +68,7 @@ class Panel:
             axes.minorticks_off()
         elif self.whole:
             whole_numbers(axes.xaxis, min(every), max(every))
-        _from_zero(axes)
+        _mark_y(axes)
         tidy(axes, legend=None)
 
 
@@ -103,11 +103,13 @@ class Bars:
         tidy(axes, legend=None)
 
 
-def _from_zero(axes):
-    """Begin a linear y axis at 0, unless this would leave more than half of it empty."""
+def _mark_y(axes):
+    """Begin a linear y axis at 0, if that leaves no half empty. Mark a short logarithmic one with plain numbers."""
     low, high = axes.dataLim.intervaly
     if axes.get_yscale() == "linear" and 0 <= low < high / 2:
         axes.set_ylim(bottom=0)
+    elif axes.get_yscale() == "log" and 0 < low < high < 100 * low:
+        plain_numbers(axes)
 
 
 def plot_panels(panels, path=None):
@@ -156,6 +158,6 @@ def _add_legend(parent, entries, **place):
         legend = parent.legend(
             entries.values(), entries, **place, ncols=columns, frameon=False, fontsize=FONT - 0.5, **COMPACT
         )
-        if columns == 1 or legend.get_window_extent().width <= 1.02 * parent.get_window_extent().width:
+        if columns == 1 or legend.get_window_extent().width <= 0.97 * parent.get_window_extent().width:
             return
         legend.remove()

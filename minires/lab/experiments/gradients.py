@@ -152,7 +152,9 @@ class Gradients(Experiment):
         for kind, look in looks.items():
             norms = results.of(f"{kind}{high}", "norms")
             lines.append(Line(f"{kind}, {high} layers", range(1, high + 1), norms / norms[:, -1:], *look))
-        panels.append(Panel("layer l, from input to loss", "‖∂L/∂x_l‖ / ‖∂L/∂x_L‖", lines, yscale="log", whole=True))
+        panels.append(
+            Panel("layer l, from input to loss", r"$\|∂L/∂x_l\|\,/\,\|∂L/∂x_L\|$", lines, yscale="log", whole=True)
+        )
         return panels
 
 
