@@ -113,7 +113,7 @@ def test_each_part_of_the_claim_is_a_smaller_cost_in_the_residual_network():
 
 
 def test_figure_and_table_show_every_network(report):
-    assert len(report.figure().axes) == 4  # one is empty
+    assert len(report.figure().axes) == 3
     assert [row[0] for row in report.table.rows] == ["plain20", "resnet20"]
 
 

@@ -122,7 +122,7 @@ class BatchNorm(Experiment):
         return Table(columns, rows, "The mean over the seeds ± the standard deviation, after the last epoch.")
 
     def panels(self, s, results):
-        names = {"with": ("with batch norm", "other", 0), "without": ("without", "plain", 1)}
+        names = {"with": ("with batch norm", "plain", 0), "without": ("without", "other", 1)}
         errors = [
             Line(
                 label,
@@ -134,13 +134,13 @@ class BatchNorm(Experiment):
             for part, (label, kind, variant) in names.items()
         ]
         at = range(0, s.steps, s.every)
-        panels = [Panel("learning rate", "training error (%)", errors, xscale="log", title="after the last epoch")]
+        panels = [Panel("learning rate", "final training error (%)", errors, xscale="log", wide=True)]
         for key, what in (("variation", "variation of the loss"), ("beta", "effective β")):
             lines = [
                 Line(label, at, results.of(f"{part}-smoothness", key), kind, variant)
                 for part, (label, kind, variant) in names.items()
             ]
-            panels.append(Panel("training step", what, lines, yscale="log", whole=True, title="along the gradient"))
+            panels.append(Panel("training step", what, lines, yscale="log", whole=True))
         return panels
 
 

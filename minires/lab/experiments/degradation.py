@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from minires.lab.experiment import Experiment, Table, Trial, check_models
 from minires.lab.statistics import Comparison
 from minires.lab.training import CIFAR10, Training, final, spread, training_of
@@ -107,4 +109,21 @@ class Degradation(Experiment):
                 for variant, depth in enumerate(sorted(s.depths))
             ]
             panels.append(Panel("epoch", f"{what} error (%)", lines, whole=True))
+        depths = sorted(s.depths)
+        for key, what in (("train_error", "final training"), ("test_error", "final test")):
+            lines = []
+            for family, kind in kinds.items():
+                errors = [final(results, f"{family}{depth}", key) for depth in depths]
+                lines.append(Line("", depths, np.transpose(errors), kind))
+            lines += [*self._of_the_paper(s)] if key == "test_error" else []
+            panels.append(Panel("layers", f"{what} error (%)", lines, whole=True))
         return panels
+
+    def _of_the_paper(self, s):
+        """The paper's test errors at the depths of the settings, as lines."""
+        for variant, family in enumerate(dict.fromkeys((s.residual, s.plain))):
+            printed = {depth: float(text.strip("≈ ")) for depth, text in PAPER.get(family, {}).items()}
+            depths = [depth for depth in sorted(s.depths) if depth in printed]
+            if depths:
+                label = f"{family}, the paper's on CIFAR-10"
+                yield Line(label, depths, [printed[depth] for depth in depths], "paper", variant)

@@ -141,20 +141,21 @@ class Gradients(Experiment):
         for kind in dict.fromkeys((s.plain, s.residual)):
             gradient = results[f"{kind}{high}", 0]["gradient"]
             line = Line(f"{kind}, {high} layers", grid, gradient, looks[kind][0], bare=True)
-            panels.append(Panel("input x", "∂y/∂x, in standard deviations", [line], legend="above"))
+            panels.append(Panel("input x", "∂y/∂x (in std. dev.)", [line]))
         correlations = [(f"{kind}{high}", f"{kind}, {high} layers", *look) for kind, look in looks.items()]
         correlations += [("brown-noise", "brown noise", "other", 0), ("white-noise", "white noise", "other", 3)]
         lines = [
             Line(label, range(LAGS + 1), results.of(arm, "autocorrelation").mean(0), kind, variant)
             for arm, label, kind, variant in correlations
         ]
-        panels.append(Panel("lag, in steps of the grid", "autocorrelation of ∂y/∂x", lines, whole=True, legend="above"))
+        panels.append(Panel("lag (steps of the grid)", "autocorrelation of ∂y/∂x", lines, whole=True))
         lines = []
         for kind, look in looks.items():
             norms = results.of(f"{kind}{high}", "norms")
             lines.append(Line(f"{kind}, {high} layers", range(1, high + 1), norms / norms[:, -1:], *look))
-        ylabel = "‖gradient‖ / that in the last layer"
-        panels.append(Panel("layer, from the input to the loss", ylabel, lines, yscale="log", whole=True))
+        panels.append(
+            Panel("layer l, from input to loss", r"$\|∂L/∂x_l\|\,/\,\|∂L/∂x_L\|$", lines, yscale="log", whole=True)
+        )
         return panels
 
 

@@ -13,7 +13,7 @@ from minires.lab.training import CIFAR10, Training, spread, train
 from minires.mode import no_grad
 from minires.nn import chain
 from minires.ops import relu
-from minires.plots import Line, Panel
+from minires.plots import Bars, Line, Panel
 from minires.storage.schema import Integer, Number, OneOf, TupleOf, setting
 from minires.tensor import Tensor
 
@@ -32,7 +32,13 @@ NAMES = {
     "zero-gamma": "zero-γ, batch norm",
     "fixup": "Fixup-like, no norm",
 }
-VARIANTS = {"he": 0, "batch-norm": 1, "scaled": 2, "zero-gamma": 3, "fixup": 4}
+LOOKS = {  # blue with batch norm, green without
+    "he": ("other", 0),
+    "batch-norm": ("residual", 0),
+    "scaled": ("other", 1),
+    "zero-gamma": ("residual", 1),
+    "fixup": ("other", 2),
+}
 THEORY = {
     "he": "2^l",
     "batch-norm": "1 + l/σ²₀",
@@ -172,15 +178,23 @@ class Initialization(Experiment):
 
     def panels(self, s, results):
         l = np.arange(s.blocks + 1)
-        variance = {arm: results.of(arm, "variances") for arm in _arms(s)}
-        lines = [Line(NAMES[arm], l, v, "residual", VARIANTS[arm]) for arm, v in variance.items()]
-        start = variance[s.unnormalized][:, 0].mean()
-        lines.append(Line("in theory: σ²₀·2ˡ", l, start * 2.0**l, "paper", 3))
-        grown = Panel("block l", "variance of the output", lines, yscale="log", whole=True, legend="above")
-        slow = [line for line, arm in zip(lines, variance) if arm != s.unnormalized]
-        start = variance[s.normalized][:, 0].mean()
-        slow.append(Line("in theory: σ²₀ + l", l, start + l, "paper", 3))
-        return [grown, Panel("block l", "variance of the output", slow, whole=True, legend="above")]
+        arms = _arms(s)
+        growth = {arm: results.of(arm, "variances") / results.of(arm, "variances")[:, :1] for arm in arms}
+        start = results.of(s.normalized, "variances")[:, 0].mean()
+        few = [arm for arm in arms if arm not in (s.unnormalized, s.normalized)]
+        panels = []
+        for shown, theory, yscale in (
+            (arms, 2.0**l, "log"),
+            ([s.normalized], 1 + l / start, "linear"),
+            (few, (1 + 1 / (3 * s.blocks)) ** l, "linear"),
+        ):
+            lines = [Line(NAMES[arm], l, growth[arm], *LOOKS[arm]) for arm in shown]
+            lines.append(Line("in theory", l, theory, "paper", 3, bare=True))
+            panels.append(Panel("block l", r"variance $\sigma_l^2\,/\,\sigma_0^2$", lines, yscale=yscale, whole=True))
+        trained = [arm for arm in arms if _is_trained(arm, s)]
+        errors = [results.of(arm, "train_error") for arm in trained]
+        labels = [NAMES[arm].replace(", ", "\n") for arm in trained]
+        return [*panels, Bars("training error (%)", labels, errors, [LOOKS[arm][0] for arm in trained])]
 
 
 def best_rates(s, results, arm):

@@ -181,9 +181,9 @@ class Landscape(Experiment):
         ]
         return [
             *contours,
-            Panel("distance along a random direction", "loss", slices, yscale="log"),
+            Panel("distance from the weights", "loss", slices, yscale="log"),
             Bars(
-                "sharpness λ_max at the trained weights",
+                r"sharpness $\lambda_{max}$",
                 [arm for arm, _, _ in arms],
                 [results.of(arm, "highest") for arm, _, _ in arms],
                 [kinds[family] for _, family, _ in arms],

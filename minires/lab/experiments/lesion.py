@@ -128,17 +128,23 @@ class Lesion(Experiment):
         single, several, swapped = [], [], []
         for arm, kind in kinds.items():
             errors = results.of(arm, "single").astype(float)  # None, where a block cannot be deleted, becomes NaN
-            label = f"{arm} ({results.of(arm, 'intact').mean():.1f} % intact)"
-            single.append(Line(label, range(1, errors.shape[1] + 1), errors, kind))
+            blocks = range(1, errors.shape[1] + 1)
+            single.append(Line(arm, blocks, errors, kind))
+            intact = results.of(arm, "intact").mean()
+            single.append(Line(f"{arm}, intact", blocks, [intact] * len(blocks), kind, variant=3, bare=True))
             for lines, key in ((several, "several"), (swapped, "swapped")):
                 values = results.of(arm, key)
                 lines.append(Line(arm, range(values.shape[1]), values, kind))
         return [
             Panel(
-                "the block that is deleted", "test error (%)", single, "gap: a plain block that must stay", whole=True
+                "deleted block (gap: one that a plain network cannot lose)",
+                "test error (%)",
+                single,
+                whole=True,
+                wide=True,
             ),
-            Panel("number of deleted blocks", "test error (%)", several, whole=True),
-            Panel("number of swapped pairs of blocks", "test error (%)", swapped, whole=True),
+            Panel("deleted blocks", "test error (%)", several, whole=True),
+            Panel("swapped pairs of blocks", "test error (%)", swapped, whole=True),
         ]
 
 

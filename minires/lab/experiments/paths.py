@@ -116,17 +116,17 @@ class Paths(Experiment):
     def panels(self, s, results):
         n = int(number_of_blocks(results, s.residual)[0])
         lengths = range(n + 1)
-        ratio = Line(s.residual, range(1, n + 1), identity_over_branch(results, s.residual))
-        norms = Line(s.residual, lengths, positive(results.of(s.residual, "norm_of_a_path")))
-        paths = Line("of the paths", lengths, 100 * results.of(s.residual, "share_of_paths")[0], "other")
-        gradient = Line("of the gradient", lengths, 100 * results.of(s.residual, "share_of_gradient"))
-        exact = Line("of the exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=2)
-        length = "length of the paths (branches)"
+        ratio = Line("", range(1, n + 1), identity_over_branch(results, s.residual))
+        norms = Line("", lengths, positive(results.of(s.residual, "norm_of_a_path")))
+        paths = Line("number of paths", lengths, 100 * results.of(s.residual, "share_of_paths")[0], "other")
+        gradient = Line("gradient: number × norm", lengths, 100 * results.of(s.residual, "share_of_gradient"))
+        exact = Line("gradient: exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=2)
+        length = f"branches of paths in {s.residual}"
         return [
-            Panel("block", "‖shortcut part‖ / ‖branch part‖", [ratio], whole=True),
-            Panel(length, "mean ‖gradient‖ of one path", [norms], whole=True, yscale="log"),
-            Panel(length, "share, with number × mean norm (%)", [paths, gradient], whole=True),
-            Panel(length, "share, with exact sums (%)", [paths, exact], whole=True),
+            Panel(f"block of {s.residual}", "‖shortcut‖ / ‖branch‖", [ratio], whole=True),
+            Panel(length, "‖gradient‖ of one path", [norms], whole=True, yscale="log"),
+            Panel(length, "share of all (%)", [paths, gradient], whole=True),
+            Panel(length, "share of all (%)", [paths, exact], whole=True),
         ]
 
 

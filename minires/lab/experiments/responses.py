@@ -94,14 +94,14 @@ class Responses(Experiment):
     def panels(self, s, results):
         panels = []
         for xlabel, order in (
-            ("layer, from the input to the loss", lambda responses: responses),
-            ("layer, from the strongest response to the weakest", lambda responses: -np.sort(-responses, axis=1)),
+            ("layer, from input to loss", lambda responses: responses),
+            ("layer, strongest first", lambda responses: -np.sort(-responses, axis=1)),
         ):
             lines = []
             for name, (kind, variant) in _networks(s).items():
                 responses = order(results.of(name, "responses"))
                 lines.append(Line(name, range(1, responses.shape[1] + 1), responses, kind, variant))
-            panels.append(Panel(xlabel, "σ of the layer's response", lines, whole=True))
+            panels.append(Panel(xlabel, "σ of the response", lines, whole=True))
         return panels
 
 

@@ -154,7 +154,8 @@ class Shortcuts(Experiment):
                             for name in names
                         ],
                         [arms[name].paper if isinstance(arms[name].paper, float) else None for name in names],
-                        f"{title} (paper: ResNet-110, CIFAR-10)",
+                        "the paper's, of ResNet-110 on CIFAR-10",
+                        wide=True,
                     )
                 )
         return panels

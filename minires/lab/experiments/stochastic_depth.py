@@ -11,7 +11,7 @@ from minires.lab.statistics import Comparison
 from minires.lab.training import CIFAR10, Training, final, spread, train
 from minires.mode import no_grad
 from minires.models.blocks import Block
-from minires.plots import Line, Panel
+from minires.plots import Bars, Line, Panel
 from minires.storage.schema import Integer, Text, setting
 from minires.tensor import Tensor
 
@@ -89,7 +89,7 @@ class StochasticDepth(Experiment):
 
     def panels(self, s, results):
         epochs = range(1, s.epochs + 1)
-        kinds = {"constant": "other", "stochastic": "residual"}
+        kinds = {"constant": "residual", "stochastic": "other"}
         errors = [
             Line(f"{arm} depth", epochs, results.of(arm, "test_error"), kind, variant)
             for variant, (arm, kind) in enumerate(kinds.items())
@@ -97,12 +97,20 @@ class StochasticDepth(Experiment):
         computed = results.of("stochastic", "computed")
         blocks = np.arange(1, computed.shape[1] + 1)
         shares = [
-            Line("computed", blocks, 100 * computed, "residual"),
-            Line("p_l of the paper", blocks, 100 * (1 - blocks / len(blocks) / 2), "paper", 3),
+            Line("stochastic depth", blocks, 100 * computed, "other", 1),
+            Line("$p_l$ of the paper", blocks, 100 * (1 - blocks / len(blocks) / 2), "paper", 3, bare=True),
         ]
         return [
             Panel("epoch", "test error (%)", errors, whole=True),
-            Panel("block l", "passes that compute it (%)", shares, whole=True),
+            Panel("block l", "computed passes (%)", shares, whole=True),
+            Bars(
+                "final test error (%)",
+                [f"{arm} depth" for arm in kinds],
+                [final(results, arm, "test_error") for arm in kinds],
+                list(kinds.values()),
+                [PAPER[arm] for arm in kinds],
+                "the paper's, of ResNet-110 on CIFAR-10",
+            ),
         ]
 
 
