@@ -16,6 +16,7 @@ from minires.errors import MiniresError, OptionError, describe, need
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
 from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
+from minires.gradcheck.grading.process import remove_old_scratch_folders
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.session import CouldNotRunError
 from minires.gradcheck.grading.source import read
@@ -46,6 +47,7 @@ def check_targets(
 ):
     """Grade functions of files, print what comes, write the files. -> exit status 0, 1 or 2"""
     refuse_modules_here()
+    remove_old_scratch_folders()
     forbid = forbidden_modules(forbid)
     screen = Screen()
     helpers = [helper_file(file) for file in helpers]

@@ -17,14 +17,13 @@ import shutil
 import signal
 import socket
 import stat
-import tempfile
 import time
 from pathlib import Path
 
 from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.errors import EndedError, ForbiddenError, GarbledError, RaisedError, TimedOutError
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
-from minires.gradcheck.grading.process import STARTING, Limits, Process, protections
+from minires.gradcheck.grading.process import STARTING, Limits, Process, protections, scratch_folder
 from minires.gradcheck.grading.slow import why_slow
 
 __all__ = ["Box", "Limits", "printable", "protections"]
@@ -58,12 +57,13 @@ class Box:
         self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
         self.number = 0
         self.process = None
+        self.removed_with_it = contextlib.ExitStack()
         self.stopped = False  # from another thread
         self.ended = "the process of this submission has ended"
 
     def __enter__(self):
-        self.scratch = tempfile.mkdtemp(prefix="minires-")
         try:
+            self.scratch = self.removed_with_it.enter_context(scratch_folder())
             self._start()
         except BaseException:
             self._close()
@@ -270,7 +270,7 @@ class Box:
         """End the process and all that it started; remove its folder. -> the keeper's report"""
         report = {} if self.process is None else self.process.end(patience)
         self.process = None
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.removed_with_it.close()
         return report
 
 

@@ -1,5 +1,6 @@
 """The process of a submission as the grader starts and ends it, and what this system lets us hold it back from."""
 
+import contextlib
 import functools
 import json
 import os
@@ -11,12 +12,20 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.keeper import SYSTEM, others_can_read, seen_from_inside
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+SCRATCH = "minires-homework-"  # how the names of scratch folders begin
+YOUNG = 60.0  # seconds in which a scratch folder may have no lock yet
 STARTING = 30.0  # seconds granted for starting Python and importing NumPy
 ENDING = 5.0  # seconds in which the keeper ends everything; then it is killed itself
 HERE = Path(__file__).parent
@@ -109,6 +118,7 @@ def _config(file, scratch, limits, forbid, marker, timeout=None):
         "keeper": str(HERE / "keeper.py"),
         "command": [sys.executable, "-I", "-B", str(HERE / "runner.py")],
         "environment": environment,
+        "scratch": scratch,
         "folder": homework,
         "root": root,
         "libraries": libraries(),
@@ -179,6 +189,40 @@ def _start_by_port(config):
     return process, ours
 
 
+# ---- its scratch folder
+
+
+@contextlib.contextmanager
+def scratch_folder():
+    """A new folder, removed at the end. A lock on it says that its grader is alive."""
+    path = tempfile.mkdtemp(prefix=SCRATCH)
+    lock = None
+    try:
+        if fcntl:
+            lock = os.open(path, os.O_RDONLY)
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def remove_old_scratch_folders():
+    """Remove what graders of this user have left that were killed together with their keepers."""
+    for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*") if fcntl else ():
+        with contextlib.suppress(OSError):  # another grader's lock; or it is gone
+            number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+            try:
+                about = os.fstat(number)
+                if about.st_uid == os.geteuid() and time.time() - about.st_mtime > YOUNG:
+                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(number)
+
+
 # ---- what this system allows
 
 
@@ -217,7 +261,7 @@ def _stands(kind):
     """Whether walls can be built, tried with a process that does nothing."""
     if kind == "bwrap" and (not shutil.which("bwrap") or os.geteuid() == 0):  # a root within could take them down
         return False
-    with tempfile.TemporaryDirectory(prefix="minires-") as scratch:
+    with scratch_folder() as scratch:
         config = _config("nothing.py", scratch, Limits(), [], "")
         config |= {"walls": kind, "command": [sys.executable, "-I", "-S", "-c", "pass"]}
         process, ours = _start_by_keeper(config)
