@@ -1,8 +1,7 @@
 """The graph of what was computed, and the backward pass through it.
 
 An op computes y and a function that turns ∂L/∂y into ∂L/∂x for each of its inputs. A Node keeps this function and the
-nodes of the inputs (_record in op.py makes it). propagate() goes through the nodes from the newest to the oldest, and
-adds up what arrives at each.
+nodes of the inputs (_record in op.py makes it).
 """
 
 import itertools
@@ -23,19 +22,24 @@ def propagate(root, dy, retain_graph):
 
         sums = {root: dy}  # dy is 1 if root is the loss
         for node in newest first:
-            for parent, dx in zip(node.inputs, node.gradients(sums[node])):
-                sums[parent] = sums.get(parent, 0) + dx
+            if node.is_leaf:  # a tensor that no op has computed, such as a weight
+                .grad = sums[node]
+            else:
+                for parent, dx in zip(node.inputs, node.backward(sums[node])):
+                    sums[parent] = sums.get(parent, 0) + dx
 
-    A leaf has no inputs: its sum becomes .grad. With H = x + tanh(x) and L = ΣH:
+    With H = x + tanh(x) and L = ΣH:
 
         node                its sum               hands on
-        3 sum               1                     1 to residual_add
+        3 sum               1                     1 to residual_add, for each element
         2 residual_add      1                     1 to x, 1 to tanh
         1 tanh              1                     1 − tanh²(x) to x
         0 leaf (x)          1 + (1 − tanh²(x))
 
     Why a sum: if x is used in y₁ and in y₂, then ∂L/∂x = ∂L/∂y₁·∂y₁/∂x + ∂L/∂y₂·∂y₂/∂x.
-    Why newest first: an op is newer than its inputs. So at a node's turn all that used its output has added its part.
+    Why newest first: every op that used y is newer than y's node, and had its turn before. So when the turn of y's
+    node comes, its sum is complete.
+    The rest of this file checks, and saves memory: a first reader may stop after this function.
     """
     sums = _GradientSums(root, dy)
     for node in _newest_first(root):

@@ -115,6 +115,7 @@ def softmax(x, *, dim):
     """y = eˣ/Σeˣ along dim: ∂L/∂x = y·(∂L/∂y − Σ ∂L/∂y·y).
 
     Because ∂y_i/∂x_j = y_i·([i = j] − y_j), dx_j = Σ_i dy_i·∂y_i/∂x_j = y_j·(dy_j − Σ_i dy_i·y_i).
+    [i = j] is 1 if i = j and else 0.
     """
     dims, x_max = _axes_and_maximum(x, dim, "softmax")
     e = array_module(x).exp(x - x_max)

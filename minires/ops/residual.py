@@ -8,8 +8,9 @@ from minires.op import op
 def residual_add(x, f):
     """H(x) = x + F(x): ∂L/∂x = ∂L/∂H · (1 + ∂F/∂x)  [He et al. 2016, arXiv:1603.05027, eq. 5].
 
-    ∂H/∂x = 1 + ∂F/∂x, and the rest is the chain rule. Here dy = ∂L/∂H goes on unchanged: once to x, the term with the
-    1, and once to f. The backward of the branch makes ∂L/∂H · ∂F/∂x of the second. Both are added up at x (graph.py).
+    ∂H/∂x = 1 + ∂F/∂x, and the rest is the chain rule. Here y is H: dy = ∂L/∂H goes on unchanged, once to x and once
+    to f. What goes to x is the term with the 1. What goes to f passes the backward of the branch, and arrives at x as
+    ∂L/∂H · ∂F/∂x. There both are added up (graph.py).
     However small ∂F/∂x becomes, the 1 stays. Only a branch with ∂F/∂x near −1 could cancel it.
 
     x and f = F(x) of one shape -> H of that shape. Raises ShapeError otherwise: nothing is broadcast here.

@@ -15,13 +15,13 @@ Forward. im2col copies each window of x into a row of a matrix. One image with o
  [4 5 7 8]
  [5 6 8 9]]
 
-There are R = N·OH·OW rows, one for each window, of K = KH·KW·C elements, in the order (kh,kw,c). A filter is a row of K
-elements, too, and W is the matrix of all O filters. An output is the product of a window and a filter:
+There are R = N·OH·OW rows, one for each window. A row has K = KH·KW·C elements in the order (kh,kw,c), in which all
+channels of a pixel are copied at once. A filter is a row of K elements in the same order, and W is the matrix of all O
+filters. An output is the product of a window and a filter:
 
     Y[r,o] = Σ_k cols[r,k]·W[o,k]          so Y = cols·Wᵀ            (R,K)·(K,O) -> (R,O)
 
-Backward. dY is short for ∂L/∂Y. The filter element W[o,k] is used once in each row r, for Y[r,o], with the factor
-cols[r,k]. The element cols[r,k] is used once for each filter o, for Y[r,o], with the factor W[o,k]. By the chain rule
+Backward. dY is short for ∂L/∂Y. Each Y[r,o] contains the product cols[r,k]·W[o,k]. So by the chain rule
 
     dW[o,k] = Σ_r dY[r,o]·cols[r,k]        so dW = dYᵀ·cols          (O,R)·(R,K) -> (O,K)
     dcols[r,k] = Σ_o dY[r,o]·W[o,k]        so dcols = dY·W           (R,O)·(O,K) -> (R,K)

@@ -1,18 +1,24 @@
-"""Convolution by its definition, one product at a time. It is slow, and all faster kernels are compared with it.
+"""Convolution by its definition, one product at a time. It is slow, and all faster versions are compared with it.
 
 Forward. Multiply a window of x with a filter w, element by element, and add up. Without stride and padding it is
 
     y[n,o,oh,ow] = Σ_{c,kh,kw} x[n,c,oh+kh,ow+kw]·w[o,c,kh,kw] + b[o]
+
+    n image    c channel of x    o filter, which is the channel of y    oh,ow pixel of y    kh,kw place in the filter
 
 Backward. dy is short for ∂L/∂y. An output y is a sum of products x·w. The derivative of a product by x is w, and by w
 it is x. So by the chain rule each product adds dy·w to the gradient of its x, and dy·x to the gradient of its w:
 
     y += x·w        dx += dy·w        dw += dy·x
 
-A bias b[o] is added to every y[n,o,oh,ow]: db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow].
+The loops below do this for one product after another. Written as sums, with 0 for elements outside dy:
 
-Example. In an image of 3×3 pixels, four windows of a 2×2 filter contain the pixel x[1,1] in the middle: y[0,0] has it
-times w[1,1], y[0,1] times w[1,0], y[1,0] times w[0,1] and y[1,1] times w[0,0]. So
+    dw[o,c,kh,kw] = Σ_{n,oh,ow} dy[n,o,oh,ow]·x[n,c,oh+kh,ow+kw]
+    dx[n,c,h,w] = Σ_{o,kh,kw} dy[n,o,h−kh,w−kw]·w[o,c,kh,kw]          the pixel (h,w) = (oh+kh,ow+kw), so oh = h − kh
+    db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow]                                 b[o] is added to each of these outputs
+
+Example. In an image of 3×3 pixels, four windows of a 2×2 filter contain the pixel (1,1) in the middle:
+(1,1) = (0,0)+(1,1) = (0,1)+(1,0) = (1,0)+(0,1) = (1,1)+(0,0), the place of the window plus the place in the filter. So
 
     dx[1,1] = dy[0,0]·w[1,1] + dy[0,1]·w[1,0] + dy[1,0]·w[0,1] + dy[1,1]·w[0,0]
 """
@@ -23,15 +29,18 @@ from minires.arrays import array_module
 
 
 def _products(win):
-    """Every product y[n,o,oh,ow] += x[n,c,h,w]·w[o,c,kh,kw] of the convolution, as its three indices."""
+    """The indices of y, x and w in every product y[n,o,oh,ow] += x[n,c,row,col]·w[o,c,kh,kw].
+
+    win (window.py) holds the sizes N, C, H, …, and the stride S, padding P and dilation D of both directions.
+    """
     channels = win.C // win.groups  # that a filter sees: all, if there is one group
     for n, o, oh, ow in product(range(win.N), range(win.O), range(win.OH), range(win.OW)):
         group = o // (win.O // win.groups)
         for c, kh, kw in product(range(channels), range(win.KH), range(win.KW)):
-            h = oh * win.SH + kh * win.DH - win.PH  # oh + kh, if there is no stride, dilation and padding
-            w = ow * win.SW + kw * win.DW - win.PW
-            if 0 <= h < win.H and 0 <= w < win.W:  # outside there are zeros
-                yield (n, o, oh, ow), (n, group * channels + c, h, w), (o, c, kh, kw)
+            row = oh * win.SH + kh * win.DH - win.PH  # oh + kh, if there is no stride, dilation and padding
+            col = ow * win.SW + kw * win.DW - win.PW
+            if 0 <= row < win.H and 0 <= col < win.W:  # outside there are zeros
+                yield (n, o, oh, ow), (n, group * channels + c, row, col), (o, c, kh, kw)
 
 
 def conv(x, w, win):

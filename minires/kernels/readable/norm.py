@@ -8,31 +8,33 @@ Forward. Each channel of x (N,C,H,W) has m = N·H·W values x_1 … x_m. ⟨·�
     x̂ = (x − μ)·s
     y = γ·x̂ + β
 
-Backward. dy is short for ∂L/∂y, and so are dx, dγ and the others. Each y_j = γ·x̂_j + β, so by the chain rule
+Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. Each y_j = γ·x̂_j + β. γ and β are in every y_j, x̂_j is in
+its own only. So by the chain rule
 
     dβ = Σ_j dy_j        dγ = Σ_j dy_j·x̂_j        dx̂_j = γ·dy_j
 
-One x_i changes every x̂_j: directly if j = i, and through μ and s, which all j share. The three parts are
+One x_i changes every x̂_j = (x_j − μ)·s: directly if j = i, and through μ and s, which all j share. Their derivatives:
 
     ∂μ/∂x_i = 1/m
-    ∂σ²/∂x_i = 2·(x_i − μ)/m        (the μ in σ² moves, too, but this adds −2·⟨x − μ⟩·∂μ/∂x_i = 0)
-    ∂s/∂x_i = −1/2·(σ² + ε)^(−3/2)·∂σ²/∂x_i = −s³·(x_i − μ)/m = −s²·x̂_i/m
+    ∂σ²/∂x_i = 2·(x_i − μ)/m − 2·⟨x − μ⟩·∂μ/∂x_i
+             = 2·(x_i − μ)/m                            because ⟨x − μ⟩ = 0
+    ∂s/∂x_i = −1/2·(σ² + ε)^(−3/2)·∂σ²/∂x_i
+            = −s³·(x_i − μ)/m                           because (σ² + ε)^(−3/2) = s³
+            = −s²·x̂_i/m                                 because (x_i − μ)·s = x̂_i
 
-With [i = j], which is 1 if i = j and else 0, the product rule for x̂_j = (x_j − μ)·s gives
+With [i = j], which is 1 if i = j and else 0, the product rule gives
 
     ∂x̂_j/∂x_i = ([i = j] − ∂μ/∂x_i)·s + (x_j − μ)·∂s/∂x_i
-              = s·([i = j] − 1/m − x̂_j·x̂_i/m)
+              = s·([i = j] − 1/m − x̂_j·x̂_i/m)           because (x_j − μ)·s = x̂_j
 
-Now add up over all j:
+Now add up over all j. Σ_j dy_j·[i = j] is dy_i, Σ_j dy_j/m is ⟨dy⟩, and Σ_j dy_j·x̂_j/m is ⟨dy·x̂⟩:
 
     dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i
-         = Σ_j γ·dy_j·s·([i = j] − 1/m − x̂_j·x̂_i/m)
-         = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)
+         = γ·s·Σ_j dy_j·([i = j] − 1/m − x̂_j·x̂_i/m)
+         = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)               which is normalize_dx below
 
-What it means: a constant added to x changes no y, so dx has no mean (Σ_i dx_i = 0). A longer x − μ changes no y
-either, but for ε, so dx has no part along x̂. The two subtractions take both away.
-
-In the code γ is weight, β is bias and s is inv_std. ⟨dy⟩ = dβ/m and ⟨dy·x̂⟩ = dγ/m are known when dx is computed.
+To check it: Σ_i dx_i = 0, because a constant added to all x changes no y.
+In the code γ is weight, β is bias, dγ is dw, dβ is db, and s is inv_std.
 """
 
 from minires.arrays import array_module
@@ -55,16 +57,6 @@ def mean_var(x):
 def inv_std(var, eps):
     """s = 1/√(σ² + ε)"""
     return 1 / (var + eps) ** 0.5
-
-
-def update_running_stats(running_mean, running_var, mean, var, momentum, count):
-    """running = (1 − momentum)·running + momentum·batch in place, with the unbiased variance, σ²·m/(m − 1): all (C,).
-
-    Only the real part counts: the gradient check's complex step differentiates y, not the running statistics.
-    """
-    for running, batch in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
-        running *= 1 - momentum
-        running += (momentum * batch.real).astype(running.dtype)
 
 
 def x_hat_of(x, mean, inv_std):
@@ -94,3 +86,13 @@ def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
         return dx.astype(dy.dtype, copy=False)
     out[...] = dx
     return out
+
+
+def update_running_stats(running_mean, running_var, mean, var, momentum, count):
+    """running = (1 − momentum)·running + momentum·batch in place, with the unbiased variance, σ²·m/(m − 1): all (C,).
+
+    Only the real part counts: the gradient check's complex step differentiates y, not the running statistics.
+    """
+    for running, batch in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
+        running *= 1 - momentum
+        running += (momentum * batch.real).astype(running.dtype)
