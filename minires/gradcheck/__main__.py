@@ -157,7 +157,10 @@ def make_parser():
         "--like", type=text, metavar="OP", help="the op that it is to be like (default: the op it is named after)"
     )
     theirs.add_argument(
-        "--reference", type=text, metavar="FILE.py:F", help="a function of yours that it is to be like, with --shapes"
+        "--reference",
+        type=text,
+        metavar="FILE.py:F",
+        help="a function of yours, or F,G or a class, that it is to be like; with --shapes",
     )
     theirs.add_argument(
         "--shapes",

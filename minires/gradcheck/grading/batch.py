@@ -13,9 +13,10 @@ from pathlib import Path
 from minires import console
 from minires.console import GREEN, RED, Table, colored
 from minires.errors import MiniresError, OptionError, describe, need
+from minires.gradcheck.grading.as_function import function_of, of_reference
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
-from minires.gradcheck.grading.grade import function_of, grade_source, op_of, standard_of
+from minires.gradcheck.grading.grade import grade_source, op_of, standard_of
 from minires.gradcheck.grading.process import remove_old_scratch_folders
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.session import CouldNotRunError
@@ -63,8 +64,10 @@ def check_targets(
     if not shapes and not like and not reference:
         for _, _, names, why in work:
             if not why and not any(map(op_of, names)):
-                standard_of("", None, None)  # says what to add
+                standard_of("", None, None, names)  # says what to add
     if like or reference:
+        if teacher and shapes:
+            teacher = of_reference(teacher, shapes)
         standard_of(like, teacher, shapes)  # what is wrong with these is said once
     hidden = hidden_from_all(words, work) | {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
     if reference:
@@ -237,7 +240,7 @@ def _grade_one(
         if why:
             result.like = own
             raise OptionError(why)
-        held_to = standard_of(own, teacher, shapes)
+        held_to = standard_of(own, teacher, shapes, names)
         result.like = held_to.name if held_to else ""
         source = read(file)
         return grade_source(

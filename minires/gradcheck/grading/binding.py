@@ -18,6 +18,14 @@ USUAL_KEYS = {
     "group_norm": ("eps",),
 }
 
+UNKNOWN = "nothing of {op} is known by the name of its parameter {name!r}"
+# What a method has and a function cannot be handed.
+OF_CLASSES = {
+    "self": "its first parameter is self, and it is no method: leave self out, or name its class, FILE:CLASS",
+    "ctx": "its parameter ctx is that of torch.autograd.Function: leave it out, and return (y, backward), or "
+    "(y, cache) with a backward (dout, cache)",
+}
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -151,7 +159,7 @@ def _by_position(standard, slots, free, roles, sizes):
             elif "cache" in roles and p.required:
                 slot = Slot(p, "cache")
             elif p.required:
-                raise FormError(f"nothing of {standard.name} is known by the name of its parameter {p.name!r}")
+                raise FormError(OF_CLASSES.get(p.name) or UNKNOWN.format(op=standard.name, name=p.name))
             else:
                 slot = Slot(p, "default")
         found.append(slot)

@@ -2,25 +2,18 @@
 
 import inspect
 import secrets
-import sys
-
-import numpy as np
 
 from minires.errors import MiniresError, OptionError
 from minires.gradcheck.checks.checker import check
 from minires.gradcheck.checks.report import Report
 from minires.gradcheck.grading import standard as standards
-from minires.gradcheck.grading import styles
-from minires.gradcheck.grading.answers import FormError, NotDoneError, PassOverError, WrongError
+from minires.gradcheck.grading.answers import FormError, NotDoneError
+from minires.gradcheck.grading.as_function import as_function, of_reference, plan_of
 from minires.gradcheck.grading.errors import ChildError, TimedOutError
-from minires.gradcheck.grading.face import Described
-from minires.gradcheck.grading.functions import ClosurePlan, PairPlan
 from minires.gradcheck.grading.judge import Judge
-from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.local import Local
 from minires.gradcheck.grading.results import Result
 from minires.gradcheck.grading.session import CouldNotRunError, Session, StoppedError
-from minires.gradcheck.grading.source import read
 from minires.tensor import registry
 
 TAKEN_OFF = ("my_", "your_", "naive_", "_naive", "_loop", "_loops", "_vectorized", "_fast", "student_", "simple_")
@@ -41,32 +34,48 @@ SHORT = {
     "softmax_loss": "cross_entropy",
 }
 
+# Words for more than one op, so that an op is not chosen by them. `norm` alone is PyTorch's norm of a vector.
+SEVERAL = {
+    "norm": ("batch_norm", "layer_norm", "group_norm", "norm"),
+    "pool": ("max_pool2d", "avg_pool2d"),
+    "pool2d": ("max_pool2d", "avg_pool2d"),
+    "loss": ("cross_entropy", "mse_loss", "l1_loss"),
+}
+
 
 def op_of(name):
     """The op that a function is named after: conv2d, relu_backward, conv_forward_naive, MaxPool2d; or ""."""
+    if name in registry:
+        return name
+    word = _bare(name)
+    if word in SEVERAL:
+        return ""
+    return word if word in registry else SHORT.get(word, SHORT.get(word.replace("_", ""), ""))
+
+
+def _bare(name):
+    """A function's name in small letters, without what says forward, backward or whose it is."""
     word = "".join(
         f"_{c.lower()}" if c.isupper() and k and not name[k - 1].isupper() else c.lower() for k, c in enumerate(name)
     )
-    if name in registry:
-        return name
     for part in ("_forward", "_backward", *TAKEN_OFF):
         word = word.replace(part, "")
-    return word if word in registry else SHORT.get(word, SHORT.get(word.replace("_", ""), ""))
+    return word
 
 
 def grade(function, like=None, *, shapes=None, reference=None, seed=None, samples=1, numbers_only=False):
     """Hold a function, class or pair (forward, backward) of this process to an op, as the grader does. -> Result
 
-    like: the op (default: the one it is named after). reference: another function(*arrays) -> (y, backward), with the
-    shapes of its arrays. With shapes alone the function is measured by differences. Raises OptionError where it is not
-    clear what to hold the function to. The Result prints as a table with the hints for its author.
+    like: the op (default: the one it is named after). reference: another function(*arrays) -> (y, backward), a class
+    or a pair, with the shapes of its arrays. With shapes alone the function is measured by differences. The Result
+    prints as a table with the hints for its author. Raises OptionError where it is not clear what to hold it to.
     """
     functions = list(function) if isinstance(function, (tuple, list)) else [function]
     names = [getattr(f, "__name__", type(f).__name__) for f in functions]
     names = [n if n.isidentifier() else f"function{k}" for k, n in enumerate(names)]
     seed = secrets.randbits(32) if seed is None else seed
     like = like or ("" if shapes or reference else next(filter(None, map(op_of, names)), ""))
-    held_to = standard_of(like, reference, shapes)
+    held_to = standard_of(like, reference, shapes, names)
     child = Local(names=dict(zip(names, functions)))
     result = Result(", ".join(names), held_to.name if held_to else "", seed=seed)
     with Session(lambda: child, names[0]) as session:
@@ -82,15 +91,16 @@ def _text(function):
         return ""
 
 
-def standard_of(like, reference, shapes):
-    """The Standard of an op or of a teacher's own function, or None where there is neither."""
+def standard_of(like, reference, shapes, names=()):
+    """The Standard of an op or of a teacher's own function, or None where there is neither. names: of a submission."""
     if reference:
         if like:
             raise OptionError("--like and --reference both say what to be held to; leave one of the two out")
         if not shapes:
             raise OptionError("--reference needs the shapes of its arrays: --shapes 2,3,8,8 4,3,3,3")
-        held_to = standards.of_function(reference, shapes)
-        report = check(reference, *held_to.plain(0).arrays)
+        function = of_reference(reference, shapes)
+        held_to = standards.of_function(function, shapes)
+        report = check(function, *held_to.plain(0).arrays)
         if not report.passed:
             raise OptionError(f"the reference itself does not pass the check: {report}")
         return held_to
@@ -100,26 +110,14 @@ def standard_of(like, reference, shapes):
         return standards.of_op(like)
     if shapes:
         return None
+    for name in names:
+        if _bare(name) in SEVERAL:
+            *most, last = (f"--like {op}" for op in SEVERAL[_bare(name)])
+            raise OptionError(f"{name} may be several ops: say which, {', '.join(most)} or {last}")
     raise OptionError(
         "say which op it is to be like: --like OP; --list shows their names; or --reference FILE.py:FUNCTION, or the "
         "shapes of its arrays alone, for advice: --shapes 2,3,8,8 4,3,3,3"
     )
-
-
-def function_of(target):
-    """The function of FILE.py:NAME, loaded here: a teacher's own."""
-    path, colon, name = target.rpartition(":")
-    if not colon or not name.isidentifier():
-        raise OptionError(f"--reference {target}: which function? Write FILE.py:FUNCTION")
-    source = read(path)
-    sys.path.append(str(source.path.parent.resolve()))  # its neighbours; after all other places, so that none is hidden
-    child = Local(source)
-    child.load()
-    function = child.names.get(name)
-    if not callable(function):
-        after = f" (after {child.cell_errors[0]})" if child.cell_errors else ""
-        raise OptionError(f"--reference {target}: there is no function {name!r}{after}")
-    return function
 
 
 def grade_source(source, names, held_to, shapes, open_child, result, *, seed, samples, numbers_only=False):
@@ -158,64 +156,16 @@ def _measured(names, shapes, session, text, result, seed):
     judge = Judge(standards.of_shapes([], shapes), session, text)
     child = session.get()
     described = judge._describe(child, names)
-    held_to = standards.of_shapes(_array_names(described[names[0]], len(shapes)), shapes)
-    found, reasons = styles.plans(held_to, names, described, session.defined, text)
-    found = [p for p in found if isinstance(p, (ClosurePlan, PairPlan, LayerPlan))]
-    if not found:
-        raise CouldNotRunError("; ".join(reasons) or "without --like a backward alone has nothing to be held to")
-    for case in held_to.cases(seed, 1)[:1]:
-        plan = _first_that_runs(found, child, case)
-        result.style = plan.said()
-
-        def function(*arrays, plan=plan, case=case):
-            attempt = plan.start(session.get(), type(case)(case.label, arrays), None)
-
-            def backward(dy):
-                answer, _ = attempt.backward(dy)
-                given = plan.gradients(answer, type(case)(case.label, arrays), plan.order())
-                gradients = [given.get(n) for n in held_to.arguments]
-                return tuple(g * dy if plan.unit and g is not None else g for g in gradients)
-
-            return attempt.y, backward
-
-        function.__signature__ = inspect.Signature(
-            [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in held_to.arguments]
-        )
-        try:
-            report = check(function, *case.arrays, seed=seed, label=names[0])
-        except ChildError as error:
-            report = Report(names[0], problems=[str(error)])
-            if isinstance(error, TimedOutError):
-                session.lost(error)
-        if session.stopped is not None:  # the check took it for an error of the function
-            result.not_tried, result.untried = 1, [case.label]
-            raise session.stopped
-        result.cases.append(report)
-
-
-def _first_that_runs(found, child, case):
-    error = None
-    for plan in found:
-        try:
-            attempt = plan.start(child, case, None)
-            answer, _ = attempt.backward(np.ones_like(attempt.y))
-            plan.gradients(answer, case, plan.order())
-            return plan
-        except (FormError, PassOverError, WrongError) as failure:
-            error = error or CouldNotRunError(str(failure))
-        except ChildError as failure:
-            error = error or failure
-    raise error
-
-
-def _array_names(described: Described, count):
-    """The names of a function's arrays: of its first parameters, as many as there are shapes."""
-    parameters = described.parameters
-    if described.kind == "class":  # the arrays of its forward, and of its constructor
-        parameters = [*described.methods.get("forward", []), *parameters]
-    names = [p.name for p in parameters if p.kind == "positional"]
-    needed = sum(p.required and p.kind == "positional" for p in parameters)
-    variadic = any(p.kind == "*" for p in parameters)
-    if needed > count or (len(names) < count and not variadic):
-        raise CouldNotRunError(f"it takes {', '.join(names) or 'no arrays'}, and --shapes gives {count} arrays")
-    return [*names[:count], *(f"x{k}" for k in range(len(names), count))]
+    plan, held_to = plan_of(child, names, described, shapes, session.defined, text, seed)
+    result.style = plan.said()
+    case = held_to.plain(seed)
+    try:
+        report = check(as_function(plan, session.get, held_to), *case.arrays, seed=seed, label=names[0])
+    except ChildError as error:
+        report = Report(names[0], problems=[str(error)])
+        if isinstance(error, TimedOutError):
+            session.lost(error)
+    if session.stopped is not None:  # the check took it for an error of the function
+        result.not_tried, result.untried = 1, [case.label]
+        raise session.stopped
+    result.cases.append(report)

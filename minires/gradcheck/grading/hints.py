@@ -10,10 +10,12 @@ import numpy as np
 
 from minires.errors import MiniresError
 from minires.gradcheck.bugs import Call, catalogue
+from minires.gradcheck.grading import windows
 from minires.gradcheck.grading.standard import argument_names
-from minires.kernels import Window
 
 SAME = 1e-6  # of the largest element
+NO_FACTOR = 1e-3  # a factor so close to 1 is no mistake of its own
+WINDOWED = ("conv2d", "max_pool2d", "avg_pool2d")
 
 
 def same(a, b):
@@ -30,13 +32,31 @@ def same(a, b):
 def of_gradient(standard, case, dy, name, dx):
     """Hints for a gradient that is wrong, [] if nothing is known that gives it."""
     if not standard.is_op:
-        return _of_factor(standard, case, dy, name, dx)
+        return _of_shortcut(standard, case, dy, name, dx) or _of_factor(standard, case, dy, name, dx)
     with np.errstate(all="ignore"):
         return (
             _of_catalogue(standard, case, dy, name, dx)
             or _classics(standard, case, dy, name, dx)
             or _of_factor(standard, case, dy, name, dx)
         )
+
+
+def _of_shortcut(standard, case, dy, name, dx):
+    """What is missing in the dx of a residual block, y = x + F(x) or the ReLU of that, held to a teacher's."""
+    y, backward = standard.right(case)
+    if name != standard.arguments[0] or dy.shape != case.arrays[0].shape or dx.shape != dy.shape:
+        return []
+    right = np.asarray(backward(dy)[0])
+    for passed in (dy, dy * (y > 0)):  # what the shortcut passes on
+        if same(right, passed):
+            return []
+        if same(dx, right - passed):
+            return [f"your d{name} is that of the branch alone: add what the shortcut passes on, the 1 in 1 + F′"]
+        if same(dx, passed):
+            return [
+                f"your d{name} is what the shortcut passes on alone: add the gradient through the branch, F′ in 1 + F′"
+            ]
+    return []
 
 
 def _right(standard, case, dy):
@@ -74,7 +94,11 @@ def _of_factor(standard, case, dy, name, dx):
     if count:
         return [f"your d{name} is {count}"]
     said = f"{factor:.6g}"
-    return [] if said == "1" or right.size < 2 else [f"your d{name} is right but for a factor ({said} in this case)"]
+    return (
+        []
+        if abs(factor - 1) < NO_FACTOR or right.size < 2
+        else [f"your d{name} is right but for a factor ({said} in this case)"]
+    )
 
 
 def _counted(factor, case):
@@ -97,9 +121,12 @@ def _classics(standard, case, dy, name, dx):
         if unbiased and same(dx, unbiased.get(name)) and not same(dx, right):
             return [UNBIASED]
     if standard.name in ("max_pool2d", "avg_pool2d") and name == "x":
-        for pooled in _assigned_windows(standard, case, dy):
+        for pooled in windows.assigned_by_pool(standard, case, dy):
             if same(dx, pooled) and not same(dx, right):
                 return ["your dx keeps the last window's share where windows overlap: add (+=), do not assign (=)"]
+    lasts = windows.assigned_by_convolution(standard, case, dy, name) if standard.name == "conv2d" and dy.size else ()
+    if not same(dx, right) and any(same(dx, last) for last in lasts):
+        return [f"your d{name} keeps the last turn of a loop only: add (+=), do not assign (=)"]
     return _order(dx, right, f"d{name}")
 
 
@@ -116,7 +143,7 @@ def of_y(standard, case, y, right):
             found = _of_reduction(standard, case, y)
             if found:
                 return found
-        found = _of_forward(standard, case, y)
+        found = _of_forward(standard, case, y) or _of_ignored(standard, case, y)
         if found:
             return found
         if standard.name in ("conv2d",) and same(y, _flipped(standard, case)):
@@ -153,6 +180,19 @@ def _of_forward(standard, case, y):
     return []
 
 
+def _of_ignored(standard, case, y):
+    """A stride, padding or dilation that the forward of a convolution or pooling does not look at."""
+    setting = windows.ignored(standard, case, y) if standard.name in WINDOWED else ""
+    if not setting:
+        return []
+    how = {
+        "stride": "window (oh,ow) begins at row oh·stride and column ow·stride",
+        "padding": "pad x before the windows slide over it",
+        "dilation": "kernel element (kh,kw) reads x kh·dilation rows and kw·dilation columns further on",
+    }
+    return [f"your y ignores the {setting}: {how[setting]}"]
+
+
 UNBIASED = (
     "you divide the variance by m − 1 (ddof=1, torch.var's default): within the batch it is the biased one, over m"
 )
@@ -163,7 +203,7 @@ def _y_factor(y, right):
         return []
     factor = float(np.sum(y * right) / np.sum(right * right))
     said = f"{factor:.6g}"
-    if said in ("1", "0") or right.size < 2 or not same(y, factor * right):
+    if abs(factor - 1) < NO_FACTOR or said == "0" or right.size < 2 or not same(y, factor * right):
         return []
     return [f"your y is right but for a factor ({said} in this case)"]
 
@@ -198,6 +238,8 @@ def of_shape(standard, case, y, right):
         return ["your loss is one for each sample: their mean is wanted"]
     if y.size == right.size and y.ndim != right.ndim:
         return ["your y has other axes of length 1, or flattened ones: keepdims, reshape"]
+    if y.ndim == right.ndim == 4 and (found := _of_ignored(standard, case, y)):
+        return found
     if y.ndim == right.ndim == 4 and "stride" in standard.settings:
         return ["mind the + 1: OH = (H + 2·padding − KH)//stride + 1"]
     return []
@@ -273,28 +315,3 @@ def _normalized(standard, case):
         axes = (0, *range(2, x.ndim))
     shape = _grouped(standard, case)
     return axes, int(np.prod([shape[a] for a in axes]))
-
-
-def _assigned_windows(standard, case, dy):
-    """dx of loops that assign each window where they should add: all of the window, or its winner alone."""
-    settings = {k: v for k, v in case.static.items() if k != "count_include_pad"}
-    win = Window.pool(case.arrays[0].shape, **settings)
-    x = case.arrays[0]
-    H, W = x.shape[2:]
-    fill = -np.inf if standard.name == "max_pool2d" else 0.0
-    padded = np.pad(x, ((0, 0), (0, 0), (win.PH, win.PH + win.KH), (win.PW, win.PW + win.KW)), constant_values=fill)
-    whole = np.zeros_like(padded)
-    winner = np.zeros_like(padded)
-    whole[np.isinf(padded)] = 0
-    for i, j in np.ndindex(dy.shape[2:]):
-        at = np.s_[:, :, i * win.SH : i * win.SH + win.KH, j * win.SW : j * win.SW + win.KW]
-        share = dy[:, :, i, j][:, :, None, None]
-        if standard.name == "avg_pool2d":
-            whole[at] = share / (win.KH * win.KW)
-            continue
-        window = padded[at]
-        mask = window == window.max((2, 3), keepdims=True)
-        whole[at] = mask * share
-        winner[at] = np.where(mask, share, winner[at])
-    cut = np.s_[:, :, win.PH : win.PH + H, win.PW : win.PW + W]
-    return whole[cut], winner[cut]

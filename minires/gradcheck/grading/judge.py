@@ -67,7 +67,9 @@ class Judge:
                 "usually written fits it; see --help"
             )
         result.style = plan.said()
-        self.notes += [f"it takes no {a}, so d{a} was not checked" for a in plan.left_out()]
+        for argument in plan.left_out():
+            more = f"; with a parameter {argument}=None it is" * (argument in self.standard.optional)
+            self.notes.append(f"it takes no {argument}, so d{argument} was not checked{more}")
         records = self.trials.run(plan, self._cases(plan, plain, result), plain)
         if self.session.stopped is not None:
             result.stop(self.session.stopped)

@@ -11,6 +11,10 @@ from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import RUNNING, Attempt, Calls, Plan
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
+OF_ARRAYS = ("params", "parameters", "weights")  # dicts of a layer
+OF_GRADIENTS = ("grads", "grad", "gradients")
+LOOKED_AT = 100  # attributes of a layer
+
 
 @dataclass
 class LayerPlan(Plan):
@@ -74,11 +78,23 @@ class LayerPlan(Plan):
         running |= {setting: (before.get(setting), new) for setting, new in self._running(child, obj).items()}
         return Attempt(y, backward, made_changed + changed, running)
 
+    def _known(self, child, obj):
+        """The attributes whose names say something: only these are looked at, because each may take time."""
+        standard = self.standard
+        return [
+            name
+            for name in child.attributes(obj)
+            if names.plain(name) in OF_ARRAYS + OF_GRADIENTS
+            or names.array_of(standard, name)
+            or names.setting_of(standard, name)
+            or names.gradient_of(standard, name, marked=True)
+        ][:LOOKED_AT]
+
     def _running(self, child, obj):
         """The running statistics that a layer has as its attributes."""
         if not self.standard.settings.keys() >= RUNNING or not isinstance(obj, Handle):
             return {}
-        named = {names.setting_of(self.standard, attribute): attribute for attribute in child.attributes(obj)}
+        named = {names.setting_of(self.standard, attribute): attribute for attribute in self._known(child, obj)}
         return {setting: child.get(obj, named[setting]) for setting in RUNNING & named.keys()}
 
     def _set(self, child, obj, case):
@@ -88,7 +104,7 @@ class LayerPlan(Plan):
         if len(missing) == len(given) - 0 and not missing:
             return
         full = self.standard.full_settings(case)
-        attributes = child.attributes(obj) if isinstance(obj, Handle) else []
+        attributes = self._known(child, obj) if isinstance(obj, Handle) else []
         wanted = {n: given[n] for n in missing}
         for attribute in attributes:
             argument = names.array_of(self.standard, attribute)
@@ -107,7 +123,7 @@ class LayerPlan(Plan):
             elif isinstance(setting, str) and not any(b.knows(setting, self.keys) for b in self.bindings()):
                 if full[setting] is not REQUIRED and (setting in case.static or setting == "training"):
                     child.set(obj, attribute, full[setting])
-            elif names.plain(attribute) in ("params", "parameters", "weights"):
+            elif names.plain(attribute) in OF_ARRAYS:
                 here = child.get(obj, attribute)
                 if isinstance(here, dict):
                     for key in here:
@@ -123,7 +139,7 @@ class LayerPlan(Plan):
                 raise PassOverError(f"has no place for {argument}")
             raise FormError(
                 f"{self.name} takes no {argument}, and has no attribute of such a name to set: its attributes are "
-                f"{', '.join(attributes) or 'none'}"
+                f"{', '.join(child.attributes(obj)[:LOOKED_AT] if isinstance(obj, Handle) else []) or 'none'}"
             )
 
     def _kept(self, child, obj, answer, case):
@@ -143,9 +159,9 @@ class LayerPlan(Plan):
 
     def _in_attributes(self, child, obj, missing):
         found = {}
-        for attribute in child.attributes(obj):
+        for attribute in self._known(child, obj):
             argument = names.gradient_of(self.standard, attribute, marked=True)
-            if names.plain(attribute) in ("grads", "grad", "gradients"):
+            if names.plain(attribute) in OF_GRADIENTS:
                 here = child.get(obj, attribute)
                 if isinstance(here, dict):
                     for key, value in here.items():

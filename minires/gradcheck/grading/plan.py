@@ -122,7 +122,8 @@ class Plan:
         for binding in self.bindings():
             for slot in binding.slots:
                 if slot.role == "array" and slot.what not in given and slot.parameter.required:
-                    raise PassOverError(f"wants {slot.parameter.name}, a {slot.what}")
+                    own = slot.parameter.name
+                    raise PassOverError(f"needs {own}, and there is no {slot.what}; write {own}=None to take that")
 
     def supplies(self, argument):
         """Whether an argument reaches the submission in another way than by a parameter."""

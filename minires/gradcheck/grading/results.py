@@ -214,7 +214,8 @@ def summary(result):
             said.add(key)
             lines.append(f"  {f'{case.name}: ' if case else ''}{sentence}")
 
-    for case in sorted(result.cases, key=lambda c: len(c.wrong)):  # those with one wrong argument tell most
+    # A case with one wrong argument tells most, and of these the one that is farthest off.
+    for case in sorted(result.cases, key=lambda c: (len(c.wrong), -getattr(c, "error", 0.0))):
         if not isinstance(case, CaseResult):
             _say_report(case, say)
             continue

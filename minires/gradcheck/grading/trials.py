@@ -49,6 +49,8 @@ class Trials:
             "small": first * 2.0**-20,
             "again": first,
         }
+        if not self.standard.is_op and right.min(initial=0) == 0 < right.max(initial=0) and not right.all():
+            dys["masked"] = first * (right > 0)  # a ReLU ends it, whose mask may be forgotten
         record = Record(case, right, backward, dys)
         record.constant = plan.held_constant()
         record.layout = plan.layout

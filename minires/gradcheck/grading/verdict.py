@@ -41,6 +41,9 @@ LINEAR = (
     "the backward is not linear in dy: from a dy 2^20 times as {times} it makes a d{name} that is not; leave out what "
     "clips it, rounds it to 0 or divides by a norm of it"
 )
+MASK = (
+    "your gradients are right for a dy that is 0 where y is: the ReLU's mask is missing, begin with dy = dy * (y > 0)"
+)
 
 
 @dataclass
@@ -121,9 +124,10 @@ class Verdicts:
     def _verdict(self, record):
         case, standard = record.case, self.standard
         said = CaseResult(f"{standard.name} ({case.label})" if standard.name else case.label, case.label)
-        if record.error:
+        if record.error and not self._misshapen(record, said):
             said.problems.append(record.error)
             said.timed_out = record.timed_out
+        if record.error:
             return said
         said.manners += [
             f"it changes {name}, which it is given, in place: work on a copy, {name}.copy()"
@@ -145,12 +149,8 @@ class Verdicts:
                 "keeps something from call to call"
             )
             return said
-        for y in record.ys[:1]:
-            if y.shape != record.right.shape:
-                said.y_is_wrong = True
-                said.problems.append(f"y has shape {y.shape}, that of {standard.name} is {record.right.shape}")
-                said.hints += hints.of_shape(standard, case, y, record.right)
-            elif (found := self.differs(record, "y", y, record.right, 0.0)) is not None:
+        for y in [] if self._misshapen(record, said) else record.ys[:1]:
+            if (found := self.differs(record, "y", y, record.right, 0.0)) is not None:
                 error, at = found
                 said.y_is_wrong = True
                 said.error = max(said.error, error)
@@ -164,6 +164,16 @@ class Verdicts:
         self._gradients(record, said)
         said.problems += running.mistakes(case, record.running, record.momentum)
         return self._mannered(said)
+
+    def _misshapen(self, record, said):
+        """Whether y has a wrong shape, which explains what its backward raises; said, with hints."""
+        if record.timed_out or all(y.shape == record.right.shape for y in record.ys[:1]):
+            return False
+        y = record.ys[0]
+        said.y_is_wrong = True
+        said.problems.append(f"y has shape {y.shape}, that of {self.standard.name} is {record.right.shape}")
+        said.hints += hints.of_shape(self.standard, record.case, y, record.right)
+        return True
 
     def _mannered(self, said):
         """Manners fail a case, unless numbers alone count."""
@@ -234,6 +244,12 @@ class Verdicts:
                     f"{expected[kind][at]:.9g}"
                 )
                 said.hints += hints.of_gradient(self.standard, case, dys[kind], name, g)
+                masked = record.given.get("masked", {}).get(name)
+                if (
+                    masked is not None
+                    and self.differs(record, name, masked, expected["masked"], size(dys["masked"])) is None
+                ):
+                    said.hints.append(MASK)
             return
         for kind, words in (
             ("again", TWICE.format(name=name)),
