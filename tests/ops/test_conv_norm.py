@@ -204,7 +204,8 @@ def test_running_statistics_that_are_not_finite_give_torchs_result_in_every_way(
         "running_var": np.array([1, 2, var, 1]),
     }
     given = {name: a.astype(np.float32) for name, a in given.items()}
-    x, w = X.astype(np.float32), normal(4, 4, 1, 1).astype(np.float32)
+    x = X.astype(np.float32)
+    w = normal(4, 4, 1, 1).astype(np.float32)
     theirs = [torch.tensor(a, requires_grad=True) for a in (x, w, given["weight"], given["bias"])]
     running = torch.tensor(given["running_mean"]), torch.tensor(given["running_var"])
     y = torch.nn.functional.batch_norm(torch.nn.functional.conv2d(*theirs[:2]), *running, *theirs[2:])
