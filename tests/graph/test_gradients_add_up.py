@@ -212,6 +212,18 @@ def test_a_gradient_lies_in_memory_as_its_tensor_does():
     w = Tensor(np.ones((4, 3, 3, 3)), requires_grad=True)
     ops.sum(ops.conv2d(Tensor(x.data), w)).backward()
     assert w.grad.strides == w.data.strides
+    x.grad = None
+    x.backward(np.ones(x.shape))  # which lies row by row, and is copied
+    assert x.grad.strides == x.data.strides
+
+
+def test_an_earlier_grad_is_not_written_over():
+    """The user may have kept it, or given one array to two tensors."""
+    x = leaf(3)
+    before = x.grad = np.ones(3)
+    (x * 2.0).sum().backward()
+    np.testing.assert_array_equal(before, 1)
+    np.testing.assert_array_equal(x.grad, 3)
 
 
 @pytest.mark.parametrize(
