@@ -96,7 +96,7 @@ class Initialization(Experiment):
         "input more than without; He's weights without norms learn better than the Fixup-like ones"
     )
     sizes = {
-        "tiny": Settings(limit=1000),
+        "tiny": Settings(limit=800),
         "small": Settings(depth=32, trained=tuple(ARMS), epochs=6),
         "full": Settings(**CIFAR10, blocks=50, depth=110, trained=tuple(ARMS), lr=(0.03, 0.1, 0.3)),
     }
