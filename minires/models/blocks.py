@@ -52,8 +52,8 @@ class Block(Module):
     def branch(self, x: TensorLike) -> Any:
         """F(x); beside a gate, F(x) times the weight that the gate leaves for it."""
         f = self.F(x)
-        weight = getattr(self.downsample, "branch_weight", None)
-        return f if weight is None else f * weight(x)
+        weight = getattr(type(self.downsample), "branch_weight", None)  # a module without it composes a long error
+        return f if weight is None else f * weight(self.downsample, x)
 
     def without_branch(self, x: TensorLike) -> Any:
         """shortcut(x), or x where there is no shortcut."""
