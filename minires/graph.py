@@ -1,8 +1,7 @@
-"""The graph of what was computed, and the sweep that carries a gradient back through it.
+"""The graph of what was computed, and the backward pass through it.
 
 An op computes y and a function that turns ∂L/∂y into ∂L/∂x for each of its inputs. A Node keeps this function and the
-nodes of the inputs. propagate() goes through the nodes from the newest to the oldest, and adds up what arrives at each.
-A Node never holds a Tensor. So a graph has no reference cycle, and is freed together with its last Tensor.
+nodes of the inputs (_record in op.py makes it).
 """
 
 import itertools
@@ -19,33 +18,39 @@ _writing_grad = threading.Lock()
 
 
 def propagate(root, dy, retain_graph):
-    """The reverse sweep: each node hands its gradient on to the nodes of its inputs, from the newest to the oldest.
+    """The backward pass: each node hands its gradient on to the nodes of its inputs, from the newest to the oldest.
 
+        sums = {root: dy}  # dy is 1 if root is the loss
         for node in newest first:
-            dy = sums[node]
-            for x, dx in zip(node.inputs, node.backward(dy)):
-                sums[x] += dx
+            if node.is_leaf:  # a tensor that no op has computed, such as a weight
+                .grad = sums[node]
+            else:
+                for parent, dx in zip(node.inputs, node.backward(sums[node])):
+                    sums[parent] = sums.get(parent, 0) + dx
 
-    Why a sum: if x is used in y₁ and in y₂, then ∂L/∂x = ∂L/∂y₁·∂y₁/∂x + ∂L/∂y₂·∂y₂/∂x. An op is newer than its inputs.
-    So when it is a node's turn, everything that used its output has added its part.
-    The other lines call hooks, set .grad, free memory, and find out which memory a sum may be written into.
+    With H = x + tanh(x) and L = ΣH:
+
+        node                its sum               hands on
+        3 sum               1                     1 to residual_add, for each element
+        2 residual_add      1                     1 to x, 1 to tanh
+        1 tanh              1                     1 − tanh²(x) to x
+        0 leaf (x)          1 + (1 − tanh²(x))
+
+    Why a sum: if x is used in y₁ and in y₂, then ∂L/∂x = ∂L/∂y₁·∂y₁/∂x + ∂L/∂y₂·∂y₂/∂x.
+    Why newest first: every op that used y is newer than y's node, and had its turn before. So when the turn of y's
+    node comes, its sum is complete.
+    The rest of this file checks, and saves memory: a first reader may stop after this function.
     """
-    sums = _GradientSums()
-    sums.add(root, dy, False, root.name)
+    sums = _GradientSums(root, dy)
     for node in _newest_first(root):
-        dy, may_overwrite = sums.take(node)
-        if dy is None:  # the backward of everything that used it returned None
+        dy = sums.take(node)
+        if dy is None:  # no gradient arrived: the backward of all that used it returned None
             continue
-        if node.hooks:
-            dy = node.call_hooks(dy)
-            may_overwrite = False
+        may_overwrite = sums.may_overwrite(node) and not node.hooks  # because a hook may keep dy
+        dy = node.call_hooks(dy)
         node.keep_grad(dy, may_overwrite)
-        if node.is_leaf:
-            continue
-        dxs = node.gradients(dy)
-        for parent, dx, is_new in zip(node.inputs, dxs, _are_new(dxs, dy, node)):
-            if parent is not None and dx is not None:
-                sums.add(parent, dx, is_new, node.name)
+        if not node.is_leaf:
+            sums.add_all(node, dy, node.gradients(dy))  # node.backward(dy), checked
         if not retain_graph:
             node.release()
 
@@ -67,30 +72,40 @@ class _GradientSums:
     A sum may be overwritten when nothing else refers to its memory. Then the next gradient is added to it in place.
     """
 
-    def __init__(self):
-        self._sums = {}
-        self._owned = set()  # the nodes whose sum may be overwritten
-        self._memory = set()  # the ids of the owners of these sums
+    def __init__(self, root, dy):
+        self._sums = {root: dy}
+        self._memory = {id(owner(dy))}  # the ids of the owners of these sums
+        self._owned = set()  # the nodes whose sum may be overwritten; the caller of backward() owns dy
 
-    def add(self, node, dx, is_new, op_name):
-        """Add dx, which the backward of op_name returned. Raises GraphError if it lies where a gradient still waits."""
+    def take(self, node):
+        """The sum at node, or None if nothing has arrived."""
+        dx = self._sums.pop(node, None)
+        self._memory.discard(id(owner(dx)))
+        return dx
+
+    def may_overwrite(self, node):
+        """Whether the sum at node, taken or not, may be overwritten."""
+        return node in self._owned
+
+    def add_all(self, node, dy, dxs):
+        """Add each dx that node's backward made of dy to the sum of the input that it is the gradient of."""
+        for parent, dx, is_new in zip(node.inputs, dxs, _are_new(dxs, dy, node)):
+            if parent is not None and dx is not None:
+                self._add(parent, dx, is_new, node.name)
+
+    def _add(self, node, dx, is_new, op_name):
+        """Raises GraphError if dx, which the backward of op_name returned, lies where a gradient still waits."""
         if is_new and id(owner(dx)) in self._memory:
             raise GraphError(
                 f"{op_name}: backward returned an array that it returned before, and that gradient is still needed; "
                 "let it make a new array in each call"
             )
-        before, may_overwrite = self.take(node)
-        total = dx if before is None else kernels.add(before, dx, out=before if may_overwrite else None)
+        before = self.take(node)
+        total = dx if before is None else kernels.add(before, dx, out=before if self.may_overwrite(node) else None)
         self._sums[node] = total
         self._memory.add(id(owner(total)))
         if is_new or before is not None:  # a sum of two is new memory
             self._owned.add(node)
-
-    def take(self, node):
-        """(sum, whether it may be overwritten). The sum is None if nothing has arrived."""
-        dx = self._sums.pop(node, None)
-        self._memory.discard(id(owner(dx)))
-        return dx, node in self._owned
 
 
 def _are_new(dxs, dy, node):
@@ -114,7 +129,10 @@ def _are_new(dxs, dy, node):
 
 
 class Node:
-    """A place in the graph where a gradient arrives: the output of one op, or a leaf, which no op has computed."""
+    """A place in the graph where a gradient arrives: the output of one op, or a leaf, which no op has computed.
+
+    A Node never holds a Tensor. So a graph has no reference cycle, and is freed together with its last Tensor.
+    """
 
     __slots__ = (
         "backward",
@@ -144,6 +162,10 @@ class Node:
         self.order = next(Node._order)  # an op is newer than its inputs, so this sorts the graph
         self.hooks, self.post_grad_hooks = {}, {}  # called with the gradient that arrives, and when .grad has been set
         self.target = None  # weak reference to the Tensor whose .grad is to be set
+
+    def __repr__(self):
+        inputs = ", ".join(f"{node.order} {node.name}" for node in self.inputs if node is not None)
+        return f"Node({self.order} {self.name}{' of ' + inputs if inputs else ''})"
 
     def gradients(self, dy):
         """∂L/∂x for each input, from ∂L/∂y. Raises GraphError where backward can no longer compute them."""
@@ -180,7 +202,7 @@ class Node:
         return dx
 
     def call_hooks(self, dy):
-        """∂L/∂y after the hooks, each of which may replace it."""
+        """∂L/∂y after the hooks of the user, each of which may replace it."""
         for hook in tuple(self.hooks.values()):
             changed = hook(dy)
             dy = dy if changed is None else self.checked(changed, "gradient hook", "returned")

@@ -1,8 +1,8 @@
 """The computations of the ops, arrays in and arrays out, each in several packages with one signature.
 
-readable/ computes as the paper derives it, and readable/loops.py by the definition. cpu/ and device/ compute the same
-fast on a CPU and on a GPU. Each function here chooses a package by the device of its arrays and by use(). CuPy is
-imported with the first array of a GPU.
+readable/ computes as the paper derives it, and its loops.py and pool_loops.py by the definition. cpu/ and device/
+compute the same fast on a CPU and on a GPU. Each function here chooses a package by the device of its arrays and by
+use(). CuPy is imported with the first array of a GPU.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from minires.kernels import cpu, readable, sync
 from minires.kernels.choice import chosen, use
 from minires.kernels.cpu.memory import keep_freed_memory
 from minires.kernels.cpu.threads import get_num_threads, set_num_threads
-from minires.kernels.readable import loops
+from minires.kernels.readable import loops, pool_loops
 from minires.kernels.sync import batch_count, joint_mean_var
 from minires.kernels.window import Window
 
@@ -88,7 +88,7 @@ def _package_for_convolutions(win, *arrays):
 
 def _package_for_pooling(*arrays):
     """The same for pooling, which has loops, too."""
-    return loops if chosen() == "naive" else _package(*arrays)
+    return pool_loops if chosen() == "naive" else _package(*arrays)
 
 
 # Convolution

@@ -11,7 +11,7 @@ from minires.console import text, whole
 from minires.errors import need
 from minires.kernels import get_num_threads
 from minires.lab.collection import write_collection
-from minires.lab.experiment import SIZES, SPELLINGS, Common
+from minires.lab.experiment import SIZES, SPELLINGS
 from minires.lab.experiments import EXPERIMENTS
 from minires.lab.place import StoppedError
 from minires.lab.running import Watch, run
@@ -67,8 +67,9 @@ def make_parser(experiment=None):
     parser = console.Parser(
         prog=f"python -m {NAME} {experiment.name}",
         description="\n".join(line for head, body in about for line in console.wrapped(f"{head:<12}", body)),
-        epilog="The defaults of the settings are those of the size: "
-        + "; ".join(f"{size}: {_shown(experiment, size)}" for size in SIZES),
+        epilog="The defaults of the settings are those of the size. "
+        f"tiny: {_shown(experiment, 'tiny')}. As tiny, but for small: {_shown(experiment, 'small')}; "
+        f"and for full: {_shown(experiment, 'full')}.",
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(console.wrapped("", parser.epilog))
@@ -97,12 +98,12 @@ def make_parser(experiment=None):
 
 
 def _shown(experiment, size):
-    """The settings of a size that differ from those of the class."""
+    """The settings of the size tiny, and of another one those that differ from them."""
     s = experiment.sizes[size]
-    changed = [f.name for f in fields(s) if size == "tiny" or getattr(s, f.name) != f.default]
+    tiny = experiment.sizes["tiny"]
+    changed = [f.name for f in fields(s) if size == "tiny" or getattr(s, f.name) != getattr(tiny, f.name)]
     given = [name for name in changed if getattr(s, name) not in ("", ())]
-    own = [name for name in given if size != "tiny" or not hasattr(Common, name)]
-    return ", ".join(f"{name} {_plain(getattr(s, name))}" for name in own)
+    return ", ".join(f"--{name.replace('_', '-')} {_plain(getattr(s, name))}" for name in given)
 
 
 def _plain(value):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from minires.lab.statistics import verdict_of
-from minires.lab.trained import TrainingAndTest
+from minires.lab.training import Training
 from minires.plots import plot_panels
 from minires.storage import atomic_write
 
@@ -102,7 +102,7 @@ class Report:
         """How this was measured, and how to measure it again."""
         given = {name: value for name, value in asdict(self.settings).items() if value not in ("", ())}
         if given.get("weights"):  # nothing was trained, and the files say how many seeds there are
-            without = {f.name for f in fields(TrainingAndTest) if f.name not in ("dataset", "data", "test_images")}
+            without = {f.name for f in fields(Training) if f.name not in ("dataset", "data")}
             given = {name: value for name, value in given.items() if name not in without}
         settings = ", ".join(f"{name} {value}" for name, value in given.items())
         seeds = f" {self.seeds} networks of each kind from files." if given.get("weights") else ""

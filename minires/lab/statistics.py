@@ -3,6 +3,11 @@
 Two arms of an experiment with the same seed share their data, their order and, as far as they can, their weights. So
 their difference is compared seed by seed. With n differences of mean d and standard deviation s the interval is
 d ± t·s/√n, where t is the 97.5 % quantile of Student's distribution with n − 1 degrees of freedom.
+
+Equal differences give s = 0, and an interval of one point. That is no certainty: such numbers are counts, or steps of a
+grid, which are coarser than their spread. Then only the sign is left. If an arm is as often above as below, n
+differences on one side have the probability 2⁻ⁿ⁺¹. For five that is 6 %, for six 3 %. So fewer than six equal
+differences decide nothing.
 """
 
 import math
@@ -11,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 HELD, REFUTED, UNDECIDED = "held", "refuted", "undecided"
+ENOUGH_EQUAL = 6  # the fewest n with 2⁻ⁿ⁺¹ < 5 %; see above
 
 # 97.5 % quantiles of Student's t, for 1 to 30 degrees of freedom, from the usual table; above 30 the last is a bound
 T_975 = (
@@ -39,7 +45,7 @@ class Comparison:
     """A part of a claim: `what` is said to exceed `margin`. differences: one for each seed.
 
     It is held if the whole interval lies above the margin, refuted if the whole interval lies below, and undecided
-    otherwise. A value that is not finite leaves it undecided.
+    otherwise. A value that is not finite leaves it undecided, and so do fewer than six equal ones.
     """
 
     what: str
@@ -54,11 +60,16 @@ class Comparison:
     @property
     def outcome(self):
         mean, low, high = self.interval
-        if not math.isfinite(mean) or low == high == self.margin:
+        if not math.isfinite(mean) or (self.equal and len(self.differences) < ENOUGH_EQUAL):
             return UNDECIDED
         if low > self.margin:
             return HELD
         return REFUTED if high < self.margin else UNDECIDED
+
+    @property
+    def equal(self):
+        """Whether several differences are all the same number, so that their spread is not known."""
+        return len(self.differences) > 1 and len(set(self.differences)) == 1
 
     def as_dict(self):
         mean, low, high = self.interval
@@ -77,7 +88,8 @@ class Comparison:
         mean, low, high = self.interval
         unit = f" {self.unit}" if self.unit else ""
         above = f", claimed above {self.margin:g}" if self.margin else ""
-        return f"{self.what}: {mean:+.3g}{unit} [{low:.3g}, {high:.3g}]{above}: {self.outcome}"
+        spread = "all equal" if self.equal else f"{low:.3g}, {high:.3g}"
+        return f"{self.what}: {mean:+.3g}{unit} [{spread}]{above}: {self.outcome}"
 
 
 def verdict_of(comparisons):

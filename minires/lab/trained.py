@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from minires import data, models, storage
 from minires.errors import CheckpointError, OptionError
 from minires.lab.experiment import Trial
@@ -11,16 +13,18 @@ from minires.lab.training import Training, training_of
 from minires.settings import did_you_mean, meant
 from minires.storage.schema import Integer, Text, TupleOf, setting
 
+WAY = "% of the way to guessing"  # the unit of way_to_guessing()
+
 
 @dataclass(frozen=True)
-class TrainingAndTest(Training):
+class OnTestImages(Training):
     """The settings of an experiment that trains networks and measures them on test images."""
 
     test_images: int = setting(0, Integer(0), "measure on N test images only (0: all)", metavar="N")
 
 
 @dataclass(frozen=True)
-class TrainingOrWeights(TrainingAndTest):
+class TrainingOrWeights(Training):
     """The settings of an experiment that measures trained networks, from files if there are some."""
 
     weights: tuple[str, ...] = setting(
@@ -91,6 +95,15 @@ def trained(trial, s, place, model=None, seed=None, until=0.7):
     seed = trial.seed if seed is None else seed
     run = place.train(until=until, **training_of(s, model, seed))
     return Trained(run.model, run.train_set, run.test_set)
+
+
+def way_to_guessing(errors, intact, guess):
+    """How far errors are on the way from that of the intact network to that of a guess, in %.
+
+    100·(error − intact)/(guess − intact); NaN where the network has not learned 5 points.
+    """
+    way = guess - intact
+    return 100 * (errors - intact) / np.where(way > 5, way, np.nan)
 
 
 def model_of(path):

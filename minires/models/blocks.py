@@ -8,7 +8,7 @@ from typing import Any
 
 from minires.annotations import Rng, TensorLike
 from minires.errors import OptionError
-from minires.models.shortcuts import KINDS, PadShortcut
+from minires.models.shortcuts import KINDS, PadShortcut, WeighingShortcut
 from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, chain
 from minires.ops import relu, residual_add
 from minires.random import generator
@@ -52,8 +52,7 @@ class Block(Module):
     def branch(self, x: TensorLike) -> Any:
         """F(x); beside a gate, F(x) times the weight that the gate leaves for it."""
         f = self.F(x)
-        weight = getattr(self.downsample, "branch_weight", None)
-        return f if weight is None else f * weight(x)
+        return f * self.downsample.branch_weight(x) if isinstance(self.downsample, WeighingShortcut) else f
 
     def without_branch(self, x: TensorLike) -> Any:
         """shortcut(x), or x where there is no shortcut."""

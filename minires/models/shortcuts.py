@@ -30,7 +30,14 @@ class PadShortcut(Module):
         return pad(x, pad=(0, 0, 0, 0, self.before, self.after))
 
 
-class ScaledShortcut(Module):
+class WeighingShortcut(Module):
+    """A shortcut h that weighs the branch, too: the block computes h(x) + branch_weight(x)·F(x)."""
+
+    def branch_weight(self, x: TensorLike) -> Tensor | float:
+        raise NotImplementedError
+
+
+class ScaledShortcut(WeighingShortcut):
     """h(x) = ½·S(x), which leaves the weight ½ for F: over L blocks the identity carries 2⁻ᴸ of the gradient."""
 
     scale = 0.5
@@ -63,7 +70,7 @@ class GatedShortcut(Module):
         return (1 - self.g(x)) * self.straight(x)
 
 
-class ExclusiveGatedShortcut(GatedShortcut):
+class ExclusiveGatedShortcut(GatedShortcut, WeighingShortcut):
     """h(x) = (1 − g(x))·S(x), which leaves the weight g(x) for F, as in a highway network  [Srivastava et al. 2015]."""
 
     def branch_weight(self, x):

@@ -112,7 +112,11 @@ def logsumexp(x, *, dim, keepdim=False):
 
 @op
 def softmax(x, *, dim):
-    """y = eˣ/Σeˣ along dim: ∂L/∂x = y·(∂L/∂y − Σ ∂L/∂y·y)."""
+    """y = eˣ/Σeˣ along dim: ∂L/∂x = y·(∂L/∂y − Σ ∂L/∂y·y).
+
+    Because ∂y_i/∂x_j = y_i·([i = j] − y_j), dx_j = Σ_i dy_i·∂y_i/∂x_j = y_j·(dy_j − Σ_i dy_i·y_i).
+    [i = j] is 1 if i = j and else 0.
+    """
     dims, x_max = _axes_and_maximum(x, dim, "softmax")
     e = array_module(x).exp(x - x_max)
     y = e / kernels.sums(e, dims, keepdims=True)

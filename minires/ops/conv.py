@@ -8,13 +8,13 @@ from minires.op import op
 
 @op(needs=True)
 def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
-    """Cross-correlation: each output is the sum of a window of x times a filter w, plus a bias b.
+    """Cross-correlation: multiply a window of x with a filter w, element by element, add up, and add a bias b.
 
-        y[n,o,oh,ow] = Σ_{c,kh,kw} w[o,c,kh,kw]·x[n,c, oh·s + kh·d − p, ow·s + kw·d − p] + b[o]
+        y[n,o,oh,ow] = Σ_{c,kh,kw} x[n,c,oh+kh,ow+kw]·w[o,c,kh,kw] + b[o]
 
-    with stride s, padding p (x is 0 outside the image) and dilation d. Read it first with s = d = 1 and p = 0.
-    Each product w·x gives dw the term dy·x, and dx the term dy·w: kernels/readable/loops.py adds them up one by one.
-    kernels/readable/im2col.py computes all of them as products of matrices, with an example:
+    With stride s, dilation d and padding p (x is 0 outside the image) it is x[n,c, oh·s + kh·d − p, ow·s + kw·d − p].
+    Each product x·w gives dx the term dy·w, and dw the term dy·x: kernels/readable/loops.py explains it.
+    kernels/readable/im2col.py computes the same as products of matrices:
 
         Y = im2col(X)·Wᵀ        dX = col2im(dY·W)        dW = dYᵀ·im2col(X)        db = Σ dY over n, oh and ow
 

@@ -64,11 +64,12 @@ def _of_probabilities(logits, target, weight, ignore_index, smoothing, reduction
     w = 1.0 if w is None else w.reshape(K, *[1] * (logits.ndim - 2))  # (K,) -> (K,…), which fits (N,K,…)
     log_p, _ = log_softmax.raw(logits, dim=1)
     q = w * ((1 - smoothing) * target + smoothing / K)
-    y, m = reduced(-(q * log_p).sum(axis=1), reduction)
+    y, m = reduced(-kernels.sums(q * log_p, (1,)), reduction)
 
     def backward(dy):
         dy = (xp.expand_dims(dy, 1) if dy.ndim else dy) / m  # (N,…) -> (N,1,…)
-        return dy * (xp.exp(log_p) * q.sum(axis=1, keepdims=True) - q), dy * (log_p * (w * (smoothing - 1)))
+        dx = dy * (xp.exp(log_p) * kernels.sums(q, (1,), keepdims=True) - q)
+        return dx, dy * (log_p * (w * (smoothing - 1)))
 
     return y, backward
 
@@ -125,7 +126,7 @@ def _as_rows(name, scores, x, target, weight, ignore_index):
     ignore_index = integer(f"{name}: ignore_index", ignore_index)
     if target.dtype == np.uint64:  # what int64 cannot hold would wrap around, to −100 for one, and be ignored
         target = target.clip(max=(1 << 63) - 1)
-    rows = xp.moveaxis(x, 1, -1).reshape(-1, K)
+    rows = xp.ascontiguousarray(xp.moveaxis(x, 1, -1).reshape(-1, K))  # sums of neighbours in memory lose no digits
     t = target.reshape(-1).astype(np.int64)  # (N,K,…) -> (N,…,K) -> (M,K)
     outside = kernels.first_outside(t, K, ignore_index)
     if outside is not None:

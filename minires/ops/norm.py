@@ -17,11 +17,12 @@ from minires.ops.norm_checks import RunningStats, check_channels, check_group_no
 def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5):
     """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, with the mean μ and variance σ² of a channel  [Ioffe & Szegedy 2015, Alg. 1].
 
-    In training they are the batch's: of the m = N·H·W values of the channel, σ² biased (/m). They depend on x, so
-        ∂L/∂x = γ/√(σ² + ε) · (∂L/∂y − ⟨∂L/∂y⟩ − x̂·⟨∂L/∂y · x̂⟩),  ⟨·⟩ the mean over the m values.
-    Otherwise they are the running statistics, which are constants: ∂L/∂x = γ/√(σ² + ε) · ∂L/∂y.
-    In both cases ∂L/∂γ = Σ ∂L/∂y·x̂ and ∂L/∂β = Σ ∂L/∂y.
-    kernels/readable/norm.py derives this, with a function for each step. The kernels called below do the same, faster.
+    In training μ and σ² are computed from the m = N·H·W values of the channel; σ² divides by m. With s = 1/√(σ² + ε)
+
+        dx = γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩)        ⟨·⟩ the mean over the m values
+
+    Otherwise they are the running statistics, which do not depend on x: dx = γ·s·dy.
+    Both times dγ = Σ dy·x̂ and dβ = Σ dy. kernels/readable/norm.py derives this; the line of dx is normalize_dx there.
 
     x (N,C,H,W), (N,C,L) or (N,C), weight γ and bias β (C,) -> y of x's shape.
     In training the running statistics, if given, become (1 − momentum)·running + momentum·batch in place, with the
@@ -69,8 +70,8 @@ def statistics(op, x, running, training, eps):
 
 
 def batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=None):
-    """∂L/∂x, ∂L/∂γ and ∂L/∂β from ∂L/∂y and x (N,C,H,W); ∂L/∂x is written into out if given, which may be dy."""
-    dw, db = kernels.normalize_sums(dy, x, mean, inv_std)  # Σ ∂L/∂y·x̂, Σ ∂L/∂y
+    """dx, dγ and dβ from dy and x (N,C,H,W); dx is written into out if given, which may be dy."""
+    dw, db = kernels.normalize_sums(dy, x, mean, inv_std)  # Σ dy·x̂, Σ dy
     if training:
         dx = kernels.normalize_dx(dy, x, mean, inv_std, weight, dw, db, out)
     else:

@@ -7,6 +7,8 @@ from minires.kernels import Window
 from minires.kernels.window import pair, without_batch
 from minires.op import op
 
+LARGEST_WINDOW = 128  # elements of a region: larger ones lose digits as windows, and take more time
+
 
 @op
 def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
@@ -31,7 +33,8 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count
     """y = Σ x/m under each window of m = KH·KW values: every x receives ∂L/∂y/m (kernels/readable/pool.py).
 
     x (N,C,H,W) -> y (N,C,OH,OW), as max_pool2d. Padding counts as zeros; without count_include_pad m leaves it out.
-    What ceil_mode adds to a window beyond the padding never counts.
+    What ceil_mode adds to a window beyond the padding never counts. The values are added one after another, as in
+    PyTorch, with an error of up to m·u·Σ|x|, where u is half the distance from 1 to the next float.
     """
     win = Window.pool(x.shape, kernel_size, stride, padding, "avg_pool2d", ceil_mode=ceil_mode)
     return (kernels.avg_pool(x, win, count_include_pad), lambda dy: kernels.avg_pool_dx(dy, win, count_include_pad))
@@ -41,7 +44,7 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count
 def adaptive_avg_pool2d(x, *, output_size=1):
     """Y = A·X·Bᵀ, where the matrices A (OH,H) and B (OW,W) average, so ∂L/∂X = Aᵀ·∂L/∂Y·B.
 
-    Where all regions have one size it is avg_pool2d (kernels/readable/pool.py).
+    Where all regions have one size of at most LARGEST_WINDOW elements it is avg_pool2d (kernels/readable/pool.py).
     Row i of A is 1/n over the n inputs ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1 and 0 elsewhere; output_size = 1 is the global mean.
     x (N,C,H,W) -> y (N,C,OH,OW); None in output_size = (OH, OW) keeps that size.
     """
@@ -53,7 +56,7 @@ def adaptive_avg_pool2d(x, *, output_size=1):
     if isinstance(output_size, (tuple, list)) and len(output_size) == 2:
         output_size = tuple(size if wanted is None else wanted for wanted, size in zip(output_size, (H, W)))
     OH, OW = pair(output_size, "output_size", "adaptive_avg_pool2d", 1)
-    if H % OH == 0 and W % OW == 0:  # all regions have one size: windows
+    if H % OH == 0 and W % OW == 0 and (H // OH) * (W // OW) <= LARGEST_WINDOW:
         win = Window.pool(x.shape, (H // OH, W // OW), op="adaptive_avg_pool2d")
         return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
     A = _averaging_matrix(OH, H, like=x)

@@ -74,7 +74,7 @@ def _extreme(name, x, dim, keepdim):
 
     def backward(dy):
         fraction = is_extreme.astype(dy.dtype)
-        fraction /= fraction.sum(axis=dims, keepdims=True)
+        fraction /= kernels.sums(fraction, dims, keepdims=True)
         return dy.reshape(keepdim_shape) * fraction
 
     return y if keepdim else y.squeeze(dims), backward

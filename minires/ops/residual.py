@@ -8,10 +8,10 @@ from minires.op import op
 def residual_add(x, f):
     """H(x) = x + F(x): ∂L/∂x = ∂L/∂H · (1 + ∂F/∂x)  [He et al. 2016, arXiv:1603.05027, eq. 5].
 
-    The sum passes dy = ∂L/∂H on twice, unchanged: once to x, which is the 1, and once to f. From f it goes back through
-    the branch, and reaches x as ∂L/∂H · ∂F/∂x. However small this part becomes, the 1 stays; only a branch with ∂F/∂x
-    near −1 could cancel it.
-    The op returns the two parts. backward() adds them up at x (graph.py), and the sum is ∂L/∂H · (1 + ∂F/∂x).
+    ∂H/∂x = 1 + ∂F/∂x, and the rest is the chain rule. Here y is H: dy = ∂L/∂H goes on unchanged, once to x and once
+    to f. What goes to x is the term with the 1. What goes to f passes the backward of the branch, and arrives at x as
+    ∂L/∂H · ∂F/∂x. There both are added up (graph.py).
+    However small ∂F/∂x becomes, the 1 stays. Only a branch with ∂F/∂x near −1 could cancel it.
 
     x and f = F(x) of one shape -> H of that shape. Raises ShapeError otherwise: nothing is broadcast here.
     """

@@ -113,7 +113,11 @@ def _axis_to_join(name, xs, dim, ndim):
 
 @op(any_dtype=True, view=True)
 def getitem(x, *, index):
-    """y = x[index], as in torch: ∂L/∂x is ∂L/∂y put back, added up where an index array names an element twice."""
+    """y = x[index], as in torch: ∂L/∂x is ∂L/∂y put back, added up where an index array names an element twice.
+
+    The gradients of an element that is named m times are added one after another, as in PyTorch. The error is up to
+    m·u·Σ|∂L/∂y|, where u is half the distance from 1 to the next float.
+    """
     shape = x.shape
     dtype = x.dtype
     order = memory_order(x)
@@ -223,7 +227,7 @@ def take_along_dim(x, indices, *, dim):
     """y[…, i, …] = x[…, indices[…, i, …], …] along dim: ∂L/∂x is ∂L/∂y put back, added up where indices repeat.
 
     indices: integers in −n … n − 1, with as many axes as x and its sizes, except along dim; −1 is the last.
-    A 0-d x is treated as 1-d, with n = 1.
+    A 0-d x is treated as 1-d, with n = 1. The error of ∂L/∂x is that of getitem.
     Raises IndexError for an index outside.
     """
     i = axis("take_along_dim", dim, x.ndim)

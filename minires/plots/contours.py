@@ -10,6 +10,7 @@ from minires.errors import need
 from minires.plots.style import BLACK, STYLES
 
 FONT = 6.5
+AROUND, INSIDE = 0.15, 0.86  # of the way from the center to the edge: where a line's number may be
 HIGH = 1e100  # where a loss is infinite or NaN
 DARKEST = 0.75  # of the color, in the highest part: the lines' numbers stay legible there, also in gray
 
@@ -30,6 +31,7 @@ class Contour:
     levels: Sequence[float]
     title: str = ""
     kind: str = "residual"
+    wide: bool = False
 
     def draw(self, axes):
         color = STYLES[self.kind]["color"]
@@ -41,12 +43,27 @@ class Contour:
         crossed = [level for level in self.levels if z.min() < level < z.max()]
         if crossed:
             lines = axes.contour(self.x, self.y, z, crossed, colors=BLACK, linewidths=0.6)
-            for label in axes.clabel(lines, fmt="%g", fontsize=FONT, inline_spacing=2):
-                label.set_clip_on(False)  # a label at the edge would be cut
+            axes.clabel(lines, fmt="%g", fontsize=FONT, inline_spacing=2, manual=self._places(lines))
         axes.plot(0, 0, "+", color=BLACK, markersize=7)
         axes.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title, aspect="equal")
         axes.set_xticks([-1, -0.5, 0, 0.5, 1] if max(self.x) == 1 else [min(self.x), 0, max(self.x)])
         axes.set_yticks(axes.get_xticks())
+
+    def _places(self, lines):
+        """Where the lines' numbers stand: not at the edge, which would cut them, and each on the other side.
+
+        A line that only cuts the corners has none, nor one that is close around the cross.
+        """
+        size = np.max(np.abs([*self.x, *self.y]))
+        places = []
+        for path in lines.get_paths():
+            distances = np.abs(path.vertices).max(axis=1) / size
+            inside = path.vertices[(distances >= AROUND) & (distances <= INSIDE)]
+            if len(inside):
+                side = (1, -2) if len(places) % 2 else (-1, 2)
+                cosines = inside @ side / np.linalg.norm(inside, axis=1).clip(1e-12)
+                places.append(inside[np.argmax(cosines)])
+        return places
 
 
 def round_levels(low, high, most=10):

@@ -2,8 +2,7 @@
 
 import math
 
-from minires.errors import need
-from minires.plots.files import as_text, block_ticks, finished, new_figure, tidy, whole_numbers
+from minires.plots.files import as_text, block_ticks, finished, new_figure, plain_numbers, tidy, whole_numbers
 from minires.plots.style import BLUE, STYLES, VERMILION, marked, several
 
 
@@ -21,21 +20,12 @@ def plot_curves(history, path=None, *, title=""):
     left.set(xlabel="epoch", ylabel="cross-entropy")
     if any(0 < row[f"{split}_loss"] < math.inf for row in history for split in ("train", "test")):
         left.set_yscale("log")
-        _plain_numbers(left)
+        plain_numbers(left)
     right.set(xlabel="epoch", ylabel="error (%)", ylim=(0, 1.06 * right.dataLim.ymax or 1))
     for axes in (left, right):
         tidy(axes, legend="above")
         whole_numbers(axes.xaxis, epochs[0], epochs[-1])
     return finished(figure, path)
-
-
-def _plain_numbers(axes):
-    """Label a short logarithmic y axis with plain numbers, as 0.2 and 0.5, not with powers of ten."""
-    ticker = need("matplotlib.ticker", "plots", for_what="drawing")
-    low, high = axes.dataLim.intervaly
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)) if high > 4 * low else ticker.MaxNLocator(5))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_locator(ticker.NullLocator())
 
 
 def plot_gradients(norms, path=None):

@@ -56,17 +56,26 @@ def whole_numbers(axis, first, last):
         axis.axes.set_xlim(first - 1, last + 1)
 
 
+def plain_numbers(axes):
+    """Label a short logarithmic y axis with plain numbers, as 0.2 and 0.5, not with powers of ten."""
+    ticker = need("matplotlib.ticker", "plots", for_what="drawing")
+    low, high = axes.dataLim.intervaly
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)) if high > 4 * low else ticker.MaxNLocator(5))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+
+
 def block_ticks(last):
     """The ticks of an axis of blocks: 1, then whole numbers up to the last block."""
     locator = need("matplotlib.ticker", "plots", for_what="drawing").MaxNLocator(9, steps=(1, 5, 10), integer=True)
     return [1, *(tick for tick in locator.tick_values(0, last) if 1 < tick <= last)]
 
 
-def finished(figure, path):
+def finished(figure, path, dpi=130):
     """The figure, saved to path if there is one, in the format of its ending."""
     if path is not None:
         content = io.BytesIO()
-        figure.savefig(content, dpi=130, format=_format(path))
+        figure.savefig(content, dpi=dpi, format=_format(path))
         atomic_write(path, content.getvalue())
     return figure
 

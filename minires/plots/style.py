@@ -30,6 +30,15 @@ DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v")
 
 
+def variant(kind, k):
+    """The k-th style of a kind. Plain networks have hollow markers, which can be told apart in gray, too."""
+    style = STYLES[kind]
+    first = 0 if kind == "plain" else MARKERS.index(style["marker"])
+    face = "white" if kind == "plain" else style["color"]
+    marker = MARKERS[(first + k) % len(MARKERS)]
+    return {**style, "linestyle": DASHES[k % len(DASHES)], "marker": marker, "markerfacecolor": face}
+
+
 def several(color, count):
     """`count` styles of one color."""
     return [line(color, DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]) for k in range(count)]

@@ -54,6 +54,10 @@ class Lesions:
                 self.blocks[i].active = True
             self._arrange(None)
 
+    def errors_without(self, order):
+        """[the error without none, the first one, the first two, … of these blocks], in %."""
+        return [self.error(deleted=order[:k]) for k in range(len(order) + 1)]
+
     def shuffled(self, swaps, rng):
         """An order of the blocks after so many swaps, each of two random blocks of one stage and shape.
 

@@ -59,7 +59,10 @@ def state_of(run, totals):
 
 def _drawing(model):
     """{name: module} of the modules that draw random numbers."""
-    return {name: module for name, module in model.named_modules() if hasattr(module, "rng")}
+    # hasattr(module, "rng") would compose an error's text for each module without one
+    return {
+        name: module for name, module in model.named_modules() if "rng" in vars(module) or hasattr(type(module), "rng")
+    }
 
 
 def check_state(path, sections, state):

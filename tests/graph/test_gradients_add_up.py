@@ -212,6 +212,18 @@ def test_a_gradient_lies_in_memory_as_its_tensor_does():
     w = Tensor(np.ones((4, 3, 3, 3)), requires_grad=True)
     ops.sum(ops.conv2d(Tensor(x.data), w)).backward()
     assert w.grad.strides == w.data.strides
+    x.grad = None
+    x.backward(np.ones(x.shape))  # which lies row by row, and is copied
+    assert x.grad.strides == x.data.strides
+
+
+def test_an_earlier_grad_is_not_written_over():
+    """The user may have kept it, or given one array to two tensors."""
+    x = leaf(3)
+    before = x.grad = np.ones(3)
+    (x * 2.0).sum().backward()
+    np.testing.assert_array_equal(before, 1)
+    np.testing.assert_array_equal(x.grad, 3)
 
 
 @pytest.mark.parametrize(
@@ -264,3 +276,13 @@ def test_a_backward_that_returns_one_buffer_again_while_its_gradient_is_needed_i
             y.sum().backward()
     doubled(doubled(a)).sum().backward()  # each gradient is used before the next call
     np.testing.assert_array_equal(a.grad, [4, 4, 4])
+
+
+def test_the_nodes_of_a_graph_are_printed_by_their_order_and_what_they_come_from():
+    x = Tensor([0.5, -1.0], requires_grad=True)
+    h = ops.residual_add(x, x.tanh())
+    node = h.sum().node
+    order = x.node.order
+    assert repr(node) == f"Node({order + 3} sum of {order + 2} residual_add)"
+    assert repr(h.node) == f"Node({order + 2} residual_add of {order} leaf, {order + 1} tanh)"
+    assert repr(x.node) == f"Node({order} leaf)"

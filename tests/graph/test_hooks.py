@@ -30,6 +30,20 @@ def test_a_hook_on_a_leaf_changes_what_is_stored():
     np.testing.assert_array_equal(x.grad, -np.ones(3))
 
 
+def test_a_gradient_that_a_hook_kept_is_not_the_grad_even_if_the_hook_removed_itself():
+    x = leaf(3)
+    kept = []
+
+    def keep(g):
+        kept.append(g)
+        remove()
+
+    remove = x.register_hook(keep)
+    (x * 2.0).sum().backward()
+    x.grad[...] = 0
+    np.testing.assert_array_equal(kept[0], np.full(3, 2.0))
+
+
 def test_a_hook_after_accumulation_finds_the_gradient_and_may_take_it_away():
     x = leaf(3)
     seen = []

@@ -1,13 +1,14 @@
 """Where recording is switched off, and threads that record each for itself."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
 from leaves import leaf
 
 import minires
-from minires import Tensor, models, ops
+from minires import Tensor, kernels, models, ops
 from minires.errors import DTypeError
 
 
@@ -155,3 +156,22 @@ def test_threads_that_share_a_leaf_add_up_all_of_their_gradients():
     for thread in threads:
         thread.join()
     assert w.grad.tolist() == [1200] * 3
+
+
+def test_a_thread_waits_while_another_adds_to_the_same_grad(monkeypatch):
+    """The sum is slow here, so both would read the old .grad if they did not take turns."""
+    x = leaf(3)
+    x.grad = np.zeros(3)
+    add = kernels.add
+
+    def slow_add(a, b, out=None):
+        time.sleep(0.05)
+        return add(a, b, out)
+
+    monkeypatch.setattr(kernels, "add", slow_add)
+    threads = [threading.Thread(target=x.backward, args=(np.ones(3),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(x.grad, 2)

@@ -237,3 +237,16 @@ def test_the_kernel_can_be_chosen_for_a_block_or_for_good(monkeypatch):
     assert convolution.best(np.dtype(complex), win) is readable_convolution
     with pytest.raises(ValueError, match="choose one of fastest, direct, readable, naive, got 'fast'"):
         kernels.use("fast")
+
+
+def test_the_pixel_in_the_middle_of_nine_has_the_gradient_that_the_pages_say():
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((1, 1, 2, 2))
+    dy = rng.standard_normal((1, 1, 2, 2))
+    win = Window.of((1, 1, 3, 3), w.shape)
+    by_products = np.sum(dy * w[..., ::-1, ::-1])  # dy[0,0]·w[1,1] + dy[0,1]·w[1,0] + …
+    dcols = im2col.as_pixels(dy) @ im2col.as_rows(w)
+    by_columns = dcols[0, 3] + dcols[1, 2] + dcols[2, 1] + dcols[3, 0]
+    np.testing.assert_allclose(by_columns, by_products)
+    for kernel in (naive, im2col):
+        np.testing.assert_allclose(kernel.conv_dx(dy, w, win)[0, 0, 1, 1], by_products)

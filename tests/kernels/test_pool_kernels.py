@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minires.arrays import channels_last, is_channels_last
 from minires.kernels import Window
-from minires.kernels.readable import loops
+from minires.kernels.readable import pool_loops
 
 
 @st.composite
@@ -43,14 +43,16 @@ def test_pools_agree_with_naive_and_the_first_of_equal_cells_wins(backend, win, 
     dy = draw(*win.y_shape)
     for laid_out in (np.ascontiguousarray, channels_last):
         y = backend.max_pool(laid_out(x), win)
-        np.testing.assert_array_equal(y, loops.max_pool(x, win))
+        np.testing.assert_array_equal(y, pool_loops.max_pool(x, win))
         dx = backend.max_pool_dx(laid_out(dy), backend.max_pool_argmax(laid_out(x), laid_out(y), win), win)
-        np.testing.assert_allclose(dx, loops.max_pool_dx(dy, loops.max_pool_argmax(x, y, win), win), atol=1e-15)
+        np.testing.assert_allclose(
+            dx, pool_loops.max_pool_dx(dy, pool_loops.max_pool_argmax(x, y, win), win), atol=1e-15
+        )
         if (win.DH, win.DW) == (1, 1):  # a mean has no dilation
             y = backend.avg_pool(laid_out(x), win, counted)
             dx = backend.avg_pool_dx(laid_out(dy), win, counted)
-            np.testing.assert_allclose(y, loops.avg_pool(x, win, counted), atol=1e-14)
-            np.testing.assert_allclose(dx, loops.avg_pool_dx(dy, win, counted), atol=1e-14)
+            np.testing.assert_allclose(y, pool_loops.avg_pool(x, win, counted), atol=1e-14)
+            np.testing.assert_allclose(dx, pool_loops.avg_pool_dx(dy, win, counted), atol=1e-14)
 
 
 @pytest.mark.parametrize("stride", [1, 2, (3, 1)])
@@ -60,8 +62,8 @@ def test_the_first_of_equal_maxima_is_found_among_infinities_and_nans(backend, s
     x = rng.choice([0, 1, -np.inf, np.inf, np.nan], (2, 3, 11, 9), p=[0.4, 0.25, 0.25, 0.05, 0.05])
     win = Window.pool(x.shape, size, stride, 1)
     dy = rng.standard_normal(win.y_shape)
-    y = loops.max_pool(x, win)
-    expected = loops.max_pool_dx(dy, loops.max_pool_argmax(x, y, win), win)
+    y = pool_loops.max_pool(x, win)
+    expected = pool_loops.max_pool_dx(dy, pool_loops.max_pool_argmax(x, y, win), win)
     for laid_out in (np.ascontiguousarray, channels_last):
         argmax = backend.max_pool_argmax(laid_out(x), laid_out(y), win)
         np.testing.assert_allclose(backend.max_pool_dx(laid_out(dy), argmax, win), expected, atol=1e-14)

@@ -93,3 +93,44 @@ def test_mean_var_std_and_norm_of_many_rows_keep_their_digits():
     y = Tensor(X * np.float32(0.1) * np.where(np.arange(ROWS) % 2, 1, -1).astype(np.float32)[:, None])
     np.testing.assert_allclose(y.var(0).data, 0.01, rtol=2e-5)
     np.testing.assert_allclose(y.std(0).data, 0.1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("equation", "operands"),
+    [
+        ("ij->j", (X,)),
+        ("ij,ij->j", (X, X)),
+        ("ij,i->j", (X, X[:, 0])),
+        ("ij,ik->jk", (X, X)),
+        ("ij,jk,il->kl", (X, np.eye(4, dtype=np.float32), X)),
+        ("i,i,i->", (X[:, 0], X[:, 1], X[:, 2])),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_einsum_keeps_its_digits_over_many_rows(equation, operands):
+    first, *others = operands
+    np.testing.assert_allclose(ops.einsum(equation, first * np.float32(0.1), *others).data, ROWS / 10, rtol=1e-5)
+
+
+def test_the_gradient_of_an_einsum_keeps_its_digits_over_many_rows():
+    for equation in ("ij,j->ij", "ij,k->ijk", "ij,jk->ik"):
+        operand = np.eye(4, dtype=np.float32) if equation == "ij,jk->ik" else V
+        found = gradient(lambda v, equation=equation: ops.einsum(equation, X, v), operand)[0]
+        np.testing.assert_allclose(found, found.flat[0], rtol=1e-6)
+        np.testing.assert_allclose(found.flat[0], ROWS / 10 * (4 if equation == "ij,k->ijk" else 1), rtol=1e-5)
+
+
+def test_the_mean_of_a_large_image_keeps_its_digits():
+    x = np.full((1, 2, 512, 513), 0.1, np.float32)
+    for size in (1, (1, 3), (2, 27)):
+        np.testing.assert_allclose(ops.adaptive_avg_pool2d(x, output_size=size).data, 0.1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("in_memory", [np.ascontiguousarray, np.asfortranarray])
+def test_the_loss_of_many_classes_keeps_its_digits(in_memory):
+    p = np.full((2, ROWS), 0.1, np.float32)
+    x = in_memory(p * np.arange(2, dtype=np.float32)[:, None])
+    expected = np.log(ROWS)
+    np.testing.assert_allclose(ops.cross_entropy(x, np.zeros(2, int)).data, expected, rtol=1e-6)
+    np.testing.assert_allclose(ops.cross_entropy(x, np.zeros(2, int), label_smoothing=1.0).data, expected, rtol=1e-6)
+    np.testing.assert_allclose(ops.cross_entropy(x, in_memory(p)).data, expected * ROWS / 10, rtol=1e-5)

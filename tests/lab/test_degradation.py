@@ -77,6 +77,12 @@ def test_the_same_network_in_both_arms_cannot_be_told(report):
     assert part.outcome == "undecided"
 
 
+def test_without_shortcuts_it_does_not_hold():
+    s = Degradation().settings(depths=(8, 14), seeds=3, residual="plain")
+    outcomes = judged(s, plain8=10, plain14=30, resnet8=10, resnet14=10)
+    assert outcomes == ["held", "undecided", "refuted"]
+
+
 def test_the_numbers_are_those_of_the_run(report, folder):
     checkpoint = folder / "degradation" / "plain14-seed1" / "checkpoint.safetensors"
     history = storage.load_state(checkpoint)["history"]

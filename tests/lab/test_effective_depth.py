@@ -10,7 +10,7 @@ from minires.errors import OptionError
 from minires.lab import Results
 from minires.lab.experiments.effective_depth import needed_share, spare
 
-NETWORKS = ("resnet8", "plain8", "resnet20")
+NETWORKS = ("resnet8", "plain8", "plain14", "resnet20")
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +85,14 @@ def test_same_network_decides_nothing(report, again):
     assert again(report, networks=("resnet20", "resnet20")).verdict == "undecided"
 
 
-def test_without_shortcuts_all_blocks_are_needed(report):
-    """plain8 can lose one of its blocks, and needs it."""
-    for seed in range(3):
-        numbers = report.results["plain8", seed]
-        assert len(numbers["errors"]) == 2
-        assert numbers["needed"] == numbers["blocks"] == 3
+def test_without_shortcuts_all_blocks_are_needed(report, again):
+    """plain8 can lose one of its 3 blocks, plain14 4 of 6, and they need them."""
+    for arm, blocks, deletable in (("plain8", 3, 1), ("plain14", 6, 4)):
+        for seed in range(3):
+            numbers = report.results[arm, seed]
+            assert len(numbers["errors"]) == deletable + 1
+            assert numbers["needed"] == numbers["blocks"] == blocks
+    assert again(report, networks=("plain8", "plain14")).verdict != "held"
 
 
 def test_a_block_is_spare_until_the_error_has_risen():

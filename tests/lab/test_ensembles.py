@@ -76,17 +76,25 @@ def test_the_claim_is_a_smaller_jump_and_a_smaller_distance_on_the_way_to_guessi
     jumping = {"removed": removed, "errors": [50, 90, 90], "chance": 90}  # by 100 and 100 %
     ensemble = {"removed": [0, 1 / 2], "errors": [10, 26], "chance": 90}  # by 10 and 20 %
     numbers = {}
-    for seed in range(2):
+    for seed in range(6):
         numbers |= {("resnet20", seed): smooth, ("plain20", seed): jumping, ("2xresnet8", seed): ensemble}
-    jump, distance = lab.ensembles.compare(lab.ensembles.settings(members=2), Results(numbers))
-    assert jump.differences == pytest.approx([100 - 12.5] * 2)
-    assert distance.differences == pytest.approx([(90 + 80) / 2 - (2.5 + 5) / 2] * 2)
+    s = lab.ensembles.settings(members=2)
+    swapped = lab.ensembles.settings(members=2, plain="resnet20", residual="plain20")
+    assert [part.outcome for part in lab.ensembles.compare(swapped, Results(numbers))] == ["refuted", "refuted"]
+    jump, distance = lab.ensembles.compare(s, Results(numbers))
+    assert jump.differences == pytest.approx([100 - 12.5] * 6)
+    assert distance.differences == pytest.approx([(90 + 80) / 2 - (2.5 + 5) / 2] * 6)
     assert jump.outcome == distance.outcome == "held"
 
 
 def test_same_network_in_both_parts_decides_nothing(report, again):
     same = again(report, plain="resnet20")
     assert [part.outcome for part in same.comparisons] == ["undecided"] * 2
+
+
+def test_without_shortcuts_it_does_not_hold(report, again):
+    cut = again(report, residual="plain20")
+    assert [part.outcome for part in cut.comparisons] == ["undecided"] * 2
 
 
 def test_a_part_of_a_place_has_its_own_folder_and_a_part_of_the_progress(tmp_path):

@@ -41,14 +41,14 @@ def test_it_does_not_hold_without_shortcuts():
 
 
 def test_each_part_has_its_own_sign():
-    s = Settings(depths=(2, 30), seeds=3)
+    s = Settings(depths=(2, 30), seeds=6)
 
     def judged(shallow, deep, residual):
         values = {"plain2": shallow, "plain30": deep, "plain-bn2": shallow, "plain-bn30": deep, "residual30": residual}
         numbers = {
             (arm, seed): {"autocorrelation": [1.0, value + 0.01 * (seed * len(arm) % 3)]}
             for arm, value in {**values, "white-noise": 0.0}.items()
-            for seed in range(3)
+            for seed in range(6)
         }
         return [part.outcome for part in lab.gradients.compare(s, Results(numbers))]
 
@@ -94,3 +94,36 @@ def test_autocorrelation_of_an_alternating_sequence_is_negative():
     values = autocorrelation(np.tile([1.0, -1.0], 50))
     assert values[1] == pytest.approx(-0.99)
     assert values[2] == pytest.approx(0.98)
+
+
+@pytest.mark.parametrize("kind", ["plain", "plain-bn", "residual"])
+def test_the_networks_are_those_of_the_docstring(kind):
+    """Written out here, with weights of the variance 2/fan_in in the order in which they are drawn."""
+    s = Settings(width=5, inputs=LAGS + 1, beta=0.3, alpha=0.7)
+    grid = np.linspace(-2, 2, s.inputs)[:, None]
+    rng = np.random.default_rng(1)
+    W = [
+        rng.standard_normal((5, 1)) * np.sqrt(2 / 1),
+        *(rng.standard_normal((5, 5)) * np.sqrt(2 / 5) for _ in range(2)),
+    ]
+    w = rng.standard_normal((1, 5)) * np.sqrt(2 / 5)
+
+    def relu_of_normalized(x):
+        centered = x - x.mean(axis=0)
+        return np.maximum(centered if kind == "plain" else centered / np.sqrt(x.var(axis=0) + 1e-5), 0)
+
+    x = grid @ W[0].T
+    for k in (1, 2):
+        f = relu_of_normalized(x) @ W[k].T
+        x = 0.7 * x + 0.3 * f if kind == "residual" else f
+    y, layers = network(Tensor(grid), kind, 3, s, np.random.default_rng(1))
+    assert y.data == pytest.approx(relu_of_normalized(x) @ w.T)
+    assert layers[-1].data == pytest.approx(x)
+
+
+def test_the_table_shows_the_gradient_in_the_first_layer_over_that_in_the_last():
+    numbers = {"autocorrelation": [1.0, 0.5]}
+    arms = ("plain2", "plain-bn2", "residual2", "white-noise", "brown-noise")
+    made = {(arm, seed): {**numbers, "norms": [8.0 * 4**seed, 2.0]} for arm in arms for seed in (0, 1)}
+    table = lab.gradients.table(Settings(depths=(2,), seeds=2), Results(made))
+    assert [row[2] for row in table.rows] == ["8", "8", "8", "", ""]  # √(4·16)

@@ -1,19 +1,27 @@
 """The experiment on initialization: it can come out every way, and its arms begin as they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from minires import lab, models
+from minires import data, lab, models, storage
 from minires.errors import OptionError
+from minires.lab import Results
 from minires.lab.__main__ import main
 from minires.lab.experiments.initialization import ARMS, variance_over_depth
 
-SHORT = {"blocks": 8, "depth": 20, "epochs": 2, "seeds": 5, "images": 32}
+SHORT = {"blocks": 8, "depth": 20, "epochs": 1, "limit": 128, "seeds": 3, "images": 32, "lr": (0.01, 0.1)}
 
 
 @pytest.fixture(scope="module")
-def report():
-    return lab.initialization(**SHORT, trained=("he", "fixup"))
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("initialization")
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    return lab.initialization(**SHORT, out=folder)
 
 
 def compared(report, **arms):
@@ -32,7 +40,7 @@ def test_swapped_networks_refute_it(report):
     swapped = {"unnormalized": "fixup", "fixup": "he"}
     growing = compared(report, **swapped, normalized="he", scaled="he")
     changing = compared(report, **swapped, normalized="zero-gamma", zero="batch-norm")
-    assert growing == ["refuted", "refuted", "held", "refuted"]
+    assert growing[:3] == ["refuted", "refuted", "held"]
     assert changing[2] == "refuted"
 
 
@@ -41,8 +49,64 @@ def test_same_network_in_all_arms_cannot_decide(report):
     assert compared(report, **same) == ["undecided"] * 4
 
 
+def test_a_cause_that_is_taken_away_leaves_its_part_undecided(report):
+    assert compared(report, normalized="he")[0] == "undecided"  # no norm
+    assert compared(report, scaled="he")[1] == "undecided"  # branches as large as the others
+    assert compared(report, zero="batch-norm")[2] == "undecided"  # γ begins with 1
+    assert compared(report, fixup="he")[3] == "undecided"  # branches that do not begin with 0
+
+
+def test_each_part_of_the_claim_has_its_side():
+    variances = {"he": [1.0, 16.0], "batch-norm": [1.0, 2.0], "scaled": [1.0, 4.0], "zero-gamma": [1.0, 1.0]}
+    changes = {"batch-norm": [0.5, 0.7], "zero-gamma": [0.1, 0.1]}
+    errors = {"he": 80, "fixup": 60}
+    made = {
+        (arm, seed): {
+            "variances": variances.get(arm, [1.0, 1.0]),
+            "changes": changes.get(arm, [1.0, 1.0]),
+            "train_error": errors.get(arm, 50),
+        }
+        for arm in ARMS
+        for seed in range(6)
+    }
+    s = lab.initialization.settings(blocks=2)
+    swapped = replace(s, unnormalized="fixup", fixup="he")
+    assert lab.initialization.compare(swapped, Results(made))[3].outcome == "refuted"
+    parts = lab.initialization.compare(s, Results(made))
+    for part, expected in zip(parts, (1.5, 1.0, 0.5, 20), strict=True):
+        assert part.differences == pytest.approx([expected] * 6)
+        assert part.outcome == "held"
+
+
+def test_the_best_learning_rate_of_a_network_counts(report, folder):
+    numbers = report.results["fixup", 1]
+    ends = []
+    for lr in report.settings.lr:
+        path = folder / "initialization" / "fixup-seed1" / f"lr{lr:g}" / "checkpoint.safetensors"
+        state = storage.load_state(path)
+        assert state["config"]["lr"] == lr
+        assert state["config"]["model_options"] == "norm=None, branches='fixup'"
+        ends.append(100 * (1 - state["history"][-1]["train_accuracy"]))
+    assert numbers["train_errors"] == ends
+    assert numbers["train_error"] == min(ends)
+
+
+def test_the_variances_are_those_before_and_behind_each_block(report):
+    train_set, _ = data.load("digits")
+    images, _ = next(iter(data.ArrayLoader(train_set.limit(32), 32)))
+    model = models.PreActCifarResNet(6 * 8 + 2, in_channels=1, norm=None, rng=1)
+    x = model.conv1(images).data
+    block = model.layer1[0]
+    h = (
+        x + block.conv2(np.maximum(block.conv1(np.maximum(x, 0)).data, 0)).data
+    )  # the factors begin with 1, biases with 0
+    numbers = report.results["he", 1]
+    assert numbers["variances"][:2] == pytest.approx([x.var(), h.var()], rel=1e-4)
+    assert numbers["changes"][0] == pytest.approx(np.linalg.norm(h - x) / np.linalg.norm(x), rel=1e-4)
+
+
 def test_a_loss_that_overflows_counts_as_guessing():
-    report = lab.initialization(blocks=2, epochs=1, lr=1e9, seeds=1)
+    report = lab.initialization(blocks=2, epochs=1, lr=(1e9,), seeds=1)
     assert report.results["he", 0]["train_error"] == pytest.approx(90)
 
 

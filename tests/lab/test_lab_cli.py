@@ -47,6 +47,8 @@ def test_an_experiment_says_its_claim_and_source_and_has_every_size(name, capsys
         assert " ".join(part.split()) in flat
     assert re.search(r"arXiv:\d{4}\.\d{4,5}", experiment.source)
     assert {size: experiment.settings(size) for size in SIZES} == experiment.sizes
+    assert f"tiny: --dataset {experiment.sizes['tiny'].dataset}, --seeds {experiment.sizes['tiny'].seeds}," in flat
+    assert ("--test-images" in out) == (name in ("lesion", "ensembles", "effective-depth"))
     assert experiment.sizes["tiny"].seeds >= 5
     assert experiment.sizes["small"].seeds >= 5
     assert getattr(lab, name.replace("-", "_")) is experiment

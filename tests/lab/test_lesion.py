@@ -6,7 +6,7 @@ import pytest
 from minires import data, lab, models, storage
 from minires.errors import CheckpointError, OptionError
 from minires.lab import Results
-from minires.lab.trained import model_of
+from minires.lab.trained import model_of, way_to_guessing
 from minires.probes import Lesions
 
 
@@ -102,18 +102,24 @@ def test_each_part_of_the_claim_is_a_smaller_cost_in_the_residual_network():
         }
 
     made = {}
-    for seed in range(2):
+    for seed in range(6):
         made |= {("plain20", seed): numbers(90, 95, 80), ("resnet20", seed): numbers(20, 30, 10)}
     s = lab.lesion.settings(little=25.0)
     parts = lab.lesion.compare(s, Results(made))
     for part, expected in zip(parts, (70, 5, 65, 70), strict=True):
-        assert part.differences == pytest.approx([expected] * 2)
+        assert part.differences == pytest.approx([expected] * 6)
     s = lab.lesion.settings(little=15.0)
     assert lab.lesion.compare(s, Results(made))[1].outcome == "refuted"
 
 
+def test_a_network_that_has_not_learned_has_no_way_to_guessing():
+    way = way_to_guessing(np.array([50.0, 88.0]), np.array([10.0, 86.0]), 90.0)
+    assert way[0] == 50
+    assert np.isnan(way[1])
+
+
 def test_figure_and_table_show_every_network(report):
-    assert len(report.figure().axes) == 4  # one is empty
+    assert len(report.figure().axes) == 3
     assert [row[0] for row in report.table.rows] == ["plain20", "resnet20"]
 
 

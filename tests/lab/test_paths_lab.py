@@ -59,10 +59,10 @@ def test_the_figure_shows_the_shortcut_over_the_branch(report):
 
 
 def made(norms):
-    """Results of a network of two blocks, with two seeds."""
+    """Results of a network of two blocks, with six seeds."""
     weights = np.array([1, 2, 1]) * norms
     numbers = {"branch": [1, 1], "norm_of_a_path": norms, "share_of_gradient": (weights / weights.sum()).tolist()}
-    return Results({("resnet20", seed): numbers for seed in range(2)})
+    return Results({("resnet20", seed): numbers for seed in range(6)})
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def made(norms):
 )
 def test_gradient_is_claimed_to_shrink_with_the_length(norms, below, shrinking, outcome):
     short, less = lab.paths.compare(lab.paths.settings(), made(norms))
-    assert short.differences == pytest.approx([below] * 2)
-    assert less.differences == pytest.approx([shrinking] * 2)
+    assert short.differences == pytest.approx([below] * 6)
+    assert less.differences == pytest.approx([shrinking] * 6)
     assert short.outcome == less.outcome == outcome
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minires import data, models, storage
 from minires.lab import EXPERIMENTS
 from minires.lab.experiments.shortcuts import ARMS, ORDERS, SHORTCUTS
 
@@ -16,6 +17,22 @@ def test_dropout_on_the_shortcut_is_worse_than_the_identity_and_not_better():
     swapped = EXPERIMENT(**FAST, best="dropout", worse=("identity",), shown=("identity",))
     assert swapped.verdict == "refuted"
     assert report.results.as_dict() == swapped.results.as_dict()  # the same trainings, to the bit
+    without = EXPERIMENT.compare(EXPERIMENT.settings(**FAST, best="dropout", worse=("dropout",)), report.results)
+    assert without[0].outcome == "undecided"  # no identity
+
+
+def test_the_error_is_that_of_the_test_images_with_the_arms_own_shortcut(tmp_path):
+    report = EXPERIMENT(**{**FAST, "depth": 8, "seeds": 1}, worse=("scale",), shown=("identity",), out=tmp_path)
+    path = tmp_path / "shortcuts" / "scale-seed0" / "checkpoint.safetensors"
+    model = models.resnet8(in_channels=1, shortcut="scale").eval()
+    model.load_state_dict(storage.load_checkpoint(path)[0]["model"])
+    assert storage.load_state(path)["config"]["model_options"] == "shortcut='scale'"
+    _, test_set = data.load("digits")
+    images, labels = next(iter(data.ArrayLoader(test_set, len(test_set))))
+    error = 100 * (model(images).data.argmax(axis=1) != labels).mean()
+    assert report.results["scale", 0]["test_error"][-1] == pytest.approx(error)
+    best = report.results["identity", 0]["test_error"][-1]
+    assert report.comparisons[0].differences == (pytest.approx(error - best),)
 
 
 def test_the_same_network_in_both_parts_decides_nothing():

@@ -1,8 +1,9 @@
 """lab/experiments/stochastic_depth.py: the verdict comes out against the claim, and blocks are counted."""
 
 import numpy as np
+import pytest
 
-from minires import models
+from minires import data, models, storage
 from minires.lab import EXPERIMENTS, Results
 from minires.lab.experiments.stochastic_depth import computed_blocks
 
@@ -23,17 +24,32 @@ def test_blocks_are_saved_and_with_the_arms_swapped_they_are_not():
 
 def test_the_test_error_is_judged_and_a_lower_one_is_claimed():
     numbers = {}
-    for seed in range(2):
+    for seed in range(6):
         numbers["constant", seed] = {"train_error": [90, 1], "test_error": [90, 12], "computed": [1, 1]}
         numbers["stochastic", seed] = {"train_error": [90, 30], "test_error": [90, 10], "computed": [1, 0.5]}
     error, saved = EXPERIMENT.compare(EXPERIMENT.settings(), Results(numbers))
-    assert error.differences == (2, 2)
-    assert saved.differences == (25, 25)
+    assert error.differences == (2,) * 6
+    assert saved.differences == (25,) * 6
     assert error.outcome == saved.outcome == "held"
 
 
-def test_a_probability_of_zero_saves_nothing_and_decides_nothing():
-    report = EXPERIMENT(**FAST, stochastic="stochastic_depth=0.0")
+def test_the_error_is_that_of_all_blocks_on_test_images(tmp_path):
+    report = EXPERIMENT(**{**FAST, "seeds": 1}, out=tmp_path)
+    path = tmp_path / "stochastic-depth" / "stochastic-seed0" / "checkpoint.safetensors"
+    assert storage.load_state(path)["config"]["model_options"] == "stochastic_depth=0.5"
+    model = models.resnet8(in_channels=1).eval()
+    model.load_state_dict(storage.load_checkpoint(path)[0]["model"])
+    test_set = data.load("digits")[1].limit(96)
+    images, labels = next(iter(data.ArrayLoader(test_set, len(test_set))))
+    error = 100 * (model(images).data.argmax(axis=1) != labels).mean()
+    assert report.results["stochastic", 0]["test_error"] == [pytest.approx(error)]
+
+
+@pytest.mark.parametrize(
+    "arms", [{"stochastic": "stochastic_depth=0.0"}, {"constant": "stochastic_depth=0.5"}], ids=["no block", "the same"]
+)
+def test_leaving_no_block_out_or_the_same_ones_decides_nothing(arms):
+    report = EXPERIMENT(**FAST, **arms)
     assert report.verdict == "undecided"
     assert {d for comparison in report.comparisons for d in comparison.differences} == {0}
 

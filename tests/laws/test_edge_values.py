@@ -61,3 +61,16 @@ def test_the_gradient_at_a_nan_is_what_the_docstrings_say():
     x.grad = None
     ops.abs(x).sum().backward()
     assert np.isnan(x.grad).all()
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinite_running_mean_makes_its_channel_infinite(backend, value):
+    x, dy = (backend.array(np.ones((2, 2, 3, 3), np.float32)) for _ in range(2))
+    ones, mean = (backend.array(np.array([1, last], np.float32)) for last in (1, value))
+    y, backward = ops.batch_norm.raw(x, ones, ones, running_mean=mean, running_var=ones)
+    np.testing.assert_array_equal(host(y)[:, 1], np.full((2, 3, 3), -value))
+    np.testing.assert_allclose(host(y)[:, 0], 1)
+    dx, dw, db = map(host, backward(dy))
+    np.testing.assert_allclose(dx, 1, rtol=1e-5)
+    np.testing.assert_array_equal(dw, [0, -value])
+    np.testing.assert_array_equal(db, [18, 18])

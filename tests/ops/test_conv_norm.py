@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from against_torch import against_torch, normal, positive
+from against_torch import against_torch, needs_torch, normal, positive, torch
 from bad_input import refusals, t, w, x
 
-from minires import Tensor, kernels, ops
+from minires import Tensor, kernels, nn, ops
 from minires.arrays import channels_last
 from minires.errors import ShapeError
 
@@ -179,3 +179,52 @@ def test_running_statistics_that_change_before_backward_do_not_change_conv_norms
     var *= 2
     for found, before in zip(backward(dy), expected, strict=True):
         np.testing.assert_array_equal(found, before)
+
+
+WAYS = {
+    "layers": lambda x, conv, norm: norm(conv(x)),
+    "op": lambda x, conv, norm: ops.batch_norm(conv(x), norm.weight, norm.bias, **norm.op_settings()),
+    "conv_norm": lambda x, conv, norm: ops.conv_norm(x, conv.weight, norm.weight, norm.bias, **norm.op_settings()),
+    "chain": lambda x, conv, norm: nn.chain(x, conv, norm),
+    "layers and relu": lambda x, conv, norm: ops.relu(norm(conv(x))),
+    "batch_norm_relu": lambda x, conv, norm: nn.chain(conv(x), norm, ops.relu),
+    "conv_norm and relu": lambda x, conv, norm: nn.chain(x, conv, norm, ops.relu),
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("choice", ["fastest", "direct", "readable", "naive"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("mean", "var"), [(np.inf, 1), (-np.inf, 1), (np.nan, 1), (0, np.inf), (0, np.nan)])
+def test_running_statistics_that_are_not_finite_give_torchs_result_in_every_way(mean, var, way, choice):
+    given = {
+        "weight": np.array([1, 2, -1, 0.5]),
+        "bias": np.array([0, 1, 2, 3]),
+        "running_mean": np.array([0, 5, mean, 1]),
+        "running_var": np.array([1, 2, var, 1]),
+    }
+    given = {name: a.astype(np.float32) for name, a in given.items()}
+    x = X.astype(np.float32)
+    w = normal(4, 4, 1, 1).astype(np.float32)
+    theirs = [torch.tensor(a, requires_grad=True) for a in (x, w, given["weight"], given["bias"])]
+    running = torch.tensor(given["running_mean"]), torch.tensor(given["running_var"])
+    y = torch.nn.functional.batch_norm(torch.nn.functional.conv2d(*theirs[:2]), *running, *theirs[2:])
+    y = torch.relu(y) if "relu" in way else y
+    y.sum().backward()
+    expected = [y.detach().numpy(), *(t.grad.numpy() for t in theirs)]
+
+    conv = nn.Conv2d(4, 4, 1, bias=False)
+    norm = nn.BatchNorm2d(4).eval()
+    conv.load_state_dict({"weight": w})
+    norm.load_state_dict({**given, "num_batches_tracked": np.array(0)})
+    for lay in (np.ascontiguousarray, channels_last):
+        inputs = Tensor(lay(x), requires_grad=True)
+        norm.zero_grad()
+        conv.zero_grad()
+        with kernels.use(choice), np.errstate(invalid="ignore"):  # 0·∞ where the ReLU has no slope
+            y = WAYS[way](inputs, conv, norm)
+            y.sum().backward()
+        found = [y.data, inputs.grad, conv.weight.grad, norm.weight.grad, norm.bias.grad]
+        count = 1 if "relu" in way and np.isnan(mean + var) else 5  # relu's gradient at a NaN is 0, in PyTorch 1
+        for e, a in zip(expected[:count], found[:count], strict=True):
+            np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-4)

@@ -6,6 +6,7 @@ from changes import Holder, scaled
 
 from minires import kernels, nn
 from minires.mode import mode
+from minires.parallel import process
 
 
 @pytest.fixture
@@ -26,3 +27,10 @@ def holder():
     mode.complex_step = False
     np.seterr(**errors)
     kernels.use("fastest")
+
+
+@pytest.fixture
+def soon_given_up(monkeypatch):
+    """A process that does not answer is given up in a second, not in minutes."""
+    for name, seconds in {"CHECK_SECONDS": 0.1, "SUSPENDED": 0.2, "STUCK": 1, "STOP_SECONDS": 0.2}.items():
+        monkeypatch.setattr(process, name, seconds)

@@ -38,3 +38,16 @@ def there(do, rank=1):
             do()
 
     return hook
+
+
+def state_of(model):
+    """A copy of what the network holds."""
+    return {name: array.copy() for name, array in model.state_dict().items()}
+
+
+def check_whole(model, before):
+    """The network is what it was, without gradients, and no process is left."""
+    assert not multiprocessing.active_children()
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+    assert all(p.grad is None for p in model.parameters())

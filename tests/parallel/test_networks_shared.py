@@ -170,6 +170,18 @@ def test_as_many_images_as_processes_are_predicted_one_by_each():
     assert calls == [1, None, 2, None]
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_running_mean_that_is_not_finite_gives_what_one_process_gives(value):
+    model = nn.Sequential(nn.Conv2d(3, 4, 1, rng=0), nn.BatchNorm2d(4)).to(np.float64)
+    model[1].running_mean[1] = value
+    images = batch(6)[0]
+    expected = model.eval()(Tensor(images)).data
+    with Replicas(model, 3) as replicas:
+        y = replicas.predict(images)
+    np.testing.assert_allclose(y, expected, atol=1e-12)
+    np.testing.assert_array_equal(y[:, 1], np.full((6, 8, 8), -value))
+
+
 def test_two_replicas_of_one_network_take_turns():
     model = network()
     (images, labels) = batch(6)

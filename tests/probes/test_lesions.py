@@ -82,6 +82,13 @@ def test_a_lesion_leaves_no_trace(digits):
     assert list(model.state_dict()) == list(state)
 
 
+def test_blocks_are_deleted_one_after_another(digits):
+    lesions = Lesions(network(), digits[0], outputs(network(), digits[0]).argmax(axis=1))
+    errors = lesions.errors_without((4, 0))
+    assert errors == [0, lesions.error(deleted=(4,)), lesions.error(deleted=(0, 4))]
+    assert errors[2] > 0
+
+
 def test_swapped_blocks_are_computed_in_the_other_order(digits):
     model = network()
     other = network()

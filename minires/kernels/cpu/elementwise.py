@@ -124,12 +124,15 @@ def _by_channel(formula, maps, vectors, out=None):
 def _split(mean, inv_std, x):
     """(mean_hi, mean_lo): the mean in x's precision, to be subtracted from x, and the rest of it.
 
-    If no mean is far from zero nothing is subtracted: (None, mean).
+    If no mean is far from zero nothing is subtracted: (None, mean). Nothing is left of an infinite mean.
     """
     if not bool((abs(mean * inv_std) > FAR).any()):
         return None, mean
     mean_hi = mean.astype(x.dtype)
-    return mean_hi, mean - mean_hi
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        mean_lo = mean - mean_hi
+    mean_lo[np.isinf(mean_hi)] = 0
+    return mean_hi, mean_lo
 
 
 def _centered(x, mean_hi):

@@ -70,9 +70,9 @@ extern "C" __global__ void join_mean_var(const double* part, int parts, int C, d
     mean_out[c] = mu; var_out[c] = q / n;
 }
 
-// x̂ = ((x − hi) − lo)·s
+// x̂ = ((x − hi) − lo)·s; nothing is left of an infinite mean
 #define CENTRE \
-    T hi = (T)mean[own], lo = (T)(mean[own] - (double)hi), s = (T)inv_std[own];
+    T hi = (T)mean[own], lo = isinf(hi) ? T(0) : (T)(mean[own] - (double)hi), s = (T)inv_std[own];
 #define X_HAT (((x[i] - hi) - lo) * s)
 
 // Σ dy and Σ dy·x̂

@@ -1,7 +1,8 @@
 """The readable version of every computation, in the order in which its paper derives it; on NumPy and on CuPy.
 
-im2col.py is convolution, norm.py batch normalization, and so on. loops.py has convolution and pooling by their
-definition. `kernels.use("readable")` computes with these versions, and the tests compare each fast kernel with its own.
+im2col.py is convolution, norm.py batch normalization, and so on. loops.py and pool_loops.py have convolution and
+pooling by their definition. `kernels.use("readable")` computes with these versions. The tests compare each fast kernel
+with its own.
 """
 
 from minires.kernels.readable.convolution import conv, conv_dw, conv_dx, conv_dx_dw

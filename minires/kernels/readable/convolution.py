@@ -50,25 +50,25 @@ def parts(win, itemsize):
 
 def group_conv(x, w, win):
     """Y = cols·Wᵀ of each group."""
-    Y = group_columns(x, win) @ group_rows(w, win).swapaxes(1, 2)  # (G,P,K)·(G,K,O/G) -> (G,P,O/G)
-    return im2col.as_feature_map(Y.swapaxes(0, 1).reshape(-1, win.O), win)  # (P,O) -> (N,O,OH,OW)
+    Y = group_columns(x, win) @ group_rows(w, win).swapaxes(1, 2)  # (G,R,K)·(G,K,O/G) -> (G,R,O/G)
+    return im2col.as_feature_map(Y.swapaxes(0, 1).reshape(-1, win.O), win)  # (R,O) -> (N,O,OH,OW)
 
 
 def group_conv_dx(dy, w, win):
     """dX = col2im(dY·W) of each group."""
-    dcols = group_pixels(dy, win) @ group_rows(w, win)  # (G,P,O/G)·(G,O/G,K) -> (G,P,K)
+    dcols = group_pixels(dy, win) @ group_rows(w, win)  # (G,R,O/G)·(G,O/G,K) -> (G,R,K)
     dcols = dcols.reshape(win.groups, -1, win.KH * win.KW, win.C // win.groups)
-    return im2col.col2im(dcols.transpose(1, 2, 0, 3), win)  # (P,KH·KW,G,C/G) -> (N,C,H,W)
+    return im2col.col2im(dcols.transpose(1, 2, 0, 3), win)  # (R,KH·KW,G,C/G) -> (N,C,H,W)
 
 
 def group_conv_dw(dy, x, win):
     """dW = dYᵀ·cols of each group."""
-    dW = group_pixels(dy, win).swapaxes(1, 2) @ group_columns(x, win)  # (G,O/G,P)·(G,P,K) -> (G,O/G,K)
+    dW = group_pixels(dy, win).swapaxes(1, 2) @ group_columns(x, win)  # (G,O/G,R)·(G,R,K) -> (G,O/G,K)
     return im2col.as_filters(dW.reshape(win.O, -1), win)  # (O,K) -> (O,C/G,KH,KW)
 
 
 def group_columns(x, win):
-    """x (N,C,H,W) -> (P,KH·KW·C) -> (P,KH·KW,G,C/G) -> cols (G,P,K)"""
+    """x (N,C,H,W) -> (R,KH·KW·C) -> (R,KH·KW,G,C/G) -> cols (G,R,K)"""
     G = win.groups
     elements = win.KH * win.KW
     cols = im2col.im2col(x, win).reshape(-1, elements, G, win.C // G)
@@ -82,5 +82,5 @@ def group_rows(w, win):
 
 
 def group_pixels(y, win):
-    """y (N,O,OH,OW) -> (P,O) -> (P,G,O/G) -> Y (G,P,O/G)"""
+    """y (N,O,OH,OW) -> (R,O) -> (R,G,O/G) -> Y (G,R,O/G)"""
     return im2col.as_pixels(y).reshape(-1, win.groups, win.O // win.groups).swapaxes(0, 1)

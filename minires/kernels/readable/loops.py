@@ -1,26 +1,50 @@
-"""Convolution and pooling by their definition, one product at a time: slow, and the oracle of all other kernels."""
+"""Convolution by its definition, one product at a time. It is slow, and all faster versions are compared with it.
 
-import math
+Forward. Multiply a window of x with a filter w, element by element, and add up. Without stride and padding it is
+
+    y[n,o,oh,ow] = Σ_{c,kh,kw} x[n,c,oh+kh,ow+kw]·w[o,c,kh,kw] + b[o]
+
+    n image    c channel of x    o filter, which is the channel of y    oh,ow pixel of y    kh,kw place in the filter
+
+Backward. dy is short for ∂L/∂y. An output y is a sum of products x·w. The derivative of a product by x is w, and by w
+it is x. So by the chain rule each product adds dy·w to the gradient of its x, and dy·x to the gradient of its w:
+
+    y += x·w        dx += dy·w        dw += dy·x
+
+The loops below do this for one product after another. Written as sums, with 0 for elements outside dy:
+
+    dw[o,c,kh,kw] = Σ_{n,oh,ow} dy[n,o,oh,ow]·x[n,c,oh+kh,ow+kw]
+    dx[n,c,h,w] = Σ_{o,kh,kw} dy[n,o,h−kh,w−kw]·w[o,c,kh,kw]          the pixel (h,w) = (oh+kh,ow+kw), so oh = h − kh
+    db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow]                                 b[o] is added to each of these outputs
+
+Example. In an image of 3×3 pixels, four windows of a 2×2 filter contain the pixel (1,1) in the middle:
+(1,1) = (0,0)+(1,1) = (0,1)+(1,0) = (1,0)+(0,1) = (1,1)+(0,0), the place of the window plus the place in the filter. So
+
+    dx[1,1] = dy[0,0]·w[1,1] + dy[0,1]·w[1,0] + dy[1,0]·w[0,1] + dy[1,1]·w[0,0]
+"""
+
 from itertools import product
 
-from minires.arrays import array_module, empty_feature_map
+from minires.arrays import array_module
 
 
 def _products(win):
-    """Every product y[n,o,oh,ow] += x[n,channel,h,w]·w[o,c,kh,kw] of the convolution, as its three indices."""
-    C = win.C // win.groups  # channels that one output channel sees; without groups all of them, and channel is c
-    O = win.O // win.groups
+    """The indices of y, x and w in every product y[n,o,oh,ow] += x[n,c,row,col]·w[o,c,kh,kw].
+
+    win (window.py) holds the sizes N, C, H, …, and the stride S, padding P and dilation D of both directions.
+    """
+    channels = win.C // win.groups  # that a filter sees: all, if there is one group
     for n, o, oh, ow in product(range(win.N), range(win.O), range(win.OH), range(win.OW)):
-        for c, kh, kw in product(range(C), range(win.KH), range(win.KW)):
-            channel = (o // O) * C + c
-            h = oh * win.SH + kh * win.DH - win.PH
-            w = ow * win.SW + kw * win.DW - win.PW
-            if 0 <= h < win.H and 0 <= w < win.W:  # otherwise the window has the zero padding there
-                yield (n, o, oh, ow), (n, channel, h, w), (o, c, kh, kw)
+        group = o // (win.O // win.groups)
+        for c, kh, kw in product(range(channels), range(win.KH), range(win.KW)):
+            row = oh * win.SH + kh * win.DH - win.PH  # oh + kh, if there is no stride, dilation and padding
+            col = ow * win.SW + kw * win.DW - win.PW
+            if 0 <= row < win.H and 0 <= col < win.W:  # outside there are zeros
+                yield (n, o, oh, ow), (n, group * channels + c, row, col), (o, c, kh, kw)
 
 
 def conv(x, w, win):
-    """y = Σ x·w over every product."""
+    """y (N,O,OH,OW) of x (N,C,H,W) and w (O,C,KH,KW)."""
     y = array_module(x).zeros(win.y_shape, x.dtype)
     for at_y, at_x, at_w in _products(win):
         y[at_y] += x[at_x] * w[at_w]
@@ -28,7 +52,7 @@ def conv(x, w, win):
 
 
 def conv_dx(dy, w, win):
-    """Each product y += x·w gives dx += dy·w."""
+    """dx (N,C,H,W) of dy (N,O,OH,OW)."""
     dx = array_module(dy).zeros(win.x_shape, dy.dtype)
     for at_y, at_x, at_w in _products(win):
         dx[at_x] += dy[at_y] * w[at_w]
@@ -36,7 +60,7 @@ def conv_dx(dy, w, win):
 
 
 def conv_dw(dy, x, win):
-    """Each product y += x·w gives dw += dy·x."""
+    """dw (O,C,KH,KW) of dy (N,O,OH,OW)."""
     dw = array_module(x).zeros((win.O, win.C // win.groups, win.KH, win.KW), x.dtype)
     for at_y, at_x, at_w in _products(win):
         dw[at_w] += dy[at_y] * x[at_x]
@@ -46,75 +70,3 @@ def conv_dw(dy, x, win):
 def conv_dx_dw(dy, x, w, win):
     """Both gradients."""
     return conv_dx(dy, w, win), conv_dw(dy, x, win)
-
-
-def _windows(win):
-    """Each output index of a pooling, with {kh·KW + kw: input index} for the elements of its window, in this order."""
-    for n, c, oh, ow in product(range(win.N), range(win.C), range(win.OH), range(win.OW)):
-        covered = {}
-        for kh, kw in product(range(win.KH), range(win.KW)):
-            h = oh * win.SH + kh * win.DH - win.PH
-            w = ow * win.SW + kw * win.DW - win.PW
-            if 0 <= h < win.H and 0 <= w < win.W:
-                covered[kh * win.KW + kw] = (n, c, h, w)
-        yield (n, c, oh, ow), covered
-
-
-def max_pool(x, win):
-    """The maximum under each window; a NaN is larger than all."""
-    y = empty_feature_map(win.y_shape, like=x)
-    for at_y, covered in _windows(win):
-        values = [x[at_x] for at_x in covered.values()]
-        nans = [value for value in values if value != value]
-        y[at_y] = nans[0] if nans else max(values, key=lambda value: value.real, default=-math.inf)
-    return y
-
-
-def max_pool_argmax(x, y, win):
-    """The index kh·KW + kw of the first element of each window that equals its maximum; −1 where all is padding."""
-    argmax = empty_feature_map(win.y_shape, like=x, dtype=int)
-    for at_y, covered in _windows(win):
-        argmax[at_y] = next((k for k, at_x in covered.items() if _are_equal(x[at_x], y[at_y])), -1)
-    return argmax
-
-
-def _are_equal(a, b):
-    """Whether the real parts of a and b are equal, or both are NaN."""
-    return a.real == b.real or (a != a and b != b)
-
-
-def max_pool_dx(dy, argmax, win):
-    """The gradient of each window goes to its argmax."""
-    dx = array_module(dy).zeros(win.x_shape, dy.dtype)
-    for at_y, covered in _windows(win):
-        if covered:  # with dilation a window may have nothing but padding
-            dx[covered[int(argmax[at_y])]] += dy[at_y]
-    return dx
-
-
-def avg_pool(x, win, count_include_pad=True):
-    """The sum of x/m under each window of m elements."""
-    y = array_module(x).zeros(win.y_shape, x.dtype)
-    for at_y, covered in _windows(win):
-        for at_x in covered.values():
-            y[at_y] += x[at_x] / _count(win, at_y, covered, count_include_pad)
-    return y
-
-
-def avg_pool_dx(dy, win, count_include_pad=True):
-    """Each element of a window receives dy/m."""
-    dx = array_module(dy).zeros(win.x_shape, dy.dtype)
-    for at_y, covered in _windows(win):
-        for at_x in covered.values():
-            dx[at_x] += dy[at_y] / _count(win, at_y, covered, count_include_pad)
-    return dx
-
-
-def _count(win, at_y, covered, count_include_pad):
-    """m, how many elements of a window are in the image, or in image and padding. Those beyond never count."""
-    if not count_include_pad:
-        return len(covered)
-    _, _, oh, ow = at_y
-    rows = [kh for kh in range(win.KH) if oh * win.SH + kh - win.PH < win.H + win.PH]
-    columns = [kw for kw in range(win.KW) if ow * win.SW + kw - win.PW < win.W + win.PW]
-    return len(rows) * len(columns)

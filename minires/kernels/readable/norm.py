@@ -2,26 +2,39 @@
 
 Forward. Each channel of x (N,C,H,W) has m = N·H·W values x_1 … x_m. ⟨·⟩ is the mean over them:
 
-    μ = ⟨x⟩        σ² = ⟨(x − μ)²⟩        s = 1/√(σ² + ε)        x̂ = (x − μ)·s        y = γ·x̂ + β
+    μ = ⟨x⟩
+    σ² = ⟨(x − μ)²⟩
+    s = (σ² + ε)^(−1/2)
+    x̂ = (x − μ)·s
+    y = γ·x̂ + β
 
-Backward. dy is short for ∂L/∂y, and so are dx, dγ and the others. Each y_j = γ·x̂_j + β, so by the chain rule
+Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. Each y_j = γ·x̂_j + β. γ and β are in every y_j, x̂_j is in
+its own only. So by the chain rule
 
     dβ = Σ_j dy_j        dγ = Σ_j dy_j·x̂_j        dx̂_j = γ·dy_j
 
-One x_i changes every x̂_j = (x_j − μ)·s in up to three ways: directly where j = i, through μ, and through s. Here
-[i = j] is 1 where i = j, else 0. (σ² depends on μ, too, but ∂σ²/∂μ = −2⟨x − μ⟩ = 0.)
+One x_i changes every x̂_j = (x_j − μ)·s: directly if j = i, and through μ and s, which all j share. Their derivatives:
 
-    ∂μ/∂x_i = 1/m        ∂σ²/∂x_i = 2(x_i − μ)/m
-    ∂s/∂x_i = −½·s³·∂σ²/∂x_i = −s³·(x_i − μ)/m = −s²·x̂_i/m        because (x_i − μ)·s = x̂_i
+    ∂μ/∂x_i = 1/m
+    ∂σ²/∂x_i = 2·(x_i − μ)/m − 2·⟨x − μ⟩·∂μ/∂x_i
+             = 2·(x_i − μ)/m                            because ⟨x − μ⟩ = 0
+    ∂s/∂x_i = −1/2·(σ² + ε)^(−3/2)·∂σ²/∂x_i
+            = −s³·(x_i − μ)/m                           because (σ² + ε)^(−3/2) = s³
+            = −s²·x̂_i/m                                 because (x_i − μ)·s = x̂_i
 
-    ∂x̂_j/∂x_i = s·[i = j] − s·∂μ/∂x_i + (x_j − μ)·∂s/∂x_i
-              = s·[i = j] − s/m − s·x̂_j·x̂_i/m                      because (x_j − μ)·s² = s·x̂_j
+With [i = j], which is 1 if i = j and else 0, the product rule gives
 
-So dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i has three terms. γ and s are the same for all j and stand in front:
+    ∂x̂_j/∂x_i = ([i = j] − ∂μ/∂x_i)·s + (x_j − μ)·∂s/∂x_i
+              = s·([i = j] − 1/m − x̂_j·x̂_i/m)           because (x_j − μ)·s = x̂_j
 
-    dx_i = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)        where ⟨dy⟩ = dβ/m and ⟨dy·x̂⟩ = dγ/m are known already
+Now add up over all j. Σ_j dy_j·[i = j] is dy_i, Σ_j dy_j/m is ⟨dy⟩, and Σ_j dy_j·x̂_j/m is ⟨dy·x̂⟩:
 
-In the code γ is weight and β is bias, so dw is dγ and db is dβ. Arrays of shape (C,) are computed in float64.
+    dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i
+         = γ·s·Σ_j dy_j·([i = j] − 1/m − x̂_j·x̂_i/m)
+         = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)               which is normalize_dx below
+
+To check it: Σ_i dx_i = 0, because a constant added to all x changes no y.
+In the code γ is weight, β is bias, dγ is dw, dβ is db, and s is inv_std.
 """
 
 from minires.arrays import array_module
@@ -44,16 +57,6 @@ def mean_var(x):
 def inv_std(var, eps):
     """s = 1/√(σ² + ε)"""
     return 1 / (var + eps) ** 0.5
-
-
-def update_running_stats(running_mean, running_var, mean, var, momentum, count):
-    """running = (1 − momentum)·running + momentum·batch in place, with the unbiased variance, σ²·m/(m − 1): all (C,).
-
-    Only the real part counts: the gradient check's complex step differentiates y, not the running statistics.
-    """
-    for running, batch in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
-        running *= 1 - momentum
-        running += (momentum * batch.real).astype(running.dtype)
 
 
 def x_hat_of(x, mean, inv_std):
@@ -83,3 +86,13 @@ def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
         return dx.astype(dy.dtype, copy=False)
     out[...] = dx
     return out
+
+
+def update_running_stats(running_mean, running_var, mean, var, momentum, count):
+    """running = (1 − momentum)·running + momentum·batch in place, with the unbiased variance, σ²·m/(m − 1): all (C,).
+
+    Only the real part counts: the gradient check's complex step differentiates y, not the running statistics.
+    """
+    for running, batch in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
+        running *= 1 - momentum
+        running += (momentum * batch.real).astype(running.dtype)

@@ -42,19 +42,21 @@ class BatchNorm(Experiment):
         "With batch norm a network trains at higher learning rates, and its loss and gradient change less along a step."
     )
     source = (
-        "Ioffe & Szegedy 2015, arXiv:1502.03167, §3.3 and §4.2.2 (Fig. 2, Table in Fig. 3); "
-        "Santurkar et al. 2018, arXiv:1805.11604, Fig. 4"
+        "Ioffe & Szegedy 2015, arXiv:1502.03167, §3.3 and §4.2.2 (Fig. 2, Table in Fig. 3); Santurkar et al. 2018, "
+        "arXiv:1805.11604, Fig. 4"
     )
     method = (
-        "A plain network is trained at several learning rates with batch norm, and with a factor and a bias a channel "
-        "in its place, from the same first weights. It has trained if it errs half as often as a guess on the training "
-        "images of the last epoch; a loss that becomes infinite is a result. A network that trains at no rate leaves "
-        "this part undecided, because its highest rate is unknown. (In Ioffe & Szegedy, Inception trains at "
-        "5 and 30 times its learning rate with batch norm; without, it reaches infinity at 5 times.) Both then take "
-        "as many steps at one small rate lr. Before a step, with weights w and gradient g, loss and "
-        f"gradient are computed at w − η·g for {POINTS} values of η from lr/2 to 4·lr, on that batch. They give how "
-        "much the loss varies, and the effective β, the largest ‖∂L(w − η·g) − g‖/‖η·g‖; both are averaged as "
-        "logarithms. The papers' networks are Inception and VGG. The measures depend on the scale of the weights."
+        "A plain network is trained at several learning rates, with batch norm and without. Without, each norm is "
+        "replaced by a factor and a bias a channel; the first weights are the same. The network has trained if, in "
+        "the last epoch, it errs on the training images less than half as often as a guess. A loss that becomes "
+        "infinite is a result. A network that trains at no rate leaves this part undecided, because its highest rate "
+        "is unknown. Rates are steps of a grid, so all seeds may give the same difference; that decides from six "
+        "seeds on. (In Ioffe & Szegedy, Inception trains at 5 and 30 times its learning rate with batch norm; "
+        "without, it reaches infinity at 5 times.) Both then take as many steps at one small rate lr. Before a step, "
+        f"with weights w and gradient g, loss and gradient of that batch are computed at w − η·g for {POINTS} values "
+        "of η from lr/2 to 4·lr. They give how much the loss varies, and the effective β, the largest ‖∂L(w − η·g) − "
+        "g‖/‖η·g‖; both are averaged as logarithms. The papers' networks are Inception and VGG. The measures depend "
+        "on the scale of the weights."
     )
     refuted_by = (
         "the network without batch norm trains at a higher rate, or its loss or gradient changes less along a step"
@@ -120,7 +122,7 @@ class BatchNorm(Experiment):
         return Table(columns, rows, "The mean over the seeds ± the standard deviation, after the last epoch.")
 
     def panels(self, s, results):
-        names = {"with": ("with batch norm", "other", 0), "without": ("without", "plain", 1)}
+        names = {"with": ("with batch norm", "plain", 0), "without": ("without", "other", 1)}
         errors = [
             Line(
                 label,
@@ -132,13 +134,13 @@ class BatchNorm(Experiment):
             for part, (label, kind, variant) in names.items()
         ]
         at = range(0, s.steps, s.every)
-        panels = [Panel("learning rate", "training error (%)", errors, xscale="log", title="after the last epoch")]
+        panels = [Panel("learning rate", "final training error (%)", errors, xscale="log", wide=True)]
         for key, what in (("variation", "variation of the loss"), ("beta", "effective β")):
             lines = [
                 Line(label, at, results.of(f"{part}-smoothness", key), kind, variant)
                 for part, (label, kind, variant) in names.items()
             ]
-            panels.append(Panel("training step", what, lines, yscale="log", whole=True, title="along the gradient"))
+            panels.append(Panel("training step", what, lines, yscale="log", whole=True))
         return panels
 
 

@@ -8,7 +8,8 @@ from minires import models
 from minires.errors import OptionError
 from minires.lab.experiment import Experiment, Table
 from minires.lab.statistics import Comparison
-from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.lab.trained import OnTestImages, TrainingOrWeights, trained, trials
+from minires.lab.training import CIFAR10
 from minires.models.blocks import Block
 from minires.plots import Line, Panel
 from minires.probes import Lesions
@@ -16,7 +17,7 @@ from minires.storage.schema import Integer, Number, Text, TupleOf, setting
 
 
 @dataclass(frozen=True)
-class Settings(TrainingOrWeights):
+class Settings(TrainingOrWeights, OnTestImages):
     networks: tuple[str, ...] = setting(
         ("resnet8", "resnet20"), TupleOf(Text()), "the networks, from the shallowest to the deepest"
     )
@@ -27,8 +28,8 @@ class Settings(TrainingOrWeights):
 class EffectiveDepth(Experiment):
     name = "effective-depth"
     claim = (
-        "The effective depth of a residual network grows slower than its depth, in the sense of deleted blocks: of a "
-        "deeper network's blocks, a smaller share is needed to keep its error."
+        "The effective depth of a residual network grows slower than its depth, in the sense of deleted blocks. A "
+        "deeper network needs a smaller share of its blocks to keep its error."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4.2 and §5, from which the claim is derived; it is not theirs"
     method = (
@@ -38,20 +39,12 @@ class EffectiveDepth(Experiment):
         "leaves the claim undecided. The paper deletes random blocks, and derives the effective length of paths from "
         "gradients. This measure is ours. The first and the last of `networks` are compared."
     )
-    refuted_by = "the deepest network needs as large a share of its blocks as the shallowest"
+    refuted_by = "the deepest network needs a larger share of its blocks than the shallowest"
     sizes = {
         "tiny": Settings(epochs=5),
         "small": Settings(networks=("resnet8", "resnet20", "resnet44"), epochs=12),
         "full": Settings(
-            dataset="cifar10",
-            networks=("resnet20", "resnet56", "resnet110"),
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            test_images=2000,
-            rank_images=2000,
-            rise=5.0,
-            seeds=3,
+            **CIFAR10, networks=("resnet20", "resnet56", "resnet110"), test_images=2000, rank_images=2000, rise=5.0
         ),
     }
 
@@ -69,7 +62,7 @@ class EffectiveDepth(Experiment):
         order = sorted(alone, key=alone.get)
         place.progress(0.85)
         lesions = Lesions(net.model, *net.test_batch(s.test_images))
-        errors = [lesions.error(deleted=order[:k]) for k in range(len(order) + 1)]
+        errors = lesions.errors_without(order)
         blocks = len(lesions.blocks)
         return {"errors": errors, "order": order, "blocks": blocks, "needed": blocks - spare(errors, s.rise)}
 

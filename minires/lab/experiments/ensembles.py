@@ -7,7 +7,8 @@ import numpy as np
 
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
-from minires.lab.trained import TrainingAndTest, trained
+from minires.lab.trained import WAY, OnTestImages, trained, way_to_guessing
+from minires.lab.training import CIFAR10
 from minires.mode import no_grad
 from minires.ops import softmax
 from minires.plots import Line, Panel
@@ -15,11 +16,9 @@ from minires.probes import Lesions
 from minires.storage.schema import Integer, Text, setting
 from minires.tensor import Tensor
 
-UNIT = "% of the way to guessing"
-
 
 @dataclass(frozen=True)
-class Settings(TrainingAndTest):
+class Settings(OnTestImages):
     draws: int = setting(3, Integer(1, 10_000), "random orders in which blocks are deleted")
     members: int = setting(3, Integer(2, 100), "networks of the ensemble: 3 ResNet-8 have the blocks of one ResNet-20")
     shallow: str = setting("resnet8", Text(), "the networks of the ensemble")
@@ -39,32 +38,22 @@ class Ensembles(Experiment):
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4.2, Fig. 5a; the second sentence is ours"
     method = (
-        "Blocks that keep the shape are deleted from the trained deep networks in random order. Beside them, members "
-        "are removed from an ensemble of shallow networks with as many blocks in all. It averages the probabilities "
-        "of those that are left, over all choices of them. Curves are compared at equal shares that are removed. A "
-        "rise is given as a share of the way from the intact network's error to that of guessing, because the intact "
-        "networks differ; so is the distance to the ensemble's rise. Nearer is not near. The paper has no ensemble "
-        "beside its networks; this comparison is ours."
+        "Blocks that keep the shape are deleted from the trained deep networks in random order; a curve is the mean "
+        "over `draws` of them. Beside them, members are removed from an ensemble of shallow networks with as many "
+        "blocks in all. It averages the probabilities of those that are left, over all choices of them. Curves are "
+        "compared at equal shares that are removed. A rise is given as a share of the way from the intact network's "
+        "error to that of guessing, because the intact networks differ. So is its distance to the ensemble's rise. "
+        "Nearer is not near. The paper has no ensemble beside its networks; this comparison is ours."
     )
     refuted_by = (
-        "the largest rise by one more deleted block is as large in the residual network as in the plain one, or the "
-        "rise of its error is as far from the ensemble's"
+        "the largest rise by one more deleted block is larger in the residual network than in the plain one; the rise "
+        "of its error is further from the ensemble's"
     )
     sizes = {
         "tiny": Settings(),
         "small": Settings(epochs=10, draws=20),
         "full": Settings(
-            dataset="cifar10",
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            test_images=2000,
-            draws=20,
-            members=3,
-            shallow="resnet20",
-            plain="plain56",
-            residual="resnet56",
-            seeds=3,
+            **CIFAR10, test_images=2000, draws=20, shallow="resnet20", plain="plain56", residual="resnet56"
         ),
     }
 
@@ -79,11 +68,10 @@ class Ensembles(Experiment):
         lesions = Lesions(net.model, *net.test_batch(s.test_images))
         rng = np.random.default_rng(trial.seed)  # the same for both networks, so they lose the same blocks
         most = min(len(lesions.alike), round(len(lesions.blocks) * (1 - 1 / s.members)))  # as one member is left
-        intact = lesions.error()
         errors = []
         for draw in range(s.draws):
             order = rng.permutation(lesions.alike)
-            errors.append([intact, *(lesions.error(deleted=order[:k]) for k in range(1, most + 1))])
+            errors.append(lesions.errors_without(order[:most]))
             place.progress(0.7 + 0.3 * (draw + 1) / s.draws)
         removed = [k / len(lesions.blocks) for k in range(most + 1)]
         chance = 100 - 100 / len(net.test_set.classes)
@@ -112,12 +100,12 @@ class Ensembles(Experiment):
             Comparison(
                 f"the largest rise by one more deleted block, larger in {s.plain} than in {s.residual}",
                 tuple(jump),
-                UNIT,
+                WAY,
             ),
             Comparison(
                 f"mean distance to the rise of the ensemble, larger for {s.plain} than for {s.residual}",
                 tuple(distance),
-                UNIT,
+                WAY,
             ),
         ]
 
@@ -161,10 +149,9 @@ def largest_step(results, arm):
 
 
 def rise(numbers):
-    """(error − intact)/(chance − intact) in % for each share that is removed; NaN if it has not learned 5 points."""
+    """The rise of the error on the way to guessing, for each share that is removed."""
     errors = np.array(numbers["errors"])
-    way = numbers["chance"] - errors[0]
-    return 100 * (errors - errors[0]) / (way if way > 5 else np.nan)
+    return way_to_guessing(errors, errors[0], numbers["chance"])
 
 
 def at(numbers, removed):

@@ -1,13 +1,13 @@
 """Shattered gradients: with depth the gradient of a plain network becomes white noise, that of a residual one does not.
 
 The networks map one number to one number, so that a gradient can be drawn over its input. Each begins with
-x_1 = W_1·x and ends with y = w·relu(N(x_L)). Between them, N subtracts the mean over the inputs, or is batch norm:
+x_1 = W_1·x and ends with y = w·relu(N(x_L)). N subtracts the mean over the inputs, or it is batch norm:
 
     plain      x_l = W_l·relu(x_{l−1} − mean)
     plain-bn   x_l = W_l·relu(BN(x_{l−1}))
-    residual   x_l = α·x_{l−1} + β·W_l·relu(BN(x_{l−1}))    [Balduzzi et al. 2017, eq. 2, with its α = 1]
+    residual   x_l = α·x_{l−1} + β·W_l·relu(BN(x_{l−1}))
 
-α scales the shortcut alone here, so that α = 0 cuts it.
+α scales the shortcut, so that α = 0 cuts it. β scales the branch. These networks are ours, after the paper's.
 All weights are normal with the variance 2/fan_in  [He et al. 2015b].
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 from minires import ops
 from minires.lab.experiment import Common, Experiment, Table, Trial
 from minires.lab.statistics import Comparison
+from minires.lab.training import spread
 from minires.plots import Line, Panel
 from minires.storage.schema import Integer, Number, OneOf, TupleOf, setting
 from minires.tensor import Tensor
@@ -38,8 +39,8 @@ class Settings(Common):
     beta: float = setting(0.1, Number(0), "β, the scale of a residual branch")
     alpha: float = setting(1.0, Number(0), "α, the scale of a shortcut; 0 cuts it")
     tolerance: float = setting(0.2, Number(0), "how far from white noise a deep plain network's autocorrelation may be")
-    plain: str = setting("plain", OneOf(*KINDS), "the network without shortcuts")
-    normalized: str = setting("plain-bn", OneOf(*KINDS), "the network without shortcuts, but with batch norm")
+    plain: str = setting("plain", OneOf(*KINDS), f"the network without shortcuts: {', '.join(KINDS)}")
+    normalized: str = setting("plain-bn", OneOf(*KINDS), "the network with batch norm, but without shortcuts")
     residual: str = setting("residual", OneOf(*KINDS), "the network with shortcuts")
 
 
@@ -48,20 +49,20 @@ class Gradients(Experiment):
     needs_data = False
     claim = (
         "With depth the gradient of a plain network becomes white noise over its inputs, with batch norm or without. "
-        "Shortcuts keep neighboring inputs' gradients correlated."
+        "With shortcuts the gradients at neighboring inputs stay more correlated."
     )
-    source = "Balduzzi et al. 2017, arXiv:1702.08591, §2, eq. 2, Fig. 1 and 3"
+    source = "Balduzzi et al. 2017, arXiv:1702.08591, §2, Fig. 1 and 3"
     method = (
         "Networks of one input and one output are initialized, not trained. The gradient of their output is taken at "
         "each number of a grid from −2 to 2. What is compared is its autocorrelation at lag 1, that is between "
-        "neighbors in the grid: 0 in white noise, near 1 in brown noise. A deep plain gradient counts as white "
-        "noise if its autocorrelation is as near to 0 as that of so many random numbers, but for the tolerance. The "
-        "statistics of the grid are part of the graph, so the output is summed over the grid. "
-        "(The paper draws curves and prints no numbers.)"
+        "neighbors in the grid: 0 in white noise, near 1 in brown noise. A deep plain gradient counts as white noise "
+        "if its autocorrelation is as near to 0 as that of so many random numbers, but for the tolerance. The "
+        "statistics of the grid are part of the graph, so the output is summed over the grid. (The paper draws curves "
+        "and prints no numbers.)"
     )
     refuted_by = (
-        "the gradient of the deepest plain network is as correlated as that of the shallowest, or as that of the "
-        "residual network of its depth, or it is further from white noise than the tolerance"
+        "the gradient of the deepest plain network is more correlated than that of the shallowest, or of the residual "
+        "network of its depth; it is further from white noise than the tolerance"
     )
     sizes = {
         "tiny": Settings(),
@@ -123,8 +124,8 @@ class Gradients(Experiment):
             for depth in sorted(set(s.depths)):
                 norms = results.of(f"{kind}{depth}", "norms")
                 ratio = np.exp(np.log(norms[:, 0] / norms[:, -1]).mean())
-                rows.append((f"{kind}{depth}", _spread(lag_1(results, f"{kind}{depth}")), f"{ratio:.3g}"))
-        rows += [(noise.replace("-", " "), _spread(lag_1(results, noise)), "") for noise in NOISES]
+                rows.append((f"{kind}{depth}", spread(lag_1(results, f"{kind}{depth}")), f"{ratio:.3g}"))
+        rows += [(noise.replace("-", " "), spread(lag_1(results, noise)), "") for noise in NOISES]
         return Table(
             ("network", "autocorrelation at lag 1", "‖∂L/∂x₁‖ / ‖∂L/∂x_L‖"),
             rows,
@@ -140,20 +141,21 @@ class Gradients(Experiment):
         for kind in dict.fromkeys((s.plain, s.residual)):
             gradient = results[f"{kind}{high}", 0]["gradient"]
             line = Line(f"{kind}, {high} layers", grid, gradient, looks[kind][0], bare=True)
-            panels.append(Panel("input x", "∂y/∂x, in standard deviations", [line], legend="above"))
+            panels.append(Panel("input x", "∂y/∂x (in std. dev.)", [line]))
         correlations = [(f"{kind}{high}", f"{kind}, {high} layers", *look) for kind, look in looks.items()]
         correlations += [("brown-noise", "brown noise", "other", 0), ("white-noise", "white noise", "other", 3)]
         lines = [
             Line(label, range(LAGS + 1), results.of(arm, "autocorrelation").mean(0), kind, variant)
             for arm, label, kind, variant in correlations
         ]
-        panels.append(Panel("lag, in steps of the grid", "autocorrelation of ∂y/∂x", lines, whole=True, legend="above"))
+        panels.append(Panel("lag (steps of the grid)", "autocorrelation of ∂y/∂x", lines, whole=True))
         lines = []
         for kind, look in looks.items():
             norms = results.of(f"{kind}{high}", "norms")
             lines.append(Line(f"{kind}, {high} layers", range(1, high + 1), norms / norms[:, -1:], *look))
-        ylabel = "‖gradient‖ / that in the last layer"
-        panels.append(Panel("layer, from the input to the loss", ylabel, lines, yscale="log", whole=True))
+        panels.append(
+            Panel("layer l, from input to loss", r"$\|∂L/∂x_l\|\,/\,\|∂L/∂x_L\|$", lines, yscale="log", whole=True)
+        )
         return panels
 
 
@@ -197,7 +199,3 @@ def autocorrelation(g):
 
 def lag_1(results, arm):
     return results.of(arm, "autocorrelation")[:, 1]
-
-
-def _spread(values):
-    return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")

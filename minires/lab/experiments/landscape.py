@@ -32,25 +32,24 @@ class Settings(TrainingOrWeights):
 class Landscape(Experiment):
     name = "landscape"
     claim = (
-        "Without shortcuts the loss surface of a deep network is sharper at its trained weights than with shortcuts, "
-        "and its loss is higher at a distance of 1 from them."
+        "Without shortcuts the loss surface of a trained deep network is sharper at its weights, and the loss is "
+        "higher at a distance of 1 from them."
     )
     source = "Li et al. 2018, arXiv:1712.09913, §4–6, Fig. 5 and 7"
     method = (
-        "A deep plain and a deep residual network, and from size small on a shallow pair, are trained in the same way. "
-        "Each filter of a random direction has the length of the filter of the weights; biases and batch norm stay. "
-        "Batch norm uses its running statistics. The loss at a distance of 1 is the mean of log₁₀ L over both ends "
-        "of random directions. It is not divided by the loss L₀ at the weights, which stands beside it. Where L₀ "
-        "differs, a part of the difference is that of the training, not of the rise. The planes are those of seed 0. "
-        "The sharpness is the highest eigenvalue λ_max of the Hessian at the weights, with each filter "
-        "measured in its own length, so that the filters' sizes do not matter. Lanczos' method finds both ends of the "
-        "spectrum from products H·v, which are central differences of exact gradients. The ratio −λ_min/λ_max tells "
-        "how far the surface is from a convex one. The paper maps it over the plane (Fig. 7, with the plain Hessian). "
-        "Here it is measured at the weights, and not judged. The paper trained plain networks of 56 layers with a "
-        "smaller learning rate, 0.01; here it is the same for both. At full size the loss is that of 2000 images, not "
-        "of all."
+        "A plain and a residual network of each depth are trained in the same way. The deepest two are judged. Each "
+        "filter of a random direction has the length of the filter of the weights; biases and batch norm stay. Batch "
+        "norm uses its running statistics. The loss at a distance of 1 is the mean of log₁₀ L over both ends of random "
+        "directions. It is not divided by the loss L₀ at the weights, which stands beside it. Where L₀ differs, a part "
+        "of the difference is that of the training, not of the rise. The planes are those of seed 0. The sharpness is "
+        "the highest eigenvalue λ_max of the Hessian at the weights. Each filter is measured in its own length, so "
+        "that the filters' sizes do not matter. Lanczos' method finds both ends of the spectrum from products H·v, "
+        "which are central differences of exact gradients. The ratio −λ_min/λ_max tells how far the surface is from a "
+        "convex one. The paper maps it over the plane (Fig. 7, with the plain Hessian). Here it is measured at the "
+        "weights, and not judged. The paper trained plain networks of 56 layers with a smaller learning rate, 0.01; "
+        "here it is the same for both. At full size the loss is that of 2000 images, not of all."
     )
-    refuted_by = "the deep residual network is as sharp as the plain one, or its loss is as high at a distance of 1"
+    refuted_by = "the deep residual network is sharper than the plain one, or its loss is higher at a distance of 1"
     sizes = {
         "tiny": Settings(),
         "small": Settings(depths=(8, 32), epochs=15, images=128, directions=5, points=21, products=10),
@@ -182,9 +181,9 @@ class Landscape(Experiment):
         ]
         return [
             *contours,
-            Panel("distance along a random direction", "loss", slices, yscale="log"),
+            Panel("distance from the weights", "loss", slices, yscale="log"),
             Bars(
-                "sharpness λ_max at the trained weights",
+                r"sharpness $\lambda_{max}$",
                 [arm for arm, _, _ in arms],
                 [results.of(arm, "highest") for arm, _, _ in arms],
                 [kinds[family] for _, family, _ in arms],

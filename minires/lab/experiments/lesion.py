@@ -8,16 +8,15 @@ from minires import models
 from minires.errors import OptionError
 from minires.lab.experiment import Experiment, Table
 from minires.lab.statistics import Comparison
-from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.lab.trained import WAY, OnTestImages, TrainingOrWeights, trained, trials, way_to_guessing
+from minires.lab.training import CIFAR10
 from minires.plots import Line, Panel
 from minires.probes import Lesions, kendall_tau
 from minires.storage.schema import Integer, Number, Text, setting
 
-UNIT = "% of the way to guessing"
-
 
 @dataclass(frozen=True)
-class Settings(TrainingOrWeights):
+class Settings(TrainingOrWeights, OnTestImages):
     draws: int = setting(3, Integer(1, 10_000), "random choices of blocks that are deleted or swapped")
     swaps: int = setting(2, Integer(1, 1000), "most pairs of blocks that are swapped")
     little: float = setting(
@@ -30,36 +29,28 @@ class Settings(TrainingOrWeights):
 class Lesion(Experiment):
     name = "lesion"
     claim = (
-        "Deleting one block of a trained residual network raises its error little, by less than the setting `little`, "
-        "and by less than in a plain network. Several deleted or swapped blocks cost it less than a plain one, too."
+        "Deleting one block of a trained residual network raises its error by less than the setting `little`, and by "
+        "less than in a plain network. Several deleted or swapped blocks cost it less than a plain one, too."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4, Fig. 3 and 5"
     method = (
         "After training, blocks are switched off, so that H = shortcut(x), or swapped within a stage. Nothing is "
         "trained again. Both networks lose the same blocks, at most half of those that keep the shape, because a plain "
-        "network cannot lose the others. The error is that on test images. Its rise is given as a share of the way "
-        "from the intact network's error to that of guessing, because the intact networks differ. `little` is in % of "
-        "this way, and ours. It is less at larger sizes, because one block of 27 does less than one of nine. The "
-        "paper's plain network is a VGG of 15 layers, and its ResNet has 110. Here they are twins."
+        "network cannot lose the others. The error is that on test images: for one block the mean over the blocks, for "
+        "several the mean over 1, 2, … of them. Its rise is given as a share of the way from the intact network's "
+        "error to that of guessing, because the intact networks differ. `little` is in % of this way, and ours. It is "
+        "less at larger sizes, because one block of 27 does less than one of nine. The paper's plain network is a VGG "
+        "of 15 layers, and its ResNet has 110. Here they are twins."
     )
     refuted_by = (
-        "deleted or swapped blocks cost the residual network as much as the plain one, or a deleted one costs `little`"
+        "deleted or swapped blocks cost the residual network more than the plain one, or a deleted one costs it more "
+        "than `little`"
     )
     sizes = {
         "tiny": Settings(),
         "small": Settings(epochs=12, draws=20, swaps=8, little=25.0),
         "full": Settings(
-            dataset="cifar10",
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            test_images=2000,
-            draws=20,
-            swaps=20,
-            little=10.0,
-            plain="plain56",
-            residual="resnet56",
-            seeds=3,
+            **CIFAR10, test_images=2000, draws=20, swaps=20, little=10.0, plain="plain56", residual="resnet56"
         ),
     }
 
@@ -85,7 +76,7 @@ class Lesion(Experiment):
         for draw in range(s.draws):
             order = rng.permutation(lesions.alike)
             most = max(len(order) // 2, 1)
-            several.append([intact, *(lesions.error(deleted=order[:k]) for k in range(1, most + 1))])
+            several.append(lesions.errors_without(order[:most]))
             orders = [lesions.shuffled(k, rng) for k in range(s.swaps + 1)]
             swapped.append([intact, *(lesions.error(order=order) for order in orders[1:])])
             taus.append([kendall_tau(order) for order in orders])
@@ -103,12 +94,12 @@ class Lesion(Experiment):
     def compare(self, s, results):
         def more(what, rise):
             differences = rise(results, s.plain) - rise(results, s.residual)
-            return Comparison(f"{what} cost {s.plain} more than {s.residual}", tuple(differences), UNIT)
+            return Comparison(f"{what} cost {s.plain} more than {s.residual}", tuple(differences), WAY)
 
         below = s.little - rise_of_one(results, s.residual)
         return [
             more("single deleted blocks", rise_of_one),
-            Comparison(f"a deleted block costs {s.residual} less than {s.little:g} %", tuple(below), UNIT),
+            Comparison(f"a deleted block costs {s.residual} less than {s.little:g} %", tuple(below), WAY),
             more("several deleted blocks", rise_of_several),
             more("swapped blocks", rise_of_swaps),
         ]
@@ -137,17 +128,23 @@ class Lesion(Experiment):
         single, several, swapped = [], [], []
         for arm, kind in kinds.items():
             errors = results.of(arm, "single").astype(float)  # None, where a block cannot be deleted, becomes NaN
-            label = f"{arm} ({results.of(arm, 'intact').mean():.1f} % intact)"
-            single.append(Line(label, range(1, errors.shape[1] + 1), errors, kind))
+            blocks = range(1, errors.shape[1] + 1)
+            single.append(Line(arm, blocks, errors, kind))
+            intact = results.of(arm, "intact").mean()
+            single.append(Line(f"{arm}, intact", blocks, [intact] * len(blocks), kind, variant=3, bare=True))
             for lines, key in ((several, "several"), (swapped, "swapped")):
                 values = results.of(arm, key)
                 lines.append(Line(arm, range(values.shape[1]), values, kind))
         return [
             Panel(
-                "the block that is deleted", "test error (%)", single, "gap: a plain block that must stay", whole=True
+                "deleted block (gap: one that a plain network cannot lose)",
+                "test error (%)",
+                single,
+                whole=True,
+                wide=True,
             ),
-            Panel("number of deleted blocks", "test error (%)", several, whole=True),
-            Panel("number of swapped pairs of blocks", "test error (%)", swapped, whole=True),
+            Panel("deleted blocks", "test error (%)", several, whole=True),
+            Panel("swapped pairs of blocks", "test error (%)", swapped, whole=True),
         ]
 
 
@@ -164,21 +161,18 @@ def mean_of_one(numbers):
 def rise_of_one(results, arm):
     """How far the error rises when one block is deleted, for each seed."""
     errors = [mean_of_one(results[arm, seed]) for seed in results.seeds(arm)]
-    return way_to_guessing(np.array(errors), results, arm)
+    return _way(np.array(errors), results, arm)
 
 
 def rise_of_several(results, arm):
     """How far it rises when 1, 2, … up to half of the blocks are deleted: the mean over these numbers."""
-    return way_to_guessing(results.of(arm, "several")[:, 1:].mean(1), results, arm)
+    return _way(results.of(arm, "several")[:, 1:].mean(1), results, arm)
 
 
 def rise_of_swaps(results, arm):
     """How far it rises when 1, 2, … pairs of blocks are swapped: the mean over these numbers."""
-    return way_to_guessing(results.of(arm, "swapped")[:, 1:].mean(1), results, arm)
+    return _way(results.of(arm, "swapped")[:, 1:].mean(1), results, arm)
 
 
-def way_to_guessing(errors, results, arm):
-    """(error − intact)/(chance − intact) in %, for each seed; NaN where the network has not learned 5 points."""
-    intact = results.of(arm, "intact")
-    way = results.of(arm, "chance") - intact
-    return 100 * (errors - intact) / np.where(way > 5, way, np.nan)
+def _way(errors, results, arm):
+    return way_to_guessing(errors, results.of(arm, "intact"), results.of(arm, "chance"))

@@ -7,6 +7,7 @@ import numpy as np
 from minires.lab.experiment import Experiment, Table
 from minires.lab.statistics import Comparison
 from minires.lab.trained import TrainingOrWeights, trained, trials
+from minires.lab.training import CIFAR10
 from minires.plots import Line, Panel
 from minires.probes import PathGradients, mean_length, residual_paths, shares_of_paths
 from minires.storage.schema import Integer, Text, setting
@@ -25,8 +26,8 @@ class Settings(TrainingOrWeights):
 class Paths(Experiment):
     name = "paths"
     claim = (
-        "The gradient of a path through a residual network shrinks with the path's length. So most gradient comes "
-        "through paths that are shorter than most paths."
+        "The gradient of a path through a residual network shrinks with the path's length. So the paths that carry the "
+        "gradient are shorter on average than all paths, whose mean length is half of the blocks."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §3 and §5, Fig. 6"
     method = (
@@ -37,20 +38,11 @@ class Paths(Experiment):
         "are those at the first block's input; the paper's are at the network's. The paper takes new batches for each "
         "path, here all paths share one. The paper also counts how few paths carry the gradient; the table shows it."
     )
-    refuted_by = "long paths carry as much gradient as short ones, or the mean length by gradient is n/2 or more"
+    refuted_by = "longer paths carry more gradient, or the mean length by gradient is above n/2"
     sizes = {
         "tiny": Settings(),
         "small": Settings(epochs=10, samples=50, plain="plain32", residual="resnet32"),
-        "full": Settings(
-            dataset="cifar10",
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            samples=1000,
-            plain="plain110",
-            residual="resnet110",
-            seeds=3,
-        ),
+        "full": Settings(**CIFAR10, samples=1000, plain="plain110", residual="resnet110"),
     }
 
     def trials(self, s):
@@ -124,17 +116,17 @@ class Paths(Experiment):
     def panels(self, s, results):
         n = int(number_of_blocks(results, s.residual)[0])
         lengths = range(n + 1)
-        ratio = Line(s.residual, range(1, n + 1), identity_over_branch(results, s.residual))
-        norms = Line(s.residual, lengths, positive(results.of(s.residual, "norm_of_a_path")))
-        paths = Line("of the paths", lengths, 100 * results.of(s.residual, "share_of_paths")[0], "other")
-        gradient = Line("of the gradient", lengths, 100 * results.of(s.residual, "share_of_gradient"))
-        exact = Line("of the exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=2)
-        length = "length of the paths (branches)"
+        ratio = Line("", range(1, n + 1), identity_over_branch(results, s.residual))
+        norms = Line("", lengths, positive(results.of(s.residual, "norm_of_a_path")))
+        paths = Line("number of paths", lengths, 100 * results.of(s.residual, "share_of_paths")[0], "other")
+        gradient = Line("gradient: number × norm", lengths, 100 * results.of(s.residual, "share_of_gradient"))
+        exact = Line("gradient: exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=2)
+        length = f"branches of paths in {s.residual}"
         return [
-            Panel("block", "‖shortcut part‖ / ‖branch part‖", [ratio], whole=True),
-            Panel(length, "mean ‖gradient‖ of one path", [norms], whole=True, yscale="log"),
-            Panel(length, "share, with number × mean norm (%)", [paths, gradient], whole=True),
-            Panel(length, "share, with exact sums (%)", [paths, exact], whole=True),
+            Panel(f"block of {s.residual}", "‖shortcut‖ / ‖branch‖", [ratio], whole=True),
+            Panel(length, "‖gradient‖ of one path", [norms], whole=True, yscale="log"),
+            Panel(length, "share of all (%)", [paths, gradient], whole=True),
+            Panel(length, "share of all (%)", [paths, exact], whole=True),
         ]
 
 

@@ -8,7 +8,7 @@ from minires.data import ArrayLoader
 from minires.errors import OptionError
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
-from minires.lab.training import Training, training_of
+from minires.lab.training import CIFAR10, Training, spread, training_of
 from minires.plots import Line, Panel
 from minires.probes import response_stds
 from minires.storage.schema import Integer, Text, TupleOf, setting
@@ -40,22 +40,13 @@ class Responses(Experiment):
         "prints no numbers. It does not say over which images σ is taken.)"
     )
     refuted_by = (
-        "the residual network's mean response is at least that of the plain network of its depth, or the deeper "
-        "residual network's is at least the shallower one's"
+        "the residual network's mean response is above that of the plain network of its depth, or the deepest residual "
+        "network's above the shallowest one's"
     )
     sizes = {
         "tiny": Settings(),
         "small": Settings(depths=(8, 20, 32), plain_depths=(8, 20), epochs=16),
-        "full": Settings(
-            dataset="cifar10",
-            depths=(20, 56, 110),
-            plain_depths=(20, 56),
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            images=10_000,
-            seeds=3,
-        ),
+        "full": Settings(**CIFAR10, depths=(20, 56, 110), plain_depths=(20, 56), images=10_000),
     }
 
     def trials(self, s):
@@ -96,21 +87,21 @@ class Responses(Experiment):
         for name in _networks(s):
             responses = results.of(name, "responses")
             errors = results.of(name, "train_error")
-            rows.append((name, *map(_spread, (responses.mean(1), responses.min(1), responses.max(1), errors))))
+            rows.append((name, *map(spread, (responses.mean(1), responses.min(1), responses.max(1), errors))))
         columns = ("network", "mean σ of the layers", "smallest σ", "largest σ", "training error (%)")
         return Table(columns, rows, "The mean over the seeds ± the standard deviation.")
 
     def panels(self, s, results):
         panels = []
         for xlabel, order in (
-            ("layer, from the input to the loss", lambda responses: responses),
-            ("layer, from the strongest response to the weakest", lambda responses: -np.sort(-responses, axis=1)),
+            ("layer, from input to loss", lambda responses: responses),
+            ("layer, strongest first", lambda responses: -np.sort(-responses, axis=1)),
         ):
             lines = []
             for name, (kind, variant) in _networks(s).items():
                 responses = order(results.of(name, "responses"))
                 lines.append(Line(name, range(1, responses.shape[1] + 1), responses, kind, variant))
-            panels.append(Panel(xlabel, "σ of the layer's response", lines, whole=True))
+            panels.append(Panel(xlabel, "σ of the response", lines, whole=True))
         return panels
 
 
@@ -119,7 +110,3 @@ def _networks(s):
     depths = sorted(set(s.depths))
     looks = {f"{s.plain}{depth}": ("plain", depths.index(depth)) for depth in sorted(set(s.plain_depths))}
     return looks | {f"{s.residual}{depth}": ("residual", depths.index(depth)) for depth in depths}
-
-
-def _spread(values):
-    return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
-from minires.lab.training import Training, final, spread, train
+from minires.lab.training import CIFAR10, Training, final, spread, train
 from minires.plots import Bars
 from minires.storage.schema import Integer, OneOf, TupleOf, setting
 
@@ -48,7 +48,7 @@ class Settings(Training):
         f"what is said to be worse: {', '.join(ARMS)}",
     )
     shown: tuple[str, ...] = setting(
-        ("preact",), TupleOf(OneOf(*ARMS)), "what stands in table and figure, and has no part in the verdict"
+        ("preact",), TupleOf(OneOf(*ARMS)), "what else stands in table and figure; it has no part in the verdict"
     )
 
     @property
@@ -69,15 +69,15 @@ class Shortcuts(Experiment):
     )
     method = (
         "Networks that differ in their shortcuts alone, or in the order of a block's parts, are trained with the same "
-        "settings. The error is that on the test images after the last epoch. A full run judges all that the paper "
-        "compares, and a smaller one fewer. Where a shortcut has weights, the weights of the branches "
-        "begin with other random numbers, because all come from one generator. Where the channels change, x is padded "
-        "(option A) before a shortcut changes it. The exclusive gate starts with b_g = −6, the paper's best; the gate "
-        "on x alone with 0 (12.86 % in the paper; with −6, nearly an identity, 6.91 %). The 1×1 convolution is option "
-        "C, with batch norm. A training whose loss becomes infinite counts as a guess. The paper's networks have 110 "
-        "layers, and its numbers are medians of five runs."
+        "settings. The error is that on the test images after the last epoch. A full run judges all that is clearly "
+        "worse in the paper, and a smaller one fewer. Where a shortcut has weights, the weights of the branches begin "
+        "with other random numbers, because all come from one generator. Where the channels change, x is padded "
+        "(option A) before a shortcut changes it. The exclusive gate starts with b_g = −6, the paper's best. The gate "
+        "on x alone starts with 0 (12.86 % in the paper; with −6, nearly an identity, 6.91 %). The 1×1 convolution is "
+        "option C, with batch norm. A training whose loss becomes infinite counts as a guess. The paper's networks "
+        "have 110 layers, and its numbers are medians of five runs."
     )
-    refuted_by = "an arm of `worse` has a lower test error than the identity"
+    refuted_by = "an arm of `worse` has a lower test error than `best`, the identity"
     sizes = {
         "tiny": Settings(epochs=2, limit=1000, shown=("identity",)),
         "small": Settings(
@@ -86,12 +86,8 @@ class Shortcuts(Experiment):
             shown=("projection", "relu_before_add", "relu_first", "preact"),
         ),
         "full": Settings(
-            dataset="cifar10",
+            **{**CIFAR10, "seeds": 5},
             depth=110,
-            epochs=164,
-            batch_size=128,
-            schedule="multistep",
-            seeds=5,
             worse=(
                 *("none", "scale", "exclusive_gate", "shortcut_gate", "conv", "dropout"),
                 *("norm_after_add", "relu_before_add"),
@@ -158,7 +154,8 @@ class Shortcuts(Experiment):
                             for name in names
                         ],
                         [arms[name].paper if isinstance(arms[name].paper, float) else None for name in names],
-                        f"{title} (paper: ResNet-110, CIFAR-10)",
+                        "the paper's, of ResNet-110 on CIFAR-10",
+                        wide=True,
                     )
                 )
         return panels

@@ -8,10 +8,10 @@ import numpy as np
 from minires import models
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
-from minires.lab.training import Training, final, spread, train
+from minires.lab.training import CIFAR10, Training, final, spread, train
 from minires.mode import no_grad
 from minires.models.blocks import Block
-from minires.plots import Line, Panel
+from minires.plots import Bars, Line, Panel
 from minires.storage.schema import Integer, Text, setting
 from minires.tensor import Tensor
 
@@ -31,23 +31,24 @@ class Settings(Training):
 class StochasticDepth(Experiment):
     name = "stochastic-depth"
     claim = (
-        "Leaving blocks out at random in training, the last one half of the time, lowers the test error, and saves the "
-        "work of a quarter of the blocks."
+        "Leaving blocks out at random in training, the last one half of the time, lowers the test error, though fewer "
+        "blocks are computed."
     )
     source = "Huang et al. 2016, arXiv:1603.09382, §3 (eq. 2, 4 and 5), Fig. 3 and Table 1"
     method = (
-        "A ResNet is trained with and without stochastic depth, with the same settings and first weights. Block l of L "
-        "is computed with probability p_l = 1 − l/L·(1 − p_L), p_L = 0.5; otherwise the whole batch passes by its "
-        f"shortcut. What is saved is counted in blocks, over {PASSES} passes in training mode, because a block's time "
-        "is the same wherever it is and time depends on the machine. The paper multiplies a branch by p_l in "
-        "evaluation; here it is divided by p_l in training, as in torchvision, which has the same mean. A block that "
-        "is left out gets no gradient, and so no momentum or weight decay in that step."
+        "A ResNet is trained with and without stochastic depth, with the same settings and first weights. Block l of "
+        "L is computed with probability p_l = 1 − l/L·(1 − p_L), p_L = 0.5; otherwise the whole batch passes by its "
+        "shortcut. What is saved is counted in blocks and not in time, which depends on the machine. They are counted "
+        f"over {PASSES} passes in training mode. The paper multiplies a branch by p_l in evaluation; here it is "
+        "divided by p_l in training, as in torchvision, which has the same mean. With 54 blocks 25.5 % are saved on "
+        "average, and the paper reports a quarter of the time. A block that is left out gets no gradient, and so no "
+        "momentum or weight decay in that step."
     )
-    refuted_by = "the whole network has the lower test error, or no blocks are saved"
+    refuted_by = "the whole network has the lower test error, or more blocks are computed"
     sizes = {
         "tiny": Settings(epochs=3),
         "small": Settings(depth=32, epochs=16),
-        "full": Settings(dataset="cifar10", depth=110, epochs=500, batch_size=128, schedule="multistep", seeds=3),
+        "full": Settings(**{**CIFAR10, "epochs": 500}, depth=110),
     }
 
     def trials(self, s):
@@ -88,7 +89,7 @@ class StochasticDepth(Experiment):
 
     def panels(self, s, results):
         epochs = range(1, s.epochs + 1)
-        kinds = {"constant": "other", "stochastic": "residual"}
+        kinds = {"constant": "residual", "stochastic": "other"}
         errors = [
             Line(f"{arm} depth", epochs, results.of(arm, "test_error"), kind, variant)
             for variant, (arm, kind) in enumerate(kinds.items())
@@ -96,12 +97,20 @@ class StochasticDepth(Experiment):
         computed = results.of("stochastic", "computed")
         blocks = np.arange(1, computed.shape[1] + 1)
         shares = [
-            Line("computed", blocks, 100 * computed, "residual"),
-            Line("p_l of the paper", blocks, 100 * (1 - blocks / len(blocks) / 2), "paper", 3),
+            Line("stochastic depth", blocks, 100 * computed, "other", 1),
+            Line("$p_l$ of the paper", blocks, 100 * (1 - blocks / len(blocks) / 2), "paper", 3, bare=True),
         ]
         return [
             Panel("epoch", "test error (%)", errors, whole=True),
-            Panel("block l", "passes that compute it (%)", shares, whole=True),
+            Panel("block l", "computed passes (%)", shares, whole=True),
+            Bars(
+                "final test error (%)",
+                [f"{arm} depth" for arm in kinds],
+                [final(results, arm, "test_error") for arm in kinds],
+                list(kinds.values()),
+                [PAPER[arm] for arm in kinds],
+                "the paper's, of ResNet-110 on CIFAR-10",
+            ),
         ]
 
 

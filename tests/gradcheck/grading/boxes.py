@@ -3,16 +3,16 @@
 import os
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from minires.gradcheck.grading import process
+from minires.gradcheck.grading.box import Box
 
 USER = hasattr(os, "geteuid") and os.geteuid() == 0 and process.others_can_read(process.libraries())
-
-
 STANDS = {
     kind: kind == "" or (sys.platform == "linux" and process._stands(kind)) for kind in ("namespaces", "bwrap", "")
 }
@@ -22,6 +22,15 @@ def source(*texts, file="homework.py"):
     """A Source as grading/source.py reads it; more than one text are the cells of a notebook."""
     names = [file] if len(texts) == 1 else [f"{file}, cell {n}" for n in range(1, len(texts) + 1)]
     return SimpleNamespace(path=Path(file), cells=[SimpleNamespace(name=n, text=t) for n, t in zip(names, texts)])
+
+
+@contextmanager
+def opened(*texts, file="homework.py", **settings):
+    """A Box in which these cells have run."""
+    box = Box(source(*texts, file=file), **{"timeout": 10, **settings})
+    with box:
+        box.names = box.load()
+        yield box
 
 
 def processes(marker):

@@ -141,7 +141,7 @@ def test_cells_without_an_id_are_read_without_a_word(tmp_path):
 
 def test_a_text_costs_the_grader_no_more_time_than_its_length(tmp_path, capsys):
     file = tmp_path / "hw.py"
-    begin = time.monotonic()
+    begin = time.process_time()
     for coding in ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf-7"):
         file.write_bytes(f"# coding: {coding}\n".encode() + b"#" + b"a" * 800_000 + b"-zzzz\n")
         with pytest.raises(DataError, match="save it as UTF-8"):
@@ -161,7 +161,7 @@ def test_a_text_costs_the_grader_no_more_time_than_its_length(tmp_path, capsys):
     file.write_text("x = 1\n" * 100_000)
     assert loops_of(read(file).text) == []
     assert forbidden_import("(" * 10**6, ["torch"]) is None
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 30  # a few seconds; minutes, if one part were quadratic
 
 
 @pytest.mark.parametrize("coding", ["latin-1", "ascii", "cp1252", "euc-kr", "cp949", "utf8", "shift-jis", "big5"])

@@ -1,0 +1,30 @@
+"""A module that a homework forbids is named when a submission imports it."""
+
+import pytest
+
+
+def test_a_forbidden_module_is_named(tmp_path, grade):
+    (tmp_path / "hw.py").write_text("import minires.ops as o\ndef f(x):\n    return o.relu.raw(x)\n")
+    status, out = grade(f"{tmp_path / 'hw.py'}:f", "--like", "relu", "--forbid", "minires", "torch")
+    assert status == 2
+    assert "imports minires" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "forbid", "said"),
+    [
+        ("import decimal.nothing", ["fractions,decimal"], "hw.py imports decimal, which is forbidden here"),
+        ("try:\n    import decimal\nexcept Exception:\n    pass", ["decimal"], "hw.py imports decimal"),
+        ("__import__('deci' + 'mal')", ["decimal"], "it imports decimal"),
+        ("import helper", ["decimal"], "it imports decimal"),
+        ("# import decimal\nimport decimals", ["decimal"], ""),
+        ("import json", ["decimal", "os", "threading"], ""),
+    ],
+)
+def test_what_is_forbidden_is_told_and_what_looks_like_it_passes(tmp_path, grade, text, forbid, said):
+    (tmp_path / "helper.py").write_text("import decimal")
+    (tmp_path / "decimals.py").write_text("")
+    (tmp_path / "hw.py").write_text(f"{text}\ndef neg(x):\n    return -x, lambda dy: -dy\n")
+    status, out = grade(f"{tmp_path / 'hw.py'}:neg", "--forbid", *forbid)
+    assert status == (2 if said else 0), out
+    assert said in out
