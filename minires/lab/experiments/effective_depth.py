@@ -73,6 +73,7 @@ class EffectiveDepth(Experiment):
                 f"the share of its blocks that {shallow} needs, above that of {deep}",
                 tuple(needed_share(results, shallow) - needed_share(results, deep)),
                 "points",
+                coarse=True,
             )
         ]
 
