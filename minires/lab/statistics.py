@@ -4,10 +4,10 @@ Two arms of an experiment with the same seed share their data, their order and, 
 their difference is compared seed by seed. With n differences of mean d and standard deviation s the interval is
 d ± t·s/√n, where t is the 97.5 % quantile of Student's distribution with n − 1 degrees of freedom.
 
-Equal differences give s = 0, and an interval of one point. That is no certainty: such numbers are counts, or steps of a
-grid, which are coarser than their spread. Then only the sign is left. If an arm is as often above as below, n
-differences on one side have the probability 2⁻ⁿ⁺¹. For five that is 6 %, for six 3 %. So fewer than six equal
-differences decide nothing.
+Equal differences give s = 0, and an interval of one point. Where nothing is random, that is right: a plain network has
+one path, whatever the seed. But a count, or a step of a grid, may be coarser than its spread. Then s = 0 is no
+certainty, and only the sign is left. If an arm is as often above as below, n differences on one side have the
+probability 2⁻ⁿ⁺¹: 6 % for five, 3 % for six. So fewer than six equal differences of coarse numbers decide nothing.
 """
 
 import math
@@ -45,13 +45,15 @@ class Comparison:
     """A part of a claim: `what` is said to exceed `margin`. differences: one for each seed.
 
     It is held if the whole interval lies above the margin, refuted if the whole interval lies below, and undecided
-    otherwise. A value that is not finite leaves it undecided, and so do fewer than six equal ones.
+    otherwise. A value that is not finite leaves it undecided. coarse: whether the numbers can take few values only, so
+    that fewer than six equal differences leave it undecided, too.
     """
 
     what: str
     differences: tuple[float, ...]
     unit: str = ""
     margin: float = 0.0
+    coarse: bool = False
 
     @property
     def interval(self):
@@ -60,16 +62,16 @@ class Comparison:
     @property
     def outcome(self):
         mean, low, high = self.interval
-        if not math.isfinite(mean) or (self.equal and len(self.differences) < ENOUGH_EQUAL):
+        if not math.isfinite(mean) or (self.without_spread and len(self.differences) < ENOUGH_EQUAL):
             return UNDECIDED
         if low > self.margin:
             return HELD
         return REFUTED if high < self.margin else UNDECIDED
 
     @property
-    def equal(self):
-        """Whether several differences are all the same number, so that their spread is not known."""
-        return len(self.differences) > 1 and len(set(self.differences)) == 1
+    def without_spread(self):
+        """Whether several differences are equal, and coarse, so that their spread is not known."""
+        return self.coarse and len(self.differences) > 1 and len(set(self.differences)) == 1
 
     def as_dict(self):
         mean, low, high = self.interval
@@ -77,6 +79,7 @@ class Comparison:
             "what": self.what,
             "unit": self.unit,
             "margin": self.margin,
+            "coarse": self.coarse,
             "differences": list(self.differences),
             "mean": mean,
             "low": low,
@@ -88,7 +91,7 @@ class Comparison:
         mean, low, high = self.interval
         unit = f" {self.unit}" if self.unit else ""
         above = f", claimed above {self.margin:g}" if self.margin else ""
-        spread = "all equal" if self.equal else f"{low:.3g}, {high:.3g}"
+        spread = "all equal" if self.without_spread else f"{low:.3g}, {high:.3g}"
         return f"{self.what}: {mean:+.3g}{unit} [{spread}]{above}: {self.outcome}"
 
 

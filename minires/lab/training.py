@@ -1,6 +1,7 @@
 """What experiments that train networks have in common: the settings of a training, and its curves of errors."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from minires.storage.schema import Integer, Number, Text, setting
 from minires.train.folder import CHECKPOINT
 
 # 64,000 steps, with a tenth of the rate from 32,000 and from 48,000 on  [He et al. 2015, §4.2]
-CIFAR10 = {"dataset": "cifar10", "epochs": 164, "batch_size": 128, "schedule": "multistep", "seeds": 3}
+CIFAR10: dict[str, Any] = {"dataset": "cifar10", "epochs": 164, "batch_size": 128, "schedule": "multistep", "seeds": 3}
 
 
 @dataclass(frozen=True)

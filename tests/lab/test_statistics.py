@@ -44,19 +44,31 @@ def test_the_interval_holds_the_mean_in_95_of_100_samples():
         ((5.0,), 0.0, "undecided"),  # one seed shows no spread
         ((1.0, math.nan, 1.0), 0.0, "undecided"),
         ((1.0, math.inf, 1.0), 0.0, "undecided"),
-        ((2.0,) * 5, 1.0, "undecided"),  # 5 equal signs come by chance once in 16
-        ((2.0,) * 6, 1.0, "held"),
-        ((2.0,) * 6, 3.0, "refuted"),
-        ((0.0,) * 6, 0.0, "undecided"),
+        ((2.0, 2.0, 2.0), 1.0, "held"),
     ],
 )
 def test_a_part_of_a_claim_is_decided_by_its_whole_interval(differences, margin, outcome):
     assert Comparison("it", differences, margin=margin).outcome == outcome
 
 
-def test_equal_differences_are_printed_as_such():
-    assert str(Comparison("it", (2.0, 2.0, 2.0), "points")) == "it: +2 points [all equal]: undecided"
-    assert str(Comparison("it", (2.0,))) == "it: +2 [-inf, inf]: undecided"
+@pytest.mark.parametrize(
+    ("differences", "margin", "outcome"),
+    [
+        ((2.0,) * 5, 0.0, "undecided"),  # 5 equal signs come by chance once in 16
+        ((2.0,) * 6, 0.0, "held"),
+        ((2.0,) * 6, 3.0, "refuted"),
+        ((0.0,) * 6, 0.0, "undecided"),
+        ((2.0, 2.0, 2.1), 0.0, "held"),
+    ],
+)
+def test_equal_differences_of_coarse_numbers_decide_from_six_on(differences, margin, outcome):
+    assert Comparison("it", differences, margin=margin, coarse=True).outcome == outcome
+
+
+def test_equal_differences_of_coarse_numbers_are_printed_as_such():
+    assert str(Comparison("it", (2.0, 2.0), "blocks", coarse=True)) == "it: +2 blocks [all equal]: undecided"
+    assert str(Comparison("it", (2.0,), coarse=True)) == "it: +2 [-inf, inf]: undecided"
+    assert str(Comparison("it", (2.0, 2.0), "%")) == "it: +2 % [2, 2]: held"
 
 
 def test_one_refuted_part_refutes_the_claim_and_one_undecided_part_leaves_it_open():

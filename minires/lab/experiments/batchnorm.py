@@ -103,7 +103,10 @@ class BatchNorm(Experiment):
 
         return [
             Comparison(
-                "highest learning rate at which it trains", tuple(highest["with"] - highest["without"]), "decades"
+                "highest learning rate at which it trains",
+                tuple(highest["with"] - highest["without"]),
+                "decades",
+                coarse=True,
             ),
             Comparison("variation of the loss along a step without batch norm above", less("variation"), "decades"),
             Comparison("effective β without batch norm above", less("beta"), "decades"),

@@ -37,7 +37,8 @@ class EffectiveDepth(Experiment):
         "error on training images least. The effective depth is the number of blocks that are left when one more would "
         "raise the test error by more than the setting `rise`. A network with an error above 50 % has not learned, and "
         "leaves the claim undecided. The paper deletes random blocks, and derives the effective length of paths from "
-        "gradients. This measure is ours. The first and the last of `networks` are compared."
+        "gradients. This measure is ours. The first and the last of `networks` are compared. Blocks are counted, so "
+        "differences that are all equal decide from six seeds on."
     )
     refuted_by = "the deepest network needs a larger share of its blocks than the shallowest"
     sizes = {
@@ -73,6 +74,7 @@ class EffectiveDepth(Experiment):
                 f"the share of its blocks that {shallow} needs, above that of {deep}",
                 tuple(needed_share(results, shallow) - needed_share(results, deep)),
                 "points",
+                coarse=True,
             )
         ]
 
