@@ -20,6 +20,8 @@ from minires.storage import atomic_write
 
 SMALL = "A small run can show the same direction as the paper, not the same number."
 
+CAPTION = "*Lines and bars are means over the seeds. A band holds all seeds; a dot is one.*"
+
 
 class Report:
     """The result of an experiment. report.verdict, .comparisons, .results, .table, .figure(), .save(folder)."""
@@ -86,14 +88,14 @@ class Report:
         parts = [
             f"# {experiment.name}: {self.verdict}",
             f"**Claim.** {experiment.claim}",
-            f"**Source.** {experiment.source}",
-            f"**Method.** {experiment.method}",
-            f"**What would refute it.** {experiment.refuted_by}",
+            f"**Source.** {experiment.source}.",
+            f"**What would refute it.** {experiment.refuted_by[0].upper()}{experiment.refuted_by[1:]}.",
             f"**Verdict: {self.verdict}.** {self.sentence}",
             "\n".join(f"- {comparison}" for comparison in self.comparisons),
-            f"![{experiment.claim}]({figure})" if figure else "",
+            f"![{experiment.claim}]({figure})\n\n{CAPTION}" if figure else "",
             self.table.markdown(),
-            self.how,
+            f"**Method.** {experiment.method}",
+            f"**How to repeat it.** {self.how}",
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -108,8 +110,8 @@ class Report:
         seeds = f" {self.seeds} networks of each kind from files." if given.get("weights") else ""
         made = ", ".join(f"{name} {value}" for name, value in versions().items())
         return (
-            f"Settings: {settings}.{seeds} {self.seconds:.0f} s of one core; {made}.\n\n"
-            f"`{self.command}` measures it again."
+            f"`{self.command}` measures it again.\n\n"
+            f"Settings: {settings}.{seeds} {self.seconds:.0f} s of one core; {made}."
         )
 
     @property
