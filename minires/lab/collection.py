@@ -121,4 +121,5 @@ def _inline(text, folder):
 
 def _image(text, path):
     content = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{content}">'
+    alt = text.replace('"', "&quot;")  # the rest is escaped already
+    return f'<img alt="{alt}" src="data:image/png;base64,{content}">'

@@ -1,7 +1,6 @@
 """What an experiment found: its numbers, its verdict, and the files in which they are kept."""
 
 import base64
-import io
 import json
 import math
 import os
@@ -144,9 +143,8 @@ class Report:
     __repr__ = __str__
 
     def _repr_markdown_(self):
-        image = io.BytesIO()
-        self.figure().savefig(image, dpi=110, format="png")
-        return self.markdown(f"data:image/png;base64,{base64.b64encode(image.getvalue()).decode()}")
+        image, _ = self.figure()._repr_png_()
+        return self.markdown(f"data:image/png;base64,{base64.b64encode(image).decode()}")
 
 
 def versions():
