@@ -1,7 +1,6 @@
 """What an experiment found: its numbers, its verdict, and the files in which they are kept."""
 
 import base64
-import io
 import json
 import math
 import os
@@ -19,6 +18,8 @@ from minires.plots import plot_panels
 from minires.storage import atomic_write
 
 SMALL = "A small run can show the same direction as the paper, not the same number."
+
+CAPTION = "*Lines and bars are means over the seeds. A band holds all seeds; a dot is one.*"
 
 
 class Report:
@@ -86,14 +87,14 @@ class Report:
         parts = [
             f"# {experiment.name}: {self.verdict}",
             f"**Claim.** {experiment.claim}",
-            f"**Source.** {experiment.source}",
-            f"**Method.** {experiment.method}",
-            f"**What would refute it.** {experiment.refuted_by}",
+            f"**Source.** {experiment.source}.",
+            f"**What would refute it.** {experiment.refuted_by[0].upper()}{experiment.refuted_by[1:]}.",
             f"**Verdict: {self.verdict}.** {self.sentence}",
             "\n".join(f"- {comparison}" for comparison in self.comparisons),
-            f"![{experiment.claim}]({figure})" if figure else "",
+            f"![{experiment.claim}]({figure})\n\n{CAPTION}" if figure else "",
             self.table.markdown(),
-            self.how,
+            f"**Method.** {experiment.method}",
+            f"**How to repeat it.** {self.how}",
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -108,8 +109,8 @@ class Report:
         seeds = f" {self.seeds} networks of each kind from files." if given.get("weights") else ""
         made = ", ".join(f"{name} {value}" for name, value in versions().items())
         return (
-            f"Settings: {settings}.{seeds} {self.seconds:.0f} s of one core; {made}.\n\n"
-            f"`{self.command}` measures it again."
+            f"`{self.command}` measures it again.\n\n"
+            f"Settings: {settings}.{seeds} {self.seconds:.0f} s of one core; {made}."
         )
 
     @property
@@ -142,9 +143,8 @@ class Report:
     __repr__ = __str__
 
     def _repr_markdown_(self):
-        image = io.BytesIO()
-        self.figure().savefig(image, dpi=110, format="png")
-        return self.markdown(f"data:image/png;base64,{base64.b64encode(image.getvalue()).decode()}")
+        image, _ = self.figure()._repr_png_()
+        return self.markdown(f"data:image/png;base64,{base64.b64encode(image).decode()}")
 
 
 def versions():

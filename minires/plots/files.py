@@ -2,6 +2,7 @@
 
 import io
 import os
+from functools import partial
 
 from minires.errors import OptionError, need
 from minires.storage import atomic_write, check_writable
@@ -35,7 +36,7 @@ def _format(path):
 
 
 def new_figure(width, height):
-    """A matplotlib Figure without pyplot's global state. A notebook shows it as the last value of a cell."""
+    """A matplotlib Figure without pyplot's global state."""
     return _matplotlib().Figure(figsize=(width, height), layout="constrained")
 
 
@@ -72,12 +73,25 @@ def block_ticks(last):
 
 
 def finished(figure, path, dpi=130):
-    """The figure, saved to path if there is one, in the format of its ending."""
+    """The figure, saved to path if there is one, in the format of its ending.
+
+    A notebook shows it as the last value of a cell, without `%matplotlib inline` or pyplot, too.
+    """
+    figure._repr_png_ = partial(_png, figure, dpi)
     if path is not None:
-        content = io.BytesIO()
-        figure.savefig(content, dpi=dpi, format=_format(path))
-        atomic_write(path, content.getvalue())
+        atomic_write(path, _content(figure, dpi, _format(path)))
     return figure
+
+
+def _png(figure, dpi):
+    """What IPython asks for: the image, and how wide a notebook shows it, in pixels."""
+    return _content(figure, dpi, "png"), {"width": round(100 * figure.get_figwidth())}
+
+
+def _content(figure, dpi, format):
+    content = io.BytesIO()
+    figure.savefig(content, dpi=dpi, format=format)
+    return content.getvalue()
 
 
 def as_text(name):

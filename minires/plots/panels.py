@@ -138,13 +138,13 @@ def _small_text(axes):
 
 
 def _add_legends(figure):
-    """One legend above the figure if two panels share a line, otherwise one above each panel.
+    """One legend above the figure if panels share a line, or there is one panel; otherwise one above each.
 
     Inside, a legend would cover lines, or a diamond of its own would look like one more value.
     """
     entries = {axes: dict(zip(*reversed(axes.get_legend_handles_labels()))) for axes in figure.axes}
     together = {label: handle for own in entries.values() for label, handle in own.items()}
-    if sum(map(len, entries.values())) > len(together):
+    if len(entries) == 1 or sum(map(len, entries.values())) > len(together):
         _add_legend(figure, together, loc="outside upper center")
         return
     for axes, own in entries.items():

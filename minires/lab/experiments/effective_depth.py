@@ -96,15 +96,15 @@ class EffectiveDepth(Experiment):
             errors = results.of(arm, "errors")
             curves.append(Line(arm, range(errors.shape[1]), errors, kind_of(arm), variant))
         blocks = np.array([results.of(arm, "blocks")[0] for arm in arms])
-        diagonal = Line("if all were needed", blocks, blocks, "paper")
+        diagonal = Line("if all were needed", blocks, blocks, "paper", 3, bare=True)
         seeds = min(len(results.seeds(arm)) for arm in arms)
         needed = np.array([results.of(arm, "needed")[:seeds] for arm in arms]).T  # (seeds, networks)
         return [
             Panel("deleted blocks", "test error (%)", curves, whole=True),
             Panel(
-                "blocks",
-                f"blocks needed (error within {s.rise:g} points)",
-                [diagonal, Line("needed", blocks, needed, kind_of(arms[-1]))],
+                "blocks of the network",
+                "blocks needed",
+                [Line(f"for a rise below {s.rise:g} points", blocks, needed, kind_of(arms[-1])), diagonal],
                 whole=True,
             ),
         ]

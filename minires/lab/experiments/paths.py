@@ -120,7 +120,7 @@ class Paths(Experiment):
         norms = Line("", lengths, positive(results.of(s.residual, "norm_of_a_path")))
         paths = Line("number of paths", lengths, 100 * results.of(s.residual, "share_of_paths")[0], "other")
         gradient = Line("gradient: number × norm", lengths, 100 * results.of(s.residual, "share_of_gradient"))
-        exact = Line("gradient: exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=2)
+        exact = Line("gradient: exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=1)
         length = f"branches of paths in {s.residual}"
         return [
             Panel(f"block of {s.residual}", "‖shortcut‖ / ‖branch‖", [ratio], whole=True),
