@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,9 @@ class Settings(Training):
     trained: tuple[str, ...] = setting(
         ("he", "fixup"), TupleOf(OneOf(*ARMS)), f"which networks are trained beside the two that are judged: {LISTED}"
     )
-    lr: Any = setting((0.03, 0.3), TupleOf(Number(0)), "maximum learning rates; of a network its best one counts")
+    lr: tuple[float, ...] = setting(  # type: ignore[assignment]  # several, where Training has one
+        (0.03, 0.3), TupleOf(Number(0)), "maximum learning rates; of a network its best one counts"
+    )
     unnormalized: str = setting("he", OneOf(*ARMS), "the network without norms, with He's weights")
     normalized: str = setting("batch-norm", OneOf(*ARMS), "the network with batch norm")
     scaled: str = setting("scaled", OneOf(*ARMS), "the network without norms, whose branches begin 1/√L times as large")
