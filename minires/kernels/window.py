@@ -209,11 +209,13 @@ def _axis_positions(kernel, dilation, padding, stride, size, first, last):
     """
     lowest = max(0, -(((last - 1) * stride - padding) // dilation))
     highest = min(kernel - 1, (size - 1 + padding - first * stride) // dilation)
-    positions = [(k, *_meet(k * dilation - padding, stride, size, first, last)) for k in range(lowest, highest + 1)]
+    positions = [
+        (k, *_matching_slices(k * dilation - padding, stride, size, first, last)) for k in range(lowest, highest + 1)
+    ]
     return [(k, outputs, inputs) for k, outputs, inputs in positions if outputs.stop]
 
 
-def _meet(offset, stride, size, first, last):
+def _matching_slices(offset, stride, size, first, last):
     """The outputs first <= o < last with 0 <= o·stride + offset < size, counted from first, and their inputs."""
     start = max(first, -(offset // stride))
     stop = min(last, (size - 1 - offset) // stride + 1)

@@ -5,7 +5,9 @@ They also take NumPy's `axis` and `keepdims`, because np.sum(t) calls t.sum().
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -63,35 +65,52 @@ def _correction(name, unbiased, correction, ddof):
     return next(iter(given.values()), 1)
 
 
+class Reduction(Protocol):
+    """A method that takes torch's dim and keepdim, or NumPy's axis and keepdims."""
+
+    def __call__(
+        self,
+        dim: Dims = None,
+        keepdim: bool = False,
+        *,
+        axis: Dims = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor: ...
+
+
+def reduction(method: Callable[[Any, Any, bool], Tensor]) -> Reduction:
+    """The method (self, dim, keepdim) with these four arguments; it gets the two that were given."""
+
+    @wraps(method, assigned=("__doc__", "__module__", "__name__", "__qualname__"))
+    def call(
+        self: Any,
+        dim: Dims = None,
+        keepdim: bool = False,
+        *,
+        axis: Dims = None,
+        keepdims: bool | None = None,
+        **refused: None,
+    ) -> Tensor:
+        return method(self, *_dim_or_axis(method.__name__, dim, keepdim, axis, keepdims, **refused))
+
+    del call.__wrapped__  # so that help() and inspect.signature() show the arguments above
+    return call
+
+
 class Reductions(TensorBase):
     """Sums, means, extremes and their indices."""
 
     __slots__ = ()
 
-    def sum(
-        self,
-        dim: Dims = None,
-        keepdim: bool = False,
-        *,
-        axis: Dims = None,
-        keepdims: bool | None = None,
-        **refused: None,
-    ) -> Tensor:
+    @reduction
+    def sum(self, dim, keepdim):
         """Σ x"""
-        dim, keepdim = _dim_or_axis("sum", dim, keepdim, axis, keepdims, **refused)
         return registry["sum"](self, dim=dim, keepdim=keepdim)
 
-    def mean(
-        self,
-        dim: Dims = None,
-        keepdim: bool = False,
-        *,
-        axis: Dims = None,
-        keepdims: bool | None = None,
-        **refused: None,
-    ) -> Tensor:
+    @reduction
+    def mean(self, dim, keepdim):
         """The mean; of integers and booleans in float32."""
-        dim, keepdim = _dim_or_axis("mean", dim, keepdim, axis, keepdims, **refused)
         return registry["mean"](self, dim=dim, keepdim=keepdim)
 
     def var(
@@ -184,30 +203,14 @@ class Reductions(TensorBase):
             return Extreme(values, indices)
         return Extreme(registry["squeeze"](values, dim=dim), registry["squeeze"](indices, dim=dim))
 
-    def argmax(
-        self,
-        dim: int | None = None,
-        keepdim: bool = False,
-        *,
-        axis: int | None = None,
-        keepdims: bool | None = None,
-        **refused: None,
-    ) -> Tensor:
+    @reduction
+    def argmax(self, dim, keepdim):
         """Where the maximum is (the first of several): an index along dim, or into the flattened Tensor."""
-        dim, keepdim = _dim_or_axis("argmax", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmax", dim, keepdim)
 
-    def argmin(
-        self,
-        dim: int | None = None,
-        keepdim: bool = False,
-        *,
-        axis: int | None = None,
-        keepdims: bool | None = None,
-        **refused: None,
-    ) -> Tensor:
+    @reduction
+    def argmin(self, dim, keepdim):
         """Where the minimum is (the first of several): an index along dim, or into the flattened Tensor."""
-        dim, keepdim = _dim_or_axis("argmin", dim, keepdim, axis, keepdims, **refused)
         return self._arg("argmin", dim, keepdim)
 
     def _arg(self, name, dim, keepdim, caller=None):
@@ -221,30 +224,14 @@ class Reductions(TensorBase):
         indices = getattr(data, name)(axis=i, keepdims=keepdim and self.ndim > 0)
         return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
 
-    def all(
-        self,
-        dim: Dims = None,
-        keepdim: bool = False,
-        *,
-        axis: Dims = None,
-        keepdims: bool | None = None,
-        **refused: None,
-    ) -> Tensor:
+    @reduction
+    def all(self, dim, keepdim):
         """Whether all elements are true"""
-        dim, keepdim = _dim_or_axis("all", dim, keepdim, axis, keepdims, **refused)
         return self._whether("all", dim, keepdim)
 
-    def any(
-        self,
-        dim: Dims = None,
-        keepdim: bool = False,
-        *,
-        axis: Dims = None,
-        keepdims: bool | None = None,
-        **refused: None,
-    ) -> Tensor:
+    @reduction
+    def any(self, dim, keepdim):
         """Whether any element is true"""
-        dim, keepdim = _dim_or_axis("any", dim, keepdim, axis, keepdims, **refused)
         return self._whether("any", dim, keepdim)
 
     def _whether(self, name, dim, keepdim):

@@ -43,6 +43,14 @@ def test_a_sum_of_many_rows_has_the_digits_of_its_bound(shape, axes):
         assert (np.abs(found - a.astype(float).sum(axis=axes)) <= bound(a, axes)).all()
 
 
+@pytest.mark.parametrize("n", [300, 4096, 8192, 1 << 14])
+@pytest.mark.parametrize("value", [0.1, 0.7])
+def test_a_sum_of_equal_rows_has_the_digits_of_its_bound(value, n):
+    """Each addition of a plain sum rounds to the same side here."""
+    x = np.full((n, 2), value, np.float32)
+    assert (np.abs(kernels.sums(x, (0,)) - x.astype(float).sum(axis=0)) <= bound(x, (0,))).all()
+
+
 @pytest.mark.parametrize("shape", [(), (0, 3), (3, 0), (1, 1), (2, 1, 3), (300, 1, 2)], ids=str)
 def test_sums_over_every_choice_of_axes_are_numpys(shape):
     x = np.random.default_rng(0).standard_normal(shape)

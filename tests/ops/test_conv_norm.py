@@ -164,20 +164,17 @@ def test_conv_norm_in_training_gives_images_the_same_gradient_where_the_weights_
     np.testing.assert_allclose(x.grad, expected, rtol=0, atol=1e-13)
 
 
-def test_running_statistics_that_change_before_backward_do_not_change_conv_norms_gradients():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 3, 4, 4))
-    dy = rng.standard_normal((2, 5, 4, 4))
-    w = rng.standard_normal((5, 3, 1, 1))
-    gamma = rng.standard_normal(5)
-    beta = rng.standard_normal(5)
-    mean = rng.standard_normal(5)
-    var = rng.uniform(0.5, 2, 5)
-    _, backward = ops.conv_norm.raw(x, w, gamma, beta, running_mean=mean, running_var=var)
-    expected = [dx.copy() for dx in backward(dy)]
+@pytest.mark.parametrize("op", [ops.conv_norm, ops.batch_norm, ops.batch_norm_relu])
+def test_running_statistics_that_change_before_backward_do_not_change_the_gradients(op):
+    x = normal(2, 5, 4, 4)
+    arguments = [x, *([normal(5, 5, 1, 1)] if op is ops.conv_norm else []), normal(5), normal(5)]
+    mean = normal(5)
+    var = positive(5)
+    _, backward = op.raw(*arguments, running_mean=mean, running_var=var)
+    expected = [dx.copy() for dx in backward(x)]
     mean += 1
     var *= 2
-    for found, before in zip(backward(dy), expected, strict=True):
+    for found, before in zip(backward(x), expected, strict=True):
         np.testing.assert_array_equal(found, before)
 
 

@@ -35,6 +35,7 @@ TestAgainstTorch = against_torch(
         ("einsum, attention", einsum("bhqd,bhkd->bhqk"), (normal(2, 2, 3, 4), normal(2, 2, 5, 4))),
         ("einsum, a letter summed alone", einsum("ij,j->j"), (normal(2, 3), normal(3))),
         ("einsum, three, no arrow", einsum("ij,jk,kl"), (normal(2, 3), normal(3, 4), normal(4, 2))),
+        ("einsum, axes of length 1", einsum("ij,jk->ik"), (normal(1, 3), normal(3, 1))),
         ("einsum, one", einsum("ijk->kj"), (normal(2, 3, 4),)),
     ]
 )

@@ -56,6 +56,7 @@ test_bad_input = refusals(
         (ShapeError, lambda: ops.flatten(t(2, 3, 4), start_dim=2, end_dim=1), "flatten: start_dim 2 comes after"),
         (DTypeError, lambda: ops.cat(3), "cat: needs a list of tensors, got int"),
         (ShapeError, lambda: ops.cat([t(2, 3), t(2, 4)], dim=0), "cat: shapes"),
+        (ShapeError, lambda: ops.cat([t(2, 3), t(3, 3)], dim=1), "cat: shapes"),
         (ShapeError, lambda: ops.cat([]), "cat: needs at least one"),
         (ShapeError, lambda: ops.cat([t(), t()]), "cat: a 0-d tensor has no axis"),
         (DTypeError, lambda: ops.cat([t(2, 3), None]), "cat: argument 2 must be a Tensor or an array, got NoneType"),
@@ -177,3 +178,9 @@ def test_an_array_of_bytes_is_not_taken_for_a_mask_nor_for_positions(of):
     assert x[Tensor(mask).to(bool)].shape == (2,)
     assert x[Tensor(mask).to(int)].shape == (3,)
     assert x[mask[1]].shape == ()  # a single byte is an integer
+
+
+def test_an_element_that_an_index_names_twice_receives_both_gradients():
+    x = Tensor(np.arange(3.0), requires_grad=True)
+    x[[2, 0, 2]].backward(np.array([1.0, 10.0, 100.0]))
+    np.testing.assert_array_equal(x.grad, [10, 0, 101])

@@ -25,20 +25,20 @@ def per_output(v, w):
     return v.astype(w.dtype, copy=False).reshape(-1, 1, 1, 1)
 
 
-def as_rows(maps, vectors):
-    """Maps (N,C,H,W) and vectors (C,), reshaped so that they broadcast: two lists, the maps as views.
+def as_rows(arrays, vectors):
+    """Feature maps (N,C,H,W) and vectors (C,), reshaped so that they broadcast: two lists, the first of views.
 
-    Channels-last maps become (N,H·W/k,k·C) and vectors (k·C,), for k neighbouring pixels. NumPy's inner loop then runs
-    over ROW elements or more instead of C.
+    Channels-last feature maps become (N,H·W/k,k·C) and vectors (k·C,), for k neighbouring pixels. NumPy's inner loop
+    then runs over ROW elements or more instead of C.
     """
-    x = maps[0]
-    if not x.size or not all(is_channels_last(a) for a in maps):
-        return maps, [per_channel(v, x) for v in vectors]
+    x = arrays[0]
+    if not x.size or not all(is_channels_last(a) for a in arrays):
+        return arrays, [per_channel(v, x) for v in vectors]
     N, C, H, W = x.shape
     k = _neighbours(H * W, C)
     vectors = [_repeated(v, k, x) for v in vectors]
     # (N,C,H,W) -> (N,H,W,C) -> rows
-    return [a.transpose(0, 2, 3, 1).reshape(N, H * W // k, k * C) for a in maps], vectors
+    return [a.transpose(0, 2, 3, 1).reshape(N, H * W // k, k * C) for a in arrays], vectors
 
 
 def _repeated(v, k, x):
@@ -48,8 +48,8 @@ def _repeated(v, k, x):
     return rows.reshape(-1)
 
 
-def as_map(rows, like):
-    """Rows as as_rows() makes them -> (N,C,H,W) like the map `like`."""
+def as_feature_map(rows, like):
+    """Rows as as_rows() makes them -> (N,C,H,W) like `like`."""
     N, C, H, W = like.shape
     return rows if rows.ndim == 4 else rows.reshape(N, H, W, C).transpose(0, 3, 1, 2)
 
@@ -67,9 +67,9 @@ def _divisor(n, most):
 
 
 def sums_of_products(*products):
-    """Σ over N, H and W of maps or of products of two: sums_of_products((dy,), (dy, x)) -> (C,) and (C,) in float64.
+    """Σ over N, H and W of arrays or of products of two: sums_of_products((dy,), (dy, x)) -> (C,) and (C,) in float64.
 
-    Complex maps give complex128. In a batch that processes share, these are the sums over it, weighted (sync.py).
+    Complex arrays give complex128. In a batch that processes share, these are the sums over it, weighted (sync.py).
     """
     return tuple(all_reduce(_own_sums(*products)))
 
@@ -80,12 +80,12 @@ def _own_sums(*products):
     xp = array_module(products[0][0])
     jobs = blocks(x)
     parts = xp.zeros((len(jobs), len(products), x.shape[1]), xp.result_type(x.dtype, np.float64))
-    in_rows = all(isinstance(a, np.ndarray) and is_channels_last(a) for maps in products for a in maps)
+    in_rows = all(isinstance(a, np.ndarray) and is_channels_last(a) for arrays in products for a in arrays)
     sum_of = _sum_of_rows if in_rows else _sum
 
     def part(i):
-        for maps, out in zip(products, parts[i]):
-            sum_of(out, *(a[jobs[i]] for a in maps))
+        for arrays, out in zip(products, parts[i]):
+            sum_of(out, *(a[jobs[i]] for a in arrays))
 
     parallel_for(part, range(len(jobs)))
     return parts.sum(axis=0)  # always in the same order
@@ -131,13 +131,13 @@ def scatter_matrix(x):
 
 
 def _sum(out, x, y=None):
-    """Σ x or Σ x·y into out (C,), however the maps lie."""
+    """Σ x or Σ x·y into out (C,), however they lie in memory."""
     N, C, H, W = x.shape
     (x if y is None else x * y).reshape(N, C, H * W).sum(axis=2).sum(axis=0, dtype=out.dtype, out=out)
 
 
 def _sum_of_rows(out, x, y=None):
-    """The same of channels-last maps."""
+    """The same of channels-last feature maps."""
     N, C, H, W = x.shape
     # (N,C,H,W) -> (M/f,f·C), and as many rows of it as are added up in x's own precision
     f = _divisor(H * W, max(1, FOLD // C))

@@ -1,4 +1,4 @@
-"""Formulas on whole maps, element by element or channel by channel, on all workers.
+"""Formulas on whole feature maps, element by element or channel by channel, on all workers.
 
 Batch normalization is x̂ = (x − μ)·s for each channel, s = 1/√(σ² + ε). It is computed as x·factor + constant. If μ is
 a few deviations from zero, that adds no more error than the rounding of x. If μ is farther away it is subtracted first:
@@ -11,7 +11,7 @@ reading it from memory.
 import numpy as np
 
 from minires.arrays import is_channels_last
-from minires.kernels.cpu.channel_stats import FAR, as_map, as_rows, sums_of_products
+from minires.kernels.cpu.channel_stats import FAR, as_feature_map, as_rows, sums_of_products
 from minires.kernels.cpu.partition import blockwise
 
 
@@ -114,11 +114,11 @@ def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
     return _by_channel(formula, [dy, _centered(x, mean_hi)], [factor, x_coef, offset], out)
 
 
-def _by_channel(formula, maps, vectors, out=None):
-    """formula(*maps, *vectors, out=None), a part of the images at a time on all workers -> out, or a new map."""
-    rows, vectors = as_rows(maps if out is None else [*maps, out], vectors)
+def _by_channel(formula, arrays, vectors, out=None):
+    """formula(*arrays, *vectors, out=None), a part of the images at a time on all workers -> out, or a new one."""
+    rows, vectors = as_rows(arrays if out is None else [*arrays, out], vectors)
     into = None if out is None else rows.pop()
-    return as_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows, into=into), maps[0])
+    return as_feature_map(blockwise(lambda *rows, out: formula(*rows, *vectors, out=out), *rows, into=into), arrays[0])
 
 
 def _split(mean, inv_std, x):

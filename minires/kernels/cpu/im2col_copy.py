@@ -1,6 +1,6 @@
 """Copying pixels (n,H,W,C): with zeros around them, and with the C elements of a pixel as a single item.
 
-NumPy copies an item of any size in one piece, but starts a loop for C elements. For maps with few channels im2col
+NumPy copies an item of any size in one piece, but starts a loop for C elements. For few channels im2col
 becomes up to twice as fast.
 """
 

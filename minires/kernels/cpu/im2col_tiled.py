@@ -7,7 +7,7 @@ are multiplied directly into y. Differences from the readable version:
   because a copy (im2col) is cheaper than an addition (col2im). With stride S, every S-th pixel of dX in each direction
   (a phase) meets the same S-th part of the weights. Each phase is such a convolution, with 1/S² of the products;
 - the pixels under a row of the kernel are copied as one item of KW·C elements, and all windows by one call;
-- large maps are cut by rows, and small ones are taken several at a time.
+- large images are cut by rows, and small ones are taken several at a time.
 Weights are used as (K,O) matrices. A weight that lies in memory as (KH,KW,C,O) is one already.
 """
 

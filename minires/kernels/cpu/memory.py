@@ -1,7 +1,7 @@
 """Keeping freed memory for the next array.
 
 The C library returns large blocks to the system as soon as they are freed. The system fills every new one with zeros,
-page by page. A training step allocates and frees the same maps every time, and would spend a quarter of its time on
+page by page. A training step allocates and frees the same arrays every time, and would spend a quarter of its time on
 that. glibc can be told to keep what is freed, in one heap for all threads, because it returns the other threads' heaps
 when they are empty. With another C library nothing is changed.
 

@@ -1,4 +1,4 @@
-"""Cutting maps into parts that fit a cache and are worth a call."""
+"""Cutting feature maps into parts that fit a cache and are worth a call."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ LEAST_BYTES = 1 << 20
 def blockwise(function, *arrays, into=None):
     """function(*arrays, out=None), computed for a part of the images at a time on all workers, as if in one call.
 
-    It is for elementwise formulas on maps with the same first axis. Other arrays in the formula must broadcast over
+    It is for elementwise formulas on arrays with the same first axis. Other arrays in the formula must broadcast over
     that axis. The last step of the formula writes into out, or makes a new array if out is None.
     The result is `into`, which may be the first array if the formula allows it, or a new array. Intermediate results
     of a block stay in a cache, but those of whole arrays would go through memory.
@@ -46,7 +46,7 @@ def blocks(x):
 
 
 def chunks(N, H, W, most, work):
-    """(images, first row, last row) of parts of N maps H×W with at most about `most` pixels, equally many per worker.
+    """(images, first row, last row) of parts of N images H×W with at most about `most` pixels, equally many per worker.
 
     A part is several whole images, or a part of the rows of one. All parts together are `work` (threads.py).
     """

@@ -10,7 +10,7 @@ with X (P,C) of pixels, columns (P,K), W (K,O), K = KH·KW·C in the order (kh,k
 import cupy
 
 from minires.arrays import empty
-from minires.kernels.device.launch import as_map, pixels, product
+from minires.kernels.device.launch import as_feature_map, pixels, product
 from minires.kernels.device.norm import normalize
 from minires.kernels.device.window import WINDOW, as_struct, by_rows
 
@@ -51,7 +51,7 @@ def conv(x, w, win):
     y = cupy.empty((win.N * win.OH * win.OW, win.O), x.dtype)
     for rows, images in _parts(x, win):
         product(_columns(x[images], win), _matrix(w, win), out=y[rows])
-    return as_map(y, win.y_shape)
+    return as_feature_map(y, win.y_shape)
 
 
 def conv_affine(x, w, win, factor, constant, relu=False):
@@ -66,7 +66,7 @@ def conv_dx(dy, w, win):
     W = _matrix(w, win).T
     parts = [_pixels(product(pixels(dy[images]), W), win) for _, images in _parts(dy, win)]
     dx = parts[0] if len(parts) == 1 else cupy.concatenate(parts)
-    return as_map(dx, win.x_shape)
+    return as_feature_map(dx, win.x_shape)
 
 
 def conv_dw(dy, x, win):

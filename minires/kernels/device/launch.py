@@ -1,4 +1,4 @@
-"""Compiling CUDA source, launching it, and maps as matrices."""
+"""Compiling CUDA source, launching it, and feature maps as matrices."""
 
 from collections import Counter
 from functools import wraps
@@ -47,12 +47,12 @@ def product(a, b, out=None):
 
 
 def pixels(x):
-    """A map (N,C,H,W) as a matrix (N·H·W,C): a view if it lies channels-last, else a copy."""
+    """A feature map (N,C,H,W) as a matrix (N·H·W,C): a view if it lies channels-last, else a copy."""
     return cupy.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(-1, x.shape[1])
 
 
-def as_map(matrix, shape, like=None):
-    """A matrix (N·H·W,C) as a map of that shape (N,C,H,W), channels-last or in the memory order of `like`."""
+def as_feature_map(matrix, shape, like=None):
+    """A matrix (N·H·W,C) as a feature map of that shape (N,C,H,W), channels-last or in the memory order of `like`."""
     N, C, H, W = shape
     y = matrix.reshape(N, H, W, C).transpose(0, 3, 1, 2)
     return y if like is None or is_channels_last(like) else cupy.ascontiguousarray(y)

@@ -6,7 +6,7 @@ x − hi is exact if μ is far from zero, so nothing is lost, and no element nee
 
 import cupy
 
-from minires.kernels.device.launch import THREADS, as_map, elementwise, pixels, raw
+from minires.kernels.device.launch import THREADS, as_feature_map, elementwise, pixels, raw
 
 BLOCKS = 1024  # that a large GPU computes at a time
 PIXELS = 16  # that a thread adds up, at least
@@ -194,7 +194,7 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
     y = cupy.empty(X.shape, x.dtype)
     vectors = _vector(mean), _vector(inv_std), _vector(weight, x.dtype), _vector(bias, x.dtype)
     _elementwise("normalize", X, *vectors, relu, out=y)
-    return as_map(y, x.shape, like=x)
+    return as_feature_map(y, x.shape, like=x)
 
 
 def normalize_sums(dy, x, mean, inv_std):
@@ -212,10 +212,10 @@ def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
     dx = cupy.empty(dY.shape, dy.dtype) if out is None else pixels(out)
     vectors = _vector(mean), _vector(inv_std), *(_vector(a, dy.dtype) for a in (weight, db, dw))
     _elementwise("normalize_dx", dY, pixels(x), *vectors, float(len(dY)), out=dx)
-    return as_map(dx, x.shape, like=dy)
+    return as_feature_map(dx, x.shape, like=dy)
 
 
 def scale(x, factor):
     """x·factor: x (N,C,H,W), factor (C,)."""
     y = elementwise("T x, F factor", "T y", "y = x * T(factor)", "scale")(pixels(x), factor)
-    return as_map(y, x.shape, like=x)
+    return as_feature_map(y, x.shape, like=x)

@@ -2,7 +2,7 @@
 
 import cupy
 
-from minires.kernels.device.launch import as_map, pixels
+from minires.kernels.device.launch import as_feature_map, pixels
 from minires.kernels.device.window import WINDOW, as_struct, by_rows
 
 POOL = (
@@ -74,28 +74,28 @@ def max_pool(x, win):
     """The maximum under each window: x (N,C,H,W) -> y (N,C,OH,OW)."""
     y = cupy.empty((win.N * win.OH * win.OW, win.C), x.dtype)
     by_rows(POOL, "max_pool", x.dtype, win.N * win.OH, win.C, pixels(x), as_struct(win), y)
-    return as_map(y, win.y_shape, like=x)
+    return as_feature_map(y, win.y_shape, like=x)
 
 
 def max_pool_argmax(x, y, win):
     """kh·KW + kw of the first kernel element where x is y, for each window -> (N,C,OH,OW)."""
     argmax = cupy.empty((win.N * win.OH * win.OW, win.C), cupy.int32)
     by_rows(POOL, "max_pool_argmax", x.dtype, win.N * win.OH, win.C, pixels(x), pixels(y), as_struct(win), argmax)
-    return as_map(argmax, win.y_shape, like=x)
+    return as_feature_map(argmax, win.y_shape, like=x)
 
 
 def max_pool_dx(dy, argmax, win):
     """The gradient of each output goes to its argmax, all of it: dy and argmax (N,C,OH,OW) -> dx (N,C,H,W)."""
     dx = cupy.empty((win.N * win.H * win.W, win.C), dy.dtype)
     by_rows(POOL, "max_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), pixels(argmax), as_struct(win), dx)
-    return as_map(dx, win.x_shape, like=dy)
+    return as_feature_map(dx, win.x_shape, like=dy)
 
 
 def avg_pool(x, win, count_include_pad=True):
     """The mean under each window, in which padding counts as zeros or not: x (N,C,H,W) -> y (N,C,OH,OW)."""
     y = cupy.empty((win.N * win.OH * win.OW, win.C), x.dtype)
     by_rows(POOL, "avg_pool", x.dtype, win.N * win.OH, win.C, pixels(x), as_struct(win), bool(count_include_pad), y)
-    return as_map(y, win.y_shape, like=x)
+    return as_feature_map(y, win.y_shape, like=x)
 
 
 def avg_pool_dx(dy, win, count_include_pad=True):
@@ -104,4 +104,4 @@ def avg_pool_dx(dy, win, count_include_pad=True):
     by_rows(
         POOL, "avg_pool_dx", dy.dtype, win.N * win.H, win.C, pixels(dy), as_struct(win), bool(count_include_pad), dx
     )
-    return as_map(dx, win.x_shape, like=dy)
+    return as_feature_map(dx, win.x_shape, like=dy)

@@ -1,4 +1,4 @@
-"""For all kernels with a window: the window as a struct, and how blocks of threads divide the rows of a map."""
+"""For all kernels with a window: the window as a struct, and how blocks of threads divide the rows of an image."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ WINDOW = (
     f"struct Window {{ int {', '.join(FIELDS)}; }};"
     + r"""
 
-// A block has one row of a map, blockIdx.x = n·H + h. Its thread (tx,ty) has element blockIdx.y·blockDim.x + tx of each
+// A block has one image row, blockIdx.x = n·H + h. Its thread (tx,ty) has element blockIdx.y·blockDim.x + tx of each
 // of the row's pixels w = ty, ty + blockDim.y, …. So neighbouring threads have neighbouring elements, and what does
 // not depend on w is computed once.
 #define INDEX (blockIdx.y * blockDim.x + threadIdx.x)

@@ -53,7 +53,7 @@ def fits(dtype, win):
 
 def cost(win):
     """The time, as measured (Zen 4), relative to im2col's products at the BLAS's peak."""
-    whole = -(-win.OH // 4) * 4 * _columns(win)  # pixels, with those outside the map
+    whole = -(-win.OH // 4) * 4 * _columns(win)  # pixels, with those outside the image
     return whole / (win.OH * win.OW) * (1 / 2 + 7 / mean_channels(win))
 
 

@@ -1,4 +1,4 @@
-"""How Winograd's tiles of a map lie in memory: tiles of one kind are neighbours.
+"""How Winograd's tiles of an image lie in memory: tiles of one kind are neighbours.
 
 If the size of an axis is no multiple of 4, its last window has fewer outputs, and so fewer positions (transforms.py).
 There are four kinds of tiles, whole or not along each axis. In the order (rows, columns)

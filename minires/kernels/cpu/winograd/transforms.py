@@ -3,10 +3,10 @@
     y = Aᵀ [(G w) ⊙ (Bᵀ x)]        dw = Gᵀ [(A dy) ⊙ (Bᵀ x)]                                     [Winograd 1980]
 
 with four outputs y, three weights w and a window x of six inputs; the next window begins four inputs later. (⊙ is the
-product element by element; between maps it also sums over channels.)
+product element by element; between feature maps it also sums over channels.)
 
-Every step is a matrix product, and the BLAS reads a map in place: six rows of a channels-last map are a matrix (6,W·C).
-A window that reaches over the edge of the map has fewer rows, and Bᵀ fewer columns, so nothing is padded.
+Every step is a matrix product, and the BLAS reads x in place: six rows of a channels-last x are a matrix (6,W·C).
+A window that reaches over the edge of the image has fewer rows, and Bᵀ fewer columns, so nothing is padded.
 
 The error: an element is rounded at most 4 times in Bᵀ, 4 in A, 4 in G, whose entries are rounded, 5 in Aᵀ and 7 in Gᵀ.
 No partial sum has larger coefficients than its matrix.
@@ -63,7 +63,7 @@ def toom_cook(outputs, kernel, points):
 def rows_of(x, chunk, top, k):
     """The rows of x (N,C,H,W) in a chunk's windows, as (n,rows,W·C), and at which of them the first window begins.
 
-    A chunk is (images, first window, last). Windows have k rows, and the first of a map begins `top` rows above it.
+    A chunk is (images, first window, last). Windows have k rows, and the first of an image begins `top` rows above it.
     Nothing is copied if x is channels-last.
     """
     images, first, last = chunk
@@ -80,12 +80,12 @@ def as_windows(lines, n, Q, columns, left, size):
 
 
 def transform(matrix, rows, start, out):
-    """out[:, q] = matrix · the k rows from start + 4·q on, where rows outside the map are zeros.
+    """out[:, q] = matrix · the k rows from start + 4·q on, where rows outside the image are zeros.
 
     matrix (m,k), rows (n,H,L) -> out (n,Q,m,L)
     """
     k, (n, H, L), Q = matrix.shape[1], rows.shape, out.shape[1]
-    begin = int(start < 0)  # the first q whose k rows are all in the map, and the first after them
+    begin = int(start < 0)  # the first q whose k rows are all in the image, and the first after them
     end = max(min((H - k - start) // STEP + 1, Q), begin)
     if n and begin < end:
         image, row, item = rows.strides
@@ -105,7 +105,7 @@ class Windows(NamedTuple):
 
     first: int
     number: int
-    each: int  # outputs of a window in the map
+    each: int  # outputs of a window in the image
     full: int  # outputs of the matrices
 
     which = property(lambda self: slice(self.first, self.first + self.number))

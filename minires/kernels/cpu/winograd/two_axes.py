@@ -3,12 +3,12 @@
     y = Aᵀ [Σ_c (G w Gᵀ) ⊙ (Bᵀ x B)] A        dw = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G        (transforms.py)
 
 make 4×4 outputs from a tile of 6×6 pixels, with 36 products for every pair of channels where im2col has 144. The
-brackets are 36 matrix products. The transforms are products too, one axis after the other. The BLAS reads the rows of a
-map for the first one, and writes the last one into the map. This is four times the arithmetic of the sums in the paper,
-but takes less time, because in NumPy every sum goes through memory.
+brackets are 36 matrix products. The transforms are products too, one axis after the other. The BLAS reads the rows of x
+for the first one, and writes the last one into y. This is four times the arithmetic of the sums in the paper, but takes
+less time, because in NumPy every sum goes through memory.
 
-If the size of a map is no multiple of 4, its last tiles have fewer outputs, and so fewer positions (transforms.py,
-tiles.py). All tiles of a 14×14 map have 484 positions together, not 576, and those of a 7×7 map 121, not 144.
+If the size of an image is no multiple of 4, its last tiles have fewer outputs, and so fewer positions (transforms.py,
+tiles.py). All tiles of 14×14 pixels have 484 positions together, not 576, and those of 7×7 pixels 121, not 144.
 
 The error, to first order (u = 2⁻²⁴ in float32), with the roundings that transforms.py counts, on two axes, and C terms
 in the sum over channels:
@@ -57,7 +57,7 @@ def fits(dtype, win):
 
 
 def cost(win):
-    """As in one_axis.py. Pixels of tiles beyond the map count in full, although they have fewer positions."""
+    """As in one_axis.py. Pixels of tiles beyond the image count in full, although they have fewer positions."""
     return prod(_tiles(win)) * 16 / (win.OH * win.OW) * (0.3 + 13 / mean_channels(win))
 
 
@@ -166,7 +166,7 @@ def _gradient(dy, win, chunk):
 def _transform(name, kind, x, top, left, win, chunk):
     """matrix · tile · matrixᵀ of the tiles of x (N,C,H,W), 4 pixels apart, after top rows and left columns of zeros.
 
-    First six rows of the map (or four) are a matrix (6,W·C), then six pixels of each result are a matrix (6,C).
+    First six rows of the image (or four) are a matrix (6,W·C), then six pixels of each result are a matrix (6,C).
     """
     (_, first, last) = chunk
     TW = _tiles(win)[1]
