@@ -124,7 +124,9 @@ class Plan:
             for slot in binding.slots:
                 if slot.role == "array" and slot.what not in given and slot.parameter.required:
                     own = slot.parameter.name
-                    raise PassOverError(f"needs {own}, and there is no {slot.what}; write {own}=None to take that")
+                    raise PassOverError(
+                        f"needs {own}, also where there is no {slot.what}: write {own}=None to take these"
+                    )
 
     def supplies(self, argument):
         """Whether an argument reaches the submission in another way than by a parameter."""

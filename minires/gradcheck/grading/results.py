@@ -13,6 +13,7 @@ CASES = {"case": 42, "error": -7, "wrong": 16}
 COULD_NOT_RUN = "could not run"
 STATUSES = ("passed", "failed", "timed out", "not done", COULD_NOT_RUN)
 LONGEST = 1000  # letters of a line
+SEEN = 1e-3  # an error of a case that is seen in the numbers that are quoted
 FORMULA = tuple("=+-@\t\r＝＋－＠")  # a cell that begins so is a formula to a spreadsheet
 
 
@@ -214,8 +215,7 @@ def summary(result):
             said.add(key)
             lines.append(f"  {f'{case.name}: ' if case else ''}{sentence}")
 
-    # A case with one wrong argument tells most, and of these the one that is farthest off.
-    for case in sorted(result.cases, key=lambda c: (len(c.wrong), -getattr(c, "error", 0.0))):
+    for case in telling(result.cases):
         if not isinstance(case, CaseResult):
             _say_report(case, say)
             continue
@@ -239,6 +239,12 @@ def summary(result):
             "this is advice, not a mark: measured by differences, with nothing of the grader's own to be held to"
         )
     return clean("\n".join(lines))
+
+
+def telling(cases):
+    """The cases that tell most first: with one wrong argument; the plain case, which is easy to repeat; far off."""
+    plain = [case for case in cases[:1] if getattr(case, "error", 0.0) >= SEEN]
+    return sorted(cases, key=lambda c: (len(c.wrong), c not in plain, -getattr(c, "error", 0.0)))
 
 
 def _say_report(report, say):

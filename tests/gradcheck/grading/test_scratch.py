@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from minires.gradcheck.grading import process
-from tests.gradcheck.grading.boxes import walls  # noqa: F401
 
 GRADER = """
 from minires.gradcheck.grading import process
@@ -36,7 +35,7 @@ def gone(place):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no keeper")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
-def test_no_folder_is_left_when_a_grader_without_handlers_is_ended(walls, name, tmp_path):  # noqa: F811
+def test_no_folder_is_left_when_a_grader_without_handlers_is_ended(walls, name, tmp_path):
     if walls == "bwrap":
         pytest.skip("the folder is not seen within; the next grader removes it")
     temporary = tmp_path / "tmp"

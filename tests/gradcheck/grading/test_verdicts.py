@@ -86,7 +86,7 @@ def test_work_in_place_on_what_is_given_can_be_let_pass(homework, grade):
     assert "it changes dy" in out
 
 
-def test_a_dropout_with_one_mask_for_all_calls_is_noted(tmp_path, grade):
+def test_a_dropout_with_one_mask_for_all_calls_is_wrong(tmp_path, grade):
     (tmp_path / "hw.py").write_text("""
 import numpy as np
 rng = np.random.default_rng()
@@ -98,9 +98,10 @@ def drawn(x, p=0.5, training=True):
     mask = (rng.random(x.shape) >= p) / (1 - p) if training else np.ones(x.shape)
     return x * mask, lambda dy: dy * mask
 """)
-    for name, noted in (("fixed", True), ("drawn", False)):
-        _, out = grade(f"{tmp_path / 'hw.py'}:{name}", "--like", "dropout")
-        assert ("its mask is the same in each call" in out) == noted
+    for name, wrong in (("fixed", True), ("drawn", False)):
+        status, out = grade(f"{tmp_path / 'hw.py'}:{name}", "--like", "dropout")
+        assert status == wrong
+        assert ("its mask is the same in each call" in out) == wrong
 
 
 def test_the_error_of_what_passes_is_the_measured_one_and_an_empty_file_is_not_done(tmp_path, grade):

@@ -43,7 +43,7 @@ def test_a_function_of_a_class_with_ctx_is_told_so():
 @pytest.mark.parametrize(
     ("b", "said"),
     [
-        (", b", "it needs b, and there is no bias; write b=None to take that"),
+        (", b", "it needs b, also where there is no bias: write b=None to take these"),
         ("", "it takes no bias, so dbias was not checked; with a parameter bias=None it is"),
     ],
 )
