@@ -137,3 +137,9 @@ def test_a_setting_that_is_no_integer_is_a_dtype_error(settings):
 def test_a_pooling_window_that_does_not_fit_is_a_shape_error(settings, message):
     with pytest.raises(ShapeError, match="max_pool2d: .*" + message):
         Window.pool(X, **settings)
+
+
+@pytest.mark.parametrize("settings", [{"padding": (1, 0)}, {"padding": (0, 1)}, {"stride": (1, 2)}, {"stride": (2, 1)}])
+def test_a_kernel_of_one_pixel_with_padding_or_stride_is_not_pointwise(settings):
+    assert Window.of((1, 2, 5, 5), (3, 2, 1, 1)).is_pointwise
+    assert not Window.of((1, 2, 5, 5), (3, 2, 1, 1), **settings).is_pointwise

@@ -71,3 +71,11 @@ def test_a_norm_of_another_length_than_the_convolution_before_it_is_refused_in_i
     conv = nn.Conv2d(8, 4, 1, bias=False).eval()
     with pytest.raises(ShapeError, match=r"^batch_norm: weight has shape \(5,\), x has 4 channels"):
         nn.chain(Tensor(X), conv, nn.BatchNorm2d(5).eval())
+
+
+def test_a_pointwise_convolution_of_groups_is_not_merged_in_training():
+    """conv_norm refuses groups in training; everything else here would make it pay."""
+    x = Tensor(np.random.default_rng(0).standard_normal((16, 4, 16, 16)).astype(np.float32))
+    conv = nn.Conv2d(4, 16, 1, groups=2, bias=False, rng=0)
+    norm = nn.BatchNorm2d(16)
+    np.testing.assert_array_equal(nn.chain(x, conv, norm).data, norm(conv(x)).data)

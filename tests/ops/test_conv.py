@@ -11,6 +11,8 @@ from minires.errors import DTypeError, ShapeError
 WINDOWS = (
     {"padding": "same"},
     {"padding": "valid", "stride": 2},
+    {"padding": (1, 4)},  # more than a kernel of 3 reaches
+    {"padding": (4, 1)},
     {},
     {"stride": 2, "padding": 1},
     {"stride": (1, 2), "padding": (2, 0), "dilation": (2, 1)},
