@@ -51,7 +51,7 @@ class Ensembles(Experiment):
         "rise of its error is as far from the ensemble's"
     )
     sizes = {
-        "tiny": Settings(),
+        "tiny": Settings(limit=1200),
         "small": Settings(epochs=10, draws=20),
         "full": Settings(
             dataset="cifar10",
