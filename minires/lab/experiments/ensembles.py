@@ -50,7 +50,7 @@ class Ensembles(Experiment):
         "of its error is further from the ensemble's"
     )
     sizes = {
-        "tiny": Settings(),
+        "tiny": Settings(limit=1200),
         "small": Settings(epochs=10, draws=20),
         "full": Settings(
             **CIFAR10, test_images=2000, draws=20, shallow="resnet20", plain="plain56", residual="resnet56"
