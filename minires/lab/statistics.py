@@ -89,6 +89,8 @@ class Comparison:
 
     def __str__(self):
         mean, low, high = self.interval
+        if not math.isfinite(mean):
+            return f"{self.what}: not every seed gave a finite number: {self.outcome}"
         unit = f" {self.unit}" if self.unit else ""
         above = f", claimed above {self.margin:g}" if self.margin else ""
         spread = "all equal" if self.without_spread else f"{low:.3g}, {high:.3g}"

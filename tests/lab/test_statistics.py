@@ -76,3 +76,8 @@ def test_one_refuted_part_refutes_the_claim_and_one_undecided_part_leaves_it_ope
     assert verdict_of([held, held]) == "held"
     assert verdict_of([held, undecided]) == "undecided"
     assert verdict_of([held, undecided, refuted]) == "refuted"
+
+
+def test_a_part_that_cannot_be_judged_says_so_instead_of_nan():
+    text = str(Comparison("a above b", (1.0, float("nan"))))
+    assert text == "a above b: not every seed gave a finite number: undecided"
