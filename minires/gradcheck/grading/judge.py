@@ -37,7 +37,7 @@ class Judge:
         self.standard, self.session, self.text = standard, session, source_text
         self.seed, self.samples = seed, samples
         self.verdicts = Verdicts(standard, numbers_only)
-        self.trials = Trials(standard, session, seed)
+        self.trials = Trials(standard, session, seed, source_text)
         self.notes = []
 
     def grade(self, targets, result):

@@ -9,8 +9,8 @@ import random
 
 import numpy as np
 
-from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import upstream_for
+from minires.gradcheck.grading import forms
 from minires.gradcheck.grading.errors import (
     ChildError,
     CouldNotRunError,
@@ -29,8 +29,8 @@ from minires.gradcheck.grading.verdict import COMPUTING, Record
 class Trials:
     """The calls of one submission. passed_over: {reason: how many cases}."""
 
-    def __init__(self, standard, session, seed):
-        self.standard, self.session = standard, session
+    def __init__(self, standard, session, seed, text=""):
+        self.standard, self.session, self.text = standard, session, text
         self.random = random.Random(seed ^ 0x5EED)
         self.passed_over = {}
 
@@ -85,9 +85,10 @@ class Trials:
             working = [k for k in pair if records[k] is not None]
             lost = self._run_pair(plan, {k: records[k] for k in working})
             pairs[:0] = [[k] for k in working if lost and not records[k].error]
+        plain = plan.fitted(plain, plain)
         for k, record in enumerate(records):
             if record is not None and record.raised is not None:
-                records[k] = self._excused(plan, cases[k], record, plain)
+                records[k] = self._excused(plan, cases[k][1], record, plain)
         return records
 
     def _run_pair(self, plan, records):
@@ -169,52 +170,29 @@ class Trials:
         except (FormError, WrongError) as error:
             record.error = str(error)
 
-    def _excused(self, plan, pair, record, plain):
-        """Pass a case over that raises where its form is not the plain one's; try it with one number for both axes."""
-        fitted = pair[1]
+    def _excused(self, plan, case, record, plain):
+        """The Record of a case at which the submission raises; None where it is passed over for its form."""
         where, error = record.raised
         if where == "form":
             self.pass_over(str(error))
             return None
-        reason = self._unusual(fitted, plain)
-        if not reason or record.not_done:
+        if record.not_done or forms.is_slip(error):
             return record
-        even = evened(fitted)
-        if reason == "takes no pairs" and even is not None:
-            second = self.record(even, plan)
+        reason = forms.unusual(self.standard, case, plain)
+        if not reason and forms.is_stated(error, self.text):
+            reason = forms.refused(self.standard, case)
+        if not reason and where == "backward" and self._in_evaluation(case, plain):
+            reason = "has no backward in evaluation"
+        if not reason:
+            return record
+        case = forms.gentler(self.standard, case, reason)
+        if case is not None:
+            second = self.record(case, plan)
             self._run_pair(plan, {0: second})
-            if not second.raised or not self._unusual(even, plain):
-                self.pass_over(reason)
-                return second
-        self.pass_over(reason if reason != "takes no pairs" else self._unusual(even or fitted, plain) or reason)
-        return None
+            if second.raised:
+                return self._excused(plan, case, second, plain)
+        self.pass_over(reason)
+        return second if case is not None else None
 
-    def _unusual(self, case, plain):
-        """In what a case's form differs from the plain one's, as a reason; or ""."""
-        if any(isinstance(v, tuple) and len(set(v)) > 1 for v in case.static.values()):
-            return "takes no pairs"
-        for name, a, b in zip(self.standard.arguments, case.arrays, plain.arrays):
-            if a.ndim != b.ndim:
-                return f"takes no {name} of {a.ndim} axes" if a.ndim else f"takes no {name} without axes"
-        if len(case.arrays) != len(plain.arrays):
-            without = self.standard.arguments[len(case.arrays) : len(plain.arrays)]
-            return f"takes no case without {', '.join(without)}" if without else "takes no so many arrays"
-        if any(not a.size for a in case.arrays):
-            return "takes no empty batch"
-        if case.static.get("training") is False and plain.static.get("training"):
-            return "has no backward in evaluation"
-        if self.standard.name == "conv2d" and case.arrays[1].shape[2] != case.arrays[1].shape[3]:
-            return "takes square kernels only"
-        return ""
-
-
-def evened(case):
-    """The case with one number in place of each pair of settings, or None where there is no pair."""
-    choose = {"stride": max, "kernel_size": min, "padding": min, "dilation": min, "output_size": min}
-    static = {
-        key: choose[key](value) if key in choose and isinstance(value, tuple) and None not in value else value
-        for key, value in case.static.items()
-    }
-    if static == case.static:
-        return None
-    return Case(f"{case.label}, one number for both axes", case.arrays, static)
+    def _in_evaluation(self, case, plain):
+        return case.static.get("training") is False and plain.static.get("training")

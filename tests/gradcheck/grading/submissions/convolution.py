@@ -47,6 +47,21 @@ TABLE.with_mistakes(
     BLANK,
 )
 
+NO_BIAS = CONV.replace("b=None, ", "").replace("    if b is not None:\n        y += b[:, None, None]\n", "")
+NO_BIAS = NO_BIAS.replace("(dx, dw) if b is None else (dx, dw, dy.sum((0, 2, 3)))", "dx, dw")
+PADDED = "xp = np.pad("
+TABLE.with_mistakes(
+    "closure without bias",
+    "conv2d",
+    "conv2d",
+    NO_BIAS,
+    [
+        (PADDED, 'if stride != 1: raise ValueError("stride")\n    xp = np.pad('),
+        (PADDED, "if padding: undefined\n    xp = np.pad("),
+        ("np.zeros_like(xp)", "np.zeros_like(x)"),
+    ],
+)
+
 CALLED = CONV.replace("conv2d(x, w, b=None, stride=1, padding=0)", "my_conv(image, kernel, bias=None, step=1, pad=0)")
 CALLED = CALLED.replace("    N, C", "    x, w, b, stride, padding = image, kernel, bias, step, pad\n    N, C", 1)
 BLANK = """

@@ -50,6 +50,21 @@ def conv_backward_naive(dout, cache):
     return dx, dw, db
 """
 PAIR = "conv_forward_naive,conv_backward_naive"
+FITS = CS231N.replace(
+    "    xp =", '    assert (H + 2 * p - HH) % s == 0 and (W + 2 * p - WW) % s == 0, "does not fit"\n    xp =', 1
+)
+TABLE.with_mistakes(
+    "CS231n pair that refuses rows left over", "conv2d", PAIR, FITS, ("% s == 0 and", "% s == 0 == s - 1 and")
+)
+SAYS = (
+    FITS.replace("assert (", "if (")
+    .replace("== 0 and", "or")
+    .replace(' == 0, "does not fit"', ':\n        raise ValueError(f"stride {s} does not fit")')
+)
+TABLE.with_mistakes(
+    "CS231n pair that raises for rows left over", "conv2d", PAIR, SAYS, ("dw[f] += dout", "dw[f] = dout")
+)
+
 TABLE.with_mistakes(
     "CS231n pair",
     "conv2d",

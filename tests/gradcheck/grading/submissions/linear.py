@@ -28,6 +28,17 @@ TABLE.with_mistakes(
     BLANK,
 )
 
+TABLE.with_mistakes(
+    "no bias",
+    "linear",
+    "linear",
+    """
+def linear(x, W):
+    return x @ W.T, lambda dy: (dy @ W, dy.T @ x)
+""",
+    ("    return", "    if W.shape[0] != 4: undefined\n    return"),
+)
+
 COLUMNS = """
 def linear_forward(A, W, b):
     return W @ A + b, (A, W, b)

@@ -76,6 +76,8 @@ TABLE.with_mistakes(
     CS231N_NORM,
     [
         ("- x_hat * dgamma / N", "- x_hat * dgamma / (N - 1)"),
+        ("    N = len(dout)", '    N = len(dout)\n    if (gamma < 0).any(): raise ValueError("negative")'),
+        ("    N = len(dout)", "    N = len(dout)\n    if N < 10: undefined"),
         ("(1 - momentum) * mu", "momentum * mu"),
         ("(1 - momentum) * var", "(1 - momentum) * np.sqrt(var)"),
         ('    bn_param["running_var"] = running_var\n', ""),

@@ -161,3 +161,30 @@ def gap(x):
     return x.mean((2,3),keepdims=True), lambda dy: np.broadcast_to(dy/(H*W), x.shape).copy()
 """
 TABLE.add("global avg pool", "adaptive_avg_pool2d", "gap", SOURCE)
+
+TILES = """
+def max_pool_forward(x, pool_param):
+    N, C, H, W = x.shape
+    h, w, s = pool_param["pool_height"], pool_param["pool_width"], pool_param["stride"]
+    assert h == w == s, "Invalid pool params"
+    assert H % h == 0 and W % w == 0
+    tiles = x.reshape(N, C, H // h, h, W // w, w)
+    return tiles.max((3, 5)), tiles
+
+def max_pool_backward(dout, cache):
+    tiles = cache
+    mask = tiles == tiles.max((3, 5), keepdims=True)
+    mask = mask / mask.sum((3, 5), keepdims=True)
+    N, C, H, h, W, w = tiles.shape
+    return (mask * dout[:, :, :, None, :, None]).reshape(N, C, H * h, W * w)
+"""
+TABLE.with_mistakes(
+    "CS231n pool by reshape, which refuses windows that overlap",
+    "max_pool2d",
+    "max_pool_forward,max_pool_backward",
+    TILES,
+    [
+        ("mask = mask / mask.sum((3, 5), keepdims=True)", "mask = mask / mask.sum(5, keepdims=True)"),
+        ("assert H % h == 0", "assert H == 6 and H % h == 0"),
+    ],
+)

@@ -1,0 +1,102 @@
+"""In what the form of a case is unusual, so that a submission that raises there is not wrong; and a gentler case.
+
+A form is compared with that of the plain case, as the submission is given it. Whatever raises because a name is
+missing is wrong in every form.
+"""
+
+import ast
+
+import numpy as np
+
+from minires.gradcheck.cases import Case
+
+PAIRS = "takes no pairs"
+LEFT_OVER = "takes no sizes that the stride does not divide"
+OVERLAPPING = "takes no stride that is not the kernel's size"
+WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")
+
+
+def unusual(standard, case, plain):
+    """In what a case's form differs from the plain one's, as a reason; or ""."""
+    if any(isinstance(v, tuple) and len(set(v)) > 1 for v in case.static.values()):
+        return PAIRS
+    for name, a, b in zip(standard.arguments, case.arrays, plain.arrays):
+        if a.ndim != b.ndim:
+            return f"takes no {name} of {a.ndim} axes" if a.ndim else f"takes no {name} without axes"
+    if len(case.arrays) != len(plain.arrays):
+        without = standard.arguments[len(case.arrays) : len(plain.arrays)]
+        return f"takes no case without {', '.join(without)}" if without else "takes no so many arrays"
+    if any(not a.size for a in case.arrays):
+        return "takes no empty batch"
+    if standard.name == "conv2d" and case.arrays[1].shape[2] != case.arrays[1].shape[3]:
+        return "takes square kernels only"
+    return ""
+
+
+def refused(standard, case):
+    """In what windows are unusual, as a reason for a submission that says itself that it does not take them; or ""."""
+    if standard.name not in WINDOWS:
+        return ""
+    full = standard.full_settings(case)
+    if standard.name != "conv2d" and not np.array_equal(_both(full["stride"]), _both(full["kernel_size"])):
+        return OVERLAPPING
+    return LEFT_OVER if any(left_over(standard, case)) else ""
+
+
+def is_slip(error):
+    """Whether what was raised comes of a name that is missing, which no form can be the reason of."""
+    missing = error.type in ("NameError", "ImportError", "ModuleNotFoundError")
+    return missing or (error.type == "AttributeError" and error.message.startswith(("module ", "'numpy.ndarray'")))
+
+
+def is_stated(error, source):
+    """Whether an error is raised by the submission itself: by an assert, or a `raise` with these words."""
+    if error.type == "AssertionError":
+        return True
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    raises = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    said = [node.value for one in raises for node in ast.walk(one) if isinstance(node, ast.Constant)]
+    words = [text.strip() for text in said if isinstance(text, str) and text.strip()]
+    return any(text in error.message for text in words) if error.message else bool(raises)
+
+
+def left_over(standard, case):
+    """How many rows and columns at the end of x no window reaches."""
+    full = standard.full_settings(case)
+    kernel = case.arrays[1].shape[2:] if standard.name == "conv2d" else _both(full["kernel_size"])
+    both = zip(
+        case.arrays[0].shape[2:],
+        kernel,
+        *(_both(full[s]) if s in full else (1, 1) for s in ("stride", "padding", "dilation")),
+    )
+    return [(n + 2 * p - d * (k - 1) - 1) % s for n, k, s, p, d in both]
+
+
+def gentler(standard, case, reason):
+    """The same case in a form that is nearer to the plain one, or None where there is none."""
+    if reason == PAIRS:
+        return evened(case)
+    if reason == LEFT_OVER:
+        x, *rest = case.arrays
+        H, W = (n - left for n, left in zip(x.shape[2:], left_over(standard, case)))
+        return Case(f"{case.label}, no rows left over", (x[:, :, :H, :W], *rest), case.static)
+    return None
+
+
+def evened(case):
+    """The case with one number in place of each pair of settings, or None where there is no pair."""
+    choose = {"stride": max, "kernel_size": min, "padding": min, "dilation": min, "output_size": min}
+    static = {
+        key: choose[key](value) if key in choose and isinstance(value, tuple) and None not in value else value
+        for key, value in case.static.items()
+    }
+    if static == case.static:
+        return None
+    return Case(f"{case.label}, one number for both axes", case.arrays, static)
+
+
+def _both(value):
+    return value if isinstance(value, (tuple, list)) else (value, value)
