@@ -138,12 +138,19 @@ def _of_entry(path, names):
     own = sorted(p for p in found if p.suffix in SUFFIXES and not p.name.startswith((".", "_")))
     files = [p for p in own if not p.is_symlink() and stat.S_ISREG(p.stat().st_mode)]
     unread = None
+    defining = {}  # {text: file}: copies of one file count once
     for file in files[:READ]:
         try:
-            if _defines(file, names.split(",")[0]):
-                return [(str(file), file, "")]
+            text = content_of(file)
+            if _defines(text, names.split(",")[0]):
+                defining.setdefault(text, file)
         except MiniresError:
             unread = unread or file
+    if len(defining) > 1:
+        several = " and ".join(str(file.relative_to(path)) for file in defining.values())
+        return [(str(path), None, f"{several} define {names}: leave one of them, or name it, FILE:{names}")]
+    if defining:
+        return [(str(file), file, "") for file in defining.values()]
     if unread:
         return [(str(unread), unread, "")]  # its row says why it cannot be read
     if files:
@@ -153,12 +160,17 @@ def _of_entry(path, names):
 
 
 def _walk(folder, folders=False):
-    """([path] of the files in a folder, and of the folders too if asked; why there are not more, or "")."""
+    """([path] of the files in a folder, and of the folders too if asked; why there are not more, or "").
+
+    Nothing hidden is among them, such as a notebook's checkpoints.
+    """
     found, why = [], []
     entries = 0
     for place, inside, files in os.walk(
         folder, onerror=lambda error: why.append(f"it cannot be read: {error.strerror}")
     ):
+        inside[:] = sorted(name for name in inside if not name.startswith((".", "_")))
+        files = [name for name in files if not name.startswith(".")]
         entries += len(inside) + len(files)
         if entries > ENTRIES:
             why.append(f"it has more than {ENTRIES} files")
@@ -167,7 +179,6 @@ def _walk(folder, folders=False):
         if len(Path(place).parts) - len(folder.parts) >= DEPTH and inside:
             why.append(f"it has more than {DEPTH} folders within one another")
             inside.clear()
-        inside.sort()
     return found, next(iter(why), "")
 
 
@@ -179,6 +190,6 @@ def mentions(path, name):
         return True
 
 
-def _defines(path, name):
-    text = content_of(path).decode("utf-8", "replace")
+def _defines(content, name):
+    text = content.decode("utf-8", "replace")
     return re.search(rf"(def|class)\s+{re.escape(name)}\b|\b{re.escape(name)}\s*=", text) is not None

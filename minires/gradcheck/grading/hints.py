@@ -16,6 +16,7 @@ from minires.gradcheck.grading.standard import argument_names
 SAME = 1e-6  # of the largest element
 NO_FACTOR = 1e-3  # a factor so close to 1 is no mistake of its own
 WINDOWED = ("conv2d", "max_pool2d", "avg_pool2d")
+EXPONENTIALS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 
 
 def same(a, b):
@@ -159,6 +160,10 @@ def _of_forward(standard, case, y):
         whole = e / e.sum()
         if same(y, whole if standard.name == "softmax" else np.log(whole)):
             return ["your y is that of the whole array: each row has a sum of its own, write axis=-1, keepdims=True"]
+    if standard.name in EXPONENTIALS and not np.isfinite(y).all():
+        return ["exp overflows: subtract each row's maximum before, exp(x − max), which leaves the result as it is"]
+    if standard.name == "max_pool2d" and same(y, _padded_with_zeros(standard, case)):
+        return ["your padding is 0, and a maximum may be negative: pad with −inf"]
     if standard.name == "layer_norm" and x.ndim == 2 and len(x) > 1:
         eps = case.static.get("eps", standard.settings["eps"])
         x_hat = (x - x.mean(0)) / np.sqrt(x.var(0) + eps)
@@ -178,6 +183,15 @@ def _of_forward(standard, case, y):
     if biased and same(y, standard.raw(x, rest[0], **copy.deepcopy(case.static))[0]):
         return ["your y has no bias: add it"]
     return []
+
+
+def _padded_with_zeros(standard, case):
+    """The y of a pooling whose padding is zeros, or None where there is no padding."""
+    PH, PW = np.broadcast_to(case.static.get("padding", 0), 2)
+    if not PH and not PW:
+        return None
+    x = np.pad(case.arrays[0], ((0, 0), (0, 0), (PH, PH), (PW, PW)))
+    return standard.raw(x, **case.static | {"padding": 0})[0]
 
 
 def _of_ignored(standard, case, y):

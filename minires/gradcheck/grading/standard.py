@@ -152,6 +152,10 @@ def _pools(draw):
 
 def _max_pools(draw):
     yield from _pools(draw)
+    # where a window's maximum is negative, zeros are no neutral padding, and 0 is no maximum to begin with
+    negative = draw.steps(2, 2, 6, 5) - 20
+    yield Case("2×2, all negative", (negative,), {"kernel_size": 2})
+    yield Case("3×3, padding 1, all negative", (negative,), {"kernel_size": 3, "stride": 2, "padding": 1})
     dilated = {"kernel_size": 2, "stride": 1, "dilation": 2}
     yield Case("2×2, stride 1, dilation", (draw.steps(2, 2, 5, 6),), dilated, beyond=True)
 
@@ -179,8 +183,24 @@ def _dropouts(draw):
         yield Case(f"seed {seed}", (x,), {"p": 0.4, "rng": seed})
 
 
-# Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias.
-EXTRA = {"dropout": _dropouts, "conv2d": _convolutions, "max_pool2d": _max_pools, "avg_pool2d": _avg_pools}
+def _large_scores(draw):
+    yield Case("large numbers", (draw.normal(4, 5, scale=2, mean=1000),), {"dim": -1})
+
+
+def _large_logits(draw):
+    yield Case("large logits", (draw.normal(5, 4, scale=2, mean=1000), draw.rng.permutation(5) % 4))
+
+
+# Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias; and for what
+# overflows, or takes 0 for the least number.
+EXTRA = {
+    "dropout": _dropouts,
+    "conv2d": _convolutions,
+    "max_pool2d": _max_pools,
+    "avg_pool2d": _avg_pools,
+    "cross_entropy": _large_logits,
+    **dict.fromkeys(("softmax", "log_softmax", "logsumexp"), _large_scores),
+}
 PLAIN = {
     "conv2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 5), draw.normal(4, 3, 3, 3), draw.normal(4))),
     "linear": lambda draw: Case("plain", (draw.normal(5, 3), draw.normal(4, 3), draw.normal(4))),

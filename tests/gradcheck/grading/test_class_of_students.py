@@ -24,6 +24,33 @@ def test_patterns_and_folders_of_folders(tmp_path, grade, monkeypatch):
     assert "no file fits 'no*.py'" in grade("no*.py:relu", "--like", "relu")[1]
 
 
+@pytest.mark.parametrize("words", [["in", "--function", "relu"], ["in/**/*.py:relu"]])
+def test_hidden_copies_are_not_marked(tmp_path, grade, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    kim = tmp_path / "in" / "kim"
+    for hidden in (".ipynb_checkpoints", "__MACOSX/kim"):
+        (kim / hidden).mkdir(parents=True)
+        (kim / hidden / "hw.py").write_text("def relu(x): ...\n")
+    (kim / "._hw.py").write_text("def relu(x): ...\n")
+    (kim / "hw.py").write_text(GOOD)
+    status, out = grade(*words, "--like", "relu", "--seed", 1)
+    assert status == 0, out
+
+
+def test_two_files_with_the_function_are_not_chosen_from(tmp_path, grade, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kim = tmp_path / "in" / "kim"
+    kim.mkdir(parents=True)
+    for name in ("hw.py", "hw copy.py"):
+        (kim / name).write_text(GOOD)
+    arguments = ["in", "--function", "relu", "--like", "relu", "--seed", 1]
+    assert grade(*arguments)[0] == 0  # copies are one file
+    (kim / "hw_final.py").write_text(GOOD.replace("0)", "1)"))
+    status, out = grade(*arguments)
+    assert status == 2
+    assert "hw copy.py and hw_final.py define relu: leave one of them, or name it, FILE:relu" in out
+
+
 def test_in_a_folder_of_files_and_folders_a_submission_sees_its_own_only(tmp_path, grade):
     folder = tmp_path / "in"
     (folder / "ann").mkdir(parents=True)

@@ -191,6 +191,8 @@ def test_a_backward_that_takes_y_is_handed_y(targets, y):
     ("like", "target", "source", "right", "wrong", "hint"),
     [
         ("softmax", "softmax", "def softmax(x):\n    e = np.exp(x - x.max())\n    s = e / e.sum(-1, keepdims=True)\n    return s, lambda dy: s * (dy - (dy * s).sum(-1, keepdims=True))\n", "e.sum(-1, keepdims=True)", "e.sum()", "your y is that of the whole array"),
+        ("softmax", "softmax", "def softmax(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n    s = e / e.sum(-1, keepdims=True)\n    return s, lambda dy: s * (dy - (dy * s).sum(-1, keepdims=True))\n", " - x.max(-1, keepdims=True)", "", "exp overflows: subtract each row's maximum"),
+        ("max_pool2d", "max_pool", submissions.SHARED, "-np.inf", "0", "a maximum may be negative: pad with −inf"),
         ("layer_norm", "layernorm_forward,layernorm_backward", submissions.LAYER_NORM, "1, keepdims=True", "0, keepdims=True", "your y is normalized over axis 0"),
         ("conv2d", "conv2d", submissions.CONV, "y += b", "y += 0 * b", "your y has no b: add it"),
         ("linear", "linear", "def linear(x, W, b):\n    return x @ W.T + b, lambda dy: (dy @ W, dy.T @ x, dy.sum(0))\n", "+ b", "+ 0 * b", "your y has no b: add it"),

@@ -79,11 +79,12 @@ def loss(x, y):
     p[n, y] -= 1
     return l, {"dx": p / len(x)}
 """
-TABLE.add("loss, grads dict", "cross_entropy", "loss", SOURCE)
+SHIFTED = SOURCE.replace("np.exp(x)", "np.exp(x - x.max(1, keepdims=True))")
+TABLE.with_mistakes("loss, grads dict", "cross_entropy", "loss", SHIFTED, ("x - x.max(1, keepdims=True)", "x"))
 
 SOURCE = """
 def softmax_grad(x, y):
-    p = np.exp(x); p /= p.sum(1, keepdims=True)
+    p = np.exp(x - x.max(1, keepdims=True)); p /= p.sum(1, keepdims=True)
     p[np.arange(len(x)), y] -= 1
     return p / len(x)
 """

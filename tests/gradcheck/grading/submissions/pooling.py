@@ -42,6 +42,15 @@ FIRST = POOL.replace(
 )
 TABLE.add("pool, the first at ties", "max_pool2d", "max_pool", FIRST)
 
+TABLE.add("pool, padded with zeros", "max_pool2d", "max_pool", FIRST.replace("-np.inf", "0"), "failed")
+TABLE.add(
+    "pool, its maximum begins with 0",
+    "max_pool2d",
+    "max_pool",
+    FIRST.replace(".max((2, 3))", ".max((2, 3), initial=0)"),
+    "failed",
+)
+
 CS231N_POOL = """
 def max_pool_forward_naive(x, pool_param):
     ph, pw, s = pool_param["pool_height"], pool_param["pool_width"], pool_param["stride"]
