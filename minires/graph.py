@@ -190,9 +190,11 @@ class Node:
     def checked(self, dx, op_name, gave="backward gave"):
         """dx as an array. Raises ShapeError or DTypeError unless it fits the array that it is the gradient of."""
         tensor = self.target and self.target()
-        like = self if tensor is None else tensor  # a leaf's data may have been replaced, a parameter's by .to()
         dx = dx if is_array(dx) else np.asarray(dx)
         check_plain(dx, op_name)
+        if self.is_leaf and tensor is None:
+            return dx  # its Tensor is gone, and what its data had become is not known
+        like = self if tensor is None else tensor  # a leaf's data may have been replaced, a parameter's by .to()
         if dx.shape != like.shape:
             raise ShapeError(f"{op_name}: {gave} a gradient {dx.shape} for an input {like.shape}")
         if dx.dtype != like.dtype:
