@@ -78,11 +78,24 @@ TABLE.with_mistakes(
         ("- x_hat * dgamma / N", "- x_hat * dgamma / (N - 1)"),
         ("    N = len(dout)", '    N = len(dout)\n    if (gamma < 0).any(): raise ValueError("negative")'),
         ("    N = len(dout)", "    N = len(dout)\n    if N < 10: undefined"),
+        ("(x - running_mean)", "(x - x.mean(0))"),
+        ("np.sqrt(running_var + eps)", "np.sqrt(runing_var + eps)"),
         ("(1 - momentum) * mu", "momentum * mu"),
         ("(1 - momentum) * var", "(1 - momentum) * np.sqrt(var)"),
         ('    bn_param["running_var"] = running_var\n', ""),
     ],
     BLANK,
+)
+
+EVALUATED = CS231N_NORM.replace(
+    "    x_hat, gamma", "    if cache is None:\n        return None, None, None\n    x_hat, gamma"
+)
+TABLE.with_mistakes(
+    "CS231n batch norm whose backward gives None in evaluation",
+    "batch_norm",
+    "batchnorm_forward,batchnorm_backward",
+    EVALUATED,
+    [("(x - running_mean)", "(x - x.mean(0))"), ("- dbeta / N", "")],
 )
 
 KEEPS = """
