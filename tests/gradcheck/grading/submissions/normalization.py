@@ -76,6 +76,7 @@ TABLE.with_mistakes(
     CS231N_NORM,
     [
         ("- x_hat * dgamma / N", "- x_hat * dgamma / (N - 1)"),
+        ('bn_param["mode"]', '"train"'),
         ("    N = len(dout)", '    N = len(dout)\n    if (gamma < 0).any(): raise ValueError("negative")'),
         ("    N = len(dout)", "    N = len(dout)\n    if N < 10: undefined"),
         ("(x - running_mean)", "(x - x.mean(0))"),

@@ -77,7 +77,10 @@ TABLE.with_mistakes(
     "max_pool2d",
     "max_pool_forward_naive,max_pool_backward_naive",
     CS231N_POOL,
-    ("j * s + b] +=", "j * s + b] ="),
+    [
+        ("j * s + b] +=", "j * s + b] ="),
+        ('pool_param["pool_width"], pool_param["stride"]', 'pool_param["pool_width"], pool_param["pool_height"]'),
+    ],
     BLANK,
 )
 
