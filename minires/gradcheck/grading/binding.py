@@ -170,7 +170,7 @@ def _by_position(standard, slots, free, roles, sizes):
 def keys_of(standard, source):
     """{setting: [keys]} that the source takes out of dicts: d["stride"], d.get("pad"), "mode" in d.
 
-    The usual keys are there, too, because a setting that is never read is a mistake. Only a constant may be fixed inside.
+    The usual keys are there, too, because a setting that is never read is a mistake; a constant may be fixed inside.
     """
     said = set()
     try:

@@ -191,3 +191,6 @@ TABLE.with_mistakes(
         ("assert H % h == 0", "assert H == 6 and H % h == 0"),
     ],
 )
+
+FIXED = SHARED.replace("size=2, s=None, pad=0):", "):\n    size, s, pad = 3, 2, 1").replace("    s = s or size\n", "")
+TABLE.with_mistakes("3×3 pool of stride 2 and padding 1 inside", "max_pool2d", "max_pool", FIXED, ("-np.inf", "99"))
