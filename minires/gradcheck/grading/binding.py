@@ -7,7 +7,7 @@ from minires.gradcheck.grading import names
 from minires.gradcheck.grading.errors import FormError, PassOverError
 from minires.gradcheck.grading.standard import REQUIRED
 
-# What a dict of settings holds, where its keys are not seen in the source, as in f(x, **params)
+# What a dict of settings holds beside the keys that are seen in the source, as in f(x, **params)
 USUAL_KEYS = {
     "conv2d": ("stride", "pad"),
     "max_pool2d": ("pool_height", "pool_width", "stride"),
@@ -18,6 +18,7 @@ USUAL_KEYS = {
     "group_norm": ("eps",),
 }
 
+CONSTANT = ("eps", "momentum")  # what a submission may have fixed inside
 UNKNOWN = "nothing of {op} is known by the name of its parameter {name!r}"
 # What a method has and a function cannot be handed.
 OF_CLASSES = {
@@ -167,7 +168,10 @@ def _by_position(standard, slots, free, roles, sizes):
 
 
 def keys_of(standard, source):
-    """{setting: [keys]} that the source takes out of dicts: d["stride"], d.get("pad"), "mode" in d."""
+    """{setting: [keys]} that the source takes out of dicts: d["stride"], d.get("pad"), "mode" in d.
+
+    The usual keys are there, too, because a setting that is never read is a mistake; a constant may be fixed inside.
+    """
     said = set()
     try:
         tree = ast.parse(source)
@@ -183,7 +187,8 @@ def keys_of(standard, source):
             candidates = [node.left]
         said |= {c.value for c in candidates if isinstance(c, ast.Constant) and isinstance(c.value, str)}
     found = _by_setting(standard, sorted(said))
-    return found or _by_setting(standard, USUAL_KEYS.get(standard.name, standard.settings))
+    usual = _by_setting(standard, USUAL_KEYS.get(standard.name, standard.settings))
+    return {s: keys for s, keys in usual.items() if not found or s not in CONSTANT} | found
 
 
 def _by_setting(standard, keys):

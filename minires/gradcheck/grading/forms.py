@@ -9,6 +9,7 @@ import ast
 import numpy as np
 
 from minires.gradcheck.cases import Case
+from minires.gradcheck.grading.errors import RaisedError
 
 PAIRS = "takes no pairs"
 LEFT_OVER = "takes no sizes that the stride does not divide"
@@ -45,6 +46,8 @@ def refused(standard, case):
 
 def is_slip(error):
     """Whether what was raised comes of a name that is missing, which no form can be the reason of."""
+    if not isinstance(error, RaisedError):
+        return False
     missing = error.type in ("NameError", "ImportError", "ModuleNotFoundError")
     return missing or (error.type == "AttributeError" and error.message.startswith(("module ", "'numpy.ndarray'")))
 

@@ -25,6 +25,13 @@ CONSTANTS = {
     "approximate": ("none", "tanh"),
     "negative_slope": (0.01, 0.1, 0.2, 0.3, 0.05),
 }
+# Windows that a submission without these parameters may have inside; they are tried where its y is another.
+WINDOWS = {
+    "conv2d": ({"padding": 1},),
+    **dict.fromkeys(
+        ("max_pool2d", "avg_pool2d"), ({"kernel_size": 3, "stride": 2}, {"kernel_size": 3, "stride": 2, "padding": 1})
+    ),
+}
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
 # Ops that many write for matrices only. With more axes `x.mean(1)` is something else; it need not raise.
 RANKED = ("layer_norm", "linear", "softmax", "log_softmax", "logsumexp")
@@ -170,7 +177,7 @@ class Judge:
 
     def _choose_with_constants(self, found, plain):
         """(plan, what stopped it, the plain case); with the constants that the submission has fixed inside."""
-        plan, outcome = self._choose(found, plain)
+        plan, outcome, plain = self._choose_with_window(found, plain)
         for setting, values in CONSTANTS.items():
             if setting not in self.standard.settings or plan is None or outcome is not None or plan.knows(setting):
                 continue
@@ -183,6 +190,22 @@ class Judge:
                         self.notes.append(f"its {setting} is {value}, and it is held to that")
                         plain = other
                     break
+        return plan, outcome, plain
+
+    def _choose_with_window(self, found, plain):
+        """(plan, what stopped it, the plain case); with the window that the submission has fixed inside."""
+        plan, outcome = self._choose(found, plain)
+        for window in WINDOWS.get(self.standard.name, ()):
+            if plan is None or isinstance(outcome, NotDoneError) or any(map(plan.knows, window)):
+                break
+            if self.session.timeouts or self.session.ends or self._try(plan, plain)[0] >= EQUAL:
+                break
+            other = replace(plain, static={**plain.static, **window})
+            fixed, stopped = self._choose(found, other)
+            if fixed is not None and self._try(fixed, other)[0] >= EQUAL:
+                words = " and ".join(f"{setting} is {value}" for setting, value in window.items())
+                self.notes.append(f"its {words}, and it is held to that")
+                return fixed, stopped, other
         return plan, outcome, plain
 
     def _choose(self, found, plain):

@@ -14,6 +14,7 @@ from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
 OF_ARRAYS = ("params", "parameters", "weights")  # dicts of a layer
 OF_GRADIENTS = ("grads", "grad", "gradients")
+OF_EVALUATION = RUNNING | {"training"}
 LOOKED_AT = 100  # attributes of a layer
 
 
@@ -31,6 +32,7 @@ class LayerPlan(Plan):
     words: str = "a class with forward and backward"
     layer: object = None
     attributes: dict = field(default_factory=dict)  # {argument: the attribute that is it}
+    settable: set = field(default_factory=set)  # settings of evaluation that are attributes, once a layer was made
 
     def bindings(self):
         return [b for b in (self.made, self.forward) if b]
@@ -42,7 +44,8 @@ class LayerPlan(Plan):
         return self.attributes | super().own_names()
 
     def knows(self, setting):
-        return super().knows(setting) or (setting == "training" and bool(self.methods & {"train", "eval"}))
+        switched = setting == "training" and "eval" in self.methods
+        return super().knows(setting) or switched or setting in self.settable
 
     def order(self):
         return self.forward.arrays if len(self.forward.arrays) > 1 else None
@@ -120,8 +123,11 @@ class LayerPlan(Plan):
                     like = wanted.pop(argument)
                     child.set(obj, attribute, like)
             elif isinstance(setting, str) and not any(b.knows(setting, self.keys) for b in self.bindings()):
+                here = child.get(obj, attribute)
+                if setting in OF_EVALUATION and here is not None:
+                    self.settable.add(setting)
                 if full[setting] is not REQUIRED and (setting in case.static or setting == "training"):
-                    child.set(obj, attribute, full[setting])
+                    child.set(obj, attribute, self._as_it_is(full[setting], here))
             elif names.plain(attribute) in OF_ARRAYS:
                 here = child.get(obj, attribute)
                 if isinstance(here, dict):
@@ -140,6 +146,12 @@ class LayerPlan(Plan):
                 f"{self.name} takes no {argument}, and has no attribute of such a name to set: its attributes are "
                 f"{', '.join(child.attributes(obj)[:LOOKED_AT] if isinstance(obj, Handle) else []) or 'none'}"
             )
+
+    @staticmethod
+    def _as_it_is(value, here):
+        """A value in the shape that a layer has it in: running statistics (1,C,1,1)."""
+        alike = isinstance(here, np.ndarray) and isinstance(value, np.ndarray) and here.size == value.size
+        return value.reshape(here.shape) if alike else value
 
     def _kept(self, child, obj, answer, case):
         """The gradients that are returned, and those that the layer keeps as dw, db, grads["W"] or W.grad."""

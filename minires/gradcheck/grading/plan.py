@@ -109,7 +109,8 @@ class Plan:
             and not _equal(full[key], default[key])
         ]
         if unknown:
-            raise PassOverError(f"takes no {', '.join(unknown)}")
+            own = {key: f" but {plain.static[key]}" for key in unknown if isinstance(plain.static.get(key), int)}
+            raise PassOverError(f"takes no {', '.join(key + own.get(key, '') for key in unknown)}")
         return case
 
     def _check_arrays(self, case):

@@ -167,6 +167,7 @@ class Trials:
             record.raised = ("backward", error)
         except NotDoneError as error:
             record.error = record.not_done = str(error)
+            record.raised = ("backward", error)
         except (FormError, WrongError) as error:
             record.error = str(error)
 
@@ -176,6 +177,9 @@ class Trials:
         if where == "form":
             self.pass_over(str(error))
             return None
+        if where == "backward" and record.ys and self._in_evaluation(case, plain) and not forms.is_slip(error):
+            record.y_alone, record.error = True, ""
+            return record
         if record.not_done or forms.is_slip(error):
             return record
         reason = forms.unusual(self.standard, case, plain)
@@ -195,4 +199,4 @@ class Trials:
         return second if case is not None else None
 
     def _in_evaluation(self, case, plain):
-        return case.static.get("training") is False and plain.static.get("training")
+        return case.static.get("training") is False and self.standard.full_settings(plain).get("training")

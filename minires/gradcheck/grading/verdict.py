@@ -60,6 +60,7 @@ class Record:
     seeds: dict = field(default_factory=dict)  # {kind: the seed that dy was drawn from}
     single: bool = False
     not_tried: bool = False
+    y_alone: bool = False  # whether there is no backward to be held to anything
     constant: list = field(default_factory=list)  # arguments whose gradient is not asked for
     errors_in_single: dict | None = None
     changed: list = field(default_factory=list)
@@ -141,6 +142,8 @@ class Verdicts:
         record.single = any(self.is_single(record, a) for a in arrays)
         if record.single:
             said.notes.append("it computes in float32 inside, and is held to that")
+        if record.y_alone:
+            said.notes.append("in evaluation y alone was checked, because it has no backward there")
         if standard.name == "dropout":
             self._dropout(record, said)
             return self._mannered(said)
@@ -162,7 +165,8 @@ class Verdicts:
                 said.hints += hints.of_y(standard, case, y, record.right)
         if said.problems and said.error == 0.0:
             return said
-        self._gradients(record, said)
+        if not record.y_alone:
+            self._gradients(record, said)
         said.problems += running_statistics.mistakes(case, record.running, record.momentum)
         return self._mannered(said)
 

@@ -177,3 +177,27 @@ def conv(x, w, b=None, **kw):
     return conv2d(x, w, b, kw.get("stride", 1), kw.get("padding", 0))
 """
 TABLE.add("kwargs", "conv2d", "conv", CONV + SOURCE)
+
+SAME = """
+def conv3x3(x, w, b):
+    H, W = x.shape[2:]
+    xp = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    y = b[None, :, None, None] + sum(
+        np.einsum("nchw,oc->nohw", xp[:, :, i:i + H, j:j + W], w[:, :, i, j]) for i in range(3) for j in range(3)
+    )
+    def backward(dy):
+        dxp, dw = np.zeros_like(xp), np.zeros_like(w)
+        for i in range(3):
+            for j in range(3):
+                dxp[:, :, i:i + H, j:j + W] += np.einsum("nohw,oc->nchw", dy, w[:, :, i, j])
+                dw[:, :, i, j] = np.einsum("nohw,nchw->oc", dy, xp[:, :, i:i + H, j:j + W])
+        return dxp[:, :, 1:-1, 1:-1], dw, dy.sum((0, 2, 3))
+    return y, backward
+"""
+TABLE.with_mistakes(
+    "3×3 with a padding of 1 inside",
+    "conv2d",
+    "conv3x3",
+    SAME,
+    [("1:-1, 1:-1", ":-2, :-2"), ("(1, 1)))", "(1, 1)), mode='edge')"), ("range(3) for j", "range(2) for j")],
+)

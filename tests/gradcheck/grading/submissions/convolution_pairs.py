@@ -72,6 +72,7 @@ TABLE.with_mistakes(
     CS231N,
     [
         ("dw[f] += dout", "dw[f] = dout"),
+        ('s, p = conv_param["stride"],', "s, p = 1,"),
         ('= cache\n    s, p = conv_param["stride"],', "= cache\n    s, p = 1,"),
         ("axis=(0, 2, 3)", "axis=(0, 2)"),
     ],

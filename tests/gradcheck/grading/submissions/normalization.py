@@ -76,13 +76,27 @@ TABLE.with_mistakes(
     CS231N_NORM,
     [
         ("- x_hat * dgamma / N", "- x_hat * dgamma / (N - 1)"),
+        ('bn_param["mode"]', '"train"'),
         ("    N = len(dout)", '    N = len(dout)\n    if (gamma < 0).any(): raise ValueError("negative")'),
         ("    N = len(dout)", "    N = len(dout)\n    if N < 10: undefined"),
+        ("(x - running_mean)", "(x - x.mean(0))"),
+        ("np.sqrt(running_var + eps)", "np.sqrt(runing_var + eps)"),
         ("(1 - momentum) * mu", "momentum * mu"),
         ("(1 - momentum) * var", "(1 - momentum) * np.sqrt(var)"),
         ('    bn_param["running_var"] = running_var\n', ""),
     ],
     BLANK,
+)
+
+EVALUATED = CS231N_NORM.replace(
+    "    x_hat, gamma", "    if cache is None:\n        return None, None, None\n    x_hat, gamma"
+)
+TABLE.with_mistakes(
+    "CS231n batch norm whose backward gives None in evaluation",
+    "batch_norm",
+    "batchnorm_forward,batchnorm_backward",
+    EVALUATED,
+    [("(x - running_mean)", "(x - x.mean(0))"), ("- dbeta / N", "")],
 )
 
 KEEPS = """
@@ -246,3 +260,44 @@ def spatial_groupnorm_backward(dout, cache):
     return dx.reshape(h.shape), (dout*h).sum((0,2,3),keepdims=True), dout.sum((0,2,3),keepdims=True)
 """
 TABLE.add("spatial groupnorm", "group_norm", "spatial_groupnorm_forward,spatial_groupnorm_backward", SOURCE)
+
+SWITCHED = """
+class BatchNorm2d:
+    def __init__(self, C, momentum=0.1, eps=1e-5):
+        shape = (1, C, 1, 1)
+        self.gamma, self.beta = np.ones(shape), np.zeros(shape)
+        self.running_mean, self.running_var = np.zeros(shape), np.ones(shape)
+        self.momentum, self.eps, self.training = momentum, eps, True
+    def forward(self, x):
+        if self.training:
+            mean, var = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
+            self.running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean
+            self.running_var = (1 - self.momentum) * self.running_var + self.momentum * var
+        else:
+            mean, var = self.running_mean, self.running_var
+        self.inv = 1 / np.sqrt(var + self.eps)
+        self.x_hat = (x - mean) * self.inv
+        return self.gamma * self.x_hat + self.beta
+    def backward(self, dy):
+        self.dgamma = (dy * self.x_hat).sum((0, 2, 3), keepdims=True)
+        self.dbeta = dy.sum((0, 2, 3), keepdims=True)
+        m = dy.size // dy.shape[1]
+        through = (self.dbeta + self.x_hat * self.dgamma) / m if self.training else 0
+        return self.gamma * self.inv * (dy - through)
+"""
+MISTAKES = [(" if self.training else 0", ""), ("mean, var = self.running_mean", "mean, var = 0.9 * self.running_mean")]
+TABLE.with_mistakes("class of a batch norm with .training", "batch_norm", "BatchNorm2d", SWITCHED, MISTAKES)
+METHODS = (
+    SWITCHED.replace("self.training", "self._training")
+    + """
+    def train(self):
+        self._training = True
+    def eval(self):
+        self._training = False
+"""
+)
+MISTAKES = [(right.replace(".t", "._t"), instead) for right, instead in MISTAKES]
+TABLE.with_mistakes("class of a batch norm with train and eval", "batch_norm", "BatchNorm2d", METHODS, MISTAKES)
+FLAG = SWITCHED.replace("forward(self, x):", "forward(self, x, train_flg=True):\n        self._training = train_flg")
+FLAG = FLAG.replace("self.training", "self._training")
+TABLE.with_mistakes("class of a batch norm told by its forward", "batch_norm", "BatchNorm2d", FLAG, MISTAKES)

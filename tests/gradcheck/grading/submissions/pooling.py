@@ -86,7 +86,10 @@ TABLE.with_mistakes(
     "max_pool2d",
     "max_pool_forward_naive,max_pool_backward_naive",
     CS231N_POOL,
-    ("j * s + b] +=", "j * s + b] ="),
+    [
+        ("j * s + b] +=", "j * s + b] ="),
+        ('pool_param["pool_width"], pool_param["stride"]', 'pool_param["pool_width"], pool_param["pool_height"]'),
+    ],
     BLANK,
 )
 
@@ -197,3 +200,6 @@ TABLE.with_mistakes(
         ("assert H % h == 0", "assert H == 6 and H % h == 0"),
     ],
 )
+
+FIXED = SHARED.replace("size=2, s=None, pad=0):", "):\n    size, s, pad = 3, 2, 1").replace("    s = s or size\n", "")
+TABLE.with_mistakes("3×3 pool of stride 2 and padding 1 inside", "max_pool2d", "max_pool", FIXED, ("-np.inf", "99"))
