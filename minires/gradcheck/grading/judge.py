@@ -15,6 +15,7 @@ from minires.gradcheck.grading.errors import (
     StoppedError,
     WrongError,
 )
+from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import COMPUTING, Verdicts, size
 from minires.gradcheck.grading.wording import in_own_words
@@ -117,6 +118,10 @@ class Judge:
             else:
                 result.cases.append(said)
         drop_coincidences(result.cases)
+        if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
+            summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, records[0].case))
+            if summed:
+                self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
         undone = [record.not_done for record in tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])

@@ -130,6 +130,13 @@ def test_an_argument_that_is_not_taken_is_said_not_to_be_checked():
     assert result.first_word().startswith("it takes no bias, so dbias was not checked")  # the column of a CSV
 
 
+def test_gradients_that_add_up_from_step_to_step_are_told():
+    (text,) = (text for name, _, _, text, _ in submissions.ALL if name == "accumulating grads")
+    said = "it adds dW and db to what an earlier backward left: set it to zero before each step"
+    assert said in str(graded("linear", "Linear", text))
+    assert "an earlier backward" not in str(graded("linear", "Linear", text.replace("+=", "=")))
+
+
 def test_an_empty_dict_of_gradients_is_blamed_on_the_backward():
     text = "def linear(x, weight, bias):\n    return x @ weight.T + bias, lambda dy: {}\n"
     result = graded("linear", "linear", text)
