@@ -90,6 +90,12 @@ class Trials:
                 records[k] = self._excused(plan, cases[k], record, plain)
         return records
 
+    def alone(self, plan, case):
+        """The Record of one case, with no other between its forward and its backwards."""
+        record = self.record(case, plan)
+        self._run_pair(plan, {0: record})
+        return record
+
     def adds_up(self, plan, case):
         """The arguments whose gradients a layer adds to those of an earlier call of its backward."""
         record = self.record(case, plan)
