@@ -186,7 +186,10 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
         if i in unchecked or (a is None and i in optional) or (numbers and isinstance(a, (int, float))):
             continue
         if not is_array(a):
-            raise DTypeError(f"{name}: argument {i + 1} must be a Tensor or an array, got {type(a).__name__}")
+            kind = type(a)
+            torchs = "; Tensor(t) makes one of it" if kind.__module__.partition(".")[0] == "torch" else ""
+            got = f"{kind.__module__}.{kind.__name__}" if torchs else kind.__name__
+            raise DTypeError(f"{name}: argument {i + 1} must be a Tensor or an array, got {got}{torchs}")
         check_plain(a, name)
         if a.dtype not in FLOATS and not (a.dtype.kind == "c" and mode.complex_step):
             _check_whole_numbers(name, i, a, any_dtype)

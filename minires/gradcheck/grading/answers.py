@@ -54,27 +54,24 @@ def unread(value, name):
     )
 
 
-def read_gradients(standard, answer, order, wanted):
-    """{argument: array or None}. Raises NotDoneError where nothing is given, WrongError for what is no gradient."""
+def read_gradients(standard, answer, order, shapes, own):
+    """{argument: array or None} of what a backward gave. Raises NotDoneError for a blank, WrongError for no gradient.
+
+    order: the arguments in the submission's order; shapes: {argument: shape} of those with a gradient; own: {argument:
+    what the submission calls it}.
+    """
     blank(answer, "the backward")
+    wanted = list(shapes)
     if isinstance(answer, dict):
-        found = {}
-        for key, value in answer.items():
-            argument = names.gradient_of(standard, key)
-            if argument is not None:
-                found[argument] = value
-        if not answer:
-            raise WrongError(f"the backward gives an empty dict, no gradient for {', '.join(wanted)}")
-        if not found:
-            raise FormError(f"its gradients are called {', '.join(answer)}; call them dx, dw, db, or return a tuple")
-        return {name: _gradient(found.get(name), name) for name in wanted}
+        return {name: _gradient(g, name, shapes) for name, g in _named(standard, answer, wanted, own).items()}
     values = list(answer) if isinstance(answer, (tuple, list)) else [answer]
     if len(values) > 1 and isinstance(values[-1], dict):
-        merged = read_gradients(standard, values.pop(), order, wanted)
+        merged = read_gradients(standard, values.pop(), order, shapes, own)
         first = dict(zip([a for a in order if a in wanted], values))
-        return merged | {name: _gradient(g, name) for name, g in first.items()}
+        return merged | {name: _gradient(g, name, shapes) for name, g in first.items()}
     if isinstance(answer, list) and values and all(isinstance(v, (int, float)) for v in values):
         values = [np.asarray(answer)]
+    values = [v for value in values for v in (value if _holds_arrays(value) else [value])]  # dx, (dw, db)
     known = [a for a in order if a in wanted] + [a for a in wanted if a not in order]
     if len(values) > len(known):
         full = list(order) + [a for a in standard.arguments if a not in order]
@@ -84,11 +81,36 @@ def read_gradients(standard, answer, order, wanted):
             f"the backward returns {len(values)} gradients for {len(known)} arguments ({', '.join(known)})"
         )
     found = dict(zip(known, values))
-    return {name: _gradient(found.get(name), name) for name in wanted}
+    return {name: _gradient(found.get(name), name, shapes) for name in wanted}
 
 
-def _gradient(value, name):
-    return None if value is None else number(value, f"the gradient for {name}")
+def _named(standard, answer, wanted, own):
+    """{argument: value} of a dict of gradients."""
+    if not answer:
+        raise WrongError(f"the backward gives an empty dict, no gradient for {', '.join(wanted)}")
+    arguments = {key: names.gradient_of(standard, key, own=own) for key in answer}
+    found = {argument: answer[key] for key, argument in arguments.items() if argument in wanted}
+    unknown = any(a is None and isinstance(answer[key], (np.ndarray, list)) for key, a in arguments.items())
+    missing = any(found.get(name) is None for name in wanted)
+    if not any(arguments.values()) or (unknown and missing):
+        raise FormError(
+            f"its gradients are called {', '.join(answer)}; call them dx, dw, db, or d and the name of the parameter, "
+            "or return a tuple"
+        )
+    return {name: found.get(name) for name in wanted}
+
+
+def _holds_arrays(value):
+    return isinstance(value, (tuple, list)) and any(isinstance(v, np.ndarray) for v in value)
+
+
+def _gradient(value, name, shapes):
+    if value is None:
+        return None
+    array = number(value, f"the gradient for {name}")
+    if isinstance(value, list) and array.size == 0 == np.prod(shapes[name]):  # a list of nothing has no other axes
+        return np.zeros(shapes[name])
+    return array
 
 
 def is_number(value):

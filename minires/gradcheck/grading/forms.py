@@ -31,6 +31,8 @@ def unusual(standard, case, plain):
         return "takes no empty batch"
     if standard.name == "conv2d" and case.arrays[1].shape[2] != case.arrays[1].shape[3]:
         return "takes square kernels only"
+    if not standard.is_op and case.arrays[0].shape != plain.arrays[0].shape:
+        return "takes no other batch size"
     return ""
 
 

@@ -38,6 +38,9 @@ class ClosurePlan(Plan):
         if isinstance(value, (tuple, list)) and len(value) >= 2 and not right.ndim and is_number(value[0]):
             self.words, self.unit, self.again = "(loss, gradients)", True, False
             rest = value[1] if len(value) == 2 else tuple(value[1:])
+            arrays = sum(isinstance(v, np.ndarray) for v in value[1:])
+            if arrays > len(self.gradient_shapes(case)):
+                raise FormError(f"{self.name} gives {kind_of(value)}: return (loss, dx) and nothing else")
             return Attempt(self.y(value[0], case, right), lambda dy: (rest, []), changed)
         if isinstance(value, (tuple, list)) and len(value) == 2 and value[1] is None:
             blank(value[1], "the backward")

@@ -109,7 +109,7 @@ def standard_of(like, reference, shapes, names=()):
         report = check(function, *held_to.plain(0).arrays)
         if not report.passed:
             raise OptionError(f"the reference itself does not pass the check: {report}")
-        return held_to
+        return standards.with_another_batch(held_to)
     if like:
         if shapes:
             raise OptionError("--shapes goes with --reference, or alone; an op's cases have shapes of their own")

@@ -15,6 +15,7 @@ from minires.gradcheck.grading.errors import (
     StoppedError,
     WrongError,
 )
+from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import COMPUTING, Verdicts, size
 from minires.gradcheck.grading.wording import in_own_words
@@ -33,6 +34,10 @@ WINDOWS = {
     ),
 }
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
+GLOBAL = (
+    "your backward is right where no other forward comes between: it uses what the last forward left in a global or in "
+    "the class; take it from the cache, or from self"
+)
 # Ops that many write for matrices only. With more axes `x.mean(1)` is something else; it need not raise.
 RANKED = ("layer_norm", "linear", "softmax", "log_softmax", "logsumexp")
 
@@ -124,11 +129,25 @@ class Judge:
             else:
                 result.cases.append(said)
         drop_coincidences(result.cases)
+        self._tell_of_globals(plan, records, result.cases)
+        if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
+            summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, records[0].case))
+            if summed:
+                self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
         undone = [record.not_done for record in tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
         if not result.cases and not result.not_tried:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.trials.passed_over)}")
+
+    def _tell_of_globals(self, plan, records, cases):
+        """Say so where a case is right as long as no other forward comes between its forward and its backward."""
+        failed = next((said for said in cases if not said.passed and not said.y_is_wrong), None)
+        if failed is None or not plan.interleaved or self.session.stopped is not None:
+            return
+        (case,) = {r.case.label: r.case for r in records if r.case.label == failed.label}.values()
+        if self.verdicts.verdict(self.trials.alone(plan, case)).passed:
+            failed.hints = [GLOBAL]
 
     def _own_form(self):
         return f"; the op's own form is {self.standard.form()} -> (y, backward)" if self.standard.is_op else ""
@@ -253,6 +272,7 @@ class Judge:
                 if attempt.y.shape != record.right.shape:
                     return STARTED + 1, None
                 equal = self.verdicts.differs(record, "y", attempt.y, record.right, 0.0) is None
+                equal = equal or self.verdicts.epsilon_of(record, attempt.y) > 0
                 score = EQUAL if equal else SHAPED
             answer, _ = attempt.backward(record.dys["first"])
             given = plan.gradients(answer, case, plan.order())

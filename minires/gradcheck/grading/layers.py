@@ -10,7 +10,7 @@ from minires.gradcheck.grading.answers import kind_of, read_gradients
 from minires.gradcheck.grading.errors import FormError, NotDoneError, PassOverError
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import RUNNING, Attempt, Calls, Plan
-from minires.gradcheck.grading.standard import REQUIRED, argument_names
+from minires.gradcheck.grading.standard import REQUIRED
 
 OF_ARRAYS = ("params", "parameters", "weights")  # dicts of a layer
 OF_GRADIENTS = ("grads", "grad", "gradients")
@@ -155,10 +155,12 @@ class LayerPlan(Plan):
 
     def _kept(self, child, obj, answer, case):
         """The gradients that are returned, and those that the layer keeps as dw, db, grads["W"] or W.grad."""
-        wanted = [n for n, a in zip(argument_names(self.standard, case), case.arrays) if a.dtype.kind == "f"]
+        shapes = self.gradient_shapes(case)
+        wanted = list(shapes)
         blank_answer = answer is None or (isinstance(answer, (tuple, list)) and all(v is None for v in answer))
         try:
-            found = {} if answer is None else read_gradients(self.standard, answer, self.order() or wanted, wanted)
+            order = self.order() or wanted
+            found = {} if answer is None else read_gradients(self.standard, answer, order, shapes, self.own_names())
         except NotDoneError:
             found = {}
         missing = [n for n in wanted if found.get(n) is None]

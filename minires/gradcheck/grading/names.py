@@ -165,12 +165,19 @@ def is_dict_of_settings(name):
     return plain(name).endswith(IS_DICT)
 
 
-def gradient_of(standard, name, marked=False):
-    """Which argument a gradient is named after: dx, dW, grad_b, d_gamma, W_grad and, unless marked, weight; or None."""
+def gradient_of(standard, name, marked=False, own=None):
+    """Which argument a gradient is named after: dx, dW, grad_b, d_gamma, W_grad and, unless marked, weight; or None.
+
+    own: {argument: what the submission calls it}.
+    """
     short = plain(name)
     stripped = [short.removeprefix(p) for p in ("gradient", "grad", "dl", "d") if short.startswith(p)]
     stripped += [short.removesuffix(p) for p in ("gradient", "grad") if short.endswith(p)]
-    for word in stripped if marked else [*stripped, short]:
+    words = stripped if marked else [*stripped, short]
+    for argument, called in (own or {}).items():
+        if plain(called) in words:
+            return argument
+    for word in words:
         if word and (argument := array_of(standard, word)):
             return argument
     return None

@@ -26,6 +26,7 @@ class Standard:
     settings: dict = field(default_factory=dict)  # {name: default}, REQUIRED where there is none
     variadic: bool = False
     shapes: list = field(default_factory=list)  # of the arrays, where no op has cases
+    other_shapes: list = field(default_factory=list)  # the same with another batch size, if there is one
     is_op: bool = True
 
     def cases(self, seed, samples):
@@ -33,10 +34,11 @@ class Standard:
         if self.is_op:
             more = EXTRA.get(self.name, lambda draw: [])(Draw(np.random.default_rng([seed, (1 << 20) + 1])))
             return [*more, *cases_of(self.name, seed, samples)]
-        rngs = [np.random.default_rng([seed, k]) for k in range(max(samples, 3))]
+        shapes = [(f"shapes as given, sample {k + 1}", self.shapes) for k in range(max(samples, 3))]
+        shapes += [("another batch size", self.other_shapes)] if self.other_shapes else []
         return [
-            Case(f"shapes as given, sample {k + 1}", tuple(rng.standard_normal(shape) for shape in self.shapes))
-            for k, rng in enumerate(rngs)
+            Case(label, tuple(np.random.default_rng([seed, k]).standard_normal(shape) for shape in given))
+            for k, (label, given) in enumerate(shapes)
         ]
 
     def plain(self, seed):
@@ -121,6 +123,31 @@ def of_function(function, shapes, name=None):
         )
     names += [f"x{k}" for k in range(len(names), len(shapes))]
     return Standard(name or function.__name__, function, names[: len(shapes)], shapes=list(shapes), is_op=False)
+
+
+def with_another_batch(standard):
+    """The Standard of a function with a case of one sample more, if it takes one: of x, and of arrays as long as x."""
+    first = standard.shapes[0]
+
+    def longer(shape):
+        return (shape[0] + 1, *shape[1:])
+
+    along = [shape[:1] == first[:1] != () for shape in standard.shapes]
+    for takes_part in (
+        [a and len(shape) == len(first) for a, shape in zip(along, standard.shapes)],
+        along,
+        [a and k == 0 for k, a in enumerate(along)],
+    ):
+        shapes = [longer(shape) if part else shape for part, shape in zip(takes_part, standard.shapes)]
+        arrays = [np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate(shapes)]
+        try:
+            y, backward = standard.right(Case("", tuple(arrays)))
+            gradients = backward(np.ones(y.shape))
+        except Exception:  # of the teacher's function, which is not written for these shapes
+            continue
+        if any(takes_part) and all(g is None or np.shape(g) == a.shape for g, a in zip(gradients, arrays)):
+            return replace(standard, other_shapes=shapes)
+    return standard
 
 
 def of_shapes(names, shapes):

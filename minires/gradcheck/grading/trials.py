@@ -23,7 +23,7 @@ from minires.gradcheck.grading.errors import (
     TimedOutError,
     WrongError,
 )
-from minires.gradcheck.grading.verdict import COMPUTING, Record
+from minires.gradcheck.grading.verdict import COMPUTING, Record, same
 
 
 class Trials:
@@ -90,6 +90,29 @@ class Trials:
             if record is not None and record.raised is not None:
                 records[k] = self._excused(plan, cases[k][1], record, plain)
         return records
+
+    def alone(self, plan, case):
+        """The Record of one case, with no other between its forward and its backwards."""
+        record = self.record(case, plan)
+        self._run_pair(plan, {0: record})
+        return record
+
+    def adds_up(self, plan, case):
+        """The arguments whose gradients a layer adds to those of an earlier call of its backward."""
+        record = self.record(case, plan)
+        dy = record.dys["first"]
+        try:
+            attempt = plan.start(self.session.get(), case, record.right)
+            once, twice = (plan.gradients(attempt.backward(dy)[0], case, plan.order()) for _ in range(2))
+        except ChildError as error:
+            if not isinstance(error, RaisedError):
+                self.session.lost(error)
+            return []
+        except (FormError, NotDoneError, PassOverError, StoppedError, WrongError):
+            return []
+        return [
+            n for n, g in once.items() if g is not None and twice[n] is not None and g.any() and same(2 * g, twice[n])
+        ]
 
     def _run_pair(self, plan, records):
         """Call the submission for one or two cases in turns. -> whether its process was lost"""

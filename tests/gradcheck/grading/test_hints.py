@@ -130,6 +130,23 @@ def test_an_argument_that_is_not_taken_is_said_not_to_be_checked():
     assert result.first_word().startswith("it takes no bias, so dbias was not checked")  # the column of a CSV
 
 
+@pytest.mark.parametrize("where", ["CACHE", "Conv.kept"])
+def test_a_cache_that_the_next_forward_overwrites_is_told(where):
+    forward, backward = submissions.CS231N.split("def conv_backward_naive")
+    text = f"class Conv: pass\n{forward.replace('    cache =', f'    global CACHE; cache = {where} =')}"
+    text += f"def conv_backward_naive{backward.replace('= cache', f'= {where}')}"
+    said = graded("conv2d", submissions.PAIR, submissions.IMPORT + text)
+    assert said.status == "failed"
+    assert "it uses what the last forward left in a global or in the class" in str(said)
+
+
+def test_gradients_that_add_up_from_step_to_step_are_told():
+    (text,) = (text for name, _, _, text, _ in submissions.ALL if name == "accumulating grads")
+    said = "it adds dW and db to what an earlier backward left: set it to zero before each step"
+    assert said in str(graded("linear", "Linear", text))
+    assert "an earlier backward" not in str(graded("linear", "Linear", text.replace("+=", "=")))
+
+
 def test_an_empty_dict_of_gradients_is_blamed_on_the_backward():
     text = "def linear(x, weight, bias):\n    return x @ weight.T + bias, lambda dy: {}\n"
     result = graded("linear", "linear", text)

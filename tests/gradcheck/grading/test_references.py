@@ -56,3 +56,16 @@ def test_a_submission_does_not_see_the_teachers_file_nor_another_submission(tmp_
     for row, name in ((rows[0], "teacher"), (rows[2], "other")):
         said = f"No module named '{name}': that file is not the submission's own, and cannot be imported"
         assert said in row["said"]
+
+
+def test_a_number_that_is_right_for_one_batch_size_only_fails(tmp_path, grade):
+    (tmp_path / "teacher.py").write_text(BLOCK)
+    teacher = ["--reference", f"{tmp_path / 'teacher.py'}:block", "--shapes", "3,4", "4,5", "5,4"]
+    for name, wrong, status in (
+        ("mean", ("x.T @ dh,", "(x.T @ dh) / len(x) * 3,"), 1),
+        ("fixed", ("    h =", "    x = x.reshape(3, 4)\n    h ="), 0),
+    ):
+        (tmp_path / f"{name}.py").write_text(BLOCK.replace(*wrong))
+        found, out = grade(f"{tmp_path / name}.py:block", *teacher)
+        assert found == status, out
+    assert "takes no other batch size" in out

@@ -201,3 +201,20 @@ TABLE.with_mistakes(
     SAME,
     [("1:-1, 1:-1", ":-2, :-2"), ("(1, 1)))", "(1, 1)), mode='edge')"), ("range(3) for j", "range(2) for j")],
 )
+
+RETURNED = "(dx, dw) if b is None else (dx, dw, dy.sum((0, 2, 3)))"
+for names, dict_ in (
+    ("the parameters' names", '{"image": dx, "noyau": dw, "biais": dy.sum((0, 2, 3))}'),
+    ("d and the parameters' names", '{"d_image": dx, "dnoyau": dw, "dbiais": dy.sum((0, 2, 3))}'),
+):
+    source = CONV.replace(RETURNED, dict_).replace("conv2d(x, w, b=None,", "conv2d(image, noyau, biais,")
+    source = source.replace("    N, C", "    x, w, b = image, noyau, biais\n    N, C", 1)
+    TABLE.with_mistakes(f"a dict by {names}", "conv2d", "conv2d", source, ("dw += np", "dw = np"))
+    TABLE.add(f"a dict by {names}, one unknown", "conv2d", "conv2d", source.replace('biais"', 'q"'), "could not run")
+
+NESTED = CONV.replace(RETURNED, "(dx, (dw,)) if b is None else (dx, (dw, dy.sum((0, 2, 3))))")
+TABLE.with_mistakes("nested gradients", "conv2d", "conv2d", NESTED, ("(dw, dy.sum", "(0 * dw, dy.sum"))
+
+LISTS = CONV.replace(RETURNED, "[g.tolist() for g in (dx, dw, dy.sum((0, 2, 3)))][: 2 + (b is not None)]")
+LISTS = LISTS.replace("return y, b", "return y.tolist(), b")
+TABLE.with_mistakes("y and gradients as lists", "conv2d", "conv2d", LISTS, ("dw += np", "dw = np"))

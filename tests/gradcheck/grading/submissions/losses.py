@@ -29,6 +29,23 @@ TABLE.with_mistakes(
     BLANK,
 )
 
+TABLE.add(
+    "(loss, probabilities, dx)",
+    "cross_entropy",
+    "softmax_loss",
+    ENTROPY.replace("loss, dx", "loss, p, dx"),
+    "could not run",
+)
+
+EPSILON = ENTROPY.replace("y])", "y] + 1e-7)")
+TABLE.with_mistakes(
+    "(loss, dx), an ε in the logarithm",
+    "cross_entropy",
+    "softmax_loss",
+    EPSILON,
+    [("1e-7", "1e-3"), ("    dx /= N\n", ""), ("y] + 1e-7).mean()", "y] + 1e-7).sum()")],
+)
+
 TWO_DIMENSIONS = """
 def cross_entropy(logits, target):
     z = logits - logits.max(1, keepdims=True)
@@ -49,6 +66,9 @@ def cross_entropy(scores, t):
     return -(t * np.log(p)).sum() / len(t), lambda dy: dy * (p - t) / len(t)
 """
 TABLE.with_mistakes("one-hot targets", "cross_entropy", "cross_entropy", ONE_HOT, ("(p - t)", "(t - p)"))
+TABLE.add(
+    "one-hot targets, an ε in the logarithm", "cross_entropy", "cross_entropy", ONE_HOT.replace("log(p", "log(1e-8 + p")
+)
 
 WITH_LOSS = """
 class SoftmaxWithLoss:
