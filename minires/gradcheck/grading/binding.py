@@ -175,7 +175,7 @@ def keys_of(standard, source):
     said = set()
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = ast.Module([], [])
     for node in ast.walk(tree):
         candidates = []

@@ -34,6 +34,7 @@ ENCODINGS = {
 ENCODINGS |= {"cp949", "shift_jis", "cp932", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "iso8859-1"}
 ENCODINGS |= {f"iso8859-{k}" for k in range(1, 17)} | {f"cp125{k}" for k in range(9)} | {"cp437", "cp850"}
 MAGIC = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.MULTILINE)
+HELP = 200  # letters of a statement that ends in ?, in which IPython looks for a name in a time of their square
 WORK = 4_000_000  # letters that may be read to translate magics; each magic has its whole cell read again
 OF_CODE = ("time", "timeit", "capture", "prun", "memit", "mprun")  # cell magics whose cell is Python code
 
@@ -124,7 +125,13 @@ def _notebook(path, content):
 
 def _transformed(text):
     """A cell as Jupyter runs it; what cannot be understood stays as it is, so that its error is Python's."""
-    from IPython.core.inputtransformer2 import TransformerManager
+    from IPython.core.inputtransformer2 import HelpEnd, TransformerManager
+
+    class ShortHelp(HelpEnd):
+        def transform(self, lines):
+            if len("".join(lines[self.start_line : self.q_line + 1])) > HELP:
+                raise SyntaxError("too long for the name of something")
+            return super().transform(lines)
 
     first, _, rest = text.lstrip("\n").partition("\n")
     if first.startswith("%%"):
@@ -134,7 +141,9 @@ def _transformed(text):
             return "\n" + _transformed(rest)  # an empty line for the magic, so that lines keep their numbers
         if magic in ("writefile", "file") and len(words) > 1:
             return f"with open({words[-1]!r}, 'w', encoding='utf-8') as _file:\n    _file.write({rest!r})\n"
+    manager = TransformerManager()
+    manager.token_transformers = [ShortHelp if t is HelpEnd else t for t in manager.token_transformers]
     try:
-        return TransformerManager().transform_cell(text)
+        return manager.transform_cell(text)
     except Exception:  # a SyntaxError of the tokenizer, which the submission's own compiler says better
         return text

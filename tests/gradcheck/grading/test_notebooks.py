@@ -156,11 +156,16 @@ def test_a_text_costs_the_grader_no_more_time_than_its_length(tmp_path, capsys):
     assert "MB of code" in capsys.readouterr().out
     with pytest.raises(DataError, match="too many lines that begin with %"):
         read(notebook(tmp_path / "hw.ipynb", "%pwd\n" * 400 + "x = 1\n" * 100_000))
+    for text in ("{} ?", "({}\nb ?", "'{}' ?", "b.{}??", "{} \\\nb ?"):
+        read(notebook(tmp_path / "hw.ipynb", "relu?\n" + text.format("a" * 200_000) + "\n"))
     with pytest.raises(DataError, match="is a folder"):
         read(tmp_path)
     file.write_text("x = 1\n" * 100_000)
     assert loops_of(read(file).text) == []
     assert forbidden_import("(" * 10**6, ["torch"]) is None
+    deep = notebook(tmp_path / "hw.ipynb", "import numpy as np\n" + RELU, "-" * 200_000 + "1")
+    assert main([f"{deep}:relu", "--samples", "1"]) == 0
+    assert "grader itself" not in capsys.readouterr().out
     assert time.process_time() - begin < 30  # a few seconds; minutes, if one part were quadratic
 
 
