@@ -174,7 +174,7 @@ def make_parser():
         "--forbid", type=text, nargs="+", default=[], metavar="MODULE", help="modules not to be imported"
     )
     theirs.add_argument(
-        "--helper", type=text, nargs="+", default=[], metavar="FILE", help="files that all submissions may import"
+        "--helper", type=text, nargs="+", default=[], metavar="FILE", help="files that all submissions may use"
     )
     theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each call (default 10)")
     theirs.add_argument("--jobs", type=whole(1), default=1, metavar="N", help="submissions at a time (default 1)")

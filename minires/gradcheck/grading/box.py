@@ -213,7 +213,7 @@ class Box:
         kind, message, line, cell = self._fields(
             said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
         )
-        hint = limit_reached(kind, message, self.limits) or hidden_module(kind, message, self.without)
+        hint = limit_reached(kind, message, self.limits) or hidden_file(kind, message, self.without)
         return RaisedError(printable(kind, 80), printable(message) + hint, line, cell and printable(cell, 80))
 
     def _parameter(self, said):
@@ -301,11 +301,13 @@ def limit_reached(kind, message, limits):
     return ""
 
 
-def hidden_module(kind, message, without):
-    """What an import means that finds nothing because the file is hidden; or ""."""
-    missing = message.rpartition("No module named ")[2].strip("'").split(".")
-    if kind == "ModuleNotFoundError" and any(Path(path).stem in missing for path in without):
+def hidden_file(kind, message, without):
+    """What an error means that comes of a hidden file, module or not, to be added to its message; or ""."""
+    module = message.rpartition("No module named ")[2].strip("'").split(".")
+    if kind == "ModuleNotFoundError" and any(Path(path).stem in module for path in without):
         return ": that file is not the submission's own, and cannot be imported unless --helper names it"
+    if kind == "FileNotFoundError" and any(Path(path).name in message for path in without):
+        return ": that file is not the submission's own, and cannot be read unless --helper names it"
     return ""
 
 

@@ -58,14 +58,12 @@ def _own(one, all):
 
 
 def hidden_from_all(words, work):
-    """What lies beside several submissions in one folder: these, and what could stand in for a module."""
+    """All that lies beside several submissions in one folder: it may be the work of another, or a solution."""
     files = {file for _, file, _, _ in work if file}
     parents = {Path(word) for word in words if os.path.isdir(word)}
     parents |= {file.parent for file in files if any(f.parent == file.parent for f in files - {file})}
     for parent in parents:
-        for entry in os.scandir(parent):
-            if not entry.is_symlink() and (entry.name.endswith(".py") or entry.is_dir()):
-                files.add(parent / entry.name)
+        files |= {parent / entry.name for entry in os.scandir(parent) if not entry.is_symlink()}
     return files
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import kind_of, read_gradients
-from minires.gradcheck.grading.errors import FormError, NotDoneError, PassOverError
+from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import RUNNING, Attempt, Calls, Plan
 from minires.gradcheck.grading.standard import REQUIRED
@@ -140,8 +140,6 @@ class LayerPlan(Plan):
             if method in self.methods:
                 child.call(obj, method=method)
         for argument in wanted:
-            if argument in self.standard.optional and argument != self.standard.arguments[0] and case.label != "plain":
-                raise PassOverError(f"has no place for {argument}")
             raise FormError(
                 f"{self.name} takes no {argument}, and has no attribute of such a name to set: its attributes are "
                 f"{', '.join(child.attributes(obj)[:LOOKED_AT] if isinstance(obj, Handle) else []) or 'none'}"

@@ -236,19 +236,24 @@ def libraries():
 
 
 def packages(names):
-    """Where these packages lie; not what the runner itself needs, NumPy and the standard library."""
+    """Where these packages lie, compiled too; not what the runner itself needs, NumPy and the standard library."""
     names = [name for name in names if name.partition(".")[0] not in {"numpy", *sys.stdlib_module_names}]
     places = [Path(folder, *name.split(".")) for folder in [*libraries(), *other_packages()] for name in names]
-    found = [p for place in places for p in (place, *place.parent.glob(f"{place.name}.*")) if p.exists()]
-    return list(dict.fromkeys(str(p) for p in found if p.suffix in ("", ".py", ".so", ".pyd")))
+    patterns = ("{}", "{}.py", "{}.pyc", "{}.so", "{}.pyd", "{}.*.so", "{}.*.pyd", "__pycache__/{}.*.pyc")
+    found = [path for place in places for p in patterns for path in place.parent.glob(p.format(place.name))]
+    return list(dict.fromkeys(map(os.path.realpath, found)))
 
 
 @functools.cache
 def other_packages():
-    """The folders of packages of other Pythons on this system, which a submission can add to its path."""
-    parents = {Path(os.path.realpath(folder)) for folder in (*SYSTEM, "/usr/local") if os.path.isdir(folder)}
+    """The folders of packages of other Pythons that are to be seen, which a submission can add to its path.
+
+    Among them are those of the Python that a virtual environment was made of, and conda's other environments.
+    """
+    parents = {os.path.realpath(folder) for folder in (*SYSTEM, "/usr/local", *libraries()) if os.path.isdir(folder)}
     patterns = [f"{lib}python3*/{kind}-packages" for lib in ("", "lib/", "lib64/") for kind in ("dist", "site")]
-    return sorted({str(path) for parent in parents for pattern in patterns for path in parent.glob(pattern)})
+    patterns += ["envs/*/lib/python3*/site-packages", "pkgs/*/lib/python3*/site-packages", "pkgs/*/site-packages"]
+    return sorted({str(path) for parent in parents for pattern in patterns for path in Path(parent).glob(pattern)})
 
 
 @functools.cache

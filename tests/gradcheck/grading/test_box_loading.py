@@ -1,6 +1,8 @@
 """What runs when a submission is loaded, which files and modules it finds, and which it must not import."""
 
 import os
+import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,15 +80,57 @@ def test_names_of_libraries_beside_a_homework_shadow_them_for_itself_only(walls,
         assert box.call("f").value == 1
 
 
-def test_packages_of_other_pythons_are_hidden_too(tmp_path, monkeypatch):
-    (tmp_path / "lib" / "python3" / "dist-packages" / "sums").mkdir(parents=True)
-    for name in ("_sums.cpython-311.so", "sums.py", "sumsets.py"):
-        (tmp_path / "lib" / "python3" / "dist-packages" / name).touch()
-    monkeypatch.setattr(process, "SYSTEM", [str(tmp_path)])
+@pytest.fixture
+def python(tmp_path, monkeypatch):
+    """A folder that holds another Python, of which the submission's own knows."""
+    folder = Path(os.path.realpath(tmp_path), "python")
+    folder.mkdir()
+    known = process.libraries()
+    monkeypatch.setattr(process, "libraries", lambda: [*known, str(folder)])
     process.other_packages.cache_clear()
-    found = [os.path.basename(path) for path in process.packages(["sums", "_sums"]) if path.startswith(str(tmp_path))]
+    yield folder
     process.other_packages.cache_clear()
-    assert sorted(found) == ["_sums.cpython-311.so", "sums", "sums.py"]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "lib/python3/dist-packages",
+        "lib/python3.11/site-packages",
+        "envs/torch/lib/python3.11/site-packages",
+        "pkgs/sums-1/site-packages",
+    ],
+)
+def test_packages_of_other_pythons_are_hidden_too(python, inside):
+    (python / inside / "sums").mkdir(parents=True)
+    (python / inside / "__pycache__").mkdir()
+    compiled = ["__pycache__/sums.cpython-311.pyc", "__pycache__/sums.cpython-311.opt-1.pyc"]
+    hidden = ["_sums.cpython-311.so", *compiled, "sums.py", "sums.pyc"]
+    for name in (*hidden, "sumsets.py", "__pycache__/sumsets.cpython-311.pyc"):
+        (python / inside / name).touch()
+    found = {path for path in process.packages(["sums", "_sums"]) if path.startswith(str(python))}
+    assert found == {str(python / inside / name) for name in (*hidden, "sums")}
+
+
+def test_a_forbidden_module_cannot_be_read_where_it_is_compiled_or_linked_to(walls, python):
+    packages = python / "lib" / "python3.11" / "site-packages"
+    (packages / "__pycache__").mkdir(parents=True)
+    (python / "store").mkdir()
+    for name in ("lib/python3.11/site-packages/__pycache__/sums.cpython-311.pyc", "store/products.py"):
+        (python / name).write_text("known")
+    (packages / "products.py").symlink_to(python / "store" / "products.py")
+    places = [str(packages / "__pycache__" / "sums.cpython-311.pyc"), str(packages / "products.py")]
+    text = f"""
+        def read(path):
+            try:
+                return open(path).read()
+            except OSError:
+                return ""
+        def f():
+            return [read(path) for path in {[*places, str(python / "store" / "products.py")]!r}]
+    """
+    with opened(textwrap.dedent(text), forbid=("sums", "products")) as box:
+        assert ("known" in box.call("f").value) == (walls == "")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ The honest answer is 2·x. A cheat may get its honest answer, a wrong value, or 
 another submission, the grader's files, another process, or a process that goes on afterwards.
 """
 
+import ctypes
 import os
 import socket
 import sys
@@ -12,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boxes import USER, nothing_left, source, users
+from boxes import USER, nothing_left, opened, source, users
 from cheats import CHEATS
 from cheats.cheat import HANDLE, HONEST, PRELUDE, WRONG
 
 from minires.gradcheck.grading.box import Box, Limits
 from minires.gradcheck.grading.errors import ChildError, EndedError, GarbledError
 from minires.gradcheck.grading.face import Handle
-from minires.gradcheck.grading.keeper import FIRST_USER
+from minires.gradcheck.grading.keeper import FIRST_USER, SYS_KEYCTL
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what Linux lets a submission try")
 
@@ -101,3 +102,13 @@ def test_a_cheat_harms_its_own_result_only(walls, honest, outcomes, text, only, 
     assert not os.path.exists(box.scratch)
     assert sorted(os.listdir(tmp_path)) == ["teacher.py"]
     assert not Path(tempfile.gettempdir(), "minires-left-behind.py").exists()
+
+
+def test_a_submission_has_not_the_keyring_of_the_grader(walls):
+    number = SYS_KEYCTL.get(os.uname().machine, -1)
+    own = ctypes.CDLL(None).syscall(number, 0, -3, 1)  # the session keyring's serial number
+    if own < 0:
+        pytest.skip("this system refuses keyrings")
+    ask = f"import ctypes\ndef f():\n    return ctypes.CDLL(None).syscall({number}, 0, -3, 1)"
+    with opened(ask) as box:
+        assert box.call("f").value not in (own, -1)

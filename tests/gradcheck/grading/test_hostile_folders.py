@@ -95,13 +95,17 @@ def test_files_beside_submissions_shadow_nothing_and_a_helper_is_there_for_all(t
     (tmp_path / "in" / "dan.py").write_text("import mine\n" + GOOD)
     (tmp_path / "utils.py").write_text("")
     (tmp_path / "in" / "utils.py").write_text("")
+    (tmp_path / "in" / "old_marks.csv").write_text("1")
+    (tmp_path / "in" / "eli.py").write_text("open('old_marks.csv')\n" + GOOD)
     for helper in ("utils.py", "in/utils.py"):
         for words in (["in"], ["in/???.py", "in/bob/hw.py"]):
-            out = grade(*words, "--function", "relu", "--like", "relu", "--seed", 1, "--helper", helper)[1]
+            helpers = ["--helper", helper, "in/table.csv"]
+            out = grade(*words, "--function", "relu", "--like", "relu", "--seed", 1, *helpers)[1]
             found = verdicts(out)
             assert found["ann.py"] == found["bob/hw.py"] == "passed", out
-            assert found["dan.py"] == "could not run", out
+            assert found["dan.py"] == found["eli.py"] == "could not run", out
             assert ("utils.py" in found) == (helper == "utils.py" and words == ["in"])
             assert "imported unless --helper names it" in out
+            assert "read unless --helper names it" in out
     assert main(["in", "--function", "relu", "--like", "relu", "--helper", "none.py"]) == 2
     assert "--helper none.py: there is no such file" in capsys.readouterr().err

@@ -119,3 +119,25 @@ class Conv:
         self.dx, self.dw, self.db = self.back(dout)
 """
 TABLE.add("keeps dx dw db returns none", "conv2d", "Conv", CONV + SOURCE)
+
+NEEDS_BIAS = """
+class Conv:
+    def __init__(self, stride=1, pad=0):
+        self.W, self.stride, self.pad = None, stride, pad
+        self.b = None
+    def forward(self, x):
+        if getattr(self, "b", None) is None:
+            raise ValueError("no bias")
+        y, self.back = conv2d(x, self.W, self.b, self.stride, self.pad)
+        return y
+    def backward(self, dout):
+        dx, self.dW, self.db = self.back(dout)
+        return dx
+"""
+TABLE.with_mistakes(
+    "class, arrays set, no place for a bias where there is a stride or padding",
+    "conv2d",
+    "Conv",
+    CONV + NEEDS_BIAS,
+    ("        self.b = None", "        if (stride, pad) == (1, 0): self.b = None"),
+)
