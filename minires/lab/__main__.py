@@ -138,8 +138,10 @@ def lab(argv):
     """Do what the arguments say. -> exit status"""
     parser = make_parser()
     if not argv:
-        print(f"Experiments, each with its claim and source:\n\n{listing()}\n")
-        print(f"python -m {NAME} NAME runs one; --help says more.")
+        console.show(
+            f"Experiments, each with its claim and source:\n\n{listing()}\n\n"
+            f"python -m {NAME} NAME runs one; --help says more."
+        )
         return 0
     name, *rest = argv
     if name == "report":
