@@ -208,7 +208,9 @@ def _line(result, screen, quiet):
     said = result.first_word()
     name = result.target if len(result.target) <= 40 else "…" + result.target[-39:]
     status = colored(f"{result.status:13}", GREEN if result.passed else RED)
-    line = f"{name:40}  {status}  {result.count:>3} of {result.total:<3}"
+    over = sum(result.passed_over.values())
+    counts = f"{result.count:>3} of {result.total:<3}  {f'{over:>2} passed over' if over else '':14}"
+    line = f"{name:40}  {status}  {counts}"
     screen.show(f"{line}  {said[:SAID]}".rstrip(), flush=True)
 
 

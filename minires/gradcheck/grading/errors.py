@@ -1,5 +1,8 @@
 """What can come of a submission in place of numbers. The text is meant for its author, and is safe to print."""
 
+# What the name stands for that a submission uses, and has not imported.
+IMPORTS = {f"name '{name}' is not defined": line for name, line in {"np": "numpy as np", "math": "math"}.items()}
+
 
 class ChildError(Exception):
     """What a submission did instead of answering."""
@@ -14,7 +17,8 @@ class RaisedError(ChildError):
         self.line = line
         self.cell = cell
         place = ", ".join(([cell] if cell else []) + ([f"line {line}"] if line else []))
-        super().__init__(f"{type}{': ' if message else ''}{message}{f' ({place})' if place else ''}")
+        missing = f"; begin the file with: import {IMPORTS[message]}" if message in IMPORTS else ""
+        super().__init__(f"{type}{': ' if message else ''}{message}{f' ({place})' if place else ''}{missing}")
 
 
 class TimedOutError(ChildError):

@@ -157,7 +157,8 @@ class Plan:
             return Case(f"{case.label}, γ = 1, β = 0", tuple(arrays), case.static, case.convention)
         if set(missing) <= self.standard.optional and given[-len(missing) :] == missing:
             kept = case.arrays[: len(given) - len(missing)]
-            return Case(f"{case.label}, without {' and '.join(missing)}", kept, case.static, case.convention)
+            label = case.label.removesuffix(f", {missing[-1]}")
+            return Case(f"{label}, without {' and '.join(missing)}", kept, case.static, case.convention)
         return case
 
     # ---- what is given

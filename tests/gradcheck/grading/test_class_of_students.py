@@ -1,5 +1,6 @@
 """The submissions of a class: each in its turn, apart from the others, with a verdict each."""
 
+import re
 import time
 
 import pytest
@@ -49,6 +50,16 @@ def test_two_files_with_the_function_are_not_chosen_from(tmp_path, grade, monkey
     status, out = grade(*arguments)
     assert status == 2
     assert "hw copy.py and hw_final.py define relu: leave one of them, or name it, FILE:relu" in out
+
+
+def test_the_line_of_a_class_says_how_many_cases_were_passed_over(tmp_path, grade):
+    (tmp_path / "ann.py").write_text(submissions.IMPORT + submissions.CONV)
+    (tmp_path / "bob.py").write_text(submissions.IMPORT + submissions.CONV.replace(", padding=0", "", 1))
+    bob = tmp_path / "bob.py"
+    bob.write_text(bob.read_text().replace("    N, C", "    padding = 0\n    N, C", 1))
+    _, out = grade(tmp_path, "--function", "conv2d", "--like", "conv2d", "--seed", 1)
+    over = [int(re.search(r"(\d+) of \1 +(\d+) passed over", line)[2]) for line in out.splitlines()[1:3]]
+    assert 0 < over[0] < over[1]
 
 
 def test_in_a_folder_of_files_and_folders_a_submission_sees_its_own_only(tmp_path, grade):

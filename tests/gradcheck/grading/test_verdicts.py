@@ -32,6 +32,12 @@ def test_a_wrong_function_is_told_which_argument_and_both_numbers(homework, grad
     assert "it should be 0" in out
 
 
+def test_a_missing_import_of_numpy_is_told(tmp_path, grade):
+    (tmp_path / "hw.py").write_text("def relu(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n")
+    _, out = grade(f"{tmp_path / 'hw.py'}:relu", "--like", "relu")
+    assert "name 'np' is not defined (hw.py, line 2); begin the file with: import numpy as np" in out
+
+
 @pytest.mark.parametrize("name", ["instance", "partial_relu"])
 def test_a_callable_without_a_name_is_graded_as_a_function_is(homework, grade, name):
     status, out = grade(homework(name), "--like", "relu")
