@@ -5,6 +5,7 @@ classics that show in y or in the order of its elements.
 """
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 
@@ -64,7 +65,19 @@ def _right(standard, case, dy):
     return dict(zip(argument_names(standard, case), standard.right(case)[1](dy)))
 
 
+def _as_images(case, dy, dx):
+    """A case of (N,C) or (N,C,L) as one of (N,C,L,1), and gradients of its x."""
+    x, *rest = case.arrays
+
+    def image(a):
+        return a.reshape(*a.shape, *[1] * (4 - a.ndim))
+
+    return replace(case, arrays=(image(x), *rest)), image(dy), image(dx) if dx.shape == x.shape else dx
+
+
 def _of_catalogue(standard, case, dy, name, dx):
+    if standard.name.startswith("batch_norm") and case.arrays[0].ndim in (2, 3):
+        case, dy, dx = _as_images(case, dy, dx)
     right = _right(standard, case, dy)[name]
     for bug in catalogue:
         if bug.op != standard.name:
@@ -174,11 +187,19 @@ def _of_forward(standard, case, y):
         eps = case.static.get("eps", standard.settings["eps"])
         axes = (0, *range(2, x.ndim))
         shape = [1, -1, *[1] * (x.ndim - 2)]
-        x_hat = (x - x.mean(axes, keepdims=True)) / (x.std(axes, keepdims=True) + eps)
+        centered = x - x.mean(axes, keepdims=True)
         gamma, beta = (v.reshape(shape) for v in rest) if len(rest) == 2 else (1.0, 0.0)
-        outside = x_hat * gamma + beta
-        if np.allclose(y, outside, rtol=0, atol=1e-12 * max(1.0, float(np.abs(outside).max()))):
-            return ["your ε stands outside the root, σ + ε: it belongs under the root, √(σ² + ε)"]
+        for scale, hint in (
+            (
+                x.std(axes, keepdims=True) + eps,
+                "your ε stands outside the root, σ + ε: it belongs under the root, √(σ² + ε)",
+            ),
+            (x.std(axes, keepdims=True), "your forward has no ε: divide by √(σ² + ε)"),
+            (x.var(axes, keepdims=True) + eps, "you divide by the variance: divide by its root, √(σ² + ε)"),
+        ):
+            found = centered / scale * gamma + beta
+            if np.allclose(y, found, rtol=0, atol=1e-12 * max(1.0, float(np.abs(found).max()))):
+                return [hint]
     biased = standard.name in ("conv2d", "linear") and len(rest) > 1 and np.any(rest[1])
     if biased and same(y, standard.raw(x, rest[0], **copy.deepcopy(case.static))[0]):
         return ["your y has no bias: add it"]
@@ -254,7 +275,8 @@ def of_shape(standard, case, y, right):
         return ["your y has other axes of length 1, or flattened ones: keepdims, reshape"]
     if y.ndim == right.ndim == 4 and (found := _of_ignored(standard, case, y)):
         return found
-    if y.ndim == right.ndim == 4 and "stride" in standard.settings:
+    less = tuple(b - a for a, b in zip(y.shape, right.shape))
+    if y.ndim == right.ndim == 4 and "stride" in standard.settings and less == (0, 0, 1, 1):
         return ["mind the + 1: OH = (H + 2·padding − KH)//stride + 1"]
     return []
 

@@ -77,6 +77,7 @@ TABLE.with_mistakes(
     [
         ("- x_hat * dgamma / N", "- x_hat * dgamma / (N - 1)"),
         ("(1 - momentum) * mu", "momentum * mu"),
+        ("momentum * running_mean + (1 - momentum) * mu", "(1 - momentum) * running_mean + momentum * mu"),
         ("(1 - momentum) * var", "(1 - momentum) * np.sqrt(var)"),
         ('    bn_param["running_var"] = running_var\n', ""),
     ],
