@@ -138,10 +138,35 @@ def _classics(standard, case, dy, name, dx):
         for pooled in windows.assigned_by_pool(standard, case, dy):
             if same(dx, pooled) and not same(dx, right):
                 return ["your dx keeps the last window's share where windows overlap: add (+=), do not assign (=)"]
+    if name == standard.arguments[0]:
+        for wrong, hint in _wrong_dx(standard, case, dy):
+            if same(dx, wrong) and not same(dx, right):
+                return [hint]
     lasts = windows.assigned_by_convolution(standard, case, dy, name) if standard.name == "conv2d" and dy.size else ()
     if not same(dx, right) and any(same(dx, last) for last in lasts):
         return [f"your d{name} keeps the last turn of a loop only: add (+=), do not assign (=)"]
     return _order(dx, right, f"d{name}")
+
+
+def _wrong_dx(standard, case, dy):
+    """(dx, its hint) of usual mistakes with the right class, and with the number of a batch norm's elements."""
+    x = case.arrays[0]
+    if standard.name == "cross_entropy" and x.ndim == 2 and dy.ndim == 0 and not case.static.keys() - {"reduction"}:
+        count = len(x) if case.static.get("reduction", "mean") == "mean" else 1
+        right = np.asarray(standard.right(case)[1](dy)[0])
+        hot = np.eye(x.shape[1])[case.arrays[1]] * dy / count
+        yield right + 2 * hot, "your dx adds 1 at the right class: subtract it, p − 1"
+        yield right + hot, "your dx is p: subtract 1 at the right class"
+    if standard.name == "batch_norm" and x.ndim == 4 and case.static.get("training") and len(case.arrays) == 3:
+        _, C, H, W = x.shape
+        axes = (0, 2, 3)
+        g = dy * case.arrays[1].reshape(1, C, 1, 1)
+        eps = case.static.get("eps", standard.settings["eps"])
+        inv_std = 1 / np.sqrt(x.var(axes, keepdims=True) + eps)
+        h = (x - x.mean(axes, keepdims=True)) * inv_std
+        means = g.mean(axes, keepdims=True) + h * (g * h).mean(axes, keepdims=True)
+        yield inv_std * (g - H * W * means), "your sums are divided by N: a channel has N·H·W elements"
+        yield H * W * inv_std * (g / (H * W) - means), "your dx is divided by N: a channel has N·H·W elements"
 
 
 def of_y(standard, case, y, right):
@@ -173,6 +198,8 @@ def _of_forward(standard, case, y):
         whole = e / e.sum()
         if same(y, whole if standard.name == "softmax" else np.log(whole)):
             return ["your y is that of the whole array: each row has a sum of its own, write axis=-1, keepdims=True"]
+    if standard.name in EXPONENTIALS and x.ndim == 2 and (hint := _of_scores(standard, case, y)):
+        return [hint]
     if standard.name in EXPONENTIALS and not np.isfinite(y).all():
         return ["exp overflows: subtract each row's maximum before, exp(x − max), which leaves the result as it is"]
     if standard.name == "max_pool2d" and same(y, _padded_with_zeros(standard, case)):
@@ -204,6 +231,27 @@ def _of_forward(standard, case, y):
     if biased and same(y, standard.raw(x, rest[0], **copy.deepcopy(case.static))[0]):
         return ["your y has no bias: add it"]
     return []
+
+
+def _of_scores(standard, case, y):
+    """Mistakes of softmax, and of a loss made of it; or ""."""
+    x, *rest = case.arrays
+    if standard.name != "cross_entropy":
+        dim = case.static.get("dim", -1)
+        other = {**case.static, "dim": 0 if dim in (1, -1) else 1}
+        along = {0: "column", 1: "row", -1: "row"}.get(dim)
+        return f"your y is taken along the other axis: each {along} has a sum of its own" * (
+            along is not None and same(y, standard.raw(x, **other)[0])
+        )
+    right = standard.right(case)[0]
+    if same(y, -right):
+        return "your loss has the wrong sign: it is −log p"
+    for base, factor in (("log2", np.log(2)), ("log10", np.log(10))):
+        if same(y * factor, right):
+            return f"your logarithm is {base}: the natural one is meant, np.log"
+    if same(y, standard.raw(x, (rest[0] - 1) % x.shape[1], **copy.deepcopy(case.static))[0]):
+        return "your classes are counted from 1: they are 0 … K − 1"
+    return ""
 
 
 def _padded_with_zeros(standard, case):
