@@ -44,6 +44,8 @@ class ClosurePlan(Plan):
             return Attempt(self.y(value[0], case, right), lambda dy: (rest, []), changed)
         if isinstance(value, (tuple, list)) and len(value) == 2 and value[1] is None:
             blank(value[1], "the backward")
+        if right is not None and not right.ndim and is_number(value) and "reduction" in self.standard.settings:
+            raise NotDoneError(f"{self.name} returns the loss alone: return (loss, dx), its gradient beside it")
         if isinstance(value, np.ndarray) and value.shape == right_shape(right, self.layout):
             raise NotDoneError(
                 f"it returns y alone: return (y, backward), backward a function of dy, or name both functions, "

@@ -5,6 +5,7 @@ classics that show in y or in the order of its elements.
 """
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 
@@ -64,7 +65,19 @@ def _right(standard, case, dy):
     return dict(zip(argument_names(standard, case), standard.right(case)[1](dy)))
 
 
+def _as_images(case, dy, dx):
+    """A case of (N,C) or (N,C,L) as one of (N,C,L,1), and gradients of its x."""
+    x, *rest = case.arrays
+
+    def image(a):
+        return a.reshape(*a.shape, *[1] * (4 - a.ndim))
+
+    return replace(case, arrays=(image(x), *rest)), image(dy), image(dx) if dx.shape == x.shape else dx
+
+
 def _of_catalogue(standard, case, dy, name, dx):
+    if standard.name.startswith("batch_norm") and case.arrays[0].ndim in (2, 3):
+        case, dy, dx = _as_images(case, dy, dx)
     right = _right(standard, case, dy)[name]
     for bug in catalogue:
         if bug.op != standard.name:
@@ -125,10 +138,35 @@ def _classics(standard, case, dy, name, dx):
         for pooled in windows.assigned_by_pool(standard, case, dy):
             if same(dx, pooled) and not same(dx, right):
                 return ["your dx keeps the last window's share where windows overlap: add (+=), do not assign (=)"]
+    if name == standard.arguments[0]:
+        for wrong, hint in _wrong_dx(standard, case, dy):
+            if same(dx, wrong) and not same(dx, right):
+                return [hint]
     lasts = windows.assigned_by_convolution(standard, case, dy, name) if standard.name == "conv2d" and dy.size else ()
     if not same(dx, right) and any(same(dx, last) for last in lasts):
         return [f"your d{name} keeps the last turn of a loop only: add (+=), do not assign (=)"]
     return _order(dx, right, f"d{name}")
+
+
+def _wrong_dx(standard, case, dy):
+    """(dx, its hint) of usual mistakes with the right class, and with the number of a batch norm's elements."""
+    x = case.arrays[0]
+    if standard.name == "cross_entropy" and x.ndim == 2 and dy.ndim == 0 and not case.static.keys() - {"reduction"}:
+        count = len(x) if case.static.get("reduction", "mean") == "mean" else 1
+        right = np.asarray(standard.right(case)[1](dy)[0])
+        hot = np.eye(x.shape[1])[case.arrays[1]] * dy / count
+        yield right + 2 * hot, "your dx adds 1 at the right class: subtract it, p − 1"
+        yield right + hot, "your dx is p: subtract 1 at the right class"
+    if standard.name == "batch_norm" and x.ndim == 4 and case.static.get("training") and len(case.arrays) == 3:
+        _, C, H, W = x.shape
+        axes = (0, 2, 3)
+        g = dy * case.arrays[1].reshape(1, C, 1, 1)
+        eps = case.static.get("eps", standard.settings["eps"])
+        inv_std = 1 / np.sqrt(x.var(axes, keepdims=True) + eps)
+        h = (x - x.mean(axes, keepdims=True)) * inv_std
+        means = g.mean(axes, keepdims=True) + h * (g * h).mean(axes, keepdims=True)
+        yield inv_std * (g - H * W * means), "your sums are divided by N: a channel has N·H·W elements"
+        yield H * W * inv_std * (g / (H * W) - means), "your dx is divided by N: a channel has N·H·W elements"
 
 
 def of_y(standard, case, y, right):
@@ -160,6 +198,8 @@ def _of_forward(standard, case, y):
         whole = e / e.sum()
         if same(y, whole if standard.name == "softmax" else np.log(whole)):
             return ["your y is that of the whole array: each row has a sum of its own, write axis=-1, keepdims=True"]
+    if standard.name in EXPONENTIALS and x.ndim == 2 and (hint := _of_scores(standard, case, y)):
+        return [hint]
     if standard.name in EXPONENTIALS and not np.isfinite(y).all():
         return ["exp overflows: subtract each row's maximum before, exp(x − max), which leaves the result as it is"]
     if standard.name == "max_pool2d" and same(y, _padded_with_zeros(standard, case)):
@@ -174,15 +214,44 @@ def _of_forward(standard, case, y):
         eps = case.static.get("eps", standard.settings["eps"])
         axes = (0, *range(2, x.ndim))
         shape = [1, -1, *[1] * (x.ndim - 2)]
-        x_hat = (x - x.mean(axes, keepdims=True)) / (x.std(axes, keepdims=True) + eps)
+        centered = x - x.mean(axes, keepdims=True)
         gamma, beta = (v.reshape(shape) for v in rest) if len(rest) == 2 else (1.0, 0.0)
-        outside = x_hat * gamma + beta
-        if np.allclose(y, outside, rtol=0, atol=1e-12 * max(1.0, float(np.abs(outside).max()))):
-            return ["your ε stands outside the root, σ + ε: it belongs under the root, √(σ² + ε)"]
+        for scale, hint in (
+            (
+                x.std(axes, keepdims=True) + eps,
+                "your ε stands outside the root, σ + ε: it belongs under the root, √(σ² + ε)",
+            ),
+            (x.std(axes, keepdims=True), "your forward has no ε: divide by √(σ² + ε)"),
+            (x.var(axes, keepdims=True) + eps, "you divide by the variance: divide by its root, √(σ² + ε)"),
+        ):
+            found = centered / scale * gamma + beta
+            if np.allclose(y, found, rtol=0, atol=1e-12 * max(1.0, float(np.abs(found).max()))):
+                return [hint]
     biased = standard.name in ("conv2d", "linear") and len(rest) > 1 and np.any(rest[1])
     if biased and same(y, standard.raw(x, rest[0], **copy.deepcopy(case.static))[0]):
         return ["your y has no bias: add it"]
     return []
+
+
+def _of_scores(standard, case, y):
+    """Mistakes of softmax, and of a loss made of it; or ""."""
+    x, *rest = case.arrays
+    if standard.name != "cross_entropy":
+        dim = case.static.get("dim", -1)
+        other = {**case.static, "dim": 0 if dim in (1, -1) else 1}
+        along = {0: "column", 1: "row", -1: "row"}.get(dim)
+        return f"your y is taken along the other axis: each {along} has a sum of its own" * (
+            along is not None and same(y, standard.raw(x, **other)[0])
+        )
+    right = standard.right(case)[0]
+    if same(y, -right):
+        return "your loss has the wrong sign: it is −log p"
+    for base, factor in (("log2", np.log(2)), ("log10", np.log(10))):
+        if same(y * factor, right):
+            return f"your logarithm is {base}: the natural one is meant, np.log"
+    if same(y, standard.raw(x, (rest[0] - 1) % x.shape[1], **copy.deepcopy(case.static))[0]):
+        return "your classes are counted from 1: they are 0 … K − 1"
+    return ""
 
 
 def _padded_with_zeros(standard, case):
@@ -254,7 +323,8 @@ def of_shape(standard, case, y, right):
         return ["your y has other axes of length 1, or flattened ones: keepdims, reshape"]
     if y.ndim == right.ndim == 4 and (found := _of_ignored(standard, case, y)):
         return found
-    if y.ndim == right.ndim == 4 and "stride" in standard.settings:
+    less = tuple(b - a for a, b in zip(y.shape, right.shape))
+    if y.ndim == right.ndim == 4 and "stride" in standard.settings and less == (0, 0, 1, 1):
         return ["mind the + 1: OH = (H + 2·padding − KH)//stride + 1"]
     return []
 

@@ -121,12 +121,15 @@ class Judge:
         result.not_tried = len(result.untried)
         if self.standard.name == "dropout":
             self.verdicts.repeats = dropout.repeats(tried, plan.knows("rng"))
+        own = plan.own_names()
         for record in tried:
+            record.names = own
             said = self.verdicts.verdict(record)
             said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]
             if not said.passed and self._is_another(said, record, plain):
                 self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
             else:
+                said.wrong = [own.get(name, name) for name in said.wrong]
                 result.cases.append(said)
         drop_coincidences(result.cases)
         self._tell_of_globals(plan, records, result.cases)

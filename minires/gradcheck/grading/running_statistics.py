@@ -19,10 +19,18 @@ def mistakes(case, running, momentum):
         return []
     said = [f"in training it updates {changed[0]}, but not {name}" for name in pairs if name not in changed]
     weights = [] if momentum is None else [momentum, 1 - momentum]
-    for name in sorted(changed):  # the mean first
+    fitting = []  # of the mean, and of the variance
+    for name in sorted(changed):
         old, new = pairs[name]
-        weights, wrong = _fitting(name, _before(name, old, new), np.ravel(new), _batch(name, case), weights)
+        fits, wrong = _fitting(name, _before(name, old, new), np.ravel(new), _batch(name, case), weights)
         said += [wrong] * bool(wrong)
+        fitting.append(fits)
+    if not said and len(fitting) == 2 and not any(abs(a - b) < SAME for a in fitting[0] for b in fitting[1]):
+        mean, variance = (fits[0] for fits in fitting)
+        return [
+            f"running_mean and running_var are averaged with different weights: the batch's mean counts {mean:g}, its "
+            f"variance {variance:g}"
+        ]
     return said
 
 

@@ -14,6 +14,7 @@ op's own forward (checks/kinks.py): whatever lies in the hull of the gradients n
 """
 
 import copy
+import itertools
 import threading
 from dataclasses import dataclass, field
 
@@ -68,6 +69,7 @@ class Record:
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
     layout: Layout = field(default_factory=Layout)  # in which the submission has its arrays
+    names: dict = field(default_factory=dict)  # {argument: what the submission calls it}
     error: str = ""
     timed_out: bool = False
     raised: object = None
@@ -176,9 +178,9 @@ class Verdicts:
                 said.y_is_wrong = True
                 said.error = max(said.error, error)
                 where = _place(record, "y", at, y.shape)
-                said.problems.append(
-                    f"y is not {standard.name}'s: y{where} is {y[at]:.9g}, it should be {record.right[at]:.9g}"
-                )
+                what = "the loss" if "reduction" in standard.settings else "y"  # which may call its labels y
+                numbers = f"{y[at]:.9g}, it should be {record.right[at]:.9g}"
+                said.problems.append(f"{what} is not {standard.name}'s: {what}{where} is {numbers}")
                 said.hints += hints.of_y(standard, case, y, record.right)
         if said.problems and said.error == 0.0:
             return said
@@ -214,25 +216,36 @@ class Verdicts:
         hulled = {}
         for name in right["first"]:
             g = record.given["first"].get(name)
+            own = record.names.get(name, name)
             if g is None:
                 if name == "target":
-                    said.notes.append("no gradient for target was looked at: it gives none")
+                    said.notes.append(f"no gradient for {own} was looked at: it gives none")
                 else:
-                    said.problems.append(f"the backward gives no gradient (None) for {name}")
+                    said.problems.append(f"the backward gives no gradient (None) for {own}")
                     said.wrong.append(name)
                 continue
             if g.shape != right["first"][name].shape:
                 theirs, wanted = (own_shape(record.layout, name, a.shape) for a in (g, right["first"][name]))
-                said.problems.append(f"the backward gives a gradient of shape {theirs} for {name} of shape {wanted}")
+                said.problems.append(f"the backward gives a gradient of shape {theirs} for {own} of shape {wanted}")
                 said.wrong.append(name)
                 said.misshapen.append(name)
                 said.hints += hints.of_gradient(self.standard, case, record.dys["first"], name, g)
                 continue
             self._one(record, said, name, right, hulled)
+        self._exchanged(record, said, right["first"])
+
+    def _exchanged(self, record, said, right):
+        """Say so where two gradients are right, each in the place of the other."""
+        given = record.given["first"]
+        for a, b in itertools.combinations(dict.fromkeys(said.wrong), 2):
+            if hints.same(given.get(a), right[b]) and hints.same(given.get(b), right[a]):
+                own = record.names.get(a, a), record.names.get(b, b)
+                said.hints = [f"your d{own[0]} and d{own[1]} are exchanged: return d{own[0]} first"]
 
     def _one(self, record, said, name, right, hulled):
         """One argument's gradients of all dys."""
         case, dys = record.case, record.dys
+        own = record.names.get(name, name)
         expected = {kind: right[kind][name] for kind in dys}
         found = {}
         for kind in ("first", "second"):
@@ -257,15 +270,16 @@ class Verdicts:
             said.wrong.append(name)
             said.error = max(said.error, error)
             if self._unsteady(record, name, expected):
-                said.problems.append(TWICE.format(name=name))
+                said.problems.append(TWICE.format(name=own))
                 return
             if at is not None:
                 where = _place(record, name, at, g.shape)
                 said.differences.append(
-                    f"d{name} is wrong, in {said.name}: d{name}{where} is {g[at]:.9g}, it should be "
+                    f"d{own} is wrong, in {said.name}: d{own}{where} is {g[at]:.9g}, it should be "
                     f"{expected[kind][at]:.9g}"
                 )
-                said.hints += hints.of_gradient(self.standard, case, dys[kind], name, g)
+                more = hints.of_gradient(self.standard, case, dys[kind], name, g)
+                said.hints += [hint for hint in more if not said.y_is_wrong or "the forward does" not in hint]
                 masked = record.given.get("masked", {}).get(name)
                 if (
                     masked is not None
@@ -274,10 +288,10 @@ class Verdicts:
                     said.hints.append(MASK)
             return
         for kind, words in (
-            ("again", TWICE.format(name=name)),
-            ("zeros", f"from a dy of zeros the backward makes a d{name} that is not zero"),
-            ("large", LINEAR.format(name=name, times="large")),
-            ("small", LINEAR.format(name=name, times="small")),
+            ("again", TWICE.format(name=own)),
+            ("zeros", f"from a dy of zeros the backward makes a d{own} that is not zero"),
+            ("large", LINEAR.format(name=own, times="large")),
+            ("small", LINEAR.format(name=own, times="small")),
         ):
             if kind in dys:
                 g = record.given[kind].get(name)

@@ -35,6 +35,8 @@ def in_own_words(hint, plan):
     words = plan.layout.words
     if plan.standard.name == "linear":
         hint = OF_LINEAR.get(("column" in words, "weights (I,O)" in words), {}).get(hint, hint)
+    if "reduction" in plan.standard.settings:
+        hint = hint.replace("your y ", "your loss ")
     if "channels last" in words:
         if "(N,H,W,C)" in hint or "[c,o]" in hint:
             return ""

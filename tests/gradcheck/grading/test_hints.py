@@ -67,6 +67,26 @@ def test_nearly_all_bugs_of_the_catalogue_are_named():
     assert named > 0.9 * total
 
 
+SOFTMAX = """
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    s = e / e.sum(axis=1, keepdims=True)
+    return s, lambda dy: s * (dy - (dy * s).sum(axis=1, keepdims=True))
+"""
+NORM = """
+def batch_norm(x, gamma, beta, eps=1e-5):
+    axes = (0, 2, 3)
+    M = x.size // x.shape[1]
+    s = np.sqrt(x.var(axes, keepdims=True) + eps)
+    h = (x - x.mean(axes, keepdims=True)) / s
+    def backward(dy):
+        g = dy * gamma[:, None, None]
+        dx = (g - g.sum(axes, keepdims=True) / M - h * (g * h).sum(axes, keepdims=True) / M) / s
+        return dx, (dy * h).sum(axes), dy.sum(axes)
+    return h * gamma[:, None, None] + beta[:, None, None], backward
+"""
+
+
 @pytest.mark.parametrize(
     ("like", "target", "source", "right", "wrong", "hint"),
     [
@@ -82,13 +102,69 @@ def test_nearly_all_bugs_of_the_catalogue_are_named():
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "0.25 * dout.sum(axis=0)", "but for a factor (0.25 in this case)"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "-dout.sum(axis=0)", "wrong sign"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.dot(w.T)", "0 * dout.dot(w.T)", "your dx is zero"),
+        ("conv2d", "conv2d", submissions.CONV, "(dx, dw, dy.sum((0, 2, 3)))", "(dx, dy.sum((0, 2, 3)), dw)", "your dw and db are exchanged: return dw first"),
+        ("cross_entropy", "softmax_loss", submissions.ENTROPY, "-np.log", "-np.log2", "your logarithm is log2"),
+        ("cross_entropy", "softmax_loss", submissions.ENTROPY, "loss = -", "loss = ", "your loss has the wrong sign"),
+        ("cross_entropy", "softmax_loss", submissions.ENTROPY, "N = x", "y = y - 1; N = x", "your classes are counted from 1"),
+        ("cross_entropy", "softmax_loss", submissions.ENTROPY, "-= 1", "+= 1", "your dx adds 1 at the right class"),
+        ("cross_entropy", "softmax_loss", submissions.ENTROPY, "return loss, dx", "return loss", "returns the loss alone: return (loss, dx)"),
+        ("softmax", "softmax", SOFTMAX, "axis=1", "axis=0", "your y is taken along the other axis"),
+        ("softmax", "softmax", SOFTMAX, "s * (dy - (dy * s).sum(axis=1, keepdims=True))", "s * (1 - s) * dy", "each y depends on every x"),
+        ("batch_norm", "batch_norm", NORM, "M = x.size // x.shape[1]", "M = len(x)", "a channel has N·H·W elements"),
+        ("cross_entropy", "softmax_loss", submissions.ENTROPY, "loss = -", "loss = ", "the loss is not cross_entropy's: the loss is -"),
     ],
 )  # fmt: skip
 def test_a_classic_is_named(like, target, source, right, wrong, hint):
     assert right in source
     result = graded(like, target, submissions.IMPORT + source.replace(right, wrong))
-    assert result.status == "failed"
+    assert result.status == "failed" or "alone: return" in hint
     assert hint in str(result), result
+
+
+ROWS = """
+def batch_norm(x, gamma, beta, eps=1e-5):
+    m, v = x.mean(0), x.var(0)
+    s = np.sqrt(v + eps)
+    h = (x - m) / s
+    def backward(dy):
+        d = dy * gamma
+        return (d - d.mean(0) - h * (d * h).mean(0)) / s, (dy * h).sum(0), dy.sum(0)
+    return h * gamma + beta, backward
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "hint"),
+    [
+        ("- h * (d * h).mean(0)", "", "your dx misses −x̂·⟨dy·x̂⟩"),
+        ("(dy * h).sum(0), dy.sum(0)", "dy.sum(0), (dy * h).sum(0)", "your dgamma and dbeta are exchanged"),
+        ("np.sqrt(v + eps)", "np.sqrt(v)", "your forward has no ε"),
+        ("np.sqrt(v + eps)", "v + eps", "divide by its root"),
+    ],
+)
+def test_a_batch_norm_of_rows_has_the_hints_of_images(right, wrong, hint):
+    text = submissions.IMPORT + ROWS
+    assert graded("batch_norm", "batch_norm", text).passed
+    said = str(graded("batch_norm", "batch_norm", text.replace(right, wrong)))
+    assert hint in said
+    assert "as the forward does" not in said
+
+
+def test_statistics_of_two_conventions_are_told_together():
+    (row,) = (row for row in submissions.ALL if row[0] == "CS231n batch norm, 2-D only, wrong 3")
+    said = str(graded(*row[1:4]))
+    assert "running_mean and running_var are averaged with different weights: the batch's mean counts" in said
+    assert "running_var after the forward is wrong" not in said
+
+
+@pytest.mark.parametrize(("wrong", "hint"), [("(H + 2 * padding - KH) // stride", True), ("H + 2 * padding", False)])
+def test_the_one_that_is_missing_in_a_shape_is_told_where_it_is_missing_only(wrong, hint):
+    text = submissions.IMPORT + submissions.CONV.replace(" OW = (H + 2 * padding - KH) // stride + 1", f" OW = {wrong}")
+    columns = wrong.replace("H", "W")
+    text = text.replace("(W + 2 * padding - KW) // stride + 1", columns).replace("y[:, :, i, j] =", "y[:, :, i, j] +=")
+    said = graded("conv2d", "conv2d", text)
+    assert said.status == "failed"
+    assert ("mind the + 1" in str(said)) == hint
 
 
 def test_no_hint_says_a_factor_of_one():
@@ -193,7 +269,7 @@ def test_a_hint_speaks_in_the_layout_and_the_names_of_the_submission(y, db, dx, 
 
 def test_the_place_of_a_wrong_number_is_that_in_the_submission():
     text = "import numpy as np\ndef linear(x, W, b):\n    dW = np.zeros(W.shape)\n    dW[0, 1] = 1000\n    return x @ W + b, lambda dy: (dy @ W.T, x.T @ dy + dW, dy.sum(0))\n"
-    assert "dweight[0, 1] is" in str(graded("linear", "linear", text))
+    assert "dW[0, 1] is" in str(graded("linear", "linear", text))
 
 
 @pytest.mark.parametrize("targets", ["tanh,tanh_backward", "tanh_backward"])

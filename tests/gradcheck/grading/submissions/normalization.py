@@ -82,6 +82,7 @@ TABLE.with_mistakes(
         ("(x - running_mean)", "(x - x.mean(0))"),
         ("np.sqrt(running_var + eps)", "np.sqrt(runing_var + eps)"),
         ("(1 - momentum) * mu", "momentum * mu"),
+        ("momentum * running_mean + (1 - momentum) * mu", "(1 - momentum) * running_mean + momentum * mu"),
         ("(1 - momentum) * var", "(1 - momentum) * np.sqrt(var)"),
         ('    bn_param["running_var"] = running_var\n', ""),
     ],
