@@ -4,10 +4,13 @@ Two arms of an experiment with the same seed share their data, their order and, 
 their difference is compared seed by seed. With n differences of mean d and standard deviation s the interval is
 d ± t·s/√n, where t is the 97.5 % quantile of Student's distribution with n − 1 degrees of freedom.
 
-Equal differences give s = 0, and an interval of one point. Where nothing is random, that is right: a plain network has
-one path, whatever the seed. But a count, or a step of a grid, may be coarser than its spread. Then s = 0 is no
-certainty, and only the sign is left. If an arm is as often above as below, n differences on one side have the
-probability 2⁻ⁿ⁺¹: 6 % for five, 3 % for six. So fewer than six equal differences of coarse numbers decide nothing.
+Equal differences give s = 0, and an interval of one point. But s = 0 is no certainty. Either the measurement does not
+depend on the seed, so that it was made only once, or its numbers are coarser than their spread. So equal differences
+decide nothing. They are called equal if they differ by rounding alone.
+
+Some numbers are coarse by nature, such as a step of a grid. Their s says little even where it is not 0, and only the
+sign is left. If an arm is as often above as below, n differences on one side have the probability 2⁻ⁿ⁺¹: 6 % for five,
+3 % for six. So fewer than six differences of coarse numbers decide nothing, and from six on equal ones decide, too.
 """
 
 import math
@@ -16,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 HELD, REFUTED, UNDECIDED = "held", "refuted", "undecided"
-ENOUGH_EQUAL = 6  # the fewest n with 2⁻ⁿ⁺¹ < 5 %; see above
+ENOUGH_SIGNS = 6  # the fewest n with 2⁻ⁿ⁺¹ < 5 %; see above
+ROUNDING = 1e-9  # differences are equal if they differ by this part of the largest one
 
 # 97.5 % quantiles of Student's t, for 1 to 30 degrees of freedom, from the usual table; above 30 the last is a bound
 T_975 = (
@@ -45,8 +49,9 @@ class Comparison:
     """A part of a claim: `what` is said to exceed `margin`. differences: one for each seed.
 
     It is held if the whole interval lies above the margin, refuted if the whole interval lies below, and undecided
-    otherwise. A value that is not finite leaves it undecided. coarse: whether the numbers can take few values only, so
-    that fewer than six equal differences leave it undecided, too.
+    otherwise. A value that is not finite leaves it undecided. So do equal differences. coarse: whether the numbers can
+    take few values only. Then fewer than six differences leave it undecided, but six equal ones decide. reason: why a
+    value may be not finite, for the reader.
     """
 
     what: str
@@ -54,6 +59,7 @@ class Comparison:
     unit: str = ""
     margin: float = 0.0
     coarse: bool = False
+    reason: str = ""
 
     @property
     def interval(self):
@@ -62,16 +68,27 @@ class Comparison:
     @property
     def outcome(self):
         mean, low, high = self.interval
-        if not math.isfinite(mean) or (self.without_spread and len(self.differences) < ENOUGH_EQUAL):
+        if not math.isfinite(mean) or self.undecidable:
             return UNDECIDED
         if low > self.margin:
             return HELD
         return REFUTED if high < self.margin else UNDECIDED
 
     @property
-    def without_spread(self):
-        """Whether several differences are equal, and coarse, so that their spread is not known."""
-        return self.coarse and len(self.differences) > 1 and len(set(self.differences)) == 1
+    def all_equal(self):
+        """Whether several differences differ by rounding alone, so that their spread is not known."""
+        if len(self.differences) < 2:
+            return False
+        smallest = min(self.differences)
+        largest = max(self.differences)
+        return largest - smallest <= ROUNDING * max(abs(smallest), abs(largest))
+
+    @property
+    def undecidable(self):
+        """Why no verdict can follow from these differences, whatever their mean; empty if one can."""
+        if self.coarse and len(self.differences) < ENOUGH_SIGNS:
+            return f"coarse numbers decide from {ENOUGH_SIGNS} seeds on"
+        return "" if self.coarse or not self.all_equal else "no seed differs from another"
 
     def as_dict(self):
         mean, low, high = self.interval
@@ -90,11 +107,13 @@ class Comparison:
     def __str__(self):
         mean, low, high = self.interval
         if not math.isfinite(mean):
-            return f"{self.what}: not every seed gave a finite number: {self.outcome}"
+            reason = f" ({self.reason})" if self.reason else ""
+            return f"{self.what}: not every seed gave a finite number{reason}: {self.outcome}"
         unit = f" {self.unit}" if self.unit else ""
         above = f", claimed above {self.margin:g}" if self.margin else ""
-        spread = "all equal" if self.without_spread else f"{low:.3g}, {high:.3g}"
-        return f"{self.what}: {mean:+.3g}{unit} [{spread}]{above}: {self.outcome}"
+        spread = "all equal" if self.all_equal else f"{low:.3g}, {high:.3g}"
+        reason = f" ({self.undecidable})" if self.undecidable and len(self.differences) > 1 else ""
+        return f"{self.what}: {mean:+.3g}{unit} [{spread}]{above}: {self.outcome}{reason}"
 
 
 def verdict_of(comparisons):

@@ -44,7 +44,11 @@ def test_the_interval_holds_the_mean_in_95_of_100_samples():
         ((5.0,), 0.0, "undecided"),  # one seed shows no spread
         ((1.0, math.nan, 1.0), 0.0, "undecided"),
         ((1.0, math.inf, 1.0), 0.0, "undecided"),
-        ((2.0, 2.0, 2.0), 1.0, "held"),
+        ((2.0, 2.0, 2.0), 1.0, "undecided"),  # a measurement that ignores its seed
+        ((2.0,) * 20, 1.0, "undecided"),
+        ((-12.5, -12.5), 0.0, "undecided"),  # errors on 8 images
+        ((0.0, 0.0), -2.0, "undecided"),
+        ((1.0, 1.0 - 2e-16, 1.0), 0.0, "undecided"),  # equal but for rounding
     ],
 )
 def test_a_part_of_a_claim_is_decided_by_its_whole_interval(differences, margin, outcome):
@@ -58,17 +62,23 @@ def test_a_part_of_a_claim_is_decided_by_its_whole_interval(differences, margin,
         ((2.0,) * 6, 0.0, "held"),
         ((2.0,) * 6, 3.0, "refuted"),
         ((0.0,) * 6, 0.0, "undecided"),
-        ((2.0, 2.0, 2.1), 0.0, "held"),
+        ((2.0, 2.0, 3.0), 1.0, "undecided"),
+        ((2.0, 2.0, 2.1), 0.0, "undecided"),
+        ((200 / 9, 100 - 700 / 9, 22.22222222222222), 0.0, "undecided"),
+        ((2.0, 2.0, 2.0, 2.0, 2.0, 3.0), 1.0, "held"),
     ],
 )
-def test_equal_differences_of_coarse_numbers_decide_from_six_on(differences, margin, outcome):
+def test_differences_of_coarse_numbers_decide_from_six_on(differences, margin, outcome):
     assert Comparison("it", differences, margin=margin, coarse=True).outcome == outcome
 
 
-def test_equal_differences_of_coarse_numbers_are_printed_as_such():
-    assert str(Comparison("it", (2.0, 2.0), "blocks", coarse=True)) == "it: +2 blocks [all equal]: undecided"
+def test_why_nothing_is_decided_is_printed():
+    few = "undecided (coarse numbers decide from 6 seeds on)"
+    assert str(Comparison("it", (2.0, 2.0), "blocks", coarse=True)) == f"it: +2 blocks [all equal]: {few}"
     assert str(Comparison("it", (2.0,), coarse=True)) == "it: +2 [-inf, inf]: undecided"
-    assert str(Comparison("it", (2.0, 2.0), "%")) == "it: +2 % [2, 2]: held"
+    equal = "undecided (no seed differs from another)"
+    assert str(Comparison("it", (2.0, 2.0), "%")) == f"it: +2 % [all equal]: {equal}"
+    assert str(Comparison("it", (1.0, math.nan), reason="it broke")).endswith("number (it broke): undecided")
 
 
 def test_one_refuted_part_refutes_the_claim_and_one_undecided_part_leaves_it_open():

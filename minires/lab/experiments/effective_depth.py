@@ -1,6 +1,7 @@
 """Effective depth: of the blocks of a deeper residual network, a smaller share is needed."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from minires.plots import Line, Panel
 from minires.probes import Lesions
 from minires.storage.schema import Integer, Number, Text, TupleOf, setting
 
+NOT_LEARNED = "a network has not learned: its error is above 50 %"
+
 
 @dataclass(frozen=True)
 class Settings(TrainingOrWeights, OnTestImages):
     networks: tuple[str, ...] = setting(
-        ("resnet8", "resnet20"), TupleOf(Text()), "the networks, from the shallowest to the deepest"
+        ("resnet14", "resnet20"), TupleOf(Text()), "the networks, from the shallowest to the deepest"
     )
     rise: float = setting(10.0, Number(0, 100), "how much the error may rise, in points")
     rank_images: int = setting(256, Integer(1), "training images that rank the blocks", metavar="N")
@@ -33,17 +36,18 @@ class EffectiveDepth(Experiment):
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4.2 and §5, from which the claim is derived; it is not theirs"
     method = (
-        "After training, blocks are switched off one after another. First goes the block whose loss alone raises the "
-        "error on training images least. The effective depth is the number of blocks that are left when one more would "
-        "raise the test error by more than the setting `rise`. A network with an error above 50 % has not learned, and "
-        "leaves the claim undecided. The paper deletes random blocks, and derives the effective length of paths from "
-        "gradients. This measure is ours. The first and the last of `networks` are compared. Blocks are counted, so "
-        "differences that are all equal decide from six seeds on."
+        "After training, blocks that keep the shape are switched off one after another. First goes the block whose "
+        "loss alone raises the error on training images least. The effective depth is the number of blocks that are "
+        "left when the test error has risen by the setting `rise`. Between two numbers of blocks the error is taken to "
+        "be linear, because whole blocks would be a coarser measure in a shallower network. The two blocks that change "
+        "the shape are not counted, because they are fewer of a deeper network. A network with an error above 50 % has "
+        "not learned, and leaves the claim undecided. The paper deletes random blocks, and derives the effective "
+        "length of paths from gradients. This measure is ours. The first and the last of `networks` are compared."
     )
     refuted_by = "the deepest network needs a larger share of its blocks than the shallowest"
     sizes = {
-        "tiny": Settings(epochs=5),
-        "small": Settings(networks=("resnet8", "resnet20", "resnet44"), epochs=12),
+        "tiny": Settings(epochs=4),
+        "small": Settings(networks=("resnet14", "resnet20", "resnet44"), epochs=12),
         "full": Settings(
             **CIFAR10, networks=("resnet20", "resnet56", "resnet110"), test_images=2000, rank_images=2000, rise=5.0
         ),
@@ -59,13 +63,12 @@ class EffectiveDepth(Experiment):
     def measure(self, trial, s, place):
         net = trained(trial, s, place)
         ranking = Lesions(net.model, *net.train_batch(s.rank_images))
-        alone = {i: ranking.error(deleted=(i,)) for i in ranking.deletable}
+        alone = {i: ranking.error(deleted=(i,)) for i in ranking.alike}
         order = sorted(alone, key=alone.get)
         place.progress(0.85)
         lesions = Lesions(net.model, *net.test_batch(s.test_images))
         errors = lesions.errors_without(order)
-        blocks = len(lesions.blocks)
-        return {"errors": errors, "order": order, "blocks": blocks, "needed": blocks - spare(errors, s.rise)}
+        return {"errors": errors, "order": order, "blocks": len(order), "needed": len(order) - spare(errors, s.rise)}
 
     def compare(self, s, results):
         shallow, deep = s.networks[0], s.networks[-1]
@@ -74,7 +77,7 @@ class EffectiveDepth(Experiment):
                 f"the share of its blocks that {shallow} needs, above that of {deep}",
                 tuple(needed_share(results, shallow) - needed_share(results, deep)),
                 "points",
-                coarse=True,
+                reason=NOT_LEARNED,
             )
         ]
 
@@ -84,9 +87,18 @@ class EffectiveDepth(Experiment):
             needed = results.of(arm, "needed")
             cells = (f"{results.of(arm, 'blocks')[0]}", f"{results.of(arm, 'errors')[:, 0].mean():.1f}")
             share = (100 * needed / results.of(arm, "blocks")).mean()
-            rows.append((arm, *cells, f"{needed.mean():.1f}", f"{share:.0f} %", f"{needed.min()} to {needed.max()}"))
-        columns = ("network", "blocks", "test error, intact (%)", "blocks needed", "of all", "over the seeds")
-        note = f"Blocks are needed if without them the test error would rise by more than {s.rise:g} points."
+            rows.append(
+                (arm, *cells, f"{needed.mean():.1f}", f"{share:.0f} %", f"{needed.min():.1f} to {needed.max():.1f}")
+            )
+        columns = (
+            "network",
+            "blocks that keep the shape",
+            "test error, intact (%)",
+            "blocks needed",
+            "of all",
+            "over the seeds",
+        )
+        note = f"As many blocks are needed as are left when the test error has risen by {s.rise:g} points."
         return Table(columns, rows, note)
 
     def panels(self, s, results):
@@ -102,7 +114,7 @@ class EffectiveDepth(Experiment):
         return [
             Panel("deleted blocks", "test error (%)", curves, whole=True),
             Panel(
-                "blocks of the network",
+                "blocks that keep the shape",
                 "blocks needed",
                 [Line(f"for a rise below {s.rise:g} points", blocks, needed, kind_of(arms[-1])), diagonal],
                 whole=True,
@@ -115,9 +127,15 @@ def number_of_blocks(name):
 
 
 def spare(errors, rise):
-    """How many blocks can be deleted before the error exceeds that of the intact network by more than `rise`."""
-    above = [k for k, error in enumerate(errors) if error > errors[0] + rise]
-    return (above[0] if above else len(errors)) - 1
+    """How many blocks can be deleted until the error has risen by `rise`; linear between two numbers of blocks.
+
+    errors: that without 0, 1, 2, … blocks, in %. If it never rises so far, all of them are spare.
+    """
+    most = errors[0] + rise
+    for k, (before, after) in enumerate(pairwise(errors)):
+        if after > most:
+            return k + (most - before) / (after - before)
+    return float(len(errors) - 1)
 
 
 def needed_share(results, arm):
