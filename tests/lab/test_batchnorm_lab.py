@@ -8,6 +8,7 @@ import pytest
 from minires import data, ops, storage
 from minires.lab import EXPERIMENTS, Place, Results
 from minires.lab.experiments.batchnorm import highest_rate, mean_over_steps, smoothness
+from minires.probes import along_gradient
 from minires.train.config import Config
 from minires.train.setup import load_data, make_model
 
@@ -56,7 +57,8 @@ def made(errors, **smooth):
             scale = 1 + 1e-3 * seed * (part == "with")  # so that no two seeds are equal
             numbers[f"{part}-smoothness", seed] = {key: [scale * value[0]] for key, value in of.items()}
             for lr, error in zip((0.1, 1), errors[part]):
-                numbers[f"{part}-lr{lr:g}", seed] = {"train_error": [90, error], "guess": 90, "diverged": False}
+                curve = [1, error]  # an epoch before the last does not count
+                numbers[f"{part}-lr{lr:g}", seed] = {"train_error": curve, "guess": 90, "diverged": False}
     return Results(numbers)
 
 
@@ -105,6 +107,27 @@ def test_smoothness_is_that_of_the_training_mode_between_half_and_four_times_the
         betas.append(math.sqrt(sum(((gradient[k] - g[k]).astype(float) ** 2).sum() for k in g)) / (eta * norm))
     assert found["variation"] == pytest.approx([max(losses) - min(losses)], rel=1e-3)
     assert found["beta"] == pytest.approx([max(betas)], rel=1e-3)
+
+
+def test_the_steps_are_those_of_sgd_with_momentum_over_shuffled_batches(tmp_path):
+    s = EXPERIMENT.settings(limit=64, batch_size=32, lr=0.05, steps=3, every=1, seeds=1)
+    found = smoothness(Place(tmp_path), s, s.with_norm, seed=3)
+    config = Config(dataset="digits", model=s.model, model_options=s.with_norm, limit=64, seed=3)
+    train_set, _ = load_data(config)
+    model = make_model(config, train_set).train()
+    loader = data.ArrayLoader(train_set, 32, seed=3, shuffle=True)
+    batches = [*loader.epoch(0), next(iter(loader.epoch(1)))]  # two steps are an epoch
+    v = {name: 0 for name, _ in model.named_parameters()}
+    for k, (images, labels) in enumerate(batches):
+        here = along_gradient(model, images, labels, np.geomspace(0.025, 0.2, 4).tolist())
+        assert found["variation"][k] == pytest.approx(here.variation, rel=1e-4)
+        assert found["beta"][k] == pytest.approx(here.beta, rel=1e-4)
+        for p in model.parameters():
+            p.grad = None
+        ops.cross_entropy(model(images), labels).backward()
+        for name, p in model.named_parameters():
+            v[name] = 0.9 * v[name] + p.grad
+            p.data[...] = p.data - 0.05 * v[name]
 
 
 def test_a_network_that_diverges_is_measured_until_then(tmp_path):

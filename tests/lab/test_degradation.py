@@ -9,6 +9,7 @@ from minires import storage
 from minires.lab.experiment import Results
 from minires.lab.experiments.degradation import Degradation
 from minires.lab.running import run
+from minires.lab.training import spread
 
 QUICK = {"depths": (8, 14), "epochs": 1, "limit": 200, "seeds": 2}
 
@@ -102,3 +103,16 @@ def test_the_table_marks_what_was_read_off_a_figure(report):
     ]
     assert "≈" in report.table.note
     assert report.figure() is not None
+
+
+def test_table_and_figure_show_training_and_test_errors_in_their_places(report):
+    results = report.results
+    errors = {key: results.of("plain14", key)[:, -1] for key in ("train_error", "test_error")}
+    cells = dict(zip(report.table.columns, report.table.rows[1]))
+    assert cells["training error (%)"] == spread(errors["train_error"])
+    assert cells["test error (%)"] == spread(errors["test_error"])
+    assert cells["training error (%)"] != cells["test error (%)"]
+    final = report.experiment.panels(report.settings, results)[2:]
+    for panel, key in zip(final, ("train_error", "test_error"), strict=True):
+        plain = next(line for line in panel.lines if line.kind == "plain")
+        np.testing.assert_array_equal(np.transpose(plain.y)[1], errors[key])

@@ -70,6 +70,11 @@ def test_gradient_is_that_of_the_summed_output(kind):
     gradient, norms = input_gradient(kind, 3, s, np.random.default_rng(0))
     assert gradient.shape == (s.inputs,)
     assert len(norms) == 3
+    x = Tensor(np.linspace(-2, 2, s.inputs)[:, None], requires_grad=True)
+    y, layers = network(x, kind, 3, s, np.random.default_rng(0))
+    layers[-1].retain_grad()
+    y.sum().backward()
+    assert norms[-1] == pytest.approx(np.linalg.norm(layers[-1].grad))
 
     def loss(i, change):
         x = np.linspace(-2, 2, s.inputs)[:, None]

@@ -9,7 +9,7 @@ from minires import data, lab, models, storage
 from minires.errors import OptionError
 from minires.lab import Results
 from minires.lab.__main__ import main
-from minires.lab.experiments.initialization import ARMS, variance_over_depth
+from minires.lab.experiments.initialization import ARMS, best_rates, variance_over_depth
 
 SHORT = {"blocks": 8, "depth": 20, "epochs": 1, "limit": 128, "seeds": 3, "images": 32, "lr": (0.01, 0.1)}
 
@@ -103,6 +103,27 @@ def test_the_variances_are_those_before_and_behind_each_block(report):
     numbers = report.results["he", 1]
     assert numbers["variances"][:2] == pytest.approx([x.var(), h.var()], rel=1e-4)
     assert numbers["changes"][0] == pytest.approx(np.linalg.norm(h - x) / np.linalg.norm(x), rel=1e-4)
+
+
+def test_batch_norm_uses_the_statistics_of_the_batch(report):
+    train_set, _ = data.load("digits")
+    images, _ = next(iter(data.ArrayLoader(train_set.limit(32), 32)))
+    model = models.PreActCifarResNet(6 * 8 + 2, in_channels=1, rng=1)
+    block = model.layer1[0]
+
+    def normalized_relu(x):
+        mean, var = x.mean(axis=(0, 2, 3), keepdims=True), x.var(axis=(0, 2, 3), keepdims=True)
+        return np.maximum((x - mean) / np.sqrt(var + 1e-5), 0)
+
+    x = model.conv1(images).data
+    h = x + block.conv2(normalized_relu(block.conv1(normalized_relu(x)).data)).data
+    assert report.results["batch-norm", 1]["variances"][:2] == pytest.approx([x.var(), h.var()], rel=1e-4)
+
+
+def test_the_table_shows_the_rates_at_which_the_error_is_lowest():
+    s = lab.initialization.settings(lr=(0.01, 0.1, 1.0))
+    made = Results({("he", seed): {"train_errors": errors} for seed, errors in enumerate(([30, 20, 80], [30, 40, 80]))})
+    assert best_rates(s, made, "he") == "0.01, 0.1"
 
 
 def test_a_loss_that_overflows_counts_as_guessing():

@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toy import Toy
 
+from minires import lab
 from minires.errors import CheckpointError, GraphError, OptionError, ProcessError
 from minires.lab.__main__ import make_parser
-from minires.lab.place import StoppedError
+from minires.lab.place import Place, StoppedError
 from minires.lab.running import Watch, run
 
 HERE = Path(__file__).parent
@@ -118,6 +121,32 @@ def test_it_resumes_with_the_settings_it_was_begun_with_and_takes_more_seeds(tmp
         run(Toy(), out=tmp_path, resume=True, arms=("b", "a"))
     with pytest.raises(OptionError, match="begun with --size full, not tiny"):
         run(Toy(), size="tiny", out=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"lr": 0.2}, {"epochs": 9}, {"limit": 8}, {"batch_size": 8}, {"weight_decay": 0.0}, {"depths": (8,)}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_setting_of_the_trials_may_not_change(changed, tmp_path):
+    (tmp_path / "degradation").mkdir()
+    begun = {"size": "tiny", "settings": asdict(lab.degradation.settings("tiny"))}
+    (tmp_path / "degradation" / "settings.json").write_text(json.dumps(begun))
+    with pytest.raises(OptionError, match=f"was begun with {next(iter(changed))} "):
+        lab.degradation(out=tmp_path, resume=True, **changed)
+
+
+def test_a_training_goes_on_at_the_step_where_it_was_stopped(tmp_path):
+    settings = {"dataset": "digits", "model": "resnet8", "epochs": 2, "limit": 96, "batch_size": 32, "seed": 1}
+    before, after = [], []
+    stopped = Place(tmp_path / "stopped", before.append, stop=lambda: len(before) == 2)
+    with pytest.raises(StoppedError):
+        stopped.train(**settings)
+    resumed = Place(tmp_path / "stopped", after.append).train(**settings)
+    assert [*before, *after] == [k / 6 for k in range(1, 7)]
+    whole = Place(tmp_path / "whole").train(**settings)
+    for ours, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
+        assert np.array_equal(ours.data, theirs.data)
 
 
 def test_a_folder_in_use_is_not_overwritten_and_an_empty_one_cannot_be_resumed(tmp_path):

@@ -63,3 +63,13 @@ def test_computed_blocks_are_counted_with_the_probability_of_each_block():
     assert computed_blocks(models.resnet8(rng=0), 3) == [1, 1, 1]
     assert all((before[name] == value).all() for name, value in model.state_dict().items())
     assert not model.training
+
+
+def test_the_figure_shows_the_probabilities_of_the_paper():
+    """p_l = 1 − l/(2L), for l = 1 … L: the last block is computed half of the time."""
+    curve = {"test_error": [90.0, 10.0], "computed": [1.0, 0.7, 0.5]}
+    made = Results({(arm, seed): curve for arm in ("constant", "stochastic") for seed in range(2)})
+    panel = EXPERIMENT.panels(EXPERIMENT.settings(epochs=2), made)[1]
+    (paper,) = (line for line in panel.lines if line.kind == "paper")
+    assert list(paper.x) == [1, 2, 3]
+    assert list(paper.y) == pytest.approx([100 * 5 / 6, 100 * 4 / 6, 50])

@@ -29,6 +29,21 @@ def test_one_norm_a_block_and_the_last_is_that_of_the_pooled_features(batch):
     assert norms[-1] == pytest.approx(float(np.linalg.norm(h.grad)), rel=1e-5)
 
 
+def test_the_first_norm_is_that_behind_the_first_block(batch):
+    images, labels = batch
+    model = models.resnet8(in_channels=1, rng=0)
+    norms = gradient_norms(model, images, labels)
+    outputs = []
+    remove = model.layer1[0].register_forward_hook(lambda block, inputs, output: outputs.append(output.data))
+    model(Tensor(images))
+    remove()
+    h = Tensor(outputs[0], requires_grad=True)
+    features = model.layer3(model.layer2(h))
+    logits = model.linear(ops.flatten(ops.adaptive_avg_pool2d(features, output_size=1), start_dim=1))
+    ops.cross_entropy(logits, labels).backward()
+    assert norms[0] == pytest.approx(float(np.linalg.norm(h.grad)), rel=1e-5)
+
+
 def test_hooks_are_gone_afterwards(batch):
     model = models.resnet8(in_channels=1, rng=0)
     first = gradient_norms(model, *batch)

@@ -64,6 +64,12 @@ def test_samples_are_those_of_the_generator(digits):
     assert len(set(paths.sampled_norms(1, 30, np.random.default_rng(3)))) == 3  # every path can be drawn
 
 
+def test_a_sampled_path_passes_a_branch_once(digits):
+    paths = PathGradients(network("resnet8"), *digits)
+    all_branches = _norm(paths.along((0, 1, 2)))
+    assert paths.sampled_norms(3, 10, np.random.default_rng(3)).tolist() == [all_branches] * 10
+
+
 def test_the_network_stays_as_it_is(digits):
     model = network("resnet8")
     state = {name: array.copy() for name, array in model.state_dict().items()}

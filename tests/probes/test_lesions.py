@@ -107,6 +107,7 @@ def test_shuffles_stay_within_a_stage_and_a_shape(digits):
         assert sorted(order[:3]) == [0, 1, 2]
         assert (order[3], order[6]) == (3, 6)
         assert sorted(order[4:6]) == [4, 5]
+    assert len({tuple(lesions.shuffled(1, rng)) for _ in range(50)}) == 5  # each pair of a group can be drawn
     assert lesions.shuffled(0, rng) == list(range(9))
     assert Lesions(network("resnet8"), *digits).shuffled(5, rng) == [0, 1, 2]  # nothing to swap
 
