@@ -288,7 +288,7 @@ def protections():
     return {
         "nothing that a submission says is run": True,
         "an answer has a deadline and a length": True,
-        "memory, processes and open files are limited": posix,
+        "the number of processes, and the memory and open files of each, are limited": posix,
         "the grader cannot be signalled or read": walls or user,
         "installed files cannot be written": walls or user,
         "daemons end, too": walls or user or sys.platform == "linux",
