@@ -64,6 +64,7 @@ TAKES = {
             "samples",
             "timeout",
             "forbid",
+            "allow_minires",
             "helper",
             "jobs",
             "json",
@@ -174,6 +175,9 @@ def make_parser():
         "--forbid", type=text, nargs="+", default=[], metavar="MODULE", help="modules not to be imported"
     )
     theirs.add_argument(
+        "--allow-minires", action="store_true", help="let submissions import minires, whose ops are the answers"
+    )
+    theirs.add_argument(
         "--helper", type=text, nargs="+", default=[], metavar="FILE", help="files that all submissions may use"
     )
     theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each call (default 10)")
@@ -237,6 +241,7 @@ def main(argv=None):
             timeout=args.timeout,
             forbid=tuple(args.forbid),
             helpers=tuple(args.helper),
+            allow_minires=args.allow_minires,
             jobs=args.jobs,
             json_file=args.json,
             csv_file=args.csv,

@@ -40,6 +40,7 @@ def check_targets(
     timeout=10.0,
     forbid=(),
     helpers=(),
+    allow_minires=False,
     jobs=1,
     json_file=None,
     csv_file=None,
@@ -83,7 +84,9 @@ def check_targets(
         seed=seed,
         samples=samples,
     )
-    children = Children(open_child or box)
+    advice = shapes and not (like or reference)  # no mark, but a look at a gradient of one's own
+    absent = () if advice or allow_minires or "minires" in forbid else ("minires",)
+    children = Children(open_child or functools.partial(box, absent=absent))
     grade_one = functools.partial(
         _grade_one,
         like=like,
@@ -232,9 +235,9 @@ def helper_file(path):
     return Path(path)
 
 
-def box(source, *, timeout, forbid, without, helpers):
-    """A process of its own for a Source; `without` are files beside it that it is not to see, helpers those of all."""
-    return Box(source, folder=source.path.parent, timeout=timeout, forbid=forbid, without=without, helpers=helpers)
+def box(source, **settings):
+    """A process of its own for a Source, which sees what lies beside it."""
+    return Box(source, folder=source.path.parent, **settings)
 
 
 def _grade_one(

@@ -39,15 +39,16 @@ class Box:
 
     folder: what lies there is copied for the homework to import and read (None for nothing), except what is in
     `without`; so are the files in `helpers`. timeout: seconds for load() and for each call. forbid: names of modules
-    that may not be imported. deadline: when all calls together have to be done, on the clock time.monotonic(), and
-    what is said then.
+    that may not be imported; absent: of those that seem not to be installed. deadline: when all calls together have to
+    be done, on the clock time.monotonic(), and what is said then.
     """
 
-    def __init__(self, source, *, folder=None, timeout=10.0, forbid=(), limits=None, without=(), helpers=()):
+    def __init__(self, source, *, folder=None, timeout=10.0, forbid=(), absent=(), limits=None, without=(), helpers=()):
         self.source = source
         self.folder = folder
         self.timeout = timeout
         self.forbid = list(forbid)
+        self.absent = list(absent)
         self.limits = limits or Limits()
         self.without = without
         self.helpers = helpers
@@ -213,7 +214,7 @@ class Box:
         kind, message, line, cell = self._fields(
             said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
         )
-        hint = limit_reached(kind, message, self.limits) or hidden_file(kind, message, self.without)
+        hint = limit_reached(kind, message, self.limits) or hidden_file(kind, message, self.without, self.absent)
         return RaisedError(printable(kind, 80), printable(message) + hint, line, cell and printable(cell, 80))
 
     def _parameter(self, said):
@@ -246,7 +247,7 @@ class Box:
         for file in self.helpers:
             shutil.copyfile(file, os.path.join(homework, os.path.basename(file)))
         file = self.source.path.name if self.source.path else "homework.py"
-        self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker, self.timeout)
+        self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker, self.timeout, self.absent)
         self._answer(None, STARTING)
 
     def _end(self):
@@ -301,9 +302,11 @@ def limit_reached(kind, message, limits):
     return ""
 
 
-def hidden_file(kind, message, without):
+def hidden_file(kind, message, without, absent=()):
     """What an error means that comes of a hidden file, module or not, to be added to its message; or ""."""
     module = message.rpartition("No module named ")[2].strip("'").split(".")
+    if kind == "ModuleNotFoundError" and not set(module).isdisjoint(absent):
+        return ", which is hidden from submissions, because it knows the answers; --allow-minires shows it"
     if kind == "ModuleNotFoundError" and any(Path(path).stem in module for path in without):
         return ": that file is not the submission's own, and cannot be imported unless --helper names it"
     if kind == "FileNotFoundError" and any(Path(path).name in message for path in without):

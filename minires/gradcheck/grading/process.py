@@ -50,8 +50,8 @@ class Limits:
 class Process:
     """One runner and its keeper. socket: messages to it and from it."""
 
-    def __init__(self, file, scratch, limits, forbid=(), marker="", timeout=None):
-        config = _config(file, scratch, limits, list(forbid), marker, timeout)
+    def __init__(self, file, scratch, limits, forbid=(), marker="", timeout=None, absent=()):
+        config = _config(file, scratch, limits, list(forbid), marker, timeout, list(absent))
         config["walls"] = kind_of_walls()
         self.marker = marker
         starts = _start_by_port if os.name == "nt" else _start_by_keeper
@@ -99,7 +99,7 @@ def _end_marked(marker):
             continue
 
 
-def _config(file, scratch, limits, forbid, marker, timeout=None):
+def _config(file, scratch, limits, forbid, marker, timeout=None, absent=()):
     """What the keeper is told, and within it what the runner is told."""
     homework = os.path.join(scratch, "homework")
     root = os.path.join(scratch, "root")
@@ -122,12 +122,13 @@ def _config(file, scratch, limits, forbid, marker, timeout=None):
         "folder": homework,
         "root": root,
         "libraries": libraries(),
-        "hidden": packages(forbid),
+        "hidden": packages([*forbid, *absent]),
         "disk": limits.disk,
         "runner": {
             "file": file,
             "folder": homework,
             "forbid": forbid,
+            "absent": absent,
             "user": None,
             "limits": resources,
             "timeout": timeout,
@@ -287,7 +288,7 @@ def protections():
     return {
         "nothing that a submission says is run": True,
         "an answer has a deadline and a length": True,
-        "memory, processes and open files are limited": posix,
+        "the number of processes, and the memory and open files of each, are limited": posix,
         "the grader cannot be signalled or read": walls or user,
         "installed files cannot be written": walls or user,
         "daemons end, too": walls or user or sys.platform == "linux",

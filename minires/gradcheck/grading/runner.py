@@ -39,7 +39,7 @@ def main():
     confine(config)
     os.chdir(config["folder"])
     sys.path.append(os.getcwd())  # last, so that no file there stands in for a module of Python
-    refused = forbid(config["forbid"])
+    refused = forbid(config["forbid"], config["absent"])
     submission = Submission(config["file"])
     sys.argv = [config["file"]]
     sys.modules["__main__"] = submission.module
@@ -115,14 +115,15 @@ def confine(config):
         os.setuid(config["user"])
 
 
-def forbid(names):
-    """Refuse to import these modules. -> the list in which whatever was refused is noted."""
-    names = tuple(names)
+def forbid(names, absent):
+    """Refuse to import these modules. -> the list in which what is forbidden is noted; what is absent is not there."""
     refused = []
 
     def refuse(module):
-        for name in names:
+        for name in (*absent, *names):
             if module == name or module.startswith(name + "."):
+                if name in absent:
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
                 refused.append(name)
                 raise ImportError(f"{name} is forbidden here", name=name)
 
@@ -135,7 +136,7 @@ def forbid(names):
         def find_spec(module, path=None, target=None):
             refuse(module)
 
-    if names:
+    if names or absent:
         sys.addaudithook(hook)
         sys.meta_path.insert(0, Finder)
         for module in [m for m in sys.modules for name in names if m == name or m.startswith(name + ".")]:

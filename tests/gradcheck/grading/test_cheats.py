@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boxes import USER, nothing_left, opened, source, users
+from boxes import USER, nothing_left, opened, processes, source, users
 from cheats import CHEATS
 from cheats.cheat import HANDLE, HONEST, PRELUDE, WRONG
 
@@ -112,3 +112,12 @@ def test_a_submission_has_not_the_keyring_of_the_grader(walls):
     ask = f"import ctypes\ndef f():\n    return ctypes.CDLL(None).syscall({number}, 0, -3, 1)"
     with opened(ask) as box:
         assert box.call("f").value not in (own, -1)
+
+
+def test_without_memory_a_submission_is_ended_before_the_grader(walls):
+    if walls == "bwrap":
+        pytest.skip("there is no /proc in which to ask for it")
+    with opened("def f(x): return 2 * x") as box:
+        found = processes(box.marker)
+        assert found
+        assert {Path("/proc", str(number), "oom_score_adj").read_text() for number in found} == {"1000\n"}
