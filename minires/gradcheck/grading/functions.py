@@ -118,7 +118,7 @@ class PairPlan(Plan):
         if isinstance(value, (tuple, list)) and len(value) >= 2:
             cache = value[1] if len(value) == 2 else tuple(value[1:])
             value = value[0]
-        elif self.backward.has("cache"):
+        elif self.backward.has("cache") and case.static.get("training", True):  # in evaluation it may have none
             raise FormError(f"{self.name} gives {kind_of(value)}: return (y, cache), for {self.backward_name} takes it")
         y = self.y(value, case, right)
         self.words = "(y, cache)" if self.backward.has("cache") else "a forward and a backward"

@@ -2,6 +2,9 @@
 
 import pytest
 
+from minires.gradcheck.grading.errors import RaisedError
+from minires.gradcheck.grading.forms import is_stated
+
 
 def test_a_right_function_passes_and_the_seed_is_printed(homework, grade):
     status, out = grade(homework("right_relu"), "--like", "relu")
@@ -120,3 +123,19 @@ def test_the_error_of_what_passes_is_the_measured_one_and_an_empty_file_is_not_d
     status, out = grade(f"{tmp_path / 'none.py'}:relu")
     assert status == 1
     assert "not done: none.py is empty" in out
+
+
+@pytest.mark.parametrize(
+    ("type", "message", "source", "stated"),
+    [
+        ("AssertionError", "", "", True),
+        ("ValueError", "stride 2 does not fit", 'raise ValueError(f"stride {s} does not fit")', True),
+        ("ValueError", "no", 'raise ValueError("no")', True),
+        ("ValueError", "", "raise ValueError", True),
+        ("ValueError", "could not broadcast", 'raise ValueError("no")', False),
+        ("ValueError", "could not broadcast", "", False),
+        ("ValueError", "could not broadcast", "%matplotlib inline", False),
+    ],
+)
+def test_a_refusal_is_told_from_a_crash(type, message, source, stated):
+    assert is_stated(RaisedError(type, message), source) is stated

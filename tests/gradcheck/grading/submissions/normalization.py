@@ -100,6 +100,15 @@ TABLE.with_mistakes(
     [("(x - running_mean)", "(x - x.mean(0))"), ("- dbeta / N", "")],
 )
 
+Y_ALONE = CS231N_NORM.replace("return out, cache", 'return (out, cache) if mode == "train" else out')
+TABLE.with_mistakes(
+    "CS231n batch norm that gives y alone in evaluation",
+    "batch_norm",
+    "batchnorm_forward,batchnorm_backward",
+    Y_ALONE,
+    ("(x - running_mean)", "(x - x.mean(0))"),
+)
+
 KEEPS = """
 def batch_norm(x, gamma, beta, running_mean, running_var, training=True, momentum=0.1, eps=1e-5):
     axes = (0, 2, 3)
