@@ -3,6 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from minires import train as training
 from minires.train.folder import CHECKPOINT
 
@@ -45,7 +47,7 @@ class Place:
         else:
             run = training.Run.start(training.Config(out=str(self.folder), threads=1, processes=1, **settings))
         total = max(run.config.epochs * len(run.loader), 1)
-        with closing(run):
+        with closing(run), np.errstate(over="ignore", invalid="ignore"):  # where it diverges, which is said below
             finished = run.fit(stop=self.stop, on_step=lambda run, images: self._on_progress(until * run.step / total))
         if not finished:
             raise StoppedError

@@ -66,12 +66,12 @@ def run(experiment, *, size=None, jobs=1, out=None, resume=False, watch=None, **
     folder = Path(out, experiment.name)
     if resume:
         size, s = _read_settings(folder, experiment, size, given)
-    elif folder.exists() or folder.with_suffix(".json").exists():
-        raise OptionError(f"{folder} holds this experiment already; go on with --resume, or choose another --out")
     else:
         size = size or SIZES[0]
         s = experiment.settings(size, **given)
     experiment.trials(s)  # raises an error now, before a folder is made, if the settings do not fit together
+    if not resume and (folder.exists() or folder.with_suffix(".json").exists()):
+        raise OptionError(f"{folder} holds this experiment already; go on with --resume, or choose another --out")
     if experiment.needs_data:  # as this does; and it downloads once, not once in each process
         data.load(s.dataset, s.data or None)
     lock = FolderLock(folder)

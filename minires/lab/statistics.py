@@ -50,8 +50,8 @@ class Comparison:
 
     It is held if the whole interval lies above the margin, refuted if the whole interval lies below, and undecided
     otherwise. A value that is not finite leaves it undecided. So do equal differences. coarse: whether the numbers can
-    take few values only. Then fewer than six differences leave it undecided, but six equal ones decide. reason: why a
-    value may be not finite, for the reader.
+    take few values only. Then fewer than six differences leave it undecided, but six equal ones decide. reason: why
+    these networks cannot be compared, if they cannot; then it is undecided, too.
     """
 
     what: str
@@ -77,7 +77,7 @@ class Comparison:
     @property
     def all_equal(self):
         """Whether several differences differ by rounding alone, so that their spread is not known."""
-        if len(self.differences) < 2:
+        if len(self.differences) < 2 or not np.isfinite(self.differences).all():
             return False
         smallest = min(self.differences)
         largest = max(self.differences)
@@ -86,6 +86,8 @@ class Comparison:
     @property
     def undecidable(self):
         """Why no verdict can follow from these differences, whatever their mean; empty if one can."""
+        if self.reason:
+            return self.reason
         if self.coarse and len(self.differences) < ENOUGH_SIGNS:
             return f"coarse numbers decide from {ENOUGH_SIGNS} seeds on"
         return "" if self.coarse or not self.all_equal else "no seed differs from another"
@@ -106,13 +108,12 @@ class Comparison:
 
     def __str__(self):
         mean, low, high = self.interval
+        reason = f" ({self.undecidable})" if self.reason or (self.undecidable and len(self.differences) > 1) else ""
         if not math.isfinite(mean):
-            reason = f" ({self.reason})" if self.reason else ""
-            return f"{self.what}: not every seed gave a finite number{reason}: {self.outcome}"
+            return f"{self.what}: not every seed gave a finite number: {self.outcome}{reason}"
         unit = f" {self.unit}" if self.unit else ""
         above = f", claimed above {self.margin:g}" if self.margin else ""
         spread = "all equal" if self.all_equal else f"{low:.3g}, {high:.3g}"
-        reason = f" ({self.undecidable})" if self.undecidable and len(self.differences) > 1 else ""
         return f"{self.what}: {mean:+.3g}{unit} [{spread}]{above}: {self.outcome}{reason}"
 
 

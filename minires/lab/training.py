@@ -3,8 +3,6 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from minires.errors import GraphError
 from minires.lab.experiment import Common
 from minires.storage import load_checkpoint
@@ -41,8 +39,7 @@ def train(place, s, seed, model, options="", **changed):
     """
     settings = training_of(s, model, seed, model_options=options, **changed)
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # where it diverges
-            run = place.train(**settings)
+        run = place.train(**settings)
         classes = len(run.train_set.classes)
         history = run.history
     except GraphError:
@@ -65,6 +62,11 @@ def _before_it_diverged(place):
         return 10, []
     _, state = load_checkpoint(path)
     return len(state["dataset"]["classes"]), state["history"]
+
+
+def not_learned(network, errors, guess):
+    """Why a network cannot be compared: in some seed it errs at least half as often as a guess. Empty if in none."""
+    return f"{network} has not learned: its error is above half of a guess's" if (errors >= guess / 2).any() else ""
 
 
 def final(results, arm, key):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minires import data, ops, storage
+from minires.errors import OptionError
 from minires.lab import EXPERIMENTS, Place, Results
 from minires.lab.experiments.batchnorm import highest_rate, mean_over_steps, smoothness
 from minires.probes import along_gradient
@@ -56,9 +57,9 @@ def made(errors, **smooth):
             of = smooth.get(f"{part}_", {"variation": [1.0], "beta": [1.0]})
             scale = 1 + 1e-3 * seed * (part == "with")  # so that no two seeds are equal
             numbers[f"{part}-smoothness", seed] = {key: [scale * value[0]] for key, value in of.items()}
-            for lr, error in zip((0.1, 1), errors[part]):
+            for lr, error in zip((0.1, 1.0), errors[part]):
                 curve = [1, error]  # an epoch before the last does not count
-                numbers[f"{part}-lr{lr:g}", seed] = {"train_error": curve, "guess": 90, "diverged": False}
+                numbers[f"{part}-lr{lr!r}", seed] = {"train_error": curve, "guess": 90, "diverged": False}
     return Results(numbers)
 
 
@@ -71,6 +72,16 @@ def test_each_part_of_the_claim_has_its_side():
         assert part.outcome == "held"
     swapped = made({"with": (10, 46), "without": (10, 44)}, with_=smooth["without_"], without_=smooth["with_"])
     assert [part.outcome for part in EXPERIMENT.compare(s, swapped)] == ["refuted"] * 3
+
+
+def test_a_batch_that_the_limit_cannot_fill_is_refused_before_a_trial_runs():
+    with pytest.raises(OptionError, match="at most the limit, 3, got 64"):
+        EXPERIMENT.trials(EXPERIMENT.settings(limit=3))
+
+
+def test_two_rates_are_two_trials_however_close_they_are():
+    names = [trial.name for trial in EXPERIMENT.trials(EXPERIMENT.settings(lrs=(0.1, 0.1 + 1e-9)))]
+    assert len(set(names)) == len(names)
 
 
 def test_a_network_that_trains_at_no_rate_decides_nothing():

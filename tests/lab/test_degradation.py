@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minires import storage
+from minires.errors import OptionError
 from minires.lab.experiment import Results
 from minires.lab.experiments.degradation import Degradation
 from minires.lab.running import run
@@ -28,7 +29,9 @@ def judged(s=None, **errors):
     """The outcomes of the parts, where the last training errors of the networks are these, a little apart."""
     s = s or Degradation().settings(depths=(8, 14), seeds=3)
     numbers = {
-        (arm, seed): {"train_error": [99.0, error + seed / 10]} for arm, error in errors.items() for seed in (0, 1, 2)
+        (arm, seed): {"train_error": [99.0, error + seed / 10], "guess": 90.0}
+        for arm, error in errors.items()
+        for seed in (0, 1, 2)
     }
     for depth, seed in ((14, 1), (8, 2)):  # so that no difference is the same for all seeds
         numbers[f"plain{depth}", seed]["train_error"][-1] += 0.3
@@ -54,6 +57,16 @@ def test_depth_that_costs_the_plain_network_alone_holds_and_is_refuted_with_swap
 )
 def test_each_part_has_its_own_sign(errors, outcomes):
     assert judged(**errors) == outcomes
+
+
+def test_networks_that_have_learned_nothing_decide_nothing():
+    assert judged(plain8=70, plain14=80, resnet8=70, resnet14=70) == ["undecided"] * 3
+    assert judged(plain8=10, plain14=80, resnet8=70, resnet14=70) == ["held", "undecided", "undecided"]
+
+
+def test_one_depth_alone_is_refused():
+    with pytest.raises(OptionError, match="give two depths or more"):
+        Degradation().trials(Degradation().settings(depths=(8, 8)))
 
 
 def test_the_tolerance_is_a_setting():

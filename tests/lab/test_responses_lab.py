@@ -69,7 +69,7 @@ def test_the_first_response_is_that_of_test_images_in_evaluation_mode(report, fo
 def test_plain_and_shallow_networks_are_claimed_to_respond_more_strongly():
     sigma = {"plain8": 0.9, "resnet8": 0.7, "resnet20": 0.4}
     made = {
-        (arm, seed): {"responses": [mean - 0.1, mean + 0.1 + seed / 100 * len(arm)]}
+        (arm, seed): {"responses": [mean - 0.1, mean + 0.1 + seed / 100 * len(arm)], "train_error": 5.0, "guess": 90.0}
         for arm, mean in sigma.items()
         for seed in range(3)
     }
@@ -77,9 +77,14 @@ def test_plain_and_shallow_networks_are_claimed_to_respond_more_strongly():
     assert [part.differences[0] for part in parts] == pytest.approx([0.2, 0.3])
     assert [part.outcome for part in parts] == ["held", "held"]
     swapped = lab.responses.settings(plain_depths=(20,), plain="resnet", residual="plain")
-    made |= {("plain20", seed): {"responses": [2.0, 2.0 + seed / 10]} for seed in range(3)}
+    made |= {
+        ("plain20", seed): {"responses": [2.0, 2.0 + seed / 10], "train_error": 5.0, "guess": 90.0} for seed in range(3)
+    }
     parts = lab.responses.compare(swapped, Results(made))
     assert [part.outcome for part in parts] == ["refuted", "refuted"]
+    made["resnet8", 1]["train_error"] = 60.0
+    parts = lab.responses.compare(lab.responses.settings(), Results(made))
+    assert [part.outcome for part in parts] == ["undecided", "undecided"]
 
 
 def test_without_shortcuts_it_does_not_hold(report):

@@ -8,7 +8,7 @@ from minires.lab import EXPERIMENTS
 from minires.lab.experiments.shortcuts import ARMS, ORDERS, SHORTCUTS
 
 EXPERIMENT = EXPERIMENTS["shortcuts"]
-FAST = {"depth": 20, "epochs": 2, "limit": 800, "seeds": 3}
+FAST = {"depth": 8, "epochs": 4, "limit": 800, "seeds": 3}
 
 
 def test_dropout_on_the_shortcut_is_worse_than_the_identity_and_not_better():

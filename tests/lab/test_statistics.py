@@ -78,7 +78,8 @@ def test_why_nothing_is_decided_is_printed():
     assert str(Comparison("it", (2.0,), coarse=True)) == "it: +2 [-inf, inf]: undecided"
     equal = "undecided (no seed differs from another)"
     assert str(Comparison("it", (2.0, 2.0), "%")) == f"it: +2 % [all equal]: {equal}"
-    assert str(Comparison("it", (1.0, math.nan), reason="it broke")).endswith("number (it broke): undecided")
+    assert str(Comparison("it", (1.0, math.nan), reason="it broke")).endswith("number: undecided (it broke)")
+    assert str(Comparison("it", (1.0, 1.1), reason="it broke")).endswith("undecided (it broke)")
 
 
 def test_one_refuted_part_refutes_the_claim_and_one_undecided_part_leaves_it_open():

@@ -25,12 +25,16 @@ def test_blocks_are_saved_and_with_the_arms_swapped_they_are_not():
 def test_the_test_error_is_judged_and_a_lower_one_is_claimed():
     numbers = {}
     for seed in range(6):
-        numbers["constant", seed] = {"train_error": [90, 1], "test_error": [90, 12], "computed": [1, 1]}
-        numbers["stochastic", seed] = {"train_error": [90, 30], "test_error": [90, 10], "computed": [1, 0.5]}
+        numbers["constant", seed] = {"train_error": [90, 1], "test_error": [90, 12], "computed": [1, 1], "guess": 90}
+        numbers["stochastic", seed] = {"train_error": [90, 30], "test_error": [90, 10 - seed / 10], "guess": 90}
+        numbers["stochastic", seed]["computed"] = [1, 0.5 - seed / 100]
     error, saved = EXPERIMENT.compare(EXPERIMENT.settings(), Results(numbers))
-    assert error.differences == (2,) * 6
-    assert saved.differences == (25,) * 6
+    np.testing.assert_allclose(error.differences, 2 + np.arange(6) / 10)
+    np.testing.assert_allclose(saved.differences, 25 + np.arange(6) / 2)
     assert error.outcome == saved.outcome == "held"
+    numbers["stochastic", 3]["test_error"] = [90, 61.8]
+    error, _ = EXPERIMENT.compare(EXPERIMENT.settings(), Results(numbers))
+    assert (error.outcome, error.reason[:36]) == ("undecided", "the stochastic network has not learn")
 
 
 def test_the_error_is_that_of_all_blocks_on_test_images(tmp_path):

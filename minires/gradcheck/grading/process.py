@@ -22,7 +22,7 @@ from minires.gradcheck.grading.keeper import SYSTEM, others_can_read, seen_from_
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 SCRATCH = "minires-homework-"  # how the names of scratch folders begin
 YOUNG = 60.0  # seconds in which a scratch folder may have no lock yet

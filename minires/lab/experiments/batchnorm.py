@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minires import data, optim
-from minires.errors import GraphError
+from minires.errors import GraphError, OptionError
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
 from minires.lab.training import Training, final, spread, train
@@ -77,10 +77,12 @@ class BatchNorm(Experiment):
     }
 
     def trials(self, s):
+        if s.limit and s.batch_size > s.limit:
+            raise OptionError(f"batch_size must be at most the limit, {s.limit}, got {s.batch_size}")
         trials = []
         for seed in range(s.seeds):
             for part in PARTS:
-                trials += [Trial(f"{part}-lr{lr:g}", seed, inputs={"lr": lr, "part": part}) for lr in s.lrs]
+                trials += [Trial(f"{part}-lr{lr!r}", seed, inputs={"lr": lr, "part": part}) for lr in s.lrs]
                 trials.append(Trial(f"{part}-smoothness", seed, inputs={"lr": s.lr, "part": part}))
         return trials
 
@@ -117,8 +119,8 @@ class BatchNorm(Experiment):
         for lr in s.lrs:
             row = [f"{lr:g}"]
             for part in PARTS:
-                errors = final(results, f"{part}-lr{lr:g}", "train_error")
-                diverged = sum(results.of(f"{part}-lr{lr:g}", "diverged"))
+                errors = final(results, f"{part}-lr{lr!r}", "train_error")
+                diverged = sum(results.of(f"{part}-lr{lr!r}", "diverged"))
                 row.append(spread(errors) + (f" ({diverged} of {len(errors)} diverged)" if diverged else ""))
             rows.append(tuple(row))
         columns = ("learning rate", "training error with batch norm (%)", "without (%)")
@@ -130,7 +132,7 @@ class BatchNorm(Experiment):
             Line(
                 label,
                 s.lrs,
-                np.transpose([final(results, f"{part}-lr{lr:g}", "train_error") for lr in s.lrs]),
+                np.transpose([final(results, f"{part}-lr{lr!r}", "train_error") for lr in s.lrs]),
                 kind,
                 variant,
             )
@@ -151,8 +153,8 @@ def highest_rate(s, results, part):
     """The highest learning rate at which the network has trained, for each seed; NaN, so undecided, if at none."""
     highest = np.full(s.seeds, np.nan)
     for lr in sorted(s.lrs):
-        curves = results.of(f"{part}-lr{lr:g}", "train_error")
-        highest[curves[:, -1] < results.of(f"{part}-lr{lr:g}", "guess") / 2] = lr
+        curves = results.of(f"{part}-lr{lr!r}", "train_error")
+        highest[curves[:, -1] < results.of(f"{part}-lr{lr!r}", "guess") / 2] = lr
     return highest
 
 

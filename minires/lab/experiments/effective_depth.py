@@ -72,12 +72,13 @@ class EffectiveDepth(Experiment):
 
     def compare(self, s, results):
         shallow, deep = s.networks[0], s.networks[-1]
+        more = needed_share(results, shallow) - needed_share(results, deep)
         return [
             Comparison(
                 f"the share of its blocks that {shallow} needs, above that of {deep}",
-                tuple(needed_share(results, shallow) - needed_share(results, deep)),
+                tuple(more),
                 "points",
-                reason=NOT_LEARNED,
+                reason=NOT_LEARNED if np.isnan(more).any() else "",
             )
         ]
 

@@ -125,7 +125,7 @@ class Initialization(Experiment):
 
     def _train_error(self, trial, s, place, k):
         """That of the last epoch with the k-th learning rate, in %."""
-        part = place.part(f"lr{s.lr[k]:g}", k / len(s.lr), (k + 1) / len(s.lr))
+        part = place.part(f"lr{s.lr[k]!r}", k / len(s.lr), (k + 1) / len(s.lr))
         _, curves = train(part, s, trial.seed, f"preact_resnet{s.depth}", ARMS[trial.arm], lr=s.lr[k])
         return curves["train_error"][-1]
 

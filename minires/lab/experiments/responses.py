@@ -8,7 +8,7 @@ from minires.data import ArrayLoader
 from minires.errors import OptionError
 from minires.lab.experiment import Experiment, Table, Trial
 from minires.lab.statistics import Comparison
-from minires.lab.training import CIFAR10, Training, spread, training_of
+from minires.lab.training import CIFAR10, Training, not_learned, spread, training_of
 from minires.plots import Line, Panel
 from minires.probes import response_stds
 from minires.storage.schema import Integer, Text, TupleOf, setting
@@ -36,7 +36,8 @@ class Responses(Experiment):
     method = (
         "Plain and residual networks are trained with the same settings. The response of a layer is its output after "
         "batch norm, before the ReLU or the add. Its standard deviation σ is taken over test images, channels and "
-        "pixels, in evaluation mode. What is compared is the mean of σ over the layers. (The paper draws curves and "
+        "pixels, in evaluation mode. What is compared is the mean of σ over the layers. Where "
+        "a network errs more than half as often as a guess, nothing is decided. (The paper draws curves and "
         "prints no numbers. It does not say over which images σ is taken.)"
     )
     refuted_by = (
@@ -62,16 +63,22 @@ class Responses(Experiment):
         return {
             "responses": list(response_stds(run.model.eval(), images).values()),
             "train_error": 100 * (1 - run.history[-1]["train_accuracy"]),
+            "guess": 100 * (1 - 1 / len(run.train_set.classes)),
         }
 
     def compare(self, s, results):
         def mean(family, depth):
             return results.of(f"{family}{depth}", "responses").mean(1)
 
+        def reason(*networks):
+            of = [not_learned(n, results.of(n, "train_error"), results.of(n, "guess")) for n in networks]
+            return next(filter(None, of), "")
+
         parts = [
             Comparison(
                 f"mean response of {s.plain}{depth} above that of {s.residual}{depth}",
                 tuple(mean(s.plain, depth) - mean(s.residual, depth)),
+                reason=reason(f"{s.plain}{depth}", f"{s.residual}{depth}"),
             )
             for depth in sorted(set(s.plain_depths))
         ]
@@ -80,7 +87,8 @@ class Responses(Experiment):
         if low == high:
             return parts
         what = f"mean response of {s.residual}{low} above that of {s.residual}{high}"
-        return [*parts, Comparison(what, tuple(mean(s.residual, low) - mean(s.residual, high)))]
+        less = tuple(mean(s.residual, low) - mean(s.residual, high))
+        return [*parts, Comparison(what, less, reason=reason(f"{s.residual}{low}", f"{s.residual}{high}"))]
 
     def table(self, s, results):
         rows = []
