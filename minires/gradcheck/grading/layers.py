@@ -7,7 +7,7 @@ import numpy as np
 
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import kind_of, read_gradients
-from minires.gradcheck.grading.errors import FormError, NotDoneError, PassOverError
+from minires.gradcheck.grading.errors import FormError, NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import RUNNING, Attempt, Calls, Plan
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
@@ -31,6 +31,7 @@ class LayerPlan(Plan):
     words: str = "a class with forward and backward"
     layer: object = None
     attributes: dict = field(default_factory=dict)  # {argument: the attribute that is it}
+    placed: set = field(default_factory=set)  # the arguments that had a place in a case
 
     def bindings(self):
         return [b for b in (self.made, self.forward) if b]
@@ -133,7 +134,10 @@ class LayerPlan(Plan):
             method = "train" if full["training"] else "eval"
             if method in self.methods:
                 child.call(obj, method=method)
+        self.placed |= set(missing) - wanted.keys()
         for argument in wanted:
+            if argument in self.placed:
+                raise WrongError(f"the layer has a place for {argument} in some cases only")
             if argument in self.standard.optional and argument != self.standard.arguments[0] and case.label != "plain":
                 raise PassOverError(f"has no place for {argument}")
             raise FormError(
