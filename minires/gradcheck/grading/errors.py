@@ -1,6 +1,11 @@
 """What can come of a submission in place of numbers. The text is meant for its author, and is safe to print."""
 
 
+def printable(text, length=300):
+    """Text of a submission for a console: on one line, nothing that moves the cursor, not too long."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text[: 4 * length].split()))[:length]
+
+
 class ChildError(Exception):
     """What a submission did instead of answering."""
 
