@@ -3,8 +3,11 @@
 import numpy as np
 
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.errors import FormError, NotDoneError, WrongError
+from minires.gradcheck.grading.errors import FormError, NotDoneError, WrongError, printable
 from minires.gradcheck.grading.face import Handle
+
+LARGEST = 2**24  # numbers in a list of lists and arrays
+SAID = 10  # parts of an answer that a sentence names
 
 
 def blank(value, what):
@@ -22,13 +25,31 @@ def number(value, what):
     if isinstance(value, (bool, int, float, complex)):
         value = np.asarray(float(value) if not isinstance(value, complex) else value)
     if isinstance(value, (list, tuple)):
-        try:
-            value = np.asarray(value)
-        except ValueError:
-            value = None
+        joined = _joined(value)
+        value = value if joined is None else joined
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
         raise WrongError(f"{what} is {kind_of(value)}, no array")
     return value
+
+
+def _joined(value):
+    """The array of a list of numbers and arrays, or None where it is none, or far too large."""
+    inside = [value]
+    count = 0
+    while inside:
+        one = inside.pop()
+        if isinstance(one, (list, tuple)):
+            inside += one
+        elif isinstance(one, (bool, int, float, complex)) or (
+            isinstance(one, np.ndarray) and one.dtype.kind in "biufc"
+        ):
+            count += np.size(one)
+        else:
+            return None
+    try:
+        return np.asarray(value) if count <= LARGEST else None  # all become what the widest of them is
+    except ValueError:
+        return None
 
 
 def kind_of(value):
@@ -36,7 +57,8 @@ def kind_of(value):
     if isinstance(value, Handle):
         return f"{'an' if value.type[:1] in 'aeiou' else 'a'} {value.type}"
     if isinstance(value, (tuple, list)):
-        return f"({', '.join(kind_of(v).removeprefix('an ').removeprefix('a ') for v in value)})"
+        kinds = [kind_of(v).removeprefix("an ").removeprefix("a ") for v in value[:SAID]]
+        return f"({', '.join(kinds + ['…'] * (len(value) > SAID))})"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     return "None" if value is None else f"a {type(value).__name__}"
@@ -66,7 +88,8 @@ def read_gradients(standard, answer, order, wanted):
         if not answer:
             raise WrongError(f"the backward gives an empty dict, no gradient for {', '.join(wanted)}")
         if not found:
-            raise FormError(f"its gradients are called {', '.join(answer)}; call them dx, dw, db, or return a tuple")
+            called = ", ".join(printable(key, 40) for key in list(answer)[:SAID])
+            raise FormError(f"its gradients are called {called}; call them dx, dw, db, or return a tuple")
         return {name: _gradient(found.get(name), name) for name in wanted}
     values = list(answer) if isinstance(answer, (tuple, list)) else [answer]
     if len(values) > 1 and isinstance(values[-1], dict):

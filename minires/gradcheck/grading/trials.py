@@ -23,6 +23,7 @@ from minires.gradcheck.grading.errors import (
     TimedOutError,
     WrongError,
 )
+from minires.gradcheck.grading.plan import bounded
 from minires.gradcheck.grading.verdict import COMPUTING, Record
 
 
@@ -149,7 +150,10 @@ class Trials:
             if attempt.y is not None:
                 record.ys.append(attempt.y)
             record.changed += attempt.changed
-            record.running = record.running or attempt.running
+            record.running = record.running or {
+                setting: tuple(_statistic(value, record.case) for value in pair)
+                for setting, pair in attempt.running.items()
+            }
             return attempt
         return None
 
@@ -206,6 +210,13 @@ class Trials:
         if self.standard.name == "conv2d" and case.arrays[1].shape[2] != case.arrays[1].shape[3]:
             return "takes square kernels only"
         return ""
+
+
+def _statistic(value, case):
+    """A running statistic to be kept until the verdict; what is far too large for one, or no array, is none."""
+    if isinstance(value, np.ndarray):
+        return bounded(value, case.arrays[0])
+    return None if value is None else np.nan
 
 
 def evened(case):
