@@ -3,8 +3,11 @@
 import numpy as np
 
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.errors import FormError, NotDoneError, WrongError
+from minires.gradcheck.grading.errors import FormError, NotDoneError, WrongError, printable
 from minires.gradcheck.grading.face import Handle
+
+LARGEST = 2**24  # numbers in a list of lists and arrays
+SAID = 10  # parts of an answer that a sentence names
 
 
 def blank(value, what):
@@ -22,13 +25,31 @@ def number(value, what):
     if isinstance(value, (bool, int, float, complex)):
         value = np.asarray(float(value) if not isinstance(value, complex) else value)
     if isinstance(value, (list, tuple)):
-        try:
-            value = np.asarray(value)
-        except ValueError:
-            value = None
+        joined = _joined(value)
+        value = value if joined is None else joined
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
         raise WrongError(f"{what} is {kind_of(value)}, no array")
     return value
+
+
+def _joined(value):
+    """The array of a list of numbers and arrays, or None where it is none, or far too large."""
+    inside = [value]
+    count = 0
+    while inside:
+        one = inside.pop()
+        if isinstance(one, (list, tuple)):
+            inside += one
+        elif isinstance(one, (bool, int, float, complex)) or (
+            isinstance(one, np.ndarray) and one.dtype.kind in "biufc"
+        ):
+            count += np.size(one)
+        else:
+            return None
+    try:
+        return np.asarray(value) if count <= LARGEST else None  # all become what the widest of them is
+    except ValueError:
+        return None
 
 
 def kind_of(value):
@@ -36,7 +57,8 @@ def kind_of(value):
     if isinstance(value, Handle):
         return f"{'an' if value.type[:1] in 'aeiou' else 'a'} {value.type}"
     if isinstance(value, (tuple, list)):
-        return f"({', '.join(kind_of(v).removeprefix('an ').removeprefix('a ') for v in value)})"
+        kinds = [kind_of(v).removeprefix("an ").removeprefix("a ") for v in value[:SAID]]
+        return f"({', '.join(kinds + ['…'] * (len(value) > SAID))})"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     return "None" if value is None else f"a {type(value).__name__}"
@@ -93,8 +115,9 @@ def _named(standard, answer, wanted, own):
     unknown = any(a is None and isinstance(answer[key], (np.ndarray, list)) for key, a in arguments.items())
     missing = any(found.get(name) is None for name in wanted)
     if not any(arguments.values()) or (unknown and missing):
+        called = ", ".join(printable(key, 40) for key in list(answer)[:SAID])
         raise FormError(
-            f"its gradients are called {', '.join(answer)}; call them dx, dw, db, or d and the name of the parameter, "
+            f"its gradients are called {called}; call them dx, dw, db, or d and the name of the parameter, "
             "or return a tuple"
         )
     return {name: found.get(name) for name in wanted}

@@ -72,9 +72,11 @@ def check_targets(
         if teacher and shapes:
             teacher = of_reference(teacher, shapes)
         standard_of(like, teacher, shapes)  # what is wrong with these is said once
-    hidden = hidden_from_all(words, work) | {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
+    outputs = {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
+    teachers = Path(reference.rpartition(":")[0])
+    check_outputs(outputs, [file for _, file, _, _ in work if file] + helpers + [teachers] * bool(reference))
+    hidden = hidden_from_all(words, work) | outputs
     if reference:
-        teachers = Path(reference.rpartition(":")[0])
         hidden |= {teachers, teachers.parent}  # of a submission beside it the folder is its own, and stays visible
     files = Files(
         json_file=json_file,
@@ -161,6 +163,19 @@ def check_all(work, function, forbid):
             installed = {*COMMON, *importlib.metadata.packages_distributions()}
             meant = did_you_mean(top, installed, did_you_mean(top, sys.stdlib_module_names, most=1), most=1)
             console.say("gradcheck", f"--forbid {module}: no such module is installed here; is the name right? {meant}")
+
+
+def check_outputs(outputs, inputs):
+    """Raise OptionError for marks that would be written over homework: over a link's target, or a submission itself."""
+    kept = set(map(os.path.realpath, inputs))
+    for file in outputs:
+        is_device = file.parts[:2] in (("/", "dev"), ("/", "proc"))  # /dev/stdout is a link, too
+        if file.is_symlink() and not is_device and (file.is_file() or not file.exists()):
+            raise OptionError(
+                f"{one_line(str(file))} is a link, and its target would be overwritten: name another file"
+            )
+        if os.path.realpath(file) in kept:
+            raise OptionError(f"{one_line(str(file))} is a submission, and would be overwritten: name another file")
 
 
 class Children:

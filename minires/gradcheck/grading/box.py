@@ -21,7 +21,14 @@ import time
 from pathlib import Path
 
 from minires.gradcheck.grading import wire
-from minires.gradcheck.grading.errors import EndedError, ForbiddenError, GarbledError, RaisedError, TimedOutError
+from minires.gradcheck.grading.errors import (
+    EndedError,
+    ForbiddenError,
+    GarbledError,
+    RaisedError,
+    TimedOutError,
+    printable,
+)
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
 from minires.gradcheck.grading.process import STARTING, Limits, Process, protections, scratch_folder
 from minires.gradcheck.grading.slow import why_slow
@@ -31,6 +38,7 @@ __all__ = ["Box", "Limits", "printable", "protections"]
 NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
 DEPTH = 4  # folders within folders
 ENTRIES = 10_000  # files and folders looked at; a homework may lie in a home folder
+EARLIER = 1000  # arrays of earlier calls that one call may have changed
 LEAVING = 1.0  # seconds between a process's last word and its exit code
 
 
@@ -115,9 +123,11 @@ class Box:
         said = self._ask("call", **who, **what, keep=keep, watch=watch, since=since)
         self._expect(isinstance(said, dict) and said.keys() == {"value", "changed", "earlier"})
         value, changed, earlier = said.values()
-        self._expect(isinstance(changed, list) and all(type(place) in (int, str) for place in changed))
-        self._expect(isinstance(earlier, list) and all(isinstance(e, list) and len(e) == 2 for e in earlier))
-        self._expect(all(type(label) is str and type(place) in (int, str) for label, place in earlier))
+        given = [*range(len(args)), *what["kwargs"]]
+        self._expect(isinstance(changed, list) and len(changed) <= len(given))
+        self._expect(all(type(place) in (int, str) and place in given for place in changed))
+        self._expect(isinstance(earlier, list) and len(earlier) <= EARLIER)
+        self._expect(all(isinstance(e, list) and len(e) == 2 and _is_name(e[0]) and _is_place(e[1]) for e in earlier))
         return Returned(value, changed, earlier)
 
     def given(self, number, label, place):
@@ -286,9 +296,9 @@ def _is_name(value):
     return isinstance(value, str) and value.isidentifier() and len(value) <= 200
 
 
-def printable(text, length=300):
-    """Text of a submission for a console: on one line, nothing that moves the cursor, not too long."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text[: 4 * length].split()))[:length]
+def _is_place(value):
+    """Whether this can be the position or the name of an argument."""
+    return _is_name(value) or (type(value) is int and 0 <= value < EARLIER)
 
 
 def limit_reached(kind, message, limits):

@@ -4,6 +4,11 @@
 IMPORTS = {f"name '{name}' is not defined": line for name, line in {"np": "numpy as np", "math": "math"}.items()}
 
 
+def printable(text, length=300):
+    """Text of a submission for a console: on one line, nothing that moves the cursor, not too long."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text[: 4 * length].split()))[:length]
+
+
 class ChildError(Exception):
     """What a submission did instead of answering."""
 

@@ -20,7 +20,7 @@ class Parameter:
     name: str
     kind: str
     required: bool
-    default: Any = None
+    default: Any = field(default=None, compare=False)  # an array or a list has no hash
 
 
 @dataclass(frozen=True)

@@ -250,7 +250,7 @@ class Plan:
         named = []
         positional = [s for s in binding.slots if s.parameter.kind == "positional"]
         for place in changed:
-            slot = positional[place] if isinstance(place, int) and place < len(positional) else None
+            slot = positional[place] if isinstance(place, int) and 0 <= place < len(positional) else None
             if isinstance(place, str):
                 slot = next((s for s in binding.slots if s.parameter.name == place), None)
             if slot is None:

@@ -137,13 +137,13 @@ class Result:
     def first_word(self):
         """The sentence that says most, for a table of many submissions."""
         if self.error or self.not_done:
-            return clean(self.error or self.not_done)
+            return one_line(self.error or self.not_done)
         wrong = [case for case in self.cases if not case.passed]
         if not wrong:
-            return clean("; ".join([self.stopped] * bool(self.stopped) + self.notes))
+            return one_line("; ".join([self.stopped] * bool(self.stopped) + self.notes))
         hints = [hint for case in wrong for hint in case.hints]
         said = [sentence for case in wrong for sentence in (*case.problems, *case.differences)]
-        return clean((hints or said or [""])[0])
+        return one_line((hints or said or [""])[0])
 
     def as_dict(self):
         return {
@@ -350,9 +350,11 @@ def gradescope(results):
 
 
 def _plain(value):
-    """What JSON can hold: an infinite error becomes a string."""
+    """What JSON can hold and a console can show: texts are cleaned, and an infinite error becomes a string."""
+    if isinstance(value, str):
+        return clean(value)
     if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
+        return {_plain(key): _plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if isinstance(value, float) and not abs(value) < float("inf"):

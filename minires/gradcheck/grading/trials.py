@@ -23,6 +23,7 @@ from minires.gradcheck.grading.errors import (
     TimedOutError,
     WrongError,
 )
+from minires.gradcheck.grading.plan import bounded
 from minires.gradcheck.grading.verdict import COMPUTING, Record, same
 
 
@@ -173,7 +174,10 @@ class Trials:
             if attempt.y is not None:
                 record.ys.append(attempt.y)
             record.changed += attempt.changed
-            record.running = record.running or attempt.running
+            record.running = record.running or {
+                setting: tuple(_statistic(value, record.case) for value in pair)
+                for setting, pair in attempt.running.items()
+            }
             return attempt
         return None
 
@@ -223,3 +227,10 @@ class Trials:
 
     def _in_evaluation(self, case, plain):
         return case.static.get("training") is False and self.standard.full_settings(plain).get("training")
+
+
+def _statistic(value, case):
+    """A running statistic to be kept until the verdict; what is far too large for one, or no array, is none."""
+    if isinstance(value, np.ndarray):
+        return bounded(value, case.arrays[0])
+    return None if value is None else np.nan

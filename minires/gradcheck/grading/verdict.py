@@ -317,10 +317,11 @@ class Verdicts:
     def _in_hull(self, record, kind):
         """Whether the gradients of one dy, all together, are an average of those nearby."""
         case, dy, given = record.case, record.dys[kind], record.given[kind]
-        stored = [
-            np.asarray(given[n], float) if isinstance(given.get(n), np.ndarray) else None
-            for n in argument_names(self.standard, case)[: len(case.arrays)]
-        ]
+        names = argument_names(self.standard, case)[: len(case.arrays)]
+        arrays = [given[n] if isinstance(given.get(n), np.ndarray) else None for n in names]
+        if any(g is not None and np.imag(g).any() for g in arrays):
+            return False
+        stored = [None if g is None else np.real(g).astype(float) for g in arrays]
         raw = self.standard.raw
 
         def ours(*arrays, **settings):

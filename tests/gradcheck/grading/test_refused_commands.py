@@ -46,6 +46,11 @@ def test_what_cannot_be_run_gives_status_2(homework, tmp_path, monkeypatch, grad
         (["--like", "relu", "--function", "loops", "homework.py", "--forbid", "torch.nn,jax,"], "that is no name of a"),
         (["homework.py:loops", "--like", "relu", "--forbid", "torch", "other.py:f"], "--forbid other.py:f: that is no"),
         ([".", "--like", "relu"], "or add --function NAME"),
+        (
+            ["homework.py:right_relu", "--like", "relu", "--csv", "homework.py"],
+            "homework.py is a submission, and would",
+        ),
+        ([".", "--function", "right_relu", "--like", "relu", "--csv=./homework.py"], "is a submission, and would be"),
     ],
 )
 def test_a_command_that_cannot_be_understood_says_what_to_add(
@@ -54,6 +59,18 @@ def test_a_command_that_cannot_be_understood_says_what_to_add(
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_marks_are_written_through_no_link(homework, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alice.txt").write_text("hers")
+    for flag, target in (("--csv", "alice.txt"), ("--json", "homework.py"), ("--gradescope", "missing.txt")):
+        (tmp_path / "marks").unlink(missing_ok=True)
+        (tmp_path / "marks").symlink_to(target)
+        assert main(["homework.py:right_relu", "--like", "relu", "--samples", "1", flag, "marks"]) == 2
+        assert "marks is a link, and its target would be overwritten" in capsys.readouterr().err
+    assert (tmp_path / "alice.txt").read_text() == "hers"
+    assert not (tmp_path / "missing.txt").exists()
 
 
 def test_a_missing_file_is_no_function_measured_by_differences(tmp_path, grade, monkeypatch):

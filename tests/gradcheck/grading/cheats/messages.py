@@ -63,6 +63,33 @@ CHEATS = [
         GarbledError,
         "def f(x):\n    h = b'[' * 10**5; write(struct.pack('>QI', 4 + len(h), len(h)) + h); time.sleep(60)",
     ),
+    *(
+        cheat(
+            f"forges what it has changed {number}",
+            GarbledError,
+            f"""
+            wire = sys._getframe()
+            while wire.f_back: wire = wire.f_back
+            wire = wire.f_globals["wire"]
+            true = wire.encode
+            def forged(said, *a):
+                if isinstance(said["value"], dict) and "changed" in said["value"]: said["value"] |= {forged}
+                return true(said, *a)
+            wire.encode = forged
+            def f(x): return 2 * x
+            """,
+        )
+        for number, forged in enumerate(
+            (
+                {"changed": [-100]},
+                {"changed": ["x\nalice.py   passed"]},
+                {"changed": ["y"]},
+                {"changed": [0, 0]},
+                {"earlier": [["forward", -5]]},
+                {"earlier": [["forward", "x\nalice.py   passed"]]},
+            )
+        )
+    ),
     cheat("sends back what it got", GarbledError, "def f(x):\n    write(bytes(12)); time.sleep(60)"),
     cheat(
         "leaves a thread that writes",

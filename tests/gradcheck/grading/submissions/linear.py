@@ -59,6 +59,10 @@ def dense(x, w, *, bias=None):
 """
 TABLE.with_mistakes("a bias by keyword", "linear", "dense", DENSE, ("dy.sum(0)", "dy.mean(0)"))
 
+for default in ("[]", "{}", "np.zeros(2)", "set()"):
+    source = f"def linear(x, w, b, out={default}):\n    return x @ w + b, lambda dy: (dy @ w.T, x.T @ dy, dy.sum(0))"
+    TABLE.add(f"weights (I,O) and a default {default}", "linear", "linear", source)
+
 SOURCE = """
 class Linear:
     def __init__(self, in_features, out_features):
