@@ -19,7 +19,7 @@ from minires.storage import atomic_write
 
 SMALL = "A small run can show the same direction as the paper, not the same number."
 
-CAPTION = "*Lines and bars are means over the seeds. A band holds all seeds; a dot is one.*"
+CAPTION = "*Lines and bars are means over the seeds, where no seed is named. A band holds all seeds; a dot is one.*"
 
 
 class Report:

@@ -59,14 +59,16 @@ class Lesions:
         return [self.error(deleted=order[:k]) for k in range(len(order) + 1)]
 
     def shuffled(self, swaps, rng):
-        """An order of the blocks after so many swaps, each of two random blocks of one stage and shape.
+        """An order of the blocks after so many swaps, each of two other random blocks of one stage and shape.
+
+        No pair is swapped twice, because a second swap would undo the first. So there are no more swaps than pairs.
 
         -> a list: the number of the block at each place. Without blocks to swap, the order stays.
         """
         order = list(range(len(self.blocks)))
         pairs = [(i, j) for group in self.swappable for i in group for j in group if i < j]
-        for _ in range(swaps if pairs else 0):
-            i, j = pairs[rng.integers(len(pairs))]
+        for k in rng.permutation(len(pairs))[:swaps]:
+            i, j = pairs[k]
             order[i], order[j] = order[j], order[i]
         return order
 

@@ -87,6 +87,8 @@ def test_the_verdict_does_not_change_the_exit_status(capsys, tmp_path):
         (["degradation", "--sise", "tiny"], "did you mean --size"),
         (["degradation", "--size", "huge"], "invalid choice: 'huge'"),
         (["degradation", "--depths", "9"], "there is no model 'plain9'"),
+        (["degradation", "--depths", "8"], "give two depths or more"),
+        (["batchnorm", "--limit", "3"], "batch_size must be at most the limit, 3"),
         (["degradation", "--depths", "3"], r"depths\[0\] must be at least 8"),
         (["degradation", "--seeds", "0"], "seeds must be at least 1"),
         (["degradation", "--jobs", "0"], "at least 1"),
@@ -104,6 +106,13 @@ def test_a_mistake_is_one_line_and_leaves_no_folder(argv, message, capsys, tmp_p
     assert re.search(message, err), err
     assert "Traceback" not in err
     assert not (tmp_path / "runs" / "lab" / "degradation").exists()
+
+
+def test_a_misspelled_network_is_named_beside_an_earlier_run_too(capsys, tmp_path):
+    (tmp_path / "degradation").mkdir()
+    status, _, err = run_main(capsys, "degradation", "--plain", "nope", "--out", str(tmp_path))
+    assert status == 2
+    assert "there is no model 'nope8'" in err
 
 
 def test_ctrl_c_saves_and_resume_ends_with_the_same_numbers(tmp_path):

@@ -112,6 +112,13 @@ def test_shuffles_stay_within_a_stage_and_a_shape(digits):
     assert Lesions(network("resnet8"), *digits).shuffled(5, rng) == [0, 1, 2]  # nothing to swap
 
 
+def test_swaps_do_not_undo_each_other(digits):
+    """Of two swaps that are drawn independently, one in five undoes the other in this network."""
+    lesions = Lesions(network(), *digits)
+    rng = np.random.default_rng(0)
+    assert all(lesions.shuffled(2, rng) != list(range(9)) for _ in range(100))
+
+
 def test_kendall_tau():
     assert kendall_tau([0, 1, 2, 3]) == 1
     assert kendall_tau([3, 2, 1, 0]) == -1

@@ -50,20 +50,22 @@ class BatchNorm(Experiment):
         "replaced by a factor and a bias a channel; the first weights are the same. The network has trained if, in "
         "the last epoch, it errs on the training images less than half as often as a guess. A loss that becomes "
         "infinite is a result. A network that trains at no rate leaves this part undecided, because its highest rate "
-        "is unknown. Rates are steps of a grid, so all seeds may give the same difference; that decides from six "
-        "seeds on. (In Ioffe & Szegedy, Inception trains at 5 and 30 times its learning rate with batch norm; "
-        "without, it reaches infinity at 5 times.) Both then take as many steps at one small rate lr. Before a step, "
-        f"with weights w and gradient g, loss and gradient of that batch are computed at w − η·g for {POINTS} values "
-        "of η from lr/2 to 4·lr. They give how much the loss varies, and the effective β, the largest ‖∂L(w − η·g) − "
-        "g‖/‖η·g‖; both are averaged as logarithms. The papers' networks are Inception and VGG. The measures depend "
-        "on the scale of the weights."
+        "is unknown. Rates are steps of a grid, so this part is decided from six seeds on. (In Ioffe & Szegedy, "
+        "Inception trains at 5 and 30 times its learning rate with batch norm; without, it reaches infinity at 5 "
+        "times.) Both then take as many steps at one small rate lr. Before a step, with weights w and gradient g, "
+        f"loss and gradient of that batch are computed at w − η·g for {POINTS} values of η from lr/2 to 4·lr. They "
+        "give how much the loss varies, and the effective β, the largest ‖∂L(w − η·g) − g‖/‖η·g‖; both are averaged "
+        "as logarithms, over the steps at which they are finite and above 0. The papers' networks are Inception and "
+        "VGG. The measures depend on the scale of the weights."
     )
     refuted_by = (
         "the network without batch norm trains at a higher rate, or its loss or gradient changes less along a step"
     )
     sizes = {
-        "tiny": Settings(epochs=3),
-        "small": Settings(model="plain20", epochs=4, lrs=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), steps=100, every=10),
+        "tiny": Settings(epochs=3, seeds=6),
+        "small": Settings(
+            model="plain20", seeds=6, epochs=4, lrs=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), steps=100, every=10
+        ),
         "full": Settings(
             dataset="cifar10",
             model="plain20",
@@ -72,7 +74,7 @@ class BatchNorm(Experiment):
             lrs=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
             steps=4000,
             every=100,
-            seeds=3,
+            seeds=6,
         ),
     }
 

@@ -33,8 +33,8 @@ class Settings(OnTestImages):
 class Ensembles(Experiment):
     name = "ensembles"
     claim = (
-        "The error of a residual network grows smoothly with the number of deleted blocks, in smaller steps than that "
-        "of a plain network. Its rise is nearer to that of an ensemble which loses as large a share of its members."
+        "With the number of deleted blocks the error of a residual network grows in smaller steps than that of a plain "
+        "network. Its rise is nearer to that of an ensemble which loses as large a share of its members."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4.2, Fig. 5a; the second sentence is ours"
     method = (

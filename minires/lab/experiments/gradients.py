@@ -49,16 +49,16 @@ class Gradients(Experiment):
     needs_data = False
     claim = (
         "With depth the gradient of a plain network becomes white noise over its inputs, with batch norm or without. "
-        "With shortcuts the gradients at neighboring inputs stay more correlated."
+        "With shortcuts and small branches (β) the gradients at neighboring inputs stay more correlated."
     )
     source = "Balduzzi et al. 2017, arXiv:1702.08591, §2, Fig. 1 and 3"
     method = (
         "Networks of one input and one output are initialized, not trained. The gradient of their output is taken at "
         "each number of a grid from −2 to 2. What is compared is its autocorrelation at lag 1, that is between "
-        "neighbors in the grid: 0 in white noise, near 1 in brown noise. A deep plain gradient counts as white noise "
-        "if its autocorrelation is as near to 0 as that of so many random numbers, but for the tolerance. The "
-        "statistics of the grid are part of the graph, so the output is summed over the grid. (The paper draws curves "
-        "and prints no numbers.)"
+        "neighbors in the grid: 0 in white noise, near 1 in brown noise. Longer lags are drawn, and not judged. A "
+        "deep plain gradient counts as white noise if its autocorrelation is as near to 0 as that of so many random "
+        "numbers, but for the tolerance. The statistics of the grid are part of the graph, so the output is summed "
+        "over the grid. (The paper draws curves and prints no numbers.)"
     )
     refuted_by = (
         "the gradient of the deepest plain network is more correlated than that of the shallowest, or of the residual "

@@ -29,8 +29,9 @@ class Settings(TrainingOrWeights, OnTestImages):
 class Lesion(Experiment):
     name = "lesion"
     claim = (
-        "Deleting one block of a trained residual network raises its error by less than the setting `little`, and by "
-        "less than in a plain network. Several deleted or swapped blocks cost it less than a plain one, too."
+        "Deleting one block of a trained residual network raises its error, on average over the blocks that keep the "
+        "shape, by less than the setting `little`, and by less than in a plain network. Several deleted or swapped "
+        "blocks cost it less than a plain one, too."
     )
     source = "Veit et al. 2016, arXiv:1605.06431, §4, Fig. 3 and 5"
     method = (

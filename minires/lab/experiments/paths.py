@@ -123,7 +123,7 @@ class Paths(Experiment):
         exact = Line("gradient: exact sums", lengths, 100 * results.of(s.residual, "share_of_exact_sums"), variant=1)
         length = f"branches of paths in {s.residual}"
         return [
-            Panel(f"block of {s.residual}", "‖shortcut‖ / ‖branch‖", [ratio], whole=True),
+            Panel(f"block of {s.residual}", "‖gradient via shortcut‖ / ‖via branch‖", [ratio], whole=True),
             Panel(length, "‖gradient‖ of one path", [norms], whole=True, yscale="log"),
             Panel(length, "share of all (%)", [paths, gradient], whole=True),
             Panel(length, "share of all (%)", [paths, exact], whole=True),

@@ -61,7 +61,7 @@ class Shortcuts(Experiment):
     name = "shortcuts"
     claim = (
         "The identity is the best shortcut: with another one in its place, or none, the test error is higher. Judged "
-        "are the arms of the setting `worse`."
+        "are the arms of the setting `worse`, which may hold orders of a block's parts, too."
     )
     source = (
         "He et al. 2016, arXiv:1603.05027, Table 1 (shortcuts) and Table 2 (orders); He et al. 2015, arXiv:1512.03385, "
