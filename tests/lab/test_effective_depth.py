@@ -98,6 +98,7 @@ def test_without_shortcuts_blocks_are_needed(report, again):
 def test_a_block_is_spare_until_the_error_has_risen():
     assert spare([5, 6, 14, 30, 3], 10) == pytest.approx(2 + 1 / 16)
     assert spare([5, 15.5], 10) == pytest.approx(10 / 10.5)
+    assert spare([5, 12, 19, 26], 10) == pytest.approx(1 + 3 / 7)  # the rise is that above the intact network
     assert spare([5, 5, 5], 10) == 2
 
 

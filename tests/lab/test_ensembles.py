@@ -5,6 +5,7 @@ import pytest
 
 from minires import data, lab, models, storage
 from minires.lab import Results
+from minires.lab.experiments.ensembles import largest_step
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +105,8 @@ def test_a_part_of_a_place_has_its_own_folder_and_a_part_of_the_progress(tmp_pat
         part.progress(fraction)
     assert seen == [0.25, 0.5, 0.75]
     assert part.folder == tmp_path / "member1"
+
+
+def test_the_largest_step_is_a_rise_and_not_a_fall():
+    numbers = {"errors": [10, 30, 90, 10], "chance": 90}
+    assert largest_step(Results({("resnet20", 0): numbers}), "resnet20") == pytest.approx([75])

@@ -48,6 +48,7 @@ def test_only_the_first_seed_draws_the_plane_and_its_middle_row_is_the_first_sli
     assert np.shape(first["plane"]) == (3, 3)
     assert second["plane"] == []
     assert first["plane"][1] == first["slices"][0]
+    assert [row[1] for row in first["plane"]] == pytest.approx(first["slices"][1])
     assert first["slices"][0][1] == first["loss"]
 
 
@@ -66,9 +67,21 @@ def test_the_figure_has_a_plane_for_each_network_on_the_same_levels(report, tmp_
     contours = [panel for panel in panels if isinstance(panel, Contour)]
     assert [panel.title for panel in contours] == ["loss of plain20, seed 0", "loss of resnet20, seed 0"]
     assert [panel.kind for panel in contours] == ["plain", "residual"]
+    for panel, arm in zip(contours, ("plain20", "resnet20")):
+        np.testing.assert_array_equal(panel.z, report.results[arm, 0]["plane"])  # a row for each step along η
     assert len({tuple(panel.levels) for panel in contours}) == 1
     report.figure(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_ratio_of_the_eigenvalues_is_above_zero_where_the_surface_is_not_convex(report):
+    made = {
+        (arm, seed): {**report.results[arm, seed], "lowest": -1.0, "highest": 4.0}
+        for arm in ("plain20", "resnet20")
+        for seed in range(3)
+    }
+    table = report.experiment.table(replace(report.settings, products=100), Results(made))
+    assert {row[table.columns.index("−λ_min/λ_max")] for row in table.rows} == {"0.25"}
 
 
 def with_losses(report, plain, residual):

@@ -121,6 +121,11 @@ def test_a_network_that_has_not_learned_has_no_way_to_guessing():
 def test_figure_and_table_show_every_network(report):
     assert len(report.figure().axes) == 3
     assert [row[0] for row in report.table.rows] == ["plain20", "resnet20"]
+    singles = [report.results["resnet20", seed]["single"] for seed in range(3)]
+    worst = report.table.columns.index("the worst one deleted")
+    assert report.table.rows[1][worst] == f"{np.mean([max(single) for single in singles]):.1f}"
+    panel = report.experiment.panels(report.settings, report.results)[0]
+    assert {tuple(line.x) for line in panel.lines} == {tuple(range(1, 10))}  # the first block is number 1
 
 
 def test_networks_from_files_give_the_same_numbers(report, files):

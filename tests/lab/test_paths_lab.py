@@ -41,6 +41,8 @@ def test_the_numbers_are_those_of_the_training_mode(report, files):
     for k in (0, 9):
         expected = math.sqrt((paths.along(range(k)) ** 2).sum())
         assert numbers["norm_of_a_path"][k] == pytest.approx(expected)
+    exact = np.array(paths.norms_by_length())
+    assert numbers["share_of_exact_sums"] == pytest.approx(exact / exact.sum())
     blocks = residual_paths(model, images, labels)
     assert numbers["identity"] == pytest.approx([block.identity for block in blocks])
     assert numbers["branch"] == pytest.approx([block.branch for block in blocks])

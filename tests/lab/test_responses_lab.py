@@ -91,7 +91,7 @@ def test_without_shortcuts_it_does_not_hold(report):
     assert compared(report, residual="plain") == ["undecided"]
 
 
-def test_the_second_panel_sorts_the_layers_of_each_seed(report):
+def test_the_second_panel_sorts_the_layers_of_each_seed():
     made = {(arm, seed): {"responses": [0.2, 0.5 + seed, 0.3]} for arm in ("plain8", "resnet8") for seed in range(2)}
     by_layer, sorted_ = lab.responses.panels(lab.responses.settings(**SHORT), Results(made))
     assert by_layer.lines[0].y.tolist() == [[0.2, 0.5, 0.3], [0.2, 1.5, 0.3]]
