@@ -76,7 +76,7 @@ def test_the_claim_is_a_smaller_jump_and_a_smaller_distance_on_the_way_to_guessi
     ensemble = {"removed": [0, 1 / 2], "errors": [10, 26], "chance": 90}  # by 10 and 20 %
     numbers = {}
     for seed in range(6):
-        own = seed * 1e-5  # so that no two seeds are equal
+        own = seed * 1e-6  # so that no two seeds are equal
         smooth = {"removed": removed, "errors": [10, 20 + own, 30 + 2 * own], "chance": 90}  # rises by 12.5 and 25 %
         numbers |= {("resnet20", seed): smooth, ("plain20", seed): jumping, ("2xresnet8", seed): ensemble}
     s = lab.ensembles.settings(members=2)
