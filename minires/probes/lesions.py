@@ -67,7 +67,7 @@ class Lesions:
         """
         order = list(range(len(self.blocks)))
         pairs = [(i, j) for group in self.swappable for i in group for j in group if i < j]
-        for k in rng.permutation(len(pairs))[:swaps]:
+        for k in rng.permutation(len(pairs))[:swaps] if swaps else ():
             i, j = pairs[k]
             order[i], order[j] = order[j], order[i]
         return order

@@ -62,9 +62,9 @@ def test_each_part_of_the_claim_has_its_side():
     errors = {"he": 80, "fixup": 60}
     made = {
         (arm, seed): {
-            "variances": variances.get(arm, [1.0, 1.0]),
-            "changes": changes.get(arm, [1.0, 1.0]),
-            "train_error": errors.get(arm, 50),
+            "variances": np.multiply(variances.get(arm, [1.0, 1.0]), [1.0, 1 + seed * len(arm) / 1e8]),
+            "changes": np.multiply(changes.get(arm, [1.0, 1.0]), 1 + seed / 1e8),
+            "train_error": errors.get(arm, 50) * (1 + seed / 1e8),
         }
         for arm in ARMS
         for seed in range(6)

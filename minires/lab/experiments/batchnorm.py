@@ -27,7 +27,7 @@ class Settings(Training):
     model: str = setting("plain8", Text(), "the network")
     with_norm: str = setting("norm='batch'", Text(), "its options with batch norm", metavar="OPTIONS")
     without_norm: str = setting("norm=None", Text(), "its options without batch norm", metavar="OPTIONS")
-    lrs: tuple[float, ...] = setting((0.03, 0.1, 1.0), TupleOf(Number(1e-12)), "maximum learning rates")
+    lrs: tuple[float, ...] = setting((0.03, 0.3), TupleOf(Number(1e-12)), "maximum learning rates")
     steps: int = setting(40, Integer(2), "steps along which the smoothness is measured, with the learning rate lr")
     every: int = setting(10, Integer(1), "measure it in every N-th of these steps", metavar="N")
     lr: float = setting(0.03, Number(1e-12), "learning rate of these steps, at which both networks should train")
@@ -62,7 +62,7 @@ class BatchNorm(Experiment):
         "the network without batch norm trains at a higher rate, or its loss or gradient changes less along a step"
     )
     sizes = {
-        "tiny": Settings(epochs=3, seeds=6),
+        "tiny": Settings(epochs=4, seeds=6),
         "small": Settings(
             model="plain20", seeds=6, epochs=4, lrs=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), steps=100, every=10
         ),
