@@ -112,7 +112,8 @@ def test_batch_norm_uses_the_statistics_of_the_batch(report):
     block = model.layer1[0]
 
     def normalized_relu(x):
-        mean, var = x.mean(axis=(0, 2, 3), keepdims=True), x.var(axis=(0, 2, 3), keepdims=True)
+        mean = x.mean(axis=(0, 2, 3), keepdims=True)
+        var = x.var(axis=(0, 2, 3), keepdims=True)
         return np.maximum((x - mean) / np.sqrt(var + 1e-5), 0)
 
     x = model.conv1(images).data
