@@ -11,7 +11,7 @@ from minires.lab import EXPERIMENTS
 TRAINING = {"epochs": 1, "limit": 96, "batch_size": 32}
 QUICK = {
     "batchnorm": {**TRAINING, "lrs": (0.01, 0.1), "steps": 2, "every": 1},
-    "degradation": {**TRAINING, "depths": (8,)},
+    "degradation": {**TRAINING, "depths": (8, 14)},
     "effective-depth": {**TRAINING, "networks": ("resnet8", "resnet14")},
     "ensembles": {**TRAINING, "members": 2, "plain": "plain14", "residual": "resnet14"},
     "gradients": {"depths": (2, 3), "width": 8, "inputs": 32},

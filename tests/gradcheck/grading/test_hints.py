@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import submissions
+from submissions.normalization import CS231N_NORM
 from test_styles import graded
 
 from minires import gradcheck
@@ -151,8 +152,9 @@ def test_a_batch_norm_of_rows_has_the_hints_of_images(right, wrong, hint):
 
 
 def test_statistics_of_two_conventions_are_told_together():
-    (row,) = (row for row in submissions.ALL if row[0] == "CS231n batch norm, 2-D only, wrong 3")
-    said = str(graded(*row[1:4]))
+    swapped = "(1 - momentum) * running_mean + momentum * mu"
+    text = CS231N_NORM.replace("momentum * running_mean + (1 - momentum) * mu", swapped)
+    said = str(graded("batch_norm", "batchnorm_forward,batchnorm_backward", submissions.IMPORT + text))
     assert "running_mean and running_var are averaged with different weights: the batch's mean counts" in said
     assert "running_var after the forward is wrong" not in said
 
