@@ -1,7 +1,7 @@
 """The graph of what was computed, and the backward pass through it.
 
 An op computes y and a function that turns ∂L/∂y into ∂L/∂x for each of its inputs. A Node keeps this function and the
-nodes of the inputs (_record in op.py makes it).
+nodes of the inputs, or None for an input that needs no gradient (_record in op.py makes it).
 """
 
 import itertools
@@ -23,18 +23,18 @@ def propagate(root, dy, retain_graph):
         sums = {root: dy}  # dy is 1 if root is the loss
         for node in newest first:
             if node.is_leaf:  # a tensor that no op has computed, such as a weight
-                .grad = sums[node]
+                .grad += sums[node]
             else:
                 for parent, dx in zip(node.inputs, node.backward(sums[node])):
                     sums[parent] = sums.get(parent, 0) + dx
 
     With H = x + tanh(x) and L = ΣH:
 
-        node                its sum               hands on
-        3 sum               1                     1 to residual_add, for each element
+        made as             its sum               hands on
+        3 sum               1                     1 to residual_add
         2 residual_add      1                     1 to x, 1 to tanh
-        1 tanh              1                     1 − tanh²(x) to x
-        0 leaf (x)          1 + (1 − tanh²(x))
+        1 tanh              1                     1 − tanh²(x), which is tanh′(x), to x
+        0 leaf x            1 + (1 − tanh²(x))    all to x.grad
 
     Why a sum: if x is used in y₁ and in y₂, then ∂L/∂x = ∂L/∂y₁·∂y₁/∂x + ∂L/∂y₂·∂y₂/∂x.
     Why newest first: every op that used y is newer than y's node, and had its turn before. So when the turn of y's

@@ -8,10 +8,9 @@ from minires.op import op
 def residual_add(x, f):
     """H(x) = x + F(x): ∂L/∂x = ∂L/∂H · (1 + ∂F/∂x)  [He et al. 2016, arXiv:1603.05027, eq. 5].
 
-    ∂H/∂x = 1 + ∂F/∂x, and the rest is the chain rule. Here y is H: dy = ∂L/∂H goes on unchanged, once to x and once
-    to f. What goes to x is the term with the 1. What goes to f passes the backward of the branch, and arrives at x as
-    ∂L/∂H · ∂F/∂x. There both are added up (graph.py).
-    However small ∂F/∂x becomes, the 1 stays. Only a branch with ∂F/∂x near −1 could cancel it.
+    The op does not know F. It adds two arrays, so dy = ∂L/∂H goes to both, unchanged. What goes to x is the term with
+    the 1. The backward of F turns what goes to f into ∂L/∂H · ∂F/∂x, and the engine adds both at x (graph.py).
+    However small ∂F/∂x becomes, the 1 stays.
 
     x and f = F(x) of one shape -> H of that shape. Raises ShapeError otherwise: nothing is broadcast here.
     """

@@ -11,16 +11,23 @@ it is x. So by the chain rule each product adds dy·w to the gradient of its x, 
 
     y += x·w        dx += dy·w        dw += dy·x
 
-The loops below do this for one product after another. Written as sums, with 0 for elements outside dy:
+The loops below do this for one product after another. A bias b[o] is added to every y[n,o,oh,ow], so
+db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow]; ops/conv.py adds it, and computes db.
 
-    dw[o,c,kh,kw] = Σ_{n,oh,ow} dy[n,o,oh,ow]·x[n,c,oh+kh,ow+kw]
-    dx[n,c,h,w] = Σ_{o,kh,kw} dy[n,o,h−kh,w−kw]·w[o,c,kh,kw]          the pixel (h,w) = (oh+kh,ow+kw), so oh = h − kh
-    db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow]                                 b[o] is added to each of these outputs
+Example: one image of 3×3 pixels, one filter of 2×2, so dy is 2×2. The pixel (1,1) in the middle is in four windows:
 
-Example. In an image of 3×3 pixels, four windows of a 2×2 filter contain the pixel (1,1) in the middle:
-(1,1) = (0,0)+(1,1) = (0,1)+(1,0) = (1,0)+(0,1) = (1,1)+(0,0), the place of the window plus the place in the filter. So
+    window (0,0), place in the filter (1,1)
+    window (0,1), place in the filter (1,0)
+    window (1,0), place in the filter (0,1)
+    window (1,1), place in the filter (0,0)
 
     dx[1,1] = dy[0,0]·w[1,1] + dy[0,1]·w[1,0] + dy[1,0]·w[0,1] + dy[1,1]·w[0,0]
+
+So dx is a convolution again: dy, with zeros around it, and the filter turned by 180°. As sums, the pixel (h,w) is at
+the place (kh,kw) of one window only, that of (oh,ow) = (h−kh,w−kw). Elements outside dy count as 0:
+
+    dx[n,c,h,w] = Σ_{o,kh,kw} dy[n,o,h−kh,w−kw]·w[o,c,kh,kw]
+    dw[o,c,kh,kw] = Σ_{n,oh,ow} dy[n,o,oh,ow]·x[n,c,oh+kh,ow+kw]
 """
 
 from itertools import product

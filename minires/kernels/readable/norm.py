@@ -13,28 +13,31 @@ its own only. So by the chain rule
 
     dβ = Σ_j dy_j        dγ = Σ_j dy_j·x̂_j        dx̂_j = γ·dy_j
 
-One x_i changes every x̂_j = (x_j − μ)·s: directly if j = i, and through μ and s, which all j share. Their derivatives:
+One x_i changes every x̂_j = (x_j − μ)·s: directly if j = i, and through μ and s, which all j share. [i = j] is 1 if
+i = j and else 0. The derivatives of μ, of σ² = 1/m·Σ_j (x_j − μ)² and of s are
 
     ∂μ/∂x_i = 1/m
-    ∂σ²/∂x_i = 2·(x_i − μ)/m − 2·⟨x − μ⟩·∂μ/∂x_i
-             = 2·(x_i − μ)/m                            because ⟨x − μ⟩ = 0
+    ∂σ²/∂x_i = 2/m·Σ_j (x_j − μ)·([i = j] − 1/m)
+             = 2·(x_i − μ)/m                            because Σ_j (x_j − μ) = 0
     ∂s/∂x_i = −1/2·(σ² + ε)^(−3/2)·∂σ²/∂x_i
             = −s³·(x_i − μ)/m                           because (σ² + ε)^(−3/2) = s³
             = −s²·x̂_i/m                                 because (x_i − μ)·s = x̂_i
 
-With [i = j], which is 1 if i = j and else 0, the product rule gives
+The product rule for (x_j − μ)·s gives
 
-    ∂x̂_j/∂x_i = ([i = j] − ∂μ/∂x_i)·s + (x_j − μ)·∂s/∂x_i
+    ∂x̂_j/∂x_i = ([i = j] − 1/m)·s − (x_j − μ)·s²·x̂_i/m
               = s·([i = j] − 1/m − x̂_j·x̂_i/m)           because (x_j − μ)·s = x̂_j
 
-Now add up over all j. Σ_j dy_j·[i = j] is dy_i, Σ_j dy_j/m is ⟨dy⟩, and Σ_j dy_j·x̂_j/m is ⟨dy·x̂⟩:
+x_i reaches L through every x̂_j, so add up over j. Σ_j dy_j·[i = j] is dy_i, Σ_j dy_j/m is ⟨dy⟩, and Σ_j dy_j·x̂_j/m
+is ⟨dy·x̂⟩:
 
     dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i
          = γ·s·Σ_j dy_j·([i = j] − 1/m − x̂_j·x̂_i/m)
          = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)               which is normalize_dx below
 
-To check it: Σ_i dx_i = 0, because a constant added to all x changes no y.
-In the code γ is weight, β is bias, dγ is dw, dβ is db, and s is inv_std.
+To check it: Σ_i dx_i = 0, because a constant added to all x changes no y. Without ε also Σ_i dx_i·x̂_i = 0, because
+x − μ times a positive number changes no y. The two subtracted terms take these parts away.
+In the code γ is weight, β is bias and s is inv_std. dγ is dw and dβ is db, so ⟨dy⟩ is db/m and ⟨dy·x̂⟩ is dw/m.
 """
 
 from minires.arrays import array_module
