@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.errors import FormError, PassOverError
+from minires.gradcheck.grading.source import nodes_of
 from minires.gradcheck.grading.standard import REQUIRED
 
 # What a dict of settings holds beside the keys that are seen in the source, as in f(x, **params)
@@ -173,11 +174,7 @@ def keys_of(standard, source):
     The usual keys are there, too, because a setting that is never read is a mistake; a constant may be fixed inside.
     """
     said = set()
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        tree = ast.Module([], [])
-    for node in ast.walk(tree):
+    for node in nodes_of(source):
         candidates = []
         if isinstance(node, ast.Subscript):
             candidates = [node.slice]

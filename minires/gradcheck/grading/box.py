@@ -32,6 +32,7 @@ from minires.gradcheck.grading.errors import (
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
 from minires.gradcheck.grading.process import STARTING, Limits, Process, protections, scratch_folder
 from minires.gradcheck.grading.slow import why_slow
+from minires.gradcheck.grading.source import nodes_of
 
 __all__ = ["Box", "Limits", "printable", "protections"]
 
@@ -346,11 +347,7 @@ def forbidden_import(text, forbid):
     """The first of these modules that the text says it imports, or None. The runner finds what is said otherwise."""
     if not any(name.partition(".")[0] in text for name in forbid):
         return None
-    try:
-        nodes = list(ast.walk(ast.parse(text)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the runner reports it
-        return None
-    for node in nodes:
+    for node in nodes_of(text):
         modules = []
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]

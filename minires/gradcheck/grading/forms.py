@@ -10,6 +10,7 @@ import numpy as np
 
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading.errors import RaisedError
+from minires.gradcheck.grading.source import nodes_of
 
 PAIRS = "takes no pairs"
 LEFT_OVER = "takes no sizes that the stride does not divide"
@@ -59,11 +60,7 @@ def is_stated(error, source):
     """Whether an error is raised by the submission itself: by an assert, or a `raise` with these words."""
     if error.type == "AssertionError":
         return True
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    raises = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    raises = [node for node in nodes_of(source) if isinstance(node, ast.Raise)]
     said = [node.value for one in raises for node in ast.walk(one) if isinstance(node, ast.Constant)]
     words = [text.strip() for text in said if isinstance(text, str) and text.strip()]
     if not error.message:

@@ -4,6 +4,7 @@ Nothing is run here. A notebook of any version is read by nbformat. IPython's ow
 into calls of get_ipython(), of which the submission's process has one that does nothing.
 """
 
+import ast
 import codecs
 import io
 import json
@@ -147,3 +148,11 @@ def _transformed(text):
         return manager.transform_cell(text)
     except Exception:  # a SyntaxError of the tokenizer, which the submission's own compiler says better
         return text
+
+
+def nodes_of(text):
+    """All nodes of the syntax tree of a text; none where Python cannot read it, which the runner reports."""
+    try:
+        return list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
