@@ -156,12 +156,16 @@ class Node:
         self.name, self.backward, self.inputs, self.takes_needs = name, backward, inputs, takes_needs
         self.closed_over, self.saved = closed_over, saved  # owners of the arrays backward keeps, and their versions
         self.is_leaf = backward is None
-        self.shape = array.shape
-        self.dtype = array.dtype
-        self.device = device_of(array)
+        self.describe(array)
         self.order = next(Node._order)  # an op is newer than its inputs, so this sorts the graph
         self.hooks, self.post_grad_hooks = {}, {}  # called with the gradient that arrives, and when .grad has been set
         self.target = None  # weak reference to the Tensor whose .grad is to be set
+
+    def describe(self, array):
+        """Note what a gradient that arrives here has to fit: the array of this node's Tensor."""
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.device = device_of(array)
 
     def __repr__(self):
         inputs = ", ".join(f"{node.order} {node.name}" for node in self.inputs if node is not None)
@@ -192,9 +196,7 @@ class Node:
         tensor = self.target and self.target()
         dx = dx if is_array(dx) else np.asarray(dx)
         check_plain(dx, op_name)
-        if self.is_leaf and tensor is None:
-            return dx  # its Tensor is gone, and what its data had become is not known
-        like = self if tensor is None else tensor  # a leaf's data may have been replaced, a parameter's by .to()
+        like = self if tensor is None else tensor  # whose data may have been replaced after the forward
         if dx.shape != like.shape:
             raise ShapeError(f"{op_name}: {gave} a gradient {dx.shape} for an input {like.shape}")
         if dx.dtype != like.dtype:

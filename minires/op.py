@@ -259,12 +259,20 @@ def _as_function(backward):
     return copied
 
 
+def _node_of(t):
+    """The node of a Tensor, up to date: .to() or the user may have replaced the data of a leaf."""
+    node = t.node
+    if node is not None and node.is_leaf:
+        node.describe(t.data)
+    return node
+
+
 def _record(name, inputs, y, backward, needs):
     """y as a Tensor, with a Node if any input has one and this thread is recording."""
     memory = {id(owner(t.data)): t.version for t in inputs if isinstance(t, TensorBase)}
     memory_of_y = id(owner(y))
     out = TensorBase._of(y, memory.get(memory_of_y))  # a view shares its base's version
-    nodes = tuple([t.node if isinstance(t, TensorBase) else None for t in inputs])
+    nodes = tuple([_node_of(t) if isinstance(t, TensorBase) else None for t in inputs])
     if mode.recording and any(nodes) and y.dtype.kind == "f":
         memory[memory_of_y] = out.version
         backward = _as_function(backward)
