@@ -32,6 +32,12 @@ def test_files_are_found():
     assert len(FILES) > 300
 
 
+def test_no_two_files_of_tests_have_one_name():
+    """pytest imports them by their names alone, and would collect none of them."""
+    names = [file.name for file in FILES if file.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_a_statement_that_says_several_things_is_seen():
     source = "a, b = x.shape\na, b = b, a\na, b = f()\na, b = f(), 1\nself.a, b = 1, [c for c in g()]"
     assert several(source) == [4, 5]
