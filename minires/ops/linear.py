@@ -7,6 +7,7 @@ from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
+from minires.ops.contraction import contract
 
 
 @op(needs=True)
@@ -71,8 +72,7 @@ def einsum(*xs, equation):
 
     ∂L/∂x is the product of ∂L/∂y and the other xs, summed over every letter that x does not have. Along a letter that
     only this x has, the gradient is repeated.
-    Two arrays at a time are multiplied, from the left: by the BLAS if they are matrices, that is, if each has a letter
-    of its own, and both one to sum over. All other sums are those of kernels/readable/sums.py.
+    contraction.py multiplies two arrays at a time, because NumPy's einsum loses digits of float32 in long sums.
     """
     terms, out = _parsed(equation, xs)
     sizes = {letter: n for term, x in zip(terms, xs) for letter, n in zip(term, x.shape)}
@@ -84,53 +84,12 @@ def einsum(*xs, equation):
             others = [(t, a) for i, (t, a) in enumerate(zip(terms, xs)) if i != k]
             elsewhere = out + "".join(t for t, _ in others)
             letters = "".join(letter for letter in term if letter in elsewhere)
-            dx = _product([(out, dy), *others], letters)
+            dx = contract([(out, dy), *others], letters)
             shape = [sizes[letter] if letter in elsewhere else 1 for letter in term]
             dxs.append(xp.broadcast_to(dx.reshape(shape), x.shape))
         return tuple(dxs)
 
-    return _product(list(zip(terms, xs)), out), backward
-
-
-def _product(factors, out):
-    """The product of (letters, array) pairs as an array with the letters `out`, summed over all others."""
-    (term, y), *rest = factors
-    for i, (t, x) in enumerate(rest, 1):
-        later = out + "".join(letters for letters, _ in rest[i:])
-        term, y = _product_of_two(*_summed(term, y, t + later), *_summed(t, x, term + later), later)
-    term, y = _summed(term, y, out)
-    return y.transpose([term.index(letter) for letter in out])
-
-
-def _summed(term, x, letters):
-    """(letters, array) of x summed over all its letters but these."""
-    axes = tuple(i for i, letter in enumerate(term) if letter not in letters)
-    return "".join(letter for letter in term if letter in letters), kernels.sums(x, axes) if axes else x
-
-
-def _product_of_two(s, a, t, b, kept):
-    """(letters, array) of a·b, where a has the letters s and b has t, summed over what they share and is not kept."""
-    both = "".join(letter for letter in s if letter in t and letter in kept)
-    over = "".join(letter for letter in s if letter in t and letter not in kept)
-    rows = "".join(letter for letter in s if letter not in t)
-    columns = "".join(letter for letter in t if letter not in s)
-    if over and rows and columns:
-        A = _in_order(s, a, both + rows + over)  # (…,rows…,over…)
-        B = _in_order(t, b, both + over + columns)  # (…,over…,columns…)
-        batch = A.shape[: len(both)]
-        shape = A.shape[: -len(over)] + B.shape[-len(columns) :]
-        K = math.prod(A.shape[-len(over) :])
-        N = math.prod(B.shape[-len(columns) :])
-        Y = A.reshape(*batch, math.prod(shape[len(both) : -len(columns)]), K) @ B.reshape(*batch, K, N)
-        return both + rows + columns, Y.reshape(shape)
-    letters = both + rows + columns + over
-    return _summed(letters, _in_order(s, a, letters) * _in_order(t, b, letters), kept)
-
-
-def _in_order(term, x, letters):
-    """x, whose axes have the letters `term`, with an axis for each of `letters`, of length 1 where x has none."""
-    x = x.transpose([term.index(letter) for letter in letters if letter in term])
-    return x[tuple([slice(None) if letter in term else None for letter in letters])]
+    return contract(list(zip(terms, xs)), out), backward
 
 
 def _parsed(equation, xs):
