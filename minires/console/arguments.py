@@ -76,3 +76,6 @@ class Parser(argparse.ArgumentParser):
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         hint = did_you_mean(unknown[1], flags, most=2) if unknown else ""
         return f"; {hint}" if hint else ""
+
+
+TYPES = {str: text, int: whole(), float: number}  # of flags, by the Python type of what they set

@@ -139,9 +139,6 @@ class Config(Settings):
         return asdict(self)
 
 
-_TYPES = {str: console.text, int: console.whole(), float: console.number}  # __post_init__ checks the range
-
-
 def add_flags(parser):
     """Add a flag for each field of Config. A flag that is not given is absent from the namespace."""
     for f in fields(Config):
@@ -150,5 +147,5 @@ def add_flags(parser):
         if "default:" not in help:
             help += f" (default: {f.default})"
         if "action" not in flag:
-            flag["type"] = _TYPES[type(f.default)]
+            flag["type"] = console.TYPES[type(f.default)]  # __post_init__ checks the range
         parser.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, help=help, **flag)

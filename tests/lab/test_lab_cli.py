@@ -152,3 +152,10 @@ def test_a_flag_that_is_the_beginning_of_another_is_not_taken_for_it(capsys, tmp
     assert status == 2
     assert "did you mean --seeds" in err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("flag", "kind"), [("--lr", "a number"), ("--epochs", "a whole number")])
+def test_a_setting_that_is_no_number_is_refused_in_the_words_of_all_commands(flag, kind, capsys):
+    with pytest.raises(SystemExit):
+        main(["degradation", flag, "fast"])
+    assert f"argument {flag}: it must be {kind}, got 'fast'" in capsys.readouterr().err
