@@ -7,7 +7,7 @@ import numpy as np
 
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import kind_of, read_gradients
-from minires.gradcheck.grading.errors import FormError, NotDoneError, WrongError
+from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import RUNNING, Attempt, Calls, Plan
 from minires.gradcheck.grading.standard import REQUIRED
@@ -33,7 +33,6 @@ class LayerPlan(Plan):
     layer: object = None
     attributes: dict = field(default_factory=dict)  # {argument: the attribute that is it}
     settable: set = field(default_factory=set)  # settings of evaluation that are attributes, once a layer was made
-    placed: set = field(default_factory=set)  # the arguments that had a place in a case
 
     def bindings(self):
         return [b for b in (self.made, self.forward) if b]
@@ -140,10 +139,7 @@ class LayerPlan(Plan):
             method = "train" if full["training"] else "eval"
             if method in self.methods:
                 child.call(obj, method=method)
-        self.placed |= set(missing) - wanted.keys()
         for argument in wanted:
-            if argument in self.placed:
-                raise WrongError(f"the layer has a place for {argument} in some cases only")
             raise FormError(
                 f"{self.name} takes no {argument}, and has no attribute of such a name to set: its attributes are "
                 f"{', '.join(child.attributes(obj)[:LOOKED_AT] if isinstance(obj, Handle) else []) or 'none'}"
