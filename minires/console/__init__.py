@@ -33,7 +33,7 @@ streams become os.devnull (streams.py). SIGTERM and SIGHUP are treated as Ctrl-C
 arguments.py checks what is typed, and table.py prints tables.
 """
 
-from minires.console.arguments import TYPES, Parser, new_file, number, seconds, text, whole
+from minires.console.arguments import Parser, flag_of, new_file, number, seconds, text, whole
 from minires.console.process import command, counted, entry, reason, say, stop_requests, stopped
 from minires.console.signals import DOUBLE_TAP, SIGNALS, STOPPED, on_signals, starting
 from minires.console.streams import OutputError, show
@@ -45,7 +45,6 @@ __all__ = [
     "RED",
     "SIGNALS",
     "STOPPED",
-    "TYPES",
     "WIDTH",
     "OutputError",
     "Parser",
@@ -54,6 +53,7 @@ __all__ = [
     "command",
     "counted",
     "entry",
+    "flag_of",
     "new_file",
     "number",
     "on_signals",

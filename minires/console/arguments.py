@@ -78,4 +78,8 @@ class Parser(argparse.ArgumentParser):
         return f"; {hint}" if hint else ""
 
 
-TYPES = {str: text, int: whole(), float: number}  # of flags, by the Python type of what they set
+def flag_of(kind):
+    """What argparse must know of a flag that sets a value of the Python type `kind`."""
+    if kind is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    return {"type": {str: text, int: whole(), float: number}[kind]}

@@ -91,7 +91,7 @@ def make_parser(experiment=None):
     for f in fields(experiment.sizes["tiny"]):
         many = isinstance(f.default, tuple)
         of = type((*f.default, "")[0]) if many else type(f.default)  # an empty tuple is one of texts
-        flag = {"type": console.TYPES[of], **({"nargs": "+"} if many else {}), **f.metadata["flag"]}
+        flag = {**console.flag_of(of), **({"nargs": "+"} if many else {}), **f.metadata["flag"]}
         name = "--" + f.name.replace("_", "-")
         parser.add_argument(name, default=argparse.SUPPRESS, help=f.metadata["help"], **flag)
     return parser

@@ -119,9 +119,14 @@ class Report:
         words = ["python", "-m", "minires.lab", self.experiment.name, "--size", self.size]
         usual = asdict(self.experiment.settings(self.size))
         for name, value in asdict(self.settings).items():
-            if value != usual[name]:
+            flag = name.replace("_", "-")
+            if value == usual[name]:
+                continue
+            if isinstance(value, bool):
+                words.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
                 values = value if isinstance(value, tuple) else (value,)
-                words += [f"--{name.replace('_', '-')}", *map(str, values)]
+                words += [f"--{flag}", *map(str, values)]
         return shlex.join(words)
 
     def save(self, folder):

@@ -47,9 +47,7 @@ class Config(Settings):
         choices=SCHEDULES,
     )
     weight_decay: float = setting(5e-4, Number(0), "L2 penalty on all parameters")
-    augment: bool = setting(
-        True, Boolean(), "random crops, and flips for photographs", action=argparse.BooleanOptionalAction
-    )
+    augment: bool = setting(True, Boolean(), "random crops, and flips for photographs")
     seed: int = setting(
         0,
         Integer(0, 2**63 - 1),
@@ -57,10 +55,7 @@ class Config(Settings):
     )
     device: str = setting("cpu", Text(r"cpu|cuda(:\d{1,4})?", "'cpu', 'cuda' or 'cuda:N'"), "cpu, cuda or cuda:N")
     tf32: bool = setting(
-        False,
-        Boolean(),
-        "on a GPU, round the inputs of matrix products to TF32: faster, with 10 bits instead of 23",
-        action=argparse.BooleanOptionalAction,
+        False, Boolean(), "on a GPU, round the inputs of matrix products to TF32: faster, with 10 bits instead of 23"
     )
     out: str = setting(
         "", PATH, "folder for checkpoint, log and curves (default: a new one, runs/DATASET-MODEL[-N])", metavar="DIR"
@@ -142,10 +137,8 @@ class Config(Settings):
 def add_flags(parser):
     """Add a flag for each field of Config. A flag that is not given is absent from the namespace."""
     for f in fields(Config):
-        flag = dict(f.metadata["flag"])
+        flag = {**console.flag_of(type(f.default)), **f.metadata["flag"]}  # __post_init__ checks the range
         help = f.metadata["help"]
         if "default:" not in help:
             help += f" (default: {f.default})"
-        if "action" not in flag:
-            flag["type"] = console.TYPES[type(f.default)]  # __post_init__ checks the range
         parser.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, help=help, **flag)

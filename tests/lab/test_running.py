@@ -229,6 +229,7 @@ def test_the_report_has_every_number_and_says_what_it_means(tmp_path):
         ("tiny", {}, ""),
         ("small", {"arms": ("b", "a"), "seeds": 3, "seconds": 1e-5}, "--seeds 3 --arms b a --seconds 1e-05"),
         ("full", {"seeds": 3, "data": "my data"}, "--data 'my data'"),
+        ("tiny", {"dies": True}, "--dies"),
     ],
 )
 def test_the_report_tells_the_command_that_measures_it_again(size, given, flags):
