@@ -1,0 +1,59 @@
+"""The Korean edition: NN_name.ko.md holds the text of each cell, keyed by its name and by a hash of the English text.
+
+    <!-- question 3f2a9c1b -->
+    한국어 …
+
+Code, figures and numbers come from the one source. A cell that is missing is an error. A stale one, whose English text
+has changed since, is listed.
+"""
+
+import hashlib
+import re
+
+from tutorials.build.lesson import LessonError
+
+MARK = re.compile(r"^<!-- ([a-z0-9-]+) ([0-9a-f]{8}) -->$", re.MULTILINE)
+
+
+def hash_of(text):
+    """The first 8 digits of SHA-256 of a text, whose spaces and line breaks do not count."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:8]
+
+
+def english(lesson):
+    """{name: text} of the lesson's cells of text."""
+    return {cell.metadata["name"]: cell.source for cell in lesson.cells if cell.cell_type == "markdown"}
+
+
+def texts(lesson):
+    """{name: Korean text}. Raises LessonError if the file, or a cell, is missing, or if a cell is not in the lesson."""
+    found = {name: text for name, (_, text) in _read(lesson).items()}
+    wanted = english(lesson)
+    missing = [name for name in wanted if not found.get(name)]
+    extra = [name for name in found if name not in wanted]
+    if missing or extra:
+        said = [f"has no cell {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(extra)} too many"] * bool(extra)
+        raise LessonError(f"{_path(lesson).name} {' and '.join(said)}")
+    return found
+
+
+def stale(lesson):
+    """Names of the cells whose English text has changed since they were translated."""
+    wanted = english(lesson)
+    return [name for name, (mark, _) in _read(lesson).items() if name in wanted and mark != hash_of(wanted[name])]
+
+
+def _path(lesson):
+    return lesson.path.with_suffix(".ko.md")
+
+
+def _read(lesson):
+    """{name: (hash, text)}"""
+    path = _path(lesson)
+    if not path.exists():
+        raise LessonError(f"{path.name} is missing")
+    _, *parts = MARK.split(path.read_text(encoding="utf-8"))
+    names, marks, bodies = parts[::3], parts[1::3], parts[2::3]
+    if len(set(names)) < len(names):
+        raise LessonError(f"{path.name} has a cell twice")
+    return {name: (mark, body.strip()) for name, mark, body in zip(names, marks, bodies)}
