@@ -75,9 +75,9 @@ print(f"without the shortcut {plain_gradient[0]:.4f}, with it {x.grad[0]:.4f}")
 # them make it 1.3⁵⁴ ≈ 1.4 million times as long. If each makes it 0.7 times as long, 4·10⁻⁹ of it
 # is left.
 #
-# And I + J? If J·g is perpendicular to g, as two random vectors with many numbers almost are,
-# Pythagoras gives the factor √(1 + 0.3²) ≈ 1.04, and 1.04⁵⁴ ≈ 10 for a J that shortens to 0.3. The
-# plain network would be left with 0.3⁵⁴ = 6·10⁻²⁹.
+# And I + J? Suppose J makes the gradient 0.3 times as long, and turns it by a right angle. Then g
+# and gJ are the sides of a right triangle, and Pythagoras gives the factor √(1 + 0.3²) ≈ 1.04.
+# 1.04⁵⁴ is about 10. In the plain network 0.3⁵⁴ = 6·10⁻²⁹ would be left.
 
 # %% [markdown] name="exercise-norms"
 # ### Exercise 6.1
@@ -219,6 +219,31 @@ plot_panels(
     ]
 )
 
+# %% [markdown] name="pythagoras"
+# ## Why the gradient grows so little
+#
+# In the first blocks the branch's part is the longer one. Soon it is the shorter one, about half as
+# long as that of the shortcut. And the angle between the two? It is almost a right one: the branch
+# multiplies the gradient with random weights, and what comes out points in some other direction of
+# a space with thousands of directions.
+#
+# For two perpendicular parts a and b Pythagoras gives the length √(‖a‖² + ‖b‖²). So a block whose
+# branch is half as long as its shortcut makes the gradient √(1 + 0.5²) ≈ 1.12 times as long, not
+# 1.5 times. **The claim:** if you multiply these factors of all blocks, you get the growth of the
+# gradient through the whole network, to within a fifth.
+
+# %% name="claim-pythagoras" tags=["claim"]
+for (kind, seed), blocks in parts.items():
+    measured = np.prod([block.total / block.upstream for block in blocks])
+    expected = np.prod(
+        [np.hypot(block.identity, block.branch) / block.upstream for block in blocks]
+    )
+    cosine = max(abs(block.cosine) for block in blocks)
+    print(
+        f"{kind:<14} seed {seed}: grows {measured:4.1f} times, by Pythagoras {expected:4.1f}; |cosine| < {cosine:.2f}"
+    )
+    assert abs(measured / expected - 1) < 0.2, "the parts are not perpendicular"
+
 # %% [markdown] name="pre-activation"
 # ## 2015 against 2016
 #
@@ -298,8 +323,8 @@ assert report.verdict == "held", report.sentence
 # ## What to remember
 #
 # - The backward of x + F(x) hands ∂L/∂H to x *unchanged*, and the branch adds its own part.
-# - In new networks the branch's part is about half as long as the shortcut's, and almost
-#   perpendicular to it. So a block changes the length of the gradient little, and n blocks do, too.
+# - In new networks the two parts are almost perpendicular, and the branch's is the shorter one in
+#   most blocks. So a block changes the length of the gradient little, and n blocks do, too.
 # - A ReLU behind the add masks the gradient of the shortcut. The block of 2016 has none.
 # - What counts as "vanishing" or "exploding" is the product of many factors. A shortcut brings each
 #   of them near to 1.

@@ -4,10 +4,11 @@ import argparse
 import time
 from pathlib import Path
 
-from minires import console
 from tutorials.build import editions, korean
 from tutorials.build.lesson import HERE, LessonError, lessons
 from tutorials.build.running import run
+
+from minires import console
 
 WHAT = {
     "student": "notebooks to hand out: no solutions, no outputs",
@@ -18,7 +19,11 @@ WHAT = {
     "check": "run the lessons at tiny size; fail on an error, a warning, a failed claim, a stale notebook or a dead link",
 }
 USUAL = ("student", "solutions", "korean", "figures")
-EPILOG = "Without WHAT it makes " + ", ".join(USUAL) + ". Each lesson has one source, tutorials/NN_name.py."
+EPILOG = (
+    "Without WHAT it makes "
+    + ", ".join(USUAL)
+    + ". Each lesson has one source, tutorials/NN_name.py."
+)
 
 
 def make_parser():
@@ -31,9 +36,19 @@ def make_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="*", choices=[*WHAT, []], metavar="WHAT", help="what to make")
-    parser.add_argument("--lessons", nargs="+", default=(), metavar="N", help="these lessons only, by number or name")
     parser.add_argument(
-        "--out", type=Path, default=HERE / "out", metavar="DIR", help="folder of what is made (default: tutorials/out)"
+        "--lessons",
+        nargs="+",
+        default=(),
+        metavar="N",
+        help="these lessons only, by number or name",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=HERE / "out",
+        metavar="DIR",
+        help="folder of what is made (default: tutorials/out)",
     )
     return parser
 
@@ -71,9 +86,14 @@ def check(lesson):
     editions.current(lesson)
     dead = editions.dead_links(lesson)
     if dead:
-        raise LessonError(f"{lesson.path.name}: dead links: " + ", ".join(f"{link} (cell {cell})" for cell, link in dead))
+        raise LessonError(
+            f"{lesson.path.name}: dead links: "
+            + ", ".join(f"{link} (cell {cell})" for cell, link in dead)
+        )
     for name in korean.stale(lesson):
-        print(f"{lesson.name}.ko.md: the cell {name} is stale, because its English text has changed")
+        print(
+            f"{lesson.name}.ko.md: the cell {name} is stale, because its English text has changed"
+        )
     korean.texts(lesson)
     run(lesson.notebook(without="exercise"), lesson.name, "tiny", HERE)
 

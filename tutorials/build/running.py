@@ -6,7 +6,6 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
 from tutorials.build.lesson import LessonError
 
 LONGEST = 600  # seconds for a cell
@@ -19,8 +18,19 @@ def run(book, name, size, folder):
 
     size: for the environment variable SIZE. folder: where it runs.
     """
-    environment = {**os.environ, "SIZE": size, "PYTHONWARNINGS": "default", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-    client = NotebookClient(book, timeout=LONGEST, extra_arguments=["--log-level=ERROR"], record_timing=False, resources={"metadata": {"path": str(Path(folder))}})
+    environment = {
+        **os.environ,
+        "SIZE": size,
+        "PYTHONWARNINGS": "default",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    client = NotebookClient(
+        book,
+        timeout=LONGEST,
+        extra_arguments=["--log-level=ERROR"],
+        record_timing=False,
+        resources={"metadata": {"path": str(Path(folder))}},
+    )
     try:
         client.execute(env=environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -43,4 +53,9 @@ def failed(book):
 
 def is_bar(output):
     """Whether an output is a progress bar, which says nothing once it is full."""
-    return output.output_type == "stream" and output.name == "stderr" and bool(BAR.search(output.text)) and "Warning" not in output.text
+    return (
+        output.output_type == "stream"
+        and output.name == "stderr"
+        and bool(BAR.search(output.text))
+        and "Warning" not in output.text
+    )
