@@ -187,7 +187,9 @@ for seed in SEEDS:
 # %% name="measure-parts"
 parts = {
     (kind, seed): probes.residual_paths(
-        models.create(f"{kind}{DEPTHS[1]}", in_channels=1, rng=seed), images[:32], labels[:32]
+        models.create(f"{kind}{DEPTHS[1]}", in_channels=1, rng=seed),
+        images[:32],
+        labels[:32],
     )
     for kind in ("resnet", "preact_resnet")
     for seed in SEEDS
@@ -197,7 +199,8 @@ parts = {
 def relative(kind, part):
     """One of the two parts over ‖g‖, for each seed and block."""
     return [
-        [getattr(block, part) / block.upstream for block in parts[kind, seed]] for seed in SEEDS
+        [getattr(block, part) / block.upstream for block in parts[kind, seed]]
+        for seed in SEEDS
     ]
 
 
@@ -208,7 +211,11 @@ def panel_of_parts(kind, title):
         Line("through the branch", blocks, relative(kind, "branch"), "plain"),
     ]
     return Panel(
-        "block, from the input to the loss", "norm, relative to ‖g‖", lines, title=title, whole=True
+        "block, from the input to the loss",
+        "norm, relative to ‖g‖",
+        lines,
+        title=title,
+        whole=True,
     )
 
 
@@ -262,7 +269,9 @@ for (kind, seed), blocks in parts.items():
 
 # %% name="claim-parts" tags=["claim"]
 for seed in SEEDS:
-    exactly = [block.identity == block.upstream for block in parts["preact_resnet", seed]]
+    exactly = [
+        block.identity == block.upstream for block in parts["preact_resnet", seed]
+    ]
     below = [block.identity < block.upstream for block in parts["resnet", seed]]
     unmasked = len(below) - sum(below)
     print(
@@ -310,7 +319,8 @@ check("6.2", add_relu)
 
 # %% name="shattered-run"
 report = lab.gradients(
-    depths={"tiny": (2, 24), "small": (2, 10, 50)}[size()], seeds={"tiny": 5, "small": 10}[size()]
+    depths={"tiny": (2, 24), "small": (2, 10, 50)}[size()],
+    seeds={"tiny": 5, "small": 10}[size()],
 )
 report.figure()
 

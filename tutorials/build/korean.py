@@ -22,9 +22,7 @@ def hash_of(text):
 
 def english(lesson):
     """{name: text} of the lesson's cells of text."""
-    return {
-        cell.metadata["name"]: cell.source for cell in lesson.cells if cell.cell_type == "markdown"
-    }
+    return {cell.metadata["name"]: cell.source for cell in lesson.cells if cell.cell_type == "markdown"}
 
 
 def texts(lesson):
@@ -34,9 +32,9 @@ def texts(lesson):
     missing = [name for name in wanted if not found.get(name)]
     extra = [name for name in found if name not in wanted]
     if missing or extra:
-        said = [f"has no cell {', '.join(missing)}"] * bool(missing) + [
-            f"has {', '.join(extra)} too many"
-        ] * bool(extra)
+        said = [f"has no cell {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(extra)} too many"] * bool(
+            extra
+        )
         raise LessonError(f"{_path(lesson).name} {' and '.join(said)}")
     return found
 
@@ -44,11 +42,7 @@ def texts(lesson):
 def stale(lesson):
     """Names of the cells whose English text has changed since they were translated."""
     wanted = english(lesson)
-    return [
-        name
-        for name, (mark, _) in _read(lesson).items()
-        if name in wanted and mark != hash_of(wanted[name])
-    ]
+    return [name for name, (mark, _) in _read(lesson).items() if name in wanted and mark != hash_of(wanted[name])]
 
 
 def _path(lesson):
