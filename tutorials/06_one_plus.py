@@ -66,14 +66,14 @@ print(f"without the shortcut {plain_gradient[0]:.4f}, with it {x.grad[0]:.4f}")
 # %% [markdown] name="many-blocks"
 # ## Many blocks
 #
-# With n blocks the gradient passes n factors. In a plain network they are the matrices J_k =
-# ∂F_k/∂x, in a residual one I + J_k:
+# With n blocks the gradient passes n factors. In a plain network they are the matrices $J_k =
+# ∂F_k/∂x$, in a residual one $I + J_k$:
 #
 # $$\text{plain: } g_0 = g_n J_n \cdots J_2 J_1 \qquad \text{residual: } g_0 = g_n (I + J_n) \cdots (I + J_2)(I + J_1)$$
 #
-# A product of many factors is rarely near 1. If each J_k makes a gradient 1.3 times as long, 54 of
-# them make it 1.3⁵⁴ ≈ 1.4 million times as long. If each makes it 0.7 times as long, 4·10⁻⁹ of it
-# is left.
+# A product of many factors is rarely near 1. If each $J_k$ makes a gradient 1.3 times as long, 54
+# of them make it 1.3⁵⁴ ≈ 1.4 million times as long. If each makes it 0.7 times as long, 4·10⁻⁹ of
+# it is left.
 #
 # And I + J? Suppose J makes the gradient 0.3 times as long, and turns it by a right angle. Then g
 # and gJ are the sides of a right triangle, and Pythagoras gives the factor √(1 + 0.3²) ≈ 1.04.
@@ -83,8 +83,9 @@ print(f"without the shortcut {plain_gradient[0]:.4f}, with it {x.grad[0]:.4f}")
 # ### Exercise 6.1
 #
 # Write a function that follows a gradient backward through n residual blocks. It gets the matrices
-# J_1 … J_n of the branches, as an array (n,d,d), and the gradient g = ∂L/∂H_n, an array (d,) that
-# is a row. It returns the norms of ∂L/∂H_n, ∂L/∂H_{n−1}, …, ∂L/∂H_0: n + 1 numbers, in this order.
+# $J_1, …, J_n$ of the branches, as an array (n,d,d), and the gradient $g = ∂L/∂H_n$, an array (d,)
+# that is a row. It returns the norms of $∂L/∂H_n, ∂L/∂H_{n-1}, …, ∂L/∂H_0$: n + 1 numbers, in this
+# order.
 
 
 # %% name="norms" tags=["exercise"] exercise="6.1"

@@ -48,6 +48,10 @@ WHAT = {
         "run the lessons, and write the notebooks beside their sources",
         lambda lesson, out: editions.beside(lesson),
     ),
+    "translated": (
+        "say that the Korean text has been read beside today's English one",
+        lambda lesson, out: korean.accept(lesson),
+    ),
     "check": ("run the lessons at tiny size, and see that they keep their word", check),
 }
 
