@@ -11,7 +11,6 @@ import numpy as np
 
 from minires.lessons.comparison import array, close, whole
 
-SINGLE = 1e-4  # of the largest number: a right answer in float32 is closer, with sums of 10³ terms
 SAID = 6  # digits of a factor
 
 
@@ -101,10 +100,6 @@ def _of_arrays(name, given, values, right):
     same_shape = [(one, a, b) for one, (a, b) in zip(given, pairs) if a.shape == b.shape]
     if len(same_shape) < len(pairs):
         return _of_length(name, pairs)
-    if all(np.abs(a - b).max(initial=0) <= SINGLE * np.abs(b).max(initial=0) for _, a, b in same_shape) and any(
-        a.dtype == np.float32 for _, a, _ in same_shape
-    ):
-        return f"your {name} is in float32, and has its rounding errors: keep the dtype of what you are given"
     if all(close(a, np.trunc(b)) or close(a, np.floor(b)) for _, a, b in same_shape):
         return (
             f"your {name} has whole numbers only, and the fractions are lost: "
