@@ -21,12 +21,12 @@ from minires.lessons.judge import judged, outcome
 from minires.lessons.outcome import COULD_NOT_RUN
 from minires.storage import check_writable
 from tutorials.marks import Files, Marks
-from tutorials.submission import defined_functions, taken
+from tutorials.submission import defined_names, taken
 
-ABSENT = ("minires", "tutorials")  # which know the answers
+ABSENT = ("minires", "tutorials", "tests")  # which know the answers
 DESCRIPTION = """\
-Mark the exercises of a lesson in notebooks. Of a notebook its imports,
-functions, classes and constants are taken, and its experiments do not run.
+Mark the exercises of a lesson in notebooks. Of a notebook the functions that
+the exercises ask for are taken, with what these need; experiments do not run.
 Each notebook computes in a process of its own, on arguments drawn from a seed
 that is printed. That is no jail: see docs/marking.md."""
 
@@ -115,7 +115,7 @@ def _marked(shown, file, why, *, lesson, seed, open_child, hidden):
 
 def lesson_of(source):
     """The lesson of whose functions a notebook defines most. Raises OptionError where that is not one lesson."""
-    defined = defined_functions(source)
+    defined = defined_names(source)
     counts = {}
     for one in lessons.exercises():
         counts[one.lesson] = counts.get(one.lesson, 0) + (one.function in defined)

@@ -1,6 +1,7 @@
-"""What the grader takes of a notebook: imports, functions, classes and constants. Experiments do not run.
+"""What the grader takes of a notebook: the functions of the exercises, and all that they need. Experiments do not run.
 
-An assignment that calls something, `table = np.sqrt(range(9))`, is taken only if a function that is marked needs it.
+What a function needs is seen in the global names that it reads: imports, other functions, classes and assignments, and
+what these need in turn. An experiment whose result no function reads is not among them.
 """
 
 import ast
@@ -10,15 +11,14 @@ from minires.gradcheck.grading.source import Cell, Source, nodes_of
 
 HIDDEN = "minires"
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
+ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+IMPORTS = (ast.Import, ast.ImportFrom)
+ALL = "*"  # the name of from numpy import *
 
 
-def defined_functions(source):
-    """The names of functions that the cells of a source define at top level, or assign."""
-    found = set()
-    for statement, _, _ in _statements(source):
-        found |= _names(statement)
-    return found
+def defined_names(source):
+    """The names that the cells of a source define at top level."""
+    return {name for statement, _, _ in _statements(source) for name in _names(statement)}
 
 
 def taken(source, functions):
@@ -31,13 +31,15 @@ def taken(source, functions):
     cells = []
     hidden = set()
     for statement, cell, text in statements:
+        names = _names(statement)
         if _is_of_minires(statement):
-            hidden |= {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-        elif _is_taken(statement, needed):
-            cells.append(Cell(f"{cell.name}, {_called(statement)}", text))
-    cells += [
-        cell for cell in source.cells if not _can_be_read(cell) and any(f"def {f}" in cell.text for f in functions)
-    ]
+            hidden |= names
+        elif names & needed:
+            called = statement.name if isinstance(statement, DEFINITIONS) else ", ".join(sorted(names))
+            cells.append(Cell(f"{cell.name}, {called}", text))
+    for cell in source.cells:
+        if not _can_be_read(cell) and any(f"def {function}" in cell.text for function in functions):
+            cells.append(cell)
     return Source(source.path, cells), hidden
 
 
@@ -60,29 +62,6 @@ def _statements(source):
             yield statement, cell, "\n" * (first - 1) + text
 
 
-def _is_taken(statement, needed):
-    if isinstance(statement, (ast.Import, ast.ImportFrom, ast.Pass, *DEFINITIONS)):
-        return True
-    if isinstance(statement, ASSIGNMENTS):
-        return statement.value is not None and (_is_constant(statement.value) or bool(_names(statement) & needed))
-    if isinstance(statement, ast.Try):
-        inner = [*statement.body, *statement.orelse, *statement.finalbody]
-        inner += [one for handler in statement.handlers for one in handler.body]
-        return all(_is_taken(one, needed) for one in inner)
-    if isinstance(statement, ast.If):
-        inner = [*statement.body, *statement.orelse]
-        return _is_constant(statement.test) and all(_is_taken(one, needed) for one in inner)
-    return False
-
-
-def _is_constant(value):
-    """Whether an expression calls nothing and loops over nothing. A lambda is a function."""
-    if isinstance(value, ast.Lambda):
-        return True
-    work = (ast.Call, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Await, ast.NamedExpr)
-    return not isinstance(value, work) and all(map(_is_constant, ast.iter_child_nodes(value)))
-
-
 def _is_of_minires(statement):
     if isinstance(statement, ast.Import):
         return all(alias.name.partition(".")[0] == HIDDEN for alias in statement.names)
@@ -90,13 +69,23 @@ def _is_of_minires(statement):
 
 
 def _names(statement):
-    """The names that a statement defines or assigns."""
+    """The names that a statement defines; none where it does something else, too.
+
+    An import or a definition may stand in a try or an if, and `Value.add = add` counts as a part of Value.
+    """
     if isinstance(statement, DEFINITIONS):
         return {statement.name}
-    if not isinstance(statement, ASSIGNMENTS):
-        return set()
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    if isinstance(statement, IMPORTS):
+        return {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
+    if isinstance(statement, ASSIGNMENTS):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    if isinstance(statement, ast.If | ast.Try):
+        inside = [node for node in ast.iter_child_nodes(statement) if isinstance(node, ast.stmt)]
+        inside += [one for handler in getattr(statement, "handlers", ()) for one in handler.body]
+        found = [_names(one) for one in inside if not isinstance(one, ast.Pass)]
+        return set().union(*found) if all(found) else set()
+    return set()
 
 
 def _needed(statements, functions):
@@ -105,7 +94,7 @@ def _needed(statements, functions):
     for statement in statements:
         for name in _names(statement):
             used.setdefault(name, set()).update(_globals_of(statement))
-    needed = set()
+    needed = {ALL}
     new = set(functions)
     while new:
         needed |= new
@@ -115,7 +104,10 @@ def _needed(statements, functions):
 
 def _globals_of(statement):
     """The global names that a statement reads, inside of functions, too."""
-    tables = [symtable.symtable(ast.unparse(statement), "a statement", "exec")]
+    try:
+        tables = [symtable.symtable(ast.unparse(statement), "a statement", "exec")]
+    except SyntaxError:  # what can be parsed, and not compiled
+        return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
     found = set()
     while tables:
         table = tables.pop()
@@ -123,10 +115,3 @@ def _globals_of(statement):
         of_module = table.get_type() == "module"
         found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (of_module or s.is_global())}
     return found
-
-
-def _called(statement):
-    """A statement in a word, for the place of an error."""
-    if isinstance(statement, DEFINITIONS):
-        return statement.name
-    return ", ".join(sorted(_names(statement))) or type(statement).__name__.lower()

@@ -91,13 +91,58 @@ def test_experiments_do_not_run_and_what_the_function_needs_does(tmp_path, mark)
 
 
 def test_a_statement_keeps_its_line_and_its_cell(tmp_path):
-    file = notebook(
-        tmp_path / "a.ipynb", "import math\n\n\n@staticmethod\ndef path_lengths(n):\n    return n\nprint(3)"
-    )
+    function = "@staticmethod\ndef path_lengths(n):\n    return math.perm(n)"
+    file = notebook(tmp_path / "a.ipynb", f"import math, re\n\n\n{function}\nprint(3)")
     source, hidden = taken(read(file), ["path_lengths"])
-    assert [cell.name for cell in source.cells] == ["a.ipynb, cell 2, import", "a.ipynb, cell 2, path_lengths"]
-    assert source.cells[1].text == "\n\n\n@staticmethod\ndef path_lengths(n):\n    return n"
+    assert [cell.name for cell in source.cells] == ["a.ipynb, cell 2, math, re", "a.ipynb, cell 2, path_lengths"]
+    assert source.cells[1].text == "\n\n\n" + function
     assert hidden == set()
+
+
+TAKEN = {
+    "import math": "return math.pi",
+    "import numpy.linalg": "return numpy.linalg.norm(n)",
+    "from math import *": "return comb(n, 1)",
+    "try:\n    import cupy as xp\nexcept ImportError:\n    import numpy as xp": "return xp.zeros(n)",
+    "if True:\n    A = 1\nelse:\n    pass": "return A",
+    "table = {k: k**2 for k in range(9)}": "return table[n]",
+    "A, (B, *C) = 1, (2, 3)": "return [k for k in C]",
+    "A: int = 3": "return lambda: A",
+    "A = []\nA += [3]": "return A",
+    "class A:\n    b = 3": "return A.b",
+    "async def other():\n    return 3": "return other()",
+    "def other(n):\n    return n\nother.calls = 0": "return other.calls",
+}
+
+
+@pytest.mark.parametrize("before", TAKEN)
+def test_what_a_function_needs_is_taken(tmp_path, before):
+    file = notebook(tmp_path / "a.ipynb", before, f"def f(n):\n    {TAKEN[before]}")
+    source, _ = taken(read(file), ["f"])
+    assert "\n".join(cell.text.strip() for cell in source.cells[:-1]) == before
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import matplotlib.pyplot as plt",
+        "n = experiment()",
+        "for A in range(3):\n    print(A)",
+        "if True:\n    A = 1\n    print(A)",
+        "from minires import ops as A",
+        "return 3",
+    ],
+)
+def test_what_no_function_needs_is_left_out(tmp_path, before):
+    file = notebook(tmp_path / "a.ipynb", before, "def f(n):\n    plt = n\n    return plt + A")
+    source, _ = taken(read(file), ["f"])
+    assert [cell.name for cell in source.cells] == ["a.ipynb, cell 3, f"]
+
+
+def test_a_definition_that_cannot_be_compiled_is_taken_with_its_error(tmp_path, mark):
+    file = notebook(tmp_path / "a.ipynb", "def path_lengths(n):\n    nonlocal k\n    return k")
+    _, [marks], _ = mark(file)
+    assert "SyntaxError" in " ".join(marks["exercises"][0]["said"])
 
 
 def test_an_error_is_told_with_its_cell_and_line(tmp_path, mark):
