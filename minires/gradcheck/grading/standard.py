@@ -171,6 +171,7 @@ def _pools(draw):
         ("3×3, stride 2", {"kernel_size": 3, "stride": 2}),
         ("3×3, stride 1", {"kernel_size": 3, "stride": 1}),
         ("2×2, stride 3, rows left over", {"kernel_size": 2, "stride": 3}),
+        ("2×3, stride 2", {"kernel_size": (2, 3), "stride": 2}),  # for those who take height and width, and one stride
     ):
         yield Case(label, (draw.steps(2, 2, 7, 9),), settings)
     rounded_up = {"kernel_size": 3, "stride": 2, "ceil_mode": True}
@@ -210,6 +211,10 @@ def _dropouts(draw):
         yield Case(f"seed {seed}", (x,), {"p": 0.4, "rng": seed})
 
 
+def _layer_norms(draw):
+    yield Case("ε = 0.3", (draw.normal(4, 5), draw.positive(5), draw.normal(5)), {"eps": 0.3})  # rows are what most take
+
+
 def _large_scores(draw):
     yield Case("large numbers", (draw.normal(4, 5, scale=2, mean=1000),), {"dim": -1})
 
@@ -226,6 +231,7 @@ EXTRA = {
     "max_pool2d": _max_pools,
     "avg_pool2d": _avg_pools,
     "cross_entropy": _large_logits,
+    "layer_norm": _layer_norms,
     **dict.fromkeys(("softmax", "log_softmax", "logsumexp"), _large_scores),
 }
 PLAIN = {
