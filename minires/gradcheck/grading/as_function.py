@@ -49,6 +49,7 @@ def of_reference(reference, shapes):
         raise OptionError(f"the reference {', '.join(names)} cannot be called: {error}") from error
     function = as_function(plan, lambda: child, held_to)
     function.__name__ = names[0]
+    function.written = pair
     return function
 
 

@@ -1,5 +1,6 @@
 """grade: one submission, from a file behind its walls, or a function of this process."""
 
+import functools
 import inspect
 import secrets
 
@@ -106,6 +107,8 @@ def standard_of(like, reference, shapes, names=()):
             raise OptionError("--reference needs the shapes of its arrays: --shapes 2,3,8,8 4,3,3,3")
         function = of_reference(reference, shapes)
         held_to = standards.of_function(function, shapes)
+        held_to.written = getattr(function, "written", [function])
+        held_to.remake = functools.partial(of_reference, shapes=shapes)
         report = check(function, *held_to.plain(0).arrays)
         if not report.passed:
             raise OptionError(f"the reference itself does not pass the check: {report}")

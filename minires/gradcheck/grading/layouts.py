@@ -44,6 +44,12 @@ class Layout:
         """A gradient as the op has it."""
         return self.changes[argument].back(g, a) if argument in self.changes else g
 
+    def exchanged(self, g, mine, other, arrays):
+        """What was read as the gradient of one argument, as that of another. arrays: {argument: array}"""
+        change = self.changes.get(mine, SAME)
+        theirs = change.there(g) if change.order or g.shape == arrays[mine].shape else g
+        return self.returned(other, theirs, arrays[other])
+
 
 def moved(*order):
     """Axes in another order; what has another number of axes stays."""

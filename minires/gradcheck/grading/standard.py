@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,7 @@ from minires.gradcheck.checks.checker import known_op
 from minires.tensor import registry
 
 REQUIRED = inspect.Parameter.empty
+COMPUTING = threading.Lock()  # the ops' own computations, of several submissions at a time
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Standard:
     shapes: list = field(default_factory=list)  # of the arrays, where no op has cases
     other_shapes: list = field(default_factory=list)  # the same with another batch size, if there is one
     is_op: bool = True
+    written: list = field(default_factory=list)  # a teacher's functions as they were written: one, or a pair
+    remake: Callable | None = None  # functions like `written` -> raw
 
     def cases(self, seed, samples):
         """The cases, drawn anew for each sample."""
@@ -212,7 +216,9 @@ def _dropouts(draw):
 
 
 def _layer_norms(draw):
-    yield Case("ε = 0.3", (draw.normal(4, 5), draw.positive(5), draw.normal(5)), {"eps": 0.3})  # rows are what most take
+    yield Case(
+        "ε = 0.3", (draw.normal(4, 5), draw.positive(5), draw.normal(5)), {"eps": 0.3}
+    )  # rows are what most take
 
 
 def _large_scores(draw):

@@ -24,7 +24,9 @@ from minires.gradcheck.grading.errors import (
     WrongError,
 )
 from minires.gradcheck.grading.plan import bounded
-from minires.gradcheck.grading.verdict import COMPUTING, Record, same
+from minires.gradcheck.grading.single import same
+from minires.gradcheck.grading.standard import COMPUTING
+from minires.gradcheck.grading.verdict import Record
 
 
 class Trials:
