@@ -178,7 +178,12 @@ def make_parser():
         "--allow-minires", action="store_true", help="let submissions import minires, whose ops are the answers"
     )
     theirs.add_argument(
-        "--helper", type=text, nargs="+", default=[], metavar="FILE", help="files that all submissions may use"
+        "--helper",
+        type=text,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="files and folders that all submissions may use",
     )
     theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each call (default 10)")
     theirs.add_argument("--jobs", type=whole(1), default=1, metavar="N", help="submissions at a time (default 1)")
