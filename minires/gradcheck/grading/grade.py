@@ -74,9 +74,11 @@ def grade(function, like=None, *, shapes=None, reference=None, seed=None, sample
     """Hold a function, class or pair (forward, backward) of this process to an op, as the grader does. -> Result
 
     like: the op (default: the one it is named after). reference: another function(*arrays) -> (y, backward), a class
-    or a pair, with the shapes of its arrays. With shapes alone the function is measured by differences. The Result
-    prints as a table with the hints for its author. Raises OptionError where it is not clear what to hold it to.
+    or a pair, with the shapes of its arrays, "8:10" for eight labels of ten classes. With shapes alone the function is
+    measured by differences. The Result prints as a table with the hints for its author. Raises OptionError where it is
+    not clear what to hold it to.
     """
+    shapes = shapes and [standards.shape_of(shape) if isinstance(shape, str) else shape for shape in shapes]
     functions = list(function) if isinstance(function, (tuple, list)) else [function]
     names = [getattr(f, "__name__", type(f).__name__) for f in functions]
     names = [n if n.isidentifier() else f"function{k}" for k, n in enumerate(names)]

@@ -36,6 +36,7 @@ class Attempt:
     backward: object  # dy -> (answer of the submission, [what it changed in place])
     changed: list = field(default_factory=list)
     running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
+    returns_more: bool = False  # whether the forward returns more than y and a cache
 
 
 @dataclass

@@ -17,6 +17,34 @@ REQUIRED = inspect.Parameter.empty
 COMPUTING = threading.Lock()  # the ops' own computations, of several submissions at a time
 
 
+class Labels(tuple):
+    """The shape of an array of classes 0 … classes − 1."""
+
+    def __new__(cls, shape, classes):
+        labels = super().__new__(cls, shape)
+        labels.classes = classes
+        return labels
+
+
+def shape_of(text):
+    """The shape that a text says: 2,3,8,8, or () for a number; 8:10 is eight labels of ten classes. Else ValueError."""
+    sizes, colon, classes = text.partition(":")
+    shape = tuple(int(n) for n in sizes.strip("()").split(",") if n.strip())
+    if min(shape, default=0) < 0 or (colon and int(classes) < 1):
+        raise ValueError(f"a shape of {text}")
+    return Labels(shape, int(classes)) if colon else shape
+
+
+def drawn(shapes, rng):
+    """An array of each shape."""
+    return tuple(
+        rng.integers(shape.classes, size=tuple(shape))
+        if isinstance(shape, Labels)
+        else np.asarray(rng.standard_normal(shape))
+        for shape in shapes
+    )
+
+
 @dataclass
 class Standard:
     """raw(*arrays, **settings) -> (y, backward), its arguments and settings, and where its cases come from."""
@@ -40,10 +68,7 @@ class Standard:
             return [*more, *cases_of(self.name, seed, samples)]
         shapes = [(f"shapes as given, sample {k + 1}", self.shapes) for k in range(max(samples, 3))]
         shapes += [("another batch size", self.other_shapes)] if self.other_shapes else []
-        return [
-            Case(label, tuple(np.random.default_rng([seed, k]).standard_normal(shape) for shape in given))
-            for k, (label, given) in enumerate(shapes)
-        ]
+        return [Case(label, drawn(given, np.random.default_rng([seed, k]))) for k, (label, given) in enumerate(shapes)]
 
     def plain(self, seed):
         """A small case of all arguments, with settings that change as little as may be."""
@@ -134,7 +159,8 @@ def with_another_batch(standard):
     first = standard.shapes[0]
 
     def longer(shape):
-        return (shape[0] + 1, *shape[1:])
+        more = (shape[0] + 1, *shape[1:])
+        return Labels(more, shape.classes) if isinstance(shape, Labels) else more
 
     along = [shape[:1] == first[:1] != () for shape in standard.shapes]
     for takes_part in (
@@ -143,9 +169,9 @@ def with_another_batch(standard):
         [a and k == 0 for k, a in enumerate(along)],
     ):
         shapes = [longer(shape) if part else shape for part, shape in zip(takes_part, standard.shapes)]
-        arrays = [np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate(shapes)]
+        arrays = drawn(shapes, np.random.default_rng(0))
         try:
-            y, backward = standard.right(Case("", tuple(arrays)))
+            y, backward = standard.right(Case("", arrays))
             gradients = backward(np.ones(y.shape))
         except Exception:  # of the teacher's function, which is not written for these shapes
             continue

@@ -176,6 +176,7 @@ class Trials:
             if attempt.y is not None:
                 record.ys.append(attempt.y)
             record.changed += attempt.changed
+            record.returns_more = attempt.returns_more
             record.running = record.running or {
                 setting: tuple(_statistic(value, record.case) for value in pair)
                 for setting, pair in attempt.running.items()

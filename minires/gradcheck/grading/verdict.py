@@ -67,6 +67,7 @@ class Record:
     changed: list = field(default_factory=list)
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
+    returns_more: bool = False  # than y and what belongs to its backward
     layout: Layout = field(default_factory=Layout)  # in which the submission has its arrays
     names: dict = field(default_factory=dict)  # {argument: what the submission calls it}
     error: str = ""
@@ -187,7 +188,7 @@ class Verdicts:
             return said
         if not record.y_alone:
             self._gradients(record, said)
-        said.problems += running_statistics.mistakes(case, record.running, record.momentum)
+        said.problems += running_statistics.mistakes(case, record.running, record.momentum, record.returns_more)
         return self._mannered(said)
 
     def _misshapen(self, record, said):

@@ -47,6 +47,8 @@ def _order(wrong, what):
     for order in itertools.permutations(range(right.ndim)):
         if list(order) != sorted(order) and same(given, right.transpose(order)) and np.any(right):
             axes = _letters(wrong)
+            if not axes:
+                return [f"your {what} is transposed"]
             theirs = ",".join(axes[k] for k in order)
             return [f"your {what} has its axes in the order ({theirs}): ({','.join(axes)}) is wanted"]
     if given.shape != right.shape or right.ndim != 4:
@@ -63,9 +65,11 @@ def _order(wrong, what):
 
 
 def _letters(wrong):
-    """What the axes are called: letters where the op has them, else their numbers."""
+    """What the axes are called; of a matrix without such names that needs no names, nothing."""
     known = LETTERS.get((wrong.op, wrong.name), "").split(",")
-    return known if len(known) == wrong.right.ndim else [f"axis {k}" for k in range(wrong.right.ndim)]
+    if len(known) == wrong.right.ndim:
+        return known
+    return [f"axis {k}" for k in range(wrong.right.ndim)] if wrong.right.ndim > 2 else []
 
 
 def _summed(wrong, what):
