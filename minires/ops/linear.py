@@ -7,7 +7,6 @@ from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
-from minires.ops.contraction import contract
 
 
 @op(needs=True)
@@ -72,7 +71,7 @@ def einsum(*xs, equation):
 
     ∂L/∂x is the product of ∂L/∂y and the other xs, summed over every letter that x does not have. Along a letter that
     only this x has, the gradient is repeated.
-    contraction.py multiplies two arrays at a time, because NumPy's einsum loses digits of float32 in long sums.
+    The sums are those of kernels/readable/contraction.py.
     """
     terms, out = _parsed(equation, xs)
     sizes = {letter: n for term, x in zip(terms, xs) for letter, n in zip(term, x.shape)}
@@ -84,12 +83,12 @@ def einsum(*xs, equation):
             others = [(t, a) for i, (t, a) in enumerate(zip(terms, xs)) if i != k]
             elsewhere = out + "".join(t for t, _ in others)
             letters = "".join(letter for letter in term if letter in elsewhere)
-            dx = contract([(out, dy), *others], letters)
+            dx = kernels.contract([(out, dy), *others], letters)
             shape = [sizes[letter] if letter in elsewhere else 1 for letter in term]
             dxs.append(xp.broadcast_to(dx.reshape(shape), x.shape))
         return tuple(dxs)
 
-    return contract(list(zip(terms, xs)), out), backward
+    return kernels.contract(list(zip(terms, xs)), out), backward
 
 
 def _parsed(equation, xs):
