@@ -6,7 +6,6 @@ import pytest
 from minires.gradcheck.grading.session import Session
 from minires.lessons.deadline import Timed
 from minires.lessons.exercise import Exercise
-from minires.lessons.judge import judged
 
 
 def grid(x):
@@ -38,7 +37,7 @@ def said(exercise, answer):
     """The Outcome of an answer."""
     child = Timed(names={"answer": answer})
     with Session(lambda: child, "answer") as session:
-        return judged(exercise, session, 0)
+        return exercise.judged(session, 0)
 
 
 MISTAKES = {
