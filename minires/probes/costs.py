@@ -45,7 +45,7 @@ def costs(model, images, labels, *, training=True):
 def multiply_adds(name, inputs, y, backward):
     """How many multiplications with their additions the forward of an op takes. The arguments are those of on_op.
 
-    Counted are convolutions, linear layers, matmul and einsum, without biases. All other ops are 0, and so are ops that
+    Convolutions, linear layers, matmul and einsum are counted, without biases. All other ops are 0, and so are ops that
     are not ours, whatever their names.
     """
     if not backward.__module__.startswith("minires."):
