@@ -18,7 +18,7 @@ from pathlib import Path
 from minires import console, data, optim
 from minires.arrays import to_device
 from minires.data.dataset import check_all
-from minires.errors import CheckpointError, GraphError, OptionError, ProcessError
+from minires.errors import CheckpointError, DataError, GraphError, OptionError, ProcessError
 from minires.parallel import Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
@@ -213,6 +213,8 @@ class Run:
             with self.replicas:
                 return self._fit(stop, on_step, on_epoch)
         except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, DataError):  # a broken image is to be replaced, and then the run resumed
+                self.contents = {part: {**images, "digest": ""} for part, images in self.contents.items()}
             if new and self.step == 0 and isinstance(error, Exception):
                 self._remove_checkpoint()
             elif self.can_save:

@@ -34,6 +34,8 @@ FINE = {
     "config.lr": [1.5, 10**30],
     "config.weight_decay": [1.5, 10**30],
     "dataset.name": ["7", ""],
+    "images.train.digest": [""],
+    "images.test.digest": [""],
 }
 
 
