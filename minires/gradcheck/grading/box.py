@@ -252,7 +252,8 @@ class Box:
         os.mkdir(homework)
         package = ""
         if self.folder is not None:
-            package = copy_neighbours(self.source, self.folder, homework, self.limits.neighbours, self.without)
+            text = "\n".join(cell.text for cell in self.source.cells)
+            package = copy_neighbours(text, self.folder, homework, self.limits.neighbours, self.without)
         copy_helpers(self.helpers, homework, self.limits.neighbours)
         file = self.source.path.name if self.source.path else "homework.py"
         self.process = Process(

@@ -179,7 +179,9 @@ def gradients(wrong):
 def _dxs(norm):
     is_batch = norm.op.startswith("batch_norm")
     for factors, hint in SIGNS.items():
-        yield norm.dx(factors), hint if is_batch else hint.replace("dy", "γ·dy")  # γ is no common factor there
+        if not is_batch:  # γ is no common factor there
+            hint = hint.replace("dy", "g").replace(":", ", g = γ·dy:")
+        yield norm.dx(factors), hint
     if is_batch:
         elements = norm.count / len(norm.x)
         yield norm.dx((elements, elements)), COUNTED.format(what="sums are")
