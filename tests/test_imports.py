@@ -44,6 +44,7 @@ ROOMS = [
     "plots",
     "probes",
     "gradcheck",
+    "lessons",
     "train",
     "lab",
     "gpucheck",

@@ -1,0 +1,139 @@
+# %% [markdown] name="question"
+# # Exercises that have no lesson yet
+
+# %% name="setup" tags=["setup"]
+import numpy as np
+
+# %% name="order" tags=["exercise"] exercise="1.1"
+
+
+def topological_order(parents):
+    raise NotImplementedError
+
+
+# %% name="order-solution" tags=["solution"] exercise="1.1"
+
+
+def topological_order(parents):  # noqa: F811 - the solution stands in place of the blank
+    order = []
+
+    def visit(node):
+        if node in order:
+            return
+        for parent in parents[node]:
+            visit(parent)
+        order.append(node)
+
+    for node in parents:
+        visit(node)
+    return order
+
+
+# %% name="im2col" tags=["exercise"] exercise="2.1"
+
+
+def im2col(x, kernel_size, stride): ...
+
+
+# %% name="im2col-solution" tags=["solution"] exercise="2.1"
+
+
+def im2col(x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), axis=(1, 2))
+    windows = windows[:, ::stride, ::stride]  # (C,OH,OW,K,K)
+    return windows.transpose(0, 3, 4, 1, 2).reshape(len(x) * kernel_size**2, -1)
+
+
+# %% name="col2im" tags=["exercise"] exercise="2.2"
+
+
+def col2im(columns, shape, kernel_size, stride):
+    x = ...  # an image of this shape, to which the columns are added
+    return x
+
+
+# %% name="col2im-solution" tags=["solution"] exercise="2.2"
+
+
+def col2im(columns, shape, kernel_size, stride):  # noqa: F811 - as above
+    C, H, W = shape
+    OH = (H - kernel_size) // stride + 1
+    OW = (W - kernel_size) // stride + 1
+    parts = columns.reshape(C, kernel_size, kernel_size, OH, OW)
+    x = np.zeros(shape)
+    for kh in range(kernel_size):
+        for kw in range(kernel_size):
+            x[:, kh : kh + stride * OH : stride, kw : kw + stride * OW : stride] += parts[:, kh, kw]
+    return x
+
+
+# %% name="batch-norm" tags=["exercise"] exercise="3.1"
+
+
+def batch_norm(x, weight, bias, eps=1e-5):
+    axes = (0, 2, 3)
+    mean = x.mean(axes, keepdims=True)
+    inv_std = 1 / np.sqrt(x.var(axes, keepdims=True) + eps)
+    x_hat = (x - mean) * inv_std
+    y = x_hat * weight.reshape(1, -1, 1, 1) + bias.reshape(1, -1, 1, 1)
+
+    def backward(dy):
+        dx = dweight = dbias = None  # your three gradients
+        return dx, dweight, dbias
+
+    return y, backward
+
+
+# %% name="batch-norm-solution" tags=["solution"] exercise="3.1"
+
+
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    axes = (0, 2, 3)
+    mean = x.mean(axes, keepdims=True)
+    inv_std = 1 / np.sqrt(x.var(axes, keepdims=True) + eps)
+    x_hat = (x - mean) * inv_std
+    y = x_hat * weight.reshape(1, -1, 1, 1) + bias.reshape(1, -1, 1, 1)
+
+    def backward(dy):
+        dbias = dy.sum(axes)
+        dweight = (dy * x_hat).sum(axes)
+        means = dy.mean(axes, keepdims=True) + x_hat * (dy * x_hat).mean(axes, keepdims=True)
+        dx = weight.reshape(1, -1, 1, 1) * inv_std * (dy - means)
+        return dx, dweight, dbias
+
+    return y, backward
+
+
+# %% name="norms" tags=["exercise"] exercise="6.1"
+
+
+def gradient_norms(J, g):
+    pass
+
+
+# %% name="norms-solution" tags=["solution"] exercise="6.1"
+
+
+def gradient_norms(J, g):  # noqa: F811 - as above
+    gradients = [g]
+    for k in range(len(J), 0, -1):
+        one_plus = np.eye(len(g)) + J[k - 1]
+        gradients.append(gradients[-1] @ one_plus)
+    return [np.linalg.norm(gradient) for gradient in gradients]
+
+
+# %% name="lengths" tags=["exercise"] exercise="9.1"
+
+
+def path_lengths(n):
+    return NotImplemented
+
+
+# %% name="lengths-solution" tags=["solution"] exercise="9.1"
+
+
+def path_lengths(n):  # noqa: F811 - as above
+    counts = [1]
+    for _ in range(n):
+        counts = [a + b for a, b in zip([*counts, 0], [0, *counts])]
+    return counts
