@@ -9,6 +9,7 @@ from minires.gradcheck.grading.answers import blank
 from minires.gradcheck.grading.errors import ChildError, ForbiddenError, NotDoneError, RaisedError, TimedOutError
 from minires.gradcheck.grading.face import Parameter
 from minires.lessons import hints
+from minires.lessons.function import Function
 from minires.lessons.outcome import COULD_NOT_RUN, NOT_DONE, RIGHT, TIMED_OUT, WRONG, Outcome
 
 OURS = "minires"  # hidden from the grader's process
@@ -78,7 +79,8 @@ def _takes(parameters: list[Parameter], count: int) -> bool:
 def _tried(exercise, child, label, arguments):
     """The Try of one call. Raises NotDoneError for a blank, and any ChildError but what the function itself raised."""
     try:
-        returned = child.call(exercise.function, arguments)
+        handed = [child.function(a.text) if isinstance(a, Function) else a for a in arguments]
+        returned = child.call(exercise.function, handed)
     except RaisedError as error:
         if error.type == "NotImplementedError":
             raise NotDoneError("it raises NotImplementedError") from None
