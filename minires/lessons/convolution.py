@@ -122,7 +122,7 @@ def _(rng):
 def _(x, columns, shape, kernel_size, stride):
     image = np.arange(np.prod(shape)).reshape(shape) % 7
     left = float(np.sum(im2col(image, kernel_size, stride) * columns))
-    right = float(np.sum(image * x)) if np.shape(x) == image.shape else left
+    right = float(np.sum(image * x)) if x.shape == image.shape else left
     return f"for an image v, ⟨im2col(v), columns⟩ is {left:g}, and ⟨v, x⟩ is {right:g}" if left != right else ""
 
 

@@ -23,7 +23,7 @@ import inspect
 
 import numpy as np
 
-from minires.lessons.comparison import difference
+from minires.lessons.comparison import array, difference
 
 catalogue = {}  # {number: Exercise}
 
@@ -75,7 +75,7 @@ class Exercise:
         self._verify = function
 
     def remark(self, function):
-        """(value, *arguments) -> a sentence beside the number that is wrong, or ""."""
+        """(array, *arguments) -> a sentence beside the number that is wrong, or ""."""
         self._remark = function
 
     # ---- what a check asks
@@ -89,8 +89,10 @@ class Exercise:
         if self._verify is not None:
             return self._verify(copy.deepcopy(value), *copy.deepcopy(arguments))
         said = difference(value, self(*arguments), self.gives, exact=self.exact)
-        remark = self._remark(value, *arguments) if said and self._remark else ""
-        return "; ".join(filter(None, (said, remark)))
+        numbers = array(value)
+        if not said or self._remark is None or numbers is None:
+            return said
+        return "; ".join(filter(None, (said, self._remark(numbers, *arguments))))
 
     def same(self, value, other):
         """Whether two values are the same answer."""

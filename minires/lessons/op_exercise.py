@@ -5,6 +5,7 @@ from minires.gradcheck.grading.judge import Judge
 from minires.gradcheck.grading.results import Result
 from minires.lessons.exercise import catalogue
 from minires.lessons.outcome import COULD_NOT_RUN, NOT_DONE, RIGHT, TIMED_OUT, WRONG, Outcome
+from minires.lessons.text import text_of
 
 STATUSES = {
     "passed": RIGHT,
@@ -34,7 +35,8 @@ class OpExercise:
     def judged_by_op(self, session, seed):
         """The Outcome of the session's function."""
         result = Result(self.function, self.op, seed=seed)
-        judge = Judge(standard.of_op(self.op), session, "", seed=seed)
+        text = text_of(session.get(), self.function)
+        judge = Judge(standard.of_op(self.op), session, text, seed=seed)
         judge.grade([self.function], result)
         status = COULD_NOT_RUN if result.unchecked else STATUSES[result.status]
         points = self.points if status == RIGHT else 0

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minires.lessons.exercise import exercise
+from minires.lessons.op_exercise import OpExercise
 
 
 @exercise("6.1", gives="norms")
@@ -98,3 +99,12 @@ def _(J, g):
 def _(J, g):
     """each of your gradients begins with g again: the gradient at a block is made of that at the next one"""
     return [np.linalg.norm(g), *(np.linalg.norm(g + branch.T @ g) for branch in J[::-1])]
+
+
+add_relu = OpExercise(
+    "6.2",
+    op="residual_add_relu",
+    call="add_relu(x, f)",
+    asks="The block of 2015, H = relu(x + f), with its backward: x and f of one shape -> (H, backward), where "
+    "backward(dy) gives the gradients of x and of f.",
+)

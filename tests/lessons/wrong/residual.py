@@ -75,3 +75,35 @@ def gradient_norms(J, g):  # noqa: F811 - as above
         g = g + J[len(J) - 1 - k].T @ g
         norms[k + 1] = np.linalg.norm(g)
     return norms
+
+
+@wrong("6.2", "dy everywhere")
+def add_relu(x, f):
+    H = np.maximum(x + f, 0)
+
+    def backward(dy):
+        return dy, dy
+
+    return H, backward
+
+
+@wrong("6.2", "sign")
+def add_relu(x, f):  # noqa: F811 - as above
+    H = np.maximum(x + f, 0)
+
+    def backward(dy):
+        m = dy * (H > 0)
+        return m, -m
+
+    return H, backward
+
+
+@wrong("6.2", "zero")
+def add_relu(x, f):  # noqa: F811 - as above
+    H = np.maximum(x + f, 0)
+
+    def backward(dy):
+        m = dy * (H > 0)
+        return np.zeros_like(m), m
+
+    return H, backward
