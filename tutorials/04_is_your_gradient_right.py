@@ -35,7 +35,7 @@ SEEDS = range(3)
 #
 # You wrote a backward. The network trains, and the loss falls. Is the gradient right?
 #
-# Nobody can say. A loss also falls along a wrong gradient, if its angle to the right one is less
+# The loss cannot say. It also falls along a wrong gradient, if its angle to the right one is less
 # than 90°. It falls more slowly, and ends higher. So a wrong backward makes no noise. Somebody has
 # to *ask*.
 #
@@ -418,7 +418,7 @@ for seed in SEEDS:
 # ## Ties
 #
 # At a kink more than one answer is right. A *subgradient* is any average of the slopes nearby. For
-# relu at 0 that is every number from 0 to 1. All libraries take 0.
+# relu at 0 that is every number from 0 to 1. PyTorch and minires take 0.
 #
 # The same happens at a *tie*: max(a, b) with a = b. The gradient may go to a alone, or to b alone, or
 # half to each.
