@@ -39,35 +39,16 @@ def make_parser():
         epilog="exit status: 0 all right, 1 not all, 2 something could not run, 130 stopped",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("notebooks", nargs="+", metavar="NOTEBOOK", help="notebooks, or folders of notebooks")
     parser.add_argument(
-        "notebooks", nargs="+", metavar="NOTEBOOK", help="notebooks, or folders of notebooks"
-    )
-    parser.add_argument(
-        "--lesson",
-        type=whole(1),
-        metavar="N",
-        help="the lesson (default: the one whose functions a notebook has)",
+        "--lesson", type=whole(1), metavar="N", help="the lesson (default: the one whose functions a notebook has)"
     )
     parser.add_argument("--csv", type=new_file, metavar="FILE", help="write a line a notebook")
-    parser.add_argument(
-        "--json", type=new_file, metavar="FILE", help="write all that is said, for a script"
-    )
-    parser.add_argument(
-        "--gradescope", type=new_file, metavar="FILE", help="write a Gradescope results.json"
-    )
-    parser.add_argument(
-        "--jobs", type=whole(1), default=1, metavar="N", help="notebooks at a time (default 1)"
-    )
-    parser.add_argument(
-        "--seed", type=whole(0), metavar="S", help="of the arguments (default: a random one)"
-    )
-    parser.add_argument(
-        "--timeout",
-        type=seconds,
-        default=10.0,
-        metavar="S",
-        help="seconds for each call (default 10)",
-    )
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all that is said, for a script")
+    parser.add_argument("--gradescope", type=new_file, metavar="FILE", help="write a Gradescope results.json")
+    parser.add_argument("--jobs", type=whole(1), default=1, metavar="N", help="notebooks at a time (default 1)")
+    parser.add_argument("--seed", type=whole(0), metavar="S", help="of the arguments (default: a random one)")
+    parser.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each call (default 10)")
     return parser
 
 
@@ -79,9 +60,7 @@ def main(argv=None):
     exercises = lessons.exercises(args.lesson)
     if not exercises:
         known = sorted({one.lesson for one in lessons.exercises()})
-        raise OptionError(
-            f"--lesson {args.lesson} has no exercises; these have: {', '.join(map(str, known))}"
-        )
+        raise OptionError(f"--lesson {args.lesson} has no exercises; these have: {', '.join(map(str, known))}")
     work = submissions(args.notebooks, " or ".join(one.function for one in exercises))
     outputs = {Path(file) for file in (args.csv, args.json, args.gradescope) if file}
     check_outputs(outputs, [file for _, file, _, _ in work if file])
@@ -89,9 +68,7 @@ def main(argv=None):
     seed = secrets.randbits(32) if args.seed is None else args.seed
     files = Files(seed, csv_file=args.csv, json_file=args.json, gradescope_file=args.gradescope)
     children = Children(functools.partial(box, absent=ABSENT, timeout=args.timeout))
-    mark = functools.partial(
-        _marked, lesson=args.lesson, seed=seed, open_child=children, hidden=hidden
-    )
+    mark = functools.partial(_marked, lesson=args.lesson, seed=seed, open_child=children, hidden=hidden)
     print(f"seed {seed}")
     marks = []
     with ThreadPoolExecutor(args.jobs) as executor:
@@ -103,9 +80,7 @@ def main(argv=None):
                 print(_line(marks[-1]) if len(work) > 1 else str(marks[-1]), flush=True)
         except KeyboardInterrupt:
             children.stop()
-            return console.stopped(
-                "tutorials.grade", f"stopped; {len(marks)} of {len(work)} notebooks were marked"
-            )
+            return console.stopped("tutorials.grade", f"stopped; {len(marks)} of {len(work)} notebooks were marked")
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
     return max((one.exit_status for one in marks), default=2)
@@ -127,22 +102,14 @@ def _marked(shown, file, why, *, lesson, seed, open_child, hidden):
         exercises = lessons.exercises(marks.lesson)
         part, hidden_names = taken(source, [one.function for one in exercises])
         marks.outcomes = outcomes(
-            exercises,
-            lambda: open_child(part, without=hidden - {file}),
-            marks.target,
-            seed,
-            hidden_names,
+            exercises, lambda: open_child(part, without=hidden - {file}), marks.target, seed, hidden_names
         )
     except MiniresError as error:
         marks.error = str(error)
-    except (
-        Exception
-    ) as error:  # an error that we did not foresee costs this notebook its marks, and no other
+    except Exception as error:  # an error that we did not foresee costs this notebook its marks, and no other
         marks.error = f"the grader itself failed at it: {describe(error)}"
     if marks.error and marks.lesson:  # so that the points of a class add up to the same
-        marks.outcomes = [
-            outcome(one, COULD_NOT_RUN, [marks.error]) for one in lessons.exercises(marks.lesson)
-        ]
+        marks.outcomes = [outcome(one, COULD_NOT_RUN, [marks.error]) for one in lessons.exercises(marks.lesson)]
     return marks
 
 
@@ -157,9 +124,7 @@ def lesson_of(source):
     if not most:
         raise OptionError("it has none of the functions that the exercises ask for")
     if len(found) > 1:
-        raise OptionError(
-            f"it may be of the lessons {', '.join(map(str, found))}: say which, --lesson {found[0]}"
-        )
+        raise OptionError(f"it may be of the lessons {', '.join(map(str, found))}: say which, --lesson {found[0]}")
     return found[0]
 
 
@@ -190,9 +155,7 @@ def _outcome(exercise, session, seed, hidden_names):
         return outcome(exercise, COULD_NOT_RUN, [str(error)])
     for name in hidden_names:
         if any(f"name '{name}' is not defined" in sentence for sentence in said.said):
-            said.hint = (
-                f"{name} is minires, which is hidden here, because it knows the answers: use NumPy"
-            )
+            said.hint = f"{name} is minires, which is hidden here, because it knows the answers: use NumPy"
     return said
 
 

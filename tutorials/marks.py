@@ -102,9 +102,7 @@ class Files:
     def _gradescope(self, marks):
         tests = [
             {
-                "name": clean(
-                    f"{each.target} {one.number} {one.function}" if len(marks) > 1 else one.title
-                ),
+                "name": clean(f"{each.target} {one.number} {one.function}" if len(marks) > 1 else one.title),
                 "score": one.points,
                 "max_score": one.out_of,
                 "status": "passed" if one.passed else "failed",
@@ -116,7 +114,4 @@ class Files:
             for one in each.outcomes
         ]
         said = clean("\n".join(str(each) for each in marks))
-        return json.dumps(
-            {"tests": tests, "output": said, "output_format": "text", "visibility": "visible"},
-            indent=1,
-        )
+        return json.dumps({"tests": tests, "output": said, "output_format": "text", "visibility": "visible"}, indent=1)

@@ -35,9 +35,7 @@ def taken(source, functions):
         if _is_of_minires(statement):
             hidden |= names
         elif names & needed:
-            called = (
-                statement.name if isinstance(statement, DEFINITIONS) else ", ".join(sorted(names))
-            )
+            called = statement.name if isinstance(statement, DEFINITIONS) else ", ".join(sorted(names))
             cells.append(Cell(f"{cell.name}, {called}", text))
     for cell in source.cells:
         if not _can_be_read(cell) and any(f"def {function}" in cell.text for function in functions):
@@ -67,10 +65,7 @@ def _statements(source):
 def _is_of_minires(statement):
     if isinstance(statement, ast.Import):
         return all(alias.name.partition(".")[0] == HIDDEN for alias in statement.names)
-    return (
-        isinstance(statement, ast.ImportFrom)
-        and (statement.module or "").partition(".")[0] == HIDDEN
-    )
+    return isinstance(statement, ast.ImportFrom) and (statement.module or "").partition(".")[0] == HIDDEN
 
 
 def _names(statement):
@@ -84,9 +79,7 @@ def _names(statement):
         return {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
     if isinstance(statement, ASSIGNMENTS):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        return {
-            node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)
-        }
+        return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
     if isinstance(statement, ast.If | ast.Try):
         inside = [node for node in ast.iter_child_nodes(statement) if isinstance(node, ast.stmt)]
         inside += [one for handler in getattr(statement, "handlers", ()) for one in handler.body]
@@ -120,9 +113,5 @@ def _globals_of(statement):
         table = tables.pop()
         tables += table.get_children()
         of_module = table.get_type() == "module"
-        found |= {
-            s.get_name()
-            for s in table.get_symbols()
-            if s.is_referenced() and (of_module or s.is_global())
-        }
+        found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (of_module or s.is_global())}
     return found
