@@ -61,6 +61,20 @@ def _(batches, momentum):
 
 @running_statistics.mistake
 def _(batches, momentum):
+    """your m is the number of images, N: a channel has m = N·H·W values, and the factor is m/(m − 1)"""
+    N = batches.shape[1]
+    mean, _ = running_statistics(batches, momentum)
+    return mean, _running(batches, momentum, ddof=0, of_var=lambda *x, ddof: np.var(*x) * N / (N - 1))[1]
+
+
+@running_statistics.mistake
+def _(batches, momentum):
+    """your statistics are those of each image: they are those of each channel, over the axes N, H and W"""
+    return running_statistics(batches.swapaxes(1, 2), momentum)
+
+
+@running_statistics.mistake
+def _(batches, momentum):
     """your running variance collects standard deviations: collect the variance"""
     return _running(batches, momentum, of_var=np.std)
 
@@ -154,6 +168,18 @@ def _(v, x):
 def _(v, x):
     """your part along x − μ is divided by the root of ⟨d·d⟩: divide by ⟨d·d⟩ itself, because d occurs twice"""
     return _projected(v, x, over=np.sqrt)
+
+
+@project.mistake
+def _(v, x):
+    """your part along x − μ has an ε in it: divide by ⟨d·d⟩ itself"""
+    return _projected(v, x, over=lambda square: square + 1e-5)
+
+
+@project.mistake
+def _(v, x):
+    """your ⟨d·d⟩ is that of all channels together: each channel has its own"""
+    return _projected(v, x, over=np.sum)
 
 
 @project.mistake

@@ -43,6 +43,18 @@ def _(rng):
     yield "three axes", (mixed, rng.standard_normal((2, 1, 3)), 1e-5)
 
 
+@numerical_gradient.sign
+def _(value, f, x, h):
+    """your gradient has one number a row: x may have several axes, use np.ndindex(x.shape)"""
+    return x.ndim > 1 and np.shape(value) == x.shape[:1]
+
+
+@numerical_gradient.sign
+def _(value, f, x, h):
+    """your step is not h: it is an argument, so use it also where it is large"""
+    return h > 1e-3 and np.allclose(value, complex_step(f, x), rtol=1e-4)
+
+
 @numerical_gradient.mistake
 def _(f, x, h):
     """your difference is one-sided, (f(x + h) − f(x))/h: its error is of order h, take x + h and x − h"""
@@ -140,6 +152,12 @@ def _(value, f, x):
 
 @complex_step.sign
 def _(value, f, x):
+    """your gradient has one number a row: x may have several axes, use np.ndindex(x.shape)"""
+    return x.ndim > 1 and np.shape(value) == x.shape[:1]
+
+
+@complex_step.sign
+def _(value, f, x):
     """your gradient is complex: take the imaginary part of f(x + ih), and divide that by h"""
     return np.iscomplexobj(value)
 
@@ -176,7 +194,7 @@ def _(f, x):
 
 @complex_step.mistake
 def _(f, x):
-    """your gradient is zero: with h = 1e-20 a real step changes nothing, so step along i, x + 1j·h"""
+    """your gradient is zero: step along i, with 1j·h, in an array that can hold it: x.astype(complex)"""
     return np.zeros(x.shape)
 
 
@@ -243,6 +261,20 @@ def _(dy, x, W1, b1, W2):
     """your db1 and db2 are means: b is added to each row, so sum over the rows"""
     dx, dW1, db1, dW2, db2 = net_gradients(dy, x, W1, b1, W2)
     return dx, dW1, db1 / len(x), dW2, db2 / len(x)
+
+
+@net_gradients.mistake
+def _(dy, x, W1, b1, W2):
+    """your db1 is summed over the wrong axis: b1 is added to each row, so sum over the rows, axis 0"""
+    dx, dW1, _, dW2, db2 = net_gradients(dy, x, W1, b1, W2)
+    return dx, dW1, (dy @ W2.T * (x @ W1 + b1 > 0)).sum(1), dW2, db2
+
+
+@net_gradients.mistake
+def _(dy, x, W1, b1, W2):
+    """your db1 and db2 are summed over the wrong axis: a bias is added to each row, so sum over the rows, axis 0"""
+    dx, dW1, _, dW2, _ = net_gradients(dy, x, W1, b1, W2)
+    return dx, dW1, (dy @ W2.T * (x @ W1 + b1 > 0)).sum(1), dW2, dy.sum(1)
 
 
 @net_gradients.mistake

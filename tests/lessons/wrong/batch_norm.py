@@ -174,3 +174,40 @@ def project(v, x):  # noqa: F811 - as above
     d = x - x.mean(axis=(0, 2, 3), keepdims=True)
     along = np.sum(v * d, axis=(0, 2, 3), keepdims=True) / np.sum(d * d, axis=(0, 2, 3), keepdims=True)
     return v.mean(axis=(0, 2, 3), keepdims=True) + along * d
+
+
+@wrong("3.3", "ε")
+def project(v, x):  # noqa: F811 - as above
+    x_hat = (x - x.mean((0, 2, 3), keepdims=True)) / np.sqrt(x.var((0, 2, 3), keepdims=True) + 1e-5)
+    return v - v.mean((0, 2, 3), keepdims=True) - x_hat * (v * x_hat).mean((0, 2, 3), keepdims=True)
+
+
+@wrong("3.3", "all channels together")
+def project(v, x):  # noqa: F811 - as above
+    d = x - x.mean((0, 2, 3), keepdims=True)
+    return v - v.mean((0, 2, 3), keepdims=True) - d * (v * d).sum((0, 2, 3), keepdims=True) / np.linalg.norm(d) ** 2
+
+
+@wrong("3.3", "shapes do not fit")
+def project(v, x):  # noqa: F811 - as above
+    d = x - x.mean((0, 2, 3), keepdims=True)
+    return v - v.mean((0, 2, 3), keepdims=True) - d * (v * d).mean((0, 2, 3)) / (d * d).mean((0, 2, 3))
+
+
+@wrong("3.2", "number of images")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean, var = np.zeros(batches.shape[2]), np.ones(batches.shape[2])
+    for x in batches:
+        m = x.shape[0]
+        mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))
+        var = (1 - momentum) * var + momentum * np.var(x, axis=(0, 2, 3)) * m / (m - 1)
+    return mean, var
+
+
+@wrong("3.2", "of each image")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean, var = 0, 1
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean((1, 2, 3))
+        var = (1 - momentum) * var + momentum * x.var((1, 2, 3), ddof=1)
+    return mean, var

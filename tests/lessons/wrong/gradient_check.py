@@ -67,6 +67,29 @@ def numerical_gradient(f, x, h):  # noqa: F811 - as above
     return gradient
 
 
+@wrong("4.1", "step is not h")
+def numerical_gradient(f, x, h):  # noqa: F811 - as above
+    h = 1e-6
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(*x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += h
+        down[index] -= h
+        gradient[index] = (f(up) - f(down)) / (2 * h)
+    return gradient
+
+
+@wrong("4.1", "one number a row")
+def numerical_gradient(f, x, h):  # noqa: F811 - as above
+    gradient = np.zeros(len(x))
+    for i in range(len(x)):
+        up, down = x.copy(), x.copy()
+        up[i] += h
+        down[i] -= h
+        gradient[i] = (f(up) - f(down)) / (2 * h)
+    return gradient
+
+
 @wrong("4.2", "divided by h")
 def complex_step(f, x):
     gradient = np.zeros_like(x)
@@ -108,7 +131,7 @@ def complex_step(f, x):  # noqa: F811 - as above
     return gradient
 
 
-@wrong("4.2", "step along i")
+@wrong("4.2", "x.astype(complex)")
 def complex_step(f, x):  # noqa: F811 - as above
     h = 1e-20
     gradient = np.zeros_like(x)
@@ -163,3 +186,17 @@ def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
     h = x @ W1 + b1
     dh = (dy @ W2.T) * (h > 0)
     return dh @ W1.T, x.T @ dh, dh.sum(axis=0), h.T @ dy, dy.sum(axis=0)
+
+
+@wrong("4.3", "wrong axis")
+def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
+    h = x @ W1 + b1
+    dh = (dy @ W2.T) * (h > 0)
+    return dh @ W1.T, x.T @ dh, dh.sum(axis=1), np.maximum(h, 0).T @ dy, dy.sum(axis=0)
+
+
+@wrong("4.3", "wrong order")
+def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
+    h = x @ W1 + b1
+    dh = (dy @ W2.T) * (h > 0)
+    return x.T @ dh, dh @ W1.T, dh.sum(axis=0), np.maximum(h, 0).T @ dy, dy.sum(axis=0)
