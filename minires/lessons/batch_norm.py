@@ -88,7 +88,8 @@ def _(batches, momentum):
 @running_statistics.mistake
 def _(batches, momentum):
     """your running statistics begin with the first batch: they begin with mean 0 and variance 1"""
-    mean, var = batches[0].mean((0, 2, 3)), batches[0].var((0, 2, 3), ddof=1)
+    mean = batches[0].mean((0, 2, 3))
+    var = batches[0].var((0, 2, 3), ddof=1)
     for x in batches[1:]:
         mean = (1 - momentum) * mean + momentum * x.mean((0, 2, 3))
         var = (1 - momentum) * var + momentum * x.var((0, 2, 3), ddof=1)

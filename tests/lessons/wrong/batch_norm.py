@@ -80,7 +80,8 @@ def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
 @wrong("3.2", "turned round")
 def running_statistics(batches, momentum):
     C = batches.shape[2]
-    mean, var = np.zeros(C), np.ones(C)
+    mean = np.zeros(C)
+    var = np.ones(C)
     for x in batches:
         mean = momentum * mean + (1 - momentum) * x.mean(axis=(0, 2, 3))
         var = momentum * var + (1 - momentum) * x.var(axis=(0, 2, 3), ddof=1)
@@ -99,7 +100,8 @@ def running_statistics(batches, momentum):  # noqa: F811 - as above
 
 @wrong("3.2", "standard deviations")
 def running_statistics(batches, momentum):  # noqa: F811 - as above
-    mean, std = np.zeros(batches.shape[2]), np.ones(batches.shape[2])
+    mean = np.zeros(batches.shape[2])
+    std = np.ones(batches.shape[2])
     for x in batches:
         mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))
         std = (1 - momentum) * std + momentum * np.std(x, axis=(0, 2, 3), ddof=1)
@@ -108,7 +110,8 @@ def running_statistics(batches, momentum):  # noqa: F811 - as above
 
 @wrong("3.2", "begins at 0")
 def running_statistics(batches, momentum):  # noqa: F811 - as above
-    mean, var = np.zeros(batches.shape[2]), np.zeros(batches.shape[2])
+    mean = np.zeros(batches.shape[2])
+    var = np.zeros(batches.shape[2])
     for x in batches:
         mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))
         var = (1 - momentum) * var + momentum * np.var(x, axis=(0, 2, 3), ddof=1)
@@ -128,7 +131,8 @@ def running_statistics(batches, momentum):  # noqa: F811 - as above
 
 @wrong("3.2", "wrong order")
 def running_statistics(batches, momentum):  # noqa: F811 - as above
-    mean, var = np.zeros(batches.shape[2]), np.ones(batches.shape[2])
+    mean = np.zeros(batches.shape[2])
+    var = np.ones(batches.shape[2])
     for x in batches:
         mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))
         var = (1 - momentum) * var + momentum * np.var(x, axis=(0, 2, 3), ddof=1)
@@ -196,7 +200,8 @@ def project(v, x):  # noqa: F811 - as above
 
 @wrong("3.2", "number of images")
 def running_statistics(batches, momentum):  # noqa: F811 - as above
-    mean, var = np.zeros(batches.shape[2]), np.ones(batches.shape[2])
+    mean = np.zeros(batches.shape[2])
+    var = np.ones(batches.shape[2])
     for x in batches:
         m = x.shape[0]
         mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))

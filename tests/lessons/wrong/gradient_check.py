@@ -19,7 +19,8 @@ def numerical_gradient(f, x, h):
 def numerical_gradient(f, x, h):  # noqa: F811 - the name is what the exercise asks for
     gradient = np.zeros_like(x)
     for index in np.ndindex(*x.shape):
-        up, down = x.copy(), x.copy()
+        up = x.copy()
+        down = x.copy()
         up[index] += h
         down[index] -= h
         gradient[index] = (f(up) - f(down)) / h
@@ -30,7 +31,8 @@ def numerical_gradient(f, x, h):  # noqa: F811 - the name is what the exercise a
 def numerical_gradient(f, x, h):  # noqa: F811 - as above
     gradient = np.zeros_like(x)
     for index in np.ndindex(*x.shape):
-        up, down = x.copy(), x.copy()
+        up = x.copy()
+        down = x.copy()
         up[index] += h
         down[index] -= h
         gradient[index] = (f(up) - f(down)) / 2 * h
@@ -72,7 +74,8 @@ def numerical_gradient(f, x, h):  # noqa: F811 - as above
     h = 1e-6
     gradient = np.zeros_like(x)
     for index in np.ndindex(*x.shape):
-        up, down = x.copy(), x.copy()
+        up = x.copy()
+        down = x.copy()
         up[index] += h
         down[index] -= h
         gradient[index] = (f(up) - f(down)) / (2 * h)
@@ -83,7 +86,8 @@ def numerical_gradient(f, x, h):  # noqa: F811 - as above
 def numerical_gradient(f, x, h):  # noqa: F811 - as above
     gradient = np.zeros(len(x))
     for i in range(len(x)):
-        up, down = x.copy(), x.copy()
+        up = x.copy()
+        down = x.copy()
         up[i] += h
         down[i] -= h
         gradient[i] = (f(up) - f(down)) / (2 * h)
