@@ -156,8 +156,11 @@ plot_panels(
 # %% name="claim-paths" tags=["claim"]
 for seed in SEEDS:
     rng = np.random.default_rng(seed)
-    x, dy = 5 + 3 * rng.standard_normal(30), rng.standard_normal(30)
-    gamma, s, hat = 1.7, 1 / np.sqrt(x.var() + EPS), x_hat(x)
+    x = 5 + 3 * rng.standard_normal(30)
+    dy = rng.standard_normal(30)
+    gamma = 1.7
+    s = 1 / np.sqrt(x.var() + EPS)
+    hat = x_hat(x)
 
     def loss(x, mean_of, var_of, dy=dy, gamma=gamma):
         return np.sum(dy * gamma * x_hat(x, mean_of, var_of))  # its ∂L/∂y is dy
@@ -325,13 +328,14 @@ for left_out, name in LEFT_OUT.items():
 
 # %% [markdown] name="claim-worth-text"
 # With dy = 1 the right dx is 0, because y.sum() does not depend on x: x̂ always has the mean 0. Then
-# ⟨dy·x̂⟩ is 0, too, and nobody misses the variance term. **The claim:** a random dy shows each of the
+# ⟨dy·x̂⟩ is 0, too, so a missing variance term changes nothing. **The claim:** a random dy shows each of the
 # three mistakes, and ones hide the missing variance term.
 
 # %% name="claim-worth" tags=["claim"]
 for seed in SEEDS:
     for left_out, name in list(LEFT_OUT.items())[1:]:
-        random, ones = error_of_dx(name, seed), error_of_dx(name, seed, ones=True)
+        random = error_of_dx(name, seed)
+        ones = error_of_dx(name, seed, ones=True)
         print(
             f"seed {seed}: left out {left_out:<11} {random:.3f} with a random dy, {ones:.0e} with ones"
         )
@@ -359,7 +363,8 @@ def train(seed, mean_term, var_term, steps=1000, lr=0.1):
     target = 0.5 + 2 * u + rng.standard_normal(64)
     b, a, history = 0.0, 1.0, []
     for _ in range(steps):
-        hat, s = x_hat(a * u + b), 1 / np.sqrt((a * u).var() + EPS)
+        hat = x_hat(a * u + b)
+        s = 1 / np.sqrt((a * u).var() + EPS)
         history.append((b, a, np.mean((hat - target) ** 2) / 2))
         dy = (hat - target) / 64
         dx = s * (dy - mean_term * dy.mean() - var_term * hat * (dy * hat).mean())
@@ -401,11 +406,10 @@ plot_panels(
 # %% name="claim-runaway" tags=["claim"]
 for seed in SEEDS:
     for row, parameter, left_out in ((0, "b", "−⟨dy⟩"), (1, "a", "−x̂·⟨dy·x̂⟩")):
-        wrong, right = runs[left_out, seed], runs["nothing", seed]
-        moved, stood = (
-            np.abs(wrong[row, -1] - wrong[row, 0]),
-            np.abs(right[row, -1] - right[row, 0]),
-        )
+        wrong = runs[left_out, seed]
+        right = runs["nothing", seed]
+        moved = abs(wrong[row, -1] - wrong[row, 0])
+        stood = abs(right[row, -1] - right[row, 0])
         change = np.ptp(wrong[2])
         print(
             f"seed {seed}: {parameter} moves by {moved:.2f}, with all terms by {stood:.0e}; loss {change:.0e}"
