@@ -66,14 +66,14 @@ print(f"without the shortcut {plain_gradient[0]:.4f}, with it {x.grad[0]:.4f}")
 # %% [markdown] name="many-blocks"
 # ## Many blocks
 #
-# With n blocks the gradient passes n factors. In a plain network they are the matrices J_k =
-# ∂F_k/∂x, in a residual one I + J_k:
+# With n blocks the gradient passes n factors. In a plain network they are the matrices $J_k =
+# ∂F_k/∂x$, in a residual one $I + J_k$:
 #
 # $$\text{plain: } g_0 = g_n J_n \cdots J_2 J_1 \qquad \text{residual: } g_0 = g_n (I + J_n) \cdots (I + J_2)(I + J_1)$$
 #
-# A product of many factors is rarely near 1. If each J_k makes a gradient 1.3 times as long, 54 of
-# them make it 1.3⁵⁴ ≈ 1.4 million times as long. If each makes it 0.7 times as long, 4·10⁻⁹ of it
-# is left.
+# A product of many factors is rarely near 1. If each $J_k$ makes a gradient 1.3 times as long, 54
+# of them make it 1.3⁵⁴ ≈ 1.4 million times as long. If each makes it 0.7 times as long, 4·10⁻⁹ of
+# it is left.
 #
 # And I + J? Suppose J makes the gradient 0.3 times as long, and turns it by a right angle. Then g
 # and gJ are the sides of a right triangle, and Pythagoras gives the factor √(1 + 0.3²) ≈ 1.04.
@@ -83,8 +83,9 @@ print(f"without the shortcut {plain_gradient[0]:.4f}, with it {x.grad[0]:.4f}")
 # ### Exercise 6.1
 #
 # Write a function that follows a gradient backward through n residual blocks. It gets the matrices
-# J_1 … J_n of the branches, as an array (n,d,d), and the gradient g = ∂L/∂H_n, an array (d,) that
-# is a row. It returns the norms of ∂L/∂H_n, ∂L/∂H_{n−1}, …, ∂L/∂H_0: n + 1 numbers, in this order.
+# $J_1, …, J_n$ of the branches, as an array (n,d,d), and the gradient $g = ∂L/∂H_n$, an array (d,)
+# that is a row. It returns the norms of $∂L/∂H_n, ∂L/∂H_{n-1}, …, ∂L/∂H_0$: n + 1 numbers, in this
+# order.
 
 
 # %% name="norms" tags=["exercise"] exercise="6.1"
@@ -187,7 +188,9 @@ for seed in SEEDS:
 # %% name="measure-parts"
 parts = {
     (kind, seed): probes.residual_paths(
-        models.create(f"{kind}{DEPTHS[1]}", in_channels=1, rng=seed), images[:32], labels[:32]
+        models.create(f"{kind}{DEPTHS[1]}", in_channels=1, rng=seed),
+        images[:32],
+        labels[:32],
     )
     for kind in ("resnet", "preact_resnet")
     for seed in SEEDS
@@ -197,7 +200,8 @@ parts = {
 def relative(kind, part):
     """One of the two parts over ‖g‖, for each seed and block."""
     return [
-        [getattr(block, part) / block.upstream for block in parts[kind, seed]] for seed in SEEDS
+        [getattr(block, part) / block.upstream for block in parts[kind, seed]]
+        for seed in SEEDS
     ]
 
 
@@ -208,7 +212,11 @@ def panel_of_parts(kind, title):
         Line("through the branch", blocks, relative(kind, "branch"), "plain"),
     ]
     return Panel(
-        "block, from the input to the loss", "norm, relative to ‖g‖", lines, title=title, whole=True
+        "block, from the input to the loss",
+        "norm, relative to ‖g‖",
+        lines,
+        title=title,
+        whole=True,
     )
 
 
@@ -262,7 +270,9 @@ for (kind, seed), blocks in parts.items():
 
 # %% name="claim-parts" tags=["claim"]
 for seed in SEEDS:
-    exactly = [block.identity == block.upstream for block in parts["preact_resnet", seed]]
+    exactly = [
+        block.identity == block.upstream for block in parts["preact_resnet", seed]
+    ]
     below = [block.identity < block.upstream for block in parts["resnet", seed]]
     unmasked = len(below) - sum(below)
     print(
@@ -310,7 +320,8 @@ check("6.2", add_relu)
 
 # %% name="shattered-run"
 report = lab.gradients(
-    depths={"tiny": (2, 24), "small": (2, 10, 50)}[size()], seeds={"tiny": 5, "small": 10}[size()]
+    depths={"tiny": (2, 24), "small": (2, 10, 50)}[size()],
+    seeds={"tiny": 5, "small": 10}[size()],
 )
 report.figure()
 

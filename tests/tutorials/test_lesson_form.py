@@ -158,6 +158,9 @@ def test_korean_text_is_keyed_by_cell_and_knows_what_is_stale(write, tmp_path):
     assert korean.stale(lesson) == []
     file.write_text(file.read_text(encoding="utf-8").replace(mark, "0" * 8), encoding="utf-8")
     assert korean.stale(lesson) == ["question"]
+    assert korean.accept(lesson) == ["question"]
+    assert korean.stale(lesson) == []
+    assert korean.texts(lesson)["question"] == "왜?"
     file.write_text(file.read_text(encoding="utf-8") + f"<!-- other {mark} -->\n…\n", encoding="utf-8")
     with pytest.raises(LessonError, match="has other too many"):
         korean.texts(lesson)

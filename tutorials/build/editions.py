@@ -4,11 +4,11 @@ import base64
 import re
 
 import nbformat
+
+from minires.storage.atomic import atomic_write
 from tutorials.build import korean
 from tutorials.build.lesson import HERE, LessonError
 from tutorials.build.running import run
-
-from minires.storage.atomic import atomic_write
 
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 REPOSITORY = "https://github.com/minires/minires/blob/main/"
@@ -42,9 +42,7 @@ def figures(lesson, folder):
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for cell in current(lesson).cells:
-        images = [
-            o.data["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})
-        ]
+        images = [o.data["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
         for k, image in enumerate(images):
             more = f"-{k + 1}" if len(images) > 1 else ""
             paths.append(folder / f"{lesson.name}-{cell.id}{more}.png")
@@ -59,26 +57,25 @@ def current(lesson):
         raise LessonError(f"{lesson.beside.name} is missing; make it: {again}")
     book = nbformat.read(lesson.beside, as_version=4)
     if book.metadata.get("minires", {}).get("source") != lesson.hash:
-        raise LessonError(
-            f"{lesson.beside.name} is stale, because its source has changed; make it again: {again}"
-        )
+        raise LessonError(f"{lesson.beside.name} is stale, because its source has changed; make it again: {again}")
     return book
 
 
 def text_in(language, lesson):
     """cell -> its text in a language, with links that work outside the repository."""
     said = {"en": korean.english, "ko": korean.texts}[language](lesson)
-    outside = {
-        name: LINK.sub(lambda link: f"]({absolute(lesson, link[1])}{link[2] or ''})", text)
-        for name, text in said.items()
-    }
+    outside = {name: with_links(text, lesson.path.parent) for name, text in said.items()}
     return lambda cell: outside[cell.metadata["name"]]
 
 
-def absolute(lesson, target):
-    """A link from the lesson's folder, as one into the public repository."""
-    path = (lesson.path.parent / target).resolve()
-    return REPOSITORY + path.relative_to(HERE.parent).as_posix()
+def with_links(text, folder):
+    """A text of a folder, with links into the public repository for those into this one."""
+
+    def absolute(link):
+        path = (folder / link[1]).resolve()
+        return f"]({REPOSITORY}{path.relative_to(HERE.parent).as_posix()}{link[2] or ''})"
+
+    return LINK.sub(absolute, text)
 
 
 def dead_links(lesson):
@@ -94,11 +91,7 @@ def dead_links(lesson):
 
 def outputs_of(book):
     """{cell's name: outputs}; those of a solution also for its blank's place."""
-    return {
-        cell.id: (cell.outputs, cell.execution_count)
-        for cell in book.cells
-        if cell.cell_type == "code"
-    }
+    return {cell.id: (cell.outputs, cell.execution_count) for cell in book.cells if cell.cell_type == "code"}
 
 
 def give_outputs(book, outputs):

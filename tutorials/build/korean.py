@@ -10,6 +10,7 @@ has changed since, is listed.
 import hashlib
 import re
 
+from minires.storage.atomic import atomic_write
 from tutorials.build.lesson import LessonError
 
 MARK = re.compile(r"^<!-- ([a-z0-9-]+) ([0-9a-f]{8}) -->$", re.MULTILINE)
@@ -22,9 +23,7 @@ def hash_of(text):
 
 def english(lesson):
     """{name: text} of the lesson's cells of text."""
-    return {
-        cell.metadata["name"]: cell.source for cell in lesson.cells if cell.cell_type == "markdown"
-    }
+    return {cell.metadata["name"]: cell.source for cell in lesson.cells if cell.cell_type == "markdown"}
 
 
 def texts(lesson):
@@ -34,9 +33,9 @@ def texts(lesson):
     missing = [name for name in wanted if not found.get(name)]
     extra = [name for name in found if name not in wanted]
     if missing or extra:
-        said = [f"has no cell {', '.join(missing)}"] * bool(missing) + [
-            f"has {', '.join(extra)} too many"
-        ] * bool(extra)
+        said = [f"has no cell {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(extra)} too many"] * bool(
+            extra
+        )
         raise LessonError(f"{_path(lesson).name} {' and '.join(said)}")
     return found
 
@@ -44,11 +43,19 @@ def texts(lesson):
 def stale(lesson):
     """Names of the cells whose English text has changed since they were translated."""
     wanted = english(lesson)
-    return [
-        name
-        for name, (mark, _) in _read(lesson).items()
-        if name in wanted and mark != hash_of(wanted[name])
-    ]
+    return [name for name, (mark, _) in _read(lesson).items() if name in wanted and mark != hash_of(wanted[name])]
+
+
+def accept(lesson):
+    """Write the hashes of today's English text, once the translation has been read again. -> what was stale"""
+    wanted = english(lesson)
+    marked = MARK.sub(
+        lambda mark: f"<!-- {mark[1]} {hash_of(wanted[mark[1]])} -->" if mark[1] in wanted else mark[0],
+        _path(lesson).read_text(encoding="utf-8"),
+    )
+    changed = stale(lesson)
+    atomic_write(_path(lesson), marked.encode())
+    return changed
 
 
 def _path(lesson):

@@ -62,17 +62,13 @@ class Lesson:
         for k, (cell, name) in enumerate(zip(cells, names), 1):
             place = f"{self.path.name}, cell {k}"
             if not NAME.fullmatch(name):
-                raise LessonError(
-                    f"{place}: it needs a name of small letters, digits and -, not {name!r}"
-                )
+                raise LessonError(f"{place}: it needs a name of small letters, digits and -, not {name!r}")
             if name in names[: k - 1]:
                 raise LessonError(f"{place}: the name {name!r} is taken")
             unknown = set(tags_of(cell)) - TAGS
             if unknown:
                 raise LessonError(f"{place}: unknown tag {', '.join(sorted(unknown))}")
-        if "setup" not in tags_of(
-            next((cell for cell in cells if cell.cell_type == "code"), {"metadata": {}})
-        ):
+        if "setup" not in tags_of(next((cell for cell in cells if cell.cell_type == "code"), {"metadata": {}})):
             raise LessonError(f"{self.path.name}: the first cell of code must be tagged setup")
         self._check_exercises(cells)
         return cells
@@ -87,10 +83,7 @@ class Lesson:
         ]
         for k in range(0, len(order), 3):
             number = order[k][1]
-            if (
-                order[k : k + 3] != [(tag, number) for tag in ("exercise", "solution", "check")]
-                or not number
-            ):
+            if order[k : k + 3] != [(tag, number) for tag in ("exercise", "solution", "check")] or not number:
                 raise LessonError(
                     f"{self.path.name}, exercise {number}: it needs the cells exercise, solution and check, in this "
                     'order, each with exercise="NUMBER"'
@@ -99,9 +92,7 @@ class Lesson:
     @property
     def title(self):
         """The text of its first heading."""
-        return next(
-            line[2:].strip() for line in self.cells[0].source.splitlines() if line.startswith("# ")
-        )
+        return next(line[2:].strip() for line in self.cells[0].source.splitlines() if line.startswith("# "))
 
     @property
     def exercises(self):
@@ -118,9 +109,7 @@ class Lesson:
 
         text(cell) is what a cell of text says; the other editions give another one.
         """
-        book = nbformat.v4.new_notebook(
-            metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}}
-        )
+        book = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
         book.metadata["minires"] = {"lesson": self.name, "source": self.hash}
         for cell in self.cells:
             if without in tags_of(cell):
@@ -149,14 +138,8 @@ def lessons(names=()):
         return every
     chosen = []
     for name in names:
-        found = [
-            each
-            for each in every
-            if name in (each.name, each.path.name, str(each.number), each.name[:2])
-        ]
+        found = [each for each in every if name in (each.name, each.path.name, str(each.number), each.name[:2])]
         if not found:
-            raise LessonError(
-                f"there is no lesson {name!r}; there are {', '.join(each.name for each in every)}"
-            )
+            raise LessonError(f"there is no lesson {name!r}; there are {', '.join(each.name for each in every)}")
         chosen += found
     return chosen

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
 from tutorials.build.lesson import LessonError
 
 LONGEST = 600  # seconds for a cell

@@ -88,9 +88,10 @@ class Initialization(Experiment):
         "it begin smaller by a power of L. In place of the paper's scalars there are a factor and a bias a channel, as "
         "batch norm has. Such networks are then trained with several learning rates, `lr`. For each network and seed "
         "the rate counts at which the training error of the last epoch is lowest. A loss that becomes infinite counts "
-        "as a guess. Where the better of two networks errs more than half as often as a guess, nothing was learned, and "
-        "their errors decide nothing. Goyal et al. report 23.84 % and, with zero-γ, 23.60 % on ImageNet. A difference that small cannot "
-        "be told here, and is not judged. A new branch with zero-γ is exactly 0. That it changes its input less is "
+        "as a guess. Where the better of two networks errs more than half as often as a guess, nothing was learned, "
+        "and their errors decide nothing. Goyal et al. report 23.84 % and, with zero-γ, 23.60 % on ImageNet. A "
+        "difference that small cannot be told here, and is not judged. A new branch with zero-γ is exactly 0. That it "
+        "changes its input less is "
         "true by construction, and a check of the code. Nor does the last part tell which change helps: Fixup-like "
         "weights are 0 in the branches and in the classifier, and smaller elsewhere."
     )
