@@ -64,7 +64,9 @@ def x_hat(x, mean_of=None, var_of=None):
 
 x = 5 + 3 * np.random.default_rng(0).standard_normal(200)
 print(f"x has mean {x.mean():.2f} and standard deviation {x.std():.2f}")
-print(f"x̂ has mean {abs(x_hat(x).mean()):.2f} and standard deviation {x_hat(x).std():.2f}")
+print(
+    f"x̂ has mean {abs(x_hat(x).mean()):.2f} and standard deviation {x_hat(x).std():.2f}"
+)
 print(f"largest change of x̂: {np.abs(x_hat(1000 * x + 7) - x_hat(x)).max():.1e}")
 
 # %% [markdown] name="invariance"
@@ -92,7 +94,9 @@ x = np.sort(5 + 3 * np.random.default_rng(1).standard_normal(40))
 i = 33  # x is sorted, so x_i is a large one
 s = 1 / np.sqrt(x.var() + EPS)
 moves = slopes(x_hat, x)[i] * len(x) / s  # ∂x̂_j/∂x_i for each j, in units of s/m
-print(f"x̂_j moves for {np.sum(moves != 0)} of {len(x)} values; x̂_i itself by {moves[i]:.1f}")
+print(
+    f"x̂_j moves for {np.sum(moves != 0)} of {len(x)} values; x̂_i itself by {moves[i]:.1f}"
+)
 
 # %% name="figure-moves"
 others = np.arange(len(x)) != i
@@ -307,7 +311,8 @@ def error_of_dx(name, seed, ones=False):
     gamma, beta = rng.standard_normal((2, 3))
     dy = np.ones_like(dy) if ones else dy
     wrong, right = (
-        with_bug(which)(x, gamma, beta, training=True)[1](dy.copy())[0] for which in (name, None)
+        with_bug(which)(x, gamma, beta, training=True)[1](dy.copy())[0]
+        for which in (name, None)
     )
     return np.abs(wrong - right).max() / np.abs(gamma).max()
 
@@ -320,7 +325,9 @@ for left_out, name in LEFT_OUT.items():
         *rng.standard_normal((2, 3)),
         training=True,
     )
-    random, ones = ([error_of_dx(name, seed, only) for seed in SEEDS] for only in (False, True))
+    random, ones = (
+        [error_of_dx(name, seed, only) for seed in SEEDS] for only in (False, True)
+    )
     print(
         f"left out {left_out:<11} error of dx {max(random):.2f}, with dy = 1 {max(ones):.2f}; "
         f"the check says {report.status}"
@@ -328,8 +335,8 @@ for left_out, name in LEFT_OUT.items():
 
 # %% [markdown] name="claim-worth-text"
 # With dy = 1 the right dx is 0, because y.sum() does not depend on x: x̂ always has the mean 0. Then
-# ⟨dy·x̂⟩ is 0, too, so a missing variance term changes nothing. **The claim:** a random dy shows each of the
-# three mistakes, and ones hide the missing variance term.
+# ⟨dy·x̂⟩ is 0, too, so a missing variance term changes nothing. **The claim:** a random dy shows each
+# of the three mistakes, and ones hide the missing variance term.
 
 # %% name="claim-worth" tags=["claim"]
 for seed in SEEDS:
@@ -340,7 +347,9 @@ for seed in SEEDS:
             f"seed {seed}: left out {left_out:<11} {random:.3f} with a random dy, {ones:.0e} with ones"
         )
         assert random > 0.01, "a random dy does not show the mistake"
-        assert (ones < 1e-12) == (name == "variance term missing"), "ones hide another mistake"
+        assert (ones < 1e-12) == (name == "variance term missing"), (
+            "ones hide another mistake"
+        )
 
 # %% [markdown] name="runaway"
 # ## A parameter that runs away
@@ -375,7 +384,11 @@ def train(seed, mean_term, var_term, steps=1000, lr=0.1):
 
 runs = {
     (left_out, seed): train(seed, *terms)
-    for left_out, terms in {"nothing": (1, 1), "−⟨dy⟩": (0, 1), "−x̂·⟨dy·x̂⟩": (1, 0)}.items()
+    for left_out, terms in {
+        "nothing": (1, 1),
+        "−⟨dy⟩": (0, 1),
+        "−x̂·⟨dy·x̂⟩": (1, 0),
+    }.items()
     for seed in SEEDS
 }
 
@@ -387,7 +400,12 @@ def lines(row, left_out):
     """The right gradient beside one that misses a term, for each seed."""
     return [
         Line("all terms", steps, [runs["nothing", seed][row] for seed in SEEDS]),
-        Line("a term left out", steps, [runs[left_out, seed][row] for seed in SEEDS], "plain"),
+        Line(
+            "a term left out",
+            steps,
+            [runs[left_out, seed][row] for seed in SEEDS],
+            "plain",
+        ),
     ]
 
 
@@ -441,8 +459,12 @@ for seed in SEEDS:
     dx = backward(dy)[0]
     hat = (y - beta.reshape(1, -1, 1, 1)) / gamma.reshape(1, -1, 1, 1)
     for direction, v in (("1", np.ones_like(x)), ("x̂", hat)):
-        before, after = (np.abs((d * v).sum((0, 2, 3))).max() / np.linalg.norm(d) for d in (dy, dx))
-        print(f"seed {seed}: part along {direction}: of dy {before:.2f}, of dx {after:.0e}")
+        before, after = (
+            np.abs((d * v).sum((0, 2, 3))).max() / np.linalg.norm(d) for d in (dy, dx)
+        )
+        print(
+            f"seed {seed}: part along {direction}: of dy {before:.2f}, of dx {after:.0e}"
+        )
         assert after < 1e-9 < 1e-3 < before, f"dx has a part along {direction}"
 
 # %% [markdown] name="exercise-project"
@@ -548,9 +570,13 @@ def follow(norm, seed):
             model.eval()
             wrong = model(Tensor(TEST_IMAGES)).data.argmax(1) != TEST_LABELS
             x = Tensor(IMAGES[:500])
-            for layer in list(model)[:-2]:  # all but the last sigmoid and the last linear layer
+            for layer in list(model)[
+                :-2
+            ]:  # all but the last sigmoid and the last linear layer
                 x = layer(x)
-            found.append((100 * wrong.mean(), *np.percentile(x.data[:, 0], (15, 50, 85))))
+            found.append(
+                (100 * wrong.mean(), *np.percentile(x.data[:, 0], (15, 50, 85)))
+            )
             model.train()
 
     train_network(model, 1.0, STEPS, seed, look)
@@ -591,7 +617,8 @@ plot_panels(panels)
 for seed in SEEDS:
     errors = [curves[norm, seed][0].mean() for norm in (True, False)]
     wander = [
-        np.ptp(curves[norm, seed][2]) / np.mean(curves[norm, seed][3] - curves[norm, seed][1])
+        np.ptp(curves[norm, seed][2])
+        / np.mean(curves[norm, seed][3] - curves[norm, seed][1])
         for norm in (True, False)
     ]
     print(
@@ -629,14 +656,18 @@ def kaiming(weight, rng):
 
 def final_loss(norm, lr, seed):
     """The mean loss of the last 20 of 100 steps, NaN if it became infinite."""
-    return train_network(network(norm, seed, 6, nn.ReLU, kaiming), lr, 100, seed)[-20:].mean()
+    return train_network(network(norm, seed, 6, nn.ReLU, kaiming), lr, 100, seed)[
+        -20:
+    ].mean()
 
 
 final = {
     norm: np.array([[final_loss(norm, lr, seed) for lr in RATES] for seed in SEEDS])
     for norm in (True, False)
 }
-highest = {norm: [max(np.array(RATES)[row < HALF]) for row in final[norm]] for norm in final}
+highest = {
+    norm: [max(np.array(RATES)[row < HALF]) for row in final[norm]] for norm in final
+}
 
 # %% name="figure-rates"
 low = min(highest[False])
@@ -646,7 +677,10 @@ plot_panels(
             "learning rate",
             "loss after 100 steps",
             [
-                *(Line(label, RATES, final[norm], kind) for norm, (label, kind) in NAMES.items()),
+                *(
+                    Line(label, RATES, final[norm], kind)
+                    for norm, (label, kind) in NAMES.items()
+                ),
                 Line("your guess", (low, low * my_guess), (HALF, HALF), "paper"),
             ],
             xscale="log",
@@ -668,7 +702,9 @@ for seed in SEEDS:
     print(
         f"seed {seed}: up to {highest[True][seed]:g} with batch norm, {highest[False][seed]:g} without"
     )
-    assert highest[True][seed] >= 3 * highest[False][seed], "batch norm allows no higher rate"
+    assert highest[True][seed] >= 3 * highest[False][seed], (
+        "batch norm allows no higher rate"
+    )
     assert final[True][seed][0] > final[False][seed][0], (
         "batch norm is ahead at the smallest rate, too"
     )
@@ -701,13 +737,17 @@ def smoothness(norm, seed):
     return np.array(found).T
 
 
-smooth = {(norm, seed): smoothness(norm, seed) for norm in (True, False) for seed in SEEDS}
+smooth = {
+    (norm, seed): smoothness(norm, seed) for norm in (True, False) for seed in SEEDS
+}
 
 # %% name="figure-smoothness"
 panels = []
 for row, what in enumerate(("variation of the loss", "effective β")):
     both = [
-        Line(label, range(0, 100, 10), [smooth[norm, seed][row] for seed in SEEDS], kind)
+        Line(
+            label, range(0, 100, 10), [smooth[norm, seed][row] for seed in SEEDS], kind
+        )
         for norm, (label, kind) in NAMES.items()
     ]
     panels.append(Panel("training step", what, both, yscale="log"))
@@ -723,7 +763,9 @@ for seed in SEEDS:
         with_norm, without = (
             np.exp(np.log(smooth[norm, seed][row]).mean()) for norm in (True, False)
         )
-        print(f"seed {seed}: {what:<11} {with_norm:5.2f} with batch norm, {without:5.2f} without")
+        print(
+            f"seed {seed}: {what:<11} {with_norm:5.2f} with batch norm, {without:5.2f} without"
+        )
         assert with_norm < without, "the loss is not smoother with batch norm"
 
 # %% [markdown] name="summary"

@@ -36,8 +36,7 @@ SEEDS = range(3)
 # You wrote a backward. The network trains, and the loss falls. Is the gradient right?
 #
 # The loss cannot say. It also falls along a wrong gradient, if its angle to the right one is less
-# than 90°. It falls more slowly, and ends higher. So a wrong backward makes no noise. Somebody has
-# to *ask*.
+# than 90°. Often it only falls more slowly. So a wrong backward makes no noise. You have to *ask*.
 #
 # A backward is derived on paper. The forward knows nothing of this derivation. So we measure the
 # derivative with the forward alone, and compare.
@@ -129,7 +128,9 @@ plot_panels(
 # %% name="claim-v-curve" tags=["claim"]
 for seed in SEEDS:
     x = np.random.default_rng(seed).uniform(0.2, 1.4)
-    long, shorter, good, tiny = (error(two_point, x, h) for h in (1e-2, 1e-3, 1e-5, 1e-12))
+    long, shorter, good, tiny = (
+        error(two_point, x, h) for h in (1e-2, 1e-3, 1e-5, 1e-12)
+    )
     print(
         f"seed {seed}: {long:.1e} at 1e-2, {shorter:.1e} at 1e-3, {good:.1e} at 1e-5, {tiny:.1e} at 1e-12"
     )
@@ -203,8 +204,8 @@ plot_panels(
 
 # %% [markdown] name="claim-complex-text"
 # It falls as h², too, until it reaches the last digit. There it stays. **The claim**, at three random
-# x: for every h below 10⁻⁹ the complex step is right to 15 digits, and the best 2-point difference is
-# at least 10 times worse.
+# x: for every h below 10⁻⁹ the complex step is right to 15 digits, and a 2-point difference near its
+# best step is at least 10 times worse.
 
 # %% name="claim-complex" tags=["claim"]
 for seed in SEEDS:
@@ -212,7 +213,9 @@ for seed in SEEDS:
     short = H_ALL[H_ALL < 1e-9]
     worst = error(complex_step_of, x, short).max()
     usual = np.median([error(two_point, x, h) for h in (3e-6, 6e-6, 1e-5, 2e-5)])
-    print(f"seed {seed}: complex step at most {worst:.0e}; 2-point near its best step {usual:.0e}")
+    print(
+        f"seed {seed}: complex step at most {worst:.0e}; 2-point near its best step {usual:.0e}"
+    )
     assert worst < 3e-15, "the complex step is not right to the last digits"
     assert usual > 10 * worst, "differences are as good"
 
@@ -320,10 +323,14 @@ def seen(way, bug, seed):
     """Whether this way shows the bug."""
     rng = np.random.default_rng(seed)
     if way.startswith("hard"):
-        calls = [(case.arrays, case.static) for case in gradcheck.cases_of(bug.op, seed)]
+        calls = [
+            (case.arrays, case.static) for case in gradcheck.cases_of(bug.op, seed)
+        ]
     else:
         calls = [easy(bug.op, rng)]
-    return any(differs(bug, arrays, static, way.endswith("1"), rng) for arrays, static in calls)
+    return any(
+        differs(bug, arrays, static, way.endswith("1"), rng) for arrays, static in calls
+    )
 
 
 PLANTED = [bug for bug in bugs.catalogue if bug.op in OPS]
@@ -407,7 +414,9 @@ def gap(f, x, h):
 for seed in SEEDS:
     c = np.random.default_rng(seed).uniform(0.5, 2)
     smooth = gap(lambda x: x**3, c, 5e-5) / gap(lambda x: x**3, c, 1e-4)
-    kink = gap(lambda x, c=c: abs(x - c), c, 5e-5) / gap(lambda x, c=c: abs(x - c), c, 1e-4)
+    kink = gap(lambda x, c=c: abs(x - c), c, 5e-5) / gap(
+        lambda x, c=c: abs(x - c), c, 1e-4
+    )
     print(
         f"seed {seed}: with half the step the gap is {smooth:.3f} times as large, at the kink {kink:.3f} times"
     )
