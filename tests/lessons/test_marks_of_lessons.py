@@ -11,8 +11,8 @@ from planted_answers import HERE, planted, written
 from minires import lessons
 from minires.gradcheck.grading.source import read
 from minires.lessons.exercise import catalogue
-from tutorials.grade import lesson_of, main
-from tutorials.submission import taken
+from tutorials.grade.__main__ import lesson_of, main
+from tutorials.grade.submission import taken
 
 pytest.importorskip("IPython", reason="IPython is not installed; it reads notebooks")
 SETUP = "import numpy as np\nfrom minires import lessons, ops\nprint(lessons.size())"
