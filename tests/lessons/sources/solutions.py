@@ -4,31 +4,6 @@
 # %% name="setup" tags=["setup"]
 import numpy as np
 
-# %% name="order" tags=["exercise"] exercise="1.1"
-
-
-def topological_order(parents):
-    raise NotImplementedError
-
-
-# %% name="order-solution" tags=["solution"] exercise="1.1"
-
-
-def topological_order(parents):  # noqa: F811 - the solution stands in place of the blank
-    order = []
-
-    def visit(node):
-        if node in order:
-            return
-        for parent in parents[node]:
-            visit(parent)
-        order.append(node)
-
-    for node in parents:
-        visit(node)
-    return order
-
-
 # %% name="im2col" tags=["exercise"] exercise="2.1"
 
 
