@@ -7,12 +7,14 @@ from minires.plots.graphs import plot_graph
 from minires.plots.panels import Bars, Line, Panel, plot_panels
 from minires.plots.paths import plot_paths
 from minires.plots.steps import plot_steps
+from minires.plots.tables import Table, plot_tables
 
 __all__ = [
     "Bars",
     "Contour",
     "Line",
     "Panel",
+    "Table",
     "check_plot",
     "plot_curves",
     "plot_gradients",
@@ -20,5 +22,6 @@ __all__ = [
     "plot_panels",
     "plot_paths",
     "plot_steps",
+    "plot_tables",
     "round_levels",
 ]
