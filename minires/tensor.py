@@ -175,6 +175,7 @@ class Tensor(Methods):
     ) -> None:
         """Add ∂L/∂t to the .grad of every leaf t that this tensor depends on; gradient is ∂L/∂self (1 for a scalar).
 
+        A graph is used once, unless retain_graph keeps it. PyTorch allows a second backward where nothing was saved.
         Raises GraphError if nothing requires a gradient, if the tensor is no scalar and gradient is missing, if the
         graph was used already, or if an array that the gradient needs was changed in place since.
         """

@@ -17,7 +17,7 @@ from minires.gradcheck.grading.process import remove_old_scratch_folders
 from minires.gradcheck.grading.results import one_line
 from minires.gradcheck.grading.session import Session
 from minires.gradcheck.grading.source import read
-from minires.lessons.judge import judged, outcome
+from minires.lessons.judge import outcome
 from minires.lessons.outcome import COULD_NOT_RUN
 from minires.storage import check_writable
 from tutorials.marks import Files, Marks
@@ -150,7 +150,7 @@ def _is_spent(session):
 
 def _outcome(exercise, session, seed, hidden_names):
     try:
-        said = judged(exercise, session, seed)
+        said = exercise.judged(session, seed)
     except (CouldNotRunError, StoppedError) as error:
         return outcome(exercise, COULD_NOT_RUN, [str(error)])
     for name in hidden_names:

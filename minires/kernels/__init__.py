@@ -26,6 +26,7 @@ __all__ = [
     "batch_count",
     "channel_sums",
     "chosen",
+    "contract",
     "conv",
     "conv_affine",
     "conv_dw",
@@ -184,6 +185,11 @@ def scale(x, factor):
 def sums(x, axes, keepdims=False):
     """Σ x over the axes, a tuple, in x's dtype; it loses no digits where many elements are added up."""
     return _package(x).sums(x, axes, keepdims)
+
+
+def contract(factors, out):
+    """The product of (letters, x) pairs as an array with the letters `out`, summed over all others: einsum."""
+    return _package(*(x for _, x in factors)).contract(factors, out)
 
 
 # Pooling

@@ -9,7 +9,6 @@ from minires.gradcheck.grading.session import Session
 from minires.lessons import batch_norm, convolution, engine, paths, residual  # noqa: F401 - they fill the catalogue
 from minires.lessons.deadline import Timed
 from minires.lessons.exercise import catalogue
-from minires.lessons.judge import judged
 from minires.lessons.outcome import COULD_NOT_RUN, NOT_DONE, Outcome
 from minires.settings import did_you_mean
 
@@ -60,6 +59,6 @@ def _checked(exercise, function, seed):
     child = Timed(names={exercise.function: function})
     try:
         with Session(lambda: child, exercise.function) as session:
-            return judged(exercise, session, seed)
+            return exercise.judged(session, seed)
     except (CouldNotRunError, StoppedError) as error:
         return said(COULD_NOT_RUN, str(error))

@@ -23,6 +23,7 @@ import inspect
 
 import numpy as np
 
+from minires.lessons import judge
 from minires.lessons.comparison import array, difference
 
 catalogue = {}  # {number: Exercise}
@@ -83,6 +84,10 @@ class Exercise:
     def cases(self, seed):
         """The pairs (what is hard, arguments) of a seed."""
         return list(self._draw(np.random.default_rng(seed)))
+
+    def judged(self, session, seed):
+        """The Outcome of the function of this name, in a session of the grader's."""
+        return judge.judged(self, session, seed)
 
     def problem(self, value, arguments):
         """What is wrong with a value, in a sentence, or ""."""

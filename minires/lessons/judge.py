@@ -32,9 +32,7 @@ class Try:
 
 
 def judged(exercise, session, seed):
-    """The Outcome of the function that has the name of this exercise, in a session of the grader's."""
-    if hasattr(exercise, "judged_by_op"):
-        return exercise.judged_by_op(session, seed)
+    """The Outcome of the function that has the name of this Exercise, in a session of the grader's."""
     said = _not_callable(exercise, session)
     if said is not None:
         return said

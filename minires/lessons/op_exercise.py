@@ -32,7 +32,7 @@ class OpExercise:
         self.points = points
         catalogue[number] = self
 
-    def judged_by_op(self, session, seed):
+    def judged(self, session, seed):
         """The Outcome of the session's function."""
         result = Result(self.function, self.op, seed=seed)
         text = text_of(session.get(), self.function)
