@@ -44,7 +44,7 @@ SEEDS = range(3)
 #
 # $$y = \ln x_1 + x_1 x_2 - \sin x_2 \qquad \text{at } x_1 = 2,\ x_2 = 5$$
 #
-# A computer does one step at a time. Each step has a simple derivative. We write ḡ for ∂y/∂v, the
+# A computer does one step at a time. Each step has a simple derivative. We write dv for ∂y/∂v, the
 # *gradient* at a value v.
 #
 # The gradients begin at the end, with ∂y/∂y = 1. Then we go back, step by step. By the chain rule
@@ -254,8 +254,8 @@ backward(y)
 draw(y, gradients=True)
 
 # %% [markdown] name="claim-example-text"
-# 5.500 and 1.716 again, as in the survey. **The claim:** at three random places the engine gives the
-# derivatives that you get on paper, 1/x₁ + x₂ and x₁ − cos x₂. Only rounding is different.
+# 5.500 and 1.716 again, as in the survey. On paper the derivatives are 1/x₁ + x₂ and x₁ − cos x₂.
+# **The claim:** at three random places the engine gives the same, up to rounding.
 
 # %% name="claim-example" tags=["claim"]
 for seed in SEEDS:
@@ -299,9 +299,10 @@ check("1.2", tanh)
 # order in which they were made. D is an array (n,n): `D[i, j]` is the derivative of value i by its
 # parent j, and 0 where j is no parent of i. The last value is the loss.
 #
-# Return an array (n,): the derivative of the loss by each value. For y = x·x + x at x = 3 the values
-# are x = 3, s = x·x = 9 and y = s + x = 12. Then D is [[0, 0, 0], [6, 0, 0], [1, 1, 0]], and the
-# answer is [7, 1, 1].
+# Return an array (n,): the derivative of the loss by each value.
+#
+# An example is y = x·x + x at x = 3. Its three values are x, s = x·x and y = s + x. D is
+# [[0, 0, 0], [6, 0, 0], [1, 1, 0]], because ∂s/∂x = 2x = 6. The answer is [7, 1, 1].
 
 
 # %% name="gradients" tags=["exercise"] exercise="1.3"
@@ -416,8 +417,9 @@ for seed in SEEDS:
 # `backward` never ask what their data is. Only ops for arrays are missing.
 #
 # The gradient of an array is an array of the same shape, with one derivative for each element. For a
-# product of matrices Y = A·B the shapes alone tell you the backward. With A (m,k), B (k,n) and
-# dY (m,n), there is one way to multiply dY and B to get the shape (m,k), and one for (k,n):
+# product of matrices Y = A·B the shapes alone tell you the backward. Take A (m,k), B (k,n) and
+# dY (m,n). There is only one way to get the shape (m,k) from dY and B, and only one way to get (k,n)
+# from A and dY:
 #
 # $$dA = dY \cdot B^T \qquad dB = A^T \cdot dY$$
 
