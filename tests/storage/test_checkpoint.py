@@ -6,6 +6,8 @@ import pytest
 from minires import storage
 from minires.errors import CheckpointError, DTypeError, OptionError
 
+pytestmark = pytest.mark.usefixtures("file_format")
+
 
 def test_sections_and_state_come_back(tmp_path):
     sections = {"model": {"a": np.ones(2, np.float32), "b/c": np.zeros(1)}, "optimizer": {}}
