@@ -17,7 +17,8 @@ TEST = 360
 def digits():
     """(train, test): 1,437 and 360 images (1,8,8). The split is always the same, and both parts hold all digits."""
     with np.load(FILE) as file:
-        pixels, labels = file["pixels"], file["labels"].astype(np.int64)
+        pixels = file["pixels"]
+        labels = file["labels"].astype(np.int64)
     images = np.round(pixels * (255 / 16)).astype(np.uint8)[:, None]  # 0 … 16 -> 0 … 255; (N,8,8) -> (N,1,8,8)
     # A shuffled order in which the ten classes take turns, so the test set is balanced.
     order = np.random.default_rng(0).permutation(len(labels))

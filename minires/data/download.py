@@ -15,11 +15,7 @@ from pathlib import Path
 
 from minires.console import progress_bar
 from minires.errors import DataError
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
+from minires.system import fcntl
 
 CHUNK = 1 << 20
 

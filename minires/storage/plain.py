@@ -12,6 +12,8 @@ import json
 
 import numpy as np
 
+from minires.storage.json_text import parse
+
 # The library writes wide values first, so that each array is aligned: from the last of these to the first.
 DTYPES = {
     "BOOL": "?",
@@ -78,7 +80,7 @@ def load(content):
     """The bytes of a file -> {name: array}. Raises KeyError for a dtype that NumPy has not."""
     start = 8 + int.from_bytes(content[:8], "little")
     try:
-        header = json.loads(content[8:start].decode(), object_pairs_hook=unique, parse_constant=_no_number)
+        header = parse(content[8:start].decode(), object_pairs_hook=unique, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise SafetensorError(f"its header cannot be parsed: {error}") from error
     if not isinstance(header, dict):

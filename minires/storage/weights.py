@@ -7,7 +7,6 @@ programs have neither entry, and are loaded without this check.
 """
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from minires.paths import as_path
 from minires.storage import plain
 from minires.storage.atomic import atomic_write
 from minires.storage.foreign import explain
+from minires.storage.json_text import parse
 from minires.tensor import unwrap
 
 NO_DIGEST = "0" * 64
@@ -146,7 +146,7 @@ def _header(path, file, size):
     text = file.read(length) if length <= min(size, MAX_HEADER) else file.read(200)
     fault = "its header is no JSON" if len(text) == length else f"its header would be {length:,} bytes long"
     try:
-        header = json.loads(text, object_pairs_hook=plain.unique) if len(text) == length else None
+        header = parse(text.decode(), object_pairs_hook=plain.unique) if len(text) == length else None
         arrays = [entry for name, entry in header.items() if name != "__metadata__"]
         end = max((entry["data_offsets"][1] for entry in arrays), default=0)
         texts = header.get("__metadata__") or {}

@@ -1,5 +1,7 @@
 """Checkpoints keep sections apart and Python values exact."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,7 @@ LOOP["itself"] = LOOP
         ({}, {"a": object()}, DTypeError, "c cannot hold this state, .*: Object of type object is not JSON"),
         ({}, {"a": np.float32(1)}, DTypeError, "type float32 is not JSON"),
         ({}, {"a": {1, 2}}, DTypeError, "type set"),
+        ({}, {"a": json.loads("[" * 101 + "]" * 101)}, DTypeError, "whose values are nested deeper than 100"),
         ({}, {"a": 10**5000}, DTypeError, "c cannot hold this state"),
         ({}, LOOP, DTypeError, "Circular reference"),
         ({}, [], DTypeError, r"takes a state \{name: value\}, got a list"),

@@ -19,12 +19,7 @@ from pathlib import Path
 from minires.errors import OptionError
 from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.keeper import SYSTEM, others_can_read, seen_from_inside
-from minires.system import why_no_processes
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from minires.system import fcntl, why_no_processes
 
 SCRATCH = "minires-homework-"  # how the names of scratch folders begin
 YOUNG = 60.0  # seconds in which a scratch folder may have no lock yet
