@@ -15,7 +15,7 @@ from minires import kernels
 HAS_NO_WHEEL = ("safetensors", "threadpoolctl")  # or nothing to do there
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def browser(monkeypatch):
     """Starting a thread or a process raises what it raises there, and opening a server's socket ends the test."""
     if sys.platform == "emscripten":

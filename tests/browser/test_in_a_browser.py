@@ -19,6 +19,8 @@ from minires.parallel import Replicas
 from minires.plots import Line, Panel, plot_panels
 from minires.train.folder import CHECKPOINT
 
+pytestmark = pytest.mark.usefixtures("browser")
+
 SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16}
 LOSSES = [2.607189, 2.083015, 1.465722]
 
