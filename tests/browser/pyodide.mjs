@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 const given = JSON.parse(process.argv[2]);
 const { loadPyodide } = await import(pathToFileURL(join(given.pyodide, "pyodide.mjs")));
 const pyodide = await loadPyodide({ indexURL: given.pyodide, env: { PYTHONDONTWRITEBYTECODE: "1" } });
-await pyodide.loadPackage(["numpy", "pillow", "matplotlib", "pygments"], { messageCallback: () => {} });
+await pyodide.loadPackage(["numpy", "pillow", "matplotlib", "pygments", "threadpoolctl"], { messageCallback: () => {} });
 for (const name of ["packages", "tests"]) {
   pyodide.FS.mkdir("/" + name);
   pyodide.mountNodeFS("/" + name, given[name]);
