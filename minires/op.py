@@ -93,6 +93,7 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
     flags = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and isinstance(p.default, bool))
     unchecked = frozenset(i for i, n in enumerate(inputs_of) if n in integers)
     optional = frozenset(i for i, p in enumerate(positional) if p.default is None)
+    takes = ("tensors",) * variadic + inputs_of + settings_of
 
     @wraps(function)
     def call(*inputs, **settings):
@@ -100,10 +101,9 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
         if len(inputs) > count:  # settings by position
             by_position = dict(zip(settings_of, inputs[count:]))
             if len(inputs) - count > len(by_position) or by_position.keys() & settings.keys():
-                takes = ", ".join(("tensors",) * variadic + inputs_of + settings_of)
                 raise TypeError(
                     f"{name}: got {len(inputs)} arguments by position and {list(settings)} by name; "
-                    f"it takes {takes}, each once"
+                    f"it takes {', '.join(takes)}, each once"
                 )
             settings |= by_position
         inputs = _listed(name, inputs[0] if inputs else settings.pop("tensors", None)) if variadic else inputs[:count]
@@ -117,7 +117,7 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
         if numbers:
             arrays = _promoted(arrays, unchecked)
             _check_numbers(name, arrays, unchecked)
-        first = _check(name, arrays, any_dtype or numbers, unchecked, optional, numbers)
+        first = _check(name, arrays, any_dtype or numbers, unchecked, optional, numbers, takes if settings_of else ())
         settings = {
             key: flag(f"{name}: {key}", value) if key in flags else _setting(name, key, value)
             for key, value in settings.items()
@@ -177,7 +177,7 @@ def _check_numbers(name, arrays, unchecked):
             )
 
 
-def _check(name, arrays, any_dtype, unchecked, optional, numbers):
+def _check(name, arrays, any_dtype, unchecked, optional, numbers, takes):
     """The first array, after checking that all others have its dtype and device."""
     first = None
     for i, a in enumerate(arrays):
@@ -189,7 +189,8 @@ def _check(name, arrays, any_dtype, unchecked, optional, numbers):
             kind = type(a)
             torchs = "; Tensor(t) makes one of it" if kind.__module__.partition(".")[0] == "torch" else ""
             got = f"{kind.__module__}.{kind.__name__}" if torchs else kind.__name__
-            raise DTypeError(f"{name}: argument {i + 1} must be a Tensor or an array, got {got}{torchs}")
+            order = f"; it takes {', '.join(takes)}" if takes and not torchs else ""
+            raise DTypeError(f"{name}: argument {i + 1} must be a Tensor or an array, got {got}{torchs}{order}")
         check_plain(a, name)
         if a.dtype not in FLOATS and not (a.dtype.kind == "c" and mode.complex_step):
             _check_whole_numbers(name, i, a, any_dtype)

@@ -44,6 +44,7 @@ ROOMS = [
     "parallel",
     "plots",
     "probes",
+    "summary",
     "gradcheck",
     "train",
     "lab",

@@ -1,4 +1,7 @@
-"""python -m minires.gradcheck: prove every gradient of minires, or of your own code, by measuring it."""
+"""python -m minires.gradcheck: prove every gradient of minires, or of your own code, by measuring it.
+
+Its exit status is the verdict, also after `| head -1`, which leaves before the verdict is printed.
+"""
 
 import argparse
 import secrets
@@ -13,6 +16,7 @@ from minires.gradcheck.checks.full_check import full_check
 from minires.gradcheck.checks.step_size import STEPS, errors_by_step
 from minires.gradcheck.grading.batch import check_targets
 from minires.gradcheck.grading.folders import is_target
+from minires.gradcheck.grading.standard import shape_of
 from minires.gradcheck.paths import show_paths
 from minires.op import registry
 from minires.plots import check_plot, plot_steps
@@ -96,14 +100,11 @@ def check_flags(given, work):
 
 
 def shape(given):
-    """The type of --shapes: 2,3,8,8, or 5, or () for a single number."""
+    """The type of --shapes: 2,3,8,8, or 5, or () for a single number, or 8:10 for eight labels of ten classes."""
     try:
-        sizes = tuple(int(n) for n in given.strip("()").split(",") if n.strip())
+        return shape_of(given)
     except ValueError:
-        sizes = (-1,)
-    if any(n < 0 for n in sizes):
-        raise argparse.ArgumentTypeError(f"it must be a shape such as 2,3,8,8, got {given!r}")
-    return sizes
+        raise argparse.ArgumentTypeError(f"it must be a shape such as 2,3,8,8, got {given!r}") from None
 
 
 def make_parser():
@@ -168,7 +169,8 @@ def make_parser():
         type=shape,
         nargs="+",
         metavar="N,M",
-        help="shapes of its arrays; without --reference it is measured by differences, for advice",
+        help="shapes of its arrays, or 8:10 for eight labels of ten classes; without --reference it is measured by "
+        "differences, for advice",
     )
     theirs.add_argument("--function", type=text, metavar="NAME", help="the function, class or pair F,G in each file")
     theirs.add_argument(
@@ -178,7 +180,12 @@ def make_parser():
         "--allow-minires", action="store_true", help="let submissions import minires, whose ops are the answers"
     )
     theirs.add_argument(
-        "--helper", type=text, nargs="+", default=[], metavar="FILE", help="files that all submissions may use"
+        "--helper",
+        type=text,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="files and folders that all submissions may use",
     )
     theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each call (default 10)")
     theirs.add_argument("--jobs", type=whole(1), default=1, metavar="N", help="submissions at a time (default 1)")
@@ -215,7 +222,7 @@ def main(argv=None):
     check_plot(args.plot)
     if args.list:
         check_flags(given, "--list")
-        console.show("\n".join(sorted(registry)))
+        print("\n".join(sorted(registry)))
         return 0
     device = "cuda" if args.backend == "cupy" else "cpu"
     if device != "cpu":

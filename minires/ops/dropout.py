@@ -13,7 +13,7 @@ def dropout(x, *, p=0.5, training=True, rng=None):
     """y = x·mask/(1 − p), mask 0 with probability p: ∂L/∂x = ∂L/∂y·mask/(1 − p)  [Srivastava et al. 2014].
 
     Outside training y is x itself. rng: a NumPy Generator, a seed, or None for the default generator (minires.random);
-    the mask is drawn on the CPU, so that a CPU and a GPU drop the same elements.
+    the mask is drawn on the CPU, so that a CPU and a GPU drop the same elements. nn.functional.dropout takes inplace.
     """
     p = in_range("dropout: p", p, 0, 1)
     if not training or p == 0:

@@ -7,7 +7,6 @@ from minires.arrays import array_module
 from minires.errors import OptionError, ShapeError
 from minires.op import op
 from minires.ops.arithmetic import unbroadcast
-from minires.ops.contraction import contract
 
 
 @op(needs=True)
@@ -71,12 +70,17 @@ def einsum(*xs, equation):
     """y = the product of the xs, summed over every letter that y does not have  [Einstein's convention].
 
     ∂L/∂x is the product of ∂L/∂y and the other xs, summed over every letter that x does not have. Along a letter that
-    only this x has, the gradient is repeated.
-    contraction.py multiplies two arrays at a time, because NumPy's einsum loses digits of float32 in long sums.
+    only this x has, the gradient is repeated. A letter that stands twice in one x takes its diagonal, as the trace "ii"
+    does; beside the diagonal ∂L/∂x is 0.
+    The sums are those of kernels/readable/contraction.py. An axis needs a letter: write axes out for "...".
     """
     terms, out = _parsed(equation, xs)
     sizes = {letter: n for term, x in zip(terms, xs) for letter, n in zip(term, x.shape)}
     xp = array_module(*xs)
+    shapes = [x.shape for x in xs]
+    places = [_diagonal(xp, term, x.shape) for term, x in zip(terms, xs)]
+    xs = [x[place] for x, place in zip(xs, places)]
+    terms = ["".join(dict.fromkeys(term)) for term in terms]  # "iij" -> "ij"
 
     def backward(dy):
         dxs = []
@@ -84,12 +88,29 @@ def einsum(*xs, equation):
             others = [(t, a) for i, (t, a) in enumerate(zip(terms, xs)) if i != k]
             elsewhere = out + "".join(t for t, _ in others)
             letters = "".join(letter for letter in term if letter in elsewhere)
-            dx = contract([(out, dy), *others], letters)
+            dx = kernels.contract([(out, dy), *others], letters)
             shape = [sizes[letter] if letter in elsewhere else 1 for letter in term]
-            dxs.append(xp.broadcast_to(dx.reshape(shape), x.shape))
+            dx = xp.broadcast_to(dx.reshape(shape), x.shape)
+            dxs.append(dx if places[k] is ... else _written(xp, places[k], dx, shapes[k]))
         return tuple(dxs)
 
-    return contract(list(zip(terms, xs)), out), backward
+    return kernels.contract(list(zip(terms, xs)), out), backward
+
+
+def _diagonal(xp, term, shape):
+    """The index of the elements of an array whose repeated letters agree: an axis for each letter; ... for all."""
+    sizes = dict(zip(term, shape))
+    if len(sizes) == len(term):
+        return ...
+    grid = dict(zip(sizes, xp.ix_(*map(xp.arange, sizes.values()))))
+    return tuple([grid[letter] for letter in term])
+
+
+def _written(xp, place, dx, shape):
+    """An array of zeros of this shape, with dx at that place."""
+    out = xp.zeros(shape, dx.dtype)
+    out[place] = dx
+    return out
 
 
 def _parsed(equation, xs):
@@ -99,11 +120,13 @@ def _parsed(equation, xs):
     if not arrow:  # y has the letters that stand once, in the order of the alphabet
         out = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
     for term in (*terms, out):
-        if not (term + "a").isalpha() or not term.isascii() or len(set(term)) < len(term):
+        if not (term + "a").isalpha() or not term.isascii():
             raise OptionError(
-                f"einsum: {term!r} of {equation!r} must be letters a … z or A … Z, each once; write axes "
-                "out for '...', and take a diagonal first"
+                f"einsum: {term!r} of {equation!r} must be letters a … z or A … Z; write axes out for '...', "
+                "as in 'bij,bjk->bik'"
             )
+    if len(set(out)) < len(out):
+        raise OptionError(f"einsum: the result {out!r} of {equation!r} must have each letter once")
     if len(terms) != len(xs) or set(out) - set(left):
         raise OptionError(
             f"einsum: {equation!r} names {len(terms)} operands and the result {out!r}, given "

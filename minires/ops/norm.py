@@ -2,6 +2,8 @@
 
 batch_norm takes both over all images, for each channel. layer_norm takes them over the features of a sample, and
 group_norm over a group of its channels. kernels/readable/norm.py derives the gradient, which is that of all three.
+
+As in every op, what has a gradient comes first: x, weight, bias. So the order of arguments is not PyTorch's.
 """
 
 import math
@@ -26,7 +28,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
 
     x (N,C,H,W), (N,C,L) or (N,C), weight γ and bias β (C,) -> y of x's shape.
     In training the running statistics, if given, become (1 − momentum)·running + momentum·batch in place, with the
-    unbiased variance (/(m − 1)), as in PyTorch.
+    unbiased variance (/(m − 1)), as in PyTorch. nn.functional.batch_norm has PyTorch's order of arguments.
     Raises ShapeError for wrong lengths and when training on a single value a channel.
     """
     shape = x.shape
@@ -85,6 +87,7 @@ def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
 
     ∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) with g = γ·∂L/∂y and ⟨·⟩ the mean over those axes.
     x (…,*normalized_shape), weight γ and bias β of normalized_shape (by default weight's shape, or the last axis).
+    nn.functional.layer_norm has PyTorch's order of arguments.
     """
     shape = check_layer_norm(x, weight, bias, normalized_shape, eps)
     samples = tuple(range(x.ndim - len(shape)))
@@ -110,6 +113,7 @@ def group_norm(x, weight=None, bias=None, *, num_groups, eps=1e-5):
 
     ∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) with g = γ·∂L/∂y and ⟨·⟩ the mean over the group, as in layer_norm.
     x (N,C,…), weight γ and bias β (C,) -> y (N,C,…). With num_groups = C it is an instance norm.
+    nn.functional.group_norm has PyTorch's order of arguments.
     """
     num_groups = check_group_norm(x, weight, bias, num_groups, eps)
     N, C, *rest = shape = x.shape

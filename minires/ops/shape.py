@@ -146,7 +146,7 @@ def getitem(x, *, index):
 def pad(x, *, pad, value=0.0):
     """y = x with constant borders; pad = (left, right, top, bottom, …) from the last axis on, as in torch.
 
-    ∂L/∂x is the part of ∂L/∂y that lies inside.
+    ∂L/∂x is the part of ∂L/∂y that lies inside. nn.functional.pad takes PyTorch's mode before value.
     """
     pad = _integers("pad", pad)
     if len(pad) % 2 or len(pad) > 2 * x.ndim or any(p < 0 for p in pad):

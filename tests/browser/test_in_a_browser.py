@@ -132,5 +132,5 @@ def test_a_file_is_refused_with_the_way_to_mark_a_function(tmp_path, capsys):
 
 
 def test_several_processes_are_refused_in_one_sentence():
-    with pytest.raises(OptionError, match="^Replicas: Python starts no other process in a browser; use one process$"):
+    with pytest.raises(OptionError, match=r"^Replicas: Python starts no other process in a browser; use one process$"):
         Replicas(models.resnet8(rng=0), 2)

@@ -23,6 +23,16 @@ def test_a_second_backward_needs_retain_graph():
         y.backward()
 
 
+@pytest.mark.parametrize("saves_nothing", [lambda x: x + x, lambda x: -x, lambda x: x.sum(), lambda x: x.reshape(3, 1)])
+def test_a_second_backward_is_refused_although_nothing_was_saved(saves_nothing):
+    """PyTorch allows it here and not where an array was saved; one rule for all graphs is easier to keep."""
+    x = leaf(3)
+    y = saves_nothing(x)
+    y.backward(np.ones(y.shape))
+    with pytest.raises(GraphError, match=r"used by backward already; .* needs retain_graph=True"):
+        y.backward(np.ones(y.shape))
+
+
 def test_a_shared_part_used_by_an_earlier_backward_is_noticed():
     x = leaf(3)
     shared = x * x

@@ -101,6 +101,12 @@ def called(arguments, *more, **settings):
     return lambda kernel, *arrays: kernel(*arrays, *more, **settings), arguments
 
 
+def contracted(equation, arguments):
+    """A call of contract, in which the equation gives the arrays their letters."""
+    left, _, out = equation.partition("->")
+    return lambda kernel, *arrays: kernel(list(zip(left.split(","), arrays, strict=True)), out), arguments
+
+
 def affine(has_factor, relu):
     return lambda kernel, x, w, factor, constant: kernel(x, w, WIN, factor if has_factor else None, constant, relu)
 
@@ -130,6 +136,12 @@ CASES = {
     "product_sums": [called("conv_dy kernel conv_dw")],
     "scatter_matrix": [called("x")],
     "sums": [called("x", axes) for axes in [(0,), (1,), (2, 3), (0, 2, 3), (0, 1, 2, 3)]],
+    "contract": [
+        contracted("nchw->cn", "x"),
+        contracted("nchw,nkhw->nck", "x dy"),
+        contracted("nchw,c->nhw", "x weight"),
+        contracted("ochw,okhw,c,k->", "kernel conv_dw weight bias"),
+    ],
     "max_pool": [called("x", POOL)],
     "max_pool_argmax": [called("x pool_y", POOL)],
     "max_pool_dx": [called("pool_dy argmax", POOL)],

@@ -59,12 +59,13 @@ def test_a_cause_that_is_taken_away_leaves_its_part_undecided(report):
 def test_each_part_of_the_claim_has_its_side():
     variances = {"he": [1.0, 16.0], "batch-norm": [1.0, 2.0], "scaled": [1.0, 4.0], "zero-gamma": [1.0, 1.0]}
     changes = {"batch-norm": [0.5, 0.7], "zero-gamma": [0.1, 0.1]}
-    errors = {"he": 80, "fixup": 60}
+    errors = {"he": 80, "fixup": 30}
     made = {
         (arm, seed): {
             "variances": np.multiply(variances.get(arm, [1.0, 1.0]), [1.0, 1 + seed * len(arm) / 1e8]),
             "changes": np.multiply(changes.get(arm, [1.0, 1.0]), 1 + seed / 1e8),
             "train_error": errors.get(arm, 50) * (1 + seed / 1e8),
+            "guess": 90.0,
         }
         for arm in ARMS
         for seed in range(6)
@@ -73,9 +74,15 @@ def test_each_part_of_the_claim_has_its_side():
     swapped = replace(s, unnormalized="fixup", fixup="he")
     assert lab.initialization.compare(swapped, Results(made))[3].outcome == "refuted"
     parts = lab.initialization.compare(s, Results(made))
-    for part, expected in zip(parts, (1.5, 1.0, 0.5, 20), strict=True):
+    for part, expected in zip(parts, (1.5, 1.0, 0.5, 50), strict=True):
         assert part.differences == pytest.approx([expected] * 6)
         assert part.outcome == "held"
+    for numbers in made.values():
+        numbers["train_error"] += 16.0  # 46 of 90: neither has learned
+    untrained = lab.initialization.compare(s, Results(made))[3]
+    assert untrained.differences == pytest.approx([50] * 6)
+    assert untrained.outcome == "undecided"
+    assert "the better of the two has not learned" in str(untrained)
 
 
 def test_the_best_learning_rate_of_a_network_counts(report, folder):

@@ -98,6 +98,13 @@ def test_the_size_of_digits_may_be_said():
     assert data.load("digits", size=8)[0].shape == (1, 8, 8)
 
 
+@pytest.mark.parametrize("size", ["1", "2", "3"])
+def test_tiny_images_are_trained_on(here, capsys, size):
+    """A border of 4 pixels around images of 3×3 made most crops black, and the loss NaN."""
+    assert main(["--dataset", "photos", "--epochs", "8", "--batch-size", "4", "--size", size, "--processes", "1"]) == 0
+    assert "test accuracy" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("where", ["train", "test"])
 def test_a_broken_image_is_found_before_a_folder_is_made(here, capsys, where):
     for part in ("train", "test"):
@@ -158,7 +165,9 @@ def test_an_image_that_breaks_off_later_costs_no_step_and_the_way_on_is_shown(he
     assert err.startswith("minires.train: parts/val/red/3.jpg cannot be read as an image: ")
     assert err.endswith("; stopped, and saved at step 2; go on with: python -m minires.train --resume --out run\n")
     paint(here / "parts" / "val", "red")
+    assert state_of(here / "run")["images"]["test"] == {"counts": [10, 10], "digest": ""}
     assert main(["--resume", "--out", "run"]) == 0
+    assert len(state_of(here / "run")["images"]["test"]["digest"]) == 16
 
 
 def test_a_single_class_is_remarked(here, capsys):

@@ -17,15 +17,22 @@ def test_multistep_divides_by_ten_at_a_half_and_at_three_quarters():
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("digits", ["crop 8 1", "normalize"]), ("cifar10", ["crop 8 4", "flip", "normalize"])]
+    ("name", "size", "expected"),
+    [
+        ("digits", 8, ["crop 8 1", "normalize"]),
+        ("cifar10", 32, ["crop 32 4", "flip", "normalize"]),
+        ("photos", 224, ["crop 224 4", "flip", "normalize"]),
+        ("photos", 16, ["crop 16 2", "flip", "normalize"]),
+        ("photos", 3, ["crop 3 0", "flip", "normalize"]),
+    ],
 )
-def test_digits_move_by_one_pixel_and_are_not_flipped(monkeypatch, name, expected):
+def test_images_move_by_an_eighth_up_to_four_pixels_and_digits_are_not_flipped(monkeypatch, name, size, expected):
     """A flipped 2 is no 2. The border is black, because what is cropped is normalized afterwards."""
     monkeypatch.setattr(setup.data, "random_crop", lambda size, padding: f"crop {size[1]} {padding}")
     monkeypatch.setattr(setup.data, "random_horizontal_flip", lambda: "flip")
     monkeypatch.setattr(setup.data, "normalize", lambda mean, std: "normalize")
     monkeypatch.setattr(setup.data, "compose", lambda *changes: list(changes))
-    dataset = SimpleNamespace(name=name, shape=(3, 8, 8), mean=0, std=1)
+    dataset = SimpleNamespace(name=name, shape=(3, size, size), mean=0, std=1)
     assert setup.make_transform(dataset, True) == expected
     assert setup.make_transform(dataset, False) == "normalize"
 

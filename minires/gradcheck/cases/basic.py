@@ -124,6 +124,8 @@ def _einsum(draw):
     yield Case("a letter added up alone", (draw.normal(m, n), draw.normal(n)), {"equation": "mn,n->n"})
     yield Case("three", (draw.normal(m, n), draw.normal(n, k), draw.normal(k)), {"equation": "mn,nk,k->m"})
     yield Case("one, permuted and summed", (draw.normal(m, n, k),), {"equation": "mnk->km"})
+    yield Case("trace", (draw.normal(n, n),), {"equation": "nn"})
+    yield Case("diagonals, then a product", (draw.normal(n, k, n), draw.normal(m, n)), {"equation": "nkn,mn->kn"})
 
 
 @cases_for("sum", "mean", "amax", "amin", "var", "std", "norm")

@@ -137,4 +137,5 @@ def _gradient(value, name, shapes):
 
 
 def is_number(value):
-    return isinstance(value, (int, float)) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    """Whether it is one number, also where it has axes of length 1."""
+    return isinstance(value, (int, float)) or (isinstance(value, np.ndarray) and value.size == 1)

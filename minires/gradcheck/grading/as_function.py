@@ -39,7 +39,7 @@ def function_of(target):
 def of_reference(reference, shapes):
     """A teacher's function as it is; a class or a pair as a function of arrays of these shapes."""
     pair = list(reference) if isinstance(reference, (tuple, list)) else [reference]
-    if len(pair) == 1 and not inspect.isclass(pair[0]):
+    if len(pair) == 1 and not inspect.isclass(pair[0]) and not _gives_loss(pair[0], shapes):
         return pair[0]
     names = [f.__name__ for f in pair]
     child = Local(names=dict(zip(names, pair)))
@@ -49,7 +49,17 @@ def of_reference(reference, shapes):
         raise OptionError(f"the reference {', '.join(names)} cannot be called: {error}") from error
     function = as_function(plan, lambda: child, held_to)
     function.__name__ = names[0]
+    function.written = pair
     return function
+
+
+def _gives_loss(function, shapes):
+    """Whether a function gives (loss, dx), as a submission may."""
+    try:
+        value = function(*standards.drawn(shapes, np.random.default_rng(0)))
+    except Exception:  # the check says what it raises
+        return False
+    return isinstance(value, (tuple, list)) and len(value) > 1 and np.ndim(value[0]) == 0 and not callable(value[1])
 
 
 def plan_of(child, names, described, shapes, defined, text, seed):

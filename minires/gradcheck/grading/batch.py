@@ -245,9 +245,9 @@ def _whole(result, screen, quiet, seed):
 
 
 def helper_file(path):
-    """A file of --helper. Raises OptionError where there is none."""
-    if not os.path.isfile(path):
-        raise OptionError(f"--helper {path}: {'that is a folder' if os.path.isdir(path) else 'there is no such file'}")
+    """A file or folder of --helper. Raises OptionError where there is none."""
+    if not os.path.isfile(path) and not os.path.isdir(path):
+        raise OptionError(f"--helper {path}: there is no such file or folder")
     return Path(path)
 
 

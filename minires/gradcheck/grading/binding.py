@@ -118,7 +118,7 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
             slot = Slot(p, "output")
         elif (
             p.kind in ("positional", "keyword")
-            and (a := names.array_of(standard, p.name)) in free
+            and (a := _argument(standard, p, parameters)) in free
             and not _setting_first(standard, p, a)
         ):
             slot = Slot(p, "array", a)
@@ -140,6 +140,15 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
             free.remove(slot.what)
         slots.append(slot or Slot(p, "unknown"))
     return Binding(_by_position(standard, slots, free, roles, sizes))
+
+
+def _argument(standard, parameter, parameters):
+    """Which argument of the op a parameter is called after; y beside a target t is what was computed for it."""
+    found = names.array_of(standard, parameter.name)
+    if found == "target" and names.plain(parameter.name) == "y":
+        others = [p for p in parameters if p is not parameter and names.array_of(standard, p.name) == "target"]
+        return standard.arguments[0] if others else found
+    return found
 
 
 def _setting_first(standard, parameter, argument):

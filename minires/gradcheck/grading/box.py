@@ -13,10 +13,8 @@ import ast
 import contextlib
 import os
 import secrets
-import shutil
 import signal
 import socket
-import stat
 import time
 from pathlib import Path
 
@@ -30,16 +28,15 @@ from minires.gradcheck.grading.errors import (
     printable,
 )
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
+from minires.gradcheck.grading.neighbours import copy_helpers, copy_neighbours
 from minires.gradcheck.grading.process import STARTING, Limits, Process, protections, scratch_folder
 from minires.gradcheck.grading.slow import why_slow
 from minires.gradcheck.grading.source import nodes_of
 
 __all__ = ["Box", "Limits", "printable", "protections"]
 
-NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
-DEPTH = 4  # folders within folders
-ENTRIES = 10_000  # files and folders looked at; a homework may lie in a home folder
 EARLIER = 1000  # arrays of earlier calls that one call may have changed
+LENT = "--helper FILE.py or --helper FOLDER, at the end of the command, gives all submissions a module or a package"
 LEAVING = 1.0  # seconds between a process's last word and its exit code
 
 
@@ -225,7 +222,7 @@ class Box:
         kind, message, line, cell = self._fields(
             said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
         )
-        hint = limit_reached(kind, message, self.limits) or hidden_file(kind, message, self.without, self.absent)
+        hint = limit_reached(kind, message, self.limits) or missing_file(kind, message, self.without, self.absent)
         return RaisedError(printable(kind, 80), printable(message) + hint, line, cell and printable(cell, 80))
 
     def _parameter(self, said):
@@ -253,12 +250,15 @@ class Box:
     def _start(self):
         homework = os.path.join(self.scratch, "homework")
         os.mkdir(homework)
+        package = ""
         if self.folder is not None:
-            copy_neighbours(self.folder, homework, self.limits.neighbours, self.without)
-        for file in self.helpers:
-            shutil.copyfile(file, os.path.join(homework, os.path.basename(file)))
+            text = "\n".join(cell.text for cell in self.source.cells)
+            package = copy_neighbours(text, self.folder, homework, self.limits.neighbours, self.without)
+        copy_helpers(self.helpers, homework, self.limits.neighbours)
         file = self.source.path.name if self.source.path else "homework.py"
-        self.process = Process(file, self.scratch, self.limits, self.forbid, self.marker, self.timeout, self.absent)
+        self.process = Process(
+            file, self.scratch, self.limits, self.forbid, self.marker, self.timeout, self.absent, package=package
+        )
         self._answer(None, STARTING)
 
     def _end(self):
@@ -313,16 +313,20 @@ def limit_reached(kind, message, limits):
     return ""
 
 
-def hidden_file(kind, message, without, absent=()):
-    """What an error means that comes of a hidden file, module or not, to be added to its message; or ""."""
-    module = message.rpartition("No module named ")[2].strip("'").split(".")
-    if kind == "ModuleNotFoundError" and not set(module).isdisjoint(absent):
-        return ", which is hidden from submissions, because it knows the answers; --allow-minires shows it"
-    if kind == "ModuleNotFoundError" and any(Path(path).stem in module for path in without):
-        return ": that file is not the submission's own, and cannot be imported unless --helper names it"
+def missing_file(kind, message, without, absent=()):
+    """What an error means that comes of a file or module that is not there, to be added to its message; or ""."""
+    if kind == "ImportError" and "relative import" in message:
+        return f": its package is not there; {LENT}"
     if kind == "FileNotFoundError" and any(Path(path).name in message for path in without):
         return ": that file is not the submission's own, and cannot be read unless --helper names it"
-    return ""
+    if kind != "ModuleNotFoundError":
+        return ""
+    module = message.rpartition("No module named ")[2].strip("'").split(".")
+    if not set(module).isdisjoint(absent):
+        return ", which is hidden from submissions, because it knows the answers; --allow-minires shows it"
+    if any(Path(path).stem in module for path in without):
+        return ": that file is not the submission's own, and cannot be imported unless --helper names it"
+    return f": neither installed nor one of its own files; {LENT}"
 
 
 def why_ended(code, error):
@@ -358,36 +362,3 @@ def forbidden_import(text, forbid):
                 if module == name or module.startswith(name + "."):
                     return name
     return None
-
-
-def copy_neighbours(folder, to, size, without=()):
-    """Copy what a homework may import and read; no links, which may lead anywhere, and nothing large.
-
-    The smallest come first, so that a large file uses up no part of what others may have.
-    """
-    skipped = {os.path.realpath(path) for path in without}
-    wanted = []
-    entries = 0
-    for place, folders, files in os.walk(folder):
-        entries += len(files) + len(folders)
-        if entries > ENTRIES:
-            break
-        inside = os.path.relpath(place, folder)
-        deep = len(Path(inside).parts)
-        seen = [f for f in folders if f[0] not in "._" and os.path.realpath(os.path.join(place, f)) not in skipped]
-        folders[:] = sorted(seen) if deep < DEPTH else []
-        for file in sorted(files):
-            path = os.path.join(place, file)
-            if Path(file).suffix not in NEIGHBOURS or os.path.realpath(path) in skipped:
-                continue
-            with contextlib.suppress(OSError):  # it is gone
-                about = os.lstat(path)
-                if stat.S_ISREG(about.st_mode):
-                    wanted.append((about.st_size, path, os.path.join(to, inside, file)))
-    for length, path, copy in sorted(wanted):
-        size -= length
-        if size < 0:
-            break
-        with contextlib.suppress(OSError):  # not ours to read, or gone
-            os.makedirs(os.path.dirname(copy), exist_ok=True)
-            shutil.copyfile(path, copy)

@@ -42,9 +42,15 @@ def submissions(words, function="", helpers=()):
             (f"{shown}:{names}" if not function else shown, file, names.split(","), why)
             for shown, file, why in _files(path, names)
         ]
-    theirs = {os.path.realpath(path) for path in helpers}
-    found = [one for one in found if one[1] is None or os.path.realpath(one[1]) not in theirs]
+    theirs = [Path(os.path.realpath(path)) for path in helpers]
+    found = [one for one in found if not any(Path(os.path.realpath(_path(one))).is_relative_to(p) for p in theirs)]
     return [_own(one, found) for one in found]
+
+
+def _path(one):
+    """The file of a submission; where it has none, the folder that is shown in its place."""
+    shown, file, names, _ = one
+    return file or shown.removesuffix(f":{','.join(names)}")
 
 
 def _own(one, all):

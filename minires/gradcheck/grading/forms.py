@@ -15,6 +15,7 @@ from minires.gradcheck.grading.source import nodes_of
 PAIRS = "takes no pairs"
 LEFT_OVER = "takes no sizes that the stride does not divide"
 OVERLAPPING = "takes no stride that is not the kernel's size"
+ONE_STRIDE = ", one stride for both axes"
 TELLING = 4  # letters of a message, which stand in no other by chance
 WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")
 
@@ -92,15 +93,20 @@ def gentler(standard, case, reason):
 
 
 def evened(case):
-    """The case with one number in place of each pair of settings, or None where there is no pair."""
-    choose = {"stride": max, "kernel_size": min, "padding": min, "dilation": min, "output_size": min}
-    static = {
-        key: choose[key](value) if key in choose and isinstance(value, tuple) and None not in value else value
-        for key, value in case.static.items()
-    }
-    if static == case.static:
+    """The case with one number in place of pairs of settings, or None where there is no pair.
+
+    A kernel keeps its pair as long as another setting has one: many take pool_height and pool_width, and one stride.
+    """
+    choose = {"stride": max, "padding": min, "dilation": min, "kernel_size": min, "output_size": min}
+    pairs = {key: v for key, v in case.static.items() if key in choose and isinstance(v, tuple) and None not in v}
+    others = pairs.keys() - {"kernel_size"}
+    single = {key: choose[key](v) for key, v in pairs.items() if key in others or not others or len(set(v)) == 1}
+    if not single:
         return None
-    return Case(f"{case.label}, one number for both axes", case.arrays, static)
+    label = f"{case.label.removesuffix(ONE_STRIDE)}, one number for both axes"
+    if single.keys() != pairs.keys():
+        label = case.label + ONE_STRIDE
+    return Case(label, case.arrays, case.static | single)
 
 
 def _both(value):

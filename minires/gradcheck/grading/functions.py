@@ -35,13 +35,15 @@ class ClosurePlan(Plan):
             y = self.y(value[0], case, right)
             running = calls.running(self.forward, case)
             return Attempt(y, lambda dy: calls.backward(None, value[1], [self.dy(dy)]), changed, running)
-        if isinstance(value, (tuple, list)) and len(value) >= 2 and not right.ndim and is_number(value[0]):
+        if isinstance(value, (tuple, list)) and len(value) >= 2 and gives_number(right) and is_number(value[0]):
             self.words, self.unit, self.again = "(loss, gradients)", True, False
             rest = value[1] if len(value) == 2 else tuple(value[1:])
             arrays = sum(isinstance(v, np.ndarray) for v in value[1:])
             if arrays > len(self.gradient_shapes(case)):
                 raise FormError(f"{self.name} gives {kind_of(value)}: return (loss, dx) and nothing else")
             return Attempt(self.y(value[0], case, right), lambda dy: (rest, []), changed)
+        if isinstance(value, (tuple, list)) and len(value) == 2 and gives_number(right) and is_number(value[1]):
+            raise FormError(f"{self.name} gives {kind_of(value)}: the loss comes first, return (loss, dx)")
         if isinstance(value, (tuple, list)) and len(value) == 2 and value[1] is None:
             blank(value[1], "the backward")
         if right is not None and not right.ndim and is_number(value) and "reduction" in self.standard.settings:
@@ -52,6 +54,11 @@ class ClosurePlan(Plan):
                 f"FILE:{self.name},{self.name}_backward"
             )
         raise FormError(unread(value, self.name))
+
+
+def gives_number(right):
+    """Whether y is to be a number; it may be where that is not known."""
+    return right is None or not right.ndim
 
 
 def right_shape(right, layout):
@@ -115,6 +122,7 @@ class PairPlan(Plan):
         value, changed = calls.first("forward", self.forward, self.name, args, kwargs, keep=True)
         blank(value, self.name)
         cache = None
+        more = isinstance(value, (tuple, list)) and len(value) > 2
         if isinstance(value, (tuple, list)) and len(value) >= 2:
             cache = value[1] if len(value) == 2 else tuple(value[1:])
             value = value[0]
@@ -130,4 +138,4 @@ class PairPlan(Plan):
             )
             return calls.backward(self.backward, self.backward_name, args, kwargs)
 
-        return Attempt(y, backward, changed, calls.running(self.forward, case))
+        return Attempt(y, backward, changed, calls.running(self.forward, case), more)

@@ -1,5 +1,6 @@
 """grade: one submission, from a file behind its walls, or a function of this process."""
 
+import functools
 import inspect
 import secrets
 
@@ -73,9 +74,11 @@ def grade(function, like=None, *, shapes=None, reference=None, seed=None, sample
     """Hold a function, class or pair (forward, backward) of this process to an op, as the grader does. -> Result
 
     like: the op (default: the one it is named after). reference: another function(*arrays) -> (y, backward), a class
-    or a pair, with the shapes of its arrays. With shapes alone the function is measured by differences. The Result
-    prints as a table with the hints for its author. Raises OptionError where it is not clear what to hold it to.
+    or a pair, with the shapes of its arrays, "8:10" for eight labels of ten classes. With shapes alone the function is
+    measured by differences. The Result prints as a table with the hints for its author. Raises OptionError where it is
+    not clear what to hold it to.
     """
+    shapes = shapes and [standards.shape_of(shape) if isinstance(shape, str) else shape for shape in shapes]
     functions = list(function) if isinstance(function, (tuple, list)) else [function]
     names = [getattr(f, "__name__", type(f).__name__) for f in functions]
     names = [n if n.isidentifier() else f"function{k}" for k, n in enumerate(names)]
@@ -106,6 +109,8 @@ def standard_of(like, reference, shapes, names=()):
             raise OptionError("--reference needs the shapes of its arrays: --shapes 2,3,8,8 4,3,3,3")
         function = of_reference(reference, shapes)
         held_to = standards.of_function(function, shapes)
+        held_to.written = getattr(function, "written", [function])
+        held_to.remake = functools.partial(of_reference, shapes=shapes)
         report = check(function, *held_to.plain(0).arrays)
         if not report.passed:
             raise OptionError(f"the reference itself does not pass the check: {report}")

@@ -16,16 +16,13 @@ from minires.gradcheck.grading.errors import (
     WrongError,
 )
 from minires.gradcheck.grading.layers import LayerPlan
+from minires.gradcheck.grading.plan import CONSTANTS
+from minires.gradcheck.grading.single import size
+from minires.gradcheck.grading.standard import COMPUTING
 from minires.gradcheck.grading.trials import Trials
-from minires.gradcheck.grading.verdict import COMPUTING, Verdicts, size
+from minires.gradcheck.grading.verdict import Verdicts
 from minires.gradcheck.grading.wording import in_own_words
 
-# What a submission may have fixed inside where the op has a setting: tried in this order, the op's default first.
-CONSTANTS = {
-    "eps": (1e-5, 1e-8, 1e-6, 1e-7, 1e-3, 1e-4, 1e-9, 1e-10, 1e-12, 1e-16),
-    "approximate": ("none", "tanh"),
-    "negative_slope": (0.01, 0.1, 0.2, 0.3, 0.05),
-}
 # Windows that a submission without these parameters may have inside; they are tried where its y is another.
 WINDOWS = {
     "conv2d": ({"padding": 1},),
@@ -78,13 +75,12 @@ class Judge:
             result.style = plan.said()
             raise outcome
         if isinstance(outcome, (FormError, PassOverError)):
-            words = str(outcome) if isinstance(outcome, FormError) else f"it {outcome}"
+            words = str(outcome) if isinstance(outcome, FormError) else f"it {outcome}; {handed(plan, plain)}"
             raise CouldNotRunError("; ".join(dict.fromkeys([words, *reasons])) + self._own_form())
         if isinstance(outcome, RaisedError) and _is_form(outcome):
-            shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(self.standard.arguments, plain.arrays))
             raise CouldNotRunError(
-                f"given {shapes} it raises {outcome}: no form in which {self.standard.name or 'it'} is "
-                "usually written fits it; see --help"
+                f"it raises {outcome}; {handed(plan, plain)}; no form in which {self.standard.name or 'it'} is usually "
+                "written fits it, see --help"
             )
         if isinstance(outcome, RaisedError) and outcome.type == "AttributeError" and plan.knows("rng"):
             raise CouldNotRunError(
@@ -271,6 +267,8 @@ class Judge:
         score = STARTED
         try:
             attempt = plan.start(child, case, record.right)
+            if plan.unit:  # which a function that gives (loss, dx) is seen to be by now
+                record = self.trials.record(case, plan)
             if attempt.y is not None:
                 if attempt.y.shape != record.right.shape:
                     return STARTED + 1, None
@@ -334,6 +332,20 @@ def drop_coincidences(cases):
             for hint in case.hints
             if "divided by the number of" not in hint or hint.partition(" is ")[0] not in constant
         ]
+
+
+def handed(plan, plain):
+    """What a submission was handed, and by which of its parameters."""
+    slots = [slot for binding in plan.bindings() for slot in binding.slots]
+    roles = {"array": "the array {}", "setting": "the setting {}", "dict": "a dict of settings", "upstream": "dy"}
+    said = {
+        slot.parameter.name: roles[slot.role].format(slot.what)
+        for slot in slots
+        if slot.role in roles and (slot.role == "array" or slot.parameter.required)
+    }
+    arrays = ", ".join(f"{n} {a.shape}" for n, a in zip(plan.standard.arguments, plain.arrays))
+    here = ", ".join(f"{name} was given {what}" for name, what in said.items())
+    return f"each array is handed over as a parameter of its own: {arrays}" + f"; here {here}" * bool(here)
 
 
 def _is_form(error):

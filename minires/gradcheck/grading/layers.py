@@ -69,6 +69,7 @@ class LayerPlan(Plan):
         args, kwargs = self.forward.arguments(value)
         before = self._running(child, obj)
         y, changed = calls.first("forward", self.forward, obj, args, kwargs, self.calls[0])
+        more = isinstance(y, (tuple, list)) and len(y) > 1
         if isinstance(y, (tuple, list)) and y and isinstance(y[0], np.ndarray):
             y = y[0]
         y = self.y(y, case, right)
@@ -80,7 +81,7 @@ class LayerPlan(Plan):
 
         running = calls.running(self.forward, case)
         running |= {setting: (before.get(setting), new) for setting, new in self._running(child, obj).items()}
-        return Attempt(y, backward, made_changed + changed, running)
+        return Attempt(y, backward, made_changed + changed, running, more)
 
     def _known(self, child, obj):
         """The attributes whose names say something: only these are looked at, because each may take time."""

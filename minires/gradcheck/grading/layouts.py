@@ -44,6 +44,12 @@ class Layout:
         """A gradient as the op has it."""
         return self.changes[argument].back(g, a) if argument in self.changes else g
 
+    def exchanged(self, g, mine, other, arrays):
+        """What was read as the gradient of one argument, as that of another. arrays: {argument: array}"""
+        change = self.changes.get(mine, SAME)
+        theirs = change.there(g) if change.order or g.shape == arrays[mine].shape else g
+        return self.returned(other, theirs, arrays[other])
+
 
 def moved(*order):
     """Axes in another order; what has another number of axes stays."""
@@ -71,6 +77,8 @@ COLUMN = shaped(lambda s: (*s, 1))
 OF_MAP = shaped(lambda s: (1, *s, 1, 1))
 OF_MAP_LAST = shaped(lambda s: (1, 1, 1, *s))
 NHWC = moved(0, 2, 3, 1)
+# The weights of a convolution whose images have their channels last.
+WEIGHTS_LAST = (("(KH,KW,C,O)", moved(2, 3, 1, 0)), ("(O,KH,KW,C)", moved(0, 2, 3, 1)), ("(O,C,KH,KW)", SAME))
 
 
 def one_of(axes):
@@ -120,20 +128,23 @@ def of_classes(case):
     return case if target.dtype.kind in "iu" and case.static.get("ignore_index", -100) < 0 else None
 
 
+def rows_of_classes(case):
+    """A matrix of scores and a class for each row."""
+    return of_classes(case) if case.arrays[0].ndim == 2 and case.arrays[1].ndim == 1 else None
+
+
 def convolution():
     yield Layout()
     yield Layout("a bias (1,O,1,1)", {"bias": OF_MAP})
     yield Layout("a bias (O,1)", {"bias": COLUMN})
     yield Layout("a bias (1,O)", {"bias": ROW})
-    hwio = moved(2, 3, 1, 0)
-    ohwi = moved(0, 2, 3, 1)
-    for words, weight in (
-        ("channels last, (N,H,W,C), with weights (KH,KW,C,O)", hwio),
-        ("channels last, (N,H,W,C), with weights (O,KH,KW,C)", ohwi),
-        ("channels last, (N,H,W,C), with weights (O,C,KH,KW)", SAME),
-    ):
+    for words, weight in WEIGHTS_LAST:
         for said, bias in (("", SAME), (" and a bias (1,1,1,O)", OF_MAP_LAST)):
-            yield Layout(words + said, {"x": NHWC, "weight": weight, "bias": bias}, NHWC)
+            yield Layout(
+                f"channels last, (N,H,W,C), with weights {words}{said}",
+                {"x": NHWC, "weight": weight, "bias": bias},
+                NHWC,
+            )
     yield Layout("one image (C,H,W) at a time", {"x": FIRST}, FIRST, one_of(3))
     for said, bias in (("", SAME), (" and a number as bias", FIRST)):
         yield Layout(
@@ -197,12 +208,19 @@ def linear():
 
 def classification():
     yield Layout()
-    yield Layout("targets (N,1)", {"target": COLUMN})
-
     yield Layout("one-hot targets", narrow=of_classes, hot=True)
+    yield Layout("targets (N,1)", {"target": COLUMN})  # later, because with these one-hot work runs, too
     firsts = {"logits": FIRST, "log_p": FIRST, "target": FIRST}
     yield Layout("one sample at a time", firsts, narrow=sample_of_classes)
     yield Layout("one sample at a time, its target one-hot", firsts, narrow=sample_of_classes, hot=True)
+    columns = {"logits": moved(1, 0), "log_p": moved(1, 0)}
+    for words, target, hot in (
+        ("one-hot targets (K,N)", moved(1, 0), True),
+        ("targets (N,)", SAME, False),
+        ("targets (1,N)", ROW, False),
+    ):
+        how = {"changes": columns | {"target": target}, "narrow": rows_of_classes, "hot": hot}
+        yield Layout(f"a column a sample, (K,N), {words}", **how)
 
 
 def vectors():
@@ -214,6 +232,19 @@ def vectors():
 def columns_of_last(case):
     """A matrix whose rows are the samples."""
     return case if case.arrays[0].ndim == 2 and case.static.get("dim", -1) in (-1, 1) else None
+
+
+def of_teacher(shapes):
+    """Layouts of a function of images. shapes: {argument: shape}, as the teacher has them."""
+    yield Layout()
+    first, *rest = shapes
+    if len(shapes[first]) != 4:
+        return
+    maps = {name: NHWC for name in shapes if shapes[name] == shapes[first]}
+    weights = [name for name in rest if len(shapes[name]) == 4 and name not in maps]
+    for words, change in WEIGHTS_LAST if weights else WEIGHTS_LAST[:1]:
+        said = f", with weights {words}" * bool(weights)
+        yield Layout(f"channels last, (N,H,W,C){said}", maps | dict.fromkeys(weights, change), NHWC)
 
 
 LAYOUTS = {
@@ -234,5 +265,9 @@ LAYOUTS = {
 
 
 def layouts_of(standard):
-    """The layouts of an op, its own first."""
-    return list(LAYOUTS.get(standard.name, lambda: [Layout()])()) if standard.is_op else [Layout()]
+    """The layouts of an op or of a teacher's function, its own first."""
+    if standard.is_op:
+        return list(LAYOUTS.get(standard.name, lambda: [Layout()])())
+    if standard.raw is None:  # a submission that is held to nothing is given what --shapes says
+        return [Layout()]
+    return list(of_teacher(dict(zip(standard.arguments, standard.shapes))))

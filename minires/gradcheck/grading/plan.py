@@ -16,7 +16,12 @@ from minires.gradcheck.grading.standard import REQUIRED, argument_names
 OF_EVALUATION = ("running_mean", "running_var", "momentum")
 NEUTRAL = {"weight": np.ones_like, "gamma": np.ones_like, "bias": np.zeros_like, "beta": np.zeros_like}
 OWN = Layout()
-FIXED = ("eps", "approximate", "negative_slope")  # what a submission has inside, where a case leaves it open
+# What a submission may have fixed inside where a case leaves it open: tried in this order, the op's default first.
+CONSTANTS = {
+    "eps": (1e-5, 1e-8, 1e-6, 1e-7, 1e-3, 1e-4, 1e-9, 1e-10, 1e-12, 1e-16),
+    "approximate": ("none", "tanh"),
+    "negative_slope": (0.01, 0.1, 0.2, 0.3, 0.05),
+}
 RUNNING = {"running_mean", "running_var"}
 OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
 RETURNED = "y, which its forward has returned"
@@ -31,6 +36,7 @@ class Attempt:
     backward: object  # dy -> (answer of the submission, [what it changed in place])
     changed: list = field(default_factory=list)
     running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
+    returns_more: bool = False  # whether the forward returns more than y and a cache
 
 
 @dataclass
@@ -46,6 +52,7 @@ class Plan:
     again: bool = True  # whether one forward's backward may be called more than once
     interleaved: bool = True  # whether another forward may come between a forward and its backward
     has_forward: bool = True
+    form: str = ""  # that its answer is seen to have
 
     def bindings(self):
         """All functions that are handed something of a case."""
@@ -65,7 +72,7 @@ class Plan:
 
     def said(self):
         """What was recognized, in words."""
-        said = [w for w in (self.words, self.layout.words) if w]
+        said = [w for w in (self.words, self.layout.words, self.form) if w]
         return ", ".join(said)
 
     # ---- which cases
@@ -92,7 +99,9 @@ class Plan:
             raise PassOverError(f"takes {self.layout.words}")
         case = self._without_affine(case)
         self._check_arrays(case)
-        fixed = {s: plain.static[s] for s in FIXED if s in plain.static and s not in case.static and not self.knows(s)}
+        fixed = {
+            s: plain.static[s] for s in CONSTANTS if s in plain.static and s not in case.static and not self.knows(s)
+        }
         case = replace(case, static=case.static | fixed)
         default = self.standard.full_settings(plain)
         full = self.standard.full_settings(case)
@@ -215,11 +224,14 @@ class Plan:
         return np.array(self.layout.output.there(dy), order="C")
 
     def y(self, value, case, right):
-        """The y of an answer, as the op has it. Raises NotDoneError or WrongError."""
+        """The y of an answer, as the op has it; a loss may have axes of length 1. Raises NotDoneError or WrongError."""
         y = bounded(number(value, "y"), value if right is None else right)
         if isinstance(value, list) and y.size == 0 == np.size(right):  # a list of nothing has no other axes
             return np.zeros(right.shape)
-        return self.layout.output.back(y, right) if y.ndim or right.ndim else y
+        if right is not None and not right.ndim and y.ndim and y.size == 1:
+            self.form = f"its number as an array of shape {y.shape}"
+            return y.reshape(())
+        return self.layout.output.back(y, right) if y.ndim or np.ndim(right) else y
 
     def gradients(self, answer, case, order):
         """{argument: array or None} of what a backward gave. Raises NotDoneError where it gave none at all."""

@@ -57,9 +57,10 @@ def refuse_without_processes():
 class Process:
     """One runner and its keeper. socket: messages to it and from it."""
 
-    def __init__(self, file, scratch, limits, forbid=(), marker="", timeout=None, absent=()):
+    def __init__(self, file, scratch, limits, forbid=(), marker="", timeout=None, absent=(), package=""):
         refuse_without_processes()
         config = _config(file, scratch, limits, list(forbid), marker, timeout, list(absent))
+        config["runner"]["package"] = package
         config["walls"] = kind_of_walls()
         self.marker = marker
         starts = _start_by_port if os.name == "nt" else _start_by_keeper

@@ -40,7 +40,7 @@ def main():
     os.chdir(config["folder"])
     sys.path.append(os.getcwd())  # last, so that no file there stands in for a module of Python
     refused = forbid(config["forbid"], config["absent"])
-    submission = Submission(config["file"])
+    submission = Submission(config["file"], config["package"])
     sys.argv = [config["file"]]
     sys.modules["__main__"] = submission.module
     faulthandler.enable()
@@ -169,12 +169,13 @@ def answer(submission, message, refused):
 class Submission:
     """The homework, loaded, and the objects of which the grader holds the numbers."""
 
-    def __init__(self, file):
+    def __init__(self, file, package=""):
         stem, suffix = os.path.splitext(file)
         self.is_notebook = suffix == ".ipynb"
         self.module = types.ModuleType(stem)
         self.folder = os.getcwd()
         self.module.__file__ = os.path.join(self.folder, file)
+        self.module.__package__ = package or None  # in which `from .layers import …` looks
         self.names = vars(self.module)
         self.cells = {}
         self.kept = {}

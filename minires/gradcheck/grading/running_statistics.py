@@ -9,14 +9,25 @@ import numpy as np
 SAME = 1e-5  # of the largest element; float32 inside is enough here
 
 
-def mistakes(case, running, momentum):
-    """Sentences about {name: (before the forward, after it)}. momentum: what the submission was given, or None."""
+NEVER = (
+    "it takes a momentum, but in training its forward leaves {names} as before: change the arrays themselves, or put "
+    "the new ones where the old ones came from"
+)
+
+
+def mistakes(case, running, momentum, returned=False):
+    """Sentences about {name: (before the forward, after it)}. momentum: what the submission was given, or None.
+
+    A momentum is for nothing else, so who takes it says that statistics are updated. returned: whether the forward
+    returns more than y and a cache, among which the new ones may be.
+    """
     pairs = {name: pair for name, pair in running.items() if _are_statistics(case, *pair)}
     changed = [name for name, pair in pairs.items() if _differ(*pair)]
     if not case.static.get("training"):
         return [f"in evaluation its forward changes {name}" for name in changed if pairs[name][0] is not None]
     if not changed:
-        return []
+        never = pairs and momentum is not None and not returned
+        return [NEVER.format(names=" and ".join(sorted(pairs)))] if never else []
     said = [f"in training it updates {changed[0]}, but not {name}" for name in pairs if name not in changed]
     weights = [] if momentum is None else [momentum, 1 - momentum]
     fitting = []  # of the mean, and of the variance

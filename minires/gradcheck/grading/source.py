@@ -7,6 +7,7 @@ into calls of get_ipython(), of which the submission's process has one that does
 import ast
 import codecs
 import io
+import itertools
 import json
 import os
 import re
@@ -148,6 +149,27 @@ def _transformed(text):
         return manager.transform_cell(text)
     except Exception:  # a SyntaxError of the tokenizer, which the submission's own compiler says better
         return text
+
+
+def package_of(folder, text):
+    """(the folder of the package in which a file of this text says it lies, its dotted name), or (None, "").
+
+    folder: where the file lies. It says so by what it imports: `from .layers import …`, or, in a folder cs231n,
+    `from cs231n.layers import …`. Folders further up need an __init__.py, because they may hold others' work.
+    """
+    nodes = nodes_of(text)
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    named = {node.module.partition(".")[0] for node in froms if node.module and not node.level}
+    named |= {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    folder = Path(folder).resolve()
+    folders = [folder, *folder.parents][:-1]
+    marked = itertools.takewhile(lambda folder: (folder / "__init__.py").is_file(), folders)
+    folders = folders[: max(1, len(list(marked)))]
+    called = [k + 1 for k, folder in enumerate(folders) if folder.name in named]
+    folders = folders[: max([*called, *(node.level for node in froms)], default=0)]
+    if not folders or not all(folder.name.isidentifier() for folder in folders):
+        return None, ""
+    return folders[-1], ".".join(folder.name for folder in reversed(folders))
 
 
 def nodes_of(text):

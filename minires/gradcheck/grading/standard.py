@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,35 @@ from minires.gradcheck.checks.checker import known_op
 from minires.tensor import registry
 
 REQUIRED = inspect.Parameter.empty
+COMPUTING = threading.Lock()  # the ops' own computations, of several submissions at a time
+
+
+class Labels(tuple):
+    """The shape of an array of classes 0 … classes − 1."""
+
+    def __new__(cls, shape, classes):
+        labels = super().__new__(cls, shape)
+        labels.classes = classes
+        return labels
+
+
+def shape_of(text):
+    """The shape that a text says: 2,3,8,8, or () for a number; 8:10 is eight labels of ten classes. Else ValueError."""
+    sizes, colon, classes = text.partition(":")
+    shape = tuple(int(n) for n in sizes.strip("()").split(",") if n.strip())
+    if min(shape, default=0) < 0 or (colon and int(classes) < 1):
+        raise ValueError(f"a shape of {text}")
+    return Labels(shape, int(classes)) if colon else shape
+
+
+def drawn(shapes, rng):
+    """An array of each shape."""
+    return tuple(
+        rng.integers(shape.classes, size=tuple(shape))
+        if isinstance(shape, Labels)
+        else np.asarray(rng.standard_normal(shape))
+        for shape in shapes
+    )
 
 
 @dataclass
@@ -28,6 +58,8 @@ class Standard:
     shapes: list = field(default_factory=list)  # of the arrays, where no op has cases
     other_shapes: list = field(default_factory=list)  # the same with another batch size, if there is one
     is_op: bool = True
+    written: list = field(default_factory=list)  # a teacher's functions as they were written: one, or a pair
+    remake: Callable | None = None  # functions like `written` -> raw
 
     def cases(self, seed, samples):
         """The cases, drawn anew for each sample."""
@@ -36,10 +68,7 @@ class Standard:
             return [*more, *cases_of(self.name, seed, samples)]
         shapes = [(f"shapes as given, sample {k + 1}", self.shapes) for k in range(max(samples, 3))]
         shapes += [("another batch size", self.other_shapes)] if self.other_shapes else []
-        return [
-            Case(label, tuple(np.random.default_rng([seed, k]).standard_normal(shape) for shape in given))
-            for k, (label, given) in enumerate(shapes)
-        ]
+        return [Case(label, drawn(given, np.random.default_rng([seed, k]))) for k, (label, given) in enumerate(shapes)]
 
     def plain(self, seed):
         """A small case of all arguments, with settings that change as little as may be."""
@@ -130,7 +159,8 @@ def with_another_batch(standard):
     first = standard.shapes[0]
 
     def longer(shape):
-        return (shape[0] + 1, *shape[1:])
+        more = (shape[0] + 1, *shape[1:])
+        return Labels(more, shape.classes) if isinstance(shape, Labels) else more
 
     along = [shape[:1] == first[:1] != () for shape in standard.shapes]
     for takes_part in (
@@ -139,9 +169,9 @@ def with_another_batch(standard):
         [a and k == 0 for k, a in enumerate(along)],
     ):
         shapes = [longer(shape) if part else shape for part, shape in zip(takes_part, standard.shapes)]
-        arrays = [np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate(shapes)]
+        arrays = drawn(shapes, np.random.default_rng(0))
         try:
-            y, backward = standard.right(Case("", tuple(arrays)))
+            y, backward = standard.right(Case("", arrays))
             gradients = backward(np.ones(y.shape))
         except Exception:  # of the teacher's function, which is not written for these shapes
             continue
@@ -171,6 +201,7 @@ def _pools(draw):
         ("3×3, stride 2", {"kernel_size": 3, "stride": 2}),
         ("3×3, stride 1", {"kernel_size": 3, "stride": 1}),
         ("2×2, stride 3, rows left over", {"kernel_size": 2, "stride": 3}),
+        ("2×3, stride 2", {"kernel_size": (2, 3), "stride": 2}),  # for those who take height and width, and one stride
     ):
         yield Case(label, (draw.steps(2, 2, 7, 9),), settings)
     rounded_up = {"kernel_size": 3, "stride": 2, "ceil_mode": True}
@@ -210,6 +241,12 @@ def _dropouts(draw):
         yield Case(f"seed {seed}", (x,), {"p": 0.4, "rng": seed})
 
 
+def _layer_norms(draw):
+    yield Case(
+        "ε = 0.3", (draw.normal(4, 5), draw.positive(5), draw.normal(5)), {"eps": 0.3}
+    )  # rows are what most take
+
+
 def _large_scores(draw):
     yield Case("large numbers", (draw.normal(4, 5, scale=2, mean=1000),), {"dim": -1})
 
@@ -226,6 +263,7 @@ EXTRA = {
     "max_pool2d": _max_pools,
     "avg_pool2d": _avg_pools,
     "cross_entropy": _large_logits,
+    "layer_norm": _layer_norms,
     **dict.fromkeys(("softmax", "log_softmax", "logsumexp"), _large_scores),
 }
 PLAIN = {

@@ -24,7 +24,9 @@ from minires.gradcheck.grading.errors import (
     WrongError,
 )
 from minires.gradcheck.grading.plan import bounded
-from minires.gradcheck.grading.verdict import COMPUTING, Record, same
+from minires.gradcheck.grading.single import same
+from minires.gradcheck.grading.standard import COMPUTING
+from minires.gradcheck.grading.verdict import Record
 
 
 class Trials:
@@ -174,6 +176,7 @@ class Trials:
             if attempt.y is not None:
                 record.ys.append(attempt.y)
             record.changed += attempt.changed
+            record.returns_more = attempt.returns_more
             record.running = record.running or {
                 setting: tuple(_statistic(value, record.case) for value in pair)
                 for setting, pair in attempt.running.items()

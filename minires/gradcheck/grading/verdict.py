@@ -14,8 +14,6 @@ op's own forward (checks/kinks.py): whatever lies in the hull of the gradients n
 """
 
 import copy
-import itertools
-import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,17 +22,18 @@ from minires.gradcheck.cases import Case
 from minires.gradcheck.checks.checker import check_tested
 from minires.gradcheck.checks.tested_function import TestedFunction
 from minires.gradcheck.grading import dropout, hints, running_statistics
+from minires.gradcheck.grading.errors import RaisedError
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.plan import RETURNED
 from minires.gradcheck.grading.results import CaseResult
-from minires.gradcheck.grading.standard import argument_names
+from minires.gradcheck.grading.single import errors_in_single, is_single, same, size
+from minires.gradcheck.grading.standard import COMPUTING, argument_names
 from minires.gradcheck.grading.wording import own_place, own_shape
 
 TOLERANCE = 1e-7
 FLOOR = 1e-12
 SINGLE = 50
 EPSILONS = (1e-7, 1e-8, 1e-9, 1e-10, 1e-6, 1e-5)  # in the logarithm of a loss; smaller ones are not seen
-COMPUTING = threading.Lock()  # the ops' own computations, of several submissions at a time
 TWICE = (
     "the backward called again with the same dy gives another d{name}: it changes what its forward kept, or adds to "
     "what an earlier call gave; begin each call with zeros, and work on copies"
@@ -68,6 +67,7 @@ class Record:
     changed: list = field(default_factory=list)
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
+    returns_more: bool = False  # than y and what belongs to its backward
     layout: Layout = field(default_factory=Layout)  # in which the submission has its arrays
     names: dict = field(default_factory=dict)  # {argument: what the submission calls it}
     error: str = ""
@@ -124,7 +124,7 @@ class Verdicts:
     def _single_error(self, record, name, dy):
         """The op's own error in float32, of y or of a gradient of the first dy, in the size of this dy."""
         if record.errors_in_single is None:
-            record.errors_in_single = _errors_in_single(self.standard, record)
+            record.errors_in_single = errors_in_single(self.standard, record)
         errors = record.errors_in_single
         first = size(record.dys["first"]) or 1.0
         return errors.get(name, 0.0) * (1.0 if name == "y" else dy / first)
@@ -144,6 +144,8 @@ class Verdicts:
         if record.error and not self._misshapen(record, said):
             said.problems.append(record.error)
             said.timed_out = record.timed_out
+            if record.raised and isinstance(record.raised[1], RaisedError):
+                said.hints += hints.of_raised(standard, case, record.raised[1])
         if record.error:
             return said
         said.manners += [
@@ -181,12 +183,12 @@ class Verdicts:
                 what = "the loss" if "reduction" in standard.settings else "y"  # which may call its labels y
                 numbers = f"{y[at]:.9g}, it should be {record.right[at]:.9g}"
                 said.problems.append(f"{what} is not {standard.name}'s: {what}{where} is {numbers}")
-                said.hints += hints.of_y(standard, case, y, record.right)
+                said.hints += hints.of_y(standard, case, y)
         if said.problems and said.error == 0.0:
             return said
         if not record.y_alone:
             self._gradients(record, said)
-        said.problems += running_statistics.mistakes(case, record.running, record.momentum)
+        said.problems += running_statistics.mistakes(case, record.running, record.momentum, record.returns_more)
         return self._mannered(said)
 
     def _misshapen(self, record, said):
@@ -196,7 +198,7 @@ class Verdicts:
         y = record.ys[0]
         said.y_is_wrong = True
         said.problems.append(f"y has shape {y.shape}, that of {self.standard.name} is {record.right.shape}")
-        said.hints += hints.of_shape(self.standard, record.case, y, record.right)
+        said.hints += hints.of_y(self.standard, record.case, y)
         return True
 
     def _mannered(self, said):
@@ -232,15 +234,8 @@ class Verdicts:
                 said.hints += hints.of_gradient(self.standard, case, record.dys["first"], name, g)
                 continue
             self._one(record, said, name, right, hulled)
-        self._exchanged(record, said, right["first"])
-
-    def _exchanged(self, record, said, right):
-        """Say so where two gradients are right, each in the place of the other."""
-        given = record.given["first"]
-        for a, b in itertools.combinations(dict.fromkeys(said.wrong), 2):
-            if hints.same(given.get(a), right[b]) and hints.same(given.get(b), right[a]):
-                own = record.names.get(a, a), record.names.get(b, b)
-                said.hints = [f"your d{own[0]} and d{own[1]} are exchanged: return d{own[0]} first"]
+        if exchanged := hints.of_exchanged(self.standard, record, said.wrong, right["first"]):
+            said.hints = exchanged
 
     def _one(self, record, said, name, right, hulled):
         """One argument's gradients of all dys."""
@@ -278,14 +273,15 @@ class Verdicts:
                     f"d{own} is wrong, in {said.name}: d{own}{where} is {g[at]:.9g}, it should be "
                     f"{expected[kind][at]:.9g}"
                 )
-                more = hints.of_gradient(self.standard, case, dys[kind], name, g)
-                said.hints += [hint for hint in more if not said.y_is_wrong or "the forward does" not in hint]
                 masked = record.given.get("masked", {}).get(name)
                 if (
                     masked is not None
                     and self.differs(record, name, masked, expected["masked"], size(dys["masked"])) is None
                 ):
                     said.hints.append(MASK)
+                    return
+                more = hints.of_gradient(self.standard, case, dys[kind], name, g)
+                said.hints += [hint for hint in more if not said.y_is_wrong or not _is_of_y(hint)]
             return
         for kind, words in (
             ("again", TWICE.format(name=own)),
@@ -353,50 +349,9 @@ class Verdicts:
             said.notes.append(dropout.HELD_TO)
 
 
-def is_single(a):
-    """Whether an array is float32, or has been one: no element needs more than 24 bits, and some need more than 11."""
-    if a.dtype in (np.float32, np.float16):
-        return True
-    if a.dtype != np.float64 or not a.size or not np.isfinite(a).all() or size(a) > 3e38:
-        return False
-    few = a.astype(np.float16 if size(a) < 6e4 else np.float32)
-    many = a.astype(np.float32)
-    return bool(np.array_equal(a, many) and not np.array_equal(a, few.astype(float)))
-
-
-def _errors_in_single(standard, record):
-    """{"y" and each argument: the greatest error of the op in float32, for the first dy}"""
-
-    def cast(a):
-        return a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
-
-    case = record.case
-    names = argument_names(standard, case)
-    with COMPUTING, np.errstate(all="ignore"):
-        try:
-            static = {key: cast(value) for key, value in copy.deepcopy(case.static).items()}
-            y, backward = standard.raw(*map(cast, case.arrays), **static)
-            dxs = backward(cast(record.dys["first"]))
-            dxs = dxs if isinstance(dxs, (tuple, list)) else (dxs,)
-            right = record.backward(record.dys["first"])
-        except Exception:  # an op or a reference that refuses float32 has no error there
-            return {}
-    errors = {"y": size(np.asarray(y, float) - record.right)}
-    for name, g, r in zip(names, dxs, right):
-        if g is not None and r is not None:
-            errors[name] = size(np.asarray(g, float) - r)
-    return errors
-
-
-def size(a):
-    return float(np.abs(a).max(initial=0, where=np.isfinite(a)))
-
-
-def same(a, b):
-    """Whether two calls gave the same, but for the last bits."""
-    if a.shape != b.shape:
-        return False
-    return bool(np.allclose(a, b, rtol=0, atol=1e-9 * max(size(a), 1e-300), equal_nan=True))
+def _is_of_y(hint):
+    """Whether what a hint says of a gradient may come of a y that is wrong."""
+    return "the forward does" in hint or "right but for a factor" in hint or hint.endswith("is zero")
 
 
 def _place(record, name, at, shape):

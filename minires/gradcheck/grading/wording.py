@@ -42,6 +42,10 @@ def in_own_words(hint, plan):
             return ""
         shape = re.search(r"weights (\(.*?\))", words)
         hint = hint.replace("(O,C/groups,KH,KW)", shape[1] if shape else "(O,C/groups,KH,KW)")
+    moved = {f"d{name}" for name, change in plan.layout.changes.items() if change.order}
+    moved |= {"y"} if plan.layout.output.order else set()
+    if (ordered := re.match(r"your (\w+) has its axes in ", hint)) and ordered[1] in moved:  # letters are the op's
+        hint = f"your {ordered[1]} has its axes in another order"
     if any(f"{name} has shape (" in hint and "keepdims" in hint for name in plan.layout.changes):
         return ""
     for argument, own in plan.own_names().items():

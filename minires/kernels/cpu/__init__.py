@@ -5,6 +5,7 @@ gives them to all cores. memory.py keeps freed memory, blas.py cuts matrix produ
 """
 
 from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_sums, scatter_matrix
+from minires.kernels.cpu.contraction import contract
 from minires.kernels.cpu.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.cpu.elementwise import add, add_relu, normalize, normalize_dx, normalize_sums, relu, relu_dx, scale
 from minires.kernels.cpu.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
@@ -20,6 +21,7 @@ __all__ = [
     "avg_pool",
     "avg_pool_dx",
     "channel_sums",
+    "contract",
     "conv",
     "conv_affine",
     "conv_dw",

@@ -6,6 +6,7 @@ for every element would cost more than the formula.
 CuPy compiles a kernel when it is first used. Only float32 and float64: complex arrays use the readable version.
 """
 
+from minires.kernels.device.contraction import contract
 from minires.kernels.device.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.device.elementwise import add, add_relu, relu, relu_dx
 from minires.kernels.device.loss import cross_entropy, cross_entropy_dx, first_outside
@@ -30,6 +31,7 @@ __all__ = [
     "avg_pool",
     "avg_pool_dx",
     "channel_sums",
+    "contract",
     "conv",
     "conv_affine",
     "conv_dw",

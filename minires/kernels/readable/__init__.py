@@ -5,6 +5,7 @@ pooling by their definition. `kernels.use("readable")` computes with these versi
 with its own.
 """
 
+from minires.kernels.readable.contraction import contract
 from minires.kernels.readable.convolution import conv, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.readable.elementwise import add, add_relu, relu, relu_dx, scale
 from minires.kernels.readable.fused import channel_sums, conv_affine, product_sums, scatter_matrix
@@ -28,6 +29,7 @@ __all__ = [
     "avg_pool",
     "avg_pool_dx",
     "channel_sums",
+    "contract",
     "conv",
     "conv_affine",
     "conv_dw",

@@ -1,6 +1,9 @@
 """A whole function, measured for advice or held to a teacher's."""
 
+import pytest
 from marks import rows_of
+
+from minires.gradcheck.__main__ import main
 
 BLOCK = """
 import numpy as np
@@ -69,3 +72,79 @@ def test_a_number_that_is_right_for_one_batch_size_only_fails(tmp_path, grade):
         found, out = grade(f"{tmp_path / name}.py:block", *teacher)
         assert found == status, out
     assert "takes no other batch size" in out
+
+
+def test_arrays_of_one_shape_have_numbers_of_their_own(tmp_path, grade):
+    text = "def mul(x, w):\n    return x * w, lambda dy: (dy * w, dy * x)\n"
+    (tmp_path / "teacher.py").write_text(text)
+    (tmp_path / "wrong.py").write_text(text.replace("(dy * w, dy * x)", "(dy * x, dy * w)"))
+    held = ["--reference", f"{tmp_path / 'teacher.py'}:mul", "--shapes", "3,4", "3,4"]
+    status, out = grade(f"{tmp_path / 'wrong.py'}:mul", *held)
+    assert status == 1
+    assert "your dx and dw are exchanged: return dx first" in out
+
+
+CLASSES = """
+import numpy as np
+def loss(x, w, labels):
+    z = x @ w
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    rows = np.arange(len(x))
+    dz = p.copy()
+    dz[rows, labels] -= 1
+    dz /= len(x)
+    return -np.log(p[rows, labels]).mean(), (dz @ w.T, x.T @ dz)
+def closure(x, w, labels):
+    y, gradients = loss(x, w, labels)
+    return y, lambda dy: tuple(dy * g for g in gradients)
+"""
+
+
+@pytest.mark.parametrize("reference", ["loss", "closure"])
+@pytest.mark.parametrize("submission", ["loss", "closure"])
+def test_labels_are_drawn_where_shapes_say_how_many_classes_there_are(tmp_path, grade, reference, submission):
+    (tmp_path / "teacher.py").write_text(CLASSES)
+    (tmp_path / "right.py").write_text(CLASSES)
+    (tmp_path / "wrong.py").write_text(CLASSES.replace("dz /= len(x)", "dz /= 6"))
+    held = ["--reference", f"{tmp_path / 'teacher.py'}:{reference}", "--shapes", "6,4", "4,3", "6:3"]
+    assert grade(f"{tmp_path / 'right.py'}:{submission}", *held)[0] == 0
+    status, out = grade(f"{tmp_path / 'wrong.py'}:{submission}", *held)  # wrong with another batch size
+    assert status == 1, out
+
+
+def test_labels_are_told_by_a_number_of_classes(capsys):
+    with pytest.raises(SystemExit):
+        main(["hw.py:f", "--shapes", "6,4", "6:0"])
+    assert "it must be a shape such as 2,3,8,8, got '6:0'" in capsys.readouterr().err
+
+
+IMAGES = """
+import numpy as np
+def block(x, w):
+    y = np.maximum(np.einsum("nchw,ockl->nohw", x, w) + x, 0)
+    def backward(dy):
+        g = dy * (y > 0)
+        dx = np.einsum("nohw,ockl->nchw", g, w) + g
+        return dx, np.einsum("nohw,nchw->oc", g, x)[:, :, None, None] + np.zeros(w.shape)
+    return y, backward
+"""
+LAST = IMAGES.replace("nchw", "nhwc").replace("nohw", "nhwo")
+
+
+@pytest.mark.parametrize(("order", "new"), [("klco", "(2, 3, 1, 0)"), ("oklc", "(0, 2, 3, 1)"), ("ockl", "")])
+def test_channels_last_are_recognized_beside_a_teachers_that_are_first(tmp_path, grade, order, new):
+    (tmp_path / "teacher.py").write_text(IMAGES)
+    last = LAST.replace("ockl", order)
+    if new:
+        last = last.replace(
+            "[:, :, None, None] + np.zeros(w.shape)", f"[:, :, None, None].transpose{new} + np.zeros(w.shape)"
+        )
+    (tmp_path / "right.py").write_text(last)
+    (tmp_path / "wrong.py").write_text(last.replace("g, w) + g", "g, w)"))
+    held = ["--reference", f"{tmp_path / 'teacher.py'}:block", "--shapes", "2,3,4,5", "3,3,1,1"]
+    status, out = grade(f"{tmp_path / 'right.py'}:block", *held)
+    assert status == 0, out
+    assert "channels last, (N,H,W,C)" in out
+    status, out = grade(f"{tmp_path / 'wrong.py'}:block", *held)
+    assert status == 1
+    assert "your dx is that of the branch alone" in out

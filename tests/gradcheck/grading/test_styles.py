@@ -52,3 +52,45 @@ def test_what_is_not_checked_is_said():
     pool = said("max_pool2d", "max_pool", submissions.SHARED)
     assert "not tried, because no homework need take it: 3×3, stride 2, ceil_mode; " in pool
     assert "ceil_mode" not in said("max_pool2d", "max_pool", submissions.CEILED).rpartition("not tried")[2]
+
+
+MOMENTUM = """
+def batch_norm(x, gamma, beta, running_mean, running_var, training=True, momentum=0.1, eps=1e-5):
+    mean, var = x.mean(0), x.var(0)
+    if training:
+        running_mean = (1 - momentum) * running_mean + momentum * mean
+        running_var = (1 - momentum) * running_var + momentum * var
+    else:
+        mean, var = running_mean, running_var
+    inv = 1 / np.sqrt(var + eps)
+    h = (x - mean) * inv
+    def backward(dy):
+        dw, db = (dy * h).sum(0), dy.sum(0)
+        return gamma * inv * (dy - training * (db + h * dw) / len(x)), dw, db
+    return gamma * h + beta, backward
+"""
+
+
+def test_who_takes_a_momentum_updates_the_running_statistics():
+    in_vain = graded("batch_norm", "batch_norm", submissions.IMPORT + MOMENTUM)
+    assert in_vain.status == "failed"
+    assert "it takes a momentum, but in training its forward leaves running_mean and running_var as before" in str(
+        in_vain
+    )
+    in_place = MOMENTUM.replace("running_mean = (", "running_mean[:] = (").replace(
+        "running_var = (", "running_var[:] = ("
+    )
+    assert graded("batch_norm", "batch_norm", submissions.IMPORT + in_place).passed
+    without = MOMENTUM.replace(", momentum=0.1", "").replace("    if training:", "    momentum = 0.1\n    if training:")
+    result = graded("batch_norm", "batch_norm", submissions.IMPORT + without)
+    assert result.passed
+    assert "running statistics were not checked" in str(result)
+
+
+def test_new_statistics_may_be_returned_beside_the_cache():
+    text = MOMENTUM.replace("batch_norm(", "batch_norm_forward(").replace(
+        "+ beta, backward", "+ beta, backward, RUNNING"
+    )
+    text = text.replace("RUNNING", "running_mean, running_var")
+    text += "def batch_norm_backward(dout, cache):\n    return cache[0](dout)\n"
+    assert graded("batch_norm", "batch_norm_forward,batch_norm_backward", submissions.IMPORT + text).passed

@@ -109,3 +109,21 @@ def softmax_grad(x, y):
     return p / len(x)
 """
 TABLE.add("gradient alone, no dy", "cross_entropy", "softmax_grad", SOURCE)
+
+COLUMNS = """
+def compute_cost(Z, Y):
+    m = Z.shape[1]
+    e = np.exp(Z - Z.max(axis=0, keepdims=True))
+    A = e / e.sum(axis=0, keepdims=True)
+    cost = -np.sum(Y * np.log(A)) / m
+    return cost, (A - Y) / m
+"""
+TABLE.with_mistakes(
+    "a column a sample, one-hot",
+    "cross_entropy",
+    "compute_cost",
+    COLUMNS,
+    [("(A - Y) / m", "A - Y"), ("e.sum(axis=0", "e.sum(axis=1"), ("m = Z.shape[1]", "m = Z.shape[0]"), ("-np", "np")],
+)
+LABELLED = COLUMNS.replace("    m =", "    Y = np.eye(len(Z))[np.ravel(Y)].T\n    m =")
+TABLE.with_mistakes("a column a sample, labels", "cross_entropy", "compute_cost", LABELLED, ("(A - Y) / m", "A - Y"))

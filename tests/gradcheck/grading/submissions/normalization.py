@@ -85,6 +85,7 @@ TABLE.with_mistakes(
         ("momentum * running_mean + (1 - momentum) * mu", "(1 - momentum) * running_mean + momentum * mu"),
         ("(1 - momentum) * var", "(1 - momentum) * np.sqrt(var)"),
         ('    bn_param["running_var"] = running_var\n', ""),
+        ('    bn_param["running_mean"] = running_mean\n    bn_param["running_var"] = running_var\n', ""),
     ],
     BLANK,
 )
@@ -198,6 +199,8 @@ class BatchNormalization:
         self.xc = x - x.mean(axis=0)
         self.std = np.sqrt(self.xc.var(axis=0) + self.eps)
         self.xn = self.xc / self.std
+        self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * x.mean(axis=0)
+        self.running_var = self.momentum * self.running_var + (1 - self.momentum) * x.var(axis=0)
         return self.gamma * self.xn + self.beta
     def backward(self, dout):
         self.dbeta, self.dgamma = dout.sum(axis=0), np.sum(self.xn * dout, axis=0)
@@ -209,7 +212,10 @@ TABLE.with_mistakes(
     "batch_norm",
     "BatchNormalization",
     SAITOH,
-    ("self.dbeta, self.dgamma = dout.sum(axis=0)", "self.dbeta, self.dgamma = dout.mean(axis=0)"),
+    [
+        ("self.dbeta, self.dgamma = dout.sum(axis=0)", "self.dbeta, self.dgamma = dout.mean(axis=0)"),
+        ("self.running_mean = self.momentum", "running_mean = self.momentum"),
+    ],
 )
 
 LAZY = SAITOH.replace(
@@ -217,12 +223,6 @@ LAZY = SAITOH.replace(
     """def forward(self, x, train_flg=True):
         if self.running_mean is None:
             self.running_mean, self.running_var = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-""",
-).replace(
-    "        self.xn = self.xc / self.std\n",
-    """        self.xn = self.xc / self.std
-        self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * x.mean(axis=0)
-        self.running_var = self.momentum * self.running_var + (1 - self.momentum) * x.var(axis=0)
 """,
 )
 TABLE.with_mistakes(

@@ -1,0 +1,60 @@
+"""What cannot be run says what to change; what is a matter of form is not marked as wrong."""
+
+import pytest
+from submissions import ENTROPY, IMPORT
+from test_styles import graded
+
+from minires import gradcheck
+
+TUPLE = "return loss, dx"
+
+
+@pytest.mark.parametrize("loss", ["np.array([loss])", "np.array([[loss]])", "loss.reshape(1)"])
+def test_a_loss_with_axes_of_length_1_is_a_number(loss):
+    one = graded("cross_entropy", "softmax_loss", IMPORT + ENTROPY.replace(TUPLE, f"return {loss}, dx"))
+    assert one.passed, one
+    assert "its number as an array of shape (1" in str(one)
+    closure = f"return {loss}, lambda dy: dx * dy"
+    assert graded("cross_entropy", "softmax_loss", IMPORT + ENTROPY.replace(TUPLE, closure)).passed
+    wrong = ENTROPY.replace(TUPLE, f"return 2 * {loss}, dx")
+    assert graded("cross_entropy", "softmax_loss", IMPORT + wrong).status == "failed"
+
+
+def test_a_loss_for_each_sample_is_still_wrong():
+    text = IMPORT + ENTROPY.replace("y]).mean()", "y])")
+    closure = graded("cross_entropy", "softmax_loss", text.replace(TUPLE, "return loss, lambda dy: dx * dy"))
+    assert closure.status == "failed"
+    assert "your loss is one for each sample: their mean is wanted" in str(closure)
+
+
+def test_the_order_of_a_loss_and_its_gradient_is_told():
+    result = graded("cross_entropy", "softmax_loss", IMPORT + ENTROPY.replace(TUPLE, "return dx, loss"))
+    assert result.status == "could not run"
+    assert "the loss comes first, return (loss, dx)" in str(result)
+
+
+@pytest.mark.parametrize("body", ["x @ params['w1']", "x"])
+def test_what_was_handed_over_is_told_where_a_dict_of_arrays_is_wanted(body):
+    def teacher(x, w1):
+        return x @ w1, lambda dy: (dy @ w1.T, x.T @ dy)
+
+    names = {}
+    exec(f"def net(x, params):\n    return {body}, lambda dy: (dy, dy)\n", names)
+    result = gradcheck.grade(names["net"], reference=teacher, shapes=[(5, 4), (4, 3)], seed=0)
+    assert result.status == "could not run"
+    said = "each array is handed over as a parameter of its own: x (5, 4), w1 (4, 3)"
+    assert f"{said}; here x was given the array x, params was given a dict of settings" in str(result)
+
+
+@pytest.mark.parametrize("names", [("y", "t"), ("y", "label"), ("x", "y"), ("y_pred", "y")])
+@pytest.mark.parametrize("gradients", ["dx", "dx, -dx"])
+def test_y_beside_a_target_is_what_was_computed(names, gradients):
+    first, second = names
+    text = f"def mse({first}, {second}):\n    dx = 2 * ({first} - {second}) / {first}.size\n"
+    text += (
+        f"    return (({first} - {second}) ** 2).mean(), {gradients if ',' not in gradients else f'({gradients})'}\n"
+    )
+    assert graded("mse_loss", "mse", text).passed
+    wrong = graded("mse_loss", "mse", text.replace("dx = 2", "dx = -2"))
+    assert wrong.status == "failed"
+    assert f"d{first} is wrong" in str(wrong)
