@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
-from minires import Tensor, data, gradcheck, kernels, lab, models, nn, optim, storage, train
+from minires import Tensor, data, gradcheck, kernels, lab, models, nn, ops, optim, storage, train
 from minires.console import progress_bar
 from minires.errors import OptionError
 from minires.gradcheck.__main__ import main as gradcheck_command
@@ -74,6 +74,8 @@ def test_integers_have_64_bits():
     assert ints.dtype == np.int64
     assert Tensor(np.ones((2, 3))).argmax(dim=1).dtype == np.int64
     assert data.load("digits")[0].labels.dtype == np.int64
+    assert ops.where(np.array([True]), 1, 2).dtype == np.int64
+    assert ints.to(int).dtype == np.int64
     assert (ints * 2**40).data.tolist() == [2**40, 2**41]
 
 
