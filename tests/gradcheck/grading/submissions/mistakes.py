@@ -82,7 +82,7 @@ norm(
     "N for N·H·W in the backward",
     [("m, means = M, axes", "m, means = len(x), axes")],
     "your sums are divided by N: a channel has N·H·W elements",
-    [("m, means = M, axes", "m, means = M + 1, axes")],
+    [("m, means = M, axes", "m, means = x.shape[2], axes")],
 )
 norm(
     "ε of its own",
