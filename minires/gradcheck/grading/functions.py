@@ -35,7 +35,8 @@ class ClosurePlan(Plan):
             y = self.y(value[0], case, right)
             running = calls.running(self.forward, case)
             return Attempt(y, lambda dy: calls.backward(None, value[1], [self.dy(dy)]), changed, running)
-        if isinstance(value, (tuple, list)) and len(value) >= 2 and gives_number(right) and is_number(value[0]):
+        pair = isinstance(value, (tuple, list)) and len(value) >= 2
+        if pair and gives_number(right) and is_number(value[0]) and self.standard.may_be_loss:
             self.words, self.unit, self.again = "(loss, gradients)", True, False
             rest = value[1] if len(value) == 2 else tuple(value[1:])
             arrays = sum(isinstance(v, np.ndarray) for v in value[1:])

@@ -212,9 +212,9 @@ class Trials:
             return record
         if record.not_done or forms.is_slip(error):
             return record
-        reason = forms.unusual(self.standard, case, plain)
+        reason = forms.unusual(self.standard, case, plain, plan.optional())
         if not reason and forms.is_stated(error, self.text):
-            reason = forms.refused(self.standard, case)
+            reason = forms.refused(self.standard, case, plan.declared())
         if not reason and where == "backward" and self._in_evaluation(case, plain):
             reason = "has no backward in evaluation"
         if not reason:
