@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from minires.gradcheck.grading.answers import blank, is_number, kind_of, unread
+from minires.gradcheck.grading.calls import Calls
 from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
-from minires.gradcheck.grading.plan import Attempt, Calls, Plan
+from minires.gradcheck.grading.plan import Attempt, Plan
 
 
 @dataclass
@@ -34,7 +35,8 @@ class ClosurePlan(Plan):
             self.words, self.unit = "(y, backward)", False
             y = self.y(value[0], case, right)
             running = calls.running(self.forward, case)
-            return Attempt(y, lambda dy: calls.backward(None, value[1], [self.dy(dy)]), changed, running)
+            back = value[1]
+            return Attempt(y, lambda dy: calls.backward(None, back, [self.dy(dy)]), changed, running, calls=calls)
         pair = isinstance(value, (tuple, list)) and len(value) >= 2
         if pair and gives_number(right) and is_number(value[0]) and self.standard.may_be_loss:
             self.words, self.unit, self.again = "(loss, gradients)", True, False
@@ -139,4 +141,4 @@ class PairPlan(Plan):
             )
             return calls.backward(self.backward, self.backward_name, args, kwargs)
 
-        return Attempt(y, backward, changed, calls.running(self.forward, case), more)
+        return Attempt(y, backward, changed, calls.running(self.forward, case), more, calls)

@@ -1,6 +1,5 @@
 """A plan: how to call a submission on a case, and how to read its answer. Which plans there are, styles.py says."""
 
-import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,7 +29,6 @@ CONSTANTS = {
 RUNNING = {"running_mean", "running_var"}
 OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
 RETURNED = "y, which its forward has returned"
-NUMBERS = itertools.count()
 
 
 class Upstream(str):
@@ -46,6 +44,7 @@ class Attempt:
     changed: list = field(default_factory=list)
     running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
     returns_more: bool = False  # whether the forward returns more than y and a cache
+    calls: object = None  # the Calls that it consists of
 
 
 @dataclass
@@ -302,54 +301,6 @@ class Plan:
                 own = slot.parameter.name
                 named.append(Upstream(own) if slot.role == "upstream" else own)
         return named
-
-
-class Calls:
-    """The calls of one forward and its backwards: what each changes in place, its own arrays and earlier ones."""
-
-    def __init__(self, plan, child):
-        self.plan, self.child = plan, child
-        self.number = next(NUMBERS)
-        self.bindings = {}
-
-    def first(self, label, binding, target, args, kwargs, method=None, keep=False):
-        """A call before the backward. -> (its value, the names of what it changed)"""
-        self.bindings[label] = binding
-        self.sent = (args, kwargs)
-        returned = self.child.call(target, args, kwargs, method, keep=keep, watch=[self.number, label])
-        return returned.value, self.plan.report(returned.changed, binding)
-
-    def running(self, binding, case):
-        """{"running_mean": (as it was given, as it is after the forward)}, of those among the forward's parameters."""
-        standard = self.plan.standard
-        if not standard.settings.keys() >= RUNNING:
-            return {}
-        found = {}
-        for slot in binding.slots:
-            place = binding.place(slot, *self.sent)
-            if place is None:
-                continue
-            if slot.role == "setting" and slot.what in RUNNING:
-                found[slot.what] = self.child.given(self.number, "forward", place)
-            elif slot.role == "dict" and RUNNING & self.plan.keys.keys():
-                table = self.child.given(self.number, "forward", place)
-                keys = {s: key for s in RUNNING for key in self.plan.keys.get(s, ())}
-                found |= {s: table[key] for s, key in keys.items() if isinstance(table, dict) and key in table}
-        full = standard.full_settings(case)
-        return {setting: (np.asarray(full[setting]), new) for setting, new in found.items()}
-
-    def backward(self, binding, target, args, kwargs=None, method=None):
-        """A call of the backward; without a binding dy is all that it is given."""
-        returned = self.child.call(target, args, kwargs, method, since=self.number)
-        changed = (
-            self.plan.report(returned.changed, binding) if binding else [Upstream("dy")] if returned.changed else []
-        )
-        for label, place in returned.earlier:
-            if label == "y":
-                changed.append(RETURNED)
-            elif label in self.bindings:
-                changed += self.plan.report([place], self.bindings[label])
-        return returned.value, changed
 
 
 def bounded(g, right):

@@ -42,6 +42,7 @@ LINEAR = (
     "the backward is not linear in dy: from a dy 2^20 times as {times} it makes a d{name} that is not; leave out what "
     "clips it, rounds it to 0 or divides by a norm of it"
 )
+OVERWRITTEN = "another call of the forward changes the y that this one has returned: return a new array in each call"
 MASK = (
     "your gradients are right for a dy that is 0 where y is: the ReLU's mask is missing, begin with dy = dy * (y > 0)"
 )
@@ -65,6 +66,7 @@ class Record:
     constant: list = field(default_factory=list)  # arguments whose gradient is not asked for
     errors_in_single: dict | None = None
     changed: list = field(default_factory=list)
+    overwritten: bool = False  # whether the forward of another case has changed its y
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
     returns_more: bool = False  # than y and what belongs to its backward
@@ -206,6 +208,8 @@ class Verdicts:
                 noted = self.numbers_only and isinstance(name, Upstream)
                 words = f"it changes {name}, which it is given, in place: work on a copy, {name}.copy()"
                 (said.notes if noted else said.problems).append(words)
+        if record.overwritten:
+            said.problems.append(OVERWRITTEN)
         return said
 
     def _gradients(self, record, said):
