@@ -183,7 +183,7 @@ def _by_position(standard, slots, free, roles, sizes):
 class Keys(dict):
     """{setting: [keys]} of dicts. spelled: the settings whose names stand in the source, which **kwargs may hold."""
 
-    spelled = frozenset()
+    spelled: frozenset = frozenset()
 
 
 def keys_of(standard, source):
