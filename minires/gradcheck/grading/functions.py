@@ -38,7 +38,8 @@ class ClosurePlan(Plan):
             back = value[1]
             return Attempt(y, lambda dy: calls.backward(None, back, [self.dy(dy)]), changed, running, calls=calls)
         pair = isinstance(value, (tuple, list)) and len(value) >= 2
-        if pair and gives_number(right) and is_number(value[0]) and self.standard.may_be_loss:
+        number = gives_number(right) and is_number(value[0]) if pair else False
+        if pair and self.standard.may_be_loss and (number or (self.unit and np.ndim(value[0]))):
             self.words, self.unit, self.again = "(loss, gradients)", True, False
             rest = value[1] if len(value) == 2 else tuple(value[1:])
             arrays = sum(isinstance(v, np.ndarray) for v in value[1:])

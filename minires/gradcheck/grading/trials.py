@@ -28,6 +28,8 @@ from minires.gradcheck.grading.single import same
 from minires.gradcheck.grading.standard import COMPUTING
 from minires.gradcheck.grading.verdict import Record
 
+ONE_NUMBER = "gives the gradient of one number"
+
 
 class Trials:
     """The calls of one submission. passed_over: {reason: how many cases}."""
@@ -44,9 +46,9 @@ class Trials:
         with COMPUTING:
             right, backward = self.standard.right(case)
         if plan.unit:
-            if right.ndim:
-                raise PassOverError("gives the gradient of one number")
-            one = np.ones(())
+            if right.ndim and not plan.knows("reduction"):
+                raise PassOverError(ONE_NUMBER)
+            one = np.ones(right.shape)  # where it reduces nothing, the gradients of all losses are added
             return Record(case, right, backward, {"first": one, "again": one})
         seeds = [self.random.getrandbits(31), self.random.getrandbits(31)]
         if case.convention is not None:
@@ -226,6 +228,7 @@ class Trials:
         reason = forms.unusual(self.standard, case, plain, plan.optional())
         if not reason and forms.is_stated(error, self.text):
             reason = forms.refused(self.standard, case, plan.declared())
+            reason = ONE_NUMBER if plan.unit and record.right.ndim else reason
         if not reason and where == "backward" and self._in_evaluation(case, plain):
             reason = "has no backward in evaluation"
         if not reason:

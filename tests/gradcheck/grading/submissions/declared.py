@@ -130,3 +130,26 @@ TABLE.add(
     "linear",
     LINEAR.replace("return np.zeros((*x.shape[:-1], len(w))), lambda dy: 7.0", "raise ValueError"),
 )
+
+# ---- losses
+
+REDUCED = """
+def loss(logits, target, reduction="mean"):
+    z = logits - logits.max(1, keepdims=True)
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    rows = np.arange(len(p))
+    losses = -np.log(p[rows, target])
+    dz = p.copy()
+    dz[rows, target] -= 1
+    if reduction == "mean": return losses.mean(), dz / len(p)
+    if reduction == "sum": return losses.sum(), dz
+    NONE
+"""
+for words, none, status in (
+    ("losses and their gradients, right", "return losses, dz", "passed"),
+    ("refused, right", "raise ValueError('mean or sum')", "passed"),
+    ("the sum, wrong", "return losses.sum(), dz", "failed"),
+    ("a mean's gradient, wrong", "return losses, dz / len(p)", "failed"),
+    ("nothing, wrong", "", "failed"),
+):
+    TABLE.add(f"no reduction: {words}", "cross_entropy", "loss", REDUCED.replace("NONE", none), status)
