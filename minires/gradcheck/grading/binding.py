@@ -191,7 +191,8 @@ def keys_of(standard, source):
 
     The usual keys are there, too, because a setting that is never read is a mistake; a constant may be fixed inside.
     """
-    said, spelled = set(), set()
+    said = set()
+    spelled = set()
     for node in nodes_of(source):
         words = (getattr(node, key, None) for key in ("id", "arg", "value"))
         spelled |= {word for word in words if isinstance(word, str) and len(word) > SHORT}

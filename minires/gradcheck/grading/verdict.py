@@ -203,7 +203,7 @@ class Verdicts:
     def _mannered(self, record, said):
         """Work in place on what was given fails a case; on dy alone it is noted where numbers alone count.
 
-        Whoever calls the function needs x and the weights afterwards, and dy seldom.
+        The caller needs x and the weights afterwards, and dy seldom.
         """
         for name in dict.fromkeys(record.changed):
             if name != RETURNED:
