@@ -27,7 +27,10 @@ def is_target(text):
 
 
 def submissions(words, function="", helpers=()):
-    """[(what to call it, its file or None, the names of its functions, why there is none)] of all words, in order."""
+    """[(what to call it, its file or None, the names of its functions, why there is none)] of all words, in order.
+
+    function: the name that is looked for in a folder of files, or several, of which a file has one: "f or g".
+    """
     found = []
     for word in words:
         path, colon, names = (word, "", "") if function else word.rpartition(":")
@@ -194,6 +197,7 @@ def mentions(path, name):
         return True
 
 
-def _defines(content, name):
+def _defines(content, names):
     text = content.decode("utf-8", "replace")
-    return re.search(rf"(def|class)\s+{re.escape(name)}\b|\b{re.escape(name)}\s*=", text) is not None
+    name = "|".join(map(re.escape, names.split(" or ")))
+    return re.search(rf"(def|class)\s+({name})\b|\b({name})\s*=", text) is not None

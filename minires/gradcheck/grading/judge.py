@@ -86,6 +86,7 @@ class Judge:
             )
         result.style = plan.said()
         for argument in plan.left_out():
+            result.unchecked.append(f"d{argument}")
             more = f"; with a parameter {argument}=None it is" * (argument in self.standard.optional)
             self.notes.append(f"it takes no {argument}, so d{argument} was not checked{more}")
         records = self.trials.run(plan, self._cases(plan, plain, result), plain)

@@ -10,7 +10,7 @@ import numpy as np
 
 from minires.gradcheck.grading.errors import RaisedError
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
-from minires.gradcheck.grading.runner import Kept, Watched, kept
+from minires.gradcheck.grading.runner import Kept, Watched, bits, kept
 
 DEEPEST = 16  # how far containers may be nested
 KINDS = {
@@ -87,8 +87,8 @@ class Local:
             value = self._value(kept(returned) if keep else returned)
         except (Exception, SystemExit) as error:
             raise self._raised(error) from error
-        changed = [k for k, (old, new) in enumerate(zip(args, given)) if _differs(old, new)]
-        changed += [key for key in named if _differs(kwargs[key], named[key])]
+        changed = [k for k, (old, new) in enumerate(zip(args, given)) if bits(old) != bits(new)]
+        changed += [key for key in named if bits(kwargs[key]) != bits(named[key])]
         earlier = self.watched.changed(since)
         if watch is not None:
             self.watched.add(*watch, [*enumerate(given), *named.items()], returned)
@@ -97,6 +97,10 @@ class Local:
     def given(self, number, label, place):
         """What a watched call was given at a position or name, as it is now."""
         return self._value(self.watched.find(number, label, place))
+
+    def function(self, text):
+        """A function of the grader's own, as a Handle that a call can be given."""
+        return self._value(eval(text, {"np": np}))
 
     def get(self, handle, attribute):
         """An attribute of an object."""
@@ -162,14 +166,6 @@ def _copied(value):
     if type(value) is dict:
         return {key: _copied(v) for key, v in value.items()}
     return value
-
-
-def _differs(old, new):
-    return (
-        isinstance(old, np.ndarray)
-        and isinstance(new, np.ndarray)
-        and not np.array_equal(old, new, equal_nan=old.dtype.kind == "f")
-    )
 
 
 def _parameters(function):

@@ -82,6 +82,7 @@ class Result:
     not_tried: int = 0  # cases left out because of that
     untried: list = field(default_factory=list)  # their labels
     advice: bool = False  # measured by differences: no mark
+    unchecked: list = field(default_factory=list)  # gradients that it does not give, as "dbias"
     notes: list = field(default_factory=list)
     seed: int = 0
 

@@ -1,0 +1,175 @@
+"""The hint that names a mistake: found by computing what the mistake would give, in every case that was tried.
+
+An exercise's own mistakes are asked first. Then those that are made everywhere: transposed, a factor, a sign, a mean
+for a sum, numbers that lose their fraction, results or elements in another order.
+"""
+
+import copy
+import itertools
+
+import numpy as np
+
+from minires.lessons.comparison import array, close, whole
+
+SAID = 6  # digits of a factor
+
+
+def hint(exercise, tries):
+    """The hint for these tries, of which one at least is wrong; or ""."""
+    given = [one for one in tries if not one.raised]
+    if all(not one.problem for one in given):
+        changed = next((one.changed for one in given if one.changed), "")
+        return f"your function changes {changed}, which is not its own: work on a copy" if changed else ""
+    found = _of_signs(exercise, given) or _of_mistakes(exercise, given)
+    if not found and exercise.has_one_answer:
+        found = _general(exercise, given)
+    return found or _of_first(tries)
+
+
+def _of_signs(exercise, given):
+    for said, shows in exercise.signs.items():
+        if all(_safely(shows, one.value, *one.arguments) for one in given if one.problem):
+            return said
+    return ""
+
+
+def _of_mistakes(exercise, given):
+    """The mistake that gives the same in every case, also in those where it does no harm."""
+    for said, mistake in exercise.mistakes.items():
+        if all(_safely(_gives, exercise, mistake, one) for one in given):
+            return said
+    return ""
+
+
+def _gives(exercise, mistake, one):
+    return exercise.same(one.value, mistake(*copy.deepcopy(one.arguments)))
+
+
+def _safely(shows, *arguments):
+    """A mistake, or a look at a value of any kind, may raise; then it explains nothing."""
+    with np.errstate(all="ignore"):
+        try:
+            return shows(*arguments)
+        except Exception:
+            return False
+
+
+def _of_first(tries):
+    if len(tries) > 2 and tries[0].passed and not any(one.passed for one in tries[1:]):
+        return (
+            "only the case with the numbers of the example is right: does your function use them as constants, "
+            "where it should use its arguments?"
+        )
+    return ""
+
+
+# ---- mistakes that are made everywhere
+
+
+def _general(exercise, given):
+    right = [exercise(*one.arguments) for one in given]
+    names = exercise.gives
+    if len(names) == 1:
+        return _of_arrays(names[0], given, [one.value for one in given], right)
+    values = [one.value for one in given]
+    if not all(isinstance(v, (tuple, list)) and len(v) == len(names) for v in values):
+        return ""
+    for i, j in itertools.combinations(range(len(names)), 2):
+        if all(close(v[i], r[j]) and close(v[j], r[i]) for v, r in zip(values, right)):
+            return f"your {names[i]} and {names[j]} are in the wrong order: return {', '.join(names)}"
+    for k, name in enumerate(names):
+        mine = [v[k] for v in values]
+        wanted = [r[k] for r in right]
+        if not all(close(a, b) for a, b in zip(mine, wanted)):
+            return _of_arrays(name, given, mine, wanted)
+    return ""
+
+
+def _of_arrays(name, given, values, right):
+    """values, right: of one result, case by case."""
+    if any(isinstance(n, float) and not n.is_integer() for v in values for n in whole(v) or ()) and all(
+        isinstance(n, int) for r in right for n in whole(r) or [0.5]
+    ):
+        return f"your {name} has fractions, and whole numbers are asked for"
+    pairs = [(array(value), np.asarray(r)) for value, r in zip(values, right)]
+    if any(a is None for a, _ in pairs):
+        return ""
+    for what, change in ORDERS.items():
+        if all(_safely(_becomes, change, a, b) for a, b in pairs):
+            return f"your {name} is right, but {what}"
+    same_shape = [(one, a, b) for one, (a, b) in zip(given, pairs) if a.shape == b.shape]
+    if len(same_shape) < len(pairs):
+        return _of_length(name, pairs)
+    if all(close(a, np.trunc(b)) or close(a, np.floor(b)) for _, a, b in same_shape):
+        return (
+            f"your {name} has whole numbers only, and the fractions are lost: "
+            "does an array have the dtype int, or is there a // in place of a /?"
+        )
+    return _of_factor(name, same_shape) or (
+        f"your {name} has the right numbers in another order"
+        if all(close(np.sort(a, axis=None), np.sort(b, axis=None)) for _, a, b in same_shape)
+        else ""
+    )
+
+
+def _becomes(change, a, b):
+    return close(change(a), b)
+
+
+ORDERS = {
+    "transposed: exchange its two axes": np.transpose,
+    "in the reverse order: begin at the other end": lambda a: a[::-1],
+    "its axes are in another order": lambda a: np.moveaxis(a, 0, -1),
+    "its axes are in another order, the last one first": lambda a: np.moveaxis(a, -1, 0),
+}
+
+
+def _of_length(name, pairs):
+    """One element too few or too many, along one axis."""
+    for a, b in pairs:
+        if a.ndim != b.ndim or not a.ndim:
+            return ""
+    if all(len(a) == len(b) - 1 and close(a, b[:-1]) for a, b in pairs):
+        return f"your {name} stops one too early: the last is missing"
+    if all(len(a) == len(b) - 1 and close(a, b[1:]) for a, b in pairs):
+        return f"your {name} begins one too late: the first is missing"
+    if all(len(a) == len(b) + 1 and close(a[:-1], b) for a, b in pairs):
+        return f"your {name} goes on one too long: leave out the last"
+    return ""
+
+
+def _of_factor(name, tries):
+    """One factor in all cases, or the number of elements along an axis of an argument."""
+    factors = []
+    for one, a, b in tries:
+        if not np.any(b):
+            continue
+        with np.errstate(all="ignore"):
+            factor = float(np.sum(a * b) / np.sum(b * b))
+        if not np.isfinite(factor) or not close(a, factor * b):
+            return ""
+        factors.append((one, factor))
+    if not factors:
+        return ""
+    first = factors[0][1]
+    if all(abs(factor) < 1e-9 for _, factor in factors):
+        return f"your {name} is zero"
+    if all(abs(factor + 1) < 1e-6 for _, factor in factors):
+        return f"your {name} has the wrong sign"
+    if len(factors) > 1 and all(abs(factor / first - 1) < 1e-6 for _, factor in factors):
+        return f"your {name} is right but for a factor, {first:.{SAID}g}"
+    for sign, said in ((-1, "a mean, where a sum is asked for: do not divide by"), (1, "not divided by")):
+        for what in _counts(factors[0][0]):
+            if all(abs(factor * _counts(one).get(what, 0) ** -sign - 1) < 1e-6 for one, factor in factors):
+                return f"your {name} is {said} {what}"
+    return ""
+
+
+def _counts(one):
+    """What a sum of this call may wrongly be divided by: {in words: number}."""
+    found = {}
+    for k, argument in enumerate(one.arguments):
+        if isinstance(argument, np.ndarray) and argument.size:
+            found[f"the number of elements of argument {k + 1}"] = argument.size
+            found |= {f"the length of axis {axis} of argument {k + 1}": n for axis, n in enumerate(argument.shape)}
+    return found

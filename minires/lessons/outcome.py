@@ -1,0 +1,47 @@
+"""What is said of an answer to an exercise: in a notebook, in a console, and to the grader."""
+
+import html
+from dataclasses import dataclass, field
+
+RIGHT, WRONG, NOT_DONE = "right", "wrong", "not done yet"
+TIMED_OUT, COULD_NOT_RUN = "timed out", "could not be run"
+COLORS = {RIGHT: "#1a7f37", WRONG: "#cf222e", TIMED_OUT: "#cf222e", COULD_NOT_RUN: "#9a6700"}
+GREY = "#6e7781"  # of what is not done yet, and of all borders
+
+
+@dataclass(repr=False)
+class Outcome:
+    """The verdict on one answer. status: one of the five above; said: sentences; hint: the mistake by its name."""
+
+    number: str
+    function: str
+    status: str
+    said: list[str] = field(default_factory=list)
+    hint: str = ""
+    points: float = 0  # earned
+    out_of: float = 0
+
+    @property
+    def passed(self):
+        return self.status == RIGHT
+
+    @property
+    def first_word(self):
+        """The sentence that says most."""
+        return self.hint or next(iter(self.said), "")
+
+    @property
+    def title(self):
+        return f"{self.number} {self.function}: {self.status}"
+
+    def __repr__(self):
+        hint = [f"hint: {self.hint}"] if self.hint else []
+        return "\n  ".join([self.title, *self.said, *hint])
+
+    def _repr_html_(self):
+        color = COLORS.get(self.status, GREY)
+        lines = [f'<strong style="color: {color}">{html.escape(self.title)}</strong>']
+        lines += [html.escape(sentence) for sentence in self.said]
+        lines += [f"<em>Hint:</em> {html.escape(self.hint)}"] if self.hint else []
+        style = f"border-left: 4px solid {color}; padding: 2px 10px; margin: 4px 0"
+        return f'<div style="{style}">{"<br>".join(lines)}</div>'

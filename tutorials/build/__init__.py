@@ -1,0 +1,1 @@
+"""Makes notebooks of the lessons' sources: `python -m tutorials.build --help`."""

@@ -1,0 +1,97 @@
+"""python -m tutorials.build: make notebooks, the book and the Korean edition of the lessons' sources."""
+
+import argparse
+import time
+from pathlib import Path
+
+from minires import console
+from tutorials.build import editions, korean
+from tutorials.build.lesson import HERE, LessonError, lessons
+from tutorials.build.running import run
+from tutorials.build.site import site
+
+USUAL = ("student", "solutions", "korean", "figures", "site")
+EPILOG = f"Without WHAT it makes {', '.join(USUAL)}. Each lesson has one source, tutorials/NN_name.py."
+
+
+def check(lesson, out):
+    """Raise LessonError unless the lesson keeps its word."""
+    editions.current(lesson)
+    dead = [f"{link} (cell {cell})" for cell, link in editions.dead_links(lesson)]
+    if dead:
+        raise LessonError(f"{lesson.path.name}: dead links: {', '.join(dead)}")
+    korean.texts(lesson)
+    if korean.is_begun(lesson):
+        for name in korean.stale(lesson):
+            print(f"{lesson.name}.ko.md: the cell {name} is stale: its English text has changed")
+    else:
+        print(f"{lesson.name}.ko.md is missing: the lesson is not translated yet")
+    run(lesson.notebook(without="exercise"), lesson.name, "tiny", HERE)
+
+
+def in_korean(lesson, out):
+    editions.student(lesson, out / "ko" / "student", "ko")
+    editions.solutions(lesson, out / "ko" / "solutions", "ko")
+
+
+# name: (help, what makes it of a lesson, or of all for the site, in the folder --out)
+WHAT = {
+    "student": (
+        "notebooks to hand out: no solutions, no outputs",
+        lambda lesson, out: editions.student(lesson, out / "student"),
+    ),
+    "solutions": (
+        "notebooks for the teacher: solutions and outputs",
+        lambda lesson, out: editions.solutions(lesson, out / "solutions"),
+    ),
+    "korean": ("both in Korean", in_korean),
+    "figures": ("the figures as PNG files, for slides", lambda lesson, out: editions.figures(lesson, out / "figures")),
+    "site": ("the book, in English and Korean; it needs no network", lambda every, out: site(every, out / "site")),
+    "notebooks": (
+        "run the lessons, and write the notebooks beside their sources",
+        lambda lesson, out: editions.beside(lesson),
+    ),
+    "translated": (
+        "say that the Korean text has been read beside today's English one",
+        lambda lesson, out: korean.accept(lesson),
+    ),
+    "check": ("run the lessons at tiny size, and see that they keep their word", check),
+}
+
+
+def make_parser():
+    listed = "\n".join(f"  {name:<10} {text}" for name, (text, _) in WHAT.items())
+    parser = console.Parser(
+        prog="python -m tutorials.build",
+        usage="python -m tutorials.build [WHAT ...] [--lessons N ...] [--out DIR]",
+        description=f"Make what students and teachers use of the lessons' sources.\n\nWHAT may be:\n{listed}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="*", choices=[*WHAT, []], metavar="WHAT", help="what to make")
+    parser.add_argument("--lessons", nargs="+", default=(), metavar="N", help="these lessons only, by number or name")
+    parser.add_argument(
+        "--out", type=Path, default=HERE / "out", metavar="DIR", help="folder of what is made (default: tutorials/out)"
+    )
+    return parser
+
+
+@console.command("tutorials.build")
+def main(argv=None):
+    args = make_parser().parse_args(argv)
+    chosen = lessons(args.lessons)
+    for what in args.what or USUAL:
+        make = WHAT[what][1]
+        for part in [chosen] if what == "site" else chosen:
+            begin = time.monotonic()
+            try:
+                make(part, args.out)
+            except LessonError as error:
+                print(error.details)
+                raise
+            name = "" if what == "site" else part.name
+            print(f"{what:<9} {name} ({time.monotonic() - begin:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    console.entry(main)

@@ -1,0 +1,28 @@
+"""Sphinx's settings for the book of lessons."""
+
+project = "minires: ResNet from the gradient up"
+author = "The minires authors"
+extensions = ["myst_nb"]
+templates_path = ["_templates"]
+exclude_patterns = ["_templates"]
+
+nb_execution_mode = "off"  # the notebooks come with their outputs
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+suppress_warnings = ["mystnb.unknown_mime_type"]
+
+html_theme = "sphinx_book_theme"
+html_title = "minires lessons"
+html_static_path = ["_static"]
+html_css_files = ["book.css"]
+html_js_files = ["language.js"]
+html_copy_source = False
+html_show_sphinx = False
+mathjax_path = "tex-svg.js"
+html_theme_options = {
+    "repository_url": "https://github.com/minires/minires",
+    "use_repository_button": True,
+    "use_download_button": False,
+    "article_header_end": ["language.html", "article-header-buttons.html"],
+    "show_toc_level": 2,
+}

@@ -1,0 +1,63 @@
+"""Runs a notebook in a kernel of its own, and says where it failed."""
+
+import os
+import re
+from pathlib import Path
+
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from tutorials.build.lesson import LessonError
+
+LONGEST = 600  # seconds for a cell
+BAR = re.compile(r"\r|\d+%\|")  # of tqdm
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def run(book, name, size, folder):
+    """Run the cells of a notebook in order, in place. Raises LessonError for an error, and for a warning.
+
+    size: for the environment variable SIZE. folder: where it runs.
+    """
+    environment = {
+        **os.environ,
+        "SIZE": size,
+        "PYTHONWARNINGS": "default",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    client = NotebookClient(
+        book,
+        timeout=LONGEST,
+        extra_arguments=["--log-level=ERROR"],
+        record_timing=False,
+        resources={"metadata": {"path": str(Path(folder))}},
+    )
+    try:
+        client.execute(env=environment)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        lines = COLORS.sub("", str(error)).strip().splitlines()
+        raise LessonError(f"{name}, {failed(book)}: {lines[-1]}", "\n".join(lines[-25:])) from None
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not is_bar(output)]
+            for output in cell.outputs:
+                if output.output_type == "stream" and output.name == "stderr":
+                    raise LessonError(f"{name}, cell {cell.id}: it warns", output.text)
+    return book
+
+
+def failed(book):
+    """Which cell ran last."""
+    ran = [cell.id for cell in book.cells if cell.cell_type == "code" and cell.execution_count]
+    return f"cell {ran[-1]}" if ran else "before the first cell"
+
+
+def is_bar(output):
+    """Whether an output is a progress bar, which says nothing once it is full."""
+    return (
+        output.output_type == "stream"
+        and output.name == "stderr"
+        and bool(BAR.search(output.text))
+        and "Warning" not in output.text
+    )

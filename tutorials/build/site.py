@@ -1,0 +1,79 @@
+"""The book: the lessons as a site with search, in English and in Korean, which needs no network.
+
+Sphinx and MyST-NB make it of the notebooks beside the sources, so nothing is run. MathJax lies in the site itself.
+"""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from tutorials.build import editions
+from tutorials.build.lesson import HERE, LessonError
+
+BOOK = Path(__file__).parent / "book"
+LANGUAGES = {"en": ("", "README.md"), "ko": ("ko", "README.ko.md")}  # where it stands in the site, and its first page
+MATHJAX = "tex-svg.js"  # MathJax 3 in one file, without fonts
+
+
+def site(lessons, folder):
+    """Build the book into a folder, whose content is deleted. Raises LessonError for what Sphinx warns of."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for language, (place, first) in LANGUAGES.items():
+        with tempfile.TemporaryDirectory() as source:
+            _write_source(lessons, language, first, Path(source))
+            _run_sphinx(Path(source), folder / place, language)
+    check_links(folder)
+    return folder / "index.html"
+
+
+def _write_source(lessons, language, first, source):
+    """What Sphinx reads: the first page, and a notebook for each lesson."""
+    shutil.copytree(BOOK, source, dirs_exist_ok=True)
+    shutil.copy(_mathjax(), source / "_static" / MATHJAX)
+    listed = "\n".join(lesson.name for lesson in lessons)
+    text = editions.with_links((HERE / first).read_text(encoding="utf-8"), HERE)
+    (source / "index.md").write_text(f"{text}\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n", encoding="utf-8")
+    for lesson in lessons:
+        book = lesson.notebook(without="solution", text=editions.text_in(language, lesson))
+        editions.give_outputs(book, editions.outputs_of(editions.current(lesson)))
+        for cell in book.cells:
+            if cell.cell_type == "markdown":  # an anchor of one name in all languages
+                cell.source = f"(l{lesson.number}-{cell.id})=\n{cell.source}"
+        nbformat.write(book, source / f"{lesson.name}.ipynb")
+
+
+def _mathjax():
+    found = importlib.util.find_spec("sphinx-mathjax-offline")
+    if found is None:
+        raise LessonError('the book needs more packages: pip install -e ".[lessons]"')
+    return Path(found.origin).parent / "static" / "mathjax" / MATHJAX
+
+
+def _run_sphinx(source, folder, language):
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+    command += ["-D", f"language={language}", "-d", str(source / ".doctrees"), str(source), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.replace(str(source), "").strip().splitlines()
+        raise LessonError(f"Sphinx: {lines[0] if lines else 'failed'}", done.stderr)
+
+
+def check_links(folder):
+    """Raise LessonError for a link or a file that is not in the site, and for anything loaded from elsewhere."""
+    pages = [page for page in folder.rglob("*.html") if "_static" not in page.parts]  # a theme keeps templates there
+    for page in pages:
+        text = re.sub("(?s)<pre.*?</pre>", "", page.read_text(encoding="utf-8"))
+        for attribute, target in re.findall(r'<(?:a|link|img|script)\b[^>]*?\b(href|src)="([^"#?]*)', text):
+            if re.match("mailto:|data:", target) or not target:
+                continue
+            if re.match(r"(\w+:)?//", target):
+                if attribute == "src":
+                    raise LessonError(f"{page.relative_to(folder)} loads {target} from elsewhere")
+            elif not (page.parent / target).resolve().exists():
+                raise LessonError(f"{page.relative_to(folder)} links to {target}, which is not in the site")
