@@ -1,14 +1,16 @@
 """Many submissions: files, folders and patterns, one after another or several at a time, in a stable order."""
 
+import contextlib
 import functools
 import importlib.metadata
 import importlib.util
 import itertools
 import os
+import queue
 import sys
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 from minires import console
@@ -25,6 +27,7 @@ from minires.gradcheck.grading.source import read
 from minires.settings import did_you_mean
 
 COMMON = ("torch", "jax", "autograd", "tensorflow", "keras", "cupy", "scipy", "sklearn")  # what is often forbidden
+LEAVING = 3.0  # seconds granted after Ctrl-C to the threads, which remove their folders
 SAID = 500  # letters of a submission's line
 
 
@@ -107,25 +110,24 @@ def check_targets(
     if one_line and not quiet:
         screen.show(f"seed {seed}")
     results = []
-    with ThreadPoolExecutor(jobs) as executor:
-        futures = [executor.submit(grade_one, one) for one in work]
-        try:
-            for future in futures:
-                results.append(future.result())
-                files.write(results)
-                if one_line:
-                    _line(results[-1], screen, quiet)
-                else:
-                    _whole(results[-1], screen, quiet, seed)
-        except KeyboardInterrupt:
-            results += [future.result() for future in futures[len(results) :] if future.done()]
+    futures = in_threads(grade_one, work, jobs)
+    try:
+        for future in futures:
+            results.append(future.result())
             files.write(results)
-            children.stop()
-            return console.stopped(
-                "minires.gradcheck", f"stopped; {len(results)} of {len(work)} submissions were marked"
-            )
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            if one_line:
+                _line(results[-1], screen, quiet)
+            else:
+                _whole(results[-1], screen, quiet, seed)
+    except KeyboardInterrupt:
+        results += [future.result() for future in futures[len(results) :] if future.done()]
+        files.write(results)
+        children.stop()
+        wait([future for future in futures if not future.cancel()], LEAVING)
+        return console.stopped("minires.gradcheck", f"stopped; {len(results)} of {len(work)} submissions were marked")
+    finally:
+        for future in futures:
+            future.cancel()
     if one_line:
         counts = {s: sum(r.status == s for r in results) for s in STATUSES}
         screen.show(f"{len(results)} submissions: " + ", ".join(f"{n} {s}" for s, n in counts.items() if n))
@@ -133,6 +135,31 @@ def check_targets(
     if failures:
         raise failures[-1]
     return max((r.exit_status for r in results), default=2)
+
+
+def in_threads(do, all, count):
+    """A Future of do(one) for each of `all`, in order; so many at a time.
+
+    The threads are daemons, because Python waits for others at its end, and Ctrl-C is to end a command whatever hangs.
+    """
+    futures = [Future() for _ in all]
+    waiting = queue.SimpleQueue()
+    for pair in zip(futures, all):
+        waiting.put(pair)
+
+    def work():
+        while not waiting.empty():
+            with contextlib.suppress(queue.Empty):  # another thread was faster
+                future, one = waiting.get_nowait()
+                if future.set_running_or_notify_cancel():
+                    try:
+                        future.set_result(do(one))
+                    except BaseException as error:  # for the one who asks for the result
+                        future.set_exception(error)
+
+    for _ in range(min(count, len(futures))):
+        threading.Thread(target=work, daemon=True).start()
+    return futures
 
 
 def forbidden_modules(words):

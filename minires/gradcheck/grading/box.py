@@ -351,7 +351,7 @@ def forbidden_import(text, forbid):
     """The first of these modules that the text says it imports, or None. The runner finds what is said otherwise."""
     if not any(name.partition(".")[0] in text for name in forbid):
         return None
-    for node in nodes_of(text):
+    for node in nodes_of(text, ast.Import, ast.ImportFrom):
         modules = []
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
