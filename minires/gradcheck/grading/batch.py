@@ -21,7 +21,7 @@ from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.errors import CouldNotRunError
 from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
 from minires.gradcheck.grading.grade import grade_source, op_of, standard_of
-from minires.gradcheck.grading.process import packages, remove_old_scratch_folders
+from minires.gradcheck.grading.process import MINIRES, packages, remove_old_scratch_folders, within_shown
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.source import read
 from minires.settings import did_you_mean
@@ -91,7 +91,9 @@ def check_targets(
     )
     advice = shapes and not (like or reference)  # no mark, but a look at a gradient of one's own
     absent = () if advice or allow_minires or "minires" in forbid else ("minires",)
-    children = Children(open_child or functools.partial(box, absent=absent))
+    folders = {file.parent for _, file, _, _ in work if file}
+    behind = within_shown(hidden | folders | (own_clone() if absent else set()))
+    children = Children(open_child or functools.partial(box, absent=absent, hidden=behind))
     grade_one = functools.partial(
         _grade_one,
         like=like,
@@ -275,6 +277,11 @@ def helper_file(path):
     if not os.path.isfile(path) and not os.path.isdir(path):
         raise OptionError(f"--helper {path}: there is no such file or folder")
     return Path(path)
+
+
+def own_clone():
+    """Where the answers of minires lie: its package, and the clone that it is in."""
+    return {MINIRES} if MINIRES.parent.name.endswith("-packages") else {MINIRES, MINIRES.parent}
 
 
 def box(source, **settings):

@@ -44,12 +44,15 @@ class Box:
     """A context manager; load() comes first. After a time-out or an end it is closed, and a new one is needed.
 
     folder: what lies there is copied for the homework to import and read (None for nothing), except what is in
-    `without`; so are the files in `helpers`. timeout: seconds for load() and for each call. forbid: names of modules
-    that may not be imported; absent: of those that seem not to be installed. deadline: when all calls together have to
-    be done, on the clock time.monotonic(), and what is said then.
+    `without`; so are the files in `helpers`. hidden: paths within the folders of Python that are not to be seen.
+    timeout: seconds for load() and for each call. forbid: names of modules that may not be imported; absent: of those
+    that seem not to be installed. deadline: when all calls together have to be done, on the clock time.monotonic(), and
+    what is said then.
     """
 
-    def __init__(self, source, *, folder=None, timeout=10.0, forbid=(), absent=(), limits=None, without=(), helpers=()):
+    def __init__(
+        self, source, *, folder=None, timeout=10.0, forbid=(), absent=(), limits=None, without=(), helpers=(), hidden=()
+    ):
         self.source = source
         self.folder = folder
         self.timeout = timeout
@@ -58,6 +61,7 @@ class Box:
         self.limits = limits or Limits()
         self.without = without
         self.helpers = helpers
+        self.hidden = hidden
         self.deadline = float("inf"), ""
         self.cell_errors = []
         self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
@@ -256,8 +260,9 @@ class Box:
             package = copy_neighbours(text, self.folder, homework, self.limits.neighbours, self.without)
         copy_helpers(self.helpers, homework, self.limits.neighbours)
         file = self.source.path.name if self.source.path else "homework.py"
+        where = {"package": package, "hidden": self.hidden}
         self.process = Process(
-            file, self.scratch, self.limits, self.forbid, self.marker, self.timeout, self.absent, package=package
+            file, self.scratch, self.limits, self.forbid, self.marker, self.timeout, self.absent, **where
         )
         self._answer(None, STARTING)
 

@@ -32,7 +32,7 @@ def test_a_notebook_is_not_read_for_longer_than_it_may(tmp_path, monkeypatch, te
 
 def test_a_notebook_that_takes_too_long_is_told_what_to_change(tmp_path, monkeypatch):
     monkeypatch.setattr(source, "READING", 2)
-    with pytest.raises(DataError, match="hw.ipynb cannot be read within 2 s and 1 GB: .* lines begin with % or !"):
+    with pytest.raises(DataError, match=r"hw.ipynb cannot be read within 2 s and 1 GB: .* lines begin with % or !"):
         read(notebook(tmp_path / "hw.ipynb", SLOW[1]))
 
 
