@@ -8,6 +8,7 @@ import time
 import warnings
 
 from minires.console import signals, streams
+from minires.console.letters import visible
 from minires.errors import MiniresError
 
 
@@ -15,7 +16,7 @@ def say(name, message, *, apart=False):
     """Print one line on standard error. apart: begin a new line first, because another may not be at its end."""
     start = "\n" * apart
     with contextlib.suppress(OSError):  # there is no other place to print it
-        print(f"{start}{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+        print(f"{start}{name}: {visible(' '.join(str(message).split()))}", file=sys.stderr, flush=True)
 
 
 def counted(count, what):
