@@ -15,14 +15,14 @@ from pathlib import Path
 
 from minires import console
 from minires.console import GREEN, RED, Table, colored
-from minires.errors import MiniresError, OptionError, describe, need
+from minires.errors import MiniresError, MissingDependencyError, OptionError, describe, need
 from minires.gradcheck.grading.as_function import function_of, of_reference
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.errors import CouldNotRunError
 from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
 from minires.gradcheck.grading.grade import grade_source, op_of, standard_of
 from minires.gradcheck.grading.process import MINIRES, packages, remove_old_scratch_folders, within_shown
-from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
+from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, name_of, show_case, summary
 from minires.gradcheck.grading.source import read
 from minires.settings import did_you_mean
 
@@ -58,7 +58,8 @@ def check_targets(
     forbid = forbidden_modules(forbid)
     screen = Screen()
     helpers = [helper_file(file) for file in helpers]
-    work = submissions(words, function, helpers)
+    teachers = Path(reference.rpartition(":")[0])
+    work = submissions(words, function, helpers, [teachers] * bool(reference))
     check_all(work, function, forbid)
     teacher = function_of(reference) if reference else None
     marks = json_file or csv_file or gradescope_file or len(work) > 1
@@ -76,7 +77,6 @@ def check_targets(
             teacher = of_reference(teacher, shapes)
         standard_of(like, teacher, shapes)  # what is wrong with these is said once
     outputs = {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
-    teachers = Path(reference.rpartition(":")[0])
     check_outputs(outputs, [file for _, file, _, _ in work if file] + helpers + [teachers] * bool(reference))
     hidden = hidden_from_all(words, work) | outputs
     if reference:
@@ -178,10 +178,14 @@ def forbidden_modules(words):
 def check_all(work, function, forbid):
     """Say once what is wrong with all: no package that reads notebooks, a name that no file has, a misspelt module."""
     files = [file for _, file, _, _ in work if file]
-    notebook = next((file for file in files if file.suffix == ".ipynb"), None)
-    if notebook:
-        need("nbformat", "notebooks", for_what=f"reading {notebook.name}")
-        need("IPython", "notebooks", for_what=f"reading {notebook.name}")
+    notebooks = [file for file in files if file.suffix == ".ipynb"]
+    try:
+        for package in ("nbformat", "IPython") if notebooks else ():
+            need(package, "notebooks", for_what="reading notebooks")
+    except MissingDependencyError as error:
+        if len(notebooks) == len(files):
+            raise
+        console.say("gradcheck", error)  # the others can be marked
     name = function.partition(",")[0]
     if name and len(files) > 1 and not any(mentions(file, name) for file in files):
         raise OptionError(f"--function {function}: none of the {len(files)} files has that name")
@@ -200,11 +204,9 @@ def check_outputs(outputs, inputs):
     for file in outputs:
         is_device = file.parts[:2] in (("/", "dev"), ("/", "proc"))  # /dev/stdout is a link, too
         if file.is_symlink() and not is_device and (file.is_file() or not file.exists()):
-            raise OptionError(
-                f"{one_line(str(file))} is a link, and its target would be overwritten: name another file"
-            )
+            raise OptionError(f"{file} is a link, and its target would be overwritten: name another file")
         if os.path.realpath(file) in kept:
-            raise OptionError(f"{one_line(str(file))} is a submission, and would be overwritten: name another file")
+            raise OptionError(f"{file} is a submission, and would be overwritten: name another file")
 
 
 class Children:
@@ -293,7 +295,7 @@ def _grade_one(
     work, *, like, teacher, shapes, seed, samples, timeout, forbid, numbers_only, open_child, hidden, helpers
 ):
     shown, file, names, why = work
-    result = Result(one_line(shown), seed=seed or 0)
+    result = Result(name_of(shown), seed=seed or 0)
     try:
         own = like or ("" if shapes or teacher else next(filter(None, map(op_of, names)), ""))
         if why:

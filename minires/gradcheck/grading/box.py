@@ -62,6 +62,7 @@ class Box:
         self.without = without
         self.helpers = helpers
         self.hidden = hidden
+        self.foreign = []
         self.deadline = float("inf"), ""
         self.cell_errors = []
         self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
@@ -226,7 +227,9 @@ class Box:
         kind, message, line, cell = self._fields(
             said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
         )
-        hint = limit_reached(kind, message, self.limits) or missing_file(kind, message, self.without, self.absent)
+        hint = limit_reached(kind, message, self.limits) or missing_file(
+            kind, message, self.without, self.absent, self.foreign
+        )
         return RaisedError(printable(kind, 80), printable(message) + hint, line, cell and printable(cell, 80))
 
     def _parameter(self, said):
@@ -257,7 +260,8 @@ class Box:
         package = ""
         if self.folder is not None:
             text = "\n".join(cell.text for cell in self.source.cells)
-            package = copy_neighbours(text, self.folder, homework, self.limits.neighbours, self.without)
+            package, foreign = copy_neighbours(text, self.folder, homework, self.limits.neighbours, self.without)
+            self.foreign = foreign
         copy_helpers(self.helpers, homework, self.limits.neighbours)
         file = self.source.path.name if self.source.path else "homework.py"
         where = {"package": package, "hidden": self.hidden}
@@ -271,7 +275,7 @@ class Box:
         report = self._close(0.0 if self.stopped else LEAVING)
         code = report.get("code")
         code = code if type(code) is int else None
-        error = printable(str(report.get("error", "")))
+        error = printable(str(report.get("error", "")).replace(self.scratch, ""))
         output = "\n".join(map(printable, str(report.get("output", "")).splitlines()))
         self.ended = why_ended(code, error)
         if self.number == 0:  # it has not even begun; Python's last line says why
@@ -318,12 +322,14 @@ def limit_reached(kind, message, limits):
     return ""
 
 
-def missing_file(kind, message, without, absent=()):
+def missing_file(kind, message, without, absent=(), foreign=()):
     """What an error means that comes of a file or module that is not there, to be added to its message; or ""."""
     if kind == "ImportError" and "relative import" in message:
         return f": its package is not there; {LENT}"
     if kind == "FileNotFoundError" and any(Path(path).name in message for path in without):
         return ": that file is not the submission's own, and cannot be read unless --helper names it"
+    if any(Path(path).name in message or f"'{Path(path).stem}'" in message for path in foreign):
+        return ": that is one file with another's (a hard link), so whose work is it? Put copies in place of both"
     if kind != "ModuleNotFoundError":
         return ""
     module = message.rpartition("No module named ")[2].strip("'").split(".")
