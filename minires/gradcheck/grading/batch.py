@@ -180,8 +180,9 @@ def check_all(work, function, forbid):
     files = [file for _, file, _, _ in work if file]
     notebooks = [file for file in files if file.suffix == ".ipynb"]
     try:
-        for package in ("nbformat", "IPython") if notebooks else ():
-            need(package, "notebooks", for_what="reading notebooks")
+        if notebooks:
+            need("nbformat", "notebooks", for_what="reading notebooks")
+            need("IPython", "notebooks", for_what="reading notebooks")
     except MissingDependencyError as error:
         if len(notebooks) == len(files):
             raise
