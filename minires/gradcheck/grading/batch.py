@@ -27,7 +27,7 @@ from minires.gradcheck.grading.source import read
 from minires.settings import did_you_mean
 
 COMMON = ("torch", "jax", "autograd", "tensorflow", "keras", "cupy", "scipy", "sklearn")  # what is often forbidden
-LEAVING = 3.0  # seconds granted after Ctrl-C to the threads, which remove their folders
+LEAVING = 2.0  # seconds granted after Ctrl-C to the threads, which remove their folders
 SAID = 500  # letters of a submission's line
 
 
@@ -125,8 +125,9 @@ def check_targets(
         results += [future.result() for future in futures[len(results) :] if future.done()]
         files.write(results)
         children.stop()
-        wait([future for future in futures if not future.cancel()], LEAVING)
-        return console.stopped("minires.gradcheck", f"stopped; {len(results)} of {len(work)} submissions were marked")
+        left = wait([future for future in futures if not future.cancel()], LEAVING).not_done
+        said = f"stopped; {len(results)} of {len(work)} submissions were marked"
+        return console.stopped("minires.gradcheck", said, threads_left=bool(left))
     finally:
         for future in futures:
             future.cancel()

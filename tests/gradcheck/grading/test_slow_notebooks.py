@@ -91,6 +91,6 @@ def test_control_c_ends_a_class_whatever_hangs(tmp_path):
     sent = time.monotonic()
     process.send_signal(signal.SIGTERM)  # as Ctrl-C, which a shell's background jobs ignore
     _, err = process.communicate(timeout=60)
-    assert time.monotonic() - sent < 6
+    assert time.monotonic() - sent < source.READING / 2  # and it is not waited for
     assert process.returncode == 130
     assert err == "\nminires.gradcheck: stopped; 1 of 2 submissions were marked\n"
