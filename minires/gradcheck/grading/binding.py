@@ -194,7 +194,7 @@ def keys_of(standard, source):
     The usual keys are there, too, because a setting that is never read is a mistake; a constant may be fixed inside.
     """
     said = set()
-    for node in nodes_of(source):
+    for node in nodes_of(source, ast.Subscript, ast.Call, ast.Compare):
         candidates = []
         if isinstance(node, ast.Subscript):
             candidates = [node.slice]

@@ -69,7 +69,7 @@ def is_stated(error, source):
     """Whether an error is raised by the submission itself: by an assert, or a `raise` with these words."""
     if error.type == "AssertionError":
         return True
-    raises = [node for node in nodes_of(source) if isinstance(node, ast.Raise)]
+    raises = nodes_of(source, ast.Raise)
     said = [node.value for one in raises for node in ast.walk(one) if isinstance(node, ast.Constant)]
     words = [text.strip() for text in said if isinstance(text, str) and text.strip()]
     if not error.message:
