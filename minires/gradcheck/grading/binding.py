@@ -19,6 +19,7 @@ USUAL_KEYS = {
     "group_norm": ("eps",),
 }
 
+SHORT = 2  # letters of a name that may stand for anything, as d and g
 CONSTANT = ("eps", "momentum")  # what a submission may have fixed inside
 UNKNOWN = "nothing of {op} is known by the name of its parameter {name!r}"
 # What a method has and a function cannot be handed.
@@ -55,7 +56,9 @@ class Binding:
     def knows(self, setting, keys):
         """Whether a setting is handed over."""
         for slot in self.slots:
-            if slot.role == "all" or (slot.role == "setting" and slot.what == setting):
+            if slot.role == "all" and (not keys.spelled or setting in keys.spelled):
+                return True
+            if slot.role == "setting" and slot.what == setting:
                 return True
             if slot.role == "half" and slot.what[0] == setting:
                 return True
@@ -177,13 +180,21 @@ def _by_position(standard, slots, free, roles, sizes):
     return found
 
 
+class Keys(dict):
+    """{setting: [keys]} of dicts. spelled: the settings whose names stand in the source, which **kwargs may hold."""
+
+    spelled: frozenset = frozenset()
+
+
 def keys_of(standard, source):
     """{setting: [keys]} that the source takes out of dicts: d["stride"], d.get("pad"), "mode" in d.
 
     The usual keys are there, too, because a setting that is never read is a mistake; a constant may be fixed inside.
     """
-    said = set()
+    said, spelled = set(), set()
     for node in nodes_of(source):
+        words = (getattr(node, key, None) for key in ("id", "arg", "value"))
+        spelled |= {word for word in words if isinstance(word, str) and len(word) > SHORT}
         candidates = []
         if isinstance(node, ast.Subscript):
             candidates = [node.slice]
@@ -194,7 +205,9 @@ def keys_of(standard, source):
         said |= {c.value for c in candidates if isinstance(c, ast.Constant) and isinstance(c.value, str)}
     found = _by_setting(standard, sorted(said))
     usual = _by_setting(standard, USUAL_KEYS.get(standard.name, standard.settings))
-    return {s: keys for s, keys in usual.items() if not found or s not in CONSTANT} | found
+    keys = Keys({s: keys for s, keys in usual.items() if not found or s not in CONSTANT} | found)
+    keys.spelled = frozenset(_by_setting(standard, sorted(spelled)))
+    return keys
 
 
 def _by_setting(standard, keys):

@@ -37,7 +37,6 @@ class CaseResult:
     wrong: list[str] = field(default_factory=list)  # arguments
     problems: list[str] = field(default_factory=list)  # sentences: what is wrong
     differences: list[str] = field(default_factory=list)  # sentences: which number is wrong
-    manners: list[str] = field(default_factory=list)  # sentences: what is wrong beside the numbers
     hints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     y_is_wrong: bool = False
