@@ -112,6 +112,8 @@ class Judge:
         ):
             self.notes.append("running statistics were not checked, because none is seen to change in training")
         tried = [record for record in records if not record.not_tried]
+        if "training" in self.standard.settings and all(map(self._trains, tried)):
+            self.notes.append("evaluation was not checked, because no case of it could be tried")
         result.untried = [record.case.label for record in records if record.not_tried]
         result.not_tried = len(result.untried)
         if self.standard.name == "dropout":
@@ -137,6 +139,9 @@ class Judge:
             raise NotDoneError(undone[0])
         if not result.cases and not result.not_tried:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.trials.passed_over)}")
+
+    def _trains(self, record):
+        return self.standard.full_settings(record.case)["training"]
 
     def _tell_of_globals(self, plan, records, cases):
         """Say so where a case is right as long as no other forward comes between its forward and its backward."""
@@ -189,15 +194,19 @@ class Judge:
         for setting, values in CONSTANTS.items():
             if setting not in self.standard.settings or plan is None or outcome is not None or plan.knows(setting):
                 continue
+            tried = []  # (how far y is off, the value, the plain case with it)
             for value in values:
                 other = replace(plain, static={**plain.static, setting: value})
                 if self.session.timeouts or self.session.ends:
                     break
-                if self._try(plan, other)[0] >= FULL:
-                    if value != self.standard.settings[setting]:
-                        self.notes.append(f"its {setting} is {value}, and it is held to that")
-                        plain = other
-                    break
+                if self._try(plan, other)[0] >= EQUAL:  # y shows it, whatever is wrong with the gradients
+                    tried.append((self.off, value, other))
+                    if self.off < ROUNDED:
+                        break
+            _, value, other = min(tried, key=lambda one: one[0], default=(0, self.standard.settings[setting], plain))
+            if value != self.standard.settings[setting]:
+                self.notes.append(f"its {setting} is {value}, and it is held to that")
+                plain = other
         return plan, outcome, plain
 
     def _choose_with_window(self, found, plain):
@@ -252,6 +261,7 @@ class Judge:
         except PassOverError as error:
             return 0.0, error
         self.shaped = False  # whether all gradients have the right shapes
+        self.off = 1.0  # how far a y that is accepted is off
         record = self.trials.record(case, plan)
         child = self.session.get()
         score = STARTED
@@ -262,7 +272,9 @@ class Judge:
             if attempt.y is not None:
                 if attempt.y.shape != record.right.shape:
                     return STARTED + 1, None
+                self.verdicts.measured = 0.0
                 equal = self.verdicts.differs(record, "y", attempt.y, record.right, 0.0) is None
+                self.off = self.verdicts.measured
                 equal = equal or self.verdicts.epsilon_of(record, attempt.y) > 0
                 score = EQUAL if equal else SHAPED
             answer, _ = attempt.backward(record.dys["first"])
@@ -303,6 +315,7 @@ class Judge:
 
 # How far a plan comes on the plain case: it could be called; y has the right shape; the right numbers; all is right.
 STARTED, SHAPED, EQUAL, UNDONE, FULL = 1.0, 3.0, 4.0, 9.0, 10.0
+ROUNDED = 1e-13  # how far y is off at most where a constant is the very one: by rounding
 
 
 def with_other_numbers(case):

@@ -35,7 +35,7 @@ def _readings(op, arrays, settings):
         y = x.sum(inner[:-1]) @ rest[0].T
         yield y + rest[1] if len(rest) > 1 else y
         return
-    for axes in ((1,), (0,), inner):
+    for axes in ((1,), (0,), inner, *[(-1,)] * (op == "layer_norm")):  # a norm of the last axis alone has no shape of γ
         if op == "layer_norm":
             x_hat = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + settings["eps"])
             yield x_hat * (rest[0] if rest else 1) + (rest[1] if len(rest) > 1 else 0)

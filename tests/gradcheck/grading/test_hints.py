@@ -300,3 +300,22 @@ def test_a_mistake_of_the_forward_is_named(like, target, source, right, wrong, h
     result = graded(like, target, submissions.IMPORT + source.replace(right, wrong))
     assert result.status == "failed"
     assert hint in str(result), result
+
+
+def test_a_constant_that_is_fixed_inside_hides_no_mistake():
+    def layer_norm(x, gamma, beta):
+        sigma = np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+        x_hat = (x - x.mean(-1, keepdims=True)) / sigma
+
+        def backward(dy):
+            g = dy * gamma
+            dx = (g - x_hat * (g * x_hat).mean(-1, keepdims=True)) / sigma
+            return dx, (dy * x_hat).sum(0), dy.sum(0)
+
+        return x_hat * gamma + beta, backward
+
+    said = str(gradcheck.grade(layer_norm, seed=0))
+    assert "its eps is 1e-06, and it is held to that" in said
+    assert "your dx misses" in said
+    assert "your ε is" not in said
+    assert "y is not" not in said
