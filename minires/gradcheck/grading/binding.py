@@ -1,6 +1,7 @@
 """Which parameter of a submission's function is to be given what: arrays, settings, dicts of settings, dy, a cache."""
 
 import ast
+import re
 from dataclasses import dataclass
 
 from minires.gradcheck.grading import names
@@ -19,7 +20,8 @@ USUAL_KEYS = {
     "group_norm": ("eps",),
 }
 
-SHORT = 2  # letters of a name that may stand for anything, as d and g
+COMMENT = re.compile("#.*")
+WORD = re.compile(r"[A-Za-z_]\w{2,}")  # shorter names may stand for anything, as d and g
 CONSTANT = ("eps", "momentum")  # what a submission may have fixed inside
 UNKNOWN = "nothing of {op} is known by the name of its parameter {name!r}"
 # What a method has and a function cannot be handed.
@@ -191,10 +193,8 @@ def keys_of(standard, source):
 
     The usual keys are there, too, because a setting that is never read is a mistake; a constant may be fixed inside.
     """
-    said, spelled = set(), set()
+    said = set()
     for node in nodes_of(source):
-        words = (getattr(node, key, None) for key in ("id", "arg", "value"))
-        spelled |= {word for word in words if isinstance(word, str) and len(word) > SHORT}
         candidates = []
         if isinstance(node, ast.Subscript):
             candidates = [node.slice]
@@ -206,7 +206,8 @@ def keys_of(standard, source):
     found = _by_setting(standard, sorted(said))
     usual = _by_setting(standard, USUAL_KEYS.get(standard.name, standard.settings))
     keys = Keys({s: keys for s, keys in usual.items() if not found or s not in CONSTANT} | found)
-    keys.spelled = frozenset(_by_setting(standard, sorted(spelled)))
+    if "**" in source:
+        keys.spelled = frozenset(_by_setting(standard, sorted(set(WORD.findall(COMMENT.sub("", source))))))
     return keys
 
 

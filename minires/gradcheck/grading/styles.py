@@ -81,7 +81,8 @@ def plans(standard, targets, described, defined, source):
 
 def _is_derivative(standard, name):
     """Whether a function is called after the derivative of the op: drelu, d_relu, dconv."""
-    op, rest = names.plain(standard.name), names.plain(name)[1:]
+    op = names.plain(standard.name)
+    rest = names.plain(name)[1:]
     return name[:1] in "dD" and len(rest) > 2 and bool(op) and (op.startswith(rest) or rest.startswith(op))
 
 

@@ -99,8 +99,10 @@ class Verdicts:
         """(error relative to what is allowed for, index) of the worst element, or None where all are right."""
         if given.shape != right.shape:
             return np.inf, None
-        difference = np.abs(given.astype(complex if given.dtype.kind == "c" else float) - right)
-        difference = np.where(np.isnan(difference), np.where(np.isnan(right) & np.isnan(given), 0, np.inf), difference)
+        with np.errstate(invalid="ignore", over="ignore"):
+            difference = np.abs(given.astype(complex if given.dtype.kind == "c" else float) - right)
+        alike = (given == right) | (np.isnan(right) & np.isnan(given))  # −inf too, as a mask before a softmax has it
+        difference = np.where(alike, 0, np.where(np.isnan(difference), np.inf, difference))
         largest = size(right)
         allowed = TOLERANCE * largest + FLOOR * dy
         if record.single or self.is_single(record, given):
@@ -201,7 +203,7 @@ class Verdicts:
     def _mannered(self, record, said):
         """Work in place on what was given fails a case; on dy alone it is noted where numbers alone count.
 
-        Whoever calls the function needs x and the weights afterwards, and dy seldom.
+        The caller needs x and the weights afterwards, and dy seldom.
         """
         for name in dict.fromkeys(record.changed):
             if name != RETURNED:

@@ -46,3 +46,21 @@ def test_no_gradient_is_so_large_that_it_passes(op, power):
     if not between:
         passed = [case.name for case in result.cases if case.passed]
         assert len(passed) >= len(result.cases) - 2  # nothing but the ties fails
+
+
+MASKED = """
+import numpy as np
+def masked(x):
+    hidden = np.arange(x.size).reshape(x.shape) % 3 == 0
+    return np.where(hidden, -np.inf, x), lambda dy: np.where(hidden, 0, dy)
+"""
+
+
+@pytest.mark.parametrize(("change", "status"), [("", 0), ("2 * ", 1)])
+def test_a_y_may_be_infinite_where_the_teachers_is(tmp_path, grade, change, status):
+    (tmp_path / "teacher.py").write_text(MASKED)
+    (tmp_path / "hw.py").write_text(MASKED.replace("-np.inf, x", f"-np.inf, {change}x"))
+    found, out = grade(
+        f"{tmp_path / 'hw.py'}:masked", "--reference", f"{tmp_path / 'teacher.py'}:masked", "--shapes", "4,5"
+    )
+    assert found == status, out

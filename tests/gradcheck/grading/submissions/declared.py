@@ -17,6 +17,7 @@ assert "def conv2d(x, w, b=None, stride=1, padding=0)" in CONV
 DILATED = """
 def conv(x, w, b, stride=1, padding=0, dilation=1):
     K = w.shape[2]
+    assert K == w.shape[3]
     wide = dilation * (K - 1) + 1
     spread = np.zeros((*w.shape[:2], wide, wide))
     spread[:, :, ::dilation, ::dilation] = w
