@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import dropout, ranks, running_statistics, styles
+from minires.gradcheck.grading import dropout, ranks, rounds, running_statistics, styles
 from minires.gradcheck.grading.errors import (
     ChildError,
     CouldNotRunError,
@@ -131,14 +131,21 @@ class Judge:
         drop_coincidences(result.cases)
         self._tell_of_globals(plan, records, result.cases)
         if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
-            summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, records[0].case))
-            if summed:
-                self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
+            self._look_at_later_rounds(plan, records[0].case, result.cases)
         undone = [record.not_done for record in tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
         if not result.cases and not result.not_tried:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.trials.passed_over)}")
+
+    def _look_at_later_rounds(self, plan, case, cases):
+        """What one layer does when it is called again."""
+        summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, case))
+        if summed:
+            self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
+        if plan.made is not None and cases:
+            wrong = rounds.mistake(self.trials, self.verdicts, plan, case)
+            cases[0].problems += [wrong] * bool(wrong)
 
     def _trains(self, record):
         return self.standard.full_settings(record.case)["training"]

@@ -45,6 +45,7 @@ class Attempt:
     running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
     returns_more: bool = False  # whether the forward returns more than y and a cache
     calls: object = None  # the Calls that it consists of
+    layer: object = None  # whose forward it is
 
 
 @dataclass

@@ -21,6 +21,7 @@ from submissions import (
     normalization,
     one_sample,
     pooling,
+    rounds,
 )
 from submissions.convolution import CONV, FLOAT32
 from submissions.convolution_pairs import BLANK_CS231N, CS231N, PAIR
@@ -66,5 +67,6 @@ STYLES = (
     normalization,
     one_sample,
     pooling,
+    rounds,
 )
 ALL = [row for module in STYLES for row in module.TABLE]
