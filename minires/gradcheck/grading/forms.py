@@ -14,6 +14,7 @@ from minires.gradcheck.grading.source import nodes_of
 
 PAIRS = "takes no pairs"
 LEFT_OVER = "takes no sizes that the stride does not divide"
+EMPTY = "takes no empty batch"
 OVERLAPPING = "takes no stride that is not the kernel's size"
 ONE_STRIDE = ", one stride for both axes"
 TELLING = 4  # letters of a message, which stand in no other by chance
@@ -35,7 +36,7 @@ def unusual(standard, case, plain, optional=()):
     if standard.variadic and len(case.arrays) != len(plain.arrays):
         return "takes no so many arrays"
     if any(not a.size for a in case.arrays):
-        return "takes no empty batch"
+        return EMPTY
     if standard.name == "conv2d" and case.arrays[1].shape[2] != case.arrays[1].shape[3]:
         return "takes square kernels only"
     return ""

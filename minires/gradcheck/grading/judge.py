@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import dropout, ranks, rounds, running_statistics, styles
+from minires.gradcheck.grading import dropout, forms, ranks, rounds, running_statistics, styles
 from minires.gradcheck.grading.errors import (
     ChildError,
     CouldNotRunError,
@@ -123,7 +123,9 @@ class Judge:
             record.names = own
             said = self.verdicts.verdict(record)
             said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]
-            if not said.passed and ranks.is_for_matrices(self.standard, said, record, plain):
+            if not said.passed and said.empty and not record.timed_out:
+                self.trials.pass_over(forms.EMPTY)
+            elif not said.passed and ranks.is_for_matrices(self.standard, said, record, plain):
                 self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
             else:
                 said.wrong = [own.get(name, name) for name in said.wrong]

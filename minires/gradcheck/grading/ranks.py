@@ -32,6 +32,8 @@ def _readings(op, arrays, settings):
     x, *rest = arrays
     inner = tuple(range(1, x.ndim))
     if op == "linear":
+        if rest[0].shape[1] != x.shape[-1]:  # images that are to be flattened
+            return
         y = x.sum(inner[:-1]) @ rest[0].T
         yield y + rest[1] if len(rest) > 1 else y
         return
