@@ -25,7 +25,7 @@ from minires.gradcheck.grading.wording import in_own_words
 
 # Windows that a submission without these parameters may have inside; they are tried where its y is another.
 WINDOWS = {
-    "conv2d": ({"padding": 1},),
+    "conv2d": ({"padding": 1}, {"stride": 2, "padding": 1}, {"stride": 2}),
     **dict.fromkeys(
         ("max_pool2d", "avg_pool2d"), ({"kernel_size": 3, "stride": 2}, {"kernel_size": 3, "stride": 2, "padding": 1})
     ),
@@ -126,7 +126,7 @@ class Judge:
             if not said.passed and said.empty and not record.timed_out:
                 self.trials.pass_over(forms.EMPTY)
             elif not said.passed and ranks.is_for_matrices(self.standard, said, record, plain):
-                self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
+                self.trials.pass_over(forms.deeper(self.standard, record.case, plain))
             else:
                 said.wrong = [own.get(name, name) for name in said.wrong]
                 result.cases.append(said)
@@ -134,6 +134,9 @@ class Judge:
         self._tell_of_globals(plan, records, result.cases)
         if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
             self._look_at_later_rounds(plan, records[0].case, result.cases)
+        if result.cases and all(map(forms.is_of_tensors, result.cases)):
+            result.cases = []
+            raise CouldNotRunError("it works on torch tensors, but arrays are handed over, and arrays should come back")
         undone = [record.not_done for record in tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
@@ -220,7 +223,7 @@ class Judge:
 
     def _choose_with_window(self, found, plain):
         """(plan, what stopped it, the plain case); with the window that the submission has fixed inside."""
-        plan, outcome = self._choose(found, plain)
+        plan, outcome, plain = self._choose_with_form(found, plain)
         for window in WINDOWS.get(self.standard.name, ()):
             if plan is None or isinstance(outcome, NotDoneError) or any(map(plan.knows, window)):
                 break
@@ -232,6 +235,16 @@ class Judge:
                 words = " and ".join(f"{setting} is {value}" for setting, value in window.items())
                 self.notes.append(f"its {words}, and it is held to that")
                 return fixed, stopped, other
+        return plan, outcome, plain
+
+    def _choose_with_form(self, found, plain):
+        """(plan, what stopped it, the plain case); of another form where it raises at the usual one."""
+        plan, outcome = self._choose(found, plain)
+        if isinstance(outcome, RaisedError) and not (self.session.timeouts or self.session.ends):
+            for other in forms.others(self.standard, plain, forms.is_stated(outcome, self.text)):
+                fixed, stopped = self._choose(found, other)
+                if fixed is not None and stopped is None and self._try(fixed, other)[0] >= SHAPED:
+                    return fixed, stopped, other
         return plan, outcome, plain
 
     def _choose(self, found, plain):

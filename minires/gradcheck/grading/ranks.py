@@ -18,7 +18,8 @@ def is_for_matrices(standard, said, record, plain):
     Then y is what another meaning of axis 1 gives; or it is right, and gradients of parameters have another shape.
     """
     case = record.case
-    if standard.name not in RANKED or case.arrays[0].ndim <= plain.arrays[0].ndim:
+    deeper = any(a.ndim > b.ndim for a, b in zip(case.arrays, plain.arrays))  # x, or γ and β of the same x
+    if standard.name not in RANKED or not deeper:
         return False
     if said.y_is_wrong:
         settings = standard.full_settings(case)

@@ -22,6 +22,7 @@ from submissions import (
     one_sample,
     pooling,
     rounds,
+    usual_forms,
 )
 from submissions.convolution import CONV, FLOAT32
 from submissions.convolution_pairs import BLANK_CS231N, CS231N, PAIR
@@ -68,5 +69,6 @@ STYLES = (
     one_sample,
     pooling,
     rounds,
+    usual_forms,
 )
 ALL = [row for module in STYLES for row in module.TABLE]
