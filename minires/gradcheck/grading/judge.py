@@ -122,6 +122,8 @@ class Judge:
         for record in tried:
             record.names = own
             said = self.verdicts.verdict(record)
+            if isinstance(plan, LayerPlan) and any("gives no gradient (None) for" in p for p in said.problems):
+                said.hints.append(KEEP)
             said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]
             if not said.passed and said.empty and not record.timed_out:
                 self.trials.pass_over(forms.EMPTY)
@@ -337,6 +339,8 @@ class Judge:
 
 # How far a plan comes on the plain case: it could be called; y has the right shape; the right numbers; all is right.
 STARTED, SHAPED, EQUAL, UNDONE, FULL = 1.0, 3.0, 4.0, 9.0, 10.0
+FACTOR_OF_Y = "your y is right but for a factor"
+KEEP = "a layer may return each gradient, or keep it: self.dW, self.db"
 ROUNDED = 1e-13  # how far y is off at most where a constant is the very one: by rounding
 
 
@@ -347,11 +351,17 @@ def with_other_numbers(case):
 
 
 def drop_coincidences(cases):
-    """Leave out that a gradient is divided by the number of samples where that is its factor in one case only."""
+    """Leave out that a gradient is divided by the number of samples where that is its factor in one case only.
+
+    And that y has a factor where it has none in another case.
+    """
     constant = {
         hint.partition(" is ")[0] for case in cases for hint in case.hints if "is right but for a factor" in hint
     }
+    of_y = [case for case in cases if case.y_is_wrong]
+    a_factor = all(any(hint.startswith(FACTOR_OF_Y) for hint in case.hints) for case in of_y)
     for case in cases:
+        case.hints = [hint for hint in case.hints if a_factor or not hint.startswith(FACTOR_OF_Y)]
         case.hints = [
             hint
             for hint in case.hints
