@@ -60,7 +60,7 @@ def _kinked(draw, name):
         yield Case("on both sides of 6", (draw.normal(m, n, scale=2, mean=6),))
         yield Case("at 6", (np.array([6.0, 5.5, 7.0]),), convention=lambda dy: dy * [0, 1, 0])
     if name == "leaky_relu":
-        yield Case("slope 0.3", (draw.normal(m, n),), {"negative_slope": 0.3})
+        yield Case("another slope", (draw.normal(m, n),), {"negative_slope": 0.3})
 
 
 @cases_for("log", "sqrt")

@@ -16,6 +16,8 @@ OF_SHIFTS = 8  # how many deviations the part that agrees may be off, at the wor
 SEEDED = "its mask is the same for different seeds: draw it from the seed given"
 FIXED = "its mask is the same in each call: draw it anew each time, and set no seed inside"
 PATTERN = "its mask has a pattern: shifted by {shift} elements it is nearly {what}; draw each element by itself"
+ROWS = "its mask is the same for all samples: draw one number for each element of x, of shape x.shape"
+COLUMNS = "its mask is the same for all features: draw one number for each element of x, of shape x.shape"
 HELD_TO = "its mask is random: y is held to x times 0 or 1/(1 − p), dx to dy times the same"
 
 
@@ -31,15 +33,34 @@ def mistake(record, p):
         kept = y != 0
         scale = next((s for s in scales if np.allclose(y, kept * x * s, rtol=TOLERANCE, atol=0)), None)
         if scale is None:
-            return "y is not x times 0 or 1/(1 − p)", False
+            return _unscaled(x, y, kept, p), False
+        if repeated := _repeated(kept):
+            return repeated, False
         part = 1 / scale
         if abs(kept.mean() - part) > DEVIATIONS * np.sqrt(max(part * (1 - part), 1e-12) / x.size) + 1e-9:
-            return f"{kept.mean():.0%} of the elements are kept, of p = {p:g}", False
+            return f"{kept.mean():.0%} of the elements are kept, but {part:.0%} should be: p is {p:g}", False
     for kind, given in record.given.items():
         mask = record.pairs[kind] / x
         if given.get("x") is None or not np.allclose(given["x"], record.dys[kind] * mask, rtol=TOLERANCE, atol=0):
             return "dx is not dy times the mask of its own forward, which is y/x", True
     return "", False
+
+
+def _unscaled(x, y, kept, p):
+    """How y differs from what a dropout gives."""
+    if not p:
+        return "y is not x: in evaluation, or with a p of 0, a dropout changes nothing"
+    unscaled = np.allclose(y, kept * x, rtol=TOLERANCE, atol=0)
+    return "y is not x times 0 or 1/(1 − p)" + ": divide what is kept by 1 − p in training" * unscaled
+
+
+def _repeated(kept):
+    """Whether all samples, or all features, are kept or dropped together, which chance does not do."""
+    if kept.ndim < 2 or kept.size <= ENOUGH or min(kept.shape) < 2 or kept.all() or not kept.any():
+        return ""
+    if (kept == kept[:1]).all():
+        return ROWS
+    return COLUMNS if (kept == kept[:, :1]).all() else ""
 
 
 def repeats(records, takes_seed, has_own):

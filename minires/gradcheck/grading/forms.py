@@ -14,6 +14,8 @@ from minires.gradcheck.grading.source import nodes_of
 
 PAIRS = "takes no pairs"
 LEFT_OVER = "takes no sizes that the stride does not divide"
+SQUARE = "takes square images only"
+EMPTY = "takes no empty batch"
 OVERLAPPING = "takes no stride that is not the kernel's size"
 ONE_STRIDE = ", one stride for both axes"
 TELLING = 4  # letters of a message, which stand in no other by chance
@@ -26,22 +28,29 @@ def unusual(standard, case, plain, optional=()):
     pairs = (key for key, v in tuples if any(type(n) is int and n != v[0] for n in v))
     if not all(isinstance(plain.static.get(key), tuple) for key in pairs):
         return PAIRS
-    for name, a, b in zip(standard.arguments, case.arrays, plain.arrays):
-        if a.ndim != b.ndim:
-            return f"takes no {name} of {a.ndim} axes" if a.ndim else f"takes no {name} without axes"
+    if other := deeper(standard, case, plain):
+        return other
     without = standard.arguments[len(case.arrays) : len(plain.arrays)]
     if not set(without) <= set(optional):
         return f"takes no case without {', '.join(without)}"
     if standard.variadic and len(case.arrays) != len(plain.arrays):
         return "takes no so many arrays"
     if any(not a.size for a in case.arrays):
-        return "takes no empty batch"
+        return EMPTY
     if standard.name == "conv2d" and case.arrays[1].shape[2] != case.arrays[1].shape[3]:
         return "takes square kernels only"
     return ""
 
 
-def refused(standard, case, declared=()):
+def deeper(standard, case, plain):
+    """Which array has another number of axes than in the plain case, as a reason; or ""."""
+    for name, a, b in zip(standard.arguments, case.arrays, plain.arrays):
+        if a.ndim != b.ndim:
+            return f"takes no {name} of {a.ndim} axes" if a.ndim else f"takes no {name} without axes"
+    return ""
+
+
+def refused(standard, case, declared=(), plain=None):
     """In what windows are unusual, as a reason for a submission that says itself that it does not take them; or "".
 
     declared: settings that are parameters of it. A stride that it asks for is more than the kernel's size, and to round
@@ -49,6 +58,8 @@ def refused(standard, case, declared=()):
     """
     if standard.name not in WINDOWS:
         return ""
+    if plain is not None and _is_square(plain) and not _is_square(case):
+        return SQUARE
     full = standard.full_settings(case)
     if full.get("ceil_mode") and "ceil_mode" in declared:
         return ""
@@ -93,11 +104,49 @@ def gentler(standard, case, reason):
     """The same case in a form that is nearer to the plain one, or None where there is none."""
     if reason == PAIRS:
         return evened(case)
+    if reason == SQUARE:
+        return _squared(standard, case)
     if reason == LEFT_OVER:
         x, *rest = case.arrays
         H, W = (n - left for n, left in zip(x.shape[2:], left_over(standard, case)))
         return Case(f"{case.label}, no rows left over", (x[:, :, :H, :W], *rest), case.static)
     return None
+
+
+def others(standard, plain, stated):
+    """Plain cases of other forms, for a submission that raises at the usual one. stated: whether it says so itself.
+
+    Of what raises by chance beside images that are not square, nothing is known but that it is wrong.
+    """
+    x, *rest = plain.arrays
+    if standard.name == "layer_norm":
+        deeper = np.stack([x, x[::-1] * 1.5, x[:, ::-1] + 0.5])
+        yield Case("plain, 3 axes", (deeper, *rest), plain.static)
+        images = np.stack([deeper, deeper[::-1] - 0.3])
+        affine = (deeper[::-1, ::-1] + 2, deeper[:, ::-1] * 0.5)[: len(rest)]
+        yield Case("plain, images", (images, *affine), plain.static)
+    if standard.name in WINDOWS and stated and not _is_square(plain):
+        yield _squared(standard, plain)
+
+
+def _is_square(case):
+    return case.arrays[0].ndim == 4 and case.arrays[0].shape[2] == case.arrays[0].shape[3]
+
+
+def _squared(standard, case):
+    """The case with square images, and no rows left over; None where nothing of them is left."""
+    x, *rest = case.arrays
+    n = min(x.shape[2:])
+    square = Case(f"{case.label}, square", (x[:, :, :n, :n], *rest), case.static)
+    n -= max(left_over(standard, square))
+    square = Case(square.label, (x[:, :, :n, :n], *rest), case.static)
+    return square if n > 0 and standard.can(square) else None
+
+
+def is_of_tensors(said):
+    """Whether a case fails because a submission takes or gives tensors of torch."""
+    words = ("must be Tensor, not numpy.ndarray", "is a Tensor, no array", "expected Tensor as", "'torch.Tensor'")
+    return any(word in problem for problem in said.problems for word in words)
 
 
 def evened(case):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import dropout, ranks, running_statistics, styles
+from minires.gradcheck.grading import dropout, forms, ranks, rounds, running_statistics, styles
 from minires.gradcheck.grading.errors import (
     ChildError,
     CouldNotRunError,
@@ -25,7 +25,7 @@ from minires.gradcheck.grading.wording import in_own_words
 
 # Windows that a submission without these parameters may have inside; they are tried where its y is another.
 WINDOWS = {
-    "conv2d": ({"padding": 1},),
+    "conv2d": ({"padding": 1}, {"stride": 2, "padding": 1}, {"stride": 2}),
     **dict.fromkeys(
         ("max_pool2d", "avg_pool2d"), ({"kernel_size": 3, "stride": 2}, {"kernel_size": 3, "stride": 2, "padding": 1})
     ),
@@ -112,6 +112,8 @@ class Judge:
         ):
             self.notes.append("running statistics were not checked, because none is seen to change in training")
         tried = [record for record in records if not record.not_tried]
+        if "training" in self.standard.settings and all(map(self._trains, tried)):
+            self.notes.append("evaluation was not checked, because no case of it could be tried")
         result.untried = [record.case.label for record in records if record.not_tried]
         result.not_tried = len(result.untried)
         if self.standard.name == "dropout":
@@ -120,23 +122,40 @@ class Judge:
         for record in tried:
             record.names = own
             said = self.verdicts.verdict(record)
+            if isinstance(plan, LayerPlan) and any("gives no gradient (None) for" in p for p in said.problems):
+                said.hints.append(KEEP)
             said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]
-            if not said.passed and ranks.is_for_matrices(self.standard, said, record, plain):
-                self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
+            if not said.passed and said.empty and not record.timed_out:
+                self.trials.pass_over(forms.EMPTY)
+            elif not said.passed and ranks.is_for_matrices(self.standard, said, record, plain):
+                self.trials.pass_over(forms.deeper(self.standard, record.case, plain))
             else:
                 said.wrong = [own.get(name, name) for name in said.wrong]
                 result.cases.append(said)
         drop_coincidences(result.cases)
         self._tell_of_globals(plan, records, result.cases)
         if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
-            summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, records[0].case))
-            if summed:
-                self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
+            self._look_at_later_rounds(plan, records[0].case, result.cases)
+        if result.cases and all(map(forms.is_of_tensors, result.cases)):
+            result.cases = []
+            raise CouldNotRunError("it works on torch tensors, but arrays are handed over, and arrays should come back")
         undone = [record.not_done for record in tried]
         if undone and all(undone):
             raise NotDoneError(undone[0])
         if not result.cases and not result.not_tried:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.trials.passed_over)}")
+
+    def _look_at_later_rounds(self, plan, case, cases):
+        """What one layer does when it is called again."""
+        summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, case))
+        if summed:
+            self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
+        if plan.made is not None and cases:
+            wrong = rounds.mistake(self.trials, self.verdicts, plan, case)
+            cases[0].problems += [wrong] * bool(wrong)
+
+    def _trains(self, record):
+        return self.standard.full_settings(record.case)["training"]
 
     def _tell_of_globals(self, plan, records, cases):
         """Say so where a case is right as long as no other forward comes between its forward and its backward."""
@@ -189,20 +208,24 @@ class Judge:
         for setting, values in CONSTANTS.items():
             if setting not in self.standard.settings or plan is None or outcome is not None or plan.knows(setting):
                 continue
+            tried = []  # (how far y is off, the value, the plain case with it)
             for value in values:
                 other = replace(plain, static={**plain.static, setting: value})
                 if self.session.timeouts or self.session.ends:
                     break
-                if self._try(plan, other)[0] >= FULL:
-                    if value != self.standard.settings[setting]:
-                        self.notes.append(f"its {setting} is {value}, and it is held to that")
-                        plain = other
-                    break
+                if self._try(plan, other)[0] >= EQUAL:  # y shows it, whatever is wrong with the gradients
+                    tried.append((self.off, value, other))
+                    if self.off < ROUNDED:
+                        break
+            _, value, other = min(tried, key=lambda one: one[0], default=(0, self.standard.settings[setting], plain))
+            if value != self.standard.settings[setting]:
+                self.notes.append(f"its {setting} is {value}, and it is held to that")
+                plain = other
         return plan, outcome, plain
 
     def _choose_with_window(self, found, plain):
         """(plan, what stopped it, the plain case); with the window that the submission has fixed inside."""
-        plan, outcome = self._choose(found, plain)
+        plan, outcome, plain = self._choose_with_form(found, plain)
         for window in WINDOWS.get(self.standard.name, ()):
             if plan is None or isinstance(outcome, NotDoneError) or any(map(plan.knows, window)):
                 break
@@ -214,6 +237,16 @@ class Judge:
                 words = " and ".join(f"{setting} is {value}" for setting, value in window.items())
                 self.notes.append(f"its {words}, and it is held to that")
                 return fixed, stopped, other
+        return plan, outcome, plain
+
+    def _choose_with_form(self, found, plain):
+        """(plan, what stopped it, the plain case); of another form where it raises at the usual one."""
+        plan, outcome = self._choose(found, plain)
+        if isinstance(outcome, RaisedError) and not (self.session.timeouts or self.session.ends):
+            for other in forms.others(self.standard, plain, forms.is_stated(outcome, self.text)):
+                fixed, stopped = self._choose(found, other)
+                if fixed is not None and stopped is None and self._try(fixed, other)[0] >= SHAPED:
+                    return fixed, stopped, other
         return plan, outcome, plain
 
     def _choose(self, found, plain):
@@ -252,6 +285,7 @@ class Judge:
         except PassOverError as error:
             return 0.0, error
         self.shaped = False  # whether all gradients have the right shapes
+        self.off = 1.0  # how far a y that is accepted is off
         record = self.trials.record(case, plan)
         child = self.session.get()
         score = STARTED
@@ -262,7 +296,9 @@ class Judge:
             if attempt.y is not None:
                 if attempt.y.shape != record.right.shape:
                     return STARTED + 1, None
+                self.verdicts.measured = 0.0
                 equal = self.verdicts.differs(record, "y", attempt.y, record.right, 0.0) is None
+                self.off = self.verdicts.measured
                 equal = equal or self.verdicts.epsilon_of(record, attempt.y) > 0
                 score = EQUAL if equal else SHAPED
             answer, _ = attempt.backward(record.dys["first"])
@@ -303,6 +339,9 @@ class Judge:
 
 # How far a plan comes on the plain case: it could be called; y has the right shape; the right numbers; all is right.
 STARTED, SHAPED, EQUAL, UNDONE, FULL = 1.0, 3.0, 4.0, 9.0, 10.0
+FACTOR_OF_Y = "your y is right but for a factor"
+KEEP = "a layer may return each gradient, or keep it: self.dW, self.db"
+ROUNDED = 1e-13  # how far y is off at most where a constant is the very one: by rounding
 
 
 def with_other_numbers(case):
@@ -312,11 +351,17 @@ def with_other_numbers(case):
 
 
 def drop_coincidences(cases):
-    """Leave out that a gradient is divided by the number of samples where that is its factor in one case only."""
+    """Leave out that a gradient is divided by the number of samples where that is its factor in one case only.
+
+    And that y has a factor where it has none in another case.
+    """
     constant = {
         hint.partition(" is ")[0] for case in cases for hint in case.hints if "is right but for a factor" in hint
     }
+    of_y = [case for case in cases if case.y_is_wrong]
+    a_factor = all(any(hint.startswith(FACTOR_OF_Y) for hint in case.hints) for case in of_y)
     for case in cases:
+        case.hints = [hint for hint in case.hints if a_factor or not hint.startswith(FACTOR_OF_Y)]
         case.hints = [
             hint
             for hint in case.hints

@@ -54,11 +54,14 @@ class LayerPlan(Plan):
     def takes(self):
         return None
 
-    def start(self, child, case, right):
+    def start(self, child, case, right, layer=None):
+        """One forward, of a new layer, or of one whose forward was called before."""
         value = self.values(case)
         calls = Calls(self, child)
         made_changed = []
-        if self.made is None:
+        if layer is not None:
+            obj = layer
+        elif self.made is None:
             child.describe(self.name)
             obj = self.name
         else:
@@ -66,7 +69,8 @@ class LayerPlan(Plan):
             obj, made_changed = calls.first("made", self.made, self.name, args, kwargs)
             if not isinstance(obj, Handle):
                 raise FormError(f"{self.name}() gives {kind_of(obj)}, no layer")
-        self._set(child, obj, case)
+        if layer is None:
+            self._set(child, obj, case)
         args, kwargs = self.forward.arguments(value)
         before = self._running(child, obj)
         y, changed = calls.first("forward", self.forward, obj, args, kwargs, self.calls[0])
@@ -82,7 +86,7 @@ class LayerPlan(Plan):
 
         running = calls.running(self.forward, case)
         running |= {setting: (before.get(setting), new) for setting, new in self._running(child, obj).items()}
-        return Attempt(y, backward, made_changed + changed, running, more, calls)
+        return Attempt(y, backward, made_changed + changed, running, more, calls, obj)
 
     def _known(self, child, obj):
         """The attributes whose names say something: only these are looked at, because each may take time."""

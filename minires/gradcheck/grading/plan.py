@@ -45,6 +45,7 @@ class Attempt:
     running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
     returns_more: bool = False  # whether the forward returns more than y and a cache
     calls: object = None  # the Calls that it consists of
+    layer: object = None  # whose forward it is
 
 
 @dataclass
@@ -124,10 +125,7 @@ class Plan:
             raise PassOverError(f"takes {self.layout.words}")
         case = self._without_affine(case)
         self._check_arrays(case)
-        fixed = {
-            s: plain.static[s] for s in CONSTANTS if s in plain.static and s not in case.static and not self.knows(s)
-        }
-        case = replace(case, static=case.static | fixed)
+        case = self._with_own_constants(case, plain)
         full = self.standard.full_settings(case)
         default = self.standard.full_settings(plain)
         pool = {"kernel_size", "stride"} <= full.keys() and self.knows("kernel_size")
@@ -149,6 +147,15 @@ class Plan:
             own = {key: f" but {plain.static[key]}" for key in unknown if isinstance(plain.static.get(key), int)}
             raise PassOverError(f"takes no {', '.join(key + own.get(key, '') for key in unknown)}")
         return case
+
+    def _with_own_constants(self, case, plain):
+        """The case with the constants that the submission has fixed inside, so that all else of it is checked."""
+        full = self.standard.full_settings(plain)
+        fixed = {s: full[s] for s in CONSTANTS if s in full and not self.knows(s)}
+        fixed = {s: v for s, v in fixed.items() if s != "approximate" or s not in case.static}  # its cases are alike
+        others = [s for s in fixed if s in case.static and not _equal(case.static[s], fixed[s])]
+        label = "".join([case.label, *(f", its own {s}" for s in others)])
+        return replace(case, label=label, static=case.static | fixed) if fixed else case
 
     def _check_arrays(self, case):
         takes = self.takes()

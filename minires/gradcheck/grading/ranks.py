@@ -18,7 +18,8 @@ def is_for_matrices(standard, said, record, plain):
     Then y is what another meaning of axis 1 gives; or it is right, and gradients of parameters have another shape.
     """
     case = record.case
-    if standard.name not in RANKED or case.arrays[0].ndim <= plain.arrays[0].ndim:
+    deeper = any(a.ndim > b.ndim for a, b in zip(case.arrays, plain.arrays))  # x, or γ and β of the same x
+    if standard.name not in RANKED or not deeper:
         return False
     if said.y_is_wrong:
         settings = standard.full_settings(case)
@@ -32,10 +33,12 @@ def _readings(op, arrays, settings):
     x, *rest = arrays
     inner = tuple(range(1, x.ndim))
     if op == "linear":
+        if rest[0].shape[1] != x.shape[-1]:  # images that are to be flattened
+            return
         y = x.sum(inner[:-1]) @ rest[0].T
         yield y + rest[1] if len(rest) > 1 else y
         return
-    for axes in ((1,), (0,), inner):
+    for axes in ((1,), (0,), inner, *[(-1,)] * (op == "layer_norm")):  # a norm of the last axis alone has no shape of γ
         if op == "layer_norm":
             x_hat = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + settings["eps"])
             yield x_hat * (rest[0] if rest else 1) + (rest[1] if len(rest) > 1 else 0)

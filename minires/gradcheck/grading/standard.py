@@ -137,7 +137,7 @@ def of_op(name):
     arrays = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
     return Standard(
         name,
-        raw,
+        _flattening(raw) if name == "linear" else raw,
         [p.name for p in arrays],
         {p.name for p in arrays if p.default is not p.empty},
         {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY},
@@ -292,6 +292,28 @@ def _pads(draw):
     yield Case("another value", (draw.normal(2, 3, 4),), {"pad": (1, 2, 0, 1), "value": -1.5})
 
 
+def _linears(draw):
+    arrays = draw.normal(3, 2, 2, 3), draw.normal(4, 12), draw.normal(4)
+    yield Case("images, flattened", arrays)  # as CS231n has them; who takes matrices only may raise
+
+
+def _flattening(linear):
+    """The op, and for images of as many pixels as the weights have columns the same of the flattened images."""
+
+    def raw(x, weight, bias=None, **settings):
+        if x.ndim <= 2 or weight.shape[1] == x.shape[-1] or weight.shape[1] != x[:1].size:
+            return linear(x, weight, bias, **settings)
+        y, back = linear(x.reshape(len(x), -1), weight, bias, **settings)
+
+        def backward(dy):
+            dx, *rest = back(dy)
+            return dx.reshape(x.shape), *rest
+
+        return y, backward
+
+    return raw
+
+
 def _dropouts(draw):
     x = draw.normal(12, 10)
     for p in (0.2, 0.7):
@@ -301,9 +323,7 @@ def _dropouts(draw):
 
 
 def _layer_norms(draw):
-    yield Case(
-        "ε = 0.3", (draw.normal(4, 5), draw.positive(5), draw.normal(5)), {"eps": 0.3}
-    )  # rows are what most take
+    yield Case("rows", (draw.normal(4, 5), draw.positive(5), draw.normal(5)), {"eps": 0.3})  # rows are what most take
 
 
 def _large_scores(draw):
@@ -323,6 +343,7 @@ def _large_logits(draw):
 # another in some case that is plain in all else, so that none that is declared is left out. And for what overflows, or
 # takes 0 for the least number.
 EXTRA = {
+    "linear": _linears,
     "dropout": _dropouts,
     "conv2d": _convolutions,
     "conv_norm": _conv_norms,

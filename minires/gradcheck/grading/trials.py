@@ -227,7 +227,7 @@ class Trials:
             return record
         reason = forms.unusual(self.standard, case, plain, plan.optional())
         if not reason and forms.is_stated(error, self.text):
-            reason = forms.refused(self.standard, case, plan.declared())
+            reason = forms.refused(self.standard, case, plan.declared(), plain)
             reason = ONE_NUMBER if plan.unit and record.right.ndim else reason
         if not reason and where == "backward" and self._in_evaluation(case, plain):
             reason = "has no backward in evaluation"

@@ -359,6 +359,9 @@ def _is_of_y(hint):
     """Whether what a hint says of a gradient may come of a y that is wrong."""
     return (
         "the forward does" in hint
+        or "flipped" in hint
+        or "its padding" in hint
+        or "shifted by the padding" in hint
         or "after the add" in hint
         or "right but for a factor" in hint
         or hint.endswith("is zero")

@@ -300,3 +300,72 @@ def test_a_mistake_of_the_forward_is_named(like, target, source, right, wrong, h
     result = graded(like, target, submissions.IMPORT + source.replace(right, wrong))
     assert result.status == "failed"
     assert hint in str(result), result
+
+
+def test_a_constant_that_is_fixed_inside_hides_no_mistake():
+    def layer_norm(x, gamma, beta):
+        sigma = np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+        x_hat = (x - x.mean(-1, keepdims=True)) / sigma
+
+        def backward(dy):
+            g = dy * gamma
+            dx = (g - x_hat * (g * x_hat).mean(-1, keepdims=True)) / sigma
+            return dx, (dy * x_hat).sum(0), dy.sum(0)
+
+        return x_hat * gamma + beta, backward
+
+    said = str(gradcheck.grade(layer_norm, seed=0))
+    assert "its eps is 1e-06, and it is held to that" in said
+    assert "your dx misses" in said
+    assert "your ε is" not in said
+    assert "y is not" not in said
+
+
+def test_a_wrong_y_is_not_told_a_mistake_of_the_backward():
+    padded = """
+def conv(x, w, b, stride=1, padding=0):
+    s, p = stride, padding
+    xp = np.pad(x, ((0, 0), (0, 0), (0, 2 * p), (0, 2 * p)))
+    v = np.lib.stride_tricks.sliding_window_view(xp, w.shape[2:], (2, 3))[:, :, ::s, ::s]
+    y = np.einsum("nchwij,ocij->nohw", v, w) + b[:, None, None]
+    def backward(dy):
+        g = np.zeros_like(xp)
+        for i in range(dy.shape[2]):
+            for j in range(dy.shape[3]):
+                g[:, :, s*i:s*i+w.shape[2], s*j:s*j+w.shape[3]] += np.einsum("no,ocij->ncij", dy[:, :, i, j], w)
+        return g[:, :, :x.shape[2], :x.shape[3]], np.einsum("nohw,nchwij->ocij", dy, v), dy.sum((0, 2, 3))
+    return y, backward
+"""
+    said = str(graded("conv2d", "conv", submissions.IMPORT + padded))
+    assert "y is not conv2d's" in said
+    assert "your d" not in said
+
+
+def test_a_factor_of_y_is_one_in_all_cases():
+    average = """
+def maxpool(x):
+    N, C, H, W = x.shape
+    y = x.reshape(N, C, H // 2, 2, W // 2, 2).mean((3, 5))
+    return y, lambda dy: dy.repeat(2, 2).repeat(2, 3) / 4
+"""
+    said = str(graded("max_pool2d", "maxpool", submissions.IMPORT + average))
+    assert "that of average pooling" in said
+    assert "your y is right but for a factor" not in said
+
+
+def test_a_layer_that_keeps_no_gradient_is_told_where_to():
+    text = """
+class Dense:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, d):
+        dx = d @ self.W.T
+        self.W = self.W - 0.1 * self.x.T @ d
+        self.b = self.b - 0.1 * d.sum(0)
+        return dx
+"""
+    said = str(graded("linear", "Dense", submissions.IMPORT + text))
+    assert "a layer may return each gradient, or keep it: self.dW, self.db" in said

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_styles import graded
 
 from minires import gradcheck
 
@@ -61,3 +62,39 @@ def test_a_generator_cannot_be_handed_over_which_is_no_mistake():
     result = gradcheck.grade(of_a_generator, like="dropout", seed=0)
     assert result.status == "could not run"
     assert "no Generator can be handed over; take a seed, np.random.default_rng(seed)" in result.error
+
+
+@pytest.mark.parametrize(
+    ("mask", "scale", "said"),
+    [
+        (
+            "np.random.rand(*x.shape) >= p",
+            "1",
+            "y is not x times 0 or 1/(1 − p): divide what is kept by 1 − p in training",
+        ),
+        ("np.random.rand(*x.shape) >= p", "(1 - p) ** 2", "y is not x times 0 or 1/(1 − p)"),
+        ("np.random.rand(*x.shape) >= 0.9", "1 - p", "of the elements are kept, but 60% should be: p is 0.4"),
+        ("np.random.rand(*x.shape[1:]) >= p", "1 - p", "its mask is the same for all samples"),
+        ("np.random.rand(len(x), 1) >= p", "1 - p", "its mask is the same for all features"),
+    ],
+)
+def test_what_is_wrong_with_a_mask_is_said(mask, scale, said):
+    text = f"""
+import numpy as np
+def dropout(x, p=0.5, training=True):
+    mask = ({mask}) / ({scale}) if training else np.ones(x.shape)
+    return x * mask, lambda dy: dy * mask
+"""
+    assert said in str(graded("dropout", "dropout", text))
+
+
+def test_in_evaluation_y_is_x():
+    text = """
+import numpy as np
+def dropout(x, p=0.5, training=True):
+    mask = (np.random.rand(*x.shape) >= p) / (1 - p) if training else np.ones(x.shape) * (1 - p)
+    return x * mask, lambda dy: dy * mask
+"""
+    assert "y is not x: in evaluation, or with a p of 0, a dropout changes nothing" in str(
+        graded("dropout", "dropout", text)
+    )

@@ -49,6 +49,12 @@ def test_what_is_not_checked_is_said():
 
     assert "running statistics were not checked" in said("batch_norm", "batch_norm", submissions.NORM)
     assert "running statistics" not in said("batch_norm", "BatchNorm", submissions.SIZED_NORM)
+    assert "evaluation was not checked" in said("batch_norm", "batch_norm", submissions.NORM)
+    assert "evaluation was not checked" not in said(
+        "batch_norm",
+        "batch_norm",
+        MOMENTUM.replace(", momentum=0.1", "").replace("    if training:", "    momentum = 0.1\n    if training:"),
+    )
     pool = said("max_pool2d", "max_pool", submissions.SHARED)
     assert "not tried, because no homework need take it: 3×3, stride 2, ceil_mode; " in pool
     assert "ceil_mode" not in said("max_pool2d", "max_pool", submissions.CEILED).rpartition("not tried")[2]

@@ -21,6 +21,8 @@ from submissions import (
     normalization,
     one_sample,
     pooling,
+    rounds,
+    usual_forms,
 )
 from submissions.convolution import CONV, FLOAT32
 from submissions.convolution_pairs import BLANK_CS231N, CS231N, PAIR
@@ -66,5 +68,7 @@ STYLES = (
     normalization,
     one_sample,
     pooling,
+    rounds,
+    usual_forms,
 )
 ALL = [row for module in STYLES for row in module.TABLE]

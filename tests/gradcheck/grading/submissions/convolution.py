@@ -218,3 +218,25 @@ TABLE.with_mistakes("nested gradients", "conv2d", "conv2d", NESTED, ("(dw, dy.su
 LISTS = CONV.replace(RETURNED, "[g.tolist() for g in (dx, dw, dy.sum((0, 2, 3)))][: 2 + (b is not None)]")
 LISTS = LISTS.replace("return y, b", "return y.tolist(), b")
 TABLE.with_mistakes("y and gradients as lists", "conv2d", "conv2d", LISTS, ("dw += np", "dw = np"))
+
+TABLE.with_mistakes(
+    "convolution by lists, which has no empty batch",
+    "conv2d",
+    "conv",
+    """
+def conv(x, w, b):
+    KH, KW = w.shape[2:]
+    H, W = x.shape[2] - KH + 1, x.shape[3] - KW + 1
+    y = np.array([[[[(image[:, i:i+KH, j:j+KW] * f).sum() + c for j in range(W)] for i in range(H)]
+                   for f, c in zip(w, b)] for image in x])
+    def backward(dy):
+        dx, dw = np.zeros(x.shape), np.zeros(w.shape)
+        for i in range(H):
+            for j in range(W):
+                dx[:, :, i:i+KH, j:j+KW] += np.einsum("no,ocij->ncij", dy[:, :, i, j], w)
+                dw += np.einsum("no,ncij->ocij", dy[:, :, i, j], x[:, :, i:i+KH, j:j+KW])
+        return dx, dw, dy.sum((0, 2, 3))
+    return y, backward
+""",
+    ("dw +=", "dw ="),
+)

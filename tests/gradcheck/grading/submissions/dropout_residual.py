@@ -12,6 +12,17 @@ def dropout(x, p=0.5, training=True):
 TABLE.with_mistakes("dropout", "dropout", "dropout", SOURCE, ("lambda dy: dy * mask", "lambda dy: dy * (mask > 0)"))
 
 SOURCE = """
+def dropout(x, p=0.5, training=True):
+    mask = (np.random.rand(*x.shape) >= p) / (1 - p) if training else np.ones(x.shape)
+    return x * mask, lambda dy: dy * mask
+"""
+ONE_FOR_ALL = [
+    ("np.random.rand(*x.shape)", shape)
+    for shape in ("np.random.rand(*x.shape[1:])", "np.random.rand(len(x), *[1] * (x.ndim - 1))")
+]
+TABLE.with_mistakes("dropout of each element", "dropout", "dropout", SOURCE, ONE_FOR_ALL)
+
+SOURCE = """
 def dropout_forward(x, dropout_param):
     p, mode = dropout_param["p"], dropout_param["mode"]
     mask = None

@@ -84,3 +84,22 @@ def linear_backward(dout, x, w, b):
     return dout @ w, dout.T @ x, dout.sum(0)
 """
 TABLE.add("float32 everywhere backward alone", "linear", "linear_backward", SOURCE)
+
+TABLE.with_mistakes(
+    "CS231n affine, which flattens images",
+    "linear",
+    "affine_forward,affine_backward",
+    """
+def affine_forward(x, w, b):
+    return x.reshape(len(x), -1) @ w + b, (x, w, b)
+def affine_backward(dout, cache):
+    x, w, b = cache
+    dx = (dout @ w.T).reshape(x.shape)
+    return dx, x.reshape(len(x), -1).T @ dout, dout.sum(0)
+""",
+    [
+        ("(dout @ w.T).reshape(x.shape)", "dout @ w.T"),
+        ("(dout @ w.T).reshape(x.shape)", "(dout @ w.T).reshape(-1, *x.shape[:0:-1]).T.reshape(x.shape)"),
+        ("-1) @ w + b", "-1) @ w + (b if x.ndim == 2 else -b)"),
+    ],
+)

@@ -311,3 +311,55 @@ TABLE.with_mistakes("class of a batch norm with train and eval", "batch_norm", "
 FLAG = SWITCHED.replace("forward(self, x):", "forward(self, x, train_flg=True):\n        self._training = train_flg")
 FLAG = FLAG.replace("self.training", "self._training")
 TABLE.with_mistakes("class of a batch norm told by its forward", "batch_norm", "BatchNorm2d", FLAG, MISTAKES)
+
+# ε is no parameter: all else is checked with the ε that is inside.
+FIXED = [
+    ("(x - running_mean) / np", "(x - x.mean(0)) / np"),
+    ("np.sqrt(running_var + 1e-5)", "(running_var + 1e-5)"),
+    ("np.sqrt(running_var + 1e-5)", "np.sqrt(running_mean**2 + 1e-5)"),
+]
+for eps in ("1e-5", "1e-8", "1e-3"):
+    TABLE.with_mistakes(
+        f"CS231n batch norm, ε fixed to {eps}",
+        "batch_norm",
+        "batchnorm_forward,batchnorm_backward",
+        CS231N_NORM.replace('bn_param.get("eps", 1e-5)', eps).replace("running_var + eps", f"running_var + {eps}"),
+        [(right.replace("1e-5", eps), instead.replace("1e-5", eps)) for right, instead in FIXED],
+    )
+TABLE.with_mistakes(
+    "class of a batch norm, ε fixed",
+    "batch_norm",
+    "BatchNormalization",
+    SAITOH.replace(", eps=1e-5", "")
+    .replace(", self.eps = ", " = ")
+    .replace("self.eps", "1e-6")
+    .replace("self.running_var = running_mean, running_var, eps", "self.running_var = running_mean, running_var"),
+    [("(x - self.running_mean)", "(x - x.mean(0))"), ("np.sqrt(self.running_var + 1e-6)", "(self.running_var + 1e-6)")],
+)
+TABLE.with_mistakes(
+    "class of a batch norm with train and eval, ε fixed",
+    "batch_norm",
+    "BatchNorm2d",
+    METHODS.replace(", eps=1e-5", "")
+    .replace(", self.eps, self._t", ", self._t")
+    .replace("momentum, eps, True", "momentum, True")
+    .replace("self.eps", "1e-5"),
+    [*MISTAKES, ("mean, var = self.running_mean", "mean, var = x.mean((0, 2, 3), keepdims=True)")],
+)
+TABLE.with_mistakes(
+    "layer norm over the last axis, ε fixed",
+    "layer_norm",
+    "ln",
+    """
+def ln(x, g, b):
+    s = np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+    h = (x - x.mean(-1, keepdims=True)) / s
+    def back(dy):
+        axes = tuple(range(x.ndim - 1))
+        d = dy * g
+        dx = (d - d.mean(-1, keepdims=True) - h * (d * h).mean(-1, keepdims=True)) / s
+        return dx, (dy * h).sum(axes), dy.sum(axes)
+    return h * g + b, back
+""",
+    ("(dy * h).sum(axes)", "dy.sum(axes)"),
+)

@@ -1,0 +1,79 @@
+"""Right work that is written for another form than the plain case has: sequences, images, square images, a stride."""
+
+from submissions.table import Table
+
+TABLE = Table()
+
+TABLE.with_mistakes(
+    "layer norm of sequences",
+    "layer_norm",
+    "LayerNorm",
+    """
+class LayerNorm:
+    def __init__(self, D, eps=1e-5):
+        self.gamma, self.beta, self.eps = np.ones(D), np.zeros(D), eps
+    def forward(self, x):
+        B, T, D = x.shape
+        self.s = np.sqrt(x.var(2, keepdims=True) + self.eps)
+        self.h = (x - x.mean(2, keepdims=True)) / self.s
+        return self.gamma * self.h + self.beta
+    def backward(self, dy):
+        self.dgamma, self.dbeta = (dy * self.h).sum((0, 1)), dy.sum((0, 1))
+        d = dy * self.gamma
+        return (d - d.mean(2, keepdims=True) - self.h * (d * self.h).mean(2, keepdims=True)) / self.s
+""",
+    [("(d - d.mean(2, keepdims=True)", "(d"), ("x.var(2, keepdims", "x.var(1, keepdims")],
+)
+TABLE.with_mistakes(
+    "layer norm of images",
+    "layer_norm",
+    "layernorm",
+    """
+def layernorm(x, gamma, beta, eps=1e-5):
+    axes = (1, 2, 3)
+    s = np.sqrt(x.var(axes, keepdims=True) + eps)
+    h = (x - x.mean(axes, keepdims=True)) / s
+    def backward(dy):
+        d = dy * gamma
+        dx = (d - d.mean(axes, keepdims=True) - h * (d * h).mean(axes, keepdims=True)) / s
+        return dx, (dy * h).sum(0), dy.sum(0)
+    return gamma * h + beta, backward
+""",
+    [("(d - d.mean(axes, keepdims=True)", "(d"), ("axes = (1, 2, 3)", "axes = (2, 3)")],
+)
+CONV = """
+def conv(x, w, b, stride=1, padding=0):
+    assert x.shape[2] == x.shape[3], "square images only"
+    s, p = stride, padding
+    xp = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+    v = np.lib.stride_tricks.sliding_window_view(xp, w.shape[2:], (2, 3))[:, :, ::s, ::s]
+    y = np.einsum("nchwij,ocij->nohw", v, w) + b[:, None, None]
+    def backward(dy):
+        g = np.zeros_like(xp)
+        for i in range(dy.shape[2]):
+            for j in range(dy.shape[3]):
+                g[:, :, s*i:s*i+w.shape[2], s*j:s*j+w.shape[3]] += np.einsum("no,ocij->ncij", dy[:, :, i, j], w)
+        dx = g[:, :, p:p+x.shape[2], p:p+x.shape[3]]
+        return dx, np.einsum("nohw,nchwij->ocij", dy, v), dy.sum((0, 2, 3))
+    return y, backward
+"""
+MISTAKES = [("] += np", "] = np"), ("p:p+x.shape[3]]", ":x.shape[3]]")]
+TABLE.with_mistakes("convolution of square images", "conv2d", "conv", CONV, MISTAKES)
+FIXED = (
+    CONV.replace(", stride=1, padding=0", "")
+    .replace("s, p = stride, padding", "s, p = 2, 1")
+    .replace('    assert x.shape[2] == x.shape[3], "square images only"\n', "")
+)
+TABLE.with_mistakes("convolution of stride 2 and padding 1", "conv2d", "conv", FIXED, MISTAKES)
+TABLE.add(
+    "relu of tensors",
+    "relu",
+    "relu",
+    """
+class Tensor:
+    pass
+def relu(x):
+    raise TypeError("relu(): argument 'input' (position 1) must be Tensor, not numpy.ndarray")
+""",
+    "could not run",
+)
