@@ -92,8 +92,8 @@ check("5.1", identity_layer)
 # ResNets of several depths on handwritten digits, each with three seeds. A ResNet is the same
 # network with a shortcut around every second layer. The shortcut has no weights.
 #
-# **Your guess:** a plain network of 8 layers will err on about 10 % of the training images. How
-# many will be wrong with the deepest plain network?
+# **Your guess:** a plain network of 8 layers will err on 3 to 10 % of the training images, depending
+# on how long it is trained. How many will be wrong with the deepest plain network?
 
 # %% name="guess"
 my_guess = 10  # % of the training images; change this
