@@ -55,13 +55,14 @@ SEEDS = range(3)
 # %% [markdown] name="exercise-identity"
 # ### Exercise 5.1
 #
-# A convolution without bias takes C channels to C channels. Its kernels are K×K, with K odd, and its
-# padding is (K − 1)/2, so that the image keeps its size. Then comes batch norm in evaluation mode:
+# A convolution without bias takes C channels to C channels. Its kernels are K×K, with K odd, and
+# its padding is (K − 1)/2, so that the image keeps its size. Then comes batch norm in evaluation
+# mode:
 #
 # $$y = \gamma\,\frac{x-\text{mean}}{\sqrt{\text{var}+\varepsilon}} + \beta$$
 #
-# with running statistics `mean` and `var`, arrays (C,), that you get. Return the weight (C,C,K,K), γ
-# (C,) and β (C,) for which both together hand on each image unchanged. Take a weight of zeros and
+# with running statistics `mean` and `var`, arrays (C,), that you get. Return the weight (C,C,K,K),
+# γ (C,) and β (C,) for which both together hand on each image unchanged. Take a weight of zeros and
 # ones. `weight[o, c]` is the kernel from input channel c to output channel o.
 
 
@@ -92,8 +93,8 @@ check("5.1", identity_layer)
 # ResNets of several depths on handwritten digits, each with three seeds. A ResNet is the same
 # network with a shortcut around every second layer. The shortcut has no weights.
 #
-# **Your guess:** a plain network of 8 layers will err on 3 to 10 % of the training images, depending
-# on how long it is trained. How many will be wrong with the deepest plain network?
+# **Your guess:** a plain network of 8 layers will err on 3 to 10 % of the training images. How many
+# will be wrong with the deepest plain network?
 
 # %% name="guess"
 my_guess = 10  # % of the training images; change this
@@ -151,8 +152,8 @@ plot_panels(
 # The deep plain network is worse, on the test images and *on the images that it was trained on*.
 # With shortcuts the same layers learn. This is figures 1 and 6 of the paper, with our numbers.
 #
-# Deep networks also learn later. So a ResNet, too, may lag a little after so few epochs. **The claim:**
-# in each seed the additional layers cost the plain network more than 10 points of training
+# Deep networks also learn later. So a ResNet, too, may lag a little after so few epochs. **The
+# claim:** in each seed the additional layers cost the plain network more than 10 points of training
 # error. They cost the ResNet less than a third of that.
 
 # %% name="claim-degradation" tags=["claim"]
@@ -181,12 +182,12 @@ for seed in SEEDS:
 # %% [markdown] name="overfitting"
 # ## It is not overfitting
 #
-# "More weights, higher test error" sounds like *overfitting*: a network learns its training images by
-# heart, and this does not help with others. How would that look? We can make it happen. We train an
-# 8-layer network on only 60 digits, and another one on 600 digits, for as many steps.
+# "More weights, higher test error" sounds like *overfitting*: a network learns its training images
+# by heart, and this does not help with others. How would that look? We can make it happen. We train
+# an 8-layer network on only 60 digits, and another one on 600 digits, for as many steps.
 #
-# **Before you run:** which of the two has the lower error on *its own* training images? And which on
-# the test images?
+# **Before you run:** which of the two has the lower error on *its own* training images? And which
+# on the test images?
 
 # %% name="train-few"
 train_set, test_set = data.load("digits")
@@ -259,9 +260,9 @@ plot_panels(
 # ### Exercise 5.2
 #
 # Write this question as a function. `train` and `test` are arrays (2,E) with the errors in % after
-# each of E epochs. Row 0 is the shallow network, row 1 the deep one. Return two numbers for the last
-# epoch: by how many points the training error of the deep network is higher, and by how many its
-# gap is. A number below 0 says that the deep network is better there.
+# each of E epochs. Row 0 is the shallow network, row 1 the deep one. Return two numbers for the
+# last epoch: by how many points the training error of the deep network is higher, and by how many
+# its gap is. A number below 0 says that the deep network is better there.
 
 
 # %% name="why-worse" tags=["exercise"] exercise="5.2"
@@ -279,9 +280,9 @@ def why_worse(train, test):
 check("5.2", why_worse)
 
 # %% [markdown] name="claim-gap-text"
-# Now ask it of both experiments. **The claim:** the network with 60 digits is worse by its gap alone.
-# Its training error is no higher. The deep plain network is worse by its training error: that is
-# more than half of the points.
+# Now ask it of both experiments. **The claim:** the network with 60 digits is worse by its gap
+# alone. Its training error is no higher. The deep plain network is worse by its training error:
+# that is more than half of the points.
 
 # %% name="claim-gap" tags=["claim"]
 for seed in SEEDS:
@@ -301,13 +302,13 @@ for seed in SEEDS:
 # %% [markdown] name="build-it"
 # ## The weights exist
 #
-# So the deep network was trained badly. Might it be that 3×3 convolutions, batch norms and ReLUs
-# in such a row just cannot do better? The argument on paper says no. Let us build what it says.
+# So the deep network was trained badly. Might it be that 3×3 convolutions, batch norms and ReLUs in
+# such a row just cannot do better? The argument on paper says no. Let us build what it says.
 #
 # We take a trained plain network of the shallowest kind. Each of its three stages has n blocks of
 # two layers. We make a new deep network, and copy the trained blocks into the *first* blocks of
 # each stage. All other blocks we set to the identity. A new batch norm has the running statistics 0
-# and 1, so in evaluation mode γ = √(1 + ε) and β = 0 are enough. (Your 5.1 does it for any others.)
+# and 1. So in evaluation mode γ = √(1 + ε) and β = 0 are enough. (Your 5.1 does it for any others.)
 
 
 # %% name="deepen"
@@ -345,7 +346,7 @@ def deepened(shallow, depth):
 # **Before you run:** the outputs of the two networks are ten numbers for each image. How large is
 # the largest difference? And can your computer's rounding be seen?
 
-# %% name="claim-built-text-run"
+# %% name="compare-built"
 IMAGES, LABELS = images_of(train_set, SETTINGS["limit"] or len(train_set))
 rows = []
 for seed in SEEDS:
@@ -370,8 +371,8 @@ for seed in SEEDS:
     )
 
 # %% [markdown] name="claim-built-text"
-# **The claim:** the deep network that we built has the same outputs as the shallow one, but for
-# rounding in 7 digits, and the same error. Training from random weights ended at a higher one.
+# **The claim:** the deep network that we built has the outputs of the shallow one, but for
+# rounding, and the same error. Training from random weights ended at a higher one.
 
 # %% name="claim-built" tags=["claim"]
 for seed, (difference, of_shallow, of_built, of_deep) in zip(SEEDS, rows):
@@ -386,10 +387,10 @@ for seed, (difference, of_shallow, of_built, of_deep) in zip(SEEDS, rows):
 # Good weights exist, and training did not find them. So degradation is a problem of *optimization*,
 # not of what the network can express.
 #
-# Why is it so hard? A plain layer has to *learn* to hand on its input: 1 in the middle, 0 elsewhere,
-# and this for each of many layers. A residual block does it with F = 0. If "change
-# nothing" is a good start, then F = 0 is easier to find [He et al. 2015, §3.1]. Lesson 6 looks
-# at the gradients, and finds more.
+# Why is it so hard? A plain layer has to *learn* to hand on its input: 1 in the middle, 0
+# elsewhere, and this for each of many layers. A residual block does it with F = 0. If "change
+# nothing" is a good start, then F = 0 is easier to find [He et al. 2015, §3.1]. Lesson 6 looks at
+# the gradients, and finds more.
 #
 # (The networks of the last cells were tested in evaluation mode, without shifted images. So their
 # errors are a little different from those of the figure.)
@@ -402,24 +403,26 @@ for row in (report.table.columns, *report.table.rows):
     print("".join(f"{cell:<22}" for cell in row))
 
 # %% [markdown] name="paper-text"
-# The paper has photographs, CIFAR-10, and 64,000 steps. Ours are digits, and some hundred steps. So
-# the direction is the same, not the numbers. Three things to know:
+# The paper has photographs, CIFAR-10, and 64,000 steps. Ours are digits, and about a hundred steps.
+# So the direction is the same, not the numbers. After so few steps a part of the difference is that
+# deep networks learn later. Three things to know:
 #
-# - *More time does not help.* The authors trained three times as long, and still saw it [§4.1].
-# - *It is not only CIFAR.* On ImageNet a plain network errs with 18 layers on 27.94 %, with 34 layers
-#   on 28.54 %. With shortcuts it is 27.88 % and 25.03 % [Table 2].
-# - *It is not only depth.* A ResNet with 1202 layers learns its training images well. It has a higher
-#   test error than one with 110. That is overfitting, the authors say [§4.2].
+# - *More time does not help.* The authors trained plain networks three times as long, and still saw
+#   it [§4.1].
+# - *It is not only CIFAR.* On ImageNet a plain network errs with 18 layers on 27.94 %, with 34
+#   layers on 28.54 %. With shortcuts it is 27.88 % and 25.03 % [Table 2].
+# - *It is not only depth.* A ResNet with 1202 layers learns its training images well. It has a
+#   higher test error than one with 110. That is overfitting, the authors say [§4.2].
 #
 # And a warning. "20 layers 7.4 %, 56 layers 8.5 %" is quoted often as the paper's result for plain
-# networks. We found no source for it. The paper prints no numbers for plain networks on CIFAR-10. Its figure 6
-# says about 9.5 % and 13.5 %. Read a figure yourself before you quote it.
+# networks. We found no source for it. The paper prints no numbers for plain networks on CIFAR-10.
+# Its figure 6 says about 9.5 % and 13.5 %. Read a figure yourself before you quote it.
 
 # %% [markdown] name="accident"
 # ## Is it an accident?
 #
-# Two trainings of the *same* network with two seeds end at two errors. So one pair of networks shows
-# nothing. We have three pairs. In a pair both networks have the same order of images. So
+# Two trainings of the *same* network with two seeds end at two errors. So one pair of networks
+# shows nothing. We have three pairs. In a pair both networks have the same order of images. So
 # compare them in pairs: take the difference d of each seed, and ask how sure its mean is.
 #
 # Student's t interval says it. With n differences of standard deviation s (divided by n − 1) it is
@@ -462,13 +465,18 @@ check("5.3", paired_interval)
 for comparison in report.comparisons:
     print(comparison)
 
+# %% [markdown] name="verdict-read"
+# Those with the plain network are the widest. From seed to seed the deep plain network ends at very
+# different errors, and the ResNet at nearly the same. More seeds would make each interval narrower:
+# with four times as many it is less than half as wide.
+
 # %% [markdown] name="summary"
 # ## What to remember
 #
 # - *Degradation*: with more layers a plain network has a higher *training* error.
 # - Overfitting looks different: a low training error, and a wide gap to the test error.
-# - Weights with which the deep network is as good exist. You can build them from identities. So
-#   the problem is optimization.
+# - Weights with which the deep network is as good exist. You can build them from identities. So the
+#   problem is optimization.
 # - A difference between networks needs several seeds, compared in pairs, and an interval.
 #
 # **Read next:** He et al. 2015, *Deep residual learning for image recognition*, §1, §3.1 and §4.2;

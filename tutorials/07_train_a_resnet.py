@@ -34,8 +34,8 @@ IMAGES, EPOCHS = {"tiny": (720, 8), "small": (1437, 8)}[size()]
 # You have a network, and a gradient that is right. One step of gradient descent is one line. Why
 # then do trainings of the same network end at 3 % error, at 30 %, or at 90 %?
 #
-# Because a training has parts that nobody sees in the network: which images it gets, how they
-# are changed, how long a step is, and when. We build each part once by hand. Then we break them.
+# Because a training has parts that nobody sees in the network: which images it gets, how they are
+# changed, how long a step is, and when. We build each part once by hand. Then we break them.
 
 # %% [markdown] name="data"
 # ## The data
@@ -52,11 +52,10 @@ plot_images(images, labels)
 
 # %% [markdown] name="normalize"
 # A network does not get bytes. Each channel is *normalized*: (pixel/255 − mean)/std, with mean and
-# std of the training images. So the numbers that come in are about as large as those
-# inside.
+# std of the training images. So the numbers that come in are about as large as those inside.
 #
-# A *loader* shuffles the images and cuts them into *batches*. One pass over all images is an *epoch*.
-# The next epoch has another order.
+# A *loader* shuffles the images and cuts them into *batches*. One pass over all images is an
+# *epoch*. The next epoch has another order.
 #
 # **Before you run:** a batch has 50 images. How many steps has an epoch? And which loss will the
 # new network have on its first batch? (It has ten classes, and knows nothing. A guess that gives
@@ -76,7 +75,8 @@ print(
 
 # %% [markdown] name="first-loss-text"
 # This is the first check of each training: is the first loss near ln(number of classes)? If it is
-# far larger, the weights or the images have a wrong size. If it is smaller, something is wrong, too.
+# far larger, the weights or the images have a wrong size. If it is smaller, something is wrong,
+# too.
 
 # %% [markdown] name="augmentation"
 # ## Augmentation: more images for nothing
@@ -100,19 +100,19 @@ plot_images(
 )
 
 # %% [markdown] name="exercise-crop"
-# ### Exercise 7.2 (we come to 7.1 below)
+# ### Exercise 7.1
 #
 # Write the crop. `images` is an array (N,C,H,W). Put `padding` rows and columns of zeros on each
 # side. Then cut H×W pixels out of each image. `offsets` is an array (N,2) of whole numbers: row and
 # column of the padded image at which the crop begins. Return an array (N,C,H,W).
 
 
-# %% name="crop" tags=["exercise"] exercise="7.2"
+# %% name="crop" tags=["exercise"] exercise="7.1"
 def crop(images, padding, offsets):
     raise NotImplementedError  # your answer
 
 
-# %% name="crop-solution" tags=["solution"] exercise="7.2"
+# %% name="crop-solution" tags=["solution"] exercise="7.1"
 def crop(images, padding, offsets):
     N, C, H, W = images.shape
     padded = np.zeros((N, C, H + 2 * padding, W + 2 * padding))
@@ -124,8 +124,8 @@ def crop(images, padding, offsets):
     return crops
 
 
-# %% name="crop-check" tags=["check"] exercise="7.2"
-check("7.2", crop)
+# %% name="crop-check" tags=["check"] exercise="7.1"
+check("7.1", crop)
 
 # %% [markdown] name="sgd"
 # ## The optimizer: SGD with momentum and weight decay
@@ -136,8 +136,8 @@ check("7.2", crop)
 # $$v \leftarrow \mu\,v + (g + \lambda\,w) \qquad w \leftarrow w - \eta\,v$$
 #
 # *Momentum*, μ: v remembers the gradients of the last steps. What they agree on adds up. What
-# changes its sign from step to step cancels. *Weight decay*, λ: λ·w is the gradient of ½λ‖w‖², so each step also makes
-# w a little smaller. η is the learning rate. v begins at 0.
+# changes its sign from step to step cancels. *Weight decay*, λ: λ·w is the gradient of ½λ‖w‖², so
+# each step also makes w a little smaller. η is the learning rate. v begins at 0.
 #
 # **Before you run:** suppose g is the same in each step, and λ = 0. How large does v become in the
 # end, with μ = 0.9?
@@ -153,30 +153,30 @@ for step in range(1, 61):
 # 1/(1 − μ) = 10 times. So with momentum 0.9 a step is up to ten times as long as η·g. Keep this in
 # mind when you compare learning rates.
 #
-# ### Exercise 7.1
+# ### Exercise 7.2
 #
 # Write one step. w, g and v are arrays of one shape. Return the new w and the new v, and leave the
 # arrays that you get unchanged.
 
 
-# %% name="sgd-step" tags=["exercise"] exercise="7.1"
+# %% name="sgd-step" tags=["exercise"] exercise="7.2"
 def sgd_step(w, g, v, lr, momentum, weight_decay):
     raise NotImplementedError  # your answer
 
 
-# %% name="sgd-step-solution" tags=["solution"] exercise="7.1"
+# %% name="sgd-step-solution" tags=["solution"] exercise="7.2"
 def sgd_step(w, g, v, lr, momentum, weight_decay):
     v = momentum * v + g + weight_decay * w
     w = w - lr * v
     return w, v
 
 
-# %% name="sgd-step-check" tags=["check"] exercise="7.1"
-check("7.1", sgd_step)
+# %% name="sgd-step-check" tags=["check"] exercise="7.2"
+check("7.2", sgd_step)
 
 # %% [markdown] name="claim-sgd-text"
-# minires has this optimizer, too, as [`optim.SGD`](../minires/optim/sgd.py), with PyTorch's name and
-# settings. **The claim:** on a real network three steps by the two formulas give the weights of
+# minires has this optimizer, too, as [`optim.SGD`](../minires/optim/sgd.py), with PyTorch's name
+# and settings. **The claim:** on a real network three steps by the two formulas give the weights of
 # `optim.SGD`, but for rounding.
 
 # %% name="claim-sgd" tags=["claim"]
@@ -207,8 +207,8 @@ for seed in SEEDS:
 # %% [markdown] name="training"
 # ## The training
 #
-# Now all parts together. These lines are the heart of [`minires.train`](../minires/train/step.py), too. Some options
-# of the function make mistakes, for later.
+# Now all parts together. These lines are the heart of [`minires.train`](../minires/train/step.py),
+# too. Some options of the function make mistakes, for later.
 
 
 # %% name="fit"
@@ -304,8 +304,8 @@ plot_panels(
 )
 
 # %% [markdown] name="claim-range-text"
-# (Losses above 10 are drawn at 10.) **The claim:** the loss is lowest at a rate between 0.05 and 2,
-# more than three times lower than at the beginning. At the highest rate it is higher than at
+# (Losses above 10 are drawn at 10.) **The claim:** the loss is lowest at a rate between 0.05 and 2.
+# It is less than a third of what it was at the beginning. At the highest rate it is higher than at
 # the beginning.
 
 # %% name="claim-range" tags=["claim"]
@@ -324,13 +324,13 @@ for seed, losses in zip(SEEDS, along):
 # We take 0.3. That is as high as it goes, and a *schedule* makes it lower at the beginning and at
 # the end.
 #
-# - At the end, because the gradient of a batch is noisy. With steps of one length w jumps around the
-#   minimum, and does not come nearer. Shorter steps average the noise.
-# - At the beginning, because new weights change fast. The gradient here says little about the
-#   loss one long step away. This is called *warm-up*.
+# - At the end, because the gradient of a batch is noisy. With steps of one length w jumps around
+#   the minimum, and does not come nearer. Shorter steps average the noise.
+# - At the beginning, because new weights change fast. The gradient here says little about the loss
+#   one long step away. This is called *warm-up*.
 #
-# He et al. [2015] divide the rate by 10 twice. *One-cycle* goes up, then down to almost
-# 0 [Smith & Topin 2018]. Each schedule of minires is a function of the step.
+# He et al. [2015] divide the rate by 10 twice. *One-cycle* goes up, then down to almost 0 [Smith &
+# Topin 2018]. Each schedule of minires is a function of the step.
 
 # %% name="figure-schedules"
 LR = 0.3
@@ -367,8 +367,8 @@ plot_panels(
 # $$\eta_k = \eta_{\max}\cdot\frac{k+1}{\text{warmup}} \ \text{ for } k < \text{warmup} \qquad
 # \eta_k = \eta_{\max}\cdot\frac12\Bigl(1+\cos\frac{\pi\,(k-\text{warmup})}{\text{steps}-\text{warmup}}\Bigr) \ \text{ afterwards}$$
 #
-# Return the rates of the steps k = 0 … steps − 1, an array (steps,). `warmup` may be 0. For steps = 10, warmup = 4 and
-# η_max = 0.2 they begin with 0.05, 0.1, 0.15, 0.2, 0.2.
+# Return the rates of the steps k = 0 … steps − 1, an array (steps,). `warmup` may be 0. For steps =
+# 10, warmup = 4 and η_max = 0.2 they begin with 0.05, 0.1, 0.15, 0.2, 0.2.
 
 
 # %% name="schedule" tags=["exercise"] exercise="7.3"
@@ -394,8 +394,8 @@ check("7.3", warmup_cosine)
 # %% [markdown] name="predict-constant"
 # ## Constant against one-cycle
 #
-# **Before you run:** the constant rate takes longer steps from the first to the last. Which of the two
-# has the lower test error in the middle of the training, and which at the end?
+# **Before you run:** the constant rate takes longer steps from the first to the last. Which of the
+# two has the lower test error in the middle of the training, and which at the end?
 
 # %% name="compare-schedules"
 trained = {
@@ -427,9 +427,9 @@ plot_panels(
 )
 
 # %% [markdown] name="claim-compare-text"
-# In the middle the constant rate is not behind. But it jumps, and it keeps jumping. **The
-# claim:** in each seed one-cycle has the lower training loss in the last epoch. It also has the lower
-# test loss, on average over the last two epochs. (The last one alone would be luck: look at the jumps.)
+# In the middle the constant rate is not behind. But it jumps, and it keeps jumping. **The claim:**
+# in each seed one-cycle has the lower training loss in the last epoch. It also has the lower test
+# loss, on average over the last two epochs. (The last one alone would be luck: look at the jumps.)
 
 # %% name="claim-compare" tags=["claim"]
 for seed in SEEDS:
@@ -447,12 +447,12 @@ for seed in SEEDS:
 # %% [markdown] name="quiz"
 # ## Read the curves
 #
-# Four trainings, three seeds each. One is right. In one the learning rate is ten times higher. In one
-# the augmentation is missing. In one somebody forgot `optimizer.zero_grad()`, so that each gradient
-# is added to all that came before.
+# Four trainings, three seeds each. One is right. In one the learning rate is ten times higher. In
+# one the augmentation is missing. In one somebody forgot `optimizer.zero_grad()`, so that each
+# gradient is added to all that came before.
 #
-# **Your guess:** which one is which? Look at the loss at the end, and at the gap between training and
-# test.
+# **Your guess:** which one is which? Look at the loss at the end, and at the gap between training
+# and test.
 
 # %% name="train-mistakes"
 trained["A"] = [fit(seed, SCHEDULES["one-cycle"], zero_grad=False) for seed in SEEDS]
@@ -479,16 +479,26 @@ plot_panels(
 )
 
 # %% name="my-guess-of-four"
-my_guess_of_four = {"right": "?", "rate": "?", "augmentation": "?", "zero_grad": "?"}
+my_guess_of_four = {  # change these
+    "right": "?",
+    "rate": "?",
+    "augmentation": "?",
+    "zero_grad": "?",
+}
+ANSWERS = {"right": "C", "rate": "D", "augmentation": "B", "zero_grad": "A"}
+hits = sum(my_guess_of_four[what] == name for what, name in ANSWERS.items())
+print(f"{hits} of 4 are right")
 
 # %% [markdown] name="answers"
 # - **A** is the forgotten `zero_grad`. The loss rises above ln 10 ≈ 2.3, so the network is worse
 #   than a guess. v is a sum already; a sum of sums grows and grows.
-# - **B** has no augmentation. Its training loss is the lowest of all four, almost 0, and its test loss is not. The
-#   gap is the largest. It knows its images by heart. (On our easy digits this costs little. On
-#   photographs it costs several points.)
-# - **C** is right. Training and test loss fall together.
-# - **D** has the rate that is too high. The loss falls late, when the schedule brings the rate down, and ends high.
+# - **B** has no augmentation. Its training loss is the lowest of all four, almost 0, and its test
+#   loss is not: there is a gap. It knows its images by heart. (On our easy digits this
+#   costs little. On photographs it costs several points.)
+# - **C** is right. Training and test loss fall together. The test loss is even a little lower,
+#   because the images of the training are shifted, and so harder.
+# - **D** has the rate that is too high. The loss falls late, when the schedule brings the rate
+#   down, and ends high.
 #
 # **The claim**, for each seed:
 
@@ -509,11 +519,12 @@ for seed in SEEDS:
 # %% [markdown] name="eval-mode"
 # ## The mistake that no curve shows
 #
-# The fifth mistake happens at the test: `model.eval()` is forgotten. Then batch norm takes mean and variance of the
-# test batch. So what the network says about an image depends on the other images of its batch.
+# The fifth mistake happens at the test: `model.eval()` is forgotten. Then batch norm takes mean and
+# variance of the test batch. So what the network says about an image depends on the other images of
+# its batch.
 #
-# **Before you run:** we test the right networks with batches of 2 to 360 images, in both modes. At which
-# batch size does the error change, and in which mode?
+# **Before you run:** we test the right networks with batches of 2 to 360 images, in both modes. At
+# which batch size does the error change, and in which mode?
 
 # %% name="measure-modes"
 SIZES = (2, 4, 12, 60, 360)
@@ -563,30 +574,32 @@ plot_panels(
 
 # %% name="claim-modes" tags=["claim"]
 for seed in SEEDS:
-    evaluation, training = by_mode[True][seed], by_mode[False][seed]
+    evaluation, in_training = by_mode[True][seed], by_mode[False][seed]
     print(
         f"seed {seed}: evaluation mode {min(evaluation):.1f} to {max(evaluation):.1f} %, "
-        f"training mode {training[-1]:.1f} % with 360 images, {training[0]:.1f} % with 2"
+        f"training mode {in_training[-1]:.1f} % with 360 images, {in_training[0]:.1f} % with 2"
     )
     assert max(evaluation) == min(evaluation), "the batch matters in evaluation mode"
-    assert training[0] > 3 * evaluation[0], "the batch does not matter in training mode"
+    assert in_training[0] > 3 * evaluation[0], (
+        "the batch does not matter in training mode"
+    )
 
 # %% [markdown] name="cifar"
 # ## CIFAR-10
 #
-# The paper's small networks learn CIFAR-10: 50,000 photographs of 32×32 pixels in ten classes. minires
-# has all of the above as a command:
+# The paper's small networks learn CIFAR-10: 50,000 photographs of 32×32 pixels in ten classes.
+# minires has all of the above as a command:
 #
 #     python -m minires.train --dataset cifar10 --batch-size 128 --epochs 60 --lr 0.2
 #
-# On two cores this took 67 minutes, and the test error of the ResNet-20 was 11.89 %. (That was with a
-# copy of the images that had once been saved as JPEG, which costs some points. The paper has 8.75 %, after
-# 164 epochs.) With 5 epochs it has about 21 %, after five and a half minutes.
+# On two cores this took 67 minutes, and the test error of the ResNet-20 was 11.89 %. (That was with
+# a copy of the images that had once been saved as JPEG, which costs some points. The paper has 8.75
+# %, after 164 epochs.) With 5 epochs it has about 21 %, after five and a half minutes.
 #
 # ![Loss and error of ResNet-20 over 60 epochs](figures/cifar10_jpeg_resnet20.png)
 #
-# **Read the curves:** where is the gap between training and test? When does the error fall fastest, and what does
-# the schedule do there?
+# **Read the curves:** where is the gap between training and test? When does the error fall fastest,
+# and what does the schedule do there?
 #
 # The next cell trains these 5 epochs if you want it to. It downloads 170 MB once. In the browser it
 # cannot be done. This lesson does not need it.
@@ -605,12 +618,12 @@ else:
 # - Augmentation shows each image in many ways. It closes the gap between training and test.
 # - SGD: v ← μ·v + g + λ·w, w ← w − η·v. With μ = 0.9 a step is up to ten times as long as η·g.
 # - Find the rate by one run in which it grows. Let it fall at the end, because gradients are noisy.
-# - Read both curves. Training loss high: optimizer, rate, a mistake. Training loss low and test loss
-#   high: data, augmentation.
+# - Read both curves. Training loss high: optimizer, rate, a mistake. Training loss low and test
+#   loss high: data, augmentation.
 # - `zero_grad()` before each backward, `eval()` before each test, `train()` afterwards.
 #
 # **Read next:** He et al. 2015, §3.4 and §4.2; Smith 2017, *Cyclical learning rates for training
-# neural networks*; Goyal et al. 2017, *Accurate, large minibatch SGD*, §2.2, on the warm-up. In minires:
-# [`step.py`](../minires/train/step.py), [`sgd.py`](../minires/optim/sgd.py),
+# neural networks*; Goyal et al. 2017, *Accurate, large minibatch SGD*, §2.2, on the warm-up. In
+# minires: [`step.py`](../minires/train/step.py), [`sgd.py`](../minires/optim/sgd.py),
 # [`schedules.py`](../minires/optim/schedules.py), [`transforms.py`](../minires/data/transforms.py).
 # Lesson 8 counts what such a network costs.

@@ -5,7 +5,7 @@ import numpy as np
 from minires.lessons.exercise import exercise
 
 
-@exercise("7.1", gives=("w", "v"))
+@exercise("7.2", gives=("w", "v"))
 def sgd_step(w, g, v, lr, momentum, weight_decay):
     """One step of SGD as PyTorch has it: v ← μ·v + (g + λ·w), w ← w − lr·v. Arrays of one shape -> new w, new v"""
     v = momentum * v + (g + weight_decay * w)
@@ -100,7 +100,7 @@ def _(w, g, v, lr, momentum, weight_decay):
     return sgd_step(w, g, 0 * v, lr, momentum, weight_decay)
 
 
-@exercise("7.2", gives="the crops")
+@exercise("7.1", gives="the crops")
 def crop(images, padding, offsets):
     """Crops as large as the images (N,C,H,W), after `padding` zeros were put on every side.
 
@@ -190,7 +190,9 @@ def _(images, padding, offsets):
 @crop.sign
 def _(value, images, padding, offsets):
     """your crops have not the size of the images: they end at top + H and left + W"""
-    return np.ndim(value) == 4 and np.shape(value)[:2] == images.shape[:2] and np.shape(value) != images.shape
+    N, C, H, W = images.shape
+    uncut = (N, C, H + 2 * padding, W + 2 * padding)
+    return np.ndim(value) == 4 and np.shape(value)[:2] == (N, C) and np.shape(value) not in (images.shape, uncut)
 
 
 @exercise("7.3", gives="rates")

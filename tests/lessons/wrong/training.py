@@ -4,53 +4,53 @@ import numpy as np
 from planted_answers import wrong
 
 
-@wrong("7.1", "old v")
+@wrong("7.2", "old v")
 def sgd_step(w, g, v, lr, momentum, weight_decay):
     new_w = w - lr * v
     new_v = momentum * v + g + weight_decay * w
     return new_w, new_v
 
 
-@wrong("7.1", "AdamW")
+@wrong("7.2", "AdamW")
 def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - the name is what the exercise asks for
     v = momentum * v + g
     w = w - lr * (v + weight_decay * w)
     return w, v
 
 
-@wrong("7.1", "weight decay is missing")
+@wrong("7.2", "weight decay is missing")
 def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
     v = momentum * v + g
     return w - lr * v, v
 
 
-@wrong("7.1", "running mean")
+@wrong("7.2", "running mean")
 def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
     g = g + weight_decay * w
     v = momentum * v + (1 - momentum) * g
     return w - lr * v, v
 
 
-@wrong("7.1", "learning rate in it")
+@wrong("7.2", "learning rate in it")
 def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
     v = momentum * v - lr * (g + weight_decay * w)
     return w + v, v
 
 
-@wrong("7.1", "Nesterov")
+@wrong("7.2", "Nesterov")
 def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
     g = g + weight_decay * w
     v = momentum * v + g
     return w - lr * (g + momentum * v), v
 
 
-@wrong("7.1", "wrong order")
+@wrong("7.2", "wrong order")
 def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
     v = momentum * v + g + weight_decay * w
     return v, w - lr * v
 
 
-@wrong("7.1", "work on a copy")
+@wrong("7.2", "work on a copy")
 def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
     v *= momentum
     v += g + weight_decay * w
@@ -58,13 +58,13 @@ def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
     return w, v
 
 
-@wrong("7.1", "uphill")
+@wrong("7.2", "uphill")
 def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
     v = momentum * v + g + weight_decay * w
     return w + lr * v, v
 
 
-@wrong("7.2", "exchanged")
+@wrong("7.1", "exchanged")
 def crop(images, padding, offsets):
     N, C, H, W = images.shape
     padded = np.zeros((N, C, H + 2 * padding, W + 2 * padding))
@@ -76,7 +76,7 @@ def crop(images, padding, offsets):
     return crops
 
 
-@wrong("7.2", "each image has its own")
+@wrong("7.1", "each image has its own")
 def crop(images, padding, offsets):  # noqa: F811 - as above
     _, _, H, W = images.shape
     padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
@@ -84,7 +84,7 @@ def crop(images, padding, offsets):  # noqa: F811 - as above
     return padded[:, :, top : top + H, left : left + W]
 
 
-@wrong("7.2", "comes back")
+@wrong("7.1", "comes back")
 def crop(images, padding, offsets):  # noqa: F811 - as above
     crops = np.zeros_like(images)
     for n, (top, left) in enumerate(offsets):
@@ -92,14 +92,14 @@ def crop(images, padding, offsets):  # noqa: F811 - as above
     return crops
 
 
-@wrong("7.2", "repeats the edge")
+@wrong("7.1", "repeats the edge")
 def crop(images, padding, offsets):  # noqa: F811 - as above
     N, _, H, W = images.shape
     padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)), mode="edge")
     return np.array([padded[n, :, i : i + H, j : j + W] for n, (i, j) in zip(range(N), offsets)])
 
 
-@wrong("7.2", "wrong way")
+@wrong("7.1", "wrong way")
 def crop(images, padding, offsets):  # noqa: F811 - as above
     N, C, H, W = images.shape
     padded = np.zeros((N, C, H + 2 * padding, W + 2 * padding))
@@ -108,7 +108,7 @@ def crop(images, padding, offsets):  # noqa: F811 - as above
     return padded[:, :, padding : padding + H, padding : padding + W]
 
 
-@wrong("7.2", "size of the images")
+@wrong("7.1", "size of the images")
 def crop(images, padding, offsets):  # noqa: F811 - as above
     crops = []
     padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
