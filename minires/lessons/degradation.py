@@ -181,7 +181,7 @@ def _(train, test):
 
 @why_worse.mistake
 def _(train, test):
-    """your points are those of the best epochs, and nobody knows them before: take the last epoch"""
+    """your points are those of the best epochs, which are not known before the test: take the last epoch"""
     return _parts(train.min(1), test.min(1))
 
 
