@@ -10,6 +10,7 @@ COMMANDS = {
     "minires.train": "train a network, watch it, stop it and go on",
     "minires.gradcheck": "measure every gradient, or your own function's",
     "minires.lab": "repeat what the papers claim, with a verdict",
+    "minires.summary": "print a network as a table, with what it costs",
     "minires.probes": "draw how much gradient reaches each block",
     "minires.gpucheck": "check minires on your GPU, and time it",
 }
@@ -22,6 +23,7 @@ examples:
   python -m minires.gradcheck conv2d batch_norm
   python -m minires.gradcheck homework.py:my_conv --like conv2d
   python -m minires.lab degradation
+  python -m minires.summary resnet50
   python -m minires.probes --depths 20 56
 
 `minires train` and `python -m minires train` are the same as
@@ -36,12 +38,10 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     word, rest = (argv[0], argv[1:]) if argv else ("--help", [])
     if word in ("-v", "-V", "--version"):
-        console.show(f"minires {__version__}")
+        print(f"minires {__version__}")
     elif word in ("-h", "--help"):
         commands = "\n".join(f"  python -m {name:<20}{what}" for name, what in COMMANDS.items())
-        console.show(
-            f"minires {__version__}: ResNet from the gradient up, on NumPy or CuPy\n\n{commands}\n\n{EXAMPLES}"
-        )
+        print(f"minires {__version__}: ResNet from the gradient up, on NumPy or CuPy\n\n{commands}\n\n{EXAMPLES}")
     elif f"minires.{word.removeprefix('minires.')}" in COMMANDS:
         command = import_module(f"minires.{word.removeprefix('minires.')}.__main__")
         return command.main(rest)

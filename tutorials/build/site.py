@@ -44,7 +44,7 @@ def _write_source(lessons, language, first, source):
         editions.give_outputs(book, editions.outputs_of(editions.current(lesson)))
         for cell in book.cells:
             if cell.cell_type == "markdown":  # an anchor of one name in all languages
-                cell.source = f"({cell.id})=\n{cell.source}"
+                cell.source = f"(l{lesson.number}-{cell.id})=\n{cell.source}"
         nbformat.write(book, source / f"{lesson.name}.ipynb")
 
 
