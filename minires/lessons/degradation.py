@@ -126,6 +126,33 @@ def _(mean, var, kernel_size, eps):
     return _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: 1.0, beta=0.0)
 
 
+@identity_layer.mistake
+def _(mean, var, kernel_size, eps):
+    """your β is the mean divided by γ: batch norm subtracts the mean before it divides, so β is the mean itself"""
+    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
+    return weight, gamma, beta / gamma
+
+
+@identity_layer.mistake
+def _(mean, var, kernel_size, eps):
+    """your β is the mean times γ: γ and √(var + ε) cancel, so β is the mean itself"""
+    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
+    return weight, gamma, beta * gamma
+
+
+@identity_layer.sign
+def _(value, mean, var, kernel_size, eps):
+    """your kernels have always 3×3 weights: they have kernel_size × kernel_size"""
+    C = len(mean)
+    return kernel_size != 3 and np.shape(value[0]) == (C, C, 3, 3)
+
+
+@identity_layer.sign
+def _(value, mean, var, kernel_size, eps):
+    """your weight has one kernel for each channel: it has one for each pair, (C,C,K,K), and most of them are 0"""
+    return np.shape(value[0]) == (len(mean), kernel_size, kernel_size)
+
+
 @exercise("5.2", gives=("the points by training", "the points by overfitting"))
 def why_worse(train, test):
     """Why the deep network's test error is higher: by how many points its training error is, and its gap.
@@ -213,6 +240,19 @@ def _(train, test):
 def _(train, test):
     """your numbers are magnitudes: a deep network that trains better has fewer points, below 0"""
     return tuple(map(abs, _parts(train[:, -1], test[:, -1])))
+
+
+@why_worse.mistake
+def _(train, test):
+    """your points are those of the epoch with the best test error, which is not known before: take the last epoch"""
+    best = [range(2), test.argmin(1)]
+    return _parts(train[tuple(best)], test[tuple(best)])
+
+
+@why_worse.sign
+def _(value, train, test):
+    """your numbers are those of all epochs: take the last one, [-1]"""
+    return np.shape(value) == train.shape
 
 
 @exercise("5.3", gives=("low", "high"))
@@ -326,3 +366,22 @@ def _(a, b, t):
     """your interval holds all differences: it is asked for their mean, which is mean ± t·s/√n"""
     d = a - b
     return d.min(), d.max()
+
+
+@paired_interval.mistake
+def _(a, b, t):
+    """you return the mean and half of the width: the ends are mean − half and mean + half"""
+    low, high = paired_interval(a, b, t)
+    return (low + high) / 2, (high - low) / 2
+
+
+@paired_interval.mistake
+def _(a, b, t):
+    """your differences are magnitudes: where b is larger, a − b is below 0"""
+    return _interval(np.abs(a - b), t)
+
+
+@paired_interval.sign
+def _(value, a, b, t):
+    """you return one number: return both ends, mean − t·s/√n and mean + t·s/√n"""
+    return np.ndim(value) == 0

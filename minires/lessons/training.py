@@ -100,6 +100,31 @@ def _(w, g, v, lr, momentum, weight_decay):
     return sgd_step(w, g, 0 * v, lr, momentum, weight_decay)
 
 
+@sgd_step.mistake
+def _(w, g, v, lr, momentum, weight_decay):
+    """your w moves by the gradient alone: it moves by v"""
+    return w - lr * g, sgd_step(w, g, v, lr, momentum, weight_decay)[1]
+
+
+@sgd_step.mistake
+def _(w, g, v, lr, momentum, weight_decay):
+    """your weight decay is doubled: the gradient of ½λ‖w‖² is λ·w"""
+    return sgd_step(w, g, v, lr, momentum, 2 * weight_decay)
+
+
+@sgd_step.mistake
+def _(w, g, v, lr, momentum, weight_decay):
+    """your weight decay adds ½λ·w², which belongs to the loss: its gradient is λ·w"""
+    return sgd_step(w, g + weight_decay * w * w / 2, v, lr, momentum, 0.0)
+
+
+@sgd_step.mistake
+def _(w, g, v, lr, momentum, weight_decay):
+    """your weight decay makes w smaller by λ·w at once: it is added to the gradient, and so passes v and the rate"""
+    v = momentum * v + g
+    return (1 - weight_decay) * w - lr * v, v
+
+
 @exercise("7.1", gives="the crops")
 def crop(images, padding, offsets):
     """Crops as large as the images (N,C,H,W), after `padding` zeros were put on every side.
@@ -193,6 +218,12 @@ def _(value, images, padding, offsets):
     N, C, H, W = images.shape
     uncut = (N, C, H + 2 * padding, W + 2 * padding)
     return np.ndim(value) == 4 and np.shape(value)[:2] == (N, C) and np.shape(value) not in (images.shape, uncut)
+
+
+@crop.sign
+def _(value, images, padding, offsets):
+    """your padding adds images and channels, too: only height and width have a border"""
+    return padding > 0 and np.ndim(value) == 4 and np.shape(value)[1] == images.shape[1] + 2 * padding
 
 
 @exercise("7.3", gives="rates")
@@ -299,3 +330,36 @@ def _(steps, warmup, max_lr):
 def _(steps, warmup, max_lr):
     """your rates have no max_lr in them: multiply by it"""
     return _rates(steps, warmup, 1.0)
+
+
+@warmup_cosine.mistake
+def _(steps, warmup, max_lr):
+    """your warm-up is one step too long, and rises above max_lr: it is k < warmup"""
+    rates = warmup_cosine(steps, warmup, max_lr)
+    rates[warmup] = max_lr * (warmup + 1) / warmup
+    return rates
+
+
+@warmup_cosine.mistake
+def _(steps, warmup, max_lr):
+    """your cosine is one step too early: after the warm-up comes max_lr once more, k − warmup = 0"""
+    rest = steps - warmup
+    return _rates(steps, warmup, max_lr, down=lambda x: (1 + np.cos(np.pi * (x + 1 / rest))) / 2)
+
+
+@warmup_cosine.mistake
+def _(steps, warmup, max_lr):
+    """your cosine has 180 in place of π: np.cos takes radians"""
+    return _rates(steps, warmup, max_lr, down=lambda x: (1 + np.cos(180 * x)) / 2)
+
+
+@warmup_cosine.mistake
+def _(steps, warmup, max_lr):
+    """your ½ multiplies the 1 only: it is ½·(1 + cos), with parentheses"""
+    return _rates(steps, warmup, max_lr, down=lambda x: 1 / 2 + np.cos(np.pi * x))
+
+
+@warmup_cosine.mistake
+def _(steps, warmup, max_lr):
+    """your rates stay at max_lr after the warm-up: they fall along half a cosine"""
+    return _rates(steps, warmup, max_lr, down=lambda x: 1.0)

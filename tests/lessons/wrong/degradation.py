@@ -189,3 +189,29 @@ def paired_interval(a, b, t):  # noqa: F811 - as above
     d = a - b
     half = t * d.std(ddof=1) / np.sqrt(len(d)) / 2
     return d.mean() - half, d.mean() + half
+
+
+@wrong("5.1", "always 3×3")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    weight = np.zeros((C, C, 3, 3))
+    weight[:, :, 1, 1] = np.eye(C)
+    return weight, np.sqrt(var + eps), mean
+
+
+@wrong("5.1", "each pair")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    weight = np.zeros((len(mean), kernel_size, kernel_size))
+    weight[:, kernel_size // 2, kernel_size // 2] = 1
+    return weight, np.sqrt(var + eps), mean
+
+
+@wrong("5.2", "all epochs")
+def why_worse(train, test):  # noqa: F811 - as above
+    gap = test - train
+    return train[1] - train[0], gap[1] - gap[0]
+
+
+@wrong("5.3", "both ends")
+def paired_interval(a, b, t):  # noqa: F811 - as above
+    return t * np.std(a - b, ddof=1) / np.sqrt(len(a))

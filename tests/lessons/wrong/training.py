@@ -171,3 +171,22 @@ def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
     for k in range(warmup, steps - 1):
         rates.append(max_lr * 0.5 * (1 + np.cos(np.pi * (k - warmup) / (steps - warmup))))
     return rates
+
+
+@wrong("7.1", "height and width")
+def crop(images, padding, offsets):  # noqa: F811 - as above
+    _, _, H, W = images.shape
+    padded = np.pad(images, padding)
+    return np.array([padded[n, :, i : i + H, j : j + W] for n, (i, j) in enumerate(offsets)])
+
+
+@wrong("7.2", "the gradient alone")
+def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
+    v = momentum * v + g + weight_decay * w
+    return w - lr * g, v
+
+
+@wrong("7.3", "radians")
+def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
+    up = [max_lr * (k + 1) / warmup for k in range(warmup)]
+    return up + [max_lr * (1 + np.cos(180 * k / (steps - warmup))) / 2 for k in range(steps - warmup)]
