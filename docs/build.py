@@ -46,6 +46,7 @@ MODULES = [
             "kernels.readable",
             "parallel",
             "probes",
+            "summary",
             "plots",
             "train",
             "lab",

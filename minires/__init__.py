@@ -39,6 +39,7 @@ _PACKAGES = (
     "plots",
     "probes",
     "storage",
+    "summary",
     "train",
 )
 
@@ -57,6 +58,7 @@ if TYPE_CHECKING:  # what __getattr__ imports; with __getattr__, a type checker 
         plots,
         probes,
         storage,
+        summary,
         train,
     )
 else:

@@ -10,6 +10,7 @@ COMMANDS = {
     "minires.train": "train a network, watch it, stop it and go on",
     "minires.gradcheck": "measure every gradient, or your own function's",
     "minires.lab": "repeat what the papers claim, with a verdict",
+    "minires.summary": "print a network as a table, with what it costs",
     "minires.probes": "draw how much gradient reaches each block",
     "minires.gpucheck": "check minires on your GPU, and time it",
 }
@@ -22,6 +23,7 @@ examples:
   python -m minires.gradcheck conv2d batch_norm
   python -m minires.gradcheck homework.py:my_conv --like conv2d
   python -m minires.lab degradation
+  python -m minires.summary resnet50
   python -m minires.probes --depths 20 56
 
 `minires train` and `python -m minires train` are the same as

@@ -43,6 +43,7 @@ ROOMS = [
     "parallel",
     "plots",
     "probes",
+    "summary",
     "gradcheck",
     "lessons",
     "train",

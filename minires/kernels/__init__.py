@@ -8,7 +8,7 @@ use(). CuPy is imported with the first array of a GPU.
 import numpy as np
 
 from minires.arrays import array_module
-from minires.kernels import cpu, readable, sync
+from minires.kernels import cpu, readable, shapes, sync
 from minires.kernels.choice import chosen, use
 from minires.kernels.cpu.memory import keep_freed_memory
 from minires.kernels.cpu.threads import get_num_threads, set_num_threads
@@ -81,8 +81,8 @@ def _package_for_sums(*arrays):
 
 def _package_for_convolutions(win, *arrays):
     """The same for convolutions: these have loops, and groups have no kernel of a GPU."""
-    if chosen() == "naive":
-        return loops
+    if chosen() in ("naive", "shapes"):
+        return loops if chosen() == "naive" else shapes
     package = _package(*arrays)
     return readable if win.groups > 1 and package is not cpu else package
 

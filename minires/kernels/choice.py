@@ -40,6 +40,17 @@ class use:
         _choice.name = self.before
 
 
+class shapes_only(use):
+    """Inside `with shapes_only():` a convolution computes nothing and gives zeros in its shape (kernels/shapes.py).
+
+    It is no choice of use(), because what a network gives then is wrong.
+    """
+
+    def __init__(self):
+        self.before = _choice.name
+        _choice.name = "shapes"
+
+
 def chosen():
-    """The name that use() was given in this thread."""
+    """The name that use() was given in this thread, or "shapes"."""
     return _choice.name

@@ -35,6 +35,8 @@ class ResNet(Module):
     zero_init_residual: γ = 0 in the last norm of each branch, so a block starts as the identity [Goyal 2017].
     """
 
+    image_size = 224  # height and width of the images in the paper
+
     def __init__(
         self,
         block: type[Block],

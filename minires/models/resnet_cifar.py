@@ -34,6 +34,7 @@ class CifarResNet(Module):
     """
 
     block: type[Block] = BasicBlock
+    image_size = 32  # height and width of the images in the paper
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Measuring a network: gradients at each block and path by path, responses, lesions, the loss surface, and costs."""
 
 from minires.observe import listen
-from minires.probes.costs import Cost, costs
+from minires.probes.costs import Cost, costs, multiply_adds
 from minires.probes.gradients import gradient_norms
 from minires.probes.hessian import extreme_eigenvalues, hessian_product, power_iteration
 from minires.probes.landscape import LossSurface
@@ -27,6 +27,7 @@ __all__ = [
     "kendall_tau",
     "listen",
     "mean_length",
+    "multiply_adds",
     "power_iteration",
     "residual_paths",
     "response_stds",

@@ -1,11 +1,13 @@
 """Floating-point operations and bytes that each op of a network needs at least.
 
-Operations are counted for matrix products only (convolutions, linear layers): 2 for each multiplication with its
-addition, in forward, for dx and for dw. Bytes are counted as if each array crossed the memory once. In forward these
-are the inputs and y; in backward dy, the arrays in the formula, and the gradients that are needed. A real op may move
-less, if an array is still in a cache or if ops are fused.
+Operations are counted for products of matrices only, such as convolutions and linear layers: 2 for each multiplication
+with its addition (multiply_adds), in forward, for dx and for dw. Bytes are counted as if each array crossed the memory
+once. In forward these are the inputs and y; in backward dy, the arrays in the formula, and the gradients that are
+needed. A real op may move less, if an array is still in a cache or if ops are fused.
 """
 
+import inspect
+import math
 from collections import namedtuple
 
 from minires import ops
@@ -40,16 +42,46 @@ def costs(model, images, labels, *, training=True):
     return found
 
 
+def multiply_adds(name, inputs, y, backward):
+    """How many multiplications with their additions the forward of an op takes. The arguments are those of on_op.
+
+    Convolutions, linear layers, matmul and einsum are counted, without biases. All other ops are 0, and so are ops that
+    are not ours, whatever their names.
+    """
+    if not backward.__module__.startswith("minires."):
+        return 0
+    shapes = [getattr(unwrap(x), "shape", ()) for x in inputs]
+    if name in ("conv2d", "conv_norm", "linear"):
+        return y.size * math.prod(shapes[1][1:])  # an element of y is a sum over one filter
+    if name == "matmul":
+        return y.size * shapes[0][-1]
+    if name == "einsum":
+        kept = inspect.getclosurevars(backward).nonlocals  # because no observer is told the equation
+        return _of_einsum(kept["terms"], kept["out"], kept["sizes"])
+    return 0
+
+
+def _of_einsum(terms, out, sizes):
+    """The same for einsum, which multiplies two arrays at a time, from the left (kernels/cpu/contraction.py)."""
+    count = 0
+    letters = set(terms[0])
+    for i, term in enumerate(terms[1:], 2):
+        later = set(out).union(*terms[i:])
+        both = (letters & (set(term) | later)) | (set(term) & (letters | later))  # others are summed before
+        count += math.prod(sizes[letter] for letter in both)
+        letters = both & later
+    return count
+
+
 def _costs(name, inputs, y, backward, training):
     arrays = [unwrap(t) for t in inputs]
     floats = [a.nbytes for a in arrays if getattr(a, "dtype", None) is not None and a.dtype.kind == "f"]
     wanted = [isinstance(t, Tensor) and t.requires_grad for t in inputs]
     gradients = sum(a.nbytes for a, w in zip(arrays, wanted) if w)
     keeps_y = any(cell.cell_contents is y for cell in backward.__closure__ or ())
-    products = 0
-    if name in ("conv2d", "conv_norm", "linear"):
+    products = 2 * multiply_adds(name, inputs, y, backward)
+    if name in ("conv2d", "conv_norm", "linear", "matmul"):
         x, w = arrays[:2]
-        products = 2 * y.size * w[0].size
         needed = x.nbytes * wanted[1] + w.nbytes * wanted[0] + y.nbytes * keeps_y
     else:
         needed = {

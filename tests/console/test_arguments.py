@@ -34,6 +34,8 @@ def test_a_mistyped_flag_costs_one_line_with_the_flag_that_was_meant(capsys):
         ("minires.gradcheck", ["work.py:relu", "--csv"]),
         ("minires.gradcheck", ["work.py:relu", "--gradescope"]),
         ("minires.probes", ["--out"]),
+        ("minires.summary", ["resnet8", "--csv"]),
+        ("minires.summary", ["resnet8", "--json"]),
         ("minires.gpucheck", ["--json"]),
         ("benchmarks", ["--json"]),
         ("benchmarks", ["--plot"]),

@@ -5,7 +5,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from minires import Tensor, models, no_grad, ops
+from minires import Tensor, models, no_grad, op, ops
 from minires.probes import Cost, listen
 from minires.probes import costs as costs_of
 
@@ -83,3 +83,62 @@ def test_listening_leaves_no_trace():
 )
 def test_multiplications_of_known_networks_are_counted_exactly(name, size, classes, expected):
     assert macs(name, size, classes) == expected
+
+
+def counted(call):
+    """The multiply-adds of the ops that call() makes."""
+    found = []
+    with listen(on_op=lambda *arguments: found.append(counts.multiply_adds(*arguments))):
+        call()
+    return sum(found)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "expected"),
+    [
+        (((7,), (7,)), 7),
+        (((5, 7), (7,)), 5 * 7),
+        (((5, 7), (7, 3)), 5 * 7 * 3),
+        (((2, 1, 5, 7), (4, 7, 3)), 2 * 4 * 5 * 7 * 3),
+    ],
+)
+def test_a_product_of_matrices_multiplies_rows_by_columns(shapes, expected):
+    a, b = (Tensor(np.ones(shape)) for shape in shapes)
+    assert counted(lambda: a @ b) == expected
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes", "expected"),
+    [
+        ("ij->ji", [(2, 3)], 0),  # nothing is multiplied
+        ("ij,jk->ik", [(2, 3), (3, 5)], 2 * 3 * 5),
+        ("bhqd,bhkd->bhqk", [(2, 3, 4, 5), (2, 3, 7, 5)], 2 * 3 * 4 * 7 * 5),
+        ("ij,jk,kl->il", [(2, 3), (3, 5), (5, 7)], 2 * 3 * 5 + 2 * 5 * 7),  # from the left
+        ("ij,k->k", [(2, 3), (5,)], 5),  # the sum over i and j comes first
+        ("i,i,i->", [(4,), (4,), (4,)], 4 + 4),
+        ("iij,jk->ik", [(2, 2, 3), (3, 5)], 2 * 3 * 5),  # of the diagonal
+    ],
+)
+def test_einsum_multiplies_two_arrays_at_a_time(equation, shapes, expected):
+    arrays = [Tensor(np.ones(shape)) for shape in shapes]
+    assert counted(lambda: ops.einsum(equation, *arrays)) == expected
+
+
+def test_a_product_of_matrices_costs_what_a_linear_layer_costs():
+    a = Tensor(np.ones((5, 7)), requires_grad=True)
+    b = Tensor(np.ones((7, 3)), requires_grad=True)
+    c = Tensor(np.ones((3, 7)), requires_grad=True)
+    found = []
+    with listen(on_op=lambda *call: found.extend(counts._costs(*call, training=True))):
+        _ = a @ b
+        ops.linear(a, c)
+    assert [tuple(cost)[1:] for cost in found[:2]] == [tuple(cost)[1:] for cost in found[2:]]
+    assert found[0].flops == MAC * 5 * 7 * 3
+
+
+def test_an_op_of_a_users_own_is_not_taken_for_ours(own_ops):
+    @op
+    def conv2d(x):
+        return x + 1, lambda dy: dy
+
+    assert counted(lambda: conv2d(Tensor(np.ones(3)))) == 0

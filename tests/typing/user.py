@@ -6,6 +6,7 @@ import numpy as np
 
 import minires
 import minires.nn.functional as F
+import minires.summary
 from minires import Tensor, data, gradcheck, models, nn, ops, optim, storage
 from minires.annotations import Array
 
@@ -135,12 +136,15 @@ minires.zeros(2)[:] = [1.0, 2.0]
 for arrays in data.ArrayLoader((np.ones((4, 2)), np.arange(4)), batch_size=2):
     print(arrays[0].shape)
 
-# Weights and checks
+# Weights, tables and checks
 
 state = net.state_dict()
 storage.save("weights.safetensors", state, {"epoch": "1"})
 weights, metadata = storage.load("weights.safetensors")
 missing, unexpected = net.load_state_dict(weights, strict=True)
+table = minires.summary.summary(net, (1, 1, 8, 8), depth=3)
+total: int = table.parameters + table.multiply_adds + sum(row.parameters for row in table.rows)
+print(table, table.rows[0].name, minires.summary.summary(net, input_data=x))
 report: gradcheck.Report = gradcheck.check(ops.residual_add, np.ones((2, 3)), np.ones((2, 3)), seed=1)
 assert report.passed, report.worst
 reports = gradcheck.check_op("relu", samples=1)

@@ -1,0 +1,107 @@
+"""One forward pass as a tree of calls: which module called which other modules and ops, and what each of them gave."""
+
+import threading
+
+from minires.arrays import is_array
+from minires.kernels.choice import shapes_only
+from minires.mode import no_grad
+from minires.observe import listen
+from minires.probes import multiply_adds
+from minires.tensor import unwrap
+
+
+class Call:
+    """One call of a module, or of an op.
+
+    name: the module's name in the whole network, or the op's. module: None for an op.
+    parts: the Calls that its forward made, in this order. output_size: a shape, or a tuple of them.
+    multiply_adds: of all its parts together. called: False for a module that the forward leaves out.
+    """
+
+    def __init__(self, name, module=None, *, output_size=None, multiply_adds=0, called=True):
+        self.name, self.module, self.called = name, module, called
+        self.output_size, self.multiply_adds = output_size, multiply_adds
+        self.parts = []
+
+    @property
+    def modules(self):
+        """The parts that are calls of modules."""
+        return [part for part in self.parts if part.module is not None]
+
+
+def record(model, inputs):
+    """The Call model(*inputs), in evaluation mode and without a graph. Afterwards all modes and hooks are as before.
+
+    Its convolutions are not computed, because they take most of the time and their shapes need none.
+    """
+    names = {id(module): name for name, module in model.named_modules()}
+    modes = [(module, module.training) for module in model.modules()]
+    whole = Call("", model)
+    unfinished = [whole]  # the innermost call is the last
+    thread = threading.get_ident()
+
+    def before(module, inputs):
+        call = Call(names[id(module)], module)
+        unfinished[-1].parts.append(call)
+        unfinished.append(call)
+
+    def after(module, inputs, output):
+        finish(unfinished.pop(), output)
+
+    def finish(call, output):
+        call.output_size = _size(output)
+        call.multiply_adds = sum(part.multiply_adds for part in call.parts)
+
+    def on_op(name, inputs, y, backward):
+        if threading.get_ident() == thread:  # ops of other threads are not this network's
+            count = multiply_adds(name, inputs, y, backward)
+            unfinished[-1].parts.append(Call(name, output_size=y.shape, multiply_adds=count))
+
+    handles = []
+    try:
+        for module in model.modules():
+            if module is not model:
+                handles.append(module.register_forward_pre_hook(before))
+                handles.append(module.register_forward_hook(after))
+        model.eval()
+        with no_grad(), listen(on_op=on_op), shapes_only():
+            finish(whole, model(*inputs))
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in modes:
+            module.training = training
+    _add_uncalled(whole, names)
+    return whole
+
+
+def _size(output):
+    """The shape of an output; a tuple of them for a tuple, list or dict; None for anything else."""
+    if isinstance(output, dict):
+        output = tuple(output.values())
+    if isinstance(output, (tuple, list)):
+        return tuple(_size(part) for part in output)
+    return tuple(output.shape) if is_array(unwrap(output)) else None
+
+
+def _add_uncalled(whole, names):
+    """Add a Call to the parts of each call for every module with parameters below it that was never called."""
+    first = {}  # the first call of each module
+
+    def note(call):
+        first.setdefault(id(call.module), call)
+        for part in call.modules:
+            note(part)
+
+    def look(caller, module):
+        for child in module.children():
+            if id(child) in first:
+                continue
+            if any(id(below) in first for below in child.modules()):  # a list of layers is not called itself
+                look(caller, child)
+            elif any(True for _ in child.parameters()):
+                caller.parts.append(Call(names[id(child)], child, called=False))
+
+    note(whole)
+    for call in tuple(first.values()):
+        look(call, call.module)
