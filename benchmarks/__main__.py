@@ -95,7 +95,7 @@ def main(argv=None):
         kernels.set_num_threads(args.threads)
     workloads = select(args.names, catalogue(args.tiny))
     if args.list:
-        console.show("\n".join(w.name for w in workloads))
+        print("\n".join(w.name for w in workloads))
         return 0
     check_writable(args.json)
     check_plot(args.plot)

@@ -38,12 +38,10 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     word, rest = (argv[0], argv[1:]) if argv else ("--help", [])
     if word in ("-v", "-V", "--version"):
-        console.show(f"minires {__version__}")
+        print(f"minires {__version__}")
     elif word in ("-h", "--help"):
         commands = "\n".join(f"  python -m {name:<20}{what}" for name, what in COMMANDS.items())
-        console.show(
-            f"minires {__version__}: ResNet from the gradient up, on NumPy or CuPy\n\n{commands}\n\n{EXAMPLES}"
-        )
+        print(f"minires {__version__}: ResNet from the gradient up, on NumPy or CuPy\n\n{commands}\n\n{EXAMPLES}")
     elif f"minires.{word.removeprefix('minires.')}" in COMMANDS:
         command = import_module(f"minires.{word.removeprefix('minires.')}.__main__")
         return command.main(rest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import numbers
 import weakref
 from collections.abc import Callable, Iterator
@@ -10,16 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minires.arrays import (
-    array_module,
-    as_array,
-    check_numbers,
-    check_plain,
-    device_of,
-    is_array,
-    memory_order,
-    to_device,
-)
+from minires.arrays import array_module, as_array, check_numbers, check_plain, device_of, is_array, to_device
 from minires.errors import DTypeError, GraphError, OptionError, ShapeError
 from minires.graph import Node, Version, propagate
 from minires.hooks import Handle, check_hook
@@ -37,18 +27,6 @@ if TYPE_CHECKING:
     from minires.annotations import Array, DType, Operand
 
 __all__ = ["Tensor", "unwrap"]
-
-
-def _unpickled(kind, contiguous, axes, requires_grad):
-    """The Tensor that __reduce__ describes: axis i of the contiguous array is axis axes[i] of the Tensor."""
-    return _leaf(kind, contiguous.transpose([axes.index(i) for i in range(len(axes))]), requires_grad)
-
-
-def _leaf(kind, data, requires_grad):
-    """A leaf of this class. A subclass may need other arguments, so its own __init__ is not called."""
-    tensor = object.__new__(kind)
-    Tensor.__init__(tensor, data, requires_grad)
-    return tensor
 
 
 class Tensor(Methods):
@@ -236,34 +214,6 @@ class Tensor(Methods):
 
     def __dlpack_device__(self):
         return self.data.__dlpack_device__()
-
-    def __copy__(self):
-        """A new leaf with the same memory; the graph is not copied."""
-        if not self.is_leaf:
-            raise GraphError("only leaf tensors can be copied by copy.copy(); t.clone() copies with a gradient")
-        rebuild, state, *attributes = self.__reduce__()
-        copied = rebuild(*state)
-        for name, value in attributes[0].items() if attributes else ():
-            setattr(copied, name, value)
-        return copied
-
-    def __deepcopy__(self, memo):
-        """A new leaf with a copy of the data and of .grad; the graph is not copied."""
-        if not self.is_leaf:
-            raise GraphError("only leaf tensors can be deep-copied; use detach() first")
-        copied = _leaf(type(self), self.data.copy(order="K"), self.requires_grad)
-        copied.grad = None if self.grad is None else self.grad.copy(order="K")
-        for name, value in getattr(self, "__dict__", {}).items():  # what a subclass of the user's has besides
-            setattr(copied, name, copy.deepcopy(value, memo))
-        return copied
-
-    def __reduce__(self):
-        """How a leaf is pickled: by its values and their memory format, without graph and .grad."""
-        if not self.is_leaf:
-            raise GraphError("only leaf tensors can be pickled; use detach() first")
-        axes = memory_order(self.data)
-        state = type(self), self.data.transpose(axes), axes, self.requires_grad
-        return (_unpickled, state, vars(self)) if hasattr(self, "__dict__") else (_unpickled, state)
 
     def __repr__(self) -> str:
         state = "" if self.node is None else ", requires_grad=True" if self.is_leaf else f", from {self.node.name}"

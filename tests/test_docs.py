@@ -10,7 +10,8 @@ import pytest
 
 from minires import nn
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 GUIDE = (DOCS / "guide.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
 
@@ -41,6 +42,17 @@ def test_the_guides_programs_run(program, own_ops):
 def test_each_of_the_guides_eleven_questions_has_an_answer():
     answers = re.findall(r"<details><summary>[^<]+\?</summary>\n\n([^<]+)\n\n</details>", GUIDE)
     assert len(answers) == len(re.findall(r"^\*\*\d+\. ", GUIDE, re.M)) == 11
+
+
+def test_what_the_examples_write_into_the_clone_is_ignored_by_git():
+    ignored = ROOT / ".gitignore"
+    if not ignored.exists():
+        pytest.skip("the archive of the sources has no .gitignore")
+    pages = [ROOT / "README.md", *DOCS.glob("*.md"), *ROOT.glob("minires/*/__main__.py")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    written = set(re.findall(r"(?:--(?:plot|csv|json|gradescope) |figure\(\"|default=\")([a-z]+\.[a-z]+)\b", text))
+    assert written >= {"growth.png", "steps.png", "marks.csv", "gradients.png", "gpucheck.json"}
+    assert {f"/{name}" for name in written} <= set(ignored.read_text().splitlines())
 
 
 @pytest.mark.parametrize(

@@ -424,9 +424,9 @@ check("2.3", filter_gradient)
 # `kernels.use`: "naive" are the loops of the definition, "readable" is im2col, and "fastest" is what
 # you get without asking.
 #
-# Work is counted in *multiply-adds*, w·x added to a sum. All three do the same number of them, or
-# nearly. So we measure how long one multiply-add takes. There are 1,000,000,000 nanoseconds (ns) in a
-# second.
+# Work is counted in *multiply-adds*: a product w·x that is added to a sum. We divide the time by the
+# number of multiply-adds in the definition. In float32 "fastest" needs fewer, by a trick of Winograd.
+# The unit is the nanosecond (ns), 10⁻⁹ seconds.
 #
 # **Your guess:** how many times longer does a multiply-add take in Python's loops than in im2col?
 
@@ -499,8 +499,8 @@ plot_panels(
 # wrong by at most n·u·Σ|w·x|, with u = 2⁻⁵³ in float64 [Higham 2002, §3.1]. So two orders differ by at
 # most twice that.
 #
-# **The claim:** for three seeds the results and the gradients of all three are the same, up to this
-# bound. And the loops take at least 20 times as long as im2col, with 16 channels.
+# **The claim:** in float64, for three seeds, the results and the gradients of all three are the same, up
+# to this bound. And the loops take at least 20 times as long as im2col, with 16 channels.
 
 
 # %% name="claim-kernels" tags=["claim"]

@@ -314,7 +314,8 @@ def last_blocks(name):
     }
 
 
-basic, bottleneck = last_blocks("resnet34"), last_blocks("resnet50")
+basic = last_blocks("resnet34")
+bottleneck = last_blocks("resnet50")
 for stage, count in basic.items():
     ratio = bottleneck[stage] / count
     print(f"{PARTS[stage]}: {count:,} and {bottleneck[stage]:,}, ratio {ratio:.4f}")
@@ -538,7 +539,8 @@ for seed in SEEDS:
 
 # %% name="claim-paper" tags=["claim"]
 for depth, v1, later in zip(PAPER, billions("v1"), billions("v1.5")):
-    off, off_later = (100 * (ours / PAPER[depth] - 1) for ours in (v1, later))
+    off = 100 * (v1 / PAPER[depth] - 1)
+    off_later = 100 * (later / PAPER[depth] - 1)
     print(
         f"ResNet-{depth:<3} paper {PAPER[depth]:4}: v1 {v1:5.2f} ({off:+.1f} %), v1.5 {later:5.2f} ({off_later:+.1f} %)"
     )

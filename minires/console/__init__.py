@@ -17,14 +17,16 @@ A command is a function main(argv=None) that returns its exit status (None is 0)
 `command` turns what main raises into a line on standard error, `minires.train: …`, and an exit status:
 
     MiniresError, OSError, MemoryError    2, with the path or the sizes that are to blame
-    OutputError                           2: standard output is full, or its reader has gone
+    OutputError                           2: standard output is full
     KeyboardInterrupt                     130
     anything else                         a traceback and 1, because it is a bug of ours
 
 So a command catches such an error itself only when it has something to save or to add (`stopped` prints the line). What
 must not be lost is written before it is printed, or in a `finally`, because every print may raise OutputError.
 
-A listing is printed by `show`: its reader may leave early, as `| head -1` does, and the status is still 0.
+The reader of standard output may leave early, as `| head -1` does. Then the command goes on to its end without a word,
+and its status is what it would have been: a check that fails is not passed because its verdict was not read. Only after
+`need_reader()` it stops with an OutputError; training calls it, because a reader that watched it wants no more of it.
 
 `entry` prepares the process and ends it with main's status. Letters that the console cannot show become "?", and closed
 streams become os.devnull (streams.py). SIGTERM and SIGHUP are treated as Ctrl-C, and two Ctrl-C in a row count as one
@@ -36,7 +38,7 @@ arguments.py checks what is typed, and table.py prints tables.
 from minires.console.arguments import Parser, flag_of, new_file, number, seconds, text, whole
 from minires.console.process import command, counted, entry, reason, say, stop_requests, stopped
 from minires.console.signals import DOUBLE_TAP, SIGNALS, STOPPED, on_signals, starting
-from minires.console.streams import OutputError, show
+from minires.console.streams import OutputError, need_reader
 from minires.console.table import GREEN, RED, WIDTH, Table, colored, verdict, wrapped
 
 __all__ = [
@@ -54,13 +56,13 @@ __all__ = [
     "counted",
     "entry",
     "flag_of",
+    "need_reader",
     "new_file",
     "number",
     "on_signals",
     "reason",
     "say",
     "seconds",
-    "show",
     "starting",
     "stop_requests",
     "stopped",

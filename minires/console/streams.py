@@ -15,6 +15,7 @@ class _Stream:
     """A text stream that discards everything after its first failure, which `error` keeps."""
 
     error = None
+    reader_may_leave = True  # then what it does not read is discarded, too, and no failure
 
     def __init__(self, stream, failed):
         self._stream, self._failed = stream, failed
@@ -23,12 +24,13 @@ class _Stream:
         try:
             return work(*args)
         except OSError as error:
-            self.error = error
             with contextlib.suppress(OSError):  # what is still in the buffer is discarded, now and when Python ends
                 devnull = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(devnull, self._stream.fileno())
                 os.close(devnull)
-            self._failed(error)
+            if not (self.reader_may_leave and isinstance(error, BrokenPipeError)):
+                self.error = error
+                self._failed(error)
 
     def write(self, text):
         return self._do(self._stream.write, text)
@@ -55,14 +57,10 @@ def open_streams():
     sys.stderr = _Stream(sys.stderr, lambda error: None)
 
 
-def show(text):
-    """Print text that is all a command has to say. A reader that leaves early, as `| head -1`, has all it wanted."""
-    try:
-        print(text, flush=True)
-    except OutputError as error:
-        if not isinstance(error.__cause__, BrokenPipeError):
-            raise
-        sys.stdout.error = None  # what is printed from now on goes to os.devnull
+def need_reader():
+    """From now on raise OutputError when the reader of standard output has left, too."""
+    if isinstance(sys.stdout, _Stream):
+        sys.stdout.reader_may_leave = False
 
 
 def finish_output():

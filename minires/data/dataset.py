@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,12 @@ class Dataset(Indexed):
         """Raise a DataError that names all images of these indices (None: all) that are unreadable."""
         raise_together(self.unreadable(indices))
 
+    def digest(self, indices: Any = None) -> str:
+        """16 hex digits, which change with the labels and pixels of these indices (None: all) and with their order."""
+        indices = np.arange(len(self)) if indices is None else indices
+        parts = (indices[start : start + 1000] for start in range(0, len(indices), 1000))
+        return hashed(self.labels[indices], (self.pixels(part).transpose(0, 2, 3, 1).tobytes() for part in parts))
+
     def take(self, indices: Array) -> tuple[Array, ...]:
         return self.pixels(indices), self.labels[indices]
 
@@ -146,8 +153,19 @@ class Subset(Dataset):
     def unreadable(self, indices: Any = None) -> list[str]:
         return self.dataset.unreadable(self.indices if indices is None else self.indices[indices])
 
+    def digest(self, indices: Any = None) -> str:
+        return self.dataset.digest(self.indices if indices is None else self.indices[indices])
+
     def pixels(self, indices: Array) -> np.ndarray:
         return self.dataset.pixels(self.indices[indices])
+
+
+def hashed(labels: Array, images: Iterable[bytes]) -> str:
+    """The first 16 hex digits of the SHA-256 of labels and images."""
+    found = hashlib.sha256(labels.astype("<i8").tobytes())
+    for image in images:
+        found.update(image)
+    return found.hexdigest()[:16]
 
 
 def check_all(*datasets: Dataset) -> None:

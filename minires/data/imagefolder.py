@@ -14,7 +14,7 @@ import numpy as np
 
 from minires.annotations import Array
 from minires.data.checks import raise_together
-from minires.data.dataset import Dataset
+from minires.data.dataset import Dataset, hashed
 from minires.data.images import ENDINGS, check_image, check_size, read_image
 from minires.errors import DataError
 from minires.paths import as_path
@@ -37,6 +37,14 @@ class ImageFolder(Dataset):
     def unreadable(self, indices: Any = None) -> list[str]:
         return _faults(lambda i: check_image(self.paths[i]), range(len(self)) if indices is None else indices)
 
+    def digest(self, indices: Any = None) -> str:
+        """16 hex digits, which change with the labels, names and file sizes of these indices, and with their order.
+
+        No image is read, so a change that keeps the size of its file goes unnoticed. The folder may have moved.
+        """
+        indices = np.arange(len(self)) if indices is None else indices
+        return hashed(self.labels[indices], (_name_and_size(self.paths[i]) for i in indices))
+
     def pixels(self, indices: Array) -> np.ndarray:
         images = np.empty((len(indices), self.size, self.size, 3), np.uint8).transpose(0, 3, 1, 2)
 
@@ -45,6 +53,13 @@ class ImageFolder(Dataset):
 
         raise_together(_faults(read, range(len(indices))))
         return images
+
+
+def _name_and_size(path):
+    try:
+        return f"{unicodedata.normalize('NFC', path.name)}/{path.stat().st_size}/".encode(errors="surrogateescape")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _faults(work, indices):

@@ -1,4 +1,7 @@
-"""python -m minires.gradcheck: prove every gradient of minires, or of your own code, by measuring it."""
+"""python -m minires.gradcheck: prove every gradient of minires, or of your own code, by measuring it.
+
+Its exit status is the verdict, also after `| head -1`, which leaves before the verdict is printed.
+"""
 
 import argparse
 import secrets
@@ -219,7 +222,7 @@ def main(argv=None):
     check_plot(args.plot)
     if args.list:
         check_flags(given, "--list")
-        console.show("\n".join(sorted(registry)))
+        print("\n".join(sorted(registry)))
         return 0
     device = "cuda" if args.backend == "cupy" else "cpu"
     if device != "cpu":

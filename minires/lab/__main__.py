@@ -138,7 +138,7 @@ def lab(argv):
     """Do what the arguments say. -> exit status"""
     parser = make_parser()
     if not argv:
-        console.show(
+        print(
             f"Experiments, each with its claim and source:\n\n{listing()}\n\n"
             f"python -m {NAME} NAME runs one; --help says more."
         )

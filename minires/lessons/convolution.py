@@ -246,7 +246,7 @@ def _(dy, x, kernel_size, stride):
     return filter_gradient(np.ones_like(dy), x, kernel_size, stride)
 
 
-@exercise("2.4", gives="OH, OW and the count", exact=True)
+@exercise("2.4", gives="cost", exact=True)
 def cost(C, H, W, O, kernel_size, stride, padding):
     """The rows and columns of a convolution's output, and its multiply-adds: three whole numbers."""
     OH = (H + 2 * padding - kernel_size) // stride + 1

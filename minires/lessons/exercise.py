@@ -15,7 +15,8 @@
         return [math.comb(n, k) for k in range(1, n + 1)]
 
 The docstring of the answer says what is asked for, that of a mistake is the hint. A mistake that is seen in a value,
-and not computed, is a `sign`. Where several answers are right, `verify` takes the place of the comparison.
+and not computed, is a `sign`. An argument that is a function itself is a Function (function.py). Where
+several answers are right, `verify` takes the place of the comparison.
 """
 
 import copy

@@ -9,6 +9,7 @@ from minires.gradcheck.grading.answers import blank
 from minires.gradcheck.grading.errors import ChildError, ForbiddenError, NotDoneError, RaisedError, TimedOutError
 from minires.gradcheck.grading.face import Parameter
 from minires.lessons import hints
+from minires.lessons.function import Function
 from minires.lessons.outcome import COULD_NOT_RUN, NOT_DONE, RIGHT, TIMED_OUT, WRONG, Outcome
 from minires.lessons.text import is_blank, text_of
 
@@ -77,7 +78,8 @@ def _takes(parameters: list[Parameter], count: int) -> bool:
 def _tried(exercise, child, label, arguments):
     """The Try of one call. Raises NotDoneError for a blank, and any ChildError but what the function itself raised."""
     try:
-        returned = child.call(exercise.function, arguments)
+        handed = [child.function(a.text) if isinstance(a, Function) else a for a in arguments]
+        returned = child.call(exercise.function, handed)
     except RaisedError as error:
         if is_blank(error, text_of(child, exercise.function)):
             raise NotDoneError(f"it raises {error}") from None
@@ -119,6 +121,8 @@ def _hint_of_error(error):
         return "minires is hidden here, because it knows the answers: use NumPy"
     if error.type == "RecursionError":
         return "your function calls itself without end: when does it return without a further call?"
+    if error.type == "ValueError" and "could not be broadcast" in error.message:
+        return "shapes do not fit: print them; keepdims=True, or a reshape, leaves an axis of length 1 in its place"
     if error.type == "UnboundLocalError":
         return "a name is used before it has a value: give it one before the loop"
     return ""

@@ -1,19 +1,32 @@
-"""Methods that copy a Tensor, to another dtype or device."""
+"""Methods that copy a Tensor, to another dtype or device, by copy.copy() and copy.deepcopy(), or by pickle."""
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minires.arrays import device_or_dtype
-from minires.errors import DTypeError, OptionError
+from minires.arrays import device_or_dtype, memory_order
+from minires.errors import DTypeError, GraphError, OptionError
 from minires.op import registry
 from minires.tensor_base import TensorBase
 
 if TYPE_CHECKING:
     from minires.annotations import DType
     from minires.tensor import Tensor
+
+
+def _unpickled(kind, contiguous, axes, requires_grad):
+    """The Tensor that __reduce__ describes: axis i of the contiguous array is axis axes[i] of the Tensor."""
+    return _leaf(kind, contiguous.transpose([axes.index(i) for i in range(len(axes))]), requires_grad)
+
+
+def _leaf(kind, data, requires_grad):
+    """A leaf of this class. A subclass may need other arguments, so its own __init__ is not called."""
+    tensor = object.__new__(kind)
+    TensorBase.kind.__init__(tensor, data, requires_grad)
+    return tensor
 
 
 class Copies(TensorBase):
@@ -69,3 +82,30 @@ class Copies(TensorBase):
     def cuda(self) -> Tensor:
         """In the memory of the first GPU"""
         return self.to("cuda")
+
+    def __copy__(self):
+        """A new leaf with the same memory; the graph is not copied."""
+        if not self.is_leaf:
+            raise GraphError("only leaf tensors can be copied by copy.copy(); t.clone() copies with a gradient")
+        copied = _leaf(type(self), self.data, self.requires_grad)
+        for name, value in getattr(self, "__dict__", {}).items():
+            setattr(copied, name, value)
+        return copied
+
+    def __deepcopy__(self, memo):
+        """A new leaf with a copy of the data and of .grad; the graph is not copied."""
+        if not self.is_leaf:
+            raise GraphError("only leaf tensors can be deep-copied; use detach() first")
+        copied = _leaf(type(self), self.data.copy(order="K"), self.requires_grad)
+        copied.grad = None if self.grad is None else self.grad.copy(order="K")
+        for name, value in getattr(self, "__dict__", {}).items():  # what a subclass of the user's has besides
+            setattr(copied, name, copy.deepcopy(value, memo))
+        return copied
+
+    def __reduce__(self):
+        """How a leaf is pickled: by its values and their memory format, without graph and .grad."""
+        if not self.is_leaf:
+            raise GraphError("only leaf tensors can be pickled; use detach() first")
+        axes = memory_order(self.data)
+        state = type(self), self.data.transpose(axes), axes, self.requires_grad
+        return (_unpickled, state, vars(self)) if hasattr(self, "__dict__") else (_unpickled, state)

@@ -31,7 +31,7 @@ class Table:
 def plot_tables(tables, path=None):
     """Draw tables from left to right, their middles at one height. -> Figure"""
     arrays = [np.asarray(table.numbers) for table in tables]
-    wide = [max(a.shape[1], 0.52 * len(table.title)) for a, table in zip(arrays, tables)]
+    wide = [max(a.shape[1], 0.26 * len(table.title)) for a, table in zip(arrays, tables)]
     tall = max(len(a) for a in arrays)
     width = sum(wide) + GAP * (len(tables) - 1) + 0.4
     figure = new_figure(CELL * width, CELL * (tall + 1.7))

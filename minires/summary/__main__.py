@@ -91,9 +91,9 @@ def main(argv=None):
     args = make_parser().parse_args(argv)
     _check(args)
     if args.table1:
-        console.show(table1())
+        print(table1())
     elif args.model is None:
-        console.show("\n".join(f"{name:<20}{_structure(name)}" for name in models.names()))
+        print("\n".join(f"{name:<20}{_structure(name)}" for name in models.names()))
     else:
         report(args)
 
@@ -135,7 +135,7 @@ def report(args):
             printed = content(table).rstrip("\n")
         elif file:
             atomic_write(file, content(table).encode())
-    console.show(printed)
+    print(printed)
 
 
 def as_csv(table):

@@ -65,6 +65,7 @@ def make_run(flags):
 def train(flags):
     """Start or resume the run, show its progress, and print the results. -> exit status"""
     need("tqdm", "data", for_what="the progress bar")
+    console.need_reader()
     with closing(make_run(flags)) as run:
         if run.finished and run.history:
             print(
@@ -125,7 +126,7 @@ def report(run):
 def main(argv=None):
     flags = parse(argv)
     if flags.pop("list_models"):
-        console.show("\n".join(models.names()))
+        print("\n".join(models.names()))
         return 0
     return train(flags)
 

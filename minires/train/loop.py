@@ -18,7 +18,7 @@ from pathlib import Path
 from minires import console, data, optim
 from minires.arrays import to_device
 from minires.data.dataset import check_all
-from minires.errors import CheckpointError, GraphError, OptionError, ProcessError
+from minires.errors import CheckpointError, DataError, GraphError, OptionError, ProcessError
 from minires.parallel import Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
@@ -33,7 +33,16 @@ from minires.train.setup import (
     must_drop_last,
     use_device,
 )
-from minires.train.state import check_arrays, check_place, check_state, check_steps, checkpoint_error, state_of
+from minires.train.state import (
+    check_arrays,
+    check_data,
+    check_place,
+    check_state,
+    check_steps,
+    checkpoint_error,
+    contents,
+    state_of,
+)
 from minires.train.step import EpochTotals, check_arrays_finite, evaluate, train_step
 
 MOMENTUM = 0.9
@@ -48,9 +57,13 @@ class Run:
     true. No other process can write the folder until fit() has ended or close() is called.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, check_data=None):
+        """check_data(run): raises unless the run's train_set, test_set and contents are what they must be."""
         use_device(config)
         self.train_set, self.test_set = load_data(config)
+        self.contents = {"train": contents(self.train_set), "test": contents(self.test_set)}
+        if check_data:
+            check_data(self)
         self.config = config = complete(config, self.train_set)
         self.model = make_model(config, self.train_set)
         self.optimizer = optim.SGD(
@@ -105,7 +118,7 @@ class Run:
             stored = check_state(path, sections, state)
             config = stored.resumed({**given, "out": str(folder)}, done=state["epoch"] + (state["batch"] > 0))
             try:
-                run = cls(config)
+                run = cls(config, lambda run: check_data(path, state, run, config.dataset))
             except OptionError as error:
                 if given:  # the flags may be wrong, not the checkpoint
                     raise
@@ -200,6 +213,8 @@ class Run:
             with self.replicas:
                 return self._fit(stop, on_step, on_epoch)
         except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, DataError):  # a broken image is to be replaced, and then the run resumed
+                self.contents = {part: {**images, "digest": ""} for part, images in self.contents.items()}
             if new and self.step == 0 and isinstance(error, Exception):
                 self._remove_checkpoint()
             elif self.can_save:

@@ -31,8 +31,9 @@ GENERATOR = Fields(
 DATASET = Fields(
     name=Text(), classes=ListOf(Text()), shape=ListOf(Integer(1), 3), mean=ListOf(Number()), std=ListOf(Number())
 )
+CONTENTS = Fields(counts=ListOf(Integer(0)), digest=Text(r"[0-9a-f]{16}|", "16 hex digits"))
 STATE = Fields(
-    optional=("dataset",),
+    optional=("dataset", "images"),  # the first versions did not write them
     config=CONFIG,
     epoch=Integer(0),
     batch=Integer(0),
@@ -40,6 +41,7 @@ STATE = Fields(
     history=ListOf(ROW),
     rng=DictOf(GENERATOR),
     dataset=DATASET,
+    images=Fields(train=CONTENTS, test=CONTENTS),
 )
 SECTIONS = {"model", "optimizer"}
 
@@ -54,6 +56,7 @@ def state_of(run, totals):
         "history": run.history,
         "rng": {name: module.rng.bit_generator.state for name, module in _drawing(run.model).items()},
         "dataset": describe(run.train_set),
+        "images": run.contents,
     }
 
 
@@ -88,8 +91,40 @@ def check_state(path, sections, state):
     return config
 
 
+def check_data(path, state, run, where):
+    """Raise CheckpointError that says what has changed in the images of the run, which are in the data set `where`."""
+    fault = ""
+    if "dataset" in state:
+        changes = (
+            f"dataset.{key} was {shown(old)} and is {shown(new)} in {where}"
+            for key, new in describe(run.train_set).items()
+            if key != "name" and (old := state["dataset"][key]) != new
+        )
+        fault = next(changes, "")
+    for part, use in (("train", "for training"), ("test", "for the test")) if "images" in state else ():
+        old = state["images"][part]
+        new = run.contents[part]
+        fault = fault or ListOf(Integer(0), len(new["counts"])).fault(f"images.{part}.counts", old["counts"])
+        fault = fault or _changed_images(run.train_set.classes, old, new, use, where)
+    if fault:
+        raise checkpoint_error(path, f"{fault}: bring back the images from before, or start a new run")
+
+
+def _changed_images(classes, old, new, use, where):
+    """A sentence that says what has changed between two contents(); "" if nothing."""
+    changed = [i for i, count in enumerate(new["counts"]) if count != old["counts"][i]]
+    if changed:
+        i = changed[0]
+        more = f" ({len(changed)} of {len(classes)} classes have changed)" if len(changed) > 1 else ""
+        had = shown(old["counts"][i])
+        return f"class {classes[i]!r} had {had} images {use} and has {new['counts'][i]} in {where}{more}"
+    if old["digest"] not in ("", new["digest"]):
+        return f"the {sum(new['counts'])} images {use} in {where} are as many as before, but not the same ones"
+    return ""
+
+
 def check_place(path, state, run):
-    """Raise CheckpointError if the run cannot reach this place, or if its data set has changed."""
+    """Raise CheckpointError if the run cannot reach this place."""
     steps = len(run.loader)
     size = len(run.loader.dataset)
     totals = state["totals"]
@@ -107,15 +142,10 @@ def check_place(path, state, run):
     drawing = set(_drawing(run.model))
     if set(state["rng"]) != drawing:
         faults.append(f"rng must hold the generators of {sorted(drawing)}, got {sorted(state['rng'])}")
-    if "dataset" in state:
-        faults += [
-            f"dataset.{key} was {shown(old)} and is {shown(new)} in {run.config.dataset}: bring back the images "
-            "from before, or start a new run"
-            for key, new in describe(run.train_set).items()
-            if key != "name" and (old := state["dataset"][key]) != new
-        ]
+    # the first versions did not write which images there were; then this is the first that one learns of a change
+    remedy = "" if "images" in state else "; if the images have changed, bring back those from before"
     for fault in filter(None, faults):
-        raise checkpoint_error(path, fault)
+        raise checkpoint_error(path, fault + remedy)
 
 
 def check_arrays(path, sections, run):
@@ -174,6 +204,11 @@ def describe(dataset):
         "mean": floats(dataset.mean),
         "std": floats(dataset.std),
     }
+
+
+def contents(dataset):
+    """What tells the images of a data set from others: how many each class has, and a digest ("" for any)."""
+    return {"counts": list(dataset.counts), "digest": dataset.digest()}
 
 
 def checkpoint_error(path, fault):

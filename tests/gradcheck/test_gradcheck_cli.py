@@ -234,12 +234,20 @@ def passed_in(path):
     ]
 
 
-def test_results_are_written_even_if_the_console_cannot_show_them(tmp_path):
-    run = command(tmp_path, "work.py:sigmoid", "work.py:sigmoid", "--json", "r.json", "--gradescope", "g.json")
-    run.stdout.close()  # what reads has read enough
+@pytest.mark.skipif(os.name == "nt", reason="descriptors are POSIX's")
+@pytest.mark.parametrize(("output", "status", "lines"), [("a reader that leaves", 1, 0), ("/dev/full", 2, 1)])
+def test_results_are_written_even_if_the_console_cannot_show_them(tmp_path, output, status, lines):
+    """A verdict that was not read is still the status, as `minires gradcheck … | head -1` asks for it."""
+    files = ["--json", "r.json", "--gradescope", "g.json"]
+    if output == "/dev/full":
+        with open(output, "w") as full:
+            run = command(tmp_path, "work.py:sigmoid", "work.py:sigmoid", *files, stdout=full)
+    else:
+        run = command(tmp_path, "work.py:sigmoid", "work.py:sigmoid", *files)
+        run.stdout.close()
     _, err = run.communicate(timeout=120)
-    assert (run.returncode, err.count("\n")) == (2, 1), err
-    assert "standard output" in err
+    assert (run.returncode, err.count("\n")) == (status, lines), err
+    assert ("standard output" in err) == (lines > 0)
     assert passed_in(tmp_path / "r.json") == [False] * 22
     assert [t["score"] for t in json.loads((tmp_path / "g.json").read_text())["tests"]] == [0, 0]
 

@@ -167,6 +167,9 @@ def test_slices_and_sums_share_the_layers():
     model = nn.Sequential(*[nn.Linear(1, i + 1) for i in range(4)])
     assert next(iter(model[1:3].state_dict())) == "1.weight"  # as in torch, so that they load from the same file
     assert list(model[1:3]) == list(model)[1:3]
+    assert isinstance(model[1:3], nn.Sequential)
+    with pytest.raises(IndexError):
+        model[4]
     assert list(model[:1] + model[2:]) == [model[0], model[2], model[3]]
     layers = nn.ModuleList(model)
     assert isinstance(layers[::2], nn.ModuleList)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from backends import GPUS, host
 
-from minires import Tensor, nn, ops
+from minires import Tensor, nn
 from minires.errors import CheckpointError, OptionError, ShapeError
 from minires.nn import init
 
@@ -391,19 +391,3 @@ def test_initialization_refuses_what_it_cannot_do():
         init.kaiming_normal_(w, rng=0, nonlinearity="swish")
     with pytest.raises(ShapeError, match="two or more axes"):
         init.kaiming_normal_(Tensor(np.empty(3)), rng=0)
-
-
-def test_ops_and_layers_agree():
-    x = Tensor(X)
-    np.testing.assert_array_equal(nn.ReLU()(x).data, ops.relu(x).data)
-
-
-def test_a_slice_of_a_sequential_shares_its_modules():
-    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU(), nn.Linear(3, 1, rng=0))
-    front = model[:2]
-    assert isinstance(front, nn.Sequential)
-    assert list(front.state_dict()) == ["0.weight", "0.bias"]
-    assert front[0] is model[0]
-    assert model[-1] is model[2]
-    with pytest.raises(IndexError):
-        model[3]

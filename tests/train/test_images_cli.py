@@ -165,7 +165,9 @@ def test_an_image_that_breaks_off_later_costs_no_step_and_the_way_on_is_shown(he
     assert err.startswith("minires.train: parts/val/red/3.jpg cannot be read as an image: ")
     assert err.endswith("; stopped, and saved at step 2; go on with: python -m minires.train --resume --out run\n")
     paint(here / "parts" / "val", "red")
+    assert state_of(here / "run")["images"]["test"] == {"counts": [10, 10], "digest": ""}
     assert main(["--resume", "--out", "run"]) == 0
+    assert len(state_of(here / "run")["images"]["test"]["digest"]) == 16
 
 
 def test_a_single_class_is_remarked(here, capsys):

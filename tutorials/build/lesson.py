@@ -43,7 +43,8 @@ class Lesson:
         found = SOURCE.fullmatch(self.path.name)
         if not found:
             raise LessonError(f"{self.path.name}: a lesson is called NN_name.py")
-        self.number, self.name = int(found[1]), self.path.stem
+        self.number = int(found[1])
+        self.name = self.path.stem
         self.text = self.path.read_text(encoding="utf-8")
 
     def __repr__(self):

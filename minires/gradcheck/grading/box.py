@@ -132,6 +132,12 @@ class Box:
         """What a watched call was given at a position or name, as it is now."""
         return self._ask("given", of=number, label=label, place=place)
 
+    def function(self, text):
+        """A function of the grader's own, as a Handle that a call can be given."""
+        handle = self._ask("function", text=text)
+        self._expect(isinstance(handle, Handle))
+        return handle
+
     def get(self, handle, attribute):
         """An attribute of an object."""
         return self._ask("get", target=handle, attribute=attribute)
@@ -252,7 +258,8 @@ class Box:
         os.mkdir(homework)
         package = ""
         if self.folder is not None:
-            package = copy_neighbours(self.source, self.folder, homework, self.limits.neighbours, self.without)
+            text = "\n".join(cell.text for cell in self.source.cells)
+            package = copy_neighbours(text, self.folder, homework, self.limits.neighbours, self.without)
         copy_helpers(self.helpers, homework, self.limits.neighbours)
         file = self.source.path.name if self.source.path else "homework.py"
         self.process = Process(

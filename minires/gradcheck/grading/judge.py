@@ -268,6 +268,8 @@ class Judge:
         score = STARTED
         try:
             attempt = plan.start(child, case, record.right)
+            if plan.unit:  # which a function that gives (loss, dx) is seen to be by now
+                record = self.trials.record(case, plan)
             if attempt.y is not None:
                 if attempt.y.shape != record.right.shape:
                     return STARTED + 1, None

@@ -98,6 +98,10 @@ class Local:
         """What a watched call was given at a position or name, as it is now."""
         return self._value(self.watched.find(number, label, place))
 
+    def function(self, text):
+        """A function of the grader's own, as a Handle that a call can be given."""
+        return self._value(eval(text, {"np": np}))
+
     def get(self, handle, attribute):
         """An attribute of an object."""
         try:

@@ -13,10 +13,10 @@ DEPTH = 4  # folders within folders
 ENTRIES = 10_000  # files and folders looked at; a homework may lie in a home folder
 
 
-def copy_neighbours(source, folder, to, size, without=()):
-    """Copy what lies beside a Source, and the package that it lies in. -> the package's dotted name or nothing"""
+def copy_neighbours(text, folder, to, size, without=()):
+    """Copy what lies in a submission's folder, and the package in which its text says it lies. -> its dotted name"""
     _copy(folder, to, size, without)
-    top, package = package_of(source)
+    top, package = package_of(folder, text)
     if top is not None:
         _copy(top, os.path.join(to, top.name), size, without)
     return package

@@ -151,17 +151,18 @@ def _transformed(text):
         return text
 
 
-def package_of(source):
-    """(the folder of the package that a file says it lies in, its dotted name), or (None, "").
+def package_of(folder, text):
+    """(the folder of the package in which a file of this text says it lies, its dotted name), or (None, "").
 
-    It says so where it imports from there: `from .layers import …`, or `from cs231n.layers import …` in a folder
-    cs231n. Folders further up belong to it only where they have an __init__.py, because they may hold others' work.
+    folder: where the file lies. It says so by what it imports: `from .layers import …`, or, in a folder cs231n,
+    `from cs231n.layers import …`. Folders further up need an __init__.py, because they may hold others' work.
     """
-    nodes = [] if source.path is None else nodes_of(source.text)
+    nodes = nodes_of(text)
     froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
     named = {node.module.partition(".")[0] for node in froms if node.module and not node.level}
     named |= {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    folders = list(source.path.resolve().parents)[:-1] if nodes else []
+    folder = Path(folder).resolve()
+    folders = [folder, *folder.parents][:-1]
     marked = itertools.takewhile(lambda folder: (folder / "__init__.py").is_file(), folders)
     folders = folders[: max(1, len(list(marked)))]
     called = [k + 1 for k, folder in enumerate(folders) if folder.name in named]

@@ -3,7 +3,7 @@
 import pytest
 from marks import GOOD
 
-from minires.gradcheck.grading.source import Cell, Source, package_of
+from minires.gradcheck.grading.source import package_of
 
 HELPED = (
     "import numpy as np\nfrom {} import positive\ndef relu(x): return np.maximum(x, 0), lambda dy: dy * positive(x)\n"
@@ -75,6 +75,6 @@ def test_folders_further_up_are_a_package_only_where_they_say_so(tmp_path, text,
     kim.mkdir(parents=True)
     for folder in marked:
         (kim if folder == "kim" else kim.parent).joinpath("__init__.py").write_text("")
-    folder, dotted = package_of(Source(kim / "hw.py", [Cell("hw.py", text)]))
+    folder, dotted = package_of(kim, text)
     assert dotted == name
     assert folder == (None if not name else kim.parent if name.startswith("in.") else kim)

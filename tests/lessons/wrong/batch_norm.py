@@ -75,3 +75,144 @@ def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
         return (g - means) / std, (dy * x_hat).sum((0, 2, 3)), dy.sum((0, 2, 3))
 
     return x_hat * channels(weight) + channels(bias), backward
+
+
+@wrong("3.2", "turned round")
+def running_statistics(batches, momentum):
+    C = batches.shape[2]
+    mean = np.zeros(C)
+    var = np.ones(C)
+    for x in batches:
+        mean = momentum * mean + (1 - momentum) * x.mean(axis=(0, 2, 3))
+        var = momentum * var + (1 - momentum) * x.var(axis=(0, 2, 3), ddof=1)
+    return mean, var
+
+
+@wrong("3.2", "unbiased")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = 0
+    var = 1
+    for k in range(len(batches)):
+        mean += momentum * (batches[k].mean(axis=(0, 2, 3)) - mean)
+        var += momentum * (batches[k].var(axis=(0, 2, 3)) - var)
+    return mean, var
+
+
+@wrong("3.2", "standard deviations")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    std = np.ones(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))
+        std = (1 - momentum) * std + momentum * np.std(x, axis=(0, 2, 3), ddof=1)
+    return mean, std
+
+
+@wrong("3.2", "begins at 0")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    var = np.zeros(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))
+        var = (1 - momentum) * var + momentum * np.var(x, axis=(0, 2, 3), ddof=1)
+    return mean, var
+
+
+@wrong("3.2", "begin with the first batch")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = var = None
+    for x in batches:
+        m = x.mean(axis=(0, 2, 3))
+        v = x.var(axis=(0, 2, 3), ddof=1)
+        mean = m if mean is None else (1 - momentum) * mean + momentum * m
+        var = v if var is None else (1 - momentum) * var + momentum * v
+    return mean, var
+
+
+@wrong("3.2", "wrong order")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    var = np.ones(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))
+        var = (1 - momentum) * var + momentum * np.var(x, axis=(0, 2, 3), ddof=1)
+    return var, mean
+
+
+@wrong("3.3", "part along x − μ")
+def project(v, x):
+    return v - v.mean(axis=(0, 2, 3), keepdims=True)
+
+
+@wrong("3.3", "part along 1")
+def project(v, x):  # noqa: F811 - as above
+    d = x - x.mean(axis=(0, 2, 3), keepdims=True)
+    along = np.sum(v * d, axis=(0, 2, 3), keepdims=True) / np.sum(d * d, axis=(0, 2, 3), keepdims=True)
+    return v - along * d
+
+
+@wrong("3.3", "not divided by")
+def project(v, x):  # noqa: F811 - as above
+    m = x.shape[0] * x.shape[2] * x.shape[3]
+    d = x - x.sum((0, 2, 3), keepdims=True) / m
+    return v - v.sum((0, 2, 3), keepdims=True) / m - d * (v * d).sum((0, 2, 3), keepdims=True) / m
+
+
+@wrong("3.3", "each channel has its own")
+def project(v, x):  # noqa: F811 - as above
+    d = x - x.mean()
+    return v - v.mean() - d * (v * d).mean() / (d * d).mean()
+
+
+@wrong("3.3", "take x − μ")
+def project(v, x):  # noqa: F811 - as above
+    result = np.empty_like(v)
+    for c in range(v.shape[1]):
+        a, b = v[:, c], x[:, c]
+        result[:, c] = a - a.mean() - b * np.sum(a * b) / np.sum(b * b)
+    return result
+
+
+@wrong("3.3", "what has to go")
+def project(v, x):  # noqa: F811 - as above
+    d = x - x.mean(axis=(0, 2, 3), keepdims=True)
+    along = np.sum(v * d, axis=(0, 2, 3), keepdims=True) / np.sum(d * d, axis=(0, 2, 3), keepdims=True)
+    return v.mean(axis=(0, 2, 3), keepdims=True) + along * d
+
+
+@wrong("3.3", "ε")
+def project(v, x):  # noqa: F811 - as above
+    x_hat = (x - x.mean((0, 2, 3), keepdims=True)) / np.sqrt(x.var((0, 2, 3), keepdims=True) + 1e-5)
+    return v - v.mean((0, 2, 3), keepdims=True) - x_hat * (v * x_hat).mean((0, 2, 3), keepdims=True)
+
+
+@wrong("3.3", "all channels together")
+def project(v, x):  # noqa: F811 - as above
+    d = x - x.mean((0, 2, 3), keepdims=True)
+    return v - v.mean((0, 2, 3), keepdims=True) - d * (v * d).sum((0, 2, 3), keepdims=True) / np.linalg.norm(d) ** 2
+
+
+@wrong("3.3", "shapes do not fit")
+def project(v, x):  # noqa: F811 - as above
+    d = x - x.mean((0, 2, 3), keepdims=True)
+    return v - v.mean((0, 2, 3), keepdims=True) - d * (v * d).mean((0, 2, 3)) / (d * d).mean((0, 2, 3))
+
+
+@wrong("3.2", "number of images")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    var = np.ones(batches.shape[2])
+    for x in batches:
+        m = x.shape[0]
+        mean = (1 - momentum) * mean + momentum * np.mean(x, axis=(0, 2, 3))
+        var = (1 - momentum) * var + momentum * np.var(x, axis=(0, 2, 3)) * m / (m - 1)
+    return mean, var
+
+
+@wrong("3.2", "of each image")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean, var = 0, 1
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean((1, 2, 3))
+        var = (1 - momentum) * var + momentum * x.var((1, 2, 3), ddof=1)
+    return mean, var

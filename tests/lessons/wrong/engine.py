@@ -183,3 +183,8 @@ def unbroadcast(dy, shape):  # noqa: F811 - as above
         if length == 1:
             dy = dy.mean(axis=axis, keepdims=True)
     return dy
+
+
+@wrong("1.4", "whatever the shape is")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    return np.sum(dy, axis=0)

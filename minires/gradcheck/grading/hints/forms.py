@@ -75,7 +75,7 @@ def _letters(wrong):
 def _summed(wrong, what):
     """A gradient with more axes than its argument has, which are still to be summed over, or have the length 1."""
     given, right = wrong.given, wrong.right
-    if given.ndim <= right.ndim:
+    if given.ndim <= right.ndim or not np.any(right):
         return []
     for axes in itertools.combinations(range(given.ndim), given.ndim - right.ndim):
         if same(given.sum(axes), right):

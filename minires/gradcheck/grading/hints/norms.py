@@ -51,6 +51,7 @@ class Norm:
         self.per_channel = None if self.op == "layer_norm" else [1, -1, *[1] * (ndim - 2)]
         self.gamma, self.beta = [self._spread(a) for a in affine] or [1.0, 0.0]
         self.count = int(np.prod([shape[a] for a in self.axes]))
+        self.tells_N = len(self.x) not in self.x.shape[1:]  # else it may be another size that was taken
         self.evaluated = full.get("training") is False
         self.mean = self.grouped.mean(self.axes, keepdims=True)
         self.var = self.grouped.var(self.axes, keepdims=True)
@@ -130,7 +131,7 @@ def ys(wrong):
 def _counted(norm):
     """Sums over a batch norm's channel, divided by the number of images."""
     elements = norm.count / len(norm.x)  # of one image
-    if elements == 1:
+    if elements == 1 or not norm.tells_N:
         return
     mean = norm.mean * elements
     var = ((norm.x - mean) ** 2).mean(norm.axes, keepdims=True) * elements
@@ -179,8 +180,10 @@ def gradients(wrong):
 def _dxs(norm):
     is_batch = norm.op.startswith("batch_norm")
     for factors, hint in SIGNS.items():
-        yield norm.dx(factors), hint if is_batch else hint.replace("dy", "γ·dy")  # γ is no common factor there
-    if is_batch:
+        if not is_batch:  # γ is no common factor there
+            hint = hint.replace("dy", "g").replace(":", ", g = γ·dy:")
+        yield norm.dx(factors), hint
+    if is_batch and norm.tells_N:
         elements = norm.count / len(norm.x)
         yield norm.dx((elements, elements)), COUNTED.format(what="sums are")
         yield elements * norm.dx(), COUNTED.format(what="dx is")

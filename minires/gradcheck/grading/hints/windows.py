@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from minires.errors import MiniresError
+from minires.gradcheck.grading.hints.wrong import same
 from minires.kernels import Window
 
 POOLS = ("max_pool2d", "avg_pool2d")
@@ -29,7 +30,7 @@ def ys(wrong):
     if wrong.op not in WINDOWED:
         return
     if wrong.op == "max_pool2d":
-        yield _padded_with_zeros(wrong), "your padding is 0, and a maximum may be negative: pad with −inf"
+        yield from _zeros_for_least(wrong)
     if setting := _ignored(wrong):
         yield wrong.given, f"your y ignores the {setting}: {HOW[setting]}"
     if wrong.op == "conv2d":
@@ -41,6 +42,15 @@ def ys(wrong):
         hint = "your y reads weight[o,c,kw,kh]: its last axes are rows, then columns, weight[o,c,kh,kw]"
         yield wrong.y_of(x, w.swapaxes(2, 3), *b), hint
     yield from _exchanged(wrong)
+
+
+def _zeros_for_least(wrong):
+    """A maximum that takes 0 for the least number, in its padding or to begin with; none where both give the same."""
+    begun = np.maximum(wrong.right, 0)
+    padded = _padded_with_zeros(wrong)
+    if padded is None or not same(padded, begun):
+        yield padded, "your padding is 0, and a maximum may be negative: pad with −inf"
+        yield begun, "your maximum begins with 0, and all of a window may be negative: begin with −inf"
 
 
 def _exchanged(wrong):

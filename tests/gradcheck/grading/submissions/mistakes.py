@@ -6,7 +6,7 @@ are lists of (right part, wrong part).
 
 from submissions.convolution import CONV
 from submissions.linear import AFFINE
-from submissions.losses import ENTROPY
+from submissions.losses import COLUMNS, ENTROPY
 from submissions.normalization import CS231N_NORM, LAYER_NORM
 from submissions.pooling import CS231N_POOL, POOL
 
@@ -82,7 +82,7 @@ norm(
     "N for N·H·W in the backward",
     [("m, means = M, axes", "m, means = len(x), axes")],
     "your sums are divided by N: a channel has N·H·W elements",
-    [("m, means = M, axes", "m, means = M + 1, axes")],
+    [("m, means = M, axes", "m, means = x.shape[2], axes")],
 )
 norm(
     "ε of its own",
@@ -147,7 +147,7 @@ add(
     PAIR,
     LAYER_NORM,
     [("- x_hat * (g", "+ x_hat * (g")],
-    "your dx adds x̂·⟨γ·dy·x̂⟩: subtract it",
+    "your dx adds x̂·⟨g·x̂⟩, g = γ·dy: subtract it",
     [("(g - g.mean", "(g + g.mean")],
 )
 add(
@@ -223,6 +223,11 @@ add(
 FIRST = POOL.replace(
     "TIES", "flat = mask.reshape(N, C, -1); mask = (np.cumsum(flat, 2) * flat == 1).reshape(mask.shape)"
 )
+BEGIN = [(".max((2, 3))", ".max((2, 3), initial=0)")]
+PAD = [("-np.inf", "0")]
+LEAST = "your maximum begins with 0"
+add("pool, a maximum that begins with 0", "max_pool2d", "max_pool", FIRST, BEGIN, LEAST, PAD)
+add("pool, padded with zeros", "max_pool2d", "max_pool", FIRST, PAD, "your padding is 0", BEGIN)
 BACK = "return dx[:, :, pad:pad + H, pad:pad + W]"
 add(
     "pool, dx with columns first",
@@ -249,6 +254,15 @@ for name, mistake, hint, relative in (
     ("log10", [("-np.log(", "-np.log10(")], "your logarithm is log10", [("-np.log(", "-np.log1p(")]),
 ):
     add(f"cross entropy, {name}", "cross_entropy", "softmax_loss", ENTROPY, mistake, hint, relative)
+add(
+    "cross entropy of columns, the sign of the loss",
+    "cross_entropy",
+    "compute_cost",
+    COLUMNS,
+    [("= -np.sum", "= np.sum")],
+    "your loss has the wrong sign",
+    [("= -np.sum", "= 2 * np.sum")],
+)
 MSE = "\ndef mse(y, t):\n    return ((y - t) ** 2).mean(), 2 * (y - t) / y.size\n"
 add(
     "squares, the sign of the loss",

@@ -20,8 +20,8 @@ from minires.gradcheck.grading.source import read
 from minires.lessons.judge import outcome
 from minires.lessons.outcome import COULD_NOT_RUN
 from minires.storage import check_writable
-from tutorials.marks import Files, Marks
-from tutorials.submission import defined_names, taken
+from tutorials.grade.marks import Files, Marks
+from tutorials.grade.submission import defined_names, taken
 
 ABSENT = ("minires", "tutorials", "tests")  # which know the answers
 DESCRIPTION = """\
