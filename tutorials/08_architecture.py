@@ -210,11 +210,11 @@ plot_panels(
 )
 
 # %% [markdown] name="claim-stages-text"
-# The memory for the weights is at the end, and the time is everywhere. Who wants a smaller file
-# changes conv5_x. Who wants a faster network must change all stages.
+# The weights are at the end, and the time is everywhere. If you want a smaller file, change
+# conv5_x. If you want a faster network, change all stages.
 #
-# **The claim:** in each of the three networks the last stage has more than half of the parameters,
-# and less than a third of the multiply-adds.
+# **The claim:** in three networks the last stage has more than half of the parameters, and less
+# than a third of the multiply-adds.
 
 # %% name="claim-stages" tags=["claim"]
 for name in ("resnet18", "resnet34", "resnet50"):
@@ -268,8 +268,8 @@ plot_graph(
 # as many channels. This answers our question: ResNet-50 is ResNet-34, and each block has three
 # layers in place of two.
 #
-# Where does the saving come from? A 3×3 convolution is dear: 9 weights for each pair of channels.
-# The bottleneck has only one, in the narrow part.
+# Where does the saving come from? A 3×3 convolution is expensive: 9 weights for each pair of
+# channels. The bottleneck has only one, in the narrow part.
 #
 # **Your guess:** let both blocks get the *same* x, with 256 channels. How many times as much does
 # the basic block cost?
@@ -415,8 +415,8 @@ print("{:,} parameters, {:,} multiply-adds".format(*counts(convolutions("resnet5
 
 # %% [markdown] name="claim-table-text"
 # **The claim:** minires counts the same, to the last digit. It builds each network, and sends one
-# image through it. (It leaves out the convolutions' arithmetic, because only shapes are needed.) In
-# a terminal `python -m minires.summary resnet50` prints the table of a network, block by block.
+# image through it. The arithmetic is left out, because only shapes are needed. In a terminal
+# `python -m minires.summary resnet50` prints the table of a network, block by block.
 
 # %% name="claim-table" tags=["claim"]
 for name in ("resnet18", "resnet34", "resnet50"):
@@ -489,12 +489,12 @@ plot_panels(
 def looked_at(kernel_size):
     """How many windows of a convolution with stride 2 look at each pixel of 8×8."""
     kernel = np.ones((1, 1, kernel_size, kernel_size))
+    padding = kernel_size // 2
     y, backward = ops.conv2d.raw(
-        np.ones((1, 1, 8, 8)), kernel, stride=2, padding=kernel_size // 2
+        np.ones((1, 1, 8, 8)), kernel, stride=2, padding=padding
     )
-    return backward(np.ones_like(y))[0][
-        0, 0
-    ]  # each window adds 1 to each of its pixels
+    dx, _ = backward(np.ones_like(y))  # each window adds 1 to each of its pixels
+    return dx[0, 0]
 
 
 plot_tables(
@@ -509,8 +509,8 @@ plot_tables(
 # too, and it looks at the same quarter. So in v1 three quarters of what the stage before has
 # computed are thrown away.
 #
-# **The claim:** a real block of v1 hands a gradient to a quarter of the pixels of x, and one of
-# v1.5 to all of them. Both have the same parameters.
+# **The claim:** in a real block of v1 a gradient reaches a quarter of the pixels of x. In one of
+# v1.5 it reaches all of them.
 
 # %% name="claim-v1" tags=["claim"]
 for seed in SEEDS:
@@ -546,6 +546,9 @@ for depth, v1, later in zip(PAPER, billions("v1"), billions("v1.5")):
     )
     assert abs(off) < 2, "the paper's networks are not v1"
     assert off_later > 5 or depth != 50, "v1.5 costs no more"
+table = summary(network("resnet50", variant="v1"), (1, 3, 224, 224))  # minires agrees
+by_hand = counts(convolutions("resnet50", variant="v1"))
+assert by_hand == (table.parameters, table.multiply_adds), "the two counts differ"
 
 # %% [markdown] name="shortcuts"
 # ## Shortcuts A, B and C
@@ -619,20 +622,24 @@ plot_panels(panels)
 # 16·c² multiply-adds for each place. The whole branch takes 17·c². So a projection nearly doubles
 # the block. The identity is worth most where x is wide.
 #
-# (The few projections of B are dear, too: 4.09 in place of 3.73. This is why ResNet-50 costs a
+# (The few projections of B are expensive, too: 4.09 in place of 3.73. This is why ResNet-50 costs a
 # little more than ResNet-34, although its blocks cost a little less.)
 #
-# **The claim:** C makes networks of basic blocks less than a tenth dearer than B, and those of
-# bottlenecks more than half.
+# **The claim:** in networks of basic blocks C costs at most a tenth more than B. In those of
+# bottlenecks it costs more than half as much again.
 
 # %% name="claim-shortcuts" tags=["claim"]
 for name, (kind, _) in BLOCKS.items():
     B, C = (counts(convolutions(name, shortcut))[1] for shortcut in "BC")
     print(f"{name:<9} {kind:<10} C costs {C / B:.2f} times as much as B")
     if kind == "basic":
-        assert C / B < 1.1, "C is dear with basic blocks, too"
+        assert C / B < 1.1, "C is expensive with basic blocks, too"
     else:
         assert C / B > 1.5, "C is cheap with bottlenecks, too"
+for shortcut in "ABC":  # and minires agrees
+    table = summary(network("resnet50", shortcut=shortcut), (1, 3, 224, 224))
+    by_hand = counts(convolutions("resnet50", shortcut))
+    assert by_hand == (table.parameters, table.multiply_adds), "the two counts differ"
 
 # %% [markdown] name="cifar"
 # ## The other half of the paper
@@ -688,7 +695,7 @@ check("8.3", cifar_multiply_adds)
 #   times as wide. So ResNet-50 costs what ResNet-34 does.
 # - ResNet-50 has 25,557,032 parameters. It has 4.09·10⁹ multiply-adds as v1.5, and 3.86·10⁹ as v1,
 #   the paper's. v1 reads a quarter of the pixels where the map is halved.
-# - Shortcut A is free, B costs little, and C makes a network of bottlenecks 1.6 times as dear.
+# - Shortcut A is free, B costs little, and C makes a ResNet-50 1.6 times as expensive.
 #
 # **Read next:** He et al. 2015, *Deep residual learning for image recognition*, §3.3, §4.1 and
 # §4.2. In minires: [`blocks.py`](../minires/models/blocks.py) and

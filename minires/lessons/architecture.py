@@ -171,6 +171,12 @@ def _(in_channels, channels, stride):
 
 @bottleneck_parameters.mistake
 def _(in_channels, channels, stride):
+    """your count has the weights of three convolutions: add the norms, and the projection where the shape changes"""
+    return _bottleneck(in_channels, channels, stride, norm=0, projects=lambda *_: False)
+
+
+@bottleneck_parameters.mistake
+def _(in_channels, channels, stride):
     """your projection is missing: where the shape changes, the shortcut has a 1×1 convolution and a norm"""
     return _bottleneck(in_channels, channels, stride, projects=lambda *_: False)
 
@@ -289,6 +295,21 @@ def _(n, size):
 def _(n, size):
     """your stages have n convolutions: they have n blocks, of two convolutions each"""
     return _cifar(n, size, layers=1)
+
+
+@cifar_multiply_adds.mistake
+def _(n, size):
+    """your stages have 2n − 1 convolutions: they have 2n, and the first one is among them"""
+    counts = _cifar(n, size)
+    for stage, pixels in enumerate(_pixels(size)[1:], 1):
+        counts[stage] -= 9 * pixels * (8 * 2**stage) ** 2
+    return counts
+
+
+@cifar_multiply_adds.mistake
+def _(n, size):
+    """your fc counts its bias: a bias is added, and nothing is multiplied"""
+    return [*_cifar(n, size)[:-1], 650]
 
 
 @cifar_multiply_adds.mistake
