@@ -27,7 +27,9 @@ from minires.lessons import check, size
 from minires.plots import Line, Panel, plot_graph, plot_panels
 
 SEEDS = range(3)
-DEPTH, EPOCHS, DRAWS = {"tiny": (20, 3, 3), "small": (32, 5, 5)}[size()]
+DEPTH, EPOCHS = {"tiny": (20, 3), "small": (32, 5)}[size()]
+SAMPLES = {"tiny": 10, "small": 30}[size()]  # random paths of each length
+DRAWS = {"tiny": 3, "small": 5}[size()]  # random choices of blocks
 BLOCKS = (DEPTH - 2) // 2
 
 # %% [markdown] name="question"
@@ -171,7 +173,7 @@ def arrays(part):
     return next(iter(data.ArrayLoader(part, len(part))))
 
 
-images, labels = arrays(train_set.limit(64))
+images, labels = arrays(train_set.limit(16))
 
 # %% name="claim-sum" tags=["claim"]
 for seed in SEEDS:
@@ -227,16 +229,14 @@ networks = {
 # **Before you run:** does a path with more branches carry more, or less? And at which length is the
 # peak of the product: at n/2, left of it, or right of it?
 
+
 # %% name="measure-lengths"
-SAMPLES = 10  # random paths of each length
-
-
-def path_norms(network, seed):
+def path_norms(network, seed, samples=SAMPLES):
     """The mean norm of the gradient of one path, for each length 0 … n; and the exact sums."""
     paths = probes.PathGradients(network.train(), images, labels)
     rng = np.random.default_rng(seed)
     lengths = range(paths.n + 1)
-    norms = [paths.sampled_norms(k, SAMPLES, rng).mean() for k in lengths]
+    norms = [paths.sampled_norms(k, samples, rng).mean() for k in lengths]
     return np.array(norms), np.array(paths.norms_by_length())
 
 
@@ -246,12 +246,8 @@ def percent(weights):
 
 
 share = np.array(probes.shares_of_paths(BLOCKS))
-new, _ = zip(
-    *(
-        path_norms(models.create(f"resnet{DEPTH}", in_channels=1, rng=seed), seed)
-        for seed in SEEDS
-    )
-)
+beginners = [models.create(f"resnet{DEPTH}", in_channels=1, rng=seed) for seed in SEEDS]
+new = [path_norms(beginners[seed], seed, samples=10)[0] for seed in SEEDS]
 of_one, of_sum = zip(*(path_norms(networks["resnet", seed], seed) for seed in SEEDS))
 carried = [percent(share * norms) for norms in of_one]
 carried_new = [percent(share * norms) for norms in new]
@@ -280,15 +276,15 @@ plot_panels(
             "length of a path",
             "share of all (%)",
             [
-                Line("gradient, trained", lengths, carried, "residual"),
+                Line("trained", lengths, carried, "residual"),
                 Line(
-                    "exact sums",
+                    "trained, exact sums",
                     lengths,
                     [percent(norms) for norms in of_sum],
                     "residual",
                     1,
                 ),
-                Line("gradient, new", lengths, carried_new, "residual", 2),
+                Line("new", lengths, carried_new, "residual", 2),
                 Line("number of paths", lengths, 100 * share, "other"),
             ],
             whole=True,
@@ -302,13 +298,13 @@ plot_panels(
 # each carries much. There are many long ones, and they carry nearly nothing. The peak of the
 # product is on the left.
 #
-# In the new networks it is near n/2. So a ResNet does not begin with short paths. It *learns* to
-# use them.
+# In the new networks it is much nearer to n/2. So a ResNet does not begin with short paths. They
+# come with the training.
 #
-# The figure has a second line. The gradients of several paths can point in different directions,
-# and then their sum is shorter than the sum of their norms. minires can also compute the sum over
-# all paths of a length exactly, with [n(n+1)/2 steps back](../minires/probes/lengths.py) in place
-# of 2ⁿ. It says the same.
+# The figure has one line more, the exact sums. The gradients of several paths can point in
+# different directions, and then their sum is shorter than the sum of their norms. minires can also
+# compute the sum over all paths of a length exactly, with [n(n+1)/2 steps
+# back](../minires/probes/lengths.py) in place of 2ⁿ. They are on the left, too.
 
 # %% [markdown] name="exercise-effective"
 # ### Exercise 9.2
@@ -365,11 +361,11 @@ for seed in SEEDS:
 # all paths: 2ⁿ⁻¹ are left. The plain network had one path, and it is gone.
 #
 # But not all paths are worth the same. The paths of length k lose the share k/n only: a short path
-# seldom meets the deleted block. If paths are counted by their gradient, what is left is 1 −
-# (effective length)/n.
+# seldom meets the deleted block. Count paths by their gradient. Then 1 − (effective length)/n of
+# them are left, on average over the blocks.
 #
-# **Your guess:** the intact networks have a few percent of errors on test images, and a guess has
-# 90 %. How large is the error without one block, in the plain network and in the residual one?
+# **Your guess:** whoever guesses is wrong in 90 % of the test images. How large is the error
+# without one block, in the plain network and in the residual one?
 
 # %% name="guess-error"
 my_guess = {"plain": 30, "resnet": 30}  # change these
@@ -502,7 +498,7 @@ for row, what in enumerate(("deleted blocks", "swapped pairs of blocks")):
 plot_panels(panels)
 
 # %% [markdown] name="claim-several-text"
-# These are the two halves of Figure 5. The plain network breaks at once. The error of the residual
+# These are the two parts of Figure 5. The plain network breaks at once. The error of the residual
 # network grows smoothly with the damage, as in the paper.
 #
 # **The claim:** averaged over 1, 2, … lesions, the residual network has the smaller error, with
@@ -532,7 +528,7 @@ for seed in SEEDS:
 # How far is it one? The paper does not put an ensemble beside its networks. We do: four ResNet-8,
 # whose probabilities are averaged.
 #
-# **Before you run:** half of the members, or half of the blocks, are removed. Which error do you
+# **Before you run:** a quarter of the members, or of the blocks, is removed. Which error do you
 # expect of the ensemble, and which of the ResNet?
 
 # %% name="measure-ensemble"
@@ -590,23 +586,28 @@ plot_panels(
 )
 
 # %% [markdown] name="claim-ensemble-text"
-# **The claim:** with half of them gone, the residual network's error is between the other two. It
-# is larger than that of a real ensemble, and smaller than that of the plain network.
+# The real ensemble hardly notices that members leave. The residual network does notice: with each
+# block its error grows.
+#
+# **The claim:** with a quarter of them gone, the residual network's error is between the other two.
+# It is more than twice that of the ensemble, and 10 points or more below that of the plain network.
 
 # %% name="claim-ensemble" tags=["claim"]
+quarter = round(BLOCKS / 4)
 for seed in SEEDS:
-    plain, resnet = (curves[kind, seed][0][-1] for kind in ("plain", "resnet"))
-    members = ensembles[seed][2]
+    plain, resnet = (curves[kind, seed][0][quarter] for kind in ("plain", "resnet"))
+    members = ensembles[seed][1]  # three of four
     print(
         f"seed {seed}: ensemble {members:.1f} %, ResNet {resnet:.1f} %, plain network {plain:.1f} %"
     )
-    assert members < resnet < plain, "the ResNet is not between the two"
+    assert resnet > 2 * members, "the ResNet is as robust as an ensemble"
+    assert resnet < plain - 10, "the ResNet is as fragile as the plain network"
 
 # %% [markdown] name="limits"
 # ## Where the picture ends
 #
-# The paths share their blocks. Half of the blocks deleted means 2⁻ⁿᐟ² of the paths left, and not
-# one half. And no path was trained alone. So the word *ensemble* is a picture, and the sum over
+# The paths share their blocks. If half of the blocks are deleted, 2^(n/2) of 2ⁿ paths are left, and
+# not one half. And no path was trained alone. So the word *ensemble* is a picture. The sum over
 # paths is exact for the gradient only.
 #
 # There is another picture, too. Greff et al. [2017] say that the blocks of a stage *refine* one

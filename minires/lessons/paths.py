@@ -269,3 +269,28 @@ def _(n, d):
 def _(n, d):
     """your C(d, k)/C(n, k) is the share of the paths that take deleted blocks only: take the n − d that are left"""
     return [math.comb(d, k) / math.comb(n, k) for k in range(n + 1)]
+
+
+@surviving.mistake
+def _(n, d):
+    """your shares are those of one deleted block, (n − k)/n: d blocks are deleted, one after another"""
+    return [(n - k) / n for k in range(n + 1)]
+
+
+@surviving.mistake
+def _(n, d):
+    """your d blocks are chosen from all n each time: a block is deleted once, so the next is one of n − 1"""
+    return [(1 - k / n) ** d for k in range(n + 1)]
+
+
+@effective_length.mistake
+def _(norms):
+    """your answer is rounded: a mean of whole numbers need not be one"""
+    return round(_mean_length(norms, _numbers(len(norms) - 1)))
+
+
+@effective_length.mistake
+def _(norms):
+    """you count in which order branches are chosen, n!/(n − k)!: divide by k!, because a path has one order only"""
+    n = len(norms) - 1
+    return _mean_length(norms, np.array([float(math.perm(n, k)) for k in range(n + 1)]))
