@@ -162,7 +162,7 @@ print(f"19 to 35: {shares[19:36].sum():.1f} % of the paths")
 # the shortcut of this block.)
 #
 # **The claim:** in a new network of three blocks, the gradients along its eight paths add up to
-# ∂L/∂x, but for rounding.
+# ∂L/∂x, but for rounding. If one path is left out, here the first, they do not.
 
 # %% name="data"
 train_set, test_set = data.load("digits")
@@ -337,9 +337,9 @@ def effective_length(norms):
 check("9.2", effective_length)
 
 # %% [markdown] name="claim-lengths-text"
-# **The claim:** in the trained networks a path's gradient becomes shorter with each branch. So the
-# effective length is less than n/2, the mean length of all paths. And it is less than before the
-# training.
+# **The claim:** in the trained networks each branch takes more than a tenth of a path's gradient,
+# as a geometric mean. So the effective length is less than 0.9·n/2, where n/2 is the mean length of
+# all paths. And it is less than before the training.
 
 # %% name="claim-lengths" tags=["claim"]
 effective = [probes.mean_length(weights) for weights in carried]
@@ -632,6 +632,6 @@ for seed in SEEDS:
 # **Read next:** Veit et al. 2016, *Residual networks behave like ensembles of relatively shallow
 # networks*, §3 to §5; Greff et al. 2017, *Highway and residual networks learn unrolled iterative
 # estimation*. In minires: [`lengths.py`](../minires/probes/lengths.py) and
-# [`lesions.py`](../minires/probes/lesions.py); `python -m minires.lab paths lesion ensembles`
-# measures all of this at a larger size. If blocks can be deleted after training, why not *during*
-# it? This is stochastic depth, in lesson 10.
+# [`lesions.py`](../minires/probes/lesions.py); `python -m minires.lab paths` measures this at a
+# larger size, and so do the experiments lesion and ensembles. If blocks can be deleted after
+# training, why not *during* it? This is stochastic depth, in lesson 10.
