@@ -166,6 +166,8 @@ for seed in SEEDS:
 #
 # Write filter normalization. d and w are arrays of one shape: (O,C,K,K), or (O,I), or (O,). Return d
 # with each d[o] as long as w[o]. For a bias, w of shape (O,), return zeros.
+#
+# (`np.linalg.norm` takes two axes at most. A sum takes any: `(w**2).sum(axes, keepdims=True)`.)
 
 
 # %% name="normalized" tags=["exercise"] exercise="10.1"
@@ -684,7 +686,7 @@ for seed in SEEDS:
 #
 # Write a network with stochastic depth as the paper has it. x is an array (N,d), and W (L,d,d) has the
 # weights of L blocks: F_l(h) = relu(h)·W_l, where W_1 is `W[0]`. p_last is $p_L$. b is an array (L,)
-# of 0 and 1: which blocks stay in this step of training. In evaluation b is None. Return the output (N,d).
+# of 0 and 1: which blocks stay in this step of training. In evaluation b is None; ask `b is None`. Return the output (N,d).
 
 
 # %% name="stochastic-depth" tags=["exercise"] exercise="10.3"

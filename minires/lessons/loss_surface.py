@@ -100,6 +100,12 @@ def _(d, w):
 
 @filter_normalized.mistake
 def _(d, w):
+    """you return d as it is: divide each filter by its own length, and multiply it by that of w[o]"""
+    return _filters(d, w, 0, divide=False, times=False)
+
+
+@filter_normalized.mistake
+def _(d, w):
     """your lengths are squared: take the root of the sum of squares"""
     return _filters(d, w, tuple(range(1, w.ndim)), lambda a, axes: np.sum(a * a, axes, keepdims=True))
 
@@ -184,6 +190,14 @@ def _(product, v, steps):
 def _(product, v, steps):
     """your v never gets the length 1, so vᵀ·H·v grows with it: divide H·v by its length in each step"""
     return _iterated(product, v, steps, unit=lambda v: v)
+
+
+@largest_eigenvalue.mistake
+def _(product, v, steps):
+    """you divide H·v by the length of the v before it: divide it by its own length"""
+    for _ in range(steps):
+        v = product(_unit(v))
+    return np.sum(v * product(v))
 
 
 @largest_eigenvalue.mistake
@@ -352,4 +366,13 @@ def _(x, W, p_last, b):
     h = x
     for factor, w in zip(_linear(len(W), p_last) if b is None else b, W):
         h = h + factor * (h @ w)
+    return h
+
+
+@stochastic_depth.mistake
+def _(x, W, p_last, b):
+    """your ReLU comes behind W_l: it comes first, F_l(h) = relu(h)·W_l"""
+    h = x
+    for factor, w in zip(_linear(len(W), p_last) if b is None else b, W):
+        h = h + factor * np.maximum(h @ w, 0)
     return h

@@ -124,6 +124,13 @@ def largest_eigenvalue(product, v, steps):  # noqa: F811 - as above
     return new
 
 
+@wrong("10.2", "the v before it")
+def largest_eigenvalue(product, v, steps):  # noqa: F811 - as above
+    for _ in range(steps):
+        v = product(v) / np.linalg.norm(v)
+    return v @ product(v)
+
+
 @wrong("10.3", "count in full")
 def stochastic_depth(x, W, p_last, b):
     h = x
@@ -190,4 +197,16 @@ def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
     for l in range(1, L + 1):
         left_out = l / L * (1 - p_last)
         h = h + (left_out if b is None else b[l - 1]) * (np.maximum(h, 0) @ W[l - 1])
+    return h
+
+
+@wrong("10.3", "ReLU comes behind")
+def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
+    L = len(W)
+    factors = b
+    if b is None:
+        factors = 1 - np.arange(1, L + 1) / L * (1 - p_last)
+    h = x
+    for l in range(L):
+        h = h + factors[l] * np.maximum(h @ W[l], 0)
     return h
