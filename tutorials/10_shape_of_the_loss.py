@@ -198,11 +198,11 @@ check("10.1", filter_normalized)
 # (An *eigenvector* v of H is only made longer or shorter by H: H·v = λ·v. The number λ is its *eigenvalue*.)
 #
 # Why does sharpness matter? Because a step of gradient descent must not be too long. In a bowl
-# L = ½·λ·x² a step gives x ← x − η·λ·x = (1 − ηλ)·x. If ηλ > 2, then |1 − ηλ| > 1, and x grows.
+# L = ½·λ·x² a step with the learning rate r gives x ← x − r·λ·x = (1 − rλ)·x. If rλ > 2, then |1 − rλ| > 1, and x grows.
 #
 # **Before you run:** which learning rate is too long in a bowl with λ_max = 8?
 #
-# **The claim**, in three random bowls: x shrinks with η = 1.9/λ_max, and grows with η = 2.1/λ_max.
+# **The claim**, in three random bowls: x shrinks with r = 1.9/λ_max, and grows with r = 2.1/λ_max.
 
 # %% name="claim-bowl" tags=["claim"]
 for seed in SEEDS:
@@ -686,7 +686,8 @@ for seed in SEEDS:
 #
 # Write a network with stochastic depth as the paper has it. x is an array (N,d), and W (L,d,d) has the
 # weights of L blocks: F_l(h) = relu(h)·W_l, where W_1 is `W[0]`. p_last is $p_L$. b is an array (L,)
-# of 0 and 1: which blocks stay in this step of training. In evaluation b is None; ask `b is None`. Return the output (N,d).
+# of 0 and 1: which blocks stay in this step of training. In evaluation b is None; ask `b is None`.
+# Return the output (N,d).
 
 
 # %% name="stochastic-depth" tags=["exercise"] exercise="10.3"
@@ -786,7 +787,7 @@ for seed in SEEDS:
 # - A slice of the loss can be compared only if each filter of the direction is as long as that of the
 #   weights. Otherwise it shows the length of the weights.
 # - Sharpness is the largest eigenvalue of the Hessian. Products H·v from two gradients are enough to
-#   find it. Gradient descent needs η < 2/λ_max.
+#   find it. Gradient descent needs a learning rate below 2/λ_max.
 # - With depth, plain networks become sharper faster than residual ones. What has learned less is
 #   sharper, too, so ask at which loss two networks are compared.
 # - Without norms the variance doubles in each block. Batch norm makes it grow by 1 a block, and
