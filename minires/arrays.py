@@ -78,10 +78,10 @@ def as_array(data, dtype=None):
     if not is_array(data):
         given = data
         try:
-            data = np.asarray(given)
+            data = as_numpy(given)
         except ValueError as error:  # lists of unequal lengths
             raise ShapeError(f"a Tensor is made of numbers in rows of equal length: {error}") from None
-        if data.dtype == np.float64 and dtype is None and not _holds_float64(given):
+        if data.dtype == np.float64 and dtype is None and not _holds(np.float64, given):
             dtype = np.float32
     check_plain(data)
     check_dtype(data.dtype)
@@ -90,17 +90,25 @@ def as_array(data, dtype=None):
     return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
 
 
-def _holds_float64(data):
-    """Whether the data contain a float64 of NumPy or of a Tensor; a Python float does not count."""
+def as_numpy(data):
+    """np.asarray(data), where Python's integers become int64 also in a browser, in which NumPy makes int32 of them."""
+    array = np.asarray(data)
+    if array.dtype == np.intp and np.dtype(np.intp) != np.int64 and not _holds(np.intp, data):
+        return array.astype(np.int64)
+    return array
+
+
+def _holds(dtype, data):
+    """Whether the data contain this dtype, of NumPy or of a Tensor; Python's numbers do not count."""
     if isinstance(data, (list, tuple)):
-        return any(map(_holds_float64, data))
-    return getattr(data, "dtype", None) == np.float64
+        return any(_holds(dtype, part) for part in data)
+    return getattr(data, "dtype", None) == dtype
 
 
 def check_dtype(dtype):
-    """dtype as NumPy's, if a Tensor can hold it. Raises DTypeError."""
+    """dtype as NumPy's, if a Tensor can hold it; int stands for int64 everywhere. Raises DTypeError."""
     try:
-        found = np.dtype(dtype)
+        found = np.dtype(np.int64 if dtype is int else dtype)
     except (TypeError, ValueError, SyntaxError):  # the last for text with commas in it
         found = None
     if dtype is None or found is None or found.kind not in "fiub" or found.itemsize > 8 or found == np.float16:
@@ -144,7 +152,7 @@ def device_or_dtype(target):
             f"to: device must be 'cpu', 'cuda' or 'cuda:N', got {target!r}, which is no dtype either "
             "(np.float32, np.float64, np.int64)"
         )
-    return None, check_dtype(dtype)
+    return None, check_dtype(target)
 
 
 def is_channels_last(x) -> bool:

@@ -15,6 +15,7 @@ ROOMS = [
     "errors",
     "settings",
     "paths",
+    "system",
     "console",
     "random",
     "hooks",
@@ -116,6 +117,24 @@ def test_importing_minires_imports_numpy_only():
 
     rooms = ", ".join(f"minires.{room}" for room in sorted({room_of(path) for path in FILES} - {FACE}))
     assert loaded(f"minires, {rooms}") - loaded("numpy, multiprocessing") == {"minires"}
+
+
+def test_importing_opens_no_socket_and_starts_no_thread_and_no_process():
+    """In a browser a server's socket ends the interpreter, and there are no threads and no processes."""
+    code = (
+        "import pkgutil, sys, numpy, multiprocessing\n"
+        "watched = ('socket.', 'subprocess.', 'os.fork', 'os.posix_spawn', 'os.system', '_thread.start')\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, arguments: seen.append(event) if event.startswith(watched) else None)\n"
+        "import minires\n"
+        "names = [module.name for module in pkgutil.walk_packages(minires.__path__, 'minires.')]\n"
+        "for name in names:\n"
+        "    if not name.startswith('minires.kernels.device'):\n"  # which need CuPy
+        "        __import__(name)\n"
+        "print(len(names) > 200, seen)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found == "True []\n"
 
 
 def test_every_room_is_reachable_from_minires_and_opened_only_when_asked_for():

@@ -37,6 +37,7 @@ arguments.py checks what is typed, and table.py prints tables.
 
 from minires.console.arguments import Parser, flag_of, new_file, number, seconds, text, whole
 from minires.console.process import command, counted, entry, reason, say, stop_requests, stopped
+from minires.console.progress import progress_bar
 from minires.console.signals import DOUBLE_TAP, SIGNALS, STOPPED, on_signals, starting
 from minires.console.streams import OutputError, need_reader
 from minires.console.table import GREEN, RED, WIDTH, Table, colored, verdict, wrapped
@@ -60,6 +61,7 @@ __all__ = [
     "new_file",
     "number",
     "on_signals",
+    "progress_bar",
     "reason",
     "say",
     "seconds",

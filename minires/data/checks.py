@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minires.arrays import is_array
+from minires.arrays import as_numpy, is_array
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
 from minires.settings import is_whole
 from minires.tensor import Tensor
@@ -73,7 +73,7 @@ def as_numbers(name, values):
     if isinstance(values, Tensor):
         values = values.detach().numpy()
     try:
-        array = np.asarray(values)
+        array = as_numpy(values)
     except ValueError as error:
         raise ShapeError(f"{name}: the elements have different shapes ({error}); make them one array first") from error
     if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "fiub":

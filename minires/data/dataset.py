@@ -100,7 +100,7 @@ class Dataset(Indexed):
     @property
     def counts(self) -> tuple[int, ...]:
         """How many images each class has, in the order of classes."""
-        return tuple(np.bincount(self.labels, minlength=len(self.classes)).tolist())
+        return tuple(np.bincount(self.labels.astype(np.intp), minlength=len(self.classes)).tolist())
 
     def pixels(self, indices: Array) -> np.ndarray:
         """The images of these indices, uint8 (n,C,H,W), channels-last in memory."""

@@ -13,12 +13,9 @@ import urllib.request
 import zlib
 from pathlib import Path
 
-from minires.errors import DataError, need
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
+from minires.console import progress_bar
+from minires.errors import DataError
+from minires.system import fcntl
 
 CHUNK = 1 << 20
 
@@ -85,7 +82,7 @@ def fetch(url, path, *, md5, timeout=30):
 
 def _fetch(url, path, md5, timeout):
     part = path.with_name(path.name + ".part")
-    tqdm = need("tqdm", "data", for_what="the download's progress bar").tqdm
+    tqdm = progress_bar("the download's progress bar")
     have = part.stat().st_size if part.exists() else 0
     total = None
     with _request(url, have, timeout) as reply:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from minires.annotations import Array, Transform
-from minires.arrays import channels_last
+from minires.arrays import as_numpy, channels_last
 from minires.data.checks import as_numbers
 from minires.data.dataset import Dataset, Indexed
 from minires.errors import DataError, DTypeError, OptionError, ShapeError
@@ -123,7 +123,7 @@ def _stacked(name, elements):
     """Arrays or numbers as one array; tuples and lists as a tuple of their parts, each stacked."""
     kinds = [isinstance(element, (tuple, list)) for element in elements]
     if not any(kinds):
-        return as_numbers(name, [e.data if isinstance(e, Tensor) else np.asarray(e) for e in elements])
+        return as_numbers(name, [e.data if isinstance(e, Tensor) else as_numpy(e) for e in elements])
     lengths = [len(element) if parts else None for element, parts in zip(elements, kinds)]
     if len(set(lengths)) > 1 or not lengths[0]:
         shown = sorted(

@@ -18,6 +18,7 @@ from minires.data.in_memory import Items, TensorDataset
 from minires.errors import OptionError
 from minires.random import generator
 from minires.settings import shortened
+from minires.system import has_threads
 from minires.tensor import Tensor
 
 ONE_THREAD = "one thread makes `prefetch` batches ahead, prefetch=2 by default"
@@ -142,7 +143,9 @@ class ArrayLoader:
                 ) from error
 
         numbers = range(start, len(self))
-        return _ahead(batch, numbers, self.prefetch) if self.prefetch else (batch(n) for n in numbers)
+        if self.prefetch and has_threads():
+            return _ahead(batch, numbers, self.prefetch)
+        return (batch(n) for n in numbers)
 
     def _as_given(self, arrays):
         """The batch as the loop over the loader receives it."""
@@ -276,7 +279,7 @@ def _ahead(make, numbers, most):
 
 
 def _started(thread):
-    """Whether the thread could be started: in a browser there are none."""
+    """Whether the thread could be started: a limit on a user's processes may refuse it."""
     try:
         thread.start()
     except RuntimeError:

@@ -36,7 +36,7 @@ def _loaded(dataset, folder, root, size):
         if name != "cifar10":
             raise DataError(
                 f"a local copy (--data {root}) is for cifar10 only; "
-                f"{'digits come with scikit-learn' if name else 'give the folder itself as the data set'}"
+                f"{'digits come with minires' if name else 'give the folder itself as the data set'}"
             )
         if not _exists(root):
             raise DataError(f"there is no folder or archive {str(root)!r} to take {dataset} from")

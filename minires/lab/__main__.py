@@ -8,7 +8,6 @@ from pathlib import Path
 
 from minires import console
 from minires.console import text, whole
-from minires.errors import need
 from minires.kernels import get_num_threads
 from minires.lab.collection import write_collection
 from minires.lab.experiment import SIZES, SPELLINGS
@@ -118,7 +117,7 @@ class Bar(Watch):
         self._bar = None
 
     def start(self, name, total, done):
-        tqdm = need("tqdm", "data", for_what="the progress bar").tqdm
+        tqdm = console.progress_bar()
         self._bar = tqdm(total=total, initial=done, desc=name, disable=None, dynamic_ncols=True, bar_format=BAR)
 
     def progress(self, done):

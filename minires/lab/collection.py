@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 import re
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from minires.errors import DataError
 from minires.lab.experiments import EXPERIMENTS
 from minires.lab.statistics import HELD, REFUTED, UNDECIDED
 from minires.storage import atomic_write
+from minires.storage.json_text import parse
 
 INTRODUCTION = f"""\
 # What the papers claim, measured again
@@ -66,7 +66,7 @@ def _in_order(path):
 
 def _read(path):
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse(path.read_text(encoding="utf-8"))
         content["verdict"], content["claim"], content["size"], content["settings"]["dataset"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no report of an experiment ({error}); move it away") from error

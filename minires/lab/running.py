@@ -22,6 +22,7 @@ from minires.lab.place import StoppedError
 from minires.lab.report import Report
 from minires.lab.workers import run_trials
 from minires.storage import atomic_write
+from minires.storage.json_text import parse
 from minires.storage.schema import Anything, DictOf, Fields, Number, OneOf
 from minires.train.folder import FolderLock
 
@@ -175,7 +176,7 @@ def _read_settings(folder, experiment, size, given):
 def read_json(path, **fields):
     """The dictionary in a JSON file. Raises CheckpointError if it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse(path.read_text(encoding="utf-8"))
         fault = Fields(**fields).fault("", content)
     except (ValueError, RecursionError) as error:
         fault = str(error)

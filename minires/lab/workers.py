@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from minires import kernels
 from minires.errors import ProcessError
 from minires.lab.place import Place, StoppedError
+from minires.system import why_no_processes
 
 STOP_SECONDS = 60  # for the step that a training is in, and for saving it
 
@@ -20,9 +21,10 @@ STOP_SECONDS = 60  # for the step that a training is in, and for saving it
 def run_trials(experiment, s, journal, jobs):
     """Run the trials that are left, `jobs` at once, until all are done or journal.stop() is true.
 
-    If one fails, the others are saved before its error is raised.
+    Where no process can be started, they run one by one, with the same numbers. If one fails, the others are saved
+    before its error is raised.
     """
-    if jobs == 1:
+    if jobs == 1 or why_no_processes():
         _one_by_one(experiment, s, journal)
     else:
         _in_parallel(experiment, s, journal, jobs)

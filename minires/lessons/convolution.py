@@ -176,3 +176,162 @@ def _assigned(columns, shape, kernel_size, stride):
         w = k % OW * stride
         x[:, h : h + kernel_size, w : w + kernel_size] = columns[:, k].reshape(C, kernel_size, kernel_size)
     return x
+
+
+@exercise("2.3", gives="dw")
+def filter_gradient(dy, x, kernel_size, stride):
+    """The gradient of the filters without padding, dW = dY·columnsᵀ: dy (O,OH,OW), x (C,H,W) -> dw (O,C,K,K)."""
+    dW = dy.reshape(len(dy), -1) @ im2col(x, kernel_size, stride).T
+    return dW.reshape(len(dy), len(x), kernel_size, kernel_size)
+
+
+@filter_gradient.draw
+def _(rng):
+    for label, (x, kernel_size, stride) in im2col.cases(rng):
+        _, H, W = x.shape
+        OH = (H - kernel_size) // stride + 1
+        OW = (W - kernel_size) // stride + 1
+        filters = 2 if label == "the image of the example" else int(rng.integers(2, 6))
+        yield label, (rng.standard_normal((filters, OH, OW)), x, kernel_size, stride)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """the last window wins in your dw: each window adds its part (+=), because all of them used the filter"""
+    window = im2col(x, kernel_size, stride)[:, -1].reshape(len(x), kernel_size, kernel_size)
+    return dy[:, -1, -1].reshape(-1, 1, 1, 1) * window
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """your windows ignore the stride: output (oh, ow) saw the window at row oh·stride and column ow·stride"""
+    OH, OW = dy.shape[1:]
+    return filter_gradient(dy, x[:, : OH + kernel_size - 1, : OW + kernel_size - 1], kernel_size, 1)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """your dw is a mean over the windows: the gradient of a filter is the sum over all of them"""
+    return filter_gradient(dy, x, kernel_size, stride) / dy[0].size
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """your dw is turned by 180°: dw[kh, kw] belongs to the pixel at row kh and column kw of the window"""
+    return filter_gradient(dy, x, kernel_size, stride)[:, :, ::-1, ::-1]
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """filters and channels are exchanged in your dw: it is (O,C,K,K), the filter first"""
+    return filter_gradient(dy, x, kernel_size, stride).swapaxes(0, 1)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """you read a row of dW in the order (K,K,C): it is (C,K,K), as im2col writes the columns"""
+    dw = filter_gradient(dy, x, kernel_size, stride)
+    return dw.reshape(len(dy), kernel_size, kernel_size, len(x)).transpose(0, 3, 1, 2)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """your dw has the shape of W, (O, C·K·K): give it that of the filters, (O,C,K,K)"""
+    return filter_gradient(dy, x, kernel_size, stride).reshape(len(dy), -1)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """your dw ignores dy: multiply each window by the dy of its output"""
+    return filter_gradient(np.ones_like(dy), x, kernel_size, stride)
+
+
+@exercise("2.4", gives="cost", exact=True)
+def cost(C, H, W, O, kernel_size, stride, padding):
+    """The rows and columns of a convolution's output, and its multiply-adds: three whole numbers."""
+    OH = (H + 2 * padding - kernel_size) // stride + 1
+    OW = (W + 2 * padding - kernel_size) // stride + 1
+    return [OH, OW, O * OH * OW * C * kernel_size**2]
+
+
+@cost.draw
+def _(rng):
+    C, O = rng.integers(3, 60, 2).tolist()
+    H, W = rng.integers(9, 40, 2).tolist()
+    yield "the first layer of a ResNet", (3, 224, 224, 64, 7, 2, 3)
+    yield "rows and columns of other numbers", (C, H, W, O, 3, 1, 1)
+    yield "a stride that leaves rows and columns over", (C, 12, 17, O, 3, 2, 0)
+    yield "a stride of 3 with padding", (C, 14, 2 * W + 1, O, 5, 3, 1)
+    yield "a kernel of one element", (C, H, W, O, 1, 2, 0)
+    yield "a kernel as large as the image", (C, 5, 5, O, 5, 1, 0)
+
+
+def _costs(C, H, W, O, K, OH, OW):
+    return [OH, OW, O * OH * OW * C * K * K]
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """you add the padding once: it stands above and below, so there are H + 2·padding rows"""
+    OH = (H + padding - kernel_size) // stride + 1
+    OW = (W + padding - kernel_size) // stride + 1
+    return _costs(C, H, W, O, kernel_size, OH, OW)
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """your number of windows lacks the first one: OH = (H + 2·padding − K) // stride + 1"""
+    OH = (H + 2 * padding - kernel_size) // stride
+    OW = (W + 2 * padding - kernel_size) // stride
+    return _costs(C, H, W, O, kernel_size, OH, OW)
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """you round up: a window that does not fit is left out, so divide with // before you add 1"""
+    OH = -(-(H + 2 * padding - kernel_size) // stride) + 1
+    OW = -(-(W + 2 * padding - kernel_size) // stride) + 1
+    return _costs(C, H, W, O, kernel_size, OH, OW)
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """you add 1 before you divide: OH = (H + 2·padding − K) // stride + 1"""
+    OH = (H + 2 * padding - kernel_size + 1) // stride
+    OW = (W + 2 * padding - kernel_size + 1) // stride
+    return _costs(C, H, W, O, kernel_size, OH, OW)
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """your count lacks the channels: each output adds up C·K·K products"""
+    OH, OW, count = cost(C, H, W, O, kernel_size, stride, padding)
+    return [OH, OW, count // C]
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """your count lacks the filters: there are O·OH·OW outputs"""
+    OH, OW, count = cost(C, H, W, O, kernel_size, stride, padding)
+    return [OH, OW, count // O]
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """your count takes the pixels of the image: take those of the output, OH·OW"""
+    OH, OW, _ = cost(C, H, W, O, kernel_size, stride, padding)
+    return [OH, OW, O * H * W * C * kernel_size**2]
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """you count a product and its addition as two: together they are one multiply-add"""
+    OH, OW, count = cost(C, H, W, O, kernel_size, stride, padding)
+    return [OH, OW, 2 * count]
+
+
+@cost.mistake
+def _(C, H, W, O, kernel_size, stride, padding):
+    """you count K products for each channel of a window: a window has K·K elements"""
+    OH, OW, count = cost(C, H, W, O, kernel_size, stride, padding)
+    return [OH, OW, count // kernel_size]

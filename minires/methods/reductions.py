@@ -222,7 +222,8 @@ class Reductions(TensorBase):
         if not (data.size if dim is None else data.shape[i]):
             raise ShapeError(f"{caller}: nothing to choose from in a tensor of shape {self.shape}")
         indices = getattr(data, name)(axis=i, keepdims=keepdim and self.ndim > 0)
-        return self._of(array_module(data).asarray(indices).reshape(() if not self.ndim else np.shape(indices)))
+        indices = array_module(data).asarray(indices, np.int64)  # which have 32 bits in a browser
+        return self._of(indices.reshape(() if not self.ndim else indices.shape))
 
     @reduction
     def all(self, dim, keepdim):

@@ -183,8 +183,8 @@ def where(condition, a, b):
     xp = array_module(condition, a, b)
     condition = xp.asarray(condition)
     y = xp.where(condition, a, b)
-    if shape_a is None and shape_b is None and y.dtype == np.float64:  # a and b are Python numbers
-        y = y.astype(np.float32)
+    if shape_a is None and shape_b is None and y.dtype.kind in "fi":  # of Python numbers: int32 only in a browser
+        y = y.astype(np.float32 if y.dtype.kind == "f" else np.int64, copy=False)
 
     def backward(dy):
         return (

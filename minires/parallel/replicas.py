@@ -34,6 +34,7 @@ from minires.parallel.memory import ADDED, SENT, AllReduce, RefusedError, shared
 from minires.parallel.parts import NotFiniteError, channels_first, channels_last
 from minires.parallel.process import check_workers, start_workers, stop_workers
 from minires.parallel.snapshot import Opaque, Snapshot
+from minires.system import why_no_processes
 from minires.tensor import Tensor
 
 MAX_PROCESSES = 256  # the same on all machines, so that each accepts the settings of a run from another
@@ -45,6 +46,8 @@ def unsupported_reason(model):
 
     It does not notice a module that draws from a generator outside of itself, such as the one of minires.random.
     """
+    if why_no_processes():
+        return why_no_processes()
     if not sys.platform.startswith("linux"):
         return f"processes are forked, which is safe on Linux only, not on {sys.platform}"
     devices = {p.device for p in model.parameters()} - {"cpu"}

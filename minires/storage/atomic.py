@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import secrets
 import stat
 import sys
 import tempfile
@@ -127,13 +128,12 @@ def _replace(path, content):
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(beside, 0o666 & ~_umask())  # as open() would make it; mkstemp's files have 0600
         if os.name == "nt":  # Windows cannot rename an open file, and has no lock on it
             os.close(handle)
             handle = None
         os.replace(beside, path)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
     finally:
         if handle is not None:
@@ -146,18 +146,20 @@ def _prefix(path):
 
 
 def _new_temporary(path):
-    """(handle, name) of a new file beside path. It is locked, so that remove_leftovers knows that it is in use."""
+    """(handle, name) of a new file beside path. It is locked, so that remove_leftovers knows that it is in use.
+
+    It has the permissions that open() gives. They cannot be computed, because in a browser os.umask() says 0o777.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".part")
+        beside = path.parent / f"{_prefix(path)}{secrets.token_hex(4)}.part"
+        try:
+            handle = os.open(beside, flags, 0o666)
+        except FileExistsError:
+            continue
         if lock(handle) is not False and os.fstat(handle).st_nlink:
             return handle, beside
         os.close(handle)  # another process has removed it before it was locked
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder):

@@ -8,6 +8,7 @@ import numpy as np
 
 from minires.annotations import PathLike, TensorLike
 from minires.errors import CheckpointError, DTypeError, OptionError
+from minires.storage.json_text import DEEPEST, depth, parse
 from minires.storage.schema import ListOf, Text, shown
 from minires.storage.weights import metadata, read, save
 
@@ -32,6 +33,8 @@ def save_checkpoint(path: PathLike, sections: Mapping[str, Mapping[str, TensorLi
         text = json.dumps(state)
     except (TypeError, ValueError, RecursionError) as error:
         raise DTypeError(f"{path} cannot hold this state, which must be plain Python values: {error}") from error
+    if depth(text) > DEEPEST:
+        raise DTypeError(f"{path} cannot hold this state, whose values are nested deeper than {DEEPEST}")
     fault = _changed("the state", state) or next(
         (
             f"the array {name!r} in {section} needs a string as its name"
@@ -94,7 +97,7 @@ def _parsed(path, written):
     found = {}
     for name in ("sections", "state"):
         try:
-            found[name] = json.loads(written[name])
+            found[name] = parse(written[name])
         except KeyError as error:
             raise CheckpointError(f"{path} is a malformed checkpoint: it lacks its {name}") from error
         except (ValueError, RecursionError) as error:

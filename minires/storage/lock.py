@@ -1,9 +1,6 @@
 """Locks on open files. The system releases them when their process ends."""
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from minires.system import fcntl
 
 
 def lock(handle):

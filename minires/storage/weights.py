@@ -7,7 +7,6 @@ programs have neither entry, and are loaded without this check.
 """
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -16,10 +15,12 @@ import numpy as np
 
 from minires.annotations import PathLike, TensorLike
 from minires.arrays import check_plain, is_array, to_device
-from minires.errors import CheckpointError, DTypeError, OptionError, need
+from minires.errors import CheckpointError, DTypeError, OptionError
 from minires.paths import as_path
+from minires.storage import plain
 from minires.storage.atomic import atomic_write
 from minires.storage.foreign import explain
+from minires.storage.json_text import parse
 from minires.tensor import unwrap
 
 NO_DIGEST = "0" * 64
@@ -32,14 +33,21 @@ def _entry(digest):
     return f'"sha256":"{digest}"'.encode()
 
 
+def _format():
+    """(what has save() and load(), the error that it raises): the library safetensors, or plain.py without it."""
+    try:
+        from safetensors import SafetensorError, numpy
+    except ImportError:
+        return plain, plain.SafetensorError
+    return numpy, SafetensorError
+
+
 def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str, str] | None = None) -> None:
     """Write {name: array} (NumPy or CuPy arrays, or Tensors) and {str: str} metadata to path, atomically.
 
     Raises DTypeError for what the format cannot hold. Raises OptionError for names that the file itself needs, and for
     what can be no path.
     """
-    safetensors = need("safetensors", "data", for_what="saving weights")
-    numpy_format = need("safetensors.numpy", "data", for_what="saving weights")
     metadata = {} if metadata is None else metadata
     if not isinstance(arrays, Mapping):
         is_model = hasattr(arrays, "state_dict")
@@ -58,9 +66,10 @@ def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str
         check_plain(array, f"{path}: {name}")
     host = {name: to_device(array, "cpu") for name, array in host.items()}
     host = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in host.items()}  # 0-d stays 0-d
+    numpy_format, refused = _format()
     try:
         content = numpy_format.save(host, {**metadata, **MARK, "sha256": NO_DIGEST})
-    except (safetensors.SafetensorError, TypeError, UnicodeEncodeError) as error:
+    except (refused, TypeError, UnicodeEncodeError) as error:
         raise DTypeError(f"{path} cannot hold these: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
     atomic_write(path, content.replace(_entry(NO_DIGEST), _entry(digest), 1))
@@ -81,10 +90,9 @@ def load(path: PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 def read(path):
     """({name: array}, metadata) from any safetensors file."""
-    numpy_format = need("safetensors.numpy", "data", for_what="loading weights")
     content, header = _content(path)
     try:
-        arrays = numpy_format.load(content)
+        arrays = _format()[0].load(content)
     except MemoryError:
         raise
     except KeyError as error:
@@ -138,7 +146,7 @@ def _header(path, file, size):
     text = file.read(length) if length <= min(size, MAX_HEADER) else file.read(200)
     fault = "its header is no JSON" if len(text) == length else f"its header would be {length:,} bytes long"
     try:
-        header = json.loads(text) if len(text) == length else None
+        header = parse(text.decode(), object_pairs_hook=plain.unique) if len(text) == length else None
         arrays = [entry for name, entry in header.items() if name != "__metadata__"]
         end = max((entry["data_offsets"][1] for entry in arrays), default=0)
         texts = header.get("__metadata__") or {}
@@ -148,6 +156,8 @@ def _header(path, file, size):
             return header
         else:
             fault = f"its header says {8 + length + end} bytes, and it has {size}"
+    except plain.TwiceError as error:
+        fault = str(error)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
         pass
     raise CheckpointError(f"{path} is no sound safetensors file: {explain(start + text) or fault}")

@@ -5,7 +5,7 @@ import shlex
 from contextlib import closing
 
 from minires import console, cuda, models
-from minires.errors import DataError, MiniresError, OptionError, need
+from minires.errors import DataError, MiniresError, OptionError
 from minires.train import show
 from minires.train.config import Config, add_flags
 from minires.train.folder import unfinished_run
@@ -64,7 +64,7 @@ def make_run(flags):
 
 def train(flags):
     """Start or resume the run, show its progress, and print the results. -> exit status"""
-    need("tqdm", "data", for_what="the progress bar")
+    console.progress_bar()  # before a folder is made, so that it is missed now
     console.need_reader()
     with closing(make_run(flags)) as run:
         if run.finished and run.history:

@@ -5,9 +5,8 @@ from contextlib import closing
 
 import numpy as np
 
-from minires import kernels
+from minires import console, kernels
 from minires.console import counted
-from minires.errors import need
 from minires.train.loop import Run
 
 BUSY = 0.9  # a core in use; below 1, because a program adds less than 1 to the load of its first minutes
@@ -38,7 +37,7 @@ def cores_are_busy(processes):
 
 def fit(run, stop=lambda: False, on_notice=print):
     """run.fit() with its display. -> whether it has trained to the end"""
-    tqdm = need("tqdm", "data", for_what="the progress bar").tqdm
+    tqdm = console.progress_bar()
     config = run.config
     if config.threads:
         kernels.set_num_threads(config.threads)

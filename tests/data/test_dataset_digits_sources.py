@@ -1,5 +1,6 @@
 """Data sets: what every one of them offers, and the digits."""
 
+import hashlib
 import os
 
 import numpy as np
@@ -23,9 +24,22 @@ def test_digits_are_split_once_for_all_and_balanced(digits):
     np.testing.assert_array_equal(again.pixels(np.arange(9)), train.pixels(np.arange(9)))
 
 
-def test_no_digit_is_in_both_parts_and_none_is_lost(digits):
-    from sklearn.datasets import load_digits
+@pytest.mark.parametrize(
+    ("part", "digest"),
+    [
+        (0, "45ae4b8a0820194e028e6304008d83bfa491e082adcbcb6503ecb34e3e5cfb09"),
+        (1, "4507a8dca07edc8d8cae490099a3bc91fad7c7e63a5e33620837a151b11ace7f"),
+    ],
+    ids=["train", "test"],
+)
+def test_digits_have_the_same_bits_and_order_on_every_machine(digits, part, digest):
+    pixels = digits[part].pixels(np.arange(len(digits[part])))
+    assert digits[part].labels.dtype == np.int64
+    assert hashlib.sha256(pixels.tobytes() + digits[part].labels.tobytes()).hexdigest() == digest
 
+
+def test_no_digit_is_in_both_parts_and_none_is_lost(digits):
+    load_digits = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed").load_digits
     source = np.sort(np.round(load_digits().images * (255 / 16)).astype(np.uint8).reshape(1797, -1), axis=0)
     both = np.concatenate([part.pixels(np.arange(len(part))).reshape(len(part), -1) for part in digits])
     np.testing.assert_array_equal(np.sort(both, axis=0), source)

@@ -182,14 +182,14 @@ def test_a_loop_without_end_costs_its_own_exercise_only(tmp_path, mark):
     file = notebook(tmp_path / "a.ipynb", SETUP, loop, written("solution", "2.2"))
     status, [marks], _ = mark(file, "--timeout", "1")
     assert status == 1
-    assert [one["status"] for one in marks["exercises"]] == ["timed out", "right"]
+    assert [one["status"] for one in marks["exercises"][:2]] == ["timed out", "right"]
     assert marks["points"] == 1
 
 
 def test_a_function_that_ends_its_process_costs_its_own_exercise_only(tmp_path, mark):
     leave = "import os\ndef im2col(x, kernel_size, stride):\n    os._exit(0)"
     _, [marks], _ = mark(notebook(tmp_path / "a.ipynb", SETUP, leave, written("solution", "2.2")))
-    assert [one["status"] for one in marks["exercises"]] == ["could not be run", "right"]
+    assert [one["status"] for one in marks["exercises"][:2]] == ["could not be run", "right"]
 
 
 def test_the_lesson_is_the_one_whose_functions_are_there(tmp_path, mark, capsys):

@@ -47,6 +47,23 @@ def test_a_folder_that_cannot_be_synced_does_not_fail_a_write_that_is_done(tmp_p
     assert synced == [False, True]
 
 
+def test_permissions_are_those_of_other_files_whatever_the_umask_is_said_to_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda mask: 0o777)  # what a browser says
+    storage.atomic_write(tmp_path / "w", b"x")
+    (tmp_path / "plain").write_bytes(b"x")
+    assert (tmp_path / "w").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_name_that_is_taken_is_not_used(tmp_path, monkeypatch):
+    names = iter(["00000000", "00000000", "11111111"])
+    monkeypatch.setattr("secrets.token_hex", lambda n: next(names))
+    taken = tmp_path / ".w.00000000.part"
+    taken.symlink_to(tmp_path / "elsewhere")
+    storage.atomic_write(tmp_path / "w", b"x")
+    assert (tmp_path / "w").read_bytes() == b"x"
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_folders_are_made_and_permissions_follow_the_umask(tmp_path):
     path = tmp_path / "new" / "folder" / "w"
     storage.atomic_write(path, b"x")
@@ -54,12 +71,12 @@ def test_folders_are_made_and_permissions_follow_the_umask(tmp_path):
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize("call", ["mkstemp", "fsync"])
+@pytest.mark.parametrize("call", ["open", "fsync"])
 def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch, call):
     def fail(*args, **kwargs):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/some/other/.part")
 
-    monkeypatch.setattr("tempfile.mkstemp" if call == "mkstemp" else "os.fsync", fail)
+    monkeypatch.setattr(os, call, fail)
     with pytest.raises(OSError, match="Read-only") as caught:
         storage.atomic_write(tmp_path / "w", b"x")
     assert caught.value.filename == str(tmp_path / "w")

@@ -1,10 +1,14 @@
 """Checkpoints keep sections apart and Python values exact."""
 
+import json
+
 import numpy as np
 import pytest
 
 from minires import storage
 from minires.errors import CheckpointError, DTypeError, OptionError
+
+pytestmark = pytest.mark.usefixtures("file_format")
 
 
 def test_sections_and_state_come_back(tmp_path):
@@ -67,6 +71,7 @@ LOOP["itself"] = LOOP
         ({}, {"a": object()}, DTypeError, "c cannot hold this state, .*: Object of type object is not JSON"),
         ({}, {"a": np.float32(1)}, DTypeError, "type float32 is not JSON"),
         ({}, {"a": {1, 2}}, DTypeError, "type set"),
+        ({}, {"a": json.loads("[" * 101 + "]" * 101)}, DTypeError, "whose values are nested deeper than 100"),
         ({}, {"a": 10**5000}, DTypeError, "c cannot hold this state"),
         ({}, LOOP, DTypeError, "Circular reference"),
         ({}, [], DTypeError, r"takes a state \{name: value\}, got a list"),

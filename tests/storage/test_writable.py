@@ -91,11 +91,11 @@ def test_a_pipe_is_not_opened_and_does_not_wait_for_a_reader(tmp_path):
 @posix
 def test_the_file_that_is_printed_into_may_lie_in_a_folder_without_the_right_to_write(tmp_path):
     code = """if True:
-        import sys, tempfile
+        import os, sys, tempfile
         from minires.storage import atomic_write, check_writable
         def denied(*args, **kwargs):
             raise PermissionError(13, "Permission denied")
-        tempfile.TemporaryFile = tempfile.mkstemp = denied
+        tempfile.TemporaryFile = os.open = denied
         check_writable(sys.argv[1], "/dev/stdout")
         atomic_write(sys.argv[1], b"written")
         """

@@ -7,7 +7,7 @@ import math
 from minires.errors import CheckpointError
 
 DELETED = object()
-DEEP = json.loads("[" * 400 + "]" * 400)
+DEEP = json.loads("[" * 90 + "]" * 90)  # a state that is nested deeper than 100 is refused as a whole
 ODD = [None, True, "7", "", -1, 1.5, math.nan, math.inf, 10**30, 10**400, [], {}, [[]], DEEP]
 
 

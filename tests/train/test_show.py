@@ -40,7 +40,7 @@ def bars(monkeypatch):
         def write(self, text):
             self.lines.append(text)
 
-    monkeypatch.setattr(show, "need", lambda *arguments, **settings: SimpleNamespace(tqdm=Bar))
+    monkeypatch.setattr(show.console, "progress_bar", lambda: Bar)
     return made
 
 
@@ -118,10 +118,10 @@ def test_more_threads_than_cores_are_named(tmp_path, bars, monkeypatch):
 
 
 def test_a_run_that_cannot_be_shown_leaves_no_folder_and_no_lock(tmp_path, monkeypatch):
-    def fail(*arguments, **settings):
+    def fail():
         raise ImportError("no tqdm")
 
-    monkeypatch.setattr(show, "need", fail)
+    monkeypatch.setattr(show.console, "progress_bar", fail)
     with pytest.raises(ImportError, match="no tqdm") as kept:  # whose traceback keeps the run alive
         run(Config(**SMALL, out=str(tmp_path / "run")))
     assert not (tmp_path / "run").exists()

@@ -21,8 +21,11 @@ def check(lesson, out):
     if dead:
         raise LessonError(f"{lesson.path.name}: dead links: {', '.join(dead)}")
     korean.texts(lesson)
-    for name in korean.stale(lesson):
-        print(f"{lesson.name}.ko.md: the cell {name} is stale: its English text has changed")
+    if korean.is_begun(lesson):
+        for name in korean.stale(lesson):
+            print(f"{lesson.name}.ko.md: the cell {name} is stale: its English text has changed")
+    else:
+        print(f"{lesson.name}.ko.md is missing: the lesson is not translated yet")
     run(lesson.notebook(without="exercise"), lesson.name, "tiny", HERE)
 
 

@@ -4,7 +4,7 @@
     한국어 …
 
 Code, figures and numbers come from the one source. A cell that is missing is an error. A stale one, whose English text
-has changed since, is listed.
+has changed since, is listed. A lesson without such a file is not translated yet, and stays English, which it says.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import re
 from minires.storage.atomic import atomic_write
 from tutorials.build.lesson import LessonError
 
+NOT_YET = "*이 강의는 아직 번역되지 않았습니다.*"
 MARK = re.compile(r"^<!-- ([a-z0-9-]+) ([0-9a-f]{8}) -->$", re.MULTILINE)
 
 
@@ -26,8 +27,17 @@ def english(lesson):
     return {cell.metadata["name"]: cell.source for cell in lesson.cells if cell.cell_type == "markdown"}
 
 
+def is_begun(lesson):
+    """Whether there is a Korean edition of this lesson."""
+    return _path(lesson).exists()
+
+
 def texts(lesson):
-    """{name: Korean text}. Raises LessonError if the file, or a cell, is missing, or if a cell is not in the lesson."""
+    """{name: Korean text}. Raises LessonError if a cell is missing, or is not in the lesson."""
+    if not is_begun(lesson):
+        said = english(lesson)
+        first = next(iter(said))
+        return {**said, first: f"{said[first]}\n\n{NOT_YET}"}
     found = {name: text for name, (_, text) in _read(lesson).items()}
     wanted = english(lesson)
     missing = [name for name in wanted if not found.get(name)]
@@ -65,8 +75,6 @@ def _path(lesson):
 def _read(lesson):
     """{name: (hash, text)}"""
     path = _path(lesson)
-    if not path.exists():
-        raise LessonError(f"{path.name} is missing")
     _, *parts = MARK.split(path.read_text(encoding="utf-8"))
     names, marks, bodies = parts[::3], parts[1::3], parts[2::3]
     if len(set(names)) < len(names):

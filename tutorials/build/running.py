@@ -23,6 +23,7 @@ def run(book, name, size, folder):
         **os.environ,
         "SIZE": size,
         "PYTHONWARNINGS": "default",
+        "OPENBLAS_NUM_THREADS": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     client = NotebookClient(

@@ -79,6 +79,12 @@ def _(call):
     return call.dy * (1 - call.y)
 
 
+@bug("tanh", "upstream forgotten")
+def _(call):
+    """your dx is 1 − y²: multiply by dy"""
+    return 1 - call.y**2
+
+
 @bug("tanh", "tanh of y")
 def _(call):
     """your dx is dy·(1 − tanh(y)²): y is tanh(x) already, so dx = dy·(1 − y²)"""

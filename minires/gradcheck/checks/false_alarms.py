@@ -2,7 +2,7 @@
 
 import time
 
-from minires.errors import need
+from minires import console
 from minires.gradcheck.checks.checker import check_op
 from minires.gradcheck.checks.report import Report
 from minires.op import registry
@@ -14,9 +14,7 @@ def count_false_alarms(names=(), *, first=0, seeds=1000, device="cpu"):
     cases = 0
     alarms = []
     worst = Report("none")
-    progress = need("tqdm", "data", for_what="the progress bar").tqdm(
-        range(first, first + seeds), unit="seed", disable=None, dynamic_ncols=True
-    )
+    progress = console.progress_bar()(range(first, first + seeds), unit="seed", disable=None, dynamic_ncols=True)
     for seed in progress:
         for name in names or sorted(registry):
             for report in check_op(name, seed=seed, device=device):

@@ -19,7 +19,7 @@ from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.errors import CouldNotRunError
 from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
 from minires.gradcheck.grading.grade import grade_source, op_of, standard_of
-from minires.gradcheck.grading.process import packages, remove_old_scratch_folders
+from minires.gradcheck.grading.process import packages, refuse_without_processes, remove_old_scratch_folders
 from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
 from minires.gradcheck.grading.source import read
 from minires.settings import did_you_mean
@@ -50,6 +50,7 @@ def check_targets(
     open_child=None,
 ):
     """Grade functions of files, print what comes, write the files. -> exit status 0, 1 or 2"""
+    refuse_without_processes()
     refuse_modules_here()
     remove_old_scratch_folders()
     forbid = forbidden_modules(forbid)

@@ -16,13 +16,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from minires.errors import OptionError
 from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.keeper import SYSTEM, others_can_read, seen_from_inside
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from minires.system import fcntl, why_no_processes
 
 SCRATCH = "minires-homework-"  # how the names of scratch folders begin
 YOUNG = 60.0  # seconds in which a scratch folder may have no lock yet
@@ -47,10 +44,21 @@ class Limits:
     neighbours: int = 64 * 2**20  # copied from beside the homework
 
 
+def refuse_without_processes():
+    """Raise OptionError where no process can be started."""
+    why = why_no_processes()
+    if why:
+        raise OptionError(
+            f"a file is marked in a process of its own, but {why}; in a notebook give the function itself: "
+            "gradcheck.grade(conv2d)"
+        )
+
+
 class Process:
     """One runner and its keeper. socket: messages to it and from it."""
 
     def __init__(self, file, scratch, limits, forbid=(), marker="", timeout=None, absent=(), package=""):
+        refuse_without_processes()
         config = _config(file, scratch, limits, list(forbid), marker, timeout, list(absent))
         config["runner"]["package"] = package
         config["walls"] = kind_of_walls()

@@ -5,6 +5,7 @@ same number of workers always adds up in the same order. The calling thread is t
 thread and being woken by it takes 20–100 µs each. The BLAS under NumPy is limited to one thread, and each worker calls
 it. Otherwise the BLAS's own threads would keep the cores busy that workers need.
 threadpoolctl sets this limit. Without it, or with MINIRES_TUNE=0, there is one worker, and the BLAS keeps its threads.
+Where there are no threads, as in a browser, there is one worker, too.
 """
 
 import math
@@ -20,6 +21,7 @@ import numpy as np
 
 from minires.errors import OptionError
 from minires.kernels.cpu.memory import may_tune
+from minires.system import has_threads
 
 MOST = 1024  # threads: more are a mistake, and would be started one by one until the system has no more
 
@@ -110,7 +112,7 @@ def _begin(n):
     if _limit is not None:
         _limit.unregister() if hasattr(_limit, "unregister") else _limit.restore_original_limits()
         _limit = None
-    limits = _threadpool_limits() if may_tune() else None
+    limits = _threadpool_limits() if may_tune() and has_threads() else None
     if limits is None:
         n = 1
     else:

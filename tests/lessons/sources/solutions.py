@@ -4,69 +4,6 @@
 # %% name="setup" tags=["setup"]
 import numpy as np
 
-# %% name="order" tags=["exercise"] exercise="1.1"
-
-
-def topological_order(parents):
-    raise NotImplementedError
-
-
-# %% name="order-solution" tags=["solution"] exercise="1.1"
-
-
-def topological_order(parents):  # noqa: F811 - the solution stands in place of the blank
-    order = []
-
-    def visit(node):
-        if node in order:
-            return
-        for parent in parents[node]:
-            visit(parent)
-        order.append(node)
-
-    for node in parents:
-        visit(node)
-    return order
-
-
-# %% name="im2col" tags=["exercise"] exercise="2.1"
-
-
-def im2col(x, kernel_size, stride): ...
-
-
-# %% name="im2col-solution" tags=["solution"] exercise="2.1"
-
-
-def im2col(x, kernel_size, stride):  # noqa: F811 - as above
-    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), axis=(1, 2))
-    windows = windows[:, ::stride, ::stride]  # (C,OH,OW,K,K)
-    return windows.transpose(0, 3, 4, 1, 2).reshape(len(x) * kernel_size**2, -1)
-
-
-# %% name="col2im" tags=["exercise"] exercise="2.2"
-
-
-def col2im(columns, shape, kernel_size, stride):
-    x = ...  # an image of this shape, to which the columns are added
-    return x
-
-
-# %% name="col2im-solution" tags=["solution"] exercise="2.2"
-
-
-def col2im(columns, shape, kernel_size, stride):  # noqa: F811 - as above
-    C, H, W = shape
-    OH = (H - kernel_size) // stride + 1
-    OW = (W - kernel_size) // stride + 1
-    parts = columns.reshape(C, kernel_size, kernel_size, OH, OW)
-    x = np.zeros(shape)
-    for kh in range(kernel_size):
-        for kw in range(kernel_size):
-            x[:, kh : kh + stride * OH : stride, kw : kw + stride * OW : stride] += parts[:, kh, kw]
-    return x
-
-
 # %% name="batch-norm" tags=["exercise"] exercise="3.1"
 
 

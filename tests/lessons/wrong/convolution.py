@@ -126,3 +126,87 @@ def col2im(columns, shape, kernel_size, stride):  # noqa: F811 - as above
             image[:, i : i + kernel_size, j : j + kernel_size] += columns[:, k].reshape(C, kernel_size, kernel_size)
             k += 1
     return image
+
+
+@wrong("2.3", "the last window wins")
+def filter_gradient(dy, x, kernel_size, stride):
+    O, OH, OW = dy.shape
+    dw = np.zeros((O, x.shape[0], kernel_size, kernel_size))
+    for o in range(O):
+        for i in range(OH):
+            for j in range(OW):
+                h, w = i * stride, j * stride
+                dw[o] = dy[o, i, j] * x[:, h : h + kernel_size, w : w + kernel_size]
+    return dw
+
+
+@wrong("2.3", "ignore the stride")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    O, OH, OW = dy.shape
+    dw = np.zeros((O, x.shape[0], kernel_size, kernel_size))
+    for kh in range(kernel_size):
+        for kw in range(kernel_size):
+            dw[:, :, kh, kw] = np.einsum("ohw,chw->oc", dy, x[:, kh : kh + OH, kw : kw + OW])
+    return dw
+
+
+@wrong("2.3", "exchanged")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    O, OH, OW = dy.shape
+    C = len(x)
+    dw = np.zeros((C, O, kernel_size, kernel_size))
+    for i in range(OH):
+        for j in range(OW):
+            window = x[:, i * stride : i * stride + kernel_size, j * stride : j * stride + kernel_size]
+            dw += window[:, None] * dy[:, i, j].reshape(1, O, 1, 1)
+    return dw
+
+
+@wrong("2.3", "mean over the windows")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    _, OH, OW = dy.shape
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))
+    windows = windows[:, ::stride, ::stride]
+    return np.einsum("ohw,chwkl->ockl", dy, windows) / (OH * OW)
+
+
+@wrong("2.3", "shape of W")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))
+    columns = windows[:, ::stride, ::stride].transpose(1, 2, 0, 3, 4).reshape(dy[0].size, -1)
+    return dy.reshape(len(dy), -1) @ columns
+
+
+@wrong("2.4", "padding once")
+def cost(C, H, W, O, kernel_size, stride, padding):
+    oh = (H - kernel_size + padding) // stride + 1
+    ow = (W - kernel_size + padding) // stride + 1
+    return oh, ow, oh * ow * C * O * kernel_size**2
+
+
+@wrong("2.4", "round up")
+def cost(C, H, W, O, kernel_size, stride, padding):  # noqa: F811 - as above
+    oh = int(np.ceil((H - kernel_size + 2 * padding) / stride)) + 1
+    ow = int(np.ceil((W - kernel_size + 2 * padding) / stride)) + 1
+    return oh, ow, oh * ow * C * O * kernel_size**2
+
+
+@wrong("2.4", "lacks the channels")
+def cost(C, H, W, O, kernel_size, stride, padding):  # noqa: F811 - as above
+    oh = (H - kernel_size + 2 * padding) // stride + 1
+    ow = (W - kernel_size + 2 * padding) // stride + 1
+    return oh, ow, oh * ow * O * kernel_size**2
+
+
+@wrong("2.4", "one multiply-add")
+def cost(C, H, W, O, kernel_size, stride, padding):  # noqa: F811 - as above
+    oh = (H - kernel_size + 2 * padding) // stride + 1
+    ow = (W - kernel_size + 2 * padding) // stride + 1
+    return oh, ow, 2 * oh * ow * C * O * kernel_size**2
+
+
+@wrong("2.4", "pixels of the image")
+def cost(C, H, W, O, kernel_size, stride, padding):  # noqa: F811 - as above
+    oh = (H - kernel_size + 2 * padding) // stride + 1
+    ow = (W - kernel_size + 2 * padding) // stride + 1
+    return [oh, ow, H * W * C * O * kernel_size * kernel_size]

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+import numpy as np
 from planted_answers import wrong
 
 
@@ -88,3 +89,102 @@ def topological_order(parents):  # noqa: F811 - as above
                     while node in other:
                         other.remove(node)
     return order
+
+
+@wrong("1.2", "dx = dy·(1 − y²)")
+def tanh(x):
+    y = np.tanh(x)
+    return y, lambda dy: dy * (1 - np.tanh(y) ** 2)
+
+
+@wrong("1.2", "square y")
+def tanh(x):  # noqa: F811 - as above
+    y = np.tanh(x)
+    return y, lambda dy: dy * (1 - y)
+
+
+@wrong("1.2", "multiply by dy")
+def tanh(x):  # noqa: F811 - as above
+    y = np.tanh(x)
+    return y, lambda dy: 1 - y**2
+
+
+@wrong("1.3", "add (+=)")
+def gradients(D):
+    n = len(D)
+    g = np.zeros(n)
+    g[n - 1] = 1
+    for i in reversed(range(n)):
+        for j in np.flatnonzero(D[i]):
+            g[j] = g[i] * D[i, j]
+    return g
+
+
+@wrong("1.3", "begin with the newest")
+def gradients(D):  # noqa: F811 - as above
+    g = np.zeros(len(D))
+    g[-1] = 1
+    for i in range(len(D)):
+        g += g[i] * D[i]
+    return g
+
+
+@wrong("1.3", "go forward")
+def gradients(D):  # noqa: F811 - as above
+    g = np.zeros(len(D))
+    g[0] = 1.0
+    for i in range(1, len(D)):
+        g[i] = sum(D[i, j] * g[j] for j in range(i))
+    return g
+
+
+@wrong("1.3", "zero")
+def gradients(D):  # noqa: F811 - as above
+    g = np.zeros(len(D))
+    for i in reversed(range(len(D))):
+        for j in range(i):
+            g[j] += g[i] * D[i, j]
+    return g
+
+
+@wrong("1.3", "multiply by g[i]")
+def gradients(D):  # noqa: F811 - as above
+    g = D.sum(axis=0)
+    g[-1] = 1
+    return g
+
+
+@wrong("1.4", "keepdims")
+def unbroadcast(dy, shape):
+    padded = (1,) * (dy.ndim - len(shape)) + tuple(shape)
+    return dy.sum(axis=tuple(k for k, length in enumerate(padded) if length == 1))
+
+
+@wrong("1.4", "were stretched, too")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    while dy.ndim > len(shape):
+        dy = dy.sum(axis=0)
+    return dy
+
+
+@wrong("1.4", "missing on the left")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    for axis, length in enumerate(shape):
+        if length == 1:
+            dy = dy.sum(axis=axis, keepdims=True)
+    return dy
+
+
+@wrong("1.4", "mean over the copies")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    while dy.ndim > len(shape):
+        dy = dy.mean(axis=0)
+    for axis, length in enumerate(shape):
+        if length == 1:
+            dy = dy.mean(axis=axis, keepdims=True)
+    return dy
+
+
+@wrong("1.4", "whatever the shape is")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    return np.sum(dy, axis=0)
