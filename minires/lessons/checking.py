@@ -13,6 +13,7 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     degradation,
     engine,
     gradient_check,
+    loss_surface,
     paths,
     residual,
     training,
