@@ -56,7 +56,7 @@ def build(lessons, folder, pyodide=None):
         _write(source / "jupyter-lite.json", {"jupyter-lite-schema-version": 0, "jupyter-config-data": config})
         _write(source / "overrides.json", {THEMES: {"adaptive-theme": True}})  # light or dark, as the reader's system
         # The kernel alone, because an extension that happens to be installed here may not fit JupyterLite.
-        alone = {"ignore_sys_prefix": True, "federated_extensions": [str(_kernel())]}
+        alone = {"ignore_sys_prefix": ["federated_extensions"], "federated_extensions": [str(_kernel())]}
         _write(source / "jupyter_lite_config.json", {"LiteBuildConfig": alone})
         command = [sys.executable, "-m", "jupyterlite_core", "build", "--no-sourcemaps"]
         command += ["--lite-dir", source, "--contents", source / "files", "--output-dir", folder]

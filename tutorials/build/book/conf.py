@@ -25,6 +25,7 @@ html_theme_options = {
     "repository_url": "https://github.com/minires/minires",
     "use_repository_button": True,
     "use_download_button": False,
+    "use_fullscreen_button": False,  # a phone has no room for it
     "article_header_end": ["run.html", "language.html", "article-header-buttons.html"],
     "show_toc_level": 2,
 }
