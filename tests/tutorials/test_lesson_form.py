@@ -83,11 +83,12 @@ def test_a_name_without_a_number_is_no_lesson(write):
 
 
 def test_the_notebook_beside_has_blanks_and_the_outputs_of_the_solutions(write):
-    lesson = write(EXERCISE)
+    lesson = write(EXERCISE, '# %% name="after"\nprint(6)\n')
     editions.beside(lesson, "tiny")
     book = editions.current(lesson)
-    assert names(book) == ["title", "setup", "double", "double-check"]
+    assert names(book) == ["title", "setup", "double", "double-check", "after"]
     assert [o.text for o in book.cells[-1].outputs] == ["6\n"]
+    assert book.cells[-2].outputs == []  # "right" below a blank would mislead
     assert book.metadata["minires"] == {"lesson": "01_doubling", "source": lesson.hash, "size": "tiny"}
 
 
@@ -101,11 +102,11 @@ def test_a_students_notebook_runs_from_top_to_end(write, tmp_path):
 
 
 def test_a_teachers_notebook_has_solutions_and_outputs(write, tmp_path):
-    lesson = write(EXERCISE)
+    lesson = write(EXERCISE, '# %% name="after"\nprint(6)\n')
     editions.beside(lesson, "tiny")
     editions.solutions(lesson, tmp_path / "solutions")
     book = nbformat.read(tmp_path / "solutions" / "01_doubling.ipynb", as_version=4)
-    assert names(book) == ["title", "setup", "double-solution", "double-check"]
+    assert names(book) == ["title", "setup", "double-solution", "double-check", "after"]
     assert book.cells[-1].outputs[0].text == "6\n"
 
 

@@ -7,7 +7,7 @@ import nbformat
 
 from minires.storage.atomic import atomic_write
 from tutorials.build import korean
-from tutorials.build.lesson import HERE, LessonError
+from tutorials.build.lesson import HERE, LessonError, tags_of
 from tutorials.build.running import run
 
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
@@ -90,8 +90,12 @@ def dead_links(lesson):
 
 
 def outputs_of(book):
-    """{cell's name: outputs}; those of a solution also for its blank's place."""
-    return {cell.id: (cell.outputs, cell.execution_count) for cell in book.cells if cell.cell_type == "code"}
+    """{cell's name: (outputs, number)} of all code but checks, because "right" below a blank would mislead."""
+    return {
+        cell.id: (cell.outputs, cell.execution_count)
+        for cell in book.cells
+        if cell.cell_type == "code" and "check" not in tags_of(cell)
+    }
 
 
 def give_outputs(book, outputs):

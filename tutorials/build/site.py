@@ -14,11 +14,12 @@ from pathlib import Path
 
 import nbformat
 
-from tutorials.build import editions, lite
+from tutorials.build import editions, korean, lite
 from tutorials.build.lesson import HERE, LessonError
 
 BOOK = Path(__file__).parent / "book"
 LANGUAGES = {"en": ("", "README.md"), "ko": ("ko", "README.ko.md")}  # where it stands in the site, and its first page
+QUESTION = re.compile(r"\*\*(Before you run|Your guess)")
 MATHJAX = "tex-svg.js"  # MathJax 3 in one file, without fonts
 LITE = "lite"  # the folder of JupyterLite in the site
 
@@ -52,10 +53,25 @@ def _write_source(lessons, language, first, source):
     for lesson in lessons:
         book = lesson.notebook(without="solution", text=editions.text_in(language, lesson))
         editions.give_outputs(book, editions.outputs_of(editions.current(lesson)))
+        _fold(book, korean.english(lesson))
         for cell in book.cells:
             if cell.cell_type == "markdown":  # an anchor of one name in all languages
                 cell.source = f"(l{lesson.number}-{cell.id})=\n{cell.source}"
         nbformat.write(book, source / f"{lesson.name}.ipynb")
+
+
+def _fold(book, texts):
+    """Fold what a reader opens after a guess of their own: outputs below a question, and the code of figures.
+
+    A question stands in the English text (texts) above the cell.
+    """
+    asked = False
+    for cell in book.cells:
+        if cell.cell_type == "markdown":
+            asked = bool(QUESTION.search(texts[cell.id]))
+            continue
+        tags = cell.metadata.setdefault("tags", [])
+        tags += ["hide-output"] * asked + ["hide-input"] * cell.id.startswith("figure")
 
 
 def _mathjax():
