@@ -87,6 +87,7 @@ def _general(exercise, given):
 
 def _of_arrays(name, given, values, right):
     """values, right: of one result, case by case."""
+    name = name.removeprefix("the ")  # "your gradient", where an exercise gives "the gradient"
     if any(isinstance(n, float) and not n.is_integer() for v in values for n in whole(v) or ()) and all(
         isinstance(n, int) for r in map(whole, right) for n in ([0.5] if r is None else r)
     ):

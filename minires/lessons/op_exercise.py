@@ -53,7 +53,8 @@ class OpExercise:
         if result.unchecked:
             return [f"it does not give {' and '.join(result.unchecked)}: it is called {self.call}"], ""
         if result.not_done:
-            return [f"write {self.call} first; now {result.not_done}"], ""
+            found = OF_A_COMMAND.sub("", result.not_done)
+            return [f"write {self.call} first; now {found}"], ""
         wrong = [case for case in results.telling(result.cases) if not case.passed]
         hint = next((hint for case in wrong for hint in case.hints), "")
         said = [f"{case.label}: {one}" for case in wrong[:1] for one in (*case.problems, *case.differences)]
