@@ -70,7 +70,7 @@ def _(n):
 
 @path_lengths.mistake
 def _(n):
-    """your numbers are those of n + 1 blocks: each path chooses once in each of n blocks"""
+    """your numbers are those of n + 1 blocks, without the longest path: each path chooses once in each of n blocks"""
     return [math.comb(n + 1, k) for k in range(n + 1)]
 
 
