@@ -32,10 +32,11 @@ and its status is what it would have been: a check that fails is not passed beca
 streams become os.devnull (streams.py). SIGTERM and SIGHUP are treated as Ctrl-C, and two Ctrl-C in a row count as one
 (signals.py). A warning is one line.
 
-arguments.py checks what is typed, and table.py prints tables.
+arguments.py checks what is typed, letters.py shows what a terminal would obey, and table.py prints tables.
 """
 
 from minires.console.arguments import Parser, flag_of, new_file, number, seconds, text, whole
+from minires.console.letters import visible
 from minires.console.process import command, counted, entry, reason, say, stop_requests, stopped
 from minires.console.progress import progress_bar
 from minires.console.signals import DOUBLE_TAP, SIGNALS, STOPPED, on_signals, starting
@@ -70,6 +71,7 @@ __all__ = [
     "stopped",
     "text",
     "verdict",
+    "visible",
     "whole",
     "wrapped",
 ]

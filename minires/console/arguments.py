@@ -5,6 +5,8 @@ import math
 import os
 import re
 
+from minires.console.letters import visible
+
 
 def text(given):
     """The type of a flag that takes letters. It refuses "", because `--out "$DIR"` with DIR unset is a mistake."""
@@ -67,7 +69,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         name = self.prog.removeprefix("python -m ")  # as say() prints it
-        self.exit(2, f"{name}: {message}{self._meant(message)}; see {self.prog} --help\n")
+        self.exit(2, f"{name}: {visible(message)}{self._meant(message)}; see {self.prog} --help\n")
 
     def _meant(self, message):
         from minires.settings import did_you_mean  # imports NumPy; Ctrl-C must be handled before that (starting())

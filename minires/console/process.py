@@ -8,6 +8,7 @@ import time
 import warnings
 
 from minires.console import signals, streams
+from minires.console.letters import visible
 from minires.errors import MiniresError
 
 
@@ -15,7 +16,7 @@ def say(name, message, *, apart=False):
     """Print one line on standard error. apart: begin a new line first, because another may not be at its end."""
     start = "\n" * apart
     with contextlib.suppress(OSError):  # there is no other place to print it
-        print(f"{start}{name}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+        print(f"{start}{name}: {visible(' '.join(str(message).split()))}", file=sys.stderr, flush=True)
 
 
 def counted(count, what):
@@ -23,12 +24,16 @@ def counted(count, what):
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def stopped(name, message="stopped"):
+class Stopped(int):
+    """An exit status after which threads are left that may hang: `entry` ends the process without waiting for them."""
+
+
+def stopped(name, message="stopped", *, threads_left=False):
     """Print that Ctrl-C ended the command, and what is saved where. -> exit status"""
     with contextlib.suppress(OSError):
         print(file=sys.stderr)  # a terminal shows ^C in the line
     say(name, message)
-    return signals.STOPPED
+    return Stopped(signals.STOPPED) if threads_left else signals.STOPPED
 
 
 def reason(error):
@@ -84,6 +89,8 @@ def entry(main):
         signals.on_signals(lambda number, frame: os._exit(signals.STOPPED))  # nothing is left to save
         with contextlib.suppress(streams.OutputError):  # otherwise Python prints it at its end, in its own words
             sys.stdout.flush()
+    if isinstance(status, Stopped):
+        os._exit(status)
     sys.exit(status)
 
 

@@ -189,9 +189,7 @@ def make_parser():
     )
     theirs.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds for each call (default 10)")
     theirs.add_argument("--jobs", type=whole(1), default=1, metavar="N", help="submissions at a time (default 1)")
-    theirs.add_argument(
-        "--numbers-only", action="store_true", help="let work in place on dy and the arrays given pass, with a note"
-    )
+    theirs.add_argument("--numbers-only", action="store_true", help="let work in place on dy pass, with a note")
     theirs.add_argument("--json", type=new_file, metavar="FILE", help="write all results, for a grader's script")
     theirs.add_argument("--csv", type=new_file, metavar="FILE", help="write a line a submission")
     theirs.add_argument("--gradescope", type=new_file, metavar="FILE", help="write them as a Gradescope results.json")

@@ -44,7 +44,7 @@ def taken(source, functions):
 
 
 def _can_be_read(cell):
-    return bool(nodes_of(cell.text))
+    return bool(nodes_of(cell.text, ast.Module))
 
 
 def _statements(source):

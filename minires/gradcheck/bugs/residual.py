@@ -48,11 +48,11 @@ def _(call):
 
 @bug("residual_add_relu", "mask forgotten")
 def _(call):
-    """your gradients are dy everywhere: the ReLU comes after the add, so they are dy only where y > 0"""
+    """your gradients are dy everywhere: the ReLU comes after the add, so its mask is y > 0"""
     return call.dy, call.dy
 
 
 @bug("residual_add_relu", "mask on the branch only")
 def _(call):
-    """your dx is dy everywhere: the ReLU comes after the add, so its mask y > 0 is for x too"""
+    """your dx is dy everywhere: the ReLU comes after the add, so its mask y > 0 holds for x too"""
     return call.dy, call.right[1]

@@ -176,20 +176,21 @@ class _Nearby:
         """
         corners = np.array([self.gradient(p, keys, self.dy) for p in self.points[::8]])
         for _ in range(CORNERS):
-            s = nearest_average(corners, g)
-            v = g - s
+            largest = max(np.abs(g).max(), np.abs(corners).max()) or 1.0
+            s = nearest_average(corners / largest, g / largest) * largest
+            v = g / largest - s / largest  # in this unit, because the square of a number above 1e154 overflows
             length = np.linalg.norm(v)
-            slack = max(TOLERANCE, self.method.tolerance) * max(np.abs(g).max(), np.abs(corners).max()) + self.noise
+            slack = max(TOLERANCE, self.method.tolerance) + self.noise / largest
             if not length > slack:
                 break
             toward = [self.away_from_ties(keys, w) for w in (v, -v, v * signs, -v * signs) if w.any()]
-            known = (corners @ v).max()
+            known = (corners / largest @ v).max()
             for points in (self.points + toward, self.random(64)):
                 corner = self.farthest(v, keys, points)
-                if corner @ v > known + 0.1 * slack * length:
+                if corner / largest @ v > known + 0.1 * slack * length:
                     break
             else:  # no corner is farther along v
-                separated = g @ v - known > slack * length
+                separated = g / largest @ v - known > slack * length
                 return np.where(separated & (np.abs(v) > slack), s, g), corners.min(axis=0), corners.max(axis=0)
             corners = np.vstack([corners, corner])
         return g, corners.min(axis=0), corners.max(axis=0)

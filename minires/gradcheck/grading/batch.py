@@ -1,30 +1,39 @@
 """Many submissions: files, folders and patterns, one after another or several at a time, in a stable order."""
 
+import contextlib
 import functools
 import importlib.metadata
 import importlib.util
 import itertools
 import os
+import queue
 import sys
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 from minires import console
 from minires.console import GREEN, RED, Table, colored
-from minires.errors import MiniresError, OptionError, describe, need
+from minires.errors import MiniresError, MissingDependencyError, OptionError, describe, need
 from minires.gradcheck.grading.as_function import function_of, of_reference
 from minires.gradcheck.grading.box import Box
 from minires.gradcheck.grading.errors import CouldNotRunError
 from minires.gradcheck.grading.folders import hidden_from_all, mentions, submissions
 from minires.gradcheck.grading.grade import grade_source, op_of, standard_of
-from minires.gradcheck.grading.process import packages, refuse_without_processes, remove_old_scratch_folders
-from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, one_line, show_case, summary
+from minires.gradcheck.grading.process import (
+    MINIRES,
+    packages,
+    refuse_without_processes,
+    remove_old_scratch_folders,
+    within_shown,
+)
+from minires.gradcheck.grading.results import CASES, STATUSES, Files, Result, Screen, name_of, show_case, summary
 from minires.gradcheck.grading.source import read
 from minires.settings import did_you_mean
 
 COMMON = ("torch", "jax", "autograd", "tensorflow", "keras", "cupy", "scipy", "sklearn")  # what is often forbidden
+LEAVING = 2.0  # seconds granted after Ctrl-C to the threads, which remove their folders
 SAID = 500  # letters of a submission's line
 
 
@@ -56,7 +65,8 @@ def check_targets(
     forbid = forbidden_modules(forbid)
     screen = Screen()
     helpers = [helper_file(file) for file in helpers]
-    work = submissions(words, function, helpers)
+    teachers = Path(reference.rpartition(":")[0])
+    work = submissions(words, function, helpers, [teachers] * bool(reference))
     check_all(work, function, forbid)
     teacher = function_of(reference) if reference else None
     marks = json_file or csv_file or gradescope_file or len(work) > 1
@@ -74,7 +84,6 @@ def check_targets(
             teacher = of_reference(teacher, shapes)
         standard_of(like, teacher, shapes)  # what is wrong with these is said once
     outputs = {Path(f) for f in (json_file, csv_file, gradescope_file) if f}
-    teachers = Path(reference.rpartition(":")[0])
     check_outputs(outputs, [file for _, file, _, _ in work if file] + helpers + [teachers] * bool(reference))
     hidden = hidden_from_all(words, work) | outputs
     if reference:
@@ -89,7 +98,9 @@ def check_targets(
     )
     advice = shapes and not (like or reference)  # no mark, but a look at a gradient of one's own
     absent = () if advice or allow_minires or "minires" in forbid else ("minires",)
-    children = Children(open_child or functools.partial(box, absent=absent))
+    folders = {file.parent for _, file, _, _ in work if file}
+    behind = within_shown(hidden | folders | (own_clone() if absent else set()))
+    children = Children(open_child or functools.partial(box, absent=absent, hidden=behind))
     grade_one = functools.partial(
         _grade_one,
         like=like,
@@ -108,25 +119,25 @@ def check_targets(
     if one_line and not quiet:
         screen.show(f"seed {seed}")
     results = []
-    with ThreadPoolExecutor(jobs) as executor:
-        futures = [executor.submit(grade_one, one) for one in work]
-        try:
-            for future in futures:
-                results.append(future.result())
-                files.write(results)
-                if one_line:
-                    _line(results[-1], screen, quiet)
-                else:
-                    _whole(results[-1], screen, quiet, seed)
-        except KeyboardInterrupt:
-            results += [future.result() for future in futures[len(results) :] if future.done()]
+    futures = in_threads(grade_one, work, jobs)
+    try:
+        for future in futures:
+            results.append(future.result())
             files.write(results)
-            children.stop()
-            return console.stopped(
-                "minires.gradcheck", f"stopped; {len(results)} of {len(work)} submissions were marked"
-            )
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            if one_line:
+                _line(results[-1], screen, quiet)
+            else:
+                _whole(results[-1], screen, quiet, seed)
+    except KeyboardInterrupt:
+        results += [future.result() for future in futures[len(results) :] if future.done()]
+        files.write(results)
+        children.stop()
+        left = wait([future for future in futures if not future.cancel()], LEAVING).not_done
+        said = f"stopped; {len(results)} of {len(work)} submissions were marked"
+        return console.stopped("minires.gradcheck", said, threads_left=bool(left))
+    finally:
+        for future in futures:
+            future.cancel()
     if one_line:
         counts = {s: sum(r.status == s for r in results) for s in STATUSES}
         screen.show(f"{len(results)} submissions: " + ", ".join(f"{n} {s}" for s, n in counts.items() if n))
@@ -134,6 +145,31 @@ def check_targets(
     if failures:
         raise failures[-1]
     return max((r.exit_status for r in results), default=2)
+
+
+def in_threads(do, all, count):
+    """A Future of do(one) for each of `all`, in order; so many at a time.
+
+    The threads are daemons, because Python waits for others at its end, and Ctrl-C is to end a command whatever hangs.
+    """
+    futures = [Future() for _ in all]
+    waiting = queue.SimpleQueue()
+    for pair in zip(futures, all):
+        waiting.put(pair)
+
+    def work():
+        while not waiting.empty():
+            with contextlib.suppress(queue.Empty):  # another thread was faster
+                future, one = waiting.get_nowait()
+                if future.set_running_or_notify_cancel():
+                    try:
+                        future.set_result(do(one))
+                    except BaseException as error:  # for the one who asks for the result
+                        future.set_exception(error)
+
+    for _ in range(min(count, len(futures))):
+        threading.Thread(target=work, daemon=True).start()
+    return futures
 
 
 def forbidden_modules(words):
@@ -150,10 +186,15 @@ def forbidden_modules(words):
 def check_all(work, function, forbid):
     """Say once what is wrong with all: no package that reads notebooks, a name that no file has, a misspelt module."""
     files = [file for _, file, _, _ in work if file]
-    notebook = next((file for file in files if file.suffix == ".ipynb"), None)
-    if notebook:
-        need("nbformat", "notebooks", for_what=f"reading {notebook.name}")
-        need("IPython", "notebooks", for_what=f"reading {notebook.name}")
+    notebooks = [file for file in files if file.suffix == ".ipynb"]
+    try:
+        if notebooks:
+            need("nbformat", "notebooks", for_what="reading notebooks")
+            need("IPython", "notebooks", for_what="reading notebooks")
+    except MissingDependencyError as error:
+        if len(notebooks) == len(files):
+            raise
+        console.say("gradcheck", error)  # the others can be marked
     name = function.partition(",")[0]
     if name and len(files) > 1 and not any(mentions(file, name) for file in files):
         raise OptionError(f"--function {function}: none of the {len(files)} files has that name")
@@ -172,11 +213,9 @@ def check_outputs(outputs, inputs):
     for file in outputs:
         is_device = file.parts[:2] in (("/", "dev"), ("/", "proc"))  # /dev/stdout is a link, too
         if file.is_symlink() and not is_device and (file.is_file() or not file.exists()):
-            raise OptionError(
-                f"{one_line(str(file))} is a link, and its target would be overwritten: name another file"
-            )
+            raise OptionError(f"{file} is a link, and its target would be overwritten: name another file")
         if os.path.realpath(file) in kept:
-            raise OptionError(f"{one_line(str(file))} is a submission, and would be overwritten: name another file")
+            raise OptionError(f"{file} is a submission, and would be overwritten: name another file")
 
 
 class Children:
@@ -251,6 +290,11 @@ def helper_file(path):
     return Path(path)
 
 
+def own_clone():
+    """Where the answers of minires lie: its package, and the clone that it is in."""
+    return {MINIRES} if MINIRES.parent.name.endswith("-packages") else {MINIRES, MINIRES.parent}
+
+
 def box(source, **settings):
     """A process of its own for a Source, which sees what lies beside it."""
     return Box(source, folder=source.path.parent, **settings)
@@ -260,7 +304,7 @@ def _grade_one(
     work, *, like, teacher, shapes, seed, samples, timeout, forbid, numbers_only, open_child, hidden, helpers
 ):
     shown, file, names, why = work
-    result = Result(one_line(shown), seed=seed or 0)
+    result = Result(name_of(shown), seed=seed or 0)
     try:
         own = like or ("" if shapes or teacher else next(filter(None, map(op_of, names)), ""))
         if why:

@@ -1,6 +1,7 @@
 """Which parameter of a submission's function is to be given what: arrays, settings, dicts of settings, dy, a cache."""
 
 import ast
+import re
 from dataclasses import dataclass
 
 from minires.gradcheck.grading import names
@@ -19,6 +20,8 @@ USUAL_KEYS = {
     "group_norm": ("eps",),
 }
 
+COMMENT = re.compile("#.*")
+WORD = re.compile(r"[A-Za-z_]\w{2,}")  # shorter names may stand for anything, as d and g
 CONSTANT = ("eps", "momentum")  # what a submission may have fixed inside
 UNKNOWN = "nothing of {op} is known by the name of its parameter {name!r}"
 # What a method has and a function cannot be handed.
@@ -55,7 +58,9 @@ class Binding:
     def knows(self, setting, keys):
         """Whether a setting is handed over."""
         for slot in self.slots:
-            if slot.role == "all" or (slot.role == "setting" and slot.what == setting):
+            if slot.role == "all" and (not keys.spelled or setting in keys.spelled):
+                return True
+            if slot.role == "setting" and slot.what == setting:
                 return True
             if slot.role == "half" and slot.what[0] == setting:
                 return True
@@ -177,13 +182,19 @@ def _by_position(standard, slots, free, roles, sizes):
     return found
 
 
+class Keys(dict):
+    """{setting: [keys]} of dicts. spelled: the settings whose names stand in the source, which **kwargs may hold."""
+
+    spelled: frozenset = frozenset()
+
+
 def keys_of(standard, source):
     """{setting: [keys]} that the source takes out of dicts: d["stride"], d.get("pad"), "mode" in d.
 
     The usual keys are there, too, because a setting that is never read is a mistake; a constant may be fixed inside.
     """
     said = set()
-    for node in nodes_of(source):
+    for node in nodes_of(source, ast.Subscript, ast.Call, ast.Compare):
         candidates = []
         if isinstance(node, ast.Subscript):
             candidates = [node.slice]
@@ -194,7 +205,10 @@ def keys_of(standard, source):
         said |= {c.value for c in candidates if isinstance(c, ast.Constant) and isinstance(c.value, str)}
     found = _by_setting(standard, sorted(said))
     usual = _by_setting(standard, USUAL_KEYS.get(standard.name, standard.settings))
-    return {s: keys for s, keys in usual.items() if not found or s not in CONSTANT} | found
+    keys = Keys({s: keys for s, keys in usual.items() if not found or s not in CONSTANT} | found)
+    if "**" in source:
+        keys.spelled = frozenset(_by_setting(standard, sorted(set(WORD.findall(COMMENT.sub("", source))))))
+    return keys
 
 
 def _by_setting(standard, keys):

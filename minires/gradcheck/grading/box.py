@@ -44,12 +44,15 @@ class Box:
     """A context manager; load() comes first. After a time-out or an end it is closed, and a new one is needed.
 
     folder: what lies there is copied for the homework to import and read (None for nothing), except what is in
-    `without`; so are the files in `helpers`. timeout: seconds for load() and for each call. forbid: names of modules
-    that may not be imported; absent: of those that seem not to be installed. deadline: when all calls together have to
-    be done, on the clock time.monotonic(), and what is said then.
+    `without`; so are the files in `helpers`. hidden: paths within the folders of Python that are not to be seen.
+    timeout: seconds for load() and for each call. forbid: names of modules that may not be imported; absent: of those
+    that seem not to be installed. deadline: when all calls together have to be done, on the clock time.monotonic(), and
+    what is said then.
     """
 
-    def __init__(self, source, *, folder=None, timeout=10.0, forbid=(), absent=(), limits=None, without=(), helpers=()):
+    def __init__(
+        self, source, *, folder=None, timeout=10.0, forbid=(), absent=(), limits=None, without=(), helpers=(), hidden=()
+    ):
         self.source = source
         self.folder = folder
         self.timeout = timeout
@@ -58,6 +61,8 @@ class Box:
         self.limits = limits or Limits()
         self.without = without
         self.helpers = helpers
+        self.hidden = hidden
+        self.foreign = []
         self.deadline = float("inf"), ""
         self.cell_errors = []
         self.marker = secrets.token_hex(8)  # in the environment of everything that starts in here
@@ -228,7 +233,9 @@ class Box:
         kind, message, line, cell = self._fields(
             said, type=str, message=str, line=(int, type(None)), cell=(str, type(None))
         )
-        hint = limit_reached(kind, message, self.limits) or missing_file(kind, message, self.without, self.absent)
+        hint = limit_reached(kind, message, self.limits) or missing_file(
+            kind, message, self.without, self.absent, self.foreign
+        )
         return RaisedError(printable(kind, 80), printable(message) + hint, line, cell and printable(cell, 80))
 
     def _parameter(self, said):
@@ -259,11 +266,13 @@ class Box:
         package = ""
         if self.folder is not None:
             text = "\n".join(cell.text for cell in self.source.cells)
-            package = copy_neighbours(text, self.folder, homework, self.limits.neighbours, self.without)
+            package, foreign = copy_neighbours(text, self.folder, homework, self.limits.neighbours, self.without)
+            self.foreign = foreign
         copy_helpers(self.helpers, homework, self.limits.neighbours)
         file = self.source.path.name if self.source.path else "homework.py"
+        where = {"package": package, "hidden": self.hidden}
         self.process = Process(
-            file, self.scratch, self.limits, self.forbid, self.marker, self.timeout, self.absent, package=package
+            file, self.scratch, self.limits, self.forbid, self.marker, self.timeout, self.absent, **where
         )
         self._answer(None, STARTING)
 
@@ -272,7 +281,7 @@ class Box:
         report = self._close(0.0 if self.stopped else LEAVING)
         code = report.get("code")
         code = code if type(code) is int else None
-        error = printable(str(report.get("error", "")))
+        error = printable(str(report.get("error", "")).replace(self.scratch, ""))
         output = "\n".join(map(printable, str(report.get("output", "")).splitlines()))
         self.ended = why_ended(code, error)
         if self.number == 0:  # it has not even begun; Python's last line says why
@@ -319,12 +328,14 @@ def limit_reached(kind, message, limits):
     return ""
 
 
-def missing_file(kind, message, without, absent=()):
+def missing_file(kind, message, without, absent=(), foreign=()):
     """What an error means that comes of a file or module that is not there, to be added to its message; or ""."""
     if kind == "ImportError" and "relative import" in message:
         return f": its package is not there; {LENT}"
     if kind == "FileNotFoundError" and any(Path(path).name in message for path in without):
         return ": that file is not the submission's own, and cannot be read unless --helper names it"
+    if any(Path(path).name in message or f"'{Path(path).stem}'" in message for path in foreign):
+        return ": that is one file with another's (a hard link), so whose work is it? Put copies in place of both"
     if kind != "ModuleNotFoundError":
         return ""
     module = message.rpartition("No module named ")[2].strip("'").split(".")
@@ -357,7 +368,7 @@ def forbidden_import(text, forbid):
     """The first of these modules that the text says it imports, or None. The runner finds what is said otherwise."""
     if not any(name.partition(".")[0] in text for name in forbid):
         return None
-    for node in nodes_of(text):
+    for node in nodes_of(text, ast.Import, ast.ImportFrom):
         modules = []
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]

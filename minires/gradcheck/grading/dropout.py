@@ -1,7 +1,10 @@
 """What is wrong with a dropout, whose mask is random: y must be x·mask/(1 − p), and dx dy times the same mask.
 
 A mask is to be drawn anew in each call. Where the submission takes a seed or generator, its masks may be the same for
-the same seed, but not for all seeds.
+the same seed, but not for all seeds, nor without a seed.
+
+Two random masks agree in about p² + (1 − p)² of the elements, and so do a mask and the same mask shifted. Of n elements
+this part has a deviation of about √(agree·(1 − agree)/n). A pattern is farther off at some shift.
 """
 
 import numpy as np
@@ -9,6 +12,10 @@ import numpy as np
 TOLERANCE = 1e-6  # of each element; 1/(1 − p) may be rounded to float32
 DEVIATIONS = 6  # how many standard deviations the part of kept elements may be off
 ENOUGH = 30  # elements, of which two masks are never equal by chance
+OF_SHIFTS = 8  # how many deviations the part that agrees may be off, at the worst of all shifts
+SEEDED = "its mask is the same for different seeds: draw it from the seed given"
+FIXED = "its mask is the same in each call: draw it anew each time, and set no seed inside"
+PATTERN = "its mask has a pattern: shifted by {shift} elements it is nearly {what}; draw each element by itself"
 HELD_TO = "its mask is random: y is held to x times 0 or 1/(1 − p), dx to dy times the same"
 
 
@@ -35,18 +42,55 @@ def mistake(record, p):
     return "", False
 
 
-def repeats(records, takes_seed):
-    """The records whose mask is the same in all calls, and a sentence that says so; ([], "") if there are none."""
-    drawn = [r for r in records if r.ys and _has_mask(r) and all(y.shape == r.ys[0].shape for y in r.ys)]
-    if takes_seed:
-        seeded = [r for r in drawn if r.case.static.get("rng") is not None and r.case.label.startswith("seed ")]
-        masks = [r.ys[0] != 0 for r in seeded]
-        same = len(masks) > 1 and all(np.array_equal(masks[0], mask) for mask in masks)
-        return (seeded, "its mask is the same for different seeds: draw it from the seed given") if same else ([], "")
-    fixed = [r for r in drawn if len(r.ys) > 1 and all(np.array_equal(r.ys[0] != 0, y != 0) for y in r.ys)]
-    return fixed, "its mask is the same in each call: draw it anew each time, and set no seed inside" if fixed else ""
+def repeats(records, takes_seed, has_own):
+    """[(record, what is wrong with its masks)]. has_own: whether it declares a seed that holds where none is given."""
+    return [*_of_seeds(records, takes_seed), *_without_seeds(records, takes_seed and has_own)]
 
 
-def _has_mask(record):
+def _of_seeds(records, takes_seed):
+    """Those whose mask is the same for all seeds."""
+    seeded = [r for r in records if _has_masks(r) and r.case.label.startswith("seed ")] if takes_seed else []
+    masks = [r.ys[0] != 0 for r in seeded if r.case.static.get("rng") is not None]
+    same = len(masks) > 1 and all(np.array_equal(masks[0], mask) for mask in masks)
+    return [(r, SEEDED) for r in seeded] if same else []
+
+
+def _without_seeds(records, has_own):
+    """Those whose masks are no new ones, or no random ones."""
+    for record in records:
+        if not _has_masks(record):
+            continue
+        masks = [y != 0 for y in record.ys]
+        given = record.case.static.get("rng") is not None or has_own
+        if not given and len(masks) > 1 and all(np.array_equal(masks[0], mask) for mask in masks):
+            yield record, FIXED
+        elif pattern := _pattern(masks, record.case.static.get("p", 0.5), given):
+            yield record, pattern
+
+
+def _pattern(masks, p, same):
+    """What is no chance in masks; "" if they look random. same: whether one may be another, because of its seed."""
+    agree = p * p + (1 - p) ** 2
+    allowed = OF_SHIFTS * np.sqrt(agree * (1 - agree) / masks[0].size)
+    for k, mask in enumerate(masks[:1] if same else masks):
+        parts = _agreement(masks[0], mask)
+        if k == 0:
+            parts[0] = agree  # with itself
+        shift = int(np.argmax(np.abs(parts - agree)))
+        if abs(parts[shift] - agree) > allowed:
+            what = "itself" if k == 0 else "the mask of another call"
+            return PATTERN.format(shift=shift, what=what if parts[shift] > agree else f"the opposite of {what}")
+    return ""
+
+
+def _agreement(a, b):
+    """The part of the elements that agree, for each shift of b in flat order."""
+    signs = (np.where(mask.ravel(), 1.0, -1.0) for mask in (a, b))
+    first, second = map(np.fft.rfft, signs)
+    return (np.fft.irfft(first * np.conj(second), a.size) / a.size + 1) / 2
+
+
+def _has_masks(record):
     p = record.case.static.get("p", 0.5)
-    return 0 < p < 1 and record.case.static.get("training", True) and record.case.arrays[0].size > ENOUGH
+    random = 0 < p < 1 and record.case.static.get("training", True) and record.case.arrays[0].size > ENOUGH
+    return random and bool(record.ys) and all(y.shape == record.case.arrays[0].shape for y in record.ys)

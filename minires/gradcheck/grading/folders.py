@@ -4,20 +4,24 @@ Whatever a student has put in a folder costs that student's row at most: a link,
 long, what may not be read. Links are not followed, because they may lead to another's work.
 """
 
+import collections
 import fnmatch
 import glob
+import hashlib
 import os
 import re
 import stat
 from pathlib import Path
 
 from minires.errors import MiniresError, OptionError, describe
-from minires.gradcheck.grading.source import content_of
+from minires.gradcheck.grading.source import LARGEST, content_of
 
 SUFFIXES = (".py", ".ipynb")
 DEPTH = 8  # folders within folders
 ENTRIES = 5000  # files and folders of one submission
 READ = 100  # files in which its function is looked for
+BYTES = 128 << 20  # of them together
+SAME = "it is one file with {} (a hard link), so whose work is it? Copies in place of both are marked"
 LINK = "it is a link, which may lead to the work of another: put the file itself in its place"
 
 
@@ -26,10 +30,11 @@ def is_target(text):
     return any(s in text for s in SUFFIXES) or any(c in text for c in ":*?/\\") or os.path.isdir(text)
 
 
-def submissions(words, function="", helpers=()):
+def submissions(words, function="", helpers=(), teachers=()):
     """[(what to call it, its file or None, the names of its functions, why there is none)] of all words, in order.
 
     function: the name that is looked for in a folder of files, or several, of which a file has one: "f or g".
+    teachers: files of which a submission must be no hard link.
     """
     found = []
     for word in words:
@@ -47,7 +52,7 @@ def submissions(words, function="", helpers=()):
         ]
     theirs = [Path(os.path.realpath(path)) for path in helpers]
     found = [one for one in found if not any(Path(os.path.realpath(_path(one))).is_relative_to(p) for p in theirs)]
-    return [_own(one, found) for one in found]
+    return _with_one_name([_own(one, found) for one in found], teachers)
 
 
 def _path(one):
@@ -66,11 +71,37 @@ def _own(one, all):
     return (shown, None, names, LINK) if same else one
 
 
+def _with_one_name(found, teachers):
+    """Files with two names are refused: hard links, which an archive can make into the folder of another."""
+    names = collections.defaultdict(dict)  # {number: {real path: path as it was given}}
+    for path in (*teachers, *(file for _, file, _, _ in found if file)):
+        names[linked_number(path)][os.path.realpath(path)] = path
+    names.pop(None, None)
+    checked = []
+    for shown, file, functions, why in found:
+        same = names.get(linked_number(file), {})
+        others = [path for real, path in same.items() if real != os.path.realpath(file)]
+        checked.append((shown, None, functions, SAME.format(others[0])) if others else (shown, file, functions, why))
+    return checked
+
+
+def linked_number(path):
+    """What all names of a file share that has several; None where it has one, or there is no file."""
+    if path is None:
+        return None
+    try:
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (about.st_dev, about.st_ino) if about.st_nlink > 1 and stat.S_ISREG(about.st_mode) else None
+
+
 def hidden_from_all(words, work):
-    """All that lies beside several submissions in one folder: it may be the work of another, or a solution."""
-    files = {file for _, file, _, _ in work if file}
+    """All that lies beside a submission in a folder that holds another: it may be their work, or a solution."""
+    files = {file for file in map(Path, map(_path, work)) if not file.is_symlink() and file.is_file()}
+    holds = collections.Counter(parent for file in files for parent in Path(os.path.abspath(file)).parents)
     parents = {Path(word) for word in words if os.path.isdir(word)}
-    parents |= {file.parent for file in files if any(f.parent == file.parent for f in files - {file})}
+    parents |= {file.parent for file in files if holds[Path(os.path.abspath(file)).parent] > 1}
     for parent in parents:
         files |= {parent / entry.name for entry in os.scandir(parent) if not entry.is_symlink()}
     return files
@@ -145,14 +176,22 @@ def _of_entry(path, names):
     own = sorted(p for p in found if p.suffix in SUFFIXES and not p.name.startswith((".", "_")))
     files = [p for p in own if not p.is_symlink() and stat.S_ISREG(p.stat().st_mode)]
     unread = None
-    defining = {}  # {text: file}: copies of one file count once
+    defining = {}  # {digest of its text: file}: copies of one file count once
+    left = BYTES
     for file in files[:READ]:
+        left -= min(file.stat().st_size, LARGEST[file.suffix])
+        if left < 0:
+            return [
+                (str(path), None, f"its files have more than {BYTES >> 20} MB together: leave the one to be marked")
+            ]
         try:
             text = content_of(file)
             if _defines(text, names.split(",")[0]):
-                defining.setdefault(text, file)
+                defining.setdefault(hashlib.sha256(text).digest(), file)
         except MiniresError:
             unread = unread or file
+        if len(defining) > 1:
+            break
     if len(defining) > 1:
         several = " and ".join(str(file.relative_to(path)) for file in defining.values())
         return [(str(path), None, f"{several} define {names}: leave one of them, or name it, FILE:{names}")]

@@ -20,32 +20,40 @@ TELLING = 4  # letters of a message, which stand in no other by chance
 WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")
 
 
-def unusual(standard, case, plain):
-    """In what a case's form differs from the plain one's, as a reason; or ""."""
-    if any(isinstance(v, tuple) and len(set(v)) > 1 for v in case.static.values()):
+def unusual(standard, case, plain, optional=()):
+    """In what a case's form differs from the plain one's, as a reason; or "". optional: arguments with a default."""
+    tuples = ((key, v) for key, v in case.static.items() if isinstance(v, tuple))
+    pairs = (key for key, v in tuples if any(type(n) is int and n != v[0] for n in v))
+    if not all(isinstance(plain.static.get(key), tuple) for key in pairs):
         return PAIRS
     for name, a, b in zip(standard.arguments, case.arrays, plain.arrays):
         if a.ndim != b.ndim:
             return f"takes no {name} of {a.ndim} axes" if a.ndim else f"takes no {name} without axes"
-    if len(case.arrays) != len(plain.arrays):
-        without = standard.arguments[len(case.arrays) : len(plain.arrays)]
-        return f"takes no case without {', '.join(without)}" if without else "takes no so many arrays"
+    without = standard.arguments[len(case.arrays) : len(plain.arrays)]
+    if not set(without) <= set(optional):
+        return f"takes no case without {', '.join(without)}"
+    if standard.variadic and len(case.arrays) != len(plain.arrays):
+        return "takes no so many arrays"
     if any(not a.size for a in case.arrays):
         return "takes no empty batch"
     if standard.name == "conv2d" and case.arrays[1].shape[2] != case.arrays[1].shape[3]:
         return "takes square kernels only"
-    if not standard.is_op and case.arrays[0].shape != plain.arrays[0].shape:
-        return "takes no other batch size"
     return ""
 
 
-def refused(standard, case):
-    """In what windows are unusual, as a reason for a submission that says itself that it does not take them; or ""."""
+def refused(standard, case, declared=()):
+    """In what windows are unusual, as a reason for a submission that says itself that it does not take them; or "".
+
+    declared: settings that are parameters of it. A stride that it asks for is more than the kernel's size, and to round
+    up means that something is left over.
+    """
     if standard.name not in WINDOWS:
         return ""
     full = standard.full_settings(case)
+    if full.get("ceil_mode") and "ceil_mode" in declared:
+        return ""
     if standard.name != "conv2d" and not np.array_equal(_both(full["stride"]), _both(full["kernel_size"])):
-        return OVERLAPPING
+        return "" if "stride" in declared else OVERLAPPING
     return LEFT_OVER if any(left_over(standard, case)) else ""
 
 
@@ -61,7 +69,7 @@ def is_stated(error, source):
     """Whether an error is raised by the submission itself: by an assert, or a `raise` with these words."""
     if error.type == "AssertionError":
         return True
-    raises = [node for node in nodes_of(source) if isinstance(node, ast.Raise)]
+    raises = nodes_of(source, ast.Raise)
     said = [node.value for one in raises for node in ast.walk(one) if isinstance(node, ast.Constant)]
     words = [text.strip() for text in said if isinstance(text, str) and text.strip()]
     if not error.message:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from minires.gradcheck.grading.answers import blank, is_number, kind_of, unread
+from minires.gradcheck.grading.calls import Calls
 from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
-from minires.gradcheck.grading.plan import Attempt, Calls, Plan
+from minires.gradcheck.grading.plan import Attempt, Plan
 
 
 @dataclass
@@ -34,8 +35,11 @@ class ClosurePlan(Plan):
             self.words, self.unit = "(y, backward)", False
             y = self.y(value[0], case, right)
             running = calls.running(self.forward, case)
-            return Attempt(y, lambda dy: calls.backward(None, value[1], [self.dy(dy)]), changed, running)
-        if isinstance(value, (tuple, list)) and len(value) >= 2 and gives_number(right) and is_number(value[0]):
+            back = value[1]
+            return Attempt(y, lambda dy: calls.backward(None, back, [self.dy(dy)]), changed, running, calls=calls)
+        pair = isinstance(value, (tuple, list)) and len(value) >= 2
+        number = gives_number(right) and is_number(value[0]) if pair else False
+        if pair and self.standard.may_be_loss and (number or (self.unit and np.ndim(value[0]))):
             self.words, self.unit, self.again = "(loss, gradients)", True, False
             rest = value[1] if len(value) == 2 else tuple(value[1:])
             arrays = sum(isinstance(v, np.ndarray) for v in value[1:])
@@ -138,4 +142,4 @@ class PairPlan(Plan):
             )
             return calls.backward(self.backward, self.backward_name, args, kwargs)
 
-        return Attempt(y, backward, changed, calls.running(self.forward, case), more)
+        return Attempt(y, backward, changed, calls.running(self.forward, case), more, calls)

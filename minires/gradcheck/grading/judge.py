@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import dropout, running_statistics, styles
+from minires.gradcheck.grading import dropout, ranks, running_statistics, styles
 from minires.gradcheck.grading.errors import (
     ChildError,
     CouldNotRunError,
@@ -35,8 +35,6 @@ GLOBAL = (
     "your backward is right where no other forward comes between: it uses what the last forward left in a global or in "
     "the class; take it from the cache, or from self"
 )
-# Ops that many write for matrices only. With more axes `x.mean(1)` is something else; it need not raise.
-RANKED = ("layer_norm", "linear", "softmax", "log_softmax", "logsumexp")
 
 
 class Judge:
@@ -117,13 +115,13 @@ class Judge:
         result.untried = [record.case.label for record in records if record.not_tried]
         result.not_tried = len(result.untried)
         if self.standard.name == "dropout":
-            self.verdicts.repeats = dropout.repeats(tried, plan.knows("rng"))
+            self.verdicts.repeats = dropout.repeats(tried, plan.knows("rng"), plan.has_own("rng"))
         own = plan.own_names()
         for record in tried:
             record.names = own
             said = self.verdicts.verdict(record)
             said.hints = [hint for hint in (in_own_words(hint, plan) for hint in said.hints) if hint]
-            if not said.passed and self._is_another(said, record, plain):
+            if not said.passed and ranks.is_for_matrices(self.standard, said, record, plain):
                 self.trials.pass_over(f"takes no {self.standard.arguments[0]} of {record.case.arrays[0].ndim} axes")
             else:
                 said.wrong = [own.get(name, name) for name in said.wrong]
@@ -143,7 +141,8 @@ class Judge:
     def _tell_of_globals(self, plan, records, cases):
         """Say so where a case is right as long as no other forward comes between its forward and its backward."""
         failed = next((said for said in cases if not said.passed and not said.y_is_wrong), None)
-        if failed is None or not plan.interleaved or self.session.stopped is not None:
+        of_a_mask = bool(self.verdicts.repeats)  # of several calls, which are none of a case alone
+        if failed is None or of_a_mask or not plan.interleaved or self.session.stopped is not None:
             return
         (case,) = {r.case.label: r.case for r in records if r.case.label == failed.label}.values()
         if self.verdicts.verdict(self.trials.alone(plan, case)).passed:
@@ -151,16 +150,6 @@ class Judge:
 
     def _own_form(self):
         return f"; the op's own form is {self.standard.form()} -> (y, backward)" if self.standard.is_op else ""
-
-    def _is_another(self, said, record, plain):
-        """Whether a case has more axes than the function is written for.
-
-        Then y differs, or several gradients do, or all parameters' gradients have another shape.
-        """
-        if self.standard.name not in RANKED or record.case.arrays[0].ndim <= plain.arrays[0].ndim:
-            return False
-        parameters = set(record.given.get("first", {})) - {self.standard.arguments[0]}
-        return said.y_is_wrong or len(set(said.wrong)) > 1 or parameters == set(said.misshapen) != set()
 
     def _describe(self, child, targets):
         described = {}
@@ -356,5 +345,8 @@ def _is_form(error):
 
 
 def _is_blank(error, text):
-    """Whether what was raised comes of a blank: `out = None`, of which the next line wants the shape."""
-    return error.type in ("AttributeError", "TypeError") and "NoneType" in error.message and "= None" in text
+    """Whether what was raised comes of a blank: `out = None` or `out = ...`, of which the next line wants the shape."""
+    blanks = {"NoneType": "= None", "ellipsis": "= ..."}
+    return error.type in ("AttributeError", "TypeError") and any(
+        kind in error.message and blank in text for kind, blank in blanks.items()
+    )

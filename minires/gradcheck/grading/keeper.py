@@ -32,8 +32,11 @@ SYS_MOUNT_SETATTR = 442  # the same number on every processor since Linux 5.12
 SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "armv7l": 311, "i686": 288, "ppc64le": 271, "s390x": 280}
 JOIN_SESSION_KEYRING = 1
 DIES_WITH_PARENT, NO_NEW_PRIVILEGES, CHILD_SUBREAPER = 1, 38, 36
+# What is seen of a folder in which programs are installed. Beside these a course may be kept.
+PARTS = ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "libexec", "include", "share", "etc", "ssl", "pyvenv.cfg"]
 # What programs outside Python's folders are needed for: libraries in C, fonts, the time zone.
-SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"]
+SYSTEM = [f"{prefix}/{part}" for prefix in ("/usr", "/usr/local") for part in PARTS]
+SYSTEM += ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"]
 SYSTEM += ["/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/passwd", "/etc/group"]
 
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import kind_of, read_gradients
+from minires.gradcheck.grading.calls import Calls
 from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
-from minires.gradcheck.grading.plan import RUNNING, Attempt, Calls, Plan
+from minires.gradcheck.grading.plan import RUNNING, Attempt, Plan
 from minires.gradcheck.grading.standard import REQUIRED
 
 OF_ARRAYS = ("params", "parameters", "weights")  # dicts of a layer
@@ -81,7 +82,7 @@ class LayerPlan(Plan):
 
         running = calls.running(self.forward, case)
         running |= {setting: (before.get(setting), new) for setting, new in self._running(child, obj).items()}
-        return Attempt(y, backward, made_changed + changed, running, more)
+        return Attempt(y, backward, made_changed + changed, running, more, calls)
 
     def _known(self, child, obj):
         """The attributes whose names say something: only these are looked at, because each may take time."""

@@ -6,6 +6,7 @@ import shutil
 import stat
 from pathlib import Path
 
+from minires.gradcheck.grading.folders import linked_number
 from minires.gradcheck.grading.source import package_of
 
 NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
@@ -14,18 +15,26 @@ ENTRIES = 10_000  # files and folders looked at; a homework may lie in a home fo
 
 
 def copy_neighbours(text, folder, to, size, without=()):
-    """Copy what lies in a submission's folder, and the package in which its text says it lies. -> its dotted name"""
-    _copy(folder, to, size, without)
+    """Copy what lies in a submission's folder, and the package in which its text says it lies.
+
+    -> (the package's dotted name, the files that were left out because they are another's, too)
+    """
+    left_out = _copy(folder, to, size, without)
     top, package = package_of(folder, text)
     if top is not None:
-        _copy(top, os.path.join(to, top.name), size, without)
-    return package
+        left_out += _copy(top, os.path.join(to, top.name), size, without)
+    return package, left_out
 
 
 def copy_helpers(paths, to, size):
-    """Copy the files and folders that a teacher lends to all submissions."""
+    """Copy the files and folders that a teacher lends to all submissions, in place of theirs of the same name."""
     for path in paths:
         copy = os.path.join(to, Path(path).name or Path(path).resolve().name)
+        if os.path.isdir(path) and not os.path.isdir(copy):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(copy)
+        elif os.path.isdir(copy) and not os.path.isdir(path):
+            shutil.rmtree(copy)
         if os.path.isdir(path):
             _copy(path, copy, size)
         else:
@@ -33,7 +42,7 @@ def copy_helpers(paths, to, size):
 
 
 def _copy(folder, to, size, without=()):
-    """Copy a folder: no links, which may lead anywhere, and nothing large.
+    """Copy a folder: no links, which may lead anywhere, and nothing large. -> the files that are another's, too
 
     The smallest come first, so that a large file uses up no part of what others may have.
     """
@@ -56,10 +65,32 @@ def _copy(folder, to, size, without=()):
                 about = os.lstat(path)
                 if stat.S_ISREG(about.st_mode):
                     wanted.append((about.st_size, path, os.path.join(to, inside, file)))
+    numbers = {path: linked_number(path) for _, path, _ in wanted}
+    taken = _numbers_elsewhere(folder, without) if any(numbers.values()) else set()
     for length, path, copy in sorted(wanted):
+        if numbers[path] in taken:
+            continue
         size -= length
         if size < 0:
             break
         with contextlib.suppress(OSError):  # not ours to read, or gone
             os.makedirs(os.path.dirname(copy), exist_ok=True)
             shutil.copyfile(path, copy)
+    return [path for path, number in numbers.items() if number in taken]
+
+
+def _numbers_elsewhere(folder, others):
+    """The numbers of the files that have several names, one of them where others have their work."""
+    own = os.path.realpath(folder) + os.sep
+    found = set()
+    for place in {path if os.path.isdir(path) else os.path.dirname(path) for path in map(os.path.realpath, others)}:
+        entries = 0
+        for inside, folders, files in os.walk(place):
+            if (inside + os.sep).startswith(own):
+                folders.clear()
+                continue
+            entries += len(files) + len(folders)
+            if entries > ENTRIES:
+                break
+            found |= {linked_number(os.path.join(inside, file)) for file in files}
+    return found - {None}

@@ -1,6 +1,5 @@
 """A plan: how to call a submission on a case, and how to read its answer. Which plans there are, styles.py says."""
 
-import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +13,12 @@ from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
 # What decides nothing in training; and that a function without `training` is meant for training.
 OF_EVALUATION = ("running_mean", "running_var", "momentum")
-NEUTRAL = {"weight": np.ones_like, "gamma": np.ones_like, "bias": np.zeros_like, "beta": np.zeros_like}
+# γ and β, which a norm need not have; conv_norm's weight is its kernel, and a teacher's own function has all it takes.
+NEUTRAL = {
+    "batch_norm": {"weight": np.ones_like, "bias": np.zeros_like},
+    "batch_norm_relu": {"weight": np.ones_like, "bias": np.zeros_like},
+    "conv_norm": {"gamma": np.ones_like, "beta": np.zeros_like},
+}
 OWN = Layout()
 # What a submission may have fixed inside where a case leaves it open: tried in this order, the op's default first.
 CONSTANTS = {
@@ -25,7 +29,10 @@ CONSTANTS = {
 RUNNING = {"running_mean", "running_var"}
 OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
 RETURNED = "y, which its forward has returned"
-NUMBERS = itertools.count()
+
+
+class Upstream(str):
+    """What a submission calls its dy."""
 
 
 @dataclass
@@ -37,6 +44,7 @@ class Attempt:
     changed: list = field(default_factory=list)
     running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
     returns_more: bool = False  # whether the forward returns more than y and a cache
+    calls: object = None  # the Calls that it consists of
 
 
 @dataclass
@@ -80,6 +88,23 @@ class Plan:
     def knows(self, setting):
         return any(b.knows(setting, self.keys) for b in self.bindings())
 
+    def optional(self):
+        """The arguments whose parameters have a default, so that the submission says it can do without them."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        return {slot.what for slot in slots if slot.role == "array" and not slot.parameter.required}
+
+    def has_own(self, setting):
+        """Whether the parameter of a setting has a default of its own, as seed=7."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        of_setting = [s.parameter for s in slots if s.role == "setting" and s.what == setting]
+        return any(not p.required and p.default is not None for p in of_setting)
+
+    def declared(self):
+        """The settings that are parameters of their own, not entries of a dict."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        halves = {slot.what[0] for slot in slots if slot.role == "half"}
+        return halves | {slot.what for slot in slots if slot.role == "setting"}
+
     def asks_for(self, case):
         """Whether a case beyond homework is one for it: it has a parameter for each setting that makes it so."""
         made_so = [s for s in OF_BEYOND if s in case.static and s in self.standard.settings]
@@ -103,8 +128,11 @@ class Plan:
             s: plain.static[s] for s in CONSTANTS if s in plain.static and s not in case.static and not self.knows(s)
         }
         case = replace(case, static=case.static | fixed)
-        default = self.standard.full_settings(plain)
         full = self.standard.full_settings(case)
+        default = self.standard.full_settings(plain)
+        pool = {"kernel_size", "stride"} <= full.keys() and self.knows("kernel_size")
+        if pool and plain.static.get("stride") is None:  # then the stride is the kernel's size
+            default["stride"] = full["kernel_size"]
         training = case.static.get("training")
         if training is False and "training" in self.standard.settings and not self.knows("training"):
             raise PassOverError("takes no training=False")
@@ -152,8 +180,10 @@ class Plan:
     def held_constant(self):
         """γ and β of a norm that has none: they are 1 and 0, and have no gradient."""
         left_out = self.left_out()
-        norm = "norm" in self.standard.name and not set(left_out) <= self.standard.optional
-        return left_out if norm and set(left_out) <= NEUTRAL.keys() else []
+        return left_out if self.standard.is_op and set(left_out) <= self._neutral().keys() else []
+
+    def _neutral(self):
+        return NEUTRAL.get(self.standard.name, {})
 
     def _without_affine(self, case):
         """With γ = 1 and β = 0 where the submission takes neither, and without a bias where it takes none."""
@@ -162,7 +192,7 @@ class Plan:
         if not missing:
             return case
         if self.held_constant():
-            arrays = [NEUTRAL[n](a) if n in missing else a for n, a in zip(given, case.arrays)]
+            arrays = [self._neutral()[n](a) if n in missing else a for n, a in zip(given, case.arrays)]
             return Case(f"{case.label}, γ = 1, β = 0", tuple(arrays), case.static, case.convention)
         if set(missing) <= self.standard.optional and given[-len(missing) :] == missing:
             kept = case.arrays[: len(given) - len(missing)]
@@ -268,54 +298,9 @@ class Plan:
             if slot is None:
                 named.append(f"argument {place}" if isinstance(place, int) else place)
             elif slot.role in ("array", "upstream", "output"):
-                named.append(slot.parameter.name)
+                own = slot.parameter.name
+                named.append(Upstream(own) if slot.role == "upstream" else own)
         return named
-
-
-class Calls:
-    """The calls of one forward and its backwards: what each changes in place, its own arrays and earlier ones."""
-
-    def __init__(self, plan, child):
-        self.plan, self.child = plan, child
-        self.number = next(NUMBERS)
-        self.bindings = {}
-
-    def first(self, label, binding, target, args, kwargs, method=None, keep=False):
-        """A call before the backward. -> (its value, the names of what it changed)"""
-        self.bindings[label] = binding
-        self.sent = (args, kwargs)
-        returned = self.child.call(target, args, kwargs, method, keep=keep, watch=[self.number, label])
-        return returned.value, self.plan.report(returned.changed, binding)
-
-    def running(self, binding, case):
-        """{"running_mean": (as it was given, as it is after the forward)}, of those among the forward's parameters."""
-        standard = self.plan.standard
-        if not standard.settings.keys() >= RUNNING:
-            return {}
-        found = {}
-        for slot in binding.slots:
-            place = binding.place(slot, *self.sent)
-            if place is None:
-                continue
-            if slot.role == "setting" and slot.what in RUNNING:
-                found[slot.what] = self.child.given(self.number, "forward", place)
-            elif slot.role == "dict" and RUNNING & self.plan.keys.keys():
-                table = self.child.given(self.number, "forward", place)
-                keys = {s: key for s in RUNNING for key in self.plan.keys.get(s, ())}
-                found |= {s: table[key] for s, key in keys.items() if isinstance(table, dict) and key in table}
-        full = standard.full_settings(case)
-        return {setting: (np.asarray(full[setting]), new) for setting, new in found.items()}
-
-    def backward(self, binding, target, args, kwargs=None, method=None):
-        """A call of the backward; without a binding dy is all that it is given."""
-        returned = self.child.call(target, args, kwargs, method, since=self.number)
-        changed = self.plan.report(returned.changed, binding) if binding else ["dy"] if returned.changed else []
-        for label, place in returned.earlier:
-            if label == "y":
-                changed.append(RETURNED)
-            elif label in self.bindings:
-                changed += self.plan.report([place], self.bindings[label])
-        return returned.value, changed
 
 
 def bounded(g, right):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from minires.errors import OptionError
 from minires.gradcheck.grading import wire
-from minires.gradcheck.grading.keeper import SYSTEM, others_can_read, seen_from_inside
+from minires.gradcheck.grading.keeper import PARTS, others_can_read, seen_from_inside
 from minires.system import fcntl, why_no_processes
 
 SCRATCH = "minires-homework-"  # how the names of scratch folders begin
@@ -26,6 +26,7 @@ YOUNG = 60.0  # seconds in which a scratch folder may have no lock yet
 STARTING = 30.0  # seconds granted for starting Python and importing NumPy
 ENDING = 5.0  # seconds in which the keeper ends everything; then it is killed itself
 HERE = Path(__file__).parent
+MINIRES = HERE.parents[1]  # this package
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")  # of the grader's environment
 SET = {"MPLBACKEND": "Agg", **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
 
@@ -57,9 +58,10 @@ def refuse_without_processes():
 class Process:
     """One runner and its keeper. socket: messages to it and from it."""
 
-    def __init__(self, file, scratch, limits, forbid=(), marker="", timeout=None, absent=(), package=""):
+    def __init__(self, file, scratch, limits, forbid=(), marker="", timeout=None, absent=(), package="", hidden=()):
         refuse_without_processes()
         config = _config(file, scratch, limits, list(forbid), marker, timeout, list(absent))
+        config["hidden"] = outermost([*config["hidden"], *hidden])
         config["runner"]["package"] = package
         config["walls"] = kind_of_walls()
         self.marker = marker
@@ -130,7 +132,7 @@ def _config(file, scratch, limits, forbid, marker, timeout=None, absent=()):
         "scratch": scratch,
         "folder": homework,
         "root": root,
-        "libraries": libraries(),
+        "libraries": shown(),
         "hidden": packages([*forbid, *absent]),
         "disk": limits.disk,
         "runner": {
@@ -237,12 +239,49 @@ def remove_old_scratch_folders():
 
 
 @functools.cache
-def libraries():
-    """The folders that Python needs, and in which it looks for packages when it is started without anybody's wishes."""
-    ask = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path]))"
+def python_folders():
+    """(the folders in which Python is installed, those in which it looks for packages), started without any wishes."""
+    ask = "import json, sys; print(json.dumps([[sys.prefix, sys.base_prefix, sys.exec_prefix], sys.path]))"
     said = subprocess.run([sys.executable, "-I", "-c", ask], capture_output=True, check=True, timeout=STARTING).stdout
+    return json.loads(said)
+
+
+@functools.cache
+def libraries():
+    """All folders that Python needs, and in which it looks for packages."""
     own = [os.path.dirname(sys.executable), os.path.dirname(os.path.realpath(sys.executable))]
-    return [folder for folder in dict.fromkeys([*json.loads(said), *own]) if os.path.isdir(folder)]
+    prefixes, places = python_folders()
+    return [folder for folder in dict.fromkeys([*prefixes, *places, *own]) if os.path.isdir(folder)]
+
+
+def shown():
+    """What a submission sees of them. A virtual environment may lie in the folder of a course, with its solutions."""
+    found = []
+    for folder in libraries():
+        if folder in python_folders()[0]:
+            found += [os.path.join(folder, part) for part in PARTS]
+        elif Path(folder) == MINIRES.parent and not folder.endswith("-packages"):
+            found.append(str(MINIRES))  # a clone's tests and lessons hold right answers, too
+        else:
+            found.append(folder)
+    return [path for path in dict.fromkeys(found) if os.path.exists(path)]
+
+
+def outermost(paths):
+    """These paths without those that lie in another one of them."""
+    found = []
+    for path in sorted(set(paths), key=len):
+        if not any(path.startswith(folder + os.sep) for folder in found):
+            found.append(path)
+    return found
+
+
+def within_shown(paths):
+    """Those of these files and folders that a submission would see, to be hidden; not what holds a part of Python."""
+    seen = [path + os.sep for path in seen_from_inside(shown())]
+    needed = [os.path.realpath(folder) + os.sep for folder in libraries() if folder not in python_folders()[0]]
+    inside = [path for path in map(os.path.realpath, paths) if path.startswith(tuple(seen))]
+    return outermost(path for path in inside if not any(folder.startswith(path + os.sep) for folder in needed))
 
 
 def packages(names):
@@ -260,7 +299,7 @@ def other_packages():
 
     Among them are those of the Python that a virtual environment was made of, and conda's other environments.
     """
-    parents = {os.path.realpath(folder) for folder in (*SYSTEM, "/usr/local", *libraries()) if os.path.isdir(folder)}
+    parents = {os.path.realpath(f) for f in ("/usr", "/usr/local", "/nix/store", *libraries()) if os.path.isdir(f)}
     patterns = [f"{lib}python3*/{kind}-packages" for lib in ("", "lib/", "lib64/") for kind in ("dist", "site")]
     patterns += ["envs/*/lib/python3*/site-packages", "pkgs/*/lib/python3*/site-packages", "pkgs/*/site-packages"]
     return sorted({str(path) for parent in parents for pattern in patterns for path in Path(parent).glob(pattern)})
@@ -293,7 +332,7 @@ def protections():
     """What holds on this system, by sentence."""
     posix = os.name == "posix"
     walls = kind_of_walls() != ""
-    user = posix and os.geteuid() == 0 and (walls or others_can_read([*libraries(), tempfile.gettempdir()]))
+    user = posix and os.geteuid() == 0 and (walls or others_can_read([*shown(), tempfile.gettempdir()]))
     return {
         "nothing that a submission says is run": True,
         "an answer has a deadline and a length": True,

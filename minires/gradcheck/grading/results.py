@@ -3,10 +3,11 @@
 import csv
 import io
 import json
+import os
 import re
 from dataclasses import dataclass, field
 
-from minires.console import OutputError, Table
+from minires.console import OutputError, Table, visible
 from minires.storage import atomic_write
 
 CASES = {"case": 42, "error": -7, "wrong": 16}
@@ -19,12 +20,18 @@ FORMULA = tuple("=+-@\t\r＝＋－＠")  # a cell that begins so is a formula to
 
 def clean(text):
     """A text in which names of a submission may stand: no letter of it moves a cursor."""
-    return "\n".join("".join(c if c.isprintable() else " " for c in line)[:LONGEST] for line in text.split("\n"))
+    lines = ("".join(c if c.isprintable() else " " for c in line)[:LONGEST] for line in text.split("\n"))
+    return "\n".join(map(visible, lines))
 
 
 def one_line(text):
-    """A file's name, which is a student's choice, on one line."""
+    """A sentence in which names may stand that are a student's choice, on one line."""
     return clean(" ".join(text.split("\n")))
+
+
+def name_of(path):
+    """The name of a file or folder, on one line: two names stay different, because marks are looked up by them."""
+    return visible(str(path) if os.sep == "\\" else str(path).replace("\\", "\\\\"))
 
 
 @dataclass
@@ -37,7 +44,6 @@ class CaseResult:
     wrong: list[str] = field(default_factory=list)  # arguments
     problems: list[str] = field(default_factory=list)  # sentences: what is wrong
     differences: list[str] = field(default_factory=list)  # sentences: which number is wrong
-    manners: list[str] = field(default_factory=list)  # sentences: what is wrong beside the numbers
     hints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     y_is_wrong: bool = False

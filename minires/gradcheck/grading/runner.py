@@ -366,8 +366,8 @@ class Watched:
             del self.kept[next(iter(self.kept))]
 
     def find(self, number, label, place):
-        """What a call was given at a place, as it is now."""
-        return next(value for at, value, _ in self.kept[number] if at == [label, place])
+        """What the last call was given at a place, as it is now; what it returned is its y, at 0."""
+        return next(value for at, value, _ in reversed(self.kept[number]) if at == [label, place])
 
     def changed(self, number):
         """[[label, position or name]] of the arrays that are not what they were."""

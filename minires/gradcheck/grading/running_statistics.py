@@ -21,6 +21,14 @@ def mistakes(case, running, momentum, returned=False):
     A momentum is for nothing else, so who takes it says that statistics are updated. returned: whether the forward
     returns more than y and a cache, among which the new ones may be.
     """
+    spoilt = [
+        f"{name} after the forward is {_kind(new)}: it should be an array of shape {np.shape(old)}, a float for each "
+        "channel"
+        for name, (old, new) in sorted(running.items())
+        if _is_statistic(case, old) and not _is_statistic(case, new)
+    ]
+    if spoilt:
+        return spoilt
     pairs = {name: pair for name, pair in running.items() if _are_statistics(case, *pair)}
     changed = [name for name, pair in pairs.items() if _differ(*pair)]
     if not case.static.get("training"):
@@ -53,9 +61,20 @@ def are_updated(case, running):
 
 def _are_statistics(case, old, new):
     """Whether these are arrays with a number for each channel; old may be None."""
-    C = case.arrays[0].shape[1]
-    arrays = [new] if old is None else [old, new]
-    return all(isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.size == C for a in arrays)
+    return all(_is_statistic(case, a) for a in ([new] if old is None else [old, new]))
+
+
+def _is_statistic(case, a):
+    return isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.size == case.arrays[0].shape[1]
+
+
+def _kind(new):
+    """What is no statistic, in words."""
+    if not isinstance(new, np.ndarray):
+        return "None" if new is None else "no array"
+    kinds = {"i": "whole numbers", "u": "whole numbers", "b": "booleans", "c": "complex numbers"}
+    of = f" of {kinds[new.dtype.kind]}" if new.dtype.kind in kinds else ""
+    return f"an array{of} of shape {new.shape}"
 
 
 def _differ(old, new):

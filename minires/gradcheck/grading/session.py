@@ -56,7 +56,8 @@ class Session:
                 self.timeout = getattr(self.child, "timeout", np.inf)
                 self.child.deadline = self.begin + (LONGEST + 1) * self.timeout, self._too_slow()
             except (ChildError, OSError) as error:
-                raise CouldNotRunError(f"no process for {self.name} could be started: {error}") from error
+                why = getattr(error, "strerror", None) or error  # without the path of a scratch folder
+                raise CouldNotRunError(f"no process for {self.name} could be started: {why}") from error
             try:
                 self.defined = self.child.load()
             except TimedOutError as error:

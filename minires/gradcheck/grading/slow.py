@@ -5,7 +5,6 @@ submission says of itself, so it is shown, and decides nothing.
 """
 
 import ast
-import functools
 import re
 
 from minires.gradcheck.grading.source import nodes_of
@@ -43,13 +42,7 @@ def _places(output, cells):
 
 def endless_loop(text, line):
     """The line of a `while True` around this line which has no break, return, raise or yield; None if there is none."""
-    around = [loop for loop in loops_of(text) if loop.lineno <= line <= loop.end_lineno]
+    around = [loop for loop in nodes_of(text, ast.While) if loop.lineno <= line <= loop.end_lineno]
     always = [loop for loop in around if isinstance(loop.test, ast.Constant) and loop.test.value]
     ends = (ast.Break, ast.Return, ast.Raise, ast.Yield, ast.YieldFrom, ast.Try)  # what a try catches may end it, too
     return next((loop.lineno for loop in always if not any(isinstance(n, ends) for n in ast.walk(loop))), None)
-
-
-@functools.lru_cache(maxsize=4)
-def loops_of(text):
-    """All `while` of a text; it is read once for all functions that were running."""
-    return [node for node in nodes_of(text) if isinstance(node, ast.While)]

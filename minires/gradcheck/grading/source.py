@@ -1,25 +1,30 @@
 """A submission as text: a Python file, or the code cells of a notebook as Jupyter would run them.
 
-Nothing is run here. A notebook of any version is read by nbformat. IPython's own transformer turns magics, `!` and `?`
-into calls of get_ipython(), of which the submission's process has one that does nothing.
+Nothing is run here. IPython's own transformer turns the magics, `!` and `?` of a notebook into calls of get_ipython(),
+of which the submission's process has one that does nothing. A process of its own does this, notebook.py.
 """
 
 import ast
 import codecs
+import functools
 import io
 import itertools
 import json
 import os
-import re
 import stat
+import subprocess
+import sys
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
 from minires.errors import DataError, need
+from minires.gradcheck.grading import notebook
 
 LARGEST = {".py": 1 << 20, ".ipynb": 64 << 20}  # bytes; a notebook with its figures has some megabytes
-CODE = 900_000  # bytes of all cells in a message
+CODE = 300_000  # letters of all cells; Python needs some 1000 bytes for each to find what they import
+MESSAGE = 900_000  # bytes of all cells in a message
+TOO_LONG = f"more than {CODE // 1000} kB of code: hand in what was asked for only"
 # Encodings that are decoded in a time that grows with the length, as that of punycode does not.
 ENCODINGS = {
     "utf-8",
@@ -35,10 +40,7 @@ ENCODINGS = {
 }
 ENCODINGS |= {"cp949", "shift_jis", "cp932", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "iso8859-1"}
 ENCODINGS |= {f"iso8859-{k}" for k in range(1, 17)} | {f"cp125{k}" for k in range(9)} | {"cp437", "cp850"}
-MAGIC = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.MULTILINE)
-HELP = 200  # letters of a statement that ends in ?, in which IPython looks for a name in a time of their square
-WORK = 4_000_000  # letters that may be read to translate magics; each magic has its whole cell read again
-OF_CODE = ("time", "timeit", "capture", "prun", "memit", "mprun")  # cell magics whose cell is Python code
+READING = 30  # seconds granted for reading a notebook, of which the imports of IPython take one or two
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def read(path):
         raise DataError(f"{str(path)!r} is a folder" if os.path.isdir(path) else f"there is no file {str(path)!r}")
     content = content_of(path)
     cells = _notebook(path, content) if path.suffix == ".ipynb" else [Cell(path.name, _decoded(path, content))]
-    if sum(len(json.dumps(cell.text)) for cell in cells) > CODE:
-        raise DataError(f"{path.name} has more than {CODE / 1e6:g} MB of code: hand in what was asked for only")
+    code = [cell.text for cell in cells]
+    if sum(map(len, code)) > CODE or len(json.dumps(code)) > MESSAGE:
+        raise DataError(f"{path.name} has {TOO_LONG}")
     return Source(path, cells)
 
 
@@ -108,47 +111,25 @@ def _decoded(path, content):
 
 
 def _notebook(path, content):
-    nbformat = need("nbformat", "notebooks", for_what=f"reading {path.name}")
+    need("nbformat", "notebooks", for_what=f"reading {path.name}")
     need("IPython", "notebooks", for_what=f"reading {path.name}")
+    places = [os.path.abspath(place) for place in sys.path if place]
+    command = [sys.executable, "-I", "-B", notebook.__file__, json.dumps([places, READING, CODE])]
     try:
-        # nbformat.reads would also validate, and warn of what a student cannot see, such as cells without an id
-        book = nbformat.convert(nbformat.reader.reads(content.decode("utf-8-sig")), 4)
-        code = [(number, cell.source) for number, cell in enumerate(book.cells, 1) if cell.cell_type == "code"]
-    except Exception as error:  # nbformat's, json's and attributes that are missing: it is no notebook
-        said = " ".join(str(error).split())[:200]
-        raise DataError(f"{path.name} is no notebook: {type(error).__name__}: {said}") from error
-    code = [(number, "".join(text) if isinstance(text, list) else str(text)) for number, text in code]
-    if sum(len(text) for _, text in code) > CODE:
-        raise DataError(f"{path.name} has more than {CODE / 1e6:g} MB of code: hand in what was asked for only")
-    if sum(len(text) * (1 + len(MAGIC.findall(text))) for _, text in code) > WORK:
-        raise DataError(f"{path.name} has too many lines that begin with % or ! in too long cells: split these cells")
-    return [Cell(f"{path.name}, cell {number}", _transformed(text)) for number, text in code]
-
-
-def _transformed(text):
-    """A cell as Jupyter runs it; what cannot be understood stays as it is, so that its error is Python's."""
-    from IPython.core.inputtransformer2 import HelpEnd, TransformerManager
-
-    class ShortHelp(HelpEnd):
-        def transform(self, lines):
-            if len("".join(lines[self.start_line : self.q_line + 1])) > HELP:
-                raise SyntaxError("too long for the name of something")
-            return super().transform(lines)
-
-    first, _, rest = text.lstrip("\n").partition("\n")
-    if first.startswith("%%"):
-        words = first[2:].split()
-        magic = words[0] if words else ""
-        if magic in OF_CODE:
-            return "\n" + _transformed(rest)  # an empty line for the magic, so that lines keep their numbers
-        if magic in ("writefile", "file") and len(words) > 1:
-            return f"with open({words[-1]!r}, 'w', encoding='utf-8') as _file:\n    _file.write({rest!r})\n"
-    manager = TransformerManager()
-    manager.token_transformers = [ShortHelp if t is HelpEnd else t for t in manager.token_transformers]
-    try:
-        return manager.transform_cell(text)
-    except Exception:  # a SyntaxError of the tokenizer, which the submission's own compiler says better
-        return text
+        done = subprocess.run(
+            command, input=content, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=READING, cwd=os.sep
+        )
+        said = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):  # the second of a process that the system has ended
+        raise DataError(
+            f"{path.name} cannot be read within {READING} s and {notebook.MEMORY >> 30} GB: clear its outputs, and "
+            "split cells in which many lines begin with % or !"
+        ) from None
+    if "error" in said:
+        raise DataError(f"{path.name} is no notebook: {' '.join(said['error'].split())[:200]}")
+    if "long" in said:
+        raise DataError(f"{path.name} has {TOO_LONG}")
+    return [Cell(f"{path.name}, cell {number}", text) for number, text in said["cells"]]
 
 
 def package_of(folder, text):
@@ -157,10 +138,9 @@ def package_of(folder, text):
     folder: where the file lies. It says so by what it imports: `from .layers import …`, or, in a folder cs231n,
     `from cs231n.layers import …`. Folders further up need an __init__.py, because they may hold others' work.
     """
-    nodes = nodes_of(text)
-    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    froms = nodes_of(text, ast.ImportFrom)
     named = {node.module.partition(".")[0] for node in froms if node.module and not node.level}
-    named |= {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named |= {alias.name.partition(".")[0] for node in nodes_of(text, ast.Import) for alias in node.names}
     folder = Path(folder).resolve()
     folders = [folder, *folder.parents][:-1]
     marked = itertools.takewhile(lambda folder: (folder / "__init__.py").is_file(), folders)
@@ -172,9 +152,10 @@ def package_of(folder, text):
     return folders[-1], ".".join(folder.name for folder in reversed(folders))
 
 
-def nodes_of(text):
-    """All nodes of the syntax tree of a text; none where Python cannot read it, which the runner reports."""
+@functools.lru_cache(maxsize=8)  # each case asks again, and a tree may take seconds
+def nodes_of(text, *kinds):
+    """All nodes of these kinds in a text's syntax tree; none where Python cannot read it, which the runner reports."""
     try:
-        return list(ast.walk(ast.parse(text)))
+        return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []

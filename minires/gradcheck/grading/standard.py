@@ -13,6 +13,7 @@ from minires.gradcheck.cases import Case, Draw, cases_of
 from minires.gradcheck.checks.checker import known_op
 from minires.tensor import registry
 
+OTHER_BATCH = "another batch size"  # the case that has one sample more
 REQUIRED = inspect.Parameter.empty
 COMPUTING = threading.Lock()  # the ops' own computations, of several submissions at a time
 
@@ -61,13 +62,21 @@ class Standard:
     written: list = field(default_factory=list)  # a teacher's functions as they were written: one, or a pair
     remake: Callable | None = None  # functions like `written` -> raw
 
+    @property
+    def may_be_loss(self):
+        """Whether y may be the loss, where all begins: then a function may give its gradient for a dy of 1.
+
+        The sum of an array is a number, too, but it stands inside a net, and over an axis it is none.
+        """
+        return not self.is_op or "reduction" in self.settings
+
     def cases(self, seed, samples):
         """The cases, drawn anew for each sample."""
         if self.is_op:
             more = EXTRA.get(self.name, lambda draw: [])(Draw(np.random.default_rng([seed, (1 << 20) + 1])))
             return [*more, *cases_of(self.name, seed, samples)]
         shapes = [(f"shapes as given, sample {k + 1}", self.shapes) for k in range(max(samples, 3))]
-        shapes += [("another batch size", self.other_shapes)] if self.other_shapes else []
+        shapes += [(OTHER_BATCH, self.other_shapes)] if self.other_shapes else []
         return [Case(label, drawn(given, np.random.default_rng([seed, k]))) for k, (label, given) in enumerate(shapes)]
 
     def plain(self, seed):
@@ -197,6 +206,8 @@ def _classes(draw):
 
 
 def _pools(draw):
+    for H, label, settings in ((6, "3×3", {"kernel_size": 3}), (4, "2×2, padding 1", {"kernel_size": 2, "padding": 1})):
+        yield Case(label, (draw.steps(2, 2, H, 6),), settings)  # the stride is the kernel's size
     for label, settings in (
         ("3×3, stride 2", {"kernel_size": 3, "stride": 2}),
         ("3×3, stride 1", {"kernel_size": 3, "stride": 1}),
@@ -204,8 +215,9 @@ def _pools(draw):
         ("2×3, stride 2", {"kernel_size": (2, 3), "stride": 2}),  # for those who take height and width, and one stride
     ):
         yield Case(label, (draw.steps(2, 2, 7, 9),), settings)
-    rounded_up = {"kernel_size": 3, "stride": 2, "ceil_mode": True}
-    yield Case("3×3, stride 2, ceil_mode", (draw.steps(2, 2, 8, 6),), rounded_up, beyond=True)
+    for label, H, kernel in (("3×3, stride 2", 8, 3), ("2×2", 7, 2)):
+        rounded_up = {"kernel_size": kernel, "stride": 2, "ceil_mode": True}
+        yield Case(f"{label}, ceil_mode", (draw.steps(2, 2, H, 6),), rounded_up, beyond=True)
 
 
 def _max_pools(draw):
@@ -231,6 +243,53 @@ def _convolutions(draw):
         ("3×3, stride 3, padding 2, bias", 3, {"stride": 3, "padding": 2}),
     ):
         yield Case(label, (draw.normal(2, 3, 7, 5), draw.normal(4, 3, K, K), draw.normal(4)), settings)
+    arrays = draw.normal(2, 3, 7, 6), draw.normal(4, 3, 3, 3), draw.normal(4)
+    yield Case("3×3, dilation 2, bias", arrays, {"dilation": 2})
+    arrays = draw.normal(2, 4, 6, 5), draw.normal(6, 2, 3, 3), draw.normal(6)
+    yield Case("3×3, 2 groups, bias", arrays, {"groups": 2})
+
+
+def _conv_norms(draw):
+    running = {"running_mean": draw.normal(3), "running_var": draw.positive(3), "eps": 0.3}
+    for settings in ({"stride": 2}, {"padding": 1}, {"dilation": 2}):
+        ((name, value),) = settings.items()
+        arrays = draw.normal(2, 4, 7, 5), draw.normal(3, 4, 3, 3), draw.positive(3), draw.normal(3)
+        yield Case(f"evaluation, 3×3, {name} {value}", arrays, {**running, **settings})
+
+
+def _reductions(draw):
+    x = draw.apart(3, 4, 2)
+    yield Case("middle axis, kept", (x,), {"dim": 1, "keepdim": True})
+
+
+def _norms(draw):
+    yield from _reductions(draw)
+    yield Case("middle axis, p = 1", (draw.apart(3, 4, 2),), {"dim": 1, "p": 1})
+
+
+def _cats(draw):
+    yield Case("first axis", tuple(draw.normal(k, 3, 4) for k in (2, 1, 3)), {"dim": 0})
+
+
+def _stacks(draw):
+    yield Case("middle axis", (draw.normal(2, 3), draw.normal(2, 3)), {"dim": 1})
+
+
+def _flattens(draw):
+    yield Case("last axes", (draw.normal(2, 3, 4, 5),), {"start_dim": 2})
+
+
+def _transposes(draw):
+    yield Case("last axes", (draw.normal(3, 2, 4),), {"dim0": 1, "dim1": 2})
+    yield Case("first axes", (draw.normal(3, 2, 4),), {"dim0": 0, "dim1": 1})
+
+
+def _reshapes(draw):
+    yield Case("first axes joined", (draw.normal(2, 3, 4),), {"shape": (6, 4)})
+
+
+def _pads(draw):
+    yield Case("another value", (draw.normal(2, 3, 4),), {"pad": (1, 2, 0, 1), "value": -1.5})
 
 
 def _dropouts(draw):
@@ -251,20 +310,36 @@ def _large_scores(draw):
     yield Case("large numbers", (draw.normal(4, 5, scale=2, mean=1000),), {"dim": -1})
 
 
+def _large_sums(draw):
+    yield from _large_scores(draw)
+    yield Case("last axis, kept", (draw.normal(4, 5),), {"dim": -1, "keepdim": True})
+
+
 def _large_logits(draw):
     yield Case("large logits", (draw.normal(5, 4, scale=2, mean=1000), draw.rng.permutation(5) % 4))
 
 
-# Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias; and for what
-# overflows, or takes 0 for the least number.
+# Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias: each setting is
+# another in some case that is plain in all else, so that none that is declared is left out. And for what overflows, or
+# takes 0 for the least number.
 EXTRA = {
     "dropout": _dropouts,
     "conv2d": _convolutions,
+    "conv_norm": _conv_norms,
     "max_pool2d": _max_pools,
     "avg_pool2d": _avg_pools,
     "cross_entropy": _large_logits,
     "layer_norm": _layer_norms,
-    **dict.fromkeys(("softmax", "log_softmax", "logsumexp"), _large_scores),
+    **dict.fromkeys(("softmax", "log_softmax"), _large_scores),
+    "logsumexp": _large_sums,
+    **dict.fromkeys(("sum", "mean", "amax", "amin", "var", "std"), _reductions),
+    "norm": _norms,
+    "cat": _cats,
+    "stack": _stacks,
+    "flatten": _flattens,
+    "transpose": _transposes,
+    "reshape": _reshapes,
+    "pad": _pads,
 }
 PLAIN = {
     "conv2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 5), draw.normal(4, 3, 3, 3), draw.normal(4))),

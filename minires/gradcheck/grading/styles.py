@@ -19,7 +19,12 @@ from minires.gradcheck.grading.functions import AlonePlan, ClosurePlan, PairPlan
 from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.layouts import layouts_of
 
-BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "derivative", "back")
+BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back")
+# Whose name does not say that it is a backward is asked for the op: its backward alone would be half of the work.
+FORWARD = (
+    "{name} takes {dy}, so it is a backward, and its forward is missing: return (y, backward), or name both functions, "
+    "FILE:{name},{name}_backward; a backward is marked alone where its name says so, as {name}_backward"
+)
 
 
 def partner_of(name, defined):
@@ -58,10 +63,11 @@ def plans(standard, targets, described, defined, source):
         name = targets[0]
         partner = partner_of(name, defined)
         ways = [lambda: _closures(standard, keys, name, first)]
-        if looks_backward(name) or any(names.plain(p.name) in names.UPSTREAM for p in first.parameters):
-            ways.append(lambda: _alone(standard, keys, name, first))
-        if looks_backward(name) or _names_dy(first.parameters):
-            ways.reverse()
+        if looks_backward(name) or _is_derivative(standard, name):
+            ways.insert(0, lambda: _alone(standard, keys, name, first))
+        elif upstream := _names_dy(standard, first.parameters):
+            ways = []
+            reasons.append(FORWARD.format(dy=upstream, name=name))
         if partner and partner in described and described[partner].kind == "function":
             pair = (partner, name) if looks_backward(name) else (name, partner)
             ways.insert(
@@ -73,10 +79,18 @@ def plans(standard, targets, described, defined, source):
     return found, list(dict.fromkeys(reasons))
 
 
-def _names_dy(parameters):
+def _is_derivative(standard, name):
+    """Whether a function is called after the derivative of the op: drelu, d_relu, dconv."""
+    op = names.plain(standard.name)
+    rest = names.plain(name)[1:]
+    return name[:1] in "dD" and len(rest) > 2 and bool(op) and (op.startswith(rest) or rest.startswith(op))
+
+
+def _names_dy(standard, parameters):
+    """The first or last parameter if it must be dy by its name, or ""."""
     ends = [parameters[0], parameters[-1]] if parameters else []
-    clear = set(names.UPSTREAM) - set(names.UNCLEAR)
-    return any(names.plain(p.name) in clear for p in ends)
+    clear = set(names.UPSTREAM) - set(names.UNCLEAR) - set(standard.arguments)
+    return next((p.name for p in ends if p.required and names.plain(p.name) in clear), "")
 
 
 def _has_cache(parameters):
@@ -116,7 +130,7 @@ def _closures(standard, keys, name, described):
 def _backward_bindings(standard, parameters, roles):
     """Bindings of a backward: dy where it may be."""
     found, reasons = [], []
-    unit = [None] if standard.is_op and "reduction" in standard.settings else []
+    unit = [None] if standard.is_op and standard.may_be_loss else []
     for upstream in _upstreams(parameters) + unit:
         for more in roles:
             try:
@@ -189,6 +203,8 @@ def _layers(standard, keys, name, described):
     forward = bind(standard, parameters, taken=taken)
     back = described.methods[calls[1]]
     made = []
+    if not back and not standard.may_be_loss:
+        raise FormError(f"{calls[1]} of {name} takes nothing: give it dy, the gradient with respect to y")
     ways = _backward_bindings(standard, back, [("output",)]) if back else [(None, Binding([]))]
     for upstream, backward in ways:
         made += _laid_out(

@@ -24,7 +24,7 @@ from minires.gradcheck.checks.tested_function import TestedFunction
 from minires.gradcheck.grading import dropout, hints, running_statistics
 from minires.gradcheck.grading.errors import RaisedError
 from minires.gradcheck.grading.layouts import Layout
-from minires.gradcheck.grading.plan import RETURNED
+from minires.gradcheck.grading.plan import RETURNED, Upstream
 from minires.gradcheck.grading.results import CaseResult
 from minires.gradcheck.grading.single import errors_in_single, is_single, same, size
 from minires.gradcheck.grading.standard import COMPUTING, argument_names
@@ -42,6 +42,7 @@ LINEAR = (
     "the backward is not linear in dy: from a dy 2^20 times as {times} it makes a d{name} that is not; leave out what "
     "clips it, rounds it to 0 or divides by a norm of it"
 )
+OVERWRITTEN = "another call of the forward changes the y that this one has returned: return a new array in each call"
 MASK = (
     "your gradients are right for a dy that is 0 where y is: the ReLU's mask is missing, begin with dy = dy * (y > 0)"
 )
@@ -65,6 +66,7 @@ class Record:
     constant: list = field(default_factory=list)  # arguments whose gradient is not asked for
     errors_in_single: dict | None = None
     changed: list = field(default_factory=list)
+    overwritten: bool = False  # whether the forward of another case has changed its y
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
     returns_more: bool = False  # than y and what belongs to its backward
@@ -77,12 +79,12 @@ class Record:
 
 
 class Verdicts:
-    """Holds Records to a standard. numbers_only: work in place on what was given is noted only."""
+    """Holds Records to a standard. numbers_only: work in place on dy is noted only."""
 
     def __init__(self, standard, numbers_only=False):
         self.standard, self.numbers_only = standard, numbers_only
         self.measured = 0.0  # the largest error that was allowed for, of a case
-        self.repeats = [], ""  # records whose random mask is no random one, and what is said of them
+        self.repeats = []  # [(a record whose random mask is no random one, what is said of it)]
 
     def wanted(self, case, right, constant=()):
         named = zip(argument_names(self.standard, case), case.arrays, right)
@@ -97,8 +99,10 @@ class Verdicts:
         """(error relative to what is allowed for, index) of the worst element, or None where all are right."""
         if given.shape != right.shape:
             return np.inf, None
-        difference = np.abs(given.astype(complex if given.dtype.kind == "c" else float) - right)
-        difference = np.where(np.isnan(difference), np.where(np.isnan(right) & np.isnan(given), 0, np.inf), difference)
+        with np.errstate(invalid="ignore", over="ignore"):
+            difference = np.abs(given.astype(complex if given.dtype.kind == "c" else float) - right)
+        alike = (given == right) | (np.isnan(right) & np.isnan(given))  # −inf too, as a mask before a softmax has it
+        difference = np.where(alike, 0, np.where(np.isnan(difference), np.inf, difference))
         largest = size(right)
         allowed = TOLERANCE * largest + FLOOR * dy
         if record.single or self.is_single(record, given):
@@ -148,11 +152,6 @@ class Verdicts:
                 said.hints += hints.of_raised(standard, case, record.raised[1])
         if record.error:
             return said
-        said.manners += [
-            f"it changes {name}, which it is given, in place: work on a copy, {name}.copy()"
-            for name in dict.fromkeys(record.changed)
-            if name != RETURNED
-        ]
         if RETURNED in record.changed:
             said.notes.append(f"a later call changes {RETURNED}: what uses y afterwards sees other numbers")
         arrays = [*record.ys, *(g for gs in record.given.values() for g in gs.values() if isinstance(g, np.ndarray))]
@@ -163,7 +162,7 @@ class Verdicts:
             said.notes.append("in evaluation y alone was checked, because it has no backward there")
         if standard.name == "dropout":
             self._dropout(record, said)
-            return self._mannered(said)
+            return self._mannered(record, said)
         if len(record.ys) > 1 and any(not same(record.ys[0], y) for y in record.ys[1:]):
             said.problems.append(
                 "its y is another each time it is called with the same arrays: the forward draws random numbers, or "
@@ -189,7 +188,7 @@ class Verdicts:
         if not record.y_alone:
             self._gradients(record, said)
         said.problems += running_statistics.mistakes(case, record.running, record.momentum, record.returns_more)
-        return self._mannered(said)
+        return self._mannered(record, said)
 
     def _misshapen(self, record, said):
         """Whether y has a wrong shape, which explains what its backward raises; said, with hints."""
@@ -201,12 +200,18 @@ class Verdicts:
         said.hints += hints.of_y(self.standard, record.case, y)
         return True
 
-    def _mannered(self, said):
-        """Manners fail a case, unless numbers alone count."""
-        if self.numbers_only:
-            said.notes += said.manners
-        else:
-            said.problems += said.manners
+    def _mannered(self, record, said):
+        """Work in place on what was given fails a case; on dy alone it is noted where numbers alone count.
+
+        The caller needs x and the weights afterwards, and dy seldom.
+        """
+        for name in dict.fromkeys(record.changed):
+            if name != RETURNED:
+                noted = self.numbers_only and isinstance(name, Upstream)
+                words = f"it changes {name}, which it is given, in place: work on a copy, {name}.copy()"
+                (said.notes if noted else said.problems).append(words)
+        if record.overwritten:
+            said.problems.append(OVERWRITTEN)
         return said
 
     def _gradients(self, record, said):
@@ -231,7 +236,9 @@ class Verdicts:
                 said.problems.append(f"the backward gives a gradient of shape {theirs} for {own} of shape {wanted}")
                 said.wrong.append(name)
                 said.misshapen.append(name)
-                said.hints += hints.of_gradient(self.standard, case, record.dys["first"], name, g)
+                said.hints += hints.of_gradient(
+                    self.standard, case, record.dys["first"], name, g, record.given["first"]
+                )
                 continue
             self._one(record, said, name, right, hulled)
         if exchanged := hints.of_exchanged(self.standard, record, said.wrong, right["first"]):
@@ -280,7 +287,7 @@ class Verdicts:
                 ):
                     said.hints.append(MASK)
                     return
-                more = hints.of_gradient(self.standard, case, dys[kind], name, g)
+                more = hints.of_gradient(self.standard, case, dys[kind], name, g, record.given[kind])
                 said.hints += [hint for hint in more if not said.y_is_wrong or not _is_of_y(hint)]
             return
         for kind, words in (
@@ -295,7 +302,7 @@ class Verdicts:
                     said.problems.append(words)
                     said.wrong.append(name)
                     if g is not None and kind in ("large", "small"):
-                        said.hints += hints.of_gradient(self.standard, case, dys[kind], name, g)
+                        said.hints += hints.of_gradient(self.standard, case, dys[kind], name, g, record.given[kind])
                     return
 
     def _unsteady(self, record, name, expected):
@@ -343,15 +350,19 @@ class Verdicts:
         sentence, of_dx = dropout.mistake(record, p)
         said.problems += [sentence] * bool(sentence)
         said.wrong += ["x"] * of_dx
-        repeated, sentence = self.repeats
-        said.problems += [sentence] * any(record is other for other in repeated)
+        said.problems += [sentence for other, sentence in self.repeats if record is other]
         if not said.problems:
             said.notes.append(dropout.HELD_TO)
 
 
 def _is_of_y(hint):
     """Whether what a hint says of a gradient may come of a y that is wrong."""
-    return "the forward does" in hint or "right but for a factor" in hint or hint.endswith("is zero")
+    return (
+        "the forward does" in hint
+        or "after the add" in hint
+        or "right but for a factor" in hint
+        or hint.endswith("is zero")
+    )
 
 
 def _place(record, name, at, shape):

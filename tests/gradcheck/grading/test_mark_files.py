@@ -82,6 +82,26 @@ def test_the_name_of_a_file_is_no_formula_no_escape_and_no_line_of_its_own(tmp_p
     assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "＝")]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_two_files_have_two_names_in_the_marks(tmp_path, grade):
+    """What tells them apart may be a letter that is not seen; and marks are looked up by names."""
+    different = [" ", "\t", "\n", "\\t", "\\n", "\xa0", "\u2003", "\u200b", "\r", "\x1b", "\x85", "\u202e", "\\x1b"]
+    (tmp_path / "in").mkdir()
+    for letter in different:
+        (tmp_path / "in" / f"a{letter}b.py").write_text("def neg(x):\n    return -x, lambda dy: -dy\n")
+    flags = ["--csv", tmp_path / "marks.csv", "--json", tmp_path / "marks.json", "--gradescope", tmp_path / "g.json"]
+    status, _ = grade(tmp_path / "in", "--function", "neg", "--like", "neg", *flags)
+    assert status == 0
+    written = [
+        [row["submission"] for row in rows_of(tmp_path / "marks.csv")],
+        [one["target"] for one in json.loads((tmp_path / "marks.json").read_text(encoding="utf-8"))["results"]],
+        [one["name"] for one in json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))["tests"]],
+    ]
+    for names in written:
+        assert len(set(names)) == len(different)
+        assert all(name.isprintable() for name in names)
+
+
 def test_results_are_written_as_they_come(homework, tmp_path, monkeypatch, grade):
     seen = []
     write = results.atomic_write

@@ -1,5 +1,6 @@
 """Files as their authors have them: notebooks as Jupyter reads them, encodings, magics."""
 
+import ast
 import json
 import time
 
@@ -10,8 +11,7 @@ from minires.errors import DataError, MissingDependencyError
 from minires.gradcheck.__main__ import main
 from minires.gradcheck.grading.box import forbidden_import
 from minires.gradcheck.grading.local import Local
-from minires.gradcheck.grading.slow import loops_of
-from minires.gradcheck.grading.source import read
+from minires.gradcheck.grading.source import nodes_of, read
 
 RELU = "def relu(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n"
 
@@ -150,18 +150,14 @@ def test_a_text_costs_the_grader_no_more_time_than_its_length(tmp_path, capsys):
     with pytest.raises(DataError, match="larger than 1 MB"):
         read(file)
     file.write_bytes("x = '가'\n".encode() * 80_000)
-    with pytest.raises(DataError, match="MB of code"):
+    with pytest.raises(DataError, match="more than 300 kB of code"):
         read(file)
     assert main([f"{file}:relu", "--like", "relu"]) == 2
-    assert "MB of code" in capsys.readouterr().out
-    with pytest.raises(DataError, match="too many lines that begin with %"):
-        read(notebook(tmp_path / "hw.ipynb", "%pwd\n" * 400 + "x = 1\n" * 100_000))
-    for text in ("{} ?", "({}\nb ?", "'{}' ?", "b.{}??", "{} \\\nb ?"):
-        read(notebook(tmp_path / "hw.ipynb", "relu?\n" + text.format("a" * 200_000) + "\n"))
+    assert "kB of code" in capsys.readouterr().out
     with pytest.raises(DataError, match="is a folder"):
         read(tmp_path)
-    file.write_text("x = 1\n" * 100_000)
-    assert loops_of(read(file).text) == []
+    file.write_text("x = 1\n" * 50_000)
+    assert nodes_of(read(file).text, ast.While) == []
     assert forbidden_import("(" * 10**6, ["torch"]) is None
     deep = notebook(tmp_path / "hw.ipynb", "import numpy as np\n" + RELU, "-" * 200_000 + "1")
     assert main([f"{deep}:relu", "--samples", "1"]) == 0

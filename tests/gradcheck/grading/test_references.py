@@ -66,12 +66,41 @@ def test_a_number_that_is_right_for_one_batch_size_only_fails(tmp_path, grade):
     teacher = ["--reference", f"{tmp_path / 'teacher.py'}:block", "--shapes", "3,4", "4,5", "5,4"]
     for name, wrong, status in (
         ("mean", ("x.T @ dh,", "(x.T @ dh) / len(x) * 3,"), 1),
-        ("fixed", ("    h =", "    x = x.reshape(3, 4)\n    h ="), 0),
+        ("refused", ("    h =", "    assert len(x) == 3\n    h ="), 1),
+        ("fixed", ("    h =", "    x = x.reshape(3, 4)\n    h ="), 1),
+        ("right", ("    h =", "    x = x.reshape(len(x), 4)\n    h ="), 0),
     ):
         (tmp_path / f"{name}.py").write_text(BLOCK.replace(*wrong))
         found, out = grade(f"{tmp_path / name}.py:block", *teacher)
         assert found == status, out
-    assert "takes no other batch size" in out
+        hinted = "here x has one sample more: take the number of samples from its shape" in out
+        assert hinted == (name in ("refused", "fixed"))
+
+
+def test_a_norm_that_leaves_out_what_the_teacher_takes_is_not_marked(tmp_path, grade):
+    text = """
+import numpy as np
+def norm_block(x, weight, gamma, beta):
+    z = x * weight
+    s = 1 / np.sqrt(z.var(0) + 1e-5)
+    h = (z - z.mean(0)) * s
+    def backward(dy):
+        g = dy * gamma
+        dz = s * (g - g.mean(0) - h * (g * h).mean(0))
+        return dz * weight, (dz * x).sum(0), (dy * h).sum(0), dy.sum(0)
+    return h * gamma + beta, backward
+def bare(x):
+    s = 1 / np.sqrt(x.var(0) + 1e-5)
+    h = (x - x.mean(0)) * s
+    return h, lambda g: s * (g - g.mean(0) - h * (g * h).mean(0))
+"""
+    (tmp_path / "teacher.py").write_text(text)
+    (tmp_path / "hw.py").write_text(text)
+    held = ["--reference", f"{tmp_path / 'teacher.py'}:norm_block", "--shapes", "5,3", "3", "3", "3"]
+    assert grade(f"{tmp_path / 'hw.py'}:norm_block", *held)[0] == 0
+    status, out = grade(f"{tmp_path / 'hw.py'}:bare", *held)
+    assert status == 2
+    assert "it takes no weight" in out
 
 
 def test_arrays_of_one_shape_have_numbers_of_their_own(tmp_path, grade):

@@ -1,5 +1,6 @@
 """A command that cannot be run says why, and what to write instead."""
 
+import os
 import subprocess
 import sys
 
@@ -92,12 +93,26 @@ def test_what_is_wrong_with_all_is_said_once(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "--forbid nunpy: no such module is installed here; is the name right?" in said
     assert "torch" not in said
-    (tmp_path / "eve.ipynb").write_text("{}")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "eve.ipynb").write_text("{}")
     monkeypatch.setitem(sys.modules, "nbformat", None)
-    assert main([str(tmp_path), "--function", "relu", "--like", "relu"]) == 2
+    assert main([str(tmp_path / "in"), "--function", "relu", "--like", "relu"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "notebooks" in captured.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_one_notebook_that_cannot_be_read_stops_no_others_and_its_name_draws_nothing(tmp_path, capsys, monkeypatch):
+    (tmp_path / "ann.py").write_text(GOOD)
+    (tmp_path / "a\x1b[2J\nann.py passed.ipynb").write_text("{}")
+    monkeypatch.setitem(sys.modules, "nbformat", None)
+    assert main([str(tmp_path), "--function", "relu", "--like", "relu"]) == 2
+    captured = capsys.readouterr()
+    assert "2 submissions: 1 passed, 1 could not run" in captured.out
+    assert "reading notebooks needs nbformat" in captured.err
+    assert captured.err.count("\n") == 1
+    assert (captured.out + captured.err).replace("\n", "").isprintable()
 
 
 def test_files_named_as_modules_hide_nothing_from_the_command_and_stop_python_m(tmp_path):

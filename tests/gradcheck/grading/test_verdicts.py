@@ -95,6 +95,32 @@ def test_work_in_place_on_what_is_given_can_be_let_pass(homework, grade):
     assert "it changes dy" in out
 
 
+def test_numbers_only_lets_pass_what_is_done_to_dy_alone(tmp_path, grade):
+    (tmp_path / "hw.py").write_text("""
+import numpy as np
+def relu(x):
+    np.maximum(x, 0, out=x)
+    return x, lambda dy: dy * (x > 0)
+def tanh(x):
+    y = np.tanh(x)
+    def backward(dy):
+        dx = dy * (1 - y * y)
+        x[...] = dy[...] = 0
+        return dx
+    return y, backward
+def sigmoid(x):
+    y = 1 / (1 + np.exp(-x))
+    def backward(dy):
+        dy *= y * (1 - y)
+        return dy
+    return y, backward
+""")
+    for op, status in (("relu", 1), ("tanh", 1), ("sigmoid", 0)):
+        found, out = grade(f"{tmp_path / 'hw.py'}:{op}", "--like", op, "--numbers-only")
+        assert found == status, out
+        assert ("it changes x, which it is given" in out) == status
+
+
 def test_a_dropout_with_one_mask_for_all_calls_is_wrong(tmp_path, grade):
     (tmp_path / "hw.py").write_text("""
 import numpy as np

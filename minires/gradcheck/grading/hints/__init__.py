@@ -1,8 +1,9 @@
 """What may have gone wrong in a submission whose numbers are not right, in a sentence for its author.
 
 No hint is a guess. A mistake that is known is made here, too, and its hint is given where it gives the same numbers.
-The catalogue of planted bugs is asked first. Then each room yields (what a mistake gives, its hint): norms, windows,
-losses, the teacher's own functions. Last come mistakes that any array may have: its axes, its sign, one factor.
+A planted bug of the catalogue comes first if it explains all gradients. Then each room yields (what a mistake gives,
+its hint): norms, windows, losses, residual adds, the teacher's own functions. A planted bug that explains one gradient
+of several comes next. Last come mistakes that any array may have: its axes, its sign, one factor.
 """
 
 import contextlib
@@ -10,14 +11,14 @@ import contextlib
 import numpy as np
 
 from minires.errors import MiniresError
-from minires.gradcheck.grading.hints import forms, losses, norms, planted, teachers, windows
+from minires.gradcheck.grading.hints import forms, losses, norms, planted, residuals, teachers, windows
 from minires.gradcheck.grading.hints.exchanged import of_exchanged
 from minires.gradcheck.grading.hints.raised import of_raised
 from minires.gradcheck.grading.hints.wrong import NEARER, Wrong, distance, same
 
 __all__ = ["of_exchanged", "of_gradient", "of_raised", "of_y", "same"]
 
-ROOMS = (norms, windows, losses, teachers)
+ROOMS = (norms, windows, losses, residuals, teachers)
 
 
 def of_y(standard, case, y):
@@ -26,12 +27,13 @@ def of_y(standard, case, y):
     return _explained(wrong, lambda room: room.ys(wrong)) or _last(losses.of_y, wrong) or _last(forms.of_y, wrong)
 
 
-def of_gradient(standard, case, dy, name, dx):
-    """Hints for a gradient that is wrong, [] if nothing is known that gives it."""
+def of_gradient(standard, case, dy, name, dx, given=None):
+    """Hints for a gradient that is wrong, [] if nothing is known that gives it. given: {argument: gradient}, of all."""
     wrong = Wrong(standard, case, dx, name, dy)
     with np.errstate(all="ignore"):
-        found = planted.of_gradient(wrong) if standard.is_op else []
-    return found or _explained(wrong, lambda room: room.gradients(wrong)) or _last(forms.of_gradient, wrong)
+        of_all, of_one = planted.of_gradient(wrong, given or {}) if standard.is_op else ([], [])
+    found = of_all or _explained(wrong, lambda room: room.gradients(wrong)) or of_one
+    return found or _last(forms.of_gradient, wrong)
 
 
 def _explained(wrong, of_room):

@@ -1,15 +1,22 @@
-"""The catalogue of planted bugs: one that gives the same gradient."""
+"""The catalogue of planted bugs: one that gives the same gradients, or the same gradient of one argument."""
 
 import copy
+import re
 from dataclasses import replace
+
+import numpy as np
 
 from minires.gradcheck.bugs import Call, catalogue
 from minires.gradcheck.grading.hints.wrong import Wrong, same
 from minires.gradcheck.grading.standard import argument_names
 
+SINGULAR = {"are those": "is that", "are": "is", "use": "uses", "treat": "treats", "ignore": "ignores", "keep": "keeps"}
+PLURAL = re.compile(f"^your gradients ({'|'.join(SINGULAR)})")
 
-def of_gradient(wrong):
-    """The hint of the bug that gives this gradient."""
+
+def of_gradient(wrong, all_given):
+    """([hint of a bug that gives all gradients], [hint of one that gives this gradient, but not the others])."""
+    of_one = []
     if wrong.op.startswith("batch_norm") and wrong.case.arrays[0].ndim in (2, 3):
         wrong = _as_images(wrong)
     for bug in catalogue:
@@ -21,10 +28,19 @@ def of_gradient(wrong):
         except Exception:  # a bug that does not apply here explains nothing
             continue
         given = given if isinstance(given, tuple) else (given,)
-        found = dict(zip(argument_names(wrong.standard, wrong.case), given)).get(wrong.name)
-        if same(found, wrong.given) and not same(found, wrong.right):
-            return [bug.hint]
-    return []
+        found = dict(zip(argument_names(wrong.standard, wrong.case), given))
+        mine = found.get(wrong.name)
+        if not same(mine, wrong.given) or same(mine, wrong.right):
+            continue
+        if all(_same_numbers(found.get(name), g) for name, g in all_given.items() if name != wrong.name):
+            return [bug.hint], []
+        of_one = of_one or [PLURAL.sub(lambda said: f"your d{wrong.name} {SINGULAR[said[1]]}", bug.hint)]
+    return [], of_one
+
+
+def _same_numbers(found, given):
+    """Whether two gradients are the same but for axes of length 1, which those of images have."""
+    return found is not None and given is not None and same(np.squeeze(found), np.squeeze(given))
 
 
 def _as_images(wrong):
