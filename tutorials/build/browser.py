@@ -1,5 +1,6 @@
 """Runs the site's notebooks in Chromium, as a student does who opens the book and clicks on Run it here."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -8,12 +9,12 @@ import time
 import nbformat
 
 from tutorials.build.lesson import LessonError
+from tutorials.build.lite import INSTALL
 from tutorials.build.running import COLORS, refuse_warnings
 from tutorials.build.serving import served
 
 LONGEST = 900  # seconds for a lesson, on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-SHOWN = 3  # lessons of which a picture is kept
 SANDBOX = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # which root cannot have
 ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no other machine is found
 OPEN = "() => window.jupyterapp?.shell?.currentWidget?.context?.isReady"
@@ -26,36 +27,46 @@ NOTEBOOK = "() => JSON.stringify(window.jupyterapp.shell.currentWidget.context.m
 
 
 def run_in_browser(lessons, site, pictures):
-    """Open each lesson by the link of its page, run it to its end, and keep pictures of some. Raises LessonError."""
+    """Open each lesson by the link of its page, run it to its end, and keep a picture. Raises LessonError."""
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None or importlib.util.find_spec("playwright") is None:
         raise LessonError('this needs Chromium, and pip install -e ".[browser]"')
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
 
     pictures.mkdir(parents=True, exist_ok=True)
     with served(site) as address, sync_playwright() as player:
         browser = player.chromium.launch(executable_path=chromium, args=[*SANDBOX, ALONE])
-        for k, lesson in enumerate(lessons):
-            begin = time.monotonic()
-            context = browser.new_context(viewport={"width": 1400, "height": 1000})
-            with _Watched(context, address) as watched:
-                page = context.new_page()
-                page.set_default_timeout(LONGEST * 1000)
-                _open(page, f"{address}/{lesson.name}.html")
-                opened = time.monotonic() - begin
-                book = _run(page)
-                if k < SHOWN:
-                    page.screenshot(path=pictures / f"{lesson.name}.png")
-            context.close()
-            refuse_errors(book, lesson.name)
-            watched.refuse(lesson.name)
-            ran = time.monotonic() - begin - opened
-            print(f"  {lesson.name}: open after {opened:.0f} s, and run in {ran:.0f} s", flush=True)
+        for lesson in lessons:
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            page.set_default_timeout(LONGEST * 1000)
+            try:
+                _run_one(page, address, lesson.name)
+            except Error as error:
+                raise LessonError(f"{lesson.name}, in the browser: {error.message.splitlines()[0]}") from None
+            finally:
+                with contextlib.suppress(Error):
+                    page.screenshot(path=pictures / f"{lesson.name}.png", timeout=60_000)
+            page.close()
+
+
+def _run_one(page, address, name):
+    """Run a lesson, and print how long it took. Raises LessonError."""
+    begin = time.monotonic()
+    watched = _Watched(page, address)
+    _open(page, f"{address}/{name}.html")
+    opened = time.monotonic()
+    book = _run(page)
+    ran = time.monotonic()
+    refuse_errors(book, name)
+    watched.refuse(name)
+    print(f"  {name}: open after {opened - begin:.0f} s, and run in {ran - opened:.0f} s", flush=True)
 
 
 def _open(page, address):
     """Go to the page of the book, and by its link to the notebook, until its kernel waits."""
     page.goto(address)
+    if page.query_selector("a.run") is None:
+        raise LessonError(f"the book's page has no 'Run it here'; make the site again, after {INSTALL}")
     page.click("a.run")
     page.wait_for_function(OPEN)
     page.wait_for_function(IDLE)
@@ -82,21 +93,14 @@ def refuse_errors(book, name):
 
 
 class _Watched:
-    """What a browser asks of other machines, and what it logs as an error, meanwhile."""
+    """What a page asks of other machines, and what it logs as an error, from now on."""
 
-    def __init__(self, context, address):
-        self.context = context
+    def __init__(self, page, address):
         self.address = address
         self.found = []
-
-    def __enter__(self):
-        self.context.on("request", self._request)
-        self.context.on("console", self._message)
-        self.context.on("weberror", lambda error: self.found.append(f"it raised: {error.error}"))
-        return self
-
-    def __exit__(self, *arguments):
-        return None
+        page.context.on("request", self._request)
+        page.context.on("console", self._message)
+        page.context.on("weberror", lambda error: self.found.append(f"it raised: {error.error}"))
 
     def _request(self, request):
         if not request.url.startswith((f"{self.address}/", "data:", "blob:")):
