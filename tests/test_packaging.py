@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 SETUP = configparser.ConfigParser(interpolation=None)
@@ -66,6 +67,15 @@ def test_pypi_is_told_the_licence_the_places_and_the_pythons():
         c for c in listed(metadata["classifiers"]) if c.startswith("License ::")
     ]  # the expression has its place
     assert SETUP["options"]["python_requires"] == f">={pythons()[0]}"
+
+
+def test_in_a_browser_the_extras_want_only_what_pyodide_and_the_site_have():
+    extras = SETUP["options.extras_require"]
+    wanted = [Requirement(line) for line in listed(extras["data"]) + listed(extras["plots"])]
+    there = [one for one in wanted if one.marker is None or one.marker.evaluate({"sys_platform": "emscripten"})]
+    assert sorted(one.name for one in there) == ["matplotlib", "pillow", "tqdm"]
+    versions = {"matplotlib": "3.8.4", "pillow": "10.2.0", "tqdm": "4.70.1"}
+    assert all(versions[one.name] in one.specifier for one in there)
 
 
 def pythons():

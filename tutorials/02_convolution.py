@@ -14,9 +14,8 @@
 import sys
 
 if "google.colab" in sys.modules or sys.platform == "emscripten":  # not at home
-    from IPython import get_ipython
-
-    get_ipython().run_line_magic("pip", "install -q minires[data,plots]")
+    # %pip install -q minires[data,plots]
+    pass
 
 import time
 
@@ -38,8 +37,13 @@ SEEDS = range(3)
 #
 # $$y_{o,oh,ow} = \sum_{c,kh,kw} w_{o,c,kh,kw}\; x_{c,\;oh\cdot s+kh,\;ow\cdot s+kw}$$
 #
-# Here c is a channel of the image, and o the number of a filter. s is the *stride*: so many pixels
-# the window moves on. Written as a program, this is six loops.
+# Here c is a channel of the image, and o the number of a filter. oh and ow are row and column of the
+# output, kh and kw those inside the window. s is the *stride*: so many pixels the window moves on.
+# The filter is not turned round, so mathematicians call this a *cross-correlation*. Written as a
+# program, this is six loops.
+#
+# One word has two meanings: the *size* of a filter is called kernel_size, and the code that computes an
+# op is called a *kernel*, too.
 #
 # Loops in Python are slow. One thing is very fast on each computer: the product of two matrices,
 # because people have worked on it for decades. Can a convolution be a product of matrices?
@@ -71,7 +75,11 @@ def convolution(x, w, stride):
 # a matrix. The copy is called *im2col*, image to columns.
 #
 # Here is an image of 4×5 pixels, and windows of 3×3. A window can begin in 2 rows and in 3 columns.
-# So there are 6 windows, and 6 columns.
+# So there are 6 windows, and 6 columns. In general a window may begin at row 0, s, 2s, … up to H − K. So
+# there are OH = (H − K) // s + 1 rows of windows.
+#
+# (The next cell calls the im2col of minires, which puts the numbers in another order. You need not read
+# it, because you write your own soon.)
 
 
 # %% name="order"
@@ -206,7 +214,7 @@ for seed in SEEDS:
 # %% [markdown] name="bytes"
 # ## What it costs: memory
 #
-# Each pixel is copied into all windows that contain it. For a kernel of K×K and stride 1 these are K·K
+# Each pixel is copied into all windows that contain it. For a filter of K×K and stride 1 these are K·K
 # windows, except at the border. With *padding*, zeros around the image, OH·OW is H·W again. Then the
 # columns hold exactly K·K times as many numbers as the image.
 #
@@ -238,6 +246,8 @@ ratios = {
     layer: bytes_of(*numbers)[1] / bytes_of(*numbers)[0]
     for layer, numbers in LAYERS.items()
 }
+for layer, (kernel_size, stride, _) in LAYERS.items():
+    assert ratios[layer] == kernel_size**2 / stride**2, f"{layer} is not at K²/s²"
 plot_panels(
     [
         Bars(
@@ -252,25 +262,59 @@ plot_panels(
 )
 
 # %% [markdown] name="claim-bytes-text"
-# The bars are at K²/s². A batch of 32 images, after the first block of a ResNet-50, has 64 channels of
-# 56×56 pixels: 26 MB in float32. Its columns for a 3×3 kernel have 231 MB, in one layer.
+# The bars are at K²/s². Inside the first block of a ResNet-50 a batch of 32 images has 64 channels of
+# 56×56 pixels: 26 MB in float32. Its columns for a 3×3 filter have 231 MB, in one layer.
 #
-# The backward needs the columns again. Must they stay in memory until then? No: they can be made again
-# from x. **The claim:** what a convolution of minires keeps for its backward is x and w, and no more.
+# **Before you run:** the backward needs the columns again. Must they stay in memory until then? Guess
+# what minires keeps.
+#
+# They need not stay, because they can be made again from x. **The claim:** what a convolution of minires
+# keeps for its backward is x and w, and no more. (Python keeps what an inner function uses in its
+# `__closure__`. The cell looks for arrays there, also inside lists, functions and objects.)
+
 
 # %% name="claim-bytes" tags=["claim"]
+def bytes_kept(value, seen):
+    """The bytes of all arrays that can be reached from a value."""
+    if id(value) in seen or isinstance(value, (type, type(np))):
+        return 0
+    seen[id(value)] = value
+    if isinstance(value, np.ndarray):
+        base = value
+        while isinstance(base.base, np.ndarray):
+            base = base.base  # a view keeps the whole array
+        known = base is not value and id(base) in seen
+        seen[id(base)] = base
+        return 0 if known else base.nbytes
+    if isinstance(value, dict):
+        inside = list(value.values())
+    elif isinstance(value, (list, tuple, set)):
+        inside = list(value)
+    else:
+        cells = getattr(value, "__closure__", None) or ()
+        inside = [cell.cell_contents for cell in cells]
+        inside += list(getattr(value, "__dict__", {}).values())
+    return sum(bytes_kept(one, seen) for one in inside)
+
+
+def hoarder(x):
+    """A backward that keeps the columns, in a list."""
+    hidden = [np.zeros(9 * x.size)]
+    return lambda dy: hidden[0]
+
+
 for seed in SEEDS:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((2, 8, 20 + seed, 20))
     w = rng.standard_normal((8, 8, 3, 3))
     y, backward = ops.conv2d.raw(x, w, padding=1)  # an op of arrays, as in lesson 1
-    closure = [cell.cell_contents for cell in backward.__closure__]
-    kept = sum(value.nbytes for value in closure if isinstance(value, np.ndarray))
+    kept = bytes_kept(backward, {})
     needed = x.nbytes + w.nbytes
     print(
         f"seed {seed}: x and w {needed:,} bytes, kept {kept:,}, columns {9 * x.nbytes:,}"
     )
     assert 0 < kept <= needed, "it keeps more than x and w"
+    assert bytes_kept(hoarder(x), {}) == 9 * x.nbytes, "columns in a list are not found"
 
 # %% [markdown] name="adjoint"
 # ## Backward: the way back of each copy
@@ -308,8 +352,8 @@ plot_tables(
 # ## A test without rounding
 #
 # How do you test such a backward? im2col is *linear*: it is a huge matrix A, with a single 1 in each
-# row. The backward of a linear step is its transpose Aᵀ, and the transpose has a property that needs
-# no matrix. For all x and all y
+# row. The backward of a linear step y = A·x is its transpose: the matmul of lesson 1 says dx = Aᵀ·dy.
+# And the transpose has a property that needs no matrix. For all x and all y
 #
 # $$\langle A x,\, y \rangle = \langle x,\, A^T y \rangle$$
 #
@@ -338,7 +382,7 @@ def assigned(columns, shape, kernel_size, stride):
 # %% [markdown] name="claim-adjoint-text"
 # **The claim:** for three seeds and three strides col2im keeps the identity exactly. The wrong one
 # breaks it as long as windows overlap. With stride 3 the windows of 3×3 do not overlap any more, and
-# nobody could find the mistake. So test with hard numbers.
+# nobody could find the mistake. So test with hard settings, in which windows overlap.
 
 # %% name="claim-adjoint" tags=["claim"]
 for seed in SEEDS:
@@ -490,14 +534,19 @@ plot_panels(
 )
 
 # %% [markdown] name="times-text"
-# The more channels, the less time for one multiply-add: on the left, most of the time goes into
-# preparing the product. The loops are that far away because Python's loops are slow. Chellapilla et
+# In im2col the time for one multiply-add usually falls with the number of channels: on the left, most of
+# it goes into preparing the product. "fastest" prepares even more. So it may be the slower one there,
+# and it is made for large layers. On a busy computer the lines jump.
+#
+# The loops are that far away because Python's loops are slow. Chellapilla et
 # al. [2006] compared with compiled loops, and report a factor of 2.4 to 3.0.
 #
 # Times change from computer to computer, and from day to day. So we claim little about them, and more
 # about the numbers. A sum of n products in another order has another rounding error. Each order is
-# wrong by at most n·u·Σ|w·x|, with u = 2⁻⁵³ in float64 [Higham 2002, §3.1]. So two orders differ by at
-# most twice that.
+# wrong by at most γₙ·Σ|w·x|, with γₙ = n·u/(1 − n·u), and u = 2⁻⁵³ in float64 [Higham 2002, §3.1]. So
+# two orders differ by at most twice that.
+#
+# **Before you run:** how large is γₙ for n = 45? Will the three kernels be equal in the last digit?
 #
 # **The claim:** in float64, for three seeds, the results and the gradients of all three are the same, up
 # to this bound. And the loops take at least 20 times as long as im2col, with 16 channels.
@@ -528,9 +577,8 @@ for seed in SEEDS:
         for a, b, magnitude, n in zip(
             loops, results(name, x, w, dy, window), magnitudes, terms
         ):
-            assert np.all(np.abs(a - b) <= 2 * n * 2.0**-53 * magnitude), (
-                f"{name} differs"
-            )
+            gamma = n * 2.0**-53 / (1 - n * 2.0**-53)
+            assert np.all(np.abs(a - b) <= 2 * gamma * magnitude), f"{name} differs"
     print(f"seed {seed}, stride {window.SH}: y, dx and dw are the same in all three")
 
 times = nanoseconds["naive"][16] / nanoseconds["readable"][16]
@@ -543,7 +591,8 @@ assert times > 20, "im2col saves less time than that"
 # Before you build a network, you want to know what a layer costs. Write a function of the numbers of
 # channels C, rows H, columns W, filters O, and of kernel_size, stride and padding. Padding adds so many
 # rows of zeros above *and* below, and columns left and right. Return three whole numbers: OH, OW, and
-# the number of multiply-adds. Products with the zeros of the padding count, too.
+# the number of multiply-adds. Products with the zeros of the padding count, too. (With padding the image
+# has H + 2·padding rows; then the formula for OH is that of exercise 2.1.)
 
 
 # %% name="cost" tags=["exercise"] exercise="2.4"

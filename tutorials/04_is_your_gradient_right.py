@@ -16,9 +16,8 @@
 import sys
 
 if "google.colab" in sys.modules or sys.platform == "emscripten":  # not at home
-    from IPython import get_ipython
-
-    get_ipython().run_line_magic("pip", "install -q minires[data,plots]")
+    # %pip install -q minires[data,plots]
+    pass
 
 import numpy as np
 
@@ -35,8 +34,9 @@ SEEDS = range(3)
 #
 # You wrote a backward. The network trains, and the loss falls. Is the gradient right?
 #
-# The loss cannot say. It also falls along a wrong gradient, if its angle to the right one is less
-# than 90°. Often it only falls more slowly. So a wrong backward makes no noise. You have to *ask*.
+# The loss cannot say. With small steps it also falls along a wrong gradient, if its angle to the right
+# one is less than 90°. Often it only falls more slowly, as without the sum in lesson 1. So a wrong
+# backward causes no error message. You have to check it yourself.
 #
 # A backward is derived on paper. The forward knows nothing of this derivation. So we measure the
 # derivative with the forward alone, and compare.
@@ -47,6 +47,8 @@ SEEDS = range(3)
 # The derivative is the limit of a difference. So why not take a small step h, and no limit?
 #
 # $$\text{one-sided: } \frac{f(x+h)-f(x)}{h} \qquad \text{2-point: } \frac{f(x+h)-f(x-h)}{2h}$$
+#
+# The one-sided difference is also called *forward*, and the 2-point difference *central*.
 #
 # Taylor's series says how wrong they are. In f(x ± h) = f ± h·f′ + h²/2·f″ ± h³/6·f‴ + … the one-sided
 # difference keeps h/2·f″. In the 2-point difference all even powers cancel, and h²/6·f‴ is left. A
@@ -177,7 +179,7 @@ check("4.1", numerical_gradient)
 #
 # $$\frac{\operatorname{Im} f(x+ih)}{h} = f'(x) - \frac{h^2}{6}f'''(x) + \dots$$
 #
-# There is no difference. So there is no lost digit, and h can be as small as we like.
+# There is no difference. So there is no lost digit, and h can be very small, 10⁻²⁰ or 10⁻¹⁰⁰.
 #
 # **Before you run:** with h = 10⁻²⁰, how large is h²? What will the line of this method look like?
 
@@ -216,7 +218,7 @@ for seed in SEEDS:
     print(
         f"seed {seed}: complex step at most {worst:.0e}; 2-point near its best step {usual:.0e}"
     )
-    assert worst < 3e-15, "the complex step is not right to the last digits"
+    assert worst < 1e-15, "the complex step is not right to the last digits"
     assert usual > 10 * worst, "differences are as good"
 
 # %% [markdown] name="complex-care"
@@ -313,10 +315,15 @@ def as_tuple(gradients):
 # %% [markdown] name="hard-inputs"
 # And what are *hard* inputs? Those in which nothing agrees by chance: more than one image, height and
 # width that differ, a stride that leaves a row over, γ ≠ 1, a large ε, windows that overlap.
-# `gradcheck.cases_of(op)` has them.
+# `gradcheck.cases_of(op)` has several for each layer, and each case sees other mistakes.
 
 # %% name="measure-seen"
-WAYS = ("easy inputs, dy = 1", "easy inputs, random dy", "hard inputs, random dy")
+WAYS = (
+    "easy inputs, dy = 1",
+    "easy inputs, random dy",
+    "hard inputs, dy = 1",
+    "hard inputs, random dy",
+)
 
 
 def seen(way, bug, seed):
@@ -349,8 +356,8 @@ plot_panels(
             "mistakes that are seen (%)",
             WAYS,
             list(share.values()),
-            ("plain", "other", "residual"),
-            paper=(my_guess, None, None),
+            ("plain", "other", "other", "residual"),
+            paper=(my_guess, None, None, None),
             of_paper="your guess",
             wide=True,
         )
@@ -358,15 +365,15 @@ plot_panels(
 )
 
 # %% [markdown] name="claim-seen-text"
-# **The claim**, with three seeds: easy inputs and dy = 1 miss at least a quarter of the mistakes. A
-# random dy sees more, and hard inputs see more than 90 %.
+# **The claim**, with three seeds: easy inputs and dy = 1 miss at least 40 % of the mistakes. A random dy
+# sees more. The set of hard inputs helps most, even with dy = 1. Both together see more than 90 %.
 
 # %% name="claim-seen" tags=["claim"]
 for seed in SEEDS:
-    ones, random, hard = (share[way][seed] for way in WAYS)
-    print(f"seed {seed}: {ones:.0f} %, {random:.0f} % and {hard:.0f} %")
-    assert ones < 75, "dy = 1 sees most mistakes"
-    assert ones < random < hard, "a random dy, or hard inputs, see no more"
+    ones, random, hard_ones, hard = (share[way][seed] for way in WAYS)
+    print(f"seed {seed}: {', '.join(f'{share[way][seed]:.0f} %' for way in WAYS)}")
+    assert ones < 60, "dy = 1 sees most mistakes"
+    assert ones < random < hard_ones < hard, "a random dy, or hard inputs, see no more"
     assert hard > 90, "hard inputs miss mistakes"
 
 # %% [markdown] name="why-ones"
@@ -377,6 +384,28 @@ for seed in SEEDS:
 # And the few that hard inputs miss? Their numbers are right in a single call. They write into dy, keep
 # an array between two calls, or compute in float32. `gradcheck.check` asks for such things, too: it
 # calls backward twice, and looks at its inputs afterwards.
+#
+# One mistake escapes even this check. In evaluation the batch norm reads the running statistics again
+# in its backward. That is wrong only if they change between forward and backward. No check of a single
+# call can see that.
+#
+# **The claim:** `gradcheck.check` finds all that the hard inputs miss, but this one.
+
+
+# %% name="claim-missed" tags=["claim"]
+for seed in SEEDS:
+    missed = [bug for bug in PLANTED if not seen(WAYS[-1], bug, seed)]
+    escaped = []
+    for bug in missed:
+        cases = gradcheck.cases_of(bug.op, seed)
+        reports = (
+            gradcheck.check(bugs.planted(bug), *case.arrays, **case.static)
+            for case in cases
+        )
+        if all(report.passed for report in reports):
+            escaped.append(bug.name)
+    print(f"seed {seed}: {len(missed)} missed, of which the check misses {escaped}")
+    assert escaped == ["running statistics read in backward"], "other mistakes escape"
 
 # %% [markdown] name="kinks"
 # ## Kinks
@@ -401,6 +430,8 @@ for h in (1e-5, 1e-6):
 # How can a check know that there is a kink, if it sees only numbers? It takes the slopes on both sides:
 # (f(x + h) − f(x))/h and (f(x) − f(x − h))/h. Their gap is about h·f″ where f is smooth. So with half
 # the step the gap is half as large. At a kink the gap stays.
+#
+# **Before you run:** what is the gap of |x − c| at c, with the step h, and with half of it?
 #
 # **The claim**: at random smooth points of x³ the gap halves; at the kink of |x − c| it stays.
 
@@ -432,7 +463,10 @@ for seed in SEEDS:
 # The same happens at a *tie*: max(a, b) with a = b. The gradient may go to a alone, or to b alone, or
 # half to each.
 #
-# **Before you run:** three ways to share dy at a tie. Which of them is wrong?
+# **Before you run:** the cell tries three ways to share dy at a tie: (1, 0), (½, ½) and (1, 1). Which of
+# them is wrong?
+#
+# **The claim:** for three seeds the check accepts a way if, and only if, its two shares add up to 1.
 
 
 # %% name="claim-ties" tags=["claim"]
@@ -469,7 +503,10 @@ for seed in SEEDS:
 #
 # The first: compare with what known mistakes would give. `gradcheck.grade` does that. It holds a
 # function to a layer of minires, and names the mistake if it knows it. We give it a batch norm with
-# one of the planted mistakes, as if a student had written it.
+# one of the planted mistakes, as if a student had written it. Read only the line that begins with
+# *hint*.
+#
+# **Before you run:** the term −x̂·⟨dy·x̂⟩ is missing. Which of dx, dγ and dβ will be wrong?
 
 # %% name="grade"
 bug = next(bug for bug in bugs.catalogue if bug.name == "variance term missing")
@@ -482,6 +519,7 @@ def batch_norm(x, weight, bias, eps=1e-5):
 
 result = gradcheck.grade(batch_norm, like="batch_norm", seed=0)
 print(result)
+assert "variance" in str(result), "the mistake is not named"
 
 # %% [markdown] name="which-gradients"
 # The second help: look at *which* gradients are wrong. Backward walks from y to x. A mistake spoils
@@ -490,7 +528,7 @@ print(result)
 # Here is a small network, y = relu(x·W1 + b1)·W2 + b2, with a mistake in its backward. First we check
 # it as people do, with biases that are 0. Then with a random b1.
 #
-# **Before you run:** read the code. Do you see the mistake?
+# **Before you run:** read the code. Do you see the mistake? Which of the five gradients will be wrong?
 
 
 # %% name="broken-net"
@@ -521,7 +559,8 @@ for found in report.arguments:
 
 # %% [markdown] name="claim-net-text"
 # dW2 and db2 are right; dx, dW1 and db1 are wrong. So the mistake is between W2 and b1: at the ReLU.
-# And with b1 = 0 nobody sees it. **The claim**, for three seeds:
+# And with b1 = 0 nobody sees it. **The claim:** for three seeds the check passes with b1 = 0. With a random
+# b1 exactly these three gradients are wrong.
 
 # %% name="claim-net" tags=["claim"]
 for seed in SEEDS:

@@ -14,9 +14,8 @@
 import sys
 
 if "google.colab" in sys.modules or sys.platform == "emscripten":  # not at home
-    from IPython import get_ipython
-
-    get_ipython().run_line_magic("pip", "install -q minires[data,plots]")
+    # %pip install -q minires[data,plots]
+    pass
 
 import numpy as np
 

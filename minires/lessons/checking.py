@@ -6,7 +6,18 @@ import sys
 from minires.errors import describe
 from minires.gradcheck.grading.errors import CouldNotRunError, StoppedError
 from minires.gradcheck.grading.session import Session
-from minires.lessons import batch_norm, convolution, engine, gradient_check, paths, residual  # noqa: F401 - they fill the catalogue
+from minires.lessons import (  # noqa: F401 - they fill the catalogue
+    architecture,
+    batch_norm,
+    convolution,
+    degradation,
+    engine,
+    gradient_check,
+    loss_surface,
+    paths,
+    residual,
+    training,
+)
 from minires.lessons.deadline import Timed
 from minires.lessons.exercise import catalogue
 from minires.lessons.outcome import COULD_NOT_RUN, NOT_DONE, Outcome

@@ -80,7 +80,7 @@ def _(order, parents):
 
 @topological_order.sign
 def _(order, parents):
-    """nodes with several children come several times: remember which nodes you have visited"""
+    """nodes that are a parent several times come several times: remember which nodes you have visited"""
     return len(order) > len(set(order)) == len(parents)
 
 
@@ -105,13 +105,19 @@ def _(order, parents):
 
 @topological_order.sign
 def _(order, parents):
+    """your order is the dict's own, read from its end, which says nothing of parents: follow the lists of parents"""
+    return list(order) == list(parents)[::-1]
+
+
+@topological_order.sign
+def _(order, parents):
     """your order is that of the names: sort by the parents, not by the alphabet"""
     return list(order) == sorted(parents)
 
 
 @topological_order.sign
 def _(order, parents):
-    """you write a node down before its parents: write it down after the visits to all of them"""
+    """a node comes before one of its parents: write it down only when all of its parents are written down"""
     return len(order) == len(set(order)) == len(parents) and any(
         order.index(parent) > order.index(node) for node in parents for parent in parents[node]
     )
@@ -170,6 +176,24 @@ def _(D):
 def _(D):
     """a value that is used twice keeps only the part that arrives first: add what comes later"""
     return _swept(D, lambda before, dx: before or dx)
+
+
+@gradients.mistake
+def _(D):
+    """your g stays zero: begin with g[-1] = 1, and add (+=), because = writes a 0 wherever D is 0"""
+    return np.zeros(len(D))
+
+
+@gradients.mistake
+def _(D):
+    """you take D the other way round: row i, D[i, j], has the derivatives of value i by its parents j"""
+    return [*np.zeros(len(D) - 1), 1]
+
+
+@gradients.mistake
+def _(D):
+    """this is the last row of D alone: it has what the loss gives to its own parents, and they hand it on"""
+    return D[-1]
 
 
 @gradients.mistake

@@ -66,6 +66,7 @@ class Exercise:
 
     def mistake(self, function):
         """What a usual mistake gives for the same arguments; the docstring is its hint."""
+        assert _hint(function) not in self.mistakes, f"{self.number} has this hint twice: {_hint(function)}"
         self.mistakes[_hint(function)] = function
 
     def sign(self, function):

@@ -55,6 +55,18 @@ def _(value, f, x, h):
     return h > 1e-3 and np.allclose(value, complex_step(f, x), rtol=1e-4)
 
 
+@numerical_gradient.sign
+def _(value, f, x, h):
+    """you move all elements at once, and get one number: move one element, and write its slope at its place"""
+    return np.ndim(value) == 0
+
+
+@numerical_gradient.mistake
+def _(f, x, h):
+    """your gradient is zero: both points are the same array, because p = x makes no copy; use x.copy()"""
+    return np.zeros(x.shape)
+
+
 @numerical_gradient.mistake
 def _(f, x, h):
     """your difference is one-sided, (f(x + h) − f(x))/h: its error is of order h, take x + h and x − h"""
@@ -166,6 +178,12 @@ def _(value, f, x):
 def _(value, f, x):
     """your step is too long: its error is of order h², and h can be 1e-20, because nothing is subtracted"""
     return any(close(value, _complex_step(f, x, h)) for h in (1.0, 0.1, 1e-2, 1e-3))
+
+
+@complex_step.sign
+def _(value, f, x):
+    """you move all elements at once, and get one number: move one element, and write its slope at its place"""
+    return np.ndim(value) == 0
 
 
 @complex_step.mistake

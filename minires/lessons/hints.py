@@ -87,12 +87,13 @@ def _general(exercise, given):
 
 def _of_arrays(name, given, values, right):
     """values, right: of one result, case by case."""
+    name = name.removeprefix("the ")  # "your gradient", where an exercise gives "the gradient"
     if any(isinstance(n, float) and not n.is_integer() for v in values for n in whole(v) or ()) and all(
-        isinstance(n, int) for r in right for n in whole(r) or [0.5]
+        isinstance(n, int) for r in map(whole, right) for n in ([0.5] if r is None else r)
     ):
         return f"your {name} has fractions, and whole numbers are asked for"
     pairs = [(array(value), np.asarray(r)) for value, r in zip(values, right)]
-    if any(a is None for a, _ in pairs):
+    if any(a is None or a.dtype.kind == "c" for a, _ in pairs):
         return ""
     for what, change in ORDERS.items():
         if all(_safely(_becomes, change, a, b) for a, b in pairs):

@@ -1,11 +1,15 @@
 """An exercise that is an op with its backward: it is held to the op by the grader that marks homework."""
 
+import re
+
 from minires.gradcheck.grading import results, standard
 from minires.gradcheck.grading.judge import Judge
 from minires.gradcheck.grading.results import Result
 from minires.lessons.exercise import catalogue
 from minires.lessons.outcome import COULD_NOT_RUN, NOT_DONE, RIGHT, TIMED_OUT, WRONG, Outcome
 from minires.lessons.text import text_of
+
+OF_A_COMMAND = re.compile(r", or name both functions, FILE:[^;\s]+")  # a notebook has no command line
 
 STATUSES = {
     "passed": RIGHT,
@@ -45,11 +49,12 @@ class OpExercise:
     def _said(self, result):
         """([sentence], hint)"""
         if result.error:
-            return [result.error, f"it is called {self.call}"], ""
+            return [OF_A_COMMAND.sub("", result.error), f"it is called {self.call}"], ""
         if result.unchecked:
             return [f"it does not give {' and '.join(result.unchecked)}: it is called {self.call}"], ""
         if result.not_done:
-            return [f"write {self.call} first; now {result.not_done}"], ""
+            found = OF_A_COMMAND.sub("", result.not_done)
+            return [f"write {self.call} first; now {found}"], ""
         wrong = [case for case in results.telling(result.cases) if not case.passed]
         hint = next((hint for case in wrong for hint in case.hints), "")
         said = [f"{case.label}: {one}" for case in wrong[:1] for one in (*case.problems, *case.differences)]

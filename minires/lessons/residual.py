@@ -43,19 +43,25 @@ def _norms(J, g, step, order=-1, norm=np.linalg.norm):
 
 @gradient_norms.mistake
 def _(J, g):
+    """you add the number 1 to every element of J: the 1 in 1 + ∂F/∂x is the identity matrix, np.eye(d)"""
+    return _norms(J, g, lambda branch, g: g @ (1 + branch))
+
+
+@gradient_norms.mistake
+def _(J, g):
     """your gradient goes through the branches alone: add what the shortcut passes on, the 1 in 1 + ∂F/∂x"""
     return _norms(J, g, lambda branch, g: branch.T @ g)
 
 
 @gradient_norms.mistake
 def _(J, g):
-    """your gradient goes through the shortcuts alone: add what comes through the branch, Jᵀ·g"""
+    """your gradient goes through the shortcuts alone: add what comes through the branch, g @ J (or J.T @ g)"""
     return _norms(J, g, lambda branch, g: g)
 
 
 @gradient_norms.mistake
 def _(J, g):
-    """you multiply by J, which carries a change forward: the gradient goes back by the transpose, Jᵀ·g"""
+    """you multiply by J, which goes forward: the gradient goes back by the transpose, g @ J (or J.T @ g)"""
     return _norms(J, g, lambda branch, g: g + branch @ g)
 
 

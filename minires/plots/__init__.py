@@ -4,6 +4,7 @@ from minires.plots.contours import Contour, round_levels
 from minires.plots.curves import plot_curves, plot_gradients
 from minires.plots.files import check_plot
 from minires.plots.graphs import plot_graph
+from minires.plots.images import plot_images
 from minires.plots.panels import Bars, Line, Panel, plot_panels
 from minires.plots.paths import plot_paths
 from minires.plots.steps import plot_steps
@@ -19,6 +20,7 @@ __all__ = [
     "plot_curves",
     "plot_gradients",
     "plot_graph",
+    "plot_images",
     "plot_panels",
     "plot_paths",
     "plot_steps",

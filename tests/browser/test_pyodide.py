@@ -10,14 +10,14 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tutorials.build import wheels
+
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 NEEDED = ("pytest", "pluggy", "iniconfig", "tqdm")  # by the tests; written in Python, and not in the distribution
 SECONDS = 1800  # on a busy machine
 
@@ -37,11 +37,7 @@ def distribution():
 
 def packages(folder):
     """What Pyodide lacks, in a folder: minires, built as for PyPI, and what the tests need."""
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "dist", source(folder)],
-        check=True,
-    )
-    [wheel] = (folder / "dist").glob("minires-*.whl")
+    [wheel] = wheels.build(folder / "dist")
     zipfile.ZipFile(wheel).extractall(folder / "packages")
     for name in NEEDED:
         for file in importlib.metadata.files(name):
@@ -50,16 +46,6 @@ def packages(folder):
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file.locate(), to)
     return folder / "packages"
-
-
-def source(folder):
-    """A copy of what the wheel is built of, because building leaves files behind."""
-    (folder / "source").mkdir()
-    names = ["minires", "docs", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"]
-    for name in names:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / "source" / name)
-    return folder / "source"
 
 
 @pytest.mark.browser

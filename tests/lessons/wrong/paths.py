@@ -49,3 +49,86 @@ def path_lengths(n):  # noqa: F811 - as above
 @wrong("9.1", "2ᵏ")
 def path_lengths(n):  # noqa: F811 - as above
     return [2**length for length in range(n + 1)]
+
+
+@wrong("9.2", "norms alone")
+def effective_length(norms):
+    return sum(k * g for k, g in enumerate(norms)) / sum(norms)
+
+
+@wrong("9.2", "gives n/2")
+def effective_length(norms):  # noqa: F811 - as above
+    n = len(norms) - 1
+    return sum(k * math.comb(n, k) for k in range(n + 1)) / 2**n
+
+
+@wrong("9.2", "n is one less")
+def effective_length(norms):  # noqa: F811 - as above
+    n = len(norms)
+    weights = np.array([math.comb(n, k) * g for k, g in enumerate(norms)], float)
+    return np.average(np.arange(n), weights=weights)
+
+
+@wrong("9.2", "begin with 1")
+def effective_length(norms):  # noqa: F811 - as above
+    n = len(norms) - 1
+    total = weighted = 0.0
+    for k, g in enumerate(norms, 1):
+        weight = math.comb(n, k - 1) * g
+        total += weight
+        weighted += k * weight
+    return weighted / total
+
+
+@wrong("9.2", "not divided")
+def effective_length(norms):  # noqa: F811 - as above
+    n = len(norms) - 1
+    return sum(k * math.comb(n, k) * norms[k] for k in range(n + 1))
+
+
+@wrong("9.2", "largest weight")
+def effective_length(norms):  # noqa: F811 - as above
+    n = len(norms) - 1
+    return int(np.argmax([math.comb(n, k) * norms[k] for k in range(n + 1)]))
+
+
+@wrong("9.2", "one number")
+def effective_length(norms):  # noqa: F811 - as above
+    n = len(norms) - 1
+    weights = [math.comb(n, k) * norms[k] for k in range(n + 1)]
+    return [k * w / sum(weights) for k, w in enumerate(weights)]
+
+
+@wrong("9.3", "more likely to go")
+def surviving(n, d):
+    return [(1 - d / n) ** k for k in range(n + 1)]
+
+
+@wrong("9.3", "2⁻ᵈ")
+def surviving(n, d):  # noqa: F811 - as above
+    return [1 / 2**d for _ in range(n + 1)]
+
+
+@wrong("9.3", "fall by d/n")
+def surviving(n, d):  # noqa: F811 - as above
+    return np.maximum(1 - d * np.arange(n + 1) / n, 0)
+
+
+@wrong("9.3", "that are lost")
+def surviving(n, d):  # noqa: F811 - as above
+    shares = [0.0]
+    left = 1.0
+    for k in range(n):
+        left *= max(n - k - d, 0) / (n - k)
+        shares.append(1 - left)
+    return shares
+
+
+@wrong("9.3", "shares of all paths")
+def surviving(n, d):  # noqa: F811 - as above
+    return [math.comb(n - d, k) / 2**n for k in range(n + 1)]
+
+
+@wrong("9.3", "ends with the longest path")
+def surviving(n, d):  # noqa: F811 - as above
+    return [math.comb(n - d, k) / math.comb(n, k) for k in range(n - d + 1)]

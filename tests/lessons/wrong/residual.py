@@ -107,3 +107,12 @@ def add_relu(x, f):  # noqa: F811 - as above
         return np.zeros_like(m), m
 
     return H, backward
+
+
+@wrong("6.1", "np.eye(d)")
+def gradient_norms(J, g):  # noqa: F811 - as above
+    norms = [np.linalg.norm(g)]
+    for k in reversed(range(len(J))):
+        g = g @ (1 + J[k])
+        norms.append(np.linalg.norm(g))
+    return norms

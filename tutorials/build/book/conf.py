@@ -13,9 +13,11 @@ suppress_warnings = ["mystnb.unknown_mime_type"]
 
 html_theme = "sphinx_book_theme"
 html_title = "minires lessons"
+html_favicon = "_static/icon.svg"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
-html_js_files = ["language.js"]
+html_js_files = ["language.js", "run.js"]
 html_copy_source = False
 html_show_sphinx = False
 mathjax_path = "tex-svg.js"
@@ -23,6 +25,7 @@ html_theme_options = {
     "repository_url": "https://github.com/minires/minires",
     "use_repository_button": True,
     "use_download_button": False,
-    "article_header_end": ["language.html", "article-header-buttons.html"],
+    "use_fullscreen_button": False,  # a phone has no room for it
+    "article_header_end": ["run.html", "language.html", "article-header-buttons.html"],
     "show_toc_level": 2,
 }
