@@ -595,7 +595,7 @@ for seed in SEEDS:
 # a copy of the images that had once been saved as JPEG, which costs some points. The paper has 8.75
 # %, after 164 epochs.) With 5 epochs it has about 21 %, after five and a half minutes.
 #
-# ![Loss and error of ResNet-20 over 60 epochs](figures/cifar10_jpeg_resnet20.png)
+# [Loss and error of ResNet-20 over 60 epochs](figures/cifar10_jpeg_resnet20.png)
 #
 # **Read the curves:** where is the gap between training and test? When does the error fall fastest,
 # and what does the schedule do there?

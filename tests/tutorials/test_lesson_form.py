@@ -60,6 +60,7 @@ def test_a_student_gets_the_blank_and_a_teacher_the_solution(write):
         (['# %% name="Two words"\n1\n'], "not 'Two words'"),
         (['# %% name="setup"\n1\n'], "the name 'setup' is taken"),
         (['# %% name="one" tags=["exrcise"]\n1\n'], "unknown tag exrcise"),
+        (['# %% [markdown] name="one"\n# ![a](b.png)\n'], "an image of a file is not there"),
         ([EXERCISE.replace('tags=["solution"] ', "")], "exercise 1.1: it needs the cells exercise, solution and check"),
         ([EXERCISE.replace('"solution"] exercise="1.1"', '"solution"] exercise="1.2"')], "exercise 1.1: it needs"),
         ([EXERCISE.replace(' exercise="1.1"', "")], "exercise None: it needs"),

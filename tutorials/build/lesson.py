@@ -66,6 +66,8 @@ class Lesson:
                 raise LessonError(f"{place}: it needs a name of small letters, digits and -, not {name!r}")
             if name in names[: k - 1]:
                 raise LessonError(f"{place}: the name {name!r} is taken")
+            if cell.cell_type == "markdown" and "![" in cell.source:
+                raise LessonError(f"{place}: an image of a file is not there for a notebook elsewhere; link to it")
             unknown = set(tags_of(cell)) - TAGS
             if unknown:
                 raise LessonError(f"{place}: unknown tag {', '.join(sorted(unknown))}")
