@@ -177,20 +177,21 @@ class _Nearby:
         corners = np.array([self.gradient(p, keys, self.dy) for p in self.points[::8]])
         for _ in range(CORNERS):
             largest = max(np.abs(g).max(), np.abs(corners).max()) or 1.0
-            s = nearest_average(corners / largest, g / largest) * largest
-            v = g / largest - s / largest  # in this unit, because the square of a number above 1e154 overflows
+            unit = 2.0 ** (np.frexp(largest)[1] - 1)  # the square of a number above 1e154 would overflow; this is exact
+            s = nearest_average(corners / unit, g / unit) * unit
+            v = (g - s) / unit
             length = np.linalg.norm(v)
-            slack = max(TOLERANCE, self.method.tolerance) + self.noise / largest
+            slack = (max(TOLERANCE, self.method.tolerance) * largest + self.noise) / unit
             if not length > slack:
                 break
             toward = [self.away_from_ties(keys, w) for w in (v, -v, v * signs, -v * signs) if w.any()]
-            known = (corners / largest @ v).max()
+            known = (corners / unit @ v).max()
             for points in (self.points + toward, self.random(64)):
                 corner = self.farthest(v, keys, points)
-                if corner / largest @ v > known + 0.1 * slack * length:
+                if corner / unit @ v > known + 0.1 * slack * length:
                     break
             else:  # no corner is farther along v
-                separated = g / largest @ v - known > slack * length
+                separated = g / unit @ v - known > slack * length
                 return np.where(separated & (np.abs(v) > slack), s, g), corners.min(axis=0), corners.max(axis=0)
             corners = np.vstack([corners, corner])
         return g, corners.min(axis=0), corners.max(axis=0)

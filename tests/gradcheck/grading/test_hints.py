@@ -97,7 +97,7 @@ def batch_norm(x, gamma, beta, eps=1e-5):
         ("max_pool2d", "max_pool_forward_naive,max_pool_backward_naive", submissions.CS231N_POOL, "j * s + b] +=", "j * s + b] =", "dx keeps"),
         ("cross_entropy", "softmax_loss", submissions.ENTROPY, "y]).mean()", "y]).sum()", "your loss is the sum over the samples, where the mean is wanted"),
         ("cross_entropy", "softmax_loss", submissions.ENTROPY, "    dx /= N\n", "", "is not divided by the number of samples"),
-        ("conv2d", "conv2d", submissions.CONV, "return y, backward", "return y.transpose(0, 2, 3, 1).copy(), backward", "your y has its axes in another order: (N,C,H,W) is wanted"),
+        ("conv2d", "conv2d", submissions.CONV, "return y, backward", "return y.transpose(0, 2, 3, 1).copy(), backward", "your y has its axes in the order (N,OH,OW,O): (N,O,OH,OW) is wanted"),
         ("conv2d", "conv2d", submissions.CONV, "dx = dxp[:, :, padding:padding + H, padding:padding + W]", "dx = dxp[:, :, padding:padding + H, padding:padding + W].transpose(0, 2, 3, 1).reshape(x.shape)", "in the order (N,H,W,C)"),
         ("conv2d", "conv2d", submissions.CONV, "dy.sum((0, 2, 3))", "dy.mean((0, 2, 3))", "your db is the mean of dy"),
         ("linear", "affine_forward,affine_backward", submissions.AFFINE, "dout.sum(axis=0)", "0.25 * dout.sum(axis=0)", "but for a factor (0.25 in this case)"),
@@ -203,7 +203,7 @@ def test_an_argument_that_is_not_taken_is_said_not_to_be_checked():
     text = "def linear(x, w):\n    return x @ w.T, lambda dy: (dy @ w, dy.T @ x)\n"
     result = graded("linear", "linear", text)
     assert result.status == "passed"
-    assert result.passed_over == {"takes no x of 3 axes": 4}  # 2 in each of 2 samples
+    assert result.passed_over == {"takes no x of 3 axes": 4, "takes no x of 4 axes": 1}  # in 2 samples
     assert "it takes no bias, so dbias was not checked" in str(result)
     assert result.first_word().startswith("it takes no bias, so dbias was not checked")  # the column of a CSV
 
