@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from tutorials.build.lesson import lessons, tags_of
 
@@ -18,7 +19,8 @@ def run(cells, *names, into=None):
     """The names that these cells define."""
     defined = {"__name__": "lesson"} if into is None else into
     for name in names:
-        exec(compile(cells[name].source, name, "exec"), defined)
+        code = TransformerManager().transform_cell(cells[name].source)  # the setup has a %pip
+        exec(compile(code, name, "exec"), defined)
     return defined
 
 
