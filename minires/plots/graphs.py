@@ -35,7 +35,7 @@ def plot_graph(parents, labels=None, gradients=None, path=None):
 def _layout(parents):
     """The nodes of each column from top to bottom, and for each edge (its stops, how far it is moved up).
 
-    Stops are a parent, places on the way, and a node. Two edges with the same ends lie side by side.
+    Stops are a parent, places on the way, and a node. Two edges with the same ends are drawn apart.
     """
     column_of = {}
 

@@ -1,4 +1,4 @@
-"""Small arrays as tables of numbers, side by side, in which some elements are boxed."""
+"""Small arrays as tables of numbers in one row, in which some elements are boxed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ def name_of(path):
 
 @dataclass
 class CaseResult:
-    """The verdict on one case. error: the greatest, relative to the largest element of its array."""
+    """The verdict on one case. error: the largest, relative to the largest element of its array."""
 
     name: str
     label: str

@@ -19,7 +19,7 @@ def is_single(a):
 
 
 def errors_in_single(standard, record):
-    """{"y" and each argument: the greatest error of the op in float32, for the first dy}"""
+    """{"y" and each argument: the largest error of the op in float32, for the first dy}"""
 
     def cast(a):
         return a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a

@@ -21,7 +21,7 @@ def same(a, b):
 
 
 def distance(a, b):
-    """The greatest difference of two arrays of one shape; infinite where one of them is no number."""
+    """The largest difference of two arrays of one shape; infinite where one of them is no number."""
     a = np.asarray(a)
     b = np.asarray(b)
     with np.errstate(all="ignore"):
