@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from minires import console
+from minires.settings import did_you_mean
 from tutorials.build import editions, korean
 from tutorials.build.browser import run_in_browser
 from tutorials.build.lesson import HERE, LessonError, lessons
@@ -71,6 +72,15 @@ WHAT = {
 }
 
 
+def a_word(given):
+    """The type of WHAT."""
+    if given not in WHAT:
+        raise argparse.ArgumentTypeError(
+            f"there is no {given!r}; {did_you_mean(given, WHAT, 'these there are: ' + ', '.join(WHAT))}"
+        )
+    return given
+
+
 def make_parser():
     listed = "\n".join(f"  {name:<10} {text}" for name, (text, _) in WHAT.items())
     parser = console.Parser(
@@ -80,7 +90,7 @@ def make_parser():
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="*", choices=[*WHAT, []], metavar="WHAT", help="what to make")
+    parser.add_argument("what", nargs="*", type=a_word, metavar="WHAT", help="what to make")
     parser.add_argument("--lessons", nargs="+", default=(), metavar="N", help="these lessons only, by number or name")
     parser.add_argument(
         "--offline",
@@ -109,7 +119,8 @@ def main(argv=None):
             try:
                 make(part, args.out, **more)
             except LessonError as error:
-                print(error.details)
+                if error.details:
+                    print(error.details)
                 raise
             name = "" if what in OF_ALL else part.name
             print(f"{what:<9} {name} ({time.monotonic() - begin:.0f} s)", flush=True)

@@ -18,6 +18,8 @@ COLORS = re.compile(r"\x1b\[[0-9;]*m")
 def run(book, name, size, folder):
     """Run the cells of a notebook in order, in place. Raises LessonError for an error, and for a warning.
 
+    Raises KeyboardInterrupt after Ctrl-C, which nbclient takes itself: it ends the kernel, and then fails for want of it.
+
     size: for the environment variable SIZE. folder: where it runs.
     """
     environment = {
@@ -36,7 +38,9 @@ def run(book, name, size, folder):
     )
     try:
         client.execute(env=environment)
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except (CellExecutionError, CellTimeoutError, DeadKernelError, AssertionError) as error:
+        if client.km is None:
+            raise KeyboardInterrupt from None
         lines = COLORS.sub("", str(error)).strip().splitlines()
         raise LessonError(f"{name}, {failed(book)}: {lines[-1]}", "\n".join(lines[-25:])) from None
     refuse_warnings(book, name)
