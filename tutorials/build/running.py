@@ -18,7 +18,7 @@ COLORS = re.compile(r"\x1b\[[0-9;]*m")
 def run(book, name, size, folder):
     """Run the cells of a notebook in order, in place. Raises LessonError for an error, and for a warning.
 
-    Raises KeyboardInterrupt after Ctrl-C, which nbclient takes itself: it ends the kernel, and then fails for want of it.
+    Raises KeyboardInterrupt after Ctrl-C: nbclient takes it, ends the kernel, and then fails an assertion of its own.
 
     size: for the environment variable SIZE. folder: where it runs.
     """
@@ -38,9 +38,9 @@ def run(book, name, size, folder):
     )
     try:
         client.execute(env=environment)
-    except (CellExecutionError, CellTimeoutError, DeadKernelError, AssertionError) as error:
-        if client.km is None:
-            raise KeyboardInterrupt from None
+    except AssertionError:
+        raise KeyboardInterrupt from None
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         lines = COLORS.sub("", str(error)).strip().splitlines()
         raise LessonError(f"{name}, {failed(book)}: {lines[-1]}", "\n".join(lines[-25:])) from None
     refuse_warnings(book, name)
