@@ -1,6 +1,6 @@
 """Batch normalization  [Ioffe & Szegedy 2015, Alg. 1].
 
-Forward. Each channel of x (N,C,H,W) has m = N·H·W values x_1 … x_m. ⟨·⟩ is the mean over them:
+Forward. Each channel of x (N,C,H,W) has m = N·H·W values. ⟨·⟩ is the mean over them, Σ is their sum:
 
     μ = ⟨x⟩
     σ² = ⟨(x − μ)²⟩
@@ -8,35 +8,32 @@ Forward. Each channel of x (N,C,H,W) has m = N·H·W values x_1 … x_m. ⟨·�
     x̂ = (x − μ)·s
     y = γ·x̂ + β
 
-Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. Each y_j = γ·x̂_j + β. γ and β are in every y_j, x̂_j is in
-its own only. So by the chain rule
+Backward. Change each value of x a little, by its own δx, and follow the change through these lines:
 
-    dβ = Σ_j dy_j        dγ = Σ_j dy_j·x̂_j        dx̂_j = γ·dy_j
+    δμ = ⟨δx⟩
+    δσ² = 2·⟨(x − μ)·(δx − δμ)⟩
+        = 2·⟨(x − μ)·δx⟩                        because ⟨x − μ⟩ = 0
+    δs = −1/2·(σ² + ε)^(−3/2)·δσ²
+       = −s³·⟨(x − μ)·δx⟩                       because (σ² + ε)^(−3/2) = s³
+       = −s²·⟨x̂·δx⟩                             because (x − μ)·s = x̂
+    δx̂ = (δx − δμ)·s + (x − μ)·δs               the product rule
+       = s·(δx − ⟨δx⟩ − x̂·⟨x̂·δx⟩)
 
-One x_i changes every x̂_j = (x_j − μ)·s: directly if j = i, and through μ and s, which all j share. [i = j] is 1 if
-i = j and else 0. The derivatives of μ, of σ² = 1/m·Σ_j (x_j − μ)² and of s are
+dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. So a change δy of y changes the loss by δL = Σ dy·δy. With y = γ·x̂ + β
 
-    ∂μ/∂x_i = 1/m
-    ∂σ²/∂x_i = 2/m·Σ_j (x_j − μ)·([i = j] − 1/m)
-             = 2·(x_i − μ)/m                            because Σ_j (x_j − μ) = 0
-    ∂s/∂x_i = −1/2·(σ² + ε)^(−3/2)·∂σ²/∂x_i
-            = −s³·(x_i − μ)/m                           because (σ² + ε)^(−3/2) = s³
-            = −s²·x̂_i/m                                 because (x_i − μ)·s = x̂_i
+    δL = Σ dy·x̂·δγ + Σ dy·δβ + Σ dy·γ·δx̂
 
-The product rule for (x_j − μ)·s gives
+What stands before δγ and δβ is dγ = Σ dy·x̂ and dβ = Σ dy. In the last sum, put in δx̂:
 
-    ∂x̂_j/∂x_i = ([i = j] − 1/m)·s − (x_j − μ)·s²·x̂_i/m
-              = s·([i = j] − 1/m − x̂_j·x̂_i/m)           because (x_j − μ)·s = x̂_j
+    Σ dy·γ·δx̂ = γ·s·(Σ dy·δx − Σ dy·⟨δx⟩ − Σ dy·x̂·⟨x̂·δx⟩)
+              = γ·s·Σ (dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩)·δx  because Σ a·⟨b⟩ = m·⟨a⟩·⟨b⟩ = Σ ⟨a⟩·b
 
-x_i reaches L through every x̂_j, so add up over j. Σ_j dy_j·[i = j] is dy_i, Σ_j dy_j/m is ⟨dy⟩, and Σ_j dy_j·x̂_j/m
-is ⟨dy·x̂⟩:
+What stands before δx is the gradient of x:
 
-    dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i
-         = γ·s·Σ_j dy_j·([i = j] − 1/m − x̂_j·x̂_i/m)
-         = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)               which is normalize_dx below
+    dx = γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩)             which is normalize_dx below
 
-To check it: Σ_i dx_i = 0, because a constant added to all x changes no y. Without ε also Σ_i dx_i·x̂_i = 0, because
-x − μ times a positive number changes no y. The two subtracted terms take these parts away.
+To check it: Σ dx = 0, because a constant added to all x changes no y. Without ε also Σ dx·x̂ = 0, because x − μ times a
+positive number changes no y. The two subtracted terms take these parts away.
 In the code γ is weight, β is bias and s is inv_std. dγ is dw and dβ is db, so ⟨dy⟩ is db/m and ⟨dy·x̂⟩ is dw/m.
 """
 
