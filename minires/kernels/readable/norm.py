@@ -1,39 +1,32 @@
 """Batch normalization  [Ioffe & Szegedy 2015, Alg. 1].
 
-Forward. Each channel of x (N,C,H,W) has m = N·H·W values. ⟨·⟩ is the mean over them, Σ is their sum:
+Forward, for one channel; the channels do not mix. x, c, x̂ and y have m = N·H·W values each; s, γ and β have one.
+⟨·⟩ is the mean over the m values, Σ is their sum.
 
-    μ = ⟨x⟩
-    σ² = ⟨(x − μ)²⟩
-    s = (σ² + ε)^(−1/2)
-    x̂ = (x − μ)·s
+    c = x − μ                                with the mean μ = ⟨x⟩
+    s = (σ² + ε)^(−1/2)                      with the variance σ² = ⟨c²⟩
+    x̂ = c·s
     y = γ·x̂ + β
 
-Backward. Change each value of x a little, by its own δx, and follow the change through these lines:
+Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. Change each value of x by a small δx of its own, and call what
+follows δc, δs, δx̂, δy. Products of two changes are too small to count. Then L changes by δL = Σ dy·δy. It is also
+Σ dx·δx, whatever the changes are. So what stands before δx in this sum is dx. First the way from y back to c:
 
-    δμ = ⟨δx⟩
-    δσ² = 2·⟨(x − μ)·(δx − δμ)⟩
-        = 2·⟨(x − μ)·δx⟩                        because ⟨x − μ⟩ = 0
-    δs = −1/2·(σ² + ε)^(−3/2)·δσ²
-       = −s³·⟨(x − μ)·δx⟩                       because (σ² + ε)^(−3/2) = s³
-       = −s²·⟨x̂·δx⟩                             because (x − μ)·s = x̂
-    δx̂ = (δx − δμ)·s + (x − μ)·δs               the product rule
-       = s·(δx − ⟨δx⟩ − x̂·⟨x̂·δx⟩)
+    δs = −1/2·s³·2·⟨c·δc⟩ = −s²·⟨x̂·δc⟩       because c·s = x̂
+    δx̂ = s·δc + c·δs                         the product rule
+       = s·(δc − x̂·⟨x̂·δc⟩)                   because c·s = x̂ again
+    δy = γ·δx̂ + x̂·δγ + δβ                    so dγ = Σ dy·x̂ and dβ = Σ dy
 
-dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. So a change δy of y changes the loss by δL = Σ dy·δy. With y = γ·x̂ + β
+What stands before δc? Σ a·⟨b⟩ = Σ ⟨a⟩·b, because both are m·⟨a⟩·⟨b⟩. With a = dy·x̂ and b = x̂·δc it gives
 
-    δL = Σ dy·x̂·δγ + Σ dy·δβ + Σ dy·γ·δx̂
+    Σ dy·γ·δx̂ = γ·s·Σ (dy − x̂·⟨dy·x̂⟩)·δc     so dc = γ·s·(dy − x̂·⟨dy·x̂⟩)
 
-What stands before δγ and δβ is dγ = Σ dy·x̂ and dβ = Σ dy. In the last sum, put in δx̂:
+Then the way from c back to x, where the same rule is used with a = dc and b = δx:
 
-    Σ dy·γ·δx̂ = γ·s·(Σ dy·δx − Σ dy·⟨δx⟩ − Σ dy·x̂·⟨x̂·δx⟩)
-              = γ·s·Σ (dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩)·δx  because Σ a·⟨b⟩ = m·⟨a⟩·⟨b⟩ = Σ ⟨a⟩·b
+    δc = δx − ⟨δx⟩                           so Σ dc·δc = Σ (dc − ⟨dc⟩)·δx
+    dx = dc − ⟨dc⟩
+       = γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩)          because ⟨x̂⟩ = 0; it is normalize_dx below
 
-What stands before δx is the gradient of x:
-
-    dx = γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩)             which is normalize_dx below
-
-To check it: Σ dx = 0, because a constant added to all x changes no y. Without ε also Σ dx·x̂ = 0, because x − μ times a
-positive number changes no y. The two subtracted terms take these parts away.
 In the code γ is weight, β is bias and s is inv_std. dγ is dw and dβ is db, so ⟨dy⟩ is db/m and ⟨dy·x̂⟩ is dw/m.
 """
 
