@@ -307,7 +307,7 @@ class Judge:
         except NotDoneError as error:
             return UNDONE, error
         except FormError as error:
-            return 0.5, error
+            return score if score >= SHAPED else 0.5, error
         except PassOverError as error:
             return 0.2, error
         except WrongError:
