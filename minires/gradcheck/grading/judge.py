@@ -13,7 +13,7 @@ from minires.gradcheck.grading.errors import (
     StoppedError,
 )
 from minires.gradcheck.grading.layers import LayerPlan
-from minires.gradcheck.grading.standard import COMPUTING
+from minires.gradcheck.grading.standard import COMPUTING, unasked_of
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import Verdicts
 from minires.gradcheck.grading.wording import in_own_words
@@ -75,6 +75,8 @@ class Judge:
                 f"{outcome}: no Generator can be handed over; take a seed, np.random.default_rng(seed)"
             )
         result.style = plan.said()
+        if self.standard.unasked:
+            self.notes.append(f"the reference gives no {unasked_of(self.standard)}, so none was asked for")
         for argument in plan.left_out():
             result.unchecked.append(f"d{argument}")
             more = f"; with a parameter {argument}=None it is" * (argument in self.standard.optional)

@@ -288,7 +288,7 @@ class Plan:
         return {
             name: np.shape(self.layout.given(name, a, case))
             for name, a in zip(argument_names(self.standard, case), case.arrays)
-            if a.dtype.kind == "f" and name not in self.held_constant()
+            if a.dtype.kind == "f" and name not in self.held_constant() and name not in self.standard.unasked
         }
 
     def order(self):

@@ -10,7 +10,7 @@ import numpy as np
 
 from minires.errors import MiniresError, OptionError
 from minires.gradcheck.cases import Case, Draw, cases_of
-from minires.gradcheck.checks.checker import known_op
+from minires.gradcheck.checks.checker import check, known_op
 from minires.gradcheck.grading.homework_cases import EXTRA, PLAIN
 from minires.tensor import registry
 
@@ -60,6 +60,7 @@ class Standard:
     shapes: list = field(default_factory=list)  # of the arrays, where no op has cases
     other_shapes: list = field(default_factory=list)  # the same with another batch size, if there is one
     is_op: bool = True
+    unasked: tuple = ()  # arguments of which a teacher's function gives no gradient, so that none is asked for
     written: list = field(default_factory=list)  # a teacher's functions as they were written: one, or a pair
     remake: Callable | None = None  # functions like `written` -> raw
 
@@ -83,7 +84,7 @@ class Standard:
     def plain(self, seed):
         """A small case of all arguments, with settings that change as little as may be."""
         if not self.is_op:
-            return self.cases(seed, 1)[0]
+            return Case("plain", drawn(self.shapes, np.random.default_rng([seed, 1 << 20])))
         draw = Draw(np.random.default_rng([seed, 1 << 20]))
         return PLAIN[self.name](draw) if self.name in PLAIN else replace(cases_of(self.name, seed)[0], label="plain")
 
@@ -179,6 +180,42 @@ def of_function(function, shapes, name=None):
         )
     names += [f"x{k}" for k in range(len(names), len(shapes))]
     return Standard(name or function.__name__, function, names[: len(shapes)], shapes=list(shapes), is_op=False)
+
+
+def proved(standard, seed=0):
+    """(the report on a function measured by differences, the Standard that asks for the gradients that it gives)"""
+    case = standard.plain(seed)
+    unasked = _not_given(standard, case)
+    if not unasked:
+        return check(standard.raw, *case.arrays, seed=seed, label=standard.name), standard
+    given = dict(zip(standard.arguments, case.arrays))
+    asked = [name for name in standard.arguments if name not in unasked]
+
+    def of_the_rest(*arrays):
+        y, gradients = standard.right(replace(case, arrays=tuple((given | dict(zip(asked, arrays))).values())))
+        return y, lambda dy: tuple(g for name, g in zip(standard.arguments, gradients(dy)) if name in asked)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    of_the_rest.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in asked])
+    report = check(of_the_rest, *(given[name] for name in asked), seed=seed, label=standard.name)
+    return report, replace(standard, unasked=unasked)
+
+
+def unasked_of(standard):
+    """The gradients that are not asked for, in words."""
+    return " and ".join(f"d{argument}" for argument in standard.unasked)
+
+
+def _not_given(standard, case):
+    """The arguments, if not all, whose gradient is None; what the function raises, the check says."""
+    try:
+        y, backward = standard.right(case)
+        gradients = backward(np.ones(y.shape))
+    except Exception:  # of a teacher's function
+        return ()
+    named = zip(standard.arguments, case.arrays, gradients)
+    given = {name: g is not None for name, a, g in named if a.dtype.kind == "f"}
+    return tuple(name for name, there in given.items() if not there) if any(given.values()) else ()
 
 
 def with_another_batch(standard):

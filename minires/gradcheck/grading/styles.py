@@ -27,6 +27,11 @@ FORWARD = (
     "FILE:{name},{name}_backward; a backward is marked alone where its name says so, as {name}_backward"
 )
 
+NET = (
+    "; a net with a loss is graded as a function: write def f(x, W1, b1, …, labels), which sets these in a new net and "
+    "returns net.loss(x, labels)"
+)
+
 
 def partner_of(name, defined):
     """The backward that belongs to a forward of this name, or the forward to a backward; "" if there is none."""
@@ -192,6 +197,7 @@ def _layers(standard, keys, name, described):
     if not calls:
         raise FormError(
             f"the class {name} has no methods forward and backward, but {', '.join(described.methods) or 'none'}"
+            + NET * ("loss" in described.methods)
         )
     is_class = described.kind == "class"
     layer = bind(standard, described.parameters, sizes=True) if is_class else None
