@@ -10,7 +10,14 @@ from minires.errors import OptionError
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import standard as standards
 from minires.gradcheck.grading import styles
-from minires.gradcheck.grading.errors import ChildError, CouldNotRunError, FormError, PassOverError, WrongError
+from minires.gradcheck.grading.errors import (
+    ChildError,
+    CouldNotRunError,
+    FormError,
+    NotDoneError,
+    PassOverError,
+    WrongError,
+)
 from minires.gradcheck.grading.face import Described
 from minires.gradcheck.grading.functions import ClosurePlan, PairPlan
 from minires.gradcheck.grading.layers import LayerPlan
@@ -39,13 +46,13 @@ def function_of(target):
 def of_reference(reference, shapes):
     """A teacher's function as it is; a class or a pair as a function of arrays of these shapes."""
     pair = list(reference) if isinstance(reference, (tuple, list)) else [reference]
-    if len(pair) == 1 and not inspect.isclass(pair[0]) and not _gives_loss(pair[0], shapes):
+    if len(pair) == 1 and not inspect.isclass(pair[0]) and not _has_other_form(pair[0], shapes):
         return pair[0]
     names = [f.__name__ for f in pair]
     child = Local(names=dict(zip(names, pair)))
     try:
         plan, held_to = plan_of(child, names, {name: child.describe(name) for name in names}, shapes, names, "", 0)
-    except (CouldNotRunError, ChildError, FormError) as error:
+    except (CouldNotRunError, ChildError, FormError, NotDoneError) as error:
         raise OptionError(f"the reference {', '.join(names)} cannot be called: {error}") from error
     function = as_function(plan, lambda: child, held_to)
     function.__name__ = names[0]
@@ -53,13 +60,17 @@ def of_reference(reference, shapes):
     return function
 
 
-def _gives_loss(function, shapes):
-    """Whether a function gives (loss, dx), as a submission may."""
+def _has_other_form(function, shapes):
+    """Whether a function gives (loss, dx), or a backward whose gradients are a dict, as a submission may."""
     try:
         value = function(*standards.drawn(shapes, np.random.default_rng(0)))
+        if not isinstance(value, (tuple, list)) or len(value) < 2:
+            return False
+        if not callable(value[1]):
+            return np.ndim(value[0]) == 0
+        return isinstance(value[1](np.ones(np.shape(value[0]))), dict)
     except Exception:  # the check says what it raises
         return False
-    return isinstance(value, (tuple, list)) and len(value) > 1 and np.ndim(value[0]) == 0 and not callable(value[1])
 
 
 def plan_of(child, names, described, shapes, defined, text, seed):

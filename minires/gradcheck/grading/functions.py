@@ -5,11 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import blank, is_number, kind_of, unread
 from minires.gradcheck.grading.calls import Calls
 from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import Attempt, Plan
+
+DERIVATIVE = (
+    "{name} takes no dy: a backward is given dy, the gradient with respect to y, and returns dx, which is dy times the "
+    "derivative"
+)
 
 
 @dataclass
@@ -52,6 +58,8 @@ class ClosurePlan(Plan):
             blank(value[1], "the backward")
         if right is not None and not right.ndim and is_number(value) and "reduction" in self.standard.settings:
             raise NotDoneError(f"{self.name} returns the loss alone: return (loss, dx), its gradient beside it")
+        if names.looks_backward(self.name) and isinstance(value, np.ndarray):
+            raise FormError(DERIVATIVE.format(name=self.name))
         if isinstance(value, np.ndarray) and value.shape == right_shape(right, self.layout):
             raise NotDoneError(
                 f"it returns y alone: return (y, backward), backward a function of dy, or name both functions, "

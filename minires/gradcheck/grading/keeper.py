@@ -307,7 +307,7 @@ def build_walls(config):
         os.chmod(os.path.join(root, folder), 0o1777)
     shutil.copytree(config["folder"], os.path.join(root, "homework"))
     os.mkdir(os.path.join(root, "runner"), 0o755)
-    for file in ("runner.py", "wire.py"):
+    for file in ("runner.py", "watched.py", "wire.py"):
         shutil.copy(os.path.join(os.path.dirname(__file__), file), os.path.join(root, "runner", file))
     os.chdir(root)
     check("pivot_root", libc().pivot_root(b".", b"."))

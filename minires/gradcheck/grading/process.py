@@ -172,7 +172,7 @@ def _bubblewrap(config):
         words += ["--symlink", os.readlink(path), path] if os.path.islink(path) else ["--ro-bind", path, path]
     for path in config["hidden"]:
         words += ["--perms", "0000", "--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", os.devnull, path]
-    for file in ("keeper.py", "runner.py", "wire.py"):
+    for file in ("keeper.py", "runner.py", "watched.py", "wire.py"):
         words += ["--ro-bind", str(HERE / file), f"/runner/{file}"]
     words += ["--bind", config["folder"], "/homework"]
     config["folder"] = "/homework"

@@ -75,11 +75,14 @@ def second(trials, verdicts, plan, case):
     if wrong != Y or again.y.shape != later.right.shape:
         return Later(wrong)
     for names, rate, trained in _trained(verdicts, plan, first, later, again.y):
-        if not _wrong(verdicts, plan, trained, again.y, given, given_later):
-            own = " and ".join(plan.own_names().get(name, name) for name in names)
-            if rate < 0:
-                return Later(UPHILL.format(rate=-rate, names=own))
-            return Later(note=TRAINS.format(rate=rate, names=own))
+        wrong_then = _wrong(verdicts, plan, trained, again.y, given, given_later)
+        own = " and ".join(plan.own_names().get(name, name) for name in names)
+        if wrong_then and wrong_then != Y:
+            return Later(wrong_then)
+        if not wrong_then and rate < 0:
+            return Later(UPHILL.format(rate=-rate, names=own))
+        if not wrong_then:
+            return Later(note="" if plan.is_told_rate() else TRAINS.format(rate=rate, names=own))
     return Later(wrong)
 
 

@@ -58,3 +58,40 @@ def test_y_beside_a_target_is_what_was_computed(names, gradients):
     wrong = graded("mse_loss", "mse", text.replace("dx = 2", "dx = -2"))
     assert wrong.status == "failed"
     assert f"d{first} is wrong" in str(wrong)
+
+
+def test_weights_that_a_backward_changes_by_a_rate_of_its_own_are_not_called_wrong():
+    text = """
+class Dense:
+    def __init__(self, W, b):
+        self.W, self.b = W.copy(), b.copy()
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dy):
+        dx = dy @ self.W.T
+        self.W -= 0.1 * self.x.T @ dy
+        self.b -= 0.1 * dy.sum(0)
+        return dx
+"""
+    said = graded("linear", "Dense", text)
+    assert said.status == "could not run"
+    assert "its backward takes a step of training, and keeps no dW and db: keep each gradient, as self.dW, or" in str(
+        said
+    )
+    told = text.replace("dy):", "dy, lr):").replace("0.1 *", "lr *")
+    assert "dW and db as its step of training subtracts them" in str(graded("linear", "Dense", told))
+    forgotten = text.replace("self.W, self.b = W.copy(), b", "self.W, self.b = W.T.copy(), b")
+    forgotten = forgotten.replace("x @ self.W + self.b", "x @ self.W.T + self.b").replace("self.W.T\n", "self.W\n")
+    forgotten = forgotten.replace("self.W -= 0.1 * self.x.T @ dy", "pass").replace("self.b -= 0.1", "self.db = 1")
+    result = graded("linear", "Dense", forgotten)
+    assert result.status == "failed", result
+    assert "the backward gives no gradient (None) for W" in str(result)
+
+
+def test_a_derivative_without_dy_is_told_what_a_backward_takes():
+    result = graded("relu", "relu_grad", "def relu_grad(x):\n    return 1.0 * (x > 0)\n")
+    assert result.status == "could not run"
+    assert "relu_grad takes no dy: a backward is given dy, the gradient with respect to y, and returns dx" in str(
+        result
+    )

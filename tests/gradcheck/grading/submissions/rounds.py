@@ -142,3 +142,47 @@ TABLE.with_mistakes(
     TRAINED_NORM,
     ("0.01 * self.dgamma", "0.01 * self.dgamma ** 2"),
 )
+
+TABLE.with_mistakes(
+    "class of a linear layer that is told its learning rate",
+    "linear",
+    "Dense",
+    """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.weights, self.bias = np.random.rand(n_in, n_out) - 0.5, np.zeros((1, n_out))
+    def forward_propagation(self, input):
+        self.input = input
+        return input @ self.weights + self.bias
+    def backward_propagation(self, output_error, learning_rate):
+        input_error = output_error @ self.weights.T
+        self.weights -= learning_rate * self.input.T @ output_error
+        self.bias -= learning_rate * output_error.sum(0, keepdims=True)
+        return input_error
+""",
+    [
+        ("self.weights -=", "self.weights +="),
+        ("self.weights -= learning_rate *", "self.weights -="),
+        ("self.bias -= learning_rate * output_error.sum(0, keepdims=True)", "pass"),
+        ("output_error.sum(", "output_error.mean("),
+        ("self.weights -= learning_rate * self.input.T @ output_error", "self.weights *= 0.9"),
+    ],
+)
+TABLE.add(
+    "class of a linear layer with a learning rate of its own",
+    "linear",
+    "Dense",
+    """
+class Dense:
+    def __init__(self, W, b, lr=0.1):
+        self.W, self.b, self.lr = W.copy(), b.copy(), lr
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dy):
+        dx = dy @ self.W.T
+        self.W -= self.lr * self.x.T @ dy
+        self.b -= self.lr * dy.sum(0)
+        return dx
+""",
+)
