@@ -57,6 +57,7 @@ MODULES = [
 ]
 GUIDE = {
     "index.html": ("README", ROOT / "README.md"),
+    "korean.html": ("한국어", ROOT / "README.ko.md"),
     "guide.html": ("A way through the library", HERE / "guide.md"),
     "marking.html": ("Marking homework", HERE / "marking.md"),
     "lab.html": ("The lab", HERE / "lab.md"),
@@ -173,6 +174,7 @@ def build(folder):
         text = template.render(
             title=f"minires: {title}",
             text=guide_page(source, folder),
+            language="ko" if source.name.endswith(".ko.md") else "en",
             all_modules=documented,
             pages={page: title for page, (title, _) in GUIDE.items()},
         )
