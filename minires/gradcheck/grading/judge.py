@@ -151,8 +151,9 @@ class Judge:
         if summed:
             self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
         if plan.made is not None and cases:
-            wrong = rounds.mistake(self.trials, self.verdicts, plan, case)
-            cases[0].problems += [wrong] * bool(wrong)
+            later = rounds.second(self.trials, self.verdicts, plan, case)
+            cases[0].problems += [later.mistake] * bool(later.mistake)
+            self.notes += [later.note] * bool(later.note)
 
     def _trains(self, record):
         return self.standard.full_settings(record.case)["training"]
