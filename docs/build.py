@@ -14,6 +14,7 @@ import inspect
 import re
 import shutil
 import sys
+import unicodedata
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -149,7 +150,8 @@ def guide_page(path, folder):
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / image, folder / image)
-    return re.sub(r"<p>(</?details>.*?)</p>", r"\1", render_helpers.to_html(text))  # which may not be in a paragraph
+    made = unicodedata.normalize("NFC", render_helpers.to_html(text))  # because the names of headings come in parts
+    return re.sub(r"<p>(</?details>.*?)</p>", r"\1", made)  # which may not be in a paragraph
 
 
 def build(folder):

@@ -101,6 +101,8 @@ def test_the_readmes_of_both_languages_link_to_each_other_and_have_the_same_part
     translated = build.guide_page(ROOT / "README.ko.md", tmp_path)
     assert 'href="korean.html"' in english
     assert 'href="index.html"' in translated
+    [heading] = re.findall('href="#([^"]+)"', translated)
+    assert f'id="{heading}"' in translated
     parts = re.compile(r"<(h\d|table|pre|blockquote|ul|img)\b")
     assert parts.findall(english) == parts.findall(translated)
 

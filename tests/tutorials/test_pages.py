@@ -129,6 +129,15 @@ def test_a_dead_link_is_found_in_both_languages(page):
         check(page, None)
 
 
+def test_a_dead_heading_is_found_of_the_page_itself_and_of_another(page):
+    english = change(page, "](there.py)", "](#a-page)", korean_too=False)
+    change(english, "](there.py)", "](PAGE.ko.md#문서)")
+    korean.accept(english)
+    check(english, None)
+    with pytest.raises(LessonError, match=r"PAGE\.ko\.md: dead links: PAGE\.ko\.md#a-page \(paragraph a-page-2\)"):
+        check(change(english, "#문서", "#a-page"), None)
+
+
 def test_two_headings_of_one_name_and_no_korean_edition_are_errors(page):
     with pytest.raises(LessonError, match="two paragraphs of the name begin"):
         _ = change(page, "# A page", "# Begin", korean_too=False).texts

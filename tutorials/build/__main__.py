@@ -10,7 +10,7 @@ from tutorials.build import editions, korean
 from tutorials.build.browser import run_in_browser
 from tutorials.build.lesson import HERE, LessonError
 from tutorials.build.lite import bundled_pyodide
-from tutorials.build.pages import ROOT, Page, choose
+from tutorials.build.pages import ROOT, Page, choose, dead_anchors
 from tutorials.build.running import run
 from tutorials.build.serving import serve
 from tutorials.build.site import site
@@ -34,9 +34,10 @@ def check(source, out):
 def check_texts(source, english, translated):
     """Raise LessonError for a dead link. Print which translations are stale."""
     for path, texts in ((source.path, english), (korean.path_of(source), translated)):
-        dead = [f"{link} ({source.part} {name})" for name, link in editions.dead_links(texts, path.parent)]
+        dead = editions.dead_links(texts, path.parent) or dead_anchors(texts, path)
         if dead:
-            raise LessonError(f"{path.name}: dead links: {', '.join(dead)}")
+            said = [f"{link} ({source.part} {name})" for name, link in dead]
+            raise LessonError(f"{path.name}: dead links: {', '.join(said)}")
     said = korean.path_of(source).relative_to(ROOT)
     if korean.is_begun(source):
         for name in korean.stale(source):

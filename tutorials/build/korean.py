@@ -17,7 +17,7 @@ from tutorials.build.lesson import LessonError
 NOT_YET = "*이 강의는 아직 번역되지 않았습니다.*"
 MARK = re.compile(r"^<!-- ([a-z0-9-]+) ([0-9a-f]{8}) -->$", re.MULTILINE)
 FORM = re.compile(r"^(?:#+ |> |- |\|)", re.MULTILINE)  # how the lines of a heading, a quotation, a list, a table begin
-KEPT = re.compile(r"```[^`]+```|`[^`]+`|(?<=\]\()[^)\s]+(?=\))|\d(?:[\d.,]*\d)?")  # code, targets of links, numbers
+KEPT = re.compile(r"(```[^`]+```|`[^`]+`|\d(?:[\d.,]*\d)?)|\]\(([^)\s#]+)")  # code and numbers, or a link's target
 
 
 def hash_of(text):
@@ -65,8 +65,8 @@ def _compare(source, name, english, translated):
 
 
 def kept(text):
-    """What a translation keeps of a text: code, numbers, and where links lead, whose page may be the Korean one."""
-    return {word.replace(".ko.md", ".md") for word in KEPT.findall(" ".join(text.split()))}
+    """What a translation keeps of a text: code, numbers, and the files that links lead to, or their Korean editions."""
+    return {word or target.replace(".ko.md", ".md") for word, target in KEPT.findall(" ".join(text.split()))}
 
 
 def stale(source):

@@ -14,6 +14,7 @@ from tutorials.build.lesson import HERE, LessonError, lessons
 ROOT = HERE.parent
 FENCE = "```"
 HEADING = re.compile(r"#+ (.+)")
+ANCHOR = re.compile(r"\]\(((?!\w+:)[^)\s#]*\.md|)#([^)\s]+)\)")
 
 
 class Page:
@@ -71,6 +72,23 @@ def paragraphs(text):
         elif found[-1]:
             found.append([])
     return ["\n".join(lines) for lines in found if lines]
+
+
+def anchors(path):
+    """What may stand behind the # of a link to a page: its headings, as GitHub writes them."""
+    text = korean.MARK.sub("", path.read_text(encoding="utf-8"))
+    headings = map(HEADING.match, paragraphs(text))
+    return {re.sub(r"[^\w -]", "", found[1].lower()).replace(" ", "-") for found in headings if found}
+
+
+def dead_anchors(texts, path):
+    """[(name, link)] of links in texts of a page to headings that are not there."""
+    links = [(name, *link) for name, text in texts.items() for link in ANCHOR.findall(text)]
+    return [
+        (name, f"{target}#{anchor}")
+        for name, target, anchor in links
+        if anchor not in anchors(path.parent / target if target else path)
+    ]
 
 
 README = Page(ROOT / "README.md")
