@@ -142,7 +142,7 @@ def test_a_dead_link_is_found(write, tmp_path):
     (tmp_path / "there.py").touch()
     links = "[a](there.py) [b](there.py#line) [c](gone.py) [d](https://minires.github.io/gone)"
     lesson = write(f'# %% [markdown] name="links"\n# {links}\n')
-    assert editions.dead_links(lesson) == [("links", "gone.py")]
+    assert editions.dead_links(lesson.texts, tmp_path) == [("links", "gone.py")]
 
 
 def test_korean_text_is_keyed_by_cell_and_knows_what_is_stale(write, tmp_path):
@@ -198,5 +198,6 @@ def test_every_lesson_links_to_files_that_exist():
     every = lessons()
     assert every
     for lesson in every:
-        assert editions.dead_links(lesson) == []
+        for texts in (lesson.texts, korean.texts(lesson)):
+            assert editions.dead_links(texts, lesson.path.parent) == []
         editions.current(lesson)
