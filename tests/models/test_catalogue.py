@@ -161,7 +161,9 @@ def test_a_family_registers_all_that_it_defines_and_opens_nothing_else():
     classes = {"BasicBlock", "Block", "Bottleneck", "PadShortcut", "PreActBlock"}
     classes |= {"ResNet", "CifarResNet", "PreActCifarResNet"}
     classes |= {"CifarDenseNet", "DenseLayer", "DenseNet"}
-    assert set(models.__all__) == {*models.names(), *classes, "create", "names", "read_options"}
+    classes |= {"EfficientNet", "EfficientNetB", "InvertedResidual", "MBConv", "MobileNetV2"}
+    functions = {"compound_scaling", "create", "names", "read_options"}
+    assert set(models.__all__) == {*models.names(), *classes, *functions}
 
 
 def test_two_structures_of_one_class_are_two_functions_with_the_options_of_the_class():
