@@ -15,6 +15,7 @@ COULD_NOT_RUN = "could not run"
 STATUSES = ("passed", "failed", "timed out", "not done", COULD_NOT_RUN)
 LONGEST = 1000  # letters of a line
 SEEN = 1e-3  # an error of a case that is seen in the numbers that are quoted
+COUNT = re.compile(r"(?<=, )\d+(?=:)")  # of samples, which another case has more of
 FORMULA = tuple("=+-@\t\r＝＋－＠")  # a cell that begins so is a formula to a spreadsheet
 
 
@@ -231,7 +232,7 @@ def summary(result):
         for sentence in case.differences:
             say(sentence, sentence.partition(",")[0])
         for sentence in [*case.hints, *case.notes]:
-            say(sentence, sentence.partition("(")[0])
+            say(sentence, COUNT.sub("", sentence.partition("(")[0]))
     for reason, count in result.passed_over.items():
         lines.append(f"  {count} case{'s' * (count > 1)} passed over: it {reason}")
     if result.beyond:
