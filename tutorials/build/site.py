@@ -68,9 +68,13 @@ def write_source(lessons, language, source):
 
 def _page(page, language, inside):
     """The text of a page, without the link to its other language, which each page of the book has anyway."""
-    texts = page.text_in(language).values()
-    said = "\n\n".join(text for text in texts if not OTHER.fullmatch(text))
-    return editions.with_links(said, page.path.parent, inside)
+    texts = page.text_in(language)
+    parts = [
+        f"(page-{name})=\n{text}" if text.startswith("#") else text  # an anchor of one name in all languages
+        for name, text in texts.items()
+        if not OTHER.fullmatch(text)
+    ]
+    return editions.with_links("\n\n".join(parts), page.path.parent, inside)
 
 
 def _fold(book, texts):
