@@ -28,6 +28,7 @@ def test_files_are_written_for_graders(homework, tmp_path, grade):
     assert next(r for r in report["results"][1]["reports"] if not r["passed"])["wrong"] == ["x"]
     rows = rows_of(table)
     assert [row["status"] for row in rows] == ["passed", "failed", "not done", "could not run"]
+    assert [row["score"] for row in rows][2:] == ["0", ""]  # of what could not be run nothing is known
     tests = json.loads(theirs.read_text(encoding="utf-8"))["tests"]
     assert [t["max_score"] for t in tests] == [1] * 4
     assert tests[0]["score"] == 1
