@@ -150,7 +150,8 @@ def guide_page(path, folder):
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / image, folder / image)
-    made = unicodedata.normalize("NFC", render_helpers.to_html(text))  # because the names of headings come in parts
+    made = render_helpers.to_html(text)
+    made = unicodedata.normalize("NFC", made)  # because markdown2 takes the Korean letters of a heading's name apart
     return re.sub(r"<p>(</?details>.*?)</p>", r"\1", made)  # which may not be in a paragraph
 
 

@@ -179,6 +179,7 @@ def test_the_book_has_the_glossary_and_links_to_its_own_pages(language, tmp_path
     assert "README" not in first
     assert re.search(r"06_one_plus\nglossary\n```", first)
     assert "<!--" not in first
+    assert "\n(page-begin)=\n## " in first  # where the link to the other language leads
     assert "| 합성곱 |" in (tmp_path / "glossary.md").read_text(encoding="utf-8")
 
 

@@ -23,7 +23,7 @@ LANGUAGES = {"en": "", "ko": "ko"}  # where each stands in the site
 QUESTION = re.compile(r"\*\*(Before you run|Your guess)")
 OTHER = re.compile(r"\[(한국어|English)\]\([^)]*\)")
 MATHJAX = "tex-svg.js"  # MathJax 3 in one file, without fonts
-LITE = "lite"  # the folder of JupyterLite in the site
+LITE = "lite"  # the folder of JupyterLite beside the pages of a language
 
 
 def site(lessons, folder, pyodide=None):
@@ -38,7 +38,7 @@ def site(lessons, folder, pyodide=None):
             write_source(lessons, language, Path(source))
             _run_sphinx(Path(source), folder / place, language, runs)
     if runs:
-        lite.build(lessons, folder / LITE, pyodide)
+        lite.build(lessons, {language: folder / place / LITE for language, place in LANGUAGES.items()}, pyodide)
     else:
         print(f"the book is without 'Run it here', which needs JupyterLite: {lite.INSTALL}")
     check_links(folder)
@@ -68,9 +68,13 @@ def write_source(lessons, language, source):
 
 def _page(page, language, inside):
     """The text of a page, without the link to its other language, which each page of the book has anyway."""
-    texts = page.text_in(language).values()
-    said = "\n\n".join(text for text in texts if not OTHER.fullmatch(text))
-    return editions.with_links(said, page.path.parent, inside)
+    texts = page.text_in(language)
+    parts = [
+        f"(page-{name})=\n{text}" if text.startswith("#") else text  # an anchor of one name in all languages
+        for name, text in texts.items()
+        if not OTHER.fullmatch(text)
+    ]
+    return editions.with_links("\n\n".join(parts), page.path.parent, inside)
 
 
 def _fold(book, texts):

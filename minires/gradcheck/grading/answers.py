@@ -21,7 +21,7 @@ def blank(value, what):
 
 def number(value, what):
     """An array of numbers."""
-    blank(value, what)
+    blank(value, "the forward" if what == "y" else what)
     if isinstance(value, (bool, int, float, complex)):
         value = np.asarray(float(value) if not isinstance(value, complex) else value)
     if isinstance(value, (list, tuple)):

@@ -16,12 +16,15 @@ from minires.gradcheck.grading.errors import (
     FormError,
     NotDoneError,
     PassOverError,
+    RaisedError,
     WrongError,
 )
-from minires.gradcheck.grading.face import Described
+from minires.gradcheck.grading.face import Described, Handle
 from minires.gradcheck.grading.functions import ClosurePlan, PairPlan
-from minires.gradcheck.grading.layers import LayerPlan
+from minires.gradcheck.grading.layers import OF_ARRAYS, LayerPlan
 from minires.gradcheck.grading.local import Local
+from minires.gradcheck.grading.names import SETTINGS, plain, size_of
+from minires.gradcheck.grading.plan import RUNNING
 from minires.gradcheck.grading.source import read
 
 
@@ -32,9 +35,13 @@ def function_of(target):
     if not colon or len(names) > 2 or not all(name.isidentifier() for name in names):
         raise OptionError(f"--reference {target}: which function? Write FILE.py:FUNCTION, FILE.py:F,G or FILE.py:CLASS")
     source = read(path)
-    sys.path.append(str(source.path.parent.resolve()))  # its neighbours; after all other places, so that none is hidden
     child = Local(source)
-    child.load()
+    beside = str(source.path.parent.resolve())
+    sys.path.append(beside)  # for its neighbours; after all other places, so that none is hidden
+    try:
+        child.load()
+    finally:
+        sys.path.remove(beside)  # because students' files may be there, too
     for name in names:
         if not callable(child.names.get(name)):
             after = f" (after {child.cell_errors[0]})" if child.cell_errors else ""
@@ -75,7 +82,7 @@ def _has_other_form(function, shapes):
 
 def plan_of(child, names, described, shapes, defined, text, seed):
     """(the first plan by which these names give y and gradients, the Standard of their arrays)"""
-    held_to = standards.of_shapes(array_names(described[names[0]], len(shapes)), shapes)
+    held_to = standards.of_shapes(array_names(child, names[0], described[names[0]], len(shapes)), shapes)
     found, reasons = styles.plans(held_to, names, described, defined, text)
     found = [p for p in found if isinstance(p, (ClosurePlan, PairPlan, LayerPlan))]
     if not found:
@@ -111,6 +118,34 @@ def as_function(plan, get_child, held_to):
     return function
 
 
+def _weights_of(child, name, count):
+    """The names of the arrays that a layer makes by itself, in their order. count: of the sizes that it is told."""
+    try:
+        layer = child.call(name, [1] * count).value
+    except RaisedError:  # then its arrays are those that it takes
+        return []
+    if not isinstance(layer, Handle):
+        return []
+    attributes = child.attributes(layer)
+    found = []
+    for attribute in attributes:
+        value = child.get(layer, attribute)
+        if plain(attribute) in OF_ARRAYS and isinstance(value, dict):
+            found += [key for key in value if isinstance(value[key], np.ndarray)]
+        elif (isinstance(value, np.ndarray) and not _is_derived(attribute, attributes)) or (
+            isinstance(value, Handle) and {"data", "grad"} <= set(child.attributes(value))
+        ):
+            found.append(attribute)
+    return found
+
+
+def _is_derived(attribute, attributes):
+    """Whether an attribute is the gradient of another one, or a running statistic."""
+    statistics = [word for name in RUNNING for word in SETTINGS[name].split()]
+    of_others = any(attribute in (f"d{other}", f"{other}_grad") for other in attributes)
+    return of_others or plain(attribute).startswith("grad") or plain(attribute) in statistics
+
+
 def _first_that_runs(found, child, case):
     error = None
     for plan in found:
@@ -126,13 +161,18 @@ def _first_that_runs(found, child, case):
     raise error
 
 
-def array_names(described: Described, count):
+def array_names(child, name, described: Described, count):
     """The names of a function's arrays: of its first parameters, as many as there are shapes."""
     parameters = described.parameters
-    if described.kind == "class":  # the arrays of its forward, and of its constructor
-        parameters = [*described.methods.get("forward", []), *parameters]
-    names = [p.name for p in parameters if p.kind == "positional"]
-    needed = sum(p.required and p.kind == "positional" for p in parameters)
+    own = []
+    if described.kind == "class":  # the arrays of its forward, and of its constructor, or those that this makes
+        forward = described.methods.get("forward", [])
+        required = [p for p in parameters if p.required]
+        if required and all(size_of(p.name) for p in required):
+            own = _weights_of(child, name, len(required))
+        parameters = forward if own else [*forward, *parameters]
+    names = [p.name for p in parameters if p.kind == "positional"] + own
+    needed = sum(p.required and p.kind == "positional" for p in parameters) + len(own)
     variadic = any(p.kind == "*" for p in parameters)
     if needed > count or (len(names) < count and not variadic):
         raise CouldNotRunError(f"it takes {', '.join(names) or 'no arrays'}, and --shapes gives {count} arrays")

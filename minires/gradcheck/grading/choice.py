@@ -37,6 +37,7 @@ class Choice:
         self.trials, self.verdicts = trials, verdicts
         self.notes = []
         self.shaped = False  # whether all gradients of the plan tried last have the right shapes
+        self.misshapen = False  # whether one of them has a wrong one
         self.off = 1.0  # how far its y is off, where it is accepted
 
     def choose(self, found, plain):
@@ -93,6 +94,8 @@ class Choice:
         softmax over the wrong axis would be right for a matrix whose columns are the samples.
         """
         best = (-1.0, None, None)
+        misshapen = False  # whether its gradients have wrong shapes; a layout in which all are right is rather meant
+        fitting = best
         settled = set()
         doubtful = set()  # y has the right shape there, but not all gradients: it may be written for one sample
         unread = {}  # by family: the plan in the op's own layout whose answer has a form that cannot be read
@@ -106,22 +109,32 @@ class Choice:
                 continue
             if score > best[0]:
                 best = (score, plan, outcome)
+                misshapen = self.misshapen
+            if self.shaped and score > fitting[0]:
+                fitting = (score, plan, outcome)
             if score >= FULL or isinstance(outcome, NotDoneError):
                 return plan, outcome
-            if not plan.layout.words and isinstance(outcome, FormError):
-                unread[plan.family()] = plan, outcome
+            if isinstance(outcome, FormError):
+                if not plan.layout.words:
+                    unread[plan.family()] = plan, outcome
+                unread.setdefault("", (plan, outcome))
             if not plan.layout.words and score >= SHAPED:
                 (settled if self.shaped else doubtful).add(plan.family())
+        if best[0] <= STARTED and isinstance(best[2], RaisedError) and "" in unread:
+            return unread[""]  # there it raises nothing
+        if misshapen and best[1].layout.words and fitting[1] is not None:
+            return fitting[1:]
         guessed = best[1] is not None and best[1].layout.words and best[0] < SHAPED
         return unread.get(best[1].family(), best[1:]) if guessed else best[1:]
 
     def _try(self, plan, plain):
         """(how far it comes, what stopped it)"""
+        self.shaped = False  # whether all gradients have the right shapes
+        self.misshapen = False  # whether some gradient has a wrong one
         try:
             case = plan.fitted(plain, plain)
         except PassOverError as error:
             return 0.0, error
-        self.shaped = False  # whether all gradients have the right shapes
         self.off = 1.0  # how far a y that is accepted is off
         record = self.trials.record(case, plan)
         child = self.session.get()
@@ -167,6 +180,7 @@ class Choice:
         ]
         optional = [name == "target" and g is None for name, g, _ in pairs]
         done = all(e or o for e, o in zip(equal, optional)) and any(equal)
+        self.misshapen = any(g is not None and not fit for fit, (_, g, _) in zip(fits, pairs))
         self.shaped = all(f or o for f, o in zip(fits, optional)) and score >= (SHAPED if plan.has_forward else 0)
         score = SHAPED if not plan.has_forward and self.shaped else score
         if done and (score == EQUAL or not plan.has_forward):

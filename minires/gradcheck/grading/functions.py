@@ -139,7 +139,10 @@ class PairPlan(Plan):
             cache = value[1] if len(value) == 2 else tuple(value[1:])
             value = value[0]
         elif self.backward.has("cache") and case.static.get("training", True):  # in evaluation it may have none
-            raise FormError(f"{self.name} gives {kind_of(value)}: return (y, cache), for {self.backward_name} takes it")
+            raise FormError(
+                f"{self.name} returns {kind_of(value)} alone: return (y, cache), because {self.backward_name} takes "
+                "a cache"
+            )
         y = self.y(value, case, right)
         self.words = "(y, cache)" if self.backward.has("cache") else "a forward and a backward"
         theirs = self.layout.output.there(y)

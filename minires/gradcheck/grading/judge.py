@@ -16,7 +16,7 @@ from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.standard import COMPUTING, unasked_of
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import Verdicts
-from minires.gradcheck.grading.wording import in_own_words
+from minires.gradcheck.grading.wording import in_own_words, joined
 
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
 GLOBAL = (
@@ -125,6 +125,8 @@ class Judge:
                 said.wrong = [own.get(name, name) for name in said.wrong]
                 result.cases.append(said)
         drop_coincidences(result.cases)
+        for said in result.cases:
+            said.hints = joined(said.hints)
         self._tell_of_globals(plan, records, result.cases)
         if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
             self._look_at_later_rounds(plan, records[0].case, result.cases)
@@ -194,7 +196,12 @@ class Judge:
             self.trials.pass_over(str(error))
 
 
-FACTOR_OF_Y = "your y is right but for a factor"
+# What a y is in every case in which it is wrong, if it is meant; in one case it may be so by chance.
+OF_EACH_Y = (
+    "your y is right but for a factor",
+    "your y is as wide as it is high",
+    "your y takes the kernel size for the stride",
+)
 KEEP = "a layer may return each gradient, or keep it: self.dW, self.db"
 
 
@@ -207,15 +214,15 @@ def with_other_numbers(case):
 def drop_coincidences(cases):
     """Leave out that a gradient is divided by the number of samples where that is its factor in one case only.
 
-    And that y has a factor where it has none in another case.
+    And what is said of y alone, where it does not hold in another case.
     """
     constant = {
         hint.partition(" is ")[0] for case in cases for hint in case.hints if "is right but for a factor" in hint
     }
     of_y = [case for case in cases if case.y_is_wrong]
-    a_factor = all(any(hint.startswith(FACTOR_OF_Y) for hint in case.hints) for case in of_y)
+    by_chance = [s for s in OF_EACH_Y if not all(any(hint.startswith(s) for hint in case.hints) for case in of_y)]
     for case in cases:
-        case.hints = [hint for hint in case.hints if a_factor or not hint.startswith(FACTOR_OF_Y)]
+        case.hints = [hint for hint in case.hints if not hint.startswith(tuple(by_chance))]
         case.hints = [
             hint
             for hint in case.hints

@@ -168,8 +168,9 @@ class LayerPlan(Plan):
 
     @staticmethod
     def _as_it_is(value, here):
-        """A value in the shape that a layer has it in: running statistics (1,C,1,1)."""
-        alike = isinstance(here, np.ndarray) and isinstance(value, np.ndarray) and here.size == value.size
+        """A value with the axes of length 1 that a layer has it with: running statistics (1,C,1,1), a bias (1,O)."""
+        both = isinstance(here, np.ndarray) and isinstance(value, np.ndarray)
+        alike = both and here.ndim != value.ndim and np.squeeze(here).shape == np.squeeze(value).shape
         return value.reshape(here.shape) if alike else value
 
     def _weights(self, child, obj):

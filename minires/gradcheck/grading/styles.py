@@ -180,7 +180,10 @@ def _pairs(standard, keys, targets, described):
     made = []
     parameters = described[backward].parameters
     roles = _roles(standard, parameters)
-    roles.insert(1 if roles[0] and not _has_cache(parameters) else 0, ("cache",))
+    if _has_cache(parameters) and len(standard.arguments) > 1:
+        roles = [("cache",)]  # one thing stands for all arrays, so it is none of them
+    else:
+        roles.insert(1 if roles[0] and not _has_cache(parameters) else 0, ("cache",))
     for upstream, second in _backward_bindings(standard, parameters, roles):
         unit = upstream is None
         made += _laid_out(

@@ -58,6 +58,23 @@ def test_what_is_not_checked_is_said():
     pool = said("max_pool2d", "max_pool", submissions.SHARED)
     assert "not tried, because no homework need take it: 3×3, stride 2, ceil_mode; " in pool
     assert "ceil_mode" not in said("max_pool2d", "max_pool", submissions.CEILED).rpartition("not tried")[2]
+    narrow = said("linear", "Linear", ONLY_MATRICES)
+    assert narrow.endswith("6 of 6 cases passed; 5 more passed over, and what these look at is not marked")
+    failed = str(graded("linear", "Linear", submissions.IMPORT + ONLY_MATRICES.replace("dy.sum", "dy.mean")))
+    assert failed.endswith("0 of 6 cases passed")
+
+
+ONLY_MATRICES = """
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dy):
+        self.dW, self.db = self.x.T @ dy, dy.sum(0)
+        return dy @ self.W.T
+"""
 
 
 MOMENTUM = """
