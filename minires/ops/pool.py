@@ -62,7 +62,7 @@ def adaptive_avg_pool2d(x, *, output_size=1):
     A = _averaging_matrix(OH, H, like=x)
     B = _averaging_matrix(OW, W, like=x)
     in_layout_of_x = layout_of(x)
-    return in_layout_of_x(A @ x @ B.T), lambda dy: in_layout_of_x(A.T @ dy @ B)
+    return in_layout_of_x(kernels.matmul(kernels.matmul(A, x), B.T)), lambda dy: in_layout_of_x(A.T @ dy @ B)
 
 
 def _averaging_matrix(outputs, size, like):

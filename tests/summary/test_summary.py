@@ -60,7 +60,7 @@ def test_a_bottleneck_is_counted_as_by_hand():
 def test_every_network_can_be_summed_up_and_its_parts_add_up(name):
     with kernels.shapes_only():
         model = models.create(name)
-    table = summary(model, (2, 3, 32, 32))
+    table = summary(model, (2, 3, model.image_size, model.image_size))
     assert table.parameters == nn.count_parameters(model)
     parts = [row for row in table.rows if row.depth == 1]
     assert sum(row.parameters for row in parts) == table.parameters
