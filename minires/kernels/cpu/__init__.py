@@ -1,7 +1,8 @@
 """The kernels of readable/, fast on a CPU: the same signatures, and the same results up to rounding.
 
-im2col_*.py and winograd/ are the convolutions. partition.py cuts arrays into parts that fit a cache, and threads.py
-gives them to all cores. memory.py keeps freed memory, blas.py cuts matrix products into sizes that the BLAS is fast at.
+im2col_*.py, winograd/ and depthwise.py are the convolutions. partition.py cuts arrays into parts that fit a
+cache, and threads.py gives them to all cores. memory.py keeps freed memory, blas.py cuts matrix products into sizes
+that the BLAS is fast at.
 """
 
 from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_sums, scatter_matrix
