@@ -5,6 +5,7 @@ cache, and threads.py gives them to all cores. memory.py keeps freed memory, bla
 that the BLAS is fast at.
 """
 
+from minires.kernels.cpu.activation import multiply, relu6, relu6_dx, silu
 from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_sums, scatter_matrix
 from minires.kernels.cpu.contraction import contract
 from minires.kernels.cpu.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
@@ -36,15 +37,19 @@ __all__ = [
     "max_pool_argmax",
     "max_pool_dx",
     "mean_var",
+    "multiply",
     "normalize",
     "normalize_dx",
     "normalize_sums",
     "product_sums",
     "relu",
+    "relu6",
+    "relu6_dx",
     "relu_dx",
     "scale",
     "scatter_matrix",
     "sgd",
+    "silu",
     "sums",
     "update_running_stats",
 ]
