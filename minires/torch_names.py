@@ -141,7 +141,6 @@ ADVICE = {
     "GRU": "minires has networks for images only",
     "Transformer": "write attention with ops.einsum and softmax",
     "MultiheadAttention": "write attention with ops.einsum and softmax",
-    "scaled_dot_product_attention": "write attention with ops.einsum and softmax",
     "huber_loss": "use smooth_l1_loss",
     "binary_cross_entropy": "use binary_cross_entropy_with_logits on logits",
     "kl_div": "use cross_entropy with probabilities as target, which differs by a constant",

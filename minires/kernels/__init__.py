@@ -21,6 +21,8 @@ __all__ = [
     "adam",
     "add",
     "add_relu",
+    "attention",
+    "attention_dq_dk_dv",
     "avg_pool",
     "avg_pool_dx",
     "batch_count",
@@ -218,6 +220,22 @@ def avg_pool(x, win, count_include_pad=True):
 def avg_pool_dx(dy, win, count_include_pad=True):
     """Each input receives dy/m from every window of m elements that contains it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     return _package_for_pooling(dy).avg_pool_dx(dy, win, count_include_pad)
+
+
+# Attention
+
+
+def attention(q, k, v, scale, mask=None, keep=None):
+    """O = P·V (…,L,e) with P = softmax(scale·Q·Kᵀ + mask)∘keep, and its E (…,L,T) and r (…,L,1), P = E·r.
+
+    q (…,L,d), k (…,T,d), v (…,T,e), mask and keep (…,L,T) or None.
+    """
+    return (cpu if _package(q) is cpu else readable).attention(q, k, v, scale, mask, keep)
+
+
+def attention_dq_dk_dv(do, q, k, v, e, r, scale, keep=None):
+    """(dQ, dK, dV) from dO (…,L,e), and from what attention() was given and has returned."""
+    return (cpu if _package(q) is cpu else readable).attention_dq_dk_dv(do, q, k, v, e, r, scale, keep)
 
 
 # Cross-entropy

@@ -65,7 +65,20 @@ def drawn(dtype, seed=0):
         "pool_y": y,
         "pool_dy": normal(*y.shape),
         "argmax": readable.max_pool_argmax(x, y, POOL),
+        **of_attention(normal, rng),
     }
+
+
+def of_attention(normal, rng):
+    """Two images of three heads, with one query that sees no key, and the same for one head, whose names begin with 1."""
+    found = {"q": normal(2, 3, 5, 6), "k": normal(2, 3, 4, 6), "v": normal(2, 3, 4, 7), "do": normal(2, 3, 5, 7)}
+    sees = rng.random((2, 3, 5, 4)) < 0.5
+    sees[1, 2, 3] = False
+    found["mask"] = np.where(sees, normal(2, 3, 5, 4), -np.inf).astype(found["q"].dtype)
+    found["keep"] = (rng.random((2, 3, 5, 4)) < 0.5).astype(found["q"].dtype)
+    o, e, r = readable.attention(*(found[name] for name in "qkv"), 0.4, found["mask"], found["keep"])
+    found |= {"o": o, "e": e, "r": r}
+    return {**found, **{f"1{name}": a[0, 0] for name, a in found.items()}}
 
 
 def updates(step, **settings):
@@ -147,6 +160,18 @@ CASES = {
     "max_pool_dx": [called("pool_dy argmax", POOL)],
     "avg_pool": [called("x", POOL), called("x", POOL, False)],
     "avg_pool_dx": [called("pool_dy", POOL), called("pool_dy", POOL, False)],
+    "attention": [
+        called("q k v", 0.4),
+        called("1q 1k 1v", -0.4),
+        (lambda kernel, q, k, v, mask, keep: kernel(q, k, v, 0.4, mask, keep), "q k v mask keep"),
+        (lambda kernel, q, k, v, mask, keep: kernel(q[:1], k[:1], v[:1], 0.4, mask[:1], keep[:1]), "q k v mask keep"),
+    ],
+    "attention_dq_dk_dv": [
+        called("do q k v e r", 0.4),
+        called("1do 1q 1k 1v 1e 1r", 0.4),
+        (lambda kernel, *arrays: kernel(*arrays[:-1], 0.4, arrays[-1]), "do q k v e r keep"),
+        (lambda kernel, *arrays: kernel(*(a[:1] for a in arrays[:-1]), 0.4, arrays[-1][:1]), "do q k v e r keep"),
+    ],
     "first_outside": [
         (lambda kernel, t: np.array([-1 if kernel(t, K, -100) is None else kernel(t, K, -100) for K in (5, 4, 2)]), "t")
     ],

@@ -201,6 +201,10 @@ def _batch_norm(draw):
     )
 
 
+def _attention(draw):
+    return Case("plain", (draw.normal(5, 4), draw.normal(3, 4), draw.normal(3, 6)))
+
+
 def _classes(draw):
     return Case("plain", (draw.normal(5, 4, scale=2), draw.rng.permutation(5) % 4))
 
@@ -314,6 +318,17 @@ def _flattening(linear):
     return raw
 
 
+def _attentions(draw):
+    arrays = draw.normal(5, 4), draw.normal(3, 4), draw.normal(3, 6)
+    for label, settings in (
+        ("causal", {"is_causal": True}),
+        ("a mask", {"attn_mask": np.arange(3) != draw.rng.integers(3, size=(5, 1))}),
+        ("another scale", {"scale": 0.3}),
+        ("dropout", {"dropout_p": 0.4, "rng": 3}),
+    ):
+        yield Case(f"one head, {label}", arrays, settings)
+
+
 def _dropouts(draw):
     x = draw.normal(12, 10)
     for p in (0.2, 0.7):
@@ -345,6 +360,7 @@ def _large_logits(draw):
 EXTRA = {
     "linear": _linears,
     "dropout": _dropouts,
+    "scaled_dot_product_attention": _attentions,
     "conv2d": _convolutions,
     "conv_norm": _conv_norms,
     "max_pool2d": _max_pools,
@@ -374,6 +390,7 @@ PLAIN = {
     "max_pool2d": lambda draw: Case("plain", (draw.steps(2, 3, 6, 4),), {"kernel_size": 2}),
     "avg_pool2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 4),), {"kernel_size": 2}),
     "adaptive_avg_pool2d": lambda draw: Case("plain", (draw.normal(2, 3, 5, 4),), {"output_size": 1}),
+    "scaled_dot_product_attention": _attention,
     "cross_entropy": _classes,
     "nll_loss": _classes,
     "softmax": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),), {"dim": -1}),

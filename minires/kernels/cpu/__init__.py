@@ -4,6 +4,7 @@ im2col_*.py and winograd/ are the convolutions. partition.py cuts arrays into pa
 gives them to all cores. memory.py keeps freed memory, blas.py cuts matrix products into sizes that the BLAS is fast at.
 """
 
+from minires.kernels.cpu.attention import attention, attention_dq_dk_dv
 from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_sums, scatter_matrix
 from minires.kernels.cpu.contraction import contract
 from minires.kernels.cpu.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
@@ -18,6 +19,8 @@ __all__ = [
     "adam",
     "add",
     "add_relu",
+    "attention",
+    "attention_dq_dk_dv",
     "avg_pool",
     "avg_pool_dx",
     "channel_sums",

@@ -5,6 +5,7 @@ pooling by their definition. `kernels.use("readable")` computes with these versi
 with its own.
 """
 
+from minires.kernels.readable.attention import attention, attention_dq_dk_dv
 from minires.kernels.readable.contraction import contract
 from minires.kernels.readable.convolution import conv, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.readable.elementwise import add, add_relu, relu, relu_dx, scale
@@ -26,6 +27,8 @@ __all__ = [
     "adam",
     "add",
     "add_relu",
+    "attention",
+    "attention_dq_dk_dv",
     "avg_pool",
     "avg_pool_dx",
     "channel_sums",
