@@ -9,7 +9,7 @@ import numpy as np
 
 from minires.arrays import array_module
 from minires.kernels import cpu, readable, shapes, sync
-from minires.kernels.choice import chosen, use
+from minires.kernels.choice import chosen, shapes_only, use
 from minires.kernels.cpu.memory import keep_freed_memory
 from minires.kernels.cpu.threads import get_num_threads, set_num_threads
 from minires.kernels.readable import loops, pool_loops
@@ -40,6 +40,7 @@ __all__ = [
     "get_num_threads",
     "inv_std",
     "joint_mean_var",
+    "matmul",
     "max_pool",
     "max_pool_argmax",
     "max_pool_dx",
@@ -55,6 +56,7 @@ __all__ = [
     "scatter_matrix",
     "set_num_threads",
     "sgd",
+    "shapes_only",
     "sums",
     "update_running_stats",
     "use",
@@ -76,6 +78,11 @@ def _package(*arrays):
     return device
 
 
+def _package_or_shapes(*arrays):
+    """The same, or the package that computes nothing, for what has a kernel there."""
+    return shapes if chosen() == "shapes" else _package(*arrays)
+
+
 def _package_for_sums(*arrays):
     """The same for sums over a batch. If processes share the batch it is cpu, which adds up over all of them."""
     return cpu if sync.is_shared() else _package(*arrays)
@@ -91,7 +98,7 @@ def _package_for_convolutions(win, *arrays):
 
 def _package_for_pooling(*arrays):
     """The same for pooling, which has loops, too."""
-    return pool_loops if chosen() == "naive" else _package(*arrays)
+    return pool_loops if chosen() == "naive" else _package_or_shapes(*arrays)
 
 
 # Convolution
@@ -142,7 +149,7 @@ def update_running_stats(running_mean, running_var, mean, var, momentum, count):
 
 def normalize(x, mean, inv_std, weight, bias, relu=False):
     """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,) -> (N,C,H,W)."""
-    return _package(x, mean, weight, bias).normalize(x, mean, inv_std, weight, bias, relu)
+    return _package_or_shapes(x, mean, weight, bias).normalize(x, mean, inv_std, weight, bias, relu)
 
 
 def normalize_sums(dy, x, mean, inv_std):
@@ -163,7 +170,7 @@ def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
 
 def add(a, b, out=None):
     """a + b, of one shape; into out, if given, which may be a."""
-    return _package(a, b).add(a, b, out)
+    return _package_or_shapes(a, b).add(a, b, out)
 
 
 def relu(x):
@@ -191,7 +198,12 @@ def sums(x, axes, keepdims=False):
 
 def contract(factors, out):
     """The product of (letters, x) pairs as an array with the letters `out`, summed over all others: einsum."""
-    return _package(*(x for _, x in factors)).contract(factors, out)
+    return _package_or_shapes(*(x for _, x in factors)).contract(factors, out)
+
+
+def matmul(a, b):
+    """A·B over the last two axes: a (…,M,K), b (…,K,N) -> (…,M,N)."""
+    return shapes.matmul(a, b) if chosen() == "shapes" else a @ b
 
 
 # Pooling
@@ -295,7 +307,7 @@ def conv_affine(x, w, win, factor, constant, relu=False):
 
 def add_relu(a, b):
     """max(a + b, 0), of one shape; a NaN stays NaN."""
-    return _package(a, b).add_relu(a, b)
+    return _package_or_shapes(a, b).add_relu(a, b)
 
 
 def product_sums(dy, w, dw):

@@ -4,10 +4,10 @@ from itertools import zip_longest
 
 from minires import models
 from minires.console import Table
+from minires.kernels import shapes_only
 from minires.models import Bottleneck
 from minires.nn import Conv2d
 from minires.summary.network import size_text, summary, window
-from minires.summary.weights import zeros
 
 IMAGENET = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 CIFAR = ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
@@ -37,7 +37,7 @@ def table1() -> str:
 
 
 def _imagenet():
-    networks = [models.create(name, rng=zeros()) for name in IMAGENET]
+    networks = _built(IMAGENET)
     headings = [f"{name.removeprefix('resnet')}-layer" for name in IMAGENET]
     tables = [summary(network, (1, 3, 224, 224)) for network in networks]
     yield "ImageNet, from images of 224×224  [He et al. 2015, Table 1]"
@@ -117,7 +117,7 @@ def _exchange_strides(network):
 
 
 def _cifar():
-    networks = [models.create(name, rng=zeros()) for name in CIFAR]
+    networks = _built(CIFAR)
     tables = [summary(network, (1, 3, 32, 32)) for network in networks]
     ns = [len(network.layer1) for network in networks]
     lines = []
@@ -156,6 +156,12 @@ def _formula(ns, counts):
 
 
 # Both
+
+
+def _built(names):
+    """The networks of these names, without values."""
+    with shapes_only():
+        return [models.create(name) for name in names]
 
 
 def _numbers(headings, rows):
