@@ -242,7 +242,8 @@ def attention(q, k, v, scale, mask=None, keep=None):
 
     q (…,L,d), k (…,T,d), v (…,T,e), mask and keep (…,L,T) or None.
     """
-    return (cpu if _package(q) is cpu else readable).attention(q, k, v, scale, mask, keep)
+    package = _package_or_shapes(q)
+    return (readable if package not in (cpu, shapes) else package).attention(q, k, v, scale, mask, keep)
 
 
 def attention_dq_dk_dv(do, q, k, v, e, r, scale, keep=None):

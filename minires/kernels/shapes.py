@@ -82,6 +82,11 @@ def avg_pool(x, win, count_include_pad=True):
     return blank(win.y_shape, x)
 
 
+def attention(q, k, v, scale, mask=None, keep=None):
+    """q (…,L,d), k (…,T,d), v (…,T,e) -> (…,L,e), (…,L,T), (…,L,1)."""
+    return tuple(blank((*q.shape[:-1], n), q) for n in (v.shape[-1], k.shape[-2], 1))
+
+
 def contract(factors, out):
     """(letters, x) pairs -> an array with the letters `out`."""
     sizes = {letter: n for letters, x in factors for letter, n in zip(letters, x.shape)}
