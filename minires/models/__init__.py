@@ -21,6 +21,7 @@ from minires.models.registry import names as names
 from minires.models.registry import read_options as read_options
 from minires.models.resnet import *
 from minires.models.resnet_cifar import *
+from minires.models.vit import *
 
 if not TYPE_CHECKING:  # a checker finds the names by the imports above
     __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith(__name__)]

