@@ -45,18 +45,22 @@ __all__ = [
     "max_pool_argmax",
     "max_pool_dx",
     "mean_var",
+    "multiply",
     "normalize",
     "normalize_dx",
     "normalize_sums",
     "prefers_scatter_matrix",
     "product_sums",
     "relu",
+    "relu6",
+    "relu6_dx",
     "relu_dx",
     "scale",
     "scatter_matrix",
     "set_num_threads",
     "sgd",
     "shapes_only",
+    "silu",
     "sums",
     "update_running_stats",
     "use",
@@ -81,6 +85,11 @@ def _package(*arrays):
 def _package_or_shapes(*arrays):
     """The same, or the package that computes nothing, for what has a kernel there."""
     return shapes if chosen() == "shapes" else _package(*arrays)
+
+
+def _package_on_host(x):
+    """cpu, or readable where that is chosen and on a GPU: for what has no kernel of its own there."""
+    return cpu if _package(x) is cpu else readable
 
 
 def _package_for_sums(*arrays):
@@ -181,6 +190,26 @@ def relu(x):
 def relu_dx(dy, y):
     """dy where y > 0, else 0, even where dy is infinite."""
     return _package(dy, y).relu_dx(dy, y)
+
+
+def relu6(x):
+    """min(max(x, 0), 6); a NaN stays NaN."""
+    return _package_on_host(x).relu6(x)
+
+
+def relu6_dx(dy, y):
+    """dy where 0 < y < 6, else 0, even where dy is infinite."""
+    return _package_on_host(dy).relu6_dx(dy, y)
+
+
+def silu(x):
+    """(y, slope): y = x·σ(x), and its slope dy/dx = σ·(1 + x·(1 − σ))."""
+    return _package_on_host(x).silu(x)
+
+
+def multiply(a, b):
+    """a·b, of one shape."""
+    return _package_on_host(a).multiply(a, b)
 
 
 def scale(x, factor):

@@ -16,6 +16,10 @@ checkers find its networks.
 from typing import TYPE_CHECKING
 
 from minires.models.blocks import *
+from minires.models.densenet import *
+from minires.models.efficientnet import *
+from minires.models.efficientnet import compound_scaling as compound_scaling
+from minires.models.mobilenet import *
 from minires.models.registry import create as create
 from minires.models.registry import names as names
 from minires.models.registry import read_options as read_options

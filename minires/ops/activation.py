@@ -6,6 +6,7 @@ from minires import kernels
 from minires.arrays import array_module
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.kernels.erf import erfc
+from minires.kernels.readable.activation import sigmoid as stable_sigmoid
 from minires.op import op
 from minires.settings import axes, axis, in_range
 
@@ -19,10 +20,12 @@ def relu(x):
 
 @op
 def relu6(x):
-    """y = min(max(x, 0), 6): ∂L/∂x = ∂L/∂y where 0 < x < 6, else 0 (at 0 and at 6 too)  [Sandler et al. 2018]."""
-    xp = array_module(x)
-    inside = (x.real > 0) & (x.real < 6)
-    return xp.where(x.real >= 6, 6, xp.where(x.real <= 0, 0, x)), lambda dy: dy * inside
+    """y = min(max(x, 0), 6): ∂L/∂x = ∂L/∂y where 0 < x < 6, else 0 (at 0 and at 6 too)  [Sandler et al. 2018].
+
+    kernels/readable/activation.py computes it.
+    """
+    y = kernels.relu6(x)
+    return y, lambda dy: kernels.relu6_dx(dy, y)
 
 
 @op
@@ -40,25 +43,21 @@ def tanh(x):
     return y, lambda dy: dy * (1 - y * y)
 
 
-def _sigmoid(x):
-    """1/(1 + e⁻ˣ), written with e^(−|x|) so that nothing overflows."""
-    xp = array_module(x)
-    e = xp.exp(xp.where(x.real < 0, x, -x))
-    return xp.where(x.real < 0, e, 1) / (1 + e)
-
-
 @op
 def sigmoid(x):
     """y = σ(x) = 1/(1 + e⁻ˣ): ∂L/∂x = ∂L/∂y·y(1 − y)."""
-    y = _sigmoid(x)
+    y = stable_sigmoid(x)
     return y, lambda dy: dy * (y * (1 - y))
 
 
 @op
 def silu(x):
-    """y = x·σ(x): ∂L/∂x = ∂L/∂y·σ(1 + x(1 − σ))  [Elfwing et al. 2018; swish]."""
-    s = _sigmoid(x)
-    return x * s, lambda dy: dy * (s * (1 + x * (1 - s)))
+    """y = x·σ(x): ∂L/∂x = ∂L/∂y·σ(1 + x(1 − σ))  [Elfwing et al. 2018; swish].
+
+    kernels/readable/activation.py computes both factors.
+    """
+    y, slope = kernels.silu(x)
+    return y, lambda dy: kernels.multiply(dy, slope)
 
 
 @op

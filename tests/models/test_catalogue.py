@@ -160,8 +160,11 @@ def test_a_family_registers_all_that_it_defines_and_opens_nothing_else():
     assert len(registry._defined) == len(models.names())
     classes = {"BasicBlock", "Block", "Bottleneck", "PadShortcut", "PreActBlock"}
     classes |= {"ResNet", "CifarResNet", "PreActCifarResNet"}
+    classes |= {"CifarDenseNet", "DenseLayer", "DenseNet"}
+    classes |= {"EfficientNet", "EfficientNetB", "InvertedResidual", "MBConv", "MobileNetV2"}
     classes |= {"Encoder", "EncoderBlock", "SmallVisionTransformer", "VisionTransformer"}
-    assert set(models.__all__) == {*models.names(), *classes, "create", "names", "read_options"}
+    functions = {"compound_scaling", "create", "names", "read_options"}
+    assert set(models.__all__) == {*models.names(), *classes, *functions}
 
 
 def test_two_structures_of_one_class_are_two_functions_with_the_options_of_the_class():

@@ -1,9 +1,11 @@
 """The kernels of readable/, fast on a CPU: the same signatures, and the same results up to rounding.
 
-im2col_*.py and winograd/ are the convolutions. partition.py cuts arrays into parts that fit a cache, and threads.py
-gives them to all cores. memory.py keeps freed memory, blas.py cuts matrix products into sizes that the BLAS is fast at.
+im2col_*.py, winograd/ and depthwise.py are the convolutions. partition.py cuts arrays into parts that fit a
+cache, and threads.py gives them to all cores. memory.py keeps freed memory, blas.py cuts matrix products into sizes
+that the BLAS is fast at.
 """
 
+from minires.kernels.cpu.activation import multiply, relu6, relu6_dx, silu
 from minires.kernels.cpu.attention import attention, attention_dq_dk_dv
 from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_sums, scatter_matrix
 from minires.kernels.cpu.contraction import contract
@@ -38,15 +40,19 @@ __all__ = [
     "max_pool_argmax",
     "max_pool_dx",
     "mean_var",
+    "multiply",
     "normalize",
     "normalize_dx",
     "normalize_sums",
     "product_sums",
     "relu",
+    "relu6",
+    "relu6_dx",
     "relu_dx",
     "scale",
     "scatter_matrix",
     "sgd",
+    "silu",
     "sums",
     "update_running_stats",
 ]

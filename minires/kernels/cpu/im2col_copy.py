@@ -34,6 +34,14 @@ def as_items(array):
     return array.view(np.dtype((np.void, array.shape[-1] * array.itemsize)))[..., 0]
 
 
+def copy_pixels(source, target):
+    """target[...] = source, both (…,C): as items, if each pixel is one piece of memory in both."""
+    if source.strides[-1] == target.strides[-1] == source.itemsize:
+        source = as_items(source)
+        target = as_items(target)
+    target[...] = source
+
+
 def columns(pixels, win, first, last):
     """im2col of images (n,H,W,C) for the output rows first … last − 1 -> (n·rows·OW, K)."""
     if win.is_pointwise:

@@ -5,6 +5,7 @@ pooling by their definition. `kernels.use("readable")` computes with these versi
 with its own.
 """
 
+from minires.kernels.readable.activation import multiply, relu6, relu6_dx, silu
 from minires.kernels.readable.attention import attention, attention_dq_dk_dv
 from minires.kernels.readable.contraction import contract
 from minires.kernels.readable.convolution import conv, conv_dw, conv_dx, conv_dx_dw
@@ -46,15 +47,19 @@ __all__ = [
     "max_pool_argmax",
     "max_pool_dx",
     "mean_var",
+    "multiply",
     "normalize",
     "normalize_dx",
     "normalize_sums",
     "product_sums",
     "relu",
+    "relu6",
+    "relu6_dx",
     "relu_dx",
     "scale",
     "scatter_matrix",
     "sgd",
+    "silu",
     "sums",
     "update_running_stats",
 ]
