@@ -69,7 +69,7 @@ def _block_gradient(name, block, x, h):
     g, dx = h.grad, x.grad
     m = g * (h.data > 0) if block.ends_in_relu else g
     branch = _pull_back(block.branch, x.data, m)
-    identity = None if block.downsample is None else _pull_back(block.downsample, x.data, m)
+    identity = None if block.downsample is None else _pull_back(block.shortcut, x.data, m)
     total = branch if identity is None else identity + branch
     lengths = None if identity is None else _norm(identity) * _norm(branch)
     cosine = float((identity * branch).sum()) / lengths if lengths else None

@@ -93,7 +93,8 @@ def main(argv=None):
     if args.table1:
         print(table1())
     elif args.model is None:
-        print("\n".join(f"{name:<20}{_structure(name)}" for name in models.names()))
+        width = max(map(len, models.names())) + 1
+        print("\n".join(f"{name:<{width}}{_structure(name)}" for name in models.names()))
     else:
         report(args)
 
