@@ -69,6 +69,22 @@ def drawn(dtype, seed=0):
         "pool_dy": normal(*y.shape),
         "argmax": readable.max_pool_argmax(x, y, POOL),
         **of_attention(normal, rng),
+        **of_samples(normal, rng),
+    }
+
+
+def of_samples(normal, rng):
+    """Samples for layer norm, in more rows than a block has, and what the forward gives for the backward."""
+    rows = 3 + normal(300, 7)
+    gamma = rng.uniform(0.5, 2, 7).astype(rows.dtype)
+    _, row_mean, row_inv_std = readable.layer_norm(rows, gamma, None, 0.1)
+    return {
+        "rows": rows,
+        "d_rows": normal(300, 7),
+        "gamma": gamma,
+        "shift": normal(7),
+        "row_mean": row_mean,
+        "row_inv_std": row_inv_std,
     }
 
 
@@ -169,6 +185,17 @@ CASES = {
         contracted("nchw,nkhw->nck", "x dy"),
         contracted("nchw,c->nhw", "x weight"),
         contracted("ochw,okhw,c,k->", "kernel conv_dw weight bias"),
+    ],
+    "gelu": [called("x"), called("dy")],
+    "layer_norm": [
+        called("rows gamma shift", 0.1),
+        (lambda kernel, x: kernel(x, None, None, 0.1), "rows"),
+        (lambda kernel, x, weight: kernel(x[:0], weight, None, 0.1), "rows gamma"),
+    ],
+    "layer_norm_gradients": [
+        called("d_rows rows row_mean row_inv_std gamma"),
+        (lambda kernel, *arrays: kernel(*arrays, None), "d_rows rows row_mean row_inv_std"),
+        (lambda kernel, *arrays: kernel(*(a[:0] for a in arrays), None), "d_rows rows row_mean row_inv_std"),
     ],
     "max_pool": [called("x", POOL)],
     "max_pool_argmax": [called("x pool_y", POOL)],

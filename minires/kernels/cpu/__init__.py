@@ -11,6 +11,8 @@ from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_su
 from minires.kernels.cpu.contraction import contract
 from minires.kernels.cpu.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.cpu.elementwise import add, add_relu, normalize, normalize_dx, normalize_sums, relu, relu_dx, scale
+from minires.kernels.cpu.gelu import gelu
+from minires.kernels.cpu.layer_norm import layer_norm, layer_norm_gradients
 from minires.kernels.cpu.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
 from minires.kernels.cpu.sums import sums
 from minires.kernels.cpu.update import adam, sgd
@@ -35,7 +37,10 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_dx",
     "first_outside",
+    "gelu",
     "inv_std",
+    "layer_norm",
+    "layer_norm_gradients",
     "max_pool",
     "max_pool_argmax",
     "max_pool_dx",

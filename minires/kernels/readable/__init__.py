@@ -11,6 +11,8 @@ from minires.kernels.readable.contraction import contract
 from minires.kernels.readable.convolution import conv, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.readable.elementwise import add, add_relu, relu, relu_dx, scale
 from minires.kernels.readable.fused import channel_sums, conv_affine, product_sums, scatter_matrix
+from minires.kernels.readable.gelu import gelu
+from minires.kernels.readable.layer_norm import layer_norm, layer_norm_gradients
 from minires.kernels.readable.loss import cross_entropy, cross_entropy_dx, first_outside
 from minires.kernels.readable.norm import (
     inv_std,
@@ -42,7 +44,10 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_dx",
     "first_outside",
+    "gelu",
     "inv_std",
+    "layer_norm",
+    "layer_norm_gradients",
     "max_pool",
     "max_pool_argmax",
     "max_pool_dx",
