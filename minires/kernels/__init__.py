@@ -258,7 +258,7 @@ def contract(factors, out):
 
 def matmul(a, b):
     """A·B over the last two axes: a (…,M,K), b (…,K,N) -> (…,M,N)."""
-    return shapes.matmul(a, b) if chosen() == "shapes" else a @ b
+    return _package_on_host_or_shapes(a).matmul(a, b)
 
 
 # Pooling

@@ -8,7 +8,7 @@ that the BLAS is fast at.
 from minires.kernels.cpu.activation import multiply, relu6, relu6_dx, silu
 from minires.kernels.cpu.attention import attention, attention_dq_dk_dv
 from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_sums, scatter_matrix
-from minires.kernels.cpu.contraction import contract
+from minires.kernels.cpu.contraction import contract, matmul
 from minires.kernels.cpu.convolution import conv, conv_affine, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.cpu.elementwise import add, add_relu, normalize, normalize_dx, normalize_sums, relu, relu_dx, scale
 from minires.kernels.cpu.gelu import gelu
@@ -41,6 +41,7 @@ __all__ = [
     "inv_std",
     "layer_norm",
     "layer_norm_gradients",
+    "matmul",
     "max_pool",
     "max_pool_argmax",
     "max_pool_dx",

@@ -7,7 +7,7 @@ with its own.
 
 from minires.kernels.readable.activation import multiply, relu6, relu6_dx, silu
 from minires.kernels.readable.attention import attention, attention_dq_dk_dv
-from minires.kernels.readable.contraction import contract
+from minires.kernels.readable.contraction import contract, matmul
 from minires.kernels.readable.convolution import conv, conv_dw, conv_dx, conv_dx_dw
 from minires.kernels.readable.elementwise import add, add_relu, relu, relu_dx, scale
 from minires.kernels.readable.fused import channel_sums, conv_affine, product_sums, scatter_matrix
@@ -48,6 +48,7 @@ __all__ = [
     "inv_std",
     "layer_norm",
     "layer_norm_gradients",
+    "matmul",
     "max_pool",
     "max_pool_argmax",
     "max_pool_dx",
