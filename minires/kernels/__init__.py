@@ -21,6 +21,8 @@ __all__ = [
     "adam",
     "add",
     "add_relu",
+    "attention",
+    "attention_dq_dk_dv",
     "avg_pool",
     "avg_pool_dx",
     "batch_count",
@@ -35,9 +37,12 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_dx",
     "first_outside",
+    "gelu",
     "get_num_threads",
     "inv_std",
     "joint_mean_var",
+    "layer_norm",
+    "layer_norm_gradients",
     "matmul",
     "max_pool",
     "max_pool_argmax",
@@ -88,6 +93,11 @@ def _package_or_shapes(*arrays):
 def _package_on_host(x):
     """cpu, or readable where that is chosen and on a GPU: for what has no kernel of its own there."""
     return cpu if _package(x) is cpu else readable
+
+
+def _package_on_host_or_shapes(x):
+    """The same, or the package that computes nothing."""
+    return shapes if chosen() == "shapes" else _package_on_host(x)
 
 
 def _package_for_sums(*arrays):
@@ -172,6 +182,19 @@ def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
     return _package(dy, x, mean, weight).normalize_dx(dy, x, mean, inv_std, weight, dw, db, out)
 
 
+# Layer normalization
+
+
+def layer_norm(x, weight, bias, eps):
+    """(y, μ, s): y = γ·x̂ + β, μ and s = 1/√(σ² + ε) of each row: x (M,C), γ and β (C,) or None."""
+    return _package_on_host_or_shapes(x).layer_norm(x, weight, bias, eps)
+
+
+def layer_norm_gradients(dy, x, mean, inv_std, weight):
+    """(dx, dγ, dβ): dy and x (M,C), μ and s (M,1), γ (C,) or None -> (M,C), (C,), (C,)."""
+    return _package_on_host(x).layer_norm_gradients(dy, x, mean, inv_std, weight)
+
+
 # Formulas for single elements
 
 
@@ -205,6 +228,11 @@ def silu(x):
     return _package_on_host(x).silu(x)
 
 
+def gelu(x):
+    """(y, slope): y = x·Φ(x), and its slope dy/dx = Φ(x) + x·φ(x)."""
+    return _package_on_host(x).gelu(x)
+
+
 def multiply(a, b):
     """a·b, of one shape."""
     return _package_on_host(a).multiply(a, b)
@@ -230,7 +258,7 @@ def contract(factors, out):
 
 def matmul(a, b):
     """A·B over the last two axes: a (…,M,K), b (…,K,N) -> (…,M,N)."""
-    return shapes.matmul(a, b) if chosen() == "shapes" else a @ b
+    return _package_on_host_or_shapes(a).matmul(a, b)
 
 
 # Pooling
@@ -259,6 +287,22 @@ def avg_pool(x, win, count_include_pad=True):
 def avg_pool_dx(dy, win, count_include_pad=True):
     """Each input receives dy/m from every window of m elements that contains it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     return _package_for_pooling(dy).avg_pool_dx(dy, win, count_include_pad)
+
+
+# Attention
+
+
+def attention(q, k, v, scale, mask=None, keep=None):
+    """O = P·V (…,L,e) with P = softmax(scale·Q·Kᵀ + mask)∘keep, and its E (…,L,T) and r (…,L,1), P = E·r.
+
+    q (…,L,d), k (…,T,d), v (…,T,e), mask and keep (…,L,T) or None.
+    """
+    return _package_on_host_or_shapes(q).attention(q, k, v, scale, mask, keep)
+
+
+def attention_dq_dk_dv(do, q, k, v, e, r, scale, keep=None):
+    """(dQ, dK, dV) from dO (…,L,e), and from what attention() was given and has returned."""
+    return _package_on_host(q).attention_dq_dk_dv(do, q, k, v, e, r, scale, keep)
 
 
 # Cross-entropy

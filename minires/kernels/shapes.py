@@ -62,6 +62,11 @@ def normalize(x, mean, inv_std, weight, bias, relu=False):
     return blank(x.shape, x)
 
 
+def layer_norm(x, weight, bias, eps):
+    """x (M,C) -> (M,C), (M,1), (M,1)."""
+    return blank(x.shape, x), blank((len(x), 1), x), blank((len(x), 1), x)
+
+
 def add(a, b, out=None):
     """a and b of one shape -> their shape."""
     return blank(a.shape, a)
@@ -80,6 +85,11 @@ def max_pool(x, win):
 def avg_pool(x, win, count_include_pad=True):
     """The same."""
     return blank(win.y_shape, x)
+
+
+def attention(q, k, v, scale, mask=None, keep=None):
+    """q (…,L,d), k (…,T,d), v (…,T,e) -> (…,L,e), (…,L,T), (…,L,1)."""
+    return tuple(blank((*q.shape[:-1], n), q) for n in (v.shape[-1], k.shape[-2], 1))
 
 
 def contract(factors, out):

@@ -29,6 +29,7 @@ from minires.models.resnet_cifar import *
 from minires.models.resnext import *
 from minires.models.senet import *
 from minires.models.vgg import *
+from minires.models.vit import *
 from minires.models.wide import *
 
 if not TYPE_CHECKING:  # a checker finds the names by the imports above

@@ -5,7 +5,6 @@ import math
 from minires import kernels
 from minires.arrays import array_module
 from minires.errors import DTypeError, OptionError, ShapeError
-from minires.kernels.erf import erfc
 from minires.kernels.readable.activation import sigmoid as stable_sigmoid
 from minires.op import op
 from minires.settings import axes, axis, in_range
@@ -64,20 +63,21 @@ def silu(x):
 def gelu(x, *, approximate="none"):
     """y = x·Φ(x), Φ the normal distribution: ∂L/∂x = ∂L/∂y·(Φ + x·φ), φ = Φ'  [Hendrycks & Gimpel 2016].
 
-    approximate="tanh" takes Φ ≈ ½(1 + tanh(√(2/π)(x + 0.044715x³))).
+    kernels/readable/gelu.py computes both factors. approximate="tanh" takes Φ ≈ ½(1 + tanh(√(2/π)(x + 0.044715x³))).
     """
-    xp = array_module(x)
-    if approximate == "none":
-        cdf = erfc(x * -math.sqrt(0.5)) / 2
-        density = xp.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
-    elif approximate == "tanh":
-        c = math.sqrt(2 / math.pi)
-        t = xp.tanh(c * (x + 0.044715 * x**3))
-        cdf, density = (1 + t) / 2, (1 - t * t) * (0.5 * c * (1 + 3 * 0.044715 * x * x))
-    else:
+    if approximate not in ("none", "tanh"):
         raise OptionError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    slope = cdf + x * density
-    return x * cdf, lambda dy: dy * slope
+    y, slope = kernels.gelu(x) if approximate == "none" else _gelu_by_tanh(x)
+    return y, lambda dy: kernels.multiply(dy, slope)
+
+
+def _gelu_by_tanh(x):
+    """y and dy/dx of the approximation."""
+    c = math.sqrt(2 / math.pi)
+    t = array_module(x).tanh(c * (x + 0.044715 * x**3))
+    cdf = (1 + t) / 2
+    density = (1 - t * t) * (0.5 * c * (1 + 3 * 0.044715 * x * x))
+    return x * cdf, cdf + x * density
 
 
 def _axes_and_maximum(x, dim, name):

@@ -58,8 +58,8 @@ def linear(x, weight, bias=None):
 
     def backward(dy, needs=(True, True, True)):
         dY = dy.reshape(M, O)  # (…,O) -> (M,O)
-        dx = (dY @ weight).reshape(shape) if needs[0] else None
-        dw = dY.T @ X if needs[1] else None
+        dx = kernels.matmul(dY, weight).reshape(shape) if needs[0] else None
+        dw = kernels.matmul(dY.T, X) if needs[1] else None
         return (dx, dw, kernels.sums(dY, (0,))) if has_bias else (dx, dw)
 
     return Y.reshape((*shape[:-1], O)), backward

@@ -74,6 +74,7 @@ CALLS = {
     "matmul": lambda draw: ops.matmul(draw(2, 1, 3, 6), draw(5, 6, 4)),
     "matmul of vectors": lambda draw: ops.matmul(draw(6), draw(6)),
     "einsum": lambda draw: ops.einsum("nij,jk->kni", draw(2, 3, 6), draw(6, 4)),
+    "attention": lambda draw: ops.scaled_dot_product_attention(draw(2, 1, 3, 6), draw(2, 4, 5, 6), draw(5, 7)),
     "layer_norm": lambda draw: ops.layer_norm(draw(2, 3, 6), draw(6), draw(6)),
     "softmax": lambda draw: ops.softmax(draw(2, 3, 6), dim=-1),
     "mul of a map and channels": lambda draw: ops.mul(draw(2, 6, 9, 8), draw(2, 6, 1, 1)),

@@ -176,11 +176,12 @@ def test_a_family_registers_all_that_it_defines_and_opens_nothing_else():
     assert len(registry._defined) == len(models.names())
     classes = {"BasicBlock", "Block", "Bottleneck", "PadShortcut", "PreActBlock"}
     classes |= {"ResNet", "CifarResNet", "PreActCifarResNet"}
-    classes |= {"CifarDenseNet", "DenseLayer", "DenseNet"}
-    classes |= {"EfficientNet", "EfficientNetB", "InvertedResidual", "MBConv", "MobileNetV2"}
     classes |= {"ActivationFirstBlock", "PreActBasicBlock", "PreActBottleneck", "PreActResNet"}
     classes |= {"CifarResNeXt", "CifarWideResNet", "VGG", "WideBlock"}
     classes |= {"SEBasicBlock", "SEBottleneck", "SECifarBlock", "SECifarResNet", "SqueezeExcitation"}
+    classes |= {"CifarDenseNet", "DenseLayer", "DenseNet"}
+    classes |= {"EfficientNet", "EfficientNetB", "InvertedResidual", "MBConv", "MobileNetV2"}
+    classes |= {"Encoder", "EncoderBlock", "SmallVisionTransformer", "VisionTransformer"}
     functions = {"compound_scaling", "create", "names", "read_options"}
     assert set(models.__all__) == {*models.names(), *classes, *functions}
 

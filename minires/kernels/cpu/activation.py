@@ -16,7 +16,7 @@ WORK = 100  # multiplications of a matrix product that take as long as a formula
 
 def relu6(x):
     """min(max(x, 0), 6); a NaN stays NaN."""
-    return _in_blocks(_relu6, x)[0] if x.dtype.kind == "f" else readable.relu6(x)
+    return in_blocks(_relu6, x)[0] if x.dtype.kind == "f" else readable.relu6(x)
 
 
 def _relu6(x, y):
@@ -25,7 +25,7 @@ def _relu6(x, y):
 
 def relu6_dx(dy, y):
     """dy where 0 < y < 6, else 0, even where dy is infinite."""
-    return _in_blocks(_relu6_dx, dy, y)[0] if dy.dtype.kind == "f" else readable.relu6_dx(dy, y)
+    return in_blocks(_relu6_dx, dy, y)[0] if dy.dtype.kind == "f" else readable.relu6_dx(dy, y)
 
 
 def _relu6_dx(dy, y, dx):
@@ -36,7 +36,7 @@ def _relu6_dx(dy, y, dx):
 
 def silu(x):
     """y = x·σ(x), and its slope σ + y·(1 − σ)."""
-    return _in_blocks(_silu, x, results=2) if x.dtype.kind == "f" else readable.silu(x)
+    return in_blocks(_silu, x, results=2) if x.dtype.kind == "f" else readable.silu(x)
 
 
 def _silu(x, y, slope):
@@ -53,10 +53,10 @@ def _silu(x, y, slope):
 
 def multiply(a, b):
     """a·b, of one shape."""
-    return _in_blocks(np.multiply, a, b)[0]
+    return in_blocks(np.multiply, a, b)[0]
 
 
-def _in_blocks(formula, first, *others, results=1):
+def in_blocks(formula, first, *others, results=1):
     """formula(*blocks, *blocks of new arrays) for all blocks of arrays of one shape -> the new arrays.
 
     All arrays are taken in the order in which the first lies in memory, and the new ones lie like it.
