@@ -10,6 +10,7 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     architecture,
     batch_norm,
     convolution,
+    convolution_cost,
     degradation,
     engine,
     gradient_check,
