@@ -113,9 +113,10 @@ def _decoded(path, content):
 
 
 def _notebook(path, content):
-    packages = [need(name, "notebooks", for_what=f"reading {path.name}") for name in ("nbformat", "IPython")]
+    nbformat = need("nbformat", "notebooks", for_what=f"reading {path.name}")
+    ipython = need("IPython", "notebooks", for_what=f"reading {path.name}")
     # where these packages are, and no other place: a student's folder may be in sys.path
-    places = sorted({os.path.dirname(os.path.dirname(package.__file__)) for package in packages})
+    places = sorted({os.path.dirname(os.path.dirname(package.__file__)) for package in (nbformat, ipython)})
     command = [sys.executable, "-I", "-B", notebook.__file__, json.dumps([places, READING, CODE])]
     try:
         done = subprocess.run(
