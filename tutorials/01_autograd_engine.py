@@ -388,7 +388,7 @@ my_guess = 100  # change this
 
 # %% name="figure-calls"
 BLOCKS = range(1, 13)
-calls = {"newest first": [], "at once": []}
+calls: dict[str, list] = {"newest first": [], "at once": []}
 for blocks in BLOCKS:
     y = residual_chain(Value(2.0), blocks)
     calls["newest first"].append(sum(len(node.parents) > 0 for node in newest_first(y)))

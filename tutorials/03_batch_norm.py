@@ -607,11 +607,11 @@ curves = {(norm, seed): follow(norm, seed) for norm in (True, False) for seed in
 # %% name="figure-sigmoids"
 at = range(0, STEPS, EVERY)
 NAMES = {True: ("with batch norm", "residual"), False: ("without", "plain")}
-errors = [
+error_lines = [
     Line(label, at, [curves[norm, seed][0] for seed in SEEDS], kind)
     for norm, (label, kind) in NAMES.items()
 ]
-plot_panels([Panel("training step", "test error (%)", errors, wide=True)])
+plot_panels([Panel("training step", "test error (%)", error_lines, wide=True)])
 
 # %% name="figure-bands"
 panels = []

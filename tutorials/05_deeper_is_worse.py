@@ -99,7 +99,7 @@ check("5.1", identity_layer)
 my_guess = 10  # % of the training images; change this
 
 # %% name="run-degradation"
-SETTINGS = {
+SETTINGS: dict = {
     "tiny": {"depths": (8, 20), "epochs": 4, "limit": 480, "batch_size": 32},
     "small": {"depths": (8, 20, 32), "epochs": 6, "limit": 0},
 }[size()]

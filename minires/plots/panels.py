@@ -5,10 +5,10 @@ An experiment says what its figure shows, as a list of panels, and needs no matp
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from minires.annotations import Numbers
 from minires.plots.files import finished, new_figure, plain_numbers, tidy, whole_numbers
 from minires.plots.style import NOTE, STYLES, marked, variant
 
@@ -28,8 +28,8 @@ class Line:
     """
 
     label: str  # in the legend; empty for a line without an entry
-    x: Sequence[float]
-    y: Sequence[Any]
+    x: Numbers
+    y: Numbers
     kind: str = "residual"
     variant: int = 0
     bare: bool = False  # a thin line without markers, because it has too many turns for them
@@ -85,7 +85,7 @@ class Bars:
 
     ylabel: str
     labels: Sequence[str]
-    values: Sequence[Sequence[float]]  # for each label one number a seed
+    values: Sequence[Numbers]  # for each label one number a seed
     kinds: Sequence[str]
     paper: Sequence[float | None] = ()
     of_paper: str = "the paper's"

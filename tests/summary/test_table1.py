@@ -1,5 +1,8 @@
 """The table of the paper is what the paper prints, and its numbers are those of our networks."""
 
+import gc
+import weakref
+
 import pytest
 
 from minires import models, nn
@@ -92,3 +95,24 @@ def test_parameters_for_cifar_are_those_of_the_papers_table_6(text):
 def test_it_fits_80_columns(text):
     assert max(map(len, text.splitlines())) <= 80
     assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_the_networks_for_imagenet_are_not_held_together(monkeypatch):
+    made = []
+    alive = []
+    create = models.create
+
+    def counted(name, **options):
+        alive.append(sum(network() is not None for network in made))
+        network = create(name, **options)
+        made.append(weakref.ref(network))
+        return network
+
+    monkeypatch.setattr(models, "create", counted)
+    gc.collect()
+    gc.disable()
+    try:
+        table1()
+    finally:
+        gc.enable()
+    assert alive[:5] == [0] * 5

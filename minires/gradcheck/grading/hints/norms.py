@@ -14,6 +14,7 @@ UNBIASED = (
 OUTSIDE = "your ε stands outside the root, σ + ε: it belongs under the root, √(σ² + ε)"
 FIXED = "your ε is {eps:g}, whatever ε is given: take the eps that is handed over"
 COUNTED = "your {what} divided by N: a channel has N·H·W elements"
+MEANS = "your dx takes sums over {axes} where means are wanted: divide it by m, the number of elements of these"
 SIGNS = {  # factors of −⟨dy⟩ and of −x̂·⟨dy·x̂⟩ that are wrong
     (-1, 1): "your dx adds ⟨dy⟩: subtract it",
     (1, -1): "your dx adds x̂·⟨dy·x̂⟩: subtract it",
@@ -215,6 +216,7 @@ def _dxs(norm):
         elements = norm.count / len(norm.x)
         yield norm.dx((elements, elements)), COUNTED.format(what="sums are")
         yield elements * norm.dx(), COUNTED.format(what="dx is")
+    yield norm.count * norm.dx(), MEANS.format(axes=norm.over(norm.axes))
     for axes in norm.other_axes():
         part = np.prod([norm.grouped.shape[a] for a in axes]) / norm.count
         hint = f"your dx takes its means over {norm.over(axes)}: take them over {norm.over(norm.axes)}"
