@@ -159,7 +159,9 @@ check("2.1", im2col)
 # Lay each filter down, too: as a row, in the same order as a column. Then an output is the product of
 # a row and a column, and all outputs together are one product of matrices:
 #
-# $$Y = W \cdot \text{columns} \qquad (O,\,C K K)\cdot(C K K,\,OH\cdot OW) \to (O,\,OH\cdot OW)$$
+# $$Y = W \cdot \text{columns}$$
+#
+# $$(O,\,C K K)\cdot(C K K,\,OH\cdot OW) \to (O,\,OH\cdot OW)$$
 #
 # Chellapilla et al. [2006, Fig. 2] showed it with three channels of 3×3 pixels and two filters of 2×2.
 # We take their numbers. They got 14, 20, 15, 24 from the first filter, and 12, 24, 17, 26 from the

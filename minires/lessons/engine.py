@@ -216,7 +216,7 @@ def _(D):
 
 @gradients.mistake
 def _(D):
-    """you add the derivatives of all children without the gradient that arrived there: multiply by g[i]"""
+    """you add the derivatives of all values that used it, without the gradient that arrived there: multiply by g[i]"""
     return [*D.sum(0)[:-1], 1]
 
 

@@ -267,7 +267,8 @@ def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
 def numerical_gradient(f, x, h):  # noqa: F811 - as above
     gradient = np.zeros(x.shape)
     for index in np.ndindex(x.shape):
-        p, q = x.copy(), x.copy()
+        p = x.copy()
+        q = x.copy()
         p[index] += h
         q[index] -= h
         gradient[index] = f(p) - f(q)
@@ -278,7 +279,8 @@ def numerical_gradient(f, x, h):  # noqa: F811 - as above
 def numerical_gradient(f, x, h):  # noqa: F811 - as above
     gradient = np.zeros(x.shape)
     for index in np.ndindex(x.shape):
-        p, q = x.copy(), x.copy()
+        p = x.copy()
+        q = x.copy()
         p[index] += h / 2
         q[index] -= h / 2
         gradient[index] = (f(p) - f(q)) / h
