@@ -11,32 +11,13 @@ each channel. Parameters have the names and numbers of timm's SE-ResNets, `seres
 
 from typing import TYPE_CHECKING
 
-from minires.annotations import Rng, TensorLike
 from minires.models.blocks import BasicBlock, Bottleneck
 from minires.models.registry import define, register
 from minires.models.resnet import ResNet
 from minires.models.resnet_cifar import CifarResNet
-from minires.nn import AdaptiveAvgPool2d, Conv2d, Module, chain
+from minires.models.squeeze_excitation import SqueezeExcitation
 from minires.nn.checks import whole
-from minires.ops import relu, sigmoid
 from minires.random import generator
-from minires.tensor import Tensor
-
-
-class SqueezeExcitation(Module):
-    """y = x·σ(W₂·relu(W₁·⟨x⟩ + b₁) + b₂), one factor a channel; ⟨x⟩ is the mean over its map  [§3, eq. 2–4].
-
-    x (N,channels,H,W) -> (N,channels,H,W). squeezed: the width between the two layers, which are 1×1 convolutions.
-    """
-
-    def __init__(self, channels: int, squeezed: int, *, rng: Rng = None) -> None:
-        rng = generator(rng)
-        self.avgpool = AdaptiveAvgPool2d(1)
-        self.fc1 = Conv2d(channels, squeezed, 1, rng=rng)
-        self.fc2 = Conv2d(squeezed, channels, 1, rng=rng)
-
-    def forward(self, x: TensorLike) -> Tensor:
-        return x * chain(x, self.avgpool, self.fc1, relu, self.fc2, sigmoid)
 
 
 class SEBasicBlock(BasicBlock):
