@@ -14,9 +14,11 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     degradation,
     engine,
     gradient_check,
+    identity,
     loss_surface,
     paths,
     residual,
+    schedule,
     training,
 )
 from minires.lessons.deadline import Timed
