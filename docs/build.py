@@ -14,6 +14,7 @@ import inspect
 import re
 import shutil
 import sys
+import unicodedata
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -57,6 +58,7 @@ MODULES = [
 ]
 GUIDE = {
     "index.html": ("README", ROOT / "README.md"),
+    "korean.html": ("한국어", ROOT / "README.ko.md"),
     "guide.html": ("A way through the library", HERE / "guide.md"),
     "marking.html": ("Marking homework", HERE / "marking.md"),
     "lab.html": ("The lab", HERE / "lab.md"),
@@ -148,7 +150,9 @@ def guide_page(path, folder):
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / image, folder / image)
-    return re.sub(r"<p>(</?details>.*?)</p>", r"\1", render_helpers.to_html(text))  # which may not be in a paragraph
+    made = render_helpers.to_html(text)
+    made = unicodedata.normalize("NFC", made)  # because markdown2 takes the Korean letters of a heading's name apart
+    return re.sub(r"<p>(</?details>.*?)</p>", r"\1", made)  # which may not be in a paragraph
 
 
 def build(folder):
@@ -173,6 +177,7 @@ def build(folder):
         text = template.render(
             title=f"minires: {title}",
             text=guide_page(source, folder),
+            language="ko" if source.name.endswith(".ko.md") else "en",
             all_modules=documented,
             pages={page: title for page, (title, _) in GUIDE.items()},
         )

@@ -19,6 +19,8 @@ Scalar: TypeAlias = float  # a Python number; type checkers accept an int for it
 TensorLike: TypeAlias = Tensor | np.ndarray
 Operand: TypeAlias = Tensor | np.ndarray | np.generic | Scalar  # what stands beside a Tensor: x + operand
 
+Numbers: TypeAlias = Sequence[Any] | np.ndarray  # what a line of a figure is drawn from, or rows of them
+
 Pair: TypeAlias = int | Sequence[int]  # one number for rows and columns, or two
 Dims: TypeAlias = int | Sequence[int] | None  # one axis, several, or all
 DType: TypeAlias = "np.typing.DTypeLike | None"

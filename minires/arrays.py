@@ -98,6 +98,18 @@ def as_numpy(data):
     return array
 
 
+def counted(values):
+    """Arrays and numbers, with booleans as int64 where only Python integers stand beside them.
+
+    NumPy makes the same of them, but in a browser it makes int32.
+    """
+    arrays = [value for value in values if is_array(value)]
+    number = any(isinstance(value, int) and not isinstance(value, bool) for value in values)
+    if not number or any(array.dtype != np.bool_ for array in arrays):
+        return values
+    return tuple(value.astype(np.int64) if is_array(value) else value for value in values)
+
+
 def _holds(dtype, data):
     """Whether the data contain this dtype, of NumPy or of a Tensor; Python's numbers do not count."""
     if isinstance(data, (list, tuple)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, overload
 import numpy as np
 
 from minires import observe
-from minires.arrays import FLOATS, check_numbers, check_plain, device_of, holds, is_array, owner, owners
+from minires.arrays import FLOATS, check_numbers, check_plain, counted, device_of, holds, is_array, owner, owners
 from minires.errors import DTypeError, GraphError, OptionError, OutOfMemoryError
 from minires.graph import Node
 from minires.kernels import shapes
@@ -153,7 +153,8 @@ def _is_ours(function):
 
 def _promoted(arrays, unchecked):
     """The arrays, with integers and booleans in the dtype of the floats beside them (float32 for a Python float)."""
-    dtypes = [a.dtype for i, a in enumerate(arrays) if is_array(a) and i not in unchecked]
+    checked = counted([a for i, a in enumerate(arrays) if i not in unchecked])
+    dtypes = [a.dtype for a in checked if is_array(a)]
     if all(dtype in FLOATS for dtype in dtypes):
         return arrays
     floats = [dtype for dtype in dtypes if dtype.kind in "fc"]

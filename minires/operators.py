@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minires.arrays import array_module, as_array, check_plain, is_array
+from minires.arrays import array_module, as_array, as_numpy, check_plain, counted, is_array
 from minires.errors import DTypeError, ShapeError
 from minires.mode import mode
 from minires.op import registry
@@ -196,7 +196,7 @@ class Operators(TensorBase):
         other = unwrap(other)
         if isinstance(other, (list, tuple)):
             as_array(other)  # which says what is wrong with it
-            other = xp.asarray(other)
+            other = xp.asarray(as_numpy(other))
         check_plain(other, name)
         return self._of(xp.asarray(_computed(name, function, self.data, other)))
 
@@ -224,7 +224,7 @@ def _is_operand(value):
 def _computed(name, function, *values):
     """function(*values) of arrays and numbers, with NumPy's errors as ShapeError and DTypeError."""
     try:
-        return function(*values)
+        return function(*counted(values))
     except ValueError:
         shapes = " and ".join(str(np.shape(value)) for value in values)
         raise ShapeError(

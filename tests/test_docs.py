@@ -96,6 +96,17 @@ def test_a_link_to_a_files_name_leads_to_the_reference(build, tmp_path):
     assert "<p><details>" not in text
 
 
+def test_the_readmes_of_both_languages_link_to_each_other_and_have_the_same_parts(build, tmp_path):
+    english = build.guide_page(ROOT / "README.md", tmp_path)
+    translated = build.guide_page(ROOT / "README.ko.md", tmp_path)
+    assert 'href="korean.html"' in english
+    assert 'href="index.html"' in translated
+    [heading] = re.findall('href="#([^"]+)"', translated)
+    assert f'id="{heading}"' in translated
+    parts = re.compile(r"<(h\d|table|pre|blockquote|ul|img)\b")
+    assert parts.findall(english) == parts.findall(translated)
+
+
 def test_a_missing_and_an_undocumented_name_are_noticed(build):
     page = build.pdoc.doc.Module(nn)
     members = dict(page.members)

@@ -35,7 +35,7 @@ def test_the_page_on_pypi_is_the_readme_with_absolute_links(page):
     ours = [(image, target) for image, target in targets if not re.match(r"\w+:|#", target)]
     assert len(ours) > 20
     for image, target in ours:
-        assert (ROOT / target).exists()
+        assert (ROOT / target.partition("#")[0]).exists()
         place = (
             "https://raw.githubusercontent.com/minires/minires/main/"
             if image
@@ -95,6 +95,25 @@ def test_the_workflow_tests_the_oldest_and_the_newest_python_and_numpy_on_three_
     ]
     runs = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
     assert ".ci/run" in runs
+
+
+def test_the_workflow_publishes_the_reference_and_in_it_the_book():
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; it reads the workflow")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["site"]["steps"]
+    runs = [step.get("run", "").partition("  #")[0] for step in steps]
+    assert runs[-4:-1] == [
+        "python docs/build.py",
+        "python -m tutorials.build site",
+        "mv tutorials/out/site docs/site/lessons",
+    ]
+    assert steps[-1]["with"]["path"] == "docs/site"
+    extras = SETUP["options.extras_require"]
+    assert all(extra in extras for extra in re.search(r'-e "\.\[(.*)\]"', runs[2])[1].split(","))
+    site, folder = (line.partition(" = ")[2] for line in listed(SETUP["metadata"]["project_urls"])[:2])
+    assert folder == f"{site}/lessons/"
+    for readme, place in (("README.md", folder), ("README.ko.md", f"{folder}ko/")):
+        assert f"]({place})" in (ROOT / readme).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("job", ["light"])

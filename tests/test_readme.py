@@ -130,7 +130,11 @@ def test_counts_of_parameters_are_the_models_own():
 
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\(((?!http)[^)]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
+        file, _, heading = target.partition("#")
+        file = file or "README.md"
+        assert (ROOT / file).exists(), target
+        headings = re.findall(r"^#+ (.*)$", (ROOT / file).read_text(), re.M) if heading else []
+        assert not heading or heading in [re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings], target
 
 
 def test_the_differences_name_where_torchs_functions_are():

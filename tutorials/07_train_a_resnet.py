@@ -25,7 +25,7 @@ from minires.lessons import check, size
 from minires.plots import Line, Panel, plot_images, plot_panels
 
 SEEDS = range(3)
-IMAGES, EPOCHS = {"tiny": (720, 8), "small": (1437, 8)}[size()]
+IMAGES, EPOCHS = {"tiny": (720, 6), "small": (1437, 8)}[size()]
 
 # %% [markdown] name="question"
 # ## The question
@@ -33,7 +33,7 @@ IMAGES, EPOCHS = {"tiny": (720, 8), "small": (1437, 8)}[size()]
 # You have a network, and a gradient that is right. One step of gradient descent is one line. Why
 # then do trainings of the same network end at 3 % error, at 30 %, or at 90 %?
 #
-# Because a training has parts that nobody sees in the network: which images it gets, how they are
+# Because a training has parts that cannot be seen in the network: which images it gets, how they are
 # changed, how long a step is, and when. We build each part once by hand. Then we break them.
 
 # %% [markdown] name="data"
@@ -261,7 +261,7 @@ STEPS = EPOCHS * (len(train_set) // BATCH)
 my_guess = 0.01  # change this
 
 # %% name="measure-range"
-RATES = np.geomspace(1e-4, 10, 60)
+RATES = np.geomspace(1e-4, 10, {"tiny": 40, "small": 60}[size()])
 
 
 def losses_along(seed):
@@ -447,8 +447,8 @@ for seed in SEEDS:
 # ## Read the curves
 #
 # Four trainings, three seeds each. One is right. In one the learning rate is ten times higher. In
-# one the augmentation is missing. In one somebody forgot `optimizer.zero_grad()`, so that each
-# gradient is added to all that came before.
+# one the augmentation is missing. In one `optimizer.zero_grad()` was forgotten, so that each gradient
+# is added to all that came before.
 #
 # **Your guess:** which one is which? Look at the loss at the end, and at the gap between training
 # and test.
@@ -526,7 +526,7 @@ for seed in SEEDS:
 # which batch size does the error change, and in which mode?
 
 # %% name="measure-modes"
-SIZES = (2, 4, 12, 60, 360)
+SIZES = {"tiny": (2, 60, 360), "small": (2, 4, 12, 60, 360)}[size()]
 
 
 def error_with(model, batch, evaluation):
@@ -567,8 +567,8 @@ plot_panels(
 )
 
 # %% [markdown] name="claim-modes-text"
-# With 360 images the mean of the batch is a good mean, and nobody notices the mistake. With 2
-# images it is not. **The claim:** in evaluation mode the error is the same for each batch size. In
+# With 360 images the mean of the batch is a good mean, and the mistake is not noticed. With 2 images
+# it is not. **The claim:** in evaluation mode the error is the same for each batch size. In
 # training mode it is at least three times higher with batches of 2 than in evaluation mode.
 
 # %% name="claim-modes" tags=["claim"]

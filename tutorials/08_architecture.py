@@ -471,7 +471,7 @@ plot_panels(
 # ## v1 and v1.5
 #
 # Look at the last rows of the table. For ResNet-50 we count 4.09·10⁹ multiply-adds, and the paper
-# writes 3.8. Nobody has made a mistake. There are two kinds of ResNet-50.
+# writes 3.8. Neither is a mistake. There are two kinds of ResNet-50.
 #
 # At the beginning of a stage the bottleneck halves the map. One of its convolutions must have the
 # stride 2. In the paper it is the first one, 1×1: this is *v1*. Later people moved the stride to
@@ -591,7 +591,7 @@ plot_panels(
 # small. The authors conclude that the projection is not what helps. (They also give a reason why B
 # is a little better than A: where A fills in zeros, nothing is learned as a residual.)
 #
-# B has 1 % more parameters than A, and C has 5 % more. So why does nobody use C?
+# B has 1 % more parameters than A, and C has 5 % more. So why is C not used?
 #
 # **Your guess:** ResNet-50 is made of bottlenecks. How many times as many multiply-adds as B does C
 # take there?

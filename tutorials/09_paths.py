@@ -27,7 +27,8 @@ from minires.plots import Line, Panel, plot_graph, plot_panels
 
 SEEDS = range(3)
 DEPTH, EPOCHS = {"tiny": (20, 3), "small": (32, 5)}[size()]
-SAMPLES = {"tiny": 10, "small": 30}[size()]  # random paths of each length
+TRAIN, TEST = {"tiny": (1200, 180), "small": (1437, 360)}[size()]  # images
+SAMPLES = {"tiny": 5, "small": 30}[size()]  # random paths of each length
 DRAWS = {"tiny": 3, "small": 5}[size()]  # random choices of blocks
 BLOCKS = (DEPTH - 2) // 2
 
@@ -165,6 +166,8 @@ print(f"19 to 35: {shares[19:36].sum():.1f} % of the paths")
 
 # %% name="data"
 train_set, test_set = data.load("digits")
+train_set = train_set.limit(TRAIN)
+test_set = test_set.limit(TEST)
 
 
 def arrays(part):
@@ -246,7 +249,7 @@ def percent(weights):
 
 share = np.array(probes.shares_of_paths(BLOCKS))
 beginners = [models.create(f"resnet{DEPTH}", in_channels=1, rng=seed) for seed in SEEDS]
-new = [path_norms(beginners[seed], seed, samples=10)[0] for seed in SEEDS]
+new = [path_norms(beginners[seed], seed, samples=min(SAMPLES, 10))[0] for seed in SEEDS]
 of_one, of_sum = zip(*(path_norms(networks["resnet", seed], seed) for seed in SEEDS))
 carried = [percent(share * norms) for norms in of_one]
 carried_new = [percent(share * norms) for norms in new]
@@ -363,7 +366,7 @@ for seed in SEEDS:
 # seldom meets the deleted block. Count paths by their gradient. Then 1 − (effective length)/n of
 # them are left, on average over the blocks.
 #
-# **Your guess:** whoever guesses is wrong in 90 % of the test images. How large is the error
+# **Your guess:** a guess at random is wrong in 90 % of the test images. How large is the error
 # without one block, in the plain network and in the residual one?
 
 # %% name="guess-error"
@@ -532,6 +535,7 @@ for seed in SEEDS:
 
 # %% name="measure-ensemble"
 MEMBERS = 4
+MEMBER_EPOCHS = {"tiny": 2, "small": 3}[size()]
 
 
 def probabilities(network):
@@ -543,7 +547,7 @@ def probabilities(network):
 def ensemble_errors(seed):
     """The error with 4, 3, 2 and 1 members: means over all choices of the members."""
     votes = [
-        probabilities(trained("resnet8", MEMBERS * seed + k, epochs=3))
+        probabilities(trained("resnet8", MEMBERS * seed + k, MEMBER_EPOCHS))
         for k in range(MEMBERS)
     ]
     return [

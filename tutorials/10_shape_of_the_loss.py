@@ -6,7 +6,7 @@
 # Afterwards you can
 #
 # - draw the loss of a network over its weights, so that two networks can be compared;
-# - measure how sharp it is, by products with a matrix that nobody writes down;
+# - measure how sharp it is, by products with a matrix that is never written down;
 # - say how the variance grows over residual blocks, with and without batch norm;
 # - begin a deep network as the identity, and say what this helps;
 # - leave blocks out at random in training, and put the right factor into evaluation.
@@ -28,7 +28,10 @@ from minires.plots import Bars, Contour, Line, Panel, plot_panels, round_levels
 SEEDS = range(3)
 SHALLOW = 8
 DEEP = 20
-MOMENTS = {"tiny": (30, 60), "small": (50, 150)}[size()]  # steps after which we look
+# in a browser size() is tiny
+MOMENTS = {"tiny": (10, 20), "small": (50, 150)}[size()]  # steps after which we look
+LOOK_AT = {"tiny": 32, "small": 64}[size()]  # so many images measure a loss
+PRODUCTS = {"tiny": 3, "small": 6}[size()]  # so many H·v measure a sharpness
 
 # %% [markdown] name="question"
 # ## The question
@@ -36,8 +39,8 @@ MOMENTS = {"tiny": (30, 60), "small": (50, 150)}[size()]  # steps after which we
 # Lesson 6 looked at the gradient in a *new* network. But training goes a long way. What does the
 # loss look like around the weights that it finds?
 #
-# A ResNet-20 has 270,000 weights. So the loss L(w) is a surface over 270,000 directions, and nobody
-# can draw it. We can draw a *slice*: start at the weights w, choose a direction d, and walk.
+# A ResNet-20 has 270,000 weights. So the loss L(w) is a surface over 270,000 directions, and cannot
+# be drawn. We can draw a *slice*: start at the weights w, choose a direction d, and walk.
 #
 # $$\ell(\alpha) = L(w + \alpha\,d)$$
 #
@@ -67,7 +70,7 @@ def training(name, seed, moments, lr=0.02, **options):
             yield model
 
 
-small = [next(training("resnet8", seed, [30])) for seed in SEEDS]
+small = [next(training("resnet8", seed, MOMENTS[:1])) for seed in SEEDS]
 
 # %% [markdown] name="longer-filters"
 # ## The same network with longer filters
@@ -104,7 +107,7 @@ STEPS = np.linspace(-1, 1, 11)
 
 def slices(model, seed):
     """Slices along a random direction: as it is, and normalized by filter."""
-    surface = probes.LossSurface(model, images[:64], labels[:64])
+    surface = probes.LossSurface(model, images[:LOOK_AT], labels[:LOOK_AT])
     rng = np.random.default_rng(seed)
     d = rng.standard_normal(len(surface.w0)) / 10
     normalized = surface.random_direction(rng)
@@ -224,23 +227,26 @@ for seed in SEEDS:
 # %% [markdown] name="hessian-product"
 # The limit is 2/λ_max, so 0.25 for λ_max = 8. A sharp loss needs small steps.
 #
-# ## A matrix that nobody writes down
+# ## A matrix that is never written down
 #
-# For 270,000 weights H has 7·10¹⁰ entries. Nobody writes it down. But H *times a vector* is cheap,
-# because it is the change of the gradient along v:
+# For 270,000 weights H has 7·10¹⁰ entries, too many to write down. But H *times a vector* is
+# cheap, because it is the change of the gradient along v:
 #
 # $$H v \approx \frac{\nabla L(w + h v) - \nabla L(w - h v)}{2h}$$
 #
 # Two backward passes, and no matrix. *Power iteration* needs nothing else. It starts with any v and
-# repeats v ← H·v/‖H·v‖. Each step makes the part of v along the largest eigenvalue grow the most. In
-# the end v points there, and vᵀ·H·v is the eigenvalue.
+# repeats v ← H·v/‖H·v‖. Each step multiplies the part of v along an eigenvector by its eigenvalue. So
+# the part with the largest |λ| grows the most. In the end v points there, and vᵀ·H·v is this λ.
+#
+# That need not be λ_max: of the eigenvalues 3 and −5, power iteration finds −5. Around the weights that
+# we will measure it is λ_max.
 
 # %% [markdown] name="exercise-power"
 # ### Exercise 10.2
 #
 # Write power iteration. You get a function: `product(v)` gives H·v for a symmetric matrix H. You also
-# get a first v, of any length. Do `steps` times v ← H·v/‖H·v‖. Then return vᵀ·H·v, with the last v. The
-# eigenvalue may be below 0.
+# get a first v, of any length. Do `steps` times v ← H·v/‖H·v‖. Then return vᵀ·H·v, with the last v. It is
+# the eigenvalue of largest absolute value, and may be below 0.
 
 
 # %% name="power" tags=["exercise"] exercise="10.2"
@@ -264,9 +270,11 @@ check("10.2", largest_eigenvalue)
 #
 # Now we can compare. Plain and residual networks are trained in the same way, shallow and deep ones.
 # Twice on the way we stop, and measure the loss around the weights. minires has a faster method
-# than power iteration: `extreme_eigenvalues` remembers all v of the way [Lanczos 1950].
+# than power iteration: `extreme_eigenvalues` remembers all v of the way [Lanczos 1950]. It gives the
+# lowest eigenvalue and the highest, λ_max.
 #
 # We measure each filter in its own length here, too. So the unit is the same as that of the slices.
+# (In a browser there are only 20 steps. There the deep plain network has a high loss when we look.)
 #
 # **Your guess:** how many times sharper is the deep plain network than the deep residual one?
 
@@ -275,12 +283,12 @@ my_guess = 2  # times as sharp; change this
 
 
 # %% name="measure"
-MAP = np.linspace(-1, 1, 9)
+MAP = np.linspace(-1, 1, {"tiny": 7, "small": 9}[size()])
 
 
-def look(model, seed, with_map):
-    """The loss at the weights, the sharpness, a slice, and a map if it is asked for."""
-    surface = probes.LossSurface(model, images[:64], labels[:64])
+def look(model, seed, drawn):
+    """The loss at the weights, and the sharpness; drawn: "", "slice", or "map", which has a slice, too."""
+    surface = probes.LossSurface(model, images[:LOOK_AT], labels[:LOOK_AT])
     rng = np.random.default_rng(seed)
     w = surface.w0
     lengths = surface.filter_norms()
@@ -288,16 +296,17 @@ def look(model, seed, with_map):
     def product(v):
         return lengths * probes.hessian_product(surface.gradient, w, lengths * v)
 
-    _, sharpness = probes.extreme_eigenvalues(product, len(w), steps=6, rng=rng)
+    lowest, sharpness = probes.extreme_eigenvalues(
+        product, len(w), steps=PRODUCTS, rng=rng
+    )
     delta = surface.random_direction(rng)
     eta = surface.random_direction(rng)
-    rows = [surface.along(delta, MAP, w + b * eta) for b in MAP] if with_map else []
-    return {
-        "loss": surface.loss(w),
-        "sharpness": sharpness,
-        "slice": surface.along(delta, MAP),
-        "map": rows,
-    }
+    found = {"loss": surface.loss(w), "sharpness": sharpness, "lowest": lowest}
+    if drawn:
+        found["slice"] = surface.along(delta, MAP)
+    if drawn == "map":
+        found["map"] = [surface.along(delta, MAP, w + b * eta) for b in MAP]
+    return found
 
 
 LAST = MOMENTS[-1]
@@ -308,13 +317,13 @@ KINDS = {
 }
 DEEPEST = list(KINDS)[:2]
 found = {}
-trained = {}
 for name in KINDS:
     for seed in SEEDS:
         for moment, model in zip(MOMENTS, training(name, seed, MOMENTS)):
-            draw = name in DEEPEST and (seed, moment) == (0, LAST)
-            found[name, seed, moment] = look(model, seed, draw)
-        trained[name, seed] = model
+            drawn = "slice" if moment == LAST else ""
+            if drawn and seed == 0 and name in DEEPEST:
+                drawn = "map"
+            found[name, seed, moment] = look(model, seed, drawn)
 
 
 def of_seeds(name, what, moment=LAST):
@@ -347,7 +356,8 @@ plot_panels([*contours, Panel("distance α", "loss", lines, yscale="log"), bars]
 #
 # With 8 layers the two kinds of network differ little. With 20 layers the plain one is much sharper.
 # **The claim**, for three seeds: from 8 to 20 layers, the sharpness of a plain network grows by a larger
-# factor than that of a residual one. With 20 layers the plain network is more than twice as sharp.
+# factor than that of a residual one. With 20 layers the plain network is more than twice as sharp. And
+# no eigenvalue below 0 has an absolute value as large as λ_max, so power iteration finds λ_max.
 #
 # Look at α = ±1, too. So far away the two deep networks are about equally high: this part of the
 # paper's picture needs more depth. With 32 layers, `lab.landscape(depths=(32,), seeds=3)` gave a loss of
@@ -366,6 +376,8 @@ for seed in SEEDS:
     )
     assert growth["plain"] > growth["resnet"], "depth costs no more without shortcuts"
     assert ratio > 2, "the deep plain network is not sharper"
+    for name, largest in sharp.items():
+        assert -found[name, seed, LAST]["lowest"] < largest, f"{name}: λ_max is not it"
 
 # %% [markdown] name="paper-numbers"
 # And is a sharper loss a worse one? These are the paper's numbers [Li et al. 2018, Table 1], errors on
@@ -428,7 +440,7 @@ for seed in SEEDS:
         ]
         for what in ("loss", "sharpness")
     ]
-    correlation = np.corrcoef(*logs)[0, 1]
+    correlation = np.corrcoef(np.array(logs))[0, 1]
     print(f"seed {seed}: correlation {correlation:.2f}")
     assert correlation > 0.7, "sharpness has little to do with the loss"
 
@@ -574,7 +586,10 @@ for seed in SEEDS:
 
 
 # %% name="fixup-run"
-def losses(branches, seed, steps=60):
+FIXUP_STEPS = {"tiny": 40, "small": 60}[size()]
+
+
+def losses(branches, seed, steps=FIXUP_STEPS):
     """The loss in each step of training; 1000 from where it is above that."""
     model = models.create(
         "preact_resnet20", in_channels=1, rng=seed, norm=None, branches=branches
@@ -599,7 +614,7 @@ without_norms = {
 }
 
 # %% name="figure-fixup"
-steps = np.arange(1, 61)
+steps = np.arange(1, FIXUP_STEPS + 1)
 plot_panels(
     [
         Panel(
@@ -721,25 +736,27 @@ check("10.3", stochastic_depth)
 # and a quarter of the time was saved. Some steps on digits cannot show this. They can show something
 # else: what such a network has learned.
 #
-# We train the deep residual network again, with $p_L$ = 0.5. Then we delete blocks from both networks,
-# at random, and count errors on 200 test images.
+# We train a residual network in the usual way, and another one with $p_L$ = 0.5. They have 20 layers, or
+# 14 in a browser. Then we delete blocks from both, at random, and count errors on 200 test images.
 #
 # **Before you run:** which of the two is better while it is whole? And with 4 blocks deleted?
 
 # %% name="without-blocks-run"
+DRAWS = {"tiny": 3, "small": 5}[size()]
+NETWORK, TRAINED = {"tiny": ("resnet14", 40), "small": ("resnet20", 150)}[size()]
 test_images, test_labels = arrays(test_set, 200)
 DELETED = range(6)
 
 
 def errors(model, seed):
-    """The test error in % with 0, 1, … random blocks deleted: the mean of 5 draws."""
+    """The test error in % with 0, 1, … random blocks deleted: the mean of DRAWS draws."""
     model.eval()
     rng = np.random.default_rng(seed)
     blocks = [one for one in model.modules() if isinstance(one, Block)]
     found = []
     for count in DELETED:
         wrong = []
-        for _ in range(5):
+        for _ in range(DRAWS):
             off = rng.choice(len(blocks), count, replace=False)
             for i, block in enumerate(blocks):
                 block.active = i not in off
@@ -750,13 +767,13 @@ def errors(model, seed):
     return found
 
 
-whole = [errors(trained[f"resnet{DEEP}", seed], seed) for seed in SEEDS]
-left_out = [
-    errors(
-        next(training(f"resnet{DEEP}", seed, MOMENTS[-1:], stochastic_depth=0.5)), seed
-    )
-    for seed in SEEDS
-]
+whole, left_out = (
+    [
+        errors(next(training(NETWORK, seed, [TRAINED], stochastic_depth=p)), seed)
+        for seed in SEEDS
+    ]
+    for p in (0.0, 0.5)
+)
 
 # %% name="figure-without-blocks"
 plot_panels(

@@ -5,6 +5,8 @@
 >>> report.figure()
 """
 
+from typing import TYPE_CHECKING
+
 from minires.lab.experiment import Common, Experiment, Results, Table, Trial, find
 from minires.lab.experiments import EXPERIMENTS
 from minires.lab.place import Place, StoppedError
@@ -12,6 +14,11 @@ from minires.lab.report import Report
 from minires.lab.statistics import Comparison, interval, verdict_of
 
 globals().update({name.replace("-", "_"): experiment for name, experiment in EXPERIMENTS.items()})
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Experiment: ...  # of the experiments
+
 
 __all__ = [
     "EXPERIMENTS",

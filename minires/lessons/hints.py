@@ -19,7 +19,8 @@ def hint(exercise, tries):
     given = [one for one in tries if not one.raised]
     if all(not one.problem for one in given):
         changed = next((one.changed for one in given if one.changed), "")
-        return f"your function changes {changed}, which is not its own: work on a copy" if changed else ""
+        said = f"your function changes {changed}, which is not its own: work on a copy" if changed else ""
+        return said or _of_one_value(exercise, tries)
     found = _of_signs(exercise, given) or _of_mistakes(exercise, given)
     if not found and exercise.has_one_answer:
         found = _general(exercise, given)
@@ -63,6 +64,21 @@ def _of_first(tries):
     return ""
 
 
+def _of_one_value(exercise, tries):
+    """A number that is the same in all cases that are right, and another one in all that raise an error."""
+    right = [one for one in tries if one.passed]
+    raised = [one for one in tries if one.raised]
+    if len(right) < 2 or not raised:
+        return ""
+    for k, name in enumerate(exercise.parameters):
+        numbers = [one.arguments[k] for one in right]
+        if type(numbers[0]) not in (int, float) or any(number != numbers[0] for number in numbers):
+            continue
+        if all(one.arguments[k] != numbers[0] for one in raised):
+            return f"your function is right where {name} is {numbers[0]}, and fails elsewhere: where do you use {name}?"
+    return ""
+
+
 # ---- mistakes that are made everywhere
 
 
@@ -73,7 +89,9 @@ def _general(exercise, given):
         return _of_arrays(names[0], given, [one.value for one in given], right)
     values = [one.value for one in given]
     if not all(isinstance(v, (tuple, list)) and len(v) == len(names) for v in values):
-        return ""
+        return _of_count(names, values, right)
+    if found := _of_order(names, values, right):
+        return found
     for i, j in itertools.combinations(range(len(names)), 2):
         if all(close(v[i], r[j]) and close(v[j], r[i]) for v, r in zip(values, right)):
             return f"your {names[i]} and {names[j]} are in the wrong order: return {', '.join(names)}"
@@ -83,6 +101,34 @@ def _general(exercise, given):
         if not all(close(a, b) for a, b in zip(mine, wanted)):
             return _of_arrays(name, given, mine, wanted)
     return ""
+
+
+def _of_count(names, values, right):
+    """One result is missing, or only one is returned."""
+    for k, name in enumerate(names):
+        others = [[part for j, part in enumerate(r) if j != k] for r in right]
+        if all(isinstance(v, (tuple, list)) and _all_close(v, r) for v, r in zip(values, others)):
+            return f"{name} is missing: return {', '.join(names)}"
+        if all(not isinstance(v, (tuple, list)) and _safely(close, v, r[k]) for v, r in zip(values, right)):
+            return f"you return {name} alone: return {', '.join(names)}"
+    return ""
+
+
+def _all_close(values, right):
+    return len(values) == len(right) and all(_safely(close, a, b) for a, b in zip(values, right))
+
+
+def _of_order(names, values, right):
+    """More than two results that all are right, each in the place of another."""
+
+    def is_result(i, j):
+        return all(_safely(close, v[i], r[j]) for v, r in zip(values, right))
+
+    count = len(names)
+    owner = [next((j for j in (i, *range(count)) if is_result(i, j)), None) for i in range(count)]
+    if sorted(owner, key=str) != list(range(count)) or sum(i != j for i, j in enumerate(owner)) <= 2:
+        return ""
+    return f"your results are in the wrong order, {', '.join(names[j] for j in owner)}: return {', '.join(names)}"
 
 
 def _of_arrays(name, given, values, right):
@@ -98,6 +144,9 @@ def _of_arrays(name, given, values, right):
     for what, change in ORDERS.items():
         if all(_safely(_becomes, change, a, b) for a, b in pairs):
             return f"your {name} is right, but {what}"
+    if all(a.size == b.size and close(a.ravel(), b.ravel()) for a, b in pairs):
+        a, b = next((pair for pair in pairs if pair[0].shape != pair[1].shape), pairs[0])
+        return f"your {name} has the right numbers in the shape {a.shape}: {b.shape} is asked for"
     same_shape = [(one, a, b) for one, (a, b) in zip(given, pairs) if a.shape == b.shape]
     if len(same_shape) < len(pairs):
         return _of_length(name, pairs)
@@ -106,11 +155,26 @@ def _of_arrays(name, given, values, right):
             f"your {name} has whole numbers only, and the fractions are lost: "
             "does an array have the dtype int, or is there a // in place of a /?"
         )
-    return _of_factor(name, same_shape) or (
-        f"your {name} has the right numbers in another order"
-        if all(close(np.sort(a, axis=None), np.sort(b, axis=None)) for _, a, b in same_shape)
-        else ""
+    return (
+        _of_factor(name, same_shape)
+        or _of_reshape(name, pairs)
+        or (
+            f"your {name} has the right numbers in another order"
+            if all(close(np.sort(a, axis=None), np.sort(b, axis=None)) for _, a, b in same_shape)
+            else ""
+        )
     )
+
+
+def _of_reshape(name, pairs):
+    """A reshape where axes had to be transposed first."""
+    for order in itertools.permutations(range(pairs[0][1].ndim)):
+        if all(a.ndim == len(order) and close(a, b.transpose(order).reshape(b.shape)) for a, b in pairs):
+            return (
+                f"your {name} has the right numbers in another order: reshape does not transpose, so bring the axes "
+                "into the right order first"
+            )
+    return ""
 
 
 def _becomes(change, a, b):

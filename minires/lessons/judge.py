@@ -123,6 +123,8 @@ def _hint_of_error(error):
         return "your function calls itself without end: when does it return without a further call?"
     if error.type == "ValueError" and "could not be broadcast" in error.message:
         return "shapes do not fit: print them; keepdims=True, or a reshape, leaves an axis of length 1 in its place"
+    if error.type == "ValueError" and "cannot reshape array" in error.message:
+        return "reshape keeps all numbers: where there must be fewer, add some up, as sum(axis=0) does"
     if error.type == "UnboundLocalError":
         return "a name is used before it has a value: give it one before the loop"
     return ""

@@ -28,6 +28,7 @@ from minires.models.resnet import *
 from minires.models.resnet_cifar import *
 from minires.models.resnext import *
 from minires.models.senet import *
+from minires.models.squeeze_excitation import *
 from minires.models.vgg import *
 from minires.models.vit import *
 from minires.models.wide import *

@@ -26,8 +26,8 @@ def begin_branches(model, how):
     """Change how the branches begin, which is as above for "he". L: the number of blocks.
 
     "scaled": the last layer of each branch times 1/√L, so the variance grows (1 + 1/L)ᴸ ≤ e times in all.
-    "fixup": that layer is 0, the n convolutions before it are multiplied by L^(−1/2n), and the classifier is 0
-    [Zhang et al. 2019, arXiv:1901.09321, §3.3].
+    "fixup": that layer is 0, the n convolutions before it are multiplied by L^(−1/2n), and the classifier's weights
+    are 0 [Zhang et al. 2019, arXiv:1901.09321, §3.3]. The classifier's bias, which is 0 there, stays random here.
     """
     if how not in ("he", "scaled", "fixup"):
         raise OptionError(f"branches must be 'he', 'scaled' or 'fixup', got {how!r}")

@@ -98,7 +98,7 @@ def _advice(name, positional, unknown):
     if unknown[0] in ("weights", "pretrained"):
         return (
             f"minires brings no trained weights; leave out {unknown[0]} and load a file of yours, "
-            "model.load_state_dict(storage.load('weights.safetensors')[0])"
+            "model.load('weights.safetensors')"
         )
     return f"there is no option {unknown[0]!r}"
 

@@ -32,6 +32,7 @@ class CifarResNeXt(Module):
 
     depth: 9n + 2. Three stages have n bottlenecks each, of 256, 512 and 1024 channels at 32×32, 16×16 and 8×8 pixels.
     groups, width_per_group: of the first stage; the second has twice the width, and the third four times.
+    shortcut: "B" (projection), "A" (padding) or None (plain).
     zero_init_residual: γ = 0 in the last norm of each branch.
     """
 
@@ -43,6 +44,7 @@ class CifarResNeXt(Module):
         *,
         num_classes: int = 10,
         in_channels: int = 3,
+        shortcut: str | None = "B",
         groups: int = 8,
         width_per_group: int = 64,
         zero_init_residual: bool = False,
@@ -55,7 +57,7 @@ class CifarResNeXt(Module):
         rng = generator(rng)
         in_channels = whole(in_channels, "in_channels", "CifarResNeXt")
         num_classes = whole(num_classes, "num_classes", "CifarResNeXt")
-        options = {"groups": groups, "width_per_group": width_per_group, "rng": rng}
+        options = {"shortcut": shortcut, "groups": groups, "width_per_group": width_per_group, "rng": rng}
         self.conv1 = Conv2d(in_channels, 64, 3, padding=1, bias=False, rng=rng)
         self.bn1 = BatchNorm2d(64)
         self.layer1, width = make_stage(Bottleneck, 64, 64, n, stride=1, **options)

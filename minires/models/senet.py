@@ -5,8 +5,8 @@
         │         (C)   (C/r)         (C)                 │
         └─────────────────────────────────────────────────┘
 
-The mean over a map squeezes each channel into one number. Two small layers look at all of them, and excite or dampen
-each channel. Parameters have the names and numbers of timm's SE-ResNets, `seresnet50` there.
+The part at the right is a SqueezeExcitation, which has a file of its own. Parameters have the names and
+numbers of timm's SE-ResNets, `seresnet50` there.
 """
 
 from typing import TYPE_CHECKING

@@ -17,7 +17,7 @@ from minires.ops import relu, sigmoid
 from minires.random import generator
 from minires.tensor import Tensor
 
-__all__: list[str] = []
+__all__ = ["SqueezeExcitation"]
 
 
 class SqueezeExcitation(Module):

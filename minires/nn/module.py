@@ -21,8 +21,9 @@ from minires.torch_names import OF_MODULES, missing
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from minires.annotations import Array, DType, TensorLike
+    from minires.annotations import Array, DType, PathLike, TensorLike
     from minires.hooks import Handle
+    from minires.nn import loading
 
 P = ParamSpec("P")
 Y = TypeVar("Y", covariant=True)
@@ -243,6 +244,27 @@ class Module(ModuleTree):
         Returns (missing_keys, unexpected_keys). Raises CheckpointError, which names what does not fit.
         """
         return state.load(self, state_dict, flag(strict, "strict", "load_state_dict"))
+
+    def load(
+        self, path: PathLike, *, part: str | None = None, head: str | None = None, strict: bool = True
+    ) -> loading.Loaded:
+        """Copy the weights of a file into the module: safetensors, .npz, PyTorch's files, or a run's checkpoint.
+
+        Prefixes such as "module." and the names of older versions are understood. part: as in storage.load.
+        head="new": the last Linear layer keeps its own weights, for a file that was trained for other classes.
+        strict=False ignores missing and unexpected names. Returns what was not in the file, or only there.
+        Raises CheckpointError, which names what does not fit.
+
+        >>> model = models.resnet18(num_classes=2)
+        >>> model.load("resnet18.pth", head="new")
+        """
+        from minires.nn import loading  # which knows the layers, and these are modules
+
+        return loading.load(self, path, part, head, flag(strict, "strict", "load"))
+
+    def adapt_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The arrays of a file under this module's own names. Networks whose names have changed do more here."""
+        return state
 
     # Printing
 

@@ -1,5 +1,6 @@
 """Loading a state into a module, completely or not at all, with a message that says what does not fit and why."""
 
+import difflib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -8,6 +9,8 @@ from minires.errors import CheckpointError, DTypeError
 from minires.mode import no_grad
 from minires.states import check_state, fits_dtype
 from minires.tensor import Tensor, unwrap
+
+MOST = 4  # names that a message lists
 
 
 class IncompatibleKeys(NamedTuple):
@@ -33,10 +36,11 @@ def load(module, state, strict):
     lossy = [name for name in own if name in given and not fits_dtype(given[name], own[name].dtype)]
     nothing = bool(own) and not reached
     if wrong or lossy or nothing or (strict and (missing or unexpected)):
+        near = {name: _nearest(name, own[name], unexpected, given) for name in missing[:MOST]}
         shapes = [f"{name} (file {given[name].shape}, model {own[name].shape})" for name in wrong]
         types = [f"{name} (file {given[name].dtype}, model {own[name].dtype})" for name in lossy]
         listed = (
-            ("missing", missing),
+            ("missing", [f"{name} {own[name].shape}{near.get(name, '')}" for name in missing]),
             ("unexpected", unexpected),
             ("shape differs", shapes),
             ("values that the model's type cannot hold", types),
@@ -93,11 +97,19 @@ def _hint(given, own, wrong, nothing):
     if len(layers) == 1 and all(given[name].shape[1:] == own[name].shape[1:] for name in wrong):
         layer = layers.pop()
         yield (
-            f"{layer} is made for another number of classes: to load all but it, pass {{name: array for name, array "
-            f"in state.items() if not name.startswith('{layer}.')}} and strict=False"
+            f"{layer} is made for another number of classes: to load all but it, model.load(path, head='new') reads a "
+            f"file, or pass {{name: array for name, array in state.items() if not name.startswith('{layer}.')}} and "
+            "strict=False"
         )
 
 
-def _first_names(names, most=4):
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + more
+def _nearest(name, array, unexpected, given):
+    """The name of the file that is most like this one, among those of arrays of its shape."""
+    same = [str(other) for other in unexpected if given[other].shape == array.shape]
+    near = difflib.get_close_matches(name, same, n=1, cutoff=0.3)
+    return f" (the file has {near[0]})" if near else ""
+
+
+def _first_names(names):
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(map(str, names[:MOST])) + more

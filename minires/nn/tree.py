@@ -52,22 +52,17 @@ class ModuleTree:
 
     def _walk(self, memo, prefix, remove_duplicate):
         """[(dotted name, module, its contents)] for each module that named_modules gives."""
-        found = []
         memo = set() if memo is None else memo
-
-        def visit(name, module):
-            if id(module) in memo:
-                return
-            memo.add(id(module))
-            contents = module._contents()
-            found.append((name, module, contents))
-            for below, value in contents:
-                if isinstance(value, ModuleTree):
-                    visit(_dotted(name, below), value)
-            if not remove_duplicate:
-                memo.remove(id(module))
-
-        visit(prefix, self)
+        if id(self) in memo:
+            return []
+        memo.add(id(self))
+        contents = self._contents()
+        found = [(prefix, self, contents)]
+        for below, value in contents:
+            if isinstance(value, ModuleTree):
+                found += value._walk(memo, _dotted(prefix, below), remove_duplicate)
+        if not remove_duplicate:
+            memo.remove(id(self))
         return found
 
     def modules(self) -> Iterator[Module]:

@@ -33,7 +33,7 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     if has_bias:
         y += bias.reshape(1, -1, 1, 1)
 
-    def backward(dy, needs=(True, True, True)):  # needs: which of dx, dw and db are wanted; dx of an image is not
+    def backward(dy, needs=(True, True, True)):  # which of dx, dw, db are wanted: the first layer needs no dx
         if needs[0] and needs[1]:
             dx, dw = kernels.conv_dx_dw(dy, x, weight, win)
         else:

@@ -24,7 +24,7 @@ def batch_norm(x, weight, bias, *, running_mean=None, running_var=None, training
         dx = γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩)        ⟨·⟩ the mean over the m values
 
     Otherwise they are the running statistics, which do not depend on x: dx = γ·s·dy.
-    Both times dγ = Σ dy·x̂ and dβ = Σ dy. kernels/readable/norm.py derives this; the line of dx is normalize_dx there.
+    In both cases dγ = Σ dy·x̂ and dβ = Σ dy. kernels/readable/norm.py derives this; dx is normalize_dx there.
 
     x (N,C,H,W), (N,C,L) or (N,C), weight γ and bias β (C,) -> y of x's shape.
     In training the running statistics, if given, become (1 − momentum)·running + momentum·batch in place, with the

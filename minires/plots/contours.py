@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minires.annotations import Numbers
 from minires.errors import need
 from minires.plots.style import BLACK, STYLES
 
@@ -25,9 +26,9 @@ class Contour:
 
     xlabel: str
     ylabel: str
-    x: Sequence[float]
-    y: Sequence[float]
-    z: Sequence[Sequence[float]]
+    x: Numbers
+    y: Numbers
+    z: Numbers
     levels: Sequence[float]
     title: str = ""
     kind: str = "residual"

@@ -112,12 +112,15 @@ def _relative(difference, size):
 
 
 def _formula(block):
-    what = "J_F" if block.downsample is None else f"({_derivative(block.downsample)} + J_F)"
+    what = "J_F" if block.downsample is None else f"({_derivative(block)} + J_F)"
     return f"{what}ᵀ·{'(mask ⊙ g)' if block.ends_in_relu else 'g'}"
 
 
-def _derivative(shortcut):
+def _derivative(block):
     """The symbol of ∂S/∂x: I for the identity, P for padding, W_s for a projection, J_S for any other shortcut."""
+    if getattr(block, "projects", False):  # a projection of relu(norm(x))
+        return "J_S"
+    shortcut = block.downsample
     kinds = {type(module) for module in shortcut.modules()} if isinstance(shortcut, Module) else {None}
     if kinds <= {Identity, Sequential}:
         return "I"

@@ -4,6 +4,9 @@
 >>> arrays, metadata = storage.load("weights.safetensors")
 >>> model.load_state_dict(arrays)
 
+PyTorch's files and NumPy's .npz are read, too, without PyTorch (formats.py). model.load(path) does both steps, and
+knows the names that other programs give.
+
 A checkpoint of python -m minires.train holds more than weights:
 
 >>> sections, state = storage.load_checkpoint("runs/digits-resnet20/checkpoint.safetensors")
@@ -12,7 +15,8 @@ A checkpoint of python -m minires.train holds more than weights:
 
 from minires.storage.atomic import atomic_write, check_writable, remove_leftovers
 from minires.storage.checkpoint import load_checkpoint, load_state, save_checkpoint
-from minires.storage.weights import load, save
+from minires.storage.formats import load, load_weights
+from minires.storage.weights import save
 
 __all__ = [
     "atomic_write",
@@ -20,6 +24,7 @@ __all__ = [
     "load",
     "load_checkpoint",
     "load_state",
+    "load_weights",
     "remove_leftovers",
     "save",
     "save_checkpoint",

@@ -37,7 +37,7 @@ BITS = {code: 8 * dtype.itemsize for dtype, code in CODES.items()} | {
     "F6_E3M2": 6,
     **dict.fromkeys(("F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
     "BF16": 16,
-}  # of a value; NumPy has not the last of them
+}  # of a value; NumPy has not the last of them, but BF16 is read as F32
 MOST = 2**64  # a size is below this
 
 
@@ -77,7 +77,7 @@ def _check_texts(what, values):
 
 
 def load(content):
-    """The bytes of a file -> {name: array}. Raises KeyError for a dtype that NumPy has not."""
+    """The bytes of a file -> {name: array}; BF16 becomes float32. Raises KeyError for other types unknown to NumPy."""
     start = 8 + int.from_bytes(content[:8], "little")
     try:
         header = parse(content[8:start].decode(), object_pairs_hook=unique, parse_constant=_no_number)
@@ -139,4 +139,6 @@ def _check(name, entry):
 
 def _array(body, dtype, shape, data_offsets, **unknown):
     begin, end = data_offsets
+    if dtype == "BF16":  # the upper halves of float32 numbers
+        return (np.frombuffer(body[begin:end], "<u2").astype("u4") << 16).view("f4").reshape(shape)
     return np.frombuffer(bytearray(body[begin:end]), DTYPES[dtype]).reshape(shape)

@@ -7,8 +7,6 @@ programs have neither entry, and are loaded without this check.
 """
 
 import hashlib
-import os
-import stat
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,6 +19,7 @@ from minires.storage import plain
 from minires.storage.atomic import atomic_write
 from minires.storage.foreign import explain
 from minires.storage.json_text import parse
+from minires.storage.reading import opened, whole
 from minires.tensor import unwrap
 
 NO_DIGEST = "0" * 64
@@ -75,24 +74,18 @@ def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str
     atomic_write(path, content.replace(_entry(NO_DIGEST), _entry(digest), 1))
 
 
-def load(path: PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """({name: array}, metadata) from a safetensors file.
-
-    Raises CheckpointError if it is damaged, is no safetensors file, or is the checkpoint of a run.
-    """
-    arrays, metadata = read(path)
-    if "sections" in metadata and "state" in metadata:
-        raise CheckpointError(
-            f"{path} is the checkpoint of a whole run; its weights are storage.load_checkpoint(path)[0]['model']"
-        )
-    return arrays, metadata
-
-
 def read(path):
     """({name: array}, metadata) from any safetensors file."""
-    content, header = _content(path)
+    with opened(path) as (file, size):
+        return read_opened(path, file, size)
+
+
+def read_opened(path, file, size):
+    """What read() gives, from an opened file. Its size must be the one in its header, before the rest is read."""
+    header = _header(path, file, size)
+    content = whole(path, file, size)
     try:
-        arrays = _format()[0].load(content)
+        arrays = _arrays(content)
     except MemoryError:
         raise
     except KeyError as error:
@@ -109,38 +102,21 @@ def read(path):
     return arrays, metadata
 
 
+def _arrays(content):
+    try:
+        return _format()[0].load(content)
+    except KeyError:  # a type that NumPy has not: bfloat16 can be made float32
+        return plain.load(content)
+
+
 def metadata(path):
     """The metadata in a file's header. The arrays are not read, and the digest is not checked."""
-    return _content(path, header_only=True)[1].get("__metadata__") or {}
-
-
-def _content(path, header_only=False):
-    """(bytes, header) of a regular file. Its size must be the one in the header, and must fit into memory."""
-    path = as_path(path, CheckpointError)
-    try:
-        with open(path, "rb", opener=_open) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise CheckpointError(f"{path} cannot be read: it is a pipe or a device, not a file")
-            header = _header(path, file, status.st_size)
-            if header_only:
-                return b"", header
-            if status.st_size > _memory():
-                raise CheckpointError(
-                    f"{path} cannot be read: its {status.st_size / 1e9:.0f} GB are more than the "
-                    f"{_memory() / 1e9:.0f} GB of this machine's memory"
-                )
-            file.seek(0)
-            return file.read(), header
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _open(path, flags):
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # do not wait for the other end of a pipe
+    with opened(path) as (file, size):
+        return _header(path, file, size).get("__metadata__") or {}
 
 
 def _header(path, file, size):
+    file.seek(0)
     start = file.read(8)
     length = int.from_bytes(start, "little")
     text = file.read(length) if length <= min(size, MAX_HEADER) else file.read(200)
@@ -161,11 +137,3 @@ def _header(path, file, size):
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
         pass
     raise CheckpointError(f"{path} is no sound safetensors file: {explain(start + text) or fault}")
-
-
-def _memory():
-    """The bytes of this machine's memory; infinity if the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return float("inf")

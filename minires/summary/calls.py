@@ -86,22 +86,25 @@ def _size(output):
 
 def _add_uncalled(whole, names):
     """Add a Call to the parts of each call for every module with parameters below it that was never called."""
-    first = {}  # the first call of each module
-
-    def note(call):
-        first.setdefault(id(call.module), call)
-        for part in call.modules:
-            note(part)
-
-    def look(caller, module):
-        for child in module.children():
-            if id(child) in first:
-                continue
-            if any(id(below) in first for below in child.modules()):  # a list of layers is not called itself
-                look(caller, child)
-            elif any(True for _ in child.parameters()):
-                caller.parts.append(Call(names[id(child)], child, called=False))
-
-    note(whole)
+    first = {}
+    _note_first(whole, first)
     for call in tuple(first.values()):
-        look(call, call.module)
+        call.parts += [Call(names[id(module)], module, called=False) for module in _uncalled(call.module, first)]
+
+
+def _note_first(call, first):
+    """Put the first call of each module into first, by the module's id."""
+    first.setdefault(id(call.module), call)
+    for part in call.modules:
+        _note_first(part, first)
+
+
+def _uncalled(module, first):
+    """The modules with parameters, directly below this one or in a list of layers, that have no first call."""
+    for child in module.children():
+        if id(child) in first:
+            continue
+        if any(id(below) in first for below in child.modules()):  # a list of layers is not called itself
+            yield from _uncalled(child, first)
+        elif any(True for _ in child.parameters()):
+            yield child

@@ -175,21 +175,21 @@ def _zeros(shape, model):
 
 def _counts(whole):
     """{id of a Call: (elements of its parameters that no call before has counted, whether all of them were)}."""
-    first = {}  # {id of a parameter: how many were counted before it}
     counts = {}
-
-    def count(call):
-        start = len(first)
-        for part in call.modules:
-            count(part)
-        parameters = list(call.module.parameters())
-        for p in parameters:
-            first.setdefault(id(p), len(first))
-        new = [p for p in parameters if first[id(p)] >= start]
-        counts[id(call)] = sum(p.numel() for p in new), bool(parameters) and not new
-
-    count(whole)
+    _count(whole, counts, {})
     return counts
+
+
+def _count(call, counts, first):
+    """Put the counts of a call and its parts into counts. first: {id of a parameter: how many come before it}"""
+    start = len(first)
+    for part in call.modules:
+        _count(part, counts, first)
+    parameters = list(call.module.parameters())
+    for p in parameters:
+        first.setdefault(id(p), len(first))
+    new = [p for p in parameters if first[id(p)] >= start]
+    counts[id(call)] = sum(p.numel() for p in new), bool(parameters) and not new
 
 
 def _kind(module):

@@ -76,7 +76,33 @@ def test_integers_have_64_bits():
     assert data.load("digits")[0].labels.dtype == np.int64
     assert ops.where(np.array([True]), 1, 2).dtype == np.int64
     assert ints.to(int).dtype == np.int64
+    assert (ints == [1, 2]).data.all()
     assert (ints * 2**40).data.tolist() == [2**40, 2**41]
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda b: b + 2,
+        lambda b: 2 - b,
+        lambda b: b * 2**40,
+        lambda b: 2**b,
+        lambda b: b**2,
+        lambda b: ops.maximum(b, 2),
+        lambda b: ops.where(b, b, 2),
+        lambda b: ops.where(b, 2, b),
+        lambda b: b // 2,
+        lambda b: b % 2,
+        lambda b: b & 2,
+        lambda b: b | 2**40,
+        lambda b: b ^ [2, 3],
+        lambda b: np.left_shift(b, 2),
+    ],
+)
+def test_booleans_beside_an_integer_have_64_bits(compute):
+    assert compute(Tensor([True, False])).dtype == np.int64
+    assert (Tensor([True]) + True).dtype == np.bool_
+    assert (Tensor(np.array([1], np.int8)) + 2).dtype == np.int8
 
 
 def test_weights_are_written_and_read(tmp_path):

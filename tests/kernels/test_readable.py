@@ -19,6 +19,7 @@ from minires.train import train_step
 WIN = Window.of((3, 4, 9, 8), (6, 4, 3, 2), (2, 1), (1, 0))
 POOL = Window.pool((3, 4, 9, 8), (3, 2), (2, 1), (1, 0))
 LARGE = Window.of((4, 16, 12, 12), (16, 16, 3, 3), 1, 1)
+GROUPED = Window.of((3, 4, 9, 8), (6, 2, 3, 2), (2, 1), (1, 0), 1, 2)
 DEPTHWISE = Window.of((3, 4, 9, 8), (4, 1, 3, 2), (2, 1), (1, 0), 1, 4)
 
 
@@ -60,6 +61,8 @@ def drawn(dtype, seed=0):
         "large_kernel": normal(16, 16, 3, 3),
         "large_dy": normal(*LARGE.y_shape),
         "conv_dy": normal(*WIN.y_shape),
+        "grouped_kernel": normal(6, 2, 3, 2),
+        "grouped_dy": normal(*GROUPED.y_shape),
         "depthwise_kernel": normal(4, 1, 3, 2),
         "depthwise_dy": normal(*DEPTHWISE.y_shape),
         "constant": normal(6).astype(float),
@@ -159,16 +162,28 @@ CASES = {
     "normalize": [called("x mean inv_std weight bias"), called("x mean inv_std weight bias", True)],
     "normalize_sums": [called("dy x mean inv_std")],
     "normalize_dx": [called("dy x mean inv_std weight dw db")],
-    "conv": [called("x kernel", WIN), called("large_x large_kernel", LARGE), called("x depthwise_kernel", DEPTHWISE)],
+    "conv": [
+        called("x kernel", WIN),
+        called("large_x large_kernel", LARGE),
+        called("x grouped_kernel", GROUPED),
+        called("x depthwise_kernel", DEPTHWISE),
+    ],
     "conv_dx": [
         called("conv_dy kernel", WIN),
         called("large_dy large_kernel", LARGE),
+        called("grouped_dy grouped_kernel", GROUPED),
         called("depthwise_dy depthwise_kernel", DEPTHWISE),
     ],
-    "conv_dw": [called("conv_dy x", WIN), called("large_dy large_x", LARGE), called("depthwise_dy x", DEPTHWISE)],
+    "conv_dw": [
+        called("conv_dy x", WIN),
+        called("large_dy large_x", LARGE),
+        called("grouped_dy x", GROUPED),
+        called("depthwise_dy x", DEPTHWISE),
+    ],
     "conv_dx_dw": [
         called("conv_dy x kernel", WIN),
         called("large_dy large_x large_kernel", LARGE),
+        called("grouped_dy x grouped_kernel", GROUPED),
         called("depthwise_dy x depthwise_kernel", DEPTHWISE),
     ],
     "conv_affine": [

@@ -72,7 +72,7 @@ def test_help_tells_what_a_model_is():
         ),
         (
             lambda: models.resnet18(weights="DEFAULT"),
-            r"leave out weights and load a file of yours, model\.load_state_dict",
+            r"leave out weights and load a file of yours, model\.load\('weights",
         ),
         (
             lambda: models.resnet20(classes=3),

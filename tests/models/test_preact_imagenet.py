@@ -88,8 +88,9 @@ def test_the_gradients_of_every_block_are_checked(kind, channels, stride, shortc
 @pytest.mark.parametrize("make", [lambda: models.PreActResNet(PreActBottleneck, (1, 2, 1, 1), num_classes=3, rng=0), lambda: models.CifarWideResNet(16, 1, num_classes=3, rng=0)])  # fmt: skip
 def test_the_gradient_splits_into_shortcut_and_branch(make):
     images = np.random.default_rng(0).standard_normal((2, 3, 33, 40)).astype(np.float32)
-    for gradient in residual_paths(make().eval(), images, np.array([1, 2])):
-        assert gradient.rounding < 1e-12
+    gradients = residual_paths(make().eval(), images, np.array([1, 2]))
+    assert all(gradient.rounding < 1e-12 for gradient in gradients)
+    assert {gradient.formula for gradient in gradients} == {"(I + J_F)ᵀ·g", "(J_S + J_F)ᵀ·g"}
 
 
 @pytest.mark.parametrize("kind", BLOCKS)

@@ -64,7 +64,7 @@ def test_loading_reports_everything_at_once_and_changes_nothing():
     before = {k: v.copy() for k, v in model.state_dict().items()}
     with pytest.raises(
         CheckpointError,
-        match=r"missing: 0\.bias; unexpected: 9\.weight; shape differs: 5\.weight "
+        match=r"missing: 0\.bias \(3,\); unexpected: 9\.weight; shape differs: 5\.weight "
         r"\(file \(3, 4\), model \(4, 3\)\)",
     ) as caught:
         model.load_state_dict(state)

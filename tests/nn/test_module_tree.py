@@ -1,12 +1,14 @@
 """What a module holds: in attributes, lists, tuples and dicts; names, switches and conversions that reach all of it."""
 
 import copy
+import gc
 import pickle
+import weakref
 
 import numpy as np
 import pytest
 
-from minires import Tensor, nn, ops
+from minires import Tensor, models, nn, ops, optim
 from minires.errors import DTypeError, OptionError
 
 X = np.random.default_rng(0).standard_normal((2, 4)).astype(np.float32)
@@ -310,3 +312,35 @@ def test_a_walk_looks_into_each_module_once(monkeypatch):
         list(walk())
         assert len(looked) == 6
         looked.clear()
+
+
+def train(model):
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    ops.cross_entropy(model(Tensor(np.ones((2, 3, 8, 8), np.float32))), np.array([0, 1])).backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model: None,
+        lambda model: list(model.named_modules()),
+        lambda model: model.load_state_dict(model.state_dict()),
+        lambda model: copy.deepcopy(model),
+        repr,
+        train,
+    ],
+    ids=["make", "list", "load", "copy", "print", "train"],
+)
+def test_a_network_is_freed_when_its_last_name_goes(use):
+    """Its weights do not wait for the garbage collector, which counts objects and not bytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        model = models.resnet8(rng=0)
+        use(model)
+        alive = weakref.ref(model)
+        del model
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -66,7 +67,7 @@ def test_a_folder_without_pyodide_or_without_a_package_is_refused(pyodide, tmp_p
 def test_without_jupyterlite_the_book_is_made_and_says_what_it_lacks(tmp_path, monkeypatch, capsys):
     languages = []
     monkeypatch.setattr(lite, "is_installed", lambda: False)
-    monkeypatch.setattr(site, "_write_source", lambda *arguments: None)
+    monkeypatch.setattr(site, "write_source", lambda *arguments: None)
     monkeypatch.setattr(site, "_run_sphinx", lambda source, folder, language, runs: languages.append((language, runs)))
     site.site([], tmp_path / "site")
     assert languages == [("en", False), ("ko", False)]
@@ -78,7 +79,30 @@ def test_without_jupyterlite_the_book_is_made_and_says_what_it_lacks(tmp_path, m
 def test_without_jupyterlite_an_offline_site_is_refused(pyodide, tmp_path, monkeypatch):
     monkeypatch.setattr(lite, "is_installed", lambda: False)
     with pytest.raises(LessonError, match=r'need more packages: pip install -e "\.\[lite\]"'):
-        lite.build([], tmp_path / "site", pyodide)
+        lite.build([], {"en": tmp_path / "site"}, pyodide)
+
+
+@pytest.mark.parametrize("offline", [True, False], ids=["offline", "from the CDN"])
+def test_the_korean_notebooks_have_korean_menus_and_both_languages_one_pyodide(offline, pyodide, tmp_path, monkeypatch):
+    found = {}
+
+    def run(command, cwd, **settings):
+        kernel = json.loads((cwd / "jupyter-lite.json").read_text())["jupyter-config-data"]["litePluginSettings"]
+        menus = json.loads((cwd / "overrides.json").read_text()).get(lite.TRANSLATION)
+        there = (cwd / "static" / "pyodide" / "pyodide.js").exists()
+        found[cwd.name] = kernel[lite.KERNEL].get("pyodideUrl"), menus, there
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(lite, "is_installed", lambda: True)
+    monkeypatch.setattr(lite, "_kernel", lambda: tmp_path)
+    monkeypatch.setattr(lite.wheels, "build", lambda *arguments: [])
+    monkeypatch.setattr(lite.subprocess, "run", run)
+    folders = {"en": tmp_path / "lite", "ko": tmp_path / "ko" / "lite"}
+    lite.build(lessons(["6"]), folders, pyodide if offline else None)
+    assert found == {
+        "en": (None, None, offline),
+        "ko": ("./../../lite/static/pyodide/pyodide.js" if offline else None, {"locale": "ko_KR"}, False),
+    }
 
 
 def test_the_site_is_served_as_it_is(tmp_path):

@@ -8,30 +8,42 @@ from minires import console
 from minires.settings import did_you_mean
 from tutorials.build import editions, korean
 from tutorials.build.browser import run_in_browser
-from tutorials.build.lesson import HERE, LessonError, lessons
+from tutorials.build.lesson import HERE, LessonError
 from tutorials.build.lite import bundled_pyodide
+from tutorials.build.pages import ROOT, Page, choose, dead_anchors
 from tutorials.build.running import run
 from tutorials.build.serving import serve
 from tutorials.build.site import site
 
 OF_ALL = ("site", "serve", "browser")  # are made of all lessons at once
+OF_PAGES = ("translated", "check")  # are of pages, too
 USUAL = ("check", "student", "solutions", "korean", "figures", "site")
 EPILOG = f"Without WHAT it does {', '.join(USUAL)}. Each lesson has one source, tutorials/NN_name.py."
 
 
-def check(lesson, out):
-    """Raise LessonError unless the lesson keeps its word."""
-    editions.current(lesson)
-    dead = [f"{link} (cell {cell})" for cell, link in editions.dead_links(lesson)]
-    if dead:
-        raise LessonError(f"{lesson.path.name}: dead links: {', '.join(dead)}")
-    korean.texts(lesson)
-    if korean.is_begun(lesson):
-        for name in korean.stale(lesson):
-            print(f"{lesson.name}.ko.md: the cell {name} is stale: its English text has changed")
+def check(source, out):
+    """Raise LessonError unless a lesson, or a page, keeps its word."""
+    if isinstance(source, Page):
+        check_texts(source, source.texts, source.text_in("ko"))
     else:
-        print(f"{lesson.name}.ko.md is missing: the lesson is not translated yet")
-    run(lesson.notebook(without="exercise"), lesson.name, "tiny", HERE)
+        editions.current(source)
+        check_texts(source, source.texts, korean.texts(source))
+        run(source.notebook(without="exercise"), source.name, "tiny", HERE)
+
+
+def check_texts(source, english, translated):
+    """Raise LessonError for a dead link. Print which translations are stale."""
+    for path, texts in ((source.path, english), (korean.path_of(source), translated)):
+        dead = editions.dead_links(texts, path.parent) or dead_anchors(texts, path)
+        if dead:
+            said = [f"{link} ({source.part} {name})" for name, link in dead]
+            raise LessonError(f"{path.name}: dead links: {', '.join(said)}")
+    said = korean.path_of(source).relative_to(ROOT)
+    if korean.is_begun(source):
+        for name in korean.stale(source):
+            print(f"{said}: the {source.part} {name} is stale: its English text has changed")
+    else:
+        print(f"{said} is missing: the lesson is not translated yet")
 
 
 def in_korean(lesson, out):
@@ -66,9 +78,9 @@ WHAT = {
     ),
     "translated": (
         "say that the Korean text has been read beside today's English one",
-        lambda lesson, out: korean.accept(lesson),
+        lambda source, out: korean.accept(source),
     ),
-    "check": ("run the lessons at tiny size, and see that they keep their word", check),
+    "check": ("run the lessons at tiny size, and see that they and the pages keep their word", check),
 }
 
 
@@ -91,7 +103,9 @@ def make_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="*", type=a_word, metavar="WHAT", help="what to make")
-    parser.add_argument("--lessons", nargs="+", default=(), metavar="N", help="these lessons only, by number or name")
+    parser.add_argument(
+        "--lessons", nargs="+", default=(), metavar="N", help="only these, by number or name; or pages: README.md"
+    )
     parser.add_argument(
         "--offline",
         nargs="?",
@@ -109,12 +123,14 @@ def make_parser():
 @console.command("tutorials.build")
 def main(argv=None):
     args = make_parser().parse_args(argv)
-    chosen = lessons(args.lessons)
+    chosen, pages = choose(args.lessons)
     pyodide = bundled_pyodide() if args.offline is True else args.offline
     for what in args.what or USUAL:
         make = WHAT[what][1]
         more = {"pyodide": pyodide} if what == "site" else {}
-        for part in [chosen] if what in OF_ALL else chosen:
+        if not chosen and what not in OF_PAGES:
+            raise LessonError(f"{what} is made of lessons, and {', '.join(args.lessons)} is none")
+        for part in [chosen] if what in OF_ALL else [*chosen, *pages * (what in OF_PAGES)]:
             begin = time.monotonic()
             try:
                 make(part, args.out, **more)

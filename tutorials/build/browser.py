@@ -23,30 +23,45 @@ RUN_ALL = """() => {
     window.ended = false;
     window.jupyterapp.commands.execute("notebook:run-all-cells").finally(() => { window.ended = true; });
 }"""
+MENU = "() => document.querySelector('.lm-MenuBar-itemLabel')?.textContent"
 NOTEBOOK = "() => JSON.stringify(window.jupyterapp.shell.currentWidget.context.model.toJSON())"
 
 
 def run_in_browser(lessons, site, pictures):
-    """Open each lesson by the link of its page, run it to its end, and keep a picture. Raises LessonError."""
+    """Open each lesson by the link of its page, run it to its end, and keep a picture. Raises LessonError.
+
+    Of the Korean notebooks, which have the same code, the first is opened only.
+    """
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None or importlib.util.find_spec("playwright") is None:
         raise LessonError('this needs Chromium, and pip install -e ".[browser]"')
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import sync_playwright
 
     pictures.mkdir(parents=True, exist_ok=True)
     with served(site) as address, sync_playwright() as player:
         browser = player.chromium.launch(executable_path=chromium, args=[*SANDBOX, ALONE])
         for lesson in lessons:
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
-            page.set_default_timeout(LONGEST * 1000)
-            try:
+            with _page(browser, lesson.name, pictures) as page:
                 _run_one(page, address, lesson.name)
-            except Error as error:
-                raise LessonError(f"{lesson.name}, in the browser: {error.message.splitlines()[0]}") from None
-            finally:
-                with contextlib.suppress(Error):
-                    page.screenshot(path=pictures / f"{lesson.name}.png", timeout=60_000)
-            page.close()
+        with _page(browser, f"ko-{lessons[0].name}", pictures) as page:
+            _open_in_korean(page, address, lessons[0].name)
+
+
+@contextlib.contextmanager
+def _page(browser, name, pictures):
+    """A page of the browser, and a picture of it at the end. Raises LessonError for what the browser cannot do."""
+    from playwright.sync_api import Error
+
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(LONGEST * 1000)
+    try:
+        yield page
+    except Error as error:
+        raise LessonError(f"{name}, in the browser: {error.message.splitlines()[0]}") from None
+    finally:
+        with contextlib.suppress(Error):
+            page.screenshot(path=pictures / f"{name}.png", timeout=60_000)
+    page.close()
 
 
 def _run_one(page, address, name):
@@ -60,6 +75,17 @@ def _run_one(page, address, name):
     refuse_errors(book, name)
     watched.refuse(name)
     print(f"  {name}: open after {opened - begin:.0f} s, and run in {ran - opened:.0f} s", flush=True)
+
+
+def _open_in_korean(page, address, name):
+    """Open the Korean notebook of a lesson. Raises LessonError unless its menus are Korean, too."""
+    watched = _Watched(page, address)
+    _open(page, f"{address}/ko/{name}.html")
+    menu = page.evaluate(MENU)
+    if menu != "파일":
+        raise LessonError(f"{name}, in the browser: the first menu of the Korean notebook is {menu!r}")
+    watched.refuse(f"ko/{name}")
+    print(f"  ko/{name}: open, with Korean menus", flush=True)
 
 
 def _open(page, address):

@@ -63,29 +63,32 @@ def current(lesson):
 
 def text_in(language, lesson):
     """cell -> its text in a language, with links that work outside the repository."""
-    said = {"en": korean.english, "ko": korean.texts}[language](lesson)
+    said = lesson.texts if language == "en" else korean.texts(lesson)
     outside = {name: with_links(text, lesson.path.parent) for name, text in said.items()}
     return lambda cell: outside[cell.metadata["name"]]
 
 
-def with_links(text, folder):
-    """A text of a folder, with links into the public repository for those into this one."""
+def with_links(text, folder, inside=()):
+    """A text of a folder, with links into the public repository for those into this one.
+
+    inside: {path: link} of the files that the reader has beside the text.
+    """
 
     def absolute(link):
         path = (folder / link[1]).resolve()
-        return f"]({REPOSITORY}{path.relative_to(HERE.parent).as_posix()}{link[2] or ''})"
+        place = inside[path] if path in inside else f"{REPOSITORY}{path.relative_to(HERE.parent).as_posix()}"
+        return f"]({place}{link[2] or ''})"
 
     return LINK.sub(absolute, text)
 
 
-def dead_links(lesson):
-    """[(cell, link)] of links into the repository that lead nowhere."""
+def dead_links(texts, folder):
+    """[(name, link)] of links in texts of a folder that lead to no file of the repository."""
     return [
-        (cell.metadata["name"], target)
-        for cell in lesson.cells
-        if cell.cell_type == "markdown"
-        for target, _ in LINK.findall(cell.source)
-        if not (lesson.path.parent / target).exists()
+        (name, target)
+        for name, text in texts.items()
+        for target, _ in LINK.findall(text)
+        if not (folder / target).exists()
     ]
 
 

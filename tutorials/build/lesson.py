@@ -14,6 +14,7 @@ import hashlib
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import jupytext
 import nbformat
@@ -37,6 +38,9 @@ class LessonError(MiniresError):
 
 class Lesson:
     """One lesson. path: its source."""
+
+    part = "cell"  # what a text of it is called
+    code: ClassVar = {}  # none of its texts is code
 
     def __init__(self, path):
         self.path = Path(path)
@@ -91,6 +95,11 @@ class Lesson:
                     f"{self.path.name}, exercise {number}: it needs the cells exercise, solution and check, in this "
                     'order, each with exercise="NUMBER"'
                 )
+
+    @property
+    def texts(self):
+        """{name: text} of its cells of text."""
+        return {cell.metadata["name"]: cell.source for cell in self.cells if cell.cell_type == "markdown"}
 
     @property
     def title(self):

@@ -6,6 +6,7 @@ A published site takes Pyodide from its CDN. One for a school without a network 
 import importlib.metadata
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -23,10 +24,17 @@ WHEELS = ("comm", "tqdm")  # that JupyterLite's kernel and minires need, and Pyo
 PACKAGES = ("micropip", "ssl", "sqlite3", "ipython", "jedi", "numpy", "matplotlib", "pillow")
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 THEMES = "@jupyterlab/apputils-extension:themes"
+TRANSLATION = "@jupyterlab/translation-extension:plugin"
+MENUS = {"ko": "ko_KR"}  # the language packs, which JupyterLite takes from where it is installed
+NEEDED = (
+    "jupyterlite_core",
+    "jupyterlite_pyodide_kernel",
+    *(f"jupyterlab_language_pack_{pack}" for pack in MENUS.values()),
+)
 
 
 def is_installed():
-    return all(importlib.util.find_spec(name) for name in ("jupyterlite_core", "jupyterlite_pyodide_kernel"))
+    return all(importlib.util.find_spec(name) for name in NEEDED)
 
 
 def bundled_pyodide():
@@ -37,32 +45,46 @@ def bundled_pyodide():
     return Path(found.origin).parent / "assets" / "pyodide"
 
 
-def build(lessons, folder, pyodide=None):
-    """Build JupyterLite with the notebooks of students, in English, and in ko/ in Korean. Raises LessonError.
+def build(lessons, folders, pyodide=None):
+    """Build JupyterLite with the notebooks of students: folders {language: folder}. Raises LessonError.
 
-    pyodide: a folder of Pyodide, which is copied into the site; None for the CDN.
+    pyodide: a folder of Pyodide, which is copied into the first of these folders; None for the CDN.
     """
     if not is_installed():
         raise LessonError(f"notebooks in a browser need more packages: {INSTALL}")
+    first, *_ = folders.values()
     with tempfile.TemporaryDirectory() as temporary:
-        source = Path(temporary)
-        for lesson in lessons:
-            editions.student(lesson, source / "files")
-            editions.student(lesson, source / "files" / "ko", "ko")
-        if pyodide is not None:
-            copy_pyodide(Path(pyodide), source / "static" / "pyodide")  # where JupyterLite looks
-        settings = {"disablePyPIFallback": pyodide is not None}
-        config = {"exposeAppInBrowser": True, "litePluginSettings": {KERNEL: settings}}  # so that browser.py reaches it
-        _write(source / "jupyter-lite.json", {"jupyter-lite-schema-version": 0, "jupyter-config-data": config})
-        _write(source / "overrides.json", {THEMES: {"adaptive-theme": True}})  # light or dark, as the reader's system
-        # The kernel alone, because an extension that happens to be installed here may not fit JupyterLite.
-        alone = {"ignore_sys_prefix": ["federated_extensions"], "federated_extensions": [str(_kernel())]}
-        _write(source / "jupyter_lite_config.json", {"LiteBuildConfig": alone})
-        command = [sys.executable, "-m", "jupyterlite_core", "build", "--no-sourcemaps"]
-        command += ["--lite-dir", source, "--contents", source / "files", "--output-dir", folder]
-        for wheel in wheels.build(source / "wheels", *WHEELS):
-            command += ["--piplite-wheels", wheel]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=source)
+        built = wheels.build(Path(temporary, "wheels"), *WHEELS)
+        for language, folder in folders.items():
+            source = Path(temporary, language)
+            for lesson in lessons:
+                editions.student(lesson, source / "files", language)
+            settings = {"disablePyPIFallback": pyodide is not None}
+            if pyodide is not None and folder == first:
+                copy_pyodide(Path(pyodide), source / "static" / "pyodide")  # where JupyterLite looks
+            elif pyodide is not None:
+                settings["pyodideUrl"] = (
+                    f"./{Path(os.path.relpath(first, folder)).as_posix()}/static/pyodide/pyodide.js"
+                )
+            _build_one(source, folder, language, settings, built)
+
+
+def _build_one(source, folder, language, settings, built):
+    """Build JupyterLite of the files in a folder. settings: those of its kernel. built: wheels."""
+    config = {"exposeAppInBrowser": True, "litePluginSettings": {KERNEL: settings}}  # so that browser.py reaches it
+    _write(source / "jupyter-lite.json", {"jupyter-lite-schema-version": 0, "jupyter-config-data": config})
+    overrides = {THEMES: {"adaptive-theme": True}}  # light or dark, as the reader's system
+    if language in MENUS:
+        overrides[TRANSLATION] = {"locale": MENUS[language]}
+    _write(source / "overrides.json", overrides)
+    # The kernel alone, because an extension that happens to be installed here may not fit JupyterLite.
+    alone = {"ignore_sys_prefix": ["federated_extensions"], "federated_extensions": [str(_kernel())]}
+    _write(source / "jupyter_lite_config.json", {"LiteBuildConfig": alone})
+    command = [sys.executable, "-m", "jupyterlite_core", "build", "--no-sourcemaps"]
+    command += ["--lite-dir", source, "--contents", source / "files", "--output-dir", folder]
+    for wheel in built:
+        command += ["--piplite-wheels", wheel]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=source)
     if done.returncode:
         raise LessonError("JupyterLite could not be built", f"{done.stdout}\n{done.stderr}"[-5000:])
 

@@ -15,13 +15,15 @@ from pathlib import Path
 import nbformat
 
 from tutorials.build import editions, korean, lite
-from tutorials.build.lesson import HERE, LessonError
+from tutorials.build.lesson import LessonError
+from tutorials.build.pages import COURSE, GLOSSARY
 
 BOOK = Path(__file__).parent / "book"
-LANGUAGES = {"en": ("", "README.md"), "ko": ("ko", "README.ko.md")}  # where it stands in the site, and its first page
+LANGUAGES = {"en": "", "ko": "ko"}  # where each stands in the site
 QUESTION = re.compile(r"\*\*(Before you run|Your guess)")
+OTHER = re.compile(r"\[(한국어|English)\]\([^)]*\)")
 MATHJAX = "tex-svg.js"  # MathJax 3 in one file, without fonts
-LITE = "lite"  # the folder of JupyterLite in the site
+LITE = "lite"  # the folder of JupyterLite beside the pages of a language
 
 
 def site(lessons, folder, pyodide=None):
@@ -31,33 +33,48 @@ def site(lessons, folder, pyodide=None):
     """
     shutil.rmtree(folder, ignore_errors=True)
     runs = lite.is_installed() or pyodide is not None
-    for language, (place, first) in LANGUAGES.items():
+    for language, place in LANGUAGES.items():
         with tempfile.TemporaryDirectory() as source:
-            _write_source(lessons, language, first, Path(source))
+            write_source(lessons, language, Path(source))
             _run_sphinx(Path(source), folder / place, language, runs)
     if runs:
-        lite.build(lessons, folder / LITE, pyodide)
+        lite.build(lessons, {language: folder / place / LITE for language, place in LANGUAGES.items()}, pyodide)
     else:
         print(f"the book is without 'Run it here', which needs JupyterLite: {lite.INSTALL}")
     check_links(folder)
     return folder / "index.html"
 
 
-def _write_source(lessons, language, first, source):
-    """What Sphinx reads: the first page, and a notebook for each lesson."""
+def write_source(lessons, language, source):
+    """Write what Sphinx reads: the first page, a notebook for each lesson, and the glossary."""
     shutil.copytree(BOOK, source, dirs_exist_ok=True)
     shutil.copy(_mathjax(), source / "_static" / MATHJAX)
-    listed = "\n".join(lesson.name for lesson in lessons)
-    text = editions.with_links((HERE / first).read_text(encoding="utf-8"), HERE)
-    (source / "index.md").write_text(f"{text}\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n", encoding="utf-8")
+    inside = {lesson.beside: lesson.beside.name for lesson in lessons}
+    for page, name in ((COURSE, "index"), (GLOSSARY, "glossary")):
+        inside |= {page.path: f"{name}.md", korean.path_of(page): f"{name}.md"}
+    listed = "\n".join([*(lesson.name for lesson in lessons), "glossary"])
+    first = f"{_page(COURSE, language, inside)}\n\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n"
+    (source / "index.md").write_text(first, encoding="utf-8")
+    (source / "glossary.md").write_text(_page(GLOSSARY, language, inside), encoding="utf-8")
     for lesson in lessons:
         book = lesson.notebook(without="solution", text=editions.text_in(language, lesson))
         editions.give_outputs(book, editions.outputs_of(editions.current(lesson)))
-        _fold(book, korean.english(lesson))
+        _fold(book, lesson.texts)
         for cell in book.cells:
             if cell.cell_type == "markdown":  # an anchor of one name in all languages
                 cell.source = f"(l{lesson.number}-{cell.id})=\n{cell.source}"
         nbformat.write(book, source / f"{lesson.name}.ipynb")
+
+
+def _page(page, language, inside):
+    """The text of a page, without the link to its other language, which each page of the book has anyway."""
+    texts = page.text_in(language)
+    parts = [
+        f"(page-{name})=\n{text}" if text.startswith("#") else text  # an anchor of one name in all languages
+        for name, text in texts.items()
+        if not OTHER.fullmatch(text)
+    ]
+    return editions.with_links("\n\n".join(parts), page.path.parent, inside)
 
 
 def _fold(book, texts):

@@ -21,7 +21,7 @@ def blank(value, what):
 
 def number(value, what):
     """An array of numbers."""
-    blank(value, what)
+    blank(value, "the forward" if what == "y" else what)
     if isinstance(value, (bool, int, float, complex)):
         value = np.asarray(float(value) if not isinstance(value, complex) else value)
     if isinstance(value, (list, tuple)):
@@ -102,8 +102,16 @@ def read_gradients(standard, answer, order, shapes, own):
         raise WrongError(
             f"the backward returns {len(values)} gradients for {len(known)} arguments ({', '.join(known)})"
         )
+    missing = len(known) - len(values)
+    if missing > 0 and not _fit(values, known, shapes) and _fit(values, known[missing:], shapes):
+        known = known[missing:]  # of the weights alone, without that of x
     found = dict(zip(known, values))
     return {name: _gradient(found.get(name), name, shapes) for name in wanted}
+
+
+def _fit(values, arguments, shapes):
+    """Whether gradients have the shapes of these arguments."""
+    return all(np.shape(value) == shapes.get(name) for value, name in zip(values, arguments))
 
 
 def _named(standard, answer, wanted, own):

@@ -10,11 +10,21 @@ from minires.errors import OptionError
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import standard as standards
 from minires.gradcheck.grading import styles
-from minires.gradcheck.grading.errors import ChildError, CouldNotRunError, FormError, PassOverError, WrongError
-from minires.gradcheck.grading.face import Described
+from minires.gradcheck.grading.errors import (
+    ChildError,
+    CouldNotRunError,
+    FormError,
+    NotDoneError,
+    PassOverError,
+    RaisedError,
+    WrongError,
+)
+from minires.gradcheck.grading.face import Described, Handle
 from minires.gradcheck.grading.functions import ClosurePlan, PairPlan
-from minires.gradcheck.grading.layers import LayerPlan
+from minires.gradcheck.grading.layers import OF_ARRAYS, LayerPlan
 from minires.gradcheck.grading.local import Local
+from minires.gradcheck.grading.names import SETTINGS, plain, size_of
+from minires.gradcheck.grading.plan import RUNNING
 from minires.gradcheck.grading.source import read
 
 
@@ -25,9 +35,13 @@ def function_of(target):
     if not colon or len(names) > 2 or not all(name.isidentifier() for name in names):
         raise OptionError(f"--reference {target}: which function? Write FILE.py:FUNCTION, FILE.py:F,G or FILE.py:CLASS")
     source = read(path)
-    sys.path.append(str(source.path.parent.resolve()))  # its neighbours; after all other places, so that none is hidden
     child = Local(source)
-    child.load()
+    beside = str(source.path.parent.resolve())
+    sys.path.append(beside)  # for its neighbours; after all other places, so that none is hidden
+    try:
+        child.load()
+    finally:
+        sys.path.remove(beside)  # because students' files may be there, too
     for name in names:
         if not callable(child.names.get(name)):
             after = f" (after {child.cell_errors[0]})" if child.cell_errors else ""
@@ -39,13 +53,13 @@ def function_of(target):
 def of_reference(reference, shapes):
     """A teacher's function as it is; a class or a pair as a function of arrays of these shapes."""
     pair = list(reference) if isinstance(reference, (tuple, list)) else [reference]
-    if len(pair) == 1 and not inspect.isclass(pair[0]) and not _gives_loss(pair[0], shapes):
+    if len(pair) == 1 and not inspect.isclass(pair[0]) and not _has_other_form(pair[0], shapes):
         return pair[0]
     names = [f.__name__ for f in pair]
     child = Local(names=dict(zip(names, pair)))
     try:
         plan, held_to = plan_of(child, names, {name: child.describe(name) for name in names}, shapes, names, "", 0)
-    except (CouldNotRunError, ChildError, FormError) as error:
+    except (CouldNotRunError, ChildError, FormError, NotDoneError) as error:
         raise OptionError(f"the reference {', '.join(names)} cannot be called: {error}") from error
     function = as_function(plan, lambda: child, held_to)
     function.__name__ = names[0]
@@ -53,18 +67,22 @@ def of_reference(reference, shapes):
     return function
 
 
-def _gives_loss(function, shapes):
-    """Whether a function gives (loss, dx), as a submission may."""
+def _has_other_form(function, shapes):
+    """Whether a function gives (loss, dx), or a backward whose gradients are a dict, as a submission may."""
     try:
         value = function(*standards.drawn(shapes, np.random.default_rng(0)))
+        if not isinstance(value, (tuple, list)) or len(value) < 2:
+            return False
+        if not callable(value[1]):
+            return np.ndim(value[0]) == 0
+        return isinstance(value[1](np.ones(np.shape(value[0]))), dict)
     except Exception:  # the check says what it raises
         return False
-    return isinstance(value, (tuple, list)) and len(value) > 1 and np.ndim(value[0]) == 0 and not callable(value[1])
 
 
 def plan_of(child, names, described, shapes, defined, text, seed):
     """(the first plan by which these names give y and gradients, the Standard of their arrays)"""
-    held_to = standards.of_shapes(array_names(described[names[0]], len(shapes)), shapes)
+    held_to = standards.of_shapes(array_names(child, names[0], described[names[0]], len(shapes)), shapes)
     found, reasons = styles.plans(held_to, names, described, defined, text)
     found = [p for p in found if isinstance(p, (ClosurePlan, PairPlan, LayerPlan))]
     if not found:
@@ -100,6 +118,34 @@ def as_function(plan, get_child, held_to):
     return function
 
 
+def _weights_of(child, name, count):
+    """The names of the arrays that a layer makes by itself, in their order. count: of the sizes that it is told."""
+    try:
+        layer = child.call(name, [1] * count).value
+    except RaisedError:  # then its arrays are those that it takes
+        return []
+    if not isinstance(layer, Handle):
+        return []
+    attributes = child.attributes(layer)
+    found = []
+    for attribute in attributes:
+        value = child.get(layer, attribute)
+        if plain(attribute) in OF_ARRAYS and isinstance(value, dict):
+            found += [key for key in value if isinstance(value[key], np.ndarray)]
+        elif (isinstance(value, np.ndarray) and not _is_derived(attribute, attributes)) or (
+            isinstance(value, Handle) and {"data", "grad"} <= set(child.attributes(value))
+        ):
+            found.append(attribute)
+    return found
+
+
+def _is_derived(attribute, attributes):
+    """Whether an attribute is the gradient of another one, or a running statistic."""
+    statistics = [word for name in RUNNING for word in SETTINGS[name].split()]
+    of_others = any(attribute in (f"d{other}", f"{other}_grad") for other in attributes)
+    return of_others or plain(attribute).startswith("grad") or plain(attribute) in statistics
+
+
 def _first_that_runs(found, child, case):
     error = None
     for plan in found:
@@ -115,13 +161,18 @@ def _first_that_runs(found, child, case):
     raise error
 
 
-def array_names(described: Described, count):
+def array_names(child, name, described: Described, count):
     """The names of a function's arrays: of its first parameters, as many as there are shapes."""
     parameters = described.parameters
-    if described.kind == "class":  # the arrays of its forward, and of its constructor
-        parameters = [*described.methods.get("forward", []), *parameters]
-    names = [p.name for p in parameters if p.kind == "positional"]
-    needed = sum(p.required and p.kind == "positional" for p in parameters)
+    own = []
+    if described.kind == "class":  # the arrays of its forward, and of its constructor, or those that this makes
+        forward = described.methods.get("forward", [])
+        required = [p for p in parameters if p.required]
+        if required and all(size_of(p.name) for p in required):
+            own = _weights_of(child, name, len(required))
+        parameters = forward if own else [*forward, *parameters]
+    names = [p.name for p in parameters if p.kind == "positional"] + own
+    needed = sum(p.required and p.kind == "positional" for p in parameters) + len(own)
     variadic = any(p.kind == "*" for p in parameters)
     if needed > count or (len(names) < count and not variadic):
         raise CouldNotRunError(f"it takes {', '.join(names) or 'no arrays'}, and --shapes gives {count} arrays")

@@ -34,7 +34,7 @@ OF_CLASSES = {
 
 @dataclass(frozen=True)
 class Slot:
-    """A parameter, and what goes there: an array, setting, half of one, mode, dict, upstream, cache, default, …"""
+    """A parameter, and what goes there: an array, a setting, half of one, mode, dict, upstream, cache, rate, …"""
 
     parameter: object
     role: str
@@ -103,8 +103,8 @@ class Binding:
 def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False):
     """The Binding of a function's parameters. Raises FormError for one that is needed and that nothing is known of.
 
-    roles: which of "cache", "output" may occur; upstream: the position of dy, if one is given; taken: arguments that
-    another function has already; sizes: whether they may be the sizes of a layer.
+    roles: which of "cache", "output", "rate" may occur; upstream: the position of dy, if one is given; taken: arguments
+    that another function has already; sizes: whether they may be the sizes of a layer.
     """
     free = [a for a in standard.arguments if a not in taken]
     if sizes and any(names.size_of(p.name) and p.name not in standard.arguments for p in parameters):
@@ -133,6 +133,8 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
             slot = Slot(p, "half" if isinstance(setting, tuple) else "setting", setting)
         elif short == names.MODE and "training" in standard.settings:
             slot = Slot(p, "mode")
+        elif short in names.RATES and ("rate" in roles or sizes):
+            slot = Slot(p, "rate")
         elif names.is_dict_of_settings(p.name):
             slot = Slot(p, "dict")
         elif sizes and short in names.SETTINGS["kernel_size"].split() and "kernel_size" not in standard.settings:

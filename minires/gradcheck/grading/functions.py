@@ -5,11 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import blank, is_number, kind_of, unread
 from minires.gradcheck.grading.calls import Calls
 from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import Attempt, Plan
+
+DERIVATIVE = (
+    "{name} takes no dy: a backward is given dy, the gradient with respect to y, and returns dx, which is dy times the "
+    "derivative"
+)
 
 
 @dataclass
@@ -52,6 +58,8 @@ class ClosurePlan(Plan):
             blank(value[1], "the backward")
         if right is not None and not right.ndim and is_number(value) and "reduction" in self.standard.settings:
             raise NotDoneError(f"{self.name} returns the loss alone: return (loss, dx), its gradient beside it")
+        if names.looks_backward(self.name) and isinstance(value, np.ndarray):
+            raise FormError(DERIVATIVE.format(name=self.name))
         if isinstance(value, np.ndarray) and value.shape == right_shape(right, self.layout):
             raise NotDoneError(
                 f"it returns y alone: return (y, backward), backward a function of dy, or name both functions, "
@@ -131,7 +139,10 @@ class PairPlan(Plan):
             cache = value[1] if len(value) == 2 else tuple(value[1:])
             value = value[0]
         elif self.backward.has("cache") and case.static.get("training", True):  # in evaluation it may have none
-            raise FormError(f"{self.name} gives {kind_of(value)}: return (y, cache), for {self.backward_name} takes it")
+            raise FormError(
+                f"{self.name} returns {kind_of(value)} alone: return (y, cache), because {self.backward_name} takes "
+                "a cache"
+            )
         y = self.y(value, case, right)
         self.words = "(y, cache)" if self.backward.has("cache") else "a forward and a backward"
         theirs = self.layout.output.there(y)

@@ -3,9 +3,9 @@
 import functools
 import inspect
 import secrets
+from dataclasses import replace
 
 from minires.errors import MiniresError, OptionError
-from minires.gradcheck.checks.checker import check
 from minires.gradcheck.checks.report import Report
 from minires.gradcheck.grading import standard as standards
 from minires.gradcheck.grading.as_function import as_function, of_reference, plan_of
@@ -113,7 +113,7 @@ def standard_of(like, reference, shapes, names=()):
         held_to = standards.of_function(function, shapes)
         held_to.written = getattr(function, "written", [function])
         held_to.remake = functools.partial(of_reference, shapes=shapes)
-        report = check(function, *held_to.plain(0).arrays)
+        report, held_to = standards.proved(held_to)
         if not report.passed:
             raise OptionError(f"the reference itself does not pass the check: {report}")
         return standards.with_another_batch(held_to)
@@ -171,14 +171,16 @@ def _measured(names, shapes, session, text, result, seed):
     described = judge._describe(child, names)
     plan, held_to = plan_of(child, names, described, shapes, session.defined, text, seed)
     result.style = plan.said()
-    case = held_to.plain(seed)
+    held_to = replace(held_to, name=names[0], raw=as_function(plan, session.get, held_to))
     try:
-        report = check(as_function(plan, session.get, held_to), *case.arrays, seed=seed, label=names[0])
+        report, held_to = standards.proved(held_to, seed)
     except ChildError as error:
         report = Report(names[0], problems=[str(error)])
         if isinstance(error, TimedOutError):
             session.lost(error)
     if session.stopped is not None:  # the check took it for an error of the function
-        result.not_tried, result.untried = 1, [case.label]
+        result.not_tried, result.untried = 1, [names[0]]
         raise session.stopped
+    if held_to.unasked:
+        result.notes.append(f"it gives no {standards.unasked_of(held_to)}, so none was checked")
     result.cases.append(report)

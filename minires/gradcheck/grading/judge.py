@@ -1,35 +1,23 @@
 """The verdict on a submission: how it is to be called, on which cases, and what is said of what it gave."""
 
-from dataclasses import replace
-
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import dropout, forms, ranks, rounds, running_statistics, styles
+from minires.gradcheck.grading.choice import Choice
 from minires.gradcheck.grading.errors import (
     ChildError,
     CouldNotRunError,
-    ForbiddenError,
     FormError,
     NotDoneError,
     PassOverError,
     RaisedError,
     StoppedError,
-    WrongError,
 )
 from minires.gradcheck.grading.layers import LayerPlan
-from minires.gradcheck.grading.plan import CONSTANTS
-from minires.gradcheck.grading.single import size
-from minires.gradcheck.grading.standard import COMPUTING
+from minires.gradcheck.grading.standard import COMPUTING, unasked_of
 from minires.gradcheck.grading.trials import Trials
 from minires.gradcheck.grading.verdict import Verdicts
-from minires.gradcheck.grading.wording import in_own_words
+from minires.gradcheck.grading.wording import in_own_words, joined
 
-# Windows that a submission without these parameters may have inside; they are tried where its y is another.
-WINDOWS = {
-    "conv2d": ({"padding": 1}, {"stride": 2, "padding": 1}, {"stride": 2}),
-    **dict.fromkeys(
-        ("max_pool2d", "avg_pool2d"), ({"kernel_size": 3, "stride": 2}, {"kernel_size": 3, "stride": 2, "padding": 1})
-    ),
-}
 FORM = ("unpack", "positional argument", "unexpected keyword", "required keyword", "not subscriptable")
 GLOBAL = (
     "your backward is right where no other forward comes between: it uses what the last forward left in a global or in "
@@ -68,7 +56,9 @@ class Judge:
         if not found:
             raise CouldNotRunError("; ".join(reasons) + self._own_form())
         plain = self.standard.plain(self.seed)
-        plan, outcome, plain = self._choose_with_constants(found, plain)
+        choice = Choice(self.standard, self.session, self.text, self.trials, self.verdicts)
+        plan, outcome, plain = choice.choose(found, plain)
+        self.notes += choice.notes
         if isinstance(outcome, NotDoneError):
             result.style = plan.said()
             raise outcome
@@ -85,6 +75,8 @@ class Judge:
                 f"{outcome}: no Generator can be handed over; take a seed, np.random.default_rng(seed)"
             )
         result.style = plan.said()
+        if self.standard.unasked:
+            self.notes.append(f"the reference gives no {unasked_of(self.standard)}, so none was asked for")
         for argument in plan.left_out():
             result.unchecked.append(f"d{argument}")
             more = f"; with a parameter {argument}=None it is" * (argument in self.standard.optional)
@@ -133,6 +125,8 @@ class Judge:
                 said.wrong = [own.get(name, name) for name in said.wrong]
                 result.cases.append(said)
         drop_coincidences(result.cases)
+        for said in result.cases:
+            said.hints = joined(said.hints)
         self._tell_of_globals(plan, records, result.cases)
         if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
             self._look_at_later_rounds(plan, records[0].case, result.cases)
@@ -151,8 +145,9 @@ class Judge:
         if summed:
             self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
         if plan.made is not None and cases:
-            wrong = rounds.mistake(self.trials, self.verdicts, plan, case)
-            cases[0].problems += [wrong] * bool(wrong)
+            later = rounds.second(self.trials, self.verdicts, plan, case)
+            cases[0].problems += [later.mistake] * bool(later.mistake)
+            self.notes += [later.note] * bool(later.note)
 
     def _trains(self, record):
         return self.standard.full_settings(record.case)["training"]
@@ -200,148 +195,14 @@ class Judge:
         except PassOverError as error:
             self.trials.pass_over(str(error))
 
-    # ---- choosing a plan
 
-    def _choose_with_constants(self, found, plain):
-        """(plan, what stopped it, the plain case); with the constants that the submission has fixed inside."""
-        plan, outcome, plain = self._choose_with_window(found, plain)
-        for setting, values in CONSTANTS.items():
-            if setting not in self.standard.settings or plan is None or outcome is not None or plan.knows(setting):
-                continue
-            tried = []  # (how far y is off, the value, the plain case with it)
-            for value in values:
-                other = replace(plain, static={**plain.static, setting: value})
-                if self.session.timeouts or self.session.ends:
-                    break
-                if self._try(plan, other)[0] >= EQUAL:  # y shows it, whatever is wrong with the gradients
-                    tried.append((self.off, value, other))
-                    if self.off < ROUNDED:
-                        break
-            _, value, other = min(tried, key=lambda one: one[0], default=(0, self.standard.settings[setting], plain))
-            if value != self.standard.settings[setting]:
-                self.notes.append(f"its {setting} is {value}, and it is held to that")
-                plain = other
-        return plan, outcome, plain
-
-    def _choose_with_window(self, found, plain):
-        """(plan, what stopped it, the plain case); with the window that the submission has fixed inside."""
-        plan, outcome, plain = self._choose_with_form(found, plain)
-        for window in WINDOWS.get(self.standard.name, ()):
-            if plan is None or isinstance(outcome, NotDoneError) or any(map(plan.knows, window)):
-                break
-            if self.session.timeouts or self.session.ends or self._try(plan, plain)[0] >= EQUAL:
-                break
-            other = replace(plain, static={**plain.static, **window})
-            fixed, stopped = self._choose(found, other)
-            if fixed is not None and self._try(fixed, other)[0] >= EQUAL:
-                words = " and ".join(f"{setting} is {value}" for setting, value in window.items())
-                self.notes.append(f"its {words}, and it is held to that")
-                return fixed, stopped, other
-        return plan, outcome, plain
-
-    def _choose_with_form(self, found, plain):
-        """(plan, what stopped it, the plain case); of another form where it raises at the usual one."""
-        plan, outcome = self._choose(found, plain)
-        if isinstance(outcome, RaisedError) and not (self.session.timeouts or self.session.ends):
-            for other in forms.others(self.standard, plain, forms.is_stated(outcome, self.text)):
-                fixed, stopped = self._choose(found, other)
-                if fixed is not None and stopped is None and self._try(fixed, other)[0] >= SHAPED:
-                    return fixed, stopped, other
-        return plan, outcome, plain
-
-    def _choose(self, found, plain):
-        """The plan that comes farthest on the plain case, and what stopped it: an error, or None.
-
-        Where y and the gradients have the right shapes in the op's own layout, that is the layout that is meant. Else
-        softmax over the wrong axis would be right for a matrix whose columns are the samples.
-        """
-        best = (-1.0, None, None)
-        settled = set()
-        doubtful = set()  # y has the right shape there, but not all gradients: it may be written for one sample
-        unread = {}  # by family: the plan in the op's own layout whose answer has a form that cannot be read
-        for plan in found:
-            if plan.layout.words and plan.family() in settled:
-                continue
-            score, outcome = self._try(plan, plain)
-            if plan.layout.words and plan.family() in doubtful:
-                if self.shaped and not isinstance(best[2], NotDoneError):
-                    return plan, outcome
-                continue
-            if score > best[0]:
-                best = (score, plan, outcome)
-            if score >= FULL or isinstance(outcome, NotDoneError):
-                return plan, outcome
-            if not plan.layout.words and isinstance(outcome, FormError):
-                unread[plan.family()] = plan, outcome
-            if not plan.layout.words and score >= SHAPED:
-                (settled if self.shaped else doubtful).add(plan.family())
-        guessed = best[1] is not None and best[1].layout.words and best[0] < SHAPED
-        return unread.get(best[1].family(), best[1:]) if guessed else best[1:]
-
-    def _try(self, plan, plain):
-        """(how far it comes, what stopped it)"""
-        try:
-            case = plan.fitted(plain, plain)
-        except PassOverError as error:
-            return 0.0, error
-        self.shaped = False  # whether all gradients have the right shapes
-        self.off = 1.0  # how far a y that is accepted is off
-        record = self.trials.record(case, plan)
-        child = self.session.get()
-        score = STARTED
-        try:
-            attempt = plan.start(child, case, record.right)
-            if plan.unit:  # which a function that gives (loss, dx) is seen to be by now
-                record = self.trials.record(case, plan)
-            if attempt.y is not None:
-                if attempt.y.shape != record.right.shape:
-                    return STARTED + 1, None
-                self.verdicts.measured = 0.0
-                equal = self.verdicts.differs(record, "y", attempt.y, record.right, 0.0) is None
-                self.off = self.verdicts.measured
-                equal = equal or self.verdicts.epsilon_of(record, attempt.y) > 0
-                score = EQUAL if equal else SHAPED
-            answer, _ = attempt.backward(record.dys["first"])
-            given = plan.gradients(answer, case, plan.order())
-        except NotDoneError as error:
-            return UNDONE, error
-        except FormError as error:
-            return 0.5, error
-        except PassOverError as error:
-            return 0.2, error
-        except WrongError:
-            return score + 0.5, None
-        except RaisedError as error:
-            if error.type == "NotImplementedError" or _is_blank(error, self.text):
-                return UNDONE, NotDoneError(str(error))
-            return score, None if score >= SHAPED else error
-        except ForbiddenError as error:
-            raise CouldNotRunError(str(error)) from error
-        except ChildError as error:  # which other plan would fare better?
-            self.session.lost(error)
-            return FULL, None
-        with COMPUTING:
-            right = record.backward(record.dys["first"])
-        pairs = [(name, given.get(name), r) for name, r in self.verdicts.wanted(case, right, plan.held_constant())]
-        fits = [g is not None and g.shape == r.shape for _, g, r in pairs]
-        equal = [
-            ok and self.verdicts.differs(record, name, g, r, size(record.dys["first"])) is None
-            for ok, (name, g, r) in zip(fits, pairs)
-        ]
-        optional = [name == "target" and g is None for name, g, _ in pairs]
-        done = all(e or o for e, o in zip(equal, optional)) and any(equal)
-        self.shaped = all(f or o for f, o in zip(fits, optional)) and score >= (SHAPED if plan.has_forward else 0)
-        score = SHAPED if not plan.has_forward and self.shaped else score
-        if done and (score == EQUAL or not plan.has_forward):
-            return FULL, None
-        return score + (sum(fits) + sum(equal)) / (2 * len(pairs) + 1), None
-
-
-# How far a plan comes on the plain case: it could be called; y has the right shape; the right numbers; all is right.
-STARTED, SHAPED, EQUAL, UNDONE, FULL = 1.0, 3.0, 4.0, 9.0, 10.0
-FACTOR_OF_Y = "your y is right but for a factor"
+# What a y is in every case in which it is wrong, if it is meant; in one case it may be so by chance.
+OF_EACH_Y = (
+    "your y is right but for a factor",
+    "your y is as wide as it is high",
+    "your y takes the kernel size for the stride",
+)
 KEEP = "a layer may return each gradient, or keep it: self.dW, self.db"
-ROUNDED = 1e-13  # how far y is off at most where a constant is the very one: by rounding
 
 
 def with_other_numbers(case):
@@ -353,15 +214,15 @@ def with_other_numbers(case):
 def drop_coincidences(cases):
     """Leave out that a gradient is divided by the number of samples where that is its factor in one case only.
 
-    And that y has a factor where it has none in another case.
+    And what is said of y alone, where it does not hold in another case.
     """
     constant = {
         hint.partition(" is ")[0] for case in cases for hint in case.hints if "is right but for a factor" in hint
     }
     of_y = [case for case in cases if case.y_is_wrong]
-    a_factor = all(any(hint.startswith(FACTOR_OF_Y) for hint in case.hints) for case in of_y)
+    by_chance = [s for s in OF_EACH_Y if not all(any(hint.startswith(s) for hint in case.hints) for case in of_y)]
     for case in cases:
-        case.hints = [hint for hint in case.hints if a_factor or not hint.startswith(FACTOR_OF_Y)]
+        case.hints = [hint for hint in case.hints if not hint.startswith(tuple(by_chance))]
         case.hints = [
             hint
             for hint in case.hints
@@ -386,12 +247,4 @@ def handed(plan, plain):
 def _is_form(error):
     return error.type == "KeyError" or (
         error.type in ("TypeError", "ValueError") and any(words in error.message for words in FORM)
-    )
-
-
-def _is_blank(error, text):
-    """Whether what was raised comes of a blank: `out = None` or `out = ...`, of which the next line wants the shape."""
-    blanks = {"NoneType": "= None", "ellipsis": "= ..."}
-    return error.type in ("AttributeError", "TypeError") and any(
-        kind in error.message and blank in text for kind, blank in blanks.items()
     )

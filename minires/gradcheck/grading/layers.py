@@ -10,13 +10,18 @@ from minires.gradcheck.grading.answers import kind_of, read_gradients
 from minires.gradcheck.grading.calls import Calls
 from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
-from minires.gradcheck.grading.plan import RUNNING, Attempt, Plan
+from minires.gradcheck.grading.plan import RATE, RUNNING, Attempt, Plan
 from minires.gradcheck.grading.standard import REQUIRED
 
 OF_ARRAYS = ("params", "parameters", "weights")  # dicts of a layer
 OF_GRADIENTS = ("grads", "grad", "gradients")
 OF_EVALUATION = RUNNING | {"training"}
 LOOKED_AT = 100  # attributes of a layer
+UNKNOWN_RATE = (
+    "its {call} takes a step of training, and keeps no {names}: keep each gradient, as self.dW, or take the learning "
+    "rate as a parameter, {call}(self, dy, learning_rate)"
+)
+STEPPED = "{names} as its step of training subtracts them"
 
 
 @dataclass
@@ -47,6 +52,10 @@ class LayerPlan(Plan):
     def knows(self, setting):
         switched = setting == "training" and "eval" in self.methods
         return super().knows(setting) or switched or setting in self.settable
+
+    def is_told_rate(self):
+        """Whether it is handed the learning rate of a step of training that it takes itself."""
+        return any(binding.has("rate") for binding in self.all_bindings())
 
     def order(self):
         return self.forward.arrays if len(self.forward.arrays) > 1 else None
@@ -81,8 +90,15 @@ class LayerPlan(Plan):
 
         def backward(dy):
             args, kwargs = self.backward.arguments(self.values(case, dy=None if self.unit else self.dy(dy), y=y))
+            weights = self._weights(child, obj) if self.is_told_rate() else None
             answer, changed = calls.backward(None, obj, args, kwargs, self.calls[1])
-            return self._kept(child, obj, answer, case), changed
+            given, missing = self._kept(child, obj, answer, case)
+            if missing and weights is not None:
+                given |= self._subtracted(missing, weights, self._weights(child, obj))
+            elif missing and isinstance(obj, Handle) and self.made is not None:
+                new = self.start(child, case, right).layer
+                self._check_weights(missing, self._weights(child, new), self._weights(child, obj))
+            return given, changed
 
         running = calls.running(self.forward, case)
         running |= {setting: (before.get(setting), new) for setting, new in self._running(child, obj).items()}
@@ -126,8 +142,7 @@ class LayerPlan(Plan):
                         continue
                     child.set(here, inside, wanted.pop(argument))
                 elif here is None or isinstance(here, np.ndarray):
-                    like = wanted.pop(argument)
-                    child.set(obj, attribute, like)
+                    child.set(obj, attribute, self._as_it_is(wanted.pop(argument), here))
             elif isinstance(setting, str) and not any(b.knows(setting, self.keys) for b in self.bindings()):
                 here = child.get(obj, attribute)
                 if setting in OF_EVALUATION and here is not None:
@@ -153,12 +168,19 @@ class LayerPlan(Plan):
 
     @staticmethod
     def _as_it_is(value, here):
-        """A value in the shape that a layer has it in: running statistics (1,C,1,1)."""
-        alike = isinstance(here, np.ndarray) and isinstance(value, np.ndarray) and here.size == value.size
+        """A value with the axes of length 1 that a layer has it with: running statistics (1,C,1,1), a bias (1,O)."""
+        both = isinstance(here, np.ndarray) and isinstance(value, np.ndarray)
+        alike = both and here.ndim != value.ndim and np.squeeze(here).shape == np.squeeze(value).shape
         return value.reshape(here.shape) if alike else value
 
+    def _weights(self, child, obj):
+        """{argument: the array that a layer has for it now}"""
+        named = {names.array_of(self.standard, attribute): attribute for attribute in self._known(child, obj)}
+        found = {a: child.get(obj, n) for a, n in named.items() if a and a != self.standard.arguments[0]}
+        return {a: value for a, value in found.items() if isinstance(value, np.ndarray)}
+
     def _kept(self, child, obj, answer, case):
-        """The gradients that are returned, and those that the layer keeps as dw, db, grads["W"] or W.grad."""
+        """(the gradients that are returned, or that the layer keeps as dw, db, grads["W"] or W.grad; those missing)"""
         shapes = self.gradient_shapes(case)
         wanted = list(shapes)
         blank_answer = answer is None or (isinstance(answer, (tuple, list)) and all(v is None for v in answer))
@@ -172,7 +194,24 @@ class LayerPlan(Plan):
             found |= self._in_attributes(child, obj, missing)
         if blank_answer and not any(v is not None for v in found.values()):
             raise NotDoneError(f"{self.calls[1]} gives None, and keeps no gradient")
-        return {n: found.get(n) for n in wanted}
+        return {n: found.get(n) for n in wanted}, [n for n in missing if found.get(n) is None]
+
+    def _subtracted(self, missing, before, after):
+        """The gradients that a step of training has subtracted from weights, without its rate."""
+        stepped = [n for n in missing if n in before and _alike(before[n], after.get(n))]
+        if stepped:
+            self.form = STEPPED.format(names=self._said(stepped))
+        return {n: (before[n] - after[n]) / RATE for n in stepped}
+
+    def _check_weights(self, missing, before, after):
+        """Raise FormError where weights were changed by a step of training whose rate is not known."""
+        alike = [n for n in missing if n in before and _alike(before[n], after.get(n))]
+        stepped = [n for n in alike if not np.array_equal(before[n], after[n])]
+        if stepped:
+            raise FormError(UNKNOWN_RATE.format(names=self._said(stepped), call=self.calls[1]))
+
+    def _said(self, arguments):
+        return " and ".join(f"d{self.own_names().get(n, n)}" for n in arguments)
 
     def _in_attributes(self, child, obj, missing):
         found = {}
@@ -195,6 +234,11 @@ class LayerPlan(Plan):
                     if isinstance(gradient, np.ndarray):
                         found.setdefault(owner, gradient)
         return found
+
+
+def _alike(a, b):
+    both = isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape == b.shape
+    return both and {a.dtype.kind, b.dtype.kind} <= set("iuf")
 
 
 def _knows_training(plan):

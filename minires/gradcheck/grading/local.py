@@ -10,7 +10,7 @@ import numpy as np
 
 from minires.gradcheck.grading.errors import RaisedError
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
-from minires.gradcheck.grading.runner import Kept, Watched, bits, kept
+from minires.gradcheck.grading.watched import Kept, Watched, bits, kept
 
 DEEPEST = 16  # how far containers may be nested
 KINDS = {

@@ -121,6 +121,8 @@ IS_DICT = (
     "hyper",
 )
 MODE = "mode"
+BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back")
+RATES = _words("lr learningrate eta stepsize")  # of a layer that takes a step of training itself
 
 # What the layers of classes call their sizes -> how many there are, by the shape of the weight or of x
 SIZES = {
@@ -186,6 +188,11 @@ def gradient_of(standard, name, marked=False, own=None):
         if word and (argument := array_of(standard, word)):
             return argument
     return None
+
+
+def looks_backward(name):
+    """Whether a function is called a backward."""
+    return any(word in name.lower() for word in BACKWARDS)
 
 
 def size_of(name):

@@ -28,6 +28,7 @@ CONSTANTS = {
 }
 RUNNING = {"running_mean", "running_var"}
 OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
+RATE = 0.5  # of the step of training that a layer takes: a power of two, by which nothing is rounded
 RETURNED = "y, which its forward has returned"
 
 
@@ -249,7 +250,7 @@ class Plan:
                 return {key: v for key, v in case.static.items() if key not in named}
             if slot.role == "size":
                 return _size(slot, case)
-            return {"upstream": dy, "cache": cache, "output": y}[slot.role]
+            return {"upstream": dy, "cache": cache, "output": y, "rate": RATE}[slot.role]
 
         return value
 
@@ -287,7 +288,7 @@ class Plan:
         return {
             name: np.shape(self.layout.given(name, a, case))
             for name, a in zip(argument_names(self.standard, case), case.arrays)
-            if a.dtype.kind == "f" and name not in self.held_constant()
+            if a.dtype.kind == "f" and name not in self.held_constant() and name not in self.standard.unasked
         }
 
     def order(self):

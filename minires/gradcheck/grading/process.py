@@ -19,6 +19,7 @@ from pathlib import Path
 from minires.errors import OptionError
 from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.keeper import PARTS, others_can_read, seen_from_inside
+from minires.gradcheck.grading.removal import remove_tree
 from minires.system import fcntl, why_no_processes
 
 SCRATCH = "minires-homework-"  # how the names of scratch folders begin
@@ -172,7 +173,7 @@ def _bubblewrap(config):
         words += ["--symlink", os.readlink(path), path] if os.path.islink(path) else ["--ro-bind", path, path]
     for path in config["hidden"]:
         words += ["--perms", "0000", "--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", os.devnull, path]
-    for file in ("keeper.py", "runner.py", "wire.py"):
+    for file in ("keeper.py", "runner.py", "watched.py", "wire.py"):
         words += ["--ro-bind", str(HERE / file), f"/runner/{file}"]
     words += ["--bind", config["folder"], "/homework"]
     config["folder"] = "/homework"
@@ -216,7 +217,7 @@ def scratch_folder():
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
         if lock is not None:
             os.close(lock)
 
@@ -230,7 +231,7 @@ def remove_old_scratch_folders():
                 about = os.fstat(number)
                 if about.st_uid == os.geteuid() and time.time() - about.st_mtime > YOUNG:
                     fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(path, ignore_errors=True)
+                    remove_tree(path)
             finally:
                 os.close(number)
 

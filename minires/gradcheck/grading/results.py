@@ -15,7 +15,9 @@ COULD_NOT_RUN = "could not run"
 STATUSES = ("passed", "failed", "timed out", "not done", COULD_NOT_RUN)
 LONGEST = 1000  # letters of a line
 SEEN = 1e-3  # an error of a case that is seen in the numbers that are quoted
-FORMULA = tuple("=+-@\t\r＝＋－＠")  # a cell that begins so is a formula to a spreadsheet
+COUNT = re.compile(r"(?<=, )\d+(?=:)")  # of samples, which another case has more of
+# A cell that begins so is a formula to a spreadsheet. Many split lines at ; or | too, whatever the file's own comma.
+FORMULA = re.compile(r"(^|[;|\t])(?=[=+\-@\t\r＝＋－＠])")
 
 
 def clean(text):
@@ -231,7 +233,7 @@ def summary(result):
         for sentence in case.differences:
             say(sentence, sentence.partition(",")[0])
         for sentence in [*case.hints, *case.notes]:
-            say(sentence, sentence.partition("(")[0])
+            say(sentence, COUNT.sub("", sentence.partition("(")[0]))
     for reason, count in result.passed_over.items():
         lines.append(f"  {count} case{'s' * (count > 1)} passed over: it {reason}")
     if result.beyond:
@@ -240,7 +242,9 @@ def summary(result):
         lines.append(f"  {result.stopped}; cases not tried: {result.not_tried}")
     if result.status == "timed out":
         lines.append("timed out: no case is known to be wrong, but not all came back in time")
-    lines.append(f"{result.count} of {result.total} cases passed")
+    over = sum(result.passed_over.values())
+    not_marked = f"; {over} more passed over, and what these look at is not marked"
+    lines.append(f"{result.count} of {result.total} cases passed{not_marked * bool(over and result.passed)}")
     if result.advice:
         lines.append(
             "this is advice, not a mark: measured by differences, with nothing of the grader's own to be held to"
@@ -320,7 +324,10 @@ class Files:
 
 
 def table_of(results):
-    """CSV: a line a submission. Its first character tells Excel that it is UTF-8."""
+    """CSV: a line a submission. Its first character tells Excel that it is UTF-8.
+
+    What could not be run has no score, because nothing is known of it.
+    """
     text = io.StringIO()
     text.write("\N{BYTE ORDER MARK}")
     writer = csv.writer(text, lineterminator="\n")
@@ -329,8 +336,8 @@ def table_of(results):
     )
     for r in results:
         row = [r.target, r.status, r.count, r.total, sum(r.passed_over.values())]
-        row += [r.score, r.seed, r.style, r.first_word()]
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell for cell in row])
+        row += ["" if r.status == COULD_NOT_RUN else r.score, r.seed, r.style, r.first_word()]
+        writer.writerow([FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell for cell in row])
     return text.getvalue()
 
 

@@ -1,7 +1,12 @@
 """A second round on one layer: forward, backward, and both again with other numbers, as each step of training does.
 
-All other calls have a layer of their own, in which nothing is left of an earlier batch.
+All other calls have a layer of their own, in which nothing is left of an earlier batch. A backward may take a step of
+gradient descent itself, w ← w − η·dw. Then the second round is right if it is that of the new weights: η is the one
+number that is fitted to its y, and y and all gradients must agree with it as everywhere else.
 """
+
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +22,7 @@ from minires.gradcheck.grading.errors import (
     WrongError,
 )
 from minires.gradcheck.grading.single import size
-from minires.gradcheck.grading.standard import COMPUTING
+from minires.gradcheck.grading.standard import COMPUTING, argument_names
 
 Y = "a second forward of the same object, with other numbers, gives a wrong y: it keeps something of the first"
 GRADIENT = (
@@ -26,46 +31,123 @@ GRADIENT = (
 )
 RAISES = "in a second round on the same object it raises {error}"
 MASK = "its mask is the same in each forward of one object: draw it anew in each forward"
+TRAINS = (
+    "its backward takes a step of training of its own, with learning rate {rate:.4g}, of {names}: "
+    "an optimizer would take a second one"
+)
+UPHILL = "its backward adds {rate:.4g} times the gradients to {names}, which makes the loss larger: subtract them"
+FITS = 20  # Gauss-Newton steps at most; an op that is linear in its weights needs one
+SECANT = 1e-3  # change of the learning rate over which y's slope is measured
 
 
-def mistake(trials, verdicts, plan, case):
-    """What is wrong in a second round on a layer that is right in its first; "" if nothing is."""
+@dataclass
+class Later:
+    """What is seen in a second round: a mistake, or something that is right and worth saying; "" for none."""
+
+    mistake: str = ""
+    note: str = ""
+
+
+def second(trials, verdicts, plan, case):
+    """What is to be said of a second round on a layer that is right in its first."""
     first = trials.record(case, plan)
-    second = trials.record(with_another_x(plan, case), plan)
+    later = trials.record(with_another_x(plan, case), plan)
     try:
         attempt = plan.start(trials.session.get(), case, first.right)
         given = _gradients(plan, attempt, first)
-        again = plan.start(trials.session.get(), second.case, second.right, attempt.layer)
-        later = _gradients(plan, again, second)
+        again = plan.start(trials.session.get(), later.case, later.right, attempt.layer)
+        given_later = _gradients(plan, again, later)
     except RaisedError as error:
-        return RAISES.format(error=error)
+        return Later(RAISES.format(error=error))
     except (FormError, NotDoneError, WrongError) as error:
-        return f"in a second round on the same object: {error}"
+        return Later(f"in a second round on the same object: {error}")
     except (PassOverError, StoppedError):
-        return ""
+        return Later()
     except ChildError as error:
         trials.session.lost(error)
-        return ""
+        return Later()
     if trials.standard.name == "dropout":
         kept = attempt.y.size > ENOUGH and not plan.knows("rng")
-        return MASK if kept and np.array_equal(attempt.y != 0, again.y != 0) else ""
-    if again.y.shape != second.right.shape:
+        return Later(MASK if kept and np.array_equal(attempt.y != 0, again.y != 0) else "")
+    arrays = (again.y, *given_later.values())
+    later.single = any(verdicts.is_single(later, a) for a in arrays if isinstance(a, np.ndarray))
+    wrong = _wrong(verdicts, plan, later, again.y, given, given_later)
+    if wrong != Y or again.y.shape != later.right.shape:
+        return Later(wrong)
+    for names, rate, trained in _trained(verdicts, plan, first, later, again.y):
+        wrong_then = _wrong(verdicts, plan, trained, again.y, given, given_later)
+        own = " and ".join(plan.own_names().get(name, name) for name in names)
+        if wrong_then and wrong_then != Y:
+            return Later(wrong_then)
+        if not wrong_then and rate < 0:
+            return Later(UPHILL.format(rate=-rate, names=own))
+        if not wrong_then:
+            return Later(note="" if plan.is_told_rate() else TRAINS.format(rate=rate, names=own))
+    return Later(wrong)
+
+
+def _wrong(verdicts, plan, record, y, given, given_later):
+    """What is wrong with y and the gradients of a second round; "" if nothing is. given: the gradients of the first."""
+    if y.shape != record.right.shape:
         return Y
-    second.single = any(verdicts.is_single(second, a) for a in (again.y, *later.values()) if isinstance(a, np.ndarray))
-    if verdicts.differs(second, "y", again.y, second.right, 0.0) and not verdicts.epsilon_of(second, again.y):
+    if verdicts.differs(record, "y", y, record.right, 0.0) and not verdicts.epsilon_of(record, y):
         return Y
-    dy = second.dys["first"]
+    dy = record.dys["first"]
     with COMPUTING:
-        right = verdicts.wanted(second.case, second.backward(dy), second.constant)
+        right = verdicts.wanted(record.case, record.backward(dy), record.constant)
     for name, r in right:
-        g = later.get(name)
+        g = given_later.get(name)
         if g is None:
             continue
         added = name != plan.standard.arguments[0] and g.shape == r.shape  # to what the first backward left
         ways = [g, g - given[name]] if added and given.get(name) is not None else [g]
-        if all(verdicts.differs(second, name, way, r, size(dy)) for way in ways):
+        if all(verdicts.differs(record, name, way, r, size(dy)) for way in ways):
             return GRADIENT.format(name=plan.own_names().get(name, name))
     return ""
+
+
+def _trained(verdicts, plan, first, later, y):
+    """(names, learning rate, the record of the second round) for each set of weights that one step may have changed."""
+    standard = plan.standard
+    with COMPUTING:
+        gradients = dict(verdicts.wanted(first.case, first.backward(first.dys["first"]), first.constant))
+    given = plan.forward.arrays or standard.arguments[:1]
+    weights = [name for name in gradients if name not in given and gradients[name].any()]
+    for count in range(len(weights), 0, -1):
+        for names in itertools.combinations(weights, count):
+            steps = {name: gradients[name] for name in names}
+            rate = _fitted(standard, later.case, steps, y)
+            if rate:
+                case = _after_step(standard, later.case, steps, rate)
+                with COMPUTING:
+                    right, backward = standard.right(case)
+                yield names, rate, replace(later, case=case, right=right, backward=backward, errors_in_single=None)
+
+
+def _after_step(standard, case, steps, rate):
+    """The case with w − rate·dw in place of w, of the weights that `steps` has the gradients of."""
+    named = zip(argument_names(standard, case), case.arrays)
+    return replace(case, arrays=tuple(a - rate * steps[name] if name in steps else a for name, a in named))
+
+
+def _fitted(standard, case, steps, y):
+    """The learning rate whose y is nearest in the mean square, or 0 if y does not depend on it."""
+
+    def y_of(rate):
+        return standard.right(_after_step(standard, case, steps, rate))[0]
+
+    rate = 0.0
+    with COMPUTING, np.errstate(all="ignore"):
+        for _ in range(FITS):
+            here = y_of(rate)
+            slope = (y_of(rate + SECANT) - here) / SECANT
+            step = float(np.vdot(slope, y - here) / np.vdot(slope, slope))
+            if not np.isfinite(step):
+                return 0.0
+            rate += step
+            if abs(step) <= 1e-12 * abs(rate):
+                break
+    return rate
 
 
 def with_another_x(plan, case):

@@ -1,6 +1,6 @@
 """The program in a submission's process: it is handed source code and arrays, and hands back arrays.
 
-It knows neither the op nor the case nor the right answer, and imports NumPy, the standard library and wire.py only.
+It knows neither the op, nor the case, nor the right answer. Of minires it imports wire.py and watched.py only.
 Whatever a submission does to this file in memory, it does to its own answers.
 """
 
@@ -27,9 +27,9 @@ def beside(name):
 
 
 wire = beside("wire")
+watched = beside("watched")
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 KINDS = {inspect.Parameter.KEYWORD_ONLY: "keyword", inspect.Parameter.VAR_POSITIONAL: "*"}
-WATCHED = 8  # forwards whose arrays are kept to be looked at again
 UNKNOWN = inspect.signature(lambda *args, **kwargs: None)  # of what Python does not tell the parameters
 
 
@@ -179,7 +179,7 @@ class Submission:
         self.names = vars(self.module)
         self.cells = {}
         self.kept = {}
-        self.watched = Watched()
+        self.watched = watched.Watched()
         sys.modules.setdefault(stem, self.module)  # dataclasses and pickle look there
         if self.is_notebook:
             self.names.update(display=lambda *args, **kwargs: None, get_ipython=lambda: Jupyter(self.names))
@@ -189,7 +189,7 @@ class Submission:
         return self.kept[number]
 
     def keep(self, value):
-        value = value.value if type(value) is Kept else value
+        value = value.value if type(value) is watched.Kept else value
         self.kept[len(self.kept)] = value
         kind = type(value)
         name = f"array of {value.dtype}" if issubclass(kind, np.ndarray) else kind.__name__
@@ -249,13 +249,13 @@ class Submission:
         if method is not None:
             function = getattr(function, method)
         given = [*enumerate(args), *kwargs.items()]
-        before = [bits(value) for _, value in given]
+        before = [watched.bits(value) for _, value in given]
         value = function(*args, **kwargs)
-        changed = [place for (place, value), old in zip(given, before) if bits(value) != old]
+        changed = [place for (place, value), old in zip(given, before) if watched.bits(value) != old]
         earlier = self.watched.changed(since)
         if watch is not None:
             self.watched.add(*watch, given, value)
-        return {"value": kept(value) if keep else value, "changed": changed, "earlier": earlier}
+        return {"value": watched.kept(value) if keep else value, "changed": changed, "earlier": earlier}
 
     def given(self, of, label, place):
         return self.watched.find(of, label, place)
@@ -326,52 +326,6 @@ def bound(value, name):
     """1 where the first parameter of a method is self, which a call of an object's method does not give."""
     static = inspect.getattr_static(value, name, None)
     return int(isinstance(value, type) and isinstance(static, types.FunctionType))
-
-
-def bits(value):
-    """The bytes of an array, or of the arrays in a list, tuple or dict."""
-    if isinstance(value, np.ndarray):
-        return value.tobytes()
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [bits(v) for v in value] if isinstance(value, list | tuple) else None
-
-
-class Kept:
-    """A value that is told by a handle, even if it has a form in a message."""
-
-    def __init__(self, value):
-        self.value = value
-
-
-def kept(value):
-    """(y, cache, …) with a Kept for each cache; the cache comes back as the same object, and not as a copy."""
-    if not isinstance(value, tuple | list) or len(value) < 2:
-        return value
-    return (value[0], *(v if v is None or v is Ellipsis else Kept(v) for v in value[1:]))
-
-
-class Watched:
-    """The arrays that calls were given and have returned, to see whether later calls change them."""
-
-    def __init__(self):
-        self.kept = {}
-
-    def add(self, number, label, given, value):
-        """Keep those of a call. given: [(position or name, value)]; number: of all calls that belong together."""
-        y = value[0] if isinstance(value, tuple | list) and value else value
-        places = [([label, place], array) for place, array in given] + [(["y", 0], y)]
-        self.kept.setdefault(number, []).extend((place, array, bits(array)) for place, array in places)
-        while len(self.kept) > WATCHED:
-            del self.kept[next(iter(self.kept))]
-
-    def find(self, number, label, place):
-        """What the last call was given at a place, as it is now; what it returned is its y, at 0."""
-        return next(value for at, value, _ in reversed(self.kept[number]) if at == [label, place])
-
-    def changed(self, number):
-        """[[label, position or name]] of the arrays that are not what they were."""
-        return [place for place, array, old in self.kept.get(number, ()) if bits(array) != old]
 
 
 def safely(get, otherwise):

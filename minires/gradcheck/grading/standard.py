@@ -10,7 +10,8 @@ import numpy as np
 
 from minires.errors import MiniresError, OptionError
 from minires.gradcheck.cases import Case, Draw, cases_of
-from minires.gradcheck.checks.checker import known_op
+from minires.gradcheck.checks.checker import check, known_op
+from minires.gradcheck.grading.homework_cases import EXTRA, PLAIN
 from minires.tensor import registry
 
 OTHER_BATCH = "another batch size"  # the case that has one sample more
@@ -59,6 +60,7 @@ class Standard:
     shapes: list = field(default_factory=list)  # of the arrays, where no op has cases
     other_shapes: list = field(default_factory=list)  # the same with another batch size, if there is one
     is_op: bool = True
+    unasked: tuple = ()  # arguments of which a teacher's function gives no gradient, so that none is asked for
     written: list = field(default_factory=list)  # a teacher's functions as they were written: one, or a pair
     remake: Callable | None = None  # functions like `written` -> raw
 
@@ -82,7 +84,7 @@ class Standard:
     def plain(self, seed):
         """A small case of all arguments, with settings that change as little as may be."""
         if not self.is_op:
-            return self.cases(seed, 1)[0]
+            return Case("plain", drawn(self.shapes, np.random.default_rng([seed, 1 << 20])))
         draw = Draw(np.random.default_rng([seed, 1 << 20]))
         return PLAIN[self.name](draw) if self.name in PLAIN else replace(cases_of(self.name, seed)[0], label="plain")
 
@@ -145,6 +147,23 @@ def of_op(name):
     )
 
 
+def _flattening(linear):
+    """The op, and for images of as many pixels as the weights have columns the same of the flattened images."""
+
+    def raw(x, weight, bias=None, **settings):
+        if x.ndim <= 2 or weight.shape[1] == x.shape[-1] or weight.shape[1] != x[:1].size:
+            return linear(x, weight, bias, **settings)
+        y, back = linear(x.reshape(len(x), -1), weight, bias, **settings)
+
+        def backward(dy):
+            dx, *rest = back(dy)
+            return dx.reshape(x.shape), *rest
+
+        return y, backward
+
+    return raw
+
+
 def of_function(function, shapes, name=None):
     """The Standard of a function(*arrays) -> (y, backward) on arrays of these shapes."""
     parameters = [
@@ -161,6 +180,42 @@ def of_function(function, shapes, name=None):
         )
     names += [f"x{k}" for k in range(len(names), len(shapes))]
     return Standard(name or function.__name__, function, names[: len(shapes)], shapes=list(shapes), is_op=False)
+
+
+def proved(standard, seed=0):
+    """(the report on a function measured by differences, the Standard that asks for the gradients that it gives)"""
+    case = standard.plain(seed)
+    unasked = _not_given(standard, case)
+    if not unasked:
+        return check(standard.raw, *case.arrays, seed=seed, label=standard.name), standard
+    given = dict(zip(standard.arguments, case.arrays))
+    asked = [name for name in standard.arguments if name not in unasked]
+
+    def of_the_rest(*arrays):
+        y, gradients = standard.right(replace(case, arrays=tuple((given | dict(zip(asked, arrays))).values())))
+        return y, lambda dy: tuple(g for name, g in zip(standard.arguments, gradients(dy)) if name in asked)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    of_the_rest.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in asked])
+    report = check(of_the_rest, *(given[name] for name in asked), seed=seed, label=standard.name)
+    return report, replace(standard, unasked=unasked)
+
+
+def unasked_of(standard):
+    """The gradients that are not asked for, in words."""
+    return " and ".join(f"d{argument}" for argument in standard.unasked)
+
+
+def _not_given(standard, case):
+    """The arguments, if not all, whose gradient is None; what the function raises, the check says."""
+    try:
+        y, backward = standard.right(case)
+        gradients = backward(np.ones(y.shape))
+    except Exception:  # of a teacher's function
+        return ()
+    named = zip(standard.arguments, case.arrays, gradients)
+    given = {name: g is not None for name, a, g in named if a.dtype.kind == "f"}
+    return tuple(name for name, there in given.items() if not there) if any(given.values()) else ()
 
 
 def with_another_batch(standard):
@@ -192,211 +247,3 @@ def with_another_batch(standard):
 def of_shapes(names, shapes):
     """The Standard of a function that has no reference: its arguments and shapes only."""
     return Standard("", None, list(names), shapes=list(shapes), is_op=False)
-
-
-def _batch_norm(draw):
-    C = 4
-    return Case(
-        "plain", (draw.normal(3, C, 5, 2, scale=2, mean=1), draw.positive(C), draw.normal(C)), {"training": True}
-    )
-
-
-def _attention(draw):
-    return Case("plain", (draw.normal(5, 4), draw.normal(3, 4), draw.normal(3, 6)))
-
-
-def _classes(draw):
-    return Case("plain", (draw.normal(5, 4, scale=2), draw.rng.permutation(5) % 4))
-
-
-def _pools(draw):
-    for H, label, settings in ((6, "3×3", {"kernel_size": 3}), (4, "2×2, padding 1", {"kernel_size": 2, "padding": 1})):
-        yield Case(label, (draw.steps(2, 2, H, 6),), settings)  # the stride is the kernel's size
-    for label, settings in (
-        ("3×3, stride 2", {"kernel_size": 3, "stride": 2}),
-        ("3×3, stride 1", {"kernel_size": 3, "stride": 1}),
-        ("2×2, stride 3, rows left over", {"kernel_size": 2, "stride": 3}),
-        ("2×3, stride 2", {"kernel_size": (2, 3), "stride": 2}),  # for those who take height and width, and one stride
-    ):
-        yield Case(label, (draw.steps(2, 2, 7, 9),), settings)
-    for label, H, kernel in (("3×3, stride 2", 8, 3), ("2×2", 7, 2)):
-        rounded_up = {"kernel_size": kernel, "stride": 2, "ceil_mode": True}
-        yield Case(f"{label}, ceil_mode", (draw.steps(2, 2, H, 6),), rounded_up, beyond=True)
-
-
-def _max_pools(draw):
-    yield from _pools(draw)
-    # where a window's maximum is negative, zeros are no neutral padding, and 0 is no maximum to begin with
-    negative = draw.steps(2, 2, 6, 5) - 20
-    yield Case("2×2, all negative", (negative,), {"kernel_size": 2})
-    yield Case("3×3, padding 1, all negative", (negative,), {"kernel_size": 3, "stride": 2, "padding": 1})
-    dilated = {"kernel_size": 2, "stride": 1, "dilation": 2}
-    yield Case("2×2, stride 1, dilation", (draw.steps(2, 2, 5, 6),), dilated, beyond=True)
-
-
-def _avg_pools(draw):
-    yield from _pools(draw)
-    inside = {"kernel_size": 3, "padding": 1, "count_include_pad": False}
-    yield Case("3×3, padding not counted", (draw.steps(2, 2, 7, 6),), inside, beyond=True)
-
-
-def _convolutions(draw):
-    for label, K, settings in (
-        ("3×3, padding 1, bias", 3, {"padding": 1}),
-        ("2×2, stride 2, rows left over, bias", 2, {"stride": 2}),
-        ("3×3, stride 3, padding 2, bias", 3, {"stride": 3, "padding": 2}),
-    ):
-        yield Case(label, (draw.normal(2, 3, 7, 5), draw.normal(4, 3, K, K), draw.normal(4)), settings)
-    arrays = draw.normal(2, 3, 7, 6), draw.normal(4, 3, 3, 3), draw.normal(4)
-    yield Case("3×3, dilation 2, bias", arrays, {"dilation": 2})
-    arrays = draw.normal(2, 4, 6, 5), draw.normal(6, 2, 3, 3), draw.normal(6)
-    yield Case("3×3, 2 groups, bias", arrays, {"groups": 2})
-
-
-def _conv_norms(draw):
-    running = {"running_mean": draw.normal(3), "running_var": draw.positive(3), "eps": 0.3}
-    for settings in ({"stride": 2}, {"padding": 1}, {"dilation": 2}):
-        ((name, value),) = settings.items()
-        arrays = draw.normal(2, 4, 7, 5), draw.normal(3, 4, 3, 3), draw.positive(3), draw.normal(3)
-        yield Case(f"evaluation, 3×3, {name} {value}", arrays, {**running, **settings})
-
-
-def _reductions(draw):
-    x = draw.apart(3, 4, 2)
-    yield Case("middle axis, kept", (x,), {"dim": 1, "keepdim": True})
-
-
-def _norms(draw):
-    yield from _reductions(draw)
-    yield Case("middle axis, p = 1", (draw.apart(3, 4, 2),), {"dim": 1, "p": 1})
-
-
-def _cats(draw):
-    yield Case("first axis", tuple(draw.normal(k, 3, 4) for k in (2, 1, 3)), {"dim": 0})
-
-
-def _stacks(draw):
-    yield Case("middle axis", (draw.normal(2, 3), draw.normal(2, 3)), {"dim": 1})
-
-
-def _flattens(draw):
-    yield Case("last axes", (draw.normal(2, 3, 4, 5),), {"start_dim": 2})
-
-
-def _transposes(draw):
-    yield Case("last axes", (draw.normal(3, 2, 4),), {"dim0": 1, "dim1": 2})
-    yield Case("first axes", (draw.normal(3, 2, 4),), {"dim0": 0, "dim1": 1})
-
-
-def _reshapes(draw):
-    yield Case("first axes joined", (draw.normal(2, 3, 4),), {"shape": (6, 4)})
-
-
-def _pads(draw):
-    yield Case("another value", (draw.normal(2, 3, 4),), {"pad": (1, 2, 0, 1), "value": -1.5})
-
-
-def _linears(draw):
-    arrays = draw.normal(3, 2, 2, 3), draw.normal(4, 12), draw.normal(4)
-    yield Case("images, flattened", arrays)  # as CS231n has them; who takes matrices only may raise
-
-
-def _flattening(linear):
-    """The op, and for images of as many pixels as the weights have columns the same of the flattened images."""
-
-    def raw(x, weight, bias=None, **settings):
-        if x.ndim <= 2 or weight.shape[1] == x.shape[-1] or weight.shape[1] != x[:1].size:
-            return linear(x, weight, bias, **settings)
-        y, back = linear(x.reshape(len(x), -1), weight, bias, **settings)
-
-        def backward(dy):
-            dx, *rest = back(dy)
-            return dx.reshape(x.shape), *rest
-
-        return y, backward
-
-    return raw
-
-
-def _attentions(draw):
-    arrays = draw.normal(5, 4), draw.normal(3, 4), draw.normal(3, 6)
-    for label, settings in (
-        ("causal", {"is_causal": True}),
-        ("a mask", {"attn_mask": np.arange(3) != draw.rng.integers(3, size=(5, 1))}),
-        ("another scale", {"scale": 0.3}),
-        ("dropout", {"dropout_p": 0.4, "rng": 3}),
-    ):
-        yield Case(f"one head, {label}", arrays, settings)
-
-
-def _dropouts(draw):
-    x = draw.normal(12, 10)
-    for p in (0.2, 0.7):
-        yield Case(f"p = {p}", (x,), {"p": p})
-    for seed in (3, 4):  # of the same x, because their masks are compared
-        yield Case(f"seed {seed}", (x,), {"p": 0.4, "rng": seed})
-
-
-def _layer_norms(draw):
-    yield Case("rows", (draw.normal(4, 5), draw.positive(5), draw.normal(5)), {"eps": 0.3})  # rows are what most take
-
-
-def _large_scores(draw):
-    yield Case("large numbers", (draw.normal(4, 5, scale=2, mean=1000),), {"dim": -1})
-
-
-def _large_sums(draw):
-    yield from _large_scores(draw)
-    yield Case("last axis, kept", (draw.normal(4, 5),), {"dim": -1, "keepdim": True})
-
-
-def _large_logits(draw):
-    yield Case("large logits", (draw.normal(5, 4, scale=2, mean=1000), draw.rng.permutation(5) % 4))
-
-
-# Beside the op's own cases, for those who take one number for both axes, no padding, or always a bias: each setting is
-# another in some case that is plain in all else, so that none that is declared is left out. And for what overflows, or
-# takes 0 for the least number.
-EXTRA = {
-    "linear": _linears,
-    "dropout": _dropouts,
-    "scaled_dot_product_attention": _attentions,
-    "conv2d": _convolutions,
-    "conv_norm": _conv_norms,
-    "max_pool2d": _max_pools,
-    "avg_pool2d": _avg_pools,
-    "cross_entropy": _large_logits,
-    "layer_norm": _layer_norms,
-    **dict.fromkeys(("softmax", "log_softmax"), _large_scores),
-    "logsumexp": _large_sums,
-    **dict.fromkeys(("sum", "mean", "amax", "amin", "var", "std"), _reductions),
-    "norm": _norms,
-    "cat": _cats,
-    "stack": _stacks,
-    "flatten": _flattens,
-    "transpose": _transposes,
-    "reshape": _reshapes,
-    "pad": _pads,
-}
-PLAIN = {
-    "conv2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 5), draw.normal(4, 3, 3, 3), draw.normal(4))),
-    "linear": lambda draw: Case("plain", (draw.normal(5, 3), draw.normal(4, 3), draw.normal(4))),
-    "batch_norm": _batch_norm,
-    "batch_norm_relu": _batch_norm,
-    "layer_norm": lambda draw: Case("plain", (draw.normal(4, 6, scale=2), draw.positive(6), draw.normal(6))),
-    "group_norm": lambda draw: Case(
-        "plain", (draw.normal(2, 6, 3, 2, scale=2), draw.positive(6), draw.normal(6)), {"num_groups": 3}
-    ),
-    "max_pool2d": lambda draw: Case("plain", (draw.steps(2, 3, 6, 4),), {"kernel_size": 2}),
-    "avg_pool2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 4),), {"kernel_size": 2}),
-    "adaptive_avg_pool2d": lambda draw: Case("plain", (draw.normal(2, 3, 5, 4),), {"output_size": 1}),
-    "scaled_dot_product_attention": _attention,
-    "cross_entropy": _classes,
-    "nll_loss": _classes,
-    "softmax": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),), {"dim": -1}),
-    "log_softmax": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),), {"dim": -1}),
-    "logsumexp": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),), {"dim": -1}),
-    "dropout": lambda draw: Case("plain", (draw.normal(20, 30),), {"p": 0.4}),
-    "leaky_relu": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),)),
-    "flatten": lambda draw: Case("plain", (draw.normal(2, 3, 4, 5),), {"start_dim": 1}),
-}

@@ -19,11 +19,17 @@ from minires.gradcheck.grading.functions import AlonePlan, ClosurePlan, PairPlan
 from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.layouts import layouts_of
 
-BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back")
+FORWARD_METHODS = ("forward", "fprop", "forward_propagation", "forward_pass", "__call__", "call")
+BACKWARD_METHODS = ("backward", "bprop", "back", "backprop", "backward_propagation", "backward_pass")
 # Whose name does not say that it is a backward is asked for the op: its backward alone would be half of the work.
 FORWARD = (
     "{name} takes {dy}, so it is a backward, and its forward is missing: return (y, backward), or name both functions, "
     "FILE:{name},{name}_backward; a backward is marked alone where its name says so, as {name}_backward"
+)
+
+NET = (
+    "; a net with a loss is graded as a function: write def f(x, W1, b1, …, labels), which sets these in a new net and "
+    "returns net.loss(x, labels)"
 )
 
 
@@ -34,10 +40,6 @@ def partner_of(name, defined):
         if a in name and name.replace(a, b) in defined:
             return name.replace(a, b)
     return next((name + end for end in ("_backward", "_bwd", "_grad") if name + end in defined), "")
-
-
-def looks_backward(name):
-    return any(word in name.lower() for word in BACKWARDS)
 
 
 def plans(standard, targets, described, defined, source):
@@ -63,15 +65,15 @@ def plans(standard, targets, described, defined, source):
         name = targets[0]
         partner = partner_of(name, defined)
         ways = [lambda: _closures(standard, keys, name, first)]
-        if looks_backward(name) or _is_derivative(standard, name):
+        if names.looks_backward(name) or _is_derivative(standard, name):
             ways.insert(0, lambda: _alone(standard, keys, name, first))
         elif upstream := _names_dy(standard, first.parameters):
             ways = []
             reasons.append(FORWARD.format(dy=upstream, name=name))
         if partner and partner in described and described[partner].kind == "function":
-            pair = (partner, name) if looks_backward(name) else (name, partner)
+            pair = (partner, name) if names.looks_backward(name) else (name, partner)
             ways.insert(
-                1 if looks_backward(name) and not _has_cache(first.parameters) else 0,
+                1 if names.looks_backward(name) and not _has_cache(first.parameters) else 0,
                 lambda: _pairs(standard, keys, pair, described),
             )
         for way in ways:
@@ -99,8 +101,8 @@ def _has_cache(parameters):
 
 def _methods_of(described):
     """(forward's name, backward's name) of a layer, or ()."""
-    forward = next((m for m in ("forward", "fprop", "__call__", "call") if m in described.methods), "")
-    backward = next((m for m in ("backward", "bprop", "back", "backprop") if m in described.methods), "")
+    forward = next((m for m in FORWARD_METHODS if m in described.methods), "")
+    backward = next((m for m in BACKWARD_METHODS if m in described.methods), "")
     return (forward, backward) if forward and backward else ()
 
 
@@ -169,7 +171,7 @@ def _alone(standard, keys, name, described):
 
 def _pairs(standard, keys, targets, described):
     forward, backward = targets
-    if looks_backward(forward) and not looks_backward(backward):
+    if names.looks_backward(forward) and not names.looks_backward(backward):
         forward, backward = backward, forward
     for name in (forward, backward):
         if described[name].kind == "class":
@@ -178,7 +180,10 @@ def _pairs(standard, keys, targets, described):
     made = []
     parameters = described[backward].parameters
     roles = _roles(standard, parameters)
-    roles.insert(1 if roles[0] and not _has_cache(parameters) else 0, ("cache",))
+    if _has_cache(parameters) and len(standard.arguments) > 1:
+        roles = [("cache",)]  # one thing stands for all arrays, so it is none of them
+    else:
+        roles.insert(1 if roles[0] and not _has_cache(parameters) else 0, ("cache",))
     for upstream, second in _backward_bindings(standard, parameters, roles):
         unit = upstream is None
         made += _laid_out(
@@ -195,6 +200,7 @@ def _layers(standard, keys, name, described):
     if not calls:
         raise FormError(
             f"the class {name} has no methods forward and backward, but {', '.join(described.methods) or 'none'}"
+            + NET * ("loss" in described.methods)
         )
     is_class = described.kind == "class"
     layer = bind(standard, described.parameters, sizes=True) if is_class else None
@@ -205,7 +211,7 @@ def _layers(standard, keys, name, described):
     made = []
     if not back and not standard.may_be_loss:
         raise FormError(f"{calls[1]} of {name} takes nothing: give it dy, the gradient with respect to y")
-    ways = _backward_bindings(standard, back, [("output",)]) if back else [(None, Binding([]))]
+    ways = _backward_bindings(standard, back, [("output", "rate")]) if back else [(None, Binding([]))]
     for upstream, backward in ways:
         made += _laid_out(
             standard,

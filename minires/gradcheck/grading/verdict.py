@@ -241,6 +241,7 @@ class Verdicts:
                 )
                 continue
             self._one(record, said, name, right, hulled)
+        said.hints += _missing(record, right["first"])
         if exchanged := hints.of_exchanged(self.standard, record, said.wrong, right["first"]):
             said.hints = exchanged
 
@@ -366,6 +367,16 @@ def _is_of_y(hint):
         or "right but for a factor" in hint
         or hint.endswith("is zero")
     )
+
+
+def _missing(record, right):
+    """The hint where the backward gives some of the gradients only. right: {argument: gradient}"""
+    asked = [name for name in right if name != "target"]
+    given = [name for name in asked if record.given["first"].get(name) is not None]
+    if not given or len(given) == len(asked):
+        return []
+    own = [f"d{record.names.get(name, name)}" for name in asked]
+    return [f"your backward gives {len(given)} of {len(asked)} gradients: return {', '.join(own)}"]
 
 
 def _place(record, name, at, shape):

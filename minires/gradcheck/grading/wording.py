@@ -28,6 +28,24 @@ OF_LINEAR = {
     },
 }
 BARE = ("weight", "bias", "logits")  # names that stand for nothing else in a sentence
+OF_SEVERAL = re.compile(r"your (d\S+) is ((?:not )?divided by .*|right but for a factor .*)")
+
+
+def joined(hints):
+    """The hints, with one for all gradients of which the same is said."""
+    said = {}  # {what is said: the gradients, or None for a hint that stays as it is}
+    for hint in hints:
+        found = OF_SEVERAL.fullmatch(hint)
+        if found:
+            said.setdefault(found[2], []).append(found[1])
+        else:
+            said[hint] = None
+    return [_of_all(rest, gradients) if gradients else rest for rest, gradients in said.items()]
+
+
+def _of_all(said, gradients):
+    *most, last = dict.fromkeys(gradients)
+    return f"your {', '.join(most)} and {last} are {said}" if most else f"your {last} is {said}"
 
 
 def in_own_words(hint, plan):

@@ -1,6 +1,6 @@
 """The kernels of readable/, fast on a CPU: the same signatures, and the same results up to rounding.
 
-im2col_*.py, winograd/ and depthwise.py are the convolutions. partition.py cuts arrays into parts that fit a
+im2col_*.py, winograd/, grouped.py and depthwise.py are the convolutions. partition.py cuts arrays into parts that fit a
 cache, and threads.py gives them to all cores. memory.py keeps freed memory, blas.py cuts matrix products into sizes
 that the BLAS is fast at.
 """

@@ -6,28 +6,27 @@ Forward. Multiply a window of x with a filter w, element by element, and add up.
 
     n image    c channel of x    o filter, which is the channel of y    oh,ow pixel of y    kh,kw place in the filter
 
-Backward. dy is short for ∂L/∂y. An output y is a sum of products x·w. The derivative of a product by x is w, and by w
-it is x. So by the chain rule each product adds dy·w to the gradient of its x, and dy·x to the gradient of its w:
+Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. The derivative of a product x·w by x is w, and by w it is x.
+One x is in many products, and so is one w. L depends on it through each of them, and the chain rule adds these up. So
+each product adds one term to the dx of its x, and one to the dw of its w:
 
     y += x·w        dx += dy·w        dw += dy·x
 
-The loops below do this for one product after another. A bias b[o] is added to every y[n,o,oh,ow], so
-db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow]; ops/conv.py adds it, and computes db.
+The three loops below are these three rules. Stride, padding and dilation change which pixel is in a product, and not
+the rules. A bias b[o] is added to every y[n,o,oh,ow], so db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow]; ops/conv.py adds b, and
+computes db.
 
-Example: one image of 3×3 pixels, one filter of 2×2, so dy is 2×2. The pixel (1,1) in the middle is in four windows:
-
-    window (0,0), place in the filter (1,1)
-    window (0,1), place in the filter (1,0)
-    window (1,0), place in the filter (0,1)
-    window (1,1), place in the filter (0,0)
+Example: one image of 3×3 pixels, one filter of 2×2, so dy is 2×2. The pixel (1,1) in the middle is in all four windows.
+A window and the place in it add up to the pixel, as (0,1) + (1,0) = (1,1):
 
     dx[1,1] = dy[0,0]·w[1,1] + dy[0,1]·w[1,0] + dy[1,0]·w[0,1] + dy[1,1]·w[0,0]
 
-So dx is a convolution again: dy, with zeros around it, and the filter turned by 180°. As sums, the pixel (h,w) is at
-the place (kh,kw) of one window only, that of (oh,ow) = (h−kh,w−kw). Elements outside dy count as 0:
+The code needs no more than the rules. As one sum, without stride and padding, where elements outside dy count as 0:
 
     dx[n,c,h,w] = Σ_{o,kh,kw} dy[n,o,h−kh,w−kw]·w[o,c,kh,kw]
-    dw[o,c,kh,kw] = Σ_{n,oh,ow} dy[n,o,oh,ow]·x[n,c,oh+kh,ow+kw]
+
+With kh = KH−1−a and kw = KW−1−b the place in dy is (h−KH+1+a, w−KW+1+b). So dx is a convolution again: of dy with
+KH−1 rows and KW−1 columns of zeros on each side, and the filter turned by 180°, where o and c have changed places.
 """
 
 from itertools import product

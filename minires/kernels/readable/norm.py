@@ -1,42 +1,32 @@
 """Batch normalization  [Ioffe & Szegedy 2015, Alg. 1].
 
-Forward. Each channel of x (N,C,H,W) has m = N·H·W values x_1 … x_m. ⟨·⟩ is the mean over them:
+Forward, for one channel; the channels do not mix. x, c, x̂ and y have m = N·H·W values each; s, γ and β have one.
+⟨·⟩ is the mean over the m values, Σ is their sum.
 
-    μ = ⟨x⟩
-    σ² = ⟨(x − μ)²⟩
-    s = (σ² + ε)^(−1/2)
-    x̂ = (x − μ)·s
+    c = x − μ                                with the mean μ = ⟨x⟩
+    s = (σ² + ε)^(−1/2)                      with the variance σ² = ⟨c²⟩
+    x̂ = c·s
     y = γ·x̂ + β
 
-Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. Each y_j = γ·x̂_j + β. γ and β are in every y_j, x̂_j is in
-its own only. So by the chain rule
+Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. Change each value of x by a small δx of its own, and call what
+follows δc, δs, δx̂, δy. Products of two changes are too small to count. Then L changes by δL = Σ dy·δy. It is also
+Σ dx·δx, whatever the changes are. So what stands before δx in this sum is dx. First the way from y back to c:
 
-    dβ = Σ_j dy_j        dγ = Σ_j dy_j·x̂_j        dx̂_j = γ·dy_j
+    δs = −1/2·s³·2·⟨c·δc⟩ = −s²·⟨x̂·δc⟩       because c·s = x̂
+    δx̂ = s·δc + c·δs                         the product rule
+       = s·(δc − x̂·⟨x̂·δc⟩)                   because c·s = x̂ again
+    δy = γ·δx̂ + x̂·δγ + δβ                    so dγ = Σ dy·x̂ and dβ = Σ dy
 
-One x_i changes every x̂_j = (x_j − μ)·s: directly if j = i, and through μ and s, which all j share. [i = j] is 1 if
-i = j and else 0. The derivatives of μ, of σ² = 1/m·Σ_j (x_j − μ)² and of s are
+What stands before δc? Σ a·⟨b⟩ = Σ ⟨a⟩·b, because both are m·⟨a⟩·⟨b⟩. With a = dy·x̂ and b = x̂·δc it gives
 
-    ∂μ/∂x_i = 1/m
-    ∂σ²/∂x_i = 2/m·Σ_j (x_j − μ)·([i = j] − 1/m)
-             = 2·(x_i − μ)/m                            because Σ_j (x_j − μ) = 0
-    ∂s/∂x_i = −1/2·(σ² + ε)^(−3/2)·∂σ²/∂x_i
-            = −s³·(x_i − μ)/m                           because (σ² + ε)^(−3/2) = s³
-            = −s²·x̂_i/m                                 because (x_i − μ)·s = x̂_i
+    Σ dy·γ·δx̂ = γ·s·Σ (dy − x̂·⟨dy·x̂⟩)·δc     so dc = γ·s·(dy − x̂·⟨dy·x̂⟩)
 
-The product rule for (x_j − μ)·s gives
+Then the way from c back to x, where the same rule is used with a = dc and b = δx:
 
-    ∂x̂_j/∂x_i = ([i = j] − 1/m)·s − (x_j − μ)·s²·x̂_i/m
-              = s·([i = j] − 1/m − x̂_j·x̂_i/m)           because (x_j − μ)·s = x̂_j
+    δc = δx − ⟨δx⟩                           so Σ dc·δc = Σ (dc − ⟨dc⟩)·δx
+    dx = dc − ⟨dc⟩
+       = γ·s·(dy − ⟨dy⟩ − x̂·⟨dy·x̂⟩)          because ⟨x̂⟩ = 0; it is normalize_dx below
 
-x_i reaches L through every x̂_j, so add up over j. Σ_j dy_j·[i = j] is dy_i, Σ_j dy_j/m is ⟨dy⟩, and Σ_j dy_j·x̂_j/m
-is ⟨dy·x̂⟩:
-
-    dx_i = Σ_j dx̂_j·∂x̂_j/∂x_i
-         = γ·s·Σ_j dy_j·([i = j] − 1/m − x̂_j·x̂_i/m)
-         = γ·s·(dy_i − ⟨dy⟩ − x̂_i·⟨dy·x̂⟩)               which is normalize_dx below
-
-To check it: Σ_i dx_i = 0, because a constant added to all x changes no y. Without ε also Σ_i dx_i·x̂_i = 0, because
-x − μ times a positive number changes no y. The two subtracted terms take these parts away.
 In the code γ is weight, β is bias and s is inv_std. dγ is dw and dβ is db, so ⟨dy⟩ is db/m and ⟨dy·x̂⟩ is dw/m.
 """
 

@@ -363,10 +363,7 @@ class Dense:
         self.x = x
         return x @ self.W + self.b
     def backward(self, d):
-        dx = d @ self.W.T
-        self.W = self.W - 0.1 * self.x.T @ d
-        self.b = self.b - 0.1 * d.sum(0)
-        return dx
+        return d @ self.W.T
 """
     said = str(graded("linear", "Dense", submissions.IMPORT + text))
     assert "a layer may return each gradient, or keep it: self.dW, self.db" in said

@@ -2,7 +2,7 @@
 
 import pytest
 from submissions import IMPORT
-from submissions.mistakes import TABLE
+from submissions.window_mistakes import TABLE
 from test_styles import graded
 
 

@@ -31,11 +31,24 @@ class Block:
     def backward(self, dy):
         dx, self.dw = self.back(dy)
         return dx
+class Sized(Block):
+    def __init__(self, dim):
+        self.w, self.dw = np.ones(dim), np.zeros(dim)
+class OfDict:
+    def __init__(self, num_features, eps=1e-5):
+        self.running_mean = np.zeros(num_features)
+        self.params, self.grads = {"w": np.ones(num_features)}, {}
+    def forward(self, x):
+        y, self.back = block(x, self.params["w"])
+        return y
+    def backward(self, dy):
+        dx, self.grads["w"] = self.back(dy)
+        return dx
 class Wrong(Block):
     def backward(self, dy):
         return 2 * super().backward(dy)
 """
-REFERENCES = ["block", "block_forward,block_backward", "last_forward,last_backward", "Block"]
+REFERENCES = ["block", "block_forward,block_backward", "last_forward,last_backward", "Block", "Sized", "OfDict"]
 
 
 @pytest.fixture
@@ -59,6 +72,7 @@ def test_every_form_of_a_submission_is_held_to_every_form_of_a_reference(teacher
     [
         ("Wrong", ["3,4", "4"], "the reference itself does not pass the check"),
         ("Block", ["3,4"], "the reference Block cannot be called: it takes x, w, and --shapes gives 1 arrays"),
+        ("Sized", ["3,4"], "the reference Sized cannot be called: it takes x, w, and --shapes gives 1 arrays"),
         ("a,b,c", ["3,4"], "which function? Write FILE.py:FUNCTION, FILE.py:F,G or FILE.py:CLASS"),
         ("block_forward,other", ["3,4"], "there is no function 'other'"),
     ],

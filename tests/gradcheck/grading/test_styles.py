@@ -58,6 +58,23 @@ def test_what_is_not_checked_is_said():
     pool = said("max_pool2d", "max_pool", submissions.SHARED)
     assert "not tried, because no homework need take it: 3×3, stride 2, ceil_mode; " in pool
     assert "ceil_mode" not in said("max_pool2d", "max_pool", submissions.CEILED).rpartition("not tried")[2]
+    narrow = said("linear", "Linear", ONLY_MATRICES)
+    assert narrow.endswith("6 of 6 cases passed; 5 more passed over, and what these look at is not marked")
+    failed = str(graded("linear", "Linear", submissions.IMPORT + ONLY_MATRICES.replace("dy.sum", "dy.mean")))
+    assert failed.endswith("0 of 6 cases passed")
+
+
+ONLY_MATRICES = """
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dy):
+        self.dW, self.db = self.x.T @ dy, dy.sum(0)
+        return dy @ self.W.T
+"""
 
 
 MOMENTUM = """
@@ -100,3 +117,20 @@ def test_new_statistics_may_be_returned_beside_the_cache():
     text = text.replace("RUNNING", "running_mean, running_var")
     text += "def batch_norm_backward(dout, cache):\n    return cache[0](dout)\n"
     assert graded("batch_norm", "batch_norm_forward,batch_norm_backward", submissions.IMPORT + text).passed
+
+
+def test_a_step_of_training_in_the_backward_is_said_with_its_learning_rate():
+    def said(name, right="", instead=""):
+        ((like, target, text),) = (row[1:4] for row in submissions.ALL if row[0] == name)
+        return str(graded(like, target, text.replace(right, instead)))
+
+    name = "class of a linear layer that trains itself, right"
+    step = "its backward takes a step of training of its own, with learning rate "
+    assert f"{step}0.1, of W and b: an optimizer would take a second one" in said(name)
+    assert f"{step}0.1, of b: an" in said(name, "self.W -= 0.1 * self.dW", "pass")
+    assert f"{step}0.025, of W and b: an" in said(name, "-= 0.1 *", "-= 0.1 / 4 *")
+    uphill = "its backward adds 0.1 times the gradients to W and b, which makes the loss larger: subtract them"
+    assert uphill in said(name, "-= 0.1 *", "+= 0.1 *")
+    damaged = "a second forward of the same object, with other numbers, gives a wrong y"
+    assert damaged in said(name, "self.W -= 0.1 * self.dW", "self.W *= 0.9")
+    assert f"{step}0.01, of gamma and beta: an" in said("class of a batch norm that trains itself, right")

@@ -58,3 +58,80 @@ def test_y_beside_a_target_is_what_was_computed(names, gradients):
     wrong = graded("mse_loss", "mse", text.replace("dx = 2", "dx = -2"))
     assert wrong.status == "failed"
     assert f"d{first} is wrong" in str(wrong)
+
+
+def test_weights_that_a_backward_changes_by_a_rate_of_its_own_are_not_called_wrong():
+    text = """
+class Dense:
+    def __init__(self, W, b):
+        self.W, self.b = W.copy(), b.copy()
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dy):
+        dx = dy @ self.W.T
+        self.W -= 0.1 * self.x.T @ dy
+        self.b -= 0.1 * dy.sum(0)
+        return dx
+"""
+    said = graded("linear", "Dense", text)
+    assert said.status == "could not run"
+    assert "its backward takes a step of training, and keeps no dW and db: keep each gradient, as self.dW, or" in str(
+        said
+    )
+    told = text.replace("dy):", "dy, lr):").replace("0.1 *", "lr *")
+    assert "dW and db as its step of training subtracts them" in str(graded("linear", "Dense", told))
+    forgotten = text.replace("self.W, self.b = W.copy(), b", "self.W, self.b = W.T.copy(), b")
+    forgotten = forgotten.replace("x @ self.W + self.b", "x @ self.W.T + self.b").replace("self.W.T\n", "self.W\n")
+    forgotten = forgotten.replace("self.W -= 0.1 * self.x.T @ dy", "pass").replace("self.b -= 0.1", "self.db = 1")
+    result = graded("linear", "Dense", forgotten)
+    assert result.status == "failed", result
+    assert "the backward gives no gradient (None) for W" in str(result)
+
+
+def test_a_derivative_without_dy_is_told_what_a_backward_takes():
+    result = graded("relu", "relu_grad", "def relu_grad(x):\n    return 1.0 * (x > 0)\n")
+    assert result.status == "could not run"
+    assert "relu_grad takes no dy: a backward is given dy, the gradient with respect to y, and returns dx" in str(
+        result
+    )
+
+
+def test_a_forward_without_the_cache_that_its_backward_takes_is_told_so():
+    pair = """
+def affine_forward(x, w, b):
+    return x @ w + b
+def affine_backward(dout, cache):
+    x, w, b = cache
+    return dout @ w.T, x.T @ dout, dout.sum(0)
+"""
+    result = graded("linear", "affine_forward,affine_backward", pair)
+    assert result.status == "could not run"
+    said = "affine_forward returns an array of shape (5, 4) alone: return (y, cache), because affine_backward takes"
+    assert said in str(result)
+    assert graded("linear", "affine_forward,affine_backward", pair.replace("w + b", "w + b, (x, w, b)")).passed
+
+
+def test_a_forward_that_gives_none_is_said_to_be_the_forward():
+    text = "def relu_forward(x):\n    return None, x\ndef relu_backward(dout, cache):\n    return None\n"
+    result = graded("relu", "relu_forward,relu_backward", text)
+    assert result.status == "not done"
+    assert "not done: the forward gives None" in str(result)
+
+
+def test_rows_whose_mean_is_taken_over_the_wrong_axis_are_not_taken_for_columns():
+    text = """
+def batchnorm_forward(x, gamma, beta, eps=1e-5):
+    N, D = x.shape
+    std = np.sqrt(x.var(1, keepdims=True) + eps)
+    h = (x - x.mean(1, keepdims=True)) / std
+    return gamma * h + beta, (h, gamma, std)
+def batchnorm_backward(dout, cache):
+    h, gamma, std = cache
+    dh = dout * gamma
+    return (dh - dh.mean(0) - h * (dh * h).mean(0)) / std, (dout * h).sum(0), dout.sum(0)
+"""
+    result = graded("batch_norm", "batchnorm_forward,batchnorm_backward", IMPORT + text)
+    assert result.status == "failed"
+    assert "recognized: (y, cache), (N,C) only" in str(result)
+    assert "your mean and variance are taken over C: take them over N" in str(result)

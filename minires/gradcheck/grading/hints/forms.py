@@ -36,7 +36,7 @@ def of_y(wrong):
 def of_gradient(wrong):
     """Hints for a gradient that is wrong, its shape or its numbers."""
     what = f"d{wrong.name}"
-    return _order(wrong, what) or _summed(wrong, what) or _factor(wrong)
+    return _order(wrong, what) or _summed(wrong, what) or _factor(wrong) or _of_one_sample(wrong)
 
 
 def _order(wrong, what):
@@ -114,7 +114,8 @@ def _of_shape(wrong):
     if y.size == right.size and y.ndim != right.ndim:
         return ["your y has other axes of length 1, or flattened ones: keepdims, reshape"]
     less = tuple(b - a for a, b in zip(y.shape, right.shape))
-    if y.ndim == right.ndim == 4 and "stride" in wrong.standard.settings and less == (0, 0, 1, 1):
+    windows = y.ndim == right.ndim == 4 and "stride" in wrong.standard.settings
+    if windows and less == (0, 0, 1, 1) and same(y, right[:, :, :-1, :-1]):
         return ["mind the + 1: OH = (H + 2·padding − KH)//stride + 1"]
     return []
 
@@ -141,13 +142,25 @@ def _factor(wrong):
         return [f"your d{name} is zero"]
     if abs(factor + 1) < 1e-6:
         return [f"your d{name} has the wrong sign"]
-    adds_up = "reduction" in wrong.standard.settings or not wrong.is_first
-    count = _counted(factor, wrong.case) if adds_up else ""
+    count = _counted(factor, wrong.case) if wrong.is_of_loss or not wrong.is_first else ""
     if count:
         return [f"your d{name} is {count}"]
     if abs(factor - 1) < NO_FACTOR or right.size < 2:
         return []
     return [f"your d{name} is right but for a factor ({factor:.6g} in this case)"]
+
+
+def _of_one_sample(wrong):
+    """A gradient to which one sample alone contributes, where it is the sum over all."""
+    dy = wrong.dy
+    if wrong.is_first or dy.ndim == 0 or len(dy) < 2 or len(dy) != len(wrong.case.arrays[0]):
+        return []
+    for place, word in ((0, "first"), (-1, "last")):
+        part = np.zeros_like(dy)
+        part[place] = dy[place]
+        if same(wrong.given, wrong.gradients(dy=part)[wrong.name]) and np.any(wrong.given):
+            return [f"your d{wrong.name} is that of the {word} sample alone: add those of all samples"]
+    return []
 
 
 def _counted(factor, case):
@@ -156,7 +169,7 @@ def _counted(factor, case):
     counts = {"the number of samples": len(x) if x.ndim else 1, "the number of elements": x.size}
     for what, count in counts.items():
         if count > 1 and abs(factor * count - 1) < 1e-6:
-            return f"divided by {what}, {count}: where a sum is wanted it is a mean"
+            return f"divided by {what}, {count}: a sum is wanted, not a mean"
         if count > 1 and abs(factor / count - 1) < 1e-6:
-            return f"not divided by {what}, {count}: where a mean is wanted it is a sum"
+            return f"not divided by {what}, {count}: a mean is wanted, not a sum"
     return ""

@@ -88,6 +88,9 @@ def gradients(wrong):
     if wrong.op != "cross_entropy" or not wrong.is_first or wrong.dy.ndim or not _is_plain(wrong):
         return
     x, target = wrong.case.arrays
+    if wrong.case.static.get("reduction", "mean") == "mean" and len(x) != x.shape[1]:
+        hint = "your dx is divided by the number of classes: divide it by the number of samples"
+        yield wrong.right * len(x) / x.shape[1], hint
     part = wrong.dy / (len(x) if wrong.case.static.get("reduction", "mean") == "mean" else 1)
     hot = np.eye(x.shape[1])[target]
     yield wrong.right + 2 * hot * part, "your dx adds 1 at the right class: subtract it, p − 1"

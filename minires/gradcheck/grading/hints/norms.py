@@ -14,6 +14,7 @@ UNBIASED = (
 OUTSIDE = "your ε stands outside the root, σ + ε: it belongs under the root, √(σ² + ε)"
 FIXED = "your ε is {eps:g}, whatever ε is given: take the eps that is handed over"
 COUNTED = "your {what} divided by N: a channel has N·H·W elements"
+MEANS = "your dx takes sums over {axes} where means are wanted: divide it by m, the number of elements of these"
 SIGNS = {  # factors of −⟨dy⟩ and of −x̂·⟨dy·x̂⟩ that are wrong
     (-1, 1): "your dx adds ⟨dy⟩: subtract it",
     (1, -1): "your dx adds x̂·⟨dy·x̂⟩: subtract it",
@@ -114,6 +115,9 @@ def ys(wrong):
     yield norm.y(inv_std=1 / (np.sqrt(norm.var) + norm.eps)), OUTSIDE
     yield norm.y(inv_std=norm.inv_std(0)), "your forward has no ε: divide by √(σ² + ε)"
     yield norm.y(inv_std=1 / (norm.var + norm.eps)), "you divide by the variance: divide by its root, √(σ² + ε)"
+    yield norm.y(inv_std=1 / norm.inv_std()), "your y is multiplied by √(σ² + ε): divide x − μ by it"
+    if norm.op == "batch_norm":
+        yield wrong.right - norm.beta, "your y misses β (bias): add it"
     for eps in CONSTANTS["eps"]:
         if eps != norm.eps:
             yield norm.y(inv_std=norm.inv_std(eps)), FIXED.format(eps=eps)
@@ -173,8 +177,33 @@ def gradients(wrong):
             yield norm.dx(inv_std=inv_std), hint
         elif wrong.name == "weight":
             yield norm.dgamma(x_hat), hint
+    if wrong.name == "weight" and norm.op == "batch_norm":
+        yield np.ravel(norm.gamma) * wrong.right, "your dweight has the factor γ: it is the sum of dy·x̂ alone"
     if wrong.is_first and not norm.evaluated:
         yield from _dxs(norm)
+        if norm.op == "batch_norm":
+            yield from _of_factors(norm)
+            yield from _of_x_hat(norm)
+
+
+def _of_factors(norm):
+    """The factor γ/√(σ² + ε) of dx, wrong."""
+    inv_std = norm.inv_std()
+    dx = norm.dx()
+    yield dx * inv_std, "your dx has the factor 1/√(σ² + ε) twice: multiply by it once"
+    yield dx / inv_std**2, "your dx is multiplied by √(σ² + ε): divide by it"
+    yield dx / inv_std * norm.var, "your dx is multiplied by the variance: divide by its root, √(σ² + ε)"
+    yield dx * norm.gamma, "your dx has the factor γ (weight) twice: multiply by it once"
+
+
+def _of_x_hat(norm):
+    """dx, where something else stands in −x̂·⟨dy·x̂⟩."""
+    x_hat = norm.x_hat(norm.mean, norm.inv_std())
+    for what, v in (("x − μ", norm.x - norm.mean), ("x", norm.x), ("y", norm.y())):
+        for a, b in ((v, v), (v, x_hat), (x_hat, v)):
+            terms = [h.mean(norm.axes, keepdims=True) for h in (norm.dy, norm.dy * b)]
+            dx = norm.gamma * norm.inv_std() * (norm.dy - terms[0] - a * terms[1])
+            yield dx, f"your −x̂·⟨dy·x̂⟩ has {what} where x̂ is meant, x̂ = (x − μ)/√(σ² + ε)"
 
 
 def _dxs(norm):
@@ -187,6 +216,7 @@ def _dxs(norm):
         elements = norm.count / len(norm.x)
         yield norm.dx((elements, elements)), COUNTED.format(what="sums are")
         yield elements * norm.dx(), COUNTED.format(what="dx is")
+    yield norm.count * norm.dx(), MEANS.format(axes=norm.over(norm.axes))
     for axes in norm.other_axes():
         part = np.prod([norm.grouped.shape[a] for a in axes]) / norm.count
         hint = f"your dx takes its means over {norm.over(axes)}: take them over {norm.over(norm.axes)}"

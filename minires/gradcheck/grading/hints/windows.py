@@ -18,6 +18,12 @@ HOW = {
 PAIRED = ("kernel_size", "stride", "padding", "dilation")
 SHARE = "your dx keeps the last window's share where windows overlap: add (+=), do not assign (=)"
 LAST = "your d{name} keeps the last turn of a loop only: add (+=), do not assign (=)"
+COLUMNS = (
+    "your dweight is reshaped from (C·KH·KW,O): transpose it before, because each output channel has its own row there"
+)
+UNPADDED = "OH and OW are those without the padding: OH = (H + 2·padding − KH)//stride + 1"
+WIDE = "your y is as wide as it is high: OW comes of the width of x, as OH comes of its height"
+BEHIND = "your padding lies behind x only, 2·p rows and columns: put p before x and p behind it"
 CROP = "your dx still has the padding: cut it off, from row p to row p + H, and from column p to column p + W"
 EMPTY = "[p:-p] is empty where the padding p is 0, because it is [0:0] then: write [p:p + H]"
 
@@ -31,6 +37,7 @@ def ys(wrong):
         return
     if wrong.op == "max_pool2d":
         yield from _zeros_for_least(wrong)
+    yield from _misplaced(wrong)
     if setting := _ignored(wrong):
         yield wrong.given, f"your y ignores the {setting}: {HOW[setting]}"
     if wrong.op == "conv2d":
@@ -42,6 +49,34 @@ def ys(wrong):
         hint = "your y reads weight[o,c,kw,kh]: its last axes are rows, then columns, weight[o,c,kh,kw]"
         yield wrong.y_of(x, w.swapaxes(2, 3), *b), hint
     yield from _exchanged(wrong)
+
+
+def _misplaced(wrong):
+    """Windows that begin elsewhere, or of another kind."""
+    x, *rest = wrong.case.arrays
+    (PH, PW), (SH, SW) = (np.broadcast_to(wrong.settings.get(s, n), 2) for s, n in (("padding", 0), ("stride", 1)))
+    if PH or PW:
+        padded = np.pad(x, ((0, 0), (0, 0), (0, 2 * PH), (0, 2 * PW)))
+        yield wrong.y_of(padded, *rest, padding=0), BEHIND
+    if wrong.op in POOLS:
+        kernel = wrong.settings["kernel_size"]
+        if not np.array_equal(np.broadcast_to(kernel, 2), (SH, SW)):
+            yield wrong.y_of(stride=kernel), f"your y takes the kernel size for the stride: {HOW['stride']}"
+    if wrong.op == "max_pool2d":
+        yield _averages(wrong), "your y is the average of each window: a max pool takes its maximum"
+    y, right = wrong.given, wrong.right
+    if y.ndim == 4 and y.shape[:3] == right.shape[:3] and y.shape[3] == right.shape[2] != right.shape[3]:
+        common = np.s_[..., : min(right.shape[2:])]
+        yield (y if same(y[common], right[common]) else None), WIDE
+
+
+def _averages(wrong):
+    """The averages of a max pool's windows, without padding."""
+    win, padded = _pool_windows(wrong)
+    y = np.zeros_like(wrong.right)
+    for i, j in np.ndindex(y.shape[2:]):
+        y[:, :, i, j] = padded[_at(win, i, j)].mean((2, 3))
+    return y
 
 
 def _zeros_for_least(wrong):
@@ -73,6 +108,8 @@ def gradients(wrong):
     else:
         for last in _assigned_by_convolution(wrong):
             yield last, LAST.format(name=wrong.name)
+        if wrong.name == "weight" and wrong.settings["groups"] == 1:
+            yield wrong.right.transpose(1, 2, 3, 0).reshape(wrong.right.shape), COLUMNS
     if wrong.is_first:
         yield _with_padding(wrong), CROP
     if wrong.op == "max_pool2d":
@@ -91,6 +128,15 @@ def of_raised(standard, case, source, wanted):
     if paddings.any() and all(a - b in 2 * paddings for a, b in differing):
         return CROP
     return ""
+
+
+def of_reshaped(standard, case, size, wanted):
+    """The hint where the values of y do not fit into a shape, because that was computed without the padding."""
+    if standard.name not in WINDOWED or not np.any(case.static.get("padding", 0)):
+        return ""
+    y, _ = standard.right(case)
+    without, _ = standard.right(replace(case, static=case.static | {"padding": 0}))
+    return UNPADDED if size == y.size and sorted(wanted) == sorted(without.shape) else ""
 
 
 def _pool_windows(wrong):

@@ -60,6 +60,12 @@ class Wrong:
         return self.name == self.standard.arguments[0]
 
     @cached_property
+    def is_of_loss(self):
+        """Whether it is the gradient of a loss, in which the samples are averaged or added."""
+        a_number = self.dy is not None and np.ndim(self.dy) == 0
+        return "reduction" in self.standard.settings or (not self.standard.is_op and a_number)
+
+    @cached_property
     def right(self):
         y, _ = self.standard.right(self.case)
         return y if self.name == "y" else np.asarray(self.gradients()[self.name])

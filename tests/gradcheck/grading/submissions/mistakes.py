@@ -109,6 +109,12 @@ norm(
     "both signs", [("- first - second", "+ first + second")], "your dx adds ⟨dy⟩ and x̂·⟨dy·x̂⟩", [("- first", "+ first")]
 )
 norm(
+    "sums for means",
+    [("return inv * (", "return M * inv * (")],
+    "your dx takes sums over N, H and W where means are wanted: divide it by m",
+    [("return inv * (", "return 2 * M * inv * (")],
+)
+norm(
     "sums over H and W",
     [("dy.sum((0, 2, 3))", "dy.sum((2, 3))")],
     "your dbeta has shape (3, 4): sum it over axis 0 too",
@@ -249,6 +255,12 @@ for name, mistake, hint, relative in (
     ("softmax over the samples", OF_ROWS, ROWS, OF_ALL),
     ("softmax over everything", OF_ALL, WHOLE, OF_ROWS),
     ("+1 at the target", [("-= 1", "+= 1")], "your dx adds 1 at the right class: subtract it", [("-= 1", "-= 2")]),
+    (
+        "as many parts as classes",
+        [("/= N", "/= x.shape[1]")],
+        "divided by the number of classes",
+        [("/= N", "/= N + 2")],
+    ),
     ("the sign of the loss", [("loss = -", "loss = ")], "your loss has the wrong sign", [("loss = -", "loss = 2 * -")]),
     ("log2", [("-np.log(", "-np.log2(")], "your logarithm is log2", [("-np.log(", "-np.log10(")]),
     ("log10", [("-np.log(", "-np.log10(")], "your logarithm is log10", [("-np.log(", "-np.log1p(")]),

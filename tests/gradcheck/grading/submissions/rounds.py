@@ -75,3 +75,114 @@ class Dropout:
 """,
     ("        self.mask = (np", "        if self.mask is None: self.mask = (np"),
 )
+
+TRAINED = """
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W.copy(), b.copy()
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, d):
+        self.dW, self.db = self.x.T @ d, d.sum(0)
+        dx = d @ self.W.T
+        self.W -= 0.1 * self.dW
+        self.b -= 0.1 * self.db
+        return dx
+"""
+TABLE.with_mistakes(
+    "class of a linear layer that trains itself",
+    "linear",
+    "Linear",
+    TRAINED,
+    [
+        ("self.W -= 0.1", "self.W += 0.1"),
+        ("self.W -= 0.1", "self.W -= 0.2"),  # half a step of b
+        ("0.1 * self.db", "0.1 * d[0]"),
+        ("0.1 * self.dW", "0.1 * np.abs(self.dW)"),
+        ("self.W -= 0.1 * self.dW", "self.W *= 0.9"),
+        ("        self.W -= 0.1", "        self.x = x0\n        self.W -= 0.1"),
+        ("        self.x = x\n", "        self.x = getattr(self, 'x', x)\n"),
+    ],
+)
+TABLE.add("class of a linear layer that trains its bias", "linear", "Linear", TRAINED.replace("self.W -= 0.1", "0.1"))
+TABLE.add(
+    "class of a linear layer that trains itself with the mean",
+    "linear",
+    "Linear",
+    TRAINED.replace("-= 0.1 *", "-= 0.1 / len(d) *"),
+)
+TABLE.add(
+    "class of a linear layer that trains itself in float32",
+    "linear",
+    "Linear",
+    TRAINED.replace("W.copy(), b.copy()", "W.astype(np.float32), b.astype(np.float32)")
+    .replace("self.x = x", "x = self.x = x.astype(np.float32)")
+    .replace("(self, d):", "(self, d):\n        d = d.astype(np.float32)"),
+)
+TRAINED_NORM = """
+class BatchNorm:
+    def __init__(self, gamma, beta, eps=1e-5):
+        self.gamma, self.beta, self.eps = gamma.copy(), beta.copy(), eps
+    def forward(self, x):
+        self.inv = 1 / np.sqrt(x.var(0) + self.eps)
+        self.h = (x - x.mean(0)) * self.inv
+        return self.gamma * self.h + self.beta
+    def backward(self, dy):
+        self.dgamma, self.dbeta = (dy * self.h).sum(0), dy.sum(0)
+        dx = self.gamma * self.inv * (dy - (self.dbeta + self.h * self.dgamma) / len(dy))
+        self.gamma -= 0.01 * self.dgamma
+        self.beta -= 0.01 * self.dbeta
+        return dx
+"""
+TABLE.with_mistakes(
+    "class of a batch norm that trains itself",
+    "batch_norm",
+    "BatchNorm",
+    TRAINED_NORM,
+    ("0.01 * self.dgamma", "0.01 * self.dgamma ** 2"),
+)
+
+TABLE.with_mistakes(
+    "class of a linear layer that is told its learning rate",
+    "linear",
+    "Dense",
+    """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.weights, self.bias = np.random.rand(n_in, n_out) - 0.5, np.zeros((1, n_out))
+    def forward_propagation(self, input):
+        self.input = input
+        return input @ self.weights + self.bias
+    def backward_propagation(self, output_error, learning_rate):
+        input_error = output_error @ self.weights.T
+        self.weights -= learning_rate * self.input.T @ output_error
+        self.bias -= learning_rate * output_error.sum(0, keepdims=True)
+        return input_error
+""",
+    [
+        ("self.weights -=", "self.weights +="),
+        ("self.weights -= learning_rate *", "self.weights -="),
+        ("self.bias -= learning_rate * output_error.sum(0, keepdims=True)", "pass"),
+        ("output_error.sum(", "output_error.mean("),
+        ("self.weights -= learning_rate * self.input.T @ output_error", "self.weights *= 0.9"),
+    ],
+)
+TABLE.add(
+    "class of a linear layer with a learning rate of its own",
+    "linear",
+    "Dense",
+    """
+class Dense:
+    def __init__(self, W, b, lr=0.1):
+        self.W, self.b, self.lr = W.copy(), b.copy(), lr
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dy):
+        dx = dy @ self.W.T
+        self.W -= self.lr * self.x.T @ dy
+        self.b -= self.lr * dy.sum(0)
+        return dx
+""",
+)
