@@ -178,7 +178,7 @@ def test_a_family_registers_all_that_it_defines_and_opens_nothing_else():
     classes |= {"ResNet", "CifarResNet", "PreActCifarResNet"}
     classes |= {"ActivationFirstBlock", "PreActBasicBlock", "PreActBottleneck", "PreActResNet"}
     classes |= {"CifarResNeXt", "CifarWideResNet", "VGG", "WideBlock"}
-    classes |= {"SEBasicBlock", "SEBottleneck", "SECifarBlock", "SECifarResNet"}
+    classes |= {"SEBasicBlock", "SEBottleneck", "SECifarBlock", "SECifarResNet", "SqueezeExcitation"}
     classes |= {"CifarDenseNet", "DenseLayer", "DenseNet"}
     classes |= {"EfficientNet", "EfficientNetB", "InvertedResidual", "MBConv", "MobileNetV2"}
     classes |= {"Encoder", "EncoderBlock", "SmallVisionTransformer", "VisionTransformer"}
