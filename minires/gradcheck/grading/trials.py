@@ -110,6 +110,8 @@ class Trials:
         try:
             attempt = plan.start(self.session.get(), case, record.right)
             once, twice = (plan.gradients(attempt.backward(dy)[0], case, plan.order()) for _ in range(2))
+        except ForbiddenError as error:
+            raise CouldNotRunError(str(error)) from error
         except ChildError as error:
             if not isinstance(error, RaisedError):
                 self.session.lost(error)

@@ -345,9 +345,7 @@ class Verdicts:
 
     def _dropout(self, record, said):
         """A random mask is held to what every mask must be."""
-        case = record.case
-        p = case.static.get("p", 0.5) if case.static.get("training", True) else 0.0
-        sentence, of_dx = dropout.mistake(record, p)
+        sentence, of_dx = dropout.mistake(record)
         said.problems += [sentence] * bool(sentence)
         said.wrong += ["x"] * of_dx
         said.problems += [sentence for other, sentence in self.repeats if record is other]
