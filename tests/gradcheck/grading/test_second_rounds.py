@@ -26,7 +26,7 @@ class Relu:
         ("return [0] * 10**6", 1, "in a second round on the same object: what it returns"),
         ("while True: pass", 1, "in a second round on the same object: did not finish within 2 s"),
         ("__import__('time').sleep(60)", 1, "timed out: no case is known to be wrong"),
-        ("import torch", 2, "it imports torch, which is forbidden here"),
+        ("__import__('importlib').import_module('torch')", 2, "it imports torch, which is forbidden here"),
     ],
 )
 def test_what_ends_in_its_second_round_has_not_passed(tmp_path, grade, second, status, sentence):
