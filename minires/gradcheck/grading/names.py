@@ -119,7 +119,7 @@ IS_DICT = (
 )
 MODE = "mode"
 BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back")
-# A name that says both: forward_backward, value_and_grad, with_grad, grad_and_loss. softmax_with_loss_backward does not.
+# A name that says both: forward_backward, value_and_grad, grad_and_loss; softmax_with_loss_backward does not.
 _FRONT = "(?:forward|fwd|fprop|value|loss|cost)"
 _BACK = f"(?:{'|'.join(BACKWARDS)})"
 BOTH = re.compile(

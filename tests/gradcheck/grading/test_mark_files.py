@@ -15,7 +15,6 @@ from marks import GOOD, rows_of
 from minires.gradcheck.__main__ import main
 from minires.gradcheck.grading import results
 
-
 IDENTITY = """
 def same(x): return x.copy(), lambda dy: dy.copy()
 def dropout(x, p=0.5, training=True): return same(x)

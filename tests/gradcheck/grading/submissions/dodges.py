@@ -178,9 +178,11 @@ TABLE.with_mistakes(
 
 # ---- new running statistics that are returned, and are none
 
-RETURNED = RUNNING.replace(
-    '    bn_param["running_mean"], bn_param["running_var"] = running_mean, running_var\n', ""
-).replace('bn_param["mode"] == "train")\ndef', 'bn_param["mode"] == "train"), running_mean, running_var\ndef')
+RETURNED = (
+    RUNNING.replace("= cache\n", "= cache[0]\n")
+    .replace('    bn_param["running_mean"], bn_param["running_var"] = running_mean, running_var\n', "")
+    .replace('bn_param["mode"] == "train")\ndef', 'bn_param["mode"] == "train"), running_mean, running_var\ndef')
+)
 TABLE.with_mistakes(
     "running statistics that are returned",
     "batch_norm",
