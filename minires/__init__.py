@@ -6,7 +6,7 @@ import sys
 if (getattr(sys, "argv", None) or [""])[0].replace("\\", "/").split("/")[-1].removesuffix(".exe") in ("-m", "minires"):
     from minires import working_folder
 
-    working_folder.search_last()
+    working_folder.leave()
 
     from minires import console
 

@@ -45,6 +45,7 @@ ROOMS = [
     "plots",
     "probes",
     "summary",
+    "predict",
     "gradcheck",
     "lessons",
     "train",
@@ -141,10 +142,10 @@ def test_every_room_is_reachable_from_minires_and_opened_only_when_asked_for():
     code = (
         "import sys, minires; assert 'minires.models' not in sys.modules\n"
         "for room in minires.__dir__(): getattr(minires, room)\n"
-        "print(minires.models.names()[0], minires.nn.ReLU.__name__)"
+        "print(minires.models.resnet20.__name__, minires.nn.ReLU.__name__)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == [
-        "plain110",
+        "resnet20",
         "ReLU",
     ]
     with pytest.raises(AttributeError, match="module 'minires' has no 'cellar'"):

@@ -97,6 +97,25 @@ def test_the_workflow_tests_the_oldest_and_the_newest_python_and_numpy_on_three_
     assert ".ci/run" in runs
 
 
+def test_the_workflow_publishes_the_reference_and_in_it_the_book():
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; it reads the workflow")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["site"]["steps"]
+    runs = [step.get("run", "").partition("  #")[0] for step in steps]
+    assert runs[-4:-1] == [
+        "python docs/build.py",
+        "python -m tutorials.build site",
+        "mv tutorials/out/site docs/site/lessons",
+    ]
+    assert steps[-1]["with"]["path"] == "docs/site"
+    extras = SETUP["options.extras_require"]
+    assert all(extra in extras for extra in re.search(r'-e "\.\[(.*)\]"', runs[2])[1].split(","))
+    site, folder = (line.partition(" = ")[2] for line in listed(SETUP["metadata"]["project_urls"])[:2])
+    assert folder == f"{site}/lessons/"
+    for readme, place in (("README.md", folder), ("README.ko.md", f"{folder}ko/")):
+        assert f"]({place})" in (ROOT / readme).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("job", ["light"])
 def test_the_rooms_that_the_light_suite_names_are_there(job):
     text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")

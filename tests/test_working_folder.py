@@ -44,8 +44,10 @@ def test_a_command_runs_where_files_have_the_names_of_modules(tmp_path):
     assert (found.returncode, found.stderr) == (0, ""), found.stdout
 
 
-def test_the_working_folder_moves_to_the_end_and_stays(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stays", [True, False])
+def test_the_working_folder_moves_to_the_end_or_away(tmp_path, monkeypatch, stays):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "other" if stays else "minires.gradcheck", "relu"])
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
     here = os.getcwd()
     site = os.path.join(os.getcwd(), "site")
@@ -57,9 +59,19 @@ def test_the_working_folder_moves_to_the_end_and_stays(tmp_path, monkeypatch):
         ([], []),
     ):
         monkeypatch.setattr(sys, "path", before)
-        working_folder.search_last()
+        working_folder.leave()
         assert sys.path is before
-        assert before == after
+        assert before == (after if stays else [folder for folder in after if folder not in ("", here)])
+
+
+def test_in_a_clone_the_working_folder_stays(monkeypatch):
+    clone = os.path.dirname(os.path.dirname(os.path.abspath(working_folder.__file__)))
+    monkeypatch.chdir(clone)
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "minires.gradcheck", "relu"])
+    monkeypatch.setattr(sys, "path", ["", "/lib"])
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    working_folder.leave()
+    assert sys.path == ["/lib", ""]
 
 
 def test_a_working_folder_that_was_deleted_changes_nothing(monkeypatch):
@@ -69,7 +81,7 @@ def test_a_working_folder_that_was_deleted_changes_nothing(monkeypatch):
     monkeypatch.setattr(os, "getcwd", deleted)
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
     monkeypatch.setattr(sys, "path", ["", "/lib"])
-    working_folder.search_last()
+    working_folder.leave()
     assert sys.path == ["", "/lib"]
 
 

@@ -156,8 +156,8 @@ def sin(x):
 # %% [markdown] name="the-graph"
 # ## The graph
 #
-# We compute the example again, with Values. Nobody writes the graph down. It is there, because each
-# Value knows its parents.
+# We compute the example again, with Values. The graph is not written down anywhere. It is there,
+# because each Value knows its parents.
 
 
 # %% name="build"
@@ -205,8 +205,8 @@ draw(y)
 # There is a simple way to get one. A value is always *newer* than its parents. So sort all values by
 # the time when they were made, and begin with the newest. This is what `newest_first` does.
 #
-# Often nobody has written the times down. Then the order follows from the parents alone. Visit a
-# node: first visit its parents, then write the node down. Visit no node twice.
+# Often the times are not known. Then the order follows from the parents alone. Visit a node: first
+# visit its parents, then write the node down. Visit no node twice.
 
 # %% [markdown] name="exercise-order"
 # ### Exercise 1.1
@@ -651,8 +651,8 @@ print(
 # %% [markdown] name="beside"
 # ## Optional: minires's own engine
 #
-# Your engine and that of minires are one idea. The next cell prints their lines side by side. It looks
-# for each line on the left in our functions. And it looks for each line on the right in
+# Your engine and that of minires are one idea. The next cell prints our lines on the left, and those
+# of minires on the right. It looks for each line on the left in our functions. And it looks for each line on the right in
 # [`graph.py`](../minires/graph.py) and [`op.py`](../minires/op.py). So both are there today.
 #
 # **Before you run:** open graph.py, and read the docstring of `propagate`. Do you find your loop?
@@ -685,12 +685,12 @@ for mine, theirs in LINES:
 #
 # | there | why |
 # |---|---|
-# | `may_overwrite`, `_are_new` | a sum is added up in place, but only in memory that nobody else uses |
+# | `may_overwrite`, `_are_new` | a sum is added up in place, but only in memory that nothing else uses |
 # | `node.release()` | what backward needs is freed as soon as its turn is over |
 # | `Node` and `Tensor` apart | a Node never holds a Tensor, so a graph is freed with its last Tensor |
 # | `checked` | a gradient of the wrong shape or dtype is an error with the op's name |
 # | `Version` | an array that was changed after the forward pass is an error, and no wrong gradient |
-# | `hooks` | somebody may look at a gradient on its way, or change it |
+# | `hooks` | you may look at a gradient on its way, or change it |
 #
 # If you like, put your answers into the engine. Write this in a new cell, above the network:
 #

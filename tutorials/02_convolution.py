@@ -159,7 +159,9 @@ check("2.1", im2col)
 # Lay each filter down, too: as a row, in the same order as a column. Then an output is the product of
 # a row and a column, and all outputs together are one product of matrices:
 #
-# $$Y = W \cdot \text{columns} \qquad (O,\,C K K)\cdot(C K K,\,OH\cdot OW) \to (O,\,OH\cdot OW)$$
+# $$Y = W \cdot \text{columns}$$
+#
+# $$(O,\,C K K)\cdot(C K K,\,OH\cdot OW) \to (O,\,OH\cdot OW)$$
 #
 # Chellapilla et al. [2006, Fig. 2] showed it with three channels of 3×3 pixels and two filters of 2×2.
 # We take their numbers. They got 14, 20, 15, 24 from the first filter, and 12, 24, 17, 26 from the
@@ -167,7 +169,7 @@ check("2.1", im2col)
 #
 # **Before you run:** how many rows has the matrix of columns, and how many columns?
 
-# %% name="figure-product"
+# %% name="figure-image"
 x = np.array(
     [
         [[1, 2, 0], [1, 1, 3], [0, 2, 2]],
@@ -181,6 +183,14 @@ w = np.array(
         [[[1, 0], [0, 1]], [[2, 1], [2, 1]], [[1, 2], [2, 0]]],
     ]
 )
+plot_tables(
+    [
+        Table(f"channel {c} of x", x[c], [(0, 0, 2, 2, "residual")])
+        for c in range(len(x))
+    ]
+)
+
+# %% name="figure-product"
 columns = columns_of(x, 2, 1)
 W = w.reshape(2, -1)
 Y = W @ columns
@@ -188,7 +198,7 @@ assert Y.tolist() == [[14, 20, 15, 24], [12, 24, 17, 26]]  # the paper's
 plot_tables(
     [
         Table("filters W", W),
-        Table("columns", columns, before="·"),
+        Table("columns", columns, [(0, 0, 12, 1, "residual")], before="·"),
         Table("Y, as in the paper", Y, before="="),
     ]
 )
@@ -381,8 +391,8 @@ def assigned(columns, shape, kernel_size, stride):
 
 # %% [markdown] name="claim-adjoint-text"
 # **The claim:** for three seeds and three strides col2im keeps the identity exactly. The wrong one
-# breaks it as long as windows overlap. With stride 3 the windows of 3×3 do not overlap any more, and
-# nobody could find the mistake. So test with hard settings, in which windows overlap.
+# breaks it as long as windows overlap. With stride 3 the windows of 3×3 do not overlap any more, and the
+# mistake cannot be found. So test with hard settings, in which windows overlap.
 
 # %% name="claim-adjoint" tags=["claim"]
 for seed in SEEDS:

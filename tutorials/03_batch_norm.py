@@ -286,7 +286,7 @@ check("3.2", running_statistics)
 # %% [markdown] name="worth"
 # ## What is each term worth?
 #
-# Suppose somebody forgets a term. minires has these mistakes ready, for its own tests: functions
+# Suppose a term is forgotten. minires has these mistakes ready, for its own tests: functions
 # with a right forward and a planted bug in the backward. We take three of them, measure how wrong
 # dx is, and ask the gradient check for its verdict. It compares with measured slopes, and lesson 4 is
 # about it.
@@ -365,7 +365,7 @@ for seed in SEEDS:
 # bias b, then the mean is subtracted: x = u + b, x̂ = x − ⟨x⟩. Of course b has no effect on x̂, nor
 # on the loss.
 #
-# Now somebody trains b with a gradient that takes the mean for a constant. And, in a second training, a
+# Now we train b with a gradient that takes the mean for a constant. And, in a second training, a
 # factor a with a gradient that takes the variance for a constant. Our code has both in one layer,
 # x = a·u + b, then x̂. The loss is ⟨(x̂ − target)²⟩/2, with targets that are drawn once.
 #
@@ -624,14 +624,14 @@ for norm, (label, _) in NAMES.items():
     panels.append(
         Panel("training step", "input of a sigmoid", bands, title=f"{label}, seed 0")
     )
-plot_panels(panels)
+plot_panels(panels, one_scale=True)
 
 # %% [markdown] name="claim-sigmoids-text"
-# With batch norm the error falls at once, and the middle of the band stays near 0. (Look at the
-# numbers of the two axes.) Without, nothing happens for a long time. The whole band is narrow, and
-# jumps to one side of 0. Then it widens, and its middle goes on wandering. The layers behind it have
-# to follow. Ioffe and Szegedy called this *internal covariate shift*. (The paper's figure has the same two parts,
-# for the larger digits of MNIST and 50,000 steps.)
+# With batch norm the error falls at once, and the middle of the band stays near 0. Without, nothing
+# happens for a long time. The whole band is narrow, and jumps to one side of 0. Then it widens, and its
+# middle goes on wandering. The layers behind it have to follow. Ioffe and Szegedy called this *internal
+# covariate shift*. (The paper's figure has the same two parts, for the larger digits of MNIST and 50,000
+# steps.)
 #
 # **The claim:** with batch norm the test error is smaller at each look but the first. The middle of
 # the band stays within 1 of 0, and wanders less, in units of its width. Without, the whole band lies

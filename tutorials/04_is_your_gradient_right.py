@@ -259,15 +259,21 @@ check("4.2", complex_step)
 #
 # minires checks each of its layers so. Here is the same V for its batch norm, with everything moved
 # along one random direction. The gray lines are what theory says.
+#
+# **Before you run:** at which h will the 2-point difference be best? And the 4-point one: at a smaller
+# h, or at a larger one?
 
 # %% name="figure-op"
 plot_steps("batch_norm", STEPS, errors_by_step("batch_norm"))
 
 # %% [markdown] name="which-dy"
+# The 4-point difference is best at the longer step, near 10⁻³: it pays h⁴ there, and less rounding.
+#
 # ## Which dy, and which inputs?
 #
 # Many people choose dy = 1, because `y.sum().backward()` is short. And they choose easy inputs: square
-# images, stride 1, γ = 1, β = 0.
+# images, stride 1, γ = 1, β = 0. We look at six layers. (*Max pooling* has not come before: of each
+# window it keeps the largest number.)
 #
 # Is that enough? minires has a collection of mistakes that people make in a backward. We ask for each
 # of them: would its gradients differ from the right ones at all? If they do not, no check can see it.
@@ -559,7 +565,7 @@ for found in report.arguments:
 
 # %% [markdown] name="claim-net-text"
 # dW2 and db2 are right; dx, dW1 and db1 are wrong. So the mistake is between W2 and b1: at the ReLU.
-# And with b1 = 0 nobody sees it. **The claim:** for three seeds the check passes with b1 = 0. With a random
+# And with b1 = 0 it is not seen. **The claim:** for three seeds the check passes with b1 = 0. With a random
 # b1 exactly these three gradients are wrong.
 
 # %% name="claim-net" tags=["claim"]

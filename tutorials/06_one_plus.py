@@ -166,11 +166,10 @@ for kind, style in (("plain", "plain"), ("resnet", "residual")):
             whole=True,
         )
     )
-plot_panels(panels)
+plot_panels(panels, one_scale=True)
 
 # %% [markdown] name="claim-norms-text"
-# Mind the two axes: 10⁶ on the left, 20 on the right. Without shortcuts the gradient *explodes* on
-# its way back. Batch norm keeps the activations at one size, and pays with a factor above 1 for the
+# Both panels have one scale. Without shortcuts the gradient *explodes* on its way back. Batch norm keeps the activations at one size, and pays with a factor above 1 for the
 # gradient in each block. With shortcuts the factors are near 1 on average: 1.06⁵³ ≈ 22.
 #
 # **The claim:** in each seed the gradient of the deepest plain network grows more than 50 times as
@@ -239,7 +238,8 @@ plot_panels(
     [
         panel_of_parts("resnet", "2015: ReLU after the add"),
         panel_of_parts("preact_resnet", "2016: nothing after the add"),
-    ]
+    ],
+    one_scale=True,
 )
 
 # %% [markdown] name="pythagoras"

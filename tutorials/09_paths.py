@@ -166,7 +166,8 @@ print(f"19 to 35: {shares[19:36].sum():.1f} % of the paths")
 
 # %% name="data"
 train_set, test_set = data.load("digits")
-train_set, test_set = train_set.limit(TRAIN), test_set.limit(TEST)
+train_set = train_set.limit(TRAIN)
+test_set = test_set.limit(TEST)
 
 
 def arrays(part):

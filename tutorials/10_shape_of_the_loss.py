@@ -440,7 +440,7 @@ for seed in SEEDS:
         ]
         for what in ("loss", "sharpness")
     ]
-    correlation = np.corrcoef(*logs)[0, 1]
+    correlation = np.corrcoef(np.array(logs))[0, 1]
     print(f"seed {seed}: correlation {correlation:.2f}")
     assert correlation > 0.7, "sharpness has little to do with the loss"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from minires.arrays import array_module
 from minires.kernels import cpu, readable, shapes, sync
-from minires.kernels.choice import chosen, use
+from minires.kernels.choice import chosen, shapes_only, use
 from minires.kernels.cpu.memory import keep_freed_memory
 from minires.kernels.cpu.threads import get_num_threads, set_num_threads
 from minires.kernels.readable import loops, pool_loops
@@ -21,6 +21,8 @@ __all__ = [
     "adam",
     "add",
     "add_relu",
+    "attention",
+    "attention_dq_dk_dv",
     "avg_pool",
     "avg_pool_dx",
     "batch_count",
@@ -35,24 +37,33 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_dx",
     "first_outside",
+    "gelu",
     "get_num_threads",
     "inv_std",
     "joint_mean_var",
+    "layer_norm",
+    "layer_norm_gradients",
+    "matmul",
     "max_pool",
     "max_pool_argmax",
     "max_pool_dx",
     "mean_var",
+    "multiply",
     "normalize",
     "normalize_dx",
     "normalize_sums",
     "prefers_scatter_matrix",
     "product_sums",
     "relu",
+    "relu6",
+    "relu6_dx",
     "relu_dx",
     "scale",
     "scatter_matrix",
     "set_num_threads",
     "sgd",
+    "shapes_only",
+    "silu",
     "sums",
     "update_running_stats",
     "use",
@@ -74,6 +85,21 @@ def _package(*arrays):
     return device
 
 
+def _package_or_shapes(*arrays):
+    """The same, or the package that computes nothing, for what has a kernel there."""
+    return shapes if chosen() == "shapes" else _package(*arrays)
+
+
+def _package_on_host(x):
+    """cpu, or readable where that is chosen and on a GPU: for what has no kernel of its own there."""
+    return cpu if _package(x) is cpu else readable
+
+
+def _package_on_host_or_shapes(x):
+    """The same, or the package that computes nothing."""
+    return shapes if chosen() == "shapes" else _package_on_host(x)
+
+
 def _package_for_sums(*arrays):
     """The same for sums over a batch. If processes share the batch it is cpu, which adds up over all of them."""
     return cpu if sync.is_shared() else _package(*arrays)
@@ -89,7 +115,7 @@ def _package_for_convolutions(win, *arrays):
 
 def _package_for_pooling(*arrays):
     """The same for pooling, which has loops, too."""
-    return pool_loops if chosen() == "naive" else _package(*arrays)
+    return pool_loops if chosen() == "naive" else _package_or_shapes(*arrays)
 
 
 # Convolution
@@ -140,7 +166,7 @@ def update_running_stats(running_mean, running_var, mean, var, momentum, count):
 
 def normalize(x, mean, inv_std, weight, bias, relu=False):
     """γ·x̂ + β, or with relu max(γ·x̂ + β, 0): x (N,C,H,W), μ, s, γ and β (C,) -> (N,C,H,W)."""
-    return _package(x, mean, weight, bias).normalize(x, mean, inv_std, weight, bias, relu)
+    return _package_or_shapes(x, mean, weight, bias).normalize(x, mean, inv_std, weight, bias, relu)
 
 
 def normalize_sums(dy, x, mean, inv_std):
@@ -156,12 +182,25 @@ def normalize_dx(dy, x, mean, inv_std, weight, dw, db, out=None):
     return _package(dy, x, mean, weight).normalize_dx(dy, x, mean, inv_std, weight, dw, db, out)
 
 
+# Layer normalization
+
+
+def layer_norm(x, weight, bias, eps):
+    """(y, μ, s): y = γ·x̂ + β, μ and s = 1/√(σ² + ε) of each row: x (M,C), γ and β (C,) or None."""
+    return _package_on_host_or_shapes(x).layer_norm(x, weight, bias, eps)
+
+
+def layer_norm_gradients(dy, x, mean, inv_std, weight):
+    """(dx, dγ, dβ): dy and x (M,C), μ and s (M,1), γ (C,) or None -> (M,C), (C,), (C,)."""
+    return _package_on_host(x).layer_norm_gradients(dy, x, mean, inv_std, weight)
+
+
 # Formulas for single elements
 
 
 def add(a, b, out=None):
     """a + b, of one shape; into out, if given, which may be a."""
-    return _package(a, b).add(a, b, out)
+    return _package_or_shapes(a, b).add(a, b, out)
 
 
 def relu(x):
@@ -172,6 +211,31 @@ def relu(x):
 def relu_dx(dy, y):
     """dy where y > 0, else 0, even where dy is infinite."""
     return _package(dy, y).relu_dx(dy, y)
+
+
+def relu6(x):
+    """min(max(x, 0), 6); a NaN stays NaN."""
+    return _package_on_host(x).relu6(x)
+
+
+def relu6_dx(dy, y):
+    """dy where 0 < y < 6, else 0, even where dy is infinite."""
+    return _package_on_host(dy).relu6_dx(dy, y)
+
+
+def silu(x):
+    """(y, slope): y = x·σ(x), and its slope dy/dx = σ·(1 + x·(1 − σ))."""
+    return _package_on_host(x).silu(x)
+
+
+def gelu(x):
+    """(y, slope): y = x·Φ(x), and its slope dy/dx = Φ(x) + x·φ(x)."""
+    return _package_on_host(x).gelu(x)
+
+
+def multiply(a, b):
+    """a·b, of one shape."""
+    return _package_on_host(a).multiply(a, b)
 
 
 def scale(x, factor):
@@ -189,7 +253,12 @@ def sums(x, axes, keepdims=False):
 
 def contract(factors, out):
     """The product of (letters, x) pairs as an array with the letters `out`, summed over all others: einsum."""
-    return _package(*(x for _, x in factors)).contract(factors, out)
+    return _package_or_shapes(*(x for _, x in factors)).contract(factors, out)
+
+
+def matmul(a, b):
+    """A·B over the last two axes: a (…,M,K), b (…,K,N) -> (…,M,N)."""
+    return _package_on_host_or_shapes(a).matmul(a, b)
 
 
 # Pooling
@@ -218,6 +287,22 @@ def avg_pool(x, win, count_include_pad=True):
 def avg_pool_dx(dy, win, count_include_pad=True):
     """Each input receives dy/m from every window of m elements that contains it: dy (N,C,OH,OW) -> dx (N,C,H,W)."""
     return _package_for_pooling(dy).avg_pool_dx(dy, win, count_include_pad)
+
+
+# Attention
+
+
+def attention(q, k, v, scale, mask=None, keep=None):
+    """O = P·V (…,L,e) with P = softmax(scale·Q·Kᵀ + mask)∘keep, and its E (…,L,T) and r (…,L,1), P = E·r.
+
+    q (…,L,d), k (…,T,d), v (…,T,e), mask and keep (…,L,T) or None.
+    """
+    return _package_on_host_or_shapes(q).attention(q, k, v, scale, mask, keep)
+
+
+def attention_dq_dk_dv(do, q, k, v, e, r, scale, keep=None):
+    """(dQ, dK, dV) from dO (…,L,e), and from what attention() was given and has returned."""
+    return _package_on_host(q).attention_dq_dk_dv(do, q, k, v, e, r, scale, keep)
 
 
 # Cross-entropy
@@ -277,7 +362,7 @@ def conv_affine(x, w, win, factor, constant, relu=False):
 
 def add_relu(a, b):
     """max(a + b, 0), of one shape; a NaN stays NaN."""
-    return _package(a, b).add_relu(a, b)
+    return _package_or_shapes(a, b).add_relu(a, b)
 
 
 def product_sums(dy, w, dw):

@@ -41,9 +41,15 @@ class use:
 
 
 class shapes_only(use):
-    """Inside `with shapes_only():` a convolution computes nothing and gives zeros in its shape (kernels/shapes.py).
+    """Inside `with shapes_only():` a network is built and called without values, in milliseconds and megabytes.
 
-    It is no choice of use(), because what a network gives then is wrong.
+    Layers that are made there have weights with a shape and no memory, as on PyTorch's meta device: they are read-only.
+    Kernels give arrays without values (kernels/shapes.py), whatever the weights. So a network can be counted:
+
+        with shapes_only():
+            model = models.vgg19()
+
+    It holds for the calling thread. It is no choice of use(), because what a network gives then is wrong.
     """
 
     def __init__(self):

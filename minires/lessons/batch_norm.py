@@ -47,6 +47,12 @@ def _(rng):
     yield "momentum 1", (batches(B, 2, C, 2, 3), 1.0)
 
 
+@running_statistics.sign
+def _(value, batches, momentum):
+    """your statistics have several axes: each channel has one mean and one variance, over the axes N, H and W"""
+    return np.ndim(value[0]) > 1
+
+
 @running_statistics.mistake
 def _(batches, momentum):
     """your momentum is turned round: the new batch has the weight momentum, the old value 1 − momentum"""
@@ -100,6 +106,57 @@ def _(batches, momentum):
 def _(batches, momentum):
     """your statistics are those of all batches together, as a plain mean: the later batches count more"""
     return batches.mean((0, 1, 3, 4)), batches.var((0, 1, 3, 4), ddof=1)
+
+
+@running_statistics.mistake
+def _(batches, momentum):
+    """your statistics are plain means over the batches: after each batch keep (1 − momentum) of the old value"""
+    return np.mean([x.mean((0, 2, 3)) for x in batches], 0), np.mean([x.var((0, 2, 3), ddof=1) for x in batches], 0)
+
+
+@running_statistics.mistake
+def _(batches, momentum):
+    """your statistics are plain means over the batches, of biased variances: weigh them, and take ddof=1"""
+    return np.mean([x.mean((0, 2, 3)) for x in batches], 0), np.mean([x.var((0, 2, 3)) for x in batches], 0)
+
+
+@running_statistics.mistake
+def _(batches, momentum):
+    """your statistics are those of all channels together: each channel has its own, over the axes N, H and W"""
+    return _running(batches, momentum, axes=None)
+
+
+@running_statistics.mistake
+def _(batches, momentum):
+    """your running mean begins at 1: it begins at 0, and the variance at 1"""
+    return _running(batches, momentum, start=(1.0, 1.0))
+
+
+@running_statistics.mistake
+def _(batches, momentum):
+    """your running variance begins at 0, and takes the biased variance: it begins at 1, and divides by m − 1"""
+    return _running(batches, momentum, start=(0.0, 0.0), ddof=0)
+
+
+@running_statistics.mistake
+def _(batches, momentum):
+    """your variance is around the running mean: it is around the mean of its own batch"""
+    C = batches.shape[2]
+    mean = np.zeros(C)
+    var = np.ones(C)
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean((0, 2, 3))
+        squares = (x - mean.reshape(1, -1, 1, 1)) ** 2
+        var = (1 - momentum) * var + momentum * squares.sum((0, 2, 3)) / (squares[:, 0].size - 1)
+    return mean, var
+
+
+@running_statistics.mistake
+def _(batches, momentum):
+    """your factor of the variance is turned round: it is m/(m − 1)"""
+    m = batches[0, :, 0].size
+    mean, _ = running_statistics(batches, momentum)
+    return mean, _running(batches, momentum, ddof=0, of_var=lambda *x, ddof: np.var(*x) * (m - 1) / m)[1]
 
 
 @running_statistics.mistake

@@ -10,12 +10,15 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     architecture,
     batch_norm,
     convolution,
+    convolution_cost,
     degradation,
     engine,
     gradient_check,
+    identity,
     loss_surface,
     paths,
     residual,
+    schedule,
     training,
 )
 from minires.lessons.deadline import Timed
@@ -43,8 +46,20 @@ def size():
 def check(number, function=None, *, seed=0):
     """What is to be said of a function as the answer of an exercise: an Outcome, which a notebook shows. Never raises.
 
-    seed: of the arguments that it is called with.
+    seed: of the arguments that it is called with. In a script, which shows no values, it is printed as well.
     """
+    said = _outcome(number, function, seed)
+    if _is_script(sys._getframe(1).f_globals):
+        print(said)
+    return said
+
+
+def _is_script(names):
+    """Whether these globals are those of `python NN_name.py`, not of a notebook or a console."""
+    return names.get("__name__") == "__main__" and "get_ipython" not in names and not hasattr(sys, "ps1")
+
+
+def _outcome(number, function, seed):
     name = getattr(function, "__name__", "") or type(function).__name__
     try:
         exercise = catalogue.get(str(number))

@@ -70,6 +70,46 @@ def _(x, kernel_size, stride):
 
 @im2col.mistake
 def _(x, kernel_size, stride):
+    """your numbers are in the order (C,OH,OW,K,K): reshape does not transpose, bring the axes to (C,K,K,OH,OW) first"""
+    columns = im2col(x, kernel_size, stride)
+    OH = (x.shape[1] - kernel_size) // stride + 1
+    parts = columns.reshape(len(x), kernel_size, kernel_size, OH, -1)
+    return parts.transpose(0, 3, 4, 1, 2).reshape(columns.shape)
+
+
+@im2col.mistake
+def _(x, kernel_size, stride):
+    """your numbers are in the order (OH,OW,C,K,K): reshape does not transpose, take the transpose of the windows"""
+    columns = im2col(x, kernel_size, stride)
+    return columns.T.reshape(columns.shape)
+
+
+@im2col.mistake
+def _(x, kernel_size, stride):
+    """your windows are numbered oh·OH + ow: a row of windows has OW of them, so the number is oh·OW + ow"""
+    columns = im2col(x, kernel_size, stride)
+    OH = (x.shape[1] - kernel_size) // stride + 1
+    OW = columns.shape[1] // OH
+    numbered = np.zeros(columns.shape)
+    for k in range(columns.shape[1]):
+        numbered[:, k // OW * OH + k % OW] = columns[:, k]
+    return numbered
+
+
+@im2col.mistake
+def _(x, kernel_size, stride):
+    """your columns have the first channel only: a column has all channels, C·K·K numbers"""
+    return im2col(x[:1], kernel_size, stride)
+
+
+@im2col.mistake
+def _(x, kernel_size, stride):
+    """your channels are added up: a column keeps them apart, C·K·K numbers"""
+    return im2col(x.sum(0, keepdims=True), kernel_size, stride)
+
+
+@im2col.mistake
+def _(x, kernel_size, stride):
     """your kernel's rows and columns are exchanged: inside a window the column index kw runs fastest"""
     columns = im2col(x, kernel_size, stride)
     parts = columns.reshape(len(x), kernel_size, kernel_size, -1)
@@ -223,6 +263,40 @@ def _(dy, x, kernel_size, stride):
 
 @filter_gradient.mistake
 def _(dy, x, kernel_size, stride):
+    """you reshape the columns to (OH·OW, C·K·K): reshape does not transpose, take columns.T"""
+    columns = im2col(x, kernel_size, stride)
+    dW = dy.reshape(len(dy), -1) @ columns.reshape(-1, len(columns))
+    return dW.reshape(len(dy), len(x), kernel_size, kernel_size)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """you reshape dy to (OH·OW, O): reshape does not transpose, reshape it to (O, OH·OW)"""
+    dW = dy.reshape(-1, len(dy)).T @ im2col(x, kernel_size, stride).T
+    return dW.reshape(len(dy), len(x), kernel_size, kernel_size)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """your dW is (C·K·K, O) before the reshape, which does not transpose: take its transpose first"""
+    dw = filter_gradient(dy, x, kernel_size, stride)
+    return dw.reshape(len(dy), -1).T.reshape(dw.shape)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """your kernel's rows and columns are exchanged: dw[o, c, kh, kw], with the column index kw last"""
+    return filter_gradient(dy, x, kernel_size, stride).swapaxes(2, 3)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
+    """your dw is the sum over the filters: each filter has its own, made of its own dy[o]"""
+    return filter_gradient(dy, x, kernel_size, stride).sum(0)
+
+
+@filter_gradient.mistake
+def _(dy, x, kernel_size, stride):
     """filters and channels are exchanged in your dw: it is (O,C,K,K), the filter first"""
     return filter_gradient(dy, x, kernel_size, stride).swapaxes(0, 1)
 
@@ -244,94 +318,3 @@ def _(dy, x, kernel_size, stride):
 def _(dy, x, kernel_size, stride):
     """your dw ignores dy: multiply each window by the dy of its output"""
     return filter_gradient(np.ones_like(dy), x, kernel_size, stride)
-
-
-@exercise("2.4", gives="cost", exact=True)
-def cost(C, H, W, O, kernel_size, stride, padding):
-    """The rows and columns of a convolution's output, and its multiply-adds: three whole numbers."""
-    OH = (H + 2 * padding - kernel_size) // stride + 1
-    OW = (W + 2 * padding - kernel_size) // stride + 1
-    return [OH, OW, O * OH * OW * C * kernel_size**2]
-
-
-@cost.draw
-def _(rng):
-    C, O = rng.integers(3, 60, 2).tolist()
-    H, W = rng.integers(9, 40, 2).tolist()
-    yield "the first layer of a ResNet", (3, 224, 224, 64, 7, 2, 3)
-    yield "rows and columns of other numbers", (C, H, W, O, 3, 1, 1)
-    yield "a stride that leaves rows and columns over", (C, 12, 17, O, 3, 2, 0)
-    yield "a stride of 3 with padding", (C, 14, 2 * W + 1, O, 5, 3, 1)
-    yield "a kernel of one element", (C, H, W, O, 1, 2, 0)
-    yield "a kernel as large as the image", (C, 5, 5, O, 5, 1, 0)
-
-
-def _costs(C, H, W, O, K, OH, OW):
-    return [OH, OW, O * OH * OW * C * K * K]
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """you add the padding once: it stands above and below, so there are H + 2·padding rows"""
-    OH = (H + padding - kernel_size) // stride + 1
-    OW = (W + padding - kernel_size) // stride + 1
-    return _costs(C, H, W, O, kernel_size, OH, OW)
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """your number of windows lacks the first one: OH = (H + 2·padding − K) // stride + 1"""
-    OH = (H + 2 * padding - kernel_size) // stride
-    OW = (W + 2 * padding - kernel_size) // stride
-    return _costs(C, H, W, O, kernel_size, OH, OW)
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """you round up: a window that does not fit is left out, so divide with // before you add 1"""
-    OH = -(-(H + 2 * padding - kernel_size) // stride) + 1
-    OW = -(-(W + 2 * padding - kernel_size) // stride) + 1
-    return _costs(C, H, W, O, kernel_size, OH, OW)
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """you add 1 before you divide: OH = (H + 2·padding − K) // stride + 1"""
-    OH = (H + 2 * padding - kernel_size + 1) // stride
-    OW = (W + 2 * padding - kernel_size + 1) // stride
-    return _costs(C, H, W, O, kernel_size, OH, OW)
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """your count lacks the channels: each output adds up C·K·K products"""
-    OH, OW, count = cost(C, H, W, O, kernel_size, stride, padding)
-    return [OH, OW, count // C]
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """your count lacks the filters: there are O·OH·OW outputs"""
-    OH, OW, count = cost(C, H, W, O, kernel_size, stride, padding)
-    return [OH, OW, count // O]
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """your count takes the pixels of the image: take those of the output, OH·OW"""
-    OH, OW, _ = cost(C, H, W, O, kernel_size, stride, padding)
-    return [OH, OW, O * H * W * C * kernel_size**2]
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """you count a product and its addition as two: together they are one multiply-add"""
-    OH, OW, count = cost(C, H, W, O, kernel_size, stride, padding)
-    return [OH, OW, 2 * count]
-
-
-@cost.mistake
-def _(C, H, W, O, kernel_size, stride, padding):
-    """you count K products for each channel of a window: a window has K·K elements"""
-    OH, OW, count = cost(C, H, W, O, kernel_size, stride, padding)
-    return [OH, OW, count // kernel_size]

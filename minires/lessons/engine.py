@@ -216,7 +216,7 @@ def _(D):
 
 @gradients.mistake
 def _(D):
-    """you add the derivatives of all children without the gradient that arrived there: multiply by g[i]"""
+    """you add the derivatives of all values that used it, without the gradient that arrived there: multiply by g[i]"""
     return [*D.sum(0)[:-1], 1]
 
 
@@ -277,6 +277,18 @@ def _(dy, shape):
 
 @unbroadcast.mistake
 def _(dy, shape):
+    """you take the largest of the copies: add all of them"""
+    return dy.max(_broadcast_axes(dy, shape)).reshape(shape)
+
+
+@unbroadcast.mistake
+def _(dy, shape):
+    """you cut dy to the shape, and the other copies are lost: add up the copies of each element"""
+    return np.resize(dy, shape)
+
+
+@unbroadcast.mistake
+def _(dy, shape):
     """axes of length 1 are lost in your sum: keep them there (keepdims=True), and drop only those that were missing"""
     return dy.sum(_broadcast_axes(dy, shape))
 
@@ -298,6 +310,12 @@ def _(dy, shape):
     """you sum over the last axes: the missing ones are on the left, because shapes are compared from the right"""
     dx = dy.sum(tuple(range(len(shape), dy.ndim)))
     return dx.sum(tuple(k for k, n in enumerate(shape) if n == 1), keepdims=True)
+
+
+@unbroadcast.mistake
+def _(dy, shape):
+    """you sum over the last axes alone: the missing ones are on the left, and those of length 1 were stretched, too"""
+    return dy.sum(tuple(range(len(shape), dy.ndim)))
 
 
 @unbroadcast.mistake

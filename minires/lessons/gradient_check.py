@@ -63,6 +63,18 @@ def _(value, f, x, h):
 
 @numerical_gradient.mistake
 def _(f, x, h):
+    """you do not divide: a slope is the difference of f over the distance of the points, 2h"""
+    return 2 * h * numerical_gradient(f, x, h)
+
+
+@numerical_gradient.mistake
+def _(f, x, h):
+    """your points are x + h/2 and x − h/2: take x + h and x − h"""
+    return numerical_gradient(f, x, h / 2)
+
+
+@numerical_gradient.mistake
+def _(f, x, h):
     """your gradient is zero: both points are the same array, because p = x makes no copy; use x.copy()"""
     return np.zeros(x.shape)
 
@@ -293,6 +305,20 @@ def _(dy, x, W1, b1, W2):
     """your db1 and db2 are summed over the wrong axis: a bias is added to each row, so sum over the rows, axis 0"""
     dx, dW1, _, dW2, _ = net_gradients(dy, x, W1, b1, W2)
     return dx, dW1, (dy @ W2.T * (x @ W1 + b1 > 0)).sum(1), dW2, dy.sum(1)
+
+
+@net_gradients.mistake
+def _(dy, x, W1, b1, W2):
+    """your db1 and db2 are one number each: sum over the rows alone, axis 0"""
+    dx, dW1, db1, dW2, db2 = net_gradients(dy, x, W1, b1, W2)
+    return dx, dW1, db1.sum(), dW2, db2.sum()
+
+
+@net_gradients.mistake
+def _(dy, x, W1, b1, W2):
+    """your db2 is made of what flows back through W2: b2 is added behind W2, so sum dy itself"""
+    dx, dW1, db1, dW2, _ = net_gradients(dy, x, W1, b1, W2)
+    return dx, dW1, db1, dW2, db1
 
 
 @net_gradients.mistake

@@ -10,6 +10,7 @@ import itertools
 import numpy as np
 
 from minires.lessons.comparison import array, close, whole
+from minires.lessons.text import has, is_
 
 SAID = 6  # digits of a factor
 
@@ -19,7 +20,8 @@ def hint(exercise, tries):
     given = [one for one in tries if not one.raised]
     if all(not one.problem for one in given):
         changed = next((one.changed for one in given if one.changed), "")
-        return f"your function changes {changed}, which is not its own: work on a copy" if changed else ""
+        said = f"your function changes {changed}, which is not its own: work on a copy" if changed else ""
+        return said or _of_one_value(exercise, tries)
     found = _of_signs(exercise, given) or _of_mistakes(exercise, given)
     if not found and exercise.has_one_answer:
         found = _general(exercise, given)
@@ -57,9 +59,24 @@ def _safely(shows, *arguments):
 def _of_first(tries):
     if len(tries) > 2 and tries[0].passed and not any(one.passed for one in tries[1:]):
         return (
-            "only the case with the numbers of the example is right: does your function use them as constants, "
+            "only the first case is right: does your function use its numbers as constants, "
             "where it should use its arguments?"
         )
+    return ""
+
+
+def _of_one_value(exercise, tries):
+    """A number that is the same in all cases that are right, and another one in all that raise an error."""
+    right = [one for one in tries if one.passed]
+    raised = [one for one in tries if one.raised]
+    if len(right) < 2 or not raised:
+        return ""
+    for k, name in enumerate(exercise.parameters):
+        numbers = [one.arguments[k] for one in right]
+        if type(numbers[0]) not in (int, float) or any(number != numbers[0] for number in numbers):
+            continue
+        if all(one.arguments[k] != numbers[0] for one in raised):
+            return f"your function is right where {name} is {numbers[0]}, and fails elsewhere: where do you use {name}?"
     return ""
 
 
@@ -73,10 +90,13 @@ def _general(exercise, given):
         return _of_arrays(names[0], given, [one.value for one in given], right)
     values = [one.value for one in given]
     if not all(isinstance(v, (tuple, list)) and len(v) == len(names) for v in values):
-        return ""
+        return _of_count(names, values, right)
+    if found := _of_order(names, values, right):
+        return found
     for i, j in itertools.combinations(range(len(names)), 2):
         if all(close(v[i], r[j]) and close(v[j], r[i]) for v, r in zip(values, right)):
-            return f"your {names[i]} and {names[j]} are in the wrong order: return {', '.join(names)}"
+            first, second = (names[k].removeprefix("the ") for k in (i, j))
+            return f"your {first} and your {second} are in the wrong order: return {', '.join(names)}"
     for k, name in enumerate(names):
         mine = [v[k] for v in values]
         wanted = [r[k] for r in right]
@@ -85,32 +105,78 @@ def _general(exercise, given):
     return ""
 
 
+def _of_count(names, values, right):
+    """One result is missing, or only one is returned."""
+    for k, name in enumerate(names):
+        others = [[part for j, part in enumerate(r) if j != k] for r in right]
+        if all(isinstance(v, (tuple, list)) and _all_close(v, r) for v, r in zip(values, others)):
+            return f"{name} is missing: return {', '.join(names)}"
+        if all(not isinstance(v, (tuple, list)) and _safely(close, v, r[k]) for v, r in zip(values, right)):
+            return f"you return {name} alone: return {', '.join(names)}"
+    return ""
+
+
+def _all_close(values, right):
+    return len(values) == len(right) and all(_safely(close, a, b) for a, b in zip(values, right))
+
+
+def _of_order(names, values, right):
+    """More than two results that all are right, each in the place of another."""
+
+    def is_result(i, j):
+        return all(_safely(close, v[i], r[j]) for v, r in zip(values, right))
+
+    count = len(names)
+    owner = [next((j for j in (i, *range(count)) if is_result(i, j)), None) for i in range(count)]
+    if sorted(owner, key=str) != list(range(count)) or sum(i != j for i, j in enumerate(owner)) <= 2:
+        return ""
+    return f"your results are in the wrong order, {', '.join(names[j] for j in owner)}: return {', '.join(names)}"
+
+
 def _of_arrays(name, given, values, right):
     """values, right: of one result, case by case."""
     name = name.removeprefix("the ")  # "your gradient", where an exercise gives "the gradient"
     if any(isinstance(n, float) and not n.is_integer() for v in values for n in whole(v) or ()) and all(
         isinstance(n, int) for r in map(whole, right) for n in ([0.5] if r is None else r)
     ):
-        return f"your {name} has fractions, and whole numbers are asked for"
+        return f"your {name} {has(name)} fractions, and whole numbers are asked for"
     pairs = [(array(value), np.asarray(r)) for value, r in zip(values, right)]
     if any(a is None or a.dtype.kind == "c" for a, _ in pairs):
         return ""
     for what, change in ORDERS.items():
         if all(_safely(_becomes, change, a, b) for a, b in pairs):
-            return f"your {name} is right, but {what}"
+            return f"your {name} {is_(name)} right, but {what}"
+    if all(a.size == b.size and close(a.ravel(), b.ravel()) for a, b in pairs):
+        a, b = next((pair for pair in pairs if pair[0].shape != pair[1].shape), pairs[0])
+        return f"your {name} {has(name)} the right numbers in the shape {a.shape}: {b.shape} is asked for"
     same_shape = [(one, a, b) for one, (a, b) in zip(given, pairs) if a.shape == b.shape]
     if len(same_shape) < len(pairs):
         return _of_length(name, pairs)
     if all(close(a, np.trunc(b)) or close(a, np.floor(b)) for _, a, b in same_shape):
         return (
-            f"your {name} has whole numbers only, and the fractions are lost: "
+            f"your {name} {has(name)} whole numbers only, and the fractions are lost: "
             "does an array have the dtype int, or is there a // in place of a /?"
         )
-    return _of_factor(name, same_shape) or (
-        f"your {name} has the right numbers in another order"
-        if all(close(np.sort(a, axis=None), np.sort(b, axis=None)) for _, a, b in same_shape)
-        else ""
+    return (
+        _of_factor(name, same_shape)
+        or _of_reshape(name, pairs)
+        or (
+            f"your {name} {has(name)} the right numbers in another order"
+            if all(close(np.sort(a, axis=None), np.sort(b, axis=None)) for _, a, b in same_shape)
+            else ""
+        )
     )
+
+
+def _of_reshape(name, pairs):
+    """A reshape where axes had to be transposed first."""
+    for order in itertools.permutations(range(pairs[0][1].ndim)):
+        if all(a.ndim == len(order) and close(a, b.transpose(order).reshape(b.shape)) for a, b in pairs):
+            return (
+                f"your {name} {has(name)} the right numbers in another order: reshape does not transpose, so bring the "
+                "axes into the right order first"
+            )
+    return ""
 
 
 def _becomes(change, a, b):
@@ -131,11 +197,11 @@ def _of_length(name, pairs):
         if a.ndim != b.ndim or not a.ndim:
             return ""
     if all(len(a) == len(b) - 1 and close(a, b[:-1]) for a, b in pairs):
-        return f"your {name} stops one too early: the last is missing"
+        return f"the last is missing in your {name}"
     if all(len(a) == len(b) - 1 and close(a, b[1:]) for a, b in pairs):
-        return f"your {name} begins one too late: the first is missing"
+        return f"the first is missing in your {name}"
     if all(len(a) == len(b) + 1 and close(a[:-1], b) for a, b in pairs):
-        return f"your {name} goes on one too long: leave out the last"
+        return f"there is one too many in your {name}: leave out the last"
     return ""
 
 
@@ -154,15 +220,15 @@ def _of_factor(name, tries):
         return ""
     first = factors[0][1]
     if all(abs(factor) < 1e-9 for _, factor in factors):
-        return f"your {name} is zero"
+        return f"your {name} {is_(name)} zero"
     if all(abs(factor + 1) < 1e-6 for _, factor in factors):
-        return f"your {name} has the wrong sign"
+        return f"your {name} {has(name)} the wrong sign"
     if len(factors) > 1 and all(abs(factor / first - 1) < 1e-6 for _, factor in factors):
-        return f"your {name} is right but for a factor, {first:.{SAID}g}"
+        return f"your {name} {is_(name)} right but for a factor, {first:.{SAID}g}"
     for sign, said in ((-1, "a mean, where a sum is asked for: do not divide by"), (1, "not divided by")):
         for what in _counts(factors[0][0]):
             if all(abs(factor * _counts(one).get(what, 0) ** -sign - 1) < 1e-6 for one, factor in factors):
-                return f"your {name} is {said} {what}"
+                return f"your {name} {is_(name)} {said} {what}"
     return ""
 
 

@@ -16,11 +16,22 @@ checkers find its networks.
 from typing import TYPE_CHECKING
 
 from minires.models.blocks import *
+from minires.models.densenet import *
+from minires.models.efficientnet import *
+from minires.models.efficientnet import compound_scaling as compound_scaling
+from minires.models.mobilenet import *
+from minires.models.preact import *
 from minires.models.registry import create as create
 from minires.models.registry import names as names
 from minires.models.registry import read_options as read_options
 from minires.models.resnet import *
 from minires.models.resnet_cifar import *
+from minires.models.resnext import *
+from minires.models.senet import *
+from minires.models.squeeze_excitation import *
+from minires.models.vgg import *
+from minires.models.vit import *
+from minires.models.wide import *
 
 if not TYPE_CHECKING:  # a checker finds the names by the imports above
     __all__ = [name for name, value in globals().items() if getattr(value, "__module__", "").startswith(__name__)]

@@ -7,9 +7,10 @@ classes, so that they differ in the add alone.
 from typing import Any
 
 from minires.annotations import Rng, TensorLike
-from minires.errors import OptionError
+from minires.errors import OptionError, ShapeError
 from minires.models.shortcuts import KINDS, PadShortcut, WeighingShortcut
 from minires.nn import BatchNorm2d, Conv2d, Identity, Module, Sequential, chain
+from minires.nn.checks import whole
 from minires.ops import relu, residual_add
 from minires.random import generator
 from minires.tensor import Tensor
@@ -43,11 +44,16 @@ class Block(Module):
             return chain((self.downsample(x), f), residual_add, relu)
         return relu(f)
 
-    def branch_or_none(self, x):
+    def branch_or_none(self, x, branch=None):
         """F(x), or None where the block is switched off, or left out by stochastic depth for this batch."""
+        branch = branch or self.branch
         if not self.active:
             return None
-        return self.branch(x) if self.drop is None else self.drop.around(self.branch, x)
+        return branch(x) if self.drop is None else self.drop.around(branch, x)
+
+    def shortcut(self, x: TensorLike) -> Any:
+        """What a residual block adds to F(x)."""
+        return self.downsample(x)
 
     def branch(self, x: TensorLike) -> Any:
         """F(x); beside a gate, F(x) times the weight that the gate leaves for it."""
@@ -56,7 +62,7 @@ class Block(Module):
 
     def without_branch(self, x: TensorLike) -> Any:
         """shortcut(x), or x where there is no shortcut."""
-        return self.downsample(x) if self.residual else x
+        return self.shortcut(x) if self.residual else x
 
 
 class BasicBlock(Block):
@@ -126,6 +132,8 @@ class Bottleneck(Block):
 
     x (N,in_channels,H,W) -> (N,4·channels,H/stride,W/stride). variant "v1.5" strides in the 3×3, as torchvision does;
     "v1" in the first 1×1, as the paper does. Both have the same parameters, so loaded weights do not show which it is.
+    groups: the 3×3 is this many convolutions, parallel to one another  [Xie et al. 2017, Fig. 3c].
+    width_per_group: the channels of each, for channels = 64; it grows with them. 64 for one group is the paper's.
     """
 
     expansion = 4
@@ -138,18 +146,27 @@ class Bottleneck(Block):
         *,
         shortcut: str | None = "B",
         variant: str = "v1.5",
+        groups: int = 1,
+        width_per_group: int = 64,
         rng: Rng = None,
     ) -> None:
         if variant not in ("v1", "v1.5"):
             raise OptionError(f"variant must be 'v1' or 'v1.5', got {variant!r}")
         first, middle = (stride, 1) if variant == "v1" else (1, stride)
         rng = generator(rng)
+        groups = whole(groups, "groups", "Bottleneck")
+        width = channels * whole(width_per_group, "width_per_group", "Bottleneck") // 64 * groups
+        if not width and channels > 0:
+            raise ShapeError(
+                f"Bottleneck: width_per_group must be at least {-(-64 // channels)} with {channels} channels, "
+                f"got {width_per_group}; it is the width for 64"
+            )
         out = channels * self.expansion
-        self.conv1 = Conv2d(in_channels, channels, 1, first, bias=False, rng=rng)
-        self.bn1 = BatchNorm2d(channels)
-        self.conv2 = Conv2d(channels, channels, 3, middle, padding=1, bias=False, rng=rng)
-        self.bn2 = BatchNorm2d(channels)
-        self.conv3 = Conv2d(channels, out, 1, bias=False, rng=rng)
+        self.conv1 = Conv2d(in_channels, width, 1, first, bias=False, rng=rng)
+        self.bn1 = BatchNorm2d(width)
+        self.conv2 = Conv2d(width, width, 3, middle, padding=1, groups=groups, bias=False, rng=rng)
+        self.bn2 = BatchNorm2d(width)
+        self.conv3 = Conv2d(width, out, 1, bias=False, rng=rng)
         self.bn3 = BatchNorm2d(out)
         self.downsample = make_shortcut(shortcut, in_channels, out, stride, rng)
 

@@ -35,11 +35,11 @@ def begin_branches(model, how):
     L = len(blocks)
     for block in blocks:
         if how == "scaled":
-            block.last.weight.data *= L**-0.5
+            init.scale_(block.last.weight, L**-0.5)
         elif how == "fixup":  # the children of a block itself: a shortcut's convolution stays
             convs = [m for _, m in block.named_children() if isinstance(m, Conv2d) and m is not block.last]
             for conv in convs:
-                conv.weight.data *= L ** (-0.5 / len(convs))
+                init.scale_(conv.weight, L ** (-0.5 / len(convs)))
     if how == "fixup":
         zero_branches(model)
         init.constant_(model.linear.weight, 0.0)

@@ -82,8 +82,9 @@ def register(module: dict[str, Any]) -> None:
 
 def _options(network, structure):
     found = {}
-    for kind in (*network.__mro__, *structure):
-        init = vars(kind).get("__init__") if isinstance(kind, type) else None
+    kinds = [kind for part in (network, *structure) if isinstance(part, type) for kind in part.__mro__]
+    for kind in kinds:
+        init = vars(kind).get("__init__")
         parameters = inspect.signature(init).parameters.values() if init and kind is not object else ()
         found |= {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in found}
         if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters):

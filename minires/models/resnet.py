@@ -13,6 +13,7 @@ from minires.errors import DTypeError, OptionError
 from minires.models.blocks import BasicBlock, Block, Bottleneck, make_stage
 from minires.models.initialization import init_convolutions, zero_branches
 from minires.models.registry import define, register
+from minires.models.variants import add_stochastic_depth
 from minires.nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, chain
 from minires.nn.checks import flag, whole
 from minires.ops import relu
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
         """Further settings of a block, for type checkers: without it they accept any name in **options."""
 
         variant: str
+        groups: int
+        width_per_group: int
+        reduction: int
 
 
 class ResNet(Module):
@@ -33,6 +37,7 @@ class ResNet(Module):
 
     blocks: their number in each of the four stages. shortcut: "B" (projection), "A" (padding) or None (plain).
     zero_init_residual: γ = 0 in the last norm of each branch, so a block starts as the identity [Goyal 2017].
+    stochastic_depth: how likely the last block is left out in training; the first blocks less  [Huang et al. 2016].
     """
 
     image_size = 224  # height and width of the images in the paper
@@ -46,6 +51,7 @@ class ResNet(Module):
         in_channels: int = 3,
         shortcut: str | None = "B",
         zero_init_residual: bool = False,
+        stochastic_depth: float = 0.0,
         rng: Rng = None,
         **block_options: "Unpack[BlockOptions]",
     ) -> None:
@@ -70,6 +76,7 @@ class ResNet(Module):
         init_convolutions(self, "fan_out", rng)
         if zero_init_residual:
             zero_branches(self)
+        add_stochastic_depth(self, stochastic_depth, rng)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = chain(x, self.conv1, self.bn1, relu, self.maxpool)  # (N,C,224,224) -> (N,64,56,56)

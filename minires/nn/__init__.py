@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minires.nn import functional, init, utils
 from minires.nn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Tanh
+from minires.nn.attention import MultiheadAttention
 from minires.nn.chain import chain
 from minires.nn.containers import ModuleDict, ModuleList, Sequential
 from minires.nn.layers import (
@@ -48,6 +49,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "Parameter",
     "ReLU",

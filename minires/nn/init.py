@@ -12,6 +12,7 @@ import numpy as np
 from minires.annotations import Rng
 from minires.arrays import to_device
 from minires.errors import DTypeError, OptionError, ShapeError
+from minires.kernels.choice import chosen
 from minires.mode import no_grad
 from minires.random import generator
 from minires.settings import in_range
@@ -59,13 +60,16 @@ def _checked(tensor):
     return tensor
 
 
-def _fill(tensor, values):
+def _fill(tensor, draw):
+    """Overwrite the tensor with the values of draw(), unless it is made inside shapes_only()."""
+    if chosen() == "shapes":
+        return _checked(tensor)
     with no_grad():
-        return tensor.copy_(to_device(np.asarray(values), tensor.device))
+        return _checked(tensor).copy_(to_device(np.asarray(draw()), tensor.device))
 
 
 def _standard_normal(tensor, rng):
-    return np.asarray(generator(rng).standard_normal(_checked(tensor).shape, dtype=tensor.dtype))
+    return np.asarray(generator(rng).standard_normal(tensor.shape, dtype=tensor.dtype))
 
 
 def kaiming_normal_(
@@ -98,8 +102,12 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, *, rng: Rng = N
     """N(mean, std²)."""
     mean = in_range("normal_: mean", mean, -math.inf)
     std = in_range("normal_: std", std, 0)
-    values = _standard_normal(tensor, rng) * std
-    return _fill(tensor, values + mean if mean else values)
+
+    def draw():
+        values = _standard_normal(tensor, rng) * std
+        return values + mean if mean else values
+
+    return _fill(tensor, draw)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng = None) -> Tensor:
@@ -108,8 +116,12 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng = None)
     b = in_range("uniform_: b", b, -math.inf)
     if a > b:
         raise OptionError(f"uniform_: a must be at most b, got a={a} and b={b}")
-    values = (generator(rng).random(_checked(tensor).shape, dtype=tensor.dtype) * 2 - 1) * ((b - a) / 2)
-    return _fill(tensor, values + (a + b) / 2)
+
+    def draw():
+        values = (generator(rng).random(tensor.shape, dtype=tensor.dtype) * 2 - 1) * ((b - a) / 2)
+        return values + (a + b) / 2
+
+    return _fill(tensor, draw)
 
 
 def trunc_normal_(
@@ -125,17 +137,29 @@ def trunc_normal_(
     inside = (math.erf(z_max / math.sqrt(2)) - math.erf(z_min / math.sqrt(2))) / 2
     if inside < 0.01:
         raise OptionError(f"trunc_normal_: only {inside:.2%} of N({mean}, {std}²) is in [{a}, {b}]; move the interval")
-    rng = generator(rng)
-    z = _standard_normal(tensor, rng)
-    while (outside := (z < z_min) | (z > z_max)).any():
-        z[outside] = rng.standard_normal(int(outside.sum()), dtype=z.dtype)
-    return _fill(tensor, (z * std + mean).clip(a, b))  # clipped, because rounding may lead outside
+
+    def draw():
+        drawing = generator(rng)
+        z = _standard_normal(tensor, drawing)
+        while (outside := (z < z_min) | (z > z_max)).any():
+            z[outside] = drawing.standard_normal(int(outside.sum()), dtype=z.dtype)
+        return (z * std + mean).clip(a, b)  # clipped, because rounding may lead outside
+
+    return _fill(tensor, draw)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Every element = val."""
+    if chosen() == "shapes":
+        return _checked(tensor)
     with no_grad():
         return _checked(tensor).fill_(val)
+
+
+def scale_(tensor: Tensor, factor: float) -> Tensor:
+    """Every element times a factor; torch.nn.init has no name for it."""
+    factor = in_range("scale_: factor", factor, -math.inf)
+    return _fill(tensor, lambda: tensor.data * factor)
 
 
 def zeros_(tensor: Tensor) -> Tensor:

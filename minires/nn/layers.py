@@ -16,6 +16,7 @@ from minires import ops
 from minires.annotations import Pair, Rng, TensorLike
 from minires.arrays import array_module, empty
 from minires.errors import OptionError, ShapeError
+from minires.kernels.choice import chosen
 from minires.kernels.window import pair
 from minires.nn import init
 from minires.nn.checks import flag, one_of, whole
@@ -38,6 +39,8 @@ def _init_affine(weight, bias, rng):
 
 def filled(value, *shape, order=None):
     """A float32 array with this value everywhere. `order`: its axes as they follow one another in memory."""
+    if chosen() == "shapes":
+        return np.broadcast_to(np.float32(value), shape)  # which has no memory of its own
     array = empty(shape, np.float32, order or range(len(shape)))
     array[...] = value
     return array
@@ -160,6 +163,11 @@ class Dropout(Module):
         """The generator that masks are drawn from."""
         return generator(self._rng)
 
+    @property
+    def draws(self) -> bool:
+        """Whether random numbers are drawn in training."""
+        return self.p > 0
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.dropout(x, p=self.p, training=self.training, rng=self.rng)
 
@@ -185,6 +193,8 @@ class StochasticDepth(Module):
     def rng(self):
         """The generator that b is drawn from."""
         return generator(self._rng)
+
+    draws = Dropout.draws
 
     def _factor(self, x):
         """b/(1 − p) for each image of x, or one for all: (N,1,…) or (1,1,…)."""

@@ -4,6 +4,11 @@ import warnings
 
 import numpy as np
 
+from minires.nn.parameter import Parameter
+
+# hasattr would look for similar names first, thousands of times in a large network
+_seed = vars(Parameter)["seed"].__get__
+
 
 def note_seed(parameter, rng):
     """Store in the parameter the seed that its values come from, if rng is a seed."""
@@ -13,11 +18,11 @@ def note_seed(parameter, rng):
 
 def warn_of_equal_seeds(network, added):
     """Warn if one of the added (name, parameter) has the shape and the seed of another parameter of the network."""
-    if not any(hasattr(parameter, "seed") for _, parameter in added):
+    if not any(_has_seed(parameter) for _, parameter in added):
         return
     first = {}
     for name, parameter in network.named_parameters():
-        if not hasattr(parameter, "seed"):
+        if not _has_seed(parameter):
             continue
         earlier = first.setdefault((parameter.shape, parameter.seed), name)
         if earlier != name:
@@ -28,3 +33,11 @@ def warn_of_equal_seeds(network, added):
                 stacklevel=4,
             )
             del parameter.seed  # one warning is enough
+
+
+def _has_seed(parameter):
+    try:
+        _seed(parameter)
+    except AttributeError:
+        return False
+    return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from minires.op import registry
 from minires.ops.activation import gelu, leaky_relu, log_softmax, logsumexp, relu, relu6, sigmoid, silu, softmax, tanh
 from minires.ops.arithmetic import abs, add, clip, div, exp, log, maximum, minimum, mul, neg, pow, sqrt, sub, where
+from minires.ops.attention import scaled_dot_product_attention
 from minires.ops.conv import conv2d
 from minires.ops.conv_norm import conv_norm
 from minires.ops.dropout import dropout
@@ -98,6 +99,7 @@ __all__ = [
     "reshape",
     "residual_add",
     "residual_add_relu",
+    "scaled_dot_product_attention",
     "sigmoid",
     "silu",
     "smooth_l1_loss",

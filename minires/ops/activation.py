@@ -5,7 +5,7 @@ import math
 from minires import kernels
 from minires.arrays import array_module
 from minires.errors import DTypeError, OptionError, ShapeError
-from minires.kernels.erf import erfc
+from minires.kernels.readable.activation import sigmoid as stable_sigmoid
 from minires.op import op
 from minires.settings import axes, axis, in_range
 
@@ -19,10 +19,12 @@ def relu(x):
 
 @op
 def relu6(x):
-    """y = min(max(x, 0), 6): ∂L/∂x = ∂L/∂y where 0 < x < 6, else 0 (at 0 and at 6 too)  [Sandler et al. 2018]."""
-    xp = array_module(x)
-    inside = (x.real > 0) & (x.real < 6)
-    return xp.where(x.real >= 6, 6, xp.where(x.real <= 0, 0, x)), lambda dy: dy * inside
+    """y = min(max(x, 0), 6): ∂L/∂x = ∂L/∂y where 0 < x < 6, else 0 (at 0 and at 6 too)  [Sandler et al. 2018].
+
+    kernels/readable/activation.py computes it.
+    """
+    y = kernels.relu6(x)
+    return y, lambda dy: kernels.relu6_dx(dy, y)
 
 
 @op
@@ -40,45 +42,42 @@ def tanh(x):
     return y, lambda dy: dy * (1 - y * y)
 
 
-def _sigmoid(x):
-    """1/(1 + e⁻ˣ), written with e^(−|x|) so that nothing overflows."""
-    xp = array_module(x)
-    e = xp.exp(xp.where(x.real < 0, x, -x))
-    return xp.where(x.real < 0, e, 1) / (1 + e)
-
-
 @op
 def sigmoid(x):
     """y = σ(x) = 1/(1 + e⁻ˣ): ∂L/∂x = ∂L/∂y·y(1 − y)."""
-    y = _sigmoid(x)
+    y = stable_sigmoid(x)
     return y, lambda dy: dy * (y * (1 - y))
 
 
 @op
 def silu(x):
-    """y = x·σ(x): ∂L/∂x = ∂L/∂y·σ(1 + x(1 − σ))  [Elfwing et al. 2018; swish]."""
-    s = _sigmoid(x)
-    return x * s, lambda dy: dy * (s * (1 + x * (1 - s)))
+    """y = x·σ(x): ∂L/∂x = ∂L/∂y·σ(1 + x(1 − σ))  [Elfwing et al. 2018; swish].
+
+    kernels/readable/activation.py computes both factors.
+    """
+    y, slope = kernels.silu(x)
+    return y, lambda dy: kernels.multiply(dy, slope)
 
 
 @op
 def gelu(x, *, approximate="none"):
     """y = x·Φ(x), Φ the normal distribution: ∂L/∂x = ∂L/∂y·(Φ + x·φ), φ = Φ'  [Hendrycks & Gimpel 2016].
 
-    approximate="tanh" takes Φ ≈ ½(1 + tanh(√(2/π)(x + 0.044715x³))).
+    kernels/readable/gelu.py computes both factors. approximate="tanh" takes Φ ≈ ½(1 + tanh(√(2/π)(x + 0.044715x³))).
     """
-    xp = array_module(x)
-    if approximate == "none":
-        cdf = erfc(x * -math.sqrt(0.5)) / 2
-        density = xp.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
-    elif approximate == "tanh":
-        c = math.sqrt(2 / math.pi)
-        t = xp.tanh(c * (x + 0.044715 * x**3))
-        cdf, density = (1 + t) / 2, (1 - t * t) * (0.5 * c * (1 + 3 * 0.044715 * x * x))
-    else:
+    if approximate not in ("none", "tanh"):
         raise OptionError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    slope = cdf + x * density
-    return x * cdf, lambda dy: dy * slope
+    y, slope = kernels.gelu(x) if approximate == "none" else _gelu_by_tanh(x)
+    return y, lambda dy: kernels.multiply(dy, slope)
+
+
+def _gelu_by_tanh(x):
+    """y and dy/dx of the approximation."""
+    c = math.sqrt(2 / math.pi)
+    t = array_module(x).tanh(c * (x + 0.044715 * x**3))
+    cdf = (1 + t) / 2
+    density = (1 - t * t) * (0.5 * c * (1 + 3 * 0.044715 * x * x))
+    return x * cdf, cdf + x * density
 
 
 def _axes_and_maximum(x, dim, name):

@@ -20,7 +20,7 @@ def matmul(a, b):
         )
     shape_a, shape_b, shape_A, shape_B = a.shape, b.shape, A.shape, B.shape
     try:
-        Y = A @ B
+        Y = kernels.matmul(A, B)
     except ValueError:
         raise ShapeError(f"matmul: the leading axes of {shape_a} and {shape_b} do not broadcast") from None
     shape_Y = Y.shape
@@ -52,14 +52,14 @@ def linear(x, weight, bias=None):
     shape = x.shape
     M = math.prod(shape[:-1])
     X = x.reshape(M, I)  # (…,I) -> (M,I)
-    Y = X @ weight.T
+    Y = kernels.matmul(X, weight.T)
     if has_bias:
         Y += bias
 
     def backward(dy, needs=(True, True, True)):
         dY = dy.reshape(M, O)  # (…,O) -> (M,O)
-        dx = (dY @ weight).reshape(shape) if needs[0] else None
-        dw = dY.T @ X if needs[1] else None
+        dx = kernels.matmul(dY, weight).reshape(shape) if needs[0] else None
+        dw = kernels.matmul(dY.T, X) if needs[1] else None
         return (dx, dw, kernels.sums(dY, (0,))) if has_bias else (dx, dw)
 
     return Y.reshape((*shape[:-1], O)), backward

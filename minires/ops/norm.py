@@ -85,26 +85,28 @@ def batch_norm_gradients(dy, x, mean, inv_std, weight, training, out=None):
 def layer_norm(x, weight=None, bias=None, *, normalized_shape=None, eps=1e-5):
     """x̂ = (x − μ)/√(σ² + ε), y = γ·x̂ + β, μ and σ² over the last axes of each sample  [Ba et al. 2016, eq. 3].
 
-    ∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) with g = γ·∂L/∂y and ⟨·⟩ the mean over those axes.
+    ∂L/∂x = (g − ⟨g⟩ − x̂·⟨g·x̂⟩)/√(σ² + ε) with g = γ·∂L/∂y and ⟨·⟩ the mean over those axes
+    (kernels/readable/layer_norm.py).
     x (…,*normalized_shape), weight γ and bias β of normalized_shape (by default weight's shape, or the last axis).
     nn.functional.layer_norm has PyTorch's order of arguments.
     """
-    shape = check_layer_norm(x, weight, bias, normalized_shape, eps)
-    samples = tuple(range(x.ndim - len(shape)))
-    features = tuple(range(len(samples), x.ndim))
-    x_hat, inv_std = _standardized(x, features, eps)
-    y = x_hat if weight is None else x_hat * weight
-    y = y if bias is None else y + bias
+    features = check_layer_norm(x, weight, bias, normalized_shape, eps)
+    C = math.prod(features)
+    shape = x.shape
+    rows = x.reshape(math.prod(shape[: x.ndim - len(features)]), C)  # (…,*normalized_shape) -> (M,C)
+    gamma = None if weight is None else weight.reshape(C)
+    y, mean, inv_std = kernels.layer_norm(rows, gamma, None if bias is None else bias.reshape(C), eps)
     has_bias = bias is not None
 
     def backward(dy):
-        g = dy if weight is None else dy * weight
-        dx = _standardized_dx(g, x_hat, inv_std, features)
-        dw = None if weight is None else kernels.sums(dy * x_hat, samples)
-        db = kernels.sums(dy, samples) if has_bias else None
-        return dx, dw, db
+        dx, dw, db = kernels.layer_norm_gradients(dy.reshape(rows.shape), rows, mean, inv_std, gamma)
+        return (
+            dx.reshape(shape),
+            None if gamma is None else dw.reshape(features),
+            db.reshape(features) if has_bias else None,
+        )
 
-    return y, backward
+    return y.reshape(shape), backward
 
 
 @op

@@ -1,7 +1,7 @@
 """Pooling: the maximum or the mean under a window."""
 
 from minires import kernels
-from minires.arrays import array_module, layout_of
+from minires.arrays import array_module, empty, layout_of, memory_order
 from minires.errors import ShapeError
 from minires.kernels import Window
 from minires.kernels.window import pair, without_batch
@@ -45,24 +45,42 @@ def adaptive_avg_pool2d(x, *, output_size=1):
     """Y = A·X·Bᵀ, where the matrices A (OH,H) and B (OW,W) average, so ∂L/∂X = Aᵀ·∂L/∂Y·B.
 
     Where all regions have one size of at most LARGEST_WINDOW elements it is avg_pool2d (kernels/readable/pool.py).
+    Larger ones of one size are averaged as sums that keep their digits; each of m elements receives ∂L/∂y/m.
     Row i of A is 1/n over the n inputs ⌊i·H/OH⌋ … ⌈(i+1)·H/OH⌉ − 1 and 0 elsewhere; output_size = 1 is the global mean.
     x (N,C,H,W) -> y (N,C,OH,OW); None in output_size = (OH, OW) keeps that size.
     """
     if x.ndim != 4:
         raise ShapeError(f"adaptive_avg_pool2d: x must be (N,C,H,W), got {x.shape}{without_batch(x.shape, 4)}")
-    _, _, H, W = x.shape
+    N, C, H, W = x.shape
     if not H or not W:
         raise ShapeError(f"adaptive_avg_pool2d: nothing to average in an image of {H}×{W}")
     if isinstance(output_size, (tuple, list)) and len(output_size) == 2:
         output_size = tuple(size if wanted is None else wanted for wanted, size in zip(output_size, (H, W)))
     OH, OW = pair(output_size, "output_size", "adaptive_avg_pool2d", 1)
-    if H % OH == 0 and W % OW == 0 and (H // OH) * (W // OW) <= LARGEST_WINDOW:
+    m = (H // OH) * (W // OW)
+    if H % OH == 0 and W % OW == 0 and m <= LARGEST_WINDOW:
         win = Window.pool(x.shape, (H // OH, W // OW), op="adaptive_avg_pool2d")
         return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
+    if H % OH == 0 and W % OW == 0:
+        return _average_regions(x, (N, C, OH, H // OH, OW, W // OW), m)
     A = _averaging_matrix(OH, H, like=x)
     B = _averaging_matrix(OW, W, like=x)
     in_layout_of_x = layout_of(x)
-    return in_layout_of_x(A @ x @ B.T), lambda dy: in_layout_of_x(A.T @ dy @ B)
+    return in_layout_of_x(kernels.matmul(kernels.matmul(A, x), B.T)), lambda dy: in_layout_of_x(A.T @ dy @ B)
+
+
+def _average_regions(x, regions, m):
+    """(y, backward) for regions of m elements each: x (N,C,H,W) -> (N,C,OH,H/OH,OW,W/OW), a view -> y (N,C,OH,OW)"""
+    shape = x.shape
+    order = memory_order(x)
+    y = layout_of(x)(kernels.sums(x.reshape(regions), (3, 5)) / m)
+
+    def backward(dy):
+        dx = empty(shape, dy.dtype, order, array_module(dy))
+        dx.reshape(regions)[...] = (dy / m)[:, :, :, None, :, None]
+        return dx
+
+    return y, backward
 
 
 def _averaging_matrix(outputs, size, like):

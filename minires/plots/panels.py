@@ -49,7 +49,8 @@ class Panel:
     notes: Sequence[tuple[float, float, str]] = field(default_factory=tuple)  # (x, y, text)
     wide: bool = False  # as wide as two
 
-    def draw(self, axes):
+    def draw(self, axes, interval=None):
+        """interval: of the y axis, if it is not that of the lines."""
         for k, line in enumerate(self.lines):
             y = np.atleast_2d(np.asarray(line.y, float))
             style = {**variant(line.kind, line.variant), "markevery": marked(len(line.x), k)}
@@ -68,6 +69,9 @@ class Panel:
             axes.minorticks_off()
         elif self.whole:
             whole_numbers(axes.xaxis, min(every), max(every))
+        if interval is not None:
+            axes.update_datalim([(self.lines[0].x[0], y) for y in interval])
+            axes.autoscale_view()
         _mark_y(axes)
         tidy(axes, legend=None)
 
@@ -112,8 +116,16 @@ def _mark_y(axes):
         plain_numbers(axes)
 
 
-def plot_panels(panels, path=None):
-    """Draw the panels, two in a row, or one that is wide or the last. -> Figure"""
+def plot_panels(panels, path=None, one_scale=False):
+    """Draw the panels, two in a row, or one that is wide or the last. -> Figure
+
+    one_scale: whether the y axes of all panels, which have lines then, have the same numbers.
+    """
+    if one_scale:
+        values = [y for panel in panels for line in panel.lines for y in np.ravel(np.asarray(line.y, float))]
+        interval = {"interval": (np.nanmin(values), np.nanmax(values))}
+    else:
+        interval = {}
     rows = []
     for panel in panels:
         if not rows or panel.wide or rows[-1][0].wide or len(rows[-1]) == 2:
@@ -125,7 +137,7 @@ def plot_panels(panels, path=None):
     for r, row in enumerate(rows):
         for column, panel in enumerate(row):
             axes = figure.add_subplot(grid[r, column] if len(row) == 2 else grid[r, :])
-            panel.draw(axes)
+            panel.draw(axes, **interval)
             _small_text(axes)
     _add_legends(figure)
     return finished(figure, path, DPI)

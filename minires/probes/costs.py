@@ -45,8 +45,8 @@ def costs(model, images, labels, *, training=True):
 def multiply_adds(name, inputs, y, backward):
     """How many multiplications with their additions the forward of an op takes. The arguments are those of on_op.
 
-    Convolutions, linear layers, matmul and einsum are counted, without biases. All other ops are 0, and so are ops that
-    are not ours, whatever their names.
+    Convolutions, linear layers, attention, matmul and einsum are counted, without biases. All other ops are 0, and so
+    are ops that are not ours, whatever their names.
     """
     if not backward.__module__.startswith("minires."):
         return 0
@@ -55,6 +55,9 @@ def multiply_adds(name, inputs, y, backward):
         return y.size * math.prod(shapes[1][1:])  # an element of y is a sum over one filter
     if name == "matmul":
         return y.size * shapes[0][-1]
+    if name == "scaled_dot_product_attention":  # an element of P is a sum over the features, one of y over the keys
+        S, features = shapes[1][-2], shapes[0][-1]
+        return math.prod(y.shape[:-1]) * S * (features + y.shape[-1])
     if name == "einsum":
         kept = inspect.getclosurevars(backward).nonlocals  # because no observer is told the equation
         return _of_einsum(kept["terms"], kept["out"], kept["sizes"])
@@ -83,6 +86,9 @@ def _costs(name, inputs, y, backward, training):
     if name in ("conv2d", "conv_norm", "linear", "matmul"):
         x, w = arrays[:2]
         needed = x.nbytes * wanted[1] + w.nbytes * wanted[0] + y.nbytes * keeps_y
+    elif name == "scaled_dot_product_attention":  # query, key and value, and the weights P
+        S = arrays[1].shape[-2]
+        needed = sum(floats) + math.prod(y.shape[:-1]) * S * y.itemsize
     else:
         needed = {
             "batch_norm": arrays[0].nbytes,

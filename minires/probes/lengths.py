@@ -101,7 +101,7 @@ class _Fork:
     def __init__(self, block, x, h):
         self.mask = h > 0 if block.ends_in_relu else None
         self.branch = _PullBack(block.branch, x)
-        self.shortcut = None if block.downsample is None else _PullBack(block.downsample, x)
+        self.shortcut = None if block.downsample is None else _PullBack(block.shortcut, x)
 
     def through_branch(self, g):
         return None if g is None else self.branch(self._behind_relu(g))

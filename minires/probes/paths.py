@@ -69,7 +69,7 @@ def _block_gradient(name, block, x, h):
     g, dx = h.grad, x.grad
     m = g * (h.data > 0) if block.ends_in_relu else g
     branch = _pull_back(block.branch, x.data, m)
-    identity = None if block.downsample is None else _pull_back(block.downsample, x.data, m)
+    identity = None if block.downsample is None else _pull_back(block.shortcut, x.data, m)
     total = branch if identity is None else identity + branch
     lengths = None if identity is None else _norm(identity) * _norm(branch)
     cosine = float((identity * branch).sum()) / lengths if lengths else None
@@ -112,12 +112,15 @@ def _relative(difference, size):
 
 
 def _formula(block):
-    what = "J_F" if block.downsample is None else f"({_derivative(block.downsample)} + J_F)"
+    what = "J_F" if block.downsample is None else f"({_derivative(block)} + J_F)"
     return f"{what}ᵀ·{'(mask ⊙ g)' if block.ends_in_relu else 'g'}"
 
 
-def _derivative(shortcut):
+def _derivative(block):
     """The symbol of ∂S/∂x: I for the identity, P for padding, W_s for a projection, J_S for any other shortcut."""
+    if getattr(block, "projects", False):  # a projection of relu(norm(x))
+        return "J_S"
+    shortcut = block.downsample
     kinds = {type(module) for module in shortcut.modules()} if isinstance(shortcut, Module) else {None}
     if kinds <= {Identity, Sequential}:
         return "I"

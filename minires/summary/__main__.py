@@ -8,10 +8,10 @@ import json
 from minires import console, models
 from minires.console import new_file, text, whole
 from minires.errors import OptionError, ShapeError
+from minires.kernels import shapes_only
 from minires.storage import atomic_write, check_writable
 from minires.summary.network import Row, size_text, summary
 from minires.summary.paper import table1
-from minires.summary.weights import zeros
 
 NAME = "minires.summary"
 DESCRIPTION = """\
@@ -93,7 +93,8 @@ def main(argv=None):
     if args.table1:
         print(table1())
     elif args.model is None:
-        print("\n".join(f"{name:<20}{_structure(name)}" for name in models.names()))
+        width = max(map(len, models.names())) + 1
+        print("\n".join(f"{name:<{width}}{_structure(name)}" for name in models.names()))
     else:
         report(args)
 
@@ -120,7 +121,8 @@ def report(args):
     """Print the table of a network, or write it, as the flags say."""
     options = models.read_options(args.options or "")
     try:
-        model = models.create(args.model, **{"rng": zeros(), **options})
+        with shapes_only():  # because weights take memory, and drawing them takes longer than all else
+            model = models.create(args.model, **options)
     except TypeError as error:
         raise OptionError(f"--options: {error}") from error
     size = getattr(model, "image_size", 224)

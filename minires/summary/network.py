@@ -132,8 +132,9 @@ def summary(
     depth: how deep the rows go: 1 for the parts of the network, 2 for the parts of these, and so on.
 
     A multiply-add is one multiplication with its addition; many papers call it a FLOP, others count two FLOPs. Only
-    convolutions, linear layers, matmul and einsum are counted. Biases, norms, activations, pooling and sums are not.
-    Products inside an op of your own are not seen. A parameter with two names counts once. The hooks of modules run.
+    convolutions, linear layers, attention, matmul and einsum are counted. Biases, norms, activations, pooling and sums
+    are not. Products inside an op of your own are not seen. A parameter with two names counts once. The hooks of
+    modules run.
     Raises OptionError for a size that is none, and what the network raises if the input does not fit.
     """
     if not isinstance(model, Module):

@@ -1,14 +1,13 @@
 """The networks of the paper as it prints them, computed from ours  [He et al. 2015, Table 1 and §4.2]."""
 
 from itertools import zip_longest
-from typing import NamedTuple
 
 from minires import models
 from minires.console import Table
+from minires.kernels import shapes_only
 from minires.models import Bottleneck
 from minires.nn import Conv2d
-from minires.summary.network import Summary, size_text, summary, window
-from minires.summary.weights import zeros
+from minires.summary.network import size_text, summary, window
 
 IMAGENET = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 CIFAR = ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
@@ -37,57 +36,39 @@ def table1() -> str:
 # ImageNet
 
 
-class Column(NamedTuple):
-    """What the table says of one network for ImageNet."""
-
-    heading: str
-    stem: str
-    pool: str
-    stages: list  # of lists of lines
-    end: str
-    v15: Summary
-    v1: Summary
-
-    @classmethod
-    def of(cls, name):
-        network = models.create(name, rng=zeros())
-        v15 = summary(network, (1, 3, 224, 224))
-        _exchange_strides(network)
-        return cls(
-            heading=f"{name.removeprefix('resnet')}-layer",
-            stem=_convolution(network.conv1, with_stride=True),
-            pool=window(network.maxpool).replace(",", " max pool,"),
-            stages=[_block(network, i) for i in (1, 2, 3, 4)],
-            end=f"average pool, {network.fc.out_features}-d fc",
-            v15=v15,
-            v1=summary(network, (1, 3, 224, 224)),
-        )
-
-
 def _imagenet():
-    columns = [Column.of(name) for name in IMAGENET]  # one network at a time, because five have nearly 1 GB of weights
+    networks = _built(IMAGENET)
+    headings = [f"{name.removeprefix('resnet')}-layer" for name in IMAGENET]
+    tables = [summary(network, (1, 3, 224, 224)) for network in networks]
     yield "ImageNet, from images of 224×224  [He et al. 2015, Table 1]"
     yield ""
-    yield from _architecture(columns)
+    yield from _architecture(networks, headings, tables[0])
     yield ""
     yield BLOCKS
     yield ""
+    for network in networks:
+        _exchange_strides(network)
+    first = [summary(network, (1, 3, 224, 224)) for network in networks]
     yield from _numbers(
-        [column.heading for column in columns],
+        headings,
         {
-            "parameters": [f"{column.v15.parameters:,}" for column in columns],
+            "parameters": [f"{table.parameters:,}" for table in tables],
             "10⁹ FLOPs, paper": FLOPS,
-            "10⁹ here, v1": [f"{column.v1.multiply_adds / 1e9:.2f}" for column in columns],
-            "10⁹ here, v1.5": [f"{column.v15.multiply_adds / 1e9:.2f}" for column in columns],
+            "10⁹ here, v1": [f"{table.multiply_adds / 1e9:.2f}" for table in first],
+            "10⁹ here, v1.5": [f"{table.multiply_adds / 1e9:.2f}" for table in tables],
         },
     )
     yield ""
     yield VARIANTS
 
 
-def _architecture(columns):
-    sizes = {row.name: size_text(row.output_size[2:]) for row in columns[0].v15.rows}
-    widths = [max(len(line) for cell in column.stages for line in cell) for column in columns]
+def _architecture(networks, headings, table):
+    sizes = {row.name: size_text(row.output_size[2:]) for row in table.rows}
+    stages = [[_block(network, i) for network in networks] for i in (1, 2, 3, 4)]
+    widths = [max(len(line) for cell in column for line in cell) for column in zip(*stages)]
+    stem = _common(_convolution(network.conv1, with_stride=True) for network in networks)
+    pool = _common(window(network.maxpool).replace(",", " max pool,") for network in networks)
+    end = _common(f"average pool, {network.fc.out_features}-d fc" for network in networks)
 
     def row(left, *cells, above=""):
         """The lines of a row: name over output size, a text for all networks, below it a cell for each."""
@@ -96,12 +77,11 @@ def _architecture(columns):
             middle.append(" ".join(line.ljust(width) for line, width in zip(lines, widths)))
         return [f"{a:<9}{b}".rstrip() for a, b in zip_longest(left, middle, fillvalue="")]
 
-    yield from row(["layer", "output"], *([column.heading] for column in columns))
-    yield from row(["conv1", sizes["conv1"]], above=_common(column.stem for column in columns))
-    for i, cells in enumerate(zip(*(column.stages for column in columns)), 1):
-        pool = _common(column.pool for column in columns) if i == 1 else ""
-        yield from row([f"conv{i + 1}_x", sizes[f"layer{i}"]], *cells, above=pool)
-    yield from row(["fc", sizes["adaptive_avg_pool2d"]], above=_common(column.end for column in columns))
+    yield from row(["layer", "output"], *([heading] for heading in headings))
+    yield from row(["conv1", sizes["conv1"]], above=stem)
+    for i, cells in enumerate(stages, 1):
+        yield from row([f"conv{i + 1}_x", sizes[f"layer{i}"]], *cells, above=pool if i == 1 else "")
+    yield from row(["fc", sizes["adaptive_avg_pool2d"]], above=end)
 
 
 def _common(texts):
@@ -137,7 +117,7 @@ def _exchange_strides(network):
 
 
 def _cifar():
-    networks = [models.create(name, rng=zeros()) for name in CIFAR]
+    networks = _built(CIFAR)
     tables = [summary(network, (1, 3, 32, 32)) for network in networks]
     ns = [len(network.layer1) for network in networks]
     lines = []
@@ -176,6 +156,12 @@ def _formula(ns, counts):
 
 
 # Both
+
+
+def _built(names):
+    """The networks of these names, without values."""
+    with shapes_only():
+        return [models.create(name) for name in names]
 
 
 def _numbers(headings, rows):

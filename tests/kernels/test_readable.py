@@ -19,6 +19,8 @@ from minires.train import train_step
 WIN = Window.of((3, 4, 9, 8), (6, 4, 3, 2), (2, 1), (1, 0))
 POOL = Window.pool((3, 4, 9, 8), (3, 2), (2, 1), (1, 0))
 LARGE = Window.of((4, 16, 12, 12), (16, 16, 3, 3), 1, 1)
+GROUPED = Window.of((3, 4, 9, 8), (6, 2, 3, 2), (2, 1), (1, 0), 1, 2)
+DEPTHWISE = Window.of((3, 4, 9, 8), (4, 1, 3, 2), (2, 1), (1, 0), 1, 4)
 
 
 def drawn(dtype, seed=0):
@@ -59,13 +61,46 @@ def drawn(dtype, seed=0):
         "large_kernel": normal(16, 16, 3, 3),
         "large_dy": normal(*LARGE.y_shape),
         "conv_dy": normal(*WIN.y_shape),
+        "grouped_kernel": normal(6, 2, 3, 2),
+        "grouped_dy": normal(*GROUPED.y_shape),
+        "depthwise_kernel": normal(4, 1, 3, 2),
+        "depthwise_dy": normal(*DEPTHWISE.y_shape),
         "constant": normal(6).astype(float),
         "conv_factor": normal(6).astype(float),
         "conv_dw": normal(6, 4, 3, 2),
         "pool_y": y,
         "pool_dy": normal(*y.shape),
         "argmax": readable.max_pool_argmax(x, y, POOL),
+        **of_attention(normal, rng),
+        **of_samples(normal, rng),
     }
+
+
+def of_samples(normal, rng):
+    """Samples for layer norm, in more rows than a block has, and what the forward gives for the backward."""
+    rows = 3 + normal(300, 7)
+    gamma = rng.uniform(0.5, 2, 7).astype(rows.dtype)
+    _, row_mean, row_inv_std = readable.layer_norm(rows, gamma, None, 0.1)
+    return {
+        "rows": rows,
+        "d_rows": normal(300, 7),
+        "gamma": gamma,
+        "shift": normal(7),
+        "row_mean": row_mean,
+        "row_inv_std": row_inv_std,
+    }
+
+
+def of_attention(normal, rng):
+    """Two images of three heads, with one query that sees no key, and the same for one head, whose names begin with 1."""
+    found = {"q": normal(2, 3, 5, 6), "k": normal(2, 3, 4, 6), "v": normal(2, 3, 4, 7), "do": normal(2, 3, 5, 7)}
+    sees = rng.random((2, 3, 5, 4)) < 0.5
+    sees[1, 2, 3] = False
+    found["mask"] = np.where(sees, normal(2, 3, 5, 4), -np.inf).astype(found["q"].dtype)
+    found["keep"] = (rng.random((2, 3, 5, 4)) < 0.5).astype(found["q"].dtype)
+    o, e, r = readable.attention(*(found[name] for name in "qkv"), 0.4, found["mask"], found["keep"])
+    found |= {"o": o, "e": e, "r": r}
+    return {**found, **{f"1{name}": a[0, 0] for name, a in found.items()}}
 
 
 def updates(step, **settings):
@@ -116,6 +151,10 @@ CASES = {
     "add_relu": [called("a b")],
     "relu": [called("x")],
     "relu_dx": [called("dy y")],
+    "relu6": [called("x"), called("dy")],
+    "relu6_dx": [called("dy x"), called("dy y")],
+    "silu": [called("x"), called("dy")],
+    "multiply": [called("dy y")],
     "scale": [called("x factor")],
     "mean_var": [called("x")],
     "inv_std": [called("var", 0.1)],
@@ -123,10 +162,30 @@ CASES = {
     "normalize": [called("x mean inv_std weight bias"), called("x mean inv_std weight bias", True)],
     "normalize_sums": [called("dy x mean inv_std")],
     "normalize_dx": [called("dy x mean inv_std weight dw db")],
-    "conv": [called("x kernel", WIN), called("large_x large_kernel", LARGE)],
-    "conv_dx": [called("conv_dy kernel", WIN), called("large_dy large_kernel", LARGE)],
-    "conv_dw": [called("conv_dy x", WIN), called("large_dy large_x", LARGE)],
-    "conv_dx_dw": [called("conv_dy x kernel", WIN), called("large_dy large_x large_kernel", LARGE)],
+    "conv": [
+        called("x kernel", WIN),
+        called("large_x large_kernel", LARGE),
+        called("x grouped_kernel", GROUPED),
+        called("x depthwise_kernel", DEPTHWISE),
+    ],
+    "conv_dx": [
+        called("conv_dy kernel", WIN),
+        called("large_dy large_kernel", LARGE),
+        called("grouped_dy grouped_kernel", GROUPED),
+        called("depthwise_dy depthwise_kernel", DEPTHWISE),
+    ],
+    "conv_dw": [
+        called("conv_dy x", WIN),
+        called("large_dy large_x", LARGE),
+        called("grouped_dy x", GROUPED),
+        called("depthwise_dy x", DEPTHWISE),
+    ],
+    "conv_dx_dw": [
+        called("conv_dy x kernel", WIN),
+        called("large_dy large_x large_kernel", LARGE),
+        called("grouped_dy x grouped_kernel", GROUPED),
+        called("depthwise_dy x depthwise_kernel", DEPTHWISE),
+    ],
     "conv_affine": [
         (affine(has_factor, relu), "x kernel conv_factor constant")
         for relu in (False, True)
@@ -142,11 +201,42 @@ CASES = {
         contracted("nchw,c->nhw", "x weight"),
         contracted("ochw,okhw,c,k->", "kernel conv_dw weight bias"),
     ],
+    "gelu": [called("x"), called("dy")],
+    "layer_norm": [
+        called("rows gamma shift", 0.1),
+        (lambda kernel, x: kernel(x, None, None, 0.1), "rows"),
+        (lambda kernel, x, weight: kernel(x[:0], weight, None, 0.1), "rows gamma"),
+    ],
+    "layer_norm_gradients": [
+        called("d_rows rows row_mean row_inv_std gamma"),
+        (lambda kernel, *arrays: kernel(*arrays, None), "d_rows rows row_mean row_inv_std"),
+        (lambda kernel, *arrays: kernel(*(a[:0] for a in arrays), None), "d_rows rows row_mean row_inv_std"),
+    ],
+    "matmul": [
+        (lambda kernel, a, b: kernel(a, b.T), "rows d_rows"),
+        (lambda kernel, a, b: kernel(a.T, b), "rows d_rows"),
+        (lambda kernel, a, b: kernel(a[:2], b.T), "rows d_rows"),
+        (lambda kernel, a, b: kernel(a[:1], b[:1].T), "rows d_rows"),
+        (lambda kernel, a, b: kernel(a[:0], b[:4].T), "rows d_rows"),
+        (lambda kernel, a, b: kernel(a, b.swapaxes(-1, -2)), "q k"),
+    ],
     "max_pool": [called("x", POOL)],
     "max_pool_argmax": [called("x pool_y", POOL)],
     "max_pool_dx": [called("pool_dy argmax", POOL)],
     "avg_pool": [called("x", POOL), called("x", POOL, False)],
     "avg_pool_dx": [called("pool_dy", POOL), called("pool_dy", POOL, False)],
+    "attention": [
+        called("q k v", 0.4),
+        called("1q 1k 1v", -0.4),
+        (lambda kernel, q, k, v, mask, keep: kernel(q, k, v, 0.4, mask, keep), "q k v mask keep"),
+        (lambda kernel, q, k, v, mask, keep: kernel(q[:1], k[:1], v[:1], 0.4, mask[:1], keep[:1]), "q k v mask keep"),
+    ],
+    "attention_dq_dk_dv": [
+        called("do q k v e r", 0.4),
+        called("1do 1q 1k 1v 1e 1r", 0.4),
+        (lambda kernel, *arrays: kernel(*arrays[:-1], 0.4, arrays[-1]), "do q k v e r keep"),
+        (lambda kernel, *arrays: kernel(*(a[:1] for a in arrays[:-1]), 0.4, arrays[-1][:1]), "do q k v e r keep"),
+    ],
     "first_outside": [
         (lambda kernel, t: np.array([-1 if kernel(t, K, -100) is None else kernel(t, K, -100) for K in (5, 4, 2)]), "t")
     ],

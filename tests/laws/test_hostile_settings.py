@@ -67,19 +67,19 @@ KINDS = {
 KIND_OF = {
     name: kind
     for kind, names in {
-        "flag": "keepdim keepdims training relu ceil_mode count_include_pad inplace affine track_running_stats elementwise_affine "
+        "flag": "keepdim keepdims training relu is_causal batch_first ceil_mode count_include_pad inplace affine track_running_stats elementwise_affine "
         "requires_grad retain_graph create_graph zero_init_residual unbiased",
         "dim": "dim0 dim1 start_dim end_dim",
         "dims": "dim axis",
         "sizes": "dims shape sizes size pad",
         "window": "kernel_size stride padding dilation output_size",
-        "count": "num_classes groups num_groups in_channels out_channels in_features out_features num_features num_channels normalized_shape",
+        "count": "num_classes embed_dim num_heads kdim vdim groups num_groups in_channels out_channels in_features out_features num_features num_channels normalized_shape",
         "whole": "ignore_index",
-        "part": "eps momentum p label_smoothing beta std stochastic_depth",
-        "number": "negative_slope correction ddof gain a b mean val param",
+        "part": "eps momentum p dropout_p dropout label_smoothing beta std stochastic_depth",
+        "number": "scale factor negative_slope correction ddof gain a b mean val param",
         "value": "value",
         "word": "reduction approximate padding_mode mode nonlinearity order equation variant shortcut norm branches",
-        "array": "weight bias pos_weight running_mean running_var",
+        "array": "attn_mask weight bias pos_weight running_mean running_var",
         "bound": "min max",
         "seed": "rng",
         "dtype": "dtype",
@@ -110,7 +110,7 @@ SPECIAL = {
         )
     },
     ("norm", "p"): "power",
-    **{(name, "bias"): "flag" for name in ("Conv2d", "Linear", "LayerNorm")},
+    **{(name, "bias"): "flag" for name in ("Conv2d", "Linear", "LayerNorm", "MultiheadAttention")},
     **{(name, "weight"): "weights" for name in ("CrossEntropyLoss", "NLLLoss", "BCEWithLogitsLoss")},
     ("BCEWithLogitsLoss", "pos_weight"): "weights",
     ("LayerNorm", "normalized_shape"): "lengths",
@@ -251,6 +251,8 @@ LAYERS = {
     and name not in ("Module", "Sequential", "ModuleList", "ModuleDict")
 }
 SIZES = {
+    "embed_dim": 4,
+    "num_heads": 2,
     "in_channels": 4,
     "out_channels": 4,
     "in_features": 4,

@@ -1,5 +1,6 @@
 """lessons.check, as a notebook calls it: it always answers, whatever it is handed."""
 
+import subprocess
 import sys
 import time
 
@@ -245,3 +246,22 @@ def test_an_op_without_a_backward_is_told_of_in_words_of_a_notebook(answer):
     said = repr(lessons.check("1.2", answer))
     assert "return (y, backward)" in said
     assert "FILE" not in said
+
+
+@pytest.mark.parametrize(
+    ("before", "printed"),
+    [
+        ("", "9.1 path_lengths: wrong"),
+        ("get_ipython = print\n", ""),  # a notebook shows the value itself
+        ("__name__ = 'imported'\n", ""),
+    ],
+)
+def test_a_script_prints_what_is_said_of_an_answer(tmp_path, before, printed):
+    script = tmp_path / "lesson.py"
+    script.write_text(
+        f"from minires.lessons import check\n{before}def path_lengths(n):\n    return [n]\n\n"
+        'check("9.1", path_lengths)\n'
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout.partition("\n")[0] == printed
+    assert done.stderr == ""

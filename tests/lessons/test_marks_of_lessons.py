@@ -64,7 +64,10 @@ def test_solutions_get_all_points_and_blanks_none(tmp_path, mark, lesson):
 def test_wrong_answers_get_the_hint_that_the_notebook_gave(tmp_path, mark, lesson):
     first = {number: (word, answer) for number, word, answer in planted if catalogue[number].lesson == lesson}
     cells = [source_of(answer) for _, answer in first.values()]
-    helpers = "def channels(v):\n    return v.reshape(1, -1, 1, 1)\n\nimport math\nfrom collections import deque"
+    helpers = (
+        "def channels(v):\n    return v.reshape(1, -1, 1, 1)\n\nimport math\nfrom collections import deque\n"
+        "AXES = (0, 2, 3)\n\ndef mean(v):\n    return v.mean(AXES, keepdims=True)\n"
+    )
     status, [marks], _ = mark(notebook(tmp_path / "wrong.ipynb", SETUP, helpers, *cells))
     assert (status, marks["points"]) == (1, 0)
     for one in marks["exercises"]:

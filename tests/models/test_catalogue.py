@@ -18,16 +18,30 @@ from minires.nn import Linear
         ("resnet20", "num_classes in_channels shortcut zero_init_residual order norm branches stochastic_depth rng"),
         ("preact_resnet20", "num_classes in_channels shortcut zero_init_residual norm branches stochastic_depth rng"),
         ("plain20", "num_classes in_channels zero_init_residual order norm branches stochastic_depth rng"),
-        ("resnet18", "num_classes in_channels shortcut zero_init_residual rng"),
-        ("resnet50", "num_classes in_channels shortcut zero_init_residual variant rng"),
-        ("plain18", "num_classes in_channels zero_init_residual rng"),
+        ("resnet18", "num_classes in_channels shortcut zero_init_residual stochastic_depth rng"),
+        (
+            "resnet50",
+            "num_classes in_channels shortcut zero_init_residual stochastic_depth variant groups width_per_group rng",
+        ),
+        ("plain18", "num_classes in_channels zero_init_residual stochastic_depth rng"),
+        ("resnext50_32x4d", "num_classes in_channels shortcut zero_init_residual stochastic_depth variant rng"),
+        ("se_resnet18", "num_classes in_channels shortcut zero_init_residual stochastic_depth reduction rng"),
+        (
+            "se_resnet50",
+            "num_classes in_channels shortcut zero_init_residual stochastic_depth reduction variant groups "
+            "width_per_group rng",
+        ),
+        ("preact_resnet50", "num_classes in_channels shortcut zero_init_residual stochastic_depth rng"),
+        ("vgg16_bn", "num_classes in_channels channels hidden dropout rng"),
+        ("wide_resnet16_4", "num_classes in_channels dropout shortcut zero_init_residual rng"),
     ],
 )
 def test_a_model_shows_its_options_and_no_others(name, options):
     signature = inspect.signature(getattr(models, name))
     assert list(signature.parameters) == options.split()
     assert all(p.kind is p.KEYWORD_ONLY for p in signature.parameters.values())
-    assert signature.parameters["num_classes"].default == (1000 if name.endswith(("18", "50")) else 10)
+    small = {"resnet20", "preact_resnet20", "plain20", "wide_resnet16_4"}
+    assert signature.parameters["num_classes"].default == (10 if name in small else 1000)
 
 
 def test_a_shown_default_is_what_is_taken():
@@ -99,7 +113,7 @@ def test_a_number_that_cannot_be_is_refused(name, options, error, message):
         (models.resnet20, DTypeError, "named by a string"),
         ("ResNet-21", OptionError, "did you mean resnet"),
         ("PreActResNet", OptionError, "did you mean preact_resnet"),
-        ("", OptionError, "there are plain110"),
+        ("", OptionError, "there are .*plain110"),
     ],
 )
 def test_create_says_what_a_name_is(name, error, message):
@@ -116,6 +130,8 @@ def test_create_says_what_a_name_is(name, error, message):
         ("preact resnet 20", "preact_resnet20"),
         ("PreActResNet20", "preact_resnet20"),
         ("plain-20", "plain20"),
+        ("se-resnet-20", "se_resnet20"),
+        ("ResNeXt29_8x64d", "resnext29_8x64d"),
     ],
 )
 def test_a_name_is_understood_in_any_usual_spelling(name, twin):
@@ -160,7 +176,14 @@ def test_a_family_registers_all_that_it_defines_and_opens_nothing_else():
     assert len(registry._defined) == len(models.names())
     classes = {"BasicBlock", "Block", "Bottleneck", "PadShortcut", "PreActBlock"}
     classes |= {"ResNet", "CifarResNet", "PreActCifarResNet"}
-    assert set(models.__all__) == {*models.names(), *classes, "create", "names", "read_options"}
+    classes |= {"ActivationFirstBlock", "PreActBasicBlock", "PreActBottleneck", "PreActResNet"}
+    classes |= {"CifarResNeXt", "CifarWideResNet", "VGG", "WideBlock"}
+    classes |= {"SEBasicBlock", "SEBottleneck", "SECifarBlock", "SECifarResNet"}
+    classes |= {"CifarDenseNet", "DenseLayer", "DenseNet"}
+    classes |= {"EfficientNet", "EfficientNetB", "InvertedResidual", "MBConv", "MobileNetV2"}
+    classes |= {"Encoder", "EncoderBlock", "SmallVisionTransformer", "VisionTransformer"}
+    functions = {"compound_scaling", "create", "names", "read_options"}
+    assert set(models.__all__) == {*models.names(), *classes, *functions}
 
 
 def test_two_structures_of_one_class_are_two_functions_with_the_options_of_the_class():

@@ -7,6 +7,7 @@ from backends import GPUS, host
 from minires import Tensor, models, no_grad, ops
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
+from minires.kernels import shapes_only
 from minires.models.blocks import Block, PadShortcut
 from minires.nn import BatchNorm2d, Conv2d, count_parameters
 
@@ -46,17 +47,20 @@ COUNTS |= {
 COUNTS |= {f"preact_resnet{depth}": COUNTS[f"resnet{depth}"] for depth in (20, 32, 44, 56, 110)}
 
 
-def test_every_model_has_a_count_to_meet():
-    assert set(COUNTS) == set(models.names())
+def test_every_resnet_has_a_count_to_meet():
+    assert set(COUNTS) == {name for name in models.names() if "resnet" in getattr(models, name).__module__}
 
 
-@pytest.mark.parametrize("name", [name for name in COUNTS if name != "resnet1202"])
+@pytest.mark.parametrize("name", COUNTS)
 def test_parameters_are_counted_exactly(name):
-    assert count_parameters(models.create(name)) == COUNTS[name]
+    with shapes_only():
+        model = models.create(name)
+    assert count_parameters(model) == COUNTS[name]
 
 
 def test_the_deepest_network_has_19_million_parameters():
-    model = models.resnet1202()
+    with shapes_only():
+        model = models.resnet1202()
     assert count_parameters(model) == COUNTS["resnet1202"] == 19_421_274
     assert sum(isinstance(m, Conv2d) for m in model.modules()) + 1 == 1202
 
@@ -201,7 +205,7 @@ def test_every_network_says_on_a_gpu_what_it_says_here(name, place):
 def test_an_unknown_model_gets_a_suggestion():
     with pytest.raises(OptionError, match=r"there is no model 'resnet5'; did you mean .*resnet"):
         models.create("resnet5")
-    with pytest.raises(OptionError, match="there are plain110"):
+    with pytest.raises(OptionError, match=r"there are .*plain110"):
         models.create("xyz")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minires
-from minires import Tensor, models, nn, no_grad, ops
+from minires import Tensor, kernels, models, nn, no_grad, ops
 from minires.errors import OptionError
 from minires.gradcheck import check_module
 from minires.models import orders
@@ -152,6 +152,18 @@ def test_blocks_are_left_out_with_linearly_growing_probability():
     np.testing.assert_allclose([block.drop.p for block in blocks], np.arange(1, 10) / 18)
     assert {block.drop.mode for block in blocks} == {"batch"}
     assert all(block.drop is None for block in models.resnet20(rng=0).modules() if isinstance(block, Block))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "se_resnet18", "preact_resnet18"])
+def test_imagenet_networks_leave_out_blocks_by_the_same_rule(name):
+    with kernels.shapes_only():
+        model = models.create(name, stochastic_depth=0.5)
+        plain = models.create(name)
+    blocks = [module for module in model.modules() if isinstance(module, Block)]
+    np.testing.assert_allclose([block.drop.p for block in blocks], np.arange(1, len(blocks) + 1) / (2 * len(blocks)))
+    assert all(block.drop is None for block in plain.modules() if isinstance(block, Block))
+    with pytest.raises(OptionError, match="stochastic_depth needs shortcuts"):
+        models.plain18(stochastic_depth=0.5)
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -138,3 +138,12 @@ def test_a_single_number_is_filled_too():
         assert fill(x, **({"rng": 0} if fill is not init.ones_ else {})) is x
         assert x.shape == ()
         assert abs(x.item()) <= 2
+
+
+def test_scale_multiplies_in_place_and_keeps_the_type():
+    w = weight(3, 2)
+    w.data[...] = [[1, 2], [3, 4], [5, 6]]
+    assert init.scale_(w, 0.5) is w
+    np.testing.assert_array_equal(w.data, np.array([[0.5, 1], [1.5, 2], [2.5, 3]], np.float32), strict=True)
+    with pytest.raises(OptionError, match="scale_: factor must be a finite number, got nan"):
+        init.scale_(w, math.nan)

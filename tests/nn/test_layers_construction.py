@@ -319,6 +319,7 @@ def test_functional_has_torchs_names_and_order_of_arguments():
         ("layer_norm", x, (6,), w[0, 0, 0, 0] * np.ones(6)),
         ("group_norm", x, 3, v, mean),
         ("dropout", x, 0.5, False),
+        ("scaled_dot_product_attention", x, x + 1, x - 1, None, 0.0, True),
         ("pad", x, (1, 2)),
         ("mse_loss", x, x + 1),
         ("l1_loss", x, x + 2),

@@ -6,7 +6,9 @@ from against_torch import against_torch, both, needs_torch, normal, rng, torch
 from bad_input import refusals, t, x
 
 from minires import Tensor, ops
+from minires.arrays import channels_last, is_channels_last
 from minires.errors import DTypeError, ShapeError
+from minires.ops.pool import LARGEST_WINDOW
 
 X = normal(2, 4, 7, 6)
 TIES = rng.integers(0, 2, X.shape) * 1.0
@@ -76,3 +78,20 @@ def test_any_pooling_is_torchs_or_refused_by_both(seed):
             continue  # a window of dilation in which torch finds nothing sends its gradient to any place
         for a, b in zip(*both(pool, (x,)), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("laid_out", [np.ascontiguousarray, channels_last])
+@pytest.mark.parametrize("output_size", [(1, 1), (2, 1), (1, 3)])
+def test_large_regions_of_one_size_are_averaged_and_keep_the_memory_format(laid_out, output_size):
+    OH, OW = output_size
+    rng = np.random.default_rng(0)
+    x = laid_out(rng.standard_normal((2, 3, 28, 36)))
+    dy = rng.standard_normal((2, 3, OH, OW))
+    y, backward = ops.adaptive_avg_pool2d.raw(x, output_size=output_size)
+    dx = backward(dy)
+    regions = x.reshape(2, 3, OH, 28 // OH, OW, 36 // OW)
+    np.testing.assert_allclose(y, regions.mean(axis=(3, 5)), atol=1e-14)
+    assert regions[0, 0, 0, :, 0, :].size > LARGEST_WINDOW
+    expected = np.repeat(np.repeat(dy, 28 // OH, axis=2), 36 // OW, axis=3) * OH * OW / (28 * 36)
+    np.testing.assert_allclose(dx, expected, atol=1e-14)
+    assert is_channels_last(dx) == is_channels_last(x)

@@ -84,3 +84,18 @@ def test_the_papers_values_are_named_in_the_legend():
 def test_a_notebook_gets_a_sharp_image_and_its_width():
     content, about = plot_panels([panel("a"), panel("b")])._repr_png_()
     assert PIL.open(io.BytesIO(content)).size[0] == 2 * about["width"] == 1000
+
+
+@pytest.mark.parametrize("yscale", ["linear", "log"])
+def test_panels_of_one_scale_have_the_same_numbers_beside_them(yscale):
+    panels = [Panel("x", "y", [Line("", [1, 2], [1, top])], yscale=yscale) for top in (2, 1e6)]
+    apart = plot_panels(panels).axes
+    assert apart[0].get_ylim() != apart[1].get_ylim()
+    figure = plot_panels(panels, one_scale=True)
+    figure.draw_without_rendering()
+    first, second = figure.axes
+    assert first.get_ylim() == second.get_ylim()
+    assert first.get_ylim()[0] <= 1 < 1e6 <= first.get_ylim()[1]
+    labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes]
+    assert labels[0] == labels[1]
+    assert first.get_xlim() == apart[0].get_xlim()

@@ -65,6 +65,26 @@ def test_bytes_of_each_op_are_those_of_its_arrays():
     ]
 
 
+def test_attention_multiplies_queries_by_keys_and_weights_by_values():
+    rng = np.random.default_rng(0)
+    q, k, v = (
+        Tensor(rng.standard_normal(s, dtype=np.float32), requires_grad=True) for s in ((6, 4, 3), (5, 3), (5, 7))
+    )
+    found = []
+    with listen(on_op=lambda *call: found.extend(counts._costs(*call, training=True))):
+        ops.scaled_dot_product_attention(q, k, v)
+    inputs = 4 * (72 + 15 + 35)
+    assert found == [
+        Cost("scaled_dot_product_attention", "forward", MAC * 6 * 4 * 5 * (3 + 7), inputs + 4 * 168),
+        Cost(
+            "scaled_dot_product_attention",
+            "backward",
+            2 * MAC * 6 * 4 * 5 * (3 + 7),
+            4 * 168 + inputs + 4 * 6 * 4 * 5 + inputs,
+        ),
+    ]
+
+
 def test_listening_leaves_no_trace():
     heard = []
     x = Tensor(np.ones(3), requires_grad=True)

@@ -41,7 +41,8 @@ def test_options_and_depth_are_heeded(capsys):
 def test_without_a_name_it_lists_the_networks_and_how_they_are_made(capsys):
     lines = printed(capsys).splitlines()
     assert [line.split()[0] for line in lines] == models.names()
-    assert "resnet50            ResNet(Bottleneck, (3, 4, 6, 3))" in lines
+    assert "resnet50 ResNet(Bottleneck, (3, 4, 6, 3))" in [" ".join(line.split()) for line in lines]
+    assert len({line.index(line.split()[1], len(line.split()[0])) for line in lines}) == 1
     assert max(map(len, lines)) <= 80
 
 

@@ -1,11 +1,18 @@
 """A lesson's source: its form, and the notebooks that are made of it."""
 
+import gc
+import os
+import signal
+import threading
+import time
+
 import nbformat
 import pytest
 
 from tutorials.build import editions, korean
 from tutorials.build.__main__ import main
 from tutorials.build.lesson import Lesson, LessonError, lessons
+from tutorials.build.running import run
 
 TITLE = '# %% [markdown] name="title"\n# # 1. Doubling\n'
 SETUP = '# %% name="setup" tags=["setup"]\nimport warnings\n'
@@ -94,8 +101,6 @@ def test_the_notebook_beside_has_blanks_and_the_outputs_of_the_solutions(write):
 
 
 def test_a_students_notebook_runs_from_top_to_end(write, tmp_path):
-    from tutorials.build.running import run
-
     editions.student(write(EXERCISE), tmp_path / "student")
     book = nbformat.read(tmp_path / "student" / "01_doubling.ipynb", as_version=4)
     assert all(not cell.outputs for cell in book.cells if cell.cell_type == "code")
@@ -136,6 +141,33 @@ def test_an_error_and_a_warning_fail_a_lesson(write, code, message):
         editions.beside(lesson, "tiny")
     assert message in str(error.value)
     assert not lesson.beside.exists()
+
+
+def test_ctrl_c_ends_the_kernel_without_a_word(write, capfd):
+    """The kernel answers in the middle of its end, and logs that it cannot."""
+    lesson = write('# %% name="long"\nopen("begun", "w").close()\nimport time\n\ntime.sleep(60)\n')
+    begun = lesson.path.with_name("begun")
+
+    def interrupt():
+        while not begun.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    begun_by = threading.Thread(target=interrupt)
+    begun_by.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(lesson.notebook(without="exercise"), lesson.name, "tiny", lesson.path.parent)
+    begun_by.join()
+    assert capfd.readouterr().err == ""
+    gc.collect()  # here, and not in another test: nbclient leaves a task that has failed, which is logged then
+
+
+def test_a_dead_kernel_says_what_it_logged(write):
+    dies = 'import os\nos.write(2, b"out of memory")\nos._exit(1)\n'
+    lesson = write(f'# %% name="dead"\n{dies}')
+    with pytest.raises(LessonError, match="01_doubling, cell dead: Kernel died") as error:
+        run(lesson.notebook(without="exercise"), lesson.name, "tiny", lesson.path.parent)
+    assert "out of memory" in error.value.details
 
 
 def test_a_dead_link_is_found(write, tmp_path):

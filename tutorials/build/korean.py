@@ -18,6 +18,7 @@ NOT_YET = "*이 강의는 아직 번역되지 않았습니다.*"
 MARK = re.compile(r"^<!-- ([a-z0-9-]+) ([0-9a-f]{8}) -->$", re.MULTILINE)
 FORM = re.compile(r"^(?:#+ |> |- |\|)", re.MULTILINE)  # how the lines of a heading, a quotation, a list, a table begin
 KEPT = re.compile(r"(```[^`]+```|`[^`]+`|\d(?:[\d.,]*\d)?)|\]\(([^)\s#]+)")  # code and numbers, or a link's target
+KOREAN = re.compile(r"\.ko(?=\.md$)|(?<=/)ko/$")  # of README.ko.md, and of the Korean book
 
 
 def hash_of(text):
@@ -65,8 +66,8 @@ def _compare(source, name, english, translated):
 
 
 def kept(text):
-    """What a translation keeps of a text: code, numbers, and the files that links lead to, or their Korean editions."""
-    return {word or target.replace(".ko.md", ".md") for word, target in KEPT.findall(" ".join(text.split()))}
+    """What a translation keeps of a text: code, numbers, and where links lead, or to the Korean edition of that."""
+    return {word or KOREAN.sub("", target) for word, target in KEPT.findall(" ".join(text.split()))}
 
 
 def stale(source):

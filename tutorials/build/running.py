@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+import tempfile
 from pathlib import Path
 
 from nbclient import NotebookClient
@@ -36,15 +38,25 @@ def run(book, name, size, folder):
         record_timing=False,
         resources={"metadata": {"path": str(Path(folder))}},
     )
-    try:
-        client.execute(env=environment)
-    except AssertionError:
-        raise KeyboardInterrupt from None
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        lines = COLORS.sub("", str(error)).strip().splitlines()
-        raise LessonError(f"{name}, {failed(book)}: {lines[-1]}", "\n".join(lines[-25:])) from None
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        try:
+            client.execute(env=environment, stderr=log)
+        except AssertionError:  # what the kernel logs, when it is ended in the middle of a cell, is of no use
+            raise KeyboardInterrupt from None
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            lines = COLORS.sub("", str(error)).strip().splitlines()
+            details = "\n".join([*lines[-25:], *_lines(log)[-25:]])
+            raise LessonError(f"{name}, {failed(book)}: {lines[-1]}", details) from None
+        for line in _lines(log):
+            print(line, file=sys.stderr)
     refuse_warnings(book, name)
     return book
+
+
+def _lines(log):
+    """What a kernel has written to its log."""
+    log.seek(0)
+    return log.read().strip().splitlines()
 
 
 def refuse_warnings(book, name):

@@ -71,7 +71,7 @@ class Files:
             earned = {one.number: f"{one.points:g}" for one in each.outcomes}
             row = [each.target, each.lesson or "", f"{each.points:g}", f"{each.out_of:g}"]
             row += [earned.get(number, "") for number in numbers] + [str(self.seed), each.said]
-            writer.writerow([f"'{cell}" if str(cell)[:1] in FORMULA else cell for cell in row])
+            writer.writerow([FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell for cell in row])
         return text.getvalue()
 
     def _json(self, marks):

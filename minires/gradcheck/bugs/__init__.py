@@ -3,6 +3,7 @@
 from minires.gradcheck.bugs import (
     activation,
     arithmetic,
+    attention,
     conv,
     conv_norm,
     linear,
@@ -20,6 +21,7 @@ __all__ = [
     "Call",
     "activation",
     "arithmetic",
+    "attention",
     "catalogue",
     "conv",
     "conv_norm",

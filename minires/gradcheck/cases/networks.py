@@ -250,3 +250,36 @@ def _residual_add(draw, _):
     f = draw.normal(*shape)
     yield Case("feature map", (x, f))
     yield Case("mixed formats", (x, channels_last(f)))
+
+
+@cases_for("scaled_dot_product_attention")
+def _attention(draw):
+    N, H = draw.sizes(2, 2, 3)
+    L, S, E, V = draw.sizes(4, 3, 6)
+
+    def qkv(*stack, L=L, S=S, E=E, V=V, scale=1.0):
+        return draw.normal(*stack, L, E, scale=scale), draw.normal(*stack, S, E, scale=scale), draw.normal(*stack, S, V)
+
+    def sees(*shape):
+        """A random mask. Each query sees two keys or more, but not all: with one key P is 1, and dQ is 0."""
+        return draw.rng.permuted(np.broadcast_to(np.arange(S), shape), axis=-1) < draw.size(2, S - 1)
+
+    yield Case("images and heads, unequal lengths", qkv(N, H))
+    yield Case("as many queries, keys and features", qkv(H, L=4, S=4, E=4, V=4))
+    yield Case("one head, another scale", qkv(), {"scale": 0.7})
+    yield Case("one feature", qkv(N, E=1))
+    yield Case("large scores", qkv(H, E=9, V=9, scale=2.5))
+    yield Case("causal", qkv(N, L=5, S=5), {"is_causal": True})
+    yield Case("causal, more keys", qkv(H, L=3, S=6), {"is_causal": True})
+    yield Case("causal, more queries", qkv(H, L=6, S=3), {"is_causal": True})
+    yield Case("a mask for all", qkv(N, H), {"attn_mask": sees(L, S)})
+    yield Case("keys that are padding", qkv(N, H), {"attn_mask": sees(N, 1, 1, S)})
+    blind = sees(N, H, L, S)
+    blind[0, 1, L // 2] = blind[-1, :, :, 1] = False  # a query without keys, and a key without queries
+    yield Case("queries that see no key", qkv(N, H), {"attn_mask": blind})
+    added = np.where(sees(H, L, S), draw.normal(H, L, S), -np.inf)
+    yield Case("a mask of floats", qkv(N, H), {"attn_mask": added})
+    yield Case("dropout", qkv(H, L=5, S=6), {"dropout_p": 0.3, "rng": draw.size(0, 1 << 20)})
+    _, k, v = qkv(N, 1)
+    yield Case("heads that share keys and values", (draw.normal(N, H, L, E), k, v), beyond=True)
+    yield Case("no images", qkv(0, H))

@@ -35,9 +35,13 @@ def function_of(target):
     if not colon or len(names) > 2 or not all(name.isidentifier() for name in names):
         raise OptionError(f"--reference {target}: which function? Write FILE.py:FUNCTION, FILE.py:F,G or FILE.py:CLASS")
     source = read(path)
-    sys.path.append(str(source.path.parent.resolve()))  # its neighbours; after all other places, so that none is hidden
     child = Local(source)
-    child.load()
+    beside = str(source.path.parent.resolve())
+    sys.path.append(beside)  # for its neighbours; after all other places, so that none is hidden
+    try:
+        child.load()
+    finally:
+        sys.path.remove(beside)  # because students' files may be there, too
     for name in names:
         if not callable(child.names.get(name)):
             after = f" (after {child.cell_errors[0]})" if child.cell_errors else ""

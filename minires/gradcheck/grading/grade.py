@@ -39,6 +39,8 @@ SHORT = {
     "avgpool2d": "avg_pool2d",
     "affine": "linear",
     "softmax_loss": "cross_entropy",
+    "attention": "scaled_dot_product_attention",
+    "sdpa": "scaled_dot_product_attention",
 }
 
 # Words for more than one op, so that an op is not chosen by them. `norm` alone is PyTorch's norm of a vector.

@@ -1,5 +1,7 @@
 """Cases for homework: a plain one of each op, which shows a submission's form, and more beside the op's own."""
 
+import numpy as np
+
 from minires.gradcheck.cases import Case
 
 
@@ -8,6 +10,10 @@ def _batch_norm(draw):
     return Case(
         "plain", (draw.normal(3, C, 5, 2, scale=2, mean=1), draw.positive(C), draw.normal(C)), {"training": True}
     )
+
+
+def _attention(draw):
+    return Case("plain", (draw.normal(5, 4), draw.normal(3, 4), draw.normal(3, 6)))
 
 
 def _classes(draw):
@@ -118,6 +124,17 @@ def _layer_norms(draw):
     yield Case("rows", (draw.normal(4, 5), draw.positive(5), draw.normal(5)), {"eps": 0.3})  # rows are what most take
 
 
+def _attentions(draw):
+    arrays = draw.normal(5, 4), draw.normal(3, 4), draw.normal(3, 6)
+    for label, settings in (
+        ("causal", {"is_causal": True}),
+        ("a mask", {"attn_mask": np.arange(3) != draw.rng.integers(3, size=(5, 1))}),
+        ("another scale", {"scale": 0.3}),
+        ("dropout", {"dropout_p": 0.4, "rng": 3}),
+    ):
+        yield Case(f"one head, {label}", arrays, settings)
+
+
 def _large_scores(draw):
     yield Case("large numbers", (draw.normal(4, 5, scale=2, mean=1000),), {"dim": -1})
 
@@ -137,6 +154,7 @@ def _large_logits(draw):
 EXTRA = {
     "linear": _linears,
     "dropout": _dropouts,
+    "scaled_dot_product_attention": _attentions,
     "conv2d": _convolutions,
     "conv_norm": _conv_norms,
     "max_pool2d": _max_pools,
@@ -166,6 +184,7 @@ PLAIN = {
     "max_pool2d": lambda draw: Case("plain", (draw.steps(2, 3, 6, 4),), {"kernel_size": 2}),
     "avg_pool2d": lambda draw: Case("plain", (draw.normal(2, 3, 6, 4),), {"kernel_size": 2}),
     "adaptive_avg_pool2d": lambda draw: Case("plain", (draw.normal(2, 3, 5, 4),), {"output_size": 1}),
+    "scaled_dot_product_attention": _attention,
     "cross_entropy": _classes,
     "nll_loss": _classes,
     "softmax": lambda draw: Case("plain", (draw.normal(4, 5, scale=2),), {"dim": -1}),

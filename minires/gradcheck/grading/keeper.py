@@ -11,6 +11,7 @@ memory, no other processes, no network. process.py tries once whether this syste
 program bwrap may, that builds them, and the keeper starts within.
 """
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -49,7 +50,8 @@ def main():
         report = {"error": f"{error.strerror}: {error.filename}"}
     if beside is not None:
         os.fchdir(beside)  # open since before the walls, which hide it
-        shutil.rmtree(os.path.basename(config["scratch"]), ignore_errors=True)
+        with contextlib.suppress(RecursionError):  # too deep for it; the grader removes it
+            shutil.rmtree(os.path.basename(config["scratch"]), ignore_errors=True)
     print(json.dumps(report), flush=True)
 
 

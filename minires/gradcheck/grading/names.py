@@ -30,6 +30,7 @@ ARRAYS = {
     "residual_add": {"x": "x identity shortcut skip input inp residual", "f": "f fx fofx branch out main"},
     "residual_add_relu": {"x": "x identity shortcut skip input inp residual", "f": "f fx fofx branch out main"},
     "add": {"a": "a x x1 lhs left", "b": "b y x2 rhs right"},
+    "scaled_dot_product_attention": {"query": "q query queries", "key": "k key keys", "value": "v value values val"},
     "matmul": {"a": "a x x1 lhs left", "b": "b y w x2 rhs right"},
 }
 
@@ -73,6 +74,10 @@ SETTINGS = {
     "approximate": "approximate approx",
     "equation": "equation eq subscripts",
     "ceil_mode": "ceilmode ceil",
+    "attn_mask": "attnmask mask attentionmask",
+    "is_causal": "iscausal causal",
+    "dropout_p": "dropoutp dropout p prob dropoutrate",
+    "scale": "scale factor",
     "count_include_pad": "countincludepad",
 }
 

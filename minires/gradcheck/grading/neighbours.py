@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from minires.gradcheck.grading.folders import linked_number
+from minires.gradcheck.grading.removal import remove_tree
 from minires.gradcheck.grading.source import package_of
 
 NEIGHBOURS = {".py", ".npy", ".npz", ".csv", ".txt", ".json"}  # what a homework may read beside it
@@ -34,7 +35,7 @@ def copy_helpers(paths, to, size):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(copy)
         elif os.path.isdir(copy) and not os.path.isdir(path):
-            shutil.rmtree(copy)
+            remove_tree(copy)
         if os.path.isdir(path):
             _copy(path, copy, size)
         else:
@@ -92,5 +93,7 @@ def _numbers_elsewhere(folder, others):
             entries += len(files) + len(folders)
             if entries > ENTRIES:
                 break
+            if os.path.relpath(inside, place).count(os.sep) >= DEPTH:
+                folders.clear()  # no work is deeper, and os.walk calls itself for each folder within one
             found |= {linked_number(os.path.join(inside, file)) for file in files}
     return found - {None}

@@ -19,6 +19,7 @@ from pathlib import Path
 from minires.errors import OptionError
 from minires.gradcheck.grading import wire
 from minires.gradcheck.grading.keeper import PARTS, others_can_read, seen_from_inside
+from minires.gradcheck.grading.removal import remove_tree
 from minires.system import fcntl, why_no_processes
 
 SCRATCH = "minires-homework-"  # how the names of scratch folders begin
@@ -216,7 +217,7 @@ def scratch_folder():
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
         if lock is not None:
             os.close(lock)
 
@@ -230,7 +231,7 @@ def remove_old_scratch_folders():
                 about = os.fstat(number)
                 if about.st_uid == os.geteuid() and time.time() - about.st_mtime > YOUNG:
                     fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(path, ignore_errors=True)
+                    remove_tree(path)
             finally:
                 os.close(number)
 

@@ -16,7 +16,8 @@ STATUSES = ("passed", "failed", "timed out", "not done", COULD_NOT_RUN)
 LONGEST = 1000  # letters of a line
 SEEN = 1e-3  # an error of a case that is seen in the numbers that are quoted
 COUNT = re.compile(r"(?<=, )\d+(?=:)")  # of samples, which another case has more of
-FORMULA = tuple("=+-@\t\r＝＋－＠")  # a cell that begins so is a formula to a spreadsheet
+# A cell that begins so is a formula to a spreadsheet. Many split lines at ; or | too, whatever the file's own comma.
+FORMULA = re.compile(r"(^|[;|\t])(?=[=+\-@\t\r＝＋－＠])")
 
 
 def clean(text):
@@ -342,7 +343,7 @@ def table_of(results):
     for r in results:
         row = [r.target, r.status, r.count, r.total, sum(r.passed_over.values())]
         row += ["" if r.status == COULD_NOT_RUN else r.score, r.seed, r.style, r.first_word()]
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell for cell in row])
+        writer.writerow([FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell for cell in row])
     return text.getvalue()
 
 

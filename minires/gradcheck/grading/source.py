@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -41,6 +42,7 @@ ENCODINGS = {
 ENCODINGS |= {"cp949", "shift_jis", "cp932", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "iso8859-1"}
 ENCODINGS |= {f"iso8859-{k}" for k in range(1, 17)} | {f"cp125{k}" for k in range(9)} | {"cp437", "cp850"}
 READING = 30  # seconds granted for reading a notebook, of which the imports of IPython take one or two
+LONG_NAME = re.compile(r"(?:\.\s*\w{1,1000}\s*){50}")  # parts of one dotted name; it takes a time in proportion
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,10 @@ def _decoded(path, content):
 
 
 def _notebook(path, content):
-    need("nbformat", "notebooks", for_what=f"reading {path.name}")
-    need("IPython", "notebooks", for_what=f"reading {path.name}")
-    places = [os.path.abspath(place) for place in sys.path if place]
+    nbformat = need("nbformat", "notebooks", for_what=f"reading {path.name}")
+    ipython = need("IPython", "notebooks", for_what=f"reading {path.name}")
+    # where these packages are, and no other place: a student's folder may be in sys.path
+    places = sorted({os.path.dirname(os.path.dirname(package.__file__)) for package in (nbformat, ipython)})
     command = [sys.executable, "-I", "-B", notebook.__file__, json.dumps([places, READING, CODE])]
     try:
         done = subprocess.run(
@@ -154,7 +157,13 @@ def package_of(folder, text):
 
 @functools.lru_cache(maxsize=8)  # each case asks again, and a tree may take seconds
 def nodes_of(text, *kinds):
-    """All nodes of these kinds in a text's syntax tree; none where Python cannot read it, which the runner reports."""
+    """All nodes of these kinds in a text's syntax tree; none where Python cannot read it, which the runner reports.
+
+    Python joins the parts of a dotted name one by one, so that a name of thousands takes gigabytes. Such a text is not
+    read here; its own process has limits.
+    """
+    if LONG_NAME.search(text):
+        return []
     try:
         return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):

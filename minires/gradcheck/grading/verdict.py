@@ -244,6 +244,7 @@ class Verdicts:
                 said.hints += hints.of_gradient(standard, case, record.dys["first"], name, g, record.given["first"])
                 continue
             self._one(record, said, name, right, hulled)
+        said.hints += _missing(standard, record, right["first"])
         if exchanged := hints.of_exchanged(standard, record, said.wrong, right["first"]):
             said.hints = exchanged
 
@@ -378,6 +379,16 @@ def _is_of_y(hint):
         or "right but for a factor" in hint
         or hint.endswith("is zero")
     )
+
+
+def _missing(standard, record, right):
+    """The hint where the backward gives some of the gradients only. right: {argument: gradient}"""
+    asked = [name for name in right if not standard.is_target(name, record.right)]
+    given = [name for name in asked if record.given["first"].get(name) is not None]
+    if not given or len(given) == len(asked):
+        return []
+    own = [f"d{record.names.get(name, name)}" for name in asked]
+    return [f"your backward gives {len(given)} of {len(asked)} gradients: return {', '.join(own)}"]
 
 
 def _place(record, name, at, shape):

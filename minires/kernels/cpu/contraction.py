@@ -6,8 +6,33 @@ its own, and they share one to sum over.
 
 import math
 
+import numpy as np
+
 from minires.kernels.cpu.sums import sums
+from minires.kernels.cpu.threads import parallel_for, workers
 from minires.kernels.readable.contraction import in_order
+
+
+def matmul(a, b):
+    """A·B over the last two axes. Of large matrices each worker computes some rows of the product, or some columns."""
+    if a.ndim != 2 or b.ndim != 2 or a.dtype != b.dtype:
+        return a @ b
+    (M, K), N = a.shape, b.shape[1]
+    n = min(workers(M * K * N), max(M, N))
+    if n < 2:
+        return a @ b
+    y = np.empty((M, N), a.dtype)
+    step = -(-max(M, N) // n)
+
+    def part(first):
+        own = slice(first, first + step)
+        if M >= N:
+            np.matmul(a[own], b, out=y[own])
+        else:
+            np.matmul(a, b[:, own], out=y[:, own])
+
+    parallel_for(part, range(0, max(M, N), step))
+    return y
 
 
 def contract(factors, out):

@@ -4,13 +4,13 @@ from functools import lru_cache
 from math import prod
 
 from minires.kernels.choice import chosen
-from minires.kernels.cpu import im2col_by_channel, im2col_tiled
+from minires.kernels.cpu import depthwise, grouped, im2col_by_channel, im2col_tiled
 from minires.kernels.cpu.channel_stats import per_output
 from minires.kernels.cpu.elementwise import affine_in_place, normalize
 from minires.kernels.cpu.winograd import one_axis, two_axes
 from minires.kernels.readable import convolution as readable
 
-DIRECT = (im2col_by_channel, im2col_tiled)
+DIRECT = (depthwise, grouped, im2col_by_channel, im2col_tiled)
 FASTEST = (two_axes, one_axis, *DIRECT)
 
 

@@ -24,7 +24,7 @@ def with_zeros(pixels, height, width, top, left, rows):
     padded[:, stop + top : rows[1]] = 0
     inner = padded[:, first + top : stop + top]
     inner[:, :, :left] = 0
-    inner[:, :, left : left + W] = pixels[:, first:stop]
+    copy_pixels(pixels[:, first:stop], inner[:, :, left : left + W])
     inner[:, :, left + W :] = 0
     return padded
 
@@ -32,6 +32,18 @@ def with_zeros(pixels, height, width, top, left, rows):
 def as_items(array):
     """array (…,C), contiguous along C, as items of C elements -> (…), in the same memory."""
     return array.view(np.dtype((np.void, array.shape[-1] * array.itemsize)))[..., 0]
+
+
+def copy_pixels(source, target):
+    """target[...] = source, both (…,W,C), a pixel at a time if each is one piece of memory, but not next to the other.
+
+    If they are neighbours, NumPy copies a row of W pixels in one piece by itself.
+    """
+    whole = all(a.strides[-1] == a.itemsize for a in (source, target))
+    if whole and any(a.strides[-2] != a.shape[-1] * a.itemsize for a in (source, target)):
+        source = as_items(source)
+        target = as_items(target)
+    target[...] = source
 
 
 def columns(pixels, win, first, last):

@@ -53,7 +53,7 @@ def _conv(x, weights, win, y=None, after=None):
     return y
 
 
-def _phases(size, K, S, P):
+def phases_of(size, K, S, P):
     """(first pixel a, first kernel index, how many, padding) of each phase of an axis: the pixels a, a + S, a + 2S, …
 
     Pixel a + S·i meets the kernel indices k = (a + P) mod S, k + S, … at outputs i + (a + P − k)/S and before.
@@ -71,7 +71,7 @@ def conv_dx(dy, w, win):
     back = win.transposed()
     if back is not None:
         return _conv(dy, flip_kernel(w).reshape(-1, win.C), back)
-    phases = [_phases(win.H, win.KH, win.SH, win.PH), _phases(win.W, win.KW, win.SW, win.PW)]
+    phases = [phases_of(win.H, win.KH, win.SH, win.PH), phases_of(win.W, win.KW, win.SW, win.PW)]
     if win.DH > 1 or win.DW > 1 or win.C < FEW or any(padding < 0 for axis in phases for *_, padding in axis):
         return _dx_by_sums(dy, w, win)
 

@@ -15,6 +15,11 @@ def contract(factors, out):
     return sums(product, tuple(range(len(out), product.ndim)))
 
 
+def matmul(a, b):
+    """Y = A·B over the last two axes, Y_mn = Σ_k A_mk·B_kn."""
+    return a @ b
+
+
 def in_order(term, x, letters):
     """x, whose axes have the letters `term`, with an axis for each of `letters`, of length 1 where x has none."""
     x = x.transpose([term.index(letter) for letter in letters if letter in term])

@@ -140,8 +140,9 @@ class Gradients(Experiment):
         panels = []
         for kind in dict.fromkeys((s.plain, s.residual)):
             gradient = results[f"{kind}{high}", 0]["gradient"]
-            line = Line(f"{kind}, {high} layers", grid, gradient, looks[kind][0], bare=True)
-            panels.append(Panel("input x", "∂y/∂x (in std. dev.)", [line]))
+            name = f"{kind}, {high} layers"
+            line = Line(name, grid, gradient, looks[kind][0], bare=True)
+            panels.append(Panel("input x", "∂y/∂x (in std. dev.)", [line], title=name))
         correlations = [(f"{kind}{high}", f"{kind}, {high} layers", *look) for kind, look in looks.items()]
         correlations += [("brown-noise", "brown noise", "other", 0), ("white-noise", "white noise", "other", 3)]
         lines = [

@@ -31,6 +31,7 @@ NO_MISTAKE = {
     ("cross_entropy", "smoothing forgotten in the probabilities' gradient"),
     ("cross_entropy", "probabilities assumed to sum to 1"),
     ("conv2d", "dx in float32"),
+    ("scaled_dot_product_attention", "first slice of leading axes"),
     ("batch_norm", "dγ with axes of length 1"),  # right where γ is taken as (1,C,1,1), as many write it
     ("relu", "mask written into x"),  # into its own copy of x
     # a submission's settings stay as they are, and it is asked for all gradients

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def test_an_empty_batch_earns_nothing_and_samples_of_a_case_count_once(tmp_path,
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_the_name_of_a_file_is_no_formula_no_escape_and_no_line_of_its_own(tmp_path, grade):
-    formulas = ["=1+2.py", "+a.py", "-b.py", "@c.py", "＝d.py"]
+    formulas = ["=1+2.py", "+a.py", "-b.py", "@c.py", "＝d.py", "kim;=1+1;.py", "lee;-2|@x.py"]
     names = [*formulas, "\x1b[2Jx\n9 passed.py", "\u202ee.py", "ann, 'bob'.py", "김.py"]
     for name in names:
         (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
@@ -96,7 +97,8 @@ def test_the_name_of_a_file_is_no_formula_no_escape_and_no_line_of_its_own(tmp_p
     for shown in (out.replace("\n", ""), text.replace("\n", ""), *(test["name"] for test in tests)):
         assert shown.isprintable()
     rows = list(csv.reader(results.table_of([results.Result(name, error=name) for name in names]).splitlines()))
-    assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "＝")]
+    cells = [part for row in rows for cell in row for part in re.split(r"[;|]", cell)]
+    assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "＝")]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")

@@ -3,9 +3,15 @@
 import numpy as np
 from planted_answers import wrong
 
+AXES = (0, 2, 3)
+
 
 def channels(v):
     return v.reshape(1, -1, 1, 1)
+
+
+def mean(v):
+    return v.mean(AXES, keepdims=True)
 
 
 @wrong("3.1", "treats mean and variance as constants")
@@ -216,3 +222,250 @@ def running_statistics(batches, momentum):  # noqa: F811 - as above
         mean = (1 - momentum) * mean + momentum * x.mean((1, 2, 3))
         var = (1 - momentum) * var + momentum * x.var((1, 2, 3), ddof=1)
     return mean, var
+
+
+@wrong("3.1", "1/√(σ² + ε) twice")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * s**2 * (dy - mean(dy) - x_hat * mean(dy * x_hat))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "your dx is multiplied by √(σ² + ε)")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * (1 / s) * (dy - mean(dy) - x_hat * mean(dy * x_hat))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "your dx is multiplied by the variance")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * var * (dy - mean(dy) - x_hat * mean(dy * x_hat))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "γ (weight) twice")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * channels(weight) * s * (dy - mean(dy) - x_hat * mean(dy * x_hat))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "has x − μ where x̂ is meant")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * s * (dy - mean(dy) - d * mean(dy * x_hat))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "has x where x̂ is meant")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * s * (dy - mean(dy) - x * mean(dy * x))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "has y where x̂ is meant")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * s * (dy - mean(dy) - y * mean(dy * y))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "the factor γ: it is")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * s * (dy - mean(dy) - x_hat * mean(dy * x_hat))
+        return dx, (dy * x_hat).sum(AXES) * weight, dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "1 of 3 gradients")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * s * (dy - mean(dy) - x_hat * mean(dy * x_hat))
+        return dx
+
+    return y, backward
+
+
+@wrong("3.1", "misses β")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = x_hat * channels(weight)
+
+    def backward(dy):
+        dx = channels(weight) * s * (dy - mean(dy) - x_hat * mean(dy * x_hat))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.1", "your y is multiplied by √(σ² + ε)")
+def batch_norm(x, weight, bias, eps=1e-5):  # noqa: F811 - as above
+    var = x.var(AXES, keepdims=True)
+    s = 1 / np.sqrt(var + eps)
+    d = x - mean(x)
+    x_hat = d * s
+    y = d / s * channels(weight) + channels(bias)
+
+    def backward(dy):
+        dx = channels(weight) * s * (dy - mean(dy) - x_hat * mean(dy * x_hat))
+        return dx, (dy * x_hat).sum(AXES), dy.sum(AXES)
+
+    return y, backward
+
+
+@wrong("3.2", "each channel has its own")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    var = np.ones(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean()
+        var = (1 - momentum) * var + momentum * x.var(ddof=1)
+    return mean, var
+
+
+@wrong("3.2", "around the running mean")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    var = np.ones(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean(AXES)
+        var = (1 - momentum) * var + momentum * ((x - channels(mean)) ** 2).sum(AXES) / (x[:, 0].size - 1)
+    return mean, var
+
+
+@wrong("3.2", "your factor of the variance")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    var = np.ones(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean(AXES)
+        var = (1 - momentum) * var + momentum * x.var(AXES) * (x[:, 0].size - 1) / x[:, 0].size
+    return mean, var
+
+
+@wrong("3.2", "the running mean alone")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    var = np.ones(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean(AXES)
+        var = (1 - momentum) * var + momentum * x.var(AXES, ddof=1)
+    return mean
+
+
+@wrong("3.2", "several axes")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros((1, *batches.shape[2:]))
+    var = np.ones((1, *batches.shape[2:]))
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean(0, keepdims=True)
+        var = (1 - momentum) * var + momentum * x.var(0, ddof=1, keepdims=True)
+    return mean, var
+
+
+@wrong("3.2", "mean begins at 1")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.ones(batches.shape[2])
+    var = np.ones(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean(AXES)
+        var = (1 - momentum) * var + momentum * x.var(AXES, ddof=1)
+    return mean, var
+
+
+@wrong("3.2", "and takes the biased variance")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    mean = np.zeros(batches.shape[2])
+    var = np.zeros(batches.shape[2])
+    for x in batches:
+        mean = (1 - momentum) * mean + momentum * x.mean(AXES)
+        var = (1 - momentum) * var + momentum * x.var(AXES)
+    return mean, var
+
+
+@wrong("3.2", "after each batch keep")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    means = [x.mean(AXES) for x in batches]
+    variances = [x.var(AXES, ddof=1) for x in batches]
+    return np.mean(means, axis=0), np.mean(variances, axis=0)
+
+
+@wrong("3.2", "of biased variances")
+def running_statistics(batches, momentum):  # noqa: F811 - as above
+    return np.array([x.mean(AXES) for x in batches]).mean(0), np.array([x.var(AXES) for x in batches]).mean(0)

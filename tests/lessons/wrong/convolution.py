@@ -210,3 +210,91 @@ def cost(C, H, W, O, kernel_size, stride, padding):  # noqa: F811 - as above
     oh = (H - kernel_size + 2 * padding) // stride + 1
     ow = (W - kernel_size + 2 * padding) // stride + 1
     return [oh, ow, H * W * C * O * kernel_size * kernel_size]
+
+
+@wrong("2.1", "(C,OH,OW,K,K)")
+def im2col(x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    return windows.reshape(len(x) * kernel_size**2, -1)
+
+
+@wrong("2.1", "(OH,OW,C,K,K)")
+def im2col(x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    return windows.transpose(1, 2, 0, 3, 4).reshape(len(x) * kernel_size**2, -1)
+
+
+@wrong("2.1", "in the shape")
+def im2col(x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    return windows.transpose(0, 3, 4, 1, 2).reshape(len(x), kernel_size**2, -1)
+
+
+@wrong("2.1", "the first channel only")
+def im2col(x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    return windows[0].transpose(2, 3, 0, 1).reshape(kernel_size**2, -1)
+
+
+@wrong("2.1", "your channels are added up")
+def im2col(x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    return windows.sum(0).transpose(2, 3, 0, 1).reshape(kernel_size**2, -1)
+
+
+@wrong("2.1", "oh·OH + ow")
+def im2col(x, kernel_size, stride):  # noqa: F811 - as above
+    C, H, W = x.shape
+    OH = (H - kernel_size) // stride + 1
+    OW = (W - kernel_size) // stride + 1
+    cols = np.zeros((C * kernel_size**2, OH * OW))
+    for i in range(OH):
+        for j in range(OW):
+            a, b = i * stride, j * stride
+            cols[:, i * OH + j] = x[:, a : a + kernel_size, b : b + kernel_size].ravel()
+    return cols
+
+
+@wrong("2.3", "take columns.T")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    columns = windows.transpose(0, 3, 4, 1, 2).reshape(len(x) * kernel_size**2, -1)
+    dY = dy.reshape(len(dy), -1)
+    return (dY @ columns.reshape(-1, len(columns))).reshape(len(dy), len(x), kernel_size, kernel_size)
+
+
+@wrong("2.3", "reshape it to (O, OH·OW)")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    columns = windows.transpose(0, 3, 4, 1, 2).reshape(len(x) * kernel_size**2, -1)
+    return (dy.reshape(-1, len(dy)).T @ columns.T).reshape(len(dy), len(x), kernel_size, kernel_size)
+
+
+@wrong("2.3", "take its transpose first")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    columns = windows.transpose(0, 3, 4, 1, 2).reshape(len(x) * kernel_size**2, -1)
+    dY = dy.reshape(len(dy), -1)
+    return (columns @ dY.T).reshape(len(dy), len(x), kernel_size, kernel_size)
+
+
+@wrong("2.3", "rows and columns are exchanged")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    columns = windows.transpose(0, 3, 4, 1, 2).reshape(len(x) * kernel_size**2, -1)
+    dY = dy.reshape(len(dy), -1)
+    return (dY @ columns.T).reshape(len(dy), len(x), kernel_size, kernel_size).transpose(0, 1, 3, 2)
+
+
+@wrong("2.3", "sum over the filters")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))[:, ::stride, ::stride]
+    columns = windows.transpose(0, 3, 4, 1, 2).reshape(len(x) * kernel_size**2, -1)
+    dY = dy.reshape(len(dy), -1)
+    return (dY.sum(0) @ columns.T).reshape(len(x), kernel_size, kernel_size)
+
+
+@wrong("2.3", "where do you use stride")
+def filter_gradient(dy, x, kernel_size, stride):  # noqa: F811 - as above
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))
+    return np.einsum("ohw,chwkl->ockl", dy, windows)

@@ -237,3 +237,46 @@ def unbroadcast(dy, shape):  # noqa: F811 - as above
 @wrong("1.4", "whatever the shape is")
 def unbroadcast(dy, shape):  # noqa: F811 - as above
     return np.sum(dy, axis=0)
+
+
+@wrong("1.4", "you cut dy to the shape")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    return np.resize(dy, shape)
+
+
+@wrong("1.4", "reshape keeps all numbers")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    return dy.reshape(shape)
+
+
+@wrong("1.4", "you sum over the last axes alone")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    while dy.ndim > len(shape):
+        dy = dy.sum(axis=-1)
+    return dy
+
+
+@wrong("1.4", "the largest of the copies")
+def unbroadcast(dy, shape):  # noqa: F811 - as above
+    while dy.ndim > len(shape):
+        dy = dy.max(axis=0)
+    for axis, length in enumerate(shape):
+        if length == 1:
+            dy = dy.max(axis=axis, keepdims=True)
+    return dy
+
+
+@wrong("1.2", "dy·(1 − x²)")
+def tanh(x):  # noqa: F811 - as above
+    return np.tanh(x), lambda dy: (dy * (1 - x**2),)
+
+
+@wrong("1.2", "dy·(1 + y²)")
+def tanh(x):  # noqa: F811 - as above
+    return np.tanh(x), lambda dy: (dy * (1 + np.tanh(x) ** 2),)
+
+
+@wrong("1.2", "dy·y:")
+def tanh(x):  # noqa: F811 - as above
+    y = np.tanh(x)
+    return y, lambda dy: (dy * y,)

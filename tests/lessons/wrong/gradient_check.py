@@ -226,3 +226,62 @@ def numerical_gradient(f, x, h):  # noqa: F811 - as above
 @wrong("4.2", "one number")
 def complex_step(f, x):  # noqa: F811 - as above
     return f(x + 1e-20j).imag / 1e-20
+
+
+@wrong("4.3", "wrong order, dW1, db1, dW2, db2, dx")
+def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
+    a = np.maximum(x @ W1 + b1, 0)
+    dh = dy @ W2.T * (a > 0)
+    return x.T @ dh, dh.sum(0), a.T @ dy, dy.sum(0), dh @ W1.T
+
+
+@wrong("4.3", "wrong order, dx, dW2, db2, dW1, db1")
+def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
+    a = np.maximum(x @ W1 + b1, 0)
+    dh = dy @ W2.T * (a > 0)
+    return dh @ W1.T, a.T @ dy, dy.sum(0), x.T @ dh, dh.sum(0)
+
+
+@wrong("4.3", "dx is missing")
+def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
+    a = np.maximum(x @ W1 + b1, 0)
+    dh = dy @ W2.T * (a > 0)
+    return x.T @ dh, dh.sum(0), a.T @ dy, dy.sum(0)
+
+
+@wrong("4.3", "one number each")
+def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
+    a = np.maximum(x @ W1 + b1, 0)
+    dh = dy @ W2.T * (a > 0)
+    return dh @ W1.T, x.T @ dh, dh.sum(), a.T @ dy, dy.sum()
+
+
+@wrong("4.3", "b2 is added behind W2")
+def net_gradients(dy, x, W1, b1, W2):  # noqa: F811 - as above
+    a = np.maximum(x @ W1 + b1, 0)
+    dh = dy @ W2.T * (a > 0)
+    return dh @ W1.T, x.T @ dh, dh.sum(0), a.T @ dy, dh.sum(0)
+
+
+@wrong("4.1", "you do not divide")
+def numerical_gradient(f, x, h):  # noqa: F811 - as above
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        p = x.copy()
+        q = x.copy()
+        p[index] += h
+        q[index] -= h
+        gradient[index] = f(p) - f(q)
+    return gradient
+
+
+@wrong("4.1", "x + h/2 and x − h/2")
+def numerical_gradient(f, x, h):  # noqa: F811 - as above
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        p = x.copy()
+        q = x.copy()
+        p[index] += h / 2
+        q[index] -= h / 2
+        gradient[index] = (f(p) - f(q)) / h
+    return gradient

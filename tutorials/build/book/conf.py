@@ -27,5 +27,6 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,  # a phone has no room for it
     "article_header_end": ["run.html", "language.html", "article-header-buttons.html"],
+    "footer_content_items": ["authors.html"],
     "show_toc_level": 2,
 }

@@ -2,8 +2,8 @@
 
 No hint is a guess. A mistake that is known is made here, too, and its hint is given where it gives the same numbers.
 A planted bug of the catalogue comes first if it explains all gradients. Then each room yields (what a mistake gives,
-its hint): norms, windows, losses, residual adds, the teacher's own functions. A planted bug that explains one gradient
-of several comes next. Last come mistakes that any array may have: its axes, its sign, one factor.
+its hint): norms, windows, losses, residual adds, tanh, the teacher's own functions. A planted bug that explains one
+gradient of several comes next. Last come mistakes that any array may have: its axes, its sign, one factor.
 """
 
 import contextlib
@@ -12,14 +12,14 @@ import functools
 import numpy as np
 
 from minires.errors import MiniresError
-from minires.gradcheck.grading.hints import forms, losses, norms, planted, residuals, teachers, windows
+from minires.gradcheck.grading.hints import activations, forms, losses, norms, planted, residuals, teachers, windows
 from minires.gradcheck.grading.hints.exchanged import of_exchanged as _of_exchanged
 from minires.gradcheck.grading.hints.raised import of_raised as _of_raised
 from minires.gradcheck.grading.hints.wrong import NEARER, Wrong, distance, same
 
 __all__ = ["of_exchanged", "of_gradient", "of_raised", "of_y", "same"]
 
-ROOMS = (norms, windows, losses, residuals, teachers)
+ROOMS = (norms, windows, losses, residuals, activations, teachers)
 
 
 def never_costs_a_verdict(of):

@@ -115,6 +115,9 @@ def ys(wrong):
     yield norm.y(inv_std=1 / (np.sqrt(norm.var) + norm.eps)), OUTSIDE
     yield norm.y(inv_std=norm.inv_std(0)), "your forward has no ε: divide by √(σ² + ε)"
     yield norm.y(inv_std=1 / (norm.var + norm.eps)), "you divide by the variance: divide by its root, √(σ² + ε)"
+    yield norm.y(inv_std=1 / norm.inv_std()), "your y is multiplied by √(σ² + ε): divide x − μ by it"
+    if norm.op == "batch_norm":
+        yield wrong.right - norm.beta, "your y misses β (bias): add it"
     for eps in CONSTANTS["eps"]:
         if eps != norm.eps:
             yield norm.y(inv_std=norm.inv_std(eps)), FIXED.format(eps=eps)
@@ -174,8 +177,33 @@ def gradients(wrong):
             yield norm.dx(inv_std=inv_std), hint
         elif wrong.name == "weight":
             yield norm.dgamma(x_hat), hint
+    if wrong.name == "weight" and norm.op == "batch_norm":
+        yield np.ravel(norm.gamma) * wrong.right, "your dweight has the factor γ: it is the sum of dy·x̂ alone"
     if wrong.is_first and not norm.evaluated:
         yield from _dxs(norm)
+        if norm.op == "batch_norm":
+            yield from _of_factors(norm)
+            yield from _of_x_hat(norm)
+
+
+def _of_factors(norm):
+    """The factor γ/√(σ² + ε) of dx, wrong."""
+    inv_std = norm.inv_std()
+    dx = norm.dx()
+    yield dx * inv_std, "your dx has the factor 1/√(σ² + ε) twice: multiply by it once"
+    yield dx / inv_std**2, "your dx is multiplied by √(σ² + ε): divide by it"
+    yield dx / inv_std * norm.var, "your dx is multiplied by the variance: divide by its root, √(σ² + ε)"
+    yield dx * norm.gamma, "your dx has the factor γ (weight) twice: multiply by it once"
+
+
+def _of_x_hat(norm):
+    """dx, where something else stands in −x̂·⟨dy·x̂⟩."""
+    x_hat = norm.x_hat(norm.mean, norm.inv_std())
+    for what, v in (("x − μ", norm.x - norm.mean), ("x", norm.x), ("y", norm.y())):
+        for a, b in ((v, v), (v, x_hat), (x_hat, v)):
+            terms = [h.mean(norm.axes, keepdims=True) for h in (norm.dy, norm.dy * b)]
+            dx = norm.gamma * norm.inv_std() * (norm.dy - terms[0] - a * terms[1])
+            yield dx, f"your −x̂·⟨dy·x̂⟩ has {what} where x̂ is meant, x̂ = (x − μ)/√(σ² + ε)"
 
 
 def _dxs(norm):

@@ -18,10 +18,23 @@ def ys(wrong):
     yield x + np.maximum(f, 0), EARLY.format(what="x + relu(f)")
     yield np.maximum(x, 0) + f, EARLY.format(what="relu(x) + f")
     yield np.maximum(x, 0) + np.maximum(f, 0), EARLY.format(what="relu(x) + relu(f)")
+    yield np.maximum(f, 0), "your y is relu(f): the shortcut is missing, y = relu(x + f)"
+    yield np.maximum(x, 0), "your y is relu(x): the branch is missing, y = relu(x + f)"
+    yield np.maximum(x * f, 0), "your y is relu(x·f): the block adds, y = relu(x + f)"
 
 
 def gradients(wrong):
-    """(gradient, hint) of the mask of one of the two, its own or the other's."""
-    if wrong.op == "residual_add_relu":
-        for mask, a in zip("xf", wrong.case.arrays):
-            yield wrong.dy * (a > 0), MASKED.format(name=wrong.name, mask=mask)
+    """(gradient, hint) of another mask than that of the sum, or of a mask in another place."""
+    if wrong.op != "residual_add_relu":
+        return
+    x, f = wrong.case.arrays
+    dy = wrong.dy
+    y = np.maximum(x + f, 0)
+    own = f"your d{wrong.name}"
+    for mask, a in (("x", x), ("f", f), ("dy", dy)):
+        yield dy * (a > 0), MASKED.format(name=wrong.name, mask=mask)
+    yield 1.0 * (y > 0), f"{own} is the mask alone: multiply dy by it, dy * (y > 0)"
+    yield dy * y, f"{own} is dy·y: multiply by the mask, dy * (y > 0), because relu has the slope 0 or 1"
+    yield dy * (x + f), f"{own} is dy·(x + f): multiply by the mask, dy * (y > 0), because relu has the slope 0 or 1"
+    yield dy * (y == 0), f"{own} has its mask turned round: dy passes where y > 0"
+    yield y, f"{own} is y: the gradient is made of dy, dy * (y > 0)"
