@@ -24,6 +24,11 @@ def training(call):
     return images(call) and call.setting("training")
 
 
+def training_on_many(call):
+    """Of two values a channel m/(m − 1) is 2, and so this looks like another mistake."""
+    return training(call) and BatchNorm(call).m > 2
+
+
 def evaluation(call):
     return images(call) and not call.setting("training")
 
@@ -72,7 +77,7 @@ def _(call):
     return call.but(x=BatchNorm(call).dx(mean_term=0, variance_term=0))
 
 
-@bug("batch_norm", "m − 1 for m", when=training)
+@bug("batch_norm", "m − 1 for m", when=training_on_many)
 def _(call):
     """your dx is divided by m − 1: within the batch the variance is the biased one, divide by m = N·H·W"""
     norm = BatchNorm(call)

@@ -127,6 +127,9 @@ class LayerPlan(Plan):
         """Give the layer what neither its constructor nor its forward takes."""
         given = {n: self.layout.given(n, a, case) for n, a in zip(self.standard.arguments, case.arrays)}
         missing = [n for n in given if all(n not in b.arrays for b in self.bindings()) and not self.forward.has("rest")]
+        # what this case has not, as a bias: a layer that makes one at random does without it once it is 0
+        absent = {n for n in self.standard.arguments if n not in given}
+        absent -= {n for binding in self.bindings() for n in binding.arrays}
         full = self.standard.full_settings(case)
         attributes = self._known(child, obj) if isinstance(obj, Handle) else []
         wanted = {n: given[n] for n in missing}
@@ -143,6 +146,13 @@ class LayerPlan(Plan):
                     child.set(here, inside, wanted.pop(argument))
                 elif here is None or isinstance(here, np.ndarray):
                     child.set(obj, attribute, self._as_it_is(wanted.pop(argument), here))
+            elif argument in absent:
+                here = child.get(obj, attribute)
+                if isinstance(here, Handle):
+                    for inside in (n for n in child.attributes(here) if names.plain(n) in ("data", "value")):
+                        child.set(here, inside, _zeros(child.get(here, inside)))
+                else:
+                    child.set(obj, attribute, _zeros(here))
             elif isinstance(setting, str) and not any(b.knows(setting, self.keys) for b in self.bindings()):
                 here = child.get(obj, attribute)
                 if setting in OF_EVALUATION and here is not None:
@@ -155,6 +165,8 @@ class LayerPlan(Plan):
                     for key in here:
                         if names.array_of(self.standard, key) in wanted:
                             here[key] = wanted.pop(names.array_of(self.standard, key))
+                        elif names.array_of(self.standard, key) in absent:
+                            here[key] = _zeros(here[key])
                     child.set(obj, attribute, here)
         if self.methods & {"train", "eval"} and "training" in full and not _knows_training(self):
             method = "train" if full["training"] else "eval"
@@ -236,6 +248,12 @@ class LayerPlan(Plan):
                     if isinstance(gradient, np.ndarray):
                         found.setdefault(owner, gradient)
         return found
+
+
+def _zeros(here):
+    """Zeros in place of an array of floats; anything else as it is."""
+    is_array = isinstance(here, np.ndarray) and here.dtype.kind == "f"
+    return np.zeros(here.shape, here.dtype) if is_array else here
 
 
 def _alike(a, b):

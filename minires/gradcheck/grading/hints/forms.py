@@ -125,7 +125,7 @@ def _y_factor(y, right):
         return []
     factor = float(np.sum(y * right) / np.sum(right * right))
     said = f"{factor:.6g}"
-    if abs(factor - 1) < NO_FACTOR or said == "0" or right.size < 2 or not same(y, factor * right):
+    if abs(factor - 1) < NO_FACTOR or said == "0" or np.count_nonzero(right) < 2 or not same(y, factor * right):
         return []
     return ["your y has the wrong sign" if said == "-1" else f"your y is right but for a factor ({said} in this case)"]
 
@@ -145,7 +145,7 @@ def _factor(wrong):
     count = _counted(factor, wrong.case) if wrong.is_of_loss or not wrong.is_first else ""
     if count:
         return [f"your d{name} is {count}"]
-    if abs(factor - 1) < NO_FACTOR or right.size < 2:
+    if abs(factor - 1) < NO_FACTOR or np.count_nonzero(right) < 2:  # one number is another by some factor
         return []
     return [f"your d{name} is right but for a factor ({factor:.6g} in this case)"]
 

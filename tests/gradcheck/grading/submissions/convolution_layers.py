@@ -76,7 +76,7 @@ class Conv:
 """
 TABLE.add("class all in forward", "conv2d", "Conv", CONV + SOURCE)
 
-SOURCE = """
+IN_A_DICT = """
 class Conv:
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0):
         k = kernel_size
@@ -90,9 +90,9 @@ class Conv:
         dx, self.grads["W"], self.grads["b"] = self.back(dout)
         return dx
 """
-TABLE.add("params dict", "conv2d", "Conv", CONV + SOURCE)
+TABLE.add("params dict", "conv2d", "Conv", CONV + IN_A_DICT)
 
-SOURCE = """
+OBJECTS = """
 class Parameter:
     def __init__(self, data): self.data, self.grad = data, None
 class Conv:
@@ -106,7 +106,7 @@ class Conv:
         dx, self.weight.grad, self.bias.grad = self.back(dout)
         return dx
 """
-TABLE.add("Parameter objects", "conv2d", "Conv", CONV + SOURCE)
+TABLE.add("Parameter objects", "conv2d", "Conv", CONV + OBJECTS)
 
 SOURCE = """
 class Conv:
@@ -141,3 +141,16 @@ TABLE.with_mistakes(
     CONV + NEEDS_BIAS,
     ("        self.b = None", "        if (stride, pad) == (1, 0): self.b = None"),
 )
+
+# PyTorch's layers begin with random biases. A case without a bias must not see them.
+RANDOM = "np.random.randn(out_channels)"
+TABLE.with_mistakes(
+    "class, sizes given, a random bias",
+    "conv2d",
+    "Conv2d",
+    CONV + SIZED.replace("np.zeros(out_channels)", RANDOM),
+    ('self.grads["bias"] = self.back(dout)', 'self.grads["bias"] = self.back(dout * (dout > 0))'),
+)
+for name, source in (("params dict", IN_A_DICT), ("Parameter objects", OBJECTS)):
+    source = source.replace("np.zeros(out_channels)", RANDOM).replace("np.zeros(c_out)", "np.random.randn(c_out)")
+    TABLE.add(f"{name}, a random bias", "conv2d", "Conv", CONV + source)
