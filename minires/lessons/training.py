@@ -226,6 +226,12 @@ def _(images, padding, offsets):
     return np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
 
 
+@crop.mistake
+def _(images, padding, offsets):
+    """your crops begin at padding + offset: the offsets count from the corner of the padded image"""
+    return _crops(images, padding, offsets + padding)
+
+
 @crop.sign
 def _(value, images, padding, offsets):
     """your crops have not the size of the images: they end at top + H and left + W"""

@@ -261,3 +261,13 @@ def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
     share = 1 / warmup
     up = [max_lr * (k + 1) * share for k in range(warmup)]
     return up + [max_lr * (1 + np.cos(np.pi * k / (steps - warmup))) / 2 for k in range(steps - warmup)]
+
+
+@wrong("7.1", "corner of the padded image")
+def crop(images, padding, offsets):  # noqa: F811 - as above
+    _, _, H, W = images.shape
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    crops = np.zeros(images.shape)
+    for n, (top, left) in enumerate(offsets + padding):
+        crops[n] = padded[n, :, top : top + H, left : left + W]
+    return crops
