@@ -17,6 +17,7 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     loss_surface,
     paths,
     residual,
+    stochastic_depth,
     training,
 )
 from minires.lessons.deadline import Timed
