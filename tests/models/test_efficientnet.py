@@ -7,12 +7,12 @@ import pytest
 
 from minires import Tensor, models
 from minires.errors import DTypeError, OptionError, ShapeError
+from minires.kernels import shapes_only
 from minires.models.efficientnet import PUBLISHED, TABLE_1, MBConv
 from minires.models.mobile import rounded_width
 from minires.models.squeeze_excitation import SqueezeExcitation
 from minires.nn import BatchNorm2d, Conv2d, Linear
 from minires.summary import summary
-from minires.summary.weights import zeros
 
 COUNTS = [  # of torchvision's networks: parameters, buffers, entries of the state_dict, image size, multiply-adds in 10⁹
     (5_288_548, 42_065, 360, 224, 0.386),
@@ -29,7 +29,8 @@ COUNTS = [  # of torchvision's networks: parameters, buffers, entries of the sta
 @pytest.mark.parametrize("n", range(8))
 def test_counts_are_those_of_torchvision(n):
     parameters, buffers, entries, size, giga = COUNTS[n]
-    model = models.create(f"efficientnet_b{n}", rng=zeros())
+    with shapes_only():
+        model = models.create(f"efficientnet_b{n}")
     table = summary(model, (1, 3, size, size), depth=1)
     assert (table.parameters, table.buffers, len(model.state_dict())) == (parameters, buffers, entries)
     assert round(table.multiply_adds / 1e9, 3) == giga
@@ -38,8 +39,10 @@ def test_counts_are_those_of_torchvision(n):
 
 def test_phi_0_is_b0():
     assert models.compound_scaling(0) == (1.0, 1.0, 224)
-    model = models.EfficientNet(*models.compound_scaling(0), rng=zeros())
-    assert repr(model.features) == repr(models.efficientnet_b0(rng=zeros()).features)
+    with shapes_only():
+        model = models.EfficientNet(*models.compound_scaling(0))
+    with shapes_only():
+        assert repr(model.features) == repr(models.efficientnet_b0().features)
 
 
 def test_one_more_phi_is_about_twice_the_work():
@@ -47,7 +50,8 @@ def test_one_more_phi_is_about_twice_the_work():
     giga = []
     for phi in (0, 3):
         depth, width, size = models.compound_scaling(phi)
-        table = summary(models.EfficientNet(depth, width, size, rng=zeros()), (1, 3, size, size), depth=1)
+        with shapes_only():
+            table = summary(models.EfficientNet(depth, width, size), (1, 3, size, size), depth=1)
         giga.append(table.multiply_adds / 1e9)
     assert (giga[1] / giga[0]) ** (1 / 3) == pytest.approx(1.92, rel=0.07)
 
@@ -65,7 +69,8 @@ def test_the_published_networks_are_near_these_powers(number, phi):
 @pytest.mark.parametrize("number", range(8))
 def test_depths_are_rounded_up_and_widths_to_multiples_of_8(number):
     depth, width, *_ = PUBLISHED[number]
-    model = models.create(f"efficientnet_b{number}", rng=zeros())
+    with shapes_only():
+        model = models.create(f"efficientnet_b{number}")
     for (*_, channels, blocks), stage in zip(TABLE_1, model.features[1:8], strict=True):
         assert len(stage) == math.ceil(blocks * depth)
         assert {block.block[-1][0].out_channels for block in stage} == {rounded_width(channels * width)}
@@ -76,7 +81,8 @@ def test_depths_are_rounded_up_and_widths_to_multiples_of_8(number):
 
 
 def test_blocks_are_left_out_with_linearly_growing_probability():
-    blocks = [m for m in models.efficientnet_b0(rng=zeros()).modules() if isinstance(m, MBConv)]
+    with shapes_only():
+        blocks = [m for m in models.efficientnet_b0().modules() if isinstance(m, MBConv)]
     assert len(blocks) == 16
     np.testing.assert_allclose([block.stochastic_depth.p for block in blocks], 0.2 * np.arange(16) / 16)
     assert {block.stochastic_depth.mode for block in blocks} == {"row"}
@@ -91,7 +97,8 @@ def test_a_block_is_left_out_for_single_images_in_training_only():
 
 
 def test_squeeze_and_excitation_has_a_quarter_of_the_blocks_input():
-    block = models.efficientnet_b0(rng=zeros()).features[2][1]
+    with shapes_only():
+        block = models.efficientnet_b0().features[2][1]
     se = next(m for m in block.modules() if isinstance(m, SqueezeExcitation))
     assert se.fc1.weight.shape == (24 // 4, 144, 1, 1)
     assert se.fc2.weight.shape == (144, 24 // 4, 1, 1)
@@ -121,7 +128,8 @@ def test_weights_start_as_in_torchvision():
 
 
 def test_published_options_may_be_changed():
-    model = models.efficientnet_b3(dropout=0.0, stochastic_depth_prob=0.0, num_classes=7, in_channels=1, rng=zeros())
+    with shapes_only():
+        model = models.efficientnet_b3(dropout=0.0, stochastic_depth_prob=0.0, num_classes=7, in_channels=1)
     assert model.classifier[0].p == 0
     assert {block.stochastic_depth.p for block in model.modules() if isinstance(block, MBConv)} == {0}
     assert model.classifier[1].out_features == 7

@@ -6,15 +6,16 @@ import pytest
 from minires import Tensor, models
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import DTypeError, OptionError, ShapeError
+from minires.kernels import shapes_only
 from minires.models.mobile import rounded_width
 from minires.models.mobilenet import InvertedResidual
 from minires.nn import BatchNorm2d, Conv2d, Linear
 from minires.summary import summary
-from minires.summary.weights import zeros
 
 
 def test_counts_are_those_of_torchvision():
-    model = models.mobilenet_v2(rng=zeros())
+    with shapes_only():
+        model = models.mobilenet_v2()
     table = summary(model, (1, 3, 224, 224), depth=1)
     assert (table.parameters, table.buffers, len(model.state_dict())) == (3_504_872, 34_164, 314)
     assert round(table.multiply_adds / 1e9, 3) == 0.301
@@ -25,7 +26,8 @@ def test_counts_are_those_of_torchvision():
 )
 def test_other_widths_have_torchvisions_counts(width_mult, parameters):
     """Counted from torchvision 0.28. The last width, 1280, never shrinks."""
-    model = models.mobilenet_v2(width_mult=width_mult, rng=zeros())
+    with shapes_only():
+        model = models.mobilenet_v2(width_mult=width_mult)
     assert summary(model, (1, 3, 32, 32), depth=1).parameters == parameters
     assert model.classifier[1].in_features == max(1280, rounded_width(1280 * width_mult))
 
@@ -47,7 +49,8 @@ def test_the_nearest_multiple_is_taken_unless_it_is_below_nine_tenths():
 
 
 def test_the_middle_of_a_block_is_wide_and_its_convolution_depthwise():
-    block = models.mobilenet_v2(rng=zeros()).features[3]
+    with shapes_only():
+        block = models.mobilenet_v2().features[3]
     expand, depthwise, project, _ = block.conv
     assert expand[0].weight.shape == (144, 24, 1, 1)
     assert depthwise[0].weight.shape == (144, 1, 3, 3)
@@ -57,7 +60,8 @@ def test_the_middle_of_a_block_is_wide_and_its_convolution_depthwise():
 
 
 def test_the_shortcut_is_there_where_the_shape_stays():
-    blocks = [m for m in models.mobilenet_v2(rng=zeros()).modules() if isinstance(m, InvertedResidual)]
+    with shapes_only():
+        blocks = [m for m in models.mobilenet_v2().modules() if isinstance(m, InvertedResidual)]
     assert len(blocks) == 17
     assert [i for i, block in enumerate(blocks) if block.has_shortcut] == [2, 4, 5, 7, 8, 9, 11, 12, 14, 15]
 
