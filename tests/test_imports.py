@@ -45,6 +45,7 @@ ROOMS = [
     "plots",
     "probes",
     "summary",
+    "predict",
     "gradcheck",
     "lessons",
     "train",

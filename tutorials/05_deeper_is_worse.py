@@ -1,14 +1,15 @@
 # %% [markdown] name="title"
 # # 5. Deeper is worse
 #
-# *50 minutes. Before it: lesson 3 (batch normalization).*
+# *45 minutes up to “is it an accident?”, and 15 for the second half. Before it: lesson 3 (batch
+# normalization).*
 #
 # Afterwards you can
 #
 # - say what the degradation problem is, and draw the figure of the paper again;
 # - tell a network that overfits from one that is not trained well, by two curves;
 # - show that good weights for the deeper network exist, by building them;
-# - compare two networks over several seeds, and say when the difference is no accident.
+# - (second half) compare two networks over several seeds, and say when a difference is no accident.
 
 # %% name="setup" tags=["setup"]
 import sys
@@ -18,11 +19,13 @@ if "google.colab" in sys.modules or sys.platform == "emscripten":  # not at home
     pass
 
 import tempfile
+import textwrap
 from pathlib import Path
 
 import numpy as np
 
 from minires import Tensor, data, lab, models, nn, ops, optim, storage
+from minires import train as training
 from minires.lessons import check, size
 from minires.plots import Line, Panel, plot_panels
 
@@ -89,8 +92,13 @@ check("5.1", identity_layer)
 #
 # The deep network *can* be as good. Does training find such weights? That is an experiment of
 # minires, [`degradation`](../minires/lab/experiments/degradation.py). It trains plain networks and
-# ResNets of several depths on handwritten digits, each with three seeds. A ResNet is the same
-# network with a shortcut around every second layer. The shortcut has no weights.
+# ResNets of several depths on handwritten digits, for some *epochs*: an epoch is one pass over all
+# training images. Each network is trained three times. The *seed* is the number from which its random
+# weights and the order of the images follow. A ResNet is the same network with a shortcut around each
+# pair of layers. The shortcut has no weights.
+#
+# The training error is counted while the network trains, on images that are shifted by up to one
+# pixel (lesson 7 says why). The test images are not shifted. So a test error may be the lower one.
 #
 # **Your guess:** a plain network of 8 layers will err on 3 to 10 % of the training images. How many
 # will be wrong with the deepest plain network?
@@ -137,7 +145,7 @@ def panel_of(part, title, guess=()):
     ]
     if guess:
         lines.append(Line("your guess", (1, EPOCHS[-1]), guess, "paper"))
-    return Panel("epoch", "error (%)", lines, title=title, whole=True)
+    return Panel("epoch", "error (%)", lines, title=title, whole=True, yscale="log")
 
 
 plot_panels(
@@ -185,7 +193,7 @@ for seed in SEEDS:
 #
 # "More weights, higher test error" sounds like *overfitting*: a network learns its training images
 # by heart, and this does not help with others. How would that look? We can make it happen. We train
-# an 8-layer network on only 60 digits, and another one on 600 digits, for as many steps.
+# an 8-layer network on only 60 digits, and another one on 600 digits. Both take the same 60 steps.
 #
 # **Before you run:** which of the two has the lower error on *its own* training images? And which
 # on the test images?
@@ -213,7 +221,7 @@ def train_on(count, seed):
     """Train on so many digits. -> array (2, STEPS / EVERY): training and test error in every EVERY-th step"""
     images, labels = images_of(train_set, count)
     model = models.create("plain8", in_channels=1, rng=seed)
-    optimizer = optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    optimizer = optim.SGD(model.parameters(), 0.05, momentum=0.9)  # of lesson 7
     rng = np.random.default_rng(seed)
     found = []
     for step in range(1, STEPS + 1):
@@ -251,7 +259,8 @@ plot_panels(
 
 # %% [markdown] name="two-numbers"
 # With 60 digits the training error is 0, and the test error stays high. The *gap* between the two
-# is the sign of overfitting. Each test error is a sum:
+# is the sign of overfitting. (It is below 0 where the training images are the harder ones, as the
+# shifted images are.) Each test error is a sum:
 #
 # $$\text{test error} = \underbrace{\text{training error}}_{\text{how well it was trained}} + \underbrace{\text{test error} - \text{training error}}_{\text{the gap}}$$
 #
@@ -265,6 +274,8 @@ plot_panels(
 # each of E epochs. Row 0 is the shallow network, row 1 the deep one. Return two numbers for the
 # last epoch: by how many points the training error of the deep network is higher, and by how many
 # its gap is. A number below 0 says that the deep network is better there.
+#
+# For train = [[30, 4], [40, 12]] and test = [[35, 9], [44, 16]] the numbers are 8 and −1.
 
 
 # %% name="why-worse" tags=["exercise"] exercise="5.2"
@@ -283,8 +294,8 @@ check("5.2", why_worse)
 
 # %% [markdown] name="claim-gap-text"
 # Now ask it of both experiments. **The claim:** the network with 60 digits is worse by its gap
-# alone. Its training error is no higher. The deep plain network is worse by its training error:
-# that is more than half of the points.
+# alone: its training error is 0. The deep plain network is worse by its training error: that is
+# more than half of the points. (It may be more than all of them. Then its gap is the smaller one.)
 
 # %% name="claim-gap" tags=["claim"]
 for seed in SEEDS:
@@ -294,11 +305,13 @@ for seed in SEEDS:
     by_both = cost_of_depth("plain", "test")[seed]
     print(
         f"seed {seed}: 60 digits are {test_60 - test_600:.1f} points worse, "
-        f"{train_60 - train_600:.1f} by training; "
-        f"{DEEP} layers are {by_both:.1f} points worse, {by_training:.1f} by training"
+        f"{train_60 - train_600:.1f} by training"
     )
-    assert test_60 > test_600, "60 digits are enough"
-    assert train_60 <= train_600, "with 60 digits the training error is higher"
+    print(
+        f"        {DEEP} layers are {by_both:.1f} points worse, {by_training:.1f} by training"
+    )
+    assert test_60 > test_600 + 5, "60 digits are enough"
+    assert train_60 == 0, "60 digits are not learned by heart"
     assert by_training > by_both / 2 > 0, "the deep network is worse by its gap"
 
 # %% [markdown] name="build-it"
@@ -307,10 +320,11 @@ for seed in SEEDS:
 # So the deep network was trained badly. Might it be that 3×3 convolutions, batch norms and ReLUs in
 # such a row just cannot do better? The argument on paper says no. Let us build what it says.
 #
-# We take a trained plain network of the shallowest kind. Each of its three stages has n blocks of
-# two layers. We make a new deep network, and copy the trained blocks into the *first* blocks of
-# each stage. All other blocks we set to the identity. A new batch norm has the running statistics 0
-# and 1. So in evaluation mode γ = √(1 + ε) and β = 0 are enough. (Your 5.1 does it for any others.)
+# We take a trained plain network of the shallowest kind. It has three *stages*: from one to the next
+# the image becomes half as wide. Each stage has n *blocks* of two layers. We make a new deep network,
+# and copy the trained blocks into the *first* blocks of each stage. All other blocks we set to the
+# identity. A new batch norm has the running statistics 0 and 1. So in evaluation mode γ = √(1 + ε) and
+# β = 0 are enough. (Your 5.1 does it for any others.)
 
 
 # %% name="deepen"
@@ -374,7 +388,10 @@ for seed in SEEDS:
 
 # %% [markdown] name="claim-built-text"
 # **The claim:** the deep network that we built has the outputs of the shallow one, but for
-# rounding, and the same error. Training from random weights ended at a higher one.
+# rounding. So it has the same error, in which at most one image may differ. Training from random
+# weights, in our few epochs, ended at an error that is more than twice as high. (Here all networks
+# are tested in evaluation mode, on images that are not shifted. So the errors differ from those of
+# the figure.)
 
 # %% name="claim-built" tags=["claim"]
 for seed, (difference, of_shallow, of_built, of_deep) in zip(SEEDS, rows):
@@ -383,33 +400,49 @@ for seed, (difference, of_shallow, of_built, of_deep) in zip(SEEDS, rows):
         f"plain-{DEEP} trained {of_deep:.1f} %"
     )
     assert difference < 1e-4, "the built network computes something else"
-    assert of_built < of_deep, "training finds better weights than these"
+    assert abs(of_built - of_shallow) < 1.5 * 100 / len(LABELS), "another error"
+    assert of_deep > 2 * of_built, "training finds weights that are as good"
 
 # %% [markdown] name="optimization"
-# Good weights exist, and training did not find them. So degradation is a problem of *optimization*,
-# not of what the network can express.
+# Good weights exist, and in this time training did not find them. So degradation is a problem of
+# *optimization*, not of what the network can express.
+#
+# "In this time": a careful reader stops here. **Before you read on:** what would the deep plain network
+# do with five times as many epochs? The next cell tries it, if you want to wait for two minutes.
+
+# %% name="train-longer"
+TRAIN_LONGER = False  # change this
+if TRAIN_LONGER:
+    longer = training.Config(dataset="digits", model="plain32", epochs=30, lr=0.05)
+    training.run(longer)
+else:
+    print("this is left out; TRAIN_LONGER = True trains plain32 for 30 epochs")
+
+# %% [markdown] name="longer"
+# We did it with the seeds 0, 1 and 2. After 30 epochs the training error of plain32 was 1.0, 0.7 and
+# 1.4 %, its test error 1.1, 1.4 and 1.7 %. That of plain8 was at most 0.2 % and 0.8 %. So on our easy
+# digits the deep plain network finds good weights, too, but much later. What shortcuts buy here is
+# speed. The paper's photographs are harder: there more time did not help (see below).
 #
 # Why is it so hard? A plain layer has to *learn* to hand on its input: 1 in the middle, 0
 # elsewhere, and this for each of many layers. A residual block does it with F = 0. If "change
 # nothing" is a good start, then F = 0 is easier to find [He et al. 2015, §3.1]. Lesson 6 looks at
 # the gradients, and finds more.
-#
-# (The networks of the last cells were tested in evaluation mode, without shifted images. So their
-# errors are a little different from those of the figure.)
 
 # %% [markdown] name="paper"
 # ## The paper's numbers beside ours
 
 # %% name="paper-table"
-for row in (report.table.columns, *report.table.rows):
-    print("".join(f"{cell:<22}" for cell in row))
+columns = ("network", "training error", "test error", "the paper's (CIFAR-10)")
+print("all errors in %, after the last epoch")
+for row in (columns, *report.table.rows):
+    print("".join(f"{cell:<18}" for cell in row))
 
 # %% [markdown] name="paper-text"
 # The paper has photographs, CIFAR-10, and 64,000 steps. Ours are digits, and about a hundred steps.
-# So the direction is the same, not the numbers. After so few steps a part of the difference is that
-# deep networks learn later. Three things to know:
+# So the direction is the same, not the numbers. Three things to know:
 #
-# - *More time does not help.* The authors trained plain networks three times as long, and still saw
+# - *There more time does not help.* The authors trained plain networks three times as long, and still saw
 #   it [§4.1].
 # - *It is not only CIFAR.* On ImageNet a plain network errs with 18 layers on 27.94 %, with 34
 #   layers on 28.54 %. With shortcuts it is 27.88 % and 25.03 % [Table 2].
@@ -421,7 +454,7 @@ for row in (report.table.columns, *report.table.rows):
 # Its figure 6 says about 9.5 % and 13.5 %. Read a figure yourself before you quote it.
 
 # %% [markdown] name="accident"
-# ## Is it an accident?
+# ## Second half: is it an accident?
 #
 # Two trainings of the *same* network with two seeds end at two errors. So one pair of networks
 # shows nothing. We have three pairs. In a pair both networks have the same order of images. So
@@ -439,7 +472,8 @@ for row in (report.table.columns, *report.table.rows):
 # ### Exercise 5.3
 #
 # Write the interval. a and b are arrays (n,): the errors of two networks, seed by seed. t is the
-# number from the table. Return the low and the high end of the interval for the mean of a − b.
+# number from above that belongs to n. Return the low and the high end of the interval for the mean
+# of a − b.
 
 
 # %% name="interval" tags=["exercise"] exercise="5.3"
@@ -458,14 +492,21 @@ def paired_interval(a, b, t):
 check("5.3", paired_interval)
 
 # %% [markdown] name="verdict-text"
-# minires has compared three things in this way. With so few seeds and epochs a part may be
-# *undecided*. That is no failure. It says what the data cannot tell.
+# minires has compared three differences in this way:
+#
+# 1. the training error of the deepest plain network, minus that of the shallowest;
+# 2. what depth costs the plain network, minus what it costs the ResNet;
+# 3. the training error of the shallowest ResNet, minus that of the deepest.
+#
+# The third should be about 0, and no interval can show a difference of exactly 0. So minires allows 2
+# points, and the bar is −2 there. With so few seeds and epochs a part may be *undecided*. That is no
+# failure. It says what the data cannot tell.
 #
 # **Before you run:** which of the three differences will have the widest interval?
 
 # %% name="verdict"
 for comparison in report.comparisons:
-    print(comparison)
+    print(textwrap.fill(str(comparison), 86, subsequent_indent="    "))
 
 # %% [markdown] name="verdict-read"
 # Those with the plain network are the widest. From seed to seed the deep plain network ends at very
@@ -478,7 +519,7 @@ for comparison in report.comparisons:
 # - *Degradation*: with more layers a plain network has a higher *training* error.
 # - Overfitting looks different: a low training error, and a wide gap to the test error.
 # - Weights with which the deep network is as good exist. You can build them from identities. So the
-#   problem is optimization.
+#   problem is optimization: training finds them much later, or not at all.
 # - A difference between networks needs several seeds, compared in pairs, and an interval.
 #
 # **Read next:** He et al. 2015, *Deep residual learning for image recognition*, §1, §3.1 and §4.2;

@@ -33,19 +33,25 @@ TRANSPOSES = {
 PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
-def read_image(path: PathLike, size: int = 224) -> np.ndarray:
+def read_image(path: PathLike, size: int = 224, resize: int | None = None) -> np.ndarray:
     """The image in a file as RGB, uint8 (3,size,size): the center square, scaled, as an ImageFolder gives it.
 
+    resize: the length to which the shorter side is scaled before the center of `size` is cut out. 256 with size 224 is
+    what ImageNet's networks are tested with, and gives torchvision's pixels. By default it is size.
     EXIF orientation is applied. Of several frames the first is taken. Alpha is left out, as in torchvision.
     16-bit gray values become 8-bit ones (value/257); floats go from 0 (black) to 1 (white).
     Raises DataError, which names the file, if it cannot be read.
     """
     check_size(size)
+    if resize is not None:
+        check_whole(resize=resize)
+        if resize < size:
+            raise OptionError(f"resize must be size or more, {size}, got {resize}")
     pillow = _pillow()
     with _opened(path) as image:
         image.load()
         gray_range = _gray_range(image, path)
-        square = _center_square(image, "F" if gray_range else "RGB", size, pillow)
+        square = _center_square(image, "F" if gray_range else "RGB", size, resize, pillow)
         transpose = TRANSPOSES.get(_orientation(image))
         pixels = np.asarray(square.transpose(pillow.Transpose[transpose]) if transpose else square)
     if gray_range:
@@ -132,8 +138,8 @@ def _gray_range(image, path):
     return None
 
 
-def _center_square(image, mode, size, pillow):
-    """The center square of an image, scaled.
+def _center_square(image, mode, size, resize, pillow):
+    """The center square of an image, scaled; with resize the center of the image whose shorter side has that length.
 
     Both are done in one call, because a whole image one pixel wide would fill the memory once it is scaled.
     """
@@ -141,8 +147,14 @@ def _center_square(image, mode, size, pillow):
         image = image.convert(mode)
     W, H = image.size
     side = min(W, H)
-    left, top = (W - side) / 2, (H - side) / 2
-    return image.resize((size, size), pillow.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    box = (W - side) / 2, (H - side) / 2, (W + side) / 2, (H + side) / 2
+    if resize is not None:
+        w = resize * W // side  # the sides after scaling, in whole pixels as in torchvision
+        h = resize * H // side
+        left = round((w - size) / 2)
+        top = round((h - size) / 2)
+        box = left * W / w, top * H / h, (left + size) * W / w, (top + size) * H / h
+    return image.resize((size, size), pillow.Resampling.BILINEAR, box=box)
 
 
 def _orientation(image):

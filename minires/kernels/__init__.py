@@ -49,6 +49,7 @@ __all__ = [
     "max_pool_dx",
     "mean_var",
     "multiply",
+    "multiply_sum",
     "normalize",
     "normalize_dx",
     "normalize_sums",
@@ -234,8 +235,8 @@ def gelu(x):
 
 
 def multiply(a, b):
-    """a·b, of one shape."""
-    return _package_on_host(a).multiply(a, b)
+    """a·b; shapes broadcast, and one may be a Python number."""
+    return _package_on_host(a if hasattr(a, "dtype") else b).multiply(a, b)
 
 
 def scale(x, factor):
@@ -249,6 +250,11 @@ def scale(x, factor):
 def sums(x, axes, keepdims=False):
     """Σ x over the axes, a tuple, in x's dtype; it loses no digits where many elements are added up."""
     return _package(x).sums(x, axes, keepdims)
+
+
+def multiply_sum(a, b, axes):
+    """Σ a·b over the axes, a tuple, which are left out; shapes broadcast."""
+    return _package_on_host(a).multiply_sum(a, b, axes)
 
 
 def contract(factors, out):

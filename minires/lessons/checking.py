@@ -15,9 +15,11 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     degradation,
     engine,
     gradient_check,
+    identity,
     loss_surface,
     paths,
     residual,
+    schedule,
     stochastic_depth,
     training,
 )

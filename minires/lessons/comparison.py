@@ -10,6 +10,7 @@ import numpy as np
 from minires.gradcheck.grading.answers import kind_of, number
 from minires.gradcheck.grading.errors import NotDoneError, WrongError
 from minires.gradcheck.grading.verdict import is_single
+from minires.lessons.text import has, is_
 
 TOLERANCE = 1e-7  # of the largest element
 SINGLE = 1e-4
@@ -51,7 +52,7 @@ def _of_one(value, right, name, exact):
         return str(error)
     b = np.asarray(right)
     if a.shape != b.shape:
-        return f"{name} has shape {a.shape}, and {b.shape} is right"
+        return f"{name} {has(name)} shape {a.shape}, and {b.shape} is right"
     wrong = _wrong(a, b)
     if not np.any(wrong):
         return ""
@@ -80,9 +81,9 @@ def whole(value):
 def _of_whole(value, right, name):
     numbers = whole(value)
     if numbers is None:
-        return f"{name} is {kind_of(value)}, and a list of whole numbers is asked for"
+        return f"{name} {is_(name)} {kind_of(value)}, and a list of whole numbers is asked for"
     if len(numbers) != len(right):
-        return f"{name} has {len(numbers)} numbers, and {len(right)} are right"
+        return f"{name} {has(name)} length {len(numbers)}, and {len(right)} is right"
     wrong = [k for k, (a, b) in enumerate(zip(numbers, right)) if a != b]
     if not wrong:
         return ""

@@ -1,156 +1,8 @@
-"""The exercises of lesson 5: deeper is worse."""
+"""The other exercises of lesson 5: two networks compared by their errors, in parts and over several seeds."""
 
 import numpy as np
 
 from minires.lessons.exercise import exercise
-
-
-@exercise("5.1", gives=("weight", "gamma", "beta"))
-def identity_layer(mean, var, kernel_size, eps):
-    """A convolution and a batch norm in evaluation mode that together change nothing, with zeros and ones as weights.
-
-    mean, var (C,): the running statistics; kernel_size: odd. -> weight (C,C,K,K), gamma (C,), beta (C,)
-    """
-    return _layer(mean, var, kernel_size, eps)
-
-
-def _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: np.sqrt(var + eps), beta=1.0):
-    C = len(mean)
-    weight = np.zeros((C, C, kernel_size, kernel_size))
-    middle = kernel_size // 2
-    weight[range(C), range(C), middle, middle] = 1
-    return weight, gamma(var, eps) * np.ones(C), beta * mean
-
-
-@identity_layer.draw
-def _(rng):
-    def statistics(C, kernel_size, eps=1e-5, low=0.5):
-        return rng.uniform(0.5, 2, C), rng.uniform(low, 4 * low, C), kernel_size, eps
-
-    C = int(rng.integers(4, 7))
-    yield "three channels, as in the example", statistics(3, 3)
-    yield "more channels", statistics(C, 3)
-    yield "a kernel of 5×5", statistics(C, 5)
-    yield "a kernel of 1×1", statistics(C, 1)
-    yield "one channel", statistics(1, 3)
-    yield "a large eps", statistics(C, 3, eps=0.1)
-    yield "a channel of variance 0", (np.array([1.0, 2.0]), np.array([0.0, 1.0]), 3, 1e-3)
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your weight adds up all channels: output channel c takes input channel c alone"""
-    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
-    middle = kernel_size // 2
-    weight[:, :, middle, middle] = 1
-    return weight, gamma, beta
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your kernels are 1 everywhere, which adds up all neighbors of a pixel: only the middle is 1"""
-    _, gamma, beta = identity_layer(mean, var, kernel_size, eps)
-    C = len(mean)
-    return np.eye(C)[:, :, None, None] * np.ones((kernel_size, kernel_size)), gamma, beta
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """each of your kernels is the identity matrix, which adds up a diagonal of the image: only its middle is 1"""
-    _, gamma, beta = identity_layer(mean, var, kernel_size, eps)
-    C = len(mean)
-    return np.eye(C)[:, :, None, None] * np.eye(kernel_size), gamma, beta
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your kernels have their 1 in a corner, which moves the image: put it in the middle"""
-    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
-    middle = kernel_size // 2
-    return np.roll(weight, (-middle, -middle), (2, 3)), gamma, beta
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your kernels have their 1 at [1, 1], which is the middle of 3×3 only: take kernel_size // 2"""
-    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
-    middle = kernel_size // 2
-    return np.roll(weight, (1 - middle, 1 - middle), (2, 3)), gamma, beta
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your γ divides a second time: batch norm divides by √(var + ε), so γ has to multiply by it"""
-    return _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: 1 / np.sqrt(var + eps))
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your γ has no ε in it: batch norm divides by √(var + ε)"""
-    return _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: np.sqrt(var))
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your γ adds ε behind the root: batch norm divides by √(var + ε)"""
-    return _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: np.sqrt(var) + eps)
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your γ is a variance: batch norm divides by its root, √(var + ε)"""
-    return _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: var + eps)
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your γ is the variance: take the root, with ε in it, because batch norm divides by √(var + ε)"""
-    return _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: var)
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your β has the wrong sign: batch norm subtracts the mean, so β has to add it"""
-    return _layer(mean, var, kernel_size, eps, beta=-1.0)
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your β is 0, so the mean that batch norm subtracts is lost"""
-    return _layer(mean, var, kernel_size, eps, beta=0.0)
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your γ = 1 and β = 0 leave what batch norm does: choose them so that they undo it"""
-    return _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: 1.0, beta=0.0)
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your β is the mean divided by γ: batch norm subtracts the mean before it divides, so β is the mean itself"""
-    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
-    return weight, gamma, beta / gamma
-
-
-@identity_layer.mistake
-def _(mean, var, kernel_size, eps):
-    """your β is the mean times γ: γ and √(var + ε) cancel, so β is the mean itself"""
-    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
-    return weight, gamma, beta * gamma
-
-
-@identity_layer.sign
-def _(value, mean, var, kernel_size, eps):
-    """your kernels have always 3×3 weights: they have kernel_size × kernel_size"""
-    C = len(mean)
-    return kernel_size != 3 and np.shape(value[0]) == (C, C, 3, 3)
-
-
-@identity_layer.sign
-def _(value, mean, var, kernel_size, eps):
-    """your weight has one kernel for each channel: it has one for each pair, (C,C,K,K), and most of them are 0"""
-    return np.shape(value[0]) == (len(mean), kernel_size, kernel_size)
 
 
 @exercise("5.2", gives=("the points by training", "the points by overfitting"))
@@ -181,6 +33,7 @@ def _(rng):
 
     yield "the example", pair((4.0, 12.0), (5.0, 4.0), 3)
     yield "a deep network that overfits", pair((8.0, 1.0), (3.0, 20.0))
+    yield "test errors below the training errors", pair((30.0, 50.0), (-4.0, -12.0))
     yield "both", pair((3.0, 9.0), (2.0, 8.0), int(rng.integers(7, 12)))
     yield "one epoch", pair((40.0, 70.0), (3.0, 5.0), 1)
     best = pair((2.0, 10.0), (4.0, 6.0), 8)
@@ -249,6 +102,32 @@ def _(train, test):
     return _parts(train[tuple(best)], test[tuple(best)])
 
 
+@why_worse.mistake
+def _(train, test):
+    """your gap is a magnitude: a test error below the training error has a gap below 0"""
+    train = train[:, -1]
+    return _parts(train, train + np.abs(test[:, -1] - train))
+
+
+@why_worse.mistake
+def _(train, test):
+    """your first number is the difference of the test errors, which has both parts in it: take the training errors"""
+    return test[1, -1] - test[0, -1], _parts(train[:, -1], test[:, -1])[1]
+
+
+@why_worse.mistake
+def _(train, test):
+    """your numbers compare two epochs of the deep network: the networks are the rows, the epochs the columns"""
+    gap = test - train
+    return train[-1, 1] - train[-1, 0], gap[-1, 1] - gap[-1, 0]
+
+
+@why_worse.sign
+def _(value, train, test):
+    """your numbers are parts of the whole, of 1 or of 100 %: they are asked for in points"""
+    return np.shape(value) == (2,) and any(np.isclose(np.sum(value), whole) for whole in (1, 100))
+
+
 @why_worse.sign
 def _(value, train, test):
     """your numbers are those of all epochs: take the last one, [-1]"""
@@ -273,7 +152,7 @@ def _(rng):
         easy = rng.uniform(5, 25, n)  # what the seed does to both
         return easy + rng.uniform(4, 8) + noise * rng.standard_normal(n), easy + noise * rng.standard_normal(n), t
 
-    yield "the three seeds of the example", pair(3, 4.303)
+    yield "three seeds", pair(3, 4.303)
     yield "five seeds", pair(5, 2.776)
     yield "ten seeds", pair(10, 2.262)
     yield "two seeds", pair(2, 12.706)

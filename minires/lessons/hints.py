@@ -10,6 +10,7 @@ import itertools
 import numpy as np
 
 from minires.lessons.comparison import array, close, whole
+from minires.lessons.text import has, is_
 
 SAID = 6  # digits of a factor
 
@@ -58,7 +59,7 @@ def _safely(shows, *arguments):
 def _of_first(tries):
     if len(tries) > 2 and tries[0].passed and not any(one.passed for one in tries[1:]):
         return (
-            "only the case with the numbers of the example is right: does your function use them as constants, "
+            "only the first case is right: does your function use its numbers as constants, "
             "where it should use its arguments?"
         )
     return ""
@@ -94,7 +95,8 @@ def _general(exercise, given):
         return found
     for i, j in itertools.combinations(range(len(names)), 2):
         if all(close(v[i], r[j]) and close(v[j], r[i]) for v, r in zip(values, right)):
-            return f"your {names[i]} and {names[j]} are in the wrong order: return {', '.join(names)}"
+            first, second = (names[k].removeprefix("the ") for k in (i, j))
+            return f"your {first} and your {second} are in the wrong order: return {', '.join(names)}"
     for k, name in enumerate(names):
         mine = [v[k] for v in values]
         wanted = [r[k] for r in right]
@@ -137,29 +139,29 @@ def _of_arrays(name, given, values, right):
     if any(isinstance(n, float) and not n.is_integer() for v in values for n in whole(v) or ()) and all(
         isinstance(n, int) for r in map(whole, right) for n in ([0.5] if r is None else r)
     ):
-        return f"your {name} has fractions, and whole numbers are asked for"
+        return f"your {name} {has(name)} fractions, and whole numbers are asked for"
     pairs = [(array(value), np.asarray(r)) for value, r in zip(values, right)]
     if any(a is None or a.dtype.kind == "c" for a, _ in pairs):
         return ""
     for what, change in ORDERS.items():
         if all(_safely(_becomes, change, a, b) for a, b in pairs):
-            return f"your {name} is right, but {what}"
+            return f"your {name} {is_(name)} right, but {what}"
     if all(a.size == b.size and close(a.ravel(), b.ravel()) for a, b in pairs):
         a, b = next((pair for pair in pairs if pair[0].shape != pair[1].shape), pairs[0])
-        return f"your {name} has the right numbers in the shape {a.shape}: {b.shape} is asked for"
+        return f"your {name} {has(name)} the right numbers in the shape {a.shape}: {b.shape} is asked for"
     same_shape = [(one, a, b) for one, (a, b) in zip(given, pairs) if a.shape == b.shape]
     if len(same_shape) < len(pairs):
         return _of_length(name, pairs)
     if all(close(a, np.trunc(b)) or close(a, np.floor(b)) for _, a, b in same_shape):
         return (
-            f"your {name} has whole numbers only, and the fractions are lost: "
+            f"your {name} {has(name)} whole numbers only, and the fractions are lost: "
             "does an array have the dtype int, or is there a // in place of a /?"
         )
     return (
         _of_factor(name, same_shape)
         or _of_reshape(name, pairs)
         or (
-            f"your {name} has the right numbers in another order"
+            f"your {name} {has(name)} the right numbers in another order"
             if all(close(np.sort(a, axis=None), np.sort(b, axis=None)) for _, a, b in same_shape)
             else ""
         )
@@ -171,8 +173,8 @@ def _of_reshape(name, pairs):
     for order in itertools.permutations(range(pairs[0][1].ndim)):
         if all(a.ndim == len(order) and close(a, b.transpose(order).reshape(b.shape)) for a, b in pairs):
             return (
-                f"your {name} has the right numbers in another order: reshape does not transpose, so bring the axes "
-                "into the right order first"
+                f"your {name} {has(name)} the right numbers in another order: reshape does not transpose, so bring the "
+                "axes into the right order first"
             )
     return ""
 
@@ -195,11 +197,11 @@ def _of_length(name, pairs):
         if a.ndim != b.ndim or not a.ndim:
             return ""
     if all(len(a) == len(b) - 1 and close(a, b[:-1]) for a, b in pairs):
-        return f"your {name} stops one too early: the last is missing"
+        return f"the last is missing in your {name}"
     if all(len(a) == len(b) - 1 and close(a, b[1:]) for a, b in pairs):
-        return f"your {name} begins one too late: the first is missing"
+        return f"the first is missing in your {name}"
     if all(len(a) == len(b) + 1 and close(a[:-1], b) for a, b in pairs):
-        return f"your {name} goes on one too long: leave out the last"
+        return f"there is one too many in your {name}: leave out the last"
     return ""
 
 
@@ -218,15 +220,15 @@ def _of_factor(name, tries):
         return ""
     first = factors[0][1]
     if all(abs(factor) < 1e-9 for _, factor in factors):
-        return f"your {name} is zero"
+        return f"your {name} {is_(name)} zero"
     if all(abs(factor + 1) < 1e-6 for _, factor in factors):
-        return f"your {name} has the wrong sign"
+        return f"your {name} {has(name)} the wrong sign"
     if len(factors) > 1 and all(abs(factor / first - 1) < 1e-6 for _, factor in factors):
-        return f"your {name} is right but for a factor, {first:.{SAID}g}"
+        return f"your {name} {is_(name)} right but for a factor, {first:.{SAID}g}"
     for sign, said in ((-1, "a mean, where a sum is asked for: do not divide by"), (1, "not divided by")):
         for what in _counts(factors[0][0]):
             if all(abs(factor * _counts(one).get(what, 0) ** -sign - 1) < 1e-6 for one, factor in factors):
-                return f"your {name} is {said} {what}"
+                return f"your {name} {is_(name)} {said} {what}"
     return ""
 
 

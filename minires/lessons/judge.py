@@ -115,19 +115,53 @@ def _said(exercise, one):
     return f"{one.label}, {called(exercise, one.arguments)}: {what}"
 
 
+# (type of the exception, a part of its message, what it means): the first that fits
+ERRORS = (
+    ("ModuleNotFoundError", OURS, "minires is hidden here, because it knows the answers: use NumPy"),
+    ("RecursionError", "", "your function calls itself without end: when does it return without a further call?"),
+    (
+        "ValueError",
+        "could not broadcast",  # NumPy's words where an array is written into a place of another one
+        "an array does not fit into the place that you write it to: print both shapes; "
+        "n elements from i on are i : i + n",
+    ),
+    (
+        "ValueError",
+        "could not be broadcast",
+        "shapes do not fit: print them; keepdims=True, or a reshape, leaves an axis of length 1 in its place",
+    ),
+    (
+        "ValueError",
+        "cannot reshape array",
+        "reshape keeps all numbers: where there must be fewer, add some up, as sum(axis=0) does",
+    ),
+    ("ValueError", "inhomogeneous", "the arrays that you join have different shapes: print them"),
+    (
+        "ValueError",
+        "truth value of an array",
+        "if, and, or and not ask one question of a whole array: for None write `is None`, for numbers .any() or .all()",
+    ),
+    ("ValueError", "dimensions to norm", "np.linalg.norm takes one axis or two; for more, sum the squares over them"),
+    ("ValueError", "factorial", "a factorial is asked for a number below 0; math.comb(n, k) is 0 where k is above n"),
+    ("AxisError", "", "an array has no such axis: print its shape; one with n axes has the axes 0 to n − 1"),
+    ("IndexError", "only integers", "an index is a fraction: / divides, and // gives a whole number"),
+    ("TypeError", "indices must be integers", "an index is a fraction: / divides, and // gives a whole number"),
+    (
+        "TypeError",
+        "sequence of integers or a single integer",
+        "a count is a fraction: / divides, and // gives a whole number",
+    ),
+    ("TypeError", "interpreted as an integer", "a count is a fraction: / divides, and // gives a whole number"),
+    ("TypeError", "integer scalar arrays", "a slice has one number at each end, and you give it an array: take a loop"),
+    ("IndexError", "out of", "an index goes past the end: n things have the indices 0 to n − 1"),
+    ("ZeroDivisionError", "", "you divide by 0: which of the arguments can be 0?"),
+    ("UnboundLocalError", "", "a name is used before it has a value: give it one before the loop"),
+)
+
+
 def _hint_of_error(error):
     """What an exception of the function itself means, or ""."""
-    if error.type == "ModuleNotFoundError" and OURS in error.message:
-        return "minires is hidden here, because it knows the answers: use NumPy"
-    if error.type == "RecursionError":
-        return "your function calls itself without end: when does it return without a further call?"
-    if error.type == "ValueError" and "could not be broadcast" in error.message:
-        return "shapes do not fit: print them; keepdims=True, or a reshape, leaves an axis of length 1 in its place"
-    if error.type == "ValueError" and "cannot reshape array" in error.message:
-        return "reshape keeps all numbers: where there must be fewer, add some up, as sum(axis=0) does"
-    if error.type == "UnboundLocalError":
-        return "a name is used before it has a value: give it one before the loop"
-    return ""
+    return next((said for kind, part, said in ERRORS if error.type == kind and part in error.message), "")
 
 
 def outcome(exercise, status, said=(), hint=""):

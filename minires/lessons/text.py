@@ -1,4 +1,4 @@
-"""The text of an answer, in which a blank that was left is seen."""
+"""The text of an answer, in which a blank that was left is seen; and the verbs of a sentence about its results."""
 
 import inspect
 
@@ -22,3 +22,17 @@ def is_blank(error, text):
         "NoneType" in error.message or "ellipsis" in error.message
     )
     return filled and ("= None" in text or "= ..." in text)
+
+
+def has(name):
+    """ "has", or "have" behind the name of several things, such as "counts" and "the points by training"."""
+    return "have" if _several(name) else "has"
+
+
+def is_(name):
+    """ "is" or "are", in the same way."""
+    return "are" if _several(name) else "is"
+
+
+def _several(name):
+    return name.removeprefix("the ").split()[0].endswith("s")

@@ -81,6 +81,11 @@ class MultiheadAttention(Module):
         """The generator that the masks of dropout are drawn from."""
         return generator(self._rng)
 
+    @property
+    def draws(self) -> bool:
+        """Whether random numbers are drawn in training."""
+        return self.dropout > 0
+
     def forward(
         self,
         query: TensorLike,

@@ -163,6 +163,11 @@ class Dropout(Module):
         """The generator that masks are drawn from."""
         return generator(self._rng)
 
+    @property
+    def draws(self) -> bool:
+        """Whether random numbers are drawn in training."""
+        return self.p > 0
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.dropout(x, p=self.p, training=self.training, rng=self.rng)
 
@@ -188,6 +193,8 @@ class StochasticDepth(Module):
     def rng(self):
         """The generator that b is drawn from."""
         return generator(self._rng)
+
+    draws = Dropout.draws
 
     def _factor(self, x):
         """b/(1 − p) for each image of x, or one for all: (N,1,…) or (1,1,…)."""

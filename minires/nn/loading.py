@@ -25,7 +25,7 @@ def load(module, path, part, head, strict):
     """What Module.load does."""
     if head not in (None, "new"):
         raise OptionError(f"head must be None or 'new', got {head!r}")
-    arrays = module.adapt_state(_without_prefixes(storage.load_weights(path, part)))
+    arrays = module.adapt_state(without_prefixes(storage.load_weights(path, part)))
     fresh = _head_names(module) if head == "new" else []
     arrays = {name: array for name, array in arrays.items() if name not in fresh}
     own = module.state_dict()
@@ -38,7 +38,7 @@ def load(module, path, part, head, strict):
     return Loaded([*fresh, *missing], unexpected)
 
 
-def _without_prefixes(arrays):
+def without_prefixes(arrays):
     """Without what a wrapper puts before every name."""
     for prefix in PREFIXES * 2:  # in either order
         if arrays and all(name.startswith(prefix) for name in arrays):

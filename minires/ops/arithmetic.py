@@ -34,9 +34,22 @@ def unbroadcast(dy, shape):
     """∂L/∂x for an x of `shape` that was broadcast to dy's shape: the sum over the broadcast axes."""
     if shape is None:  # a Python number has no gradient
         return None
-    extra = dy.ndim - len(shape)
-    stretched = tuple(i for i, n in enumerate(dy.shape) if i < extra or (shape[i - extra] == 1 and n != 1))
+    stretched = _stretched(dy, shape)
     return kernels.sums(dy, stretched).reshape(shape) if stretched else dy
+
+
+def _stretched(dy, shape):
+    """The axes of dy along which an array of `shape` was broadcast."""
+    extra = dy.ndim - len(shape)
+    return tuple(i for i, n in enumerate(dy.shape) if i < extra or (shape[i - extra] == 1 and n != 1))
+
+
+def _unbroadcast_product(dy, b, shape):
+    """unbroadcast(dy·b, shape), in fewer passes."""
+    if shape is None:
+        return None
+    stretched = _stretched(dy, shape)
+    return kernels.multiply_sum(dy, b, stretched).reshape(shape) if stretched else kernels.multiply(dy, b)
 
 
 @op(numbers=True)
@@ -59,7 +72,10 @@ def sub(a, b):
 def mul(a, b):
     """y = a·b: ∂L/∂a = ∂L/∂y·b, ∂L/∂b = ∂L/∂y·a."""
     shape_a, shape_b = _broadcastable_shapes("mul", a, b)
-    return a * b, lambda dy: (unbroadcast(dy * b, shape_a), unbroadcast(dy * a, shape_b))
+    return kernels.multiply(a, b), lambda dy: (
+        _unbroadcast_product(dy, b, shape_a),
+        _unbroadcast_product(dy, a, shape_b),
+    )
 
 
 def _as_floats(a):

@@ -79,7 +79,8 @@ def _added(name, mask, is_causal, shape, query):
     if is_causal:
         if mask is not None:
             raise OptionError(
-                f"{name}: attn_mask and is_causal=True exclude each other; make one mask: attn_mask & np.tri(L, S) > 0"
+                f"{name}: attn_mask and is_causal=True exclude each other; make one mask: "
+                "attn_mask & np.tri(L, S, dtype=bool)"
             )
         mask = xp.tri(*shape[-2:], dtype=bool)
     if mask is None:

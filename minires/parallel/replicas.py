@@ -53,14 +53,22 @@ def unsupported_reason(model):
     devices = {p.device for p in model.parameters()} - {"cpu"}
     if devices:
         return f"processes share the CPU's memory, and the network is on {min(devices)}"
-    generators = (np.random.Generator, np.random.RandomState, random.Random)
     for name, module in model.named_modules():
         name = name or type(module).__name__
-        if hasattr(module, "rng") or any(isinstance(value, generators) for value in vars(module).values()):
+        if _draws(module):
             return f"{name} draws random numbers in training, and all processes would draw the same ones"
         if getattr(module._hooks, "backward", None):
             return f"a backward hook on {name} needs gradients, and each process has those of its part of a batch only"
     return ""
+
+
+def _draws(module):
+    """Whether a module may draw random numbers. One that says so itself has `draws`, and its generator is its _rng."""
+    generators = (np.random.Generator, np.random.RandomState, random.Random)
+    found = {name for name, value in vars(module).items() if isinstance(value, generators)}
+    if hasattr(type(module), "draws"):
+        return module.draws or bool(found - {"_rng"})
+    return bool(found) or "rng" in vars(module) or hasattr(type(module), "rng")
 
 
 class Replicas(Opaque):

@@ -275,7 +275,7 @@ def sources(made):
 
 def test_ops_and_pages_call_nothing_of_numpys_on_arrays():
     """np.exp(x) works on an array of a GPU, and hides where the work runs: ops take array_module(x)'s functions."""
-    allowed = {"np.dtype", "np.random.default_rng", "np.ndarray", "np.errstate"}
+    allowed = {"np.dtype", "np.random.default_rng", "np.ndarray", "np.errstate", "np.broadcast_shapes"}
     files = [*(ROOT / "ops").glob("*.py"), *(ROOT / "kernels" / "readable").glob("*.py")]
     assert len(files) > 20
     for path in files:

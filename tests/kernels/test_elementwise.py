@@ -114,3 +114,27 @@ def test_running_statistics_may_change_between_forward_and_backward(backend, op)
     var *= 2
     for ours, expected in zip(backend.on(backward)(dy), before, strict=True):
         np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("laid_out", [np.ascontiguousarray, channels_last])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(6, 16, 64, 48), (4, 70, 24, 25), (1, 3, 5, 4)])
+def test_a_map_times_factors_of_its_channels_and_the_sum_over_the_map(shape, dtype, laid_out):
+    rng = np.random.default_rng(0)
+    x, dy = (laid_out(rng.standard_normal(shape).astype(dtype)) for _ in range(2))
+    s = rng.standard_normal((*shape[:2], 1, 1)).astype(dtype)
+    for y in (kernels.multiply(x, s), kernels.multiply(s, x)):
+        np.testing.assert_array_equal(y, x * s)
+        assert is_channels_last(y) == is_channels_last(x)
+    ds = kernels.multiply_sum(dy, x, (2, 3))
+    assert ds.dtype == dtype
+    size = np.abs(dy.astype(float) * x).sum((2, 3))
+    assert (np.abs(ds - (dy.astype(float) * x).sum((2, 3))) <= 30 * np.finfo(dtype).eps * size).all()
+
+
+def test_numbers_and_arrays_of_other_shapes_are_multiplied_as_numpy_does():
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for a, b in ((x, 2), (0.5, x), (x, x[0]), (x[:, :1], x), (x[0], x[:, :1]), (x.astype(int), x), (x, np.float32(3))):
+        found = kernels.multiply(a, b)
+        np.testing.assert_array_equal(found, a * b)
+        assert found.dtype == (a * b).dtype

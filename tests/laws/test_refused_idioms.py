@@ -74,7 +74,7 @@ torch.load
 nn.LSTM
 nn.Embedding
 nn.ConvTranspose2d
-nn.MultiheadAttention
+nn.Transformer
 nn.DataParallel
 F.interpolate
 F.huber_loss

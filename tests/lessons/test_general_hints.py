@@ -1,5 +1,7 @@
 """Mistakes that are made everywhere are named by computing, in exercises that do not list them."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -53,14 +55,47 @@ MISTAKES = {
     "the first is missing": (GRID, lambda x: grid(x)[1:]),
     "leave out the last": (GRID, lambda x: np.pad(grid(x), ((0, 1), (0, 0)))),
     "return squares, sums": (TWO, lambda x: two(x)[::-1]),
-    "your sums has the wrong sign": (TWO, lambda x: (x * x, -np.cumsum(x))),
-    "your squares is right but for a factor, 2": (TWO, lambda x: [2 * x * x, np.cumsum(x)]),
+    "your sums have the wrong sign": (TWO, lambda x: (x * x, -np.cumsum(x))),
+    "your squares are right but for a factor, 2": (TWO, lambda x: [2 * x * x, np.cumsum(x)]),
     "do not divide by": (TOTAL, lambda x: x.mean()),
     "not divided by": (TOTAL, lambda x: x.sum() * len(x)),
     "fractions, and whole numbers": (LENGTHS, lambda x: [n + 0.5 for n in lengths(x)]),
     "changes x": (GRID, lambda x: (grid(x.copy()), x.sort())[0]),
     "constants": (GRID, lambda x: np.outer(x[:3], np.arange(1.5, 5))),
 }
+
+
+ERRORS = {  # what NumPy and Python say, as they say it today
+    "i : i + n": lambda x: np.zeros((9, 9)).__setitem__(slice(3), grid(x)),
+    "keepdims=True": lambda x: grid(x) + np.ones(7),
+    "join have different shapes": lambda x: np.array([grid(x), grid(x)[1:]]),
+    ".any() or .all()": lambda x: grid(x) if x == 0 else x,
+    "one axis or two": lambda x: np.linalg.norm(np.ones((2, 3, 4)), axis=(0, 1, 2)),
+    "where k is above n": lambda x: math.factorial(-len(x)),
+    "has the axes 0 to n − 1": lambda x: x.sum(axis=1),
+    "an index is a fraction": lambda x: x[len(x) / 2],
+    "an index is a fraction: /": lambda x: list(x)[len(x) / 2],
+    "an index is a fraction: / divides": lambda x: x[: len(x) / 2],
+    "a count is a fraction": lambda x: np.zeros(len(x) / 2),
+    "a count is a fraction: /": lambda x: list(range(len(x) / 2)),
+    "take a loop": lambda x: x[np.arange(2) :],
+    "an index goes past the end": lambda x: x[len(x)],
+    "an index goes past": lambda x: list(x)[len(x)],
+    "divide by 0": lambda x: 1 / (len(x) - len(x)),
+    "without end": lambda x: (lambda f: f(f))(lambda f: f(f)),
+}
+
+
+@pytest.mark.parametrize("words", ERRORS)
+def test_what_an_exception_means_is_said(words):
+    outcome = said(GRID, ERRORS[words])
+    assert outcome.status == "could not be run"
+    assert words in outcome.hint, outcome
+
+
+def test_another_exception_gets_no_hint():
+    outcome = said(GRID, lambda x: {}["rates"])
+    assert (outcome.status, outcome.hint) == ("could not be run", "")
 
 
 @pytest.mark.parametrize("words", MISTAKES)
@@ -96,3 +131,16 @@ def test_results_that_are_missing_are_counted():
 def test_a_hint_holds_in_every_case_and_not_in_one_by_chance():
     assert said(GRID, lambda x: -grid(x) if len(x) == 3 else grid(x)).hint == ""
     assert said(GRID, lambda x: 2 * grid(x) if len(x) == 4 else grid(x)).hint == ""
+
+
+def test_names_of_several_things_have_the_verb_of_several():
+    assert "lengths have length 2, and 4 is right" in repr(said(LENGTHS, lambda x: [1, 2]))
+    assert "lengths are an int, and a list of whole numbers is asked for" in repr(said(LENGTHS, lambda x: 3))
+    assert "your total has the wrong sign" in said(TOTAL, lambda x: -x.sum()).hint
+    several = Exercise("0.5", two, ["the squares of x", "the sum so far"])
+    several._draw, several.function = TWO._draw, "answer"
+    hint = said(several, lambda x: two(x)[::-1]).hint
+    assert (
+        hint == "your squares of x and your sum so far are in the wrong order: return the squares of x, the sum so far"
+    )
+    assert "your squares of x have the wrong sign" in said(several, lambda x: (-x * x, np.cumsum(x))).hint

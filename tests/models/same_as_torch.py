@@ -1,5 +1,7 @@
 """A network and its twin in PyTorch, with the same weights: the same logits and gradients."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -31,10 +33,11 @@ def assert_same(ours, theirs, image_shape, *, training=True):
     x = Tensor(images, requires_grad=True)
     t = torch.tensor(images, requires_grad=True)
     logits = ours(x)
-    expected = theirs(t)
-    upstream = rng.standard_normal(expected.shape)
+    upstream = rng.standard_normal(logits.shape)
     ops.sum(logits * Tensor(upstream)).backward()
-    (expected * torch.tensor(upstream)).sum().backward()
+    with one_thread():
+        expected = theirs(t)
+        (expected * torch.tensor(upstream)).sum().backward()
     _close(logits.data, expected.detach().numpy(), "logits")
     _close(x.grad, t.grad.numpy(), "the gradient of x")
     gradients = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
@@ -44,6 +47,17 @@ def assert_same(ours, theirs, image_shape, *, training=True):
     state = ours.state_dict()
     for name, value in theirs.state_dict().items():
         _close(state[name], value.numpy(), name)
+
+
+@contextmanager
+def one_thread():
+    """In this block PyTorch has one thread, because on a busy machine several wait for one another, in loops."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _close(found, expected, what):

@@ -47,7 +47,8 @@ def test_names_and_shapes_are_torchvisions(torchvision, name):
     with torch.device("meta"):  # shapes without numbers
         theirs = getattr(torchvision.models, name)()
     with shapes_only():
-        assert shapes(models.create(name)) == shapes(theirs)
+        ours = models.create(name)
+    assert shapes(ours) == shapes(theirs)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -120,10 +120,10 @@ def test_logits_and_gradients_of_mobilenet_are_torchvisions(torchvision, trainin
 
 @pytest.mark.parametrize("training", [True, False])
 def test_logits_and_gradients_of_efficientnet_are_torchvisions(torchvision, training):
-    settings, _ = torchvision.models.efficientnet._efficientnet_conf("efficientnet_b0", width_mult=0.3, depth_mult=0.6)
+    settings, _ = torchvision.models.efficientnet._efficientnet_conf("efficientnet_b0", width_mult=0.2, depth_mult=0.4)
     norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
     theirs = torchvision.models.EfficientNet(settings, 0.0, 0.0, num_classes=5, norm_layer=norm)
     ours = models.EfficientNet(
-        0.6, 0.3, num_classes=5, dropout=0.0, stochastic_depth_prob=0.0, norm_eps=1e-3, norm_momentum=0.01, rng=0
+        0.4, 0.2, num_classes=5, dropout=0.0, stochastic_depth_prob=0.0, norm_eps=1e-3, norm_momentum=0.01, rng=0
     )
     assert_same(ours, theirs, (3, 3, 36, 40), training=training)

@@ -6,7 +6,8 @@ import pytest
 from minires import Tensor, kernels, models
 from minires.errors import DTypeError, OptionError, ShapeError
 from minires.gradcheck import check_module
-from minires.models import SEBasicBlock, SEBottleneck, SqueezeExcitation
+from minires.models import SEBasicBlock, SEBottleneck
+from minires.models.squeeze_excitation import SqueezeExcitation
 from minires.summary import summary
 
 COUNTS = [  # of timm's networks: parameters, entries of the state_dict

@@ -55,13 +55,17 @@ def _joined(value):
 def kind_of(value):
     """A value in words."""
     if isinstance(value, Handle):
-        return f"{'an' if value.type[:1] in 'aeiou' else 'a'} {value.type}"
+        return _a(value.type)
     if isinstance(value, (tuple, list)):
         kinds = [kind_of(v).removeprefix("an ").removeprefix("a ") for v in value[:SAID]]
         return f"({', '.join(kinds + ['…'] * (len(value) > SAID))})"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    return "None" if value is None else f"a {type(value).__name__}"
+    return "None" if value is None else _a(type(value).__name__)
+
+
+def _a(name):
+    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
 
 
 def unread(value, name):

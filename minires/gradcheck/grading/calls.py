@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import RETURNED, RUNNING, Upstream
 from minires.gradcheck.grading.single import same
 
@@ -51,6 +52,23 @@ class Calls:
                 found |= {s: table[key] for s, key in keys.items() if isinstance(table, dict) and key in table}
         full = standard.full_settings(case)
         return {setting: (np.asarray(full[setting]), new) for setting, new in found.items()}
+
+    def arrays_of(self, more, case):
+        """The arrays among what a forward returns beside y and a cache, where running statistics may be there."""
+        if not self.plan.standard.settings.keys() >= RUNNING or not case.static.get("training"):
+            return []
+        found = []
+        inside = list(more)
+        while inside:
+            one = inside.pop()
+            if isinstance(one, Handle):  # a cache is kept as it is, and so is what follows it
+                here = self.child.call(self.child.function("lambda value: value"), [one]).value
+                inside += [] if isinstance(here, Handle) else [here]
+            elif isinstance(one, np.ndarray):
+                found.append(one)
+            elif isinstance(one, (tuple, list, dict)):
+                inside += one.values() if isinstance(one, dict) else one
+        return found
 
     def backward(self, binding, target, args, kwargs=None, method=None):
         """A call of the backward; without a binding dy is all that it is given."""

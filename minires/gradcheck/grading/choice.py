@@ -136,10 +136,10 @@ class Choice:
         except PassOverError as error:
             return 0.0, error
         self.off = 1.0  # how far a y that is accepted is off
-        record = self.trials.record(case, plan)
         child = self.session.get()
         score = STARTED
         try:
+            record = self.trials.record(case, plan)
             attempt = plan.start(child, case, record.right)
             if plan.unit:  # which a function that gives (loss, dx) is seen to be by now
                 record = self.trials.record(case, plan)
@@ -178,7 +178,7 @@ class Choice:
             ok and self.verdicts.differs(record, name, g, r, size(record.dys["first"])) is None
             for ok, (name, g, r) in zip(fits, pairs)
         ]
-        optional = [name == "target" and g is None for name, g, _ in pairs]
+        optional = [g is None and self.standard.is_target(name, record.right) for name, g, _ in pairs]
         done = all(e or o for e, o in zip(equal, optional)) and any(equal)
         self.misshapen = any(g is not None and not fit for fit, (_, g, _) in zip(fits, pairs))
         self.shaped = all(f or o for f, o in zip(fits, optional)) and score >= (SHAPED if plan.has_forward else 0)

@@ -21,9 +21,10 @@ COLUMNS = "its mask is the same for all features: draw one number for each eleme
 HELD_TO = "its mask is random: y is held to x times 0 or 1/(1 − p), dx to dy times the same"
 
 
-def mistake(record, p):
+def mistake(record):
     """(a sentence, or "" where all is right; whether dx is what is wrong)"""
     x = record.case.arrays[0]
+    p = record.case.static.get("p", 0.5) if record.case.static.get("training", True) else 0.0
     if not record.ys:
         return "a backward of dropout alone cannot be graded: it needs its forward's mask", False
     scales = {1 / (1 - p)} | ({1 / p} if p else set())  # some call p what is kept
@@ -40,8 +41,11 @@ def mistake(record, p):
         if abs(kept.mean() - part) > DEVIATIONS * np.sqrt(max(part * (1 - part), 1e-12) / x.size) + 1e-9:
             return f"{kept.mean():.0%} of the elements are kept, but {part:.0%} should be: p is {p:g}", False
     for kind, given in record.given.items():
+        dx = given.get("x")
+        if dx is not None and dx.shape != x.shape:  # else what broadcasts would be compared, an array of nothing too
+            return f"the backward gives a gradient of shape {dx.shape} for x of shape {x.shape}", True
         mask = record.pairs[kind] / x
-        if given.get("x") is None or not np.allclose(given["x"], record.dys[kind] * mask, rtol=TOLERANCE, atol=0):
+        if dx is None or not np.allclose(dx, record.dys[kind] * mask, rtol=TOLERANCE, atol=0):
             return "dx is not dy times the mask of its own forward, which is y/x", True
     return "", False
 

@@ -134,7 +134,7 @@ class PairPlan(Plan):
         value, changed = calls.first("forward", self.forward, self.name, args, kwargs, keep=True)
         blank(value, self.name)
         cache = None
-        more = isinstance(value, (tuple, list)) and len(value) > 2
+        more = value[2:] if isinstance(value, (tuple, list)) else []
         if isinstance(value, (tuple, list)) and len(value) >= 2:
             cache = value[1] if len(value) == 2 else tuple(value[1:])
             value = value[0]
@@ -153,4 +153,4 @@ class PairPlan(Plan):
             )
             return calls.backward(self.backward, self.backward_name, args, kwargs)
 
-        return Attempt(y, backward, changed, calls.running(self.forward, case), more, calls)
+        return Attempt(y, backward, changed, calls.running(self.forward, case), calls.arrays_of(more, case), calls)

@@ -129,7 +129,7 @@ class Judge:
             said.hints = joined(said.hints)
         self._tell_of_globals(plan, records, result.cases)
         if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
-            self._look_at_later_rounds(plan, records[0].case, result.cases)
+            self._look_at_later_rounds(plan, tried[0].case, result.cases)
         if result.cases and all(map(forms.is_of_tensors, result.cases)):
             result.cases = []
             raise CouldNotRunError("it works on torch tensors, but arrays are handed over, and arrays should come back")
@@ -147,6 +147,7 @@ class Judge:
         if plan.made is not None and cases:
             later = rounds.second(self.trials, self.verdicts, plan, case)
             cases[0].problems += [later.mistake] * bool(later.mistake)
+            cases[0].timed_out = later.timed_out
             self.notes += [later.note] * bool(later.note)
 
     def _trains(self, record):

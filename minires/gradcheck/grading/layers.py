@@ -10,7 +10,7 @@ from minires.gradcheck.grading.answers import kind_of, read_gradients
 from minires.gradcheck.grading.calls import Calls
 from minires.gradcheck.grading.errors import FormError, NotDoneError
 from minires.gradcheck.grading.face import Handle
-from minires.gradcheck.grading.plan import RATE, RUNNING, Attempt, Plan
+from minires.gradcheck.grading.plan import RATE, RUNNING, Attempt, Plan, too_large
 from minires.gradcheck.grading.standard import REQUIRED
 
 OF_ARRAYS = ("params", "parameters", "weights")  # dicts of a layer
@@ -83,26 +83,26 @@ class LayerPlan(Plan):
         args, kwargs = self.forward.arguments(value)
         before = self._running(child, obj)
         y, changed = calls.first("forward", self.forward, obj, args, kwargs, self.calls[0])
-        more = isinstance(y, (tuple, list)) and len(y) > 1
+        more = y[1:] if isinstance(y, (tuple, list)) else []
         if isinstance(y, (tuple, list)) and y and isinstance(y[0], np.ndarray):
             y = y[0]
         y = self.y(y, case, right)
 
         def backward(dy):
             args, kwargs = self.backward.arguments(self.values(case, dy=None if self.unit else self.dy(dy), y=y))
-            weights = self._weights(child, obj) if self.is_told_rate() else None
-            answer, changed = calls.backward(None, obj, args, kwargs, self.calls[1])
+            weights = self._weights(child, obj, case) if self.is_told_rate() else None
+            answer, changed = calls.backward(self.backward, obj, args, kwargs, self.calls[1])
             given, missing = self._kept(child, obj, answer, case)
             if missing and weights is not None:
-                given |= self._subtracted(missing, weights, self._weights(child, obj))
+                given |= self._subtracted(missing, weights, self._weights(child, obj, case))
             elif missing and isinstance(obj, Handle) and self.made is not None:
                 new = self.start(child, case, right).layer
-                self._check_weights(missing, self._weights(child, new), self._weights(child, obj))
+                self._check_weights(missing, self._weights(child, new, case), self._weights(child, obj, case))
             return given, changed
 
         running = calls.running(self.forward, case)
         running |= {setting: (before.get(setting), new) for setting, new in self._running(child, obj).items()}
-        return Attempt(y, backward, made_changed + changed, running, more, calls, obj)
+        return Attempt(y, backward, made_changed + changed, running, calls.arrays_of(more, case), calls, obj)
 
     def _known(self, child, obj):
         """The attributes whose names say something: only these are looked at, because each may take time."""
@@ -173,11 +173,13 @@ class LayerPlan(Plan):
         alike = both and here.ndim != value.ndim and np.squeeze(here).shape == np.squeeze(value).shape
         return value.reshape(here.shape) if alike else value
 
-    def _weights(self, child, obj):
+    def _weights(self, child, obj, case):
         """{argument: the array that a layer has for it now}"""
+        arrays = dict(zip(self.standard.arguments, case.arrays))
         named = {names.array_of(self.standard, attribute): attribute for attribute in self._known(child, obj)}
         found = {a: child.get(obj, n) for a, n in named.items() if a and a != self.standard.arguments[0]}
-        return {a: value for a, value in found.items() if isinstance(value, np.ndarray)}
+        kept = {a: value for a, value in found.items() if isinstance(value, np.ndarray)}
+        return {a: value for a, value in kept.items() if a in arrays and not too_large(value, arrays[a])}
 
     def _kept(self, child, obj, answer, case):
         """(the gradients that are returned, or that the layer keeps as dw, db, grads["W"] or W.grad; those missing)"""

@@ -3,6 +3,8 @@
 Names are compared in small letters and without underscores. What an op calls a thing itself comes first.
 """
 
+import re
+
 X = "x input inputs inp image images img imgs data a aprev ain features feature featuremap fmap batch xbatch arr array"
 SCORES = "logits scores score logit z x o output outputs out pred preds prediction predictions yhat ypred input a"
 TARGET = "target targets t y label labels ytrue truth classes ys onehot gt"
@@ -122,6 +124,14 @@ IS_DICT = (
 )
 MODE = "mode"
 BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back")
+# A name that says both: forward_backward, value_and_grad, grad_and_loss; softmax_with_loss_backward does not.
+_FRONT = "(?:forward|fwd|fprop|value|loss|cost)"
+_BACK = f"(?:{'|'.join(BACKWARDS)})"
+BOTH = re.compile(
+    rf"(?:_|{_FRONT})(?:and|with|plus)_?(?:its_?|the_?|[df])?{_BACK}"
+    rf"|{_BACK}[a-z]*_?(?:and|with|plus)_?(?:its_?|the_?)?{_FRONT}"
+    r"|(?:forward|fwd|fprop)_?(?:back|bwd|bprop)|(?:backward|bwd|bprop)_?(?:forward|fwd|fprop)"
+)
 RATES = _words("lr learningrate eta stepsize")  # of a layer that takes a step of training itself
 
 # What the layers of classes call their sizes -> how many there are, by the shape of the weight or of x
@@ -190,9 +200,14 @@ def gradient_of(standard, name, marked=False, own=None):
     return None
 
 
-def looks_backward(name):
-    """Whether a function is called a backward."""
+def says_backward(name):
+    """Whether the name of a function has a word for a backward."""
     return any(word in name.lower() for word in BACKWARDS)
+
+
+def looks_backward(name):
+    """Whether a function is called a backward, and not a forward with its backward."""
+    return says_backward(name) and BOTH.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) is None
 
 
 def size_of(name):

@@ -1,5 +1,6 @@
 """A plan: how to call a submission on a case, and how to read its answer. Which plans there are, styles.py says."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import number, read_gradients
-from minires.gradcheck.grading.errors import NotDoneError, PassOverError
+from minires.gradcheck.grading.errors import NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
@@ -29,6 +30,8 @@ CONSTANTS = {
 RUNNING = {"running_mean", "running_var"}
 OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
 RATE = 0.5  # of the step of training that a layer takes: a power of two, by which nothing is rounded
+MOST = 2**24  # elements of a y of which nothing is known
+MORE_AXES = 4  # than its array has: what a gradient may have before it is summed
 RETURNED = "y, which its forward has returned"
 
 
@@ -44,7 +47,7 @@ class Attempt:
     backward: object  # dy -> (answer of the submission, [what it changed in place])
     changed: list = field(default_factory=list)
     running: dict = field(default_factory=dict)  # {"running_mean": (before, after)}, of what the submission takes
-    returns_more: bool = False  # whether the forward returns more than y and a cache
+    more: list = field(default_factory=list)  # arrays that the forward returns beside y and a cache
     calls: object = None  # the Calls that it consists of
     layer: object = None  # whose forward it is
 
@@ -263,7 +266,11 @@ class Plan:
 
     def y(self, value, case, right):
         """The y of an answer, as the op has it; a loss may have axes of length 1. Raises NotDoneError or WrongError."""
-        y = bounded(number(value, "y"), value if right is None else right)
+        y = number(value, "y")
+        if right is None and y.size > MOST:
+            raise WrongError(f"y has shape {y.shape}: it has more than {MOST} elements")
+        if right is not None and too_large(y, right):
+            raise WrongError(f"y has shape {y.shape}, that of {self.standard.name} is {right.shape}")
         if isinstance(value, list) and y.size == 0 == np.size(right):  # a list of nothing has no other axes
             return np.zeros(right.shape)
         if right is not None and not right.ndim and y.ndim and y.size == 1:
@@ -278,8 +285,12 @@ class Plan:
         given = read_gradients(self.standard, answer, list(order or shapes), shapes, self.own_names())
         if shapes and all(g is None for g in given.values()):
             raise NotDoneError("the backward gives no gradient")
+        for name, g in given.items():
+            if isinstance(g, np.ndarray) and too_large(g, arrays[name]):
+                own = self.own_names().get(name, name)
+                raise WrongError(f"the backward gives a gradient of shape {g.shape} for {own} of shape {shapes[name]}")
         return {
-            name: self.layout.returned(name, bounded(g, arrays[name]), arrays[name]) if isinstance(g, np.ndarray) else g
+            name: self.layout.returned(name, g, arrays[name]) if isinstance(g, np.ndarray) else g
             for name, g in given.items()
         }
 
@@ -311,9 +322,12 @@ class Plan:
         return named
 
 
-def bounded(g, right):
-    """An array as it is, or only its shape where it is far too large to be right: all are kept until the verdict."""
-    return g if g.size <= 1000 + 16 * np.size(right) else np.broadcast_to(np.nan, g.shape)
+def too_large(g, right):
+    """Whether an array has far more elements or axes than it should, so that nothing may be computed of it.
+
+    An axis of length 0 counts as one of length 1, because a sum over it leaves all others.
+    """
+    return math.prod(n or 1 for n in g.shape) > 1000 + 16 * np.size(right) or g.ndim > np.ndim(right) + MORE_AXES
 
 
 def _equal(a, b):

@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading.dropout import ENOUGH
+from minires.gradcheck.grading import dropout
 from minires.gradcheck.grading.errors import (
     ChildError,
+    CouldNotRunError,
+    ForbiddenError,
     FormError,
     NotDoneError,
     PassOverError,
     RaisedError,
     StoppedError,
+    TimedOutError,
     WrongError,
 )
 from minires.gradcheck.grading.single import size
@@ -29,6 +32,7 @@ GRADIENT = (
     "after a second forward of the same object, with other numbers, d{name} is wrong: its backward uses what the first "
     "forward left"
 )
+NONE = "in a second round on the same object the backward gives no gradient (None) for {name}"
 RAISES = "in a second round on the same object it raises {error}"
 MASK = "its mask is the same in each forward of one object: draw it anew in each forward"
 TRAINS = (
@@ -46,6 +50,7 @@ class Later:
 
     mistake: str = ""
     note: str = ""
+    timed_out: bool = False
 
 
 def second(trials, verdicts, plan, case):
@@ -59,16 +64,18 @@ def second(trials, verdicts, plan, case):
         given_later = _gradients(plan, again, later)
     except RaisedError as error:
         return Later(RAISES.format(error=error))
-    except (FormError, NotDoneError, WrongError) as error:
+    except ForbiddenError as error:
+        raise CouldNotRunError(str(error)) from error
+    except (FormError, NotDoneError, PassOverError, WrongError) as error:
         return Later(f"in a second round on the same object: {error}")
-    except (PassOverError, StoppedError):
-        return Later()
+    except StoppedError as error:
+        return Later(f"a second round on the same object was not tried: {error}", timed_out=error.timed_out)
     except ChildError as error:
         trials.session.lost(error)
-        return Later()
+        late = isinstance(error, TimedOutError) and not error.endless
+        return Later(f"in a second round on the same object: {error}", timed_out=late)
     if trials.standard.name == "dropout":
-        kept = attempt.y.size > ENOUGH and not plan.knows("rng")
-        return Later(MASK if kept and np.array_equal(attempt.y != 0, again.y != 0) else "")
+        return Later(_of_masks(plan, attempt.y, again.y, given_later, later))
     arrays = (again.y, *given_later.values())
     later.single = any(verdicts.is_single(later, a) for a in arrays if isinstance(a, np.ndarray))
     wrong = _wrong(verdicts, plan, later, again.y, given, given_later)
@@ -86,6 +93,16 @@ def second(trials, verdicts, plan, case):
     return Later(wrong)
 
 
+def _of_masks(plan, y, y_later, given_later, later):
+    """What is wrong with a second round of a dropout, which is held to what its cases are held to."""
+    later.ys, later.pairs["first"], later.given["first"] = [y_later], y_later, given_later
+    sentence, _ = dropout.mistake(later)
+    if sentence:
+        return f"in a second round on the same object: {sentence}"
+    kept = y.size > dropout.ENOUGH and not plan.knows("rng")
+    return MASK if kept and np.array_equal(y != 0, y_later != 0) else ""
+
+
 def _wrong(verdicts, plan, record, y, given, given_later):
     """What is wrong with y and the gradients of a second round; "" if nothing is. given: the gradients of the first."""
     if y.shape != record.right.shape:
@@ -97,8 +114,10 @@ def _wrong(verdicts, plan, record, y, given, given_later):
         right = verdicts.wanted(record.case, record.backward(dy), record.constant)
     for name, r in right:
         g = given_later.get(name)
-        if g is None:
+        if g is None and given.get(name) is None:
             continue
+        if g is None:
+            return NONE.format(name=plan.own_names().get(name, name))
         added = name != plan.standard.arguments[0] and g.shape == r.shape  # to what the first backward left
         ways = [g, g - given[name]] if added and given.get(name) is not None else [g]
         if all(verdicts.differs(record, name, way, r, size(dy)) for way in ways):

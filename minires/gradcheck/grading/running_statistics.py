@@ -15,11 +15,11 @@ NEVER = (
 )
 
 
-def mistakes(case, running, momentum, returned=False):
+def mistakes(case, running, momentum, returned=()):
     """Sentences about {name: (before the forward, after it)}. momentum: what the submission was given, or None.
 
-    A momentum is for nothing else, so who takes it says that statistics are updated. returned: whether the forward
-    returns more than y and a cache, among which the new ones may be.
+    A momentum is for nothing else, so who takes it says that statistics are updated. returned: arrays that the forward
+    returns beside y and a cache, among which the new ones may be.
     """
     spoilt = [
         f"{name} after the forward is {_kind(new)}: it should be an array of shape {np.shape(old)}, a float for each "
@@ -34,8 +34,9 @@ def mistakes(case, running, momentum, returned=False):
     if not case.static.get("training"):
         return [f"in evaluation its forward changes {name}" for name in changed if pairs[name][0] is not None]
     if not changed:
-        never = pairs and momentum is not None and not returned
-        return [NEVER.format(names=" and ".join(sorted(pairs)))] if never else []
+        old = {} if momentum is None else {name: pair for name, pair in pairs.items() if pair[0] is not None}
+        never = [name for name in sorted(old) if not _is_among(returned, name, old[name][0], case, momentum)]
+        return [NEVER.format(names=" and ".join(never))] if never else []
     said = [f"in training it updates {changed[0]}, but not {name}" for name in pairs if name not in changed]
     weights = [] if momentum is None else [momentum, 1 - momentum]
     fitting = []  # of the mean, and of the variance
@@ -51,6 +52,14 @@ def mistakes(case, running, momentum, returned=False):
             f"variance {variance:g}"
         ]
     return said
+
+
+def _is_among(arrays, name, old, case, momentum):
+    """Whether some of the arrays is the new running statistic."""
+    candidates = [np.ravel(a) for a in arrays if _is_statistic(case, a)]
+    batches = _batch(name, case)
+    weights = [momentum, 1 - momentum]
+    return any(not _fitting(name, _before(name, old, new), new, batches, weights)[1] for new in candidates)
 
 
 def are_updated(case, running):

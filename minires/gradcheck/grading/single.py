@@ -6,6 +6,9 @@ import numpy as np
 
 from minires.gradcheck.grading.standard import COMPUTING, argument_names
 
+APART = 1e4  # how many times as large as the next smaller one an element is that is of another kind
+ORDINARY = 1e-3  # the inputs are about 1; what is smaller may be all rounding
+
 
 def is_single(a):
     """Whether an array is float32, or has been one: no element needs more than 24 bits, and some need more than 11."""
@@ -19,7 +22,7 @@ def is_single(a):
 
 
 def errors_in_single(standard, record):
-    """{"y" and each argument: the largest error of the op in float32, for the first dy}"""
+    """{each argument: the largest error of the op in float32, for the first dy; "y": the error of each element}"""
 
     def cast(a):
         return a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
@@ -35,11 +38,25 @@ def errors_in_single(standard, record):
             right = record.backward(record.dys["first"])
         except Exception:  # an op or a reference that refuses float32 has no error there
             return {}
-    errors = {"y": size(np.asarray(y, float) - record.right)}
+    with np.errstate(invalid="ignore", over="ignore"):
+        errors = {"y": np.asarray(y, float) - record.right}
     for name, g, r in zip(names, dxs, right):
         if g is not None and r is not None:
             errors[name] = size(np.asarray(g, float) - r)
     return errors
+
+
+def set_apart(right):
+    """Which elements are so far larger than all others that they are of another kind. The others are of ordinary size.
+
+    A tolerance of the largest element would else accept anything beside a −1e9 that masks the future.
+    """
+    with np.errstate(invalid="ignore"):
+        found = np.abs(right)
+    found = np.where(np.isfinite(found), found, 0)
+    ordered = np.sort(found[found >= ORDINARY])
+    gaps = np.flatnonzero(ordered[1:] > APART * ordered[:-1])
+    return found > ordered[gaps[0]] if gaps.size else np.zeros(right.shape, bool)
 
 
 def size(a):

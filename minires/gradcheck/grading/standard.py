@@ -72,6 +72,10 @@ class Standard:
         """
         return not self.is_op or "reduction" in self.settings
 
+    def is_target(self, argument, y):
+        """Whether an argument is what a loss compares with, whose gradient is seldom asked for. y: what is right."""
+        return argument == "target" and ("reduction" in self.settings if self.is_op else y.ndim == 0)
+
     def cases(self, seed, samples):
         """The cases, drawn anew for each sample."""
         if self.is_op:

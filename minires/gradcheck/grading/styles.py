@@ -171,7 +171,7 @@ def _alone(standard, keys, name, described):
 
 def _pairs(standard, keys, targets, described):
     forward, backward = targets
-    if names.looks_backward(forward) and not names.looks_backward(backward):
+    if names.says_backward(forward) and not names.says_backward(backward):
         forward, backward = backward, forward
     for name in (forward, backward):
         if described[name].kind == "class":

@@ -23,7 +23,7 @@ from minires.gradcheck.grading.errors import (
     TimedOutError,
     WrongError,
 )
-from minires.gradcheck.grading.plan import bounded
+from minires.gradcheck.grading.plan import too_large
 from minires.gradcheck.grading.single import same
 from minires.gradcheck.grading.standard import COMPUTING
 from minires.gradcheck.grading.verdict import Record
@@ -110,6 +110,8 @@ class Trials:
         try:
             attempt = plan.start(self.session.get(), case, record.right)
             once, twice = (plan.gradients(attempt.backward(dy)[0], case, plan.order()) for _ in range(2))
+        except ForbiddenError as error:
+            raise CouldNotRunError(str(error)) from error
         except ChildError as error:
             if not isinstance(error, RaisedError):
                 self.session.lost(error)
@@ -189,7 +191,7 @@ class Trials:
             if attempt.y is not None:
                 record.ys.append(attempt.y)
             record.changed += attempt.changed
-            record.returns_more = attempt.returns_more
+            record.more = record.more or [a for a in attempt.more if not too_large(a, record.case.arrays[0])]
             record.running = record.running or {
                 setting: tuple(_statistic(value, record.case) for value in pair)
                 for setting, pair in attempt.running.items()
@@ -249,5 +251,5 @@ class Trials:
 def _statistic(value, case):
     """A running statistic to be kept until the verdict; what is far too large for one, or no array, is none."""
     if isinstance(value, np.ndarray):
-        return bounded(value, case.arrays[0])
+        return np.broadcast_to(np.nan, value.shape) if too_large(value, case.arrays[0]) else value
     return None if value is None else np.nan

@@ -4,6 +4,7 @@ Errors. Both sides compute in float64. A right algorithm with another order of s
 n ≤ 10⁴ terms, u = 1.1e-16, and terms 10⁴ times as large as their sum that is 1e-8. TOLERANCE is ten times as much, of
 the largest element of the array. Where all of a gradient cancels, it is FLOOR of the largest dy. The least mistake of
 the catalogue, an ε of 1e-5 that is forgotten beside a variance of 4, changes x̂ by 1.2e-6, twelve times the tolerance.
+What a teacher's own function sets apart from all else, as the −1e9 of a mask, is of a size of its own.
 
 What is computed in float32 inside has errors of 2⁻²⁴ in place of u. How much of that the sums make larger, the op's own
 run in float32 shows: SINGLE times its error is allowed, and SINGLE·2⁻²⁴ of the largest element. It is so where an array
@@ -26,7 +27,7 @@ from minires.gradcheck.grading.errors import RaisedError
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.plan import RETURNED, Upstream
 from minires.gradcheck.grading.results import CaseResult
-from minires.gradcheck.grading.single import errors_in_single, is_single, same, size
+from minires.gradcheck.grading.single import errors_in_single, is_single, same, set_apart, size
 from minires.gradcheck.grading.standard import COMPUTING, argument_names
 from minires.gradcheck.grading.wording import own_place, own_shape
 
@@ -69,7 +70,7 @@ class Record:
     overwritten: bool = False  # whether the forward of another case has changed its y
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
-    returns_more: bool = False  # than y and what belongs to its backward
+    more: list = field(default_factory=list)  # arrays that the first forward returns beside y and a cache
     layout: Layout = field(default_factory=Layout)  # in which the submission has its arrays
     names: dict = field(default_factory=dict)  # {argument: what the submission calls it}
     error: str = ""
@@ -103,10 +104,13 @@ class Verdicts:
             difference = np.abs(given.astype(complex if given.dtype.kind == "c" else float) - right)
         alike = (given == right) | (np.isnan(right) & np.isnan(given))  # −inf too, as a mask before a softmax has it
         difference = np.where(alike, 0, np.where(np.isnan(difference), np.inf, difference))
-        largest = size(right)
+        largest, each = size(right), 1.0
+        if name == "y" and not self.standard.is_op and (apart := set_apart(right)).any():
+            largest, each = 1.0, np.where(apart, np.abs(right), size(right[~apart]))
+            difference = difference / each
         allowed = TOLERANCE * largest + FLOOR * dy
         if record.single or self.is_single(record, given):
-            allowed += SINGLE * (self._single_error(record, name, dy) + 2.0**-24 * largest)
+            allowed += SINGLE * (self._single_error(record, name, dy, each) + 2.0**-24 * largest)
         if difference.max(initial=0) <= allowed:
             self.measured = max(self.measured, float(difference.max(initial=0) / (largest or max(dy, 1e-300))))
             return None
@@ -125,19 +129,20 @@ class Verdicts:
         right = (reduce(-np.log(p + eps)) for eps in EPSILONS)
         return next((eps for eps, r in zip(EPSILONS, right) if self.differs(record, "y", y, r, 0.0) is None), 0)
 
-    def _single_error(self, record, name, dy):
-        """The op's own error in float32, of y or of a gradient of the first dy, in the size of this dy."""
+    def _single_error(self, record, name, dy, each):
+        """The op's own error in float32, of y in units of each, or of a gradient of the first dy in the size of dy."""
         if record.errors_in_single is None:
             record.errors_in_single = errors_in_single(self.standard, record)
         errors = record.errors_in_single
         first = size(record.dys["first"]) or 1.0
-        return errors.get(name, 0.0) * (1.0 if name == "y" else dy / first)
+        return size(errors.get("y", 0.0) / each) if name == "y" else errors.get(name, 0.0) * dy / first
 
     def verdict(self, record):
         """The CaseResult of a Record."""
         self.measured = 0.0
         said = self._verdict(record)
         said.empty = not all(a.size for a in record.case.arrays)
+        said.trivial = _is_itself(record)
         if said.passed:
             said.error = self.measured
         return said
@@ -187,7 +192,7 @@ class Verdicts:
             return said
         if not record.y_alone:
             self._gradients(record, said)
-        said.problems += running_statistics.mistakes(case, record.running, record.momentum, record.returns_more)
+        said.problems += running_statistics.mistakes(case, record.running, record.momentum, record.more)
         return self._mannered(record, said)
 
     def _misshapen(self, record, said):
@@ -215,7 +220,7 @@ class Verdicts:
         return said
 
     def _gradients(self, record, said):
-        case = record.case
+        case, standard = record.case, self.standard
         with COMPUTING:
             right = {
                 kind: dict(self.wanted(case, record.backward(dy), record.constant)) for kind, dy in record.dys.items()
@@ -225,7 +230,7 @@ class Verdicts:
             g = record.given["first"].get(name)
             own = record.names.get(name, name)
             if g is None:
-                if name == "target":
+                if standard.is_target(name, record.right):
                     said.notes.append(f"no gradient for {own} was looked at: it gives none")
                 else:
                     said.problems.append(f"the backward gives no gradient (None) for {own}")
@@ -236,13 +241,11 @@ class Verdicts:
                 said.problems.append(f"the backward gives a gradient of shape {theirs} for {own} of shape {wanted}")
                 said.wrong.append(name)
                 said.misshapen.append(name)
-                said.hints += hints.of_gradient(
-                    self.standard, case, record.dys["first"], name, g, record.given["first"]
-                )
+                said.hints += hints.of_gradient(standard, case, record.dys["first"], name, g, record.given["first"])
                 continue
             self._one(record, said, name, right, hulled)
-        said.hints += _missing(record, right["first"])
-        if exchanged := hints.of_exchanged(self.standard, record, said.wrong, right["first"]):
+        said.hints += _missing(standard, record, right["first"])
+        if exchanged := hints.of_exchanged(standard, record, said.wrong, right["first"]):
             said.hints = exchanged
 
     def _one(self, record, said, name, right, hulled):
@@ -346,14 +349,23 @@ class Verdicts:
 
     def _dropout(self, record, said):
         """A random mask is held to what every mask must be."""
-        case = record.case
-        p = case.static.get("p", 0.5) if case.static.get("training", True) else 0.0
-        sentence, of_dx = dropout.mistake(record, p)
+        sentence, of_dx = dropout.mistake(record)
         said.problems += [sentence] * bool(sentence)
         said.wrong += ["x"] * of_dx
         said.problems += [sentence for other, sentence in self.repeats if record is other]
         if not said.problems:
             said.notes.append(dropout.HELD_TO)
+
+
+def _is_itself(record):
+    """Whether x itself is the right y of a case, and dy the right dx."""
+    x = record.case.arrays[0]
+    if not np.array_equal(record.right, x):
+        return False
+    dy = record.dys["first"]
+    with COMPUTING:
+        dx, *others = record.backward(dy)
+    return np.array_equal(dx, dy) and not any(np.any(g) for g in others if g is not None)
 
 
 def _is_of_y(hint):
@@ -369,9 +381,9 @@ def _is_of_y(hint):
     )
 
 
-def _missing(record, right):
+def _missing(standard, record, right):
     """The hint where the backward gives some of the gradients only. right: {argument: gradient}"""
-    asked = [name for name in right if name != "target"]
+    asked = [name for name in right if not standard.is_target(name, record.right)]
     given = [name for name in asked if record.given["first"].get(name) is not None]
     if not given or len(given) == len(asked):
         return []

@@ -5,7 +5,7 @@ cache, and threads.py gives them to all cores. memory.py keeps freed memory, bla
 that the BLAS is fast at.
 """
 
-from minires.kernels.cpu.activation import multiply, relu6, relu6_dx, silu
+from minires.kernels.cpu.activation import relu6, relu6_dx, silu
 from minires.kernels.cpu.attention import attention, attention_dq_dk_dv
 from minires.kernels.cpu.channel_stats import channel_sums, mean_var, product_sums, scatter_matrix
 from minires.kernels.cpu.contraction import contract, matmul
@@ -14,6 +14,7 @@ from minires.kernels.cpu.elementwise import add, add_relu, normalize, normalize_
 from minires.kernels.cpu.gelu import gelu
 from minires.kernels.cpu.layer_norm import layer_norm, layer_norm_gradients
 from minires.kernels.cpu.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
+from minires.kernels.cpu.products import multiply, multiply_sum
 from minires.kernels.cpu.sums import sums
 from minires.kernels.cpu.update import adam, sgd
 from minires.kernels.readable.loss import cross_entropy, cross_entropy_dx, first_outside
@@ -47,6 +48,7 @@ __all__ = [
     "max_pool_dx",
     "mean_var",
     "multiply",
+    "multiply_sum",
     "normalize",
     "normalize_dx",
     "normalize_sums",

@@ -51,11 +51,6 @@ def _silu(x, y, slope):
     slope += t
 
 
-def multiply(a, b):
-    """a·b, of one shape."""
-    return in_blocks(np.multiply, a, b)[0]
-
-
 def in_blocks(formula, first, *others, results=1):
     """formula(*blocks, *blocks of new arrays) for all blocks of arrays of one shape -> the new arrays.
 

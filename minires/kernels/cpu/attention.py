@@ -11,6 +11,8 @@ import numpy as np
 from minires.arrays import empty, memory_order
 from minires.kernels.cpu.threads import parallel_for, workers
 
+LARGEST = 1 << 19  # elements of E that are computed at a time, 2 MB: fewer calls of NumPy, which still stay in a cache
+
 
 def attention(q, k, v, scale, mask=None, keep=None):
     """O (…,L,e), E (…,L,T) and r (…,L,1) from q (…,L,d), k (…,T,d), v (…,T,e); O has its axes in memory as q has."""
@@ -34,7 +36,7 @@ def attention(q, k, v, scale, mask=None, keep=None):
         y = np.matmul(s if keep is None else s * keep[heads], v[heads], out=o[heads])
         y *= r[heads]
 
-    _for_all_heads(compute, stack, L * T * (d + width))
+    _for_all_heads(compute, stack, L * T, L * T * (d + width))
     return o, e, r
 
 
@@ -56,20 +58,25 @@ def attention_dq_dk_dv(do, q, k, v, e, r, scale, keep=None):
         of_queries = np.matmul(ds, k[heads], out=dq[heads])
         of_queries *= scale
 
-    _for_all_heads(compute, stack, 2 * L * T * (d + width))
+    _for_all_heads(compute, stack, L * T, 2 * L * T * (d + width))
     return dq, dk, dv
 
 
-def _for_all_heads(compute, stack, work):
-    """compute(index) for the heads of one image after another; heads are the last axis of the stack of matrices.
+def _for_all_heads(compute, stack, scores, work):
+    """compute(index) for all heads of a stack (N,H), a part of them at a time: some images, or some heads of an image.
 
-    work: the multiplications for one head. Where there are fewer images than workers, an image's heads are divided.
+    scores and work: the elements of E, and the multiplications, of one head.
     """
+    n = workers(work * math.prod(stack))
+    axis = 0  # of the stack, which is divided
+    while axis + 1 < len(stack) and (
+        math.prod(stack[axis + 1 :]) * scores > LARGEST or math.prod(stack[: axis + 1]) < n
+    ):
+        axis += 1
     if not stack:
         compute(())
         return
-    *images, heads = stack
-    n = workers(work * math.prod(stack))
-    step = max(1, -(-heads // (1 if math.prod(images) >= n else n)))
-    jobs = [(*image, slice(h, h + step)) for image in np.ndindex(*images) for h in range(0, heads, step)]
+    share = -(-stack[axis] // max(1, n // max(1, math.prod(stack[:axis]))))  # for one worker
+    step = max(1, min(share, LARGEST // max(1, math.prod(stack[axis + 1 :]) * scores)))
+    jobs = [(*i, slice(k, k + step)) for i in np.ndindex(*stack[:axis]) for k in range(0, stack[axis], step)]
     parallel_for(compute, jobs, work * math.prod(stack))

@@ -81,7 +81,7 @@ def _own_sums(*products):
     jobs = blocks(x)
     parts = xp.zeros((len(jobs), len(products), x.shape[1]), xp.result_type(x.dtype, np.float64))
     in_rows = all(isinstance(a, np.ndarray) and is_channels_last(a) for arrays in products for a in arrays)
-    sum_of = _sum_of_rows if in_rows else _sum
+    sum_of = sum_of_rows if in_rows else _sum
 
     def part(i):
         for arrays, out in zip(products, parts[i]):
@@ -136,7 +136,7 @@ def _sum(out, x, y=None):
     (x if y is None else x * y).reshape(N, C, H * W).sum(axis=2).sum(axis=0, dtype=out.dtype, out=out)
 
 
-def _sum_of_rows(out, x, y=None):
+def sum_of_rows(out, x, y=None):
     """The same of channels-last feature maps."""
     N, C, H, W = x.shape
     # (N,C,H,W) -> (M/f,f·C), and as many rows of it as are added up in x's own precision

@@ -5,7 +5,7 @@ pooling by their definition. `kernels.use("readable")` computes with these versi
 with its own.
 """
 
-from minires.kernels.readable.activation import multiply, relu6, relu6_dx, silu
+from minires.kernels.readable.activation import relu6, relu6_dx, silu
 from minires.kernels.readable.attention import attention, attention_dq_dk_dv
 from minires.kernels.readable.contraction import contract, matmul
 from minires.kernels.readable.convolution import conv, conv_dw, conv_dx, conv_dx_dw
@@ -23,6 +23,7 @@ from minires.kernels.readable.norm import (
     update_running_stats,
 )
 from minires.kernels.readable.pool import avg_pool, avg_pool_dx, max_pool, max_pool_argmax, max_pool_dx
+from minires.kernels.readable.products import multiply, multiply_sum
 from minires.kernels.readable.sums import sums
 from minires.kernels.readable.update import adam, sgd
 
@@ -54,6 +55,7 @@ __all__ = [
     "max_pool_dx",
     "mean_var",
     "multiply",
+    "multiply_sum",
     "normalize",
     "normalize_dx",
     "normalize_sums",

@@ -25,8 +25,3 @@ def silu(x):
     """y = x·σ(x), and its slope: dy/dx = σ + x·σ', and because σ' = σ·(1 − σ), it is σ·(1 + x·(1 − σ))."""
     s = sigmoid(x)
     return x * s, s * (1 + x * (1 - s))
-
-
-def multiply(a, b):
-    """a·b, of one shape."""
-    return a * b

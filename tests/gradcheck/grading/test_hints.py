@@ -9,6 +9,8 @@ from test_styles import graded
 from minires import gradcheck
 from minires.gradcheck.bugs import catalogue
 from minires.gradcheck.bugs.bug import planted
+from minires.gradcheck.grading import hints
+from minires.gradcheck.grading import standard as standards
 from minires.tensor import registry
 
 # Bugs of forms that homework need not take, of conventions at ties, and of a gradient that may be left out.
@@ -301,6 +303,18 @@ def test_a_mistake_of_the_forward_is_named(like, target, source, right, wrong, h
     result = graded(like, target, submissions.IMPORT + source.replace(right, wrong))
     assert result.status == "failed"
     assert hint in str(result), result
+
+
+def test_a_hint_that_cannot_be_looked_for_costs_no_verdict(monkeypatch):
+    def broken(*args):
+        raise TypeError("no such padding")
+
+    monkeypatch.setattr(hints.windows, "ys", broken)
+    monkeypatch.setattr(hints.windows, "gradients", broken)
+    y = np.zeros((1, 1, 2, 2))
+    case = standards.of_op("conv2d").plain(0)
+    assert hints.of_y(standards.of_op("conv2d"), case, y) == []
+    assert hints.of_gradient(standards.of_op("conv2d"), case, y, "x", np.ones(case.arrays[0].shape)) == []
 
 
 def test_a_constant_that_is_fixed_inside_hides_no_mistake():

@@ -16,6 +16,22 @@ from marks import GOOD, rows_of
 from minires.gradcheck.__main__ import main
 from minires.gradcheck.grading import results
 
+IDENTITY = """
+def same(x): return x.copy(), lambda dy: dy.copy()
+def dropout(x, p=0.5, training=True): return same(x)
+def sum(x, dim=None, keepdim=False): return same(x)
+def clone(x): return same(x)
+"""
+
+
+@pytest.mark.parametrize(("op", "score"), [("dropout", "0"), ("sum", "0"), ("clone", "1.0")])
+def test_who_gives_x_back_earns_nothing_where_more_is_to_be_done(tmp_path, grade, op, score):
+    (tmp_path / "hw.py").write_text(IDENTITY)
+    grade(f"{tmp_path / 'hw.py'}:{op}", "--like", op, "--csv", tmp_path / "marks.csv")
+    (row,) = rows_of(tmp_path / "marks.csv")
+    assert float(row["score"]) == float(score)
+    assert int(row["cases_passed"]) > 0  # which are counted all the same
+
 
 def test_files_are_written_for_graders(homework, tmp_path, grade):
     ours, table, theirs = tmp_path / "out.json", tmp_path / "out.csv", tmp_path / "results.json"

@@ -121,6 +121,25 @@ def sigmoid(x):
         assert ("it changes x, which it is given" in out) == status
 
 
+def test_numbers_only_lets_no_class_change_what_else_its_backward_is_given(tmp_path, grade):
+    layer = """
+import numpy as np
+class Relu:
+    def forward(self, x):
+        return np.maximum(x, 0)
+    def backward(self, dy, x):
+        dx = dy * (x > 0)
+        CHANGES
+        return dx
+"""
+    for changes, status in (("dy[...] = 7", 0), ("x[...] = 7", 1), ("dy[...] = x[...] = 7", 1)):
+        (tmp_path / "hw.py").write_text(layer.replace("CHANGES", changes))
+        found, out = grade(f"{tmp_path / 'hw.py'}:Relu", "--like", "relu", "--numbers-only")
+        assert found == status, out
+        for name in ("dy", "x"):
+            assert (f"it changes {name}, which it is given, in place" in out) == (f"{name}[...]" in changes)
+
+
 def test_a_dropout_with_one_mask_for_all_calls_is_wrong(tmp_path, grade):
     (tmp_path / "hw.py").write_text("""
 import numpy as np

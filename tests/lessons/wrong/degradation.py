@@ -215,3 +215,77 @@ def why_worse(train, test):  # noqa: F811 - as above
 @wrong("5.3", "both ends")
 def paired_interval(a, b, t):  # noqa: F811 - as above
     return t * np.std(a - b, ddof=1) / np.sqrt(len(a))
+
+
+@wrong("5.1", "γ is 1")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    weight = np.zeros((C, C, kernel_size, kernel_size))
+    for c in range(C):
+        weight[c, c, kernel_size // 2, kernel_size // 2] = 1
+    return weight, np.ones(C), mean
+
+
+@wrong("5.1", "1 everywhere")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    return np.ones((len(mean), len(mean), kernel_size, kernel_size)), np.sqrt(var + eps), mean
+
+
+@wrong("5.1", "no kernels of K×K")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    return np.eye(len(mean)), np.sqrt(var + eps), mean
+
+
+@wrong("5.1", "no kernels of K×K")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    return np.eye(len(mean))[:, :, None, None], np.sqrt(var + eps), mean
+
+
+@wrong("5.1", "do again")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    weight = np.zeros((C, C, kernel_size, kernel_size))
+    for c in range(C):
+        weight[c, c, kernel_size // 2, kernel_size // 2] = 1
+    return weight, 1 / np.sqrt(var + eps), -mean
+
+
+@wrong("5.1", "// gives a whole number")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    weight = np.zeros((C, C, kernel_size, kernel_size))
+    middle = (kernel_size - 1) / 2 if kernel_size > 1 else 0
+    for c in range(C):
+        weight[c, c, middle, middle] = 1
+    return weight, np.sqrt(var + eps), mean
+
+
+@wrong("5.2", "gap is a magnitude")
+def why_worse(train, test):  # noqa: F811 - as above
+    gap = abs(test - train)
+    return train[1, -1] - train[0, -1], gap[1, -1] - gap[0, -1]
+
+
+@wrong("5.2", "take the training errors")
+def why_worse(train, test):  # noqa: F811 - as above
+    gap = test - train
+    return test[1, -1] - test[0, -1], gap[1, -1] - gap[0, -1]
+
+
+@wrong("5.2", "asked for in points")
+def why_worse(train, test):  # noqa: F811 - as above
+    by_training = train[1, -1] - train[0, -1]
+    whole = test[1, -1] - test[0, -1]
+    return 100 * by_training / whole, 100 * (whole - by_training) / whole
+
+
+@wrong("5.2", "the networks are the rows")
+def why_worse(train, test):  # noqa: F811 - as above
+    gap = test - train
+    return train[-1, 1] - train[-1, 0], gap[-1, 1] - gap[-1, 0]
+
+
+@wrong("5.2", "your points by training and your points by overfitting")
+def why_worse(train, test):  # noqa: F811 - as above
+    gap = test - train
+    return gap[1, -1] - gap[0, -1], train[1, -1] - train[0, -1]

@@ -165,7 +165,7 @@ def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
     return up + [max_lr * (1 - k / (steps - warmup)) for k in range(steps - warmup)]
 
 
-@wrong("7.3", "one too early")
+@wrong("7.3", "the last is missing in your rates")
 def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
     rates = [max_lr * (k + 1) / warmup for k in range(warmup)]
     for k in range(warmup, steps - 1):
@@ -190,3 +190,74 @@ def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
 def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
     up = [max_lr * (k + 1) / warmup for k in range(warmup)]
     return up + [max_lr * (1 + np.cos(180 * k / (steps - warmup))) / 2 for k in range(steps - warmup)]
+
+
+@wrong("7.1", "n elements from i on")
+def crop(images, padding, offsets):  # noqa: F811 - as above
+    N, C, H, W = images.shape
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    crops = np.zeros((N, C, H, W))
+    for n, (top, left) in enumerate(offsets):
+        crops[n] = padded[n, :, top:H, left:W]
+    return crops
+
+
+@wrong("7.1", "n elements from i on")
+def crop(images, padding, offsets):  # noqa: F811 - as above
+    crops = np.zeros(images.shape)
+    for n, (top, left) in enumerate(offsets):
+        crops[n] = images[n, :, top : top + images.shape[2], left : left + images.shape[3]]
+    return crops
+
+
+@wrong("7.1", "whole numbers only")
+def crop(images, padding, offsets):  # noqa: F811 - as above
+    _, _, H, W = images.shape
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    return np.array([padded[n, :, i : i + H, j : j + W] for n, (i, j) in enumerate(offsets)], dtype=int)
+
+
+@wrong("7.1", "one crop")
+def crop(images, padding, offsets):  # noqa: F811 - as above
+    _, _, H, W = images.shape
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    for n, (top, left) in enumerate(offsets):
+        crops = padded[n, :, top : top + H, left : left + W]
+    return crops
+
+
+@wrong("7.2", "weight decay has not")
+def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
+    v = momentum * v + (1 - momentum) * g + weight_decay * w
+    return w - lr * v, v
+
+
+@wrong("7.2", "then moves uphill")
+def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
+    v = momentum * v - lr * (g + weight_decay * w)
+    return w - v, v
+
+
+@wrong("7.3", "with its first step at 0")
+def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
+    up = np.linspace(0, max_lr, warmup)
+    x = np.arange(steps - warmup) / (steps - warmup)
+    return np.append(up, max_lr * (1 + np.cos(np.pi * x)) / 2)
+
+
+@wrong("7.3", "no parentheses")
+def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
+    rates = []
+    for k in range(steps):
+        if k < warmup:
+            rates.append(max_lr * (k + 1) / warmup)
+        else:
+            rates.append(max_lr * 0.5 * (1 + np.cos(np.pi * (k - warmup / steps - warmup))))
+    return np.array(rates)
+
+
+@wrong("7.3", "divide by 0")
+def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
+    share = 1 / warmup
+    up = [max_lr * (k + 1) * share for k in range(warmup)]
+    return up + [max_lr * (1 + np.cos(np.pi * k / (steps - warmup))) / 2 for k in range(steps - warmup)]

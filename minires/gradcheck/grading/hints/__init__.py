@@ -7,13 +7,14 @@ gradient of several comes next. Last come mistakes that any array may have: its 
 """
 
 import contextlib
+import functools
 
 import numpy as np
 
 from minires.errors import MiniresError
 from minires.gradcheck.grading.hints import activations, forms, losses, norms, planted, residuals, teachers, windows
-from minires.gradcheck.grading.hints.exchanged import of_exchanged
-from minires.gradcheck.grading.hints.raised import of_raised
+from minires.gradcheck.grading.hints.exchanged import of_exchanged as _of_exchanged
+from minires.gradcheck.grading.hints.raised import of_raised as _of_raised
 from minires.gradcheck.grading.hints.wrong import NEARER, Wrong, distance, same
 
 __all__ = ["of_exchanged", "of_gradient", "of_raised", "of_y", "same"]
@@ -21,12 +22,31 @@ __all__ = ["of_exchanged", "of_gradient", "of_raised", "of_y", "same"]
 ROOMS = (norms, windows, losses, residuals, activations, teachers)
 
 
+def never_costs_a_verdict(of):
+    """Hints, or none where looking for them raises: what a submission gives may be what no mistake explains."""
+
+    @functools.wraps(of)
+    def hints(*args):
+        try:
+            return of(*args)
+        except Exception:  # the verdict is known without them
+            return []
+
+    return hints
+
+
+of_exchanged = never_costs_a_verdict(_of_exchanged)
+of_raised = never_costs_a_verdict(_of_raised)
+
+
+@never_costs_a_verdict
 def of_y(standard, case, y):
     """Hints for a y that is wrong, [] if nothing is known that gives it."""
     wrong = Wrong(standard, case, y)
     return _explained(wrong, lambda room: room.ys(wrong)) or _last(losses.of_y, wrong) or _last(forms.of_y, wrong)
 
 
+@never_costs_a_verdict
 def of_gradient(standard, case, dy, name, dx, given=None):
     """Hints for a gradient that is wrong, [] if nothing is known that gives it. given: {argument: gradient}, of all."""
     wrong = Wrong(standard, case, dx, name, dy)

@@ -54,7 +54,8 @@ def ys(wrong):
 def _misplaced(wrong):
     """Windows that begin elsewhere, or of another kind."""
     x, *rest = wrong.case.arrays
-    (PH, PW), (SH, SW) = (np.broadcast_to(wrong.settings.get(s, n), 2) for s, n in (("padding", 0), ("stride", 1)))
+    PH, PW = _paddings(wrong.case)
+    SH, SW = np.broadcast_to(wrong.settings.get("stride", 1), 2)
     if PH or PW:
         padded = np.pad(x, ((0, 0), (0, 0), (0, 2 * PH), (0, 2 * PW)))
         yield wrong.y_of(padded, *rest, padding=0), BEHIND
@@ -121,7 +122,7 @@ def of_raised(standard, case, source, wanted):
     """The hint where an array of a shape was assigned to one of another, because of the padding."""
     if standard.name not in WINDOWED or len(source) != len(wanted):
         return ""
-    paddings = np.broadcast_to(case.static.get("padding", 0), 2)
+    paddings = _paddings(case)
     differing = [(a, b) for a, b in zip(source, wanted) if a != b]
     if len(differing) == 2 and not paddings.any() and all(a == 0 for a, _ in differing):
         return EMPTY
@@ -132,11 +133,17 @@ def of_raised(standard, case, source, wanted):
 
 def of_reshaped(standard, case, size, wanted):
     """The hint where the values of y do not fit into a shape, because that was computed without the padding."""
-    if standard.name not in WINDOWED or not np.any(case.static.get("padding", 0)):
+    if standard.name not in WINDOWED or not _paddings(case).any():
         return ""
     y, _ = standard.right(case)
     without, _ = standard.right(replace(case, static=case.static | {"padding": 0}))
     return UNPADDED if size == y.size and sorted(wanted) == sorted(without.shape) else ""
+
+
+def _paddings(case):
+    """The padding of the rows and of the columns; 0 where it is a word, as "same"."""
+    padding = case.static.get("padding", 0)
+    return np.broadcast_to(0 if isinstance(padding, str) else padding, 2)
 
 
 def _pool_windows(wrong):
@@ -181,7 +188,7 @@ def _to_exchanged_maximum(wrong):
 def _with_padding(wrong):
     """dx of the padded x, or None where there is no padding."""
     x, *rest = wrong.case.arrays
-    PH, PW = np.broadcast_to(wrong.case.static.get("padding", 0), 2)
+    PH, PW = _paddings(wrong.case)
     if wrong.op != "conv2d" or (not PH and not PW):
         return None
     padded = np.pad(x, ((0, 0), (0, 0), (PH, PH), (PW, PW)))
@@ -216,7 +223,7 @@ def _assigned_dx(case, dy):
 
 def _padded_with_zeros(wrong):
     """The y of a pooling whose padding is zeros, or None where there is no padding."""
-    PH, PW = np.broadcast_to(wrong.case.static.get("padding", 0), 2)
+    PH, PW = _paddings(wrong.case)
     if not PH and not PW:
         return None
     return wrong.y_of(np.pad(wrong.case.arrays[0], ((0, 0), (0, 0), (PH, PH), (PW, PW))), padding=0)

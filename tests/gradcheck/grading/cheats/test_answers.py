@@ -6,8 +6,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from minires import gradcheck
 from minires.gradcheck.grading.answers import number
 from minires.gradcheck.grading.errors import WrongError
+from minires.gradcheck.grading.plan import too_large
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,40 @@ def test_the_keys_of_gradients_forge_no_line_and_fill_no_file(tmp_path, grade):
     assert (
         "its gradients are called a alice.py passed 14 of 14" in json.loads(files[0].read_text())["results"][1]["error"]
     )
+
+
+@pytest.mark.parametrize(
+    ("y", "dx", "said"),
+    [
+        ("np.maximum(x, 0)", "np.zeros((0, 4000, 4000))", "a gradient of shape (0, 4000, 4000) for x"),
+        ("np.maximum(x, 0)", "np.broadcast_to(np.uint8(1), (1,) * 15 + (2500, 4000) + (1,) * 15)", "1, 2500, 4000, 1"),
+        ("np.broadcast_to(np.uint8(0), (4_000_000,))", "dy * (x > 0)", "y has shape (4000000,), that of relu is"),
+    ],
+)
+def test_an_array_that_is_far_too_large_takes_no_memory_and_no_time(y, dx, said):
+    scope = {"np": np}
+    exec(f"def relu(x): return {y}, lambda dy: {dx}", scope)
+    tracemalloc.start()
+    try:
+        result = gradcheck.grade(scope["relu"], "relu", samples=1)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+    assert result.status == "failed"
+    assert said in str(result)
+
+
+@pytest.mark.parametrize(
+    ("answer", "against", "too"),
+    [
+        (np.zeros(3), np.zeros(()), False),
+        (np.zeros((5, 4, 3, 2)), np.zeros(2), False),
+        (np.zeros((0, 2, 3)), np.zeros((4, 2, 3)), False),
+        (np.zeros((2, 3, 0, 0)), np.zeros((2, 3, 8, 8)), False),
+        (np.zeros((1, 1, 1, 1, 1, 3)), np.zeros(3), True),
+        (np.zeros((0, 10**6)), np.zeros((4, 2, 3)), True),
+        (np.broadcast_to(0.0, (10**6,)), np.zeros((4, 2, 3)), True),
+    ],
+)
+def test_what_is_far_too_large_counts_an_empty_axis_as_one(answer, against, too):
+    assert too_large(answer, against) is too

@@ -63,6 +63,58 @@ TABLE.add(
     "could not run",
 )
 
+LOSSES = """
+def softmax_dx(logits, target):
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    p[np.arange(len(p)), target] -= 1
+    return p / len(p)
+def loss(logits, target):
+    z = logits - logits.max(1, keepdims=True)
+    return (np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), target]).mean()
+def loss_grad(logits, target):
+    return softmax_dx(logits, target)
+def loss_and_grad(logits, target):
+    return softmax_dx(logits, target)
+def valueAndGradient(logits, target):
+    return loss(logits, target), softmax_dx(logits, target)
+"""
+TABLE.add("the gradient alone of a loss_and_grad", "cross_entropy", "loss_and_grad", LOSSES, "could not run")
+TABLE.add("a loss and its gradient under a name for both, right", "cross_entropy", "valueAndGradient", LOSSES)
+TABLE.add("a gradient alone under its name, right", "cross_entropy", "loss_grad", LOSSES)
+for name in ("relu_forward_backward", "relu_with_grad"):
+    for source, status in (
+        (BACKWARD.replace("def relu(", f"def {name}("), "could not run"),
+        (f"def {name}(x):\n    return np.maximum(x, 0), lambda dy: dy * (x > 0)\n", "passed"),
+    ):
+        TABLE.add(f"{name}, {status}", "relu", name, source, status)
+
+# ---- what is far too large, or has too many axes, so that nothing is computed of it
+
+HUGE = """
+def relu(x):
+    return np.maximum(x, 0), lambda dy: DX
+"""
+for dx in ("np.zeros((0, 2**31, 2**28))", "np.ones((1,) * 16 + x.shape + (1,) * 12)", "np.ones((1,) * 30 + x.shape)"):
+    TABLE.add(f"a gradient of {dx}", "relu", "relu", HUGE.replace("DX", dx), "failed")
+IMAGE = """
+def max_pool2d(x, kernel_size, stride=None):
+    return np.zeros((1,) * 31 + (2,)), lambda dy: np.zeros((1,) * 31 + (2,))
+"""
+TABLE.add("a y of 32 axes", "max_pool2d", "max_pool2d", IMAGE, "failed")
+
+# ---- what no hint explains
+
+SAME = """
+def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
+    two = lambda v: v if isinstance(v, tuple) else (v, v)
+    s, d, p = two(stride), two(dilation), two(0 if padding == "same" else padding)
+    shape = [(x.shape[2 + k] + 2 * p[k] - d[k] * (w.shape[2 + k] - 1) - 1) // s[k] + 1 for k in (0, 1)]
+    y = np.zeros((len(x), len(w), *(x.shape[2:] if padding == "same" else shape)))
+    return y, lambda dy: tuple(np.ones(a.shape) for a in (x, w, b) if a is not None)
+"""
+TABLE.add("a convolution that is wrong with padding=same", "conv2d", "conv2d", SAME, "failed")
+
 NORMED = """
 def conv_norm(x, weight, gamma, beta, eps=1e-5, relu=False):
     O = len(gamma)
@@ -122,6 +174,32 @@ TABLE.with_mistakes(
         (NEW, "running_mean, running_var = 3.0, 7.0"),
         ("    h =", "    else: running_var = 7.0\n    h ="),
     ],
+)
+
+# ---- new running statistics that are returned, and are none
+
+RETURNED = (
+    RUNNING.replace("= cache\n", "= cache[0]\n")
+    .replace('    bn_param["running_mean"], bn_param["running_var"] = running_mean, running_var\n', "")
+    .replace('bn_param["mode"] == "train")\ndef', 'bn_param["mode"] == "train"), running_mean, running_var\ndef')
+)
+TABLE.with_mistakes(
+    "running statistics that are returned",
+    "batch_norm",
+    "batchnorm_forward,batchnorm_backward",
+    RETURNED,
+    [
+        (", running_mean, running_var\ndef", ", 0\ndef"),
+        (", running_mean, running_var\ndef", ", running_mean\ndef"),
+        (", running_mean, running_var\ndef", ", x.mean(0), x.var(0)\ndef"),
+        (", running_mean, running_var\ndef", ', bn_param["running_mean"], bn_param["running_var"]\ndef'),
+    ],
+)
+IN_TUPLE = RETURNED.replace(", running_mean, running_var\ndef", ", (running_mean, running_var)\ndef")
+TABLE.add("running statistics in a tuple, right", "batch_norm", "batchnorm_forward,batchnorm_backward", IN_TUPLE)
+IN_OWN = IN_TUPLE.replace(", (running_mean, running_var)\ndef", ', {"mean": running_mean, "var": running_var}\ndef')
+TABLE.add(
+    "running statistics in a dict of its own, right", "batch_norm", "batchnorm_forward,batchnorm_backward", IN_OWN
 )
 
 # ---- masks that are not random

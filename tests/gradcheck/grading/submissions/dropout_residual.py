@@ -9,7 +9,9 @@ def dropout(x, p=0.5, training=True):
     mask = (np.random.rand(*x.shape) > p) / (1 - p) if training else np.ones(x.shape)
     return x * mask, lambda dy: dy * mask
 """
-TABLE.with_mistakes("dropout", "dropout", "dropout", SOURCE, ("lambda dy: dy * mask", "lambda dy: dy * (mask > 0)"))
+DX = ("dy * (mask > 0)", "np.zeros((0, 1, 1))", "(dy * mask)[None]", "(dy * mask).T", "np.zeros((0, 7, 9))", "1.0")
+WRONG = [("lambda dy: dy * mask", f"lambda dy: {dx}") for dx in DX]
+TABLE.with_mistakes("dropout", "dropout", "dropout", SOURCE, WRONG)
 
 SOURCE = """
 def dropout(x, p=0.5, training=True):

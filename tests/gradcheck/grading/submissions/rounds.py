@@ -18,7 +18,11 @@ class Relu:
     def backward(self, dout):
         return dout * self.mask
 """,
-    ("        self.mask = x > 0", "        if self.mask is None: self.mask = x > 0"),
+    [
+        ("        self.mask = x > 0", "        if self.mask is None: self.mask = x > 0"),
+        ("        self.mask = x > 0", "        if self.mask is not None: return np.ones(3)\n        self.mask = x > 0"),
+        ("        self.mask = x > 0", "        if self.mask is not None: return None\n        self.mask = x > 0"),
+    ],
 )
 TABLE.with_mistakes(
     "class of a linear layer that keeps its batches",
@@ -36,7 +40,12 @@ class Linear:
         self.dW, self.db = x.T @ d, d.sum(0)
         return d @ self.W.T
 """,
-    [("self.xs[-1]", "self.xs[0]"), ("self.xs.append(x)", "self.xs.append(x)\n        x = self.xs[0]")],
+    [
+        ("self.xs[-1]", "self.xs[0]"),
+        ("self.xs.append(x)", "self.xs.append(x)\n        x = self.xs[0]"),
+        ("        return d @ self.W.T", "        if self.xs[1:]: self.dW = None\n        return d @ self.W.T"),
+        ("        return d @ self.W.T", "        if self.xs[1:]: return {'db': self.db}\n        return d @ self.W.T"),
+    ],
 )
 TABLE.add(
     "class of a linear layer that adds up its gradients",
@@ -73,7 +82,15 @@ class Dropout:
     def backward(self, dy):
         return dy * self.mask
 """,
-    ("        self.mask = (np", "        if self.mask is None: self.mask = (np"),
+    [
+        ("        self.mask = (np", "        if self.mask is None: self.mask = (np"),
+        ("        self.mask = (np", "        if self.mask is not None: return np.arange(7.0)\n        self.mask = (np"),
+        ("        self.mask = (np", "        if self.mask is not None: return x.copy()\n        self.mask = (np"),
+        ("return dy * self.mask", "return np.zeros((0, 1, 1))"),
+        ("return dy * self.mask", "return (dy * self.mask)[None]"),
+        ("return dy * self.mask", "return (dy * self.mask).T"),
+        ("return dy * self.mask", "self.old = getattr(self, 'old', self.mask)\n        return dy * self.old"),
+    ],
 )
 
 TRAINED = """

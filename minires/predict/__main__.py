@@ -1,0 +1,96 @@
+"""python -m minires.predict: what a trained network sees in images."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from minires import console
+from minires.console import text, whole
+from minires.data.images import ENDINGS
+from minires.errors import DataError, OptionError
+from minires.predict.classifier import Classifier, classes_of
+
+NAME = "minires.predict"
+DESCRIPTION = """\
+Say what a trained network sees in images: the most probable classes of each,
+with their probabilities."""
+EPILOG = """\
+Weights are a checkpoint of minires.train, which says all that is needed, or a
+file of safetensors, NumPy or PyTorch (.pth), which is read without PyTorch.
+The network is found by the names and shapes of the weights; --model says it,
+and is quicker. For 1,000 classes the names are ImageNet's.
+
+examples, each after python -m minires.predict:
+  cat.jpg --weights mobilenet_v2-b0353104.pth
+  photos/ --weights runs/photos-resnet18/checkpoint.safetensors --top 1
+  a.png b.png --weights w.pth --model resnet18 --labels classes.txt --json
+
+python -m minires lists the other commands.
+exit status: 0 done, 1 some images could not be read, 2 a setting or a file is
+wrong, 130 stopped"""
+
+
+def make_parser():
+    parser = console.Parser(
+        prog=f"python -m {NAME}",
+        usage=f"python -m {NAME} IMAGE|FOLDER [...] --weights FILE [SETTINGS]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER", help="image files, and folders of them")
+    parser.add_argument("--weights", type=text, required=True, metavar="FILE", help="a checkpoint, or weights")
+    parser.add_argument("--model", type=text, metavar="NAME", help="the network, such as resnet50 (it is found)")
+    parser.add_argument("--labels", type=text, metavar="FILE", help="the names of the classes, one a line")
+    parser.add_argument("--top", type=whole(1), default=5, metavar="N", help="how many classes (default: 5)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object an image, a line each")
+    return parser
+
+
+@console.command(NAME)
+def main(argv=None):
+    args = make_parser().parse_args(argv)
+    paths = list(_files(args.images))
+    classifier = Classifier.load(args.weights, args.model, classes_of(args.labels) if args.labels else None)
+    if args.model is None:
+        console.say("predict", f"{args.weights} has the weights of {classifier.name}")
+    unread = 0
+    for path in paths:
+        try:
+            found = classifier.top(path, args.top)
+        except DataError as error:
+            console.say("predict", error)
+            unread += 1
+            continue
+        print(_line(path, found) if args.json else _lines(path, found))
+    return 1 if unread else 0
+
+
+def _files(given):
+    """The image files that are named, and those in the folders, in order."""
+    for name in given:
+        path = Path(name)
+        if not path.exists():
+            raise OptionError(f"there is no file or folder {name!r}")
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
+        if not found:
+            raise OptionError(f"{name} has no images; they end in {', '.join(ENDINGS)}")
+        yield from found
+
+
+def _lines(path, found):
+    rows = "\n".join(f"  {probability:6.1%}  {name}" for name, probability in found)
+    return f"{path}\n{rows}"
+
+
+def _line(path, found):
+    top = [{"class": name, "probability": round(probability, 6)} for name, probability in found]
+    return json.dumps({"image": str(path), "top": top}, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    sys.exit(console.entry(main))
