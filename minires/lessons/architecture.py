@@ -1,4 +1,4 @@
-"""The exercises of lesson 8: the architecture of a ResNet, counted."""
+"""The exercises of lesson 8: the architecture of a ResNet, counted. The last one is in cifar_cost.py."""
 
 import numpy as np
 
@@ -201,6 +201,32 @@ def _(in_channels, channels, stride):
 
 @bottleneck_parameters.mistake
 def _(in_channels, channels, stride):
+    """you compare in_channels with `channels`: the block gives 4·channels, so x keeps its shape if it has as many"""
+    return _bottleneck(in_channels, channels, stride, projects=lambda C, wide, stride: wide != 4 * C or stride > 1)
+
+
+@bottleneck_parameters.mistake
+def _(in_channels, channels, stride):
+    """your block has a projection only if channels and stride change, both: one of them is enough, so write `or`"""
+    return _bottleneck(in_channels, channels, stride, projects=lambda C, wide, stride: wide != C and stride > 1)
+
+
+@bottleneck_parameters.mistake
+def _(in_channels, channels, stride):
+    """your projection makes `channels`: it is added to the branch, so it makes 4·channels, too"""
+    right = _bottleneck(in_channels, channels, stride)
+    projects = in_channels != 4 * channels or stride > 1
+    return right - projects * 3 * channels * (in_channels + 2)
+
+
+@bottleneck_parameters.mistake
+def _(in_channels, channels, stride):
+    """your 3×3 kernel has 3 elements: it has 9"""
+    return _bottleneck(in_channels, channels, stride) - 6 * channels**2
+
+
+@bottleneck_parameters.mistake
+def _(in_channels, channels, stride):
     """your block is as wide behind as in the middle: its last convolution makes 4·channels"""
     return _bottleneck(in_channels, channels, stride, wide=1)
 
@@ -230,134 +256,3 @@ def _(in_channels, channels, stride):
     """your first convolution begins with `channels`: it sees all in_channels of x"""
     right = _bottleneck(in_channels, channels, stride)
     return right + (channels - in_channels) * channels
-
-
-# ---- the networks for CIFAR-10
-
-
-@exercise("8.3", gives="counts", exact=True)
-def cifar_multiply_adds(n, size):
-    """Multiply-adds of a ResNet of 6n + 2 layers for CIFAR-10: of the first convolution, each stage, and the fc.
-
-    -> a list of five whole numbers. Images have 3 channels and size×size pixels, and size is a multiple of 4.
-    """
-    return _cifar(n, size)
-
-
-def _cifar(n, size, kernel=9, shrink=2, grow=2, layers=2, first_of_stage=True, image=3):
-    width = 16
-    counts = [image * width * kernel * size**2]
-    for stage in range(3):
-        before = width
-        if stage:
-            width *= grow
-            size //= shrink
-        first = before if first_of_stage else width
-        counts.append(kernel * size**2 * (first * width + (layers * n - 1) * width * width))
-    return [*counts, 10 * width]
-
-
-@cifar_multiply_adds.draw
-def _(rng):
-    n, quarter = rng.integers(4, 30, 2).tolist()
-    yield "a ResNet-20", (3, 32)
-    yield "more layers", (n, 32)
-    yield "larger images", (3, 4 * quarter + 32)
-    yield "the smallest network", (1, 32)
-    yield "a ResNet-1202", (200, 32)
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """the first convolution of your stages 2 and 3 sees too many channels: its input has those of the stage before"""
-    return _cifar(n, size, first_of_stage=False)
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your maps stay as large as the image: from stage to stage their width is halved"""
-    return _cifar(n, size, shrink=1)
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your maps have a quarter of the width: from stage to stage the width is halved, and the pixels are a quarter"""
-    return _cifar(n, size, shrink=4)
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your channels stay 16: from stage to stage they are doubled"""
-    return _cifar(n, size, grow=1)
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your stages have n convolutions: they have n blocks, of two convolutions each"""
-    return _cifar(n, size, layers=1)
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your stages have 2n − 1 convolutions: they have 2n, and the first one is among them"""
-    counts = _cifar(n, size)
-    for stage, pixels in enumerate(_pixels(size)[1:], 1):
-        counts[stage] -= 9 * pixels * (8 * 2**stage) ** 2
-    return counts
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your fc counts its bias: a bias is added, and nothing is multiplied"""
-    return [*_cifar(n, size)[:-1], 650]
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your kernels have 3 elements: a 3×3 kernel has 9"""
-    return _cifar(n, size, kernel=3)
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your images have one channel: they have 3"""
-    return _cifar(n, size, image=1)
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your numbers are parameters: a weight of a convolution is used at each pixel of the output"""
-    return [*(count // pixels for count, pixels in zip(_cifar(n, size), _pixels(size))), 640]
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your counts are operations: a multiplication with its addition counts once here"""
-    return [2 * count for count in _cifar(n, size)]
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your first convolution of stages 2 and 3 makes an output as large as its input: it has the stride 2"""
-    counts = _cifar(n, size)
-    for stage, width in ((2, 32), (3, 64)):
-        pixels = _pixels(size)[stage]
-        counts[stage] += 3 * pixels * 9 * (width // 2) * width
-    return counts
-
-
-@cifar_multiply_adds.mistake
-def _(n, size):
-    """your fc sees all pixels of the last map: the average pool leaves one number a channel"""
-    return [*_cifar(n, size)[:-1], 640 * (size // 4) ** 2]
-
-
-@cifar_multiply_adds.sign
-def _(counts, n, size):
-    """your number is the sum: give the five parts, the first convolution, three stages, and the fc"""
-    return np.ravel(counts).tolist() == [sum(_cifar(n, size))]
-
-
-def _pixels(size):
-    """Pixels of the maps of the first convolution and of each stage."""
-    return [size**2, size**2, (size // 2) ** 2, (size // 4) ** 2]

@@ -9,6 +9,7 @@ from minires.gradcheck.grading.session import Session
 from minires.lessons import (  # noqa: F401 - they fill the catalogue
     architecture,
     batch_norm,
+    cifar_cost,
     convolution,
     convolution_cost,
     degradation,
@@ -19,6 +20,7 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     paths,
     residual,
     schedule,
+    stochastic_depth,
     training,
 )
 from minires.lessons.deadline import Timed

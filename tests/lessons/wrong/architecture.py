@@ -111,6 +111,50 @@ def bottleneck_parameters(in_channels, channels, stride):  # noqa: F811 - as abo
     return count + (stride > 1 or in_channels != 4 * channels) * layer(in_channels, 4 * channels, 1)
 
 
+@wrong("8.2", "in_channels with `channels`")
+def bottleneck_parameters(in_channels, channels, stride):  # noqa: F811 - as above
+    def layer(C, O, K):
+        return O * C * K**2 + 2 * O
+
+    count = layer(in_channels, channels, 1) + layer(channels, channels, 3) + layer(channels, 4 * channels, 1)
+    if in_channels != channels or stride != 1:
+        count += layer(in_channels, 4 * channels, 1)
+    return count
+
+
+@wrong("8.2", "write `or`")
+def bottleneck_parameters(in_channels, channels, stride):  # noqa: F811 - as above
+    def layer(C, O, K):
+        return O * C * K**2 + 2 * O
+
+    count = layer(in_channels, channels, 1) + layer(channels, channels, 3) + layer(channels, 4 * channels, 1)
+    if in_channels != 4 * channels and stride != 1:
+        count += layer(in_channels, 4 * channels, 1)
+    return count
+
+
+@wrong("8.2", "added to the branch")
+def bottleneck_parameters(in_channels, channels, stride):  # noqa: F811 - as above
+    def layer(C, O, K):
+        return O * C * K**2 + 2 * O
+
+    count = layer(in_channels, channels, 1) + layer(channels, channels, 3) + layer(channels, 4 * channels, 1)
+    if in_channels != 4 * channels or stride != 1:
+        count += layer(in_channels, channels, 1)
+    return count
+
+
+@wrong("8.2", "it has 9")
+def bottleneck_parameters(in_channels, channels, stride):  # noqa: F811 - as above
+    def layer(C, O, K):
+        return O * C * K + 2 * O
+
+    count = layer(in_channels, channels, 1) + layer(channels, channels, 3) + layer(channels, 4 * channels, 1)
+    if in_channels != 4 * channels or stride != 1:
+        count += layer(in_channels, 4 * channels, 1)
+    return count
+
+
 @wrong("8.2", "buffers")
 def bottleneck_parameters(in_channels, channels, stride):  # noqa: F811 - as above
     def layer(C, O, K):
@@ -151,6 +195,26 @@ def cifar_multiply_adds(n, size):  # noqa: F811 - as above
     for c in (32, 64):
         size //= 2
         counts.append(9 * size**2 * (c * c // 2 + (n - 1) * c * c))
+    return [*counts, 64 * 10]
+
+
+@wrong("8.3", "2n + 1 convolutions")
+def cifar_multiply_adds(n, size):  # noqa: F811 - as above
+    counts = [3 * 16 * 9 * size**2, (2 * n + 1) * 256 * 9 * size**2]
+    for c in (32, 64):
+        size //= 2
+        counts.append(9 * size**2 * (c * c // 2 + 2 * n * c * c))
+    return [*counts, 64 * 10]
+
+
+@wrong("8.3", "before the first stage")
+def cifar_multiply_adds(n, size):  # noqa: F811 - as above
+    counts = [3 * 16 * 9 * size**2]
+    before = 16
+    for c in (16, 32, 64):
+        size //= 2
+        counts.append(9 * size**2 * (before * c + (2 * n - 1) * c * c))
+        before = c
     return [*counts, 64 * 10]
 
 

@@ -11,6 +11,22 @@ def filter_normalized(d, w):
     return d / np.linalg.norm(d) * np.linalg.norm(w)
 
 
+@wrong("10.1", "zeros for a bias")
+def filter_normalized(d, w):  # noqa: F811 - the name is what the exercise asks for
+    return d / np.linalg.norm(d) * np.linalg.norm(w)
+
+
+@wrong("10.1", "each kernel w[o, c]")
+def filter_normalized(d, w):  # noqa: F811 - as above
+    if w.ndim == 1:
+        return np.zeros(len(w))
+    if w.ndim == 2:
+        return d / abs(d) * abs(w)
+    length_d = np.sqrt((d**2).sum((2, 3), keepdims=True))
+    length_w = np.sqrt((w**2).sum((2, 3), keepdims=True))
+    return d / length_d * length_w
+
+
 @wrong("10.1", "its direction is 0")
 def filter_normalized(d, w):  # noqa: F811 - the name is what the exercise asks for
     result = np.zeros_like(d)
@@ -66,6 +82,31 @@ def largest_eigenvalue(product, v, steps):
         v = product(v)
         v = v / np.linalg.norm(v)
     return np.linalg.norm(product(v))
+
+
+@wrong("10.2", "length of the last H·v")
+def largest_eigenvalue(product, v, steps):  # noqa: F811 - as above
+    for _ in range(steps):
+        v = product(v)
+        eigenvalue = np.linalg.norm(v)
+        v = v / eigenvalue
+    return eigenvalue
+
+
+@wrong("10.2", "leave out abs")
+def largest_eigenvalue(product, v, steps):  # noqa: F811 - as above
+    for _ in range(steps):
+        v = product(v)
+        v = v / np.linalg.norm(v)
+    return abs(v @ product(v))
+
+
+@wrong("10.2", "first element")
+def largest_eigenvalue(product, v, steps):  # noqa: F811 - as above
+    for _ in range(steps):
+        v = product(v)
+        v = v / np.linalg.norm(v)
+    return product(v)[0] / v[0]
 
 
 @wrong("10.2", "before the last step")
@@ -138,6 +179,26 @@ def stochastic_depth(x, W, p_last, b):
         f = np.maximum(h, 0) @ W[l]
         if b is None or b[l]:
             h = h + f
+    return h
+
+
+@wrong("10.3", "no shortcut")
+def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
+    L = len(W)
+    h = x
+    for l in range(1, L + 1):
+        p = 1 - l / L * (1 - p_last)
+        h = (p if b is None else b[l - 1]) * (np.maximum(h, 0) @ W[l - 1])
+    return h
+
+
+@wrong("10.3", "stands left of h")
+def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
+    L = len(W)
+    h = x
+    for l in range(1, L + 1):
+        p = 1 - l / L * (1 - p_last)
+        h = h + (p if b is None else b[l - 1]) * (W[l - 1] @ np.maximum(h, 0).T).T
     return h
 
 
