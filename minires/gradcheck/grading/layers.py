@@ -127,7 +127,7 @@ class LayerPlan(Plan):
         """Give the layer what neither its constructor nor its forward takes."""
         given = {n: self.layout.given(n, a, case) for n, a in zip(self.standard.arguments, case.arrays)}
         missing = [n for n in given if all(n not in b.arrays for b in self.bindings()) and not self.forward.has("rest")]
-        # what this case has not, as a bias: a layer that makes one at random does without it once it is 0
+        # what this case has not, as a bias: a layer that makes one at random does without it once it changes nothing
         absent = {n for n in self.standard.arguments if n not in given}
         absent -= {n for binding in self.bindings() for n in binding.arrays}
         full = self.standard.full_settings(case)
@@ -150,9 +150,9 @@ class LayerPlan(Plan):
                 here = child.get(obj, attribute)
                 if isinstance(here, Handle):
                     for inside in (n for n in child.attributes(here) if names.plain(n) in ("data", "value")):
-                        child.set(here, inside, _zeros(child.get(here, inside)))
+                        child.set(here, inside, _without(argument, child.get(here, inside)))
                 else:
-                    child.set(obj, attribute, _zeros(here))
+                    child.set(obj, attribute, _without(argument, here))
             elif isinstance(setting, str) and not any(b.knows(setting, self.keys) for b in self.bindings()):
                 here = child.get(obj, attribute)
                 if setting in OF_EVALUATION and here is not None:
@@ -166,7 +166,7 @@ class LayerPlan(Plan):
                         if names.array_of(self.standard, key) in wanted:
                             here[key] = wanted.pop(names.array_of(self.standard, key))
                         elif names.array_of(self.standard, key) in absent:
-                            here[key] = _zeros(here[key])
+                            here[key] = _without(names.array_of(self.standard, key), here[key])
                     child.set(obj, attribute, here)
         if self.methods & {"train", "eval"} and "training" in full and not _knows_training(self):
             method = "train" if full["training"] else "eval"
@@ -250,10 +250,10 @@ class LayerPlan(Plan):
         return found
 
 
-def _zeros(here):
-    """Zeros in place of an array of floats; anything else as it is."""
+def _without(argument, here):
+    """An array of floats that changes nothing, 1 for a weight and 0 for a bias; anything else as it is."""
     is_array = isinstance(here, np.ndarray) and here.dtype.kind == "f"
-    return np.zeros(here.shape, here.dtype) if is_array else here
+    return np.full(here.shape, float(argument == "weight"), here.dtype) if is_array else here
 
 
 def _alike(a, b):

@@ -41,14 +41,15 @@ def silu(x):
 
 def _silu(x, y, slope):
     s = np.negative(x, out=slope)
-    with np.errstate(over="ignore"):  # e^∞ = ∞ gives σ = 0, as it should
+    # e^∞ = ∞ gives σ = 0, as it should, and −∞·0 is NaN, as in PyTorch; a worker does not know its caller's errstate
+    with np.errstate(over="ignore", invalid="ignore"):
         np.exp(s, out=s)
-    s += 1
-    np.divide(1, s, out=s)  # σ = 1/(1 + e⁻ˣ)
-    np.multiply(x, s, out=y)
-    t = np.subtract(1, s, out=buffer("silu", x.shape, x.dtype))
-    t *= y
-    slope += t
+        s += 1
+        np.divide(1, s, out=s)  # σ = 1/(1 + e⁻ˣ)
+        np.multiply(x, s, out=y)
+        t = np.subtract(1, s, out=buffer("silu", x.shape, x.dtype))
+        t *= y
+        slope += t
 
 
 def in_blocks(formula, first, *others, results=1):

@@ -363,3 +363,22 @@ def ln(x, g, b):
 """,
     ("(dy * h).sum(axes)", "dy.sum(axes)"),
 )
+
+# Layers of sizes whose weights begin at random, as PyTorch's may: a case without weights must not see them.
+RANDOM = """
+class LayerNorm:
+    def __init__(self, size, eps=1e-5):
+        self.weight, self.bias, self.eps = np.random.rand(size), np.random.rand(size), eps
+    def forward(self, x):
+        self.s = np.sqrt(x.var(-1, keepdims=True) + self.eps)
+        self.z = (x - x.mean(-1, keepdims=True)) / self.s
+        return self.z * self.weight + self.bias
+    def backward(self, dy):
+        lead = tuple(range(dy.ndim - 1))
+        self.dweight, self.dbias = (dy * self.z).sum(lead), dy.sum(lead)
+        g = dy * self.weight
+        return (g - g.mean(-1, keepdims=True) - self.z * (g * self.z).mean(-1, keepdims=True)) / self.s
+"""
+TABLE.with_mistakes(
+    "layer norm of sizes, random weights", "layer_norm", "LayerNorm", RANDOM, ("g = dy * self.weight", "g = dy")
+)
