@@ -70,7 +70,7 @@ def sub(a, b):
 
 @op(numbers=True)
 def mul(a, b):
-    """y = a·b: ∂L/∂a = ∂L/∂y·b, ∂L/∂b = ∂L/∂y·a."""
+    """y = a·b: ∂L/∂a = ∂L/∂y·b, ∂L/∂b = ∂L/∂y·a  (kernels/readable/products.py)."""
     shape_a, shape_b = _broadcastable_shapes("mul", a, b)
     return kernels.multiply(a, b), lambda dy: (
         _unbroadcast_product(dy, b, shape_a),

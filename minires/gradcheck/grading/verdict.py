@@ -104,9 +104,11 @@ class Verdicts:
             difference = np.abs(given.astype(complex if given.dtype.kind == "c" else float) - right)
         alike = (given == right) | (np.isnan(right) & np.isnan(given))  # −inf too, as a mask before a softmax has it
         difference = np.where(alike, 0, np.where(np.isnan(difference), np.inf, difference))
-        largest, each = size(right), 1.0
+        largest = size(right)
+        each = 1.0
         if name == "y" and not self.standard.is_op and (apart := set_apart(right)).any():
-            largest, each = 1.0, np.where(apart, np.abs(right), size(right[~apart]))
+            largest = 1.0
+            each = np.where(apart, np.abs(right), size(right[~apart]))
             difference = difference / each
         allowed = TOLERANCE * largest + FLOOR * dy
         if record.single or self.is_single(record, given):
