@@ -11,6 +11,7 @@ COMMANDS = {
     "minires.gradcheck": "measure every gradient, or your own function's",
     "minires.lab": "repeat what the papers claim, with a verdict",
     "minires.summary": "print a network as a table, with what it costs",
+    "minires.convert": "list weights, or write them in another format",
     "minires.predict": "say what a trained network sees in images",
     "minires.probes": "draw how much gradient reaches each block",
     "minires.gpucheck": "check minires on your GPU, and time it",

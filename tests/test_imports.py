@@ -45,6 +45,7 @@ ROOMS = [
     "plots",
     "probes",
     "summary",
+    "convert",
     "predict",
     "gradcheck",
     "lessons",

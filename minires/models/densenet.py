@@ -11,6 +11,7 @@ Such layers form a block (Fig. 1). Between two blocks a transition halves the ch
 norm, ReLU, 1×1 convolution, 2×2 average pool. Parameters have torchvision's names and numbers.
 """
 
+import re
 from collections.abc import Sequence
 
 from minires import ops
@@ -126,6 +127,10 @@ class DenseNet(Module):
                 "pool0": MaxPool2d(3, stride=2, padding=1),
             }
         )
+
+    def adapt_state(self, state):
+        """norm.1 and conv.2 of torchvision's first files are norm1 and conv2."""
+        return {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", name): array for name, array in state.items()}
 
     def forward(self, x: TensorLike) -> Tensor:
         x = chain(x, self.features, relu)  # (N,C,224,224) -> (N,channels,7,7)

@@ -18,6 +18,8 @@ Parameters have torchvision's names, numbers and first weights.
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from minires.annotations import Rng, TensorLike
 from minires.errors import ShapeError
 from minires.models.registry import define, register
@@ -191,6 +193,43 @@ class VisionTransformer(Module):
         x = x.permute(0, 2, 3, 1).reshape(N, rows * columns, D)  # the tokens of the patches, row by row
         x = cat([self.class_token.expand(N, -1, -1), x], dim=1)
         return chain(self.encoder(x)[:, 0], self.heads)
+
+    def adapt_state(self, state):
+        """mlp.linear_1 and linear_2 of torchvision's first files are mlp.0 and mlp.3.
+
+        Positions for images of another size are interpolated, as torchvision does: the grid of patches becomes finer or
+        coarser, and the class token keeps its own.
+        """
+        old = {"mlp.linear_1.": "mlp.0.", "mlp.linear_2.": "mlp.3."}
+        for before, now in old.items():
+            state = {name.replace(before, now): array for name, array in state.items()}
+        name = "encoder.pos_embedding"
+        given = state.get(name)
+        side = self.image_size // self.patch_size
+        squares = None if given is None or given.ndim != 3 else math.isqrt(given.shape[1] - 1)
+        if squares and squares != side and squares**2 == given.shape[1] - 1:
+            state[name] = np.concatenate([given[:, :1], _resized(given[:, 1:], squares, side)], axis=1)
+        return state
+
+
+def _resized(positions, n, m):
+    """(1,n²,D) -> (1,m²,D): the vectors of an n×n grid for an m×m grid of the same corners, bicubic along each axis."""
+    grid = positions.reshape(n, n, -1)
+    weights = _cubic(n, m).astype(grid.dtype)
+    return np.einsum("ai,bj,ijd->abd", weights, weights, grid).reshape(1, m * m, -1)
+
+
+def _cubic(n, m):
+    """(m,n): what each of n points weighs in the m points between the first and the last  [Keys 1981, a = −0.75]."""
+    weights = np.zeros((m, n))
+    for row, place in enumerate(np.linspace(0, n - 1, m)):
+        left = math.floor(place)
+        for point in range(left - 1, left + 3):
+            t = abs(place - point)
+            near = 1.25 * t**3 - 2.25 * t**2 + 1
+            far = -0.75 * (t**3 - 5 * t**2 + 8 * t - 4)
+            weights[row, min(max(point, 0), n - 1)] += near if t <= 1 else far if t < 2 else 0
+    return weights
 
 
 def _fill(layer, rng):
