@@ -13,6 +13,7 @@ COMMANDS = {
     "minires.summary": "print a network as a table, with what it costs",
     "minires.convert": "list weights, or write them in another format",
     "minires.predict": "say what a trained network sees in images",
+    "minires.evaluate": "say how often it is right",
     "minires.probes": "draw how much gradient reaches each block",
     "minires.gpucheck": "check minires on your GPU, and time it",
 }

@@ -47,6 +47,7 @@ ROOMS = [
     "summary",
     "convert",
     "predict",
+    "evaluate",
     "gradcheck",
     "lessons",
     "train",

@@ -99,17 +99,28 @@ def imagefolder(root, size=224):
     else:
         train, test = _split(root, _scan(root, odd))
     raise_together(odd)
+    return _made(root, train, size), _made(root, test, size)
+
+
+def labelled_images(root, size=224):
+    """An ImageFolder of the test images, in a folder with train and val; of all images of other folders.
+
+    Raises DataError as imagefolder does.
+    """
+    root = as_path(root, DataError)
+    if root.is_dir() and _parts(root) == (None, None):
+        odd = []
+        classes = _scan(root, odd)
+        raise_together(odd)
+        return _made(root, classes, size)
+    return imagefolder(root, size)[1]
+
+
+def _made(root, classes, size):
+    """The ImageFolder of {class: paths of its images}."""
+    labels = np.repeat(np.arange(len(classes)), [len(paths) for paths in classes.values()])
     name = root.name or root.resolve().name or str(root)
-    return tuple(
-        ImageFolder(
-            name,
-            part,
-            [path for paths in part.values() for path in paths],
-            np.repeat(np.arange(len(part)), [len(paths) for paths in part.values()]),
-            size,
-        )
-        for part in (train, test)
-    )
+    return ImageFolder(name, classes, [path for paths in classes.values() for path in paths], labels, size)
 
 
 def _entries(folder):

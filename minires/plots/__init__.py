@@ -1,5 +1,6 @@
 """Figures. Only this package imports matplotlib, and only when a figure is drawn."""
 
+from minires.plots.confusion import plot_confusion
 from minires.plots.contours import Contour, round_levels
 from minires.plots.curves import plot_curves, plot_gradients
 from minires.plots.files import check_plot
@@ -17,6 +18,7 @@ __all__ = [
     "Panel",
     "Table",
     "check_plot",
+    "plot_confusion",
     "plot_curves",
     "plot_gradients",
     "plot_graph",
