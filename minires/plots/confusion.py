@@ -6,33 +6,40 @@ from minires.errors import need
 from minires.plots.files import finished, new_figure
 from minires.plots.style import STYLES
 
-NAMED = 30  # classes at most whose names and counts are written
+NAMED = 40  # classes at most whose names and counts are written
+FONT = 7
 
 
 def plot_confusion(counts, classes, path=None):
-    """Draw counts (K,K): rows are the true classes, columns what is seen; a row's shade is its share. -> Figure
+    """Draw counts (K,K): a row for each class that has images, a column for each that is seen. -> Figure
 
-    Classes without any image, and that no image is taken for, are left out.
+    A row's shade is its share, a thin frame marks what is right.
     """
     counts = np.asarray(counts)
-    used = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
-    counts = counts[np.ix_(used, used)]
-    names = [str(classes[k]) for k in used]
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = counts / np.maximum(totals, 1)
-    is_named = len(names) <= NAMED
-    side = max(3.0, 0.32 * len(names)) if is_named else 5.0
-    figure = new_figure(side + 1.2, side + 0.8)
+    rows = np.flatnonzero(counts.sum(axis=1))
+    columns = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    counts = counts[np.ix_(rows, columns)]
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    is_named = len(columns) <= NAMED
+    width = max(3.0, 0.32 * len(columns)) if is_named else 6.0
+    height = max(1.2, 0.32 * len(rows)) if is_named else 6.0 * len(rows) / len(columns)
+    figure = new_figure(width + 1.4, height + 1.4)
     axes = figure.subplots()
-    axes.imshow(shares, cmap=_shades(), vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(shares, cmap=_shades(), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
     axes.set(xlabel="what the network sees", ylabel="what it is")
     if is_named:
-        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-        axes.set_yticks(range(len(names)), names, fontsize=7)
+        axes.set_xticks(range(len(columns)), [str(classes[k]) for k in columns], rotation=90, fontsize=FONT)
+        axes.set_yticks(range(len(rows)), [str(classes[k]) for k in rows], fontsize=FONT)
         for i, j in np.argwhere(counts):
             color = "white" if shares[i, j] > 0.6 else "black"
-            axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=7, color=color)
+            axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=FONT, color=color)
+        for i, j in np.argwhere(rows[:, None] == columns):
+            axes.add_patch(_patches().Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, linewidth=0.8))
     return finished(figure, path)
+
+
+def _patches():
+    return need("matplotlib.patches", "plots", for_what="drawing")
 
 
 def _shades():
