@@ -19,6 +19,7 @@ from minires.models.blocks import *
 from minires.models.densenet import *
 from minires.models.efficientnet import *
 from minires.models.efficientnet import compound_scaling as compound_scaling
+from minires.models.features import *
 from minires.models.mobilenet import *
 from minires.models.preact import *
 from minires.models.registry import create as create

@@ -182,7 +182,8 @@ def test_a_family_registers_all_that_it_defines_and_opens_nothing_else():
     classes |= {"CifarDenseNet", "DenseLayer", "DenseNet"}
     classes |= {"EfficientNet", "EfficientNetB", "InvertedResidual", "MBConv", "MobileNetV2"}
     classes |= {"Encoder", "EncoderBlock", "SmallVisionTransformer", "VisionTransformer"}
-    functions = {"compound_scaling", "create", "names", "read_options"}
+    classes |= {"FeaturePyramidNetwork", "Features"}
+    functions = {"compound_scaling", "create", "features", "names", "read_options"}
     assert set(models.__all__) == {*models.names(), *classes, *functions}
 
 
