@@ -29,7 +29,8 @@ EPILOG = """\
 --data is digits, cifar10 or a folder with one sub-folder of images a class.
 The test images are taken: of folders train and val those of val, and without
 them every image. Classes have the names of the network's classes, or --map
-says which is which: by a number, or by a name.
+says which is which: by a number, or by a name. Where the network's classes have
+no names, and the data has as many, they are taken to be the same.
 The calibration error compares how sure the network is with how often it is
 right: 0 is best [Guo et al. 2017].
 
@@ -53,6 +54,7 @@ def make_parser():
     )
     parser.add_argument("--weights", type=text, required=True, metavar="FILE", help="a checkpoint, or weights")
     parser.add_argument("--data", type=text, required=True, metavar="DATA", help="digits, cifar10 or a folder")
+    parser.add_argument("--root", type=text, metavar="FOLDER", help="a local copy of cifar10")
     parser.add_argument("--model", type=text, metavar="NAME", help="the network, such as resnet50 (it is found)")
     parser.add_argument("--labels", type=text, metavar="FILE", help="the names of the network's classes, one a line")
     parser.add_argument("--map", type=text, metavar="A=B,...", help="which class of the network a class of the data is")
@@ -69,7 +71,9 @@ def main(argv=None):
     check_plot(args.plot)
     check_writable(*filter(None, (args.csv, args.json)))
     classifier = Classifier.load(args.weights, args.model, classes_of(args.labels) if args.labels else None)
-    images, labels, classes = test_images(args.data, classifier)
+    images, labels, classes = test_images(args.data, args.root, classifier)
+    if not classifier.are_named and args.map is None and len(classes) == len(classifier.classes):
+        classifier.classes = list(classes)  # as many, so that they are taken to be the same, in the same order
     numbers = np.array(matched(classes, classifier.classes, _pairs(args.map)))[labels]
     probabilities = measured(classifier, images, labels, args.batch_size)
     found = Evaluation(probabilities, numbers, classifier.classes)
@@ -83,13 +87,13 @@ def main(argv=None):
     return 0
 
 
-def test_images(name, classifier):
+def test_images(name, root, classifier):
     """(what gives the images of some indices, labels (N,), names of the classes) of a data set."""
-    if data.dataset_name(name) is None and os.path.exists(name):
+    if data.dataset_name(name) is None and os.path.exists(name) and root is None:
         part = labelled_images(name, classifier.size)
         part.check()
         return (lambda at: [classifier.read(part.paths[i]) for i in at]), part.labels, part.classes
-    _, part = data.load(name)
+    _, part = data.load(name, root)
     return part.pixels, part.labels, part.classes
 
 

@@ -35,6 +35,7 @@ class Classifier:
     ) -> None:
         self.model = model.eval()
         self.classes = list(classes)
+        self.are_named = self.classes != _numbered(len(self.classes))
         self.size = size
         self.resize = resize
         self.name = name
@@ -125,10 +126,14 @@ def _classes_in(weights):
 def _names(path, number, classes):
     if classes is None:
         known = number == IMAGENET
-        return imagenet_classes() if known else [f"class {k}" for k in range(number)]
+        return imagenet_classes() if known else _numbered(number)
     if len(classes) != number:
         raise OptionError(f"{path} has {number} classes, and there are {len(classes)} names for them")
     return list(classes)
+
+
+def _numbered(number):
+    return [f"class {k}" for k in range(number)]
 
 
 def classes_of(path: PathLike) -> list[str]:

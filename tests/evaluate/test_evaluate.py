@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from minires.evaluate.__main__ import main, matched
 
 pillow = pytest.importorskip("PIL.Image")
 
+TEST_DATA = os.environ.get("MINIRES_TEST_DATA")
+CIFAR10 = os.environ.get("MINIRES_CIFAR10")
 P = np.array(
     [
         [0.5, 0.3, 0.1, 0.05, 0.04, 0.01],
@@ -140,3 +144,21 @@ def test_a_class_of_the_data_must_be_one_of_the_network():
     assert matched(("b", "a"), ["a", "b", "c"], {}) == [1, 0]
     with pytest.raises(OptionError, match=r"none is called 'bee'.*did you mean bees"):
         matched(("bee",), ["ants", "bees"], {})
+
+
+def test_classes_without_names_are_those_of_the_data_if_they_are_as_many(tmp_path, photos, capsys):
+    model = models.resnet18(num_classes=2, rng=0)
+    model.fc.weight.data[...] = 0
+    model.fc.bias.data[...] = [1, 0]
+    storage.save(tmp_path / "w", model.state_dict())
+    assert main(["--weights", str(tmp_path / "w"), "--data", str(photos)]) == 0
+    assert "3 of 5 images" in capsys.readouterr().out
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not (TEST_DATA and CIFAR10), reason="set MINIRES_TEST_DATA, and MINIRES_CIFAR10 to a copy of it")
+def test_real_weights_are_right_on_cifar_as_often_as_in_torch(capsys):
+    flags = ["--weights", os.path.join(TEST_DATA, "resnet20-12fca82f.th"), "--model", "resnet20"]
+    assert main([*flags, "--data", "cifar10", "--root", CIFAR10, "--batch-size", "200"]) == 0
+    top1 = float(re.search(r"top-1 +([0-9.]+)%", capsys.readouterr().out)[1])
+    assert abs(top1 - 81.03) <= 0.02  # of the JPEG copy; the original images give 91.78
