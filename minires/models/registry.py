@@ -131,6 +131,6 @@ def create(name: str, **options: Any) -> Any:
         raise DTypeError(f"create: a model is named by a string such as 'resnet20', got {name!r}")
     known = meant(name, _models)
     if known is None:
-        hint = did_you_mean(name, _models, f"there are {', '.join(names())}")
+        hint = did_you_mean(name, _models, f"models.names() lists the {len(_models)} that there are")
         raise OptionError(f"there is no model {name!r}; {hint}")
     return _models[known](**options)

@@ -1,12 +1,12 @@
 """Loading a state into a module, completely or not at all, with a message that says what does not fit and why."""
 
-import difflib
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from minires.arrays import as_array, device_of, to_device
 from minires.errors import CheckpointError, DTypeError
 from minires.mode import no_grad
+from minires.settings import similar
 from minires.states import check_state, fits_dtype
 from minires.tensor import Tensor, unwrap
 
@@ -106,7 +106,7 @@ def _hint(given, own, wrong, nothing):
 def _nearest(name, array, unexpected, given):
     """The name of the file that is most like this one, among those of arrays of its shape."""
     same = [str(other) for other in unexpected if given[other].shape == array.shape]
-    near = difflib.get_close_matches(name, same, n=1, cutoff=0.3)
+    near = similar(name, same, most=1, cutoff=0.3)
     return f" (the file has {near[0]})" if near else ""
 
 
