@@ -113,7 +113,7 @@ def test_a_number_that_cannot_be_is_refused(name, options, error, message):
         (models.resnet20, DTypeError, "named by a string"),
         ("ResNet-21", OptionError, "did you mean resnet"),
         ("PreActResNet", OptionError, "did you mean preact_resnet"),
-        ("", OptionError, "models\.names\(\) lists the \d+ that"),
+        ("", OptionError, r"models\.names\(\) lists the \d+ that"),
     ],
 )
 def test_create_says_what_a_name_is(name, error, message):
