@@ -31,8 +31,10 @@ def run(book, name, size, folder):
         "OPENBLAS_NUM_THREADS": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
+    begun = []
     client = NotebookClient(
         book,
+        on_cell_execute=lambda cell, cell_index: begun.append(cell.id),
         timeout=LONGEST,
         extra_arguments=["--log-level=ERROR"],
         record_timing=False,
@@ -46,7 +48,7 @@ def run(book, name, size, folder):
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             lines = COLORS.sub("", str(error)).strip().splitlines()
             details = "\n".join([*lines[-25:], *_lines(log)[-25:]])
-            raise LessonError(f"{name}, {failed(book)}: {lines[-1]}", details) from None
+            raise LessonError(f"{name}, {failed(begun)}: {lines[-1]}", details) from None
         for line in _lines(log):
             print(line, file=sys.stderr)
     refuse_warnings(book, name)
@@ -69,10 +71,9 @@ def refuse_warnings(book, name):
                     raise LessonError(f"{name}, cell {cell.id}: it warns", output.text)
 
 
-def failed(book):
-    """Which cell ran last."""
-    ran = [cell.id for cell in book.cells if cell.cell_type == "code" and cell.execution_count]
-    return f"cell {ran[-1]}" if ran else "before the first cell"
+def failed(begun):
+    """Which cell was begun last. A kernel that dies may not say any more that it has begun it."""
+    return f"cell {begun[-1]}" if begun else "before the first cell"
 
 
 def says_nothing(output):
