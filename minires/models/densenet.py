@@ -1,7 +1,8 @@
 """DenseNet-121/161/169/201 for ImageNet, and DenseNet-BC-100 for CIFAR  [Huang et al. 2017, arXiv:1608.06993].
 
-A residual block adds, H(x) = x + F(x). A dense layer keeps both side by side, H(x) = [x, F(x)], so each layer sees the
-outputs of all layers before it, unchanged. It needs to find only k new channels itself; k is the growth rate.
+A residual block adds, H(x) = x + F(x). A dense layer keeps both, H(x) = [x, F(x)]: their channels follow each other.
+So each layer sees the outputs of all layers before it, unchanged. It needs to find only k new channels itself; k is the
+growth rate.
 
          ┌──────────────────────────────────────────────┐
     x ───┤                                              ├─ [x, F(x)]

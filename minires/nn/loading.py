@@ -25,8 +25,13 @@ def load(module, path, part, head, strict):
     """What Module.load does."""
     if head not in (None, "new"):
         raise OptionError(f"head must be None or 'new', got {head!r}")
-    arrays = module.adapt_state(without_prefixes(storage.load_weights(path, part)))
-    fresh = _head_names(module) if head == "new" else []
+    return fill(module, path, storage.load_weights(path, part), head, strict)
+
+
+def fill(module, path, arrays, head=None, strict=True):
+    """What Module.load does with the arrays that it has read from path."""
+    arrays = adapted(module, arrays)
+    fresh = head_names(module) if head == "new" else []
     arrays = {name: array for name, array in arrays.items() if name not in fresh}
     own = module.state_dict()
     for name in fresh:
@@ -38,15 +43,16 @@ def load(module, path, part, head, strict):
     return Loaded([*fresh, *missing], unexpected)
 
 
-def without_prefixes(arrays):
-    """Without what a wrapper puts before every name."""
+def adapted(module, arrays):
+    """The arrays of a file under the module's names, without what a wrapper puts before every name."""
+    arrays = dict(arrays)
     for prefix in PREFIXES * 2:  # in either order
         if arrays and all(name.startswith(prefix) for name in arrays):
             arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
-    return arrays
+    return module.adapt_state(arrays)
 
 
-def _head_names(module):
+def head_names(module):
     """The names of the last Linear layer, which gives the classes."""
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, Linear)]
     if not layers:

@@ -12,8 +12,9 @@ from minires.data.imagenet import imagenet_classes
 from minires.errors import CheckpointError, OptionError
 from minires.mode import no_grad
 from minires.nn import Module
+from minires.nn.loading import fill
 from minires.ops import softmax
-from minires.predict.which import fitting
+from minires.predict.which import classes_in, fitting
 
 IMAGENET = 1000  # classes
 RESIZED = 256 / 224  # the shorter side, over the part of it that is seen, as ImageNet's networks are tested
@@ -59,12 +60,12 @@ class Classifier:
                 raise CheckpointError(f"{path}: no network of minires has these weights; models.names() lists them")
             if len(found) > 1:  # as a plain network and its residual twin, which have the same parameters
                 raise OptionError(f"{path} has the weights of {' or '.join(found)}: say which network it is")
-            model, options = next(iter(found.items()))
+            ((model, number),) = found.items()
         else:
-            options = {"num_classes": _classes_in(weights)} if classes is None else {"num_classes": len(classes)}
-        network = models.create(model, **options)
-        network.load(path)
-        names = _names(path, options["num_classes"], classes)
+            number = classes_in(weights, model)
+        network = models.create(model, num_classes=number)
+        fill(network, path, weights)
+        names = _names(path, number, classes)
         size = network.image_size
         return cls(network, names, size=size, resize=round(size * RESIZED) if size > 64 else None, name=model)
 
@@ -115,12 +116,6 @@ def _run_of(path):
     except CheckpointError:
         return None
     return state if "dataset" in state and "config" in state else None
-
-
-def _classes_in(weights):
-    """How many classes weights are for: the rows of the last matrix."""
-    matrices = [array.shape for array in weights.values() if array.ndim == 2]
-    return matrices[-1][0] if matrices else IMAGENET
 
 
 def _names(path, number, classes):

@@ -4,35 +4,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from minires import kernels, models
-from minires.nn import Linear
-from minires.nn.loading import without_prefixes
+from minires.nn.loading import adapted, head_names
 
 COUNTERS = "num_batches_tracked"  # which some files lack
 
 
-def fitting(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """{name: options} of all networks of minires whose parameters have the names and shapes of the state.
+def fitting(state: Mapping[str, Any]) -> dict[str, int]:
+    """{name: classes} of all networks of minires whose parameters have the names and shapes of the state.
 
-    The number of classes may be any, as the options say.
+    The last layer may have any number of classes.
     """
     found = {}
-    with kernels.shapes_only():
-        for name in models.names():
-            model = models.create(name)
-            given = model.adapt_state(without_prefixes(dict(state)))
-            own = _shapes(model.state_dict())
-            theirs = _shapes(given)
-            if own.keys() != theirs.keys():
-                continue
-            head = [layer for layer in model.modules() if isinstance(layer, Linear)][-1]
-            classes = {key: shape for key, shape in own.items() if shape[:1] == (head.out_features,)}
-            other = [key for key in own if own[key] != theirs[key]]
-            numbers = {theirs[key][0] for key in other if key in classes and own[key][1:] == theirs[key][1:]}
-            if not other:
-                found[name] = {"num_classes": head.out_features}
-            elif len(numbers) == 1 and len(other) <= 2 and all(key in classes for key in other):
-                found[name] = {"num_classes": numbers.pop()}
+    for name in models.names():
+        own, given, head = _compared(name, state)
+        is_same = own.keys() == given.keys() and all(own[n] == given[n] for n in own if n not in head)
+        if is_same and all(own[n][1:] == given[n][1:] for n in head):
+            found[name] = given[head[0]][0]
     return found
+
+
+def classes_in(state: Mapping[str, Any], name: str) -> int:
+    """For how many classes the state is, if it is one of the network `name`; that network's own number if it is not."""
+    own, given, head = _compared(name, state)
+    return given.get(head[0], own[head[0]])[0]
+
+
+def _compared(name, state):
+    """(shapes of a network's arrays, shapes of those of the state under its names, names of its last layer)"""
+    with kernels.shapes_only():
+        model = models.create(name)
+        return _shapes(model.state_dict()), _shapes(adapted(model, state)), head_names(model)
 
 
 def _shapes(state):

@@ -39,14 +39,15 @@ def load_weights(path: PathLike, part: str | None = None) -> dict:
 
 def _read(path, part):
     path = as_path(path, CheckpointError)
-    if path.name.endswith(".index.json"):
-        return shards.load(path)
+    is_list = path.name.endswith(".index.json")
     with opened(path) as (file, size):
         start = file.read(ENOUGH)
-        if npz.is_npz(start):
-            return npz.load(path, whole(path, file, size))
-        if torch_file.is_torch(start):
+        if torch_file.is_torch(start) and not npz.is_npz(start):
             return torch_file.load(path, whole(path, file, size), part)
         if part is not None:
             raise CheckpointError(f"{path} has no parts, so there is no {part!r}: leave part out")
+        if npz.is_npz(start):
+            return npz.load(path, whole(path, file, size))
+        if is_list:
+            return shards.load(path)
         return weights.read_opened(path, file, size)

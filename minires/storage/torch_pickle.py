@@ -46,7 +46,7 @@ DTYPES = {
     "uint64": "u8",
     "uint8": "u1",
 }
-MOST_CLASSES = 2**31  # keys of dictionaries are names, or integers below this: then no two have one hash
+LARGEST_KEY = 2**31  # keys of dictionaries are names, or integers below this: then no two have one hash
 
 
 class PickleError(Exception):
@@ -187,7 +187,7 @@ class _Machine:
         if type(target) is not dict or len(pairs) % 2:
             raise PickleError("its pickle sets items of what is no dictionary")
         for key, value in zip(pairs[::2], pairs[1::2]):
-            if not (isinstance(key, str) or (isinstance(key, int) and abs(key) < MOST_CLASSES)):
+            if not (isinstance(key, str) or (isinstance(key, int) and abs(key) < LARGEST_KEY)):
                 raise PickleError(f"its pickle has a key that is no name but a {type(key).__name__}")
             target[key] = value
 

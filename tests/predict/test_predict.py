@@ -48,7 +48,7 @@ def test_a_network_is_found_by_its_weights_with_any_number_of_classes(name):
         state = {f"module.{key}": array for key, array in model.state_dict().items()}
         found = fitting(state)
         assert list(found) == [name]
-        assert found[name]["num_classes"] == (classes or list(model.parameters())[-1].shape[0])
+        assert found[name] == (classes or list(model.parameters())[-1].shape[0])
     state["more"] = np.ones(1)
     assert fitting(state) == {}
 

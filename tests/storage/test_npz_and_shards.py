@@ -30,6 +30,15 @@ def test_an_npz_file_is_read_without_pickles(tmp_path):
         storage.load(tmp_path / "w.npz")
 
 
+def test_what_has_no_parts_takes_none(tmp_path):
+    np.savez(tmp_path / "w.npz", a=np.ones(1))
+    (tmp_path / "m.index.json").write_text('{"weight_map": {}}')
+    storage.save(tmp_path / "w", {"a": np.ones(1)})
+    for name in ("w.npz", "m.index.json", "w"):
+        with pytest.raises(CheckpointError, match="has no parts, so there is no 'ema'"):
+            storage.load(tmp_path / name, part="ema")
+
+
 def test_a_damaged_npz_file_is_refused(tmp_path):
     buffer = io.BytesIO()
     np.savez(buffer, a=np.arange(6.0), b=np.arange(2))
