@@ -27,7 +27,7 @@ VERSION = 1001
 # Where a training run keeps the weights, in the order in which they are looked for.
 PARTS = ["state_dict", "model_state_dict", "model", "net", "network", "weights", "params"]
 PARTS += ["state_dict_ema", "model_ema", "ema"]
-MOST = 8  # times the file: tensors that share their numbers are copied when they are saved again
+MOST = 8  # times the file: tensors that share their numbers, or repeat them, are copied when they are saved again
 
 
 def is_torch(content):

@@ -14,6 +14,8 @@ import pytest
 
 from minires import storage
 from minires.errors import CheckpointError
+from minires.storage import torch_file
+from minires.storage.torch_pickle import PickleError
 
 PROTO = b"\x80\x02"
 
@@ -238,3 +240,12 @@ def test_members_that_overlap_are_read_once(tmp_path):
     path.write_bytes(content[:central] + table + tail)
     with pytest.raises(CheckpointError, match=r"damaged|which PyTorch never does"):
         storage.load(path)
+
+
+def test_no_more_is_read_of_an_archive_than_it_has_bytes(tmp_path):
+    """Python before 3.12 reads members that overlap, each of them anew."""
+    path = archive(tmp_path / "w", PROTO + b"}.", bytes(1000))
+    opened = torch_file._Archive(path.read_bytes())
+    assert opened.member("data/0") == bytes(1000)
+    with pytest.raises(PickleError, match="which PyTorch never does"):
+        opened.member("data/0")

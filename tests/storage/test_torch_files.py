@@ -41,6 +41,7 @@ def tensors(torch):
         "every other": torch.arange(20)[3:17:2],
         "shared, first": shared[:6].view(2, 3),
         "shared, second": shared[3:],
+        "repeated": torch.arange(3.0).expand(2, 3),
         "parameter": torch.nn.Parameter(torch.randn(2)),
     }
 
