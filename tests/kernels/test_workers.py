@@ -15,8 +15,6 @@ import pytest
 from minires import kernels
 from minires.arrays import channels_last, is_channels_last
 from minires.errors import OptionError
-from minires.kernels import Window
-from minires.kernels.cpu import convolution, depthwise
 from minires.kernels.cpu import partition as blocks
 from minires.kernels.cpu import threads as workers
 from minires.kernels.sync import shared_batch
@@ -91,31 +89,6 @@ def test_too_little_work_is_done_where_it_is(threads, monkeypatch, work, is_shar
     assert len(seen) == (threads if is_shared else 1)
     assert workers.workers(work) == (threads if is_shared else 1)
     assert len(blocks.chunks(6, 8, 8, 10**6, work)) == (threads if is_shared else 1)
-
-
-@pytest.mark.parametrize("kernel", convolution.FASTEST, ids=lambda kernel: kernel.__name__.rpartition(".")[2])
-def test_a_convolution_shares_its_work_if_it_is_enough(monkeypatch, kernel):
-    groups = 16 if kernel is depthwise else 1
-    w = np.ones((16, 16 // groups, 3, 3), np.float32)
-    win = Window.of((4, 16, 8, 8), w.shape, 1, 1, groups=groups)
-    work = win.products * (depthwise.SLOWER if kernel is depthwise else 1)
-    x = np.ones(win.x_shape, np.float32)
-    before = kernels.get_num_threads()
-    shared = []
-    call = workers._Part.__call__
-    monkeypatch.setattr(workers._Part, "__call__", lambda part: shared.append(part) or call(part))
-    kernels.set_num_threads(2)
-    try:
-        for least, is_shared in ((work + 1, False), (work, True)):
-            monkeypatch.setattr(workers, "WORTH_SHARING", least)
-            kernel.conv(x, w, win)
-            assert bool(shared) is is_shared
-            shared.clear()
-            kernel.conv_dx_dw(x, x, w, win)
-            assert bool(shared) is is_shared
-            shared.clear()
-    finally:
-        kernels.set_num_threads(before)
 
 
 def test_an_exception_in_a_worker_reaches_the_caller_and_the_workers_live_on(threads):
