@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_direct_kernels import U32, U64, arrays, close, memory_formats
+from test_direct_kernels import U32, U64, arrays, assert_agrees_with_naive
 
 from minires import kernels
 from minires.arrays import empty, is_channels_last
@@ -44,24 +44,16 @@ def test_it_agrees_with_the_definition(dtype, unit, data):
     win = data.draw(windows())
     grouped.COLUMN_BYTES = data.draw(st.sampled_from([1, 2000, 1 << 20]))
     grouped.LEAST = data.draw(st.sampled_from([1, 3, 8]))
-    x, w, dy = arrays(win, dtype, seed=data.draw(st.integers(0, 99)))
-    X, W, DY = (a.astype(np.float64) for a in (x, w, dy))
-    sizes = [np.abs(a) for a in (X, W, DY)]
-    exact = naive.conv(X, W, win), naive.conv_dx(DY, W, win), naive.conv_dw(DY, X, win)
-    bound = (
-        naive.conv(sizes[0], sizes[1], win),
-        naive.conv_dx(sizes[2], sizes[1], win),
-        naive.conv_dw(sizes[2], sizes[0], win),
-    )
-    if dtype == np.float64:  # the oracle rounds too, once per product
-        unit = unit * (win.KH * win.KW * (win.C + win.O) + win.N * win.OH * win.OW)
-    for xs, dys in zip(memory_formats(x), memory_formats(dy), strict=True):
-        found = grouped.conv(xs, w, win), grouped.conv_dx(dys, w, win), grouped.conv_dw(dys, xs, win)
-        found += grouped.conv_dx_dw(dys, xs, w, win)
-        for ours, reference, magnitude in zip(found, exact + exact[1:], bound + bound[1:], strict=True):
-            assert ours.dtype == dtype
-            close(ours, reference, magnitude, unit)
-        assert all(is_channels_last(a) for a in (found[0], found[1], found[3]))
+    assert_agrees_with_naive(grouped, win, dtype, unit, data.draw(st.integers(0, 99)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(win=windows())
+def test_feature_maps_are_channels_last(win):
+    x, w, dy = arrays(win)
+    assert is_channels_last(grouped.conv(x, w, win))
+    assert is_channels_last(grouped.conv_dx(dy, w, win))
+    assert is_channels_last(grouped.conv_dx_dw(dy, x, w, win)[0])
 
 
 @settings(max_examples=100, deadline=None)

@@ -10,11 +10,6 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is wha
 from same_as_torch import assert_same, shapes  # noqa: E402 - it imports torch, so it comes after the check
 
 
-@pytest.fixture
-def torchvision():
-    return pytest.importorskip("torchvision", reason="torchvision is not installed")
-
-
 class TorchLayer(torch.nn.Module):
     """[x, conv2(relu(norm2(conv1(relu(norm1(x))))))]; swapped: norm and ReLU come after each convolution."""
 

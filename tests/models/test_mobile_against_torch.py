@@ -14,11 +14,6 @@ from same_as_torch import assert_same, shapes  # noqa: E402 - it imports torch, 
 from torch import nn  # noqa: E402
 
 
-@pytest.fixture
-def torchvision():
-    return pytest.importorskip("torchvision", reason="torchvision is not installed")
-
-
 def layer(i, o, k=1, stride=1, groups=1, activation=None, eps=1e-5):
     parts = [nn.Conv2d(i, o, k, stride, k // 2, groups=groups, bias=False), nn.BatchNorm2d(o, eps)]
     return nn.Sequential(*parts, *([activation()] if activation else []))

@@ -133,14 +133,6 @@ def test_an_option_that_cannot_be_is_refused(make, error, message):
         make()
 
 
-@pytest.fixture
-def same_as_torch():
-    pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    import same_as_torch
-
-    return same_as_torch
-
-
 def torch_twin(bottleneck, activated_shortcut=True):
     """A network of pre-activation blocks, two in the first stage and one in the others, with torch.nn alone."""
     import torch

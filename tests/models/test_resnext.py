@@ -99,19 +99,6 @@ def test_zero_init_residual_silences_the_last_norm_of_each_branch():
     assert zero == {f"layer{i}.0.bn3" for i in (1, 2, 3)}
 
 
-@pytest.fixture
-def same_as_torch():
-    pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    import same_as_torch
-
-    return same_as_torch
-
-
-@pytest.fixture
-def torchvision():
-    return pytest.importorskip("torchvision", reason="torchvision is not installed; this test compares with it")
-
-
 @pytest.mark.parametrize("name", [row[0] for row in COUNTS])
 def test_names_and_shapes_are_torchvisions(same_as_torch, torchvision, name):
     import torch

@@ -106,14 +106,6 @@ def test_reduction_says_how_narrow_the_middle_is():
 
 
 @pytest.fixture
-def same_as_torch():
-    pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    import same_as_torch
-
-    return same_as_torch
-
-
-@pytest.fixture
 def timm():
     return pytest.importorskip("timm", reason="timm is not installed; this test compares with it")
 

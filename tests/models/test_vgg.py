@@ -113,19 +113,6 @@ def test_an_option_that_cannot_be_is_refused(make, error, message):
         make()
 
 
-@pytest.fixture
-def same_as_torch():
-    pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    import same_as_torch
-
-    return same_as_torch
-
-
-@pytest.fixture
-def torchvision():
-    return pytest.importorskip("torchvision", reason="torchvision is not installed; this test compares with it")
-
-
 def small_torchvision(vgg, letter, batch_norm):
     """torchvision's own layers with the channels of SMALL, in its own class; its large classifier is never allocated."""
     import torch

@@ -94,19 +94,6 @@ def test_a_plain_twin_has_the_branches_and_no_projections():
     assert [name for name in wide if "downsample" not in name] == list(plain)
 
 
-@pytest.fixture
-def same_as_torch():
-    pytest.importorskip("torch", reason="PyTorch is not installed; it is what this test compares with")
-    import same_as_torch
-
-    return same_as_torch
-
-
-@pytest.fixture
-def torchvision():
-    return pytest.importorskip("torchvision", reason="torchvision is not installed; this test compares with it")
-
-
 @pytest.mark.parametrize("name", [row[0] for row in COUNTS])
 def test_names_and_shapes_are_torchvisions(same_as_torch, torchvision, name):
     import torch
