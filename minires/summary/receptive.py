@@ -25,7 +25,8 @@ from minires.settings import axis
 from minires.tensor import unwrap
 
 NO_AXES: frozenset[int] = frozenset()
-ROWS, COLUMNS = frozenset({0}), frozenset({1})
+ROWS = frozenset({0})
+COLUMNS = frozenset({1})
 MAP = (NO_AXES, NO_AXES, ROWS, COLUMNS)  # of x (N,C,H,W)
 
 
