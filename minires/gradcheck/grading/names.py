@@ -123,6 +123,8 @@ IS_DICT = (
     "hyper",
 )
 MODE = "mode"
+LOSS = _words("loss value cost error y out output l")  # keys of a dict that a loss returns
+GRADIENTS = _words("grad grads gradient gradients")  # that of a loss's x, or a dict or tuple of several
 BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back")
 # A name that says both: forward_backward, value_and_grad, grad_and_loss; softmax_with_loss_backward does not.
 _FRONT = "(?:forward|fwd|fprop|value|loss|cost)"
