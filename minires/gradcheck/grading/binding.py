@@ -117,7 +117,7 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
             slot = Slot(p, "rest" if p.kind == "*" else "all")
         elif k == upstream:
             slot = Slot(p, "upstream")
-        elif "cache" in roles and short in names.CACHE:
+        elif "cache" in roles and names.is_cache(standard, p.name):
             slot = Slot(p, "cache")
         elif "output" in roles and short in names.CLEARLY_OUTPUT:
             slot = Slot(p, "output")

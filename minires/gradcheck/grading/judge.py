@@ -109,6 +109,7 @@ class Judge:
         result.untried = [record.case.label for record in records if record.not_tried]
         result.not_tried = len(result.untried)
         if self.standard.name == "dropout":
+            result.style = ", ".join(filter(None, [result.style, dropout.convention(tried)]))
             self.verdicts.repeats = dropout.repeats(tried, plan.knows("rng"), plan.has_own("rng"))
         own = plan.own_names()
         for record in tried:

@@ -158,7 +158,8 @@ class LayerPlan(Plan):
                 if setting in OF_EVALUATION and here is not None:
                     self.settable.add(setting)
                 if full[setting] is not REQUIRED and (setting in case.static or setting == "training"):
-                    child.set(obj, attribute, self._as_it_is(full[setting], here))
+                    kept = setting == "p" and names.is_kept(attribute)
+                    child.set(obj, attribute, self._as_it_is(1 - full[setting] if kept else full[setting], here))
             elif names.plain(attribute) in OF_ARRAYS:
                 here = child.get(obj, attribute)
                 if isinstance(here, dict):

@@ -104,6 +104,13 @@ class Plan:
         of_setting = [s.parameter for s in slots if s.role == "setting" and s.what == setting]
         return any(not p.required and p.default is not None for p in of_setting)
 
+    def name_of(self, setting):
+        """What the submission calls a setting: its parameter, or the key of a dict."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        own = next((s.parameter.name for s in slots if s.role == "setting" and s.what == setting), "")
+        in_dict = any(slot.role == "dict" for slot in slots) and setting in self.keys
+        return own or (self.keys[setting][0] if in_dict else "")
+
     def declared(self):
         """The settings that are parameters of their own, not entries of a dict."""
         slots = [slot for binding in self.all_bindings() for slot in binding.slots]
@@ -218,8 +225,10 @@ class Plan:
         full = self.standard.full_settings(case)
         arrays = {name: self.layout.given(name, a, case) for name, a in zip(self.standard.arguments, case.arrays)}
 
-        def of(setting):
+        def of(setting, name=""):
             value = full[setting]
+            if setting == "p" and names.is_kept(name):
+                return 1 - value
             if isinstance(value, np.ndarray):
                 return self.layout.given(setting, value, case)
             if self.pairs and type(value) is int and setting in ("stride", "padding", "dilation", "kernel_size"):
@@ -230,7 +239,7 @@ class Plan:
             if slot.role == "array":
                 return arrays.get(slot.what, REQUIRED if not slot.parameter.required else None)
             if slot.role == "setting":
-                return of(slot.what)
+                return of(slot.what, slot.parameter.name)
             if slot.role == "default":
                 return REQUIRED
             if slot.role == "half":
@@ -239,7 +248,7 @@ class Plan:
                 return "train" if full["training"] else "test"
             if slot.role == "dict":
                 return {
-                    key: _entry(self.standard, key, setting, of(setting), full)
+                    key: _entry(self.standard, key, setting, of(setting, key), full)
                     for setting, keys in self.keys.items()
                     for key in keys
                     if of(setting) is not REQUIRED

@@ -68,6 +68,7 @@ class Trials:
         record = Record(case, right, backward, dys)
         record.constant = plan.held_constant()
         record.layout = plan.layout
+        record.p = plan.name_of("p") if "p" in self.standard.settings else ""
         if "momentum" in self.standard.settings and plan.knows("momentum"):
             record.momentum = self.standard.full_settings(case)["momentum"]
         record.seeds = dict(zip(("first", "second"), seeds))

@@ -71,6 +71,7 @@ class Record:
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
     more: list = field(default_factory=list)  # arrays that the first forward returns beside y and a cache
+    p: str = ""  # what the submission calls the p of a dropout
     layout: Layout = field(default_factory=Layout)  # in which the submission has its arrays
     names: dict = field(default_factory=dict)  # {argument: what the submission calls it}
     error: str = ""
