@@ -191,8 +191,23 @@ class LayerPlan(Plan):
         arrays = dict(zip(self.standard.arguments, case.arrays))
         named = {names.array_of(self.standard, attribute): attribute for attribute in self._known(child, obj)}
         found = {a: child.get(obj, n) for a, n in named.items() if a and a != self.standard.arguments[0]}
+        for table in (child.get(obj, n) for n in self._known(child, obj) if names.plain(n) in OF_ARRAYS):
+            inside = table.items() if isinstance(table, dict) else ()
+            found = {names.array_of(self.standard, key): value for key, value in inside} | found
         kept = {a: value for a, value in found.items() if isinstance(value, np.ndarray)}
         return {a: value for a, value in kept.items() if a in arrays and not too_large(value, arrays[a])}
+
+    def weights(self, child, obj, case):
+        """The same, as the op has them."""
+        if not isinstance(obj, Handle):
+            return {}
+        arrays = dict(zip(self.standard.arguments, case.arrays))
+        found = {}
+        for name, value in self._weights(child, obj, case).items():
+            a = self.layout.returned(name, value, arrays[name])
+            if a.size == arrays[name].size and np.squeeze(a).shape == np.squeeze(arrays[name]).shape:
+                found[name] = a.reshape(arrays[name].shape).astype(float)
+        return found
 
     def _kept(self, child, obj, answer, case):
         """(the gradients that are returned, or that the layer keeps as dw, db, grads["W"] or W.grad; those missing)"""

@@ -176,6 +176,7 @@ class Verdicts:
                 "its y is another each time it is called with the same arrays: the forward draws random numbers, or "
                 "keeps something from call to call"
             )
+            said.forgetful = True
             return said
         for y in [] if self._misshapen(record, said) else record.ys[:1]:
             found = self.differs(record, "y", y, record.right, 0.0)
