@@ -134,7 +134,8 @@ def _whole(answer, known, shapes):
     if one is None or not one.ndim or not known:
         return list(answer)
     if not one.size:
-        return [list(answer)] if len(known) == 1 and one.shape == (0,) else list(answer)
+        is_one = len(known) == 1 and one.shape == (0,) and not np.prod(shapes[known[0]])
+        return [list(answer)] if is_one else list(answer)
     numbers = isinstance(answer, list) and one.ndim == 1 and not any(isinstance(v, np.ndarray) for v in answer)
     rows = one.shape == shapes[known[0]] and not (len(known) > 1 and _fit(answer, known, shapes))
     too_many = len(known) == 1 and len(answer) > 1
@@ -148,7 +149,7 @@ def _parts(values, known, shapes):
         is_list = isinstance(value, (list, tuple))
         one = _joined(value) if is_list else None
         left = known[len(found) :]
-        one_each = one is not None and (len(values) >= len(known) > 1 or not _fits_better(value, one, left, shapes))
+        one_each = one is not None and not _fits_better(value, one, left, shapes)
         several = is_list and _holds_several(value) and not one_each
         found += value if several else [value if one is None or not one.size else one]
     return found
@@ -156,7 +157,8 @@ def _parts(values, known, shapes):
 
 def _fits_better(value, one, left, shapes):
     """Whether the parts of a list are gradients, and not the list as one array. left: arguments without one so far."""
-    return one.shape != shapes.get(left[0] if left else None) and _fit(value, left, shapes)
+    differs = one.shape != shapes.get(left[0] if left else None)
+    return differs and len(value) <= len(left) and _fit(value, left, shapes)
 
 
 def _fit(values, arguments, shapes):

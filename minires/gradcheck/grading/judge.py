@@ -1,7 +1,7 @@
 """The verdict on a submission: how it is to be called, on which cases, and what is said of what it gave."""
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import dropout, forms, ranks, rounds, running_statistics, styles
+from minires.gradcheck.grading import dropout, forms, ranks, rounds, running_statistics, styles, untried
 from minires.gradcheck.grading.choice import Choice
 from minires.gradcheck.grading.errors import (
     ChildError,
@@ -12,6 +12,7 @@ from minires.gradcheck.grading.errors import (
     RaisedError,
     StoppedError,
 )
+from minires.gradcheck.grading.flags import without
 from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.standard import COMPUTING, unasked_of
 from minires.gradcheck.grading.trials import Trials
@@ -95,6 +96,8 @@ class Judge:
             else:
                 label = case.label.partition(", sample")[0]
                 result.beyond += [label] * (label not in result.beyond)
+        for case in without(plan, plain):
+            self._fit(plan, case, plain, cases)
         return cases
 
     def _judge(self, records, plan, plain, result):
@@ -108,6 +111,7 @@ class Judge:
             self.notes.append("evaluation was not checked, because no case of it could be tried")
         result.untried = [record.case.label for record in records if record.not_tried]
         result.not_tried = len(result.untried)
+        self._add_note(untried.sentence(untried.parameters(plan, [r.case for r in tried])))
         if self.standard.name == "dropout":
             result.style = ", ".join(filter(None, [result.style, dropout.convention(tried)]))
             self.verdicts.repeats = dropout.repeats(tried, plan.knows("rng"), plan.has_own("rng"))

@@ -11,6 +11,11 @@ TARGET = "target targets t y label labels ytrue truth classes ys onehot gt"
 WEIGHT = "w weights kernel kernels filter filters f k theta wt"
 SCALE = "gamma g scale w weights gain"
 BIAS = "b biases bias beta shift offset"
+# Parameters that are True or False, and the arguments that a function has with True alone.
+FLAGS = {
+    ("bias",): "bias usebias withbias hasbias addbias includebias",
+    ("weight", "bias"): "affine elementwiseaffine useaffine withaffine learnable",
+}
 KEPT = "keep keepprob keepprobability keeprate keepratio keepp pkeep probkeep retain retainprob"  # 1 − p of a dropout
 
 # op -> {argument: names}; what is not here is called by the op's own name or stands in the op's order
@@ -178,6 +183,14 @@ def setting_of(standard, name):
             return setting
     half = HALVES.get(short)
     return half if half and half[0] in standard.settings else None
+
+
+def flag_of(standard, parameter):
+    """The arguments that a parameter with a default of True or False switches off, as bias and affine do; or ()."""
+    if not isinstance(parameter.default, bool):
+        return ()
+    found = next((arguments for arguments, words in FLAGS.items() if plain(parameter.name) in words.split()), ())
+    return found if set(found) <= standard.optional or standard.name == "batch_norm" else ()
 
 
 def is_cache(standard, name):

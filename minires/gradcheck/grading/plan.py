@@ -9,17 +9,12 @@ from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import number, read_gradients
 from minires.gradcheck.grading.errors import NotDoneError, PassOverError, WrongError
+from minires.gradcheck.grading.flags import NEUTRAL, switched_off
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
 # What decides nothing in training; and that a function without `training` is meant for training.
 OF_EVALUATION = ("running_mean", "running_var", "momentum")
-# γ and β, which a norm need not have; conv_norm's weight is its kernel, and a teacher's own function has all it takes.
-NEUTRAL = {
-    "batch_norm": {"weight": np.ones_like, "bias": np.zeros_like},
-    "batch_norm_relu": {"weight": np.ones_like, "bias": np.zeros_like},
-    "conv_norm": {"gamma": np.ones_like, "beta": np.zeros_like},
-}
 OWN = Layout()
 # What a submission may have fixed inside where a case leaves it open: tried in this order, the op's default first.
 CONSTANTS = {
@@ -96,7 +91,19 @@ class Plan:
     def optional(self):
         """The arguments whose parameters have a default, so that the submission says it can do without them."""
         slots = [slot for binding in self.all_bindings() for slot in binding.slots]
-        return {slot.what for slot in slots if slot.role == "array" and not slot.parameter.required}
+        return self.flagged() | {s.what for s in slots if s.role == "array" and not s.parameter.required}
+
+    def flagged(self):
+        """The arguments that a flag switches off, as bias=False does."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        return {argument for slot in slots if slot.role == "flag" for argument in slot.what}
+
+    def off(self, case):
+        """Those of them that a case does without: they are not there, or γ = 1 and β = 0."""
+        flagged = self.flagged()
+        arrays = dict(zip(self.standard.arguments, case.arrays))
+        neutral = {n: np.array_equal(arrays[n], make(arrays[n])) for n, make in self._neutral().items() if n in arrays}
+        return {n for n in flagged if n not in arrays or (neutral.get(n) and all(map(neutral.get, flagged)))}
 
     def has_own(self, setting):
         """Whether the parameter of a setting has a default of its own, as seed=7."""
@@ -178,7 +185,9 @@ class Plan:
                 raise PassOverError(f"takes no {argument}")
         for binding in self.bindings():
             for slot in binding.slots:
-                if slot.role == "array" and slot.what not in given and slot.parameter.required:
+                if slot.role != "array" or slot.what in given or slot.what in self.flagged():
+                    continue
+                if slot.parameter.required:
                     own = slot.parameter.name
                     raise PassOverError(
                         f"needs {own}, also where there is no {slot.what}: write {own}=None to take these"
@@ -225,6 +234,8 @@ class Plan:
         full = self.standard.full_settings(case)
         arrays = {name: self.layout.given(name, a, case) for name, a in zip(self.standard.arguments, case.arrays)}
 
+        off = self.off(case)
+
         def of(setting, name=""):
             value = full[setting]
             if setting == "p" and names.is_kept(name):
@@ -236,6 +247,10 @@ class Plan:
             return value
 
         def value(slot):
+            if slot.role == "flag":
+                return not off.issuperset(slot.what)
+            if slot.role == "array" and slot.what in off:
+                return self.layout.given(slot.what, switched_off(self.standard, slot.what, case), case)
             if slot.role == "array":
                 return arrays.get(slot.what, REQUIRED if not slot.parameter.required else None)
             if slot.role == "setting":

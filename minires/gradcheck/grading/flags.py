@@ -1,0 +1,36 @@
+"""Flags that a submission declares, bias=True or affine=True: what they switch off, and a case in which they do."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+# γ and β, which a norm need not have; conv_norm's weight is its kernel, and a teacher's own function has all it takes.
+NEUTRAL = {
+    "batch_norm": {"weight": np.ones_like, "bias": np.zeros_like},
+    "batch_norm_relu": {"weight": np.ones_like, "bias": np.zeros_like},
+    "conv_norm": {"gamma": np.ones_like, "beta": np.zeros_like},
+}
+
+
+def without(plan, plain):
+    """The plain case without what each flag of a submission switches off."""
+    slots = [slot for binding in plan.all_bindings() for slot in binding.slots if slot.role == "flag"]
+    arguments = plan.standard.arguments
+    neutral = NEUTRAL.get(plan.standard.name, {})
+    for slot in slots:
+        label = f"plain, {slot.parameter.name}=False"
+        if set(slot.what) <= neutral.keys():
+            arrays = [neutral[n](a) if n in slot.what else a for n, a in zip(arguments, plain.arrays)]
+            yield replace(plain, label=label, arrays=tuple(arrays))
+        elif list(slot.what) == arguments[len(arguments) - len(slot.what) :]:
+            yield replace(plain, label=label, arrays=plain.arrays[: len(arguments) - len(slot.what)])
+
+
+def switched_off(standard, argument, case):
+    """Numbers for an argument that a flag switches off: they are seen in y if the flag is left out."""
+    x, *rest = case.arrays
+    shape = x.shape[1:2] if standard.name.endswith("_norm") or not rest else rest[0].shape[:1]
+    if standard.name == "layer_norm":
+        shape = tuple(standard.full_settings(case)["normalized_shape"])
+    return np.linspace(1.5, 2.5, math.prod(shape)).reshape(shape)
