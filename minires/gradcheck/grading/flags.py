@@ -1,10 +1,11 @@
-"""Flags that a submission declares, bias=True or affine=True: what they switch off, and a case in which they do."""
+"""Cases of what a submission declares and no case of the op sets: bias=False, affine=False, another momentum."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
 
+MOMENTUM = 0.3  # which neither PyTorch nor Keras has as its default
 # γ and β, which a norm need not have; conv_norm's weight is its kernel, and a teacher's own function has all it takes.
 NEUTRAL = {
     "batch_norm": {"weight": np.ones_like, "bias": np.zeros_like},
@@ -13,8 +14,8 @@ NEUTRAL = {
 }
 
 
-def without(plan, plain):
-    """The plain case without what each flag of a submission switches off."""
+def more_cases(plan, plain):
+    """The plain case without what each flag of a submission switches off, and with another momentum."""
     slots = [slot for binding in plan.all_bindings() for slot in binding.slots if slot.role == "flag"]
     arguments = plan.standard.arguments
     neutral = NEUTRAL.get(plan.standard.name, {})
@@ -25,6 +26,8 @@ def without(plan, plain):
             yield replace(plain, label=label, arrays=tuple(arrays))
         elif list(slot.what) == arguments[len(arguments) - len(slot.what) :]:
             yield replace(plain, label=label, arrays=plain.arrays[: len(arguments) - len(slot.what)])
+    if "momentum" in plan.standard.settings and plan.knows("momentum"):
+        yield replace(plain, label=f"plain, momentum {MOMENTUM:g}", static={**plain.static, "momentum": MOMENTUM})
 
 
 def switched_off(standard, argument, case):

@@ -12,7 +12,7 @@ from minires.gradcheck.grading.errors import (
     RaisedError,
     StoppedError,
 )
-from minires.gradcheck.grading.flags import without
+from minires.gradcheck.grading.flags import more_cases
 from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.standard import COMPUTING, unasked_of
 from minires.gradcheck.grading.trials import Trials
@@ -96,7 +96,7 @@ class Judge:
             else:
                 label = case.label.partition(", sample")[0]
                 result.beyond += [label] * (label not in result.beyond)
-        for case in without(plan, plain):
+        for case in more_cases(plan, plain):
             self._fit(plan, case, plain, cases)
         return cases
 
