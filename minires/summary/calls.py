@@ -63,13 +63,12 @@ def record(model, inputs, watch=None):
     def on_op(name, inputs, y, backward):
         if threading.get_ident() == thread:  # ops of other threads are not this network's
             count = multiply_adds(name, inputs, y, backward)
-            call = Call(name, output_size=y.shape, multiply_adds=count)
-            call.field = fields.of(y)
-            unfinished[-1].parts.append(call)
+            unfinished[-1].parts.append(Call(name, output_size=y.shape, multiply_adds=count))
 
-    def on_settings(name, inputs, settings, y):
+    def on_call(name, inputs, settings, y):  # follows on_op for the same op
         if threading.get_ident() == thread:
-            fields.on_settings(name, inputs, settings, y)
+            fields.on_call(name, inputs, settings, y)
+            unfinished[-1].parts[-1].field = fields.of(y)
             if watch is not None:
                 watch(name, inputs, settings, y, tuple(unfinished))
 
@@ -80,7 +79,7 @@ def record(model, inputs, watch=None):
                 handles.append(module.register_forward_pre_hook(before))
                 handles.append(module.register_forward_hook(after))
         model.eval()
-        with no_grad(), listen(on_op=on_op, on_settings=on_settings), shapes_only():
+        with no_grad(), listen(on_op=on_op, on_call=on_call), shapes_only():
             finish(whole, model(*inputs))
     finally:
         for handle in handles:

@@ -70,7 +70,7 @@ def _length(span):
 
 
 class Fields:
-    """The Field of each array that a network computes, told op by op: on_settings is for observe.listen()."""
+    """The Field of each array that a network computes, told op by op: on_call is for observe.listen()."""
 
     def __init__(self, inputs: Any) -> None:
         self._known: dict[int, Any] = {}  # {id: (the array, weakly, and its Field)}
@@ -83,7 +83,7 @@ class Fields:
         found = self._found(unwrap(array))
         return found if isinstance(found, Field) else None
 
-    def on_settings(self, name: str, inputs: Any, settings: Any, y: Any) -> None:
+    def on_call(self, name: str, inputs: Any, settings: Any, y: Any) -> None:
         arrays = [unwrap(x) for x in inputs]
         fields = [self._found(array) for array in arrays]
         if all(field is None for field in fields):
