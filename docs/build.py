@@ -48,6 +48,7 @@ MODULES = [
             "parallel",
             "probes",
             "summary",
+            "explain",
             "export",
             "plots",
             "train",

@@ -13,6 +13,7 @@ COMMANDS = {
     "minires.summary": "print a network as a table, with what it costs",
     "minires.convert": "list weights, or write them in another format",
     "minires.predict": "say what a trained network sees in images",
+    "minires.explain": "draw where it looks",
     "minires.evaluate": "say how often it is right",
     "minires.export": "write a network as ONNX, or for PyTorch",
     "minires.probes": "draw how much gradient reaches each block",

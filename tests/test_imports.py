@@ -47,6 +47,7 @@ ROOMS = [
     "summary",
     "convert",
     "predict",
+    "explain",
     "evaluate",
     "export",
     "gradcheck",

@@ -3,6 +3,7 @@
 from minires.plots.confusion import plot_confusion
 from minires.plots.contours import Contour, round_levels
 from minires.plots.curves import plot_curves, plot_gradients
+from minires.plots.explanations import plot_explanations
 from minires.plots.files import check_plot
 from minires.plots.graphs import plot_graph
 from minires.plots.images import plot_images
@@ -21,6 +22,7 @@ __all__ = [
     "check_plot",
     "plot_confusion",
     "plot_curves",
+    "plot_explanations",
     "plot_gradients",
     "plot_graph",
     "plot_images",

@@ -3,13 +3,12 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from minires import console
 from minires.console import text, whole
-from minires.data.images import ENDINGS
-from minires.errors import DataError, OptionError
+from minires.errors import DataError
 from minires.predict.classifier import Classifier, classes_of
+from minires.predict.files import image_files
 
 NAME = "minires.predict"
 DESCRIPTION = """\
@@ -51,7 +50,7 @@ def make_parser():
 @console.command(NAME)
 def main(argv=None):
     args = make_parser().parse_args(argv)
-    paths = list(_files(args.images))
+    paths = list(image_files(args.images))
     classifier = Classifier.load(args.weights, args.model, classes_of(args.labels) if args.labels else None)
     if args.model is None:
         console.say("predict", f"{args.weights} has the weights of {classifier.name}")
@@ -65,21 +64,6 @@ def main(argv=None):
             continue
         print(_line(path, found) if args.json else _lines(path, found))
     return 1 if unread else 0
-
-
-def _files(given):
-    """The image files that are named, and those in the folders, in order."""
-    for name in given:
-        path = Path(name)
-        if not path.exists():
-            raise OptionError(f"there is no file or folder {name!r}")
-        if not path.is_dir():
-            yield path
-            continue
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
-        if not found:
-            raise OptionError(f"{name} has no images; they end in {', '.join(ENDINGS)}")
-        yield from found
 
 
 def _lines(path, found):

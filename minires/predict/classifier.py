@@ -89,14 +89,18 @@ class Classifier:
         """The channels of its images: those of the first convolution, before which ViT has its class token."""
         return next(p.shape[1] for p in self.model.parameters() if p.ndim == 4)
 
-    def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
-        """(N, classes) of images as data.read_image gives them, uint8 (C,H,W)."""
+    def prepared(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """What the network takes, (N,C,H,W) of floats, for images as data.read_image gives them, uint8 (C,H,W)."""
         batch = np.stack(list(images))
         if batch.shape[1] == 3 and self.in_channels == 1:  # gray values were learned, by the usual weights of colors
             gray = batch.transpose(0, 2, 3, 1) @ np.array([0.299, 0.587, 0.114])
             batch = np.rint(gray)[:, None].astype(np.uint8)
+        return self.transform(batch, None)
+
+    def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """(N, classes) of images as data.read_image gives them, uint8 (C,H,W)."""
         with no_grad():
-            return softmax(self.model(self.transform(batch, None)), dim=1).data
+            return softmax(self.model(self.prepared(images)), dim=1).data
 
     def read(self, path: PathLike) -> np.ndarray:
         """The image in a file, as this network sees it. Raises DataError if it cannot be read."""
