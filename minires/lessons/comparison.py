@@ -27,7 +27,11 @@ def difference(value, right, names, exact=False):
 
 
 def array(value):
-    """A value as an array, or None where it is none."""
+    """A value as an array of numbers, or None where it is none."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list) and any(type(v) is int and abs(v) >= 2**63 for v in value):
+        value = [float(v) if type(v) is int else v for v in value]  # NumPy's integers have 64 bits
     try:
         return number(value, "it")
     except (WrongError, NotDoneError):
@@ -35,10 +39,10 @@ def array(value):
 
 
 def close(a, b):
-    """Whether two arrays have one shape and, but for rounding, the same numbers."""
-    a = np.asarray(a)
-    b = np.asarray(b)
-    if a.shape != b.shape:
+    """Whether two values are arrays of numbers of one shape and, but for rounding, the same numbers."""
+    a = array(a)
+    b = array(b)
+    if a is None or b is None or a.shape != b.shape:
         return False
     return not np.any(_wrong(a, b))
 
@@ -64,8 +68,10 @@ def _of_one(value, right, name, exact):
 def _wrong(a, b):
     """Which numbers of an array are wrong."""
     tolerance = SINGLE if is_single(a) else TOLERANCE
+    finite = np.isfinite(b)  # all of a right answer; a mistake may give NaN where an answer gives it, too
     with np.errstate(all="ignore"):
-        return ~(np.abs(a - b) <= tolerance * np.abs(b).max(initial=0))  # so that NaN is wrong, too
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        return ~(same | (np.abs(a - b) <= tolerance * np.abs(b).max(initial=0, where=finite)))
 
 
 def whole(value):
