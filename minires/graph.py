@@ -1,7 +1,7 @@
 """The graph of what was computed, and the backward pass through it.
 
-An op computes y and a function that turns ∂L/∂y into ∂L/∂x for each of its inputs. A Node keeps this function and the
-nodes of the inputs, or None for an input that needs no gradient (_record in op.py makes it).
+An op computes y and a function that turns ∂L/∂y into ∂L/∂x for each of its inputs. A Node keeps this function, and for
+each input its node, or None if that input needs no gradient (_record in op.py makes it).
 """
 
 import itertools
@@ -20,7 +20,7 @@ _writing_grad = threading.Lock()
 def propagate(root, dy, retain_graph):
     """The backward pass: each node hands its gradient on to the nodes of its inputs, from the newest to the oldest.
 
-        sums = {root: dy}  # dy is 1 if root is the loss
+        sums = {root: dy}  # root: where backward() was called; dy is 1 if it is the loss
         for node in newest first:
             if node.is_leaf:  # a tensor that no op has computed, such as a weight
                 .grad += sums[node]
@@ -30,7 +30,7 @@ def propagate(root, dy, retain_graph):
 
     With H = x + tanh(x) and L = ΣH:
 
-        made as             its sum               hands on
+        made as             gradient, added up    hands on  (1: an array of ones)
         3 sum               1                     1 to residual_add
         2 residual_add      1                     1 to x, 1 to tanh
         1 tanh              1                     1 − tanh²(x), which is tanh′(x), to x

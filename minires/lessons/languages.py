@@ -57,6 +57,7 @@ def table(language):
 
 def _pattern(sentence):
     """The pattern of a sentence with gaps."""
-    words, names = GAP.split(sentence)[::2], GAP.findall(sentence)
+    words = GAP.split(sentence)[::2]
+    names = GAP.findall(sentence)
     gaps = [VERBS.get(name, f"(?P<{name}>.+?)") for name in names]
     return re.compile("".join(re.escape(word) + gap for word, gap in zip(words, [*gaps, ""])))

@@ -5,6 +5,7 @@ Forward. Multiply a window of x with a filter w, element by element, and add up.
     y[n,o,oh,ow] = Σ_{c,kh,kw} x[n,c,oh+kh,ow+kw]·w[o,c,kh,kw] + b[o]
 
     n image    c channel of x    o filter, which is the channel of y    oh,ow pixel of y    kh,kw place in the filter
+    b[o] bias of filter o
 
 Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. The derivative of a product x·w by x is w, and by w it is x.
 One x is in many products, and so is one w. L depends on it through each of them, and the chain rule adds these up. So
@@ -13,19 +14,20 @@ each product adds one term to the dx of its x, and one to the dw of its w:
     y += x·w        dx += dy·w        dw += dy·x
 
 The three loops below are these three rules. Stride, padding and dilation change which pixel is in a product, and not
-the rules. A bias b[o] is added to every y[n,o,oh,ow], so db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow]; ops/conv.py adds b, and
-computes db.
+the rules: windows are S pixels apart, P zeros surround x, and the elements of a filter are D pixels apart. b[o] is
+added to every y[n,o,oh,ow], so db[o] = Σ_{n,oh,ow} dy[n,o,oh,ow]; ops/conv.py adds b, and computes db.
 
 Example: one image of 3×3 pixels, one filter of 2×2, so dy is 2×2. The pixel (1,1) in the middle is in all four windows.
 A window and the place in it add up to the pixel, as (0,1) + (1,0) = (1,1):
 
     dx[1,1] = dy[0,0]·w[1,1] + dy[0,1]·w[1,0] + dy[1,0]·w[0,1] + dy[1,1]·w[0,0]
 
-The code needs no more than the rules. As one sum, without stride and padding, where elements outside dy count as 0:
+The code needs no more than the rules, so skip the rest at first. dx can also be written as one sum (without stride and
+padding; elements outside dy count as 0):
 
-    dx[n,c,h,w] = Σ_{o,kh,kw} dy[n,o,h−kh,w−kw]·w[o,c,kh,kw]
+    dx[n,c,row,col] = Σ_{o,kh,kw} dy[n,o,row−kh,col−kw]·w[o,c,kh,kw]
 
-With kh = KH−1−a and kw = KW−1−b the place in dy is (h−KH+1+a, w−KW+1+b). So dx is a convolution again: of dy with
+With kh = KH−1−i and kw = KW−1−j the place in dy is (row−KH+1+i, col−KW+1+j). So dx is a convolution again: of dy with
 KH−1 rows and KW−1 columns of zeros on each side, and the filter turned by 180°, where o and c have changed places.
 """
 
@@ -37,7 +39,7 @@ from minires.arrays import array_module
 def _products(win):
     """The indices of y, x and w in every product y[n,o,oh,ow] += x[n,c,row,col]·w[o,c,kh,kw].
 
-    win (window.py) holds the sizes N, C, H, …, and the stride S, padding P and dilation D of both directions.
+    win (window.py) is not one window, but the sizes of all: N, C, H, …, and S, P and D of both directions.
     """
     channels = win.C // win.groups  # that a filter sees: all, if there is one group
     for n, o, oh, ow in product(range(win.N), range(win.O), range(win.OH), range(win.OW)):

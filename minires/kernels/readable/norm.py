@@ -1,24 +1,27 @@
 """Batch normalization  [Ioffe & Szegedy 2015, Alg. 1].
 
-Forward, for one channel; the channels do not mix. x, c, x̂ and y have m = N·H·W values each; s, γ and β have one.
-⟨·⟩ is the mean over the m values, Σ is their sum.
+Forward, for one channel of x (N,C,H,W); the channels do not mix. x, the centered c = x − μ, x̂ and y have m = N·H·W
+values each; s, γ and β have one. ⟨·⟩ is the mean over the m values, Σ is their sum.
 
     c = x − μ                                with the mean μ = ⟨x⟩
-    s = (σ² + ε)^(−1/2)                      with the variance σ² = ⟨c²⟩
+    s = (σ² + ε)^(−1/2)                      with the variance σ² = ⟨c²⟩, and a small ε against division by 0
     x̂ = c·s
     y = γ·x̂ + β
 
-Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. Change each value of x by a small δx of its own, and call what
-follows δc, δs, δx̂, δy. Products of two changes are too small to count. Then L changes by δL = Σ dy·δy. It is also
-Σ dx·δx, whatever the changes are. So what stands before δx in this sum is dx. First the way from y back to c:
+Backward. dy is short for ∂L/∂y, dx for ∂L/∂x, and so on. Change each value of x by a small δx of its own, γ by δγ and
+β by δβ, and call what follows δc, δs, δx̂, δy. Products of two changes are too small to count. Then L changes by
+δL = Σ dy·δy. If the part of δL that comes from x is Σ (…)·δx, whatever the δx are, then (…) is dx. First the way from
+y back to c:
 
-    δs = −1/2·s³·2·⟨c·δc⟩ = −s²·⟨x̂·δc⟩       because c·s = x̂
+    δσ² = 2·⟨c·δc⟩                           because σ² = ⟨c²⟩
+    δs = −1/2·s³·δσ² = −s²·⟨x̂·δc⟩            the derivative of (σ² + ε)^(−1/2), and c·s = x̂
     δx̂ = s·δc + c·δs                         the product rule
        = s·(δc − x̂·⟨x̂·δc⟩)                   because c·s = x̂ again
     δy = γ·δx̂ + x̂·δγ + δβ                    so dγ = Σ dy·x̂ and dβ = Σ dy
 
 What stands before δc? Σ a·⟨b⟩ = Σ ⟨a⟩·b, because both are m·⟨a⟩·⟨b⟩. With a = dy·x̂ and b = x̂·δc it gives
 
+    Σ dy·x̂·⟨x̂·δc⟩ = Σ ⟨dy·x̂⟩·x̂·δc
     Σ dy·γ·δx̂ = γ·s·Σ (dy − x̂·⟨dy·x̂⟩)·δc     so dc = γ·s·(dy − x̂·⟨dy·x̂⟩)
 
 Then the way from c back to x, where the same rule is used with a = dc and b = δx:
