@@ -8,12 +8,13 @@ most. That is half of SINGLE for 10³ terms, more than any exercise here has.
 import numpy as np
 
 from minires.gradcheck.grading.answers import kind_of, number
-from minires.gradcheck.grading.errors import NotDoneError, WrongError
+from minires.gradcheck.grading.errors import FormError, NotDoneError, WrongError
 from minires.gradcheck.grading.verdict import is_single
 from minires.lessons.text import has, is_
 
 TOLERANCE = 1e-7  # of the largest element
 SINGLE = 1e-4
+NO_NUMBERS = (FormError, NotDoneError, WrongError)  # of what cannot be read as an array of numbers
 
 
 def difference(value, right, names, exact=False):
@@ -34,7 +35,7 @@ def array(value):
         value = [float(v) if type(v) is int else v for v in value]  # NumPy's integers have 64 bits
     try:
         return number(value, "it")
-    except (WrongError, NotDoneError):
+    except NO_NUMBERS:
         return None
 
 
@@ -52,7 +53,7 @@ def _of_one(value, right, name, exact):
         return _of_whole(value, right, name)
     try:
         a = number(value, name)
-    except (WrongError, NotDoneError) as error:
+    except NO_NUMBERS as error:
         return str(error)
     b = np.asarray(right)
     if a.shape != b.shape:

@@ -94,7 +94,11 @@ PLANTED = {  # what fails: (where, status of 5.3, what is said of it)
     "a hint": (lambda patch: patch.setattr(hints, "hint", failing), "wrong", "low is 0"),
     "a mistake": (lambda patch: patch.setitem(catalogue["5.3"].mistakes, "a", failing), "wrong", "low is 0"),
     "a sign": (lambda patch: patch.setitem(catalogue["5.3"].signs, "a", failing), "wrong", "low is 0"),
-    "the check": (lambda patch: patch.setattr(catalogue["5.3"], "_verify", failing), "could not be run", "check itself"),
+    "the check": (
+        lambda patch: patch.setattr(catalogue["5.3"], "_verify", failing),
+        "could not be run",
+        "check itself",
+    ),
     "the cases": (lambda patch: patch.setattr(catalogue["5.3"], "_draw", failing), "could not be run", "check itself"),
     "the right answer": (lambda p: p.setattr(catalogue["5.3"], "answer", failing), "could not be run", "check itself"),
 }
