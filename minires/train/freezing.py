@@ -12,6 +12,8 @@ def freeze(model, freeze):
     features frozen a step is little more than a forward pass.
     """
     parameters = dict(model.named_parameters())
+    if freeze and not _names(freeze):
+        raise OptionError(f"freeze must name parts of the network, such as features, got {freeze!r}")
     for name in _names(freeze):
         found = [p for dotted, p in parameters.items() if _is_below(dotted, name)]
         if not found:

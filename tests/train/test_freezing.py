@@ -62,6 +62,7 @@ def test_a_name_is_whole_between_its_dots():
         ("layr1", r"the network has no part 'layr1' with parameters; did you mean .*layer1"),
         ("layer1,featuresxyz", "no part 'featuresxyz' with parameters; its parts are conv1, bn1, layer1, layer2"),
         ("layer1.0.con1", r"no part 'layer1\.0\.con1' .*did you mean layer1\.0\.conv1"),
+        (" ,", "freeze must name parts of the network, such as features, got ' ,'"),
         ("conv1,bn1,layer1,layer2,layer3,linear", "is the whole network, so there is nothing to train"),
     ],
 )
