@@ -48,6 +48,7 @@ MODULES = [
             "parallel",
             "probes",
             "summary",
+            "export",
             "plots",
             "train",
             "lab",

@@ -14,6 +14,7 @@ COMMANDS = {
     "minires.convert": "list weights, or write them in another format",
     "minires.predict": "say what a trained network sees in images",
     "minires.evaluate": "say how often it is right",
+    "minires.export": "write a network as ONNX, or for PyTorch",
     "minires.probes": "draw how much gradient reaches each block",
     "minires.gpucheck": "check minires on your GPU, and time it",
 }

@@ -131,7 +131,7 @@ def op(function=None, *, any_dtype=False, integers=(), needs=False, numbers=Fals
         except MemoryError as error:
             raise OutOfMemoryError(f"{name}: {error}") from error
         y = y if is_array(y) else np.asarray(y)
-        observe.report(name, inputs, y, backward)
+        observe.report(name, inputs, settings, y, backward)
         return _record(name, inputs, y, backward, needs)
 
     call.raw, call.view = function, view

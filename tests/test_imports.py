@@ -48,6 +48,7 @@ ROOMS = [
     "convert",
     "predict",
     "evaluate",
+    "export",
     "gradcheck",
     "lessons",
     "train",
@@ -56,7 +57,7 @@ ROOMS = [
     "__main__",
 ]  # from the ground up
 FACE = "__init__"  # the public face, minires/__init__.py, looks into the rooms, and only the command looks at it
-OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "tqdm", "threadpoolctl", "torch", "scipy"}
+OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "tqdm", "threadpoolctl", "torch", "scipy", "onnx"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -248,17 +248,56 @@ plot_panels(
 # In the network of 2015 the branch's part is the longer one in the first blocks only. Soon it is
 # about half as long as that of the shortcut.
 #
-# **Before you run:** which angle do you expect between the two parts? Its cosine is 1 if they point
-# in one direction, 0 if they are perpendicular, −1 if they are opposite.
+# **Before you run:** which angle do you expect between the two parts? It is 0° if they point in one
+# direction, 90° if they are perpendicular, 180° if they are opposite.
+
+
+# %% name="figure-angle"
+def angles(kind):
+    """The angle between the two parts in degrees, for each seed and block."""
+    return [
+        [np.degrees(np.arccos(block.cosine)) for block in parts[kind, seed]]
+        for seed in SEEDS
+    ]
+
+
+blocks = range(1, len(parts["resnet", 0]) + 1)
+plot_panels(
+    [
+        Panel(
+            "block, from the input to the loss",
+            "angle between the parts (°)",
+            [
+                Line("2015", blocks, angles("resnet"), "residual"),
+                Line("2016", blocks, angles("preact_resnet"), "other"),
+                *[
+                    Line("", (1, len(blocks)), (angle, angle), "paper", 3, bare=True)
+                    for angle in (0, 90, 180)
+                ],
+            ],
+            notes=[
+                (2, 4, "one direction"),
+                (2, 100, "perpendicular"),
+                (2, 168, "opposite"),
+            ],
+            whole=True,
+            wide=True,
+        )
+    ]
+)
+
+# %% [markdown] name="claim-pythagoras-text"
+# The angle between the shortcut's part ∂L/∂H and the branch's part ∂L/∂H·∂F/∂x, at each block. A line
+# is the mean over three seeds, and the band around it shows all of them.
 #
-# It is almost a right angle. The branch multiplies the gradient with random weights, and what comes
-# out points in some other direction of a space with thousands of directions. For two perpendicular
-# parts a and b Pythagoras gives the length √(‖a‖² + ‖b‖²). So a block whose branch is half as long
-# as its shortcut makes the gradient √(1 + 0.5²) ≈ 1.12 times as long, not 1.5 times.
+# It is almost a right angle, at each depth. The branch multiplies the gradient with random weights, and
+# what comes out points in some other direction of a space with thousands of directions. For two
+# perpendicular parts a and b Pythagoras gives the length √(‖a‖² + ‖b‖²). So a block whose branch is half
+# as long as its shortcut makes the gradient √(1 + 0.5²) ≈ 1.12 times as long, not 1.5 times.
 #
-# **The claim:** in each block the cosine is between −0.1 and 0.1. And if you multiply the factors
-# of Pythagoras of all blocks, you get the growth of the gradient through the whole network, to
-# within a fifth.
+# **The claim:** in each block the cosine of the angle is between −0.1 and 0.1. (It is 1 at 0°, 0 at 90°,
+# and −1 at 180°.) And if you multiply the factors of Pythagoras of all blocks, you get the growth of the
+# gradient through the whole network, to within a fifth.
 
 # %% name="claim-pythagoras" tags=["claim"]
 for (kind, seed), blocks in parts.items():

@@ -27,8 +27,8 @@ from minires.plots import Line, Panel, plot_graph, plot_panels
 
 SEEDS = range(3)
 DEPTH, EPOCHS = {"tiny": (20, 3), "small": (32, 5)}[size()]
-TRAIN, TEST = {"tiny": (1200, 180), "small": (1437, 360)}[size()]  # images
-SAMPLES = {"tiny": 5, "small": 30}[size()]  # random paths of each length
+TRAIN, TEST = {"tiny": (1000, 180), "small": (1437, 360)}[size()]  # images
+SAMPLES = {"tiny": 3, "small": 30}[size()]  # random paths of each length
 DRAWS = {"tiny": 3, "small": 5}[size()]  # random choices of blocks
 BLOCKS = (DEPTH - 2) // 2
 

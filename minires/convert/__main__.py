@@ -13,19 +13,20 @@ from minires.errors import OptionError
 from minires.storage import atomic_write, check_writable
 
 NAME = "minires.convert"
-ENDINGS = (".safetensors", ".npz")
+ENDINGS = (".safetensors", ".npz", ".pth")
 DESCRIPTION = """\
 Print what is in a file of weights, and write the same weights in another
 format. PyTorch is not needed, and nothing in a file is run."""
 EPILOG = """\
 Read are safetensors, also in several files (*.index.json), NumPy's .npz, and
 PyTorch's .pth, .pt, .th and .tar; bfloat16 becomes float32. Written is what the
-ending of OUT says, .safetensors or .npz. In a checkpoint of minires.train the
-network is taken.
+ending of OUT says: .safetensors, .npz, or .pth, which torch.load reads. In a
+checkpoint of minires.train the network is taken.
 
 examples:
   python -m minires.convert resnet50.pth                       what is inside
   python -m minires.convert resnet50.pth resnet50.safetensors
+  python -m minires.convert runs/a/checkpoint.safetensors for_torch.pth
   python -m minires.convert run.tar w.npz --part state_dict_ema
 
 python -m minires lists the other commands.
@@ -79,7 +80,7 @@ def inside(arrays):
 
 def write(target, arrays):
     """Write the arrays, to a temporary file first."""
-    if Path(target).suffix == ".safetensors":
+    if Path(target).suffix != ".npz":
         storage.save(target, arrays)
         return
     content = io.BytesIO()

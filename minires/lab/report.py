@@ -15,6 +15,7 @@ import numpy as np
 from minires.lab.statistics import verdict_of
 from minires.lab.training import Training
 from minires.plots import plot_panels
+from minires.plots.files import finished
 from minires.storage import atomic_write
 
 SMALL = "A small run can show the same direction as the paper, not the same number."
@@ -138,8 +139,9 @@ class Report:
         paths = [base.with_suffix(ending) for ending in (".json", ".md", ".png", ".svg")]
         atomic_write(paths[0], content.encode())
         atomic_write(paths[1], self.markdown(f"{base.name}.png").encode())
+        figure = self.figure()  # once, because drawing takes longer than writing
         for path in paths[2:]:
-            self.figure(os.fspath(path))
+            finished(figure, os.fspath(path))
         return paths
 
     def __str__(self):

@@ -7,6 +7,7 @@
 
 from minires.lessons.checking import check, exercises, size
 from minires.lessons.exercise import Exercise
+from minires.lessons.languages import speak
 from minires.lessons.outcome import Outcome
 
-__all__ = ["Exercise", "Outcome", "check", "exercises", "size"]
+__all__ = ["Exercise", "Outcome", "check", "exercises", "size", "speak"]

@@ -33,7 +33,7 @@ catalogue = {}  # {number: Exercise}
 class Exercise:
     """One exercise. number: "2.1", in lesson 2; function: the name that the student's function has."""
 
-    def __init__(self, number, answer, gives, points=1, exact=False):
+    def __init__(self, number, answer, gives, points=1, exact=False, too_slow=""):
         self.number = number
         self.lesson = int(number.partition(".")[0])
         self.function = answer.__name__
@@ -42,6 +42,7 @@ class Exercise:
         self.gives = [gives] if isinstance(gives, str) else list(gives)
         self.points = points
         self.exact = exact
+        self.too_slow = too_slow
         self.parameters = list(inspect.signature(answer).parameters)
         self.mistakes = {}
         self.signs = {}
@@ -110,14 +111,15 @@ class Exercise:
         return self._verify is None
 
 
-def exercise(number, gives, points=1, exact=False):
+def exercise(number, gives, points=1, exact=False, too_slow=""):
     """Make the decorated function the right answer of an exercise. -> the Exercise
 
     gives: what its result is called, or a list of names for several results. exact: whole numbers, without rounding.
+    too_slow: the hint for an answer that does not end in time.
     """
 
     def enter(answer):
-        catalogue[number] = Exercise(number, answer, gives, points, exact)
+        catalogue[number] = Exercise(number, answer, gives, points, exact, too_slow)
         return catalogue[number]
 
     return enter

@@ -49,8 +49,10 @@ def judged(exercise, session, seed):
             return outcome(exercise, COULD_NOT_RUN, [str(error)])
         except ChildError as error:
             session.lost(error)
-            status = TIMED_OUT if isinstance(error, TimedOutError) else COULD_NOT_RUN
-            return outcome(exercise, status, [f"{label}, {called(exercise, arguments)}: {error}"])
+            said = [f"{label}, {called(exercise, arguments)}: {error}"]
+            if isinstance(error, TimedOutError):
+                return outcome(exercise, TIMED_OUT, said, exercise.too_slow)
+            return outcome(exercise, COULD_NOT_RUN, said)
     return _verdict(exercise, tries)
 
 

@@ -10,7 +10,13 @@ from minires.lessons.exercise import exercise
 BLOCKS = 54  # of a ResNet-110
 
 
-@exercise("9.1", gives="counts", exact=True)
+@exercise(
+    "9.1",
+    gives="counts",
+    exact=True,
+    too_slow="all 2ⁿ paths are too many to walk: "
+    "C(n, k) = n!/(k!·(n − k)!) of them have the length k, so count without walking",
+)
 def path_lengths(n):
     """How many of the 2ⁿ paths through n blocks have each length 0, 1, …, n: a list of n + 1 whole numbers."""
     return [math.comb(n, k) for k in range(n + 1)]

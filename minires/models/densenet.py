@@ -142,6 +142,7 @@ class DenseNet(Module):
 class CifarDenseNet(DenseNet):
     """DenseNet for 32×32 images, with a 3×3 convolution in place of the stem  [Huang et al. 2017, §3 and Table 2].
 
+    depth: 6n + 4. Three blocks have n layers of two convolutions each. growth_rate: the channels k of a layer.
     Without augmentation the paper sets drop_rate=0.2. The last norm has the name that it has in a net of four blocks.
     """
 
@@ -149,18 +150,20 @@ class CifarDenseNet(DenseNet):
 
     def __init__(
         self,
-        growth_rate: int,
-        blocks: Sequence[int],
+        depth: int,
         *,
         num_classes: int = 10,
         in_channels: int = 3,
+        growth_rate: int = 12,
         bn_size: int = 4,
         drop_rate: float = 0.0,
         rng: Rng = None,
     ) -> None:
+        if whole(depth, "depth", "CifarDenseNet") < 10 or depth % 6 != 4:
+            raise OptionError(f"a CIFAR DenseNet-BC has 6n + 4 layers (10, 16, 22, …), got depth {depth}")
         super().__init__(
             growth_rate,
-            blocks,
+            (depth // 6,) * 3,
             num_classes=num_classes,
             in_channels=in_channels,
             bn_size=bn_size,
@@ -178,6 +181,7 @@ densenet121 = define(DenseNet, 32, (6, 12, 24, 16))
 densenet161 = define(DenseNet, 48, (6, 12, 36, 24))
 densenet169 = define(DenseNet, 32, (6, 12, 32, 32))
 densenet201 = define(DenseNet, 32, (6, 12, 48, 32))
-densenet_bc100 = define(CifarDenseNet, 12, (16, 16, 16))  # 100 = 3 blocks of 16 layers with 2 convolutions each, + 4
+densenet_bc22 = define(CifarDenseNet, 22)
+densenet_bc100 = define(CifarDenseNet, 100)
 
 register(globals())  # finds these functions: create("densenet121") takes the name of the variable

@@ -12,6 +12,7 @@ there where the shape stays. Parameters have torchvision's names, numbers and fi
 
 from minires import ops
 from minires.annotations import Rng, TensorLike
+from minires.errors import OptionError
 from minires.models.initialization import init_convolutions
 from minires.models.mobile import conv_norm_activation, factor, rounded_width
 from minires.models.registry import define, register
@@ -103,6 +104,51 @@ class MobileNetV2(Module):
         return self.classifier(ops.flatten(x, start_dim=1))
 
 
-mobilenet_v2 = define(MobileNetV2)
+class CifarMobileNetV2(Module):
+    """x (N,in_channels,H,W) -> logits (N,num_classes), for 32×32 and any size from 1 up.
 
-register(globals())  # finds this function: create("mobilenet_v2") takes the name of the variable
+    The three stages of a CIFAR ResNet, with n inverted residuals each; the paper has no such network. depth: 9n + 3,
+    with the first convolution, the 1×1 convolution at the end, and the classifier.
+    width: the channels of the first stage; the next ones have 2 and 4 times as many. expand_ratio: of each block.
+    """
+
+    image_size = 32
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        width: int = 16,
+        expand_ratio: float = 6,
+        rng: Rng = None,
+    ) -> None:
+        if whole(depth, "depth", "CifarMobileNetV2") < 12 or depth % 9 != 3:
+            raise OptionError(f"a CIFAR MobileNetV2 has 9n + 3 layers (12, 21, 30, …), got depth {depth}")
+        rng = generator(rng)
+        in_channels = whole(in_channels, "in_channels", "CifarMobileNetV2")
+        num_classes = whole(num_classes, "num_classes", "CifarMobileNetV2")
+        channels = C = whole(width, "width", "CifarMobileNetV2")
+        layers: list[Module] = [conv_norm_activation(in_channels, C, 3, activation=ReLU6, rng=rng)]
+        for out, s in ((C, 1), (2 * C, 2), (4 * C, 2)):
+            for i in range(depth // 9):
+                stride = s if i == 0 else 1
+                layers.append(InvertedResidual(channels, out, stride, expand_ratio=expand_ratio, rng=rng))
+                channels = out
+        layers.append(conv_norm_activation(channels, 4 * channels, activation=ReLU6, rng=rng))
+        self.features = Sequential(*layers)
+        self.linear = Linear(4 * channels, num_classes, rng=rng)
+        init_convolutions(self, "fan_out", rng)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = self.features(x)  # (N,C,32,32) -> (N,16·width,8,8)
+        x = ops.adaptive_avg_pool2d(x, output_size=1)
+        return self.linear(ops.flatten(x, start_dim=1))
+
+
+# define(class, its arguments) makes a function of the options that are left: mobilenet_v2(num_classes=10) -> network.
+mobilenet_v2 = define(MobileNetV2)
+mobilenet21 = define(CifarMobileNetV2, 21)
+
+register(globals())  # finds these functions: create("mobilenet_v2") takes the name of the variable

@@ -25,7 +25,8 @@ from minires.tensor import Tensor
 class CifarResNet(Module):
     """x (N,in_channels,H,W) -> logits (N,num_classes), for 32×32 and any size from 1 up.
 
-    depth: 6n + 2. shortcut, where the shape changes: "A" (padding) or "B" (projection); None for a plain network.
+    depth: 6n + 2. width: the channels of the first stage; the next ones have 2 and 4 times as many.
+    shortcut, where the shape changes: "A" (padding) or "B" (projection); None for a plain network.
     zero_init_residual: weights 0 in the last layer of each branch.
     Further options are for experiments. shortcut: another kind; see make_shortcut. order: of the parts of a block; see
     orders.py. norm: "batch"; None leaves a factor and a bias a channel in place of each norm.
@@ -42,6 +43,7 @@ class CifarResNet(Module):
         *,
         num_classes: int = 10,
         in_channels: int = 3,
+        width: int = 16,
         shortcut: str | None = "A",
         zero_init_residual: bool = False,
         order: str = "original",
@@ -63,12 +65,13 @@ class CifarResNet(Module):
         rng = generator(rng)
         in_channels = whole(in_channels, "in_channels", "CifarResNet")
         num_classes = whole(num_classes, "num_classes", "CifarResNet")
-        self.conv1 = Conv2d(in_channels, 16, 3, padding=1, bias=False, rng=rng)
-        self.bn1 = BatchNorm2d(16)
-        self.layer1, width = make_stage(block, 16, 16, n, stride=1, shortcut=shortcut, rng=rng)
-        self.layer2, width = make_stage(block, width, 32, n, stride=2, shortcut=shortcut, rng=rng)
-        self.layer3, width = make_stage(block, width, 64, n, stride=2, shortcut=shortcut, rng=rng)
-        self.linear = Linear(width, num_classes, rng=rng)
+        C = whole(width, "width", "CifarResNet")
+        self.conv1 = Conv2d(in_channels, C, 3, padding=1, bias=False, rng=rng)
+        self.bn1 = BatchNorm2d(C)
+        self.layer1, channels = make_stage(block, C, C, n, stride=1, shortcut=shortcut, rng=rng)
+        self.layer2, channels = make_stage(block, channels, 2 * C, n, stride=2, shortcut=shortcut, rng=rng)
+        self.layer3, channels = make_stage(block, channels, 4 * C, n, stride=2, shortcut=shortcut, rng=rng)
+        self.linear = Linear(channels, num_classes, rng=rng)
         init_convolutions(self, "fan_in", rng)
         init.kaiming_normal_(self.linear.weight, rng=rng)
         if norm is None:
@@ -103,7 +106,8 @@ class PreActCifarResNet(CifarResNet):
         def __init__(self, depth, **options):
             super().__init__(depth, **options)
             del self.bn1  # the first block has its own
-            self.bn = BatchNorm2d(64) if options.get("norm", "batch") else ChannelAffine(64)
+            channels = self.linear.in_features
+            self.bn = BatchNorm2d(channels) if options.get("norm", "batch") else ChannelAffine(channels)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = chain(x, self.conv1, self.layer1, self.layer2, self.layer3, self.bn, relu)

@@ -32,6 +32,7 @@ class CifarResNeXt(Module):
 
     depth: 9n + 2. Three stages have n bottlenecks each, of 256, 512 and 1024 channels at 32×32, 16×16 and 8×8 pixels.
     groups, width_per_group: of the first stage; the second has twice the width, and the third four times.
+    width: 64; another number makes all channels more or fewer in proportion, also those of the groups.
     shortcut: "B" (projection), "A" (padding) or None (plain).
     zero_init_residual: γ = 0 in the last norm of each branch.
     """
@@ -44,6 +45,7 @@ class CifarResNeXt(Module):
         *,
         num_classes: int = 10,
         in_channels: int = 3,
+        width: int = 64,
         shortcut: str | None = "B",
         groups: int = 8,
         width_per_group: int = 64,
@@ -58,12 +60,13 @@ class CifarResNeXt(Module):
         in_channels = whole(in_channels, "in_channels", "CifarResNeXt")
         num_classes = whole(num_classes, "num_classes", "CifarResNeXt")
         options = {"shortcut": shortcut, "groups": groups, "width_per_group": width_per_group, "rng": rng}
-        self.conv1 = Conv2d(in_channels, 64, 3, padding=1, bias=False, rng=rng)
-        self.bn1 = BatchNorm2d(64)
-        self.layer1, width = make_stage(Bottleneck, 64, 64, n, stride=1, **options)
-        self.layer2, width = make_stage(Bottleneck, width, 128, n, stride=2, **options)
-        self.layer3, width = make_stage(Bottleneck, width, 256, n, stride=2, **options)
-        self.linear = Linear(width, num_classes, rng=rng)
+        C = whole(width, "width", "CifarResNeXt")
+        self.conv1 = Conv2d(in_channels, C, 3, padding=1, bias=False, rng=rng)
+        self.bn1 = BatchNorm2d(C)
+        self.layer1, channels = make_stage(Bottleneck, C, C, n, stride=1, **options)
+        self.layer2, channels = make_stage(Bottleneck, channels, 2 * C, n, stride=2, **options)
+        self.layer3, channels = make_stage(Bottleneck, channels, 4 * C, n, stride=2, **options)
+        self.linear = Linear(channels, num_classes, rng=rng)
         init_convolutions(self, "fan_out", rng)
         if zero_init_residual:
             zero_branches(self)
@@ -79,5 +82,6 @@ resnext50_32x4d = define(ResNet, Bottleneck, (3, 4, 6, 3), groups=32, width_per_
 resnext101_32x8d = define(ResNet, Bottleneck, (3, 4, 23, 3), groups=32, width_per_group=8)
 resnext101_64x4d = define(ResNet, Bottleneck, (3, 4, 23, 3), groups=64, width_per_group=4)
 resnext29_8x64d = define(CifarResNeXt, 29, groups=8, width_per_group=64)
+resnext20 = define(CifarResNeXt, 20, groups=8)
 
 register(globals())  # finds these functions: create("resnext50_32x4d") takes the name of the variable

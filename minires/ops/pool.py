@@ -63,8 +63,8 @@ def adaptive_avg_pool2d(x, *, output_size=1):
         return kernels.avg_pool(x, win), lambda dy: kernels.avg_pool_dx(dy, win)
     if H % OH == 0 and W % OW == 0:
         return _average_regions(x, (N, C, OH, H // OH, OW, W // OW), m)
-    A = _averaging_matrix(OH, H, like=x)
-    B = _averaging_matrix(OW, W, like=x)
+    A = averaging_matrix(OH, H, like=x)
+    B = averaging_matrix(OW, W, like=x)
     in_layout_of_x = layout_of(x)
     return in_layout_of_x(kernels.matmul(kernels.matmul(A, x), B.T)), lambda dy: in_layout_of_x(A.T @ dy @ B)
 
@@ -83,7 +83,7 @@ def _average_regions(x, regions, m):
     return y, backward
 
 
-def _averaging_matrix(outputs, size, like):
+def averaging_matrix(outputs, size, like):
     """Row i averages the inputs of region i: (outputs,size)."""
     xp = array_module(like)
     matrix = xp.zeros((outputs, size), like.real.dtype)

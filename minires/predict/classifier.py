@@ -40,6 +40,8 @@ class Classifier:
         self.size = size
         self.resize = resize
         self.name = name
+        self.mean = list(mean)
+        self.std = list(std)
         self.transform = data.normalize(mean, std)
 
     @classmethod
@@ -77,7 +79,8 @@ class Classifier:
 
     @property
     def in_channels(self):
-        return next(iter(self.model.parameters())).shape[1]
+        """The channels of its images: those of the first convolution, before which ViT has its class token."""
+        return next(p.shape[1] for p in self.model.parameters() if p.ndim == 4)
 
     def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """(N, classes) of images as data.read_image gives them, uint8 (C,H,W)."""

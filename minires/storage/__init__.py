@@ -4,8 +4,8 @@
 >>> arrays, metadata = storage.load("weights.safetensors")
 >>> model.load_state_dict(arrays)
 
-PyTorch's files and NumPy's .npz are read, too, without PyTorch (formats.py). model.load(path) does both steps, and
-knows the names that other programs give.
+PyTorch's files and NumPy's .npz are read, too, without PyTorch (formats.py), and save("weights.pth", …) writes a file
+that torch.load reads. model.load(path) does both steps, and knows the names that other programs give.
 
 A checkpoint of python -m minires.train holds more than weights:
 

@@ -1,4 +1,4 @@
-"""Named arrays in a safetensors file, with a SHA-256 of the whole file in it. Pickle is never used.
+"""Named arrays in a safetensors file, with a SHA-256 of the whole file in it; or in one of PyTorch's, without that.
 
 The format alone does not reveal a flipped bit in the weights. So the file is serialised with 64 zeros as the metadata
 entry "sha256", and the digest of those bytes is written over the zeros. load() puts the zeros back and compares. A
@@ -15,7 +15,7 @@ from minires.annotations import PathLike, TensorLike
 from minires.arrays import check_plain, is_array, to_device
 from minires.errors import CheckpointError, DTypeError, OptionError
 from minires.paths import as_path
-from minires.storage import plain
+from minires.storage import plain, torch_writer
 from minires.storage.atomic import atomic_write
 from minires.storage.foreign import explain
 from minires.storage.json_text import parse
@@ -24,6 +24,7 @@ from minires.tensor import unwrap
 
 NO_DIGEST = "0" * 64
 MARK = {"written_by": "minires"}
+TORCH = (".pth", ".pt")  # endings of PyTorch's files
 MAX_HEADER = 100_000_000  # bytes, the format's own limit
 
 
@@ -44,6 +45,7 @@ def _format():
 def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str, str] | None = None) -> None:
     """Write {name: array} (NumPy or CuPy arrays, or Tensors) and {str: str} metadata to path, atomically.
 
+    The file is PyTorch's if the path ends in .pth or .pt, and safetensors otherwise. PyTorch's has no metadata.
     Raises DTypeError for what the format cannot hold. Raises OptionError for names that the file itself needs, and for
     what can be no path.
     """
@@ -55,23 +57,44 @@ def save(path: PathLike, arrays: Mapping[str, TensorLike], metadata: Mapping[str
     if not isinstance(metadata, Mapping):
         raise DTypeError(f"save takes metadata {{str: str}}, got a {type(metadata).__name__}")
     path = as_path(path)
-    reserved = [*({"__metadata__"} & set(arrays)), *({"sha256", *MARK} & set(metadata))]
-    if reserved:
-        raise OptionError(f"{path}: the name {reserved[0]!r} belongs to the file itself; choose another")
+    host = _on_the_host(path, arrays)
+    atomic_write(path, (_torch if path.suffix in TORCH else _safetensors)(path, host, metadata))
+
+
+def _on_the_host(path, arrays):
+    """The arrays as NumPy's, row by row. Raises DTypeError for what is no array of numbers."""
     host = {name: unwrap(array) for name, array in arrays.items()}
     for name, array in host.items():
         if not is_array(array):
             raise DTypeError(f"{path}: {name} must be an array or a Tensor, got {type(array).__name__}")
         check_plain(array, f"{path}: {name}")
     host = {name: to_device(array, "cpu") for name, array in host.items()}
-    host = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in host.items()}  # 0-d stays 0-d
+    return {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in host.items()}  # 0-d stays 0-d
+
+
+def _torch(path, arrays, metadata):
+    if metadata:
+        raise OptionError(f"{path}: PyTorch's files have no metadata; leave it out, or save as .safetensors")
+    wrong = [name for name in arrays if not isinstance(name, str)]
+    if wrong:
+        raise DTypeError(f"{path} cannot hold these: a name must be a string, got {wrong[0]!r}")
+    try:
+        return torch_writer.content(arrays, path.stem)
+    except DTypeError as error:
+        raise DTypeError(f"{path} cannot hold these: {error}") from error
+
+
+def _safetensors(path, arrays, metadata):
+    reserved = [*({"__metadata__"} & set(arrays)), *({"sha256", *MARK} & set(metadata))]
+    if reserved:
+        raise OptionError(f"{path}: the name {reserved[0]!r} belongs to the file itself; choose another")
     numpy_format, refused = _format()
     try:
-        content = numpy_format.save(host, {**metadata, **MARK, "sha256": NO_DIGEST})
+        content = numpy_format.save(arrays, {**metadata, **MARK, "sha256": NO_DIGEST})
     except (refused, TypeError, UnicodeEncodeError) as error:
         raise DTypeError(f"{path} cannot hold these: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
-    atomic_write(path, content.replace(_entry(NO_DIGEST), _entry(digest), 1))
+    return content.replace(_entry(NO_DIGEST), _entry(digest), 1)
 
 
 def read(path):

@@ -73,7 +73,7 @@ KIND_OF = {
         "dims": "dim axis",
         "sizes": "dims shape sizes size pad",
         "window": "kernel_size stride padding dilation output_size",
-        "count": "num_classes embed_dim num_heads kdim vdim groups width_per_group num_groups in_channels out_channels in_features out_features num_features num_channels normalized_shape",
+        "count": "num_classes embed_dim num_heads kdim vdim groups width_per_group num_groups in_channels width out_channels in_features out_features num_features num_channels normalized_shape",
         "whole": "ignore_index",
         "part": "eps momentum p dropout_p dropout label_smoothing beta std stochastic_depth",
         "number": "scale factor negative_slope correction ddof gain a b mean val param",

@@ -140,6 +140,7 @@ def test_all_paths_of_a_deep_network_are_too_many_to_walk(monkeypatch):
     said = lessons.check("9.1", path_lengths)
     assert said.status == "timed out"
     assert "the blocks of a ResNet-110" in repr(said)
+    assert "C(n, k)" in said.hint
 
 
 def test_ctrl_c_ends_the_check_and_no_cell():

@@ -1,6 +1,7 @@
 """Mistakes that are made everywhere are named by computing, in exercises that do not list them."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from minires.gradcheck.grading.session import Session
 from minires.lessons.deadline import Timed
 from minires.lessons.exercise import Exercise
+from minires.lessons.languages import say
 
 
 def grid(x):
@@ -103,6 +105,7 @@ def test_a_mistake_is_named(words):
     outcome = said(*MISTAKES[words])
     assert outcome.status == "wrong"
     assert words in outcome.hint, outcome
+    assert re.search("[가-힣]", say(outcome.hint, "ko"))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,15 @@ from minires.nn import Linear
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("resnet20", "num_classes in_channels shortcut zero_init_residual order norm branches stochastic_depth rng"),
-        ("preact_resnet20", "num_classes in_channels shortcut zero_init_residual norm branches stochastic_depth rng"),
-        ("plain20", "num_classes in_channels zero_init_residual order norm branches stochastic_depth rng"),
+        (
+            "resnet20",
+            "num_classes in_channels width shortcut zero_init_residual order norm branches stochastic_depth rng",
+        ),
+        (
+            "preact_resnet20",
+            "num_classes in_channels width shortcut zero_init_residual norm branches stochastic_depth rng",
+        ),
+        ("plain20", "num_classes in_channels width zero_init_residual order norm branches stochastic_depth rng"),
         ("resnet18", "num_classes in_channels shortcut zero_init_residual stochastic_depth rng"),
         (
             "resnet50",
@@ -180,7 +186,7 @@ def test_a_family_registers_all_that_it_defines_and_opens_nothing_else():
     classes |= {"CifarResNeXt", "CifarWideResNet", "VGG", "WideBlock"}
     classes |= {"SEBasicBlock", "SEBottleneck", "SECifarBlock", "SECifarResNet", "SqueezeExcitation"}
     classes |= {"CifarDenseNet", "DenseLayer", "DenseNet"}
-    classes |= {"EfficientNet", "EfficientNetB", "InvertedResidual", "MBConv", "MobileNetV2"}
+    classes |= {"EfficientNet", "EfficientNetB", "CifarMobileNetV2", "InvertedResidual", "MBConv", "MobileNetV2"}
     classes |= {"Encoder", "EncoderBlock", "SmallVisionTransformer", "VisionTransformer"}
     classes |= {"FeaturePyramidNetwork", "Features"}
     functions = {"compound_scaling", "create", "features", "names", "read_options"}

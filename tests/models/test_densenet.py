@@ -94,7 +94,7 @@ def test_convolutions_start_kaiming_normal_by_fan_in_and_the_classifier_without_
 
 
 def test_dropout_follows_the_second_convolution_in_training_only():
-    model = models.CifarDenseNet(4, (2, 1), drop_rate=0.5, num_classes=3, rng=0)
+    model = models.CifarDenseNet(10, growth_rate=4, drop_rate=0.5, num_classes=3, rng=0)
     layer = model.features.denseblock1.denselayer1
     x = Tensor(np.random.default_rng(0).standard_normal((4, 8, 6, 6)).astype(np.float32))
     dropped = (layer(x).data[:, 8:] == 0).mean()
@@ -126,6 +126,12 @@ def test_maps_are_channels_last_forward(laid_out):
         (lambda: models.densenet121(bn_size=2.5), DTypeError, "bn_size must be an integer"),
         (lambda: models.densenet121(drop_rate=1.5), OptionError, "drop_rate must be a number .* at most 1"),
         (lambda: models.densenet121(num_classes=0), ShapeError, "num_classes must be at least 1"),
+        (
+            lambda: models.CifarDenseNet(40, growth_rate=0),
+            ShapeError,
+            "CifarDenseNet: growth_rate must be at least 1, got 0",
+        ),
+        (lambda: models.CifarDenseNet(41), OptionError, r"6n \+ 4 layers .* got depth 41"),
         (lambda: models.densenet_bc100(in_channels=0), ShapeError, "CifarDenseNet: in_channels must be at least 1"),
         (lambda: models.densenet121(memory_efficient=True), TypeError, "there is no option 'memory_efficient'"),
     ],

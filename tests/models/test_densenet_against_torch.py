@@ -54,8 +54,8 @@ def test_logits_and_gradients_are_torchvisions(torchvision, training):
 
 
 def test_a_cifar_network_is_torchvisions_behind_another_stem(torchvision):
-    ours = models.CifarDenseNet(4, (2, 1, 2), num_classes=5, rng=0)
-    theirs = torchvision.models.DenseNet(4, (2, 1, 2), 8, num_classes=5)
+    ours = models.CifarDenseNet(16, growth_rate=4, num_classes=5, rng=0)
+    theirs = torchvision.models.DenseNet(4, (2, 2, 2), 8, num_classes=5)
     theirs.features.conv0 = torch.nn.Conv2d(3, 8, 3, padding=1, bias=False)
     for name in ("norm0", "relu0", "pool0"):
         delattr(theirs.features, name)

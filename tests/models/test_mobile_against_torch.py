@@ -31,6 +31,24 @@ class TorchInvertedResidual(nn.Module):
         return x + self.conv(x) if self.same else self.conv(x)
 
 
+class TorchCifarMobileNet(nn.Module):
+    """CifarMobileNetV2(12, width=4, expand_ratio=2): one block a stage. late: the stride comes one stage too late."""
+
+    def __init__(self, late=False):
+        super().__init__()
+        first, second = (1, 2) if late else (2, 2)
+        blocks = [(4, 4, 1), (4, 8, first), (8, 16, second)]
+        self.features = nn.Sequential(
+            layer(3, 4, 3, activation=nn.ReLU6),
+            *(TorchInvertedResidual(i, o, stride, 2) for i, o, stride in blocks),
+            layer(16, 64, activation=nn.ReLU6),
+        )
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.linear(self.features(x).mean((2, 3)))
+
+
 class TorchSE(nn.Module):
     def __init__(self, channels, squeezed):
         super().__init__()
@@ -122,3 +140,15 @@ def test_logits_and_gradients_of_efficientnet_are_torchvisions(torchvision, trai
         0.4, 0.2, num_classes=5, dropout=0.0, stochastic_depth_prob=0.0, norm_eps=1e-3, norm_momentum=0.01, rng=0
     )
     assert_same(ours, theirs, (3, 3, 36, 40), training=training)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_cifar_mobilenet_is_its_torch_twin(training):
+    ours = models.CifarMobileNetV2(12, width=4, expand_ratio=2, rng=0)
+    assert_same(ours, TorchCifarMobileNet(), (2, 3, 9, 12), training=training)
+
+
+def test_a_twin_with_another_stride_is_noticed():
+    ours = models.CifarMobileNetV2(12, width=4, expand_ratio=2, rng=0)
+    with pytest.raises(AssertionError, match="logits"):
+        assert_same(ours, TorchCifarMobileNet(late=True), (2, 3, 9, 12))

@@ -103,6 +103,20 @@ def test_dropout_is_before_the_classifier():
     assert model.eval()(x).data.any()
 
 
+def test_the_cifar_network_has_the_stages_of_a_cifar_resnet_and_its_depth():
+    with shapes_only():
+        model = models.mobilenet21()
+        narrow = models.mobilenet21(width=8, expand_ratio=2)
+    blocks = [m for m in model.modules() if isinstance(m, InvertedResidual)]
+    assert [b.conv[2].weight.shape[0] for b in blocks] == [16, 16, 32, 32, 64, 64]
+    depthwise = [m for m in model.modules() if isinstance(m, Conv2d) and m.groups > 1]
+    assert [m.stride[0] for m in depthwise] == [1, 1, 2, 1, 2, 1]
+    layers = [m for m in model.modules() if isinstance(m, (Conv2d, Linear))]
+    assert len(layers) == 21
+    assert narrow.linear.in_features == 128
+    assert narrow.features[1].conv[0][0].weight.shape[0] == 16
+
+
 @pytest.mark.parametrize("laid_out", [channels_last, np.ascontiguousarray])
 def test_maps_are_channels_last_forward_and_backward(laid_out):
     model = models.mobilenet_v2(width_mult=0.1, num_classes=5, rng=0)
@@ -137,3 +151,8 @@ def test_maps_are_channels_last_forward_and_backward(laid_out):
 def test_an_option_that_cannot_be_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         models.mobilenet_v2(**options)
+
+
+def test_a_depth_that_no_cifar_network_has_is_refused():
+    with pytest.raises(OptionError, match=r"9n \+ 3 layers .* got depth 20"):
+        models.CifarMobileNetV2(20)

@@ -47,5 +47,5 @@ def test_positions_that_are_no_square_are_refused(tmp_path):
     state = models.vit_tiny_digits(rng=0).state_dict()
     state["encoder.pos_embedding"] = state["encoder.pos_embedding"][:, :-1]
     storage.save(tmp_path / "w", state)
-    with pytest.raises(CheckpointError, match=r"encoder\.pos_embedding \(file \(1, 16, 48\), model \(1, 17, 48\)\)"):
+    with pytest.raises(CheckpointError, match=r"encoder\.pos_embedding \(file \(1, 16, 64\), model \(1, 17, 64\)\)"):
         models.vit_tiny_digits(rng=0).load(tmp_path / "w")

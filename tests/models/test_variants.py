@@ -7,7 +7,7 @@ import pytest
 
 import minires
 from minires import Tensor, kernels, models, nn, no_grad, ops
-from minires.errors import OptionError
+from minires.errors import DTypeError, OptionError, ShapeError
 from minires.gradcheck import check_module
 from minires.models import orders
 from minires.models.blocks import BasicBlock, Block, PreActBlock
@@ -239,3 +239,24 @@ def test_a_seed_and_the_default_generator_leave_out_the_same_blocks_again():
     minires.manual_seed(1)
     assert passes() == first
     assert len(set(first)) > 1
+
+
+@pytest.mark.parametrize("name", ["resnet8", "plain8", "preact_resnet20", "se_resnet20", "resnext20", "mobilenet21"])
+def test_width_is_that_of_the_first_stage_and_the_others_follow(name):
+    with kernels.shapes_only():
+        paper = models.create(name)
+        model = models.create(name, width=12, in_channels=1)
+    own = 64 if name == "resnext20" else 16
+    first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
+    assert first.weight.shape == (12, 1, 3, 3)
+    assert model.linear.in_features * own == paper.linear.in_features * 12
+    y = models.create(name, width=12, in_channels=1, rng=0).eval()(Tensor(np.zeros((2, 1, 8, 8), np.float32)))
+    assert y.shape == (2, 10)
+
+
+@pytest.mark.parametrize("make", [models.resnet20, models.resnext20, models.mobilenet21])
+def test_a_width_that_is_none_is_refused(make):
+    with pytest.raises(ShapeError, match="width must be at least 1, got 0"):
+        make(width=0)
+    with pytest.raises(DTypeError, match=r"width must be an integer, got 1\.5"):
+        make(width=1.5)

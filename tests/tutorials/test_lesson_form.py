@@ -201,7 +201,7 @@ def test_korean_text_is_keyed_by_cell_and_knows_what_is_stale(write, tmp_path):
     editions.student(lesson, tmp_path / "en")
 
 
-def test_the_korean_notebook_has_the_same_code(write, tmp_path):
+def test_the_korean_notebook_has_the_same_code_and_its_checks_speak_korean(write, tmp_path):
     lesson = write(EXERCISE)
     (tmp_path / "01_doubling.ko.md").write_text(
         f"<!-- title {korean.hash_of('# 1. Doubling')} -->\n# 1. 두 배\n", encoding="utf-8"
@@ -209,9 +209,9 @@ def test_the_korean_notebook_has_the_same_code(write, tmp_path):
     editions.student(lesson, tmp_path / "ko", "ko")
     book = nbformat.read(tmp_path / "ko" / "01_doubling.ipynb", as_version=4)
     assert book.cells[0].source == "# 1. 두 배"
-    assert [cell.source for cell in book.cells[1:]] == [
-        cell.source for cell in lesson.notebook(without="solution").cells[1:]
-    ]
+    english = [cell.source for cell in lesson.notebook(without="solution").cells[1:]]
+    english[0] += '\n\nfrom minires.lessons import speak\n\nspeak("ko")'
+    assert [cell.source for cell in book.cells[1:]] == english
 
 
 def test_links_work_outside_of_the_repository():

@@ -11,6 +11,7 @@ from tutorials.build.lesson import HERE, LessonError, tags_of
 from tutorials.build.running import run
 
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
+SPEAK = 'from minires.lessons import speak\n\nspeak("{language}")'  # what checks say, in a translated notebook
 REPOSITORY = "https://github.com/minires/minires/blob/main/"
 
 
@@ -27,6 +28,7 @@ def beside(lesson, size="small"):
 def student(lesson, folder, language="en"):
     """The notebook that a student opens: no solutions, and no outputs, because a prediction comes first."""
     book = lesson.notebook(without="solution", text=text_in(language, lesson))
+    give_language(book, language)
     write(book, folder / f"{lesson.name}.ipynb")
 
 
@@ -34,6 +36,7 @@ def solutions(lesson, folder, language="en"):
     """The teacher's: with solutions, and the outputs of the notebook beside the source."""
     book = lesson.notebook(without="exercise", text=text_in(language, lesson))
     give_outputs(book, outputs_of(current(lesson)))
+    give_language(book, language)
     write(book, folder / f"{lesson.name}.ipynb")
 
 
@@ -90,6 +93,13 @@ def dead_links(texts, folder):
         for target, _ in LINK.findall(text)
         if not (folder / target).exists()
     ]
+
+
+def give_language(book, language):
+    """Let the first cell of code choose the language of the checks. English is chosen already."""
+    setup = next(cell for cell in book.cells if cell.cell_type == "code")
+    if language != "en":
+        setup.source += f"\n\n{SPEAK.format(language=language)}"
 
 
 def outputs_of(book):

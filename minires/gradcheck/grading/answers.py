@@ -8,6 +8,7 @@ from minires.gradcheck.grading.face import Handle
 
 LARGEST = 2**24  # numbers in a list of lists and arrays
 SAID = 10  # parts of an answer that a sentence names
+RAGGED = "{what} is a list whose rows have different lengths, which is no array: return an array, as np.zeros(x.shape)"
 
 
 def blank(value, what):
@@ -26,6 +27,8 @@ def number(value, what):
         value = np.asarray(float(value) if not isinstance(value, complex) else value)
     if isinstance(value, (list, tuple)):
         joined = _joined(value)
+        if joined is None and _is_ragged(value):
+            raise FormError(RAGGED.format(what=what))
         value = value if joined is None else joined
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
         raise WrongError(f"{what} is {kind_of(value)}, no array")
@@ -34,6 +37,15 @@ def number(value, what):
 
 def _joined(value):
     """The array of a list of numbers and arrays, or None where it is none, or far too large."""
+    count = _count(value)
+    try:
+        return np.asarray(value) if count is not None and count <= LARGEST else None  # of the widest type of them
+    except ValueError:
+        return None
+
+
+def _count(value):
+    """How many numbers are in a list of numbers and arrays; None where anything else is in it."""
     inside = [value]
     count = 0
     while inside:
@@ -46,10 +58,13 @@ def _joined(value):
             count += np.size(one)
         else:
             return None
-    try:
-        return np.asarray(value) if count <= LARGEST else None  # all become what the widest of them is
-    except ValueError:
-        return None
+    return count
+
+
+def _is_ragged(value):
+    """Whether a list holds numbers only, but not those of one array."""
+    count = _count(value)
+    return count is not None and count <= LARGEST and _joined(value) is None
 
 
 def kind_of(value):
@@ -90,15 +105,13 @@ def read_gradients(standard, answer, order, shapes, own):
     wanted = list(shapes)
     if isinstance(answer, dict):
         return {name: _gradient(g, name, shapes) for name, g in _named(standard, answer, wanted, own).items()}
-    values = list(answer) if isinstance(answer, (tuple, list)) else [answer]
+    known = [a for a in order if a in wanted] + [a for a in wanted if a not in order]
+    values = _whole(answer, known, shapes) if isinstance(answer, (tuple, list)) else [answer]
     if len(values) > 1 and isinstance(values[-1], dict):
         merged = read_gradients(standard, values.pop(), order, shapes, own)
         first = dict(zip([a for a in order if a in wanted], values))
         return merged | {name: _gradient(g, name, shapes) for name, g in first.items()}
-    if isinstance(answer, list) and values and all(isinstance(v, (int, float)) for v in values):
-        values = [np.asarray(answer)]
-    values = [v for value in values for v in (value if _holds_arrays(value) else [value])]  # dx, (dw, db)
-    known = [a for a in order if a in wanted] + [a for a in wanted if a not in order]
+    values = _parts(values, known, shapes)
     if len(values) > len(known):
         full = list(order) + [a for a in standard.arguments if a not in order]
         known = full if len(values) <= len(full) else known
@@ -113,9 +126,52 @@ def read_gradients(standard, answer, order, shapes, own):
     return {name: _gradient(found.get(name), name, shapes) for name in wanted}
 
 
+def _whole(answer, known, shapes):
+    """The gradients of a list or tuple: its parts, or one array that is written as a list of its rows."""
+    one = _joined(answer)
+    if one is None and len(known) == 1 and len(answer) > 1 and _is_ragged(answer):
+        raise FormError(RAGGED.format(what=f"the gradient for {known[0]}"))
+    if one is None or not one.ndim or not known:
+        return list(answer)
+    if not one.size:
+        is_one = len(known) == 1 and one.shape == (0,) and not np.prod(shapes[known[0]])
+        return [list(answer)] if is_one else list(answer)
+    numbers = isinstance(answer, list) and one.ndim == 1 and not any(isinstance(v, np.ndarray) for v in answer)
+    rows = one.shape == shapes[known[0]] and not (len(known) > 1 and _fit(answer, known, shapes))
+    too_many = len(known) == 1 and len(answer) > 1
+    return [one] if numbers or rows or too_many else list(answer)
+
+
+def _parts(values, known, shapes):
+    """The gradients, with those in a tuple among them, as in dx, (dw, db); lists of numbers become arrays."""
+    found = []
+    for value in values:
+        is_list = isinstance(value, (list, tuple))
+        one = _joined(value) if is_list else None
+        left = known[len(found) :]
+        one_each = one is not None and not _fits_better(value, one, left, shapes)
+        several = is_list and _holds_several(value) and not one_each
+        found += value if several else [value if one is None or not one.size else one]
+    return found
+
+
+def _fits_better(value, one, left, shapes):
+    """Whether the parts of a list are gradients, and not the list as one array. left: arguments without one so far."""
+    differs = one.shape != shapes.get(left[0] if left else None)
+    return differs and len(value) <= len(left) and _fit(value, left, shapes)
+
+
 def _fit(values, arguments, shapes):
     """Whether gradients have the shapes of these arguments."""
-    return all(np.shape(value) == shapes.get(name) for value, name in zip(values, arguments))
+    return all(_shape(value) == shapes.get(name) for value, name in zip(values, arguments))
+
+
+def _shape(value):
+    """The shape of an array, or of a list of numbers; None of a list that is no array."""
+    if not isinstance(value, (list, tuple)):
+        return np.shape(value)
+    one = _joined(value)
+    return None if one is None else one.shape
 
 
 def _named(standard, answer, wanted, own):
@@ -135,8 +191,10 @@ def _named(standard, answer, wanted, own):
     return {name: found.get(name) for name in wanted}
 
 
-def _holds_arrays(value):
-    return isinstance(value, (tuple, list)) and any(isinstance(v, np.ndarray) for v in value)
+def _holds_several(value):
+    """Whether a tuple or list is one of gradients: of arrays, or a tuple of lists."""
+    kinds = (np.ndarray, list) if isinstance(value, tuple) else np.ndarray
+    return isinstance(value, (tuple, list)) and any(isinstance(v, kinds) for v in value)
 
 
 def _gradient(value, name, shapes):

@@ -34,7 +34,7 @@ OF_CLASSES = {
 
 @dataclass(frozen=True)
 class Slot:
-    """A parameter, and what goes there: an array, a setting, half of one, mode, dict, upstream, cache, rate, …"""
+    """A parameter, and what goes there: an array, a setting, half of one, mode, flag, dict, upstream, cache, rate, …"""
 
     parameter: object
     role: str
@@ -113,11 +113,14 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
     for k, p in enumerate(parameters):
         short = names.plain(p.name)
         slot = None
-        if p.kind in ("*", "**"):
+        flag = names.flag_of(standard, p)
+        if flag:
+            slot = Slot(p, "flag", flag)
+        elif p.kind in ("*", "**"):
             slot = Slot(p, "rest" if p.kind == "*" else "all")
         elif k == upstream:
             slot = Slot(p, "upstream")
-        elif "cache" in roles and short in names.CACHE:
+        elif "cache" in roles and names.is_cache(standard, p.name):
             slot = Slot(p, "cache")
         elif "output" in roles and short in names.CLEARLY_OUTPUT:
             slot = Slot(p, "output")

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from minires.gradcheck.grading import names
-from minires.gradcheck.grading.answers import blank, is_number, kind_of, unread
+from minires.gradcheck.grading.answers import SAID, blank, is_number, kind_of, unread
 from minires.gradcheck.grading.calls import Calls
-from minires.gradcheck.grading.errors import FormError, NotDoneError
+from minires.gradcheck.grading.errors import FormError, NotDoneError, printable
 from minires.gradcheck.grading.face import Handle
 from minires.gradcheck.grading.plan import Attempt, Plan
 
@@ -16,6 +16,7 @@ DERIVATIVE = (
     "{name} takes no dy: a backward is given dy, the gradient with respect to y, and returns dx, which is dy times the "
     "derivative"
 )
+KEYS = "{name} gives a dict with the keys {keys}: return (loss, dx), or a dict with the keys loss and dx"
 
 
 @dataclass
@@ -37,6 +38,8 @@ class ClosurePlan(Plan):
         calls = Calls(self, child)
         value, changed = calls.first("forward", self.forward, self.name, args, kwargs)
         blank(value, self.name)
+        if isinstance(value, dict) and self.standard.may_be_loss:
+            value = _of_loss(value)
         if isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], Handle) and value[1].callable:
             self.words, self.unit = "(y, backward)", False
             y = self.y(value[0], case, right)
@@ -65,7 +68,23 @@ class ClosurePlan(Plan):
                 f"it returns y alone: return (y, backward), backward a function of dy, or name both functions, "
                 f"FILE:{self.name},{self.name}_backward"
             )
+        if isinstance(value, dict) and self.standard.may_be_loss:
+            raise FormError(
+                KEYS.format(name=self.name, keys=", ".join(printable(key, 40) for key in list(value)[:SAID]))
+            )
         raise FormError(unread(value, self.name))
+
+
+def _of_loss(value):
+    """(loss, gradients) of a dict {"loss": …, "dx": …}; a dict without a loss as it is."""
+    loss = next((key for key in value if names.plain(key) in names.LOSS), None)
+    rest = {key: v for key, v in value.items() if key != loss}
+    if loss is None or not rest:
+        return value
+    (only, *more) = rest.values()
+    is_backward = isinstance(only, Handle) and only.callable
+    is_all = not more and (is_backward or names.plain(next(iter(rest))) in names.GRADIENTS)
+    return value[loss], only if is_all else rest
 
 
 def gives_number(right):

@@ -23,6 +23,7 @@ from minires.gradcheck.grading.results import Result
 from minires.gradcheck.grading.session import Session
 from minires.tensor import registry
 
+TIMEOUT = 10.0  # seconds for each call, as of the command
 TAKEN_OFF = ("my_", "your_", "naive_", "_naive", "_loop", "_loops", "_vectorized", "_fast", "student_", "simple_")
 SHORT = {
     "conv": "conv2d",
@@ -72,14 +73,18 @@ def _bare(name):
     return word
 
 
-def grade(function, like=None, *, shapes=None, reference=None, seed=None, samples=1, numbers_only=False):
+def grade(
+    function, like=None, *, shapes=None, reference=None, seed=None, samples=1, numbers_only=False, timeout=TIMEOUT
+):
     """Hold a function, class or pair (forward, backward) of this process to an op, as the grader does. -> Result
 
     like: the op (default: the one it is named after). reference: another function(*arrays) -> (y, backward), a class
     or a pair, with the shapes of its arrays, "8:10" for eight labels of ten classes. With shapes alone the function is
-    measured by differences. The Result prints as a table with the hints for its author. Raises OptionError where it is
-    not clear what to hold it to.
+    measured by differences. timeout: seconds for each call, None for no limit. The Result prints as a table with the
+    hints for its author. Raises OptionError where it is not clear what to hold it to.
     """
+    if timeout is not None and not timeout > 0:
+        raise OptionError(f"timeout is {timeout}: give the seconds for each call, or None for no limit")
     shapes = shapes and [standards.shape_of(shape) if isinstance(shape, str) else shape for shape in shapes]
     functions = list(function) if isinstance(function, (tuple, list)) else [function]
     names = [getattr(f, "__name__", type(f).__name__) for f in functions]
@@ -87,7 +92,7 @@ def grade(function, like=None, *, shapes=None, reference=None, seed=None, sample
     seed = secrets.randbits(32) if seed is None else seed
     like = like or ("" if shapes or reference else next(filter(None, map(op_of, names)), ""))
     held_to = standard_of(like, reference, shapes, names)
-    child = Local(names=dict(zip(names, functions)))
+    child = Local(names=dict(zip(names, functions)), timeout=timeout)
     result = Result(", ".join(names), held_to.name if held_to else "", seed=seed)
     with Session(lambda: child, names[0]) as session:
         return _graded(

@@ -1,7 +1,7 @@
 """The verdict on a submission: how it is to be called, on which cases, and what is said of what it gave."""
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import dropout, forms, ranks, rounds, running_statistics, styles
+from minires.gradcheck.grading import dropout, forms, ranks, rounds, running_statistics, styles, untried
 from minires.gradcheck.grading.choice import Choice
 from minires.gradcheck.grading.errors import (
     ChildError,
@@ -12,6 +12,7 @@ from minires.gradcheck.grading.errors import (
     RaisedError,
     StoppedError,
 )
+from minires.gradcheck.grading.flags import more_cases
 from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.standard import COMPUTING, unasked_of
 from minires.gradcheck.grading.trials import Trials
@@ -95,6 +96,8 @@ class Judge:
             else:
                 label = case.label.partition(", sample")[0]
                 result.beyond += [label] * (label not in result.beyond)
+        for case in more_cases(plan, plain):
+            self._fit(plan, case, plain, cases)
         return cases
 
     def _judge(self, records, plan, plain, result):
@@ -108,9 +111,12 @@ class Judge:
             self.notes.append("evaluation was not checked, because no case of it could be tried")
         result.untried = [record.case.label for record in records if record.not_tried]
         result.not_tried = len(result.untried)
+        self._add_note(untried.sentence(untried.parameters(plan, [r.case for r in tried])))
         if self.standard.name == "dropout":
+            result.style = ", ".join(filter(None, [result.style, dropout.convention(tried)]))
             self.verdicts.repeats = dropout.repeats(tried, plan.knows("rng"), plan.has_own("rng"))
         own = plan.own_names()
+        marked = []
         for record in tried:
             record.names = own
             said = self.verdicts.verdict(record)
@@ -124,12 +130,18 @@ class Judge:
             else:
                 said.wrong = [own.get(name, name) for name in said.wrong]
                 result.cases.append(said)
+                marked.append(record)
         drop_coincidences(result.cases)
         for said in result.cases:
             said.hints = joined(said.hints)
         self._tell_of_globals(plan, records, result.cases)
-        if isinstance(plan, LayerPlan) and tried and not result.not_tried and all(said.passed for said in result.cases):
-            self._look_at_later_rounds(plan, tried[0].case, result.cases)
+        if (
+            isinstance(plan, LayerPlan)
+            and marked
+            and not result.not_tried
+            and all(said.passed for said in result.cases)
+        ):
+            self._look_at_later_rounds(plan, marked, result.cases)
         if result.cases and all(map(forms.is_of_tensors, result.cases)):
             result.cases = []
             raise CouldNotRunError("it works on torch tensors, but arrays are handed over, and arrays should come back")
@@ -139,16 +151,29 @@ class Judge:
         if not result.cases and not result.not_tried:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.trials.passed_over)}")
 
-    def _look_at_later_rounds(self, plan, case, cases):
-        """What one layer does when it is called again."""
+    def _look_at_later_rounds(self, plan, marked, cases):
+        """What one layer does when it is called again: in the plain case, and in one of the others."""
+        case = marked[0].case
+        others = [
+            r.case
+            for r in marked[2:]
+            if r.case.convention is None and not r.y_alone and all(a.size for a in r.case.arrays)
+        ]
         summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, case))
         if summed:
             self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
         if plan.made is not None and cases:
-            later = rounds.second(self.trials, self.verdicts, plan, case)
+            later = rounds.later(self.trials, self.verdicts, plan, case)
+            if not later.mistake and others:
+                self._add_note(later.note)
+                later = rounds.later(self.trials, self.verdicts, plan, self.trials.random.choice(others))
             cases[0].problems += [later.mistake] * bool(later.mistake)
             cases[0].timed_out = later.timed_out
-            self.notes += [later.note] * bool(later.note)
+            cases[0].forgetful = bool(later.mistake) and not later.timed_out
+            self._add_note(later.note)
+
+    def _add_note(self, note):
+        self.notes += [note] * bool(note and note not in self.notes)
 
     def _trains(self, record):
         return self.standard.full_settings(record.case)["training"]

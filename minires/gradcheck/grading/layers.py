@@ -125,7 +125,9 @@ class LayerPlan(Plan):
 
     def _set(self, child, obj, case):
         """Give the layer what neither its constructor nor its forward takes."""
-        given = {n: self.layout.given(n, a, case) for n, a in zip(self.standard.arguments, case.arrays)}
+        off = self.off(case)
+        arrays = {n: a for n, a in zip(self.standard.arguments, case.arrays) if n not in off}
+        given = {n: self.layout.given(n, a, case) for n, a in arrays.items()}
         missing = [n for n in given if all(n not in b.arrays for b in self.bindings()) and not self.forward.has("rest")]
         # what this case has not, as a bias: a layer that makes one at random does without it once it changes nothing
         absent = {n for n in self.standard.arguments if n not in given}
@@ -150,15 +152,16 @@ class LayerPlan(Plan):
                 here = child.get(obj, attribute)
                 if isinstance(here, Handle):
                     for inside in (n for n in child.attributes(here) if names.plain(n) in ("data", "value")):
-                        child.set(here, inside, _without(argument, child.get(here, inside)))
+                        child.set(here, inside, self._without(argument, child.get(here, inside)))
                 else:
-                    child.set(obj, attribute, _without(argument, here))
+                    child.set(obj, attribute, self._without(argument, here))
             elif isinstance(setting, str) and not any(b.knows(setting, self.keys) for b in self.bindings()):
                 here = child.get(obj, attribute)
                 if setting in OF_EVALUATION and here is not None:
                     self.settable.add(setting)
                 if full[setting] is not REQUIRED and (setting in case.static or setting == "training"):
-                    child.set(obj, attribute, self._as_it_is(full[setting], here))
+                    kept = setting == "p" and names.is_kept(attribute)
+                    child.set(obj, attribute, self._as_it_is(1 - full[setting] if kept else full[setting], here))
             elif names.plain(attribute) in OF_ARRAYS:
                 here = child.get(obj, attribute)
                 if isinstance(here, dict):
@@ -166,7 +169,7 @@ class LayerPlan(Plan):
                         if names.array_of(self.standard, key) in wanted:
                             here[key] = wanted.pop(names.array_of(self.standard, key))
                         elif names.array_of(self.standard, key) in absent:
-                            here[key] = _without(names.array_of(self.standard, key), here[key])
+                            here[key] = self._without(names.array_of(self.standard, key), here[key])
                     child.set(obj, attribute, here)
         if self.methods & {"train", "eval"} and "training" in full and not _knows_training(self):
             method = "train" if full["training"] else "eval"
@@ -177,6 +180,17 @@ class LayerPlan(Plan):
                 f"{self.name} takes no {argument}, and has no attribute of such a name to set: its attributes are "
                 f"{', '.join(child.attributes(obj)[:LOOKED_AT] if isinstance(obj, Handle) else []) or 'none'}"
             )
+
+    def _without(self, argument, here):
+        """An array of floats that changes nothing, 1 for a weight and 0 for a bias; anything else as it is.
+
+        What a flag switches off is left out whatever its numbers are, so these are such as would be seen.
+        """
+        if not isinstance(here, np.ndarray) or here.dtype.kind != "f":
+            return here
+        if argument in self.flagged():
+            return np.linspace(1.5, 2.5, here.size, dtype=here.dtype).reshape(here.shape)
+        return np.full(here.shape, float(argument == "weight"), here.dtype)
 
     @staticmethod
     def _as_it_is(value, here):
@@ -190,8 +204,23 @@ class LayerPlan(Plan):
         arrays = dict(zip(self.standard.arguments, case.arrays))
         named = {names.array_of(self.standard, attribute): attribute for attribute in self._known(child, obj)}
         found = {a: child.get(obj, n) for a, n in named.items() if a and a != self.standard.arguments[0]}
+        for table in (child.get(obj, n) for n in self._known(child, obj) if names.plain(n) in OF_ARRAYS):
+            inside = table.items() if isinstance(table, dict) else ()
+            found = {names.array_of(self.standard, key): value for key, value in inside} | found
         kept = {a: value for a, value in found.items() if isinstance(value, np.ndarray)}
         return {a: value for a, value in kept.items() if a in arrays and not too_large(value, arrays[a])}
+
+    def weights(self, child, obj, case):
+        """The same, as the op has them."""
+        if not isinstance(obj, Handle):
+            return {}
+        arrays = dict(zip(self.standard.arguments, case.arrays))
+        found = {}
+        for name, value in self._weights(child, obj, case).items():
+            a = self.layout.returned(name, value, arrays[name])
+            if a.size == arrays[name].size and np.squeeze(a).shape == np.squeeze(arrays[name]).shape:
+                found[name] = a.reshape(arrays[name].shape).astype(float)
+        return found
 
     def _kept(self, child, obj, answer, case):
         """(the gradients that are returned, or that the layer keeps as dw, db, grads["W"] or W.grad; those missing)"""
@@ -248,12 +277,6 @@ class LayerPlan(Plan):
                     if isinstance(gradient, np.ndarray):
                         found.setdefault(owner, gradient)
         return found
-
-
-def _without(argument, here):
-    """An array of floats that changes nothing, 1 for a weight and 0 for a bias; anything else as it is."""
-    is_array = isinstance(here, np.ndarray) and here.dtype.kind == "f"
-    return np.full(here.shape, float(argument == "weight"), here.dtype) if is_array else here
 
 
 def _alike(a, b):

@@ -2,14 +2,18 @@
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import linecache
 import traceback
 
 import numpy as np
 
-from minires.gradcheck.grading.errors import RaisedError
+from minires.gradcheck.grading import alarm
+from minires.gradcheck.grading.errors import RaisedError, TimedOutError
 from minires.gradcheck.grading.face import Described, Handle, Parameter, Returned
+from minires.gradcheck.grading.slow import why_slow_at
+from minires.gradcheck.grading.source import Cell
 from minires.gradcheck.grading.watched import Kept, Watched, bits, kept
 
 DEEPEST = 16  # how far containers may be nested
@@ -22,6 +26,9 @@ KINDS = {
 }
 
 
+OURS = {__file__, alarm.__file__, contextlib.__file__}
+
+
 class _Shell:
     """get_ipython() of a notebook's cells: whatever is asked of it does nothing."""
 
@@ -30,14 +37,18 @@ class _Shell:
 
 
 class Local:
-    """Names of this process, or the cells of a source, called as a submission is."""
+    """Names of this process, or the cells of a source, called as a submission is. timeout: seconds for each call."""
 
-    def __init__(self, source=None, *, names=None, **limits):
+    option = "timeout={:g}"  # of gradcheck.grade, which allows more
+
+    def __init__(self, source=None, *, names=None, timeout=None, **limits):
         self.source = source
         self.names = dict(names or {})
         self.cell_errors = []
         self.objects = {}
         self.watched = Watched()
+        self.limit = timeout
+        self.timeout = np.inf if timeout is None else timeout
 
     def __enter__(self):
         return self
@@ -83,8 +94,12 @@ class Local:
         function = self.objects[target.number] if isinstance(target, Handle) else self.names[target]
         try:
             function = getattr(function, method) if method else function
-            returned = function(*given, **named)
+            with alarm.limited(self.limit):
+                returned = function(*given, **named)
             value = self._value(kept(returned) if keep else returned)
+        except alarm.TimeUpError as error:
+            said, endless = why_slow_at(self.limit, self._places(error), option=self.option)
+            raise TimedOutError(said, self.limit, endless) from None
         except (Exception, SystemExit) as error:
             raise self._raised(error) from error
         changed = [k for k, (old, new) in enumerate(zip(args, given)) if bits(old) != bits(new)]
@@ -147,6 +162,12 @@ class Local:
         self.objects[number] = value
         return Handle(number, type(value).__name__, callable(value))
 
+    def _places(self, error):
+        """[(cell, line, function)] at which a call was ended, innermost first, without what others have written."""
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename not in OURS]
+        own = [f for f in reversed(frames) if "site-packages" not in f.filename and linecache.getlines(f.filename)]
+        return [(_cell(f.filename), f.lineno, f.name) for f in own]
+
     def _raised(self, error):
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
         ours = {cell.name for cell in self.source.cells} if self.source else set()
@@ -156,6 +177,13 @@ class Local:
             line, cell = error.lineno, error.filename
             return RaisedError(type(error).__name__, error.msg, line, cell)
         return RaisedError(type(error).__name__, " ".join(str(error).split())[:300], line, cell)
+
+
+def _cell(file):
+    """A file, or a cell of a notebook, with a name as its author knows it."""
+    name = file.replace("\\", "/").split("/")[-1]
+    of_notebook = "ipykernel_" in file or file.startswith("<")
+    return Cell("its cell" if of_notebook else name, "".join(linecache.getlines(file)))
 
 
 def _copied(value):

@@ -11,6 +11,12 @@ TARGET = "target targets t y label labels ytrue truth classes ys onehot gt"
 WEIGHT = "w weights kernel kernels filter filters f k theta wt"
 SCALE = "gamma g scale w weights gain"
 BIAS = "b biases bias beta shift offset"
+# Parameters that are True or False, and the arguments that a function has with True alone.
+FLAGS = {
+    ("bias",): "bias usebias withbias hasbias addbias includebias",
+    ("weight", "bias"): "affine elementwiseaffine useaffine withaffine learnable",
+}
+KEPT = "keep keepprob keepprobability keeprate keepratio keepp pkeep probkeep retain retainprob"  # 1 − p of a dropout
 
 # op -> {argument: names}; what is not here is called by the op's own name or stands in the op's order
 ARRAYS = {
@@ -57,7 +63,7 @@ SETTINGS = {
     "weight": "weight weights classweight classweights w",
     "pos_weight": "posweight positiveweight",
     "output_size": "outputsize outsize size output out",
-    "p": "p prob dropprob dropoutratio dropoutrate rate dropout droprate ratio",
+    "p": f"p prob dropprob dropoutprob dropoutratio dropoutrate rate dropout droprate ratio dropp pdrop {KEPT}",
     "beta": "beta delta threshold",
     "min": "min low lower amin lo minimum minval",
     "max": "max high upper amax hi maximum maxval",
@@ -76,7 +82,7 @@ SETTINGS = {
     "ceil_mode": "ceilmode ceil",
     "attn_mask": "attnmask mask attentionmask",
     "is_causal": "iscausal causal",
-    "dropout_p": "dropoutp dropout p prob dropoutrate",
+    "dropout_p": "dropoutp dropout p prob dropoutrate dropprob",
     "scale": "scale factor",
     "count_include_pad": "countincludepad",
 }
@@ -123,6 +129,8 @@ IS_DICT = (
     "hyper",
 )
 MODE = "mode"
+LOSS = _words("loss value cost error y out output l")  # keys of a dict that a loss returns
+GRADIENTS = _words("grad grads gradient gradients")  # that of a loss's x, or a dict or tuple of several
 BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back")
 # A name that says both: forward_backward, value_and_grad, grad_and_loss; softmax_with_loss_backward does not.
 _FRONT = "(?:forward|fwd|fprop|value|loss|cost)"
@@ -175,6 +183,29 @@ def setting_of(standard, name):
             return setting
     half = HALVES.get(short)
     return half if half and half[0] in standard.settings else None
+
+
+def flag_of(standard, parameter):
+    """The arguments that a parameter with a default of True or False switches off, as bias and affine do; or ()."""
+    if not isinstance(parameter.default, bool):
+        return ()
+    found = next((arguments for arguments, words in FLAGS.items() if plain(parameter.name) in words.split()), ())
+    return found if set(found) <= standard.optional or standard.name == "batch_norm" else ()
+
+
+def is_cache(standard, name):
+    """Whether a parameter is what a forward has kept; of a dropout and a ReLU that is a mask."""
+    return plain(name) in CACHE or (plain(name) == "mask" and "attn_mask" not in standard.settings)
+
+
+def is_kept(name):
+    """Whether a parameter of a dropout is the probability to keep an element, 1 − p."""
+    return plain(name) in KEPT.split()
+
+
+def is_dropped(name):
+    """Whether its name says that it is the probability to drop one: `p` alone may be either."""
+    return plain(name) != "dropout" and "drop" in plain(name)
 
 
 def is_dict_of_settings(name):

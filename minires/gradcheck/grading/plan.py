@@ -9,17 +9,12 @@ from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import number, read_gradients
 from minires.gradcheck.grading.errors import NotDoneError, PassOverError, WrongError
+from minires.gradcheck.grading.flags import NEUTRAL, switched_off
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
 # What decides nothing in training; and that a function without `training` is meant for training.
 OF_EVALUATION = ("running_mean", "running_var", "momentum")
-# γ and β, which a norm need not have; conv_norm's weight is its kernel, and a teacher's own function has all it takes.
-NEUTRAL = {
-    "batch_norm": {"weight": np.ones_like, "bias": np.zeros_like},
-    "batch_norm_relu": {"weight": np.ones_like, "bias": np.zeros_like},
-    "conv_norm": {"gamma": np.ones_like, "beta": np.zeros_like},
-}
 OWN = Layout()
 # What a submission may have fixed inside where a case leaves it open: tried in this order, the op's default first.
 CONSTANTS = {
@@ -96,13 +91,32 @@ class Plan:
     def optional(self):
         """The arguments whose parameters have a default, so that the submission says it can do without them."""
         slots = [slot for binding in self.all_bindings() for slot in binding.slots]
-        return {slot.what for slot in slots if slot.role == "array" and not slot.parameter.required}
+        return self.flagged() | {s.what for s in slots if s.role == "array" and not s.parameter.required}
+
+    def flagged(self):
+        """The arguments that a flag switches off, as bias=False does."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        return {argument for slot in slots if slot.role == "flag" for argument in slot.what}
+
+    def off(self, case):
+        """Those of them that a case does without: they are not there, or γ = 1 and β = 0."""
+        flagged = self.flagged()
+        arrays = dict(zip(self.standard.arguments, case.arrays))
+        neutral = {n: np.array_equal(arrays[n], make(arrays[n])) for n, make in self._neutral().items() if n in arrays}
+        return {n for n in flagged if n not in arrays or (neutral.get(n) and all(map(neutral.get, flagged)))}
 
     def has_own(self, setting):
         """Whether the parameter of a setting has a default of its own, as seed=7."""
         slots = [slot for binding in self.all_bindings() for slot in binding.slots]
         of_setting = [s.parameter for s in slots if s.role == "setting" and s.what == setting]
         return any(not p.required and p.default is not None for p in of_setting)
+
+    def name_of(self, setting):
+        """What the submission calls a setting: its parameter, or the key of a dict."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        own = next((s.parameter.name for s in slots if s.role == "setting" and s.what == setting), "")
+        in_dict = any(slot.role == "dict" for slot in slots) and setting in self.keys
+        return own or (self.keys[setting][0] if in_dict else "")
 
     def declared(self):
         """The settings that are parameters of their own, not entries of a dict."""
@@ -171,7 +185,9 @@ class Plan:
                 raise PassOverError(f"takes no {argument}")
         for binding in self.bindings():
             for slot in binding.slots:
-                if slot.role == "array" and slot.what not in given and slot.parameter.required:
+                if slot.role != "array" or slot.what in given or slot.what in self.flagged():
+                    continue
+                if slot.parameter.required:
                     own = slot.parameter.name
                     raise PassOverError(
                         f"needs {own}, also where there is no {slot.what}: write {own}=None to take these"
@@ -218,8 +234,12 @@ class Plan:
         full = self.standard.full_settings(case)
         arrays = {name: self.layout.given(name, a, case) for name, a in zip(self.standard.arguments, case.arrays)}
 
-        def of(setting):
+        off = self.off(case)
+
+        def of(setting, name=""):
             value = full[setting]
+            if setting == "p" and names.is_kept(name):
+                return 1 - value
             if isinstance(value, np.ndarray):
                 return self.layout.given(setting, value, case)
             if self.pairs and type(value) is int and setting in ("stride", "padding", "dilation", "kernel_size"):
@@ -227,10 +247,14 @@ class Plan:
             return value
 
         def value(slot):
+            if slot.role == "flag":
+                return not off.issuperset(slot.what)
+            if slot.role == "array" and slot.what in off:
+                return self.layout.given(slot.what, switched_off(self.standard, slot.what, case), case)
             if slot.role == "array":
                 return arrays.get(slot.what, REQUIRED if not slot.parameter.required else None)
             if slot.role == "setting":
-                return of(slot.what)
+                return of(slot.what, slot.parameter.name)
             if slot.role == "default":
                 return REQUIRED
             if slot.role == "half":
@@ -239,7 +263,7 @@ class Plan:
                 return "train" if full["training"] else "test"
             if slot.role == "dict":
                 return {
-                    key: _entry(self.standard, key, setting, of(setting), full)
+                    key: _entry(self.standard, key, setting, of(setting, key), full)
                     for setting, keys in self.keys.items()
                     for key in keys
                     if of(setting) is not REQUIRED

@@ -52,6 +52,7 @@ class CaseResult:
     empty: bool = False  # whether the arrays have no elements, so that there is nothing to earn
     trivial: bool = False  # whether x itself is the right y, and dy the right dx, so that nothing is earned by it
     timed_out: bool = False  # whether nothing else is known to be wrong
+    forgetful: bool = False  # whether a later call of the same gives something else, so that no case is earned
     misshapen: list[str] = field(default_factory=list)  # arguments whose gradient has another shape than they have
 
     @property
@@ -136,9 +137,10 @@ class Result:
     def score(self):
         """The part of a point: samples of one case count once, and nothing is earned where there is nothing to do.
 
-        That is an empty batch, and what gives x itself back, if the function does more in other cases.
+        That is an empty batch, and what gives x itself back, if the function does more in other cases. What is right in
+        its first calls only earns nothing at all.
         """
-        if self.error or self.not_done:
+        if self.error or self.not_done or any(getattr(case, "forgetful", False) for case in self.cases):
             return 0
         right = dict.fromkeys(map(_without_sample, self.untried), False)
         does_more = not all(getattr(case, "trivial", False) for case in self.cases)

@@ -24,22 +24,19 @@ from minires.gradcheck.grading.errors import (
     TimedOutError,
     WrongError,
 )
+from minires.gradcheck.grading.own_steps import TRAINS, UPHILL, OwnSteps
 from minires.gradcheck.grading.single import size
 from minires.gradcheck.grading.standard import COMPUTING, argument_names
 
-Y = "a second forward of the same object, with other numbers, gives a wrong y: it keeps something of the first"
+WHICH = ("first", "second", "third", "fourth", "fifth")
+Y = "a {which} forward of the same object, with other numbers, gives a wrong y: it keeps something of the first"
 GRADIENT = (
-    "after a second forward of the same object, with other numbers, d{name} is wrong: its backward uses what the first "
-    "forward left"
+    "after a {which} forward of the same object, with other numbers, d{name} is wrong: its backward uses what the "
+    "first forward left"
 )
-NONE = "in a second round on the same object the backward gives no gradient (None) for {name}"
-RAISES = "in a second round on the same object it raises {error}"
+NONE = "in a {which} round on the same object the backward gives no gradient (None) for {name}"
+RAISES = "in a {which} round on the same object it raises {error}"
 MASK = "its mask is the same in each forward of one object: draw it anew in each forward"
-TRAINS = (
-    "its backward takes a step of training of its own, with learning rate {rate:.4g}, of {names}: "
-    "an optimizer would take a second one"
-)
-UPHILL = "its backward adds {rate:.4g} times the gradients to {names}, which makes the loss larger: subtract them"
 FITS = 20  # Gauss-Newton steps at most; an op that is linear in its weights needs one
 SECANT = 1e-3  # change of the learning rate over which y's slope is measured
 
@@ -53,44 +50,65 @@ class Later:
     timed_out: bool = False
 
 
-def second(trials, verdicts, plan, case):
-    """What is to be said of a second round on a layer that is right in its first."""
-    first = trials.record(case, plan)
-    later = trials.record(with_another_x(plan, case), plan)
-    try:
-        attempt = plan.start(trials.session.get(), case, first.right)
-        given = _gradients(plan, attempt, first)
-        again = plan.start(trials.session.get(), later.case, later.right, attempt.layer)
-        given_later = _gradients(plan, again, later)
-    except RaisedError as error:
-        return Later(RAISES.format(error=error))
-    except ForbiddenError as error:
-        raise CouldNotRunError(str(error)) from error
-    except (FormError, NotDoneError, PassOverError, WrongError) as error:
-        return Later(f"in a second round on the same object: {error}")
-    except StoppedError as error:
-        return Later(f"a second round on the same object was not tried: {error}", timed_out=error.timed_out)
-    except ChildError as error:
-        trials.session.lost(error)
-        late = isinstance(error, TimedOutError) and not error.endless
-        return Later(f"in a second round on the same object: {error}", timed_out=late)
-    if trials.standard.name == "dropout":
-        return Later(_of_masks(plan, attempt.y, again.y, given_later, later))
-    arrays = (again.y, *given_later.values())
-    later.single = any(verdicts.is_single(later, a) for a in arrays if isinstance(a, np.ndarray))
-    wrong = _wrong(verdicts, plan, later, again.y, given, given_later)
-    if wrong != Y or again.y.shape != later.right.shape:
-        return Later(wrong)
-    for names, rate, trained in _trained(verdicts, plan, first, later, again.y):
-        wrong_then = _wrong(verdicts, plan, trained, again.y, given, given_later)
-        own = " and ".join(plan.own_names().get(name, name) for name in names)
+def later(trials, verdicts, plan, case):
+    """What is to be said of a layer that is right in its first round: two to four more follow, how many is random."""
+    numbers = np.random.default_rng(trials.random.getrandbits(31))
+    cases = [case, *(with_another_x(plan, case, numbers) for _ in range(numbers.integers(2, 5)))]
+    own = OwnSteps(plan, verdicts)
+    layer = before = given = last = None
+    for count, each in enumerate(cases):
+        which = WHICH[count]
+        record = trials.record(own.at(each), plan)
+        try:
+            attempt = plan.start(trials.session.get(), record.case, record.right, layer)
+            gradients = _gradients(plan, attempt, record)
+            kept = plan.weights(trials.session.get(), attempt.layer, record.case)
+        except RaisedError as error:
+            return Later(RAISES.format(which=which, error=error))
+        except ForbiddenError as error:
+            raise CouldNotRunError(str(error)) from error
+        except (FormError, NotDoneError, PassOverError, WrongError) as error:
+            return Later(f"in a {which} round on the same object: {error}")
+        except StoppedError as error:
+            return Later(f"a {which} round on the same object was not tried: {error}", timed_out=error.timed_out)
+        except ChildError as error:
+            trials.session.lost(error)
+            late = isinstance(error, TimedOutError) and not error.endless
+            return Later(f"in a {which} round on the same object: {error}", timed_out=late)
+        if count:
+            answers = attempt.y, given, gradients
+            mistake, record = _checked(verdicts, plan, (before, last), record, answers, own)
+            if mistake:
+                return Later(mistake.replace("{which}", which))
+        own.see(record, kept, not count)
+        if own.uphill:
+            return Later(own.uphill)
+        layer, before, given, last = attempt.layer, record, gradients, attempt.y
+    return Later(note=own.note)
+
+
+def _checked(verdicts, plan, earlier, record, answers, own):
+    """(what is wrong with a round, its Record). earlier: the Record and y of the round before."""
+    before, last = earlier
+    y, given, gradients = answers
+    if plan.standard.name == "dropout":
+        return _of_masks(plan, last, y, gradients, record), record
+    arrays = (y, *gradients.values())
+    record.single = any(verdicts.is_single(record, a) for a in arrays if isinstance(a, np.ndarray))
+    wrong = _wrong(verdicts, plan, record, y, given, gradients)
+    if wrong != Y or own.weights or y.shape != record.right.shape:
+        return wrong, record
+    for names, rate, trained in _trained(verdicts, plan, before, record, y):  # by weights that cannot be read
+        wrong_then = _wrong(verdicts, plan, trained, y, given, gradients)
+        said = " and ".join(plan.own_names().get(name, name) for name in names)
         if wrong_then and wrong_then != Y:
-            return Later(wrong_then)
+            return wrong_then, record
         if not wrong_then and rate < 0:
-            return Later(UPHILL.format(rate=-rate, names=own))
+            return UPHILL.format(rate=-rate, names=said), record
         if not wrong_then:
-            return Later(note="" if plan.is_told_rate() else TRAINS.format(rate=rate, names=own))
-    return Later(wrong)
+            own.say(TRAINS.format(rate=rate, names=said))
+            return "", trained
+    return wrong, record
 
 
 def _of_masks(plan, y, y_later, given_later, later):
@@ -98,7 +116,7 @@ def _of_masks(plan, y, y_later, given_later, later):
     later.ys, later.pairs["first"], later.given["first"] = [y_later], y_later, given_later
     sentence, _ = dropout.mistake(later)
     if sentence:
-        return f"in a second round on the same object: {sentence}"
+        return "in a {which} round on the same object: " + sentence
     kept = y.size > dropout.ENOUGH and not plan.knows("rng")
     return MASK if kept and np.array_equal(y != 0, y_later != 0) else ""
 
@@ -117,11 +135,11 @@ def _wrong(verdicts, plan, record, y, given, given_later):
         if g is None and given.get(name) is None:
             continue
         if g is None:
-            return NONE.format(name=plan.own_names().get(name, name))
+            return NONE.replace("{name}", plan.own_names().get(name, name))
         added = name != plan.standard.arguments[0] and g.shape == r.shape  # to what the first backward left
         ways = [g, g - given[name]] if added and given.get(name) is not None else [g]
         if all(verdicts.differs(record, name, way, r, size(dy)) for way in ways):
-            return GRADIENT.format(name=plan.own_names().get(name, name))
+            return GRADIENT.replace("{name}", plan.own_names().get(name, name))
     return ""
 
 
@@ -169,12 +187,12 @@ def _fitted(standard, case, steps, y):
     return rate
 
 
-def with_another_x(plan, case):
-    """The case with other numbers in what a forward takes; a layer keeps the rest."""
+def with_another_x(plan, case, numbers):
+    """The case with its numbers in another order in what a forward takes; a layer keeps the rest. numbers: random."""
     standard = plan.standard
     names = plan.forward.arrays or standard.arguments[:1]
     arrays = [
-        a.ravel()[::-1].reshape(a.shape) if name in names and a.dtype.kind == "f" else a
+        numbers.permutation(a.ravel()).reshape(a.shape) if name in names and a.dtype.kind == "f" else a
         for name, a in zip(standard.arguments, case.arrays)
     ]
     return Case(case.label, tuple(arrays) + case.arrays[len(arrays) :], case.static)

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from minires.gradcheck.grading.errors import ChildError, CouldNotRunError, ForbiddenError, StoppedError, TimedOutError
+from minires.gradcheck.grading.slow import OPTION
 
 TIMEOUTS = 2  # after so many nothing more is called
 LONGEST = 12  # time-outs that all calls together may take
@@ -75,7 +76,7 @@ class Session:
     def _too_slow(self):
         return (
             f"its calls took more than {LONGEST * self.timeout:g} s together: it is too slow; "
-            f"--timeout {3 * self.timeout:g} allows three times as much"
+            f"{getattr(self.child, 'option', OPTION).format(3 * self.timeout)} allows three times as much"
         )
 
     def lost(self, error):

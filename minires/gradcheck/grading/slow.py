@@ -11,16 +11,21 @@ from minires.gradcheck.grading.source import nodes_of
 
 PLACE = re.compile(r'File "(.*)", line (\d+) in (\S+)')
 PLACES = 50  # innermost functions that are looked at
+OPTION = "--timeout {:g}"  # what allows more
 FULL = 10_000  # characters of output that drive the place out of what is kept
 
 
 def why_slow(seconds, output, cells):
     """(the sentence, whether nothing would end it). output: the last that was printed; cells: the code that was run."""
-    places = _places(output, cells)
+    return why_slow_at(seconds, _places(output, cells), len(output) > FULL)
+
+
+def why_slow_at(seconds, places, printed=False, option=OPTION):
+    """The same. places: [(cell, line, function)], innermost first; printed: whether it printed all the time."""
     said = f"did not finish within {seconds:g} s"
-    more = f"; --timeout {3 * seconds:g} allows more"
+    more = f"{option.format(3 * seconds)} allows more"
     if not places:
-        return said + (", and printed all the time: does it print without end?" if len(output) > FULL else more), False
+        return said + (", and printed all the time: does it print without end?" if printed else f"; {more}"), False
     cell, line, function = places[0]
     said += f": it was in line {line} of {cell.name}"
     if function in ("__str__", "__repr__"):
@@ -29,7 +34,7 @@ def why_slow(seconds, output, cells):
         loop = endless_loop(cell.text, line)
         if loop is not None:
             return f"{said}, an endless loop: nothing ends the `while` of line {loop}", True
-    return f"{said}. Is it a loop without end, or only slow? --timeout {3 * seconds:g} allows more", False
+    return f"{said}. Is it a loop without end, or only slow? {more}", False
 
 
 def _places(output, cells):

@@ -73,7 +73,7 @@ def plans(standard, targets, described, defined, source):
         if partner and partner in described and described[partner].kind == "function":
             pair = (partner, name) if names.looks_backward(name) else (name, partner)
             ways.insert(
-                1 if names.looks_backward(name) and not _has_cache(first.parameters) else 0,
+                1 if names.looks_backward(name) and not _has_cache(standard, first.parameters) else 0,
                 lambda: _pairs(standard, keys, pair, described),
             )
         for way in ways:
@@ -95,8 +95,8 @@ def _names_dy(standard, parameters):
     return next((p.name for p in ends if p.required and names.plain(p.name) in clear), "")
 
 
-def _has_cache(parameters):
-    return any(names.plain(p.name) in names.CACHE for p in parameters)
+def _has_cache(standard, parameters):
+    return any(names.is_cache(standard, p.name) for p in parameters)
 
 
 def _methods_of(described):
@@ -180,10 +180,10 @@ def _pairs(standard, keys, targets, described):
     made = []
     parameters = described[backward].parameters
     roles = _roles(standard, parameters)
-    if _has_cache(parameters) and len(standard.arguments) > 1:
+    if _has_cache(standard, parameters) and len(standard.arguments) > 1:
         roles = [("cache",)]  # one thing stands for all arrays, so it is none of them
     else:
-        roles.insert(1 if roles[0] and not _has_cache(parameters) else 0, ("cache",))
+        roles.insert(1 if roles[0] and not _has_cache(standard, parameters) else 0, ("cache",))
     for upstream, second in _backward_bindings(standard, parameters, roles):
         unit = upstream is None
         made += _laid_out(

@@ -66,8 +66,9 @@ class Trials:
         if not self.standard.is_op and right.min(initial=0) == 0 < right.max(initial=0) and not right.all():
             dys["masked"] = first * (right > 0)  # a ReLU ends it, whose mask may be forgotten
         record = Record(case, right, backward, dys)
-        record.constant = plan.held_constant()
+        record.constant = [*plan.held_constant(), *plan.off(case)]
         record.layout = plan.layout
+        record.p = plan.name_of("p") if "p" in self.standard.settings else ""
         if "momentum" in self.standard.settings and plan.knows("momentum"):
             record.momentum = self.standard.full_settings(case)["momentum"]
         record.seeds = dict(zip(("first", "second"), seeds))

@@ -71,6 +71,7 @@ class Record:
     running: dict = field(default_factory=dict)  # running statistics: {name: (before, after)} of the first forward
     momentum: float | None = None  # that the submission was given
     more: list = field(default_factory=list)  # arrays that the first forward returns beside y and a cache
+    p: str = ""  # what the submission calls the p of a dropout
     layout: Layout = field(default_factory=Layout)  # in which the submission has its arrays
     names: dict = field(default_factory=dict)  # {argument: what the submission calls it}
     error: str = ""
@@ -175,6 +176,7 @@ class Verdicts:
                 "its y is another each time it is called with the same arrays: the forward draws random numbers, or "
                 "keeps something from call to call"
             )
+            said.forgetful = True
             return said
         for y in [] if self._misshapen(record, said) else record.ys[:1]:
             found = self.differs(record, "y", y, record.right, 0.0)

@@ -12,6 +12,7 @@ from minires.lab.experiments.paths import Paths
 from minires.lab.experiments.responses import Responses
 from minires.lab.experiments.shortcuts import Shortcuts
 from minires.lab.experiments.stochastic_depth import StochasticDepth
+from minires.lab.experiments.successors import Successors
 
 ALL = (
     Degradation,
@@ -26,5 +27,6 @@ ALL = (
     BatchNorm,
     StochasticDepth,
     Landscape,
+    Successors,
 )
 EXPERIMENTS = {kind.name: kind() for kind in ALL}

@@ -46,3 +46,28 @@ def test_a_setting_that_is_declared_and_never_looked_at_fails(op, setting, refus
     with np.errstate(all="ignore"):
         result = gradcheck.grade(dodging(op, setting, refuses), op, seed=5, samples=2)
     assert result.status != "passed", result
+
+
+def test_a_parameter_that_no_case_sets_is_said():
+    def relu(x, inplace=False, verbose=0):
+        return np.maximum(x, 0), lambda dy: dy * (x > 0)
+
+    said = "not tried: inplace, verbose, because each is unknown here, or the same in each case that could be tried"
+    assert said in gradcheck.grade(relu, like="relu", seed=5).notes
+
+    def total(x, dim=None, keepdim=False):
+        if keepdim:
+            raise ValueError("keepdim is not written yet")
+        shape = np.sum(x, dim, keepdims=True).shape
+        return np.sum(x, dim), lambda dy: np.reshape(dy, shape) + np.zeros(x.shape)
+
+    assert gradcheck.grade(total, like="sum", seed=5).status == "failed"
+    del total
+
+    def total(x, dim=None):
+        shape = np.sum(x, dim, keepdims=True).shape
+        return np.sum(x, dim), lambda dy: np.reshape(dy, shape) + np.zeros(x.shape)
+
+    result = gradcheck.grade(total, like="sum", seed=5)
+    assert result.passed
+    assert not any("not tried" in note for note in result.notes)

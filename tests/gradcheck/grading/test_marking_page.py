@@ -77,7 +77,7 @@ SCALED = [
     ("like", "target", "source", "remedy", "said"),
     [
         ("relu", "Relu", RELU, [("dout[self.mask] = 0", "dout = dout * ~self.mask")], "it changes dout, which it is given"),
-        ("dropout", "Dropout", DROPOUT, SCALED, "divide what is kept by 1 − p in training"),
+        ("dropout", "Dropout", DROPOUT, SCALED, "divide what is kept by 1 − dropout_ratio in training"),
         ("max_pool2d", "max_pool", ALL_EQUAL, [(EACH, f"{EACH}; {PARTS}")], "give it to the first of them"),
         ("conv2d", "conv2d", CUT, [("padding:-padding, padding:-padding", ROWS)], "is empty when the padding"),
     ],

@@ -1,6 +1,8 @@
 """A layer that is right for its first batch alone: no way to end in the second round is an excuse."""
 
 import pytest
+import submissions
+from test_styles import graded
 
 LAYER = """
 import numpy as np
@@ -34,3 +36,43 @@ def test_what_ends_in_its_second_round_has_not_passed(tmp_path, grade, second, s
     found, out = grade(f"{tmp_path / 'hw.py'}:Relu", "--like", "relu", "--timeout", "2", "--forbid", "torch")
     assert found == status, out
     assert sentence in out
+
+
+COUNTING = """
+import numpy as np
+class Relu:
+    def __init__(self):
+        self.rounds = 0
+    def forward(self, x):
+        self.rounds += 1
+        self.mask = x > (0.1 if self.rounds > LAST else 0)
+        return x * self.mask
+    def backward(self, dy):
+        return dy * self.mask
+"""
+
+
+@pytest.mark.parametrize(("last", "status", "score"), [(1, "failed", 0), (2, "failed", 0), (9, "passed", 1)])
+def test_what_is_right_in_its_first_rounds_only_has_no_part_of_a_point(last, status, score):
+    result = graded("relu", "Relu", COUNTING.replace("LAST", str(last)))
+    assert (result.status, result.score) == (status, score), result
+
+
+def test_what_is_another_each_time_has_no_part_of_a_point():
+    text = "import numpy as np\ndef relu(x):\n"
+    text += "    return np.maximum(x, 0) + (x.ndim == 1) * np.random.rand(), lambda dy: dy * (x > 0)\n"
+    result = graded("relu", "relu", text)
+    assert (result.status, result.score) == ("failed", 0), result
+
+
+def test_how_many_rounds_there_are_differs_from_seed_to_seed():
+    text = COUNTING.replace("LAST", "4")  # five is the most
+    assert {graded("relu", "Relu", text, seed=seed).status for seed in range(12)} == {"passed", "failed"}
+
+
+def test_a_step_of_an_optimizer_inside_is_told():
+    (adam,) = (row for row in submissions.ALL if row[0] == "class of a linear layer that trains itself by Adam, right")
+    result = graded(*adam[1:4])
+    assert "a step of training of its own, of W and b: an optimizer would take a second one; its gradients" in str(
+        result
+    )

@@ -110,6 +110,17 @@ def test_who_takes_a_momentum_updates_the_running_statistics():
     assert "running statistics were not checked" in str(result)
 
 
+def test_a_momentum_that_is_declared_and_fixed_inside_fails():
+    in_place = MOMENTUM.replace("running_mean = (", "running_mean[:] = (").replace(
+        "running_var = (", "running_var[:] = ("
+    )
+    assert graded("batch_norm", "batch_norm", submissions.IMPORT + in_place).passed
+    fixed = in_place.replace("    if training:", "    momentum = 0.1\n    if training:")
+    result = graded("batch_norm", "batch_norm", submissions.IMPORT + fixed)
+    assert result.status == "failed"
+    assert "with a momentum of 0.3" in str(result)
+
+
 def test_new_statistics_may_be_returned_beside_the_cache():
     text = MOMENTUM.replace("batch_norm(", "batch_norm_forward(").replace(
         "+ beta, backward", "+ beta, backward, RUNNING"

@@ -135,3 +135,40 @@ def batchnorm_backward(dout, cache):
     assert result.status == "failed"
     assert "recognized: (y, cache), (N,C) only" in str(result)
     assert "your mean and variance are taken over C: take them over N" in str(result)
+
+
+DICT = (
+    IMPORT
+    + """
+def loss(x, y):
+    p = np.exp(x - x.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    rows = np.arange(len(x))
+    dx = p.copy()
+    dx[rows, y] -= 1
+    dx /= len(x)
+    value = -np.log(p[rows, y]).mean()
+    return RETURNED
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("returned", "status", "sentence"),
+    [
+        ("{'loss': value, 'dx': dx}", "passed", "(loss, gradients)"),
+        ("{'dlogits': dx, 'loss': value}", "passed", "(loss, gradients)"),
+        ("{'loss': value, 'grads': {'dx': dx}}", "passed", "(loss, gradients)"),
+        ("{'loss': value, 'backward': lambda dy: dy * dx}", "passed", "(y, backward)"),
+        ("{'loss': value, 'dx': 2 * dx}", "failed", "dx is wrong"),
+        ("{'loss': 2 * value, 'dx': dx}", "failed", "the loss is not cross_entropy's"),
+        ("{'loss': value, 'dx': None}", "not done", "the backward gives None"),
+        ("{'loss': value}", "could not run", "loss gives a dict with the keys loss: return (loss, dx), or a dict with"),
+        ("{'mean': value, 'dx': dx}", "could not run", "with the keys mean, dx: return (loss, dx), or a dict with the"),
+        ("{'loss': value, 'first': dx}", "could not run", "its gradients are called first; call them dx"),
+    ],
+)
+def test_a_loss_may_return_a_dict_or_is_told_its_keys(returned, status, sentence):
+    result = graded("cross_entropy", "loss", DICT.replace("RETURNED", returned))
+    assert result.status == status, result
+    assert sentence in str(result)

@@ -22,6 +22,10 @@ class Relu:
         ("        self.mask = x > 0", "        if self.mask is None: self.mask = x > 0"),
         ("        self.mask = x > 0", "        if self.mask is not None: return np.ones(3)\n        self.mask = x > 0"),
         ("        self.mask = x > 0", "        if self.mask is not None: return None\n        self.mask = x > 0"),
+        (
+            "        self.mask = x > 0",
+            "        self.n = getattr(self, 'n', 0) + 1\n        self.mask = x > (self.n > 2)",
+        ),
     ],
 )
 TABLE.with_mistakes(
@@ -114,10 +118,11 @@ TABLE.with_mistakes(
     TRAINED,
     [
         ("self.W -= 0.1", "self.W += 0.1"),
-        ("self.W -= 0.1", "self.W -= 0.2"),  # half a step of b
         ("0.1 * self.db", "0.1 * d[0]"),
         ("0.1 * self.dW", "0.1 * np.abs(self.dW)"),
         ("self.W -= 0.1 * self.dW", "self.W *= 0.9"),
+        ("self.W -= 0.1 * self.dW", "self.W -= 0.1"),
+        ("self.dW, self.db = self.x.T @ d", "self.dW, self.db = getattr(self, 'dW', 0) / 2 + self.x.T @ d"),
         ("        self.W -= 0.1", "        self.x = x0\n        self.W -= 0.1"),
         ("        self.x = x\n", "        self.x = getattr(self, 'x', x)\n"),
     ],
@@ -136,6 +141,54 @@ TABLE.add(
     TRAINED.replace("W.copy(), b.copy()", "W.astype(np.float32), b.astype(np.float32)")
     .replace("self.x = x", "x = self.x = x.astype(np.float32)")
     .replace("(self, d):", "(self, d):\n        d = d.astype(np.float32)"),
+)
+STEPPING = """
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W.copy(), b.copy()
+        self.m, self.v, self.t = [0, 0], [0, 0], 0
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, d):
+        dx = d @ self.W.T
+        self.dW, self.db = self.x.T @ d, d.sum(0)
+        self.t += 1
+        for k, (w, g) in enumerate(((self.W, self.dW), (self.b, self.db))):
+            STEP
+        return dx
+"""
+ADAM = """
+            self.m[k] = 0.9 * self.m[k] + 0.1 * g
+            self.v[k] = 0.999 * self.v[k] + 0.001 * g**2
+            w -= 0.01 * self.m[k] / (1 - 0.9**self.t) / (np.sqrt(self.v[k] / (1 - 0.999**self.t)) + 1e-8)"""
+STEPS = {
+    "Adam": ADAM,
+    "AdamW": ADAM + "\n            w -= 0.01 * 0.01 * w",
+    "Adam with weight decay": ADAM.replace("* g**2", "* (g + 0.02 * w) ** 2").replace("* g\n", "* (g + 0.02 * w)\n"),
+    "weight decay": "w -= 0.1 * (g + 0.02 * w)",
+    "momentum": "self.m[k] = 0.9 * self.m[k] + g; w -= 0.05 * self.m[k]",
+    "RMSprop": "self.v[k] = 0.9 * self.v[k] + 0.1 * g * g; w -= 0.01 * g / (np.sqrt(self.v[k]) + 1e-8)",
+    "a clipped gradient": "w -= 0.1 * np.clip(g, -1, 1)",
+    "two rates": "w -= (0.2 - 0.1 * k) * g",
+}
+for name, step in STEPS.items():
+    right = STEPPING.replace("STEP", step)
+    wrong = [("d @ self.W.T", "d @ self.W.T * (1 + (self.t > 1))"), ("self.x = x", "self.x = getattr(self, 'x', x)")]
+    TABLE.with_mistakes(f"class of a linear layer that trains itself by {name}", "linear", "Linear", right, wrong)
+right = STEPPING.replace("STEP", ADAM).replace(
+    "self.W, self.b = W.copy(), b.copy()", "self.params = {'W': W.copy(), 'b': b.copy()}"
+)
+right = (
+    right.replace("self.W", "self.params['W']")
+    .replace("self.b)", "self.params['b'])")
+    .replace("self.b\n", "self.params['b']\n")
+)
+TABLE.add(
+    "class of a linear layer with its weights in a dict that trains itself by Adam",
+    "linear",
+    "Linear",
+    right.replace("self.b,", "self.params['b'],"),
 )
 TRAINED_NORM = """
 class BatchNorm:
