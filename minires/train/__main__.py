@@ -21,7 +21,7 @@ examples:
   python -m minires.train                              digits, in half a minute
   python -m minires.train --dataset cifar10 --batch-size 128 --epochs 60
   python -m minires.train --dataset FOLDER --model resnet18
-  python -m minires.train --weights mobilenet_v2-b0353104.pth --dataset FOLDER \
+  python -m minires.train --weights mobilenet_v2-b0353104.pth --dataset FOLDER \\
       --freeze features --head-lr 0.001 --epochs 5     fine-tunes its last layer
   python -m minires.train --resume                     the newest unfinished run
   python -m minires.train --resume DIR --epochs 40
