@@ -244,7 +244,7 @@ def _check_place(name, first, a):
         )
 
 
-def _closed_over(backward):
+def closed_over_by(backward):
     """The values that backward keeps alive: its cells and defaults, and the elements of tuples and lists among them."""
     values = []
     for value in (*(cell.cell_contents for cell in backward.__closure__ or ()), *(backward.__defaults__ or ())):
@@ -281,7 +281,7 @@ def _record(name, inputs, y, backward, needs):
     if mode.recording and any(nodes) and y.dtype.kind == "f":
         memory[memory_of_y] = out.version
         backward = _as_function(backward)
-        closed_over = owners(_closed_over(backward))
+        closed_over = owners(closed_over_by(backward))
         saved = tuple([(memory[a], memory[a].count) for a in closed_over if a in memory])
         out.node = Node(name, y, backward, nodes, closed_over, saved, needs)
     return out

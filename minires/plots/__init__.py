@@ -6,6 +6,7 @@ from minires.plots.curves import plot_curves, plot_gradients
 from minires.plots.files import check_plot
 from minires.plots.graphs import plot_graph
 from minires.plots.images import plot_images
+from minires.plots.networks import plot_networks
 from minires.plots.panels import Bars, Line, Panel, plot_panels
 from minires.plots.paths import plot_paths
 from minires.plots.steps import plot_steps
@@ -23,6 +24,7 @@ __all__ = [
     "plot_gradients",
     "plot_graph",
     "plot_images",
+    "plot_networks",
     "plot_panels",
     "plot_paths",
     "plot_steps",

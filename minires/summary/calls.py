@@ -7,6 +7,7 @@ from minires.kernels.choice import shapes_only
 from minires.mode import no_grad
 from minires.observe import listen
 from minires.probes import multiply_adds
+from minires.summary.receptive import Field, Fields
 from minires.tensor import unwrap
 
 
@@ -16,7 +17,11 @@ class Call:
     name: the module's name in the whole network, or the op's. module: None for an op.
     parts: the Calls that its forward made, in this order. output_size: a shape, or a tuple of them.
     multiply_adds: of all its parts together. called: False for a module that the forward leaves out.
+    field: what its output sees of the image, if that is known. kept: bytes for backward, set by memory.measure().
     """
+
+    field: Field | None = None
+    kept: int | None = None
 
     def __init__(self, name, module=None, *, output_size=None, multiply_adds=0, called=True):
         self.name, self.module, self.called = name, module, called
@@ -29,9 +34,10 @@ class Call:
         return [part for part in self.parts if part.module is not None]
 
 
-def record(model, inputs):
+def record(model, inputs, watch=None):
     """The Call model(*inputs), in evaluation mode and without a graph. Afterwards all modes and hooks are as before.
 
+    watch(name, inputs, settings, y, calls) is told each op, with the calls that it is in, the outermost first.
     Its convolutions are not computed, because they take most of the time and their shapes need none.
     """
     names = {id(module): name for name, module in model.named_modules()}
@@ -39,6 +45,7 @@ def record(model, inputs):
     whole = Call("", model)
     unfinished = [whole]  # the innermost call is the last
     thread = threading.get_ident()
+    fields = Fields(inputs)
 
     def before(module, inputs):
         call = Call(names[id(module)], module)
@@ -50,12 +57,20 @@ def record(model, inputs):
 
     def finish(call, output):
         call.output_size = _size(output)
+        call.field = fields.of(_only(output))
         call.multiply_adds = sum(part.multiply_adds for part in call.parts)
 
     def on_op(name, inputs, y, backward):
         if threading.get_ident() == thread:  # ops of other threads are not this network's
             count = multiply_adds(name, inputs, y, backward)
             unfinished[-1].parts.append(Call(name, output_size=y.shape, multiply_adds=count))
+
+    def on_call(name, inputs, settings, y):  # follows on_op for the same op
+        if threading.get_ident() == thread:
+            fields.on_call(name, inputs, settings, y)
+            unfinished[-1].parts[-1].field = fields.of(y)
+            if watch is not None:
+                watch(name, inputs, settings, y, tuple(unfinished))
 
     handles = []
     try:
@@ -64,7 +79,7 @@ def record(model, inputs):
                 handles.append(module.register_forward_pre_hook(before))
                 handles.append(module.register_forward_hook(after))
         model.eval()
-        with no_grad(), listen(on_op=on_op), shapes_only():
+        with no_grad(), listen(on_op=on_op, on_call=on_call), shapes_only():
             finish(whole, model(*inputs))
     finally:
         for handle in handles:
@@ -82,6 +97,12 @@ def _size(output):
     if isinstance(output, (tuple, list)):
         return tuple(_size(part) for part in output)
     return tuple(output.shape) if is_array(unwrap(output)) else None
+
+
+def _only(output):
+    """The one array or Tensor in an output; the output itself for several, or none."""
+    found = [part for part in output if part is not None] if isinstance(output, (tuple, list)) else []
+    return found[0] if len(found) == 1 else output
 
 
 def _add_uncalled(whole, names):

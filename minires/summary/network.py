@@ -11,12 +11,16 @@ from minires.console import WIDTH, Table
 from minires.errors import DTypeError, OptionError
 from minires.nn import AvgPool2d, Conv2d, MaxPool2d, Module
 from minires.nn.advice import why_no_module
-from minires.settings import is_whole, shortened, whole
+from minires.settings import flag, is_whole, shortened, whole
 from minires.summary.calls import record
+from minires.summary.memory import measure
+from minires.summary.receptive import Field
 from minires.tensor import Tensor, unwrap
 
-HEADINGS = ("layer", "output", "parameters", "multiply-adds")
-GAPS = 2 * (len(HEADINGS) - 1)  # the spaces between the columns
+COUNTS = ("layer", "output", "parameters", "multiply-adds")
+FIELDS = ("layer", "output", "sees", "stride", "start")
+KEPT = "kept"
+WIDTH_WITH_MORE = 100  # characters of a line with other columns than COUNTS
 
 
 class Row(NamedTuple):
@@ -36,6 +40,16 @@ class Row(NamedTuple):
     """Multiplications with their additions, for the whole input."""
     note: str
     """"shared": its parameters were counted in a row before. "not called": the forward leaves the module out."""
+    field_size: tuple[int, int] | None = None
+    """Rows and columns of the image that one element of the output sees through windows; None without such a way."""
+    field_stride: tuple[int, int] | None = None
+    """Pixels of the image from the field of one element to that of the next."""
+    field_start: tuple[int, int] | None = None
+    """Row and column of the image where the first element's field starts; negative in the padding."""
+    sees_all: bool | None = None
+    """Whether some way sees the whole image: a pool over all of it, a linear layer, or attention. None if unknown."""
+    kept_bytes: int | None = None
+    """Bytes that the graph keeps for backward in training; None unless they were asked for."""
 
 
 class Summary:
@@ -43,9 +57,16 @@ class Summary:
 
     rows: a Row for each part. parameters, trainable_parameters, buffers: numbers of elements in the whole network.
     multiply_adds: in one forward pass. nbytes: of the parameters in memory. input_size: the shapes of the inputs.
+    kept_bytes: what the graph keeps for backward, without weights and inputs; None unless it was asked for.
+    largest_field: size, stride, start and is_global of what sees most through windows; None if nothing does.
     """
 
-    def __init__(self, model: Module, call: Any, inputs: Sequence[Any], depth: int) -> None:
+    largest_field: Field | None
+
+    def __init__(
+        self, model: Module, call: Any, inputs: Sequence[Any], depth: int, receptive_fields: bool = False
+    ) -> None:
+        self._shows_fields = receptive_fields
         parameters = list(model.parameters())
         self.input_size = tuple(tuple(x.shape) for x in inputs)
         self.parameters = sum(p.numel() for p in parameters)
@@ -53,6 +74,8 @@ class Summary:
         self.nbytes = sum(p.data.nbytes for p in parameters)
         self.buffers = sum(int(buffer.size) for buffer in model.buffers())
         self.multiply_adds: int = call.multiply_adds
+        self.kept_bytes: int | None = call.kept
+        self.largest_field = max(_fields(call), key=lambda field: (field.size, field.is_global), default=None)
         self._labels: list[str] = []
         self.rows: list[Row] = []
         counts = _counts(call)
@@ -76,28 +99,53 @@ class Summary:
             count, shared = counts[id(call)]
             note = "shared" if shared else "" if call.called else "not called"
         self._labels.append("  " * (depth - 1) + label)
-        self.rows.append(Row(call.name, kind, depth, call.output_size, count, call.multiply_adds, note))
+        seen = call.field
+        self.rows.append(
+            Row(
+                call.name,
+                kind,
+                depth,
+                call.output_size,
+                count,
+                call.multiply_adds,
+                note,
+                seen and seen.size,
+                seen and seen.stride,
+                seen and seen.start,
+                seen and seen.is_global,
+                call.kept,
+            )
+        )
 
     def __str__(self) -> str:
         lines: list[str] = []
-        cells = [
-            (
-                label,
-                row.note if row.note == "not called" else size_text(row.output_size),
-                "shared" if row.note == "shared" else f"{row.parameters:,}" if row.parameters else "-",
-                f"{row.multiply_adds:,}" if row.multiply_adds else "-",
-            )
-            for label, row in zip(self._labels, self.rows)
-        ]
-        total = ("total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}")
-        _, *others = [max(map(len, column)) for column in zip(HEADINGS, *cells, total)]
-        widths = [max(20, WIDTH - GAPS - sum(others)), others[0], -others[1], -others[2]]
-        table = Table(dict(zip(HEADINGS, widths)), show=lambda line, **how: lines.append(line))
+        headings = (FIELDS if self._shows_fields else COUNTS) + (KEPT,) * (self.kept_bytes is not None)
+        cells = [self._cells(label, row) for label, row in zip(self._labels, self.rows)]
+        total = ["total", "", *(("", "", "") if self._shows_fields else (self.parameters, self.multiply_adds))]
+        total = [number if isinstance(number, str) else f"{number:,}" for number in total]
+        total += [] if self.kept_bytes is None else [megabytes(self.kept_bytes)]
+        _, output, *others = [max(map(len, column)) for column in zip(headings, *cells, total)]
+        left = (WIDTH if headings == COUNTS else WIDTH_WITH_MORE) - 2 * (len(others) + 1) - output - sum(others)
+        first = max(20, left if headings == COUNTS else min(left, max(map(len, self._labels), default=0)))
+        columns = dict(zip(headings, [first, output, *(-width for width in others)]))
+        table = Table(columns, show=lambda line, **how: lines.append(line))
         for row in cells:
             table.row(*row)
-        lines.append("")
-        table.row(*total)
+        if any(total[1:]):
+            lines.append("")
+            table.row(*total)
         return "\n".join([*lines, "", *self._notes()])
+
+    def _cells(self, label, row):
+        cells = [label, row.note if row.note == "not called" else size_text(row.output_size)]
+        if self._shows_fields:
+            cells += [seen_text(row.field_size, row.sees_all), pair_text(row.field_stride), pair_text(row.field_start)]
+        else:
+            cells.append("shared" if row.note == "shared" else f"{row.parameters:,}" if row.parameters else "-")
+            cells.append(f"{row.multiply_adds:,}" if row.multiply_adds else "-")
+        if self.kept_bytes is not None:
+            cells.append(megabytes(row.kept_bytes) if row.kept_bytes else "-")
+        return cells
 
     __repr__ = __str__  # a notebook shows it
 
@@ -112,8 +160,17 @@ class Summary:
         if self.buffers:
             yield f"{self.buffers:,} numbers in buffers, such as running statistics, are no parameters"
         inputs = " and ".join(map(size_text, self.input_size))
-        yield f"{_in_short(self.multiply_adds)} multiply-adds for an input of {inputs}"
-        yield "only convolutions, linear layers and products of matrices are counted"
+        yield f"{in_short(self.multiply_adds)} multiply-adds for an input of {inputs}"
+        if not self._shows_fields:
+            yield "only convolutions, linear layers and products of matrices are counted"
+        if self.kept_bytes is not None:
+            yield f"{megabytes(self.kept_bytes)} kept for backward beside weights and input, measured in the graph"
+        if self._shows_fields:
+            yield "sees: pixels of the image in each direction that one output depends on, in evaluation mode"
+            yield "stride: pixels from the field of one output to the next; start: the first pixel of the first field"
+        if self._shows_fields and any(row.sees_all for row in self.rows):
+            yield "all: the whole image, by a pool over all of it (as in squeeze and excitation), a linear layer or"
+            yield "attention; in brackets what windows alone see, such as convolutions"
         if any(row.depth > 1 for row in self.rows):
             yield "indented rows are parts of the row above them"
 
@@ -124,12 +181,16 @@ def summary(
     *,
     input_data: TensorLike | Sequence[TensorLike] | None = None,
     depth: int = 2,
+    receptive_fields: bool = False,
+    memory: bool = False,
 ) -> Summary:
     """The table of a network, by one forward pass in evaluation mode, on zeros of this size.
 
     input_size: a shape such as (1, 3, 224, 224), or a list of shapes, one for each input.
     input_data: the input itself, or a list of inputs, in place of the size.
     depth: how deep the rows go: 1 for the parts of the network, 2 for the parts of these, and so on.
+    receptive_fields: show what each output sees of the image in place of the counts (summary/receptive.py).
+    memory: measure what the graph keeps for backward, by a forward pass in training mode (summary/memory.py).
 
     A multiply-add is one multiplication with its addition; many papers call it a FLOP, others count two FLOPs. Only
     convolutions, linear layers, attention, matmul and einsum are counted. Biases, norms, activations, pooling and sums
@@ -140,6 +201,8 @@ def summary(
     if not isinstance(model, Module):
         raise DTypeError(f"summary: {why_no_module(model)}")
     depth = whole("summary: depth", depth)
+    receptive_fields = flag("summary: receptive_fields", receptive_fields)
+    memory = flag("summary: memory", memory)
     if (input_size is None) == (input_data is None):
         raise OptionError("summary: give either input_size, such as (1, 3, 224, 224), or input_data")
     if input_data is not None:
@@ -150,8 +213,11 @@ def summary(
                     f"summary: input_data must be an array, a Tensor or a list of them, got {type(x).__name__}"
                 )
     else:
-        inputs = tuple(_zeros(shape, model) for shape in _shapes(input_size))
-    return Summary(model, record(model, inputs), inputs, depth)
+        inputs = tuple(zeros(shape, model) for shape in _shapes(input_size))
+    call = record(model, inputs)
+    if memory:
+        measure(model, inputs, call)
+    return Summary(model, call, inputs, depth, receptive_fields)
 
 
 def _shapes(input_size):
@@ -167,7 +233,7 @@ def _shapes(input_size):
     return shapes
 
 
-def _zeros(shape, model):
+def zeros(shape, model):
     """A Tensor of zeros with the float type and the device of the network's first parameter."""
     like = next((p for p in model.parameters()), Tensor(np.zeros((), np.float32)))
     return Tensor(to_device(np.zeros(shape, like.dtype), like.device))
@@ -216,7 +282,35 @@ def size_text(shape):
     return "×".join(map(str, shape)) or "number"
 
 
-def _in_short(count):
+def _fields(call):
+    """The Fields with windows of all parts of a call."""
+    for part in call.parts:
+        if part.field and part.field.windows:
+            yield part.field
+        yield from _fields(part)
+
+
+def seen_text(size, sees_all):
+    """ "35", "35×19", "all", "all (35)" or "-"."""
+    windows = "" if size is None else str(size[0]) if size[0] == size[1] else size_text(size)
+    if not sees_all:
+        return windows or "-"
+    return f"all ({windows})" if windows else "all"
+
+
+def pair_text(pair):
+    """One number if rows and columns have the same, else both; "-" for None."""
+    if pair is None:
+        return "-"
+    return str(pair[0]) if pair[0] == pair[1] else ", ".join(map(str, pair))
+
+
+def megabytes(nbytes):
+    """12.85 MB, or 0.4 kB where there is little."""
+    return f"{nbytes / 1e6:,.2f} MB" if nbytes >= 1e5 else f"{nbytes / 1e3:.1f} kB"
+
+
+def in_short(count):
     """4.09 G, 40.6 M, 812."""
     for factor, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= factor:

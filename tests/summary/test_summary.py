@@ -40,7 +40,7 @@ def test_a_bottleneck_is_counted_as_by_hand():
     rows = summary(Bottleneck(256, 128, stride=2, rng=0), (1, 256, 28, 28), depth=9).rows
     large, small = 28 * 28, 14 * 14
     norm = {channels: 2 * channels for channels in (128, 512)}
-    assert [tuple(row) for row in rows] == [
+    assert [row[:7] for row in rows] == [
         ("conv1", "Conv2d 1×1", 1, (1, 128, 28, 28), 256 * 128, large * 256 * 128, ""),
         ("bn1", "BatchNorm2d", 1, (1, 128, 28, 28), norm[128], 0, ""),
         ("relu", "", 1, (1, 128, 28, 28), 0, 0, ""),

@@ -50,7 +50,8 @@ def test_csv_has_a_line_for_each_row(capsys, tmp_path):
     found = list(csv.reader(io.StringIO(printed(capsys, "resnet8", "--csv", "-"))))
     table = summary(models.resnet8(rng=0), (1, 3, 32, 32))
     assert found[0] == list(Row._fields)
-    assert found[1] == ["conv1", "Conv2d 3×3", "1", "1×16×32×32", "432", str(432 * 32 * 32), ""]
+    conv1 = ["conv1", "Conv2d 3×3", "1", "1×16×32×32", "432", str(432 * 32 * 32), "", "3", "1", "-1", "False", ""]
+    assert found[1] == conv1
     assert len(found) == 1 + len(table.rows)
     file = tmp_path / "rows.csv"
     assert printed(capsys, "resnet8", "--csv", str(file)) == f"{table}\n"
@@ -71,6 +72,25 @@ def test_json_has_rows_and_totals(capsys, tmp_path):
     assert files[1].exists()
 
 
+def test_several_networks_have_a_line_each(capsys, tmp_path):
+    lines = printed(capsys, "resnet34", "plain34", "--json", str(tmp_path / "both.json")).splitlines()
+    assert lines[1].split() == ["resnet34", "21,797,672", "3,663,761,408", "899", "32"]
+    assert lines[2].split()[:2] == ["plain34", "21,623,848"]
+    found = json.loads((tmp_path / "both.json").read_text(encoding="utf-8"))["networks"]
+    assert found["resnet34"]["parameters"] == 21_797_672
+    rows = list(csv.DictReader(io.StringIO(printed(capsys, "resnet8", "resnet14", "--csv", "-"))))
+    assert [(row["model"], row["parameters"]) for row in rows] == [("resnet8", "75290"), ("resnet14", "172506")]
+
+
+def test_memory_and_receptive_fields_are_columns_within_100_characters(capsys):
+    lines = printed(capsys, "se_resnet20", "--memory", "--receptive-field", "--depth", "3").splitlines()
+    assert lines[0].split() == ["layer", "output", "sees", "stride", "start", "kept"]
+    assert max(map(len, lines)) <= 100
+    conv1 = json.loads(printed(capsys, "resnet8", "--memory", "--json", "-"))["rows"][0]
+    assert (conv1["field_size"], conv1["field_start"], conv1["sees_all"]) == ([3, 3], [-1, -1], False)
+    assert "kept" in printed(capsys, "resnet8", "resnet14", "--memory").splitlines()[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -84,6 +104,9 @@ def test_json_has_rows_and_totals(capsys, tmp_path):
         (["--table1", "--depth", "3"], "--table1 has networks of its own; leave --depth out"),
         (["--csv", "x.csv"], "--csv goes with a network; name one, such as resnet50"),
         (["--input", "1,3,8,8"], "--input goes with a network; name one, such as resnet50"),
+        (["--memory"], "--memory goes with a network; name one, such as resnet50"),
+        (["--table1", "--receptive-field"], "--table1 has networks of its own; leave --receptive-field out"),
+        (["resnet8", "resnet14", "--depth", "3"], "--depth goes with one network; several networks have a line each"),
         (["resnet8", "--csv", "-", "--json", "-"], "--csv - and --json - print both; leave one of them out"),
         (["resnet8", "--csv", "."], ".: Is a directory"),
     ],
