@@ -167,7 +167,8 @@ def test_the_stride_on_another_convolution_is_named():
 
 
 def test_other_weights_are_no_cause_that_is_guessed():
-    here, there = Toy(), ToyThere()
+    here = Toy()
+    there = ToyThere()
     trained(here)
     state = {name: torch.tensor(np.array(a, order="C")) for name, a in here.state_dict().items()}
     there.load_state_dict({**state, "conv2.weight": state["conv2.weight"] * 1.5})
