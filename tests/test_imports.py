@@ -49,6 +49,7 @@ ROOMS = [
     "predict",
     "evaluate",
     "export",
+    "compare",
     "gradcheck",
     "lessons",
     "train",
