@@ -16,6 +16,7 @@ COMMANDS = {
     "minires.explain": "draw where it looks",
     "minires.evaluate": "say how often it is right",
     "minires.export": "write a network as ONNX, or for PyTorch",
+    "minires.compare": "find where another program's network differs",
     "minires.probes": "draw how much gradient reaches each block",
     "minires.gpucheck": "check minires on your GPU, and time it",
 }

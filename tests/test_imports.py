@@ -50,6 +50,7 @@ ROOMS = [
     "explain",
     "evaluate",
     "export",
+    "compare",
     "gradcheck",
     "lessons",
     "train",

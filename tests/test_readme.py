@@ -103,7 +103,7 @@ def test_an_op_that_calls_kernels_names_their_page(op):
 
 def test_the_training_commands_are_understood():
     commands = re.findall(r"^python -m minires\.train(.*?)(?:#.*)?$", TEXT, re.M)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         parse(command.split())
 

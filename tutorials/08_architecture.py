@@ -139,8 +139,8 @@ check("8.1", output_sizes)
 # All of Table 1 is built like this. First come a 7×7 convolution and a *max pool*, which keeps the
 # largest number of each window. They make *maps* of 56×56. (A map is one channel of what a layer gives.)
 # Then come four *stages* of blocks, which the paper calls conv2_x to conv5_x. At the end an *average
-# pool* takes the mean of each map, and a *fully connected* layer, fc, makes 1000 classes of these
-# numbers. Two rules say how wide a stage is [§3.3]:
+# pool* takes the mean of each map, and a *fully connected* layer, fc, turns these numbers into a score
+# for each of 1000 classes. Two rules say how wide a stage is [§3.3]:
 #
 # 1. Layers with maps of one size have the same number of filters.
 # 2. If the maps become half as wide, there are twice as many filters.
@@ -550,7 +550,8 @@ for seed in SEEDS:
 # 5 % fewer images a second [DeepLearningExamples, ResNet-50 v1.5]. Our count says why it is slower:
 # 4.09 in place of 3.86.
 #
-# **Before you run:** for which of the five networks do v1 and v1.5 cost the same?
+# **Before you read on:** in the next table v1 and v1.5 cost the same for two of the five networks. Which
+# two, and why?
 #
 # **The claim:** the paper's row is v1. Each of its five numbers is within 2 % of our count of v1.
 # For ResNet-50 v1.5 is more than 5 % away. (The paper writes 3.6 and 3.8 where we count 3.66 and 3.86.
@@ -571,6 +572,8 @@ by_hand = counts(convolutions("resnet50", variant="v1"))
 assert by_hand == (table.parameters, table.multiply_adds), "the two counts differ"
 
 # %% [markdown] name="shortcuts"
+# (v1 and v1.5 cost the same for ResNet-18 and 34, which have no bottleneck.)
+#
 # ## Shortcuts A, B and C
 #
 # What should a shortcut do where the shape changes? The paper tried three things [§4.1, Table 3]:

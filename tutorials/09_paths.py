@@ -640,8 +640,8 @@ for seed in SEEDS:
 #   branch.
 # - So the effective paths are short: in the paper 5 to 17 of 54 blocks, which are 0.45 % of the
 #   paths.
-# - A deleted block takes half of the paths, but here only 23 % of them, if they are counted by
-#   gradient. A ResNet goes on. Its plain twin breaks.
+# - A deleted block takes half of the paths, but here only 23 % of them (in a browser, with 20 layers,
+#   35 %), if they are counted by gradient. A ResNet goes on. Its plain twin breaks.
 # - It is more robust than a plain network, and less than a real ensemble.
 #
 # **Read next:** Veit et al. 2016, *Residual networks behave like ensembles of relatively shallow

@@ -1,8 +1,8 @@
 # %% [markdown] name="title"
 # # 10. The shape of the loss
 #
-# *50 minutes up to "Is this a fair comparison?", and 40 for the second half, if you have them. Before it:
-# lesson 6 (one plus ∂F/∂x) and lesson 7 (train a ResNet).*
+# *50 minutes up to "Is this a fair comparison?", 15 for it, and 40 for the second half, if you have them.
+# Before it: lesson 6 (one plus ∂F/∂x) and lesson 7 (train a ResNet).*
 #
 # Afterwards you can
 #
@@ -391,9 +391,9 @@ plot_panels([*contours, Panel("distance α", "loss", lines, yscale="log"), bars]
 # all networks the curvature along a random direction is less than a hundredth of $\lambda_{max}$. And no
 # eigenvalue below 0 has an absolute value as large as $\lambda_{max}$, so power iteration finds $\lambda_{max}$.
 #
-# Look at α = ±1, too. So far away the two deep networks are about equally high: this part of the
-# paper's picture needs more depth. With 32 layers, `lab.landscape(depths=(32,), seeds=3)` gave a loss of
-# 2700 there without shortcuts, and 540 with them.
+# Look at α = ±1, too. So far away neither of the two deep networks is always the higher one: it depends on
+# the seed and on the side. This part of the paper's picture needs more depth. With 32 layers,
+# `lab.landscape(depths=(32,), seeds=3)` gave a loss of 2700 there without shortcuts, and 540 with them.
 
 # %% name="claim-sharp" tags=["claim"]
 for seed in SEEDS:
@@ -493,9 +493,10 @@ for seed in SEEDS:
 # kinds were measured.
 #
 # There are few such places. The nearest are residual networks after 50 steps, with a loss of 0.07 to
-# 0.11, and plain ones after 150, with 0.16 to 0.28. The sharpness was 137 to 303, and 142 to 391. So
-# at about the same loss there is no clear difference, and once the residual network was the sharper one.
-# Much of the difference after equal steps may come from how far the training is.
+# 0.11, and plain ones after 150, with 0.16 to 0.28. The sharpness was 137 to 303, and 142 to 391. The
+# residual networks had a loss about 2.5 times lower there, and what has a lower loss is flatter. Yet they
+# were not clearly flatter, and once the residual network was the sharper one. Much of the difference after
+# equal steps may come from how far the training is.
 #
 # Our claim is about an equal number of steps, not about an equal loss. And it needs some
 # steps: with 32 layers, after 60 steps, plain networks were 16, 13 and only 1.8 times as sharp. If you
@@ -629,8 +630,8 @@ for seed in SEEDS:
 #
 # Is this what batch norm is good for? Then a network without norms should learn if it begins as the
 # identity. This is the idea of *Fixup* [Zhang et al. 2019]. The last layer of each branch begins with
-# 0, and so do the weights of the classifier. The other layers of a branch begin smaller. In place of batch norm
-# there are a factor and a bias for each channel.
+# 0, and so do the weights of the classifier. The other layers of a branch begin smaller. Ours has a factor
+# and a bias for each channel in place of batch norm; the paper has single numbers.
 #
 # We train 20 layers without norms, with the learning rate 0.1. Once they begin with He's weights, and
 # once Fixup-like. If the loss passes 1000, we stop.
@@ -716,7 +717,7 @@ for seed in SEEDS:
 # %% [markdown] name="fixup-read"
 # This is said of one learning rate. With 0.01 He's weights learn, too: after 60 steps the loss was between
 # 0.2 and 1.0 in three seeds. 20 layers are only 9 blocks, and 2⁹ = 512. With more blocks 2^l grows fast.
-# `lab.initialization` is more careful: it tries several rates, and counts the best one of each network.
+# `lab.initialization` is more careful: it tries several rates, and compares the networks at their best ones.
 
 # %% [markdown] name="stochastic"
 # ## Leave blocks out

@@ -16,6 +16,7 @@ from minires.data.imagefolder import ImageFolder
 from minires.data.images import read_image
 from minires.data.in_memory import ArrayDataset, TensorDataset
 from minires.data.loader import ArrayLoader, DataLoader
+from minires.data.mixing import mixup, soft_targets
 from minires.data.sources import dataset_name, load
 from minires.data.transforms import compose, normalize, random_crop, random_horizontal_flip, to_floats
 from minires.torch_names import OF_DATA, missing
@@ -31,10 +32,12 @@ __all__ = [
     "compose",
     "dataset_name",
     "load",
+    "mixup",
     "normalize",
     "random_crop",
     "random_horizontal_flip",
     "read_image",
+    "soft_targets",
     "to_floats",
 ]
 

@@ -35,6 +35,10 @@ class Indexed:
         """
         raise NotImplementedError
 
+    def draw(self, indices: Array, rng: Any) -> Any:
+        """What a loader takes: the same as take(), unless the data set draws random parts of its images."""
+        return self.take(indices)
+
     def default_transform(self) -> Transform:
         """The transform (images, rng) -> images that a loader uses if it is given none."""
         raise NotImplementedError
@@ -69,7 +73,10 @@ class Dataset(Indexed):
 
     classes: a tuple of names; labels: int64 (N,); shape: (C,H,W); mean and std of each channel, where white is 1.
     All but labels are plain Python values. Raises DataError, DTypeError, OptionError or ShapeError.
+    resize: see ImageFolder; None for images that have one size from the beginning.
     """
+
+    resize: int | None = None
 
     def __init__(
         self, name: str, classes: Iterable[Any], labels: Any, shape: Sequence[int], mean: Any, std: Any
@@ -149,6 +156,7 @@ class Subset(Dataset):
         super().__init__(
             dataset.name, dataset.classes, dataset.labels[self.indices], dataset.shape, dataset.mean, dataset.std
         )
+        self.resize = dataset.resize
 
     def unreadable(self, indices: Any = None) -> list[str]:
         return self.dataset.unreadable(self.indices if indices is None else self.indices[indices])
@@ -158,6 +166,9 @@ class Subset(Dataset):
 
     def pixels(self, indices: Array) -> np.ndarray:
         return self.dataset.pixels(self.indices[indices])
+
+    def draw(self, indices: Array, rng: Any) -> Any:
+        return self.dataset.draw(self.indices[indices], rng)
 
 
 def hashed(labels: Array, images: Iterable[bytes]) -> str:

@@ -7,6 +7,7 @@ number on every operating system.
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 
 from minires.annotations import Array
 from minires.data.checks import raise_together
+from minires.data.crops import random_box
 from minires.data.dataset import Dataset, hashed
-from minires.data.images import ENDINGS, check_image, check_size, read_image
+from minires.data.images import ENDINGS, check_image, check_size, read_image, read_part
 from minires.errors import DataError
 from minires.paths import as_path
 
@@ -27,12 +29,27 @@ ANNOTATIONS = "val_annotations.txt"  # Tiny ImageNet: the images of val are in o
 
 
 class ImageFolder(Dataset):
-    """Images that are read when they are used: RGB, upright, the center square scaled to `size`; see read_image."""
+    """Images that are read when they are used: RGB, upright, the center square scaled to `size`; see read_image.
 
-    def __init__(self, name: str, classes: Iterable[Any], paths: Sequence[Path], labels: Any, size: int) -> None:
+    resize: the length of the shorter side before the center is cut out, as in read_image.
+    scale: a loader takes random parts instead, of at least and at most this share of an image's area; see random_box.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        classes: Iterable[Any],
+        paths: Sequence[Path],
+        labels: Any,
+        size: int,
+        *,
+        resize: int | None = None,
+        scale: tuple[float, float] | None = None,
+    ) -> None:
         check_size(size)
         super().__init__(name, classes, labels, (3, size, size), MEAN, STD)
         self.paths, self.size = paths, size
+        self.resize, self.scale = resize, scale
 
     def unreadable(self, indices: Any = None) -> list[str]:
         return _faults(lambda i: check_image(self.paths[i]), range(len(self)) if indices is None else indices)
@@ -46,12 +63,22 @@ class ImageFolder(Dataset):
         return hashed(self.labels[indices], (_name_and_size(self.paths[i]) for i in indices))
 
     def pixels(self, indices: Array) -> np.ndarray:
+        return self._images(indices, lambda path: read_image(path, self.size, self.resize))
+
+    def draw(self, indices: Array, rng: Any) -> Any:
+        if self.scale is None:
+            return self.take(indices)
+        box_of = partial(random_box, rng=rng, scale=self.scale)
+        return self._images(indices, lambda path: read_part(path, self.size, box_of)), self.labels[indices]
+
+    def _images(self, indices, read):
+        """read(path) of these indices, uint8 (n,C,H,W). Raises a DataError that names all that cannot be read."""
         images = np.empty((len(indices), self.size, self.size, 3), np.uint8).transpose(0, 3, 1, 2)
 
-        def read(n):
-            images[n] = read_image(self.paths[indices[n]], self.size)
+        def read_into(n):
+            images[n] = read(self.paths[indices[n]])
 
-        raise_together(_faults(read, range(len(indices))))
+        raise_together(_faults(read_into, range(len(indices))))
         return images
 
 
@@ -73,8 +100,8 @@ def _faults(work, indices):
     return faults
 
 
-def imagefolder(root, size=224):
-    """(train, test) from a folder of class folders.
+def imagefolder(root, size=224, *, resize=None, scale=None):
+    """(train, test) from a folder of class folders. resize and scale (of train) as in ImageFolder.
 
     Without folders train and val (or valid, validation, test, testing) every fifth image of a class is kept for the
     test; the choice is always the same. Raises DataError for a folder without classes or images, and when train and
@@ -99,7 +126,7 @@ def imagefolder(root, size=224):
     else:
         train, test = _split(root, _scan(root, odd))
     raise_together(odd)
-    return _made(root, train, size), _made(root, test, size)
+    return _made(root, train, size, resize, scale), _made(root, test, size, resize)
 
 
 def labelled_images(root, size=224):
@@ -116,11 +143,12 @@ def labelled_images(root, size=224):
     return imagefolder(root, size)[1]
 
 
-def _made(root, classes, size):
+def _made(root, classes, size, resize=None, scale=None):
     """The ImageFolder of {class: paths of its images}."""
     labels = np.repeat(np.arange(len(classes)), [len(paths) for paths in classes.values()])
     name = root.name or root.resolve().name or str(root)
-    return ImageFolder(name, classes, [path for paths in classes.values() for path in paths], labels, size)
+    every = [path for paths in classes.values() for path in paths]
+    return ImageFolder(name, classes, every, labels, size, resize=resize, scale=scale)
 
 
 def _entries(folder):

@@ -47,11 +47,30 @@ def read_image(path: PathLike, size: int = 224, resize: int | None = None) -> np
         check_whole(resize=resize)
         if resize < size:
             raise OptionError(f"resize must be size or more, {size}, got {resize}")
+    return _read(path, lambda image, mode, pillow: _center_square(image, mode, size, resize, pillow))
+
+
+def read_part(path, size, box_of):
+    """A part of the image in a file, scaled to a square, uint8 (3,size,size); the rest as in read_image.
+
+    box_of(W, H) -> (left, top, w, h): the part, in pixels of an image of that width and height.
+    """
+
+    def cut(image, mode, pillow):
+        left, top, w, h = box_of(*image.size)
+        part = image.crop((left, top, left + w, top + h))  # first, so that no pixel around it has an influence
+        return part.convert(mode).resize((size, size), pillow.Resampling.BILINEAR)
+
+    return _read(path, cut)
+
+
+def _read(path, scaled):
+    """The pixels of scaled(PIL's image, its mode, PIL.Image), upright, as uint8 (3,size,size)."""
     pillow = _pillow()
     with _opened(path) as image:
         image.load()
         gray_range = _gray_range(image, path)
-        square = _center_square(image, "F" if gray_range else "RGB", size, resize, pillow)
+        square = scaled(image, "F" if gray_range else "RGB", pillow)
         transpose = TRANSPOSES.get(_orientation(image))
         pixels = np.asarray(square.transpose(pillow.Transpose[transpose]) if transpose else square)
     if gray_range:

@@ -130,8 +130,8 @@ class ArrayLoader:
         def batch(number):
             indices = order[number * self.batch_size : (number + 1) * self.batch_size]
             try:
-                taken = self.dataset.take(indices)
                 rng = self._rng(epoch, number)
+                taken = self.dataset.draw(indices, rng)
                 if not isinstance(taken, tuple):
                     return self._as_given(self._transformed(taken, rng))
                 return self._as_given((self._transformed(taken[0], rng), *taken[1:]))

@@ -15,22 +15,31 @@ from minires.settings import meant, similar
 NAMES = {"digits": 8, "cifar10": 32}  # height and width of their images
 
 
-def load(dataset: PathLike, root: PathLike | None = None, size: int | None = None) -> tuple[Dataset, Dataset]:
+def load(
+    dataset: PathLike,
+    root: PathLike | None = None,
+    size: int | None = None,
+    *,
+    resize: int | None = None,
+    scale: tuple[float, float] | None = None,
+) -> tuple[Dataset, Dataset]:
     """(train, test) of "digits", "cifar10" or a folder of images.
 
     root: a local copy of cifar10. size: height and width to which the images of a folder are scaled, 224 unless given.
+    resize, scale: how the images of a folder are cut out; see ImageFolder.
     "CIFAR-10" is understood, too, if no folder has that name.
     Raises DataError, and OptionError for a size that digits or cifar10 do not have.
     """
     if not isinstance(dataset, (str, os.PathLike)) or not str(dataset).strip():
         raise DataError(f"a data set is digits, cifar10 or a folder of images, got {dataset!r}")
     try:
-        return _loaded(dataset, as_path(dataset, DataError), None if root is None else as_path(root, DataError), size)
+        root = None if root is None else as_path(root, DataError)
+        return _loaded(dataset, as_path(dataset, DataError), root, size, {"resize": resize, "scale": scale})
     except OSError as error:  # a name that is too long, or a folder without permission
         raise DataError(f"{error.filename or dataset} cannot be read: {error.strerror or error}") from error
 
 
-def _loaded(dataset, folder, root, size):
+def _loaded(dataset, folder, root, size, cut):
     name = dataset_name(dataset)
     if root is not None:
         if name != "cifar10":
@@ -51,7 +60,7 @@ def _loaded(dataset, folder, root, size):
             f"there is no data set or folder {str(dataset)!r}; data sets are {' and '.join(NAMES)}"
             + "".join(f", did you mean {name}?" for name in _similar_names(folder))
         )
-    return imagefolder(folder) if size is None else imagefolder(folder, size)
+    return imagefolder(folder, 224 if size is None else size, **cut)
 
 
 def _similar_names(folder):

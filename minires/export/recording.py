@@ -28,28 +28,41 @@ FIRST, SECOND = 2, 3  # images
 
 
 class Recording(NamedTuple):
-    """What a network computes in evaluation. arrays: the parameters, buffers and constants that it uses, by name."""
+    """What a network computes in evaluation.
+
+    arrays: the parameters, buffers and constants that it uses, by name. parts: {name of a module: name of its output}
+    of its first call, in the order in which the modules are done.
+    """
 
     images: Value
     calls: list[Call]
     logits: Value
     arrays: dict[str, Any]
+    parts: dict[str, str]
 
     def __call__(self, images):
         """The logits of images (N,C,H,W), computed call by call."""
         arrays = {**self.arrays, self.images.name: images}
-
-        def known(part):
-            return arrays[part.name] if isinstance(part, Value) else part.times * len(images)
-
-        with no_grad():
-            for call in self.calls:
-                inputs = [arrays[x.name] if isinstance(x, Value) else x for x in call.inputs]
-                settings = {key: changed(value, known) for key, value in call.settings.items()}
-                op = registry[call.op]
-                y = op(inputs, **settings) if call.op in VARIADIC else op(*inputs, **settings)
-                arrays[call.output.name] = unwrap(y)
+        for call in self.calls:
+            arrays[call.output.name] = computed(call.op, *taken(call, arrays, len(images)))
         return arrays[self.logits.name]
+
+
+def taken(call, arrays, N):
+    """(inputs, settings) of a call, with arrays from {name: array} in place of Values, and N images."""
+
+    def known(part):
+        return arrays[part.name] if isinstance(part, Value) else part.times * N
+
+    inputs = [changed(x, known) for x in call.inputs]
+    return inputs, {key: changed(value, known) for key, value in call.settings.items()}
+
+
+def computed(name, inputs, settings):
+    """The array that an op gives."""
+    op = registry[name]
+    with no_grad():
+        return unwrap(op(inputs, **settings) if name in VARIADIC else op(*inputs, **settings))
 
 
 VARIADIC = ("cat", "stack", "einsum")  # ops that take one list
@@ -77,7 +90,7 @@ def record(model: Module, image_shape: tuple[int, ...], rng: Rng = 0) -> Recordi
                 "x.data or a comparison; write it with ops"
             )
     calls = [_joint(x, y) for x, y in zip(a.calls, b.calls)]
-    recording = Recording(_same(a.images, b.images), in_parts(calls), _same(a.logits, b.logits), a.arrays)
+    recording = Recording(_same(a.images, b.images), in_parts(calls), _same(a.logits, b.logits), a.arrays, a.parts)
     _check(model, recording(second), expected)
     return recording
 
@@ -95,6 +108,7 @@ def _run(model, array):
     used = {}
     taken = {IMAGES, LOGITS, *state}
     calls = []
+    parts = {}
     within = [""]
     thread = threading.get_ident()
 
@@ -129,7 +143,10 @@ def _run(model, array):
         within.append(names[id(module)])
 
     def leave(module, inputs, output):
-        within.pop()
+        name = within.pop()
+        value = values.get(id(unwrap(output[0] if isinstance(output, tuple) and output else output)))
+        if value is not None and value.kind == "result":
+            parts.setdefault(name, value.name)
 
     handles = []
     modes = [(module, module.training) for module in model.modules()]
@@ -147,7 +164,7 @@ def _run(model, array):
             module.training = training
     if not isinstance(logits, Tensor) or not calls or logits.data is not kept[-1]:
         raise GraphError(f"export: {type(model).__name__} must give one Tensor, that of its last op")
-    return Recording(values[id(images)], calls, calls[-1].output, used), logits.data
+    return Recording(values[id(images)], calls, calls[-1].output, used, parts), logits.data
 
 
 def _unused(name, taken):

@@ -106,6 +106,18 @@ def _(size, layers):
     return _sizes(size, layers, lambda size, K, padding, stride: (size + 2 * padding - K) // stride + 1)
 
 
+@output_sizes.mistake
+def _(size, layers):
+    """your padding comes after the division: it makes the image larger, so it belongs in front, size + 2·padding"""
+    return _sizes(size, layers, lambda size, K, stride, padding: (size - K) // stride + 1 + 2 * padding)
+
+
+@output_sizes.mistake
+def _(size, layers):
+    """you subtract K − 1: it is size + 2·padding − K, because the 1 behind the division is the first window"""
+    return _sizes(size, layers, lambda size, K, stride, padding: (size + 2 * padding - (K - 1)) // stride + 1)
+
+
 @output_sizes.sign
 def _(sizes, size, layers):
     """your list has one number, that of the last layer: it has one for each layer"""
@@ -256,3 +268,9 @@ def _(in_channels, channels, stride):
     """your first convolution begins with `channels`: it sees all in_channels of x"""
     right = _bottleneck(in_channels, channels, stride)
     return right + (channels - in_channels) * channels
+
+
+@bottleneck_parameters.mistake
+def _(in_channels, channels, stride):
+    """your last norm has `channels` channels: it stands behind the last convolution, which makes 4·channels"""
+    return _bottleneck(in_channels, channels, stride) - 2 * (4 * channels - channels)

@@ -20,7 +20,9 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     paths,
     residual,
     schedule,
+    self_attention,
     stochastic_depth,
+    successors,
     training,
 )
 from minires.lessons.deadline import Timed

@@ -135,6 +135,24 @@ def _(n, size):
     return [*_cifar(n, size)[:-1], 640 * (size // 4) ** 2]
 
 
+@cifar_multiply_adds.mistake
+def _(n, size):
+    """your shortcuts have projections: kind A fills up with zeros, and has no multiplications"""
+    counts = _cifar(n, size)
+    for stage, width in ((2, 32), (3, 64)):
+        counts[stage] += _pixels(size)[stage] * (width // 2) * width
+    return counts
+
+
+@cifar_multiply_adds.mistake
+def _(n, size):
+    """both convolutions of your first block see half of the channels: only the first one of a stage does"""
+    counts = _cifar(n, size)
+    for stage, width in ((2, 32), (3, 64)):
+        counts[stage] -= 9 * _pixels(size)[stage] * (width // 2) * width
+    return counts
+
+
 @cifar_multiply_adds.sign
 def _(counts, n, size):
     """your number is the sum: give the five parts, the first convolution, three stages, and the fc"""

@@ -8,12 +8,13 @@ most. That is half of SINGLE for 10³ terms, more than any exercise here has.
 import numpy as np
 
 from minires.gradcheck.grading.answers import kind_of, number
-from minires.gradcheck.grading.errors import NotDoneError, WrongError
+from minires.gradcheck.grading.errors import FormError, NotDoneError, WrongError
 from minires.gradcheck.grading.verdict import is_single
 from minires.lessons.text import has, is_
 
 TOLERANCE = 1e-7  # of the largest element
 SINGLE = 1e-4
+NO_NUMBERS = (FormError, NotDoneError, WrongError)  # of what cannot be read as an array of numbers
 
 
 def difference(value, right, names, exact=False):
@@ -27,18 +28,22 @@ def difference(value, right, names, exact=False):
 
 
 def array(value):
-    """A value as an array, or None where it is none."""
+    """A value as an array of numbers, or None where it is none."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list) and any(type(v) is int and abs(v) >= 2**63 for v in value):
+        value = [float(v) if type(v) is int else v for v in value]  # NumPy's integers have 64 bits
     try:
         return number(value, "it")
-    except (WrongError, NotDoneError):
+    except NO_NUMBERS:
         return None
 
 
 def close(a, b):
-    """Whether two arrays have one shape and, but for rounding, the same numbers."""
-    a = np.asarray(a)
-    b = np.asarray(b)
-    if a.shape != b.shape:
+    """Whether two values are arrays of numbers of one shape and, but for rounding, the same numbers."""
+    a = array(a)
+    b = array(b)
+    if a is None or b is None or a.shape != b.shape:
         return False
     return not np.any(_wrong(a, b))
 
@@ -48,7 +53,7 @@ def _of_one(value, right, name, exact):
         return _of_whole(value, right, name)
     try:
         a = number(value, name)
-    except (WrongError, NotDoneError) as error:
+    except NO_NUMBERS as error:
         return str(error)
     b = np.asarray(right)
     if a.shape != b.shape:
@@ -64,8 +69,10 @@ def _of_one(value, right, name, exact):
 def _wrong(a, b):
     """Which numbers of an array are wrong."""
     tolerance = SINGLE if is_single(a) else TOLERANCE
+    finite = np.isfinite(b)  # all of a right answer; a mistake may give NaN where an answer gives it, too
     with np.errstate(all="ignore"):
-        return ~(np.abs(a - b) <= tolerance * np.abs(b).max(initial=0))  # so that NaN is wrong, too
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        return ~(same | (np.abs(a - b) <= tolerance * np.abs(b).max(initial=0, where=finite)))
 
 
 def whole(value):

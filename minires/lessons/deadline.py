@@ -47,6 +47,10 @@ class Timed(Local):
 
     timeout = SECONDS
 
+    def __init__(self, source=None, **settings):
+        super().__init__(source, **settings)
+        self.timeout = type(self).timeout  # a trace keeps it, because a browser has no alarm
+
     def call(self, target, *arguments, **settings):
         try:
             with deadline(self.timeout):

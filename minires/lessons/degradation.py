@@ -111,6 +111,19 @@ def _(train, test):
 
 @why_worse.mistake
 def _(train, test):
+    """your gap is cut off at 0: a gap may become smaller with depth"""
+    by_training, by_overfitting = _parts(train[:, -1], test[:, -1])
+    return by_training, max(0.0, by_overfitting)
+
+
+@why_worse.mistake
+def _(train, test):
+    """your points are cut off at 0: a deep network may train better, and a gap may become smaller with depth"""
+    return tuple(max(0.0, points) for points in _parts(train[:, -1], test[:, -1]))
+
+
+@why_worse.mistake
+def _(train, test):
     """your first number is the difference of the test errors, which has both parts in it: take the training errors"""
     return test[1, -1] - test[0, -1], _parts(train[:, -1], test[:, -1])[1]
 
@@ -258,6 +271,13 @@ def _(a, b, t):
 def _(a, b, t):
     """your differences are magnitudes: where b is larger, a − b is below 0"""
     return _interval(np.abs(a - b), t)
+
+
+@paired_interval.mistake
+def _(a, b, t):
+    """your interval is cut off at 0: its low end may be below 0"""
+    low, high = paired_interval(a, b, t)
+    return max(0.0, low), high
 
 
 @paired_interval.sign

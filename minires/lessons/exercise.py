@@ -94,13 +94,14 @@ class Exercise:
 
     def problem(self, value, arguments):
         """What is wrong with a value, in a sentence, or ""."""
-        if self._verify is not None:
-            return self._verify(copy.deepcopy(value), *copy.deepcopy(arguments))
-        said = difference(value, self(*arguments), self.gives, exact=self.exact)
-        numbers = array(value)
-        if not said or self._remark is None or numbers is None:
-            return said
-        return "; ".join(filter(None, (said, self._remark(numbers, *arguments))))
+        with np.errstate(all="ignore"):  # a value may have NaN and infinity in it
+            if self._verify is not None:
+                return self._verify(copy.deepcopy(value), *copy.deepcopy(arguments))
+            said = difference(value, self(*arguments), self.gives, exact=self.exact)
+            numbers = array(value)
+            if not said or self._remark is None or numbers is None or numbers.dtype.kind == "c":
+                return said
+            return "; ".join(filter(None, (said, self._remark(numbers, *arguments))))
 
     def same(self, value, other):
         """Whether two values are the same answer."""

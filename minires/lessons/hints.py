@@ -140,8 +140,8 @@ def _of_arrays(name, given, values, right):
         isinstance(n, int) for r in map(whole, right) for n in ([0.5] if r is None else r)
     ):
         return f"your {name} {has(name)} fractions, and whole numbers are asked for"
-    pairs = [(array(value), np.asarray(r)) for value, r in zip(values, right)]
-    if any(a is None or a.dtype.kind == "c" for a, _ in pairs):
+    pairs = [(array(value), array(r)) for value, r in zip(values, right)]
+    if any(a is None or b is None or a.dtype.kind == "c" for a, b in pairs):
         return ""
     for what, change in ORDERS.items():
         if all(_safely(_becomes, change, a, b) for a, b in pairs):
@@ -223,11 +223,12 @@ def _of_factor(name, tries):
         return f"your {name} {is_(name)} zero"
     if all(abs(factor + 1) < 1e-6 for _, factor in factors):
         return f"your {name} {has(name)} the wrong sign"
-    if len(factors) > 1 and all(abs(factor / first - 1) < 1e-6 for _, factor in factors):
+    if len(factors) > 1 and all(abs(factor - first) < 1e-6 * abs(first) for _, factor in factors):
         return f"your {name} {is_(name)} right but for a factor, {first:.{SAID}g}"
     for sign, said in ((-1, "a mean, where a sum is asked for: do not divide by"), (1, "not divided by")):
         for what in _counts(factors[0][0]):
-            if all(abs(factor * _counts(one).get(what, 0) ** -sign - 1) < 1e-6 for one, factor in factors):
+            counts = [_counts(one).get(what) for one, _ in factors]  # None: an argument of fewer axes in this case
+            if all(n and abs(factor * n**-sign - 1) < 1e-6 for n, (_, factor) in zip(counts, factors)):
                 return f"your {name} {is_(name)} {said} {what}"
     return ""
 

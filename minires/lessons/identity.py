@@ -80,6 +80,35 @@ def _(mean, var, kernel_size, eps):
 
 @identity_layer.mistake
 def _(mean, var, kernel_size, eps):
+    """a whole row of each kernel is 1: the middle has two indices, [kernel_size // 2, kernel_size // 2]"""
+    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
+    weight[range(len(mean)), range(len(mean)), kernel_size // 2] = 1
+    return weight, gamma, beta
+
+
+@identity_layer.mistake
+def _(mean, var, kernel_size, eps):
+    """your kernels have their 1 behind the middle: (kernel_size + 1) // 2 is one too many, take kernel_size // 2"""
+    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
+    return np.roll(weight, (1, 1), (2, 3)), gamma, beta
+
+
+@identity_layer.mistake
+def _(mean, var, kernel_size, eps):
+    """your outputs all take channel 0: output channel c takes input channel c"""
+    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
+    return weight[:1].repeat(len(mean), 0), gamma, beta
+
+
+@identity_layer.mistake
+def _(mean, var, kernel_size, eps):
+    """your layers change nothing either, but the weight is asked for with zeros and ones: put √(var + ε) into γ"""
+    weight, gamma, beta = identity_layer(mean, var, kernel_size, eps)
+    return weight * gamma[:, None, None, None], np.ones(len(mean)), beta / gamma
+
+
+@identity_layer.mistake
+def _(mean, var, kernel_size, eps):
     """your γ divides a second time: batch norm divides by √(var + ε), so γ has to multiply by it"""
     return _layer(mean, var, kernel_size, eps, gamma=lambda var, eps: 1 / np.sqrt(var + eps))
 

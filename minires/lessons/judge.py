@@ -105,8 +105,17 @@ def _verdict(exercise, tries):
     said = [_said(exercise, wrong[0])]
     if len(wrong) < len(tries):
         said.append(f"{len(tries) - len(wrong)} of {len(tries)} cases are right")
-    hint = hints.hint(exercise, tries) or (_hint_of_error(wrong[0].raised) if wrong[0].raised else "")
+    hint = _hint(exercise, tries) or (_hint_of_error(wrong[0].raised) if wrong[0].raised else "")
     return outcome(exercise, WRONG, said, hint)
+
+
+def _hint(exercise, tries):
+    """The hint of these tries, or ""; an error in a hint leaves the verdict as it is."""
+    with np.errstate(all="ignore"):
+        try:
+            return hints.hint(exercise, tries)
+        except Exception:  # a hint meets values of any kind, and a verdict is worth more than a hint
+            return ""
 
 
 def _said(exercise, one):

@@ -71,7 +71,19 @@ def _(d, w):
 @filter_normalized.mistake
 def _(d, w):
     """your lengths are those of each kernel w[o, c]: a filter is w[o], with all its channels"""
+    return _filters(d, w, tuple(range(2, w.ndim)) if w.ndim > 2 else 1)
+
+
+@filter_normalized.mistake
+def _(d, w):
+    """your lengths are those of each kernel w[o, c], and of each element of a matrix: a filter is w[o], a row there"""
     return _filters(d, w, tuple(range(2, w.ndim)))
+
+
+@filter_normalized.mistake
+def _(d, w):
+    """your filters all get the length of the whole w: each d[o] gets that of its own w[o]"""
+    return _filters(d, w, tuple(range(1, w.ndim)), times=False) * np.sqrt(np.sum(w * w))
 
 
 @filter_normalized.mistake
@@ -166,12 +178,20 @@ def _(rng):
     many = Function(f"lambda v: {a} * v * np.arange(1, v.size + 1) + {b} * v.sum()")
     yield "many steps", (many, rng.standard_normal(n), 40)
     yield "a start that is long", (differences, 100 * rng.standard_normal(n), 3)
+    large = Function(f"lambda v: {100 * a} * v * np.arange(1, v.size + 1) + {100 * b} * v.sum()")
+    yield "eigenvalues so large that v overflows", (large, rng.standard_normal(n), 150)
 
 
 @largest_eigenvalue.sign
 def _(value, product, v, steps):
     """you return a vector: the eigenvalue is one number, vᵀ·H·v"""
     return np.shape(value) == np.shape(v)
+
+
+@largest_eigenvalue.sign
+def _(value, product, v, steps):
+    """you divide by the length only once, at the end: in between v grows until it overflows, so divide in each step"""
+    return steps > 100 and np.ndim(value) == 0 and not np.isfinite(value)
 
 
 @largest_eigenvalue.mistake

@@ -29,7 +29,7 @@ def _(rng):
     yield "one block", (1,)
     yield "no block", (0,)
     yield "the blocks of a ResNet-110", (BLOCKS,)
-    yield "more paths than a float can count", (int(rng.integers(60, 67)),)
+    yield "more paths than 64 bits can count", (int(rng.integers(70, 81)),)
 
 
 @path_lengths.mistake
@@ -83,17 +83,18 @@ def _(n):
 @path_lengths.sign
 def _(counts, n):
     """your numbers are rounded floats: beyond 2⁵³ only whole numbers of Python are exact, so use // and int"""
-    right = path_lengths(n)
-    return (
-        len(counts) == len(right) and n >= BLOCKS and np.allclose(np.asarray(counts, float), right, rtol=1e-12, atol=0)
-    )
+    return len(counts) == n + 1 and n >= BLOCKS and not _wrapped(counts, n)
 
 
 @path_lengths.sign
 def _(counts, n):
     """your integers overflow: they have 32 or 64 bits in NumPy, and as many as needed in Python"""
-    wrong = [a != b for a, b in zip(counts, path_lengths(n))]
-    return len(counts) == n + 1 and n > 12 and any(wrong) and not all(wrong)
+    return len(counts) == n + 1 and n > 12 and 1 in counts and _wrapped(counts, n)
+
+
+def _wrapped(counts, n):
+    """Whether a count is further off than rounding takes it, and int() of each of n small counts."""
+    return any(abs(float(a) - b) > 1e-6 * b + n for a, b in zip(counts, path_lengths(n)))
 
 
 # ---- the effective length
@@ -190,6 +191,12 @@ def _(norms):
     return _mean_length(norms**2, _numbers(len(norms) - 1))
 
 
+@effective_length.mistake
+def _(norms):
+    """you raise norms[k] to the power k: norms[k] is the norm of a whole path of length k already"""
+    return _mean_length(norms ** np.arange(len(norms)), _numbers(len(norms) - 1))
+
+
 @effective_length.sign
 def _(length, norms):
     """your answer is a list: add up k·weight over all k, and divide once, which gives one number"""
@@ -257,6 +264,12 @@ def _(n, d):
 def _(n, d):
     """your shares fall by d/n with each branch: after one branch that is left, the next is one of n − 1"""
     return [max(0.0, 1 - k * d / n) for k in range(n + 1)]
+
+
+@surviving.mistake
+def _(n, d):
+    """your shares fall by d/n with each branch, and below 0: after one branch that is left, the next is one of n − 1"""
+    return [1 - k * d / n for k in range(n + 1)]
 
 
 @surviving.mistake

@@ -156,3 +156,9 @@ def _(steps, warmup, max_lr):
     return _rates(
         steps, warmup, max_lr, down=lambda k: (1 + np.cos(np.pi * (k - warmup / steps))) / 2, less=steps - warmup - 1
     )
+
+
+@warmup_cosine.mistake
+def _(steps, warmup, max_lr):
+    """your cosine lacks − warmup above the line: it is (k − warmup)/(steps − warmup), so that it begins with 0"""
+    return _rates(steps, warmup, max_lr, down=lambda x: (1 + np.cos(np.pi * (x + warmup / (steps - warmup)))) / 2)

@@ -154,3 +154,33 @@ def _(x, W, p_last, b):
     for factor, w in zip(_linear(len(W), p_last) if b is None else b, W):
         h = h + factor * np.maximum(h @ w, 0)
     return h
+
+
+@stochastic_depth.mistake
+def _(x, W, p_last, b):
+    """in evaluation you divide by p_l: multiply by it, because F_l was there only in a part p_l of the steps"""
+    return _blocks(x, W, b, np.divide(1, _linear(len(W), p_last)))
+
+
+@stochastic_depth.mistake
+def _(x, W, p_last, b):
+    """your shortcut always carries the first x: it carries h, what the block before gave"""
+    h = x
+    for factor, w in zip(_linear(len(W), p_last) if b is None else b, W):
+        h = x + factor * (np.maximum(h, 0) @ w)
+    return h
+
+
+@stochastic_depth.mistake
+def _(x, W, p_last, b):
+    """your factors multiply up from block to block: block l has p_l alone"""
+    return _blocks(x, W, b, np.cumprod(_linear(len(W), p_last)))
+
+
+@stochastic_depth.mistake
+def _(x, W, p_last, b):
+    """your ReLU changes h itself, so the shortcut loses its negative part: keep h, and use relu(h) in the branch"""
+    h = x
+    for factor, w in zip(_linear(len(W), p_last) if b is None else b, W):
+        h = np.maximum(h, 0) + factor * (np.maximum(h, 0) @ w)
+    return h

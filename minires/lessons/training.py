@@ -139,6 +139,14 @@ def _(w, g, v, lr, momentum, weight_decay):
     return w - v, v
 
 
+@sgd_step.mistake
+def _(w, g, v, lr, momentum, weight_decay):
+    """your weight decay is a second step, with the new w: add λ·w to g, and take one step"""
+    v = momentum * v + g
+    w = w - lr * v
+    return w - lr * weight_decay * w, v
+
+
 @exercise("7.1", gives="the crops")
 def crop(images, padding, offsets):
     """Crops as large as the images (N,C,H,W), after `padding` zeros were put on every side.
@@ -188,6 +196,18 @@ def _(images, padding, offsets):
 def _(images, padding, offsets):
     """all your crops begin at the first offset: each image has its own"""
     return _crops(images, padding, np.broadcast_to(offsets[0], offsets.shape))
+
+
+@crop.mistake
+def _(images, padding, offsets):
+    """all your crops have the last offset: each image has its own"""
+    return _crops(images, padding, np.broadcast_to(offsets[-1], offsets.shape))
+
+
+@crop.mistake
+def _(images, padding, offsets):
+    """your crops begin at padding − offset: offsets are counted from the corner of the padded image, so begin there"""
+    return _crops(images, padding, padding - offsets)
 
 
 @crop.mistake

@@ -10,6 +10,7 @@ clip_grad_norm_(model.parameters(), max_norm) is called between backward() and s
 from typing import TYPE_CHECKING
 
 from minires.optim.adam import Adam, AdamW
+from minires.optim.averaging import ExponentialMovingAverage
 from minires.optim.clip import clip_grad_norm_, clip_grad_value_
 from minires.optim.optimizer import Optimizer
 from minires.optim.schedules import constant, cosine, linear_warmup, multistep, one_cycle
@@ -20,6 +21,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "ExponentialMovingAverage",
     "Optimizer",
     "clip_grad_norm_",
     "clip_grad_value_",

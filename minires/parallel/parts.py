@@ -27,9 +27,13 @@ def check_batch(images, labels):
     """(images, labels) as arrays. Raises DTypeError, ShapeError or GraphError for what one process would refuse."""
     images = Tensor(images).data
     labels = unwrap(labels)
-    if not is_array(labels) or labels.dtype.kind not in "iu":
+    is_soft = is_array(labels) and labels.dtype.kind == "f" and labels.ndim > 1
+    if not is_soft and (not is_array(labels) or labels.dtype.kind not in "iu"):
         kind = labels.dtype if is_array(labels) else type(labels).__name__
-        raise DTypeError(f"Replicas: labels must be an array of class numbers as integers, got {kind}")
+        raise DTypeError(
+            "Replicas: labels must be an array of class numbers as integers, or of the probabilities of all classes "
+            f"as floats, got {kind}"
+        )
     if images.ndim < 2 or not images.size or labels.shape[:1] != images.shape[:1]:
         raise ShapeError(
             f"Replicas: images (N,C,H,W) are {images.shape}, labels (N,) are {labels.shape}; "
@@ -38,6 +42,11 @@ def check_batch(images, labels):
     if not mode.recording:
         raise GraphError("Replicas: no gradients are recorded inside no_grad(); call gradients() outside of it")
     return images, labels
+
+
+def class_numbers(labels):
+    """Class numbers: the labels themselves, or the most probable classes where labels are probabilities (N,K,…)."""
+    return labels.argmax(axis=1) if labels.dtype.kind == "f" else labels
 
 
 def split(N, n):
@@ -124,7 +133,7 @@ def channels_first(images):
 
 
 def _correct(logits, labels):
-    return int((logits.data.argmax(axis=1) == labels).sum())
+    return int((logits.data.argmax(axis=1) == class_numbers(labels)).sum())
 
 
 def _checksum(names):

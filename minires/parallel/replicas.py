@@ -128,16 +128,18 @@ class Replicas(Opaque):
     def gradients(self, images, labels):
         """Images (N,C,H,W) and labels (N,) -> (mean loss, number of correct images), the gradients in each p.grad.
 
-        The mean is over the labels that are not −100. Old gradients are overwritten. Raises GraphError if the loss is
-        not finite, and leaves no gradients then. Raises what the model and cross_entropy raise; the next batch is
-        computed as usual.
+        The mean is over the labels that are not −100. They may be the probabilities of all classes, floats (N,K), as
+        in cross_entropy; its most probable class is then the right one. Old gradients are overwritten. Raises
+        GraphError if the loss is not finite, and leaves no gradients then. Raises what the model and cross_entropy
+        raise; the next batch is computed as usual.
         """
         images, labels = parts.check_batch(images, labels)
         N = len(images)
+        classes = parts.class_numbers(labels)
         with self._locked():
             if self._started(images):
                 copies = self.n if self.n > N else 1
-                counted = int((labels != parts.IGNORED).sum())
+                counted = int((classes != parts.IGNORED).sum())
                 tasks = [
                     (part, labels[part], (part.stop - part.start) / N, copies, counted)
                     for part in parts.split(N, self.n)
@@ -147,7 +149,7 @@ class Replicas(Opaque):
                     self.reduce_scatter.gather()
             else:
                 loss, correct = parts.forward_backward(self.model, images, labels)
-        return loss, round(correct * N / labels.size)
+        return loss, round(correct * N / classes.size)
 
     def predict(self, images):
         """Images (N,C,H,W) -> the network's outputs in evaluation mode, an array. The network stays in its mode."""

@@ -7,18 +7,22 @@ from minires.plots.style import BLUE, STYLES, VERMILION, marked, several
 
 
 def plot_curves(history, path=None, *, title=""):
-    """Draw loss and error of training and test over the epochs of a history, the rows of a log. -> Figure"""
+    """Draw loss and error of training and test over the epochs of a history, the rows of a log. -> Figure
+
+    Averaged weights, where there are any, have a third line.
+    """
     figure = new_figure(9, 3.8)
     epochs = [row["epoch"] for row in history]
     left, right = figure.subplots(1, 2)
-    for k, split in enumerate(("train", "test")):
-        style = {**STYLES[split], "markevery": marked(len(epochs), k)}
-        errors = [100 * (1 - row[f"{split}_accuracy"]) for row in history]
-        left.plot(epochs, [row[f"{split}_loss"] for row in history], **style, label=split)
-        right.plot(epochs, errors, **style, label=f"{split}, last {errors[-1]:.2f} %")
+    lines = {"train": "train", "test": "test"} | ({"averaged": "ema"} if "ema_loss" in history[0] else {})
+    for k, (name, column) in enumerate(lines.items()):
+        style = {**STYLES[name], "markevery": marked(len(epochs), k)}
+        errors = [100 * (1 - row[f"{column}_accuracy"]) for row in history]
+        left.plot(epochs, [row[f"{column}_loss"] for row in history], **style, label=name)
+        right.plot(epochs, errors, **style, label=f"{name}, last {errors[-1]:.2f} %")
     figure.suptitle(as_text(title), parse_math=False)  # a folder's name may hold a $
     left.set(xlabel="epoch", ylabel="cross-entropy")
-    if any(0 < row[f"{split}_loss"] < math.inf for row in history for split in ("train", "test")):
+    if any(0 < row[f"{split}_loss"] < math.inf for row in history for split in lines.values()):
         left.set_yscale("log")
         plain_numbers(left)
     right.set(xlabel="epoch", ylabel="error (%)", ylim=(0, 1.06 * right.dataLim.ymax or 1))

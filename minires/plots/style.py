@@ -18,6 +18,7 @@ STYLES = {
     "4-point": line(BLACK, (0, (1, 1)), "^"),
     "train": line(VERMILION, (0, (4, 2)), "s"),
     "test": line(BLUE, "-", "o"),
+    "averaged": line(GREEN, (0, (4, 1, 1, 1)), "^"),
     "shortcut": line(BLUE, "-", "o"),
     "branch": line(VERMILION, (0, (4, 1.5)), "s"),
     "arriving": line(BLACK, ":", ""),

@@ -14,7 +14,7 @@ from minires.mode import no_grad
 from minires.nn import Module
 from minires.nn.loading import fill
 from minires.ops import softmax
-from minires.predict.which import classes_in, fitting
+from minires.predict.which import classes_in, network_of
 
 IMAGENET = 1000  # classes
 RESIZED = 256 / 224  # the shorter side, over the part of it that is seen, as ImageNet's networks are tested
@@ -52,24 +52,16 @@ class Classifier:
         the names and shapes of the weights. classes: their names; for 1,000 classes those of ImageNet are known.
         Raises CheckpointError if no network fits, and OptionError if there are not as many names as classes.
         """
-        state = _run_of(path)
+        state = run_of(path)
         if state is not None:
             return cls._of_run(path, state, model, classes)
         weights = storage.load_weights(path)
-        if model is None:
-            found = fitting(weights)
-            if not found:
-                raise CheckpointError(f"{path}: no network of minires has these weights; models.names() lists them")
-            if len(found) > 1:  # as a plain network and its residual twin, which have the same parameters
-                raise OptionError(f"{path} has the weights of {' or '.join(found)}: say which network it is")
-            ((model, number),) = found.items()
-        else:
-            number = classes_in(weights, model)
+        model, number = (model, classes_in(weights, model)) if model else network_of(path, weights)
         network = models.create(model, num_classes=number)
         fill(network, path, weights)
         names = _names(path, number, classes)
         size = network.image_size
-        return cls(network, names, size=size, resize=round(size * RESIZED) if size > 64 else None, name=model)
+        return cls(network, names, size=size, resize=resized_for(size), name=model)
 
     @classmethod
     def _of_run(cls, path, state, model, classes):
@@ -82,7 +74,8 @@ class Classifier:
         network.load(path)
         names = _names(path, len(seen["classes"]), classes or [str(c) for c in seen["classes"]])
         size = seen["shape"][-1]
-        return cls(network, names, size=size, mean=seen["mean"], std=seen["std"], name=name)
+        resize = seen.get("resize")
+        return cls(network, names, size=size, resize=resize, mean=seen["mean"], std=seen["std"], name=name)
 
     @property
     def in_channels(self):
@@ -116,7 +109,12 @@ class Classifier:
         return [(self.classes[k], float(probabilities[k])) for k in order]
 
 
-def _run_of(path):
+def resized_for(size: int) -> int | None:
+    """The shorter side of an image whose center of `size` is seen; None where that is the whole center square."""
+    return round(size * RESIZED) if size > 64 else None
+
+
+def run_of(path):
     """The state of a run's checkpoint; None for other weights."""
     try:
         state = storage.load_state(path)

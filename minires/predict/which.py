@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from minires import kernels, models
+from minires.annotations import PathLike
+from minires.errors import CheckpointError, OptionError
 from minires.nn.loading import adapted, head_names
 
 COUNTERS = "num_batches_tracked"  # which some files lack
@@ -21,6 +23,19 @@ def fitting(state: Mapping[str, Any]) -> dict[str, int]:
         if is_same and all(own[n][1:] == given[n][1:] for n in head):
             found[name] = given[head[0]][0]
     return found
+
+
+def network_of(path: PathLike, state: Mapping[str, Any]) -> tuple[str, int]:
+    """(name, classes) of the network that these weights, read from path, belong to.
+
+    Raises CheckpointError if it is none of minires, and OptionError if it may be one of several.
+    """
+    found = fitting(state)
+    if not found:
+        raise CheckpointError(f"{path}: no network of minires has these weights; models.names() lists them")
+    if len(found) > 1:  # as a plain network and its residual twin, which have the same parameters
+        raise OptionError(f"{path} has the weights of {' or '.join(found)}: say which network it is")
+    return next(iter(found.items()))
 
 
 def classes_in(state: Mapping[str, Any], name: str) -> int:

@@ -30,10 +30,14 @@ def load(path: PathLike, part: str | None = None) -> tuple[dict, dict[str, str]]
 
 
 def load_weights(path: PathLike, part: str | None = None) -> dict:
-    """{name: array} from a file that load() reads, or from the checkpoint of a run of minires.train."""
+    """{name: array} from a file that load() reads, or from the checkpoint of a run of minires.train.
+
+    Of a run with --ema these are the averaged weights.
+    """
     arrays, metadata = _read(path, part)
     if "sections" in metadata and "state" in metadata:
-        return load_checkpoint(path)[0]["model"]
+        sections = load_checkpoint(path)[0]
+        return sections.get("ema") or sections["model"]
     return arrays
 
 

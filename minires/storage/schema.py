@@ -167,9 +167,15 @@ class DictOf:
         return next(filter(None, (self.item.fault(f"{name}[{key!r}]", v) for key, v in value.items())), "")
 
 
-def setting(default, allowed, help, **flag):
-    """A field of a Settings class: its default, what is allowed (a schema), and the help of its flag (argparse)."""
-    return field(default=default, metadata={"allowed": allowed, "help": help, "flag": flag})
+def setting(default, allowed, help, kind=None, **flag):
+    """A field of a Settings class: its default, what is allowed (a schema), and the help of its flag (argparse).
+
+    kind: the Python type of its values, that of the default unless given. A default of None follows from the other
+    settings.
+    """
+    return field(
+        default=default, metadata={"allowed": allowed, "help": help, "kind": kind or type(default), "flag": flag}
+    )
 
 
 class Settings:
@@ -178,7 +184,10 @@ class Settings:
     def __post_init__(self):
         for f in fields(self):
             value = getattr(self, f.name)
+            if value is None and f.default is None:
+                continue
             fault = f.metadata["allowed"].fault(f.name, value)
             if fault:
-                raise OptionError(f"{fault}; leave it out to have {f.default!r}, the default")
-            object.__setattr__(self, f.name, type(f.default)(value))  # NumPy's numbers, too, and 1 for 1.0
+                usual = "what is usual" if f.default is None else f"{f.default!r}, the default"
+                raise OptionError(f"{fault}; leave it out to have {usual}")
+            object.__setattr__(self, f.name, f.metadata["kind"](value))  # NumPy's numbers, too, and 1 for 1.0

@@ -13,14 +13,16 @@ from minires.train.loop import Run
 
 NAME = "minires.train"
 DESCRIPTION = """\
-Train a network with SGD. Writes checkpoint.safetensors, log.csv and curves.png
-into --out. Ctrl-C saves and stops; --resume goes on, with the same bits as if
-the run had not been stopped."""
+Train a network, or fine-tune one (--weights) on images of your own. Writes
+checkpoint.safetensors, log.csv and curves.png into --out. Ctrl-C saves and
+stops; --resume goes on, with the same bits as if the run had not been stopped."""
 EPILOG = """\
 examples:
   python -m minires.train                              digits, in half a minute
   python -m minires.train --dataset cifar10 --batch-size 128 --epochs 60
   python -m minires.train --dataset FOLDER --model resnet18
+  python -m minires.train --weights mobilenet_v2-b0353104.pth --dataset FOLDER \\
+      --freeze features --head-lr 0.001 --epochs 5     fine-tunes its last layer
   python -m minires.train --resume                     the newest unfinished run
   python -m minires.train --resume DIR --epochs 40
       makes a run with --schedule constant longer; the other schedules depend
@@ -113,9 +115,15 @@ def report(run):
     except (MiniresError, OSError, MemoryError) as error:
         console.say(NAME, f"the curves are not drawn: {console.reason(error)}")
         status, curves = 2, "not drawn"
+    last = run.history[-1]
     print(
-        f"\ntest accuracy {run.history[-1]['test_accuracy']:.2%}\ncheckpoint    {run.checkpoint_path}\n"
-        f"log           {run.log_path}\ncurves        {curves}"
+        f"\ntest accuracy {last['test_accuracy']:.2%}\n"
+        + (
+            f"averaged      {last['ema_accuracy']:.2%}, with the weights that predict and evaluate take\n"
+            if "ema_accuracy" in last
+            else ""
+        )
+        + f"checkpoint    {run.checkpoint_path}\nlog           {run.log_path}\ncurves        {curves}"
     )
     if run.config.device != "cpu":
         print(cuda.memory_summary())

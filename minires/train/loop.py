@@ -1,8 +1,8 @@
 """The training loop: steps, evaluation, the log, and checkpoints from which a run resumes with the same bits.
 
 Every random number depends on the seed and its place: the weights on the seed, the order of epoch e on (seed, e), the
-augmentation of its batch b on (seed, e, b). So a checkpoint needs no more than weights, optimizer, place and log. A
-resumed run gets the same batches as a run without interruption.
+augmentation of its batch b on (seed, e, b), and how it is mixed on (seed, e, b, 1). So a checkpoint needs no more than
+weights, optimizer, place and log. A resumed run gets the same batches as a run without interruption.
 """
 
 import contextlib
@@ -15,22 +15,30 @@ import time
 import warnings
 from pathlib import Path
 
-from minires import console, data, optim
+import numpy as np
+
+from minires import console, data
 from minires.arrays import to_device
 from minires.data.dataset import check_all
 from minires.errors import CheckpointError, DataError, GraphError, OptionError, ProcessError
+from minires.optim import clip_grad_norm_
 from minires.parallel import Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
 from minires.storage import atomic_write, load_checkpoint, save_checkpoint
+from minires.train import pretrained
+from minires.train.accumulation import accumulated
+from minires.train.average import Average
 from minires.train.folder import CHECKPOINT, FolderLock, new_folder
+from minires.train.freezing import train_mode
 from minires.train.setup import (
     complete,
     load_data,
+    make_loader,
+    make_mix,
     make_model,
+    make_optimizer,
     make_schedule,
-    make_transform,
-    must_drop_last,
     use_device,
 )
 from minires.train.state import (
@@ -43,9 +51,8 @@ from minires.train.state import (
     contents,
     state_of,
 )
-from minires.train.step import EpochTotals, check_arrays_finite, evaluate, train_step
+from minires.train.step import EpochTotals, check_arrays_finite, evaluate, gradients
 
-MOMENTUM = 0.9
 EVALUATION_BATCH = 256
 SAVE_EVERY = 300  # seconds: no more is lost if the machine fails in a long epoch
 
@@ -66,17 +73,10 @@ class Run:
             check_data(self)
         self.config = config = complete(config, self.train_set)
         self.model = make_model(config, self.train_set)
-        self.optimizer = optim.SGD(
-            self.model.parameters(), config.lr, momentum=MOMENTUM, weight_decay=config.weight_decay
-        )
-        self.loader = data.ArrayLoader(
-            self.train_set,
-            config.batch_size,
-            seed=config.seed,
-            shuffle=True,
-            transform=make_transform(self.train_set, config.augment),
-            drop_last=must_drop_last(config, self.model, self.train_set),
-        )
+        self.optimizer = make_optimizer(config, self.model)
+        self.average = Average(self.model, config.ema)
+        self.loader = make_loader(config, self.model, self.train_set)
+        self.mix = make_mix(config, len(self.train_set.classes))
         self.test_loader = data.ArrayLoader(self.test_set, min(EVALUATION_BATCH, len(self.test_set)))
         self.schedule = make_schedule(config, config.epochs * len(self.loader))
         self.epoch = self.batch = 0
@@ -86,15 +86,20 @@ class Run:
         self.can_save = True  # False within a step, when weights and optimizer do not belong together
         self.lock = self.saved_at = self.saved_step = None
         self.notice = warnings.warn
+        self.origin = ""  # a line about the weights that a new run goes on from
 
     @classmethod
     def start(cls, config):
-        """A new run. All images are checked before its folder is made.
+        """A new run, with the weights that its Config names. All images are checked before its folder is made.
 
-        Raises DataError for broken images, and OptionError for a folder with another run in it or that another process
-        writes.
+        Raises DataError for broken images, CheckpointError for weights that do not fit, and OptionError for a folder
+        with another run in it or that another process writes.
         """
+        config, weights = pretrained.read(config)
         run = cls(config)
+        if weights:
+            run.origin = weights.fill(run.model, config.model, len(run.train_set.classes))
+            run.average = Average(run.model, config.ema)
         check_all(run.train_set, run.test_set)
         run.lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
         if run.checkpoint_path.exists():
@@ -140,6 +145,7 @@ class Run:
         try:
             self.model.load_state_dict(sections["model"])
             self.optimizer.load_state_dict(sections["optimizer"])
+            self.average.restore(sections, self.step)
         except CheckpointError as error:
             raise checkpoint_error(path, error) from error
         check_steps(path, self)
@@ -186,7 +192,7 @@ class Run:
         """
         self.can_save = False
         totals = self._naming_step(self.totals.read)
-        arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()} | self.average.sections()
         self._naming_step(lambda: check_arrays_finite(arrays))
         save_checkpoint(self.checkpoint_path, arrays, state_of(self, totals))
         self.can_save = True
@@ -203,7 +209,7 @@ class Run:
         """
         self.lock.acquire()
         self.notice = on_notice
-        self.model.train()
+        train_mode(self.model, self.config.freeze)
         new = not self.checkpoint_path.exists()
         try:
             if new:  # to find out now, and not after an epoch, whether saving works
@@ -287,20 +293,28 @@ class Run:
         return None
 
     def _step(self, images, labels):
-        device = self.config.device
+        """Mix, compute the gradient, clip it, move the weights, and average them; most runs do not ask for all."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(self.epoch, self.batch, 1)))
+        images, targets = self.mix(images, labels, rng)
+        images = to_device(images, self.config.device)
+        targets = to_device(targets, self.config.device)
+        parameters = list(self.model.parameters())
         self.optimizer.lr = self.schedule(self.step)
         self.can_save = False
-
-        def work():
-            replicas = self.replicas if self.replicas.n > 1 else None
-            return train_step(
-                self.model, self.optimizer, to_device(images, device), to_device(labels, device), replicas
-            )
-
-        loss, correct = self._surviving_processes(lambda: self._naming_step(work))
+        loss, correct = accumulated(self._gradients, parameters, images, targets, self.config.accumulate)
+        if self.config.clip_grad_norm:
+            clip_grad_norm_(parameters, self.config.clip_grad_norm)
+        self.optimizer.step()
+        self.average.update()
         self.batch += 1
         self.totals.add(loss, correct, len(labels))
         self.can_save = True
+
+    def _gradients(self, images, targets):
+        def work():
+            return gradients(self.model, images, targets, self.replicas if self.replicas.n > 1 else None)
+
+        return self._surviving_processes(lambda: self._naming_step(work))
 
     def _surviving_processes(self, work):
         """work(). If another process ends in it, repeat it with this process only, and go on so.
@@ -337,7 +351,10 @@ class Run:
         tested = self._surviving_processes(
             lambda: evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop)
         )
-        if tested is None:
+        averaged = tested and self.average.tested(
+            lambda network: evaluate(network, self.test_loader, self.config.device, stop=stop)
+        )
+        if averaged is None:
             return None
         test_loss, test_accuracy = tested
         row = {
@@ -348,6 +365,7 @@ class Run:
             "train_accuracy": accuracy,
             "test_loss": test_loss,
             "test_accuracy": test_accuracy,
+            **averaged,
             "images_per_second": seen / max(seconds, 1e-9),
             "seconds": seconds,
         }

@@ -7,6 +7,7 @@ import numpy as np
 
 from minires import console, kernels
 from minires.console import counted
+from minires.nn import count_parameters
 from minires.train.loop import Run
 
 BUSY = 0.9  # a core in use; below 1, because a program adds less than 1 to the load of its first minutes
@@ -48,13 +49,18 @@ def fit(run, stop=lambda: False, on_notice=print):
         f"{counted(config.epochs, 'epoch')} of {counted(len(run.loader), 'step')}{at_once}"
         f"{f' by {run.replicas.n} processes' if run.replicas.n > 1 else ''} -> {run.folder}"
     )
+    if run.origin:
+        print(run.origin)
+    if config.freeze:
+        trained = sum(p.numel() for p in run.model.parameters() if p.requires_grad)
+        print(f"frozen: {config.freeze}; trained: {trained:,} of {count_parameters(run.model):,} parameters")
     if run.replicas.n > 1 and cores_are_busy(run.replicas.n):
         print(f"the cores are busy (load {os.getloadavg()[0]:.1f}): beside other programs --processes 1 may be faster")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if config.threads > cores:
         on_notice(f"{config.threads} threads on {counted(cores, 'core')}: more than one a core makes nothing faster")
     if config.lr == 0 and config.epochs:
-        on_notice("the learning rate is 0, so no weight changes; leave --lr out to have 0.1")
+        on_notice("the learning rate is 0, so no weight changes; leave --lr out to have what is usual")
     present = np.unique(run.train_set.labels)
     if len(present) == 1:
         on_notice(
@@ -86,8 +92,9 @@ def fit(run, stop=lambda: False, on_notice=print):
         def on_epoch(run, row):
             bar.write(
                 f"epoch {row['epoch']:>3}/{config.epochs}  loss {row['train_loss']:.4f}  train "
-                f"{row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}  {row['images_per_second']:.0f} "
-                "images/s"
+                f"{row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}"
+                + (f"  averaged {row['ema_accuracy']:.2%}" if "ema_accuracy" in row else "")
+                + f"  {row['images_per_second']:.0f} images/s"
             )
 
         return run.fit(stop=stop, on_step=on_step, on_epoch=on_epoch, on_notice=on_notice)

@@ -5,6 +5,7 @@ import numpy as np
 from minires.arrays import array_module
 from minires.errors import CheckpointError, OptionError
 from minires.storage.schema import DictOf, Fields, Float, Integer, ListOf, Number, OneOf, Text, shown
+from minires.train.average import SECTION
 from minires.train.config import Config
 
 CONFIG = Fields(
@@ -12,6 +13,7 @@ CONFIG = Fields(
 )
 TOTALS = Fields(seen=Integer(0), seconds=Number(0), loss=Number(0), correct=Integer(0))
 ROW = Fields(
+    optional=("ema_loss", "ema_accuracy"),  # with --ema
     epoch=Integer(1),
     step=Integer(1),
     lr=Number(0),
@@ -19,6 +21,8 @@ ROW = Fields(
     train_accuracy=Number(0, 1),
     test_loss=Float(),
     test_accuracy=Number(0, 1),
+    ema_loss=Float(),
+    ema_accuracy=Number(0, 1),
     images_per_second=Number(0),
     seconds=Number(0),
 )
@@ -29,7 +33,13 @@ GENERATOR = Fields(
     state=Fields(state=Integer(0, 2**128 - 1), inc=Integer(0, 2**128 - 1)),
 )
 DATASET = Fields(
-    name=Text(), classes=ListOf(Text()), shape=ListOf(Integer(1), 3), mean=ListOf(Number()), std=ListOf(Number())
+    optional=("resize",),
+    name=Text(),
+    classes=ListOf(Text()),
+    shape=ListOf(Integer(1), 3),
+    mean=ListOf(Number()),
+    std=ListOf(Number()),
+    resize=Integer(1),
 )
 CONTENTS = Fields(counts=ListOf(Integer(0)), digest=Text(r"[0-9a-f]{16}|", "16 hex digits"))
 STATE = Fields(
@@ -43,7 +53,11 @@ STATE = Fields(
     dataset=DATASET,
     images=Fields(train=CONTENTS, test=CONTENTS),
 )
-SECTIONS = {"model", "optimizer"}
+
+
+def sections_of(config):
+    """The sections of a run's checkpoint."""
+    return {"model", "optimizer"} | ({SECTION} if config.ema else set())
 
 
 def state_of(run, totals):
@@ -71,14 +85,17 @@ def _drawing(model):
 def check_state(path, sections, state):
     """The Config in the state. Raises CheckpointError that names a wrong value."""
     fault = STATE.fault("", state).strip()
-    if not fault and set(sections) != SECTIONS:
-        fault = f"its sections must be {', '.join(sorted(SECTIONS))}, got {', '.join(sorted(sections)) or 'none'}"
     if fault:
         raise checkpoint_error(path, fault)
     try:
         config = Config(**state["config"])
     except OptionError as error:
         raise checkpoint_error(path, f"config: {error}") from error
+    expected = sections_of(config)
+    if set(sections) != expected:
+        fault = f"its sections must be {', '.join(sorted(expected))}, got {', '.join(sorted(sections)) or 'none'}"
+        raise checkpoint_error(path, fault)
+    fault = ""
     epoch, history = state["epoch"], state["history"]
     if epoch > config.epochs:
         fault = Integer(0, config.epochs).fault("epoch", epoch)
@@ -98,7 +115,7 @@ def check_data(path, state, run, where):
         changes = (
             f"dataset.{key} was {shown(old)} and is {shown(new)} in {where}"
             for key, new in describe(run.train_set).items()
-            if key != "name" and (old := state["dataset"][key]) != new
+            if key != "name" and (old := state["dataset"].get(key)) != new
         )
         fault = next(changes, "")
     for part, use in (("train", "for training"), ("test", "for the test")) if "images" in state else ():
@@ -151,11 +168,12 @@ def check_place(path, state, run):
 def check_arrays(path, sections, run):
     """Raise CheckpointError if an array has a wrong dtype or an impossible value."""
     own = run.model.state_dict()
-    for name, array in sections["model"].items():
+    weights = ((section, *item) for section in ("model", SECTION) for item in sections.get(section, {}).items())
+    for section, name, array in weights:
         if name in own and array.dtype != own[name].dtype:
-            raise checkpoint_error(path, f"model/{name} is of {array.dtype}, the network's of {own[name].dtype}")
+            raise checkpoint_error(path, f"{section}/{name} is of {array.dtype}, the network's of {own[name].dtype}")
         if name.endswith(("running_var", "num_batches_tracked")) and (array < 0).any():
-            raise checkpoint_error(path, f"model/{name} holds values below 0")
+            raise checkpoint_error(path, f"{section}/{name} holds values below 0")
     fresh = run.optimizer.state_dict()
     floats = {array.dtype for array in own.values() if array.dtype.kind == "f"}
     for name, array in sections["optimizer"].items():
@@ -165,6 +183,8 @@ def check_arrays(path, sections, run):
             )
         if name not in fresh and array.dtype not in floats:  # a momentum buffer
             raise checkpoint_error(path, f"optimizer/{name} is of {array.dtype}, which no parameter is")
+        if name.startswith("exp_avg_sq.") and (array < 0).any():  # a mean of squares
+            raise checkpoint_error(path, f"optimizer/{name} holds values below 0")
         is_setting = name.startswith("group.") and not name.endswith(".lr")
         if is_setting and name in fresh and array.tobytes() != fresh[name].tobytes():
             raise checkpoint_error(path, f"optimizer/{name} is {array}, the run's configuration makes it {fresh[name]}")
@@ -203,6 +223,7 @@ def describe(dataset):
         "shape": [int(n) for n in dataset.shape],
         "mean": floats(dataset.mean),
         "std": floats(dataset.std),
+        **({} if dataset.resize is None else {"resize": int(dataset.resize)}),
     }
 
 

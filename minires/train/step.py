@@ -5,7 +5,7 @@ import math
 from minires import ops
 from minires.arrays import to_device
 from minires.parallel import Replicas
-from minires.parallel.parts import NotFiniteError
+from minires.parallel.parts import NotFiniteError, class_numbers
 from minires.tensor import Tensor
 from minires.train.state import not_finite
 
@@ -16,18 +16,25 @@ def train_step(model, optimizer, images, labels, replicas=None):
     replicas: processes of the model that share the batch. Raises GraphError if the loss is not finite, before anything
     is changed. On a GPU the host does not wait: both results are arrays of one element, to be read later (EpochTotals).
     """
+    result = gradients(model, images, labels, replicas)
+    optimizer.step()
+    return result
+
+
+def gradients(model, images, targets, replicas=None):
+    """∂L/∂w in each .grad, without a step -> (loss L, number of correct images); the rest as in train_step.
+
+    targets: class numbers (N,), or probabilities of all classes (N,K). Of these the most probable class is correct.
+    """
     if replicas is not None:
-        result = replicas.gradients(images, labels)
-        optimizer.step()
-        return result
+        return replicas.gradients(images, targets)
     logits = model(Tensor(images))
-    loss = ops.cross_entropy(logits, labels)
-    correct = (logits.data.argmax(axis=1) == labels).sum()
+    loss = ops.cross_entropy(logits, targets)
+    correct = (logits.data.argmax(axis=1) == class_numbers(targets)).sum()
     if loss.device == "cpu":
         check_finite(loss.item())
-    optimizer.zero_grad()
+    model.zero_grad()
     loss.backward()
-    optimizer.step()
     return (loss.item(), int(correct)) if loss.device == "cpu" else (loss.data, correct)
 
 

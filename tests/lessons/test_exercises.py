@@ -74,9 +74,14 @@ def test_the_cases_follow_from_the_seed_and_the_first_has_the_sizes_of_the_examp
     exercise = catalogue[number]
     a, b, c = (exercise.cases(seed) for seed in (3, 3, 4))
     assert len(a) == len(b) == len(c) >= 5
-    assert all(np.array_equal(x, y) for (_, s), (_, t) in zip(a, b) for x, y in zip(s, t))
-    assert [np.shape(x) for x in a[0][1]] == [np.shape(x) for x in c[0][1]]
+    np.testing.assert_equal(a, b)
+    assert [shapes(x) for x in a[0][1]] == [shapes(x) for x in c[0][1]]
     assert any(str(s) != str(t) for (_, s), (_, t) in zip(a, c))
+
+
+def shapes(argument):
+    """The shape of an argument, or those of a list's entries, which may differ."""
+    return [np.shape(one) for one in argument] if isinstance(argument, list) else np.shape(argument)
 
 
 def test_columns_are_those_of_the_library():
@@ -138,3 +143,29 @@ def test_a_right_answer_in_float32_is_right():
     for seed in range(20):
         assert lessons.check("6.1", gradient_norms, seed=seed).passed
         assert lessons.check("2.1", im2col, seed=seed).passed
+
+
+def test_a_grouped_convolution_is_that_of_the_library():
+    from minires import ops
+
+    for _, (x, w, groups) in catalogue["11.1"].cases(0):
+        y, _ = ops.conv2d.raw(x[None], w[:, :, None, None], groups=groups)
+        assert np.allclose(catalogue["11.1"](x, w, groups), y[0], rtol=1e-12)
+
+
+def test_squeeze_and_excitation_is_that_of_the_library():
+    from minires.models.squeeze_excitation import SqueezeExcitation
+
+    for _, (x, f, *weights) in catalogue["11.2"].cases(0):
+        layer = SqueezeExcitation(len(f), len(weights[0])).to(np.float64)
+        for parameter, given in zip(layer.parameters(), weights):
+            parameter.data[...] = given.reshape(parameter.shape)
+        assert np.allclose(catalogue["11.2"](x, f, *weights), x + layer(f[None]).data[0], rtol=1e-12)
+
+
+def test_attention_is_that_of_the_library():
+    from minires import ops
+
+    for _, (x, Wq, Wk, Wv) in catalogue["11.4"].cases(0):
+        seen, _ = ops.scaled_dot_product_attention.raw(x @ Wq, x @ Wk, x @ Wv)
+        assert np.allclose(catalogue["11.4"](x, Wq, Wk, Wv), x + seen, rtol=1e-12)

@@ -272,7 +272,7 @@ def test_each_step_has_the_rate_of_its_number_and_a_row_that_of_its_last(tmp_pat
 def test_momentum_is_what_the_help_says(tmp_path):
     run = Run(Config(**ALONE))
     assert [group["momentum"] for group in run.optimizer.param_groups] == [0.9]
-    assert "momentum 0.9" in Config.__dataclass_fields__["lr"].metadata["help"]
+    assert "momentum 0.9" in Config.__dataclass_fields__["optimizer"].metadata["help"]
 
 
 def test_a_network_in_evaluation_mode_is_trained_all_the_same(tmp_path):

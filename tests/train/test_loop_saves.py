@@ -30,7 +30,7 @@ def clocked(tmp_path, monkeypatch):
     clock = Clock()
     saved = []
     save = loop.save_checkpoint
-    step = loop.train_step
+    step = loop.gradients
     run = Run.start(Config(**ALONE, out=str(tmp_path / "run")))
 
     def note(*arguments):
@@ -44,7 +44,7 @@ def clocked(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(loop, "save_checkpoint", note)
-    monkeypatch.setattr(loop, "train_step", timed)
+    monkeypatch.setattr(loop, "gradients", timed)
     return run, clock, saved
 
 
@@ -91,14 +91,14 @@ def test_a_disk_that_is_full_is_tried_again_after_five_minutes(clocked, monkeypa
 
 def test_after_a_process_has_ended_the_run_is_saved_at_the_next_step(clocked, monkeypatch):
     run, _, saved = clocked
-    step, notices = loop.train_step, []
+    step, notices = loop.gradients, []
 
     def fail_once(*arguments):
         if run.step == 1 and not notices:
             raise ProcessError("minires replica 1 was ended by SIGKILL; take fewer processes")
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "train_step", fail_once)
+    monkeypatch.setattr(loop, "gradients", fail_once)
     run.fit(on_notice=notices.append)
     assert notices == ["minires replica 1 was ended by SIGKILL; this process goes on alone"]
     assert saved == [0, 2, 3, 6]

@@ -24,6 +24,9 @@ FINE = {
     "config.out": ["7", ""],
     "config.data": ["7", ""],
     "config.dataset": ["7"],
+    "config.weights": ["7"],  # a resumed run has its own
+    "config.clip_grad_norm": [1.5, 10**30],
+    "config.mixup": [1.5],
     "totals.seconds": [1.5, 10**30],
     "totals.loss": [1.5, 10**30],
     "history[0].lr": [1.5, 10**30],
@@ -32,6 +35,7 @@ FINE = {
     "history[0].images_per_second": [1.5, 10**30],
     "history[0].seconds": [1.5, 10**30],
     "config.lr": [1.5, 10**30],
+    "config.head_lr": [1.5, 10**30],
     "config.weight_decay": [1.5, 10**30],
     "dataset.name": ["7", ""],
     "images.train.digest": [""],

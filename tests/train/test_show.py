@@ -103,7 +103,7 @@ def test_a_learning_rate_of_0_is_named_before_the_training(tmp_path, bars):
     with closing(Run.start(Config(**{**SMALL, "epochs": 1}, lr=0, out=str(tmp_path / "run")))) as started:
         notices = []
         show.fit(started, on_notice=notices.append)
-    assert notices == ["the learning rate is 0, so no weight changes; leave --lr out to have 0.1"]
+    assert notices == ["the learning rate is 0, so no weight changes; leave --lr out to have what is usual"]
 
 
 def test_more_threads_than_cores_are_named(tmp_path, bars, monkeypatch):

@@ -26,7 +26,7 @@ def test_help_names_every_setting_and_its_default(capsys):
     for f in fields(Config):
         assert "--" + f.name.replace("_", "-") in text
         assert f.metadata["help"].split(" (default")[0].split(",")[0] in text
-    assert "(default: 0.1)" in text
+    assert "(default: 0.1 for sgd" in text
 
 
 def test_it_ends_with_the_accuracy_and_the_files(tmp_path, capsys):

@@ -80,5 +80,6 @@ def test_at_run_time_a_call_is_what_it_was():
     assert str(inspect.signature(minires.ops.conv2d)) == str(inspect.signature(minires.ops.conv2d.raw))
     shown = str(inspect.signature(minires.models.plain8))
     assert shown.startswith(
-        "(*, num_classes: int = 10, in_channels: int = 3, zero_init_residual: bool = False, order: str = "
+        "(*, num_classes: int = 10, in_channels: int = 3, width: int = 16, zero_init_residual: bool = False, "
+        "order: str = "
     )

@@ -153,6 +153,8 @@ def _outcome(exercise, session, seed, hidden_names):
         said = exercise.judged(session, seed)
     except (CouldNotRunError, StoppedError) as error:
         return outcome(exercise, COULD_NOT_RUN, [str(error)])
+    except Exception as error:  # an error that we did not foresee costs this exercise, and no other
+        return outcome(exercise, COULD_NOT_RUN, [f"the check itself failed: {describe(error)}"])
     for name in hidden_names:
         if any(f"name '{name}' is not defined" in sentence for sentence in said.said):
             said.hint = f"{name} is minires, which is hidden here, because it knows the answers: use NumPy"

@@ -118,7 +118,8 @@ class Verdicts:
             self.measured = max(self.measured, float(difference.max(initial=0) / (largest or max(dy, 1e-300))))
             return None
         at = tuple(map(int, np.unravel_index(np.argmax(difference), difference.shape)))
-        return float(difference[at] / (largest or max(dy, 1e-300))), at
+        with np.errstate(over="ignore"):
+            return float(difference[at] / (largest or max(dy, 1e-300))), at
 
     def epsilon_of(self, record, y):
         """The ε of a loss −log(p + ε), with which many keep the logarithm finite; 0 if it has none that is known."""

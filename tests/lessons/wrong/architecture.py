@@ -251,3 +251,52 @@ def cifar_multiply_adds(n, size):  # noqa: F811 - as above
         size //= 2
         counts.append(9 * size**2 * (c * c // 2 + (2 * n - 1) * c * c))
     return [*counts, 64 * size**2 * 10]
+
+
+@wrong("8.1", "in front")
+def output_sizes(size, layers):  # noqa: F811 - as above
+    out = []
+    for k, s, p in layers:
+        size = (size - k) // s + 2 * p + 1
+        out.append(size)
+    return out
+
+
+@wrong("8.1", "you subtract K − 1")
+def output_sizes(size, layers):  # noqa: F811 - as above
+    out = []
+    for k, s, p in layers:
+        size = (size + 2 * p - (k - 1)) // s + 1
+        out.append(size)
+    return out
+
+
+@wrong("8.2", "your last norm")
+def bottleneck_parameters(in_channels, channels, stride):  # noqa: F811 - as above
+    out = 4 * channels
+    count = in_channels * channels + 9 * channels**2 + channels * out
+    count += 3 * 2 * channels
+    if stride != 1 or in_channels != out:
+        count += in_channels * out + 2 * out
+    return count
+
+
+@wrong("8.3", "kind A")
+def cifar_multiply_adds(n, size):  # noqa: F811 - as above
+    counts = [3 * 16 * 9 * size**2, 2 * n * 9 * 16 * 16 * size**2]
+    for width in (32, 64):
+        size //= 2
+        stage = 9 * (width // 2) * width + (2 * n - 1) * 9 * width**2
+        projection = (width // 2) * width
+        counts.append((stage + projection) * size**2)
+    return [*counts, 640]
+
+
+@wrong("8.3", "only the first one of a stage")
+def cifar_multiply_adds(n, size):  # noqa: F811 - as above
+    counts = [3 * 16 * 9 * size**2, 2 * n * 9 * 16 * 16 * size**2]
+    for width in (32, 64):
+        size //= 2
+        blocks = 2 * (width // 2) * width + (n - 1) * 2 * width * width
+        counts.append(9 * blocks * size**2)
+    return [*counts, 640]

@@ -289,3 +289,70 @@ def why_worse(train, test):  # noqa: F811 - as above
 def why_worse(train, test):  # noqa: F811 - as above
     gap = test - train
     return gap[1, -1] - gap[0, -1], train[1, -1] - train[0, -1]
+
+
+@wrong("5.2", "your gap is cut off at 0")
+def why_worse(train, test):  # noqa: F811 - as above
+    gap = test[:, -1] - train[:, -1]
+    return train[1, -1] - train[0, -1], max(0, gap[1] - gap[0])
+
+
+@wrong("5.2", "your points are cut off at 0")
+def why_worse(train, test):  # noqa: F811 - as above
+    by_training = max(train[1, -1] - train[0, -1], 0)
+    by_overfitting = max((test[1, -1] - train[1, -1]) - (test[0, -1] - train[0, -1]), 0)
+    return by_training, by_overfitting
+
+
+@wrong("5.3", "cut off at 0")
+def paired_interval(a, b, t):  # noqa: F811 - as above
+    d = a - b
+    half = t * d.std(ddof=1) / np.sqrt(len(d))
+    return max(0, d.mean() - half), d.mean() + half
+
+
+@wrong("5.1", "two indices")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    weight = np.zeros((C, C, kernel_size, kernel_size))
+    for c in range(C):
+        weight[c, c, kernel_size // 2] = 1
+    return weight, np.sqrt(var + eps), mean
+
+
+@wrong("5.1", "one too many")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    weight = np.zeros((C, C, kernel_size, kernel_size))
+    middle = (kernel_size + 1) // 2 if kernel_size > 1 else 0
+    for c in range(C):
+        weight[c, c, middle, middle] = 1
+    return weight, np.sqrt(var + eps), mean
+
+
+@wrong("5.1", "one too many")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    weight = np.zeros((C, C, kernel_size, kernel_size))
+    for c in range(C):
+        weight[c, c, (kernel_size + 1) // 2, (kernel_size + 1) // 2] = 1  # an IndexError for a kernel of 1×1
+    return weight, np.sqrt(var + eps), mean
+
+
+@wrong("5.1", "channel 0")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    weight = np.zeros((C, C, kernel_size, kernel_size))
+    for c in range(C):
+        weight[c, 0, kernel_size // 2, kernel_size // 2] = 1
+    return weight, np.sqrt(var + eps), mean
+
+
+@wrong("5.1", "zeros and ones")
+def identity_layer(mean, var, kernel_size, eps):  # noqa: F811 - as above
+    C = len(mean)
+    std = np.sqrt(var + eps)
+    weight = np.zeros((C, C, kernel_size, kernel_size))
+    for c in range(C):
+        weight[c, c, kernel_size // 2, kernel_size // 2] = std[c]
+    return weight, np.ones(C), mean / std

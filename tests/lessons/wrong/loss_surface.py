@@ -16,7 +16,7 @@ def filter_normalized(d, w):  # noqa: F811 - the name is what the exercise asks 
     return d / np.linalg.norm(d) * np.linalg.norm(w)
 
 
-@wrong("10.1", "each kernel w[o, c]")
+@wrong("10.1", "each element of a matrix")
 def filter_normalized(d, w):  # noqa: F811 - as above
     if w.ndim == 1:
         return np.zeros(len(w))
@@ -270,4 +270,90 @@ def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
     h = x
     for l in range(L):
         h = h + factors[l] * np.maximum(h @ W[l], 0)
+    return h
+
+
+@wrong("10.1", "your lengths are those of each kernel w[o, c]: a filter")
+def filter_normalized(d, w):  # noqa: F811 - as above
+    if w.ndim == 1:
+        return np.zeros_like(w)
+    result = np.zeros_like(w)
+    for o in range(len(w)):
+        if w.ndim == 2:
+            result[o] = d[o] / np.linalg.norm(d[o]) * np.linalg.norm(w[o])
+            continue
+        for c in range(w.shape[1]):
+            result[o, c] = d[o, c] / np.linalg.norm(d[o, c]) * np.linalg.norm(w[o, c])
+    return result
+
+
+@wrong("10.1", "its own w[o]")
+def filter_normalized(d, w):  # noqa: F811 - as above
+    result = np.zeros_like(w)
+    if w.ndim > 1:
+        for o in range(len(w)):
+            result[o] = d[o] / np.linalg.norm(d[o]) * np.linalg.norm(w)
+    return result
+
+
+@wrong("10.2", "only once, at the end")
+def largest_eigenvalue(product, v, steps):  # noqa: F811 - as above
+    with np.errstate(all="ignore"):
+        for _ in range(steps):
+            v = product(v)
+        v = v / np.linalg.norm(v)
+        return v @ product(v)
+
+
+@wrong("10.3", "you divide by p_l: multiply")
+def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
+    L = len(W)
+    h = x
+    for l in range(1, L + 1):
+        f = np.maximum(h, 0) @ W[l - 1]
+        with np.errstate(all="ignore"):
+            h = h + (f / (1 - l / L * (1 - p_last)) if b is None else b[l - 1] * f)
+    return h
+
+
+@wrong("10.3", "you divide by p_l: multiply")
+def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
+    L = len(W)
+    h = x
+    for l in range(1, L + 1):
+        factor = 1 / (1 - l / L * (1 - p_last)) if b is None else b[l - 1]  # a ZeroDivisionError where p_last is 0
+        h = h + factor * (np.maximum(h, 0) @ W[l - 1])
+    return h
+
+
+@wrong("10.3", "the first x")
+def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
+    L = len(W)
+    h = x
+    for l in range(L):
+        factor = 1 - (l + 1) / L * (1 - p_last) if b is None else b[l]
+        h = x + factor * (np.maximum(h, 0) @ W[l])
+    return h
+
+
+@wrong("10.3", "multiply up")
+def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
+    L = len(W)
+    h = x
+    p = 1.0
+    for l in range(L):
+        p *= 1 - (l + 1) / L * (1 - p_last)
+        h = h + (p if b is None else b[l]) * (np.maximum(h, 0) @ W[l])
+    return h
+
+
+@wrong("10.3", "your ReLU changes h itself")
+def stochastic_depth(x, W, p_last, b):  # noqa: F811 - as above
+    L = len(W)
+    h = x
+    for l in range(L):
+        factor = 1 - (l + 1) / L * (1 - p_last) if b is None else b[l]
+        positive = h
+        positive[positive < 0] = 0
+        h = h + factor * (positive @ W[l])
     return h

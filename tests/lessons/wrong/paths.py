@@ -132,3 +132,44 @@ def surviving(n, d):  # noqa: F811 - as above
 @wrong("9.3", "ends with the longest path")
 def surviving(n, d):  # noqa: F811 - as above
     return [math.comb(n - d, k) / math.comb(n, k) for k in range(n - d + 1)]
+
+
+@wrong("9.1", "overflow")
+def path_lengths(n):  # noqa: F811 - as above
+    row = np.array([1])
+    for _ in range(n):
+        row = np.convolve(row, [1, 1])
+    return row
+
+
+@wrong("9.1", "overflow")
+def path_lengths(n):  # noqa: F811 - as above
+    counts = [1]
+    for _ in range(n):
+        counts = [*np.add([*counts, 0], [0, *counts], dtype=np.int64).tolist()]
+    return counts
+
+
+@wrong("9.1", "rounded floats")
+def path_lengths(n):  # noqa: F811 - as above
+    return [int(math.factorial(n) / math.factorial(k) / math.factorial(n - k)) for k in range(n + 1)]
+
+
+@wrong("9.1", "rounded floats")
+def path_lengths(n):  # noqa: F811 - as above
+    counts = [1]
+    for k in range(n):
+        counts.append(int(counts[-1] * (n - k) / (k + 1)))
+    return counts
+
+
+@wrong("9.2", "the power k")
+def effective_length(norms):  # noqa: F811 - as above
+    n = len(norms) - 1
+    weights = [math.comb(n, k) * norms[k] ** k for k in range(n + 1)]
+    return sum(k * weight for k, weight in enumerate(weights)) / sum(weights)
+
+
+@wrong("9.3", "below 0")
+def surviving(n, d):  # noqa: F811 - as above
+    return [1 - d * k / n for k in range(n + 1)]

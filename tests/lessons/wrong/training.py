@@ -271,3 +271,42 @@ def crop(images, padding, offsets):  # noqa: F811 - as above
     for n, (top, left) in enumerate(offsets + padding):
         crops[n] = padded[n, :, top : top + H, left : left + W]
     return crops
+
+
+@wrong("7.1", "last offset")
+def crop(images, padding, offsets):  # noqa: F811 - as above
+    _, _, H, W = images.shape
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    for top, left in offsets:
+        crops = padded[:, :, top : top + H, left : left + W]
+    return crops
+
+
+@wrong("7.1", "padding − offset")
+def crop(images, padding, offsets):  # noqa: F811 - as above
+    _, _, H, W = images.shape
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    crops = np.zeros(images.shape)
+    for n in range(len(images)):
+        top, left = padding - offsets[n]
+        crops[n] = padded[n, :, top : top + H, left : left + W]
+    return crops
+
+
+@wrong("7.2", "a second step")
+def sgd_step(w, g, v, lr, momentum, weight_decay):  # noqa: F811 - as above
+    v = momentum * v + g
+    w = w - lr * v
+    w = w - lr * weight_decay * w
+    return w, v
+
+
+@wrong("7.3", "lacks − warmup")
+def warmup_cosine(steps, warmup, max_lr):  # noqa: F811 - as above
+    rates = np.zeros(steps)
+    for k in range(steps):
+        if k < warmup:
+            rates[k] = max_lr * (k + 1) / warmup
+        else:
+            rates[k] = max_lr / 2 * (1 + np.cos(np.pi * k / (steps - warmup)))
+    return rates
