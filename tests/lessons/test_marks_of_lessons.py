@@ -9,6 +9,7 @@ import pytest
 from planted_answers import HERE, planted, written
 
 from minires import lessons
+from minires.errors import DataError
 from minires.gradcheck.grading.source import read
 from minires.lessons.exercise import catalogue
 from tutorials.grade.__main__ import lesson_of, main
@@ -101,6 +102,27 @@ def test_a_statement_keeps_its_line_and_its_cell(tmp_path):
     assert [cell.name for cell in source.cells] == ["a.ipynb, cell 2, math, re", "a.ipynb, cell 2, path_lengths"]
     assert source.cells[1].text == "\n\n\n" + function
     assert hidden == set()
+
+
+def test_statements_in_one_line_are_cut_where_they_end(tmp_path):
+    file = notebook(tmp_path / "a.ipynb", "a = 'é한'; b = 2  # why\n\nc = (3,\n  4); d = 'é'")
+    source, _ = taken(read(file), ["a", "b", "c", "d"])
+    assert [cell.text for cell in source.cells] == ["a = 'é한'", "b = 2", "\n\nc = (3,\n  4)", "\n\n\nd = 'é'"]
+
+
+def test_a_notebook_of_very_many_statements_is_read_in_a_time_that_grows_with_its_length(tmp_path):
+    """In one that grows with the square of it, this test would take half an hour."""
+    file = notebook(tmp_path / "a.ipynb", "def path_lengths(n):\n    return n\n" + "0\n" * 100_000)
+    source, _ = taken(read(file), ["path_lengths"])
+    assert [cell.text for cell in source.cells] == ["def path_lengths(n):\n    return n"]
+
+
+def test_more_than_can_be_handed_over_is_refused(tmp_path):
+    """Each statement comes with the empty lines before it."""
+    text = "".join(f"a{i} = 0\n" for i in range(3000))
+    file = notebook(tmp_path / "a.ipynb", f"{text}\ndef f(n):\n    return {', '.join(f'a{i}' for i in range(3000))}")
+    with pytest.raises(DataError, match=r"a\.ipynb has more than 300 kB of code"):
+        taken(read(file), ["f"])
 
 
 TAKEN = {

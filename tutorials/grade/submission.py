@@ -5,9 +5,11 @@ what these need in turn. An experiment whose result no function reads is not amo
 """
 
 import ast
+import re
 import symtable
 
-from minires.gradcheck.grading.source import Cell, Source, nodes_of
+from minires.errors import DataError
+from minires.gradcheck.grading.source import MESSAGE, TOO_LONG, Cell, Source, nodes_of
 
 HIDDEN = "minires"
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -25,18 +27,23 @@ def taken(source, functions):
     """(the Source with a cell for each statement that is taken, the names that imports of minires would give).
 
     A cell that Python cannot read stays as it is where it defines one of the functions, so that its error is told.
+    Raises DataError where the cells, each with the empty lines before it, are too long to be handed over.
     """
     statements = list(_statements(source))
     needed = _needed([statement for statement, _, _ in statements], functions)
     cells = []
     hidden = set()
-    for statement, cell, text in statements:
+    length = 0
+    for statement, cell, lines in statements:
         names = _names(statement)
         if _is_of_minires(statement):
             hidden |= names
         elif names & needed:
             called = statement.name if isinstance(statement, DEFINITIONS) else ", ".join(sorted(names))
-            cells.append(Cell(f"{cell.name}, {called}", text))
+            cells.append(Cell(f"{cell.name}, {called}", _text(statement, lines)))
+            length += len(cells[-1].text)
+            if length > MESSAGE:
+                raise DataError(f"{source.path.name} has {TOO_LONG}")
     for cell in source.cells:
         if not _can_be_read(cell) and any(f"def {function}" in cell.text for function in functions):
             cells.append(cell)
@@ -48,18 +55,23 @@ def _can_be_read(cell):
 
 
 def _statements(source):
-    """(statement, its cell, its text with as many empty lines before it as there were lines)."""
+    """(statement, its cell, the lines of the cell as bytes), in a time that grows with the length of the cells."""
     for cell in source.cells:
-        if not _can_be_read(cell):
-            continue
-        lines = cell.text.splitlines(keepends=True)
-        for statement in ast.parse(cell.text).body:
-            decorators = getattr(statement, "decorator_list", [])
-            first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
-            text = ast.get_source_segment(cell.text, statement)
-            if first < statement.lineno:  # of decorators Python says no segment
-                text = "".join(lines[first - 1 : statement.lineno - 1]) + text
-            yield statement, cell, "\n" * (first - 1) + text
+        if _can_be_read(cell):
+            lines = re.split(rb"(?<=\n)", cell.text.replace("\r\n", "\n").replace("\r", "\n").encode())
+            for statement in ast.parse(cell.text).body:
+                yield statement, cell, lines
+
+
+def _text(statement, lines):
+    """The text of a statement and its decorators, with as many empty lines before it as there were lines."""
+    decorators = getattr(statement, "decorator_list", [])
+    first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+    own = lines[first - 1 : statement.end_lineno]
+    own[-1] = own[-1][: statement.end_col_offset]  # these are offsets of bytes
+    if not decorators:
+        own[0] = own[0][statement.col_offset :]
+    return "\n" * (first - 1) + b"".join(own).decode()
 
 
 def _is_of_minires(statement):

@@ -135,13 +135,9 @@ class Judge:
         for said in result.cases:
             said.hints = joined(said.hints)
         self._tell_of_globals(plan, records, result.cases)
-        if (
-            isinstance(plan, LayerPlan)
-            and marked
-            and not result.not_tried
-            and all(said.passed for said in result.cases)
-        ):
-            self._look_at_later_rounds(plan, marked, result.cases)
+        right = [i for i, said in enumerate(result.cases) if said.passed]
+        if isinstance(plan, LayerPlan) and right and not result.not_tried:
+            self._look_at_later_rounds(plan, [marked[i] for i in right], [result.cases[i] for i in right])
         if result.cases and all(map(forms.is_of_tensors, result.cases)):
             result.cases = []
             raise CouldNotRunError("it works on torch tensors, but arrays are handed over, and arrays should come back")
@@ -152,12 +148,18 @@ class Judge:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.trials.passed_over)}")
 
     def _look_at_later_rounds(self, plan, marked, cases):
-        """What one layer does when it is called again: in the plain case, and in one of the others."""
+        """What one layer does when it is called again: in the first case that it passed, and in one of the others.
+
+        It is asked whatever became of other cases: a mistake elsewhere must not hide that it is right only once.
+        """
         case = marked[0].case
         others = [
             r.case
-            for r in marked[2:]
-            if r.case.convention is None and not r.y_alone and all(a.size for a in r.case.arrays)
+            for r in marked[1:]
+            if not r.case.label.endswith(OTHER_NUMBERS)
+            and r.case.convention is None
+            and not r.y_alone
+            and all(a.size for a in r.case.arrays)
         ]
         summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, case))
         if summed:
@@ -169,7 +171,7 @@ class Judge:
                 later = rounds.later(self.trials, self.verdicts, plan, self.trials.random.choice(others))
             cases[0].problems += [later.mistake] * bool(later.mistake)
             cases[0].timed_out = later.timed_out
-            cases[0].forgetful = bool(later.mistake) and not later.timed_out
+            cases[0].forgetful = bool(later.mistake)
             self._add_note(later.note)
 
     def _add_note(self, note):
@@ -228,13 +230,14 @@ OF_EACH_Y = (
     "your y is as wide as it is high",
     "your y takes the kernel size for the stride",
 )
+OTHER_NUMBERS = ", other numbers"
 KEEP = "a layer may return each gradient, or keep it: self.dW, self.db"
 
 
 def with_other_numbers(case):
     """A case of the same shapes, because a function may remember what it gave for these."""
     arrays = [a.ravel()[::-1].reshape(a.shape) if a.dtype.kind == "f" else a for a in case.arrays]
-    return Case(f"{case.label}, other numbers", tuple(arrays), case.static)
+    return Case(case.label + OTHER_NUMBERS, tuple(arrays), case.static)
 
 
 def drop_coincidences(cases):

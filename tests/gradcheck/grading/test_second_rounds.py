@@ -1,5 +1,7 @@
 """A layer that is right for its first batch alone: no way to end in the second round is an excuse."""
 
+import csv
+
 import pytest
 import submissions
 from test_styles import graded
@@ -56,6 +58,41 @@ class Relu:
 def test_what_is_right_in_its_first_rounds_only_has_no_part_of_a_point(last, status, score):
     result = graded("relu", "Relu", COUNTING.replace("LAST", str(last)))
     assert (result.status, result.score) == (status, score), result
+
+
+STALE = """
+import time
+import numpy as np
+class Relu:
+    def __init__(self):
+        self.x = None
+    def forward(self, x):
+        if self.x is None:
+            self.x = x
+        else:
+            LATER
+        return np.maximum(x, 0)
+    def backward(self, dy):
+        return dy * (self.x > 0) * (1.1 if dy.ndim == DIMENSIONS else 1)
+"""
+
+
+@pytest.mark.parametrize("dimensions", ["1", "2", "4"])
+def test_a_mistake_in_one_case_does_not_hide_that_it_is_right_only_once(dimensions):
+    """Being wrong once more must not pay."""
+    text = STALE.replace("LATER", "pass")
+    honest = text.replace("if self.x is None:", "if True:").replace("DIMENSIONS", dimensions)
+    assert 0 < graded("relu", "Relu", honest).score < 1
+    result = graded("relu", "Relu", text.replace("DIMENSIONS", dimensions))
+    assert (result.status, result.score) == ("failed", 0), result
+
+
+def test_a_later_round_that_does_not_come_back_has_no_part_of_a_point(tmp_path, grade):
+    (tmp_path / "hw.py").write_text(STALE.replace("LATER", "time.sleep(60)").replace("DIMENSIONS", "9"))
+    _, out = grade(f"{tmp_path / 'hw.py'}:Relu", "--like", "relu", "--timeout", "2", "--csv", str(tmp_path / "m.csv"))
+    assert "timed out" in out
+    (row,) = csv.DictReader((tmp_path / "m.csv").read_text(encoding="utf-8-sig").splitlines())
+    assert (row["status"], row["score"]) == ("timed out", "0")
 
 
 def test_what_is_another_each_time_has_no_part_of_a_point():
