@@ -49,7 +49,7 @@ def test_a_part_of_a_torch_file_is_chosen(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["{}/w.safetensors", "{}/w.pth"], "the ending says the format, one of .safetensors, .npz"),
+        (["{}/w.safetensors", "{}/w.h5"], "the ending says the format, one of .safetensors, .npz, .pth"),
         (["{}/w.safetensors", "{}/w.safetensors"], "would be written over itself"),
         (["{}/nope.pth", "{}/w.npz"], "nope.pth cannot be read"),
         (["{}/w.safetensors", "{}/w.npz", "--part", "x"], "has no parts"),
