@@ -22,6 +22,7 @@ QUICK = {
     "responses": {**TRAINING, "depths": (8,), "images": 32},
     "shortcuts": {**TRAINING, "depth": 8},
     "stochastic-depth": {**TRAINING, "depth": 8},
+    "successors": {**TRAINING, "better": ("se",), "costs": ("parameters",)},
 }
 
 

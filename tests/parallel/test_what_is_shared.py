@@ -37,7 +37,7 @@ def test_a_vision_transformer_is_shared_as_a_resnet_is():
     found = []
     for n in (1, 2):
         model = models.vit_tiny_digits(in_channels=1, rng=0).to(np.float64)
-        model.heads.head.weight.data[...] = np.random.default_rng(1).standard_normal((10, 48))
+        model.heads.head.weight.data[...] = np.random.default_rng(1).standard_normal((10, 64))
         with Replicas(model, n) as replicas:
             for _ in range(2):
                 replicas.gradients(images, labels)
