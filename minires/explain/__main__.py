@@ -13,7 +13,7 @@ from minires.explain.maps import grad_cam, last_map, occlusion, squares
 from minires.plots import check_plot, plot_explanations
 from minires.plots.explanations import Explanation, HeatMap
 from minires.predict.classifier import Classifier, classes_of
-from minires.predict.files import image_files
+from minires.predict.files import add_arguments, image_files
 from minires.settings import did_you_mean
 
 NAME = "minires.explain"
@@ -47,10 +47,7 @@ def make_parser():
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER", help="image files, and folders of them")
-    parser.add_argument("--weights", type=text, required=True, metavar="FILE", help="a checkpoint, or weights")
-    parser.add_argument("--model", type=text, metavar="NAME", help="the network, such as resnet50 (it is found)")
-    parser.add_argument("--labels", type=text, metavar="FILE", help="the names of the classes, one a line")
+    add_arguments(parser)
     parser.add_argument(
         "--class",
         dest="target",

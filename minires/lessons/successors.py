@@ -44,13 +44,13 @@ def _(rng):
 
 @grouped_conv.mistake
 def _(x, w, groups):
-    """your group g takes every groups-th channel: it takes the channels g·C/groups and on, which lie side by side"""
+    """your group g takes every groups-th channel: it takes the channels g·C/groups and on, which follow one another"""
     return _grouped(x, w, groups, channels=_in_turn)
 
 
 @grouped_conv.mistake
 def _(x, w, groups):
-    """your group g takes every groups-th filter: it takes the filters g·O/groups and on, which lie side by side"""
+    """your group g takes every groups-th filter: it takes the filters g·O/groups and on, which follow one another"""
     return _grouped(x, w, groups, filters=_in_turn)
 
 
@@ -62,7 +62,7 @@ def _(x, w, groups):
 
 @grouped_conv.mistake
 def _(x, w, groups):
-    """your group g takes every groups-th channel and filter: its channels lie side by side, and so do its filters"""
+    """your group g takes every groups-th channel and filter: its channels follow one another, and so do its filters"""
     return _grouped(x, w, groups, channels=_in_turn, filters=_in_turn, join=_dealt)
 
 

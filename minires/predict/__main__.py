@@ -5,10 +5,10 @@ import json
 import sys
 
 from minires import console
-from minires.console import text, whole
+from minires.console import whole
 from minires.errors import DataError
 from minires.predict.classifier import Classifier, classes_of
-from minires.predict.files import image_files
+from minires.predict.files import add_arguments, image_files
 
 NAME = "minires.predict"
 DESCRIPTION = """\
@@ -38,10 +38,7 @@ def make_parser():
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER", help="image files, and folders of them")
-    parser.add_argument("--weights", type=text, required=True, metavar="FILE", help="a checkpoint, or weights")
-    parser.add_argument("--model", type=text, metavar="NAME", help="the network, such as resnet50 (it is found)")
-    parser.add_argument("--labels", type=text, metavar="FILE", help="the names of the classes, one a line")
+    add_arguments(parser)
     parser.add_argument("--top", type=whole(1), default=5, metavar="N", help="how many classes (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object an image, a line each")
     return parser
