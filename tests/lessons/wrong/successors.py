@@ -4,7 +4,7 @@ import numpy as np
 from planted_answers import wrong
 
 
-@wrong("11.1", "side by side")
+@wrong("11.1", "follow one another")
 def grouped_conv(x, w, groups):
     out = []
     for g in range(groups):
