@@ -156,7 +156,7 @@ for kernel_sizes, pixels in {(3, 3): 25, (5,): 25, (3, 3, 3): 49}.items():
 # ## ResNeXt: F is a sum
 #
 # A bottleneck of ResNet makes x narrow, works there, and makes it wide again. ResNeXt [Xie et al. 2017] has 32
-# of them side by side, each only 4 channels wide, and adds up all (eq. 3):
+# of them in parallel, each only 4 channels wide, and adds up all (eq. 3):
 #
 # $$H(x) = x + T_1(x) + T_2(x) + \dots + T_{32}(x)$$
 
@@ -611,14 +611,14 @@ def attention_add(x, Wq, Wk, Wv):
 check("11.4", attention_add)
 
 # %% [markdown] name="claim-vit-text"
-# ViT has several attentions side by side, *heads*, and one more linear layer behind them.
+# ViT has several attentions in parallel, *heads*, and one more linear layer behind them.
 #
 # **Before you run:** its weights are 4·D² in attention and 8·D² in the MLP. Which share of the block is attention?
 
 
 # %% name="claim-vit" tags=["claim"]
 class Attention(nn.Module):
-    def __init__(self, D, heads):  # so many attentions side by side, each for D/heads
+    def __init__(self, D, heads):  # so many attentions in parallel, each for D/heads
         self.norm = nn.LayerNorm(D, eps=1e-6)
         self.attention = nn.MultiheadAttention(D, heads, batch_first=True)
 

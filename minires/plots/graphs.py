@@ -67,7 +67,9 @@ def _layout(parents):
 
 
 def _draw_edge(axes, stops, shift):
-    (x0, y0), *between, (x1, y1) = stops
+    (x0, y0), *passed, (x1, y1) = stops
+    sides = (-HALF_WIDTH, HALF_WIDTH)
+    between = [(x + side, y) for x, y in passed for side in sides]  # level where it passes a box, so it crosses none
     points = [(x0 + HALF_WIDTH, y0 + shift), *between, (x1 - HALF_WIDTH, y1 + shift)]
     axes.plot(*zip(*points[:-1]), color="0.45", linewidth=1, zorder=1)
     arrow = {"arrowstyle": "-|>", "color": "0.45", "linewidth": 1, "shrinkA": 0, "shrinkB": 0}

@@ -2,9 +2,11 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
 from minires.plots import plot_graph
+from minires.plots.graphs import HALF_HEIGHT, HALF_WIDTH
 
 pytest.importorskip("matplotlib")
 
@@ -30,13 +32,27 @@ def test_a_node_stands_to_the_right_of_its_parents_in_whatever_order_they_are_gi
         assert [places[node][0] for node in ("x", "f", "y")] == [0, 1, 2]
 
 
-def test_an_edge_that_passes_a_box_does_not_go_through_it():
-    figure = plot_graph(RESIDUAL)
+GRAPHS = {
+    "one passed": RESIDUAL,
+    "three parallel": {"x": [], 1: ["x"], 2: ["x"], 3: ["x"], "y": ["x", 1, 2, 3]},
+    "six parallel": {"x": [], **{k: ["x"] for k in range(6)}, "y": ["x", *range(6)]},
+    "two in two": {"x": [], "F": ["x"], "m": ["F"], "w": ["m"], "t": ["F", "w"], "y": ["x", "t"]},
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_no_edge_goes_through_a_box(name):
+    figure = plot_graph(GRAPHS[name])
     (axes,) = figure.axes
-    _, y = named(figure)["f"]
-    bends = [float(line.get_ydata()[1]) for line in axes.lines if len(line.get_xdata()) == 2]
-    assert len(bends) == 1
-    assert abs(bends[0] - y) >= 1
+    edges = [np.transpose(line.get_data()) for line in axes.lines]
+    edges += [np.array([arrow.xyann, arrow.xy]) for arrow in arrows(figure)]
+    places = named(figure).values()
+    assert len(edges) > len(GRAPHS[name])
+    for points in edges:
+        for start, end in itertools.pairwise(points):
+            for x, y in start + np.linspace(0, 1, 201)[:, None] * (end - start):
+                inside = [abs(x - u) < HALF_WIDTH - 1e-6 and abs(y - v) < HALF_HEIGHT - 1e-6 for u, v in places]
+                assert not any(inside), (x, y)
 
 
 def test_each_edge_is_an_arrow_also_where_a_node_is_twice_a_parent():
