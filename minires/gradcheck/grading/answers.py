@@ -129,7 +129,13 @@ def read_gradients(standard, answer, order, shapes, own):
 def _whole(answer, known, shapes):
     """The gradients of a list or tuple: its parts, or one array that is written as a list of its rows."""
     one = _joined(answer)
-    if one is None and len(known) == 1 and len(answer) > 1 and _is_ragged(answer):
+    if (
+        one is None
+        and len(known) == 1
+        and len(answer) > 1
+        and _is_ragged(answer)
+        and not _fit(answer[:1], known, shapes)
+    ):
         raise FormError(RAGGED.format(what=f"the gradient for {known[0]}"))
     if one is None or not one.ndim or not known:
         return list(answer)

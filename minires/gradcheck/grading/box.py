@@ -152,7 +152,7 @@ class Box:
         self._ask("set", target=handle, attribute=attribute, value=value)
 
     def attributes(self, handle):
-        """The names of an object's own public attributes."""
+        """The names of an object's own attributes, those that begin with _ last."""
         names = self._ask("attributes", target=handle)
         self._expect(isinstance(names, list) and all(map(_is_name, names)))
         return names
@@ -343,7 +343,7 @@ def missing_file(kind, message, without, absent=(), foreign=()):
         return ", which is hidden from submissions, because it knows the answers; --allow-minires shows it"
     if any(Path(path).stem in module for path in without):
         return ": that file is not the submission's own, and cannot be imported unless --helper names it"
-    return f": neither installed nor one of its own files; {LENT}"
+    return f": neither installed beside minires nor one of its own files; {LENT}"
 
 
 def why_ended(code, error):

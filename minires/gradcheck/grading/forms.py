@@ -88,6 +88,12 @@ def is_stated(error, source):
     return any(text == error.message or (len(text) >= TELLING and text in error.message) for text in words)
 
 
+def cannot_divide(standard, case, error):
+    """Whether a pooling cuts an image into windows by reshape, which raises where something is left over."""
+    pools = standard.name in WINDOWS and standard.name != "conv2d"
+    return pools and error.message.startswith("cannot reshape array") and any(left_over(standard, case))
+
+
 def left_over(standard, case):
     """How many rows and columns at the end of x no window reaches."""
     full = standard.full_settings(case)

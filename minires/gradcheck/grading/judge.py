@@ -126,7 +126,7 @@ class Judge:
             if not said.passed and said.empty and not record.timed_out:
                 self.trials.pass_over(forms.EMPTY)
             elif not said.passed and ranks.is_for_matrices(self.standard, said, record, plain):
-                self.trials.pass_over(forms.deeper(self.standard, record.case, plain))
+                self.trials.pass_over(ranks.reason(self.standard, said, record, plain))
             else:
                 said.wrong = [own.get(name, name) for name in said.wrong]
                 result.cases.append(said)

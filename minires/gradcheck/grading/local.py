@@ -132,8 +132,9 @@ class Local:
             raise self._raised(error) from error
 
     def attributes(self, handle):
-        """The names of an object's own public attributes."""
-        return [name for name in getattr(self._object(handle), "__dict__", {}) if not name.startswith("_")]
+        """The names of an object's own attributes, those that begin with _ last."""
+        names = [name for name in getattr(self._object(handle), "__dict__", {}) if not name.startswith("__")]
+        return sorted(names, key=lambda name: name.startswith("_"))
 
     def _object(self, value):
         if isinstance(value, Handle):

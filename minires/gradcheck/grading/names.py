@@ -1,6 +1,7 @@
 """What people call an op's arrays and settings: `image, kernel, step, pad` are conv2d's x, weight, stride, padding.
 
-Names are compared in small letters and without underscores. What an op calls a thing itself comes first.
+Names are compared in small letters and without underscores, and Korean ones in English. What an op calls a thing itself
+comes first.
 """
 
 import re
@@ -13,7 +14,8 @@ SCALE = "gamma g scale w weights gain"
 BIAS = "b biases bias beta shift offset"
 # Parameters that are True or False, and the arguments that a function has with True alone.
 FLAGS = {
-    ("bias",): "bias usebias withbias hasbias addbias includebias",
+    ("bias",): "bias usebias withbias hasbias addbias includebias center centre",
+    ("weight",): "scale usescale",
     ("weight", "bias"): "affine elementwiseaffine useaffine withaffine learnable",
 }
 KEPT = "keep keepprob keepprobability keeprate keepratio keepp pkeep probkeep retain retainprob"  # 1 − p of a dropout
@@ -102,6 +104,69 @@ HALVES = {
 }
 
 
+# What Korean students call things -> one of the names above or below
+KOREAN = {
+    "입력": "input",
+    "이미지": "image",
+    "특징": "features",
+    "데이터": "data",
+    "로짓": "logits",
+    "점수": "scores",
+    "예측": "pred",
+    "정답": "target",
+    "레이블": "label",
+    "라벨": "label",
+    "가중치": "weight",
+    "커널": "kernel",
+    "필터": "filter",
+    "감마": "gamma",
+    "베타": "beta",
+    "편향": "bias",
+    "절편": "bias",
+    "크기": "size",
+    "커널크기": "kernelsize",
+    "필터크기": "kernelsize",
+    "창크기": "windowsize",
+    "풀크기": "poolsize",
+    "높이": "kh",
+    "너비": "kw",
+    "보폭": "stride",
+    "스트라이드": "stride",
+    "간격": "stride",
+    "패딩": "padding",
+    "채움": "padding",
+    "팽창": "dilation",
+    "그룹": "groups",
+    "그룹수": "numgroups",
+    "학습": "training",
+    "훈련": "training",
+    "학습중": "training",
+    "훈련중": "training",
+    "모드": "mode",
+    "엡실론": "eps",
+    "모멘텀": "momentum",
+    "이동평균": "runningmean",
+    "이동분산": "runningvar",
+    "축": "axis",
+    "비율": "rate",
+    "드롭률": "droprate",
+    "유지확률": "keepprob",
+    "시드": "seed",
+    "마스크": "mask",
+    "질의": "query",
+    "쿼리": "query",
+    "키": "key",
+    "값": "value",
+    "출력": "output",
+    "손실": "loss",
+    "캐시": "cache",
+    "학습률": "lr",
+    "입력채널": "inchannels",
+    "출력채널": "outchannels",
+    "설정": "params",
+}
+
+
 def _words(text):
     return text.split()
 
@@ -109,7 +174,7 @@ def _words(text):
 UPSTREAM = _words(
     "dy dout doutput gradoutput gradout gradoutputs grad gradient gradients g dz dl dldy dldout delta upstream gy "
     "da dh do dlogits upstreamgrad upstreamgradient grady dloss topdiff dupstream outgrad outputgrad dldz derror "
-    "error dnext dxnext ddy gout gradz dyhat gradupstream dvalues doutputs dlda gradin"
+    "error dnext dxnext ddy gout gradz dyhat gradupstream dvalues doutputs dlda gradin 상류기울기 기울기 d출력"
 )
 UNCLEAR = ("g", "error", "delta", "grad", "gradin")  # which may be something else
 CACHE = _words("cache caches ctx context saved memory mem tape state cached stash store cache0 savedtensors")
@@ -154,7 +219,8 @@ SIZES = {
 
 def plain(name):
     """A name as it is compared."""
-    return name.lower().replace("_", "").strip()
+    short = name.lower().replace("_", "").strip()
+    return KOREAN.get(short, short)
 
 
 def array_of(standard, name):
@@ -220,7 +286,7 @@ def gradient_of(standard, name, marked=False, own=None):
     """
     short = plain(name)
     stripped = [short.removeprefix(p) for p in ("gradient", "grad", "dl", "d") if short.startswith(p)]
-    stripped += [short.removesuffix(p) for p in ("gradient", "grad") if short.endswith(p)]
+    stripped += [short.removesuffix(p) for p in ("gradient", "grad", "기울기") if short.endswith(p)]
     words = stripped if marked else [*stripped, short]
     for argument, called in (own or {}).items():
         if plain(called) in words:

@@ -9,7 +9,7 @@ from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import number, read_gradients
 from minires.gradcheck.grading.errors import NotDoneError, PassOverError, WrongError
-from minires.gradcheck.grading.flags import NEUTRAL, switched_off
+from minires.gradcheck.grading.flags import NEUTRAL, OF_FLAGS, switched_off
 from minires.gradcheck.grading.layouts import Layout
 from minires.gradcheck.grading.standard import REQUIRED, argument_names
 
@@ -100,10 +100,13 @@ class Plan:
 
     def off(self, case):
         """Those of them that a case does without: they are not there, or γ = 1 and β = 0."""
-        flagged = self.flagged()
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        flags = [set(slot.what) for slot in slots if slot.role == "flag"]
         arrays = dict(zip(self.standard.arguments, case.arrays))
-        neutral = {n: np.array_equal(arrays[n], make(arrays[n])) for n, make in self._neutral().items() if n in arrays}
-        return {n for n in flagged if n not in arrays or (neutral.get(n) and all(map(neutral.get, flagged)))}
+        makers = OF_FLAGS.get(self.standard.name, {})
+        off = {n for n in set().union(*flags) if n not in arrays}
+        off |= {n for n, make in makers.items() if n in arrays and np.array_equal(arrays[n], make(arrays[n]))}
+        return {n for flag in flags if flag <= off for n in flag} | (off - arrays.keys())
 
     def has_own(self, setting):
         """Whether the parameter of a setting has a default of its own, as seed=7."""

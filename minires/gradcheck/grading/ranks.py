@@ -6,6 +6,7 @@ different. What each of them gives is computed here, so an answer that none of t
 
 import numpy as np
 
+from minires.gradcheck.grading import forms
 from minires.gradcheck.grading.hints import same
 
 # Ops that many write for matrices only.
@@ -26,6 +27,12 @@ def is_for_matrices(standard, said, record, plain):
         return bool(record.ys) and any(same(record.ys[0], y) for y in _readings(standard.name, case.arrays, settings))
     parameters = set(record.given.get("first", {})) - {standard.arguments[0]}
     return bool(said.misshapen) and (len(set(said.wrong)) > 1 or parameters == set(said.misshapen))
+
+
+def reason(standard, said, record, plain):
+    """Why such a case is passed over."""
+    deeper = forms.deeper(standard, record.case, plain)
+    return deeper if said.y_is_wrong else f"{deeper} in its backward: only its forward does"
 
 
 def _readings(op, arrays, settings):

@@ -29,14 +29,17 @@ from minires.gradcheck.grading.single import size
 from minires.gradcheck.grading.standard import COMPUTING, argument_names
 
 WHICH = ("first", "second", "third", "fourth", "fifth")
-Y = "a {which} forward of the same object, with other numbers, gives a wrong y: it keeps something of the first"
+Y = "a {which} forward of the same object, with {other}, gives a wrong y: it keeps something of the first"
 GRADIENT = (
-    "after a {which} forward of the same object, with other numbers, d{name} is wrong: its backward uses what the "
+    "after a {which} forward of the same object, with {other}, d{name} is wrong: its backward uses what the "
     "first forward left"
 )
 NONE = "in a {which} round on the same object the backward gives no gradient (None) for {name}"
 RAISES = "in a {which} round on the same object it raises {error}"
 MASK = "its mask is the same in each forward of one object: draw it anew in each forward"
+ONE_SIZE = "one object raises at a batch with fewer samples than its first, as the last of an epoch may have"
+BATCHED = ("conv2d", "linear", "batch_norm", "max_pool2d", "avg_pool2d", "relu", "sigmoid", "tanh", "cross_entropy")
+FEWEST = 2  # samples of a batch norm, without which (N,C) has no variance
 FITS = 20  # Gauss-Newton steps at most; an op that is linear in its weights needs one
 SECANT = 1e-3  # change of the learning rate over which y's slope is measured
 
@@ -54,16 +57,23 @@ def later(trials, verdicts, plan, case):
     """What is to be said of a layer that is right in its first round: two to four more follow, how many is random."""
     numbers = np.random.default_rng(trials.random.getrandbits(31))
     cases = [case, *(with_another_x(plan, case, numbers) for _ in range(numbers.integers(2, 5)))]
+    if plan.standard.name in BATCHED and len(case.arrays[0]) > FEWEST:
+        smaller = int(numbers.integers(1, len(cases)))  # as the last batch of an epoch often is
+        cases[smaller] = _with_fewer(plan, cases[smaller])
     own = OwnSteps(plan, verdicts)
     layer = before = given = last = None
     for count, each in enumerate(cases):
         which = WHICH[count]
+        fewer = np.shape(each.arrays[0]) != np.shape(case.arrays[0])
         record = trials.record(own.at(each), plan)
         try:
             attempt = plan.start(trials.session.get(), record.case, record.right, layer)
             gradients = _gradients(plan, attempt, record)
             kept = plan.weights(trials.session.get(), attempt.layer, record.case)
         except RaisedError as error:
+            if fewer:  # the rounds of the first size go on
+                own.say(ONE_SIZE)
+                continue
             return Later(RAISES.format(which=which, error=error))
         except ForbiddenError as error:
             raise CouldNotRunError(str(error)) from error
@@ -79,7 +89,8 @@ def later(trials, verdicts, plan, case):
             answers = attempt.y, given, gradients
             mistake, record = _checked(verdicts, plan, (before, last), record, answers, own)
             if mistake:
-                return Later(mistake.replace("{which}", which))
+                other = "one sample less" if fewer else "other numbers"
+                return Later(mistake.replace("{which}", which).replace("{other}", other))
         own.see(record, kept, not count)
         if own.uphill:
             return Later(own.uphill)
@@ -196,6 +207,13 @@ def with_another_x(plan, case, numbers):
         for name, a in zip(standard.arguments, case.arrays)
     ]
     return Case(case.label, tuple(arrays) + case.arrays[len(arrays) :], case.static)
+
+
+def _with_fewer(plan, case):
+    """The case with one sample less in all that a forward takes."""
+    names = plan.forward.arrays or plan.standard.arguments[:1]
+    arrays = [a[:-1] if name in names else a for name, a in zip(plan.standard.arguments, case.arrays)]
+    return Case(case.label, tuple(arrays), case.static)
 
 
 def _gradients(plan, attempt, record):

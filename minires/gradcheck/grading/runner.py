@@ -272,7 +272,8 @@ class Submission:
 
     def attributes(self, target):
         slots = [n for c in type(target).__mro__ for n in getattr(c, "__slots__", ()) if hasattr(target, n)]
-        return [n for n in dict.fromkeys([*getattr(target, "__dict__", ()), *slots]) if not n.startswith("_")]
+        names = [n for n in dict.fromkeys([*getattr(target, "__dict__", ()), *slots]) if not n.startswith("__")]
+        return sorted(names, key=lambda n: n.startswith("_"))
 
     # what goes wrong
 

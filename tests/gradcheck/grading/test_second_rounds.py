@@ -113,3 +113,15 @@ def test_a_step_of_an_optimizer_inside_is_told():
     assert "a step of training of its own, of W and b: an optimizer would take a second one; its gradients" in str(
         result
     )
+
+
+@pytest.mark.parametrize(("which", "note"), [("right", True), ("wrong", False)])
+def test_a_layer_that_takes_one_size_of_batch_alone_is_right_and_told(which, note):
+    name = f"class of a ReLU with a buffer for one size of batch, {which}"
+    (row,) = (row for row in submissions.ALL if row[0] == name)
+    assert ("fewer samples than its first" in str(graded(*row[1:4]))) == note
+
+
+def test_a_smaller_batch_that_gives_a_wrong_loss_is_named():
+    (row,) = (row for row in submissions.ALL if row[0] == "class of a loss that counts its samples, wrong")
+    assert "forward of the same object, with one sample less, gives a wrong y" in str(graded(*row[1:4]))

@@ -172,3 +172,33 @@ def test_a_loss_may_return_a_dict_or_is_told_its_keys(returned, status, sentence
     result = graded("cross_entropy", "loss", DICT.replace("RETURNED", returned))
     assert result.status == status, result
     assert sentence in str(result)
+
+
+def test_a_bias_that_its_flag_switches_off_is_named():
+    text = (
+        IMPORT + "def linear(x, w, b, use_bias=True):\n    return x @ w.T + b, lambda d: (d @ w, d.T @ x, d.sum(0))\n"
+    )
+    assert "your y has the b in it although its flag is False" in str(graded("linear", "linear", text))
+    right = text.replace("+ b,", "+ use_bias * b,")
+    assert graded("linear", "linear", right).passed
+    other = graded("linear", "linear", text.replace("+ b,", "+ 2 * b * (not use_bias) + use_bias * b,"))
+    assert other.status == "failed"
+    assert "its flag" not in str(other)
+
+
+@pytest.mark.parametrize("axes", ["0", "(0, 1)"])
+def test_a_backward_for_matrices_beside_a_forward_for_more_is_told(axes):
+    text = """
+def layer_norm(x, gamma, beta, eps=1e-5):
+    inv = 1 / np.sqrt(x.var(-1, keepdims=True) + eps)
+    h = (x - x.mean(-1, keepdims=True)) * inv
+    def backward(dy):
+        g = dy * gamma
+        axes = AXES if dy.ndim > 2 else 0
+        dx = inv * (g - g.mean(-1, keepdims=True) - h * (g * h).mean(-1, keepdims=True))
+        return dx, (dy * h).sum(axes), dy.sum(axes)
+    return gamma * h + beta, backward
+"""
+    result = graded("layer_norm", "layer_norm", IMPORT + text.replace("AXES", axes))
+    assert result.passed
+    assert ("takes no x of 3 axes in its backward: only its forward does" in str(result)) == (axes == "0")

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from minires.errors import MiniresError
+from minires.gradcheck.grading.flags import OF_FLAGS, switched_off
 from minires.gradcheck.grading.hints.wrong import same
 
 NO_FACTOR = 1e-3  # a factor so close to 1 is no mistake of its own
@@ -29,7 +30,7 @@ LETTERS = {
 def of_y(wrong):
     """Hints for a y that is wrong, its shape or its numbers."""
     y, right = wrong.given, wrong.right
-    found = _order(wrong, "y") or _settings(wrong) or _of_shape(wrong)
+    found = _order(wrong, "y") or _settings(wrong) or _flag(wrong) or _of_shape(wrong)
     return found or (_y_factor(y, right) if y.shape == right.shape else [])
 
 
@@ -99,6 +100,23 @@ def _settings(wrong):
             continue
         if same(wrong.given, without):
             return [f"your y is that of {setting} = {default}, whatever {setting} is given: take what is handed over"]
+    return []
+
+
+def _flag(wrong):
+    """What a flag switches off, used all the same: the numbers that were handed over for it are in y."""
+    standard, arrays = wrong.standard, wrong.case.arrays
+    neutral = OF_FLAGS.get(standard.name, {})
+    for place, argument in enumerate(standard.arguments if standard.is_op else ()):
+        if place < len(arrays):
+            off = argument in neutral and np.array_equal(arrays[place], neutral[argument](arrays[place]))
+        else:
+            off = place == len(arrays) and argument in standard.optional
+        if not off:
+            continue
+        numbers = switched_off(standard, argument, wrong.case)
+        if same(wrong.given, wrong.y_of(*arrays[:place], numbers, *arrays[place + 1 :])):
+            return [f"your y has the {argument} in it although its flag is False: leave it out where the flag says so"]
     return []
 
 

@@ -91,3 +91,31 @@ class BN:
 """
 right = LAYER.replace("MAKE", "affine")
 TABLE.with_mistakes("class of a batch norm with affine=True", "batch_norm", "BN", right, ("if affine", "if True"))
+
+KERAS = """
+def norm(x, gamma, beta, epsilon=1e-5, center=True, scale=True):
+    axes = AXES
+    inv = 1 / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+    h = (x - x.mean(axes, keepdims=True)) * inv
+    shape = SHAPE
+    g = gamma.reshape(shape) if scale else 1
+    b = beta.reshape(shape) if center else 0
+    others = tuple(k for k in range(x.ndim) if shape[k] == 1)
+    def backward(dy):
+        d = dy * g
+        dx = inv * (d - d.mean(axes, keepdims=True) - h * (d * h).mean(axes, keepdims=True))
+        return dx, (dy * h).sum(others), dy.sum(others)
+    return g * h + b, backward
+"""
+for op, axes, shape in (
+    ("layer_norm", "-1", "(1,) * (x.ndim - 1) + (-1,)"),
+    ("batch_norm", "(0, 2, 3)", "(1, -1, 1, 1)"),
+):
+    right = KERAS.replace("AXES", axes).replace("SHAPE", shape)
+    ignored = [
+        (" if scale else 1", ""),
+        (" if center else 0", ""),
+        ("if scale", "if center"),
+        ("if center", "if scale"),
+    ]
+    TABLE.with_mistakes(f"center=True and scale=True of a {op}", op, "norm", right, ignored)

@@ -203,3 +203,26 @@ TABLE.with_mistakes(
 
 FIXED = SHARED.replace("size=2, s=None, pad=0):", "):\n    size, s, pad = 3, 2, 1").replace("    s = s or size\n", "")
 TABLE.with_mistakes("3×3 pool of stride 2 and padding 1 inside", "max_pool2d", "max_pool", FIXED, ("-np.inf", "99"))
+
+CUT = """
+def max_pool(x):
+    N, C, H, W = x.shape
+    tiles = x.reshape(N, C, H // 2, 2, W // 2, 2)
+    y = tiles.max((3, 5))
+    def backward(dy):
+        mask = tiles == tiles.max((3, 5), keepdims=True)
+        mask = mask / mask.sum((3, 5), keepdims=True)
+        return (mask * dy[:, :, :, None, :, None]).reshape(x.shape)
+    return y, backward
+"""
+TABLE.with_mistakes(
+    "2×2 pool by reshape, which cannot cut an odd size",
+    "max_pool2d",
+    "max_pool",
+    CUT,
+    [
+        ("mask = mask / mask.sum((3, 5), keepdims=True)", "mask = mask / mask.sum(5, keepdims=True)"),
+        ("N, C, H // 2, 2, W // 2, 2", "N, C, 2, H // 2, W // 2, 2"),
+        ("C, H // 2, 2, W // 2, 2)\n", "C, H // 2, 2, W // 2, 2 + (H == 6))\n"),
+    ],
+)

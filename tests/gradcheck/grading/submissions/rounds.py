@@ -256,3 +256,44 @@ class Dense:
         return dx
 """,
 )
+
+for name, layer in {"_W": "self._W", "_weight": "self._weight"}.items():
+    kept = STEPPING.replace("STEP", ADAM).replace("self.W", layer).replace("self.b", "self._b")
+    wrong = ("self.x = x", "self.x = getattr(self, 'x', x)")
+    TABLE.with_mistakes(f"class of a linear layer that trains its {name} by Adam", "linear", "Linear", kept, wrong)
+TABLE.with_mistakes(
+    "class of a loss that counts its samples",
+    "cross_entropy",
+    "Loss",
+    """
+class Loss:
+    def __init__(self):
+        self.n = None
+    def forward(self, scores, t):
+        self.n = len(t)
+        self.t, e = t, np.exp(scores - scores.max(1, keepdims=True))
+        self.p = e / e.sum(1, keepdims=True)
+        return -np.log(self.p[np.arange(len(t)), t]).sum() / self.n
+    def backward(self):
+        return (self.p - np.eye(self.p.shape[1])[self.t]) / self.n
+""",
+    ("self.n = len(t)", "self.n = self.n or len(t)"),
+)
+TABLE.with_mistakes(
+    "class of a ReLU with a buffer for one size of batch",
+    "relu",
+    "Relu",
+    """
+class Relu:
+    def __init__(self):
+        self.buffer = None
+    def forward(self, x):
+        if self.buffer is None: self.buffer = np.empty(x.shape)
+        self.x = x
+        np.maximum(x, 0, out=self.buffer)
+        return self.buffer.copy()
+    def backward(self, dy):
+        return dy * (self.x > 0)
+""",
+    ("self.x = x", "self.x = getattr(self, 'x', x)"),
+)

@@ -77,3 +77,57 @@ def relu(x):
 """,
     "could not run",
 )
+
+TABLE.with_mistakes(
+    "Korean names, convolution",
+    "conv2d",
+    "합성곱",
+    """
+def 합성곱(입력, 필터, 편향, 보폭=1, 패딩=0):
+    N, C, H, W = 입력.shape
+    O, _, KH, KW = 필터.shape
+    xp = np.pad(입력, ((0, 0), (0, 0), (패딩, 패딩), (패딩, 패딩)))
+    OH, OW = (H + 2 * 패딩 - KH) // 보폭 + 1, (W + 2 * 패딩 - KW) // 보폭 + 1
+    출력 = np.zeros((N, O, OH, OW))
+    for i in range(OH):
+        for j in range(OW):
+            창 = xp[:, :, i * 보폭 : i * 보폭 + KH, j * 보폭 : j * 보폭 + KW]
+            출력[:, :, i, j] = np.einsum("nchw,ochw->no", 창, 필터) + 편향
+    def backward(상류_기울기):
+        입력_기울기, 필터_기울기 = np.zeros_like(xp), np.zeros_like(필터)
+        for i in range(OH):
+            for j in range(OW):
+                곳 = np.s_[:, :, i * 보폭 : i * 보폭 + KH, j * 보폭 : j * 보폭 + KW]
+                d = 상류_기울기[:, :, i, j]
+                필터_기울기 += np.einsum("no,nchw->ochw", d, xp[곳])
+                입력_기울기[곳] += np.einsum("no,ochw->nchw", d, 필터)
+        입력_기울기 = 입력_기울기[:, :, 패딩 : 패딩 + H, 패딩 : 패딩 + W]
+        return {"입력_기울기": 입력_기울기, "필터_기울기": 필터_기울기, "편향_기울기": 상류_기울기.sum((0, 2, 3))}
+    return 출력, backward
+""",
+    [("sum((0, 2, 3))", "sum((0, 2))"), ("i * 보폭 : i * 보폭 + KH, j * 보폭", "i : i + KH, j * 보폭")],
+)
+TABLE.with_mistakes(
+    "Korean names, a pool with a backward of its own",
+    "max_pool2d",
+    "풀링,풀링_backward",
+    """
+def 풀링(입력, 크기=2, 보폭=2):
+    N, C, H, W = 입력.shape
+    OH, OW = (H - 크기) // 보폭 + 1, (W - 크기) // 보폭 + 1
+    y = np.zeros((N, C, OH, OW))
+    for i in range(OH):
+        for j in range(OW):
+            y[:, :, i, j] = 입력[:, :, i * 보폭 : i * 보폭 + 크기, j * 보폭 : j * 보폭 + 크기].max((2, 3))
+    return y, (입력, y, 크기, 보폭)
+def 풀링_backward(d출력, 캐시):
+    x, y, 크기, 보폭 = 캐시
+    dx = np.zeros_like(x)
+    for n, c, i, j in np.ndindex(y.shape):
+        창 = x[n, c, i * 보폭 : i * 보폭 + 크기, j * 보폭 : j * 보폭 + 크기]
+        a, b = np.unravel_index(창.argmax(), 창.shape)
+        dx[n, c, i * 보폭 + a, j * 보폭 + b] += d출력[n, c, i, j]
+    return dx
+""",
+    [("+= d출력", "= d출력"), ("(H - 크기) // 보폭", "(H - 크기) // 2")],
+)

@@ -1,10 +1,11 @@
 """Mistakes of convolutions and pools that have a hint, and near relatives, in the form of mistakes.py."""
 
+from submissions import gelu_mistakes
 from submissions.convolution import CONV
 from submissions.mistakes import FIRST, TABLE, add
 
 PADDED = "xp = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))"
-__all__ = ["TABLE"]  # with those of mistakes.py
+__all__ = ["TABLE", "gelu_mistakes"]  # with those of both
 
 CUT = "dx = dxp[:, :, padding:padding + H, padding:padding + W]"
 BEHIND = "xp = np.pad(x, ((0, 0), (0, 0), (0, 2 * padding), (0, 2 * padding)))"
