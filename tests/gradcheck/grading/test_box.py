@@ -118,7 +118,7 @@ def test_objects_stay_and_are_used_by_their_handles(box):
     weight = np.array([[1.0, 2.0], [3.0, 4.0]])
     layer = box.call("Linear", (weight,)).value
     assert layer.type == "Linear"
-    assert box.attributes(layer) == ["weight", "bias"]
+    assert box.attributes(layer) == ["weight", "bias", "_hidden"]
     np.testing.assert_array_equal(box.call(layer, (np.eye(2),), method="forward").value, weight)
     box.set(layer, "weight", 2 * weight)
     np.testing.assert_array_equal(box.get(layer, "weight"), 2 * weight)
