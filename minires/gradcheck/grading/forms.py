@@ -18,6 +18,7 @@ SQUARE = "takes square images only"
 EMPTY = "takes no empty batch"
 OVERLAPPING = "takes no stride that is not the kernel's size"
 ONE_STRIDE = ", one stride for both axes"
+IN_BACKWARD = " in its backward: only its forward does"
 TELLING = 4  # letters of a message, which stand in no other by chance
 WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")
 

@@ -32,7 +32,7 @@ def is_for_matrices(standard, said, record, plain):
 def reason(standard, said, record, plain):
     """Why such a case is passed over."""
     deeper = forms.deeper(standard, record.case, plain)
-    return deeper if said.y_is_wrong else f"{deeper} in its backward: only its forward does"
+    return deeper if said.y_is_wrong else deeper + forms.IN_BACKWARD
 
 
 def _readings(op, arrays, settings):

@@ -57,7 +57,7 @@ def later(trials, verdicts, plan, case):
     """What is to be said of a layer that is right in its first round: two to four more follow, how many is random."""
     numbers = np.random.default_rng(trials.random.getrandbits(31))
     cases = [case, *(with_another_x(plan, case, numbers) for _ in range(numbers.integers(2, 5)))]
-    if plan.standard.name in BATCHED and len(case.arrays[0]) > FEWEST:
+    if plan.standard.name in BATCHED and np.ndim(case.arrays[0]) and len(case.arrays[0]) > FEWEST:
         smaller = int(numbers.integers(1, len(cases)))  # as the last batch of an epoch often is
         cases[smaller] = _with_fewer(plan, cases[smaller])
     own = OwnSteps(plan, verdicts)

@@ -107,10 +107,14 @@ def test_a_class_of_forty_takes_less_than_two_minutes(forty, tmp_path, grade):
     assert status == 2
     rows = rows_of(tmp_path / "marks.csv")
     assert [row["submission"][-6:-3] for row in rows] == [f"s{k:02}" for k in range(40)]
-    for k, row in enumerate(rows):
-        expected = "failed" if k % 4 == 1 or k == 7 else "not done" if k % 8 == 2 else "passed"
+    endless = rows[7]["status"]
+    assert endless in ("failed", "timed out")  # the second where the machine is so busy that it may be slow only
+    for k, row in enumerate(rows[:7] + rows[8:]):
+        k += k >= 7
+        expected = "failed" if k % 4 == 1 else "not done" if k % 8 == 2 else "passed"
         assert row["status"] == ("could not run" if k == 11 else expected), row
-    assert out.splitlines()[-1] == "40 submissions: 23 passed, 11 failed, 5 not done, 1 could not run"
+    failed = "11 failed" if endless == "failed" else "10 failed, 1 timed out"
+    assert out.splitlines()[-1] == f"40 submissions: 23 passed, {failed}, 5 not done, 1 could not run"
 
 
 CHEATS = {
