@@ -22,11 +22,12 @@ beside other programs the ratios change, and a warning says so. Training steps a
 with the least time that the machine needs, and a profile shows where the time goes."""
 EXAMPLES = """
 A NAME is a workload, a part of its name between slashes, or a pattern; without one, all are run:
-  python -m benchmarks                                        everything, in five to ten minutes
+  python -m benchmarks                                        everything, in ten to twenty minutes
   python -m benchmarks resnet20                               its training step and its inference
   python -m benchmarks train --json results.json              the training steps of three networks
   python -m benchmarks resnet20/train --against torch dezero mygrad
   python -m benchmarks 'conv/3x3*' dw --pairs 15 --plot ratios.png
+  python -m benchmarks step peak                              training steps of VGG and what followed, their memory
   python -m benchmarks memory                                 the peak memory of a ResNet-50 step
   python -m benchmarks scaling                                with the batch size, and with the threads
 

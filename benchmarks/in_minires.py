@@ -25,6 +25,7 @@ def set_threads(n):
 def train_step(name, size, count):
     """A step of minires.train, with a process for each thread; its .args are (model, optimizer, images, labels, …)."""
     parts = training_parts(name, size, count)
+    networks.without_dropout(parts[0])
     replicas = _replicas(parts[0], count)
     return partial(_loss, *parts, replicas if replicas.n > 1 else None)
 
@@ -43,11 +44,11 @@ def inference(name, size, count):
     return partial(_replicas(model, count).predict, channels_last(random_batch(model, size, count)[0]))
 
 
-def conv(direction, C, O, kernel, stride, padding, size, count):
+def conv(direction, C, O, kernel, stride, padding, size, count, groups=1):
     rng = np.random.default_rng(0)
-    w = Conv2d(C, O, kernel, stride, padding, bias=False, rng=rng).weight.data
+    w = Conv2d(C, O, kernel, stride, padding, groups=groups, bias=False, rng=rng).weight.data
     x = channels_last(rng.standard_normal((count, C, size, size), dtype=np.float32))
-    win = Window.of(x.shape, w.shape, stride, padding)
+    win = Window.of(x.shape, w.shape, stride, padding, groups=groups)
     dy = channels_last(rng.standard_normal(win.y_shape, dtype=np.float32))
     return {
         "forward": lambda: kernels.conv(x, w, win),

@@ -1,4 +1,11 @@
-"""PyTorch's side: channels-last, and in place where torchvision's ResNets work in place."""
+"""PyTorch's side: channels-last, and in place where torchvision's networks work in place.
+
+ResNets are written out here. Other networks are what minires.export writes for PyTorch, with batch norm in training.
+Their steps are timed in both memory formats, and the faster one is PyTorch's; memory is that of channels-last.
+"""
+
+import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -6,9 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import networks
+from minires import export
 from minires.models.blocks import PadShortcut
 from minires.nn import Identity
 from minires.probes.training_step import LR, MOMENTUM, WEIGHT_DECAY, random_batch
+
+RESNETS = ("resnet20", "resnet18", "resnet50")  # which twin() writes out
 
 
 def set_threads(n):
@@ -65,10 +75,63 @@ def twin(model):
     return nn.Sequential(*layers, *map(Block, blocks), nn.AdaptiveAvgPool2d(1), nn.Flatten(), fc)
 
 
+def written(model, size):
+    """Any minires network in PyTorch, in training: the file that minires.export writes of it."""
+    state = model.state_dict()
+    trained = [name for name, _ in model.named_parameters()]
+    recording = export.record(model.eval(), (3, size, size))
+    text = export.to_torch(recording, state, trained, name="written")
+    for function in ("relu", "relu6", "silu"):
+        text = text.replace(f"F.{function}(", f"{function}_(")
+    module = {}
+    exec(compile(text, "what minires.export wrote", "exec"), module)
+    for function in ("relu", "relu6", "silu"):
+        module[f"{function}_"] = partial(getattr(F, function), inplace=True)
+    module["batch_norm"] = _batch_norm
+    net = module["Written"]()
+    net.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    return net.train()
+
+
+def _batch_norm(x, part, eps=1e-5):
+    return F.batch_norm(x, part.running_mean, part.running_var, part.weight, part.bias, training=True, eps=eps)
+
+
+def step_in(memory, name, size, count):
+    """A training step of a network that minires.export has written, in one memory format."""
+    model = networks.create(name)
+    images, labels = (torch.tensor(array) for array in random_batch(model, size, count))
+    return _step(written(model, size).to(memory_format=memory), images.contiguous(memory_format=memory), labels)
+
+
+def faster_step(name, size, count):
+    """The same in the faster of the two formats."""
+    seconds = {}
+    for memory in (torch.contiguous_format, torch.channels_last):
+        step = step_in(memory, name, size, count)
+        step()  # which takes the memory
+        begin = time.perf_counter()
+        step()
+        seconds[memory] = time.perf_counter() - begin
+        del step
+    return step_in(min(seconds, key=seconds.get), name, size, count)
+
+
+def step_for_memory(name, size, count):
+    """A training step that tries nothing before, which would count."""
+    known = name in RESNETS
+    return train_step(name, size, count) if known else step_in(torch.channels_last, name, size, count)
+
+
 def train_step(name, size, count):
+    if name not in RESNETS:
+        return faster_step(name, size, count)
     model = networks.create(name)
     images, labels = map(tensor, random_batch(model, size, count))
-    model = twin(model)
+    return _step(twin(model), images, labels)
+
+
+def _step(model, images, labels):
     optimizer = torch.optim.SGD(model.parameters(), LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
 
     def step():
@@ -94,20 +157,20 @@ def inference(name, size, count):
     return step
 
 
-def conv(direction, C, O, kernel, stride, padding, size, count):
+def conv(direction, C, O, kernel, stride, padding, size, count, groups=1):
     def random(*shape):
         return torch.randn(shape).contiguous(memory_format=torch.channels_last)
 
     x = random(count, C, size, size)
-    w = random(O, C, kernel, kernel)
-    dy = random(*F.conv2d(x, w, None, stride, padding).shape)
+    w = random(O, C // groups, kernel, kernel)
+    dy = random(*F.conv2d(x, w, None, stride, padding, 1, groups).shape)
     wanted = [direction == "dx", direction == "dw", False]
 
     def step():
         if direction == "forward":
-            return F.conv2d(x, w, None, stride, padding)
+            return F.conv2d(x, w, None, stride, padding, 1, groups)
         return torch.ops.aten.convolution_backward(
-            dy, x, w, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1, wanted
+            dy, x, w, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], groups, wanted
         )
 
     return torch.no_grad()(step)

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from minires import models
 from minires.models.blocks import Block
-from minires.nn import Linear
+from minires.nn import Dropout, Linear, StochasticDepth
 
 # stem: (convolution, norm); pool: the max pooling after it, or None; blocks: a list; head: the classifier
 Anatomy = namedtuple("Anatomy", "stem pool blocks head")
@@ -28,3 +28,11 @@ def branch(block):
 
 def create(name):
     return models.create(name, rng=0)
+
+
+def without_dropout(model):
+    """The network with nothing left out at random, because its copy in another library has no dropout."""
+    for module in model.modules():
+        if isinstance(module, (Dropout, StochasticDepth)):
+            module.p = 0.0
+    return model

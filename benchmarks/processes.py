@@ -48,7 +48,8 @@ if __name__ == "__main__":
     contender, threads, name, size, count = sys.argv[1:]
     module = import_module(f"benchmarks.in_{contender}")
     module.set_threads(int(threads))
-    step = module.train_step(name, int(size), int(count))
+    make = getattr(module, "step_for_memory", module.train_step)
+    step = make(name, int(size), int(count))
     for _ in range(STEPS):
         step()
     print(_peak())

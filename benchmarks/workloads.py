@@ -14,9 +14,26 @@ from minires.settings import did_you_mean
 
 RIVALS = ("torch", "dezero", "mygrad")
 NETWORKS = {"resnet20": (32, 128), "resnet18": (224, 16), "resnet50": (224, 8)}  # height and width of an image, batch
+SUCCESSORS = {  # and what came before: batches of which a step takes seconds
+    "vgg16": (224, 4),
+    "resnext50_32x4d": (224, 8),
+    "se_resnet50": (224, 8),
+    "densenet121": (224, 8),
+    "mobilenet_v2": (224, 16),
+    "efficientnet_b0": (224, 16),
+    "vit_b_16": (224, 4),
+}
 NORMS = ((16, 32, 128), (64, 112, 8), (256, 56, 8), (1024, 14, 8))  # channels, height and width, batch
+DEPTHWISE = (  # channels, kernel, stride, height and width, batch
+    (144, 3, 1, 56, 16),
+    (576, 3, 1, 14, 16),
+    (144, 3, 2, 56, 16),
+    (240, 5, 1, 28, 16),
+)
 BATCHES = (16, 32, 64, 256)  # of ResNet-20, besides its own 128
 TINY = {"resnet20": (8, 4), "resnet18": (33, 2), "resnet50": (33, 2)}
+TINY_DEPTHWISE = ((8, 3, 1, 6, 2),)
+TINY_SUCCESSORS = {"mobilenet_v2": (33, 2)}
 
 
 @dataclass(frozen=True)
@@ -58,8 +75,10 @@ def catalogue(tiny=False):
         )
     for name, (size, count) in nets.items():
         found.append(Workload(f"{name}/inference", "images/s", "inference", (name, size, count), count))
+    found += _successors(TINY_SUCCESSORS if tiny else SUCCESSORS)
     found += _scaling(*nets["resnet20"], tiny)
     found += _convolutions(*nets["resnet50"])
+    found += _depthwise(TINY_DEPTHWISE if tiny else DEPTHWISE)
     for C, size, count in NORMS:
         C, size, count = (C, 8, 2) if tiny else (C, size, count)
         moved = 5 * 4 * C * size * size * count / 1e9  # x and y; dy, x and dx
@@ -76,6 +95,14 @@ def catalogue(tiny=False):
         Workload("memory", "MB", processes.peak_memory, (kernels.get_num_threads(), largest, *nets[largest]), pairs=1)
     )
     return found
+
+
+def _successors(nets):
+    """Training steps of other families, without dropout, and their peak memory."""
+    for name, (size, count) in nets.items():
+        yield Workload(f"{name}/step", "images/s", "train_step", (name, size, count), count, pairs=5)
+        memory = kernels.get_num_threads(), name, size, count
+        yield Workload(f"{name}/peak", "MB", processes.peak_memory, memory, pairs=1)
 
 
 def _scaling(size, count, tiny):
@@ -117,6 +144,18 @@ def _convolutions(size, count):
                 "conv",
                 (direction, C, O, k, stride, padding, H, count),
                 2e-9 * count * O * out**2 * C * k**2,
+            )
+
+
+def _depthwise(shapes):
+    """One filter for each channel, as in MobileNetV2: forward, dx and dw."""
+    for C, k, stride, H, count in shapes:
+        shape = f"{k}x{k}{f's{stride}' if stride > 1 else ''}-{C}@{H}"
+        out = (H - 1) // stride + 1
+        for direction in ("forward", "dx", "dw"):
+            arguments = direction, C, C, k, stride, k // 2, H, count, C
+            yield Workload(
+                f"depthwise/{shape}/{direction}", "GFLOP/s", "conv", arguments, 2e-9 * count * C * (out * k) ** 2
             )
 
 

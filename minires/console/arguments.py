@@ -1,9 +1,11 @@
 """What is typed after a command: the types of flags, and mistakes in one line."""
 
 import argparse
+import itertools
 import math
 import os
 import re
+import sys
 
 from minires.console.letters import visible
 
@@ -67,9 +69,21 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings):
         super().__init__(allow_abbrev=False, **settings)
 
+    def parse_known_args(self, args=None, namespace=None):
+        self._given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message):
+        if message.startswith("the following arguments are required"):
+            message = next(map("unrecognized arguments: {}".format, self._unknown()), message)
         name = self.prog.removeprefix("python -m ")  # as say() prints it
         self.exit(2, f"{name}: {visible(message)}{self._meant(message)}; see {self.prog} --help\n")
+
+    def _unknown(self):
+        """The flags given that there are not; a required one that is misspelt is there, and not missing."""
+        before = itertools.takewhile(lambda text: text != "--", self._given)
+        flags = (text.partition("=")[0] for text in before if text.startswith("--"))
+        return (flag for flag in flags if flag not in self._option_string_actions)
 
     def _meant(self, message):
         from minires.settings import did_you_mean  # imports NumPy; Ctrl-C must be handled before that (starting())

@@ -32,7 +32,17 @@ Please attach the JSON file to an issue if your GPU is no H100 or H200, because
 we have seen no other. python -m minires lists the other commands.
 exit status: 0 all agree, 1 something differs, 2 no GPU can be used (and why)
 or a file cannot be written, 130 stopped (what was found is written)"""
-STEPS = {"resnet20": (32, 128), "resnet50": (224, 32)}  # height and width of an image, batch
+STEPS = {  # height and width of an image, batch
+    "resnet20": (32, 128),
+    "resnet50": (224, 32),
+    "vgg16": (224, 32),
+    "resnext50_32x4d": (224, 32),
+    "se_resnet50": (224, 32),
+    "densenet121": (224, 32),
+    "mobilenet_v2": (224, 32),
+    "efficientnet_b0": (224, 32),
+    "vit_b_16": (224, 32),
+}
 SMALL = {"resnet20": (16, 4), "resnet50": (33, 2)}
 
 

@@ -181,8 +181,9 @@ def test_names_parts_and_patterns_choose():
     workloads = catalogue(tiny=True)
     assert [w.name for w in select(["resnet20"], workloads)] == ["resnet20/train", "resnet20/inference"]
     assert [w.name for w in select(["memory", "resnet50/train"], workloads)] == ["resnet50/train", "memory"]
-    assert len(select(["conv"], workloads)) == 3 * len(select(["dx"], workloads)) == 69
+    assert len(select(["conv"], workloads)) == 3 * len(select(["conv/*/dx"], workloads)) == 69
     assert len(select(["conv/3x3*/dw"], workloads)) == 7
+    assert len(select(["dx"], workloads)) == 23 + 1  # and the depthwise one
     assert select([], workloads) == workloads
     with pytest.raises(OptionError, match="no workload 'resnet21'; did you mean resnet20"):
         select(["resnet21"], workloads)

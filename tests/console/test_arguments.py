@@ -58,3 +58,22 @@ def test_a_process_ends_with_the_status_of_its_parser(flag, status):
     said = subprocess.run([sys.executable, "-m", "minires.train", flag], capture_output=True, text=True)
     assert said.returncode == status
     assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (["--wieghts", "a"], "me: unrecognized arguments: --wieghts; did you mean --weights?; see me --help\n"),
+        (["--wieghts=a"], "me: unrecognized arguments: --wieghts; did you mean --weights?; see me --help\n"),
+        (["--seed", "1"], "me: the following arguments are required: --weights; see me --help\n"),
+        (["--", "--wieghts"], "me: the following arguments are required: --weights; see me --help\n"),
+    ],
+)
+def test_a_required_flag_that_is_misspelt_is_not_called_missing(given, line, capsys):
+    parser = console.Parser(prog="me")
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--seed")
+    parser.add_argument("more", nargs="*")
+    with pytest.raises(SystemExit):
+        parser.parse_args(given)
+    assert capsys.readouterr().err == line

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from minires import Tensor, models, storage
+from minires import Tensor, data, models, storage
 from minires.export.__main__ import main
+from minires.train.__main__ import main as train
 from tests.export.networks import images, trained
 
 
@@ -112,3 +113,29 @@ def test_without_the_package_onnx_the_remedy_is_named(tmp_path, monkeypatch, cap
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     assert main(["resnet8", str(tmp_path / "o.onnx")]) == 2
     assert 'pip install "minires[export]"' in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_minires_train_is_exported_with_its_classes_and_pixels(tmp_path, monkeypatch):
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'minires[export]'")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed, which runs these files")
+    run = tmp_path / "run"
+    assert train(["--model", "resnet8", "--epochs", "1", "--limit", "64", "--processes", "1", "--out", str(run)]) == 0
+    given = [str(run / "checkpoint.safetensors"), str(tmp_path / "o.onnx"), "--torch", str(tmp_path / "twin_of_run.py")]
+    assert main(given) == 0
+    model = models.resnet8(in_channels=1).eval()
+    model.load_state_dict(storage.load_checkpoint(run / "checkpoint.safetensors")[0]["model"])
+    x = images((1, 8, 8), 3)
+    logits = model(Tensor(x)).data
+    found, metadata = run_onnx(tmp_path / "o.onnx", x)
+    np.testing.assert_allclose(found, logits, atol=1e-4)
+    assert json.loads(metadata["classes"]) == list("0123456789")
+    (mean,) = json.loads(metadata["mean"])
+    pixels = data.load("digits")[0].mean
+    assert mean == pytest.approx(float(pixels[0]))
+    monkeypatch.syspath_prepend(tmp_path)
+    import twin_of_run
+
+    twin = twin_of_run.Resnet8().eval()
+    twin.load_state_dict(torch.load(tmp_path / "twin_of_run.pth", weights_only=True))
+    with torch.no_grad():
+        np.testing.assert_allclose(twin(torch.tensor(x)).numpy(), logits, atol=1e-4)
