@@ -130,6 +130,8 @@ def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False
             and not _setting_first(standard, p, a)
         ):
             slot = Slot(p, "array", a)
+        elif isinstance(p.default, bool) and names.is_no_flag(standard, p.name):
+            slot = Slot(p, "default")
         elif (setting := names.setting_of(standard, p.name)) is not None and not (
             sizes and names.size_of(p.name) and isinstance(setting, str) and setting not in (p.name, "kernel_size")
         ):

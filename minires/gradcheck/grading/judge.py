@@ -111,7 +111,7 @@ class Judge:
             self.notes.append("evaluation was not checked, because no case of it could be tried")
         result.untried = [record.case.label for record in records if record.not_tried]
         result.not_tried = len(result.untried)
-        self._add_note(untried.sentence(untried.parameters(plan, [r.case for r in tried])))
+        self._add_notes([untried.sentence(untried.parameters(plan, [r.case for r in tried]))])
         if self.standard.name == "dropout":
             result.style = ", ".join(filter(None, [result.style, dropout.convention(tried)]))
             self.verdicts.repeats = dropout.repeats(tried, plan.knows("rng"), plan.has_own("rng"))
@@ -161,21 +161,24 @@ class Judge:
             and not r.y_alone
             and all(a.size for a in r.case.arrays)
         ]
-        summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, case))
-        if summed:
-            self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
         if plan.made is not None and cases:
             later = rounds.later(self.trials, self.verdicts, plan, case)
             if not later.mistake and others:
-                self._add_note(later.note)
+                self._add_notes(later.notes)
                 later = rounds.later(self.trials, self.verdicts, plan, self.trials.random.choice(others))
             cases[0].problems += [later.mistake] * bool(later.mistake)
             cases[0].timed_out = later.timed_out
             cases[0].forgetful = bool(later.mistake)
-            self._add_note(later.note)
+            self._add_notes(later.notes)
+        summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, case))
+        if summed:  # asked last, because it shows a layer that it is called again
+            self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")
 
-    def _add_note(self, note):
-        self.notes += [note] * bool(note and note not in self.notes)
+    def _add_notes(self, notes):
+        """The notes that are not said yet, of two that differ after the colon the first."""
+        for note in filter(None, notes):
+            if all(note.partition(":")[0] != said.partition(":")[0] for said in self.notes):
+                self.notes.append(note)
 
     def _trains(self, record):
         return self.standard.full_settings(record.case)["training"]

@@ -202,8 +202,14 @@ class LayerPlan(Plan):
     def _weights(self, child, obj, case):
         """{argument: the array that a layer has for it now}"""
         arrays = dict(zip(self.standard.arguments, case.arrays))
-        named = {names.array_of(self.standard, attribute): attribute for attribute in self._known(child, obj)}
-        found = {a: child.get(obj, n) for a, n in named.items() if a and a != self.standard.arguments[0]}
+        first = self.standard.arguments[0]
+        found = {}
+        for attribute in self._known(child, obj):
+            argument = names.array_of(self.standard, attribute)
+            if argument in arrays and argument not in (first, *found):
+                value = child.get(obj, attribute)
+                if isinstance(value, np.ndarray) and value.size == arrays[argument].size:
+                    found[argument] = value  # and not what has the same name later, as a momentum called beta
         for table in (child.get(obj, n) for n in self._known(child, obj) if names.plain(n) in OF_ARRAYS):
             inside = table.items() if isinstance(table, dict) else ()
             found = {names.array_of(self.standard, key): value for key, value in inside} | found

@@ -133,7 +133,9 @@ class Local:
 
     def attributes(self, handle):
         """The names of an object's own attributes, those that begin with _ last."""
-        names = [name for name in getattr(self._object(handle), "__dict__", {}) if not name.startswith("__")]
+        value = self._object(handle)
+        slots = [n for c in type(value).__mro__ for n in getattr(c, "__slots__", ()) if hasattr(value, n)]
+        names = [n for n in dict.fromkeys([*getattr(value, "__dict__", ()), *slots]) if not n.startswith("__")]
         return sorted(names, key=lambda name: name.startswith("_"))
 
     def _object(self, value):

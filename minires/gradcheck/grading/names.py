@@ -142,6 +142,7 @@ KOREAN = {
     "훈련": "training",
     "학습중": "training",
     "훈련중": "training",
+    "확률": "prob",
     "모드": "mode",
     "엡실론": "eps",
     "모멘텀": "momentum",
@@ -196,7 +197,7 @@ IS_DICT = (
 MODE = "mode"
 LOSS = _words("loss value cost error y out output l")  # keys of a dict that a loss returns
 GRADIENTS = _words("grad grads gradient gradients")  # that of a loss's x, or a dict or tuple of several
-BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back")
+BACKWARDS = ("backward", "bwd", "backprop", "grad", "vjp", "bprop", "deriv", "prime", "back", "역전파")
 # A name that says both: forward_backward, value_and_grad, grad_and_loss; softmax_with_loss_backward does not.
 _FRONT = "(?:forward|fwd|fprop|value|loss|cost)"
 _BACK = f"(?:{'|'.join(BACKWARDS)})"
@@ -257,6 +258,12 @@ def flag_of(standard, parameter):
         return ()
     found = next((arguments for arguments, words in FLAGS.items() if plain(parameter.name) in words.split()), ())
     return found if set(found) <= standard.optional or standard.name == "batch_norm" else ()
+
+
+def is_no_flag(standard, name):
+    """Whether a parameter's name is that of a setting which is never True or False, as scale and eps."""
+    setting = setting_of(standard, name)
+    return isinstance(setting, str) and not isinstance(standard.settings[setting], bool)
 
 
 def is_cache(standard, name):

@@ -22,6 +22,7 @@ STEPS = (
 )
 UPHILL = "its backward adds {rate:.4g} times the gradients to {names}, which makes the loss larger: subtract them"
 DECAY = 0.5  # the largest weight decay λ
+LARGEST = 1e3  # times the weights or their gradient, of a step of training
 ROUNDING = 1e-6  # of the largest weight: in float32 a layer may hold weights that differ by as much
 
 
@@ -58,7 +59,7 @@ class OwnSteps:
         rate = _rate(steps.values())
         if rate < 0:
             self.uphill = UPHILL.format(rate=-rate, names=own)
-        elif steps.keys() == changed.keys() and all(_descends(*step) for step in steps.values()):
+        elif steps.keys() == changed.keys() and all(_descends(*step) for step in steps.values()) and not _leaps(steps):
             self.weights = changed
             self.say(TRAINS.format(rate=rate, names=own) if rate else STEPS.format(names=own))
 
@@ -83,3 +84,8 @@ def _descends(weight, step, gradient):
     least = bound[back < 0].max(initial=0)
     most = bound[back > 0].min(initial=DECAY)
     return bool(moved.any() and least <= most and (along[back == 0] <= 0).all())
+
+
+def _leaps(steps):
+    """Whether a step is so large that the numbers of y are lost in it."""
+    return any(size(step) > LARGEST * max(size(w), size(g)) for w, step, g in steps.values())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from minires.gradcheck.cases import Case
-from minires.gradcheck.grading import dropout
+from minires.gradcheck.grading import dropout, forms, running_statistics
 from minires.gradcheck.grading.errors import (
     ChildError,
     CouldNotRunError,
@@ -24,7 +24,7 @@ from minires.gradcheck.grading.errors import (
     TimedOutError,
     WrongError,
 )
-from minires.gradcheck.grading.own_steps import TRAINS, UPHILL, OwnSteps
+from minires.gradcheck.grading.own_steps import LARGEST, TRAINS, UPHILL, OwnSteps
 from minires.gradcheck.grading.single import size
 from minires.gradcheck.grading.standard import COMPUTING, argument_names
 
@@ -37,19 +37,20 @@ GRADIENT = (
 NONE = "in a {which} round on the same object the backward gives no gradient (None) for {name}"
 RAISES = "in a {which} round on the same object it raises {error}"
 MASK = "its mask is the same in each forward of one object: draw it anew in each forward"
-ONE_SIZE = "one object raises at a batch with fewer samples than its first, as the last of an epoch may have"
+ONE_SIZE = "one object raises at a batch with fewer samples than its first, as the last of an epoch may have: {error}"
 BATCHED = ("conv2d", "linear", "batch_norm", "max_pool2d", "avg_pool2d", "relu", "sigmoid", "tanh", "cross_entropy")
 FEWEST = 2  # samples of a batch norm, without which (N,C) has no variance
+FEW = 5  # weights, of which each set may have been changed
 FITS = 20  # Gauss-Newton steps at most; an op that is linear in its weights needs one
 SECANT = 1e-3  # change of the learning rate over which y's slope is measured
 
 
 @dataclass
 class Later:
-    """What is seen in a second round: a mistake, or something that is right and worth saying; "" for none."""
+    """What is seen in a second round: a mistake, or what is right and worth saying; "" and () for none."""
 
     mistake: str = ""
-    note: str = ""
+    notes: tuple = ()
     timed_out: bool = False
 
 
@@ -57,10 +58,10 @@ def later(trials, verdicts, plan, case):
     """What is to be said of a layer that is right in its first round: two to four more follow, how many is random."""
     numbers = np.random.default_rng(trials.random.getrandbits(31))
     cases = [case, *(with_another_x(plan, case, numbers) for _ in range(numbers.integers(2, 5)))]
-    if plan.standard.name in BATCHED and np.ndim(case.arrays[0]) and len(case.arrays[0]) > FEWEST:
-        smaller = int(numbers.integers(1, len(cases)))  # as the last batch of an epoch often is
-        cases[smaller] = _with_fewer(plan, cases[smaller])
+    smaller = int(numbers.integers(1, len(cases)))  # as the last batch of an epoch often is
+    cases[smaller] = _with_fewer(plan, cases[smaller])
     own = OwnSteps(plan, verdicts)
+    one_size = ""
     layer = before = given = last = None
     for count, each in enumerate(cases):
         which = WHICH[count]
@@ -71,8 +72,8 @@ def later(trials, verdicts, plan, case):
             gradients = _gradients(plan, attempt, record)
             kept = plan.weights(trials.session.get(), attempt.layer, record.case)
         except RaisedError as error:
-            if fewer:  # the rounds of the first size go on
-                own.say(ONE_SIZE)
+            if fewer and not forms.is_slip(error) and error.type != "NotImplementedError":
+                one_size = ONE_SIZE.format(error=error)  # the rounds of the first size go on
                 continue
             return Later(RAISES.format(which=which, error=error))
         except ForbiddenError as error:
@@ -88,6 +89,7 @@ def later(trials, verdicts, plan, case):
         if count:
             answers = attempt.y, given, gradients
             mistake, record = _checked(verdicts, plan, (before, last), record, answers, own)
+            mistake = mistake or _of_statistics(record, attempt)
             if mistake:
                 other = "one sample less" if fewer else "other numbers"
                 return Later(mistake.replace("{which}", which).replace("{other}", other))
@@ -95,7 +97,7 @@ def later(trials, verdicts, plan, case):
         if own.uphill:
             return Later(own.uphill)
         layer, before, given, last = attempt.layer, record, gradients, attempt.y
-    return Later(note=own.note)
+    return Later(notes=(own.note, one_size))
 
 
 def _checked(verdicts, plan, earlier, record, answers, own):
@@ -122,6 +124,14 @@ def _checked(verdicts, plan, earlier, record, answers, own):
     return wrong, record
 
 
+def _of_statistics(record, attempt):
+    """What is wrong with the running statistics that a layer keeps, which each round of training changes."""
+    case = record.case
+    pairs = {name: tuple(running_statistics.kept(a, case) for a in pair) for name, pair in attempt.running.items()}
+    wrong = running_statistics.mistakes(case, pairs, record.momentum, attempt.more)
+    return f"in a {{which}} round on the same object: {wrong[0]}" if wrong else ""
+
+
 def _of_masks(plan, y, y_later, given_later, later):
     """What is wrong with a second round of a dropout, which is held to what its cases are held to."""
     later.ys, later.pairs["first"], later.given["first"] = [y_later], y_later, given_later
@@ -143,12 +153,12 @@ def _wrong(verdicts, plan, record, y, given, given_later):
         right = verdicts.wanted(record.case, record.backward(dy), record.constant)
     for name, r in right:
         g = given_later.get(name)
-        if g is None and given.get(name) is None:
+        if g is None and plan.standard.is_target(name, record.right):
             continue
         if g is None:
             return NONE.replace("{name}", plan.own_names().get(name, name))
         added = name != plan.standard.arguments[0] and g.shape == r.shape  # to what the first backward left
-        ways = [g, g - given[name]] if added and given.get(name) is not None else [g]
+        ways = [g, g - given[name]] if added and np.shape(given.get(name)) == g.shape else [g]
         if all(verdicts.differs(record, name, way, r, size(dy)) for way in ways):
             return GRADIENT.replace("{name}", plan.own_names().get(name, name))
     return ""
@@ -161,11 +171,12 @@ def _trained(verdicts, plan, first, later, y):
         gradients = dict(verdicts.wanted(first.case, first.backward(first.dys["first"]), first.constant))
     given = plan.forward.arrays or standard.arguments[:1]
     weights = [name for name in gradients if name not in given and gradients[name].any()]
-    for count in range(len(weights), 0, -1):
+    some = range(len(weights), 0, -1) if len(weights) <= FEW else (len(weights), 1)  # there are 2ⁿ sets
+    for count in some:
         for names in itertools.combinations(weights, count):
             steps = {name: gradients[name] for name in names}
             rate = _fitted(standard, later.case, steps, y)
-            if rate:
+            if rate and abs(rate) < LARGEST:
                 case = _after_step(standard, later.case, steps, rate)
                 with COMPUTING:
                     right, backward = standard.right(case)
@@ -210,9 +221,14 @@ def with_another_x(plan, case, numbers):
 
 
 def _with_fewer(plan, case):
-    """The case with one sample less in all that a forward takes."""
-    names = plan.forward.arrays or plan.standard.arguments[:1]
-    arrays = [a[:-1] if name in names else a for name, a in zip(plan.standard.arguments, case.arrays)]
+    """The case with one sample less, if a forward takes all that there is one of for each sample."""
+    standard = plan.standard
+    each = standard.arguments[: 2 if standard.name == "cross_entropy" else 1]  # logits and target
+    taken = plan.forward.arrays or standard.arguments[:1]
+    x = case.arrays[0]
+    if standard.name not in BATCHED or not x.ndim or len(x) <= FEWEST or not set(each) <= set(taken):
+        return case
+    arrays = [a[:-1] if name in each else a for name, a in zip(standard.arguments, case.arrays)]
     return Case(case.label, tuple(arrays), case.static)
 
 

@@ -6,6 +6,8 @@ the unbiased one (PyTorch) or the biased one. Where a submission takes no moment
 
 import numpy as np
 
+from minires.gradcheck.grading.plan import too_large
+
 SAME = 1e-5  # of the largest element; float32 inside is enough here
 
 
@@ -127,3 +129,10 @@ def _fitting(name, befores, new, batches, weights):
         f"{name} after the forward is wrong: with a momentum of {m:g} {name}[{at}] is {new[at]:.6g}, it should be "
         f"{right[at]:.6g}, or {m * befores[0][at] + (1 - m) * batches[0][at]:.6g} with the weights exchanged"
     )
+
+
+def kept(value, case):
+    """A running statistic to be kept until the verdict; what is far too large for one, or no array, is none."""
+    if isinstance(value, np.ndarray):
+        return np.broadcast_to(np.nan, value.shape) if too_large(value, case.arrays[0]) else value
+    return None if value is None else np.nan

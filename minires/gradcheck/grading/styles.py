@@ -19,8 +19,8 @@ from minires.gradcheck.grading.functions import AlonePlan, ClosurePlan, PairPlan
 from minires.gradcheck.grading.layers import LayerPlan
 from minires.gradcheck.grading.layouts import layouts_of
 
-FORWARD_METHODS = ("forward", "fprop", "forward_propagation", "forward_pass", "__call__", "call")
-BACKWARD_METHODS = ("backward", "bprop", "back", "backprop", "backward_propagation", "backward_pass")
+FORWARD_METHODS = ("forward", "fprop", "forward_propagation", "forward_pass", "순전파", "__call__", "call")
+BACKWARD_METHODS = ("backward", "bprop", "back", "backprop", "backward_propagation", "backward_pass", "역전파")
 # Whose name does not say that it is a backward is asked for the op: its backward alone would be half of the work.
 FORWARD = (
     "{name} takes {dy}, so it is a backward, and its forward is missing: return (y, backward), or name both functions, "
@@ -35,7 +35,7 @@ NET = (
 
 def partner_of(name, defined):
     """The backward that belongs to a forward of this name, or the forward to a backward; "" if there is none."""
-    swaps = [("forward", "backward"), ("fwd", "bwd"), ("fprop", "bprop"), ("Forward", "Backward")]
+    swaps = [("forward", "backward"), ("fwd", "bwd"), ("fprop", "bprop"), ("Forward", "Backward"), ("순전파", "역전파")]
     for a, b in swaps + [(b, a) for a, b in swaps]:
         if a in name and name.replace(a, b) in defined:
             return name.replace(a, b)

@@ -10,7 +10,7 @@ import random
 import numpy as np
 
 from minires.gradcheck.checks.checker import upstream_for
-from minires.gradcheck.grading import forms
+from minires.gradcheck.grading import forms, running_statistics
 from minires.gradcheck.grading.errors import (
     ChildError,
     CouldNotRunError,
@@ -194,7 +194,7 @@ class Trials:
             record.changed += attempt.changed
             record.more = record.more or [a for a in attempt.more if not too_large(a, record.case.arrays[0])]
             record.running = record.running or {
-                setting: tuple(_statistic(value, record.case) for value in pair)
+                setting: tuple(running_statistics.kept(value, record.case) for value in pair)
                 for setting, pair in attempt.running.items()
             }
             return attempt
@@ -249,10 +249,3 @@ class Trials:
 
     def _in_evaluation(self, case, plain):
         return case.static.get("training") is False and self.standard.full_settings(plain).get("training")
-
-
-def _statistic(value, case):
-    """A running statistic to be kept until the verdict; what is far too large for one, or no array, is none."""
-    if isinstance(value, np.ndarray):
-        return np.broadcast_to(np.nan, value.shape) if too_large(value, case.arrays[0]) else value
-    return None if value is None else np.nan

@@ -44,7 +44,10 @@ def test_a_folder_is_lent_to_all(tmp_path, grade, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("from cs231n.fast import positive", "No module named 'cs231n': neither installed beside minires nor one of its own files"),
+        (
+            "from cs231n.fast import positive",
+            "No module named 'cs231n': neither installed beside minires nor one of its own files",
+        ),
         ("from ..fast import positive", "its package is not there"),
     ],
 )

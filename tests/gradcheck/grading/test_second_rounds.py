@@ -1,6 +1,7 @@
 """A layer that is right for its first batch alone: no way to end in the second round is an excuse."""
 
 import csv
+import time
 
 import pytest
 import submissions
@@ -125,3 +126,32 @@ def test_a_layer_that_takes_one_size_of_batch_alone_is_right_and_told(which, not
 def test_a_smaller_batch_that_gives_a_wrong_loss_is_named():
     (row,) = (row for row in submissions.ALL if row[0] == "class of a loss that counts its samples, wrong")
     assert "forward of the same object, with one sample less, gives a wrong y" in str(graded(*row[1:4]))
+
+
+def test_a_teachers_net_of_many_weights_is_marked_in_seconds(tmp_path, grade):
+    """Which of n weights a step has changed: there are 2ⁿ answers."""
+    net = """
+import numpy as np
+class Net:
+    def __init__(self, ARGS):
+        self.w, self.first = [ARGS], None
+    def forward(self, x):
+        if self.first is None or self.first.shape != x.shape: self.first = x
+        self.x = self.first if STALE else x
+        return np.tanh(self.x @ sum(self.w))
+    def backward(self, dy):
+        dz = dy * (1 - np.tanh(self.x @ sum(self.w)) ** 2)
+        return (dz @ sum(self.w).T, *[self.x.T @ dz] * len(self.w))
+def net(x, ARGS):
+    layer = Net(ARGS)
+    return layer.forward(x), layer.backward
+"""
+    net = net.replace("ARGS", ", ".join(f"w{k}" for k in range(24)))
+    (tmp_path / "teacher.py").write_text(net.replace("STALE", "False"))
+    (tmp_path / "hw.py").write_text(net.replace("STALE", "True"))
+    begin = time.process_time()
+    shapes = ["--shapes", "4,3", *["3,3"] * 24]
+    status, out = grade(f"{tmp_path / 'hw.py'}:Net", "--reference", f"{tmp_path / 'teacher.py'}:net", *shapes)
+    assert status == 1, out
+    assert "keeps something of the first" in out
+    assert time.process_time() - begin < 30
