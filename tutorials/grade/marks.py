@@ -62,7 +62,8 @@ class Files:
 
     def _csv(self, marks):
         """A line a notebook, a column an exercise. Its first character tells Excel that it is UTF-8."""
-        numbers = list(dict.fromkeys(one.number for each in marks for one in each.outcomes))
+        found = {one.number for each in marks for one in each.outcomes}
+        numbers = sorted(found, key=lambda number: [int(part) for part in number.split(".")])
         text = io.StringIO()
         text.write("\N{BYTE ORDER MARK}")
         writer = csv.writer(text, lineterminator="\n")

@@ -103,9 +103,13 @@ class Binding:
 def bind(standard, parameters, *, roles=(), upstream=None, taken=(), sizes=False):
     """The Binding of a function's parameters. Raises FormError for one that is needed and that nothing is known of.
 
-    roles: which of "cache", "output", "rate" may occur; upstream: the position of dy, if one is given; taken: arguments
-    that another function has already; sizes: whether they may be the sizes of a layer.
+    roles: which of "cache", "output", "rate" may occur, and whether an "unnamed" parameter is a cache. upstream: the
+    position of dy, if one is given. taken: arguments that another function has already. sizes: whether they may be the
+    sizes of a layer.
     """
+    first = parameters[0].name if parameters else ""
+    if first in OF_CLASSES and first not in standard.arguments and "cache" not in roles:
+        raise FormError(OF_CLASSES[first])
     free = [a for a in standard.arguments if a not in taken]
     if sizes and any(names.size_of(p.name) and p.name not in standard.arguments for p in parameters):
         free = []  # a layer that is told sizes makes its arrays itself
@@ -177,12 +181,14 @@ def _by_position(standard, slots, free, roles, sizes):
         p = slot.parameter
         if slot.role == "unknown":
             may_be_array = p.kind == "positional" and (p.required or p.default is None)
-            if may_be_array and free and not sizes:
+            if "unnamed" in roles and p.required:
+                slot = Slot(p, "cache")
+            elif may_be_array and free and not sizes:
                 slot = Slot(p, "array", free.pop(0))
             elif "cache" in roles and p.required:
                 slot = Slot(p, "cache")
             elif p.required:
-                raise FormError(OF_CLASSES.get(p.name) or UNKNOWN.format(op=standard.name, name=p.name))
+                raise FormError(UNKNOWN.format(op=standard.name, name=p.name))
             else:
                 slot = Slot(p, "default")
         found.append(slot)

@@ -153,11 +153,16 @@ def _of_hit(hit, root, names):
     return [(hit, path, "")] if os.path.isfile(hit) else _of_folder(path, names) if os.path.isdir(hit) else []
 
 
+PRIVATE = "its name begins with _, as those of modules that are no submission: rename it to have it marked"
+
+
 def _of_folder(folder, names):
     """Its files, each a submission; and its sub-folders, of each the one that defines the function."""
     found = []
     for name in sorted(os.listdir(folder)):
         try:
+            if name.startswith("_") and not name.startswith("__") and Path(name).suffix in SUFFIXES:
+                found.append((str(folder / name), None, PRIVATE))
             found += [] if name.startswith((".", "_")) else _of_entry(folder / name, names)
         except (OSError, RecursionError, ValueError) as error:
             found.append((str(folder / name), None, f"it cannot be read: {describe(error)}"))

@@ -89,6 +89,15 @@ def is_stated(error, source):
     return any(text == error.message or (len(text) >= TELLING and text in error.message) for text in words)
 
 
+def refused_word(standard, case, plain, error):
+    """A setting whose word is all that an error says, as a dict says it or a raise ValueError(reduction); or ""."""
+    said = error.message.strip("'\"")
+    for key, value in case.static.items():
+        if isinstance(value, str) and said == value and value != standard.full_settings(plain).get(key):
+            return f"takes no {key}={value!r}"
+    return ""
+
+
 def cannot_divide(standard, case, error):
     """Whether a pooling cuts an image into windows by reshape, which raises where something is left over."""
     pools = standard.name in WINDOWS and standard.name != "conv2d"

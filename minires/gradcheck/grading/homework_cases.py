@@ -60,6 +60,8 @@ def _convolutions(draw):
         yield Case(label, (draw.normal(2, 3, 7, 5), draw.normal(4, 3, K, K), draw.normal(4)), settings)
     arrays = draw.normal(2, 3, 7, 6), draw.normal(4, 3, 3, 3), draw.normal(4)
     yield Case("3×3, dilation 2, bias", arrays, {"dilation": 2})
+    arrays = draw.normal(2, 3, 7, 6), draw.normal(4, 3, 2, 2), draw.normal(4)
+    yield Case("2×2, padding same, bias", arrays, {"padding": "same"}, beyond=True)
     arrays = draw.normal(2, 4, 6, 5), draw.normal(6, 2, 3, 3), draw.normal(6)
     yield Case("3×3, 2 groups, bias", arrays, {"groups": 2})
 

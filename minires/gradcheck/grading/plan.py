@@ -23,6 +23,7 @@ CONSTANTS = {
     "negative_slope": (0.01, 0.1, 0.2, 0.3, 0.05),
 }
 RUNNING = {"running_mean", "running_var"}
+VALID = "valid"  # Keras's padding of 0; its other word is "same"
 OF_BEYOND = ("ceil_mode", "count_include_pad", "dilation")  # settings that few homeworks have
 RATE = 0.5  # of the step of training that a layer takes: a power of two, by which nothing is rounded
 MOST = 2**24  # elements of a y of which nothing is known
@@ -127,9 +128,17 @@ class Plan:
         halves = {slot.what[0] for slot in slots if slot.role == "half"}
         return halves | {slot.what for slot in slots if slot.role == "setting"}
 
+    def valid(self):
+        """Keras's word for a padding of 0, as the submission has it for its default; "" if it takes numbers."""
+        slots = [slot for binding in self.all_bindings() for slot in binding.slots]
+        default = next((s.parameter.default for s in slots if s.role == "setting" and s.what == "padding"), None)
+        words = isinstance(default, str) and default.lower() in (VALID, "same")
+        return (VALID.upper() if default.isupper() else VALID) if words else ""
+
     def asks_for(self, case):
         """Whether a case beyond homework is one for it: it has a parameter for each setting that makes it so."""
         made_so = [s for s in OF_BEYOND if s in case.static and s in self.standard.settings]
+        made_so += ["padding"] if self.valid() and isinstance(case.static.get("padding"), str) else []
         named = not any(b.has("all") for b in self.bindings())
         return bool(made_so) and named and all(map(self.knows, made_so))
 
@@ -164,6 +173,9 @@ class Plan:
             and key != "training"
             and not _equal(full[key], default[key])
         ]
+        padding = full.get("padding")
+        if self.valid() and not (isinstance(padding, str) or _equal(padding, 0)):
+            raise PassOverError("takes no padding but 'valid' and 'same'")
         if unknown:
             own = {key: f" but {plain.static[key]}" for key in unknown if isinstance(plain.static.get(key), int)}
             raise PassOverError(f"takes no {', '.join(key + own.get(key, '') for key in unknown)}")
@@ -245,6 +257,8 @@ class Plan:
                 return 1 - value
             if isinstance(value, np.ndarray):
                 return self.layout.given(setting, value, case)
+            if setting == "padding" and (valid := self.valid()):
+                return valid if value != "same" else value.upper() if valid.isupper() else value
             if self.pairs and type(value) is int and setting in ("stride", "padding", "dilation", "kernel_size"):
                 return value, value
             return value

@@ -184,6 +184,7 @@ def _pairs(standard, keys, targets, described):
         roles = [("cache",)]  # one thing stands for all arrays, so it is none of them
     else:
         roles.insert(1 if roles[0] and not _has_cache(standard, parameters) else 0, ("cache",))
+        roles.append(("cache", "unnamed"))  # last: what has no known name, and would be an array
     for upstream, second in _backward_bindings(standard, parameters, roles):
         unit = upstream is None
         made += _laid_out(

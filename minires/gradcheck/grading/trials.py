@@ -231,6 +231,7 @@ class Trials:
         reason = forms.unusual(self.standard, case, plain, plan.optional())
         if where == "backward" and reason and reason == forms.deeper(self.standard, case, plain):
             reason += forms.IN_BACKWARD
+        reason = reason or forms.refused_word(self.standard, case, plain, error)
         if not reason and (forms.is_stated(error, self.text) or forms.cannot_divide(self.standard, case, error)):
             reason = forms.refused(self.standard, case, plan.declared(), plain)
             reason = ONE_NUMBER if plan.unit and record.right.ndim else reason

@@ -141,3 +141,13 @@ def test_a_cheat_harms_its_own_result_only(tmp_path, grade):
     verdicts = {line.split()[0].split("/")[-1]: line.split()[1] for line in out.splitlines()[1:-1]}
     assert [name for name, verdict in verdicts.items() if verdict == "passed"] == ["right.py"]
     assert len(verdicts) == len(CHEATS)
+
+
+def test_a_file_that_begins_with_an_underscore_has_a_line(tmp_path, grade):
+    for name in ("ann.py", "_bob.py", "__init__.py"):
+        (tmp_path / name).write_text(GOOD)
+    status, out = grade(tmp_path, "--function", "relu", "--like", "relu", "--csv", tmp_path / "marks.csv")
+    assert status == 2
+    assert "its name begins with _" in out
+    assert out.splitlines()[-1] == "2 submissions: 1 passed, 1 could not run"
+    assert {row["status"] for row in rows_of(tmp_path / "marks.csv")} == {"passed", "could not run"}

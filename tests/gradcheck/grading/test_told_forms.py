@@ -202,3 +202,31 @@ def layer_norm(x, gamma, beta, eps=1e-5):
     result = graded("layer_norm", "layer_norm", IMPORT + text.replace("AXES", axes))
     assert result.passed
     assert ("takes no x of 3 axes in its backward: only its forward does" in str(result)) == (axes == "0")
+
+
+@pytest.mark.parametrize("before", ["ctx", "self"])
+def test_a_method_without_its_object_is_told_and_not_failed(before):
+    text = f"""
+class Linear:
+    @staticmethod
+    def forward({before}, x, w):
+        {before}.kept = x, w
+        return x @ w.T
+    @staticmethod
+    def backward({before}, g):
+        x, w = {before}.kept
+        return g @ w, g.T @ x
+"""
+    result = graded("linear", "Linear", IMPORT + text)
+    assert result.status == "could not run"
+    assert f"its {'parameter ctx' if before == 'ctx' else 'first parameter'} is " in str(result)
+
+
+def test_half_of_a_squared_error_and_a_gradient_without_the_scale_are_named():
+    half = "def mse(x, t):\n    d = x - t\n    return (d**2).mean() / 2, 2 * d / d.size\n"
+    said = str(graded("mse_loss", "mse", IMPORT + half))
+    assert "your loss has a factor ½, which mse_loss has not" in said
+    assert "samples and classes" not in said
+    text = "def dropout(x, p=0.5):\n    keep = np.random.rand(*x.shape) >= p\n"
+    text += "    return x * keep / (1 - p), lambda dy: dy * keep\n"
+    assert "dx is dy times 0 or 1: multiply it by 1/(1 − p), too" in str(graded("dropout", "dropout", IMPORT + text))

@@ -29,7 +29,9 @@ def _reduced(wrong):
             hint = f"your loss is {WORDS[other]} over the samples, where {WORDS[mine]} is wanted"
             yield wrong.y_of(reduction=other), hint
     x = wrong.case.arrays[0]
-    if wrong.right.ndim == 0 and x.ndim and x.size > len(x):
+    if wrong.op == "mse_loss":
+        yield wrong.right / 2, "your loss has a factor ½, which mse_loss has not"
+    if wrong.op in ("cross_entropy", "nll_loss") and wrong.right.ndim == 0 and x.ndim and x.size > len(x):
         hint = "your loss is a mean over samples and classes: it is one over the samples"
         yield wrong.right * len(x) / x.size, hint
     if mine in WORDS:

@@ -115,3 +115,27 @@ class 선형층:
         return 기울기 @ self.가중치
 """
 TABLE.with_mistakes("Korean names, a layer", "linear", "선형층", KOREAN, ("기울기.sum(0)", "기울기.mean(0)"))
+
+CACHED = """
+def leaky(x, alpha):
+    return np.where(x > 0, x, alpha * x), {"x": x, "alpha": alpha}
+def leaky_grad(dout, c):
+    return np.where(c["x"] > 0, 1, c["alpha"]) * dout
+"""
+for name in ("c", "stuff", "state_of_forward"):
+    text = CACHED.replace("dout, c)", f"dout, {name})").replace("c[", f"{name}[")
+    wrong = (f'{name}["alpha"]', f'2 * {name}["alpha"]')
+    TABLE.with_mistakes(f"pair with a cache called {name}", "leaky_relu", "leaky,leaky_grad", text, wrong)
+
+WORDS = """
+def loss(logits, target, reduction="mean"):
+    scale = {"mean": 1 / len(logits), "sum": 1.0}[reduction]
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    at = np.arange(len(p)), target
+    value = -np.log(p[at]).sum() * scale
+    p[at] -= 1
+    return value, p * scale
+"""
+wrong = [('"sum": 1.0', '"sum": 2.0'), ("value, p * scale", "value, p")]
+TABLE.with_mistakes("loss with a dict of reductions, without none", "cross_entropy", "loss", WORDS, wrong)

@@ -131,3 +131,49 @@ def 풀링_backward(d출력, 캐시):
 """,
     [("+= d출력", "= d출력"), ("(H - 크기) // 보폭", "(H - 크기) // 2")],
 )
+
+KERAS = """
+class Conv2D:
+    def __init__(self, kernel, bias=None, strides=(1, 1), padding="valid"):
+        self.kernel, self.bias = kernel, bias
+        self.strides = (strides, strides) if isinstance(strides, int) else strides
+        self.padding = padding
+    def call(self, inputs):
+        N, H, W, C = inputs.shape
+        kh, kw, _, F = self.kernel.shape
+        sh, sw = self.strides
+        if self.padding == "same":
+            th = max((-(-H // sh) - 1) * sh + kh - H, 0); tw = max((-(-W // sw) - 1) * sw + kw - W, 0)
+        else:
+            th = tw = 0
+        self.off = th // 2, tw // 2, H, W
+        xp = np.pad(inputs, ((0, 0), (th // 2, th - th // 2), (tw // 2, tw - tw // 2), (0, 0)))
+        self.xp = xp
+        oh, ow = (xp.shape[1] - kh) // sh + 1, (xp.shape[2] - kw) // sw + 1
+        out = np.zeros((N, oh, ow, F))
+        for i in range(oh):
+            for j in range(ow):
+                out[:, i, j] = np.tensordot(xp[:, i*sh:i*sh+kh, j*sw:j*sw+kw], self.kernel, 3)
+        return out if self.bias is None else out + self.bias
+    forward = call
+    def backward(self, grad):
+        kh, kw, _, F = self.kernel.shape
+        sh, sw = self.strides
+        dxp = np.zeros_like(self.xp); self.dkernel = np.zeros_like(self.kernel)
+        for i in range(grad.shape[1]):
+            for j in range(grad.shape[2]):
+                g = grad[:, i, j]
+                self.dkernel += np.tensordot(self.xp[:, i*sh:i*sh+kh, j*sw:j*sw+kw], g, ([0], [0]))
+                dxp[:, i*sh:i*sh+kh, j*sw:j*sw+kw] += np.tensordot(g, self.kernel, ([1], [3]))
+        if self.bias is not None:
+            self.dbias = grad.sum((0, 1, 2))
+        a, b, H, W = self.off
+        return dxp[:, a:a+H, b:b+W]
+"""
+TABLE.with_mistakes(
+    "Keras's Conv2D, whose padding is a word",
+    "conv2d",
+    "Conv2D",
+    KERAS,
+    [('self.padding == "same"', 'self.padding == "SAME"'), ("th // 2, th - th // 2", "th - th // 2, th // 2")],
+)
