@@ -14,8 +14,9 @@ from minires.train.loop import Run
 NAME = "minires.train"
 DESCRIPTION = """\
 Train a network, or fine-tune one (--weights) on images of your own. Writes
-checkpoint.safetensors, log.csv and curves.png into --out. Ctrl-C saves and
-stops; --resume goes on, with the same bits as if the run had not been stopped."""
+checkpoint.safetensors, the one before it, log.csv and curves.png into --out.
+Ctrl-C saves and stops; --resume goes on, with the same bits as if the run had
+not been stopped."""
 EPILOG = """\
 examples:
   python -m minires.train                              digits, in half a minute
@@ -61,7 +62,7 @@ def make_run(flags):
     if resume and flags.setdefault("out", resume) != resume:
         raise OptionError(f"--resume {resume} and --out {flags['out']} name two folders; give only one of them")
     folder = flags.get("out") or unfinished_run(flags.get("epochs"))
-    return Run.resume(folder, flags)
+    return Run.resume(folder, flags, lambda text: console.say(NAME, text))
 
 
 def train(flags):

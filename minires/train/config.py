@@ -159,16 +159,23 @@ class Config(Settings):
         "which is one a thread, with at least 16 images each, if the system allows it)",
         metavar="N",
     )
+    keep: int = setting(
+        2,
+        Integer(1, 1000),
+        "checkpoints to keep, the newest and those before it: if the newest cannot be read, --resume uses the one "
+        "before (default: 2)",
+        metavar="N",
+    )
     limit: int = setting(
         0, Integer(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N"
     )
 
     # a resumed run may change these, because they change nothing in the result but rounding
-    MAY_DIFFER = ("out", "device", "data", "threads", "processes")
+    MAY_DIFFER = ("out", "device", "data", "threads", "processes", "keep")
     # the first versions did not write these into checkpoints
     ADDED_LATER = (
         *("size", "tf32", "processes", "model_options", "weights", "freeze", "accumulate", "optimizer", "head_lr"),
-        *("decay_norms", "clip_grad_norm", "label_smoothing", "mixup", "ema"),
+        *("decay_norms", "clip_grad_norm", "label_smoothing", "mixup", "ema", "keep"),
     )
 
     def __post_init__(self):

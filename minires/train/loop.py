@@ -7,13 +7,10 @@ weights, optimizer, place and log. A resumed run gets the same batches as a run 
 
 import contextlib
 import csv
-import errno
 import io
 import math
-import shutil
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -25,11 +22,11 @@ from minires.optim import clip_grad_norm_
 from minires.parallel import Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
-from minires.storage import atomic_write, load_checkpoint, save_checkpoint
-from minires.train import pretrained
+from minires.storage import atomic_write, save_checkpoint
+from minires.train import kept, pretrained
 from minires.train.accumulation import accumulated
 from minires.train.average import Average
-from minires.train.folder import CHECKPOINT, FolderLock, new_folder
+from minires.train.folder import CHECKPOINT, FolderLock, checkpoints, new_folder
 from minires.train.freezing import train_mode
 from minires.train.setup import (
     complete,
@@ -58,7 +55,7 @@ SAVE_EVERY = 300  # seconds: no more is lost if the machine fails in a long epoc
 
 
 class Run:
-    """A training run in a folder: checkpoint.safetensors, log.csv and curves.png.
+    """A training run in a folder: checkpoint.safetensors and those kept from before it, log.csv and curves.png.
 
     Run.start(config) starts one, and Run.resume(folder) resumes one. fit() trains until the end, or until stop() is
     true. No other process can write the folder until fit() has ended or close() is called.
@@ -102,24 +99,25 @@ class Run:
             run.average = Average(run.model, config.ema)
         check_all(run.train_set, run.test_set)
         run.lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
-        if run.checkpoint_path.exists():
+        if checkpoints(run.folder):
             run.close()
             raise OptionError(f"{run.folder} holds a run already; go on with it by --resume, or choose another --out")
         return run
 
     @classmethod
-    def resume(cls, folder, given=None):
+    def resume(cls, folder, given=None, on_notice=warnings.warn):
         """The run of the checkpoint in this folder. given: settings that may differ now (Config.MAY_DIFFER).
 
-        Raises CheckpointError that says what is wrong with the checkpoint.
+        If the newest checkpoint cannot be read, the one before is taken, and on_notice(text) is called. Raises
+        CheckpointError that says what is wrong with the checkpoint.
         """
-        path = Path(folder) / CHECKPOINT
-        if not path.exists():
-            raise CheckpointError(f"there is no run to resume in {folder} (no {path.name})")
+        if not checkpoints(folder):
+            raise CheckpointError(f"there is no run to resume in {folder} (no {CHECKPOINT})")
         lock = FolderLock(folder)
         given = given or {}
         try:
-            sections, state = load_checkpoint(path)
+            found = kept.newest_sound(folder)
+            path, sections, state = found.path, found.sections, found.state
             stored = check_state(path, sections, state)
             config = stored.resumed({**given, "out": str(folder)}, done=state["epoch"] + (state["batch"] > 0))
             try:
@@ -129,10 +127,12 @@ class Run:
                     raise
                 raise checkpoint_error(path, error) from error
             run._restore(path, sections, state)
+            found.settle(run.step, on_notice)
+            run.lock = lock
+            run._bring_log_up_to_date(on_notice)
         except BaseException:
             lock.release()
             raise
-        run.lock = lock
         return run
 
     def _restore(self, path, sections, state):
@@ -185,7 +185,7 @@ class Run:
         return self.epoch >= self.config.epochs
 
     def save(self):
-        """Replace the checkpoint by a new one.
+        """Replace the checkpoint by a new one, and keep as many from before as the config says.
 
         Raises GraphError if the loss or a weight is not finite, and OSError if the file cannot be written. The old
         checkpoint stays then.
@@ -194,7 +194,10 @@ class Run:
         totals = self._naming_step(self.totals.read)
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()} | self.average.sections()
         self._naming_step(lambda: check_arrays_finite(arrays))
+        if self.config.keep > 1 and self.saved_step not in (None, self.step):
+            kept.keep_before(self.folder, self.saved_step, self.notice)
         save_checkpoint(self.checkpoint_path, arrays, state_of(self, totals))
+        kept.remove_older(self.folder, self.config.keep, self.step)
         self.can_save = True
         self.saved_at = time.monotonic()
         self.saved_step = self.step
@@ -213,7 +216,7 @@ class Run:
         new = not self.checkpoint_path.exists()
         try:
             if new:  # to find out now, and not after an epoch, whether saving works
-                self._check_room()
+                kept.check_room(self)
                 self.save()
             self.saved_at = time.monotonic()
             with self.replicas:
@@ -235,7 +238,7 @@ class Run:
             for images, labels in self.loader.epoch(self.epoch, start=self.batch):
                 self._step(images, labels)
                 now = time.perf_counter()
-                self.totals.seconds += now - began
+                self.totals.seconds += max(0.0, now - began)  # a clock may be set back
                 if on_step:
                     on_step(self, len(labels))
                 if stop():
@@ -256,19 +259,6 @@ class Run:
             if stop() and not self.finished:
                 return False
         return True
-
-    def _check_room(self):
-        """Raise OSError if the disk is too full for two checkpoints, the old and the new one."""
-        size = sum(array.nbytes for array in self.model.state_dict().values())
-        needed = 4 * size + 500_000  # twice weights and momentum; the curves
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            self.can_save = False
-            raise OSError(
-                errno.ENOSPC,
-                f"{free / 1e6:.1f} MB are free, and checkpoints need {needed / 1e6:.1f} MB",
-                str(self.folder),
-            )
 
     def _remove_checkpoint(self):
         """Remove the checkpoint of a run that has not done a step, because it is of no use."""
@@ -376,11 +366,22 @@ class Run:
 
     def write_log(self):
         """Write log.csv, one line an epoch, from the whole history, so that it always agrees with the checkpoint."""
+        atomic_write(self.log_path, self._log())
+
+    def _log(self):
         text = io.StringIO()
         writer = csv.DictWriter(text, self.history[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
-        atomic_write(self.log_path, text.getvalue().encode())
+        return text.getvalue().encode()
+
+    def _bring_log_up_to_date(self, on_notice):
+        """Write log.csv if the checkpoint knows more, because the run ended between the two."""
+        try:
+            if self.history and not (self.log_path.exists() and self.log_path.read_bytes() == self._log()):
+                self.write_log()
+        except OSError as error:
+            on_notice(f"the log is not written: {console.reason(error)}")
 
     def draw(self):
         """Write curves.png."""

@@ -48,7 +48,12 @@ def test_a_run_writes_checkpoint_log_and_curves(backend, tmp_path):
     sections, state = load_checkpoint(run.checkpoint_path)
     assert sections["model"].keys() == run.model.state_dict().keys()
     assert state["epoch"] == 2
-    assert sorted(path.name for path in run.folder.iterdir()) == ["checkpoint.safetensors", "curves.png", "log.csv"]
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "checkpoint-3.safetensors",
+        "checkpoint.safetensors",
+        "curves.png",
+        "log.csv",
+    ]
 
 
 def test_same_seed_same_bits_and_another_seed_others(backend, tmp_path):
