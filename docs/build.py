@@ -65,6 +65,7 @@ GUIDE = {
     "marking.html": ("Marking homework", HERE / "marking.md"),
     "lab.html": ("The lab", HERE / "lab.md"),
     "nothing-lost.html": ("What may happen to a run", HERE / "nothing-lost.md"),
+    "ranks.html": ("Training on several machines", HERE / "ranks.md"),
     "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
 }
 CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # unchanged by Markdown

@@ -81,6 +81,34 @@ def unfinished_run(epochs=None):
     raise OptionError(f"all runs in runs/ are finished, {found[0].parent} as the last; {advice}")
 
 
+def locked_by_first(ranks, make_lock):
+    """The lock that the first rank makes. The other ranks get one that only knows the folder.
+
+    What make_lock() raises in the first rank is raised in all.
+    """
+    made = []
+
+    def folder_of_lock():
+        made.append(make_lock())
+        return made[0].folder
+
+    folder = ranks.from_first(folder_of_lock)
+    return made[0] if made else LockElsewhere(folder)
+
+
+class LockElsewhere:
+    """The lock on a folder that another rank has made, and holds."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def acquire(self):
+        """The other rank does it."""
+
+    def release(self):
+        """The other rank does it."""
+
+
 class FolderLock:
     """A lock on a folder, which is made if necessary: no other process can have it at the same time.
 

@@ -100,6 +100,14 @@ def remove_older(folder, keep, step):
             path.unlink()
 
 
+def save(run, arrays, state, save_checkpoint):
+    """Replace the newest checkpoint of a run by this one, and keep as many from before as its config says."""
+    if run.config.keep > 1 and run.saved_step not in (None, run.step):
+        keep_before(run.folder, run.saved_step, run.notice)
+    save_checkpoint(run.checkpoint_path, arrays, state)
+    remove_older(run.folder, run.config.keep, run.step)
+
+
 def check_room(run):
     """Raise OSError if the disk is too full for all checkpoints that are kept, and for the next one beside them."""
     weights = sum(array.nbytes for array in run.model.state_dict().values())

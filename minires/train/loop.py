@@ -6,8 +6,6 @@ weights, optimizer, place and log. A resumed run gets the same batches as a run 
 """
 
 import contextlib
-import csv
-import io
 import math
 import time
 import warnings
@@ -19,15 +17,16 @@ from minires.arrays import to_device
 from minires.data.dataset import check_all
 from minires.errors import CheckpointError, DataError, GraphError, OptionError, ProcessError
 from minires.optim import clip_grad_norm_
-from minires.parallel import Replicas
+from minires.parallel import Alone, Distributed, Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
-from minires.storage import atomic_write, save_checkpoint
+from minires.storage import save_checkpoint
 from minires.train import kept, pretrained
 from minires.train.accumulation import accumulated
 from minires.train.average import Average
-from minires.train.folder import CHECKPOINT, FolderLock, checkpoints, new_folder
+from minires.train.folder import CHECKPOINT, FolderLock, checkpoints, locked_by_first, new_folder
 from minires.train.freezing import train_mode
+from minires.train.log import bring_up_to_date, write_log
 from minires.train.setup import (
     complete,
     load_data,
@@ -38,16 +37,7 @@ from minires.train.setup import (
     make_schedule,
     use_device,
 )
-from minires.train.state import (
-    check_arrays,
-    check_data,
-    check_place,
-    check_state,
-    check_steps,
-    checkpoint_error,
-    contents,
-    state_of,
-)
+from minires.train.state import check_data, check_state, checkpoint_error, contents, restore, state_of
 from minires.train.step import EpochTotals, check_arrays_finite, evaluate, gradients
 
 EVALUATION_BATCH = 256
@@ -59,16 +49,19 @@ class Run:
 
     Run.start(config) starts one, and Run.resume(folder) resumes one. fit() trains until the end, or until stop() is
     true. No other process can write the folder until fit() has ended or close() is called.
+    ranks: processes that do all this together (minires.parallel.connect). Only the first one writes files.
     """
 
-    def __init__(self, config, check_data=None):
+    def __init__(self, config, check_data=None, ranks=None):
         """check_data(run): raises unless the run's train_set, test_set and contents are what they must be."""
+        self.ranks = ranks or Alone()
         use_device(config)
         self.train_set, self.test_set = load_data(config)
         self.contents = {"train": contents(self.train_set), "test": contents(self.test_set)}
         if check_data:
             check_data(self)
-        self.config = config = complete(config, self.train_set)
+        self.config = config = complete(config, self.train_set, self.ranks.size)
+        self.ranks.patience = config.patience
         self.model = make_model(config, self.train_set)
         self.optimizer = make_optimizer(config, self.model)
         self.average = Average(self.model, config.ema)
@@ -79,33 +72,36 @@ class Run:
         self.epoch = self.batch = 0
         self.totals = EpochTotals()  # of the current epoch
         self.history = []
-        self.replicas = Replicas(self.model, config.processes_for(self.model))
+        self.replicas = self._shared(self.model)
         self.can_save = True  # False within a step, when weights and optimizer do not belong together
         self.lock = self.saved_at = self.saved_step = None
         self.notice = warnings.warn
         self.origin = ""  # a line about the weights that a new run goes on from
 
+    def _shared(self, model):
+        """The processes that share each batch of a network: the ranks, or else forked ones."""
+        if self.ranks.size > 1:
+            return Distributed(model, self.ranks, self.config.sync_norm)
+        return Replicas(model, self.config.processes_for(model))
+
     @classmethod
-    def start(cls, config):
+    def start(cls, config, ranks=None):
         """A new run, with the weights that its Config names. All images are checked before its folder is made.
 
         Raises DataError for broken images, CheckpointError for weights that do not fit, and OptionError for a folder
         with another run in it or that another process writes.
         """
         config, weights = pretrained.read(config)
-        run = cls(config)
+        run = cls(config, ranks=ranks)
         if weights:
             run.origin = weights.fill(run.model, config.model, len(run.train_set.classes))
             run.average = Average(run.model, config.ema)
         check_all(run.train_set, run.test_set)
-        run.lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
-        if checkpoints(run.folder):
-            run.close()
-            raise OptionError(f"{run.folder} holds a run already; go on with it by --resume, or choose another --out")
+        run.lock = locked_by_first(run.ranks, lambda: _lock_of_new_run(config))
         return run
 
     @classmethod
-    def resume(cls, folder, given=None, on_notice=warnings.warn):
+    def resume(cls, folder, given=None, ranks=None, on_notice=warnings.warn):
         """The run of the checkpoint in this folder. given: settings that may differ now (Config.MAY_DIFFER).
 
         If the newest checkpoint cannot be read, the one before is taken, and on_notice(text) is called. Raises
@@ -113,7 +109,7 @@ class Run:
         """
         if not checkpoints(folder):
             raise CheckpointError(f"there is no run to resume in {folder} (no {CHECKPOINT})")
-        lock = FolderLock(folder)
+        lock = locked_by_first(ranks or Alone(), lambda: FolderLock(folder))
         given = given or {}
         try:
             found = kept.newest_sound(folder)
@@ -121,37 +117,19 @@ class Run:
             stored = check_state(path, sections, state)
             config = stored.resumed({**given, "out": str(folder)}, done=state["epoch"] + (state["batch"] > 0))
             try:
-                run = cls(config, lambda run: check_data(path, state, run, config.dataset))
+                run = cls(config, lambda run: check_data(path, state, run, config.dataset), ranks)
             except OptionError as error:
                 if given:  # the flags may be wrong, not the checkpoint
                     raise
                 raise checkpoint_error(path, error) from error
-            run._restore(path, sections, state)
-            found.settle(run.step, on_notice)
+            restore(run, path, sections, state)
             run.lock = lock
-            run._bring_log_up_to_date(on_notice)
+            run.ranks.from_first(lambda: found.settle(run.step, on_notice))
+            run.ranks.from_first(lambda: bring_up_to_date(run.log_path, run.history, on_notice))
         except BaseException:
             lock.release()
             raise
         return run
-
-    def _restore(self, path, sections, state):
-        check_place(path, state, self)
-        check_arrays(path, sections, self)
-        self.epoch = state["epoch"]
-        self.batch = state["batch"]
-        self.totals = EpochTotals(**state["totals"])
-        self.history = state["history"]
-        try:
-            self.model.load_state_dict(sections["model"])
-            self.optimizer.load_state_dict(sections["optimizer"])
-            self.average.restore(sections, self.step)
-        except CheckpointError as error:
-            raise checkpoint_error(path, error) from error
-        check_steps(path, self)
-        self.saved_step = self.step
-        for name, generator in state["rng"].items():
-            self.model.get_submodule(name).rng.bit_generator.state = generator
 
     def close(self):
         """Let other processes write the folder. If it is empty and was made for this run, it is removed."""
@@ -184,8 +162,10 @@ class Run:
         """Whether all epochs are trained."""
         return self.epoch >= self.config.epochs
 
-    def save(self):
+    def save(self, *, together=True):
         """Replace the checkpoint by a new one, and keep as many from before as the config says.
+
+        together: all ranks are here, so that an error is raised in all.
 
         Raises GraphError if the loss or a weight is not finite, and OSError if the file cannot be written. The old
         checkpoint stays then.
@@ -194,10 +174,8 @@ class Run:
         totals = self._naming_step(self.totals.read)
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()} | self.average.sections()
         self._naming_step(lambda: check_arrays_finite(arrays))
-        if self.config.keep > 1 and self.saved_step not in (None, self.step):
-            kept.keep_before(self.folder, self.saved_step, self.notice)
-        save_checkpoint(self.checkpoint_path, arrays, state_of(self, totals))
-        kept.remove_older(self.folder, self.config.keep, self.step)
+        ranks = self.ranks if together else Alone()
+        ranks.from_first(lambda: kept.save(self, arrays, state_of(self, totals), save_checkpoint))
         self.can_save = True
         self.saved_at = time.monotonic()
         self.saved_step = self.step
@@ -213,10 +191,10 @@ class Run:
         self.lock.acquire()
         self.notice = on_notice
         train_mode(self.model, self.config.freeze)
-        new = not self.checkpoint_path.exists()
+        new = self.ranks.from_first(lambda: not self.checkpoint_path.exists())
         try:
             if new:  # to find out now, and not after an epoch, whether saving works
-                kept.check_room(self)
+                self.ranks.from_first(lambda: kept.check_room(self))
                 self.save()
             self.saved_at = time.monotonic()
             with self.replicas:
@@ -224,10 +202,10 @@ class Run:
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, DataError):  # a broken image is to be replaced, and then the run resumed
                 self.contents = {part: {**images, "digest": ""} for part, images in self.contents.items()}
-            if new and self.step == 0 and isinstance(error, Exception):
+            if self.ranks.rank == 0 and new and self.step == 0 and isinstance(error, Exception):
                 self._remove_checkpoint()
-            elif self.can_save:
-                self._try_to_save()
+            elif self.ranks.rank == 0 and self.can_save:
+                self._try_to_save(together=False)
             raise
         finally:
             self.close()
@@ -241,13 +219,14 @@ class Run:
                 self.totals.seconds += max(0.0, now - began)  # a clock may be set back
                 if on_step:
                     on_step(self, len(labels))
-                if stop():
+                stopped, is_late = self.ranks.any(stop(), time.monotonic() - self.saved_at > SAVE_EVERY)
+                if stopped:
                     self.save()
                     return False
-                if time.monotonic() - self.saved_at > SAVE_EVERY:
+                if is_late:
                     self._try_to_save()
                 began = time.perf_counter()
-            row = self._finish_epoch(stop)
+            row = self._finish_epoch(lambda: self.ranks.any(stop())[0])
             if row is None:
                 self.save()
                 return False
@@ -256,7 +235,7 @@ class Run:
                 on_epoch(self, row)
             if self.finished and failure:
                 raise failure
-            if stop() and not self.finished:
+            if self.ranks.any(stop())[0] and not self.finished:
                 return False
         return True
 
@@ -266,18 +245,18 @@ class Run:
             self.checkpoint_path.unlink()
             self.saved_step = None
 
-    def _try_to_save(self):
+    def _try_to_save(self, *, together=True):
         """Save checkpoint and log; if that fails, give notice and try again later. -> the error, or None"""
         try:
-            self.save()
+            self.save(together=together)
         except OSError as error:
             if not self.finished:
                 self.notice(f"not saved, to be tried again: {console.reason(error)}; the last checkpoint stays")
             self.saved_at = time.monotonic()
             return error
         try:
-            if self.history:
-                self.write_log()
+            if self.history and self.ranks.rank == 0:
+                write_log(self.log_path, self.history)
         except OSError as error:  # nothing is lost: the checkpoint has the whole log
             self.notice(f"the checkpoint is saved, its log is not: {console.reason(error)}")
         return None
@@ -319,6 +298,10 @@ class Run:
             self.saved_at = -math.inf  # save soon, because this process may be the next to end
             return work()
 
+    def _testing(self, network):
+        """The ranks that share the test of another network than the run's own; None for one process."""
+        return Distributed(network, self.ranks) if self.ranks.size > 1 else None
+
     def progress(self):
         """(mean loss, accuracy) of the epoch so far. Raises GraphError when the loss is not finite."""
         totals = self._naming_step(self.totals.read)
@@ -342,7 +325,7 @@ class Run:
             lambda: evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop)
         )
         averaged = tested and self.average.tested(
-            lambda network: evaluate(network, self.test_loader, self.config.device, stop=stop)
+            lambda network: evaluate(network, self.test_loader, self.config.device, self._testing(network), stop)
         )
         if averaged is None:
             return None
@@ -364,25 +347,15 @@ class Run:
         self.totals = EpochTotals()
         return row
 
-    def write_log(self):
-        """Write log.csv, one line an epoch, from the whole history, so that it always agrees with the checkpoint."""
-        atomic_write(self.log_path, self._log())
-
-    def _log(self):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.history[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.history)
-        return text.getvalue().encode()
-
-    def _bring_log_up_to_date(self, on_notice):
-        """Write log.csv if the checkpoint knows more, because the run ended between the two."""
-        try:
-            if self.history and not (self.log_path.exists() and self.log_path.read_bytes() == self._log()):
-                self.write_log()
-        except OSError as error:
-            on_notice(f"the log is not written: {console.reason(error)}")
-
     def draw(self):
         """Write curves.png."""
         plot_curves(self.history, self.curves_path, title=f"{self.config.model} on {self.train_set.name}")
+
+
+def _lock_of_new_run(config):
+    """The lock on the folder of a new run. Raises OptionError if a run is there."""
+    lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
+    if checkpoints(lock.folder):
+        lock.release()
+        raise OptionError(f"{lock.folder} holds a run already; go on with it by --resume, or choose another --out")
+    return lock

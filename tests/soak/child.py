@@ -11,8 +11,10 @@ import shutil
 import signal
 import sys
 import time
+import warnings
 from types import SimpleNamespace
 
+from minires import data
 from minires.parallel import memory
 from minires.storage import atomic, reading
 from minires.train import loop
@@ -30,6 +32,7 @@ def start(argv, harm, errors, saved):
             os.dup2(handle, 2)
             sys.stdout = os.fdopen(1, "w", closefd=False)
             sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+            warnings.simplefilter("default")  # said, as the command does
             note_saves(saved)
             harm.install()
             loop.Run.draw = lambda run: None  # curves are drawn when all is saved, and take longer than the run
@@ -49,8 +52,8 @@ def note_saves(path):
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     save = loop.Run.save
 
-    def noted(run):
-        save(run)
+    def noted(run, **together):
+        save(run, **together)
         os.write(handle, f"{run.step}\n".encode())
 
     loop.Run.save = noted
@@ -229,5 +232,6 @@ class AnotherUser(Nothing):
     """The process has no right to write what belongs to others, even if the harness has."""
 
     def install(self):
+        data.load("digits")  # what this imports, the other user may have no right to read
         if os.geteuid() == 0:
             os.seteuid(65534)
