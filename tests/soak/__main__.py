@@ -36,7 +36,9 @@ def soak(bench, minutes, seed):
     ends = time.monotonic() + 60 * minutes
     bench.whole()
     cases = plan(bench, seed)
-    rows, losses, left = {}, [], 0
+    rows = {}
+    losses = []
+    left = 0
     with tqdm(total=len(cases), unit="run", disable=None) as bar:
         for name, case in cases:
             row = rows.setdefault(name, dict.fromkeys(("times", "killed", "said", "went on", "lost", "not here"), 0))

@@ -338,7 +338,8 @@ KILLS = 200
 def plan(bench, seed):
     """[(name of the row, case)] in the order in which they are done: each row early, then the rest."""
     draw = random.Random(seed)
-    usual, often = moments(bench), moments(bench, every_step=True)
+    usual = moments(bench)
+    often = moments(bench, every_step=True)
     file_calls = [(False, at) for at in range(len(usual))] + [(True, at) for at in range(len(often))]
     draw.shuffle(file_calls)
     at_calls = [harmed(child.AtCall(at, lambda name: child.kill(), every_step=every)) for every, at in file_calls[:160]]

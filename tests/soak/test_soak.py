@@ -92,7 +92,9 @@ def test_another_bit_in_a_checkpoint_a_lost_row_and_a_part_left_behind_are_found
         return Path(shutil.copytree(whole, tmp_path / name))
 
     assert cases.difference(whole, copy("same")) == ""
-    bits, row, part = copy("bits"), copy("row"), copy("part")
+    bits = copy("bits")
+    row = copy("row")
+    part = copy("part")
     sections, state = storage.load_checkpoint(bits / "checkpoint.safetensors")
     sections["optimizer"]["steps"] = sections["optimizer"]["steps"] + 1
     storage.save_checkpoint(bits / "checkpoint.safetensors", sections, state)
