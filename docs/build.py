@@ -64,6 +64,7 @@ GUIDE = {
     "guide.html": ("A way through the library", HERE / "guide.md"),
     "marking.html": ("Marking homework", HERE / "marking.md"),
     "lab.html": ("The lab", HERE / "lab.md"),
+    "ranks.html": ("Training on several machines", HERE / "ranks.md"),
     "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
 }
 CODE = re.compile(r"(`[^`]+`|^(?: {4}|>>>|\.\.\.).*$)", re.M)  # unchanged by Markdown

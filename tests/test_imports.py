@@ -59,7 +59,19 @@ ROOMS = [
     "__main__",
 ]  # from the ground up
 FACE = "__init__"  # the public face, minires/__init__.py, looks into the rooms, and only the command looks at it
-OPTIONAL = {"matplotlib", "sklearn", "PIL", "safetensors", "cupy", "tqdm", "threadpoolctl", "torch", "scipy", "onnx"}
+OPTIONAL = {
+    "matplotlib",
+    "sklearn",
+    "PIL",
+    "safetensors",
+    "cupy",
+    "tqdm",
+    "threadpoolctl",
+    "torch",
+    "scipy",
+    "onnx",
+    "mpi4py",
+}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

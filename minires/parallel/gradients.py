@@ -52,16 +52,9 @@ class ReduceScatter:
             buckets[i][...] = p.grad
             sent[i], p.grad = True, None
 
-        nodes = {i: p.node for i, p in enumerate(self.parameters) if p.requires_grad}
-        before = [(node, node.hooks, node.post_grad_hooks) for node in nodes.values()]
-        for i, node in nodes.items():
-            node.hooks = {}
-            node.post_grad_hooks = {} if buckets[i] is None else {SEND: partial(send, i)}
-        try:
+        trained = [(i, p.node) for i, p in enumerate(self.parameters) if p.requires_grad]
+        with only_own_hooks({node: None if buckets[i] is None else partial(send, i) for i, node in trained}):
             yield
-        finally:
-            for node, hooks, post_grad_hooks in before:
-                node.hooks, node.post_grad_hooks = hooks, post_grad_hooks
 
     def reduce(self, rank):
         """Add up the gradients of the parameters that process `rank` owns, in the order of processes."""
@@ -90,13 +83,32 @@ class ReduceScatter:
         for p, bucket, sent in zip(self.parameters, self.buckets[0], self.sent[0]):
             if bucket is not None:
                 p.grad = bucket if sent else None
-        for p in reversed(self.parameters):
-            if p.grad is not None:
-                for hook in tuple(p.node.hooks.values()):
-                    changed = hook(p.grad)
-                    p.grad = p.grad if changed is None else p.node.checked(changed, "gradient hook")
-                for hook in tuple(p.node.post_grad_hooks.values()):
-                    hook(p)
+        call_hooks(self.parameters)
+
+
+@contextmanager
+def only_own_hooks(owns):
+    """In this block each of these nodes has only our own hook, called when .grad has been set: {node: hook or None}."""
+    before = [(node, node.hooks, node.post_grad_hooks) for node in owns]
+    for node, hook in owns.items():
+        node.hooks = {}
+        node.post_grad_hooks = {SEND: hook} if hook else {}
+    try:
+        yield
+    finally:
+        for node, hooks, post_grad_hooks in before:
+            node.hooks, node.post_grad_hooks = hooks, post_grad_hooks
+
+
+def call_hooks(parameters):
+    """Call the hooks on parameters with .grad, in the order in which backward would."""
+    for p in reversed(parameters):
+        if p.grad is not None:
+            for hook in tuple(p.node.hooks.values()):
+                changed = hook(p.grad)
+                p.grad = p.grad if changed is None else p.node.checked(changed, "gradient hook")
+            for hook in tuple(p.node.post_grad_hooks.values()):
+                hook(p)
 
 
 def check_hooks(loss, parameters):

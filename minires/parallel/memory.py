@@ -79,7 +79,7 @@ class AllReduce:
                 time.sleep(5e-5)
         self._order_memory()
         if (headers != headers[0]).any():
-            raise GraphError(_difference(headers))
+            raise GraphError(difference(headers))
         return table[:, : values.size].sum(axis=0).reshape(values.shape)
 
     def _order_memory(self):
@@ -92,7 +92,7 @@ class AllReduce:
         self.turns[self.rank, 0] = LEFT
 
 
-def _difference(headers):
+def difference(headers):
     """How the header of the first process differs from that of another one, as an error says it."""
     rank = int((headers != headers[0]).any(axis=1).argmax())
     first, other = (f"process {r} came {PURPOSES[headers[r, 0]]} ({headers[r, 1]} values)" for r in (0, rank))

@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
 
@@ -68,15 +69,19 @@ def forward_backward(model, images, labels):
     return value, correct
 
 
-def forward_backward_part(model, parameters, buffer_names, images, labels, fraction, copies, counted, all_reduce):
+def forward_backward_part(
+    model, parameters, buffer_names, images, labels, fraction, copies, counted, all_reduce, sync_norm=True
+):
     """(mean loss, number of correct labels) of the whole batch. The sum of all processes' p.grad is its gradient.
 
     fraction: of the batch's images, those in this part; copies: how many processes have this part;
-    counted: the number of labels of the whole batch that are not IGNORED.
+    counted: the number of labels of the whole batch that are not IGNORED;
+    sync_norm: whether batch norm uses the statistics of the whole batch, and not of this part.
     """
     for p in parameters:
         p.grad = None
-    with shared_batch(fraction / copies, fraction, partial(all_reduce, purpose=NORM)):
+    whole_batch = shared_batch(fraction / copies, fraction, partial(all_reduce, purpose=NORM))
+    with whole_batch if sync_norm else nullcontext():
         logits = model(Tensor(images))
         scale = 1 / (copies * counted) if counted else math.nan  # the mean of no labels
         loss = ops.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") * scale

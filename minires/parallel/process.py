@@ -211,7 +211,7 @@ def _run(work, rank, all_reduce, channel, ends, first, in_main_thread):
         pass
     except BaseException as error:
         with suppress(LeftError):
-            send((_picklable(error), traceback.format_exc()))
+            send((picklable(error), traceback.format_exc()))
     finally:
         all_reduce.leave()
 
@@ -225,7 +225,7 @@ def _leaving_at_eof():
         raise LeftError from error
 
 
-def _picklable(error):
+def picklable(error):
     """The error, or a GraphError with its text if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))

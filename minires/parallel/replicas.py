@@ -41,18 +41,18 @@ MAX_PROCESSES = 256  # the same on all machines, so that each accepts the settin
 CHANGES_BEFORE_WARNING = 5  # how many batches in a row find the network changed
 
 
-def unsupported_reason(model):
-    """Why several processes cannot train this network here; "" if they can.
+def unsupported_reason(model, *, forked=True):
+    """Why several processes cannot train this network here; "" if they can. forked: started by this one.
 
     It does not notice a module that draws from a generator outside of itself, such as the one of minires.random.
     """
-    if why_no_processes():
+    if forked and why_no_processes():
         return why_no_processes()
-    if not sys.platform.startswith("linux"):
+    if forked and not sys.platform.startswith("linux"):
         return f"processes are forked, which is safe on Linux only, not on {sys.platform}"
     devices = {p.device for p in model.parameters()} - {"cpu"}
     if devices:
-        return f"processes share the CPU's memory, and the network is on {min(devices)}"
+        return f"processes share the work of the CPU, and the network is on {min(devices)}"
     for name, module in model.named_modules():
         name = name or type(module).__name__
         if _draws(module):

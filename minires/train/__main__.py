@@ -6,6 +6,8 @@ from contextlib import closing
 
 from minires import console, cuda, models
 from minires.errors import DataError, MiniresError, OptionError
+from minires.parallel import Alone, connect, rank_and_size
+from minires.parallel.ranks import PATIENCE, first_rank_speaks
 from minires.train import show
 from minires.train.config import Config, add_flags
 from minires.train.folder import unfinished_run
@@ -27,6 +29,10 @@ examples:
   python -m minires.train --resume DIR --epochs 40
       makes a run with --schedule constant longer; the other schedules depend
       on the number of epochs at the start
+
+  mpiexec -n 4 python -m minires.train --sync-norm ...
+      four processes, on one machine or many, which share each batch
+      (pip install "minires[mpi]" mpich)
 
 python -m minires lists the other commands.
 exit status: 0 done, 2 a setting or a file is wrong, 130 stopped and saved"""
@@ -53,22 +59,22 @@ def parse(argv):
     return vars(parser.parse_args(argv))
 
 
-def make_run(flags):
+def make_run(flags, ranks):
     """The run that the flags ask for: a new one, or one that is resumed."""
     resume = flags.pop("resume")
     if resume is None:
-        return Run.start(Config(**flags))
+        return Run.start(Config(**flags), ranks)
     if resume and flags.setdefault("out", resume) != resume:
         raise OptionError(f"--resume {resume} and --out {flags['out']} name two folders; give only one of them")
-    folder = flags.get("out") or unfinished_run(flags.get("epochs"))
-    return Run.resume(folder, flags)
+    folder = flags.get("out") or ranks.from_first(lambda: unfinished_run(flags.get("epochs")))
+    return Run.resume(folder, flags, ranks)
 
 
-def train(flags):
+def train(flags, ranks=None):
     """Start or resume the run, show its progress, and print the results. -> exit status"""
     console.progress_bar()  # before a folder is made, so that it is missed now
     console.need_reader()
-    with closing(make_run(flags)) as run:
+    with closing(make_run(flags, ranks or Alone())) as run:
         if run.finished and run.history:
             print(
                 f"{run.folder} is finished, with {console.counted(run.config.epochs, 'epoch')}"
@@ -89,11 +95,12 @@ def train(flags):
         if not run.history:
             print(f"no epoch to train; the untrained network is in {run.checkpoint_path}")
             return 0
-        return report(run)
+        return report(run) if run.ranks.rank == 0 else 0
 
 
 def how_to_go_on(run):
-    return f"go on with: python -m {NAME} --resume --out {shlex.quote(str(run.folder))}"
+    start = f"mpiexec -n {run.ranks.size} " if run.ranks.size > 1 else ""
+    return f"go on with: {start}python -m {NAME} --resume --out {shlex.quote(str(run.folder))}"
 
 
 def where_to_go_on(run):
@@ -132,11 +139,16 @@ def report(run):
 
 @console.command(NAME)
 def main(argv=None):
-    flags = parse(argv)
-    if flags.pop("list_models"):
-        print("\n".join(models.names()))
-        return 0
-    return train(flags)
+    with first_rank_speaks():
+        flags = parse(argv)
+        if flags.pop("list_models"):
+            print("\n".join(models.names()))
+            return 0
+    if rank_and_size()[1] == 1:
+        return train(flags)
+    ranks = connect(flags.get("patience", PATIENCE))
+    with ranks.together(), first_rank_speaks():
+        return train(flags, ranks)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from minires import console, data, models
 from minires.errors import OptionError
 from minires.kernels import get_num_threads
 from minires.parallel import MAX_PROCESSES, unsupported_reason
+from minires.parallel.ranks import PATIENCE
 from minires.settings import meant
 from minires.storage.schema import Boolean, Integer, Number, OneOf, Settings, Text, setting
 
@@ -159,16 +160,28 @@ class Config(Settings):
         "which is one a thread, with at least 16 images each, if the system allows it)",
         metavar="N",
     )
+    sync_norm: bool = setting(
+        False,
+        Boolean(),
+        "with mpiexec: batch norm over the images of all ranks, so that the result is that of one process; otherwise "
+        "each rank normalizes by its own part of a batch, and running statistics are averaged",
+    )
+    patience: float = setting(
+        PATIENCE,
+        Number(1, 1_000_000),
+        "with mpiexec: end the run if a rank waits so many seconds for another one",
+        metavar="SECONDS",
+    )
     limit: int = setting(
         0, Integer(0, 10**9), "train and test on N images only (default: 0, which is all)", metavar="N"
     )
 
     # a resumed run may change these, because they change nothing in the result but rounding
-    MAY_DIFFER = ("out", "device", "data", "threads", "processes")
+    MAY_DIFFER = ("out", "device", "data", "threads", "processes", "patience")
     # the first versions did not write these into checkpoints
     ADDED_LATER = (
         *("size", "tf32", "processes", "model_options", "weights", "freeze", "accumulate", "optimizer", "head_lr"),
-        *("decay_norms", "clip_grad_norm", "label_smoothing", "mixup", "ema"),
+        *("decay_norms", "clip_grad_norm", "label_smoothing", "mixup", "ema", "sync_norm", "patience"),
     )
 
     def __post_init__(self):

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import weakref
 from pathlib import Path
@@ -63,6 +64,44 @@ def unfinished_run(epochs=None):
         else "only one with --schedule constant can be made longer"
     )
     raise OptionError(f"all runs in runs/ are finished, {found[0].parent} as the last; {advice}")
+
+
+def check_room(folder, size):
+    """Raise OSError if the disk is too full for two checkpoints of `size` bytes of weights, the old and the new one."""
+    needed = 4 * size + 500_000  # twice weights and momentum; the curves
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC, f"{free / 1e6:.1f} MB are free, and checkpoints need {needed / 1e6:.1f} MB", str(folder)
+        )
+
+
+def locked_by_first(ranks, make_lock):
+    """The lock that the first rank makes. The other ranks get one that only knows the folder.
+
+    What make_lock() raises in the first rank is raised in all.
+    """
+    made = []
+
+    def folder_of_lock():
+        made.append(make_lock())
+        return made[0].folder
+
+    folder = ranks.from_first(folder_of_lock)
+    return made[0] if made else LockElsewhere(folder)
+
+
+class LockElsewhere:
+    """The lock on a folder that another rank has made, and holds."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def acquire(self):
+        """The other rank does it."""
+
+    def release(self):
+        """The other rank does it."""
 
 
 class FolderLock:

@@ -6,11 +6,7 @@ weights, optimizer, place and log. A resumed run gets the same batches as a run 
 """
 
 import contextlib
-import csv
-import errno
-import io
 import math
-import shutil
 import time
 import warnings
 from pathlib import Path
@@ -22,15 +18,16 @@ from minires.arrays import to_device
 from minires.data.dataset import check_all
 from minires.errors import CheckpointError, DataError, GraphError, OptionError, ProcessError
 from minires.optim import clip_grad_norm_
-from minires.parallel import Replicas
+from minires.parallel import Alone, Distributed, Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
-from minires.storage import atomic_write, load_checkpoint, save_checkpoint
+from minires.storage import load_checkpoint, save_checkpoint
 from minires.train import pretrained
 from minires.train.accumulation import accumulated
 from minires.train.average import Average
-from minires.train.folder import CHECKPOINT, FolderLock, new_folder
+from minires.train.folder import CHECKPOINT, FolderLock, check_room, locked_by_first, new_folder
 from minires.train.freezing import train_mode
+from minires.train.log import write_log
 from minires.train.setup import (
     complete,
     load_data,
@@ -41,16 +38,7 @@ from minires.train.setup import (
     make_schedule,
     use_device,
 )
-from minires.train.state import (
-    check_arrays,
-    check_data,
-    check_place,
-    check_state,
-    check_steps,
-    checkpoint_error,
-    contents,
-    state_of,
-)
+from minires.train.state import check_data, check_state, checkpoint_error, contents, restore, state_of
 from minires.train.step import EpochTotals, check_arrays_finite, evaluate, gradients
 
 EVALUATION_BATCH = 256
@@ -62,16 +50,19 @@ class Run:
 
     Run.start(config) starts one, and Run.resume(folder) resumes one. fit() trains until the end, or until stop() is
     true. No other process can write the folder until fit() has ended or close() is called.
+    ranks: processes that do all this together (minires.parallel.connect). Only the first one writes files.
     """
 
-    def __init__(self, config, check_data=None):
+    def __init__(self, config, check_data=None, ranks=None):
         """check_data(run): raises unless the run's train_set, test_set and contents are what they must be."""
+        self.ranks = ranks or Alone()
         use_device(config)
         self.train_set, self.test_set = load_data(config)
         self.contents = {"train": contents(self.train_set), "test": contents(self.test_set)}
         if check_data:
             check_data(self)
-        self.config = config = complete(config, self.train_set)
+        self.config = config = complete(config, self.train_set, self.ranks.size)
+        self.ranks.patience = config.patience
         self.model = make_model(config, self.train_set)
         self.optimizer = make_optimizer(config, self.model)
         self.average = Average(self.model, config.ema)
@@ -82,33 +73,36 @@ class Run:
         self.epoch = self.batch = 0
         self.totals = EpochTotals()  # of the current epoch
         self.history = []
-        self.replicas = Replicas(self.model, config.processes_for(self.model))
+        self.replicas = self._shared(self.model)
         self.can_save = True  # False within a step, when weights and optimizer do not belong together
         self.lock = self.saved_at = self.saved_step = None
         self.notice = warnings.warn
         self.origin = ""  # a line about the weights that a new run goes on from
 
+    def _shared(self, model):
+        """The processes that share each batch of a network: the ranks, or else forked ones."""
+        if self.ranks.size > 1:
+            return Distributed(model, self.ranks, self.config.sync_norm)
+        return Replicas(model, self.config.processes_for(model))
+
     @classmethod
-    def start(cls, config):
+    def start(cls, config, ranks=None):
         """A new run, with the weights that its Config names. All images are checked before its folder is made.
 
         Raises DataError for broken images, CheckpointError for weights that do not fit, and OptionError for a folder
         with another run in it or that another process writes.
         """
         config, weights = pretrained.read(config)
-        run = cls(config)
+        run = cls(config, ranks=ranks)
         if weights:
             run.origin = weights.fill(run.model, config.model, len(run.train_set.classes))
             run.average = Average(run.model, config.ema)
         check_all(run.train_set, run.test_set)
-        run.lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
-        if run.checkpoint_path.exists():
-            run.close()
-            raise OptionError(f"{run.folder} holds a run already; go on with it by --resume, or choose another --out")
+        run.lock = locked_by_first(run.ranks, lambda: _lock_of_new_run(config))
         return run
 
     @classmethod
-    def resume(cls, folder, given=None):
+    def resume(cls, folder, given=None, ranks=None):
         """The run of the checkpoint in this folder. given: settings that may differ now (Config.MAY_DIFFER).
 
         Raises CheckpointError that says what is wrong with the checkpoint.
@@ -116,42 +110,24 @@ class Run:
         path = Path(folder) / CHECKPOINT
         if not path.exists():
             raise CheckpointError(f"there is no run to resume in {folder} (no {path.name})")
-        lock = FolderLock(folder)
+        lock = locked_by_first(ranks or Alone(), lambda: FolderLock(folder))
         given = given or {}
         try:
             sections, state = load_checkpoint(path)
             stored = check_state(path, sections, state)
             config = stored.resumed({**given, "out": str(folder)}, done=state["epoch"] + (state["batch"] > 0))
             try:
-                run = cls(config, lambda run: check_data(path, state, run, config.dataset))
+                run = cls(config, lambda run: check_data(path, state, run, config.dataset), ranks)
             except OptionError as error:
                 if given:  # the flags may be wrong, not the checkpoint
                     raise
                 raise checkpoint_error(path, error) from error
-            run._restore(path, sections, state)
+            restore(run, path, sections, state)
         except BaseException:
             lock.release()
             raise
         run.lock = lock
         return run
-
-    def _restore(self, path, sections, state):
-        check_place(path, state, self)
-        check_arrays(path, sections, self)
-        self.epoch = state["epoch"]
-        self.batch = state["batch"]
-        self.totals = EpochTotals(**state["totals"])
-        self.history = state["history"]
-        try:
-            self.model.load_state_dict(sections["model"])
-            self.optimizer.load_state_dict(sections["optimizer"])
-            self.average.restore(sections, self.step)
-        except CheckpointError as error:
-            raise checkpoint_error(path, error) from error
-        check_steps(path, self)
-        self.saved_step = self.step
-        for name, generator in state["rng"].items():
-            self.model.get_submodule(name).rng.bit_generator.state = generator
 
     def close(self):
         """Let other processes write the folder. If it is empty and was made for this run, it is removed."""
@@ -184,8 +160,8 @@ class Run:
         """Whether all epochs are trained."""
         return self.epoch >= self.config.epochs
 
-    def save(self):
-        """Replace the checkpoint by a new one.
+    def save(self, *, together=True):
+        """Replace the checkpoint by a new one. together: all ranks are here, so that an error is raised in all.
 
         Raises GraphError if the loss or a weight is not finite, and OSError if the file cannot be written. The old
         checkpoint stays then.
@@ -194,7 +170,8 @@ class Run:
         totals = self._naming_step(self.totals.read)
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()} | self.average.sections()
         self._naming_step(lambda: check_arrays_finite(arrays))
-        save_checkpoint(self.checkpoint_path, arrays, state_of(self, totals))
+        ranks = self.ranks if together else Alone()
+        ranks.from_first(lambda: save_checkpoint(self.checkpoint_path, arrays, state_of(self, totals)))
         self.can_save = True
         self.saved_at = time.monotonic()
         self.saved_step = self.step
@@ -210,10 +187,10 @@ class Run:
         self.lock.acquire()
         self.notice = on_notice
         train_mode(self.model, self.config.freeze)
-        new = not self.checkpoint_path.exists()
+        new = self.ranks.from_first(lambda: not self.checkpoint_path.exists())
         try:
             if new:  # to find out now, and not after an epoch, whether saving works
-                self._check_room()
+                self.ranks.from_first(self._check_room)
                 self.save()
             self.saved_at = time.monotonic()
             with self.replicas:
@@ -221,10 +198,10 @@ class Run:
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, DataError):  # a broken image is to be replaced, and then the run resumed
                 self.contents = {part: {**images, "digest": ""} for part, images in self.contents.items()}
-            if new and self.step == 0 and isinstance(error, Exception):
+            if self.ranks.rank == 0 and new and self.step == 0 and isinstance(error, Exception):
                 self._remove_checkpoint()
-            elif self.can_save:
-                self._try_to_save()
+            elif self.ranks.rank == 0 and self.can_save:
+                self._try_to_save(together=False)
             raise
         finally:
             self.close()
@@ -238,13 +215,14 @@ class Run:
                 self.totals.seconds += now - began
                 if on_step:
                     on_step(self, len(labels))
-                if stop():
+                stopped, is_late = self.ranks.any(stop(), time.monotonic() - self.saved_at > SAVE_EVERY)
+                if stopped:
                     self.save()
                     return False
-                if time.monotonic() - self.saved_at > SAVE_EVERY:
+                if is_late:
                     self._try_to_save()
                 began = time.perf_counter()
-            row = self._finish_epoch(stop)
+            row = self._finish_epoch(lambda: self.ranks.any(stop())[0])
             if row is None:
                 self.save()
                 return False
@@ -253,22 +231,15 @@ class Run:
                 on_epoch(self, row)
             if self.finished and failure:
                 raise failure
-            if stop() and not self.finished:
+            if self.ranks.any(stop())[0] and not self.finished:
                 return False
         return True
 
     def _check_room(self):
         """Raise OSError if the disk is too full for two checkpoints, the old and the new one."""
-        size = sum(array.nbytes for array in self.model.state_dict().values())
-        needed = 4 * size + 500_000  # twice weights and momentum; the curves
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            self.can_save = False
-            raise OSError(
-                errno.ENOSPC,
-                f"{free / 1e6:.1f} MB are free, and checkpoints need {needed / 1e6:.1f} MB",
-                str(self.folder),
-            )
+        self.can_save = False
+        check_room(self.folder, sum(array.nbytes for array in self.model.state_dict().values()))
+        self.can_save = True
 
     def _remove_checkpoint(self):
         """Remove the checkpoint of a run that has not done a step, because it is of no use."""
@@ -276,18 +247,18 @@ class Run:
             self.checkpoint_path.unlink()
             self.saved_step = None
 
-    def _try_to_save(self):
+    def _try_to_save(self, *, together=True):
         """Save checkpoint and log; if that fails, give notice and try again later. -> the error, or None"""
         try:
-            self.save()
+            self.save(together=together)
         except OSError as error:
             if not self.finished:
                 self.notice(f"not saved, to be tried again: {console.reason(error)}; the last checkpoint stays")
             self.saved_at = time.monotonic()
             return error
         try:
-            if self.history:
-                self.write_log()
+            if self.history and self.ranks.rank == 0:
+                write_log(self.log_path, self.history)
         except OSError as error:  # nothing is lost: the checkpoint has the whole log
             self.notice(f"the checkpoint is saved, its log is not: {console.reason(error)}")
         return None
@@ -329,6 +300,10 @@ class Run:
             self.saved_at = -math.inf  # save soon, because this process may be the next to end
             return work()
 
+    def _testing(self, network):
+        """The ranks that share the test of another network than the run's own; None for one process."""
+        return Distributed(network, self.ranks) if self.ranks.size > 1 else None
+
     def progress(self):
         """(mean loss, accuracy) of the epoch so far. Raises GraphError when the loss is not finite."""
         totals = self._naming_step(self.totals.read)
@@ -352,7 +327,7 @@ class Run:
             lambda: evaluate(self.model, self.test_loader, self.config.device, self.replicas, stop)
         )
         averaged = tested and self.average.tested(
-            lambda network: evaluate(network, self.test_loader, self.config.device, stop=stop)
+            lambda network: evaluate(network, self.test_loader, self.config.device, self._testing(network), stop)
         )
         if averaged is None:
             return None
@@ -374,14 +349,15 @@ class Run:
         self.totals = EpochTotals()
         return row
 
-    def write_log(self):
-        """Write log.csv, one line an epoch, from the whole history, so that it always agrees with the checkpoint."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.history[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.history)
-        atomic_write(self.log_path, text.getvalue().encode())
-
     def draw(self):
         """Write curves.png."""
         plot_curves(self.history, self.curves_path, title=f"{self.config.model} on {self.train_set.name}")
+
+
+def _lock_of_new_run(config):
+    """The lock on the folder of a new run. Raises OptionError if a run is there."""
+    lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
+    if (lock.folder / CHECKPOINT).exists():
+        lock.release()
+        raise OptionError(f"{lock.folder} holds a run already; go on with it by --resume, or choose another --out")
+    return lock

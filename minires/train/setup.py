@@ -35,8 +35,11 @@ def load_data(config):
     return splits
 
 
-def complete(config, train_set):
-    """The Config with the image size of the data set, and with a batch size that is not larger than the data set."""
+def complete(config, train_set, ranks=1):
+    """The Config with the image size of the data set, and with a batch size that is not larger than the data set.
+
+    Raises OptionError where processes, ranks or parts of a batch would be without images.
+    """
     batch_size = config.batch_size
     if batch_size == Config.batch_size:  # the default
         batch_size = min(batch_size, len(train_set))
@@ -44,6 +47,14 @@ def complete(config, train_set):
         raise OptionError(
             f"processes must be at most the batch_size, {batch_size}, because each takes an "
             f"image or more, got {config.processes}"
+        )
+    if ranks > 1 and config.processes > 1:
+        raise OptionError(f"processes must be 1 where mpiexec starts {ranks} ranks; start more ranks instead")
+    if ranks > max(1, batch_size // config.accumulate // (1 if config.sync_norm else 2)):
+        at_least = "one image" if config.sync_norm else "two images"
+        raise OptionError(
+            f"mpiexec starts {ranks} ranks, and a batch_size of {batch_size} in {config.accumulate} parts gives some "
+            f"of them less than {at_least} at a time; start fewer ranks, or take a larger --batch-size"
         )
     if config.accumulate > max(1, batch_size // 2):
         raise OptionError(

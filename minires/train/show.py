@@ -40,23 +40,26 @@ def fit(run, stop=lambda: False, on_notice=print):
     """run.fit() with its display. -> whether it has trained to the end"""
     tqdm = console.progress_bar()
     config = run.config
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if config.threads:
         kernels.set_num_threads(config.threads)
+    elif run.ranks.size > 1:  # the ranks on this machine share its cores
+        kernels.set_num_threads(max(1, min(kernels.get_num_threads(), cores // run.ranks.neighbours)))
+    unit = "processes" if run.ranks.size == 1 else "ranks"
     at_once = f", all {config.batch_size} images at once" if config.batch_size == len(run.train_set) > 1 else ""
     print(
         f"{config.model} on {run.train_set.name}: {counted(len(run.train_set), 'image')} of "
         f"{'×'.join(map(str, run.train_set.shape))}, {len(run.test_set)} for the test\n"
         f"{counted(config.epochs, 'epoch')} of {counted(len(run.loader), 'step')}{at_once}"
-        f"{f' by {run.replicas.n} processes' if run.replicas.n > 1 else ''} -> {run.folder}"
+        f"{f' by {run.replicas.n} {unit}' if run.replicas.n > 1 else ''} -> {run.folder}"
     )
     if run.origin:
         print(run.origin)
     if config.freeze:
         trained = sum(p.numel() for p in run.model.parameters() if p.requires_grad)
         print(f"frozen: {config.freeze}; trained: {trained:,} of {count_parameters(run.model):,} parameters")
-    if run.replicas.n > 1 and cores_are_busy(run.replicas.n):
+    if run.ranks.size == 1 and run.replicas.n > 1 and cores_are_busy(run.replicas.n):
         print(f"the cores are busy (load {os.getloadavg()[0]:.1f}): beside other programs --processes 1 may be faster")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if config.threads > cores:
         on_notice(f"{config.threads} threads on {counted(cores, 'core')}: more than one a core makes nothing faster")
     if config.lr == 0 and config.epochs:

@@ -202,6 +202,26 @@ def check_steps(path, run):
         )
 
 
+def restore(run, path, sections, state):
+    """Give the run the state of its checkpoint. Raises CheckpointError that names what does not fit."""
+    check_place(path, state, run)
+    check_arrays(path, sections, run)
+    run.epoch = state["epoch"]
+    run.batch = state["batch"]
+    run.totals = type(run.totals)(**state["totals"])
+    run.history = state["history"]
+    try:
+        run.model.load_state_dict(sections["model"])
+        run.optimizer.load_state_dict(sections["optimizer"])
+        run.average.restore(sections, run.step)
+    except CheckpointError as error:
+        raise checkpoint_error(path, error) from error
+    check_steps(path, run)
+    run.saved_step = run.step
+    for name, generator in state["rng"].items():
+        run.model.get_submodule(name).rng.bit_generator.state = generator
+
+
 def not_finite(sections):
     """A sentence that names an array with NaN or infinity in it; "" if there is none."""
     for section, arrays in sections.items():

@@ -71,7 +71,7 @@ def test_what_processes_came_for_is_said():
 
 
 def test_an_all_reduce_with_more_values_is_told_by_their_number():
-    said = memory._difference(np.array([[memory.NORM, 6, 0], [memory.NORM, 8, 0]]))
+    said = memory.difference(np.array([[memory.NORM, 6, 0], [memory.NORM, 8, 0]]))
     assert "process 0 came to add up batch norm's sums (6 values)" in said
     assert "process 1 came to add up batch norm's sums (8 values)" in said
 

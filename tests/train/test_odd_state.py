@@ -37,6 +37,8 @@ FINE = {
     "config.lr": [1.5, 10**30],
     "config.head_lr": [1.5, 10**30],
     "config.weight_decay": [1.5, 10**30],
+    "config.sync_norm": [True],
+    "config.patience": [1.5],
     "dataset.name": ["7", ""],
     "images.train.digest": [""],
     "images.test.digest": [""],
