@@ -86,7 +86,8 @@ def photographs(part, things, count, rng):
     return images, np.arange(len(things)).repeat(count), corners
 
 
-WORLD, NEW = range(7), range(7, 10)
+WORLD = range(7)
+NEW = range(7, 10)
 rng = np.random.default_rng(0)
 examples = [photographs(TEST, [thing], 1, rng)[0][0] for thing in range(10)]
 plot_images(np.array(examples), range(10), columns=10)
@@ -377,9 +378,11 @@ def norm(x, weight, bias, mean, var, frozen):
 
 # %% name="norm-solution" tags=["solution"] exercise="12.2"
 def norm(x, weight, bias, mean, var, frozen):
-    m, v = mean, var
+    m = mean
+    v = var
     if not frozen:
-        m, v = x.mean(0), x.var(0)
+        m = x.mean(0)
+        v = x.var(0)
         mean = 0.9 * mean + 0.1 * m
         var = 0.9 * var + 0.1 * x.var(0, ddof=1)
     return weight * (x - m) / np.sqrt(v + 1e-5) + bias, mean, var
@@ -450,7 +453,8 @@ plot_panels([Bars(label, WAYS, values, kinds, guesses, "your guess", wide=True)]
 # %% name="claim-tuned" tags=["claim"]
 for seed in SEEDS:
     own = error(tuned["from scratch"][seed], *few(seed))
-    scratch, fine = errors["from scratch"][seed], errors["fine-tuned"][seed]
+    scratch = errors["from scratch"][seed]
+    fine = errors["fine-tuned"][seed]
     print(
         f"seed {seed}: from scratch {scratch:.0f} % ({own:.0f} % of its own photographs),",
         f"fine-tuned {fine:.0f} %",
