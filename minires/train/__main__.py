@@ -144,9 +144,9 @@ def main(argv=None):
         if flags.pop("list_models"):
             print("\n".join(models.names()))
             return 0
-    if rank_and_size()[1] == 1:
-        return train(flags)
-    ranks = connect(flags.get("patience", PATIENCE))
+        if rank_and_size()[1] == 1:
+            return train(flags)
+        ranks = connect(flags.get("patience", PATIENCE))
     with ranks.together(), first_rank_speaks():
         return train(flags, ranks)
 
