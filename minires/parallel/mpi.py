@@ -162,11 +162,11 @@ class MPI:
         followed = bool(self.statuses)
         self._tell(FOLLOWS if followed and isinstance(error, RankError) else _status(error))
         failed = [rank for rank, status in self.statuses.items() if status != FOLLOWS]
-        reporter = min(failed)
+        reporter = min(failed, default=self.rank)  # the one that has failed may have ended before its word came
         all_failed = len(failed) == self.size  # all at the same place, so that no exchange is left open
         if self.rank == reporter:
             if not all_failed:
-                atexit.register(self._end_all, self.statuses[reporter])  # when Python has shown the error
+                atexit.register(self._end_all, _status(error))  # when Python has shown the error
             return
         if not all_failed:
             with suppress(KeyboardInterrupt):  # of SIGTERM, by which some MPIs end a rank
