@@ -174,7 +174,7 @@ def draw(measured, path):
     busy = f", on {os.cpu_count()} cores with a load of {load:.0f}" if load > os.cpu_count() else ""
     left.set_title(f"measured: {NETWORK}, {IMAGES} images a rank{busy}", fontsize="medium")
     left.set_xlim(-0.6, len(measured) - 0.4)
-    left.set_ylim(0, 1.35 * bottom.max())
+    left.set_ylim(0, 1.5 * bottom.max())
     tidy(left, legend="upper left", ncols=1)
     for (link, (alpha, beta)), color in zip(LINKS.items(), (VERMILION, BLUE, GREEN)):
         efficiency = [step(1, one, alpha, beta) / step(n, one, alpha, beta) for n in RANKS]
@@ -183,7 +183,7 @@ def draw(measured, path):
         right.plot(found["ranks"], one["step"] / found["step"], "o", color="0.2")
     limit = one["compute"] / one["augment"] / IMAGES
     right.axvline(limit, **GUIDE)
-    right.annotate("augmentation as slow as a step", (limit, 0.03), (-3, 0), textcoords="offset points",
+    right.annotate("augmentation limits", (limit, 0.03), (-3, 0), textcoords="offset points",
                    ha="right", rotation=90, **NOTE)  # fmt: skip
     right.set_xscale("log", base=2)
     right.xaxis.set_major_formatter("{x:g}")
