@@ -160,7 +160,7 @@ def test_resuming_with_a_contradicting_setting_is_refused(tmp_path):
 
 
 def test_a_flipped_byte_in_a_checkpoint_is_noticed(tmp_path):
-    run = trained(tmp_path, epochs=1, limit=32)
+    run = trained(tmp_path, epochs=1, limit=32, keep=1)  # with none before it
     content = bytearray(run.checkpoint_path.read_bytes())
     content[len(content) // 2] ^= 1
     run.checkpoint_path.write_bytes(content)
