@@ -3,11 +3,12 @@
     mpiexec -n 2 python -m benchmarks.ranks --json two.json      what a step costs, part by part
     python -m benchmarks.ranks --draw one.json two.json          the picture, with a model for up to 1,024 ranks
 
-The parts of a step, in seconds of the slowest rank (medians):
+The parts of a step, in seconds, in the fastest step of all, which other programs disturbed least:
 
-    compute      forward, backward and the optimizer
-    norms        waiting in the exchanges of batch norm's sums and of the loss, until all ranks have come
-    gradients    waiting for the sums of gradients that backward has not hidden
+    compute      forward, backward and the optimizer, as the mean over ranks
+    wait         how much longer that takes the slowest rank
+    norms        the exchanges of batch norm's sums, of the loss and of running statistics, in the slowest rank
+    gradients    what it waits for the sums of gradients, because backward has not hidden them
 
 The model says what more ranks would cost, each of them on a machine of its own:
 
@@ -24,7 +25,7 @@ The model says what more ranks would cost, each of them on a machine of its own:
 
 import json
 import math
-import statistics
+import os
 import time
 from pathlib import Path
 
@@ -43,7 +44,8 @@ from minires.train.step import train_step
 NAME = "benchmarks.ranks"
 NETWORK = "resnet20"
 IMAGES = 32  # of one rank
-STEPS = 12
+STEPS = 50
+PARTS = ("compute", "wait", "norms", "gradients")
 RANKS = [2**power for power in range(11)]
 LINKS = {  # (latency α in seconds, bandwidth β in bytes a second): stated, not measured
     "Ethernet, 1 Gbit/s": (50e-6, 1.25e8),
@@ -83,7 +85,7 @@ class Clocked:
 
 
 def measure(ranks, steps):
-    """The parts of a training step with IMAGES images a rank, as a dict; seconds are medians over the steps."""
+    """The parts of a training step with IMAGES images a rank, as a dict; seconds are those of the fastest step."""
     kernels.set_num_threads(1)
     network = models.create(NETWORK, num_classes=10, rng=0)
     optimizer = optim.SGD(network.parameters(), 0.1, momentum=0.9)
@@ -103,15 +105,17 @@ def measure(ranks, steps):
             train_step(network, optimizer, images, labels, distributed)
             step = time.perf_counter() - began
             waits = [clocked.seconds[kind] - before[kind] for kind in before]
-            slowest = ranks.rows([step, step - sum(waits), *waits]).max(axis=0)
-            rows.append(slowest)
+            table = ranks.rows([step - sum(waits), *waits])
+            slowest = table[table[:, 0].argmax()]
+            compute = table[:, 0].mean()
+            rows.append([slowest.sum(), compute, slowest[0] - compute, *slowest[1:]])
             exchanges = clocked.exchanges - exchanges
             sent = clocked.bytes - sent
-    medians = [statistics.median(row[i] for row in rows[2:]) for i in range(4)]
     return {
         "ranks": ranks.size,
         "machine": describe(["minires", "numpy"]),
-        **dict(zip(("step", "compute", "norms", "gradients"), medians)),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        **dict(zip(("step", *PARTS), map(float, min(rows[2:], key=lambda row: row[0])))),
         "exchanges": exchanges,
         "norm_bytes": sent,
         "gradient_bytes": sum(p.data.nbytes for p in network.parameters()),
@@ -134,7 +138,7 @@ def augmenting():
         began = time.perf_counter()
         next(loader.epoch(0))
         times.append(time.perf_counter() - began)
-    return statistics.median(times) / 512
+    return min(times) / 512
 
 
 def norms(n, found, alpha, beta):
@@ -160,15 +164,17 @@ def draw(measured, path):
     left, right = figure.subplots(1, 2)
     bottom = np.zeros(len(measured))
     places = np.arange(len(measured))
-    for part, color in zip(("compute", "norms", "gradients"), (BLUE, VERMILION, GREEN)):
+    for part, color in zip(PARTS, (BLUE, "0.7", VERMILION, GREEN)):
         heights = np.array([1000 * found[part] for found in measured])
         left.bar(places, heights, 0.5, bottom=bottom, color=color, label=part)
         bottom += heights
     left.set_xticks(places, [console.counted(found["ranks"], "rank") for found in measured])
     left.set_ylabel("milliseconds a step")
-    left.set_title(f"measured: {NETWORK}, {IMAGES} images a rank", fontsize="medium")
+    load = max(found.get("load") or 0 for found in measured)
+    busy = f", on {os.cpu_count()} cores with a load of {load:.0f}" if load > os.cpu_count() else ""
+    left.set_title(f"measured: {NETWORK}, {IMAGES} images a rank{busy}", fontsize="medium")
     left.set_xlim(-0.6, len(measured) - 0.4)
-    left.set_ylim(0, 1.35 * bottom.max())
+    left.set_ylim(0, 1.5 * bottom.max())
     tidy(left, legend="upper left", ncols=1)
     for (link, (alpha, beta)), color in zip(LINKS.items(), (VERMILION, BLUE, GREEN)):
         efficiency = [step(1, one, alpha, beta) / step(n, one, alpha, beta) for n in RANKS]
@@ -177,7 +183,8 @@ def draw(measured, path):
         right.plot(found["ranks"], one["step"] / found["step"], "o", color="0.2")
     limit = one["compute"] / one["augment"] / IMAGES
     right.axvline(limit, **GUIDE)
-    right.text(limit, 0.02, "augmentation as slow as a step ", ha="right", rotation=90, **NOTE)
+    right.annotate("augmentation limits", (limit, 0.03), (-3, 0), textcoords="offset points",
+                   ha="right", rotation=90, **NOTE)  # fmt: skip
     right.set_xscale("log", base=2)
     right.xaxis.set_major_formatter("{x:g}")
     right.set_ylim(0, 1.05)
@@ -194,7 +201,7 @@ def make_parser():
         description="Measure what a training step of N ranks costs, or draw such measurements beside a model.",
     )
     parser.add_argument("--json", type=console.new_file, metavar="FILE", help="write the numbers")
-    parser.add_argument("--steps", type=console.whole(1, 1000), default=STEPS, help="steps to time (default: 12)")
+    parser.add_argument("--steps", type=console.whole(1, 1000), default=STEPS, help="steps to time (default: 50)")
     parser.add_argument("--draw", nargs="+", metavar="FILE", help="draw these files of --json, one of them of one rank")
     parser.add_argument("--plot", type=console.new_file, default="ranks.png", help="the picture (default: ranks.png)")
     return parser
@@ -214,7 +221,7 @@ def main(argv=None):
     ranks = parallel.connect()
     with ranks.together(), first_rank_speaks():
         found = measure(ranks, args.steps)
-        for part in ("step", "compute", "norms", "gradients"):
+        for part in ("step", *PARTS):
             print(f"{part:<10}{1000 * found[part]:8.1f} ms")
         if args.json and ranks.rank == 0:
             atomic_write(args.json, (json.dumps(found, indent=1) + "\n").encode())

@@ -64,6 +64,7 @@ GUIDE = {
     "guide.html": ("A way through the library", HERE / "guide.md"),
     "marking.html": ("Marking homework", HERE / "marking.md"),
     "lab.html": ("The lab", HERE / "lab.md"),
+    "nothing-lost.html": ("What may happen to a run", HERE / "nothing-lost.md"),
     "ranks.html": ("Training on several machines", HERE / "ranks.md"),
     "contributing.html": ("Contributing", ROOT / "CONTRIBUTING.md"),
 }

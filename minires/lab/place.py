@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from minires import train as training
-from minires.train.folder import CHECKPOINT
+from minires.train.folder import checkpoints
 
 
 class StoppedError(Exception):
@@ -42,7 +42,7 @@ class Place:
         done afterwards. Raises GraphError if the loss becomes infinite or NaN.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        if (self.folder / CHECKPOINT).exists():
+        if checkpoints(self.folder):
             run = training.Run.resume(self.folder)
         else:
             run = training.Run.start(training.Config(out=str(self.folder), threads=1, processes=1, **settings))

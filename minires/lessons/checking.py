@@ -18,12 +18,14 @@ from minires.lessons import (  # noqa: F401 - they fill the catalogue
     identity,
     loss_surface,
     paths,
+    pyramid,
     residual,
     schedule,
     self_attention,
     stochastic_depth,
     successors,
     training,
+    transfer,
 )
 from minires.lessons.deadline import Timed
 from minires.lessons.exercise import catalogue

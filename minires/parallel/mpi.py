@@ -16,7 +16,7 @@ import os
 import pickle
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
@@ -28,6 +28,7 @@ SPINS = 200  # questions whether an exchange is done before this process sleeps 
 SLEEP_SECONDS = 5e-5
 CHECK_SECONDS = 0.1  # between two looks for an alarm
 ANSWER_SECONDS = 5  # that a rank which fails waits for the others, and these for being ended
+FORWARD_SECONDS = 0.5  # in which mpiexec reads what this rank has printed, before it ends all and forgets it
 FOLLOWS = 0  # the status of a rank that ends because another one has failed
 STOPPED = 130  # the shell's exit status of what Ctrl-C ended
 
@@ -161,14 +162,15 @@ class MPI:
         followed = bool(self.statuses)
         self._tell(FOLLOWS if followed and isinstance(error, RankError) else _status(error))
         failed = [rank for rank, status in self.statuses.items() if status != FOLLOWS]
-        reporter = min(failed)
+        reporter = min(failed, default=self.rank)  # the one that has failed may have ended before its word came
         all_failed = len(failed) == self.size  # all at the same place, so that no exchange is left open
         if self.rank == reporter:
             if not all_failed:
-                atexit.register(self._end_all, self.statuses[reporter])  # when Python has shown the error
+                atexit.register(self._end_all, _status(error))  # when Python has shown the error
             return
         if not all_failed:
-            time.sleep(ANSWER_SECONDS)  # until the reporter ends all
+            with suppress(KeyboardInterrupt):  # of SIGTERM, by which some MPIs end a rank
+                time.sleep(ANSWER_SECONDS)  # until the reporter ends all
             self._end_all(self.statuses[reporter])
         raise SystemExit(self.statuses[reporter]) from error
 
@@ -203,6 +205,7 @@ class MPI:
     def _end_all(self, status):
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+        time.sleep(FORWARD_SECONDS)
         self.mpi.COMM_WORLD.Abort(status)
         os._exit(status)
 

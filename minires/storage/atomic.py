@@ -36,6 +36,23 @@ def atomic_write(path: PathLike, content: bytes) -> None:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
+def keep_as(path: PathLike, other: PathLike) -> None:
+    """Let `other` be the file at `path`, and stay as it is when path is replaced. A failure leaves path as it is.
+
+    It is a second name of one file, which takes no room, or a copy on a disk without hard links. What was there under
+    the name `other` goes. Raises OSError.
+    """
+    path = Path(as_path(path))
+    other = Path(as_path(other))
+    if other.exists() and os.path.samefile(path, other):
+        return
+    other.unlink(missing_ok=True)
+    try:
+        os.link(path, other)
+    except (OSError, AttributeError, NotImplementedError):  # some disks, and the system of a browser
+        atomic_write(other, path.read_bytes())
+
+
 def check_writable(*paths: PathLike | None) -> None:
     """Raise now, before long work, the OSError that atomic_write would raise after it for one of these paths.
 

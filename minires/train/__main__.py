@@ -16,8 +16,9 @@ from minires.train.loop import Run
 NAME = "minires.train"
 DESCRIPTION = """\
 Train a network, or fine-tune one (--weights) on images of your own. Writes
-checkpoint.safetensors, log.csv and curves.png into --out. Ctrl-C saves and
-stops; --resume goes on, with the same bits as if the run had not been stopped."""
+checkpoint.safetensors, the one before it, log.csv and curves.png into --out.
+Ctrl-C saves and stops; --resume goes on, with the same bits as if the run had
+not been stopped."""
 EPILOG = """\
 examples:
   python -m minires.train                              digits, in half a minute
@@ -67,7 +68,7 @@ def make_run(flags, ranks):
     if resume and flags.setdefault("out", resume) != resume:
         raise OptionError(f"--resume {resume} and --out {flags['out']} name two folders; give only one of them")
     folder = flags.get("out") or ranks.from_first(lambda: unfinished_run(flags.get("epochs")))
-    return Run.resume(folder, flags, ranks)
+    return Run.resume(folder, flags, ranks, lambda text: console.say(NAME, text))
 
 
 def train(flags, ranks=None):
@@ -144,9 +145,9 @@ def main(argv=None):
         if flags.pop("list_models"):
             print("\n".join(models.names()))
             return 0
-    if rank_and_size()[1] == 1:
-        return train(flags)
-    ranks = connect(flags.get("patience", PATIENCE))
+        if rank_and_size()[1] == 1:
+            return train(flags)
+        ranks = connect(flags.get("patience", PATIENCE))
     with ranks.together(), first_rank_speaks():
         return train(flags, ranks)
 

@@ -160,6 +160,13 @@ class Config(Settings):
         "which is one a thread, with at least 16 images each, if the system allows it)",
         metavar="N",
     )
+    keep: int = setting(
+        2,
+        Integer(1, 1000),
+        "checkpoints to keep, the newest and those before it: if the newest cannot be read, --resume uses the one "
+        "before (default: 2)",
+        metavar="N",
+    )
     sync_norm: bool = setting(
         False,
         Boolean(),
@@ -177,11 +184,11 @@ class Config(Settings):
     )
 
     # a resumed run may change these, because they change nothing in the result but rounding
-    MAY_DIFFER = ("out", "device", "data", "threads", "processes", "patience")
+    MAY_DIFFER = ("out", "device", "data", "threads", "processes", "patience", "keep")
     # the first versions did not write these into checkpoints
     ADDED_LATER = (
         *("size", "tf32", "processes", "model_options", "weights", "freeze", "accumulate", "optimizer", "head_lr"),
-        *("decay_norms", "clip_grad_norm", "label_smoothing", "mixup", "ema", "sync_norm", "patience"),
+        *("decay_norms", "clip_grad_norm", "label_smoothing", "mixup", "ema", "sync_norm", "patience", "keep"),
     )
 
     def __post_init__(self):

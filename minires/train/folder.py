@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-import shutil
+import re
 import stat
 import weakref
 from pathlib import Path
@@ -13,7 +13,21 @@ from minires.storage import load_state
 from minires.storage.lock import lock
 
 CHECKPOINT = "checkpoint.safetensors"
+OLDER = re.compile(r"checkpoint-(\d{1,18})\.safetensors")  # one that is kept, with its step
 ROOT = Path("runs")
+
+
+def step_of(path):
+    """The step in the name of a checkpoint that is not the newest; None for any other file."""
+    match = OLDER.fullmatch(path.name)
+    return int(match[1]) if match else None
+
+
+def checkpoints(folder):
+    """The paths of a run's checkpoints, the newest first; empty if the folder holds no run."""
+    newest = Path(folder) / CHECKPOINT
+    older = [path for path in Path(folder).glob("checkpoint-*.safetensors") if OLDER.fullmatch(path.name)]
+    return [newest] * newest.exists() + sorted(older, key=step_of, reverse=True)
 
 
 def _make(folder):
@@ -44,7 +58,8 @@ def unfinished_run(epochs=None):
     there is none.
     """
     longest = None  # the newest finished run that can be made longer
-    found = sorted(ROOT.glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    found = [there[0] for folder in ROOT.glob("*") if (there := checkpoints(folder))]
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in found:
         try:
             state = load_state(path)
@@ -64,16 +79,6 @@ def unfinished_run(epochs=None):
         else "only one with --schedule constant can be made longer"
     )
     raise OptionError(f"all runs in runs/ are finished, {found[0].parent} as the last; {advice}")
-
-
-def check_room(folder, size):
-    """Raise OSError if the disk is too full for two checkpoints of `size` bytes of weights, the old and the new one."""
-    needed = 4 * size + 500_000  # twice weights and momentum; the curves
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OSError(
-            errno.ENOSPC, f"{free / 1e6:.1f} MB are free, and checkpoints need {needed / 1e6:.1f} MB", str(folder)
-        )
 
 
 def locked_by_first(ranks, make_lock):

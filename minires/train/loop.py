@@ -9,7 +9,6 @@ import contextlib
 import math
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -21,13 +20,13 @@ from minires.optim import clip_grad_norm_
 from minires.parallel import Alone, Distributed, Replicas
 from minires.parallel.parts import NotFiniteError
 from minires.plots import plot_curves
-from minires.storage import load_checkpoint, save_checkpoint
-from minires.train import pretrained
+from minires.storage import save_checkpoint
+from minires.train import kept, pretrained
 from minires.train.accumulation import accumulated
 from minires.train.average import Average
-from minires.train.folder import CHECKPOINT, FolderLock, check_room, locked_by_first, new_folder
+from minires.train.folder import CHECKPOINT, FolderLock, checkpoints, locked_by_first, new_folder
 from minires.train.freezing import train_mode
-from minires.train.log import write_log
+from minires.train.log import bring_up_to_date, write_log
 from minires.train.setup import (
     complete,
     load_data,
@@ -46,7 +45,7 @@ SAVE_EVERY = 300  # seconds: no more is lost if the machine fails in a long epoc
 
 
 class Run:
-    """A training run in a folder: checkpoint.safetensors, log.csv and curves.png.
+    """A training run in a folder: checkpoint.safetensors and those kept from before it, log.csv and curves.png.
 
     Run.start(config) starts one, and Run.resume(folder) resumes one. fit() trains until the end, or until stop() is
     true. No other process can write the folder until fit() has ended or close() is called.
@@ -102,18 +101,19 @@ class Run:
         return run
 
     @classmethod
-    def resume(cls, folder, given=None, ranks=None):
+    def resume(cls, folder, given=None, ranks=None, on_notice=warnings.warn):
         """The run of the checkpoint in this folder. given: settings that may differ now (Config.MAY_DIFFER).
 
-        Raises CheckpointError that says what is wrong with the checkpoint.
+        If the newest checkpoint cannot be read, the one before is taken, and on_notice(text) is called. Raises
+        CheckpointError that says what is wrong with the checkpoint.
         """
-        path = Path(folder) / CHECKPOINT
-        if not path.exists():
-            raise CheckpointError(f"there is no run to resume in {folder} (no {path.name})")
+        if not checkpoints(folder):
+            raise CheckpointError(f"there is no run to resume in {folder} (no {CHECKPOINT})")
         lock = locked_by_first(ranks or Alone(), lambda: FolderLock(folder))
         given = given or {}
         try:
-            sections, state = load_checkpoint(path)
+            found = kept.newest_sound(folder)
+            path, sections, state = found.path, found.sections, found.state
             stored = check_state(path, sections, state)
             config = stored.resumed({**given, "out": str(folder)}, done=state["epoch"] + (state["batch"] > 0))
             try:
@@ -123,10 +123,12 @@ class Run:
                     raise
                 raise checkpoint_error(path, error) from error
             restore(run, path, sections, state)
+            run.lock = lock
+            run.ranks.from_first(lambda: found.settle(run.step, on_notice))
+            run.ranks.from_first(lambda: bring_up_to_date(run.log_path, run.history, on_notice))
         except BaseException:
             lock.release()
             raise
-        run.lock = lock
         return run
 
     def close(self):
@@ -161,7 +163,9 @@ class Run:
         return self.epoch >= self.config.epochs
 
     def save(self, *, together=True):
-        """Replace the checkpoint by a new one. together: all ranks are here, so that an error is raised in all.
+        """Replace the checkpoint by a new one, and keep as many from before as the config says.
+
+        together: all ranks are here, so that an error is raised in all.
 
         Raises GraphError if the loss or a weight is not finite, and OSError if the file cannot be written. The old
         checkpoint stays then.
@@ -171,7 +175,7 @@ class Run:
         arrays = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()} | self.average.sections()
         self._naming_step(lambda: check_arrays_finite(arrays))
         ranks = self.ranks if together else Alone()
-        ranks.from_first(lambda: save_checkpoint(self.checkpoint_path, arrays, state_of(self, totals)))
+        ranks.from_first(lambda: kept.save(self, arrays, state_of(self, totals), save_checkpoint))
         self.can_save = True
         self.saved_at = time.monotonic()
         self.saved_step = self.step
@@ -190,7 +194,7 @@ class Run:
         new = self.ranks.from_first(lambda: not self.checkpoint_path.exists())
         try:
             if new:  # to find out now, and not after an epoch, whether saving works
-                self.ranks.from_first(self._check_room)
+                self.ranks.from_first(lambda: kept.check_room(self))
                 self.save()
             self.saved_at = time.monotonic()
             with self.replicas:
@@ -212,7 +216,7 @@ class Run:
             for images, labels in self.loader.epoch(self.epoch, start=self.batch):
                 self._step(images, labels)
                 now = time.perf_counter()
-                self.totals.seconds += now - began
+                self.totals.seconds += max(0.0, now - began)  # a clock may be set back
                 if on_step:
                     on_step(self, len(labels))
                 stopped, is_late = self.ranks.any(stop(), time.monotonic() - self.saved_at > SAVE_EVERY)
@@ -234,12 +238,6 @@ class Run:
             if self.ranks.any(stop())[0] and not self.finished:
                 return False
         return True
-
-    def _check_room(self):
-        """Raise OSError if the disk is too full for two checkpoints, the old and the new one."""
-        self.can_save = False
-        check_room(self.folder, sum(array.nbytes for array in self.model.state_dict().values()))
-        self.can_save = True
 
     def _remove_checkpoint(self):
         """Remove the checkpoint of a run that has not done a step, because it is of no use."""
@@ -357,7 +355,7 @@ class Run:
 def _lock_of_new_run(config):
     """The lock on the folder of a new run. Raises OptionError if a run is there."""
     lock = FolderLock(config.out) if config.out else FolderLock(new_folder(config), made=True)
-    if (lock.folder / CHECKPOINT).exists():
+    if checkpoints(lock.folder):
         lock.release()
         raise OptionError(f"{lock.folder} holds a run already; go on with it by --resume, or choose another --out")
     return lock

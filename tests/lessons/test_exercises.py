@@ -169,3 +169,49 @@ def test_attention_is_that_of_the_library():
     for _, (x, Wq, Wk, Wv) in catalogue["11.4"].cases(0):
         seen, _ = ops.scaled_dot_product_attention.raw(x @ Wq, x @ Wk, x @ Wv)
         assert np.allclose(catalogue["11.4"](x, Wq, Wk, Wv), x + seen, rtol=1e-12)
+
+
+def test_grad_cam_is_that_of_the_library():
+    from minires import explain, ops
+    from minires.nn import Conv2d, Module
+
+    class Net(Module):
+        def __init__(self):
+            self.maps = Conv2d(2, 3, 3, padding=1, rng=0)
+
+        def forward(self, x):
+            A = self.maps(x)
+            self.A = A
+            return (ops.exp(A) * A).sum((2, 3))  # so that each pixel has a gradient of its own
+
+    net = Net().to(np.float64)
+    for seed in SEEDS:
+        x = np.random.default_rng(seed).standard_normal((1, 2, 4, 5))
+        for c in range(3):
+            found = explain.grad_cam(net, x, c, "maps")
+            assert np.allclose(catalogue["12.1"](net.A.data[0], net.A.grad[0]), found, rtol=1e-12)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_norm_that_may_be_frozen_is_that_of_pytorch(frozen):
+    torch = pytest.importorskip("torch")
+
+    for _, (x, weight, bias, mean, var, is_frozen) in catalogue["12.2"].cases(0):
+        if is_frozen == frozen:
+            layer = torch.nn.BatchNorm1d(x.shape[1], dtype=torch.float64).train(not frozen)
+            for name, given in {"weight": weight, "bias": bias, "running_mean": mean, "running_var": var}.items():
+                getattr(layer, name).data.copy_(torch.tensor(given))
+            y = layer(torch.tensor(x)).detach()
+            right = y, layer.running_mean, layer.running_var
+            for ours, theirs in zip(catalogue["12.2"](x, weight, bias, mean, var, frozen), right):
+                assert np.allclose(ours, theirs.numpy(), rtol=1e-12)
+
+
+def test_a_step_down_is_that_of_pytorch():
+    torch = pytest.importorskip("torch")
+    F = torch.nn.functional
+
+    for _, arguments in catalogue["12.3"].cases(0):
+        C, P, w, b = (torch.tensor(one) for one in arguments)
+        right = F.conv2d(C[None], w[:, :, None, None], b) + F.interpolate(P[None], scale_factor=2, mode="nearest")
+        assert np.allclose(catalogue["12.3"](*arguments), right[0].numpy(), rtol=1e-12)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def failing(how, rank, flags):
 
     def until_step_three(run, *arguments):
         if run.step == 3 and run.ranks.rank == rank:
+            Path("failed_at").write_text(str(time.time()))
             if how == "raise":
                 raise RuntimeError("a bug in one rank")
             os.kill(os.getpid(), {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[how])

@@ -12,7 +12,7 @@ import pytest
 
 from minires import storage
 from minires.errors import CheckpointError, OptionError
-from minires.train import Config, Run, folder, loop
+from minires.train import Config, Run, folder, kept, loop
 from minires.train.folder import FolderLock, new_folder, unfinished_run
 
 SMALL = {"model": "resnet8", "epochs": 2, "limit": 48, "batch_size": 16, "processes": 1}
@@ -74,7 +74,7 @@ def test_two_runs_started_together_get_a_folder_each(tmp_path):
         for _ in range(2)
     ]
     assert [process.communicate(timeout=100)[1] for process in both] == ["", ""]
-    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("checkpoint*")) == [
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("checkpoint.*")) == [
         "runs/digits-resnet8-2/checkpoint.safetensors",
         "runs/digits-resnet8/checkpoint.safetensors",
     ]
@@ -156,11 +156,11 @@ def test_a_disk_that_is_full_at_the_start_ends_the_run_there(tmp_path, monkeypat
 
 
 def test_a_disk_with_room_for_the_first_checkpoint_only_is_found_out_at_the_start(tmp_path, monkeypatch):
-    """With momentum, and beside the old one, later ones need four times as much."""
+    """With momentum, and beside the two that are kept, later ones need six times as much."""
     run = start(tmp_path)
     size = sum(array.nbytes for array in run.model.state_dict().values())
-    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3 * size))
-    with pytest.raises(OSError, match=r"0\.\d MB are free, and checkpoints need \d\.\d MB: .*run'$"):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=5 * size))
+    with pytest.raises(OSError, match=r"\d\.\d MB are free, and checkpoints need \d\.\d MB: .*run'$"):
         run.fit()
     assert list(tmp_path.iterdir()) == []
 
@@ -201,16 +201,25 @@ def test_a_last_checkpoint_that_cannot_be_written_is_an_error_and_the_numbers_ar
 
 
 def test_the_curves_need_room_beside_the_checkpoints(tmp_path, monkeypatch):
-    run = start(tmp_path)
-    size = sum(array.nbytes for array in run.model.state_dict().values())
-    for free, enough in ((4 * size + 100_000, False), (4 * size + 500_000, True)):
-        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free))
-        if enough:
-            run._check_room()
-        else:
-            with pytest.raises(OSError, match="MB are free"):
-                run._check_room()
-    run.close()
+    """Weights and momentum are two; two checkpoints are kept, and a third is written beside them."""
+    settings = [
+        ({}, 2 * 3),
+        ({"keep": 1}, 2 * 2),
+        ({"keep": 4}, 2 * 5),
+        ({"keep": 100}, 2 * 8),  # the run has six steps, so there are seven at most
+        ({"optimizer": "adamw", "ema": 0.9}, 4 * 3),
+    ]
+    for number, (changed, sizes) in enumerate(settings):
+        run = start(tmp_path, str(number), **changed)
+        size = sum(array.nbytes for array in run.model.state_dict().values())
+        for free, enough in ((sizes * size + 100_000, False), (sizes * size + 500_000, True)):
+            monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+            if enough:
+                kept.check_room(run)
+            else:
+                with pytest.raises(OSError, match="MB are free"):
+                    kept.check_room(run)
+        run.close()
 
 
 @posix
@@ -274,7 +283,8 @@ def test_the_newest_run_that_is_not_finished_is_chosen(tmp_path, monkeypatch):
     (tmp_path / "runs" / "d" / "checkpoint.safetensors").write_bytes(b"damaged")
     assert unfinished_run().name == "d"  # and going on with it says so
     for name in "abd":
-        (tmp_path / "runs" / name / "checkpoint.safetensors").unlink()
+        for path in folder.checkpoints(tmp_path / "runs" / name):
+            path.unlink()
     with pytest.raises(
         OptionError,
         match="all runs in runs/ are finished, runs/c as the last; only one with "

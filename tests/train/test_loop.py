@@ -48,7 +48,12 @@ def test_a_run_writes_checkpoint_log_and_curves(backend, tmp_path):
     sections, state = load_checkpoint(run.checkpoint_path)
     assert sections["model"].keys() == run.model.state_dict().keys()
     assert state["epoch"] == 2
-    assert sorted(path.name for path in run.folder.iterdir()) == ["checkpoint.safetensors", "curves.png", "log.csv"]
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "checkpoint-3.safetensors",
+        "checkpoint.safetensors",
+        "curves.png",
+        "log.csv",
+    ]
 
 
 def test_same_seed_same_bits_and_another_seed_others(backend, tmp_path):
@@ -155,7 +160,7 @@ def test_resuming_with_a_contradicting_setting_is_refused(tmp_path):
 
 
 def test_a_flipped_byte_in_a_checkpoint_is_noticed(tmp_path):
-    run = trained(tmp_path, epochs=1, limit=32)
+    run = trained(tmp_path, epochs=1, limit=32, keep=1)  # with none before it
     content = bytearray(run.checkpoint_path.read_bytes())
     content[len(content) // 2] ^= 1
     run.checkpoint_path.write_bytes(content)

@@ -59,6 +59,22 @@ def test_only_the_steps_count_as_the_time_of_training(clocked):
     assert [row["images_per_second"] for row in run.history] == [pytest.approx(96 / 21)] * 2
 
 
+def test_a_clock_that_is_set_back_leaves_a_checkpoint_that_resumes(clocked):
+    run, clock, _ = clocked
+    before = loop.gradients
+
+    def set_back(*arguments):
+        clock.now -= 1000
+        return before(*arguments)
+
+    loop.gradients = set_back  # the fixture brings back the right one
+    run.fit(stop=lambda: run.step == 4)
+    assert [row["seconds"] for row in run.history] == [0]
+    resumed = Run.resume(run.folder)
+    resumed.close()
+    assert resumed.step == 4
+
+
 def test_a_long_epoch_is_saved_every_five_minutes(clocked):
     run, clock, saved = clocked
 

@@ -81,7 +81,11 @@ def test_control_c_while_drawing_loses_the_curves_only(tmp_path, monkeypatch, ca
     out, err = capsys.readouterr()
     assert err == "\nminires.train: stopped while drawing; the run is finished and saved\n"
     assert "test accuracy" in out
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.safetensors", "log.csv"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checkpoint-0.safetensors",
+        "checkpoint.safetensors",
+        "log.csv",
+    ]
 
 
 def test_a_stop_during_the_evaluation_does_not_wait_for_its_end_and_resumes_to_the_same_bits(tmp_path, monkeypatch):
@@ -225,6 +229,7 @@ def test_runs_killed_at_any_moment_resume_to_the_same_bits(tmp_path, kills):
         for name, array in arrays.items():
             assert resumed[0][section][name].tobytes() == array.tobytes()
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checkpoint-25.safetensors",
         "checkpoint.safetensors",
         "curves.png",
         "log.csv",
