@@ -1,5 +1,7 @@
 """The verdict on a submission: how it is to be called, on which cases, and what is said of what it gave."""
 
+import numpy as np
+
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import dropout, forms, ranks, rounds, running_statistics, styles, untried
 from minires.gradcheck.grading.choice import Choice
@@ -148,7 +150,9 @@ class Judge:
             raise CouldNotRunError(f"no case fits: it {', it '.join(self.trials.passed_over)}")
 
     def _look_at_later_rounds(self, plan, marked, cases):
-        """What one layer does when it is called again: in the first case that it passed, and in one of the others.
+        """What one layer does when it is called again: in the first case that it passed, and in others.
+
+        Of these it is one for each number of axes of x, so that being right only once in one kind of case is seen, too.
 
         It is asked whatever became of other cases: a mistake elsewhere must not hide that it is right only once.
         """
@@ -161,15 +165,16 @@ class Judge:
             and not r.y_alone
             and all(a.size for a in r.case.arrays)
         ]
-        if plan.made is not None and cases:
-            later = rounds.later(self.trials, self.verdicts, plan, case)
-            if not later.mistake and others:
-                self._add_notes(later.notes)
-                later = rounds.later(self.trials, self.verdicts, plan, self.trials.random.choice(others))
-            cases[0].problems += [later.mistake] * bool(later.mistake)
-            cases[0].timed_out = later.timed_out
-            cases[0].forgetful = bool(later.mistake)
+        kinds = {}
+        for other in self.trials.random.sample(others, len(others)):
+            kinds.setdefault(np.ndim(other.arrays[0]), other)
+        for asked in [case, *kinds.values()] if plan.made is not None and cases else []:
+            later = rounds.later(self.trials, self.verdicts, plan, asked)
             self._add_notes(later.notes)
+            if later.mistake:
+                cases[0].problems.append(later.mistake)
+                cases[0].timed_out, cases[0].forgetful = later.timed_out, True
+                break
         summed = " and ".join(f"d{plan.own_names().get(n, n)}" for n in self.trials.adds_up(plan, case))
         if summed:  # asked last, because it shows a layer that it is called again
             self.notes.append(f"it adds {summed} to what an earlier backward left: set it to zero before each step")

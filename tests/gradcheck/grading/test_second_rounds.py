@@ -155,3 +155,22 @@ def net(x, ARGS):
     assert status == 1, out
     assert "keeps something of the first" in out
     assert time.process_time() - begin < 30
+
+
+@pytest.mark.parametrize("axes", [1, 2, 4])
+def test_a_layer_that_is_stale_in_one_kind_of_case_fails_with_every_seed(axes):
+    text = """
+import numpy as np
+class Relu:
+    def __init__(self):
+        self.mask = None
+    def forward(self, x):
+        if self.mask is None or x.ndim != AXES or self.mask.shape != x.shape:
+            self.mask = x > 0
+        return np.maximum(x, 0)
+    def backward(self, dy):
+        return dy * self.mask
+"""
+    seen = {graded("relu", "Relu", text.replace("AXES", str(axes)), seed=seed).status for seed in range(4)}
+    assert seen == {"failed"}
+    assert graded("relu", "Relu", text.replace("x.ndim != AXES", "True")).passed
