@@ -43,11 +43,13 @@ def test_without_mpiexec_mpi4py_is_not_imported():
 
 @pytest.mark.parametrize(("rank", "sentences"), [("0", 1), ("1", 0)])
 def test_without_mpi4py_the_first_rank_says_what_to_install(tmp_path, rank, sentences):
-    (tmp_path / "mpi4py.py").write_text("raise ImportError('none here')")
+    missing = tmp_path / "missing"  # not the working folder, from which no command imports
+    missing.mkdir()
+    (missing / "mpi4py.py").write_text("raise ImportError('none here')")
     found = subprocess.run(
         [sys.executable, "-m", "minires.train", "--epochs", "0"],
         cwd=tmp_path,
-        env={**os.environ, **STARTED, "PMI_RANK": rank, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        env={**os.environ, **STARTED, "PMI_RANK": rank, "PYTHONPATH": os.pathsep.join([str(missing), *sys.path])},
         capture_output=True,
         text=True,
     )
