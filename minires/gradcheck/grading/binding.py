@@ -233,3 +233,16 @@ def _by_setting(standard, keys):
         elif setting is not None:
             found.setdefault(setting if isinstance(setting, str) else setting[0], []).append(key)
     return found
+
+
+def size_of_layer(slot, case):
+    """A size of a layer, by the shapes of its arrays."""
+    x, *rest = case.arrays
+    w = rest[0] if rest else None
+    if slot.what == "kernel_size" and w is not None and w.ndim == 4:  # of a norm, "size" is that of its features
+        return w.shape[2] if w.shape[2] == w.shape[3] else w.shape[2:]
+    if slot.what == "out":
+        return w.shape[0] if w is not None else x.shape[1]
+    if w is not None and w.ndim >= 2:
+        return w.shape[1]
+    return w.shape[0] if w is not None else x.shape[1]

@@ -8,6 +8,7 @@ import numpy as np
 from minires.gradcheck.cases import Case
 from minires.gradcheck.grading import names
 from minires.gradcheck.grading.answers import number, read_gradients
+from minires.gradcheck.grading.binding import size_of_layer
 from minires.gradcheck.grading.errors import NotDoneError, PassOverError, WrongError
 from minires.gradcheck.grading.flags import NEUTRAL, OF_FLAGS, switched_off
 from minires.gradcheck.grading.layouts import Layout
@@ -293,7 +294,7 @@ class Plan:
                 named = {s.what for b in self.bindings() for s in b.slots if s.role == "setting"}
                 return {key: v for key, v in case.static.items() if key not in named}
             if slot.role == "size":
-                return _size(slot, case)
+                return size_of_layer(slot, case)
             return {"upstream": dy, "cache": cache, "output": y, "rate": RATE}[slot.role]
 
         return value
@@ -389,16 +390,3 @@ def _entry(standard, key, setting, value, full):
     if names.plain(key) == names.MODE:
         return "train" if full["training"] else "test"
     return _both(value)[half[1]] if half and half[0] == setting else value
-
-
-def _size(slot, case):
-    """A size of a layer, by the shapes of its arrays."""
-    x, *rest = case.arrays
-    w = rest[0] if rest else None
-    if slot.what == "kernel_size" and w is not None and w.ndim == 4:  # of a norm, "size" is that of its features
-        return w.shape[2] if w.shape[2] == w.shape[3] else w.shape[2:]
-    if slot.what == "out":
-        return w.shape[0] if w is not None else x.shape[1]
-    if w is not None and w.ndim >= 2:
-        return w.shape[1]
-    return w.shape[0] if w is not None else x.shape[1]
